@@ -1,0 +1,32 @@
+package switchboard
+
+import "slices"
+
+// Role says what a key may do.
+type Role string
+
+// The five roles.
+const (
+	Admin      Role = "admin"      // everything, keys included
+	Publisher  Role = "publisher"  // posts events
+	Integrator Role = "integrator" // manages subscriptions and tests them
+	Support    Role = "support"    // reads everything, retries and cancels deliveries
+	Viewer     Role = "viewer"     // reads
+)
+
+// Roles lists every role.
+func Roles() []Role { return []Role{Admin, Publisher, Integrator, Support, Viewer} }
+
+// Valid reports whether r is one of the roles.
+func (r Role) Valid() bool { return slices.Contains(Roles(), r) }
+
+// Caller is who asks: the key behind a request. Every method that touches a
+// tenant's data takes one, so that no path can forget whose data it may touch.
+type Caller struct {
+	KeyID  string // actor in actions and logs
+	Role   Role
+	Tenant string // empty: every tenant
+}
+
+// Sees reports whether the caller's scope includes the tenant.
+func (c Caller) Sees(tenant string) bool { return c.Tenant == "" || c.Tenant == tenant }

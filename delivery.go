@@ -1,0 +1,68 @@
+package switchboard
+
+import (
+	"slices"
+	"time"
+)
+
+// State is where a delivery stands in its life.
+type State string
+
+// The states of a delivery. A delivery is in a final state, or has a date for
+// its next attempt, or names the reason why it has none.
+const (
+	Pending  State = "pending"  // accepted, the first attempt is not finished
+	Retrying State = "retrying" // failed at least once, the next attempt is dated
+	Held     State = "held"     // the subscription is paused or disabled
+	Blocked  State = "blocked"  // an earlier delivery of the same key is open
+
+	Delivered State = "delivered"
+	Failed    State = "failed" // retries used up, or a permanent failure
+	Cancelled State = "cancelled"
+)
+
+// States lists every state.
+func States() []State {
+	return []State{Pending, Retrying, Held, Blocked, Delivered, Failed, Cancelled}
+}
+
+// Valid reports whether s is one of the states.
+func (s State) Valid() bool { return slices.Contains(States(), s) }
+
+// Final reports whether nothing follows by itself.
+func (s State) Final() bool { return s == Delivered || s == Failed || s == Cancelled }
+
+// Dated reports whether a delivery in that state has a date for its next attempt.
+func (s State) Dated() bool { return s == Pending || s == Retrying }
+
+// Reasons that are not outcomes.
+const (
+	ReasonSubscriptionDeleted  = "subscription_deleted"
+	ReasonSubscriptionPaused   = "subscription_paused"
+	ReasonSubscriptionDisabled = "subscription_disabled"
+	ReasonOperator             = "operator"   // cancelled by an operator
+	ReasonTerminated           = "terminated" // its workflow was terminated in Temporal
+)
+
+// Delivery is what one event owes one subscription: one Temporal workflow, whose
+// id is the delivery's.
+type Delivery struct {
+	ID             string
+	Tenant         string
+	EventID        string
+	EventType      string
+	SubscriptionID string
+	Method         string // of the request as the subscription asked for it at acceptance
+	Host           string // of the subscription's URL at acceptance
+	State          State
+	Reason         string // why it stands there; empty where the state says all
+	AttemptsMade   int
+	LastStatusCode int       // of the last attempt; 0: none, or no answer
+	LastFailure    Failure   // of the last attempt; empty: none, or it succeeded
+	NextAttemptAt  time.Time // zero unless the state is dated
+	CreatedAt      time.Time
+	CompletedAt    time.Time // zero unless the state is final
+	Run            int       // counts from 1 how often it was set going; an operator's retry starts the next
+	AttemptsBefore int       // attempts of earlier runs: each run has the policy's attempts
+	RunID          string    // of the latest Temporal run that recorded something; empty before
+}

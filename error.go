@@ -1,0 +1,68 @@
+package switchboard
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code says what kind of error it is, out of a closed list. The API maps each to
+// one HTTP status and shows it as the problem's code.
+type Code string
+
+// The closed list of codes.
+const (
+	Invalid         Code = "invalid"         // bad input; Field names the culprit
+	TooLarge        Code = "too_large"       // input over a limit; Field names the culprit
+	Unauthenticated Code = "unauthenticated" // no key, or one that is unknown, expired or revoked
+	Forbidden       Code = "forbidden"       // the key's role or tenant does not allow it
+	NotFound        Code = "not_found"       // it does not exist, or not for this caller
+	Conflict        Code = "conflict"        // the state or version does not allow it
+	RateLimited     Code = "rate_limited"    // too many requests of this caller
+	Unavailable     Code = "unavailable"     // Postgres or Temporal is away: try again
+	Internal        Code = "internal"        // our own fault; the message is not shown
+)
+
+// Error is an error that a caller may see. Message is written for them and holds
+// no internals; Err, if there is one, is for the log.
+type Error struct {
+	Code    Code
+	Field   string // path of the field at fault, as "request.url"; empty where none is
+	Message string
+	Err     error
+}
+
+func (e *Error) Error() string {
+	s := string(e.Code)
+	if e.Field != "" {
+		s += ": " + e.Field
+	}
+	s += ": " + e.Message
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an error of that code without a field.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// InvalidField makes an [Invalid] error for the field at that path.
+func InvalidField(field, format string, args ...any) *Error {
+	return &Error{Code: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// CodeOf returns the code of the first [Error] in err's chain; any other error is
+// [Internal]. It returns "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return Internal
+}

@@ -1,0 +1,79 @@
+package switchboard
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Event is what the platform posted. Its Data are the bytes as received: nothing
+// between acceptance and signature re-marshals them.
+type Event struct {
+	ID         string // evt_… or the platform's own id, unique in its tenant
+	Tenant     string
+	Type       string    // as "ticket.created"
+	Key        string    // what orders events among themselves, as a ticket's id; may be empty
+	Data       []byte    // one JSON value
+	OccurredAt time.Time // when it happened at the platform; acceptance if not given
+	CreatedAt  time.Time // when it was accepted
+}
+
+// Limits of an event's fields, in bytes.
+const (
+	MaxEventID     = 128
+	MaxTenant      = 128
+	MaxEventType   = 128
+	MaxEventKey    = 255
+	DefaultMaxData = 256 << 10 // Zendesk's limit for a payload
+	MaxBatch       = 1000      // events in one batch
+)
+
+var (
+	namePattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@-]*$`)
+	eventTypePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+)
+
+// ValidateTenant checks a tenant's name.
+func ValidateTenant(tenant string) error {
+	switch {
+	case tenant == "":
+		return InvalidField("tenant", "is required")
+	case len(tenant) > MaxTenant:
+		return InvalidField("tenant", "is longer than %d bytes", MaxTenant)
+	case !namePattern.MatchString(tenant):
+		return InvalidField("tenant", "may hold letters, digits and _ . : @ - only, and starts with a letter or digit")
+	}
+	return nil
+}
+
+// Validate checks the event as it was posted; maxData is the limit of its data in bytes.
+func (e *Event) Validate(maxData int) error {
+	if err := ValidateTenant(e.Tenant); err != nil {
+		return err
+	}
+	switch {
+	case e.Type == "":
+		return InvalidField("type", "is required")
+	case len(e.Type) > MaxEventType:
+		return InvalidField("type", "is longer than %d bytes", MaxEventType)
+	case !eventTypePattern.MatchString(e.Type):
+		return InvalidField("type", "must be words joined by dots, as ticket.created")
+	case len(e.ID) > MaxEventID:
+		return InvalidField("id", "is longer than %d bytes", MaxEventID)
+	case e.ID != "" && !namePattern.MatchString(e.ID):
+		return InvalidField("id", "may hold letters, digits and _ . : @ - only, and starts with a letter or digit")
+	case len(e.Key) > MaxEventKey:
+		return InvalidField("key", "is longer than %d bytes", MaxEventKey)
+	case strings.ContainsRune(e.Key, 0):
+		return InvalidField("key", "may not hold a NUL")
+	case len(e.Data) == 0:
+		return InvalidField("data", "is required")
+	case len(e.Data) > maxData:
+		return &Error{Code: TooLarge, Field: "data", Message: fmt.Sprintf("is %d bytes long; the limit is %d", len(e.Data), maxData)}
+	case !json.Valid(e.Data):
+		return InvalidField("data", "is not a JSON value")
+	}
+	return nil
+}

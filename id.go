@@ -1,0 +1,45 @@
+package switchboard
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"strings"
+	"time"
+)
+
+// The prefixes of ids. An id says what it names, so that a support engineer who
+// is sent one knows where to look it up.
+const (
+	EventPrefix        = "evt_"
+	SubscriptionPrefix = "sub_"
+	DeliveryPrefix     = "dlv_"
+	AttemptPrefix      = "att_"
+	KeyPrefix          = "key_"
+	ActionPrefix       = "act_"
+)
+
+// crockford's alphabet leaves out letters that are read as digits, keeps the
+// order of the bytes it encodes, and has no '.', which Standard Webhooks forbids
+// in a webhook-id.
+const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// idLength is the length of an id behind its prefix: 16 bytes, 5 bits a letter.
+const idLength = 26
+
+// NewID makes an id that sorts by time: 48 bits of Unix milliseconds followed by
+// 80 random bits, as in a ULID.
+func NewID(prefix string, at time.Time) string {
+	var b [16]byte
+	ms := uint64(at.UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (8 * (5 - i)))
+	}
+	_, _ = rand.Read(b[6:]) // never fails: crypto/rand ends the process instead
+	return prefix + base32.NewEncoding(crockford).WithPadding(base32.NoPadding).EncodeToString(b[:])
+}
+
+// IsID reports whether s could have been made by [NewID] with that prefix.
+func IsID(prefix, s string) bool {
+	rest, ok := strings.CutPrefix(s, prefix)
+	return ok && len(rest) == idLength && strings.Trim(rest, crockford) == ""
+}

@@ -1,0 +1,128 @@
+package switchboard
+
+import (
+	"cmp"
+	"hash/fnv"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// RetryPolicy says when a failed attempt is followed by another. Its fields are
+// those of a Temporal retry policy.
+type RetryPolicy struct {
+	InitialInterval    Duration `json:"initial_interval"`
+	BackoffCoefficient float64  `json:"backoff_coefficient"`
+	MaximumInterval    Duration `json:"maximum_interval"`
+	MaximumAttempts    int      `json:"maximum_attempts"`
+}
+
+// Bounds and defaults of a retry policy. The defaults give 12 attempts over
+// about two days: 5s, 15s, 45s, 2m15s, …, 9h, 10h.
+const (
+	defaultInitialInterval    = Duration(5 * time.Second)
+	defaultBackoffCoefficient = 3.0
+	defaultMaximumInterval    = Duration(10 * time.Hour)
+	defaultMaximumAttempts    = 12
+
+	minInterval        = Duration(100 * time.Millisecond)
+	maxInterval        = Duration(7 * 24 * time.Hour)
+	maxCoefficient     = 10.0
+	maxMaximumAttempts = 100
+)
+
+// jitter is the share by which a wait is lengthened or shortened, so that
+// deliveries which failed together do not return together.
+const jitter = 0.1
+
+func (p *RetryPolicy) setDefaults() {
+	p.InitialInterval = cmp.Or(p.InitialInterval, defaultInitialInterval)
+	p.BackoffCoefficient = cmp.Or(p.BackoffCoefficient, defaultBackoffCoefficient)
+	p.MaximumInterval = cmp.Or(p.MaximumInterval, max(defaultMaximumInterval, p.InitialInterval))
+	p.MaximumAttempts = cmp.Or(p.MaximumAttempts, defaultMaximumAttempts)
+}
+
+func (p *RetryPolicy) validate() error {
+	switch {
+	case p.InitialInterval < minInterval || p.InitialInterval > maxInterval:
+		return InvalidField("retry.initial_interval", "must be from %s to %s", minInterval, maxInterval)
+	case !(p.BackoffCoefficient >= 1 && p.BackoffCoefficient <= maxCoefficient):
+		return InvalidField("retry.backoff_coefficient", "must be from 1 to %g", maxCoefficient)
+	case p.MaximumInterval < p.InitialInterval || p.MaximumInterval > maxInterval:
+		return InvalidField("retry.maximum_interval", "must be from initial_interval to %s", maxInterval)
+	case p.MaximumAttempts < 1 || p.MaximumAttempts > maxMaximumAttempts:
+		return InvalidField("retry.maximum_attempts", "must be from 1 to %d", maxMaximumAttempts)
+	}
+	return nil
+}
+
+// Decision is what becomes of a delivery after an attempt.
+type Decision struct {
+	State  State
+	Reason string
+	Wait   time.Duration // until the next attempt; 0 unless State is Retrying
+}
+
+// Next decides what becomes of a delivery whose attempt saw that outcome. The
+// attempt is counted from 1 within the run, the only count that a policy knows;
+// the delivery's id makes the jitter its own and the same at every call.
+func Next(policy RetryPolicy, delivery string, attempt int, outcome Outcome) Decision {
+	switch {
+	case outcome.Failure == "":
+		return Decision{State: Delivered}
+	case outcome.Failure == FailureAborted:
+		return Decision{State: Cancelled, Reason: ReasonOperator}
+	case permanent(outcome), attempt >= policy.MaximumAttempts:
+		return Decision{State: Failed, Reason: outcome.Reason()}
+	}
+	return Decision{State: Retrying, Reason: outcome.Reason(), Wait: wait(policy, delivery, attempt, outcome.RetryAfter)}
+}
+
+// permanent reports whether another attempt can never succeed: the receiver said
+// so, or the request is one that we refuse to send.
+func permanent(o Outcome) bool {
+	return o.StatusCode == http.StatusGone || o.Failure == FailureForbidden || o.Failure == FailureRender
+}
+
+// wait is the policy's exponential interval with its jitter. A receiver's
+// Retry-After lengthens it, up to the policy's maximum, and is never undercut.
+func wait(p RetryPolicy, delivery string, attempt int, retryAfter time.Duration) time.Duration {
+	longest := float64(p.MaximumInterval)
+	interval := min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1)), longest)
+	deviation := jitter * fraction(delivery, attempt) // in [-jitter, jitter)
+	asked := min(float64(retryAfter), longest)
+	if asked > interval*(1+deviation) {
+		return time.Duration(asked * (1 + math.Abs(deviation)))
+	}
+	return time.Duration(interval * (1 + deviation))
+}
+
+// fraction maps a delivery's attempt to a stable number in [-1, 1).
+func fraction(delivery string, attempt int) float64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(delivery + "/" + strconv.Itoa(attempt)))
+	const bits = 20 // of the hash's best mixed end; enough for a share of 10 %
+	return float64(mix(h.Sum64())>>(64-bits))/(1<<(bits-1)) - 1
+}
+
+// mix spreads the last byte's influence over the whole hash, which FNV does not
+// (the finaliser of SplitMix64).
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// ParseRetryAfter reads the header in both of its forms, seconds and a date. It
+// returns 0 for anything else, and for a date that has passed.
+func ParseRetryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(now))
+}

@@ -1,0 +1,87 @@
+package switchboard
+
+import "time"
+
+// StuckAfter is how long the date of a delivery's next attempt may have passed
+// before it counts as overdue: longer than the longest attempt, so that one under
+// way does not count.
+const StuckAfter = time.Duration(MaxTimeout) + 15*time.Second
+
+// Limits of a page.
+const (
+	DefaultPage = 50
+	MaxPage     = 250
+)
+
+// PageRequest asks for one page of a list.
+type PageRequest struct {
+	Limit  int    // 0: DefaultPage
+	Cursor string // NextCursor of the page before; empty: the first page
+}
+
+// Page is one page of a list, newest first.
+type Page[T any] struct {
+	Items      []T
+	NextCursor string // empty: this is the last page
+}
+
+// EventFilter narrows a list of events. A zero field does not narrow.
+type EventFilter struct {
+	Tenant string
+	Type   string
+	Key    string
+	After  time.Time // created at or after
+	Before time.Time // created before
+}
+
+// DeliveryFilter narrows a list of deliveries. A zero field does not narrow.
+type DeliveryFilter struct {
+	Tenant       string
+	Subscription string
+	Event        string
+	EventType    string
+	States       []State
+	Failure      Failure // of the last attempt
+	StatusCode   int     // of the last attempt
+	Host         string
+	After        time.Time // created at or after
+	Before       time.Time // created before
+	Stuck        bool      // overdue by more than StuckAfter
+	Text         string    // part of an id, event type, host or reason, in any case
+}
+
+// SubscriptionFilter narrows a list of subscriptions. A zero field does not narrow.
+type SubscriptionFilter struct {
+	Tenant string
+	State  SubscriptionState
+}
+
+// Acceptance is what became of one posted event.
+type Acceptance struct {
+	Event      Event // as stored; of a duplicate, as it was stored the first time
+	Duplicate  bool  // the same id with the same content was accepted before
+	Deliveries []Delivery
+	Err        error // Conflict: the same id with other content; then nothing was stored
+}
+
+// Work is all that an attempt needs: the delivery, its event, and the
+// subscription as it is now, with its secrets.
+type Work struct {
+	Delivery     Delivery
+	Event        Event
+	Subscription Subscription
+}
+
+// DeliveryDetail is a delivery with all that happened to it.
+type DeliveryDetail struct {
+	Delivery Delivery
+	Attempts []Attempt // in order of their numbers
+	Actions  []Action  // in order of time
+}
+
+// Stats counts what is open, for metrics.
+type Stats struct {
+	Open         map[State]int // deliveries in each state that is not final
+	Overdue      int           // dated deliveries whose date passed more than StuckAfter ago
+	RelayBacklog int           // deliveries whose workflow is due to be started
+}

@@ -1,0 +1,107 @@
+package switchboard
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SubscriptionState says whether a subscription takes deliveries.
+type SubscriptionState string
+
+// The states of a subscription.
+const (
+	Active   SubscriptionState = "active"
+	Paused   SubscriptionState = "paused"   // by an operator
+	Disabled SubscriptionState = "disabled" // by us, as after 410 Gone
+)
+
+// BodyKind says what the body of a request is made of.
+type BodyKind string
+
+// The kinds of body.
+const (
+	Envelope BodyKind = "envelope" // {"id","type","timestamp","data"}
+	DataBody BodyKind = "data"     // the event's bytes unchanged
+)
+
+// Scheme says how a request is signed.
+type Scheme string
+
+// Standard is Standard Webhooks v1: HMAC-SHA256 over id, timestamp and body.
+const Standard Scheme = "standard"
+
+// Subscription says which events of a tenant go where, and how they are
+// rendered, signed, retried and limited.
+type Subscription struct {
+	ID          string
+	Tenant      string
+	Name        string
+	Events      []string // event types; "ticket.*" takes every type below ticket, "*" every type
+	Request     Request
+	Signature   Signature
+	Secrets     []SigningSecret // the current one first
+	Retry       RetryPolicy
+	Timeout     Duration // of one attempt, from dialling to the end of the answer
+	MaxInFlight int      // requests at the same time, per worker process
+	State       SubscriptionState
+	StateReason string
+	Version     int // counts changes; a PATCH names the version that it changes
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Request is the shape of the HTTP request that a subscription asks for.
+type Request struct {
+	Method      string            `json:"method"`
+	URL         string            `json:"url"`
+	Body        BodyKind          `json:"body"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	ContentType string            `json:"content_type"`
+}
+
+// Signature says how the requests of a subscription are signed.
+type Signature struct {
+	Scheme Scheme `json:"scheme"`
+}
+
+// Bounds of a subscription's fields.
+const (
+	MaxName            = 200
+	MaxEvents          = 200
+	MaxURL             = 2048
+	MaxHeaders         = 50
+	MaxHeaderValue     = 4096 // as Svix
+	DefaultTimeout     = Duration(10 * time.Second)
+	MinTimeout         = Duration(time.Second)
+	MaxTimeout         = Duration(30 * time.Second)
+	DefaultMaxInFlight = 16
+	MaxMaxInFlight     = 1000
+)
+
+// Wants reports whether the subscription takes events of that type.
+func (s *Subscription) Wants(eventType string) bool {
+	return slices.ContainsFunc(s.Events, func(pattern string) bool { return matches(pattern, eventType) })
+}
+
+func matches(pattern, eventType string) bool {
+	prefix, wild := strings.CutSuffix(pattern, "*")
+	if !wild {
+		return pattern == eventType
+	}
+	return strings.HasPrefix(eventType, prefix)
+}
+
+// SetDefaults fills in what the caller left out.
+func (s *Subscription) SetDefaults() {
+	r := &s.Request
+	r.Method = cmp.Or(strings.ToUpper(r.Method), "POST")
+	r.Body = cmp.Or(r.Body, Envelope)
+	r.ContentType = cmp.Or(r.ContentType, "application/json")
+	s.Signature.Scheme = cmp.Or(s.Signature.Scheme, Standard)
+	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
+	s.MaxInFlight = cmp.Or(s.MaxInFlight, DefaultMaxInFlight)
+	s.State = cmp.Or(s.State, Active)
+	s.Retry.setDefaults()
+}
