@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Event is what the platform posted. Its Data are the bytes as received: nothing
@@ -66,8 +67,8 @@ func (e *Event) Validate(maxData int) error {
 		return InvalidField("id", "may hold letters, digits and _ . : @ - only, and starts with a letter or digit")
 	case len(e.Key) > MaxEventKey:
 		return InvalidField("key", "is longer than %d bytes", MaxEventKey)
-	case strings.ContainsRune(e.Key, 0):
-		return InvalidField("key", "may not hold a NUL")
+	case strings.ContainsRune(e.Key, 0) || !utf8.ValidString(e.Key): // Postgres stores neither
+		return InvalidField("key", "must be UTF-8 without a NUL")
 	case len(e.Data) == 0:
 		return InvalidField("data", "is required")
 	case len(e.Data) > maxData:

@@ -2,6 +2,7 @@ package switchboard
 
 import (
 	"cmp"
+	"errors"
 	"hash/fnv"
 	"math"
 	"net/http"
@@ -115,9 +116,11 @@ func mix(x uint64) uint64 {
 }
 
 // ParseRetryAfter reads the header in both of its forms, seconds and a date. It
-// returns 0 for anything else, and for a date that has passed.
+// returns 0 for anything else, and for a date that has passed. A number beyond 31
+// bits, 68 years, counts as those: the receiver means "very long", not nothing.
 func ParseRetryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+	seconds, err := strconv.ParseUint(value, 10, 31)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(value)

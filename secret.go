@@ -3,6 +3,8 @@ package switchboard
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -19,8 +21,12 @@ const (
 	newSecret = 32
 )
 
-// redacted stands wherever a secret would be printed.
-const redacted = "[redacted]"
+// Mask stands wherever a secret would be shown. Sent back in a change, it means
+// the value that is stored.
+const Mask = "[redacted]"
+
+// redacted is Mask by what it says.
+const redacted = Mask
 
 // Secret is text that must not be seen: printing, logging or marshalling it gives
 // a mask. [Secret.Reveal] is the only way to the text.
@@ -32,8 +38,9 @@ func (s Secret) Reveal() string { return string(s) }
 // String masks the secret.
 func (s Secret) String() string { return redacted }
 
-// GoString masks the secret.
-func (s Secret) GoString() string { return redacted }
+// Format masks the secret under every verb: a verb that does not fit, as %d, would
+// otherwise print the text in its complaint.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalText masks the secret.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func (s *Subscription) Validate() error {
 		func() error { return ValidateTenant(s.Tenant) },
 		s.validateName,
 		s.validateEvents,
-		s.Request.validate,
+		s.Request.Validate,
 		s.Retry.validate,
 		s.validateLimits,
 	}
@@ -75,7 +76,9 @@ func (s *Subscription) validateLimits() error {
 	return nil
 }
 
-func (r *Request) validate() error {
+// Validate checks that the request can be made at all. It is asked at save time,
+// and again before each attempt, since a stored row may be older than a rule.
+func (r *Request) Validate() error {
 	switch {
 	case !methodPattern.MatchString(r.Method):
 		return InvalidField("request.method", "is not an HTTP method")
@@ -110,10 +113,18 @@ func ValidateURL(field, raw string) error {
 		return InvalidField(field, "may not hold a user name or password")
 	case u.Hostname() == "":
 		return InvalidField(field, "names no host")
+	case !isPort(u.Port()):
+		return InvalidField(field, "names a port that does not exist")
 	case u.Fragment != "" || strings.Contains(raw, "#"):
 		return InvalidField(field, "may not hold a fragment")
 	}
 	return nil
+}
+
+// isPort reports whether s, as a URL holds it, is empty or from 1 to 65535.
+func isPort(s string) bool {
+	port, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && port > 0
 }
 
 func (r *Request) validateHeaders() error {

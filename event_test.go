@@ -1,0 +1,69 @@
+package switchboard
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestEventValidate(t *testing.T) {
+	t.Parallel()
+	const limit = 100
+	valid := func() Event {
+		return Event{ID: "evt_1", Tenant: "acme", Type: "ticket.created", Key: "ticket 1", Data: []byte(`{"a":1}`)}
+	}
+	good := map[string]func(*Event){
+		"as it is":      func(*Event) {},
+		"no id, no key": func(e *Event) { e.ID, e.Key = "", "" },
+		"longest fields": func(e *Event) {
+			e.ID, e.Tenant, e.Type = strings.Repeat("a", MaxEventID), strings.Repeat("a", MaxTenant), strings.Repeat("a", MaxEventType)
+		},
+		"longest key":     func(e *Event) { e.Key = strings.Repeat("k", MaxEventKey) },
+		"any JSON value":  func(e *Event) { e.Data = []byte(" null\n") },
+		"data at limit":   func(e *Event) { e.Data = []byte(`"` + strings.Repeat("x", limit-2) + `"`) },
+		"odd names":       func(e *Event) { e.Tenant, e.Type, e.ID = "a.b:c@d-e_f", "A-1_b.c", "0" },
+		"key in any text": func(e *Event) { e.Key = "ключ/1 \n" },
+	}
+	for name, change := range good {
+		e := valid()
+		change(&e)
+		if err := e.Validate(limit); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	bad := map[string]struct {
+		field  string
+		code   Code
+		change func(*Event)
+	}{
+		"no tenant":         {"tenant", Invalid, func(e *Event) { e.Tenant = "" }},
+		"tenant too long":   {"tenant", Invalid, func(e *Event) { e.Tenant = strings.Repeat("a", MaxTenant+1) }},
+		"tenant with space": {"tenant", Invalid, func(e *Event) { e.Tenant = "a b" }},
+		"tenant with end":   {"tenant", Invalid, func(e *Event) { e.Tenant = "acme\n" }},
+		"tenant starts odd": {"tenant", Invalid, func(e *Event) { e.Tenant = "-a" }},
+		"no type":           {"type", Invalid, func(e *Event) { e.Type = "" }},
+		"type too long":     {"type", Invalid, func(e *Event) { e.Type = strings.Repeat("a", MaxEventType+1) }},
+		"type with a star":  {"type", Invalid, func(e *Event) { e.Type = "ticket.*" }},
+		"empty word":        {"type", Invalid, func(e *Event) { e.Type = "ticket..created" }},
+		"final dot":         {"type", Invalid, func(e *Event) { e.Type = "ticket." }},
+		"type with end":     {"type", Invalid, func(e *Event) { e.Type = "ticket\n" }},
+		"id too long":       {"id", Invalid, func(e *Event) { e.ID = strings.Repeat("a", MaxEventID+1) }},
+		"id with slash":     {"id", Invalid, func(e *Event) { e.ID = "a/b" }},
+		"key too long":      {"key", Invalid, func(e *Event) { e.Key = strings.Repeat("a", MaxEventKey+1) }},
+		"key with NUL":      {"key", Invalid, func(e *Event) { e.Key = "a\x00b" }},
+		"key not UTF-8":     {"key", Invalid, func(e *Event) { e.Key = "a\xff" }},
+		"no data":           {"data", Invalid, func(e *Event) { e.Data = nil }},
+		"blank data":        {"data", Invalid, func(e *Event) { e.Data = []byte("  ") }},
+		"not JSON":          {"data", Invalid, func(e *Event) { e.Data = []byte("{a:1}") }},
+		"two values":        {"data", Invalid, func(e *Event) { e.Data = []byte("1 2") }},
+		"data too long":     {"data", TooLarge, func(e *Event) { e.Data = []byte(`"` + strings.Repeat("x", limit-1) + `"`) }},
+	}
+	for name, test := range bad {
+		e := valid()
+		test.change(&e)
+		err := e.Validate(limit)
+		if got, ok := errors.AsType[*Error](err); !ok || got.Code != test.code || got.Field != test.field || got.Message == "" {
+			t.Errorf("%s: %v; want %s: %s", name, err, test.code, test.field)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package switchboard_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Who may import whom of this module, by top-level folder; "" is the root
+// package. A folder may always import its own subfolders.
+var allowed = map[string][]string{
+	"":           {},
+	"webhook":    {""},
+	"store":      {""},
+	"catalogue":  {""},
+	"api":        {"", "webhook"},
+	"activities": {"", "webhook"},
+	"workflows":  {"", "activities"},
+	"worker":     {"", "activities", "workflows"},
+	"console":    {"", "api"},
+	"cmd":        {"", "webhook", "store", "catalogue", "api", "activities", "workflows", "worker", "console"},
+}
+
+// Where Temporal's SDK and server may be imported.
+var (
+	usesSDK    = []string{"workflows", "activities", "worker", "cmd"}
+	usesServer = "cmd/switchboard-dev"
+)
+
+func TestLayout(t *testing.T) {
+	t.Parallel()
+	eachImport(t, func(file, imported string) {
+		folder := topFolder(filepath.Dir(file))
+		may, known := allowed[folder]
+		if !known {
+			t.Errorf("%s: the folder %s is not in the layout of the design", file, folder)
+			return
+		}
+		switch {
+		case imported == "switchboard" || strings.HasPrefix(imported, "switchboard/"):
+			target := topFolder(strings.TrimPrefix(strings.TrimPrefix(imported, "switchboard"), "/"))
+			if target != folder && !slices.Contains(may, target) {
+				t.Errorf("%s may not import %s", file, imported)
+			}
+		case folder == "" && strings.Contains(strings.Split(imported, "/")[0], "."):
+			t.Errorf("%s: the root package imports the standard library only, not %s", file, imported)
+		case strings.HasPrefix(imported, "go.temporal.io/server") || strings.HasPrefix(imported, "github.com/temporalio/"):
+			if !strings.HasPrefix(file, usesServer) {
+				t.Errorf("%s may not import %s: the production binary stays without the server", file, imported)
+			}
+		case strings.HasPrefix(imported, "go.temporal.io/sdk") && !slices.Contains(usesSDK, folder):
+			t.Errorf("%s may not import %s", file, imported)
+		}
+	})
+}
+
+func topFolder(path string) string {
+	first, _, _ := strings.Cut(filepath.ToSlash(path), "/")
+	if first == "." {
+		return ""
+	}
+	return first
+}
+
+// eachImport calls f for every import of every file that is not a test.
+func eachImport(t *testing.T, f func(file, imported string)) {
+	t.Helper()
+	files := 0
+	err := fs.WalkDir(os.DirFS("."), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := entry.Name(); entry.IsDir() && path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "warm") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		files++
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			f(path, imported)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 10 {
+		t.Fatalf("saw %d files only: the test looks in the wrong place", files)
+	}
+}

@@ -1,0 +1,217 @@
+package switchboard
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// policies are valid retry policies at the edges of what is allowed.
+func policies() map[string]RetryPolicy {
+	var defaults RetryPolicy
+	defaults.setDefaults()
+	return map[string]RetryPolicy{
+		"defaults":     defaults,
+		"constant":     {InitialInterval: Duration(time.Second), BackoffCoefficient: 1, MaximumInterval: Duration(time.Second), MaximumAttempts: 5},
+		"one attempt":  {InitialInterval: Duration(time.Second), BackoffCoefficient: 2, MaximumInterval: Duration(time.Minute), MaximumAttempts: 1},
+		"the longest":  {InitialInterval: maxInterval, BackoffCoefficient: maxCoefficient, MaximumInterval: maxInterval, MaximumAttempts: maxMaximumAttempts},
+		"the steepest": {InitialInterval: minInterval, BackoffCoefficient: maxCoefficient, MaximumInterval: maxInterval, MaximumAttempts: maxMaximumAttempts},
+	}
+}
+
+func TestPoliciesAreValid(t *testing.T) {
+	t.Parallel()
+	for name, p := range policies() {
+		if err := p.validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNextForEveryStatus(t *testing.T) {
+	t.Parallel()
+	for name, policy := range policies() {
+		for attempt := 1; attempt <= policy.MaximumAttempts+1; attempt++ {
+			for status := 100; status <= 599; status++ {
+				outcome := Outcome{StatusCode: status, Failure: FailureOfStatus(status)}
+				want := Decision{State: Retrying, Reason: outcome.Reason()}
+				switch {
+				case status >= 200 && status <= 299:
+					want = Decision{State: Delivered}
+				case status == http.StatusGone, attempt >= policy.MaximumAttempts:
+					want.State = Failed
+				}
+				got := Next(policy, "dlv_1", attempt, outcome)
+				if (got.Wait > 0) != (want.State == Retrying) {
+					t.Errorf("%s, attempt %d, %d: waits %s in state %s", name, attempt, status, got.Wait, got.State)
+				}
+				if got.Wait = 0; got != want {
+					t.Errorf("%s, attempt %d, %d: %+v; want %+v", name, attempt, status, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestReasonOfStatus(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{
+		101: "bad_response", 200: "", 204: "", 299: "", 301: "redirect", 400: "http_400", 410: "http_410", 429: "http_429",
+		500: "http_500", 503: "http_503", 599: "http_599", 600: "bad_response",
+	} {
+		if got := (Outcome{StatusCode: status, Failure: FailureOfStatus(status)}).Reason(); got != want {
+			t.Errorf("%d: %q; want %q", status, got, want)
+		}
+	}
+}
+
+func TestNextForEveryFailure(t *testing.T) {
+	t.Parallel()
+	policy := policies()["defaults"]
+	final := map[Failure]State{FailureForbidden: Failed, FailureRender: Failed, FailureAborted: Cancelled}
+	for _, failure := range Failures() {
+		want := Retrying
+		if state, ok := final[failure]; ok {
+			want = state
+		}
+		got := Next(policy, "dlv_1", 1, Outcome{Failure: failure})
+		if got.State != want || (got.Wait > 0) != (want == Retrying) || got.Reason == "" {
+			t.Errorf("%s: %+v; want %s", failure, got, want)
+		}
+	}
+}
+
+func TestJitter(t *testing.T) {
+	t.Parallel()
+	policy := policies()["constant"]
+	policy.MaximumAttempts = maxMaximumAttempts
+	failed := Outcome{StatusCode: 503, Failure: FailureHTTP5xx}
+	const deliveries = 1000
+	seen := map[time.Duration]bool{}
+	var sum time.Duration
+	for i := range deliveries {
+		id := fmt.Sprintf("dlv_%04d", i)
+		got := Next(policy, id, 1, failed).Wait
+		if again := Next(policy, id, 1, failed).Wait; again != got {
+			t.Fatalf("%s waits %s, and then %s for the same attempt", id, got, again)
+		}
+		if got < 900*time.Millisecond || got > 1100*time.Millisecond {
+			t.Errorf("%s waits %s; want 1s ± 10 %%", id, got)
+		}
+		if next := Next(policy, id, 2, failed).Wait; next == got {
+			t.Errorf("%s waits %s for two attempts", id, got)
+		}
+		seen[got] = true
+		sum += got
+	}
+	// Deliveries that differ in their last letter only must still be spread.
+	if len(seen) < deliveries*95/100 {
+		t.Errorf("%d deliveries have %d different waits", deliveries, len(seen))
+	}
+	if mean := sum / deliveries; mean < 980*time.Millisecond || mean > 1020*time.Millisecond {
+		t.Errorf("the mean wait is %s; want about 1s", mean)
+	}
+}
+
+func TestWaitFollowsThePolicy(t *testing.T) {
+	t.Parallel()
+	for name, policy := range policies() {
+		for _, id := range []string{"dlv_a", "dlv_b", ""} {
+			before := time.Duration(0)
+			for attempt := 1; attempt < policy.MaximumAttempts; attempt++ {
+				interval := min(float64(policy.InitialInterval)*math.Pow(policy.BackoffCoefficient, float64(attempt-1)), float64(policy.MaximumInterval))
+				got := Next(policy, id, attempt, Outcome{Failure: FailureTimeout}).Wait
+				if got <= 0 || float64(got) < interval*(1-jitter)-1 || float64(got) > interval*(1+jitter)+1 {
+					t.Errorf("%s, attempt %d: waits %s; want %s ± 10 %%", name, attempt, got, time.Duration(interval))
+				}
+				// It grows, save for the jitter, until the maximum.
+				if float64(got) < float64(before)*(1-jitter)/(1+jitter)-1 {
+					t.Errorf("%s, attempt %d: waits %s after %s", name, attempt, got, before)
+				}
+				before = got
+			}
+		}
+	}
+}
+
+// The defaults are promised in words: 12 attempts over about two days.
+func TestDefaultPolicy(t *testing.T) {
+	t.Parallel()
+	policy := policies()["defaults"]
+	var total time.Duration
+	for attempt := 1; attempt < policy.MaximumAttempts; attempt++ {
+		total += Next(policy, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
+	}
+	if policy.MaximumAttempts != 12 || total < 24*time.Hour || total > 60*time.Hour {
+		t.Errorf("%d attempts over %s; want 12 over about two days", policy.MaximumAttempts, total)
+	}
+}
+
+func TestRetryAfterLengthensTheWait(t *testing.T) {
+	t.Parallel()
+	policy := RetryPolicy{InitialInterval: Duration(10 * time.Second), BackoffCoefficient: 2, MaximumInterval: Duration(time.Hour), MaximumAttempts: 10}
+	tests := map[time.Duration]struct{ least, most time.Duration }{
+		-time.Hour:              {9 * time.Second, 11 * time.Second},
+		0:                       {9 * time.Second, 11 * time.Second},
+		time.Second:             {9 * time.Second, 11 * time.Second},       // shorter than the policy's
+		10 * time.Second:        {10 * time.Second, 11 * time.Second},      // never undercut
+		time.Minute:             {time.Minute, 66 * time.Second},           // honoured
+		48 * time.Hour:          {time.Hour, 66 * time.Minute},             // bounded
+		math.MaxInt64:           {time.Hour, 66 * time.Minute},             // and does not overflow
+		math.MinInt64:           {9 * time.Second, 11 * time.Second},       // nor underflow
+		time.Hour + time.Second: {time.Hour, 66*time.Minute + time.Second}, // at the bound
+	}
+	for _, id := range []string{"dlv_a", "dlv_b", "dlv_c", "dlv_d"} {
+		for asked, want := range tests {
+			got := Next(policy, id, 1, Outcome{StatusCode: 429, Failure: FailureHTTP4xx, RetryAfter: asked}).Wait
+			if got < want.least || got > want.most {
+				t.Errorf("%s asked for %s: waits %s; want %s to %s", id, asked, got, want.least, want.most)
+			}
+		}
+	}
+	// A final decision stays final, whatever the receiver asks.
+	if got := Next(policy, "dlv_a", 10, Outcome{StatusCode: 503, Failure: FailureHTTP5xx, RetryAfter: time.Minute}); got.State != Failed || got.Wait != 0 {
+		t.Errorf("after the last attempt: %+v", got)
+	}
+}
+
+func TestParseRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"0": 0, "1": time.Second, "120": 2 * time.Minute, "0120": 2 * time.Minute, "2147483647": math.MaxInt32 * time.Second,
+		"2147483648": math.MaxInt32 * time.Second, "99999999999999999999999999": math.MaxInt32 * time.Second,
+		"": 0, "-1": 0, "+1": 0, "1.5": 0, "1s": 0, " 1": 0, "0x10": 0, "1_0": 0, "soon": 0,
+		"Sun, 01 Mar 2026 12:00:30 GMT":    30 * time.Second,
+		"Sunday, 01-Mar-26 12:01:00 GMT":   time.Minute,
+		"Sun Mar  1 13:00:00 2026":         time.Hour,
+		"Sun, 01 Mar 2026 11:59:59 GMT":    0,
+		"Mon, 01 Jan 0001 00:00:00 GMT":    0,
+		"Fri, 31 Dec 9999 23:59:59 GMT":    math.MaxInt64,
+		"2026-03-01T12:00:30Z":             0,
+		"Sun, 01 Mar 2026 12:00:30 +01:00": 0,
+	} {
+		if got := ParseRetryAfter(value, now); got != want {
+			t.Errorf("%q: %s; want %s", value, got, want)
+		}
+	}
+}
+
+func FuzzParseRetryAfter(f *testing.F) {
+	for _, seed := range []string{"1", "-1", "99999999999999999999", "Sun, 01 Mar 2026 12:00:30 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", ""} {
+		f.Add(seed, int64(1700000000))
+	}
+	policy := policies()["defaults"]
+	longest := time.Duration(float64(policy.MaximumInterval) * (1 + jitter))
+	f.Fuzz(func(t *testing.T, value string, now int64) {
+		asked := ParseRetryAfter(value, time.Unix(now, 0))
+		if asked < 0 {
+			t.Errorf("%q at %d: %s", value, now, asked)
+		}
+		if got := Next(policy, value, 1, Outcome{Failure: FailureHTTP5xx, StatusCode: 503, RetryAfter: asked}).Wait; got <= 0 || got > longest {
+			t.Errorf("%q at %d: waits %s", value, now, got)
+		}
+	})
+}

@@ -1,0 +1,179 @@
+package switchboard
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// subscription returns a valid one with its defaults.
+func subscription() Subscription {
+	s := Subscription{
+		Tenant: "acme", Name: "CRM sync", Events: []string{"ticket.*", "customer.created"},
+		Request: Request{URL: "https://crm.example.com/hook", Headers: map[string]string{"X-Env": "prod"}},
+	}
+	s.SetDefaults()
+	return s
+}
+
+func TestSubscriptionDefaults(t *testing.T) {
+	t.Parallel()
+	want := Subscription{
+		Tenant: "acme", Name: "CRM sync", Events: []string{"ticket.*", "customer.created"},
+		Request: Request{
+			Method: "POST", URL: "https://crm.example.com/hook", Body: Envelope,
+			Headers: map[string]string{"X-Env": "prod"}, ContentType: "application/json",
+		},
+		Signature: Signature{Scheme: Standard},
+		Retry:     RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(10 * time.Hour), MaximumAttempts: 12},
+		Timeout:   Duration(10 * time.Second), MaxInFlight: 16, State: Active,
+	}
+	got := subscription()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+	again := got
+	again.SetDefaults()
+	if diff := cmp.Diff(got, again); diff != "" {
+		t.Errorf("setting the defaults again changes them:\n%s", diff)
+	}
+	// A long first interval alone must not contradict the default maximum.
+	s := Subscription{Tenant: "acme", Name: "x", Events: []string{"*"}, Request: Request{URL: "http://a.test", Method: "put"}, Retry: RetryPolicy{InitialInterval: Duration(24 * time.Hour)}}
+	s.SetDefaults()
+	if err := s.Validate(); err != nil || s.Retry.MaximumInterval != s.Retry.InitialInterval || s.Request.Method != "PUT" {
+		t.Errorf("%+v: %v", s, err)
+	}
+}
+
+func TestSubscriptionValidate(t *testing.T) {
+	t.Parallel()
+	good := map[string]func(*Subscription){
+		"as it is":      func(*Subscription) {},
+		"every event":   func(s *Subscription) { s.Events = []string{"*"} },
+		"data":          func(s *Subscription) { s.Request.Body = DataBody },
+		"odd method":    func(s *Subscription) { s.Request.Method = "PURGE" },
+		"port, query":   func(s *Subscription) { s.Request.URL = "http://crm.example.com:65535/a%20b?c=d&e" },
+		"IPv6":          func(s *Subscription) { s.Request.URL = "http://[2001:db8::1]:8080" },
+		"shortest time": func(s *Subscription) { s.Timeout = MinTimeout },
+		"longest time":  func(s *Subscription) { s.Timeout = MaxTimeout },
+		"credentials": func(s *Subscription) {
+			s.Request.Headers = map[string]string{"Authorization": "Bearer x", "X-Empty": ""}
+		},
+		"charset": func(s *Subscription) { s.Request.ContentType = "application/json; charset=utf-8" },
+		"paused":  func(s *Subscription) { s.State = Paused },
+	}
+	for name, change := range good {
+		s := subscription()
+		change(&s)
+		if err := s.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for field, changes := range badSubscriptions() {
+		for i, change := range changes {
+			s := subscription()
+			change(&s)
+			err := s.Validate()
+			if e, ok := errors.AsType[*Error](err); !ok || e.Code != Invalid || e.Field != field || e.Message == "" {
+				t.Errorf("%s, case %d: %v; want that field to be invalid", field, i, err)
+			}
+		}
+	}
+}
+
+// badSubscriptions returns, by the field at fault, changes that make a
+// subscription invalid.
+func badSubscriptions() map[string][]func(*Subscription) {
+	bad := map[string][]func(*Subscription){}
+	add := func(field string, changes ...func(*Subscription)) { bad[field] = append(bad[field], changes...) }
+
+	add("tenant", func(s *Subscription) { s.Tenant = "" }, func(s *Subscription) { s.Tenant = "a/b" })
+	for _, name := range []string{"", "  ", strings.Repeat("a", MaxName+1), "a\nb", "a\x00"} {
+		add("name", func(s *Subscription) { s.Name = name })
+	}
+	for _, pattern := range []string{"", "ticket.", "*.created", "ticket.*.x", "tick*", "a b", "**", "ticket.*\n", strings.Repeat("a", MaxEventType+1)} {
+		add("events", func(s *Subscription) { s.Events = []string{"ok", pattern} })
+	}
+	add("events", func(s *Subscription) { s.Events = nil }, func(s *Subscription) {
+		s.Events = make([]string, MaxEvents+1)
+		for i := range s.Events {
+			s.Events[i] = fmt.Sprintf("e%d", i)
+		}
+	})
+	for _, method := range []string{"", "post", "GET /", "POST\r\n", "CONNECT", "TRACE", strings.Repeat("A", 21), "P1"} {
+		add("request.method", func(s *Subscription) { s.Request.Method = method })
+	}
+	for _, url := range []string{
+		"", "crm.example.com", "//crm.example.com", "ftp://a.test", "file:///etc/passwd", "javascript:alert(1)", "http://", "https:///path", "http://:80",
+		"http://user@a.test", "http://user:pw@a.test", "http://a.test/#x", "http://a.test#", "http://a b.test", "http://a.test/\r\nX: y", "http://a.test/\x00",
+		"http://a.test:port", "http://a.test:0", "http://a.test:65536", "http://[::1", "http://a.test/%zz", "http://a.test/" + strings.Repeat("a", MaxURL),
+	} {
+		add("request.url", func(s *Subscription) { s.Request.URL = url })
+	}
+	add("request.body", func(s *Subscription) { s.Request.Body = "" }, func(s *Subscription) { s.Request.Body = "params" })
+	for _, contentType := range []string{"", "json", "a/b\r\nX: y", " a/b"} {
+		add("request.content_type", func(s *Subscription) { s.Request.ContentType = contentType })
+	}
+	headers := func(name, value string) func(*Subscription) {
+		return func(s *Subscription) { s.Request.Headers = map[string]string{name: value} }
+	}
+	for _, name := range []string{"", "a b", "a:b", "a\r\nb", "é", "a\x00"} {
+		add("request.headers", headers(name, "x"))
+	}
+	add("request.headers", func(s *Subscription) {
+		for i := range MaxHeaders + 1 {
+			s.Request.Headers[fmt.Sprintf("X-%d", i)] = "x"
+		}
+	})
+	for _, name := range []string{
+		"Host", "host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "TE", "Trailer", "Connection", "Keep-Alive", "Upgrade", "Expect",
+		"Accept-Encoding", "User-Agent", "Proxy-Authorization", "Webhook-Id", "webhook-timestamp", "WEBHOOK-SIGNATURE", "Webhook-Anything",
+	} {
+		add("request.headers."+name, headers(name, "x"))
+	}
+	for _, value := range []string{"a\nb", "a\rb", "a\x00b", " a", "a ", "\t", "a\x7f", strings.Repeat("a", MaxHeaderValue+1)} {
+		add("request.headers.X-A", headers("X-A", value))
+	}
+	add("timeout", func(s *Subscription) { s.Timeout = -1 }, func(s *Subscription) { s.Timeout = 1 }, func(s *Subscription) { s.Timeout = MaxTimeout + 1 })
+	add("max_in_flight", func(s *Subscription) { s.MaxInFlight = -1 }, func(s *Subscription) { s.MaxInFlight = MaxMaxInFlight + 1 })
+	add("signature.scheme", func(s *Subscription) { s.Signature.Scheme = "none" })
+	add("state", func(s *Subscription) { s.State = "off" })
+	add("retry.initial_interval", func(s *Subscription) { s.Retry.InitialInterval = -1 }, func(s *Subscription) { s.Retry.InitialInterval = maxInterval + 1 })
+	for _, coefficient := range []float64{-1, 0.5, 10.5, math.NaN(), math.Inf(1)} {
+		add("retry.backoff_coefficient", func(s *Subscription) { s.Retry.BackoffCoefficient = coefficient })
+	}
+	add("retry.maximum_interval", func(s *Subscription) { s.Retry.MaximumInterval = Duration(time.Second) }, func(s *Subscription) { s.Retry.MaximumInterval = maxInterval + 1 })
+	add("retry.maximum_attempts", func(s *Subscription) { s.Retry.MaximumAttempts = -1 }, func(s *Subscription) { s.Retry.MaximumAttempts = maxMaximumAttempts + 1 })
+	return bad
+}
+
+func TestSameHeaderTwice(t *testing.T) {
+	t.Parallel()
+	s := subscription()
+	s.Request.Headers = map[string]string{"X-Env": "a", "x-env": "b"}
+	if e, ok := errors.AsType[*Error](s.Validate()); !ok || !strings.EqualFold(e.Field, "request.headers.X-Env") {
+		t.Errorf("%v; want the header to be given twice", e)
+	}
+}
+
+func TestWants(t *testing.T) {
+	t.Parallel()
+	s := Subscription{Events: []string{"ticket.*", "customer.created"}}
+	for eventType, want := range map[string]bool{
+		"ticket.created": true, "ticket.status.changed": true, "ticket": false, "ticket.": true, "tickets.created": false,
+		"customer.created": true, "customer.created.twice": false, "customer": false, "Ticket.created": false, "": false,
+	} {
+		if got := s.Wants(eventType); got != want {
+			t.Errorf("%q: %t; want %t", eventType, got, want)
+		}
+	}
+	all, none := Subscription{Events: []string{"*"}}, Subscription{}
+	if !all.Wants("call.rang") || none.Wants("call.rang") {
+		t.Error("* takes every type, and no pattern takes none")
+	}
+}
