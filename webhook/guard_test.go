@@ -1,0 +1,244 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// forbidden holds the first, the last and a middle address of ranges that no
+// request may go to.
+var forbidden = map[string][]string{
+	"this network":        {"0.0.0.0", "0.0.0.1", "0.255.255.255"},
+	"private":             {"10.0.0.0", "10.255.255.255", "172.16.0.0", "172.31.255.255", "192.168.0.0", "192.168.255.255"},
+	"shared (CGNAT)":      {"100.64.0.0", "100.127.255.255"},
+	"loopback":            {"127.0.0.0", "127.0.0.1", "127.255.255.255", "::1"},
+	"link-local":          {"169.254.0.0", "169.254.255.255", "fe80::1", "febf:ffff::1"},
+	"metadata":            {"169.254.169.254", "169.254.170.2", "fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192"},
+	"protocol":            {"192.0.0.0", "192.0.0.255", "2001:1::1", "2001:20::1"},
+	"documentation":       {"192.0.2.1", "198.51.100.1", "203.0.113.255", "2001:db8::1", "3fff::1"},
+	"benchmark":           {"198.18.0.0", "198.19.255.255"},
+	"6to4 relay":          {"192.88.99.1"},
+	"multicast":           {"224.0.0.1", "239.255.255.255", "ff02::1", "ff0e::1"},
+	"reserved, broadcast": {"240.0.0.0", "255.255.255.254", "255.255.255.255"},
+	"unspecified":         {"::"},
+	"unique local":        {"fc00::1", "fdff:ffff::1"},
+	"site-local":          {"fec0::1"},
+	"mapped":              {"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:7f00:1"},
+	"compatible":          {"::127.0.0.1", "::8.8.8.8"},
+	"NAT64":               {"64:ff9b::127.0.0.1", "64:ff9b::8.8.8.8", "64:ff9b:1::1"},
+	"6to4":                {"2002:7f00:1::1", "2002:808:808::1"},
+	"Teredo":              {"2001::1", "2001:0:ffff::1"},
+	"discard":             {"100::1"},
+	"not yet assigned":    {"4000::1", "1000::1", "5f00::1"},
+	"with a zone":         {"fe80::1%eth0", "2606:4700::1111%eth0"},
+}
+
+// public holds addresses just outside of those ranges.
+var public = []string{
+	"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
+	"168.63.129.15", "168.63.129.17", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255",
+	"192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255",
+	"2606:4700:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8",
+}
+
+func TestGuardPermits(t *testing.T) {
+	t.Parallel()
+	g := NewGuard(nil)
+	for kind, addrs := range forbidden {
+		for _, addr := range addrs {
+			err := g.permit(netip.MustParseAddr(addr))
+			if _, ok := errors.AsType[*forbiddenError](err); !ok {
+				t.Errorf("%s: %s is permitted (%v)", kind, addr, err)
+			}
+		}
+	}
+	if g.permit(netip.Addr{}) == nil {
+		t.Error("no address at all is permitted")
+	}
+	for _, addr := range public {
+		if err := g.permit(netip.MustParseAddr(addr)); err != nil {
+			t.Errorf("%s is refused: %v", addr, err)
+		}
+	}
+}
+
+func TestGuardAllowListOverrides(t *testing.T) {
+	t.Parallel()
+	g := NewGuard([]netip.Prefix{
+		netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32"),
+		netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("::ffff:192.168.7.0/120"),
+	})
+	for addr, want := range map[string]bool{
+		"10.1.0.0": true, "10.1.255.255": true, "::ffff:10.1.2.3": true, "10.0.255.255": false, "10.2.0.0": false,
+		"fd00:1::5": true, "fd00:2::5": false, "168.63.129.16": true, "192.168.7.9": true, "192.168.8.1": false,
+		"127.0.0.1": false, "64:ff9b::10.1.0.1": false, "2002:a01:1::1": false, "8.8.8.8": true,
+	} {
+		if err := g.permit(netip.MustParseAddr(addr)); (err == nil) != want {
+			t.Errorf("%s: %v; want permitted %t", addr, err, want)
+		}
+	}
+}
+
+func TestGuardCheck(t *testing.T) {
+	t.Parallel()
+	g := NewGuard(nil)
+	g.resolver = names{
+		"good.test":          {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("2606:4700::1111")},
+		"private.test":       {netip.MustParseAddr("10.0.0.1")},
+		"mixed.test":         {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("::ffff:10.0.0.1")},
+		"xn--bcher-kva.test": {netip.MustParseAddr("127.0.0.1")},
+	}
+	for _, good := range []string{"https://good.test/hook", "https://good.test.:8443", "http://unknown.test", "http://8.8.8.8", "http://[2606:4700::1111]:8080/"} {
+		if err := g.Check(t.Context(), good); err != nil {
+			t.Errorf("Check(%s): %v", good, err)
+		}
+	}
+	bad := []string{
+		"http://private.test", "http://PRIVATE.test", "http://mixed.test", "http://bücher.test",
+		"http://localhost", "http://localhost.:80", "http://LocalHost", "http://a.localhost", "http://metadata.google.internal",
+		"http://0x7f.1", "http://0X7F.1", "http://2130706433", "http://127.1", "http://0177.0.0.1", "http://127.0.0.1.", "http://0",
+		"http://0x7f000001", "http://a.0x7f", "http://1.2.3.4.5", "http://017700000001", "http://１２７.０.０.１", "http://127。0。0。1",
+		"http://[::ffff:127.0.0.1]", "http://[::ffff:7f00:1]", "http://[0:0:0:0:0:ffff:7f00:0001]", "http://[::]", "http://[fe80::1%25eth0]",
+		"ftp://8.8.8.8", "http://user:pw@8.8.8.8", "http://8.8.8.8@127.0.0.1", "http://", "", "http://8.8.8.8:0", "http://8.8.8.8:65536",
+	}
+	for _, addrs := range forbidden {
+		for _, addr := range addrs {
+			host := addr
+			if strings.Contains(addr, ":") {
+				host = "[" + strings.ReplaceAll(addr, "%", "%25") + "]"
+			}
+			bad = append(bad, "https://"+host+"/hook")
+		}
+	}
+	for _, raw := range bad {
+		err := g.Check(t.Context(), raw)
+		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Code != switchboard.Invalid || e.Field != "request.url" {
+			t.Errorf("Check(%q): %v; want an invalid field request.url", raw, err)
+		}
+	}
+	if err := g.Check(t.Context(), "http://private.test"); strings.Contains(err.Error(), "10.0.0.1") {
+		t.Errorf("the error shows what a private name resolves to: %v", err)
+	}
+	allowing := NewGuard(loopback())
+	for _, raw := range []string{"http://127.0.0.1:9000/hook", "http://[::1]:9000"} {
+		if err := allowing.Check(t.Context(), raw); err != nil {
+			t.Errorf("Check(%s) with loopback allowed: %v", raw, err)
+		}
+	}
+}
+
+func TestForbiddenAddressIsNeverDialled(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int32
+	addr := listen(t, func(net.Conn) { reached.Add(1) })
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := setup(t, func(c *Config) {
+		c.Guard = NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")})
+		c.Guard.resolver = names{
+			"private.test": {netip.MustParseAddr("127.0.0.1")},
+			"mapped.test":  {netip.MustParseAddr("::ffff:127.0.0.1")},
+			"first.test":   {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("8.8.8.8")},
+			"last.test":    {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("127.0.0.1")},
+		}
+	})
+	for _, host := range []string{"private.test", "mapped.test", "first.test", "last.test", "127.0.0.1", "[::ffff:127.0.0.1]", "１２７.０.０.１"} {
+		outcome := send(t, s, "http://"+host+":"+port+"/", 10*time.Second)
+		if outcome.Failure != switchboard.FailureForbidden || outcome.StatusCode != 0 {
+			t.Errorf("%s: %+v; want %s", host, outcome, switchboard.FailureForbidden)
+		}
+		if strings.Contains(outcome.Detail, "127.0.0.1") || outcome.Detail == "" {
+			t.Errorf("%s: detail %q", host, outcome.Detail)
+		}
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("%d connections were made to a forbidden address", n)
+	}
+	// The hook of the dialer holds by itself too.
+	if err := s.guard.control("tcp4", "127.0.0.1:80", nil); err == nil {
+		t.Error("the dialer's hook lets loopback pass")
+	}
+	if err := s.guard.control("tcp4", "not an address", nil); err == nil {
+		t.Error("the dialer's hook lets pass what it cannot read")
+	}
+}
+
+// rebinding answers the first lookup with a permitted address, and every later
+// one with a forbidden one.
+type rebinding struct{ lookups atomic.Int32 }
+
+func (r *rebinding) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	if r.lookups.Add(1) == 1 {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	}
+	return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, nil
+}
+
+func TestRebindingGainsNothing(t *testing.T) {
+	t.Parallel()
+	addr := listen(t, func(conn net.Conn) {
+		if readRequest(conn) == nil {
+			_, _ = conn.Write([]byte("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"))
+		}
+	})
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolver := &rebinding{}
+	s := setup(t, func(c *Config) { c.Guard.resolver = resolver })
+	// One connection is one lookup: what was checked is what is dialled.
+	if outcome := send(t, s, "http://rebind.test:"+port, 10*time.Second); outcome.StatusCode != 204 || resolver.lookups.Load() != 1 {
+		t.Errorf("first attempt: %+v after %d lookups; want 204 after one", outcome, resolver.lookups.Load())
+	}
+	if outcome := send(t, s, "http://rebind.test:"+port, 10*time.Second); outcome.Failure != switchboard.FailureForbidden {
+		t.Errorf("second attempt: %+v; want %s", outcome, switchboard.FailureForbidden)
+	}
+}
+
+// toLoopback is a resolver for which every name is this machine.
+type toLoopback struct{}
+
+func (toLoopback) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+}
+
+// FuzzGuardCheck: where every name is loopback, only a literal public address passes.
+func FuzzGuardCheck(f *testing.F) {
+	for _, seed := range []string{
+		"http://localhost", "http://8.8.8.8", "http://0x7f.1", "http://[::ffff:127.0.0.1]:80/", "https://a.test/?q", "http://１.1.1.1",
+		"http://[fe80::1%25a]", "http://a:b@c", "http://2130706433", "http://127.0.0.1.", "http://%31", "http://a..", "http://[::1", "http://a_b.test",
+	} {
+		f.Add(seed)
+	}
+	g := NewGuard(nil)
+	g.resolver = toLoopback{}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if g.Check(t.Context(), raw) != nil {
+			return
+		}
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatalf("Check passes %q, which is no URL", raw)
+		}
+		host, err := asciiHost(u.Hostname())
+		if err != nil {
+			t.Fatalf("Check passes %q, which names no host", raw)
+		}
+		addr, err := netip.ParseAddr(host)
+		if err != nil || g.permit(addr) != nil {
+			t.Errorf("Check passes %q, whose host is %q", raw, host)
+		}
+	})
+}

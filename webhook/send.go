@@ -1,0 +1,202 @@
+package webhook
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"time"
+
+	"switchboard"
+)
+
+// ErrAborted is the cause to cancel a context of [Sender.Send] with when an operator
+// cancels the delivery: the outcome is then [switchboard.FailureAborted].
+var ErrAborted = errors.New("the delivery was cancelled by an operator")
+
+// errTimeLimit is the cause of a context whose attempt has used up its time.
+var errTimeLimit = errors.New("the attempt's time is up")
+
+// Interrupted is the error of an attempt that was cut short by our side, as by a
+// shutdown or a lack of file descriptors. It says nothing about the receiver.
+type Interrupted struct {
+	// Sent says that the request may have reached the receiver, so that to send it
+	// again may be a duplicate. Otherwise nothing has left this process.
+	Sent bool
+	Err  error // why; the cause of the context, if that ended
+}
+
+func (e *Interrupted) Error() string {
+	if e.Sent {
+		return "interrupted after the request was sent: " + e.Err.Error()
+	}
+	return "interrupted before the request was sent: " + e.Err.Error()
+}
+
+func (e *Interrupted) Unwrap() error { return e.Err }
+
+// Config is what a [Sender] needs. Zero fields mean their defaults.
+type Config struct {
+	Guard            *Guard         // nil: public addresses only
+	Version          string         // of the product, for the User-Agent; empty: [switchboard.Version]
+	ConnectTimeout   time.Duration  // resolving and connecting; 0: 5 s
+	HandshakeTimeout time.Duration  // of TLS; 0: 5 s
+	RootCAs          *x509.CertPool // whom to trust; nil: whom the system trusts
+}
+
+// Defaults and bounds of connections.
+const (
+	defaultConnect   = 5 * time.Second
+	defaultHandshake = 5 * time.Second
+	// Kept connections: as many to a host as a subscription has requests in flight
+	// by default, twice; and for less time than common servers keep theirs, so that
+	// a request seldom meets a connection that is just being closed.
+	idlePerHost = 2 * switchboard.DefaultMaxInFlight
+	idleInAll   = 1024
+	idleTime    = 30 * time.Second
+	// A network that drops everything leaves a connection of HTTP/2 looking alive,
+	// and all requests to its host would share it: ask it.
+	pingAfter = 5 * time.Second
+	pingTime  = 5 * time.Second
+	// What a hostile receiver can make us hold in memory per request and connection
+	// of HTTP/2; the defaults are megabytes.
+	streamBuffer     = 64 << 10
+	connectionBuffer = 1 << 20
+)
+
+// Sender sends messages. It keeps connections and may be used by many goroutines;
+// one per process is enough.
+type Sender struct {
+	guard            *Guard
+	userAgent        string
+	connectTimeout   time.Duration
+	handshakeTimeout time.Duration
+	transport        *http.Transport
+}
+
+// NewSender makes a sender.
+func NewSender(config Config) *Sender {
+	s := &Sender{
+		guard:            config.Guard,
+		userAgent:        "Switchboard/" + cmp.Or(config.Version, switchboard.Version) + " (webhook)",
+		connectTimeout:   cmp.Or(config.ConnectTimeout, defaultConnect),
+		handshakeTimeout: cmp.Or(config.HandshakeTimeout, defaultHandshake),
+	}
+	if s.guard == nil {
+		s.guard = NewGuard(nil)
+	}
+	s.transport = &http.Transport{
+		Proxy:                  nil, // one from the environment would be dialled in the receiver's stead, past the guard
+		DialContext:            s.dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs},
+		TLSHandshakeTimeout:    s.handshakeTimeout,
+		ForceAttemptHTTP2:      true, // a DialContext of one's own switches it off otherwise
+		DisableCompression:     true, // what was received is stored as it came, and no bomb goes off
+		MaxIdleConns:           idleInAll,
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        idleTime,
+		MaxResponseHeaderBytes: maxHeaderRead,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:               pingAfter,
+			PingTimeout:                   pingTime,
+			MaxReceiveBufferPerStream:     streamBuffer,
+			MaxReceiveBufferPerConnection: connectionBuffer,
+		},
+	}
+	return s
+}
+
+// Close closes the connections that are kept. Requests under way are not touched.
+func (s *Sender) Close() { s.transport.CloseIdleConnections() }
+
+// Prepare renders and signs the request of an attempt that begins at that time.
+// Its errors are those of [Render] and [Sign].
+func (s *Sender) Prepare(work switchboard.Work, at time.Time) (Message, error) {
+	m, err := Render(work)
+	if err != nil {
+		return Message{}, err
+	}
+	if scheme := work.Subscription.Signature.Scheme; scheme != switchboard.Standard {
+		return Message{}, switchboard.InvalidField("signature.scheme", "%q is not a scheme", scheme)
+	}
+	m.Header.Set("User-Agent", s.userAgent)
+	if err := Sign(m.Header, work.Delivery.ID, at, m.Body, work.Subscription.Secrets); err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
+
+// Attempt is one whole attempt: it renders, signs and sends, and returns what was
+// sent, as it may be shown, with its outcome. A request that cannot be made is the
+// outcome [switchboard.FailureRender], and nothing is sent. Timeout and error are
+// those of [Sender.Send].
+func (s *Sender) Attempt(ctx context.Context, work switchboard.Work, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+	m, err := s.Prepare(work, at)
+	if err != nil {
+		request := work.Subscription.Request
+		return switchboard.SentRequest{Method: request.Method, URL: request.URL}, unsendable(err), nil //nolint:nilerr // it became a value
+	}
+	outcome, err := s.Send(ctx, m, timeout)
+	return m.Sent(), outcome, err
+}
+
+// unsendable is the outcome of a request that cannot be made.
+func unsendable(err error) switchboard.Outcome {
+	if e, ok := errors.AsType[*switchboard.Error](err); ok {
+		return failed(switchboard.FailureRender, "the request could not be made: %s %s", e.Field, e.Message)
+	}
+	return failed(switchboard.FailureRender, "the request could not be made")
+}
+
+// Send sends the message and returns what came of it within the timeout, which
+// covers everything from resolving the name to the last byte read; 0 means
+// [switchboard.DefaultTimeout].
+//
+// The error is nil or an *[Interrupted]: ctx ended before the receiver had answered,
+// for another reason than [ErrAborted], or this machine could not send. The outcome
+// is then [switchboard.FailureUnknown].
+func (s *Sender) Send(ctx context.Context, m Message, timeout time.Duration) (switchboard.Outcome, error) {
+	began := time.Now()
+	timeout = cmp.Or(timeout, time.Duration(switchboard.DefaultTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeLimit)
+	defer cancel()
+	p := new(progress)
+	// GetBody, which NewRequest sets, lets net/http use another connection when a kept
+	// one turns out to be closed before anything of the request was written to it.
+	req, err := http.NewRequestWithContext(p.watch(ctx), m.Method, m.URL, bytes.NewReader(m.Body))
+	if err != nil {
+		return failed(switchboard.FailureRender, "the request could not be made: request.url is not a URL"), nil //nolint:nilerr // it became a value
+	}
+	req.Header = m.Header
+	// The transport itself, not a client: it follows no redirect and keeps no cookie.
+	resp, err := s.transport.RoundTrip(req)
+	var outcome switchboard.Outcome
+	if err != nil {
+		outcome, err = s.noAnswer(ctx, err, p.phase(), timeout)
+	} else {
+		outcome = answer(resp, cancel)
+	}
+	outcome.Latency = time.Since(began)
+	return outcome, err
+}
+
+// noAnswer says why there is no answer: what ended the context comes first, since
+// every other error may follow from that.
+func (s *Sender) noAnswer(ctx context.Context, err error, reached phase, timeout time.Duration) (switchboard.Outcome, error) {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, errTimeLimit):
+		return s.late(reached, timeout), nil
+	case errors.Is(cause, ErrAborted):
+		return failed(switchboard.FailureAborted, "cancelled by an operator while under way"), nil
+	case cause != nil:
+		err = cause
+	case !ours(err):
+		return s.classify(err, reached), nil
+	}
+	return failed(switchboard.FailureUnknown, "interrupted before there was an answer"),
+		&Interrupted{Sent: reached >= connected, Err: err}
+}
