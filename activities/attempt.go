@@ -1,0 +1,201 @@
+// Package activities holds what a delivery's workflow does outside of itself:
+// the attempt, the closing of a delivery that was cancelled in Temporal, and the
+// reconciler's pass.
+//
+// A receiver's answer is a value here. An error is our own fault, as Postgres
+// being away: Temporal retries it, and it uses up nothing of the delivery's
+// retry policy. Nothing that crosses to Temporal holds payloads, headers or
+// secrets: ids, states, status codes and dates only.
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"switchboard"
+	"switchboard/webhook"
+)
+
+// DeliverInput is the input of a delivery's workflow.
+type DeliverInput struct {
+	DeliveryID string `json:"delivery_id"`
+	Run        int    `json:"run"` // which setting-going of the delivery this workflow run serves
+}
+
+// AttemptInput asks for one attempt, if one is due.
+type AttemptInput struct {
+	DeliveryID string `json:"delivery_id"`
+	Reset      bool   `json:"reset,omitempty"` // the run was made by a reset in Temporal: deliver again
+	Kept       *Kept  `json:"kept,omitempty"`  // an outcome that could not be recorded yet
+}
+
+// AttemptResult is where the delivery stands after the activity.
+type AttemptResult struct {
+	State         switchboard.State       `json:"state"`
+	Reason        string                  `json:"reason,omitempty"`
+	AttemptsMade  int                     `json:"attempts_made"`
+	StatusCode    int                     `json:"status_code,omitempty"`
+	NextAttemptAt time.Time               `json:"next_attempt_at,omitzero"`
+	Retry         switchboard.RetryPolicy `json:"retry"`          // of the subscription as it is now
+	Timeout       switchboard.Duration    `json:"timeout"`        // of one attempt
+	Kept          *Kept                   `json:"kept,omitempty"` // sent, but not recorded: Postgres was away
+}
+
+// Recorder is what an attempt needs of the store.
+type Recorder interface {
+	// Work loads what an attempt needs.
+	Work(ctx context.Context, deliveryID string) (switchboard.Work, error)
+	// Record stores an attempt and moves its delivery; it returns when both are
+	// durable, and changes nothing if that attempt was recorded before.
+	Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, run int) (switchboard.Delivery, error)
+	// Reopen sets a final delivery going again for the run made by a reset.
+	Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
+	// Settle moves an open delivery of that run to a final state.
+	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
+}
+
+// Sender renders, signs and sends the request of an attempt that begins at that
+// time. The receiver's behaviour is the outcome; an error means that we were
+// stopped before there was one.
+type Sender interface {
+	Attempt(ctx context.Context, work switchboard.Work, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error)
+}
+
+// Deliveries are the activities of a delivery.
+type Deliveries struct {
+	Store   Recorder
+	Sender  Sender
+	Flights *Flights
+	Metrics *Metrics
+	Log     *slog.Logger
+	Now     func() time.Time // the clock that attempts are dated by
+}
+
+// storeTimeout bounds each call of the store: longer than a healthy one by far,
+// shorter than what a workflow task may wait for.
+const storeTimeout = 5 * time.Second
+
+// Attempt makes the attempt that is due and says where the delivery stands then.
+// It may be repeated at any time: the delivery's row decides whether a request
+// is due. As a regular activity it does not return before the delivery is final:
+// until then it fails with the date of the next attempt, which Temporal shows
+// and keeps.
+func (a *Deliveries) Attempt(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	result, err := a.attempt(ctx, in)
+	if activity.GetInfo(ctx).IsLocalActivity {
+		return result, err
+	}
+	if result.Kept != nil {
+		activity.RecordHeartbeat(ctx, result.Kept)
+		err = cmp.Or(err, errNotRecorded)
+	}
+	if err != nil {
+		return result, fault(err)
+	}
+	if result.State.Dated() {
+		return result, dated(result, a.Now())
+	}
+	return result, nil
+}
+
+func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	// Taking off before the row is read closes the gap in which a cancellation
+	// could be missed: it either shows in the row or aborts the flight.
+	ctx, land := a.Flights.takeOff(ctx, in.DeliveryID)
+	defer land()
+
+	kept := keptOutcome(ctx, in)
+	work, err := a.load(ctx, in)
+	if err != nil {
+		return AttemptResult{Kept: kept}, err
+	}
+	if kept.after(work.Delivery) {
+		return a.record(ctx, work, kept.attempt(in.DeliveryID))
+	}
+	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
+		return resultOf(work, work.Delivery), nil
+	}
+	if !a.Flights.admit(work.Subscription) {
+		result := resultOf(work, work.Delivery)
+		result.NextAttemptAt = a.Now().Add(crowdedWait)
+		return result, nil
+	}
+	defer a.Flights.release(work.Subscription.ID)
+	made, err := a.send(ctx, work)
+	if err != nil {
+		return AttemptResult{}, err
+	}
+	return a.record(ctx, work, made)
+}
+
+// load reads the work, and sets a final delivery going again if this run was
+// made by a reset and has not done so before.
+func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.Work, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	work, err := a.Store.Work(ctx, in.DeliveryID)
+	if err != nil || !in.Reset || !work.Delivery.State.Final() {
+		return work, err
+	}
+	work.Delivery, err = a.Store.Reopen(ctx, in.DeliveryID, activity.GetInfo(ctx).WorkflowExecution.RunID, switchboard.Action{
+		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbReset, Reason: "the workflow was reset in Temporal",
+	})
+	return work, err
+}
+
+// send makes the next attempt of the work.
+func (a *Deliveries) send(ctx context.Context, work switchboard.Work) (switchboard.Attempt, error) {
+	now := a.Now()
+	made := switchboard.Attempt{
+		ID:         switchboard.NewID(switchboard.AttemptPrefix, now),
+		DeliveryID: work.Delivery.ID,
+		Number:     work.Delivery.AttemptsMade + 1,
+		At:         now,
+		Timeout:    time.Duration(work.Subscription.Timeout),
+	}
+	done := a.Metrics.sending(ctx)
+	var err error
+	made.Request, made.Outcome, err = a.Sender.Attempt(ctx, work, now, made.Timeout)
+	done(made.Outcome)
+	if cut, ok := errors.AsType[*webhook.Interrupted](err); ok && cut.Sent {
+		return made, nil // it may have arrived: an attempt whose outcome is unknown
+	}
+	return made, err
+}
+
+// record stores the attempt with what follows from it. If Postgres is away the
+// outcome is kept instead of being lost: the request must not go out again.
+func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made switchboard.Attempt) (AttemptResult, error) {
+	decision := switchboard.Next(work.Subscription.Retry, made.DeliveryID, made.Number-work.Delivery.AttemptsBefore, made.Outcome)
+	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	d, err := a.Store.Record(recordCtx, made, decision, activity.GetInfo(ctx).WorkflowExecution.RunID, work.Delivery.Run)
+	if err != nil {
+		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
+		result := resultOf(work, work.Delivery)
+		result.Kept = keep(made)
+		return result, nil
+	}
+	a.Metrics.recorded(ctx, made.Outcome, d)
+	a.logAttempt(ctx, made, d)
+	return resultOf(work, d), nil
+}
+
+func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d switchboard.Delivery) {
+	a.Log.InfoContext(ctx, "attempt",
+		"delivery", d.ID, "tenant", d.Tenant, "event", d.EventID, "event_type", d.EventType, "subscription", d.SubscriptionID,
+		"host", d.Host, "number", made.Number, "status_code", made.Outcome.StatusCode, "failure", made.Outcome.Failure,
+		"duration_ms", made.Outcome.Latency.Milliseconds(), "state", d.State, "reason", d.Reason, "next_attempt_at", d.NextAttemptAt)
+}
+
+func resultOf(work switchboard.Work, d switchboard.Delivery) AttemptResult {
+	return AttemptResult{
+		State: d.State, Reason: d.Reason, AttemptsMade: d.AttemptsMade, StatusCode: d.LastStatusCode, NextAttemptAt: d.NextAttemptAt,
+		Retry: work.Subscription.Retry, Timeout: work.Subscription.Timeout,
+	}
+}

@@ -1,0 +1,72 @@
+package activities
+
+import (
+	"context"
+	"sync"
+
+	"switchboard"
+	"switchboard/webhook"
+)
+
+// Flights knows the attempts under way in this process: to abort one that is
+// cancelled, and to keep one subscription from taking every place.
+type Flights struct {
+	limit int
+
+	mu             sync.Mutex
+	byDelivery     map[string]context.CancelCauseFunc
+	bySubscription map[string]int
+	total          int
+}
+
+// NewFlights makes the register of a worker process that has at most limit
+// requests in flight.
+func NewFlights(limit int) *Flights {
+	return &Flights{limit: limit, byDelivery: map[string]context.CancelCauseFunc{}, bySubscription: map[string]int{}}
+}
+
+// Abort ends the attempt of that delivery that is under way here, if one is.
+func (f *Flights) Abort(deliveryID string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if cancel, ok := f.byDelivery[deliveryID]; ok {
+		cancel(webhook.ErrAborted)
+	}
+}
+
+// takeOff makes a context that [Flights.Abort] can end, until land is called.
+func (f *Flights) takeOff(ctx context.Context, deliveryID string) (flight context.Context, land func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.byDelivery[deliveryID] = cancel
+	return ctx, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.byDelivery, deliveryID)
+		cancel(nil)
+	}
+}
+
+// admit takes a place for a request of the subscription, and reports whether
+// there was one.
+func (f *Flights) admit(s switchboard.Subscription) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.total >= f.limit || f.bySubscription[s.ID] >= s.MaxInFlight {
+		return false
+	}
+	f.total++
+	f.bySubscription[s.ID]++
+	return true
+}
+
+// release gives back the place that admit took.
+func (f *Flights) release(subscriptionID string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.total--
+	if f.bySubscription[subscriptionID]--; f.bySubscription[subscriptionID] == 0 {
+		delete(f.bySubscription, subscriptionID)
+	}
+}

@@ -1,0 +1,64 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"switchboard"
+)
+
+// Kept is the outcome of an attempt whose request went out while Postgres could
+// not record it. Temporal keeps it until it can be: in the result of the local
+// activity, or in the heartbeat details of the regular one. The receiver's
+// answer itself, headers and body, is not kept.
+type Kept struct {
+	AttemptID  string               `json:"attempt_id"`
+	Number     int                  `json:"number"`
+	At         time.Time            `json:"at"`
+	Timeout    switchboard.Duration `json:"timeout"`
+	Method     string               `json:"method"`
+	Bytes      int                  `json:"bytes"`
+	StatusCode int                  `json:"status_code,omitempty"`
+	Failure    switchboard.Failure  `json:"failure,omitempty"`
+	Latency    switchboard.Duration `json:"latency"`
+	RetryAfter switchboard.Duration `json:"retry_after,omitempty"`
+}
+
+func keep(a switchboard.Attempt) *Kept {
+	return &Kept{
+		AttemptID: a.ID, Number: a.Number, At: a.At, Timeout: switchboard.Duration(a.Timeout),
+		Method: a.Request.Method, Bytes: a.Request.Bytes,
+		StatusCode: a.Outcome.StatusCode, Failure: a.Outcome.Failure,
+		Latency: switchboard.Duration(a.Outcome.Latency), RetryAfter: switchboard.Duration(a.Outcome.RetryAfter),
+	}
+}
+
+func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
+	return switchboard.Attempt{
+		ID: k.AttemptID, DeliveryID: deliveryID, Number: k.Number, At: k.At, Timeout: time.Duration(k.Timeout),
+		Request: switchboard.SentRequest{Method: k.Method, Bytes: k.Bytes},
+		Outcome: switchboard.Outcome{
+			StatusCode: k.StatusCode, Failure: k.Failure, Latency: time.Duration(k.Latency), RetryAfter: time.Duration(k.RetryAfter),
+			Detail: "recorded late: Postgres was away when the answer came",
+		},
+	}
+}
+
+// after reports whether k is the outcome of an attempt that the delivery's row
+// does not count yet.
+func (k *Kept) after(d switchboard.Delivery) bool { return k != nil && k.Number > d.AttemptsMade }
+
+// keptOutcome returns the outcome that is still to be recorded: the one that an
+// earlier execution of this activity left in its heartbeat, else the one that
+// the workflow was given by the local activity.
+func keptOutcome(ctx context.Context, in AttemptInput) *Kept {
+	if !activity.GetInfo(ctx).IsLocalActivity && activity.HasHeartbeatDetails(ctx) {
+		var k Kept
+		if err := activity.GetHeartbeatDetails(ctx, &k); err == nil {
+			return &k
+		}
+	}
+	return in.Kept
+}

@@ -1,0 +1,63 @@
+package activities
+
+import (
+	"context"
+	"errors"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"switchboard"
+)
+
+// Metrics counts and times attempts.
+type Metrics struct {
+	attempts  metric.Int64Counter
+	latency   metric.Float64Histogram
+	inFlight  metric.Int64UpDownCounter
+	completed metric.Int64Counter
+	endToEnd  metric.Float64Histogram
+}
+
+// NewMetrics registers the instruments with the meter.
+func NewMetrics(meter metric.Meter) (*Metrics, error) {
+	var m Metrics
+	var errs [5]error
+	m.attempts, errs[0] = meter.Int64Counter("switchboard_attempts",
+		metric.WithDescription("Attempts by result: delivered, or the failure."))
+	m.latency, errs[1] = meter.Float64Histogram("switchboard_attempt_duration", metric.WithUnit("s"),
+		metric.WithDescription("Time from the start of an attempt to the end of the receiver's answer."))
+	m.inFlight, errs[2] = meter.Int64UpDownCounter("switchboard_requests_in_flight",
+		metric.WithDescription("Requests under way in this process."))
+	m.completed, errs[3] = meter.Int64Counter("switchboard_deliveries_completed",
+		metric.WithDescription("Deliveries that came to a final state through an attempt, by state."))
+	m.endToEnd, errs[4] = meter.Float64Histogram("switchboard_delivery_duration", metric.WithUnit("s"),
+		metric.WithDescription("Time from acceptance to delivery."),
+		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300, 3600, 36000, 360000))
+	return &m, errors.Join(errs[:]...)
+}
+
+// sending counts a request that goes out; the function it returns takes its outcome.
+func (m *Metrics) sending(ctx context.Context) func(switchboard.Outcome) {
+	m.inFlight.Add(ctx, 1)
+	return func(o switchboard.Outcome) {
+		m.inFlight.Add(ctx, -1)
+		m.latency.Record(ctx, o.Latency.Seconds())
+	}
+}
+
+// recorded counts an attempt once it is durable, and the delivery if it ended.
+func (m *Metrics) recorded(ctx context.Context, o switchboard.Outcome, d switchboard.Delivery) {
+	result := string(o.Failure)
+	if result == "" {
+		result = "delivered"
+	}
+	m.attempts.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))
+	if !d.State.Final() {
+		return
+	}
+	m.completed.Add(ctx, 1, metric.WithAttributes(attribute.String("state", string(d.State))))
+	if d.State == switchboard.Delivered {
+		m.endToEnd.Record(ctx, d.CompletedAt.Sub(d.CreatedAt).Seconds())
+	}
+}

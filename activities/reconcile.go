@@ -1,0 +1,146 @@
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"switchboard"
+)
+
+// Overdue finds deliveries for the reconciler.
+type Overdue interface {
+	// Overdue returns open deliveries whose date passed more than slack ago.
+	Overdue(ctx context.Context, slack time.Duration, limit int) ([]switchboard.Delivery, error)
+	// Find returns the deliveries with those ids.
+	Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error)
+	// Restart hands an open delivery to the relay, which starts its workflow.
+	Restart(ctx context.Context, deliveryID string, run int) error
+	// Settle moves an open delivery of that run to a final state.
+	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
+}
+
+// Engine is what the reconciler asks of Temporal.
+type Engine interface {
+	// Look says where the delivery's latest workflow run stands.
+	Look(ctx context.Context, deliveryID string) (Sight, error)
+	// RetryNow lets the waiting attempt of a delivery run at once.
+	RetryNow(ctx context.Context, deliveryID string) error
+	// Stopped lists deliveries whose workflow was cancelled or terminated since then.
+	Stopped(ctx context.Context, since time.Time) ([]string, error)
+}
+
+// Sight is where a delivery's workflow run stands in Temporal.
+type Sight string
+
+// What the reconciler can see.
+const (
+	Missing Sight = "missing" // no run: never started, or forgotten after its retention
+	Waiting Sight = "waiting" // open, and its attempt waits for a date
+	Busy    Sight = "busy"    // open, and something of it is being worked on
+	// PausedInTemporal is open, and its attempt was paused in Temporal itself.
+	PausedInTemporal Sight = "paused_in_temporal"
+	Stopped          Sight = "stopped" // cancelled or terminated
+	Ended            Sight = "ended"   // closed in any other way
+)
+
+// ReconcileResult counts what a pass of the reconciler found and did.
+type ReconcileResult struct {
+	Overdue   int `json:"overdue"`   // deliveries whose date had passed
+	Restarted int `json:"restarted"` // given a new workflow run
+	Woken     int `json:"woken"`     // whose waiting attempt was told to run
+	Cancelled int `json:"cancelled"` // whose workflow had been stopped in Temporal
+}
+
+// Reconciler proves that no delivery is stuck, and mends one that is.
+type Reconciler struct {
+	Store  Overdue
+	Engine Engine
+	Log    *slog.Logger
+}
+
+const (
+	// reconcileLimit bounds a pass; what is left over is the next pass's.
+	reconcileLimit = 1000
+	// stoppedWindow is how far back workflows stopped in Temporal are looked for:
+	// many passes, so that an outage of the reconciler is bridged. Older ones are
+	// found when their delivery's date passes.
+	stoppedWindow = time.Hour
+)
+
+// Reconcile makes one pass: deliveries whose workflow was stopped in Temporal
+// become cancelled, and each overdue one is restarted, woken or closed.
+func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
+	var result ReconcileResult
+	if err := r.closeStopped(ctx, &result); err != nil {
+		return result, fault(err)
+	}
+	overdue, err := r.Store.Overdue(ctx, switchboard.StuckAfter, reconcileLimit)
+	if err != nil {
+		return result, fault(err)
+	}
+	result.Overdue = len(overdue)
+	for _, d := range overdue {
+		if err := r.mend(ctx, d, &result); err != nil {
+			return result, fault(err)
+		}
+	}
+	return result, nil
+}
+
+func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) error {
+	ids, err := r.Engine.Stopped(ctx, time.Now().Add(-stoppedWindow))
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	found, err := r.Store.Find(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, d := range found {
+		if d.State.Final() {
+			continue
+		}
+		// A later run may be open by now: only the latest counts.
+		sight, err := r.Engine.Look(ctx, d.ID)
+		if err != nil {
+			return err
+		}
+		if sight != Stopped {
+			continue
+		}
+		if err := r.cancel(ctx, d, result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {
+	sight, err := r.Engine.Look(ctx, d.ID)
+	if err != nil {
+		return err
+	}
+	r.Log.WarnContext(ctx, "delivery overdue", "delivery", d.ID, "tenant", d.Tenant, "state", d.State, "next_attempt_at", d.NextAttemptAt, "workflow", sight)
+	switch sight {
+	case Waiting:
+		result.Woken++
+		return r.Engine.RetryNow(ctx, d.ID)
+	case Stopped:
+		return r.cancel(ctx, d, result)
+	case Missing, Ended:
+		result.Restarted++
+		return r.Store.Restart(ctx, d.ID, d.Run)
+	case Busy: // a crowded worker, or one that died: Temporal's timeouts decide
+	case PausedInTemporal: // an operator's wish, who unpauses it there; it stays in the count
+	}
+	return nil
+}
+
+func (r *Reconciler) cancel(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {
+	_, err := r.Store.Settle(ctx, d.ID, d.Run, switchboard.Cancelled, switchboard.ReasonTerminated, switchboard.Action{
+		At: time.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel, Reason: "the workflow was stopped in Temporal",
+	})
+	result.Cancelled++
+	return err
+}

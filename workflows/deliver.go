@@ -1,0 +1,133 @@
+// Package workflows holds the life of a delivery, and the reconciler's round.
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"switchboard"
+	"switchboard/activities"
+)
+
+// AttemptActivityID is the id of the regular activity of every delivery, so that
+// an operator's retry can name it without asking for it first.
+const AttemptActivityID = "attempt"
+
+// attemptMargin is what an attempt may take beside its request: reading the work,
+// recording the outcome, and waiting for either.
+const attemptMargin = 15 * time.Second
+
+// unknownPolicy stands in for the subscription's retry policy where Postgres was
+// away before it could be read. It only times what our own crashes interrupt:
+// every other wait is dated by the activity itself.
+var unknownPolicy = temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute}
+
+// DeliverResult is how a delivery's workflow ended.
+type DeliverResult struct {
+	State        switchboard.State `json:"state"`
+	AttemptsMade int               `json:"attempts_made"`
+}
+
+// Deliver delivers one event to one subscription, for as long as it takes.
+//
+// The first attempt is a local activity in the workflow's first task: a healthy
+// delivery costs nothing more. What it could not finish is handed over to one
+// regular activity, which Temporal retries without adding to the history, shows
+// with its last failure and next date, and lets an operator retry now.
+func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, error) {
+	attempt := activities.AttemptInput{DeliveryID: in.DeliveryID, Reset: wasReset(ctx)}
+	result, err := firstAttempt(ctx, attempt)
+	if needsAnother(ctx, result, err) {
+		attempt.Kept = result.Kept
+		result, err = furtherAttempts(ctx, attempt, result)
+	}
+	if ctx.Err() != nil {
+		return cancelled(ctx, in, result)
+	}
+	if err != nil {
+		return DeliverResult{}, err
+	}
+	return ended(result)
+}
+
+// wasReset reports whether this run was made by a reset in Temporal: an
+// operator's wish to deliver again. The test environment knows no original run.
+func wasReset(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID
+}
+
+func firstAttempt(ctx workflow.Context, in activities.AttemptInput) (activities.AttemptResult, error) {
+	longest := time.Duration(switchboard.MaxTimeout) + attemptMargin
+	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: longest,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1}, // the regular activity retries
+	})
+	var a *activities.Deliveries
+	var result activities.AttemptResult
+	err := workflow.ExecuteLocalActivity(ctx, a.Attempt, in).Get(ctx, &result)
+	return result, err
+}
+
+func needsAnother(ctx workflow.Context, result activities.AttemptResult, err error) bool {
+	return ctx.Err() == nil && (err != nil || result.Kept != nil || result.State.Dated())
+}
+
+func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, first activities.AttemptResult) (activities.AttemptResult, error) {
+	timeout, policy := time.Duration(first.Timeout), temporalPolicy(first.Retry)
+	if first.Timeout == 0 {
+		timeout, policy = time.Duration(switchboard.MaxTimeout), unknownPolicy
+	}
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ActivityID:          AttemptActivityID,
+		StartToCloseTimeout: timeout + attemptMargin,
+		RetryPolicy:         &policy,
+		Summary:             "attempts after the first",
+	})
+	var a *activities.Deliveries
+	var result activities.AttemptResult
+	err := workflow.ExecuteActivity(ctx, a.Attempt, in).Get(ctx, &result)
+	return result, err
+}
+
+// temporalPolicy is the subscription's policy in Temporal's terms. The number of
+// attempts stays unlimited there: Temporal also counts executions that sent
+// nothing, so the attempts are counted by their rows.
+func temporalPolicy(p switchboard.RetryPolicy) temporal.RetryPolicy {
+	return temporal.RetryPolicy{
+		InitialInterval:    time.Duration(p.InitialInterval),
+		BackoffCoefficient: p.BackoffCoefficient,
+		MaximumInterval:    time.Duration(p.MaximumInterval),
+	}
+}
+
+// cancelled closes the delivery of a workflow that was asked to cancel. If the
+// last attempt had ended the delivery by then, that stands.
+func cancelled(ctx workflow.Context, in activities.DeliverInput, result activities.AttemptResult) (DeliverResult, error) {
+	if result.State.Final() {
+		return ended(result)
+	}
+	disconnected, _ := workflow.NewDisconnectedContext(ctx)
+	disconnected = workflow.WithActivityOptions(disconnected, workflow.ActivityOptions{StartToCloseTimeout: attemptMargin})
+	var a *activities.Deliveries
+	if err := workflow.ExecuteActivity(disconnected, a.Cancelled, in).Get(disconnected, nil); err != nil {
+		return DeliverResult{}, err
+	}
+	return DeliverResult{}, temporal.NewCanceledError()
+}
+
+// ended gives the workflow the status that fits the delivery's state, so that
+// Temporal's own list can be read: completed, failed or cancelled.
+func ended(r activities.AttemptResult) (DeliverResult, error) {
+	switch r.State {
+	case switchboard.Failed:
+		message := fmt.Sprintf("%s after %d attempts", r.Reason, r.AttemptsMade)
+		return DeliverResult{}, temporal.NewNonRetryableApplicationError(message, r.Reason, nil)
+	case switchboard.Cancelled:
+		return DeliverResult{}, temporal.NewCanceledError(r.Reason)
+	}
+	return DeliverResult{State: r.State, AttemptsMade: r.AttemptsMade}, nil
+}

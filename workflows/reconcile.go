@@ -1,0 +1,25 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"switchboard/activities"
+)
+
+// reconcileTimeout bounds one pass: a thousand overdue deliveries, a few calls each.
+const reconcileTimeout = 2 * time.Minute
+
+// Reconcile makes one pass of the reconciler. A Temporal Schedule starts it.
+func Reconcile(ctx workflow.Context) (activities.ReconcileResult, error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: reconcileTimeout,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 3}, // the schedule's next pass is near
+	})
+	var r *activities.Reconciler
+	var result activities.ReconcileResult
+	err := workflow.ExecuteActivity(ctx, r.Reconcile).Get(ctx, &result)
+	return result, err
+}
