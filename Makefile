@@ -1,0 +1,69 @@
+# Switchboard. `make help` lists the targets.
+
+GO            ?= go
+GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+WORKFLOWCHECK := $(GO) run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
+VERSION_FLAGS := -trimpath -ldflags=-s
+
+# What links the Temporal server is tested without the race detector: building
+# the server for it costs more than the whole rest. The code that is ours is in
+# the other packages.
+SERVER_PACKAGES := ./cmd/...
+RACE_PACKAGES   := . ./activities/... ./api/... ./store/... ./webhook/... ./worker/... ./workflows/...
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: ## Start the whole development stack, with a demo. ARGS="--no-demo --api-addr …" are passed on.
+	@echo "  … building (the first time takes some minutes: a Temporal server is compiled in)"
+	@$(GO) build -o bin/switchboard-dev ./cmd/switchboard-dev
+	@exec bin/switchboard-dev $(ARGS)
+
+.PHONY: build
+build: ## Build both binaries into bin/.
+	$(GO) build $(VERSION_FLAGS) -o bin/switchboard ./cmd/switchboard
+	$(GO) build $(VERSION_FLAGS) -o bin/switchboard-dev ./cmd/switchboard-dev
+
+.PHONY: test
+test: fmt vet lint determinism unit end-to-end ## Run everything that CI runs; installs what it needs.
+
+.PHONY: fmt
+fmt: ## Fail if a file is not formatted.
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
+
+.PHONY: vet
+vet: ## Run go vet.
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint, fetched through the Go module proxy.
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: determinism
+determinism: ## Prove statically that workflows are deterministic.
+	$(WORKFLOWCHECK) ./workflows/...
+
+.PHONY: unit
+unit: ## Test the packages by themselves: real Postgres, replayed histories, race detector.
+	$(GO) test -race $(RACE_PACKAGES)
+
+.PHONY: end-to-end
+end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
+	$(GO) test -timeout 15m $(SERVER_PACKAGES)
+
+.PHONY: bench
+bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).
+	bin/switchboard-dev bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Fuzz what parses input from outside, FUZZTIME each (30s).
+	@for target in $$(grep -rhoE 'func Fuzz[A-Za-z]+' --include='*_test.go' . | awk '{print $$2}' | sort -u); do \
+		package=$$(dirname $$(grep -rlE "func $$target\(" --include='*_test.go' . | head -1)); \
+		echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),30s) $$package || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built; the development stack's state stays.
+	rm -rf bin

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"switchboard"
+)
+
+// Migrate brings the schema of the database up to date.
+func Migrate(ctx context.Context, config Config) error {
+	s, err := config.openStore()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Migrate(ctx)
+}
+
+// NewKey describes an API key to be made.
+type NewKey struct {
+	Name   string
+	Role   switchboard.Role
+	Tenant string        // empty: every tenant
+	TTL    time.Duration // 0: it does not expire
+}
+
+// CreateKey makes an API key and prints its text, which is shown this once.
+func CreateKey(ctx context.Context, config Config, wanted NewKey, out io.Writer) error {
+	s, err := config.openStore()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if !wanted.Role.Valid() {
+		return switchboard.InvalidField("role", "%q is not a role; known: %v", wanted.Role, switchboard.Roles())
+	}
+	key := switchboard.Key{Name: wanted.Name, Role: wanted.Role, Tenant: wanted.Tenant}
+	if wanted.TTL > 0 {
+		key.ExpiresAt = time.Now().Add(wanted.TTL)
+	}
+	text := switchboard.NewKeyText()
+	if key, err = s.CreateKey(ctx, operator, key, text); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n%s\n", key.ID, text.Reveal())
+	return err
+}
+
+// EnsureKey makes an API key of that text with the role admin, unless there is
+// one: for development, where the text is chosen beforehand.
+func EnsureKey(ctx context.Context, config Config, name string, text switchboard.Secret) error {
+	s, err := config.openStore()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	_, err = s.CreateKey(ctx, operator, switchboard.Key{Name: name, Role: switchboard.Admin}, text)
+	return err
+}
+
+// ListKeys prints every API key, newest first.
+func ListKeys(ctx context.Context, config Config, out io.Writer) error {
+	s, err := config.openStore()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tNAME\tROLE\tTENANT\tCREATED\tEXPIRES\tREVOKED")
+	request := switchboard.PageRequest{Limit: switchboard.MaxPage}
+	for {
+		page, err := s.Keys(ctx, operator, request)
+		if err != nil {
+			return err
+		}
+		for _, k := range page.Items {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.Tenant, date(k.CreatedAt), date(k.ExpiresAt), date(k.RevokedAt))
+		}
+		if request.Cursor = page.NextCursor; request.Cursor == "" {
+			return table.Flush()
+		}
+	}
+}
+
+// RevokeKey revokes an API key at once.
+func RevokeKey(ctx context.Context, config Config, id string, out io.Writer) error {
+	s, err := config.openStore()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	key, err := s.RevokeKey(ctx, operator, id)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s revoked at %s\n", key.ID, date(key.RevokedAt))
+	return err
+}
+
+func date(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"switchboard"
+	"switchboard/activities"
+	"switchboard/api"
+	"switchboard/store"
+	"switchboard/webhook"
+	"switchboard/worker"
+)
+
+// Parts says which parts of Switchboard a process runs.
+type Parts struct {
+	API    bool
+	Worker bool
+}
+
+// shutdownTimeout is for how long requests under way may go on when the process stops.
+const shutdownTimeout = 10 * time.Second
+
+// app is a process of Switchboard.
+type app struct {
+	config    Config
+	parts     Parts
+	log       *slog.Logger
+	store     *store.Store
+	temporal  client.Client
+	namespace string
+	engine    *worker.Engine
+	guard     *webhook.Guard
+	telemetry *telemetry
+	ready     readiness
+}
+
+// Run runs those parts until ctx ends. It refuses to start on a schema that is
+// not its own, and closes what it opened before it returns.
+func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) error {
+	a, err := build(ctx, config, parts, log)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	listener, err := net.Listen("tcp", config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w (choose another with --listen or SWITCHBOARD_LISTEN)", config.Listen, err)
+	}
+	handler, err := a.handler()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serveHTTP(ctx, listener, handler) })
+	if parts.Worker {
+		group.Go(func() error { return a.runWorker(ctx) })
+	}
+	log.InfoContext(ctx, "switchboard runs", "listen", listener.Addr().String(), "api", parts.API, "worker", parts.Worker, "namespace", a.namespace)
+	return group.Wait()
+}
+
+func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*app, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	t, err := newTelemetry()
+	if err != nil {
+		return nil, err
+	}
+	s, err := config.openStore()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.CheckSchema(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	c, namespace, err := config.dialTemporal(t.meter, log)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := observeStats(t.meter, s.Stats); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &app{
+		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, telemetry: t,
+		engine: worker.NewEngine(c, namespace, s, log),
+		guard:  webhook.NewGuard(config.AllowCIDRs),
+	}, nil
+}
+
+func (a *app) close() {
+	a.engine.Drain()
+	a.temporal.Close()
+	if err := a.store.Close(); err != nil {
+		a.log.Warn("close the store", "error", err)
+	}
+}
+
+// handler is what the process answers over HTTP: the API, or for a worker alone
+// its health and metrics.
+func (a *app) handler() (http.Handler, error) {
+	if a.parts.API {
+		return api.New(api.Config{
+			Events: a.store, Subscriptions: a.store, Secrets: a.store, Deliveries: a.store, Keys: a.store, Auth: a.store,
+			Engine: a.engine, Guard: a.guard, Ready: a.missing,
+			Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
+			MaxData: a.config.MaxData, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
+		})
+	}
+	return api.Health(a.missing, a.telemetry.handler), nil
+}
+
+func (a *app) runWorker(ctx context.Context) error {
+	metrics, err := activities.NewMetrics(a.telemetry.meter)
+	if err != nil {
+		return err
+	}
+	return worker.Run(ctx, worker.Config{
+		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
+		Deliveries: &activities.Deliveries{
+			Store: a.store, Sender: webhook.NewSender(webhook.Config{Guard: a.guard, Version: switchboard.Version}),
+			Flights: activities.NewFlights(a.config.Slots), Metrics: metrics, Log: a.log, Now: time.Now,
+		},
+		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
+		Slots:      a.config.Slots,
+		Running:    a.ready.workerRuns,
+		Log:        a.log,
+	})
+}
+
+// serveHTTP serves until ctx ends, and then lets requests under way finish.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		stopped <- server.Shutdown(shutdown)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped
+}

@@ -1,0 +1,90 @@
+// Package app puts Switchboard together: it reads the configuration, builds the
+// parts and runs them. The two binaries are thin shells around it.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+
+	"go.temporal.io/sdk/client"
+
+	"switchboard"
+	"switchboard/store"
+)
+
+// Config is all that can be set, by flag or by environment. What reaches Temporal
+// is set in Temporal's own way: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the
+// other variables and profile file of its envconfig.
+type Config struct {
+	DatabaseURL   string         `name:"database-url" env:"SWITCHBOARD_DATABASE_URL" placeholder:"postgres://…" help:"Postgres database of Switchboard. Required."`
+	EncryptionKey string         `name:"encryption-key" env:"SWITCHBOARD_ENCRYPTION_KEY" placeholder:"ID:BASE64[,…]" help:"Keys of 32 bytes that encrypt secrets at rest: the first encrypts, all decrypt. Prefer the environment over the flag. Required."`
+	Listen        string         `name:"listen" env:"SWITCHBOARD_LISTEN" default:"127.0.0.1:8080" help:"Address of the HTTP API, health and metrics."`
+	AllowCIDRs    []netip.Prefix `name:"allow-cidrs" env:"SWITCHBOARD_ALLOW_CIDRS" sep:"," placeholder:"CIDR,…" help:"Private networks that webhooks may reach all the same."`
+	MaxData       int            `name:"max-data" env:"SWITCHBOARD_MAX_DATA" default:"262144" help:"Limit of an event's data in bytes."`
+	Slots         int            `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
+	MaxConns      int            `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
+	TemporalUI    string         `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
+	LogLevel      slog.Level     `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
+
+	// Temporal says how to reach Temporal; nil: Temporal's own environment does.
+	Temporal func() (client.Options, error) `kong:"-"`
+}
+
+// Validate checks what flags and environment gave, and names the culprit.
+func (c *Config) Validate() error {
+	var errs []error
+	complain := func(variable, format string, args ...any) {
+		errs = append(errs, fmt.Errorf(variable+": "+format, args...))
+	}
+	if c.DatabaseURL == "" {
+		complain("SWITCHBOARD_DATABASE_URL", "is required, as postgres://user:password@host:5432/switchboard")
+	} else if !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://") {
+		complain("SWITCHBOARD_DATABASE_URL", "must start with postgres://")
+	}
+	if c.EncryptionKey == "" {
+		complain("SWITCHBOARD_ENCRYPTION_KEY", "is required; `openssl rand -base64 32` makes one")
+	} else if _, err := store.ParseKeyring(c.EncryptionKey); err != nil {
+		errs = append(errs, err)
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		complain("SWITCHBOARD_LISTEN", "%q is not an address such as 127.0.0.1:8080", c.Listen)
+	}
+	if c.MaxData < 1 || c.MaxData > maxMaxData {
+		complain("SWITCHBOARD_MAX_DATA", "must be from 1 to %d bytes", maxMaxData)
+	}
+	if c.Slots < minSlots || c.Slots > maxSlots {
+		complain("SWITCHBOARD_SLOTS", "must be from %d to %d", minSlots, maxSlots)
+	}
+	if c.MaxConns < minConns {
+		complain("SWITCHBOARD_MAX_CONNS", "must be at least %d", minConns)
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	maxMaxData = 16 << 20 // beyond that a webhook is a file transfer
+	minSlots   = 2        // the SDK needs one for the sticky queue and one for the normal
+	maxSlots   = 10000
+	minConns   = 4 // a batch being written, one being read, the listener, one to spare
+)
+
+// Logger makes the process's logger: one JSON object a line on standard error.
+func (c *Config) Logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+}
+
+func (c *Config) openStore() (*store.Store, error) {
+	keyring, err := store.ParseKeyring(c.EncryptionKey)
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns})
+}
+
+// operator is the caller of commands run on the machine itself.
+var operator = switchboard.Caller{KeyID: "cli", Role: switchboard.Admin}

@@ -1,0 +1,39 @@
+package app
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"switchboard/api"
+)
+
+// readyTimeout bounds each check of /readyz.
+const readyTimeout = 2 * time.Second
+
+// readiness remembers whether the worker has started.
+type readiness struct{ worker atomic.Bool }
+
+func (r *readiness) workerRuns() { r.worker.Store(true) }
+
+// missing says what is missing. Events can be accepted without Temporal, so its
+// absence takes no running process out of a load balancer.
+func (a *app) missing(ctx context.Context) []api.Missing {
+	var found []api.Missing
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := a.store.Ping(ctx); err != nil {
+		found = append(found, api.Missing{Name: "postgres", Message: "does not answer"})
+	} else if err := a.store.CheckSchema(ctx); err != nil {
+		found = append(found, api.Missing{Name: "schema", Message: err.Error()})
+	}
+	if a.parts.Worker && !a.ready.worker.Load() {
+		found = append(found, api.Missing{Name: "worker", Message: "has not started yet: it waits for Temporal"})
+	}
+	if _, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		found = append(found, api.Missing{Name: "temporal", Optional: true, Message: "does not answer: events are accepted, and delivered when it is back"})
+	}
+	return found
+}

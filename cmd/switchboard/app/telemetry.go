@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/attribute"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"switchboard"
+)
+
+// statsAge is how old the counts of open deliveries may be when they are scraped:
+// several scrapers cost one query.
+const statsAge = 5 * time.Second
+
+// telemetry is OpenTelemetry with its Prometheus exporter, on a registry of its own.
+type telemetry struct {
+	meter   metric.Meter
+	handler http.Handler
+}
+
+func newTelemetry() (*telemetry, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
+	if err != nil {
+		return nil, err
+	}
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))
+	return &telemetry{
+		meter:   provider.Meter("switchboard"),
+		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+	}, nil
+}
+
+// observeStats shows what is open: the counts that tell whether the system is
+// healthy. Overdue is zero in a healthy one.
+func observeStats(meter metric.Meter, stats func(context.Context) (switchboard.Stats, error)) error {
+	var errs [3]error
+	var open, overdue, backlog metric.Int64ObservableGauge
+	open, errs[0] = meter.Int64ObservableGauge("switchboard_deliveries_open",
+		metric.WithDescription("Deliveries that are not final, by state."))
+	overdue, errs[1] = meter.Int64ObservableGauge("switchboard_deliveries_overdue",
+		metric.WithDescription("Deliveries whose date passed longer ago than any attempt takes."))
+	backlog, errs[2] = meter.Int64ObservableGauge("switchboard_relay_backlog",
+		metric.WithDescription("Deliveries whose workflow is due to be started."))
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	cached := &cachedStats{load: stats}
+	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		s, err := cached.get(ctx)
+		if err != nil {
+			return nil // Postgres is away: no value is truer than an old one
+		}
+		for state, count := range s.Open {
+			o.ObserveInt64(open, int64(count), metric.WithAttributes(attribute.String("state", string(state))))
+		}
+		o.ObserveInt64(overdue, int64(s.Overdue))
+		o.ObserveInt64(backlog, int64(s.RelayBacklog))
+		return nil
+	}, open, overdue, backlog)
+	return err
+}
+
+type cachedStats struct {
+	load func(context.Context) (switchboard.Stats, error)
+
+	mu    sync.Mutex
+	at    time.Time
+	stats switchboard.Stats
+}
+
+func (c *cachedStats) get(ctx context.Context) (switchboard.Stats, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.at) < statsAge {
+		return c.stats, nil
+	}
+	s, err := c.load(ctx)
+	if err == nil {
+		c.stats, c.at = s, time.Now()
+	}
+	return s, err
+}

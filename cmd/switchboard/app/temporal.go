@@ -1,0 +1,40 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/contrib/opentelemetry"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+)
+
+// stickyWorkflows is how many workflows a worker keeps in memory. A delivery in
+// backoff wakes its workflow only to end it, and replaying its few events costs
+// less than keeping ten thousand of them; those in their first task need a place.
+const stickyWorkflows = 1000
+
+// dialTemporal makes the client that the configuration describes. It connects
+// when it is first used, so that a process starts while Temporal is away.
+func (c *Config) dialTemporal(meter metric.Meter, logger *slog.Logger) (client.Client, string, error) {
+	load := c.Temporal
+	if load == nil {
+		load = envconfig.LoadDefaultClientOptions
+	}
+	options, err := load()
+	if err != nil {
+		return nil, "", fmt.Errorf("TEMPORAL_… variables: %w", err)
+	}
+	options.Logger = log.NewStructuredLogger(logger)
+	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter, UseMonotonicCounters: true})
+	worker.SetStickyWorkflowCacheSize(stickyWorkflows)
+	lazy, err := client.NewLazyClient(options)
+	if err != nil {
+		return nil, "", fmt.Errorf("TEMPORAL_… variables: %w", err)
+	}
+	return lazy, cmp.Or(options.Namespace, client.DefaultNamespace), nil
+}

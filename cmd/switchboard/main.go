@@ -1,0 +1,101 @@
+// Command switchboard is what runs in production: the API, the worker, both in
+// one process, and the commands that prepare and administrate them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"switchboard"
+	"switchboard/cmd/switchboard/app"
+)
+
+// commands is the command line.
+type commands struct {
+	app.Config
+
+	Serve   serveCommand   `cmd:"" help:"Run the API and the worker in one process."`
+	API     apiCommand     `cmd:"" name:"api" help:"Run the API."`
+	Worker  workerCommand  `cmd:"" help:"Run the worker."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
+	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
+
+	Version kong.VersionFlag `help:"Show the version."`
+}
+
+type (
+	serveCommand   struct{}
+	apiCommand     struct{}
+	workerCommand  struct{}
+	migrateCommand struct{}
+	keysCommand    struct {
+		Create createKeyCommand `cmd:"" help:"Create a key: prints its id, and on the second line its text, which is shown this once."`
+		List   listKeysCommand  `cmd:"" help:"List the keys."`
+		Revoke revokeKeyCommand `cmd:"" help:"Revoke a key at once."`
+	}
+	createKeyCommand struct {
+		Name   string           `required:"" help:"What the key is for."`
+		Role   switchboard.Role `required:"" help:"admin, publisher, integrator, support or viewer."`
+		Tenant string           `help:"The one tenant that the key is for; every tenant if left out."`
+		TTL    time.Duration    `name:"ttl" help:"How long the key is valid, as 720h; for ever if left out."`
+	}
+	listKeysCommand  struct{}
+	revokeKeyCommand struct {
+		ID string `arg:"" help:"The key's id, as key_…"`
+	}
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "switchboard:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	parsed := kong.Parse(&c,
+		kong.Name("switchboard"),
+		kong.Description("Delivers a support platform's events as webhooks, for as long as it takes."),
+		kong.Vars{"version": switchboard.Version},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.UsageOnError(),
+	)
+	return parsed.Run(c.Config)
+}
+
+func (serveCommand) Run(ctx context.Context, c app.Config) error {
+	return app.Run(ctx, c, app.Parts{API: true, Worker: true}, c.Logger())
+}
+
+func (apiCommand) Run(ctx context.Context, c app.Config) error {
+	return app.Run(ctx, c, app.Parts{API: true}, c.Logger())
+}
+
+func (workerCommand) Run(ctx context.Context, c app.Config) error {
+	return app.Run(ctx, c, app.Parts{Worker: true}, c.Logger())
+}
+
+func (migrateCommand) Run(ctx context.Context, c app.Config) error {
+	return app.Migrate(ctx, c)
+}
+
+func (k createKeyCommand) Run(ctx context.Context, c app.Config) error {
+	return app.CreateKey(ctx, c, app.NewKey{Name: k.Name, Role: k.Role, Tenant: k.Tenant, TTL: k.TTL}, os.Stdout)
+}
+
+func (listKeysCommand) Run(ctx context.Context, c app.Config) error {
+	return app.ListKeys(ctx, c, os.Stdout)
+}
+
+func (k revokeKeyCommand) Run(ctx context.Context, c app.Config) error {
+	return app.RevokeKey(ctx, c, k.ID, os.Stdout)
+}
