@@ -57,6 +57,10 @@ end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
 bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).
 	bin/switchboard-dev bench $(ARGS)
 
+.PHONY: record-histories
+record-histories: ## Record the histories of a released workflow shape: RELEASE=v0.1.0.
+	$(GO) test ./cmd/switchboard-dev/e2e -count=1 -run '^TestHistories$$' -args -record $(CURDIR)/workflows/testdata/$(RELEASE)
+
 .PHONY: fuzz
 fuzz: ## Fuzz what parses input from outside, FUZZTIME each (30s).
 	@for target in $$(grep -rhoE 'func Fuzz[A-Za-z]+' --include='*_test.go' . | awk '{print $$2}' | sort -u); do \
