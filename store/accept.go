@@ -1,0 +1,339 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+// startGrace is how long the relay leaves a new delivery to the process that
+// accepted it and starts its workflow itself. It is longer than a start takes on
+// a busy day, and short enough for what a process left behind when it died.
+const startGrace = 5 * time.Second
+
+const takersQuery = `
+SELECT id, tenant, events, state, method, url FROM subscriptions
+WHERE deleted_at IS NULL AND (tenant = ANY($1) AND state = 'active' AND events && $2 OR id = ANY($3))
+ORDER BY id FOR SHARE`
+
+const insertEventsQuery = `
+INSERT INTO events (id, tenant, type, key, occurred_at, created_at, data)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
+ON CONFLICT DO NOTHING RETURNING id, tenant`
+
+// posted is an event on its way in, and what became of it.
+type posted struct {
+	event  switchboard.Event
+	only   string // deliver to that subscription alone; empty: to all that want it
+	caller switchboard.Caller
+
+	takers     []taker
+	acceptance switchboard.Acceptance
+}
+
+// taker is what a new delivery needs to know of its subscription.
+type taker struct {
+	ID     string
+	Tenant string
+	Events pq.StringArray
+	State  switchboard.SubscriptionState
+	Method string
+	URL    string
+}
+
+// eventKey is what names an event.
+type eventKey struct{ tenant, id string }
+
+func (p *posted) key() eventKey { return eventKey{p.event.Tenant, p.event.ID} }
+
+// Accept stores events, each with one pending delivery for every active
+// subscription that wants it, and returns when that is durable. Ids and times
+// that are missing are filled in. What became of each event is in the acceptance
+// of the same place; an error means that nothing of the call is known to be
+// stored. The relay starts what the caller has not started within a few seconds.
+func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
+	batch := make([]*posted, len(events))
+	for i := range events {
+		batch[i] = &posted{event: s.complete(events[i]), caller: caller}
+	}
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	return s.accepts.do(ctx, batch)
+}
+
+// AcceptFor stores an event with one delivery, to that subscription alone,
+// whatever events it wants and whether or not it is active.
+func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event) (switchboard.Acceptance, error) {
+	accepted, err := s.accepts.do(ctx, []*posted{{event: s.complete(event), only: subscriptionID, caller: caller}})
+	if err != nil {
+		return switchboard.Acceptance{}, err
+	}
+	return accepted[0], accepted[0].Err
+}
+
+// complete fills in what the platform left out.
+func (s *Store) complete(e switchboard.Event) switchboard.Event {
+	e.CreatedAt = s.now()
+	e.ID = cmp.Or(e.ID, switchboard.NewID(switchboard.EventPrefix, e.CreatedAt))
+	e.OccurredAt = e.OccurredAt.UTC().Truncate(time.Microsecond)
+	if e.OccurredAt.IsZero() {
+		e.OccurredAt = e.CreatedAt
+	}
+	return e
+}
+
+func weighPosted(call []*posted) int {
+	weight := itemWeight * (len(call) - 1)
+	for _, p := range call {
+		weight += len(p.event.Data)
+	}
+	return weight
+}
+
+// acceptAll commits the events of several calls together.
+func (s *Store) acceptAll(ctx context.Context, calls [][]*posted) ([][]switchboard.Acceptance, error) {
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error { return accept(ctx, tx, slices.Concat(calls...)) })
+	if err != nil {
+		return nil, err
+	}
+	results := make([][]switchboard.Acceptance, len(calls))
+	for i, call := range calls {
+		for _, p := range call {
+			results[i] = append(results[i], p.acceptance)
+		}
+	}
+	return results, nil
+}
+
+func accept(ctx context.Context, tx transaction, all []*posted) error {
+	for _, p := range all {
+		p.acceptance = switchboard.Acceptance{} // a second try starts afresh
+	}
+	if err := findTakers(ctx, tx, all); err != nil {
+		return err
+	}
+	first := distinct(all)
+	stored, err := insertEvents(ctx, tx, first)
+	if err != nil {
+		return err
+	}
+	var rows []*row
+	for key, p := range first {
+		if !stored[key] {
+			continue
+		}
+		p.acceptance.Event = p.event
+		for _, t := range p.takers {
+			r := newDelivery(p.event, t)
+			rows = append(rows, r)
+			p.acceptance.Deliveries = append(p.acceptance.Deliveries, r.Delivery)
+		}
+		slices.SortFunc(p.acceptance.Deliveries, func(a, b switchboard.Delivery) int { return strings.Compare(a.ID, b.ID) })
+	}
+	if err := insertDeliveries(ctx, tx, rows); err != nil {
+		return err
+	}
+	return resolveRepeats(ctx, tx, all, first, stored)
+}
+
+// distinct keeps the first of the events with the same tenant and id, in the
+// order of the call; those that may not be stored are left out.
+func distinct(all []*posted) map[eventKey]*posted {
+	first := map[eventKey]*posted{}
+	for _, p := range all {
+		if p.acceptance.Err == nil && first[p.key()] == nil {
+			first[p.key()] = p
+		}
+	}
+	return first
+}
+
+// findTakers reads the subscriptions that the events may go to and keeps others
+// from changing them until the transaction ends: a subscription that is deleted
+// meanwhile waits for us, and then finds our deliveries to cancel.
+func findTakers(ctx context.Context, tx transaction, all []*posted) error {
+	var tenants, patterns, only []string
+	for _, p := range all {
+		switch {
+		case p.only != "":
+			only = append(only, p.only)
+		case !p.caller.Sees(p.event.Tenant):
+			p.acceptance.Err = &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is not the tenant of this key"}
+		default:
+			tenants = append(tenants, p.event.Tenant)
+			patterns = append(patterns, patternsOf(p.event.Type)...)
+		}
+	}
+	var found []taker
+	err := tx.SelectContext(ctx, &found, takersQuery,
+		pq.Array(unique(tenants)), pq.Array(unique(patterns)), pq.Array(unique(only)))
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		p.takers = slices.DeleteFunc(slices.Clone(found), func(t taker) bool { return !p.goesTo(t) })
+		if p.only != "" && len(p.takers) == 0 {
+			p.acceptance.Err = noSubscription(p.only)
+		}
+	}
+	return nil
+}
+
+func (p *posted) goesTo(t taker) bool {
+	if p.event.Tenant != t.Tenant {
+		return false
+	}
+	if p.only != "" {
+		return p.only == t.ID && p.caller.Sees(t.Tenant)
+	}
+	wants := switchboard.Subscription{Events: t.Events}
+	return t.State == switchboard.Active && wants.Wants(p.event.Type)
+}
+
+// patternsOf lists what can stand in a subscription's events for it to want the
+// type: a.b.c, a.b.*, a.* and *. It narrows what is read and locked; Wants decides.
+func patternsOf(eventType string) []string {
+	patterns := []string{eventType, "*"}
+	for i, r := range eventType {
+		if r == '.' {
+			patterns = append(patterns, eventType[:i]+".*")
+		}
+	}
+	return patterns
+}
+
+func unique(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// insertEvents stores the events whose names are free, and says which those were.
+// A transaction that is storing the same name is waited for; the order of the
+// names keeps two batches from waiting for each other.
+func insertEvents(ctx context.Context, tx transaction, first map[eventKey]*posted) (map[eventKey]bool, error) {
+	if len(first) == 0 {
+		return nil, nil
+	}
+	events := make([]switchboard.Event, 0, len(first))
+	for _, p := range first {
+		events = append(events, p.event)
+	}
+	slices.SortFunc(events, func(a, b switchboard.Event) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Tenant, b.Tenant))
+	})
+	var ids, tenants, types, keys, occurred, created []string
+	var data pq.ByteaArray
+	for _, e := range events {
+		ids, tenants, types, keys = append(ids, e.ID), append(tenants, e.Tenant), append(types, e.Type), append(keys, e.Key)
+		occurred, created = append(occurred, e.OccurredAt.Format(time.RFC3339Nano)), append(created, e.CreatedAt.Format(time.RFC3339Nano))
+		data = append(data, e.Data)
+	}
+	var names []struct{ ID, Tenant string }
+	err := tx.SelectContext(ctx, &names, insertEventsQuery,
+		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data)
+	stored := make(map[eventKey]bool, len(names))
+	for _, n := range names {
+		stored[eventKey{n.Tenant, n.ID}] = true
+	}
+	return stored, err
+}
+
+// newDelivery is what the event owes the subscription.
+func newDelivery(e switchboard.Event, t taker) *row {
+	return &row{
+		Delivery: switchboard.Delivery{
+			ID: switchboard.NewID(switchboard.DeliveryPrefix, e.CreatedAt), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
+			SubscriptionID: t.ID, Method: t.Method, Host: hostOf(t.URL), State: switchboard.Pending, Run: 1,
+			NextAttemptAt: e.CreatedAt, CreatedAt: e.CreatedAt,
+		},
+		StartDueAt: e.CreatedAt.Add(startGrace),
+	}
+}
+
+// hostOf is the host and port of a URL; empty if it is none.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
+}
+
+// resolveRepeats says of every event that was not stored here whether it repeats
+// the stored one or contradicts it.
+func resolveRepeats(ctx context.Context, tx transaction, all []*posted, first map[eventKey]*posted, stored map[eventKey]bool) error {
+	var before []eventKey
+	for key := range first {
+		if !stored[key] {
+			before = append(before, key)
+		}
+	}
+	known, err := loadAcceptances(ctx, tx, before)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		key := p.key()
+		switch {
+		case p.acceptance.Err != nil || first[key] == p && stored[key]:
+		case stored[key]:
+			p.repeat(first[key].acceptance)
+		default:
+			p.repeat(known[key])
+		}
+	}
+	return nil
+}
+
+// repeat compares the event with the one that has its name.
+func (p *posted) repeat(known switchboard.Acceptance) {
+	e := known.Event
+	if e.Type != p.event.Type || e.Key != p.event.Key || !bytes.Equal(e.Data, p.event.Data) {
+		p.acceptance.Err = &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id and other content was accepted before"}
+		return
+	}
+	known.Duplicate = true
+	p.acceptance = known
+}
+
+// loadAcceptances reads events that were stored before, with their deliveries.
+func loadAcceptances(ctx context.Context, tx transaction, keys []eventKey) (map[eventKey]switchboard.Acceptance, error) {
+	known := make(map[eventKey]switchboard.Acceptance, len(keys))
+	if len(keys) == 0 {
+		return known, nil
+	}
+	var ids, tenants []string
+	for _, key := range keys {
+		ids, tenants = append(ids, key.id), append(tenants, key.tenant)
+	}
+	const named = " WHERE (%s, tenant) IN (SELECT * FROM unnest($1::text[], $2::text[]))"
+	var events []switchboard.Event
+	query := "SELECT " + eventColumns + " FROM events" + strings.Replace(named, "%s", "id", 1)
+	if err := tx.SelectContext(ctx, &events, query, pq.Array(ids), pq.Array(tenants)); err != nil {
+		return nil, err
+	}
+	for _, e := range events {
+		known[eventKey{e.Tenant, e.ID}] = switchboard.Acceptance{Event: e}
+	}
+	var deliveries []switchboard.Delivery
+	query = "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + strings.Replace(named, "%s", "event_id", 1) + " ORDER BY id"
+	if err := tx.SelectContext(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants)); err != nil {
+		return nil, err
+	}
+	for _, d := range deliveries {
+		key := eventKey{d.Tenant, d.EventID}
+		a := known[key]
+		a.Deliveries = append(a.Deliveries, d)
+		known[key] = a
+	}
+	return known, nil
+}

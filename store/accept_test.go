@@ -1,0 +1,244 @@
+package store_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	wants := map[string]switchboard.Subscription{}
+	for _, pattern := range []string{"ticket.created", "ticket.*", "*", "ticket.created.*", "call.*"} {
+		wants[pattern] = b.subscribe("acme", pattern)
+	}
+	b.subscribe("other", "*")
+	paused := b.subscribe("acme", "*")
+	_, err := b.UpdateSubscription(t.Context(), root(), paused.ID, 1, func(s *switchboard.Subscription) error {
+		s.State = switchboard.Paused
+		return nil
+	})
+	must(t, err)
+	gone := b.subscribe("acme", "*")
+	must(t, b.DeleteSubscription(t.Context(), root(), gone.ID, ""))
+
+	a := b.accept(event("acme", ""))
+	got := map[string]bool{}
+	for _, d := range a.Deliveries {
+		got[d.SubscriptionID] = true
+		equal(t, "delivery", d, switchboard.Delivery{
+			ID: d.ID, Tenant: "acme", EventID: a.Event.ID, EventType: "ticket.created", SubscriptionID: d.SubscriptionID,
+			Method: "POST", Host: "receiver.example:8443", State: switchboard.Pending, Run: 1, NextAttemptAt: begin(), CreatedAt: begin(),
+		})
+		equal(t, "stored delivery", b.read(d.ID), d)
+		equal(t, "start due", b.startDue(d.ID), begin().Add(5*time.Second))
+	}
+	equal(t, "takers", got, map[string]bool{wants["ticket.created"].ID: true, wants["ticket.*"].ID: true, wants["*"].ID: true})
+	if a.Duplicate || !switchboard.IsID(switchboard.EventPrefix, a.Event.ID) || !a.Event.OccurredAt.Equal(begin()) {
+		t.Errorf("acceptance: %+v", a)
+	}
+	stored, deliveries, err := b.Event(t.Context(), root(), "", a.Event.ID)
+	must(t, err)
+	equal(t, "stored event", stored, a.Event)
+	equal(t, "its deliveries", deliveries, a.Deliveries)
+}
+
+func TestAcceptKeepsBytes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.subscribe("acme", "*")
+	big := make([]byte, 3<<20)
+	for i := range big {
+		big[i] = byte(rand.Uint32())
+	}
+	for name, data := range map[string][]byte{
+		"order, spaces and escapes": []byte(" {\"z\" : 1.0,\t\"a\":\"\\u0000\\/é\" ,\"a\":2}\n"),
+		"every byte":                big,
+		"looks like hex":            []byte(`\x41`),
+	} {
+		a := b.accept(switchboard.Event{Tenant: "acme", Type: "call.rang", Key: "k,\"'\\{}", Data: data})
+		work, err := b.Work(t.Context(), a.Deliveries[0].ID)
+		must(t, err)
+		if sha256.Sum256(work.Event.Data) != sha256.Sum256(data) {
+			t.Errorf("%s: the bytes changed", name)
+		}
+		equal(t, name, work.Event.Key, "k,\"'\\{}")
+		equal(t, "subscription", work.Subscription.ID, d.ID)
+	}
+}
+
+func TestAcceptSameIDAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	first := b.accept(event("acme", "evt-1"))
+	b.advance(time.Hour)
+	b.subscribe("acme", "*") // a later subscriber gets nothing of a duplicate
+
+	again := event("acme", "evt-1")
+	again.OccurredAt = begin().Add(time.Minute)
+	otherType, otherKey, otherData := again, again, again
+	otherType.Type, otherKey.Key, otherData.Data = "ticket.closed", "k", []byte(`{"b":1,"a":2}`)
+	fresh := event("acme", "evt-2")
+	got, err := b.Accept(t.Context(), root(), []switchboard.Event{again, otherType, otherKey, otherData, fresh, fresh, event("other", "evt-1")})
+	must(t, err)
+
+	equal(t, "duplicate", got[0], switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries})
+	for i := 1; i <= 3; i++ {
+		refused(t, fmt.Sprint("other content ", i), got[i].Err, switchboard.Conflict, "id")
+	}
+	if got[4].Duplicate || len(got[4].Deliveries) != 2 || !got[5].Duplicate {
+		t.Errorf("twice in one call: %+v, %+v", got[4], got[5])
+	}
+	equal(t, "its deliveries", got[5].Deliveries, got[4].Deliveries)
+	if got[6].Duplicate || got[6].Err != nil {
+		t.Errorf("the same id of another tenant: %+v", got[6])
+	}
+}
+
+func TestAcceptSameIDConcurrently(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	other := b.open(ring) // another process: its batches are others
+	const callers = 200
+	results := make([]switchboard.Acceptance, callers)
+	var group sync.WaitGroup
+	for i := range callers {
+		group.Go(func() {
+			s := b.Store
+			if i%2 == 1 {
+				s = other
+			}
+			got, err := s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "evt-1")})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			results[i] = got[0]
+		})
+	}
+	group.Wait()
+	fresh := 0
+	for _, a := range results {
+		if !a.Duplicate {
+			fresh++
+		}
+		equal(t, "error", a.Err, nil)
+		equal(t, "deliveries", a.Deliveries, results[0].Deliveries)
+	}
+	equal(t, "accepted anew", fresh, 1)
+	var events, deliveries int
+	must(t, b.sql.Get(&events, "SELECT count(*) FROM events"))
+	must(t, b.sql.Get(&deliveries, "SELECT count(*) FROM deliveries"))
+	equal(t, "events, deliveries", []int{events, deliveries}, []int{1, 1})
+}
+
+func TestAcceptForOneSubscription(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	only := b.subscribe("acme", "call.*")
+	a, err := b.AcceptFor(t.Context(), of("acme"), only.ID, event("acme", ""))
+	must(t, err)
+	if len(a.Deliveries) != 1 || a.Deliveries[0].SubscriptionID != only.ID {
+		t.Errorf("deliveries: %+v", a.Deliveries)
+	}
+	for name, err := range map[string]error{
+		"another tenant's event": second(b.AcceptFor(t.Context(), root(), only.ID, event("other", ""))),
+		"no such subscription":   second(b.AcceptFor(t.Context(), root(), "sub_none", event("acme", ""))),
+		"another tenant's key":   second(b.AcceptFor(t.Context(), of("other"), only.ID, event("acme", ""))),
+	} {
+		refused(t, name, err, switchboard.NotFound, "")
+	}
+	var events int
+	must(t, b.sql.Get(&events, "SELECT count(*) FROM events"))
+	equal(t, "events stored", events, 1)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestAcceptAndDelete runs both at the same time: whichever comes first, no
+// delivery stays open.
+func TestAcceptAndDelete(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 20 {
+		sub := b.subscribe("acme", "*")
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				if _, err := b.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Go(func() {
+			if err := b.DeleteSubscription(t.Context(), root(), sub.ID, "leaving"); err != nil {
+				t.Error(err)
+			}
+		})
+		group.Wait()
+	}
+	var open int
+	must(t, b.sql.Get(&open, "SELECT count(*) FROM deliveries WHERE completed_at IS NULL"))
+	equal(t, "open deliveries of deleted subscriptions", open, 0)
+}
+
+// TestConcurrentMix lets everything that locks rows run against everything else,
+// on the same few rows.
+func TestConcurrentMix(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	subs := []switchboard.Subscription{b.subscribe("acme", "*"), b.subscribe("acme", "*"), b.subscribe("acme", "*")}
+	other := b.open(ring)
+	seed := b.accept(event("acme", "seed"))
+	var group sync.WaitGroup
+	ok := func(err error) {
+		if code := switchboard.CodeOf(err); code != "" && code != switchboard.Conflict && code != switchboard.NotFound {
+			t.Error(err)
+		}
+	}
+	for i := range 8 {
+		group.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 1))
+			for range 40 {
+				d := seed.Deliveries[random.IntN(3)]
+				switch random.IntN(8) {
+				case 0, 1:
+					var batch []switchboard.Event
+					for range 5 {
+						batch = append(batch, event("acme", fmt.Sprint("evt-", random.IntN(20))))
+					}
+					_, err := other.Accept(t.Context(), root(), batch)
+					ok(err)
+				case 2, 3:
+					_, err := b.Record(t.Context(), b.attempt(d, 1+random.IntN(50), 503),
+						switchboard.Decision{State: switchboard.Retrying, Reason: "http_503", Wait: time.Second}, "r", 1+random.IntN(3))
+					ok(err)
+				case 4:
+					_, _, err := b.Retry(t.Context(), root(), d.ID, "")
+					ok(err)
+				case 5:
+					ok(second(other.Cancel(t.Context(), root(), d.ID, "")))
+				case 6:
+					ok(second(other.ClaimStarts(t.Context(), 10, time.Second)))
+				case 7:
+					sub := subs[random.IntN(3)]
+					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(), time.Hour)))
+				}
+			}
+		})
+	}
+	group.Go(func() { ok(b.DeleteSubscription(t.Context(), root(), subs[2].ID, "")) })
+	group.Wait()
+	var deadlocks int
+	must(t, b.sql.Get(&deadlocks, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
+	equal(t, "deadlocks", deadlocks, 0)
+}

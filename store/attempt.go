@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"switchboard"
+)
+
+// insertAttemptsQuery reads a JSON array of attempts under the names of their fields.
+const insertAttemptsQuery = `
+INSERT INTO attempts (id, delivery_id, number, run, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us,
+	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body)
+SELECT "ID", "DeliveryID", "Number", "Run", "At", (o->>'StatusCode')::int, o->>'Failure', o->>'Detail',
+	(o->>'Latency')::bigint / 1000, "Timeout" / 1000, (o->>'RetryAfter')::bigint / 1000,
+	q->>'Method', q->>'URL', coalesce(nullif(q->'Headers', 'null'), '{}'), (q->>'Bytes')::int,
+	coalesce(nullif(o->'Response'->'Headers', 'null'), '{}'), (o->'Response'->>'Truncated')::boolean,
+	coalesce(decode(o->'Response'->>'Body', 'base64'), '')
+FROM json_to_recordset($1) AS a("ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb),
+	LATERAL (SELECT "Outcome" AS o, "Request" AS q) AS parts`
+
+// storable makes an attempt that Postgres can hold and gives back unchanged: what
+// a receiver sent may hold bytes that no text may.
+func storable(a switchboard.Attempt) switchboard.Attempt {
+	a.At = a.At.UTC().Truncate(time.Microsecond)
+	a.Outcome.Detail = clean(a.Outcome.Detail)
+	a.Request.URL = clean(a.Request.URL)
+	a.Request.Headers = cleanHeaders(a.Request.Headers)
+	a.Outcome.Response.Headers = cleanHeaders(a.Outcome.Response.Headers)
+	return a
+}
+
+// clean drops what UTF-8 or Postgres does not allow in text.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+func cleanHeaders(headers map[string]string) map[string]string {
+	cleaned := make(map[string]string, len(headers))
+	for name, value := range headers {
+		cleaned[clean(name)] = clean(value)
+	}
+	return cleaned
+}
+
+// headers reads a JSON column.
+type headers map[string]string
+
+func (h *headers) Scan(value any) error {
+	text, ok := value.([]byte)
+	if !ok {
+		return fmt.Errorf("headers of type %T", value)
+	}
+	return json.Unmarshal(text, h)
+}
+
+// selectAttempts reads the attempts of a delivery in order of their numbers.
+func selectAttempts(ctx context.Context, tx transaction, dest *[]switchboard.Attempt, deliveryID string) error {
+	var rows []struct {
+		switchboard.Attempt
+		RequestHeaders  headers
+		ResponseHeaders headers
+	}
+	err := tx.SelectContext(ctx, &rows, `
+SELECT id, delivery_id, number, at, timeout_us * 1000 AS timeout,
+	method AS "request.method", url AS "request.url", request_headers, request_bytes AS "request.bytes",
+	status_code AS "outcome.status_code", failure AS "outcome.failure", detail AS "outcome.detail",
+	latency_us * 1000 AS "outcome.latency", retry_after_us * 1000 AS "outcome.retry_after",
+	response_headers, response_body AS "outcome.response.body", response_truncated AS "outcome.response.truncated"
+FROM attempts WHERE delivery_id = $1 ORDER BY number`, deliveryID)
+	for _, r := range rows {
+		r.Request.Headers, r.Outcome.Response.Headers = r.RequestHeaders, r.ResponseHeaders
+		*dest = append(*dest, r.Attempt)
+	}
+	return err
+}

@@ -1,0 +1,205 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+// deliveryFields are the columns of switchboard.Delivery.
+const deliveryFields = "id tenant event_id event_type subscription_id method host state reason attempts_made " +
+	"last_status_code last_failure next_attempt_at? created_at completed_at? run attempts_before run_id"
+
+// row is a delivery with the column that only the store knows.
+type row struct {
+	switchboard.Delivery
+	StartDueAt time.Time // zero: its workflow is started
+}
+
+// Deliveries lists the deliveries that the filter keeps, newest first.
+func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
+	var none switchboard.Page[switchboard.Delivery]
+	l := listing{s.keys, "deliveries", caller, f}
+	limit, err := pageLimit(p)
+	if err != nil {
+		return none, err
+	}
+	behind, err := l.decode(p.Cursor)
+	if err != nil {
+		return none, err
+	}
+	c := deliveryConditions(caller, f, s.now())
+	if behind != nil {
+		c.add("id < ?", behind.ID)
+	}
+	items := []switchboard.Delivery{}
+	c.args = append(c.args, limit+1)
+	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
+	if err := s.list(ctx, &items, query, c.args...); err != nil {
+		return none, err
+	}
+	return pageOf(l, items, limit, func(d switchboard.Delivery) position { return position{ID: d.ID} })
+}
+
+func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter, now time.Time) *conditions {
+	c := &conditions{}
+	c.scope(caller, f.Tenant)
+	for column, value := range map[string]string{
+		"subscription_id": f.Subscription, "event_id": f.Event, "event_type": f.EventType, "last_failure": string(f.Failure), "host": strings.ToLower(f.Host),
+	} {
+		if value != "" {
+			c.add(column+" = ?", value)
+		}
+	}
+	if len(f.States) > 0 {
+		states := make([]string, len(f.States))
+		delivered := false
+		for i, state := range f.States {
+			states[i] = string(state)
+			delivered = delivered || state == switchboard.Delivered
+		}
+		c.add("state = ANY(?)", pq.Array(states))
+		if !delivered {
+			c.add("state <> 'delivered'") // says to Postgres that its partial index will do
+		}
+	}
+	if f.StatusCode != 0 {
+		c.add("last_status_code = ?", f.StatusCode)
+	}
+	c.times(f.After, f.Before)
+	// Ids sort by time: the bounds let the index end where the time range does.
+	if !f.After.IsZero() {
+		c.add("id >= ?", idTime(f.After))
+	}
+	if !f.Before.IsZero() {
+		c.add("id < ?", idTime(f.Before)+"~") // behind every id of that moment
+	}
+	if f.Stuck {
+		c.add("next_attempt_at < ?", now.Add(-switchboard.StuckAfter))
+	}
+	if f.Text != "" {
+		c.text(f.Text)
+	}
+	return c
+}
+
+// text keeps to what holds the text in one of the words that people search for. A
+// whole id needs no search.
+func (c *conditions) text(text string) {
+	for prefix, column := range map[string]string{
+		switchboard.DeliveryPrefix: "id", switchboard.EventPrefix: "event_id", switchboard.SubscriptionPrefix: "subscription_id",
+	} {
+		if switchboard.IsID(prefix, text) {
+			c.add(column+" = ?", text)
+			return
+		}
+	}
+	c.add("strpos(lower(concat_ws(' ', id, event_id, subscription_id, event_type, host, reason)), lower(?)) > 0", text)
+}
+
+// idTime is the part that the ids of deliveries made at about that time begin
+// with: 9 letters hold 45 of the 48 bits of time, so that the random part is out.
+func idTime(at time.Time) string {
+	const letters = 9
+	return switchboard.NewID(switchboard.DeliveryPrefix, at)[:len(switchboard.DeliveryPrefix)+letters]
+}
+
+// Delivery returns a delivery with its attempts and actions.
+func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error) {
+	var detail switchboard.DeliveryDetail
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}}
+		rows := []switchboard.Delivery{}
+		query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE id = $1"
+		if err := tx.SelectContext(ctx, &rows, query, id); err != nil {
+			return err
+		}
+		if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
+			return noDelivery(id)
+		}
+		detail.Delivery = rows[0]
+		if err := selectAttempts(ctx, tx, &detail.Attempts, id); err != nil {
+			return err
+		}
+		return tx.SelectContext(ctx, &detail.Actions, "SELECT at, actor, verb, reason FROM actions WHERE delivery_id = $1 ORDER BY id", id)
+	})
+	if err != nil {
+		return switchboard.DeliveryDetail{}, err
+	}
+	return detail, nil
+}
+
+// Find returns those of the deliveries that exist, in any order, whosever they
+// are.
+func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error) {
+	found := []switchboard.Delivery{}
+	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE id = ANY($1)"
+	err := s.list(ctx, &found, query, pq.Array(ids))
+	return found, err
+}
+
+func lockDeliveriesQuery() string {
+	return "SELECT " + fields("deliveries", deliveryFields+" start_due_at?", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+}
+
+// lockDeliveries reads the deliveries that exist and keeps others from changing
+// them until the transaction ends.
+func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[string]*row, error) {
+	var rows []*row
+	if err := tx.SelectContext(ctx, &rows, lockDeliveriesQuery(), pq.Array(ids)); err != nil {
+		return nil, err
+	}
+	locked := make(map[string]*row, len(rows))
+	for _, r := range rows {
+		locked[r.ID] = r
+	}
+	return locked, nil
+}
+
+// rowColumns names the fields of row as encoding/json writes them, with the types
+// that Postgres is to read them as.
+const rowColumns = `("ID" text, "Tenant" text, "EventID" text, "EventType" text, "SubscriptionID" text, "Method" text, "Host" text,
+	"State" text, "Reason" text, "AttemptsMade" int, "LastStatusCode" int, "LastFailure" text, "NextAttemptAt" timestamptz,
+	"CreatedAt" timestamptz, "CompletedAt" timestamptz, "Run" int, "AttemptsBefore" int, "RunID" text, "StartDueAt" timestamptz)`
+
+const saveDeliveriesQuery = `
+UPDATE deliveries d SET state = n."State", reason = n."Reason", attempts_made = n."AttemptsMade",
+	last_status_code = n."LastStatusCode", last_failure = n."LastFailure",
+	next_attempt_at = nullif(n."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(n."CompletedAt", ` + zeroTime + `),
+	run = n."Run", attempts_before = n."AttemptsBefore", run_id = n."RunID", start_due_at = nullif(n."StartDueAt", ` + zeroTime + `)
+FROM json_to_recordset($1) AS n` + rowColumns + ` WHERE d.id = n."ID"`
+
+// saveDeliveries writes what can change of deliveries that are locked.
+func saveDeliveries(ctx context.Context, tx transaction, rows ...*row) error {
+	return execJSON(ctx, tx, saveDeliveriesQuery, rows)
+}
+
+const insertDeliveriesQuery = `
+INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, run, next_attempt_at, created_at, start_due_at)
+SELECT "ID", "Tenant", "EventID", "EventType", "SubscriptionID", "Method", "Host", "State", "Reason", "Run",
+	nullif("NextAttemptAt", ` + zeroTime + `), "CreatedAt", nullif("StartDueAt", ` + zeroTime + `)
+FROM json_to_recordset($1) AS n` + rowColumns
+
+// insertDeliveries writes new deliveries.
+func insertDeliveries(ctx context.Context, tx transaction, rows []*row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return execJSON(ctx, tx, insertDeliveriesQuery, rows)
+}
+
+// execJSON runs a statement for many rows at once: they travel as one JSON array,
+// which the statement reads with json_to_recordset under the names of our fields.
+func execJSON(ctx context.Context, tx transaction, statement string, rows any) error {
+	text, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, statement, string(text))
+	return err
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"switchboard"
+)
+
+// fault turns an error of the database into one that callers understand: Postgres
+// being away is Unavailable, text that it cannot hold is Invalid, and anything
+// else is a fault of ours. ctx is the caller's: their own cancellation stays what
+// it is.
+func fault(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	case away(err):
+		return &switchboard.Error{Code: switchboard.Unavailable, Message: "the database is away: try again", Err: err}
+	}
+	if e, ok := errors.AsType[*switchboard.Error](err); ok {
+		return e
+	}
+	if pq.As(err, pqerror.CharacterNotInRepertoire, pqerror.UntranslatableCharacter) != nil {
+		return &switchboard.Error{Code: switchboard.Invalid, Message: "some text holds a character that cannot be stored", Err: err}
+	}
+	return fmt.Errorf("store: %w", err)
+}
+
+// away reports whether the error says that Postgres cannot be used at the moment.
+func away(err error) bool {
+	for _, target := range []error{driver.ErrBadConn, sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, context.DeadlineExceeded} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	e, ok := errors.AsType[*pq.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code {
+	case pqerror.AdminShutdown, pqerror.CrashShutdown, pqerror.CannotConnectNow, pqerror.TooManyConnections,
+		pqerror.QueryCanceled,          // our own time limit
+		pqerror.ReadOnlySQLTransaction, // a standby, in the middle of a failover
+		pqerror.DiskFull:
+		return true
+	}
+	return e.Code.Class() == "08" || gaveUp(err)
+}
+
+// gaveUp reports whether Postgres ended the transaction so that others could go
+// on, and would take it again.
+func gaveUp(err error) bool {
+	return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+}
+
+// violates reports whether the error is that of the named unique index.
+func violates(err error, index string) bool {
+	e := pq.As(err, pqerror.UniqueViolation)
+	return e != nil && e.Constraint == index
+}
+
+func noDelivery(id string) error {
+	return switchboard.Errorf(switchboard.NotFound, "there is no delivery %q", id)
+}
+
+func noSubscription(id string) error {
+	return switchboard.Errorf(switchboard.NotFound, "there is no subscription %q", id)
+}
+
+func noEvent(id string) error {
+	return switchboard.Errorf(switchboard.NotFound, "there is no event %q", id)
+}

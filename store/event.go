@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"strconv"
+
+	"switchboard"
+)
+
+// eventColumns are the columns of switchboard.Event.
+const eventColumns = "id, tenant, type, key, data, occurred_at, created_at"
+
+// argument names the n-th argument of a query.
+func argument(n int) string { return "$" + strconv.Itoa(n) }
+
+// Event returns an event with its deliveries. Ids are unique in their tenant only:
+// where the tenant is left out and several have that id, it is a Conflict for the
+// field "tenant".
+func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error) {
+	c := &conditions{}
+	c.add("id = ?", id)
+	c.scope(caller, tenant)
+	var found []switchboard.Event
+	if err := s.list(ctx, &found, "SELECT "+eventColumns+" FROM events"+c.where()+" LIMIT 2", c.args...); err != nil {
+		return switchboard.Event{}, nil, err
+	}
+	switch len(found) {
+	case 0:
+		return switchboard.Event{}, nil, noEvent(id)
+	case 2:
+		return switchboard.Event{}, nil, &switchboard.Error{Code: switchboard.Conflict, Field: "tenant", Message: "several tenants have an event with this id: name one"}
+	}
+	deliveries := []switchboard.Delivery{}
+	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE event_id = $1 AND tenant = $2 ORDER BY id"
+	err := s.list(ctx, &deliveries, query, id, found[0].Tenant)
+	return found[0], deliveries, err
+}
+
+// Events lists the events that the filter keeps, newest first.
+func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchboard.EventFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Event], error) {
+	var none switchboard.Page[switchboard.Event]
+	l := listing{s.keys, "events", caller, f}
+	limit, err := pageLimit(p)
+	if err != nil {
+		return none, err
+	}
+	behind, err := l.decode(p.Cursor)
+	if err != nil {
+		return none, err
+	}
+	c := &conditions{}
+	c.scope(caller, f.Tenant)
+	if f.Type != "" {
+		c.add("type = ?", f.Type)
+	}
+	if f.Key != "" {
+		c.add("key = ?", f.Key)
+	}
+	c.times(f.After, f.Before)
+	if behind != nil {
+		c.add("(created_at, id, tenant) < (?, ?, ?)", behind.At, behind.ID, behind.Tenant)
+	}
+	c.args = append(c.args, limit+1)
+	items := []switchboard.Event{}
+	query := "SELECT " + eventColumns + " FROM events" + c.where() + " ORDER BY created_at DESC, id DESC, tenant DESC LIMIT " + argument(len(c.args))
+	if err := s.list(ctx, &items, query, c.args...); err != nil {
+		return none, err
+	}
+	return pageOf(l, items, limit, func(e switchboard.Event) position { return position{e.CreatedAt, e.ID, e.Tenant} })
+}

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"switchboard"
+)
+
+const keyFields = "id name role tenant created_at expires_at? revoked_at?"
+
+// CreateKey stores an API key under the hash of its text, and fills in id and
+// time. The same text again, with the same role and tenant, gives the key that
+// exists, so that a development key may be created at every start; with another
+// role or tenant, or if that key was revoked, it is a Conflict.
+func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error) {
+	if !caller.Sees(key.Tenant) {
+		return switchboard.Key{}, &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is not the tenant of this key"}
+	}
+	key.CreatedAt = s.now()
+	key.ID = switchboard.NewID(switchboard.KeyPrefix, key.CreatedAt)
+	hash := sha256.Sum256([]byte(text.Reveal()))
+	var stored switchboard.Key
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		_, err := tx.ExecContext(ctx, `
+INSERT INTO keys (id, name, role, tenant, created_at, expires_at, hash)
+VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7) ON CONFLICT (hash) DO NOTHING`,
+			key.ID, clean(key.Name), string(key.Role), key.Tenant, key.CreatedAt, key.ExpiresAt, hash[:])
+		if err != nil {
+			return err
+		}
+		return tx.GetContext(ctx, &stored, "SELECT "+fields("keys", keyFields, "")+" FROM keys WHERE hash = $1", hash[:])
+	})
+	if err != nil {
+		return switchboard.Key{}, err
+	}
+	if stored.ID != key.ID && (stored.Role != key.Role || stored.Tenant != key.Tenant || !stored.RevokedAt.IsZero()) {
+		return switchboard.Key{}, switchboard.Errorf(switchboard.Conflict, "this key exists, with another role or tenant, or revoked")
+	}
+	return stored, nil
+}
+
+// Keys lists keys, newest first, revoked and expired ones included.
+func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboard.PageRequest) (switchboard.Page[switchboard.Key], error) {
+	var none switchboard.Page[switchboard.Key]
+	l := listing{s.keys, "keys", caller, nil}
+	limit, err := pageLimit(p)
+	if err != nil {
+		return none, err
+	}
+	behind, err := l.decode(p.Cursor)
+	if err != nil {
+		return none, err
+	}
+	c := &conditions{}
+	c.scope(caller, "")
+	if behind != nil {
+		c.add("id < ?", behind.ID)
+	}
+	c.args = append(c.args, limit+1)
+	items := []switchboard.Key{}
+	query := "SELECT " + fields("keys", keyFields, "") + " FROM keys" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
+	if err := s.list(ctx, &items, query, c.args...); err != nil {
+		return none, err
+	}
+	return pageOf(l, items, limit, func(k switchboard.Key) position { return position{ID: k.ID} })
+}
+
+// RevokeKey ends a key's validity now. Revoking it again changes nothing.
+func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error) {
+	c := &conditions{args: []any{s.now()}}
+	c.add("id = ?", id)
+	c.scope(caller, "")
+	var key switchboard.Key
+	err := s.get(ctx, &key, switchboard.Errorf(switchboard.NotFound, "there is no key %q", id),
+		"UPDATE keys SET revoked_at = coalesce(revoked_at, $1)"+c.where()+" RETURNING "+fields("keys", keyFields, ""), c.args...)
+	return key, err
+}
+
+// Authenticate returns whose key the text is. For one that is unknown, expired or
+// revoked it is the same Unauthenticated error, which tells nobody which.
+func (s *Store) Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error) {
+	refused := switchboard.Errorf(switchboard.Unauthenticated, "the API key is unknown, expired or revoked")
+	hash := sha256.Sum256([]byte(text.Reveal()))
+	var key switchboard.Key
+	err := s.get(ctx, &key, refused, "SELECT "+fields("keys", keyFields, "")+` FROM keys
+WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)`, hash[:], s.now())
+	if err != nil {
+		return switchboard.Caller{}, err
+	}
+	return switchboard.Caller{KeyID: key.ID, Role: key.Role, Tenant: key.Tenant}, nil
+}

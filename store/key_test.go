@@ -1,0 +1,60 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	create := func(role switchboard.Role, tenant string, text switchboard.Secret, expires time.Time) switchboard.Key {
+		k, err := b.CreateKey(t.Context(), root(), switchboard.Key{Name: "for " + tenant, Role: role, Tenant: tenant, ExpiresAt: expires}, text)
+		must(t, err)
+		return k
+	}
+	admin := create(switchboard.Admin, "", "text of the admin", time.Time{})
+	b.advance(time.Second)
+	viewer := create(switchboard.Viewer, "acme", "text of the viewer", b.clock().Add(time.Hour))
+	equal(t, "created", viewer, switchboard.Key{
+		ID: viewer.ID, Name: "for acme", Role: switchboard.Viewer, Tenant: "acme", CreatedAt: b.clock(), ExpiresAt: b.clock().Add(time.Hour),
+	})
+	equal(t, "the same text again", create(switchboard.Viewer, "acme", "text of the viewer", time.Time{}), viewer)
+	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Admin, Tenant: "acme"}, "text of the viewer")
+	refused(t, "the same text, another role", err, switchboard.Conflict, "")
+	_, err = b.CreateKey(t.Context(), of("acme"), switchboard.Key{Role: switchboard.Viewer}, "text of a climber")
+	refused(t, "beyond the caller's tenant", err, switchboard.Forbidden, "tenant")
+
+	caller, err := b.Authenticate(t.Context(), "text of the viewer")
+	must(t, err)
+	equal(t, "caller", caller, switchboard.Caller{KeyID: viewer.ID, Role: switchboard.Viewer, Tenant: "acme"})
+
+	page, err := b.Keys(t.Context(), root(), switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "all keys", page.Items, []switchboard.Key{viewer, admin})
+	page, err = b.Keys(t.Context(), of("acme"), switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "the tenant's keys", page.Items, []switchboard.Key{viewer})
+
+	b.advance(time.Hour)
+	_, expired := b.Authenticate(t.Context(), "text of the viewer")
+	revoked, err := b.RevokeKey(t.Context(), root(), admin.ID)
+	must(t, err)
+	equal(t, "revoked at", revoked.RevokedAt, b.clock())
+	b.advance(time.Hour)
+	again, err := b.RevokeKey(t.Context(), root(), admin.ID)
+	must(t, err)
+	equal(t, "revoked again", again, revoked)
+	_, used := b.Authenticate(t.Context(), "text of the admin")
+	_, unknown := b.Authenticate(t.Context(), "never seen")
+	for name, err := range map[string]error{"expired": expired, "revoked": used, "unknown": unknown} {
+		refused(t, name, err, switchboard.Unauthenticated, "")
+		equal(t, name, err.Error(), unknown.Error())
+	}
+	_, err = b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Admin}, "text of the admin")
+	refused(t, "the text of a revoked key", err, switchboard.Conflict, "")
+	_, err = b.RevokeKey(t.Context(), root(), "key_none")
+	refused(t, "no such key", err, switchboard.NotFound, "")
+}

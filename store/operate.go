@@ -1,0 +1,188 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+// Retry sets a delivery going again. A final one becomes pending for a new run
+// with the policy's attempts before it, and reopened is true; one that waits for
+// its next attempt is due now. One that is held or blocked, or whose subscription
+// is deleted, is a Conflict.
+func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error) {
+	now := s.now()
+	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		deleted, err := lockSubscriptionOf(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		r, err := lockDelivery(ctx, tx, caller, id)
+		switch {
+		case err != nil:
+			return err
+		case deleted:
+			return switchboard.Errorf(switchboard.Conflict, "the subscription of delivery %s is deleted", id)
+		case r.State.Final():
+			r.reopen(now)
+			r.Run++
+			r.StartDueAt = now.Add(startGrace)
+			reopened = true
+		case r.State.Dated():
+			r.NextAttemptAt = now
+			reopened = false
+		default:
+			return switchboard.Errorf(switchboard.Conflict, "delivery %s is %s (%s) and cannot be retried", id, r.State, r.Reason)
+		}
+		d = r.Delivery
+		if err := s.saveWithAction(ctx, tx, r, switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbRetry, Reason: reason}); err != nil {
+			return err
+		}
+		return notify(ctx, tx, startChannel, "")
+	})
+	return d, reopened && err == nil, err
+}
+
+// Cancel ends an open delivery. One that is cancelled already stays as it is; one
+// that was delivered or failed is a Conflict.
+func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error) {
+	var d switchboard.Delivery
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		r, err := lockDelivery(ctx, tx, caller, id)
+		if err != nil {
+			return err
+		}
+		if r.State == switchboard.Cancelled {
+			d = r.Delivery
+			return nil
+		}
+		if r.State.Final() {
+			return switchboard.Errorf(switchboard.Conflict, "delivery %s is %s already", id, r.State)
+		}
+		r.close(switchboard.Cancelled, switchboard.ReasonOperator, s.now())
+		d = r.Delivery
+		if err := s.saveWithAction(ctx, tx, r, switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}); err != nil {
+			return err
+		}
+		return notify(ctx, tx, cancelChannel, id)
+	})
+	return d, err
+}
+
+// Settle moves an open delivery to a final state, if it is still in that run.
+// Otherwise it is returned unchanged.
+func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	return s.change(ctx, deliveryID, action, cancelChannel, func(r *row, now time.Time) bool {
+		if r.State.Final() || r.Run != run {
+			return false
+		}
+		r.close(state, reason, now)
+		return true
+	})
+}
+
+// Reopen sets a final delivery going again for the Temporal run runID, which is
+// not the one that it ended in: its workflow was reset. The workflow is running,
+// so nothing starts it. Otherwise the delivery is returned unchanged.
+func (s *Store) Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error) {
+	return s.change(ctx, deliveryID, action, "", func(r *row, now time.Time) bool {
+		if !r.State.Final() || r.RunID == runID {
+			return false
+		}
+		r.reopen(now)
+		r.RunID = runID
+		return true
+	})
+}
+
+// change applies a change to a delivery, whosever it is. The change says whether
+// it did anything; then the action is kept and the channel, if any, told.
+func (s *Store) change(ctx context.Context, id string, action switchboard.Action, channel string, apply func(*row, time.Time) bool) (switchboard.Delivery, error) {
+	var d switchboard.Delivery
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		r, err := lockDelivery(ctx, tx, switchboard.Caller{}, id)
+		if err != nil {
+			return err
+		}
+		changed := apply(r, s.now())
+		d = r.Delivery
+		if !changed {
+			return nil
+		}
+		if err := s.saveWithAction(ctx, tx, r, action); err != nil || channel == "" {
+			return err
+		}
+		return notify(ctx, tx, channel, id)
+	})
+	return d, err
+}
+
+// reopen makes a final delivery pending, due now, with all of the policy's
+// attempts before it.
+func (r *row) reopen(now time.Time) {
+	r.State, r.Reason = switchboard.Pending, ""
+	r.AttemptsBefore = r.AttemptsMade
+	r.NextAttemptAt, r.CompletedAt, r.StartDueAt = now, time.Time{}, time.Time{}
+}
+
+// close makes a delivery final.
+func (r *row) close(state switchboard.State, reason string, now time.Time) {
+	r.State, r.Reason = state, reason
+	r.NextAttemptAt, r.CompletedAt, r.StartDueAt = time.Time{}, now, time.Time{}
+}
+
+// lockDelivery locks a delivery that the caller sees.
+func lockDelivery(ctx context.Context, tx transaction, caller switchboard.Caller, id string) (*row, error) {
+	rows, err := lockDeliveries(ctx, tx, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	if r := rows[id]; r != nil && caller.Sees(r.Tenant) {
+		return r, nil
+	}
+	return nil, noDelivery(id)
+}
+
+// lockSubscriptionOf keeps the subscription of a delivery from being deleted until
+// the transaction ends, and reports whether it is already. Of a delivery that does
+// not exist it is not.
+func lockSubscriptionOf(ctx context.Context, tx transaction, deliveryID string) (deleted bool, err error) {
+	var found []bool
+	err = tx.SelectContext(ctx, &found, `
+SELECT s.deleted_at IS NOT NULL FROM subscriptions s JOIN deliveries d ON d.subscription_id = s.id
+WHERE d.id = $1 FOR SHARE OF s`, deliveryID)
+	return len(found) > 0 && found[0], err
+}
+
+// saveWithAction saves a changed delivery and what was done to it.
+func (s *Store) saveWithAction(ctx context.Context, tx transaction, r *row, action switchboard.Action) error {
+	if err := saveDeliveries(ctx, tx, r); err != nil {
+		return err
+	}
+	return s.insertActions(ctx, tx, action, r.ID)
+}
+
+// insertActions keeps the same action for several deliveries. Without a time it is now.
+func (s *Store) insertActions(ctx context.Context, tx transaction, action switchboard.Action, deliveryIDs ...string) error {
+	now := s.now()
+	ids := make([]string, len(deliveryIDs))
+	for i := range ids {
+		ids[i] = switchboard.NewID(switchboard.ActionPrefix, now)
+	}
+	at := action.At
+	if at.IsZero() {
+		at = now
+	}
+	_, err := tx.ExecContext(ctx, `
+INSERT INTO actions (id, delivery_id, at, actor, verb, reason)
+SELECT id, delivery_id, $3, $4, $5, $6 FROM unnest($1::text[], $2::text[]) AS n(id, delivery_id)`,
+		pq.Array(ids), pq.Array(deliveryIDs), at, action.Actor, string(action.Verb), clean(action.Reason))
+	return err
+}
+
+// actor is who an action is put down to. Only our own commands have no key.
+func actor(caller switchboard.Caller) string { return cmp.Or(caller.KeyID, "switchboard") }

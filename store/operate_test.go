@@ -1,0 +1,143 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// hold moves a delivery to a state that nothing leads to yet.
+func (b *bundle) hold(id string, state switchboard.State) {
+	b.t.Helper()
+	_, err := b.sql.Exec("UPDATE deliveries SET state = $2, reason = 'subscription_paused', next_attempt_at = NULL, start_due_at = NULL WHERE id = $1", id, state)
+	must(b.t, err)
+}
+
+func TestRetryOfAFinalDelivery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	failed := b.record(b.delivery("acme"), 1, 410)
+	b.advance(time.Hour)
+	got, reopened, err := b.Retry(t.Context(), of("acme"), failed.ID, "receiver fixed")
+	must(t, err)
+	want := failed
+	want.State, want.Reason, want.CompletedAt, want.NextAttemptAt = switchboard.Pending, "", time.Time{}, b.clock()
+	want.Run, want.AttemptsBefore = 2, 1
+	equal(t, "reopened", got, want)
+	equal(t, "stored", b.read(failed.ID), want)
+	equal(t, "reopened, actions, start due", []any{reopened, b.actions(failed.ID), b.startDue(failed.ID)},
+		[]any{true, []string{"key_acme retry receiver fixed"}, b.clock().Add(5 * time.Second)})
+
+	// Once more, while it is pending: due now, in the same run.
+	b.advance(time.Second)
+	again, reopened, err := b.Retry(t.Context(), root(), failed.ID, "")
+	must(t, err)
+	want.NextAttemptAt = b.clock()
+	equal(t, "again", again, want)
+	equal(t, "reopened", reopened, false)
+}
+
+func TestRetryOfADatedDelivery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	retrying := b.record(b.delivery("acme"), 1, 503)
+	b.advance(time.Second)
+	got, reopened, err := b.Retry(t.Context(), root(), retrying.ID, "now")
+	must(t, err)
+	want := retrying
+	want.NextAttemptAt = b.clock()
+	equal(t, "due now", got, want)
+	equal(t, "reopened, start due", []any{reopened, b.startDue(got.ID)}, []any{false, time.Time{}})
+}
+
+func TestRetryRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, state := range []switchboard.State{switchboard.Held, switchboard.Blocked} {
+		d := b.delivery("acme")
+		b.hold(d.ID, state)
+		_, _, err := b.Retry(t.Context(), root(), d.ID, "")
+		refused(t, string(state), err, switchboard.Conflict, "")
+	}
+	d := b.record(b.delivery("acme"), 1, 410)
+	must(t, b.DeleteSubscription(t.Context(), root(), d.SubscriptionID, ""))
+	_, _, err := b.Retry(t.Context(), root(), d.ID, "")
+	refused(t, "subscription deleted", err, switchboard.Conflict, "")
+	equal(t, "unchanged", b.read(d.ID), d)
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pending, held := b.delivery("acme"), b.delivery("acme")
+	retrying := b.record(b.delivery("acme"), 1, 503)
+	b.hold(held.ID, switchboard.Held)
+	b.advance(time.Minute)
+	for _, before := range []switchboard.Delivery{pending, b.read(held.ID), retrying} {
+		want := before
+		want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.Cancelled, switchboard.ReasonOperator, time.Time{}, b.clock()
+		for range 2 { // the second time changes nothing
+			got, err := b.Cancel(t.Context(), of("acme"), before.ID, "wrong number")
+			must(t, err)
+			equal(t, string(before.State), got, want)
+		}
+		equal(t, "stored", b.read(before.ID), want)
+		equal(t, "actions, start due", []any{b.actions(before.ID), b.startDue(before.ID)}, []any{[]string{"key_acme cancel wrong number"}, time.Time{}})
+	}
+	for status, state := range map[int]switchboard.State{200: switchboard.Delivered, 410: switchboard.Failed} {
+		_, err := b.Cancel(t.Context(), root(), b.record(b.delivery("acme"), 1, status).ID, "")
+		refused(t, string(state), err, switchboard.Conflict, "")
+	}
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	action := switchboard.Action{At: begin().Add(time.Second), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel, Reason: "terminated"}
+	b.advance(time.Minute)
+
+	got, err := b.Settle(t.Context(), d.ID, 2, switchboard.Cancelled, switchboard.ReasonTerminated, action)
+	must(t, err)
+	equal(t, "of another run", got, d)
+
+	want := d
+	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.Cancelled, switchboard.ReasonTerminated, time.Time{}, b.clock()
+	for range 2 {
+		got, err = b.Settle(t.Context(), d.ID, 1, switchboard.Cancelled, switchboard.ReasonTerminated, action)
+		must(t, err)
+		equal(t, "settled", got, want)
+	}
+	detail, err := b.Delivery(t.Context(), root(), d.ID)
+	must(t, err)
+	equal(t, "detail", detail, switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{action}})
+
+	_, err = b.Settle(t.Context(), "dlv_none", 1, switchboard.Cancelled, "x", action)
+	refused(t, "no such delivery", err, switchboard.NotFound, "")
+}
+
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	open := b.delivery("acme")
+	action := switchboard.Action{Actor: switchboard.ActorTemporal, Verb: switchboard.VerbReset, Reason: "reset"}
+	got, err := b.Reopen(t.Context(), open.ID, "run_x", action)
+	must(t, err)
+	equal(t, "open", got, open)
+
+	done := b.record(open, 1, 200)
+	got, err = b.Reopen(t.Context(), done.ID, done.RunID, action)
+	must(t, err)
+	equal(t, "the run that it ended in", got, done)
+
+	b.advance(time.Minute)
+	want := done
+	want.State, want.NextAttemptAt, want.CompletedAt, want.AttemptsBefore, want.RunID = switchboard.Pending, b.clock(), time.Time{}, 1, "run_x"
+	for range 2 {
+		got, err = b.Reopen(t.Context(), done.ID, "run_x", action)
+		must(t, err)
+		equal(t, "reopened", got, want)
+	}
+	equal(t, "actions, start due", []any{b.actions(done.ID), b.startDue(done.ID)}, []any{[]string{"temporal reset reset"}, time.Time{}})
+}

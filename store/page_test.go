@@ -1,0 +1,223 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// walk reads a list to its end in pages of two and returns the ids in order.
+func walk(t *testing.T, list func(switchboard.PageRequest) ([]string, string, error)) []string {
+	t.Helper()
+	all := []string{}
+	for cursor, pages := "", 0; ; pages++ {
+		ids, next, err := list(switchboard.PageRequest{Limit: 2, Cursor: cursor})
+		must(t, err)
+		all = append(all, ids...)
+		if next == "" {
+			return all
+		}
+		if len(ids) != 2 || pages > 100 {
+			t.Fatalf("page %d: %v", pages, ids)
+		}
+		cursor = next
+	}
+}
+
+func pageIDs[T any](p switchboard.Page[T], err error, id func(T) string) ([]string, string, error) {
+	ids := []string{}
+	for _, item := range p.Items {
+		ids = append(ids, id(item))
+	}
+	return ids, p.NextCursor, err
+}
+
+func TestEventsList(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i, tenant := range []string{"acme", "other", "acme", "acme", "other", "acme", "acme"} {
+		e := event(tenant, fmt.Sprint("e", i))
+		e.Key = fmt.Sprint("k", i%2)
+		if i == 6 {
+			e.Type = "call.rang"
+		}
+		b.accept(e)
+		if i%2 == 1 { // two events share each time
+			b.advance(time.Minute)
+		}
+	}
+	for name, c := range map[string]struct {
+		caller switchboard.Caller
+		filter switchboard.EventFilter
+		want   []string
+	}{
+		"all":             {root(), switchboard.EventFilter{}, []string{"e6", "e5", "e4", "e3", "e2", "e1", "e0"}},
+		"a tenant":        {root(), switchboard.EventFilter{Tenant: "other"}, []string{"e4", "e1"}},
+		"a tenant's key":  {of("acme"), switchboard.EventFilter{}, []string{"e6", "e5", "e3", "e2", "e0"}},
+		"another's":       {of("acme"), switchboard.EventFilter{Tenant: "other"}, []string{}},
+		"type":            {root(), switchboard.EventFilter{Type: "call.rang"}, []string{"e6"}},
+		"key":             {root(), switchboard.EventFilter{Key: "k1"}, []string{"e5", "e3", "e1"}},
+		"after, included": {root(), switchboard.EventFilter{After: begin().Add(2 * time.Minute)}, []string{"e6", "e5", "e4"}},
+		"before, not":     {root(), switchboard.EventFilter{Before: begin().Add(time.Minute)}, []string{"e1", "e0"}},
+	} {
+		equal(t, name, walk(t, func(p switchboard.PageRequest) ([]string, string, error) {
+			page, err := b.Events(t.Context(), c.caller, c.filter, p)
+			return pageIDs(page, err, func(e switchboard.Event) string { return e.ID })
+		}), c.want)
+	}
+}
+
+func TestEventOfSeveralTenants(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.accept(event("acme", "e"))
+	other := b.accept(event("other", "e"))
+	_, _, err := b.Event(t.Context(), root(), "", "e")
+	refused(t, "no tenant", err, switchboard.Conflict, "tenant")
+	for name, read := range map[string]func() (switchboard.Event, []switchboard.Delivery, error){
+		"named": func() (switchboard.Event, []switchboard.Delivery, error) {
+			return b.Event(t.Context(), root(), "other", "e")
+		},
+		"by the key": func() (switchboard.Event, []switchboard.Delivery, error) {
+			return b.Event(t.Context(), of("other"), "", "e")
+		},
+	} {
+		got, deliveries, err := read()
+		must(t, err)
+		equal(t, name, got, other.Event)
+		equal(t, name, deliveries, []switchboard.Delivery{})
+	}
+}
+
+func TestDeliveriesFilters(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	names := map[string]string{}
+	name := func(d switchboard.Delivery, name string) switchboard.Delivery {
+		names[d.ID] = name
+		b.advance(time.Minute)
+		return d
+	}
+	pending := name(b.delivery("acme"), "pending")
+	name(b.record(b.delivery("acme"), 1, 503), "retrying")
+	held := name(b.delivery("acme"), "held")
+	b.hold(held.ID, switchboard.Held)
+	name(b.record(b.delivery("acme"), 1, 200), "delivered")
+	failed := name(b.record(b.delivery("other"), 1, 410), "failed")
+	call := b.subscribe("other", "*")
+	a, err := b.AcceptFor(t.Context(), root(), call.ID, switchboard.Event{Tenant: "other", Type: "call.rang", ID: "ring%_1", Data: []byte("1")})
+	must(t, err)
+	name(a.Deliveries[0], "call")
+	b.advance(-time.Minute) // the last one is young
+
+	start := begin()
+	for what, c := range map[string]struct {
+		caller switchboard.Caller
+		filter switchboard.DeliveryFilter
+		want   string
+	}{
+		"all":                {root(), switchboard.DeliveryFilter{}, "call failed delivered held retrying pending"},
+		"tenant":             {root(), switchboard.DeliveryFilter{Tenant: "other"}, "call failed"},
+		"a tenant's key":     {of("other"), switchboard.DeliveryFilter{}, "call failed"},
+		"another's":          {of("other"), switchboard.DeliveryFilter{Tenant: "acme"}, ""},
+		"subscription":       {root(), switchboard.DeliveryFilter{Subscription: held.SubscriptionID}, "held"},
+		"event":              {root(), switchboard.DeliveryFilter{Event: pending.EventID}, "pending"},
+		"event type":         {root(), switchboard.DeliveryFilter{EventType: "call.rang"}, "call"},
+		"open states":        {root(), switchboard.DeliveryFilter{States: []switchboard.State{switchboard.Pending, switchboard.Held}}, "call held pending"},
+		"delivered too":      {root(), switchboard.DeliveryFilter{States: []switchboard.State{switchboard.Delivered, switchboard.Failed}}, "failed delivered"},
+		"failure":            {root(), switchboard.DeliveryFilter{Failure: switchboard.FailureHTTP5xx}, "retrying"},
+		"status code":        {root(), switchboard.DeliveryFilter{StatusCode: 410}, "failed"},
+		"host":               {root(), switchboard.DeliveryFilter{Host: "RECEIVER.example:8443", Tenant: "other"}, "call failed"},
+		"no such host":       {root(), switchboard.DeliveryFilter{Host: "receiver.example"}, ""},
+		"after, included":    {root(), switchboard.DeliveryFilter{After: start.Add(4 * time.Minute)}, "call failed"},
+		"before, not":        {root(), switchboard.DeliveryFilter{Before: start.Add(2 * time.Minute)}, "retrying pending"},
+		"between":            {root(), switchboard.DeliveryFilter{After: start.Add(time.Minute), Before: start.Add(2*time.Minute + time.Microsecond)}, "held retrying"},
+		"stuck":              {root(), switchboard.DeliveryFilter{Stuck: true}, "retrying pending"},
+		"text: type":         {root(), switchboard.DeliveryFilter{Text: "CALL.r"}, "call"},
+		"text: reason":       {root(), switchboard.DeliveryFilter{Text: "http_503"}, "retrying"},
+		"text: host":         {root(), switchboard.DeliveryFilter{Text: "Receiver.EX", Tenant: "other"}, "call failed"},
+		"text: no wildcards": {root(), switchboard.DeliveryFilter{Text: "g%_"}, "call"},
+		"text: an id":        {root(), switchboard.DeliveryFilter{Text: failed.ID}, "failed"},
+		"text: its event":    {root(), switchboard.DeliveryFilter{Text: failed.EventID}, "failed"},
+		"text: its sub":      {root(), switchboard.DeliveryFilter{Text: failed.SubscriptionID}, "failed"},
+		"text: part of it":   {root(), switchboard.DeliveryFilter{Text: strings.ToUpper(failed.ID[20:])}, "failed"},
+		"together":           {root(), switchboard.DeliveryFilter{Tenant: "acme", States: []switchboard.State{switchboard.Retrying}, StatusCode: 410}, ""},
+	} {
+		ids := walk(t, func(p switchboard.PageRequest) ([]string, string, error) {
+			page, err := b.Deliveries(t.Context(), c.caller, c.filter, p)
+			return pageIDs(page, err, func(d switchboard.Delivery) string { return d.ID })
+		})
+		got := make([]string, len(ids))
+		for i, id := range ids {
+			got[i] = names[id]
+		}
+		equal(t, what, got, strings.Fields(c.want))
+	}
+}
+
+func TestPagesWhileRowsAreAdded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var want []string
+	for range 7 {
+		want = append(want, b.subscribe("acme", "*").ID)
+		b.advance(time.Millisecond)
+	}
+	slices.Reverse(want)
+	equal(t, "subscriptions", walk(t, func(p switchboard.PageRequest) ([]string, string, error) {
+		page, err := b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{State: switchboard.Active}, p)
+		b.advance(time.Millisecond)
+		b.subscribe("acme", "*") // newer than the first page: never seen
+		return pageIDs(page, err, func(s switchboard.Subscription) string { return s.ID })
+	}), want)
+}
+
+func TestPageRequestsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i := range 3 {
+		b.accept(event("acme", fmt.Sprint("e", i)))
+		_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer}, switchboard.Secret(fmt.Sprint("key ", i)))
+		must(t, err)
+	}
+	first, err := b.Events(t.Context(), root(), switchboard.EventFilter{}, switchboard.PageRequest{Limit: 1})
+	must(t, err)
+	cursor := first.NextCursor
+	events := func(s interface {
+		Events(context.Context, switchboard.Caller, switchboard.EventFilter, switchboard.PageRequest) (switchboard.Page[switchboard.Event], error)
+	}, caller switchboard.Caller, f switchboard.EventFilter, cursor string) error {
+		return second(s.Events(t.Context(), caller, f, switchboard.PageRequest{Cursor: cursor}))
+	}
+	must(t, events(b.Store, root(), switchboard.EventFilter{}, cursor))
+	must(t, events(b.open("newer:"+strings.Repeat("ab", 32)+","+ring), root(), switchboard.EventFilter{}, cursor))
+	for name, err := range map[string]error{
+		"another filter":   events(b.Store, root(), switchboard.EventFilter{Tenant: "acme"}, cursor),
+		"another caller":   events(b.Store, of("acme"), switchboard.EventFilter{}, cursor),
+		"another list":     second(b.Keys(t.Context(), root(), switchboard.PageRequest{Cursor: cursor})),
+		"another keyring":  events(b.open(strings.Repeat("ab", 32)), root(), switchboard.EventFilter{}, cursor),
+		"cut":              events(b.Store, root(), switchboard.EventFilter{}, cursor[:len(cursor)-1]),
+		"lengthened":       events(b.Store, root(), switchboard.EventFilter{}, cursor+"A"),
+		"not base64":       events(b.Store, root(), switchboard.EventFilter{}, "?"),
+		"a key id only":    events(b.Store, root(), switchboard.EventFilter{}, "dGVzdDo"),
+		"deliveries":       second(b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{}, switchboard.PageRequest{Cursor: cursor})),
+		"in subscriptions": second(b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{}, switchboard.PageRequest{Cursor: cursor})),
+	} {
+		refused(t, name, err, switchboard.Invalid, "cursor")
+	}
+	for _, limit := range []int{-1, switchboard.MaxPage + 1} {
+		p := switchboard.PageRequest{Limit: limit}
+		for name, err := range map[string]error{
+			"events":        second(b.Events(t.Context(), root(), switchboard.EventFilter{}, p)),
+			"deliveries":    second(b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{}, p)),
+			"subscriptions": second(b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{}, p)),
+			"keys":          second(b.Keys(t.Context(), root(), p)),
+		} {
+			refused(t, fmt.Sprint(name, limit), err, switchboard.Invalid, "limit")
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+// record is an attempt on its way in.
+type record struct {
+	Attempt  attempt
+	Decision switchboard.Decision
+	RunID    string
+	Run      int
+}
+
+// attempt is an attempt with the run of its delivery.
+type attempt struct {
+	switchboard.Attempt
+	Run int
+}
+
+// recorded is what became of a record.
+type recorded struct {
+	delivery switchboard.Delivery
+	err      error
+}
+
+// Record stores an attempt with what was decided after it, moves its delivery
+// there, and returns the delivery as it is when that is durable. It may be
+// repeated: an attempt whose number is recorded already changes nothing. A
+// delivery that an operator moved in the meantime stays where it is.
+//
+// Numbers are given by the runs of the delivery's workflow. Two runs may give the
+// same one, if the earlier one's last attempt was under way when an operator set
+// the delivery going again; then the later record takes the next free number,
+// because both requests were made.
+func (s *Store) Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, run int) (switchboard.Delivery, error) {
+	r, err := s.records.do(ctx, record{Attempt: attempt{storable(a), run}, Decision: d, RunID: runID, Run: run})
+	if err != nil {
+		return switchboard.Delivery{}, err
+	}
+	return r.delivery, r.err
+}
+
+func weighRecord(r record) int { return len(r.Attempt.Outcome.Response.Body) }
+
+// recordAll commits attempts of several deliveries together.
+func (s *Store) recordAll(ctx context.Context, records []record) ([]recorded, error) {
+	var results []recorded
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		rows, err := recordRows(ctx, tx, records)
+		results = make([]recorded, len(records))
+		for i, r := range records {
+			if row := rows[r.Attempt.DeliveryID]; row != nil {
+				results[i].delivery = row.Delivery
+			} else {
+				results[i].err = noDelivery(r.Attempt.DeliveryID)
+			}
+		}
+		return err
+	})
+	return results, err
+}
+
+// recordRows stores what is new and returns the deliveries as they are afterwards.
+func recordRows(ctx context.Context, tx transaction, records []record) (map[string]*row, error) {
+	rows, err := lockDeliveries(ctx, tx, deliveriesOf(records))
+	if err != nil {
+		return nil, err
+	}
+	known, err := recordedRuns(ctx, tx, rows, records)
+	if err != nil {
+		return nil, err
+	}
+	var attempts []attempt
+	changed := map[string]*row{}
+	for _, r := range byNumber(records) {
+		d := rows[r.Attempt.DeliveryID]
+		run, taken := known[r.key()]
+		if d == nil || taken && run == r.Run {
+			continue
+		}
+		if taken {
+			r.Attempt.Number = d.AttemptsMade + 1
+		}
+		known[r.key()] = r.Run
+		d.record(r)
+		attempts, changed[d.ID] = append(attempts, r.Attempt), d
+	}
+	if len(attempts) == 0 {
+		return rows, nil
+	}
+	if err := execJSON(ctx, tx, insertAttemptsQuery, attempts); err != nil {
+		return nil, err
+	}
+	return rows, saveDeliveries(ctx, tx, slices.Collect(maps.Values(changed))...)
+}
+
+// record moves the delivery to where the attempt leaves it.
+func (r *row) record(rec record) {
+	a := rec.Attempt
+	if a.Number > r.AttemptsMade {
+		r.AttemptsMade, r.LastStatusCode, r.LastFailure = a.Number, a.Outcome.StatusCode, a.Outcome.Failure
+	}
+	if r.Run != rec.Run {
+		return // an attempt of an earlier run, which an operator has overtaken
+	}
+	r.RunID, r.StartDueAt = rec.RunID, time.Time{}
+	if !r.State.Dated() {
+		return
+	}
+	end := a.At.Add(a.Outcome.Latency)
+	r.State, r.Reason, r.NextAttemptAt, r.CompletedAt = rec.Decision.State, rec.Decision.Reason, time.Time{}, time.Time{}
+	switch {
+	case r.State.Dated():
+		r.NextAttemptAt = end.Add(rec.Decision.Wait).UTC().Truncate(time.Microsecond)
+	case r.State.Final():
+		r.CompletedAt = end.UTC().Truncate(time.Microsecond)
+	}
+}
+
+// attemptKey is what names an attempt.
+type attemptKey struct {
+	delivery string
+	number   int
+}
+
+func (r record) key() attemptKey { return attemptKey{r.Attempt.DeliveryID, r.Attempt.Number} }
+
+func deliveriesOf(records []record) []string {
+	ids := make([]string, len(records))
+	for i, r := range records {
+		ids[i] = r.Attempt.DeliveryID
+	}
+	return unique(ids)
+}
+
+func byNumber(records []record) []record {
+	return slices.SortedStableFunc(slices.Values(records), func(a, b record) int {
+		return cmp.Or(strings.Compare(a.Attempt.DeliveryID, b.Attempt.DeliveryID), cmp.Compare(a.Attempt.Number, b.Attempt.Number))
+	})
+}
+
+// recordedRuns returns the runs of the attempts that are recorded already, of the
+// deliveries where there may be one.
+func recordedRuns(ctx context.Context, tx transaction, rows map[string]*row, records []record) (map[attemptKey]int, error) {
+	known := map[attemptKey]int{}
+	var ids []string
+	for _, r := range records {
+		if d := rows[r.Attempt.DeliveryID]; d != nil && r.Attempt.Number <= d.AttemptsMade {
+			ids = append(ids, d.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return known, nil
+	}
+	var found []struct {
+		DeliveryID  string
+		Number, Run int
+	}
+	if err := tx.SelectContext(ctx, &found, "SELECT delivery_id, number, run FROM attempts WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
+		return nil, err
+	}
+	for _, f := range found {
+		known[attemptKey{f.DeliveryID, f.Number}] = f.Run
+	}
+	return known, nil
+}

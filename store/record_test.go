@@ -1,0 +1,183 @@
+package store_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+func TestRecordMovesTheDelivery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	b.advance(time.Minute)
+
+	// A failure: dated from the end of the attempt, and off the outbox.
+	a := b.attempt(d, 1, 503)
+	got, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.Retrying, Reason: "http_503", Wait: 7 * time.Second}, "run_1", 1)
+	must(t, err)
+	want := d
+	want.State, want.Reason, want.AttemptsMade, want.LastStatusCode, want.LastFailure = switchboard.Retrying, "http_503", 1, 503, switchboard.FailureHTTP5xx
+	want.NextAttemptAt, want.RunID = a.At.Add(20*time.Millisecond+7*time.Second), "run_1"
+	equal(t, "retrying", got, want)
+	equal(t, "stored", b.read(d.ID), want)
+	equal(t, "start due", b.startDue(d.ID), time.Time{})
+
+	// The same attempt again changes nothing, whatever it says now.
+	changed := a
+	changed.Outcome.StatusCode, changed.Outcome.Failure = 200, ""
+	got, err = b.Record(t.Context(), changed, switchboard.Decision{State: switchboard.Delivered}, "run_2", 1)
+	must(t, err)
+	equal(t, "repeated", got, want)
+
+	// Success: final, completed when the answer ended.
+	b.advance(time.Minute)
+	second := b.attempt(d, 2, 200)
+	got, err = b.Record(t.Context(), second, switchboard.Decision{State: switchboard.Delivered}, "run_1", 1)
+	must(t, err)
+	want.State, want.Reason, want.AttemptsMade, want.LastStatusCode, want.LastFailure = switchboard.Delivered, "", 2, 200, ""
+	want.NextAttemptAt, want.CompletedAt = time.Time{}, second.At.Add(20*time.Millisecond)
+	equal(t, "delivered", got, want)
+
+	detail, err := b.Delivery(t.Context(), of("acme"), d.ID)
+	must(t, err)
+	equal(t, "detail", detail, switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{a, second}, Actions: []switchboard.Action{}})
+}
+
+func TestRecordLeavesAFinalDeliveryWhereItIs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	cancelled, err := b.Cancel(t.Context(), root(), d.ID, "")
+	must(t, err)
+	got := b.record(d, 1, 200) // it was under way
+	want := cancelled
+	want.AttemptsMade, want.LastStatusCode, want.RunID = 1, 200, "run_of_"+d.ID
+	equal(t, "cancelled", got, want)
+}
+
+func TestRecordOfAnEarlierRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.record(b.delivery("acme"), 1, 410)
+	second, _, err := b.Retry(t.Context(), root(), d.ID, "")
+	must(t, err)
+
+	// The second run's attempt is number 2, and then the first run's number 2 comes in late.
+	b.advance(time.Second)
+	own := b.record(second, 2, 503)
+	late := b.attempt(d, 2, 200)
+	got, err := b.Record(t.Context(), late, switchboard.Decision{State: switchboard.Delivered}, "run_1", 1)
+	must(t, err)
+	want := own
+	want.AttemptsMade, want.LastStatusCode, want.LastFailure = 3, 200, ""
+	equal(t, "after the late attempt", got, want)
+	detail, err := b.Delivery(t.Context(), root(), d.ID)
+	must(t, err)
+	if len(detail.Attempts) != 3 || detail.Attempts[2].ID != late.ID {
+		t.Errorf("attempts: %+v", detail.Attempts)
+	}
+	// A late attempt that comes in first does not take the start off the outbox.
+	third := b.record(got, 4, 410)
+	fourth, _, err := b.Retry(t.Context(), root(), third.ID, "")
+	must(t, err)
+	_, err = b.Record(t.Context(), b.attempt(d, 5, 200), switchboard.Decision{State: switchboard.Delivered}, "run_1", 1)
+	must(t, err)
+	equal(t, "start due", b.startDue(d.ID), b.clock().Add(5*time.Second))
+	equal(t, "state", b.read(d.ID).State, fourth.State)
+}
+
+func TestRecordWhatNoTextMayHold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	a := b.attempt(d, 1, 500)
+	a.Outcome.Detail = "nul \x00 and \xff"
+	a.Outcome.Response.Headers = map[string]string{"X-\x00": "\x00\xfe"}
+	a.Outcome.Response.Body = nil
+	_, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.Failed, Reason: "http_500"}, "r", 1)
+	must(t, err)
+	detail, err := b.Delivery(t.Context(), root(), d.ID)
+	must(t, err)
+	equal(t, "detail", detail.Attempts[0].Outcome.Detail, "nul \uFFFD and \uFFFD")
+	equal(t, "headers", detail.Attempts[0].Outcome.Response.Headers, map[string]string{"X-\uFFFD": "\uFFFD\uFFFD"})
+}
+
+// TestRecordOneThatCannotBeStored shows that it hurts nobody in its batch.
+func TestRecordOneThatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	deliveries := []switchboard.Delivery{b.delivery("a"), b.delivery("b"), b.delivery("c"), b.delivery("d")}
+	errs := make([]error, len(deliveries)+1)
+	var group sync.WaitGroup
+	for i, d := range deliveries {
+		group.Go(func() {
+			decision := switchboard.Decision{State: switchboard.Delivered}
+			if i == 1 {
+				decision = switchboard.Decision{State: switchboard.Failed} // without a reason, which the schema refuses
+			}
+			_, errs[i] = b.Record(t.Context(), b.attempt(d, 1, 200), decision, "r", 1)
+		})
+	}
+	group.Go(func() {
+		unknown := switchboard.Delivery{ID: "dlv_none"}
+		_, errs[len(deliveries)] = b.Record(t.Context(), b.attempt(unknown, 1, 200), switchboard.Decision{State: switchboard.Delivered}, "r", 1)
+	})
+	group.Wait()
+	refused(t, "without a reason", errs[1], switchboard.Internal, "")
+	refused(t, "no such delivery", errs[4], switchboard.NotFound, "")
+	for _, i := range []int{0, 2, 3} {
+		must(t, errs[i])
+		equal(t, "state", b.read(deliveries[i].ID).State, switchboard.Delivered)
+	}
+	equal(t, "state of the one refused", b.read(deliveries[1].ID), deliveries[1])
+}
+
+// TestConcurrentCallsShareCommits counts the transactions that wrote.
+func TestConcurrentCallsShareCommits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	const calls = 400
+	var mu sync.Mutex
+	var deliveries []switchboard.Delivery
+	each := func(work func()) {
+		var group sync.WaitGroup
+		for range calls {
+			group.Go(work)
+		}
+		group.Wait()
+	}
+	each(func() {
+		got, err := b.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})
+		if err != nil || len(got[0].Deliveries) != 1 {
+			t.Errorf("%v, %v", got, err)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		deliveries = append(deliveries, got[0].Deliveries...)
+	})
+	next := 0
+	each(func() {
+		mu.Lock()
+		d := deliveries[next]
+		next++
+		mu.Unlock()
+		if _, err := b.Record(t.Context(), b.attempt(d, 1, 200), switchboard.Decision{State: switchboard.Delivered}, "r", 1); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, table := range []string{"events", "attempts"} {
+		var rows, transactions int
+		must(t, b.sql.Get(&rows, "SELECT count(*) FROM "+table))
+		must(t, b.sql.Get(&transactions, "SELECT count(DISTINCT xmin::text) FROM "+table))
+		t.Logf("%s: %d rows in %d transactions", table, rows, transactions)
+		equal(t, table, rows, calls)
+		if transactions > calls/4 {
+			t.Errorf("%s: %d rows took %d transactions", table, rows, transactions)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+// ClaimStarts takes those deliveries whose workflow has been due to be started for
+// longest, and returns them in any order. For the lease nobody else gets them.
+func (s *Store) ClaimStarts(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
+	now := s.now()
+	claimed := []switchboard.Delivery{}
+	err := s.list(ctx, &claimed, `
+WITH due AS MATERIALIZED (
+	SELECT id FROM deliveries WHERE start_due_at <= $1 ORDER BY start_due_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE deliveries SET start_due_at = $2 FROM due WHERE deliveries.id = due.id
+RETURNING `+fields("deliveries", deliveryFields, ""), now, now.Add(lease), limit)
+	return claimed, err
+}
+
+// Started notes that the workflows of these deliveries run.
+func (s *Store) Started(ctx context.Context, ids []string) error {
+	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = NULL WHERE id = ANY($1) AND start_due_at IS NOT NULL", false, pq.Array(ids))
+}
+
+// StartSoon makes the start of those of the deliveries that have a date due now,
+// and wakes the relays.
+func (s *Store) StartSoon(ctx context.Context, ids []string) error {
+	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $2 WHERE id = ANY($1) AND next_attempt_at IS NOT NULL", true, pq.Array(ids), s.now())
+}
+
+// Restart makes the start of a delivery due now, if it is still in that run and
+// has a date, and wakes the relays.
+func (s *Store) Restart(ctx context.Context, deliveryID string, run int) error {
+	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $3 WHERE id = $1 AND run = $2 AND next_attempt_at IS NOT NULL", true, deliveryID, run, s.now())
+}
+
+func (s *Store) setStart(ctx context.Context, statement string, wake bool, args ...any) error {
+	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		if _, err := tx.ExecContext(ctx, statement, args...); err != nil || !wake {
+			return err
+		}
+		return notify(ctx, tx, startChannel, "")
+	})
+}
+
+// Overdue returns deliveries that were started and whose date passed more than
+// slack ago, the longest first. Those not started are the relay's.
+func (s *Store) Overdue(ctx context.Context, slack time.Duration, limit int) ([]switchboard.Delivery, error) {
+	overdue := []switchboard.Delivery{}
+	err := s.list(ctx, &overdue, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries
+WHERE next_attempt_at < $1 AND start_due_at IS NULL ORDER BY next_attempt_at LIMIT $2`, s.now().Add(-slack), limit)
+	return overdue, err
+}
+
+// Stats counts what is open. It reads indexes only.
+func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
+	now := s.now()
+	var counts []struct {
+		State string
+		Count int
+	}
+	const overdue, backlog = "overdue", "backlog"
+	err := s.list(ctx, &counts, `
+SELECT state, count(*) FROM deliveries
+WHERE state <> 'delivered' AND state IN ('pending', 'retrying', 'held', 'blocked') GROUP BY state
+UNION ALL SELECT '`+overdue+`', count(*) FROM deliveries WHERE next_attempt_at < $1
+UNION ALL SELECT '`+backlog+`', count(*) FROM deliveries WHERE start_due_at <= $2`, now.Add(-switchboard.StuckAfter), now)
+	stats := switchboard.Stats{Open: map[switchboard.State]int{}}
+	for _, state := range switchboard.States() {
+		if !state.Final() {
+			stats.Open[state] = 0
+		}
+	}
+	for _, c := range counts {
+		switch c.State {
+		case overdue:
+			stats.Overdue = c.Count
+		case backlog:
+			stats.RelayBacklog = c.Count
+		default:
+			stats.Open[switchboard.State(c.State)] = c.Count
+		}
+	}
+	return stats, err
+}

@@ -1,0 +1,180 @@
+package store_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+func idsOf(deliveries []switchboard.Delivery) []string {
+	ids := []string{}
+	for _, d := range deliveries {
+		ids = append(ids, d.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func TestClaimStarts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.delivery("acme")
+	b.advance(time.Second)
+	second := b.delivery("acme")
+	claim := func(limit int) []string {
+		claimed, err := b.ClaimStarts(t.Context(), limit, 10*time.Second)
+		must(t, err)
+		return idsOf(claimed)
+	}
+	equal(t, "within the grace", claim(10), []string{})
+	b.advance(5 * time.Second)
+	equal(t, "the oldest first", claim(1), []string{first.ID})
+	equal(t, "then the next", claim(10), []string{second.ID})
+	equal(t, "within the lease", claim(10), []string{})
+	b.advance(10 * time.Second)
+	must(t, b.Started(t.Context(), []string{second.ID}))
+	equal(t, "after the lease, not started", claim(10), []string{first.ID})
+	must(t, b.StartSoon(t.Context(), []string{first.ID, second.ID}))
+	equal(t, "made due", claim(10), idsOf([]switchboard.Delivery{first, second}))
+	must(t, b.Started(t.Context(), []string{first.ID, second.ID}))
+	must(t, b.Restart(t.Context(), first.ID, 2))
+	equal(t, "restart of another run", claim(10), []string{})
+	must(t, b.Restart(t.Context(), first.ID, 1))
+	equal(t, "restart", claim(10), []string{first.ID})
+	b.record(first, 1, 200)
+	must(t, b.Restart(t.Context(), first.ID, 1))
+	must(t, b.StartSoon(t.Context(), []string{first.ID}))
+	equal(t, "final", claim(10), []string{})
+}
+
+func TestClaimStartsConcurrently(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	var events []switchboard.Event
+	for range 200 {
+		events = append(events, event("acme", ""))
+	}
+	_, err := b.Accept(t.Context(), root(), events)
+	must(t, err)
+	b.advance(time.Minute)
+	var mu sync.Mutex
+	var all []string
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for {
+				claimed, err := b.ClaimStarts(t.Context(), 7, time.Minute)
+				if err != nil {
+					t.Error(err)
+				}
+				if len(claimed) == 0 {
+					return
+				}
+				mu.Lock()
+				all = append(all, idsOf(claimed)...)
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	slices.Sort(all)
+	equal(t, "claimed, distinct", []int{len(all), len(slices.Compact(all))}, []int{200, 200})
+}
+
+func TestOverdueAndStats(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pending, started, retrying, held := b.delivery("acme"), b.delivery("acme"), b.delivery("acme"), b.delivery("acme")
+	b.record(b.delivery("acme"), 1, 200)
+	b.record(b.delivery("acme"), 1, 410)
+	must(t, b.Started(t.Context(), []string{started.ID}))
+	b.record(retrying, 1, 503)
+	b.hold(held.ID, switchboard.Held)
+	overdue := func(slack time.Duration) []string {
+		found, err := b.Overdue(t.Context(), slack, 10)
+		must(t, err)
+		return idsOf(found)
+	}
+	equal(t, "nothing is late", overdue(0), []string{})
+	b.advance(switchboard.StuckAfter + time.Second)
+	equal(t, "started", overdue(switchboard.StuckAfter), []string{started.ID})
+	b.advance(time.Hour)
+	equal(t, "both", overdue(switchboard.StuckAfter), idsOf([]switchboard.Delivery{started, retrying}))
+	limited, err := b.Overdue(t.Context(), 0, 1)
+	must(t, err)
+	equal(t, "the longest first", idsOf(limited), []string{started.ID})
+
+	stats, err := b.Stats(t.Context())
+	must(t, err)
+	equal(t, "stats", stats, switchboard.Stats{
+		Open: map[switchboard.State]int{switchboard.Pending: 2, switchboard.Retrying: 1, switchboard.Held: 1, switchboard.Blocked: 0},
+		// The one whose start the relay owes counts as overdue too.
+		Overdue: 3, RelayBacklog: 1,
+	})
+	equal(t, "due for the relay", b.startDue(pending.ID), begin().Add(5*time.Second))
+}
+
+// heard collects what a listener is told.
+type heard struct {
+	starts, cancels chan string
+	ended           chan error
+}
+
+func (b *bundle) listen(ctx context.Context) heard {
+	h := heard{make(chan string, 1000), make(chan string, 1000), make(chan error, 1)}
+	go func() {
+		h.ended <- b.Listen(ctx, func() { h.starts <- "start" }, func(id string) { h.cancels <- id })
+	}()
+	return h
+}
+
+func next[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(30 * time.Second):
+		t.Fatalf("never: %s", what)
+		panic("unreachable")
+	}
+}
+
+func TestListen(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	h := b.listen(ctx)
+	next(t, "start after connecting", h.starts)
+
+	d := b.record(b.delivery("acme"), 1, 410)
+	_, _, err := b.Retry(t.Context(), root(), d.ID, "")
+	must(t, err)
+	next(t, "start after a retry", h.starts)
+	must(t, b.StartSoon(t.Context(), []string{d.ID}))
+	next(t, "start after StartSoon", h.starts)
+	must(t, b.Restart(t.Context(), d.ID, 2))
+	next(t, "start after a restart", h.starts)
+
+	_, err = b.Cancel(t.Context(), root(), d.ID, "")
+	must(t, err)
+	equal(t, "cancelled", next(t, "cancel", h.cancels), d.ID)
+	settled, deleted := b.delivery("acme"), b.delivery("acme")
+	_, err = b.Settle(t.Context(), settled.ID, 1, switchboard.Cancelled, "x", switchboard.Action{Actor: "a", Verb: "v"})
+	must(t, err)
+	equal(t, "settled", next(t, "cancel by Settle", h.cancels), settled.ID)
+	must(t, b.DeleteSubscription(t.Context(), root(), deleted.SubscriptionID, ""))
+	equal(t, "deleted", next(t, "cancel by deletion", h.cancels), deleted.ID)
+
+	// A connection that was cut is made again, and start is called in case something was missed.
+	_, err = b.sql.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'")
+	must(t, err)
+	next(t, "start after reconnecting", h.starts)
+
+	cancel()
+	must(t, next(t, "end", h.ended))
+}

@@ -1,0 +1,91 @@
+package store_test
+
+import (
+	"strings"
+	"testing"
+
+	"switchboard"
+)
+
+func TestMigrateAndCheck(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, pg.Empty(t))
+	check := func(what string, words ...string) {
+		t.Helper()
+		err := b.CheckSchema(t.Context())
+		if len(words) == 0 {
+			must(t, err)
+			return
+		}
+		for _, word := range words {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: got %v, want it to say %q", what, err, word)
+			}
+		}
+	}
+	check("empty", "no Switchboard schema", "version 1", "switchboard migrate")
+	var tables int
+	must(t, b.sql.Get(&tables, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
+	equal(t, "tables made by the check", tables, 0)
+
+	for range 2 {
+		must(t, b.Migrate(t.Context()))
+		check("migrated")
+	}
+	b.accept(event("acme", "e"))
+	must(t, b.Migrate(t.Context()))
+	must(t, second(b.Events(t.Context(), root(), switchboard.EventFilter{}, switchboard.PageRequest{})))
+
+	_, err := b.sql.Exec("INSERT INTO switchboard_migrations (version_id, is_applied) VALUES (1000, true)")
+	must(t, err)
+	check("newer", "version 1000", "up to 1 only", "older")
+	_, err = b.sql.Exec("DELETE FROM switchboard_migrations WHERE version_id > 0")
+	must(t, err)
+	check("older", "no Switchboard schema")
+}
+
+// TestConstraints shows that the schema itself refuses what must not be.
+func TestConstraints(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	done := b.record(b.delivery("acme"), 1, 200)
+	sub := b.subscribe("acme", "*")
+	for name, c := range map[string]struct{ statement, id, constraint string }{
+		"pending without a date":    {"UPDATE deliveries SET next_attempt_at = NULL WHERE id = $1", d.ID, "dated_has_next_attempt_at"},
+		"final with a date":         {"UPDATE deliveries SET next_attempt_at = now() WHERE id = $1", done.ID, "dated_has_next_attempt_at"},
+		"final without its end":     {"UPDATE deliveries SET completed_at = NULL WHERE id = $1", done.ID, "final_has_completed_at"},
+		"open with an end":          {"UPDATE deliveries SET completed_at = now() WHERE id = $1", d.ID, "final_has_completed_at"},
+		"held without a reason":     {"UPDATE deliveries SET state = 'held', next_attempt_at = NULL, start_due_at = NULL WHERE id = $1", d.ID, "stopped_has_reason"},
+		"failed without a reason":   {"UPDATE deliveries SET state = 'failed' WHERE id = $1", done.ID, "stopped_has_reason"},
+		"retrying, never attempted": {"UPDATE deliveries SET state = 'retrying' WHERE id = $1", d.ID, "retrying_was_attempted"},
+		"held and to be started":    {"UPDATE deliveries SET state = 'held', reason = 'x', next_attempt_at = NULL WHERE id = $1", d.ID, "only_dated_is_started"},
+		"an unknown state":          {"UPDATE deliveries SET state = 'lost', next_attempt_at = NULL, start_due_at = NULL WHERE id = $1", d.ID, "known_state"},
+		"a run before the first":    {"UPDATE deliveries SET run = 0 WHERE id = $1", d.ID, "counts"},
+		"attempts that vanish":      {"UPDATE deliveries SET attempts_before = 2 WHERE id = $1", done.ID, "counts"},
+		"a second current secret": {"INSERT INTO subscription_secrets (id, subscription_id, created_at, key_id, ciphertext) VALUES ('s', $1, now(), 'k', '')",
+			sub.ID, "subscription_secrets_current"},
+		"the same attempt twice": {"INSERT INTO attempts SELECT 'att_2', delivery_id, number, run, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, " +
+			"request_headers, request_bytes, response_headers, response_truncated, response_body FROM attempts WHERE delivery_id = $1", done.ID, "attempts_delivery_id_number_key"},
+		"a delivery of no event": {"UPDATE deliveries SET event_id = 'evt_none' WHERE id = $1", d.ID, "deliveries_event_id_tenant_fkey"},
+	} {
+		if _, err := b.sql.Exec(c.statement, c.id); err == nil || !strings.Contains(err.Error(), `"`+c.constraint+`"`) {
+			t.Errorf("%s: got %v, want a violation of %s", name, err, c.constraint)
+		}
+	}
+}
+
+// TestErasure: what is personal goes with the event.
+func TestErasure(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.record(b.delivery("acme"), 1, 410)
+	must(t, second(b.Cancel(t.Context(), root(), b.delivery("acme").ID, "")))
+	_, err := b.sql.Exec("DELETE FROM events WHERE tenant = 'acme'")
+	must(t, err)
+	dump := b.dump()
+	for _, table := range []string{"events", "deliveries", "attempts", "actions"} {
+		equal(t, table, dump[table], []string{})
+	}
+	refused(t, "work", second(b.Work(t.Context(), d.ID)), switchboard.NotFound, "")
+}

@@ -1,0 +1,74 @@
+package store_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// TestNoSecretCanBeRead searches every column of every table, in every usual
+// spelling, for what must not be there.
+func TestNoSecretCanBeRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const header, keyText, old = "Bearer hunter2", "swk_hunter3", "PREVIOUS-hunter4"
+	sub := b.subscribe("acme", "*")
+	rotated := switchboard.NewSigningSecret()
+	must(t, second(b.RotateSecret(t.Context(), root(), sub.ID, rotated, time.Hour)))
+	must(t, second(b.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
+		s.Request.Headers["X-Token"] = old
+		return nil
+	})))
+	must(t, second(b.CreateKey(t.Context(), root(), switchboard.Key{Name: "n", Role: switchboard.Admin}, keyText)))
+	b.accept(event("acme", ""))
+
+	var all strings.Builder
+	for _, rows := range b.dump() {
+		all.WriteString(strings.Join(rows, "\n"))
+	}
+	content := strings.ToLower(all.String())
+	if !strings.Contains(content, sub.ID) {
+		t.Fatal("the dump holds nothing")
+	}
+	for _, secret := range []string{header, keyText, old, "x-token", "authorization", rotated.Reveal(), sub.Secrets[0].Secret.Reveal()} {
+		body := strings.TrimPrefix(secret, switchboard.SecretPrefix)
+		for _, spelling := range []string{body, hex.EncodeToString([]byte(body)), base64.StdEncoding.EncodeToString([]byte(body))} {
+			if strings.Contains(content, strings.ToLower(spelling)) {
+				t.Errorf("%q can be read in the tables", spelling)
+			}
+		}
+	}
+}
+
+func TestKeyRotation(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe("acme", "*")
+	newer := "newer:" + strings.Repeat("ab", 32)
+	both := b.open(newer + "," + ring)
+	got, err := both.Subscription(t.Context(), root(), sub.ID)
+	must(t, err)
+	equal(t, "what the old key encrypted", got, withoutSecrets(sub))
+	must(t, second(both.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(*switchboard.Subscription) error { return nil })))
+	onlyNew := b.open(newer)
+	must(t, second(onlyNew.Subscription(t.Context(), root(), sub.ID)))
+
+	_, err = b.Subscription(t.Context(), root(), sub.ID)
+	if switchboard.CodeOf(err) != switchboard.Internal || !strings.Contains(err.Error(), `"newer"`) || !strings.Contains(err.Error(), "SWITCHBOARD_ENCRYPTION_KEY") {
+		t.Errorf("without the key: %v", err)
+	}
+}
+
+// TestCiphertextStaysInItsPlace moves one to another row.
+func TestCiphertextStaysInItsPlace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	mine, theirs := b.subscribe("spy", "*"), b.subscribe("acme", "*")
+	_, err := b.sql.Exec("UPDATE subscriptions SET headers_ciphertext = (SELECT headers_ciphertext FROM subscriptions WHERE id = $2) WHERE id = $1", mine.ID, theirs.ID)
+	must(t, err)
+	refused(t, "moved headers", second(b.Subscription(t.Context(), of("spy"), mine.ID)), switchboard.Internal, "")
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// statements are the queries that every delivery needs, prepared: for Postgres
+// they cost more to plan than to run (the one of Work 0.38 ms against 0.08).
+type statements struct {
+	db    *sqlx.DB
+	mu    sync.Mutex
+	ready atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
+}
+
+func hotQueries() []string {
+	return []string{workQuery(), takersQuery, insertEventsQuery, insertDeliveriesQuery, lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
+}
+
+// prepare returns the prepared statements by their queries.
+func (p *statements) prepare(ctx context.Context) (map[string]*sqlx.Stmt, error) {
+	if ready := p.ready.Load(); ready != nil {
+		return *ready, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ready := p.ready.Load(); ready != nil {
+		return *ready, nil
+	}
+	prepared := map[string]*sqlx.Stmt{}
+	for _, query := range hotQueries() {
+		statement, err := p.db.PreparexContext(ctx, query)
+		if err != nil {
+			for _, made := range prepared {
+				err = errors.Join(err, made.Close())
+			}
+			return nil, err
+		}
+		prepared[query] = statement
+	}
+	p.ready.Store(&prepared)
+	return prepared, nil
+}
+
+// transaction is a transaction that uses the prepared statements where there are.
+type transaction struct {
+	*sqlx.Tx
+	prepared map[string]*sqlx.Stmt
+}
+
+// SelectContext reads rows into the slice at dest.
+func (t transaction) SelectContext(ctx context.Context, dest any, query string, args ...any) error {
+	if statement := t.prepared[query]; statement != nil {
+		return t.StmtxContext(ctx, statement).SelectContext(ctx, dest, args...)
+	}
+	return t.Tx.SelectContext(ctx, dest, query, args...)
+}
+
+// ExecContext runs a statement.
+func (t transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if statement := t.prepared[query]; statement != nil {
+		return t.StmtxContext(ctx, statement).ExecContext(ctx, args...)
+	}
+	return t.Tx.ExecContext(ctx, query, args...)
+}
+
+// connector sets up each new connection.
+type connector struct{ driver.Connector }
+
+// Connect opens a connection on which plans avoid reading whole tables. A plan of
+// a prepared statement outlives the day that its table was small enough for that.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, "SET enable_seqscan = off", nil); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}

@@ -1,0 +1,193 @@
+// Package store keeps everything that Switchboard must not lose in Postgres, and
+// is the only place with SQL.
+//
+// What concurrent callers write on the hot path (accepting events, recording
+// attempts) shares commits: see batcher. Every change of a delivery goes through
+// one shape: lock the row, change it in Go by a function of the row alone, save
+// it. The schema's constraints say what a row may look like.
+//
+// Rows are locked in one order everywhere, subscriptions before events before
+// deliveries and each by id, so that transactions wait for each other but never
+// in a circle.
+//
+// Every method that touches a tenant's data for somebody outside takes a
+// [switchboard.Caller]; a row of a tenant outside the caller's scope is
+// [switchboard.NotFound] exactly as one that does not exist. Errors for callers are
+// [switchboard.Error] values; Postgres being away is [switchboard.Unavailable].
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/jmoiron/sqlx/reflectx"
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+const (
+	defaultBatchWait = 3 * time.Millisecond
+	defaultMaxConns  = 20
+
+	// connectTimeout is how long a Postgres that does not answer keeps a caller
+	// waiting for a new connection.
+	connectTimeout = 3 * time.Second
+	// callTimeout bounds every call, waiting for locks included.
+	callTimeout = 15 * time.Second
+	// idleTimeout gives connections back that a burst needed.
+	idleTimeout = 5 * time.Minute
+)
+
+// Config says where the store is.
+type Config struct {
+	// URL is lib/pq's: postgres://user:password@host:port/database?sslmode=….
+	URL string
+	// Keyring encrypts secrets and seals cursors. Without one, only what needs
+	// neither works: migrations, checks and keys.
+	Keyring *Keyring
+	// MaxConns is the size of the connection pool; 0: 20.
+	MaxConns int
+	// BatchWait is the least time between two shared commits of the same kind,
+	// which is how long a caller may wait for company; 0: 3 ms.
+	BatchWait time.Duration
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// Store is the database. It is safe for concurrent use.
+type Store struct {
+	url  string
+	db   *sqlx.DB
+	keys *Keyring
+	now  func() time.Time
+
+	accepts *batcher[[]*posted, []switchboard.Acceptance]
+	records *batcher[record, recorded]
+
+	hot *statements
+}
+
+// Open prepares a store. It does not connect: Postgres may come up later.
+func Open(cfg Config) (*Store, error) {
+	pqConfig, err := pq.NewConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", withoutURL(err, cfg.URL))
+	}
+	pqConfig.ConnectTimeout = cmp.Or(pqConfig.ConnectTimeout, connectTimeout)
+	pqConfig.ApplicationName = cmp.Or(pqConfig.ApplicationName, "switchboard")
+	pqConfig.TZ = "UTC"
+	pqConfig.BinaryParameters = true // one round trip a statement, not two
+	base, err := pq.NewConnectorConfig(pqConfig)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", withoutURL(err, cfg.URL))
+	}
+	db := sqlx.NewDb(sql.OpenDB(connector{base}), "postgres")
+	db.Mapper = reflectx.NewMapperFunc("db", snake)
+	conns := cmp.Or(cfg.MaxConns, defaultMaxConns)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	db.SetConnMaxIdleTime(idleTimeout)
+
+	clock := cfg.Now
+	if clock == nil {
+		clock = time.Now
+	}
+	s := &Store{url: cfg.URL, db: db, keys: cfg.Keyring, hot: &statements{db: db}}
+	// Postgres keeps microseconds: what is returned is what is stored.
+	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
+	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
+	s.accepts = newBatcher(wait, weighPosted, s.acceptAll)
+	s.records = newBatcher(wait, weighRecord, s.recordAll)
+	return s, nil
+}
+
+// Close waits for what is being committed and closes the connections. Nothing
+// can be written afterwards.
+func (s *Store) Close() error {
+	s.accepts.close()
+	s.records.close()
+	if err := s.db.Close(); err != nil && !away(err) { // a Postgres that is away closed them itself
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// Ping reports whether Postgres answers.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	return fault(ctx, s.db.PingContext(ctx))
+}
+
+// tx runs work in one transaction. A transaction that Postgres gave up for the
+// benefit of others is run once more: work may be called twice.
+func (s *Store) tx(ctx context.Context, work func(ctx context.Context, tx transaction) error) error {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := s.once(bounded, work)
+	if gaveUp(err) {
+		err = s.once(bounded, work)
+	}
+	return fault(ctx, err)
+}
+
+func (s *Store) once(ctx context.Context, work func(ctx context.Context, tx transaction) error) error {
+	prepared, err := s.hot.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	tx, err := s.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := work(ctx, transaction{tx, prepared}); err != nil {
+		_ = tx.Rollback() // it may be gone already; the first error says why
+		return err
+	}
+	return tx.Commit()
+}
+
+// get reads one row into dest. A row that is not there is the given error.
+func (s *Store) get(ctx context.Context, dest any, missing error, query string, args ...any) error {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := s.db.GetContext(bounded, dest, query, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return missing
+	}
+	return fault(ctx, err)
+}
+
+// list reads rows into the slice at dest.
+func (s *Store) list(ctx context.Context, dest any, query string, args ...any) error {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return fault(ctx, s.db.SelectContext(bounded, dest, query, args...))
+}
+
+// snake is the column of a field: EventID is event_id.
+func snake(field string) string {
+	var b strings.Builder
+	lower := false
+	for _, r := range field {
+		if unicode.IsUpper(r) && lower {
+			b.WriteByte('_')
+		}
+		lower = unicode.IsLower(r)
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// withoutURL keeps a password in the URL out of an error about it.
+func withoutURL(err error, url string) error {
+	return errors.New(strings.ReplaceAll(err.Error(), url, "[database URL]"))
+}

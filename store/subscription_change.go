@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+// UpdateSubscription applies a change to a subscription and stores the result as
+// its next version. version is the one that the caller knows; another one is a
+// Conflict for the field "version". The change sees no signing secrets, and
+// cannot move the subscription to another id or tenant; an error of it is
+// returned and nothing stored. It may be called twice.
+func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
+	var changed switchboard.Subscription
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		old, err := s.lockSubscription(ctx, tx, caller, id)
+		if err != nil {
+			return err
+		}
+		if old.Version != version {
+			return &switchboard.Error{Code: switchboard.Conflict, Field: "version",
+				Message: fmt.Sprintf("is %d, and the subscription is at version %d by now: read it again", version, old.Version)}
+		}
+		changed = old
+		if err := change(&changed); err != nil {
+			return err
+		}
+		changed.ID, changed.Tenant, changed.CreatedAt, changed.Secrets = old.ID, old.Tenant, old.CreatedAt, nil
+		changed.Version, changed.UpdatedAt = old.Version+1, s.now()
+		return s.saveSubscription(ctx, tx, changed)
+	})
+	if err != nil {
+		return switchboard.Subscription{}, err
+	}
+	return changed, nil
+}
+
+func (s *Store) saveSubscription(ctx context.Context, tx transaction, sub switchboard.Subscription) error {
+	r, err := s.keys.subscriptionRow(sub)
+	if err != nil {
+		return err
+	}
+	_, err = tx.NamedExecContext(ctx, `
+UPDATE subscriptions SET name = :name, state = :state, state_reason = :state_reason, events = :events, method = :method, url = :url,
+	body = :body, content_type = :content_type, signature_scheme = :signature_scheme, retry = :retry, timeout = :timeout,
+	max_in_flight = :max_in_flight, version = :version, updated_at = :updated_at,
+	headers_key_id = :headers_key_id, headers_ciphertext = :headers_ciphertext
+WHERE id = :id`, r)
+	return nameTaken(err, sub.Name)
+}
+
+// lockSubscription reads a subscription that the caller sees, and keeps others
+// from changing it or delivering to it until the transaction ends.
+func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+	var rows []subscriptionRow
+	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE"
+	if err := tx.SelectContext(ctx, &rows, query, id); err != nil {
+		return switchboard.Subscription{}, err
+	}
+	if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
+		return switchboard.Subscription{}, noSubscription(id)
+	}
+	return s.keys.subscription(rows[0])
+}
+
+// DeleteSubscription removes a subscription from sight and cancels its open
+// deliveries. The rows stay, because deliveries name them.
+func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error {
+	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		if _, err := s.lockSubscription(ctx, tx, caller, id); err != nil {
+			return err
+		}
+		now := s.now()
+		if _, err := tx.ExecContext(ctx, "UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1 WHERE id = $1", id, now); err != nil {
+			return err
+		}
+		var open []string
+		err := tx.SelectContext(ctx, &open, `
+SELECT id FROM deliveries WHERE subscription_id = $1 AND state <> 'delivered' AND completed_at IS NULL ORDER BY id FOR NO KEY UPDATE`, id)
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `
+UPDATE deliveries SET state = 'cancelled', reason = $2, next_attempt_at = NULL, start_due_at = NULL, completed_at = $3 WHERE id = ANY($1)`,
+			pq.Array(open), switchboard.ReasonSubscriptionDeleted, now); err != nil {
+			return err
+		}
+		action := switchboard.Action{At: now, Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}
+		if err := s.insertActions(ctx, tx, action, open...); err != nil {
+			return err
+		}
+		return notify(ctx, tx, cancelChannel, open...)
+	})
+}
+
+// RotateSecret makes next the signing secret of a subscription. The one before
+// stays valid for the grace; older ones are expired at once, so that never more
+// than two sign. The subscription is returned with next as its only secret.
+func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error) {
+	var sub switchboard.Subscription
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		var err error
+		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
+			return err
+		}
+		sub.UpdatedAt = s.now()
+		if _, err := tx.ExecContext(ctx, `
+UPDATE subscription_secrets SET expires_at = CASE WHEN expires_at IS NULL THEN $3 ELSE least(expires_at, $2) END
+WHERE subscription_id = $1`, id, sub.UpdatedAt, sub.UpdatedAt.Add(grace)); err != nil {
+			return err
+		}
+		sub.Secrets = []switchboard.SigningSecret{{Secret: next}}
+		if err := s.insertSecret(ctx, tx, id, sub.Secrets[0]); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE subscriptions SET updated_at = $2 WHERE id = $1", id, sub.UpdatedAt)
+		return err
+	})
+	if err != nil {
+		return switchboard.Subscription{}, err
+	}
+	return sub, nil
+}

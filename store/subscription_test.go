@@ -1,0 +1,172 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// full is a subscription that uses every field.
+func full() switchboard.Subscription {
+	return switchboard.Subscription{
+		Tenant: "acme", Name: "CRM, \"sync\" {é}", Events: []string{"ticket.*", "call.rang"},
+		Request: switchboard.Request{
+			Method: "PUT", URL: "https://crm.example/hook?a=b", Body: switchboard.DataBody, ContentType: "text/json",
+			Headers: map[string]string{"Authorization": "Bearer hunter2", "X-Env": "é"},
+		},
+		Signature: switchboard.Signature{Scheme: switchboard.Standard},
+		Secrets:   []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret()}},
+		Retry: switchboard.RetryPolicy{
+			InitialInterval: switchboard.Duration(1500 * time.Microsecond), BackoffCoefficient: 1.7,
+			MaximumInterval: switchboard.Duration(90 * time.Minute), MaximumAttempts: 3,
+		},
+		Timeout: switchboard.Duration(2500 * time.Millisecond), MaxInFlight: 3, State: switchboard.Disabled, StateReason: "410 Gone",
+	}
+}
+
+// withoutSecrets is the subscription as reads return it.
+func withoutSecrets(s switchboard.Subscription) switchboard.Subscription {
+	s.Secrets = nil
+	return s
+}
+
+func TestSubscriptionIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := full()
+	must(t, b.CreateSubscription(t.Context(), of("acme"), &s))
+	want := full()
+	want.ID, want.Version, want.CreatedAt, want.UpdatedAt, want.Secrets = s.ID, 1, begin(), begin(), s.Secrets
+	equal(t, "created", s, want)
+	got, err := b.Subscription(t.Context(), of("acme"), s.ID)
+	must(t, err)
+	equal(t, "read", got, withoutSecrets(s))
+	page, err := b.Subscriptions(t.Context(), of("acme"), switchboard.SubscriptionFilter{}, switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "list", page.Items, []switchboard.Subscription{withoutSecrets(s)})
+
+	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""))
+	must(t, err)
+	work, err := b.Work(t.Context(), a.Deliveries[0].ID)
+	must(t, err)
+	equal(t, "work", work, switchboard.Work{Delivery: a.Deliveries[0], Event: a.Event, Subscription: s})
+
+	foreign := full()
+	refused(t, "of another tenant", b.CreateSubscription(t.Context(), of("other"), &foreign), switchboard.Forbidden, "tenant")
+}
+
+func TestSubscriptionNames(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, same, elsewhere := full(), full(), full()
+	elsewhere.Tenant = "other"
+	must(t, b.CreateSubscription(t.Context(), root(), &first))
+	refused(t, "taken", b.CreateSubscription(t.Context(), root(), &same), switchboard.Conflict, "name")
+	must(t, b.CreateSubscription(t.Context(), root(), &elsewhere))
+	second := b.subscribe("acme", "*")
+	_, err := b.UpdateSubscription(t.Context(), root(), second.ID, 1, func(s *switchboard.Subscription) error {
+		s.Name = first.Name
+		return nil
+	})
+	refused(t, "taken, by an update", err, switchboard.Conflict, "name")
+	must(t, b.DeleteSubscription(t.Context(), root(), first.ID, ""))
+	must(t, b.CreateSubscription(t.Context(), root(), &same)) // the name is free again
+}
+
+func TestUpdateSubscription(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.subscribe("acme", "*")
+	b.advance(time.Hour)
+	got, err := b.UpdateSubscription(t.Context(), of("acme"), s.ID, 1, func(s *switchboard.Subscription) error {
+		other := full()
+		other.ID, other.Tenant = "sub_other", "other"
+		*s = other
+		return nil
+	})
+	must(t, err)
+	want := full()
+	want.ID, want.Tenant, want.Version, want.CreatedAt, want.UpdatedAt, want.Secrets = s.ID, "acme", 2, begin(), b.clock(), nil
+	equal(t, "updated", got, want)
+	stored, err := b.Subscription(t.Context(), root(), s.ID)
+	must(t, err)
+	equal(t, "stored", stored, want)
+
+	_, err = b.UpdateSubscription(t.Context(), root(), s.ID, 1, func(*switchboard.Subscription) error { return nil })
+	refused(t, "old version", err, switchboard.Conflict, "version")
+	wrong := switchboard.InvalidField("request.url", "is wrong")
+	_, err = b.UpdateSubscription(t.Context(), root(), s.ID, 2, func(s *switchboard.Subscription) error {
+		s.Name = "half done"
+		return wrong
+	})
+	if !errors.Is(err, wrong) {
+		t.Errorf("the change's own error: %v", err)
+	}
+	stored, err = b.Subscription(t.Context(), root(), s.ID)
+	must(t, err)
+	equal(t, "after refused changes", stored, want)
+
+	// The signing secret outlives changes.
+	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""))
+	must(t, err)
+	work, err := b.Work(t.Context(), a.Deliveries[0].ID)
+	must(t, err)
+	equal(t, "secrets", work.Subscription.Secrets, s.Secrets)
+}
+
+func TestDeleteSubscription(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.subscribe("acme", "*")
+	open := b.accept(event("acme", "")).Deliveries[0]
+	done := b.record(b.accept(event("acme", "")).Deliveries[0], 1, 200)
+	b.advance(time.Minute)
+	must(t, b.DeleteSubscription(t.Context(), of("acme"), s.ID, "leaving"))
+
+	want := open
+	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.Cancelled, switchboard.ReasonSubscriptionDeleted, time.Time{}, b.clock()
+	equal(t, "open delivery", b.read(open.ID), want)
+	equal(t, "its actions", b.actions(open.ID), []string{"key_acme cancel leaving"})
+	equal(t, "finished delivery", b.read(done.ID), done)
+	_, err := b.Subscription(t.Context(), root(), s.ID)
+	refused(t, "read", err, switchboard.NotFound, "")
+	refused(t, "delete again", b.DeleteSubscription(t.Context(), root(), s.ID, ""), switchboard.NotFound, "")
+	equal(t, "new deliveries", len(b.accept(event("acme", "")).Deliveries), 0)
+	work, err := b.Work(t.Context(), open.ID)
+	must(t, err)
+	equal(t, "work still knows it", work.Subscription.ID, s.ID)
+}
+
+func TestRotateSecret(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.subscribe("acme", "*")
+	d := b.accept(event("acme", "")).Deliveries[0]
+	valid := func() []switchboard.SigningSecret {
+		work, err := b.Work(t.Context(), d.ID)
+		must(t, err)
+		return work.Subscription.Secrets
+	}
+	rotate := func(grace time.Duration) switchboard.Secret {
+		next := switchboard.NewSigningSecret()
+		got, err := b.RotateSecret(t.Context(), of("acme"), s.ID, next, grace)
+		must(t, err)
+		equal(t, "returned", []any{got.Secrets, got.Version, got.UpdatedAt}, []any{[]switchboard.SigningSecret{{Secret: next}}, 1, b.clock()})
+		return next
+	}
+	first := s.Secrets[0].Secret
+	b.advance(time.Minute)
+	second := rotate(time.Hour)
+	end := b.clock().Add(time.Hour)
+	equal(t, "two are valid", valid(), []switchboard.SigningSecret{{Secret: second}, {Secret: first, ExpiresAt: end}})
+	b.advance(time.Minute)
+	third := rotate(2 * time.Hour)
+	end = b.clock().Add(2 * time.Hour)
+	equal(t, "never three", valid(), []switchboard.SigningSecret{{Secret: third}, {Secret: second, ExpiresAt: end}})
+	b.advance(2*time.Hour + time.Second)
+	equal(t, "after the grace", valid(), []switchboard.SigningSecret{{Secret: third}})
+	fourth := rotate(0)
+	equal(t, "without a grace", valid(), []switchboard.SigningSecret{{Secret: fourth}})
+}

@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// TestTenantsSeeNothingOfEachOther calls every method that takes a caller and an
+// id, once for a row of another tenant and once for one that does not exist: the
+// answers must not differ, and nothing may change.
+func TestTenantsSeeNothingOfEachOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.record(b.delivery("acme"), 1, 410)
+	open := b.delivery("acme")
+	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer, Tenant: "acme"}, "text")
+	must(t, err)
+	ctx, spy := t.Context(), of("spy")
+	update := func(s *switchboard.Subscription) error { s.Name = "mine"; return nil }
+	methods := map[string]struct {
+		theirs, none string
+		call         func(id string) error
+	}{
+		"Event":              {d.EventID, "evt_none", func(id string) error { _, _, err := b.Event(ctx, spy, "", id); return err }},
+		"Event of a tenant":  {d.EventID, "evt_none", func(id string) error { _, _, err := b.Event(ctx, spy, "acme", id); return err }},
+		"Delivery":           {d.ID, "dlv_none", func(id string) error { return second(b.Delivery(ctx, spy, id)) }},
+		"Retry":              {d.ID, "dlv_none", func(id string) error { _, _, err := b.Retry(ctx, spy, id, ""); return err }},
+		"Cancel":             {open.ID, "dlv_none", func(id string) error { return second(b.Cancel(ctx, spy, id, "")) }},
+		"Subscription":       {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Subscription(ctx, spy, id)) }},
+		"UpdateSubscription": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.UpdateSubscription(ctx, spy, id, 9, update)) }},
+		"DeleteSubscription": {d.SubscriptionID, "sub_none", func(id string) error { return b.DeleteSubscription(ctx, spy, id, "") }},
+		"RotateSecret":       {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RotateSecret(ctx, spy, id, "x", time.Hour)) }},
+		"AcceptFor":          {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""))) }},
+		"RevokeKey":          {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
+	}
+	lists := map[string]func() (int, error){
+		"Events": func() (int, error) {
+			p, err := b.Events(ctx, spy, switchboard.EventFilter{}, switchboard.PageRequest{})
+			return len(p.Items), err
+		},
+		"Deliveries": func() (int, error) {
+			p, err := b.Deliveries(ctx, spy, switchboard.DeliveryFilter{Text: "http"}, switchboard.PageRequest{})
+			return len(p.Items), err
+		},
+		"Subscriptions": func() (int, error) {
+			p, err := b.Subscriptions(ctx, spy, switchboard.SubscriptionFilter{Tenant: "acme"}, switchboard.PageRequest{})
+			return len(p.Items), err
+		},
+		"Keys": func() (int, error) {
+			p, err := b.Keys(ctx, spy, switchboard.PageRequest{})
+			return len(p.Items), err
+		},
+	}
+	before := b.dump()
+	for name, m := range methods {
+		theirs, none := m.call(m.theirs), m.call(m.none)
+		refused(t, name, theirs, switchboard.NotFound, "")
+		refused(t, name+" of nothing", none, switchboard.NotFound, "")
+	}
+	for name, list := range lists {
+		n, err := list()
+		must(t, err)
+		equal(t, name, n, 0)
+	}
+	accepted, err := b.Accept(ctx, spy, []switchboard.Event{event("acme", "")})
+	must(t, err)
+	refused(t, "Accept", accepted[0].Err, switchboard.Forbidden, "tenant")
+	equal(t, "the database", b.dump(), before)
+
+	// Whoever adds a method with a caller adds it here.
+	covered := map[string]bool{"Accept": true, "CreateSubscription": true, "CreateKey": true} // these two make rows: see their own tests
+	for name := range methods {
+		covered[name] = true
+	}
+	for name := range lists {
+		covered[name] = true
+	}
+	for method := range reflect.TypeOf(b.Store).Methods() {
+		if method.Type.NumIn() > 2 && method.Type.In(2) == reflect.TypeFor[switchboard.Caller]() && !covered[method.Name] {
+			t.Errorf("%s takes a caller and is not covered", method.Name)
+		}
+	}
+}
+
+// dump is all that the tables hold, as text, by table.
+func (b *bundle) dump() map[string][]string {
+	b.t.Helper()
+	var tables []string
+	must(b.t, b.sql.Select(&tables, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+	content := map[string][]string{}
+	for _, table := range tables {
+		rows := []string{}
+		must(b.t, b.sql.Select(&rows, "SELECT to_json(t)::text FROM "+table+" t ORDER BY 1"))
+		content[table] = rows
+	}
+	return content
+}
