@@ -1,0 +1,224 @@
+package api
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"switchboard"
+)
+
+func newSubscriptionWith(fields string) string {
+	return `{"tenant":"acme","name":"n","events":["*"],` + fields + `}`
+}
+
+const okRequest = `"request":{"url":"https://example.com/"}`
+
+// TestBadInput: each is a problem that names the field, and nothing is stored.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	const (
+		evs     = "POST /v1/events"
+		batch   = "POST /v1/events/batch"
+		subs    = "POST /v1/subscriptions"
+		sub     = "PATCH /v1/subscriptions/sub_acme"
+		rotate  = "POST /v1/subscriptions/sub_acme/rotate_secret"
+		test    = "POST /v1/subscriptions/sub_acme/test"
+		retry   = "POST /v1/deliveries/dlv_acme/retry"
+		keys    = "POST /v1/keys"
+		listDlv = "GET /v1/deliveries"
+	)
+	invalid, tooLarge := switchboard.Invalid, switchboard.TooLarge
+	data := func(value string) string { return `{"tenant":"acme","type":"t","data":` + value + `}` }
+	cases := []struct {
+		name, call, body string
+		status           int
+		code             switchboard.Code
+		field            string
+	}{
+		{"no body", evs, ``, 400, invalid, ""},
+		{"white space", evs, " \n", 400, invalid, ""},
+		{"not JSON", evs, `hunter2`, 400, invalid, ""},
+		{"half an object", evs, `{"tenant":"acme"`, 400, invalid, ""},
+		{"trailing garbage", evs, postedEvent + ` hunter2`, 400, invalid, ""},
+		{"two values", evs, postedEvent + postedEvent, 400, invalid, ""},
+		{"a byte order mark", evs, "\xef\xbb\xbf" + postedEvent, 400, invalid, ""},
+		{"a control character in a string", evs, data("\"\x01\""), 400, invalid, ""},
+		{"not an object", evs, `[]`, 422, invalid, ""},
+		{"null", evs, `null`, 422, invalid, ""},
+		{"unknown field", evs, `{"tenant":"acme","type":"t","data":1,"hunter":1}`, 422, invalid, "hunter"},
+		{"field in another case", evs, `{"Tenant":"acme","type":"t","data":1}`, 422, invalid, "Tenant"},
+		{"field given twice", evs, `{"tenant":"acme","tenant":"hunter2","type":"t","data":1}`, 422, invalid, "tenant"},
+		{"field given twice, once escaped", evs, `{"tenant":"acme","\u0074enant":"hunter2","type":"t","data":1}`, 422, invalid, "tenant"},
+		{"tenant missing", evs, `{"type":"t","data":1}`, 422, invalid, "tenant"},
+		{"tenant null", evs, `{"tenant":null,"type":"t","data":1}`, 422, invalid, "tenant"},
+		{"tenant a number", evs, `{"tenant":17,"type":"t","data":1}`, 422, invalid, "tenant"},
+		{"type missing", evs, `{"tenant":"acme","data":1}`, 422, invalid, "type"},
+		{"type with a space", evs, `{"tenant":"acme","type":"hunter2 hunter2","data":1}`, 422, invalid, "type"},
+		{"data missing", evs, `{"tenant":"acme","type":"t"}`, 422, invalid, "data"},
+		{"data over the limit", evs, data(`"` + strings.Repeat("x", switchboard.DefaultMaxData-1) + `"`), 413, tooLarge, "data"},
+		{"data far over the limit", evs, data(`"` + strings.Repeat("x", 2*switchboard.DefaultMaxData) + `"`), 413, tooLarge, "data"},
+		{"data not UTF-8", evs, data("\"\xff\""), 422, invalid, "data"},
+		{"key not UTF-8", evs, `{"tenant":"acme","type":"t","data":1,"key":"` + "\xff" + `"}`, 422, invalid, "key"},
+		{"key with a NUL", evs, `{"tenant":"acme","type":"t","data":1,"key":"a\u0000"}`, 422, invalid, "key"},
+		{"data too deep", evs, data(strings.Repeat("[", maxNesting+1) + strings.Repeat("]", maxNesting+1)), 422, invalid, "data"},
+		{"a depth bomb", evs, data(strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)), 400, invalid, ""},
+		{"a depth bomb left open", evs, strings.Repeat(`{"a":`, 50_000), 400, invalid, ""},
+		{"id with a slash", evs, `{"tenant":"acme","type":"t","data":1,"id":"../x"}`, 422, invalid, "id"},
+		{"occurred_at no time", evs, `{"tenant":"acme","type":"t","data":1,"occurred_at":"yesterday"}`, 422, invalid, "occurred_at"},
+
+		{"batch missing", batch, `{}`, 422, invalid, "events"},
+		{"batch empty", batch, `{"events":[]}`, 422, invalid, "events"},
+		{"batch no list", batch, `{"events":{}}`, 422, invalid, "events"},
+		{"batch over 1,000", batch, `{"events":[` + strings.Repeat(postedEvent+",", 1000) + postedEvent + `]}`, 413, tooLarge, "events"},
+		{"batch not JSON", batch, `{"events":[` + postedEvent + `,]}`, 400, invalid, ""},
+
+		{"url missing", subs, newSubscriptionWith(`"request":{}`), 422, invalid, "request.url"},
+		{"request missing", subs, `{"tenant":"acme","name":"n","events":["*"]}`, 422, invalid, "request.url"},
+		{"request no object", subs, newSubscriptionWith(`"request":"https://example.com"`), 422, invalid, "request"},
+		{"unknown field in request", subs, newSubscriptionWith(`"request":{"uri":"x"}`), 422, invalid, "request.uri"},
+		{"url not http", subs, newSubscriptionWith(`"request":{"url":"ftp://example.com/"}`), 422, invalid, "request.url"},
+		{"url with credentials", subs, newSubscriptionWith(`"request":{"url":"https://joe:hunter2@example.com/"}`), 422, invalid, "request.url"},
+		{"url forbidden", subs, newSubscriptionWith(`"request":{"url":"http://169.254.169.254/latest"}`), 422, invalid, "request.url"},
+		{"header reserved", subs, newSubscriptionWith(`"request":{"url":"https://example.com/","headers":{"host":"hunter2"}}`), 422, invalid, "request.headers.host"},
+		{"header of ours", subs, newSubscriptionWith(`"request":{"url":"https://example.com/","headers":{"Webhook-Id":"x"}}`), 422, invalid, "request.headers.Webhook-Id"},
+		{"header with a line break", subs, newSubscriptionWith(`"request":{"url":"https://example.com/","headers":{"X-A":"a\r\nX-B: b"}}`), 422, invalid, "request.headers.X-A"},
+		{"header a number", subs, newSubscriptionWith(`"request":{"url":"https://example.com/","headers":{"X-A":1}}`), 422, invalid, "request.headers"},
+		{"header a mask", subs, newSubscriptionWith(`"request":{"url":"https://example.com/","headers":{"X-A":"[redacted]"}}`), 422, invalid, "request.headers.X-A"},
+		{"method unknown", subs, newSubscriptionWith(`"request":{"url":"https://example.com/","method":"CONNECT"}`), 422, invalid, "request.method"},
+		{"body unknown", subs, newSubscriptionWith(`"request":{"url":"https://example.com/","body":"soap"}`), 422, invalid, "request.body"},
+		{"scheme unknown", subs, newSubscriptionWith(okRequest + `,"signature":{"scheme":"rot13"}`), 422, invalid, "signature.scheme"},
+		{"secret too short", subs, newSubscriptionWith(okRequest + `,"secret":"whsec_aHVudGVyMg=="`), 422, invalid, "secret"},
+		{"secret no secret", subs, newSubscriptionWith(okRequest + `,"secret":"hunter2"`), 422, invalid, "secret"},
+		{"events missing", subs, `{"tenant":"acme","name":"n",` + okRequest + `}`, 422, invalid, "events"},
+		{"events with numbers", subs, `{"tenant":"acme","name":"n","events":[1],` + okRequest + `}`, 422, invalid, "events"},
+		{"events with a bad pattern", subs, `{"tenant":"acme","name":"n","events":["*.x"],` + okRequest + `}`, 422, invalid, "events"},
+		{"name missing", subs, `{"tenant":"acme","events":["*"],` + okRequest + `}`, 422, invalid, "name"},
+		{"tenant of a subscription missing", subs, `{"name":"n","events":["*"],` + okRequest + `}`, 422, invalid, "tenant"},
+		{"negative timeout", subs, newSubscriptionWith(okRequest + `,"timeout":"-5s"`), 422, invalid, "timeout"},
+		{"zero timeout", subs, newSubscriptionWith(okRequest + `,"timeout":"0s"`), 422, invalid, "timeout"},
+		{"absurd timeout", subs, newSubscriptionWith(okRequest + `,"timeout":"87600h"`), 422, invalid, "timeout"},
+		{"timeout without a unit", subs, newSubscriptionWith(okRequest + `,"timeout":10`), 422, invalid, "timeout"},
+		{"timeout that overflows", subs, newSubscriptionWith(okRequest + `,"timeout":"99999999999h"`), 422, invalid, "timeout"},
+		{"negative interval", subs, newSubscriptionWith(okRequest + `,"retry":{"initial_interval":"-1s"}`), 422, invalid, "retry.initial_interval"},
+		{"maximum below initial", subs, newSubscriptionWith(okRequest + `,"retry":{"initial_interval":"1m","maximum_interval":"1s"}`), 422, invalid, "retry.maximum_interval"},
+		{"no attempts", subs, newSubscriptionWith(okRequest + `,"retry":{"maximum_attempts":0}`), 422, invalid, "retry.maximum_attempts"},
+		{"coefficient below one", subs, newSubscriptionWith(okRequest + `,"retry":{"backoff_coefficient":0.5}`), 422, invalid, "retry.backoff_coefficient"},
+		{"coefficient beyond a float", subs, newSubscriptionWith(okRequest + `,"retry":{"backoff_coefficient":1e999}`), 422, invalid, "retry.backoff_coefficient"},
+		{"no requests in flight", subs, newSubscriptionWith(okRequest + `,"max_in_flight":0`), 422, invalid, "max_in_flight"},
+		{"max_in_flight a fraction", subs, newSubscriptionWith(okRequest + `,"max_in_flight":1.5`), 422, invalid, "max_in_flight"},
+		{"state given", subs, newSubscriptionWith(okRequest + `,"state":"paused"`), 422, invalid, "state"},
+		{"body over the limit", subs, newSubscriptionWith(okRequest + `,"name":"` + strings.Repeat("x", smallBody) + `"`), 413, tooLarge, ""},
+
+		{"patch without a version", sub, `{"name":"x"}`, 422, invalid, "version"},
+		{"patch with an old version", sub, `{"version":2,"name":"x"}`, 409, switchboard.Conflict, "version"},
+		{"patch of the tenant", sub, `{"version":3,"tenant":"globex"}`, 422, invalid, "tenant"},
+		{"patch of the secret", sub, `{"version":3,"secret":"whsec_hunter2"}`, 422, invalid, "secret"},
+		{"patch to a forbidden url", sub, `{"version":3,"request":{"url":"http://169.254.169.254/"}}`, 422, invalid, "request.url"},
+		{"patch to a bad name", sub, `{"version":3,"name":""}`, 422, invalid, "name"},
+		{"patch with an unknown mask", sub, `{"version":3,"request":{"headers":{"X-New":"[redacted]"}}}`, 422, invalid, "request.headers.X-New"},
+		{"grace negative", rotate, `{"grace":"-1s"}`, 422, invalid, "grace"},
+		{"grace absurd", rotate, `{"grace":"169h"}`, 422, invalid, "grace"},
+		{"grace no duration", rotate, `{"grace":"hunter2"}`, 422, invalid, "grace"},
+		{"test with a bad type", test, `{"type":"a b"}`, 422, invalid, "type"},
+		{"test with too much data", test, `{"data":"` + strings.Repeat("x", switchboard.DefaultMaxData) + `"}`, 413, tooLarge, "data"},
+
+		{"reason too long", retry, `{"reason":"` + strings.Repeat("x", 501) + `"}`, 422, invalid, "reason"},
+		{"reason with a NUL", retry, `{"reason":"a\u0000b"}`, 422, invalid, "reason"},
+		{"delete reason with a NUL", "DELETE /v1/subscriptions/sub_acme?reason=%00", ``, 422, invalid, "reason"},
+
+		{"unknown role", keys, `{"name":"n","role":"root"}`, 422, invalid, "role"},
+		{"role missing", keys, `{"name":"n"}`, 422, invalid, "role"},
+		{"key name missing", keys, `{"role":"viewer"}`, 422, invalid, "name"},
+		{"key tenant bad", keys, `{"name":"n","role":"viewer","tenant":"a b"}`, 422, invalid, "tenant"},
+		{"key expired", keys, `{"name":"n","role":"viewer","expires_at":"2020-01-01T00:00:00Z"}`, 422, invalid, "expires_at"},
+
+		{"tampered cursor", "GET /v1/events?cursor=tampered", ``, 422, invalid, "cursor"},
+		{"tampered cursor of deliveries", listDlv + "?cursor=tampered", ``, 422, invalid, "cursor"},
+		{"limit no number", listDlv + "?limit=hunter2", ``, 422, invalid, "limit"},
+		{"limit zero", listDlv + "?limit=0", ``, 422, invalid, "limit"},
+		{"limit too high", listDlv + "?limit=251", ``, 422, invalid, "limit"},
+		{"unknown parameter", listDlv + "?status=503", ``, 422, invalid, "status"},
+		{"unknown state", listDlv + "?state=pending,hunter2", ``, 422, invalid, "state"},
+		{"unknown failure", listDlv + "?failure=hunter2", ``, 422, invalid, "failure"},
+		{"status code out of range", listDlv + "?status_code=7", ``, 422, invalid, "status_code"},
+		{"after no time", listDlv + "?after=hunter2", ``, 422, invalid, "after"},
+		{"stuck no boolean", listDlv + "?stuck=hunter2", ``, 422, invalid, "stuck"},
+		{"text with a NUL", listDlv + "?text=a%00", ``, 422, invalid, "text"},
+		{"text not UTF-8", listDlv + "?text=%ff", ``, 422, invalid, "text"},
+		{"query malformed", listDlv + "?text=%zz", ``, 400, invalid, ""},
+		{"id with a NUL", "GET /v1/deliveries/dlv_%00", ``, 404, switchboard.NotFound, ""},
+		{"id not UTF-8", "GET /v1/deliveries/dlv_%ff", ``, 404, switchboard.NotFound, ""},
+		{"unknown subscription state", "GET /v1/subscriptions?state=hunter2", ``, 422, invalid, "state"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			method, path, _ := strings.Cut(c.call, " ")
+			b.call(t, adminKey, method, path, c.body).wantProblem(t, c.status, c.code, c.field)
+			if b.stored() {
+				t.Error("something was stored or started")
+			}
+		})
+	}
+}
+
+func TestContentType(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "application/json2", "hunter2/"} {
+		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Content-Type", media).
+			wantProblem(t, http.StatusUnsupportedMediaType, switchboard.Invalid, "")
+	}
+	if b.stored() {
+		t.Error("something was stored")
+	}
+	for _, media := range []string{"application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json"} {
+		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Content-Type", media).want(t, http.StatusAccepted)
+	}
+}
+
+// TestBodiesOfUnknownLength: chunked bodies have no length to refuse by.
+func TestBodiesOfUnknownLength(t *testing.T) {
+	t.Parallel()
+	send := func(b *bundle, body io.Reader) answer {
+		r := httptest.NewRequest("POST", "/v1/events", body)
+		r.ContentLength = -1
+		r.Header.Set("Authorization", "Bearer "+adminKey)
+		w := httptest.NewRecorder()
+		b.handler.ServeHTTP(w, r)
+		return answer{w.Code, w.Header(), w.Body.Bytes()}
+	}
+	b := setup(t)
+	long := bytes.Repeat([]byte(" "), switchboard.DefaultMaxData+eventOverhead)
+	send(b, bytes.NewReader(append(long, postedEvent...))).wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.TooLarge, "data")
+	broken := io.MultiReader(strings.NewReader(`{"tenant":`), iotest.ErrReader(io.ErrUnexpectedEOF))
+	send(b, broken).wantProblem(t, http.StatusBadRequest, switchboard.Invalid, "")
+	// A length that is too much is refused before anything is read.
+	r := httptest.NewRequest("POST", "/v1/events", iotest.ErrReader(io.ErrUnexpectedEOF))
+	r.ContentLength = 1 << 40
+	r.Header.Set("Authorization", "Bearer "+adminKey)
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	answer{w.Code, w.Header(), w.Body.Bytes()}.wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.TooLarge, "data")
+	if b.stored() {
+		t.Error("something was stored")
+	}
+	send(b, iotest.OneByteReader(strings.NewReader(postedEvent))).want(t, http.StatusAccepted)
+}
+
+// TestProblemOfLongName: a name that a caller made up is sent back cut short.
+func TestProblemOfLongName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, adminKey, "POST", "/v1/events", `{"`+strings.Repeat("é", 5000)+`":1}`)
+	got.want(t, http.StatusUnprocessableEntity)
+	if len(got.body) > 1000 {
+		t.Errorf("%d bytes: %s", len(got.body), got.body)
+	}
+}

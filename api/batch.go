@@ -1,0 +1,95 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"switchboard"
+)
+
+// rawEvent is one event of a batch before it is read: one that is malformed must
+// not take the others with it.
+type rawEvent json.RawMessage
+
+// Schema documents what the bytes are to hold.
+func (rawEvent) Schema(r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[eventInput](), true, "")
+}
+
+type batchInput struct {
+	Events []rawEvent `json:"events" nullable:"false" minItems:"1" maxItems:"1000" doc:"The events, in order"`
+}
+
+// batchResults has one result per event, in the order of the events.
+type batchResults struct {
+	Results []batchResult `json:"results" nullable:"false" doc:"One for each event, in the order of the events"`
+}
+
+type batchResult struct {
+	Status     string         `json:"status" enum:"accepted,duplicate,error" doc:"What became of the event"`
+	ID         string         `json:"id" doc:"The event's id; of an error, the id that it was posted with"`
+	Duplicate  bool           `json:"duplicate"`
+	Deliveries []acceptedPart `json:"deliveries" nullable:"false"`
+	Problem    *problem       `json:"problem,omitempty" doc:"Why this event was not stored; its field is relative to the event"`
+}
+
+type postBatchInput struct{ payload[batchInput] }
+
+func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *postBatchInput) (*reply[batchResults], error) {
+	if len(in.JSON.Events) == 0 {
+		return nil, switchboard.InvalidField("events", "is required")
+	}
+	results := make([]batchResult, len(in.JSON.Events))
+	good, places := s.readBatch(ctx, caller, in.JSON.Events, results)
+	if len(good) > 0 {
+		accepted, err := s.Events.Accept(ctx, caller, good)
+		if err != nil {
+			return nil, err
+		}
+		s.start(accepted)
+		for i := range accepted {
+			results[places[i]] = resultOf(&accepted[i], good[i].ID, exchangeOf(ctx).id)
+		}
+	}
+	return &reply[batchResults]{batchResults{results}}, nil
+}
+
+// readBatch returns the events that can be accepted, and the place of each in the
+// batch. It notes the others in results.
+func (s *server) readBatch(ctx context.Context, caller switchboard.Caller, raws []rawEvent, results []batchResult) (good []switchboard.Event, places []int) {
+	eventShape := shapeOf(reflect.TypeFor[eventInput]())
+	good, places = make([]switchboard.Event, 0, len(raws)), make([]int, 0, len(raws))
+	for i, raw := range raws {
+		var in eventInput
+		err := decodeBody(eventShape, raw, reflect.ValueOf(&in).Elem())
+		e := in.event()
+		if err == nil {
+			err = s.checkEvent(caller, &e)
+		}
+		if err != nil {
+			results[i] = failed(in.ID, problemOf(err, exchangeOf(ctx).id))
+			continue
+		}
+		good, places = append(good, e), append(places, i)
+	}
+	return good, places
+}
+
+func resultOf(a *switchboard.Acceptance, postedID, requestID string) batchResult {
+	if a.Err != nil {
+		return failed(postedID, problemOf(a.Err, requestID))
+	}
+	status := "accepted"
+	if a.Duplicate {
+		status = "duplicate"
+	}
+	answer := acceptanceOf(a)
+	return batchResult{Status: status, ID: answer.ID, Duplicate: answer.Duplicate, Deliveries: answer.Deliveries}
+}
+
+func failed(id string, p *problem) batchResult {
+	return batchResult{Status: "error", ID: id, Deliveries: []acceptedPart{}, Problem: p}
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"switchboard"
+)
+
+// DeliveryStore keeps deliveries with their attempts and actions.
+type DeliveryStore interface {
+	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
+	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
+	// Retry makes the next attempt due now; reopened says that the delivery was
+	// final, so that a new run has to be started.
+	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
+	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+}
+
+type deliveriesInput struct {
+	Tenant       string    `query:"tenant" doc:"Only this tenant's"`
+	Subscription string    `query:"subscription" doc:"Only deliveries to this subscription"`
+	Event        string    `query:"event" doc:"Only deliveries of this event"`
+	EventType    string    `query:"event_type" doc:"Only deliveries of this event type" example:"ticket.created"`
+	State        []string  `query:"state,explode" nullable:"false" doc:"Only these states: pending, retrying, held, blocked, delivered, failed, cancelled. Repeat it, or join them with commas" example:"retrying"`
+	Failure      string    `query:"failure" doc:"Only where the last attempt failed like this, as timeout or http_5xx" example:"http_5xx"`
+	StatusCode   int       `query:"status_code" minimum:"100" maximum:"599" doc:"Only where the last attempt was answered with this" example:"503"`
+	Host         string    `query:"host" doc:"Only deliveries to this host" example:"crm.example.com"`
+	After        time.Time `query:"after" doc:"Only what was accepted at that time or later"`
+	Before       time.Time `query:"before" doc:"Only what was accepted before that time"`
+	Stuck        bool      `query:"stuck" doc:"Only what is overdue: the date of its next attempt has passed, and nothing happened"`
+	Text         string    `query:"text" maxLength:"200" doc:"Only where an id, the event type, the host or the reason holds this, in any case"`
+	Limit        int       `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor       string    `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+// filter checks and converts the parameters.
+func (in *deliveriesInput) filter(caller switchboard.Caller) (switchboard.DeliveryFilter, error) {
+	f := switchboard.DeliveryFilter{
+		Subscription: in.Subscription, Event: in.Event, EventType: in.EventType,
+		Failure: switchboard.Failure(in.Failure), StatusCode: in.StatusCode, Host: strings.ToLower(in.Host),
+		After: in.After, Before: in.Before, Stuck: in.Stuck, Text: in.Text,
+	}
+	var err error
+	if f.Tenant, err = tenantFilter(caller, in.Tenant); err != nil {
+		return f, err
+	}
+	for _, name := range strings.Split(strings.Join(in.State, ","), ",") {
+		state := switchboard.State(name)
+		if name != "" && !state.Valid() {
+			return f, switchboard.InvalidField("state", "has an unknown state; known: %s", join(switchboard.States()))
+		}
+		if name != "" {
+			f.States = append(f.States, state)
+		}
+	}
+	if in.Failure != "" && !slices.Contains(switchboard.Failures(), f.Failure) {
+		return f, switchboard.InvalidField("failure", "is unknown; known: %s", join(switchboard.Failures()))
+	}
+	return f, nil
+}
+
+func join[T ~string](words []T) string {
+	text := make([]string, len(words))
+	for i, w := range words {
+		text[i] = string(w)
+	}
+	return strings.Join(text, ", ")
+}
+
+func (s *server) listDeliveries(ctx context.Context, caller switchboard.Caller, in *deliveriesInput) (*reply[page[delivery]], error) {
+	filter, err := in.filter(caller)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Deliveries.Deliveries(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(found, s.deliveryOf), nil
+}
+
+type deliveryInput struct {
+	ID string `path:"id" doc:"Id of the delivery" example:"dlv_01k0000000000000000000000"`
+}
+
+func (s *server) getDelivery(ctx context.Context, caller switchboard.Caller, in *deliveryInput) (*reply[delivery], error) {
+	found, err := s.Deliveries.Delivery(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[delivery]{s.detailOf(&found)}, nil
+}
+
+type operateInput struct {
+	ID string `path:"id" doc:"Id of the delivery" example:"dlv_01k0000000000000000000000"`
+	payload[reasonInput]
+}
+
+func (s *server) retryDelivery(ctx context.Context, caller switchboard.Caller, in *operateInput) (*reply[delivery], error) {
+	if err := checkReason(in.JSON.Reason); err != nil {
+		return nil, err
+	}
+	d, reopened, err := s.Deliveries.Retry(ctx, caller, in.ID, in.JSON.Reason)
+	if err != nil {
+		return nil, err
+	}
+	if reopened {
+		s.Engine.Start([]switchboard.Delivery{d})
+	} else {
+		s.tell(ctx, "retry", d.ID, func(ctx context.Context) error { return s.Engine.RetryNow(ctx, d.ID) })
+	}
+	return &reply[delivery]{s.deliveryOf(&d)}, nil
+}
+
+func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, in *operateInput) (*reply[delivery], error) {
+	if err := checkReason(in.JSON.Reason); err != nil {
+		return nil, err
+	}
+	d, err := s.Deliveries.Cancel(ctx, caller, in.ID, in.JSON.Reason)
+	if err != nil {
+		return nil, err
+	}
+	s.tell(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d.ID, in.JSON.Reason) })
+	return &reply[delivery]{s.deliveryOf(&d)}, nil
+}
+
+// engineTimeout bounds how long a caller waits for Temporal. The row is written by
+// then, and the workers hear of it from Postgres too.
+const engineTimeout = 2 * time.Second
+
+// tell lets the engine know of an action that is stored, also if the caller has
+// gone by now. That it fails is no error to them: the row says what is to be, and
+// relay and reconciler see to it.
+func (s *server) tell(ctx context.Context, verb, id string, call func(context.Context) error) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
+	defer cancel()
+	if err := call(bounded); err != nil {
+		s.Logger.LogAttrs(ctx, slog.LevelWarn, "stored, but the engine does not know yet",
+			slog.String("action", verb), slog.String("delivery", id),
+			slog.String("request_id", exchangeOf(ctx).id), slog.String("error", err.Error()))
+	}
+}

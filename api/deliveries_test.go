@@ -1,0 +1,160 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+)
+
+// TestDeliveryShape holds the JSON of a delivery to the letter: consoles and
+// scripts build on it.
+func TestDeliveryShape(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.TemporalUI = "http://127.0.0.1:8233/" })
+	d := b.deliveries.byID["dlv_acme"]
+	d.Attempts = []switchboard.Attempt{
+		{
+			ID: "att_1", DeliveryID: "dlv_acme", Number: 1, At: created, Timeout: 10 * time.Second,
+			Request: switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook", Headers: map[string]string{"Authorization": "hunter2", "X-Env": "prod"}, Bytes: 612},
+			Outcome: switchboard.Outcome{
+				StatusCode: 503, Failure: switchboard.FailureHTTP5xx, Detail: "503 Service Unavailable", Latency: 12400 * time.Microsecond,
+				Response: switchboard.Response{Headers: map[string]string{"Set-Cookie": "hunter2"}, Body: []byte("down é"), Truncated: true},
+			},
+		},
+		{
+			ID: "att_2", DeliveryID: "dlv_acme", Number: 2, At: created, Timeout: 5 * time.Second,
+			Outcome: switchboard.Outcome{Failure: switchboard.FailureDNS, Detail: "no such host"},
+		},
+		{
+			ID: "att_3", DeliveryID: "dlv_acme", Number: 3, At: created, Timeout: 5 * time.Second,
+			Outcome: switchboard.Outcome{StatusCode: 200, Response: switchboard.Response{Body: []byte{0xff, 0x00, 0x01}}},
+		},
+	}
+	d.Actions = []switchboard.Action{{At: created, Actor: "key_1", Verb: switchboard.VerbRetry, Reason: "receiver fixed"}}
+	b.deliveries.byID["dlv_acme"] = d
+	got := b.call(t, supportKey, "GET", "/v1/deliveries/dlv_acme", nil)
+	got.want(t, http.StatusOK)
+	want := `{"id":"dlv_acme","tenant":"acme","event_id":"evt_1","event_type":"ticket.created","subscription_id":"sub_acme",
+	 "state":"retrying","reason":"http_503","attempts_made":1,"next_attempt_at":"2026-01-31T11:01:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
+	 "workflow_id":"dlv_acme","run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_acme/0198-run/history",
+	 "attempts":[
+	  {"id":"att_1","number":1,"at":"2026-01-31T11:00:00Z","duration_ms":12,"status_code":503,"failure":"http_5xx","detail":"503 Service Unavailable","timeout_ms":10000,
+	   "request":{"method":"POST","url":"https://crm.example.com/hook","headers":{"Authorization":"[redacted]","X-Env":"prod"},"bytes":612},
+	   "response":{"headers":{"Set-Cookie":"[redacted]"},"body":"down é","truncated":true}},
+	  {"id":"att_2","number":2,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":null,"failure":"dns","detail":"no such host","timeout_ms":5000,
+	   "request":{"method":"","url":"","headers":{},"bytes":0}},
+	  {"id":"att_3","number":3,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":200,"failure":"","detail":"","timeout_ms":5000,
+	   "request":{"method":"","url":"","headers":{},"bytes":0},
+	   "response":{"headers":{},"body":"/wAB","encoding":"base64","truncated":false}}],
+	 "actions":[{"at":"2026-01-31T11:00:00Z","actor":"key_1","action":"retry","reason":"receiver fixed"}]}`
+	var wantValue, gotValue any
+	if err := errors.Join(json.Unmarshal([]byte(want), &wantValue), json.Unmarshal(got.body, &gotValue)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wantValue, gotValue); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTruncatedInALetter: a text that was cut in the middle of a letter is still text.
+func TestTruncatedInALetter(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{"aé": "aé", "a\xc3": "a", "a\xf0\x9f\x98": "a", "": "", "\xf0\x9f\x98\x80": "😀"} {
+		got := responseOf(&switchboard.Response{Body: []byte(body), Truncated: true})
+		if got.Body != want || got.Encoding != "" {
+			t.Errorf("%q: %q, encoding %q", body, got.Body, got.Encoding)
+		}
+	}
+	for _, body := range []string{"a\xff", "\x80\x80\x80\x80"} {
+		if got := responseOf(&switchboard.Response{Body: []byte(body), Truncated: true}); got.Encoding != "base64" {
+			t.Errorf("%q: %q is shown as text", body, got.Body)
+		}
+	}
+}
+
+func TestTemporalURL(t *testing.T) {
+	t.Parallel()
+	s := &server{Config: Config{TemporalUI: "https://ui.example.com", TemporalNamespace: "a b"}}
+	for d, want := range map[*switchboard.Delivery]string{
+		{ID: "dlv_1"}:             "https://ui.example.com/namespaces/a%20b/workflows/dlv_1",
+		{ID: "dlv_1", RunID: "r"}: "https://ui.example.com/namespaces/a%20b/workflows/dlv_1/r/history",
+	} {
+		if got := s.temporalURL(d); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if got := (&server{}).temporalURL(&switchboard.Delivery{ID: "dlv_1"}); got != "" {
+		t.Errorf("without a UI: %s", got)
+	}
+}
+
+func TestListDeliveries(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	query := "tenant=acme&subscription=sub_1&event=evt_1&event_type=ticket.created&state=pending,retrying&state=held&failure=http_5xx" +
+		"&status_code=503&host=CRM.example.com&after=2026-01-01T00:00:00Z&before=2026-02-01T00:00:00Z&stuck=true&text=crm&limit=250&cursor=c"
+	got := b.call(t, viewerKey, "GET", "/v1/deliveries?"+query, nil).want(t, http.StatusOK)
+	item := got["data"].([]any)[0].(map[string]any)
+	if item["id"] != "dlv_acme" || item["attempts"] != nil || item["actions"] != nil || item["temporal_url"] != "" {
+		t.Errorf("got %v", item)
+	}
+	if next, ok := got["next_cursor"]; !ok || next != nil {
+		t.Errorf("next_cursor %v", next)
+	}
+	want := switchboard.DeliveryFilter{
+		Tenant: "acme", Subscription: "sub_1", Event: "evt_1", EventType: "ticket.created",
+		States:  []switchboard.State{switchboard.Pending, switchboard.Retrying, switchboard.Held},
+		Failure: switchboard.FailureHTTP5xx, StatusCode: 503, Host: "crm.example.com",
+		After: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Before: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), Stuck: true, Text: "crm",
+	}
+	if diff := cmp.Diff(want, b.deliveries.filter); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(switchboard.PageRequest{Limit: switchboard.MaxPage, Cursor: "c"}, b.deliveries.page); diff != "" {
+		t.Error(diff)
+	}
+	b.call(t, viewerKey, "GET", "/v1/deliveries?state=", nil).want(t, http.StatusOK)
+	if diff := cmp.Diff(switchboard.DeliveryFilter{}, b.deliveries.filter); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOperate(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		call, body, state, engine string
+	}{
+		{"dlv_acme/retry", ``, "retrying", "retry dlv_acme"},
+		{"dlv_globex/retry", `{"reason":"receiver fixed"}`, "pending", "start dlv_globex"},
+		{"dlv_acme/cancel", `{"reason":"not wanted"}`, "cancelled", "cancel dlv_acme not wanted"},
+	}
+	for _, c := range cases {
+		for _, engineErr := range []error{nil, errors.New("temporal is away")} {
+			b := setup(t)
+			b.engine.err = engineErr
+			got := b.call(t, supportKey, "POST", "/v1/deliveries/"+c.call, c.body).want(t, http.StatusOK)
+			if got["state"] != c.state {
+				t.Errorf("%s: state %v", c.call, got["state"])
+			}
+			if diff := cmp.Diff([]string{c.engine}, b.engine.all()); diff != "" {
+				t.Error(diff)
+			}
+			logged := strings.Contains(b.logs.String(), "temporal is away")
+			if told := !strings.HasPrefix(c.engine, "start"); logged != (engineErr != nil && told) {
+				t.Errorf("%s, %v: log:\n%s", c.call, engineErr, b.logs)
+			}
+		}
+	}
+	b := setup(t)
+	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_globex/cancel", nil).wantProblem(t, http.StatusConflict, switchboard.Conflict, "")
+	if b.stored() {
+		t.Error("something was stored or started")
+	}
+}

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"encoding/base64"
+	"net/url"
+	"time"
+	"unicode/utf8"
+
+	"switchboard"
+)
+
+// delivery is a delivery as it is shown; attempts and actions only where one is
+// asked for.
+type delivery struct {
+	ID             string            `json:"id" example:"dlv_01k0000000000000000000000"`
+	Tenant         string            `json:"tenant" example:"acme"`
+	EventID        string            `json:"event_id" example:"evt_01k0000000000000000000000"`
+	EventType      string            `json:"event_type" example:"ticket.created"`
+	SubscriptionID string            `json:"subscription_id" example:"sub_01k0000000000000000000000"`
+	State          switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
+	Reason         string            `json:"reason" doc:"Why it stands there, as http_503; empty where the state says all" example:"http_503"`
+	AttemptsMade   int               `json:"attempts_made" example:"2"`
+	NextAttemptAt  *time.Time        `json:"next_attempt_at" doc:"null where none is to follow by itself"`
+	CreatedAt      time.Time         `json:"created_at"`
+	CompletedAt    *time.Time        `json:"completed_at" doc:"null until the state is final"`
+	WorkflowID     string            `json:"workflow_id" doc:"Of its Temporal workflow" example:"dlv_01k0000000000000000000000"`
+	RunID          string            `json:"run_id" doc:"Of the workflow's latest run; empty before the first has recorded something"`
+	TemporalURL    string            `json:"temporal_url" doc:"The workflow in Temporal's web UI; empty where that is not set up"`
+	Attempts       []attempt         `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
+	Actions        []action          `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`
+}
+
+type attempt struct {
+	ID         string              `json:"id" example:"att_01k0000000000000000000000"`
+	Number     int                 `json:"number" doc:"From 1, over the whole life of the delivery" example:"1"`
+	At         time.Time           `json:"at" doc:"When it began"`
+	DurationMS int64               `json:"duration_ms" example:"12"`
+	StatusCode *int                `json:"status_code" doc:"null: no answer" example:"503"`
+	Failure    switchboard.Failure `json:"failure" doc:"Out of a closed list; empty: it succeeded" example:"http_5xx"`
+	Detail     string              `json:"detail" doc:"The failure in words"`
+	TimeoutMS  int64               `json:"timeout_ms" doc:"The time limit that held for it" example:"10000"`
+	Request    sentRequest         `json:"request" doc:"What was sent; values of sensitive headers are masked"`
+	Response   *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
+}
+
+type sentRequest struct {
+	Method  string            `json:"method" example:"POST"`
+	URL     string            `json:"url" example:"https://crm.example.com/hook"`
+	Headers map[string]string `json:"headers"`
+	Bytes   int               `json:"bytes" doc:"Length of the body" example:"612"`
+}
+
+type response struct {
+	Headers   map[string]string `json:"headers"`
+	Body      string            `json:"body" doc:"At most the first 16 KiB"`
+	Encoding  string            `json:"encoding,omitempty" enum:"base64" doc:"base64 where the body is not text; else left out"`
+	Truncated bool              `json:"truncated" doc:"The body was longer"`
+}
+
+type action struct {
+	At     time.Time        `json:"at"`
+	Actor  string           `json:"actor" doc:"The key that asked, or temporal, or reconciler" example:"key_01k0000000000000000000000"`
+	Action switchboard.Verb `json:"action" example:"retry"`
+	Reason string           `json:"reason" example:"receiver fixed"`
+}
+
+func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
+	return delivery{
+		ID: d.ID, Tenant: d.Tenant, EventID: d.EventID, EventType: d.EventType, SubscriptionID: d.SubscriptionID,
+		State: d.State, Reason: d.Reason, AttemptsMade: d.AttemptsMade,
+		NextAttemptAt: date(d.NextAttemptAt), CreatedAt: d.CreatedAt.UTC(), CompletedAt: date(d.CompletedAt),
+		WorkflowID: d.ID, RunID: d.RunID, TemporalURL: s.temporalURL(d),
+	}
+}
+
+// temporalURL links to the run that recorded last, or to the workflow's latest.
+func (s *server) temporalURL(d *switchboard.Delivery) string {
+	if s.TemporalUI == "" {
+		return ""
+	}
+	link := s.TemporalUI + "/namespaces/" + url.PathEscape(s.TemporalNamespace) + "/workflows/" + url.PathEscape(d.ID)
+	if d.RunID != "" {
+		link += "/" + url.PathEscape(d.RunID) + "/history"
+	}
+	return link
+}
+
+func (s *server) detailOf(d *switchboard.DeliveryDetail) delivery {
+	out := s.deliveryOf(&d.Delivery)
+	out.Attempts, out.Actions = make([]attempt, 0, len(d.Attempts)), make([]action, 0, len(d.Actions))
+	for i := range d.Attempts {
+		out.Attempts = append(out.Attempts, attemptOf(&d.Attempts[i]))
+	}
+	for _, a := range d.Actions {
+		out.Actions = append(out.Actions, action{a.At.UTC(), a.Actor, a.Verb, a.Reason})
+	}
+	return out
+}
+
+func attemptOf(a *switchboard.Attempt) attempt {
+	o := &a.Outcome
+	out := attempt{
+		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
+		Failure: o.Failure, Detail: o.Detail, TimeoutMS: a.Timeout.Milliseconds(),
+		Request: sentRequest{a.Request.Method, a.Request.URL, switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
+	}
+	if o.StatusCode != 0 {
+		out.StatusCode, out.Response = &o.StatusCode, responseOf(&o.Response)
+	}
+	return out
+}
+
+// responseOf shows the body as text if it is, so that people can read it.
+func responseOf(r *switchboard.Response) *response {
+	out := &response{Headers: switchboard.MaskHeaders(r.Headers), Truncated: r.Truncated}
+	body := r.Body
+	if r.Truncated {
+		body = wholeRunes(body)
+	}
+	if utf8.Valid(body) {
+		out.Body = string(body)
+	} else {
+		out.Body, out.Encoding = base64.StdEncoding.EncodeToString(r.Body), "base64"
+	}
+	return out
+}
+
+// wholeRunes leaves out the last letter if the cut went through it.
+func wholeRunes(body []byte) []byte {
+	for back := 1; back < utf8.UTFMax && back <= len(body); back++ {
+		if start := len(body) - back; utf8.RuneStart(body[start]) {
+			if !utf8.FullRune(body[start:]) {
+				return body[:start]
+			}
+			break
+		}
+	}
+	return body
+}

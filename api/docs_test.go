@@ -1,0 +1,174 @@
+package api
+
+import (
+	"encoding/json"
+	"html"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"switchboard"
+)
+
+// TestOpenAPI checks what a generator of clients would stumble over.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	got := setup(t).call(t, "", "GET", "/openapi.json", nil)
+	doc := got.want(t, http.StatusOK)
+	if v, _ := doc["openapi"].(string); !strings.HasPrefix(v, "3.1.") {
+		t.Errorf("openapi %v", doc["openapi"])
+	}
+	for _, ref := range regexp.MustCompile(`"\$ref":"#/([^"]*)"`).FindAllStringSubmatch(string(got.body), -1) {
+		var at any = doc
+		for part := range strings.SplitSeq(ref[1], "/") {
+			at = at.(map[string]any)[part]
+		}
+		if at == nil {
+			t.Errorf("%s leads nowhere", ref[0])
+		}
+	}
+	ids := map[string]bool{}
+	for path, item := range doc["paths"].(map[string]any) {
+		for method, o := range item.(map[string]any) {
+			op := o.(map[string]any)
+			name := method + " " + path
+			id := op["operationId"].(string)
+			if ids[id] {
+				t.Errorf("%s: operationId %s is used twice", name, id)
+			}
+			ids[id] = true
+			if op["summary"] == "" || !strings.Contains(op["description"].(string), "Roles: admin") {
+				t.Errorf("%s: summary %v, description %v", name, op["summary"], op["description"])
+			}
+			problems := op["responses"].(map[string]any)["default"].(map[string]any)["content"].(map[string]any)["application/problem+json"]
+			if problems == nil || len(op["responses"].(map[string]any)) != 2 {
+				t.Errorf("%s: responses %v", name, op["responses"])
+			}
+			inPath := 0
+			for _, p := range asList(op["parameters"]) {
+				param := p.(map[string]any)
+				if param["description"] == nil {
+					t.Errorf("%s: parameter %v has no description", name, param["name"])
+				}
+				if param["in"] == "path" {
+					inPath++
+				}
+			}
+			if inPath != strings.Count(path, "{") {
+				t.Errorf("%s: %d parameters in the path", name, inPath)
+			}
+			if hasBody := op["requestBody"] != nil; hasBody != (method == "post" || method == "patch") {
+				t.Errorf("%s: body %v", name, op["requestBody"])
+			}
+		}
+	}
+}
+
+func asList(v any) []any {
+	list, _ := v.([]any)
+	return list
+}
+
+// TestDocumentedLimits: what tags say and what the domain checks is the same.
+func TestDocumentedLimits(t *testing.T) {
+	t.Parallel()
+	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
+	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
+	property := func(schema, name string) map[string]any {
+		return schemas[schema].(map[string]any)["properties"].(map[string]any)[name].(map[string]any)
+	}
+	for _, c := range []struct {
+		schema, property, limit string
+		want                    int
+	}{
+		{"EventInput", "tenant", "maxLength", switchboard.MaxTenant},
+		{"EventInput", "type", "maxLength", switchboard.MaxEventType},
+		{"EventInput", "id", "maxLength", switchboard.MaxEventID},
+		{"EventInput", "key", "maxLength", switchboard.MaxEventKey},
+		{"BatchInput", "events", "maxItems", switchboard.MaxBatch},
+		{"NewSubscription", "name", "maxLength", switchboard.MaxName},
+		{"NewSubscription", "events", "maxItems", switchboard.MaxEvents},
+		{"NewSubscription", "max_in_flight", "maximum", switchboard.MaxMaxInFlight},
+		{"NewSubscription", "max_in_flight", "default", switchboard.DefaultMaxInFlight},
+		{"RequestInput", "url", "maxLength", switchboard.MaxURL},
+		{"ReasonInput", "reason", "maxLength", maxReason},
+	} {
+		if got := property(c.schema, c.property)[c.limit]; got != float64(c.want) {
+			t.Errorf("%s.%s: %s is %v, want %d", c.schema, c.property, c.limit, got, c.want)
+		}
+	}
+	enum := func(list []any) string {
+		b, _ := json.Marshal(list)
+		return string(b)
+	}
+	roles, _ := json.Marshal(switchboard.Roles())
+	if got := enum(asList(property("NewKey", "role")["enum"])); got != string(roles) {
+		t.Errorf("roles: %s", got)
+	}
+	states, _ := json.Marshal(switchboard.States())
+	if got := enum(asList(property("Delivery", "state")["enum"])); got != string(states) {
+		t.Errorf("states: %s", got)
+	}
+	for _, p := range asList(doc["paths"].(map[string]any)["/v1/deliveries"].(map[string]any)["get"].(map[string]any)["parameters"]) {
+		param := p.(map[string]any)
+		schema := param["schema"].(map[string]any)
+		if param["name"] == "limit" && (schema["maximum"] != float64(switchboard.MaxPage) || schema["default"] != float64(switchboard.DefaultPage)) {
+			t.Errorf("limit: %v", schema)
+		}
+	}
+}
+
+// TestExamplesWork sends the examples of the page: who copies them gets an answer.
+func TestExamplesWork(t *testing.T) {
+	t.Parallel()
+	page := html.UnescapeString(string(setup(t).call(t, "", "GET", "/docs", nil).body))
+	examples := regexp.MustCompile(`(?s)<pre>curl -X (\S+) "\$SWITCHBOARD([^"]*)".*?(?:-d '(.*?)')?</pre>`).FindAllStringSubmatch(page, -1)
+	if len(examples) != len(calls) {
+		t.Errorf("%d examples, %d calls", len(examples), len(calls))
+	}
+	ids := regexp.MustCompile(`_01k[0-9a-z]*`)
+	for _, e := range examples {
+		b := seeded(t)
+		path := strings.NewReplacer("/evt_01k", "/evt_1", "/key_01k", "/key_globex").Replace(ids.ReplaceAllString(e[2], "_01k"))
+		path = strings.ReplaceAll(path, "_01k", "_acme")
+		body := strings.Replace(e[3], `"version": 1`, `"version": 3`, 1)
+		if got := b.call(t, adminKey, e[1], path, body); got.status >= 300 {
+			t.Errorf("%s %s: %d %s", e[1], e[2], got.status, got.body)
+		}
+	}
+}
+
+// TestDocsPage: the page shows every call, and needs nothing from elsewhere.
+func TestDocsPage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, "", "GET", "/docs", nil)
+	page := string(got.body)
+	if got.status != http.StatusOK || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") || got.header.Get("Content-Security-Policy") == "" {
+		t.Errorf("status %d, headers %v", got.status, got.header)
+	}
+	doc := b.call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
+	for path, item := range doc["paths"].(map[string]any) {
+		for method, o := range item.(map[string]any) {
+			id := o.(map[string]any)["operationId"].(string)
+			if !strings.Contains(page, `id="`+id+`"`) || !strings.Contains(page, "<b>"+strings.ToUpper(method)+"</b> "+path+"<") {
+				t.Errorf("%s %s is missing", method, path)
+			}
+		}
+	}
+	for _, text := range []string{"request.headers", "events[].tenant", "Default: 24h", "attempts[].response.body", "whsec_", "One of admin, publisher"} {
+		if !strings.Contains(page, text) {
+			t.Errorf("%q is missing", text)
+		}
+	}
+	order := []string{">Events<", ">Subscriptions<", ">Deliveries<", ">API keys<"}
+	for i := 1; i < len(order); i++ {
+		if strings.Index(page, order[i-1]) > strings.Index(page, order[i]) {
+			t.Errorf("%s comes before %s", order[i], order[i-1])
+		}
+	}
+	if found := regexp.MustCompile(`<script|<link|<img|@import|url\(|src=`).FindString(page); found != "" {
+		t.Errorf("the page loads something: %s", found)
+	}
+}

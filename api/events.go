@@ -1,0 +1,185 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"switchboard"
+)
+
+// EventStore keeps events and the deliveries that they cause.
+type EventStore interface {
+	// Accept stores events with their deliveries, in one transaction; the answers
+	// are in the order of the events.
+	Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error)
+	// AcceptFor stores an event with a delivery to just this subscription.
+	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event) (switchboard.Acceptance, error)
+	// Event returns an event with its deliveries.
+	Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
+	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Event], error)
+}
+
+// Engine is the one way into Temporal.
+type Engine interface {
+	// Start starts the workflows of deliveries that are stored. It neither blocks
+	// nor fails: the rows are the outbox, and the relay starts what is not started.
+	Start(deliveries []switchboard.Delivery)
+	// RetryNow ends a delivery's wait for its next attempt.
+	RetryNow(ctx context.Context, deliveryID string) error
+	// Cancel ends a delivery's workflow, and aborts its attempt under way.
+	Cancel(ctx context.Context, deliveryID, reason string) error
+}
+
+// eventInput is an event as it is posted.
+type eventInput struct {
+	Tenant     string          `json:"tenant" doc:"The tenant whose subscriptions get the event" example:"acme" maxLength:"128"`
+	Type       string          `json:"type" doc:"Words joined by dots" example:"ticket.created" maxLength:"128"`
+	Data       json.RawMessage `json:"data" doc:"Any JSON value. Its bytes are kept exactly as sent, and delivered so where the subscription asks for them" example:"{\"ticket\":{\"id\":4711,\"subject\":\"Printer on fire\"}}"`
+	ID         string          `json:"id,omitempty" doc:"Your own id, which makes posting idempotent: the same id with the same content is answered like the first time and delivered once. Left out, one is made" example:"ticket-4711-created" maxLength:"128"`
+	Key        string          `json:"key,omitempty" doc:"What orders events among themselves, as a ticket's id" example:"ticket-4711" maxLength:"255"`
+	OccurredAt *time.Time      `json:"occurred_at,omitempty" doc:"When it happened; left out, the time of acceptance" example:"2026-01-31T12:00:00Z"`
+}
+
+func (in *eventInput) event() switchboard.Event {
+	e := switchboard.Event{Tenant: in.Tenant, Type: in.Type, Data: in.Data, ID: in.ID, Key: in.Key}
+	if in.OccurredAt != nil {
+		e.OccurredAt = in.OccurredAt.UTC()
+	}
+	return e
+}
+
+// acceptance is the answer to a posted event.
+type acceptance struct {
+	ID         string         `json:"id" doc:"The event's id" example:"evt_01k0000000000000000000000"`
+	Duplicate  bool           `json:"duplicate" doc:"The same event was accepted before; nothing new was stored"`
+	Deliveries []acceptedPart `json:"deliveries" nullable:"false" doc:"One for each subscription of the tenant that takes this event"`
+}
+
+type acceptedPart struct {
+	ID             string `json:"id" example:"dlv_01k0000000000000000000000"`
+	SubscriptionID string `json:"subscription_id" example:"sub_01k0000000000000000000000"`
+}
+
+func acceptanceOf(a *switchboard.Acceptance) acceptance {
+	out := acceptance{ID: a.Event.ID, Duplicate: a.Duplicate, Deliveries: make([]acceptedPart, 0, len(a.Deliveries))}
+	for _, d := range a.Deliveries {
+		out.Deliveries = append(out.Deliveries, acceptedPart{d.ID, d.SubscriptionID})
+	}
+	return out
+}
+
+// event is an event as it is shown.
+type event struct {
+	ID         string          `json:"id" example:"evt_01k0000000000000000000000"`
+	Tenant     string          `json:"tenant" example:"acme"`
+	Type       string          `json:"type" example:"ticket.created"`
+	Key        string          `json:"key" doc:"Empty: it has none" example:"ticket-4711"`
+	OccurredAt time.Time       `json:"occurred_at"`
+	CreatedAt  time.Time       `json:"created_at" doc:"When it was accepted"`
+	Data       json.RawMessage `json:"data,omitempty" doc:"Only in the answer for one event; white space between its tokens may be missing here" example:"{\"ticket\":{\"id\":4711}}"`
+	Deliveries []delivery      `json:"deliveries,omitzero" nullable:"false" doc:"Only in the answer for one event"`
+}
+
+func eventOf(e *switchboard.Event) event {
+	return event{ID: e.ID, Tenant: e.Tenant, Type: e.Type, Key: e.Key, OccurredAt: e.OccurredAt.UTC(), CreatedAt: e.CreatedAt.UTC()}
+}
+
+type postEventInput struct{ payload[eventInput] }
+
+func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *postEventInput) (*reply[acceptance], error) {
+	e := in.JSON.event()
+	if err := s.checkEvent(caller, &e); err != nil {
+		return nil, err
+	}
+	accepted, err := s.Events.Accept(ctx, caller, []switchboard.Event{e})
+	if err != nil {
+		return nil, err
+	}
+	if err := accepted[0].Err; err != nil {
+		return nil, err
+	}
+	s.start(accepted)
+	return &reply[acceptance]{acceptanceOf(&accepted[0])}, nil
+}
+
+// checkEvent checks a posted event, and that the caller may post for its tenant.
+func (s *server) checkEvent(caller switchboard.Caller, e *switchboard.Event) error {
+	if err := e.Validate(s.MaxData); err != nil {
+		return err
+	}
+	return inScope(caller, e.Tenant)
+}
+
+// start hands the new deliveries to the engine, once they are stored. What is held
+// or blocked has its turn later.
+func (s *server) start(accepted []switchboard.Acceptance) {
+	var fresh []switchboard.Delivery
+	for _, a := range accepted {
+		if a.Duplicate || a.Err != nil {
+			continue
+		}
+		for _, d := range a.Deliveries {
+			if d.State.Dated() {
+				fresh = append(fresh, d)
+			}
+		}
+	}
+	if len(fresh) > 0 {
+		s.Engine.Start(fresh)
+	}
+}
+
+// inScope refuses a tenant outside the key's scope, in the same words whether that
+// tenant exists or not.
+func inScope(caller switchboard.Caller, tenant string) error {
+	if caller.Sees(tenant) {
+		return nil
+	}
+	return &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is outside this key's scope"}
+}
+
+type oneEventInput struct {
+	ID     string `path:"id" doc:"Id of the event" example:"evt_01k0000000000000000000000"`
+	Tenant string `query:"tenant" doc:"Whose event; needed where several tenants use the same id of their own"`
+}
+
+func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *oneEventInput) (*reply[event], error) {
+	tenant, err := tenantFilter(caller, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	e, deliveries, err := s.Events.Event(ctx, caller, tenant, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := eventOf(&e)
+	out.Data, out.Deliveries = e.Data, make([]delivery, 0, len(deliveries))
+	for i := range deliveries {
+		out.Deliveries = append(out.Deliveries, s.deliveryOf(&deliveries[i]))
+	}
+	return &reply[event]{out}, nil
+}
+
+type eventsInput struct {
+	Tenant string    `query:"tenant" doc:"Only this tenant's"`
+	Type   string    `query:"type" doc:"Only this event type"`
+	Key    string    `query:"key" doc:"Only events with this key"`
+	After  time.Time `query:"after" doc:"Only what was accepted at that time or later"`
+	Before time.Time `query:"before" doc:"Only what was accepted before that time"`
+	Limit  int       `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor string    `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *eventsInput) (*reply[page[event]], error) {
+	tenant, err := tenantFilter(caller, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	filter := switchboard.EventFilter{Tenant: tenant, Type: in.Type, Key: in.Key, After: in.After, Before: in.Before}
+	found, err := s.Events.Events(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(found, eventOf), nil
+}

@@ -1,0 +1,194 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+)
+
+const postedEvent = `{"tenant":"acme","type":"ticket.created","data":{"id":4711}}`
+
+func TestPostEvent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"ticket.created","data":{"id":4711},
+		"id":"ticket-4711","key":"4711","occurred_at":"2026-01-31T13:00:00+01:00"}`).want(t, http.StatusAccepted)
+	want := map[string]any{"id": "ticket-4711", "duplicate": false, "deliveries": []any{
+		map[string]any{"id": "dlv_1a", "subscription_id": "sub_1"},
+		map[string]any{"id": "dlv_1b", "subscription_id": "sub_2"},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	stored := switchboard.Event{
+		ID: "ticket-4711", Tenant: "acme", Type: "ticket.created", Key: "4711", Data: []byte(`{"id":4711}`),
+		OccurredAt: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), CreatedAt: created,
+	}
+	if diff := cmp.Diff([]switchboard.Event{stored}, b.events.events); diff != "" {
+		t.Error(diff)
+	}
+	// The held delivery is not started: its subscription is paused.
+	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPostEventTwice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	body := `{"tenant":"acme","type":"ticket.created","data":1,"id":"one"}`
+	first := b.call(t, publisherKey, "POST", "/v1/events", body).want(t, http.StatusAccepted)
+	second := b.call(t, publisherKey, "POST", "/v1/events", body).want(t, http.StatusAccepted)
+	if second["duplicate"] != true || !cmp.Equal(first["deliveries"], second["deliveries"]) {
+		t.Errorf("second answer: %v", second)
+	}
+	if started := b.engine.all(); len(started) != 1 {
+		t.Errorf("started: %v", started)
+	}
+	b.call(t, publisherKey, "POST", "/v1/events", strings.Replace(body, ":1", ":2", 1)).
+		wantProblem(t, http.StatusConflict, switchboard.Conflict, "id")
+}
+
+// TestDataIsKept compares sums: what is stored are the very bytes that were sent.
+func TestDataIsKept(t *testing.T) {
+	t.Parallel()
+	values := []string{
+		`{"a":1}`,
+		"{ \"a\" :\t1 ,\r\n \"b\": [ ] }",
+		`{"big":123456789012345678901234567890.1234567890e+99,"z":-0,"e":1E5}`,
+		`{"b":1,"a":2,"b":3}`,
+		`"\u0041\/\ud83d\ude00 é 😀 <>&"`,
+		`"lone \ud800, NUL \u0000"`,
+		`"brackets ]}\" in a string \\"`,
+		`null`, `true`, `0`, `""`, `[]`, `{}`,
+		strings.Repeat("[", maxNesting) + strings.Repeat("]", maxNesting),
+		`"` + strings.Repeat("x", switchboard.DefaultMaxData-2) + `"`,
+	}
+	b := setup(t)
+	for _, value := range values {
+		for _, frame := range []string{
+			`{"tenant":"acme","type":"t","data":` + value + `}`,
+			"\n{ \"data\" : \t" + value + "\n , \"type\":\"t\" ,\"tenant\" : \"acme\"\r\n}\n",
+		} {
+			b.call(t, publisherKey, "POST", "/v1/events", frame).want(t, http.StatusAccepted)
+			if got := b.events.events[b.events.writes()-1].Data; sha256.Sum256(got) != sha256.Sum256([]byte(value)) {
+				t.Errorf("sent %.80q, stored %.80q", value, got)
+			}
+		}
+	}
+}
+
+func TestPostBatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, acmePublisherKey, "POST", "/v1/events/batch", `{"events":[
+		{"tenant":"acme","type":"a","data": {"x" : 1} ,"id":"one"},
+		{"tenant":"acme","type":"not a type","data":1,"id":"two"},
+		17,
+		{"tenant":"globex","type":"a","data":1},
+		{"tenant":"acme","type":"a","data":1,"unknown":1},
+		{"tenant":"acme","type":"a","data": {"x" : 1} ,"id":"one"},
+		{"tenant":"acme","type":"a","data":2,"id":"one"},
+		{"tenant":"acme","type":"b","data":3}
+	]}`).want(t, http.StatusAccepted)
+	var summary []string
+	for _, r := range got["results"].([]any) {
+		result := r.(map[string]any)
+		line := result["status"].(string) + " " + result["id"].(string)
+		if p, ok := result["problem"].(map[string]any); ok {
+			line += " " + p["code"].(string)
+			if field, ok := p["field"].(string); ok {
+				line += " " + field
+			}
+		}
+		summary = append(summary, line)
+	}
+	want := []string{
+		"accepted one", "error two invalid type", "error  invalid", "error  forbidden tenant", "error  invalid unknown",
+		"duplicate one", "error one conflict id", "accepted evt_2",
+	}
+	if diff := cmp.Diff(want, summary); diff != "" {
+		t.Error(diff)
+	}
+	if got := string(b.events.events[0].Data); got != `{"x" : 1}` {
+		t.Errorf("stored %q", got)
+	}
+	if diff := cmp.Diff([]string{"start dlv_1a", "start dlv_2a"}, b.engine.all()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBatchOfAThousand(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	body := `{"events":[` + strings.TrimSuffix(strings.Repeat(postedEvent+",", switchboard.MaxBatch), ",") + `]}`
+	got := b.call(t, publisherKey, "POST", "/v1/events/batch", body).want(t, http.StatusAccepted)
+	if n := len(got["results"].([]any)); n != switchboard.MaxBatch || b.events.writes() != n {
+		t.Errorf("%d results, %d stored", n, b.events.writes())
+	}
+}
+
+// TestBatchOutage: a batch is stored as a whole or not at all, and the answer says so.
+func TestBatchOutage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.events.err = switchboard.Errorf(switchboard.Unavailable, "the database is away")
+	b.call(t, publisherKey, "POST", "/v1/events/batch", `{"events":[`+postedEvent+`,{}]}`).
+		wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+	if b.stored() {
+		t.Error("something was stored")
+	}
+}
+
+func TestGetEvent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.call(t, publisherKey, "POST", "/v1/events", postedEvent).want(t, http.StatusAccepted)
+	got := b.call(t, viewerKey, "GET", "/v1/events/evt_1?tenant=acme", nil)
+	var one struct {
+		ID         string          `json:"id"`
+		Data       json.RawMessage `json:"data"`
+		CreatedAt  string          `json:"created_at"`
+		Deliveries []delivery      `json:"deliveries"`
+	}
+	got.want(t, http.StatusOK)
+	if err := json.Unmarshal(got.body, &one); err != nil {
+		t.Fatal(err)
+	}
+	if string(one.Data) != `{"id":4711}` || one.CreatedAt != "2026-01-31T11:00:00Z" || len(one.Deliveries) != 2 || one.Deliveries[0].ID != "dlv_1a" {
+		t.Errorf("got %s", got.body)
+	}
+	b.call(t, viewerKey, "GET", "/v1/events/evt_9", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+}
+
+func TestListEvents(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.call(t, publisherKey, "POST", "/v1/events", postedEvent).want(t, http.StatusAccepted)
+	got := b.call(t, viewerKey, "GET", "/v1/events?tenant=acme&type=ticket.created&key=k&limit=7&cursor=c&after=2026-01-01T00:00:00Z&before=2026-02-01T01:00:00%2B01:00", nil).want(t, http.StatusOK)
+	item := got["data"].([]any)[0].(map[string]any)
+	if item["id"] != "evt_1" || item["data"] != nil || item["deliveries"] != nil || got["next_cursor"] != "next" {
+		t.Errorf("got %v", got)
+	}
+	want := switchboard.EventFilter{
+		Tenant: "acme", Type: "ticket.created", Key: "k",
+		After: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Before: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
+	}
+	if diff := cmp.Diff(want, b.events.filter); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(switchboard.PageRequest{Limit: 7, Cursor: "c"}, b.events.page); diff != "" {
+		t.Error(diff)
+	}
+	b.call(t, viewerKey, "GET", "/v1/events", nil).want(t, http.StatusOK)
+	if diff := cmp.Diff(switchboard.PageRequest{Limit: switchboard.DefaultPage}, b.events.page); diff != "" {
+		t.Error(diff)
+	}
+}

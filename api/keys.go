@@ -1,0 +1,122 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"switchboard"
+)
+
+// KeyStore keeps API keys. It is given a key's text once, to keep its hash.
+type KeyStore interface {
+	// CreateKey stores the key and returns it with its id and time.
+	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
+	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
+	RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
+}
+
+// Authenticator finds the caller behind the text of a key.
+type Authenticator interface {
+	// Authenticate returns an Unauthenticated error for a key that is unknown,
+	// expired or revoked.
+	Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error)
+}
+
+type newKey struct {
+	Name      string           `json:"name" doc:"For people" example:"CRM backend" maxLength:"200"`
+	Role      switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" doc:"What it may do" example:"publisher"`
+	Tenant    string           `json:"tenant,omitempty" doc:"Binds it to one tenant; left out, it may act for every tenant" example:"acme" maxLength:"128"`
+	ExpiresAt *time.Time       `json:"expires_at,omitempty" doc:"Left out, it does not expire" example:"2099-01-31T12:00:00Z"`
+}
+
+// key is an API key as it is shown.
+type key struct {
+	ID        string           `json:"id" example:"key_01k0000000000000000000000"`
+	Name      string           `json:"name" example:"CRM backend"`
+	Role      switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" example:"publisher"`
+	Tenant    string           `json:"tenant" doc:"Empty: every tenant" example:"acme"`
+	CreatedAt time.Time        `json:"created_at"`
+	ExpiresAt *time.Time       `json:"expires_at" doc:"null: it does not expire"`
+	RevokedAt *time.Time       `json:"revoked_at" doc:"null: it is not revoked"`
+	Key       string           `json:"key,omitempty" doc:"The key itself: shown once, when it is created" example:"sbk_…"`
+}
+
+func keyOf(k *switchboard.Key) key {
+	return key{
+		ID: k.ID, Name: k.Name, Role: k.Role, Tenant: k.Tenant,
+		CreatedAt: k.CreatedAt.UTC(), ExpiresAt: date(k.ExpiresAt), RevokedAt: date(k.RevokedAt),
+	}
+}
+
+type createKeyInput struct{ payload[newKey] }
+
+func (s *server) createKey(ctx context.Context, caller switchboard.Caller, in *createKeyInput) (*reply[key], error) {
+	asked, err := in.JSON.key()
+	if err != nil {
+		return nil, err
+	}
+	// A key that is bound to a tenant cannot make one that is not.
+	if err := inScope(caller, asked.Tenant); err != nil {
+		return nil, err
+	}
+	text := switchboard.NewKeyText()
+	created, err := s.Keys.CreateKey(ctx, caller, asked, text)
+	if err != nil {
+		return nil, err
+	}
+	out := keyOf(&created)
+	out.Key = text.Reveal()
+	return &reply[key]{out}, nil
+}
+
+func (in *newKey) key() (switchboard.Key, error) {
+	k := switchboard.Key{Name: in.Name, Role: in.Role, Tenant: in.Tenant}
+	switch {
+	case strings.TrimSpace(in.Name) == "":
+		return k, switchboard.InvalidField("name", "is required")
+	case len(in.Name) > switchboard.MaxName:
+		return k, switchboard.InvalidField("name", "is longer than %d bytes", switchboard.MaxName)
+	case strings.ContainsFunc(in.Name, isControl):
+		return k, switchboard.InvalidField("name", "may not hold control characters")
+	case !in.Role.Valid():
+		return k, switchboard.InvalidField("role", "must be one of %s", join(switchboard.Roles()))
+	}
+	if in.Tenant != "" {
+		if err := switchboard.ValidateTenant(in.Tenant); err != nil {
+			return k, err
+		}
+	}
+	if in.ExpiresAt != nil {
+		if !in.ExpiresAt.After(time.Now()) {
+			return k, switchboard.InvalidField("expires_at", "has passed already")
+		}
+		k.ExpiresAt = in.ExpiresAt.UTC()
+	}
+	return k, nil
+}
+
+type keysInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (s *server) listKeys(ctx context.Context, caller switchboard.Caller, in *keysInput) (*reply[page[key]], error) {
+	found, err := s.Keys.Keys(ctx, caller, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(found, keyOf), nil
+}
+
+type keyInput struct {
+	ID string `path:"id" doc:"Id of the key" example:"key_01k0000000000000000000000"`
+}
+
+func (s *server) revokeKey(ctx context.Context, caller switchboard.Caller, in *keyInput) (*reply[key], error) {
+	revoked, err := s.Keys.RevokeKey(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[key]{keyOf(&revoked)}, nil
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+)
+
+func TestCreateKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, adminKey, "POST", "/v1/keys", `{"name":"CRM","role":"publisher","tenant":"acme","expires_at":"2999-01-01T01:00:00+01:00"}`).want(t, http.StatusCreated)
+	text, _ := got["key"].(string)
+	if len(text) < 40 || !strings.HasPrefix(text, switchboard.KeyTextPrefix) || b.keys.texts[0].Reveal() != text {
+		t.Errorf("key %q, stored %q", text, b.keys.texts[0].Reveal())
+	}
+	delete(got, "key")
+	want := map[string]any{
+		"id": "key_new", "name": "CRM", "role": "publisher", "tenant": "acme",
+		"created_at": "2026-01-31T11:00:00Z", "expires_at": "2999-01-01T00:00:00Z", "revoked_at": nil,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	stored := switchboard.Key{ID: "key_new", Name: "CRM", Role: switchboard.Publisher, Tenant: "acme", CreatedAt: created, ExpiresAt: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if diff := cmp.Diff([]switchboard.Key{stored}, b.keys.made); diff != "" {
+		t.Error(diff)
+	}
+	b.call(t, adminKey, "POST", "/v1/keys", `{"name":"CRM","role":"publisher"}`).want(t, http.StatusCreated)
+	if b.keys.texts[0] == b.keys.texts[1] {
+		t.Error("two keys are the same")
+	}
+}
+
+// TestTenantAdmin: a key that is bound to a tenant cannot make one that may do more
+// than itself.
+func TestTenantAdmin(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, body := range []string{`{"name":"n","role":"viewer"}`, `{"name":"n","role":"viewer","tenant":""}`, `{"name":"n","role":"viewer","tenant":"globex"}`} {
+		b.call(t, acmeAdminKey, "POST", "/v1/keys", body).wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "tenant")
+	}
+	if b.stored() {
+		t.Error("a key was made")
+	}
+	b.call(t, acmeAdminKey, "POST", "/v1/keys", `{"name":"n","role":"admin","tenant":"acme"}`).want(t, http.StatusCreated)
+}
+
+func TestListAndRevokeKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	list := b.call(t, adminKey, "GET", "/v1/keys", nil)
+	if item := list.want(t, http.StatusOK)["data"].([]any)[0].(map[string]any); item["id"] != "key_globex" || item["key"] != nil || item["expires_at"] != nil {
+		t.Errorf("got %s", list.body)
+	}
+	if got := b.call(t, adminKey, "DELETE", "/v1/keys/key_globex", nil).want(t, http.StatusOK); got["revoked_at"] != "2026-01-31T11:00:00Z" {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// requestMetrics measures requests: Prometheus shows them as
+// switchboard_http_request_duration_seconds by route, method and status.
+type requestMetrics struct {
+	duration metric.Float64Histogram
+	// series keeps the labels that were seen, so that a request does not build and
+	// sort them anew. Routes, methods and statuses are all bounded.
+	series sync.Map // series → metric.MeasurementOption
+}
+
+type series struct {
+	route, method string
+	status        int
+}
+
+func newRequestMetrics(meter metric.Meter) (*requestMetrics, error) {
+	duration, err := meter.Float64Histogram("switchboard_http_request_duration", metric.WithUnit("s"),
+		metric.WithDescription("Time from the request's head to the end of the answer"),
+		metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
+	return &requestMetrics{duration: duration}, err
+}
+
+func (m *requestMetrics) record(ctx context.Context, route, method string, status int, took time.Duration) {
+	key := series{route, methodLabel(method), status}
+	labels, ok := m.series.Load(key)
+	if !ok {
+		set := attribute.NewSet(attribute.String("route", key.route), attribute.String("method", key.method), attribute.Int("status", status))
+		labels, _ = m.series.LoadOrStore(key, metric.WithAttributeSet(set))
+	}
+	m.duration.Record(ctx, took.Seconds(), labels.(metric.MeasurementOption))
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"switchboard"
+)
+
+// problem is the body of every error answer (RFC 9457).
+type problem struct {
+	Type      string           `json:"type" doc:"Always about:blank: the code says what kind of problem it is" example:"about:blank"`
+	Title     string           `json:"title" doc:"The status in words" example:"Unprocessable Entity"`
+	Status    int              `json:"status" doc:"The HTTP status" example:"422"`
+	Code      switchboard.Code `json:"code" doc:"What kind of problem it is" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,rate_limited,unavailable,internal" example:"invalid"`
+	Detail    string           `json:"detail" doc:"What is wrong, for people" example:"request.url: must start with http:// or https://"`
+	Field     string           `json:"field,omitempty" doc:"Path of the field or name of the parameter at fault" example:"request.url"`
+	RequestID string           `json:"request_id,omitempty" doc:"Finds the request in the log" example:"req_01k0000000000000000000000"`
+	Errors    []fieldError     `json:"errors,omitempty" nullable:"false" doc:"Every fault that was found, where there are several"`
+
+	headers http.Header
+}
+
+type fieldError struct {
+	Field   string `json:"field" doc:"Path of the field or name of the parameter at fault"`
+	Message string `json:"message" doc:"What is wrong with it"`
+}
+
+// The methods by which huma knows an error that is to be shown.
+
+func (p *problem) Error() string             { return p.Detail }
+func (p *problem) GetStatus() int            { return p.Status }
+func (p *problem) GetHeaders() http.Header   { return p.headers }
+func (p *problem) ContentType(string) string { return problemType }
+
+const problemType = "application/problem+json"
+
+// clientGone is the status in logs and metrics of a request whose caller broke off.
+// Nobody receives it, and it is nobody's fault.
+const clientGone = 499
+
+// refusal is an error for which HTTP has a status that is more telling than the
+// one of its code.
+type refusal struct {
+	status int
+	err    *switchboard.Error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+// statusOf is the table from code to status. What it does not know is our fault.
+func statusOf(code switchboard.Code) int {
+	switch code {
+	case switchboard.Invalid:
+		return http.StatusUnprocessableEntity
+	case switchboard.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case switchboard.Unauthenticated:
+		return http.StatusUnauthorized
+	case switchboard.Forbidden:
+		return http.StatusForbidden
+	case switchboard.NotFound:
+		return http.StatusNotFound
+	case switchboard.Conflict:
+		return http.StatusConflict
+	case switchboard.RateLimited:
+		return http.StatusTooManyRequests
+	case switchboard.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// problemOf turns an error into what the caller may see of it. The message of an
+// internal error is not shown; the request id finds it in the log.
+func problemOf(err error, requestID string) *problem {
+	e, ok := errors.AsType[*switchboard.Error](err)
+	if !ok || statusOf(e.Code) == http.StatusInternalServerError {
+		e = switchboard.Errorf(switchboard.Internal, "an internal error, which is ours; the log holds it under the request id")
+	}
+	p := &problem{Type: "about:blank", Status: statusOf(e.Code), Code: e.Code, Field: e.Field, Detail: e.Message, RequestID: requestID}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		p.Status = r.status
+	}
+	if e.Field != "" {
+		p.Detail = e.Field + ": " + e.Message
+		p.Errors = []fieldError{{e.Field, e.Message}}
+	}
+	p.Title = http.StatusText(p.Status)
+	p.headers = headersOf(p.Code)
+	return p
+}
+
+// headersOf returns the headers that belong to a code's answer.
+func headersOf(code switchboard.Code) http.Header {
+	switch code {
+	case switchboard.Unauthenticated:
+		return http.Header{"Www-Authenticate": {`Bearer realm="switchboard"`}}
+	case switchboard.RateLimited, switchboard.Unavailable:
+		return http.Header{"Retry-After": {"2"}}
+	}
+	return nil
+}
+
+// problem makes the answer to an error and notes for the log what the caller does
+// not see.
+func (s *server) problem(ctx context.Context, err error) *problem {
+	x := exchangeOf(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = &refusal{clientGone, switchboard.Errorf(switchboard.Unavailable, "the caller has gone before the answer")}
+	}
+	p := problemOf(err, x.id)
+	x.code = p.Code
+	if p.Status >= http.StatusInternalServerError {
+		x.fault = err
+	}
+	return p
+}
+
+// refuse answers with the problem that err is, outside of huma.
+func (s *server) refuse(c *gin.Context, err error) {
+	p := s.problem(c.Request.Context(), err)
+	for name, values := range p.headers {
+		c.Writer.Header()[name] = values
+	}
+	c.Header("Content-Type", problemType)
+	c.Status(p.Status)
+	_ = writeJSON(c.Writer, p) // fails only if the client has gone
+	c.Abort()
+}
+
+// ownProblem is the transformer that turns huma's own errors, those about
+// parameters, into ours. Values are not repeated.
+func ownProblem(ctx huma.Context, _ string, v any) (any, error) {
+	model, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	x := exchangeOf(humagin.Unwrap(ctx).Request.Context())
+	first := switchboard.Errorf(switchboard.Invalid, "%s", model.Detail)
+	var all []fieldError
+	for _, e := range model.Errors {
+		_, field, _ := strings.Cut(e.Location, ".") // without "query."
+		all = append(all, fieldError{field, e.Message})
+	}
+	if len(all) > 0 {
+		first.Field, first.Message = all[0].Field, all[0].Message
+	}
+	p := problemOf(&refusal{model.Status, first}, x.id)
+	p.Errors = all
+	x.code = p.Code
+	return p, nil
+}

@@ -1,0 +1,175 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"switchboard"
+)
+
+// calls has every route once, with a request that succeeds, its status, and the
+// roles that may call it beside admin: p(ublisher), i(ntegrator), s(upport), v(iewer).
+var calls = []struct {
+	call, body string
+	status     int
+	roles      string
+}{
+	{"POST /v1/events", postedEvent, 202, "p"},
+	{"POST /v1/events/batch", `{"events":[` + postedEvent + `]}`, 202, "p"},
+	{"GET /v1/events", ``, 200, "pisv"},
+	{"GET /v1/events/evt_1", ``, 200, "pisv"},
+	{"POST /v1/subscriptions", `{"tenant":"acme","name":"n","events":["*"],` + okRequest + `}`, 201, "i"},
+	{"GET /v1/subscriptions", ``, 200, "isv"},
+	{"GET /v1/subscriptions/sub_acme", ``, 200, "isv"},
+	{"PATCH /v1/subscriptions/sub_acme", `{"version":3,"name":"x"}`, 200, "i"},
+	{"DELETE /v1/subscriptions/sub_acme", ``, 204, "i"},
+	{"POST /v1/subscriptions/sub_acme/rotate_secret", ``, 200, "i"},
+	{"POST /v1/subscriptions/sub_acme/test", ``, 202, "i"},
+	{"GET /v1/deliveries", ``, 200, "isv"},
+	{"GET /v1/deliveries/dlv_acme", ``, 200, "isv"},
+	{"POST /v1/deliveries/dlv_acme/retry", ``, 200, "s"},
+	{"POST /v1/deliveries/dlv_acme/cancel", ``, 200, "s"},
+	{"GET /v1/keys", ``, 200, ""},
+	{"POST /v1/keys", `{"name":"n","role":"viewer"}`, 201, ""},
+	{"DELETE /v1/keys/key_globex", ``, 200, ""},
+}
+
+// seeded is a bundle in which every call of the table can succeed.
+func seeded(t testing.TB) *bundle {
+	b := setup(t)
+	b.events.events = []switchboard.Event{{ID: "evt_1", Tenant: "acme", Type: "t", Data: []byte(`1`), CreatedAt: created}}
+	return b
+}
+
+// TestRoles goes through every route with every role.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	keys := map[string]string{"a": adminKey, "p": publisherKey, "i": integratorKey, "s": supportKey, "v": viewerKey}
+	for _, c := range calls {
+		method, path, _ := strings.Cut(c.call, " ")
+		for role, key := range keys {
+			t.Run(c.call+" "+key, func(t *testing.T) {
+				t.Parallel()
+				b := seeded(t)
+				got := b.call(t, key, method, path, c.body)
+				if role == "a" || strings.Contains(c.roles, role) {
+					got.want(t, c.status)
+					return
+				}
+				got.wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "")
+				if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes > 0 {
+					t.Error("something was stored")
+				}
+			})
+		}
+	}
+}
+
+// TestWithoutKey goes through every route with what is no key, and with bodies and
+// parameters that would be refused: a stranger learns nothing about those.
+func TestWithoutKey(t *testing.T) {
+	t.Parallel()
+	headers := map[string]string{
+		"none": "", "empty": "Bearer ", "another scheme": "Basic aHVudGVyMg==", "no scheme": adminKey,
+		"expired": "Bearer " + expiredKey, "revoked": "Bearer " + revokedKey, "unknown": "bearer " + unknownKey,
+		"huge": "Bearer " + strings.Repeat("x", 10_000),
+	}
+	b := seeded(t)
+	for _, c := range calls {
+		method, path, _ := strings.Cut(c.call, " ")
+		for name, header := range headers {
+			got := b.call(t, "", method, path+"?nonsense=1", `nonsense`, "Authorization", header)
+			got.wantProblem(t, http.StatusUnauthorized, switchboard.Unauthenticated, "")
+			if got.header.Get("WWW-Authenticate") == "" {
+				t.Errorf("%s, %s: no WWW-Authenticate", c.call, name)
+			}
+			if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes > 0 {
+				t.Errorf("%s, %s: something was stored", c.call, name)
+			}
+		}
+	}
+}
+
+// TestCallsAreComplete: the table above has every route of the API.
+func TestCallsAreComplete(t *testing.T) {
+	t.Parallel()
+	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
+	known := map[string]bool{}
+	for _, c := range calls {
+		known[strings.NewReplacer("sub_acme", "{id}", "dlv_acme", "{id}", "evt_1", "{id}", "key_globex", "{id}").Replace(c.call)] = true
+	}
+	n := 0
+	for path, item := range doc["paths"].(map[string]any) {
+		for method := range item.(map[string]any) {
+			n++
+			if call := strings.ToUpper(method) + " " + path; !known[call] {
+				t.Errorf("%s is not in the table", call)
+			}
+		}
+	}
+	if n != len(calls) {
+		t.Errorf("%d routes, %d calls", n, len(calls))
+	}
+}
+
+// TestScope: a key of acme neither sees nor touches what is globex's, and gets the
+// same answer whether that exists or not.
+func TestScope(t *testing.T) {
+	t.Parallel()
+	pairs := []struct{ key, call, body string }{
+		{acmePublisherKey, "POST /v1/events", `{"tenant":"TENANT","type":"t","data":1}`},
+		{acmeIntegratorKey, "POST /v1/subscriptions", `{"tenant":"TENANT","name":"n","events":["*"],` + okRequest + `}`},
+		{acmeAdminKey, "POST /v1/keys", `{"tenant":"TENANT","name":"n","role":"viewer"}`},
+		{acmeViewerKey, "GET /v1/events?tenant=TENANT", ``},
+		{acmeViewerKey, "GET /v1/events/evt_1?tenant=TENANT", ``},
+		{acmeViewerKey, "GET /v1/subscriptions?tenant=TENANT", ``},
+		{acmeViewerKey, "GET /v1/deliveries?tenant=TENANT", ``},
+		{acmeViewerKey, "GET /v1/subscriptions/sub_TENANT", ``},
+		{acmeViewerKey, "GET /v1/deliveries/dlv_TENANT", ``},
+		{acmeIntegratorKey, "PATCH /v1/subscriptions/sub_TENANT", `{"version":3,"name":"x"}`},
+		{acmeIntegratorKey, "PATCH /v1/subscriptions/sub_TENANT", `{"version":3,"name":""}`},
+		{acmeIntegratorKey, "DELETE /v1/subscriptions/sub_TENANT", ``},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/rotate_secret", ``},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/test", ``},
+		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/retry", ``},
+		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/cancel", ``},
+		{acmeAdminKey, "DELETE /v1/keys/key_TENANT", ``},
+	}
+	for _, p := range pairs {
+		b := setup(t)
+		ask := func(tenant string) answer {
+			method, path, _ := strings.Cut(strings.ReplaceAll(p.call, "TENANT", tenant), " ")
+			return b.call(t, p.key, method, path, strings.ReplaceAll(p.body, "TENANT", tenant), "X-Request-Id", "same")
+		}
+		exists, not := ask("globex"), ask("nobody")
+		if exists.status != http.StatusForbidden && exists.status != http.StatusNotFound {
+			t.Errorf("%s: status %d", p.call, exists.status)
+		}
+		if exists.status != not.status || string(exists.body) != string(not.body) {
+			t.Errorf("%s: the answers differ:\n%s%s", p.call, exists.body, not.body)
+		}
+		if exists.status == http.StatusForbidden {
+			exists.wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "tenant")
+		}
+		if b.stored() {
+			t.Errorf("%s: something was stored or started", p.call)
+		}
+	}
+}
+
+// TestScopeOfLists: without a tenant asked for, a key's own is looked into.
+func TestScopeOfLists(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for key, want := range map[string]string{acmeViewerKey: "acme", viewerKey: ""} {
+		b.call(t, key, "GET", "/v1/events", nil).want(t, http.StatusOK)
+		b.call(t, key, "GET", "/v1/subscriptions", nil).want(t, http.StatusOK)
+		b.call(t, key, "GET", "/v1/deliveries", nil).want(t, http.StatusOK)
+		for _, got := range []string{b.events.filter.Tenant, b.subscriptions.filter.Tenant, b.deliveries.filter.Tenant} {
+			if got != want {
+				t.Errorf("%s: looked into %q, want %q", key, got, want)
+			}
+		}
+	}
+}

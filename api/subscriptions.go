@@ -1,0 +1,195 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"switchboard"
+)
+
+// SubscriptionStore keeps subscriptions.
+type SubscriptionStore interface {
+	// CreateSubscription stores s and fills in its id, version and times.
+	CreateSubscription(ctx context.Context, caller switchboard.Caller, s *switchboard.Subscription) error
+	Subscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
+	Subscriptions(ctx context.Context, caller switchboard.Caller, filter switchboard.SubscriptionFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error)
+	// UpdateSubscription stores what change makes of the subscription, if that
+	// still has the version, else it returns a Conflict.
+	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
+	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error
+}
+
+// SecretStore rotates the signing secrets of subscriptions.
+type SecretStore interface {
+	// RotateSecret makes next the current secret; the one before signs too, until
+	// the grace has passed.
+	RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error)
+}
+
+// Guard says which addresses may be sent to.
+type Guard interface {
+	// Check returns an Invalid error for the field "request.url" if the URL points at
+	// an address that may never be sent to.
+	Check(ctx context.Context, rawURL string) error
+}
+
+type createSubscriptionInput struct{ payload[newSubscription] }
+
+func (s *server) createSubscription(ctx context.Context, caller switchboard.Caller, in *createSubscriptionInput) (*reply[subscription], error) {
+	sub, err := in.JSON.subscription()
+	if err != nil {
+		return nil, err
+	}
+	if err := inScope(caller, sub.Tenant); err != nil {
+		return nil, err
+	}
+	if err := s.Guard.Check(ctx, sub.Request.URL); err != nil {
+		return nil, err
+	}
+	secret := sub.Secrets[0].Secret
+	if err := s.Subscriptions.CreateSubscription(ctx, caller, &sub); err != nil {
+		return nil, err
+	}
+	return &reply[subscription]{withSecret(&sub, secret)}, nil
+}
+
+type subscriptionInput struct {
+	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+}
+
+func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[subscription], error) {
+	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[subscription]{subscriptionOf(&sub)}, nil
+}
+
+type subscriptionsInput struct {
+	Tenant string `query:"tenant" doc:"Only this tenant's"`
+	State  string `query:"state" enum:"active,paused,disabled" doc:"Only this state"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Caller, in *subscriptionsInput) (*reply[page[subscription]], error) {
+	tenant, err := tenantFilter(caller, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	filter := switchboard.SubscriptionFilter{Tenant: tenant, State: switchboard.SubscriptionState(in.State)}
+	found, err := s.Subscriptions.Subscriptions(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(found, subscriptionOf), nil
+}
+
+type updateSubscriptionInput struct {
+	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	payload[subscriptionPatch]
+}
+
+func (s *server) updateSubscription(ctx context.Context, caller switchboard.Caller, in *updateSubscriptionInput) (*reply[subscription], error) {
+	patch := &in.JSON
+	if patch.Version == nil {
+		return nil, switchboard.InvalidField("version", "is required: name the version that you change")
+	}
+	if patch.Request != nil && patch.Request.URL != nil {
+		// Not within the change: the guard resolves names, which takes its time, and
+		// the store holds a transaction meanwhile.
+		if err := s.Guard.Check(ctx, *patch.Request.URL); err != nil {
+			return nil, err
+		}
+	}
+	sub, err := s.Subscriptions.UpdateSubscription(ctx, caller, in.ID, *patch.Version, patch.apply)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[subscription]{subscriptionOf(&sub)}, nil
+}
+
+type deleteSubscriptionInput struct {
+	ID     string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	Reason string `query:"reason" doc:"Why, in your own words; kept with its deliveries" maxLength:"500"`
+}
+
+func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Caller, in *deleteSubscriptionInput) (*empty, error) {
+	if err := checkReason(in.Reason); err != nil {
+		return nil, err
+	}
+	return &empty{}, s.Subscriptions.DeleteSubscription(ctx, caller, in.ID, in.Reason)
+}
+
+type rotation struct {
+	Grace *switchboard.Duration `json:"grace,omitempty" doc:"How long the secret before still signs too; at most 168h. Default: 24h" example:"24h"`
+}
+
+type rotateInput struct {
+	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	payload[rotation]
+}
+
+const (
+	defaultGrace = 24 * time.Hour
+	maxGrace     = 7 * 24 * time.Hour
+)
+
+func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in *rotateInput) (*reply[subscription], error) {
+	grace := defaultGrace
+	if in.JSON.Grace != nil {
+		grace = time.Duration(*in.JSON.Grace)
+	}
+	if grace < 0 || grace > maxGrace {
+		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", maxGrace)
+	}
+	secret := switchboard.NewSigningSecret()
+	sub, err := s.Secrets.RotateSecret(ctx, caller, in.ID, secret, grace)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[subscription]{withSecret(&sub, secret)}, nil
+}
+
+// testEvent is what a test sends.
+type testEvent struct {
+	Type string          `json:"type,omitempty" default:"switchboard.test" doc:"Need not be among the subscription's events" maxLength:"128"`
+	Data json.RawMessage `json:"data,omitempty" doc:"Any JSON value; left out, a small sample" example:"{\"ticket\":{\"id\":4711}}"`
+}
+
+const (
+	testType = "switchboard.test"
+	testData = `{"test":true,"message":"A test event from Switchboard. If you can read this, the subscription works."}`
+)
+
+type testInput struct {
+	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	payload[testEvent]
+}
+
+func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller, in *testInput) (*reply[acceptance], error) {
+	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	e := switchboard.Event{Tenant: sub.Tenant, Type: testType, Data: []byte(testData)}
+	if in.JSON.Type != "" {
+		e.Type = in.JSON.Type
+	}
+	if in.JSON.Data != nil {
+		e.Data = in.JSON.Data
+	}
+	if err := s.checkEvent(caller, &e); err != nil {
+		return nil, err
+	}
+	accepted, err := s.Events.AcceptFor(ctx, caller, in.ID, e)
+	if err == nil {
+		err = accepted.Err
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.start([]switchboard.Acceptance{accepted})
+	return &reply[acceptance]{acceptanceOf(&accepted)}, nil
+}

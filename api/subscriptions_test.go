@@ -1,0 +1,197 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+)
+
+func TestCreateSubscription(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"CRM sync","events":["ticket.*"],
+		"request":{"url":"https://crm.example.com/hook","headers":{"Authorization":"Bearer hunter2","X-Env":"prod"}}}`).want(t, http.StatusCreated)
+	secret, _ := got["secret"].(string)
+	if _, err := switchboard.Secret(secret).Key(); err != nil {
+		t.Errorf("secret %q: %v", secret, err)
+	}
+	delete(got, "secret")
+	want := map[string]any{
+		"id": "sub_new", "tenant": "acme", "name": "CRM sync", "events": []any{"ticket.*"},
+		"request": map[string]any{
+			"method": "POST", "url": "https://crm.example.com/hook", "body": "envelope", "content_type": "application/json",
+			"headers": map[string]any{"Authorization": "[redacted]", "X-Env": "prod"},
+		},
+		"signature": map[string]any{"scheme": "standard"},
+		"retry":     map[string]any{"initial_interval": "5s", "backoff_coefficient": 3.0, "maximum_interval": "10h0m0s", "maximum_attempts": 12.0},
+		"timeout":   "10s", "max_in_flight": 16.0, "state": "active", "state_reason": "", "version": 1.0,
+		"created_at": "2026-01-31T11:00:00Z", "updated_at": "2026-01-31T11:00:00Z",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	stored := b.subscriptions.byID["sub_new"]
+	if stored.Request.Headers["Authorization"] != "Bearer hunter2" || stored.Secrets[0].Secret.Reveal() != secret {
+		t.Errorf("stored: %+v", stored)
+	}
+	again := b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_new", nil)
+	if again.want(t, http.StatusOK)["secret"] != nil || strings.Contains(string(again.body), "hunter2") {
+		t.Errorf("a secret is shown again: %s", again.body)
+	}
+}
+
+func TestCreateSubscriptionWithEverything(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	secret := switchboard.NewSigningSecret().Reveal()
+	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","events":["a","b.*"],"secret":"`+secret+`",
+		"request":{"url":"https://example.com/","method":"put","body":"data","content_type":"text/xml"},"signature":{"scheme":"standard"},
+		"retry":{"initial_interval":"12h","backoff_coefficient":1.5,"maximum_attempts":3},"timeout":"1s","max_in_flight":1}`).want(t, http.StatusCreated)
+	if got["secret"] != secret {
+		t.Errorf("secret %v", got["secret"])
+	}
+	stored := b.subscriptions.byID["sub_new"]
+	hours := switchboard.Duration(12 * time.Hour)
+	want := switchboard.Subscription{
+		ID: "sub_new", Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.Active,
+		Request:   switchboard.Request{Method: "PUT", URL: "https://example.com/", Body: switchboard.DataBody, ContentType: "text/xml"},
+		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret)}},
+		Retry:   switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaximumAttempts: 3},
+		Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
+	}
+	if diff := cmp.Diff(want, stored); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestUpdateSubscription changes what is given and leaves the rest.
+func TestUpdateSubscription(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		body   string
+		change func(*switchboard.Subscription)
+	}{
+		"nothing": {`{"version":3}`, func(*switchboard.Subscription) {}},
+		"nulls":   {`{"version":3,"name":null,"request":null,"timeout":null}`, func(*switchboard.Subscription) {}},
+		"name":    {`{"version":3,"name":"new"}`, func(s *switchboard.Subscription) { s.Name = "new" }},
+		"events":  {`{"version":3,"events":["a"]}`, func(s *switchboard.Subscription) { s.Events = []string{"a"} }},
+		"url":     {`{"version":3,"request":{"url":"https://b.example.com/"}}`, func(s *switchboard.Subscription) { s.Request.URL = "https://b.example.com/" }},
+		"method":  {`{"version":3,"request":{"method":"patch"}}`, func(s *switchboard.Subscription) { s.Request.Method = "PATCH" }},
+		"retry":   {`{"version":3,"retry":{"maximum_attempts":2}}`, func(s *switchboard.Subscription) { s.Retry.MaximumAttempts = 2 }},
+		"limits": {`{"version":3,"timeout":"2s","max_in_flight":2,"signature":{"scheme":"standard"}}`, func(s *switchboard.Subscription) {
+			s.Timeout, s.MaxInFlight = switchboard.Duration(2*time.Second), 2
+		}},
+		"headers": {`{"version":3,"request":{"headers":{"X-Env":"test"}}}`, func(s *switchboard.Subscription) {
+			s.Request.Headers = map[string]string{"X-Env": "test"}
+		}},
+		"headers, masked": {`{"version":3,"request":{"headers":{"x-api-key":"[redacted]","X-New":"1"}}}`, func(s *switchboard.Subscription) {
+			s.Request.Headers = map[string]string{"x-api-key": "hunter2", "X-New": "1"}
+		}},
+		"no headers": {`{"version":3,"request":{"headers":{}}}`, func(s *switchboard.Subscription) { s.Request.Headers = map[string]string{} }},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			want := b.subscriptions.byID["sub_acme"]
+			c.change(&want)
+			want.Version++
+			got := b.call(t, acmeIntegratorKey, "PATCH", "/v1/subscriptions/sub_acme", c.body)
+			if got.want(t, http.StatusOK)["version"] != 4.0 || strings.Contains(string(got.body), "hunter2") {
+				t.Errorf("answer: %s", got.body)
+			}
+			if diff := cmp.Diff(want, b.subscriptions.byID["sub_acme"]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestReadChangeWrite sends back what was read, as an editor does: secrets survive.
+func TestReadChangeWrite(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	before := b.subscriptions.byID["sub_acme"]
+	read := b.call(t, integratorKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)
+	written := map[string]any{}
+	for _, field := range []string{"version", "name", "events", "request", "signature", "retry", "timeout", "max_in_flight"} {
+		written[field] = read[field]
+	}
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", written).want(t, http.StatusOK)
+	before.Version++
+	if diff := cmp.Diff(before, b.subscriptions.byID["sub_acme"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestListSubscriptions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, viewerKey, "GET", "/v1/subscriptions?state=paused&tenant=acme", nil)
+	if body := got.want(t, http.StatusOK); body["next_cursor"] != nil || len(body["data"].([]any)) != 1 {
+		t.Errorf("got %v", body)
+	}
+	if strings.Contains(string(got.body), "hunter2") {
+		t.Errorf("a secret is shown: %s", got.body)
+	}
+	if diff := cmp.Diff(switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.Paused}, b.subscriptions.filter); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDeleteSubscription(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme?reason=moved", nil)
+	got.want(t, http.StatusNoContent)
+	if len(got.body) > 0 || b.subscriptions.reason != "moved" {
+		t.Errorf("body %q, reason %q", got.body, b.subscriptions.reason)
+	}
+	b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+}
+
+func TestRotateSecret(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for body, grace := range map[string]time.Duration{``: 24 * time.Hour, `{}`: 24 * time.Hour, `{"grace":"0s"}`: 0, `{"grace":"168h"}`: 168 * time.Hour} {
+		got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", body).want(t, http.StatusOK)
+		if b.subscriptions.grace != grace {
+			t.Errorf("%s: grace %s", body, b.subscriptions.grace)
+		}
+		if current := b.subscriptions.byID["sub_acme"].Secrets[0].Secret.Reveal(); got["secret"] != current {
+			t.Errorf("%s: answered %v, stored %v", body, got["secret"], current)
+		}
+	}
+}
+
+func TestTestSubscription(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for i, c := range []struct{ body, wantType, wantData string }{
+		{``, "switchboard.test", testData},
+		{`{"type":"ticket.created"}`, "ticket.created", testData},
+		{`{"data": {"x" : null} }`, "switchboard.test", `{"x" : null}`},
+		{`{"data":null}`, "switchboard.test", `null`},
+	} {
+		got := b.call(t, acmeIntegratorKey, "POST", "/v1/subscriptions/sub_acme/test", c.body).want(t, http.StatusAccepted)
+		if d := got["deliveries"].([]any); len(d) != 1 || d[0].(map[string]any)["subscription_id"] != "sub_acme" {
+			t.Errorf("%s: %v", c.body, got)
+		}
+		e := b.events.events[i]
+		if e.Tenant != "acme" || e.Type != c.wantType || string(e.Data) != c.wantData {
+			t.Errorf("%s: stored %+v", c.body, e)
+		}
+	}
+	if started := b.engine.all(); len(started) != 4 {
+		t.Errorf("started %v", started)
+	}
+	if !json.Valid([]byte(testData)) {
+		t.Error("the sample is not JSON")
+	}
+}
