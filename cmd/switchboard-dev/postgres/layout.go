@@ -1,0 +1,143 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// maxSocketDir is how long a socket's folder may be: the kernel takes a path of
+// 107 bytes on Linux and 103 on macOS, and the file is named .s.PGSQL.65535.lock
+// at worst.
+const maxSocketDir = 103 - len("/.s.PGSQL.65535.lock")
+
+// maxLog is the size in bytes from which on the log starts anew.
+const maxLog = 16 << 20
+
+// layout is what lies where in a server's folder.
+type layout struct {
+	dir       string
+	socketDir string // set by prepare
+}
+
+func (l layout) path(name string) string { return filepath.Join(l.dir, name) }
+func (l layout) data() string            { return l.path("data") }
+
+// version is the major version that made the data directory; empty: there is none.
+func (l layout) version() string {
+	text, err := os.ReadFile(filepath.Join(l.data(), "PG_VERSION"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// prepare makes the folders and gives them to the one who will run the server.
+func (l *layout) prepare(who owner) error {
+	if err := os.MkdirAll(filepath.Dir(l.dir), 0o755); err != nil {
+		return err
+	}
+	if err := who.mkdir(l.dir); err != nil {
+		return err
+	}
+	if err := who.reach(l.dir); err != nil {
+		return err
+	}
+	return l.placeSocket(who)
+}
+
+// placeSocket chooses the socket's folder: inside ours if the path is short
+// enough, else a temporary one that is remembered, because URLs name it.
+func (l *layout) placeSocket(who owner) error {
+	l.socketDir = l.path("run")
+	if len(l.socketDir) <= maxSocketDir {
+		return who.mkdir(l.socketDir)
+	}
+	remembered, err := os.ReadFile(l.path("socket_dir"))
+	if err == nil {
+		l.socketDir = string(remembered)
+		return who.mkdir(l.socketDir)
+	}
+	if l.socketDir, err = os.MkdirTemp("", "switchboard-pg-"); err != nil {
+		return err
+	}
+	if err := who.mkdir(l.socketDir); err != nil {
+		return err
+	}
+	return os.WriteFile(l.path("socket_dir"), []byte(l.socketDir), 0o600)
+}
+
+// initdb makes the data directory. It is made aside and renamed, so that one that
+// exists is complete.
+func (l layout) initdb(ctx context.Context, bin string, who owner) error {
+	aside, password := l.path("data.new"), l.path("password")
+	if err := errors.Join(os.RemoveAll(aside), os.RemoveAll(l.data())); err != nil {
+		return err
+	}
+	if err := os.WriteFile(password, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := who.give(password); err != nil {
+		return err
+	}
+	// The C locale sorts by bytes everywhere alike. --no-sync: nothing of value is
+	// there yet, and the server's first checkpoint writes it all.
+	cmd := who.command(ctx, l.dir, filepath.Join(bin, "initdb"), "--pgdata", aside, "--username", User, "--pwfile", password,
+		"--auth-local", "trust", "--auth-host", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, lastLines(out))
+	}
+	return os.Rename(aside, l.data())
+}
+
+// openLog opens the server's log to append to, anew if it has grown long.
+func (l layout) openLog() (*os.File, error) {
+	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	if info, err := os.Stat(l.path("postgres.log")); err == nil && info.Size() > maxLog {
+		flags |= os.O_TRUNC
+	}
+	return os.OpenFile(l.path("postgres.log"), flags, 0o600)
+}
+
+// logTail is what the server said last.
+func (l layout) logTail() string {
+	text, err := os.ReadFile(l.path("postgres.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return lastLines(text)
+}
+
+// lastLines keeps the end of a program's output: the part that says what went wrong.
+func lastLines(text []byte) string {
+	const lines = 8
+	all := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
+}
+
+// lockFile takes the lock that says that a process works on the folder. The kernel
+// gives it up when the process ends, however it ends.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("the folder is in use by another process (lock on %s: %w)", path, err)
+	}
+	return f, nil
+}
+
+// exists reports whether there is a file of that name.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,96 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// owner is who runs the server and owns its files. PostgreSQL refuses to run as
+// root, so root lets somebody else do it.
+type owner struct {
+	name     string
+	uid, gid int
+	switches bool // we are root, and the server's processes take this user's id
+}
+
+// unprivileged chooses the user: oneself, or for root the package's own user,
+// else one that exists on every system.
+func unprivileged() (owner, error) {
+	if os.Geteuid() != 0 {
+		return owner{uid: os.Geteuid(), gid: os.Getegid()}, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.Atoi(u.Uid)
+		gid, gidErr := strconv.Atoi(u.Gid)
+		if uidErr == nil && gidErr == nil && uid > 0 { // macOS writes nobody as -2
+			return owner{name: name, uid: uid, gid: gid, switches: true}, nil
+		}
+	}
+	return owner{}, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody: run as an ordinary user")
+}
+
+// mkdir makes a folder that only the owner enters, or makes an existing one so.
+func (o owner) mkdir(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	// Somebody else's folder, as one prepared in /tmp, is not ours to use.
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != o.uid && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user id %d, not to us", dir, stat.Uid)
+	}
+	if err := o.give(dir); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o700)
+}
+
+// give makes the file the owner's.
+func (o owner) give(path string) error {
+	if !o.switches {
+		return nil
+	}
+	return os.Lchown(path, o.uid, o.gid)
+}
+
+// reach checks that the owner gets into the folder, which for another user than
+// ours depends on every folder above it.
+func (o owner) reach(dir string) error {
+	if !o.switches {
+		return nil
+	}
+	cmd := o.command(context.Background(), "/", "test", "-w", dir)
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("PostgreSQL does not run as root, and user %s, who runs it instead, cannot reach %s: "+
+			"choose a folder whose parents everybody may enter (--data-dir), or make %s enterable", o.name, dir, filepath.Dir(dir))
+	}
+	return nil
+}
+
+// command prepares a program that runs as the owner. dir is a folder that the
+// owner may enter: ours may be closed to them.
+func (o owner) command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	if o.switches {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(o.uid), Gid: uint32(o.gid)}}
+	}
+	return cmd
+}

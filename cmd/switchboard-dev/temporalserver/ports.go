@@ -1,0 +1,69 @@
+package temporalserver
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+
+	"go.temporal.io/server/common/primitives"
+)
+
+// Free ports are looked for below the range from which systems take the ports of
+// outgoing connections: none of those can grab a port between our look and the
+// server's bind.
+const (
+	firstPort = 20000
+	lastPort  = 32000
+)
+
+// portTries bounds the search; one try in a thousand hits a taken port.
+const portTries = 1000
+
+// services are the parts of a server, each with a port of its own.
+func services() []primitives.ServiceName {
+	return []primitives.ServiceName{
+		primitives.FrontendService, primitives.HistoryService, primitives.MatchingService, primitives.WorkerService,
+	}
+}
+
+// choosePorts finds a free port for each service and checks the one that was asked
+// for the frontend. All are held until all are found, so that they differ.
+func choosePorts(host string, frontend int) (map[primitives.ServiceName]int, error) {
+	ports := make(map[primitives.ServiceName]int)
+	for _, service := range services() {
+		port := 0
+		if service == primitives.FrontendService {
+			port = frontend
+		}
+		listener, err := listen(host, port, "--temporal-addr")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = listener.Close() }()
+		ports[service] = portOf(listener)
+	}
+	return ports, nil
+}
+
+// listen binds a port, or any free one for 0. The flag is the one that sets the
+// port, for whoever finds it taken.
+func listen(host string, port int, flag string) (net.Listener, error) {
+	if port != 0 {
+		listener, err := net.Listen("tcp", hostPort(host, port))
+		if err != nil {
+			return nil, fmt.Errorf("port %d of %s is not free, choose another with %s: %w", port, host, flag, err)
+		}
+		return listener, nil
+	}
+	var last error
+	for range portTries {
+		listener, err := net.Listen("tcp", hostPort(host, firstPort+rand.IntN(lastPort-firstPort)))
+		if err == nil {
+			return listener, nil
+		}
+		last = err
+	}
+	return nil, fmt.Errorf("no free port on %s: %w", host, last)
+}
+
+func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }

@@ -1,0 +1,174 @@
+package temporalserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/server/common/dynamicconfig"
+	"go.temporal.io/server/common/membership/static"
+	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/primitives"
+	"go.temporal.io/server/temporal"
+)
+
+// How long the server may take. It starts in about a second and stops in less;
+// these are for a machine that is busy with something else.
+const (
+	readyTimeout = 60 * time.Second
+	readyPause   = 20 * time.Millisecond // between two questions whether it is ready
+	stopTimeout  = 30 * time.Second
+)
+
+// Config is what [Start] needs.
+type Config struct {
+	// DatabaseURL is the main database as lib/pq takes it, for example
+	// postgres://user@/temporal?host=/folder/of/the/socket&port=5432. The socket is
+	// quicker than TCP. The other database has the same name with "_visibility"
+	// appended. Both are created if missing, which the user must be allowed to do.
+	DatabaseURL string
+
+	Host string // address of the frontend; empty: 127.0.0.1
+	Port int    // port of the frontend; 0: a free one
+
+	Namespace string        // created if missing; empty: default
+	Retention time.Duration // of closed workflows in a new namespace; 0: three days
+
+	// Keywords are names of search attributes of type keyword that a new namespace
+	// has from the start, at most ten. They alone keep the index of their column.
+	Keywords []string
+
+	Log      *slog.Logger // gets the server's warnings and errors; nil: nobody does
+	Progress func(string) // is told what takes long while it happens; nil: nobody is
+}
+
+// Server is a running Temporal server.
+type Server struct {
+	server temporal.Server
+	addr   string
+	log    serverLog
+}
+
+// Start sets up or upgrades the two databases, starts a server on them and returns
+// when it answers. A port that is taken gives an error that names it and the flag.
+func Start(ctx context.Context, config Config) (_ *Server, err error) {
+	config = config.withDefaults()
+	db, err := parseDatabaseURL(config.DatabaseURL)
+	if err != nil {
+		return nil, err
+	}
+	ports, err := choosePorts(config.Host, config.Port)
+	if err != nil {
+		return nil, err
+	}
+	log := serverLog{to: config.Log, silent: new(atomic.Bool)}
+	if err := prepare(ctx, config, db, log); err != nil {
+		return nil, err
+	}
+	config.Progress("starting Temporal")
+
+	defer recoverFatal(&err)
+	hosts := map[primitives.ServiceName]static.Hosts{}
+	for service, port := range ports {
+		hosts[service] = static.SingleLocalHost(hostPort(config.Host, port))
+	}
+	server, err := temporal.NewServer(
+		temporal.WithConfig(serverConfig(config, db, ports)),
+		temporal.ForServices(temporal.DefaultServices),
+		temporal.WithStaticHosts(hosts), // one process: nobody to look for, no ports for that
+		temporal.WithLogger(log),
+		temporal.WithDynamicConfigClient(dynamicconfig.StaticClient(settings())),
+		temporal.WithCustomMetricsHandler(metrics.NoopMetricsHandler),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("set up temporal: %w", err)
+	}
+	s := &Server{server: server, addr: hostPort(config.Host, ports[primitives.FrontendService]), log: log}
+	if err := server.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start temporal: %w", err), s.Stop())
+	}
+	if err := s.waitReady(ctx, config.Namespace); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Host == "" {
+		c.Host = "127.0.0.1"
+	}
+	if c.Namespace == "" {
+		c.Namespace = client.DefaultNamespace
+	}
+	if c.Retention == 0 {
+		c.Retention = 3 * 24 * time.Hour
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Progress == nil {
+		c.Progress = func(string) {}
+	}
+	return c
+}
+
+// Addr is the address of the frontend, as host:port.
+func (s *Server) Addr() string { return s.addr }
+
+// Stop ends the server and returns when its ports and its connections to Postgres
+// are free again; what it did not get to do is done after the next start. It is to
+// be called once. An error means that it did not end within half a minute.
+func (s *Server) Stop() error {
+	defer s.log.silent.Store(true)
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.server.Stop() }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(stopTimeout):
+		return fmt.Errorf("temporal did not stop within %s", stopTimeout)
+	}
+}
+
+// waitReady returns when the frontend is healthy and knows the namespace.
+func (s *Server) waitReady(ctx context.Context, namespace string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for {
+		err := s.check(ctx, namespace)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("temporal does not answer on %s: %w", s.addr, err)
+		case <-time.After(readyPause):
+		}
+	}
+}
+
+func (s *Server) check(ctx context.Context, namespace string) error {
+	c, err := client.DialContext(ctx, client.Options{
+		HostPort: s.addr, Namespace: namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.CheckHealth(ctx, nil); err != nil {
+		return err
+	}
+	// A list goes all the way to the databases, and needs the namespace.
+	_, err = c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{})
+	return err
+}
+
+func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
