@@ -2,9 +2,12 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 )
@@ -32,9 +35,21 @@ func attributeKeys() []temporal.SearchAttributeKeyKeyword {
 }
 
 // registerAttributes registers the search attributes in the namespace; those
-// that are registered stay as they are. Temporal Cloud does not allow it through
-// this call: there they are made beforehand.
-func registerAttributes(ctx context.Context, c client.Client, namespace string) error {
+// that are registered stay as they are. Where the worker may not do that, as on
+// Temporal Cloud, they are made beforehand.
+func registerAttributes(ctx context.Context, c client.Client, namespace string, log *slog.Logger) error {
+	err := addAttributes(ctx, c, namespace)
+	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
+	_, unknown := errors.AsType[*serviceerror.Unimplemented](err)
+	if denied || unknown {
+		log.WarnContext(ctx, "search attributes cannot be registered from here: they must have been made beforehand",
+			"attributes", SearchAttributes(), "error", err)
+		return nil
+	}
+	return err
+}
+
+func addAttributes(ctx context.Context, c client.Client, namespace string) error {
 	listed, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -33,6 +34,9 @@ const (
 	// startPool is how many starts are under way at a time: the engine is
 	// saturated from 8 on, after that only latency grows (temporal-notes §12).
 	startPool = 64
+	// An activity that only finds its delivery not due runs for milliseconds.
+	parkTimeout = time.Second
+	parkPause   = 20 * time.Millisecond
 	// operatorIdentity is what Temporal's UI shows for a retry through the API.
 	operatorIdentity = "switchboard"
 )
@@ -143,72 +147,39 @@ func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
 	if err != nil {
 		return ignoreNotFound(err)
 	}
+	e.awaitParked(ctx, deliveryID)
 	_, err = service.UnpauseActivityExecution(ctx, &workflowservice.UnpauseActivityExecutionRequest{
 		Namespace: e.namespace, WorkflowId: deliveryID, ActivityId: workflows.AttemptActivityID, Identity: operatorIdentity,
 	})
 	return ignoreNotFound(err)
 }
 
+// awaitParked returns when the paused activity does not run any more, or after
+// parkTimeout. Unpausing one that runs would not bring its next execution
+// forward, and it may have looked at the delivery's date just before that was
+// changed. One that runs for longer is making an attempt: that is the retry.
+func (e *Engine) awaitParked(ctx context.Context, deliveryID string) {
+	ctx, cancel := context.WithTimeout(ctx, parkTimeout)
+	defer cancel()
+	look := time.NewTicker(parkPause)
+	defer look.Stop()
+	for {
+		seen, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
+		if err != nil || !slices.ContainsFunc(seen.GetPendingActivities(), pausing) {
+			return
+		}
+		wait(ctx, look.C, nil)
+	}
+}
+
+// pausing reports whether the activity runs, and is paused when it fails.
+func pausing(p *workflowpb.PendingActivityInfo) bool {
+	return p.GetState() == enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
+}
+
 // Cancel asks the delivery's workflow to cancel. It is no error if none is open.
 func (e *Engine) Cancel(ctx context.Context, deliveryID, reason string) error {
 	return ignoreNotFound(e.client.CancelWorkflowWithOptions(ctx, client.CancelWorkflowOptions{WorkflowID: deliveryID, Reason: reason}))
-}
-
-// Look says where the latest run of the delivery's workflow stands.
-func (e *Engine) Look(ctx context.Context, deliveryID string) (activities.Sight, error) {
-	seen, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
-	if isNotFound(err) {
-		return activities.Missing, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	switch seen.GetWorkflowExecutionInfo().GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		return sightOfRunning(seen.GetPendingActivities()), nil
-	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return activities.Stopped, nil
-	}
-	return activities.Ended, nil
-}
-
-func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Sight {
-	for _, p := range pending {
-		switch p.GetState() {
-		case enumspb.PENDING_ACTIVITY_STATE_STARTED:
-		case enumspb.PENDING_ACTIVITY_STATE_PAUSED, enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
-			// Ours is followed by an unpause, unless this process died in between.
-			if p.GetPauseInfo().GetManual().GetIdentity() != operatorIdentity {
-				return activities.PausedInTemporal
-			}
-			return activities.Waiting
-		default:
-			return activities.Waiting
-		}
-	}
-	return activities.Busy
-}
-
-// Stopped lists the deliveries whose workflow was cancelled or terminated since then.
-func (e *Engine) Stopped(ctx context.Context, since time.Time) ([]string, error) {
-	query := fmt.Sprintf("WorkflowType = 'Deliver' AND ExecutionStatus IN ('Terminated', 'Canceled') AND CloseTime > '%s'",
-		since.UTC().Format(time.RFC3339))
-	var ids []string
-	var token []byte
-	for {
-		page, err := e.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			Namespace: e.namespace, Query: query, PageSize: 1000, NextPageToken: token,
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, execution := range page.GetExecutions() {
-			ids = append(ids, execution.GetExecution().GetWorkflowId())
-		}
-		if token = page.GetNextPageToken(); len(token) == 0 {
-			return ids, nil
-		}
-	}
 }
 
 func isNotFound(err error) bool {

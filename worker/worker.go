@@ -43,7 +43,7 @@ type Config struct {
 // Run runs the worker until ctx ends, and then lets attempts under way finish.
 // It waits for Temporal if it is away.
 func Run(ctx context.Context, c Config) error {
-	if err := untilDone(ctx, c.Log, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace) }); err != nil {
+	if err := untilDone(ctx, c.Log, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) }); err != nil {
 		return err
 	}
 	w := worker.New(c.Client, TaskQueue, worker.Options{

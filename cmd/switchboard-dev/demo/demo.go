@@ -1,0 +1,161 @@
+// Package demo shows Switchboard at work on a development stack: a receiver, a
+// subscription to it, and a stream of sample events posted through the API as a
+// platform would.
+package demo
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"switchboard"
+)
+
+// Config says where the demo finds the stack.
+type Config struct {
+	API      string             // base URL of the API
+	Key      switchboard.Secret // API key with the role admin
+	Receiver string             // address that the receiver listens on
+	Secret   switchboard.Secret // signing secret of the demo's subscriptions
+	Out      io.Writer          // where the demo prints
+}
+
+// The demo's events are those of one tenant, posted at a pace that can be read.
+const (
+	tenant = "demo"
+	pace   = 2 * time.Second
+	shown  = 40 // events posted before the demo rests: it shows, and is no load
+)
+
+var (
+	//go:embed samples/ziwo_call.json
+	ziwoCall []byte
+	//go:embed samples/ziwo_agent.json
+	ziwoAgent []byte
+	//go:embed samples/ticket.json
+	ticket []byte
+)
+
+// Run runs the demo until ctx ends.
+func Run(ctx context.Context, c Config) error {
+	listener, err := net.Listen("tcp", c.Receiver)
+	if err != nil {
+		return fmt.Errorf("the demo's receiver: %w (choose another address with --demo-addr, or leave the demo out with --no-demo)", err)
+	}
+	r, err := newReceiver(c.Secret, c.Out)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.serve(ctx, listener) })
+	group.Go(func() error { return c.play(ctx, "http://"+listener.Addr().String()) })
+	return group.Wait()
+}
+
+// play subscribes the receiver and posts the sample events in turn.
+func (c Config) play(ctx context.Context, receiver string) error {
+	for _, s := range []subscription{
+		{Name: "Call centre", Events: []string{"call.*", "agent.*"}, Request: request{URL: receiver + "/calls", Body: "data"}},
+		{Name: "Help desk", Events: []string{"ticket.*"}, Request: request{URL: receiver + "/tickets", Body: "envelope"}},
+	} {
+		if err := c.subscribe(ctx, s); err != nil {
+			return err
+		}
+	}
+	samples := []struct {
+		kind string
+		data []byte
+	}{{"call.ringing", ziwoCall}, {"agent.connected", ziwoAgent}, {"ticket.created", ticket}}
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for i := range shown {
+		sample := samples[i%len(samples)]
+		if err := c.post(ctx, sample.kind, sample.data); err != nil && ctx.Err() == nil {
+			fmt.Fprintf(c.Out, "  demo      %s was not accepted: %v\n", sample.kind, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	fmt.Fprintf(c.Out, "  demo      %d events posted; post your own to see more\n", shown)
+	return nil
+}
+
+type request struct {
+	URL  string `json:"url"`
+	Body string `json:"body"`
+}
+
+type subscription struct {
+	Tenant  string         `json:"tenant"`
+	Name    string         `json:"name"`
+	Events  []string       `json:"events"`
+	Request request        `json:"request"`
+	Retry   map[string]any `json:"retry"`
+	Secret  string         `json:"secret"`
+}
+
+// subscribe creates the subscription, unless an earlier start did.
+func (c Config) subscribe(ctx context.Context, s subscription) error {
+	s.Tenant, s.Secret = tenant, c.Secret.Reveal()
+	s.Retry = map[string]any{"initial_interval": "3s"} // a retry that can be waited for
+	status, answer, err := c.call(ctx, "/v1/subscriptions", s)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusCreated && status != http.StatusConflict {
+		return fmt.Errorf("the demo's subscription was answered %d: %s", status, answer)
+	}
+	return nil
+}
+
+func (c Config) post(ctx context.Context, kind string, data []byte) error {
+	status, answer, err := c.call(ctx, "/v1/events", map[string]any{"tenant": tenant, "type": kind, "data": json.RawMessage(data)})
+	if err != nil {
+		return err
+	}
+	if status != http.StatusAccepted {
+		return fmt.Errorf("answered %d: %s", status, answer)
+	}
+	var accepted struct {
+		ID         string `json:"id"`
+		Deliveries []struct{ ID string }
+	}
+	if err := json.Unmarshal(answer, &accepted); err != nil {
+		return err
+	}
+	for _, d := range accepted.Deliveries {
+		fmt.Fprintf(c.Out, "  posted    %s  %s, event %s\n", d.ID, kind, accepted.ID)
+	}
+	return nil
+}
+
+func (c Config) call(ctx context.Context, path string, body any) (status int, answer []byte, err error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return 0, nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.API+path, bytes.NewReader(encoded))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+c.Key.Reveal())
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(response.Body, maxBody))
+	return response.StatusCode, answer, err
+}

@@ -1,0 +1,57 @@
+package stack
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"switchboard"
+)
+
+// secrets are made at the first start and kept in the stack's folder, so that
+// the next start can read what this one encrypted.
+type secrets struct {
+	encryptionKey switchboard.Secret
+	apiKey        switchboard.Secret
+	demoSecret    switchboard.Secret
+}
+
+// loadSecrets reads the stack's secrets, and makes those that there are not. A
+// given API key takes the place of the kept one.
+func loadSecrets(dir string, apiKey switchboard.Secret) (secrets, error) {
+	// Postgres may run as another user, who must be able to enter the folder.
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return secrets{}, fmt.Errorf("--data-dir: %w", err)
+	}
+	var s secrets
+	var errs [3]error
+	s.encryptionKey, errs[0] = keptSecret(filepath.Join(dir, "encryption.key"), newEncryptionKey)
+	s.demoSecret, errs[1] = keptSecret(filepath.Join(dir, "demo.secret"), switchboard.NewSigningSecret)
+	if s.apiKey = apiKey; apiKey == "" {
+		s.apiKey, errs[2] = keptSecret(filepath.Join(dir, "api.key"), switchboard.NewKeyText)
+	}
+	return s, errors.Join(errs[:]...)
+}
+
+func keptSecret(path string, create func() switchboard.Secret) (switchboard.Secret, error) {
+	kept, err := os.ReadFile(path)
+	if err == nil {
+		return switchboard.Secret(strings.TrimSpace(string(kept))), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	made := create()
+	return made, os.WriteFile(path, []byte(made.Reveal()+"\n"), 0o600)
+}
+
+func newEncryptionKey() switchboard.Secret {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails: crypto/rand ends the process instead
+	return switchboard.Secret("dev:" + base64.StdEncoding.EncodeToString(key))
+}

@@ -1,0 +1,188 @@
+// Package stack is the development stack: everything that Switchboard needs and
+// Switchboard itself, started by one call and kept in one folder.
+package stack
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"switchboard"
+	"switchboard/cmd/switchboard-dev/demo"
+	"switchboard/cmd/switchboard-dev/postgres"
+	"switchboard/cmd/switchboard-dev/temporalserver"
+	"switchboard/cmd/switchboard/app"
+	"switchboard/worker"
+)
+
+// Config says where the stack lives and listens.
+type Config struct {
+	DataDir      string `name:"data-dir" default:".switchboard" help:"Folder that all state lives in."`
+	APIAddr      string `name:"api-addr" default:"127.0.0.1:8080" help:"Address of the API."`
+	TemporalAddr string `name:"temporal-addr" default:"127.0.0.1:7233" help:"Address of the Temporal server."`
+	UIAddr       string `name:"temporal-ui-addr" default:"127.0.0.1:8233" help:"Address of Temporal's web UI."`
+	DemoAddr     string `name:"demo-addr" default:"127.0.0.1:8090" help:"Address of the demo's receiver."`
+	Demo         bool   `name:"demo" default:"true" negatable:"" help:"Run a receiver, subscriptions to it and a stream of sample events."`
+	APIKey       string `name:"api-key" help:"Text of the development key, which has the role admin; one is made at the first start if left out."`
+
+	Out io.Writer `kong:"-"` // where progress and addresses are printed
+}
+
+// database is the name of Switchboard's own database on the private Postgres.
+const database = "switchboard"
+
+// Run starts the stack, prints where it can be reached, and runs it until ctx
+// ends. A second start on the same folder resumes what was pending.
+func Run(ctx context.Context, c Config) error {
+	if err := c.checkPorts(); err != nil {
+		return err
+	}
+	secrets, err := loadSecrets(c.DataDir, switchboard.Secret(c.APIKey))
+	if err != nil {
+		return err
+	}
+	log, logFile, err := c.openLog()
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+
+	c.progress("Postgres")
+	pg, err := postgres.Start(ctx, postgres.Config{Dir: filepath.Join(c.DataDir, "postgres"), Progress: c.progress})
+	if err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	defer stop(log, "postgres", pg.Stop)
+	if err := pg.CreateDatabase(ctx, database, ""); err != nil {
+		return err
+	}
+
+	c.progress("Temporal")
+	temporal, err := temporalserver.Start(ctx, temporalserver.Config{
+		DatabaseURL: pg.URL("temporal"), Host: host(c.TemporalAddr), Port: port(c.TemporalAddr),
+		Keywords: worker.SearchAttributes(), Log: log, Progress: c.progress,
+	})
+	if err != nil {
+		return err
+	}
+	defer stop(log, "temporal", temporal.Stop)
+	ui, err := temporalserver.StartUI(ctx, temporalserver.UIConfig{Host: host(c.UIAddr), Port: port(c.UIAddr), TemporalAddr: temporal.Addr()})
+	if err != nil {
+		return err
+	}
+	defer ui.Stop()
+
+	c.progress("Switchboard")
+	return c.runSwitchboard(ctx, pg.URL(database), temporal.Addr(), secrets, log)
+}
+
+// runSwitchboard migrates the schema, makes the development key and runs the API
+// and the worker, and the demo if it is wanted, until ctx ends.
+func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr string, s secrets, log *slog.Logger) error {
+	config := app.Config{
+		DatabaseURL: databaseURL, EncryptionKey: s.encryptionKey.Reveal(), Listen: c.APIAddr,
+		AllowCIDRs: loopback(), MaxData: switchboard.DefaultMaxData, Slots: 500, MaxConns: 20, TemporalUI: "http://" + c.UIAddr,
+		Temporal: func() (client.Options, error) { return client.Options{HostPort: temporalAddr}, nil },
+	}
+	if err := app.Migrate(ctx, config); err != nil {
+		return err
+	}
+	if err := app.EnsureKey(ctx, config, "development", s.apiKey); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return app.Run(ctx, config, app.Parts{API: true, Worker: true}, log) })
+	group.Go(func() error {
+		if err := awaitReady(ctx, "http://"+c.APIAddr); err != nil {
+			return err
+		}
+		c.printAddresses(s)
+		if !c.Demo {
+			return nil
+		}
+		return demo.Run(ctx, demo.Config{API: "http://" + c.APIAddr, Key: s.apiKey, Receiver: c.DemoAddr, Secret: s.demoSecret, Out: c.Out})
+	})
+	return group.Wait()
+}
+
+func (c Config) printAddresses(s secrets) {
+	fmt.Fprintf(c.Out, `
+Switchboard is ready.
+
+  API           http://%[1]s/v1   (docs http://%[1]s/docs)
+  Temporal UI   http://%[2]s
+  API key       %[3]s
+  log           %[4]s
+`, c.APIAddr, c.UIAddr, s.apiKey.Reveal(), c.logPath())
+	if c.Demo {
+		fmt.Fprintf(c.Out, "  receiver      http://%s   (the demo's)\n", c.DemoAddr)
+	}
+	fmt.Fprint(c.Out, "\nCtrl-C stops everything; the next start resumes what is pending.\n\n")
+}
+
+func (c Config) progress(what string) { fmt.Fprintf(c.Out, "  … %s\n", what) }
+
+func (c Config) logPath() string { return filepath.Join(c.DataDir, "switchboard.log") }
+
+// openLog opens the stack's log, so that the terminal is left to what a person
+// started the stack for.
+func (c Config) openLog() (*slog.Logger, *os.File, error) {
+	file, err := os.OpenFile(c.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	return slog.New(slog.NewJSONHandler(file, nil)), file, nil
+}
+
+// checkPorts tells of a taken port before anything is started.
+func (c Config) checkPorts() error {
+	wanted := []struct{ flag, addr string }{{"--api-addr", c.APIAddr}, {"--temporal-addr", c.TemporalAddr}, {"--temporal-ui-addr", c.UIAddr}}
+	if c.Demo {
+		wanted = append(wanted, struct{ flag, addr string }{"--demo-addr", c.DemoAddr})
+	}
+	for _, w := range wanted {
+		if _, _, err := net.SplitHostPort(w.addr); err != nil {
+			return fmt.Errorf("%s: %q is not an address such as 127.0.0.1:8080", w.flag, w.addr)
+		}
+		listener, err := net.Listen("tcp", w.addr)
+		if err != nil {
+			return fmt.Errorf("%s cannot be listened on, perhaps another stack runs: choose another with %s (%w)", w.addr, w.flag, err)
+		}
+		if err := listener.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func stop(log *slog.Logger, what string, stop func() error) {
+	if err := stop(); err != nil {
+		log.Error("stop", "what", what, "error", err)
+	}
+}
+
+// loopback is what the development stack's egress guard lets through: receivers
+// on this machine.
+func loopback() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+}
+
+func host(addr string) string {
+	h, _, _ := net.SplitHostPort(addr) // checked by checkPorts
+	return h
+}
+
+func port(addr string) int {
+	_, p, _ := net.SplitHostPort(addr) // checked by checkPorts
+	n, _ := strconv.Atoi(p)
+	return n
+}

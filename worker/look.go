@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"switchboard/activities"
+)
+
+// Look says where the latest run of the delivery's workflow stands.
+func (e *Engine) Look(ctx context.Context, deliveryID string) (activities.Sight, error) {
+	seen, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
+	if isNotFound(err) {
+		return activities.Missing, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	switch seen.GetWorkflowExecutionInfo().GetStatus() {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return sightOfRunning(seen.GetPendingActivities()), nil
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return activities.Stopped, nil
+	}
+	return activities.Ended, nil
+}
+
+func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Sight {
+	for _, p := range pending {
+		switch p.GetState() {
+		case enumspb.PENDING_ACTIVITY_STATE_STARTED:
+		case enumspb.PENDING_ACTIVITY_STATE_PAUSED, enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
+			// Ours is followed by an unpause, unless this process died in between.
+			if p.GetPauseInfo().GetManual().GetIdentity() != operatorIdentity {
+				return activities.PausedInTemporal
+			}
+			return activities.Waiting
+		default:
+			return activities.Waiting
+		}
+	}
+	return activities.Busy
+}
+
+// Stopped lists the deliveries whose workflow was cancelled or terminated since then.
+func (e *Engine) Stopped(ctx context.Context, since time.Time) ([]string, error) {
+	query := fmt.Sprintf("WorkflowType = 'Deliver' AND ExecutionStatus IN ('Terminated', 'Canceled') AND CloseTime > '%s'",
+		since.UTC().Format(time.RFC3339))
+	var ids []string
+	var token []byte
+	for {
+		page, err := e.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+			Namespace: e.namespace, Query: query, PageSize: 1000, NextPageToken: token,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, execution := range page.GetExecutions() {
+			ids = append(ids, execution.GetExecution().GetWorkflowId())
+		}
+		if token = page.GetNextPageToken(); len(token) == 0 {
+			return ids, nil
+		}
+	}
+}
