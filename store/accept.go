@@ -19,11 +19,14 @@ import (
 // a busy day, and short enough for what a process left behind when it died.
 const startGrace = 5 * time.Second
 
+// takersQuery reads and share-locks the subscriptions that may take an event: the
+// active ones of the tenants $1 with a pattern of $2, and those with an id of $3.
 const takersQuery = `
 SELECT id, tenant, events, state, method, url FROM subscriptions
 WHERE deleted_at IS NULL AND (tenant = ANY($1) AND state = 'active' AND events && $2 OR id = ANY($3))
 ORDER BY id FOR SHARE`
 
+// insertEventsQuery stores the events whose names are free.
 const insertEventsQuery = `
 INSERT INTO events (id, tenant, type, key, occurred_at, created_at, data)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])

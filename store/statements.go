@@ -19,6 +19,7 @@ type statements struct {
 	ready atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
 }
 
+// hotQueries are those of Accept, Work and Record. Each is the same text at every call.
 func hotQueries() []string {
 	return []string{workQuery(), takersQuery, insertEventsQuery, insertDeliveriesQuery, lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
 }

@@ -94,6 +94,23 @@ func TestDataOutlivesStopAndKill(t *testing.T) {
 	}
 }
 
+func TestDataOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	cfg := postgres.Config{Dir: folder(t)}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(start(t, cfg).Stop())
+	must(os.WriteFile(filepath.Join(cfg.Dir, "data", "PG_VERSION"), []byte("9\n"), 0o600))
+	_, err := postgres.Start(t.Context(), cfg)
+	if err == nil || !strings.Contains(err.Error(), "PostgreSQL 9") || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	s := start(t, postgres.Config{Dir: folder(t), Settings: map[string]string{"max_connections": "17"}})
