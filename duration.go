@@ -2,6 +2,7 @@ package switchboard
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,7 @@ type Duration time.Duration
 
 // MarshalText writes the duration Go style.
 func (d Duration) MarshalText() ([]byte, error) {
-	return []byte(time.Duration(d).String()), nil
+	return []byte(d.String()), nil
 }
 
 // UnmarshalText reads a Go style duration.
@@ -24,5 +25,15 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String writes the duration Go style.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String writes the duration Go style, without the units that are zero: "10h" and
+// not "10h0m0s".
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if rest, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = rest + "m"
+	}
+	if rest, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = rest + "h"
+	}
+	return s
+}

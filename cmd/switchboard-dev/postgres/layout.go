@@ -41,14 +41,12 @@ func (l layout) version() string {
 
 // prepare makes the folders and gives them to the one who will run the server.
 func (l *layout) prepare(who owner) error {
-	if err := os.MkdirAll(filepath.Dir(l.dir), 0o755); err != nil {
-		return err
-	}
 	if err := who.mkdir(l.dir); err != nil {
 		return err
 	}
-	if err := who.reach(l.dir); err != nil {
-		return err
+	if !who.enters(l.dir) {
+		return fmt.Errorf("PostgreSQL does not run as root, and user %s, who runs it instead, cannot enter %s: "+
+			"choose a folder whose parents everybody may enter (--data-dir)", who.name, l.dir)
 	}
 	return l.placeSocket(who)
 }

@@ -70,18 +70,35 @@ func (o owner) give(path string) error {
 	return os.Lchown(path, o.uid, o.gid)
 }
 
-// reach checks that the owner gets into the folder, which for another user than
+// elsewhere is where a server's folder goes that its owner could not reach.
+const elsewhere = "/var/lib"
+
+// home returns where the server that belongs in dir lives: there, or where dir
+// leads. A root's checkout may lie below a folder that is closed to the owner, as
+// /root is; then a folder below /var/lib is made, and dir leads to it.
+func (o owner) home(dir string, progress func(string)) (string, error) {
+	if target, err := os.Readlink(dir); err == nil {
+		return target, nil
+	}
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	if exists(dir) || o.enters(parent) {
+		return dir, nil
+	}
+	made, err := os.MkdirTemp(elsewhere, "switchboard-dev-")
+	if err != nil {
+		return "", err
+	}
+	progress(fmt.Sprintf("PostgreSQL runs as user %s, who cannot enter %s: its data goes to %s", o.name, parent, made))
+	return made, os.Symlink(made, dir)
+}
+
+// enters checks that the owner gets into the folder, which for another user than
 // ours depends on every folder above it.
-func (o owner) reach(dir string) error {
-	if !o.switches {
-		return nil
-	}
-	cmd := o.command(context.Background(), "/", "test", "-w", dir)
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("PostgreSQL does not run as root, and user %s, who runs it instead, cannot reach %s: "+
-			"choose a folder whose parents everybody may enter (--data-dir), or make %s enterable", o.name, dir, filepath.Dir(dir))
-	}
-	return nil
+func (o owner) enters(dir string) bool {
+	return !o.switches || o.command(context.Background(), "/", "test", "-x", dir).Run() == nil
 }
 
 // command prepares a program that runs as the owner. dir is a folder that the

@@ -81,6 +81,9 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if dir, err = who.home(dir, cfg.Progress); err != nil {
+		return nil, err
+	}
 	l := layout{dir: dir}
 	if err := l.prepare(who); err != nil {
 		return nil, err
