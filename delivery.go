@@ -40,6 +40,7 @@ const (
 	ReasonSubscriptionDeleted  = "subscription_deleted"
 	ReasonSubscriptionPaused   = "subscription_paused"
 	ReasonSubscriptionDisabled = "subscription_disabled"
+	ReasonErased               = "erased"     // its row is gone
 	ReasonOperator             = "operator"   // cancelled by an operator
 	ReasonTerminated           = "terminated" // its workflow was terminated in Temporal
 )

@@ -111,6 +111,10 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 
 	kept := keptOutcome(ctx, in)
 	work, err := a.load(ctx, in)
+	if switchboard.CodeOf(err) == switchboard.NotFound {
+		// Erased, or lost with a database that was restored: there is nothing to send.
+		return AttemptResult{State: switchboard.Cancelled, Reason: switchboard.ReasonErased}, nil
+	}
 	if err != nil {
 		return AttemptResult{Kept: kept}, err
 	}

@@ -15,7 +15,7 @@ func (a *Deliveries) Cancelled(ctx context.Context, in DeliverInput) error {
 	_, err := a.Store.Settle(ctx, in.DeliveryID, in.Run, switchboard.Cancelled, switchboard.ReasonOperator, switchboard.Action{
 		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel, Reason: "the workflow was cancelled in Temporal",
 	})
-	if err != nil {
+	if err != nil && switchboard.CodeOf(err) != switchboard.NotFound {
 		return fault(err)
 	}
 	return nil

@@ -26,7 +26,8 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.attempts, errs[0] = meter.Int64Counter("switchboard_attempts",
 		metric.WithDescription("Attempts by result: delivered, or the failure."))
 	m.latency, errs[1] = meter.Float64Histogram("switchboard_attempt_duration", metric.WithUnit("s"),
-		metric.WithDescription("Time from the start of an attempt to the end of the receiver's answer."))
+		metric.WithDescription("Time from the start of an attempt to the end of the receiver's answer."),
+		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30))
 	m.inFlight, errs[2] = meter.Int64UpDownCounter("switchboard_requests_in_flight",
 		metric.WithDescription("Requests under way in this process."))
 	m.completed, errs[3] = meter.Int64Counter("switchboard_deliveries_completed",

@@ -44,6 +44,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
+// ErrNewerSchema is the error of [Store.CheckSchema] where the binary is the older
+// one, as during an upgrade, which begins with the schema.
+var ErrNewerSchema = errors.New("the binary is older than the schema")
+
 // CheckSchema returns nil if the schema is the one that this binary works on, and
 // otherwise an error that says which it is and what to do. It changes nothing.
 func (s *Store) CheckSchema(ctx context.Context) error {
@@ -76,6 +80,6 @@ func compareVersions(found, needed int64) error {
 	case found < needed:
 		return fmt.Errorf("the database's schema has version %d, and version %d is needed: run `switchboard migrate`", found, needed)
 	}
-	return errors.New(fmt.Sprintf("the database's schema has version %d, and this binary knows versions up to %d only: ", found, needed) +
-		"the binary is older than the schema, run a newer one")
+	return fmt.Errorf("%w: the database's schema has version %d, and this binary knows versions up to %d only: run a newer one",
+		ErrNewerSchema, found, needed)
 }

@@ -57,7 +57,7 @@ func migrate(ctx context.Context, c Config, database func(connections int) *conf
 }
 
 // dropIndexes drops the indexes of the visibility table that nothing here searches
-// by. The stock schema has 75, written twice for every delivery: without them a
+// by. The stock schema has 73, written twice for every delivery: without them a
 // delivery took 9 % less CPU and a third of the write-ahead log. Searches by such
 // attributes work, but read more. A schema upgrade may bring some back.
 func dropIndexes(keywords int, db database, log serverLog) error {

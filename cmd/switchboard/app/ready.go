@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
 
 	"switchboard/api"
+	"switchboard/store"
 )
 
 // readyTimeout bounds each check of /readyz.
@@ -27,7 +29,8 @@ func (a *app) missing(ctx context.Context) []api.Missing {
 	if err := a.store.Ping(ctx); err != nil {
 		found = append(found, api.Missing{Name: "postgres", Message: "does not answer"})
 	} else if err := a.store.CheckSchema(ctx); err != nil {
-		found = append(found, api.Missing{Name: "schema", Message: err.Error()})
+		// An upgrade migrates first, and what still runs serves until it is replaced.
+		found = append(found, api.Missing{Name: "schema", Message: err.Error(), Optional: errors.Is(err, store.ErrNewerSchema)})
 	}
 	if a.parts.Worker && !a.ready.worker.Load() {
 		found = append(found, api.Missing{Name: "worker", Message: "has not started yet: it waits for Temporal"})

@@ -35,11 +35,22 @@ func newTelemetry() (*telemetry, error) {
 	if err != nil {
 		return nil, err
 	}
-	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithView(sdkLatencies()))
 	return &telemetry{
 		meter:   provider.Meter("switchboard"),
 		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 	}, nil
+}
+
+// sdkLatencies gives the Temporal SDK's timers buckets in seconds; without, all
+// that they time falls into the first.
+func sdkLatencies() sdkmetric.View {
+	return sdkmetric.NewView(
+		sdkmetric.Instrument{Name: "temporal_*", Kind: sdkmetric.InstrumentKindHistogram},
+		sdkmetric.Stream{Aggregation: sdkmetric.AggregationExplicitBucketHistogram{
+			Boundaries: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 10, 30, 60},
+		}},
+	)
 }
 
 // observeStats shows what is open: the counts that tell whether the system is

@@ -1,0 +1,147 @@
+// Package deploy has no code: its tests check what is handed to operators against
+// the Temporal server, the schemas and the code that it is for.
+package deploy
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+	"switchboard/cmd/switchboard-dev/postgres/pgtest"
+	"switchboard/cmd/switchboard/app"
+	"switchboard/worker"
+)
+
+var pg = pgtest.New(nil)
+
+func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
+
+// The example names every variable that there is, and the binary takes it but for
+// the one secret that it must not contain.
+func TestEnvironment(t *testing.T) {
+	example := environment(t, "switchboard.env.example")
+	var names []string
+	for name, value := range example {
+		if strings.HasPrefix(name, "SWITCHBOARD_") {
+			names = append(names, name)
+		}
+		t.Setenv(name, value)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(variables(), names); diff != "" {
+		t.Errorf("variables of the binary (-) and of the example (+):\n%s", diff)
+	}
+
+	var config app.Config
+	parser, err := kong.New(&config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = parser.Parse(nil) // kong calls the configuration's Validate
+	if err == nil || !strings.Contains(err.Error(), "SWITCHBOARD_ENCRYPTION_KEY: is required") || strings.Count(err.Error(), "SWITCHBOARD_") != 1 {
+		t.Errorf("validation says %v, and should miss the encryption key alone", err)
+	}
+	t.Setenv("SWITCHBOARD_ENCRYPTION_KEY", "k1:"+strings.Repeat("A", 43)+"=")
+	if _, err := parser.Parse(nil); err != nil {
+		t.Errorf("with an encryption key: %v", err)
+	}
+}
+
+// environment reads a file of NAME=value lines.
+func environment(t *testing.T, file string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for line := range strings.Lines(read(t, file)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if _, twice := found[name]; !ok || twice || strings.ContainsAny(value, `"' `) {
+			t.Errorf("%s: %q is not one NAME=value that systemd and Docker read alike", file, line)
+		}
+		found[name] = value
+	}
+	return found
+}
+
+// variables lists the environment variables of the configuration, sorted.
+func variables() []string {
+	var names []string
+	config := reflect.TypeFor[app.Config]()
+	for i := range config.NumField() {
+		if name, ok := config.Field(i).Tag.Lookup("env"); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// A worker that is killed before its attempts have ended makes them twice.
+func TestStopTimeouts(t *testing.T) {
+	t.Parallel()
+	// The worker adds 5 s to the longest attempt, and the process stops the rest within 10 s.
+	longest := time.Duration(switchboard.MaxTimeout) + 15*time.Second
+	line := regexp.MustCompile(`(?m)^TimeoutStopSec=(\d+)$`)
+	for file, atLeast := range map[string]time.Duration{
+		"systemd/switchboard-worker.service": longest,
+		"systemd/switchboard-api.service":    15 * time.Second,
+	} {
+		found := line.FindStringSubmatch(read(t, file))
+		if found == nil {
+			t.Errorf("%s: no TimeoutStopSec", file)
+			continue
+		}
+		seconds, err := strconv.Atoi(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := time.Duration(seconds) * time.Second; got < atLeast {
+			t.Errorf("%s: TimeoutStopSec is %s, and stopping may take %s", file, got, atLeast)
+		}
+	}
+}
+
+// What operators are told to register and to alert on is there.
+func TestNamesInREADME(t *testing.T) {
+	t.Parallel()
+	readme := read(t, "README.md")
+	for _, attribute := range worker.SearchAttributes() {
+		if strings.Count(readme, attribute) < 3 { // in the text and in both commands
+			t.Errorf("README.md does not tell how to register %s everywhere", attribute)
+		}
+	}
+	var code strings.Builder
+	for _, file := range []string{"../activities/metrics.go", "../api/metrics.go", "../cmd/switchboard/app/telemetry.go"} {
+		code.WriteString(read(t, file))
+	}
+	named := regexp.MustCompile(`\bswitchboard_(?:attempt|deliver|http|relay|request)[a-z_]*`).FindAllString(readme, -1)
+	if len(named) < 8 {
+		t.Fatalf("README.md names %d metrics only", len(named))
+	}
+	suffix := regexp.MustCompile(`(_total|_seconds(_bucket|_count)?)$`) // which the exporter adds
+	for _, name := range named {
+		if !strings.Contains(code.String(), `"`+suffix.ReplaceAllString(name, "")+`"`) {
+			t.Errorf("README.md alerts on %s, which nothing measures", name)
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
