@@ -1,0 +1,237 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"switchboard"
+	"switchboard/activities"
+	"switchboard/webhook"
+)
+
+// desk is one delivery with a store, a sender and the activities on top.
+type desk struct {
+	*activities.Deliveries
+	t         *testing.T
+	work      switchboard.Work
+	workErr   error
+	recordErr error
+	recorded  []switchboard.Attempt
+	outcome   switchboard.Outcome
+	sendErr   error
+	sending   func(ctx context.Context) // runs while the request is under way
+	sent      int
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{t: t, outcome: switchboard.Outcome{StatusCode: 200}, sending: func(context.Context) {}}
+	d.work.Delivery = switchboard.Delivery{ID: "dlv_1", State: switchboard.Pending, Run: 1, NextAttemptAt: time.Now().Add(-time.Second)}
+	d.work.Subscription = switchboard.Subscription{ID: "sub_1", MaxInFlight: 1, Timeout: switchboard.DefaultTimeout}
+	d.work.Subscription.SetDefaults()
+	d.Deliveries = &activities.Deliveries{
+		Store: d, Sender: d, Flights: activities.NewFlights(10), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	}
+	return d
+}
+
+func (d *desk) Work(context.Context, string) (switchboard.Work, error) { return d.work, d.workErr }
+
+func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchboard.Decision, _ string, _ int) (switchboard.Delivery, error) {
+	if d.recordErr != nil {
+		return switchboard.Delivery{}, d.recordErr
+	}
+	d.recorded = append(d.recorded, a)
+	delivery := d.work.Delivery
+	delivery.State, delivery.Reason, delivery.AttemptsMade = decision.State, decision.Reason, a.Number
+	delivery.NextAttemptAt = a.At.Add(decision.Wait)
+	return delivery, nil
+}
+
+func (d *desk) Reopen(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {
+	delivery := d.work.Delivery
+	delivery.State, delivery.NextAttemptAt = switchboard.Pending, time.Now()
+	return delivery, nil
+}
+
+func (d *desk) Settle(context.Context, string, int, switchboard.State, string, switchboard.Action) (switchboard.Delivery, error) {
+	return d.work.Delivery, d.workErr
+}
+
+func (d *desk) Attempt(ctx context.Context, _ switchboard.Work, _ time.Time, _ time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+	d.sent++
+	d.sending(ctx)
+	return switchboard.SentRequest{Method: "POST"}, d.outcome, d.sendErr
+}
+
+// attempt runs the activity as the regular one, with what an earlier execution
+// left in its heartbeat.
+func (d *desk) attempt(in activities.AttemptInput, heartbeat ...any) (activities.AttemptResult, error) {
+	d.t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
+	env := suite.NewTestActivityEnvironment()
+	if len(heartbeat) > 0 {
+		env.SetHeartbeatDetails(heartbeat[0])
+	}
+	in.DeliveryID = "dlv_1"
+	env.RegisterActivity(d.Deliveries)
+	value, err := env.ExecuteActivity(d.Deliveries.Attempt, in)
+	var result activities.AttemptResult
+	if err == nil {
+		err = value.Get(&result)
+	}
+	return result, err
+}
+
+// delay returns the date that a failed execution asks Temporal for.
+func delay(t *testing.T, err error) (kind string, wait time.Duration) {
+	t.Helper()
+	failure, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
+		t.Fatalf("ended with %v, want an application error", err)
+	}
+	return failure.Type(), failure.NextRetryDelay()
+}
+
+func TestAttemptBeforeItsDateSendsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.work.Delivery.State, d.work.Delivery.Reason = switchboard.Retrying, "http_503"
+	d.work.Delivery.NextAttemptAt = time.Now().Add(time.Hour)
+	_, err := d.attempt(activities.AttemptInput{})
+	kind, wait := delay(t, err)
+	if kind != "http_503" || wait < 59*time.Minute || wait > time.Hour || d.sent != 0 {
+		t.Errorf("failed as %s for %s after %d requests; want http_503, an hour, none", kind, wait, d.sent)
+	}
+}
+
+func TestAttemptOfAFinalDeliverySendsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.work.Delivery.State = switchboard.Delivered
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.Delivered || d.sent != 0 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
+	}
+}
+
+func TestResetSendsAFinalDeliveryAgain(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.Delivered, 1
+	result, err := d.attempt(activities.AttemptInput{Reset: true})
+	if err != nil || result.AttemptsMade != 2 || d.sent != 1 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
+	}
+}
+
+func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.workErr = switchboard.Errorf(switchboard.NotFound, "gone")
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.Cancelled || result.Reason != switchboard.ReasonErased {
+		t.Errorf("ended %v, %v", result, err)
+	}
+}
+
+func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.sending = func(context.Context) {
+		d.sending = func(context.Context) {}
+		_, err := d.attempt(activities.AttemptInput{}) // while the only place is taken
+		if _, wait := delay(t, err); wait <= 0 || wait > time.Second {
+			t.Errorf("the second waits %s, want about a second", wait)
+		}
+	}
+	if _, err := d.attempt(activities.AttemptInput{}); err != nil {
+		t.Fatal(err)
+	}
+	if d.sent != 1 || len(d.recorded) != 1 {
+		t.Errorf("%d requests, %d recorded; want 1 and 1", d.sent, len(d.recorded))
+	}
+	if _, err := d.attempt(activities.AttemptInput{}); err != nil || d.sent != 2 {
+		t.Errorf("the place was not given back: %v", err)
+	}
+}
+
+func TestAbortReachesTheRequestUnderWay(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.outcome = switchboard.Outcome{Failure: switchboard.FailureAborted}
+	d.sending = func(ctx context.Context) {
+		d.Flights.Abort("dlv_other")
+		if ctx.Err() != nil {
+			t.Error("another delivery's abort ended this one")
+		}
+		d.Flights.Abort("dlv_1")
+		if !errors.Is(context.Cause(ctx), webhook.ErrAborted) {
+			t.Errorf("the request's context ended by %v", context.Cause(ctx))
+		}
+	}
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.Cancelled {
+		t.Errorf("ended %v, %v", result, err)
+	}
+}
+
+func TestInterruptedRequestThatMayHaveArrivedIsAnAttempt(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []bool{true, false} {
+		d := newDesk(t)
+		d.outcome = switchboard.Outcome{Failure: switchboard.FailureUnknown}
+		d.sendErr = &webhook.Interrupted{Sent: sent, Err: context.Canceled}
+		_, err := d.attempt(activities.AttemptInput{})
+		kind, _ := delay(t, err)
+		if want := map[bool]string{true: "unknown", false: "fault"}[sent]; kind != want {
+			t.Errorf("sent %v: failed as %s, want %s", sent, kind, want)
+		}
+		if recorded := len(d.recorded) == 1; recorded != sent {
+			t.Errorf("sent %v: recorded %v", sent, recorded)
+		}
+	}
+}
+
+func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
+	t.Parallel()
+	kept := &activities.Kept{AttemptID: "att_1", Number: 1, At: time.Now(), StatusCode: 200}
+	for name, attempt := range map[string]func(*desk) (activities.AttemptResult, error){
+		"by the workflow":  func(d *desk) (activities.AttemptResult, error) { return d.attempt(activities.AttemptInput{Kept: kept}) },
+		"by the heartbeat": func(d *desk) (activities.AttemptResult, error) { return d.attempt(activities.AttemptInput{}, kept) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			result, err := attempt(d)
+			if err != nil || result.State != switchboard.Delivered || d.sent != 0 || len(d.recorded) != 1 {
+				t.Errorf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
+			}
+		})
+	}
+}
+
+func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	_, err := d.attempt(activities.AttemptInput{})
+	if kind, wait := delay(t, err); kind != "fault" || wait <= 0 {
+		t.Errorf("failed as %s for %s, want a fault with a date", kind, wait)
+	}
+	if d.sent != 1 {
+		t.Errorf("%d requests, want 1", d.sent)
+	}
+}

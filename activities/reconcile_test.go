@@ -1,0 +1,118 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+	"switchboard/activities"
+)
+
+// ledger is a store of overdue deliveries that notes what it was told to do.
+type ledger struct {
+	overdue []switchboard.Delivery
+	found   []switchboard.Delivery
+	did     []string
+}
+
+func (l *ledger) Overdue(context.Context, time.Duration, int) ([]switchboard.Delivery, error) {
+	return l.overdue, nil
+}
+
+func (l *ledger) Find(context.Context, []string) ([]switchboard.Delivery, error) { return l.found, nil }
+
+func (l *ledger) Restart(_ context.Context, id string, _ int) error {
+	l.did = append(l.did, "restart "+id)
+	return nil
+}
+
+func (l *ledger) Settle(_ context.Context, id string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+	l.did = append(l.did, string(state)+" "+id+" "+reason)
+	return switchboard.Delivery{}, nil
+}
+
+// sights is an engine in which each delivery's workflow stands somewhere.
+type sights struct {
+	*ledger
+	at      map[string]activities.Sight
+	stopped []string
+	err     error
+}
+
+func (s *sights) Look(_ context.Context, id string) (activities.Sight, error) { return s.at[id], s.err }
+
+func (s *sights) RetryNow(_ context.Context, id string) error {
+	s.did = append(s.did, "wake "+id)
+	return nil
+}
+
+func (s *sights) Stopped(context.Context, time.Time) ([]string, error) { return s.stopped, nil }
+
+func dated(id string) switchboard.Delivery {
+	return switchboard.Delivery{ID: id, State: switchboard.Retrying, Run: 1}
+}
+
+func TestReconcileMendsByWhatItSees(t *testing.T) {
+	t.Parallel()
+	for sight, want := range map[activities.Sight][]string{
+		activities.Missing:          {"restart dlv_1"},
+		activities.Ended:            {"restart dlv_1"},
+		activities.Waiting:          {"wake dlv_1"},
+		activities.Stopped:          {"cancelled dlv_1 terminated"},
+		activities.Busy:             nil,
+		activities.PausedInTemporal: nil,
+	} {
+		t.Run(string(sight), func(t *testing.T) {
+			t.Parallel()
+			l := &ledger{overdue: []switchboard.Delivery{dated("dlv_1")}}
+			r := activities.Reconciler{
+				Store: l, Engine: &sights{ledger: l, at: map[string]activities.Sight{"dlv_1": sight}}, Log: slog.New(slog.DiscardHandler),
+			}
+			result, err := r.Reconcile(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, l.did); diff != "" || result.Overdue != 1 {
+				t.Errorf("overdue %d; %s", result.Overdue, diff)
+			}
+		})
+	}
+}
+
+func TestReconcileClosesWhatWasStoppedInTemporal(t *testing.T) {
+	t.Parallel()
+	final := dated("dlv_final")
+	final.State = switchboard.Delivered
+	l := &ledger{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final}}
+	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
+		ledger: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final"},
+		at: map[string]activities.Sight{
+			"dlv_stopped": activities.Stopped, "dlv_final": activities.Stopped,
+			"dlv_restarted": activities.Waiting, // a later run of it is open
+		},
+	}}
+	if _, err := r.Reconcile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"cancelled dlv_stopped terminated"}, l.did); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReconcileFailsWhereTemporalIsAway(t *testing.T) {
+	t.Parallel()
+	l := &ledger{overdue: []switchboard.Delivery{dated("dlv_1")}}
+	away := errors.New("away")
+	r := activities.Reconciler{Store: l, Engine: &sights{ledger: l, err: away}, Log: slog.New(slog.DiscardHandler)}
+	if _, err := r.Reconcile(t.Context()); !errors.Is(err, away) {
+		t.Errorf("ended with %v, want the engine's error", err)
+	}
+	if len(l.did) != 0 {
+		t.Errorf("did %v without having seen anything", l.did)
+	}
+}
