@@ -72,6 +72,12 @@ type Work struct {
 	Subscription Subscription
 }
 
+// EventDetail is an event with its deliveries.
+type EventDetail struct {
+	Event      Event // in a list without its data
+	Deliveries []Delivery
+}
+
 // DeliveryDetail is a delivery with all that happened to it.
 type DeliveryDetail struct {
 	Delivery Delivery

@@ -17,7 +17,7 @@ type EventStore interface {
 	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event) (switchboard.Acceptance, error)
 	// Event returns an event with its deliveries.
 	Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
-	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Event], error)
+	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
 }
 
 // Engine is the one way into Temporal.
@@ -78,11 +78,20 @@ type event struct {
 	OccurredAt time.Time       `json:"occurred_at"`
 	CreatedAt  time.Time       `json:"created_at" doc:"When it was accepted"`
 	Data       json.RawMessage `json:"data,omitempty" doc:"Only in the answer for one event; white space between its tokens may be missing here" example:"{\"ticket\":{\"id\":4711}}"`
-	Deliveries []delivery      `json:"deliveries,omitzero" nullable:"false" doc:"Only in the answer for one event"`
+	Deliveries []delivery      `json:"deliveries" nullable:"false" doc:"One for each subscription that wanted it, without attempts and actions"`
 }
 
-func eventOf(e *switchboard.Event) event {
-	return event{ID: e.ID, Tenant: e.Tenant, Type: e.Type, Key: e.Key, OccurredAt: e.OccurredAt.UTC(), CreatedAt: e.CreatedAt.UTC()}
+// eventOf shows an event without its data.
+func (s *server) eventOf(detail *switchboard.EventDetail) event {
+	e := detail.Event
+	out := event{
+		ID: e.ID, Tenant: e.Tenant, Type: e.Type, Key: e.Key, OccurredAt: e.OccurredAt.UTC(), CreatedAt: e.CreatedAt.UTC(),
+		Deliveries: make([]delivery, 0, len(detail.Deliveries)),
+	}
+	for i := range detail.Deliveries {
+		out.Deliveries = append(out.Deliveries, s.deliveryOf(&detail.Deliveries[i]))
+	}
+	return out
 }
 
 type postEventInput struct{ payload[eventInput] }
@@ -153,11 +162,8 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 	if err != nil {
 		return nil, err
 	}
-	out := eventOf(&e)
-	out.Data, out.Deliveries = e.Data, make([]delivery, 0, len(deliveries))
-	for i := range deliveries {
-		out.Deliveries = append(out.Deliveries, s.deliveryOf(&deliveries[i]))
-	}
+	out := s.eventOf(&switchboard.EventDetail{Event: e, Deliveries: deliveries})
+	out.Data = e.Data
 	return &reply[event]{out}, nil
 }
 
@@ -181,5 +187,5 @@ func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(found, eventOf), nil
+	return pageOf(found, s.eventOf), nil
 }

@@ -94,14 +94,18 @@ func (f *fakeEvents) Event(_ context.Context, caller switchboard.Caller, tenant,
 	return switchboard.Event{}, nil, notFound()
 }
 
-func (f *fakeEvents) Events(_ context.Context, _ switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Event], error) {
+func (f *fakeEvents) Events(_ context.Context, _ switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.filter, f.page = filter, page
 	if page.Cursor == "tampered" {
-		return switchboard.Page[switchboard.Event]{}, switchboard.InvalidField("cursor", "is not one of ours")
+		return switchboard.Page[switchboard.EventDetail]{}, switchboard.InvalidField("cursor", "is not one of ours")
 	}
-	return switchboard.Page[switchboard.Event]{Items: f.events, NextCursor: "next"}, nil
+	found := switchboard.Page[switchboard.EventDetail]{NextCursor: "next"}
+	for i, e := range f.events {
+		found.Items = append(found.Items, switchboard.EventDetail{Event: e, Deliveries: deliveriesOf(i, e)})
+	}
+	return found, nil
 }
 
 // fakeSubscriptions has sub_acme of acme and sub_globex of globex.

@@ -48,7 +48,7 @@ func (s *server) register(h huma.API) {
 			"look at the status of each result. If the answer is an error, none was stored.",
 	}, s.postBatch)
 	handle(s, h, operation{method: get, path: "/v1/events", id: "list-events", tag: tagEvents, roles: eventReaders,
-		summary: "List events", description: "Without their data and deliveries; ask for one event to see them."}, s.listEvents)
+		summary: "List events", description: "With their deliveries, and without their data; ask for one event to see it."}, s.listEvents)
 	handle(s, h, operation{method: get, path: "/v1/events/{id}", id: "get-event", tag: tagEvents, roles: eventReaders,
 		summary: "Get an event", description: "With its data and its deliveries."}, s.getEvent)
 

@@ -29,7 +29,7 @@ func TestCreateSubscription(t *testing.T) {
 			"headers": map[string]any{"Authorization": "[redacted]", "X-Env": "prod"},
 		},
 		"signature": map[string]any{"scheme": "standard"},
-		"retry":     map[string]any{"initial_interval": "5s", "backoff_coefficient": 3.0, "maximum_interval": "10h0m0s", "maximum_attempts": 12.0},
+		"retry":     map[string]any{"initial_interval": "5s", "backoff_coefficient": 3.0, "maximum_interval": "10h", "maximum_attempts": 12.0},
 		"timeout":   "10s", "max_in_flight": 16.0, "state": "active", "state_reason": "", "version": 1.0,
 		"created_at": "2026-01-31T11:00:00Z", "updated_at": "2026-01-31T11:00:00Z",
 	}

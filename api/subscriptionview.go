@@ -43,7 +43,7 @@ type signature struct {
 type retry struct {
 	InitialInterval    switchboard.Duration `json:"initial_interval" example:"5s"`
 	BackoffCoefficient float64              `json:"backoff_coefficient" example:"3"`
-	MaximumInterval    switchboard.Duration `json:"maximum_interval" example:"10h0m0s"`
+	MaximumInterval    switchboard.Duration `json:"maximum_interval" example:"10h"`
 	MaximumAttempts    int                  `json:"maximum_attempts" example:"12"`
 }
 

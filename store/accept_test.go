@@ -47,6 +47,10 @@ func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
 	must(t, err)
 	equal(t, "stored event", stored, a.Event)
 	equal(t, "its deliveries", deliveries, a.Deliveries)
+	listed, err := b.Events(t.Context(), root(), switchboard.EventFilter{}, switchboard.PageRequest{})
+	must(t, err)
+	a.Event.Data = nil
+	equal(t, "in a list", listed.Items, []switchboard.EventDetail{{Event: a.Event, Deliveries: a.Deliveries}})
 }
 
 func TestAcceptKeepsBytes(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/lib/pq"
+
 	"switchboard"
 )
 
@@ -36,9 +38,10 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 	return found[0], deliveries, err
 }
 
-// Events lists the events that the filter keeps, newest first.
-func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchboard.EventFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Event], error) {
-	var none switchboard.Page[switchboard.Event]
+// Events lists the events that the filter keeps, newest first, with their
+// deliveries and without their data.
+func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchboard.EventFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error) {
+	var none switchboard.Page[switchboard.EventDetail]
 	l := listing{s.keys, "events", caller, f}
 	limit, err := pageLimit(p)
 	if err != nil {
@@ -62,9 +65,35 @@ func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchb
 	}
 	c.args = append(c.args, limit+1)
 	items := []switchboard.Event{}
-	query := "SELECT " + eventColumns + " FROM events" + c.where() + " ORDER BY created_at DESC, id DESC, tenant DESC LIMIT " + argument(len(c.args))
+	query := "SELECT id, tenant, type, key, occurred_at, created_at FROM events" + c.where() + " ORDER BY created_at DESC, id DESC, tenant DESC LIMIT " + argument(len(c.args))
 	if err := s.list(ctx, &items, query, c.args...); err != nil {
 		return none, err
 	}
-	return pageOf(l, items, limit, func(e switchboard.Event) position { return position{e.CreatedAt, e.ID, e.Tenant} })
+	page, err := pageOf(l, items, limit, func(e switchboard.Event) position { return position{e.CreatedAt, e.ID, e.Tenant} })
+	if err != nil {
+		return none, err
+	}
+	details, err := s.withDeliveries(ctx, page.Items)
+	return switchboard.Page[switchboard.EventDetail]{Items: details, NextCursor: page.NextCursor}, err
+}
+
+// withDeliveries adds to each event its deliveries.
+func (s *Store) withDeliveries(ctx context.Context, events []switchboard.Event) ([]switchboard.EventDetail, error) {
+	details := make([]switchboard.EventDetail, len(events))
+	places := make(map[eventKey]*switchboard.EventDetail, len(events))
+	var ids, tenants []string
+	for i, e := range events {
+		details[i].Event = e
+		places[eventKey{e.Tenant, e.ID}] = &details[i]
+		ids, tenants = append(ids, e.ID), append(tenants, e.Tenant)
+	}
+	var deliveries []switchboard.Delivery
+	query := "SELECT " + fields("deliveries", deliveryFields, "") + ` FROM deliveries
+WHERE (event_id, tenant) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY id`
+	err := s.list(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants))
+	for _, d := range deliveries {
+		detail := places[eventKey{d.Tenant, d.EventID}]
+		detail.Deliveries = append(detail.Deliveries, d)
+	}
+	return details, err
 }

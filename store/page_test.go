@@ -67,7 +67,7 @@ func TestEventsList(t *testing.T) {
 	} {
 		equal(t, name, walk(t, func(p switchboard.PageRequest) ([]string, string, error) {
 			page, err := b.Events(t.Context(), c.caller, c.filter, p)
-			return pageIDs(page, err, func(e switchboard.Event) string { return e.ID })
+			return pageIDs(page, err, func(e switchboard.EventDetail) string { return e.Event.ID })
 		}), c.want)
 	}
 }
@@ -189,7 +189,7 @@ func TestPageRequestsRefused(t *testing.T) {
 	must(t, err)
 	cursor := first.NextCursor
 	events := func(s interface {
-		Events(context.Context, switchboard.Caller, switchboard.EventFilter, switchboard.PageRequest) (switchboard.Page[switchboard.Event], error)
+		Events(context.Context, switchboard.Caller, switchboard.EventFilter, switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
 	}, caller switchboard.Caller, f switchboard.EventFilter, cursor string) error {
 		return second(s.Events(t.Context(), caller, f, switchboard.PageRequest{Cursor: cursor}))
 	}
