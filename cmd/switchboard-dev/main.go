@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"switchboard/cmd/switchboard-dev/bench"
 	"switchboard/cmd/switchboard-dev/stack"
 )
 
@@ -26,14 +27,17 @@ const (
 
 // commands is the command line.
 type commands struct {
-	Run runCommand `cmd:"" default:"withargs" help:"Run the development stack."`
+	Run   runCommand    `cmd:"" default:"withargs" help:"Run the development stack."`
+	Bench bench.Command `cmd:"" help:"Measure Switchboard beside bare Temporal."`
+
+	// What the benchmark starts as processes of their own.
+	BenchTemporal bench.TemporalCommand `cmd:"" hidden:""`
+	BenchFloor    bench.FloorCommand    `cmd:"" hidden:""`
 }
 
 type runCommand struct{ stack.Config }
 
 func main() {
-	debug.SetGCPercent(gcPercent)
-	debug.SetMemoryLimit(memoryLimit)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c commands
@@ -49,6 +53,8 @@ func main() {
 }
 
 func (c runCommand) Run(ctx context.Context) error {
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(memoryLimit)
 	c.Out = os.Stdout
 	return stack.Run(ctx, c.Config)
 }

@@ -1,0 +1,147 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// Command is the command line of the benchmark.
+type Command struct {
+	Switchboard string `default:"bin/switchboard" help:"The production binary that is measured."`
+	Rounds      int    `default:"3" help:"Rounds of floor and Switchboard each, after one to warm up."`
+	Deliveries  int    `default:"4000" help:"Deliveries in a round."`
+	Concurrency int    `default:"32" help:"Events posted, and bare workflows started, at a time."`
+	Rate        int    `default:"50" help:"Events a second while latency is measured."`
+	RateSeconds int    `default:"20" help:"For how long latency is measured."`
+	Backoff     int    `default:"10000" help:"Deliveries in backoff while memory is measured."`
+	Only        string `enum:",floor,ours,latency,memory" default:"" help:"Measure one thing: floor, ours, latency or memory."`
+	DataDir     string `help:"Folder for the databases and logs; kept. A temporary one if left out."`
+	JSON        string `name:"json" help:"File to write everything to that was measured."`
+
+	Out io.Writer `kong:"-"` // where the table goes; nil: standard output
+}
+
+// Run measures, prints the table and writes the file. Everything that it starts
+// has ended when it returns. Targets that were missed are no error: this is no test.
+func (c *Command) Run(ctx context.Context) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	dir, remove, err := c.dataDir()
+	if err != nil {
+		return err
+	}
+	b := &bench{Command: *c, dir: dir, out: cmp.Or[io.Writer](c.Out, os.Stdout)}
+	if err := b.measure(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = errors.Join(err, remove()) // whoever interrupts needs no logs
+		}
+		return fmt.Errorf("bench: %w", err)
+	}
+	return remove()
+}
+
+func (c *Command) validate() error {
+	if runtime.GOOS != "linux" {
+		return errors.New("the benchmark reads CPU and memory of processes from /proc, which only Linux has")
+	}
+	for _, f := range []struct {
+		flag  string
+		value int
+	}{
+		{"--rounds", c.Rounds}, {"--deliveries", c.Deliveries}, {"--concurrency", c.Concurrency},
+		{"--rate", c.Rate}, {"--rate-seconds", c.RateSeconds}, {"--backoff", c.Backoff},
+	} {
+		if f.value < 1 {
+			return fmt.Errorf("%s must be at least 1", f.flag)
+		}
+	}
+	if _, err := os.Stat(c.Switchboard); err != nil && c.Only != onlyFloor {
+		return fmt.Errorf("%w (build it with `make build`, or name it with --switchboard)", err)
+	}
+	return nil
+}
+
+// dataDir makes the run's folder. remove is for the end of a run that went well:
+// after another the logs tell why.
+func (c *Command) dataDir() (dir string, remove func() error, err error) {
+	if c.DataDir == "" {
+		if dir, err = os.MkdirTemp("", "switchboard-bench-"); err != nil {
+			return "", nil, err
+		}
+		// Root's Postgres runs as another user, who must get to its own folder.
+		return dir, func() error { return os.RemoveAll(dir) }, os.Chmod(dir, 0o711)
+	}
+	dir, err = filepath.Abs(c.DataDir)
+	if err != nil {
+		return "", nil, err
+	}
+	return dir, func() error { return nil }, os.MkdirAll(dir, 0o755)
+}
+
+// What --only may say.
+const (
+	onlyFloor   = "floor"
+	onlyOurs    = "ours"
+	onlyLatency = "latency"
+	onlyMemory  = "memory"
+)
+
+// bench is one run of the benchmark.
+type bench struct {
+	Command
+	dir    string
+	out    io.Writer
+	stack  *stack
+	report report
+}
+
+// does reports whether the run measures that.
+func (b *bench) does(what string) bool { return b.Only == "" || b.Only == what }
+
+func (b *bench) measure(ctx context.Context) (err error) {
+	b.progress("starting the stack in %s", b.dir)
+	b.stack, err = startStack(ctx, stackConfig{
+		dir: b.dir, switchboard: b.Switchboard, floor: b.does(onlyFloor), serve: b.Only != onlyFloor, concurrency: b.Concurrency,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.stack.stop()) }()
+
+	b.report = newReport(b.Command)
+	for _, phase := range []struct {
+		wanted  bool
+		measure func(context.Context) error
+	}{
+		{b.does(onlyFloor) || b.does(onlyOurs), b.measureRounds},
+		{b.does(onlyLatency), b.measureLatency},
+		{b.does(onlyMemory), b.measureMemory},
+	} {
+		if !phase.wanted {
+			continue
+		}
+		if err := phase.measure(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.report.print(b.out); err != nil {
+		return err
+	}
+	if b.JSON == "" {
+		return nil
+	}
+	return b.report.write(b.JSON)
+}
+
+// progress tells what happens, on standard error so that the table stands alone.
+func (b *bench) progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s  "+format+"\n", append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
+}

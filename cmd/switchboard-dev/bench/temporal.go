@@ -1,0 +1,45 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+
+	"switchboard/cmd/switchboard-dev/temporalserver"
+	"switchboard/worker"
+)
+
+// TemporalCommand is the hidden command that runs the embedded Temporal server as
+// a process of its own, until its standard input ends.
+type TemporalCommand struct {
+	DatabaseURL string `name:"database-url" required:"" help:"Main database of the server, made if it is missing."`
+}
+
+// temporalReady is what it prints when the server answers.
+type temporalReady struct {
+	Addr string `json:"addr"`
+}
+
+// Run runs the server.
+func (c *TemporalCommand) Run(ctx context.Context) error {
+	server, err := temporalserver.Start(ctx, temporalserver.Config{
+		DatabaseURL: c.DatabaseURL,
+		Keywords:    worker.SearchAttributes(),
+		Log:         slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(temporalReady{Addr: server.Addr()}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends with our parent
+	}()
+	<-ctx.Done()
+	return server.Stop()
+}
