@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// loadPatience is for what a loaded machine does thousands of times.
+const loadPatience = 5 * time.Minute
+
+// Killing serve in the middle of a load loses nothing that was answered 202, and
+// sends twice only what was in flight at that moment.
+func TestKillServeUnderLoad(t *testing.T) {
+	t.Parallel()
+	const events, posters, inFlight = 2000, 32, 32
+	p := newProcess(t)
+	p.start()
+	r := newReceiver(t, 200)
+	p.subscribe(r.URL, fields{"max_in_flight": inFlight, "timeout": "5s"})
+
+	l := newLoad(t, p.system, events)
+	posted := make(chan error, 1)
+	go func() { posted <- l.post(posters) }()
+	select {
+	case <-l.half:
+	case err := <-posted:
+		t.Fatalf("posting ended early: %v", err)
+	}
+	before := len(r.got())
+	p.kill()
+	atKill := len(r.got())
+	p.start()
+	if err := <-posted; err != nil {
+		t.Fatal(err)
+	}
+	awaitFor(t, loadPatience, "all delivered", func() bool { return p.count("pending,retrying,held,blocked") == 0 })
+
+	if n := p.count("delivered"); n != events || len(l.accepted) != events {
+		t.Errorf("%d events answered 202, %d deliveries delivered; want %d each", len(l.accepted), n, events)
+	}
+	if n := p.countOf("/v1/events?"); n != events {
+		t.Errorf("%d events, want %d", n, events)
+	}
+	// A place among the requests in flight is held until the outcome is durable: what
+	// was answered by the receiver and not recorded at the kill held one, and is sent
+	// again. Nothing else is.
+	duplicates := l.checkDelivered(r)
+	if duplicates > inFlight {
+		t.Errorf("%d sent twice, want at most the %d that can be in flight", duplicates, inFlight)
+	}
+	p.awaitNothingOpen()
+	t.Logf("killed after %d to %d requests, with at most %d in flight; %d posts had to be repeated; %d of %d deliveries sent twice",
+		before, atKill, inFlight, l.repeated, duplicates, events)
+}
+
+// load posts events one by one, each until it is answered 202.
+type load struct {
+	s      *system
+	events int
+	half   chan struct{} // closed when half of them are answered
+
+	mu       sync.Mutex
+	next     int
+	repeated int
+	accepted map[string]bool // ids of the deliveries of each 202
+}
+
+func newLoad(t *testing.T, s *system, events int) *load {
+	t.Helper()
+	return &load{s: s, events: events, half: make(chan struct{}), accepted: map[string]bool{}}
+}
+
+// post posts them all, so many at a time.
+func (l *load) post(posters int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), loadPatience)
+	defer cancel()
+	failed := make([]error, posters)
+	var posting sync.WaitGroup
+	for i := range posters {
+		posting.Go(func() {
+			for n, more := l.take(); more && failed[i] == nil; n, more = l.take() {
+				failed[i] = l.postOne(ctx, n)
+			}
+		})
+	}
+	posting.Wait()
+	return errors.Join(failed...)
+}
+
+func (l *load) take() (n int, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next++
+	return l.next, l.next <= l.events
+}
+
+// postOne repeats the post, with the same id, while there is no answer.
+func (l *load) postOne(ctx context.Context, n int) error {
+	body := fields{"tenant": "acme", "type": "ticket.created", "id": fmt.Sprintf("load-%d", n), "data": n}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		a, err := l.s.try(l.s.key, http.MethodPost, "/v1/events", body)
+		if err == nil {
+			return l.note(a)
+		}
+		l.mu.Lock()
+		l.repeated++
+		l.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("event %d is still not answered: %w", n, err)
+		case <-again.C:
+		}
+	}
+}
+
+func (l *load) note(a answer) error {
+	var accepted acceptedView
+	if err := json.Unmarshal(a.body, &accepted); err != nil || a.status != http.StatusAccepted || len(accepted.Deliveries) != 1 {
+		return fmt.Errorf("answered %d %s", a.status, a.body)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accepted[accepted.Deliveries[0].ID] = true
+	if len(l.accepted) == l.events/2 {
+		close(l.half)
+	}
+	return nil
+}
+
+// checkDelivered checks that every accepted delivery arrived and shows attempts
+// that fit its state, and returns how many requests were sent without being
+// recorded as an attempt: those that were sent again.
+func (l *load) checkDelivered(r *receiver) (duplicates int) {
+	t := l.s.t
+	requests := map[string]int{}
+	for _, request := range r.got() {
+		requests[request.header.Get("webhook-id")]++
+	}
+	for id := range requests {
+		if !l.accepted[id] {
+			t.Errorf("%s was sent, and is none of the accepted", id)
+		}
+	}
+	for id := range l.accepted {
+		d := l.s.delivery(id)
+		checkAttempts(t, d)
+		unrecorded := requests[id] - len(d.Attempts)
+		if unrecorded != 0 && unrecorded != 1 {
+			t.Errorf("%s: %d requests, %d attempts", id, requests[id], len(d.Attempts))
+		}
+		duplicates += unrecorded
+	}
+	return duplicates
+}
+
+// checkAttempts checks that the attempts of a delivered delivery are numbered
+// without a gap, and that the last one alone succeeded.
+func checkAttempts(t *testing.T, d deliveryView) {
+	t.Helper()
+	if d.State != "delivered" || d.CompletedAt == nil || d.NextAttemptAt != nil || d.AttemptsMade != len(d.Attempts) || len(d.Attempts) == 0 {
+		t.Errorf("%s is %s, completed %v, next attempt %v, with %d attempts made and %d shown",
+			d.ID, d.State, d.CompletedAt, d.NextAttemptAt, d.AttemptsMade, len(d.Attempts))
+	}
+	for i, a := range d.Attempts {
+		last := i == len(d.Attempts)-1
+		if a.Number != i+1 || (a.Failure == "") != last {
+			t.Errorf("%s: attempt %d of %d has the number %d, status %d and failure %q", d.ID, i+1, len(d.Attempts), a.Number, a.StatusCode, a.Failure)
+		}
+	}
+}

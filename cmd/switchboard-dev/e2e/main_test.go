@@ -1,0 +1,216 @@
+// Package e2e tests Switchboard as a whole: the API and the worker as they run in
+// production, a real Postgres, a real Temporal server, receivers on loopback.
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"switchboard"
+	"switchboard/cmd/switchboard-dev/postgres/pgtest"
+	"switchboard/cmd/switchboard-dev/temporalserver"
+	"switchboard/cmd/switchboard/app"
+	"switchboard/worker"
+)
+
+// patience is how long a condition may take to come true: far longer than it
+// ever does, for a machine that is busy with something else.
+const patience = 60 * time.Second
+
+var shared = &engine{databases: pgtest.New(migrate)}
+
+func TestMain(m *testing.M) {
+	code := shared.databases.Run(m)
+	os.Exit(code)
+}
+
+func migrate(url string) error {
+	return app.Migrate(context.Background(), app.Config{DatabaseURL: url, EncryptionKey: encryptionKey})
+}
+
+var encryptionKey = "test:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+
+// engine is the Temporal server that the tests share, each in a namespace of its
+// own; it is started when the first test asks.
+type engine struct {
+	databases *pgtest.Cluster
+	once      sync.Once
+	server    *temporalserver.Server
+	err       error
+}
+
+func (e *engine) addr(t *testing.T) string {
+	t.Helper()
+	e.once.Do(func() {
+		e.server, e.err = temporalserver.Start(context.Background(), temporalserver.Config{
+			DatabaseURL: e.databases.Server(t).URL("temporal"), Keywords: worker.SearchAttributes(), FreshAttributes: true,
+		})
+	})
+	if e.err != nil {
+		t.Fatalf("temporal: %v", e.err)
+	}
+	return e.server.Addr()
+}
+
+// system is one Switchboard, API and worker, with its own database and namespace.
+type system struct {
+	t           *testing.T
+	config      app.Config
+	namespace   string
+	temporal    client.Client
+	key         switchboard.Secret
+	client      *http.Client // keeps connections of its own
+	log         *logBuffer
+	stopRunning func()
+}
+
+// newSystem starts a Switchboard on the shared Postgres and Temporal.
+func newSystem(t *testing.T) *system {
+	t.Helper()
+	return startSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))
+}
+
+// namespaceOf makes the name of a namespace, another one at every run of the test.
+func namespaceOf(t *testing.T) string {
+	return switchboard.NewID(strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))+"-", time.Now())
+}
+
+func startSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
+	t.Helper()
+	s := prepareSystem(t, databaseURL, temporalAddr, namespace)
+	s.start()
+	t.Cleanup(func() { s.stop() })
+	return s
+}
+
+// prepareSystem makes a Switchboard that does not run yet.
+func prepareSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
+	t.Helper()
+	s := &system{t: t, namespace: namespace, key: switchboard.NewKeyText(), log: &logBuffer{}}
+	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	t.Cleanup(s.client.CloseIdleConnections)
+	s.registerNamespace(temporalAddr)
+	s.config = app.Config{
+		DatabaseURL: databaseURL, EncryptionKey: encryptionKey, Listen: freeAddr(t),
+		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		MaxData:    switchboard.DefaultMaxData, Slots: 100, MaxConns: 10, TemporalUI: "http://127.0.0.1:8233",
+		Temporal: func() (client.Options, error) {
+			return client.Options{HostPort: temporalAddr, Namespace: namespace}, nil
+		},
+	}
+	if err := app.EnsureKey(t.Context(), s.config, "test", s.key); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *system) registerNamespace(addr string) {
+	s.t.Helper()
+	c, err := client.Dial(client.Options{HostPort: addr, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(c.Close)
+	s.temporal = c
+	_, err = c.WorkflowService().RegisterNamespace(s.t.Context(), &workflowservice.RegisterNamespaceRequest{
+		Namespace: s.namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// start runs API and worker in this process, and returns when they are ready.
+func (s *system) start() {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- app.Run(ctx, s.config, app.Parts{API: true, Worker: true}, slog.New(slog.NewJSONHandler(s.log, nil)))
+	}()
+	s.stopRunning = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.t.Errorf("switchboard ended with %v", err)
+		}
+	})
+	s.awaitReady()
+}
+
+// stop stops API and worker as a signal would.
+func (s *system) stop() { s.stopRunning() }
+
+func (s *system) awaitReady() {
+	s.t.Helper()
+	await(s.t, "ready", func() bool {
+		response, err := http.Get(s.url("/readyz"))
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+func (s *system) url(path string) string { return "http://" + s.config.Listen + path }
+
+// await returns when the condition is true, and fails the test if it does not
+// become so.
+func await(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	awaitFor(t, patience, what, condition)
+}
+
+func awaitFor(t *testing.T, patience time.Duration, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for !condition() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("not %s within %s", what, patience)
+		case <-poll.C:
+		}
+	}
+}
+
+// logBuffer keeps a process's log lines.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// lines returns the lines that hold the text.
+func (b *logBuffer) lines(holding string) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var found []string
+	for scan := bufio.NewScanner(strings.NewReader(b.text.String())); scan.Scan(); {
+		if strings.Contains(scan.Text(), holding) {
+			found = append(found, scan.Text())
+		}
+	}
+	return found
+}

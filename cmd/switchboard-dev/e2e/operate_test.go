@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"switchboard/worker"
+)
+
+// hourly is a retry policy whose backoff nobody waits for.
+var hourly = fields{"retry": fields{"initial_interval": "1h"}}
+
+func TestRetryDuringBackoffSendsWithinASecond(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 503, 200)
+	s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitState(id, "retrying")
+	s.awaitPending(id)
+	asked := time.Now()
+	s.operate(id, "retry", "receiver repaired")
+	got := r.await(t, 2)
+	t.Logf("request %s after the retry was asked for", got[1].at.Sub(asked))
+	if waited := got[1].at.Sub(asked); waited > time.Second {
+		t.Errorf("the request came %s after the retry was asked for, want within a second", waited)
+	}
+	d := s.awaitState(id, "delivered")
+	if len(d.Actions) != 1 || d.Actions[0].Action != "retry" || d.Actions[0].Reason != "receiver repaired" {
+		t.Errorf("actions %+v", d.Actions)
+	}
+}
+
+// awaitPending waits until the delivery's activity is in backoff.
+func (s *system) awaitPending(id string) {
+	s.t.Helper()
+	await(s.t, "delivery "+id+" pending in Temporal", func() bool {
+		seen, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
+		return err == nil && len(seen.GetPendingActivities()) == 1 &&
+			seen.GetPendingActivities()[0].GetNextAttemptScheduleTime() != nil
+	})
+}
+
+func (s *system) operate(id, action, reason string) {
+	s.t.Helper()
+	a := s.call(http.MethodPost, "/v1/deliveries/"+id+"/"+action, fields{"reason": reason})
+	if a.status >= 300 {
+		s.t.Fatalf("%s: answered %d %s", action, a.status, a.body)
+	}
+}
+
+func TestRetryOfAFinalDeliveryStartsANewRun(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 410, 503, 200)
+	s.subscribe(r.URL, fields{"retry": fields{"initial_interval": "1s", "maximum_attempts": 2}})
+	id := s.post("ticket.created", `{}`)
+	first := s.awaitState(id, "failed")
+	s.operate(id, "retry", "")
+	// The new run has the policy's attempts, not what the first left.
+	done := s.awaitState(id, "delivered")
+	if done.AttemptsMade != 3 || done.RunID == first.RunID {
+		t.Errorf("%d attempts, run %s after run %s; want 3 and a new run", done.AttemptsMade, done.RunID, first.RunID)
+	}
+}
+
+func TestCancelDuringBackoff(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 503)
+	s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitState(id, "retrying")
+	s.awaitPending(id)
+	s.operate(id, "cancel", "customer left")
+	d := s.awaitState(id, "cancelled")
+	if d.NextAttemptAt != nil || d.CompletedAt == nil {
+		t.Errorf("next attempt %v, completed %v; want none and a date", d.NextAttemptAt, d.CompletedAt)
+	}
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+	if n := len(r.got()); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+	retryOnce(t, s, r, id)
+}
+
+// retryOnce shows that a cancelled delivery can be set going again.
+func retryOnce(t *testing.T, s *system, r *receiver, id string) {
+	t.Helper()
+	s.operate(id, "retry", "customer is back")
+	r.await(t, 2)
+	s.awaitState(id, "retrying")
+}
+
+func TestCancelDuringAHangingRequest(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string][]int{"first attempt": nil, "further attempt": {503}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			r, gaveUp := newHangingReceiver(t, before...)
+			s.subscribe(r.URL, fields{"timeout": "30s", "retry": fields{"initial_interval": "100ms"}})
+			id := s.post("ticket.created", `{}`)
+			r.await(t, len(before)+1)
+			s.operate(id, "cancel", "")
+			select {
+			case <-gaveUp:
+			case <-time.After(10 * time.Second):
+				t.Error("the request under way was not aborted")
+			}
+			s.awaitState(id, "cancelled")
+			s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+			await(t, "the aborted attempt shown", func() bool {
+				attempts := s.delivery(id).Attempts
+				return len(attempts) == len(before)+1 && attempts[len(before)].Failure == "aborted"
+			})
+			if n := len(r.got()); n != len(before)+1 {
+				t.Errorf("%d requests, want %d", n, len(before)+1)
+			}
+		})
+	}
+}
+
+func TestCancelInTemporal(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 503)
+	s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitPending(id)
+	if err := s.temporal.CancelWorkflow(t.Context(), id, ""); err != nil {
+		t.Fatal(err)
+	}
+	d := s.awaitState(id, "cancelled")
+	if len(d.Actions) != 1 || d.Actions[0].Actor != "temporal" {
+		t.Errorf("actions %+v, want one by temporal", d.Actions)
+	}
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+}
+
+func TestCancelInTemporalDuringAHangingRequest(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r, gaveUp := newHangingReceiver(t, 503)
+	s.subscribe(r.URL, fields{"timeout": "30s", "retry": fields{"initial_interval": "100ms"}})
+	id := s.post("ticket.created", `{}`)
+	r.await(t, 2)
+	if err := s.temporal.CancelWorkflow(t.Context(), id, ""); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-gaveUp:
+	case <-time.After(10 * time.Second):
+		t.Error("the request under way was not aborted")
+	}
+	s.awaitState(id, "cancelled")
+}
+
+func TestTerminateInTemporal(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 503)
+	s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitPending(id)
+	if err := s.temporal.TerminateWorkflow(t.Context(), id, "", "test"); err != nil {
+		t.Fatal(err)
+	}
+	d := s.awaitState(id, "cancelled") // by the reconciler, whose schedule runs by itself
+	if d.Reason != "terminated" {
+		t.Errorf("reason %q, want terminated", d.Reason)
+	}
+}
+
+func TestResetInTemporalDeliversAgain(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 200)
+	s.subscribe(r.URL, nil)
+	id := s.post("ticket.created", `{}`)
+	first := s.awaitState(id, "delivered")
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	_, err := s.temporal.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace:                 s.namespace,
+		WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: id, RunId: first.RunID},
+		Reason:                    "test",
+		WorkflowTaskFinishEventId: 4, // the end of the first workflow task: done anew
+		RequestId:                 "reset-" + id,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := r.await(t, 2)
+	if got[1].header.Get("webhook-id") != id {
+		t.Errorf("webhook-id %q, want %q", got[1].header.Get("webhook-id"), id)
+	}
+	await(t, "delivered again", func() bool { d := s.delivery(id); return d.State == "delivered" && d.AttemptsMade == 2 })
+}
+
+func TestReconcilerRunsBySchedule(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	await(t, "the schedule has run", func() bool {
+		seen, err := s.temporal.ScheduleClient().GetHandle(t.Context(), worker.ReconcileSchedule).Describe(t.Context())
+		return err == nil && seen.Info.NumActions > 0
+	})
+}

@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"switchboard/cmd/switchboard-dev/temporalserver"
+	"switchboard/worker"
+)
+
+// ownTemporal is a Temporal server of one test, which may stop it and start it
+// again where it was.
+type ownTemporal struct {
+	t      *testing.T
+	config temporalserver.Config
+	server *temporalserver.Server
+}
+
+func newOwnTemporal(t *testing.T) *ownTemporal {
+	t.Helper()
+	o := &ownTemporal{t: t, config: temporalserver.Config{DatabaseURL: shared.databases.Empty(t), Keywords: worker.SearchAttributes()}}
+	o.start()
+	t.Cleanup(o.stop)
+	return o
+}
+
+func (o *ownTemporal) start() {
+	o.t.Helper()
+	server, err := temporalserver.Start(o.t.Context(), o.config)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	_, port, _ := strings.Cut(server.Addr(), ":")
+	if o.config.Port, err = strconv.Atoi(port); err != nil {
+		o.t.Fatal(err)
+	}
+	o.server = server
+}
+
+func (o *ownTemporal) stop() {
+	if o.server == nil {
+		return
+	}
+	if err := o.server.Stop(); err != nil {
+		o.t.Errorf("stop Temporal: %v", err)
+	}
+	o.server = nil
+}
+
+// Without Temporal events are accepted and deliveries cancelled all the same, and
+// what waited goes on when it is back.
+func TestTemporalAwayWhilePosting(t *testing.T) {
+	t.Parallel()
+	const events = 50
+	engine := newOwnTemporal(t)
+	s := startSystem(t, shared.databases.Database(t), engine.server.Addr(), namespaceOf(t))
+	posted, waiting, cancelled := newReceiver(t, 200), newReceiver(t, 503, 200), newReceiver(t, 503)
+	shortly := fields{"initial_interval": "3s", "backoff_coefficient": 1}
+	s.subscribe(posted.URL, fields{"events": []string{"posted"}})
+	s.subscribe(waiting.URL, fields{"events": []string{"waiting"}, "retry": shortly})
+	s.subscribe(cancelled.URL, fields{"events": []string{"cancelled"}, "retry": shortly})
+	toWait, toCancel := s.post("waiting", `{}`), s.post("cancelled", `{}`)
+	for _, id := range []string{toWait, toCancel} {
+		s.awaitState(id, "retrying")
+		s.awaitPending(id)
+	}
+
+	engine.stop()
+	var ids []string
+	for range events {
+		ids = append(ids, s.post("posted", `{}`))
+	}
+	checkReadiness(t, s, http.StatusOK, "degraded", "temporal")
+	s.operate(toCancel, "cancel", "customer left")
+	if d := s.delivery(toCancel); d.State != "cancelled" {
+		t.Errorf("the cancelled delivery is %s", d.State)
+	}
+	due := *s.delivery(toWait).NextAttemptAt
+	await(t, "the date of the waiting one passed", func() bool { return time.Now().After(due) })
+	if n := len(posted.got()) + len(waiting.got()) + len(cancelled.got()); n != 2 {
+		t.Errorf("%d requests before Temporal is back, want 2", n)
+	}
+
+	engine.start()
+	for _, id := range append(ids, toWait) {
+		checkAttempts(t, s.awaitState(id, "delivered"))
+	}
+	s.awaitWorkflow(toCancel, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+	checkRequests(t, posted, ids...)
+	checkRequests(t, waiting, toWait, toWait)
+	checkRequests(t, cancelled, toCancel)
+	s.awaitNothingOpen()
+	checkReadiness(t, s, http.StatusOK, "ok", "")
+}
+
+// workflowTaskTimeout is Temporal's default: after that it takes a first attempt
+// that it does not hear of for lost, and gives it out again.
+const workflowTaskTimeout = 10 * time.Second
+
+// A request that hangs while Temporal is away for longer than it waits for a worker
+// is not sent again beside it.
+func TestTemporalAwayDuringAnAttempt(t *testing.T) {
+	t.Parallel()
+	engine := newOwnTemporal(t)
+	s := startSystem(t, shared.databases.Database(t), engine.server.Addr(), namespaceOf(t))
+	r, answer := newHoldingReceiver(t, 200)
+	s.subscribe(r.URL, fields{"timeout": "30s"})
+	id := s.post("ticket.created", `{}`)
+	began := r.await(t, 1)[0].at
+	engine.stop()
+	await(t, "Temporal away for long enough", func() bool { return time.Since(began) > workflowTaskTimeout })
+	engine.start()
+	await(t, "the first workflow task lost, or its worker heard of", func() bool {
+		return s.happened(id, enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+	})
+	answer()
+	checkAttempts(t, s.awaitState(id, "delivered"))
+	checkRequests(t, r, id)
+	s.awaitNothingOpen()
+}
+
+// happened reports whether the history of the delivery's workflow has such an event.
+func (s *system) happened(id string, kind enumspb.EventType) bool {
+	s.t.Helper()
+	events := s.temporal.GetWorkflowHistory(s.t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return false
+		}
+		if event.GetEventType() == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// checkReadiness checks what /readyz answers, and the one thing that it misses.
+func checkReadiness(t *testing.T, s *system, code int, status, missing string) {
+	t.Helper()
+	a := s.call(http.MethodGet, "/readyz", nil)
+	ready := as[struct {
+		Status  string
+		Missing []struct{ Name string }
+	}](t, a)
+	var names []string
+	for _, m := range ready.Missing {
+		names = append(names, m.Name)
+	}
+	if a.status != code || ready.Status != status || strings.Join(names, " ") != missing {
+		t.Errorf("readyz answered %d %s; want %d, %q, missing %q", a.status, a.body, code, status, missing)
+	}
+}
+
+// checkRequests checks that the receiver got exactly these deliveries, in any order.
+func checkRequests(t *testing.T, r *receiver, want ...string) {
+	t.Helper()
+	var got []string
+	for _, request := range r.got() {
+		got = append(got, request.header.Get("webhook-id"))
+	}
+	slices.Sort(got)
+	want = slices.Sorted(slices.Values(want))
+	if !slices.Equal(got, want) {
+		t.Errorf("received %d requests, want %d:\n got %v\nwant %v", len(got), len(want), got, want)
+	}
+}

@@ -1,0 +1,65 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// process is a Switchboard as in production: the built binary, in a process of
+// its own that can be killed.
+type process struct {
+	*system
+	binary string
+	child  *exec.Cmd
+}
+
+// newProcess builds the production binary and prepares a system that runs it, on
+// the shared Postgres and Temporal.
+func newProcess(t *testing.T) *process {
+	t.Helper()
+	s := prepareSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))
+	p := &process{system: s, binary: filepath.Join(t.TempDir(), "switchboard")}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary, "switchboard/cmd/switchboard")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, output)
+	}
+	t.Cleanup(p.kill)
+	return p
+}
+
+// start runs `switchboard serve`, configured by its environment as in production,
+// and returns when it is ready.
+func (p *process) start() {
+	p.t.Helper()
+	p.child = exec.Command(p.binary, "serve")
+	p.child.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
+		"SWITCHBOARD_DATABASE_URL=" + p.config.DatabaseURL,
+		"SWITCHBOARD_ENCRYPTION_KEY=" + p.config.EncryptionKey,
+		"SWITCHBOARD_LISTEN=" + p.config.Listen,
+		"SWITCHBOARD_ALLOW_CIDRS=127.0.0.0/8",
+		"SWITCHBOARD_SLOTS=100",
+		"SWITCHBOARD_MAX_CONNS=10",
+		"TEMPORAL_ADDRESS=" + shared.addr(p.t),
+		"TEMPORAL_NAMESPACE=" + p.namespace,
+	}
+	p.child.Stderr = p.log
+	if err := p.child.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.awaitReady()
+}
+
+// kill ends the process as kill -9 does, and returns when it is gone. Killing one
+// that does not run does nothing.
+func (p *process) kill() {
+	if p.child == nil || p.child.Process == nil {
+		return
+	}
+	if err := p.child.Process.Kill(); err == nil {
+		_ = p.child.Wait() // "signal: killed"
+	}
+	p.child = nil
+}

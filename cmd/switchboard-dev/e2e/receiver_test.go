@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+)
+
+// received is one request that reached a receiver.
+type received struct {
+	at     time.Time
+	method string
+	path   string
+	header http.Header
+	body   []byte
+}
+
+// receiver answers by script and remembers what it received.
+type receiver struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []received
+}
+
+// newReceiver starts a receiver that answers the nth request with the nth status,
+// and every one after the last with the last.
+func newReceiver(t *testing.T, statuses ...int) *receiver {
+	t.Helper()
+	return newReceiverFunc(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(statuses[min(n, len(statuses))-1])
+		_, _ = io.WriteString(w, "answer")
+	})
+}
+
+// newReceiverFunc starts a receiver that answers with f, which is given the
+// request's number.
+func newReceiverFunc(t *testing.T, f func(n int, w http.ResponseWriter, r *http.Request)) *receiver {
+	t.Helper()
+	r := &receiver{}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
+			return
+		}
+		r.mu.Lock()
+		r.requests = append(r.requests, received{time.Now(), request.Method, request.URL.Path, request.Header, body})
+		n := len(r.requests)
+		r.mu.Unlock()
+		f(n, w, request)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+// newHangingReceiver starts a receiver that answers nothing until the sender
+// gives up; gaveUp gets a value for each.
+func newHangingReceiver(t *testing.T, answerFirst ...int) (r *receiver, gaveUp <-chan struct{}) {
+	t.Helper()
+	ended := make(chan struct{}, 16)
+	release, stop := context.WithCancel(context.Background())
+	r = newReceiverFunc(t, func(n int, w http.ResponseWriter, request *http.Request) {
+		if n <= len(answerFirst) {
+			w.WriteHeader(answerFirst[n-1])
+			return
+		}
+		select {
+		case <-request.Context().Done():
+			ended <- struct{}{}
+		case <-release.Done():
+		}
+	})
+	t.Cleanup(stop) // before the server's Close, which waits for its handlers
+	return r, ended
+}
+
+// newHoldingReceiver starts a receiver that holds back its last answer, and every
+// one after it, until answer is called.
+func newHoldingReceiver(t *testing.T, statuses ...int) (r *receiver, answer func()) {
+	t.Helper()
+	released := make(chan struct{})
+	answer = sync.OnceFunc(func() { close(released) })
+	r = newReceiverFunc(t, func(n int, w http.ResponseWriter, request *http.Request) {
+		if n >= len(statuses) {
+			select {
+			case <-released:
+			case <-request.Context().Done():
+				return
+			}
+		}
+		w.WriteHeader(statuses[min(n, len(statuses))-1])
+	})
+	t.Cleanup(answer) // before the server's Close, which waits for its handlers
+	return r, answer
+}
+
+// got returns what was received so far.
+func (r *receiver) got() []received {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]received(nil), r.requests...)
+}
+
+func (r *receiver) await(t *testing.T, n int) []received {
+	t.Helper()
+	await(t, "so many requests received", func() bool { return len(r.got()) >= n })
+	return r.got()
+}

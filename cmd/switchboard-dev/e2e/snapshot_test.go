@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"database/sql"
+	"testing"
+
+	_ "github.com/lib/pq" // looks into Switchboard's own database
+)
+
+// tables are all that Switchboard stores something in.
+func tables() []string {
+	return []string{"events", "deliveries", "attempts", "actions", "subscriptions", "subscription_secrets", "keys"}
+}
+
+// snapshot is what the tables hold: for each the number of its rows and a digest
+// of their contents.
+type snapshot map[string]struct {
+	Rows   int
+	Digest string
+}
+
+// database opens Switchboard's own database.
+func (s *system) database() *sql.DB {
+	s.t.Helper()
+	db, err := sql.Open("postgres", s.config.DatabaseURL)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func snapshotOf(t *testing.T, db *sql.DB) snapshot {
+	t.Helper()
+	found := snapshot{}
+	for _, table := range tables() {
+		entry := found[table]
+		query := "SELECT count(*), coalesce(md5(string_agg(r::text, E'\\n' ORDER BY r.id)), '') FROM " + table + " r"
+		if err := db.QueryRowContext(t.Context(), query).Scan(&entry.Rows, &entry.Digest); err != nil {
+			t.Fatal(err)
+		}
+		found[table] = entry
+	}
+	return found
+}
+
+func TestSnapshotKnowsEveryTable(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	var n int
+	err := s.database().QueryRowContext(t.Context(), `
+SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'switchboard_migrations'`).Scan(&n)
+	if err != nil || n != len(tables()) {
+		t.Errorf("the schema has %d tables, the snapshot %d; %v", n, len(tables()), err)
+	}
+}
