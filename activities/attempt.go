@@ -106,7 +106,10 @@ func (a *Deliveries) Attempt(ctx context.Context, in AttemptInput) (AttemptResul
 func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	// Taking off before the row is read closes the gap in which a cancellation
 	// could be missed: it either shows in the row or aborts the flight.
-	ctx, land := a.Flights.takeOff(ctx, in.DeliveryID)
+	ctx, land, free := a.Flights.takeOff(ctx, in.DeliveryID)
+	if !free {
+		return AttemptResult{}, errUnderWay
+	}
 	defer land()
 
 	kept := keptOutcome(ctx, in)

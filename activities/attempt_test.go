@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -85,7 +86,7 @@ func (d *desk) attempt(in activities.AttemptInput, heartbeat ...any) (activities
 	if len(heartbeat) > 0 {
 		env.SetHeartbeatDetails(heartbeat[0])
 	}
-	in.DeliveryID = "dlv_1"
+	in.DeliveryID = cmp.Or(in.DeliveryID, "dlv_1")
 	env.RegisterActivity(d.Deliveries)
 	value, err := env.ExecuteActivity(d.Deliveries.Attempt, in)
 	var result activities.AttemptResult
@@ -114,6 +115,22 @@ func TestAttemptBeforeItsDateSendsNothing(t *testing.T) {
 	kind, wait := delay(t, err)
 	if kind != "http_503" || wait < 59*time.Minute || wait > time.Hour || d.sent != 0 {
 		t.Errorf("failed as %s for %s after %d requests; want http_503, an hour, none", kind, wait, d.sent)
+	}
+}
+
+// Temporal repeats an attempt that it has lost sight of.
+func TestAttemptBesideOneUnderWaySendsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.sending = func(context.Context) {
+		_, err := d.attempt(activities.AttemptInput{})
+		if kind, _ := delay(t, err); kind != "fault" {
+			t.Errorf("failed as %s, want a fault", kind)
+		}
+	}
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.Delivered || d.sent != 1 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }
 
@@ -152,7 +169,7 @@ func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 	d := newDesk(t)
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
-		_, err := d.attempt(activities.AttemptInput{}) // while the only place is taken
+		_, err := d.attempt(activities.AttemptInput{DeliveryID: "dlv_2"}) // while the only place is taken
 		if _, wait := delay(t, err); wait <= 0 || wait > time.Second {
 			t.Errorf("the second waits %s, want about a second", wait)
 		}

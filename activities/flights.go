@@ -34,18 +34,24 @@ func (f *Flights) Abort(deliveryID string) {
 	}
 }
 
-// takeOff makes a context that [Flights.Abort] can end, until land is called.
-func (f *Flights) takeOff(ctx context.Context, deliveryID string) (flight context.Context, land func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
+// takeOff makes a context that [Flights.Abort] can end, until land is called. It
+// reports false if an attempt of that delivery is under way here: Temporal repeats
+// one that it has lost sight of, as after an outage of its own, and the request
+// must not go out beside the first.
+func (f *Flights) takeOff(ctx context.Context, deliveryID string) (flight context.Context, land func(), free bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if _, taken := f.byDelivery[deliveryID]; taken {
+		return ctx, func() {}, false
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
 	f.byDelivery[deliveryID] = cancel
 	return ctx, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.byDelivery, deliveryID)
 		cancel(nil)
-	}
+	}, true
 }
 
 // admit takes a place for a request of the subscription, and reports whether

@@ -14,7 +14,7 @@ type Overdue interface {
 	Overdue(ctx context.Context, slack time.Duration, limit int) ([]switchboard.Delivery, error)
 	// Find returns the deliveries with those ids.
 	Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error)
-	// Restart hands an open delivery to the relay, which starts its workflow.
+	// Restart gives an open delivery its next run, which the relay starts.
 	Restart(ctx context.Context, deliveryID string, run int) error
 	// Settle moves an open delivery of that run to a final state.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
@@ -98,7 +98,7 @@ func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) 
 		return err
 	}
 	for _, d := range found {
-		if d.State.Final() {
+		if d.State.Final() || setGoingAgain(d) {
 			continue
 		}
 		// A later run may be open by now: only the latest counts.
@@ -114,6 +114,13 @@ func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) 
 		}
 	}
 	return nil
+}
+
+// setGoingAgain reports whether an operator set the delivery going again and it has
+// made no attempt since. Its workflow may not be started yet: the latest one, which
+// was stopped, is then that of the run before.
+func setGoingAgain(d switchboard.Delivery) bool {
+	return d.Run > 1 && d.AttemptsMade == d.AttemptsBefore
 }
 
 func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {

@@ -88,11 +88,13 @@ func TestReconcileClosesWhatWasStoppedInTemporal(t *testing.T) {
 	t.Parallel()
 	final := dated("dlv_final")
 	final.State = switchboard.Delivered
-	l := &ledger{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final}}
+	again := dated("dlv_again") // retried after its workflow was stopped, and not started yet
+	again.State, again.Run, again.AttemptsMade, again.AttemptsBefore = switchboard.Pending, 2, 1, 1
+	l := &ledger{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final, again}}
 	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
-		ledger: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final"},
+		ledger: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final", "dlv_again"},
 		at: map[string]activities.Sight{
-			"dlv_stopped": activities.Stopped, "dlv_final": activities.Stopped,
+			"dlv_stopped": activities.Stopped, "dlv_final": activities.Stopped, "dlv_again": activities.Stopped,
 			"dlv_restarted": activities.Waiting, // a later run of it is open
 		},
 	}}

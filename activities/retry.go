@@ -14,7 +14,10 @@ const (
 	crowdedWait = time.Second     // until a place among the requests in flight is looked for again
 )
 
-var errNotRecorded = errors.New("the request was sent, and its outcome waits to be recorded: Postgres is away")
+var (
+	errNotRecorded = errors.New("the request was sent, and its outcome waits to be recorded: Postgres is away")
+	errUnderWay    = errors.New("an attempt that Temporal has lost sight of is still under way")
+)
 
 // dated is the failure of a regular activity whose delivery has a date: Temporal
 // calls the activity again then, and meanwhile shows reason, attempts and date.

@@ -63,7 +63,6 @@ func settings() []setting {
 		{"EnableCancelWorkerPollsOnShutdown", dynamicconfig.EnableCancelWorkerPollsOnShutdown.Key(), same},
 		{"WorkflowIdReuseMinimalInterval", dynamicconfig.WorkflowIdReuseMinimalInterval.Key(), same},
 		{"MaxIDLengthLimit", dynamicconfig.MaxIDLengthLimit.Key(), same},
-		{"ForceSearchAttributesCacheRefreshOnRead", dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(), "reads the database at each start of a workflow"},
 		{"TaskQueueScannerEnabled", dynamicconfig.TaskQueueScannerEnabled.Key(), stopsCleanly},
 		{"HistoryScannerEnabled", dynamicconfig.HistoryScannerEnabled.Key(), stopsCleanly},
 		{"BuildIdScavengerEnabled", dynamicconfig.BuildIdScavengerEnabled.Key(), stopsCleanly},

@@ -11,7 +11,7 @@ import (
 const (
 	// flushes is how many batches of a kind are committed at the same time: while
 	// one waits for the disk, the next does its work.
-	flushes = 4
+	flushes = 2
 	// fullWeight is when a batch no longer waits for company, in bytes: 4 MB of
 	// data, or 200 items of next to none.
 	fullWeight = 4 << 20

@@ -33,10 +33,10 @@ func (s *Store) StartSoon(ctx context.Context, ids []string) error {
 	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $2 WHERE id = ANY($1) AND next_attempt_at IS NOT NULL", true, pq.Array(ids), s.now())
 }
 
-// Restart makes the start of a delivery due now, if it is still in that run and
-// has a date, and wakes the relays.
+// Restart gives a delivery that is still in that run and has a date its next run,
+// whose start is due now, and wakes the relays.
 func (s *Store) Restart(ctx context.Context, deliveryID string, run int) error {
-	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $3 WHERE id = $1 AND run = $2 AND next_attempt_at IS NOT NULL", true, deliveryID, run, s.now())
+	return s.setStart(ctx, "UPDATE deliveries SET run = run + 1, start_due_at = $3 WHERE id = $1 AND run = $2 AND next_attempt_at IS NOT NULL", true, deliveryID, run, s.now())
 }
 
 func (s *Store) setStart(ctx context.Context, statement string, wake bool, args ...any) error {

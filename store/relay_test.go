@@ -45,8 +45,9 @@ func TestClaimStarts(t *testing.T) {
 	equal(t, "restart of another run", claim(10), []string{})
 	must(t, b.Restart(t.Context(), first.ID, 1))
 	equal(t, "restart", claim(10), []string{first.ID})
+	first.Run = 2
 	b.record(first, 1, 200)
-	must(t, b.Restart(t.Context(), first.ID, 1))
+	must(t, b.Restart(t.Context(), first.ID, 2))
 	must(t, b.StartSoon(t.Context(), []string{first.ID}))
 	equal(t, "final", claim(10), []string{})
 }

@@ -35,7 +35,10 @@ import (
 
 const (
 	defaultBatchWait = 3 * time.Millisecond
-	defaultMaxConns  = 20
+	// recordPatience is how many times longer records wait for company than events
+	// do: behind an event stands a caller, behind a record only a workflow.
+	recordPatience  = 4
+	defaultMaxConns = 20
 
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
@@ -55,8 +58,9 @@ type Config struct {
 	Keyring *Keyring
 	// MaxConns is the size of the connection pool; 0: 20.
 	MaxConns int
-	// BatchWait is the least time between two shared commits of the same kind,
-	// which is how long a caller may wait for company; 0: 3 ms.
+	// BatchWait is the least time between two shared commits of events, which is how
+	// long a caller may wait for company, and four times that between two of
+	// attempts; 0: 3 ms.
 	BatchWait time.Duration
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
@@ -105,7 +109,7 @@ func Open(cfg Config) (*Store, error) {
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
 	s.accepts = newBatcher(wait, weighPosted, s.acceptAll)
-	s.records = newBatcher(wait, weighRecord, s.recordAll)
+	s.records = newBatcher(recordPatience*wait, weighRecord, s.recordAll)
 	return s, nil
 }
 

@@ -17,7 +17,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
-	"golang.org/x/sync/errgroup"
 
 	"switchboard"
 	"switchboard/activities"
@@ -34,6 +33,8 @@ const (
 	// startPool is how many starts are under way at a time: the engine is
 	// saturated from 8 on, after that only latency grows (temporal-notes §12).
 	startPool = 64
+	// startPatience is for how long a caller waits for a place in the pool.
+	startPatience = 250 * time.Millisecond
 	// An activity that only finds its delivery not due runs for milliseconds.
 	parkTimeout = time.Second
 	parkPause   = 20 * time.Millisecond
@@ -57,47 +58,63 @@ type Engine struct {
 	namespace string
 	outbox    Outbox
 	log       *slog.Logger
-	starts    errgroup.Group
+	slots     chan struct{} // one taken for each start under way
 }
 
 // NewEngine makes the engine of a process. Deliveries start eagerly if the
 // worker of the same process uses the same client.
 func NewEngine(c client.Client, namespace string, outbox Outbox, log *slog.Logger) *Engine {
-	e := &Engine{client: c, namespace: namespace, outbox: outbox, log: log}
-	e.starts.SetLimit(startPool)
-	return e
+	return &Engine{client: c, namespace: namespace, outbox: outbox, log: log, slots: make(chan struct{}, startPool)}
 }
 
-// Start starts the workflows of deliveries that were just stored. It neither
-// fails nor waits for Temporal: the rows are the outbox, and the relay starts
-// what is not started.
+// Start starts the workflows of deliveries that were just stored. It never fails:
+// the rows are the outbox, and the relay starts what is not started. Where starts
+// are asked for faster than Temporal takes them it waits for a moment, so that
+// those who post are slowed down before a backlog grows.
 func (e *Engine) Start(deliveries []switchboard.Delivery) {
-	var rest []string
-	for _, d := range deliveries {
-		taken := e.starts.TryGo(func() error {
-			ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-			defer cancel()
-			if _, err := e.start(ctx, d); err != nil {
-				e.log.WarnContext(ctx, "start left to the relay", "delivery", d.ID, "error", err)
-			}
-			return nil
-		})
-		if !taken {
-			rest = append(rest, d.ID)
+	patience := time.NewTimer(startPatience)
+	defer patience.Stop()
+	for i, d := range deliveries {
+		select {
+		case e.slots <- struct{}{}:
+			go e.startNow(d)
+		case <-patience.C:
+			e.leaveToRelay(deliveries[i:])
+			return
 		}
 	}
-	if len(rest) == 0 {
-		return
+}
+
+// startNow starts one workflow in the slot that was taken for it.
+func (e *Engine) startNow(d switchboard.Delivery) {
+	defer func() { <-e.slots }()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	if _, err := e.start(ctx, d); err != nil {
+		e.log.WarnContext(ctx, "start left to the relay", "delivery", d.ID, "error", err)
+	}
+}
+
+// leaveToRelay wakes the relays for deliveries that they would else find only
+// when the time has passed that is left to this process.
+func (e *Engine) leaveToRelay(deliveries []switchboard.Delivery) {
+	ids := make([]string, len(deliveries))
+	for i, d := range deliveries {
+		ids[i] = d.ID
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if err := e.outbox.StartSoon(ctx, rest); err != nil {
-		e.log.WarnContext(ctx, "starts left to the relay's poll", "deliveries", len(rest), "error", err)
+	if err := e.outbox.StartSoon(ctx, ids); err != nil {
+		e.log.WarnContext(ctx, "starts left to the relay's poll", "deliveries", len(ids), "error", err)
 	}
 }
 
-// Drain waits until no start is under way.
-func (e *Engine) Drain() { _ = e.starts.Wait() }
+// Drain waits until no start is under way. Nothing may be started any more.
+func (e *Engine) Drain() {
+	for range cap(e.slots) {
+		e.slots <- struct{}{}
+	}
+}
 
 // start starts the delivery's workflow. It reports false if an earlier run is
 // still open: that one is woken, so that it ends or takes the delivery on, and
@@ -108,9 +125,18 @@ func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error
 		return err == nil, err
 	}
 	if d.Run == 1 {
-		return true, nil // the only run that there can be: somebody was faster
+		return true, nil // somebody was faster
 	}
 	return false, e.RetryNow(ctx, d.ID)
+}
+
+// reusePolicy lets a first run be started once: one that the API and a relay both
+// start may have completed in between. Later runs follow one that is closed.
+func reusePolicy(run int) enumspb.WorkflowIdReusePolicy {
+	if run == 1 {
+		return enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+	}
+	return enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 }
 
 func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
@@ -118,7 +144,7 @@ func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 		ID:                                       d.ID,
 		TaskQueue:                                TaskQueue,
 		EnableEagerStart:                         true,
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDReusePolicy:                    reusePolicy(d.Run),
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes: temporal.NewSearchAttributes(

@@ -46,6 +46,11 @@ type Config struct {
 	// has from the start, at most ten. They alone keep the index of their column.
 	Keywords []string
 
+	// FreshAttributes lets search attributes be used as soon as they are registered,
+	// in a namespace that a test has just made. It costs a read at every start of a
+	// workflow: a quarter of the CPU of a delivery.
+	FreshAttributes bool
+
 	Log      *slog.Logger // gets the server's warnings and errors; nil: nobody does
 	Progress func(string) // is told what takes long while it happens; nil: nobody is
 }
@@ -76,6 +81,8 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	config.Progress("starting Temporal")
 
 	defer recoverFatal(&err)
+	dynamic := settings()
+	dynamic[dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key()] = config.FreshAttributes
 	hosts := map[primitives.ServiceName]static.Hosts{}
 	for service, port := range ports {
 		hosts[service] = static.SingleLocalHost(hostPort(config.Host, port))
@@ -85,7 +92,7 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 		temporal.ForServices(temporal.DefaultServices),
 		temporal.WithStaticHosts(hosts), // one process: nobody to look for, no ports for that
 		temporal.WithLogger(log),
-		temporal.WithDynamicConfigClient(dynamicconfig.StaticClient(settings())),
+		temporal.WithDynamicConfigClient(dynamicconfig.StaticClient(dynamic)),
 		temporal.WithCustomMetricsHandler(metrics.NoopMetricsHandler),
 	)
 	if err != nil {

@@ -41,9 +41,6 @@ func settings() map[dynamicconfig.Key]any {
 		dynamicconfig.WorkflowIdReuseMinimalInterval.Key():    time.Duration(0),
 		dynamicconfig.MaxIDLengthLimit.Key():                  255,
 
-		// Search attributes can be used as soon as they are registered.
-		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
-
 		// The server does not end these workers of its own at its stop: they would go on
 		// to ask for work, also that of the next server on the same port. They sweep up
 		// what crashes of a large cluster leave behind, and children of closed workflows.

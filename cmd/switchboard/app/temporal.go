@@ -16,7 +16,7 @@ import (
 // stickyWorkflows is how many workflows a worker keeps in memory. A delivery in
 // backoff wakes its workflow only to end it, and replaying its few events costs
 // less than keeping ten thousand of them; those in their first task need a place.
-const stickyWorkflows = 1000
+const stickyWorkflows = 500
 
 // dialTemporal makes the client that the configuration describes. It connects
 // when it is first used, so that a process starts while Temporal is away.
@@ -31,6 +31,8 @@ func (c *Config) dialTemporal(meter metric.Meter, logger *slog.Logger) (client.C
 	}
 	options.Logger = log.NewStructuredLogger(logger)
 	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter, UseMonotonicCounters: true})
+	// Ids and states are too small to be worth compressing, which the SDK does by default.
+	options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	worker.SetStickyWorkflowCacheSize(stickyWorkflows)
 	lazy, err := client.NewLazyClient(options)
 	if err != nil {
