@@ -12,16 +12,13 @@ const (
 	VerbReset  Verb = "reset" // of its workflow, in Temporal itself
 )
 
-// Actors that are not keys.
-const (
-	ActorTemporal   = "temporal"   // someone used Temporal's UI, CLI or API
-	ActorReconciler = "reconciler" // repaired by us
-)
+// ActorTemporal is the actor of what was done in Temporal's own UI, CLI or API.
+const ActorTemporal = "temporal"
 
 // Action is what an operator did to a delivery: who, what, why, when.
 type Action struct {
 	At     time.Time
-	Actor  string // key_…, or one of the actors above
+	Actor  string // key_…, or ActorTemporal
 	Verb   Verb
 	Reason string // in the operator's words; may be empty
 }

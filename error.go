@@ -17,7 +17,6 @@ const (
 	Forbidden       Code = "forbidden"       // the key's role or tenant does not allow it
 	NotFound        Code = "not_found"       // it does not exist, or not for this caller
 	Conflict        Code = "conflict"        // the state or version does not allow it
-	RateLimited     Code = "rate_limited"    // too many requests of this caller
 	Unavailable     Code = "unavailable"     // Postgres or Temporal is away: try again
 	Internal        Code = "internal"        // our own fault; the message is not shown
 )

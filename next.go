@@ -73,7 +73,9 @@ func Next(policy RetryPolicy, delivery string, attempt int, outcome Outcome) Dec
 	case outcome.Failure == "":
 		return Decision{State: Delivered}
 	case outcome.Failure == FailureAborted:
-		return Decision{State: Cancelled, Reason: ReasonOperator}
+		// What is aborted was cancelled, and its row says so. If it does not, an
+		// operator has set the delivery going again since.
+		return Decision{State: Retrying, Reason: outcome.Reason()}
 	case permanent(outcome), attempt >= policy.MaximumAttempts:
 		return Decision{State: Failed, Reason: outcome.Reason()}
 	}

@@ -168,7 +168,7 @@ func reservedHeader(canonical string) bool {
 // often than not: they are masked wherever they are shown.
 func SensitiveHeader(name string) bool {
 	name = strings.ToLower(name)
-	for _, mark := range []string{"auth", "cookie", "token", "secret", "password", "api-key", "apikey", "access-key", "credential", "session"} {
+	for _, mark := range []string{"auth", "cookie", "token", "secret", "pass", "key", "credential", "session"} {
 		if strings.Contains(name, mark) {
 			return true
 		}

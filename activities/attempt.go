@@ -29,9 +29,9 @@ type DeliverInput struct {
 
 // AttemptInput asks for one attempt, if one is due.
 type AttemptInput struct {
-	DeliveryID string `json:"delivery_id"`
-	Reset      bool   `json:"reset,omitempty"` // the run was made by a reset in Temporal: deliver again
-	Kept       *Kept  `json:"kept,omitempty"`  // an outcome that could not be recorded yet
+	DeliverInput
+	Reset bool  `json:"reset,omitempty"` // the workflow was reset in Temporal: deliver again
+	Kept  *Kept `json:"kept,omitempty"`  // an outcome that could not be recorded yet
 }
 
 // AttemptResult is where the delivery stands after the activity.
@@ -42,9 +42,15 @@ type AttemptResult struct {
 	StatusCode    int                     `json:"status_code,omitempty"`
 	NextAttemptAt time.Time               `json:"next_attempt_at,omitzero"`
 	Retry         switchboard.RetryPolicy `json:"retry"`          // of the subscription as it is now
-	Timeout       switchboard.Duration    `json:"timeout"`        // of one attempt
 	Kept          *Kept                   `json:"kept,omitempty"` // sent, but not recorded: Postgres was away
+	RunID         string                  `json:"run_id"`         // of the Temporal run that this was found in
+	// Overtaken says that an operator has set the delivery going again: the workflow
+	// of another run serves it, and this one has nothing more to do.
+	Overtaken bool `json:"overtaken,omitempty"`
 }
+
+// Waits reports whether the delivery has another attempt before it in this run.
+func (r AttemptResult) Waits() bool { return r.State.Dated() && !r.Overtaken }
 
 // Recorder is what an attempt needs of the store.
 type Recorder interface {
@@ -53,7 +59,8 @@ type Recorder interface {
 	// Record stores an attempt and moves its delivery; it returns when both are
 	// durable, and changes nothing if that attempt was recorded before.
 	Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, run int) (switchboard.Delivery, error)
-	// Reopen sets a final delivery going again for the run made by a reset.
+	// Reopen lets the run made by a reset have the delivery, and sets it going again
+	// if it is final then. Once that run has it, nothing changes.
 	Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
 	// Settle moves an open delivery of that run to a final state.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
@@ -95,9 +102,9 @@ func (a *Deliveries) Attempt(ctx context.Context, in AttemptInput) (AttemptResul
 		err = cmp.Or(err, errNotRecorded)
 	}
 	if err != nil {
-		return result, fault(err)
+		return result, a.fault(ctx, in.DeliveryID, err)
 	}
-	if result.State.Dated() {
+	if result.Waits() {
 		return result, dated(result, a.Now())
 	}
 	return result, nil
@@ -112,7 +119,7 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	}
 	defer land()
 
-	kept := keptOutcome(ctx, in)
+	kept := cmp.Or(keptOutcome(ctx, in), a.Flights.kept(in.DeliveryID))
 	work, err := a.load(ctx, in)
 	if switchboard.CodeOf(err) == switchboard.NotFound {
 		// Erased, or lost with a database that was restored: there is nothing to send.
@@ -124,12 +131,15 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if kept.after(work.Delivery) {
 		return a.record(ctx, work, kept.attempt(in.DeliveryID))
 	}
+	result := resultOf(ctx, work, work.Delivery)
+	if result.Overtaken = work.Delivery.Run != in.Run && !in.Reset; result.Overtaken {
+		return result, nil
+	}
 	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
-		return resultOf(work, work.Delivery), nil
+		return result, nil
 	}
 	if !a.Flights.admit(work.Subscription) {
-		result := resultOf(work, work.Delivery)
-		result.NextAttemptAt = a.Now().Add(crowdedWait)
+		result.NextAttemptAt = a.Now().Add(backoff(ctx, crowdedWait))
 		return result, nil
 	}
 	defer a.Flights.release(work.Subscription.ID)
@@ -140,16 +150,15 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	return a.record(ctx, work, made)
 }
 
-// load reads the work, and sets a final delivery going again if this run was
-// made by a reset and has not done so before.
+// load reads the work, and lets a run that was made by a reset have the delivery.
 func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.Work, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	work, err := a.Store.Work(ctx, in.DeliveryID)
-	if err != nil || !in.Reset || !work.Delivery.State.Final() {
+	if err != nil || !in.Reset || work.Delivery.RunID == runID(ctx) {
 		return work, err
 	}
-	work.Delivery, err = a.Store.Reopen(ctx, in.DeliveryID, activity.GetInfo(ctx).WorkflowExecution.RunID, switchboard.Action{
+	work.Delivery, err = a.Store.Reopen(ctx, in.DeliveryID, runID(ctx), switchboard.Action{
 		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbReset, Reason: "the workflow was reset in Temporal",
 	})
 	return work, err
@@ -181,16 +190,18 @@ func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made swi
 	decision := switchboard.Next(work.Subscription.Retry, made.DeliveryID, made.Number-work.Delivery.AttemptsBefore, made.Outcome)
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	d, err := a.Store.Record(recordCtx, made, decision, activity.GetInfo(ctx).WorkflowExecution.RunID, work.Delivery.Run)
+	d, err := a.Store.Record(recordCtx, made, decision, runID(ctx), work.Delivery.Run)
 	if err != nil {
 		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
-		result := resultOf(work, work.Delivery)
+		result := resultOf(ctx, work, work.Delivery)
 		result.Kept = keep(made)
+		a.Flights.keep(made.DeliveryID, result.Kept)
 		return result, nil
 	}
+	a.Flights.forget(made.DeliveryID)
 	a.Metrics.recorded(ctx, made.Outcome, d)
 	a.logAttempt(ctx, made, d)
-	return resultOf(work, d), nil
+	return resultOf(ctx, work, d), nil
 }
 
 func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d switchboard.Delivery) {
@@ -200,9 +211,12 @@ func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d
 		"duration_ms", made.Outcome.Latency.Milliseconds(), "state", d.State, "reason", d.Reason, "next_attempt_at", d.NextAttemptAt)
 }
 
-func resultOf(work switchboard.Work, d switchboard.Delivery) AttemptResult {
+func resultOf(ctx context.Context, work switchboard.Work, d switchboard.Delivery) AttemptResult {
 	return AttemptResult{
 		State: d.State, Reason: d.Reason, AttemptsMade: d.AttemptsMade, StatusCode: d.LastStatusCode, NextAttemptAt: d.NextAttemptAt,
-		Retry: work.Subscription.Retry, Timeout: work.Subscription.Timeout,
+		Retry: work.Subscription.Retry, RunID: runID(ctx),
 	}
 }
+
+// runID is the Temporal run that the activity works for.
+func runID(ctx context.Context) string { return activity.GetInfo(ctx).WorkflowExecution.RunID }

@@ -86,7 +86,7 @@ func (d *desk) attempt(in activities.AttemptInput, heartbeat ...any) (activities
 	if len(heartbeat) > 0 {
 		env.SetHeartbeatDetails(heartbeat[0])
 	}
-	in.DeliveryID = cmp.Or(in.DeliveryID, "dlv_1")
+	in.DeliverInput = cmp.Or(in.DeliverInput, activities.DeliverInput{DeliveryID: "dlv_1", Run: 1})
 	env.RegisterActivity(d.Deliveries)
 	value, err := env.ExecuteActivity(d.Deliveries.Attempt, in)
 	var result activities.AttemptResult
@@ -169,7 +169,7 @@ func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 	d := newDesk(t)
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
-		_, err := d.attempt(activities.AttemptInput{DeliveryID: "dlv_2"}) // while the only place is taken
+		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_2", Run: 1}}) // while the only place is taken
 		if _, wait := delay(t, err); wait <= 0 || wait > time.Second {
 			t.Errorf("the second waits %s, want about a second", wait)
 		}
@@ -250,5 +250,30 @@ func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
 	}
 	if d.sent != 1 {
 		t.Errorf("%d requests, want 1", d.sent)
+	}
+}
+
+func TestRunThatAnOperatorHasOvertakenSendsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.work.Delivery.Run = 2
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || !result.Overtaken || d.sent != 0 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
+	}
+}
+
+// Where Temporal lost what it was told too, as with both in one Postgres.
+func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
+		t.Fatal("ended, want a fault")
+	}
+	d.recordErr = nil
+	result, err := d.attempt(activities.AttemptInput{}) // with neither input nor heartbeat
+	if err != nil || result.State != switchboard.Delivered || d.sent != 1 || len(d.recorded) != 1 {
+		t.Errorf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
 	}
 }

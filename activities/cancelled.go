@@ -6,17 +6,31 @@ import (
 	"switchboard"
 )
 
-// Cancelled closes a delivery whose workflow was cancelled. If an operator did it
-// through the API the row says so already, and nothing changes; otherwise it was
-// done in Temporal itself. An attempt that is under way is aborted.
-func (a *Deliveries) Cancelled(ctx context.Context, in DeliverInput) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+// Cancelled closes a delivery whose workflow was cancelled, and says where it
+// stands then. If an operator cancelled it through the API, or an attempt had
+// ended it by then, the row says so already and stays; otherwise it was done in
+// Temporal itself. An attempt that is under way is aborted, and the outcome of one
+// that waits to be recorded is recorded.
+func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
 	defer cancel()
-	_, err := a.Store.Settle(ctx, in.DeliveryID, in.Run, switchboard.Cancelled, switchboard.ReasonOperator, switchboard.Action{
+	work, err := a.Store.Work(ctx, in.DeliveryID)
+	if switchboard.CodeOf(err) == switchboard.NotFound {
+		return AttemptResult{State: switchboard.Cancelled, Reason: switchboard.ReasonErased}, nil
+	}
+	if err != nil {
+		return AttemptResult{}, a.fault(ctx, in.DeliveryID, err)
+	}
+	if in.Kept.after(work.Delivery) {
+		if result, err := a.record(ctx, work, in.Kept.attempt(in.DeliveryID)); err != nil || result.Kept != nil {
+			return result, a.fault(ctx, in.DeliveryID, errNotRecorded)
+		}
+	}
+	d, err := a.Store.Settle(ctx, in.DeliveryID, in.Run, switchboard.Cancelled, switchboard.ReasonOperator, switchboard.Action{
 		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel, Reason: "the workflow was cancelled in Temporal",
 	})
-	if err != nil && switchboard.CodeOf(err) != switchboard.NotFound {
-		return fault(err)
+	if err != nil {
+		return AttemptResult{}, a.fault(ctx, in.DeliveryID, err)
 	}
-	return nil
+	return resultOf(ctx, work, d), nil
 }

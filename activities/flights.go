@@ -9,7 +9,8 @@ import (
 )
 
 // Flights knows the attempts under way in this process: to abort one that is
-// cancelled, and to keep one subscription from taking every place.
+// cancelled, to keep one subscription from taking every place, and to remember
+// what one saw until it is recorded.
 type Flights struct {
 	limit int
 
@@ -17,12 +18,13 @@ type Flights struct {
 	byDelivery     map[string]context.CancelCauseFunc
 	bySubscription map[string]int
 	total          int
+	unrecorded     map[string]*Kept
 }
 
 // NewFlights makes the register of a worker process that has at most limit
 // requests in flight.
 func NewFlights(limit int) *Flights {
-	return &Flights{limit: limit, byDelivery: map[string]context.CancelCauseFunc{}, bySubscription: map[string]int{}}
+	return &Flights{limit: limit, byDelivery: map[string]context.CancelCauseFunc{}, bySubscription: map[string]int{}, unrecorded: map[string]*Kept{}}
 }
 
 // Abort ends the attempt of that delivery that is under way here, if one is.
@@ -75,4 +77,26 @@ func (f *Flights) release(subscriptionID string) {
 	if f.bySubscription[subscriptionID]--; f.bySubscription[subscriptionID] == 0 {
 		delete(f.bySubscription, subscriptionID)
 	}
+}
+
+// keep remembers an outcome that could not be recorded. Temporal keeps it too, but
+// may be away for the same reason, as where both live in one Postgres.
+func (f *Flights) keep(deliveryID string, k *Kept) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unrecorded[deliveryID] = k
+}
+
+// kept returns the outcome that waits here to be recorded; nil: there is none.
+func (f *Flights) kept(deliveryID string) *Kept {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unrecorded[deliveryID]
+}
+
+// forget drops what was kept of the delivery, once it is recorded.
+func (f *Flights) forget(deliveryID string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.unrecorded, deliveryID)
 }

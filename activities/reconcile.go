@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -22,8 +23,9 @@ type Overdue interface {
 
 // Engine is what the reconciler asks of Temporal.
 type Engine interface {
-	// Look says where the delivery's latest workflow run stands.
-	Look(ctx context.Context, deliveryID string) (Sight, error)
+	// Look says where the delivery's latest workflow stands, and which run of the
+	// delivery it serves.
+	Look(ctx context.Context, deliveryID string) (s Sight, run int, err error)
 	// RetryNow lets the waiting attempt of a delivery run at once.
 	RetryNow(ctx context.Context, deliveryID string) error
 	// Stopped lists deliveries whose workflow was cancelled or terminated since then.
@@ -36,8 +38,8 @@ type Sight string
 // What the reconciler can see.
 const (
 	Missing Sight = "missing" // no run: never started, or forgotten after its retention
-	Waiting Sight = "waiting" // open, and its attempt waits for a date
-	Busy    Sight = "busy"    // open, and something of it is being worked on
+	Waiting Sight = "waiting" // open, and its attempt waits for a date that is far
+	Busy    Sight = "busy"    // open, and something of it is or will soon be worked on
 	// PausedInTemporal is open, and its attempt was paused in Temporal itself.
 	PausedInTemporal Sight = "paused_in_temporal"
 	Stopped          Sight = "stopped" // cancelled or terminated
@@ -72,18 +74,12 @@ const (
 // become cancelled, and each overdue one is restarted, woken or closed.
 func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	var result ReconcileResult
-	if err := r.closeStopped(ctx, &result); err != nil {
-		return result, fault(err)
-	}
-	overdue, err := r.Store.Overdue(ctx, switchboard.StuckAfter, reconcileLimit)
+	// Neither part needs the other, and one delivery that cannot be mended is no
+	// reason to leave the others.
+	err := errors.Join(r.closeStopped(ctx, &result), r.mendOverdue(ctx, &result))
 	if err != nil {
-		return result, fault(err)
-	}
-	result.Overdue = len(overdue)
-	for _, d := range overdue {
-		if err := r.mend(ctx, d, &result); err != nil {
-			return result, fault(err)
-		}
+		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
+		return result, ownFault(ctx, err)
 	}
 	return result, nil
 }
@@ -94,53 +90,46 @@ func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) 
 		return err
 	}
 	found, err := r.Store.Find(ctx, ids)
-	if err != nil {
-		return err
-	}
 	for _, d := range found {
-		if d.State.Final() || setGoingAgain(d) {
+		if d.State.Final() {
 			continue
 		}
-		// A later run may be open by now: only the latest counts.
-		sight, err := r.Engine.Look(ctx, d.ID)
-		if err != nil {
-			return err
+		sight, run, lookErr := r.Engine.Look(ctx, d.ID)
+		if lookErr == nil && sight == Stopped && run == d.Run {
+			lookErr = r.cancel(ctx, d, result)
 		}
-		if sight != Stopped {
-			continue
-		}
-		if err := r.cancel(ctx, d, result); err != nil {
-			return err
-		}
+		err = errors.Join(err, lookErr)
 	}
-	return nil
+	return err
 }
 
-// setGoingAgain reports whether an operator set the delivery going again and it has
-// made no attempt since. Its workflow may not be started yet: the latest one, which
-// was stopped, is then that of the run before.
-func setGoingAgain(d switchboard.Delivery) bool {
-	return d.Run > 1 && d.AttemptsMade == d.AttemptsBefore
+func (r *Reconciler) mendOverdue(ctx context.Context, result *ReconcileResult) error {
+	overdue, err := r.Store.Overdue(ctx, switchboard.StuckAfter, reconcileLimit)
+	result.Overdue = len(overdue)
+	for _, d := range overdue {
+		err = errors.Join(err, r.mend(ctx, d, result))
+	}
+	return err
 }
 
 func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {
-	sight, err := r.Engine.Look(ctx, d.ID)
+	sight, run, err := r.Engine.Look(ctx, d.ID)
 	if err != nil {
 		return err
 	}
 	r.Log.WarnContext(ctx, "delivery overdue", "delivery", d.ID, "tenant", d.Tenant, "state", d.State, "next_attempt_at", d.NextAttemptAt, "workflow", sight)
-	switch sight {
-	case Waiting:
+	switch {
+	case sight == Waiting:
 		result.Woken++
 		return r.Engine.RetryNow(ctx, d.ID)
-	case Stopped:
+	case sight == Stopped && run == d.Run:
 		return r.cancel(ctx, d, result)
-	case Missing, Ended:
+	case sight == Missing, sight == Ended, sight == Stopped: // stopped, but before an operator set it going again
 		result.Restarted++
 		return r.Store.Restart(ctx, d.ID, d.Run)
-	case Busy: // a crowded worker, or one that died: Temporal's timeouts decide
-	case PausedInTemporal: // an operator's wish, who unpauses it there; it stays in the count
 	}
+	// Busy: a crowded worker, or one that died, and Temporal's timeouts decide.
+	// PausedInTemporal: an operator's wish, who unpauses it there; it stays in the count.
 	return nil
 }
 

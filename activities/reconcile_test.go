@@ -41,10 +41,15 @@ type sights struct {
 	*ledger
 	at      map[string]activities.Sight
 	stopped []string
-	err     error
+	err     error // of looking at dlv_1
 }
 
-func (s *sights) Look(_ context.Context, id string) (activities.Sight, error) { return s.at[id], s.err }
+func (s *sights) Look(_ context.Context, id string) (activities.Sight, int, error) {
+	if id == "dlv_1" {
+		return s.at[id], 1, s.err
+	}
+	return s.at[id], 1, nil
+}
 
 func (s *sights) RetryNow(_ context.Context, id string) error {
 	s.did = append(s.did, "wake "+id)
@@ -106,15 +111,32 @@ func TestReconcileClosesWhatWasStoppedInTemporal(t *testing.T) {
 	}
 }
 
-func TestReconcileFailsWhereTemporalIsAway(t *testing.T) {
+func TestReconcileRestartsWhatWasStoppedBeforeItWasSetGoingAgain(t *testing.T) {
 	t.Parallel()
-	l := &ledger{overdue: []switchboard.Delivery{dated("dlv_1")}}
-	away := errors.New("away")
-	r := activities.Reconciler{Store: l, Engine: &sights{ledger: l, err: away}, Log: slog.New(slog.DiscardHandler)}
-	if _, err := r.Reconcile(t.Context()); !errors.Is(err, away) {
-		t.Errorf("ended with %v, want the engine's error", err)
+	again := dated("dlv_2")
+	again.Run = 2
+	l := &ledger{overdue: []switchboard.Delivery{again}}
+	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
+		ledger: l, at: map[string]activities.Sight{"dlv_2": activities.Stopped},
+	}}
+	if _, err := r.Reconcile(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	if len(l.did) != 0 {
-		t.Errorf("did %v without having seen anything", l.did)
+	if diff := cmp.Diff([]string{"restart dlv_2"}, l.did); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReconcileGoesOnBehindOneThatCannotBeMended(t *testing.T) {
+	t.Parallel()
+	l := &ledger{overdue: []switchboard.Delivery{dated("dlv_1"), dated("dlv_2")}}
+	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
+		ledger: l, at: map[string]activities.Sight{"dlv_2": activities.Missing}, err: errors.New("poisoned"),
+	}}
+	if _, err := r.Reconcile(t.Context()); err == nil {
+		t.Error("the pass counts as complete")
+	}
+	if diff := cmp.Diff([]string{"restart dlv_2"}, l.did); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -1,17 +1,24 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
+
+	"switchboard"
 )
 
-// What our own faults and a crowded worker wait for. They use up no attempt.
+// What our own faults and a crowded worker wait for at first, and at most. They use
+// up no attempt.
 const (
 	faultWait   = 2 * time.Second // until Postgres is asked again
 	crowdedWait = time.Second     // until a place among the requests in flight is looked for again
+	longestWait = 30 * time.Second
 )
 
 var (
@@ -35,9 +42,25 @@ func dated(r AttemptResult, now time.Time) error {
 	})
 }
 
-// fault is our own failure, retried at a steady pace whatever the subscription's
-// policy says.
-func fault(err error) error {
-	return temporal.NewApplicationErrorWithOptions("Switchboard's own fault, no attempt used: "+err.Error(), "fault",
-		temporal.ApplicationErrorOptions{NextRetryDelay: faultWait, Cause: err})
+// backoff doubles the wait with every execution of the activity that Temporal
+// counts, and spreads it, so that what waits together does not ask together.
+func backoff(ctx context.Context, first time.Duration) time.Duration {
+	doublings := min(activity.GetInfo(ctx).Attempt-1, 5)
+	wait := min(first<<max(doublings, 0), longestWait)
+	return wait/2 + rand.N(wait/2)
+}
+
+// fault is our own failure. What it was stands in our log: Temporal is told its
+// code only, because an error may name what is nobody's business there.
+func (a *Deliveries) fault(ctx context.Context, deliveryID string, err error) error {
+	a.Log.WarnContext(ctx, "our own fault, no attempt used", "delivery", deliveryID, "error", err)
+	return ownFault(ctx, err)
+}
+
+func ownFault(ctx context.Context, err error) error {
+	message := "Switchboard's own fault, no attempt used: " + string(switchboard.CodeOf(err)) + "; see Switchboard's log"
+	if errors.Is(err, errNotRecorded) || errors.Is(err, errUnderWay) {
+		message = err.Error()
+	}
+	return temporal.NewApplicationErrorWithOptions(message, "fault", temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx, faultWait)})
 }

@@ -256,8 +256,8 @@ func (f *fakeEngine) RetryNow(_ context.Context, id string) error {
 	return f.err
 }
 
-func (f *fakeEngine) Cancel(ctx context.Context, id, reason string) error {
-	f.note("cancel " + id + " " + reason)
+func (f *fakeEngine) Cancel(ctx context.Context, id string) error {
+	f.note("cancel " + id)
 	if f.respectsContext {
 		return ctx.Err()
 	}

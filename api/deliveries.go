@@ -124,7 +124,7 @@ func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	s.tell(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d.ID, in.JSON.Reason) })
+	s.tell(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d.ID) })
 	return &reply[delivery]{s.deliveryOf(&d)}, nil
 }
 
@@ -134,7 +134,7 @@ const engineTimeout = 2 * time.Second
 
 // tell lets the engine know of an action that is stored, also if the caller has
 // gone by now. That it fails is no error to them: the row says what is to be, and
-// relay and reconciler see to it.
+// what Temporal was not told it finds in the row at the delivery's date.
 func (s *server) tell(ctx context.Context, verb, id string, call func(context.Context) error) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
 	defer cancel()

@@ -133,7 +133,7 @@ func TestOperate(t *testing.T) {
 	}{
 		{"dlv_acme/retry", ``, "retrying", "retry dlv_acme"},
 		{"dlv_globex/retry", `{"reason":"receiver fixed"}`, "pending", "start dlv_globex"},
-		{"dlv_acme/cancel", `{"reason":"not wanted"}`, "cancelled", "cancel dlv_acme not wanted"},
+		{"dlv_acme/cancel", `{"reason":"not wanted"}`, "cancelled", "cancel dlv_acme"},
 	}
 	for _, c := range cases {
 		for _, engineErr := range []error{nil, errors.New("temporal is away")} {

@@ -59,7 +59,7 @@ type response struct {
 
 type action struct {
 	At     time.Time        `json:"at"`
-	Actor  string           `json:"actor" doc:"The key that asked, or temporal, or reconciler" example:"key_01k0000000000000000000000"`
+	Actor  string           `json:"actor" doc:"The key that asked; temporal, if it was done there" example:"key_01k0000000000000000000000"`
 	Action switchboard.Verb `json:"action" example:"retry"`
 	Reason string           `json:"reason" example:"receiver fixed"`
 }

@@ -22,13 +22,14 @@ type EventStore interface {
 
 // Engine is the one way into Temporal.
 type Engine interface {
-	// Start starts the workflows of deliveries that are stored. It neither blocks
-	// nor fails: the rows are the outbox, and the relay starts what is not started.
+	// Start starts the workflows of deliveries that are stored. It blocks for a
+	// moment at most where too many start at once, and never fails: the rows are the
+	// outbox, and the relay starts what is not started.
 	Start(deliveries []switchboard.Delivery)
 	// RetryNow ends a delivery's wait for its next attempt.
 	RetryNow(ctx context.Context, deliveryID string) error
 	// Cancel ends a delivery's workflow, and aborts its attempt under way.
-	Cancel(ctx context.Context, deliveryID, reason string) error
+	Cancel(ctx context.Context, deliveryID string) error
 }
 
 // eventInput is an event as it is posted.

@@ -18,7 +18,7 @@ const overview = `Switchboard sends webhooks: you post events, your customers su
 
 **Keys.** Every call under /v1 needs an API key, as ` + "`Authorization: Bearer sbk_…`" + `. A key has a role and may be bound to one tenant: it then neither sees nor touches another's data.
 
-**Errors** are application/problem+json with a code (invalid, too_large, unauthenticated, forbidden, not_found, conflict, rate_limited, unavailable, internal) and, for bad input, the field at fault. With code unavailable nothing was done: try again. Unknown fields and parameters are refused.
+**Errors** are application/problem+json with a code (invalid, too_large, unauthenticated, forbidden, not_found, conflict, unavailable, internal) and, for bad input, the field at fault. With code unavailable nothing is known to be done: try again, with the same id. Unknown fields and parameters are refused.
 
 **Lists** are newest first; ask for the next page with the cursor that a page ends with. **Times** are RFC 3339 in UTC, **durations** are written as 5s or 1h30m.
 

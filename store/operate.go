@@ -85,18 +85,33 @@ func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state sw
 	})
 }
 
-// Reopen sets a final delivery going again for the Temporal run runID, which is
-// not the one that it ended in: its workflow was reset. The workflow is running,
-// so nothing starts it. Otherwise the delivery is returned unchanged.
+// Reopen lets the Temporal run runID have the delivery, because its workflow was
+// reset, and sets it going again if it is final at that moment. The workflow is
+// running, so nothing starts it. It returns the delivery unchanged if that run has
+// it already, so that what ends later stays ended, and never sets one going again
+// whose subscription is deleted.
 func (s *Store) Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error) {
-	return s.change(ctx, deliveryID, action, "", func(r *row, now time.Time) bool {
-		if !r.State.Final() || r.RunID == runID {
-			return false
+	var d switchboard.Delivery
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		deleted, err := lockSubscriptionOf(ctx, tx, deliveryID)
+		if err != nil {
+			return err
 		}
-		r.reopen(now)
+		r, err := lockDelivery(ctx, tx, switchboard.Caller{}, deliveryID)
+		if err != nil {
+			return err
+		}
+		if d = r.Delivery; r.RunID == runID {
+			return nil
+		}
 		r.RunID = runID
-		return true
+		if r.State.Final() && !deleted {
+			r.reopen(s.now())
+		}
+		d = r.Delivery
+		return s.saveWithAction(ctx, tx, r, action)
 	})
+	return d, err
 }
 
 // change applies a change to a delivery, whosever it is. The change says whether

@@ -120,19 +120,21 @@ func TestSettle(t *testing.T) {
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	open := b.delivery("acme")
 	action := switchboard.Action{Actor: switchboard.ActorTemporal, Verb: switchboard.VerbReset, Reason: "reset"}
+	open := b.delivery("acme")
+	want := open
+	want.RunID = "run_x"
 	got, err := b.Reopen(t.Context(), open.ID, "run_x", action)
 	must(t, err)
-	equal(t, "open", got, open)
+	equal(t, "open", got, want)
 
-	done := b.record(open, 1, 200)
+	done := b.record(b.delivery("acme"), 1, 200)
 	got, err = b.Reopen(t.Context(), done.ID, done.RunID, action)
 	must(t, err)
 	equal(t, "the run that it ended in", got, done)
 
 	b.advance(time.Minute)
-	want := done
+	want = done
 	want.State, want.NextAttemptAt, want.CompletedAt, want.AttemptsBefore, want.RunID = switchboard.Pending, b.clock(), time.Time{}, 1, "run_x"
 	for range 2 {
 		got, err = b.Reopen(t.Context(), done.ID, "run_x", action)
@@ -140,4 +142,10 @@ func TestReopen(t *testing.T) {
 		equal(t, "reopened", got, want)
 	}
 	equal(t, "actions, start due", []any{b.actions(done.ID), b.startDue(done.ID)}, []any{[]string{"temporal reset reset"}, time.Time{}})
+
+	orphan := b.record(b.delivery("acme"), 1, 200)
+	must(t, b.DeleteSubscription(t.Context(), root(), orphan.SubscriptionID, ""))
+	got, err = b.Reopen(t.Context(), orphan.ID, "run_x", action)
+	must(t, err)
+	equal(t, "of a deleted subscription", got.State, switchboard.Delivered)
 }

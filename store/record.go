@@ -35,13 +35,13 @@ type recorded struct {
 
 // Record stores an attempt with what was decided after it, moves its delivery
 // there, and returns the delivery as it is when that is durable. It may be
-// repeated: an attempt whose number is recorded already changes nothing. A
+// repeated: an attempt whose id is recorded already changes nothing. A
 // delivery that an operator moved in the meantime stays where it is.
 //
-// Numbers are given by the runs of the delivery's workflow. Two runs may give the
-// same one, if the earlier one's last attempt was under way when an operator set
-// the delivery going again; then the later record takes the next free number,
-// because both requests were made.
+// Two attempts may come with one number: the last of an earlier run that was still
+// under way when an operator set the delivery going again, or one that Temporal
+// repeated elsewhere because it had lost sight of the first. Both requests were
+// made, so the later record takes the next free number.
 func (s *Store) Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, run int) (switchboard.Delivery, error) {
 	r, err := s.records.do(ctx, record{Attempt: attempt{storable(a), run}, Decision: d, RunID: runID, Run: run})
 	if err != nil {
@@ -76,7 +76,7 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 	if err != nil {
 		return nil, err
 	}
-	known, err := recordedRuns(ctx, tx, rows, records)
+	known, err := recordedIDs(ctx, tx, rows, records)
 	if err != nil {
 		return nil, err
 	}
@@ -84,14 +84,14 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 	changed := map[string]*row{}
 	for _, r := range byNumber(records) {
 		d := rows[r.Attempt.DeliveryID]
-		run, taken := known[r.key()]
-		if d == nil || taken && run == r.Run {
+		id, taken := known[r.key()]
+		if d == nil || id == r.Attempt.ID {
 			continue
 		}
 		if taken {
 			r.Attempt.Number = d.AttemptsMade + 1
 		}
-		known[r.key()] = r.Run
+		known[r.key()] = r.Attempt.ID
 		d.record(r)
 		attempts, changed[d.ID] = append(attempts, r.Attempt), d
 	}
@@ -149,10 +149,10 @@ func byNumber(records []record) []record {
 	})
 }
 
-// recordedRuns returns the runs of the attempts that are recorded already, of the
+// recordedIDs returns the ids of the attempts that are recorded already, of the
 // deliveries where there may be one.
-func recordedRuns(ctx context.Context, tx transaction, rows map[string]*row, records []record) (map[attemptKey]int, error) {
-	known := map[attemptKey]int{}
+func recordedIDs(ctx context.Context, tx transaction, rows map[string]*row, records []record) (map[attemptKey]string, error) {
+	known := map[attemptKey]string{}
 	var ids []string
 	for _, r := range records {
 		if d := rows[r.Attempt.DeliveryID]; d != nil && r.Attempt.Number <= d.AttemptsMade {
@@ -163,14 +163,14 @@ func recordedRuns(ctx context.Context, tx transaction, rows map[string]*row, rec
 		return known, nil
 	}
 	var found []struct {
-		DeliveryID  string
-		Number, Run int
+		ID, DeliveryID string
+		Number         int
 	}
-	if err := tx.SelectContext(ctx, &found, "SELECT delivery_id, number, run FROM attempts WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
+	if err := tx.SelectContext(ctx, &found, "SELECT id, delivery_id, number FROM attempts WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
 		return nil, err
 	}
 	for _, f := range found {
-		known[attemptKey{f.DeliveryID, f.Number}] = f.Run
+		known[attemptKey{f.DeliveryID, f.Number}] = f.ID
 	}
 	return known, nil
 }

@@ -22,9 +22,16 @@ RETURNING `+fields("deliveries", deliveryFields, ""), now, now.Add(lease), limit
 	return claimed, err
 }
 
-// Started notes that the workflows of these deliveries run.
-func (s *Store) Started(ctx context.Context, ids []string) error {
-	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = NULL WHERE id = ANY($1) AND start_due_at IS NOT NULL", false, pq.Array(ids))
+// Started notes that the workflows of these runs of deliveries run. A run that an
+// operator has overtaken meanwhile says nothing of the next.
+func (s *Store) Started(ctx context.Context, deliveries []switchboard.Delivery) error {
+	ids, runs := make([]string, len(deliveries)), make([]int64, len(deliveries))
+	for i, d := range deliveries {
+		ids[i], runs[i] = d.ID, int64(d.Run)
+	}
+	return s.setStart(ctx, `
+UPDATE deliveries d SET start_due_at = NULL FROM unnest($1::text[], $2::int[]) AS n(id, run)
+WHERE d.id = n.id AND d.run = n.run AND d.start_due_at IS NOT NULL`, false, pq.Array(ids), pq.Array(runs))
 }
 
 // StartSoon makes the start of those of the deliveries that have a date due now,

@@ -38,6 +38,8 @@ const (
 	// An activity that only finds its delivery not due runs for milliseconds.
 	parkTimeout = time.Second
 	parkPause   = 20 * time.Millisecond
+	// runMemo is the memo that tells which run of the delivery a workflow serves.
+	runMemo = "run"
 	// operatorIdentity is what Temporal's UI shows for a retry through the API.
 	operatorIdentity = "switchboard"
 )
@@ -46,8 +48,8 @@ const (
 type Outbox interface {
 	// ClaimStarts takes deliveries whose start is due; for the lease nobody else gets them.
 	ClaimStarts(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error)
-	// Started marks deliveries as started.
-	Started(ctx context.Context, ids []string) error
+	// Started marks these runs of deliveries as started.
+	Started(ctx context.Context, deliveries []switchboard.Delivery) error
 	// StartSoon makes the start of deliveries due now and wakes the relays.
 	StartSoon(ctx context.Context, ids []string) error
 }
@@ -153,6 +155,7 @@ func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 			eventTypeAttribute.ValueSet(d.EventType),
 			eventAttribute.ValueSet(d.EventID),
 		),
+		Memo:          map[string]any{runMemo: d.Run},
 		StaticSummary: fmt.Sprintf("%s %s · %s", d.Method, d.Host, d.EventType),
 		Priority:      temporal.Priority{FairnessKey: fairnessKey(d.Tenant)},
 	}
@@ -169,6 +172,7 @@ func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
 	_, err := service.PauseActivityExecution(ctx, &workflowservice.PauseActivityExecutionRequest{
 		Namespace: e.namespace, WorkflowId: deliveryID, ActivityId: workflows.AttemptActivityID,
 		Identity: operatorIdentity, Reason: "retry now",
+		RequestId: operatorIdentity, // ours may be repeated, as after a crash before the unpause
 	})
 	if err != nil {
 		return ignoreNotFound(err)
@@ -204,8 +208,9 @@ func pausing(p *workflowpb.PendingActivityInfo) bool {
 }
 
 // Cancel asks the delivery's workflow to cancel. It is no error if none is open.
-func (e *Engine) Cancel(ctx context.Context, deliveryID, reason string) error {
-	return ignoreNotFound(e.client.CancelWorkflowWithOptions(ctx, client.CancelWorkflowOptions{WorkflowID: deliveryID, Reason: reason}))
+// The operator's reason stays in our own rows, where it can be erased.
+func (e *Engine) Cancel(ctx context.Context, deliveryID string) error {
+	return ignoreNotFound(e.client.CancelWorkflowWithOptions(ctx, client.CancelWorkflowOptions{WorkflowID: deliveryID, Reason: "cancelled in Switchboard"}))
 }
 
 func isNotFound(err error) bool {

@@ -8,40 +8,54 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 
 	"switchboard/activities"
 )
 
-// Look says where the latest run of the delivery's workflow stands.
-func (e *Engine) Look(ctx context.Context, deliveryID string) (activities.Sight, error) {
+// soon is for how long a workflow's waiting attempt is left to its own date: it is
+// longer than any wait for a place or for Postgres.
+const soon = time.Minute
+
+// Look says where the latest run of the delivery's workflow stands, and which run
+// of the delivery it serves.
+func (e *Engine) Look(ctx context.Context, deliveryID string) (activities.Sight, int, error) {
 	seen, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
 	if isNotFound(err) {
-		return activities.Missing, nil
+		return activities.Missing, 0, nil
 	}
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	switch seen.GetWorkflowExecutionInfo().GetStatus() {
+	info := seen.GetWorkflowExecutionInfo()
+	var run int
+	if kept, ok := info.GetMemo().GetFields()[runMemo]; ok {
+		if err := converter.GetDefaultDataConverter().FromPayload(kept, &run); err != nil {
+			return "", 0, err
+		}
+	}
+	switch info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		return sightOfRunning(seen.GetPendingActivities()), nil
+		return sightOfRunning(seen.GetPendingActivities()), run, nil
 	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return activities.Stopped, nil
+		return activities.Stopped, run, nil
 	}
-	return activities.Ended, nil
+	return activities.Ended, run, nil
 }
 
 func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Sight {
 	for _, p := range pending {
 		switch p.GetState() {
-		case enumspb.PENDING_ACTIVITY_STATE_STARTED:
 		case enumspb.PENDING_ACTIVITY_STATE_PAUSED, enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
 			// Ours is followed by an unpause, unless this process died in between.
 			if p.GetPauseInfo().GetManual().GetIdentity() != operatorIdentity {
 				return activities.PausedInTemporal
 			}
 			return activities.Waiting
-		default:
-			return activities.Waiting
+		case enumspb.PENDING_ACTIVITY_STATE_SCHEDULED:
+			if next := p.GetNextAttemptScheduleTime(); next != nil && time.Until(next.AsTime()) > soon {
+				return activities.Waiting
+			}
 		}
 	}
 	return activities.Busy

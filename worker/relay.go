@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"switchboard"
 )
 
 const (
@@ -79,7 +81,7 @@ func (r *relay) pass(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	var mu sync.Mutex
-	var started []string
+	var started []switchboard.Delivery
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(relayPool)
 	for _, d := range due {
@@ -90,7 +92,7 @@ func (r *relay) pass(ctx context.Context) (int, error) {
 			if ok {
 				mu.Lock()
 				defer mu.Unlock()
-				started = append(started, d.ID)
+				started = append(started, d)
 			}
 			return err
 		})

@@ -20,10 +20,8 @@ const AttemptActivityID = "attempt"
 // recording the outcome, and waiting for either.
 const attemptMargin = 15 * time.Second
 
-// unknownPolicy stands in for the subscription's retry policy where Postgres was
-// away before it could be read. It only times what our own crashes interrupt:
-// every other wait is dated by the activity itself.
-var unknownPolicy = temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute}
+// longestAttempt is what an attempt may take in all.
+const longestAttempt = time.Duration(switchboard.MaxTimeout) + attemptMargin
 
 // DeliverResult is how a delivery's workflow ended.
 type DeliverResult struct {
@@ -38,14 +36,18 @@ type DeliverResult struct {
 // regular activity, which Temporal retries without adding to the history, shows
 // with its last failure and next date, and lets an operator retry now.
 func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, error) {
-	attempt := activities.AttemptInput{DeliveryID: in.DeliveryID, Reset: wasReset(ctx)}
+	attempt := activities.AttemptInput{DeliverInput: in, Reset: wasReset(ctx)}
 	result, err := firstAttempt(ctx, attempt)
-	if needsAnother(ctx, result, err) {
+	if err != nil || result.Kept != nil || result.Waits() {
 		attempt.Kept = result.Kept
-		result, err = furtherAttempts(ctx, attempt, result)
+		result, err = furtherAttempts(ctx, attempt, result.Retry)
+	}
+	if attempt.Reset && err == nil && result.RunID != workflow.GetInfo(ctx).WorkflowExecution.RunID {
+		// The reset kept what the run before had found: deliver again nevertheless.
+		result, err = furtherAttempts(ctx, attempt, result.Retry)
 	}
 	if ctx.Err() != nil {
-		return cancelled(ctx, in, result)
+		return cancelled(ctx, attempt, result)
 	}
 	if err != nil {
 		return DeliverResult{}, err
@@ -61,9 +63,8 @@ func wasReset(ctx workflow.Context) bool {
 }
 
 func firstAttempt(ctx workflow.Context, in activities.AttemptInput) (activities.AttemptResult, error) {
-	longest := time.Duration(switchboard.MaxTimeout) + attemptMargin
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: longest,
+		StartToCloseTimeout: longestAttempt,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1}, // the regular activity retries
 	})
 	var a *activities.Deliveries
@@ -72,18 +73,11 @@ func firstAttempt(ctx workflow.Context, in activities.AttemptInput) (activities.
 	return result, err
 }
 
-func needsAnother(ctx workflow.Context, result activities.AttemptResult, err error) bool {
-	return ctx.Err() == nil && (err != nil || result.Kept != nil || result.State.Dated())
-}
-
-func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, first activities.AttemptResult) (activities.AttemptResult, error) {
-	timeout, policy := time.Duration(first.Timeout), temporalPolicy(first.Retry)
-	if first.Timeout == 0 {
-		timeout, policy = time.Duration(switchboard.MaxTimeout), unknownPolicy
-	}
+func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, retry switchboard.RetryPolicy) (activities.AttemptResult, error) {
+	policy := temporalPolicy(retry)
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ActivityID:          AttemptActivityID,
-		StartToCloseTimeout: timeout + attemptMargin,
+		StartToCloseTimeout: longestAttempt, // a subscription's own timeout may change while its deliveries wait
 		RetryPolicy:         &policy,
 		Summary:             "attempts after the first",
 	})
@@ -93,9 +87,11 @@ func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, first act
 	return result, err
 }
 
-// temporalPolicy is the subscription's policy in Temporal's terms. The number of
-// attempts stays unlimited there: Temporal also counts executions that sent
-// nothing, so the attempts are counted by their rows.
+// temporalPolicy is the subscription's policy in Temporal's terms; one that could
+// not be read, because Postgres was away, is Temporal's default. It only times what
+// our own crashes interrupt: every other wait is dated by the activity itself. The
+// number of attempts stays unlimited, because Temporal also counts executions that
+// sent nothing: the attempts are counted by their rows.
 func temporalPolicy(p switchboard.RetryPolicy) temporal.RetryPolicy {
 	return temporal.RetryPolicy{
 		InitialInterval:    time.Duration(p.InitialInterval),
@@ -106,17 +102,20 @@ func temporalPolicy(p switchboard.RetryPolicy) temporal.RetryPolicy {
 
 // cancelled closes the delivery of a workflow that was asked to cancel. If the
 // last attempt had ended the delivery by then, that stands.
-func cancelled(ctx workflow.Context, in activities.DeliverInput, result activities.AttemptResult) (DeliverResult, error) {
+func cancelled(ctx workflow.Context, in activities.AttemptInput, result activities.AttemptResult) (DeliverResult, error) {
 	if result.State.Final() {
 		return ended(result)
 	}
 	disconnected, _ := workflow.NewDisconnectedContext(ctx)
 	disconnected = workflow.WithActivityOptions(disconnected, workflow.ActivityOptions{StartToCloseTimeout: attemptMargin})
 	var a *activities.Deliveries
-	if err := workflow.ExecuteActivity(disconnected, a.Cancelled, in).Get(disconnected, nil); err != nil {
+	if err := workflow.ExecuteActivity(disconnected, a.Cancelled, in).Get(disconnected, &result); err != nil {
 		return DeliverResult{}, err
 	}
-	return DeliverResult{}, temporal.NewCanceledError()
+	if result.State.Dated() { // a later run's
+		return DeliverResult{}, temporal.NewCanceledError()
+	}
+	return ended(result)
 }
 
 // ended gives the workflow the status that fits the delivery's state, so that
