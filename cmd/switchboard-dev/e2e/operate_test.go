@@ -202,6 +202,72 @@ func TestResetInTemporalDeliversAgain(t *testing.T) {
 	await(t, "delivered again", func() bool { d := s.delivery(id); return d.State == "delivered" && d.AttemptsMade == 2 })
 }
 
+func TestResetAfterRetriesDeliversAgain(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 500, 500, 200)
+	s.subscribe(r.URL, fields{"retry": fields{"initial_interval": "100ms", "maximum_attempts": 2}})
+	id := s.post("ticket.created", `{}`)
+	failed := s.awaitState(id, "failed")
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED)
+	// To the last workflow task: what the attempts had found stays in the history.
+	var last int64
+	for events := s.temporal.GetWorkflowHistory(t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+		event, err := events.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			last = event.GetEventId()
+		}
+	}
+	_, err := s.temporal.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace:         s.namespace,
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: failed.RunID},
+		Reason:            "test", WorkflowTaskFinishEventId: last, RequestId: "reset-" + id,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "delivered again", func() bool { d := s.delivery(id); return d.State == "delivered" && d.AttemptsMade == 3 })
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+}
+
+func TestRetryAtOnceAfterCancelIsNotLost(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 503, 200)
+	s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitState(id, "retrying")
+	s.operate(id, "cancel", "wrong button")
+	s.operate(id, "retry", "right button")
+	s.awaitState(id, "delivered")
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	if n := len(r.got()); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}
+
+// The pause of a retry may be all that is left of the process that asked for it.
+func TestReconcilerFinishesAHalfDoneRetry(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 503, 200)
+	s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitState(id, "retrying")
+	s.awaitPending(id)
+	_, err := s.temporal.WorkflowService().PauseActivityExecution(t.Context(), &workflowservice.PauseActivityExecutionRequest{
+		Namespace: s.namespace, WorkflowId: id, ActivityId: "attempt", Identity: "switchboard", Reason: "retry now", RequestId: "switchboard",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.operate(id, "retry", "again")
+	s.awaitState(id, "delivered")
+}
+
 func TestReconcilerRunsBySchedule(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
