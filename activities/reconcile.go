@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+
 	"switchboard"
 )
 
@@ -79,7 +81,7 @@ func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	err := errors.Join(r.closeStopped(ctx, &result), r.mendOverdue(ctx, &result))
 	if err != nil {
 		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
-		return result, ownFault(ctx, err)
+		return result, temporal.NewApplicationError(faultMessage(err), "fault")
 	}
 	return result, nil
 }

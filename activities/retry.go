@@ -54,13 +54,13 @@ func backoff(ctx context.Context, first time.Duration) time.Duration {
 // code only, because an error may name what is nobody's business there.
 func (a *Deliveries) fault(ctx context.Context, deliveryID string, err error) error {
 	a.Log.WarnContext(ctx, "our own fault, no attempt used", "delivery", deliveryID, "error", err)
-	return ownFault(ctx, err)
+	return temporal.NewApplicationErrorWithOptions(faultMessage(err), "fault",
+		temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx, faultWait)})
 }
 
-func ownFault(ctx context.Context, err error) error {
-	message := "Switchboard's own fault, no attempt used: " + string(switchboard.CodeOf(err)) + "; see Switchboard's log"
+func faultMessage(err error) string {
 	if errors.Is(err, errNotRecorded) || errors.Is(err, errUnderWay) {
-		message = err.Error()
+		return err.Error()
 	}
-	return temporal.NewApplicationErrorWithOptions(message, "fault", temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx, faultWait)})
+	return "Switchboard's own fault, no attempt used: " + string(switchboard.CodeOf(err)) + "; see Switchboard's log"
 }

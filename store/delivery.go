@@ -172,11 +172,17 @@ UPDATE deliveries d SET state = n."State", reason = n."Reason", attempts_made = 
 	last_status_code = n."LastStatusCode", last_failure = n."LastFailure",
 	next_attempt_at = nullif(n."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(n."CompletedAt", ` + zeroTime + `),
 	run = n."Run", attempts_before = n."AttemptsBefore", run_id = n."RunID", start_due_at = nullif(n."StartDueAt", ` + zeroTime + `)
-FROM json_to_recordset($1) AS n` + rowColumns + ` WHERE d.id = n."ID"`
+FROM json_to_recordset($1) AS n` + rowColumns + ` WHERE d.id = n."ID" AND d.id = ANY($2)`
 
-// saveDeliveries writes what can change of deliveries that are locked.
+// saveDeliveries writes what can change of deliveries that are locked. The ids are
+// given once more, because Postgres has no idea how few the rows are, and would
+// read the whole table beside them.
 func saveDeliveries(ctx context.Context, tx transaction, rows ...*row) error {
-	return execJSON(ctx, tx, saveDeliveriesQuery, rows)
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	return execJSON(ctx, tx, saveDeliveriesQuery, rows, pq.Array(ids))
 }
 
 const insertDeliveriesQuery = `
@@ -194,12 +200,13 @@ func insertDeliveries(ctx context.Context, tx transaction, rows []*row) error {
 }
 
 // execJSON runs a statement for many rows at once: they travel as one JSON array,
-// which the statement reads with json_to_recordset under the names of our fields.
-func execJSON(ctx context.Context, tx transaction, statement string, rows any) error {
+// which the statement reads with json_to_recordset under the names of our fields;
+// more are its further arguments.
+func execJSON(ctx context.Context, tx transaction, statement string, rows any, more ...any) error {
 	text, err := json.Marshal(rows)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, statement, string(text))
+	_, err = tx.ExecContext(ctx, statement, append([]any{string(text)}, more...)...)
 	return err
 }

@@ -31,7 +31,7 @@ func (s *Store) Started(ctx context.Context, deliveries []switchboard.Delivery) 
 	}
 	return s.setStart(ctx, `
 UPDATE deliveries d SET start_due_at = NULL FROM unnest($1::text[], $2::int[]) AS n(id, run)
-WHERE d.id = n.id AND d.run = n.run AND d.start_due_at IS NOT NULL`, false, pq.Array(ids), pq.Array(runs))
+WHERE d.id = n.id AND d.id = ANY($1) AND d.run = n.run AND d.start_due_at IS NOT NULL`, false, pq.Array(ids), pq.Array(runs))
 }
 
 // StartSoon makes the start of those of the deliveries that have a date due now,

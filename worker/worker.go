@@ -46,12 +46,10 @@ func Run(ctx context.Context, c Config) error {
 	if err := untilDone(ctx, c.Log, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) }); err != nil {
 		return err
 	}
-	w := worker.New(c.Client, TaskQueue, worker.Options{
-		MaxConcurrentWorkflowTaskExecutionSize:  c.Slots,
-		MaxConcurrentLocalActivityExecutionSize: c.Slots,
-		MaxConcurrentActivityExecutionSize:      c.Slots,
-		WorkerStopTimeout:                       stopTimeout,
-	})
+	fatal := make(chan error, 1)
+	options := Options(c.Slots)
+	options.OnFatalError = func(err error) { fatal <- err }
+	w := worker.New(c.Client, TaskQueue, options)
 	w.RegisterWorkflow(workflows.Deliver)
 	w.RegisterWorkflow(workflows.Reconcile)
 	w.RegisterActivity(c.Deliveries)
@@ -69,7 +67,31 @@ func Run(ctx context.Context, c Config) error {
 	group.Go(func() error {
 		return untilDone(ctx, c.Log, "reconciler's schedule", func() error { return ensureSchedule(ctx, c.Client) })
 	})
+	group.Go(func() error {
+		select {
+		case err := <-fatal: // as a namespace that is gone: the process must not look alive
+			return fmt.Errorf("the Temporal worker: %w", err)
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	return group.Wait()
+}
+
+// Options are the SDK's options of the worker. The benchmark runs bare Temporal
+// with the same.
+func Options(slots int) worker.Options {
+	return worker.Options{
+		MaxConcurrentWorkflowTaskExecutionSize:  slots,
+		MaxConcurrentLocalActivityExecutionSize: slots,
+		MaxConcurrentActivityExecutionSize:      slots,
+		WorkerStopTimeout:                       stopTimeout,
+		// By default two pollers share the sticky and the normal queue, and may both
+		// wait on the one while the other fills: for up to a minute, seen under load.
+		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+			InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
+		}),
+	}
 }
 
 // untilDone repeats what Temporal must do before the worker is complete, until it

@@ -18,7 +18,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+
 	"golang.org/x/sync/errgroup"
+	switchboardworker "switchboard/worker"
 )
 
 // FloorCommand is the hidden command of the floor: a bare Temporal worker as a
@@ -39,7 +41,7 @@ type (
 	}
 )
 
-// The bare worker has the settings of Switchboard's own, see package worker and its defaults.
+// The bare worker has the settings of Switchboard's own.
 const (
 	floorQueue     = "bench-floor"
 	floorWorkflow  = "BenchFloor"
@@ -64,11 +66,7 @@ func (c *FloorCommand) Run(ctx context.Context) error {
 	}
 	defer temporalClient.Close()
 	f := &floor{client: temporalClient, waiting: map[string]chan<- time.Time{}}
-	w := worker.New(temporalClient, floorQueue, worker.Options{
-		MaxConcurrentWorkflowTaskExecutionSize:  floorSlots,
-		MaxConcurrentLocalActivityExecutionSize: floorSlots,
-		MaxConcurrentActivityExecutionSize:      floorSlots,
-	})
+	w := worker.New(temporalClient, floorQueue, switchboardworker.Options(floorSlots))
 	w.RegisterWorkflowWithOptions(f.workflow, workflow.RegisterOptions{Name: floorWorkflow})
 	if err := w.Start(); err != nil {
 		return err
