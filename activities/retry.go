@@ -47,7 +47,7 @@ func dated(r AttemptResult, now time.Time) error {
 func backoff(ctx context.Context, first time.Duration) time.Duration {
 	doublings := min(activity.GetInfo(ctx).Attempt-1, 5)
 	wait := min(first<<max(doublings, 0), longestWait)
-	return wait/2 + rand.N(wait/2)
+	return wait/2 + rand.N(wait/2) //nolint:gosec // a spread, not a secret
 }
 
 // fault is our own failure. What it was stands in our log: Temporal is told its

@@ -36,7 +36,7 @@ func (p *statements) prepare(ctx context.Context) (map[string]*sqlx.Stmt, error)
 	}
 	prepared := map[string]*sqlx.Stmt{}
 	for _, query := range hotQueries() {
-		statement, err := p.db.PreparexContext(ctx, query)
+		statement, err := p.db.PreparexContext(ctx, query) //nolint:sqlclosecheck // lives as long as the store
 		if err != nil {
 			for _, made := range prepared {
 				err = errors.Join(err, made.Close())
@@ -58,7 +58,7 @@ type transaction struct {
 // SelectContext reads rows into the slice at dest.
 func (t transaction) SelectContext(ctx context.Context, dest any, query string, args ...any) error {
 	if statement := t.prepared[query]; statement != nil {
-		return t.StmtxContext(ctx, statement).SelectContext(ctx, dest, args...)
+		return t.StmtxContext(ctx, statement).SelectContext(ctx, dest, args...) //nolint:sqlclosecheck // ends with the transaction
 	}
 	return t.Tx.SelectContext(ctx, dest, query, args...)
 }

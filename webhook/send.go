@@ -172,7 +172,7 @@ func (s *Sender) Send(ctx context.Context, m Message, timeout time.Duration) (sw
 	}
 	req.Header = m.Header
 	// The transport itself, not a client: it follows no redirect and keeps no cookie.
-	resp, err := s.transport.RoundTrip(req)
+	resp, err := s.transport.RoundTrip(req) //nolint:bodyclose // read and closed by the one that makes the outcome of it
 	var outcome switchboard.Outcome
 	if err != nil {
 		outcome, err = s.noAnswer(ctx, err, p.phase(), timeout)

@@ -111,7 +111,7 @@ func (p *poster) retrying(ctx context.Context) (int, error) {
 
 // openInState reads a line such as switchboard_deliveries_open{state="retrying"} 12.
 func openInState(line, state string) (float64, bool) {
-	name, value, _ := cutLast(line, " ")
+	name, value := cutLast(line, " ")
 	if !strings.HasPrefix(name, "switchboard_deliveries_open{") || !strings.Contains(name, `state="`+state+`"`) {
 		return 0, false
 	}

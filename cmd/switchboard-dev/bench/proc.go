@@ -25,7 +25,7 @@ type procStat struct {
 // parseStat reads a line of /proc/PID/stat. The program's name in it may hold
 // blanks and brackets, so that the fields are counted from its last bracket.
 func parseStat(line string) (procStat, error) {
-	head, rest, _ := cutLast(line, ")")
+	head, rest := cutLast(line, ")")
 	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(head, "(", 2)[0]))
 	fields := strings.Fields(rest)
 	if err != nil || len(fields) < 15 {
@@ -47,12 +47,13 @@ func parseStat(line string) (procStat, error) {
 	return s, nil
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
+// cutLast cuts s around the last sep; without one, after is empty.
+func cutLast(s, sep string) (before, after string) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {
-		return s, "", false
+		return s, ""
 	}
-	return s[:i], s[i+len(sep):], true
+	return s[:i], s[i+len(sep):]
 }
 
 func readStat(pid int) (procStat, error) {

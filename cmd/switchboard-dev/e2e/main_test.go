@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"encoding/base64"
 	"log/slog"
@@ -200,17 +199,4 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(p)
-}
-
-// lines returns the lines that hold the text.
-func (b *logBuffer) lines(holding string) []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var found []string
-	for scan := bufio.NewScanner(strings.NewReader(b.text.String())); scan.Scan(); {
-		if strings.Contains(scan.Text(), holding) {
-			found = append(found, scan.Text())
-		}
-	}
-	return found
 }

@@ -69,8 +69,8 @@ func observeStats(meter metric.Meter, stats func(context.Context) (switchboard.S
 	}
 	cached := &cachedStats{load: stats}
 	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		s, err := cached.get(ctx)
-		if err != nil {
+		s, ok := cached.get(ctx)
+		if !ok {
 			return nil // Postgres is away: no value is truer than an old one
 		}
 		for state, count := range s.Open {
@@ -91,15 +91,16 @@ type cachedStats struct {
 	stats switchboard.Stats
 }
 
-func (c *cachedStats) get(ctx context.Context) (switchboard.Stats, error) {
+// get returns the counts, and false if they cannot be had.
+func (c *cachedStats) get(ctx context.Context) (switchboard.Stats, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.at) < statsAge {
-		return c.stats, nil
+		return c.stats, true
 	}
 	s, err := c.load(ctx)
 	if err == nil {
 		c.stats, c.at = s, time.Now()
 	}
-	return s, err
+	return s, err == nil
 }
