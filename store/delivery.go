@@ -25,11 +25,7 @@ type row struct {
 func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
 	var none switchboard.Page[switchboard.Delivery]
 	l := listing{s.keys, "deliveries", caller, f}
-	limit, err := pageLimit(p)
-	if err != nil {
-		return none, err
-	}
-	behind, err := l.decode(p.Cursor)
+	limit, behind, err := l.open(p)
 	if err != nil {
 		return none, err
 	}

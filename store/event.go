@@ -43,11 +43,7 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchboard.EventFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error) {
 	var none switchboard.Page[switchboard.EventDetail]
 	l := listing{s.keys, "events", caller, f}
-	limit, err := pageLimit(p)
-	if err != nil {
-		return none, err
-	}
-	behind, err := l.decode(p.Cursor)
+	limit, behind, err := l.open(p)
 	if err != nil {
 		return none, err
 	}

@@ -44,11 +44,7 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7) ON CONFLICT (hash) DO 
 func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboard.PageRequest) (switchboard.Page[switchboard.Key], error) {
 	var none switchboard.Page[switchboard.Key]
 	l := listing{s.keys, "keys", caller, nil}
-	limit, err := pageLimit(p)
-	if err != nil {
-		return none, err
-	}
-	behind, err := l.decode(p.Cursor)
+	limit, behind, err := l.open(p)
 	if err != nil {
 		return none, err
 	}

@@ -70,12 +70,14 @@ func (l listing) decode(cursor string) (*position, error) {
 	return p, json.Unmarshal(plain, p)
 }
 
-// pageLimit is how many items the page may have.
-func pageLimit(p switchboard.PageRequest) (int, error) {
+// open reads what is asked for: how many items the page may have, and behind which
+// position it begins; nil: it is the first.
+func (l listing) open(p switchboard.PageRequest) (limit int, behind *position, err error) {
 	if p.Limit < 0 || p.Limit > switchboard.MaxPage {
-		return 0, switchboard.InvalidField("limit", "must be from 1 to %d", switchboard.MaxPage)
+		return 0, nil, switchboard.InvalidField("limit", "must be from 1 to %d", switchboard.MaxPage)
 	}
-	return cmp.Or(p.Limit, switchboard.DefaultPage), nil
+	behind, err = l.decode(p.Cursor)
+	return cmp.Or(p.Limit, switchboard.DefaultPage), behind, err
 }
 
 // pageOf makes a page of at most limit items. One more was asked for, to know

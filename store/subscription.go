@@ -164,11 +164,7 @@ func (s *Store) Subscription(ctx context.Context, caller switchboard.Caller, id 
 func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f switchboard.SubscriptionFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error) {
 	var none switchboard.Page[switchboard.Subscription]
 	l := listing{s.keys, "subscriptions", caller, f}
-	limit, err := pageLimit(p)
-	if err != nil {
-		return none, err
-	}
-	behind, err := l.decode(p.Cursor)
+	limit, behind, err := l.open(p)
 	if err != nil {
 		return none, err
 	}
