@@ -132,11 +132,12 @@ func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error
 	return false, e.RetryNow(ctx, d.ID)
 }
 
-// reusePolicy lets a first run be started once: one that the API and a relay both
-// start may have completed in between. Later runs follow one that is closed.
+// reusePolicy lets the workflow of a first run be started once, however it closed
+// since: the API and a relay may both start it, or somebody terminate it in
+// Temporal at once. That of a later run follows one that is closed.
 func reusePolicy(run int) enumspb.WorkflowIdReusePolicy {
 	if run == 1 {
-		return enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+		return enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
 	}
 	return enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 }

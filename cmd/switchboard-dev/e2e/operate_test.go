@@ -177,6 +177,27 @@ func TestTerminateInTemporal(t *testing.T) {
 	}
 }
 
+func TestTerminateInTemporalDuringTheFirstAttempt(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r, gaveUp := newHangingReceiver(t)
+	s.subscribe(r.URL, fields{"timeout": "30s"})
+	id := s.post("ticket.created", `{}`)
+	r.await(t, 1)
+	if err := s.temporal.TerminateWorkflow(t.Context(), id, "", "test"); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitState(id, "cancelled")
+	select {
+	case <-gaveUp:
+	case <-time.After(10 * time.Second):
+		t.Error("the request under way was not aborted")
+	}
+	if n := len(r.got()); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+}
+
 func TestResetInTemporalDeliversAgain(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

@@ -17,10 +17,10 @@ func (s *Server) CreateDatabase(ctx context.Context, name, template string) erro
 		statement += " TEMPLATE " + pq.QuoteIdentifier(template)
 	}
 	err := s.exec(ctx, statement)
-	if exists := pq.As(err, pqerror.DuplicateDatabase) != nil; !exists {
-		return err
+	if pq.As(err, pqerror.DuplicateDatabase) != nil {
+		err = nil
 	}
-	return nil
+	return err
 }
 
 // DropDatabase removes a database and cuts the sessions that use it. One that
