@@ -162,7 +162,7 @@ func TestKeywordsHaveAnIndexAndWorkAtOnce(t *testing.T) {
 
 func TestKeywordAddedThroughTheServerWorksAtOnce(t *testing.T) {
 	t.Parallel()
-	c := dial(t, start(t, Config{DatabaseURL: pg.Empty(t), Keywords: []string{"One"}}))
+	c := dial(t, start(t, Config{DatabaseURL: pg.Empty(t), Keywords: []string{"One"}, FreshAttributes: true}))
 	for range 2 { // adding again does nothing
 		if _, err := c.OperatorService().AddSearchAttributes(within(t), &operatorservice.AddSearchAttributesRequest{
 			Namespace: client.DefaultNamespace,
