@@ -25,9 +25,6 @@ const (
 // the value that is stored.
 const Mask = "[redacted]"
 
-// redacted is Mask by what it says.
-const redacted = Mask
-
 // Secret is text that must not be seen: printing, logging or marshalling it gives
 // a mask. [Secret.Reveal] is the only way to the text.
 type Secret string
@@ -36,17 +33,17 @@ type Secret string
 func (s Secret) Reveal() string { return string(s) }
 
 // String masks the secret.
-func (s Secret) String() string { return redacted }
+func (s Secret) String() string { return Mask }
 
 // Format masks the secret under every verb: a verb that does not fit, as %d, would
 // otherwise print the text in its complaint.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Mask) }
 
 // MarshalText masks the secret.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(Mask), nil }
 
 // LogValue masks the secret.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (s Secret) LogValue() slog.Value { return slog.StringValue(Mask) }
 
 // SigningSecret is a secret that deliveries are signed with. During a rotation a
 // subscription has two, and both sign.

@@ -41,7 +41,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 			t.Errorf("printing shows %q in:\n%s", hidden, printed.String())
 		}
 	}
-	if !strings.Contains(printed.String(), redacted) {
+	if !strings.Contains(printed.String(), Mask) {
 		t.Errorf("nothing is masked in:\n%s", printed.String())
 	}
 	if secret.Reveal() != text {

@@ -181,7 +181,7 @@ func MaskHeaders(headers map[string]string) map[string]string {
 	masked := make(map[string]string, len(headers))
 	for name, value := range headers {
 		if SensitiveHeader(name) {
-			value = redacted
+			value = Mask
 		}
 		masked[name] = value
 	}

@@ -18,8 +18,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
-
 	"golang.org/x/sync/errgroup"
+
 	switchboardworker "switchboard/worker"
 )
 
