@@ -12,9 +12,10 @@ type SubscriptionState string
 
 // The states of a subscription.
 const (
-	Active   SubscriptionState = "active"
-	Paused   SubscriptionState = "paused"   // by an operator
-	Disabled SubscriptionState = "disabled" // by us, as after 410 Gone
+	Active     SubscriptionState = "active"
+	Paused     SubscriptionState = "paused"     // by an operator
+	Disabled   SubscriptionState = "disabled"   // by us, as after 410 Gone
+	Unverified SubscriptionState = "unverified" // the receiver has not answered the challenge yet
 )
 
 // BodyKind says what the body of a request is made of.
@@ -24,13 +25,8 @@ type BodyKind string
 const (
 	Envelope BodyKind = "envelope" // {"id","type","timestamp","data"}
 	DataBody BodyKind = "data"     // the event's bytes unchanged
+	Params   BodyKind = "params"   // a JSON document whose string leaves are templates
 )
-
-// Scheme says how a request is signed.
-type Scheme string
-
-// Standard is Standard Webhooks v1: HMAC-SHA256 over id, timestamp and body.
-const Standard Scheme = "standard"
 
 // Subscription says which events of a tenant go where, and how they are
 // rendered, signed, retried and limited.
@@ -38,32 +34,24 @@ type Subscription struct {
 	ID          string
 	Tenant      string
 	Name        string
+	Profile     string   // the platform whose profile it was made from; empty: none
+	UseCase     string   // which data its templates may read; fixed at creation; empty: all
 	Events      []string // event types; "ticket.*" takes every type below ticket, "*" every type
+	Filter      Filter   // which of those events, by their content; the zero one takes all
 	Request     Request
 	Signature   Signature
 	Secrets     []SigningSecret // the current one first
+	Auth        Auth
+	Verify      Verification // whether a new address must answer a challenge first
 	Retry       RetryPolicy
 	Timeout     Duration // of one attempt, from dialling to the end of the answer
+	Adaptive    Adaptive // how timeout and retries follow the worker's load
 	MaxInFlight int      // requests at the same time, per worker process
 	State       SubscriptionState
 	StateReason string
 	Version     int // counts changes; a PATCH names the version that it changes
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
-}
-
-// Request is the shape of the HTTP request that a subscription asks for.
-type Request struct {
-	Method      string            `json:"method"`
-	URL         string            `json:"url"`
-	Body        BodyKind          `json:"body"`
-	Headers     map[string]string `json:"headers,omitempty"`
-	ContentType string            `json:"content_type"`
-}
-
-// Signature says how the requests of a subscription are signed.
-type Signature struct {
-	Scheme Scheme `json:"scheme"`
 }
 
 // Bounds of a subscription's fields.

@@ -97,7 +97,7 @@ func subscriptionOf(s *switchboard.Subscription) subscription {
 	return subscription{
 		ID: s.ID, Tenant: s.Tenant, Name: s.Name, Events: s.Events,
 		Request:   request{r.Method, r.URL, r.Body, switchboard.MaskHeaders(r.Headers), r.ContentType},
-		Signature: signature(s.Signature), Retry: retry(s.Retry),
+		Signature: signature{s.Signature.Scheme}, Retry: retry(s.Retry),
 		Timeout: s.Timeout, MaxInFlight: s.MaxInFlight, State: s.State, StateReason: s.StateReason,
 		Version: s.Version, CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(),
 	}
