@@ -1,4 +1,4 @@
-// Package webhook makes the HTTP request of an attempt and sends it: [Render]
+// Package webhook makes the HTTP request of an attempt and sends it: a [Renderer]
 // builds the request that a subscription asks for, [Sign] signs it, a [Sender]
 // sends it, and a [Guard] keeps it away from addresses that are not a receiver's.
 //

@@ -53,12 +53,28 @@ func (m Message) Sent() switchboard.SentRequest {
 	}
 }
 
+// Platforms knows what the platforms' profiles say. It is the catalogue's business.
+type Platforms interface {
+	// UseCase returns the use case of that name.
+	UseCase(name string) (switchboard.UseCase, bool)
+	// VendorName returns the platform's own spelling of an event type; empty: it has none.
+	VendorName(platform, eventType string) string
+}
+
+// Renderer makes the requests of attempts. It may be used by many goroutines.
+type Renderer struct {
+	platforms Platforms
+}
+
+// NewRenderer makes a renderer; platforms may be nil.
+func NewRenderer(platforms Platforms) *Renderer { return &Renderer{platforms: platforms} }
+
 // Render makes the request that the subscription asks for, not yet signed.
 //
 // A request that cannot be made is a *[switchboard.Error] that names the
 // subscription's or event's field at fault; sending the same work again cannot
 // mend it, so an attempt turns it into [switchboard.FailureRender].
-func Render(work switchboard.Work) (Message, error) {
+func (r *Renderer) Render(work switchboard.Work) (Message, error) {
 	request := &work.Subscription.Request
 	// Checked at save time too, but the row may be older than the rules are. This is
 	// also what keeps line breaks and our own headers out of the custom ones.

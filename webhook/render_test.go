@@ -33,7 +33,7 @@ func TestRenderKeepsDataVerbatim(t *testing.T) {
 	for name, data := range oddData {
 		w := work("https://receiver.test/hook")
 		w.Event.Data = []byte(data)
-		m, err := Render(w)
+		m, err := NewRenderer(nil).Render(w)
 		if err != nil {
 			t.Fatalf("%s: Render: %v", name, err)
 		}
@@ -41,7 +41,7 @@ func TestRenderKeepsDataVerbatim(t *testing.T) {
 			t.Errorf("%s: body data (-want +got):\n%s", name, diff)
 		}
 		w.Subscription.Request.Body = switchboard.Envelope
-		if m, err = Render(w); err != nil {
+		if m, err = NewRenderer(nil).Render(w); err != nil {
 			t.Fatalf("%s: Render: %v", name, err)
 		}
 		want := `{"id":"evt_01","type":"ticket.created","timestamp":"2026-03-01T11:00:00.123456Z","data":` + data + `}`
@@ -58,7 +58,7 @@ func TestRenderRequest(t *testing.T) {
 		w.Subscription.Request.Method = method
 		w.Subscription.Request.ContentType = "application/vnd.acme+json"
 		w.Subscription.Request.Headers = map[string]string{"x-env": "prod", "Authorization": "Bearer t0p"}
-		m, err := Render(w)
+		m, err := NewRenderer(nil).Render(w)
 		if err != nil {
 			t.Fatalf("%s: Render: %v", method, err)
 		}

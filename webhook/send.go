@@ -45,6 +45,7 @@ type Config struct {
 	ConnectTimeout   time.Duration  // resolving and connecting; 0: 5 s
 	HandshakeTimeout time.Duration  // of TLS; 0: 5 s
 	RootCAs          *x509.CertPool // whom to trust; nil: whom the system trusts
+	Platforms        Platforms      // whose use cases and spellings requests may ask for; nil: none known
 }
 
 // Defaults and bounds of connections.
@@ -71,6 +72,7 @@ const (
 // one per process is enough.
 type Sender struct {
 	guard            *Guard
+	renderer         *Renderer
 	userAgent        string
 	connectTimeout   time.Duration
 	handshakeTimeout time.Duration
@@ -81,6 +83,7 @@ type Sender struct {
 func NewSender(config Config) *Sender {
 	s := &Sender{
 		guard:            config.Guard,
+		renderer:         NewRenderer(config.Platforms),
 		userAgent:        "Switchboard/" + cmp.Or(config.Version, switchboard.Version) + " (webhook)",
 		connectTimeout:   cmp.Or(config.ConnectTimeout, defaultConnect),
 		handshakeTimeout: cmp.Or(config.HandshakeTimeout, defaultHandshake),
@@ -113,16 +116,18 @@ func NewSender(config Config) *Sender {
 func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 
 // Prepare renders and signs the request of an attempt that begins at that time.
-// Its errors are those of [Render] and [Sign].
+// Its errors are those of [Renderer.Render] and [Sign].
 func (s *Sender) Prepare(work switchboard.Work, at time.Time) (Message, error) {
-	m, err := Render(work)
+	m, err := s.renderer.Render(work)
 	if err != nil {
 		return Message{}, err
 	}
 	if scheme := work.Subscription.Signature.Scheme; scheme != switchboard.Standard {
 		return Message{}, switchboard.InvalidField("signature.scheme", "%q is not a scheme", scheme)
 	}
-	m.Header.Set("User-Agent", s.userAgent)
+	if _, given := m.Header["User-Agent"]; !given {
+		m.Header.Set("User-Agent", s.userAgent)
+	}
 	if err := Sign(m.Header, work.Delivery.ID, at, m.Body, work.Subscription.Secrets); err != nil {
 		return Message{}, err
 	}
