@@ -2,7 +2,6 @@ package switchboard
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,32 +53,6 @@ func TestSecretIsReadFromJSON(t *testing.T) {
 	var got struct{ Secret Secret }
 	if err := json.Unmarshal([]byte(`{"secret":"whsec_abc"}`), &got); err != nil || got.Secret.Reveal() != "whsec_abc" {
 		t.Errorf("%q, %v; want whsec_abc", got.Secret.Reveal(), err)
-	}
-}
-
-func TestSecretKey(t *testing.T) {
-	t.Parallel()
-	made, other := NewSigningSecret(), NewSigningSecret()
-	if key, err := made.Key(); err != nil || len(key) != newSecret || made == other {
-		t.Errorf("a new secret has a key of %d bytes, %v", len(key), err)
-	}
-	secretOf := func(n int) Secret {
-		return Secret(SecretPrefix + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, n)))
-	}
-	for n, want := range map[int]bool{0: false, 23: false, 24: true, 32: true, 64: true, 65: false} {
-		key, err := secretOf(n).Key()
-		if (err == nil) != want || err == nil && len(key) != n {
-			t.Errorf("a key of %d bytes: %d bytes, %v", n, len(key), err)
-		}
-	}
-	whole := secretOf(32).Reveal()
-	for _, bad := range []Secret{"", "whsec_", Secret(whole[len(SecretPrefix):]), Secret("WHSEC_" + whole[len(SecretPrefix):]), Secret(whole[:len(whole)-1]), Secret(whole + " "), "whsec_%%%"} {
-		_, err := bad.Key()
-		if e, ok := errors.AsType[*Error](err); !ok || e.Code != Invalid || e.Field != "secret" {
-			t.Errorf("%q: %v; want an invalid field secret", bad.Reveal(), err)
-		} else if len(bad) > 10 && strings.Contains(e.Error(), bad.Reveal()) {
-			t.Errorf("the error shows the secret: %v", e)
-		}
 	}
 }
 

@@ -144,7 +144,7 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	if grace < 0 || grace > maxGrace {
 		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", maxGrace)
 	}
-	secret := switchboard.NewSigningSecret()
+	secret := switchboard.NewSigningSecret(switchboard.Standard)
 	sub, err := s.Secrets.RotateSecret(ctx, caller, in.ID, secret, grace)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func TestCreateSubscription(t *testing.T) {
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"CRM sync","events":["ticket.*"],
 		"request":{"url":"https://crm.example.com/hook","headers":{"Authorization":"Bearer hunter2","X-Env":"prod"}}}`).want(t, http.StatusCreated)
 	secret, _ := got["secret"].(string)
-	if _, err := switchboard.Secret(secret).Key(); err != nil {
+	if err := switchboard.Standard.CheckSecret(switchboard.Secret(secret)); err != nil {
 		t.Errorf("secret %q: %v", secret, err)
 	}
 	delete(got, "secret")
@@ -49,7 +49,7 @@ func TestCreateSubscription(t *testing.T) {
 func TestCreateSubscriptionWithEverything(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	secret := switchboard.NewSigningSecret().Reveal()
+	secret := switchboard.NewSigningSecret(switchboard.Standard).Reveal()
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","events":["a","b.*"],"secret":"`+secret+`",
 		"request":{"url":"https://example.com/","method":"put","body":"data","content_type":"text/xml"},"signature":{"scheme":"standard"},
 		"retry":{"initial_interval":"12h","backoff_coefficient":1.5,"maximum_attempts":3},"timeout":"1s","max_in_flight":1}`).want(t, http.StatusCreated)

@@ -126,10 +126,10 @@ func (in *newSubscription) subscription() (switchboard.Subscription, error) {
 	if err := given.apply(&sub); err != nil {
 		return sub, err
 	}
-	secret := switchboard.NewSigningSecret()
+	secret := switchboard.NewSigningSecret(sub.Signature.Scheme)
 	if in.Secret != nil {
 		secret = *in.Secret
-		if _, err := secret.Key(); err != nil {
+		if err := sub.Signature.Scheme.CheckSecret(secret); err != nil {
 			return sub, err
 		}
 	}

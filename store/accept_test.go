@@ -235,7 +235,7 @@ func TestConcurrentMix(t *testing.T) {
 					ok(second(other.ClaimStarts(t.Context(), 10, time.Second)))
 				case 7:
 					sub := subs[random.IntN(3)]
-					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(), time.Hour)))
+					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), time.Hour)))
 				}
 			}
 		})

@@ -17,7 +17,7 @@ func BenchmarkHotPath(b *testing.B) {
 	must(b, err)
 	defer func() { must(b, s.Close()) }()
 	sub := switchboard.Subscription{Tenant: "acme", Name: "n", Events: []string{"*"}, Request: switchboard.Request{URL: "http://receiver.example"},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret()}}}
+		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}}}
 	sub.SetDefaults()
 	must(b, s.CreateSubscription(b.Context(), root(), &sub))
 	path := func(b *testing.B) {

@@ -17,7 +17,7 @@ func TestNoSecretCanBeRead(t *testing.T) {
 	b := setup(t)
 	const header, keyText, old = "Bearer hunter2", "swk_hunter3", "PREVIOUS-hunter4"
 	sub := b.subscribe("acme", "*")
-	rotated := switchboard.NewSigningSecret()
+	rotated := switchboard.NewSigningSecret(switchboard.Standard)
 	must(t, second(b.RotateSecret(t.Context(), root(), sub.ID, rotated, time.Hour)))
 	must(t, second(b.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
 		s.Request.Headers["X-Token"] = old

@@ -102,7 +102,7 @@ func (b *bundle) subscribe(tenant string, events ...string) switchboard.Subscrip
 	s := switchboard.Subscription{
 		Tenant: tenant, Name: switchboard.NewID("name ", time.Now()), Events: events,
 		Request: switchboard.Request{URL: "https://Receiver.example:8443/hook", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret()}},
+		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
 	}
 	s.SetDefaults()
 	must(b.t, b.CreateSubscription(b.t.Context(), root(), &s))

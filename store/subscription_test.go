@@ -17,7 +17,7 @@ func full() switchboard.Subscription {
 			Headers: map[string]string{"Authorization": "Bearer hunter2", "X-Env": "é"},
 		},
 		Signature: switchboard.Signature{Scheme: switchboard.Standard},
-		Secrets:   []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret()}},
+		Secrets:   []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
 		Retry: switchboard.RetryPolicy{
 			InitialInterval: switchboard.Duration(1500 * time.Microsecond), BackoffCoefficient: 1.7,
 			MaximumInterval: switchboard.Duration(90 * time.Minute), MaximumAttempts: 3,
@@ -150,7 +150,7 @@ func TestRotateSecret(t *testing.T) {
 		return work.Subscription.Secrets
 	}
 	rotate := func(grace time.Duration) switchboard.Secret {
-		next := switchboard.NewSigningSecret()
+		next := switchboard.NewSigningSecret(switchboard.Standard)
 		got, err := b.RotateSecret(t.Context(), of("acme"), s.ID, next, grace)
 		must(t, err)
 		equal(t, "returned", []any{got.Secrets, got.Version, got.UpdatedAt}, []any{[]switchboard.SigningSecret{{Secret: next}}, 1, b.clock()})

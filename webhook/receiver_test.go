@@ -60,7 +60,7 @@ func work(url string) switchboard.Work {
 		Subscription: switchboard.Subscription{
 			ID: "sub_01", Tenant: "acme", Name: "CRM", Events: []string{"*"},
 			Request: switchboard.Request{URL: url, Body: switchboard.DataBody},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret()}},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
 		},
 	}
 	w.Subscription.SetDefaults()

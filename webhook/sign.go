@@ -34,7 +34,7 @@ func Sign(header http.Header, id string, at time.Time, body []byte, secrets []sw
 		if !secret.ExpiresAt.IsZero() && !secret.ExpiresAt.After(at) {
 			continue
 		}
-		key, err := secret.Secret.Key()
+		key, err := switchboard.Standard.Key(secret.Secret)
 		if err != nil {
 			return err
 		}

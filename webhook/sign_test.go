@@ -24,7 +24,7 @@ func verify(t *testing.T, secret switchboard.Secret, body []byte, header http.He
 
 func TestSignIsVerifiedByTheOfficialLibrary(t *testing.T) {
 	t.Parallel()
-	secret, other := switchboard.NewSigningSecret(), switchboard.NewSigningSecret()
+	secret, other := switchboard.NewSigningSecret(switchboard.Standard), switchboard.NewSigningSecret(switchboard.Standard)
 	body := []byte("{\"a\": \"\xff.\\u00e9\"}\n")
 	sign := func(at time.Time) http.Header {
 		header := http.Header{}
@@ -80,7 +80,7 @@ func TestSignIsVerifiedByTheOfficialLibrary(t *testing.T) {
 func TestSignDuringRotation(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	current, previous, expired := switchboard.NewSigningSecret(), switchboard.NewSigningSecret(), switchboard.NewSigningSecret()
+	current, previous, expired := switchboard.NewSigningSecret(switchboard.Standard), switchboard.NewSigningSecret(switchboard.Standard), switchboard.NewSigningSecret(switchboard.Standard)
 	header := http.Header{"Webhook-Signature": {"v1,forged"}, "Webhook-Id": {"forged"}}
 	body := []byte(`{}`)
 	err := Sign(header, "dlv_01", now, body, []switchboard.SigningSecret{
@@ -110,8 +110,8 @@ func TestSignRefusesUnusableSecrets(t *testing.T) {
 	now := time.Now()
 	tests := map[string][]switchboard.SigningSecret{
 		"none":            nil,
-		"only an expired": {{Secret: switchboard.NewSigningSecret(), ExpiresAt: now.Add(-time.Hour)}},
-		"not base64":      {{Secret: switchboard.NewSigningSecret()}, {Secret: "whsec_%%%"}},
+		"only an expired": {{Secret: switchboard.NewSigningSecret(switchboard.Standard), ExpiresAt: now.Add(-time.Hour)}},
+		"not base64":      {{Secret: switchboard.NewSigningSecret(switchboard.Standard)}, {Secret: "whsec_%%%"}},
 	}
 	for name, secrets := range tests {
 		header := http.Header{}

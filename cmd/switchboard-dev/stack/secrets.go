@@ -31,7 +31,7 @@ func loadSecrets(dir string, apiKey switchboard.Secret) (secrets, error) {
 	var s secrets
 	var errs [3]error
 	s.encryptionKey, errs[0] = keptSecret(filepath.Join(dir, "encryption.key"), newEncryptionKey)
-	s.demoSecret, errs[1] = keptSecret(filepath.Join(dir, "demo.secret"), switchboard.NewSigningSecret)
+	s.demoSecret, errs[1] = keptSecret(filepath.Join(dir, "demo.secret"), newDemoSecret)
 	if s.apiKey = apiKey; apiKey == "" {
 		s.apiKey, errs[2] = keptSecret(filepath.Join(dir, "api.key"), switchboard.NewKeyText)
 	}
@@ -55,3 +55,5 @@ func newEncryptionKey() switchboard.Secret {
 	_, _ = rand.Read(key) // never fails: crypto/rand ends the process instead
 	return switchboard.Secret("dev:" + base64.StdEncoding.EncodeToString(key))
 }
+
+func newDemoSecret() switchboard.Secret { return switchboard.NewSigningSecret(switchboard.Standard) }
