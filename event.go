@@ -31,10 +31,7 @@ const (
 	MaxBatch       = 1000      // events in one batch
 )
 
-var (
-	namePattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@-]*$`)
-	eventTypePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
-)
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@-]*$`)
 
 // ValidateTenant checks a tenant's name.
 func ValidateTenant(tenant string) error {
@@ -54,13 +51,10 @@ func (e *Event) Validate(maxData int) error {
 	if err := ValidateTenant(e.Tenant); err != nil {
 		return err
 	}
+	if err := ValidateEventType("type", e.Type); err != nil {
+		return err
+	}
 	switch {
-	case e.Type == "":
-		return InvalidField("type", "is required")
-	case len(e.Type) > MaxEventType:
-		return InvalidField("type", "is longer than %d bytes", MaxEventType)
-	case !eventTypePattern.MatchString(e.Type):
-		return InvalidField("type", "must be words joined by dots, as ticket.created")
 	case len(e.ID) > MaxEventID:
 		return InvalidField("id", "is longer than %d bytes", MaxEventID)
 	case e.ID != "" && !namePattern.MatchString(e.ID):

@@ -1,6 +1,9 @@
 package switchboard
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"regexp"
+)
 
 // SchemaState says how much is known of the shape of an event type's data.
 type SchemaState string
@@ -24,12 +27,35 @@ type EventType struct {
 	Schema      json.RawMessage // JSON Schema of the data; nil: none
 	SchemaState SchemaState
 	Sample      json.RawMessage // data as they may be posted; nil: none
+	Samples     []Sample        // all of them where the type has several variants, Sample first
 	Deprecated  bool            // new subscriptions should not name it
+}
+
+// Sample is one variant of an event type's data.
+type Sample struct {
+	Name string          // what sets it apart, as "operator"
+	Data json.RawMessage // as it may be posted
 }
 
 // UseCase says which of an event's data the templates of a subscription may read.
 type UseCase struct {
-	Name   string   // as "contact"
-	Entity string   // the member of the data that custom fields without prefix belong to
-	Reads  []string // the members of the data that may be read; empty: all
+	Name      string   // as "contact"
+	Entity    string   // the member of the data that custom fields without prefix belong to; empty: the data themselves
+	Reads     []string // the members of the data that may be read; empty: all
+	Variables string   // the member of the data whose own members may be read without prefix, as {{ has_message }}; empty: none
+}
+
+var eventTypePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+
+// ValidateEventType checks the name of an event type; field is what an error names.
+func ValidateEventType(field, eventType string) error {
+	switch {
+	case eventType == "":
+		return InvalidField(field, "is required")
+	case len(eventType) > MaxEventType:
+		return InvalidField(field, "is longer than %d bytes", MaxEventType)
+	case !eventTypePattern.MatchString(eventType):
+		return InvalidField(field, "must be words joined by dots, as ticket.created")
+	}
+	return nil
 }

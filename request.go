@@ -52,8 +52,8 @@ const (
 type XMLStyle struct {
 	Root       string   `json:"root,omitempty"`       // name of the outermost element; empty: the only member of the document, else "request"
 	Attributes bool     `json:"attributes,omitempty"` // scalars are attributes of their parent, save those in Elements
-	Elements   []string `json:"elements,omitempty"`   // names that are elements all the same
-	JSON       []string `json:"json,omitempty"`       // names whose value is written as JSON text
+	Elements   []string `json:"elements,omitempty"`   // names that are elements all the same; "parent.name" where they are so in that parent only
+	JSON       []string `json:"json,omitempty"`       // names whose value, if it is an object or a list, is an element with its JSON as text
 }
 
 // SOAP wraps a body in XML into a SOAP message.
