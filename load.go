@@ -1,10 +1,87 @@
 package switchboard
 
+import (
+	"cmp"
+	"math"
+	"time"
+)
+
 // Adaptive says how a subscription's limits follow the load of the worker that
-// makes an attempt, and how far they may go.
+// makes an attempt, and how far they may go. Under no load they are the
+// subscription's own, under full load those named here, and in between they lie
+// on the straight line.
 type Adaptive struct {
 	Enabled         bool     `json:"enabled"`
 	MinimumTimeout  Duration `json:"minimum_timeout"`  // the time limit under full load
 	MaximumStretch  float64  `json:"maximum_stretch"`  // the factor of retry intervals under full load
 	MinimumAttempts int      `json:"minimum_attempts"` // the number of attempts under full load
+}
+
+// Bounds and defaults of limits that follow the load.
+const (
+	defaultMinimumTimeout = Duration(5 * time.Second)
+	defaultMaximumStretch = 2.0
+	maxMaximumStretch     = 10.0
+)
+
+// setDefaults fills in how far the subscription's limits may go. The number of
+// attempts falls only where a subscription says so: a spike of load must not by
+// itself end a delivery early, which nothing makes good afterwards.
+func (a *Adaptive) setDefaults(s *Subscription) {
+	if !a.Enabled {
+		return
+	}
+	a.MinimumTimeout = cmp.Or(a.MinimumTimeout, min(defaultMinimumTimeout, s.Timeout))
+	a.MaximumStretch = cmp.Or(a.MaximumStretch, defaultMaximumStretch)
+	a.MinimumAttempts = cmp.Or(a.MinimumAttempts, s.Retry.MaximumAttempts)
+}
+
+// validateAdaptive checks the bounds that the limits keep under load; of limits
+// that do not follow it, they play no part.
+func (s *Subscription) validateAdaptive() error {
+	a := s.Adaptive
+	switch {
+	case !a.Enabled:
+		return nil
+	case a.MinimumTimeout < MinTimeout || a.MinimumTimeout > s.Timeout:
+		return InvalidField("adaptive.minimum_timeout", "must be from %s to timeout, %s", MinTimeout, s.Timeout)
+	case !(a.MaximumStretch >= 1 && a.MaximumStretch <= maxMaximumStretch):
+		return InvalidField("adaptive.maximum_stretch", "must be from 1 to %g", maxMaximumStretch)
+	case a.MinimumAttempts < 1 || a.MinimumAttempts > s.Retry.MaximumAttempts:
+		return InvalidField("adaptive.minimum_attempts", "must be from 1 to retry.maximum_attempts, %d", s.Retry.MaximumAttempts)
+	}
+	return nil
+}
+
+// Limits are what one attempt is made under.
+type Limits struct {
+	Timeout  Duration // of the attempt
+	Stretch  float64  // the factor of the wait after it; 0 counts as 1
+	Attempts int      // how many the run may make; 0: as many as its policy says
+	Load     float64  // that they follow from, 0 to 1
+}
+
+// LimitsUnder returns the limits of an attempt that a worker under that load
+// makes; load is the share of its places that are taken.
+func (s *Subscription) LimitsUnder(load float64) Limits {
+	load = share(load)
+	limits := Limits{Timeout: s.Timeout, Stretch: 1, Attempts: s.Retry.MaximumAttempts, Load: load}
+	if !s.Adaptive.Enabled {
+		return limits
+	}
+	least := s.Adaptive
+	least.setDefaults(s) // a stored row may be older than a field
+	limits.Timeout -= Duration(load * float64(limits.Timeout-min(least.MinimumTimeout, limits.Timeout)))
+	limits.Stretch += load * (max(least.MaximumStretch, 1) - 1)
+	limits.Attempts -= int(math.Round(load * float64(limits.Attempts-min(least.MinimumAttempts, limits.Attempts))))
+	return limits
+}
+
+// share brings a load into [0, 1]. One that is unknown counts as none, so that the
+// limits are those that the subscription asked for.
+func share(load float64) float64 {
+	if math.IsNaN(load) {
+		return 0
+	}
+	return min(max(load, 0), 1)
 }

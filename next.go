@@ -65,10 +65,11 @@ type Decision struct {
 	Wait   time.Duration // until the next attempt; 0 unless State is Retrying
 }
 
-// Next decides what becomes of a delivery whose attempt saw that outcome. The
-// attempt is counted from 1 within the run, the only count that a policy knows;
-// the delivery's id makes the jitter its own and the same at every call.
-func Next(policy RetryPolicy, delivery string, attempt int, outcome Outcome) Decision {
+// Next decides what becomes of a delivery whose attempt, made under those limits,
+// saw that outcome. The attempt is counted from 1 within the run, the only count
+// that a policy knows; the delivery's id makes the jitter its own and the same at
+// every call.
+func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outcome Outcome) Decision {
 	switch {
 	case outcome.Failure == "":
 		return Decision{State: Delivered}
@@ -76,10 +77,10 @@ func Next(policy RetryPolicy, delivery string, attempt int, outcome Outcome) Dec
 		// What is aborted was cancelled, and its row says so. If it does not, an
 		// operator has set the delivery going again since.
 		return Decision{State: Retrying, Reason: outcome.Reason()}
-	case permanent(outcome), attempt >= policy.MaximumAttempts:
+	case permanent(outcome), attempt >= cmp.Or(limits.Attempts, policy.MaximumAttempts):
 		return Decision{State: Failed, Reason: outcome.Reason()}
 	}
-	return Decision{State: Retrying, Reason: outcome.Reason(), Wait: wait(policy, delivery, attempt, outcome.RetryAfter)}
+	return Decision{State: Retrying, Reason: outcome.Reason(), Wait: wait(policy, cmp.Or(limits.Stretch, 1), delivery, attempt, outcome.RetryAfter)}
 }
 
 // permanent reports whether another attempt can never succeed: the receiver said
@@ -88,11 +89,12 @@ func permanent(o Outcome) bool {
 	return o.StatusCode == http.StatusGone || o.Failure == FailureForbidden || o.Failure == FailureRender
 }
 
-// wait is the policy's exponential interval with its jitter. A receiver's
-// Retry-After lengthens it, up to the policy's maximum, and is never undercut.
-func wait(p RetryPolicy, delivery string, attempt int, retryAfter time.Duration) time.Duration {
+// wait is the policy's exponential interval, stretched, with its jitter. A
+// receiver's Retry-After lengthens it, and is never undercut. Neither exceeds the
+// policy's maximum: it is what the subscriber was promised, whatever our load.
+func wait(p RetryPolicy, stretch float64, delivery string, attempt int, retryAfter time.Duration) time.Duration {
 	longest := float64(p.MaximumInterval)
-	interval := min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1)), longest)
+	interval := min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1))*stretch, longest)
 	deviation := jitter * fraction(delivery, attempt) // in [-jitter, jitter)
 	asked := min(float64(retryAfter), longest)
 	if asked > interval*(1+deviation) {

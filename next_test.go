@@ -43,7 +43,7 @@ func TestNextForEveryStatus(t *testing.T) {
 				case status == http.StatusGone, attempt >= policy.MaximumAttempts:
 					want.State = Failed
 				}
-				got := Next(policy, "dlv_1", attempt, outcome)
+				got := Next(policy, Limits{}, "dlv_1", attempt, outcome)
 				if (got.Wait > 0) != (want.State == Retrying) {
 					t.Errorf("%s, attempt %d, %d: waits %s in state %s", name, attempt, status, got.Wait, got.State)
 				}
@@ -76,7 +76,7 @@ func TestNextForEveryFailure(t *testing.T) {
 		if state, ok := final[failure]; ok {
 			want = state
 		}
-		got := Next(policy, "dlv_1", 1, Outcome{Failure: failure})
+		got := Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure})
 		// What is aborted and was not cancelled was set going again: it is due at once.
 		waits := want == Retrying && failure != FailureAborted
 		if got.State != want || (got.Wait > 0) != waits || got.Reason == "" {
@@ -95,14 +95,14 @@ func TestJitter(t *testing.T) {
 	var sum time.Duration
 	for i := range deliveries {
 		id := fmt.Sprintf("dlv_%04d", i)
-		got := Next(policy, id, 1, failed).Wait
-		if again := Next(policy, id, 1, failed).Wait; again != got {
+		got := Next(policy, Limits{}, id, 1, failed).Wait
+		if again := Next(policy, Limits{}, id, 1, failed).Wait; again != got {
 			t.Fatalf("%s waits %s, and then %s for the same attempt", id, got, again)
 		}
 		if got < 900*time.Millisecond || got > 1100*time.Millisecond {
 			t.Errorf("%s waits %s; want 1s ± 10 %%", id, got)
 		}
-		if next := Next(policy, id, 2, failed).Wait; next == got {
+		if next := Next(policy, Limits{}, id, 2, failed).Wait; next == got {
 			t.Errorf("%s waits %s for two attempts", id, got)
 		}
 		seen[got] = true
@@ -124,7 +124,7 @@ func TestWaitFollowsThePolicy(t *testing.T) {
 			before := time.Duration(0)
 			for attempt := 1; attempt < policy.MaximumAttempts; attempt++ {
 				interval := min(float64(policy.InitialInterval)*math.Pow(policy.BackoffCoefficient, float64(attempt-1)), float64(policy.MaximumInterval))
-				got := Next(policy, id, attempt, Outcome{Failure: FailureTimeout}).Wait
+				got := Next(policy, Limits{}, id, attempt, Outcome{Failure: FailureTimeout}).Wait
 				if got <= 0 || float64(got) < interval*(1-jitter)-1 || float64(got) > interval*(1+jitter)+1 {
 					t.Errorf("%s, attempt %d: waits %s; want %s ± 10 %%", name, attempt, got, time.Duration(interval))
 				}
@@ -144,7 +144,7 @@ func TestDefaultPolicy(t *testing.T) {
 	policy := policies()["defaults"]
 	var total time.Duration
 	for attempt := 1; attempt < policy.MaximumAttempts; attempt++ {
-		total += Next(policy, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
+		total += Next(policy, Limits{}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
 	}
 	if policy.MaximumAttempts != 12 || total < 24*time.Hour || total > 60*time.Hour {
 		t.Errorf("%d attempts over %s; want 12 over about two days", policy.MaximumAttempts, total)
@@ -167,14 +167,14 @@ func TestRetryAfterLengthensTheWait(t *testing.T) {
 	}
 	for _, id := range []string{"dlv_a", "dlv_b", "dlv_c", "dlv_d"} {
 		for asked, want := range tests {
-			got := Next(policy, id, 1, Outcome{StatusCode: 429, Failure: FailureHTTP4xx, RetryAfter: asked}).Wait
+			got := Next(policy, Limits{}, id, 1, Outcome{StatusCode: 429, Failure: FailureHTTP4xx, RetryAfter: asked}).Wait
 			if got < want.least || got > want.most {
 				t.Errorf("%s asked for %s: waits %s; want %s to %s", id, asked, got, want.least, want.most)
 			}
 		}
 	}
 	// A final decision stays final, whatever the receiver asks.
-	if got := Next(policy, "dlv_a", 10, Outcome{StatusCode: 503, Failure: FailureHTTP5xx, RetryAfter: time.Minute}); got.State != Failed || got.Wait != 0 {
+	if got := Next(policy, Limits{}, "dlv_a", 10, Outcome{StatusCode: 503, Failure: FailureHTTP5xx, RetryAfter: time.Minute}); got.State != Failed || got.Wait != 0 {
 		t.Errorf("after the last attempt: %+v", got)
 	}
 }
@@ -212,7 +212,7 @@ func FuzzParseRetryAfter(f *testing.F) {
 		if asked < 0 {
 			t.Errorf("%q at %d: %s", value, now, asked)
 		}
-		if got := Next(policy, value, 1, Outcome{Failure: FailureHTTP5xx, StatusCode: 503, RetryAfter: asked}).Wait; got <= 0 || got > longest {
+		if got := Next(policy, Limits{}, value, 1, Outcome{Failure: FailureHTTP5xx, StatusCode: 503, RetryAfter: asked}).Wait; got <= 0 || got > longest {
 			t.Errorf("%q at %d: waits %s", value, now, got)
 		}
 	})

@@ -68,17 +68,20 @@ const (
 	MaxMaxInFlight     = 1000
 )
 
-// Wants reports whether the subscription takes events of that type.
+// Wants reports whether the subscription takes events of that type: "Object.*"
+// takes object.created and Object.OnNew.
 func (s *Subscription) Wants(eventType string) bool {
 	return slices.ContainsFunc(s.Events, func(pattern string) bool { return matches(pattern, eventType) })
 }
 
+// matches ignores case, because platforms spell one event both ways. Both sides
+// are ASCII.
 func matches(pattern, eventType string) bool {
 	prefix, wild := strings.CutSuffix(pattern, "*")
 	if !wild {
-		return pattern == eventType
+		return strings.EqualFold(pattern, eventType)
 	}
-	return strings.HasPrefix(eventType, prefix)
+	return len(eventType) >= len(prefix) && strings.EqualFold(eventType[:len(prefix)], prefix)
 }
 
 // SetDefaults fills in what the caller left out.
@@ -92,4 +95,5 @@ func (s *Subscription) SetDefaults() {
 	s.MaxInFlight = cmp.Or(s.MaxInFlight, DefaultMaxInFlight)
 	s.State = cmp.Or(s.State, Active)
 	s.Retry.setDefaults()
+	s.Adaptive.setDefaults(s)
 }

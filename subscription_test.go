@@ -163,10 +163,12 @@ func TestSameHeaderTwice(t *testing.T) {
 
 func TestWants(t *testing.T) {
 	t.Parallel()
-	s := Subscription{Events: []string{"ticket.*", "customer.created"}}
+	s := Subscription{Events: []string{"ticket.*", "customer.created", "Object.*", "CallRang"}}
 	for eventType, want := range map[string]bool{
 		"ticket.created": true, "ticket.status.changed": true, "ticket": false, "ticket.": true, "tickets.created": false,
-		"customer.created": true, "customer.created.twice": false, "customer": false, "Ticket.created": false, "": false,
+		"customer.created": true, "customer.created.twice": false, "customer": false, "": false,
+		"Ticket.created": true, "TICKET.Status.changed": true, "Ticket": false, "Tick": false, "Customer.Created": true, "customer.createD.twice": false,
+		"object.created": true, "Object.OnNew": true, "object": false, "objects.created": false, "callrang": true, "CALLRANG": true, "call_rang": false,
 	} {
 		if got := s.Wants(eventType); got != want {
 			t.Errorf("%q: %t; want %t", eventType, got, want)

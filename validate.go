@@ -26,6 +26,7 @@ func (s *Subscription) Validate() error {
 		s.Request.Validate,
 		s.Retry.validate,
 		s.validateLimits,
+		s.validateAdaptive,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -138,12 +138,13 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
 		return result, nil
 	}
-	if !a.Flights.admit(work.Subscription) {
+	load, free := a.Flights.admit(work.Subscription)
+	if !free {
 		result.NextAttemptAt = a.Now().Add(backoff(ctx, crowdedWait))
 		return result, nil
 	}
 	defer a.Flights.release(work.Subscription.ID)
-	made, err := a.send(ctx, work)
+	made, err := a.send(ctx, work, work.Subscription.LimitsUnder(load))
 	if err != nil {
 		return AttemptResult{}, err
 	}
@@ -164,17 +165,20 @@ func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.Wor
 	return work, err
 }
 
-// send makes the next attempt of the work.
-func (a *Deliveries) send(ctx context.Context, work switchboard.Work) (switchboard.Attempt, error) {
+// send makes the next attempt of the work, under those limits.
+func (a *Deliveries) send(ctx context.Context, work switchboard.Work, limits switchboard.Limits) (switchboard.Attempt, error) {
 	now := a.Now()
 	made := switchboard.Attempt{
 		ID:         switchboard.NewID(switchboard.AttemptPrefix, now),
 		DeliveryID: work.Delivery.ID,
 		Number:     work.Delivery.AttemptsMade + 1,
 		At:         now,
-		Timeout:    time.Duration(work.Subscription.Timeout),
+		Timeout:    time.Duration(limits.Timeout),
+		Load:       limits.Load,
+		Attempts:   limits.Attempts,
+		Stretch:    limits.Stretch,
 	}
-	done := a.Metrics.sending(ctx)
+	done := a.Metrics.sending(ctx, made.Timeout)
 	var err error
 	made.Request, made.Outcome, err = a.Sender.Attempt(ctx, work, now, made.Timeout)
 	done(made.Outcome)
@@ -187,7 +191,8 @@ func (a *Deliveries) send(ctx context.Context, work switchboard.Work) (switchboa
 // record stores the attempt with what follows from it. If Postgres is away the
 // outcome is kept instead of being lost: the request must not go out again.
 func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made switchboard.Attempt) (AttemptResult, error) {
-	decision := switchboard.Next(work.Subscription.Retry, made.DeliveryID, made.Number-work.Delivery.AttemptsBefore, made.Outcome)
+	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), Stretch: made.Stretch, Attempts: made.Attempts, Load: made.Load}
+	decision := switchboard.Next(work.Subscription.Retry, applied, made.DeliveryID, made.Number-work.Delivery.AttemptsBefore, made.Outcome)
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	d, err := a.Store.Record(recordCtx, made, decision, runID(ctx), work.Delivery.Run)
@@ -208,7 +213,7 @@ func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d
 	a.Log.InfoContext(ctx, "attempt",
 		"delivery", d.ID, "tenant", d.Tenant, "event", d.EventID, "event_type", d.EventType, "subscription", d.SubscriptionID,
 		"host", d.Host, "number", made.Number, "status_code", made.Outcome.StatusCode, "failure", made.Outcome.Failure,
-		"duration_ms", made.Outcome.Latency.Milliseconds(), "state", d.State, "reason", d.Reason, "next_attempt_at", d.NextAttemptAt)
+		"duration_ms", made.Outcome.Latency.Milliseconds(), "timeout_ms", made.Timeout.Milliseconds(), "load", made.Load, "state", d.State, "reason", d.Reason, "next_attempt_at", d.NextAttemptAt)
 }
 
 func resultOf(ctx context.Context, work switchboard.Work, d switchboard.Delivery) AttemptResult {

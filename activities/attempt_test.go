@@ -29,11 +29,13 @@ type desk struct {
 	sendErr   error
 	sending   func(ctx context.Context) // runs while the request is under way
 	sent      int
+	timeouts  []time.Duration // that the sender was given
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""))
+	flights := activities.NewFlights(10)
+	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), flights)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,7 @@ func newDesk(t *testing.T) *desk {
 	d.work.Subscription = switchboard.Subscription{ID: "sub_1", MaxInFlight: 1, Timeout: switchboard.DefaultTimeout}
 	d.work.Subscription.SetDefaults()
 	d.Deliveries = &activities.Deliveries{
-		Store: d, Sender: d, Flights: activities.NewFlights(10), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: d, Sender: d, Flights: flights, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	return d
 }
@@ -70,8 +72,9 @@ func (d *desk) Settle(context.Context, string, int, switchboard.State, string, s
 	return d.work.Delivery, d.workErr
 }
 
-func (d *desk) Attempt(ctx context.Context, _ switchboard.Work, _ time.Time, _ time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+func (d *desk) Attempt(ctx context.Context, _ switchboard.Work, _ time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	d.sent++
+	d.timeouts = append(d.timeouts, timeout)
 	d.sending(ctx)
 	return switchboard.SentRequest{Method: "POST"}, d.outcome, d.sendErr
 }

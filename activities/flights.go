@@ -57,17 +57,27 @@ func (f *Flights) takeOff(ctx context.Context, deliveryID string) (flight contex
 }
 
 // admit takes a place for a request of the subscription, and reports whether
-// there was one.
-func (f *Flights) admit(s switchboard.Subscription) bool {
+// there was one, and the load under which it was taken.
+func (f *Flights) admit(s switchboard.Subscription) (load float64, free bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.total >= f.limit || f.bySubscription[s.ID] >= s.MaxInFlight {
-		return false
+		return 0, false
 	}
+	load = f.load()
 	f.total++
 	f.bySubscription[s.ID]++
-	return true
+	return load, true
 }
+
+// Load is the share of this process's places that requests in flight take, 0 to 1.
+func (f *Flights) Load() float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.load()
+}
+
+func (f *Flights) load() float64 { return float64(f.total) / float64(f.limit) }
 
 // release gives back the place that admit took.
 func (f *Flights) release(subscriptionID string) {

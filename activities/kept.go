@@ -18,6 +18,9 @@ type Kept struct {
 	Number     int                  `json:"number"`
 	At         time.Time            `json:"at"`
 	Timeout    switchboard.Duration `json:"timeout"`
+	Load       float64              `json:"load,omitempty"`
+	Attempts   int                  `json:"attempts,omitempty"` // 0, as Stretch: kept before there were such limits
+	Stretch    float64              `json:"stretch,omitempty"`
 	Method     string               `json:"method"`
 	Bytes      int                  `json:"bytes"`
 	StatusCode int                  `json:"status_code,omitempty"`
@@ -29,6 +32,7 @@ type Kept struct {
 func keep(a switchboard.Attempt) *Kept {
 	return &Kept{
 		AttemptID: a.ID, Number: a.Number, At: a.At, Timeout: switchboard.Duration(a.Timeout),
+		Load: a.Load, Attempts: a.Attempts, Stretch: a.Stretch,
 		Method: a.Request.Method, Bytes: a.Request.Bytes,
 		StatusCode: a.Outcome.StatusCode, Failure: a.Outcome.Failure,
 		Latency: switchboard.Duration(a.Outcome.Latency), RetryAfter: switchboard.Duration(a.Outcome.RetryAfter),
@@ -38,6 +42,7 @@ func keep(a switchboard.Attempt) *Kept {
 func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
 	return switchboard.Attempt{
 		ID: k.AttemptID, DeliveryID: deliveryID, Number: k.Number, At: k.At, Timeout: time.Duration(k.Timeout),
+		Load: k.Load, Attempts: k.Attempts, Stretch: k.Stretch,
 		Request: switchboard.SentRequest{Method: k.Method, Bytes: k.Bytes},
 		Outcome: switchboard.Outcome{
 			StatusCode: k.StatusCode, Failure: k.Failure, Latency: time.Duration(k.Latency), RetryAfter: time.Duration(k.RetryAfter),

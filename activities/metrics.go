@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -17,12 +18,14 @@ type Metrics struct {
 	inFlight  metric.Int64UpDownCounter
 	completed metric.Int64Counter
 	endToEnd  metric.Float64Histogram
+	timeout   metric.Float64Histogram
 }
 
-// NewMetrics registers the instruments with the meter.
-func NewMetrics(meter metric.Meter) (*Metrics, error) {
+// NewMetrics registers the instruments with the meter; the load is read off the
+// flights whenever the meter is.
+func NewMetrics(meter metric.Meter, flights *Flights) (*Metrics, error) {
 	var m Metrics
-	var errs [5]error
+	var errs [7]error
 	m.attempts, errs[0] = meter.Int64Counter("switchboard_attempts",
 		metric.WithDescription("Attempts by result: delivered, or the failure."))
 	m.latency, errs[1] = meter.Float64Histogram("switchboard_attempt_duration", metric.WithUnit("s"),
@@ -35,12 +38,23 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	m.endToEnd, errs[4] = meter.Float64Histogram("switchboard_delivery_duration", metric.WithUnit("s"),
 		metric.WithDescription("Time from acceptance to delivery."),
 		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300, 3600, 36000, 360000))
+	m.timeout, errs[5] = meter.Float64Histogram("switchboard_applied_timeout", metric.WithUnit("s"),
+		metric.WithDescription("Time limit that was applied to an attempt."),
+		metric.WithExplicitBucketBoundaries(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 30))
+	_, errs[6] = meter.Float64ObservableGauge("switchboard_load",
+		metric.WithDescription("Share of this process's places that requests under way take, 0 to 1."),
+		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			o.Observe(flights.Load())
+			return nil
+		}))
 	return &m, errors.Join(errs[:]...)
 }
 
-// sending counts a request that goes out; the function it returns takes its outcome.
-func (m *Metrics) sending(ctx context.Context) func(switchboard.Outcome) {
+// sending counts a request that goes out under that time limit; the function it
+// returns takes its outcome.
+func (m *Metrics) sending(ctx context.Context, timeout time.Duration) func(switchboard.Outcome) {
 	m.inFlight.Add(ctx, 1)
+	m.timeout.Record(ctx, timeout.Seconds())
 	return func(o switchboard.Outcome) {
 		m.inFlight.Add(ctx, -1)
 		m.latency.Record(ctx, o.Latency.Seconds())

@@ -181,7 +181,7 @@ func (b *bundle) record(d switchboard.Delivery, number, status int) switchboard.
 	a := b.attempt(d, number, status)
 	policy := switchboard.Subscription{}
 	policy.SetDefaults()
-	after, err := b.Record(b.t.Context(), a, switchboard.Next(policy.Retry, d.ID, number-d.AttemptsBefore, a.Outcome), "run_of_"+d.ID, d.Run)
+	after, err := b.Record(b.t.Context(), a, switchboard.Next(policy.Retry, policy.LimitsUnder(0), d.ID, number-d.AttemptsBefore, a.Outcome), "run_of_"+d.ID, d.Run)
 	must(b.t, err)
 	return after
 }

@@ -53,12 +53,13 @@ func newStory(t *testing.T, answers ...int) *story {
 		}},
 		sent: &script{answers: answers, now: env.Now},
 	}
-	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""))
+	flights := activities.NewFlights(10)
+	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), flights)
 	if err != nil {
 		t.Fatal(err)
 	}
 	env.RegisterActivity(&activities.Deliveries{
-		Store: s.row, Sender: s.sent, Flights: activities.NewFlights(10), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
+		Store: s.row, Sender: s.sent, Flights: flights, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
 	})
 	return s
 }

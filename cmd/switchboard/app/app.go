@@ -120,7 +120,8 @@ func (a *app) handler() (http.Handler, error) {
 }
 
 func (a *app) runWorker(ctx context.Context) error {
-	metrics, err := activities.NewMetrics(a.telemetry.meter)
+	flights := activities.NewFlights(a.config.Slots)
+	metrics, err := activities.NewMetrics(a.telemetry.meter, flights)
 	if err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
 			Store: a.store, Sender: webhook.NewSender(webhook.Config{Guard: a.guard, Version: switchboard.Version}),
-			Flights: activities.NewFlights(a.config.Slots), Metrics: metrics, Log: a.log, Now: time.Now,
+			Flights: flights, Metrics: metrics, Log: a.log, Now: time.Now,
 		},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
 		Slots:      a.config.Slots,
