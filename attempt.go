@@ -27,6 +27,7 @@ const (
 	FailureHTTP5xx        Failure = "http_5xx"
 	FailureForbidden      Failure = "forbidden_address" // the egress guard refused the address
 	FailureRender         Failure = "render"            // the request could not be made
+	FailureAuth           Failure = "auth"              // the token endpoint gave no token
 	FailureAborted        Failure = "aborted"           // cancelled by an operator while under way
 	FailureUnknown        Failure = "unknown"           // sent, and the outcome is not known
 )
@@ -37,7 +38,7 @@ func Failures() []Failure {
 		FailureDNS, FailureConnectRefused, FailureConnectTimeout, FailureConnect,
 		FailureTLSExpired, FailureTLSUntrusted, FailureTLSName, FailureTLS,
 		FailureTimeout, FailureReset, FailureBadResponse, FailureRedirect, FailureHTTP4xx, FailureHTTP5xx,
-		FailureForbidden, FailureRender, FailureAborted, FailureUnknown,
+		FailureForbidden, FailureRender, FailureAuth, FailureAborted, FailureUnknown,
 	}
 }
 

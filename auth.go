@@ -1,5 +1,11 @@
 package switchboard
 
+import (
+	"net/textproto"
+	"slices"
+	"strings"
+)
+
 // AuthType says how a request shows the receiver who sends it, beside its signature.
 type AuthType string
 
@@ -12,6 +18,22 @@ const (
 	OAuth2     AuthType = "oauth2"  // client credentials, RFC 6749 §4.4
 	MTLS       AuthType = "mtls"    // a client certificate
 )
+
+// AuthTypes lists every type but [NoAuth].
+func AuthTypes() []AuthType { return []AuthType{BasicAuth, BearerAuth, APIKeyAuth, OAuth2, MTLS} }
+
+// Bounds of endpoint authentication, in bytes where nothing else is said.
+const (
+	maxAuthText    = 1024 // of user name and client id
+	maxAuthSecret  = 4096 // of password, token, value and client secret
+	maxScopes      = 50   // entries
+	maxScope       = 256
+	maxCertificate = 32 << 10 // of the chain in PEM
+	maxPrivateKey  = 16 << 10 // in PEM
+)
+
+// authorization is the header of basic, bearer and oauth2.
+const authorization = "Authorization"
 
 // Auth is what a subscription's requests show the receiver. Each type uses the
 // fields named beside it.
@@ -31,4 +53,161 @@ type Auth struct {
 
 	Certificate string // mtls: PEM, the chain of the client's certificate
 	PrivateKey  Secret // mtls: PEM
+}
+
+// HeaderName returns the name of the header that the type sets, in the spelling of
+// net/http; empty: none. Its value is a secret wherever it is shown.
+func (a *Auth) HeaderName() string {
+	switch a.Type {
+	case BasicAuth, BearerAuth, OAuth2:
+		return authorization
+	case APIKeyAuth:
+		return textproto.CanonicalMIMEHeaderKey(a.Header)
+	}
+	return ""
+}
+
+// Validate checks the authentication by itself, without asking anybody. Whether the
+// token endpoint gives a token and the certificate is still valid is asked when
+// they are given, by the webhook package's CheckAuth: a certificate that expired
+// meanwhile is no reason to refuse a change of something else.
+func (a *Auth) Validate() error {
+	if a.Type != NoAuth && !slices.Contains(AuthTypes(), a.Type) {
+		return InvalidField("auth.type", "%q is not a type; known: %s, %s, %s, %s, %s", a.Type, BasicAuth, BearerAuth, APIKeyAuth, OAuth2, MTLS)
+	}
+	if err := a.validateForeign(); err != nil {
+		return err
+	}
+	switch a.Type {
+	case BasicAuth:
+		return a.validateBasic()
+	case BearerAuth:
+		return validateCredential("auth.token", a.Token)
+	case APIKeyAuth:
+		if err := checkOwnHeader("auth.header", a.Header); err != nil {
+			return err
+		}
+		return validateCredential("auth.value", a.Value)
+	case OAuth2:
+		return a.validateOAuth2()
+	case MTLS:
+		_, err := a.ClientCertificate()
+		return err
+	}
+	return nil
+}
+
+// validateForeign refuses fields that the type does not use: they would be kept
+// and do nothing.
+func (a *Auth) validateForeign() error {
+	for _, field := range []struct {
+		name  string
+		given bool
+		of    AuthType
+	}{
+		{"username", a.Username != "", BasicAuth},
+		{"password", a.Password != "", BasicAuth},
+		{"token", a.Token != "", BearerAuth},
+		{"header", a.Header != "", APIKeyAuth},
+		{"value", a.Value != "", APIKeyAuth},
+		{"token_url", a.TokenURL != "", OAuth2},
+		{"client_id", a.ClientID != "", OAuth2},
+		{"client_secret", a.ClientSecret != "", OAuth2},
+		{"scopes", len(a.Scopes) > 0, OAuth2},
+		{"certificate", a.Certificate != "", MTLS},
+		{"private_key", a.PrivateKey != "", MTLS},
+	} {
+		if field.given && field.of != a.Type {
+			return InvalidField("auth."+field.name, "is for the type %s only", field.of)
+		}
+	}
+	return nil
+}
+
+// validateBasic allows an empty password, which services use that take a key as
+// the user name.
+func (a *Auth) validateBasic() error {
+	switch {
+	case a.Username == "":
+		return InvalidField("auth.username", "is required")
+	case len(a.Username) > maxAuthText:
+		return InvalidField("auth.username", "is longer than %d bytes", maxAuthText)
+	case strings.Contains(a.Username, ":"):
+		return InvalidField("auth.username", "may not hold a colon")
+	case strings.ContainsFunc(a.Username, isControl):
+		return InvalidField("auth.username", "may not hold control characters")
+	case len(a.Password) > maxAuthSecret:
+		return InvalidField("auth.password", "is longer than %d bytes", maxAuthSecret)
+	case strings.ContainsFunc(a.Password.Reveal(), isControl):
+		return InvalidField("auth.password", "may not hold control characters")
+	}
+	return nil
+}
+
+// validateCredential checks a secret that is sent as a header's value.
+func validateCredential(field string, secret Secret) error {
+	text := secret.Reveal()
+	switch {
+	case text == "":
+		return InvalidField(field, "is required")
+	case len(text) > maxAuthSecret:
+		return InvalidField(field, "is longer than %d bytes", maxAuthSecret)
+	case !isVisible(text) || strings.TrimSpace(text) != text:
+		return InvalidField(field, "must be printable ASCII, without spaces at its ends")
+	}
+	return nil
+}
+
+func (a *Auth) validateOAuth2() error {
+	if err := ValidateURL("auth.token_url", a.TokenURL); err != nil {
+		return err
+	}
+	switch {
+	case HoldsTemplate(a.TokenURL):
+		return InvalidField("auth.token_url", "may not hold placeholders")
+	case a.ClientID == "":
+		return InvalidField("auth.client_id", "is required")
+	case len(a.ClientID) > maxAuthText:
+		return InvalidField("auth.client_id", "is longer than %d bytes", maxAuthText)
+	case !isVisible(a.ClientID):
+		return InvalidField("auth.client_id", "must be printable ASCII")
+	case a.ClientSecret == "":
+		return InvalidField("auth.client_secret", "is required")
+	case len(a.ClientSecret) > maxAuthSecret:
+		return InvalidField("auth.client_secret", "is longer than %d bytes", maxAuthSecret)
+	case strings.ContainsFunc(a.ClientSecret.Reveal(), isControl):
+		return InvalidField("auth.client_secret", "may not hold control characters")
+	case len(a.Scopes) > maxScopes:
+		return InvalidField("auth.scopes", "has more than %d entries", maxScopes)
+	}
+	for _, scope := range a.Scopes {
+		if scope == "" || len(scope) > maxScope || !isVisible(scope) || strings.ContainsAny(scope, ` "\`) {
+			return InvalidField("auth.scopes", "%q is not a scope", scope)
+		}
+	}
+	return nil
+}
+
+// validateAuth checks the authentication, and that no two parts of the
+// subscription set the same header.
+func (s *Subscription) validateAuth() error {
+	if err := s.Auth.Validate(); err != nil {
+		return err
+	}
+	if s.Auth.Type == MTLS && !strings.HasPrefix(strings.ToLower(s.Request.URL), "https:") {
+		return InvalidField("auth.type", "%s needs an address with https://", MTLS)
+	}
+	auth, signature := s.Auth.HeaderName(), textproto.CanonicalMIMEHeaderKey(s.Signature.Header)
+	if auth != "" && auth == signature {
+		return InvalidField("signature.header", "is the header that auth sets")
+	}
+	for name := range s.Request.Headers {
+		switch textproto.CanonicalMIMEHeaderKey(name) {
+		case auth:
+			return InvalidField("request.headers."+name, "is set by auth of the type %s: leave one of them out", s.Auth.Type)
+		case signature:
+			return InvalidField("signature.header", "is among request.headers too: leave one of them out")
+		}
+	}
+	return nil
 }

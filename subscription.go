@@ -90,7 +90,7 @@ func (s *Subscription) SetDefaults() {
 	r.Method = cmp.Or(strings.ToUpper(r.Method), "POST")
 	r.Body = cmp.Or(r.Body, Envelope)
 	r.ContentType = cmp.Or(r.ContentType, "application/json")
-	s.Signature.Scheme = cmp.Or(s.Signature.Scheme, Standard)
+	s.Signature.setDefaults()
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	s.MaxInFlight = cmp.Or(s.MaxInFlight, DefaultMaxInFlight)
 	s.State = cmp.Or(s.State, Active)

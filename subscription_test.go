@@ -141,7 +141,7 @@ func badSubscriptions() map[string][]func(*Subscription) {
 	}
 	add("timeout", func(s *Subscription) { s.Timeout = -1 }, func(s *Subscription) { s.Timeout = 1 }, func(s *Subscription) { s.Timeout = MaxTimeout + 1 })
 	add("max_in_flight", func(s *Subscription) { s.MaxInFlight = -1 }, func(s *Subscription) { s.MaxInFlight = MaxMaxInFlight + 1 })
-	add("signature.scheme", func(s *Subscription) { s.Signature.Scheme = "none" })
+	add("signature.scheme", func(s *Subscription) { s.Signature.Scheme = "hmac-md5" })
 	add("state", func(s *Subscription) { s.State = "off" })
 	add("retry.initial_interval", func(s *Subscription) { s.Retry.InitialInterval = -1 }, func(s *Subscription) { s.Retry.InitialInterval = maxInterval + 1 })
 	for _, coefficient := range []float64{-1, 0.5, 10.5, math.NaN(), math.Inf(1)} {

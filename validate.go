@@ -26,6 +26,9 @@ func (s *Subscription) Validate() error {
 		s.Request.Validate,
 		s.Retry.validate,
 		s.validateLimits,
+		s.Signature.Validate,
+		s.validateAuth,
+		s.validateVerification,
 		s.validateAdaptive,
 	}
 	for _, check := range checks {
@@ -69,9 +72,7 @@ func (s *Subscription) validateLimits() error {
 		return InvalidField("timeout", "must be from %s to %s", MinTimeout, MaxTimeout)
 	case s.MaxInFlight < 1 || s.MaxInFlight > MaxMaxInFlight:
 		return InvalidField("max_in_flight", "must be from 1 to %d", MaxMaxInFlight)
-	case s.Signature.Scheme != Standard:
-		return InvalidField("signature.scheme", "%q is not a scheme; known: %s", s.Signature.Scheme, Standard)
-	case !slices.Contains([]SubscriptionState{Active, Paused, Disabled}, s.State):
+	case !slices.Contains([]SubscriptionState{Active, Paused, Disabled, Unverified}, s.State):
 		return InvalidField("state", "%q is not a state", s.State)
 	}
 	return nil

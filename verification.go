@@ -1,11 +1,32 @@
 package switchboard
 
+import "strings"
+
 // Verification says how a receiver's address proves that it wants our requests,
 // at creation and after each change of the address.
 type Verification string
 
-// The kinds of verification.
+// The kinds of verification. Empty is the same as none.
 const (
 	NoVerification Verification = "none"
 	Challenge      Verification = "challenge" // a signed POST of {"challenge": …} whose bare value must come back
 )
+
+// validateVerification checks that the address can be verified as asked for.
+func (s *Subscription) validateVerification() error {
+	switch s.Verify {
+	case "", NoVerification:
+		return nil
+	case Challenge:
+		if HoldsTemplate(s.Request.URL) {
+			return InvalidField("verify", "%s needs an address without placeholders: there is no event to fill them from", Challenge)
+		}
+		return nil
+	}
+	return InvalidField("verify", "%q is not a verification; known: %s, %s", s.Verify, NoVerification, Challenge)
+}
+
+// HoldsTemplate reports whether the text has placeholders or tags of a template.
+func HoldsTemplate(text string) bool {
+	return strings.Contains(text, "{{") || strings.Contains(text, "{%")
+}

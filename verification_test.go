@@ -1,0 +1,26 @@
+package switchboard
+
+import "testing"
+
+func TestVerificationValidate(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		verify Verification
+		url    string
+		want   string // the field at fault; empty: valid
+	}{
+		{"", "https://a.test/{{id}}", ""},
+		{NoVerification, "https://a.test/{{id}}", ""},
+		{Challenge, "https://a.test/hook", ""},
+		{Challenge, "https://a.test/hook?id={{id}}", "verify"},
+		{Challenge, "https://a.test/{%if%}", "verify"},
+		{"ping", "https://a.test/hook", "verify"},
+	}
+	for _, test := range tests {
+		s := subscription()
+		s.Verify, s.Request.URL = test.verify, test.url
+		if got := field(t, s.validateVerification()); got != test.want {
+			t.Errorf("%s of %s: %q is at fault; want %q", test.verify, test.url, got, test.want)
+		}
+	}
+}
