@@ -1,0 +1,97 @@
+// Package liquid renders the small part of the Liquid language that a webhook's
+// templates need: placeholders with filters, and the conditions if, unless and case.
+//
+//	Dear {{ contact.first_name | default: "customer" }}
+//	{% if ticket.priority > 3 %}urgent{% else %}{{ ticket.priority }}{% endif %}
+//
+// It is an evaluator of its own because none that is kept can be bounded: the nearest,
+// osteele/liquid, has no limit of steps, memory or time, stops the process on a number
+// that is too long, cannot tell null from missing, does not tell which names a template
+// reads, and refuses contact.czCol.15. The tests hold the two against each other
+// wherever both know an expression.
+//
+// Everything here is bounded, whatever template and data are: the template's length and
+// nesting when it is parsed, every value that a filter makes, and by a [Budget] the work
+// and output of all templates of one request.
+package liquid
+
+import "errors"
+
+// Bounds of one template.
+const (
+	MaxTemplate = 8 << 10  // its length in bytes
+	MaxValue    = 64 << 10 // of a value that a filter takes or makes, in bytes of its text
+	maxNesting  = 16       // of tags, parentheses, and names in a path
+)
+
+// Budget is what the templates of one request may still use; they share it.
+type Budget struct {
+	Work   int // in bytes looked at, about; every step counts at least one
+	Output int // in bytes
+}
+
+// NewBudget returns the budget of one request. Its work takes some ten milliseconds.
+func NewBudget() *Budget { return &Budget{Work: 4 << 20, Output: 256 << 10} }
+
+// The errors of a budget that is used up.
+var (
+	ErrWork   = errors.New("the templates ask for too much work")
+	ErrOutput = errors.New("the templates render more than 256 KiB")
+)
+
+func (b *Budget) spend(work int) error {
+	if b.Work -= work + 1; b.Work < 0 {
+		return ErrWork
+	}
+	return nil
+}
+
+func (b *Budget) produce(size int) error {
+	if b.Output -= size; b.Output < 0 {
+		return ErrOutput
+	}
+	return b.spend(size)
+}
+
+// Path is a placeholder's name, as contact.czCol.15.
+type Path struct {
+	Text string   // as written
+	Keys []string // "contact", "czCol", "15"
+}
+
+// Scope is where placeholders find their values, which are those of package document.
+type Scope interface {
+	// Lookup returns the value at the path; found is false where there is none.
+	// The error says that the path may not be read at all.
+	Lookup(path Path) (value any, found bool, err error)
+}
+
+// MissingError is the error of a placeholder that has no value.
+type MissingError struct{ Path Path }
+
+func (e *MissingError) Error() string {
+	return "the event has no value for {{ " + e.Path.Text + " }}"
+}
+
+// Template is a parsed template. It is not changed once made.
+type Template struct {
+	nodes []node
+	paths []Path
+}
+
+// Paths returns the placeholders that the template reads anywhere, each as often as
+// it is written.
+func (t *Template) Paths() []Path { return t.paths }
+
+// Single returns the placeholder that is all of the template, without a filter.
+func (t *Template) Single() (Path, bool) {
+	if len(t.nodes) != 1 {
+		return Path{}, false
+	}
+	out, ok := t.nodes[0].(output)
+	if !ok {
+		return Path{}, false
+	}
+	read, ok := out.value.(read)
+	return read.path, ok
+}
