@@ -56,6 +56,12 @@ type XMLStyle struct {
 	JSON       []string `json:"json,omitempty"`       // names whose value, if it is an object or a list, is an element with its JSON as text
 }
 
+// The versions of SOAP.
+const (
+	SOAP11 = "1.1"
+	SOAP12 = "1.2"
+)
+
 // SOAP wraps a body in XML into a SOAP message.
 type SOAP struct {
 	Version    string            `json:"version"`              // "1.1" or "1.2"

@@ -115,7 +115,7 @@ func badSubscriptions() map[string][]func(*Subscription) {
 	} {
 		add("request.url", func(s *Subscription) { s.Request.URL = url })
 	}
-	add("request.body", func(s *Subscription) { s.Request.Body = "" }, func(s *Subscription) { s.Request.Body = "params" })
+	add("request.body", func(s *Subscription) { s.Request.Body = "" }, func(s *Subscription) { s.Request.Body = "xml" })
 	for _, contentType := range []string{"", "json", "a/b\r\nX: y", " a/b"} {
 		add("request.content_type", func(s *Subscription) { s.Request.ContentType = contentType })
 	}
@@ -132,7 +132,7 @@ func badSubscriptions() map[string][]func(*Subscription) {
 	})
 	for _, name := range []string{
 		"Host", "host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "TE", "Trailer", "Connection", "Keep-Alive", "Upgrade", "Expect",
-		"Accept-Encoding", "User-Agent", "Proxy-Authorization", "Webhook-Id", "webhook-timestamp", "WEBHOOK-SIGNATURE", "Webhook-Anything",
+		"Accept-Encoding", "Idempotency-Key", "x-idempotency-key", "Proxy-Authorization", "Webhook-Id", "webhook-timestamp", "WEBHOOK-SIGNATURE", "Webhook-Anything",
 	} {
 		add("request.headers."+name, headers(name, "x"))
 	}

@@ -142,6 +142,7 @@ func (g *Guard) control(_, address string, _ syscall.RawConn) error {
 // it resolves to is checked again at every connection.
 func (g *Guard) Check(ctx context.Context, rawURL string) error {
 	const field = "request.url"
+	rawURL = switchboard.Address(rawURL) // path and query may hold templates
 	if err := switchboard.ValidateURL(field, rawURL); err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func TestRenderRefusesImpossibleRequests(t *testing.T) {
 		"our signature":              {"request.headers.webhook-signature", header("webhook-signature", "v1,x")},
 		"our id, odd case":           {"request.headers.wEbHoOk-iD", header("wEbHoOk-iD", "x")},
 		"host":                       {"request.headers.Host", header("Host", "other.test")},
-		"user agent":                 {"request.headers.user-agent", header("user-agent", "curl")},
+		"idempotency key":            {"request.headers.Idempotency-Key", header("Idempotency-Key", "x")},
 		"content type":               {"request.content_type", func(w *switchboard.Work) { w.Subscription.Request.ContentType = "a/b\r\nX: y" }},
 		"URL":                        {"request.url", func(w *switchboard.Work) { w.Subscription.Request.URL = "http://a b/" }},
 		"line break in URL":          {"request.url", func(w *switchboard.Work) { w.Subscription.Request.URL = "http://a/\r\nX: y" }},

@@ -1,0 +1,78 @@
+package switchboard
+
+import (
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// ValidateURL checks the form of a receiver's address; field is what an error names.
+func ValidateURL(field, raw string) error {
+	if raw == "" {
+		return InvalidField(field, "is required")
+	}
+	if len(raw) > MaxURL {
+		return InvalidField(field, "is longer than %d bytes", MaxURL)
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || strings.ContainsFunc(raw, isControl):
+		return InvalidField(field, "is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return InvalidField(field, "must start with http:// or https://")
+	case u.User != nil:
+		return InvalidField(field, "may not hold a user name or password")
+	case u.Hostname() == "":
+		return InvalidField(field, "names no host")
+	case !isPort(u.Port()):
+		return InvalidField(field, "names a port that does not exist")
+	case u.Fragment != "" || strings.Contains(raw, "#"):
+		return InvalidField(field, "may not hold a fragment")
+	}
+	return nil
+}
+
+// isPort reports whether s, as a URL holds it, is empty or from 1 to 65535.
+func isPort(s string) bool {
+	port, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && port > 0
+}
+
+// Address returns what stands before path and query in a URL: scheme, host and port,
+// as written. What follows may hold templates and be no URL yet.
+func Address(rawURL string) string {
+	scheme, rest, found := strings.Cut(rawURL, "://")
+	if !found {
+		return rawURL
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	return scheme + "://" + rest
+}
+
+// What a template puts its values in the place of, quotes respected: placeholders,
+// and tags, which are nothing by themselves.
+var (
+	placeholderPattern = regexp.MustCompile(`\{\{(?:"[^"]*"|'[^']*'|[^"'])*?\}\}`)
+	tagPattern         = regexp.MustCompile(`\{%(?:"[^"]*"|'[^']*'|[^"'])*?%\}`)
+)
+
+// validateTemplateURL checks the form of a URL whose path and query may be templates.
+func validateTemplateURL(field, raw string) error {
+	address := Address(raw)
+	path := raw[len(address):]
+	switch {
+	case isTemplate(address):
+		return InvalidField(field, "may hold placeholders in its path and query only: scheme, host and port are fixed")
+	case !isTemplate(path):
+		return ValidateURL(field, raw)
+	case len(raw) > MaxURL:
+		return InvalidField(field, "is longer than %d bytes", MaxURL)
+	}
+	path = placeholderPattern.ReplaceAllLiteralString(tagPattern.ReplaceAllLiteralString(path, ""), "x")
+	return ValidateURL(field, address+path)
+}
+
+func isTemplate(s string) bool { return strings.Contains(s, "{{") || strings.Contains(s, "{%") }

@@ -1,0 +1,81 @@
+package switchboard
+
+import (
+	"net/textproto"
+	"regexp"
+	"strings"
+)
+
+var headerNamePattern = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// validateHeaders checks the headers. Names are literal; values are templates, which
+// are bounded and checked like the text that they become.
+func (r *Request) validateHeaders() error {
+	if len(r.Headers) > MaxHeaders {
+		return InvalidField("request.headers", "has more than %d headers", MaxHeaders)
+	}
+	seen := map[string]bool{}
+	for name, value := range r.Headers {
+		field := "request.headers." + name
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
+		switch {
+		case !headerNamePattern.MatchString(name):
+			return InvalidField("request.headers", "%q is not a header name", name)
+		case seen[canonical]:
+			return InvalidField(field, "is given twice")
+		case canonical == "Content-Type":
+			return InvalidField(field, "may not be set: it is request.content_type")
+		case canonical == "Soapaction" && r.SOAP != nil:
+			return InvalidField(field, "may not be set: it is request.soap.action")
+		case reservedHeader(canonical):
+			return InvalidField(field, "may not be set: Switchboard or HTTP itself decides it")
+		case len(value) > MaxHeaderValue:
+			return InvalidField(field, "is longer than %d bytes", MaxHeaderValue)
+		case !isHeaderValue(value):
+			return InvalidField(field, "holds characters that a header may not hold")
+		}
+		seen[canonical] = true
+	}
+	return nil
+}
+
+// reservedHeader names the headers that frame the request, that a proxy on the way
+// acts on, or that carry our signature; and those by which net/http takes a POST for
+// one that it may send twice.
+func reservedHeader(canonical string) bool {
+	switch canonical {
+	case "Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Te", "Trailer",
+		"Connection", "Keep-Alive", "Upgrade", "Expect", "Accept-Encoding", "Idempotency-Key", "X-Idempotency-Key",
+		"Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection":
+		return true
+	}
+	return strings.HasPrefix(canonical, "Webhook-")
+}
+
+// SensitiveHeader reports whether values of that header are credentials more
+// often than not: they are masked wherever they are shown.
+func SensitiveHeader(name string) bool {
+	name = strings.ToLower(name)
+	for _, mark := range []string{"auth", "cookie", "token", "secret", "pass", "key", "credential", "session"} {
+		if strings.Contains(name, mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// MaskHeaders returns a copy in which the values of sensitive headers are masked.
+func MaskHeaders(headers map[string]string) map[string]string {
+	masked := make(map[string]string, len(headers))
+	for name, value := range headers {
+		if SensitiveHeader(name) {
+			value = Mask
+		}
+		masked[name] = value
+	}
+	return masked
+}
+
+func isHeaderValue(s string) bool {
+	return s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return isControl(r) && r != '\t' })
+}

@@ -1,0 +1,198 @@
+package switchboard
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"mime"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Bounds of a request's fields, in bytes.
+const (
+	MaxParams         = 64 << 10
+	MaxSOAPParameters = 50
+	maxFieldName      = 200
+)
+
+var methodPattern = regexp.MustCompile(`^[A-Z]{1,20}$`)
+
+// Validate checks that the request can be made at all. It is asked at save time,
+// and again before each attempt, since a stored row may be older than a rule. What
+// stands inside templates is checked by those who know their language.
+func (r *Request) Validate() error {
+	switch {
+	case !methodPattern.MatchString(r.Method):
+		return InvalidField("request.method", "is not an HTTP method")
+	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
+		return InvalidField("request.method", "%s may not be sent", r.Method)
+	case r.Body != Envelope && r.Body != DataBody && r.Body != Params:
+		return InvalidField("request.body", "%q is not a body; known: %s, %s, %s", r.Body, Envelope, DataBody, Params)
+	case r.Missing != "" && r.Missing != MissingError && r.Missing != MissingEmpty:
+		return InvalidField("request.missing", "%q is not known; known: %s, %s", r.Missing, MissingError, MissingEmpty)
+	}
+	checks := []func() error{r.validateContentType, r.validateParams, r.Envelope.validate, r.XML.validate, r.validateSOAP, r.validateHeaders}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return validateTemplateURL("request.url", r.URL)
+}
+
+// InQuery reports whether the request's params are its query string, and it has no body.
+func (r *Request) InQuery() bool {
+	return r.Body == Params && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete)
+}
+
+// Format is how a body is written.
+type Format string
+
+// The formats of bodies that Switchboard writes.
+const (
+	FormatJSON  Format = "json"
+	FormatForm  Format = "form"
+	FormatXML   Format = "xml"
+	FormatOther Format = "other" // none of them: the event's bytes may be sent so, params may not
+)
+
+// Format returns the format that the content type asks for.
+func (r *Request) Format() Format {
+	switch media := r.mediaType(); {
+	case media == "application/json" || strings.HasSuffix(media, "+json"):
+		return FormatJSON
+	case media == "application/x-www-form-urlencoded":
+		return FormatForm
+	case media == "application/xml" || media == "text/xml" || strings.HasSuffix(media, "+xml"):
+		return FormatXML
+	}
+	return FormatOther
+}
+
+// mediaType is the content type without its parameters; empty if it is none.
+func (r *Request) mediaType() string {
+	media, _, err := mime.ParseMediaType(r.ContentType)
+	if err != nil {
+		return ""
+	}
+	return media
+}
+
+func (r *Request) validateContentType() error {
+	const field = "request.content_type"
+	format := r.Format()
+	switch {
+	case !isHeaderValue(r.ContentType) || !strings.Contains(r.mediaType(), "/"):
+		return InvalidField(field, "is not a media type")
+	case r.InQuery() && format != FormatJSON && format != FormatForm: // JSON is what it is by default
+		return InvalidField(field, "does not fit: with %s the params are the query string, and there is no body", r.Method)
+	case r.Body == Params && format == FormatOther:
+		return InvalidField(field, "does not fit: params are written as JSON, as XML or as application/x-www-form-urlencoded")
+	}
+	return nil
+}
+
+func (r *Request) validateParams() error {
+	const field = "request.params"
+	params := bytes.TrimSpace(r.Params)
+	given := len(params) > 0 && string(params) != "null"
+	switch {
+	case !given && r.Body == Params:
+		return InvalidField(field, "is required by the body %s", Params)
+	case !given:
+		return nil
+	case r.Body != Params:
+		return InvalidField(field, "is for the body %s only; this one is %s", Params, r.Body)
+	case len(params) > MaxParams:
+		return InvalidField(field, "is longer than %d bytes", MaxParams)
+	case params[0] != '{' && params[0] != '[' || !json.Valid(params):
+		return InvalidField(field, "is neither a JSON object nor an array")
+	case params[0] != '{' && (r.InQuery() || r.Format() == FormatForm):
+		return InvalidField(field, "must be an object: a query string or form has names for all that it holds")
+	}
+	return nil
+}
+
+func (e *EnvelopeFields) validate() error {
+	if e == nil {
+		return nil
+	}
+	if !slices.Contains([]TimeFormat{"", RFC3339, UnixTime, UnixMillis}, e.TimeFormat) {
+		return InvalidField("request.envelope.time_format", "%q is not known; known: %s, %s, %s", e.TimeFormat, RFC3339, UnixTime, UnixMillis)
+	}
+	seen := map[string]bool{}
+	for _, f := range []struct{ field, name string }{{"id", e.ID}, {"type", e.Type}, {"timestamp", e.Timestamp}, {"data", e.Data}} {
+		switch {
+		case f.name == "":
+			continue
+		case seen[f.name]:
+			return InvalidField("request.envelope."+f.field, "has the name of another field")
+		case len(f.name) > maxFieldName || strings.ContainsFunc(f.name, isControl):
+			return InvalidField("request.envelope."+f.field, "is not the name of a field")
+		}
+		seen[f.name] = true
+	}
+	return nil
+}
+
+func (x *XMLStyle) validate() error {
+	if x != nil && x.Root != "" && !IsXMLName(x.Root) {
+		return InvalidField("request.xml.root", "is not the name of an XML element")
+	}
+	return nil
+}
+
+func (r *Request) validateSOAP() error {
+	s := r.SOAP
+	if s == nil {
+		return nil
+	}
+	media, known := map[string]string{SOAP11: "text/xml", SOAP12: "application/soap+xml"}[s.Version]
+	switch {
+	case !known:
+		return InvalidField("request.soap.version", "%q is not known; known: %s, %s", s.Version, SOAP11, SOAP12)
+	case r.mediaType() != media:
+		return InvalidField("request.content_type", "does not fit: SOAP %s is sent as %s", s.Version, media)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete:
+		return InvalidField("request.method", "does not fit: a SOAP message is a body, which %s does not carry", r.Method)
+	case len(s.Action) > MaxURL || strings.ContainsFunc(s.Action, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }):
+		return InvalidField("request.soap.action", "is not a URI")
+	case len(s.Namespace) > MaxURL || strings.ContainsFunc(s.Namespace, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return InvalidField("request.soap.namespace", "is not a URI")
+	case len(s.Parameters) > MaxSOAPParameters:
+		return InvalidField("request.soap.parameters", "has more than %d entries", MaxSOAPParameters)
+	}
+	for name := range s.Parameters {
+		if !IsXMLName(name) {
+			return InvalidField("request.soap.parameters", "%q is not the name of an XML element", name)
+		}
+	}
+	return nil
+}
+
+// IsXMLName reports whether s may be the name of an XML element or attribute: a letter
+// or _ first, then letters, digits, and . - _ too. Prefixes of namespaces, and names
+// that begin with xml, which the standard keeps for itself, are none.
+func IsXMLName(s string) bool {
+	if s == "" || len(s) > maxFieldName || len(s) >= 3 && strings.EqualFold(s[:3], "xml") {
+		return false
+	}
+	ascii := true
+	for i, c := range s {
+		first := c == '_' || unicode.IsLetter(c)
+		if !first && (i == 0 || c != '.' && c != '-' && !unicode.IsDigit(c)) {
+			return false
+		}
+		ascii = ascii && c < unicode.MaxASCII
+	}
+	if ascii {
+		return true
+	}
+	token, err := xml.NewDecoder(strings.NewReader("<" + s + "/>")).Token() // which letters, is a long table
+	element, ok := token.(xml.StartElement)
+	return err == nil && ok && element.Name.Local == s
+}
