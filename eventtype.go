@@ -29,12 +29,21 @@ type EventType struct {
 	Sample      json.RawMessage // data as they may be posted; nil: none
 	Samples     []Sample        // all of them where the type has several variants, Sample first
 	Deprecated  bool            // new subscriptions should not name it
+	BuiltIn     bool            // as it came with Switchboard, neither added nor changed at run time
 }
 
 // Sample is one variant of an event type's data.
 type Sample struct {
 	Name string          // what sets it apart, as "operator"
 	Data json.RawMessage // as it may be posted
+}
+
+// Platform is one whose events Switchboard can send.
+type Platform struct {
+	Name     string          // as "signalzen"
+	Title    string          // as "SignalZen"
+	Homepage string          // may be empty
+	Profile  json.RawMessage // the members of a subscription that make it this platform's
 }
 
 // UseCase says which of an event's data the templates of a subscription may read.
