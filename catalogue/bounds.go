@@ -1,0 +1,196 @@
+package catalogue
+
+import (
+	"encoding/json"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"switchboard"
+)
+
+// A validation cannot be broken off, so its cost is bounded beforehand: with
+// references followed, a schema is a tree of at most maxParts values, and no value of
+// the data is looked at more often than that. A schema that refers to itself would
+// have no such bound (two references to itself double the work with each level of
+// the data), hence there are none, as in Kubernetes' own schemas.
+const (
+	maxParts = 5000
+	maxDepth = 100 // of the document, references aside
+)
+
+// checkBounds refuses a schema that costs too much or refers to anything but its
+// own parts.
+func checkBounds(document any) error {
+	if err := checkNumbers("schema", document); err != nil {
+		return err
+	}
+	if object, ok := document.(map[string]any); ok {
+		if s, ok := object["$schema"].(string); ok && strings.TrimSuffix(s, "#") != dialect {
+			return switchboard.InvalidField("schema.$schema", "must be %s", dialect)
+		}
+	}
+	m := measure{document: document, parts: map[string]int{}}
+	_, err := m.size(document, 0)
+	return err
+}
+
+// measure counts the parts of a schema's tree.
+type measure struct {
+	document any
+	parts    map[string]int // of what a reference leads to; measuring: not yet known
+}
+
+const measuring = -1
+
+func (m *measure) size(part any, depth int) (int, error) {
+	if depth > maxDepth {
+		return 0, switchboard.InvalidField("schema", "is nested more than %d deep", maxDepth)
+	}
+	total := 1
+	add := func(size int, err error) error {
+		if total += size; err == nil && total > maxParts {
+			return switchboard.InvalidField("schema", "has more than %d parts, with its references followed", maxParts)
+		}
+		return err
+	}
+	switch part := part.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(part)) { // of several faults always the same is told
+			if err := checkKeyword(name, part[name], depth); err != nil {
+				return 0, err
+			}
+			if err := add(m.size(part[name], depth+1)); err != nil {
+				return 0, err
+			}
+		}
+		if ref, ok := part["$ref"].(string); ok {
+			if err := add(m.follow(ref)); err != nil {
+				return 0, err
+			}
+		}
+	case []any:
+		for _, value := range part {
+			if err := add(m.size(value, depth+1)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return total, nil
+}
+
+// checkKeyword refuses what would give a reference another meaning than a place
+// in this document. As the value of a property these names are no strings.
+func checkKeyword(name string, value any, depth int) error {
+	if _, ok := value.(string); !ok {
+		return nil
+	}
+	switch name {
+	case "$dynamicRef", "$recursiveRef", "$anchor", "$dynamicAnchor":
+		return switchboard.InvalidField("schema", "%s may not be used: refer to a part of the schema by \"$ref\": \"#/$defs/…\"", name)
+	case "$id":
+		if depth > 0 {
+			return switchboard.InvalidField("schema", "$id may stand at the top only")
+		}
+	}
+	return nil
+}
+
+// follow measures what a reference leads to.
+func (m *measure) follow(ref string) (int, error) {
+	size, known := m.parts[ref]
+	switch {
+	case size == measuring:
+		return 0, switchboard.InvalidField("schema", "$ref %q refers to a part that holds it", short(ref))
+	case known:
+		return size, nil
+	}
+	target, found := m.resolve(ref)
+	if !found {
+		return 0, switchboard.InvalidField("schema", "$ref %q is not a part of the schema, as #/$defs/name is", short(ref))
+	}
+	m.parts[ref] = measuring
+	size, err := m.size(target, 1)
+	m.parts[ref] = size
+	return size, err
+}
+
+// resolve finds what a JSON pointer in a URL's fragment leads to, RFC 6901 §6.
+func (m *measure) resolve(ref string) (any, bool) {
+	fragment, local := strings.CutPrefix(ref, "#")
+	pointer, err := url.PathUnescape(fragment)
+	if !local || err != nil || pointer != "" && pointer[0] != '/' {
+		return nil, false
+	}
+	part := m.document
+	for _, token := range strings.Split(pointer, "/")[1:] {
+		token = strings.NewReplacer("~1", "/", "~0", "~").Replace(token)
+		switch parent := part.(type) {
+		case map[string]any:
+			child, ok := parent[token]
+			if !ok {
+				return nil, false
+			}
+			part = child
+		case []any:
+			i, err := strconv.Atoi(token)
+			if err != nil || i < 0 || i >= len(parent) {
+				return nil, false
+			}
+			part = parent[i]
+		default:
+			return nil, false
+		}
+	}
+	return part, true
+}
+
+// Bounds of a number: the validator calculates with fractions of any size, and
+// takes seconds for 1e999999.
+const (
+	maxDigits   = 1000
+	maxExponent = 1000
+)
+
+// checkNumbers refuses a value that holds a number which costs too much to check.
+func checkNumbers(field string, value any) error {
+	if tokens, found := hugeNumber(value); found {
+		return switchboard.InvalidField(pathOf(field, value, tokens), "is a number of more than %d digits, or with an exponent beyond %d", maxDigits, maxExponent)
+	}
+	return nil
+}
+
+// hugeNumber returns the way from the value to a number beyond the bounds.
+func hugeNumber(value any) (tokens []string, found bool) {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			if tokens, found := hugeNumber(member); found {
+				return append([]string{name}, tokens...), true
+			}
+		}
+	case []any:
+		for i, member := range value {
+			if tokens, found := hugeNumber(member); found {
+				return append([]string{strconv.Itoa(i)}, tokens...), true
+			}
+		}
+	case json.Number:
+		return nil, isHuge(value.String())
+	}
+	return nil, false
+}
+
+func isHuge(number string) bool {
+	if len(number) > maxDigits {
+		return true
+	}
+	e := strings.IndexAny(number, "eE")
+	if e < 0 {
+		return false
+	}
+	exponent, err := strconv.Atoi(number[e+1:])
+	return err != nil || exponent > maxExponent || exponent < -maxExponent
+}

@@ -1,0 +1,140 @@
+package catalogue
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"switchboard"
+)
+
+// Bounds of an event type's fields, in bytes unless said otherwise.
+const (
+	MaxPlatform    = 64
+	MaxLabel       = 200 // of vendor name, entity and a sample's name
+	MaxDescription = 2000
+	MaxUseCases    = 20 // entries
+	MaxSchema      = 64 << 10
+	MaxSample      = 64 << 10
+	MaxSamples     = 50 // entries
+)
+
+var platformPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+
+// CheckEventType checks an event type before it is stored: an [switchboard.Invalid]
+// or [switchboard.TooLarge] error names the field at fault.
+func (c *Catalogue) CheckEventType(t switchboard.EventType) error {
+	_, err := c.check(t)
+	return err
+}
+
+// check makes an entry out of a type that is sound.
+func (c *Catalogue) check(t switchboard.EventType) (*entry, error) {
+	if t.SchemaState == "" {
+		t.SchemaState = stateOf(t.Schema)
+	}
+	if err := c.checkWords(&t); err != nil {
+		return nil, err
+	}
+	e := &entry{EventType: t}
+	if t.Schema != nil {
+		schema, err := compile(t.Schema)
+		if err != nil {
+			return nil, err
+		}
+		e.schema = schema
+	}
+	return e, checkSamples(e)
+}
+
+// stateOf is the state of a schema that its author said nothing about.
+func stateOf(schema json.RawMessage) switchboard.SchemaState {
+	if schema == nil {
+		return switchboard.SchemaNone
+	}
+	return switchboard.SchemaSeen
+}
+
+func (c *Catalogue) checkWords(t *switchboard.EventType) error {
+	if err := switchboard.ValidateEventType("name", t.Name); err != nil {
+		return err
+	}
+	switch {
+	case len(t.Platform) > MaxPlatform || !platformPattern.MatchString(t.Platform):
+		return switchboard.InvalidField("platform", "must be at most %d small letters, digits, _ and -, as signalzen", MaxPlatform)
+	case len(t.Description) > MaxDescription:
+		return switchboard.InvalidField("description", "is longer than %d bytes", MaxDescription)
+	case len(t.UseCases) > MaxUseCases:
+		return switchboard.InvalidField("use_cases", "has more than %d entries", MaxUseCases)
+	case t.SchemaState != stateOf(t.Schema) && (t.Schema == nil || t.SchemaState != switchboard.SchemaAssumed):
+		return switchboard.InvalidField("schema_state", "must be seen or assumed where there is a schema, none where there is not")
+	}
+	for i, name := range t.UseCases {
+		if _, known := c.UseCase(name); !known {
+			return switchboard.InvalidField(fmt.Sprintf("use_cases[%d]", i), "%q is not a use case", short(name))
+		}
+	}
+	if err := checkLabel("vendor_name", t.VendorName); err != nil {
+		return err
+	}
+	return checkLabel("entity", t.Entity)
+}
+
+func checkLabel(field, label string) error {
+	switch {
+	case len(label) > MaxLabel:
+		return switchboard.InvalidField(field, "is longer than %d bytes", MaxLabel)
+	case strings.ContainsFunc(label, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return switchboard.InvalidField(field, "may not hold control characters")
+	}
+	return nil
+}
+
+func checkSamples(e *entry) error {
+	if e.Sample != nil {
+		if err := checkSample("sample", e.Sample, e.schema); err != nil {
+			return err
+		}
+	}
+	if len(e.Samples) > MaxSamples {
+		return switchboard.InvalidField("samples", "has more than %d entries", MaxSamples)
+	}
+	for i, s := range e.Samples {
+		field := fmt.Sprintf("samples[%d]", i)
+		if err := checkLabel(field+".name", s.Name); err != nil {
+			return err
+		}
+		if err := checkSample(field+".data", s.Data, e.schema); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSample(field string, sample json.RawMessage, schema *jsonschema.Schema) error {
+	if len(sample) > MaxSample {
+		return tooLarge(field, len(sample), MaxSample)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(sample))
+	if err != nil {
+		return switchboard.InvalidField(field, "is not a JSON value")
+	}
+	if schema == nil {
+		return nil
+	}
+	if err := checkNumbers(field, value); err != nil {
+		return err
+	}
+	if err := schema.Validate(value); err != nil {
+		return explain(field, value, err)
+	}
+	return nil
+}
+
+func tooLarge(field string, size, limit int) error {
+	return &switchboard.Error{Code: switchboard.TooLarge, Field: field, Message: fmt.Sprintf("is %d bytes long; the limit is %d", size, limit)}
+}

@@ -1,0 +1,125 @@
+package catalogue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"switchboard"
+)
+
+// RefreshInterval is how often [Live.Run] asks for the types of the run time: what
+// an admin changes holds everywhere within this time.
+const RefreshInterval = 5 * time.Second
+
+// Source is where the event types of the run time are kept.
+type Source interface {
+	EventTypes(ctx context.Context) ([]switchboard.EventType, error)
+}
+
+// Live is a catalogue that follows its source. Its methods are those of
+// [Catalogue] and answer from the last state that could be read.
+type Live struct {
+	base    *Catalogue
+	source  Source
+	log     *slog.Logger
+	current atomic.Pointer[Catalogue]
+
+	refreshing sync.Mutex
+	last       []switchboard.EventType // what current was made of; guarded by refreshing
+}
+
+// NewLive makes one that starts with base and lays over it what the source holds.
+func NewLive(base *Catalogue, source Source, log *slog.Logger) *Live {
+	l := &Live{base: base, source: source, log: log}
+	l.current.Store(base)
+	return l
+}
+
+// Run refreshes at once and then every [RefreshInterval] until the context ends.
+// A failure is logged when it begins and when it ends.
+func (l *Live) Run(ctx context.Context) {
+	ticker := time.NewTicker(RefreshInterval)
+	defer ticker.Stop()
+	failing := false
+	for {
+		err := l.Refresh(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !failing:
+			l.log.WarnContext(ctx, "the catalogue's event types cannot be read; the last known ones hold", "error", err)
+		case err == nil && failing:
+			l.log.InfoContext(ctx, "the catalogue's event types can be read again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Refresh takes over what the source holds now. On error all stays as it was.
+func (l *Live) Refresh(ctx context.Context) error {
+	l.refreshing.Lock()
+	defer l.refreshing.Unlock()
+	types, err := l.source.EventTypes(ctx)
+	if err != nil {
+		return fmt.Errorf("read the event types: %w", err)
+	}
+	if reflect.DeepEqual(types, l.last) { // compiling is dear, changes are rare
+		return nil
+	}
+	next, err := l.base.With(types)
+	if err != nil {
+		return fmt.Errorf("take over the event types: %w", err)
+	}
+	l.current.Store(next)
+	l.last = types
+	return nil
+}
+
+// EventTypes is [Catalogue.EventTypes].
+func (l *Live) EventTypes(platform string) []switchboard.EventType {
+	return l.current.Load().EventTypes(platform)
+}
+
+// EventType is [Catalogue.EventType].
+func (l *Live) EventType(platform, name string) (switchboard.EventType, bool) {
+	return l.current.Load().EventType(platform, name)
+}
+
+// VendorName is [Catalogue.VendorName].
+func (l *Live) VendorName(platform, eventType string) string {
+	return l.current.Load().VendorName(platform, eventType)
+}
+
+// Platforms is [Catalogue.Platforms].
+func (l *Live) Platforms() []switchboard.Platform { return l.current.Load().Platforms() }
+
+// Profile is [Catalogue.Profile].
+func (l *Live) Profile(platform string) (json.RawMessage, bool) {
+	return l.current.Load().Profile(platform)
+}
+
+// UseCase is [Catalogue.UseCase].
+func (l *Live) UseCase(name string) (switchboard.UseCase, bool) {
+	return l.current.Load().UseCase(name)
+}
+
+// Validate is [Catalogue.Validate].
+func (l *Live) Validate(eventType string, data []byte) error {
+	return l.current.Load().Validate(eventType, data)
+}
+
+// CheckEventType is [Catalogue.CheckEventType].
+func (l *Live) CheckEventType(t switchboard.EventType) error {
+	return l.current.Load().CheckEventType(t)
+}
