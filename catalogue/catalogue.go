@@ -34,6 +34,14 @@ type entry struct {
 // name of another replaces it. An error names the field of the type at fault, as
 // [Catalogue.CheckEventType] does.
 func (c *Catalogue) With(types []switchboard.EventType) (*Catalogue, error) {
+	types = slices.Clone(types)
+	for i := range types {
+		types[i].BuiltIn = false
+	}
+	return c.with(types)
+}
+
+func (c *Catalogue) with(types []switchboard.EventType) (*Catalogue, error) {
 	key := func(e *entry) [2]string { return [2]string{fold(e.Platform), fold(e.Name)} }
 	entries := map[[2]string]*entry{}
 	for _, e := range c.types {

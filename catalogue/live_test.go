@@ -127,7 +127,7 @@ func TestWithReplaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, _ := next.EventType("signalzen", "message.created")
-	if !got.Deprecated || got.SchemaState != switchboard.SchemaNone || len(next.EventTypes("")) != len(base.EventTypes("")) {
+	if !got.Deprecated || got.BuiltIn || got.SchemaState != switchboard.SchemaNone || len(next.EventTypes("")) != len(base.EventTypes("")) {
 		t.Errorf("%+v of %d types", got, len(next.EventTypes("")))
 	}
 	if err := next.Validate("message.created", []byte(`{}`)); err != nil {

@@ -45,7 +45,7 @@ func load(files fs.FS) (*Catalogue, error) {
 		}
 		types = append(types, more...)
 	}
-	loaded, err := c.With(types)
+	loaded, err := c.with(types)
 	if err != nil {
 		return nil, fmt.Errorf("data files: %w", err)
 	}

@@ -55,7 +55,7 @@ func TestEveryEventType(t *testing.T) {
 	for _, e := range c.EventTypes("") {
 		t.Run(e.Platform+"/"+e.Name, func(t *testing.T) {
 			t.Parallel()
-			if e.VendorName == "" || e.Entity == "" || e.Description == "" || len(e.UseCases) == 0 || e.Schema == nil {
+			if e.VendorName == "" || e.Entity == "" || e.Description == "" || len(e.UseCases) == 0 || e.Schema == nil || !e.BuiltIn {
 				t.Errorf("incomplete: %+v", e)
 			}
 			if err := c.CheckEventType(e); err != nil {
