@@ -1,0 +1,236 @@
+package switchboard
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Finding is what one condition of a filter came to. Conditions of $or and $not,
+// and of objects that meet a list, follow a finding of their own, which says what
+// they come to together.
+type Finding struct {
+	Condition string `json:"condition"`          // its place in the filter, as in errors
+	Path      string `json:"path"`               // what it looked at, as "data.ticket.priority"
+	Operator  string `json:"operator,omitempty"` // empty: an object of fields that met a list
+	Wanted    string `json:"wanted,omitempty"`   // as JSON, clipped; empty for $or and $not
+	Found     string `json:"found,omitempty"`    // as JSON, clipped; empty: nothing is there
+	Holds     bool   `json:"holds"`
+	Text      string `json:"text"` // all of it in words
+}
+
+// Explain says of each condition of the filter, in the order in which they are
+// written, whether the event fulfils it and what it found. It looks at all of them,
+// where [Filter.Match] stops as soon as the answer is known.
+func (f Filter) Explain(e *Event) []Finding {
+	if f.root == nil {
+		return nil
+	}
+	_, findings := f.root.explain(NewDocument(e), "")
+	return findings
+}
+
+// Bounds of an explanation.
+const (
+	maxShown    = 200 // bytes of a value
+	maxComparee = 20  // elements of a list that are looked through for the closest one
+)
+
+func (c every) explain(v any, path string) (bool, []Finding) {
+	if list, ok := v.([]any); ok && c.fields {
+		return c.explainList(list, path)
+	}
+	holds := true
+	var findings []Finding
+	for _, part := range c.parts {
+		ok, of := part.explain(v, path)
+		holds = holds && ok
+		findings = append(findings, of...)
+	}
+	return holds, findings
+}
+
+// explainList explains the element that fulfils the object, or else the one that
+// fulfils the most of it.
+func (c every) explainList(list []any, path string) (bool, []Finding) {
+	head := Finding{Condition: c.place, Path: path, Found: clip(encode(list))}
+	at := slices.IndexFunc(list, c.holds)
+	head.Holds = at >= 0
+	var findings []Finding
+	switch {
+	case len(list) == 0:
+		head.Text = path + " is an empty list: no element fulfils the conditions"
+	case head.Holds:
+		_, findings = c.explain(list[at], elementPath(path, at))
+		head.Text = fmt.Sprintf("%s is a list, whose element %d fulfils the conditions", path, at)
+	default:
+		at, findings = c.closest(list, path)
+		head.Text = fmt.Sprintf("%s is a list of %d, none of which fulfils all conditions; element %d comes closest", path, len(list), at)
+	}
+	return head.Holds, append([]Finding{head}, findings...)
+}
+
+func (c every) closest(list []any, path string) (at int, findings []Finding) {
+	most := -1
+	for i, element := range list[:min(len(list), maxComparee)] {
+		_, of := c.explain(element, elementPath(path, i))
+		held := 0
+		for _, f := range of {
+			if f.Holds {
+				held++
+			}
+		}
+		if held > most {
+			most, at, findings = held, i, of
+		}
+	}
+	return at, findings
+}
+
+func (c either) explain(v any, path string) (bool, []Finding) {
+	head := Finding{Condition: c.place, Path: path, Operator: "$or"}
+	held := 0
+	var findings []Finding
+	for _, part := range c.parts {
+		ok, of := part.explain(v, path)
+		if ok {
+			held++
+		}
+		findings = append(findings, of...)
+	}
+	head.Holds = held > 0
+	head.Text = fmt.Sprintf("%d of %d alternatives hold; one must", held, len(c.parts))
+	return head.Holds, append([]Finding{head}, findings...)
+}
+
+func (c not) explain(v any, path string) (bool, []Finding) {
+	held, findings := c.part.explain(v, path)
+	head := Finding{Condition: c.place, Path: path, Operator: "$not", Holds: !held}
+	head.Text = "the conditions in it do not hold, as it asks"
+	if held {
+		head.Text = "the conditions in it hold, which they must not"
+	}
+	return head.Holds, append([]Finding{head}, findings...)
+}
+
+func (c named) explain(v any, path string) (bool, []Finding) {
+	if path != "" {
+		path += "."
+	}
+	return c.part.explain(member(v, c.name), path+c.name)
+}
+
+func (c comparison) explain(v any, path string) (bool, []Finding) {
+	f := Finding{Condition: c.place, Path: path, Operator: c.operator, Wanted: clip(c.written), Holds: c.holds(v)}
+	is := "does not exist"
+	if _, gone := v.(absent); !gone {
+		f.Found = clip(encode(v))
+		is = "is " + f.Found
+	}
+	f.Text = fmt.Sprintf("%s %s; %s %s%s", path, is, c.subject(v), c.requirement(f.Wanted), c.remark(v, f.Holds))
+	return f.Holds, []Finding{f}
+}
+
+// subject is what the requirement is about.
+func (c comparison) subject(v any) string {
+	_, list := v.([]any)
+	switch {
+	case !list || c.operator == opExist:
+		return "it"
+	case c.operator == opNotEqual || c.operator == opNotIn:
+		return "it and all of its elements"
+	}
+	return "it or one of its elements"
+}
+
+func (c comparison) requirement(wanted string) string {
+	switch c.operator {
+	case opNotEqual:
+		return "must not be " + wanted
+	case opGreater:
+		return "must be greater than " + wanted
+	case opGreaterEqual:
+		return "must be at least " + wanted
+	case opLess:
+		return "must be less than " + wanted
+	case opLessEqual:
+		return "must be at most " + wanted
+	case opIn:
+		return "must be one of " + wanted
+	case opNotIn:
+		return "must be none of " + wanted
+	case opStartsWith:
+		return "must start with " + wanted
+	case opEndsWith:
+		return "must end with " + wanted
+	case opRegex:
+		return "must match the regular expression " + wanted
+	case opExist:
+		if c.wanted == false {
+			return "must not exist"
+		}
+		return "must exist"
+	}
+	return "must be " + wanted
+}
+
+// remark names what is easily overlooked.
+func (c comparison) remark(v any, holds bool) string {
+	if s, ok := text(v); ok && c.operator == opRegex && len(s) > maxRegexText {
+		return fmt.Sprintf(", which reads texts of up to %d bytes only", maxRegexText)
+	}
+	found, wanted := kind(v), kind(c.wanted)
+	if holds || c.operator == opExist || c.among != nil || found == "" || found == "a list" || found == wanted {
+		return ""
+	}
+	return fmt.Sprintf(" (%s is not compared with %s)", found, wanted)
+}
+
+// kind names the kind of a value; it is empty for one that is absent.
+func kind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "a boolean"
+	case json.Number, decimal:
+		return "a number"
+	case string, time.Time:
+		return "a text"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	}
+	return ""
+}
+
+func elementPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// encode writes a value as JSON for people: <, > and & as they are.
+func encode(v any) string {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return "" // no value of an event or filter
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// clip shortens a text to what is shown, between two characters.
+func clip(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	end := maxShown
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
