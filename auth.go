@@ -124,8 +124,7 @@ func (a *Auth) validateForeign() error {
 	return nil
 }
 
-// validateBasic allows an empty password, which services use that take a key as
-// the user name.
+// validateBasic allows an empty password, as RFC 7617 does.
 func (a *Auth) validateBasic() error {
 	switch {
 	case a.Username == "":

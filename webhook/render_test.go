@@ -97,7 +97,7 @@ func TestRenderRefusesImpossibleRequests(t *testing.T) {
 		"method":                     {"request.method", func(w *switchboard.Work) { w.Subscription.Request.Method = "GET / HTTP/1.1\r\n" }},
 		"body":                       {"request.body", func(w *switchboard.Work) { w.Subscription.Request.Body = "xml" }},
 		"erased event":               {"data", func(w *switchboard.Work) { w.Event.Data = nil }},
-		"scheme of signature":        {"signature.scheme", func(w *switchboard.Work) { w.Subscription.Signature.Scheme = "none" }},
+		"scheme of signature":        {"signature.scheme", func(w *switchboard.Work) { w.Subscription.Signature.Scheme = "md5" }},
 		"no secret":                  {"secret", func(w *switchboard.Work) { w.Subscription.Secrets = nil }},
 		"unusable secret":            {"secret", func(w *switchboard.Work) { w.Subscription.Secrets[0].Secret = "whsec_dG9wc2VjcmV0" }},
 	}

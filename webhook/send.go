@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net/http"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"switchboard"
 )
@@ -48,26 +49,6 @@ type Config struct {
 	Platforms        Platforms      // whose use cases and spellings requests may ask for; nil: none known
 }
 
-// Defaults and bounds of connections.
-const (
-	defaultConnect   = 5 * time.Second
-	defaultHandshake = 5 * time.Second
-	// Kept connections: as many to a host as a subscription has requests in flight
-	// by default, twice; and for less time than common servers keep theirs, so that
-	// a request seldom meets a connection that is just being closed.
-	idlePerHost = 2 * switchboard.DefaultMaxInFlight
-	idleInAll   = 1024
-	idleTime    = 30 * time.Second
-	// A network that drops everything leaves a connection of HTTP/2 looking alive,
-	// and all requests to its host would share it: ask it.
-	pingAfter = 5 * time.Second
-	pingTime  = 5 * time.Second
-	// What a hostile receiver can make us hold in memory per request and connection
-	// of HTTP/2; the defaults are megabytes.
-	streamBuffer     = 64 << 10
-	connectionBuffer = 1 << 20
-)
-
 // Sender sends messages. It keeps connections and may be used by many goroutines;
 // one per process is enough.
 type Sender struct {
@@ -76,7 +57,11 @@ type Sender struct {
 	userAgent        string
 	connectTimeout   time.Duration
 	handshakeTimeout time.Duration
+	rootCAs          *x509.CertPool
 	transport        *http.Transport
+	clients          *recent[*http.Transport] // by client certificate
+	tokens           *recent[grant]           // by subscription and what it asks for
+	fetches          singleflight.Group       // of tokens
 }
 
 // NewSender makes a sender.
@@ -87,65 +72,57 @@ func NewSender(config Config) *Sender {
 		userAgent:        "Switchboard/" + cmp.Or(config.Version, switchboard.Version) + " (webhook)",
 		connectTimeout:   cmp.Or(config.ConnectTimeout, defaultConnect),
 		handshakeTimeout: cmp.Or(config.HandshakeTimeout, defaultHandshake),
+		rootCAs:          config.RootCAs,
+		clients:          newRecent(maxClients, (*http.Transport).CloseIdleConnections),
+		tokens:           newRecent[grant](maxTokens, nil),
 	}
 	if s.guard == nil {
 		s.guard = NewGuard(nil)
 	}
-	s.transport = &http.Transport{
-		Proxy:                  nil, // one from the environment would be dialled in the receiver's stead, past the guard
-		DialContext:            s.dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs},
-		TLSHandshakeTimeout:    s.handshakeTimeout,
-		ForceAttemptHTTP2:      true, // a DialContext of one's own switches it off otherwise
-		DisableCompression:     true, // what was received is stored as it came, and no bomb goes off
-		MaxIdleConns:           idleInAll,
-		MaxIdleConnsPerHost:    idlePerHost,
-		IdleConnTimeout:        idleTime,
-		MaxResponseHeaderBytes: maxHeaderRead,
-		HTTP2: &http.HTTP2Config{
-			SendPingTimeout:               pingAfter,
-			PingTimeout:                   pingTime,
-			MaxReceiveBufferPerStream:     streamBuffer,
-			MaxReceiveBufferPerConnection: connectionBuffer,
-		},
-	}
+	s.transport = s.newTransport()
 	return s
 }
 
 // Close closes the connections that are kept. Requests under way are not touched.
-func (s *Sender) Close() { s.transport.CloseIdleConnections() }
+func (s *Sender) Close() {
+	s.transport.CloseIdleConnections()
+	s.clients.clear()
+}
 
 // Prepare renders and signs the request of an attempt that begins at that time.
-// Its errors are those of [Renderer.Render] and [Sign].
+// What the subscription's auth shows the receiver is not in it yet: only what is
+// sent holds that. Its errors are those of [Renderer.Render] and [Sign].
 func (s *Sender) Prepare(work switchboard.Work, at time.Time) (Message, error) {
 	m, err := s.renderer.Render(work)
 	if err != nil {
 		return Message{}, err
 	}
-	if scheme := work.Subscription.Signature.Scheme; scheme != switchboard.Standard {
-		return Message{}, switchboard.InvalidField("signature.scheme", "%q is not a scheme", scheme)
-	}
-	if _, given := m.Header["User-Agent"]; !given {
-		m.Header.Set("User-Agent", s.userAgent)
-	}
-	if err := Sign(m.Header, work.Delivery.ID, at, m.Body, work.Subscription.Secrets); err != nil {
+	if err := s.sign(m, &work.Subscription, work.Delivery.ID, at); err != nil {
 		return Message{}, err
 	}
 	return m, nil
 }
 
-// Attempt is one whole attempt: it renders, signs and sends, and returns what was
-// sent, as it may be shown, with its outcome. A request that cannot be made is the
-// outcome [switchboard.FailureRender], and nothing is sent. Timeout and error are
-// those of [Sender.Send].
+// sign completes the header of a message of ours.
+func (s *Sender) sign(m Message, sub *switchboard.Subscription, id string, at time.Time) error {
+	if _, given := m.Header["User-Agent"]; !given {
+		m.Header.Set("User-Agent", s.userAgent)
+	}
+	return Sign(m.Header, sub.Signature, id, at, m.Body, sub.Secrets)
+}
+
+// Attempt is one whole attempt: it renders, signs, authenticates and sends, and
+// returns what was sent, as it may be shown, with its outcome. A request that cannot
+// be made is the outcome [switchboard.FailureRender], and nothing is sent. Timeout
+// and error are those of [Sender.Send].
 func (s *Sender) Attempt(ctx context.Context, work switchboard.Work, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	m, err := s.Prepare(work, at)
 	if err != nil {
 		request := work.Subscription.Request
 		return switchboard.SentRequest{Method: request.Method, URL: request.URL}, unsendable(err), nil //nolint:nilerr // it became a value
 	}
-	outcome, err := s.Send(ctx, m, timeout)
-	return m.Sent(), outcome, err
+	outcome, err := s.sendAs(ctx, &work.Subscription, m, timeout)
+	return m.sentAs(&work.Subscription.Auth), outcome, err
 }
 
 // unsendable is the outcome of a request that cannot be made.
@@ -156,17 +133,31 @@ func unsendable(err error) switchboard.Outcome {
 	return failed(switchboard.FailureRender, "the request could not be made")
 }
 
-// Send sends the message and returns what came of it within the timeout, which
-// covers everything from resolving the name to the last byte read; 0 means
+// Send sends the message as it is and returns what came of it within the timeout,
+// which covers everything from resolving the name to the last byte read; 0 means
 // [switchboard.DefaultTimeout].
 //
 // The error is nil or an *[Interrupted]: ctx ended before the receiver had answered,
 // for another reason than [ErrAborted], or this machine could not send. The outcome
 // is then [switchboard.FailureUnknown].
 func (s *Sender) Send(ctx context.Context, m Message, timeout time.Duration) (switchboard.Outcome, error) {
+	return s.sendAs(ctx, new(switchboard.Subscription), m, timeout)
+}
+
+// within runs an attempt under its time limit, and measures it.
+func within(ctx context.Context, timeout time.Duration, attempt func(context.Context, time.Duration) (switchboard.Outcome, error)) (switchboard.Outcome, error) {
 	began := time.Now()
 	timeout = cmp.Or(timeout, time.Duration(switchboard.DefaultTimeout))
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeLimit)
+	defer cancel()
+	outcome, err := attempt(ctx, timeout)
+	outcome.Latency = time.Since(began)
+	return outcome, err
+}
+
+// send makes one request. The timeout is the one that ctx has, for people.
+func (s *Sender) send(ctx context.Context, transport *http.Transport, m Message, timeout time.Duration) (switchboard.Outcome, error) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := new(progress)
 	// GetBody, which NewRequest sets, lets net/http use another connection when a kept
@@ -177,15 +168,11 @@ func (s *Sender) Send(ctx context.Context, m Message, timeout time.Duration) (sw
 	}
 	req.Header = m.Header
 	// The transport itself, not a client: it follows no redirect and keeps no cookie.
-	resp, err := s.transport.RoundTrip(req) //nolint:bodyclose // read and closed by the one that makes the outcome of it
-	var outcome switchboard.Outcome
+	resp, err := transport.RoundTrip(req) //nolint:bodyclose // read and closed by the one that makes the outcome of it
 	if err != nil {
-		outcome, err = s.noAnswer(ctx, err, p.phase(), timeout)
-	} else {
-		outcome = answer(resp, cancel)
+		return s.noAnswer(ctx, err, p.phase(), timeout)
 	}
-	outcome.Latency = time.Since(began)
-	return outcome, err
+	return answer(resp, cancel), nil
 }
 
 // noAnswer says why there is no answer: what ended the context comes first, since

@@ -1,9 +1,6 @@
 package webhook
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"strconv"
 	"strings"
@@ -19,40 +16,69 @@ const (
 	headerSignature = "Webhook-Signature"
 )
 
-// Sign sets the headers of Standard Webhooks v1: webhook-id, webhook-timestamp and
-// webhook-signature, replacing any that are there. The id is the delivery's and so
-// the same at every attempt; at is the attempt's own time, since receivers refuse
-// old timestamps.
+// Sign sets webhook-id and webhook-timestamp, and the header that holds the
+// signature, unless the scheme is [switchboard.Unsigned]. It replaces any that are
+// there. The id is the delivery's and so the same at every attempt; at is the
+// attempt's own time, since receivers refuse old timestamps.
 //
 // Every secret that has not expired at that time signs, so that during a rotation
-// the receiver may check with either. A secret that cannot be used, or none at
-// all, is a *[switchboard.Error] for the field "secret"; the header is then unchanged.
-func Sign(header http.Header, id string, at time.Time, body []byte, secrets []switchboard.SigningSecret) error {
+// the receiver may check with either; but [switchboard.HMACHex] has room for one
+// signature, which is the current secret's. A secret before the current one that
+// was made for another scheme is passed over. A current one that cannot be used, or
+// none at all, is a *[switchboard.Error] for the field "secret"; the header is then
+// unchanged.
+func Sign(header http.Header, signature switchboard.Signature, id string, at time.Time, body []byte, secrets []switchboard.SigningSecret) error {
+	if err := signature.Validate(); err != nil {
+		return err
+	}
 	timestamp := strconv.FormatInt(at.Unix(), 10)
-	var signatures []string
-	for _, secret := range secrets {
-		if !secret.ExpiresAt.IsZero() && !secret.ExpiresAt.After(at) {
-			continue
-		}
-		key, err := switchboard.Standard.Key(secret.Secret)
+	if signature.Scheme != switchboard.Unsigned {
+		keys, err := validKeys(signature.Scheme, at, secrets)
 		if err != nil {
 			return err
 		}
-		signatures = append(signatures, "v1,"+signature(key, id, timestamp, body))
-	}
-	if len(signatures) == 0 {
-		return switchboard.InvalidField("secret", "the subscription has no signing secret that is valid now")
+		name, value := signed(signature, keys, id, timestamp, body)
+		header.Set(name, value)
 	}
 	header.Set(headerID, id)
 	header.Set(headerTimestamp, timestamp)
-	header.Set(headerSignature, strings.Join(signatures, " "))
 	return nil
 }
 
-// signature is the HMAC-SHA256 of id, timestamp and body, joined by dots, in base64.
-func signature(key []byte, id, timestamp string, body []byte) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(id + "." + timestamp + "."))
-	mac.Write(body)
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+// validKeys returns the keys of the secrets that have not expired, at least one.
+func validKeys(scheme switchboard.Scheme, at time.Time, secrets []switchboard.SigningSecret) ([][]byte, error) {
+	var keys [][]byte
+	for _, secret := range secrets {
+		current := secret.ExpiresAt.IsZero()
+		if !current && !secret.ExpiresAt.After(at) {
+			continue
+		}
+		key, err := scheme.Key(secret.Secret)
+		switch {
+		case err == nil:
+			keys = append(keys, key)
+		case current:
+			return nil, err
+		}
+	}
+	if len(keys) == 0 {
+		return nil, switchboard.InvalidField("secret", "the subscription has no signing secret that is valid now")
+	}
+	return keys, nil
+}
+
+// signed returns the header that holds the signature, and its value.
+func signed(signature switchboard.Signature, keys [][]byte, id, timestamp string, body []byte) (name, value string) {
+	if signature.Scheme == switchboard.HMACHex {
+		return signature.Header, signature.Prefix + hexSignature(keys[0], body)
+	}
+	signatures := make([]string, len(keys))
+	for i, key := range keys {
+		if signature.Scheme == switchboard.StandardEd25519 {
+			signatures[i] = ed25519Signature(key, id, timestamp, body)
+		} else {
+			signatures[i] = standardSignature(key, id, timestamp, body)
+		}
+	}
+	return headerSignature, strings.Join(signatures, " ")
 }

@@ -7,10 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"switchboard"
 )
+
+var standard = switchboard.Signature{Scheme: switchboard.Standard}
 
 // verify checks a signature as a receiver does, with the official library.
 func verify(t *testing.T, secret switchboard.Secret, body []byte, header http.Header) error {
@@ -28,7 +31,7 @@ func TestSignIsVerifiedByTheOfficialLibrary(t *testing.T) {
 	body := []byte("{\"a\": \"\xff.\\u00e9\"}\n")
 	sign := func(at time.Time) http.Header {
 		header := http.Header{}
-		if err := Sign(header, "dlv_01", at, body, []switchboard.SigningSecret{{Secret: secret}}); err != nil {
+		if err := Sign(header, standard, "dlv_01", at, body, []switchboard.SigningSecret{{Secret: secret}}); err != nil {
 			t.Fatal(err)
 		}
 		return header
@@ -83,7 +86,7 @@ func TestSignDuringRotation(t *testing.T) {
 	current, previous, expired := switchboard.NewSigningSecret(switchboard.Standard), switchboard.NewSigningSecret(switchboard.Standard), switchboard.NewSigningSecret(switchboard.Standard)
 	header := http.Header{"Webhook-Signature": {"v1,forged"}, "Webhook-Id": {"forged"}}
 	body := []byte(`{}`)
-	err := Sign(header, "dlv_01", now, body, []switchboard.SigningSecret{
+	err := Sign(header, standard, "dlv_01", now, body, []switchboard.SigningSecret{
 		{Secret: current}, {Secret: previous, ExpiresAt: now.Add(time.Second)}, {Secret: expired, ExpiresAt: now},
 	})
 	if err != nil {
@@ -112,15 +115,56 @@ func TestSignRefusesUnusableSecrets(t *testing.T) {
 		"none":            nil,
 		"only an expired": {{Secret: switchboard.NewSigningSecret(switchboard.Standard), ExpiresAt: now.Add(-time.Hour)}},
 		"not base64":      {{Secret: switchboard.NewSigningSecret(switchboard.Standard)}, {Secret: "whsec_%%%"}},
+		"other scheme's":  {{Secret: switchboard.NewSigningSecret(switchboard.StandardEd25519)}},
 	}
 	for name, secrets := range tests {
 		header := http.Header{}
-		err := Sign(header, "dlv_01", now, nil, secrets)
+		err := Sign(header, standard, "dlv_01", now, nil, secrets)
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != "secret" {
 			t.Errorf("%s: Sign: %v; want an invalid field secret", name, err)
 		}
 		if len(header) != 0 {
 			t.Errorf("%s: the header was changed: %v", name, header)
 		}
+	}
+}
+
+func TestSignWithoutSignature(t *testing.T) {
+	t.Parallel()
+	header := http.Header{}
+	if err := Sign(header, switchboard.Signature{Scheme: switchboard.Unsigned}, "dlv_01", time.Unix(1700000000, 0), []byte(`{}`), nil); err != nil {
+		t.Fatal(err)
+	}
+	want := http.Header{"Webhook-Id": {"dlv_01"}, "Webhook-Timestamp": {"1700000000"}}
+	if diff := cmp.Diff(want, header); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
+	}
+}
+
+func TestSignRefusesUnknownSchemes(t *testing.T) {
+	t.Parallel()
+	for _, signature := range []switchboard.Signature{{}, {Scheme: "md5"}, {Scheme: switchboard.HMACHex}, {Scheme: switchboard.HMACHex, Header: "A\r\nB"}} {
+		header := http.Header{}
+		err := Sign(header, signature, "dlv_01", time.Now(), nil, []switchboard.SigningSecret{{Secret: "a secret that is a text"}})
+		if switchboard.CodeOf(err) != switchboard.Invalid || len(header) != 0 {
+			t.Errorf("%+v: %v, header %v; want it refused", signature, err, header)
+		}
+	}
+}
+
+// After a change of the scheme, the secret before is another scheme's.
+func TestSignPassesOverSecretsOfTheSchemeBefore(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	current := switchboard.NewSigningSecret(switchboard.Standard)
+	header := http.Header{}
+	err := Sign(header, standard, "dlv_01", now, []byte(`{}`), []switchboard.SigningSecret{
+		{Secret: current}, {Secret: switchboard.NewSigningSecret(switchboard.StandardEd25519), ExpiresAt: now.Add(time.Hour)},
+	})
+	if err != nil || strings.Contains(header.Get("Webhook-Signature"), " ") {
+		t.Fatalf("%v, %v; want one signature", err, header)
+	}
+	if err := verify(t, current, []byte(`{}`), header); err != nil {
+		t.Error(err)
 	}
 }

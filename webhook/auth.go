@@ -1,0 +1,91 @@
+package webhook
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"switchboard"
+)
+
+// with returns the message with that header in addition. The message itself stays
+// as it is: what shows the receiver who we are is added to the one that is sent
+// only, never to the one that is stored.
+func (m Message) with(name, value string) Message {
+	m.Header = m.Header.Clone()
+	m.Header.Set(name, value)
+	return m
+}
+
+// sentAs is [Message.Sent] of the message with what auth adds to it, masked whatever
+// the header's name.
+func (m Message) sentAs(auth *switchboard.Auth) switchboard.SentRequest {
+	sent := m.Sent()
+	if name := auth.HeaderName(); name != "" {
+		sent.Headers[name] = switchboard.Mask
+	}
+	return sent
+}
+
+// sendAs sends the message with what the subscription's auth shows the receiver.
+// The timeout covers what has to be asked for that; everything else is as with
+// [Sender.Send].
+func (s *Sender) sendAs(ctx context.Context, sub *switchboard.Subscription, m Message, timeout time.Duration) (switchboard.Outcome, error) {
+	return within(ctx, timeout, func(ctx context.Context, timeout time.Duration) (switchboard.Outcome, error) {
+		switch auth := &sub.Auth; auth.Type {
+		case switchboard.BasicAuth:
+			pair := auth.Username + ":" + auth.Password.Reveal()
+			m = m.with(auth.HeaderName(), "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
+		case switchboard.BearerAuth:
+			m = m.with(auth.HeaderName(), "Bearer "+auth.Token.Reveal())
+		case switchboard.APIKeyAuth:
+			m = m.with(auth.HeaderName(), auth.Value.Reveal())
+		case switchboard.OAuth2:
+			return s.sendWithToken(ctx, sub, m, timeout)
+		case switchboard.MTLS:
+			transport, err := s.clientTransport(auth)
+			if err != nil {
+				return unsendable(err), nil //nolint:nilerr // it became a value
+			}
+			return s.send(ctx, transport, m, timeout)
+		}
+		return s.send(ctx, s.transport, m, timeout)
+	})
+}
+
+// sendWithToken sends the message with an OAuth token. A receiver that answers 401
+// may have lost or withdrawn the token before its time: it gets the message once
+// more, with a new one.
+func (s *Sender) sendWithToken(ctx context.Context, sub *switchboard.Subscription, m Message, timeout time.Duration) (switchboard.Outcome, error) {
+	name := sub.Auth.HeaderName()
+	token, err := s.token(ctx, sub, "")
+	if err != nil {
+		return s.noToken(ctx, err, timeout)
+	}
+	outcome, err := s.send(ctx, s.transport, m.with(name, "Bearer "+token), timeout)
+	if err != nil || outcome.StatusCode != http.StatusUnauthorized {
+		return outcome, err
+	}
+	token, err = s.token(ctx, sub, token)
+	if err != nil {
+		outcome, err = s.noToken(ctx, err, timeout)
+		outcome.Detail = "the receiver answered 401 Unauthorized; " + outcome.Detail
+		return outcome, err
+	}
+	return s.send(ctx, s.transport, m.with(name, "Bearer "+token), timeout)
+}
+
+// CheckAuth asks, when a subscription is saved, whether its auth works: a token
+// endpoint must give a token, and a client certificate must not have expired. What
+// does not is an [switchboard.Invalid] error for the field at fault. Whether the
+// receiver takes it, only a delivery shows.
+func (s *Sender) CheckAuth(ctx context.Context, sub switchboard.Subscription) error {
+	switch sub.Auth.Type {
+	case switchboard.OAuth2:
+		return s.checkToken(ctx, &sub.Auth)
+	case switchboard.MTLS:
+		return checkCertificate(&sub.Auth, time.Now())
+	}
+	return nil
+}

@@ -1,0 +1,423 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+const clientSecret = "cl1ent:s3cret/%+"
+
+// login is a token endpoint. It gives the tokens tok-1, tok-2, … of which the last
+// one is valid.
+type login struct {
+	url    string
+	asked  atomic.Int32 // requests of any kind
+	issued atomic.Int32
+	// How it wants to be told the secret: in the header unless inParams.
+	inParams bool
+	// What it answers instead of a token; may be nil.
+	instead http.HandlerFunc
+	expires int // seconds; 0: says nothing
+}
+
+func newLogin(t *testing.T, l *login) *login {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.asked.Add(1)
+		id, secret, inHeader := r.BasicAuth()
+		if l.inParams {
+			id, secret, inHeader = r.PostFormValue("client_id"), r.PostFormValue("client_secret"), !inHeader
+		}
+		switch {
+		case l.instead != nil:
+			l.instead(w, r)
+		case !inHeader || secret != clientSecret && secret != "cl1ent%3As3cret%2F%25%2B" || id != "switchboard":
+			// With the secret in its answer, as no endpoint should.
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprintf(w, `{"error":"invalid_request","error_description":%q}`, clientSecret)
+		case r.PostFormValue("grant_type") != "client_credentials" || r.PostFormValue("scope") != "hooks calls" || r.UserAgent() != "Switchboard/1.2.3 (webhook)":
+			w.WriteHeader(http.StatusTeapot)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprintf(w, `{"access_token":"tok-%d","token_type":"Bearer","expires_in":%d}`, l.issued.Add(1), l.expires)
+		}
+	}))
+	t.Cleanup(server.Close)
+	l.url = server.URL + "/token?tenant=s3cret"
+	return l
+}
+
+func (l *login) auth() switchboard.Auth {
+	return switchboard.Auth{
+		Type: switchboard.OAuth2, TokenURL: l.url, ClientID: "switchboard", ClientSecret: clientSecret, Scopes: []string{"hooks", "calls"},
+	}
+}
+
+// guarded is a receiver that takes tokens which ok accepts. It returns its URL, and
+// what it was sent: token and webhook-id.
+func guarded(t *testing.T, ok func(token string) bool) (url string, received func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var seen []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		mu.Lock()
+		seen = append(seen, token+" "+r.Header.Get("Webhook-Id")+" "+string(body))
+		mu.Unlock()
+		if !ok(token) {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]string(nil), seen...)
+	}
+}
+
+func anyToken(string) bool { return true }
+
+// attempt makes one attempt that must not be interrupted, and checks that nothing
+// of it shows a secret.
+func attempt(t *testing.T, s *Sender, w switchboard.Work, timeout time.Duration) switchboard.Outcome {
+	t.Helper()
+	sent, outcome, err := s.Attempt(t.Context(), w, time.Now(), timeout)
+	if err != nil {
+		t.Fatalf("Attempt: %v", err)
+	}
+	tellsNothing(t, []any{sent, outcome, w, s.tokens, s.clients}, clientSecret, "tok-", "cl1ent")
+	return outcome
+}
+
+func TestTokenIsFetchedOnce(t *testing.T) {
+	t.Parallel()
+	for name, l := range map[string]*login{"in the header": {expires: 3600}, "in parameters": {expires: 3600, inParams: true}, "without an end": {}} {
+		newLogin(t, l)
+		url, received := guarded(t, anyToken)
+		s := setup(t, nil)
+		w := authorized(url, l.auth())
+		for range 3 {
+			if o := attempt(t, s, w, plenty); o.StatusCode != 200 {
+				t.Fatalf("%s: %+v", name, o)
+			}
+		}
+		for _, got := range received() {
+			if got != `tok-1 dlv_01 {"a": 1.0}` {
+				t.Errorf("%s: received %q", name, got)
+			}
+		}
+		if n := l.issued.Load(); n != 1 {
+			t.Errorf("%s: %d tokens; want 1", name, n)
+		}
+		// Of another subscription, and of one that was changed, it is another one.
+		other, changed := w, w
+		other.Subscription.ID = "sub_02"
+		changed.Subscription.Auth.TokenURL += "&changed"
+		for _, w := range []switchboard.Work{other, changed} {
+			if o := attempt(t, s, w, plenty); o.StatusCode != 200 {
+				t.Fatalf("%s: %+v", name, o)
+			}
+		}
+		if n := l.issued.Load(); n != 3 {
+			t.Errorf("%s: %d tokens; want 3", name, n)
+		}
+	}
+}
+
+func TestTokenThatExpiresIsFetchedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLogin(t, &login{expires: 5, inParams: true}) // within the margin in which a token counts as expired
+	url, received := guarded(t, anyToken)
+	s := setup(t, nil)
+	for range 2 {
+		attempt(t, s, authorized(url, l.auth()), plenty)
+	}
+	got := received()
+	if len(got) != 2 || !strings.HasPrefix(got[0], "tok-1 ") || !strings.HasPrefix(got[1], "tok-2 ") {
+		t.Errorf("received %q; want two tokens", got)
+	}
+	// The way to tell the secret is tried once only.
+	if n := l.asked.Load(); n != 3 {
+		t.Errorf("%d requests; want 3", n)
+	}
+}
+
+func TestTokenIsRenewedOnceAfter401(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		ok     func(string) bool
+		status int
+		want   []string // tokens that the receiver sees
+	}{
+		"revoked": {func(token string) bool { return token != "tok-1" }, 200, []string{"tok-1", "tok-2"}},
+		"never":   {func(string) bool { return false }, 401, []string{"tok-1", "tok-2"}},
+		"good":    {anyToken, 200, []string{"tok-1"}},
+	}
+	for name, test := range tests {
+		l := newLogin(t, &login{expires: 3600})
+		url, received := guarded(t, test.ok)
+		o := attempt(t, setup(t, nil), authorized(url, l.auth()), plenty)
+		if o.StatusCode != test.status || o.Failure != switchboard.FailureOfStatus(test.status) {
+			t.Errorf("%s: %+v; want %d", name, o, test.status)
+		}
+		got := received()
+		if len(got) != len(test.want) {
+			t.Fatalf("%s: received %q; want %v", name, got, test.want)
+		}
+		for i, token := range test.want {
+			if got[i] != token+` dlv_01 {"a": 1.0}` {
+				t.Errorf("%s: received %q; want the same delivery with %s", name, got[i], token)
+			}
+		}
+	}
+}
+
+func TestTokenThatCannotBeRenewed(t *testing.T) {
+	t.Parallel()
+	l := &login{expires: 3600}
+	newLogin(t, l)
+	url, received := guarded(t, func(string) bool { return false })
+	s := setup(t, nil)
+	w := authorized(url, l.auth())
+	if o := attempt(t, s, w, plenty); o.StatusCode != 401 {
+		t.Fatalf("%+v", o)
+	}
+	l.instead = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
+	o := attempt(t, s, w, plenty)
+	want := "the receiver answered 401 Unauthorized; the token endpoint answered 500 Internal Server Error"
+	if o.Failure != switchboard.FailureAuth || o.StatusCode != 0 || o.Detail != want {
+		t.Errorf("%+v; want %s", o, want)
+	}
+	if n := len(received()); n != 3 {
+		t.Errorf("the receiver got %d requests; want 3", n)
+	}
+}
+
+func TestConcurrentAttemptsShareOneToken(t *testing.T) {
+	t.Parallel()
+	l := newLogin(t, &login{expires: 3600})
+	url, received := guarded(t, func(token string) bool { return token != "tok-1" })
+	s := setup(t, nil)
+	var all sync.WaitGroup
+	for range 40 {
+		all.Go(func() {
+			if o := attempt(t, s, authorized(url, l.auth()), plenty); o.StatusCode != 200 {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+	all.Wait()
+	// One that all begin with, and one after the first 401.
+	if n := l.issued.Load(); n != 2 {
+		t.Errorf("%d tokens for %d requests; want 2", n, len(received()))
+	}
+}
+
+// What a token endpoint does wrong is an outcome, told without secrets; at save
+// time it is an error that names the field.
+func TestTokenEndpointFailures(t *testing.T) {
+	t.Parallel()
+	const asIt = "the token endpoint "
+	status := func(code int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "http://169.254.169.254/latest/meta-data/")
+			w.Header().Set("Retry-After", "7")
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	tests := map[string]struct {
+		instead http.HandlerFunc
+		detail  string
+		field   string
+	}{
+		"server error":      {status(500, clientSecret), asIt + "answered 500 Internal Server Error", "auth.token_url"},
+		"busy":              {status(429, ""), asIt + "answered 429 Too Many Requests", "auth.token_url"},
+		"not found":         {status(404, "<html>"), asIt + "answered 404 Not Found", "auth.token_url"},
+		"redirect":          {status(302, ""), asIt + "answered 302 Found, and redirects are not followed", "auth.token_url"},
+		"redirect of POST":  {status(307, ""), asIt + "answered 307 Temporary Redirect, and redirects are not followed", "auth.token_url"},
+		"wrong secret":      {status(401, `{"error":"invalid_client","error_description":"`+clientSecret+`"}`), asIt + "answered 401 Unauthorized: invalid_client", "auth.client_secret"},
+		"wrong secret, 400": {status(400, `{"error":"invalid_client"}`), asIt + "answered 400 Bad Request: invalid_client", "auth.client_secret"},
+		"wrong scope":       {status(400, `{"error":"invalid_scope"}`), asIt + "answered 400 Bad Request: invalid_scope", "auth.scopes"},
+		"secret as code":    {status(400, `{"error":"`+clientSecret+`"}`), asIt + "answered 400 Bad Request", "auth.token_url"},
+		"error with 200":    {status(200, `{"error":"server_error"}`), asIt + "answered 200 OK: server_error", "auth.token_url"},
+		"unusual status":    {status(799, ``), asIt + "answered 799", "auth.token_url"},
+		"garbage":           {status(200, "\x00\xff"), asIt[:len(asIt)-1] + "'s answer holds no token", "auth.token_url"},
+		"no token":          {status(200, `{"expires_in":1}`), asIt[:len(asIt)-1] + "'s answer holds no token", "auth.token_url"},
+		"token with break":  {status(200, `{"access_token":"tok-\r\nX-Evil: 1"}`), asIt[:len(asIt)-1] + "'s token cannot be sent in a header, or is too long", "auth.token_url"},
+		"token too long":    {status(200, `{"access_token":"tok-`+strings.Repeat("x", maxToken)+`"}`), asIt[:len(asIt)-1] + "'s token cannot be sent in a header, or is too long", "auth.token_url"},
+		"huge": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"access_token":"`)
+			flood(w, strings.Repeat("x", 1<<10))
+		}, asIt[:len(asIt)-1] + "'s answer holds no token", "auth.token_url"},
+		"breaks off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			asIt + "gave no token: the receiver closed the connection before its answer was complete", "auth.token_url"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLogin(t, &login{instead: test.instead})
+			url, received := guarded(t, anyToken)
+			s := setup(t, nil)
+			w := authorized(url, l.auth())
+			o := attempt(t, s, w, plenty)
+			if o.Failure != switchboard.FailureAuth || o.StatusCode != 0 || o.Detail != test.detail || o.Latency <= 0 {
+				t.Errorf("%+v; want %s", o, test.detail)
+			}
+			if refused := strings.Contains(test.detail, "answered"); (o.RetryAfter == 7*time.Second) != refused {
+				t.Errorf("Retry-After %s of %q", o.RetryAfter, o.Detail)
+			}
+			if got := received(); len(got) != 0 {
+				t.Errorf("the receiver got %q without a token", got)
+			}
+			err := s.CheckAuth(t.Context(), w.Subscription)
+			e, ok := errors.AsType[*switchboard.Error](err)
+			if !ok || e.Code != switchboard.Invalid || e.Field != test.field || !strings.HasSuffix(e.Message, test.detail) {
+				t.Errorf("CheckAuth: %v; want %s and %s", err, test.field, test.detail)
+			}
+			tellsNothing(t, []any{err}, clientSecret, "tok-", "s3cret")
+		})
+	}
+}
+
+func TestCheckAuthTakesAToken(t *testing.T) {
+	t.Parallel()
+	for _, inParams := range []bool{false, true} {
+		l := newLogin(t, &login{inParams: inParams})
+		if err := setup(t, nil).CheckAuth(t.Context(), authorized("https://receiver.invalid", l.auth()).Subscription); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTokenEndpointIsGuarded(t *testing.T) {
+	t.Parallel()
+	l := newLogin(t, &login{})
+	loginAt := strings.TrimPrefix(l.url, "http://127.0.0.1")
+	url, received := guarded(t, anyToken)
+	s := setup(t, func(c *Config) {
+		// The receiver may be reached, the token endpoint of the same machine may not.
+		c.Guard = NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})
+		c.Guard.resolver = names{
+			"loopback.test": {netip.MustParseAddr("127.0.0.2")}, "mixed.test": {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.1")},
+		}
+	})
+	for host, kind := range map[string]string{
+		"127.0.0.2": "a loopback address", "[::1]": "a loopback address", "10.0.0.1": "a private address", "169.254.169.254": "a link-local address",
+		"loopback.test": "a loopback address", "mixed.test": "a private address", "[::ffff:10.0.0.1]": "a private address",
+	} {
+		auth := l.auth()
+		auth.TokenURL = "http://" + host + loginAt
+		detail := "the token endpoint gave no token: the host has " + kind + ", which may not be reached"
+		if o := attempt(t, s, authorized(url, auth), plenty); o.Failure != switchboard.FailureAuth || o.Detail != detail {
+			t.Errorf("%s: %+v; want %s", host, o, detail)
+		}
+		err := s.CheckAuth(t.Context(), authorized(url, auth).Subscription)
+		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != "auth.token_url" || !strings.HasSuffix(e.Message, detail) {
+			t.Errorf("%s: CheckAuth: %v; want %s", host, err, detail)
+		}
+	}
+	if l.asked.Load() != 0 || len(received()) != 0 {
+		t.Error("the token endpoint was reached, or the receiver without a token")
+	}
+}
+
+func TestTokenEndpointThatCannotBeReached(t *testing.T) {
+	t.Parallel()
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	tests := map[string]struct{ url, detail string }{
+		"down":    {closed.URL, "the token endpoint gave no token: nobody listens at that address and port"},
+		"no name": {"https://login.invalid/token", "the token endpoint gave no token: the host's name does not exist"},
+	}
+	for name, test := range tests {
+		auth := (&login{url: test.url}).auth()
+		s := setup(t, func(c *Config) { c.Guard.resolver = names{} })
+		if o := attempt(t, s, authorized("http://127.0.0.1:1", auth), plenty); o.Failure != switchboard.FailureAuth || o.Detail != test.detail || o.RetryAfter != 0 {
+			t.Errorf("%s: %+v; want %s", name, o, test.detail)
+		}
+	}
+}
+
+// waiting is a token endpoint that says when it was asked, and answers when it may.
+func waiting(t *testing.T) (l *login, asked <-chan struct{}, answer func()) {
+	t.Helper()
+	came, may := make(chan struct{}, 10), make(chan struct{})
+	answer = sync.OnceFunc(func() { close(may) })
+	l = newLogin(t, &login{instead: func(w http.ResponseWriter, _ *http.Request) {
+		came <- struct{}{}
+		<-may
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"access_token":"tok-1"}`)
+	}})
+	t.Cleanup(answer) // before the server closes, which waits for its handlers
+	return l, came, answer
+}
+
+func TestSlowTokenEndpointUsesUpTheAttempt(t *testing.T) {
+	t.Parallel()
+	l, _, _ := waiting(t)
+	url, received := guarded(t, anyToken)
+	o := attempt(t, setup(t, nil), authorized(url, l.auth()), soon)
+	if o.Failure != switchboard.FailureAuth || o.Detail != "the token endpoint gave no token within 300ms" || o.Latency < soon || o.Latency > plenty/2 {
+		t.Errorf("%+v", o)
+	}
+	if len(received()) != 0 {
+		t.Error("sent without a token")
+	}
+}
+
+// One that waits for a token may leave; those that wait with it still get it.
+func TestWaitersForATokenLeaveAlone(t *testing.T) {
+	t.Parallel()
+	shutdown := errors.New("shutting down")
+	for name, cause := range map[string]error{"aborted": ErrAborted, "shutdown": shutdown} {
+		l, asked, answer := waiting(t)
+		url, received := guarded(t, anyToken)
+		s := setup(t, nil)
+		w := authorized(url, l.auth())
+		ctx, cancel := context.WithCancelCause(t.Context())
+		type result struct {
+			outcome switchboard.Outcome
+			err     error
+		}
+		leaves, stays := make(chan result), make(chan result)
+		send := func(ctx context.Context, to chan<- result) {
+			_, o, err := s.Attempt(ctx, w, time.Now(), plenty)
+			to <- result{o, err}
+		}
+		go send(ctx, leaves)
+		<-asked
+		go send(t.Context(), stays)
+		cancel(cause)
+		left := <-leaves
+		interrupted, ok := errors.AsType[*Interrupted](left.err)
+		switch {
+		case cause == ErrAborted && (left.err != nil || left.outcome.Failure != switchboard.FailureAborted),
+			cause == shutdown && (!ok || interrupted.Sent || !errors.Is(left.err, shutdown) || left.outcome.Failure != switchboard.FailureUnknown):
+			t.Errorf("%s: %+v, %v", name, left.outcome, left.err)
+		}
+		answer()
+		if stayed := <-stays; stayed.err != nil || stayed.outcome.StatusCode != 200 {
+			t.Errorf("%s: the other: %+v, %v", name, stayed.outcome, stayed.err)
+		}
+		if n := len(received()); n != 1 || l.asked.Load() != 1 {
+			t.Errorf("%s: %d requests, %d for tokens; want one of each", name, n, l.asked.Load())
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package webhook
+
+import (
+	"crypto/tls"
+	"net/http"
+	"time"
+
+	"switchboard"
+)
+
+// Defaults and bounds of connections.
+const (
+	defaultConnect   = 5 * time.Second
+	defaultHandshake = 5 * time.Second
+	// Kept connections: as many to a host as a subscription has requests in flight
+	// by default, twice; and for less time than common servers keep theirs, so that
+	// a request seldom meets a connection that is just being closed.
+	idlePerHost = 2 * switchboard.DefaultMaxInFlight
+	idleInAll   = 1024
+	idleTime    = 30 * time.Second
+	// A network that drops everything leaves a connection of HTTP/2 looking alive,
+	// and all requests to its host would share it: ask it.
+	pingAfter = 5 * time.Second
+	pingTime  = 5 * time.Second
+	// What a hostile receiver can make us hold in memory per request and connection
+	// of HTTP/2; the defaults are megabytes.
+	streamBuffer     = 64 << 10
+	connectionBuffer = 1 << 20
+)
+
+// newTransport makes a transport with connections of its own.
+func (s *Sender) newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  nil, // one from the environment would be dialled in the receiver's stead, past the guard
+		DialContext:            s.dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.rootCAs},
+		TLSHandshakeTimeout:    s.handshakeTimeout,
+		ForceAttemptHTTP2:      true, // a DialContext of one's own switches it off otherwise
+		DisableCompression:     true, // what was received is stored as it came, and no bomb goes off
+		MaxIdleConns:           idleInAll,
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        idleTime,
+		MaxResponseHeaderBytes: maxHeaderRead,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:               pingAfter,
+			PingTimeout:                   pingTime,
+			MaxReceiveBufferPerStream:     streamBuffer,
+			MaxReceiveBufferPerConnection: connectionBuffer,
+		},
+	}
+}
