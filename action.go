@@ -10,15 +10,19 @@ const (
 	VerbRetry  Verb = "retry"
 	VerbCancel Verb = "cancel"
 	VerbReset  Verb = "reset" // of its workflow, in Temporal itself
+	VerbHold   Verb = "hold"
 )
 
-// ActorTemporal is the actor of what was done in Temporal's own UI, CLI or API.
-const ActorTemporal = "temporal"
+// Actors that are not API keys.
+const (
+	ActorTemporal    = "temporal"    // somebody, in Temporal's own UI, CLI or API
+	ActorSwitchboard = "switchboard" // ourselves, or one of our own commands
+)
 
 // Action is what an operator did to a delivery: who, what, why, when.
 type Action struct {
 	At     time.Time
-	Actor  string // key_…, or ActorTemporal
+	Actor  string // key_…, or one of the actors above
 	Verb   Verb
 	Reason string // in the operator's words; may be empty
 }

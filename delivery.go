@@ -37,12 +37,13 @@ func (s State) Dated() bool { return s == Pending || s == Retrying }
 
 // Reasons that are not outcomes.
 const (
-	ReasonSubscriptionDeleted  = "subscription_deleted"
-	ReasonSubscriptionPaused   = "subscription_paused"
-	ReasonSubscriptionDisabled = "subscription_disabled"
-	ReasonErased               = "erased"     // its row is gone
-	ReasonOperator             = "operator"   // cancelled by an operator
-	ReasonTerminated           = "terminated" // its workflow was terminated in Temporal
+	ReasonSubscriptionDeleted    = "subscription_deleted"
+	ReasonSubscriptionPaused     = "subscription_paused"
+	ReasonSubscriptionDisabled   = "subscription_disabled"
+	ReasonSubscriptionUnverified = "subscription_unverified" // its address has not answered the challenge yet
+	ReasonErased                 = "erased"                  // its row is gone
+	ReasonOperator               = "operator"                // cancelled by an operator
+	ReasonTerminated             = "terminated"              // its workflow was terminated in Temporal
 )
 
 // Delivery is what one event owes one subscription: one Temporal workflow, whose

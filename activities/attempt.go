@@ -62,6 +62,8 @@ type Recorder interface {
 	// Reopen lets the run made by a reset have the delivery, and sets it going again
 	// if it is final then. Once that run has it, nothing changes.
 	Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
+	// Hold takes the date of an open delivery of that run from it.
+	Hold(ctx context.Context, deliveryID string, run int, reason string, action switchboard.Action) (switchboard.Delivery, error)
 	// Settle moves an open delivery of that run to a final state.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
@@ -138,6 +140,9 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
 		return result, nil
 	}
+	if work.Subscription.State == switchboard.Unverified {
+		return a.hold(ctx, work)
+	}
 	load, free := a.Flights.admit(work.Subscription)
 	if !free {
 		result.NextAttemptAt = a.Now().Add(backoff(ctx, crowdedWait))
@@ -163,6 +168,20 @@ func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.Wor
 		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbReset, Reason: "the workflow was reset in Temporal",
 	})
 	return work, err
+}
+
+// hold leaves the delivery to whoever verifies its subscription's new address,
+// which must get nothing before.
+func (a *Deliveries) hold(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	d, err := a.Store.Hold(ctx, work.Delivery.ID, work.Delivery.Run, switchboard.ReasonSubscriptionUnverified, switchboard.Action{
+		At: a.Now(), Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbHold, Reason: "the address of the subscription is not verified",
+	})
+	if err != nil {
+		return AttemptResult{}, err
+	}
+	return resultOf(ctx, work, d), nil
 }
 
 // send makes the next attempt of the work, under those limits.

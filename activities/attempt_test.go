@@ -68,6 +68,11 @@ func (d *desk) Reopen(_ context.Context, _, _ string, _ switchboard.Action) (swi
 	return delivery, nil
 }
 
+func (d *desk) Hold(_ context.Context, _ string, _ int, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+	d.work.Delivery.State, d.work.Delivery.Reason, d.work.Delivery.NextAttemptAt = switchboard.Held, reason, time.Time{}
+	return d.work.Delivery, d.workErr
+}
+
 func (d *desk) Settle(context.Context, string, int, switchboard.State, string, switchboard.Action) (switchboard.Delivery, error) {
 	return d.work.Delivery, d.workErr
 }
@@ -143,6 +148,16 @@ func TestAttemptOfAFinalDeliverySendsNothing(t *testing.T) {
 	d.work.Delivery.State = switchboard.Delivered
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.Delivered || d.sent != 0 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
+	}
+}
+
+func TestUnverifiedAddressGetsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.work.Subscription.State = switchboard.Unverified
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.Held || result.Reason != switchboard.ReasonSubscriptionUnverified || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }

@@ -19,6 +19,9 @@ type Overdue interface {
 	Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error)
 	// Restart gives an open delivery its next run, which the relay starts.
 	Restart(ctx context.Context, deliveryID string, run int) error
+	// ReleaseVerified sets going what was held for subscriptions that are verified
+	// by now, and returns how many deliveries those were.
+	ReleaseVerified(ctx context.Context) (int, error)
 	// Settle moves an open delivery of that run to a final state.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
@@ -54,6 +57,7 @@ type ReconcileResult struct {
 	Restarted int `json:"restarted"` // given a new workflow run
 	Woken     int `json:"woken"`     // whose waiting attempt was told to run
 	Cancelled int `json:"cancelled"` // whose workflow had been stopped in Temporal
+	Released  int `json:"released"`  // held until their subscription was verified, which it is
 }
 
 // Reconciler proves that no delivery is stuck, and mends one that is.
@@ -76,9 +80,9 @@ const (
 // become cancelled, and each overdue one is restarted, woken or closed.
 func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	var result ReconcileResult
-	// Neither part needs the other, and one delivery that cannot be mended is no
-	// reason to leave the others.
-	err := errors.Join(r.closeStopped(ctx, &result), r.mendOverdue(ctx, &result))
+	// No part needs the others, and one delivery that cannot be mended is no reason
+	// to leave the others.
+	err := errors.Join(r.closeStopped(ctx, &result), r.mendOverdue(ctx, &result), r.release(ctx, &result))
 	if err != nil {
 		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
 		return result, temporal.NewApplicationError(faultMessage(err), "fault")
@@ -133,6 +137,12 @@ func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *R
 	// Busy: a crowded worker, or one that died, and Temporal's timeouts decide.
 	// PausedInTemporal: an operator's wish, who unpauses it there; it stays in the count.
 	return nil
+}
+
+// release makes good a release that was cut short.
+func (r *Reconciler) release(ctx context.Context, result *ReconcileResult) (err error) {
+	result.Released, err = r.Store.ReleaseVerified(ctx)
+	return err
 }
 
 func (r *Reconciler) cancel(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {

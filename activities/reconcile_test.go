@@ -18,6 +18,7 @@ type ledger struct {
 	overdue []switchboard.Delivery
 	found   []switchboard.Delivery
 	did     []string
+	held    int // that a release finds
 }
 
 func (l *ledger) Overdue(context.Context, time.Duration, int) ([]switchboard.Delivery, error) {
@@ -30,6 +31,8 @@ func (l *ledger) Restart(_ context.Context, id string, _ int) error {
 	l.did = append(l.did, "restart "+id)
 	return nil
 }
+
+func (l *ledger) ReleaseVerified(context.Context) (int, error) { return l.held, nil }
 
 func (l *ledger) Settle(_ context.Context, id string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
 	l.did = append(l.did, string(state)+" "+id+" "+reason)

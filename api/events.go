@@ -13,8 +13,9 @@ type EventStore interface {
 	// Accept stores events with their deliveries, in one transaction; the answers
 	// are in the order of the events.
 	Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error)
-	// AcceptFor stores an event with a delivery to just this subscription.
-	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event) (switchboard.Acceptance, error)
+	// AcceptFor stores an event with a delivery to just this subscription. awaited says
+	// that somebody waits for the first answer.
+	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error)
 	// Event returns an event with its deliveries.
 	Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
 	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
@@ -55,6 +56,7 @@ type acceptance struct {
 	ID         string         `json:"id" doc:"The event's id" example:"evt_01k0000000000000000000000"`
 	Duplicate  bool           `json:"duplicate" doc:"The same event was accepted before; nothing new was stored"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false" doc:"One for each subscription of the tenant that takes this event"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Where the data do not fit the schema of their type, and that is no reason to refuse them" example:"data.ticket.id: must be an integer, not a string"`
 }
 
 type acceptedPart struct {
@@ -99,7 +101,8 @@ type postEventInput struct{ payload[eventInput] }
 
 func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *postEventInput) (*reply[acceptance], error) {
 	e := in.JSON.event()
-	if err := s.checkEvent(caller, &e); err != nil {
+	warnings, err := s.checkPosted(ctx, caller, &e)
+	if err != nil {
 		return nil, err
 	}
 	accepted, err := s.Events.Accept(ctx, caller, []switchboard.Event{e})
@@ -110,10 +113,20 @@ func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *p
 		return nil, err
 	}
 	s.start(accepted)
-	return &reply[acceptance]{acceptanceOf(&accepted[0])}, nil
+	answer := acceptanceOf(&accepted[0])
+	answer.Warnings = warnings
+	return &reply[acceptance]{answer}, nil
 }
 
-// checkEvent checks a posted event, and that the caller may post for its tenant.
+// checkPosted checks an event of the platform, its data included.
+func (s *server) checkPosted(ctx context.Context, caller switchboard.Caller, e *switchboard.Event) (warnings []string, err error) {
+	if err := s.checkEvent(caller, e); err != nil {
+		return nil, err
+	}
+	return s.checkData(ctx, e)
+}
+
+// checkEvent checks an event, and that the caller may post for its tenant.
 func (s *server) checkEvent(caller switchboard.Caller, e *switchboard.Event) error {
 	if err := e.Validate(s.MaxData); err != nil {
 		return err

@@ -71,7 +71,7 @@ func deliveriesOf(i int, e switchboard.Event) []switchboard.Delivery {
 	}
 }
 
-func (f *fakeEvents) AcceptFor(_ context.Context, caller switchboard.Caller, subscriptionID string, e switchboard.Event) (switchboard.Acceptance, error) {
+func (f *fakeEvents) AcceptFor(_ context.Context, caller switchboard.Caller, subscriptionID string, e switchboard.Event, _ bool) (switchboard.Acceptance, error) {
 	if !caller.Sees(e.Tenant) {
 		return switchboard.Acceptance{}, notFound()
 	}

@@ -183,7 +183,7 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	if err := s.checkEvent(caller, &e); err != nil {
 		return nil, err
 	}
-	accepted, err := s.Events.AcceptFor(ctx, caller, in.ID, e)
+	accepted, err := s.Events.AcceptFor(ctx, caller, in.ID, e, false)
 	if err == nil {
 		err = accepted.Err
 	}

@@ -20,10 +20,11 @@ import (
 const startGrace = 5 * time.Second
 
 // takersQuery reads and share-locks the subscriptions that may take an event: the
-// active ones of the tenants $1 with a pattern of $2, and those with an id of $3.
+// active and unverified ones of the tenants $1 with a pattern of $2, and those with
+// an id of $3.
 const takersQuery = `
-SELECT id, tenant, events, state, method, url FROM subscriptions
-WHERE deleted_at IS NULL AND (tenant = ANY($1) AND state = 'active' AND events && $2 OR id = ANY($3))
+SELECT id, tenant, events, filter, state, method, url FROM subscriptions
+WHERE deleted_at IS NULL AND (tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2 OR id = ANY($3))
 ORDER BY id FOR SHARE`
 
 // insertEventsQuery stores the events whose names are free.
@@ -34,9 +35,10 @@ ON CONFLICT DO NOTHING RETURNING id, tenant`
 
 // posted is an event on its way in, and what became of it.
 type posted struct {
-	event  switchboard.Event
-	only   string // deliver to that subscription alone; empty: to all that want it
-	caller switchboard.Caller
+	event   switchboard.Event
+	only    string // deliver to that subscription alone; empty: to all that want it
+	awaited bool   // somebody waits for the first answer
+	caller  switchboard.Caller
 
 	takers     []taker
 	acceptance switchboard.Acceptance
@@ -47,6 +49,7 @@ type taker struct {
 	ID     string
 	Tenant string
 	Events pq.StringArray
+	Filter string
 	State  switchboard.SubscriptionState
 	Method string
 	URL    string
@@ -74,9 +77,10 @@ func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []
 }
 
 // AcceptFor stores an event with one delivery, to that subscription alone,
-// whatever events it wants and whether or not it is active.
-func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event) (switchboard.Acceptance, error) {
-	accepted, err := s.accepts.do(ctx, []*posted{{event: s.complete(event), only: subscriptionID, caller: caller}})
+// whatever events it wants and whether or not it is active. What is awaited can
+// be waited for with [Store.Answer].
+func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error) {
+	accepted, err := s.accepts.do(ctx, []*posted{{event: s.complete(event), only: subscriptionID, awaited: awaited, caller: caller}})
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
@@ -104,7 +108,7 @@ func weighPosted(call []*posted) int {
 
 // acceptAll commits the events of several calls together.
 func (s *Store) acceptAll(ctx context.Context, calls [][]*posted) ([][]switchboard.Acceptance, error) {
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error { return accept(ctx, tx, slices.Concat(calls...)) })
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error { return s.accept(ctx, tx, slices.Concat(calls...)) })
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +121,11 @@ func (s *Store) acceptAll(ctx context.Context, calls [][]*posted) ([][]switchboa
 	return results, nil
 }
 
-func accept(ctx context.Context, tx transaction, all []*posted) error {
+func (s *Store) accept(ctx context.Context, tx transaction, all []*posted) error {
 	for _, p := range all {
 		p.acceptance = switchboard.Acceptance{} // a second try starts afresh
 	}
-	if err := findTakers(ctx, tx, all); err != nil {
+	if err := s.findTakers(ctx, tx, all); err != nil {
 		return err
 	}
 	first := distinct(all)
@@ -136,7 +140,7 @@ func accept(ctx context.Context, tx transaction, all []*posted) error {
 		}
 		p.acceptance.Event = p.event
 		for _, t := range p.takers {
-			r := newDelivery(p.event, t)
+			r := newDelivery(p, t)
 			rows = append(rows, r)
 			p.acceptance.Deliveries = append(p.acceptance.Deliveries, r.Delivery)
 		}
@@ -163,7 +167,7 @@ func distinct(all []*posted) map[eventKey]*posted {
 // findTakers reads the subscriptions that the events may go to and keeps others
 // from changing them until the transaction ends: a subscription that is deleted
 // meanwhile waits for us, and then finds our deliveries to cancel.
-func findTakers(ctx context.Context, tx transaction, all []*posted) error {
+func (s *Store) findTakers(ctx context.Context, tx transaction, all []*posted) error {
 	var tenants, patterns, only []string
 	for _, p := range all {
 		switch {
@@ -183,7 +187,10 @@ func findTakers(ctx context.Context, tx transaction, all []*posted) error {
 		return err
 	}
 	for _, p := range all {
-		p.takers = slices.DeleteFunc(slices.Clone(found), func(t taker) bool { return !p.goesTo(t) })
+		document := switchboard.NewDocument(&p.event)
+		p.takers = slices.DeleteFunc(slices.Clone(found), func(t taker) bool {
+			return !p.goesTo(t) || p.only == "" && !s.filters.of(t.Filter).Matches(document)
+		})
 		if p.only != "" && len(p.takers) == 0 {
 			p.acceptance.Err = noSubscription(p.only)
 		}
@@ -199,12 +206,14 @@ func (p *posted) goesTo(t taker) bool {
 		return p.only == t.ID && p.caller.Sees(t.Tenant)
 	}
 	wants := switchboard.Subscription{Events: t.Events}
-	return t.State == switchboard.Active && wants.Wants(p.event.Type)
+	return (t.State == switchboard.Active || t.State == switchboard.Unverified) && wants.Wants(p.event.Type)
 }
 
-// patternsOf lists what can stand in a subscription's events for it to want the
-// type: a.b.c, a.b.*, a.* and *. It narrows what is read and locked; Wants decides.
+// patternsOf lists what can stand in a subscription's patterns for it to want the
+// type: a.b.c, a.b.*, a.* and *, in lower case. It narrows what is read and locked;
+// Wants decides.
 func patternsOf(eventType string) []string {
+	eventType = strings.ToLower(eventType)
 	patterns := []string{eventType, "*"}
 	for i, r := range eventType {
 		if r == '.' {
@@ -250,16 +259,23 @@ func insertEvents(ctx context.Context, tx transaction, first map[eventKey]*poste
 	return stored, err
 }
 
-// newDelivery is what the event owes the subscription.
-func newDelivery(e switchboard.Event, t taker) *row {
-	return &row{
+// newDelivery is what the event owes the subscription. One that is not verified is
+// owed it too, and gets it once it is.
+func newDelivery(p *posted, t taker) *row {
+	e := p.event
+	r := &row{
 		Delivery: switchboard.Delivery{
 			ID: switchboard.NewID(switchboard.DeliveryPrefix, e.CreatedAt), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
 			SubscriptionID: t.ID, Method: t.Method, Host: hostOf(t.URL), State: switchboard.Pending, Run: 1,
 			NextAttemptAt: e.CreatedAt, CreatedAt: e.CreatedAt,
 		},
 		StartDueAt: e.CreatedAt.Add(startGrace),
+		Awaited:    p.awaited,
 	}
+	if t.State == switchboard.Unverified {
+		r.hold(switchboard.ReasonSubscriptionUnverified)
+	}
+	return r
 }
 
 // hostOf is the host and port of a URL; empty if it is none.

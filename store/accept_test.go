@@ -149,15 +149,15 @@ func TestAcceptForOneSubscription(t *testing.T) {
 	b := setup(t)
 	b.subscribe("acme", "*")
 	only := b.subscribe("acme", "call.*")
-	a, err := b.AcceptFor(t.Context(), of("acme"), only.ID, event("acme", ""))
+	a, err := b.AcceptFor(t.Context(), of("acme"), only.ID, event("acme", ""), false)
 	must(t, err)
 	if len(a.Deliveries) != 1 || a.Deliveries[0].SubscriptionID != only.ID {
 		t.Errorf("deliveries: %+v", a.Deliveries)
 	}
 	for name, err := range map[string]error{
-		"another tenant's event": second(b.AcceptFor(t.Context(), root(), only.ID, event("other", ""))),
-		"no such subscription":   second(b.AcceptFor(t.Context(), root(), "sub_none", event("acme", ""))),
-		"another tenant's key":   second(b.AcceptFor(t.Context(), of("other"), only.ID, event("acme", ""))),
+		"another tenant's event": second(b.AcceptFor(t.Context(), root(), only.ID, event("other", ""), false)),
+		"no such subscription":   second(b.AcceptFor(t.Context(), root(), "sub_none", event("acme", ""), false)),
+		"another tenant's key":   second(b.AcceptFor(t.Context(), of("other"), only.ID, event("acme", ""), false)),
 	} {
 		refused(t, name, err, switchboard.NotFound, "")
 	}

@@ -13,13 +13,14 @@ import (
 // insertAttemptsQuery reads a JSON array of attempts under the names of their fields.
 const insertAttemptsQuery = `
 INSERT INTO attempts (id, delivery_id, number, run, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us,
-	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body)
+	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, stretch)
 SELECT "ID", "DeliveryID", "Number", "Run", "At", (o->>'StatusCode')::int, o->>'Failure', o->>'Detail',
 	(o->>'Latency')::bigint / 1000, "Timeout" / 1000, (o->>'RetryAfter')::bigint / 1000,
 	q->>'Method', q->>'URL', coalesce(nullif(q->'Headers', 'null'), '{}'), (q->>'Bytes')::int,
 	coalesce(nullif(o->'Response'->'Headers', 'null'), '{}'), (o->'Response'->>'Truncated')::boolean,
-	coalesce(decode(o->'Response'->>'Body', 'base64'), '')
-FROM json_to_recordset($1) AS a("ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb),
+	coalesce(decode(o->'Response'->>'Body', 'base64'), ''), "Load", "Attempts", "Stretch"
+FROM json_to_recordset($1) AS a("ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
+	"Load" real, "Attempts" int, "Stretch" real),
 	LATERAL (SELECT "Outcome" AS o, "Request" AS q) AS parts`
 
 // storable makes an attempt that Postgres can hold and gives back unchanged: what
@@ -65,7 +66,7 @@ func selectAttempts(ctx context.Context, tx transaction, dest *[]switchboard.Att
 		ResponseHeaders headers
 	}
 	err := tx.SelectContext(ctx, &rows, `
-SELECT id, delivery_id, number, at, timeout_us * 1000 AS timeout,
+SELECT id, delivery_id, number, at, timeout_us * 1000 AS timeout, load::float8 AS load, max_attempts AS attempts, stretch::float8 AS stretch,
 	method AS "request.method", url AS "request.url", request_headers, request_bytes AS "request.bytes",
 	status_code AS "outcome.status_code", failure AS "outcome.failure", detail AS "outcome.detail",
 	latency_us * 1000 AS "outcome.latency", retry_after_us * 1000 AS "outcome.retry_after",

@@ -15,10 +15,11 @@ import (
 const deliveryFields = "id tenant event_id event_type subscription_id method host state reason attempts_made " +
 	"last_status_code last_failure next_attempt_at? created_at completed_at? run attempts_before run_id"
 
-// row is a delivery with the column that only the store knows.
+// row is a delivery with the columns that only the store knows.
 type row struct {
 	switchboard.Delivery
 	StartDueAt time.Time // zero: its workflow is started
+	Awaited    bool      // somebody may wait for the first answer
 }
 
 // Deliveries lists the deliveries that the filter keeps, newest first.
@@ -140,7 +141,7 @@ func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery,
 }
 
 func lockDeliveriesQuery() string {
-	return "SELECT " + fields("deliveries", deliveryFields+" start_due_at?", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+	return "SELECT " + fields("deliveries", deliveryFields+" start_due_at? awaited", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
 }
 
 // lockDeliveries reads the deliveries that exist and keeps others from changing
@@ -161,7 +162,7 @@ func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[stri
 // that Postgres is to read them as.
 const rowColumns = `("ID" text, "Tenant" text, "EventID" text, "EventType" text, "SubscriptionID" text, "Method" text, "Host" text,
 	"State" text, "Reason" text, "AttemptsMade" int, "LastStatusCode" int, "LastFailure" text, "NextAttemptAt" timestamptz,
-	"CreatedAt" timestamptz, "CompletedAt" timestamptz, "Run" int, "AttemptsBefore" int, "RunID" text, "StartDueAt" timestamptz)`
+	"CreatedAt" timestamptz, "CompletedAt" timestamptz, "Run" int, "AttemptsBefore" int, "RunID" text, "StartDueAt" timestamptz, "Awaited" boolean)`
 
 const saveDeliveriesQuery = `
 UPDATE deliveries d SET state = n."State", reason = n."Reason", attempts_made = n."AttemptsMade",
@@ -182,9 +183,9 @@ func saveDeliveries(ctx context.Context, tx transaction, rows ...*row) error {
 }
 
 const insertDeliveriesQuery = `
-INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, run, next_attempt_at, created_at, start_due_at)
+INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, run, next_attempt_at, created_at, start_due_at, awaited)
 SELECT "ID", "Tenant", "EventID", "EventType", "SubscriptionID", "Method", "Host", "State", "Reason", "Run",
-	nullif("NextAttemptAt", ` + zeroTime + `), "CreatedAt", nullif("StartDueAt", ` + zeroTime + `)
+	nullif("NextAttemptAt", ` + zeroTime + `), "CreatedAt", nullif("StartDueAt", ` + zeroTime + `), "Awaited"
 FROM json_to_recordset($1) AS n` + rowColumns
 
 // insertDeliveries writes new deliveries.

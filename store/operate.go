@@ -85,6 +85,19 @@ func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state sw
 	})
 }
 
+// Hold takes the date of an open delivery from it for that reason, if it is still
+// in that run. Otherwise it is returned unchanged. Its workflow run ends; whoever
+// releases it gives it the next.
+func (s *Store) Hold(ctx context.Context, deliveryID string, run int, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	return s.change(ctx, deliveryID, action, "", func(r *row, _ time.Time) bool {
+		if !r.State.Dated() || r.Run != run {
+			return false
+		}
+		r.hold(reason)
+		return true
+	})
+}
+
 // Reopen lets the Temporal run runID have the delivery, because its workflow was
 // reset, and sets it going again if it is final at that moment. The workflow is
 // running, so nothing starts it. It returns the delivery unchanged if that run has
@@ -144,6 +157,12 @@ func (r *row) reopen(now time.Time) {
 	r.NextAttemptAt, r.CompletedAt, r.StartDueAt = now, time.Time{}, time.Time{}
 }
 
+// hold takes a delivery's date from it, for that reason.
+func (r *row) hold(reason string) {
+	r.State, r.Reason = switchboard.Held, reason
+	r.NextAttemptAt, r.StartDueAt = time.Time{}, time.Time{}
+}
+
 // close makes a delivery final.
 func (r *row) close(state switchboard.State, reason string, now time.Time) {
 	r.State, r.Reason = state, reason
@@ -178,6 +197,9 @@ func (s *Store) saveWithAction(ctx context.Context, tx transaction, r *row, acti
 	if err := saveDeliveries(ctx, tx, r); err != nil {
 		return err
 	}
+	if err := announceAnswers(ctx, tx, r); err != nil {
+		return err
+	}
 	return s.insertActions(ctx, tx, action, r.ID)
 }
 
@@ -200,4 +222,6 @@ SELECT id, delivery_id, $3, $4, $5, $6 FROM unnest($1::text[], $2::text[]) AS n(
 }
 
 // actor is who an action is put down to. Only our own commands have no key.
-func actor(caller switchboard.Caller) string { return cmp.Or(caller.KeyID, "switchboard") }
+func actor(caller switchboard.Caller) string {
+	return cmp.Or(caller.KeyID, switchboard.ActorSwitchboard)
+}

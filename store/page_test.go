@@ -110,7 +110,7 @@ func TestDeliveriesFilters(t *testing.T) {
 	name(b.record(b.delivery("acme"), 1, 200), "delivered")
 	failed := name(b.record(b.delivery("other"), 1, 410), "failed")
 	call := b.subscribe("other", "*")
-	a, err := b.AcceptFor(t.Context(), root(), call.ID, switchboard.Event{Tenant: "other", Type: "call.rang", ID: "ring%_1", Data: []byte("1")})
+	a, err := b.AcceptFor(t.Context(), root(), call.ID, switchboard.Event{Tenant: "other", Type: "call.rang", ID: "ring%_1", Data: []byte("1")}, false)
 	must(t, err)
 	name(a.Deliveries[0], "call")
 	b.advance(-time.Minute) // the last one is young

@@ -101,7 +101,11 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 	if err := execJSON(ctx, tx, insertAttemptsQuery, attempts); err != nil {
 		return nil, err
 	}
-	return rows, saveDeliveries(ctx, tx, slices.Collect(maps.Values(changed))...)
+	saved := slices.Collect(maps.Values(changed))
+	if err := saveDeliveries(ctx, tx, saved...); err != nil {
+		return nil, err
+	}
+	return rows, announceAnswers(ctx, tx, saved...)
 }
 
 // record moves the delivery to where the attempt leaves it.

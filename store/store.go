@@ -76,7 +76,9 @@ type Store struct {
 	accepts *batcher[[]*posted, []switchboard.Acceptance]
 	records *batcher[record, recorded]
 
-	hot *statements
+	hot     *statements
+	filters *filters
+	answers *answers
 }
 
 // Open prepares a store. It does not connect: Postgres may come up later.
@@ -104,7 +106,7 @@ func Open(cfg Config) (*Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	s := &Store{url: cfg.URL, db: db, keys: cfg.Keyring, hot: &statements{db: db}}
+	s := &Store{url: cfg.URL, db: db, keys: cfg.Keyring, hot: &statements{db: db}, filters: &filters{}, answers: newAnswers(cfg.URL)}
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
@@ -118,6 +120,7 @@ func Open(cfg Config) (*Store, error) {
 func (s *Store) Close() error {
 	s.accepts.close()
 	s.records.close()
+	s.answers.close()
 	if err := s.db.Close(); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)
 	}

@@ -126,7 +126,7 @@ func (b *bundle) accept(e switchboard.Event) switchboard.Acceptance {
 func (b *bundle) delivery(tenant string) switchboard.Delivery {
 	b.t.Helper()
 	sub := b.subscribe(tenant, "ticket.*")
-	a, err := b.AcceptFor(b.t.Context(), root(), sub.ID, event(tenant, ""))
+	a, err := b.AcceptFor(b.t.Context(), root(), sub.ID, event(tenant, ""), false)
 	must(b.t, err)
 	return a.Deliveries[0]
 }

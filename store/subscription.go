@@ -2,40 +2,13 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"time"
-
-	"github.com/lib/pq"
 
 	"switchboard"
 )
 
 // secretPrefix marks the id of a stored signing secret, which nobody outside sees.
 const secretPrefix = "sec_"
-
-const subscriptionFields = "id tenant name state state_reason events method url body content_type signature_scheme retry timeout " +
-	"max_in_flight version created_at updated_at headers_key_id headers_ciphertext"
-
-// subscriptionRow is a subscription as its table holds it.
-type subscriptionRow struct {
-	ID, Tenant, Name, StateReason, Method, URL, ContentType, Timeout string
-
-	State             switchboard.SubscriptionState
-	Events            pq.StringArray
-	Body              switchboard.BodyKind
-	SignatureScheme   switchboard.Scheme
-	Retry             jsonText
-	MaxInFlight       int
-	Version           int
-	CreatedAt         time.Time
-	UpdatedAt         time.Time
-	HeadersKeyID      string
-	HeadersCiphertext []byte
-}
-
-// jsonText is a JSON column, as text on the way in: bytes would be taken for
-// Postgres's binary form of JSON.
-type jsonText string
 
 // secretRow is a signing secret as its table holds it.
 type secretRow struct {
@@ -45,49 +18,17 @@ type secretRow struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
-func headersPlace(id string) string { return "subscriptions/" + id + "/headers" }
-
 func secretPlace(subscriptionID, id string) string {
 	return "subscription_secrets/" + subscriptionID + "/" + id
 }
 
-func (k *Keyring) subscriptionRow(s switchboard.Subscription) (subscriptionRow, error) {
-	headers, err := json.Marshal(s.Request.Headers)
-	if err != nil {
-		return subscriptionRow{}, err
-	}
-	keyID, ciphertext, err := k.seal(headers, headersPlace(s.ID))
-	if err != nil {
-		return subscriptionRow{}, err
-	}
-	retry, err := json.Marshal(s.Retry)
-	return subscriptionRow{
-		ID: s.ID, Tenant: s.Tenant, Name: clean(s.Name), State: s.State, StateReason: clean(s.StateReason), Events: s.Events,
-		Method: s.Request.Method, URL: s.Request.URL, Body: s.Request.Body, ContentType: s.Request.ContentType,
-		SignatureScheme: s.Signature.Scheme, Retry: jsonText(retry), Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
-		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, HeadersKeyID: keyID, HeadersCiphertext: ciphertext,
-	}, err
-}
-
-func (k *Keyring) subscription(r subscriptionRow) (switchboard.Subscription, error) {
-	s := switchboard.Subscription{
-		ID: r.ID, Tenant: r.Tenant, Name: r.Name, Events: r.Events,
-		Request:   switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
-		Signature: switchboard.Signature{Scheme: r.SignatureScheme}, MaxInFlight: r.MaxInFlight,
-		State: r.State, StateReason: r.StateReason, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
-	}
-	if err := s.Timeout.UnmarshalText([]byte(r.Timeout)); err != nil {
-		return s, err
-	}
-	if err := json.Unmarshal([]byte(r.Retry), &s.Retry); err != nil {
-		return s, err
-	}
-	headers, err := k.open(r.HeadersKeyID, r.HeadersCiphertext, headersPlace(r.ID))
-	if err != nil {
-		return s, err
-	}
-	return s, json.Unmarshal(headers, &s.Request.Headers)
-}
+const insertSubscriptionQuery = `
+INSERT INTO subscriptions (id, tenant, name, profile, use_case, state, state_reason, events, patterns, filter, method, url, body, shape, content_type,
+	signature_scheme, signature_header, signature_prefix, verification, retry, timeout, adaptive, max_in_flight, version, created_at, updated_at,
+	headers_key_id, headers_ciphertext, private_key_id, private_ciphertext)
+VALUES (:id, :tenant, :name, :profile, :use_case, :state, :state_reason, :events, :patterns, :filter, :method, :url, :body, :shape, :content_type,
+	:signature_scheme, :signature_header, :signature_prefix, :verification, :retry, :timeout, :adaptive, :max_in_flight, :version, :created_at, :updated_at,
+	:headers_key_id, :headers_ciphertext, :private_key_id, :private_ciphertext)`
 
 // CreateSubscription stores a new subscription with its signing secrets, and fills
 // in id, version and times. A name that another one of the tenant has is a
@@ -106,11 +47,7 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 		return err
 	}
 	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.NamedExecContext(ctx, `
-INSERT INTO subscriptions (id, tenant, name, state, state_reason, events, method, url, body, content_type, signature_scheme, retry, timeout,
-	max_in_flight, version, created_at, updated_at, headers_key_id, headers_ciphertext)
-VALUES (:id, :tenant, :name, :state, :state_reason, :events, :method, :url, :body, :content_type, :signature_scheme, :retry, :timeout,
-	:max_in_flight, :version, :created_at, :updated_at, :headers_key_id, :headers_ciphertext)`, r)
+		_, err := tx.NamedExecContext(ctx, insertSubscriptionQuery, r)
 		if err != nil {
 			return nameTaken(err, made.Name)
 		}

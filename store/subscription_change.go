@@ -12,9 +12,10 @@ import (
 
 // UpdateSubscription applies a change to a subscription and stores the result as
 // its next version. version is the one that the caller knows; another one is a
-// Conflict for the field "version". The change sees no signing secrets, and
-// cannot move the subscription to another id or tenant; an error of it is
-// returned and nothing stored. It may be called twice.
+// Conflict for the field "version". The change sees no signing secrets; one that
+// it sets takes the place of those before at once. It cannot move the subscription
+// to another id, tenant or use case; an error of it is returned and nothing
+// stored. It may be called twice.
 func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
 	var changed switchboard.Subscription
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
@@ -30,9 +31,12 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		if err := change(&changed); err != nil {
 			return err
 		}
-		changed.ID, changed.Tenant, changed.CreatedAt, changed.Secrets = old.ID, old.Tenant, old.CreatedAt, nil
+		changed.ID, changed.Tenant, changed.UseCase, changed.CreatedAt = old.ID, old.Tenant, old.UseCase, old.CreatedAt
 		changed.Version, changed.UpdatedAt = old.Version+1, s.now()
-		return s.saveSubscription(ctx, tx, changed)
+		if err := s.saveSubscription(ctx, tx, changed); err != nil || len(changed.Secrets) == 0 {
+			return err
+		}
+		return s.replaceSecret(ctx, tx, id, changed.UpdatedAt, 0, changed.Secrets[0])
 	})
 	if err != nil {
 		return switchboard.Subscription{}, err
@@ -46,10 +50,12 @@ func (s *Store) saveSubscription(ctx context.Context, tx transaction, sub switch
 		return err
 	}
 	_, err = tx.NamedExecContext(ctx, `
-UPDATE subscriptions SET name = :name, state = :state, state_reason = :state_reason, events = :events, method = :method, url = :url,
-	body = :body, content_type = :content_type, signature_scheme = :signature_scheme, retry = :retry, timeout = :timeout,
-	max_in_flight = :max_in_flight, version = :version, updated_at = :updated_at,
-	headers_key_id = :headers_key_id, headers_ciphertext = :headers_ciphertext
+UPDATE subscriptions SET name = :name, profile = :profile, state = :state, state_reason = :state_reason, events = :events, patterns = :patterns,
+	filter = :filter, method = :method, url = :url, body = :body, shape = :shape, content_type = :content_type,
+	signature_scheme = :signature_scheme, signature_header = :signature_header, signature_prefix = :signature_prefix, verification = :verification,
+	retry = :retry, timeout = :timeout, adaptive = :adaptive, max_in_flight = :max_in_flight, version = :version, updated_at = :updated_at,
+	headers_key_id = :headers_key_id, headers_ciphertext = :headers_ciphertext,
+	private_key_id = :private_key_id, private_ciphertext = :private_ciphertext
 WHERE id = :id`, r)
 	return nameTaken(err, sub.Name)
 }
@@ -109,13 +115,8 @@ func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id 
 			return err
 		}
 		sub.UpdatedAt = s.now()
-		if _, err := tx.ExecContext(ctx, `
-UPDATE subscription_secrets SET expires_at = CASE WHEN expires_at IS NULL THEN $3 ELSE least(expires_at, $2) END
-WHERE subscription_id = $1`, id, sub.UpdatedAt, sub.UpdatedAt.Add(grace)); err != nil {
-			return err
-		}
 		sub.Secrets = []switchboard.SigningSecret{{Secret: next}}
-		if err := s.insertSecret(ctx, tx, id, sub.Secrets[0]); err != nil {
+		if err := s.replaceSecret(ctx, tx, id, sub.UpdatedAt, grace, sub.Secrets[0]); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE subscriptions SET updated_at = $2 WHERE id = $1", id, sub.UpdatedAt)
@@ -125,4 +126,16 @@ WHERE subscription_id = $1`, id, sub.UpdatedAt, sub.UpdatedAt.Add(grace)); err !
 		return switchboard.Subscription{}, err
 	}
 	return sub, nil
+}
+
+// replaceSecret makes next the current secret. The one before stays valid for the
+// grace, older ones no longer.
+func (s *Store) replaceSecret(ctx context.Context, tx transaction, id string, now time.Time, grace time.Duration, next switchboard.SigningSecret) error {
+	_, err := tx.ExecContext(ctx, `
+UPDATE subscription_secrets SET expires_at = CASE WHEN expires_at IS NULL THEN $3 ELSE least(expires_at, $2) END
+WHERE subscription_id = $1`, id, now, now.Add(grace))
+	if err != nil {
+		return err
+	}
+	return s.insertSecret(ctx, tx, id, next)
 }

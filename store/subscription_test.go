@@ -47,7 +47,7 @@ func TestSubscriptionIsReadAsItWasWritten(t *testing.T) {
 	must(t, err)
 	equal(t, "list", page.Items, []switchboard.Subscription{withoutSecrets(s)})
 
-	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""))
+	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""), false)
 	must(t, err)
 	work, err := b.Work(t.Context(), a.Deliveries[0].ID)
 	must(t, err)
@@ -82,7 +82,7 @@ func TestUpdateSubscription(t *testing.T) {
 	b.advance(time.Hour)
 	got, err := b.UpdateSubscription(t.Context(), of("acme"), s.ID, 1, func(s *switchboard.Subscription) error {
 		other := full()
-		other.ID, other.Tenant = "sub_other", "other"
+		other.ID, other.Tenant, other.Secrets = "sub_other", "other", nil
 		*s = other
 		return nil
 	})
@@ -109,7 +109,7 @@ func TestUpdateSubscription(t *testing.T) {
 	equal(t, "after refused changes", stored, want)
 
 	// The signing secret outlives changes.
-	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""))
+	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""), false)
 	must(t, err)
 	work, err := b.Work(t.Context(), a.Deliveries[0].ID)
 	must(t, err)

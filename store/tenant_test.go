@@ -33,7 +33,10 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"UpdateSubscription": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.UpdateSubscription(ctx, spy, id, 9, update)) }},
 		"DeleteSubscription": {d.SubscriptionID, "sub_none", func(id string) error { return b.DeleteSubscription(ctx, spy, id, "") }},
 		"RotateSecret":       {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RotateSecret(ctx, spy, id, "x", time.Hour)) }},
-		"AcceptFor":          {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""))) }},
+		"AcceptFor":          {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""), false)) }},
+		"Endpoint":           {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Endpoint(ctx, spy, id)) }},
+		"Verified":           {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Verified(ctx, spy, id, 1, "")) }},
+		"Answer":             {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
 		"RevokeKey":          {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
 	}
 	lists := map[string]func() (int, error){
@@ -68,10 +71,16 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	accepted, err := b.Accept(ctx, spy, []switchboard.Event{event("acme", "")})
 	must(t, err)
 	refused(t, "Accept", accepted[0].Err, switchboard.Forbidden, "tenant")
+	shared := switchboard.EventType{Platform: "own", Name: "ticket.created"}
+	refused(t, "SaveEventType", b.SaveEventType(ctx, spy, shared), switchboard.Forbidden, "")
+	refused(t, "DeleteEventType", b.DeleteEventType(ctx, spy, "own", "ticket.created"), switchboard.Forbidden, "")
 	equal(t, "the database", b.dump(), before)
 
 	// Whoever adds a method with a caller adds it here.
-	covered := map[string]bool{"Accept": true, "CreateSubscription": true, "CreateKey": true} // these two make rows: see their own tests
+	covered := map[string]bool{
+		"Accept": true, "SaveEventType": true, "DeleteEventType": true,
+		"CreateSubscription": true, "CreateKey": true, // these two make rows: see their own tests
+	}
 	for name := range methods {
 		covered[name] = true
 	}

@@ -9,16 +9,20 @@ import (
 	"switchboard"
 )
 
+// secretsColumn is a JSON array of secretRow, of the secrets of the subscription s
+// that are valid at the time $2, the current one first.
+const secretsColumn = `(SELECT coalesce(json_agg(json_build_object('id', k.id, 'key_id', k.key_id,
+			'ciphertext', translate(encode(k.ciphertext, 'base64'), E'\n', ''), 'expires_at', coalesce(k.expires_at, ` + zeroTime + `))
+			ORDER BY k.expires_at DESC NULLS FIRST), '[]')
+		FROM subscription_secrets k WHERE k.subscription_id = s.id AND (k.expires_at IS NULL OR k.expires_at > $2)) AS secrets`
+
 // workQuery joins all that an attempt needs.
 func workQuery() string {
 	return "SELECT " +
 		fields("d", deliveryFields, "delivery") + ", " +
 		fields("e", "id tenant type key data occurred_at created_at", "event") + ", " +
 		fields("s", subscriptionFields, "subscription") + `,
-	(SELECT coalesce(json_agg(json_build_object('id', k.id, 'key_id', k.key_id,
-			'ciphertext', translate(encode(k.ciphertext, 'base64'), E'\n', ''), 'expires_at', coalesce(k.expires_at, ` + zeroTime + `))
-			ORDER BY k.expires_at DESC NULLS FIRST), '[]')
-		FROM subscription_secrets k WHERE k.subscription_id = s.id AND (k.expires_at IS NULL OR k.expires_at > $2)) AS secrets
+	` + secretsColumn + `
 FROM deliveries d
 JOIN events e ON e.id = d.event_id AND e.tenant = d.tenant
 JOIN subscriptions s ON s.id = d.subscription_id

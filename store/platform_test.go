@@ -1,0 +1,221 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// scripted is a subscription that uses every field.
+func scripted(t *testing.T) switchboard.Subscription {
+	t.Helper()
+	filter, err := switchboard.ParseFilter([]byte(`{"data":{"b":{"$gte":1}}}`))
+	must(t, err)
+	return switchboard.Subscription{
+		Tenant: "acme", Name: "script", Profile: "firstline", UseCase: "contact", Events: []string{"Contact.*"}, Filter: filter,
+		Request: switchboard.Request{
+			Method: "PUT", URL: "https://receiver.example/users/{{ contact.id }}", Body: switchboard.Params,
+			Params:      json.RawMessage(`{"zeta":"{{ contact.first_name }}","alpha":"{{czCol.15}}"}`),
+			Missing:     switchboard.MissingEmpty,
+			Envelope:    &switchboard.EnvelopeFields{Type: "event_type", Data: "data", TimeFormat: switchboard.UnixMillis},
+			XML:         &switchboard.XMLStyle{Root: "Event", Attributes: true, Elements: []string{"Message"}},
+			SOAP:        &switchboard.SOAP{Version: "1.2", Action: "urn:push", Parameters: map[string]string{"token": "soap-hunter2"}},
+			Headers:     map[string]string{"X-Ticket": "{{ ticket.id }}"},
+			ContentType: "application/xml",
+		},
+		Signature: switchboard.Signature{Scheme: switchboard.HMACHex, Header: "X-Signalzen-Signature", Prefix: "sha256="},
+		Secrets:   []switchboard.SigningSecret{{Secret: "signing-hunter2-signing-hunter2"}},
+		Auth: switchboard.Auth{
+			Type: switchboard.OAuth2, TokenURL: "https://auth.example/token", ClientID: "us", ClientSecret: "oauth-hunter2", Scopes: []string{"hooks"},
+		},
+		Verify:   switchboard.Challenge,
+		State:    switchboard.Unverified,
+		Adaptive: switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 3},
+	}
+}
+
+func TestSubscriptionKeepsEveryField(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := scripted(t)
+	sub.SetDefaults()
+	must(t, b.CreateSubscription(t.Context(), root(), &sub))
+
+	got, err := b.Endpoint(t.Context(), of("acme"), sub.ID)
+	must(t, err)
+	equal(t, "endpoint", got, sub)
+	if string(got.Request.Params) != string(sub.Request.Params) || got.Auth.ClientSecret.Reveal() != "oauth-hunter2" {
+		t.Errorf("params %s and client secret of %d bytes came back", got.Request.Params, len(got.Auth.ClientSecret.Reveal()))
+	}
+	_, err = b.Endpoint(t.Context(), of("other"), sub.ID)
+	refused(t, "another tenant's", err, switchboard.NotFound, "")
+
+	changed, err := b.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
+		s.UseCase, s.Auth, s.Filter = "ticket", switchboard.Auth{}, switchboard.Filter{}
+		s.Secrets = []switchboard.SigningSecret{{Secret: "another-hunter2-another-hunter2"}}
+		return nil
+	})
+	must(t, err)
+	if changed.UseCase != "contact" {
+		t.Errorf("the use case became %s", changed.UseCase)
+	}
+	got, err = b.Endpoint(t.Context(), root(), sub.ID)
+	must(t, err)
+	equal(t, "changed", got, changed)
+	if len(got.Secrets) != 1 || got.Secrets[0].Secret.Reveal() != "another-hunter2-another-hunter2" {
+		t.Errorf("%d secrets sign after one was set", len(got.Secrets))
+	}
+}
+
+func TestCredentialsAreStoredEncrypted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := scripted(t)
+	sub.SetDefaults()
+	must(t, b.CreateSubscription(t.Context(), root(), &sub))
+	var stored string
+	must(t, b.sql.Get(&stored, "SELECT row_to_json(s)::text || (SELECT row_to_json(k)::text FROM subscription_secrets k) FROM subscriptions s"))
+	for _, secret := range []string{"hunter2", "zeta", switchboard.Mask} {
+		if strings.Contains(stored, secret) {
+			t.Errorf("%s stands in %s", secret, stored)
+		}
+	}
+}
+
+func TestAcceptGoesByTheFilter(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for name, document := range map[string]string{"high": `{"data":{"b":{"$gte":1}}}`, "higher": `{"data":{"b":{"$gt":1}}}`, "typed": `{"metadata":{"type":"ticket.created"}}`} {
+		filter, err := switchboard.ParseFilter([]byte(document))
+		must(t, err)
+		sub := switchboard.Subscription{
+			Tenant: "acme", Name: name, Events: []string{"TICKET.*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example"},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+		}
+		sub.SetDefaults()
+		must(t, b.CreateSubscription(t.Context(), root(), &sub))
+		if name == "higher" { // what is sent to one subscription alone is asked for, whatever it filters
+			a, err := b.AcceptFor(t.Context(), root(), sub.ID, event("acme", ""), false)
+			must(t, err)
+			equal(t, "deliveries of a call for one", len(a.Deliveries), 1)
+		}
+	}
+	equal(t, "deliveries", len(b.accept(event("acme", "")).Deliveries), 2)
+}
+
+func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe("acme", "ticket.*")
+	before := b.accept(event("acme", "")).Deliveries[0]
+	sub, err := b.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
+		s.State, s.Request.URL = switchboard.Unverified, "https://new.example"
+		return nil
+	})
+	must(t, err)
+
+	held := b.accept(event("acme", "")).Deliveries[0]
+	equal(t, "state", held.State, switchboard.Held)
+	equal(t, "reason", held.Reason, switchboard.ReasonSubscriptionUnverified)
+	equal(t, "start due", b.startDue(held.ID), time.Time{})
+	// One from before is held when its attempt is due.
+	after, err := b.Hold(t.Context(), before.ID, before.Run, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbHold})
+	must(t, err)
+	equal(t, "held", after.State, switchboard.Held)
+
+	_, err = b.Verified(t.Context(), root(), sub.ID, 1, "")
+	refused(t, "an old version", err, switchboard.Conflict, "version")
+	still, err := b.Verified(t.Context(), root(), sub.ID, 2, "it answered 404")
+	must(t, err)
+	equal(t, "state", still.State, switchboard.Unverified)
+	equal(t, "state reason", still.StateReason, "it answered 404")
+	equal(t, "held", b.read(held.ID).State, switchboard.Held)
+
+	verified, err := b.Verified(t.Context(), of("acme"), sub.ID, 2, "")
+	must(t, err)
+	equal(t, "state", verified.State, switchboard.Active)
+	equal(t, "state reason", verified.StateReason, "")
+	for _, d := range []switchboard.Delivery{before, held} {
+		released := b.read(d.ID)
+		equal(t, "released", released.State, switchboard.Pending)
+		equal(t, "run", released.Run, 2)
+		equal(t, "start due", b.startDue(d.ID), b.clock())
+	}
+	n, err := b.ReleaseVerified(t.Context())
+	must(t, err)
+	equal(t, "released again", n, 0)
+}
+
+func TestEventTypesAreKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	added := switchboard.EventType{Name: "ticket.escalated", Platform: "own", VendorName: "Escalated", Schema: json.RawMessage(`{"type":"object"}`), SchemaState: switchboard.SchemaSeen}
+	must(t, b.SaveEventType(t.Context(), root(), added))
+	added.Deprecated = true
+	must(t, b.SaveEventType(t.Context(), root(), added))
+	types, err := b.EventTypes(t.Context())
+	must(t, err)
+	equal(t, "types", types, []switchboard.EventType{added})
+	refused(t, "a tenant's key", b.SaveEventType(t.Context(), of("acme"), added), switchboard.Forbidden, "")
+	must(t, b.DeleteEventType(t.Context(), root(), "own", "ticket.escalated"))
+	refused(t, "deleted", b.DeleteEventType(t.Context(), root(), "own", "ticket.escalated"), switchboard.NotFound, "")
+}
+
+func TestAttemptKeepsTheLimitsItWasMadeUnder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	a := b.attempt(d, 1, 503)
+	a.Load, a.Attempts, a.Stretch = 0.5, 9, 1.5
+	_, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.Failed, Reason: "http_503"}, "run_1", 1)
+	must(t, err)
+	detail, err := b.Delivery(t.Context(), root(), d.ID)
+	must(t, err)
+	equal(t, "attempts", detail.Attempts, []switchboard.Attempt{a})
+}
+
+func TestAnswerIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe("acme", "*")
+	awaited := func() switchboard.Delivery {
+		a, err := b.AcceptFor(t.Context(), root(), sub.ID, event("acme", ""), true)
+		must(t, err)
+		return a.Deliveries[0]
+	}
+	// Another process records it.
+	other := b.open(ring)
+	for what, end := range map[string]func(d switchboard.Delivery) error{
+		"an answer": func(d switchboard.Delivery) error {
+			_, err := other.Record(t.Context(), b.attempt(d, 1, 503), switchboard.Decision{State: switchboard.Retrying, Reason: "http_503"}, "run_1", 1)
+			return err
+		},
+		"its end": func(d switchboard.Delivery) error {
+			_, err := other.Cancel(t.Context(), root(), d.ID, "")
+			return err
+		},
+	} {
+		d := awaited()
+		ended := make(chan error, 1)
+		go func() { ended <- end(d) }()
+		detail, err := b.Answer(t.Context(), of("acme"), d.ID)
+		must(t, err)
+		must(t, <-ended)
+		if len(detail.Attempts) == 0 && !detail.Delivery.State.Final() {
+			t.Errorf("%s: the wait ended with %+v", what, detail.Delivery)
+		}
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := b.Answer(ctx, root(), awaited().ID); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the wait for nothing ended with %v", err)
+	}
+	_, err := b.Answer(t.Context(), of("other"), awaited().ID)
+	refused(t, "another tenant's", err, switchboard.NotFound, "")
+}

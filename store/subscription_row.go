@@ -1,0 +1,198 @@
+package store
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+const subscriptionFields = "id tenant name profile use_case state state_reason events filter method url body shape content_type " +
+	"signature_scheme signature_header signature_prefix verification retry timeout adaptive max_in_flight version created_at updated_at " +
+	"headers_key_id headers_ciphertext private_key_id private_ciphertext"
+
+// subscriptionRow is a subscription as its table holds it.
+type subscriptionRow struct {
+	ID, Tenant, Name, Profile, UseCase, StateReason, Filter, Method, URL, ContentType string
+
+	State             switchboard.SubscriptionState
+	Events            pq.StringArray
+	Patterns          pq.StringArray // written only: what events are looked up by
+	Body              switchboard.BodyKind
+	Shape             string
+	SignatureScheme   switchboard.Scheme
+	SignatureHeader   string
+	SignaturePrefix   string
+	Verification      switchboard.Verification
+	Retry             jsonText
+	Timeout           string
+	Adaptive          string
+	MaxInFlight       int
+	Version           int
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	HeadersKeyID      string
+	HeadersCiphertext []byte
+	PrivateKeyID      string // empty: there is nothing private
+	PrivateCiphertext []byte
+}
+
+// jsonText is a JSON column, as text on the way in: bytes would be taken for
+// Postgres's binary form of JSON.
+type jsonText string
+
+// shape is what of a request has no column of its own.
+type shape struct {
+	Envelope *switchboard.EnvelopeFields `json:"envelope,omitempty"`
+	Missing  switchboard.Missing         `json:"missing,omitempty"`
+	XML      *switchboard.XMLStyle       `json:"xml,omitempty"`
+}
+
+// private is what of a subscription may hold credentials, beside its headers.
+type private struct {
+	Params json.RawMessage   `json:"params,omitempty"`
+	SOAP   *switchboard.SOAP `json:"soap,omitempty"`
+	Auth   *credentials      `json:"auth,omitempty"`
+}
+
+func (p private) empty() bool { return p.Params == nil && p.SOAP == nil && p.Auth == nil }
+
+// credentials are a [switchboard.Auth] whose secrets can be written.
+type credentials struct {
+	switchboard.Auth
+	Password, Token, Value, ClientSecret, PrivateKey string
+}
+
+func credentialsOf(a switchboard.Auth) *credentials {
+	if a.Type == switchboard.NoAuth {
+		return nil
+	}
+	return &credentials{a, a.Password.Reveal(), a.Token.Reveal(), a.Value.Reveal(), a.ClientSecret.Reveal(), a.PrivateKey.Reveal()}
+}
+
+func (c *credentials) auth() switchboard.Auth {
+	if c == nil {
+		return switchboard.Auth{}
+	}
+	a := c.Auth
+	a.Password, a.Token, a.Value = switchboard.Secret(c.Password), switchboard.Secret(c.Token), switchboard.Secret(c.Value)
+	a.ClientSecret, a.PrivateKey = switchboard.Secret(c.ClientSecret), switchboard.Secret(c.PrivateKey)
+	return a
+}
+
+func headersPlace(id string) string { return "subscriptions/" + id + "/headers" }
+
+func privatePlace(id string) string { return "subscriptions/" + id + "/private" }
+
+func (k *Keyring) subscriptionRow(s switchboard.Subscription) (subscriptionRow, error) {
+	r := subscriptionRow{
+		ID: s.ID, Tenant: s.Tenant, Name: clean(s.Name), Profile: s.Profile, UseCase: s.UseCase,
+		State: s.State, StateReason: clean(s.StateReason), Events: s.Events, Patterns: lower(s.Events),
+		Method: s.Request.Method, URL: s.Request.URL, Body: s.Request.Body, ContentType: s.Request.ContentType,
+		SignatureScheme: s.Signature.Scheme, SignatureHeader: s.Signature.Header, SignaturePrefix: s.Signature.Prefix,
+		Verification: s.Verify, Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
+		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+	}
+	if !s.Filter.IsZero() {
+		document, err := s.Filter.MarshalJSON()
+		if err != nil {
+			return r, err
+		}
+		r.Filter = string(document)
+	}
+	for _, part := range []struct {
+		column *string
+		value  any
+	}{
+		{&r.Shape, shape{s.Request.Envelope, s.Request.Missing, s.Request.XML}},
+		{&r.Adaptive, s.Adaptive},
+		{(*string)(&r.Retry), s.Retry},
+	} {
+		text, err := json.Marshal(part.value)
+		if err != nil {
+			return r, err
+		}
+		*part.column = string(text)
+	}
+	return r, k.sealParts(&r, s)
+}
+
+// sealParts encrypts what may hold credentials.
+func (k *Keyring) sealParts(r *subscriptionRow, s switchboard.Subscription) error {
+	headers, err := json.Marshal(s.Request.Headers)
+	if err != nil {
+		return err
+	}
+	if r.HeadersKeyID, r.HeadersCiphertext, err = k.seal(headers, headersPlace(s.ID)); err != nil {
+		return err
+	}
+	hidden := private{s.Request.Params, s.Request.SOAP, credentialsOf(s.Auth)}
+	r.PrivateCiphertext = []byte{}
+	if hidden.empty() {
+		return nil
+	}
+	text, err := json.Marshal(hidden)
+	if err != nil {
+		return err
+	}
+	r.PrivateKeyID, r.PrivateCiphertext, err = k.seal(text, privatePlace(s.ID))
+	return err
+}
+
+func (k *Keyring) subscription(r subscriptionRow) (switchboard.Subscription, error) {
+	s := switchboard.Subscription{
+		ID: r.ID, Tenant: r.Tenant, Name: r.Name, Profile: r.Profile, UseCase: r.UseCase, Events: r.Events,
+		Request:   switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
+		Signature: switchboard.Signature{Scheme: r.SignatureScheme, Header: r.SignatureHeader, Prefix: r.SignaturePrefix},
+		Verify:    r.Verification, MaxInFlight: r.MaxInFlight,
+		State: r.State, StateReason: r.StateReason, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+	if err := s.Timeout.UnmarshalText([]byte(r.Timeout)); err != nil {
+		return s, err
+	}
+	if r.Filter != "" {
+		if err := s.Filter.UnmarshalJSON([]byte(r.Filter)); err != nil {
+			return s, err
+		}
+	}
+	var rest shape
+	for text, into := range map[string]any{r.Shape: &rest, r.Adaptive: &s.Adaptive, string(r.Retry): &s.Retry} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			return s, err
+		}
+	}
+	s.Request.Envelope, s.Request.Missing, s.Request.XML = rest.Envelope, rest.Missing, rest.XML
+	return s, k.openParts(&s, r)
+}
+
+// openParts decrypts what may hold credentials.
+func (k *Keyring) openParts(s *switchboard.Subscription, r subscriptionRow) error {
+	headers, err := k.open(r.HeadersKeyID, r.HeadersCiphertext, headersPlace(r.ID))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(headers, &s.Request.Headers); err != nil || r.PrivateKeyID == "" {
+		return err
+	}
+	text, err := k.open(r.PrivateKeyID, r.PrivateCiphertext, privatePlace(r.ID))
+	if err != nil {
+		return err
+	}
+	var hidden private
+	if err := json.Unmarshal(text, &hidden); err != nil {
+		return err
+	}
+	s.Request.Params, s.Request.SOAP, s.Auth = hidden.Params, hidden.SOAP, hidden.Auth.auth()
+	return nil
+}
+
+func lower(patterns []string) []string {
+	lowered := make([]string, len(patterns))
+	for i, pattern := range patterns {
+		lowered[i] = strings.ToLower(pattern)
+	}
+	return lowered
+}
