@@ -104,7 +104,16 @@ func TestClientCertificates(t *testing.T) {
 func TestClientCertificateFailures(t *testing.T) {
 	t.Parallel()
 	ca, stranger, until := newAuthority(t), newAuthority(t), time.Now().Add(time.Hour)
-	url, s, _ := mutual(t, ca)
+	_, s, _ := mutual(t, ca)
+	config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()}
+	_, port, err := net.SplitHostPort(listen(t, func(conn net.Conn) {
+		_ = tls.Server(conn, config).Handshake()
+		_, _ = io.Copy(io.Discard, conn) // so that the alert is read before the connection ends
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "https://receiver.test:" + port
 	good := ca.client(t, "anna", until)
 	unpaired := good
 	unpaired.PrivateKey = ca.client(t, "anna", until).PrivateKey

@@ -99,7 +99,7 @@ func attempt(t *testing.T, s *Sender, w switchboard.Work, timeout time.Duration)
 	if err != nil {
 		t.Fatalf("Attempt: %v", err)
 	}
-	tellsNothing(t, []any{sent, outcome, w, s.tokens, s.clients}, clientSecret, "tok-", "cl1ent")
+	tellsNothing(t, []any{sent, outcome, w}, clientSecret, "tok-", "cl1ent")
 	return outcome
 }
 
@@ -386,7 +386,14 @@ func TestSlowTokenEndpointUsesUpTheAttempt(t *testing.T) {
 func TestWaitersForATokenLeaveAlone(t *testing.T) {
 	t.Parallel()
 	shutdown := errors.New("shutting down")
-	for name, cause := range map[string]error{"aborted": ErrAborted, "shutdown": shutdown} {
+	tests := map[string]struct {
+		cause error
+		want  switchboard.Failure
+	}{
+		"aborted":  {ErrAborted, switchboard.FailureAborted},
+		"shutdown": {shutdown, switchboard.FailureUnknown},
+	}
+	for name, test := range tests {
 		l, asked, answer := waiting(t)
 		url, received := guarded(t, anyToken)
 		s := setup(t, nil)
@@ -404,12 +411,10 @@ func TestWaitersForATokenLeaveAlone(t *testing.T) {
 		go send(ctx, leaves)
 		<-asked
 		go send(t.Context(), stays)
-		cancel(cause)
+		cancel(test.cause)
 		left := <-leaves
 		interrupted, ok := errors.AsType[*Interrupted](left.err)
-		switch {
-		case cause == ErrAborted && (left.err != nil || left.outcome.Failure != switchboard.FailureAborted),
-			cause == shutdown && (!ok || interrupted.Sent || !errors.Is(left.err, shutdown) || left.outcome.Failure != switchboard.FailureUnknown):
+		if left.outcome.Failure != test.want || ok != (test.want == switchboard.FailureUnknown) || ok && (interrupted.Sent || !errors.Is(left.err, test.cause)) {
 			t.Errorf("%s: %+v, %v", name, left.outcome, left.err)
 		}
 		answer()
@@ -418,6 +423,23 @@ func TestWaitersForATokenLeaveAlone(t *testing.T) {
 		}
 		if n := len(received()); n != 1 || l.asked.Load() != 1 {
 			t.Errorf("%s: %d requests, %d for tokens; want one of each", name, n, l.asked.Load())
+		}
+	}
+}
+
+func TestErrorCodeThatHoldsTheSecretIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	l := newLogin(t, &login{instead: func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"error":"bad_hunter_two"}`)
+	}})
+	auth := l.auth()
+	for secret, want := range map[switchboard.Secret]string{
+		"hunter_two": "the token endpoint answered 403 Forbidden", "hunter_three": "the token endpoint answered 403 Forbidden: bad_hunter_two",
+	} {
+		auth.ClientSecret = secret
+		if o := attempt(t, setup(t, nil), authorized("http://127.0.0.1:1", auth), plenty); o.Detail != want {
+			t.Errorf("%q; want %q", o.Detail, want)
 		}
 	}
 }
