@@ -430,6 +430,7 @@ func TestWaitersForATokenLeaveAlone(t *testing.T) {
 func TestErrorCodeThatHoldsTheSecretIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	l := newLogin(t, &login{instead: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"error":"bad_hunter_two"}`)
 	}})
