@@ -19,11 +19,11 @@ func (s *Subscription) validateVerification() error {
 		return nil
 	case Challenge:
 		if HoldsTemplate(s.Request.URL) {
-			return InvalidField("verify", "%s needs an address without placeholders: there is no event to fill them from", Challenge)
+			return InvalidField("verification", "%s needs an address without placeholders: there is no event to fill them from", Challenge)
 		}
 		return nil
 	}
-	return InvalidField("verify", "%q is not a verification; known: %s, %s", s.Verify, NoVerification, Challenge)
+	return InvalidField("verification", "%q is not a verification; known: %s, %s", s.Verify, NoVerification, Challenge)
 }
 
 // HoldsTemplate reports whether the text has placeholders or tags of a template.

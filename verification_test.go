@@ -12,9 +12,9 @@ func TestVerificationValidate(t *testing.T) {
 		{"", "https://a.test/{{id}}", ""},
 		{NoVerification, "https://a.test/{{id}}", ""},
 		{Challenge, "https://a.test/hook", ""},
-		{Challenge, "https://a.test/hook?id={{id}}", "verify"},
-		{Challenge, "https://a.test/{%if%}", "verify"},
-		{"ping", "https://a.test/hook", "verify"},
+		{Challenge, "https://a.test/hook?id={{id}}", "verification"},
+		{Challenge, "https://a.test/{%if%}", "verification"},
+		{"ping", "https://a.test/hook", "verification"},
 	}
 	for _, test := range tests {
 		s := subscription()
