@@ -15,7 +15,8 @@ import (
 // Bounds of a request's fields, in bytes.
 const (
 	MaxParams         = 64 << 10
-	MaxSOAPParameters = 50
+	MaxSOAPParameters = 50  // entries
+	MaxXMLNames       = 200 // entries of each list of a style
 	maxFieldName      = 200
 )
 
@@ -140,8 +141,15 @@ func (e *EnvelopeFields) validate() error {
 }
 
 func (x *XMLStyle) validate() error {
-	if x != nil && x.Root != "" && !IsXMLName(x.Root) {
+	switch {
+	case x == nil:
+		return nil
+	case x.Root != "" && !IsXMLName(x.Root):
 		return InvalidField("request.xml.root", "is not the name of an XML element")
+	case len(x.Elements) > MaxXMLNames:
+		return InvalidField("request.xml.elements", "has more than %d entries", MaxXMLNames)
+	case len(x.JSON) > MaxXMLNames:
+		return InvalidField("request.xml.json", "has more than %d entries", MaxXMLNames)
 	}
 	return nil
 }
@@ -166,9 +174,12 @@ func (r *Request) validateSOAP() error {
 	case len(s.Parameters) > MaxSOAPParameters:
 		return InvalidField("request.soap.parameters", "has more than %d entries", MaxSOAPParameters)
 	}
-	for name := range s.Parameters {
+	for name, value := range s.Parameters {
 		if !IsXMLName(name) {
 			return InvalidField("request.soap.parameters", "%q is not the name of an XML element", name)
+		}
+		if len(value) > MaxHeaderValue {
+			return InvalidField("request.soap.parameters."+name, "is longer than %d bytes", MaxHeaderValue)
 		}
 	}
 	return nil

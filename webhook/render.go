@@ -1,57 +1,13 @@
 package webhook
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"log/slog"
+	"errors"
 	"net/http"
-	"net/url"
-	"strings"
-	"time"
 
 	"switchboard"
+	"switchboard/webhook/document"
+	"switchboard/webhook/liquid"
 )
-
-// Message is an HTTP request ready to be sent. It is not changed once made.
-//
-// Headers, query and body hold what only the receiver may see, so printing,
-// logging or marshalling a message shows none of them.
-type Message struct {
-	Method string
-	URL    string      `json:"-"`
-	Header http.Header `json:"-"`
-	Body   []byte      `json:"-"`
-}
-
-// String names the message without anything that could be secret.
-func (m Message) String() string {
-	host := "?"
-	if u, err := url.Parse(m.URL); err == nil {
-		host = u.Host
-	}
-	return fmt.Sprintf("%s to %s, %d bytes", m.Method, host, len(m.Body))
-}
-
-// Format prints [Message.String] under every verb: %+v and %#v would otherwise
-// show headers and body.
-func (m Message) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
-
-// LogValue logs [Message.String].
-func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
-
-// Sent returns what may be shown and stored of the message: sensitive header
-// values are masked, and of the body only its length remains. The signature
-// stays: it proves what was sent, and nobody can sign anything else with it.
-func (m Message) Sent() switchboard.SentRequest {
-	flat := make(map[string]string, len(m.Header))
-	for name, values := range m.Header {
-		flat[name] = strings.Join(values, ", ")
-	}
-	return switchboard.SentRequest{
-		Method: m.Method, URL: m.URL, Headers: switchboard.MaskHeaders(flat), Bytes: len(m.Body),
-	}
-}
 
 // Platforms knows what the platforms' profiles say. It is the catalogue's business.
 type Platforms interface {
@@ -61,13 +17,31 @@ type Platforms interface {
 	VendorName(platform, eventType string) string
 }
 
+// Bounds of a request that is made of templates.
+const (
+	maxLeaves      = 500     // strings in the params
+	maxLeafNesting = 16      // objects and arrays in one another in the params
+	maxEncoded     = 1 << 20 // of a body that Switchboard writes, in bytes
+	maxRenderedURL = 8 << 10 // in bytes; many servers take no longer one
+)
+
+// Templates that are kept once parsed. Longer ones are rare, take microseconds to
+// parse, and could fill the memory.
+const (
+	maxKept       = 1024
+	maxKeptLength = 512
+)
+
 // Renderer makes the requests of attempts. It may be used by many goroutines.
 type Renderer struct {
 	platforms Platforms
+	templates *recent[*liquid.Template] // by their text
 }
 
 // NewRenderer makes a renderer; platforms may be nil.
-func NewRenderer(platforms Platforms) *Renderer { return &Renderer{platforms: platforms} }
+func NewRenderer(platforms Platforms) *Renderer {
+	return &Renderer{platforms: platforms, templates: newRecent[*liquid.Template](maxKept, nil)}
+}
 
 // Render makes the request that the subscription asks for, not yet signed.
 //
@@ -81,52 +55,172 @@ func (r *Renderer) Render(work switchboard.Work) (Message, error) {
 	if err := request.Validate(); err != nil {
 		return Message{}, err
 	}
-	body, err := renderBody(request.Body, &work.Event)
+	if len(work.Event.Data) == 0 {
+		return Message{}, switchboard.InvalidField("data", "the event holds no data any more")
+	}
+	useCase, err := r.useCase(work.Subscription.UseCase)
 	if err != nil {
 		return Message{}, err
 	}
-	header := make(http.Header, len(request.Headers)+5) // content type, user agent, three of the signature
-	for name, value := range request.Headers {
-		header.Set(name, value)
+	p := &rendering{
+		renderer: r, request: request, event: &work.Event, profile: work.Subscription.Profile,
+		scope: &scope{event: &work.Event, useCase: useCase}, budget: liquid.NewBudget(),
 	}
-	header.Set("Content-Type", request.ContentType)
-	return Message{Method: request.Method, URL: request.URL, Header: header, Body: body}, nil
+	return p.message()
 }
 
-func renderBody(kind switchboard.BodyKind, event *switchboard.Event) ([]byte, error) {
-	if len(event.Data) == 0 {
-		return nil, switchboard.InvalidField("data", "the event holds no data any more")
+// useCase is the use case of a subscription; nil if it has none.
+func (r *Renderer) useCase(name string) (*switchboard.UseCase, error) {
+	if name == "" {
+		return nil, nil
 	}
-	switch kind {
-	case switchboard.DataBody:
-		return event.Data, nil
-	case switchboard.Envelope:
-		return envelope(event)
+	if r.platforms != nil {
+		if known, ok := r.platforms.UseCase(name); ok {
+			return &known, nil
+		}
 	}
-	return nil, switchboard.InvalidField("request.body", "%q is not a body", kind)
+	// What it may read is not known, so it reads nothing.
+	return nil, switchboard.InvalidField("use_case", "%q is not known", name)
 }
 
-// envelope wraps the event's data. It is put together by hand because
-// encoding/json would compact and re-escape the data, and the receiver is
-// promised the very bytes that the platform posted.
-func envelope(event *switchboard.Event) ([]byte, error) {
-	id, err := json.Marshal(event.ID)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the event's id: %w", err)
+// rendering makes one request.
+type rendering struct {
+	renderer *Renderer
+	request  *switchboard.Request
+	event    *switchboard.Event
+	profile  string
+	scope    *scope
+	budget   *liquid.Budget
+}
+
+func (p *rendering) message() (Message, error) {
+	m := Message{Method: p.request.Method}
+	var query string
+	var err error
+	if p.request.InQuery() {
+		query, err = p.query()
+	} else {
+		m.Body, err = p.body()
 	}
-	eventType, err := json.Marshal(event.Type)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the event's type: %w", err)
+		return Message{}, err
 	}
-	const frame = len(`{"id":,"type":,"timestamp":"","data":}`) + len(time.RFC3339Nano)
-	b := make([]byte, 0, frame+len(id)+len(eventType)+len(event.Data))
-	b = append(b, `{"id":`...)
-	b = append(b, id...)
-	b = append(b, `,"type":`...)
-	b = append(b, eventType...)
-	b = append(b, `,"timestamp":"`...)
-	b = event.OccurredAt.UTC().AppendFormat(b, time.RFC3339Nano)
-	b = append(b, `","data":`...)
-	b = append(b, event.Data...)
-	return append(b, '}'), nil
+	if m.URL, err = p.url(query); err != nil {
+		return Message{}, err
+	}
+	if m.Header, err = p.header(); err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
+
+// query is the params as query string.
+func (p *rendering) query() (string, error) {
+	params, err := p.params()
+	if err != nil {
+		return "", err
+	}
+	query, err := form(params, maxRenderedURL)
+	return string(query), at("request.params", err)
+}
+
+// body is the body in the format that the content type asks for. JSON of the
+// event's own is never written anew: the receiver gets the bytes that were posted.
+func (p *rendering) body() ([]byte, error) {
+	format := p.request.Format()
+	if p.request.Body == switchboard.Params {
+		params, err := p.params()
+		if err != nil {
+			return nil, err
+		}
+		return p.encode(params, format, "request.params")
+	}
+	body := p.event.Data
+	if p.request.Body == switchboard.Envelope {
+		var err error
+		if body, err = p.envelope(); err != nil {
+			return nil, err
+		}
+	}
+	if format == switchboard.FormatJSON || format == switchboard.FormatOther {
+		return body, nil
+	}
+	decoded, err := document.Decode(body)
+	if err != nil {
+		return nil, at("data", err)
+	}
+	return p.encode(decoded, format, "data")
+}
+
+// encode writes a document; field is where it comes from.
+func (p *rendering) encode(value any, format switchboard.Format, field string) ([]byte, error) {
+	switch format {
+	case switchboard.FormatForm:
+		body, err := form(value, maxEncoded)
+		return body, at(field, err)
+	case switchboard.FormatXML:
+		parameters, err := p.soapParameters()
+		if err != nil {
+			return nil, err
+		}
+		body, err := writeXML(value, p.request.XML, p.request.SOAP, parameters)
+		return body, at(field, err)
+	}
+	body := document.Append(nil, value)
+	if len(body) > maxEncoded {
+		return nil, at(field, errEncoded)
+	}
+	return body, nil
+}
+
+// header renders the headers and adds what the body needs.
+func (p *rendering) header() (http.Header, error) {
+	header, err := p.customHeader()
+	if err != nil || p.request.InQuery() {
+		return header, err
+	}
+	contentType := p.request.ContentType
+	if soap := p.request.SOAP; soap != nil {
+		if soap.Version == switchboard.SOAP11 {
+			header.Set("SOAPAction", `"`+soap.Action+`"`)
+		} else if soap.Action != "" {
+			contentType += `; action="` + soap.Action + `"`
+		}
+	}
+	header.Set("Content-Type", contentType)
+	return header, nil
+}
+
+// run is what every template of the request is rendered with.
+func (p *rendering) run() liquid.Run {
+	return liquid.Run{Scope: p.scope, Budget: p.budget, Lenient: p.request.Missing == switchboard.MissingEmpty}
+}
+
+// parse returns the parsed template, from those that are kept if it is there.
+func (r *Renderer) parse(source string) (*liquid.Template, error) {
+	if len(source) > maxKeptLength {
+		return liquid.Parse(source)
+	}
+	if template, ok := r.templates.get(source); ok {
+		return template, nil
+	}
+	template, err := liquid.Parse(source)
+	if err != nil {
+		return nil, err
+	}
+	r.templates.put(source, template)
+	return template, nil
+}
+
+var errEncoded = errors.New("is longer than 1 MiB once it is written")
+
+// at makes the error of that field of one that has none yet.
+func at(field string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*switchboard.Error](err); ok {
+		return e
+	}
+	return switchboard.InvalidField(field, "%s", err)
 }

@@ -177,10 +177,14 @@ func FuzzEnvelope(f *testing.F) {
 			return
 		}
 		at := time.Unix(0, nanos)
-		body, err := envelope(&switchboard.Event{ID: id, Type: eventType, Data: []byte(data), OccurredAt: at})
+		w := work("https://receiver.test/hook")
+		w.Subscription.Request.Body = switchboard.Envelope
+		w.Event = switchboard.Event{ID: id, Type: eventType, Data: []byte(data), OccurredAt: at}
+		m, err := NewRenderer(nil).Render(w)
 		if err != nil {
 			t.Fatal(err)
 		}
+		body := m.Body
 		var got struct {
 			ID, Type  string
 			Timestamp time.Time

@@ -71,6 +71,34 @@ func opening(source string) (int, kind) {
 	}
 }
 
+// Cut cuts a template at the first sep that stands outside of placeholders and tags.
+func Cut(source string, sep byte) (before, after string, found bool) {
+	for at := 0; ; {
+		next, what := opening(source[at:])
+		end := at + next
+		if what == plain {
+			end = len(source)
+		}
+		if i := strings.IndexByte(source[at:end], sep); i >= 0 {
+			return source[:at+i], source[at+i+1:], true
+		}
+		if what == plain {
+			return source, "", false
+		}
+		_, length, err := inside(source[end:], what)
+		if err != nil {
+			return source, "", false
+		}
+		at = end + length
+	}
+}
+
+// IsTemplate reports whether the text holds a placeholder or tag at all.
+func IsTemplate(source string) bool {
+	_, what := opening(source)
+	return what != plain
+}
+
 // inside returns what stands between the braces that s begins with, and the length
 // of all. Braces inside a quoted string do not count.
 func inside(s string, what kind) (inner string, length int, err error) {

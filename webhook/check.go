@@ -1,0 +1,128 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"switchboard"
+	"switchboard/webhook/liquid"
+)
+
+// CheckTemplates checks the templates of a valid request as far as they can be without
+// an event: that they can be parsed, are within bounds, and read only what the use
+// case allows; nil means that there is none. The error is a *[switchboard.Error] that
+// names the field, as "request.params.address.street".
+//
+// Warnings name what works and may not do for long, and the placeholders that none of
+// the samples, which are data of events that the subscription takes, has a value for.
+func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, samples []json.RawMessage) (warnings []string, err error) {
+	c := &check{useCase: useCase}
+	for _, sample := range samples {
+		s := &scope{event: &switchboard.Event{Data: sample}, useCase: useCase}
+		if s.decode() == nil { // a sample that is none is the catalogue's business
+			c.samples = append(c.samples, s)
+		}
+	}
+	if err := c.request(request); err != nil {
+		return nil, err
+	}
+	return c.warnings, nil
+}
+
+type check struct {
+	useCase  *switchboard.UseCase
+	samples  []*scope
+	warnings []string
+}
+
+func (c *check) request(request *switchboard.Request) error {
+	path, query, _ := liquid.Cut(request.URL[len(switchboard.Address(request.URL)):], '?')
+	for _, part := range []string{path, query} {
+		if err := c.template("request.url", part); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(request.Headers)) {
+		if err := c.template("request.headers."+name, request.Headers[name]); err != nil {
+			return err
+		}
+	}
+	if request.SOAP != nil {
+		for _, name := range slices.Sorted(maps.Keys(request.SOAP.Parameters)) {
+			if err := c.template("request.soap.parameters."+name, request.SOAP.Parameters[name]); err != nil {
+				return err
+			}
+		}
+	}
+	if request.Body != switchboard.Params {
+		return nil
+	}
+	params, err := eachLeaf(request.Params, func(field, source string) (any, error) {
+		return "", c.template(field, source)
+	})
+	if err == nil && request.Format() == switchboard.FormatXML {
+		_, err = writeXML(params, request.XML, nil, nil) // finds a name that XML cannot have
+	}
+	return at("request.params", err)
+}
+
+func (c *check) template(field, source string) error {
+	if !liquid.IsTemplate(source) {
+		return nil
+	}
+	template, err := liquid.Parse(source)
+	if err != nil {
+		return at(field, err)
+	}
+	seen := map[string]bool{}
+	for _, path := range template.Paths() {
+		if seen[path.Text] {
+			continue
+		}
+		seen[path.Text] = true
+		if err := c.path(field, path); err != nil {
+			return at(field, err)
+		}
+	}
+	return nil
+}
+
+// path checks one placeholder.
+func (c *check) path(field string, path liquid.Path) error {
+	warn := func(format string, args ...any) {
+		c.warnings = append(c.warnings, field+": {{ "+path.Text+" }} "+fmt.Sprintf(format, args...))
+	}
+	root, variables := path.Keys[0], variablesOf(c.useCase)
+	readable := mayRead(c.useCase, root)
+	isMember := c.anySample(path.Keys[:1])
+	switch {
+	case isEventField(path):
+		return nil
+	case isCustomField(path) && c.useCase != nil && c.useCase.Entity != "" && !(readable && isMember):
+		warn("is a custom field without its prefix, a form that may be given up: write %s.%s", c.useCase.Entity, path.Text)
+		path.Keys = append([]string{c.useCase.Entity}, path.Keys...)
+	case readable && isMember:
+	case variables != "" && c.anySample(append([]string{variables}, path.Keys...)):
+		warn("is a variable without its prefix, a form that may be given up: write %s.%s", variables, path.Text)
+		return nil
+	case c.useCase != nil && variables != "" && len(path.Keys) == 1 && !isMember:
+		warn("is taken for a variable that a script sets, a form that may be given up: write %s.%s", variables, path.Text)
+		return nil
+	case !readable:
+		return &hiddenError{path, c.useCase.Name}
+	}
+	if len(c.samples) > 0 && !c.anySample(path.Keys) {
+		warn("has no value in the samples of these events")
+	}
+	return nil
+}
+
+// anySample reports whether one of the samples has a value under those keys.
+func (c *check) anySample(keys []string) bool {
+	return slices.ContainsFunc(c.samples, func(s *scope) bool {
+		_, found := s.find(keys)
+		return found
+	})
+}

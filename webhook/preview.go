@@ -1,0 +1,36 @@
+package webhook
+
+import (
+	"encoding/json"
+	"time"
+
+	"switchboard"
+)
+
+// Preview is a request as it would be sent.
+type Preview struct {
+	Method   string
+	URL      string
+	Headers  map[string]string // sensitive values masked
+	Body     []byte
+	Warnings []string // those of [CheckTemplates], with the event as only sample
+}
+
+// Preview makes the request of an attempt that would begin at that time, and sends
+// nothing. Its errors are those of [Sender.Prepare].
+func (s *Sender) Preview(work switchboard.Work, at time.Time) (Preview, error) {
+	m, err := s.Prepare(work, at)
+	if err != nil {
+		return Preview{}, err
+	}
+	useCase, err := s.renderer.useCase(work.Subscription.UseCase)
+	if err != nil {
+		return Preview{}, err
+	}
+	warnings, err := CheckTemplates(&work.Subscription.Request, useCase, []json.RawMessage{work.Event.Data})
+	if err != nil {
+		return Preview{}, err
+	}
+	sent := m.sentAs(&work.Subscription.Auth)
+	return Preview{Method: sent.Method, URL: sent.URL, Headers: sent.Headers, Body: m.Body, Warnings: warnings}, nil
+}
