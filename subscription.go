@@ -52,6 +52,7 @@ type Subscription struct {
 	Version     int // counts changes; a PATCH names the version that it changes
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	DeletedAt   time.Time // zero: it is not; a deleted one is seen by its deliveries only
 }
 
 // Bounds of a subscription's fields.

@@ -140,7 +140,10 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
 		return result, nil
 	}
-	if work.Subscription.State == switchboard.Unverified {
+	switch {
+	case !work.Subscription.DeletedAt.IsZero():
+		return a.cancelDeleted(ctx, work)
+	case work.Subscription.State == switchboard.Unverified:
 		return a.hold(ctx, work)
 	}
 	load, free := a.Flights.admit(work.Subscription)
@@ -168,6 +171,19 @@ func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.Wor
 		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbReset, Reason: "the workflow was reset in Temporal",
 	})
 	return work, err
+}
+
+// cancelDeleted ends a delivery that its subscription's deletion did not come to.
+func (a *Deliveries) cancelDeleted(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	d, err := a.Store.Settle(ctx, work.Delivery.ID, work.Delivery.Run, switchboard.Cancelled, switchboard.ReasonSubscriptionDeleted, switchboard.Action{
+		At: a.Now(), Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbCancel, Reason: "its subscription is deleted",
+	})
+	if err != nil {
+		return AttemptResult{}, err
+	}
+	return resultOf(ctx, work, d), nil
 }
 
 // hold leaves the delivery to whoever verifies its subscription's new address,

@@ -73,7 +73,8 @@ func (d *desk) Hold(_ context.Context, _ string, _ int, reason string, _ switchb
 	return d.work.Delivery, d.workErr
 }
 
-func (d *desk) Settle(context.Context, string, int, switchboard.State, string, switchboard.Action) (switchboard.Delivery, error) {
+func (d *desk) Settle(_ context.Context, _ string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+	d.work.Delivery.State, d.work.Delivery.Reason = state, reason
 	return d.work.Delivery, d.workErr
 }
 
@@ -148,6 +149,16 @@ func TestAttemptOfAFinalDeliverySendsNothing(t *testing.T) {
 	d.work.Delivery.State = switchboard.Delivered
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.Delivered || d.sent != 0 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
+	}
+}
+
+func TestDeletedSubscriptionGetsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.work.Subscription.DeletedAt = time.Now()
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.Cancelled || result.Reason != switchboard.ReasonSubscriptionDeleted || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }

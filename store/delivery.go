@@ -37,7 +37,7 @@ func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f swi
 	items := []switchboard.Delivery{}
 	c.args = append(c.args, limit+1)
 	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.list(ctx, &items, query, c.args...); err != nil {
+	if err := s.search(ctx, &items, query, c.args...); err != nil {
 		return none, err
 	}
 	return pageOf(l, items, limit, func(d switchboard.Delivery) position { return position{ID: d.ID} })

@@ -62,7 +62,7 @@ func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchb
 	c.args = append(c.args, limit+1)
 	items := []switchboard.Event{}
 	query := "SELECT id, tenant, type, key, occurred_at, created_at FROM events" + c.where() + " ORDER BY created_at DESC, id DESC, tenant DESC LIMIT " + argument(len(c.args))
-	if err := s.list(ctx, &items, query, c.args...); err != nil {
+	if err := s.search(ctx, &items, query, c.args...); err != nil {
 		return none, err
 	}
 	page, err := pageOf(l, items, limit, func(e switchboard.Event) position { return position{e.CreatedAt, e.ID, e.Tenant} })
@@ -86,7 +86,7 @@ func (s *Store) withDeliveries(ctx context.Context, events []switchboard.Event) 
 	var deliveries []switchboard.Delivery
 	query := "SELECT " + fields("deliveries", deliveryFields, "") + ` FROM deliveries
 WHERE (event_id, tenant) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY id`
-	err := s.list(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants))
+	err := s.search(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants))
 	for _, d := range deliveries {
 		detail := places[eventKey{d.Tenant, d.EventID}]
 		detail.Deliveries = append(detail.Deliveries, d)

@@ -56,7 +56,7 @@ func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboa
 	c.args = append(c.args, limit+1)
 	items := []switchboard.Key{}
 	query := "SELECT " + fields("keys", keyFields, "") + " FROM keys" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.list(ctx, &items, query, c.args...); err != nil {
+	if err := s.search(ctx, &items, query, c.args...); err != nil {
 		return none, err
 	}
 	return pageOf(l, items, limit, func(k switchboard.Key) position { return position{ID: k.ID} })

@@ -20,6 +20,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,6 +40,7 @@ const (
 	// do: behind an event stands a caller, behind a record only a workflow.
 	recordPatience  = 4
 	defaultMaxConns = 20
+	searchShare     = 5 // one connection in so many is for searches
 
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
@@ -68,10 +70,13 @@ type Config struct {
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
-	url  string
-	db   *sqlx.DB
-	keys *Keyring
-	now  func() time.Time
+	url string
+	db  *sqlx.DB
+	// searches has connections of its own, so that lists that take long leave those
+	// of deliveries alone.
+	searches *sqlx.DB
+	keys     *Keyring
+	now      func() time.Time
 
 	accepts *batcher[[]*posted, []switchboard.Acceptance]
 	records *batcher[record, recorded]
@@ -95,18 +100,15 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", withoutURL(err, cfg.URL))
 	}
-	db := sqlx.NewDb(sql.OpenDB(connector{base}), "postgres")
-	db.Mapper = reflectx.NewMapperFunc("db", snake)
 	conns := cmp.Or(cfg.MaxConns, defaultMaxConns)
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	db.SetConnMaxIdleTime(idleTimeout)
+	forSearches := max(1, conns/searchShare)
+	db := open(base, conns-forSearches)
 
 	clock := cfg.Now
 	if clock == nil {
 		clock = time.Now
 	}
-	s := &Store{url: cfg.URL, db: db, keys: cfg.Keyring, hot: &statements{db: db}, filters: &filters{}, answers: newAnswers(cfg.URL)}
+	s := &Store{url: cfg.URL, db: db, searches: open(base, forSearches), keys: cfg.Keyring, hot: &statements{db: db}, filters: &filters{}, answers: newAnswers(cfg.URL)}
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
@@ -115,13 +117,23 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
+// open makes a pool of that many connections.
+func open(base driver.Connector, conns int) *sqlx.DB {
+	db := sqlx.NewDb(sql.OpenDB(connector{base}), "postgres")
+	db.Mapper = reflectx.NewMapperFunc("db", snake)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	db.SetConnMaxIdleTime(idleTimeout)
+	return db
+}
+
 // Close waits for what is being committed and closes the connections. Nothing
 // can be written afterwards.
 func (s *Store) Close() error {
 	s.accepts.close()
 	s.records.close()
 	s.answers.close()
-	if err := s.db.Close(); err != nil && !away(err) { // a Postgres that is away closed them itself
+	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
@@ -178,6 +190,13 @@ func (s *Store) list(ctx context.Context, dest any, query string, args ...any) e
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return fault(ctx, s.db.SelectContext(bounded, dest, query, args...))
+}
+
+// search reads rows into the slice at dest, with a connection for searches.
+func (s *Store) search(ctx context.Context, dest any, query string, args ...any) error {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return fault(ctx, s.searches.SelectContext(bounded, dest, query, args...))
 }
 
 // snake is the column of a field: EventID is event_id.

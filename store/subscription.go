@@ -116,7 +116,7 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 	c.args = append(c.args, limit+1)
 	var rows []subscriptionRow
 	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.list(ctx, &rows, query, c.args...); err != nil {
+	if err := s.search(ctx, &rows, query, c.args...); err != nil {
 		return none, err
 	}
 	items := make([]switchboard.Subscription, len(rows))

@@ -76,32 +76,54 @@ func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller swi
 
 // DeleteSubscription removes a subscription from sight and cancels its open
 // deliveries. The rows stay, because deliveries name them.
+//
+// There may be very many: they are cancelled some at a time, so that nobody else
+// waits for them. What is left over by an outage is cancelled when it is due.
 func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error {
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		if _, err := s.lockSubscription(ctx, tx, caller, id); err != nil {
 			return err
 		}
-		now := s.now()
-		if _, err := tx.ExecContext(ctx, "UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1 WHERE id = $1", id, now); err != nil {
-			return err
+		_, err := tx.ExecContext(ctx, "UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1 WHERE id = $1", id, s.now())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	action := switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}
+	for more := true; more; {
+		var err error
+		if more, err = s.cancelSome(ctx, id, action); err != nil {
+			break
 		}
+	}
+	return nil
+}
+
+// cancelLimit bounds one transaction of cancellations.
+const cancelLimit = 1000
+
+// cancelSome cancels some of the open deliveries of a deleted subscription and
+// reports whether there may be more.
+func (s *Store) cancelSome(ctx context.Context, id string, action switchboard.Action) (more bool, err error) {
+	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		var open []string
 		err := tx.SelectContext(ctx, &open, `
-SELECT id FROM deliveries WHERE subscription_id = $1 AND state <> 'delivered' AND completed_at IS NULL ORDER BY id FOR NO KEY UPDATE`, id)
-		if err != nil || len(open) == 0 {
+SELECT id FROM deliveries WHERE subscription_id = $1 AND state <> 'delivered' AND completed_at IS NULL ORDER BY id LIMIT $2 FOR NO KEY UPDATE`, id, cancelLimit)
+		if more = len(open) == cancelLimit; err != nil || len(open) == 0 {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `
 UPDATE deliveries SET state = 'cancelled', reason = $2, next_attempt_at = NULL, start_due_at = NULL, completed_at = $3 WHERE id = ANY($1)`,
-			pq.Array(open), switchboard.ReasonSubscriptionDeleted, now); err != nil {
+			pq.Array(open), switchboard.ReasonSubscriptionDeleted, s.now()); err != nil {
 			return err
 		}
-		action := switchboard.Action{At: now, Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}
 		if err := s.insertActions(ctx, tx, action, open...); err != nil {
 			return err
 		}
 		return notify(ctx, tx, cancelChannel, open...)
 	})
+	return more, err
 }
 
 // RotateSecret makes next the signing secret of a subscription. The one before

@@ -11,7 +11,7 @@ import (
 )
 
 const subscriptionFields = "id tenant name profile use_case state state_reason events filter method url body shape content_type " +
-	"signature_scheme signature_header signature_prefix verification retry timeout adaptive max_in_flight version created_at updated_at " +
+	"signature_scheme signature_header signature_prefix verification retry timeout adaptive max_in_flight version created_at updated_at deleted_at? " +
 	"headers_key_id headers_ciphertext private_key_id private_ciphertext"
 
 // subscriptionRow is a subscription as its table holds it.
@@ -34,6 +34,7 @@ type subscriptionRow struct {
 	Version           int
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+	DeletedAt         time.Time // read only; zero: it is not
 	HeadersKeyID      string
 	HeadersCiphertext []byte
 	PrivateKeyID      string // empty: there is nothing private
@@ -148,7 +149,7 @@ func (k *Keyring) subscription(r subscriptionRow) (switchboard.Subscription, err
 		Request:   switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
 		Signature: switchboard.Signature{Scheme: r.SignatureScheme, Header: r.SignatureHeader, Prefix: r.SignaturePrefix},
 		Verify:    r.Verification, MaxInFlight: r.MaxInFlight,
-		State: r.State, StateReason: r.StateReason, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		State: r.State, StateReason: r.StateReason, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, DeletedAt: r.DeletedAt.UTC(),
 	}
 	if err := s.Timeout.UnmarshalText([]byte(r.Timeout)); err != nil {
 		return s, err

@@ -65,11 +65,12 @@ const releaseQuery = `
 UPDATE deliveries SET state = 'pending', reason = '', next_attempt_at = $2, start_due_at = $2, run = run + 1, attempts_before = attempts_made
 WHERE id = ANY(ARRAY(
 	SELECT d.id FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
-	WHERE d.state = 'held' AND d.state <> 'delivered' AND d.reason = $1 AND s.state = 'active' AND s.deleted_at IS NULL
+	WHERE d.state = 'held' AND d.state <> 'delivered' AND d.reason = $1 AND (s.state = 'active' OR s.deleted_at IS NOT NULL)
 	ORDER BY d.id LIMIT $3 FOR NO KEY UPDATE OF d SKIP LOCKED))`
 
 // ReleaseVerified sets going what was held for subscriptions that are verified by
-// now, and returns how many deliveries those were. The relay starts them.
+// now, or deleted, and returns how many deliveries those were. The relay starts
+// them; those of a deleted subscription are cancelled then.
 func (s *Store) ReleaseVerified(ctx context.Context) (int, error) {
 	for total := 0; ; {
 		var released int64

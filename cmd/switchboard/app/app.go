@@ -15,6 +15,7 @@ import (
 	"switchboard"
 	"switchboard/activities"
 	"switchboard/api"
+	"switchboard/catalogue"
 	"switchboard/store"
 	"switchboard/webhook"
 	"switchboard/worker"
@@ -38,7 +39,9 @@ type app struct {
 	temporal  client.Client
 	namespace string
 	engine    *worker.Engine
+	catalogue *catalogue.Live
 	guard     *webhook.Guard
+	sender    *webhook.Sender
 	telemetry *telemetry
 	ready     readiness
 }
@@ -61,6 +64,7 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(ctx, listener, handler) })
+	group.Go(func() error { a.catalogue.Run(ctx); return nil })
 	if parts.Worker {
 		group.Go(func() error { return a.runWorker(ctx) })
 	}
@@ -90,10 +94,18 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*
 	if err := observeStats(t.meter, s.Stats); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	builtIn, err := catalogue.Load()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	types := catalogue.NewLive(builtIn, s, log)
+	guard := webhook.NewGuard(config.AllowCIDRs)
 	return &app{
 		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, telemetry: t,
-		engine: worker.NewEngine(c, namespace, s, log),
-		guard:  webhook.NewGuard(config.AllowCIDRs),
+		engine:    worker.NewEngine(c, namespace, s, log),
+		catalogue: types,
+		guard:     guard,
+		sender:    webhook.NewSender(webhook.Config{Guard: guard, Platforms: types, Version: switchboard.Version}),
 	}, nil
 }
 
@@ -111,9 +123,10 @@ func (a *app) handler() (http.Handler, error) {
 	if a.parts.API {
 		return api.New(api.Config{
 			Events: a.store, Subscriptions: a.store, Secrets: a.store, Deliveries: a.store, Keys: a.store, Auth: a.store,
+			Catalogue: a.catalogue, EventTypes: a.store, Answers: a.store,
 			Engine: a.engine, Guard: a.guard, Ready: a.missing,
 			Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
-			MaxData: a.config.MaxData, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
+			MaxData: a.config.MaxData, Validation: a.config.Validation, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
 		})
 	}
 	return api.Health(a.missing, a.telemetry.handler), nil
@@ -128,7 +141,7 @@ func (a *app) runWorker(ctx context.Context) error {
 	return worker.Run(ctx, worker.Config{
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
-			Store: a.store, Sender: webhook.NewSender(webhook.Config{Guard: a.guard, Version: switchboard.Version}),
+			Store: a.store, Sender: a.sender,
 			Flights: flights, Metrics: metrics, Log: a.log, Now: time.Now,
 		},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"switchboard"
+	"switchboard/api"
 	"switchboard/store"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	Listen        string         `name:"listen" env:"SWITCHBOARD_LISTEN" default:"127.0.0.1:8080" help:"Address of the HTTP API, health and metrics."`
 	AllowCIDRs    []netip.Prefix `name:"allow-cidrs" env:"SWITCHBOARD_ALLOW_CIDRS" sep:"," placeholder:"CIDR,…" help:"Private networks that webhooks may reach all the same."`
 	MaxData       int            `name:"max-data" env:"SWITCHBOARD_MAX_DATA" default:"262144" help:"Limit of an event's data in bytes."`
+	Validation    api.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What becomes of an event whose data are not what the catalogue's schema of its type asks for."`
 	Slots         int            `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
 	MaxConns      int            `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
 	TemporalUI    string         `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
