@@ -1,0 +1,123 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+)
+
+func TestCheckTemplates(t *testing.T) {
+	t.Parallel()
+	contact, _ := firstline{}.UseCase("contact")
+	sample := []json.RawMessage{json.RawMessage(`{"contact":{"id":1,"czCol":{"15":"172"}},"variables":{"queue":{"length":3}}}`), json.RawMessage(`not JSON`)}
+	check := func(change func(*switchboard.Request), useCase *switchboard.UseCase, samples []json.RawMessage) ([]string, error) {
+		w := script("POST", "application/json", `{}`)
+		change(&w.Subscription.Request)
+		if err := w.Subscription.Request.Validate(); err != nil {
+			t.Fatalf("the request itself is not valid: %v", err)
+		}
+		return CheckTemplates(&w.Subscription.Request, useCase, samples)
+	}
+	leaf := func(source string) func(*switchboard.Request) {
+		encoded, _ := json.Marshal(map[string]any{"address": map[string]string{"street": source}})
+		return func(r *switchboard.Request) { r.Params = encoded }
+	}
+
+	warnings := map[string][]string{
+		"{{ contact.id }} {{ event.id }} plain": nil,
+		"{{ contact.czCol.15 }}":                nil,
+		"{{ variables.has }}":                   {"{{ variables.has }} has no value in the samples"},
+		"{{czCol.15}}":                          {"{{ czCol.15 }} is a custom field without its prefix"},
+		"{{ czCol.16 }}":                        {"{{ czCol.16 }} is a custom field without its prefix", "{{ czCol.16 }} has no value in the samples"},
+		"{{ has_message }}":                     {"{{ has_message }} is taken for a variable that a script sets"},
+		"{{ queue.length }}":                    {"{{ queue.length }} is a variable without its prefix"},
+		"{{ contact.nick }}{{ contact.nick }}":  {"{{ contact.nick }} has no value in the samples"},
+		"{% if contact.id %}{{ contact.a }}{% else %}{{ contact.b }}{% endif %}": {"contact.a", "contact.b"},
+	}
+	for source, want := range warnings {
+		got, err := check(leaf(source), &contact, sample)
+		if err != nil || len(got) != len(want) {
+			t.Errorf("%s: %q, %v; want %q", source, got, err, want)
+			continue
+		}
+		for i := range want {
+			if !strings.HasPrefix(got[i], "request.params.address.street: ") || !strings.Contains(got[i], want[i]) {
+				t.Errorf("%s: %q; want %q", source, got[i], want[i])
+			}
+		}
+	}
+	if got, err := check(leaf("{{ anything.at.all }}"), nil, nil); err != nil || got != nil {
+		t.Errorf("no use case, no sample: %q, %v", got, err)
+	}
+	if got, err := check(leaf("{{ anything.at.all }}{{ has_message }}"), nil, sample); err != nil || len(got) != 2 {
+		t.Errorf("no use case, a sample: %q, %v", got, err)
+	}
+
+	in := func(change func(r *switchboard.Request)) func(*switchboard.Request) { return change }
+	for name, test := range map[string]struct {
+		field, words string
+		change       func(*switchboard.Request)
+	}{
+		"syntax":      {"request.params.address.street", "not closed", leaf("{{ contact.id")},
+		"loop":        {"request.params.address.street", "for", leaf("{% for i in (1..9) %}{% endfor %}")},
+		"filter":      {"request.params.address.street", `"sort"`, leaf("{{ contact.id | sort }}")},
+		"hidden":      {"request.params.address.street", "may not read ticket", leaf("{{ ticket.id }}")},
+		"long leaf":   {"request.params.address.street", "8192 bytes", leaf("{{ a }}" + strings.Repeat("x", 9000))},
+		"list":        {"request.params.a.1.b", "may not read ticket", in(func(r *switchboard.Request) { r.Params = []byte(`{"a":[1,{"b":"{{ ticket.id }}"}]}`) })},
+		"many leaves": {"request.params", "strings", in(func(r *switchboard.Request) { r.Params = []byte(`[` + strings.Repeat(`"",`, 600) + `1]`) })},
+		"header":      {"request.headers.X-Ticket", "may not read ticket", in(func(r *switchboard.Request) { r.Headers = map[string]string{"X-Ticket": "{{ ticket.id }}"} })},
+		"path":        {"request.url", "may not read ticket", in(func(r *switchboard.Request) { r.URL += "/{{ ticket.id }}" })},
+		"query":       {"request.url", "alone", in(func(r *switchboard.Request) { r.URL += "?{% endif %}" })},
+		"SOAP": {"request.soap.parameters.X", "may not read ticket", in(func(r *switchboard.Request) {
+			r.ContentType, r.SOAP = "text/xml", &switchboard.SOAP{Version: "1.1", Parameters: map[string]string{"X": "{{ ticket.id }}"}}
+		})},
+		"XML name": {"request.params", "first name", in(func(r *switchboard.Request) { r.ContentType, r.Params = "text/xml", []byte(`{"first name":"x"}`) })},
+	} {
+		_, err := check(test.change, &contact, nil)
+		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != test.field || !strings.Contains(e.Message, test.words) {
+			t.Errorf("%s: %v; want an invalid field %s that says %q", name, err, test.field, test.words)
+		}
+	}
+}
+
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *Config) { c.Platforms = firstline{} })
+	w := script("POST", "application/json", `{"height":"{{ czCol.15 }}"}`)
+	w.Subscription.UseCase = "contact"
+	w.Subscription.Request.URL += "/{{ contact.id }}"
+	w.Subscription.Request.Headers = map[string]string{"X-Api-Key": "s3cret-{{ contact.id }}", "X-Contact": "{{ contact.id }}"}
+	now := time.Unix(1700000000, 0)
+	got, err := s.Preview(w, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Prepare(w, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Preview{
+		Method: "POST", URL: "https://api.example.com/users/12345678901234567890", Headers: m.Sent().Headers, Body: []byte(`{"height":"172"}`),
+		Warnings: []string{"request.params.height: {{ czCol.15 }} is a custom field without its prefix, a form that may be given up: write contact.czCol.15"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("preview (-want +got):\n%s", diff)
+	}
+	if got.Headers["X-Contact"] != "12345678901234567890" || got.Headers["X-Api-Key"] != switchboard.Mask || got.Headers["Webhook-Signature"] == "" {
+		t.Errorf("headers %v", got.Headers)
+	}
+	if strings.Contains(fmt.Sprint(got), "s3cret") {
+		t.Error("the preview shows a secret")
+	}
+	w.Subscription.Request.Params = json.RawMessage(`{"a":"{{ ticket.id }}"}`)
+	if _, err := s.Preview(w, now); switchboard.CodeOf(err) != switchboard.Invalid {
+		t.Errorf("%v; want it to be invalid", err)
+	}
+}
