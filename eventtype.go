@@ -24,9 +24,9 @@ type EventType struct {
 	Entity      string          // what it is about, "ticket"
 	Description string          // when it happens
 	UseCases    []string        // those of subscriptions that may render it
-	Schema      json.RawMessage // JSON Schema of the data; nil: none
+	Schema      json.RawMessage `json:",omitempty"` // JSON Schema of the data; nil: none, and null when it is read again would be one
 	SchemaState SchemaState
-	Sample      json.RawMessage // data as they may be posted; nil: none
+	Sample      json.RawMessage `json:",omitempty"` // data as they may be posted; nil: none
 	Samples     []Sample        // all of them where the type has several variants, Sample first
 	Deprecated  bool            // new subscriptions should not name it
 	BuiltIn     bool            // as it came with Switchboard, neither added nor changed at run time

@@ -33,6 +33,7 @@ type batchResult struct {
 	ID         string         `json:"id" doc:"The event's id; of an error, the id that it was posted with"`
 	Duplicate  bool           `json:"duplicate"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Where the data do not fit the schema of their type, and that is no reason to refuse them"`
 	Problem    *problem       `json:"problem,omitempty" doc:"Why this event was not stored; its field is relative to the event"`
 }
 
@@ -51,7 +52,9 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 		}
 		s.start(accepted)
 		for i := range accepted {
-			results[places[i]] = resultOf(&accepted[i], good[i].ID, exchangeOf(ctx).id)
+			result := resultOf(&accepted[i], good[i].ID, exchangeOf(ctx).id)
+			result.Warnings = results[places[i]].Warnings
+			results[places[i]] = result
 		}
 	}
 	return &reply[batchResults]{batchResults{results}}, nil
@@ -67,7 +70,7 @@ func (s *server) readBatch(ctx context.Context, caller switchboard.Caller, raws 
 		err := decodeBody(eventShape, raw, reflect.ValueOf(&in).Elem())
 		e := in.event()
 		if err == nil {
-			err = s.checkEvent(caller, &e)
+			results[i].Warnings, err = s.checkPosted(ctx, caller, &e)
 		}
 		if err != nil {
 			results[i] = failed(in.ID, problemOf(err, exchangeOf(ctx).id))

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"switchboard"
+	"switchboard/webhook"
 )
 
 // Keys of the tests: one of each role for every tenant, and some of tenant acme.
@@ -45,6 +46,9 @@ type bundle struct {
 	deliveries    *fakeDeliveries
 	keys          *fakeKeys
 	engine        *fakeEngine
+	receivers     *fakeReceivers
+	eventTypes    *fakeEventTypes
+	answers       *fakeAnswers
 	logs          *logBuffer
 }
 
@@ -54,13 +58,16 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 	t.Helper()
 	b := &bundle{
 		events: &fakeEvents{}, subscriptions: newFakeSubscriptions(), deliveries: newFakeDeliveries(),
-		keys: &fakeKeys{}, engine: &fakeEngine{}, logs: &logBuffer{},
+		keys: &fakeKeys{}, engine: &fakeEngine{}, receivers: &fakeReceivers{}, eventTypes: &fakeEventTypes{}, answers: &fakeAnswers{}, logs: &logBuffer{},
 	}
 	config := Config{
 		Events: b.events, Subscriptions: b.subscriptions, Secrets: b.subscriptions, Deliveries: b.deliveries,
 		Keys: b.keys, Auth: fakeAuth{}, Engine: b.engine, Guard: fakeGuard{},
+		Catalogue: realCatalogue(t, b.eventTypes), EventTypes: b.eventTypes, Answers: b.answers, Validation: ValidationOff,
+		Verification: b.subscriptions, Signers: b.subscriptions, Receivers: b.receivers,
 		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
+	config.Previews = webhook.NewSender(webhook.Config{Platforms: config.Catalogue.(webhook.Platforms)})
 	for _, c := range change {
 		c(&config)
 	}

@@ -20,12 +20,21 @@ type Config struct {
 	Events        EventStore        // required
 	Subscriptions SubscriptionStore // required
 	Secrets       SecretStore       // required
+	Verification  VerificationStore // required
 	Deliveries    DeliveryStore     // required
 	Keys          KeyStore          // required
 	Auth          Authenticator     // required: finds the caller behind a key
 
+	Catalogue  Catalogue      // required: knows the platforms and their event types
+	EventTypes EventTypeStore // required: keeps the event types of the run time
+	Answers    AnswerStore    // required: waits for receivers' answers
+	Signers    EndpointStore  // required: knows how subscriptions sign
+	Previews   Previewer      // required: makes requests without sending them
+
 	Engine Engine // required: the one way into Temporal
 	Guard  Guard  // required: says which addresses may be sent to
+
+	Receivers Receivers // required: asks receivers while a subscription is saved
 
 	// Ready says what is missing for the process to do its work; /readyz shows it.
 	// nil: nothing is ever missing.
@@ -36,6 +45,9 @@ type Config struct {
 	Logger  *slog.Logger // one line per request; nil: slog.Default
 
 	MaxData int // limit of an event's data in bytes; 0: switchboard.DefaultMaxData
+
+	// Validation holds the data of posted events against the catalogue; empty: warn.
+	Validation Validation
 
 	// TemporalUI is the address of Temporal's web UI, as http://127.0.0.1:8233, for
 	// the links to a delivery's workflow; empty: no links.
@@ -63,12 +75,18 @@ func (c Config) withDefaults() (Config, error) {
 	}{
 		{"Events", c.Events == nil}, {"Subscriptions", c.Subscriptions == nil}, {"Secrets", c.Secrets == nil},
 		{"Deliveries", c.Deliveries == nil}, {"Keys", c.Keys == nil}, {"Auth", c.Auth == nil},
-		{"Engine", c.Engine == nil}, {"Guard", c.Guard == nil},
+		{"Engine", c.Engine == nil}, {"Guard", c.Guard == nil}, {"Verification", c.Verification == nil}, {"Receivers", c.Receivers == nil},
+		{"Catalogue", c.Catalogue == nil}, {"EventTypes", c.EventTypes == nil}, {"Answers", c.Answers == nil},
+		{"Signers", c.Signers == nil}, {"Previews", c.Previews == nil},
 	}
 	for _, r := range required {
 		if r.missing {
 			return c, errors.New("api: Config." + r.name + " is required")
 		}
+	}
+	c.Validation = cmp.Or(c.Validation, ValidationWarn)
+	if !c.Validation.Valid() {
+		return c, errors.New("api: Config.Validation must be off, warn or reject")
 	}
 	if c.MaxData < 0 {
 		return c, errors.New("api: Config.MaxData is negative")

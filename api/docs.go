@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -55,9 +56,13 @@ type (
 	docsCall struct {
 		ID, Method, Path, Summary string
 		Description               []string
-		Parameters, Body, Answer  []docsField
-		Status                    string
-		Example, AnswerExample    string
+		Parameters, Body          []docsField
+		Answers                   []docsAnswer // by status
+		Example                   string
+	}
+	docsAnswer struct {
+		Status, Example string
+		Fields          []docsField
 	}
 	docsField struct {
 		Name, Type, Text string
@@ -111,15 +116,16 @@ func (d describer) call(op *huma.Operation) docsCall {
 		c.Body = d.fields(schema, "", nil)
 		c.Example += " \\\n  -H 'Content-Type: application/json' -d '" + pretty(d.example(schema, nil)) + "'"
 	}
-	for status, r := range op.Responses {
+	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		if status == "default" {
 			continue
 		}
-		c.Status = status
-		if media := r.Content["application/json"]; media != nil {
-			c.Answer = d.fields(media.Schema, "", nil)
-			c.AnswerExample = pretty(d.example(media.Schema, nil))
+		answer := docsAnswer{Status: status}
+		if media := op.Responses[status].Content["application/json"]; media != nil {
+			answer.Fields = d.fields(media.Schema, "", nil)
+			answer.Example = pretty(d.example(media.Schema, nil))
 		}
+		c.Answers = append(c.Answers, answer)
 	}
 	return c
 }
@@ -236,9 +242,8 @@ func (d describer) example(s *huma.Schema, above []string) any {
 	case huma.TypeObject:
 		out := map[string]any{}
 		for name, field := range s.Properties {
-			value := d.example(field, above)
-			if value != "" || slices.Contains(s.Required, name) {
-				out[name] = value // what is optional and has no example is left out
+			if slices.Contains(s.Required, name) || d.hasExample(field, above) {
+				out[name] = d.example(field, above)
 			}
 		}
 		return out
@@ -255,4 +260,24 @@ func (d describer) example(s *huma.Schema, above []string) any {
 		return ""
 	}
 	return nil
+}
+
+// hasExample reports whether an example says anything of the schema: what is
+// optional and made up would only have to fit the rest by chance.
+func (d describer) hasExample(s *huma.Schema, above []string) bool {
+	s, above = d.resolve(s, above)
+	switch {
+	case s == nil:
+		return false
+	case len(s.Examples) > 0 || s.Default != nil:
+		return true
+	case s.Type == huma.TypeArray:
+		return d.hasExample(s.Items, above)
+	}
+	for _, field := range s.Properties {
+		if d.hasExample(field, above) {
+			return true
+		}
+	}
+	return false
 }

@@ -24,6 +24,7 @@ type exchange struct {
 	body   []byte           // read by admit
 	code   switchboard.Code // of the problem that was answered; empty: none
 	fault  error            // what a problem did not show
+	unfit  unfit            // events that were accepted with a warning
 }
 
 type exchangeKey struct{}
@@ -50,10 +51,13 @@ func (s *server) observe(c *gin.Context) {
 	route, status := routeOf(c), c.Writer.Status()
 	s.metrics.record(c.Request.Context(), route, c.Request.Method, status, took)
 	level := levelOf(route, status)
+	if x.unfit.events > 0 {
+		level = max(level, slog.LevelWarn)
+	}
 	if !s.Logger.Enabled(c.Request.Context(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 9)
+	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs,
 		slog.String("method", methodLabel(c.Request.Method)), slog.String("route", route), slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("request_id", x.id),
@@ -64,6 +68,7 @@ func (s *server) observe(c *gin.Context) {
 	if x.fault != nil {
 		attrs = append(attrs, slog.String("error", x.fault.Error()))
 	}
+	attrs = append(attrs, x.unfit.attrs()...)
 	s.Logger.LogAttrs(c.Request.Context(), level, "request", attrs...)
 }
 
@@ -118,6 +123,8 @@ func levelOf(route string, status int) slog.Level {
 	switch {
 	case status == http.StatusServiceUnavailable:
 		return slog.LevelWarn // Postgres is away, or the process is not ready yet
+	case status == http.StatusBadGateway || status == http.StatusGatewayTimeout:
+		return slog.LevelInfo // a receiver did not answer
 	case status >= http.StatusInternalServerError:
 		return slog.LevelError
 	case route == "/healthz" || route == "/readyz" || route == "/metrics":

@@ -18,11 +18,16 @@ type problem struct {
 	Type      string           `json:"type" doc:"Always about:blank: the code says what kind of problem it is" example:"about:blank"`
 	Title     string           `json:"title" doc:"The status in words" example:"Unprocessable Entity"`
 	Status    int              `json:"status" doc:"The HTTP status" example:"422"`
-	Code      switchboard.Code `json:"code" doc:"What kind of problem it is" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,unavailable,internal" example:"invalid"`
+	Code      switchboard.Code `json:"code" doc:"What kind of problem it is" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,unavailable,no_answer,timeout,internal" example:"invalid"`
 	Detail    string           `json:"detail" doc:"What is wrong, for people" example:"request.url: must start with http:// or https://"`
 	Field     string           `json:"field,omitempty" doc:"Path of the field or name of the parameter at fault" example:"request.url"`
 	RequestID string           `json:"request_id,omitempty" doc:"Finds the request in the log" example:"req_01k0000000000000000000000"`
 	Errors    []fieldError     `json:"errors,omitempty" nullable:"false" doc:"Every fault that was found, where there are several"`
+
+	// Of what was accepted before the problem: a trigger that waits for its answer.
+	EventID    string `json:"event_id,omitempty" doc:"Of a trigger that was accepted all the same: the id that waits for it again" example:"evt_01k0000000000000000000000"`
+	DeliveryID string `json:"delivery_id,omitempty" doc:"Of a trigger that was accepted all the same" example:"dlv_01k0000000000000000000000"`
+	Reason     string `json:"reason,omitempty" doc:"Why that delivery stands where it stands" example:"timeout"`
 
 	headers http.Header
 }
@@ -72,6 +77,10 @@ func statusOf(code switchboard.Code) int {
 		return http.StatusConflict
 	case switchboard.Unavailable:
 		return http.StatusServiceUnavailable
+	case switchboard.NoAnswer:
+		return http.StatusBadGateway
+	case switchboard.Timeout:
+		return http.StatusGatewayTimeout
 	}
 	return http.StatusInternalServerError
 }
@@ -86,6 +95,9 @@ func problemOf(err error, requestID string) *problem {
 	p := &problem{Type: "about:blank", Status: statusOf(e.Code), Code: e.Code, Field: e.Field, Detail: e.Message, RequestID: requestID}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		p.Status = r.status
+	}
+	if u, ok := errors.AsType[*unanswered](err); ok {
+		p.EventID, p.DeliveryID, p.Reason = u.event, u.delivery, u.reason
 	}
 	if e.Field != "" {
 		p.Detail = e.Field + ": " + e.Message

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,9 +28,10 @@ type operation struct {
 	method, path         string
 	id, tag              string
 	summary, description string
-	status               int                // of success
-	roles                []switchboard.Role // who may call it, beside admin
-	body                 bodyRule           // looked at only if the handler takes a body
+	status               int                  // of success
+	roles                []switchboard.Role   // who may call it, beside admin
+	body                 bodyRule             // looked at only if the handler takes a body
+	answers              map[int]reflect.Type // by status, if the handler's reply says which one it is
 }
 
 // bodyRule says which bodies an operation takes.
@@ -105,6 +107,13 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 			problemType: {Schema: h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "")},
 		},
 	}
+	responses := map[string]*huma.Response{"default": problems}
+	for status, body := range op.answers {
+		responses[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: h.OpenAPI().Components.Schemas.Schema(body, true, "")}},
+		}
+	}
 	admit := func(ctx huma.Context, next func(huma.Context)) {
 		if err := s.admit(ctx, op, hasBody); err != nil {
 			s.refuse(humagin.Unwrap(ctx), err)
@@ -115,7 +124,7 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 	return huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
 		Summary: op.summary, Description: op.description + "\n\nRoles: " + roleList(op.roles) + ".",
-		DefaultStatus: op.status, Responses: map[string]*huma.Response{"default": problems},
+		DefaultStatus: op.status, Responses: responses,
 		Middlewares: huma.Middlewares{admit},
 	}
 }
@@ -133,7 +142,7 @@ func roleList(roles []switchboard.Role) string {
 func documentBody(h huma.API, op operation, t reflect.Type) {
 	schema := h.OpenAPI().Components.Schemas.Schema(t, true, "")
 	item := h.OpenAPI().Paths[op.path]
-	for _, o := range []*huma.Operation{item.Post, item.Patch, item.Delete} {
+	for _, o := range []*huma.Operation{item.Post, item.Put, item.Patch, item.Delete} {
 		if o != nil && o.OperationID == op.id {
 			o.RequestBody = &huma.RequestBody{
 				Required: !op.body.optional,

@@ -26,10 +26,23 @@ var calls = []struct {
 	{"DELETE /v1/subscriptions/sub_acme", ``, 204, "i"},
 	{"POST /v1/subscriptions/sub_acme/rotate_secret", ``, 200, "i"},
 	{"POST /v1/subscriptions/sub_acme/test", ``, 202, "i"},
+	{"POST /v1/subscriptions/sub_acme/verify", ``, 200, "i"},
+	{"GET /v1/subscriptions/sub_acme/jwks", ``, 200, "isv"},
+	{"POST /v1/subscriptions/sub_acme/trigger", `{"data":1}`, 202, "pi"},
+	{"POST /v1/subscriptions/sub_acme/preview", ``, 200, "is"},
+	{"POST /v1/subscriptions/sub_acme/match", ``, 200, "is"},
+	{"POST /v1/preview", `{"subscription":{` + okRequest + `}}`, 200, "is"},
+	{"POST /v1/match", `{"subscription":{"events":["ticket.*"]}}`, 200, "is"},
 	{"GET /v1/deliveries", ``, 200, "isv"},
 	{"GET /v1/deliveries/dlv_acme", ``, 200, "isv"},
 	{"POST /v1/deliveries/dlv_acme/retry", ``, 200, "s"},
 	{"POST /v1/deliveries/dlv_acme/cancel", ``, 200, "s"},
+	{"GET /v1/event_types", ``, 200, "pisv"},
+	{"GET /v1/event_types/iomnihub/ticket.created", ``, 200, "pisv"},
+	{"PUT /v1/event_types/iomnihub/ticket.created", `{}`, 200, ""},
+	{"PATCH /v1/event_types/iomnihub/ticket.created", `{"deprecated":true}`, 200, ""},
+	{"DELETE /v1/event_types/iomnihub/ticket.created", ``, 204, ""},
+	{"GET /v1/platforms", ``, 200, "pisv"},
 	{"GET /v1/keys", ``, 200, ""},
 	{"POST /v1/keys", `{"name":"n","role":"viewer"}`, 201, ""},
 	{"DELETE /v1/keys/key_globex", ``, 200, ""},
@@ -39,6 +52,7 @@ var calls = []struct {
 func seeded(t testing.TB) *bundle {
 	b := setup(t)
 	b.events.events = []switchboard.Event{{ID: "evt_1", Tenant: "acme", Type: "t", Data: []byte(`1`), CreatedAt: created}}
+	b.subscriptions.sign("sub_acme", switchboard.StandardEd25519) // it has public keys
 	return b
 }
 
@@ -97,7 +111,7 @@ func TestCallsAreComplete(t *testing.T) {
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
 	known := map[string]bool{}
 	for _, c := range calls {
-		known[strings.NewReplacer("sub_acme", "{id}", "dlv_acme", "{id}", "evt_1", "{id}", "key_globex", "{id}").Replace(c.call)] = true
+		known[strings.NewReplacer("sub_acme", "{id}", "dlv_acme", "{id}", "evt_1", "{id}", "key_globex", "{id}", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
 	}
 	n := 0
 	for path, item := range doc["paths"].(map[string]any) {
@@ -132,6 +146,8 @@ func TestScope(t *testing.T) {
 		{acmeIntegratorKey, "DELETE /v1/subscriptions/sub_TENANT", ``},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/rotate_secret", ``},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/test", ``},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/verify", ``},
+		{acmeViewerKey, "GET /v1/subscriptions/sub_TENANT/jwks", ``},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/retry", ``},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/cancel", ``},
 		{acmeAdminKey, "DELETE /v1/keys/key_TENANT", ``},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -9,16 +10,16 @@ import (
 )
 
 const (
-	get, post, patch, remove = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	get, post, put, patch, remove = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 
-	tagEvents, tagSubscriptions, tagDeliveries, tagKeys = "Events", "Subscriptions", "Deliveries", "API keys"
+	tagEvents, tagSubscriptions, tagDeliveries, tagCatalogue, tagKeys = "Events", "Subscriptions", "Deliveries", "Catalogue", "API keys"
 )
 
 const overview = `Switchboard sends webhooks: you post events, your customers subscribe to them, and each event is delivered, signed, for as long as it takes.
 
 **Keys.** Every call under /v1 needs an API key, as ` + "`Authorization: Bearer sbk_…`" + `. A key has a role and may be bound to one tenant: it then neither sees nor touches another's data.
 
-**Errors** are application/problem+json with a code (invalid, too_large, unauthenticated, forbidden, not_found, conflict, unavailable, internal) and, for bad input, the field at fault. With code unavailable nothing is known to be done: try again, with the same id. Unknown fields and parameters are refused.
+**Errors** are application/problem+json with a code (invalid, too_large, unauthenticated, forbidden, not_found, conflict, unavailable, no_answer, timeout, internal) and, for bad input, the field at fault. With code unavailable nothing is known to be done: try again, with the same id. The codes no_answer (502) and timeout (504) are those of a trigger that waits: its delivery, which delivery_id names, is stored all the same. Unknown fields and parameters are refused.
 
 **Lists** are newest first; ask for the next page with the cursor that a page ends with. **Times** are RFC 3339 in UTC, **durations** are written as 5s or 1h30m.
 
@@ -34,6 +35,8 @@ func (s *server) register(h huma.API) {
 	readers := []switchboard.Role{switchboard.Integrator, switchboard.Support, switchboard.Viewer}
 	eventReaders := append([]switchboard.Role{switchboard.Publisher}, readers...)
 	var admins []switchboard.Role
+	scripts := []switchboard.Role{switchboard.Publisher, switchboard.Integrator}
+	tryers := []switchboard.Role{switchboard.Integrator, switchboard.Support}
 	eventBody := bodyRule{limit: int64(s.MaxData) + eventOverhead, field: "data"}
 
 	handle(s, h, operation{method: post, path: "/v1/events", id: "post-event", tag: tagEvents, status: http.StatusAccepted, roles: publishers, body: eventBody,
@@ -53,21 +56,51 @@ func (s *server) register(h huma.API) {
 		summary: "Get an event", description: "With its data and its deliveries."}, s.getEvent)
 
 	handle(s, h, operation{method: post, path: "/v1/subscriptions", id: "create-subscription", tag: tagSubscriptions, status: http.StatusCreated, roles: integrators,
-		summary: "Create a subscription", description: "The answer holds the signing secret, which is not shown again."}, s.createSubscription)
+		summary: "Create a subscription", description: "The answer holds the signing secret, which is not shown again. " +
+			"Before anything is stored, templates are held against the catalogue's samples, addresses against the egress guard, and a token endpoint is asked for a token. " +
+			"With verification challenge the address is challenged at once; one that does not answer leaves the subscription unverified, and state_reason says what came back."}, s.createSubscription)
 	handle(s, h, operation{method: get, path: "/v1/subscriptions", id: "list-subscriptions", tag: tagSubscriptions, roles: readers,
 		summary: "List subscriptions", description: "Without secrets; values of sensitive headers are masked."}, s.listSubscriptions)
 	handle(s, h, operation{method: get, path: "/v1/subscriptions/{id}", id: "get-subscription", tag: tagSubscriptions, roles: readers,
 		summary: "Get a subscription", description: "Without secrets; values of sensitive headers are masked."}, s.getSubscription)
 	handle(s, h, operation{method: patch, path: "/v1/subscriptions/{id}", id: "update-subscription", tag: tagSubscriptions, roles: integrators,
-		summary: "Change a subscription", description: "Changes the given fields only. Names the version that it changes: if somebody else was faster, it is a conflict."}, s.updateSubscription)
+		summary: "Change a subscription", description: "Changes the given fields only; null removes filter, auth, and the parts of the request that may be left out. Names the version that it changes: if somebody else was faster, it is a conflict. " +
+			"Another url of a subscription with verification challenge is challenged at once, and deliveries are held until it has answered."}, s.updateSubscription)
 	handle(s, h, operation{method: remove, path: "/v1/subscriptions/{id}", id: "delete-subscription", tag: tagSubscriptions, status: http.StatusNoContent, roles: integrators,
 		summary: "Delete a subscription", description: "Its open deliveries are cancelled."}, s.deleteSubscription)
 	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/rotate_secret", id: "rotate-secret", tag: tagSubscriptions, roles: integrators,
 		body:    bodyRule{optional: true},
-		summary: "Rotate the signing secret", description: "Answers with the new secret, which is not shown again. For the time of the grace both secrets sign."}, s.rotateSecret)
+		summary: "Rotate the signing secret", description: "Answers with the new secret, which is not shown again. For the time of the grace both secrets sign; hmac-sha256-hex has room for the new one only."}, s.rotateSecret)
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/verify", id: "verify-subscription", tag: tagSubscriptions, roles: integrators,
+		body:    bodyRule{optional: true},
+		summary: "Verify the address", description: "Challenges a subscription that is unverified once more. If the answer is right it becomes active and its held deliveries go on; else state_reason says what came back. One that is not unverified stays as it is."}, s.verifySubscription)
+	handle(s, h, operation{method: get, path: "/v1/subscriptions/{id}/jwks", id: "list-public-keys", tag: tagSubscriptions, roles: readers,
+		summary: "List the public keys", description: "What receivers verify signatures of the scheme standard-ed25519 with, as JSON Web Keys. A subscription with another scheme has none: 404."}, s.listPublicKeys)
 	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/test", id: "test-subscription", tag: tagSubscriptions, status: http.StatusAccepted, roles: integrators,
 		body:    bodyRule{limit: eventBody.limit, field: "data", optional: true},
 		summary: "Send a test event", description: "Goes to just this subscription, and is delivered, signed and retried like any other."}, s.testSubscription)
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/trigger", id: "trigger-subscription", tag: tagSubscriptions, status: http.StatusAccepted, roles: scripts,
+		body:    bodyRule{limit: eventBody.limit, field: "data"},
+		answers: map[int]reflect.Type{http.StatusAccepted: reflect.TypeFor[acceptance](), http.StatusOK: reflect.TypeFor[answered]()},
+		summary: "Trigger a subscription",
+		description: "For scripts: sends the data, as an event of type script.triggered, to just this subscription, whatever events it takes. " +
+			"Answers 202 once it is stored, and it is delivered, signed and retried like any other.\n\n" +
+			"With wait the call blocks, and answers 200 with what the receiver answered, whatever its status: the first answer, even if a retry follows. " +
+			"If the time is up before, it answers 504 (timeout) and the delivery goes on; if the delivery ends without an answer, 502 (no_answer); if it is held or blocked, 409 (conflict) at once. " +
+			"Each of these has the delivery_id. Calling again with the same id and data does not send again: it waits for the same delivery.",
+	}, s.triggerSubscription)
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/preview", id: "preview-subscription", tag: tagSubscriptions, roles: tryers,
+		body:    bodyRule{limit: eventBody.limit, field: "data", optional: true},
+		summary: "Preview a request", description: "Renders and signs the request for an event, and sends nothing. The event is one that was posted, or made of the given data, or the catalogue's sample. What cannot be rendered is an error that names the field and the placeholder."}, s.previewSubscription)
+	handle(s, h, operation{method: post, path: "/v1/preview", id: "preview", tag: tagSubscriptions, roles: tryers,
+		body:    bodyRule{limit: eventBody.limit + smallBody},
+		summary: "Preview a request of a subscription that is not stored", description: "As the preview of one that is. Without a secret it is signed with one that is made up."}, s.previewGiven)
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/match", id: "match-subscription", tag: tagSubscriptions, roles: tryers,
+		body:    bodyRule{limit: eventBody.limit, field: "data", optional: true},
+		summary: "Explain whether an event matches", description: "Says of the event types, the state and each condition of the filter whether it holds for an event, and what was found."}, s.matchSubscription)
+	handle(s, h, operation{method: post, path: "/v1/match", id: "match", tag: tagSubscriptions, roles: tryers,
+		body:    bodyRule{limit: eventBody.limit + smallBody},
+		summary: "Explain whether an event matches a subscription that is not stored", description: "To try a filter before it is saved."}, s.matchGiven)
 
 	handle(s, h, operation{method: get, path: "/v1/deliveries", id: "list-deliveries", tag: tagDeliveries, roles: readers,
 		summary: "List deliveries", description: "All filters must hold. Attempts and actions are in the answer for one delivery."}, s.listDeliveries)
@@ -79,6 +112,21 @@ func (s *server) register(h huma.API) {
 	handle(s, h, operation{method: post, path: "/v1/deliveries/{id}/cancel", id: "cancel-delivery", tag: tagDeliveries, roles: operators,
 		body:    bodyRule{optional: true},
 		summary: "Cancel a delivery", description: "No further request is sent; one under way is aborted."}, s.cancelDelivery)
+
+	handle(s, h, operation{method: get, path: "/v1/event_types", id: "list-event-types", tag: tagCatalogue, roles: eventReaders,
+		summary: "List event types", description: "All filters must hold."}, s.listEventTypes)
+	handle(s, h, operation{method: get, path: "/v1/event_types/{platform}/{name}", id: "get-event-type", tag: tagCatalogue, roles: eventReaders,
+		summary: "Get an event type", description: "Platform and name are matched in any case."}, s.getEventType)
+	handle(s, h, operation{method: put, path: "/v1/event_types/{platform}/{name}", id: "put-event-type", tag: tagCatalogue, roles: admins,
+		body:    bodyRule{limit: eventTypeBody},
+		summary: "Add or replace an event type", description: "Also one that Switchboard came with. What is left out is empty. Needs a key that is bound to no tenant; other processes follow within seconds."}, s.putEventType)
+	handle(s, h, operation{method: patch, path: "/v1/event_types/{platform}/{name}", id: "update-event-type", tag: tagCatalogue, roles: admins,
+		body:    bodyRule{limit: eventTypeBody},
+		summary: "Change or deprecate an event type", description: "Changes the given fields only; deprecated is one of them. Needs a key that is bound to no tenant; other processes follow within seconds."}, s.patchEventType)
+	handle(s, h, operation{method: remove, path: "/v1/event_types/{platform}/{name}", id: "delete-event-type", tag: tagCatalogue, status: http.StatusNoContent, roles: admins,
+		summary: "Take back an event type", description: "What was added is gone, and what was changed is again as it came with Switchboard. Events of the type are accepted as before. Needs a key that is bound to no tenant."}, s.deleteEventType)
+	handle(s, h, operation{method: get, path: "/v1/platforms", id: "list-platforms", tag: tagCatalogue, roles: eventReaders,
+		summary: "List platforms", description: "With the profile that a subscription may start from."}, s.listPlatforms)
 
 	handle(s, h, operation{method: post, path: "/v1/keys", id: "create-key", tag: tagKeys, status: http.StatusCreated, roles: admins,
 		summary: "Create an API key", description: "The answer holds the key, which is not shown again. A key that is bound to a tenant makes keys of that tenant only."}, s.createKey)

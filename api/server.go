@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/metric"
 
 	"switchboard"
 )
@@ -19,6 +20,7 @@ import (
 type server struct {
 	Config
 	metrics *requestMetrics
+	unfit   metric.Int64Counter // events whose data do not fit the catalogue
 }
 
 // New makes the HTTP API. The error names the field of the config at fault.
@@ -31,7 +33,11 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: request metrics: %w", err)
 	}
-	s := &server{Config: config, metrics: metrics}
+	unfit, err := newUnfit(config.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("api: event metrics: %w", err)
+	}
+	s := &server{Config: config, metrics: metrics, unfit: unfit}
 	engine := s.newEngine()
 	h := humagin.New(engine, s.humaConfig())
 	var operations []*huma.Operation

@@ -123,7 +123,8 @@ func (a *app) handler() (http.Handler, error) {
 	if a.parts.API {
 		return api.New(api.Config{
 			Events: a.store, Subscriptions: a.store, Secrets: a.store, Deliveries: a.store, Keys: a.store, Auth: a.store,
-			Catalogue: a.catalogue, EventTypes: a.store, Answers: a.store,
+			Catalogue: a.catalogue, EventTypes: a.store, Answers: a.store, Signers: a.store, Previews: a.sender,
+			Verification: a.store, Receivers: a.sender,
 			Engine: a.engine, Guard: a.guard, Ready: a.missing,
 			Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
 			MaxData: a.config.MaxData, Validation: a.config.Validation, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,

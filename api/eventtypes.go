@@ -1,0 +1,150 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"switchboard"
+)
+
+type eventTypesInput struct {
+	Platform string `query:"platform" doc:"Only this platform's" example:"signalzen"`
+	Entity   string `query:"entity" doc:"Only what is about this" example:"ticket"`
+	UseCase  string `query:"use_case" doc:"Only what subscriptions of this use case may render" example:"contact"`
+	Text     string `query:"text" maxLength:"200" doc:"Only where the name, the platform's spelling, the entity or the description holds this, in any case"`
+}
+
+// eventTypeList has the shape of a page, and is always the last one: a catalogue
+// has as many entries as people can write.
+type eventTypeList struct {
+	Data       []eventType `json:"data" nullable:"false" doc:"By platform and name"`
+	NextCursor *string     `json:"next_cursor" doc:"Always null: all are in one page"`
+}
+
+func (s *server) listEventTypes(_ context.Context, _ switchboard.Caller, in *eventTypesInput) (*reply[eventTypeList], error) {
+	useCase := s.useCaseName(in.UseCase)
+	list := eventTypeList{Data: []eventType{}}
+	for _, t := range s.Catalogue.EventTypes(in.Platform) {
+		if in.Entity != "" && !strings.EqualFold(t.Entity, in.Entity) || !holds(&t, in.Text) {
+			continue
+		}
+		if in.UseCase != "" && !slices.ContainsFunc(t.UseCases, func(name string) bool { return s.useCaseName(name) == useCase }) {
+			continue
+		}
+		list.Data = append(list.Data, eventTypeOf(&t))
+	}
+	return &reply[eventTypeList]{list}, nil
+}
+
+// useCaseName is the name of the use case that a platform may call otherwise.
+func (s *server) useCaseName(alias string) string {
+	if u, known := s.Catalogue.UseCase(alias); known {
+		return u.Name
+	}
+	return alias
+}
+
+func holds(t *switchboard.EventType, text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc([]string{t.Name, t.VendorName, t.Entity, t.Description}, func(field string) bool {
+		return strings.Contains(strings.ToLower(field), text)
+	})
+}
+
+type eventTypePath struct {
+	Platform string `path:"platform" doc:"Of the event type" example:"iomnihub"`
+	Name     string `path:"name" doc:"Of the event type" example:"ticket.created"`
+}
+
+func (s *server) getEventType(_ context.Context, _ switchboard.Caller, in *eventTypePath) (*reply[eventType], error) {
+	t, err := s.eventType(in)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[eventType]{eventTypeOf(&t)}, nil
+}
+
+func (s *server) eventType(in *eventTypePath) (switchboard.EventType, error) {
+	t, known := s.Catalogue.EventType(in.Platform, in.Name)
+	if !known {
+		return t, switchboard.Errorf(switchboard.NotFound, "the platform has no event type of this name")
+	}
+	return t, nil
+}
+
+type putEventTypeInput struct {
+	Platform string `path:"platform" doc:"Of the event type" example:"iomnihub"`
+	Name     string `path:"name" doc:"Of the event type" example:"ticket.created"`
+	payload[eventTypeInput]
+}
+
+func (in *putEventTypeInput) path() *eventTypePath { return &eventTypePath{in.Platform, in.Name} }
+
+func (s *server) putEventType(ctx context.Context, caller switchboard.Caller, in *putEventTypeInput) (*reply[eventType], error) {
+	return s.saveEventType(ctx, caller, s.namedAt(in.path()), &in.JSON)
+}
+
+// namedAt is an event type with nothing but the names of the path, spelled as the
+// catalogue does where it knows them.
+func (s *server) namedAt(in *eventTypePath) switchboard.EventType {
+	if known, ok := s.Catalogue.EventType(in.Platform, in.Name); ok {
+		return switchboard.EventType{Platform: known.Platform, Name: known.Name}
+	}
+	return switchboard.EventType{Platform: in.Platform, Name: in.Name}
+}
+
+func (s *server) patchEventType(ctx context.Context, caller switchboard.Caller, in *putEventTypeInput) (*reply[eventType], error) {
+	t, err := s.eventType(in.path())
+	if err != nil {
+		return nil, err
+	}
+	return s.saveEventType(ctx, caller, t, &in.JSON)
+}
+
+func (s *server) saveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType, given *eventTypeInput) (*reply[eventType], error) {
+	if err := ownsCatalogue(caller); err != nil {
+		return nil, err
+	}
+	given.merge(&t)
+	t.BuiltIn = false
+	if err := s.Catalogue.CheckEventType(t); err != nil {
+		return nil, err
+	}
+	if err := s.EventTypes.SaveEventType(ctx, caller, t); err != nil {
+		return nil, err
+	}
+	s.refreshCatalogue(ctx)
+	return &reply[eventType]{eventTypeOf(&t)}, nil
+}
+
+func (s *server) deleteEventType(ctx context.Context, caller switchboard.Caller, in *eventTypePath) (*empty, error) {
+	if err := ownsCatalogue(caller); err != nil {
+		return nil, err
+	}
+	t := s.namedAt(in)
+	if err := s.EventTypes.DeleteEventType(ctx, caller, t.Platform, t.Name); err != nil {
+		return nil, err
+	}
+	s.refreshCatalogue(ctx)
+	return &empty{}, nil
+}
+
+// ownsCatalogue refuses a key that is bound to a tenant: the catalogue is
+// everybody's.
+func ownsCatalogue(caller switchboard.Caller) error {
+	if caller.Tenant == "" {
+		return nil
+	}
+	return switchboard.Errorf(switchboard.Forbidden, "a key that is bound to a tenant may not change the catalogue: it is every tenant's")
+}
+
+// refreshCatalogue lets this process see a change at once, as the others will soon.
+// The change is stored by now, so that a failure is none of the caller's.
+func (s *server) refreshCatalogue(ctx context.Context) {
+	if err := s.Catalogue.Refresh(context.WithoutCancel(ctx)); err != nil {
+		s.Logger.LogAttrs(ctx, slog.LevelWarn, "stored, but the catalogue does not show it yet",
+			slog.String("request_id", exchangeOf(ctx).id), slog.String("error", err.Error()))
+	}
+}

@@ -1,0 +1,27 @@
+package api
+
+import (
+	"context"
+
+	"switchboard"
+)
+
+// fakeAnswers has an answer for each delivery, or none: then it waits for it until
+// its context ends.
+type fakeAnswers struct {
+	byDelivery map[string]switchboard.DeliveryDetail
+	err        error
+	waiting    chan struct{} // closed when somebody waits; nil: nobody cares
+}
+
+func (f *fakeAnswers) Answer(ctx context.Context, _ switchboard.Caller, deliveryID string) (switchboard.DeliveryDetail, error) {
+	found, ok := f.byDelivery[deliveryID]
+	if ok || f.err != nil {
+		return found, f.err
+	}
+	if f.waiting != nil {
+		close(f.waiting)
+	}
+	<-ctx.Done()
+	return found, ctx.Err()
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"switchboard"
+)
+
+// givenEvent is an event to try a subscription with: one that was posted, or one
+// that is made up for it.
+type givenEvent struct {
+	EventID string          `json:"event_id,omitempty" doc:"An event that was posted; nothing else may be given then"`
+	Type    string          `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
+	Data    json.RawMessage `json:"data,omitempty" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
+	ID      string          `json:"id,omitempty" doc:"The event's id" maxLength:"128"`
+	Key     string          `json:"key,omitempty" doc:"The event's key" maxLength:"255"`
+}
+
+// givenSubscription is a subscription that need not be stored, with an event.
+type givenSubscription struct {
+	Subscription *newSubscription `json:"subscription" doc:"As one would create it; tenant, name, events and, to match, request may be left out"`
+	EventID      string           `json:"event_id,omitempty" doc:"An event that was posted; nothing else may be given then beside the subscription"`
+	Type         string           `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
+	Data         json.RawMessage  `json:"data,omitempty" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
+	ID           string           `json:"id,omitempty" doc:"The event's id" maxLength:"128"`
+	Key          string           `json:"key,omitempty" doc:"The event's key" maxLength:"255"`
+}
+
+func (in *givenSubscription) event() *givenEvent {
+	return &givenEvent{EventID: in.EventID, Type: in.Type, Data: in.Data, ID: in.ID, Key: in.Key}
+}
+
+// Names of what is made up, so that nobody looks for it.
+const (
+	madeUpEvent    = "evt_preview"
+	madeUpDelivery = "dlv_preview"
+	madeUpTenant   = "preview"
+	madeUpURL      = "https://receiver.invalid/"
+)
+
+// given makes the subscription that was given, with what may be left out, and as if
+// its address were verified. An error names its field below "subscription".
+func (s *server) given(caller switchboard.Caller, in *givenSubscription) (switchboard.Subscription, error) {
+	if in.Subscription == nil {
+		return switchboard.Subscription{}, switchboard.InvalidField("subscription", "is required")
+	}
+	asked := *in.Subscription
+	asked.Tenant = cmp.Or(asked.Tenant, caller.Tenant, madeUpTenant)
+	name, events := "preview", []string{"*"}
+	asked.Name = cmp.Or(asked.Name, &name)
+	asked.Events = cmp.Or(asked.Events, &events)
+	sub, err := s.made(&asked)
+	if err == nil {
+		err = inScope(caller, sub.Tenant)
+	}
+	sub.State = switchboard.Active
+	return sub, ofSubscription(err)
+}
+
+// ofSubscription puts the field of an error below "subscription", unless it is one
+// of the event.
+func ofSubscription(err error) error {
+	e, ok := errors.AsType[*switchboard.Error](err)
+	if !ok || e.Field == "" || e.Field == "data" || strings.HasPrefix(e.Field, "data.") {
+		return err
+	}
+	moved := *e
+	moved.Field = "subscription." + e.Field
+	return &moved
+}
+
+// eventFor finds or makes the event to try the subscription with.
+func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *givenEvent) (switchboard.Event, error) {
+	if in.EventID != "" {
+		return s.postedEvent(ctx, caller, sub, in)
+	}
+	kind := s.typeFor(sub, in.Type)
+	now := time.Now().UTC()
+	e := switchboard.Event{
+		ID: cmp.Or(in.ID, madeUpEvent), Tenant: sub.Tenant, Type: kind.Name, Key: in.Key, Data: in.Data, OccurredAt: now, CreatedAt: now,
+	}
+	switch {
+	case e.Data != nil:
+	case kind.Sample == nil:
+		return e, switchboard.InvalidField("data", "is required: the catalogue has no sample of %s", clip(kind.Name))
+	default:
+		e.Data = kind.Sample
+	}
+	return e, e.Validate(s.MaxData)
+}
+
+func (s *server) postedEvent(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *givenEvent) (switchboard.Event, error) {
+	if in.Type != "" || in.Data != nil || in.ID != "" || in.Key != "" {
+		return switchboard.Event{}, switchboard.InvalidField("event_id", "may not stand beside type, data, id or key: an event that was posted has its own")
+	}
+	tenant := sub.Tenant
+	if tenant == madeUpTenant {
+		tenant = caller.Tenant
+	}
+	e, _, err := s.Events.Event(ctx, caller, tenant, in.EventID)
+	if switchboard.CodeOf(err) == switchboard.NotFound {
+		return e, &switchboard.Error{Code: switchboard.NotFound, Field: "event_id", Message: "there is no such event of the subscription's tenant"}
+	}
+	return e, err
+}
+
+// typeFor is the event type of that name with its sample, that of the subscription's
+// platform first; without a name, the first that the subscription takes and its
+// templates may read. One that the catalogue has no sample of has a name alone.
+func (s *server) typeFor(sub *switchboard.Subscription, name string) switchboard.EventType {
+	wanted := sub.Events
+	if name != "" {
+		wanted = []string{name}
+	}
+	for _, pattern := range wanted {
+		for _, platform := range slices.Compact([]string{sub.Profile, ""}) {
+			for _, t := range s.Catalogue.EventTypes(platform) {
+				if t.Sample != nil && takes(pattern, t.Name) && (name != "" || mayRender(sub.UseCase, &t)) {
+					return t
+				}
+			}
+		}
+	}
+	if name == "" {
+		name = testType
+		if i := slices.IndexFunc(wanted, func(pattern string) bool { return !strings.HasSuffix(pattern, "*") }); i >= 0 {
+			name = wanted[i]
+		}
+	}
+	return switchboard.EventType{Name: name}
+}
+
+func takes(pattern, eventType string) bool {
+	return (&switchboard.Subscription{Events: []string{pattern}}).Wants(eventType)
+}
+
+// mayRender reports whether subscriptions of that use case are meant for the type.
+func mayRender(useCase string, t *switchboard.EventType) bool {
+	return useCase == "" || len(t.UseCases) == 0 || slices.Contains(t.UseCases, useCase)
+}

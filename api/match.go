@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"switchboard"
+)
+
+// match says whether a subscription gets an event, and why.
+type match struct {
+	Matches bool     `json:"matches" doc:"Whether the subscription would get the event"`
+	Reasons []reason `json:"reasons" nullable:"false" doc:"Event type, state, and each condition of the filter in the order in which it is written"`
+}
+
+// reason is a [switchboard.Finding] as it is shown.
+type reason struct {
+	Condition string `json:"condition" doc:"Its place in the subscription" example:"filter.data.ticket.priority.$gte"`
+	Path      string `json:"path" doc:"What it looked at" example:"data.ticket.priority"`
+	Operator  string `json:"operator,omitempty" doc:"Left out where there is none" example:"$gte"`
+	Wanted    string `json:"wanted,omitempty" doc:"As JSON, and shortened if it is long" example:"3"`
+	Found     string `json:"found,omitempty" doc:"As JSON, and shortened if it is long; left out where nothing is there" example:"2"`
+	Holds     bool   `json:"holds"`
+	Text      string `json:"text" doc:"All of it in words" example:"data.ticket.priority is 2; it must be at least 3"`
+}
+
+func (s *server) matchSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[match], error) {
+	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return s.match(ctx, caller, &sub, &in.JSON)
+}
+
+func (s *server) matchGiven(ctx context.Context, caller switchboard.Caller, in *tryInput) (*reply[match], error) {
+	sub, err := s.given(caller, in.JSON.withRequest())
+	if err != nil {
+		return nil, err
+	}
+	return s.match(ctx, caller, &sub, in.JSON.event())
+}
+
+// withRequest gives a subscription that is only matched the request that it lacks.
+func (in *givenSubscription) withRequest() *givenSubscription {
+	if in.Subscription == nil || in.Subscription.Request != nil {
+		return in
+	}
+	out, asked, url := *in, *in.Subscription, madeUpURL
+	asked.Request = &requestInput{URL: &url}
+	out.Subscription = &asked
+	return &out
+}
+
+func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *givenEvent) (*reply[match], error) {
+	e, err := s.eventFor(ctx, caller, sub, in)
+	if err != nil {
+		return nil, err
+	}
+	out := match{Matches: true}
+	for _, f := range append([]switchboard.Finding{typeFinding(sub, e.Type), stateFinding(sub.State)}, sub.Filter.Explain(&e)...) {
+		out.Reasons = append(out.Reasons, reason(f))
+	}
+	out.Matches = out.Reasons[0].Holds && out.Reasons[1].Holds && sub.Filter.Match(&e)
+	return &reply[match]{out}, nil
+}
+
+// typeFinding says whether the subscription's event types include that one.
+func typeFinding(sub *switchboard.Subscription, eventType string) switchboard.Finding {
+	wanted, found := string(asJSON(sub.Events)), string(asJSON(eventType))
+	f := switchboard.Finding{Condition: "events", Path: "metadata.type", Wanted: wanted, Found: found, Holds: sub.Wants(eventType)}
+	f.Text = fmt.Sprintf("the event type is %s, which the subscription takes", found)
+	if !f.Holds {
+		f.Text = fmt.Sprintf("the event type is %s; the subscription takes %s", found, strings.Join(sub.Events, ", "))
+	}
+	return f
+}
+
+// stateFinding says whether a subscription in that state is given events.
+func stateFinding(state switchboard.SubscriptionState) switchboard.Finding {
+	f := switchboard.Finding{Condition: "state", Path: "state", Wanted: `"active"`, Found: string(asJSON(state)), Holds: true, Text: "the subscription is active"}
+	switch state {
+	case switchboard.Active:
+	case switchboard.Unverified:
+		f.Text = "the subscription is not verified yet: its deliveries are held until it is"
+	default:
+		f.Holds, f.Text = false, fmt.Sprintf("the subscription is %s and takes no new events", state)
+	}
+	return f
+}
+
+// asJSON encodes a text, or a list of them.
+func asJSON(v any) json.RawMessage {
+	b, _ := json.Marshal(v) // texts can be
+	return b
+}

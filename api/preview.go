@@ -1,0 +1,79 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"time"
+	"unicode/utf8"
+
+	"switchboard"
+	"switchboard/webhook"
+)
+
+// Previewer makes requests without sending them.
+type Previewer interface {
+	// Preview makes the request of an attempt that would begin at that time. An
+	// Invalid error names the field that cannot be rendered, and the placeholder.
+	Preview(work switchboard.Work, at time.Time) (webhook.Preview, error)
+}
+
+// EndpointStore knows how subscriptions sign.
+type EndpointStore interface {
+	// Endpoint returns a subscription with its signing secrets.
+	Endpoint(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
+}
+
+// preview is a request as it would be sent.
+type preview struct {
+	Method       string            `json:"method" example:"POST"`
+	URL          string            `json:"url" example:"https://crm.example.com/contacts/4711"`
+	Headers      map[string]string `json:"headers" doc:"With those of the signature; values of sensitive headers are masked" example:"{\"Content-Type\":\"application/json\"}"`
+	Body         string            `json:"body" example:"{\"first_name\":\"Ada\"}"`
+	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is not text; else left out"`
+	Warnings     []string          `json:"warnings" nullable:"false" doc:"Forms of placeholders that may be given up, and placeholders that the event has no value for" example:"request.params.height: {{ czCol.15 }} has no value in the samples of these events"`
+}
+
+type previewInput struct {
+	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	payload[givenEvent]
+}
+
+func (s *server) previewSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[preview], error) {
+	sub, err := s.Signers.Endpoint(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.eventFor(ctx, caller, &sub, &in.JSON)
+	if err != nil {
+		return nil, err
+	}
+	return s.preview(sub, e)
+}
+
+type tryInput struct{ payload[givenSubscription] }
+
+func (s *server) previewGiven(ctx context.Context, caller switchboard.Caller, in *tryInput) (*reply[preview], error) {
+	sub, err := s.given(caller, &in.JSON)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.eventFor(ctx, caller, &sub, in.JSON.event())
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.preview(sub, e)
+	return out, ofSubscription(err)
+}
+
+func (s *server) preview(sub switchboard.Subscription, e switchboard.Event) (*reply[preview], error) {
+	d := switchboard.Delivery{ID: madeUpDelivery, Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: sub.ID}
+	made, err := s.Previews.Preview(switchboard.Work{Delivery: d, Event: e, Subscription: sub}, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	out := preview{Method: made.Method, URL: made.URL, Headers: made.Headers, Body: string(made.Body), Warnings: append([]string{}, made.Warnings...)}
+	if !utf8.Valid(made.Body) {
+		out.Body, out.BodyEncoding = base64.StdEncoding.EncodeToString(made.Body), "base64"
+	}
+	return &reply[preview]{out}, nil
+}

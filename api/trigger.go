@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"switchboard"
+)
+
+// AnswerStore waits for the receivers' answers.
+type AnswerStore interface {
+	// Answer waits for the first attempt of the delivery that the receiver answered, or
+	// until none will follow by itself, because it has ended, is held or is blocked. When
+	// ctx ends first its error is ctx's.
+	Answer(ctx context.Context, caller switchboard.Caller, deliveryID string) (switchboard.DeliveryDetail, error)
+}
+
+const triggerType = "script.triggered"
+
+// triggered is what a script sends.
+type triggered struct {
+	Data json.RawMessage `json:"data" doc:"Any JSON value; what the subscription's templates read" example:"{\"contact\":{\"id\":4711}}"`
+	ID   string          `json:"id,omitempty" doc:"Your own id, which makes triggering idempotent, as with events. Left out, one is made" example:"script-4711" maxLength:"128"`
+	Key  string          `json:"key,omitempty" doc:"What orders events among themselves, as a contact's id" example:"contact-4711" maxLength:"255"`
+}
+
+type triggerInput struct {
+	ID   string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	Wait string `query:"wait" doc:"Wait so long for the receiver's answer: a duration from 100ms to 60s. Left out, the answer is 202 at once" example:"8s"`
+	payload[triggered]
+}
+
+// triggerReply is 202 with an acceptance, or 200 with a receiver's answer.
+type triggerReply struct {
+	Status int
+	Body   any
+}
+
+func (s *server) triggerSubscription(ctx context.Context, caller switchboard.Caller, in *triggerInput) (*triggerReply, error) {
+	wait, err := in.wait()
+	if err != nil {
+		return nil, err
+	}
+	accepted, err := s.acceptTrigger(ctx, caller, in, wait > 0)
+	if err != nil {
+		return nil, err
+	}
+	s.start([]switchboard.Acceptance{accepted})
+	if wait == 0 {
+		return &triggerReply{http.StatusAccepted, acceptanceOf(&accepted)}, nil
+	}
+	answer, err := s.awaitAnswer(ctx, caller, &accepted, wait)
+	if err != nil {
+		return nil, err
+	}
+	return &triggerReply{http.StatusOK, answer}, nil
+}
+
+// Bounds of a wait: shorter is not worth the connection that it holds, and no
+// script's user waits for longer.
+const (
+	minWait = 100 * time.Millisecond
+	maxWait = time.Minute
+)
+
+// wait reads how long to wait; 0: not at all.
+func (in *triggerInput) wait() (time.Duration, error) {
+	if in.Wait == "" {
+		return 0, nil
+	}
+	wait, err := time.ParseDuration(in.Wait)
+	if err != nil || wait < minWait || wait > maxWait {
+		return 0, switchboard.InvalidField("wait", "must be a duration from %s to %s, such as 8s", minWait, switchboard.Duration(maxWait))
+	}
+	return wait, nil
+}
+
+// acceptTrigger stores the event and its one delivery.
+func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, in *triggerInput, awaited bool) (switchboard.Acceptance, error) {
+	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	if err != nil {
+		return switchboard.Acceptance{}, err
+	}
+	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: in.JSON.ID, Key: in.JSON.Key}
+	if err := s.checkEvent(caller, &e); err != nil {
+		return switchboard.Acceptance{}, err
+	}
+	accepted, err := s.Events.AcceptFor(ctx, caller, in.ID, e, awaited)
+	if err == nil {
+		err = accepted.Err
+	}
+	return accepted, err
+}
+
+// awaitAnswer waits for what the receiver answers. The delivery does not depend on
+// that: it goes on when the time is up, and when the caller has gone.
+func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, accepted *switchboard.Acceptance, wait time.Duration) (*answered, error) {
+	if len(accepted.Deliveries) == 0 { // erased since it was accepted the first time
+		return nil, switchboard.Errorf(switchboard.Conflict, "the id was used before, and its delivery is not there any more")
+	}
+	id := accepted.Deliveries[0].ID
+	bounded, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	found, err := s.Answers.Answer(bounded, caller, id)
+	if bounded.Err() != nil && ctx.Err() == nil && err != nil {
+		err = switchboard.Errorf(switchboard.Timeout, "the receiver has not answered within %s; the delivery goes on, and the same id waits for it again", switchboard.Duration(wait))
+	}
+	if err != nil {
+		return nil, &unanswered{err: err, event: accepted.Event.ID, delivery: id}
+	}
+	return answerOf(accepted, &found)
+}
+
+// unanswered is an error after the acceptance: it names what goes on all the same.
+type unanswered struct {
+	err             error
+	event, delivery string
+	reason          string // why the delivery stands where it stands; may be empty
+}
+
+func (u *unanswered) Error() string { return fmt.Sprintf("delivery %s: %v", u.delivery, u.err) }
+func (u *unanswered) Unwrap() error { return u.err }

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"switchboard"
+)
+
+// Validation says what becomes of an event whose data are not what the catalogue's
+// schema of its type asks for.
+type Validation string
+
+// The kinds of validation.
+const (
+	ValidationOff    Validation = "off"    // nobody looks
+	ValidationWarn   Validation = "warn"   // it is accepted, and the answer says what is wrong
+	ValidationReject Validation = "reject" // it is bad input
+)
+
+// Valid reports whether v is one of the kinds.
+func (v Validation) Valid() bool {
+	return slices.Contains([]Validation{ValidationOff, ValidationWarn, ValidationReject}, v)
+}
+
+// checkData holds an event's data against the catalogue. Its error refuses the
+// event; its warnings go into the answer.
+func (s *server) checkData(ctx context.Context, e *switchboard.Event) (warnings []string, err error) {
+	if s.Validation == ValidationOff {
+		return nil, nil
+	}
+	err = s.Catalogue.Validate(e.Type, e.Data)
+	if err == nil {
+		return nil, nil
+	}
+	fault, ok := errors.AsType[*switchboard.Error](err)
+	if !ok {
+		return nil, err
+	}
+	s.unfit.Add(ctx, 1, metric.WithAttributes(attribute.String("validation", string(s.Validation))))
+	if s.Validation == ValidationReject {
+		return nil, err
+	}
+	exchangeOf(ctx).unfit.note(e.Type, fault.Field)
+	return []string{fault.Field + ": " + fault.Message}, nil
+}
+
+// unfit is what the log line of a request says of the events in it whose data do
+// not fit: how many there were, and the first. It holds neither values nor messages,
+// which may show a part of the data.
+type unfit struct {
+	events    int
+	eventType string
+	field     string
+}
+
+func (u *unfit) note(eventType, field string) {
+	if u.events++; u.events == 1 {
+		u.eventType, u.field = eventType, clip(field)
+	}
+}
+
+func (u *unfit) attrs() []slog.Attr {
+	if u.events == 0 {
+		return nil
+	}
+	return []slog.Attr{slog.Int("unfit_events", u.events), slog.String("unfit_type", u.eventType), slog.String("unfit_field", u.field)}
+}
+
+// newUnfit makes the counter of events whose data do not fit the catalogue:
+// Prometheus shows it as switchboard_events_unfit_total by what became of them.
+func newUnfit(meter metric.Meter) (metric.Int64Counter, error) {
+	return meter.Int64Counter("switchboard_events_unfit",
+		metric.WithDescription("Posted events whose data do not fit the schema of their type, by what became of them: warn or reject"))
+}
