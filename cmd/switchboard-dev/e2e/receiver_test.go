@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -46,6 +47,7 @@ func newReceiverFunc(t *testing.T, f func(n int, w http.ResponseWriter, r *http.
 		if err != nil {
 			return
 		}
+		request.Body = io.NopCloser(bytes.NewReader(body)) // for f
 		r.mu.Lock()
 		r.requests = append(r.requests, received{time.Now(), request.Method, request.URL.Path, request.Header, body})
 		n := len(r.requests)

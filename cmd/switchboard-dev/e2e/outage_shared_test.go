@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"switchboard/cmd/switchboard-dev/temporalserver"
+	"switchboard/worker"
+)
+
+// Where Temporal lives in the same Postgres as Switchboard, an outage takes what
+// Temporal would have kept of an attempt under way. The process remembers it: the
+// request is not sent again.
+func TestPostgresOfTemporalAndSwitchboardAway(t *testing.T) {
+	t.Parallel()
+	database := newOwnPostgres(t)
+	engine, err := temporalserver.Start(t.Context(), temporalserver.Config{DatabaseURL: database.server.URL("temporal"), Keywords: worker.SearchAttributes()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopEngine := sync.OnceFunc(func() {
+		if err := engine.Stop(); err != nil {
+			t.Errorf("stop Temporal: %v", err)
+		}
+	})
+	t.Cleanup(stopEngine)
+	s := startSystem(t, database.url(), engine.Addr(), namespaceOf(t))
+	first, answerFirst := newHoldingReceiver(t, 200)
+	further, answerFurther := newHoldingReceiver(t, 503, 200)
+	steady := newReceiver(t, 200)
+	for name, r := range map[string]*receiver{"first": first, "further": further, "steady": steady} {
+		s.subscribe(r.URL, fields{"events": []string{name}, "timeout": "30s", "retry": fields{"initial_interval": "100ms", "backoff_coefficient": 1}})
+	}
+	held := []string{s.post("first", `{}`), s.post("further", `{}`)}
+	first.await(t, 1)
+	further.await(t, 2)
+	answers := postUntilAway(s, database.kill)
+	answerFirst()
+	answerFurther()
+	s.awaitKept(held...)
+
+	database.start()
+	for _, id := range held {
+		checkAttempts(t, s.awaitState(id, "delivered"))
+	}
+	checkRequests(t, first, held[0])
+	checkRequests(t, further, held[1], held[1])
+	checkRequests(t, steady, s.checkWhole(answers)...)
+	s.awaitNothingOpen()
+	s.stop() // before Postgres, which is the first to be cleaned up
+	stopEngine()
+}
+
+// awaitKept waits until the worker says that it keeps the outcomes of those
+// deliveries.
+func (s *system) awaitKept(ids ...string) {
+	s.t.Helper()
+	for _, id := range ids {
+		await(s.t, "the outcome of "+id+" kept", func() bool {
+			return slices.ContainsFunc(strings.Split(s.log.String(), "\n"), func(line string) bool {
+				return strings.Contains(line, "outcome kept") && strings.Contains(line, id)
+			})
+		})
+	}
+}
