@@ -280,7 +280,7 @@ func newDelivery(p *posted, t taker) *row {
 
 // hostOf is the host and port of a URL; empty if it is none.
 func hostOf(address string) string {
-	u, err := url.Parse(address)
+	u, err := url.Parse(switchboard.Address(address)) // path and query may hold templates
 	if err != nil {
 		return ""
 	}

@@ -227,7 +227,7 @@ func TestBatcherCallerMayLeave(t *testing.T) {
 
 func TestHostOf(t *testing.T) {
 	t.Parallel()
-	for address, want := range map[string]string{"https://A.example/x": "a.example", "http://[::1]:80": "[::1]:80", "://": ""} {
+	for address, want := range map[string]string{"https://A.example/x": "a.example", "http://[::1]:80": "[::1]:80", "://": "", "https://a.example/{% if b %}c{% endif %}": "a.example"} {
 		if got := hostOf(address); got != want {
 			t.Errorf("%s: got %q, want %q", address, got, want)
 		}

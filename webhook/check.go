@@ -100,10 +100,10 @@ func (c *check) path(field string, path liquid.Path) error {
 	switch {
 	case isEventField(path):
 		return nil
-	case isCustomField(path) && c.useCase != nil && c.useCase.Entity != "" && !(readable && isMember):
+	case readable && isMember:
+	case isCustomField(path) && c.useCase != nil && c.useCase.Entity != "":
 		warn("is a custom field without its prefix, a form that may be given up: write %s.%s", c.useCase.Entity, path.Text)
 		path.Keys = append([]string{c.useCase.Entity}, path.Keys...)
-	case readable && isMember:
 	case variables != "" && c.anySample(append([]string{variables}, path.Keys...)):
 		warn("is a variable without its prefix, a form that may be given up: write %s.%s", variables, path.Text)
 		return nil

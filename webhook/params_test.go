@@ -221,6 +221,10 @@ func TestParamsAreBounded(t *testing.T) {
 	copies := script("POST", "application/json", `{"a":[`+strings.Repeat(`"{{ big }}",`, 400)+`1]}`)
 	copies.Event.Data = []byte(`{"big":{"x":"` + strings.Repeat("x", 100<<10) + `"}}`)
 	wantField(t, "copies of a big object", copies, "request.params.a.2", "256 KiB")
+	hostile := `"{{ text` + strings.Repeat("|upcase", 1000) + `}}"`
+	work := script("POST", "application/json", `[`+strings.Repeat(hostile+",", 8)+`1]`)
+	work.Event.Data = []byte(`{"text":"` + strings.Repeat("x", 60<<10) + `"}`)
+	wantField(t, "work", work, "request.params.0", "too much work")
 	long := script("GET", "application/json", `{"a":"{{ big.x }}"}`)
 	long.Event.Data = copies.Event.Data
 	wantField(t, "query", long, "request.params", "longer")

@@ -85,8 +85,6 @@ func isLong(limit int) func(string) bool {
 	return func(value string) bool { return len(url.QueryEscape(value)) > limit }
 }
 
-func never(string) bool { return false }
-
 func FuzzJSONBody(f *testing.F) {
 	fuzzPlace(f, func(r *switchboard.Request) { r.Params = []byte(`{"v":"{{ v }}","in":"<{{ v }}>"}`) }, func(t *testing.T, m Message, value string) {
 		var got map[string]string

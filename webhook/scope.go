@@ -121,10 +121,10 @@ func step(value any, key string) (any, bool) {
 // counts from the end.
 func indexOf(key string, length int) (int, bool) {
 	index, err := strconv.Atoi(key)
-	switch {
-	case key == "first":
+	switch key {
+	case "first":
 		index, err = 0, nil
-	case key == "last":
+	case "last":
 		index, err = -1, nil
 	}
 	if index < 0 {

@@ -326,3 +326,19 @@ func TestEscapeIsForPlaceholdersOnly(t *testing.T) {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 }
+
+func TestCut(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string][2]string{
+		"a?b?c": {"a", "b?c"}, "a": {"a", ""}, "": {"", ""}, `{{ "?" }}/{% if a == '?' %}x{% endif %}?b={{ c }}`: {`{{ "?" }}/{% if a == '?' %}x{% endif %}`, "b={{ c }}"},
+		"{{ a ?": {"{{ a ?", ""}, "{?{{ a }}": {"{", "{{ a }}"}, "?": {"", ""},
+	} {
+		before, after, found := Cut(source, '?')
+		if before != want[0] || after != want[1] || found != (before != source) {
+			t.Errorf("%q: %q, %q, %t; want %q", source, before, after, found, want)
+		}
+	}
+	if !IsTemplate("a {{ b") || !IsTemplate("{% x %}") || IsTemplate("{ { } a { %") {
+		t.Error("a template is text with {{ or {% in it")
+	}
+}
