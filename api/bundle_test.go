@@ -36,7 +36,7 @@ const (
 
 // secretMarks may never be in a log: the beginnings of keys and signing secrets,
 // and what the tests put into bodies, headers and query strings.
-var secretMarks = []string{"sbk_", "whsec_", "hunter2"}
+var secretMarks = []string{"sbk_", "whsec_", "whsk_", "hunter2"}
 
 // bundle is an API with stores in memory.
 type bundle struct {
@@ -88,7 +88,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 
 // stored says whether anything was written or started.
 func (b *bundle) stored() bool {
-	return b.events.writes()+b.subscriptions.writes+b.keys.writes+b.deliveries.writes+len(b.engine.all()) > 0
+	return b.events.writes()+b.subscriptions.writes+b.keys.writes+b.deliveries.writes+b.eventTypes.writes+len(b.engine.all()) > 0
 }
 
 // answer is what came back.

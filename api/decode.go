@@ -25,6 +25,7 @@ type shape struct{ fields map[string]member }
 type member struct {
 	index  int
 	kind   memberKind
+	clears bool   // of an object: null is something else than to leave it out
 	nested *shape // of an object
 	want   string // what the field takes, for the error
 }
@@ -43,6 +44,9 @@ func shapeOf(t reflect.Type) *shape {
 	s := &shape{fields: map[string]member{}}
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		m := member{index: i, want: want(f.Type)}
 		base := f.Type
@@ -56,6 +60,7 @@ func shapeOf(t reflect.Type) *shape {
 			m.kind = rawList
 		case base.Kind() == reflect.Struct && base != reflect.TypeFor[time.Time]():
 			m.kind, m.nested = object, shapeOf(base)
+			m.clears = f.Type.Implements(reflect.TypeFor[interface{ clear() }]())
 		}
 		s.fields[name] = m
 	}
@@ -78,6 +83,8 @@ func want(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"
+	case reflect.Bool:
+		return "true or false"
 	case reflect.Int:
 		return "a whole number"
 	case reflect.Float64:
@@ -156,6 +163,10 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 		return setList(into, value, path, m.want)
 	case object:
 		if bytes.Equal(value, []byte("null")) {
+			if m.clears {
+				into.Set(reflect.New(into.Type().Elem()))
+				into.Interface().(interface{ clear() }).clear()
+			}
 			return nil
 		}
 		if value[0] != '{' {

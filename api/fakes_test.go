@@ -123,7 +123,7 @@ func newFakeSubscriptions() *fakeSubscriptions {
 		s := switchboard.Subscription{
 			ID: "sub_" + tenant, Tenant: tenant, Name: "CRM sync", Events: []string{"ticket.*"}, Version: 3, CreatedAt: created, UpdatedAt: created,
 			Request: switchboard.Request{URL: "https://crm.example.com/hook", Headers: map[string]string{"X-Api-Key": "hunter2", "X-Env": "prod"}},
-			Secrets: []switchboard.SigningSecret{{Secret: "whsec_hunter2"}},
+			Secrets: []switchboard.SigningSecret{{Secret: "whsec_hunter2"}}, Verify: switchboard.NoVerification,
 		}
 		s.SetDefaults()
 		f.byID[s.ID] = s
@@ -143,6 +143,7 @@ func (f *fakeSubscriptions) Subscription(_ context.Context, caller switchboard.C
 	if !ok || !caller.Sees(s.Tenant) {
 		return switchboard.Subscription{}, notFound()
 	}
+	s.Secrets = nil
 	return s, nil
 }
 
@@ -163,7 +164,11 @@ func (f *fakeSubscriptions) UpdateSubscription(ctx context.Context, caller switc
 		return s, err
 	}
 	s.Version++
-	f.byID[id] = s
+	stored := s
+	if len(s.Secrets) == 0 {
+		stored.Secrets = f.byID[id].Secrets
+	}
+	f.byID[id] = stored
 	f.writes++
 	return s, nil
 }
@@ -183,8 +188,12 @@ func (f *fakeSubscriptions) RotateSecret(ctx context.Context, caller switchboard
 	if err != nil {
 		return s, err
 	}
-	s.Secrets = append([]switchboard.SigningSecret{{Secret: next}}, s.Secrets...)
-	f.byID[id] = s
+	s.Secrets = []switchboard.SigningSecret{{Secret: next}}
+	stored := s
+	for _, old := range f.byID[id].Secrets {
+		stored.Secrets = append(stored.Secrets, switchboard.SigningSecret{Secret: old.Secret, ExpiresAt: created.Add(grace)})
+	}
+	f.byID[id] = stored
 	f.grace = grace
 	f.writes++
 	return s, nil

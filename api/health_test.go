@@ -62,10 +62,11 @@ func TestReadyByDefault(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	whole := Config{
-		Events: &fakeEvents{}, Subscriptions: newFakeSubscriptions(), Secrets: newFakeSubscriptions(), Deliveries: newFakeDeliveries(),
-		Keys: &fakeKeys{}, Auth: fakeAuth{}, Engine: &fakeEngine{}, Guard: fakeGuard{},
-	}
+	var whole Config
+	setup(t, func(c *Config) {
+		c.Logger = nil
+		whole = *c
+	})
 	if _, err := New(whole); err != nil {
 		t.Errorf("the least that is needed: %v", err)
 	}
@@ -78,6 +79,14 @@ func TestConfig(t *testing.T) {
 		"Auth":          func(c *Config) { c.Auth = nil },
 		"Engine":        func(c *Config) { c.Engine = nil },
 		"Guard":         func(c *Config) { c.Guard = nil },
+		"Verification":  func(c *Config) { c.Verification = nil },
+		"Receivers":     func(c *Config) { c.Receivers = nil },
+		"Catalogue":     func(c *Config) { c.Catalogue = nil },
+		"EventTypes":    func(c *Config) { c.EventTypes = nil },
+		"Answers":       func(c *Config) { c.Answers = nil },
+		"Signers":       func(c *Config) { c.Signers = nil },
+		"Previews":      func(c *Config) { c.Previews = nil },
+		"Validation":    func(c *Config) { c.Validation = "loud" },
 		"MaxData":       func(c *Config) { c.MaxData = -1 },
 		"TemporalUI":    func(c *Config) { c.TemporalUI = "127.0.0.1:8233" },
 	} {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"switchboard"
@@ -15,7 +16,8 @@ type SubscriptionStore interface {
 	Subscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
 	Subscriptions(ctx context.Context, caller switchboard.Caller, filter switchboard.SubscriptionFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error)
 	// UpdateSubscription stores what change makes of the subscription, if that
-	// still has the version, else it returns a Conflict.
+	// still has the version, else it returns a Conflict. The change sees no signing
+	// secrets; one that it sets takes the place of those before at once.
 	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
 	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error
 }
@@ -37,21 +39,24 @@ type Guard interface {
 type createSubscriptionInput struct{ payload[newSubscription] }
 
 func (s *server) createSubscription(ctx context.Context, caller switchboard.Caller, in *createSubscriptionInput) (*reply[subscription], error) {
-	sub, err := in.JSON.subscription()
+	sub, err := s.made(&in.JSON)
 	if err != nil {
 		return nil, err
 	}
 	if err := inScope(caller, sub.Tenant); err != nil {
 		return nil, err
 	}
-	if err := s.Guard.Check(ctx, sub.Request.URL); err != nil {
+	warnings, err := s.checkSaving(ctx, &switchboard.Subscription{}, &sub)
+	if err != nil {
 		return nil, err
 	}
-	secret := sub.Secrets[0].Secret
 	if err := s.Subscriptions.CreateSubscription(ctx, caller, &sub); err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{withSecret(&sub, secret)}, nil
+	sub = s.verifySaved(ctx, caller, sub)
+	out := withSecret(&sub, current(sub.Secrets))
+	out.Warnings = warnings
+	return &reply[subscription]{out}, nil
 }
 
 type subscriptionInput struct {
@@ -60,6 +65,9 @@ type subscriptionInput struct {
 
 func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[subscription], error) {
 	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	if err == nil {
+		err = s.addKeys(ctx, caller, &sub)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +76,7 @@ func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller,
 
 type subscriptionsInput struct {
 	Tenant string `query:"tenant" doc:"Only this tenant's"`
-	State  string `query:"state" enum:"active,paused,disabled" doc:"Only this state"`
+	State  string `query:"state" enum:"active,paused,disabled,unverified" doc:"Only this state"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
@@ -96,18 +104,52 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if patch.Version == nil {
 		return nil, switchboard.InvalidField("version", "is required: name the version that you change")
 	}
-	if patch.Request != nil && patch.Request.URL != nil {
-		// Not within the change: the guard resolves names, which takes its time, and
-		// the store holds a transaction meanwhile.
-		if err := s.Guard.Check(ctx, *patch.Request.URL); err != nil {
-			return nil, err
-		}
-	}
-	sub, err := s.Subscriptions.UpdateSubscription(ctx, caller, in.ID, *patch.Version, patch.apply)
+	before, err := s.Signers.Endpoint(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{subscriptionOf(&sub)}, nil
+	if before.Version != *patch.Version {
+		return nil, &switchboard.Error{Code: switchboard.Conflict, Field: "version",
+			Message: fmt.Sprintf("is not the subscription's, which is at version %d by now: read it again", before.Version)}
+	}
+	after := before
+	if err := patch.apply(&after); err != nil {
+		return nil, err
+	}
+	warnings, err := s.checkSaving(ctx, &before, &after)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := s.saveChange(ctx, caller, patch, &before, &after)
+	if err != nil {
+		return nil, err
+	}
+	sub.Warnings = warnings
+	return &reply[subscription]{sub}, nil
+}
+
+// saveChange stores what the patch makes of the subscription, with a new signing
+// secret if another scheme needs one, and verifies its address where that is new.
+func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patch *subscriptionPatch, before, after *switchboard.Subscription) (subscription, error) {
+	var secrets []switchboard.SigningSecret
+	if before.Signature.Scheme != after.Signature.Scheme {
+		secrets = nextSecrets(after.Signature.Scheme, before.Secrets)
+	}
+	sub, err := s.Subscriptions.UpdateSubscription(ctx, caller, before.ID, before.Version, func(sub *switchboard.Subscription) error {
+		sub.Secrets = secrets
+		return patch.apply(sub)
+	})
+	if err != nil {
+		return subscription{}, err
+	}
+	if before.Verify != sub.Verify || before.Request.URL != sub.Request.URL {
+		sub = s.verifySaved(ctx, caller, sub)
+	}
+	sub.Secrets = secrets
+	if len(secrets) == 0 {
+		sub.Secrets = before.Secrets // for the public keys
+	}
+	return withSecret(&sub, current(secrets)), nil
 }
 
 type deleteSubscriptionInput struct {
@@ -144,8 +186,18 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	if grace < 0 || grace > maxGrace {
 		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", maxGrace)
 	}
-	secret := switchboard.NewSigningSecret(switchboard.Standard)
-	sub, err := s.Secrets.RotateSecret(ctx, caller, in.ID, secret, grace)
+	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	secret := switchboard.NewSigningSecret(sub.Signature.Scheme)
+	if secret == "" {
+		return nil, switchboard.InvalidField("signature.scheme", "is %s: there is no secret to rotate", sub.Signature.Scheme)
+	}
+	sub, err = s.Secrets.RotateSecret(ctx, caller, in.ID, secret, grace)
+	if err == nil {
+		err = s.addKeys(ctx, caller, &sub)
+	}
 	if err != nil {
 		return nil, err
 	}

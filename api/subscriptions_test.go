@@ -28,6 +28,8 @@ func TestCreateSubscription(t *testing.T) {
 			"method": "POST", "url": "https://crm.example.com/hook", "body": "envelope", "content_type": "application/json",
 			"headers": map[string]any{"Authorization": "[redacted]", "X-Env": "prod"},
 		},
+		"filter": map[string]any{}, "verification": "none",
+		"adaptive":  map[string]any{"enabled": true, "minimum_timeout": "5s", "maximum_stretch": 2.0, "minimum_attempts": 12.0},
 		"signature": map[string]any{"scheme": "standard"},
 		"retry":     map[string]any{"initial_interval": "5s", "backoff_coefficient": 3.0, "maximum_interval": "10h", "maximum_attempts": 12.0},
 		"timeout":   "10s", "max_in_flight": 16.0, "state": "active", "state_reason": "", "version": 1.0,
@@ -62,8 +64,8 @@ func TestCreateSubscriptionWithEverything(t *testing.T) {
 		ID: "sub_new", Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.Active,
 		Request:   switchboard.Request{Method: "PUT", URL: "https://example.com/", Body: switchboard.DataBody, ContentType: "text/xml"},
 		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret)}},
-		Retry:   switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaximumAttempts: 3},
-		Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
+		Retry:  switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaximumAttempts: 3},
+		Verify: switchboard.NoVerification, Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
 	}
 	if diff := cmp.Diff(want, stored); diff != "" {
 		t.Error(diff)
@@ -93,6 +95,24 @@ func TestUpdateSubscription(t *testing.T) {
 		"headers, masked": {`{"version":3,"request":{"headers":{"x-api-key":"[redacted]","X-New":"1"}}}`, func(s *switchboard.Subscription) {
 			s.Request.Headers = map[string]string{"x-api-key": "hunter2", "X-New": "1"}
 		}},
+		"filter":                   {`{"version":3,"filter":{"data": {"vip":true}}}`, func(s *switchboard.Subscription) { s.Filter = parsed(t, `{"data":{"vip":true}}`) }},
+		"no filter":                {`{"version":3,"filter":null}`, func(*switchboard.Subscription) {}},
+		"what is fixed, sent back": {`{"version":3,"use_case":"","profile":""}`, func(*switchboard.Subscription) {}},
+		"envelope": {`{"version":3,"request":{"envelope":{"type":"event","time_format":"unix"}}}`, func(s *switchboard.Subscription) {
+			s.Request.Envelope = &switchboard.EnvelopeFields{Type: "event", TimeFormat: switchboard.UnixTime}
+		}},
+		"params in XML": {`{"version":3,"request":{"body":"params","params":{"a":"{{ b }}"},"missing":"empty","content_type":"text/xml",
+			"xml":{"root":"r","attributes":true,"elements":["e"],"json":["j"]},"soap":{"version":"1.1","action":"urn:a","namespace":"urn:n","parameters":{"p":"{{ c }}"}}}}`,
+			func(s *switchboard.Subscription) {
+				r := &s.Request
+				r.Body, r.Params, r.Missing, r.ContentType = switchboard.Params, json.RawMessage(`{"a":"{{ b }}"}`), switchboard.MissingEmpty, "text/xml"
+				r.XML = &switchboard.XMLStyle{Root: "r", Attributes: true, Elements: []string{"e"}, JSON: []string{"j"}}
+				r.SOAP = &switchboard.SOAP{Version: "1.1", Action: "urn:a", Namespace: "urn:n", Parameters: map[string]string{"p": "{{ c }}"}}
+			}},
+		"limits that follow the load": {`{"version":3,"timeout":"20s","adaptive":{"enabled":true,"maximum_stretch":3}}`, func(s *switchboard.Subscription) {
+			s.Timeout = switchboard.Duration(20 * time.Second)
+			s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 3, MinimumAttempts: 12}
+		}},
 		"no headers": {`{"version":3,"request":{"headers":{}}}`, func(s *switchboard.Subscription) { s.Request.Headers = map[string]string{} }},
 	}
 	for name, c := range cases {
@@ -117,16 +137,76 @@ func TestUpdateSubscription(t *testing.T) {
 func TestReadChangeWrite(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
+		s.Filter = parsed(t, `{"data":{"vip":true}}`)
+		s.Request.Body, s.Request.Params = switchboard.Params, json.RawMessage(`{"a":"{{ b }}"}`)
+		s.Request.XML = &switchboard.XMLStyle{Root: "r"}
+		s.Signature = switchboard.Signature{Scheme: switchboard.HMACHex, Header: "X-Sig", Prefix: "sha256="}
+		s.Auth = switchboard.Auth{Type: switchboard.BasicAuth, Username: "joe", Password: "hunter2"}
+		s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: s.Timeout, MaximumStretch: 1.5, MinimumAttempts: 3}
+	})
 	before := b.subscriptions.byID["sub_acme"]
 	read := b.call(t, integratorKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)
 	written := map[string]any{}
-	for _, field := range []string{"version", "name", "events", "request", "signature", "retry", "timeout", "max_in_flight"} {
+	for _, field := range []string{"version", "name", "events", "filter", "request", "signature", "auth", "verification", "retry", "timeout", "adaptive", "max_in_flight"} {
 		written[field] = read[field]
 	}
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", written).want(t, http.StatusOK)
 	before.Version++
+	if len(b.receivers.authorized)+len(b.receivers.challenged) > 0 {
+		t.Error("somebody was asked about what did not change")
+	}
 	if diff := cmp.Diff(before, b.subscriptions.byID["sub_acme"]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestClear: null takes away what may be left out.
+func TestClear(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	want := b.subscriptions.byID["sub_acme"]
+	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
+		s.Filter = parsed(t, `{"data":{"vip":true}}`)
+		s.Request.Envelope, s.Request.XML, s.Request.SOAP = &switchboard.EnvelopeFields{ID: "i"}, &switchboard.XMLStyle{}, &switchboard.SOAP{Version: "1.1"}
+		s.Request.ContentType = "text/xml"
+		s.Auth = switchboard.Auth{Type: switchboard.BearerAuth, Token: "hunter2"}
+	})
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"filter":{},"auth":null,
+		"request":{"envelope":null,"params":null,"xml":null,"soap":null,"content_type":"application/json"}}`).want(t, http.StatusOK)
+	want.Version++
+	if diff := cmp.Diff(want, b.subscriptions.byID["sub_acme"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestLimitsOfChanges: bounds that were defaults follow what they come from, and a
+// timeout that is given alone is fixed.
+func TestLimitsOfChanges(t *testing.T) {
+	t.Parallel()
+	seconds := func(n int) switchboard.Duration { return switchboard.Duration(time.Duration(n) * time.Second) }
+	cases := map[string]struct {
+		body string
+		want switchboard.Adaptive
+	}{
+		"fewer attempts":           {`{"version":3,"retry":{"maximum_attempts":3}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 3}},
+		"more attempts":            {`{"version":3,"retry":{"maximum_attempts":20}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 20}},
+		"a timeout":                {`{"version":3,"timeout":"3s"}`, switchboard.Adaptive{}},
+		"a timeout that follows":   {`{"version":3,"timeout":"3s","adaptive":{"enabled":true}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(3), MaximumStretch: 2, MinimumAttempts: 12}},
+		"a bound":                  {`{"version":3,"adaptive":{"minimum_attempts":4}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 4}},
+		"fixed":                    {`{"version":3,"adaptive":{"enabled":false}}`, switchboard.Adaptive{}},
+		"nothing of limits at all": {`{"version":3,"name":"x"}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 12}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Adaptive.Enabled = true })
+			b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", c.body).want(t, http.StatusOK)
+			if diff := cmp.Diff(c.want, b.subscriptions.byID["sub_acme"].Adaptive); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,91 @@
+package api
+
+import "switchboard"
+
+// auth is endpoint authentication as it is shown: secrets are masked.
+type auth struct {
+	Type         switchboard.AuthType `json:"type" enum:"basic,bearer,api_key,oauth2,mtls" example:"bearer"`
+	Username     string               `json:"username,omitempty"`
+	Password     string               `json:"password,omitempty" doc:"Masked"`
+	Token        string               `json:"token,omitempty" doc:"Masked" example:"[redacted]"`
+	Header       string               `json:"header,omitempty"`
+	Value        string               `json:"value,omitempty" doc:"Masked"`
+	TokenURL     string               `json:"token_url,omitempty"`
+	ClientID     string               `json:"client_id,omitempty"`
+	ClientSecret string               `json:"client_secret,omitempty" doc:"Masked"`
+	Scopes       []string             `json:"scopes,omitempty" nullable:"false"`
+	Certificate  string               `json:"certificate,omitempty"`
+	PrivateKey   string               `json:"private_key,omitempty" doc:"Masked"`
+}
+
+// authOf is nil where there is no authentication.
+func authOf(a *switchboard.Auth) *auth {
+	if a.Type == switchboard.NoAuth {
+		return nil
+	}
+	return &auth{
+		Type: a.Type, Username: a.Username, Password: masked(a.Password), Token: masked(a.Token), Header: a.Header, Value: masked(a.Value),
+		TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: masked(a.ClientSecret), Scopes: a.Scopes,
+		Certificate: a.Certificate, PrivateKey: masked(a.PrivateKey),
+	}
+}
+
+// masked tells that there is a secret, and not which.
+func masked(s switchboard.Secret) string {
+	if s == "" {
+		return ""
+	}
+	return switchboard.Mask
+}
+
+type authInput struct {
+	clearable
+	Type         *switchboard.AuthType `json:"type,omitempty" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials. mtls: a client certificate" example:"bearer"`
+	Username     *string               `json:"username,omitempty" doc:"Of basic" maxLength:"1024"`
+	Password     *switchboard.Secret   `json:"password,omitempty" doc:"Of basic. It is stored encrypted and never shown, as every secret here; the mask sent back keeps what is stored"`
+	Token        *switchboard.Secret   `json:"token,omitempty" doc:"Of bearer" example:"s3cr3t"`
+	Header       *string               `json:"header,omitempty" doc:"Of api_key: the header that holds it" maxLength:"200"`
+	Value        *switchboard.Secret   `json:"value,omitempty" doc:"Of api_key: the key"`
+	TokenURL     *string               `json:"token_url,omitempty" doc:"Of oauth2: the token endpoint; it is asked for a token when this is saved" maxLength:"2048"`
+	ClientID     *string               `json:"client_id,omitempty" doc:"Of oauth2" maxLength:"1024"`
+	ClientSecret *switchboard.Secret   `json:"client_secret,omitempty" doc:"Of oauth2"`
+	Scopes       *[]string             `json:"scopes,omitempty" nullable:"false" doc:"Of oauth2" maxItems:"50"`
+	Certificate  *string               `json:"certificate,omitempty" doc:"Of mtls: the client's certificate with its chain, in PEM"`
+	PrivateKey   *switchboard.Secret   `json:"private_key,omitempty" doc:"Of mtls: in PEM, not encrypted"`
+}
+
+// merge starts afresh with another type: what belongs to the one before would stay
+// and do nothing.
+func (in *authInput) merge(a *switchboard.Auth) error {
+	if in == nil {
+		return nil
+	}
+	if in.cleared || in.Type != nil && *in.Type != a.Type {
+		*a = switchboard.Auth{}
+	}
+	set(&a.Type, in.Type)
+	set(&a.Username, in.Username)
+	set(&a.Header, in.Header)
+	set(&a.TokenURL, in.TokenURL)
+	set(&a.ClientID, in.ClientID)
+	set(&a.Scopes, in.Scopes)
+	set(&a.Certificate, in.Certificate)
+	for _, s := range []struct {
+		field  string
+		stored *switchboard.Secret
+		given  *switchboard.Secret
+	}{
+		{"auth.password", &a.Password, in.Password},
+		{"auth.token", &a.Token, in.Token},
+		{"auth.value", &a.Value, in.Value},
+		{"auth.client_secret", &a.ClientSecret, in.ClientSecret},
+		{"auth.private_key", &a.PrivateKey, in.PrivateKey},
+	} {
+		if s.given == nil || s.given.Reveal() != switchboard.Mask {
+			set(s.stored, s.given)
+		} else if *s.stored == "" {
+			return nothingKept(s.field)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"reflect"
+	"strings"
+
+	"switchboard"
+)
+
+// made makes the subscription that was asked for, and checks it by itself. A
+// platform's profile takes the place of defaults, and what was given that of the
+// profile, field by field.
+func (s *server) made(in *newSubscription) (switchboard.Subscription, error) {
+	// Limits follow the load unless somebody asks for others.
+	sub := switchboard.Subscription{Tenant: in.Tenant, Adaptive: switchboard.Adaptive{Enabled: true}}
+	if in.Profile != nil && *in.Profile != "" {
+		if err := s.startFrom(*in.Profile, &sub); err != nil {
+			return sub, err
+		}
+	}
+	if err := in.given().complete(&sub); err != nil {
+		return sub, err
+	}
+	if err := unverify(&switchboard.Subscription{}, &sub); err != nil {
+		return sub, err
+	}
+	if in.UseCase != nil && *in.UseCase != "" {
+		useCase, known := s.Catalogue.UseCase(*in.UseCase)
+		if !known {
+			return sub, switchboard.InvalidField("use_case", "is not a use case of any platform: GET /v1/platforms lists them")
+		}
+		sub.UseCase = useCase.Name
+	}
+	var err error
+	sub.Secrets, err = firstSecret(sub.Signature.Scheme, in.Secret)
+	return sub, err
+}
+
+// startFrom puts a platform's profile into the subscription. A profile is a
+// document like the one that subscriptions are made from, and read as strictly.
+func (s *server) startFrom(name string, sub *switchboard.Subscription) error {
+	var known []string
+	for _, p := range s.Catalogue.Platforms() {
+		if !strings.EqualFold(p.Name, name) {
+			known = append(known, p.Name)
+			continue
+		}
+		var profile subscriptionPatch
+		err := decodeBody(shapeOf(reflect.TypeFor[subscriptionPatch]()), p.Profile, reflect.ValueOf(&profile).Elem())
+		if err == nil {
+			err = profile.merge(sub)
+		}
+		if err != nil { // not of the caller's making
+			return &switchboard.Error{Code: switchboard.Internal, Message: "the profile of " + p.Name + " is unusable", Err: err}
+		}
+		sub.Profile = p.Name
+		return nil
+	}
+	return switchboard.InvalidField("profile", "is not a platform of the catalogue; known: %s", strings.Join(known, ", "))
+}
+
+// firstSecret is the signing secret of a new subscription: the one given, if it fits
+// the scheme, else a new one; none for a scheme that signs nothing.
+func firstSecret(scheme switchboard.Scheme, given *switchboard.Secret) ([]switchboard.SigningSecret, error) {
+	secret := switchboard.NewSigningSecret(scheme)
+	if given != nil {
+		secret = *given
+		if err := scheme.CheckSecret(secret); err != nil {
+			return nil, err
+		}
+	}
+	return secretsOf(secret), nil
+}
+
+// nextSecrets takes the place of a subscription's secrets when its scheme changes;
+// nil: one that is current fits, or the scheme needs none.
+func nextSecrets(scheme switchboard.Scheme, stored []switchboard.SigningSecret) []switchboard.SigningSecret {
+	for _, secret := range scheme.Fitting(stored) {
+		if secret.ExpiresAt.IsZero() {
+			return nil
+		}
+	}
+	return secretsOf(switchboard.NewSigningSecret(scheme))
+}
+
+func secretsOf(secret switchboard.Secret) []switchboard.SigningSecret {
+	if secret == "" {
+		return nil
+	}
+	return []switchboard.SigningSecret{{Secret: secret}}
+}
+
+// current is the current one of the secrets; empty: there is none.
+func current(secrets []switchboard.SigningSecret) switchboard.Secret {
+	for _, secret := range secrets {
+		if secret.ExpiresAt.IsZero() {
+			return secret.Secret
+		}
+	}
+	return ""
+}

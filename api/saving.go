@@ -1,0 +1,83 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+
+	"switchboard"
+	"switchboard/webhook"
+)
+
+// Receivers asks receivers, and those that receivers trust, while a subscription is
+// being saved.
+type Receivers interface {
+	// CheckAuth returns an Invalid error for the field at fault unless the
+	// subscription's authentication works as far as that shows without the receiver.
+	CheckAuth(ctx context.Context, sub switchboard.Subscription) error
+	// Challenge asks the address whether it wants our requests. What does not answer
+	// as it should is an Invalid error.
+	Challenge(ctx context.Context, sub switchboard.Subscription) error
+}
+
+// checkSaving holds a valid subscription against the world before it is stored:
+// templates against the samples of its events, addresses against the guard,
+// credentials against those who gave them. Only what differs from before is asked
+// about, so that nothing else keeps a change from being saved. It takes its time,
+// and is not called while the store holds a transaction.
+func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Subscription) (warnings []string, err error) {
+	if !reflect.DeepEqual(before.Request, after.Request) || !slices.Equal(before.Events, after.Events) {
+		if warnings, err = s.checkTemplates(after); err != nil {
+			return nil, err
+		}
+	}
+	if before.Request.URL != after.Request.URL {
+		if err := s.Guard.Check(ctx, after.Request.URL); err != nil {
+			return nil, err
+		}
+	}
+	if reflect.DeepEqual(before.Auth, after.Auth) {
+		return warnings, nil
+	}
+	if after.Auth.Type == switchboard.OAuth2 && before.Auth.TokenURL != after.Auth.TokenURL {
+		if err := asField("auth.token_url", s.Guard.Check(ctx, after.Auth.TokenURL)); err != nil {
+			return nil, err
+		}
+	}
+	return warnings, s.Receivers.CheckAuth(ctx, *after)
+}
+
+// checkTemplates holds the templates against the samples of the events that the
+// subscription takes.
+func (s *server) checkTemplates(sub *switchboard.Subscription) ([]string, error) {
+	var useCase *switchboard.UseCase
+	if known, ok := s.Catalogue.UseCase(sub.UseCase); ok && sub.UseCase != "" {
+		useCase = &known
+	}
+	var samples []json.RawMessage
+	for _, t := range s.Catalogue.EventTypes(sub.Profile) {
+		if !sub.Wants(t.Name) || useCase != nil && len(t.UseCases) > 0 && !slices.Contains(t.UseCases, useCase.Name) {
+			continue
+		}
+		for _, sample := range t.Samples {
+			samples = append(samples, sample.Data)
+		}
+		if len(t.Samples) == 0 && t.Sample != nil {
+			samples = append(samples, t.Sample)
+		}
+	}
+	return webhook.CheckTemplates(&sub.Request, useCase, samples)
+}
+
+// asField makes an error that names a field name another one.
+func asField(field string, err error) error {
+	fault, ok := errors.AsType[*switchboard.Error](err)
+	if !ok || fault.Field == "" {
+		return err
+	}
+	renamed := *fault
+	renamed.Field = field
+	return &renamed
+}

@@ -1,0 +1,133 @@
+package api
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// TestSecretOfEachScheme: one is made that fits; a private key is not shown.
+func TestSecretOfEachScheme(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range switchboard.Schemes() {
+		t.Run(string(scheme), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			got := b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"signature":{"scheme":"`+string(scheme)+`"}`)).want(t, http.StatusCreated)
+			shown, _ := got["secret"].(string)
+			stored := b.subscriptions.byID["sub_new"].Secrets
+			if err := scheme.CheckSecret(current(stored)); err != nil {
+				t.Error(err)
+			}
+			keys, _ := got["signature"].(map[string]any)["public_keys"].([]any)
+			switch scheme {
+			case switchboard.Unsigned:
+				if shown != "" || len(stored) != 0 {
+					t.Errorf("a secret: %q, %d", shown, len(stored))
+				}
+			case switchboard.StandardEd25519:
+				if shown != "" || len(keys) != 1 || !strings.HasPrefix(keys[0].(string), switchboard.PublicKeyPrefix) {
+					t.Errorf("secret %q, keys %v", shown, keys)
+				}
+			default:
+				if shown != current(stored).Reveal() || len(keys) != 0 {
+					t.Errorf("secret %q, keys %v", shown, keys)
+				}
+			}
+		})
+	}
+}
+
+// TestChangeOfScheme: the secret stays where it fits, else the answer shows a new one.
+func TestChangeOfScheme(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		from, to switchboard.Scheme
+		stays    bool
+	}{
+		{switchboard.Standard, switchboard.Standard, true},
+		{switchboard.Standard, switchboard.HMACHex, true}, // any text is a key
+		{switchboard.Standard, switchboard.StandardEd25519, false},
+		{switchboard.StandardEd25519, switchboard.HMACHex, false},
+		{switchboard.HMACHex, switchboard.Standard, false},
+		{switchboard.Standard, switchboard.Unsigned, true},
+		{switchboard.Unsigned, switchboard.Standard, false},
+	}
+	for _, c := range cases {
+		t.Run(string(c.from+" to "+c.to), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.subscriptions.sign("sub_acme", c.from)
+			before := current(b.subscriptions.byID["sub_acme"].Secrets)
+			got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"signature":{"scheme":"`+string(c.to)+`"}}`).want(t, http.StatusOK)
+			after := b.subscriptions.byID["sub_acme"]
+			if err := c.to.CheckSecret(current(after.Secrets)); err != nil && c.to != switchboard.Unsigned {
+				t.Error(err)
+			}
+			if stays := current(after.Secrets) == before; stays != c.stays {
+				t.Errorf("the secret stays: %v", stays)
+			}
+			shown, _ := got["secret"].(string)
+			if told := !c.stays && c.to != switchboard.StandardEd25519; told != (shown != "") || told && shown != current(after.Secrets).Reveal() {
+				t.Errorf("shown: %q", shown)
+			}
+			keys, _ := got["signature"].(map[string]any)["public_keys"].([]any)
+			if (c.to == switchboard.StandardEd25519) != (len(keys) == 1) {
+				t.Errorf("public keys %v", keys)
+			}
+		})
+	}
+}
+
+// TestPublicKeys: while a rotation goes on both keys are listed, wherever one
+// subscription is shown.
+func TestPublicKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscriptions.sign("sub_acme", switchboard.StandardEd25519)
+	first := switchboard.PublicKeys(b.subscriptions.byID["sub_acme"].Secrets)[0]
+	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", nil).want(t, http.StatusOK)
+	keys := got["signature"].(map[string]any)["public_keys"].([]any)
+	if len(keys) != 2 || keys[0] == first.Text || keys[1] != first.Text || got["secret"] != nil {
+		t.Errorf("keys %v, secret %v", keys, got["secret"])
+	}
+	for _, again := range []answer{
+		b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil),
+		b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/verify", nil),
+		b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"name":"x"}`),
+	} {
+		if same := again.want(t, http.StatusOK)["signature"].(map[string]any)["public_keys"].([]any); len(same) != 2 {
+			t.Errorf("keys %v", same)
+		}
+		if strings.Contains(string(again.body), switchboard.PrivateKeyPrefix) {
+			t.Errorf("a private key is shown: %s", again.body)
+		}
+	}
+
+	var set struct {
+		Keys []struct {
+			Kty, Crv, X, Kid, Use, Alg string
+			Expires                    *time.Time `json:"expires_at"`
+		}
+	}
+	if err := json.Unmarshal(b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme/jwks", nil).body, &set); err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Keys) != 2 || set.Keys[0].Expires != nil || set.Keys[1].Expires == nil || !set.Keys[1].Expires.Equal(created.Add(defaultGrace)) {
+		t.Fatalf("%+v", set)
+	}
+	x, err := base64.RawURLEncoding.DecodeString(set.Keys[1].X)
+	if err != nil || !first.Key.Equal(ed25519.PublicKey(x)) {
+		t.Errorf("x %q: %v", set.Keys[1].X, err)
+	}
+	if k := set.Keys[0]; k.Kty != "OKP" || k.Crv != "Ed25519" || k.Use != "sig" || k.Alg != "EdDSA" || k.Kid == set.Keys[1].Kid {
+		t.Errorf("%+v", k)
+	}
+	b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_globex/jwks", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+}

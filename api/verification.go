@@ -1,0 +1,94 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"switchboard"
+)
+
+// VerificationStore keeps whether the addresses of subscriptions are verified.
+type VerificationStore interface {
+	// Verified notes how the challenge ended, if the subscription still has the
+	// version, else it returns a Conflict: with an empty reason it becomes active and
+	// its held deliveries are released; else it stays unverified for that reason.
+	Verified(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error)
+}
+
+// notChallenged is the reason of a subscription that is unverified until the
+// challenge is answered.
+const notChallenged = "the address has not answered the challenge yet"
+
+// unverify makes a subscription unverified whose address has to prove itself anew. One
+// that was disabled too: the address that answers wants our requests. But an
+// operator who paused a subscription must not find it running.
+func unverify(before, after *switchboard.Subscription) error {
+	same := before.Verify == switchboard.Challenge && before.Request.URL == after.Request.URL
+	switch {
+	case after.Verify != switchboard.Challenge || same:
+		return nil
+	case after.State == switchboard.Paused:
+		return switchboard.Errorf(switchboard.Conflict, "the subscription is paused, and a new address has to answer a challenge: resume it first")
+	}
+	after.State, after.StateReason = switchboard.Unverified, notChallenged
+	return nil
+}
+
+type verifyInput struct {
+	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	payload[verificationInput]
+}
+
+// verificationInput has no fields yet.
+type verificationInput struct{}
+
+func (s *server) verifySubscription(ctx context.Context, caller switchboard.Caller, in *verifyInput) (*reply[subscription], error) {
+	sub, err := s.verify(ctx, caller, in.ID)
+	if err == nil {
+		err = s.addKeys(ctx, caller, &sub)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &reply[subscription]{subscriptionOf(&sub)}, nil
+}
+
+// verify challenges a subscription that is unverified, and notes what came of it. One
+// that asks for no verification any more becomes active as it is.
+func (s *server) verify(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+	sub, err := s.Signers.Endpoint(ctx, caller, id)
+	if err != nil || sub.State != switchboard.Unverified {
+		return sub, err
+	}
+	reason := ""
+	if sub.Verify == switchboard.Challenge {
+		if reason, err = s.challenge(ctx, sub); err != nil {
+			return sub, err
+		}
+	}
+	return s.Verification.Verified(ctx, caller, id, sub.Version, reason)
+}
+
+// challenge returns what came back in place of the answer; empty: it was the answer.
+func (s *server) challenge(ctx context.Context, sub switchboard.Subscription) (reason string, err error) {
+	err = s.Receivers.Challenge(ctx, sub)
+	if fault, ok := errors.AsType[*switchboard.Error](err); ok && fault.Code == switchboard.Invalid {
+		return fault.Field + " " + fault.Message, nil
+	}
+	return "", err
+}
+
+// verifySaved verifies a subscription that was just stored. It returns no error:
+// the caller must learn that it is stored, and may ask for another challenge.
+func (s *server) verifySaved(ctx context.Context, caller switchboard.Caller, sub switchboard.Subscription) switchboard.Subscription {
+	if sub.State != switchboard.Unverified {
+		return sub
+	}
+	verified, err := s.verify(ctx, caller, sub.ID)
+	if err != nil {
+		s.Logger.WarnContext(ctx, "a subscription was stored, and not verified", "subscription", sub.ID, "error", err)
+		return sub
+	}
+	verified.Secrets = sub.Secrets
+	return verified
+}
