@@ -31,6 +31,13 @@ func TestBadInput(t *testing.T) {
 		retry   = "POST /v1/deliveries/dlv_acme/retry"
 		keys    = "POST /v1/keys"
 		listDlv = "GET /v1/deliveries"
+		trigger = "POST /v1/subscriptions/sub_acme/trigger"
+		wait    = trigger + "?wait="
+		show    = "POST /v1/subscriptions/sub_acme/preview"
+		showNew = "POST /v1/preview"
+		match   = "POST /v1/subscriptions/sub_acme/match"
+		newType = "PUT /v1/event_types/acme/order.paid"
+		oldType = "PATCH /v1/event_types/iomnihub/ticket.created"
 	)
 	invalid, tooLarge := switchboard.Invalid, switchboard.TooLarge
 	data := func(value string) string { return `{"tenant":"acme","type":"t","data":` + value + `}` }
@@ -172,6 +179,58 @@ func TestBadInput(t *testing.T) {
 		{"grace no duration", rotate, `{"grace":"hunter2"}`, 422, invalid, "grace"},
 		{"test with a bad type", test, `{"type":"a b"}`, 422, invalid, "type"},
 		{"test with too much data", test, `{"data":"` + strings.Repeat("x", switchboard.DefaultMaxData) + `"}`, 413, tooLarge, "data"},
+
+		{"trigger without data", trigger, `{}`, 422, invalid, "data"},
+		{"trigger without a body", trigger, ``, 400, invalid, ""},
+		{"trigger with a type", trigger, `{"data":1,"type":"t"}`, 422, invalid, "type"},
+		{"trigger with a bad id", trigger, `{"data":1,"id":"../x"}`, 422, invalid, "id"},
+		{"trigger with a bad key", trigger, `{"data":1,"key":"a\u0000"}`, 422, invalid, "key"},
+		{"trigger with too much data", trigger, `{"data":"` + strings.Repeat("x", switchboard.DefaultMaxData) + `"}`, 413, tooLarge, "data"},
+		{"trigger of nothing", "POST /v1/subscriptions/sub_none/trigger", `{"data":1}`, 404, switchboard.NotFound, ""},
+		{"wait no duration", wait + "hunter2", `{"data":1}`, 422, invalid, "wait"},
+		{"wait without a unit", wait + "8", `{"data":1}`, 422, invalid, "wait"},
+		{"wait too short", wait + "99ms", `{"data":1}`, 422, invalid, "wait"},
+		{"wait too long", wait + "60.1s", `{"data":1}`, 422, invalid, "wait"},
+		{"wait negative", wait + "-8s", `{"data":1}`, 422, invalid, "wait"},
+		{"wait zero", wait + "0s", `{"data":1}`, 422, invalid, "wait"},
+
+		{"preview with an unknown field", show, `{"event":1}`, 422, invalid, "event"},
+		{"preview with an event and data", show, `{"event_id":"evt_1","data":1}`, 422, invalid, "event_id"},
+		{"preview of an unknown event", show, `{"event_id":"evt_9"}`, 404, switchboard.NotFound, "event_id"},
+		{"preview with a bad type", show, `{"type":"a b","data":1}`, 422, invalid, "type"},
+		{"preview without a sample", show, `{"type":"nobody.knows"}`, 422, invalid, "data"},
+		{"preview of nothing", "POST /v1/subscriptions/sub_none/preview", ``, 404, switchboard.NotFound, ""},
+		{"preview without a subscription", showNew, `{"data":1}`, 422, invalid, "subscription"},
+		{"preview of no object", showNew, `{"subscription":1,"data":1}`, 422, invalid, "subscription"},
+		{"preview of an unknown field", showNew, `{"subscription":{"url":"x"},"data":1}`, 422, invalid, "subscription.url"},
+		{"preview without a url", showNew, `{"subscription":{"request":{}},"data":1}`, 422, invalid, "subscription.request.url"},
+		{"preview of a bad template", showNew, `{"subscription":{"request":{"url":"https://example.com/{{ nonsense"}},"data":1}`, 422, invalid, "subscription.request.url"},
+		{"preview of an unknown profile", showNew, `{"subscription":{"profile":"hunter2",` + okRequest + `},"data":1}`, 422, invalid, "subscription.profile"},
+		{"preview of data that are none", showNew, `{"subscription":{"profile":"iomnihub",` + okRequest + `},"type":"t","data":1}`, 422, invalid, "data"},
+		{"match with an unknown field", match, `{"event":1}`, 422, invalid, "event"},
+		{"match with too much data", match, `{"data":"` + strings.Repeat("x", switchboard.DefaultMaxData) + `"}`, 413, tooLarge, "data"},
+		{"match of a bad filter", "POST /v1/match", `{"subscription":{"filter":{"data":{"a":{"$regex":"("}}}},"data":1}`, 422, invalid, "subscription.filter.data.a.$regex"},
+		{"match of a bad pattern", "POST /v1/match", `{"subscription":{"events":["*.x"]},"data":1}`, 422, invalid, "subscription.events"},
+
+		{"event type without a body", newType, ``, 400, invalid, ""},
+		{"event type with its name", newType, `{"name":"order.paid"}`, 422, invalid, "name"},
+		{"event type with a bad name", "PUT /v1/event_types/acme/a%20b", `{}`, 422, invalid, "name"},
+		{"event type of a bad platform", "PUT /v1/event_types/Acme/order.paid", `{}`, 422, invalid, "platform"},
+		{"schema no schema", newType, `{"schema":{"type":"hunter2"}}`, 422, invalid, "schema.type"},
+		{"schema a number", newType, `{"schema":17}`, 422, invalid, "schema"},
+		{"schema that is elsewhere", newType, `{"schema":{"$ref":"https://example.com/other"}}`, 422, invalid, "schema"},
+		{"schema state without a schema", newType, `{"schema_state":"seen"}`, 422, invalid, "schema_state"},
+		{"sample that does not fit", newType, `{"schema":{"type":"object","required":["id"]},"sample":{}}`, 422, invalid, "sample.id"},
+		{"samples no list", newType, `{"samples":{}}`, 422, invalid, "samples"},
+		{"samples without data", newType, `{"samples":[{"name":"a"}]}`, 422, invalid, "samples"},
+		{"samples with an unknown field", newType, `{"samples":[{"data":1,"body":2}]}`, 422, invalid, "samples"},
+		{"use case unknown", newType, `{"use_cases":["nonsense"]}`, 422, invalid, "use_cases[0]"},
+		{"description too long", newType, `{"description":"` + strings.Repeat("x", 2001) + `"}`, 422, invalid, "description"},
+		{"deprecated a word", oldType, `{"deprecated":"yes"}`, 422, invalid, "deprecated"},
+		{"change of an unknown type", "PATCH /v1/event_types/iomnihub/hunter2", `{}`, 404, switchboard.NotFound, ""},
+		{"change to a bad sample", oldType, `{"sample":{"ticket":1}}`, 422, invalid, "sample.ticket"},
+		{"text of event types with a NUL", "GET /v1/event_types?text=%00", ``, 422, invalid, "text"},
+		{"unknown parameter of event types", "GET /v1/event_types?usecase=contact", ``, 422, invalid, "usecase"},
 
 		{"reason too long", retry, `{"reason":"` + strings.Repeat("x", 501) + `"}`, 422, invalid, "reason"},
 		{"reason with a NUL", retry, `{"reason":"a\u0000b"}`, 422, invalid, "reason"},

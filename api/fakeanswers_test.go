@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"switchboard"
+	"switchboard/webhook"
 )
 
 // fakeAnswers has an answer for each delivery, or none: then it waits for it until
@@ -24,4 +26,11 @@ func (f *fakeAnswers) Answer(ctx context.Context, _ switchboard.Caller, delivery
 	}
 	<-ctx.Done()
 	return found, ctx.Err()
+}
+
+// bytesPreview previews everything as a POST of those bytes.
+type bytesPreview string
+
+func (p bytesPreview) Preview(switchboard.Work, time.Time) (webhook.Preview, error) {
+	return webhook.Preview{Method: "POST", Headers: map[string]string{}, Body: []byte(p)}, nil
 }

@@ -22,6 +22,9 @@ type fakeEvents struct {
 	page   switchboard.PageRequest
 	err    error
 	panics bool
+
+	awaited bool // somebody waits for the last one
+	held    bool // what is accepted for one subscription is held
 }
 
 func (f *fakeEvents) writes() int {
@@ -71,15 +74,22 @@ func deliveriesOf(i int, e switchboard.Event) []switchboard.Delivery {
 	}
 }
 
-func (f *fakeEvents) AcceptFor(_ context.Context, caller switchboard.Caller, subscriptionID string, e switchboard.Event, _ bool) (switchboard.Acceptance, error) {
+func (f *fakeEvents) AcceptFor(_ context.Context, caller switchboard.Caller, subscriptionID string, e switchboard.Event, awaited bool) (switchboard.Acceptance, error) {
 	if !caller.Sees(e.Tenant) {
 		return switchboard.Acceptance{}, notFound()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.awaited = awaited
 	a := f.accept(e)
+	if a.Err != nil {
+		return a, nil
+	}
 	a.Deliveries = a.Deliveries[:1]
 	a.Deliveries[0].SubscriptionID = subscriptionID
+	if f.held {
+		a.Deliveries[0].State = switchboard.Held
+	}
 	return a, nil
 }
 

@@ -52,7 +52,8 @@ var calls = []struct {
 func seeded(t testing.TB) *bundle {
 	b := setup(t)
 	b.events.events = []switchboard.Event{{ID: "evt_1", Tenant: "acme", Type: "t", Data: []byte(`1`), CreatedAt: created}}
-	b.subscriptions.sign("sub_acme", switchboard.StandardEd25519) // it has public keys
+	b.eventTypes.types = []switchboard.EventType{{Platform: "iomnihub", Name: "ticket.created"}} // it was changed
+	b.subscriptions.sign("sub_acme", switchboard.StandardEd25519)                                // it has public keys
 	return b
 }
 
@@ -72,7 +73,7 @@ func TestRoles(t *testing.T) {
 					return
 				}
 				got.wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "")
-				if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes > 0 {
+				if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes+b.eventTypes.writes > 0 {
 					t.Error("something was stored")
 				}
 			})
@@ -98,7 +99,7 @@ func TestWithoutKey(t *testing.T) {
 			if got.header.Get("WWW-Authenticate") == "" {
 				t.Errorf("%s, %s: no WWW-Authenticate", c.call, name)
 			}
-			if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes > 0 {
+			if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes+b.eventTypes.writes > 0 {
 				t.Errorf("%s, %s: something was stored", c.call, name)
 			}
 		}
@@ -148,6 +149,11 @@ func TestScope(t *testing.T) {
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/test", ``},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/verify", ``},
 		{acmeViewerKey, "GET /v1/subscriptions/sub_TENANT/jwks", ``},
+		{acmePublisherKey, "POST /v1/subscriptions/sub_TENANT/trigger", `{"data":1}`},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/preview", ``},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/match", ``},
+		{acmeIntegratorKey, "POST /v1/preview", `{"subscription":{"tenant":"TENANT",` + okRequest + `}}`},
+		{acmeIntegratorKey, "POST /v1/match", `{"subscription":{"tenant":"TENANT"}}`},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/retry", ``},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/cancel", ``},
 		{acmeAdminKey, "DELETE /v1/keys/key_TENANT", ``},
@@ -166,7 +172,11 @@ func TestScope(t *testing.T) {
 			t.Errorf("%s: the answers differ:\n%s%s", p.call, exists.body, not.body)
 		}
 		if exists.status == http.StatusForbidden {
-			exists.wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "tenant")
+			field := "tenant"
+			if strings.Contains(p.body, `"subscription"`) {
+				field = "subscription.tenant"
+			}
+			exists.wantProblem(t, http.StatusForbidden, switchboard.Forbidden, field)
 		}
 		if b.stored() {
 			t.Errorf("%s: something was stored or started", p.call)

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+)
+
+const triggerPath = "/v1/subscriptions/sub_acme/trigger"
+
+func TestTrigger(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	body := `{"data":{"contact": 1},"id":"script-1","key":"k"}`
+	got := b.call(t, publisherKey, "POST", triggerPath, body).want(t, http.StatusAccepted)
+	want := map[string]any{"id": "script-1", "duplicate": false, "deliveries": []any{map[string]any{"id": "dlv_1a", "subscription_id": "sub_acme"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	stored := switchboard.Event{ID: "script-1", Tenant: "acme", Type: "script.triggered", Key: "k", Data: []byte(`{"contact": 1}`), CreatedAt: created}
+	if diff := cmp.Diff([]switchboard.Event{stored}, b.events.events); diff != "" {
+		t.Error(diff)
+	}
+	if b.events.awaited {
+		t.Error("nobody waits for it")
+	}
+	// The same again is not sent again; other content under the id is a conflict.
+	want["duplicate"] = true
+	if diff := cmp.Diff(want, b.call(t, publisherKey, "POST", triggerPath, body).want(t, http.StatusAccepted)); diff != "" {
+		t.Error(diff)
+	}
+	b.call(t, publisherKey, "POST", triggerPath, `{"data":2,"id":"script-1"}`).wantProblem(t, http.StatusConflict, switchboard.Conflict, "id")
+	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// answering is a bundle in which dlv_1a stands so, after those outcomes.
+func answering(t *testing.T, d switchboard.Delivery, outcomes ...switchboard.Outcome) *bundle {
+	b := setup(t)
+	d.ID, d.Tenant = "dlv_1a", "acme"
+	detail := switchboard.DeliveryDetail{Delivery: d}
+	for i, o := range outcomes {
+		detail.Attempts = append(detail.Attempts, switchboard.Attempt{Number: i + 1, Outcome: o})
+	}
+	b.answers.byDelivery = map[string]switchboard.DeliveryDetail{"dlv_1a": detail}
+	return b
+}
+
+func TestTriggerAndWait(t *testing.T) {
+	t.Parallel()
+	b := answering(t, switchboard.Delivery{State: switchboard.Retrying}, switchboard.Outcome{
+		StatusCode: 503, Failure: switchboard.FailureHTTP5xx, Latency: 12 * time.Millisecond,
+		Response: switchboard.Response{
+			Headers: map[string]string{"Content-Type": "application/json", "Retry-After": "7", "Set-Cookie": "hunter2", "X-Powered-By": "hunter2"},
+			Body:    []byte(`{"busy": true, "n": 12345678901234567890}`),
+		},
+	})
+	got := b.call(t, integratorKey, "POST", triggerPath+"?wait=8s", `{"data":1,"id":"script-1"}`)
+	want := `{"delivery_id":"dlv_1a","event_id":"script-1","duplicate":false,"state":"retrying","status_code":503,` +
+		`"headers":{"content-type":"application/json","retry-after":"7"},"body":{"busy":true,"n":12345678901234567890},"truncated":false,"duration_ms":12}` + "\n"
+	if got.status != http.StatusOK || string(got.body) != want {
+		t.Errorf("status %d, got  %swant %s", got.status, got.body, want)
+	}
+	if !b.events.awaited {
+		t.Error("the store was not told that somebody waits")
+	}
+	// The same id again waits for the same delivery.
+	again := b.call(t, integratorKey, "POST", triggerPath+"?wait=8s", `{"data":1,"id":"script-1"}`).want(t, http.StatusOK)
+	if again["duplicate"] != true || again["delivery_id"] != "dlv_1a" {
+		t.Errorf("got %v", again)
+	}
+	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestLatestAnswer: a repeat shows the answer that the state came of.
+func TestLatestAnswer(t *testing.T) {
+	t.Parallel()
+	b := answering(t, switchboard.Delivery{State: switchboard.Delivered},
+		switchboard.Outcome{StatusCode: 500}, switchboard.Outcome{Failure: switchboard.FailureReset}, switchboard.Outcome{StatusCode: 204})
+	got := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).want(t, http.StatusOK)
+	if got["status_code"] != 204.0 || got["state"] != "delivered" || got["body"] != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestTriggerWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name   string
+		state  switchboard.State
+		reason string
+		status int
+		code   switchboard.Code
+	}{
+		{"failed", switchboard.Failed, "connect_refused", http.StatusBadGateway, switchboard.NoAnswer},
+		{"cancelled", switchboard.Cancelled, "operator", http.StatusBadGateway, switchboard.NoAnswer},
+		{"held", switchboard.Held, "subscription_paused", http.StatusConflict, switchboard.Conflict},
+		{"blocked", switchboard.Blocked, "", http.StatusConflict, switchboard.Conflict},
+	}
+	for _, c := range cases {
+		b := answering(t, switchboard.Delivery{State: c.state, Reason: c.reason}, switchboard.Outcome{Failure: switchboard.FailureConnectRefused, Detail: "nobody listens there"})
+		p := b.call(t, publisherKey, "POST", triggerPath+"?wait=1m", `{"data":1,"id":"script-1"}`).wantProblem(t, c.status, c.code, "")
+		if p.DeliveryID != "dlv_1a" || p.EventID != "script-1" || p.Reason != c.reason {
+			t.Errorf("%s: delivery %q, event %q, reason %q", c.name, p.DeliveryID, p.EventID, p.Reason)
+		}
+		if level := b.logs.lines(t)[0]["level"]; level != "INFO" {
+			t.Errorf("%s: logged as %v, and is no fault of ours", c.name, level)
+		}
+	}
+	// No attempt at all: nothing is said of one.
+	b := answering(t, switchboard.Delivery{State: switchboard.Cancelled, Reason: "operator"})
+	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusBadGateway, switchboard.NoAnswer, "")
+}
+
+func TestTriggerTimesOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=100ms", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusGatewayTimeout, switchboard.Timeout, "")
+	if p.DeliveryID != "dlv_1a" || p.EventID != "script-1" {
+		t.Errorf("delivery %q, event %q", p.DeliveryID, p.EventID)
+	}
+	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+		t.Error("the delivery does not go on: " + diff)
+	}
+}
+
+// TestTriggerOutage: what was accepted before the outage is named.
+func TestTriggerOutage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.answers.err = switchboard.Errorf(switchboard.Unavailable, "the database is away")
+	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+	if p.DeliveryID != "dlv_1a" {
+		t.Errorf("delivery %q", p.DeliveryID)
+	}
+}
+
+// TestTriggerCallerGone: a caller that breaks off cancels its wait and nothing else.
+func TestTriggerCallerGone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.answers.waiting = make(chan struct{})
+	ctx, hangUp := context.WithCancel(t.Context())
+	go func() {
+		<-b.answers.waiting
+		hangUp()
+	}()
+	r := httptest.NewRequestWithContext(ctx, "POST", triggerPath+"?wait=60s", bytes.NewReader([]byte(`{"data":1}`)))
+	r.Header.Set("Authorization", "Bearer "+publisherKey)
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	if w.Code != clientGone {
+		t.Errorf("status %d", w.Code)
+	}
+	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTriggerOfPaused: what is held is not started.
+func TestTriggerOfPaused(t *testing.T) {
+	t.Parallel()
+	b := answering(t, switchboard.Delivery{State: switchboard.Held, Reason: switchboard.ReasonSubscriptionPaused})
+	b.events.held = true
+	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusConflict, switchboard.Conflict, "")
+	if started := b.engine.all(); len(started) > 0 || b.events.writes() != 1 {
+		t.Errorf("started %v, stored %d", started, b.events.writes())
+	}
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
+
+	"switchboard"
+)
+
+// The id of a ticket is a number or a text.
+const unfitEvent = `{"tenant":"acme","type":"ticket.created","id":"unfit","data":{"ticket":{"id":{"secret":"hunter2"}}}}`
+
+func validating(v Validation) func(*Config) { return func(c *Config) { c.Validation = v } }
+
+func TestValidationWarns(t *testing.T) {
+	t.Parallel()
+	b := setup(t, validating("")) // the default
+	got := b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).want(t, http.StatusAccepted)
+	warnings := asList(got["warnings"])
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].(string), "data.ticket.id: must be ") {
+		t.Errorf("got %v", got)
+	}
+	if b.events.writes() != 1 {
+		t.Error("it was not stored")
+	}
+	line := b.logs.lines(t)[0]
+	want := map[string]any{"level": "WARN", "unfit_events": 1.0, "unfit_type": "ticket.created", "unfit_field": "data.ticket.id"}
+	for name, value := range want {
+		if line[name] != value {
+			t.Errorf("the log's %s is %v, want %v", name, line[name], value)
+		}
+	}
+
+	for _, fits := range []string{
+		`{"tenant":"acme","type":"ticket.created","data":{"ticket":{"id":1}}}`,
+		`{"tenant":"acme","type":"nobody.knows","data":{"ticket":{"id":{}}}}`,
+	} {
+		if got := b.call(t, publisherKey, "POST", "/v1/events", fits).want(t, http.StatusAccepted); got["warnings"] != nil {
+			t.Errorf("%s: %v", fits, got["warnings"])
+		}
+	}
+}
+
+func TestValidationRejects(t *testing.T) {
+	t.Parallel()
+	b := setup(t, validating(ValidationReject))
+	b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "data.ticket.id")
+	if b.stored() {
+		t.Error("something was stored")
+	}
+	// A test is not the platform's: it may send anything.
+	b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/test", `{"type":"ticket.created","data":{"ticket":{"id":{}}}}`).want(t, http.StatusAccepted)
+}
+
+func TestValidationOff(t *testing.T) {
+	t.Parallel()
+	b := setup(t, validating(ValidationOff))
+	if got := b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).want(t, http.StatusAccepted); got["warnings"] != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestValidationOfBatches(t *testing.T) {
+	t.Parallel()
+	batch := `{"events":[{"tenant":"acme","type":"a b","data":1},` + unfitEvent + `,{"tenant":"acme","type":"ticket.created","data":{"ticket":{"id":1}}}]}`
+	for mode, want := range map[Validation][]string{
+		ValidationWarn:   {"error type", "accepted warned", "accepted"},
+		ValidationReject: {"error type", "error data.ticket.id", "accepted"},
+		ValidationOff:    {"error type", "accepted", "accepted"},
+	} {
+		b := setup(t, validating(mode))
+		var got []string
+		for _, r := range asList(b.call(t, publisherKey, "POST", "/v1/events/batch", batch).want(t, http.StatusAccepted)["results"]) {
+			result := r.(map[string]any)
+			line := result["status"].(string)
+			if p, ok := result["problem"].(map[string]any); ok {
+				line += " " + p["field"].(string)
+			}
+			if result["warnings"] != nil {
+				line += " warned"
+			}
+			got = append(got, line)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", mode, diff)
+		}
+	}
+}
+
+func TestValidationIsCounted(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []Validation{ValidationWarn, ValidationReject} {
+		registry := prometheus.NewRegistry()
+		exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := setup(t, validating(mode), func(c *Config) {
+			c.Meter = metric.NewMeterProvider(metric.WithReader(exporter)).Meter("switchboard")
+			c.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+		})
+		b.call(t, publisherKey, "POST", "/v1/events", unfitEvent)
+		b.call(t, publisherKey, "POST", "/v1/events", unfitEvent)
+		got := string(b.call(t, "", "GET", "/metrics", nil).body)
+		if want := `switchboard_events_unfit_total{validation="` + string(mode) + `"} 2`; !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+}
+
+func TestValidationIsOneOfThree(t *testing.T) {
+	t.Parallel()
+	if _, err := New(Config{Validation: "perhaps"}); err == nil {
+		t.Error("another was accepted")
+	}
+	for v, want := range map[Validation]bool{"off": true, "warn": true, "reject": true, "": false, "Warn": false} {
+		if v.Valid() != want {
+			t.Errorf("%q: %v", v, !want)
+		}
+	}
+}
