@@ -21,7 +21,7 @@ type Command struct {
 	Rate        int    `default:"50" help:"Events a second while latency is measured."`
 	RateSeconds int    `default:"20" help:"For how long latency is measured."`
 	Backoff     int    `default:"10000" help:"Deliveries in backoff while memory is measured."`
-	Only        string `enum:",floor,ours,latency,memory" default:"" help:"Measure one thing: floor, ours, latency or memory."`
+	Only        string `enum:",floor,ours,latency,memory,rendering,limits" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering or limits."`
 	DataDir     string `help:"Folder for the databases and logs; kept. A temporary one if left out."`
 	JSON        string `name:"json" help:"File to write everything to that was measured."`
 
@@ -88,10 +88,12 @@ func (c *Command) dataDir() (dir string, remove func() error, err error) {
 
 // What --only may say.
 const (
-	onlyFloor   = "floor"
-	onlyOurs    = "ours"
-	onlyLatency = "latency"
-	onlyMemory  = "memory"
+	onlyFloor     = "floor"
+	onlyOurs      = "ours"
+	onlyLatency   = "latency"
+	onlyMemory    = "memory"
+	onlyRendering = "rendering"
+	onlyLimits    = "limits"
 )
 
 // bench is one run of the benchmark.
@@ -124,6 +126,8 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{b.does(onlyFloor) || b.does(onlyOurs), b.measureRounds},
 		{b.does(onlyLatency), b.measureLatency},
 		{b.does(onlyMemory), b.measureMemory},
+		{b.does(onlyRendering), b.measureRendering},
+		{b.does(onlyLimits), b.measureLimits},
 	} {
 		if !phase.wanted {
 			continue

@@ -19,8 +19,14 @@ import (
 // of one alone, no more than 16 requests would be in flight.
 const tenants = 8
 
-// tenantAway is the tenant whose receiver is away.
-const tenantAway = "bench-away"
+// Tenants whose receivers are not well.
+const (
+	tenantAway = "bench-away"
+	tenantSlow = "bench-slow"
+)
+
+// manyInFlight is more than a worker has places.
+const manyInFlight = 1000
 
 // eventSize is the length of a posted event in bytes: that of the peers' measurement.
 const eventSize = 623
@@ -70,8 +76,12 @@ func (p *poster) subscribe(ctx context.Context, receiver string) error {
 		Events  []string `json:"events"`
 		Request request  `json:"request"`
 		Retry   *retry   `json:"retry,omitempty"`
+		Flights int      `json:"max_in_flight,omitempty"`
 	}
-	wanted := []subscription{{Tenant: tenantAway, Request: request{receiver + pathAway}, Retry: &retry{"1h"}}}
+	wanted := []subscription{
+		{Tenant: tenantAway, Request: request{receiver + pathAway}, Retry: &retry{"1h"}},
+		{Tenant: tenantSlow, Request: request{receiver + pathSlow}, Flights: manyInFlight},
+	}
 	for i := range tenants {
 		wanted = append(wanted, subscription{Tenant: tenantName(i), Request: request{receiver + pathWell}})
 	}

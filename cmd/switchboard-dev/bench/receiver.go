@@ -15,6 +15,7 @@ import (
 const (
 	pathWell = "/well" // answers 200 at once
 	pathAway = "/away" // answers 503 at once
+	pathSlow = "/slow" // answers 200 after slowAnswer
 )
 
 // receiver is what the webhooks are sent to. It notes when each delivery arrived
@@ -55,8 +56,11 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	now := time.Now()
 	_, _ = io.Copy(io.Discard, request.Body) // so that the connection can be used again
 	r.arrive(request.Header.Get("webhook-id"), now)
-	if request.URL.Path == pathAway {
+	switch request.URL.Path {
+	case pathAway:
 		w.WriteHeader(http.StatusServiceUnavailable)
+	case pathSlow:
+		_ = pause(request.Context(), slowAnswer) // whoever gave up reads no answer
 	}
 }
 

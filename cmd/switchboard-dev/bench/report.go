@@ -20,6 +20,8 @@ type report struct {
 	Rounds      []round            `json:"rounds,omitempty"`
 	Latency     *latency           `json:"latency,omitempty"`
 	Backoff     *backoff           `json:"backoff,omitempty"`
+	Rendering   *rendering         `json:"rendering,omitempty"`
+	Limits      *limits            `json:"limits,omitempty"`
 }
 
 // machine is what the numbers were measured on.

@@ -20,6 +20,7 @@ const (
 	targetMemory     = 150.0   // MiB of switchboard serve
 	targetRate       = 50      // events a second, for the latencies
 	targetBackoff    = 10_000  // deliveries, for the memory
+	targetRendering  = 5.0     // percent of a delivery's CPU, for params with 20 leaves
 	noTarget         = "-"     // of a line that is for information
 	notComparable    = "other" // of a line measured otherwise than its target says
 )
@@ -85,6 +86,12 @@ func (r *report) lines() []line {
 	if r.Backoff != nil {
 		lines = append(lines, r.Backoff.lines()...)
 	}
+	if r.Rendering != nil {
+		lines = append(lines, r.renderingLines()...)
+	}
+	if r.Limits != nil {
+		lines = append(lines, r.Limits.lines()...)
+	}
 	return lines
 }
 
@@ -147,6 +154,27 @@ func (r *report) cpuLines() []line {
 		lines = append(lines, info("idle stack, CPU ms a second (not subtracted)", "%.0f", sum))
 	}
 	return lines
+}
+
+// renderingLines compares with the CPU of a whole delivery, where that was measured.
+func (r *report) renderingLines() []line {
+	var lines []line
+	for _, shape := range []string{shapeData, shapeParams, shapeXML} {
+		lines = append(lines, info("rendering "+shape+", CPU µs", "%.1f", r.Rendering.Microseconds[shape]))
+	}
+	if ours := r.of(kindOurs, func(one round) float64 { return one.CPUAll }); len(ours) > 0 {
+		share := r.Rendering.Microseconds[shapeParams] / 1000 / median(ours)
+		lines = append(lines, atMost("  20 leaves as a share of a delivery's CPU", 100*share, targetRendering, "%.2f %%"))
+	}
+	return lines
+}
+
+func (l *limits) lines() []line {
+	return []line{
+		info("time limit of an attempt at the least load, s", "%.2f", float64(l.Idle)/1000),
+		info(fmt.Sprintf("  at a load of %.2f", l.LoadMost), "%.2f", float64(l.Full)/1000),
+		info(fmt.Sprintf("  of %d attempts, farthest from the line, ms", l.Deliveries), "%d", l.Deviation),
+	}
 }
 
 func (l *latency) lines() []line {

@@ -31,6 +31,8 @@ func measured() report {
 			Deliveries: 5000, PeakBefore: 90 << 10,
 			AtRest: map[string]memory{processServe: {RSS: 100 << 10, PSS: 95 << 10, Peak: 160 << 10}, processTemporal: {PSS: 500 << 10}, processPostgres: {PSS: 300 << 10}},
 		},
+		Rendering: &rendering{Microseconds: map[string]float64{shapeData: 3.8, shapeParams: 65.25, shapeXML: 22.5}},
+		Limits:    &limits{Deliveries: 700, LoadMost: 0.99, Idle: 9980, Full: 5070, Deviation: 20},
 	}
 }
 

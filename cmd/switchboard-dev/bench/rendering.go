@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"switchboard"
+	"switchboard/webhook"
+)
+
+// rendering is the CPU time that making one request takes, unsigned.
+type rendering struct {
+	Microseconds map[string]float64 `json:"cpu_us"` // by shape
+}
+
+// The shapes of requests that are rendered.
+const (
+	shapeData   = "body data"
+	shapeParams = "params with 20 leaves"
+	shapeXML    = "XML"
+)
+
+// renderingSpan is for how long each shape is rendered: long beside the clock's
+// steps, and many collections of garbage, whose cost counts too.
+const renderingSpan = 2 * time.Second
+
+// measureRendering renders each shape in this process alone, over and over.
+func (b *bench) measureRendering(ctx context.Context) error {
+	r := rendering{Microseconds: map[string]float64{}}
+	renderer := webhook.NewRenderer(nil)
+	for shape, work := range renderings() {
+		if _, err := renderer.Render(work); err != nil { // and its templates are parsed, as those of most deliveries are
+			return fmt.Errorf("rendering %s: %w", shape, err)
+		}
+		before, err := ownCPU()
+		if err != nil {
+			return err
+		}
+		count := 0
+		for end := time.Now().Add(renderingSpan); time.Now().Before(end) && ctx.Err() == nil; count++ {
+			if _, err := renderer.Render(work); err != nil {
+				return err
+			}
+		}
+		after, err := ownCPU()
+		if err != nil {
+			return err
+		}
+		r.Microseconds[shape] = float64((after - before).Nanoseconds()) / 1000 / float64(max(count, 1))
+	}
+	b.report.Rendering = &r
+	return ctx.Err()
+}
+
+// ownCPU is the CPU time that this process has used.
+func ownCPU() (time.Duration, error) {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0, err
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
+}
+
+// renderings are deliveries of an event of the usual size, by shape.
+func renderings() map[string]switchboard.Work {
+	data := `{"ticket":{"id":4711,"status":"open","subject":"It rings"},"contact":{"id":12345678901234567890,"first_name":"Mei","czCol":{"15":"172"}},"text":"`
+	data += strings.Repeat("x", eventSize-len(data)-len(`"}`)) + `"}`
+	var leaves []string
+	for i := range 5 {
+		leaves = append(leaves, fmt.Sprintf(`"a%d":"{{ contact.first_name }}","b%d":"{{ contact.id }}","c%d":"Dear {{ contact.first_name | upcase }}",`+
+			`"d%d":"{%% if ticket.status == 'open' %%}open{%% else %%}closed{%% endif %%}"`, i, i, i, i))
+	}
+	make := func(body switchboard.BodyKind, data, contentType string) switchboard.Work {
+		work := switchboard.Work{Event: switchboard.Event{ID: "evt_1", Tenant: tenantName(0), Type: "ticket.created", Data: []byte(data), OccurredAt: time.Now()}}
+		work.Subscription.Request = switchboard.Request{URL: "https://receiver.example/hook", Body: body, ContentType: contentType}
+		work.Subscription.SetDefaults()
+		return work
+	}
+	params := make(switchboard.Params, data, "application/json")
+	params.Subscription.Request.Params = json.RawMessage("{" + strings.Join(leaves, ",") + "}")
+	return map[string]switchboard.Work{
+		shapeData:   make(switchboard.DataBody, data, "application/json"),
+		shapeParams: params,
+		shapeXML:    make(switchboard.DataBody, strings.Replace(data, `"15"`, `"n15"`, 1), "application/xml"), // an element may not begin with a digit
+	}
+}
