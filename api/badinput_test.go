@@ -158,7 +158,7 @@ func TestBadInput(t *testing.T) {
 		{"minimum of zero", subs, newSubscriptionWith(okRequest + `,"adaptive":{"minimum_attempts":0}`), 422, invalid, "adaptive.minimum_attempts"},
 		{"stretch below one", subs, newSubscriptionWith(okRequest + `,"adaptive":{"maximum_stretch":0.5}`), 422, invalid, "adaptive.maximum_stretch"},
 		{"enabled no boolean", subs, newSubscriptionWith(okRequest + `,"adaptive":{"enabled":1}`), 422, invalid, "adaptive.enabled"},
-		{"body over the limit", subs, newSubscriptionWith(okRequest + `,"name":"` + strings.Repeat("x", smallBody) + `"`), 413, tooLarge, ""},
+		{"body over the limit", subs, newSubscriptionWith(okRequest + `,"name":"` + strings.Repeat("x", subscriptionBody) + `"`), 413, tooLarge, ""},
 
 		{"patch without a version", sub, `{"name":"x"}`, 422, invalid, "version"},
 		{"patch with an old version", sub, `{"version":2,"name":"x"}`, 409, switchboard.Conflict, "version"},

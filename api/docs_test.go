@@ -93,6 +93,9 @@ func TestDocumentedLimits(t *testing.T) {
 		{"NewSubscription", "max_in_flight", "maximum", switchboard.MaxMaxInFlight},
 		{"NewSubscription", "max_in_flight", "default", switchboard.DefaultMaxInFlight},
 		{"RequestInput", "url", "maxLength", switchboard.MaxURL},
+		{"SoapInput", "action", "maxLength", switchboard.MaxURL},
+		{"AuthInput", "token_url", "maxLength", switchboard.MaxURL},
+		{"AuthInput", "header", "maxLength", switchboard.MaxName},
 		{"ReasonInput", "reason", "maxLength", maxReason},
 		{"EventTypeInput", "description", "maxLength", catalogue.MaxDescription},
 		{"EventTypeInput", "vendor_name", "maxLength", catalogue.MaxLabel},
@@ -118,6 +121,14 @@ func TestDocumentedLimits(t *testing.T) {
 	states, _ := json.Marshal(switchboard.States())
 	if got := enum(asList(property("Delivery", "state")["enum"])); got != string(states) {
 		t.Errorf("states: %s", got)
+	}
+	schemes, _ := json.Marshal(switchboard.Schemes())
+	if got := enum(asList(property("SignatureInput", "scheme")["enum"])); got != string(schemes) {
+		t.Errorf("schemes: %s", got)
+	}
+	types, _ := json.Marshal(switchboard.AuthTypes())
+	if got := enum(asList(property("AuthInput", "type")["enum"])); got != string(types) {
+		t.Errorf("types of authentication: %s", got)
 	}
 	for _, p := range asList(doc["paths"].(map[string]any)["/v1/deliveries"].(map[string]any)["get"].(map[string]any)["parameters"]) {
 		param := p.(map[string]any)

@@ -44,6 +44,8 @@ type bodyRule struct {
 const (
 	smallBody = 64 << 10
 	batchBody = 32 << 20
+	// subscriptionBody has room for params and certificates at their longest.
+	subscriptionBody = 256 << 10
 	// eventOverhead is the room that an event has beside its data.
 	eventOverhead = 16 << 10
 	// bodyTimeout bounds how long a client may take to send a body.

@@ -56,6 +56,7 @@ func (s *server) register(h huma.API) {
 		summary: "Get an event", description: "With its data and its deliveries."}, s.getEvent)
 
 	handle(s, h, operation{method: post, path: "/v1/subscriptions", id: "create-subscription", tag: tagSubscriptions, status: http.StatusCreated, roles: integrators,
+		body:    bodyRule{limit: subscriptionBody},
 		summary: "Create a subscription", description: "The answer holds the signing secret, which is not shown again. " +
 			"Before anything is stored, templates are held against the catalogue's samples, addresses against the egress guard, and a token endpoint is asked for a token. " +
 			"With verification challenge the address is challenged at once; one that does not answer leaves the subscription unverified, and state_reason says what came back."}, s.createSubscription)
@@ -64,6 +65,7 @@ func (s *server) register(h huma.API) {
 	handle(s, h, operation{method: get, path: "/v1/subscriptions/{id}", id: "get-subscription", tag: tagSubscriptions, roles: readers,
 		summary: "Get a subscription", description: "Without secrets; values of sensitive headers are masked."}, s.getSubscription)
 	handle(s, h, operation{method: patch, path: "/v1/subscriptions/{id}", id: "update-subscription", tag: tagSubscriptions, roles: integrators,
+		body:    bodyRule{limit: subscriptionBody},
 		summary: "Change a subscription", description: "Changes the given fields only; null removes filter, auth, and the parts of the request that may be left out. Names the version that it changes: if somebody else was faster, it is a conflict. " +
 			"Another url of a subscription with verification challenge is challenged at once, and deliveries are held until it has answered."}, s.updateSubscription)
 	handle(s, h, operation{method: remove, path: "/v1/subscriptions/{id}", id: "delete-subscription", tag: tagSubscriptions, status: http.StatusNoContent, roles: integrators,
@@ -93,13 +95,13 @@ func (s *server) register(h huma.API) {
 		body:    bodyRule{limit: eventBody.limit, field: "data", optional: true},
 		summary: "Preview a request", description: "Renders and signs the request for an event, and sends nothing. The event is one that was posted, or made of the given data, or the catalogue's sample. What cannot be rendered is an error that names the field and the placeholder."}, s.previewSubscription)
 	handle(s, h, operation{method: post, path: "/v1/preview", id: "preview", tag: tagSubscriptions, roles: tryers,
-		body:    bodyRule{limit: eventBody.limit + smallBody},
+		body:    bodyRule{limit: eventBody.limit + subscriptionBody},
 		summary: "Preview a request of a subscription that is not stored", description: "As the preview of one that is. Without a secret it is signed with one that is made up."}, s.previewGiven)
 	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/match", id: "match-subscription", tag: tagSubscriptions, roles: tryers,
 		body:    bodyRule{limit: eventBody.limit, field: "data", optional: true},
 		summary: "Explain whether an event matches", description: "Says of the event types, the state and each condition of the filter whether it holds for an event, and what was found."}, s.matchSubscription)
 	handle(s, h, operation{method: post, path: "/v1/match", id: "match", tag: tagSubscriptions, roles: tryers,
-		body:    bodyRule{limit: eventBody.limit + smallBody},
+		body:    bodyRule{limit: eventBody.limit + subscriptionBody},
 		summary: "Explain whether an event matches a subscription that is not stored", description: "To try a filter before it is saved."}, s.matchGiven)
 
 	handle(s, h, operation{method: get, path: "/v1/deliveries", id: "list-deliveries", tag: tagDeliveries, roles: readers,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"switchboard"
 )
@@ -20,13 +19,6 @@ type SubscriptionStore interface {
 	// secrets; one that it sets takes the place of those before at once.
 	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
 	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error
-}
-
-// SecretStore rotates the signing secrets of subscriptions.
-type SecretStore interface {
-	// RotateSecret makes next the current secret; the one before signs too, until
-	// the grace has passed.
-	RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error)
 }
 
 // Guard says which addresses may be sent to.
@@ -162,46 +154,6 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 		return nil, err
 	}
 	return &empty{}, s.Subscriptions.DeleteSubscription(ctx, caller, in.ID, in.Reason)
-}
-
-type rotation struct {
-	Grace *switchboard.Duration `json:"grace,omitempty" doc:"How long the secret before still signs too; at most 168h. Default: 24h" example:"24h"`
-}
-
-type rotateInput struct {
-	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
-	payload[rotation]
-}
-
-const (
-	defaultGrace = 24 * time.Hour
-	maxGrace     = 7 * 24 * time.Hour
-)
-
-func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in *rotateInput) (*reply[subscription], error) {
-	grace := defaultGrace
-	if in.JSON.Grace != nil {
-		grace = time.Duration(*in.JSON.Grace)
-	}
-	if grace < 0 || grace > maxGrace {
-		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", maxGrace)
-	}
-	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	secret := switchboard.NewSigningSecret(sub.Signature.Scheme)
-	if secret == "" {
-		return nil, switchboard.InvalidField("signature.scheme", "is %s: there is no secret to rotate", sub.Signature.Scheme)
-	}
-	sub, err = s.Secrets.RotateSecret(ctx, caller, in.ID, secret, grace)
-	if err == nil {
-		err = s.addKeys(ctx, caller, &sub)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &reply[subscription]{withSecret(&sub, secret)}, nil
 }
 
 // testEvent is what a test sends.

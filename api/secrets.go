@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"switchboard"
+)
+
+// SecretStore rotates the signing secrets of subscriptions.
+type SecretStore interface {
+	// RotateSecret makes next the current secret; the one before signs too, until
+	// the grace has passed.
+	RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error)
+}
+
+type rotation struct {
+	Grace *switchboard.Duration `json:"grace,omitempty" doc:"How long the secret before still signs too; at most 168h. Default: 24h" example:"24h"`
+}
+
+type rotateInput struct {
+	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	payload[rotation]
+}
+
+const (
+	defaultGrace = 24 * time.Hour
+	maxGrace     = 7 * 24 * time.Hour
+)
+
+func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in *rotateInput) (*reply[subscription], error) {
+	grace := defaultGrace
+	if in.JSON.Grace != nil {
+		grace = time.Duration(*in.JSON.Grace)
+	}
+	if grace < 0 || grace > maxGrace {
+		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", maxGrace)
+	}
+	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	secret := switchboard.NewSigningSecret(sub.Signature.Scheme)
+	if secret == "" {
+		return nil, switchboard.InvalidField("signature.scheme", "is %s: there is no secret to rotate", sub.Signature.Scheme)
+	}
+	sub, err = s.Secrets.RotateSecret(ctx, caller, in.ID, secret, grace)
+	if err == nil {
+		err = s.addKeys(ctx, caller, &sub)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &reply[subscription]{withSecret(&sub, secret)}, nil
+}
+
+// firstSecret is the signing secret of a new subscription: the one given, if it fits
+// the scheme, else a new one; none for a scheme that signs nothing.
+func firstSecret(scheme switchboard.Scheme, given *switchboard.Secret) ([]switchboard.SigningSecret, error) {
+	secret := switchboard.NewSigningSecret(scheme)
+	if given != nil {
+		secret = *given
+		if err := scheme.CheckSecret(secret); err != nil {
+			return nil, err
+		}
+	}
+	return secretsOf(secret), nil
+}
+
+// nextSecrets takes the place of a subscription's secrets when its scheme changes;
+// nil: one that is current fits, or the scheme needs none.
+func nextSecrets(scheme switchboard.Scheme, stored []switchboard.SigningSecret) []switchboard.SigningSecret {
+	for _, secret := range scheme.Fitting(stored) {
+		if secret.ExpiresAt.IsZero() {
+			return nil
+		}
+	}
+	return secretsOf(switchboard.NewSigningSecret(scheme))
+}
+
+func secretsOf(secret switchboard.Secret) []switchboard.SigningSecret {
+	if secret == "" {
+		return nil
+	}
+	return []switchboard.SigningSecret{{Secret: secret}}
+}
+
+// current is the current one of the secrets; empty: there is none.
+func current(secrets []switchboard.SigningSecret) switchboard.Secret {
+	for _, secret := range secrets {
+		if secret.ExpiresAt.IsZero() {
+			return secret.Secret
+		}
+	}
+	return ""
+}
