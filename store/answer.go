@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -65,11 +64,12 @@ type answers struct {
 	mu       sync.Mutex
 	waiting  map[string][]chan struct{} // by delivery
 	listener *pq.Listener               // nil until somebody waits
-	closed   chan struct{}
+	ready    chan struct{}              // closed when it listens
+	ended    chan struct{}              // closed when it was closed
 }
 
 func newAnswers(url string) *answers {
-	return &answers{url: url, waiting: map[string][]chan struct{}{}, closed: make(chan struct{})}
+	return &answers{url: url, waiting: map[string][]chan struct{}{}, ready: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // wait returns a channel that tells when to look at the delivery, until stop is
@@ -92,27 +92,30 @@ func (a *answers) wait(ctx context.Context, deliveryID string) (told <-chan stru
 	}, nil
 }
 
-// listen makes sure that the listener is there.
+// listen returns when the listener listens. With Postgres away each waits as long
+// as it may.
 func (a *answers) listen(ctx context.Context) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.listener != nil {
+	if a.listener == nil {
+		a.listener = pq.NewListener(a.url, minReconnect, maxReconnect, nil)
+		go a.forward(a.listener)
+	}
+	a.mu.Unlock()
+	select {
+	case <-a.ready:
 		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	listener := pq.NewListener(a.url, minReconnect, maxReconnect, nil)
-	stop := context.AfterFunc(ctx, func() { _ = listener.Close() }) // frees a Listen that waits for a connection
-	if err := listener.Listen(answerChannel); err != nil || !stop() {
-		_ = listener.Close()
-		return cmp.Or(ctx.Err(), err)
-	}
-	a.listener = listener
-	go a.forward(listener)
-	return nil
 }
 
 // forward passes on what is announced, until the listener is closed.
 func (a *answers) forward(listener *pq.Listener) {
-	defer close(a.closed)
+	defer close(a.ended)
+	if listener.Listen(answerChannel) != nil { // it was closed
+		return
+	}
+	close(a.ready)
 	for n := range listener.Notify {
 		a.mu.Lock()
 		for id, all := range a.waiting {
@@ -137,6 +140,6 @@ func (a *answers) close() {
 	a.mu.Unlock()
 	if listener != nil {
 		_ = listener.Close()
-		<-a.closed
+		<-a.ended
 	}
 }
