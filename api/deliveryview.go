@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"math"
 	"net/url"
 	"time"
 	"unicode/utf8"
@@ -39,6 +40,9 @@ type attempt struct {
 	Failure    switchboard.Failure `json:"failure" doc:"Out of a closed list; empty: it succeeded" example:"http_5xx"`
 	Detail     string              `json:"detail" doc:"The failure in words"`
 	TimeoutMS  int64               `json:"timeout_ms" doc:"The time limit that held for it" example:"10000"`
+	Load       float64             `json:"load" doc:"The share of the worker's places that were taken when it began, 0 to 1; adaptive limits follow it" example:"0.25"`
+	Attempts   int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"12"`
+	Stretch    float64             `json:"stretch" doc:"The factor by which the wait behind it was longer under that load" example:"1.25"`
 	Request    sentRequest         `json:"request" doc:"What was sent; values of sensitive headers are masked"`
 	Response   *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
 }
@@ -102,6 +106,7 @@ func attemptOf(a *switchboard.Attempt) attempt {
 	out := attempt{
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, TimeoutMS: a.Timeout.Milliseconds(),
+		Load: hundredths(a.Load), Attempts: a.Attempts, Stretch: hundredths(max(a.Stretch, 1)),
 		Request: sentRequest{a.Request.Method, a.Request.URL, switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
 	}
 	if o.StatusCode != 0 {
@@ -109,6 +114,9 @@ func attemptOf(a *switchboard.Attempt) attempt {
 	}
 	return out
 }
+
+// hundredths rounds what nobody reads more exactly.
+func hundredths(x float64) float64 { return math.Round(x*100) / 100 }
 
 // responseOf shows the body as text if it is, so that people can read it.
 func responseOf(r *switchboard.Response) *response {
