@@ -33,7 +33,7 @@ func TestBadInputStoresNothing(t *testing.T) {
 	s.rename(subscription)
 	db := s.database()
 	before := snapshotOf(t, db)
-	for _, cases := range [][]badInput{badEvents(), badURLs(), badSubscriptions(), badChanges(subscription), s.badCursors()} {
+	for _, cases := range [][]badInput{badEvents(), badURLs(), badSubscriptions(), badScripts(subscription), badChanges(subscription), s.badCursors()} {
 		for _, c := range cases {
 			method, path, _ := strings.Cut(c.call, " ")
 			checkProblem(t, c.name, s.call(method, path, c.body), c.status, c.code, c.field)
@@ -146,7 +146,7 @@ func badSubscriptions() []badInput {
 		{"key without a name", keys, `{"role":"viewer"}`, 422, "invalid", "name"},
 		{"key that has expired", keys, `{"name":"n","role":"viewer","expires_at":"2020-01-01T00:00:00Z"}`, 422, "invalid", "expires_at"},
 	}
-	for _, name := range []string{"Host", "content-length", "Content-Type", "Transfer-Encoding", "Connection", "User-Agent", "webhook-id", "Webhook-Signature", "Proxy-Authorization"} {
+	for _, name := range []string{"Host", "content-length", "Content-Type", "Transfer-Encoding", "Connection", "webhook-id", "Webhook-Signature", "Proxy-Authorization"} {
 		cases = append(cases, badInput{"header " + name, create, header(name, "a"), 422, "invalid", "request.headers." + name})
 	}
 	return cases
