@@ -83,6 +83,8 @@ func TestProfileAndGiven(t *testing.T) {
 		"a fixed timeout":    {`"profile":"firstline","timeout":"3s",`, `,"params":{}`, made{nil, standard, switchboard.NoVerification, switchboard.Adaptive{}}},
 		"one bound": {`"profile":"firstline","adaptive":{"minimum_attempts":2},`, `,"params":{}`, made{nil, standard, switchboard.NoVerification,
 			switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 2}}},
+		"limits below its bounds": {`"profile":"firstline","retry":{"maximum_attempts":2},"timeout":"4s","adaptive":{"enabled":true},`, `,"params":{}`, made{nil, standard, switchboard.NoVerification,
+			switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(4 * time.Second), MaximumStretch: 2, MinimumAttempts: 2}}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -97,6 +97,7 @@ func (p *subscriptionPatch) complete(sub *switchboard.Subscription) error {
 	}
 	sub.SetDefaults()
 	sub.Verify = cmp.Or(sub.Verify, switchboard.NoVerification)
+	fitBounds(sub)
 	// Once more, since a default has taken the place of zeros that were given: those
 	// are to be refused, not to be read as something else.
 	if err := p.merge(sub); err != nil {
@@ -116,6 +117,15 @@ func forgetDefaults(sub *switchboard.Subscription) {
 	}
 	if sub.Adaptive.MinimumAttempts == plain.Adaptive.MinimumAttempts {
 		sub.Adaptive.MinimumAttempts = 0
+	}
+}
+
+// fitBounds lowers bounds of the adaptive limits to limits that lie below them by
+// now. The caller may never have named them: a profile has its own.
+func fitBounds(sub *switchboard.Subscription) {
+	if a := &sub.Adaptive; a.Enabled {
+		a.MinimumTimeout = min(a.MinimumTimeout, sub.Timeout)
+		a.MinimumAttempts = min(a.MinimumAttempts, sub.Retry.MaximumAttempts)
 	}
 }
 

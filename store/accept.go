@@ -288,7 +288,7 @@ func hostOf(address string) string {
 }
 
 // resolveRepeats says of every event that was not stored here whether it repeats
-// the stored one or contradicts it.
+// the stored one or contradicts it. A repeat may be awaited where the first was not.
 func resolveRepeats(ctx context.Context, tx transaction, all []*posted, first map[eventKey]*posted, stored map[eventKey]bool) error {
 	var before []eventKey
 	for key := range first {
@@ -300,25 +300,44 @@ func resolveRepeats(ctx context.Context, tx transaction, all []*posted, first ma
 	if err != nil {
 		return err
 	}
+	var awaited []string
 	for _, p := range all {
 		key := p.key()
 		switch {
 		case p.acceptance.Err != nil || first[key] == p && stored[key]:
+			continue
 		case stored[key]:
 			p.repeat(first[key].acceptance)
 		default:
 			p.repeat(known[key])
 		}
+		for _, d := range p.acceptance.Deliveries {
+			if p.awaited && !d.State.Final() {
+				awaited = append(awaited, d.ID)
+			}
+		}
 	}
-	return nil
+	if len(awaited) == 0 {
+		return nil
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE deliveries SET awaited = true WHERE id = ANY($1) AND NOT awaited", pq.Array(awaited))
+	return err
 }
 
-// repeat compares the event with the one that has its name.
+// repeat compares the event with the one that has its name. One for a single
+// subscription repeats only what went to that.
 func (p *posted) repeat(known switchboard.Acceptance) {
 	e := known.Event
 	if e.Type != p.event.Type || e.Key != p.event.Key || !bytes.Equal(e.Data, p.event.Data) {
 		p.acceptance.Err = &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id and other content was accepted before"}
 		return
+	}
+	if p.only != "" {
+		known.Deliveries = slices.DeleteFunc(slices.Clone(known.Deliveries), func(d switchboard.Delivery) bool { return d.SubscriptionID != p.only })
+		if len(known.Deliveries) == 0 {
+			p.acceptance.Err = &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id was accepted before, and not for this subscription"}
+			return
+		}
 	}
 	known.Duplicate = true
 	p.acceptance = known
