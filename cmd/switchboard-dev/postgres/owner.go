@@ -20,12 +20,14 @@ type owner struct {
 	switches bool // we are root, and the server's processes take this user's id
 }
 
-// unprivileged chooses the user: oneself, or for root the package's own user,
-// else one that exists on every system.
-func unprivileged() (owner, error) {
+// unprivileged chooses the user: oneself, or for root the package's own user, else
+// one that exists on every system. The one who owns dir already stays its owner,
+// also when the package has been installed since.
+func unprivileged(dir string) (owner, error) {
 	if os.Geteuid() != 0 {
 		return owner{uid: os.Geteuid(), gid: os.Getegid()}, nil
 	}
+	var users []owner
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
 		if err != nil {
@@ -34,10 +36,28 @@ func unprivileged() (owner, error) {
 		uid, uidErr := strconv.Atoi(u.Uid)
 		gid, gidErr := strconv.Atoi(u.Gid)
 		if uidErr == nil && gidErr == nil && uid > 0 { // macOS writes nobody as -2
-			return owner{name: name, uid: uid, gid: gid, switches: true}, nil
+			users = append(users, owner{name: name, uid: uid, gid: gid, switches: true})
 		}
 	}
-	return owner{}, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody: run as an ordinary user")
+	for _, o := range users {
+		if o.owns(dir) {
+			return o, nil
+		}
+	}
+	if len(users) == 0 {
+		return owner{}, errors.New("PostgreSQL does not run as root, and there is neither a user postgres nor nobody: run as an ordinary user")
+	}
+	return users[0], nil
+}
+
+// owns looks at the folder, or where it leads.
+func (o owner) owns(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == o.uid
 }
 
 // mkdir makes a folder that only the owner enters, or makes an existing one so.

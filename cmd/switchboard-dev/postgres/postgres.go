@@ -77,7 +77,12 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	who, err := unprivileged()
+	// First of all: what installs PostgreSQL may also make the user who will run it.
+	bin, err := binaries(ctx, layout{dir: dir}.version(), cfg.Progress)
+	if err != nil {
+		return nil, err
+	}
+	who, err := unprivileged(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -93,17 +98,13 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, layout: l, lock: lock}
-	if err := s.run(ctx, who); err != nil {
+	if err := s.run(ctx, bin, who); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return s, nil
 }
 
-func (s *Server) run(ctx context.Context, who owner) error {
-	bin, err := binaries(ctx, s.layout.version(), s.cfg.Progress)
-	if err != nil {
-		return err
-	}
+func (s *Server) run(ctx context.Context, bin string, who owner) (err error) {
 	if s.layout.version() == "" {
 		s.cfg.Progress("creating a PostgreSQL data directory in " + s.layout.data())
 		if err := s.layout.initdb(ctx, bin, who); err != nil {

@@ -3,11 +3,14 @@ package postgres_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -243,6 +246,32 @@ func TestUnreachableFolder(t *testing.T) {
 	again := start(t, cfg)
 	if got := query(t, again.URL("postgres"), "SELECT coalesce(to_regclass('kept')::text, 'lost')"); got != "kept" {
 		t.Errorf("after a second start the table is %s", got)
+	}
+}
+
+// TestRootKeepsTheOwner: data made by nobody, on a machine without a user postgres,
+// stays theirs when a package has made that user.
+func TestRootKeepsTheOwner(t *testing.T) {
+	t.Parallel()
+	nobody, err := user.Lookup("nobody")
+	if os.Geteuid() != 0 || err != nil {
+		t.Skip("only root chooses, and nobody must exist")
+	}
+	uid, err := strconv.Atoi(nobody.Uid)
+	if err != nil || uid <= 0 {
+		t.Skip("nobody has no id that can be taken")
+	}
+	cfg := postgres.Config{Dir: folder(t)}
+	if err := errors.Join(os.Mkdir(cfg.Dir, 0o700), os.Chown(cfg.Dir, uid, uid)); err != nil {
+		t.Fatal(err)
+	}
+	start(t, cfg)
+	info, err := os.Stat(filepath.Join(cfg.Dir, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := int(info.Sys().(*syscall.Stat_t).Uid); got != uid {
+		t.Errorf("the data belongs to user id %d, want %d", got, uid)
 	}
 }
 

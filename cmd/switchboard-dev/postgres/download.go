@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	embedded "github.com/fergusstrange/embedded-postgres"
+)
+
+// maven is the repository that has PostgreSQL's programs for many systems.
+const maven = "https://repo1.maven.org/maven2"
+
+// downloaded is where a download is kept, for every folder and every test of the
+// user. Root's own cache is closed to the user who will run the programs.
+func downloaded() string {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		base = os.TempDir()
+	}
+	if os.Geteuid() == 0 {
+		base = "/var/cache"
+	}
+	return filepath.Join(base, "switchboard", "postgresql")
+}
+
+// download fetches the programs into dir. They are unpacked aside and renamed, so
+// that what is there is complete, whenever ctx ends.
+func download(ctx context.Context, repository, dir string, progress func(string)) error {
+	progress("PostgreSQL is not on this machine: downloading it, about 10 MB")
+	aside := dir + ".new"
+	if err := errors.Join(os.RemoveAll(aside), os.RemoveAll(dir)); err != nil {
+		return err
+	}
+	if err := unlessDone(ctx, func() error { return fetch(repository, aside) }); err != nil {
+		return fmt.Errorf("download: %w", err)
+	}
+	return os.Rename(aside, dir)
+}
+
+// fetch has the library fetch and unpack the programs. It would go on and run a
+// server of its own; a locale that does not exist stops it before.
+func fetch(repository, dir string) error {
+	scratch, err := os.MkdirTemp("", "switchboard-pg-download-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	run := filepath.Join(scratch, "run") // made once all is unpacked
+	err = embedded.NewDatabase(embedded.DefaultConfig().Port(port).Logger(io.Discard).Locale("none-such").
+		BinaryRepositoryURL(repository).CachePath(scratch).BinariesPath(dir).
+		RuntimePath(run).DataPath(filepath.Join(scratch, "data"))).Start()
+	if exists(run) {
+		return nil
+	}
+	return err
+}
+
+func freePort() (uint32, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	return uint32(l.Addr().(*net.TCPAddr).Port), nil
+}
