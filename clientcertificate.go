@@ -2,10 +2,15 @@ package switchboard
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 )
+
+// maxRSA bounds an RSA key in bits. Each handshake signs with it, which takes 20 ms
+// with one of 4096 bits, and seconds with one of 16384.
+const maxRSA = 4096
 
 // ClientCertificate returns the certificate of [MTLS] with its key; its Leaf says
 // until when it is valid. One that cannot be used is an [Invalid] error for the
@@ -28,6 +33,9 @@ func (a *Auth) ClientCertificate() (tls.Certificate, error) {
 	pair, err := tls.X509KeyPair([]byte(a.Certificate), []byte(a.PrivateKey.Reveal()))
 	if err != nil {
 		return tls.Certificate{}, InvalidField(privateKey, "must be the certificate's own private key, in PEM and not encrypted")
+	}
+	if key, ok := pair.PrivateKey.(*rsa.PrivateKey); ok && key.N.BitLen() > maxRSA {
+		return tls.Certificate{}, InvalidField(privateKey, "is an RSA key of more than %d bits", maxRSA)
 	}
 	return pair, nil
 }

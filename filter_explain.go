@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,7 +59,7 @@ func (c every) explain(v any, path string) (bool, []Finding) {
 // explainList explains the element that fulfils the object, or else the one that
 // fulfils the most of it.
 func (c every) explainList(list []any, path string) (bool, []Finding) {
-	head := Finding{Condition: c.place, Path: path, Found: clip(encode(list))}
+	head := Finding{Condition: c.place, Path: path, Found: shown(list)}
 	at := slices.IndexFunc(list, c.holds)
 	head.Holds = at >= 0
 	var findings []Finding
@@ -66,7 +67,7 @@ func (c every) explainList(list []any, path string) (bool, []Finding) {
 	case len(list) == 0:
 		head.Text = path + " is an empty list: no element fulfils the conditions"
 	case head.Holds:
-		_, findings = c.explain(list[at], elementPath(path, at))
+		findings = c.explainElement(list[at], elementPath(path, at))
 		head.Text = fmt.Sprintf("%s is a list, whose element %d fulfils the conditions", path, at)
 	default:
 		at, findings = c.closest(list, path)
@@ -78,7 +79,7 @@ func (c every) explainList(list []any, path string) (bool, []Finding) {
 func (c every) closest(list []any, path string) (at int, findings []Finding) {
 	most := -1
 	for i, element := range list[:min(len(list), maxComparee)] {
-		_, of := c.explain(element, elementPath(path, i))
+		of := c.explainElement(element, elementPath(path, i))
 		held := 0
 		for _, f := range of {
 			if f.Holds {
@@ -90,6 +91,16 @@ func (c every) closest(list []any, path string) (at int, findings []Finding) {
 		}
 	}
 	return at, findings
+}
+
+// explainElement explains an element of a list. One that is a list itself is not gone
+// into: lists in lists in lists would be looked through again at each level.
+func (c every) explainElement(element any, path string) []Finding {
+	if _, ok := element.([]any); ok {
+		return nil
+	}
+	_, findings := c.explain(element, path)
+	return findings
 }
 
 func (c either) explain(v any, path string) (bool, []Finding) {
@@ -129,7 +140,7 @@ func (c comparison) explain(v any, path string) (bool, []Finding) {
 	f := Finding{Condition: c.place, Path: path, Operator: c.operator, Wanted: clip(c.written), Holds: c.holds(v)}
 	is := "does not exist"
 	if _, gone := v.(absent); !gone {
-		f.Found = clip(encode(v))
+		f.Found = shown(v)
 		is = "is " + f.Found
 	}
 	f.Text = fmt.Sprintf("%s %s; %s %s%s", path, is, c.subject(v), c.requirement(f.Wanted), c.remark(v, f.Holds))
@@ -221,6 +232,46 @@ func encode(v any) string {
 		return "" // no value of an event or filter
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// shown is a value as JSON, clipped. No more is written than is shown: every
+// condition shows what it found, and that may be long.
+func shown(v any) string {
+	left := maxShown + utf8.UTFMax // a letter that is cut in two is not shown
+	return clip(encode(head(v, &left)))
+}
+
+// head is the beginning of a value: as much of it as fills so many bytes of JSON.
+func head(v any, left *int) any {
+	*left--
+	switch v := v.(type) {
+	case string:
+		return cut(v, left)
+	case json.Number:
+		return json.Number(cut(string(v), left))
+	case []any:
+		some := []any{}
+		for i := 0; i < len(v) && *left > 0; i++ {
+			some = append(some, head(v[i], left))
+		}
+		return some
+	case map[string]any:
+		some := map[string]any{}
+		for _, name := range slices.Sorted(maps.Keys(v)) { // as they are written
+			if *left <= 0 {
+				break
+			}
+			some[cut(name, left)] = head(v[name], left)
+		}
+		return some
+	}
+	return v
+}
+
+func cut(s string, left *int) string {
+	s = s[:min(len(s), max(*left, 0))]
+	*left -= len(s)
+	return s
 }
 
 // clip shortens a text to what is shown, between two characters.

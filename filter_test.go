@@ -294,3 +294,40 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// An explanation looks through a list once for each condition, however deep it stands
+// in others, and writes no more of it than is shown. What is here took minutes.
+func TestExplainIsBounded(t *testing.T) {
+	t.Parallel()
+	conditions := strings.TrimSuffix(strings.Repeat(`{"data":{"a":{"x":1}}},{"data":{"a":{"$gt":5}}},`, 50), ",")
+	filter, err := ParseFilter([]byte(`{"$or":[` + conditions + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const depth = 100
+	event := &Event{Data: []byte(`{"a":` + strings.Repeat("[", depth) + strings.Repeat("1,", 50_000) + "1" + strings.Repeat("]", depth) + `}`)}
+	began := time.Now()
+	findings := filter.Explain(event)
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("took %s", took)
+	}
+	if len(findings) != 101 || len(findings[1].Found) > maxShown+len("…") || findings[1].Holds {
+		t.Errorf("%d findings, the first condition's %+v", len(findings), findings[min(1, len(findings)-1)])
+	}
+}
+
+// What is shown of a long value is the beginning of its JSON.
+func TestShown(t *testing.T) {
+	t.Parallel()
+	values := map[string]any{
+		"text": strings.Repeat("é", 300), "odd text": "x" + strings.Repeat("é", 300), "escapes": strings.Repeat("\"", 300),
+		"list": decode([]byte("[" + strings.Repeat(`[1,{"a":null}],`, 99) + "0]")), "number": json.Number(strings.Repeat("1", 300)),
+		"object": decode([]byte(`{"b":{"` + strings.Repeat("n", 300) + `":1},"a":[true]}`)), "short": "é", "nothing": nil,
+		"empty": decode([]byte(`[[],{}]`)), "nested": decode([]byte(strings.Repeat("[", 250) + strings.Repeat("]", 250))),
+	}
+	for name, v := range values {
+		if got, want := shown(v), clip(encode(v)); got != want {
+			t.Errorf("%s: %s; want %s", name, got, want)
+		}
+	}
+}

@@ -6,14 +6,15 @@ import (
 	"switchboard"
 )
 
-// maxFilters bounds how many parsed filters are kept: more than a busy installation
-// has, and some megabytes at most.
-const maxFilters = 10_000
+// maxFilters bounds the documents whose filters are kept parsed, in bytes in all: more
+// than a busy installation has. Parsed they take up to some twenty times of that.
+const maxFilters = 4 << 20
 
 // filters keeps the filters of subscriptions parsed: every event asks for them.
 type filters struct {
 	mu     sync.Mutex
 	parsed map[string]switchboard.Filter // by document
+	size   int                           // of the documents
 }
 
 // of returns the filter of that document. One that cannot be read any more, which
@@ -31,8 +32,8 @@ func (f *filters) of(document string) switchboard.Filter {
 	if err != nil {
 		filter = switchboard.Filter{}
 	}
-	if f.parsed == nil || len(f.parsed) >= maxFilters {
-		f.parsed = map[string]switchboard.Filter{}
+	if f.size += len(document); f.parsed == nil || f.size > maxFilters {
+		f.parsed, f.size = map[string]switchboard.Filter{}, len(document)
 	}
 	f.parsed[document] = filter
 	return filter

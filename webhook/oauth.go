@@ -154,7 +154,8 @@ func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style
 	case !sendable(token.AccessToken):
 		return nil, &tokenError{detail: "the token endpoint's token cannot be sent in a header, or is too long"}
 	}
-	return token, nil
+	// The library's token holds on to the whole answer, and thousands are kept.
+	return &oauth2.Token{AccessToken: token.AccessToken, Expiry: token.Expiry}, nil
 }
 
 // explainToken says in our own words what an error of package oauth2 means.

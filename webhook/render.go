@@ -62,9 +62,10 @@ func (r *Renderer) Render(work switchboard.Work) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
+	budget := liquid.NewBudget()
 	p := &rendering{
 		renderer: r, request: request, event: &work.Event, profile: work.Subscription.Profile,
-		scope: &scope{event: &work.Event, useCase: useCase}, budget: liquid.NewBudget(),
+		scope: &scope{event: &work.Event, useCase: useCase, budget: budget}, budget: budget,
 	}
 	return p.message()
 }

@@ -24,6 +24,7 @@ import (
 type scope struct {
 	event   *switchboard.Event
 	useCase *switchboard.UseCase // nil: none, all may be read
+	budget  *liquid.Budget       // pays for what takes long to look up; nil: nobody does
 
 	decoded bool
 	data    any // the event's, once decoded
@@ -88,12 +89,18 @@ func (s *scope) find(keys []string) (value any, found bool) {
 	}
 	value = s.data
 	for _, key := range keys {
+		if text, ok := value.(string); ok && key == sizeKey && s.budget != nil {
+			s.budget.Work -= len(text) // every letter is counted; the renderer's next step says if that was too much
+		}
 		if value, found = step(value, key); !found {
 			return nil, false
 		}
 	}
 	return value, true
 }
+
+// sizeKey is what arrays, objects and texts have beside their own.
+const sizeKey = "size"
 
 // step is what an object, array or text has under that key.
 func step(value any, key string) (any, bool) {
@@ -110,11 +117,13 @@ func step(value any, key string) (any, bool) {
 		}
 		size = len(value)
 	case string:
-		size = utf8.RuneCountInString(value)
+		if key == sizeKey {
+			size = utf8.RuneCountInString(value)
+		}
 	default:
 		return nil, false
 	}
-	return json.Number(strconv.Itoa(size)), key == "size"
+	return json.Number(strconv.Itoa(size)), key == sizeKey
 }
 
 // indexOf is the place in an array of that length that a key means; a negative one
