@@ -72,6 +72,7 @@ func TestRequestValidate(t *testing.T) {
 		"SOAP data with GET":         {"request.method", with(soap("1.1", "text/xml"), func(r *Request) { r.Method, r.Body, r.Params = "GET", DataBody, nil })},
 		"SOAP action":                {"request.soap.action", with(soap("1.1", "text/xml"), func(r *Request) { r.SOAP.Action = "a\"\r\nX: y" })},
 		"SOAP namespace":             {"request.soap.namespace", with(soap("1.1", "text/xml"), func(r *Request) { r.SOAP.Namespace = "a b" })},
+		"SOAP parameter's value":     {"request.soap.parameters.a", with(soap("1.1", "text/xml"), func(r *Request) { r.SOAP.Parameters = map[string]string{"a": "x\x00{{ b }}"} })},
 		"SOAP parameter":             {"request.soap.parameters", with(soap("1.1", "text/xml"), func(r *Request) { r.SOAP.Parameters = map[string]string{"a b": "x"} })},
 		"SOAP action as header":      {"request.headers.SOAPAction", with(soap("1.1", "text/xml"), func(r *Request) { r.Headers = map[string]string{"SOAPAction": "x"} })},
 		"XML root":                   {"request.xml.root", with(params("POST", "text/xml", "{}"), func(r *Request) { r.XML = &XMLStyle{Root: "a><b"} })},

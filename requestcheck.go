@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Bounds of a request's fields, in bytes.
@@ -181,8 +182,18 @@ func (r *Request) validateSOAP() error {
 		if len(value) > MaxHeaderValue {
 			return InvalidField("request.soap.parameters."+name, "is longer than %d bytes", MaxHeaderValue)
 		}
+		if !isXMLText(value) {
+			return InvalidField("request.soap.parameters."+name, "holds a character that XML cannot hold")
+		}
 	}
 	return nil
+}
+
+// isXMLText reports whether XML can hold the text, escaped where need be.
+func isXMLText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
+		return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
+	})
 }
 
 // IsXMLName reports whether s may be the name of an XML element or attribute: a letter

@@ -264,7 +264,10 @@ func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
 			d := newDesk(t)
 			result, err := attempt(d)
 			if err != nil || result.State != switchboard.Delivered || d.sent != 0 || len(d.recorded) != 1 {
-				t.Errorf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
+				t.Fatalf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
+			}
+			if !d.recorded[0].Outcome.Response.Truncated {
+				t.Error("the answer, which was not kept, is recorded as one that was empty")
 			}
 		})
 	}

@@ -46,7 +46,8 @@ func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
 		Request: switchboard.SentRequest{Method: k.Method, Bytes: k.Bytes},
 		Outcome: switchboard.Outcome{
 			StatusCode: k.StatusCode, Failure: k.Failure, Latency: time.Duration(k.Latency), RetryAfter: time.Duration(k.RetryAfter),
-			Detail: "recorded late: Postgres was away when the answer came",
+			Response: switchboard.Response{Truncated: k.StatusCode != 0}, // nobody is to think that it was empty
+			Detail:   "recorded late: Postgres was away when the answer came",
 		},
 	}
 }

@@ -22,7 +22,7 @@ type answered struct {
 	Headers      map[string]string `json:"headers" doc:"Those of the answer that scripts may want, their names in lower case" example:"{\"content-type\":\"application/json\"}"`
 	Body         json.RawMessage   `json:"body" doc:"Parsed, if it is JSON; else a string. null: there is none" example:"{\"found\":true}"`
 	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is neither JSON nor text; else left out"`
-	Truncated    bool              `json:"truncated" doc:"The body was longer than what is kept of it, and is a string then"`
+	Truncated    bool              `json:"truncated" doc:"The body was longer than what is kept of it, and is a string then; or null: nothing is kept of an answer that came while Postgres was away"`
 	DurationMS   int64             `json:"duration_ms" doc:"Of the attempt that was answered" example:"12"`
 }
 

@@ -133,6 +133,16 @@ func (r *row) Settle(_ context.Context, _ string, _ int, state switchboard.State
 	return r.work.Delivery, nil
 }
 
+func (r *row) Hold(_ context.Context, _ string, _ int, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := &r.work.Delivery; d.State.Dated() {
+		d.State, d.Reason, d.NextAttemptAt = switchboard.Held, reason, time.Time{}
+		r.actions = append(r.actions, action)
+	}
+	return r.work.Delivery, nil
+}
+
 // script is a receiver that answers one status after the other, the last for ever.
 type script struct {
 	now     func() time.Time
@@ -207,6 +217,25 @@ func TestDeliverStopsAtGone(t *testing.T) {
 	}
 	if len(s.sent.times) != 1 || s.row.work.Delivery.State != switchboard.Failed {
 		t.Errorf("%d requests, state %s; want 1, failed", len(s.sent.times), s.row.work.Delivery.State)
+	}
+}
+
+// TestDeliverEndsHeld: the address changed during the backoff, and the new one has not
+// been verified. The run ends; whoever verifies it gives the delivery the next.
+func TestDeliverEndsHeld(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, 503, 200)
+	s.RegisterDelayedCallback(func() {
+		s.row.mu.Lock()
+		defer s.row.mu.Unlock()
+		s.row.work.Subscription.State = switchboard.Unverified
+	}, time.Second)
+	result, err := s.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (workflows.DeliverResult{State: switchboard.Held, AttemptsMade: 1}); result != want || len(s.sent.times) != 1 {
+		t.Errorf("ended %v after %d requests, want %v after 1", result, len(s.sent.times), want)
 	}
 }
 
