@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -92,6 +93,14 @@ func TestPreviewOfStored(t *testing.T) {
 	}
 	if err := verifier.Verify([]byte(want), shown); err != nil {
 		t.Error(err)
+	}
+	// A support key may not send data of its own, nor be given a signature to send it with.
+	got = b.call(t, supportKey, "POST", path, `{"event_id":"one"}`).want(t, http.StatusOK)
+	for name, value := range got["headers"].(map[string]any) {
+		shown.Set(name, value.(string))
+	}
+	if err := verifier.Verify([]byte(want), shown); !errors.Is(err, standardwebhooks.ErrNoMatchingSignature) {
+		t.Errorf("support is shown a valid signature: %v", err)
 	}
 	b.call(t, integratorKey, "POST", path, `{"event_id":"two"}`).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "event_id")
 }

@@ -67,6 +67,7 @@ func (s *server) register(h huma.API) {
 	handle(s, h, operation{method: patch, path: "/v1/subscriptions/{id}", id: "update-subscription", tag: tagSubscriptions, roles: integrators,
 		body:    bodyRule{limit: subscriptionBody},
 		summary: "Change a subscription", description: "Changes the given fields only; null removes filter, auth, and the parts of the request that may be left out. Names the version that it changes: if somebody else was faster, it is a conflict. " +
+			"A url with another scheme, host or port, or another token_url, needs the secrets that go there again: stored ones are not sent to an address that they were not given for. " +
 			"Another url of a subscription with verification challenge is challenged at once, and deliveries are held until it has answered."}, s.updateSubscription)
 	handle(s, h, operation{method: remove, path: "/v1/subscriptions/{id}", id: "delete-subscription", tag: tagSubscriptions, status: http.StatusNoContent, roles: integrators,
 		summary: "Delete a subscription", description: "Its open deliveries are cancelled."}, s.deleteSubscription)
@@ -93,7 +94,7 @@ func (s *server) register(h huma.API) {
 	}, s.triggerSubscription)
 	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/preview", id: "preview-subscription", tag: tagSubscriptions, roles: tryers,
 		body:    bodyRule{limit: eventBody.limit, field: "data", optional: true},
-		summary: "Preview a request", description: "Renders and signs the request for an event, and sends nothing. The event is one that was posted, or made of the given data, or the catalogue's sample. What cannot be rendered is an error that names the field and the placeholder."}, s.previewSubscription)
+		summary: "Preview a request", description: "Renders and signs the request for an event, and sends nothing. The event is one that was posted, or made of the given data, or the catalogue's sample. What cannot be rendered is an error that names the field and the placeholder. For a key with the role support it is signed with a secret that is made up."}, s.previewSubscription)
 	handle(s, h, operation{method: post, path: "/v1/preview", id: "preview", tag: tagSubscriptions, roles: tryers,
 		body:    bodyRule{limit: eventBody.limit + subscriptionBody},
 		summary: "Preview a request of a subscription that is not stored", description: "As the preview of one that is. Without a secret it is signed with one that is made up."}, s.previewGiven)

@@ -108,6 +108,9 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if err := patch.apply(&after); err != nil {
 		return nil, err
 	}
+	if err := patch.checkElsewhere(&before, &after); err != nil {
+		return nil, err
+	}
 	warnings, err := s.checkSaving(ctx, &before, &after)
 	if err != nil {
 		return nil, err

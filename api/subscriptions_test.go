@@ -83,7 +83,7 @@ func TestUpdateSubscription(t *testing.T) {
 		"nulls":   {`{"version":3,"name":null,"request":null,"timeout":null}`, func(*switchboard.Subscription) {}},
 		"name":    {`{"version":3,"name":"new"}`, func(s *switchboard.Subscription) { s.Name = "new" }},
 		"events":  {`{"version":3,"events":["a"]}`, func(s *switchboard.Subscription) { s.Events = []string{"a"} }},
-		"url":     {`{"version":3,"request":{"url":"https://b.example.com/"}}`, func(s *switchboard.Subscription) { s.Request.URL = "https://b.example.com/" }},
+		"url":     {`{"version":3,"request":{"url":"https://crm.example.com/b"}}`, func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/b" }},
 		"method":  {`{"version":3,"request":{"method":"patch"}}`, func(s *switchboard.Subscription) { s.Request.Method = "PATCH" }},
 		"retry":   {`{"version":3,"retry":{"maximum_attempts":2}}`, func(s *switchboard.Subscription) { s.Retry.MaximumAttempts = 2 }},
 		"limits": {`{"version":3,"timeout":"2s","max_in_flight":2,"signature":{"scheme":"standard"}}`, func(s *switchboard.Subscription) {

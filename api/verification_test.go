@@ -99,7 +99,7 @@ func TestVerificationOfOtherStates(t *testing.T) {
 	b := setup(t)
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.Paused })
 	b.subscriptions.change(t, "sub_globex", func(s *switchboard.Subscription) { s.State = switchboard.Disabled })
-	const patch = `{"version":3,` + challenged + `,"request":{"url":"https://b.example.com/"}}`
+	const patch = `{"version":3,` + challenged + `,"request":{"url":"https://crm.example.com/b"}}`
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", patch).wantProblem(t, http.StatusConflict, switchboard.Conflict, "")
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/verify", nil).want(t, http.StatusOK)
 	b.wantState(t, got, "sub_acme", switchboard.Paused, "")

@@ -1,0 +1,59 @@
+package api
+
+import (
+	"net/http"
+	"testing"
+
+	"switchboard"
+)
+
+// TestSecretsStayWithTheirAddress: who may change a subscription and does not know its
+// secrets cannot have them sent to an address of their own.
+func TestSecretsStayWithTheirAddress(t *testing.T) {
+	t.Parallel()
+	const (
+		elsewhere = `"request":{"url":"https://evil.example.org/"}`
+		headers   = `"request":{"url":"https://example.com/","headers":{"X-Env":"prod","X-Api-Key":"hunter2"}}`
+		bearer    = `"auth":{"type":"bearer","token":"hunter2"}`
+		basic     = `"auth":{"type":"basic","username":"joe","password":"hunter2"}`
+		apiKey    = `"auth":{"type":"api_key","header":"X-Key","value":"hunter2"}`
+	)
+	cases := map[string]struct{ create, patch, field string }{
+		"headers left as they are":  {headers, elsewhere, "request.headers.X-Api-Key"},
+		"headers sent back masked":  {headers, `"request":{"url":"https://evil.example.org/","headers":{"x-api-key":"[redacted]"}}`, "request.headers.x-api-key"},
+		"headers given again":       {headers, `"request":{"url":"https://new.example.com/","headers":{"X-Api-Key":"hunter2"}}`, ""},
+		"headers without secrets":   {headers, `"request":{"url":"https://new.example.com/","headers":{"X-Env":"prod"}}`, ""},
+		"another path":              {headers, `"request":{"url":"https://EXAMPLE.com/b?c={{ticket.id}}"}`, ""},
+		"another port":              {headers, `"request":{"url":"https://example.com:8443/"}`, "request.headers.X-Api-Key"},
+		"in clear":                  {headers, `"request":{"url":"http://example.com/"}`, "request.headers.X-Api-Key"},
+		"bearer":                    {okRequest + `,` + bearer, elsewhere, "auth.token"},
+		"bearer, masked":            {okRequest + `,` + bearer, elsewhere + `,"auth":{"token":"[redacted]"}`, "auth.token"},
+		"bearer, given again":       {okRequest + `,` + bearer, elsewhere + `,"auth":{"token":"hunter2"}`, ""},
+		"bearer, removed":           {okRequest + `,` + bearer, elsewhere + `,"auth":null`, ""},
+		"basic":                     {okRequest + `,` + basic, elsewhere, "auth.password"},
+		"basic, another type":       {okRequest + `,` + basic, elsewhere + `,` + bearer, ""},
+		"api_key":                   {okRequest + `,` + apiKey, elsewhere, "auth.value"},
+		"oauth2":                    {okRequest + `,` + oauth2Input, elsewhere, "auth.client_secret"},
+		"token_url":                 {okRequest + `,` + oauth2Input, `"auth":{"token_url":"https://evil.example.org/token"}`, "auth.client_secret"},
+		"token_url, masked":         {okRequest + `,` + oauth2Input, `"auth":{"token_url":"https://id.example.com/mine","client_secret":"[redacted]"}`, "auth.client_secret"},
+		"token_url, given again":    {okRequest + `,` + oauth2Input, `"auth":{"token_url":"https://evil.example.org/token","client_secret":"hunter2"}`, ""},
+		"scopes of the same secret": {okRequest + `,` + oauth2Input, `"auth":{"scopes":["a"]}`, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(c.create)).want(t, http.StatusCreated)
+			asked := len(b.receivers.authorized)
+			got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,`+c.patch+`}`)
+			if c.field == "" {
+				got.want(t, http.StatusOK)
+				return
+			}
+			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, c.field)
+			if stored := b.subscriptions.byID["sub_new"]; stored.Version != 1 || len(b.receivers.authorized) != asked {
+				t.Errorf("stored as version %d, and %d token endpoints were asked", stored.Version, len(b.receivers.authorized)-asked)
+			}
+		})
+	}
+}
