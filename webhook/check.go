@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,16 +12,17 @@ import (
 )
 
 // CheckTemplates checks the templates of a valid request as far as they can be without
-// an event: that they can be parsed, are within bounds, and read only what the use
-// case allows; nil means that there is none. The error is a *[switchboard.Error] that
-// names the field, as "request.params.address.street".
+// an event: that they can be parsed, are within bounds, read only what the use case
+// allows (nil means that there is none), and can be rendered with a sample that has
+// their values. The error is a *[switchboard.Error] that names the field, as
+// "request.params.address.street".
 //
 // Warnings name what works and may not do for long, and the placeholders that none of
 // the samples, which are data of events that the subscription takes, has a value for.
 func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, samples []json.RawMessage) (warnings []string, err error) {
 	c := &check{useCase: useCase}
 	for _, sample := range samples {
-		s := &scope{event: &switchboard.Event{Data: sample}, useCase: useCase}
+		s := &scope{event: &switchboard.Event{Data: sample}, useCase: useCase, budget: liquid.NewBudget()}
 		if s.decode() == nil { // a sample that is none is the catalogue's business
 			c.samples = append(c.samples, s)
 		}
@@ -86,7 +88,31 @@ func (c *check) template(field, source string) error {
 			return at(field, err)
 		}
 	}
-	return nil
+	return at(field, c.render(template))
+}
+
+// maxTried bounds the samples that a template is tried with.
+const maxTried = 8
+
+// render returns the error of a template that no sample can be rendered with, though
+// they have its values, as where a filter gets text in place of a number.
+func (c *check) render(template *liquid.Template) error {
+	samples := c.samples
+	if len(template.Paths()) == 0 { // the same with each
+		samples = []*scope{{event: &switchboard.Event{Data: []byte("{}")}, useCase: c.useCase, budget: liquid.NewBudget()}}
+	}
+	var failure error
+	for _, s := range samples[:min(len(samples), maxTried)] {
+		_, err := template.Value(liquid.Run{Scope: s, Budget: s.budget})
+		if _, missing := errors.AsType[*liquid.MissingError](err); missing {
+			continue
+		}
+		if err == nil {
+			return nil
+		}
+		failure = err
+	}
+	return failure
 }
 
 // path checks one placeholder.

@@ -60,6 +60,11 @@ func TestCheckTemplates(t *testing.T) {
 		t.Errorf("no use case, a sample: %q, %v", got, err)
 	}
 
+	mixed := append([]json.RawMessage{json.RawMessage(`{"contact":{"id":"one"}}`)}, sample...)
+	if got, err := check(leaf("{{ contact.id | plus: 1 }}"), &contact, mixed); err != nil || got != nil {
+		t.Errorf("a template that one of two samples renders: %q, %v", got, err)
+	}
+
 	in := func(change func(r *switchboard.Request)) func(*switchboard.Request) { return change }
 	for name, test := range map[string]struct {
 		field, words string
@@ -78,9 +83,11 @@ func TestCheckTemplates(t *testing.T) {
 		"SOAP": {"request.soap.parameters.X", "may not read ticket", in(func(r *switchboard.Request) {
 			r.ContentType, r.SOAP = "text/xml", &switchboard.SOAP{Version: "1.1", Parameters: map[string]string{"X": "{{ ticket.id }}"}}
 		})},
-		"XML name": {"request.params", "first name", in(func(r *switchboard.Request) { r.ContentType, r.Params = "text/xml", []byte(`{"first name":"x"}`) })},
+		"XML name":  {"request.params", "first name", in(func(r *switchboard.Request) { r.ContentType, r.Params = "text/xml", []byte(`{"first name":"x"}`) })},
+		"constant":  {"request.params.address.street", "needs numbers", leaf(`{{ "a" | plus: 1 }}`)},
+		"in sample": {"request.params.address.street", "needs numbers", leaf("{{ variables.queue.name | plus: 1 }}")},
 	} {
-		_, err := check(test.change, &contact, nil)
+		_, err := check(test.change, &contact, []json.RawMessage{json.RawMessage(`{"variables":{"queue":{"name":"first"}}}`)})
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != test.field || !strings.Contains(e.Message, test.words) {
 			t.Errorf("%s: %v; want an invalid field %s that says %q", name, err, test.field, test.words)
 		}
