@@ -32,7 +32,8 @@ func (f Filter) Explain(e *Event) []Finding {
 	if f.root == nil {
 		return nil
 	}
-	_, findings := f.root.explain(NewDocument(e), "")
+	left := 10 * maxEffort // nothing is skipped
+	_, findings := f.root.explain(NewDocument(e), "", &left)
 	return findings
 }
 
@@ -42,14 +43,14 @@ const (
 	maxComparee = 20  // elements of a list that are looked through for the closest one
 )
 
-func (c every) explain(v any, path string) (bool, []Finding) {
+func (c every) explain(v any, path string, left *effort) (bool, []Finding) {
 	if list, ok := v.([]any); ok && c.fields {
-		return c.explainList(list, path)
+		return c.explainList(list, path, left)
 	}
 	holds := true
 	var findings []Finding
 	for _, part := range c.parts {
-		ok, of := part.explain(v, path)
+		ok, of := part.explain(v, path, left)
 		holds = holds && ok
 		findings = append(findings, of...)
 	}
@@ -58,28 +59,28 @@ func (c every) explain(v any, path string) (bool, []Finding) {
 
 // explainList explains the element that fulfils the object, or else the one that
 // fulfils the most of it.
-func (c every) explainList(list []any, path string) (bool, []Finding) {
+func (c every) explainList(list []any, path string, left *effort) (bool, []Finding) {
 	head := Finding{Condition: c.place, Path: path, Found: shown(list)}
-	at := slices.IndexFunc(list, c.holds)
+	at := slices.IndexFunc(list, func(v any) bool { return left.spend(1) && c.holds(v, left) })
 	head.Holds = at >= 0
 	var findings []Finding
 	switch {
 	case len(list) == 0:
 		head.Text = path + " is an empty list: no element fulfils the conditions"
 	case head.Holds:
-		findings = c.explainElement(list[at], elementPath(path, at))
+		findings = c.explainElement(list[at], elementPath(path, at), left)
 		head.Text = fmt.Sprintf("%s is a list, whose element %d fulfils the conditions", path, at)
 	default:
-		at, findings = c.closest(list, path)
+		at, findings = c.closest(list, path, left)
 		head.Text = fmt.Sprintf("%s is a list of %d, none of which fulfils all conditions; element %d comes closest", path, len(list), at)
 	}
 	return head.Holds, append([]Finding{head}, findings...)
 }
 
-func (c every) closest(list []any, path string) (at int, findings []Finding) {
+func (c every) closest(list []any, path string, left *effort) (at int, findings []Finding) {
 	most := -1
 	for i, element := range list[:min(len(list), maxComparee)] {
-		of := c.explainElement(element, elementPath(path, i))
+		of := c.explainElement(element, elementPath(path, i), left)
 		held := 0
 		for _, f := range of {
 			if f.Holds {
@@ -95,20 +96,20 @@ func (c every) closest(list []any, path string) (at int, findings []Finding) {
 
 // explainElement explains an element of a list. One that is a list itself is not gone
 // into: lists in lists in lists would be looked through again at each level.
-func (c every) explainElement(element any, path string) []Finding {
+func (c every) explainElement(element any, path string, left *effort) []Finding {
 	if _, ok := element.([]any); ok {
 		return nil
 	}
-	_, findings := c.explain(element, path)
+	_, findings := c.explain(element, path, left)
 	return findings
 }
 
-func (c either) explain(v any, path string) (bool, []Finding) {
+func (c either) explain(v any, path string, left *effort) (bool, []Finding) {
 	head := Finding{Condition: c.place, Path: path, Operator: "$or"}
 	held := 0
 	var findings []Finding
 	for _, part := range c.parts {
-		ok, of := part.explain(v, path)
+		ok, of := part.explain(v, path, left)
 		if ok {
 			held++
 		}
@@ -119,8 +120,8 @@ func (c either) explain(v any, path string) (bool, []Finding) {
 	return head.Holds, append([]Finding{head}, findings...)
 }
 
-func (c not) explain(v any, path string) (bool, []Finding) {
-	held, findings := c.part.explain(v, path)
+func (c not) explain(v any, path string, left *effort) (bool, []Finding) {
+	held, findings := c.part.explain(v, path, left)
 	head := Finding{Condition: c.place, Path: path, Operator: "$not", Holds: !held}
 	head.Text = "the conditions in it do not hold, as it asks"
 	if held {
@@ -129,15 +130,15 @@ func (c not) explain(v any, path string) (bool, []Finding) {
 	return head.Holds, append([]Finding{head}, findings...)
 }
 
-func (c named) explain(v any, path string) (bool, []Finding) {
+func (c named) explain(v any, path string, left *effort) (bool, []Finding) {
 	if path != "" {
 		path += "."
 	}
-	return c.part.explain(member(v, c.name), path+c.name)
+	return c.part.explain(member(v, c.name), path+c.name, left)
 }
 
-func (c comparison) explain(v any, path string) (bool, []Finding) {
-	f := Finding{Condition: c.place, Path: path, Operator: c.operator, Wanted: clip(c.written), Holds: c.holds(v)}
+func (c comparison) explain(v any, path string, left *effort) (bool, []Finding) {
+	f := Finding{Condition: c.place, Path: path, Operator: c.operator, Wanted: clip(c.written), Holds: c.holds(v, left)}
 	is := "does not exist"
 	if _, gone := v.(absent); !gone {
 		f.Found = shown(v)

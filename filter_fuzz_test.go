@@ -54,7 +54,8 @@ func FuzzFilterMatch(f *testing.F) {
 		}
 		e := filterEvent(data)
 		got := filter.Match(e)
-		if explained, findings := filter.root.explain(NewDocument(e), ""); explained != got || len(findings) == 0 {
+		left := maxEffort
+		if explained, findings := filter.root.explain(NewDocument(e), "", &left); explained != got || len(findings) == 0 {
 			t.Errorf("%s of %s: %t, and explained as %t by %v", document, data, got, explained, findings)
 		}
 		opposite, err := ParseFilter([]byte(`{"$not":` + filter.document + `}`))

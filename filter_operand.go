@@ -37,7 +37,9 @@ func (p *filterParser) comparison(s scope, operator string, wanted any, place st
 		c.wanted, err = operand(s, wanted, place)
 	}
 	if err == nil && operator == opRegex {
+		before := p.steps
 		c.pattern, err = p.pattern(wanted.(string), place)
+		c.steps = p.steps - before
 	}
 	return c, err
 }

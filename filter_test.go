@@ -331,3 +331,31 @@ func TestShown(t *testing.T) {
 		}
 	}
 }
+
+// An event is held against the filters of its tenant while others wait: what one may
+// cost is bounded, however many conditions meet however long a list.
+func TestMatchIsBounded(t *testing.T) {
+	t.Parallel()
+	list := func(element, last string) string {
+		return `{"a":[` + strings.Repeat(element+",", 200_000/(len(element)+1)) + last + `]}`
+	}
+	text := `"` + strings.Repeat("ab", 4000) + `"`
+	// Each holds for the last element: without a bound that is found.
+	tests := map[string]struct{ condition, data string }{
+		"numbers": {`{"data":{"a":{"$in":[5,6]}}}`, list("1", "5")},
+		"nested":  {`{"data":{"a":{"$gt":5}}}`, list("[1]", "6")},
+		"objects": {`{"data":{"a":{"x":1}}}`, list("{}", `{"x":1}`)},
+		"texts":   {`{"data":{"a":{"$regex":"((?:a?){60}a{60}z)|c"}}}`, list(text, `"c"`)},
+	}
+	for name, test := range tests {
+		never := strings.Repeat(`{"data":{"a":{"b":{"c":{"$exist":true}}}}},`, 30)
+		filter := mustFilter(t, `{"$or":[`+never+test.condition+`]}`)
+		if filter.Match(&Event{Data: []byte(test.data)}) {
+			t.Errorf("%s: all of the list was looked at", name)
+		}
+	}
+	whole := mustFilter(t, `{"data":{"a":{"$eq":5}}}`)
+	if !whole.Match(&Event{Data: []byte(`{"a":[` + strings.Repeat("1,", 50_000) + `5]}`)}) {
+		t.Error("the end of a list of 50,000 is not looked at")
+	}
+}
