@@ -42,7 +42,7 @@ type authInput struct {
 	clearable
 	Type         *switchboard.AuthType `json:"type,omitempty" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials. mtls: a client certificate" example:"bearer"`
 	Username     *string               `json:"username,omitempty" doc:"Of basic" maxLength:"1024"`
-	Password     *switchboard.Secret   `json:"password,omitempty" doc:"Of basic. It is stored encrypted and never shown, as every secret here; the mask sent back keeps what is stored"`
+	Password     *switchboard.Secret   `json:"password,omitempty" doc:"Of basic. It is stored encrypted and never shown, as every secret here; the mask sent back keeps what is stored. Another token_url, or another host in the url, needs it again"`
 	Token        *switchboard.Secret   `json:"token,omitempty" doc:"Of bearer" example:"s3cr3t"`
 	Header       *string               `json:"header,omitempty" doc:"Of api_key: the header that holds it" maxLength:"200"`
 	Value        *switchboard.Secret   `json:"value,omitempty" doc:"Of api_key: the key"`

@@ -60,11 +60,11 @@ type requestInput struct {
 	URL         *string               `json:"url,omitempty" doc:"Where to; http or https, without user name, password and fragment. Path and query may hold placeholders, as {{ contact.id }}" example:"https://crm.example.com/hook" maxLength:"2048"`
 	Body        *switchboard.BodyKind `json:"body,omitempty" enum:"envelope,data,params" default:"envelope" doc:"envelope: {id, type, timestamp, data}. data: the event's bytes unchanged. params: a document of your own. Another one starts afresh with envelope and params"`
 	Envelope    *envelopeInput        `json:"envelope,omitempty" doc:"Of the body envelope: other names for its fields; a field that is not named is left out. null: the usual names"`
-	Params      json.RawMessage       `json:"params,omitempty" doc:"Of the body params: a JSON document whose strings may hold placeholders. Sent as the content_type says; with GET and DELETE it is the query string"`
+	Params      json.RawMessage       `json:"params,omitempty" doc:"Of the body params: a JSON document whose strings may hold placeholders. Sent as the content_type says; with GET and DELETE it is the query string. It is shown to whoever may read the subscription: credentials belong into auth or headers"`
 	Missing     *switchboard.Missing  `json:"missing,omitempty" enum:"error,empty" doc:"What a placeholder does that the event has no value for. error: the delivery fails and names it. empty: it renders as nothing. Default: error"`
 	XML         *xmlStyleInput        `json:"xml,omitempty" doc:"Of a body in XML: how JSON is written so. null: plainly"`
 	SOAP        *soapInput            `json:"soap,omitempty" doc:"Of a body in XML: wraps it into a SOAP message. null: does not"`
-	Headers     *map[string]string    `json:"headers,omitempty" doc:"At most 50; values may hold placeholders. In a change they replace all headers; a value that was masked when it was read, sent back as it is, keeps what is stored" example:"{\"X-Env\":\"prod\"}"`
+	Headers     *map[string]string    `json:"headers,omitempty" doc:"At most 50; values may hold placeholders. In a change they replace all headers; a value that was masked when it was read, sent back as it is, keeps what is stored, as long as scheme, host and port of the url stay" example:"{\"X-Env\":\"prod\"}"`
 	ContentType *string               `json:"content_type,omitempty" default:"application/json" doc:"Params are written so: as JSON, as XML or as application/x-www-form-urlencoded"`
 }
 
@@ -91,7 +91,7 @@ type soapInput struct {
 	Version    *string            `json:"version,omitempty" enum:"1.1,1.2" doc:"1.1 is sent as text/xml, 1.2 as application/soap+xml"`
 	Action     *string            `json:"action,omitempty" doc:"SOAPAction; the action parameter of 1.2" maxLength:"2048"`
 	Namespace  *string            `json:"namespace,omitempty" doc:"Of the message's outermost element" maxLength:"2048"`
-	Parameters *map[string]string `json:"parameters,omitempty" doc:"Further elements of the message, at most 50; values may hold placeholders. In a change they replace all"`
+	Parameters *map[string]string `json:"parameters,omitempty" doc:"Further elements of the message, at most 50; values may hold placeholders. In a change they replace all. They are shown, as params are"`
 }
 
 // clearable is an object that null takes away. What is left out stays.
