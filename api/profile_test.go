@@ -112,6 +112,16 @@ func TestUseCase(t *testing.T) {
 	}
 }
 
+// TestSameUseCase: the use case that a subscription has is no change, whatever its name.
+func TestSameUseCase(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.Catalogue = realCatalogue(t, &fakeEventTypes{}) })
+	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.UseCase = "conversation" })
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"use_case":"Conversation record"}`).want(t, http.StatusOK)
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"use_case":"Ticket"}`).
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "use_case")
+}
+
 // TestUnusableProfile is our own fault, and nothing that a caller can mend.
 func TestUnusableProfile(t *testing.T) {
 	t.Parallel()

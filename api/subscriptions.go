@@ -96,6 +96,11 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if patch.Version == nil {
 		return nil, switchboard.InvalidField("version", "is required: name the version that you change")
 	}
+	if patch.UseCase != nil {
+		if known, ok := s.Catalogue.UseCase(*patch.UseCase); ok {
+			patch.UseCase = &known.Name // a platform may call it otherwise
+		}
+	}
 	before, err := s.Signers.Endpoint(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
