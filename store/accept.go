@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,19 +21,33 @@ import (
 // a busy day, and short enough for what a process left behind when it died.
 const startGrace = 5 * time.Second
 
-// takersQuery reads and share-locks the subscriptions that may take an event: the
-// active and unverified ones of the tenants $1 with a pattern of $2, and those with
-// an id of $3.
+// takersQuery reads the subscriptions that may take an event: the active and
+// unverified ones of the tenants $1 with a pattern of $2, and those with an id of $3.
 const takersQuery = `
 SELECT id, tenant, events, filter, state, method, url FROM subscriptions
 WHERE deleted_at IS NULL AND (tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2 OR id = ANY($3))
-ORDER BY id FOR SHARE`
+ORDER BY id`
 
-// insertEventsQuery stores the events whose names are free.
-const insertEventsQuery = `
-INSERT INTO events (id, tenant, type, key, occurred_at, created_at, data)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
-ON CONFLICT DO NOTHING RETURNING id, tenant`
+// acceptQuery stores the events whose names are free, with their deliveries $8 to
+// those of the subscriptions $9 that are not deleted meanwhile. Whoever deletes one
+// of them waits for us, and then finds our deliveries to cancel. One statement is
+// one round trip, and commits by itself.
+const acceptQuery = `
+WITH takers AS MATERIALIZED (
+	SELECT id FROM subscriptions WHERE id = ANY($9::text[]) AND deleted_at IS NULL ORDER BY id FOR SHARE),
+stored AS (
+	INSERT INTO events (id, tenant, type, key, occurred_at, created_at, data)
+	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
+	ON CONFLICT DO NOTHING RETURNING id, tenant),
+owed AS (
+	INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, run, next_attempt_at, created_at, start_due_at, awaited)
+	SELECT n."ID", n."Tenant", n."EventID", n."EventType", n."SubscriptionID", n."Method", n."Host", n."State", n."Reason", n."Run",
+		nullif(n."NextAttemptAt", ` + zeroTime + `), n."CreatedAt", nullif(n."StartDueAt", ` + zeroTime + `), n."Awaited"
+	FROM json_to_recordset($8) AS n` + rowColumns + `
+	JOIN stored ON stored.id = n."EventID" AND stored.tenant = n."Tenant" JOIN takers ON takers.id = n."SubscriptionID"
+	RETURNING id, event_id, tenant)
+SELECT stored.id, stored.tenant, array_remove(array_agg(owed.id), NULL) AS deliveries
+FROM stored LEFT JOIN owed ON owed.event_id = stored.id AND owed.tenant = stored.tenant GROUP BY stored.id, stored.tenant`
 
 // posted is an event on its way in, and what became of it.
 type posted struct {
@@ -106,9 +122,10 @@ func weighPosted(call []*posted) int {
 	return weight
 }
 
-// acceptAll commits the events of several calls together.
+// acceptAll stores the events of several calls together.
 func (s *Store) acceptAll(ctx context.Context, calls [][]*posted) ([][]switchboard.Acceptance, error) {
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error { return s.accept(ctx, tx, slices.Concat(calls...)) })
+	all := slices.Concat(calls...)
+	err := s.direct(ctx, func(ctx context.Context, db session) error { return s.accept(ctx, db, all) })
 	if err != nil {
 		return nil, err
 	}
@@ -121,35 +138,19 @@ func (s *Store) acceptAll(ctx context.Context, calls [][]*posted) ([][]switchboa
 	return results, nil
 }
 
-func (s *Store) accept(ctx context.Context, tx transaction, all []*posted) error {
+func (s *Store) accept(ctx context.Context, db session, all []*posted) error {
 	for _, p := range all {
 		p.acceptance = switchboard.Acceptance{} // a second try starts afresh
 	}
-	if err := s.findTakers(ctx, tx, all); err != nil {
+	if err := s.findTakers(ctx, db, all); err != nil {
 		return err
 	}
 	first := distinct(all)
-	stored, err := insertEvents(ctx, tx, first)
+	stored, err := storeEvents(ctx, db, first)
 	if err != nil {
 		return err
 	}
-	var rows []*row
-	for key, p := range first {
-		if !stored[key] {
-			continue
-		}
-		p.acceptance.Event = p.event
-		for _, t := range p.takers {
-			r := newDelivery(p, t)
-			rows = append(rows, r)
-			p.acceptance.Deliveries = append(p.acceptance.Deliveries, r.Delivery)
-		}
-		slices.SortFunc(p.acceptance.Deliveries, func(a, b switchboard.Delivery) int { return strings.Compare(a.ID, b.ID) })
-	}
-	if err := insertDeliveries(ctx, tx, rows); err != nil {
-		return err
-	}
-	return resolveRepeats(ctx, tx, all, first, stored)
+	return resolveRepeats(ctx, db, all, first, stored)
 }
 
 // distinct keeps the first of the events with the same tenant and id, in the
@@ -164,10 +165,8 @@ func distinct(all []*posted) map[eventKey]*posted {
 	return first
 }
 
-// findTakers reads the subscriptions that the events may go to and keeps others
-// from changing them until the transaction ends: a subscription that is deleted
-// meanwhile waits for us, and then finds our deliveries to cancel.
-func (s *Store) findTakers(ctx context.Context, tx transaction, all []*posted) error {
+// findTakers finds the subscriptions that each event goes to.
+func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error {
 	var tenants, patterns, only []string
 	for _, p := range all {
 		switch {
@@ -181,7 +180,7 @@ func (s *Store) findTakers(ctx context.Context, tx transaction, all []*posted) e
 		}
 	}
 	var found []taker
-	err := tx.SelectContext(ctx, &found, takersQuery,
+	err := db.SelectContext(ctx, &found, takersQuery,
 		pq.Array(unique(tenants)), pq.Array(unique(patterns)), pq.Array(unique(only)))
 	if err != nil {
 		return err
@@ -228,35 +227,57 @@ func unique(values []string) []string {
 	return slices.Compact(values)
 }
 
-// insertEvents stores the events whose names are free, and says which those were.
-// A transaction that is storing the same name is waited for; the order of the
-// names keeps two batches from waiting for each other.
-func insertEvents(ctx context.Context, tx transaction, first map[eventKey]*posted) (map[eventKey]bool, error) {
+// storeEvents stores the events whose names are free, with their deliveries, fills
+// in their acceptances, and says which those were. Somebody who is storing the same
+// name is waited for; the order of the names keeps two batches from waiting for
+// each other.
+func storeEvents(ctx context.Context, db session, first map[eventKey]*posted) (map[eventKey]bool, error) {
 	if len(first) == 0 {
 		return nil, nil
 	}
-	events := make([]switchboard.Event, 0, len(first))
-	for _, p := range first {
-		events = append(events, p.event)
-	}
-	slices.SortFunc(events, func(a, b switchboard.Event) int {
-		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Tenant, b.Tenant))
+	batch := slices.SortedFunc(maps.Values(first), func(a, b *posted) int {
+		return cmp.Or(strings.Compare(a.event.ID, b.event.ID), strings.Compare(a.event.Tenant, b.event.Tenant))
 	})
-	var ids, tenants, types, keys, occurred, created []string
+	var ids, tenants, types, keys, occurred, created, takers []string
 	var data pq.ByteaArray
-	for _, e := range events {
+	rows := []*row{}
+	for _, p := range batch {
+		e := p.event
 		ids, tenants, types, keys = append(ids, e.ID), append(tenants, e.Tenant), append(types, e.Type), append(keys, e.Key)
 		occurred, created = append(occurred, e.OccurredAt.Format(time.RFC3339Nano)), append(created, e.CreatedAt.Format(time.RFC3339Nano))
 		data = append(data, e.Data)
+		for _, t := range p.takers {
+			rows, takers = append(rows, newDelivery(p, t)), append(takers, t.ID)
+		}
 	}
-	var names []struct{ ID, Tenant string }
-	err := tx.SelectContext(ctx, &names, insertEventsQuery,
-		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data)
-	stored := make(map[eventKey]bool, len(names))
-	for _, n := range names {
-		stored[eventKey{n.Tenant, n.ID}] = true
+	owed, err := json.Marshal(rows)
+	if err != nil {
+		return nil, err
 	}
-	return stored, err
+	var found []struct {
+		ID, Tenant string
+		Deliveries pq.StringArray
+	}
+	err = db.SelectContext(ctx, &found, acceptQuery,
+		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data, string(owed), pq.Array(unique(takers)))
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]*row, len(rows))
+	for _, r := range rows {
+		byID[r.ID] = r
+	}
+	stored := make(map[eventKey]bool, len(found))
+	for _, f := range found {
+		key := eventKey{f.Tenant, f.ID}
+		stored[key] = true
+		accepted := &first[key].acceptance
+		accepted.Event = first[key].event
+		for _, id := range slices.Sorted(slices.Values(f.Deliveries)) {
+			accepted.Deliveries = append(accepted.Deliveries, byID[id].Delivery)
+		}
+	}
+	return stored, nil
 }
 
 // newDelivery is what the event owes the subscription. One that is not verified is
@@ -289,14 +310,14 @@ func hostOf(address string) string {
 
 // resolveRepeats says of every event that was not stored here whether it repeats
 // the stored one or contradicts it. A repeat may be awaited where the first was not.
-func resolveRepeats(ctx context.Context, tx transaction, all []*posted, first map[eventKey]*posted, stored map[eventKey]bool) error {
+func resolveRepeats(ctx context.Context, db session, all []*posted, first map[eventKey]*posted, stored map[eventKey]bool) error {
 	var before []eventKey
 	for key := range first {
 		if !stored[key] {
 			before = append(before, key)
 		}
 	}
-	known, err := loadAcceptances(ctx, tx, before)
+	known, err := loadAcceptances(ctx, db, before)
 	if err != nil {
 		return err
 	}
@@ -320,7 +341,7 @@ func resolveRepeats(ctx context.Context, tx transaction, all []*posted, first ma
 	if len(awaited) == 0 {
 		return nil
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE deliveries SET awaited = true WHERE id = ANY($1) AND NOT awaited", pq.Array(awaited))
+	_, err = db.ExecContext(ctx, "UPDATE deliveries SET awaited = true WHERE id = ANY($1) AND NOT awaited", pq.Array(awaited))
 	return err
 }
 
@@ -344,7 +365,7 @@ func (p *posted) repeat(known switchboard.Acceptance) {
 }
 
 // loadAcceptances reads events that were stored before, with their deliveries.
-func loadAcceptances(ctx context.Context, tx transaction, keys []eventKey) (map[eventKey]switchboard.Acceptance, error) {
+func loadAcceptances(ctx context.Context, db session, keys []eventKey) (map[eventKey]switchboard.Acceptance, error) {
 	known := make(map[eventKey]switchboard.Acceptance, len(keys))
 	if len(keys) == 0 {
 		return known, nil
@@ -356,7 +377,7 @@ func loadAcceptances(ctx context.Context, tx transaction, keys []eventKey) (map[
 	const named = " WHERE (%s, tenant) IN (SELECT * FROM unnest($1::text[], $2::text[]))"
 	var events []switchboard.Event
 	query := "SELECT " + eventColumns + " FROM events" + strings.Replace(named, "%s", "id", 1)
-	if err := tx.SelectContext(ctx, &events, query, pq.Array(ids), pq.Array(tenants)); err != nil {
+	if err := db.SelectContext(ctx, &events, query, pq.Array(ids), pq.Array(tenants)); err != nil {
 		return nil, err
 	}
 	for _, e := range events {
@@ -364,7 +385,7 @@ func loadAcceptances(ctx context.Context, tx transaction, keys []eventKey) (map[
 	}
 	var deliveries []switchboard.Delivery
 	query = "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + strings.Replace(named, "%s", "event_id", 1) + " ORDER BY id"
-	if err := tx.SelectContext(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants)); err != nil {
+	if err := db.SelectContext(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants)); err != nil {
 		return nil, err
 	}
 	for _, d := range deliveries {

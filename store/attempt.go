@@ -11,17 +11,21 @@ import (
 )
 
 // insertAttemptsQuery reads a JSON array of attempts under the names of their fields.
-const insertAttemptsQuery = `
+const insertAttemptsQuery = insertAttempts + "\nFROM json_to_recordset($1) AS a" + attemptColumns
+
+// attemptColumns names the fields of attempt as encoding/json writes them.
+const attemptColumns = `("ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
+	"Load" real, "Attempts" int, "Stretch" real)`
+
+// insertAttempts stores attempts of a relation a with attemptColumns.
+const insertAttempts = `
 INSERT INTO attempts (id, delivery_id, number, run, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us,
 	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, stretch)
-SELECT "ID", "DeliveryID", "Number", "Run", "At", (o->>'StatusCode')::int, o->>'Failure', o->>'Detail',
-	(o->>'Latency')::bigint / 1000, "Timeout" / 1000, (o->>'RetryAfter')::bigint / 1000,
-	q->>'Method', q->>'URL', coalesce(nullif(q->'Headers', 'null'), '{}'), (q->>'Bytes')::int,
-	coalesce(nullif(o->'Response'->'Headers', 'null'), '{}'), (o->'Response'->>'Truncated')::boolean,
-	coalesce(decode(o->'Response'->>'Body', 'base64'), ''), "Load", "Attempts", "Stretch"
-FROM json_to_recordset($1) AS a("ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
-	"Load" real, "Attempts" int, "Stretch" real),
-	LATERAL (SELECT "Outcome" AS o, "Request" AS q) AS parts`
+SELECT a."ID", a."DeliveryID", a."Number", a."Run", a."At", (a."Outcome"->>'StatusCode')::int, a."Outcome"->>'Failure', a."Outcome"->>'Detail',
+	(a."Outcome"->>'Latency')::bigint / 1000, a."Timeout" / 1000, (a."Outcome"->>'RetryAfter')::bigint / 1000,
+	a."Request"->>'Method', a."Request"->>'URL', coalesce(nullif(a."Request"->'Headers', 'null'), '{}'), (a."Request"->>'Bytes')::int,
+	coalesce(nullif(a."Outcome"->'Response'->'Headers', 'null'), '{}'), (a."Outcome"->'Response'->>'Truncated')::boolean,
+	coalesce(decode(a."Outcome"->'Response'->>'Body', 'base64'), ''), a."Load", a."Attempts", a."Stretch"`
 
 // storable makes an attempt that Postgres can hold and gives back unchanged: what
 // a receiver sent may hold bytes that no text may.

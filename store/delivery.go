@@ -182,20 +182,6 @@ func saveDeliveries(ctx context.Context, tx transaction, rows ...*row) error {
 	return execJSON(ctx, tx, saveDeliveriesQuery, rows, pq.Array(ids))
 }
 
-const insertDeliveriesQuery = `
-INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, run, next_attempt_at, created_at, start_due_at, awaited)
-SELECT "ID", "Tenant", "EventID", "EventType", "SubscriptionID", "Method", "Host", "State", "Reason", "Run",
-	nullif("NextAttemptAt", ` + zeroTime + `), "CreatedAt", nullif("StartDueAt", ` + zeroTime + `), "Awaited"
-FROM json_to_recordset($1) AS n` + rowColumns
-
-// insertDeliveries writes new deliveries.
-func insertDeliveries(ctx context.Context, tx transaction, rows []*row) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	return execJSON(ctx, tx, insertDeliveriesQuery, rows)
-}
-
 // execJSON runs a statement for many rows at once: they travel as one JSON array,
 // which the statement reads with json_to_recordset under the names of our fields;
 // more are its further arguments.

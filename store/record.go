@@ -52,22 +52,44 @@ func (s *Store) Record(ctx context.Context, a switchboard.Attempt, d switchboard
 
 func weighRecord(r record) int { return len(r.Attempt.Outcome.Response.Body) }
 
-// recordAll commits attempts of several deliveries together.
+// recordAll records attempts of several deliveries together: nearly all of them in
+// one statement, and in a transaction what is not simply a delivery's next.
 func (s *Store) recordAll(ctx context.Context, records []record) ([]recorded, error) {
-	var results []recorded
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		rows, err := recordRows(ctx, tx, records)
-		results = make([]recorded, len(records))
-		for i, r := range records {
-			if row := rows[r.Attempt.DeliveryID]; row != nil {
-				results[i].delivery = row.Delivery
-			} else {
-				results[i].err = noDelivery(r.Attempt.DeliveryID)
-			}
+	moved, err := s.recordNext(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]recorded, len(records))
+	var others []record
+	for i, r := range records {
+		if d, ok := moved[r.Attempt.ID]; ok {
+			results[i].delivery = d
+		} else {
+			others = append(others, r)
 		}
+	}
+	if len(others) == 0 {
+		return results, nil
+	}
+	var rows map[string]*row
+	err = s.tx(ctx, func(ctx context.Context, tx transaction) (err error) {
+		rows, err = recordRows(ctx, tx, others)
 		return err
 	})
-	return results, err
+	for i, r := range records {
+		if _, ok := moved[r.Attempt.ID]; ok {
+			continue
+		}
+		switch row := rows[r.Attempt.DeliveryID]; {
+		case err != nil:
+			results[i].err = err
+		case row == nil:
+			results[i].err = noDelivery(r.Attempt.DeliveryID)
+		default:
+			results[i].delivery = row.Delivery
+		}
+	}
+	return results, nil
 }
 
 // recordRows stores what is new and returns the deliveries as they are afterwards.
@@ -121,14 +143,21 @@ func (r *row) record(rec record) {
 	if !r.State.Dated() {
 		return
 	}
-	end := a.At.Add(a.Outcome.Latency)
-	r.State, r.Reason, r.NextAttemptAt, r.CompletedAt = rec.Decision.State, rec.Decision.Reason, time.Time{}, time.Time{}
+	r.State, r.Reason = rec.Decision.State, rec.Decision.Reason
+	r.NextAttemptAt, r.CompletedAt = rec.dates()
+}
+
+// dates are those of the delivery after the attempt: of the next one, or of its
+// completion; zero: it has none.
+func (r record) dates() (next, completed time.Time) {
+	end := r.Attempt.At.Add(r.Attempt.Outcome.Latency)
 	switch {
-	case r.State.Dated():
-		r.NextAttemptAt = end.Add(rec.Decision.Wait).UTC().Truncate(time.Microsecond)
-	case r.State.Final():
-		r.CompletedAt = end.UTC().Truncate(time.Microsecond)
+	case r.Decision.State.Dated():
+		next = end.Add(r.Decision.Wait).UTC().Truncate(time.Microsecond)
+	case r.Decision.State.Final():
+		completed = end.UTC().Truncate(time.Microsecond)
 	}
+	return next, completed
 }
 
 // attemptKey is what names an attempt.

@@ -21,7 +21,7 @@ type statements struct {
 
 // hotQueries are those of Accept, Work and Record. Each is the same text at every call.
 func hotQueries() []string {
-	return []string{workQuery(), takersQuery, insertEventsQuery, insertDeliveriesQuery, lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
+	return []string{workQuery(), takersQuery, acceptQuery, recordNextQuery(), lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
 }
 
 // prepare returns the prepared statements by their queries.
@@ -49,6 +49,21 @@ func (p *statements) prepare(ctx context.Context) (map[string]*sqlx.Stmt, error)
 	return prepared, nil
 }
 
+// session reads with the prepared statements where there are, each on whatever
+// connection is free.
+type session struct {
+	*sqlx.DB
+	prepared map[string]*sqlx.Stmt
+}
+
+// SelectContext reads rows into the slice at dest.
+func (d session) SelectContext(ctx context.Context, dest any, query string, args ...any) error {
+	if statement := d.prepared[query]; statement != nil {
+		return statement.SelectContext(ctx, dest, args...)
+	}
+	return d.DB.SelectContext(ctx, dest, query, args...)
+}
+
 // transaction is a transaction that uses the prepared statements where there are.
 type transaction struct {
 	*sqlx.Tx
@@ -71,17 +86,30 @@ func (t transaction) ExecContext(ctx context.Context, query string, args ...any)
 	return t.Tx.ExecContext(ctx, query, args...)
 }
 
-// connector sets up each new connection.
-type connector struct{ driver.Connector }
+// connector sets up each new connection with a command.
+type connector struct {
+	driver.Connector
+	setUp string
+}
 
-// Connect opens a connection on which plans avoid reading whole tables. A plan of
-// a prepared statement outlives the day that its table was small enough for that.
+// The set-ups of connections.
+const (
+	// forDeliveries plans each prepared statement once, whatever its arguments:
+	// Postgres would else plan those with lists at every call, for longer than they
+	// run. Such a plan outlives the day that its table was small enough to be read as
+	// a whole, so it avoids that.
+	forDeliveries = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+	// forSearches plans each query for its arguments, which differ widely.
+	forSearches = "SET enable_seqscan = off"
+)
+
+// Connect opens a connection and sets it up.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, "SET enable_seqscan = off", nil); err != nil {
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, c.setUp, nil); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil

@@ -20,7 +20,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -101,14 +100,14 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("database URL: %w", withoutURL(err, cfg.URL))
 	}
 	conns := cmp.Or(cfg.MaxConns, defaultMaxConns)
-	forSearches := max(1, conns/searchShare)
-	db := open(base, conns-forSearches)
+	searching := max(1, conns/searchShare)
+	db := open(connector{base, forDeliveries}, conns-searching)
 
 	clock := cfg.Now
 	if clock == nil {
 		clock = time.Now
 	}
-	s := &Store{url: cfg.URL, db: db, searches: open(base, forSearches), keys: cfg.Keyring, hot: &statements{db: db}, filters: &filters{}, answers: newAnswers(cfg.URL)}
+	s := &Store{url: cfg.URL, db: db, searches: open(connector{base, forSearches}, searching), keys: cfg.Keyring, hot: &statements{db: db}, filters: &filters{}, answers: newAnswers(cfg.URL)}
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
@@ -118,8 +117,8 @@ func Open(cfg Config) (*Store, error) {
 }
 
 // open makes a pool of that many connections.
-func open(base driver.Connector, conns int) *sqlx.DB {
-	db := sqlx.NewDb(sql.OpenDB(connector{base}), "postgres")
+func open(c connector, conns int) *sqlx.DB {
+	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
 	db.Mapper = reflectx.NewMapperFunc("db", snake)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
@@ -172,6 +171,24 @@ func (s *Store) once(ctx context.Context, work func(ctx context.Context, tx tran
 		return err
 	}
 	return tx.Commit()
+}
+
+// direct runs statements that each commit by themselves. Those that Postgres gave
+// up for the benefit of others are run once more: work may be called twice, and
+// must then begin again without harm.
+func (s *Store) direct(ctx context.Context, work func(ctx context.Context, db session) error) error {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	prepared, err := s.hot.prepare(bounded)
+	if err != nil {
+		return fault(ctx, err)
+	}
+	db := session{s.db, prepared}
+	err = work(bounded, db)
+	if gaveUp(err) {
+		err = work(bounded, db)
+	}
+	return fault(ctx, err)
 }
 
 // get reads one row into dest. A row that is not there is the given error.

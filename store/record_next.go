@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+// move is an attempt with where it leaves its delivery, as recordNextQuery reads it.
+type move struct {
+	attempt
+	State, Reason, RunID       string
+	NextAttemptAt, CompletedAt time.Time
+}
+
+// recordNextQuery stores the attempts among $1 that are simply the next of their
+// delivery in its current run, and moves those deliveries, which are among $2. What
+// it does not return is left to a closer look: repeated, overtaken or out of order.
+// Whoever waits for an answer is told in a transaction, and left to that too.
+func recordNextQuery() string {
+	return `
+WITH a AS MATERIALIZED (
+	SELECT * FROM json_to_recordset($1) AS a` + moveColumns + `),
+moved AS (
+	UPDATE deliveries d SET state = a."State", reason = a."Reason", attempts_made = a."Number",
+		last_status_code = (a."Outcome"->>'StatusCode')::int, last_failure = a."Outcome"->>'Failure',
+		next_attempt_at = nullif(a."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(a."CompletedAt", ` + zeroTime + `),
+		run_id = a."RunID", start_due_at = NULL
+	FROM a WHERE d.id = a."DeliveryID" AND d.id = ANY($2::text[]) AND d.run = a."Run" AND d.attempts_made = a."Number" - 1
+		AND d.state IN ('pending', 'retrying') AND NOT d.awaited
+	RETURNING d.*, a."ID" AS attempt_id),
+kept AS (` + insertAttempts + `
+	FROM a JOIN moved ON moved.attempt_id = a."ID")
+SELECT attempt_id, ` + fields("moved", deliveryFields, "") + " FROM moved"
+}
+
+// moveColumns names the fields of move as encoding/json writes them: those of
+// attemptColumns, and where the delivery goes.
+const moveColumns = `("ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
+	"Load" real, "Attempts" int, "Stretch" real, "State" text, "Reason" text, "RunID" text, "NextAttemptAt" timestamptz, "CompletedAt" timestamptz)`
+
+// recordNext returns the deliveries that were moved, by the attempts' ids.
+func (s *Store) recordNext(ctx context.Context, records []record) (map[string]switchboard.Delivery, error) {
+	moves := make([]move, len(records))
+	for i, r := range records {
+		next, completed := r.dates()
+		moves[i] = move{r.Attempt, string(r.Decision.State), r.Decision.Reason, r.RunID, next, completed}
+	}
+	text, err := json.Marshal(moves)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		AttemptID string
+		switchboard.Delivery
+	}
+	err = s.direct(ctx, func(ctx context.Context, db session) error {
+		rows = rows[:0]
+		return db.SelectContext(ctx, &rows, recordNextQuery(), string(text), pq.Array(deliveriesOf(records)))
+	})
+	moved := make(map[string]switchboard.Delivery, len(rows))
+	for _, r := range rows {
+		moved[r.AttemptID] = r.Delivery
+	}
+	return moved, err
+}
