@@ -23,10 +23,13 @@ const startGrace = 5 * time.Second
 
 // takersQuery reads the subscriptions that may take an event: the active and
 // unverified ones of the tenants $1 with a pattern of $2, and those with an id of $3.
+// Each part has an index of its own, which one condition for both would not.
 const takersQuery = `
 SELECT id, tenant, events, filter, state, method, url FROM subscriptions
-WHERE deleted_at IS NULL AND (tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2 OR id = ANY($3))
-ORDER BY id`
+WHERE deleted_at IS NULL AND tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2
+UNION
+SELECT id, tenant, events, filter, state, method, url FROM subscriptions
+WHERE deleted_at IS NULL AND id = ANY($3)`
 
 // acceptQuery stores the events whose names are free, with their deliveries $8 to
 // those of the subscriptions $9 that are not deleted meanwhile. Whoever deletes one

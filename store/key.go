@@ -73,15 +73,17 @@ func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id str
 	return key, err
 }
 
+func callerQuery() string {
+	return "SELECT " + fields("keys", keyFields, "") + " FROM keys WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
+}
+
 // Authenticate returns whose key the text is. For one that is unknown, expired or
 // revoked it is the same Unauthenticated error, which tells nobody which.
 func (s *Store) Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error) {
 	refused := switchboard.Errorf(switchboard.Unauthenticated, "the API key is unknown, expired or revoked")
 	hash := sha256.Sum256([]byte(text.Reveal()))
 	var key switchboard.Key
-	err := s.get(ctx, &key, refused, "SELECT "+fields("keys", keyFields, "")+` FROM keys
-WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)`, hash[:], s.now())
-	if err != nil {
+	if err := s.getPrepared(ctx, &key, refused, callerQuery(), hash[:], s.now()); err != nil {
 		return switchboard.Caller{}, err
 	}
 	return switchboard.Caller{KeyID: key.ID, Role: key.Role, Tenant: key.Tenant}, nil

@@ -21,6 +21,9 @@ type move struct {
 // delivery in its current run, and moves those deliveries, which are among $2. What
 // it does not return is left to a closer look: repeated, overtaken or out of order.
 // Whoever waits for an answer is told in a transaction, and left to that too.
+//
+// IS TRUE keeps Postgres from finding the deliveries by their state, as it would
+// while few are open, and would go on to when very many are.
 func recordNextQuery() string {
 	return `
 WITH a AS MATERIALIZED (
@@ -31,7 +34,7 @@ moved AS (
 		next_attempt_at = nullif(a."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(a."CompletedAt", ` + zeroTime + `),
 		run_id = a."RunID", start_due_at = NULL
 	FROM a WHERE d.id = a."DeliveryID" AND d.id = ANY($2::text[]) AND d.run = a."Run" AND d.attempts_made = a."Number" - 1
-		AND d.state IN ('pending', 'retrying') AND NOT d.awaited
+		AND (d.state IN ('pending', 'retrying')) IS TRUE AND NOT d.awaited
 	RETURNING d.*, a."ID" AS attempt_id),
 kept AS (` + insertAttempts + `
 	FROM a JOIN moved ON moved.attempt_id = a."ID")

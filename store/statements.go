@@ -19,9 +19,10 @@ type statements struct {
 	ready atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
 }
 
-// hotQueries are those of Accept, Work and Record. Each is the same text at every call.
+// hotQueries are those of Authenticate, Accept, Work and Record. Each is the same
+// text at every call.
 func hotQueries() []string {
-	return []string{workQuery(), takersQuery, acceptQuery, recordNextQuery(), lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
+	return []string{callerQuery(), workQuery(), takersQuery, acceptQuery, recordNextQuery(), lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
 }
 
 // prepare returns the prepared statements by their queries.

@@ -202,6 +202,20 @@ func (s *Store) get(ctx context.Context, dest any, missing error, query string, 
 	return fault(ctx, err)
 }
 
+// getPrepared is get for one of the hot queries.
+func (s *Store) getPrepared(ctx context.Context, dest any, missing error, query string, args ...any) error {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	prepared, err := s.hot.prepare(bounded)
+	if err == nil {
+		err = prepared[query].GetContext(bounded, dest, args...)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return missing
+	}
+	return fault(ctx, err)
+}
+
 // list reads rows into the slice at dest.
 func (s *Store) list(ctx context.Context, dest any, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 
 	"switchboard"
 )
@@ -39,19 +37,11 @@ func (s *Store) Work(ctx context.Context, deliveryID string) (switchboard.Work, 
 		Subscription subscriptionRow
 		Secrets      []byte
 	}
-	bounded, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	prepared, err := s.hot.prepare(bounded)
-	if err == nil {
-		err = prepared[workQuery()].GetContext(bounded, &found, deliveryID, s.now())
-	}
-	if errors.Is(err, sql.ErrNoRows) {
-		return switchboard.Work{}, noDelivery(deliveryID)
-	}
-	if err != nil {
-		return switchboard.Work{}, fault(ctx, err)
+	if err := s.getPrepared(ctx, &found, noDelivery(deliveryID), workQuery(), deliveryID, s.now()); err != nil {
+		return switchboard.Work{}, err
 	}
 	work := switchboard.Work{Delivery: found.Delivery, Event: found.Event}
+	var err error
 	if work.Subscription, err = s.keys.subscription(found.Subscription); err != nil {
 		return switchboard.Work{}, err
 	}
