@@ -78,7 +78,7 @@ func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller swi
 // deliveries. The rows stay, because deliveries name them.
 //
 // There may be very many: they are cancelled some at a time, so that nobody else
-// waits for them. What is left over by an outage is cancelled when it is due.
+// waits for them.
 func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error {
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		if _, err := s.lockSubscription(ctx, tx, caller, id); err != nil {
@@ -91,11 +91,10 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 		return err
 	}
 	action := switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}
-	for more := true; more; {
-		var err error
-		if more, err = s.cancelSome(ctx, id, action); err != nil {
-			break
-		}
+	// An outage in between is no error: the subscription is deleted, and what is left
+	// is cancelled when it is due.
+	for more := true; more && err == nil; {
+		more, err = s.cancelSome(ctx, id, action)
 	}
 	return nil
 }
