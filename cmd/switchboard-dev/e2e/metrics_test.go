@@ -60,6 +60,7 @@ func TestMetricsCountWhatIsOpen(t *testing.T) {
 	s.awaitNothingOpen()
 	for name, want := range map[string]float64{
 		"switchboard_attempts_total": 1, "switchboard_requests_in_flight": 0, "switchboard_deliveries_overdue": 0,
+		"switchboard_load": 0, "switchboard_applied_timeout_seconds_count": 1,
 	} {
 		if got, shown := s.metrics()[name]; !shown || got != want {
 			t.Errorf("%s is %v, shown %t; want %v", name, got, shown, want)
