@@ -9,7 +9,7 @@ import (
 
 // tables are all that Switchboard stores something in.
 func tables() []string {
-	return []string{"events", "deliveries", "attempts", "actions", "subscriptions", "subscription_secrets", "keys"}
+	return []string{"events", "deliveries", "attempts", "actions", "subscriptions", "subscription_secrets", "keys", "event_types"}
 }
 
 // snapshot is what the tables hold: for each the number of its rows and a digest
@@ -35,7 +35,7 @@ func snapshotOf(t *testing.T, db *sql.DB) snapshot {
 	found := snapshot{}
 	for _, table := range tables() {
 		entry := found[table]
-		query := "SELECT count(*), coalesce(md5(string_agg(r::text, E'\\n' ORDER BY r.id)), '') FROM " + table + " r"
+		query := "SELECT count(*), coalesce(md5(string_agg(r::text, E'\\n' ORDER BY r::text)), '') FROM " + table + " r"
 		if err := db.QueryRowContext(t.Context(), query).Scan(&entry.Rows, &entry.Digest); err != nil {
 			t.Fatal(err)
 		}

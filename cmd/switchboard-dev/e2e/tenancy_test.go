@@ -23,7 +23,9 @@ type property struct {
 func (s *system) settle(tenant, url string) property {
 	s.t.Helper()
 	p := property{tenant: tenant, ownEvent: "order-" + tenant, event: "order-1"}
-	p.subscription, _ = s.subscribe(url, fields{"tenant": tenant, "name": "same name", "retry": hourly["retry"]})
+	p.subscription, _ = s.subscribe(url, fields{
+		"tenant": tenant, "name": "same name", "retry": hourly["retry"], "signature": fields{"scheme": "standard-ed25519"}, // whose keys are listed
+	})
 	for _, id := range []string{p.event, p.ownEvent} {
 		a := s.call(http.MethodPost, "/v1/events", fields{"tenant": tenant, "type": "ticket.created", "id": id, "data": tenant})
 		accepted := as[acceptedView](s.t, a)
@@ -123,8 +125,11 @@ func (s *system) ask(key madeKey, operation, id string) answer {
 	s.t.Helper()
 	method, path, _ := strings.Cut(operation, " ")
 	var body any
-	if method == http.MethodPatch {
+	switch {
+	case method == http.MethodPatch:
 		body = fields{"version": 1, "name": "taken over"}
+	case strings.HasSuffix(path, "/trigger"):
+		body = fields{"data": 1}
 	}
 	return s.as(key, method, strings.Replace(path, "{id}", id, 1), body)
 }
