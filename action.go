@@ -11,6 +11,8 @@ const (
 	VerbCancel Verb = "cancel"
 	VerbReset  Verb = "reset" // of its workflow, in Temporal itself
 	VerbHold   Verb = "hold"
+
+	VerbRelease Verb = "release"
 )
 
 // Actors that are not API keys.

@@ -66,6 +66,10 @@ const (
 	maxWait = time.Minute
 )
 
+// maxWaits bounds the calls of a process that wait at the same time: each holds a
+// connection and some memory for up to a minute.
+const maxWaits = 1000
+
 // wait reads how long to wait; 0: not at all.
 func (in *triggerInput) wait() (time.Duration, error) {
 	if in.Wait == "" {
@@ -102,6 +106,12 @@ func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, acc
 		return nil, switchboard.Errorf(switchboard.Conflict, "the id was used before, and its delivery is not there any more")
 	}
 	id := accepted.Deliveries[0].ID
+	select {
+	case s.waits <- struct{}{}:
+		defer func() { <-s.waits }()
+	default:
+		return nil, &unanswered{err: switchboard.Errorf(switchboard.Unavailable, "too many scripts wait for answers; the delivery goes on"), event: accepted.Event.ID, delivery: id}
+	}
 	bounded, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	found, err := s.Answers.Answer(bounded, caller, id)

@@ -136,6 +136,7 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	equal(t, "state reason", still.StateReason, "it answered 404")
 	equal(t, "held", b.read(held.ID).State, switchboard.Held)
 
+	b.advance(time.Second)
 	verified, err := b.Verified(t.Context(), of("acme"), sub.ID, 2, "")
 	must(t, err)
 	equal(t, "state", verified.State, switchboard.Active)
@@ -145,6 +146,8 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 		equal(t, "released", released.State, switchboard.Pending)
 		equal(t, "run", released.Run, 2)
 		equal(t, "start due", b.startDue(d.ID), b.clock())
+		done := b.actions(d.ID)
+		equal(t, "last action", done[len(done)-1], "switchboard release what it was held for is over")
 	}
 	n, err := b.ReleaseVerified(t.Context())
 	must(t, err)

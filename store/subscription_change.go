@@ -127,13 +127,17 @@ UPDATE deliveries SET state = 'cancelled', reason = $2, next_attempt_at = NULL, 
 
 // RotateSecret makes next the signing secret of a subscription. The one before
 // stays valid for the grace; older ones are expired at once, so that never more
-// than two sign. The subscription is returned with next as its only secret.
+// than two sign. The subscription is returned with next as its only secret. One
+// that does not fit the scheme, which may have changed meanwhile, is a Conflict.
 func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		var err error
 		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
 			return err
+		}
+		if sub.Signature.Scheme.CheckSecret(next) != nil {
+			return switchboard.Errorf(switchboard.Conflict, "the subscription signs with the scheme %s by now: rotate again", sub.Signature.Scheme)
 		}
 		sub.UpdatedAt = s.now()
 		sub.Secrets = []switchboard.SigningSecret{{Secret: next}}

@@ -66,26 +66,29 @@ UPDATE deliveries SET state = 'pending', reason = '', next_attempt_at = $2, star
 WHERE id = ANY(ARRAY(
 	SELECT d.id FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
 	WHERE d.state = 'held' AND d.state <> 'delivered' AND d.reason = $1 AND (s.state = 'active' OR s.deleted_at IS NOT NULL)
-	ORDER BY d.id LIMIT $3 FOR NO KEY UPDATE OF d SKIP LOCKED))`
+	ORDER BY d.id LIMIT $3 FOR NO KEY UPDATE OF d SKIP LOCKED))
+RETURNING id`
 
 // ReleaseVerified sets going what was held for subscriptions that are verified by
 // now, or deleted, and returns how many deliveries those were. The relay starts
 // them; those of a deleted subscription are cancelled then.
 func (s *Store) ReleaseVerified(ctx context.Context) (int, error) {
 	for total := 0; ; {
-		var released int64
+		var released []string
 		err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-			result, err := tx.ExecContext(ctx, releaseQuery, switchboard.ReasonSubscriptionUnverified, s.now(), releaseLimit)
-			if err != nil {
+			released = nil
+			err := tx.SelectContext(ctx, &released, releaseQuery, switchboard.ReasonSubscriptionUnverified, s.now(), releaseLimit)
+			if err != nil || len(released) == 0 {
 				return err
 			}
-			if released, err = result.RowsAffected(); err != nil || released == 0 {
+			action := switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbRelease, Reason: "what it was held for is over"}
+			if err := s.insertActions(ctx, tx, action, released...); err != nil {
 				return err
 			}
 			return notify(ctx, tx, startChannel, "")
 		})
-		total += int(released)
-		if err != nil || released < releaseLimit {
+		total += len(released)
+		if err != nil || len(released) < releaseLimit {
 			return total, err
 		}
 	}
