@@ -41,7 +41,7 @@ type AttemptResult struct {
 	AttemptsMade  int                     `json:"attempts_made"`
 	StatusCode    int                     `json:"status_code,omitempty"`
 	NextAttemptAt time.Time               `json:"next_attempt_at,omitzero"`
-	Retry         switchboard.RetryPolicy `json:"retry"`          // of the subscription as it is now
+	Retry         switchboard.RetryPolicy `json:"retry,omitzero"` // of the subscription as it is now; left out where nothing follows, since every byte costs Temporal
 	Kept          *Kept                   `json:"kept,omitempty"` // sent, but not recorded: Postgres was away
 	RunID         string                  `json:"run_id"`         // of the Temporal run that this was found in
 	// Overtaken says that an operator has set the delivery going again: the workflow
@@ -252,10 +252,14 @@ func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d
 }
 
 func resultOf(ctx context.Context, work switchboard.Work, d switchboard.Delivery) AttemptResult {
-	return AttemptResult{
+	result := AttemptResult{
 		State: d.State, Reason: d.Reason, AttemptsMade: d.AttemptsMade, StatusCode: d.LastStatusCode, NextAttemptAt: d.NextAttemptAt,
-		Retry: work.Subscription.Retry, RunID: runID(ctx),
+		RunID: runID(ctx),
 	}
+	if d.State.Dated() {
+		result.Retry = work.Subscription.Retry
+	}
+	return result
 }
 
 // runID is the Temporal run that the activity works for.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -20,16 +19,6 @@ import (
 // accepted it and starts its workflow itself. It is longer than a start takes on
 // a busy day, and short enough for what a process left behind when it died.
 const startGrace = 5 * time.Second
-
-// takersQuery reads the subscriptions that may take an event: the active and
-// unverified ones of the tenants $1 with a pattern of $2, and those with an id of $3.
-// Each part has an index of its own, which one condition for both would not.
-const takersQuery = `
-SELECT id, tenant, events, filter, state, method, url FROM subscriptions
-WHERE deleted_at IS NULL AND tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2
-UNION
-SELECT id, tenant, events, filter, state, method, url FROM subscriptions
-WHERE deleted_at IS NULL AND id = ANY($3)`
 
 // acceptQuery stores the events whose names are free, with their deliveries $8 to
 // those of the subscriptions $9 that are not deleted meanwhile. Whoever deletes one
@@ -61,17 +50,6 @@ type posted struct {
 
 	takers     []taker
 	acceptance switchboard.Acceptance
-}
-
-// taker is what a new delivery needs to know of its subscription.
-type taker struct {
-	ID     string
-	Tenant string
-	Events pq.StringArray
-	Filter string
-	State  switchboard.SubscriptionState
-	Method string
-	URL    string
 }
 
 // eventKey is what names an event.
@@ -168,68 +146,6 @@ func distinct(all []*posted) map[eventKey]*posted {
 	return first
 }
 
-// findTakers finds the subscriptions that each event goes to.
-func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error {
-	var tenants, patterns, only []string
-	for _, p := range all {
-		switch {
-		case p.only != "":
-			only = append(only, p.only)
-		case !p.caller.Sees(p.event.Tenant):
-			p.acceptance.Err = &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is not the tenant of this key"}
-		default:
-			tenants = append(tenants, p.event.Tenant)
-			patterns = append(patterns, patternsOf(p.event.Type)...)
-		}
-	}
-	var found []taker
-	err := db.SelectContext(ctx, &found, takersQuery,
-		pq.Array(unique(tenants)), pq.Array(unique(patterns)), pq.Array(unique(only)))
-	if err != nil {
-		return err
-	}
-	for _, p := range all {
-		document := switchboard.NewDocument(&p.event)
-		p.takers = slices.DeleteFunc(slices.Clone(found), func(t taker) bool {
-			return !p.goesTo(t) || p.only == "" && !s.filters.of(t.Filter).Matches(document)
-		})
-		if p.only != "" && len(p.takers) == 0 {
-			p.acceptance.Err = noSubscription(p.only)
-		}
-	}
-	return nil
-}
-
-func (p *posted) goesTo(t taker) bool {
-	if p.event.Tenant != t.Tenant {
-		return false
-	}
-	if p.only != "" {
-		return p.only == t.ID && p.caller.Sees(t.Tenant)
-	}
-	wants := switchboard.Subscription{Events: t.Events}
-	return (t.State == switchboard.Active || t.State == switchboard.Unverified) && wants.Wants(p.event.Type)
-}
-
-// patternsOf lists what can stand in a subscription's patterns for it to want the
-// type: a.b.c, a.b.*, a.* and *, in lower case. It narrows what is read and locked;
-// Wants decides.
-func patternsOf(eventType string) []string {
-	eventType = strings.ToLower(eventType)
-	patterns := []string{eventType, "*"}
-	for i, r := range eventType {
-		if r == '.' {
-			patterns = append(patterns, eventType[:i]+".*")
-		}
-	}
-	return patterns
-}
-
-func unique(values []string) []string {
-	slices.Sort(values)
-	return slices.Compact(values)
-}
-
 // storeEvents stores the events whose names are free, with their deliveries, fills
 // in their acceptances, and says which those were. Somebody who is storing the same
 // name is waited for; the order of the names keeps two batches from waiting for
@@ -309,93 +225,4 @@ func hostOf(address string) string {
 		return ""
 	}
 	return strings.ToLower(u.Host)
-}
-
-// resolveRepeats says of every event that was not stored here whether it repeats
-// the stored one or contradicts it. A repeat may be awaited where the first was not.
-func resolveRepeats(ctx context.Context, db session, all []*posted, first map[eventKey]*posted, stored map[eventKey]bool) error {
-	var before []eventKey
-	for key := range first {
-		if !stored[key] {
-			before = append(before, key)
-		}
-	}
-	known, err := loadAcceptances(ctx, db, before)
-	if err != nil {
-		return err
-	}
-	var awaited []string
-	for _, p := range all {
-		key := p.key()
-		switch {
-		case p.acceptance.Err != nil || first[key] == p && stored[key]:
-			continue
-		case stored[key]:
-			p.repeat(first[key].acceptance)
-		default:
-			p.repeat(known[key])
-		}
-		for _, d := range p.acceptance.Deliveries {
-			if p.awaited && !d.State.Final() {
-				awaited = append(awaited, d.ID)
-			}
-		}
-	}
-	if len(awaited) == 0 {
-		return nil
-	}
-	_, err = db.ExecContext(ctx, "UPDATE deliveries SET awaited = true WHERE id = ANY($1) AND NOT awaited", pq.Array(awaited))
-	return err
-}
-
-// repeat compares the event with the one that has its name. One for a single
-// subscription repeats only what went to that.
-func (p *posted) repeat(known switchboard.Acceptance) {
-	e := known.Event
-	if e.Type != p.event.Type || e.Key != p.event.Key || !bytes.Equal(e.Data, p.event.Data) {
-		p.acceptance.Err = &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id and other content was accepted before"}
-		return
-	}
-	if p.only != "" {
-		known.Deliveries = slices.DeleteFunc(slices.Clone(known.Deliveries), func(d switchboard.Delivery) bool { return d.SubscriptionID != p.only })
-		if len(known.Deliveries) == 0 {
-			p.acceptance.Err = &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id was accepted before, and not for this subscription"}
-			return
-		}
-	}
-	known.Duplicate = true
-	p.acceptance = known
-}
-
-// loadAcceptances reads events that were stored before, with their deliveries.
-func loadAcceptances(ctx context.Context, db session, keys []eventKey) (map[eventKey]switchboard.Acceptance, error) {
-	known := make(map[eventKey]switchboard.Acceptance, len(keys))
-	if len(keys) == 0 {
-		return known, nil
-	}
-	var ids, tenants []string
-	for _, key := range keys {
-		ids, tenants = append(ids, key.id), append(tenants, key.tenant)
-	}
-	const named = " WHERE (%s, tenant) IN (SELECT * FROM unnest($1::text[], $2::text[]))"
-	var events []switchboard.Event
-	query := "SELECT " + eventColumns + " FROM events" + strings.Replace(named, "%s", "id", 1)
-	if err := db.SelectContext(ctx, &events, query, pq.Array(ids), pq.Array(tenants)); err != nil {
-		return nil, err
-	}
-	for _, e := range events {
-		known[eventKey{e.Tenant, e.ID}] = switchboard.Acceptance{Event: e}
-	}
-	var deliveries []switchboard.Delivery
-	query = "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + strings.Replace(named, "%s", "event_id", 1) + " ORDER BY id"
-	if err := db.SelectContext(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants)); err != nil {
-		return nil, err
-	}
-	for _, d := range deliveries {
-		key := eventKey{d.Tenant, d.EventID}
-		a := known[key]
-		a.Deliveries = append(a.Deliveries, d)
-		known[key] = a
-	}
-	return known, nil
 }

@@ -14,8 +14,11 @@ import (
 const insertAttemptsQuery = insertAttempts + "\nFROM json_to_recordset($1) AS a" + attemptColumns
 
 // attemptColumns names the fields of attempt as encoding/json writes them.
-const attemptColumns = `("ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
-	"Load" real, "Attempts" int, "Stretch" real)`
+const (
+	attemptColumns = "(" + attemptFields + ")"
+	attemptFields  = `"ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
+	"Load" real, "Attempts" int, "Stretch" real`
+)
 
 // insertAttempts stores attempts of a relation a with attemptColumns.
 const insertAttempts = `

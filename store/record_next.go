@@ -41,10 +41,8 @@ kept AS (` + insertAttempts + `
 SELECT attempt_id, ` + fields("moved", deliveryFields, "") + " FROM moved"
 }
 
-// moveColumns names the fields of move as encoding/json writes them: those of
-// attemptColumns, and where the delivery goes.
-const moveColumns = `("ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
-	"Load" real, "Attempts" int, "Stretch" real, "State" text, "Reason" text, "RunID" text, "NextAttemptAt" timestamptz, "CompletedAt" timestamptz)`
+// moveColumns names the fields of move as encoding/json writes them.
+const moveColumns = "(" + attemptFields + `, "State" text, "Reason" text, "RunID" text, "NextAttemptAt" timestamptz, "CompletedAt" timestamptz)`
 
 // recordNext returns the deliveries that were moved, by the attempts' ids.
 func (s *Store) recordNext(ctx context.Context, records []record) (map[string]switchboard.Delivery, error) {

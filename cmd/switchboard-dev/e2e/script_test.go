@@ -66,6 +66,33 @@ func TestScriptWithoutAValue(t *testing.T) {
 	}
 }
 
+// A template that an event makes too heavy fails its own deliveries, and those of
+// others go on.
+func TestHostileTemplateHurtsNobodyElse(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	hostile, well := newReceiver(t, 200), newReceiver(t, 200)
+	bomb := "{{ a" + strings.Repeat(` | replace: "x", a`, 20) + " }}"
+	s.subscribe(hostile.URL, fields{"events": []string{"bomb"}, "request": fields{"url": hostile.URL, "body": "params", "params": fields{"a": bomb}}})
+	s.subscribe(well.URL, fields{"events": []string{"well"}})
+	var bombs, others []string
+	for range 20 {
+		bombs = append(bombs, s.post("bomb", `{"a":"`+strings.Repeat("x", 200)+`"}`))
+		others = append(others, s.post("well", `{}`))
+	}
+	for _, id := range others {
+		s.awaitState(id, "delivered")
+	}
+	for _, id := range bombs {
+		if d := s.awaitState(id, "failed"); d.Reason != "render" || !strings.Contains(string(s.call(http.MethodGet, "/v1/deliveries/"+id, nil).body), "request.params.a") {
+			t.Errorf("failed with %s", d.Reason)
+		}
+	}
+	if n := len(hostile.got()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 // A conversation's script waits for the receiver's answer.
 func TestTriggerWaitsForTheAnswer(t *testing.T) {
 	t.Parallel()

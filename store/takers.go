@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+// takersQuery reads the subscriptions that may take an event: the active and
+// unverified ones of the tenants $1 with a pattern of $2, and those with an id of $3.
+// Each part has an index of its own, which one condition for both would not.
+const takersQuery = `
+SELECT id, tenant, events, filter, state, method, url FROM subscriptions
+WHERE deleted_at IS NULL AND tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2
+UNION
+SELECT id, tenant, events, filter, state, method, url FROM subscriptions
+WHERE deleted_at IS NULL AND id = ANY($3)`
+
+// taker is what a new delivery needs to know of its subscription.
+type taker struct {
+	ID     string
+	Tenant string
+	Events pq.StringArray
+	Filter string
+	State  switchboard.SubscriptionState
+	Method string
+	URL    string
+}
+
+// findTakers finds the subscriptions that each event goes to.
+func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error {
+	var tenants, patterns, only []string
+	for _, p := range all {
+		switch {
+		case p.only != "":
+			only = append(only, p.only)
+		case !p.caller.Sees(p.event.Tenant):
+			p.acceptance.Err = &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is not the tenant of this key"}
+		default:
+			tenants = append(tenants, p.event.Tenant)
+			patterns = append(patterns, patternsOf(p.event.Type)...)
+		}
+	}
+	var found []taker
+	err := db.SelectContext(ctx, &found, takersQuery,
+		pq.Array(unique(tenants)), pq.Array(unique(patterns)), pq.Array(unique(only)))
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		document := switchboard.NewDocument(&p.event)
+		p.takers = slices.DeleteFunc(slices.Clone(found), func(t taker) bool {
+			return !p.goesTo(t) || p.only == "" && !s.filters.of(t.Filter).Matches(document)
+		})
+		if p.only != "" && len(p.takers) == 0 {
+			p.acceptance.Err = noSubscription(p.only)
+		}
+	}
+	return nil
+}
+
+func (p *posted) goesTo(t taker) bool {
+	if p.event.Tenant != t.Tenant {
+		return false
+	}
+	if p.only != "" {
+		return p.only == t.ID && p.caller.Sees(t.Tenant)
+	}
+	wants := switchboard.Subscription{Events: t.Events}
+	return (t.State == switchboard.Active || t.State == switchboard.Unverified) && wants.Wants(p.event.Type)
+}
+
+// patternsOf lists what can stand in a subscription's patterns for it to want the
+// type: a.b.c, a.b.*, a.* and *, in lower case. It narrows what is read and locked;
+// Wants decides.
+func patternsOf(eventType string) []string {
+	eventType = strings.ToLower(eventType)
+	patterns := []string{eventType, "*"}
+	for i, r := range eventType {
+		if r == '.' {
+			patterns = append(patterns, eventType[:i]+".*")
+		}
+	}
+	return patterns
+}
+
+func unique(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
+}
