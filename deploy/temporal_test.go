@@ -57,6 +57,7 @@ func settings() []setting {
 	const stopsCleanly = "off where servers start and stop within one process; production needs the sweeping"
 	return []setting{
 		{"ShardIOConcurrency", dynamicconfig.ShardIOConcurrency.Key(), same},
+		{"HistoryCacheHostLevelMaxSize", dynamicconfig.HistoryCacheHostLevelMaxSize.Key(), same},
 		{"TimerProcessorMaxTimeShift", dynamicconfig.TimerProcessorMaxTimeShift.Key(), "several hosts have several clocks"},
 		{"MatchingEnableFairness", dynamicconfig.MatchingEnableFairness.Key(), same},
 		{"EnableEagerWorkflowStart", dynamicconfig.EnableEagerWorkflowStart.Key(), same},
