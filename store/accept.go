@@ -74,8 +74,8 @@ func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []
 }
 
 // AcceptFor stores an event with one delivery, to that subscription alone,
-// whatever events it wants and whether or not it is active. What is awaited can
-// be waited for with [Store.Answer].
+// whatever events it wants and whether or not it is active; one that is not
+// verified has it held. What is awaited can be waited for with [Store.Answer].
 func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error) {
 	accepted, err := s.accepts.do(ctx, []*posted{{event: s.complete(event), only: subscriptionID, awaited: awaited, caller: caller}})
 	if err != nil {
