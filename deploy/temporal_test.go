@@ -55,8 +55,15 @@ type setting struct {
 
 func settings() []setting {
 	const stopsCleanly = "off where servers start and stop within one process; production needs the sweeping"
+	const oneShard = "one shard gets what 512 share"
 	return []setting{
-		{"ShardIOConcurrency", dynamicconfig.ShardIOConcurrency.Key(), same},
+		{"ShardIOConcurrency", dynamicconfig.ShardIOConcurrency.Key(), oneShard},
+		{"VisibilityProcessorMaxPollRPS", dynamicconfig.VisibilityProcessorMaxPollRPS.Key(), same},
+		{"VisibilityTaskBatchSize", dynamicconfig.VisibilityTaskBatchSize.Key(), same},
+		{"TransferProcessorUpdateAckInterval", dynamicconfig.TransferProcessorUpdateAckInterval.Key(), oneShard},
+		{"TimerProcessorUpdateAckInterval", dynamicconfig.TimerProcessorUpdateAckInterval.Key(), oneShard},
+		{"VisibilityProcessorUpdateAckInterval", dynamicconfig.VisibilityProcessorUpdateAckInterval.Key(), oneShard},
+		{"ShardUpdateMinTasksCompleted", dynamicconfig.ShardUpdateMinTasksCompleted.Key(), oneShard},
 		{"HistoryCacheHostLevelMaxSize", dynamicconfig.HistoryCacheHostLevelMaxSize.Key(), same},
 		{"TimerProcessorMaxTimeShift", dynamicconfig.TimerProcessorMaxTimeShift.Key(), "several hosts have several clocks"},
 		{"MatchingEnableFairness", dynamicconfig.MatchingEnableFairness.Key(), same},
