@@ -50,6 +50,9 @@ type result[Out any] struct {
 	err error
 }
 
+// weighless is the weight of an item that takes no more room than another.
+func weighless[In any](In) int { return 0 }
+
 func newBatcher[In, Out any](wait time.Duration, weigh func(In) int, flush func(context.Context, []In) ([]Out, error)) *batcher[In, Out] {
 	return &batcher[In, Out]{wait: wait, weigh: weigh, flush: flush, slots: make(chan struct{}, flushes)}
 }

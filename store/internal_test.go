@@ -156,7 +156,7 @@ func TestBatcherIsolatesTheItemThatFails(t *testing.T) {
 		}
 		return nil
 	}}
-	b := newBatcher(time.Millisecond, func(string) int { return 0 }, f.flush)
+	b := newBatcher(time.Millisecond, weighless[string], f.flush)
 	errs := doTogether(t, b, "a", "bad", "c")
 	if errs["a"] != nil || errs["c"] != nil || errs["bad"] == nil {
 		t.Errorf("errors: %v", errs)
@@ -170,7 +170,7 @@ func TestBatcherGivesAnOutageToAll(t *testing.T) {
 	t.Parallel()
 	away := switchboard.Errorf(switchboard.Unavailable, "away")
 	f := &flushed{refuse: func([]string) error { return away }}
-	b := newBatcher(time.Millisecond, func(string) int { return 0 }, f.flush)
+	b := newBatcher(time.Millisecond, weighless[string], f.flush)
 	errs := doTogether(t, b, "a", "b")
 	if !errors.Is(errs["a"], away) || !errors.Is(errs["b"], away) || len(f.batches) != 1 {
 		t.Errorf("errors %v, batches %v", errs, f.batches)
@@ -192,7 +192,7 @@ func TestBatcherFlushesAFullBatchAtOnce(t *testing.T) {
 func TestBatcherCallerMayLeave(t *testing.T) {
 	t.Parallel()
 	f := &flushed{}
-	b := newBatcher(time.Millisecond, func(string) int { return 0 }, f.flush)
+	b := newBatcher(time.Millisecond, weighless[string], f.flush)
 	free := occupy(b)
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 
+	"github.com/lib/pq"
+
 	"switchboard"
 )
 
@@ -73,18 +75,49 @@ func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id str
 	return key, err
 }
 
-func callerQuery() string {
-	return "SELECT " + fields("keys", keyFields, "") + " FROM keys WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
+// keyHash is the SHA-256 of a key's text.
+type keyHash [sha256.Size]byte
+
+func callersQuery() string {
+	return "SELECT hash, id, role, tenant FROM keys WHERE hash = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
 }
 
 // Authenticate returns whose key the text is. For one that is unknown, expired or
 // revoked it is the same Unauthenticated error, which tells nobody which.
+// Concurrent callers share a query.
 func (s *Store) Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error) {
-	refused := switchboard.Errorf(switchboard.Unauthenticated, "the API key is unknown, expired or revoked")
-	hash := sha256.Sum256([]byte(text.Reveal()))
-	var key switchboard.Key
-	if err := s.getPrepared(ctx, &key, refused, callerQuery(), hash[:], s.now()); err != nil {
+	found, err := s.callers.do(ctx, sha256.Sum256([]byte(text.Reveal())))
+	if err != nil {
 		return switchboard.Caller{}, err
 	}
-	return switchboard.Caller{KeyID: key.ID, Role: key.Role, Tenant: key.Tenant}, nil
+	return found.out, found.err
+}
+
+// findCallers finds whose keys these are.
+func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]result[switchboard.Caller], error) {
+	texts := make(pq.ByteaArray, len(hashes))
+	for i := range hashes {
+		texts[i] = hashes[i][:]
+	}
+	var keys []struct {
+		Hash []byte
+		switchboard.Key
+	}
+	err := s.direct(ctx, func(ctx context.Context, db session) error {
+		keys = keys[:0]
+		return db.SelectContext(ctx, &keys, callersQuery(), texts, s.now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	callers := make([]result[switchboard.Caller], len(hashes))
+	for i := range callers {
+		callers[i].err = switchboard.Errorf(switchboard.Unauthenticated, "the API key is unknown, expired or revoked")
+		for _, k := range keys {
+			if keyHash(k.Hash) == hashes[i] {
+				callers[i] = result[switchboard.Caller]{out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant}}
+			}
+		}
+	}
+	return callers, nil
 }

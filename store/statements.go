@@ -22,7 +22,7 @@ type statements struct {
 // hotQueries are those of Authenticate, Accept, Work and Record. Each is the same
 // text at every call.
 func hotQueries() []string {
-	return []string{callerQuery(), workQuery(), takersQuery, acceptQuery, recordNextQuery(), lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
+	return []string{callersQuery(), worksQuery(), endpointsQuery(), takersQuery, acceptQuery, recordNextQuery(), lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
 }
 
 // prepare returns the prepared statements by their queries.

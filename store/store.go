@@ -2,7 +2,8 @@
 // is the only place with SQL.
 //
 // What concurrent callers write on the hot path (accepting events, recording
-// attempts) shares commits: see batcher. Every change of a delivery goes through
+// attempts) shares commits, and what they read (keys, the work of attempts) shares
+// queries: see batcher. Every change of a delivery goes through
 // one shape: lock the row, change it in Go by a function of the row alone, save
 // it. The schema's constraints say what a row may look like.
 //
@@ -26,6 +27,7 @@ import (
 	"time"
 	"unicode"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jmoiron/sqlx"
 	"github.com/jmoiron/sqlx/reflectx"
 	"github.com/lib/pq"
@@ -79,9 +81,12 @@ type Store struct {
 
 	accepts *batcher[[]*posted, []switchboard.Acceptance]
 	records *batcher[record, recorded]
+	works   *batcher[string, result[switchboard.Work]]
+	callers *batcher[keyHash, result[switchboard.Caller]]
 
 	hot     *statements
 	filters *filters
+	known   *lru.Cache[string, endpoint] // by subscription
 	answers *answers
 }
 
@@ -107,12 +112,21 @@ func Open(cfg Config) (*Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	s := &Store{url: cfg.URL, db: db, searches: open(connector{base, forSearches}, searching), keys: cfg.Keyring, hot: &statements{db: db}, filters: &filters{}, answers: newAnswers(cfg.URL)}
+	known, err := lru.New[string, endpoint](maxEndpoints)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		url: cfg.URL, db: db, searches: open(connector{base, forSearches}, searching), keys: cfg.Keyring,
+		hot: &statements{db: db}, filters: &filters{}, known: known, answers: newAnswers(cfg.URL),
+	}
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
 	s.accepts = newBatcher(wait, weighPosted, s.acceptAll)
 	s.records = newBatcher(recordPatience*wait, weighRecord, s.recordAll)
+	s.works = newBatcher(0, weighless[string], s.loadWorks)
+	s.callers = newBatcher(0, weighless[keyHash], s.findCallers)
 	return s, nil
 }
 
@@ -131,6 +145,8 @@ func open(c connector, conns int) *sqlx.DB {
 func (s *Store) Close() error {
 	s.accepts.close()
 	s.records.close()
+	s.works.close()
+	s.callers.close()
 	s.answers.close()
 	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)
@@ -196,20 +212,6 @@ func (s *Store) get(ctx context.Context, dest any, missing error, query string, 
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := s.db.GetContext(bounded, dest, query, args...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return missing
-	}
-	return fault(ctx, err)
-}
-
-// getPrepared is get for one of the hot queries.
-func (s *Store) getPrepared(ctx context.Context, dest any, missing error, query string, args ...any) error {
-	bounded, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	prepared, err := s.hot.prepare(bounded)
-	if err == nil {
-		err = prepared[query].GetContext(bounded, dest, args...)
-	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return missing
 	}

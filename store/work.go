@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/lib/pq"
+
 	"switchboard"
 )
 
@@ -14,39 +16,68 @@ const secretsColumn = `(SELECT coalesce(json_agg(json_build_object('id', k.id, '
 			ORDER BY k.expires_at DESC NULLS FIRST), '[]')
 		FROM subscription_secrets k WHERE k.subscription_id = s.id AND (k.expires_at IS NULL OR k.expires_at > $2)) AS secrets`
 
-// workQuery joins all that an attempt needs.
-func workQuery() string {
+// worksQuery joins what attempts of the deliveries $1 need, save for the
+// subscriptions themselves, which are rarely new.
+func worksQuery() string {
 	return "SELECT " +
 		fields("d", deliveryFields, "delivery") + ", " +
 		fields("e", "id tenant type key data occurred_at created_at", "event") + ", " +
-		fields("s", subscriptionFields, "subscription") + `,
-	` + secretsColumn + `
+		revisionColumn + `
 FROM deliveries d
 JOIN events e ON e.id = d.event_id AND e.tenant = d.tenant
 JOIN subscriptions s ON s.id = d.subscription_id
-WHERE d.id = $1`
+WHERE d.id = ANY($1)`
 }
 
-// Work loads all that an attempt needs, in one query: the delivery, its event, and
-// the subscription as it is now, deleted or not, with the signing secrets that
-// are valid, the current one first.
+// Work loads all that an attempt needs: the delivery, its event, and the
+// subscription as it is now, deleted or not, with the signing secrets that are
+// valid, the current one first, and without its filter. Concurrent callers share a
+// query. What the subscription holds is shared too, and is not to be changed.
 func (s *Store) Work(ctx context.Context, deliveryID string) (switchboard.Work, error) {
-	var found struct {
-		Delivery     switchboard.Delivery
-		Event        switchboard.Event
-		Subscription subscriptionRow
-		Secrets      []byte
-	}
-	if err := s.getPrepared(ctx, &found, noDelivery(deliveryID), workQuery(), deliveryID, s.now()); err != nil {
+	found, err := s.works.do(ctx, deliveryID)
+	if err != nil {
 		return switchboard.Work{}, err
 	}
-	work := switchboard.Work{Delivery: found.Delivery, Event: found.Event}
-	var err error
-	if work.Subscription, err = s.keys.subscription(found.Subscription); err != nil {
-		return switchboard.Work{}, err
+	return found.out, found.err
+}
+
+// loadWorks loads the work of several deliveries.
+func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboard.Work], error) {
+	var rows []struct {
+		Delivery switchboard.Delivery
+		Event    switchboard.Event
+		Revision string
 	}
-	work.Subscription.Secrets, err = s.keys.secrets(work.Subscription.ID, found.Secrets)
-	return work, err
+	var endpoints map[string]result[switchboard.Subscription]
+	err := s.direct(ctx, func(ctx context.Context, db session) error {
+		rows = rows[:0]
+		if err := db.SelectContext(ctx, &rows, worksQuery(), pq.Array(ids)); err != nil {
+			return err
+		}
+		revisions := make(map[string]string, len(rows))
+		for _, r := range rows {
+			revisions[r.Delivery.SubscriptionID] = r.Revision
+		}
+		var err error
+		endpoints, err = s.endpoints(ctx, db, revisions)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]result[switchboard.Work], len(rows))
+	for _, r := range rows {
+		endpoint := endpoints[r.Delivery.SubscriptionID]
+		byID[r.Delivery.ID] = result[switchboard.Work]{switchboard.Work{Delivery: r.Delivery, Event: r.Event, Subscription: endpoint.out}, endpoint.err}
+	}
+	works := make([]result[switchboard.Work], len(ids))
+	for i, id := range ids {
+		var found bool
+		if works[i], found = byID[id]; !found {
+			works[i].err = noDelivery(id)
+		}
+	}
+	return works, nil
 }
 
 // secrets decrypts a JSON array of secretRow.

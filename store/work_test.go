@@ -1,0 +1,117 @@
+package store_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"switchboard"
+	"switchboard/store"
+)
+
+// TestWorkSeesEveryChange: a subscription that is kept parsed is never behind its row.
+func TestWorkSeesEveryChange(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	d := b.accept(event("acme", "")).Deliveries[0]
+	other := b.open(ring) // another process, which keeps its own
+	before := work(t, other, d.ID)
+	equal(t, "read again", work(t, other, d.ID), before)
+
+	sub, err := b.UpdateSubscription(t.Context(), root(), d.SubscriptionID, 1, func(s *switchboard.Subscription) error {
+		s.Request.Headers = map[string]string{"X-Changed": "yes"}
+		return nil
+	})
+	must(t, err)
+	after := work(t, other, d.ID)
+	equal(t, "changed headers", after.Subscription.Request.Headers, sub.Request.Headers)
+	equal(t, "secrets of before", after.Subscription.Secrets, before.Subscription.Secrets)
+
+	next := switchboard.NewSigningSecret(switchboard.Standard)
+	_, err = b.RotateSecret(t.Context(), root(), d.SubscriptionID, next, time.Hour)
+	must(t, err)
+	equal(t, "secrets during the rotation", secretsOf(work(t, other, d.ID)), []switchboard.Secret{next, before.Subscription.Secrets[0].Secret})
+	b.advance(time.Hour)
+	equal(t, "secrets after the rotation", secretsOf(work(t, other, d.ID)), []switchboard.Secret{next})
+
+	must(t, b.DeleteSubscription(t.Context(), root(), d.SubscriptionID, ""))
+	equal(t, "deleted at", work(t, other, d.ID).Subscription.DeletedAt, b.clock())
+}
+
+func work(t *testing.T, s *store.Store, id string) switchboard.Work {
+	t.Helper()
+	found, err := s.Work(t.Context(), id)
+	must(t, err)
+	return found
+}
+
+func secretsOf(w switchboard.Work) []switchboard.Secret {
+	var secrets []switchboard.Secret
+	for _, s := range w.Subscription.Secrets {
+		secrets = append(secrets, s.Secret)
+	}
+	return secrets
+}
+
+// TestWorkTogether: callers that share a query get what is theirs, and one whose work
+// cannot be had hurts nobody else.
+func TestWorkTogether(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids, broken := map[string]string{}, ""
+	for i := range 8 {
+		tenant := fmt.Sprintf("tenant-%d", i)
+		d := b.delivery(tenant)
+		if ids[tenant] = d.ID; i == 0 {
+			broken = tenant
+			_, err := b.sql.Exec("UPDATE subscriptions SET headers_ciphertext = 'scribbled over' WHERE id = $1", d.SubscriptionID)
+			must(t, err)
+		}
+	}
+	ids["nobody"] = "dlv_none"
+	var group sync.WaitGroup
+	for range 20 {
+		for tenant, id := range ids {
+			group.Go(func() {
+				switch found, err := b.Work(t.Context(), id); {
+				case tenant == "nobody":
+					refused(t, tenant, err, switchboard.NotFound, "")
+				case tenant == broken:
+					if err == nil {
+						t.Error("headers that cannot be decrypted were read")
+					}
+				case err != nil || found.Delivery.ID != id || found.Event.Tenant != tenant || found.Subscription.Tenant != tenant || len(found.Subscription.Secrets) != 1:
+					t.Errorf("%s got %+v, %v", tenant, found, err)
+				}
+			})
+		}
+	}
+	group.Wait()
+}
+
+// TestAuthenticateTogether: the same for those who ask whose key it is.
+func TestAuthenticateTogether(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var group sync.WaitGroup
+	for i := range 8 {
+		text := switchboard.Secret(fmt.Sprintf("text %d", i))
+		key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer, Tenant: fmt.Sprintf("tenant-%d", i)}, text)
+		must(t, err)
+		for range 20 {
+			group.Go(func() {
+				caller, err := b.Authenticate(t.Context(), text)
+				if want := (switchboard.Caller{KeyID: key.ID, Role: switchboard.Viewer, Tenant: key.Tenant}); err != nil || caller != want {
+					t.Errorf("%d: %+v, %v", i, caller, err)
+				}
+			})
+			group.Go(func() {
+				_, err := b.Authenticate(t.Context(), text+" of a stranger")
+				refused(t, "a stranger", err, switchboard.Unauthenticated, "")
+			})
+		}
+	}
+	group.Wait()
+}
