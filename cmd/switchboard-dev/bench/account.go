@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -112,6 +113,10 @@ const (
 	// less than half of that.
 	restWindow = 500 * time.Millisecond
 	restLimit  = 50 * time.Millisecond
+	// taskTimeout is when the server looks at a workflow once more, to find that its
+	// first task did not time out: 10 s after the start, the SDK's default, and a
+	// second for the timer's own delay. A round without it would leave that to the next.
+	taskTimeout = 11 * time.Second
 	// drainTimeout bounds the time from the last delivery until the engine is idle.
 	drainTimeout = 3 * time.Minute
 )
@@ -124,9 +129,9 @@ func (s *stack) closed(ctx context.Context, workflowType string) (int64, error) 
 	return answer.GetCount(), err
 }
 
-// drain waits until Temporal lists so many closed workflows of the type and has
-// come to rest, and returns how many there are then: more than wanted if deliveries
-// were started twice.
+// drain waits until Temporal lists so many closed workflows of the type, has looked
+// at each for the last time and come to rest, and returns how many there are then:
+// more than wanted if deliveries were started twice.
 func (s *stack) drain(ctx context.Context, workflowType string, wanted int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
@@ -141,7 +146,7 @@ func (s *stack) drain(ctx context.Context, workflowType string, wanted int64) (i
 		if err != nil {
 			return 0, fmt.Errorf("drain: %d of %d workflows %s are closed: %w", count, wanted, workflowType, err)
 		}
-		if err := s.rest(ctx); err != nil {
+		if err := errors.Join(pause(ctx, taskTimeout), s.rest(ctx)); err != nil {
 			return 0, err
 		}
 		return s.closed(ctx, workflowType)

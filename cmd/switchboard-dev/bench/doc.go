@@ -7,9 +7,10 @@
 // rounds of floor and Switchboard alternate and are compared in pairs.
 //
 // A round lasts until the engine is idle again: everything is delivered, Temporal
-// lists as many closed workflows as were started, and its server and Postgres have
-// come to rest. All CPU until then counts, and nothing is subtracted. Shorter
-// measurements flatter whatever only postpones work.
+// lists as many closed workflows as were started, has dropped the timers of their
+// first tasks 10 s after the start, and its server and Postgres have come to rest.
+// All CPU until then counts, and nothing is subtracted. Shorter measurements flatter
+// whatever only postpones work, and leave it to the round that follows.
 //
 // Processes are told apart by the kernel's accounts: the Temporal server and the
 // bare worker are this program started again with a hidden command, Switchboard is

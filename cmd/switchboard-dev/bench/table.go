@@ -98,12 +98,12 @@ func (r *report) lines() []line {
 func (r *report) throughputLines() []line {
 	var lines []line
 	perSecond := func(one round) float64 { return one.PerSecond }
-	drained := func(one round) float64 { return float64(one.Deliveries) / one.Drained }
+	drained := func(one round) float64 { return one.Drained - one.Seconds }
 	floor, ours := r.of(kindFloor, perSecond), r.of(kindOurs, perSecond)
 	if len(floor) > 0 {
 		lines = append(lines,
 			info(fmt.Sprintf("floor, workflows/s (median of %d)", len(floor)), "%.0f", median(floor)),
-			info("  with the drain", "%.0f", median(r.of(kindFloor, drained))))
+			info("  seconds from the last until the engine is idle", "%.0f", median(r.of(kindFloor, drained))))
 	}
 	if len(ours) > 0 {
 		var duplicates, superfluous int
@@ -112,7 +112,7 @@ func (r *report) throughputLines() []line {
 		}
 		lines = append(lines,
 			atLeast(fmt.Sprintf("deliveries/s (median of %d)", len(ours)), median(ours), targetConvoy*convoyPerSecond, "%.1f"),
-			info("  with the drain", "%.0f", median(r.of(kindOurs, drained))),
+			info("  seconds from the last until the engine is idle", "%.0f", median(r.of(kindOurs, drained))),
 			info("  events accepted/s", "%.0f", median(r.of(kindOurs, func(one round) float64 { return float64(one.Deliveries) / one.Accepted }))),
 			info("  duplicate requests in all rounds", "%d", duplicates),
 			info("  superfluous workflows in all rounds", "%d", superfluous))
