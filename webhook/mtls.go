@@ -18,7 +18,7 @@ const maxClients = 256
 func (s *Sender) clientTransport(auth *switchboard.Auth) (*http.Transport, error) {
 	sum := sha256.Sum256([]byte(auth.Certificate + "\x00" + auth.PrivateKey.Reveal()))
 	key := string(sum[:])
-	if transport, ok := s.clients.get(key); ok {
+	if transport, ok := s.clients.Get(key); ok {
 		return transport, nil
 	}
 	certificate, err := auth.ClientCertificate()
@@ -31,9 +31,14 @@ func (s *Sender) clientTransport(auth *switchboard.Auth) (*http.Transport, error
 	transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return &certificate, nil
 	}
-	s.clients.put(key, transport)
+	if other, found, _ := s.clients.PeekOrAdd(key, transport); found {
+		return other, nil // somebody was faster: one certificate, one set of connections
+	}
 	return transport, nil
 }
+
+// closeIdle closes the connections of a transport that is not kept any more.
+func closeIdle(_ string, transport *http.Transport) { transport.CloseIdleConnections() }
 
 func checkCertificate(auth *switchboard.Auth, now time.Time) error {
 	certificate, err := auth.ClientCertificate()

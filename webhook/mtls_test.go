@@ -72,7 +72,7 @@ func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	ca, until := newAuthority(t), time.Now().Add(time.Hour)
 	url, s, closed := mutual(t, ca)
-	s.clients = newRecent(2, (*http.Transport).CloseIdleConnections)
+	s.clients = newRecent(2, closeIdle)
 	ask := func(auth switchboard.Auth) (name, address string) {
 		t.Helper()
 		o := attempt(t, s, authorized(url, auth), plenty)

@@ -62,12 +62,12 @@ func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refus
 		// The first to wait may leave, as when its delivery is cancelled; the others stay.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTime)
 		defer cancel()
-		before, _ := s.tokens.get(key)
+		before, _ := s.tokens.Get(key)
 		got, err := s.fetchToken(ctx, &sub.Auth, before.style)
 		if err != nil {
 			return "", err
 		}
-		s.tokens.put(key, got)
+		s.tokens.Add(key, got)
 		return got.token.AccessToken, nil
 	})
 	select {
@@ -80,7 +80,7 @@ func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refus
 }
 
 func (s *Sender) keptToken(key, refused string) (string, bool) {
-	kept, ok := s.tokens.get(key)
+	kept, ok := s.tokens.Get(key)
 	if !ok || !kept.token.Valid() || kept.token.AccessToken == refused {
 		return "", false
 	}

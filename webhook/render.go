@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"switchboard"
 	"switchboard/webhook/document"
 	"switchboard/webhook/liquid"
@@ -35,7 +37,7 @@ const (
 // Renderer makes the requests of attempts. It may be used by many goroutines.
 type Renderer struct {
 	platforms Platforms
-	templates *recent[*liquid.Template] // by their text
+	templates *lru.Cache[string, *liquid.Template] // by their text
 }
 
 // NewRenderer makes a renderer; platforms may be nil.
@@ -202,14 +204,14 @@ func (r *Renderer) parse(source string) (*liquid.Template, error) {
 	if len(source) > maxKeptLength {
 		return liquid.Parse(source)
 	}
-	if template, ok := r.templates.get(source); ok {
+	if template, ok := r.templates.Get(source); ok {
 		return template, nil
 	}
 	template, err := liquid.Parse(source)
 	if err != nil {
 		return nil, err
 	}
-	r.templates.put(source, template)
+	r.templates.Add(source, template)
 	return template, nil
 }
 

@@ -62,14 +62,14 @@ func TestParsedTemplatesAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if kept := renderer.templates.order.Len(); kept > maxKept {
+	if kept := renderer.templates.Len(); kept > maxKept {
 		t.Errorf("%d templates are kept", kept)
 	}
 	long := "{{ a }}" + strings.Repeat("x", maxKeptLength)
 	if _, err := renderer.parse(long); err != nil {
 		t.Fatal(err)
 	}
-	if _, kept := renderer.templates.get(long); kept {
+	if _, kept := renderer.templates.Get(long); kept {
 		t.Error("a long template is kept")
 	}
 }

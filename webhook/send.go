@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
 	"switchboard"
@@ -59,9 +60,9 @@ type Sender struct {
 	handshakeTimeout time.Duration
 	rootCAs          *x509.CertPool
 	transport        *http.Transport
-	clients          *recent[*http.Transport] // by client certificate
-	tokens           *recent[grant]           // by subscription and what it asks for
-	fetches          singleflight.Group       // of tokens
+	clients          *lru.Cache[string, *http.Transport] // by client certificate
+	tokens           *lru.Cache[string, grant]           // by subscription and what it asks for
+	fetches          singleflight.Group                  // of tokens
 }
 
 // NewSender makes a sender.
@@ -73,7 +74,7 @@ func NewSender(config Config) *Sender {
 		connectTimeout:   cmp.Or(config.ConnectTimeout, defaultConnect),
 		handshakeTimeout: cmp.Or(config.HandshakeTimeout, defaultHandshake),
 		rootCAs:          config.RootCAs,
-		clients:          newRecent(maxClients, (*http.Transport).CloseIdleConnections),
+		clients:          newRecent(maxClients, closeIdle),
 		tokens:           newRecent[grant](maxTokens, nil),
 	}
 	if s.guard == nil {
@@ -86,7 +87,7 @@ func NewSender(config Config) *Sender {
 // Close closes the connections that are kept. Requests under way are not touched.
 func (s *Sender) Close() {
 	s.transport.CloseIdleConnections()
-	s.clients.clear()
+	s.clients.Purge()
 }
 
 // Prepare renders and signs the request of an attempt that begins at that time.
