@@ -18,7 +18,7 @@ const deliveryFields = "id tenant event_id event_type subscription_id method hos
 // row is a delivery with the columns that only the store knows.
 type row struct {
 	switchboard.Delivery
-	StartDueAt time.Time // zero: its workflow is started
+	StartDueAt time.Time // when a relay is to start its workflow, or to end it if it is cancelled; zero: Temporal knows
 	Awaited    bool      // somebody may wait for the first answer
 }
 

@@ -48,7 +48,8 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 }
 
 // Cancel ends an open delivery. One that is cancelled already stays as it is; one
-// that was delivered or failed is a Conflict.
+// that was delivered or failed is a Conflict. The relay ends the workflow that the
+// caller has not ended within a few seconds.
 func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error) {
 	var d switchboard.Delivery
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
@@ -63,7 +64,9 @@ func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reaso
 		if r.State.Final() {
 			return switchboard.Errorf(switchboard.Conflict, "delivery %s is %s already", id, r.State)
 		}
-		r.close(switchboard.Cancelled, switchboard.ReasonOperator, s.now())
+		now := s.now()
+		r.close(switchboard.Cancelled, switchboard.ReasonOperator, now)
+		r.StartDueAt = now.Add(startGrace)
 		d = r.Delivery
 		if err := s.saveWithAction(ctx, tx, r, switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}); err != nil {
 			return err

@@ -83,7 +83,7 @@ func TestCancel(t *testing.T) {
 			equal(t, string(before.State), got, want)
 		}
 		equal(t, "stored", b.read(before.ID), want)
-		equal(t, "actions, start due", []any{b.actions(before.ID), b.startDue(before.ID)}, []any{[]string{"key_acme cancel wrong number"}, time.Time{}})
+		equal(t, "actions, start due", []any{b.actions(before.ID), b.startDue(before.ID)}, []any{[]string{"key_acme cancel wrong number"}, b.clock().Add(5 * time.Second)})
 	}
 	for status, state := range map[int]switchboard.State{200: switchboard.Delivered, 410: switchboard.Failed} {
 		_, err := b.Cancel(t.Context(), root(), b.record(b.delivery("acme"), 1, status).ID, "")

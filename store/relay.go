@@ -9,8 +9,9 @@ import (
 	"switchboard"
 )
 
-// ClaimStarts takes those deliveries whose workflow has been due to be started for
-// longest, and returns them in any order. For the lease nobody else gets them.
+// ClaimStarts takes those deliveries whose workflow has been due to be started, or
+// ended because they are cancelled, for longest, and returns them in any order. For
+// the lease nobody else gets them.
 func (s *Store) ClaimStarts(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
 	now := s.now()
 	claimed := []switchboard.Delivery{}
@@ -22,7 +23,7 @@ RETURNING `+fields("deliveries", deliveryFields, ""), now, now.Add(lease), limit
 	return claimed, err
 }
 
-// Started notes that the workflows of these runs of deliveries run. A run that an
+// Started notes that Temporal knows of these runs of deliveries. A run that an
 // operator has overtaken meanwhile says nothing of the next.
 func (s *Store) Started(ctx context.Context, deliveries []switchboard.Delivery) error {
 	ids, runs := make([]string, len(deliveries)), make([]int64, len(deliveries))

@@ -52,6 +52,38 @@ func TestClaimStarts(t *testing.T) {
 	equal(t, "final", claim(10), []string{})
 }
 
+// TestClaimsWhatIsToEnd: Temporal is told of deliveries that are cancelled, too.
+func TestClaimsWhatIsToEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	waiting := b.record(b.delivery("acme"), 1, 503)
+	ofDeleted := b.record(b.delivery("globex"), 1, 503)
+	ended := b.record(b.delivery("acme"), 1, 200)
+	claim := func() []string {
+		claimed, err := b.ClaimStarts(t.Context(), 10, 10*time.Second)
+		must(t, err)
+		for _, d := range claimed {
+			equal(t, d.ID, d.State, switchboard.Cancelled)
+		}
+		return idsOf(claimed)
+	}
+	must(t, b.DeleteSubscription(t.Context(), root(), ofDeleted.SubscriptionID, ""))
+	equal(t, "of a deleted subscription, at once", claim(), []string{ofDeleted.ID})
+	must(t, second(b.Cancel(t.Context(), root(), waiting.ID, "")))
+	equal(t, "left to the one that cancels", claim(), []string{})
+	b.advance(5 * time.Second)
+	equal(t, "not told", claim(), []string{waiting.ID})
+	must(t, b.Started(t.Context(), []switchboard.Delivery{waiting, ofDeleted}))
+	b.advance(time.Minute)
+	equal(t, "told", claim(), []string{})
+
+	again, reopened, err := b.Retry(t.Context(), root(), waiting.ID, "")
+	must(t, err)
+	must(t, b.Started(t.Context(), []switchboard.Delivery{waiting})) // late news of the run before
+	equal(t, "set going again", []any{reopened, again.State, b.startDue(waiting.ID)}, []any{true, switchboard.Pending, b.clock().Add(5 * time.Second)})
+	equal(t, "delivered ones are none of it", b.startDue(ended.ID), time.Time{})
+}
+
 func TestClaimStartsConcurrently(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

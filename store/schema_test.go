@@ -23,7 +23,7 @@ func TestMigrateAndCheck(t *testing.T) {
 			}
 		}
 	}
-	check("empty", "no Switchboard schema", "version 2", "switchboard migrate")
+	check("empty", "no Switchboard schema", "version 3", "switchboard migrate")
 	var tables int
 	must(t, b.sql.Get(&tables, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
 	equal(t, "tables made by the check", tables, 0)
@@ -38,7 +38,7 @@ func TestMigrateAndCheck(t *testing.T) {
 
 	_, err := b.sql.Exec("INSERT INTO switchboard_migrations (version_id, is_applied) VALUES (1000, true)")
 	must(t, err)
-	check("newer", "version 1000", "up to 2 only", "older")
+	check("newer", "version 1000", "up to 3 only", "older")
 	_, err = b.sql.Exec("DELETE FROM switchboard_migrations WHERE version_id > 0")
 	must(t, err)
 	check("older", "no Switchboard schema")
@@ -59,7 +59,7 @@ func TestConstraints(t *testing.T) {
 		"held without a reason":     {"UPDATE deliveries SET state = 'held', next_attempt_at = NULL, start_due_at = NULL WHERE id = $1", d.ID, "stopped_has_reason"},
 		"failed without a reason":   {"UPDATE deliveries SET state = 'failed' WHERE id = $1", done.ID, "stopped_has_reason"},
 		"retrying, never attempted": {"UPDATE deliveries SET state = 'retrying' WHERE id = $1", d.ID, "retrying_was_attempted"},
-		"held and to be started":    {"UPDATE deliveries SET state = 'held', reason = 'x', next_attempt_at = NULL WHERE id = $1", d.ID, "only_dated_is_started"},
+		"held and to be started":    {"UPDATE deliveries SET state = 'held', reason = 'x', next_attempt_at = NULL WHERE id = $1", d.ID, "only_dated_or_cancelled_is_told"},
 		"an unknown state":          {"UPDATE deliveries SET state = 'lost', next_attempt_at = NULL, start_due_at = NULL WHERE id = $1", d.ID, "known_state"},
 		"a run before the first":    {"UPDATE deliveries SET run = 0 WHERE id = $1", d.ID, "counts"},
 		"attempts that vanish":      {"UPDATE deliveries SET attempts_before = 2 WHERE id = $1", done.ID, "counts"},

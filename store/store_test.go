@@ -142,7 +142,7 @@ func (b *bundle) read(id string) switchboard.Delivery {
 	return found[0]
 }
 
-// startDue is when the delivery's workflow is to be started; empty: it is.
+// startDue is when Temporal is to be told of the delivery; empty: it knows.
 func (b *bundle) startDue(id string) time.Time {
 	b.t.Helper()
 	var due time.Time

@@ -113,14 +113,17 @@ SELECT id FROM deliveries WHERE subscription_id = $1 AND state <> 'delivered' AN
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `
-UPDATE deliveries SET state = 'cancelled', reason = $2, next_attempt_at = NULL, start_due_at = NULL, completed_at = $3 WHERE id = ANY($1)`,
+UPDATE deliveries SET state = 'cancelled', reason = $2, next_attempt_at = NULL, start_due_at = $3, completed_at = $3 WHERE id = ANY($1)`,
 			pq.Array(open), switchboard.ReasonSubscriptionDeleted, s.now()); err != nil {
 			return err
 		}
 		if err := s.insertActions(ctx, tx, action, open...); err != nil {
 			return err
 		}
-		return notify(ctx, tx, cancelChannel, open...)
+		if err := notify(ctx, tx, cancelChannel, open...); err != nil {
+			return err
+		}
+		return notify(ctx, tx, startChannel, "") // the relays end their workflows
 	})
 	return more, err
 }

@@ -46,9 +46,10 @@ const (
 
 // Outbox is what the engine and the relay need of the store.
 type Outbox interface {
-	// ClaimStarts takes deliveries whose start is due; for the lease nobody else gets them.
+	// ClaimStarts takes deliveries whose start is due, or whose end, if they are
+	// cancelled; for the lease nobody else gets them.
 	ClaimStarts(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error)
-	// Started marks these runs of deliveries as started.
+	// Started notes that Temporal knows of these runs of deliveries.
 	Started(ctx context.Context, deliveries []switchboard.Delivery) error
 	// StartSoon makes the start of deliveries due now and wakes the relays.
 	StartSoon(ctx context.Context, ids []string) error
@@ -116,6 +117,18 @@ func (e *Engine) Drain() {
 	for range cap(e.slots) {
 		e.slots <- struct{}{}
 	}
+}
+
+// tell lets Temporal know of a delivery whose row is all that there is so far: its
+// workflow is started, or that of a cancelled one woken, so that it finds out and ends.
+// To cancel the workflow might hit the next run, which an operator asks for meanwhile.
+// It reports false if that is to be tried again.
+func (e *Engine) tell(ctx context.Context, d switchboard.Delivery) (bool, error) {
+	if d.State == switchboard.Cancelled {
+		err := e.RetryNow(ctx, d.ID)
+		return err == nil, err
+	}
+	return e.start(ctx, d)
 }
 
 // start starts the delivery's workflow. It reports false if an earlier run is

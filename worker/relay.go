@@ -24,17 +24,25 @@ const (
 	relayPoll = time.Second
 )
 
-// relay starts the workflows of deliveries that nobody has started: the API died
-// or was too busy, Temporal was away, an operator set a final delivery going
-// again, the reconciler found one without a workflow.
+// relay tells Temporal of deliveries that nobody has told it of. It starts their
+// workflows where the API died or was too busy, Temporal was away, an operator set a
+// final delivery going again, or the reconciler found one without a workflow; and it
+// ends those of deliveries that were cancelled with their subscription, or while
+// Temporal was away.
 type relay struct {
-	engine *Engine
+	engine teller
 	outbox Outbox
 	log    *slog.Logger
 	nudged chan struct{}
 }
 
-func newRelay(e *Engine, o Outbox, log *slog.Logger) *relay {
+// teller is what the relay needs of the engine.
+type teller interface {
+	// tell lets Temporal know of a delivery; false: it is to be tried again.
+	tell(ctx context.Context, d switchboard.Delivery) (bool, error)
+}
+
+func newRelay(e teller, o Outbox, log *slog.Logger) *relay {
 	return &relay{engine: e, outbox: o, log: log, nudged: make(chan struct{}, 1)}
 }
 
@@ -81,24 +89,24 @@ func (r *relay) pass(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	var mu sync.Mutex
-	var started []switchboard.Delivery
+	var told []switchboard.Delivery
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(relayPool)
 	for _, d := range due {
 		group.Go(func() error {
 			startCtx, cancel := context.WithTimeout(groupCtx, startTimeout)
 			defer cancel()
-			ok, err := r.engine.start(startCtx, d)
+			ok, err := r.engine.tell(startCtx, d)
 			if ok {
 				mu.Lock()
 				defer mu.Unlock()
-				started = append(started, d)
+				told = append(told, d)
 			}
 			return err
 		})
 	}
 	startErr := group.Wait()
-	if err := r.outbox.Started(ctx, started); err != nil {
+	if err := r.outbox.Started(ctx, told); err != nil {
 		return len(due), err
 	}
 	return len(due), startErr

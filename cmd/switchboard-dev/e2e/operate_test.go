@@ -19,10 +19,7 @@ func TestRetryDuringBackoffSendsWithinASecond(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503, 200)
-	s.subscribe(r.URL, hourly)
-	id := s.post("ticket.created", `{}`)
-	s.awaitState(id, "retrying")
-	s.awaitPending(id)
+	id := s.toBackoff(r.URL)
 	asked := time.Now()
 	s.operate(id, "retry", "receiver repaired")
 	got := r.await(t, 2)
@@ -34,6 +31,23 @@ func TestRetryDuringBackoffSendsWithinASecond(t *testing.T) {
 	if len(d.Actions) != 1 || d.Actions[0].Action != "retry" || d.Actions[0].Reason != "receiver repaired" {
 		t.Errorf("actions %+v", d.Actions)
 	}
+}
+
+// toBackoff subscribes a receiver that refuses, posts an event, and returns its
+// delivery when it waits for an attempt an hour away.
+func (s *system) toBackoff(url string) (id string) {
+	s.t.Helper()
+	s.subscribe(url, hourly)
+	id = s.post("ticket.created", `{}`)
+	s.awaitBackoff(id)
+	return id
+}
+
+// awaitBackoff waits until the delivery is in backoff, here and in Temporal.
+func (s *system) awaitBackoff(id string) {
+	s.t.Helper()
+	s.awaitState(id, "retrying")
+	s.awaitPending(id)
 }
 
 // awaitPending waits until the delivery's activity is in backoff.
@@ -73,10 +87,7 @@ func TestCancelDuringBackoff(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503)
-	s.subscribe(r.URL, hourly)
-	id := s.post("ticket.created", `{}`)
-	s.awaitState(id, "retrying")
-	s.awaitPending(id)
+	id := s.toBackoff(r.URL)
 	s.operate(id, "cancel", "customer left")
 	d := s.awaitState(id, "cancelled")
 	if d.NextAttemptAt != nil || d.CompletedAt == nil {
@@ -87,6 +98,38 @@ func TestCancelDuringBackoff(t *testing.T) {
 		t.Errorf("%d requests, want 1", n)
 	}
 	retryOnce(t, s, r, id)
+}
+
+// A subscription's deletion ends the workflows of its deliveries too, not only their
+// rows, and no one else's.
+func TestDeletionEndsTheWorkflows(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	kept, deleted := newReceiver(t, 503, 200), newReceiver(t, 503)
+	other := s.toBackoff(kept.URL)
+	id, _ := s.subscribe(deleted.URL, fields{"tenant": "globex", "retry": hourly["retry"]})
+	var deliveries []string
+	for range 20 {
+		a := s.call(http.MethodPost, "/v1/events", fields{"tenant": "globex", "type": "ticket.created", "data": 1})
+		deliveries = append(deliveries, as[acceptedView](t, a).Deliveries[0].ID)
+	}
+	for _, d := range deliveries {
+		s.awaitBackoff(d)
+	}
+	if a := s.call(http.MethodDelete, "/v1/subscriptions/"+id, nil); a.status != http.StatusNoContent {
+		t.Fatalf("answered %d %s", a.status, a.body)
+	}
+	for _, d := range deliveries {
+		s.awaitState(d, "cancelled")
+		s.awaitWorkflow(d, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+	}
+	if n := len(deleted.got()); n != len(deliveries) {
+		t.Errorf("%d requests to the deleted subscription, want %d", n, len(deliveries))
+	}
+	s.operate(other, "retry", "")
+	s.awaitState(other, "delivered")
+	s.awaitNothingOpen()
+	await(t, "an empty outbox", func() bool { return s.metrics()["switchboard_relay_backlog"] == 0 })
 }
 
 // retryOnce shows that a cancelled delivery can be set going again.
@@ -275,10 +318,7 @@ func TestReconcilerFinishesAHalfDoneRetry(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503, 200)
-	s.subscribe(r.URL, hourly)
-	id := s.post("ticket.created", `{}`)
-	s.awaitState(id, "retrying")
-	s.awaitPending(id)
+	id := s.toBackoff(r.URL)
 	_, err := s.temporal.WorkflowService().PauseActivityExecution(t.Context(), &workflowservice.PauseActivityExecutionRequest{
 		Namespace: s.namespace, WorkflowId: id, ActivityId: "attempt", Identity: "switchboard", Reason: "retry now", RequestId: "switchboard",
 	})

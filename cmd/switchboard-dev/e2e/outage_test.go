@@ -64,11 +64,10 @@ func TestTemporalAwayWhilePosting(t *testing.T) {
 	shortly := fields{"initial_interval": "3s", "backoff_coefficient": 1}
 	s.subscribe(posted.URL, fields{"events": []string{"posted"}})
 	s.subscribe(waiting.URL, fields{"events": []string{"waiting"}, "retry": shortly})
-	s.subscribe(cancelled.URL, fields{"events": []string{"cancelled"}, "retry": shortly})
+	s.subscribe(cancelled.URL, fields{"events": []string{"cancelled"}, "retry": hourly["retry"]})
 	toWait, toCancel := s.post("waiting", `{}`), s.post("cancelled", `{}`)
 	for _, id := range []string{toWait, toCancel} {
-		s.awaitState(id, "retrying")
-		s.awaitPending(id)
+		s.awaitBackoff(id)
 	}
 
 	engine.stop()

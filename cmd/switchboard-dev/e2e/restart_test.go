@@ -16,8 +16,7 @@ func TestRestartResumesBackoff(t *testing.T) {
 	s.subscribe(soon.URL, fields{"events": []string{"soon"}, "retry": fields{"initial_interval": "3s"}})
 	toCome, due := s.post("later", `{}`), s.post("soon", `{}`)
 	for _, id := range []string{toCome, due} {
-		s.awaitState(id, "retrying")
-		s.awaitPending(id)
+		s.awaitBackoff(id)
 	}
 	before := s.delivery(toCome)
 	date := *s.delivery(due).NextAttemptAt

@@ -33,8 +33,7 @@ func (s *system) settle(tenant, url string) property {
 			s.t.Fatalf("answered %d %s", a.status, a.body)
 		}
 		p.delivery = accepted.Deliveries[0].ID
-		s.awaitState(p.delivery, "retrying")
-		s.awaitPending(p.delivery)
+		s.awaitBackoff(p.delivery)
 	}
 	p.key = s.newKey("viewer", tenant).ID
 	return p

@@ -1,0 +1,21 @@
+-- +goose NO TRANSACTION
+-- +goose Up
+
+-- The outbox is also for cancelled deliveries: a relay lets their workflow find out
+-- that it is over, if it waits. Checking the rows that are there locks nobody out.
+ALTER TABLE deliveries
+    DROP CONSTRAINT IF EXISTS only_dated_is_started,
+    DROP CONSTRAINT IF EXISTS only_dated_or_cancelled_is_told,
+    ADD CONSTRAINT only_dated_or_cancelled_is_told CHECK (start_due_at IS NULL OR state IN ('pending', 'retrying', 'cancelled')) NOT VALID;
+ALTER TABLE deliveries VALIDATE CONSTRAINT only_dated_or_cancelled_is_told;
+COMMENT ON COLUMN deliveries.start_due_at IS
+    'when a relay is to start the workflow, or to wake that of a cancelled delivery so that it ends; null: Temporal knows';
+
+-- +goose Down
+UPDATE deliveries SET start_due_at = NULL WHERE state = 'cancelled' AND start_due_at IS NOT NULL;
+ALTER TABLE deliveries
+    DROP CONSTRAINT IF EXISTS only_dated_or_cancelled_is_told,
+    DROP CONSTRAINT IF EXISTS only_dated_is_started,
+    ADD CONSTRAINT only_dated_is_started CHECK (start_due_at IS NULL OR state IN ('pending', 'retrying')) NOT VALID;
+ALTER TABLE deliveries VALIDATE CONSTRAINT only_dated_is_started;
+COMMENT ON COLUMN deliveries.start_due_at IS NULL;

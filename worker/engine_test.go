@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"switchboard"
+)
+
+// TestTell: what Temporal is asked for a delivery, by its row and by what is there.
+func TestTell(t *testing.T) {
+	t.Parallel()
+	open := serviceerror.NewWorkflowExecutionAlreadyStarted("open", "", "")
+	away := errors.New("Temporal is away")
+	for name, c := range map[string]struct {
+		delivery switchboard.Delivery
+		started  error // what a start is answered
+		calls    []string
+		told     bool
+		err      error
+	}{
+		"a new one":                            {switchboard.Delivery{ID: "d", Run: 1, State: switchboard.Pending}, nil, []string{"start d"}, true, nil},
+		"somebody was faster":                  {switchboard.Delivery{ID: "d", Run: 1, State: switchboard.Pending}, open, []string{"start d"}, true, nil},
+		"a later run, the earlier one open":    {switchboard.Delivery{ID: "d", Run: 2, State: switchboard.Pending}, open, []string{"start d", "pause d"}, false, nil},
+		"away":                                 {switchboard.Delivery{ID: "d", Run: 1, State: switchboard.Pending}, away, []string{"start d"}, false, away},
+		"a cancelled one is never started":     {switchboard.Delivery{ID: "d", Run: 1, State: switchboard.Cancelled}, nil, []string{"pause d"}, true, nil},
+		"nor is a later run that is cancelled": {switchboard.Delivery{ID: "d", Run: 3, State: switchboard.Cancelled}, nil, []string{"pause d"}, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := &engineRoom{start: func(client.StartWorkflowOptions) error { return c.started }}
+			told, err := newEngine(t, fake, &outbox{}).tell(t.Context(), c.delivery)
+			if told != c.told || !errors.Is(err, c.err) {
+				t.Errorf("told %t, %v; want %t, %v", told, err, c.told, c.err)
+			}
+			if diff := cmp.Diff(c.calls, fake.calls); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestStartOptions: a first run is started once, whoever asks; a later one follows.
+func TestStartOptions(t *testing.T) {
+	t.Parallel()
+	for run, want := range map[int]enumspb.WorkflowIdReusePolicy{
+		1: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, 2: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+	} {
+		got := startOptions(switchboard.Delivery{ID: "dlv_1", Tenant: "acme", Run: run, Method: "POST", Host: "a.example", EventType: "ticket.created"})
+		if got.WorkflowIDReusePolicy != want || got.ID != "dlv_1" || !got.EnableEagerStart || got.Priority.FairnessKey != "acme" {
+			t.Errorf("run %d: %+v", run, got)
+		}
+		if got.StaticSummary != "POST a.example · ticket.created" {
+			t.Errorf("summary %q", got.StaticSummary)
+		}
+	}
+	long := switchboard.Delivery{Tenant: string(make([]byte, 128))}
+	if key := startOptions(long).Priority.FairnessKey; len(key) != 64 {
+		t.Errorf("a fairness key of %d bytes; Temporal takes 64", len(key))
+	}
+}
+
+// TestStartLeavesToTheRelay what it finds no place for within its patience, and the
+// caller is not kept any longer.
+func TestStartLeavesToTheRelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hangs := make(chan struct{})
+		fake := &engineRoom{start: func(client.StartWorkflowOptions) error { <-hangs; return nil }}
+		box := &outbox{}
+		e := newEngine(t, fake, box)
+		deliveries := make([]switchboard.Delivery, startPool+2)
+		for i := range deliveries {
+			deliveries[i] = switchboard.Delivery{ID: string(rune('A' + i)), Run: 1, State: switchboard.Pending}
+		}
+		began := time.Now()
+		e.Start(deliveries)
+		if waited := time.Since(began); waited != startPatience {
+			t.Errorf("waited for %s, want %s", waited, startPatience)
+		}
+		want := []string{deliveries[startPool].ID, deliveries[startPool+1].ID}
+		if diff := cmp.Diff(want, box.soon); diff != "" {
+			t.Errorf("left to the relay (-want +got):\n%s", diff)
+		}
+		close(hangs)
+		e.Drain()
+		if len(fake.calls) != startPool {
+			t.Errorf("%d starts, want %d", len(fake.calls), startPool)
+		}
+	})
+}

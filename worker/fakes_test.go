@@ -1,0 +1,91 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+
+	"switchboard"
+)
+
+// outbox is a store's outbox in memory.
+type outbox struct {
+	mu      sync.Mutex
+	due     []switchboard.Delivery
+	claims  int
+	away    error    // what a claim fails with; nil: it does not
+	started []string // noted as told, in order
+	soon    []string // left to the relay
+}
+
+func (o *outbox) ClaimStarts(_ context.Context, limit int, _ time.Duration) ([]switchboard.Delivery, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.claims++
+	n := min(limit, len(o.due))
+	claimed := o.due[:n]
+	o.due = o.due[n:]
+	return claimed, o.away
+}
+
+func (o *outbox) Started(_ context.Context, deliveries []switchboard.Delivery) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, d := range deliveries {
+		o.started = append(o.started, d.ID)
+	}
+	return nil
+}
+
+func (o *outbox) StartSoon(_ context.Context, ids []string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.soon = append(o.soon, ids...)
+	return nil
+}
+
+// engineRoom is a client of a Temporal that answers as it is told.
+type engineRoom struct {
+	client.Client // for what the tests do not need
+
+	start func(client.StartWorkflowOptions) error
+
+	mu    sync.Mutex
+	calls []string
+}
+
+func (c *engineRoom) note(call string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls = append(c.calls, call)
+}
+
+func (c *engineRoom) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
+	c.note("start " + options.ID)
+	return nil, c.start(options)
+}
+
+func (c *engineRoom) WorkflowService() workflowservice.WorkflowServiceClient { return pauses{room: c} }
+
+// pauses is the part of the client that pauses activities: none waits here.
+type pauses struct {
+	workflowservice.WorkflowServiceClient
+	room *engineRoom
+}
+
+func (p pauses) PauseActivityExecution(_ context.Context, in *workflowservice.PauseActivityExecutionRequest, _ ...grpc.CallOption) (*workflowservice.PauseActivityExecutionResponse, error) {
+	p.room.note("pause " + in.GetWorkflowId())
+	return nil, serviceerror.NewNotFound("no activity waits")
+}
+
+func newEngine(t *testing.T, c *engineRoom, o *outbox) *Engine {
+	t.Helper()
+	return NewEngine(c, "default", o, slog.New(slog.DiscardHandler))
+}

@@ -1,0 +1,116 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"switchboard"
+)
+
+// telling notes whom Temporal was told of, and fails or refuses for some.
+type telling struct {
+	mu     sync.Mutex
+	told   []string
+	refuse map[string]error // by delivery: an error, or nil for "try again"
+}
+
+func (f *telling) tell(_ context.Context, d switchboard.Delivery) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err, refused := f.refuse[d.ID]; refused {
+		return false, err
+	}
+	f.told = append(f.told, d.ID)
+	return true, nil
+}
+
+func named(ids ...string) []switchboard.Delivery {
+	deliveries := make([]switchboard.Delivery, len(ids))
+	for i, id := range ids {
+		deliveries[i].ID = id
+	}
+	return deliveries
+}
+
+func sorted(ids []string) []string { return slices.Sorted(slices.Values(ids)) }
+
+// TestRelayPass: what was told is noted, whatever became of the others.
+func TestRelayPass(t *testing.T) {
+	t.Parallel()
+	away := errors.New("Temporal is away")
+	for name, c := range map[string]struct {
+		refuse map[string]error
+		noted  []string
+		err    error
+	}{
+		"all":                       {nil, []string{"a", "b", "c"}, nil},
+		"one is to be tried again":  {map[string]error{"b": nil}, []string{"a", "c"}, nil},
+		"Temporal goes away midway": {map[string]error{"a": away, "b": away, "c": away}, nil, away},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			box := &outbox{due: named("a", "b", "c")}
+			claimed, err := newRelay(&telling{refuse: c.refuse}, box, slog.New(slog.DiscardHandler)).pass(t.Context())
+			if claimed != 3 || !errors.Is(err, c.err) {
+				t.Errorf("claimed %d, %v; want 3, %v", claimed, err, c.err)
+			}
+			if diff := cmp.Diff(c.noted, sorted(box.started)); diff != "" {
+				t.Errorf("noted (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRelayRun: a nudge is followed at once, a full batch by the next, and while
+// Postgres is away only the poll asks again.
+func TestRelayRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		box, f := &outbox{}, &telling{}
+		r := newRelay(f, box, slog.New(slog.DiscardHandler))
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.run(ctx) }()
+		passes := func(what string, want int) {
+			t.Helper()
+			synctest.Wait()
+			box.mu.Lock()
+			defer box.mu.Unlock()
+			if box.claims != want {
+				t.Errorf("%s: %d claims, want %d", what, box.claims, want)
+			}
+			box.claims = 0
+		}
+		passes("at the start", 1)
+		put := func(n int, away error) {
+			box.mu.Lock()
+			defer box.mu.Unlock()
+			box.due, box.away = make([]switchboard.Delivery, n), away
+		}
+		put(2*relayBatch+1, nil)
+		r.nudge()
+		passes("nudged, three batches", 3)
+		if len(f.told) != 2*relayBatch+1 {
+			t.Errorf("told of %d", len(f.told))
+		}
+		time.Sleep(relayPoll)
+		passes("the poll", 1)
+		put(0, errors.New("Postgres is away"))
+		r.nudge()
+		passes("nudged, and Postgres is away", 1)
+		r.nudge()
+		passes("nudged again", 0)
+		time.Sleep(relayPoll)
+		passes("the poll again", 1)
+		stop()
+		<-ended
+	})
+}
