@@ -36,7 +36,7 @@ import (
 )
 
 const (
-	defaultBatchWait = 3 * time.Millisecond
+	defaultBatchWait = 6 * time.Millisecond
 	// recordPatience is how many times longer records wait for company than events
 	// do: behind an event stands a caller, behind a record only a workflow.
 	recordPatience  = 4
@@ -61,9 +61,9 @@ type Config struct {
 	Keyring *Keyring
 	// MaxConns is the size of the connection pool; 0: 20.
 	MaxConns int
-	// BatchWait is the least time between two shared commits of events, which is how
-	// long a caller may wait for company, and four times that between two of
-	// attempts; 0: 3 ms.
+	// BatchWait is the least time between two shared commits of events, and two shared
+	// queries, which is how long a caller may wait for company on a busy day, and four
+	// times that between two commits of attempts; 0: 6 ms.
 	BatchWait time.Duration
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
@@ -125,8 +125,8 @@ func Open(cfg Config) (*Store, error) {
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
 	s.accepts = newBatcher(wait, weighPosted, s.acceptAll)
 	s.records = newBatcher(recordPatience*wait, weighRecord, s.recordAll)
-	s.works = newBatcher(0, weighless[string], s.loadWorks)
-	s.callers = newBatcher(0, weighless[keyHash], s.findCallers)
+	s.works = newBatcher(wait, weighless[string], s.loadWorks)
+	s.callers = newBatcher(wait, weighless[keyHash], s.findCallers)
 	return s, nil
 }
 

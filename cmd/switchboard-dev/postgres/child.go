@@ -94,6 +94,7 @@ func (s *Server) arguments() []string {
 		"wal_level":               "minimal",
 		"max_wal_senders":         "0",
 		"jit":                     "off", // compiling costs more than our short statements do
+		"update_process_title":    "off", // twice a statement, for a title that nobody reads
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
 		"logging_collector":       "off",

@@ -63,7 +63,7 @@ func observeStats(meter metric.Meter, stats func(context.Context) (switchboard.S
 	overdue, errs[1] = meter.Int64ObservableGauge("switchboard_deliveries_overdue",
 		metric.WithDescription("Deliveries whose date passed longer ago than any attempt takes."))
 	backlog, errs[2] = meter.Int64ObservableGauge("switchboard_relay_backlog",
-		metric.WithDescription("Deliveries whose workflow is due to be started."))
+		metric.WithDescription("Deliveries of which Temporal is still to be told: to start their workflow, or to end it."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
