@@ -232,7 +232,7 @@ func TestConcurrentMix(t *testing.T) {
 				case 5:
 					ok(second(other.Cancel(t.Context(), root(), d.ID, "")))
 				case 6:
-					ok(second(other.ClaimStarts(t.Context(), 10, time.Second)))
+					ok(second(other.ClaimUntold(t.Context(), 10, time.Second)))
 				case 7:
 					sub := subs[random.IntN(3)]
 					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), time.Hour)))

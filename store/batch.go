@@ -12,21 +12,24 @@ const (
 	// flushes is how many batches of a kind are committed at the same time: while
 	// one waits for the disk, the next does its work.
 	flushes = 2
+	// readFlushes is how many queries of a kind run at the same time: as many as find
+	// out together that connections are dead.
+	readFlushes = 8
 	// fullWeight is when a batch no longer waits for company, in bytes: 4 MB of
 	// data, or 200 items of next to none.
 	fullWeight = 4 << 20
 	itemWeight = fullWeight / 200
 )
 
-// batcher lets concurrent callers share transactions: a commit waits for the
-// disk, and one wait does for all. A caller's item joins the open batch and
-// returns when that batch is durable. The first item after a quiet time is
+// batcher lets concurrent callers share transactions and queries: a commit waits for
+// the disk, and one wait does for all; a query costs more than a row of it. A caller's
+// item joins the open batch and returns when that batch is durable, or read. The first item after a quiet time is
 // flushed at once, so that a lone caller waits for nobody; after that a batch
 // begins no sooner than wait after the one before, unless it is full.
 type batcher[In, Out any] struct {
 	wait  time.Duration
 	weigh func(In) int
-	flush func(context.Context, []In) ([]Out, error) // one transaction; a result for each item
+	flush func(context.Context, []In) ([]Out, error) // one transaction or query; a result for each item
 	slots chan struct{}
 
 	mu      sync.Mutex
@@ -53,7 +56,7 @@ type result[Out any] struct {
 // weighless is the weight of an item that takes no more room than another.
 func weighless[In any](In) int { return 0 }
 
-func newBatcher[In, Out any](wait time.Duration, weigh func(In) int, flush func(context.Context, []In) ([]Out, error)) *batcher[In, Out] {
+func newBatcher[In, Out any](flushes int, wait time.Duration, weigh func(In) int, flush func(context.Context, []In) ([]Out, error)) *batcher[In, Out] {
 	return &batcher[In, Out]{wait: wait, weigh: weigh, flush: flush, slots: make(chan struct{}, flushes)}
 }
 

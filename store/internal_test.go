@@ -156,7 +156,7 @@ func TestBatcherIsolatesTheItemThatFails(t *testing.T) {
 		}
 		return nil
 	}}
-	b := newBatcher(time.Millisecond, weighless[string], f.flush)
+	b := newBatcher(flushes, time.Millisecond, weighless[string], f.flush)
 	errs := doTogether(t, b, "a", "bad", "c")
 	if errs["a"] != nil || errs["c"] != nil || errs["bad"] == nil {
 		t.Errorf("errors: %v", errs)
@@ -170,7 +170,7 @@ func TestBatcherGivesAnOutageToAll(t *testing.T) {
 	t.Parallel()
 	away := switchboard.Errorf(switchboard.Unavailable, "away")
 	f := &flushed{refuse: func([]string) error { return away }}
-	b := newBatcher(time.Millisecond, weighless[string], f.flush)
+	b := newBatcher(flushes, time.Millisecond, weighless[string], f.flush)
 	errs := doTogether(t, b, "a", "b")
 	if !errors.Is(errs["a"], away) || !errors.Is(errs["b"], away) || len(f.batches) != 1 {
 		t.Errorf("errors %v, batches %v", errs, f.batches)
@@ -180,7 +180,7 @@ func TestBatcherGivesAnOutageToAll(t *testing.T) {
 func TestBatcherFlushesAFullBatchAtOnce(t *testing.T) {
 	t.Parallel()
 	f := &flushed{}
-	b := newBatcher(time.Hour, func(item string) int { return len(item) }, f.flush)
+	b := newBatcher(flushes, time.Hour, func(item string) int { return len(item) }, f.flush)
 	b.last = time.Now() // an hour's wait for what is not full
 	if _, err := b.do(t.Context(), strings.Repeat("x", fullWeight)); err != nil {
 		t.Error(err)
@@ -192,7 +192,7 @@ func TestBatcherFlushesAFullBatchAtOnce(t *testing.T) {
 func TestBatcherCallerMayLeave(t *testing.T) {
 	t.Parallel()
 	f := &flushed{}
-	b := newBatcher(time.Millisecond, weighless[string], f.flush)
+	b := newBatcher(flushes, time.Millisecond, weighless[string], f.flush)
 	free := occupy(b)
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)

@@ -103,6 +103,8 @@ func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]result[swi
 		Hash []byte
 		switchboard.Key
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	err := s.direct(ctx, func(ctx context.Context, db session) error {
 		keys = keys[:0]
 		return db.SelectContext(ctx, &keys, callersQuery(), texts, s.now())

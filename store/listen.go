@@ -11,7 +11,7 @@ import (
 
 // The channels that processes tell each other things on, within the database.
 const (
-	startChannel  = "switchboard_start"  // something is to be started; no payload
+	startChannel  = "switchboard_start"  // something is to be started or ended in Temporal; no payload
 	cancelChannel = "switchboard_cancel" // the delivery named by the payload was ended
 )
 
@@ -23,11 +23,10 @@ const (
 	pingInterval = 30 * time.Second
 )
 
-// Listen calls start when a workflow is to be started, and cancel for each
+// Listen calls start when a workflow is to be started or ended, and cancel for each
 // delivery that was ended from outside, one call at a time, until ctx ends. What
 // is announced while Postgres is away is lost: start is therefore also called
-// whenever the connection is made, and a workflow that was to be cancelled finds
-// out when it next reads its delivery.
+// whenever the connection is made, and an attempt that was to be aborted goes on.
 func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID string)) error {
 	listener := pq.NewListener(s.url, minReconnect, maxReconnect, nil)
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() }) // frees a Listen that waits for a connection

@@ -139,10 +139,11 @@ func (r *row) record(rec record) {
 	if r.Run != rec.Run {
 		return // an attempt of an earlier run, which an operator has overtaken
 	}
-	r.RunID, r.StartDueAt = rec.RunID, time.Time{}
+	r.RunID = rec.RunID
 	if !r.State.Dated() {
 		return
 	}
+	r.StartDueAt = time.Time{}
 	r.State, r.Reason = rec.Decision.State, rec.Decision.Reason
 	r.NextAttemptAt, r.CompletedAt = rec.dates()
 }

@@ -9,10 +9,10 @@ import (
 	"switchboard"
 )
 
-// ClaimStarts takes those deliveries whose workflow has been due to be started, or
+// ClaimUntold takes those deliveries whose workflow has been due to be started, or
 // ended because they are cancelled, for longest, and returns them in any order. For
 // the lease nobody else gets them.
-func (s *Store) ClaimStarts(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
+func (s *Store) ClaimUntold(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
 	now := s.now()
 	claimed := []switchboard.Delivery{}
 	err := s.list(ctx, &claimed, `
@@ -23,16 +23,18 @@ RETURNING `+fields("deliveries", deliveryFields, ""), now, now.Add(lease), limit
 	return claimed, err
 }
 
-// Started notes that Temporal knows of these runs of deliveries. A run that an
-// operator has overtaken meanwhile says nothing of the next.
-func (s *Store) Started(ctx context.Context, deliveries []switchboard.Delivery) error {
-	ids, runs := make([]string, len(deliveries)), make([]int64, len(deliveries))
+// Told notes that Temporal knows of these runs of deliveries. A run that an
+// operator has overtaken meanwhile says nothing of the next, and a start nothing of
+// the end.
+func (s *Store) Told(ctx context.Context, deliveries []switchboard.Delivery) error {
+	ids, runs, ended := make([]string, len(deliveries)), make([]int64, len(deliveries)), make([]bool, len(deliveries))
 	for i, d := range deliveries {
-		ids[i], runs[i] = d.ID, int64(d.Run)
+		ids[i], runs[i], ended[i] = d.ID, int64(d.Run), d.State == switchboard.Cancelled
 	}
 	return s.setStart(ctx, `
-UPDATE deliveries d SET start_due_at = NULL FROM unnest($1::text[], $2::int[]) AS n(id, run)
-WHERE d.id = n.id AND d.id = ANY($1) AND d.run = n.run AND d.start_due_at IS NOT NULL`, false, pq.Array(ids), pq.Array(runs))
+UPDATE deliveries d SET start_due_at = NULL FROM unnest($1::text[], $2::int[], $3::bool[]) AS n(id, run, ended)
+WHERE d.id = n.id AND d.id = ANY($1) AND d.run = n.run AND (d.state = 'cancelled') = n.ended AND d.start_due_at IS NOT NULL`,
+		false, pq.Array(ids), pq.Array(runs), pq.Array(ended))
 }
 
 // StartSoon makes the start of those of the deliveries that have a date due now,

@@ -19,14 +19,14 @@ func idsOf(deliveries []switchboard.Delivery) []string {
 	return ids
 }
 
-func TestClaimStarts(t *testing.T) {
+func TestClaimUntold(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.delivery("acme")
 	b.advance(time.Second)
 	second := b.delivery("acme")
 	claim := func(limit int) []string {
-		claimed, err := b.ClaimStarts(t.Context(), limit, 10*time.Second)
+		claimed, err := b.ClaimUntold(t.Context(), limit, 10*time.Second)
 		must(t, err)
 		return idsOf(claimed)
 	}
@@ -36,11 +36,11 @@ func TestClaimStarts(t *testing.T) {
 	equal(t, "then the next", claim(10), []string{second.ID})
 	equal(t, "within the lease", claim(10), []string{})
 	b.advance(10 * time.Second)
-	must(t, b.Started(t.Context(), []switchboard.Delivery{second}))
+	must(t, b.Told(t.Context(), []switchboard.Delivery{second}))
 	equal(t, "after the lease, not started", claim(10), []string{first.ID})
 	must(t, b.StartSoon(t.Context(), []string{first.ID, second.ID}))
 	equal(t, "made due", claim(10), idsOf([]switchboard.Delivery{first, second}))
-	must(t, b.Started(t.Context(), []switchboard.Delivery{first, second}))
+	must(t, b.Told(t.Context(), []switchboard.Delivery{first, second}))
 	must(t, b.Restart(t.Context(), first.ID, 2))
 	equal(t, "restart of another run", claim(10), []string{})
 	must(t, b.Restart(t.Context(), first.ID, 1))
@@ -59,8 +59,10 @@ func TestClaimsWhatIsToEnd(t *testing.T) {
 	waiting := b.record(b.delivery("acme"), 1, 503)
 	ofDeleted := b.record(b.delivery("globex"), 1, 503)
 	ended := b.record(b.delivery("acme"), 1, 200)
+	var claimed []switchboard.Delivery
 	claim := func() []string {
-		claimed, err := b.ClaimStarts(t.Context(), 10, 10*time.Second)
+		var err error
+		claimed, err = b.ClaimUntold(t.Context(), 10, 10*time.Second)
 		must(t, err)
 		for _, d := range claimed {
 			equal(t, d.ID, d.State, switchboard.Cancelled)
@@ -73,18 +75,44 @@ func TestClaimsWhatIsToEnd(t *testing.T) {
 	equal(t, "left to the one that cancels", claim(), []string{})
 	b.advance(5 * time.Second)
 	equal(t, "not told", claim(), []string{waiting.ID})
-	must(t, b.Started(t.Context(), []switchboard.Delivery{waiting, ofDeleted}))
+	must(t, b.Told(t.Context(), []switchboard.Delivery{waiting, ofDeleted})) // late news of their starts
+	b.advance(time.Minute)
+	equal(t, "started, but not ended", claim(), idsOf([]switchboard.Delivery{waiting, ofDeleted}))
+	must(t, b.Told(t.Context(), claimed))
 	b.advance(time.Minute)
 	equal(t, "told", claim(), []string{})
 
 	again, reopened, err := b.Retry(t.Context(), root(), waiting.ID, "")
 	must(t, err)
-	must(t, b.Started(t.Context(), []switchboard.Delivery{waiting})) // late news of the run before
+	waiting.State = switchboard.Cancelled
+	must(t, b.Told(t.Context(), []switchboard.Delivery{waiting})) // late news of the run before
 	equal(t, "set going again", []any{reopened, again.State, b.startDue(waiting.ID)}, []any{true, switchboard.Pending, b.clock().Add(5 * time.Second)})
 	equal(t, "delivered ones are none of it", b.startDue(ended.ID), time.Time{})
 }
 
-func TestClaimStartsConcurrently(t *testing.T) {
+// TestDeletionEndsOneAfterTheOther: nobody else's starts wait behind a deletion, and
+// where no workflow is open none is to end.
+func TestDeletionEndsOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var ids []string
+	for range 3 {
+		ids = append(ids, b.record(b.delivery("acme"), 1, 503).ID)
+	}
+	sub := b.read(ids[0]).SubscriptionID
+	_, err := b.sql.Exec("UPDATE deliveries SET subscription_id = $1", sub)
+	must(t, err)
+	b.hold(ids[2], switchboard.Held)
+	must(t, b.DeleteSubscription(t.Context(), root(), sub, ""))
+	slices.Sort(ids[:2])
+	first, second := b.startDue(ids[0]), b.startDue(ids[1])
+	if gap := second.Sub(first); gap < 10*time.Millisecond || first.Before(b.clock()) || second.Sub(b.clock()) > 20*time.Millisecond {
+		t.Errorf("due at %s and %s, at %s", first, second, b.clock())
+	}
+	equal(t, "held", b.startDue(ids[2]), time.Time{})
+}
+
+func TestClaimUntoldConcurrently(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.subscribe("acme", "*")
@@ -101,7 +129,7 @@ func TestClaimStartsConcurrently(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for {
-				claimed, err := b.ClaimStarts(t.Context(), 7, time.Minute)
+				claimed, err := b.ClaimUntold(t.Context(), 7, time.Minute)
 				if err != nil {
 					t.Error(err)
 				}
@@ -125,7 +153,7 @@ func TestOverdueAndStats(t *testing.T) {
 	pending, started, retrying, held := b.delivery("acme"), b.delivery("acme"), b.delivery("acme"), b.delivery("acme")
 	b.record(b.delivery("acme"), 1, 200)
 	b.record(b.delivery("acme"), 1, 410)
-	must(t, b.Started(t.Context(), []switchboard.Delivery{started}))
+	must(t, b.Told(t.Context(), []switchboard.Delivery{started}))
 	b.record(retrying, 1, 503)
 	b.hold(held.ID, switchboard.Held)
 	overdue := func(slack time.Duration) []string {

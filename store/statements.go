@@ -12,7 +12,7 @@ import (
 )
 
 // statements are the queries that every delivery needs, prepared: for Postgres
-// they cost more to plan than to run (the one of Work 0.38 ms against 0.08).
+// they cost more to plan than to run.
 type statements struct {
 	db    *sqlx.DB
 	mu    sync.Mutex
@@ -22,7 +22,7 @@ type statements struct {
 // hotQueries are those of Authenticate, Accept, Work and Record. Each is the same
 // text at every call.
 func hotQueries() []string {
-	return []string{callersQuery(), worksQuery(), endpointsQuery(), takersQuery, acceptQuery, recordNextQuery(), lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
+	return []string{callersQuery(), worksQuery(), subscriptionsQuery(), takersQuery, acceptQuery, recordNextQuery(), lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
 }
 
 // prepare returns the prepared statements by their queries.

@@ -46,8 +46,10 @@ const (
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
 	connectTimeout = 3 * time.Second
-	// callTimeout bounds every call, waiting for locks included.
+	// callTimeout bounds every call, waiting for locks included, and readTimeout those
+	// that read what concurrent callers need, and wait for none.
 	callTimeout = 15 * time.Second
+	readTimeout = 3 * time.Second
 	// idleTimeout gives connections back that a burst needed.
 	idleTimeout = 5 * time.Minute
 )
@@ -61,9 +63,10 @@ type Config struct {
 	Keyring *Keyring
 	// MaxConns is the size of the connection pool; 0: 20.
 	MaxConns int
-	// BatchWait is the least time between two shared commits of events, and two shared
-	// queries, which is how long a caller may wait for company on a busy day, and four
-	// times that between two commits of attempts; 0: 6 ms.
+	// BatchWait is the least time between two shared queries of a kind, and two shared
+	// commits of events, and four times that between two of attempts. It is how long
+	// each may wait for company on a busy day: a posted event twice, for its key and its
+	// commit. 0: 6 ms.
 	BatchWait time.Duration
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
@@ -86,7 +89,7 @@ type Store struct {
 
 	hot     *statements
 	filters *filters
-	known   *lru.Cache[string, endpoint] // by subscription
+	kept    *lru.Cache[string, kept] // by subscription
 	answers *answers
 }
 
@@ -112,21 +115,21 @@ func Open(cfg Config) (*Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	known, err := lru.New[string, endpoint](maxEndpoints)
+	subscriptions, err := lru.New[string, kept](maxKept)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		url: cfg.URL, db: db, searches: open(connector{base, forSearches}, searching), keys: cfg.Keyring,
-		hot: &statements{db: db}, filters: &filters{}, known: known, answers: newAnswers(cfg.URL),
+		hot: &statements{db: db}, filters: &filters{}, kept: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
-	s.accepts = newBatcher(wait, weighPosted, s.acceptAll)
-	s.records = newBatcher(recordPatience*wait, weighRecord, s.recordAll)
-	s.works = newBatcher(wait, weighless[string], s.loadWorks)
-	s.callers = newBatcher(wait, weighless[keyHash], s.findCallers)
+	s.accepts = newBatcher(flushes, wait, weighPosted, s.acceptAll)
+	s.records = newBatcher(flushes, recordPatience*wait, weighRecord, s.recordAll)
+	s.works = newBatcher(readFlushes, wait, weighWork, s.loadWorks)
+	s.callers = newBatcher(readFlushes, wait, weighless[keyHash], s.findCallers)
 	return s, nil
 }
 

@@ -41,6 +41,9 @@ func (s *Store) Work(ctx context.Context, deliveryID string) (switchboard.Work, 
 	return found.out, found.err
 }
 
+// weighWork lets no more than 32 works share a query: their events may be long.
+func weighWork(string) int { return fullWeight / 32 }
+
 // loadWorks loads the work of several deliveries.
 func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboard.Work], error) {
 	var rows []struct {
@@ -48,7 +51,9 @@ func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboa
 		Event    switchboard.Event
 		Revision string
 	}
-	var endpoints map[string]result[switchboard.Subscription]
+	var subscriptions map[string]result[switchboard.Subscription]
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	err := s.direct(ctx, func(ctx context.Context, db session) error {
 		rows = rows[:0]
 		if err := db.SelectContext(ctx, &rows, worksQuery(), pq.Array(ids)); err != nil {
@@ -59,7 +64,7 @@ func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboa
 			revisions[r.Delivery.SubscriptionID] = r.Revision
 		}
 		var err error
-		endpoints, err = s.endpoints(ctx, db, revisions)
+		subscriptions, err = s.subscriptionsAt(ctx, db, revisions)
 		return err
 	})
 	if err != nil {
@@ -67,8 +72,11 @@ func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboa
 	}
 	byID := make(map[string]result[switchboard.Work], len(rows))
 	for _, r := range rows {
-		endpoint := endpoints[r.Delivery.SubscriptionID]
-		byID[r.Delivery.ID] = result[switchboard.Work]{switchboard.Work{Delivery: r.Delivery, Event: r.Event, Subscription: endpoint.out}, endpoint.err}
+		sub, there := subscriptions[r.Delivery.SubscriptionID]
+		if !there {
+			continue // erased between the two queries, and the delivery with it
+		}
+		byID[r.Delivery.ID] = result[switchboard.Work]{switchboard.Work{Delivery: r.Delivery, Event: r.Event, Subscription: sub.out}, sub.err}
 	}
 	works := make([]result[switchboard.Work], len(ids))
 	for i, id := range ids {

@@ -46,11 +46,11 @@ const (
 
 // Outbox is what the engine and the relay need of the store.
 type Outbox interface {
-	// ClaimStarts takes deliveries whose start is due, or whose end, if they are
+	// ClaimUntold takes deliveries whose start is due, or whose end, if they are
 	// cancelled; for the lease nobody else gets them.
-	ClaimStarts(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error)
-	// Started notes that Temporal knows of these runs of deliveries.
-	Started(ctx context.Context, deliveries []switchboard.Delivery) error
+	ClaimUntold(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error)
+	// Told notes that Temporal knows of these runs of deliveries.
+	Told(ctx context.Context, deliveries []switchboard.Delivery) error
 	// StartSoon makes the start of deliveries due now and wakes the relays.
 	StartSoon(ctx context.Context, ids []string) error
 }
@@ -124,11 +124,22 @@ func (e *Engine) Drain() {
 // To cancel the workflow might hit the next run, which an operator asks for meanwhile.
 // It reports false if that is to be tried again.
 func (e *Engine) tell(ctx context.Context, d switchboard.Delivery) (bool, error) {
-	if d.State == switchboard.Cancelled {
-		err := e.RetryNow(ctx, d.ID)
-		return err == nil, err
+	if d.State != switchboard.Cancelled {
+		return e.start(ctx, d)
 	}
-	return e.start(ctx, d)
+	err := e.RetryNow(ctx, d.ID)
+	if refused(err) { // an engineer has paused it in Temporal: nothing is left to wait for
+		err = e.unpause(ctx, d.ID)
+	}
+	return err == nil, err
+}
+
+// refused reports whether Temporal has answered that it will not do this one thing,
+// as to pause an activity that somebody has paused already.
+func refused(err error) bool {
+	_, precondition := errors.AsType[*serviceerror.FailedPrecondition](err)
+	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
+	return precondition || invalid
 }
 
 // start starts the delivery's workflow. It reports false if an earlier run is
@@ -182,8 +193,7 @@ func fairnessKey(tenant string) string { return tenant[:min(len(tenant), 64)] }
 // a pending activity does, and keeps its attempt number. It is no error if
 // nothing waits.
 func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
-	service := e.client.WorkflowService()
-	_, err := service.PauseActivityExecution(ctx, &workflowservice.PauseActivityExecutionRequest{
+	_, err := e.client.WorkflowService().PauseActivityExecution(ctx, &workflowservice.PauseActivityExecutionRequest{
 		Namespace: e.namespace, WorkflowId: deliveryID, ActivityId: workflows.AttemptActivityID,
 		Identity: operatorIdentity, Reason: "retry now",
 		RequestId: operatorIdentity, // ours may be repeated, as after a crash before the unpause
@@ -192,7 +202,15 @@ func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
 		return ignoreNotFound(err)
 	}
 	e.awaitParked(ctx, deliveryID)
-	_, err = service.UnpauseActivityExecution(ctx, &workflowservice.UnpauseActivityExecutionRequest{
+	return e.unpause(ctx, deliveryID)
+}
+
+// unpause lets the delivery's activity run again, also if the caller has gone by now:
+// nobody else would.
+func (e *Engine) unpause(ctx context.Context, deliveryID string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+	defer cancel()
+	_, err := e.client.WorkflowService().UnpauseActivityExecution(ctx, &workflowservice.UnpauseActivityExecutionRequest{
 		Namespace: e.namespace, WorkflowId: deliveryID, ActivityId: workflows.AttemptActivityID, Identity: operatorIdentity,
 	})
 	return ignoreNotFound(err)

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -19,23 +20,28 @@ func TestTell(t *testing.T) {
 	t.Parallel()
 	open := serviceerror.NewWorkflowExecutionAlreadyStarted("open", "", "")
 	away := errors.New("Temporal is away")
+	nothing, paused := serviceerror.NewNotFound("no activity waits"), serviceerror.NewFailedPrecondition("activity is already paused")
 	for name, c := range map[string]struct {
 		delivery switchboard.Delivery
 		started  error // what a start is answered
+		paused   error // what a pause is answered
 		calls    []string
 		told     bool
 		err      error
 	}{
-		"a new one":                            {switchboard.Delivery{ID: "d", Run: 1, State: switchboard.Pending}, nil, []string{"start d"}, true, nil},
-		"somebody was faster":                  {switchboard.Delivery{ID: "d", Run: 1, State: switchboard.Pending}, open, []string{"start d"}, true, nil},
-		"a later run, the earlier one open":    {switchboard.Delivery{ID: "d", Run: 2, State: switchboard.Pending}, open, []string{"start d", "pause d"}, false, nil},
-		"away":                                 {switchboard.Delivery{ID: "d", Run: 1, State: switchboard.Pending}, away, []string{"start d"}, false, away},
-		"a cancelled one is never started":     {switchboard.Delivery{ID: "d", Run: 1, State: switchboard.Cancelled}, nil, []string{"pause d"}, true, nil},
-		"nor is a later run that is cancelled": {switchboard.Delivery{ID: "d", Run: 3, State: switchboard.Cancelled}, nil, []string{"pause d"}, true, nil},
+		"a new one":                            {of(switchboard.Pending, 1), nil, nil, []string{"start d"}, true, nil},
+		"somebody was faster":                  {of(switchboard.Pending, 1), open, nil, []string{"start d"}, true, nil},
+		"a later run, nothing waits":           {of(switchboard.Pending, 2), open, nothing, []string{"start d", "pause d"}, false, nil},
+		"a later run, the earlier one waits":   {of(switchboard.Pending, 2), open, nil, []string{"start d", "pause d", "unpause d"}, false, nil},
+		"away":                                 {of(switchboard.Pending, 1), away, nil, []string{"start d"}, false, away},
+		"a cancelled one is never started":     {of(switchboard.Cancelled, 1), nil, nothing, []string{"pause d"}, true, nil},
+		"nor is a later run that is cancelled": {of(switchboard.Cancelled, 3), nil, nil, []string{"pause d", "unpause d"}, true, nil},
+		"a cancelled one, paused in Temporal":  {of(switchboard.Cancelled, 1), nil, paused, []string{"pause d", "unpause d"}, true, nil},
+		"a cancelled one, and Temporal away":   {of(switchboard.Cancelled, 1), nil, away, []string{"pause d"}, false, away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fake := &engineRoom{start: func(client.StartWorkflowOptions) error { return c.started }}
+			fake := &engineRoom{start: func(client.StartWorkflowOptions) error { return c.started }, pause: c.paused}
 			told, err := newEngine(t, fake, &outbox{}).tell(t.Context(), c.delivery)
 			if told != c.told || !errors.Is(err, c.err) {
 				t.Errorf("told %t, %v; want %t, %v", told, err, c.told, c.err)
@@ -44,6 +50,24 @@ func TestTell(t *testing.T) {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func of(state switchboard.State, run int) switchboard.Delivery {
+	return switchboard.Delivery{ID: "d", Run: run, State: state}
+}
+
+// TestRetryNowUnpausesAlways: whoever asked may be gone by then, and nobody else would.
+func TestRetryNowUnpausesAlways(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	fake := &engineRoom{}
+	if err := newEngine(t, fake, &outbox{}).RetryNow(ctx, "d"); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"pause d", "unpause d"}, fake.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 

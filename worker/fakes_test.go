@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
@@ -25,7 +24,7 @@ type outbox struct {
 	soon    []string // left to the relay
 }
 
-func (o *outbox) ClaimStarts(_ context.Context, limit int, _ time.Duration) ([]switchboard.Delivery, error) {
+func (o *outbox) ClaimUntold(_ context.Context, limit int, _ time.Duration) ([]switchboard.Delivery, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.claims++
@@ -35,7 +34,7 @@ func (o *outbox) ClaimStarts(_ context.Context, limit int, _ time.Duration) ([]s
 	return claimed, o.away
 }
 
-func (o *outbox) Started(_ context.Context, deliveries []switchboard.Delivery) error {
+func (o *outbox) Told(_ context.Context, deliveries []switchboard.Delivery) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, d := range deliveries {
@@ -56,6 +55,7 @@ type engineRoom struct {
 	client.Client // for what the tests do not need
 
 	start func(client.StartWorkflowOptions) error
+	pause error // what a pause is answered
 
 	mu    sync.Mutex
 	calls []string
@@ -74,7 +74,7 @@ func (c *engineRoom) ExecuteWorkflow(_ context.Context, options client.StartWork
 
 func (c *engineRoom) WorkflowService() workflowservice.WorkflowServiceClient { return pauses{room: c} }
 
-// pauses is the part of the client that pauses activities: none waits here.
+// pauses is the part of the client that pauses activities.
 type pauses struct {
 	workflowservice.WorkflowServiceClient
 	room *engineRoom
@@ -82,7 +82,16 @@ type pauses struct {
 
 func (p pauses) PauseActivityExecution(_ context.Context, in *workflowservice.PauseActivityExecutionRequest, _ ...grpc.CallOption) (*workflowservice.PauseActivityExecutionResponse, error) {
 	p.room.note("pause " + in.GetWorkflowId())
-	return nil, serviceerror.NewNotFound("no activity waits")
+	return nil, p.room.pause
+}
+
+func (p pauses) UnpauseActivityExecution(ctx context.Context, in *workflowservice.UnpauseActivityExecutionRequest, _ ...grpc.CallOption) (*workflowservice.UnpauseActivityExecutionResponse, error) {
+	p.room.note("unpause " + in.GetWorkflowId())
+	return nil, ctx.Err()
+}
+
+func (c *engineRoom) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return nil, ctx.Err()
 }
 
 func newEngine(t *testing.T, c *engineRoom, o *outbox) *Engine {

@@ -61,7 +61,12 @@ func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Sight 
 	return activities.Busy
 }
 
-// Stopped lists the deliveries whose workflow was cancelled or terminated since then.
+// maxStopped is how many workflows are looked at, the latest: many are those of a
+// deleted subscription, and there are more passes to come.
+const maxStopped = 10_000
+
+// Stopped lists the deliveries whose workflow was cancelled or terminated since then,
+// the latest of them if there are very many.
 func (e *Engine) Stopped(ctx context.Context, since time.Time) ([]string, error) {
 	query := fmt.Sprintf("WorkflowType = 'Deliver' AND ExecutionStatus IN ('Terminated', 'Canceled') AND CloseTime > '%s'",
 		since.UTC().Format(time.RFC3339))
@@ -77,7 +82,7 @@ func (e *Engine) Stopped(ctx context.Context, since time.Time) ([]string, error)
 		for _, execution := range page.GetExecutions() {
 			ids = append(ids, execution.GetExecution().GetWorkflowId())
 		}
-		if token = page.GetNextPageToken(); len(token) == 0 {
+		if token = page.GetNextPageToken(); len(token) == 0 || len(ids) >= maxStopped {
 			return ids, nil
 		}
 	}

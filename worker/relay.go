@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// relayBatch is how many starts a relay claims at a time.
+	// relayBatch is how many deliveries a relay claims at a time.
 	relayBatch = 200
 	// relayPool is how many of them are under way at a time.
 	relayPool = 32
-	// relayLease is for how long claimed starts are this relay's: longer than a
-	// start may take, short enough that a dead relay's claims are soon another's.
+	// relayLease is for how long those claimed are this relay's: longer than a start
+	// may take, short enough that a dead relay's claims are soon another's.
 	relayLease = 10 * time.Second
 	// relayPoll finds what no notification told of: starts that failed, leases
 	// that ran out, retries of the rare case that an earlier run was still open.
@@ -81,10 +81,10 @@ func wait(ctx context.Context, tick <-chan time.Time, nudged <-chan struct{}) {
 	}
 }
 
-// pass starts one batch, and returns how many starts it had claimed. It stops at
-// the first start that fails: what is left is claimed again when its lease ends.
+// pass tells Temporal of one batch, and returns how many it had claimed. It stops
+// when Temporal does not answer: what is left is claimed again when its lease ends.
 func (r *relay) pass(ctx context.Context) (int, error) {
-	due, err := r.outbox.ClaimStarts(ctx, relayBatch, relayLease)
+	due, err := r.outbox.ClaimUntold(ctx, relayBatch, relayLease)
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
@@ -97,6 +97,10 @@ func (r *relay) pass(ctx context.Context) (int, error) {
 			startCtx, cancel := context.WithTimeout(groupCtx, startTimeout)
 			defer cancel()
 			ok, err := r.engine.tell(startCtx, d)
+			if refused(err) { // this one alone: it is tried again when its lease ends
+				r.log.WarnContext(ctx, "Temporal refuses to be told", "delivery", d.ID, "state", d.State, "error", err)
+				return nil
+			}
 			if ok {
 				mu.Lock()
 				defer mu.Unlock()
@@ -106,7 +110,7 @@ func (r *relay) pass(ctx context.Context) (int, error) {
 		})
 	}
 	startErr := group.Wait()
-	if err := r.outbox.Started(ctx, told); err != nil {
+	if err := r.outbox.Told(ctx, told); err != nil {
 		return len(due), err
 	}
 	return len(due), startErr

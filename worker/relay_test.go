@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/api/serviceerror"
 
 	"switchboard"
 )
@@ -53,6 +54,7 @@ func TestRelayPass(t *testing.T) {
 	}{
 		"all":                       {nil, []string{"a", "b", "c"}, nil},
 		"one is to be tried again":  {map[string]error{"b": nil}, []string{"a", "c"}, nil},
+		"one is refused, for ever":  {map[string]error{"b": serviceerror.NewFailedPrecondition("no")}, []string{"a", "c"}, nil},
 		"Temporal goes away midway": {map[string]error{"a": away, "b": away, "c": away}, nil, away},
 	} {
 		t.Run(name, func(t *testing.T) {

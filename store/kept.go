@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lib/pq"
+
+	"switchboard"
+)
+
+const (
+	// maxKept is how many subscriptions are kept decrypted and parsed: those that
+	// deliveries went to last.
+	maxKept = 1000
+	// maxKeptSize is what one may take to be kept, in bytes: more than nearly every one
+	// has. With long params or certificates it is read for each attempt.
+	maxKeptSize = 8 << 10
+)
+
+// revisionColumn says which version of its row a subscription s has: Postgres
+// writes the transaction that made it into every row, so that no change can forget
+// to. A new secret changes its subscription's row too. The time tells apart two
+// transactions of one number, which a database that was restored may have had.
+const revisionColumn = "s.xmin::text || ' ' || s.updated_at AS revision"
+
+// kept is a subscription with its signing secrets, as a revision has it. It stays in
+// memory until others take its place; one that is deleted is dropped with the next
+// delivery that would have gone there.
+type kept struct {
+	revision     string
+	subscription switchboard.Subscription
+}
+
+func subscriptionsQuery() string {
+	return "SELECT " + fields("s", subscriptionFields, "") + ", " + revisionColumn + ", " + secretsColumn +
+		" FROM subscriptions s WHERE s.id = ANY($1)"
+}
+
+// subscriptionsAt returns the subscriptions with the secrets that are valid now. It
+// reads those that are not kept at their revision, which are by their ids.
+func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]result[switchboard.Subscription], error) {
+	found := make(map[string]result[switchboard.Subscription], len(revisions))
+	var others []string
+	for id, revision := range revisions {
+		if k, ok := s.kept.Get(id); ok && k.revision == revision {
+			found[id] = result[switchboard.Subscription]{out: s.validNow(k.subscription)}
+		} else {
+			others = append(others, id)
+		}
+	}
+	if len(others) == 0 {
+		return found, nil
+	}
+	var rows []struct {
+		subscriptionRow
+		Revision string
+		Secrets  []byte
+	}
+	if err := db.SelectContext(ctx, &rows, subscriptionsQuery(), pq.Array(others), s.now()); err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		sub, err := s.keys.signing(r.subscriptionRow, r.Secrets)
+		found[r.ID] = result[switchboard.Subscription]{sub, err}
+		if err == nil && sub.DeletedAt.IsZero() && len(r.PrivateCiphertext)+len(r.HeadersCiphertext)+len(r.Shape) <= maxKeptSize {
+			s.kept.Add(r.ID, kept{r.Revision, sub})
+		} else {
+			s.kept.Remove(r.ID)
+		}
+	}
+	return found, nil
+}
+
+// validNow leaves out the secrets that have expired since the subscription was read.
+func (s *Store) validNow(sub switchboard.Subscription) switchboard.Subscription {
+	now := s.now()
+	expired := func(k switchboard.SigningSecret) bool { return !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now) }
+	if slices.ContainsFunc(sub.Secrets, expired) {
+		sub.Secrets = slices.DeleteFunc(slices.Clone(sub.Secrets), expired)
+	}
+	return sub
+}
+
+// signing decrypts and parses a subscription with its secrets. Its filter has been
+// applied long ago.
+func (k *Keyring) signing(r subscriptionRow, secrets []byte) (switchboard.Subscription, error) {
+	r.Filter = ""
+	sub, err := k.subscription(r)
+	if err != nil {
+		return sub, err
+	}
+	sub.Secrets, err = k.secrets(sub.ID, secrets)
+	return sub, err
+}
