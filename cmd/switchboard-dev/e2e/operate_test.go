@@ -132,6 +132,29 @@ func TestDeletionEndsTheWorkflows(t *testing.T) {
 	await(t, "an empty outbox", func() bool { return s.metrics()["switchboard_relay_backlog"] == 0 })
 }
 
+// An activity that an engineer paused in Temporal does not outlive its subscription.
+func TestDeletionEndsWhatIsPausedInTemporal(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 503)
+	subscription, _ := s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitBackoff(id)
+	_, err := s.temporal.WorkflowService().PauseActivityExecution(t.Context(), &workflowservice.PauseActivityExecutionRequest{
+		Namespace: s.namespace, WorkflowId: id, ActivityId: "attempt", Identity: "engineer", Reason: "let me look", RequestId: "engineer",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := s.call(http.MethodDelete, "/v1/subscriptions/"+subscription, nil); a.status != http.StatusNoContent {
+		t.Fatalf("answered %d %s", a.status, a.body)
+	}
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+	if d := s.delivery(id); d.State != "cancelled" || len(r.got()) != 1 {
+		t.Errorf("%s after %d requests, want cancelled after 1", d.State, len(r.got()))
+	}
+}
+
 // retryOnce shows that a cancelled delivery can be set going again.
 func retryOnce(t *testing.T, s *system, r *receiver, id string) {
 	t.Helper()
