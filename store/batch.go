@@ -23,9 +23,9 @@ const (
 
 // batcher lets concurrent callers share transactions and queries: a commit waits for
 // the disk, and one wait does for all; a query costs more than a row of it. A caller's
-// item joins the open batch and returns when that batch is durable, or read. The first item after a quiet time is
-// flushed at once, so that a lone caller waits for nobody; after that a batch
-// begins no sooner than wait after the one before, unless it is full.
+// item joins the open batch and returns when that batch is durable, or read. The first
+// item after a quiet time is flushed at once, so that a lone caller waits for nobody;
+// after that a batch begins no sooner than wait after the one before, unless it is full.
 type batcher[In, Out any] struct {
 	wait  time.Duration
 	weigh func(In) int

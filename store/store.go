@@ -3,9 +3,9 @@
 //
 // What concurrent callers write on the hot path (accepting events, recording
 // attempts) shares commits, and what they read (keys, the work of attempts) shares
-// queries: see batcher. Every change of a delivery goes through
-// one shape: lock the row, change it in Go by a function of the row alone, save
-// it. The schema's constraints say what a row may look like.
+// queries: see batcher. Every change of a delivery goes through one shape: lock the
+// row, change it in Go by a function of the row alone, save it. The schema's
+// constraints say what a row may look like.
 //
 // Rows are locked in one order everywhere, subscriptions before events before
 // deliveries and each by id, so that transactions wait for each other but never
@@ -89,7 +89,7 @@ type Store struct {
 
 	hot     *statements
 	filters *filters
-	kept    *lru.Cache[string, kept] // by subscription
+	kept    *lru.Cache[string, keptSubscription] // by id
 	answers *answers
 }
 
@@ -115,7 +115,7 @@ func Open(cfg Config) (*Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	subscriptions, err := lru.New[string, kept](maxKept)
+	subscriptions, err := lru.New[string, keptSubscription](maxKept)
 	if err != nil {
 		return nil, err
 	}

@@ -24,10 +24,10 @@ const (
 // transactions of one number, which a database that was restored may have had.
 const revisionColumn = "s.xmin::text || ' ' || s.updated_at AS revision"
 
-// kept is a subscription with its signing secrets, as a revision has it. It stays in
+// keptSubscription is a subscription with its signing secrets, as a revision has it. It stays in
 // memory until others take its place; one that is deleted is dropped with the next
 // delivery that would have gone there.
-type kept struct {
+type keptSubscription struct {
 	revision     string
 	subscription switchboard.Subscription
 }
@@ -64,7 +64,7 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 		sub, err := s.keys.signing(r.subscriptionRow, r.Secrets)
 		found[r.ID] = result[switchboard.Subscription]{sub, err}
 		if err == nil && sub.DeletedAt.IsZero() && len(r.PrivateCiphertext)+len(r.HeadersCiphertext)+len(r.Shape) <= maxKeptSize {
-			s.kept.Add(r.ID, kept{r.Revision, sub})
+			s.kept.Add(r.ID, keptSubscription{r.Revision, sub})
 		} else {
 			s.kept.Remove(r.ID)
 		}
