@@ -25,22 +25,32 @@ const (
 // the disk, and one wait does for all; a query costs more than a row of it. A caller's
 // item joins the open batch and returns when that batch is durable, or read. The first
 // item after a quiet time is flushed at once, so that a lone caller waits for nobody;
-// after that a batch begins no sooner than wait after the one before, unless it is full.
+// after that a batch waits for company as its patience says, unless it is full.
 type batcher[In, Out any] struct {
-	wait  time.Duration
-	weigh func(In) int
-	flush func(context.Context, []In) ([]Out, error) // one transaction or query; a result for each item
-	slots chan struct{}
+	patience patience
+	weigh    func(In) int
+	flush    func(context.Context, []In) ([]Out, error) // one transaction or query; a result for each item
+	slots    chan struct{}
 
 	mu      sync.Mutex
 	open    *batch[In, Out] // the batch that the next item joins; nil: it starts one
-	last    time.Time       // when the latest flush began
+	stirred time.Time       // when somebody last came where there was company, or a flush began
+	company bool            // whether the latest batch had more than one item
 	closed  bool
 	running sync.WaitGroup
 }
 
+// patience is how long a batch waits for company: as long as more keeps coming. The
+// faster the callers come, the more of them share, and those who wait for each other's
+// batch before they come again are not kept waiting for nobody.
+type patience struct {
+	quiet time.Duration // a batch begins when nobody has come for so long,
+	most  time.Duration // and no later than so long after its first item
+}
+
 // batch is the items that are committed together.
 type batch[In, Out any] struct {
+	began   time.Time // when its first item came
 	items   []In
 	weight  int
 	full    chan struct{} // closed when it takes no more
@@ -56,8 +66,8 @@ type result[Out any] struct {
 // weighless is the weight of an item that takes no more room than another.
 func weighless[In any](In) int { return 0 }
 
-func newBatcher[In, Out any](flushes int, wait time.Duration, weigh func(In) int, flush func(context.Context, []In) ([]Out, error)) *batcher[In, Out] {
-	return &batcher[In, Out]{wait: wait, weigh: weigh, flush: flush, slots: make(chan struct{}, flushes)}
+func newBatcher[In, Out any](flushes int, p patience, weigh func(In) int, flush func(context.Context, []In) ([]Out, error)) *batcher[In, Out] {
+	return &batcher[In, Out]{patience: p, weigh: weigh, flush: flush, slots: make(chan struct{}, flushes)}
 }
 
 // do adds the item to a batch and waits for it. A caller that stops waiting does
@@ -86,12 +96,15 @@ func (b *batcher[In, Out]) join(item In) (*batch[In, Out], int) {
 	if b.closed {
 		return nil, 0
 	}
-	joined := b.open
+	joined, now := b.open, time.Now()
+	if joined != nil || b.company {
+		b.stirred = now
+	}
 	if joined == nil {
-		joined = &batch[In, Out]{full: make(chan struct{}), done: make(chan struct{})}
+		joined = &batch[In, Out]{began: now, full: make(chan struct{}), done: make(chan struct{})}
 		b.open = joined
 		b.running.Add(1)
-		go b.run(joined, b.wait-time.Since(b.last))
+		go b.run(joined)
 	}
 	joined.items = append(joined.items, item)
 	if joined.weight += itemWeight + b.weigh(item); joined.weight >= fullWeight {
@@ -102,26 +115,37 @@ func (b *batcher[In, Out]) join(item In) (*batch[In, Out], int) {
 }
 
 // run sees one batch through.
-func (b *batcher[In, Out]) run(joined *batch[In, Out], pause time.Duration) {
+func (b *batcher[In, Out]) run(joined *batch[In, Out]) {
 	defer b.running.Done()
-	if pause > 0 {
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-joined.full:
-		}
-		timer.Stop()
-	}
+	b.gather(joined)
 	b.slots <- struct{}{} // items still join while it waits
 	b.mu.Lock()
 	if b.open == joined {
 		b.open = nil
 	}
-	b.last = time.Now()
+	b.stirred, b.company = time.Now(), len(joined.items) > 1
 	b.mu.Unlock()
 	joined.results = b.settle(joined.items)
 	<-b.slots
 	close(joined.done)
+}
+
+// gather waits for the batch's company.
+func (b *batcher[In, Out]) gather(joined *batch[In, Out]) {
+	for pause := b.pause(joined); pause > 0; pause = b.pause(joined) {
+		select {
+		case <-time.After(pause):
+		case <-joined.full:
+			return
+		}
+	}
+}
+
+// pause is how much longer the batch waits if nobody comes.
+func (b *batcher[In, Out]) pause(joined *batch[In, Out]) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return min(time.Until(b.stirred.Add(b.patience.quiet)), time.Until(joined.began.Add(b.patience.most)))
 }
 
 // settle flushes the items. If it is not for the database being away that they

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"switchboard"
@@ -105,6 +107,9 @@ func (f *flushed) flush(_ context.Context, items []string) ([]string, error) {
 	return outs, nil
 }
 
+// impatient is the patience of a batcher that is not to wait.
+var impatient = patience{quiet: time.Millisecond, most: time.Millisecond}
+
 // occupy takes all of the batcher's slots, so that items gather, until free is called.
 func occupy(b *batcher[string, string]) (free func()) {
 	for range flushes {
@@ -156,7 +161,7 @@ func TestBatcherIsolatesTheItemThatFails(t *testing.T) {
 		}
 		return nil
 	}}
-	b := newBatcher(flushes, time.Millisecond, weighless[string], f.flush)
+	b := newBatcher(flushes, impatient, weighless[string], f.flush)
 	errs := doTogether(t, b, "a", "bad", "c")
 	if errs["a"] != nil || errs["c"] != nil || errs["bad"] == nil {
 		t.Errorf("errors: %v", errs)
@@ -170,7 +175,7 @@ func TestBatcherGivesAnOutageToAll(t *testing.T) {
 	t.Parallel()
 	away := switchboard.Errorf(switchboard.Unavailable, "away")
 	f := &flushed{refuse: func([]string) error { return away }}
-	b := newBatcher(flushes, time.Millisecond, weighless[string], f.flush)
+	b := newBatcher(flushes, impatient, weighless[string], f.flush)
 	errs := doTogether(t, b, "a", "b")
 	if !errors.Is(errs["a"], away) || !errors.Is(errs["b"], away) || len(f.batches) != 1 {
 		t.Errorf("errors %v, batches %v", errs, f.batches)
@@ -180,19 +185,63 @@ func TestBatcherGivesAnOutageToAll(t *testing.T) {
 func TestBatcherFlushesAFullBatchAtOnce(t *testing.T) {
 	t.Parallel()
 	f := &flushed{}
-	b := newBatcher(flushes, time.Hour, func(item string) int { return len(item) }, f.flush)
-	b.last = time.Now() // an hour's wait for what is not full
+	b := newBatcher(flushes, patience{time.Hour, time.Hour}, func(item string) int { return len(item) }, f.flush)
+	b.stirred = time.Now() // an hour's wait for what is not full
 	if _, err := b.do(t.Context(), strings.Repeat("x", fullWeight)); err != nil {
 		t.Error(err)
 	}
 	b.close()
 }
 
+// TestBatcherWaitsWhileMoreCome: what comes at these times, in ms, is flushed so.
+func TestBatcherWaitsWhileMoreCome(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		at   []int
+		want [][]string
+	}{
+		"one by one, none waits":                            {[]int{10, 30, 50}, [][]string{{"10 at 10"}, {"30 at 30"}, {"50 at 50"}}},
+		"two soon after one":                                {[]int{10, 12, 14}, [][]string{{"10 at 10"}, {"12 at 20", "14 at 20"}}},
+		"a crowd, until the next is late":                   {[]int{10, 12, 15, 20, 25, 33}, [][]string{{"10 at 10"}, {"12 at 31", "15 at 31", "20 at 31", "25 at 31"}, {"33 at 39"}}},
+		"an endless crowd, until the first is":              {[]int{10, 12, 15, 20, 25, 30, 35, 40, 45}, [][]string{{"10 at 10"}, {"12 at 42", "15 at 42", "20 at 42", "25 at 42", "30 at 42", "35 at 42", "40 at 42"}, {"45 at 51"}}},
+		"the first after a crowd waits, and then none does": {[]int{10, 12, 14, 40, 60}, [][]string{{"10 at 10"}, {"12 at 20", "14 at 20"}, {"40 at 46"}, {"60 at 60"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				since := func() int { return int(time.Since(begin).Milliseconds()) }
+				var flushed [][]string
+				b := newBatcher(flushes, patience{quiet: 6 * time.Millisecond, most: 30 * time.Millisecond}, weighless[string],
+					func(_ context.Context, items []string) ([]string, error) {
+						at := fmt.Sprintf(" at %d", since())
+						var batch []string
+						for _, item := range items {
+							batch = append(batch, item+at)
+						}
+						flushed = append(flushed, batch)
+						return items, nil
+					})
+				var group sync.WaitGroup
+				for _, at := range c.at {
+					time.Sleep(time.Duration(at-since()) * time.Millisecond)
+					synctest.Wait() // what is due now is done before somebody comes now
+					group.Go(func() { _, _ = b.do(t.Context(), fmt.Sprint(at)) })
+				}
+				group.Wait()
+				if got := fmt.Sprint(flushed); got != fmt.Sprint(c.want) {
+					t.Errorf("got  %s\nwant %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 // TestBatcherCallerMayLeave: the others, and the item itself, are not hurt.
 func TestBatcherCallerMayLeave(t *testing.T) {
 	t.Parallel()
 	f := &flushed{}
-	b := newBatcher(flushes, time.Millisecond, weighless[string], f.flush)
+	b := newBatcher(flushes, impatient, weighless[string], f.flush)
 	free := occupy(b)
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)

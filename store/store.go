@@ -36,8 +36,12 @@ import (
 )
 
 const (
-	defaultBatchWait = 6 * time.Millisecond
-	// recordPatience is how many times longer records wait for company than events
+	defaultBatchWait = 8 * time.Millisecond
+	// crowdPatience is how many times longer than for the next of a crowd a batch waits
+	// for all of it. Measured at 260 deliveries/s: a delivery took 5 % less CPU than with a
+	// batch every 6 ms whoever comes. Patience of 6 ms gave 4 %, of 10 ms as much as 8.
+	crowdPatience = 5
+	// recordPatience is how many times longer records wait for the next than events
 	// do: behind an event stands a caller, behind a record only a workflow.
 	recordPatience  = 4
 	defaultMaxConns = 20
@@ -63,10 +67,10 @@ type Config struct {
 	Keyring *Keyring
 	// MaxConns is the size of the connection pool; 0: 20.
 	MaxConns int
-	// BatchWait is the least time between two shared queries of a kind, and two shared
-	// commits of events, and four times that between two of attempts. It is how long
-	// each may wait for company on a busy day: a posted event twice, for its key and its
-	// commit. 0: 6 ms.
+	// BatchWait is for how long nobody may have come before a shared query begins, or a
+	// shared commit of events; attempts are given four times as long. On a busy day each
+	// may wait five times as long in all: a posted event twice, for its key and its
+	// commit. 0: 8 ms.
 	BatchWait time.Duration
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
@@ -126,10 +130,11 @@ func Open(cfg Config) (*Store, error) {
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
-	s.accepts = newBatcher(flushes, wait, weighPosted, s.acceptAll)
-	s.records = newBatcher(flushes, recordPatience*wait, weighRecord, s.recordAll)
-	s.works = newBatcher(readFlushes, wait, weighWork, s.loadWorks)
-	s.callers = newBatcher(readFlushes, wait, weighless[keyHash], s.findCallers)
+	p := patience{quiet: wait, most: crowdPatience * wait}
+	s.accepts = newBatcher(flushes, p, weighPosted, s.acceptAll)
+	s.records = newBatcher(flushes, patience{quiet: recordPatience * wait, most: crowdPatience * wait}, weighRecord, s.recordAll)
+	s.works = newBatcher(readFlushes, p, weighWork, s.loadWorks)
+	s.callers = newBatcher(readFlushes, p, weighless[keyHash], s.findCallers)
 	return s, nil
 }
 
