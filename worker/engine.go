@@ -38,7 +38,8 @@ const (
 	// An activity that only finds its delivery not due runs for milliseconds.
 	parkTimeout = time.Second
 	parkPause   = 20 * time.Millisecond
-	// runMemo is the memo that tells which run of the delivery a workflow serves.
+	// runMemo is the memo that tells which run of the delivery a workflow serves. The
+	// first, that of nearly all, has none: what Temporal keeps it also writes four times.
 	runMemo = "run"
 	// operatorIdentity is what Temporal's UI shows for a retry through the API.
 	operatorIdentity = "switchboard"
@@ -167,6 +168,10 @@ func reusePolicy(run int) enumspb.WorkflowIdReusePolicy {
 }
 
 func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
+	var memo map[string]any
+	if d.Run != 1 {
+		memo = map[string]any{runMemo: d.Run}
+	}
 	return client.StartWorkflowOptions{
 		ID:                                       d.ID,
 		TaskQueue:                                TaskQueue,
@@ -180,7 +185,7 @@ func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 			eventTypeAttribute.ValueSet(d.EventType),
 			eventAttribute.ValueSet(d.EventID),
 		),
-		Memo:          map[string]any{runMemo: d.Run},
+		Memo:          memo,
 		StaticSummary: fmt.Sprintf("%s %s · %s", d.Method, d.Host, d.EventType),
 		Priority:      temporal.Priority{FairnessKey: fairnessKey(d.Tenant)},
 	}

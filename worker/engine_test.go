@@ -81,6 +81,9 @@ func TestStartOptions(t *testing.T) {
 		if got.WorkflowIDReusePolicy != want || got.ID != "dlv_1" || !got.EnableEagerStart || got.Priority.FairnessKey != "acme" {
 			t.Errorf("run %d: %+v", run, got)
 		}
+		if later := got.Memo[runMemo] == run; later != (run > 1) {
+			t.Errorf("run %d: memo %v", run, got.Memo)
+		}
 		if got.StaticSummary != "POST a.example · ticket.created" {
 			t.Errorf("summary %q", got.StaticSummary)
 		}
