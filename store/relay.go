@@ -40,7 +40,7 @@ WHERE d.id = n.id AND d.id = ANY($1) AND d.run = n.run AND (d.state = 'cancelled
 // StartSoon makes the start of those of the deliveries that have a date due now,
 // and wakes the relays.
 func (s *Store) StartSoon(ctx context.Context, ids []string) error {
-	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $2 WHERE id = ANY($1) AND next_attempt_at IS NOT NULL", true, pq.Array(ids), s.now())
+	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $2 WHERE id = ANY($1) AND (next_attempt_at IS NOT NULL) IS TRUE", true, pq.Array(ids), s.now())
 }
 
 // Restart gives a delivery that is still in that run and has a date its next run,
