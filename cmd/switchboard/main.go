@@ -52,6 +52,7 @@ type (
 )
 
 func main() {
+	app.SetGC()
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "switchboard:", err)
 		os.Exit(1)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
 
+	"switchboard/cmd/switchboard/app"
 	switchboardworker "switchboard/worker"
 )
 
@@ -54,7 +54,7 @@ const floorPatience = time.Minute
 
 // Run runs the worker until its standard input ends.
 func (c *FloorCommand) Run(ctx context.Context) error {
-	debug.SetGCPercent(100) // as in the production binary, whatever our main package chose
+	app.SetGC() // as in the production binary
 	worker.SetStickyWorkflowCacheSize(floorWorkflows)
 	logger := log.NewStructuredLogger(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	temporalClient, err := client.DialContext(ctx, client.Options{
