@@ -24,8 +24,9 @@ const (
 // batcher lets concurrent callers share transactions and queries: a commit waits for
 // the disk, and one wait does for all; a query costs more than a row of it. A caller's
 // item joins the open batch and returns when that batch is durable, or read. The first
-// item after a quiet time is flushed at once, so that a lone caller waits for nobody;
-// after that a batch waits for company as its patience says, unless it is full.
+// item after a quiet time is flushed at once, so that a lone caller waits for nobody.
+// After that, and after a batch that had company, one waits for more as its patience
+// says, unless it is full.
 type batcher[In, Out any] struct {
 	patience patience
 	weigh    func(In) int
