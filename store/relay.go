@@ -38,7 +38,8 @@ WHERE d.id = n.id AND d.id = ANY($1) AND d.run = n.run AND (d.state = 'cancelled
 }
 
 // StartSoon makes the start of those of the deliveries that have a date due now,
-// and wakes the relays.
+// and wakes the relays. IS TRUE keeps Postgres from finding them by their date, of
+// which the index holds all that had one lately.
 func (s *Store) StartSoon(ctx context.Context, ids []string) error {
 	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $2 WHERE id = ANY($1) AND (next_attempt_at IS NOT NULL) IS TRUE", true, pq.Array(ids), s.now())
 }

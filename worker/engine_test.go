@@ -8,11 +8,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"switchboard"
+	"switchboard/activities"
 )
 
 // TestTell: what Temporal is asked for a delivery, by its row and by what is there.
@@ -91,6 +96,26 @@ func TestStartOptions(t *testing.T) {
 	long := switchboard.Delivery{Tenant: string(make([]byte, 128))}
 	if key := startOptions(long).Priority.FairnessKey; len(key) != 64 {
 		t.Errorf("a fairness key of %d bytes; Temporal takes 64", len(key))
+	}
+}
+
+// TestLookTellsTheRun that a workflow serves from what it was started with.
+func TestLookTellsTheRun(t *testing.T) {
+	t.Parallel()
+	for _, run := range []int{1, 2, 7} {
+		info := &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{}}}
+		for name, value := range startOptions(switchboard.Delivery{Run: run}).Memo {
+			payload, err := converter.GetDefaultDataConverter().ToPayload(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info.Memo.Fields[name] = payload
+		}
+		room := &engineRoom{seen: &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}}
+		sight, got, err := newEngine(t, room, &outbox{}).Look(t.Context(), "d")
+		if sight != activities.Stopped || got != run || err != nil {
+			t.Errorf("run %d: %s, %d, %v", run, sight, got, err)
+		}
 	}
 }
 

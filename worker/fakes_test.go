@@ -56,6 +56,7 @@ type engineRoom struct {
 
 	start func(client.StartWorkflowOptions) error
 	pause error // what a pause is answered
+	seen  *workflowservice.DescribeWorkflowExecutionResponse
 
 	mu    sync.Mutex
 	calls []string
@@ -91,7 +92,7 @@ func (p pauses) UnpauseActivityExecution(ctx context.Context, in *workflowservic
 }
 
 func (c *engineRoom) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	return nil, ctx.Err()
+	return c.seen, ctx.Err()
 }
 
 func newEngine(t *testing.T, c *engineRoom, o *outbox) *Engine {

@@ -28,7 +28,7 @@ func (e *Engine) Look(ctx context.Context, deliveryID string) (activities.Sight,
 		return "", 0, err
 	}
 	info := seen.GetWorkflowExecutionInfo()
-	run := 1
+	run := 1 // the first has no memo
 	if kept, ok := info.GetMemo().GetFields()[runMemo]; ok {
 		if err := converter.GetDefaultDataConverter().FromPayload(kept, &run); err != nil {
 			return "", 0, err
