@@ -91,6 +91,8 @@ func (b *bench) untilRetrying(ctx context.Context) error {
 
 // retrying is the number of deliveries in backoff, from the metrics.
 func (p *poster) retrying(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/metrics", nil)
 	if err != nil {
 		return 0, err

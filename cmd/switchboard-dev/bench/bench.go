@@ -15,8 +15,8 @@ import (
 // Command is the command line of the benchmark.
 type Command struct {
 	Switchboard string `default:"bin/switchboard" help:"The production binary that is measured."`
-	Rounds      int    `default:"3" help:"Rounds of floor and Switchboard each, after one to warm up."`
-	Deliveries  int    `default:"8000" help:"Deliveries in a round."`
+	Rounds      int    `default:"6" help:"Rounds of Switchboard between those of the floor, after one of each to warm up."`
+	Deliveries  int    `default:"4000" help:"Deliveries in a round."`
 	Concurrency int    `default:"32" help:"Events posted, and bare workflows started, at a time."`
 	Rate        int    `default:"50" help:"Events a second while latency is measured."`
 	RateSeconds int    `default:"20" help:"For how long latency is measured."`

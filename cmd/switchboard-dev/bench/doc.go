@@ -4,7 +4,8 @@
 //
 // Beside it runs the floor: bare Temporal with the same worker settings and a
 // workflow of one local activity that does nothing. A machine's speed drifts, so
-// rounds of floor and Switchboard alternate and are compared in pairs.
+// rounds alternate, and each of Switchboard is compared with the floor's before and
+// after it.
 //
 // A round lasts until the engine is idle again: everything is delivered, Temporal
 // lists as many closed workflows as were started, has dropped the timers of their

@@ -71,7 +71,7 @@ func (p *poster) applied(ctx context.Context, delivery string) (applied, error) 
 		var answer struct {
 			Attempts []applied `json:"attempts"`
 		}
-		if err := p.call(ctx, http.MethodGet, "/v1/deliveries/"+delivery, nil, http.StatusOK, &answer); err != nil {
+		if err := p.call(ctx, p.http, http.MethodGet, "/v1/deliveries/"+delivery, nil, http.StatusOK, &answer); err != nil {
 			return applied{}, err
 		}
 		if len(answer.Attempts) > 0 {

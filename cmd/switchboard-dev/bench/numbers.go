@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,6 +43,15 @@ func median(values []float64) float64 {
 		return sorted[middle]
 	}
 	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+// percentages lists shares as whole percentages.
+func percentages(shares []float64) string {
+	words := make([]string, len(shares))
+	for i, share := range shares {
+		words[i] = fmt.Sprintf("%.0f", 100*share)
+	}
+	return strings.Join(words, " ")
 }
 
 // perUnit is CPU in milliseconds by process, divided by a number of units.

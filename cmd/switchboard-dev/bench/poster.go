@@ -53,13 +53,13 @@ func newPoster(base, key string, concurrency int) *poster {
 	transport := &http.Transport{MaxIdleConns: 4 * concurrency, MaxIdleConnsPerHost: 4 * concurrency}
 	return &poster{
 		base: base, key: key, padding: strings.Repeat("x", eventSize),
-		http: &http.Client{Transport: transport, Timeout: callTimeout},
+		http: &http.Client{Transport: transport},
 	}
 }
 
 // ready reports what is missing before the stack can be measured.
 func (p *poster) ready(ctx context.Context) error {
-	return p.call(ctx, http.MethodGet, "/readyz", nil, http.StatusOK, nil)
+	return p.call(ctx, p.http, http.MethodGet, "/readyz", nil, http.StatusOK, nil)
 }
 
 // subscribe makes the subscriptions. That of the absent receiver retries after an hour.
@@ -91,7 +91,7 @@ func (p *poster) subscribe(ctx context.Context, receiver string) error {
 		if err != nil {
 			return err
 		}
-		if err := p.call(ctx, http.MethodPost, "/v1/subscriptions", body, http.StatusCreated, nil); err != nil {
+		if err := p.call(ctx, p.http, http.MethodPost, "/v1/subscriptions", body, http.StatusCreated, nil); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func (p *poster) subscribe(ctx context.Context, receiver string) error {
 func tenantName(i int) string { return fmt.Sprintf("bench-%d", i%tenants) }
 
 // post posts one event. Empty stands for one of the tenants in turn.
-func (p *poster) post(ctx context.Context, tenant string) (posted, error) {
+func (p *poster) post(ctx context.Context, via *http.Client, tenant string) (posted, error) {
 	n := p.count.Add(1)
 	if tenant == "" {
 		tenant = tenantName(int(n))
@@ -113,7 +113,7 @@ func (p *poster) post(ctx context.Context, tenant string) (posted, error) {
 	}
 	body := p.event(tenant, n)
 	at := time.Now()
-	err := p.call(ctx, http.MethodPost, "/v1/events", body, http.StatusAccepted, &answer)
+	err := p.call(ctx, via, http.MethodPost, "/v1/events", body, http.StatusAccepted, &answer)
 	took := time.Since(at)
 	if err == nil && len(answer.Deliveries) != 1 {
 		err = fmt.Errorf("an event has %d deliveries; want 1", len(answer.Deliveries))
@@ -132,15 +132,21 @@ func (p *poster) event(tenant string, n int64) []byte {
 	return append(body, end...)
 }
 
-// burst posts count events, so many at a time, as fast as they are accepted.
+// burst posts count events, so many at a time, each on a connection of its own, as
+// fast as they are accepted.
 func (p *poster) burst(ctx context.Context, tenant string, count, concurrency int) ([]posted, error) {
 	all := make([]posted, count)
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range concurrency {
 		group.Go(func() error {
+			via, err := connect(ctx, p.base)
+			if err != nil {
+				return err
+			}
+			defer via.CloseIdleConnections()
 			for i := next.Add(1) - 1; i < int64(count); i = next.Add(1) - 1 {
-				one, err := p.post(ctx, tenant)
+				one, err := p.post(ctx, via, tenant)
 				if err != nil {
 					return err
 				}
@@ -167,7 +173,7 @@ func (p *poster) pace(ctx context.Context, count, rate int) ([]posted, error) {
 			return nil, errors.Join(group.Wait(), ctx.Err())
 		}
 		group.Go(func() error {
-			one, err := p.post(ctx, "")
+			one, err := p.post(ctx, p.http, "")
 			all[i] = one
 			return err
 		})
@@ -177,14 +183,16 @@ func (p *poster) pace(ctx context.Context, count, rate int) ([]posted, error) {
 }
 
 // call makes one call of the API. The answer is decoded unless it is nil.
-func (p *poster) call(ctx context.Context, method, path string, body []byte, want int, answer any) error {
+func (p *poster) call(ctx context.Context, via *http.Client, method, path string, body []byte, want int, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, p.base+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+p.key)
 	request.Header.Set("Content-Type", "application/json")
-	response, err := p.http.Do(request)
+	response, err := via.Do(request)
 	if err != nil {
 		return err
 	}

@@ -68,15 +68,15 @@ func (r *report) of(kind string, value func(round) float64) []float64 {
 	return values
 }
 
-// ratios compares each of our rounds with the floor's round before it.
-func (r *report) ratios() []float64 {
-	perSecond := func(one round) float64 { return one.PerSecond }
-	floor, ours := r.of(kindFloor, perSecond), r.of(kindOurs, perSecond)
-	var ratios []float64
-	for i := range min(len(floor), len(ours)) {
-		ratios = append(ratios, ours[i]/floor[i])
+// shares compares each of our rounds with the floor's rounds before and after it: the
+// machine's own speed drifts, and half-way between the two it was as in ours.
+func (r *report) shares(value func(round) float64) []float64 {
+	floor, ours := r.of(kindFloor, value), r.of(kindOurs, value)
+	var shares []float64
+	for i := range min(len(floor)-1, len(ours)) {
+		shares = append(shares, 2*ours[i]/(floor[i]+floor[i+1]))
 	}
-	return ratios
+	return shares
 }
 
 // others is how busy everything else kept the machine, in every phase.

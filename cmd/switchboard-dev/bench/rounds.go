@@ -41,18 +41,15 @@ type round struct {
 	Superfluous int `json:"superfluous_workflows"`
 }
 
-// measureRounds alternates the two kinds, after one round of each to warm up.
+// measureRounds alternates the two kinds, after one round of each to warm up. Where
+// both are measured, a round of the floor ends the run too, so that each of ours has
+// one on either side.
 func (b *bench) measureRounds(ctx context.Context) error {
 	kinds := slices.DeleteFunc([]string{kindFloor, kindOurs}, func(kind string) bool { return !b.does(kind) })
 	for i := range b.Rounds + 1 {
 		for _, kind := range kinds {
-			r, err := b.round(ctx, kind, i)
-			if err != nil {
-				return fmt.Errorf("round %d of %s: %w", i, kind, err)
-			}
-			b.progress("round %d of %s: %.0f/s, %.1f ms CPU per delivery, %.1f s until drained; others used %.2f cores", i, kind, r.PerSecond, r.CPUAll, r.Drained, r.Others)
-			if i > 0 {
-				b.report.Rounds = append(b.report.Rounds, r)
+			if err := b.measureRound(ctx, kind, i); err != nil {
+				return err
 			}
 		}
 		if i == 0 {
@@ -60,6 +57,23 @@ func (b *bench) measureRounds(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	if len(kinds) == 1 {
+		return nil
+	}
+	return b.measureRound(ctx, kindFloor, b.Rounds+1)
+}
+
+// measureRound notes what the round gave, unless it is one to warm up, which has the
+// number 0.
+func (b *bench) measureRound(ctx context.Context, kind string, number int) error {
+	r, err := b.round(ctx, kind, number)
+	if err != nil {
+		return fmt.Errorf("round %d of %s: %w", number, kind, err)
+	}
+	b.progress("round %d of %s: %.0f/s, %.1f ms CPU per delivery, %.1f s until drained; others used %.2f cores", number, kind, r.PerSecond, r.CPUAll, r.Drained, r.Others)
+	if number > 0 {
+		b.report.Rounds = append(b.report.Rounds, r)
 	}
 	return nil
 }

@@ -117,8 +117,10 @@ func (r *report) throughputLines() []line {
 			info("  duplicate requests in all rounds", "%d", duplicates),
 			info("  superfluous workflows in all rounds", "%d", superfluous))
 	}
-	if ratios := r.ratios(); len(ratios) > 0 {
-		lines = append(lines, atLeast("deliveries/s as a share of the floor's (median of pairs)", 100*median(ratios), 100*targetFloorShare, "%.1f %%"))
+	if shares := r.shares(perSecond); len(shares) > 0 {
+		lines = append(lines,
+			atLeast("deliveries/s as a share of the floor's (median of rounds)", 100*median(shares), 100*targetFloorShare, "%.1f %%"),
+			info("  of each round, %", "%s", percentages(shares)))
 	}
 	return lines
 }
@@ -142,6 +144,9 @@ func (r *report) cpuLines() []line {
 				lines = append(lines, info("  "+process, "%.2f", share))
 			}
 		}
+	}
+	if shares := r.shares(all); len(shares) > 0 {
+		lines = append(lines, info("  as a share of the floor's (median of rounds)", "%.0f %%", 100*median(shares)))
 	}
 	if others := r.others(); len(others) > 0 {
 		lines = append(lines, info("cores that everything else on the machine used, at most", "%.2f", slices.Max(others)))

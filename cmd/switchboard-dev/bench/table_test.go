@@ -23,6 +23,7 @@ func measured() report {
 			{Kind: kindOurs, Deliveries: 4000, Seconds: 8, Drained: 20, Accepted: 4, PerSecond: 250, CPU: cpu(3.75), CPUAll: 9, Duplicates: 1, Superfluous: 14},
 			{Kind: kindFloor, Deliveries: 4000, Seconds: 8, Drained: 20, PerSecond: 400, CPU: floorCPU, CPUAll: 5.5},
 			{Kind: kindOurs, Deliveries: 4000, Seconds: 8, Drained: 20, Accepted: 4, PerSecond: 300, CPU: cpu(3.75), CPUAll: 9, Others: 0.15},
+			{Kind: kindFloor, Deliveries: 4000, Seconds: 8, Drained: 20, PerSecond: 350, CPU: floorCPU, CPUAll: 5.5},
 		},
 		Latency: &latency{
 			Rate: 50, Arrival: spread{P50: 12, P95: 30, P99: 50.1, Max: 60}, Answer: spread{P50: 4, P95: 6, P99: 9, Max: 10}, CPU: cpu(4),
