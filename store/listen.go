@@ -16,11 +16,13 @@ const (
 )
 
 // How the listening connection is kept up: reconnecting that fast after a restart
-// of Postgres, that slowly during a long outage; a dead one is noticed by a ping.
+// of Postgres, that slowly during a long outage. A dead one is noticed by TCP's own
+// keep-alive, which net.Dialer switches on, within three minutes. The listener's ping
+// would be worse: its answer may stand behind more notices than are buffered, which
+// nobody takes while it is waited for, and data on its way stops the keep-alive.
 const (
 	minReconnect = 50 * time.Millisecond
 	maxReconnect = 2 * time.Second
-	pingInterval = 30 * time.Second
 )
 
 // Listen calls start when a workflow is to be started or ended, and cancel for each
@@ -44,8 +46,6 @@ func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID
 		}
 	}
 	start()
-	ping := time.NewTicker(pingInterval)
-	defer ping.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -59,8 +59,6 @@ func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID
 			default:
 				cancel(n.Extra)
 			}
-		case <-ping.C:
-			_ = listener.Ping() // one that fails makes the listener reconnect
 		}
 	}
 }
