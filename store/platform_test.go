@@ -214,12 +214,24 @@ func TestAnswerIsWaitedFor(t *testing.T) {
 		}
 	}
 
+	// With its subscription it ends too.
+	deleted := b.subscribe("acme", "*")
+	a, err := b.AcceptFor(t.Context(), root(), deleted.ID, event("acme", ""), true)
+	must(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.Answer(t.Context(), root(), a.Deliveries[0].ID)
+		ended <- err
+	}()
+	must(t, other.DeleteSubscription(t.Context(), root(), deleted.ID, ""))
+	must(t, <-ended)
+
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := b.Answer(ctx, root(), awaited().ID); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the wait for nothing ended with %v", err)
 	}
-	_, err := b.Answer(t.Context(), of("other"), awaited().ID)
+	_, err = b.Answer(t.Context(), of("other"), awaited().ID)
 	refused(t, "another tenant's", err, switchboard.NotFound, "")
 }
 

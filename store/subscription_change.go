@@ -133,9 +133,22 @@ FROM unnest($1::text[]) WITH ORDINALITY AS n(id, place) WHERE d.id = n.id AND d.
 		if err := notify(ctx, tx, cancelChannel, open...); err != nil {
 			return err
 		}
+		if err := tellThoseWaiting(ctx, tx, open); err != nil {
+			return err
+		}
 		return notify(ctx, tx, startChannel, "") // the relays end their workflows
 	})
 	return more, err
+}
+
+// tellThoseWaiting tells whoever waits for the answer of one of the deliveries, which
+// have ended, to look at it.
+func tellThoseWaiting(ctx context.Context, tx transaction, ended []string) error {
+	var awaited []string
+	if err := tx.SelectContext(ctx, &awaited, "SELECT id FROM deliveries WHERE id = ANY($1) AND awaited", pq.Array(ended)); err != nil {
+		return err
+	}
+	return notify(ctx, tx, answerChannel, awaited...)
 }
 
 // RotateSecret makes next the signing secret of a subscription. The one before

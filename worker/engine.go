@@ -96,7 +96,13 @@ func (e *Engine) startNow(d switchboard.Delivery) {
 	defer func() { <-e.slots }()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if _, err := e.start(ctx, d); err != nil {
+	started, err := e.start(ctx, d)
+	if started && d.Run > 1 {
+		// Temporal would start this run again for the relay, if it is terminated there
+		// before its first attempt is recorded. That of a first run it refuses.
+		err = e.outbox.Told(ctx, []switchboard.Delivery{d})
+	}
+	if err != nil {
 		e.log.WarnContext(ctx, "start left to the relay", "delivery", d.ID, "error", err)
 	}
 }

@@ -119,6 +119,21 @@ func TestLookTellsTheRun(t *testing.T) {
 	}
 }
 
+// TestStartOfALaterRunIsNoted at once: the relay's would set one going again that was
+// terminated in Temporal.
+func TestStartOfALaterRunIsNoted(t *testing.T) {
+	t.Parallel()
+	for run, want := range map[int][]string{1: nil, 2: {"d"}} {
+		box := &outbox{}
+		e := newEngine(t, &engineRoom{start: func(client.StartWorkflowOptions) error { return nil }}, box)
+		e.Start([]switchboard.Delivery{of(switchboard.Pending, run)})
+		e.Drain()
+		if diff := cmp.Diff(want, box.started); diff != "" {
+			t.Errorf("run %d: noted (-want +got):\n%s", run, diff)
+		}
+	}
+}
+
 // TestStartLeavesToTheRelay what it finds no place for within its patience, and the
 // caller is not kept any longer.
 func TestStartLeavesToTheRelay(t *testing.T) {
