@@ -64,6 +64,9 @@ type Recorder interface {
 	Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
 	// Hold takes the date of an open delivery of that run from it.
 	Hold(ctx context.Context, deliveryID string, run int, reason string, action switchboard.Action) (switchboard.Delivery, error)
+	// Postpone dates the next attempt of a delivery anew, unless somebody has done so
+	// since it was loaded.
+	Postpone(ctx context.Context, d switchboard.Delivery, until time.Time) error
 	// Settle moves an open delivery of that run to a final state.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
@@ -97,6 +100,9 @@ const storeTimeout = 5 * time.Second
 func (a *Deliveries) Attempt(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	result, err := a.attempt(ctx, in)
 	if activity.GetInfo(ctx).IsLocalActivity {
+		if result.Kept != nil {
+			return result, nil // beside an error the SDK would drop it
+		}
 		return result, err
 	}
 	if result.Kept != nil {
@@ -121,7 +127,7 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	}
 	defer land()
 
-	kept := cmp.Or(keptOutcome(ctx, in), a.Flights.kept(in.DeliveryID))
+	kept := latest(in.Kept, keptInHeartbeat(ctx), a.Flights.kept(in.DeliveryID))
 	work, err := a.load(ctx, in)
 	if switchboard.CodeOf(err) == switchboard.NotFound {
 		// Erased, or lost with a database that was restored: there is nothing to send.
@@ -130,11 +136,14 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if err != nil {
 		return AttemptResult{Kept: kept}, err
 	}
+	overtaken := work.Delivery.Run != in.Run && !in.Reset
 	if kept.after(work.Delivery) {
-		return a.record(ctx, work, kept.attempt(in.DeliveryID))
+		result, err := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Run, work.Delivery.Run))
+		result.Overtaken = overtaken
+		return result, err
 	}
 	result := resultOf(ctx, work, work.Delivery)
-	if result.Overtaken = work.Delivery.Run != in.Run && !in.Reset; result.Overtaken {
+	if result.Overtaken = overtaken; overtaken {
 		return result, nil
 	}
 	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
@@ -148,15 +157,28 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	}
 	load, free := a.Flights.admit(work.Subscription)
 	if !free {
-		result.NextAttemptAt = a.Now().Add(backoff(ctx, crowdedWait))
-		return result, nil
+		return a.crowded(ctx, work)
 	}
 	defer a.Flights.release(work.Subscription.ID)
 	made, err := a.send(ctx, work, work.Subscription.LimitsUnder(load))
 	if err != nil {
 		return AttemptResult{}, err
 	}
-	return a.record(ctx, work, made)
+	return a.record(ctx, work, made, work.Delivery.Run)
+}
+
+// crowded lets the delivery wait for a place. One that has waited for long gets the
+// date into its row: it is not overdue, and does not keep the reconciler from those
+// that are.
+func (a *Deliveries) crowded(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
+	result := resultOf(ctx, work, work.Delivery)
+	result.NextAttemptAt = a.Now().Add(backoff(ctx, crowdedWait)).UTC().Truncate(time.Microsecond)
+	if result.NextAttemptAt.Sub(work.Delivery.NextAttemptAt) < switchboard.StuckAfter/2 {
+		return result, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	return result, a.Store.Postpone(ctx, work.Delivery, result.NextAttemptAt)
 }
 
 // load reads the work, and lets a run that was made by a reset have the delivery.
@@ -223,18 +245,18 @@ func (a *Deliveries) send(ctx context.Context, work switchboard.Work, limits swi
 	return made, err
 }
 
-// record stores the attempt with what follows from it. If Postgres is away the
+// record stores the attempt of that run with what follows from it. If Postgres is away the
 // outcome is kept instead of being lost: the request must not go out again.
-func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made switchboard.Attempt) (AttemptResult, error) {
+func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made switchboard.Attempt, run int) (AttemptResult, error) {
 	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), Stretch: made.Stretch, Attempts: made.Attempts, Load: made.Load}
 	decision := switchboard.Next(work.Subscription.Retry, applied, made.DeliveryID, made.Number-work.Delivery.AttemptsBefore, made.Outcome)
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	d, err := a.Store.Record(recordCtx, made, decision, runID(ctx), work.Delivery.Run)
+	d, err := a.Store.Record(recordCtx, made, decision, runID(ctx), run)
 	if err != nil {
 		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
 		result := resultOf(ctx, work, work.Delivery)
-		result.Kept = keep(made)
+		result.Kept = keep(made, run)
 		a.Flights.keep(made.DeliveryID, result.Kept)
 		return result, nil
 	}

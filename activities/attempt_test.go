@@ -25,6 +25,7 @@ type desk struct {
 	workErr   error
 	recordErr error
 	recorded  []switchboard.Attempt
+	runs      []int // of what was recorded or settled
 	outcome   switchboard.Outcome
 	sendErr   error
 	sending   func(ctx context.Context) // runs while the request is under way
@@ -51,11 +52,11 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) Work(context.Context, string) (switchboard.Work, error) { return d.work, d.workErr }
 
-func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchboard.Decision, _ string, _ int) (switchboard.Delivery, error) {
+func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchboard.Decision, _ string, run int) (switchboard.Delivery, error) {
 	if d.recordErr != nil {
 		return switchboard.Delivery{}, d.recordErr
 	}
-	d.recorded = append(d.recorded, a)
+	d.recorded, d.runs = append(d.recorded, a), append(d.runs, run)
 	delivery := d.work.Delivery
 	delivery.State, delivery.Reason, delivery.AttemptsMade = decision.State, decision.Reason, a.Number
 	delivery.NextAttemptAt = a.At.Add(decision.Wait)
@@ -73,7 +74,13 @@ func (d *desk) Hold(_ context.Context, _ string, _ int, reason string, _ switchb
 	return d.work.Delivery, d.workErr
 }
 
-func (d *desk) Settle(_ context.Context, _ string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+func (d *desk) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time) error {
+	d.work.Delivery.NextAttemptAt = until
+	return d.workErr
+}
+
+func (d *desk) Settle(_ context.Context, _ string, run int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+	d.runs = append(d.runs, run)
 	d.work.Delivery.State, d.work.Delivery.Reason = state, reason
 	return d.work.Delivery, d.workErr
 }
@@ -183,6 +190,34 @@ func TestResetSendsAFinalDeliveryAgain(t *testing.T) {
 	}
 }
 
+// The reset of an earlier run takes the delivery without giving it another run.
+func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		reset  bool
+		holder string // the Temporal run that has the delivery
+		want   int
+	}{
+		{true, "default-test-run-id", 2},
+		{true, "another", 1},
+		{false, "default-test-run-id", 1},
+	} {
+		d := newDesk(t)
+		d.work.Delivery.Run, d.work.Delivery.RunID = 2, c.holder
+		var suite testsuite.WorkflowTestSuite
+		suite.SetLogger(slog.New(slog.DiscardHandler))
+		env := suite.NewTestActivityEnvironment()
+		env.RegisterActivity(d.Deliveries)
+		in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}, Reset: c.reset}
+		if _, err := env.ExecuteActivity(d.Deliveries.Cancelled, in); err != nil {
+			t.Fatal(err)
+		}
+		if len(d.runs) != 1 || d.runs[0] != c.want {
+			t.Errorf("reset %t, held by %s: settled the runs %v, want %d", c.reset, c.holder, d.runs, c.want)
+		}
+	}
+}
+
 func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -249,6 +284,53 @@ func TestInterruptedRequestThatMayHaveArrivedIsAnAttempt(t *testing.T) {
 		if recorded := len(d.recorded) == 1; recorded != sent {
 			t.Errorf("sent %v: recorded %v", sent, recorded)
 		}
+	}
+}
+
+// Else the reconciler would look at the same deliveries again and again.
+func TestCrowdedForLongIsNotOverdue(t *testing.T) {
+	t.Parallel()
+	for late, postponed := range map[time.Duration]bool{time.Second: false, switchboard.StuckAfter: true} {
+		d := newDesk(t)
+		date := time.Now().Add(-late)
+		d.work.Delivery.NextAttemptAt = date
+		d.work.Subscription.MaxInFlight = 0
+		_, err := d.attempt(activities.AttemptInput{})
+		if _, wait := delay(t, err); wait <= 0 || d.sent != 0 {
+			t.Errorf("%s late: waits %s after %d requests, want a date and no request", late, wait, d.sent)
+		}
+		if d.work.Delivery.NextAttemptAt.After(date) != postponed {
+			t.Errorf("%s late: dated %s, want a new date: %t", late, d.work.Delivery.NextAttemptAt, postponed)
+		}
+	}
+}
+
+func TestLatestOfTheKeptOutcomesCounts(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	first := &activities.Kept{AttemptID: "att_1", Number: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
+	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.Retrying, 1 // it is recorded by now
+	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	if _, err := d.attempt(activities.AttemptInput{Kept: first}); err == nil || d.sent != 1 {
+		t.Fatalf("ended with %v after %d requests, want a fault after the second attempt", err, d.sent)
+	}
+	d.recordErr = nil // what the second left in its heartbeat is lost with Temporal
+	if _, err := d.attempt(activities.AttemptInput{Kept: first}); err != nil || d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Number != 2 {
+		t.Errorf("ended with %v after %d requests, recorded %v; want the second's outcome recorded, and no request", err, d.sent, d.recorded)
+	}
+}
+
+func TestKeptOutcomeOfAnOvertakenRunIsThatRuns(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.work.Delivery.Run = 2
+	kept := &activities.Kept{AttemptID: "att_1", Number: 1, Run: 1, At: time.Now(), StatusCode: 200}
+	result, err := d.attempt(activities.AttemptInput{Kept: kept})
+	if err != nil || !result.Overtaken || d.sent != 0 {
+		t.Errorf("ended %v, %v after %d requests; want an end without one", result, err, d.sent)
+	}
+	if len(d.runs) != 1 || d.runs[0] != 1 {
+		t.Errorf("recorded for the runs %v, want 1", d.runs)
 	}
 }
 

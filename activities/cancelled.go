@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 
 	"switchboard"
@@ -21,12 +22,16 @@ func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptRes
 	if err != nil {
 		return AttemptResult{}, a.fault(ctx, in.DeliveryID, err)
 	}
+	run := in.Run
+	if in.Reset && work.Delivery.RunID == runID(ctx) {
+		run = work.Delivery.Run // the reset of an earlier run took the delivery as it was
+	}
 	if in.Kept.after(work.Delivery) {
-		if result, err := a.record(ctx, work, in.Kept.attempt(in.DeliveryID)); err != nil || result.Kept != nil {
+		if result, err := a.record(ctx, work, in.Kept.attempt(in.DeliveryID), cmp.Or(in.Kept.Run, work.Delivery.Run)); err != nil || result.Kept != nil {
 			return result, a.fault(ctx, in.DeliveryID, errNotRecorded)
 		}
 	}
-	d, err := a.Store.Settle(ctx, in.DeliveryID, in.Run, switchboard.Cancelled, switchboard.ReasonOperator, switchboard.Action{
+	d, err := a.Store.Settle(ctx, in.DeliveryID, run, switchboard.Cancelled, switchboard.ReasonOperator, switchboard.Action{
 		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel, Reason: "the workflow was cancelled in Temporal",
 	})
 	if err != nil {

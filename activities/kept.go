@@ -16,6 +16,7 @@ import (
 type Kept struct {
 	AttemptID  string               `json:"attempt_id"`
 	Number     int                  `json:"number"`
+	Run        int                  `json:"run,omitempty"` // of the delivery; 0: kept before this was noted, and then it is the present one
 	At         time.Time            `json:"at"`
 	Timeout    switchboard.Duration `json:"timeout"`
 	Load       float64              `json:"load,omitempty"`
@@ -29,9 +30,9 @@ type Kept struct {
 	RetryAfter switchboard.Duration `json:"retry_after,omitempty"`
 }
 
-func keep(a switchboard.Attempt) *Kept {
+func keep(a switchboard.Attempt, run int) *Kept {
 	return &Kept{
-		AttemptID: a.ID, Number: a.Number, At: a.At, Timeout: switchboard.Duration(a.Timeout),
+		AttemptID: a.ID, Number: a.Number, Run: run, At: a.At, Timeout: switchboard.Duration(a.Timeout),
 		Load: a.Load, Attempts: a.Attempts, Stretch: a.Stretch,
 		Method: a.Request.Method, Bytes: a.Request.Bytes,
 		StatusCode: a.Outcome.StatusCode, Failure: a.Outcome.Failure,
@@ -56,15 +57,27 @@ func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
 // does not count yet.
 func (k *Kept) after(d switchboard.Delivery) bool { return k != nil && k.Number > d.AttemptsMade }
 
-// keptOutcome returns the outcome that is still to be recorded: the one that an
-// earlier execution of this activity left in its heartbeat, else the one that
-// the workflow was given by the local activity.
-func keptOutcome(ctx context.Context, in AttemptInput) *Kept {
-	if !activity.GetInfo(ctx).IsLocalActivity && activity.HasHeartbeatDetails(ctx) {
-		var k Kept
-		if err := activity.GetHeartbeatDetails(ctx, &k); err == nil {
-			return &k
+// latest is the outcome of the latest attempt among those that are kept; nil: there
+// is none. One that was recorded meanwhile may stand in a place that nobody empties.
+func latest(places ...*Kept) *Kept {
+	var found *Kept
+	for _, k := range places {
+		if k != nil && (found == nil || k.Number > found.Number) {
+			found = k
 		}
 	}
-	return in.Kept
+	return found
+}
+
+// keptInHeartbeat returns what an earlier execution of this activity left in its
+// heartbeat.
+func keptInHeartbeat(ctx context.Context) *Kept {
+	if activity.GetInfo(ctx).IsLocalActivity || !activity.HasHeartbeatDetails(ctx) {
+		return nil
+	}
+	var k Kept
+	if err := activity.GetHeartbeatDetails(ctx, &k); err != nil {
+		return nil
+	}
+	return &k
 }

@@ -25,7 +25,7 @@ type delivery struct {
 	CreatedAt      time.Time         `json:"created_at"`
 	CompletedAt    *time.Time        `json:"completed_at" doc:"null until the state is final"`
 	WorkflowID     string            `json:"workflow_id" doc:"Of its Temporal workflow" example:"dlv_01k0000000000000000000000"`
-	RunID          string            `json:"run_id" doc:"Of the workflow's latest run; empty before the first has recorded something"`
+	RunID          string            `json:"run_id" doc:"The Temporal run that has the delivery; empty before one has recorded something"`
 	TemporalURL    string            `json:"temporal_url" doc:"The workflow in Temporal's web UI; empty where that is not set up"`
 	Attempts       []attempt         `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
 	Actions        []action          `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`

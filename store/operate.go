@@ -30,6 +30,7 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 		case r.State.Final():
 			r.reopen(now)
 			r.Run++
+			r.RunID = "" // no Temporal run has it before the next one does
 			r.StartDueAt = now.Add(startGrace)
 			reopened = true
 		case r.State.Dated():
@@ -98,6 +99,15 @@ func (s *Store) Hold(ctx context.Context, deliveryID string, run int, reason str
 		}
 		r.hold(reason)
 		return true
+	})
+}
+
+// Postpone dates the next attempt of a delivery anew, unless somebody has done so since
+// it was loaded.
+func (s *Store) Postpone(ctx context.Context, d switchboard.Delivery, until time.Time) error {
+	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET next_attempt_at = $4 WHERE id = $1 AND run = $2 AND next_attempt_at = $3", d.ID, d.Run, d.NextAttemptAt, until)
+		return err
 	})
 }
 

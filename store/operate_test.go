@@ -23,7 +23,7 @@ func TestRetryOfAFinalDelivery(t *testing.T) {
 	must(t, err)
 	want := failed
 	want.State, want.Reason, want.CompletedAt, want.NextAttemptAt = switchboard.Pending, "", time.Time{}, b.clock()
-	want.Run, want.AttemptsBefore = 2, 1
+	want.Run, want.RunID, want.AttemptsBefore = 2, "", 1
 	equal(t, "reopened", got, want)
 	equal(t, "stored", b.read(failed.ID), want)
 	equal(t, "reopened, actions, start due", []any{reopened, b.actions(failed.ID), b.startDue(failed.ID)},
@@ -115,6 +115,28 @@ func TestSettle(t *testing.T) {
 
 	_, err = b.Settle(t.Context(), "dlv_none", 1, switchboard.Cancelled, "x", action)
 	refused(t, "no such delivery", err, switchboard.NotFound, "")
+}
+
+func TestPostpone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	loaded := b.delivery("acme")
+	until := b.clock().Add(time.Minute)
+	must(t, b.Postpone(t.Context(), loaded, until))
+	want := loaded
+	want.NextAttemptAt = until
+	equal(t, "postponed", b.read(loaded.ID), want)
+
+	// Who retries in the meantime has the last word.
+	retried, _, err := b.Retry(t.Context(), root(), loaded.ID, "")
+	must(t, err)
+	must(t, b.Postpone(t.Context(), want, until.Add(time.Minute)))
+	equal(t, "retried", b.read(loaded.ID), retried)
+
+	ended, err := b.Cancel(t.Context(), root(), loaded.ID, "")
+	must(t, err)
+	must(t, b.Postpone(t.Context(), retried, until))
+	equal(t, "ended", b.read(loaded.ID), ended)
 }
 
 func TestReopen(t *testing.T) {

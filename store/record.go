@@ -133,11 +133,15 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 // record moves the delivery to where the attempt leaves it.
 func (r *row) record(rec record) {
 	a := rec.Attempt
+	overtaken := r.Run != rec.Run // it is of an earlier run, before an operator set the delivery going again
 	if a.Number > r.AttemptsMade {
+		if overtaken {
+			r.AttemptsBefore += a.Number - r.AttemptsMade // the new run has all of its own
+		}
 		r.AttemptsMade, r.LastStatusCode, r.LastFailure = a.Number, a.Outcome.StatusCode, a.Outcome.Failure
 	}
-	if r.Run != rec.Run {
-		return // an attempt of an earlier run, which an operator has overtaken
+	if overtaken {
+		return
 	}
 	r.RunID = rec.RunID
 	if !r.State.Dated() {

@@ -72,7 +72,7 @@ func TestRecordOfAnEarlierRun(t *testing.T) {
 	got, err := b.Record(t.Context(), late, switchboard.Decision{State: switchboard.Delivered}, "run_1", 1)
 	must(t, err)
 	want := own
-	want.AttemptsMade, want.LastStatusCode, want.LastFailure = 3, 200, ""
+	want.AttemptsMade, want.AttemptsBefore, want.LastStatusCode, want.LastFailure = 3, 2, 200, "" // the run has used one of its own
 	equal(t, "after the late attempt", got, want)
 	detail, err := b.Delivery(t.Context(), root(), d.ID)
 	must(t, err)
@@ -87,6 +87,19 @@ func TestRecordOfAnEarlierRun(t *testing.T) {
 	must(t, err)
 	equal(t, "start due", b.startDue(d.ID), b.clock().Add(5*time.Second))
 	equal(t, "state", b.read(d.ID).State, fourth.State)
+}
+
+// The aborted attempt of the run before may be recorded after the retry.
+func TestRecordOfAnEarlierRunUsesUpNoneOfTheNew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	_, err := b.Cancel(t.Context(), root(), d.ID, "")
+	must(t, err)
+	_, _, err = b.Retry(t.Context(), root(), d.ID, "")
+	must(t, err)
+	late := b.record(d, 1, 0)
+	equal(t, "run, attempts made, and before the run", []int{late.Run, late.AttemptsMade, late.AttemptsBefore}, []int{2, 1, 1})
 }
 
 func TestRecordWhatNoTextMayHold(t *testing.T) {
