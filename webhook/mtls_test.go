@@ -39,12 +39,12 @@ func (a *authority) client(t *testing.T, name string, until time.Time) switchboa
 }
 
 // mutual is a receiver that wants a certificate of ca and answers with the name in
-// it. It sends each connection that is closed to closed.
+// it, the address it came from and the protocol. It sends each connection that is closed to closed.
 func mutual(t *testing.T, ca *authority) (url string, s *Sender, closed <-chan struct{}) {
 	t.Helper()
 	ended := make(chan struct{}, 100)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName+" "+r.RemoteAddr)
+		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName+" "+r.RemoteAddr+" "+r.Proto)
 	}))
 	server.EnableHTTP2 = true
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()}
@@ -98,6 +98,31 @@ func TestClientCertificates(t *testing.T) {
 	<-closed
 	if name, again := ask(ben); name != "ben" || again == other {
 		t.Errorf("the receiver saw %s at %s; want ben on a new connection", name, again)
+	}
+}
+
+// A connection that a request has for itself shows the certificate too, and is closed
+// once the answer is read.
+func TestConnectionOfOneRequest(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	url, s, closed := mutual(t, ca)
+	w := authorized(url, ca.client(t, "anna", time.Now().Add(time.Hour)))
+	w.Subscription.Request.Method = "GET"
+	seen := map[string]bool{}
+	for range 2 {
+		o := attempt(t, s, w, plenty)
+		name, address, _ := strings.Cut(string(o.Response.Body), " ")
+		address, proto, _ := strings.Cut(address, " ")
+		if o.StatusCode != 200 || name != "anna" || proto != "HTTP/2.0" || seen[address] {
+			t.Errorf("%+v; want an answer to anna over HTTP/2.0, on a connection of its own", o)
+		}
+		seen[address] = true
+		select {
+		case <-closed:
+		case <-time.After(plenty):
+			t.Fatal("the connection is still open")
+		}
 	}
 }
 

@@ -168,6 +168,9 @@ func (s *Sender) send(ctx context.Context, transport *http.Transport, m Message,
 		return failed(switchboard.FailureRender, "the request could not be made: request.url is not a URL"), nil //nolint:nilerr // it became a value
 	}
 	req.Header = m.Header
+	if isRepeated(req) {
+		transport = alone(transport)
+	}
 	// The transport itself, not a client: it follows no redirect and keeps no cookie.
 	resp, err := transport.RoundTrip(req) //nolint:bodyclose // read and closed by the one that makes the outcome of it
 	if err != nil {

@@ -192,6 +192,51 @@ func TestConnectionIsReused(t *testing.T) {
 	}
 }
 
+// One attempt is one request: a receiver that reads it and then dies has got it once.
+// Of a kept connection net/http would send these again by itself.
+func TestRequestIsNeverRepeated(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ method, header, body string }{
+		"GET":                   {method: "GET"},
+		"GET with a body":       {method: "GET", body: "{}"},
+		"HEAD":                  {method: "HEAD"},
+		"OPTIONS":               {method: "OPTIONS"},
+		"TRACE":                 {method: "TRACE"},
+		"no method":             {},
+		"POST":                  {method: "POST", body: "{}"},
+		"POST with a key":       {method: "POST", header: "Idempotency-Key", body: "{}"},
+		"POST with another key": {method: "POST", header: "X-Idempotency-Key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				if requests.Add(1) == 2 {
+					if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+						_ = conn.Close()
+					}
+				}
+			}))
+			t.Cleanup(server.Close)
+			m := Message{Method: test.method, URL: server.URL, Header: http.Header{}, Body: []byte(test.body)}
+			if test.header != "" {
+				m.Header.Set(test.header, "dlv_01")
+			}
+			s := setup(t, nil)
+			for i, want := range []switchboard.Failure{"", switchboard.FailureReset} {
+				o, err := s.Send(t.Context(), m, plenty)
+				if err != nil || o.Failure != want {
+					t.Errorf("attempt %d: %+v, %v; want failure %q", i+1, o, err, want)
+				}
+			}
+			if n := requests.Load(); n != 2 {
+				t.Errorf("2 attempts made %d requests", n)
+			}
+		})
+	}
+}
+
 func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	var followed atomic.Bool

@@ -28,6 +28,29 @@ const (
 	connectionBuffer = 1 << 20
 )
 
+// isRepeated reports whether net/http takes the request for one that does no harm
+// twice: it repeats such a one by itself when a kept connection is closed before the
+// answer. The receiver may have read it by then, and an attempt is one request.
+func isRepeated(req *http.Request) bool {
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	// Written as net/http looks for them, and so as [http.Header.Set] writes them.
+	_, hasKey := req.Header["Idempotency-Key"]
+	_, hasOther := req.Header["X-Idempotency-Key"]
+	return hasKey || hasOther
+}
+
+// alone returns the transport for one request, on a connection of its own: net/http
+// repeats nothing on a new one. It closes that one with the answer, in HTTP/2 too,
+// so that there is nothing to close here.
+func alone(transport *http.Transport) *http.Transport {
+	single := transport.Clone()
+	single.DisableKeepAlives = true
+	return single
+}
+
 // newTransport makes a transport with connections of its own.
 func (s *Sender) newTransport() *http.Transport {
 	return &http.Transport{
