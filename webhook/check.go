@@ -19,6 +19,7 @@ import (
 //
 // Warnings name what works and may not do for long, and the placeholders that none of
 // the samples, which are data of events that the subscription takes, has a value for.
+// There are at most 50, of which the last one says so if there would be more.
 func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, samples []json.RawMessage) (warnings []string, err error) {
 	c := &check{useCase: useCase}
 	for _, sample := range samples {
@@ -32,6 +33,13 @@ func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, 
 	}
 	return c.warnings, nil
 }
+
+// Bounds of the warnings. There may be one for each of many thousand placeholders, and
+// names are as long as whoever writes the request likes.
+const (
+	maxWarnings   = 50
+	maxShownField = 200 // characters of the field in them, and of the placeholder
+)
 
 type check struct {
 	useCase  *switchboard.UseCase
@@ -117,8 +125,9 @@ func (c *check) render(template *liquid.Template) error {
 
 // path checks one placeholder.
 func (c *check) path(field string, path liquid.Path) error {
+	text := shown(path.Text)
 	warn := func(format string, args ...any) {
-		c.warnings = append(c.warnings, field+": {{ "+path.Text+" }} "+fmt.Sprintf(format, args...))
+		c.warn(field, "{{ "+text+" }} "+fmt.Sprintf(format, args...))
 	}
 	root, variables := path.Keys[0], variablesOf(c.useCase)
 	readable := mayRead(c.useCase, root)
@@ -128,13 +137,13 @@ func (c *check) path(field string, path liquid.Path) error {
 		return nil
 	case readable && isMember:
 	case isCustomField(path) && c.useCase != nil && c.useCase.Entity != "":
-		warn("is a custom field without its prefix, a form that may be given up: write %s.%s", c.useCase.Entity, path.Text)
+		warn("is a custom field without its prefix, a form that may be given up: write %s.%s", c.useCase.Entity, text)
 		path.Keys = append([]string{c.useCase.Entity}, path.Keys...)
 	case variables != "" && c.anySample(append([]string{variables}, path.Keys...)):
-		warn("is a variable without its prefix, a form that may be given up: write %s.%s", variables, path.Text)
+		warn("is a variable without its prefix, a form that may be given up: write %s.%s", variables, text)
 		return nil
 	case c.useCase != nil && variables != "" && len(path.Keys) == 1 && !isMember:
-		warn("is taken for a variable that a script sets, a form that may be given up: write %s.%s", variables, path.Text)
+		warn("is taken for a variable that a script sets, a form that may be given up: write %s.%s", variables, text)
 		return nil
 	case !readable:
 		return &hiddenError{path, c.useCase.Name}
@@ -143,6 +152,26 @@ func (c *check) path(field string, path liquid.Path) error {
 		warn("has no value in the samples of these events")
 	}
 	return nil
+}
+
+// warn adds a warning, if there is room for it.
+func (c *check) warn(field, text string) {
+	if len(c.warnings) == maxWarnings {
+		c.warnings[maxWarnings-1] = "there are more warnings than these"
+		return
+	}
+	c.warnings = append(c.warnings, shown(field)+": "+text)
+}
+
+// shown is the beginning of a name that may be long.
+func shown(name string) string {
+	seen := 0
+	for i := range name {
+		if seen++; seen > maxShownField {
+			return name[:i] + "…"
+		}
+	}
+	return name
 }
 
 // anySample reports whether one of the samples has a value under those keys.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -91,6 +92,52 @@ func TestCheckTemplates(t *testing.T) {
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != test.field || !strings.Contains(e.Message, test.words) {
 			t.Errorf("%s: %v; want an invalid field %s that says %q", name, err, test.field, test.words)
 		}
+	}
+}
+
+// A warning tells the whole path of its field, and a leaf holds hundreds of placeholders:
+// 56 KB of params got an answer of 247 MiB.
+func TestWarningsAreBounded(t *testing.T) {
+	t.Parallel()
+	check := func(placeholders int, leaf string) ([]string, error) {
+		for i := range placeholders {
+			leaf += fmt.Sprintf("{{ no.%d }}", i)
+		}
+		name := strings.Repeat("é", 60)
+		params := strings.Repeat(`{"`+name+`":`, 10) + `"` + leaf + `"` + strings.Repeat("}", 10)
+		w := script("POST", "application/json", params)
+		return CheckTemplates(&w.Subscription.Request, nil, []json.RawMessage{[]byte(`{"a":1}`)})
+	}
+	for placeholders, want := range map[int]int{1: 1, maxWarnings: maxWarnings, maxWarnings + 1: maxWarnings, 600: maxWarnings} {
+		got, err := check(placeholders, "")
+		if err != nil || len(got) != want {
+			t.Fatalf("%d placeholders: %d warnings, %v; want %d", placeholders, len(got), err, want)
+		}
+		for _, warning := range got {
+			if utf8.RuneCountInString(warning) > maxShownField+100 || !utf8.ValidString(warning) {
+				t.Errorf("%d placeholders: a warning of %d bytes, %q", placeholders, len(warning), warning)
+			}
+		}
+		if more := strings.Contains(got[len(got)-1], "more warnings"); more != (placeholders > maxWarnings) {
+			t.Errorf("%d placeholders: the last warning is %q", placeholders, got[len(got)-1])
+		}
+	}
+	long := "{{ " + strings.Repeat("a", 4000) + " }}"
+	if got, err := check(0, long); err != nil || len(got) != 1 || len(got[0]) > 1000 {
+		t.Errorf("a long placeholder: %.1000q, %v; want one short warning", got, err)
+	}
+	// What is wrong is found behind any number of warnings.
+	if _, err := check(600, `{{ \"a\" | plus: 1 }}`); switchboard.CodeOf(err) != switchboard.Invalid {
+		t.Errorf("an error in the same leaf: %v", err)
+	}
+	var params strings.Builder
+	for i := range 2 * maxWarnings {
+		fmt.Fprintf(&params, `"{{ contact.no%d }}",`, i)
+	}
+	contact, _ := firstline{}.UseCase("contact")
+	w := script("POST", "application/json", `[`+params.String()+`"{{ ticket.id }}"]`)
+	if _, err := CheckTemplates(&w.Subscription.Request, &contact, []json.RawMessage{w.Event.Data}); switchboard.CodeOf(err) != switchboard.Invalid {
+		t.Errorf("a hidden placeholder after %d warnings: %v", 2*maxWarnings, err)
 	}
 }
 

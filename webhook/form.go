@@ -31,13 +31,17 @@ func form(value any, limit int) ([]byte, error) {
 }
 
 type formWriter struct {
-	out   []byte
-	limit int
+	out    []byte
+	unseen int // bytes of the names that were made for items which write nothing
+	limit  int
 }
 
 func (w *formWriter) field(name string, value any) error {
 	switch value := value.(type) {
 	case *document.Object:
+		if value.Len() == 0 {
+			return w.nothing(name)
+		}
 		for _, key := range value.Names() {
 			member, _ := value.Get(key)
 			if err := w.field(name+"["+key+"]", member); err != nil {
@@ -46,6 +50,9 @@ func (w *formWriter) field(name string, value any) error {
 		}
 		return nil
 	case []any:
+		if len(value) == 0 {
+			return w.nothing(name)
+		}
 		flat := isFlat(value)
 		for i, item := range value {
 			index := ""
@@ -64,7 +71,19 @@ func (w *formWriter) field(name string, value any) error {
 	w.out = append(w.out, url.QueryEscape(name)...)
 	w.out = append(w.out, '=')
 	w.out = append(w.out, url.QueryEscape(scalar(value))...)
-	if len(w.out) > w.limit {
+	return w.bounded()
+}
+
+// nothing is the field of an empty object or array. It counts by its name all the same:
+// many of them under a long one are as much work as what is written, and never met the
+// limit.
+func (w *formWriter) nothing(name string) error {
+	w.unseen += len(name)
+	return w.bounded()
+}
+
+func (w *formWriter) bounded() error {
+	if len(w.out)+w.unseen > w.limit {
 		return fmt.Errorf("is longer than %d KiB once it is written", w.limit>>10)
 	}
 	return nil

@@ -48,6 +48,9 @@ func (c comparison) evaluate(r *renderer) (any, error) {
 // look at their bytes.
 const numberCost = 16
 
+// spendOn pays for reading two numbers, before either is read: both may be long.
+func (b *Budget) spendOn(x, y json.Number) error { return b.spend(numberCost + len(x) + len(y)) }
+
 // equal reports whether two values are the same. Text and number never are.
 func (r *renderer) equal(a, b any) (bool, error) {
 	if err := r.Budget.spend(1); err != nil {
@@ -65,7 +68,13 @@ func (r *renderer) equal(a, b any) (bool, error) {
 		return ok && a == b, r.Budget.spend(min(len(a), len(b)))
 	case json.Number:
 		b, ok := b.(json.Number)
-		return ok && compareNumbers(a, b) == 0, r.Budget.spend(numberCost + len(a))
+		if !ok {
+			return false, nil
+		}
+		if err := r.Budget.spendOn(a, b); err != nil {
+			return false, err
+		}
+		return compareNumbers(a, b) == 0, nil
 	case []any:
 		b, ok := b.([]any)
 		if !ok || len(a) != len(b) {
@@ -134,7 +143,10 @@ func (r *renderer) order(a, b any) (int, error) {
 	switch a := a.(type) {
 	case json.Number:
 		if b, ok := b.(json.Number); ok {
-			return compareNumbers(a, b), r.Budget.spend(numberCost + len(a))
+			if err := r.Budget.spendOn(a, b); err != nil {
+				return 0, err
+			}
+			return compareNumbers(a, b), nil
 		}
 	case string:
 		if b, ok := b.(string); ok {

@@ -49,6 +49,8 @@ func hostile() map[string]string {
 		"searching texts":         fill("{% if … 1 == 2 %}{% endif %}", "text contains 'b' or "),
 		"comparing texts":         fill("{% if … 1 == 2 %}{% endif %}", "text == text and "),
 		"comparing long numbers":  fill("{% if … 1 == 2 %}{% endif %}", "digits > 1 and "),
+		"equal to long numbers":   fill("{% if … 1 == 2 %}{% endif %}", "1 == digits or "),
+		"above long numbers":      fill("{% if … 1 == 2 %}{% endif %}", "1 > digits or "),
 		"long number in a sum":    fill("…", "{{ digits | plus: 1 }}"),
 		"many cases":              fill("{% case numbers %}…{% endcase %}", "{% when numbers, strings %}"),
 		"dates":                   fill("{{ 0 | date: '…' }}", "%N%A%B"),
