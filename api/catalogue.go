@@ -34,6 +34,10 @@ type Catalogue interface {
 type EventTypeStore interface {
 	// SaveEventType adds the type, or replaces the one of its platform and name.
 	SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error
+	// ChangeEventType applies the change to what is stored of base's platform and name by
+	// now; where nothing is, to base if it is built in. An error of the change is returned
+	// and nothing stored. It may be called twice.
+	ChangeEventType(ctx context.Context, caller switchboard.Caller, base switchboard.EventType, change func(*switchboard.EventType) error) (switchboard.EventType, error)
 	// DeleteEventType removes it, which brings back the one that Switchboard came with.
 	DeleteEventType(ctx context.Context, caller switchboard.Caller, platform, name string) error
 }

@@ -83,7 +83,19 @@ type putEventTypeInput struct {
 func (in *putEventTypeInput) path() *eventTypePath { return &eventTypePath{in.Platform, in.Name} }
 
 func (s *server) putEventType(ctx context.Context, caller switchboard.Caller, in *putEventTypeInput) (*reply[eventType], error) {
-	return s.saveEventType(ctx, caller, s.namedAt(in.path()), &in.JSON)
+	if err := ownsCatalogue(caller); err != nil {
+		return nil, err
+	}
+	t := s.namedAt(in.path())
+	in.JSON.merge(&t)
+	if err := s.Catalogue.CheckEventType(t); err != nil {
+		return nil, err
+	}
+	if err := s.EventTypes.SaveEventType(ctx, caller, t); err != nil {
+		return nil, err
+	}
+	s.refreshCatalogue(ctx)
+	return &reply[eventType]{eventTypeOf(&t)}, nil
 }
 
 // namedAt is an event type with nothing but the names of the path, spelled as the
@@ -95,24 +107,24 @@ func (s *server) namedAt(in *eventTypePath) switchboard.EventType {
 	return switchboard.EventType{Platform: in.Platform, Name: in.Name}
 }
 
+// patchEventType changes what is stored: what this process knows of the type may be
+// older than what others made of it.
 func (s *server) patchEventType(ctx context.Context, caller switchboard.Caller, in *putEventTypeInput) (*reply[eventType], error) {
-	t, err := s.eventType(in.path())
-	if err != nil {
-		return nil, err
-	}
-	return s.saveEventType(ctx, caller, t, &in.JSON)
-}
-
-func (s *server) saveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType, given *eventTypeInput) (*reply[eventType], error) {
 	if err := ownsCatalogue(caller); err != nil {
 		return nil, err
 	}
-	given.merge(&t)
-	t.BuiltIn = false
-	if err := s.Catalogue.CheckEventType(t); err != nil {
+	if err := s.Catalogue.Refresh(ctx); err != nil { // another process may have added or deleted it
 		return nil, err
 	}
-	if err := s.EventTypes.SaveEventType(ctx, caller, t); err != nil {
+	known, err := s.eventType(in.path())
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.EventTypes.ChangeEventType(ctx, caller, known, func(t *switchboard.EventType) error {
+		in.JSON.merge(t)
+		return s.Catalogue.CheckEventType(*t)
+	})
+	if err != nil {
 		return nil, err
 	}
 	s.refreshCatalogue(ctx)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -121,6 +122,45 @@ func TestPatchEventType(t *testing.T) {
 	b.call(t, adminKey, "DELETE", path, nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
 	b.call(t, adminKey, "PATCH", orderPaid, `{"deprecated":true}`).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
 }
+
+// TestPatchEventTypeBehindTheCache: what another process has stored since is neither
+// overwritten nor brought back.
+func TestPatchEventTypeBehindTheCache(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := realCatalogue(t, b.eventTypes) // of a second process
+	b.call(t, adminKey, "PUT", orderPaid, `{"vendor_name":"Order Paid","entity":"order"}`).want(t, http.StatusOK)
+	second := setup(t, func(c *Config) { c.Catalogue, c.EventTypes = other, b.eventTypes })
+	second.call(t, adminKey, "PATCH", orderPaid, `{"description":"An order was paid."}`).want(t, http.StatusOK)
+
+	got := b.call(t, adminKey, "PATCH", orderPaid, `{"entity":"payment"}`).want(t, http.StatusOK)
+	if got["description"] != "An order was paid." || got["entity"] != "payment" || got["vendor_name"] != "Order Paid" {
+		t.Errorf("patched by both: %v", got)
+	}
+	second.call(t, adminKey, "DELETE", orderPaid, nil).want(t, http.StatusNoContent)
+	b.call(t, adminKey, "PATCH", orderPaid, `{"deprecated":true}`).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+	if len(b.eventTypes.types) != 0 {
+		t.Errorf("stored again: %v", b.eventTypes.types)
+	}
+}
+
+// TestPatchEventTypeOfNow: nor is what is stored while the patch is on its way.
+func TestPatchEventTypeOfNow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.call(t, adminKey, "PUT", orderPaid, `{"entity":"order"}`).want(t, http.StatusOK)
+	overtaken := setup(t, func(c *Config) { c.Catalogue, c.EventTypes = frozen{realCatalogue(t, b.eventTypes)}, b.eventTypes })
+	b.call(t, adminKey, "PATCH", orderPaid, `{"entity":"payment"}`).want(t, http.StatusOK)
+	got := overtaken.call(t, adminKey, "PATCH", orderPaid, `{"description":"x"}`).want(t, http.StatusOK)
+	if got["entity"] != "payment" || got["description"] != "x" {
+		t.Errorf("got %v", got)
+	}
+}
+
+// frozen is a catalogue that learns of nothing new.
+type frozen struct{ Catalogue }
+
+func (frozen) Refresh(context.Context) error { return nil }
 
 // TestSamples: the sample is always the first of the samples.
 func TestSamples(t *testing.T) {

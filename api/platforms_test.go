@@ -45,6 +45,21 @@ func (f *fakeEventTypes) SaveEventType(_ context.Context, _ switchboard.Caller, 
 	return nil
 }
 
+func (f *fakeEventTypes) ChangeEventType(ctx context.Context, caller switchboard.Caller, base switchboard.EventType, change func(*switchboard.EventType) error) (switchboard.EventType, error) {
+	i := slices.IndexFunc(f.types, func(t switchboard.EventType) bool { return t.Platform == base.Platform && t.Name == base.Name })
+	switch {
+	case i >= 0:
+		base = f.types[i]
+	case !base.BuiltIn:
+		return base, notFound()
+	}
+	if err := change(&base); err != nil {
+		return base, err
+	}
+	base.BuiltIn = false
+	return base, f.SaveEventType(ctx, caller, base)
+}
+
 func (f *fakeEventTypes) DeleteEventType(_ context.Context, _ switchboard.Caller, platform, name string) error {
 	if !f.remove(platform, name) {
 		return notFound()

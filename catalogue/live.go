@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,8 @@ func (l *Live) Run(ctx context.Context) {
 	}
 }
 
-// Refresh takes over what the source holds now. On error all stays as it was.
+// Refresh takes over what the source holds now, save for types that are unsound: a
+// stored one may be older than a rule. On error all stays as it was.
 func (l *Live) Refresh(ctx context.Context) error {
 	l.refreshing.Lock()
 	defer l.refreshing.Unlock()
@@ -77,13 +79,25 @@ func (l *Live) Refresh(ctx context.Context) error {
 	if reflect.DeepEqual(types, l.last) { // compiling is dear, changes are rare
 		return nil
 	}
-	next, err := l.base.With(types)
+	next, err := l.base.With(l.sound(ctx, types))
 	if err != nil {
 		return fmt.Errorf("take over the event types: %w", err)
 	}
 	l.current.Store(next)
 	l.last = types
 	return nil
+}
+
+// sound leaves out the types that would keep all others from being taken over, and
+// logs them: once each time that anything changes.
+func (l *Live) sound(ctx context.Context, types []switchboard.EventType) []switchboard.EventType {
+	return slices.DeleteFunc(slices.Clone(types), func(t switchboard.EventType) bool {
+		err := l.base.CheckEventType(t)
+		if err != nil {
+			l.log.WarnContext(ctx, "an event type is left out of the catalogue", "platform", t.Platform, "event_type", t.Name, "error", err)
+		}
+		return err != nil
+	})
 }
 
 // EventTypes is [Catalogue.EventTypes].

@@ -57,7 +57,8 @@ func TestLiveRefresh(t *testing.T) {
 		{"unchanged", nil, []switchboard.EventType{paid("one")}, false, "one"},
 		{"changed", nil, []switchboard.EventType{paid("two")}, false, "two"},
 		{"source away", errors.New("away"), nil, true, "two"},
-		{"a type that is unsound", nil, []switchboard.EventType{{Name: "no platform"}}, true, "two"},
+		{"beside a type that is unsound", nil, []switchboard.EventType{{Name: "no platform"}, paid("beside")}, false, "beside"},
+		{"itself unsound", nil, []switchboard.EventType{paid(strings.Repeat("x", MaxDescription+1))}, false, ""},
 		{"back again", nil, []switchboard.EventType{paid("three")}, false, "three"},
 		{"removed", nil, nil, false, ""},
 	}
@@ -76,6 +77,31 @@ func TestLiveRefresh(t *testing.T) {
 	}
 	if _, known := base.EventType("acme", "order.paid"); known {
 		t.Error("the catalogue that it started with has changed")
+	}
+}
+
+// TestLiveLogsWhatItLeavesOut: by name, and not again until something changes.
+func TestLiveLogsWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	var logged bytes.Buffer
+	source := &shelf{}
+	large := switchboard.EventType{Platform: "acme", Name: "html.one", Sample: json.RawMessage(`"` + strings.Repeat("x", MaxSample) + `"`)}
+	source.put(nil, large, paid("one"))
+	live := NewLive(loaded(t), source, slog.New(slog.NewTextHandler(&logged, nil)))
+	for range 2 {
+		if err := live.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lines := strings.Count(logged.String(), "\n"); lines != 1 || !strings.Contains(logged.String(), "event_type=html.one") || !strings.Contains(logged.String(), "sample") {
+		t.Errorf("logged %d lines:\n%s", lines, &logged)
+	}
+	if _, known := live.EventType("acme", "html.one"); known {
+		t.Error("it is not left out")
+	}
+	source.put(nil, paid("one"))
+	if err := live.Refresh(t.Context()); err != nil || strings.Count(logged.String(), "\n") != 1 {
+		t.Errorf("%v, logged:\n%s", err, &logged)
 	}
 }
 

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 
 	"switchboard"
 )
@@ -24,27 +27,102 @@ func (s *Store) EventTypes(ctx context.Context) ([]switchboard.EventType, error)
 
 // SaveEventType adds an event type, or replaces the one of its platform and name.
 func (s *Store) SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error {
-	if caller.Tenant != "" {
-		return switchboard.Errorf(switchboard.Forbidden, "event types are every tenant's: this key is bound to one")
+	if err := ownsEventTypes(caller); err != nil {
+		return err
 	}
-	document, err := json.Marshal(t)
+	return s.tx(ctx, func(ctx context.Context, tx transaction) error { return s.putEventType(ctx, tx, t) })
+}
+
+// ChangeEventType applies a change to the event type of base's platform and name, and
+// returns what it has become. The change sees what is stored, whatever the caller knew
+// of it. Where nothing is, it sees base if that came with Switchboard; if it did not,
+// somebody has deleted it: NotFound. An error of the change is returned and nothing
+// stored. It may be called twice.
+func (s *Store) ChangeEventType(ctx context.Context, caller switchboard.Caller, base switchboard.EventType, change func(*switchboard.EventType) error) (switchboard.EventType, error) {
+	if err := ownsEventTypes(caller); err != nil {
+		return switchboard.EventType{}, err
+	}
+	var changed switchboard.EventType
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		var err error
+		if changed, err = s.lockEventType(ctx, tx, base); err != nil {
+			return err
+		}
+		if err := change(&changed); err != nil {
+			return err
+		}
+		changed.Platform, changed.Name, changed.BuiltIn = base.Platform, base.Name, false
+		return s.putEventType(ctx, tx, changed)
+	})
+	if err != nil {
+		return switchboard.EventType{}, err
+	}
+	return changed, nil
+}
+
+// lockEventType reads what is stored, and keeps others from changing it. What came
+// with Switchboard is stored first where nothing is: a row that is not there cannot be
+// locked, and of two first changes one would be lost.
+func (s *Store) lockEventType(ctx context.Context, tx transaction, base switchboard.EventType) (switchboard.EventType, error) {
+	if base.BuiltIn {
+		document, err := encode(base)
+		if err != nil {
+			return base, err
+		}
+		if _, err := tx.ExecContext(ctx, `
+INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $3, $4) ON CONFLICT (platform, name) DO NOTHING`,
+			base.Platform, base.Name, clean(string(document)), s.now()); err != nil {
+			return base, err
+		}
+	}
+	var document string
+	var stored switchboard.EventType
+	err := tx.GetContext(ctx, &document, "SELECT document FROM event_types WHERE platform = $1 AND name = $2 FOR UPDATE", base.Platform, base.Name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return stored, switchboard.Errorf(switchboard.NotFound, "%s/%s was deleted meanwhile", base.Platform, base.Name)
+	}
+	if err != nil {
+		return stored, err
+	}
+	return stored, json.Unmarshal([]byte(document), &stored)
+}
+
+func (s *Store) putEventType(ctx context.Context, tx transaction, t switchboard.EventType) error {
+	document, err := encode(t)
 	if err != nil {
 		return err
 	}
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, `
+	_, err = tx.ExecContext(ctx, `
 INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (platform, name) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at`,
-			t.Platform, t.Name, clean(string(document)), s.now())
-		return err
-	})
+		t.Platform, t.Name, clean(string(document)), s.now())
+	return err
+}
+
+func ownsEventTypes(caller switchboard.Caller) error {
+	if caller.Tenant == "" {
+		return nil
+	}
+	return switchboard.Errorf(switchboard.Forbidden, "event types are every tenant's: this key is bound to one")
+}
+
+// encode writes JSON that holds documents of others, which have limits that are checked
+// again when they are read: they must not grow by <, > and & becoming six bytes each.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // DeleteEventType takes back what was added or changed at run time. One that was
 // not is NotFound.
 func (s *Store) DeleteEventType(ctx context.Context, caller switchboard.Caller, platform, name string) error {
-	if caller.Tenant != "" {
-		return switchboard.Errorf(switchboard.Forbidden, "event types are every tenant's: this key is bound to one")
+	if err := ownsEventTypes(caller); err != nil {
+		return err
 	}
 	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		result, err := tx.ExecContext(ctx, "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, name)

@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"switchboard"
+	"switchboard/store"
 )
 
 // scripted is a subscription that uses every field.
@@ -108,6 +111,35 @@ func TestAcceptGoesByTheFilter(t *testing.T) {
 	equal(t, "deliveries", len(b.accept(event("acme", "")).Deliveries), 2)
 }
 
+// The filters of a tenant share the effort for an event: of two that each look at more
+// than half as many elements as all may, the second does not come to the end of the
+// list. What is not about a list is taken all the same.
+func TestAcceptSharesTheEffort(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	takers := map[string]string{}
+	for name, document := range map[string]string{"long": `{"data":{"a":5}}`, "as long": `{"data":{"a":{"$eq":5}}}`, "plain": `{"data":{"b":"x"}}`} {
+		filter, err := switchboard.ParseFilter([]byte(document))
+		must(t, err)
+		sub := switchboard.Subscription{
+			Tenant: "acme", Name: name, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example"},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+		}
+		sub.SetDefaults()
+		must(t, b.CreateSubscription(t.Context(), root(), &sub))
+		takers[sub.ID] = strings.TrimPrefix(name, "as ")
+	}
+	e := event("acme", "")
+	e.Data = []byte(`{"a":[` + strings.Repeat("1,", 60_000) + `5],"b":"x"}`)
+	for range 2 { // the effort for one event is not taken from the next
+		got := map[string]int{}
+		for _, d := range b.accept(e).Deliveries {
+			got[takers[d.SubscriptionID]]++
+		}
+		equal(t, "takers", got, map[string]int{"long": 1, "plain": 1})
+	}
+}
+
 func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -167,6 +199,90 @@ func TestEventTypesAreKept(t *testing.T) {
 	refused(t, "a tenant's key", b.SaveEventType(t.Context(), of("acme"), added), switchboard.Forbidden, "")
 	must(t, b.DeleteEventType(t.Context(), root(), "own", "ticket.escalated"))
 	refused(t, "deleted", b.DeleteEventType(t.Context(), root(), "own", "ticket.escalated"), switchboard.NotFound, "")
+}
+
+// TestDocumentsDoNotGrow: their limits are checked again on what was stored.
+func TestDocumentsDoNotGrow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	html := json.RawMessage(`{"html":"` + strings.Repeat("<p>&", 14<<10) + `"}`)
+	added := switchboard.EventType{Name: "html.one", Platform: "own", Sample: html, Samples: []switchboard.Sample{{Name: "a", Data: html}}, SchemaState: switchboard.SchemaNone}
+	must(t, b.SaveEventType(t.Context(), root(), added))
+	types, err := b.EventTypes(t.Context())
+	must(t, err)
+	equal(t, "types", types, []switchboard.EventType{added})
+
+	sub := switchboard.Subscription{
+		Tenant: "acme", Name: "html", Events: []string{"*"},
+		Request: switchboard.Request{URL: "https://receiver.example/", Body: switchboard.Params, Params: html},
+		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+	}
+	sub.SetDefaults()
+	must(t, b.CreateSubscription(t.Context(), root(), &sub))
+	stored, err := b.Subscription(t.Context(), root(), sub.ID)
+	must(t, err)
+	must(t, stored.Validate())
+	equal(t, "params", stored.Request.Params, html)
+}
+
+func TestChangeEventType(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	builtIn := switchboard.EventType{Name: "ticket.created", Platform: "own", VendorName: "Created", BuiltIn: true}
+	change := func(base switchboard.EventType, with func(*switchboard.EventType) error) error {
+		_, err := b.ChangeEventType(t.Context(), root(), base, with)
+		return err
+	}
+	deprecate := func(t *switchboard.EventType) error { t.Deprecated = true; return nil }
+
+	failed := switchboard.InvalidField("sample", "is wrong")
+	refused(t, "a change that fails", change(builtIn, func(*switchboard.EventType) error { return failed }), switchboard.Invalid, "sample")
+	types, err := b.EventTypes(t.Context())
+	must(t, err)
+	equal(t, "types after a change that failed", types, []switchboard.EventType{})
+
+	must(t, change(builtIn, deprecate))
+	stale := builtIn
+	stale.Description, stale.BuiltIn = "as it was long ago", false
+	got, err := b.ChangeEventType(t.Context(), root(), stale, func(t *switchboard.EventType) error { t.Entity, t.Name = "ticket", "other"; return nil })
+	must(t, err)
+	want := switchboard.EventType{Name: "ticket.created", Platform: "own", VendorName: "Created", Entity: "ticket", Deprecated: true}
+	equal(t, "changed twice", got, want)
+	types, err = b.EventTypes(t.Context())
+	must(t, err)
+	equal(t, "types", types, []switchboard.EventType{want})
+
+	must(t, b.DeleteEventType(t.Context(), root(), "own", "ticket.created"))
+	refused(t, "deleted meanwhile", change(stale, deprecate), switchboard.NotFound, "")
+	refused(t, "a tenant's key", second(b.ChangeEventType(t.Context(), of("acme"), builtIn, deprecate)), switchboard.Forbidden, "")
+}
+
+// TestEventTypesAreChangedInTurn: of changes that two processes make at the same time,
+// none is lost, the first one of a built-in type included.
+func TestEventTypesAreChangedInTurn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	builtIn := switchboard.EventType{Name: "ticket.created", Platform: "own", BuiltIn: true}
+	stores := []*store.Store{b.Store, b.open(ring)}
+	const changes = 12
+	var all sync.WaitGroup
+	for i := range changes {
+		all.Go(func() {
+			_, err := stores[i%2].ChangeEventType(t.Context(), root(), builtIn, func(t *switchboard.EventType) error {
+				t.UseCases = append(t.UseCases, fmt.Sprint(i))
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	types, err := b.EventTypes(t.Context())
+	must(t, err)
+	if len(types) != 1 || len(types[0].UseCases) != changes {
+		t.Errorf("%+v; want %d use cases", types, changes)
+	}
 }
 
 func TestAttemptKeepsTheLimitsItWasMadeUnder(t *testing.T) {

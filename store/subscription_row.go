@@ -135,7 +135,7 @@ func (k *Keyring) sealParts(r *subscriptionRow, s switchboard.Subscription) erro
 	if hidden.empty() {
 		return nil
 	}
-	text, err := json.Marshal(hidden)
+	text, err := encode(hidden)
 	if err != nil {
 		return err
 	}
