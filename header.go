@@ -19,6 +19,8 @@ func (r *Request) validateHeaders() error {
 		field := "request.headers." + name
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
+		case len(name) > maxFieldName:
+			return InvalidField("request.headers", "has a name longer than %d bytes", maxFieldName)
 		case !headerNamePattern.MatchString(name):
 			return InvalidField("request.headers", "%q is not a header name", name)
 		case seen[canonical]:

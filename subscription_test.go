@@ -122,7 +122,7 @@ func badSubscriptions() map[string][]func(*Subscription) {
 	headers := func(name, value string) func(*Subscription) {
 		return func(s *Subscription) { s.Request.Headers = map[string]string{name: value} }
 	}
-	for _, name := range []string{"", "a b", "a:b", "a\r\nb", "é", "a\x00"} {
+	for _, name := range []string{"", "a b", "a:b", "a\r\nb", "é", "a\x00", strings.Repeat("a", maxFieldName+1)} {
 		add("request.headers", headers(name, "x"))
 	}
 	add("request.headers", func(s *Subscription) {

@@ -1,8 +1,12 @@
 package api
 
 import (
+	"net"
 	"net/textproto"
+	"net/url"
 	"strings"
+
+	"golang.org/x/net/idna"
 
 	"switchboard"
 )
@@ -13,7 +17,7 @@ import (
 // so scheme, host and port are the place; a token endpoint's is all of its URL, since
 // many customers share the hosts of logins.
 func (p *subscriptionPatch) checkElsewhere(before, after *switchboard.Subscription) error {
-	elsewhere := !strings.EqualFold(switchboard.Address(before.Request.URL), switchboard.Address(after.Request.URL))
+	elsewhere := place(before.Request.URL) != place(after.Request.URL)
 	if before.Auth.Type == after.Auth.Type && (elsewhere || before.Auth.TokenURL != after.Auth.TokenURL) {
 		if err := p.Auth.checkAnew(&after.Auth); err != nil {
 			return err
@@ -35,6 +39,24 @@ func (p *subscriptionPatch) checkElsewhere(before, after *switchboard.Subscripti
 		}
 	}
 	return nil
+}
+
+// place is a URL's scheme, host and port, with the host as it is looked up: φίλος.gr and
+// φίλοσ.gr are the same word in two cases, and two hosts. What cannot be looked up stays
+// as it is written, and so is a place of its own.
+func place(rawURL string) string {
+	address := switchboard.Address(rawURL)
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	host := u.Hostname()
+	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
+		if host, err = idna.Lookup.ToASCII(host); err != nil {
+			return address
+		}
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(host), u.Port())
 }
 
 // checkAnew is an error unless the secret that stands in a's requests was given. A

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"switchboard"
+	"switchboard/store"
 )
 
 // TestNoSecretCanBeRead searches every column of every table, in every usual
@@ -71,4 +72,26 @@ func TestCiphertextStaysInItsPlace(t *testing.T) {
 	_, err := b.sql.Exec("UPDATE subscriptions SET headers_ciphertext = (SELECT headers_ciphertext FROM subscriptions WHERE id = $2) WHERE id = $1", mine.ID, theirs.ID)
 	must(t, err)
 	refused(t, "moved headers", second(b.Subscription(t.Context(), of("spy"), mine.ID)), switchboard.Internal, "")
+}
+
+// TestNoPasswordInErrors: of a URL that cannot be parsed, nobody knows where its
+// password ends.
+func TestNoPasswordInErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ url, says string }{
+		{"postgres://joe:s3cr/et@db.example:5432/switchboard", "cannot be parsed"},
+		{"postgres://joe:s3cr#et@db.example/switchboard", "cannot be parsed"},
+		{"postgres://joe:%s3cr\"et@db.example/switchboard", "cannot be parsed"},
+		{"postgres://joe:s3cr et@db.example/switchboard\n", "cannot be parsed"},
+		{"postgres://joe:s3cret@db.example/switchboard?sslmode=sometimes", "sslmode"},
+	} {
+		_, err := store.Open(store.Config{URL: test.url})
+		if err == nil {
+			t.Errorf("%q can be opened", test.url)
+			continue
+		}
+		if m := err.Error(); !strings.HasPrefix(m, "database URL: ") || !strings.Contains(m, test.says) || strings.Contains(m, "s3cr") || strings.Contains(m, "et@") {
+			t.Errorf("%q: %s", test.url, m)
+		}
+	}
 }

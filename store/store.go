@@ -23,6 +23,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -101,7 +102,7 @@ type Store struct {
 func Open(cfg Config) (*Store, error) {
 	pqConfig, err := pq.NewConfig(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", withoutURL(err, cfg.URL))
+		return nil, withoutURL(err, cfg.URL)
 	}
 	pqConfig.ConnectTimeout = cmp.Or(pqConfig.ConnectTimeout, connectTimeout)
 	pqConfig.ApplicationName = cmp.Or(pqConfig.ApplicationName, "switchboard")
@@ -109,7 +110,7 @@ func Open(cfg Config) (*Store, error) {
 	pqConfig.BinaryParameters = true // one round trip a statement, not two
 	base, err := pq.NewConnectorConfig(pqConfig)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", withoutURL(err, cfg.URL))
+		return nil, withoutURL(err, cfg.URL)
 	}
 	conns := cmp.Or(cfg.MaxConns, defaultMaxConns)
 	searching := max(1, conns/searchShare)
@@ -254,7 +255,13 @@ func snake(field string) string {
 	return b.String()
 }
 
-// withoutURL keeps a password in the URL out of an error about it.
-func withoutURL(err error, url string) error {
-	return errors.New(strings.ReplaceAll(err.Error(), url, "[database URL]"))
+// withoutURL keeps a password in the URL out of an error about it. Of a URL that cannot
+// be parsed nothing is shown: where its password begins and ends is not known, and the
+// cause quotes what it stumbled over. Else the cause is about a parameter.
+func withoutURL(err error, raw string) error {
+	u, unparsed := url.Parse(raw)
+	if unparsed != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return errors.New("database URL: cannot be parsed as postgres://user:password@host:port/database; in the password, / ? # @ : % and the like are written as %2F and so on")
+	}
+	return fmt.Errorf("database URL: %s", strings.ReplaceAll(err.Error(), raw, "[database URL]"))
 }

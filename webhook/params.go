@@ -30,6 +30,9 @@ func eachLeaf(params []byte, f func(field, source string) (any, error)) (any, er
 	return w.walk(field, decoded, 0)
 }
 
+// maxName bounds a name in the params, in bytes: fields of errors are made of them.
+const maxName = 200
+
 type leaves struct {
 	each func(field, source string) (any, error)
 	seen int
@@ -57,6 +60,9 @@ func (w *leaves) walk(field string, value any, depth int) (any, error) {
 	case *document.Object:
 		rendered := &document.Object{}
 		for _, name := range value.Names() {
+			if len(name) > maxName {
+				return nil, switchboard.InvalidField(field, "has a name longer than %d bytes", maxName)
+			}
 			member, _ := value.Get(name)
 			result, err := w.walk(field+"."+name, member, depth+1)
 			if err != nil {

@@ -218,6 +218,10 @@ func TestParamsAreBounded(t *testing.T) {
 	wantField(t, "leaves", script("POST", "application/json", many), "request.params", "strings")
 	deep := strings.Repeat(`{"a":`, maxLeafNesting+2) + "1" + strings.Repeat("}", maxLeafNesting+2)
 	wantField(t, "nesting", script("POST", "application/json", deep), "request.params", "deeper")
+	wantField(t, "name", script("POST", "application/json", `{"a":[{"`+strings.Repeat("x", maxName+1)+`":1}]}`), "request.params.a.0", "a name longer than")
+	if m := rendered(t, script("POST", "application/json", `{"`+strings.Repeat("x", maxName)+`":1}`)); len(m.Body) != maxName+6 {
+		t.Errorf("the longest name: %s", m.Body)
+	}
 	copies := script("POST", "application/json", `{"a":[`+strings.Repeat(`"{{ big }}",`, 400)+`1]}`)
 	copies.Event.Data = []byte(`{"big":{"x":"` + strings.Repeat("x", 100<<10) + `"}}`)
 	wantField(t, "copies of a big object", copies, "request.params.a.2", "256 KiB")

@@ -42,7 +42,7 @@ type (
 	createKeyCommand struct {
 		Name   string           `required:"" help:"What the key is for."`
 		Role   switchboard.Role `required:"" help:"admin, publisher, integrator, support or viewer."`
-		Tenant string           `help:"The one tenant that the key is for; every tenant if left out."`
+		Tenant *string          `help:"The one tenant that the key is for; every tenant if left out."`
 		TTL    time.Duration    `name:"ttl" help:"How long the key is valid, as 720h; for ever if left out."`
 	}
 	listKeysCommand  struct{}

@@ -24,30 +24,47 @@ func Migrate(ctx context.Context, config Config) error {
 type NewKey struct {
 	Name   string
 	Role   switchboard.Role
-	Tenant string        // empty: every tenant
+	Tenant *string       // nil: every tenant
 	TTL    time.Duration // 0: it does not expire
 }
 
 // CreateKey makes an API key and prints its text, which is shown this once.
 func CreateKey(ctx context.Context, config Config, wanted NewKey, out io.Writer) error {
+	key, err := wanted.key(time.Now())
+	if err != nil {
+		return err
+	}
 	s, err := config.openStore()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if !wanted.Role.Valid() {
-		return switchboard.InvalidField("role", "%q is not a role; known: %v", wanted.Role, switchboard.Roles())
-	}
-	key := switchboard.Key{Name: wanted.Name, Role: wanted.Role, Tenant: wanted.Tenant}
-	if wanted.TTL > 0 {
-		key.ExpiresAt = time.Now().Add(wanted.TTL)
-	}
 	text := switchboard.NewKeyText()
 	if key, err = s.CreateKey(ctx, operator, key, text); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%s\n%s\n", key.ID, text.Reveal())
 	return err
+}
+
+// key refuses what would make a key that may do more than was meant.
+func (k NewKey) key(now time.Time) (switchboard.Key, error) {
+	key := switchboard.Key{Name: k.Name, Role: k.Role}
+	switch {
+	case !k.Role.Valid():
+		return key, switchboard.InvalidField("role", "%q is not a role; known: %v", k.Role, switchboard.Roles())
+	case k.Tenant != nil && *k.Tenant == "": // as of a variable of the shell that is not set
+		return key, switchboard.InvalidField("--tenant", "is empty: name a tenant, or leave the flag out for a key of every tenant")
+	case k.TTL < 0:
+		return key, switchboard.InvalidField("--ttl", "may not be negative: such a key would have expired before it was made")
+	}
+	if k.Tenant != nil {
+		key.Tenant = *k.Tenant
+	}
+	if k.TTL > 0 {
+		key.ExpiresAt = now.Add(k.TTL)
+	}
+	return key, nil
 }
 
 // EnsureKey makes an API key of that text with the role admin, unless there is
