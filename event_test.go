@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestEventValidate(t *testing.T) {
@@ -23,6 +24,8 @@ func TestEventValidate(t *testing.T) {
 		"data at limit":   func(e *Event) { e.Data = []byte(`"` + strings.Repeat("x", limit-2) + `"`) },
 		"odd names":       func(e *Event) { e.Tenant, e.Type, e.ID = "a.b:c@d-e_f", "A-1_b.c", "0" },
 		"key in any text": func(e *Event) { e.Key = "ключ/1 \n" },
+		"first second":    func(e *Event) { e.OccurredAt = time.Date(0, 12, 31, 23, 0, 1, 0, time.FixedZone("", -3600)) },
+		"last second":     func(e *Event) { e.OccurredAt = time.Date(10000, 1, 1, 0, 59, 59, 0, time.FixedZone("", 3600)) },
 	}
 	for name, change := range good {
 		e := valid()
@@ -56,6 +59,9 @@ func TestEventValidate(t *testing.T) {
 		"blank data":        {"data", Invalid, func(e *Event) { e.Data = []byte("  ") }},
 		"not JSON":          {"data", Invalid, func(e *Event) { e.Data = []byte("{a:1}") }},
 		"two values":        {"data", Invalid, func(e *Event) { e.Data = []byte("1 2") }},
+		"year 0 in UTC":     {"occurred_at", Invalid, func(e *Event) { e.OccurredAt = time.Date(1, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)) }},
+		"year 10000 in UTC": {"occurred_at", Invalid, func(e *Event) { e.OccurredAt = time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600)) }},
+		"year 10000 stored": {"occurred_at", Invalid, func(e *Event) { e.OccurredAt = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC) }},
 		"data too long":     {"data", TooLarge, func(e *Event) { e.Data = []byte(`"` + strings.Repeat("x", limit-1) + `"`) }},
 	}
 	for name, test := range bad {

@@ -31,8 +31,10 @@ import (
 //
 // A list fulfils an operator if it or one of its elements does; $ne and $nin ask
 // that none is equal. Where an object of fields meets a list, one element must
-// fulfil all of the object. Of long lists the beginning counts: all conditions
-// together look at 100,000 elements, and fewer where regular expressions are long.
+// fulfil all of the object. Of long lists the beginning counts: a filter has 100,000
+// looks, and all that one event is held against have a million, of which an element takes
+// one, and one more each condition inside of it; regular expressions and very long values
+// take more.
 //
 // The zero Filter takes every event. Filters are immutable.
 type Filter struct {
@@ -90,10 +92,10 @@ func (f *Filter) UnmarshalJSON(document []byte) error {
 
 // Match reports whether the filter takes the event. Where several filters are
 // asked about one event, [Filter.Matches] decodes it once.
-func (f Filter) Match(e *Event) bool { return f.Matches(NewDocument(e)) }
+func (f Filter) Match(e *Event) bool { return f.Matches(NewDocument(e), NewEffort()) }
 
-// Matches reports whether the filter takes the event of that document.
-func (f Filter) Matches(d *Document) bool {
-	left := maxEffort
-	return f.root == nil || f.root.holds(d, &left)
+// Matches reports whether the filter takes the event of that document, with what is
+// left of the effort that all filters may make for it.
+func (f Filter) Matches(d *Document, left *Effort) bool {
+	return f.root == nil || left.share(func() bool { return f.root.holds(d, left) })
 }

@@ -1,6 +1,7 @@
 package switchboard
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,30 +10,77 @@ import (
 // condition is a part of a filter: something that a value of the event fulfils or
 // does not.
 type condition interface {
-	holds(v any, left *effort) bool
+	holds(v any, left *Effort) bool
 	// explain says the same with the reasons; path is where in the event v stands.
-	explain(v any, path string, left *effort) (bool, []Finding)
+	explain(v any, path string, left *Effort) (bool, []Finding)
 }
 
-// effort is what holding a filter against an event may still cost: an element of a
-// list that is looked at costs one, a regular expression by its size and the text's.
-// Once it is used up, no further element is looked at, and no text matches. Without
-// it, a list of 100,000 numbers and 200 conditions took seconds, while other tenants'
-// events waited.
-type effort int
+// Effort is what holding filters against an event may still cost. An element of a list
+// that is looked at costs one, and so does each condition that is held against something
+// in it; outside of lists conditions cost nothing, as a filter has few. A regular
+// expression costs by its size and the text's, and what is very long by its length.
+//
+// Once it is used up, no further element is looked at, the one in which that happened
+// fulfils nothing, no text matches a regular expression, and what is very long is not
+// compared; all else is as ever. Without it, a list of 100,000 numbers and 200
+// conditions took seconds, while other tenants' events waited.
+type Effort struct {
+	left   int // for the filter that is held against the event
+	all    int // for it and those that follow
+	inside int // of how many lists what is looked at stands
+}
 
-// maxEffort takes some ten milliseconds.
-const maxEffort effort = 100_000
+const (
+	// maxEffort, of one filter, takes some ten milliseconds.
+	maxEffort = 100_000
+	// maxShared is what all filters may take for one event, ten of the longest: else it
+	// would grow with the number of the tenant's subscriptions.
+	maxShared = 10 * maxEffort
+)
 
-// spend reports whether that much was left, and takes it.
-func (e *effort) spend(cost int) bool {
-	*e -= effort(cost)
-	return *e >= 0
+// NewEffort is the effort for one event, which its tenant's filters share.
+func NewEffort() *Effort { return &Effort{left: maxEffort, all: maxShared} }
+
+// share gives the next filter its part.
+func (e *Effort) share(filter func() bool) bool {
+	part := min(maxEffort, e.all)
+	e.left = part
+	defer func() { e.all -= part - max(e.left, 0) }()
+	return filter()
+}
+
+// spend takes that much and reports whether it was left. What costs nothing is always
+// left.
+func (e *Effort) spend(cost int) bool {
+	if cost == 0 {
+		return true
+	}
+	e.left = max(e.left-cost, -1)
+	return e.left >= 0
+}
+
+// condition spends what it costs to begin with a condition.
+func (e *Effort) condition() bool { return e.inside == 0 || e.spend(1) }
+
+// first returns the place of the first element that fulfils f, as far as the effort
+// goes; -1: none does.
+func (e *Effort) first(list []any, f func(v any, left *Effort) bool) int {
+	e.inside++
+	defer func() { e.inside-- }()
+	for i, v := range list {
+		if !e.spend(1) {
+			return -1
+		}
+		if f(v, e) && e.left >= 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 // anyOf reports whether one of the elements fulfils f, as far as the effort goes.
-func (e *effort) anyOf(list []any, f func(v any, left *effort) bool) bool {
-	return slices.ContainsFunc(list, func(v any) bool { return e.spend(1) && f(v, e) })
+func (e *Effort) anyOf(list []any, f func(v any, left *Effort) bool) bool {
+	return e.first(list, f) >= 0
 }
 
 // every is an object of a filter, or an $and: all of its parts hold.
@@ -42,9 +90,9 @@ type every struct {
 	place  string // in the filter
 }
 
-func (c every) holds(v any, left *effort) bool {
+func (c every) holds(v any, left *Effort) bool {
 	if list, ok := v.([]any); ok && c.fields {
-		return left.anyOf(list, c.holds)
+		return left.condition() && left.anyOf(list, c.holds)
 	}
 	for _, part := range c.parts {
 		if !part.holds(v, left) {
@@ -60,7 +108,7 @@ type either struct {
 	place string
 }
 
-func (c either) holds(v any, left *effort) bool {
+func (c either) holds(v any, left *Effort) bool {
 	return slices.ContainsFunc(c.parts, func(part condition) bool { return part.holds(v, left) })
 }
 
@@ -70,7 +118,7 @@ type not struct {
 	place string
 }
 
-func (c not) holds(v any, left *effort) bool { return !c.part.holds(v, left) }
+func (c not) holds(v any, left *Effort) bool { return !c.part.holds(v, left) }
 
 // named is what the member of that name must fulfil.
 type named struct {
@@ -78,7 +126,7 @@ type named struct {
 	part condition
 }
 
-func (c named) holds(v any, left *effort) bool { return c.part.holds(member(v, c.name), left) }
+func (c named) holds(v any, left *Effort) bool { return c.part.holds(member(v, c.name), left) }
 
 // Operators that look at a value.
 const (
@@ -103,32 +151,64 @@ type comparison struct {
 	among    map[any]bool // what is wanted by $in and $nin
 	pattern  *regexp.Regexp
 	steps    int    // of the pattern, for each byte of a text
+	values   int    // in what is wanted, itself included
 	written  string // what is wanted, as JSON
 	place    string
 }
 
-func (c comparison) holds(v any, left *effort) bool {
+func (c comparison) holds(v any, left *Effort) bool {
+	found := left.condition()
 	switch c.operator {
 	case opExist:
 		_, gone := v.(absent)
 		return gone != c.wanted.(bool)
 	case opNotEqual, opNotIn:
-		return !c.some(v, left)
+		return !(found && c.some(v, left))
 	}
-	return c.some(v, left)
+	return found && c.some(v, left)
 }
 
 // some reports whether the value itself or, in a list, one of its elements is what
 // the operator names: for $ne and $nin, what it forbids.
-func (c comparison) some(v any, left *effort) bool {
-	if c.fulfilled(v, left) {
+func (c comparison) some(v any, left *Effort) bool {
+	if left.spend(c.cost(v)) && c.fulfilled(v, left) {
 		return true
 	}
-	list, _ := v.([]any)
-	return left.anyOf(list, c.some)
+	list, ok := v.([]any)
+	return ok && left.anyOf(list, c.some)
 }
 
-func (c comparison) fulfilled(v any, left *effort) bool {
+// cost is what comparing that value costs beside having come to it: nothing but for
+// long ones. Numbers are taken apart, and what is looked up among others is hashed;
+// all other comparing of texts ends where the filter's own text does.
+func (c comparison) cost(v any) int {
+	const (
+		digitsPerEffort = 64
+		bytesPerEffort  = 1024
+		valuesPerEffort = 4
+	)
+	alike := false
+	switch v := v.(type) {
+	case json.Number:
+		return len(v) / digitsPerEffort
+	case string:
+		if c.among != nil {
+			return len(v) / bytesPerEffort
+		}
+	case []any:
+		wanted, ok := c.wanted.([]any)
+		alike = ok && len(wanted) == len(v)
+	case map[string]any:
+		wanted, ok := c.wanted.(map[string]any)
+		alike = ok && len(wanted) == len(v)
+	}
+	if alike {
+		return c.values / valuesPerEffort
+	}
+	return 0
+}
+
+func (c comparison) fulfilled(v any, left *Effort) bool {
 	switch c.operator {
 	case opEqual, opNotEqual:
 		return equal(v, c.wanted)
@@ -152,7 +232,7 @@ func (c comparison) fulfilled(v any, left *effort) bool {
 	}
 }
 
-func (c comparison) fulfilledBy(s string, left *effort) bool {
+func (c comparison) fulfilledBy(s string, left *Effort) bool {
 	switch c.operator {
 	case opStartsWith:
 		return strings.HasPrefix(s, c.wanted.(string))
@@ -160,6 +240,6 @@ func (c comparison) fulfilledBy(s string, left *effort) bool {
 		return strings.HasSuffix(s, c.wanted.(string))
 	default: // opRegex
 		const stepsPerEffort = 64
-		return len(s) <= maxRegexText && left.spend(len(s)*c.steps/stepsPerEffort) && c.pattern.MatchString(s)
+		return len(s) <= maxRegexText && left.spend(max(1, len(s)*c.steps/stepsPerEffort)) && c.pattern.MatchString(s)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,18 +31,30 @@ func (f Filter) Explain(e *Event) []Finding {
 	if f.root == nil {
 		return nil
 	}
-	left := 10 * maxEffort // nothing is skipped
-	_, findings := f.root.explain(NewDocument(e), "", &left)
+	_, findings := f.root.explain(NewDocument(e), "", &Effort{left: explainEffort})
 	return findings
 }
 
 // Bounds of an explanation.
 const (
 	maxShown    = 200 // bytes of a value
+	maxPlace    = 200 // bytes of a path, or of a condition's place
 	maxComparee = 20  // elements of a list that are looked through for the closest one
+
+	explainEffort = 10 * maxEffort // more than holding the filter, as it looks at all of it
+	findingEffort = 100            // for each finding: it is written out
+	// compareEffort is what is left for the answer where closest elements are looked
+	// for: 20 of a list, and 20 of each list in each, are soon more than are explained.
+	compareEffort = explainEffort / 2
 )
 
-func (c every) explain(v any, path string, left *effort) (bool, []Finding) {
+// finding begins a finding of the condition at that place.
+func (e *Effort) finding(place, path string) Finding {
+	e.spend(findingEffort)
+	return Finding{Condition: shortened(place), Path: path}
+}
+
+func (c every) explain(v any, path string, left *Effort) (bool, []Finding) {
 	if list, ok := v.([]any); ok && c.fields {
 		return c.explainList(list, path, left)
 	}
@@ -59,9 +70,10 @@ func (c every) explain(v any, path string, left *effort) (bool, []Finding) {
 
 // explainList explains the element that fulfils the object, or else the one that
 // fulfils the most of it.
-func (c every) explainList(list []any, path string, left *effort) (bool, []Finding) {
-	head := Finding{Condition: c.place, Path: path, Found: shown(list)}
-	at := slices.IndexFunc(list, func(v any) bool { return left.spend(1) && c.holds(v, left) })
+func (c every) explainList(list []any, path string, left *Effort) (bool, []Finding) {
+	head := left.finding(c.place, path)
+	head.Found = shown(list)
+	at := left.first(list, c.holds)
 	head.Holds = at >= 0
 	var findings []Finding
 	switch {
@@ -77,9 +89,14 @@ func (c every) explainList(list []any, path string, left *effort) (bool, []Findi
 	return head.Holds, append([]Finding{head}, findings...)
 }
 
-func (c every) closest(list []any, path string, left *effort) (at int, findings []Finding) {
+// closest compares elements as long as there is effort for it: the first of them is
+// explained in any case.
+func (c every) closest(list []any, path string, left *Effort) (at int, findings []Finding) {
 	most := -1
 	for i, element := range list[:min(len(list), maxComparee)] {
+		if i > 0 && left.left < compareEffort {
+			break
+		}
 		of := c.explainElement(element, elementPath(path, i), left)
 		held := 0
 		for _, f := range of {
@@ -96,7 +113,7 @@ func (c every) closest(list []any, path string, left *effort) (at int, findings 
 
 // explainElement explains an element of a list. One that is a list itself is not gone
 // into: lists in lists in lists would be looked through again at each level.
-func (c every) explainElement(element any, path string, left *effort) []Finding {
+func (c every) explainElement(element any, path string, left *Effort) []Finding {
 	if _, ok := element.([]any); ok {
 		return nil
 	}
@@ -104,8 +121,9 @@ func (c every) explainElement(element any, path string, left *effort) []Finding 
 	return findings
 }
 
-func (c either) explain(v any, path string, left *effort) (bool, []Finding) {
-	head := Finding{Condition: c.place, Path: path, Operator: "$or"}
+func (c either) explain(v any, path string, left *Effort) (bool, []Finding) {
+	head := left.finding(c.place, path)
+	head.Operator = "$or"
 	held := 0
 	var findings []Finding
 	for _, part := range c.parts {
@@ -120,9 +138,10 @@ func (c either) explain(v any, path string, left *effort) (bool, []Finding) {
 	return head.Holds, append([]Finding{head}, findings...)
 }
 
-func (c not) explain(v any, path string, left *effort) (bool, []Finding) {
+func (c not) explain(v any, path string, left *Effort) (bool, []Finding) {
 	held, findings := c.part.explain(v, path, left)
-	head := Finding{Condition: c.place, Path: path, Operator: "$not", Holds: !held}
+	head := left.finding(c.place, path)
+	head.Operator, head.Holds = "$not", !held
 	head.Text = "the conditions in it do not hold, as it asks"
 	if held {
 		head.Text = "the conditions in it hold, which they must not"
@@ -130,15 +149,16 @@ func (c not) explain(v any, path string, left *effort) (bool, []Finding) {
 	return head.Holds, append([]Finding{head}, findings...)
 }
 
-func (c named) explain(v any, path string, left *effort) (bool, []Finding) {
+func (c named) explain(v any, path string, left *Effort) (bool, []Finding) {
 	if path != "" {
 		path += "."
 	}
-	return c.part.explain(member(v, c.name), path+c.name, left)
+	return c.part.explain(member(v, c.name), shortened(path+shortened(c.name)), left)
 }
 
-func (c comparison) explain(v any, path string, left *effort) (bool, []Finding) {
-	f := Finding{Condition: c.place, Path: path, Operator: c.operator, Wanted: clip(c.written), Holds: c.holds(v, left)}
+func (c comparison) explain(v any, path string, left *Effort) (bool, []Finding) {
+	f := left.finding(c.place, path)
+	f.Operator, f.Wanted, f.Holds = c.operator, clip(c.written), c.holds(v, left)
 	is := "does not exist"
 	if _, gone := v.(absent); !gone {
 		f.Found = shown(v)
@@ -222,7 +242,23 @@ func kind(v any) string {
 	return ""
 }
 
-func elementPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+func elementPath(path string, i int) string { return shortened(path + "[" + strconv.Itoa(i) + "]") }
+
+// shortened leaves out the middle of a long path or place: every finding repeats it,
+// and its ends tell more than that.
+func shortened(path string) string {
+	if len(path) <= maxPlace {
+		return path
+	}
+	begin, end := maxPlace/2, len(path)-maxPlace/2
+	for begin > 0 && !utf8.RuneStart(path[begin]) {
+		begin--
+	}
+	for end < len(path) && !utf8.RuneStart(path[end]) {
+		end++
+	}
+	return path[:begin] + "…" + path[end:]
+}
 
 // encode writes a value as JSON for people: <, > and & as they are.
 func encode(v any) string {
@@ -258,15 +294,32 @@ func head(v any, left *int) any {
 		return some
 	case map[string]any:
 		some := map[string]any{}
-		for _, name := range slices.Sorted(maps.Keys(v)) { // as they are written
+		for _, name := range lowest(v, *left) { // as they are written
 			if *left <= 0 {
 				break
 			}
-			some[cut(name, left)] = head(v[name], left)
+			shown := maxShown + utf8.UTFMax // not cut to what is left: it would sort before others
+			part := cut(name, &shown)
+			*left -= len(part)
+			some[part] = head(v[name], left)
 		}
 		return some
 	}
 	return v
+}
+
+// lowest returns the n names of an object that sort first, in order. It has n of them at
+// hand at most: of thousands, a few are shown.
+func lowest(object map[string]any, n int) []string {
+	var names []string
+	for name := range object {
+		at, _ := slices.BinarySearch(names, name)
+		if at >= n {
+			continue
+		}
+		names = slices.Insert(names[:min(len(names), n-1)], at, name)
+	}
+	return names
 }
 
 func cut(s string, left *int) string {

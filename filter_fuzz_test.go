@@ -54,8 +54,7 @@ func FuzzFilterMatch(f *testing.F) {
 		}
 		e := filterEvent(data)
 		got := filter.Match(e)
-		left := maxEffort
-		if explained, findings := filter.root.explain(NewDocument(e), "", &left); explained != got || len(findings) == 0 {
+		if explained, findings := filter.root.explain(NewDocument(e), "", &Effort{left: explainEffort}); explained != got || len(findings) == 0 {
 			t.Errorf("%s of %s: %t, and explained as %t by %v", document, data, got, explained, findings)
 		}
 		opposite, err := ParseFilter([]byte(`{"$not":` + filter.document + `}`))

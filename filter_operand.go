@@ -14,7 +14,7 @@ func (p *filterParser) comparison(s scope, operator string, wanted any, place st
 	if p.conditions++; p.conditions > maxConditions {
 		return nil, InvalidField(filterField, "has more than %d conditions", maxConditions)
 	}
-	c := comparison{operator: operator, written: encode(wanted), place: place}
+	c := comparison{operator: operator, values: values(wanted), written: encode(wanted), place: place}
 	var err error
 	switch operator {
 	case opExist:
@@ -42,6 +42,22 @@ func (p *filterParser) comparison(s scope, operator string, wanted any, place st
 		c.steps = p.steps - before
 	}
 	return c, err
+}
+
+// values counts the values in a JSON value, itself included.
+func values(v any) int {
+	count := 1
+	switch v := v.(type) {
+	case []any:
+		for _, element := range v {
+			count += values(element)
+		}
+	case map[string]any:
+		for _, member := range v {
+			count += values(member)
+		}
+	}
+	return count
 }
 
 // among reads the list of an $in or $nin.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -237,14 +238,14 @@ func TestFilterDecodesOnce(t *testing.T) {
 	t.Parallel()
 	e := filterEvent(`{"a":1}`)
 	d := NewDocument(e)
-	if !mustFilter(t, `{"data":{"a":1}}`).Matches(d) {
+	if !mustFilter(t, `{"data":{"a":1}}`).Matches(d, NewEffort()) {
 		t.Error("does not match")
 	}
 	e.Data = []byte(`{"a":2}`)
-	if !mustFilter(t, `{"data":{"a":{"$lt":2}}}`).Matches(d) {
+	if !mustFilter(t, `{"data":{"a":{"$lt":2}}}`).Matches(d, NewEffort()) {
 		t.Error("the second filter decoded the event again")
 	}
-	if !(Filter{}).Matches(d) {
+	if !(Filter{}).Matches(d, NewEffort()) {
 		t.Error("the zero filter takes every event")
 	}
 }
@@ -319,8 +320,12 @@ func TestExplainIsBounded(t *testing.T) {
 // What is shown of a long value is the beginning of its JSON.
 func TestShown(t *testing.T) {
 	t.Parallel()
+	wide := map[string]any{}
+	for i := range 1000 {
+		wide[fmt.Sprint("name", i*7919%1000)] = i
+	}
 	values := map[string]any{
-		"text": strings.Repeat("é", 300), "odd text": "x" + strings.Repeat("é", 300), "escapes": strings.Repeat("\"", 300),
+		"wide": wide, "text": strings.Repeat("é", 300), "odd text": "x" + strings.Repeat("é", 300), "escapes": strings.Repeat("\"", 300),
 		"list": decode([]byte("[" + strings.Repeat(`[1,{"a":null}],`, 99) + "0]")), "number": json.Number(strings.Repeat("1", 300)),
 		"object": decode([]byte(`{"b":{"` + strings.Repeat("n", 300) + `":1},"a":[true]}`)), "short": "é", "nothing": nil,
 		"empty": decode([]byte(`[[],{}]`)), "nested": decode([]byte(strings.Repeat("[", 250) + strings.Repeat("]", 250))),
@@ -357,5 +362,94 @@ func TestMatchIsBounded(t *testing.T) {
 	whole := mustFilter(t, `{"data":{"a":{"$eq":5}}}`)
 	if !whole.Match(&Event{Data: []byte(`{"a":[` + strings.Repeat("1,", 50_000) + `5]}`)}) {
 		t.Error("the end of a list of 50,000 is not looked at")
+	}
+}
+
+// counted counts how often a condition is held against something.
+type counted struct {
+	condition
+	times *int
+}
+
+func (c counted) holds(v any, left *Effort) bool {
+	*c.times++
+	return c.condition.holds(v, left)
+}
+
+// Each condition on each element costs, and the filters of a tenant share what an event
+// may cost: 20 of these, as long as a filter may be, looked at this list for minutes.
+func TestConditionsOnElementsCost(t *testing.T) {
+	t.Parallel()
+	times, all := 0, every{fields: true}
+	for range maxConditions - 1 {
+		all.parts = append(all.parts, named{"x", counted{comparison{operator: opNotIn, among: map[any]bool{newDecimal("0"): true}}, &times}})
+	}
+	all.parts = append(all.parts, named{"z", comparison{operator: opEqual, wanted: newDecimal("1")}})
+	filter := Filter{root: named{"data", named{"a", all}}}
+	d, left := NewDocument(filterEvent(`{"a":[`+strings.Repeat(`{"x":-1},`, 28_000)+`{}],"b":"x","n":[1]}`)), NewEffort()
+	const filters = 20
+	for i := range filters {
+		if filter.Matches(d, left) {
+			t.Fatalf("filter %d matches", i)
+		}
+	}
+	if times > maxShared+filters*maxConditions || times < maxShared*9/10 {
+		t.Errorf("%d conditions were held against elements; want about %d", times, maxShared)
+	}
+	// What is not in a list is compared as ever, by the filters that are left.
+	for document, want := range map[string]bool{
+		`{"data":{"b":"x"},"metadata":{"type":"ticket.created"}}`: true, `{"data":{"b":{"$ne":"x"}}}`: false, `{"data":{"n":{"$eq":[1]}}}`: true,
+		`{"data":{"n":1}}`: false, `{"data":{"n":{"$nin":[1]}}}`: true, `{"data":{"$not":{"n":1}}}`: true, `{"data":{"b":{"$regex":"x"}}}`: false,
+	} {
+		if got := mustFilter(t, document).Matches(d, left); got != want {
+			t.Errorf("%s with no effort left: %t; want %t", document, got, want)
+		}
+	}
+}
+
+// An element costs itself and the conditions held against what is in it; outside of
+// lists only what is very long costs.
+func TestEffortSpent(t *testing.T) {
+	t.Parallel()
+	number, wanted := strings.Repeat("1", 6400), strings.TrimSuffix(strings.Repeat("1,", 399), ",")
+	data := `{"n":3,"s":"x","list":[1,2,3],"items":[{"a":1,"b":2},{"a":1,"b":3}],"none":[{"c":[]},{"c":[]}],"long":` + number + `,"values":[` + wanted + `]}`
+	for filter, want := range map[string]int{
+		`{"n":3,"s":{"$in":["x"]},"gone":{"$exist":false}}`: 0,
+		`{"list":3}`: 3, `{"list":{"$nin":[4]}}`: 3, `{"list":1}`: 1, `{"list":{"$eq":[1,2,3]}}`: 1,
+		`{"items":{"a":1,"b":3}}`: 6, `{"items":{"a":2,"b":3}}`: 4, `{"items":{"$or":[{"b":{"$exist":false}},{"b":2}]}}`: 6,
+		`{"none":{"c":{"x":1}}}`: 4, `{"s":{"$regex":"y"}}`: 1,
+		`{"long":{"$gt":0}}`: 100, `{"values":{"$eq":[` + wanted + `]}}`: 100, `{"values":{"$eq":[` + wanted + `,1]}}`: 399,
+	} {
+		left := NewEffort()
+		mustFilter(t, `{"data":`+filter+`}`).Matches(NewDocument(filterEvent(data)), left)
+		if got := maxShared - left.all; got != want {
+			t.Errorf("%.60s costs %d; want %d", filter, got, want)
+		}
+	}
+}
+
+// Lists in the objects of lists are looked through for the closest element as long as
+// there is effort for it; the answer is whole.
+func TestExplainOfNestedListsIsBounded(t *testing.T) { // not parallel: it counts allocations
+	name := strings.Repeat("é", 1000)
+	conditions := strings.TrimSuffix(strings.Repeat(`{"x":1},`, maxConditions-1), ",")
+	filter := mustFilter(t, `{"data":{"`+name+`":{"b":{"c":{"$and":[`+conditions+`],"y":1}}}}}`)
+	list := func(element string) string { return `[` + strings.Repeat(element+",", maxComparee-1) + element + `]` }
+	event := filterEvent(`{"` + name + `":` + list(`{"b":`+list(`{"c":`+list(`{"x":2}`)+`}`)+`}`) + `}`)
+	var findings []Finding
+	allocations := testing.AllocsPerRun(1, func() { findings = filter.Explain(event) })
+	if most := 50.0 * explainEffort / findingEffort; allocations > most {
+		t.Errorf("%.0f allocations; want %.0f at most, some for each finding that is paid for", allocations, most)
+	}
+	if len(findings) != 3+maxConditions {
+		t.Errorf("%d findings; want the three lists and every condition", len(findings))
+	}
+	for _, f := range findings {
+		if longest := maxPlace + len("…"); len(f.Condition) > longest || len(f.Path) > longest || len(f.Text) > 2*longest+maxShown || !utf8.ValidString(f.Text) {
+			t.Fatalf("%d bytes of condition, %d of path, %d of text", len(f.Condition), len(f.Path), len(f.Text))
+		}
+	}
+	if last := findings[len(findings)-1]; !strings.HasPrefix(last.Path, "data.é") || !strings.HasSuffix(last.Path, "é[0].b[0].c[0].y") || !strings.HasSuffix(last.Condition, "é.b.c.y") {
+		t.Errorf("the last condition is %s at %s", last.Condition, last.Path)
 	}
 }

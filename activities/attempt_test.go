@@ -209,7 +209,7 @@ func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 		env := suite.NewTestActivityEnvironment()
 		env.RegisterActivity(d.Deliveries)
 		in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}, Reset: c.reset}
-		if _, err := env.ExecuteActivity(d.Deliveries.Cancelled, in); err != nil {
+		if _, err := env.ExecuteActivity(d.Cancelled, in); err != nil {
 			t.Fatal(err)
 		}
 		if len(d.runs) != 1 || d.runs[0] != c.want {

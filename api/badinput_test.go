@@ -76,6 +76,8 @@ func TestBadInput(t *testing.T) {
 		{"a depth bomb", evs, data(strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)), 400, invalid, ""},
 		{"a depth bomb left open", evs, strings.Repeat(`{"a":`, 50_000), 400, invalid, ""},
 		{"id with a slash", evs, `{"tenant":"acme","type":"t","data":1,"id":"../x"}`, 422, invalid, "id"},
+		{"occurred_at before 1", evs, `{"tenant":"acme","type":"t","data":1,"occurred_at":"0001-01-01T00:00:00+01:00"}`, 422, invalid, "occurred_at"},
+		{"occurred_at after 9999", evs, `{"tenant":"acme","type":"t","data":1,"occurred_at":"9999-12-31T23:59:59-01:00"}`, 422, invalid, "occurred_at"},
 		{"occurred_at no time", evs, `{"tenant":"acme","type":"t","data":1,"occurred_at":"yesterday"}`, 422, invalid, "occurred_at"},
 
 		{"batch missing", batch, `{}`, 422, invalid, "events"},
@@ -240,6 +242,8 @@ func TestBadInput(t *testing.T) {
 		{"role missing", keys, `{"name":"n"}`, 422, invalid, "role"},
 		{"key name missing", keys, `{"role":"viewer"}`, 422, invalid, "name"},
 		{"key tenant bad", keys, `{"name":"n","role":"viewer","tenant":"a b"}`, 422, invalid, "tenant"},
+		{"key expires after 9999", keys, `{"name":"n","role":"viewer","expires_at":"9999-12-31T23:59:59-01:00"}`, 422, invalid, "expires_at"},
+		{"key expires before 1", keys, `{"name":"n","role":"viewer","expires_at":"0001-01-01T00:00:00+01:00"}`, 422, invalid, "expires_at"},
 		{"key expired", keys, `{"name":"n","role":"viewer","expires_at":"2020-01-01T00:00:00Z"}`, 422, invalid, "expires_at"},
 
 		{"tampered cursor", "GET /v1/events?cursor=tampered", ``, 422, invalid, "cursor"},

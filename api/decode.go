@@ -136,7 +136,7 @@ func (s *shape) decode(data []byte, into reflect.Value, path string) error {
 			return switchboard.InvalidField(field, "is not a known field")
 		case seen&(1<<m.index) != 0:
 			return switchboard.InvalidField(field, "is given twice")
-		case r.deepest > maxNesting:
+		case r.deepest > maxNesting && m.kind != rawList: // whose events are asked one by one
 			return switchboard.InvalidField(field, "is nested deeper than %d levels", maxNesting)
 		}
 		seen |= 1 << m.index

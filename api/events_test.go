@@ -125,6 +125,24 @@ func TestPostBatch(t *testing.T) {
 	}
 }
 
+// An event of a batch may be nested as deep as one that is posted alone, and one that
+// is nested deeper takes no other with it.
+func TestBatchOfDeepEvents(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	nested := func(levels int) string {
+		return `{"tenant":"acme","type":"a","data":` + strings.Repeat("[", levels) + strings.Repeat("]", levels) + `}`
+	}
+	got := b.call(t, acmePublisherKey, "POST", "/v1/events/batch", `{"events":[`+nested(maxNesting)+","+nested(maxNesting+1)+","+nested(1)+`]}`).want(t, http.StatusAccepted)
+	for i, want := range []string{"accepted", "error", "accepted"} {
+		if result := got["results"].([]any)[i].(map[string]any); result["status"] != want || want == "error" && result["problem"].(map[string]any)["field"] != "data" {
+			t.Errorf("event %d: %v; want %s", i, result, want)
+		}
+	}
+	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(maxNesting)).want(t, http.StatusAccepted)
+	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(maxNesting+1)).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "data")
+}
+
 func TestBatchOfAThousand(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -88,6 +88,9 @@ func (in *newKey) key() (switchboard.Key, error) {
 		}
 	}
 	if in.ExpiresAt != nil {
+		if err := switchboard.ValidateTime("expires_at", *in.ExpiresAt); err != nil {
+			return k, err
+		}
 		if !in.ExpiresAt.After(time.Now()) {
 			return k, switchboard.InvalidField("expires_at", "has passed already")
 		}

@@ -101,8 +101,12 @@ func (c *conditions) text(text string) {
 
 // idTime is the part that the ids of deliveries made at about that time begin
 // with: 9 letters hold 45 of the 48 bits of time, so that the random part is out.
+// They begin with 1970: an earlier time would come out as one far behind all ids.
 func idTime(at time.Time) string {
 	const letters = 9
+	if first := time.UnixMilli(0); at.Before(first) {
+		at = first
+	}
 	return switchboard.NewID(switchboard.DeliveryPrefix, at)[:len(switchboard.DeliveryPrefix)+letters]
 }
 

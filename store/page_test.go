@@ -37,6 +37,16 @@ func pageIDs[T any](p switchboard.Page[T], err error, id func(T) string) ([]stri
 	return ids, p.NextCursor, err
 }
 
+// asked is a time as a query asks for it: its zone may carry it out of the years that
+// have four digits.
+func asked(written string) time.Time {
+	at, err := time.Parse(time.RFC3339, written)
+	if err != nil {
+		panic(err)
+	}
+	return at
+}
+
 func TestEventsList(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -64,6 +74,12 @@ func TestEventsList(t *testing.T) {
 		"key":             {root(), switchboard.EventFilter{Key: "k1"}, []string{"e5", "e3", "e1"}},
 		"after, included": {root(), switchboard.EventFilter{After: begin().Add(2 * time.Minute)}, []string{"e6", "e5", "e4"}},
 		"before, not":     {root(), switchboard.EventFilter{Before: begin().Add(time.Minute)}, []string{"e1", "e0"}},
+		"after 1960":      {root(), switchboard.EventFilter{Tenant: "other", After: asked("1960-01-01T00:00:00Z")}, []string{"e4", "e1"}},
+		"after ever":      {root(), switchboard.EventFilter{Tenant: "other", After: asked("0000-01-01T00:00:00+01:00")}, []string{"e4", "e1"}},
+		"after never":     {root(), switchboard.EventFilter{After: asked("9999-12-31T23:59:59-01:00")}, []string{}},
+		"before 1960":     {root(), switchboard.EventFilter{Before: asked("1960-01-01T00:00:00Z")}, []string{}},
+		"before ever":     {root(), switchboard.EventFilter{Before: asked("0000-01-01T00:00:00+01:00")}, []string{}},
+		"before never":    {root(), switchboard.EventFilter{Tenant: "other", Before: asked("9999-12-31T23:59:59-01:00")}, []string{"e4", "e1"}},
 	} {
 		equal(t, name, walk(t, func(p switchboard.PageRequest) ([]string, string, error) {
 			page, err := b.Events(t.Context(), c.caller, c.filter, p)
@@ -137,6 +153,12 @@ func TestDeliveriesFilters(t *testing.T) {
 		"after, included":    {root(), switchboard.DeliveryFilter{After: start.Add(4 * time.Minute)}, "call failed"},
 		"before, not":        {root(), switchboard.DeliveryFilter{Before: start.Add(2 * time.Minute)}, "retrying pending"},
 		"between":            {root(), switchboard.DeliveryFilter{After: start.Add(time.Minute), Before: start.Add(2*time.Minute + time.Microsecond)}, "held retrying"},
+		"after 1960":         {root(), switchboard.DeliveryFilter{After: asked("1960-01-01T00:00:00Z")}, "call failed delivered held retrying pending"},
+		"after ever":         {root(), switchboard.DeliveryFilter{After: asked("0000-01-01T00:00:00+01:00")}, "call failed delivered held retrying pending"},
+		"after never":        {root(), switchboard.DeliveryFilter{After: asked("9999-12-31T23:59:59-01:00")}, ""},
+		"before 1960":        {root(), switchboard.DeliveryFilter{Before: asked("1960-01-01T00:00:00Z")}, ""},
+		"before ever":        {root(), switchboard.DeliveryFilter{Before: asked("0000-01-01T00:00:00+01:00")}, ""},
+		"before never":       {root(), switchboard.DeliveryFilter{Before: asked("9999-12-31T23:59:59-01:00")}, "call failed delivered held retrying pending"},
 		"stuck":              {root(), switchboard.DeliveryFilter{Stuck: true}, "retrying pending"},
 		"text: type":         {root(), switchboard.DeliveryFilter{Text: "CALL.r"}, "call"},
 		"text: reason":       {root(), switchboard.DeliveryFilter{Text: "http_503"}, "retrying"},

@@ -52,9 +52,11 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 		return err
 	}
 	for _, p := range all {
-		document := switchboard.NewDocument(&p.event)
+		// One tenant's filters must not keep the others of the batch waiting: they share
+		// the effort for an event, however many they are.
+		document, left := switchboard.NewDocument(&p.event), switchboard.NewEffort()
 		p.takers = slices.DeleteFunc(slices.Clone(found), func(t taker) bool {
-			return !p.goesTo(t) || p.only == "" && !s.filters.of(t.Filter).Matches(document)
+			return !p.goesTo(t) || p.only == "" && !s.filters.of(t.Filter).Matches(document, left)
 		})
 		if p.only != "" && len(p.takers) == 0 {
 			p.acceptance.Err = noSubscription(p.only)
