@@ -163,7 +163,7 @@ func (c comparison) holds(v any, left *Effort) bool {
 		_, gone := v.(absent)
 		return gone != c.wanted.(bool)
 	case opNotEqual, opNotIn:
-		return !(found && c.some(v, left))
+		return !found || !c.some(v, left)
 	}
 	return found && c.some(v, left)
 }

@@ -133,6 +133,13 @@ func (r *row) Settle(_ context.Context, _ string, _ int, state switchboard.State
 	return r.work.Delivery, nil
 }
 
+func (r *row) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.work.Delivery.NextAttemptAt = until
+	return nil
+}
+
 func (r *row) Hold(_ context.Context, _ string, _ int, reason string, action switchboard.Action) (switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
