@@ -46,17 +46,6 @@ func ValidateTenant(tenant string) error {
 	return nil
 }
 
-// ValidateTime checks a time that a caller gives in a field. Beyond these years
-// Postgres or JSON, which writes years with four digits, cannot keep it; that is asked
-// in UTC, in which it is stored, and after the rounding that Postgres does. The zero
-// time is one that is not given.
-func ValidateTime(field string, at time.Time) error {
-	if year := at.UTC().Round(time.Microsecond).Year(); year < 1 || year > 9999 {
-		return InvalidField(field, "must be in the years 1 to 9999 in UTC")
-	}
-	return nil
-}
-
 // Validate checks the event as it was posted; maxData is the limit of its data in bytes.
 func (e *Event) Validate(maxData int) error {
 	if err := ValidateTenant(e.Tenant); err != nil {

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 var patternPattern = regexp.MustCompile(`^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$`)
@@ -71,3 +72,14 @@ func (s *Subscription) validateLimits() error {
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// ValidateTime checks a time that a caller gives in a field. Beyond these years
+// Postgres or JSON, which writes years with four digits, cannot keep it; that is asked
+// in UTC, in which it is stored, and after the rounding that Postgres does. The zero
+// time is one that is not given.
+func ValidateTime(field string, at time.Time) error {
+	if year := at.UTC().Round(time.Microsecond).Year(); year < 1 || year > 9999 {
+		return InvalidField(field, "must be in the years 1 to 9999 in UTC")
+	}
+	return nil
+}

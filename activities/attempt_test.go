@@ -368,6 +368,28 @@ func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
 	}
 }
 
+// The SDK drops what a local activity returns beside an error.
+func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	away := switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	d.recordErr = away
+	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
+		t.Fatal("ended, want a fault")
+	}
+	d.workErr = away
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
+	value, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var result activities.AttemptResult
+	if err := value.Get(&result); err != nil || result.Kept == nil || result.Kept.Number != 1 || d.sent != 1 {
+		t.Errorf("handed on %+v, %v after %d requests; want the first's outcome", result.Kept, err, d.sent)
+	}
+}
+
 func TestRunThatAnOperatorHasOvertakenSendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
