@@ -4,11 +4,9 @@ import (
 	"net"
 	"net/textproto"
 	"net/url"
-	"strings"
-
-	"golang.org/x/net/idna"
 
 	"switchboard"
+	"switchboard/webhook"
 )
 
 // checkElsewhere refuses a change that sends a stored secret to another place than it
@@ -50,13 +48,11 @@ func place(rawURL string) string {
 	if err != nil {
 		return address
 	}
-	host := u.Hostname()
-	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
-		if host, err = idna.Lookup.ToASCII(host); err != nil {
-			return address
-		}
+	host, err := webhook.ASCIIHost(u.Hostname())
+	if err != nil {
+		return address
 	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(host), u.Port())
+	return u.Scheme + "://" + net.JoinHostPort(host, u.Port())
 }
 
 // checkAnew is an error unless the secret that stands in a's requests was given. A

@@ -150,7 +150,7 @@ func (g *Guard) Check(ctx context.Context, rawURL string) error {
 	if err != nil {
 		return switchboard.InvalidField(field, "is not a URL")
 	}
-	host, err := asciiHost(u.Hostname())
+	host, err := ASCIIHost(u.Hostname())
 	if err != nil {
 		return switchboard.InvalidField(field, "holds a host name that is not valid")
 	}
@@ -171,9 +171,10 @@ func (g *Guard) Check(ctx context.Context, rawURL string) error {
 	return nil
 }
 
-// asciiHost returns the host as net/http will look it up, without a final dot:
-// full-width digits, for one, turn into an IP address there.
-func asciiHost(host string) (string, error) {
+// ASCIIHost returns the host of a URL as net/http will look it up, in lower case and
+// without a final dot: full-width digits, for one, turn into an IP address there. Its
+// error is that of a name which is none.
+func ASCIIHost(host string) (string, error) {
 	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
 		ascii, err := idna.Lookup.ToASCII(host)
 		if err != nil {

@@ -232,7 +232,7 @@ func FuzzGuardCheck(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Check passes %q, which is no URL", raw)
 		}
-		host, err := asciiHost(u.Hostname())
+		host, err := ASCIIHost(u.Hostname())
 		if err != nil {
 			t.Fatalf("Check passes %q, which names no host", raw)
 		}
