@@ -127,7 +127,7 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	}
 	defer land()
 
-	kept := latest(in.Kept, keptInHeartbeat(ctx), a.Flights.kept(in.DeliveryID))
+	kept := a.keptOutcome(ctx, in)
 	work, err := a.load(ctx, in)
 	if switchboard.CodeOf(err) == switchboard.NotFound {
 		// Erased, or lost with a database that was restored: there is nothing to send.
@@ -138,9 +138,9 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	}
 	overtaken := work.Delivery.Run != in.Run && !in.Reset
 	if kept.after(work.Delivery) {
-		result, err := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Run, work.Delivery.Run))
+		result := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Run, work.Delivery.Run))
 		result.Overtaken = overtaken
-		return result, err
+		return result, nil
 	}
 	result := resultOf(ctx, work, work.Delivery)
 	if result.Overtaken = overtaken; overtaken {
@@ -149,6 +149,11 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
 		return result, nil
 	}
+	return a.attemptDue(ctx, work)
+}
+
+// attemptDue makes the attempt whose date has come, if its subscription may have it.
+func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
 	switch {
 	case !work.Subscription.DeletedAt.IsZero():
 		return a.cancelDeleted(ctx, work)
@@ -164,7 +169,7 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if err != nil {
 		return AttemptResult{}, err
 	}
-	return a.record(ctx, work, made, work.Delivery.Run)
+	return a.record(ctx, work, made, work.Delivery.Run), nil
 }
 
 // crowded lets the delivery wait for a place. One that has waited for long gets the
@@ -243,34 +248,6 @@ func (a *Deliveries) send(ctx context.Context, work switchboard.Work, limits swi
 		return made, nil // it may have arrived: an attempt whose outcome is unknown
 	}
 	return made, err
-}
-
-// record stores the attempt of that run with what follows from it. If Postgres is away the
-// outcome is kept instead of being lost: the request must not go out again.
-func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made switchboard.Attempt, run int) (AttemptResult, error) {
-	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), Stretch: made.Stretch, Attempts: made.Attempts, Load: made.Load}
-	decision := switchboard.Next(work.Subscription.Retry, applied, made.DeliveryID, made.Number-work.Delivery.AttemptsBefore, made.Outcome)
-	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	d, err := a.Store.Record(recordCtx, made, decision, runID(ctx), run)
-	if err != nil {
-		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
-		result := resultOf(ctx, work, work.Delivery)
-		result.Kept = keep(made, run)
-		a.Flights.keep(made.DeliveryID, result.Kept)
-		return result, nil
-	}
-	a.Flights.forget(made.DeliveryID)
-	a.Metrics.recorded(ctx, made.Outcome, d)
-	a.logAttempt(ctx, made, d)
-	return resultOf(ctx, work, d), nil
-}
-
-func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d switchboard.Delivery) {
-	a.Log.InfoContext(ctx, "attempt",
-		"delivery", d.ID, "tenant", d.Tenant, "event", d.EventID, "event_type", d.EventType, "subscription", d.SubscriptionID,
-		"host", d.Host, "number", made.Number, "status_code", made.Outcome.StatusCode, "failure", made.Outcome.Failure,
-		"duration_ms", made.Outcome.Latency.Milliseconds(), "timeout_ms", made.Timeout.Milliseconds(), "load", made.Load, "state", d.State, "reason", d.Reason, "next_attempt_at", d.NextAttemptAt)
 }
 
 func resultOf(ctx context.Context, work switchboard.Work, d switchboard.Delivery) AttemptResult {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/metric/noop"
@@ -60,6 +61,9 @@ func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchb
 	delivery := d.work.Delivery
 	delivery.State, delivery.Reason, delivery.AttemptsMade = decision.State, decision.Reason, a.Number
 	delivery.NextAttemptAt = a.At.Add(decision.Wait)
+	if run == d.work.Delivery.Run {
+		d.work.Delivery = delivery
+	}
 	return delivery, nil
 }
 
@@ -231,6 +235,7 @@ func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	due := d.work.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
 		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_2", Run: 1}}) // while the only place is taken
@@ -244,6 +249,7 @@ func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 	if d.sent != 1 || len(d.recorded) != 1 {
 		t.Errorf("%d requests, %d recorded; want 1 and 1", d.sent, len(d.recorded))
 	}
+	d.work.Delivery = due
 	if _, err := d.attempt(activities.AttemptInput{}); err != nil || d.sent != 2 {
 		t.Errorf("the place was not given back: %v", err)
 	}
@@ -411,6 +417,28 @@ func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
 	d.recordErr = nil
 	result, err := d.attempt(activities.AttemptInput{}) // with neither input nor heartbeat
 	if err != nil || result.State != switchboard.Delivered || d.sent != 1 || len(d.recorded) != 1 {
-		t.Errorf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
+		t.Fatalf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
 	}
+	if d.recorded[0].Outcome.Response.Truncated {
+		t.Error("the answer, which this process has whole, is recorded as one that was lost")
+	}
+}
+
+// Temporal may give the attempt to another worker as soon as it is back.
+func TestKeptOutcomeIsRecordedWithoutItsActivity(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+		if _, err := d.attempt(activities.AttemptInput{}); err == nil {
+			t.Fatal("ended, want a fault")
+		}
+		d.recordErr = nil
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		activities.RecordKept(ctx, d.Deliveries)
+		if len(d.recorded) != 1 || d.recorded[0].Number != 1 {
+			t.Errorf("recorded %v, want the first attempt once", d.recorded)
+		}
+	})
 }

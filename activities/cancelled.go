@@ -27,7 +27,7 @@ func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptRes
 		run = work.Delivery.Run // the reset of an earlier run took the delivery as it was
 	}
 	if in.Kept.after(work.Delivery) {
-		if result, err := a.record(ctx, work, in.Kept.attempt(in.DeliveryID), cmp.Or(in.Kept.Run, work.Delivery.Run)); err != nil || result.Kept != nil {
+		if result := a.record(ctx, work, in.Kept.attempt(in.DeliveryID), cmp.Or(in.Kept.Run, work.Delivery.Run)); result.Kept != nil {
 			return result, a.fault(ctx, in.DeliveryID, errNotRecorded)
 		}
 	}

@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"switchboard"
@@ -18,13 +20,13 @@ type Flights struct {
 	byDelivery     map[string]context.CancelCauseFunc
 	bySubscription map[string]int
 	total          int
-	unrecorded     map[string]*Kept
+	unrecorded     map[string]record
 }
 
 // NewFlights makes the register of a worker process that has at most limit
 // requests in flight.
 func NewFlights(limit int) *Flights {
-	return &Flights{limit: limit, byDelivery: map[string]context.CancelCauseFunc{}, bySubscription: map[string]int{}, unrecorded: map[string]*Kept{}}
+	return &Flights{limit: limit, byDelivery: map[string]context.CancelCauseFunc{}, bySubscription: map[string]int{}, unrecorded: map[string]record{}}
 }
 
 // Abort ends the attempt of that delivery that is under way here, if one is.
@@ -89,19 +91,27 @@ func (f *Flights) release(subscriptionID string) {
 	}
 }
 
-// keep remembers an outcome that could not be recorded. Temporal keeps it too, but
-// may be away for the same reason, as where both live in one Postgres.
-func (f *Flights) keep(deliveryID string, k *Kept) {
+// keep remembers an attempt that could not be recorded, until it is. Temporal keeps its
+// outcome too, but may be away for the same reason, as where both live in one Postgres.
+func (f *Flights) keep(r record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.unrecorded[deliveryID] = k
+	f.unrecorded[r.Attempt.DeliveryID] = r
 }
 
-// kept returns the outcome that waits here to be recorded; nil: there is none.
-func (f *Flights) kept(deliveryID string) *Kept {
+// kept returns the attempt of the delivery that waits here to be recorded, if one does.
+func (f *Flights) kept(deliveryID string) (record, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.unrecorded[deliveryID]
+	r, ok := f.unrecorded[deliveryID]
+	return r, ok
+}
+
+// allKept returns what waits here to be recorded.
+func (f *Flights) allKept() []record {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Values(f.unrecorded))
 }
 
 // forget drops what was kept of the delivery, once it is recorded.

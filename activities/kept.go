@@ -30,9 +30,10 @@ type Kept struct {
 	RetryAfter switchboard.Duration `json:"retry_after,omitempty"`
 }
 
-func keep(a switchboard.Attempt, run int) *Kept {
+func keep(r record) *Kept {
+	a := r.Attempt
 	return &Kept{
-		AttemptID: a.ID, Number: a.Number, Run: run, At: a.At, Timeout: switchboard.Duration(a.Timeout),
+		AttemptID: a.ID, Number: a.Number, Run: r.Run, At: a.At, Timeout: switchboard.Duration(a.Timeout),
 		Load: a.Load, Attempts: a.Attempts, Stretch: a.Stretch,
 		Method: a.Request.Method, Bytes: a.Request.Bytes,
 		StatusCode: a.Outcome.StatusCode, Failure: a.Outcome.Failure,
@@ -51,6 +52,17 @@ func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
 			Detail:   "recorded late: Postgres was away when the answer came",
 		},
 	}
+}
+
+// keptOutcome returns the latest outcome that is kept of the delivery; nil: there is none.
+// One that this process has whole, with the receiver's answer, is recorded first.
+func (a *Deliveries) keptOutcome(ctx context.Context, in AttemptInput) *Kept {
+	kept := latest(in.Kept, keptInHeartbeat(ctx))
+	if here, ok := a.Flights.kept(in.DeliveryID); ok {
+		kept = latest(kept, keep(here))
+		_, _ = a.commit(ctx, here) // failing that, the delivery's row does not count it yet
+	}
+	return kept
 }
 
 // after reports whether k is the outcome of an attempt that the delivery's row

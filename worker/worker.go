@@ -63,6 +63,7 @@ func Run(ctx context.Context, c Config) error {
 	relay := newRelay(c.Engine, c.Outbox, c.Log)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { relay.run(ctx); return nil })
+	group.Go(func() error { activities.RecordKept(ctx, c.Deliveries); return nil })
 	group.Go(func() error { return c.Notices.Listen(ctx, relay.nudge, c.Deliveries.Flights.Abort) })
 	group.Go(func() error {
 		return untilDone(ctx, c.Log, "reconciler's schedule", func() error { return ensureSchedule(ctx, c.Client) })

@@ -136,10 +136,25 @@ func (s *system) registerNamespace(addr string) {
 // start runs API and worker in this process, and returns when they are ready.
 func (s *system) start() {
 	s.t.Helper()
+	s.run(app.Parts{API: true, Worker: true})
+}
+
+// startWorkerBeside runs one more worker of the same system until stop is called.
+func (s *system) startWorkerBeside() (stop func()) {
+	s.t.Helper()
+	another := *s
+	another.config.Listen = freeAddr(s.t)
+	another.run(app.Parts{Worker: true})
+	s.t.Cleanup(another.stop)
+	return another.stop
+}
+
+func (s *system) run(parts app.Parts) {
+	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- app.Run(ctx, s.config, app.Parts{API: true, Worker: true}, slog.New(slog.NewJSONHandler(s.log, nil)))
+		ended <- app.Run(ctx, s.config, parts, slog.New(slog.NewJSONHandler(s.log, nil)))
 	}()
 	s.stopRunning = sync.OnceFunc(func() {
 		cancel()

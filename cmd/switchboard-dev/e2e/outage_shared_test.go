@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"switchboard/cmd/switchboard-dev/temporalserver"
 	"switchboard/worker"
@@ -15,18 +16,7 @@ import (
 // request is not sent again.
 func TestPostgresOfTemporalAndSwitchboardAway(t *testing.T) {
 	t.Parallel()
-	database := newOwnPostgres(t)
-	engine, err := temporalserver.Start(t.Context(), temporalserver.Config{DatabaseURL: database.server.URL("temporal"), Keywords: worker.SearchAttributes()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopEngine := sync.OnceFunc(func() {
-		if err := engine.Stop(); err != nil {
-			t.Errorf("stop Temporal: %v", err)
-		}
-	})
-	t.Cleanup(stopEngine)
-	s := startSystem(t, database.url(), engine.Addr(), namespaceOf(t))
+	s, database, stop := startSharedPostgres(t)
 	first, answerFirst := newHoldingReceiver(t, 200)
 	further, answerFurther := newHoldingReceiver(t, 503, 200)
 	steady := newReceiver(t, 200)
@@ -49,8 +39,59 @@ func TestPostgresOfTemporalAndSwitchboardAway(t *testing.T) {
 	checkRequests(t, further, held[1], held[1])
 	checkRequests(t, steady, s.checkWhole(answers)...)
 	s.awaitNothingOpen()
-	s.stop() // before Postgres, which is the first to be cleaned up
-	stopEngine()
+	stop()
+}
+
+// What Temporal has lost sight of for longer than it waits for a worker, it gives to
+// any worker as soon as it is back. The one that keeps the outcome has recorded it by
+// then.
+func TestAnotherWorkerDoesNotRepeatWhatOneKeeps(t *testing.T) {
+	t.Parallel()
+	s, database, stop := startSharedPostgres(t)
+	stopAnother := s.startWorkerBeside()
+	r, answer := newHoldingReceiver(t, 200)
+	s.subscribe(r.URL, fields{"timeout": "30s"})
+	var held []string
+	for range 10 {
+		held = append(held, s.post("ticket.created", `{}`))
+	}
+	last := r.await(t, len(held))[len(held)-1].at
+	database.kill()
+	answer()
+	s.awaitKept(held...)
+	await(t, "Postgres away for long enough", func() bool { return time.Since(last) > workflowTaskTimeout })
+
+	database.start()
+	for _, id := range held {
+		checkAttempts(t, s.awaitState(id, "delivered"))
+	}
+	checkRequests(t, r, held...)
+	s.awaitNothingOpen()
+	stopAnother()
+	stop()
+}
+
+// startSharedPostgres starts a Switchboard whose database is in the same Postgres as
+// its Temporal's. Both have to be stopped before the test ends, because that Postgres
+// is what is cleaned up first once it was restarted.
+func startSharedPostgres(t *testing.T) (s *system, database *ownPostgres, stop func()) {
+	t.Helper()
+	database = newOwnPostgres(t)
+	engine, err := temporalserver.Start(t.Context(), temporalserver.Config{DatabaseURL: database.server.URL("temporal"), Keywords: worker.SearchAttributes()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopEngine := sync.OnceFunc(func() {
+		if err := engine.Stop(); err != nil {
+			t.Errorf("stop Temporal: %v", err)
+		}
+	})
+	t.Cleanup(stopEngine)
+	s = startSystem(t, database.url(), engine.Addr(), namespaceOf(t))
+	return s, database, func() {
+		s.stop()
+		stopEngine()
+	}
 }
 
 // awaitKept waits until the worker says that it keeps the outcomes of those

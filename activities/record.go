@@ -1,0 +1,108 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"switchboard"
+)
+
+// record is an attempt with what was decided after it, on its way into Postgres.
+type record struct {
+	Attempt  switchboard.Attempt
+	Decision switchboard.Decision
+	RunID    string // of the Temporal run that made it
+	Run      int    // of the delivery
+}
+
+// record stores the attempt of that run with what follows from it. If Postgres is away the
+// outcome is kept instead of being lost: the request must not go out again.
+func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made switchboard.Attempt, run int) AttemptResult {
+	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), Stretch: made.Stretch, Attempts: made.Attempts, Load: made.Load}
+	decision := switchboard.Next(work.Subscription.Retry, applied, made.DeliveryID, made.Number-work.Delivery.AttemptsBefore, made.Outcome)
+	r := record{Attempt: made, Decision: decision, RunID: runID(ctx), Run: run}
+	d, err := a.commit(ctx, r)
+	if err != nil {
+		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
+		a.Flights.keep(r)
+		result := resultOf(ctx, work, work.Delivery)
+		result.Kept = keep(r)
+		return result
+	}
+	return resultOf(ctx, work, d)
+}
+
+// commit stores the attempt and what follows from it, and forgets that it was kept.
+func (a *Deliveries) commit(ctx context.Context, r record) (switchboard.Delivery, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	d, err := a.Store.Record(ctx, r.Attempt, r.Decision, r.RunID, r.Run)
+	if err != nil {
+		return d, err
+	}
+	a.Flights.forget(r.Attempt.DeliveryID)
+	a.Metrics.recorded(ctx, r.Attempt.Outcome, d)
+	a.logAttempt(ctx, r.Attempt, d)
+	return d, nil
+}
+
+func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d switchboard.Delivery) {
+	a.Log.InfoContext(ctx, "attempt",
+		"delivery", d.ID, "tenant", d.Tenant, "event", d.EventID, "event_type", d.EventType, "subscription", d.SubscriptionID,
+		"host", d.Host, "number", made.Number, "status_code", made.Outcome.StatusCode, "failure", made.Outcome.Failure,
+		"duration_ms", made.Outcome.Latency.Milliseconds(), "timeout_ms", made.Timeout.Milliseconds(), "load", made.Load, "state", d.State, "reason", d.Reason, "next_attempt_at", d.NextAttemptAt)
+}
+
+const (
+	// recorderPause is how soon after Postgres is back an outcome that this process
+	// keeps is recorded: sooner than a Temporal that was away with it gives the attempt
+	// to another worker, which would send again.
+	recorderPause = 200 * time.Millisecond
+	// recorderPool is how many are recorded at a time; they share commits.
+	recorderPool = 32
+)
+
+// RecordKept records what the attempts of a saw while Postgres was away, as soon
+// as it is back, until ctx ends. Their own activities do so too, but Temporal may have
+// lost sight of those in the same outage. It is no method, which would be registered as
+// an activity.
+func RecordKept(ctx context.Context, a *Deliveries) {
+	look := time.NewTicker(recorderPause)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			a.recordAllKept(ctx)
+		}
+	}
+}
+
+func (a *Deliveries) recordAllKept(ctx context.Context) {
+	var pool errgroup.Group
+	pool.SetLimit(recorderPool)
+	for _, r := range a.Flights.allKept() {
+		pool.Go(func() error {
+			a.recordOneKept(ctx, r)
+			return nil
+		})
+	}
+	_ = pool.Wait()
+}
+
+// recordOneKept leaves it to the delivery's activity if that is under way here. Why it
+// cannot be recorded yet was logged when it was kept.
+func (a *Deliveries) recordOneKept(ctx context.Context, r record) {
+	ctx, land, free := a.Flights.takeOff(ctx, r.Attempt.DeliveryID)
+	if !free {
+		return
+	}
+	defer land()
+	_, err := a.commit(ctx, r)
+	if switchboard.CodeOf(err) == switchboard.NotFound { // erased meanwhile
+		a.Flights.forget(r.Attempt.DeliveryID)
+	}
+}
