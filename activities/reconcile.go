@@ -28,13 +28,26 @@ type Overdue interface {
 
 // Engine is what the reconciler asks of Temporal.
 type Engine interface {
-	// Look says where the delivery's latest workflow stands, and which run of the
-	// delivery it serves.
-	Look(ctx context.Context, deliveryID string) (s Sight, run int, err error)
+	// Look says where the delivery's latest workflow stands.
+	Look(ctx context.Context, deliveryID string) (Seen, error)
 	// RetryNow lets the waiting attempt of a delivery run at once.
 	RetryNow(ctx context.Context, deliveryID string) error
 	// Stopped lists deliveries whose workflow was cancelled or terminated since then.
 	Stopped(ctx context.Context, since time.Time) ([]string, error)
+}
+
+// Seen is what Temporal says of a delivery's latest workflow run.
+type Seen struct {
+	Sight Sight
+	Run   int    // of the delivery, for which it was started
+	RunID string // its own
+}
+
+// stopped reports whether the workflow was stopped while it had the delivery: as the one
+// that was started for the delivery's run, or as a reset of an earlier one, which takes
+// the delivery without giving it another run.
+func (s Seen) stopped(d switchboard.Delivery) bool {
+	return s.Sight == Stopped && (s.Run == d.Run || s.RunID == d.RunID)
 }
 
 // Sight is where a delivery's workflow run stands in Temporal.
@@ -100,8 +113,8 @@ func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) 
 		if d.State.Final() {
 			continue
 		}
-		sight, run, lookErr := r.Engine.Look(ctx, d.ID)
-		if lookErr == nil && sight == Stopped && run == d.Run {
+		seen, lookErr := r.Engine.Look(ctx, d.ID)
+		if lookErr == nil && seen.stopped(d) {
 			lookErr = r.cancel(ctx, d, result)
 		}
 		err = errors.Join(err, lookErr)
@@ -119,18 +132,19 @@ func (r *Reconciler) mendOverdue(ctx context.Context, result *ReconcileResult) e
 }
 
 func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {
-	sight, run, err := r.Engine.Look(ctx, d.ID)
+	seen, err := r.Engine.Look(ctx, d.ID)
 	if err != nil {
 		return err
 	}
-	r.Log.WarnContext(ctx, "delivery overdue", "delivery", d.ID, "tenant", d.Tenant, "state", d.State, "next_attempt_at", d.NextAttemptAt, "workflow", sight)
-	switch {
-	case sight == Waiting:
+	r.Log.WarnContext(ctx, "delivery overdue", "delivery", d.ID, "tenant", d.Tenant, "state", d.State, "next_attempt_at", d.NextAttemptAt, "workflow", seen.Sight)
+	if seen.stopped(d) {
+		return r.cancel(ctx, d, result)
+	}
+	switch seen.Sight {
+	case Waiting:
 		result.Woken++
 		return r.Engine.RetryNow(ctx, d.ID)
-	case sight == Stopped && run == d.Run:
-		return r.cancel(ctx, d, result)
-	case sight == Missing, sight == Ended, sight == Stopped: // stopped, but before an operator set it going again
+	case Missing, Ended, Stopped: // stopped, but before an operator set it going again
 		result.Restarted++
 		return r.Store.Restart(ctx, d.ID, d.Run)
 	}

@@ -47,11 +47,12 @@ type sights struct {
 	err     error // of looking at dlv_1
 }
 
-func (s *sights) Look(_ context.Context, id string) (activities.Sight, int, error) {
+func (s *sights) Look(_ context.Context, id string) (activities.Seen, error) {
+	seen := activities.Seen{Sight: s.at[id], Run: 1, RunID: "latest"}
 	if id == "dlv_1" {
-		return s.at[id], 1, s.err
+		return seen, s.err
 	}
-	return s.at[id], 1, nil
+	return seen, nil
 }
 
 func (s *sights) RetryNow(_ context.Context, id string) error {
@@ -98,18 +99,21 @@ func TestReconcileClosesWhatWasStoppedInTemporal(t *testing.T) {
 	final.State = switchboard.Delivered
 	again := dated("dlv_again") // retried after its workflow was stopped, and not started yet
 	again.State, again.Run, again.AttemptsMade, again.AttemptsBefore = switchboard.Pending, 2, 1, 1
-	l := &ledger{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final, again}}
+	reset := dated("dlv_reset") // of its first run
+	reset.Run, reset.RunID = 2, "latest"
+	l := &ledger{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final, again, reset}}
 	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
-		ledger: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final", "dlv_again"},
+		ledger: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final", "dlv_again", "dlv_reset"},
 		at: map[string]activities.Sight{
 			"dlv_stopped": activities.Stopped, "dlv_final": activities.Stopped, "dlv_again": activities.Stopped,
+			"dlv_reset":     activities.Stopped,
 			"dlv_restarted": activities.Waiting, // a later run of it is open
 		},
 	}}
 	if _, err := r.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"cancelled dlv_stopped terminated"}, l.did); diff != "" {
+	if diff := cmp.Diff([]string{"cancelled dlv_stopped terminated", "cancelled dlv_reset terminated"}, l.did); diff != "" {
 		t.Error(diff)
 	}
 }

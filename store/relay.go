@@ -47,7 +47,7 @@ func (s *Store) StartSoon(ctx context.Context, ids []string) error {
 // Restart gives a delivery that is still in that run and has a date its next run,
 // whose start is due now, and wakes the relays.
 func (s *Store) Restart(ctx context.Context, deliveryID string, run int) error {
-	return s.setStart(ctx, "UPDATE deliveries SET run = run + 1, start_due_at = $3 WHERE id = $1 AND run = $2 AND next_attempt_at IS NOT NULL", true, deliveryID, run, s.now())
+	return s.setStart(ctx, "UPDATE deliveries SET run = run + 1, run_id = '', start_due_at = $3 WHERE id = $1 AND run = $2 AND next_attempt_at IS NOT NULL", true, deliveryID, run, s.now())
 }
 
 func (s *Store) setStart(ctx context.Context, statement string, wake bool, args ...any) error {

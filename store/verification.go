@@ -62,7 +62,7 @@ func (s *Store) Verified(ctx context.Context, caller switchboard.Caller, id stri
 const releaseLimit = 1000
 
 const releaseQuery = `
-UPDATE deliveries SET state = 'pending', reason = '', next_attempt_at = $2, start_due_at = $2, run = run + 1, attempts_before = attempts_made
+UPDATE deliveries SET state = 'pending', reason = '', next_attempt_at = $2, start_due_at = $2, run = run + 1, run_id = '', attempts_before = attempts_made
 WHERE id = ANY(ARRAY(
 	SELECT d.id FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
 	WHERE d.state = 'held' AND d.state <> 'delivered' AND d.reason = $1 AND (s.state = 'active' OR s.deleted_at IS NOT NULL)

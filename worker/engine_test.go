@@ -103,7 +103,10 @@ func TestStartOptions(t *testing.T) {
 func TestLookTellsTheRun(t *testing.T) {
 	t.Parallel()
 	for _, run := range []int{1, 2, 7} {
-		info := &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{}}}
+		info := &workflowpb.WorkflowExecutionInfo{
+			Execution: &commonpb.WorkflowExecution{RunId: "its own"},
+			Status:    enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{}},
+		}
 		for name, value := range startOptions(switchboard.Delivery{Run: run}).Memo {
 			payload, err := converter.GetDefaultDataConverter().ToPayload(value)
 			if err != nil {
@@ -112,9 +115,9 @@ func TestLookTellsTheRun(t *testing.T) {
 			info.Memo.Fields[name] = payload
 		}
 		room := &engineRoom{seen: &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}}
-		sight, got, err := newEngine(t, room, &outbox{}).Look(t.Context(), "d")
-		if sight != activities.Stopped || got != run || err != nil {
-			t.Errorf("run %d: %s, %d, %v", run, sight, got, err)
+		seen, err := newEngine(t, room, &outbox{}).Look(t.Context(), "d")
+		if want := (activities.Seen{Sight: activities.Stopped, Run: run, RunID: "its own"}); seen != want || err != nil {
+			t.Errorf("run %d: %+v, %v", run, seen, err)
 		}
 	}
 }

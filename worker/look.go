@@ -17,30 +17,29 @@ import (
 // longer than any wait for a place or for Postgres.
 const soon = time.Minute
 
-// Look says where the latest run of the delivery's workflow stands, and which run
-// of the delivery it serves.
-func (e *Engine) Look(ctx context.Context, deliveryID string) (activities.Sight, int, error) {
-	seen, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
+// Look says where the latest run of the delivery's workflow stands.
+func (e *Engine) Look(ctx context.Context, deliveryID string) (activities.Seen, error) {
+	found, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
 	if isNotFound(err) {
-		return activities.Missing, 0, nil
+		return activities.Seen{Sight: activities.Missing}, nil
 	}
 	if err != nil {
-		return "", 0, err
+		return activities.Seen{}, err
 	}
-	info := seen.GetWorkflowExecutionInfo()
-	run := 1 // the first has no memo
-	if kept, ok := info.GetMemo().GetFields()[runMemo]; ok {
-		if err := converter.GetDefaultDataConverter().FromPayload(kept, &run); err != nil {
-			return "", 0, err
+	info := found.GetWorkflowExecutionInfo()
+	seen := activities.Seen{Sight: activities.Ended, Run: 1, RunID: info.GetExecution().GetRunId()}
+	if kept, ok := info.GetMemo().GetFields()[runMemo]; ok { // the first run has none
+		if err := converter.GetDefaultDataConverter().FromPayload(kept, &seen.Run); err != nil {
+			return activities.Seen{}, err
 		}
 	}
 	switch info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		return sightOfRunning(seen.GetPendingActivities()), run, nil
+		seen.Sight = sightOfRunning(found.GetPendingActivities())
 	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return activities.Stopped, run, nil
+		seen.Sight = activities.Stopped
 	}
-	return activities.Ended, run, nil
+	return seen, nil
 }
 
 func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Sight {

@@ -264,6 +264,45 @@ func TestTerminateInTemporalDuringTheFirstAttempt(t *testing.T) {
 	}
 }
 
+// firstTaskCompleted is the event in a workflow's history that ends its first task: reset
+// to it, everything is done anew.
+const firstTaskCompleted = 4
+
+// reset resets a run of the delivery's workflow to that event, as an engineer does in
+// Temporal's UI.
+func (s *system) reset(id, runID string, event int64) {
+	s.t.Helper()
+	_, err := s.temporal.ResetWorkflowExecution(s.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace:         s.namespace,
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: runID},
+		Reason:            "test", WorkflowTaskFinishEventId: event, RequestId: "reset-" + id,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// The reset takes the delivery, though it was started for an earlier setting-going of it.
+func TestTerminatedResetOfAnEarlierRunIsCancelled(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 410, 410, 503)
+	s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	first := s.awaitState(id, "failed")
+	s.operate(id, "retry", "")
+	r.await(t, 2)
+	s.awaitState(id, "failed")
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED)
+	s.reset(id, first.RunID, firstTaskCompleted)
+	r.await(t, 3)
+	s.awaitPending(id)
+	if err := s.temporal.TerminateWorkflow(t.Context(), id, "", "test"); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitState(id, "cancelled")
+}
+
 func TestResetInTemporalDeliversAgain(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -272,16 +311,7 @@ func TestResetInTemporalDeliversAgain(t *testing.T) {
 	id := s.post("ticket.created", `{}`)
 	first := s.awaitState(id, "delivered")
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
-	_, err := s.temporal.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace:                 s.namespace,
-		WorkflowExecution:         &commonpb.WorkflowExecution{WorkflowId: id, RunId: first.RunID},
-		Reason:                    "test",
-		WorkflowTaskFinishEventId: 4, // the end of the first workflow task: done anew
-		RequestId:                 "reset-" + id,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.reset(id, first.RunID, firstTaskCompleted)
 	got := r.await(t, 2)
 	if got[1].header.Get("webhook-id") != id {
 		t.Errorf("webhook-id %q, want %q", got[1].header.Get("webhook-id"), id)
@@ -308,14 +338,7 @@ func TestResetAfterRetriesDeliversAgain(t *testing.T) {
 			last = event.GetEventId()
 		}
 	}
-	_, err := s.temporal.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace:         s.namespace,
-		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: failed.RunID},
-		Reason:            "test", WorkflowTaskFinishEventId: last, RequestId: "reset-" + id,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.reset(id, failed.RunID, last)
 	await(t, "delivered again", func() bool { d := s.delivery(id); return d.State == "delivered" && d.AttemptsMade == 3 })
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 }
