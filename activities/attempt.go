@@ -62,12 +62,10 @@ type Recorder interface {
 	// Reopen lets the run made by a reset have the delivery, and sets it going again
 	// if it is final then. Once that run has it, nothing changes.
 	Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
-	// Hold takes the date of an open delivery of that run from it.
-	Hold(ctx context.Context, deliveryID string, run int, reason string, action switchboard.Action) (switchboard.Delivery, error)
 	// Postpone dates the next attempt of a delivery anew, unless somebody has done so
 	// since it was loaded.
 	Postpone(ctx context.Context, d switchboard.Delivery, until time.Time) error
-	// Settle moves an open delivery of that run to a final state.
+	// Settle moves an open delivery of that run to a final state, or holds it.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
 
@@ -99,24 +97,23 @@ const storeTimeout = 5 * time.Second
 // and keeps.
 func (a *Deliveries) Attempt(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	result, err := a.attempt(ctx, in)
-	if activity.GetInfo(ctx).IsLocalActivity {
-		if result.Kept != nil {
-			return result, nil // beside an error the SDK would drop it
-		}
-		return result, err
-	}
-	if result.Kept != nil {
+	switch {
+	case result.Kept != nil && isFirst(ctx):
+		return result, nil // beside an error the SDK would drop it
+	case result.Kept != nil:
 		activity.RecordHeartbeat(ctx, result.Kept)
-		err = cmp.Or(err, errNotRecorded)
-	}
-	if err != nil {
+		return result, a.fault(ctx, in.DeliveryID, cmp.Or(err, errNotRecorded))
+	case err != nil:
 		return result, a.fault(ctx, in.DeliveryID, err)
-	}
-	if result.Waits() {
+	case result.Waits() && !isFirst(ctx):
 		return result, dated(result, a.Now())
 	}
 	return result, nil
 }
+
+// isFirst reports whether the activity is the local one, which makes a delivery's first
+// attempt.
+func isFirst(ctx context.Context) bool { return activity.GetInfo(ctx).IsLocalActivity }
 
 func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	// Taking off before the row is read closes the gap in which a cancellation
@@ -160,11 +157,11 @@ func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (Att
 	case work.Subscription.State == switchboard.Unverified:
 		return a.hold(ctx, work)
 	}
-	load, free := a.Flights.admit(work.Subscription)
+	load, leave, free := a.Flights.admit(work.Subscription, isFirst(ctx), a.Now())
 	if !free {
 		return a.crowded(ctx, work)
 	}
-	defer a.Flights.release(work.Subscription.ID)
+	defer func() { leave(a.Now()) }()
 	made, err := a.send(ctx, work, work.Subscription.LimitsUnder(load))
 	if err != nil {
 		return AttemptResult{}, err
@@ -172,12 +169,12 @@ func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (Att
 	return a.record(ctx, work, made, work.Delivery.Run), nil
 }
 
-// crowded lets the delivery wait for a place. One that has waited for long gets the
-// date into its row: it is not overdue, and does not keep the reconciler from those
+// crowded lets the delivery wait for its turn. One that waits for long gets the date
+// into its row: it is not overdue, and does not keep the reconciler from those
 // that are.
 func (a *Deliveries) crowded(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
 	result := resultOf(ctx, work, work.Delivery)
-	result.NextAttemptAt = a.Now().Add(backoff(ctx, crowdedWait)).UTC().Truncate(time.Microsecond)
+	result.NextAttemptAt = a.Flights.turn(work.Subscription.ID, a.Now()).UTC().Truncate(time.Microsecond)
 	if result.NextAttemptAt.Sub(work.Delivery.NextAttemptAt) < switchboard.StuckAfter/2 {
 		return result, nil
 	}
@@ -202,25 +199,22 @@ func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.Wor
 
 // cancelDeleted ends a delivery that its subscription's deletion did not come to.
 func (a *Deliveries) cancelDeleted(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	d, err := a.Store.Settle(ctx, work.Delivery.ID, work.Delivery.Run, switchboard.Cancelled, switchboard.ReasonSubscriptionDeleted, switchboard.Action{
-		At: a.Now(), Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbCancel, Reason: "its subscription is deleted",
-	})
-	if err != nil {
-		return AttemptResult{}, err
-	}
-	return resultOf(ctx, work, d), nil
+	return a.settle(ctx, work, switchboard.Cancelled, switchboard.ReasonSubscriptionDeleted,
+		switchboard.Action{Verb: switchboard.VerbCancel, Reason: "its subscription is deleted"})
 }
 
 // hold leaves the delivery to whoever verifies its subscription's new address,
 // which must get nothing before.
 func (a *Deliveries) hold(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
+	return a.settle(ctx, work, switchboard.Held, switchboard.ReasonSubscriptionUnverified,
+		switchboard.Action{Verb: switchboard.VerbHold, Reason: "the address of the subscription is not verified"})
+}
+
+func (a *Deliveries) settle(ctx context.Context, work switchboard.Work, state switchboard.State, reason string, action switchboard.Action) (AttemptResult, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	d, err := a.Store.Hold(ctx, work.Delivery.ID, work.Delivery.Run, switchboard.ReasonSubscriptionUnverified, switchboard.Action{
-		At: a.Now(), Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbHold, Reason: "the address of the subscription is not verified",
-	})
+	action.At, action.Actor = a.Now(), switchboard.ActorSwitchboard
+	d, err := a.Store.Settle(ctx, work.Delivery.ID, work.Delivery.Run, state, reason, action)
 	if err != nil {
 		return AttemptResult{}, err
 	}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,11 +73,6 @@ func (d *desk) Reopen(_ context.Context, _, _ string, _ switchboard.Action) (swi
 	delivery := d.work.Delivery
 	delivery.State, delivery.NextAttemptAt = switchboard.Pending, time.Now()
 	return delivery, nil
-}
-
-func (d *desk) Hold(_ context.Context, _ string, _ int, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
-	d.work.Delivery.State, d.work.Delivery.Reason, d.work.Delivery.NextAttemptAt = switchboard.Held, reason, time.Time{}
-	return d.work.Delivery, d.workErr
 }
 
 func (d *desk) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time) error {
@@ -239,7 +236,7 @@ func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
 		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_2", Run: 1}}) // while the only place is taken
-		if _, wait := delay(t, err); wait <= 0 || wait > time.Second {
+		if _, wait := delay(t, err); wait <= 0 || wait > 2*time.Second {
 			t.Errorf("the second waits %s, want about a second", wait)
 		}
 	}
@@ -393,6 +390,19 @@ func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
 	var result activities.AttemptResult
 	if err := value.Get(&result); err != nil || result.Kept == nil || result.Kept.Number != 1 || d.sent != 1 {
 		t.Errorf("handed on %+v, %v after %d requests; want the first's outcome", result.Kept, err, d.sent)
+	}
+}
+
+// Temporal keeps what a local activity fails with, and shows it.
+func TestFaultOfAFirstAttemptIsToldByItsCodeOnly(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.workErr = fmt.Errorf("dial tcp 10.1.2.3:5432: %w", switchboard.Errorf(switchboard.Unavailable, "Postgres is away"))
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
+	_, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{})
+	if kind, _ := delay(t, err); kind != "fault" || strings.Contains(err.Error(), "10.1.2.3") || errors.Unwrap(errors.Unwrap(err)) != nil {
+		t.Errorf("failed as %s with %v, want a fault without its cause", kind, err)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"switchboard"
 	"switchboard/webhook"
 )
 
@@ -14,19 +13,17 @@ import (
 // cancelled, to keep one subscription from taking every place, and to remember
 // what one saw until it is recorded.
 type Flights struct {
-	limit int
+	places
 
-	mu             sync.Mutex
-	byDelivery     map[string]context.CancelCauseFunc
-	bySubscription map[string]int
-	total          int
-	unrecorded     map[string]record
+	mu         sync.Mutex
+	byDelivery map[string]context.CancelCauseFunc
+	unrecorded map[string]record
 }
 
 // NewFlights makes the register of a worker process that has at most limit
 // requests in flight.
 func NewFlights(limit int) *Flights {
-	return &Flights{limit: limit, byDelivery: map[string]context.CancelCauseFunc{}, bySubscription: map[string]int{}, unrecorded: map[string]record{}}
+	return &Flights{places: places{limit: limit, lines: map[string]*line{}}, byDelivery: map[string]context.CancelCauseFunc{}, unrecorded: map[string]record{}}
 }
 
 // Abort ends the attempt of that delivery that is under way here, if one is.
@@ -56,39 +53,6 @@ func (f *Flights) takeOff(ctx context.Context, deliveryID string) (flight contex
 		delete(f.byDelivery, deliveryID)
 		cancel(nil)
 	}, true
-}
-
-// admit takes a place for a request of the subscription, and reports whether
-// there was one, and the load under which it was taken.
-func (f *Flights) admit(s switchboard.Subscription) (load float64, free bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.total >= f.limit || f.bySubscription[s.ID] >= s.MaxInFlight {
-		return 0, false
-	}
-	load = f.load()
-	f.total++
-	f.bySubscription[s.ID]++
-	return load, true
-}
-
-// Load is the share of this process's places that requests in flight take, 0 to 1.
-func (f *Flights) Load() float64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.load()
-}
-
-func (f *Flights) load() float64 { return float64(f.total) / float64(f.limit) }
-
-// release gives back the place that admit took.
-func (f *Flights) release(subscriptionID string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.total--
-	if f.bySubscription[subscriptionID]--; f.bySubscription[subscriptionID] == 0 {
-		delete(f.bySubscription, subscriptionID)
-	}
 }
 
 // keep remembers an attempt that could not be recorded, until it is. Temporal keeps its

@@ -13,12 +13,11 @@ import (
 	"switchboard"
 )
 
-// What our own faults and a crowded worker wait for at first, and at most. They use
-// up no attempt.
+// What a fault of our own waits for at first, and at most, until Postgres is asked
+// again. It uses up no attempt.
 const (
-	faultWait   = 2 * time.Second // until Postgres is asked again
-	crowdedWait = time.Second     // until a place among the requests in flight is looked for again
-	longestWait = 30 * time.Second
+	faultWait        = 2 * time.Second
+	longestFaultWait = 30 * time.Second
 )
 
 var (
@@ -44,9 +43,9 @@ func dated(r AttemptResult, now time.Time) error {
 
 // backoff doubles the wait with every execution of the activity that Temporal
 // counts, and spreads it, so that what waits together does not ask together.
-func backoff(ctx context.Context, first time.Duration) time.Duration {
+func backoff(ctx context.Context) time.Duration {
 	doublings := min(activity.GetInfo(ctx).Attempt-1, 5)
-	wait := min(first<<max(doublings, 0), longestWait)
+	wait := min(faultWait<<max(doublings, 0), longestFaultWait)
 	return wait/2 + rand.N(wait/2) //nolint:gosec // a spread, not a secret
 }
 
@@ -55,7 +54,7 @@ func backoff(ctx context.Context, first time.Duration) time.Duration {
 func (a *Deliveries) fault(ctx context.Context, deliveryID string, err error) error {
 	a.Log.WarnContext(ctx, "our own fault, no attempt used", "delivery", deliveryID, "error", err)
 	return temporal.NewApplicationErrorWithOptions(faultMessage(err), "fault",
-		temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx, faultWait)})
+		temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx)})
 }
 
 func faultMessage(err error) string {

@@ -77,27 +77,24 @@ func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reaso
 	return d, err
 }
 
-// Settle moves an open delivery to a final state, if it is still in that run.
-// Otherwise it is returned unchanged.
+// Settle moves an open delivery to a final state, or holds one that has a date, if it is
+// still in that run. Otherwise it is returned unchanged. The workflow run of one that is
+// held ends; whoever releases it gives it the next.
 func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	if state == switchboard.Held {
+		return s.change(ctx, deliveryID, action, "", func(r *row, _ time.Time) bool {
+			if !r.State.Dated() || r.Run != run {
+				return false
+			}
+			r.hold(reason)
+			return true
+		})
+	}
 	return s.change(ctx, deliveryID, action, cancelChannel, func(r *row, now time.Time) bool {
 		if r.State.Final() || r.Run != run {
 			return false
 		}
 		r.close(state, reason, now)
-		return true
-	})
-}
-
-// Hold takes the date of an open delivery from it for that reason, if it is still
-// in that run. Otherwise it is returned unchanged. Its workflow run ends; whoever
-// releases it gives it the next.
-func (s *Store) Hold(ctx context.Context, deliveryID string, run int, reason string, action switchboard.Action) (switchboard.Delivery, error) {
-	return s.change(ctx, deliveryID, action, "", func(r *row, _ time.Time) bool {
-		if !r.State.Dated() || r.Run != run {
-			return false
-		}
-		r.hold(reason)
 		return true
 	})
 }

@@ -160,7 +160,7 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	equal(t, "reason", held.Reason, switchboard.ReasonSubscriptionUnverified)
 	equal(t, "start due", b.startDue(held.ID), time.Time{})
 	// One from before is held when its attempt is due.
-	after, err := b.Hold(t.Context(), before.ID, before.Run, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbHold})
+	after, err := b.Settle(t.Context(), before.ID, before.Run, switchboard.Held, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbHold})
 	must(t, err)
 	equal(t, "held", after.State, switchboard.Held)
 

@@ -140,16 +140,6 @@ func (r *row) Postpone(_ context.Context, _ switchboard.Delivery, until time.Tim
 	return nil
 }
 
-func (r *row) Hold(_ context.Context, _ string, _ int, reason string, action switchboard.Action) (switchboard.Delivery, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if d := &r.work.Delivery; d.State.Dated() {
-		d.State, d.Reason, d.NextAttemptAt = switchboard.Held, reason, time.Time{}
-		r.actions = append(r.actions, action)
-	}
-	return r.work.Delivery, nil
-}
-
 // script is a receiver that answers one status after the other, the last for ever.
 type script struct {
 	now     func() time.Time
