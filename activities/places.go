@@ -117,13 +117,16 @@ func (l *line) took(d time.Duration) {
 	l.usual += (d - l.usual) / usualShare
 }
 
-// pace is the time between two places that become free: what requests usually take, or
-// what those in flight have taken by now, which shows a receiver that has begun to hang.
+// pace is the time between two turns, half of that between two places that become free:
+// turns come unevenly, and where one is called for each place, every fifth stays empty
+// (Erlang's loss formula, 16 places; with two, every sixteenth). A request is taken to
+// last as long as usual, or as those in flight have lasted by now, which shows a receiver
+// that has begun to hang.
 func (l *line) pace(now time.Time) time.Duration {
 	if l.inFlight == 0 {
 		return l.usual
 	}
 	n := time.Duration(l.inFlight)
 	age := now.Sub(l.since) - l.begun/n
-	return max(l.usual, age) / n
+	return max(l.usual, age) / n / 2
 }

@@ -44,14 +44,14 @@ func TestThoseWithoutAPlaceTakeTurns(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	waits := d.queue(t, 500, 2*time.Second)
-	for i, want := range []time.Duration{3 * time.Second, 5 * time.Second, 7 * time.Second} {
+	for i, want := range []time.Duration{2 * time.Second, 3 * time.Second, 4 * time.Second} {
 		if waits[i] != want {
 			t.Errorf("the %d. waits %s, want %s", i+1, waits[i], want)
 		}
 	}
-	for i, wait := range waits[200:] {
+	for i, wait := range waits[400:] {
 		if wait < 2*time.Minute || wait > 5*time.Minute {
-			t.Fatalf("the %d. waits %s, want no more than 5 minutes, and not at once either", i+200, wait)
+			t.Fatalf("the %d. waits %s, want no more than 5 minutes, and not at once either", i+400, wait)
 		}
 	}
 }
@@ -60,7 +60,7 @@ func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]int{0: 2, 1: 1} { // requests in all
 		d := newDesk(t)
-		d.queue(t, n, 10*time.Second)
+		d.queue(t, n, 20*time.Second)
 		var suite testsuite.WorkflowTestSuite
 		suite.SetLogger(slog.New(slog.DiscardHandler))
 		in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_new", Run: 1}}
