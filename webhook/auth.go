@@ -29,8 +29,7 @@ func (m Message) sentAs(auth *switchboard.Auth) switchboard.SentRequest {
 }
 
 // sendAs sends the message with what the subscription's auth shows the receiver.
-// The timeout covers what has to be asked for that; everything else is as with
-// [Sender.Send].
+// Timeout and error are those of [Sender.Attempt].
 func (s *Sender) sendAs(ctx context.Context, sub *switchboard.Subscription, m Message, timeout time.Duration) (switchboard.Outcome, error) {
 	return within(ctx, timeout, func(ctx context.Context, timeout time.Duration) (switchboard.Outcome, error) {
 		switch auth := &sub.Auth; auth.Type {
@@ -56,7 +55,8 @@ func (s *Sender) sendAs(ctx context.Context, sub *switchboard.Subscription, m Me
 
 // sendWithToken sends the message with an OAuth token. A receiver that answers 401
 // may have lost or withdrawn the token before its time: it gets the message once
-// more, with a new one.
+// more, with a new one, within the same attempt and its timeout. What comes of that is
+// the outcome; of the first request nothing is kept.
 func (s *Sender) sendWithToken(ctx context.Context, sub *switchboard.Subscription, m Message, timeout time.Duration) (switchboard.Outcome, error) {
 	name := sub.Auth.HeaderName()
 	token, err := s.token(ctx, sub, "")

@@ -21,48 +21,63 @@ func (p *rendering) envelope() ([]byte, error) {
 	if p.request.Envelope != nil {
 		fields = p.request.Envelope
 	}
-	var flat *document.Object
 	if fields.Data == "" {
-		decoded, err := document.Decode(p.event.Data)
-		if err != nil {
-			return nil, at("data", err)
-		}
-		object, ok := decoded.(*document.Object)
-		if !ok {
-			return nil, switchboard.InvalidField("data", "must be an object: its members stand beside the fields of the envelope")
-		}
-		flat = object
+		return p.flat(fields)
 	}
-	b := append(make([]byte, 0, len(p.event.Data)+256), '{')
-	add := func(name string, value []byte) {
-		if name == "" {
-			return
-		}
-		if flat != nil { // the data's own member of that name stays the only one
-			if _, taken := flat.Get(name); taken {
-				return
-			}
-		}
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = append(document.Append(b, name), ':')
-		b = append(b, value...)
+	e := p.opened(fields, new(document.Object))
+	e.member(fields.Data, p.event.Data)
+	return append(e.text, '}'), nil
+}
+
+// flat is the envelope in which the data's members stand beside the other fields.
+func (p *rendering) flat(fields *switchboard.EnvelopeFields) ([]byte, error) {
+	decoded, err := document.Decode(p.event.Data)
+	if err != nil {
+		return nil, at("data", err)
 	}
-	add(fields.ID, document.Append(nil, p.event.ID))
-	add(fields.Type, document.Append(nil, p.eventType(fields)))
-	add(fields.Timestamp, document.Append(nil, timestamp(p.event.OccurredAt, fields.TimeFormat)))
-	switch {
-	case flat == nil:
-		add(fields.Data, p.event.Data)
-	case flat.Len() > 0:
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
+	data, ok := decoded.(*document.Object)
+	if !ok {
+		return nil, switchboard.InvalidField("data", "must be an object: its members stand beside the fields of the envelope")
+	}
+	e := p.opened(fields, data)
+	if data.Len() > 0 {
+		e.comma()
 		members := bytes.TrimSpace(p.event.Data)
-		b = append(b, members[1:len(members)-1]...)
+		e.text = append(e.text, members[1:len(members)-1]...)
 	}
-	return append(b, '}'), nil
+	return append(e.text, '}'), nil
+}
+
+// opened is the beginning of an envelope: the fields that tell of the event. A member
+// of that name in beside stays the only one.
+func (p *rendering) opened(fields *switchboard.EnvelopeFields, beside *document.Object) *opening {
+	e := &opening{beside: beside, text: append(make([]byte, 0, len(p.event.Data)+256), '{')}
+	e.member(fields.ID, document.Append(nil, p.event.ID))
+	e.member(fields.Type, document.Append(nil, p.eventType(fields)))
+	e.member(fields.Timestamp, document.Append(nil, timestamp(p.event.OccurredAt, fields.TimeFormat)))
+	return e
+}
+
+// opening is an object that is being written.
+type opening struct {
+	text   []byte
+	beside *document.Object // whose members will follow
+}
+
+// member adds one that has a name, and that is not to follow anyway.
+func (e *opening) member(name string, value []byte) {
+	if _, taken := e.beside.Get(name); taken || name == "" {
+		return
+	}
+	e.comma()
+	e.text = append(document.Append(e.text, name), ':')
+	e.text = append(e.text, value...)
+}
+
+func (e *opening) comma() {
+	if len(e.text) > 1 {
+		e.text = append(e.text, ',')
+	}
 }
 
 // eventType is the event's type as the envelope spells it.

@@ -15,7 +15,7 @@ import (
 	"switchboard"
 )
 
-// ErrAborted is the cause to cancel a context of [Sender.Send] with when an operator
+// ErrAborted is the cause to cancel a context of [Sender.Attempt] with when an operator
 // cancels the delivery: the outcome is then [switchboard.FailureAborted].
 var ErrAborted = errors.New("the delivery was cancelled by an operator")
 
@@ -114,8 +114,15 @@ func (s *Sender) sign(m Message, sub *switchboard.Subscription, id string, at ti
 
 // Attempt is one whole attempt: it renders, signs, authenticates and sends, and
 // returns what was sent, as it may be shown, with its outcome. A request that cannot
-// be made is the outcome [switchboard.FailureRender], and nothing is sent. Timeout
-// and error are those of [Sender.Send].
+// be made is the outcome [switchboard.FailureRender], and nothing is sent.
+//
+// It is one request to the receiver, save where that answers 401 to an OAuth token:
+// then it is two, the second with a new token, and the outcome is that of the second.
+//
+// The timeout covers everything from asking for a token to the last byte read; 0 means
+// [switchboard.DefaultTimeout]. The error is nil or an *[Interrupted]: ctx ended before
+// the receiver had answered, for another reason than [ErrAborted], or this machine
+// could not send. The outcome is then [switchboard.FailureUnknown].
 func (s *Sender) Attempt(ctx context.Context, work switchboard.Work, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	m, err := s.Prepare(work, at)
 	if err != nil {
@@ -132,17 +139,6 @@ func unsendable(err error) switchboard.Outcome {
 		return failed(switchboard.FailureRender, "the request could not be made: %s %s", e.Field, e.Message)
 	}
 	return failed(switchboard.FailureRender, "the request could not be made")
-}
-
-// Send sends the message as it is and returns what came of it within the timeout,
-// which covers everything from resolving the name to the last byte read; 0 means
-// [switchboard.DefaultTimeout].
-//
-// The error is nil or an *[Interrupted]: ctx ended before the receiver had answered,
-// for another reason than [ErrAborted], or this machine could not send. The outcome
-// is then [switchboard.FailureUnknown].
-func (s *Sender) Send(ctx context.Context, m Message, timeout time.Duration) (switchboard.Outcome, error) {
-	return s.sendAs(ctx, new(switchboard.Subscription), m, timeout)
 }
 
 // within runs an attempt under its time limit, and measures it.

@@ -225,7 +225,7 @@ func TestRequestIsNeverRepeated(t *testing.T) {
 			}
 			s := setup(t, nil)
 			for i, want := range []switchboard.Failure{"", switchboard.FailureReset} {
-				o, err := s.Send(t.Context(), m, plenty)
+				o, err := s.sendAs(t.Context(), new(switchboard.Subscription), m, plenty)
 				if err != nil || o.Failure != want {
 					t.Errorf("attempt %d: %+v, %v; want failure %q", i+1, o, err, want)
 				}
