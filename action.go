@@ -5,14 +5,13 @@ import "time"
 // Verb is what was done in an [Action].
 type Verb string
 
-// What an operator can do to a delivery.
+// What can be done to a delivery.
 const (
-	VerbRetry  Verb = "retry"
-	VerbCancel Verb = "cancel"
-	VerbReset  Verb = "reset" // of its workflow, in Temporal itself
-	VerbHold   Verb = "hold"
-
-	VerbRelease Verb = "release"
+	VerbRetry   Verb = "retry"
+	VerbCancel  Verb = "cancel"
+	VerbReset   Verb = "reset"   // of its workflow, in Temporal itself
+	VerbHold    Verb = "hold"    // only by Switchboard: the address of the subscription is not verified
+	VerbRelease Verb = "release" // only by Switchboard: the address is verified now
 )
 
 // Actors that are not API keys.
@@ -21,10 +20,11 @@ const (
 	ActorSwitchboard = "switchboard" // ourselves, or one of our own commands
 )
 
-// Action is what an operator did to a delivery: who, what, why, when.
+// Action is what an operator or Switchboard did to a delivery beside its attempts:
+// who, what, why, when.
 type Action struct {
 	At     time.Time
 	Actor  string // key_…, or one of the actors above
 	Verb   Verb
-	Reason string // in the operator's words; may be empty
+	Reason string // in the actor's words; may be empty
 }

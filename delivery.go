@@ -13,8 +13,8 @@ type State string
 const (
 	Pending  State = "pending"  // accepted, the first attempt is not finished
 	Retrying State = "retrying" // failed at least once, the next attempt is dated
-	Held     State = "held"     // the subscription is paused or disabled
-	Blocked  State = "blocked"  // an earlier delivery of the same key is open
+	Held     State = "held"     // the address of the subscription has not answered its challenge yet
+	Blocked  State = "blocked"  // an earlier delivery of the same key is open; none is yet, since nothing orders them
 
 	Delivered State = "delivered"
 	Failed    State = "failed" // retries used up, or a permanent failure
@@ -38,8 +38,8 @@ func (s State) Dated() bool { return s == Pending || s == Retrying }
 // Reasons that are not outcomes.
 const (
 	ReasonSubscriptionDeleted    = "subscription_deleted"
-	ReasonSubscriptionPaused     = "subscription_paused"
-	ReasonSubscriptionDisabled   = "subscription_disabled"
+	ReasonSubscriptionPaused     = "subscription_paused"     // no delivery has it yet: a paused subscription gets none
+	ReasonSubscriptionDisabled   = "subscription_disabled"   // nor this
 	ReasonSubscriptionUnverified = "subscription_unverified" // its address has not answered the challenge yet
 	ReasonErased                 = "erased"                  // its row is gone
 	ReasonOperator               = "operator"                // cancelled by an operator

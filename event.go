@@ -15,7 +15,7 @@ type Event struct {
 	ID         string // evt_… or the platform's own id, unique in its tenant
 	Tenant     string
 	Type       string    // as "ticket.created"
-	Key        string    // what orders events among themselves, as a ticket's id; may be empty
+	Key        string    // what the event is about, as a ticket's id; may be empty
 	Data       []byte    // one JSON value
 	OccurredAt time.Time // when it happened at the platform; acceptance if not given
 	CreatedAt  time.Time // when it was accepted

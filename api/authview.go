@@ -40,7 +40,7 @@ func masked(s switchboard.Secret) string {
 
 type authInput struct {
 	clearable
-	Type         *switchboard.AuthType `json:"type,omitempty" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials. mtls: a client certificate" example:"bearer"`
+	Type         *switchboard.AuthType `json:"type,omitempty" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials; if the receiver answers it with 401, the same attempt sends the request once more with a new one, and records that. mtls: a client certificate" example:"bearer"`
 	Username     *string               `json:"username,omitempty" doc:"Of basic" maxLength:"1024"`
 	Password     *switchboard.Secret   `json:"password,omitempty" doc:"Of basic. It is stored encrypted and never shown, as every secret here; the mask sent back keeps what is stored. Another token_url, or another host in the url, needs it again"`
 	Token        *switchboard.Secret   `json:"token,omitempty" doc:"Of bearer" example:"s3cr3t"`

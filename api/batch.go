@@ -46,7 +46,7 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 	results := make([]batchResult, len(in.JSON.Events))
 	good, places := s.readBatch(ctx, caller, in.JSON.Events, results)
 	if len(good) > 0 {
-		accepted, err := s.Events.Accept(ctx, caller, good)
+		accepted, err := s.Store.Accept(ctx, caller, good)
 		if err != nil {
 			return nil, err
 		}

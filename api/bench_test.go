@@ -40,7 +40,8 @@ func BenchmarkPostEvent(b *testing.B) {
 	} {
 		b.Run(size.name, func(b *testing.B) {
 			api := setup(b, func(c *Config) {
-				c.Events, c.Engine = &instantEvents{}, &idleEngine{}
+				c.Store.(*fakeStore).EventStore = &instantEvents{}
+				c.Engine = &idleEngine{}
 				c.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil))
 			})
 			body := []byte(`{"tenant":"acme","type":"ticket.created","id":"one","data":` + size.data + `}`)

@@ -61,13 +61,14 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 		keys: &fakeKeys{}, engine: &fakeEngine{}, receivers: &fakeReceivers{}, eventTypes: &fakeEventTypes{}, answers: &fakeAnswers{}, logs: &logBuffer{},
 	}
 	config := Config{
-		Events: b.events, Subscriptions: b.subscriptions, Secrets: b.subscriptions, Deliveries: b.deliveries,
-		Keys: b.keys, Auth: fakeAuth{}, Engine: b.engine, Guard: fakeGuard{},
-		Catalogue: realCatalogue(t, b.eventTypes), EventTypes: b.eventTypes, Answers: b.answers, Validation: ValidationOff,
-		Verification: b.subscriptions, Signers: b.subscriptions, Receivers: b.receivers,
+		Store: &fakeStore{
+			b.events, b.eventTypes, b.subscriptions, b.subscriptions, b.subscriptions, b.subscriptions,
+			b.deliveries, b.answers, b.keys, fakeAuth{},
+		},
+		Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, b.eventTypes), Validation: ValidationOff,
 		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	config.Previews = webhook.NewSender(webhook.Config{Platforms: config.Catalogue.(webhook.Platforms)})
+	config.Sender = &fakeSender{webhook.NewSender(webhook.Config{Platforms: config.Catalogue.(webhook.Platforms)}), b.receivers}
 	for _, c := range change {
 		c(&config)
 	}
@@ -263,8 +264,8 @@ func (f *fakeEngine) RetryNow(_ context.Context, id string) error {
 	return f.err
 }
 
-func (f *fakeEngine) Cancel(ctx context.Context, id string) error {
-	f.note("cancel " + id)
+func (f *fakeEngine) Cancel(ctx context.Context, d switchboard.Delivery) error {
+	f.note("cancel " + d.ID)
 	if f.respectsContext {
 		return ctx.Err()
 	}

@@ -15,26 +15,38 @@ import (
 	"switchboard"
 )
 
-// Config is what the API needs. One store usually fills the first six fields.
+// Store keeps what the API serves. Its parts are declared beside the handlers that use
+// them.
+type Store interface {
+	EventStore
+	EventTypeStore
+	SubscriptionStore
+	SecretStore
+	EndpointStore
+	VerificationStore
+	DeliveryStore
+	AnswerStore
+	KeyStore
+	Authenticator
+}
+
+// Sender makes the requests that the API tries a subscription with.
+type Sender interface {
+	Previewer
+	Receivers
+}
+
+// Config is what the API needs.
 type Config struct {
-	Events        EventStore        // required
-	Subscriptions SubscriptionStore // required
-	Secrets       SecretStore       // required
-	Verification  VerificationStore // required
-	Deliveries    DeliveryStore     // required
-	Keys          KeyStore          // required
-	Auth          Authenticator     // required: finds the caller behind a key
+	Store     Store     // required
+	Sender    Sender    // required
+	Catalogue Catalogue // required: knows the platforms and their event types
+	Engine    Engine    // required: the one way into Temporal
+	Guard     Guard     // required: says which addresses may be sent to
 
-	Catalogue  Catalogue      // required: knows the platforms and their event types
-	EventTypes EventTypeStore // required: keeps the event types of the run time
-	Answers    AnswerStore    // required: waits for receivers' answers
-	Signers    EndpointStore  // required: knows how subscriptions sign
-	Previews   Previewer      // required: makes requests without sending them
-
-	Engine Engine // required: the one way into Temporal
-	Guard  Guard  // required: says which addresses may be sent to
-
-	Receivers Receivers // required: asks receivers while a subscription is saved
+	// Serving ends when the process begins to stop: those who wait for a receiver's
+	// answer are then answered without one. nil: it never ends.
+	Serving context.Context
 
 	// Ready says what is missing for the process to do its work; /readyz shows it.
 	// nil: nothing is ever missing.
@@ -69,19 +81,11 @@ type Missing struct {
 
 // withDefaults checks the config and fills in what zero means.
 func (c Config) withDefaults() (Config, error) {
-	required := []struct {
-		name    string
-		missing bool
-	}{
-		{"Events", c.Events == nil}, {"Subscriptions", c.Subscriptions == nil}, {"Secrets", c.Secrets == nil},
-		{"Deliveries", c.Deliveries == nil}, {"Keys", c.Keys == nil}, {"Auth", c.Auth == nil},
-		{"Engine", c.Engine == nil}, {"Guard", c.Guard == nil}, {"Verification", c.Verification == nil}, {"Receivers", c.Receivers == nil},
-		{"Catalogue", c.Catalogue == nil}, {"EventTypes", c.EventTypes == nil}, {"Answers", c.Answers == nil},
-		{"Signers", c.Signers == nil}, {"Previews", c.Previews == nil},
-	}
-	for _, r := range required {
-		if r.missing {
-			return c, errors.New("api: Config." + r.name + " is required")
+	for field, missing := range map[string]bool{
+		"Store": c.Store == nil, "Sender": c.Sender == nil, "Catalogue": c.Catalogue == nil, "Engine": c.Engine == nil, "Guard": c.Guard == nil,
+	} {
+		if missing {
+			return c, errors.New("api: Config." + field + " is required")
 		}
 	}
 	c.Validation = cmp.Or(c.Validation, ValidationWarn)
@@ -93,6 +97,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if u, err := url.Parse(c.TemporalUI); err != nil || c.TemporalUI != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return c, errors.New("api: Config.TemporalUI is not an http or https URL")
+	}
+	if c.Serving == nil {
+		c.Serving = context.Background()
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) []Missing { return nil }

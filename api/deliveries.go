@@ -76,7 +76,7 @@ func (s *server) listDeliveries(ctx context.Context, caller switchboard.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Deliveries.Deliveries(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	found, err := s.Store.Deliveries(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ type deliveryInput struct {
 }
 
 func (s *server) getDelivery(ctx context.Context, caller switchboard.Caller, in *deliveryInput) (*reply[delivery], error) {
-	found, err := s.Deliveries.Delivery(ctx, caller, in.ID)
+	found, err := s.Store.Delivery(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *server) retryDelivery(ctx context.Context, caller switchboard.Caller, i
 	if err := checkReason(in.JSON.Reason); err != nil {
 		return nil, err
 	}
-	d, reopened, err := s.Deliveries.Retry(ctx, caller, in.ID, in.JSON.Reason)
+	d, reopened, err := s.Store.Retry(ctx, caller, in.ID, in.JSON.Reason)
 	if err != nil {
 		return nil, err
 	}
@@ -120,21 +120,21 @@ func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, 
 	if err := checkReason(in.JSON.Reason); err != nil {
 		return nil, err
 	}
-	d, err := s.Deliveries.Cancel(ctx, caller, in.ID, in.JSON.Reason)
+	d, err := s.Store.Cancel(ctx, caller, in.ID, in.JSON.Reason)
 	if err != nil {
 		return nil, err
 	}
-	s.tell(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d.ID) })
+	s.tell(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d) })
 	return &reply[delivery]{s.deliveryOf(&d)}, nil
 }
 
-// engineTimeout bounds how long a caller waits for Temporal. The row is written by
-// then, and the workers hear of it from Postgres too.
+// engineTimeout bounds how long a caller waits for Temporal. The row is written by then.
 const engineTimeout = 2 * time.Second
 
 // tell lets the engine know of an action that is stored, also if the caller has
-// gone by now. That it fails is no error to them: the row says what is to be, and
-// what Temporal was not told it finds in the row at the delivery's date.
+// gone by now. That it fails is no error to them: the row says what is to be. The
+// relay reads there within seconds what was cancelled. A retry it does not look for: the
+// reconciler finds that, once it is overdue by [switchboard.StuckAfter].
 func (s *server) tell(ctx context.Context, verb, id string, call func(context.Context) error) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
 	defer cancel()

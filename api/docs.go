@@ -235,7 +235,7 @@ func (d describer) example(s *huma.Schema, above []string) any {
 		return s.Default
 	case len(s.Enum) > 0:
 		return s.Enum[0]
-	case s.Nullable:
+	case s.Nullable && s.Type != huma.TypeObject:
 		return nil
 	}
 	switch s.Type {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"switchboard"
 	"switchboard/catalogue"
 )
@@ -135,6 +137,22 @@ func TestDocumentedLimits(t *testing.T) {
 		schema := param["schema"].(map[string]any)
 		if param["name"] == "limit" && (schema["maximum"] != float64(switchboard.MaxPage) || schema["default"] != float64(switchboard.DefaultPage)) {
 			t.Errorf("limit: %v", schema)
+		}
+	}
+}
+
+// TestClearedByNull: of the objects that null takes away the document says so, and of no
+// other.
+func TestClearedByNull(t *testing.T) {
+	t.Parallel()
+	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
+	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
+	for schema, want := range map[string]any{
+		"AuthInput": []any{"object", "null"}, "EnvelopeInput": []any{"object", "null"}, "XmlStyleInput": []any{"object", "null"}, "SoapInput": []any{"object", "null"},
+		"RequestInput": "object", "RetryInput": "object", "SignatureInput": "object", "AdaptiveInput": "object", "Auth": "object",
+	} {
+		if diff := cmp.Diff(want, schemas[schema].(map[string]any)["type"]); diff != "" {
+			t.Errorf("%s: %s", schema, diff)
 		}
 	}
 }

@@ -29,8 +29,8 @@ type Engine interface {
 	Start(deliveries []switchboard.Delivery)
 	// RetryNow ends a delivery's wait for its next attempt.
 	RetryNow(ctx context.Context, deliveryID string) error
-	// Cancel ends a delivery's workflow, and aborts its attempt under way.
-	Cancel(ctx context.Context, deliveryID string) error
+	// Cancel ends the workflow run that has the delivery.
+	Cancel(ctx context.Context, d switchboard.Delivery) error
 }
 
 // eventInput is an event as it is posted.
@@ -39,7 +39,7 @@ type eventInput struct {
 	Type       string          `json:"type" doc:"Words joined by dots" example:"ticket.created" maxLength:"128"`
 	Data       json.RawMessage `json:"data" doc:"Any JSON value. Its bytes are kept exactly as sent, and delivered so where the subscription asks for them" example:"{\"ticket\":{\"id\":4711,\"subject\":\"Printer on fire\"}}"`
 	ID         string          `json:"id,omitempty" doc:"Your own id, which makes posting idempotent: the same id with the same content is answered like the first time and delivered once. Left out, one is made" example:"ticket-4711-created" maxLength:"128"`
-	Key        string          `json:"key,omitempty" doc:"What orders events among themselves, as a ticket's id" example:"ticket-4711" maxLength:"255"`
+	Key        string          `json:"key,omitempty" doc:"What the event is about, as a ticket's id: it can be listed by that, and filters and templates can read it. It orders nothing yet" example:"ticket-4711" maxLength:"255"`
 	OccurredAt *time.Time      `json:"occurred_at,omitempty" doc:"When it happened; left out, the time of acceptance" example:"2026-01-31T12:00:00Z"`
 }
 
@@ -105,7 +105,7 @@ func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *p
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := s.Events.Accept(ctx, caller, []switchboard.Event{e})
+	accepted, err := s.Store.Accept(ctx, caller, []switchboard.Event{e})
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 	if err != nil {
 		return nil, err
 	}
-	e, deliveries, err := s.Events.Event(ctx, caller, tenant, in.ID)
+	e, deliveries, err := s.Store.Event(ctx, caller, tenant, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,7 @@ func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *
 		return nil, err
 	}
 	filter := switchboard.EventFilter{Tenant: tenant, Type: in.Type, Key: in.Key, After: in.After, Before: in.Before}
-	found, err := s.Events.Events(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	found, err := s.Store.Events(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (s *server) putEventType(ctx context.Context, caller switchboard.Caller, in
 	if err := s.Catalogue.CheckEventType(t); err != nil {
 		return nil, err
 	}
-	if err := s.EventTypes.SaveEventType(ctx, caller, t); err != nil {
+	if err := s.Store.SaveEventType(ctx, caller, t); err != nil {
 		return nil, err
 	}
 	s.refreshCatalogue(ctx)
@@ -120,7 +120,7 @@ func (s *server) patchEventType(ctx context.Context, caller switchboard.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.EventTypes.ChangeEventType(ctx, caller, known, func(t *switchboard.EventType) error {
+	t, err := s.Store.ChangeEventType(ctx, caller, known, func(t *switchboard.EventType) error {
 		in.JSON.merge(t)
 		return s.Catalogue.CheckEventType(*t)
 	})
@@ -136,7 +136,7 @@ func (s *server) deleteEventType(ctx context.Context, caller switchboard.Caller,
 		return nil, err
 	}
 	t := s.namedAt(in)
-	if err := s.EventTypes.DeleteEventType(ctx, caller, t.Platform, t.Name); err != nil {
+	if err := s.Store.DeleteEventType(ctx, caller, t.Platform, t.Name); err != nil {
 		return nil, err
 	}
 	s.refreshCatalogue(ctx)

@@ -130,7 +130,7 @@ func TestPatchEventTypeBehindTheCache(t *testing.T) {
 	b := setup(t)
 	other := realCatalogue(t, b.eventTypes) // of a second process
 	b.call(t, adminKey, "PUT", orderPaid, `{"vendor_name":"Order Paid","entity":"order"}`).want(t, http.StatusOK)
-	second := setup(t, func(c *Config) { c.Catalogue, c.EventTypes = other, b.eventTypes })
+	second := setup(t, func(c *Config) { c.Catalogue, c.Store.(*fakeStore).EventTypeStore = other, b.eventTypes })
 	second.call(t, adminKey, "PATCH", orderPaid, `{"description":"An order was paid."}`).want(t, http.StatusOK)
 
 	got := b.call(t, adminKey, "PATCH", orderPaid, `{"entity":"payment"}`).want(t, http.StatusOK)
@@ -149,7 +149,9 @@ func TestPatchEventTypeOfNow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.call(t, adminKey, "PUT", orderPaid, `{"entity":"order"}`).want(t, http.StatusOK)
-	overtaken := setup(t, func(c *Config) { c.Catalogue, c.EventTypes = frozen{realCatalogue(t, b.eventTypes)}, b.eventTypes })
+	overtaken := setup(t, func(c *Config) {
+		c.Catalogue, c.Store.(*fakeStore).EventTypeStore = frozen{realCatalogue(t, b.eventTypes)}, b.eventTypes
+	})
 	b.call(t, adminKey, "PATCH", orderPaid, `{"entity":"payment"}`).want(t, http.StatusOK)
 	got := overtaken.call(t, adminKey, "PATCH", orderPaid, `{"description":"x"}`).want(t, http.StatusOK)
 	if got["entity"] != "payment" || got["description"] != "x" {

@@ -13,6 +13,26 @@ var created = time.Date(2026, 1, 31, 12, 0, 0, 0, time.FixedZone("CET", 3600))
 
 func notFound() error { return switchboard.Errorf(switchboard.NotFound, "there is no such thing") }
 
+// fakeStore is made of parts, each of which a test may put another in the place of.
+type fakeStore struct {
+	EventStore
+	EventTypeStore
+	SubscriptionStore
+	SecretStore
+	EndpointStore
+	VerificationStore
+	DeliveryStore
+	AnswerStore
+	KeyStore
+	Authenticator
+}
+
+// fakeSender is made of parts too.
+type fakeSender struct {
+	Previewer
+	Receivers
+}
+
 // fakeEvents accepts events like the store: each has a pending delivery to sub_1
 // and a held one to sub_2.
 type fakeEvents struct {

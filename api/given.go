@@ -103,7 +103,7 @@ func (s *server) postedEvent(ctx context.Context, caller switchboard.Caller, sub
 	if tenant == madeUpTenant {
 		tenant = caller.Tenant
 	}
-	e, _, err := s.Events.Event(ctx, caller, tenant, in.EventID)
+	e, _, err := s.Store.Event(ctx, caller, tenant, in.EventID)
 	if switchboard.CodeOf(err) == switchboard.NotFound {
 		return e, &switchboard.Error{Code: switchboard.NotFound, Field: "event_id", Message: "there is no such event of the subscription's tenant"}
 	}

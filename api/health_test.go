@@ -71,24 +71,14 @@ func TestConfig(t *testing.T) {
 		t.Errorf("the least that is needed: %v", err)
 	}
 	for field, change := range map[string]func(*Config){
-		"Events":        func(c *Config) { c.Events = nil },
-		"Subscriptions": func(c *Config) { c.Subscriptions = nil },
-		"Secrets":       func(c *Config) { c.Secrets = nil },
-		"Deliveries":    func(c *Config) { c.Deliveries = nil },
-		"Keys":          func(c *Config) { c.Keys = nil },
-		"Auth":          func(c *Config) { c.Auth = nil },
-		"Engine":        func(c *Config) { c.Engine = nil },
-		"Guard":         func(c *Config) { c.Guard = nil },
-		"Verification":  func(c *Config) { c.Verification = nil },
-		"Receivers":     func(c *Config) { c.Receivers = nil },
-		"Catalogue":     func(c *Config) { c.Catalogue = nil },
-		"EventTypes":    func(c *Config) { c.EventTypes = nil },
-		"Answers":       func(c *Config) { c.Answers = nil },
-		"Signers":       func(c *Config) { c.Signers = nil },
-		"Previews":      func(c *Config) { c.Previews = nil },
-		"Validation":    func(c *Config) { c.Validation = "loud" },
-		"MaxData":       func(c *Config) { c.MaxData = -1 },
-		"TemporalUI":    func(c *Config) { c.TemporalUI = "127.0.0.1:8233" },
+		"Store":      func(c *Config) { c.Store = nil },
+		"Sender":     func(c *Config) { c.Sender = nil },
+		"Catalogue":  func(c *Config) { c.Catalogue = nil },
+		"Engine":     func(c *Config) { c.Engine = nil },
+		"Guard":      func(c *Config) { c.Guard = nil },
+		"Validation": func(c *Config) { c.Validation = "loud" },
+		"MaxData":    func(c *Config) { c.MaxData = -1 },
+		"TemporalUI": func(c *Config) { c.TemporalUI = "127.0.0.1:8233" },
 	} {
 		c := whole
 		change(&c)

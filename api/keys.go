@@ -61,7 +61,7 @@ func (s *server) createKey(ctx context.Context, caller switchboard.Caller, in *c
 		return nil, err
 	}
 	text := switchboard.NewKeyText()
-	created, err := s.Keys.CreateKey(ctx, caller, asked, text)
+	created, err := s.Store.CreateKey(ctx, caller, asked, text)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ type keysInput struct {
 }
 
 func (s *server) listKeys(ctx context.Context, caller switchboard.Caller, in *keysInput) (*reply[page[key]], error) {
-	found, err := s.Keys.Keys(ctx, caller, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	found, err := s.Store.Keys(ctx, caller, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ type keyInput struct {
 }
 
 func (s *server) revokeKey(ctx context.Context, caller switchboard.Caller, in *keyInput) (*reply[key], error) {
-	revoked, err := s.Keys.RevokeKey(ctx, caller, in.ID)
+	revoked, err := s.Store.RevokeKey(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type reason struct {
 }
 
 func (s *server) matchSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[match], error) {
-	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	sub, err := s.Store.Subscription(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ type previewInput struct {
 }
 
 func (s *server) previewSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[preview], error) {
-	sub, err := s.Signers.Endpoint(ctx, caller, in.ID)
+	sub, err := s.Store.Endpoint(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (s *server) previewGiven(ctx context.Context, caller switchboard.Caller, in
 
 func (s *server) preview(sub switchboard.Subscription, e switchboard.Event) (*reply[preview], error) {
 	d := switchboard.Delivery{ID: madeUpDelivery, Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: sub.ID}
-	made, err := s.Previews.Preview(switchboard.Work{Delivery: d, Event: e, Subscription: sub}, time.Now())
+	made, err := s.Sender.Preview(switchboard.Work{Delivery: d, Event: e, Subscription: sub}, time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func TestPreviewNamesThePlaceholder(t *testing.T) {
 
 func TestPreviewBodyThatIsNoText(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *Config) { c.Previews = bytesPreview("\xff\x00") })
+	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = bytesPreview("\xff\x00") })
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/preview", `{"data":1}`).want(t, http.StatusOK)
 	if diff := cmp.Diff(map[string]any{
 		"method": "POST", "url": "", "headers": map[string]any{}, "warnings": []any{},

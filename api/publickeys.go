@@ -23,7 +23,7 @@ type jsonWebKey struct {
 }
 
 func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[jsonWebKeySet], error) {
-	sub, err := s.Signers.Endpoint(ctx, caller, in.ID)
+	sub, err := s.Store.Endpoint(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (s *server) addKeys(ctx context.Context, caller switchboard.Caller, sub *sw
 	if sub.Signature.Scheme != switchboard.StandardEd25519 {
 		return nil
 	}
-	whole, err := s.Signers.Endpoint(ctx, caller, sub.ID)
+	whole, err := s.Store.Endpoint(ctx, caller, sub.ID)
 	sub.Secrets = whole.Secrets
 	return err
 }

@@ -29,10 +29,12 @@ type operation struct {
 	id, tag              string
 	summary, description string
 	status               int                  // of success
-	roles                []switchboard.Role   // who may call it, beside admin
+	roles                roles                // who may call it, beside admin
 	body                 bodyRule             // looked at only if the handler takes a body
 	answers              map[int]reflect.Type // by status, if the handler's reply says which one it is
 }
+
+type roles = []switchboard.Role
 
 // bodyRule says which bodies an operation takes.
 type bodyRule struct {
@@ -131,9 +133,9 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 	}
 }
 
-func roleList(roles []switchboard.Role) string {
+func roleList(beside roles) string {
 	names := []string{string(switchboard.Admin)}
-	for _, r := range roles {
+	for _, r := range beside {
 		names = append(names, string(r))
 	}
 	return strings.Join(names, ", ")
@@ -181,7 +183,7 @@ func (s *server) authenticate(ctx huma.Context) (switchboard.Caller, error) {
 	if !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > longest {
 		return switchboard.Caller{}, switchboard.Errorf(switchboard.Unauthenticated, "an API key is needed: send it as Authorization: Bearer sbk_…")
 	}
-	return s.Auth.Authenticate(ctx.Context(), switchboard.Secret(key))
+	return s.Store.Authenticate(ctx.Context(), switchboard.Secret(key))
 }
 
 // checkQuery refuses text that Postgres could not store or compare, and a query

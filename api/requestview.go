@@ -95,7 +95,10 @@ type soapInput struct {
 }
 
 // clearable is an object that null takes away. What is left out stays.
-type clearable struct{ cleared bool }
+type clearable struct {
+	_       struct{} `nullable:"true"` // huma looks here for what it says of the whole object
+	cleared bool
+}
 
 func (c *clearable) clear() { c.cleared = true }
 

@@ -46,7 +46,7 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 			return nil, err
 		}
 	}
-	return warnings, s.Receivers.CheckAuth(ctx, *after)
+	return warnings, s.Sender.CheckAuth(ctx, *after)
 }
 
 // checkTemplates holds the templates against the samples of the events that the

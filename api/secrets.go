@@ -36,7 +36,7 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	if grace < 0 || grace > maxGrace {
 		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", maxGrace)
 	}
-	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	sub, err := s.Store.Subscription(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	if secret == "" {
 		return nil, switchboard.InvalidField("signature.scheme", "is %s: there is no secret to rotate", sub.Signature.Scheme)
 	}
-	sub, err = s.Secrets.RotateSecret(ctx, caller, in.ID, secret, grace)
+	sub, err = s.Store.RotateSecret(ctx, caller, in.ID, secret, grace)
 	if err == nil {
 		err = s.addKeys(ctx, caller, &sub)
 	}

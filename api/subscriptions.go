@@ -42,7 +42,7 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Subscriptions.CreateSubscription(ctx, caller, &sub); err != nil {
+	if err := s.Store.CreateSubscription(ctx, caller, &sub); err != nil {
 		return nil, err
 	}
 	sub = s.verifySaved(ctx, caller, sub)
@@ -56,7 +56,7 @@ type subscriptionInput struct {
 }
 
 func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[subscription], error) {
-	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	sub, err := s.Store.Subscription(ctx, caller, in.ID)
 	if err == nil {
 		err = s.addKeys(ctx, caller, &sub)
 	}
@@ -79,7 +79,7 @@ func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Calle
 		return nil, err
 	}
 	filter := switchboard.SubscriptionFilter{Tenant: tenant, State: switchboard.SubscriptionState(in.State)}
-	found, err := s.Subscriptions.Subscriptions(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	found, err := s.Store.Subscriptions(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 			patch.UseCase = &known.Name // a platform may call it otherwise
 		}
 	}
-	before, err := s.Signers.Endpoint(ctx, caller, in.ID)
+	before, err := s.Store.Endpoint(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 	if before.Signature.Scheme != after.Signature.Scheme {
 		secrets = nextSecrets(after.Signature.Scheme, before.Secrets)
 	}
-	sub, err := s.Subscriptions.UpdateSubscription(ctx, caller, before.ID, before.Version, func(sub *switchboard.Subscription) error {
+	sub, err := s.Store.UpdateSubscription(ctx, caller, before.ID, before.Version, func(sub *switchboard.Subscription) error {
 		sub.Secrets = secrets
 		return patch.apply(sub)
 	})
@@ -161,7 +161,7 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 	if err := checkReason(in.Reason); err != nil {
 		return nil, err
 	}
-	return &empty{}, s.Subscriptions.DeleteSubscription(ctx, caller, in.ID, in.Reason)
+	return &empty{}, s.Store.DeleteSubscription(ctx, caller, in.ID, in.Reason)
 }
 
 // testEvent is what a test sends.
@@ -181,7 +181,7 @@ type testInput struct {
 }
 
 func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller, in *testInput) (*reply[acceptance], error) {
-	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	sub, err := s.Store.Subscription(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	if err := s.checkEvent(caller, &e); err != nil {
 		return nil, err
 	}
-	accepted, err := s.Events.AcceptFor(ctx, caller, in.ID, e, false)
+	accepted, err := s.Store.AcceptFor(ctx, caller, in.ID, e, false)
 	if err == nil {
 		err = accepted.Err
 	}

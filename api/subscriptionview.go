@@ -26,7 +26,7 @@ type subscription struct {
 	Timeout      switchboard.Duration          `json:"timeout" doc:"Of one attempt" example:"10s"`
 	Adaptive     adaptive                      `json:"adaptive"`
 	MaxInFlight  int                           `json:"max_in_flight" doc:"Requests at the same time, per worker process" example:"16"`
-	State        switchboard.SubscriptionState `json:"state" enum:"active,paused,disabled,unverified" doc:"Deliveries are held unless it is active. unverified: the address has not answered the challenge" example:"active"`
+	State        switchboard.SubscriptionState `json:"state" enum:"active,paused,disabled,unverified" doc:"paused and disabled: events make no deliveries for it. unverified: they do, and those are held until its address has answered the challenge" example:"active"`
 	StateReason  string                        `json:"state_reason" doc:"Why it is not active"`
 	Version      int                           `json:"version" doc:"Counts changes; a PATCH names the version that it changes" example:"1"`
 	CreatedAt    time.Time                     `json:"created_at"`

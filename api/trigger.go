@@ -24,7 +24,7 @@ const triggerType = "script.triggered"
 type triggered struct {
 	Data json.RawMessage `json:"data" doc:"Any JSON value; what the subscription's templates read" example:"{\"contact\":{\"id\":4711}}"`
 	ID   string          `json:"id,omitempty" doc:"Your own id, which makes triggering idempotent, as with events. Left out, one is made" example:"script-4711" maxLength:"128"`
-	Key  string          `json:"key,omitempty" doc:"What orders events among themselves, as a contact's id" example:"contact-4711" maxLength:"255"`
+	Key  string          `json:"key,omitempty" doc:"What the event is about, as a contact's id: it can be listed by that, and filters and templates can read it. It orders nothing yet" example:"contact-4711" maxLength:"255"`
 }
 
 type triggerInput struct {
@@ -59,12 +59,11 @@ func (s *server) triggerSubscription(ctx context.Context, caller switchboard.Cal
 	return &triggerReply{http.StatusOK, answer}, nil
 }
 
-// Bounds of a wait: shorter is not worth the connection that it holds, and no
-// script's user waits for longer.
-const (
-	minWait = 100 * time.Millisecond
-	maxWait = time.Minute
-)
+// MaxWait is the longest wait for a receiver's answer: no script's user waits for longer.
+const MaxWait = time.Minute
+
+// minWait is the shortest: less is not worth the connection that it holds.
+const minWait = 100 * time.Millisecond
 
 // maxWaits bounds the calls of a process that wait at the same time: each holds a
 // connection and some memory for up to a minute.
@@ -76,15 +75,15 @@ func (in *triggerInput) wait() (time.Duration, error) {
 		return 0, nil
 	}
 	wait, err := time.ParseDuration(in.Wait)
-	if err != nil || wait < minWait || wait > maxWait {
-		return 0, switchboard.InvalidField("wait", "must be a duration from %s to %s, such as 8s", minWait, switchboard.Duration(maxWait))
+	if err != nil || wait < minWait || wait > MaxWait {
+		return 0, switchboard.InvalidField("wait", "must be a duration from %s to %s, such as 8s", minWait, switchboard.Duration(MaxWait))
 	}
 	return wait, nil
 }
 
 // acceptTrigger stores the event and its one delivery.
 func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, in *triggerInput, awaited bool) (switchboard.Acceptance, error) {
-	sub, err := s.Subscriptions.Subscription(ctx, caller, in.ID)
+	sub, err := s.Store.Subscription(ctx, caller, in.ID)
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
@@ -92,7 +91,7 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 	if err := s.checkEvent(caller, &e); err != nil {
 		return switchboard.Acceptance{}, err
 	}
-	accepted, err := s.Events.AcceptFor(ctx, caller, in.ID, e, awaited)
+	accepted, err := s.Store.AcceptFor(ctx, caller, in.ID, e, awaited)
 	if err == nil {
 		err = accepted.Err
 	}
@@ -100,7 +99,8 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 }
 
 // awaitAnswer waits for what the receiver answers. The delivery does not depend on
-// that: it goes on when the time is up, and when the caller has gone.
+// that: it goes on when the time is up, when the caller has gone, and when this process
+// stops, which keeps nobody waiting.
 func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, accepted *switchboard.Acceptance, wait time.Duration) (*answered, error) {
 	if len(accepted.Deliveries) == 0 { // erased since it was accepted the first time
 		return nil, switchboard.Errorf(switchboard.Conflict, "the id was used before, and its delivery is not there any more")
@@ -112,16 +112,21 @@ func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, acc
 	default:
 		return nil, &unanswered{err: switchboard.Errorf(switchboard.Unavailable, "too many scripts wait for answers; the delivery goes on"), event: accepted.Event.ID, delivery: id}
 	}
-	bounded, cancel := context.WithTimeout(ctx, wait)
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	found, err := s.Answers.Answer(bounded, caller, id)
-	if bounded.Err() != nil && ctx.Err() == nil && err != nil {
+	defer context.AfterFunc(s.Serving, cancel)()
+	found, err := s.Store.Answer(waiting, caller, id)
+	if err == nil {
+		return answerOf(accepted, &found)
+	}
+	switch {
+	case waiting.Err() == nil || ctx.Err() != nil: // it is the store's, or the caller has gone
+	case s.Serving.Err() != nil:
+		err = switchboard.Errorf(switchboard.Unavailable, "this server stops; the delivery goes on, and the same id waits for it again")
+	default:
 		err = switchboard.Errorf(switchboard.Timeout, "the receiver has not answered within %s; the delivery goes on, and the same id waits for it again", switchboard.Duration(wait))
 	}
-	if err != nil {
-		return nil, &unanswered{err: err, event: accepted.Event.ID, delivery: id}
-	}
-	return answerOf(accepted, &found)
+	return nil, &unanswered{err: err, event: accepted.Event.ID, delivery: id}
 }
 
 // unanswered is an error after the acceptance: it names what goes on all the same.

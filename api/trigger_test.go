@@ -3,8 +3,10 @@ package api
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +134,54 @@ func TestTriggerTimesOut(t *testing.T) {
 	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
 		t.Error("the delivery does not go on: " + diff)
 	}
+}
+
+// TestTriggerOfOneThatStops: a process that stops keeps nobody waiting, those who come
+// while it does included. The delivery goes on, and is named.
+func TestTriggerOfOneThatStops(t *testing.T) {
+	t.Parallel()
+	serving, stop := context.WithCancel(t.Context())
+	b := setup(t, func(c *Config) { c.Serving = serving })
+	b.answers.waiting = make(chan struct{})
+	go func() {
+		<-b.answers.waiting
+		stop()
+	}()
+	server := httptest.NewServer(b.handler)
+	t.Cleanup(server.Close)
+	for range 2 {
+		got := callServer(t, server.URL, triggerPath+"?wait=60s", `{"data":1,"id":"script-1"}`)
+		p := got.wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+		if p.DeliveryID != "dlv_1a" || p.EventID != "script-1" || got.header.Get("Retry-After") == "" {
+			t.Errorf("delivery %q, event %q, headers %v", p.DeliveryID, p.EventID, got.header)
+		}
+		b.answers.waiting = nil
+	}
+	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+		t.Error("the delivery does not go on: " + diff)
+	}
+}
+
+// callServer posts as a publisher, over the network.
+func callServer(t *testing.T, address, path, body string) answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, "POST", address+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+publisherKey)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, text}
 }
 
 // TestTriggerOutage: what was accepted before the outage is named.

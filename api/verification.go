@@ -56,7 +56,7 @@ func (s *server) verifySubscription(ctx context.Context, caller switchboard.Call
 // verify challenges a subscription that is unverified, and notes what came of it. One
 // that asks for no verification any more becomes active as it is.
 func (s *server) verify(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
-	sub, err := s.Signers.Endpoint(ctx, caller, id)
+	sub, err := s.Store.Endpoint(ctx, caller, id)
 	if err != nil || sub.State != switchboard.Unverified {
 		return sub, err
 	}
@@ -66,12 +66,12 @@ func (s *server) verify(ctx context.Context, caller switchboard.Caller, id strin
 			return sub, err
 		}
 	}
-	return s.Verification.Verified(ctx, caller, id, sub.Version, reason)
+	return s.Store.Verified(ctx, caller, id, sub.Version, reason)
 }
 
 // challenge returns what came back in place of the answer; empty: it was the answer.
 func (s *server) challenge(ctx context.Context, sub switchboard.Subscription) (reason string, err error) {
-	err = s.Receivers.Challenge(ctx, sub)
+	err = s.Sender.Challenge(ctx, sub)
 	if fault, ok := errors.AsType[*switchboard.Error](err); ok && fault.Code == switchboard.Invalid {
 		return fault.Field + " " + fault.Message, nil
 	}

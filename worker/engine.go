@@ -252,10 +252,17 @@ func pausing(p *workflowpb.PendingActivityInfo) bool {
 	return p.GetState() == enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
 }
 
-// Cancel asks the delivery's workflow to cancel. It is no error if none is open.
-// The operator's reason stays in our own rows, where it can be erased.
-func (e *Engine) Cancel(ctx context.Context, deliveryID string) error {
-	return ignoreNotFound(e.client.CancelWorkflowWithOptions(ctx, client.CancelWorkflowOptions{WorkflowID: deliveryID, Reason: "cancelled in Switchboard"}))
+// Cancel asks the workflow run that has the cancelled delivery to cancel: that one, and
+// not the next, which an operator may have asked for by now. Before the first outcome of
+// a run is recorded no row names it: it is woken instead, and finds out. It is no error if
+// none is open. The operator's reason stays in our own rows, where it can be erased.
+func (e *Engine) Cancel(ctx context.Context, d switchboard.Delivery) error {
+	if d.RunID == "" {
+		return e.RetryNow(ctx, d.ID)
+	}
+	return ignoreNotFound(e.client.CancelWorkflowWithOptions(ctx, client.CancelWorkflowOptions{
+		WorkflowID: d.ID, RunID: d.RunID, Reason: "cancelled in Switchboard",
+	}))
 }
 
 func isNotFound(err error) bool {

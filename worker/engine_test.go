@@ -99,6 +99,20 @@ func TestStartOptions(t *testing.T) {
 	}
 }
 
+// TestCancelIsOfTheRunThatHasTheDelivery and of no later one.
+func TestCancelIsOfTheRunThatHasTheDelivery(t *testing.T) {
+	t.Parallel()
+	for runID, want := range map[string][]string{"its run": {"cancel d its run"}, "": {"pause d", "unpause d"}} {
+		room := &engineRoom{seen: &workflowservice.DescribeWorkflowExecutionResponse{}}
+		if err := newEngine(t, room, &outbox{}).Cancel(t.Context(), switchboard.Delivery{ID: "d", RunID: runID}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, room.calls); diff != "" {
+			t.Errorf("run %q (-want +got):\n%s", runID, diff)
+		}
+	}
+}
+
 // TestLookTellsTheRun that a workflow serves from what it was started with.
 func TestLookTellsTheRun(t *testing.T) {
 	t.Parallel()

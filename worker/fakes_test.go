@@ -73,6 +73,11 @@ func (c *engineRoom) ExecuteWorkflow(_ context.Context, options client.StartWork
 	return nil, c.start(options)
 }
 
+func (c *engineRoom) CancelWorkflowWithOptions(_ context.Context, options client.CancelWorkflowOptions) error {
+	c.note("cancel " + options.WorkflowID + " " + options.RunID)
+	return nil
+}
+
 func (c *engineRoom) WorkflowService() workflowservice.WorkflowServiceClient { return pauses{room: c} }
 
 // pauses is the part of the client that pauses activities.

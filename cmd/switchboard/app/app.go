@@ -27,8 +27,13 @@ type Parts struct {
 	Worker bool
 }
 
-// shutdownTimeout is for how long requests under way may go on when the process stops.
-const shutdownTimeout = 10 * time.Second
+const (
+	// shutdownTimeout is for how long requests under way may go on when the process stops.
+	shutdownTimeout = 10 * time.Second
+	// answerTimeout bounds a whole answer, so that a client that does not read it holds
+	// no connection for ever: the longest wait for a receiver's, and time to send it.
+	answerTimeout = api.MaxWait + time.Minute
+)
 
 // app is a process of Switchboard.
 type app struct {
@@ -58,12 +63,12 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another with --listen or SWITCHBOARD_LISTEN)", config.Listen, err)
 	}
-	handler, err := a.handler()
+	group, ctx := errgroup.WithContext(ctx)
+	handler, err := a.handler(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serveHTTP(ctx, listener, handler) })
+	group.Go(func() error { return serveHTTP(ctx, newServer(handler), listener, shutdownTimeout, log) })
 	group.Go(func() error { a.catalogue.Run(ctx); return nil })
 	if parts.Worker {
 		group.Go(func() error { return a.runWorker(ctx) })
@@ -72,7 +77,8 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 	return group.Wait()
 }
 
-func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*app, error) {
+// build opens what the process needs. What it has opened it closes again if it fails.
+func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_ *app, err error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -84,19 +90,24 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
 	if err := s.CheckSchema(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
 	c, namespace, err := config.dialTemporal(t.meter, log)
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
 	if err := observeStats(t.meter, s.Stats); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
 	builtIn, err := catalogue.Load()
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
 	types := catalogue.NewLive(builtIn, s, log)
 	guard := webhook.NewGuard(config.AllowCIDRs)
@@ -111,21 +122,20 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*
 
 func (a *app) close() {
 	a.engine.Drain()
+	a.sender.Close()
 	a.temporal.Close()
 	if err := a.store.Close(); err != nil {
 		a.log.Warn("close the store", "error", err)
 	}
 }
 
-// handler is what the process answers over HTTP: the API, or for a worker alone
-// its health and metrics.
-func (a *app) handler() (http.Handler, error) {
+// handler is what the process answers over HTTP until serving ends: the API, or for a
+// worker alone its health and metrics.
+func (a *app) handler(serving context.Context) (http.Handler, error) {
 	if a.parts.API {
 		return api.New(api.Config{
-			Events: a.store, Subscriptions: a.store, Secrets: a.store, Deliveries: a.store, Keys: a.store, Auth: a.store,
-			Catalogue: a.catalogue, EventTypes: a.store, Answers: a.store, Signers: a.store, Previews: a.sender,
-			Verification: a.store, Receivers: a.sender,
-			Engine: a.engine, Guard: a.guard, Ready: a.missing,
+			Store: a.store, Sender: a.sender, Catalogue: a.catalogue, Engine: a.engine, Guard: a.guard,
+			Serving: serving, Ready: a.missing,
 			Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
 			MaxData: a.config.MaxData, Validation: a.config.Validation, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
 		})
@@ -152,23 +162,33 @@ func (a *app) runWorker(ctx context.Context) error {
 	})
 }
 
-// serveHTTP serves until ctx ends, and then lets requests under way finish.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
+		WriteTimeout:      answerTimeout,
 		IdleTimeout:       2 * time.Minute,
 	}
-	stopped := make(chan error, 1)
+}
+
+// serveHTTP serves until ctx ends, and then lets requests under way finish. Those that
+// take longer than patience are broken off, which is no failure of the process.
+func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener, patience time.Duration, log *slog.Logger) error {
+	stopped := make(chan struct{})
 	go func() {
+		defer close(stopped)
 		<-ctx.Done()
-		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
-		stopped <- server.Shutdown(shutdown)
+		if err := server.Shutdown(bounded); err != nil {
+			log.WarnContext(ctx, "requests under way are broken off", "after", patience.String(), "error", err)
+			_ = server.Close() // its listener is closed already, and nothing else may fail
+		}
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return <-stopped
+	<-stopped
+	return nil
 }

@@ -20,8 +20,9 @@ type readiness struct{ worker atomic.Bool }
 
 func (r *readiness) workerRuns() { r.worker.Store(true) }
 
-// missing says what is missing. Events can be accepted without Temporal, so its
-// absence takes no running process out of a load balancer.
+// missing says what is missing. Events can be accepted without Temporal, and without a
+// worker that waits for it while it is away: that takes no process out of a load balancer
+// that serves the API. Else the worker starts in a moment, and is waited for.
 func (a *app) missing(ctx context.Context) []api.Missing {
 	var found []api.Missing
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -32,10 +33,11 @@ func (a *app) missing(ctx context.Context) []api.Missing {
 		// An upgrade migrates first, and what still runs serves until it is replaced.
 		found = append(found, api.Missing{Name: "schema", Message: err.Error(), Optional: errors.Is(err, store.ErrNewerSchema)})
 	}
+	_, away := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 	if a.parts.Worker && !a.ready.worker.Load() {
-		found = append(found, api.Missing{Name: "worker", Message: "has not started yet: it waits for Temporal"})
+		found = append(found, api.Missing{Name: "worker", Optional: a.parts.API && away != nil, Message: "has not started yet: it waits for Temporal"})
 	}
-	if _, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+	if away != nil {
 		found = append(found, api.Missing{Name: "temporal", Optional: true, Message: "does not answer: events are accepted, and delivered when it is back"})
 	}
 	return found

@@ -1,0 +1,224 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"switchboard"
+	"switchboard/api"
+	"switchboard/cmd/switchboard-dev/postgres/pgtest"
+)
+
+// patience is how long a test waits for what takes no time.
+const patience = 20 * time.Second
+
+var pg = pgtest.New(func(url string) error { return Migrate(context.Background(), configOf(url)) })
+
+func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
+
+// configOf is the configuration of a process that never reaches Temporal.
+func configOf(databaseURL string) Config {
+	return Config{
+		DatabaseURL: databaseURL, EncryptionKey: "test:" + strings.Repeat("00", 32), Listen: "127.0.0.1:0",
+		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		MaxData:    switchboard.DefaultMaxData, Slots: minSlots, MaxConns: minConns,
+		Temporal: func() (client.Options, error) { return client.Options{HostPort: "127.0.0.1:1"}, nil },
+	}
+}
+
+// TestReadyWithoutTemporal: a process with the API takes events before its worker has
+// started; a worker alone can do nothing yet.
+func TestReadyWithoutTemporal(t *testing.T) {
+	t.Parallel()
+	for parts, takesTraffic := range map[Parts]bool{{API: true, Worker: true}: true, {API: true}: true, {Worker: true}: false} {
+		a, err := build(t.Context(), configOf(pg.Database(t)), parts, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		ready := true
+		for _, m := range a.missing(t.Context()) {
+			names = append(names, m.Name)
+			ready = ready && m.Optional
+		}
+		want := "temporal"
+		if parts.Worker {
+			want = "worker temporal"
+		}
+		if got := strings.Join(names, " "); ready != takesTraffic || got != want {
+			t.Errorf("%+v: ready %v, missing %s; want %v, %s", parts, ready, got, takesTraffic, want)
+		}
+		a.close()
+	}
+}
+
+// TestStopWhileAScriptWaits: the script is told at once that its delivery goes on, and
+// the process ends well.
+func TestStopWhileAScriptWaits(t *testing.T) {
+	t.Parallel()
+	config := configOf(pg.Database(t))
+	config.Listen = freeAddress(t)
+	if err := EnsureKey(t.Context(), config, "test", "sbk_test"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, config, Parts{API: true}, slog.New(slog.DiscardHandler)) }()
+	await(t, func() bool { return call(t, config, "GET", "/healthz", "").Code == http.StatusOK })
+	subscription := call(t, config, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","events":["*"],"request":{"url":"http://127.0.0.1:1/"}}`)
+	answered := make(chan answer, 1)
+	go func() {
+		answered <- call(t, config, "POST", "/v1/subscriptions/"+subscription.ID+"/trigger?wait=60s", `{"data":1}`)
+	}()
+	await(t, func() bool { return len(call(t, config, "GET", "/v1/deliveries", "").Data) == 1 })
+
+	stop()
+	select {
+	case got := <-answered:
+		if got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Detail, "goes on") || got.DeliveryID == "" {
+			t.Errorf("answered %+v", got)
+		}
+	case <-time.After(shutdownTimeout / 2):
+		t.Error("the script still waits")
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the process ends with %v", err)
+	}
+}
+
+// TestStragglers: a request that does not end keeps the process from ending for a while
+// only, and does not make it fail.
+func TestStragglers(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	brokenOff := make(chan struct{})
+	var log bytes.Buffer
+	address, ended := serve(t, ctx, newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		stop()
+		<-r.Context().Done()
+		close(brokenOff)
+	})), &log)
+	if response, err := http.Get("http://" + address); err == nil {
+		t.Errorf("answered %s", response.Status)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("serving ends with %v", err)
+	}
+	if !strings.Contains(log.String(), "broken off") {
+		t.Errorf("logged %q", log.String())
+	}
+	awaitClosed(t, brokenOff)
+}
+
+// TestUnreadAnswer: a client that asks and does not read is given up, after a time in
+// which a script may have waited.
+func TestUnreadAnswer(t *testing.T) {
+	t.Parallel()
+	gaveUp := make(chan struct{})
+	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for piece := make([]byte, 1<<20); ; {
+			if _, err := w.Write(piece); err != nil {
+				close(gaveUp)
+				return
+			}
+		}
+	}))
+	if server.WriteTimeout <= api.MaxWait {
+		t.Errorf("an answer has %s, and a wait may last %s", server.WriteTimeout, api.MaxWait)
+	}
+	server.WriteTimeout = 100 * time.Millisecond
+	address, _ := serve(t, t.Context(), server, io.Discard)
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	awaitClosed(t, gaveUp)
+}
+
+// serve serves on loopback until ctx ends, and gives stragglers next to no time.
+func serve(t *testing.T, ctx context.Context, server *http.Server, log io.Writer) (address string, ended <-chan error) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := make(chan error, 1)
+	go func() {
+		result <- serveHTTP(ctx, server, listener, 50*time.Millisecond, slog.New(slog.NewTextHandler(log, nil)))
+	}()
+	return listener.Addr().String(), result
+}
+
+// answer is what the tests read of an answer, whatever it is one to.
+type answer struct {
+	Code       int `json:"-"`
+	ID         string
+	Data       []json.RawMessage
+	Detail     string
+	DeliveryID string `json:"delivery_id"`
+}
+
+// call calls the API with the key of the test; the code is 0 where nobody answers.
+func call(t *testing.T, config Config, method, path, body string) answer {
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+config.Listen+path, strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return answer{}
+	}
+	request.Header.Set("Authorization", "Bearer sbk_test")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return answer{}
+	}
+	defer response.Body.Close()
+	got := answer{Code: response.StatusCode}
+	if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
+		t.Errorf("%s %s: %v", method, path, err)
+	}
+	return got
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func await(t *testing.T, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !condition(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %s", patience)
+		}
+	}
+}
+
+func awaitClosed(t *testing.T, done <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Errorf("not within %s", patience)
+	}
+}
