@@ -91,7 +91,8 @@ func permanent(o Outcome) bool {
 
 // wait is the policy's exponential interval, stretched, with its jitter. A
 // receiver's Retry-After lengthens it, and is never undercut. Neither exceeds the
-// policy's maximum: it is what the subscriber was promised, whatever our load.
+// policy's maximum by more than the jitter: it is what the subscriber was promised,
+// whatever our load.
 func wait(p RetryPolicy, stretch float64, delivery string, attempt int, retryAfter time.Duration) time.Duration {
 	longest := float64(p.MaximumInterval)
 	interval := min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1))*stretch, longest)

@@ -83,6 +83,9 @@ type Reconciler struct {
 const (
 	// reconcileLimit bounds a pass; what is left over is the next pass's.
 	reconcileLimit = 1000
+	// reconcilePatience is how many deliveries are tried that cannot be mended: by then
+	// Temporal or Postgres is away, and the next pass is near.
+	reconcilePatience = 10
 	// stoppedWindow is how far back workflows stopped in Temporal are looked for:
 	// many passes, so that an outage of the reconciler is bridged. Older ones are
 	// found when their delivery's date passes.
@@ -125,8 +128,14 @@ func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) 
 func (r *Reconciler) mendOverdue(ctx context.Context, result *ReconcileResult) error {
 	overdue, err := r.Store.Overdue(ctx, switchboard.StuckAfter, reconcileLimit)
 	result.Overdue = len(overdue)
+	failed := 0
 	for _, d := range overdue {
-		err = errors.Join(err, r.mend(ctx, d, result))
+		if mendErr := r.mend(ctx, d, result); mendErr != nil {
+			err = errors.Join(err, mendErr)
+			if failed++; failed == reconcilePatience {
+				break
+			}
+		}
 	}
 	return err
 }

@@ -22,11 +22,13 @@ const (
 // ensureSchedule creates the reconciler's schedule, or brings it up to date.
 func ensureSchedule(ctx context.Context, c client.Client) error {
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: reconcileEvery}}}
+	policy := client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileEvery}
 	action := &client.ScheduleWorkflowAction{
 		ID: "reconcile", Workflow: workflows.Reconcile, TaskQueue: TaskQueue, WorkflowRunTimeout: 5 * time.Minute,
+		Priority: temporal.Priority{PriorityKey: 1}, // before the backlog that it may have to mend
 	}
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID: ReconcileSchedule, Spec: spec, Action: action, Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileEvery,
+		ID: ReconcileSchedule, Spec: spec, Action: action, Overlap: policy.Overlap, CatchupWindow: policy.CatchupWindow,
 	})
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return err
@@ -34,7 +36,7 @@ func ensureSchedule(ctx context.Context, c client.Client) error {
 	return c.ScheduleClient().GetHandle(ctx, ReconcileSchedule).Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			schedule := in.Description.Schedule
-			schedule.Spec, schedule.Action = &spec, action
+			schedule.Spec, schedule.Policy, schedule.Action = &spec, &policy, action
 			return &client.ScheduleUpdate{Schedule: &schedule}, nil
 		},
 	})

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -43,8 +44,9 @@ type Config struct {
 // Run runs the worker until ctx ends, and then lets attempts under way finish.
 // It waits for Temporal if it is away.
 func Run(ctx context.Context, c Config) error {
-	if err := untilDone(ctx, c.Log, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) }); err != nil {
-		return err
+	untilDone(ctx, c.Log, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) })
+	if ctx.Err() != nil {
+		return nil
 	}
 	fatal := make(chan error, 1)
 	options := Options(c.Slots)
@@ -57,53 +59,64 @@ func Run(ctx context.Context, c Config) error {
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the Temporal worker: %w", err)
 	}
-	defer w.Stop()
 	c.Running()
 
+	attend, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	group, attend := errgroup.WithContext(attend)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	relay := newRelay(c.Engine, c.Outbox, c.Log)
-	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { relay.run(ctx); return nil })
-	group.Go(func() error { activities.RecordKept(ctx, c.Deliveries); return nil })
-	group.Go(func() error { return c.Notices.Listen(ctx, relay.nudge, c.Deliveries.Flights.Abort) })
 	group.Go(func() error {
-		return untilDone(ctx, c.Log, "reconciler's schedule", func() error { return ensureSchedule(ctx, c.Client) })
+		untilDone(ctx, c.Log, "reconciler's schedule", func() error { return ensureSchedule(ctx, c.Client) })
+		return nil
 	})
-	group.Go(func() error {
-		select {
-		case err := <-fatal: // as a namespace that is gone: the process must not look alive
-			return fmt.Errorf("the Temporal worker: %w", err)
-		case <-ctx.Done():
-			return nil
-		}
-	})
-	return group.Wait()
+	// What attempts under way need, until the last has finished.
+	group.Go(func() error { activities.RecordKept(attend, c.Deliveries); return nil })
+	group.Go(func() error { return c.Notices.Listen(attend, relay.nudge, c.Deliveries.Flights.Abort) })
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case <-attend.Done(): // one of the group has failed
+	case err = <-fatal: // as a namespace that is gone: the process must not look alive
+		err = fmt.Errorf("the Temporal worker: %w", err)
+	}
+	stop()
+	w.Stop()
+	leave()
+	return cmp.Or(err, group.Wait())
 }
 
 // Options are the SDK's options of the worker. The benchmark runs bare Temporal
 // with the same.
 func Options(slots int) worker.Options {
+	// By default two pollers share the sticky and the normal queue, and may both wait on
+	// the one while the other fills: for up to a minute, seen under load. And after an
+	// outage more attempts are due at a time than two pollers fetch.
+	pollers := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+		InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
+	})
 	return worker.Options{
 		MaxConcurrentWorkflowTaskExecutionSize:  slots,
 		MaxConcurrentLocalActivityExecutionSize: slots,
 		MaxConcurrentActivityExecutionSize:      slots,
 		WorkerStopTimeout:                       stopTimeout,
-		// By default two pollers share the sticky and the normal queue, and may both
-		// wait on the one while the other fills: for up to a minute, seen under load.
-		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
-			InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
-		}),
+		WorkflowTaskPollerBehavior:              pollers,
+		ActivityTaskPollerBehavior:              pollers,
 	}
 }
 
 // untilDone repeats what Temporal must do before the worker is complete, until it
 // is done or ctx ends.
-func untilDone(ctx context.Context, log *slog.Logger, what string, do func() error) error {
+func untilDone(ctx context.Context, log *slog.Logger, what string, do func() error) {
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for {
 		err := do()
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return
 		}
 		log.WarnContext(ctx, "waiting for Temporal", "for", what, "error", err)
 		wait(ctx, retry.C, nil)

@@ -13,9 +13,10 @@ import (
 	"go.temporal.io/sdk/worker"
 )
 
-// stickyWorkflows is how many workflows a worker keeps in memory. A delivery in
-// backoff wakes its workflow only to end it, and replaying its few events costs
-// less than keeping ten thousand of them; those in their first task need a place.
+// stickyWorkflows is how many workflows a worker keeps in memory at least. A delivery in
+// backoff wakes its workflow only to end it, and replaying its few events costs less
+// than keeping ten thousand of them; those in their first task, as many as there are
+// slots, need a place.
 const stickyWorkflows = 500
 
 // dialTemporal makes the client that the configuration describes. It connects
@@ -33,7 +34,7 @@ func (c *Config) dialTemporal(meter metric.Meter, logger *slog.Logger) (client.C
 	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter, UseMonotonicCounters: true})
 	// Ids and states are too small to be worth compressing, which the SDK does by default.
 	options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
-	worker.SetStickyWorkflowCacheSize(stickyWorkflows)
+	worker.SetStickyWorkflowCacheSize(max(stickyWorkflows, c.Slots))
 	lazy, err := client.NewLazyClient(options)
 	if err != nil {
 		return nil, "", fmt.Errorf("TEMPORAL_… variables: %w", err)
