@@ -46,7 +46,7 @@ type DeliveryFilter struct {
 	Host         string
 	After        time.Time // created at or after
 	Before       time.Time // created before
-	Stuck        bool      // overdue by more than StuckAfter
+	Stuck        bool      // the date of its next attempt passed more than StuckAfter ago, started or not
 	Text         string    // part of an id, event type, host or reason, in any case
 }
 
@@ -88,6 +88,6 @@ type DeliveryDetail struct {
 // Stats counts what is open, for metrics.
 type Stats struct {
 	Open         map[State]int // deliveries in each state that is not final
-	Overdue      int           // dated deliveries whose date passed more than StuckAfter ago
-	RelayBacklog int           // deliveries whose workflow is due to be started
+	Overdue      int           // deliveries that are stuck, as DeliveryFilter.Stuck has it
+	RelayBacklog int           // deliveries whose workflow is due to be started, or to be ended as they are cancelled
 }

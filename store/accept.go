@@ -49,6 +49,7 @@ type posted struct {
 	caller  switchboard.Caller
 
 	takers     []taker
+	stored     bool // here, with its deliveries: it is kept whatever fails afterwards, and its acceptance stands
 	acceptance switchboard.Acceptance
 }
 
@@ -57,11 +58,12 @@ type eventKey struct{ tenant, id string }
 
 func (p *posted) key() eventKey { return eventKey{p.event.Tenant, p.event.ID} }
 
-// Accept stores events, each with one pending delivery for every active
-// subscription that wants it, and returns when that is durable. Ids and times
-// that are missing are filled in. What became of each event is in the acceptance
-// of the same place; an error means that nothing of the call is known to be
-// stored. The relay starts what the caller has not started within a few seconds.
+// Accept stores events, each with one delivery for every subscription that wants it:
+// pending where that is active, held where it is not verified yet. It returns when that
+// is durable. Ids and times that are missing are filled in. What became of each event
+// is in the acceptance of the same place; an error means that nothing of the call is
+// known to be stored. The relay starts what the caller has not started within a few
+// seconds.
 func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
 	batch := make([]*posted, len(events))
 	for i := range events {
@@ -119,19 +121,20 @@ func (s *Store) acceptAll(ctx context.Context, calls [][]*posted) ([][]switchboa
 	return results, nil
 }
 
+// accept may be called again after a failure. What it had stored before is no repeat then.
 func (s *Store) accept(ctx context.Context, db session, all []*posted) error {
-	for _, p := range all {
-		p.acceptance = switchboard.Acceptance{} // a second try starts afresh
+	fresh := slices.DeleteFunc(slices.Clone(all), func(p *posted) bool { return p.stored })
+	for _, p := range fresh {
+		p.acceptance = switchboard.Acceptance{}
 	}
-	if err := s.findTakers(ctx, db, all); err != nil {
+	if err := s.findTakers(ctx, db, fresh); err != nil {
 		return err
 	}
 	first := distinct(all)
-	stored, err := storeEvents(ctx, db, first)
-	if err != nil {
+	if err := storeEvents(ctx, db, first); err != nil {
 		return err
 	}
-	return resolveRepeats(ctx, db, all, first, stored)
+	return resolveRepeats(ctx, db, all, first)
 }
 
 // distinct keeps the first of the events with the same tenant and id, in the
@@ -146,57 +149,58 @@ func distinct(all []*posted) map[eventKey]*posted {
 	return first
 }
 
-// storeEvents stores the events whose names are free, with their deliveries, fills
-// in their acceptances, and says which those were. Somebody who is storing the same
-// name is waited for; the order of the names keeps two batches from waiting for
-// each other.
-func storeEvents(ctx context.Context, db session, first map[eventKey]*posted) (map[eventKey]bool, error) {
-	if len(first) == 0 {
-		return nil, nil
-	}
+// storeEvents stores the events whose names are free, with their deliveries, and fills
+// in their acceptances. Somebody who is storing the same name is waited for; the order
+// of the names keeps two batches from waiting for each other.
+func storeEvents(ctx context.Context, db session, first map[eventKey]*posted) error {
 	batch := slices.SortedFunc(maps.Values(first), func(a, b *posted) int {
 		return cmp.Or(strings.Compare(a.event.ID, b.event.ID), strings.Compare(a.event.Tenant, b.event.Tenant))
 	})
+	batch = slices.DeleteFunc(batch, func(p *posted) bool { return p.stored })
+	if len(batch) == 0 {
+		return nil
+	}
+	deliveries, args, err := owedTo(batch)
+	if err != nil {
+		return err
+	}
+	var found []struct {
+		ID, Tenant string
+		Deliveries pq.StringArray
+	}
+	if err := db.SelectContext(ctx, &found, acceptQuery, args...); err != nil {
+		return err
+	}
+	for _, f := range found {
+		p := first[eventKey{f.Tenant, f.ID}]
+		p.stored, p.acceptance.Event = true, p.event
+		for _, id := range slices.Sorted(slices.Values(f.Deliveries)) {
+			p.acceptance.Deliveries = append(p.acceptance.Deliveries, deliveries[id])
+		}
+	}
+	return nil
+}
+
+// owedTo makes the deliveries that the events owe, by their ids, and the arguments with
+// which acceptQuery stores both.
+func owedTo(batch []*posted) (map[string]switchboard.Delivery, []any, error) {
 	var ids, tenants, types, keys, occurred, created, takers []string
 	var data pq.ByteaArray
-	rows := []*row{}
+	rows, deliveries := []*row{}, map[string]switchboard.Delivery{}
 	for _, p := range batch {
 		e := p.event
 		ids, tenants, types, keys = append(ids, e.ID), append(tenants, e.Tenant), append(types, e.Type), append(keys, e.Key)
 		occurred, created = append(occurred, e.OccurredAt.Format(time.RFC3339Nano)), append(created, e.CreatedAt.Format(time.RFC3339Nano))
 		data = append(data, e.Data)
 		for _, t := range p.takers {
-			rows, takers = append(rows, newDelivery(p, t)), append(takers, t.ID)
+			r := newDelivery(p, t)
+			rows, takers, deliveries[r.ID] = append(rows, r), append(takers, t.ID), r.Delivery
 		}
 	}
 	owed, err := json.Marshal(rows)
-	if err != nil {
-		return nil, err
-	}
-	var found []struct {
-		ID, Tenant string
-		Deliveries pq.StringArray
-	}
-	err = db.SelectContext(ctx, &found, acceptQuery,
-		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data, string(owed), pq.Array(unique(takers)))
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[string]*row, len(rows))
-	for _, r := range rows {
-		byID[r.ID] = r
-	}
-	stored := make(map[eventKey]bool, len(found))
-	for _, f := range found {
-		key := eventKey{f.Tenant, f.ID}
-		stored[key] = true
-		accepted := &first[key].acceptance
-		accepted.Event = first[key].event
-		for _, id := range slices.Sorted(slices.Values(f.Deliveries)) {
-			accepted.Deliveries = append(accepted.Deliveries, byID[id].Delivery)
-		}
-	}
-	return stored, nil
+	return deliveries, []any{
+		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data, string(owed), pq.Array(unique(takers)),
+	}, err
 }
 
 // newDelivery is what the event owes the subscription. One that is not verified is

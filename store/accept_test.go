@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -144,6 +145,58 @@ func TestAcceptSameIDConcurrently(t *testing.T) {
 	equal(t, "events, deliveries", []int{events, deliveries}, []int{1, 1})
 }
 
+// failOnce lets the next update of who waits for an answer fail.
+func (b *bundle) failOnce(code string) {
+	b.t.Helper()
+	_, err := b.sql.Exec(`
+CREATE SEQUENCE failures;
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF nextval('failures') = 1 THEN RAISE EXCEPTION USING ERRCODE = '` + code + `'; END IF;
+	RETURN new;
+END $$;
+CREATE TRIGGER fails BEFORE UPDATE OF awaited ON deliveries FOR EACH ROW EXECUTE FUNCTION fail()`)
+	must(b.t, err)
+}
+
+// TestAcceptThatFailsHalfWay: what was stored before the failure is no repeat of itself
+// when the rest is tried again.
+func TestAcceptThatFailsHalfWay(t *testing.T) {
+	t.Parallel()
+	for name, code := range map[string]string{"with the others": "deadlock_detected", "alone": "raise_exception"} {
+		b := setup(t)
+		sub := b.subscribe("acme", "*")
+		before := b.accept(event("acme", "before")).Deliveries[0]
+		b.failOnce(code)
+		s := b.openPatient(ring, time.Second)
+		work(t, s, before.ID) // it is connected
+		must(t, second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})))
+
+		// These two come so soon after that one that they share a batch.
+		var fresh []switchboard.Acceptance
+		var group sync.WaitGroup
+		group.Go(func() {
+			var err error
+			if fresh, err = s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "fresh")}); err != nil {
+				t.Error(err)
+			}
+		})
+		group.Go(func() {
+			again, err := s.AcceptFor(t.Context(), root(), sub.ID, event("acme", "before"), true)
+			if err != nil || !again.Duplicate {
+				t.Errorf("%s: the repeat is %+v, %v", name, again, err)
+			}
+		})
+		group.Wait()
+		if len(fresh) != 1 || fresh[0].Duplicate || len(fresh[0].Deliveries) != 1 {
+			t.Errorf("%s: what is new is accepted as %+v", name, fresh)
+		}
+		var failures int
+		must(t, b.sql.Get(&failures, "SELECT last_value FROM failures"))
+		equal(t, name+": updates tried", failures, 2)
+		must(t, s.Close())
+	}
+}
+
 func TestAcceptForOneSubscription(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -214,7 +267,7 @@ func TestConcurrentMix(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(i), 1))
 			for range 40 {
 				d := seed.Deliveries[random.IntN(3)]
-				switch random.IntN(8) {
+				switch random.IntN(11) {
 				case 0, 1:
 					var batch []switchboard.Event
 					for range 5 {
@@ -236,13 +289,27 @@ func TestConcurrentMix(t *testing.T) {
 				case 7:
 					sub := subs[random.IntN(3)]
 					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), time.Hour)))
+				case 8:
+					told := slices.Clone(seed.Deliveries)
+					slices.Reverse(told)
+					ok(b.Told(t.Context(), told))
+				case 9:
+					ok(other.StartSoon(t.Context(), idsOf(seed.Deliveries)))
+				case 10:
+					ok(second(other.CancelDeleted(t.Context())))
 				}
 			}
 		})
 	}
 	group.Go(func() { ok(b.DeleteSubscription(t.Context(), root(), subs[2].ID, "")) })
 	group.Wait()
+	b.noDeadlocks()
+}
+
+// noDeadlocks checks that no transaction had to be given up for another.
+func (b *bundle) noDeadlocks() {
+	b.t.Helper()
 	var deadlocks int
-	must(t, b.sql.Get(&deadlocks, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
-	equal(t, "deadlocks", deadlocks, 0)
+	must(b.t, b.sql.Get(&deadlocks, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
+	equal(b.t, "deadlocks", deadlocks, 0)
 }

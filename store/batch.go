@@ -27,6 +27,13 @@ const (
 // item after a quiet time is flushed at once, so that a lone caller waits for nobody.
 // After that, and after a batch that had company, one waits for more as its patience
 // says, unless it is full.
+//
+// For example, with a patience of 8 ms for the next and of 40 ms in all: a lone caller
+// comes at 0 and at 50 ms, and each time his batch begins at once. A crowd comes at 0, 3,
+// 6, 9 ms and so on. The batch of the first begins at 0. That of the second waits for as
+// long as somebody comes every 8 ms, so that it takes in those up to 43 ms; if the last
+// comes at 15 ms, it begins at 23. Whoever comes next, say at 60 ms, waits 8 ms for a crowd
+// that does not come back, and is a lone caller after that.
 type batcher[In, Out any] struct {
 	patience patience
 	weigh    func(In) int
@@ -35,8 +42,8 @@ type batcher[In, Out any] struct {
 
 	mu      sync.Mutex
 	open    *batch[In, Out] // the batch that the next item joins; nil: it starts one
-	stirred time.Time       // when somebody last came where there was company, or a flush began
-	company bool            // whether the latest batch had more than one item
+	stirred time.Time       // the batch waits for the next from then on: a flush began, or one of a crowd came
+	company bool            // whether the latest batch had more than one item: a crowd may be about
 	closed  bool
 	running sync.WaitGroup
 }
@@ -45,8 +52,8 @@ type batcher[In, Out any] struct {
 // faster the callers come, the more of them share, and those who wait for each other's
 // batch before they come again are not kept waiting for nobody.
 type patience struct {
-	quiet time.Duration // a batch begins when nobody has come for so long,
-	most  time.Duration // and no later than so long after its first item
+	quiet time.Duration // a batch begins when nobody has come for so long: 8 ms in the example,
+	most  time.Duration // and no later than so long after its first item: 40 ms
 }
 
 // batch is the items that are committed together.

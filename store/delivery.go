@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,22 +47,14 @@ func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f swi
 func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter, now time.Time) *conditions {
 	c := &conditions{}
 	c.scope(caller, f.Tenant)
-	for column, value := range map[string]string{
-		"subscription_id": f.Subscription, "event_id": f.Event, "event_type": f.EventType, "last_failure": string(f.Failure), "host": strings.ToLower(f.Host),
-	} {
-		if value != "" {
-			c.add(column+" = ?", value)
-		}
-	}
+	c.equal("subscription_id", f.Subscription)
+	c.equal("event_id", f.Event)
+	c.equal("event_type", f.EventType)
+	c.equal("last_failure", string(f.Failure))
+	c.equal("host", strings.ToLower(f.Host))
 	if len(f.States) > 0 {
-		states := make([]string, len(f.States))
-		delivered := false
-		for i, state := range f.States {
-			states[i] = string(state)
-			delivered = delivered || state == switchboard.Delivered
-		}
-		c.add("state = ANY(?)", pq.Array(states))
-		if !delivered {
+		c.add("state = ANY(?)", pq.Array(f.States))
+		if !slices.Contains(f.States, switchboard.Delivered) {
 			c.add("state <> 'delivered'") // says to Postgres that its partial index will do
 		}
 	}
@@ -77,7 +70,7 @@ func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter,
 		c.add("id < ?", idTime(f.Before)+"~") // behind every id of that moment
 	}
 	if f.Stuck {
-		c.add("next_attempt_at < ?", now.Add(-switchboard.StuckAfter))
+		c.add(overdue+"?", now.Add(-switchboard.StuckAfter))
 	}
 	if f.Text != "" {
 		c.text(f.Text)
@@ -88,15 +81,16 @@ func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter,
 // text keeps to what holds the text in one of the words that people search for. A
 // whole id needs no search.
 func (c *conditions) text(text string) {
-	for prefix, column := range map[string]string{
-		switchboard.DeliveryPrefix: "id", switchboard.EventPrefix: "event_id", switchboard.SubscriptionPrefix: "subscription_id",
-	} {
-		if switchboard.IsID(prefix, text) {
-			c.add(column+" = ?", text)
-			return
-		}
+	switch {
+	case switchboard.IsID(switchboard.DeliveryPrefix, text):
+		c.equal("id", text)
+	case switchboard.IsID(switchboard.EventPrefix, text):
+		c.equal("event_id", text)
+	case switchboard.IsID(switchboard.SubscriptionPrefix, text):
+		c.equal("subscription_id", text)
+	default:
+		c.add("strpos(lower(concat_ws(' ', id, event_id, subscription_id, event_type, host, reason)), lower(?)) > 0", text)
 	}
-	c.add("strpos(lower(concat_ws(' ', id, event_id, subscription_id, event_type, host, reason)), lower(?)) > 0", text)
 }
 
 // idTime is the part that the ids of deliveries made at about that time begin
@@ -147,6 +141,10 @@ func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery,
 func lockDeliveriesQuery() string {
 	return "SELECT " + fields("deliveries", deliveryFields+" start_due_at? awaited", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
 }
+
+// lockedInOrder is any of the deliveries $1, in an UPDATE that locks all of them first: in the
+// order of their ids, and not in that of its plan.
+const lockedInOrder = "ANY(ARRAY(SELECT id FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE))"
 
 // lockDeliveries reads the deliveries that exist and keeps others from changing
 // them until the transaction ends.

@@ -49,11 +49,10 @@ func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchb
 	}
 	c := &conditions{}
 	c.scope(caller, f.Tenant)
-	if f.Type != "" {
-		c.add("type = ?", f.Type)
-	}
+	c.equal("type", f.Type)
 	if f.Key != "" {
-		c.add("key = ?", f.Key)
+		c.equal("key", f.Key)
+		c.add("key <> ''") // says to Postgres that its partial index will do
 	}
 	c.times(f.After, f.Before)
 	if behind != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"switchboard"
 )
@@ -24,6 +25,19 @@ func TestKeptFiltersAreBounded(t *testing.T) {
 		}
 		if kept > maxFilters {
 			t.Fatalf("%d bytes of filters are kept; want %d at most", kept, maxFilters)
+		}
+	}
+}
+
+// A list is one query whatever the order of Go's maps, so that Postgres' statistics show
+// it as one.
+func TestAFilterIsAlwaysTheSameQuery(t *testing.T) {
+	t.Parallel()
+	f := switchboard.DeliveryFilter{Subscription: "s", Event: "e", EventType: "t", Failure: switchboard.FailureHTTP5xx, Host: "h", Text: "x"}
+	first := deliveryConditions(switchboard.Caller{}, f, time.Now()).where()
+	for range 20 {
+		if again := deliveryConditions(switchboard.Caller{}, f, time.Now()).where(); again != first {
+			t.Fatalf("%s\nand then %s", first, again)
 		}
 	}
 }

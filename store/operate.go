@@ -35,6 +35,9 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 			reopened = true
 		case r.State.Dated():
 			r.NextAttemptAt = now
+			if !r.StartDueAt.IsZero() { // it waits for its turn behind others that were released
+				r.StartDueAt = now
+			}
 			reopened = false
 		default:
 			return switchboard.Errorf(switchboard.Conflict, "delivery %s is %s (%s) and cannot be retried", id, r.State, r.Reason)

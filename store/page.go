@@ -106,14 +106,17 @@ func (c *conditions) add(term string, args ...any) {
 	c.terms = append(c.terms, term)
 }
 
+// equal keeps to what has that value, if one is given.
+func (c *conditions) equal(column, value string) {
+	if value != "" {
+		c.add(column+" = ?", value)
+	}
+}
+
 // scope keeps to the tenants that the caller sees and, if one is given, to that.
 func (c *conditions) scope(caller switchboard.Caller, tenant string) {
-	if caller.Tenant != "" {
-		c.add("tenant = ?", caller.Tenant)
-	}
-	if tenant != "" {
-		c.add("tenant = ?", tenant)
-	}
+	c.equal("tenant", caller.Tenant)
+	c.equal("tenant", tenant)
 }
 
 // times keeps to what was created at or after one time and before another.

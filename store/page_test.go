@@ -182,6 +182,28 @@ func TestDeliveriesFilters(t *testing.T) {
 	}
 }
 
+// TestSearchThatTakesTooLong: it is not for Postgres being away that it ends.
+func TestSearchThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tx, err := b.sql.Beginx()
+	must(t, err)
+	defer func() { must(t, tx.Rollback()) }()
+	_, err = tx.Exec("LOCK TABLE deliveries")
+	must(t, err)
+	search := func(ctx context.Context) error {
+		return second(b.Deliveries(ctx, root(), switchboard.DeliveryFilter{}, switchboard.PageRequest{}))
+	}
+	hurried, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	refused(t, "a caller who leaves", search(hurried), switchboard.Unavailable, "")
+	err = search(t.Context())
+	refused(t, "the search", err, switchboard.Invalid, "")
+	if !strings.Contains(err.Error(), "longer than 5s") {
+		t.Errorf("it says %q", err)
+	}
+}
+
 func TestPagesWhileRowsAreAdded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -155,6 +155,7 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	})
 	must(t, err)
 
+	b.advance(time.Millisecond)
 	held := b.accept(event("acme", "")).Deliveries[0]
 	equal(t, "state", held.State, switchboard.Held)
 	equal(t, "reason", held.Reason, switchboard.ReasonSubscriptionUnverified)
@@ -177,11 +178,12 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	must(t, err)
 	equal(t, "state", verified.State, switchboard.Active)
 	equal(t, "state reason", verified.StateReason, "")
-	for _, d := range []switchboard.Delivery{before, held} {
-		released := b.read(d.ID)
+	for i, d := range []switchboard.Delivery{before, held} {
+		released, turn := b.read(d.ID), b.clock().Add(time.Duration(i)*10*time.Millisecond)
 		equal(t, "released", released.State, switchboard.Pending)
 		equal(t, "run", released.Run, 2)
-		equal(t, "start due", b.startDue(d.ID), b.clock())
+		equal(t, "start due", b.startDue(d.ID), turn)
+		equal(t, "next attempt", released.NextAttemptAt, turn)
 		done := b.actions(d.ID)
 		equal(t, "last action", done[len(done)-1], "switchboard release what it was held for is over")
 	}

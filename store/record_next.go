@@ -47,7 +47,7 @@ const moveColumns = "(" + attemptFields + `, "State" text, "Reason" text, "RunID
 // recordNext returns the deliveries that were moved, by the attempts' ids.
 func (s *Store) recordNext(ctx context.Context, records []record) (map[string]switchboard.Delivery, error) {
 	moves := make([]move, len(records))
-	for i, r := range records {
+	for i, r := range byNumber(records) { // most plans lock the deliveries in this order
 		next, completed := r.dates()
 		moves[i] = move{r.Attempt, string(r.Decision.State), r.Decision.Reason, r.RunID, next, completed}
 	}

@@ -23,9 +23,19 @@ RETURNING `+fields("deliveries", deliveryFields, ""), now, now.Add(lease), limit
 	return claimed, err
 }
 
+// Whoever looks for what is stuck, and the metric, mean every delivery whose date has
+// passed: who is to blame for it, a worker, Temporal or the relay, is what they want to
+// find out. The start of one that the relay claims in vain is due anew each time, and
+// says nothing of that. The reconciler leaves those to the relay.
+const (
+	overdue        = "next_attempt_at < " // a time that is StuckAfter ago
+	overdueStarted = "start_due_at IS NULL AND " + overdue
+)
+
 // Told notes that Temporal knows of these runs of deliveries. A run that an
 // operator has overtaken meanwhile says nothing of the next, and a start nothing of
-// the end.
+// the end. IS TRUE keeps Postgres from finding them by when their start is due, of which
+// the index holds all that wait for their turn.
 func (s *Store) Told(ctx context.Context, deliveries []switchboard.Delivery) error {
 	ids, runs, ended := make([]string, len(deliveries)), make([]int64, len(deliveries)), make([]bool, len(deliveries))
 	for i, d := range deliveries {
@@ -33,7 +43,7 @@ func (s *Store) Told(ctx context.Context, deliveries []switchboard.Delivery) err
 	}
 	return s.setStart(ctx, `
 UPDATE deliveries d SET start_due_at = NULL FROM unnest($1::text[], $2::int[], $3::bool[]) AS n(id, run, ended)
-WHERE d.id = n.id AND d.id = ANY($1) AND d.run = n.run AND (d.state = 'cancelled') = n.ended AND d.start_due_at IS NOT NULL`,
+WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.run = n.run AND (d.state = 'cancelled') = n.ended AND (d.start_due_at IS NOT NULL) IS TRUE`,
 		false, pq.Array(ids), pq.Array(runs), pq.Array(ended))
 }
 
@@ -41,7 +51,7 @@ WHERE d.id = n.id AND d.id = ANY($1) AND d.run = n.run AND (d.state = 'cancelled
 // and wakes the relays. IS TRUE keeps Postgres from finding them by their date, of
 // which the index holds all that had one lately.
 func (s *Store) StartSoon(ctx context.Context, ids []string) error {
-	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $2 WHERE id = ANY($1) AND (next_attempt_at IS NOT NULL) IS TRUE", true, pq.Array(ids), s.now())
+	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $2 WHERE id = "+lockedInOrder+" AND (next_attempt_at IS NOT NULL) IS TRUE", true, pq.Array(ids), s.now())
 }
 
 // Restart gives a delivery that is still in that run and has a date its next run,
@@ -59,27 +69,28 @@ func (s *Store) setStart(ctx context.Context, statement string, wake bool, args 
 	})
 }
 
-// Overdue returns deliveries that were started and whose date passed more than
-// slack ago, the longest first. Those not started are the relay's.
+// Overdue returns deliveries that were started and whose date passed more than slack
+// ago, the longest first.
 func (s *Store) Overdue(ctx context.Context, slack time.Duration, limit int) ([]switchboard.Delivery, error) {
-	overdue := []switchboard.Delivery{}
-	err := s.list(ctx, &overdue, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries
-WHERE next_attempt_at < $1 AND start_due_at IS NULL ORDER BY next_attempt_at LIMIT $2`, s.now().Add(-slack), limit)
-	return overdue, err
+	found := []switchboard.Delivery{}
+	err := s.list(ctx, &found, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries
+WHERE `+overdueStarted+`$1 ORDER BY next_attempt_at LIMIT $2`, s.now().Add(-slack), limit)
+	return found, err
 }
 
-// Stats counts what is open. It reads indexes only.
+// Stats counts what is open. Like a search it may take long, and leaves the connections
+// of deliveries alone.
 func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 	now := s.now()
 	var counts []struct {
 		State string
 		Count int
 	}
-	const overdue, backlog = "overdue", "backlog"
-	err := s.list(ctx, &counts, `
+	const late, backlog = "late", "backlog"
+	err := s.search(ctx, &counts, `
 SELECT state, count(*) FROM deliveries
 WHERE state <> 'delivered' AND state IN ('pending', 'retrying', 'held', 'blocked') GROUP BY state
-UNION ALL SELECT '`+overdue+`', count(*) FROM deliveries WHERE next_attempt_at < $1
+UNION ALL SELECT '`+late+`', count(*) FROM deliveries WHERE `+overdue+`$1
 UNION ALL SELECT '`+backlog+`', count(*) FROM deliveries WHERE start_due_at <= $2`, now.Add(-switchboard.StuckAfter), now)
 	stats := switchboard.Stats{Open: map[switchboard.State]int{}}
 	for _, state := range switchboard.States() {
@@ -89,7 +100,7 @@ UNION ALL SELECT '`+backlog+`', count(*) FROM deliveries WHERE start_due_at <= $
 	}
 	for _, c := range counts {
 		switch c.State {
-		case overdue:
+		case late:
 			stats.Overdue = c.Count
 		case backlog:
 			stats.RelayBacklog = c.Count

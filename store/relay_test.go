@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -147,6 +148,39 @@ func TestClaimUntoldConcurrently(t *testing.T) {
 	equal(t, "claimed, distinct", []int{len(all), len(slices.Compact(all))}, []int{200, 200})
 }
 
+// TestStartsAreNotedInOneOrder: whatever the order that they are given in, deliveries are
+// locked in one, and nobody waits in a circle.
+func TestStartsAreNotedInOneOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	events := make([]switchboard.Event, 100)
+	for i := range events {
+		events[i] = event("acme", "")
+	}
+	accepted, err := b.Accept(t.Context(), root(), events)
+	must(t, err)
+	var forth []switchboard.Delivery
+	for _, a := range accepted {
+		forth = append(forth, a.Deliveries...)
+	}
+	back := slices.Clone(forth)
+	slices.Reverse(back)
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for range 10 {
+				told := [][]switchboard.Delivery{forth, back}[i%2]
+				if err := errors.Join(b.Told(t.Context(), told), b.StartSoon(t.Context(), idsOf(told))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	b.noDeadlocks()
+}
+
 func TestOverdueAndStats(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -178,6 +212,25 @@ func TestOverdueAndStats(t *testing.T) {
 		Overdue: 3, RelayBacklog: 1,
 	})
 	equal(t, "due for the relay", b.startDue(pending.ID), begin().Add(5*time.Second))
+}
+
+// TestStuckWhileTheRelayTries: a relay that claims a delivery and cannot start it does not
+// hide it, and does not leave it to the reconciler.
+func TestStuckWhileTheRelayTries(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	b.advance(switchboard.StuckAfter + time.Second)
+	must(t, second(b.ClaimUntold(t.Context(), 10, time.Minute)))
+	page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{Stuck: true}, switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "stuck", idsOf(page.Items), []string{d.ID})
+	stats, err := b.Stats(t.Context())
+	must(t, err)
+	equal(t, "overdue, due for the relay", []int{stats.Overdue, stats.RelayBacklog}, []int{1, 0})
+	overdue, err := b.Overdue(t.Context(), switchboard.StuckAfter, 10)
+	must(t, err)
+	equal(t, "the reconciler's", idsOf(overdue), []string{})
 }
 
 // heard collects what a listener is told.

@@ -13,10 +13,10 @@ import (
 
 // resolveRepeats says of every event that was not stored here whether it repeats
 // the stored one or contradicts it. A repeat may be awaited where the first was not.
-func resolveRepeats(ctx context.Context, db session, all []*posted, first map[eventKey]*posted, stored map[eventKey]bool) error {
+func resolveRepeats(ctx context.Context, db session, all []*posted, first map[eventKey]*posted) error {
 	var before []eventKey
-	for key := range first {
-		if !stored[key] {
+	for key, p := range first {
+		if !p.stored {
 			before = append(before, key)
 		}
 	}
@@ -28,9 +28,9 @@ func resolveRepeats(ctx context.Context, db session, all []*posted, first map[ev
 	for _, p := range all {
 		key := p.key()
 		switch {
-		case p.acceptance.Err != nil || first[key] == p && stored[key]:
+		case p.acceptance.Err != nil || p.stored:
 			continue
-		case stored[key]:
+		case first[key].stored:
 			p.repeat(first[key].acceptance)
 		default:
 			p.repeat(known[key])
@@ -44,7 +44,7 @@ func resolveRepeats(ctx context.Context, db session, all []*posted, first map[ev
 	if len(awaited) == 0 {
 		return nil
 	}
-	_, err = db.ExecContext(ctx, "UPDATE deliveries SET awaited = true WHERE id = ANY($1) AND NOT awaited", pq.Array(awaited))
+	_, err = db.ExecContext(ctx, "UPDATE deliveries SET awaited = true WHERE id = "+lockedInOrder+" AND NOT awaited", pq.Array(awaited))
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -93,16 +94,17 @@ type connector struct {
 	setUp string
 }
 
-// The set-ups of connections.
-const (
-	// forDeliveries plans each prepared statement once, whatever its arguments:
-	// Postgres would else plan those with lists at every call, for longer than they
-	// run. Such a plan outlives the day that its table was small enough to be read as
-	// a whole, so it avoids that.
-	forDeliveries = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
-	// forSearches plans each query for its arguments, which differ widely.
-	forSearches = "SET enable_seqscan = off"
-)
+// forDeliveries plans each prepared statement once, whatever its arguments: Postgres
+// would else plan those with lists at every call, for longer than they run. Such a plan
+// outlives the day that its table was small enough to be read as a whole, so it avoids
+// that.
+const forDeliveries = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+
+// forSearches plans each query for its arguments, which differ widely, and ends one that
+// takes too long.
+func forSearches() string {
+	return fmt.Sprintf("SET enable_seqscan = off; SET statement_timeout = %d", searchTimeout.Milliseconds())
+}
 
 // Connect opens a connection and sets it up.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {

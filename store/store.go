@@ -9,7 +9,8 @@
 //
 // Rows are locked in one order everywhere, subscriptions before events before
 // deliveries and each by id, so that transactions wait for each other but never
-// in a circle.
+// in a circle. Only recording attempts leaves the order to Postgres' plan, because
+// it is the hot path; it is run once more if it has to give way.
 //
 // Every method that touches a tenant's data for somebody outside takes a
 // [switchboard.Caller]; a row of a tenant outside the caller's scope is
@@ -32,6 +33,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/jmoiron/sqlx/reflectx"
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"switchboard"
 )
@@ -55,6 +57,9 @@ const (
 	// that read what concurrent callers need, and wait for none.
 	callTimeout = 15 * time.Second
 	readTimeout = 3 * time.Second
+	// searchTimeout is how long Postgres works on a search: somebody looks at an empty page
+	// meanwhile, and others wait for the connection.
+	searchTimeout = 5 * time.Second
 	// idleTimeout gives connections back that a burst needed.
 	idleTimeout = 5 * time.Minute
 )
@@ -125,7 +130,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		url: cfg.URL, db: db, searches: open(connector{base, forSearches}, searching), keys: cfg.Keyring,
+		url: cfg.URL, db: db, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
 		hot: &statements{db: db}, filters: &filters{}, kept: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	// Postgres keeps microseconds: what is returned is what is stored.
@@ -234,11 +239,16 @@ func (s *Store) list(ctx context.Context, dest any, query string, args ...any) e
 	return fault(ctx, s.db.SelectContext(bounded, dest, query, args...))
 }
 
-// search reads rows into the slice at dest, with a connection for searches.
+// search reads rows into the slice at dest, with a connection for searches. Postgres
+// itself ends one that takes too long, which shows that it is not away.
 func (s *Store) search(ctx context.Context, dest any, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return fault(ctx, s.searches.SelectContext(bounded, dest, query, args...))
+	err := s.searches.SelectContext(bounded, dest, query, args...)
+	if pq.As(err, pqerror.QueryCanceled) != nil && bounded.Err() == nil {
+		return switchboard.Errorf(switchboard.Invalid, "the search took longer than %s: narrow it by tenant, subscription or time", searchTimeout)
+	}
+	return fault(ctx, err)
 }
 
 // snake is the column of a field: EventID is event_id.

@@ -66,11 +66,18 @@ func setupAt(t *testing.T, url string) *bundle {
 // open opens another store on the same database.
 func (b *bundle) open(keys string) *store.Store {
 	b.t.Helper()
+	s := b.openPatient(keys, 0)
+	b.t.Cleanup(func() { must(b.t, s.Close()) })
+	return s
+}
+
+// openPatient opens one that waits so long for more to share a commit. The test closes it.
+func (b *bundle) openPatient(keys string, wait time.Duration) *store.Store {
+	b.t.Helper()
 	keyring, err := store.ParseKeyring(keys)
 	must(b.t, err)
-	s, err := store.Open(store.Config{URL: b.url, Keyring: keyring, Now: b.clock})
+	s, err := store.Open(store.Config{URL: b.url, Keyring: keyring, Now: b.clock, BatchWait: wait})
 	must(b.t, err)
-	b.t.Cleanup(func() { must(b.t, s.Close()) })
 	return s
 }
 

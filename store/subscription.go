@@ -107,9 +107,7 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 	}
 	c := &conditions{terms: []string{"deleted_at IS NULL"}}
 	c.scope(caller, f.Tenant)
-	if f.State != "" {
-		c.add("state = ?", string(f.State))
-	}
+	c.equal("state", string(f.State))
 	if behind != nil {
 		c.add("id < ?", behind.ID)
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lib/pq"
-
 	"switchboard"
 )
 
@@ -72,83 +70,6 @@ func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller swi
 		return switchboard.Subscription{}, noSubscription(id)
 	}
 	return s.keys.subscription(rows[0])
-}
-
-// DeleteSubscription removes a subscription from sight and cancels its open
-// deliveries. The rows stay, because deliveries name them.
-//
-// There may be very many: they are cancelled some at a time, so that nobody else
-// waits for them.
-func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error {
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		if _, err := s.lockSubscription(ctx, tx, caller, id); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1 WHERE id = $1", id, s.now())
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	action := switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}
-	// An outage in between is no error: the subscription is deleted, and what is left
-	// is cancelled when it is due.
-	soon := s.now()
-	for more := true; more && err == nil; soon = soon.Add(cancelLimit * endingPause) {
-		more, err = s.cancelSome(ctx, id, action, soon)
-	}
-	return nil
-}
-
-const (
-	// cancelLimit bounds one transaction of cancellations.
-	cancelLimit = 1000
-	// endingPause is the time between the ends of two workflows of a deleted
-	// subscription. A hundred a second is far less than a relay does, so that nobody
-	// else's starts wait behind very many.
-	endingPause = 10 * time.Millisecond
-)
-
-// cancelSome cancels some of the open deliveries of a deleted subscription and
-// reports whether there may be more. Their workflows, where one is open, are to end
-// one after the other from then on.
-func (s *Store) cancelSome(ctx context.Context, id string, action switchboard.Action, from time.Time) (more bool, err error) {
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		var open []string
-		err := tx.SelectContext(ctx, &open, `
-SELECT id FROM deliveries WHERE subscription_id = $1 AND state <> 'delivered' AND completed_at IS NULL ORDER BY id LIMIT $2 FOR NO KEY UPDATE`, id, cancelLimit)
-		if more = len(open) == cancelLimit; err != nil || len(open) == 0 {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `
-UPDATE deliveries d SET state = 'cancelled', reason = $2, next_attempt_at = NULL, completed_at = $3,
-	start_due_at = CASE WHEN d.next_attempt_at IS NOT NULL THEN $4::timestamptz + (n.place - 1) * $5::float8 * interval '1 second' END
-FROM unnest($1::text[]) WITH ORDINALITY AS n(id, place) WHERE d.id = n.id AND d.id = ANY($1)`,
-			pq.Array(open), switchboard.ReasonSubscriptionDeleted, s.now(), from, endingPause.Seconds()); err != nil {
-			return err
-		}
-		if err := s.insertActions(ctx, tx, action, open...); err != nil {
-			return err
-		}
-		if err := notify(ctx, tx, cancelChannel, open...); err != nil {
-			return err
-		}
-		if err := tellThoseWaiting(ctx, tx, open); err != nil {
-			return err
-		}
-		return notify(ctx, tx, startChannel, "") // the relays end their workflows
-	})
-	return more, err
-}
-
-// tellThoseWaiting tells whoever waits for the answer of one of the deliveries, which
-// have ended, to look at it.
-func tellThoseWaiting(ctx context.Context, tx transaction, ended []string) error {
-	var awaited []string
-	if err := tx.SelectContext(ctx, &awaited, "SELECT id FROM deliveries WHERE id = ANY($1) AND awaited", pq.Array(ended)); err != nil {
-		return err
-	}
-	return notify(ctx, tx, answerChannel, awaited...)
 }
 
 // RotateSecret makes next the signing secret of a subscription. The one before

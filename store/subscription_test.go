@@ -139,21 +139,6 @@ func TestDeleteSubscription(t *testing.T) {
 	equal(t, "work still knows it", work.Subscription.ID, s.ID)
 }
 
-func TestDeleteSubscriptionCancelsVeryMany(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	s := b.subscribe("acme", "*")
-	events := make([]switchboard.Event, 2100)
-	for i := range events {
-		events[i] = event("acme", "")
-	}
-	must(t, second(b.Accept(t.Context(), root(), events)))
-	must(t, b.DeleteSubscription(t.Context(), root(), s.ID, ""))
-	var cancelled int
-	must(t, b.sql.Get(&cancelled, "SELECT count(*) FROM deliveries WHERE state = 'cancelled'"))
-	equal(t, "cancelled", cancelled, len(events))
-}
-
 func TestRotateSecret(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -51,13 +51,20 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 	if err != nil {
 		return err
 	}
+	ofTenant := map[string][]taker{}
+	for _, t := range found {
+		ofTenant[t.Tenant] = append(ofTenant[t.Tenant], t)
+	}
 	for _, p := range all {
 		// One tenant's filters must not keep the others of the batch waiting: they share
 		// the effort for an event, however many they are.
 		document, left := switchboard.NewDocument(&p.event), switchboard.NewEffort()
-		p.takers = slices.DeleteFunc(slices.Clone(found), func(t taker) bool {
-			return !p.goesTo(t) || p.only == "" && !s.filters.of(t.Filter).Matches(document, left)
-		})
+		p.takers = nil
+		for _, t := range ofTenant[p.event.Tenant] {
+			if p.goesTo(t) && (p.only != "" || s.filters.of(t.Filter).Matches(document, left)) {
+				p.takers = append(p.takers, t)
+			}
+		}
 		if p.only != "" && len(p.takers) == 0 {
 			p.acceptance.Err = noSubscription(p.only)
 		}
@@ -65,10 +72,9 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 	return nil
 }
 
+// goesTo reports whether a subscription of the event's tenant is to have it, its filter
+// aside.
 func (p *posted) goesTo(t taker) bool {
-	if p.event.Tenant != t.Tenant {
-		return false
-	}
 	if p.only != "" {
 		return p.only == t.ID && p.caller.Sees(t.Tenant)
 	}

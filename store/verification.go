@@ -52,44 +52,26 @@ func (s *Store) Verified(ctx context.Context, caller switchboard.Caller, id stri
 		return switchboard.Subscription{}, err
 	}
 	if sub.State == switchboard.Active {
-		// What is left of it, if this fails, is the reconciler's.
-		_, _ = s.ReleaseVerified(ctx)
+		// An error here is none of the caller's: the subscription is verified, and what is
+		// still held for it is left to ReleaseVerified, as it is of very many.
+		_, _ = s.sweep(ctx, release(), id)
 	}
 	return sub, nil
 }
 
-// releaseLimit bounds one transaction of releases.
-const releaseLimit = 1000
-
-const releaseQuery = `
-UPDATE deliveries SET state = 'pending', reason = '', next_attempt_at = $2, start_due_at = $2, run = run + 1, run_id = '', attempts_before = attempts_made
-WHERE id = ANY(ARRAY(
-	SELECT d.id FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
-	WHERE d.state = 'held' AND d.state <> 'delivered' AND d.reason = $1 AND (s.state = 'active' OR s.deleted_at IS NOT NULL)
-	ORDER BY d.id LIMIT $3 FOR NO KEY UPDATE OF d SKIP LOCKED))
-RETURNING id`
-
-// ReleaseVerified sets going what was held for subscriptions that are verified by
-// now, or deleted, and returns how many deliveries those were. The relay starts
-// them; those of a deleted subscription are cancelled then.
+// ReleaseVerified sets going what is held for subscriptions that are verified by now,
+// and returns how many deliveries those were. If there are very many, a call does only
+// some of them.
 func (s *Store) ReleaseVerified(ctx context.Context) (int, error) {
-	for total := 0; ; {
-		var released []string
-		err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-			released = nil
-			err := tx.SelectContext(ctx, &released, releaseQuery, switchboard.ReasonSubscriptionUnverified, s.now(), releaseLimit)
-			if err != nil || len(released) == 0 {
-				return err
-			}
-			action := switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbRelease, Reason: "what it was held for is over"}
-			if err := s.insertActions(ctx, tx, action, released...); err != nil {
-				return err
-			}
-			return notify(ctx, tx, startChannel, "")
-		})
-		total += len(released)
-		if err != nil || len(released) < releaseLimit {
-			return total, err
-		}
+	return s.sweepAll(ctx, release(), isHeld, "state = 'active' AND deleted_at IS NULL")
+}
+
+// release sets going what was held until its subscription is verified, each delivery when
+// its turn comes.
+func release() sweep {
+	return sweep{
+		which:  isHeld + " AND reason = '" + switchboard.ReasonSubscriptionUnverified + "'",
+		change: "state = 'pending', reason = '', next_attempt_at = n.turn, start_due_at = n.turn, run = run + 1, run_id = '', attempts_before = attempts_made",
+		action: switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbRelease, Reason: "what it was held for is over"},
 	}
 }

@@ -44,29 +44,16 @@ func (s *Store) Work(ctx context.Context, deliveryID string) (switchboard.Work, 
 // weighWork lets no more than 32 works share a query: their events may be long.
 func weighWork(string) int { return fullWeight / 32 }
 
+// workRow is a delivery with its event, and the revision of its subscription.
+type workRow struct {
+	Delivery switchboard.Delivery
+	Event    switchboard.Event
+	Revision string
+}
+
 // loadWorks loads the work of several deliveries.
 func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboard.Work], error) {
-	var rows []struct {
-		Delivery switchboard.Delivery
-		Event    switchboard.Event
-		Revision string
-	}
-	var subscriptions map[string]result[switchboard.Subscription]
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	err := s.direct(ctx, func(ctx context.Context, db session) error {
-		rows = rows[:0]
-		if err := db.SelectContext(ctx, &rows, worksQuery(), pq.Array(ids)); err != nil {
-			return err
-		}
-		revisions := make(map[string]string, len(rows))
-		for _, r := range rows {
-			revisions[r.Delivery.SubscriptionID] = r.Revision
-		}
-		var err error
-		subscriptions, err = s.subscriptionsAt(ctx, db, revisions)
-		return err
-	})
+	rows, subscriptions, err := s.readWorks(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +73,26 @@ func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboa
 		}
 	}
 	return works, nil
+}
+
+// readWorks reads those of the deliveries that exist, and their subscriptions by id.
+func (s *Store) readWorks(ctx context.Context, ids []string) (rows []workRow, subscriptions map[string]result[switchboard.Subscription], err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	err = s.direct(ctx, func(ctx context.Context, db session) error {
+		rows = rows[:0]
+		if err := db.SelectContext(ctx, &rows, worksQuery(), pq.Array(ids)); err != nil {
+			return err
+		}
+		revisions := make(map[string]string, len(rows))
+		for _, r := range rows {
+			revisions[r.Delivery.SubscriptionID] = r.Revision
+		}
+		var err error
+		subscriptions, err = s.subscriptionsAt(ctx, db, revisions)
+		return err
+	})
+	return rows, subscriptions, err
 }
 
 // secrets decrypts a JSON array of secretRow.
