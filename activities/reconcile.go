@@ -19,11 +19,17 @@ type Overdue interface {
 	Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error)
 	// Restart gives an open delivery its next run, which the relay starts.
 	Restart(ctx context.Context, deliveryID string, run int) error
-	// ReleaseVerified sets going what was held for subscriptions that are verified
-	// by now, and returns how many deliveries those were.
-	ReleaseVerified(ctx context.Context) (int, error)
 	// Settle moves an open delivery of that run to a final state.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
+}
+
+// Sweeper makes good what was done to a subscription and has not come to all of its
+// deliveries: they were very many, or the process died. It returns how many it came to.
+type Sweeper interface {
+	// ReleaseVerified sets going what was held for subscriptions that are verified by now.
+	ReleaseVerified(ctx context.Context) (int, error)
+	// CancelDeleted cancels what is open of subscriptions that are deleted.
+	CancelDeleted(ctx context.Context) (int, error)
 }
 
 // Engine is what the reconciler asks of Temporal.
@@ -71,11 +77,15 @@ type ReconcileResult struct {
 	Woken     int `json:"woken"`     // whose waiting attempt was told to run
 	Cancelled int `json:"cancelled"` // whose workflow had been stopped in Temporal
 	Released  int `json:"released"`  // held until their subscription was verified, which it is
+	Deleted   int `json:"deleted"`   // cancelled with their subscription
 }
 
 // Reconciler proves that no delivery is stuck, and mends one that is.
 type Reconciler struct {
-	Store  Overdue
+	Store interface {
+		Overdue
+		Sweeper
+	}
 	Engine Engine
 	Log    *slog.Logger
 }
@@ -98,7 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	var result ReconcileResult
 	// No part needs the others, and one delivery that cannot be mended is no reason
 	// to leave the others.
-	err := errors.Join(r.closeStopped(ctx, &result), r.mendOverdue(ctx, &result), r.release(ctx, &result))
+	err := errors.Join(r.closeStopped(ctx, &result), r.mendOverdue(ctx, &result), r.sweep(ctx, &result))
 	if err != nil {
 		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
 		return result, temporal.NewApplicationError(faultMessage(err), "fault")
@@ -162,10 +172,11 @@ func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *R
 	return nil
 }
 
-// release makes good a release that was cut short.
-func (r *Reconciler) release(ctx context.Context, result *ReconcileResult) (err error) {
-	result.Released, err = r.Store.ReleaseVerified(ctx)
-	return err
+func (r *Reconciler) sweep(ctx context.Context, result *ReconcileResult) error {
+	var released, deleted error
+	result.Released, released = r.Store.ReleaseVerified(ctx)
+	result.Deleted, deleted = r.Store.CancelDeleted(ctx)
+	return errors.Join(released, deleted)
 }
 
 func (r *Reconciler) cancel(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ type ledger struct {
 	found   []switchboard.Delivery
 	did     []string
 	held    int // that a release finds
+	deleted int // that are open of deleted subscriptions
 }
 
 func (l *ledger) Overdue(context.Context, time.Duration, int) ([]switchboard.Delivery, error) {
@@ -34,6 +36,8 @@ func (l *ledger) Restart(_ context.Context, id string, _ int) error {
 
 func (l *ledger) ReleaseVerified(context.Context) (int, error) { return l.held, nil }
 
+func (l *ledger) CancelDeleted(context.Context) (int, error) { return l.deleted, nil }
+
 func (l *ledger) Settle(_ context.Context, id string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
 	l.did = append(l.did, string(state)+" "+id+" "+reason)
 	return switchboard.Delivery{}, nil
@@ -45,9 +49,11 @@ type sights struct {
 	at      map[string]activities.Sight
 	stopped []string
 	err     error // of looking at dlv_1
+	looks   int
 }
 
 func (s *sights) Look(_ context.Context, id string) (activities.Seen, error) {
+	s.looks++
 	seen := activities.Seen{Sight: s.at[id], Run: 1, RunID: "latest"}
 	if id == "dlv_1" {
 		return seen, s.err
@@ -145,5 +151,19 @@ func TestReconcileGoesOnBehindOneThatCannotBeMended(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"restart dlv_2"}, l.did); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// With Temporal away, each of very many would take its time in vain.
+func TestReconcileGivesUpWhereNothingCanBeMended(t *testing.T) {
+	t.Parallel()
+	l := &ledger{overdue: slices.Repeat([]switchboard.Delivery{dated("dlv_1")}, 500), held: 2, deleted: 3}
+	engine := &sights{ledger: l, err: errors.New("Temporal is away")}
+	result, err := (&activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: engine}).Reconcile(t.Context())
+	if err == nil || engine.looks > 20 {
+		t.Errorf("ended with %v after %d looks, want an error after a few", err, engine.looks)
+	}
+	if want := (activities.ReconcileResult{Overdue: 500, Released: 2, Deleted: 3}); result != want {
+		t.Errorf("%+v, want %+v", result, want)
 	}
 }
