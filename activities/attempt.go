@@ -170,12 +170,12 @@ func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (Att
 }
 
 // crowded lets the delivery wait for its turn. One that waits for long gets the date
-// into its row: it is not overdue, and does not keep the reconciler from those
-// that are.
+// into its row: it is not overdue, and does not keep the reconciler from those that
+// are. So does one at its first attempt, whose regular activity follows at once.
 func (a *Deliveries) crowded(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
 	result := resultOf(ctx, work, work.Delivery)
 	result.NextAttemptAt = a.Flights.turn(work.Subscription.ID, a.Now()).UTC().Truncate(time.Microsecond)
-	if result.NextAttemptAt.Sub(work.Delivery.NextAttemptAt) < switchboard.StuckAfter/2 {
+	if !isFirst(ctx) && result.NextAttemptAt.Sub(work.Delivery.NextAttemptAt) < switchboard.StuckAfter/2 {
 		return result, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)

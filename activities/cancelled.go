@@ -15,6 +15,7 @@ import (
 func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
 	defer cancel()
+	kept := a.keptOutcome(ctx, in)
 	work, err := a.Store.Work(ctx, in.DeliveryID)
 	if switchboard.CodeOf(err) == switchboard.NotFound {
 		return AttemptResult{State: switchboard.Cancelled, Reason: switchboard.ReasonErased}, nil
@@ -26,8 +27,8 @@ func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptRes
 	if in.Reset && work.Delivery.RunID == runID(ctx) {
 		run = work.Delivery.Run // the reset of an earlier run took the delivery as it was
 	}
-	if in.Kept.after(work.Delivery) {
-		if result := a.record(ctx, work, in.Kept.attempt(in.DeliveryID), cmp.Or(in.Kept.Run, work.Delivery.Run)); result.Kept != nil {
+	if kept.after(work.Delivery) {
+		if result := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Run, work.Delivery.Run)); result.Kept != nil {
 			return result, a.fault(ctx, in.DeliveryID, errNotRecorded)
 		}
 	}

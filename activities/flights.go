@@ -71,16 +71,18 @@ func (f *Flights) kept(deliveryID string) (record, bool) {
 	return r, ok
 }
 
-// allKept returns what waits here to be recorded.
-func (f *Flights) allKept() []record {
+// allKept returns the deliveries with an attempt that waits here to be recorded.
+func (f *Flights) allKept() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Collect(maps.Values(f.unrecorded))
+	return slices.Collect(maps.Keys(f.unrecorded))
 }
 
-// forget drops what was kept of the delivery, once it is recorded.
-func (f *Flights) forget(deliveryID string) {
+// forget drops the attempt, once it is recorded; a later one of the delivery stays.
+func (f *Flights) forget(r record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.unrecorded, deliveryID)
+	if id := r.Attempt.DeliveryID; f.unrecorded[id].Attempt.ID == r.Attempt.ID {
+		delete(f.unrecorded, id)
+	}
 }

@@ -31,23 +31,23 @@ type places struct {
 }
 
 // line is what is known of a subscription that has requests in flight, or deliveries
-// that wait for a place.
+// that wait for a place. It is dropped when both are over, or with the next request.
 type line struct {
 	inFlight int
-	begun    time.Duration // the sum of when those in flight began, after since
+	begun    time.Duration // of those in flight, the sum of their starts, each as time after since
 	since    time.Time
 	usual    time.Duration // how long its requests take
 	last     time.Time     // the turn that was given last
 }
 
 // admit takes a place for a request of the subscription, which leave gives back. It
-// returns the load under which it was taken, and reports whether there was one. A
-// delivery's first attempt finds none while others wait.
+// returns the load under which it was taken, and reports whether there was one. Where
+// places are scarce, a delivery's first attempt finds none while others wait.
 func (p *places) admit(s switchboard.Subscription, first bool, now time.Time) (load float64, leave func(time.Time), free bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.lines[s.ID]
-	if p.total >= p.limit || l.full(s.MaxInFlight) || first && l.waitedFor(now) {
+	if p.total >= p.limit || l.full(s.MaxInFlight) || first && l.scarce(s.MaxInFlight, now) {
 		return 0, nil, false
 	}
 	if l == nil {
@@ -104,9 +104,11 @@ func (p *places) load() float64 { return float64(p.total) / float64(p.limit) }
 
 func (l *line) full(limit int) bool { return limit <= 0 || l != nil && l.inFlight >= limit }
 
-// waitedFor reports whether deliveries wait, and not only for the shortest time.
-func (l *line) waitedFor(now time.Time) bool {
-	return l != nil && l.last.After(now.Add(2*crowdedWait))
+// scarce reports whether half of the places are taken, and deliveries wait for longer
+// than the shortest time. With fewer taken the receiver has become faster than their
+// turns, or they are cancelled.
+func (l *line) scarce(limit int, now time.Time) bool {
+	return l != nil && 2*l.inFlight >= limit && l.last.After(now.Add(2*crowdedWait))
 }
 
 // took adds what a request took to what is usual.

@@ -56,20 +56,58 @@ func TestThoseWithoutAPlaceTakeTurns(t *testing.T) {
 	}
 }
 
+// first makes the first attempt of another delivery, and reports whether a request was
+// made.
+func (d *desk) first(t *testing.T) bool {
+	t.Helper()
+	before := d.sent
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
+	in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_new", Run: 1}}
+	if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in); err != nil {
+		t.Fatal(err)
+	}
+	return d.sent > before
+}
+
+// Of two places one is taken while the first attempt comes, and one delivery waits.
 func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int]int{0: 2, 1: 1} { // requests in all
-		d := newDesk(t)
-		d.queue(t, n, 20*time.Second)
-		var suite testsuite.WorkflowTestSuite
-		suite.SetLogger(slog.New(slog.DiscardHandler))
-		in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_new", Run: 1}}
+	d := newDesk(t)
+	d.work.Subscription.MaxInFlight = 2
+	begin := time.Now()
+	now, due := begin, d.work.Delivery
+	d.Now = func() time.Time { return now }
+	attempt := func(id string) error {
+		d.work.Delivery = due // the desk has one row for all
+		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: id, Run: 1}})
+		return err
+	}
+	second := func(context.Context) {
+		now = begin.Add(time.Minute)
+		if _, wait := delay(t, attempt("dlv_third")); wait < 10*time.Second {
+			t.Errorf("the third waits %s, want a turn behind others", wait)
+		}
+	}
+	d.sending = func(context.Context) {
+		d.sending = second
+		if err := attempt("dlv_second"); err != nil {
+			t.Error(err)
+		}
 		d.sending = func(context.Context) {}
-		if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in); err != nil {
-			t.Fatal(err)
+		d.work.Delivery = due
+		if d.first(t) {
+			t.Error("a first attempt took the place that somebody waits for")
 		}
-		if d.sent != want {
-			t.Errorf("%d waiting: %d requests, want %d", n, d.sent, want)
+		if d.work.Delivery.NextAttemptAt.Before(now) {
+			t.Error("its regular activity, which follows at once, finds it due")
 		}
+	}
+	if err := attempt("dlv_1"); err != nil {
+		t.Fatal(err)
+	}
+	d.work.Delivery = due
+	if !d.first(t) {
+		t.Error("a first attempt found no place while all were free")
 	}
 }

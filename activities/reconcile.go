@@ -93,7 +93,7 @@ type Reconciler struct {
 const (
 	// reconcileLimit bounds a pass; what is left over is the next pass's.
 	reconcileLimit = 1000
-	// reconcilePatience is how many deliveries are tried that cannot be mended: by then
+	// reconcilePatience is how many deliveries in a row are tried in vain: by then
 	// Temporal or Postgres is away, and the next pass is near.
 	reconcilePatience = 10
 	// stoppedWindow is how far back workflows stopped in Temporal are looked for:
@@ -122,32 +122,40 @@ func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) 
 		return err
 	}
 	found, err := r.Store.Find(ctx, ids)
-	for _, d := range found {
+	return errors.Join(err, each(found, func(d switchboard.Delivery) error {
 		if d.State.Final() {
-			continue
+			return nil
 		}
-		seen, lookErr := r.Engine.Look(ctx, d.ID)
-		if lookErr == nil && seen.stopped(d) {
-			lookErr = r.cancel(ctx, d, result)
+		seen, err := r.Engine.Look(ctx, d.ID)
+		if err != nil || !seen.stopped(d) {
+			return err
 		}
-		err = errors.Join(err, lookErr)
-	}
-	return err
+		return r.cancel(ctx, d, result)
+	}))
 }
 
 func (r *Reconciler) mendOverdue(ctx context.Context, result *ReconcileResult) error {
 	overdue, err := r.Store.Overdue(ctx, switchboard.StuckAfter, reconcileLimit)
 	result.Overdue = len(overdue)
-	failed := 0
-	for _, d := range overdue {
-		if mendErr := r.mend(ctx, d, result); mendErr != nil {
-			err = errors.Join(err, mendErr)
-			if failed++; failed == reconcilePatience {
-				break
-			}
+	return errors.Join(err, each(overdue, func(d switchboard.Delivery) error { return r.mend(ctx, d, result) }))
+}
+
+// each does the same for every delivery, until it has failed too often in a row.
+func each(deliveries []switchboard.Delivery, do func(switchboard.Delivery) error) error {
+	var failures []error
+	inVain := 0
+	for _, d := range deliveries {
+		err := do(d)
+		if err == nil {
+			inVain = 0
+			continue
+		}
+		failures = append(failures, err)
+		if inVain++; inVain == reconcilePatience {
+			break
 		}
 	}
-	return err
+	return errors.Join(failures...)
 }
 
 func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {

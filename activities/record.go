@@ -42,7 +42,7 @@ func (a *Deliveries) commit(ctx context.Context, r record) (switchboard.Delivery
 	if err != nil {
 		return d, err
 	}
-	a.Flights.forget(r.Attempt.DeliveryID)
+	a.Flights.forget(r)
 	a.Metrics.recorded(ctx, r.Attempt.Outcome, d)
 	a.logAttempt(ctx, r.Attempt, d)
 	return d, nil
@@ -82,27 +82,35 @@ func RecordKept(ctx context.Context, a *Deliveries) {
 }
 
 func (a *Deliveries) recordAllKept(ctx context.Context) {
-	var pool errgroup.Group
+	pool, ctx := errgroup.WithContext(ctx)
 	pool.SetLimit(recorderPool)
-	for _, r := range a.Flights.allKept() {
-		pool.Go(func() error {
-			a.recordOneKept(ctx, r)
-			return nil
-		})
+	for _, id := range a.Flights.allKept() {
+		pool.Go(func() error { return a.recordOneKept(ctx, id) })
 	}
-	_ = pool.Wait()
+	_ = pool.Wait() // it ended because Postgres is away, which was logged for each that is kept
 }
 
-// recordOneKept leaves it to the delivery's activity if that is under way here. Why it
-// cannot be recorded yet was logged when it was kept.
-func (a *Deliveries) recordOneKept(ctx context.Context, r record) {
-	ctx, land, free := a.Flights.takeOff(ctx, r.Attempt.DeliveryID)
+// recordOneKept leaves it to the delivery's activity if that is under way here, or has
+// recorded it since. It fails if there is no use in trying others.
+func (a *Deliveries) recordOneKept(ctx context.Context, deliveryID string) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	ctx, land, free := a.Flights.takeOff(ctx, deliveryID)
 	if !free {
-		return
+		return nil
 	}
 	defer land()
-	_, err := a.commit(ctx, r)
-	if switchboard.CodeOf(err) == switchboard.NotFound { // erased meanwhile
-		a.Flights.forget(r.Attempt.DeliveryID)
+	r, ok := a.Flights.kept(deliveryID)
+	if !ok {
+		return nil
 	}
+	_, err := a.commit(ctx, r)
+	switch switchboard.CodeOf(err) {
+	case switchboard.Unavailable:
+		return err
+	case switchboard.NotFound: // erased meanwhile
+		a.Flights.forget(r)
+	}
+	return nil
 }

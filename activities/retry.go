@@ -22,7 +22,7 @@ const (
 
 var (
 	errNotRecorded = errors.New("the request was sent, and its outcome waits to be recorded: Postgres is away")
-	errUnderWay    = errors.New("an attempt that Temporal has lost sight of is still under way")
+	errUnderWay    = errors.New("an attempt that Temporal has lost sight of is still under way, or is being recorded")
 )
 
 // dated is the failure of a regular activity whose delivery has a date: Temporal

@@ -49,7 +49,7 @@ type posted struct {
 	caller  switchboard.Caller
 
 	takers     []taker
-	stored     bool // here, with its deliveries: it is kept whatever fails afterwards, and its acceptance stands
+	stored     bool // here, with its deliveries: if accept is called again, its acceptance stands
 	acceptance switchboard.Acceptance
 }
 

@@ -98,7 +98,7 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 	if err != nil {
 		return nil, err
 	}
-	known, err := recordedIDs(ctx, tx, rows, records)
+	taken, recorded, err := recordedBefore(ctx, tx, rows, records)
 	if err != nil {
 		return nil, err
 	}
@@ -106,14 +106,13 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 	changed := map[string]*row{}
 	for _, r := range byNumber(records) {
 		d := rows[r.Attempt.DeliveryID]
-		id, taken := known[r.key()]
-		if d == nil || id == r.Attempt.ID {
+		if d == nil || recorded[r.Attempt.ID] {
 			continue
 		}
-		if taken {
+		if taken[r.key()] {
 			r.Attempt.Number = d.AttemptsMade + 1
 		}
-		known[r.key()] = r.Attempt.ID
+		taken[r.key()], recorded[r.Attempt.ID] = true, true
 		d.record(r)
 		attempts, changed[d.ID] = append(attempts, r.Attempt), d
 	}
@@ -187,10 +186,11 @@ func byNumber(records []record) []record {
 	})
 }
 
-// recordedIDs returns the ids of the attempts that are recorded already, of the
-// deliveries where there may be one.
-func recordedIDs(ctx context.Context, tx transaction, rows map[string]*row, records []record) (map[attemptKey]string, error) {
-	known := map[attemptKey]string{}
+// recordedBefore returns the numbers that are taken, and the ids of the attempts that
+// have them, of the deliveries where there may be one of the records. Its number may be
+// another than it came with.
+func recordedBefore(ctx context.Context, tx transaction, rows map[string]*row, records []record) (taken map[attemptKey]bool, recorded map[string]bool, err error) {
+	taken, recorded = map[attemptKey]bool{}, map[string]bool{}
 	var ids []string
 	for _, r := range records {
 		if d := rows[r.Attempt.DeliveryID]; d != nil && r.Attempt.Number <= d.AttemptsMade {
@@ -198,17 +198,17 @@ func recordedIDs(ctx context.Context, tx transaction, rows map[string]*row, reco
 		}
 	}
 	if len(ids) == 0 {
-		return known, nil
+		return taken, recorded, nil
 	}
 	var found []struct {
 		ID, DeliveryID string
 		Number         int
 	}
 	if err := tx.SelectContext(ctx, &found, "SELECT id, delivery_id, number FROM attempts WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, f := range found {
-		known[attemptKey{f.DeliveryID, f.Number}] = f.ID
+		taken[attemptKey{f.DeliveryID, f.Number}], recorded[f.ID] = true, true
 	}
-	return known, nil
+	return taken, recorded, nil
 }

@@ -46,6 +46,25 @@ func TestRecordMovesTheDelivery(t *testing.T) {
 	equal(t, "detail", detail, switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{a, second}, Actions: []switchboard.Action{}})
 }
 
+// One that comes with a number that is taken gets the next, and keeps that if it is
+// recorded again: whoever did so need not know that it was.
+func TestRecordOfATakenNumberMayBeRepeated(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	retrying := switchboard.Decision{State: switchboard.Retrying, Reason: "http_503", Wait: time.Minute}
+	first, other := b.attempt(d, 1, 503), b.attempt(d, 1, 503)
+	for _, a := range []switchboard.Attempt{first, other, other, first, other} {
+		_, err := b.Record(t.Context(), a, retrying, "run_1", 1)
+		must(t, err)
+	}
+	detail, err := b.Delivery(t.Context(), root(), d.ID)
+	must(t, err)
+	other.Number = 2
+	equal(t, "attempts", detail.Attempts, []switchboard.Attempt{first, other})
+	equal(t, "made", detail.Delivery.AttemptsMade, 2)
+}
+
 func TestRecordLeavesAFinalDeliveryWhereItIs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -34,11 +34,11 @@ const (
 	isHeld = "state = 'held'"
 )
 
-// turns numbers the deliveries $1 of the subscription $2 from $3 on, at a distance of $4
-// seconds. They go on behind the delivery before them, which may be the last of an
-// earlier batch and wait for its turn.
+// turns numbers the deliveries $1 of the subscription $2 from $3 or $5 on, whichever is
+// later, at a distance of $4 seconds. They go on behind the delivery before them, which
+// may be the last of an earlier sweep and wait for its turn.
 const turns = `(
-	SELECT id, greatest($3::timestamptz, (
+	SELECT id, greatest($3::timestamptz, $5::timestamptz, (
 		SELECT start_due_at + $4::float8 * interval '1 second' FROM deliveries WHERE subscription_id = $2 AND id < ($1::text[])[1] ORDER BY id DESC LIMIT 1
 	)) + (place - 1) * $4::float8 * interval '1 second' AS turn
 	FROM unnest($1::text[]) WITH ORDINALITY AS p(id, place)) AS n`
@@ -48,8 +48,9 @@ const turns = `(
 func (s *Store) sweep(ctx context.Context, w sweep, subscriptions ...string) (int, error) {
 	total := 0
 	for _, subscription := range subscriptions {
-		for behind, more := "", true; more; {
-			changed, err := s.sweepBatch(ctx, w, subscription, behind)
+		turn := s.now()
+		for behind, more := "", true; more; turn = turn.Add(batchLimit * turnPause) {
+			changed, err := s.sweepBatch(ctx, w, subscription, behind, turn)
 			if total += len(changed); err != nil || total >= sweepLimit {
 				return total, err
 			}
@@ -62,8 +63,8 @@ func (s *Store) sweep(ctx context.Context, w sweep, subscriptions ...string) (in
 }
 
 // sweepBatch changes the next deliveries of the subscription behind an id, in one
-// transaction, and returns their ids in order.
-func (s *Store) sweepBatch(ctx context.Context, w sweep, subscription, behind string) ([]string, error) {
+// transaction, and returns their ids in order. Their turns come from then on.
+func (s *Store) sweepBatch(ctx context.Context, w sweep, subscription, behind string, turn time.Time) ([]string, error) {
 	var ids []string
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		ids = nil
@@ -75,7 +76,7 @@ func (s *Store) sweepBatch(ctx context.Context, w sweep, subscription, behind st
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "UPDATE deliveries d SET "+w.change+" FROM "+turns+" WHERE d.id = n.id AND d.id = ANY($1)",
-			pq.Array(ids), subscription, s.now(), turnPause.Seconds()); err != nil {
+			pq.Array(ids), subscription, s.now(), turnPause.Seconds(), turn); err != nil {
 			return err
 		}
 		if err := s.insertActions(ctx, tx, w.action, ids...); err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // soon is for how long a workflow's waiting attempt is left to its own date: it is
-// longer than any wait for a place or for Postgres.
+// longer than any wait for Postgres, and a long one for a place has its date in the row.
 const soon = time.Minute
 
 // Look says where the latest run of the delivery's workflow stands.

@@ -15,8 +15,9 @@ import (
 // readyTimeout bounds each check of /readyz.
 const readyTimeout = 2 * time.Second
 
-// readiness remembers whether the worker has started.
-type readiness struct{ worker atomic.Bool }
+// readiness remembers whether the worker has started, and whether events were taken
+// without it, which is not to end for the moment in which it starts.
+type readiness struct{ worker, withoutWorker atomic.Bool }
 
 func (r *readiness) workerRuns() { r.worker.Store(true) }
 
@@ -35,7 +36,10 @@ func (a *app) missing(ctx context.Context) []api.Missing {
 	}
 	_, away := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 	if a.parts.Worker && !a.ready.worker.Load() {
-		found = append(found, api.Missing{Name: "worker", Optional: a.parts.API && away != nil, Message: "has not started yet: it waits for Temporal"})
+		if a.parts.API && away != nil {
+			a.ready.withoutWorker.Store(true)
+		}
+		found = append(found, api.Missing{Name: "worker", Optional: a.ready.withoutWorker.Load(), Message: "has not started yet: it waits for Temporal"})
 	}
 	if away != nil {
 		found = append(found, api.Missing{Name: "temporal", Optional: true, Message: "does not answer: events are accepted, and delivered when it is back"})
