@@ -25,7 +25,6 @@ func ensureSchedule(ctx context.Context, c client.Client) error {
 	policy := client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileEvery}
 	action := &client.ScheduleWorkflowAction{
 		ID: "reconcile", Workflow: workflows.Reconcile, TaskQueue: TaskQueue, WorkflowRunTimeout: 5 * time.Minute,
-		Priority: temporal.Priority{PriorityKey: 1}, // before the backlog that it may have to mend
 	}
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID: ReconcileSchedule, Spec: spec, Action: action, Overlap: policy.Overlap, CatchupWindow: policy.CatchupWindow,

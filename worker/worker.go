@@ -92,19 +92,16 @@ func Run(ctx context.Context, c Config) error {
 // Options are the SDK's options of the worker. The benchmark runs bare Temporal
 // with the same.
 func Options(slots int) worker.Options {
-	// By default two pollers share the sticky and the normal queue, and may both wait on
-	// the one while the other fills: for up to a minute, seen under load. And after an
-	// outage more attempts are due at a time than two pollers fetch.
-	pollers := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
-		InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
-	})
 	return worker.Options{
 		MaxConcurrentWorkflowTaskExecutionSize:  slots,
 		MaxConcurrentLocalActivityExecutionSize: slots,
 		MaxConcurrentActivityExecutionSize:      slots,
 		WorkerStopTimeout:                       stopTimeout,
-		WorkflowTaskPollerBehavior:              pollers,
-		ActivityTaskPollerBehavior:              pollers,
+		// By default two pollers share the sticky and the normal queue, and may both
+		// wait on the one while the other fills: for up to a minute, seen under load.
+		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+			InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
+		}),
 	}
 }
 
