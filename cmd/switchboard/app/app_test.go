@@ -207,9 +207,12 @@ func freeAddress(t *testing.T) string {
 
 func await(t *testing.T, condition func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !condition(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
+	deadline, poll := time.After(patience), time.Tick(20*time.Millisecond)
+	for !condition() {
+		select {
+		case <-deadline:
 			t.Fatalf("not within %s", patience)
+		case <-poll:
 		}
 	}
 }
