@@ -90,8 +90,8 @@ func (a *Deliveries) recordAllKept(ctx context.Context) {
 	_ = pool.Wait() // it ended because Postgres is away, which was logged for each that is kept
 }
 
-// recordOneKept leaves it to the delivery's activity if that is under way here, or has
-// recorded it since. It fails if there is no use in trying others.
+// recordOneKept records what is kept of the delivery, unless its activity is under way
+// here, or has done so since. It fails if there is no use in trying others.
 func (a *Deliveries) recordOneKept(ctx context.Context, deliveryID string) error {
 	if ctx.Err() != nil {
 		return nil
