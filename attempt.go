@@ -66,6 +66,7 @@ type Outcome struct {
 	Detail     string        // the failure in words, for people; holds no secrets
 	Latency    time.Duration // from the start of the attempt to the end of the answer
 	RetryAfter time.Duration // how long the receiver asked us to wait; 0: it did not
+	Permanent  bool          // no later attempt can succeed, whatever anybody repairs
 	Response   Response
 }
 

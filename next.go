@@ -86,7 +86,7 @@ func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outco
 // permanent reports whether another attempt can never succeed: the receiver said
 // so, or the request is one that we refuse to send.
 func permanent(o Outcome) bool {
-	return o.StatusCode == http.StatusGone || o.Failure == FailureForbidden || o.Failure == FailureRender
+	return o.Permanent || o.StatusCode == http.StatusGone || o.Failure == FailureForbidden || o.Failure == FailureRender
 }
 
 // wait is the policy's exponential interval, stretched, with its jitter. A
