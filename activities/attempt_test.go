@@ -23,17 +23,18 @@ import (
 // desk is one delivery with a store, a sender and the activities on top.
 type desk struct {
 	*activities.Deliveries
-	t         *testing.T
-	work      switchboard.Work
-	workErr   error
-	recordErr error
-	recorded  []switchboard.Attempt
-	runs      []int // of what was recorded or settled
-	outcome   switchboard.Outcome
-	sendErr   error
-	sending   func(ctx context.Context) // runs while the request is under way
-	sent      int
-	timeouts  []time.Duration // that the sender was given
+	t           *testing.T
+	work        switchboard.Work
+	workErr     error
+	postponeErr error
+	recordErr   error
+	recorded    []switchboard.Attempt
+	runs        []int // of what was recorded or settled
+	outcome     switchboard.Outcome
+	sendErr     error
+	sending     func(ctx context.Context) // runs while the request is under way
+	sent        int
+	timeouts    []time.Duration // that the sender was given
 }
 
 func newDesk(t *testing.T) *desk {
@@ -75,9 +76,10 @@ func (d *desk) Reopen(_ context.Context, _, _ string, _ switchboard.Action) (swi
 	return delivery, nil
 }
 
-func (d *desk) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time) error {
-	d.work.Delivery.NextAttemptAt = until
-	return d.workErr
+func (d *desk) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
+	changed := d.work.Delivery.Reason != reason
+	d.work.Delivery.NextAttemptAt, d.work.Delivery.Reason = until, reason
+	return changed, d.postponeErr
 }
 
 func (d *desk) Settle(_ context.Context, _ string, run int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {

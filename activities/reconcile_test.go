@@ -23,8 +23,9 @@ type ledger struct {
 	deleted int // that are open of deleted subscriptions
 }
 
-func (l *ledger) Overdue(context.Context, time.Duration, int) ([]switchboard.Delivery, error) {
-	return l.overdue, nil
+func (l *ledger) Overdue(_ context.Context, _ time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
+	at := slices.IndexFunc(l.overdue, func(d switchboard.Delivery) bool { return d.ID == behind.ID }) + 1
+	return l.overdue[at:min(at+limit, len(l.overdue))], nil
 }
 
 func (l *ledger) Find(context.Context, []string) ([]switchboard.Delivery, error) { return l.found, nil }

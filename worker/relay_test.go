@@ -60,7 +60,7 @@ func TestRelayPass(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			box := &outbox{due: named("a", "b", "c")}
-			claimed, err := newRelay(&telling{refuse: c.refuse}, box, slog.New(slog.DiscardHandler)).pass(t.Context())
+			claimed, err := newRelay(&telling{refuse: c.refuse}, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context())
 			if claimed != 3 || !errors.Is(err, c.err) {
 				t.Errorf("claimed %d, %v; want 3, %v", claimed, err, c.err)
 			}
@@ -77,7 +77,7 @@ func TestRelayRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		box, f := &outbox{}, &telling{}
-		r := newRelay(f, box, slog.New(slog.DiscardHandler))
+		r := newRelay(f, box, nil, slog.New(slog.DiscardHandler))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); r.run(ctx) }()

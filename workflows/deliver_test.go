@@ -133,11 +133,11 @@ func (r *row) Settle(_ context.Context, _ string, _ int, state switchboard.State
 	return r.work.Delivery, nil
 }
 
-func (r *row) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time) error {
+func (r *row) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.work.Delivery.NextAttemptAt = until
-	return nil
+	r.work.Delivery.NextAttemptAt, r.work.Delivery.Reason = until, reason
+	return true, nil
 }
 
 // script is a receiver that answers one status after the other, the last for ever.
