@@ -62,8 +62,10 @@ func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchb
 	}
 	d.recorded, d.runs = append(d.recorded, a), append(d.runs, run)
 	delivery := d.work.Delivery
-	delivery.State, delivery.Reason, delivery.AttemptsMade = decision.State, decision.Reason, a.Number
-	delivery.NextAttemptAt = a.At.Add(decision.Wait)
+	delivery.State, delivery.Reason, delivery.AttemptsMade, delivery.Permanent = decision.State, decision.Reason, a.Number, decision.Permanent
+	if delivery.NextAttemptAt = a.At.Add(decision.Wait); !decision.State.Dated() {
+		delivery.NextAttemptAt = time.Time{}
+	}
 	if run == d.work.Delivery.Run {
 		d.work.Delivery = delivery
 	}
@@ -303,6 +305,9 @@ func TestCrowdedForLongIsNotOverdue(t *testing.T) {
 		_, err := d.attempt(activities.AttemptInput{})
 		if _, wait := delay(t, err); wait <= 0 || d.sent != 0 {
 			t.Errorf("%s late: waits %s after %d requests, want a date and no request", late, wait, d.sent)
+		}
+		if reason := d.work.Delivery.Reason; (reason == switchboard.ReasonWaitingForSlot) != postponed {
+			t.Errorf("%s late: reason %q, want it to wait for a slot: %t", late, reason, postponed)
 		}
 		if d.work.Delivery.NextAttemptAt.After(date) != postponed {
 			t.Errorf("%s late: dated %s, want a new date: %t", late, d.work.Delivery.NextAttemptAt, postponed)
