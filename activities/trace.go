@@ -48,10 +48,11 @@ func trace(ctx context.Context, r record) (ended func(error)) {
 }
 
 // lost is the first attempt of the run, if an earlier execution of the local activity may
-// have made it and nothing came of that: its worker ended, or lost sight of Temporal.
+// have made it and nothing came of that: its worker has ended. What was made in this
+// process is recorded or kept, unless nothing was sent.
 func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard.Work) *Kept {
 	d := work.Delivery
-	if in.LostAt.IsZero() || !isFirst(ctx) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() {
+	if in.LostAt.IsZero() || !isFirst(ctx) || a.Flights.wasUnsent(in.DeliverInput) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() {
 		return nil
 	}
 	return keep(record{Run: d.Run, Attempt: switchboard.Attempt{

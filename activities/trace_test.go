@@ -195,3 +195,47 @@ func TestKeptOutcomeStaysPermanent(t *testing.T) {
 		t.Errorf("ended %+v, %v; recorded %+v; want a permanent failure", result, err, next.recorded)
 	}
 }
+
+// TestFirstAttemptThatSentNothingHere: Temporal gave it out again, and this process knows
+// what became of it the first time.
+func TestFirstAttemptThatSentNothingHere(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*desk) (restore func()){
+		"unreadable": func(d *desk) func() {
+			d.workErr = errors.New("sealed with another key")
+			return func() { d.workErr = nil }
+		},
+		"interrupted": func(d *desk) func() {
+			d.sendErr = errors.New("too many open files")
+			return func() { d.sendErr, d.sent = nil, 0 }
+		},
+		"crowded": func(d *desk) func() {
+			due := d.work.Delivery
+			d.work.Subscription.MaxInFlight = 0
+			return func() { d.work.Subscription.MaxInFlight, d.work.Delivery = 1, due }
+		},
+		"not due": func(d *desk) func() {
+			due := d.work.Delivery
+			d.work.Delivery.NextAttemptAt = time.Now().Add(time.Hour)
+			return func() { d.work.Delivery = due }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			first := func(in activities.AttemptInput) {
+				var suite testsuite.WorkflowTestSuite
+				suite.SetLogger(slog.New(slog.DiscardHandler))
+				in.DeliverInput = activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}
+				_, _ = suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in)
+			}
+			restore := spoil(d)
+			first(activities.AttemptInput{})
+			restore()
+			first(activities.AttemptInput{LostAt: time.Now().Add(-time.Minute)})
+			if d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Outcome.Failure != "" {
+				t.Errorf("%d requests, recorded %+v; want one, and none that is unknown", d.sent, d.recorded)
+			}
+		})
+	}
+}
