@@ -1,7 +1,9 @@
 package switchboard
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,7 +46,21 @@ const (
 	ReasonErased                 = "erased"                  // its row is gone
 	ReasonOperator               = "operator"                // cancelled by an operator
 	ReasonTerminated             = "terminated"              // its workflow was terminated in Temporal
+
+	// Reasons of a delivery whose date has passed because of us, and not of its receiver.
+	ReasonWaitingForSlot        = "waiting_for_slot"        // max_in_flight requests of its subscription, or all that the worker may make, are under way
+	ReasonWaitingForTemporal    = "waiting_for_temporal"    // its workflow is not started yet
+	ReasonWaitingForSwitchboard = "waiting_for_switchboard" // its attempt is not made; what is known of why stands behind a colon
 )
+
+// WaitingForSwitchboard is the reason of a delivery whose attempt cannot be made because
+// of us, with why in words.
+func WaitingForSwitchboard(why string) string { return ReasonWaitingForSwitchboard + ": " + why }
+
+// DispatchWithin is how long after its date a delivery's workflow is started at the
+// latest in a healthy system: five seconds are left to the process that accepted it,
+// then a relay looks every second.
+const DispatchWithin = 10 * time.Second
 
 // Delivery is what one event owes one subscription: one Temporal workflow, whose
 // id is the delivery's.
@@ -64,7 +80,36 @@ type Delivery struct {
 	NextAttemptAt  time.Time // zero unless the state is dated
 	CreatedAt      time.Time
 	CompletedAt    time.Time // zero unless the state is final
+	Permanent      bool      // it has failed because no later attempt can succeed; false, failed: its attempts are used up
 	Run            int       // counts from 1 how often it was set going; an operator's retry starts the next
 	AttemptsBefore int       // attempts of earlier runs: each run has the policy's attempts
 	RunID          string    // of the latest Temporal run that recorded something; empty before
+}
+
+// ReasonAt is why the delivery stands where it does at that time. A date that has passed
+// is our fault, and the reason for the attempt before says nothing of it. Dispatched says
+// that Temporal knows of the delivery.
+func (d *Delivery) ReasonAt(now time.Time, dispatched bool) string {
+	late := now.Sub(d.NextAttemptAt)
+	switch {
+	case !d.State.Dated():
+		return d.Reason
+	case !dispatched && late > DispatchWithin:
+		return ReasonWaitingForTemporal
+	case dispatched && late > StuckAfter && !strings.HasPrefix(d.Reason, ReasonWaitingForSwitchboard):
+		return WaitingForSwitchboard("no worker has made the attempt that is due")
+	}
+	return d.Reason
+}
+
+// Ending says in words why nothing follows by itself; empty unless the delivery has failed.
+func (d *Delivery) Ending() string {
+	made := d.AttemptsMade - d.AttemptsBefore
+	switch {
+	case d.State != Failed:
+		return ""
+	case d.Permanent:
+		return fmt.Sprintf("no later attempt can succeed, so attempt %d was the last", made)
+	}
+	return fmt.Sprintf("all attempts are used up: %d were made", made)
 }

@@ -33,20 +33,20 @@ func TestLimitsUnder(t *testing.T) {
 		load float64
 		want Limits
 	}{
-		{"fixed, idle", fixed, 0, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 12, Load: 0}},
-		{"fixed, full", fixed, 1, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 12, Load: 1}},
-		{"defaults, idle", defaults, 0, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 12, Load: 0}},
-		{"defaults, half", defaults, 0.5, Limits{Timeout: Duration(7500 * time.Millisecond), Stretch: 1.5, Attempts: 12, Load: 0.5}},
-		{"defaults, full", defaults, 1, Limits{Timeout: Duration(5 * time.Second), Stretch: 2, Attempts: 12, Load: 1}},
-		{"bounded, idle", bounded, 0, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 12, Load: 0}},
-		{"bounded, half", bounded, 0.5, Limits{Timeout: Duration(6 * time.Second), Stretch: 3, Attempts: 7, Load: 0.5}},
+		{"fixed, idle", fixed, 0, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 38, Load: 0}},
+		{"fixed, full", fixed, 1, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 38, Load: 1}},
+		{"defaults, idle", defaults, 0, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 38, Load: 0}},
+		{"defaults, half", defaults, 0.5, Limits{Timeout: Duration(7500 * time.Millisecond), Stretch: 1.5, Attempts: 38, Load: 0.5}},
+		{"defaults, full", defaults, 1, Limits{Timeout: Duration(5 * time.Second), Stretch: 2, Attempts: 38, Load: 1}},
+		{"bounded, idle", bounded, 0, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 38, Load: 0}},
+		{"bounded, half", bounded, 0.5, Limits{Timeout: Duration(6 * time.Second), Stretch: 3, Attempts: 20, Load: 0.5}},
 		{"bounded, full", bounded, 1, Limits{Timeout: Duration(2 * time.Second), Stretch: 5, Attempts: 3, Load: 1}},
-		{"short, full", short, 1, Limits{Timeout: Duration(3 * time.Second), Stretch: 2, Attempts: 12, Load: 1}},
+		{"short, full", short, 1, Limits{Timeout: Duration(3 * time.Second), Stretch: 2, Attempts: 38, Load: 1}},
 		{"bare, full", bare, 1, Limits{Timeout: Duration(5 * time.Second), Stretch: 2, Attempts: 12, Load: 1}},
-		{"beyond, full", beyond, 1, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 12, Load: 1}},
-		{"below none", defaults, -3, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 12, Load: 0}},
-		{"above full", defaults, math.Inf(1), Limits{Timeout: Duration(5 * time.Second), Stretch: 2, Attempts: 12, Load: 1}},
-		{"unknown", defaults, math.NaN(), Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 12, Load: 0}},
+		{"beyond, full", beyond, 1, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 38, Load: 1}},
+		{"below none", defaults, -3, Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 38, Load: 0}},
+		{"above full", defaults, math.Inf(1), Limits{Timeout: Duration(5 * time.Second), Stretch: 2, Attempts: 38, Load: 1}},
+		{"unknown", defaults, math.NaN(), Limits{Timeout: Duration(10 * time.Second), Stretch: 1, Attempts: 38, Load: 0}},
 	}
 	for _, test := range tests {
 		if diff := cmp.Diff(test.want, test.s.LimitsUnder(test.load)); diff != "" {
@@ -91,7 +91,7 @@ func TestAdaptiveDefaults(t *testing.T) {
 	}
 	own := Adaptive{Enabled: true, MinimumTimeout: Duration(2 * time.Second), MaximumStretch: 1, MinimumAttempts: 1}
 	for name, test := range map[string]struct{ given, want Adaptive }{
-		"none given": {Adaptive{}, Adaptive{Enabled: true, MinimumTimeout: Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 12}},
+		"none given": {Adaptive{}, Adaptive{Enabled: true, MinimumTimeout: Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 38}},
 		"all given":  {own, own},
 	} {
 		s := adaptive(test.given)
@@ -106,7 +106,7 @@ func TestAdaptiveValidate(t *testing.T) {
 	for field, changes := range map[string][]Adaptive{
 		"adaptive.minimum_timeout":  {{MinimumTimeout: -1}, {MinimumTimeout: MinTimeout - 1}, {MinimumTimeout: DefaultTimeout + 1}},
 		"adaptive.maximum_stretch":  {{MaximumStretch: -1}, {MaximumStretch: 0.99}, {MaximumStretch: 10.01}, {MaximumStretch: math.NaN()}, {MaximumStretch: math.Inf(1)}},
-		"adaptive.minimum_attempts": {{MinimumAttempts: -1}, {MinimumAttempts: 13}},
+		"adaptive.minimum_attempts": {{MinimumAttempts: -1}, {MinimumAttempts: 39}},
 	} {
 		for _, change := range changes {
 			s := subscription()

@@ -19,18 +19,24 @@ type RetryPolicy struct {
 	MaximumAttempts    int      `json:"maximum_attempts"`
 }
 
-// Bounds and defaults of a retry policy. The defaults give 12 attempts over
-// about two days: 5s, 15s, 45s, 2m15s, …, 9h, 10h.
+// Bounds and defaults of a retry policy. The defaults give 38 attempts over five
+// days: 5s, 15s, 45s, 2m15s, 6m45s, 20m15s, 1h0m45s, 3h2m15s, and then every 4 hours.
+// A receiver that was down over a long weekend still gets everything, and whenever it
+// comes back, the next attempt is 4 hours away at most.
 const (
 	defaultInitialInterval    = Duration(5 * time.Second)
 	defaultBackoffCoefficient = 3.0
-	defaultMaximumInterval    = Duration(10 * time.Hour)
-	defaultMaximumAttempts    = 12
+	defaultMaximumInterval    = Duration(4 * time.Hour)
+	defaultMaximumAttempts    = 38
 
 	minInterval        = Duration(100 * time.Millisecond)
 	maxInterval        = Duration(7 * 24 * time.Hour)
 	maxCoefficient     = 10.0
 	maxMaximumAttempts = 100
+	// maxLost is how many attempts whose outcome is unknown may follow the last one that
+	// the policy allows. A crash of ours must not end a delivery; one that ends its
+	// process each time must come to an end too.
+	maxLost = 5
 )
 
 // jitter is the share by which a wait is lengthened or shortened, so that
@@ -58,11 +64,36 @@ func (p *RetryPolicy) validate() error {
 	return nil
 }
 
+// Schedule lists the waits after each attempt but the last, while nothing else
+// lengthens them and without their jitter.
+func (p RetryPolicy) Schedule() []Duration {
+	waits := make([]Duration, 0, max(p.MaximumAttempts-1, 0))
+	for attempt := 1; attempt < p.MaximumAttempts; attempt++ {
+		waits = append(waits, Duration(p.interval(attempt, 1)))
+	}
+	return waits
+}
+
+// Span is the sum of the schedule: how long a delivery is attempted.
+func (p RetryPolicy) Span() Duration {
+	var span Duration
+	for _, wait := range p.Schedule() {
+		span += wait
+	}
+	return span
+}
+
+// interval is the exponential wait after an attempt, stretched by that factor.
+func (p RetryPolicy) interval(attempt int, stretch float64) float64 {
+	return min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1))*stretch, float64(p.MaximumInterval))
+}
+
 // Decision is what becomes of a delivery after an attempt.
 type Decision struct {
-	State  State
-	Reason string
-	Wait   time.Duration // until the next attempt; 0 unless State is Retrying
+	State     State
+	Reason    string
+	Permanent bool          // it has failed because no later attempt can succeed, not because attempts are used up
+	Wait      time.Duration // until the next attempt; 0 unless State is Retrying
 }
 
 // Next decides what becomes of a delivery whose attempt, made under those limits,
@@ -77,16 +108,22 @@ func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outco
 		// What is aborted was cancelled, and its row says so. If it does not, an
 		// operator has set the delivery going again since.
 		return Decision{State: Retrying, Reason: outcome.Reason()}
-	case permanent(outcome), attempt >= cmp.Or(limits.Attempts, policy.MaximumAttempts):
+	case outcome.IsPermanent():
+		return Decision{State: Failed, Reason: outcome.Reason(), Permanent: true}
+	case attempt >= allowed(policy, limits, outcome):
 		return Decision{State: Failed, Reason: outcome.Reason()}
 	}
 	return Decision{State: Retrying, Reason: outcome.Reason(), Wait: wait(policy, cmp.Or(limits.Stretch, 1), delivery, attempt, outcome.RetryAfter)}
 }
 
-// permanent reports whether another attempt can never succeed: the receiver said
-// so, or the request is one that we refuse to send.
-func permanent(o Outcome) bool {
-	return o.Permanent || o.StatusCode == http.StatusGone || o.Failure == FailureForbidden || o.Failure == FailureRender
+// allowed is how many attempts the run may make when its latest ended so. One whose
+// outcome is lost is not the last: it is our fault that nobody knows it.
+func allowed(policy RetryPolicy, limits Limits, outcome Outcome) int {
+	attempts := cmp.Or(limits.Attempts, policy.MaximumAttempts)
+	if outcome.Failure == FailureUnknown {
+		return attempts + maxLost
+	}
+	return attempts
 }
 
 // wait is the policy's exponential interval, stretched, with its jitter. A
@@ -95,7 +132,7 @@ func permanent(o Outcome) bool {
 // whatever our load.
 func wait(p RetryPolicy, stretch float64, delivery string, attempt int, retryAfter time.Duration) time.Duration {
 	longest := float64(p.MaximumInterval)
-	interval := min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1))*stretch, longest)
+	interval := p.interval(attempt, stretch)
 	deviation := jitter * fraction(delivery, attempt) // in [-jitter, jitter)
 	asked := min(float64(retryAfter), longest)
 	if asked > interval*(1+deviation) {

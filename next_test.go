@@ -40,7 +40,9 @@ func TestNextForEveryStatus(t *testing.T) {
 				switch {
 				case status >= 200 && status <= 299:
 					want = Decision{State: Delivered}
-				case status == http.StatusGone, attempt >= policy.MaximumAttempts:
+				case status == http.StatusGone:
+					want.State, want.Permanent = Failed, true
+				case attempt >= policy.MaximumAttempts:
 					want.State = Failed
 				}
 				got := Next(policy, Limits{}, "dlv_1", attempt, outcome)
@@ -70,17 +72,44 @@ func TestReasonOfStatus(t *testing.T) {
 func TestNextForEveryFailure(t *testing.T) {
 	t.Parallel()
 	policy := policies()["defaults"]
-	final := map[Failure]State{FailureForbidden: Failed, FailureRender: Failed}
 	for _, failure := range Failures() {
-		want := Retrying
-		if state, ok := final[failure]; ok {
-			want = state
-		}
 		got := Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure})
 		// What is aborted and was not cancelled was set going again: it is due at once.
-		waits := want == Retrying && failure != FailureAborted
-		if got.State != want || (got.Wait > 0) != waits || got.Reason == "" {
-			t.Errorf("%s: %+v; want %s", failure, got, want)
+		if waits := failure != FailureAborted; got.State != Retrying || (got.Wait > 0) != waits || got.Reason == "" {
+			t.Errorf("%s: %+v; want retrying", failure, got)
+		}
+		got = Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure, Permanent: true})
+		if want := failure != FailureAborted; (got.State == Failed) != want || got.Permanent != want {
+			t.Errorf("%s, permanent: %+v; want it to end: %t", failure, got, want)
+		}
+	}
+	if got := Next(policy, Limits{}, "dlv_1", 1, Outcome{StatusCode: 200, Permanent: true}); got.State != Delivered {
+		t.Errorf("a success that is called permanent: %+v; want delivered", got)
+	}
+}
+
+// A crash of ours must not be the end of a delivery, and one that happens each time must.
+func TestLostOutcomesDoNotEndADelivery(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limits  Limits
+		attempt int
+		failure Failure
+		want    State
+	}{
+		"lost, the last allowed":          {Limits{}, 1, FailureUnknown, Retrying},
+		"known, the last allowed":         {Limits{}, 1, FailureTimeout, Failed},
+		"known, after a lost one":         {Limits{}, 2, FailureTimeout, Failed},
+		"lost, four beyond":               {Limits{}, 5, FailureUnknown, Retrying},
+		"lost, five beyond":               {Limits{}, 6, FailureUnknown, Failed},
+		"lost, more allowed under load":   {Limits{Attempts: 3}, 7, FailureUnknown, Retrying},
+		"lost, as many allowed and five":  {Limits{Attempts: 3}, 8, FailureUnknown, Failed},
+		"known, as many as under a load":  {Limits{Attempts: 3}, 3, FailureReset, Failed},
+		"known, fewer than under a load":  {Limits{Attempts: 3}, 2, FailureReset, Retrying},
+		"aborted, whatever their number ": {Limits{}, 9, FailureAborted, Retrying},
+	} {
+		if got := Next(policies()["one attempt"], c.limits, "dlv_1", c.attempt, Outcome{Failure: c.failure}); got.State != c.want || got.Permanent {
+			t.Errorf("%s: %+v; want %s", name, got, c.want)
 		}
 	}
 }
@@ -138,16 +167,52 @@ func TestWaitFollowsThePolicy(t *testing.T) {
 	}
 }
 
-// The defaults are promised in words: 12 attempts over about two days.
-func TestDefaultPolicy(t *testing.T) {
+// TestSchedule: what the subscription's answer shows is what is done, save for the jitter.
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+	for name, policy := range policies() {
+		waits := policy.Schedule()
+		if len(waits) != policy.MaximumAttempts-1 {
+			t.Errorf("%s: %d waits for %d attempts", name, len(waits), policy.MaximumAttempts)
+		}
+		var span Duration
+		for i, shown := range waits {
+			span += shown
+			for _, id := range []string{"dlv_a", "dlv_b"} {
+				got := float64(Next(policy, Limits{}, id, i+1, Outcome{Failure: FailureTimeout}).Wait)
+				if got < float64(shown)*(1-jitter)-1 || got > float64(shown)*(1+jitter)+1 {
+					t.Errorf("%s: waits %s after attempt %d, and %s are shown", name, time.Duration(got), i+1, shown)
+				}
+			}
+		}
+		if got := policy.Span(); got != span || got < 0 {
+			t.Errorf("%s: spans %s, and its waits are %s", name, got, span)
+		}
+	}
+}
+
+// TestDefaultSchedule: the numbers that the documents promise.
+func TestDefaultSchedule(t *testing.T) {
 	t.Parallel()
 	policy := policies()["defaults"]
-	var total time.Duration
-	for attempt := 1; attempt < policy.MaximumAttempts; attempt++ {
-		total += Next(policy, Limits{}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
+	waits := policy.Schedule()
+	for i, want := range []Duration{5, 15, 45, 135, 405, 1215, 3645, 10935, 14400} {
+		if waits[i] != want*Duration(time.Second) {
+			t.Errorf("wait %d is %s; want %s", i+1, waits[i], want*Duration(time.Second))
+		}
 	}
-	if policy.MaximumAttempts != 12 || total < 24*time.Hour || total > 60*time.Hour {
-		t.Errorf("%d attempts over %s; want 12 over about two days", policy.MaximumAttempts, total)
+	if len(waits) != 37 || waits[len(waits)-1] != Duration(4*time.Hour) {
+		t.Errorf("%d waits, the last of %s; want 37, 4h", len(waits), waits[len(waits)-1])
+	}
+	if got, want := policy.Span(), Duration(120*time.Hour+33*time.Minute+20*time.Second); got != want {
+		t.Errorf("spans %s; want %s, five days", got, want)
+	}
+	// Under full load the first waits are longer and none is longer than the longest.
+	for attempt := 1; attempt < policy.MaximumAttempts; attempt++ {
+		got := Next(policy, Limits{Stretch: maxMaximumStretch}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
+		if longest := float64(4*time.Hour) * (1 + jitter); float64(got) > longest {
+			t.Errorf("attempt %d under load is followed by a wait of %s", attempt, got)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func TestSubscriptionDefaults(t *testing.T) {
 			Headers: map[string]string{"X-Env": "prod"}, ContentType: "application/json",
 		},
 		Signature: Signature{Scheme: Standard},
-		Retry:     RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(10 * time.Hour), MaximumAttempts: 12},
+		Retry:     RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(4 * time.Hour), MaximumAttempts: 38},
 		Timeout:   Duration(10 * time.Second), MaxInFlight: 16, State: Active,
 	}
 	got := subscription()

@@ -32,6 +32,9 @@ type AttemptInput struct {
 	DeliverInput
 	Reset bool  `json:"reset,omitempty"` // the workflow was reset in Temporal: deliver again
 	Kept  *Kept `json:"kept,omitempty"`  // an outcome that could not be recorded yet
+	// LostAt is when an earlier execution of the local activity began, whose worker has
+	// ended before it could say how; zero: there is none. It stays in the process.
+	LostAt time.Time `json:"lost_at,omitzero"`
 }
 
 // AttemptResult is where the delivery stands after the activity.
@@ -41,9 +44,10 @@ type AttemptResult struct {
 	AttemptsMade  int                     `json:"attempts_made"`
 	StatusCode    int                     `json:"status_code,omitempty"`
 	NextAttemptAt time.Time               `json:"next_attempt_at,omitzero"`
-	Retry         switchboard.RetryPolicy `json:"retry,omitzero"` // of the subscription as it is now; left out where nothing follows, since every byte costs Temporal
-	Kept          *Kept                   `json:"kept,omitempty"` // sent, but not recorded: Postgres was away
-	RunID         string                  `json:"run_id"`         // of the Temporal run that this was found in
+	Retry         switchboard.RetryPolicy `json:"retry,omitzero"`      // of the subscription as it is now; left out where nothing follows, since every byte costs Temporal
+	Kept          *Kept                   `json:"kept,omitempty"`      // sent, but not recorded: Postgres was away
+	RunID         string                  `json:"run_id"`              // of the Temporal run that this was found in
+	Permanent     bool                    `json:"permanent,omitempty"` // it has failed because no later attempt can succeed
 	// Overtaken says that an operator has set the delivery going again: the workflow
 	// of another run serves it, and this one has nothing more to do.
 	Overtaken bool `json:"overtaken,omitempty"`
@@ -63,8 +67,8 @@ type Recorder interface {
 	// if it is final then. Once that run has it, nothing changes.
 	Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
 	// Postpone dates the next attempt of a delivery anew, unless somebody has done so
-	// since it was loaded.
-	Postpone(ctx context.Context, d switchboard.Delivery, until time.Time) error
+	// since it was loaded, and says why. It reports whether that is new.
+	Postpone(ctx context.Context, d switchboard.Delivery, until time.Time, reason string) (bool, error)
 	// Settle moves an open delivery of that run to a final state, or holds it.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
@@ -82,6 +86,7 @@ type Deliveries struct {
 	Sender  Sender
 	Flights *Flights
 	Metrics *Metrics
+	Outages *Outages
 	Log     *slog.Logger
 	Now     func() time.Time // the clock that attempts are dated by
 }
@@ -131,7 +136,11 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 		return AttemptResult{State: switchboard.Cancelled, Reason: switchboard.ReasonErased}, nil
 	}
 	if err != nil {
-		return AttemptResult{Kept: kept}, err
+		a.noteUnsent(ctx, in)
+		return AttemptResult{Kept: kept}, &delay{work.Delivery, "its subscription or its event cannot be read", err}
+	}
+	if kept == nil {
+		kept = a.lost(ctx, in, work)
 	}
 	overtaken := work.Delivery.Run != in.Run && !in.Reset
 	if kept.after(work.Delivery) {
@@ -144,13 +153,21 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 		return result, nil
 	}
 	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
+		a.noteUnsent(ctx, in)
 		return result, nil
 	}
-	return a.attemptDue(ctx, work)
+	return a.attemptDue(ctx, in, work)
+}
+
+// noteUnsent remembers that this execution of the local activity sends nothing.
+func (a *Deliveries) noteUnsent(ctx context.Context, in AttemptInput) {
+	if isFirst(ctx) {
+		a.Flights.noteUnsent(in.DeliverInput)
+	}
 }
 
 // attemptDue makes the attempt whose date has come, if its subscription may have it.
-func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
+func (a *Deliveries) attemptDue(ctx context.Context, in AttemptInput, work switchboard.Work) (AttemptResult, error) {
 	switch {
 	case !work.Subscription.DeletedAt.IsZero():
 		return a.cancelDeleted(ctx, work)
@@ -159,12 +176,14 @@ func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (Att
 	}
 	load, leave, free := a.Flights.admit(work.Subscription, isFirst(ctx), a.Now())
 	if !free {
+		a.noteUnsent(ctx, in)
 		return a.crowded(ctx, work)
 	}
 	defer func() { leave(a.Now()) }()
 	made, err := a.send(ctx, work, work.Subscription.LimitsUnder(load))
 	if err != nil {
-		return AttemptResult{}, err
+		a.noteUnsent(ctx, in)
+		return AttemptResult{}, &delay{work.Delivery, "its request was interrupted before it was sent", err}
 	}
 	return a.record(ctx, work, made, work.Delivery.Run), nil
 }
@@ -180,7 +199,8 @@ func (a *Deliveries) crowded(ctx context.Context, work switchboard.Work) (Attemp
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	return result, a.Store.Postpone(ctx, work.Delivery, result.NextAttemptAt)
+	_, err := a.Store.Postpone(ctx, work.Delivery, result.NextAttemptAt, switchboard.ReasonWaitingForSlot)
+	return result, err
 }
 
 // load reads the work, and lets a run that was made by a reset have the delivery.
@@ -235,19 +255,28 @@ func (a *Deliveries) send(ctx context.Context, work switchboard.Work, limits swi
 		Stretch:    limits.Stretch,
 	}
 	done := a.Metrics.sending(ctx, made.Timeout)
+	ended := trace(ctx, record{Attempt: made, Run: work.Delivery.Run})
 	var err error
 	made.Request, made.Outcome, err = a.Sender.Attempt(ctx, work, now, made.Timeout)
+	ended(err)
 	done(made.Outcome)
-	if cut, ok := errors.AsType[*webhook.Interrupted](err); ok && cut.Sent {
+	if maybeSent(err) {
 		return made, nil // it may have arrived: an attempt whose outcome is unknown
 	}
 	return made, err
 }
 
+// maybeSent reports whether the request may have reached the receiver before our side cut
+// it short.
+func maybeSent(err error) bool {
+	cut, ok := errors.AsType[*webhook.Interrupted](err)
+	return ok && cut.Sent
+}
+
 func resultOf(ctx context.Context, work switchboard.Work, d switchboard.Delivery) AttemptResult {
 	result := AttemptResult{
 		State: d.State, Reason: d.Reason, AttemptsMade: d.AttemptsMade, StatusCode: d.LastStatusCode, NextAttemptAt: d.NextAttemptAt,
-		RunID: runID(ctx),
+		RunID: runID(ctx), Permanent: d.Permanent,
 	}
 	if d.State.Dated() {
 		result.Retry = work.Subscription.Retry

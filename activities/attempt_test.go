@@ -23,17 +23,18 @@ import (
 // desk is one delivery with a store, a sender and the activities on top.
 type desk struct {
 	*activities.Deliveries
-	t         *testing.T
-	work      switchboard.Work
-	workErr   error
-	recordErr error
-	recorded  []switchboard.Attempt
-	runs      []int // of what was recorded or settled
-	outcome   switchboard.Outcome
-	sendErr   error
-	sending   func(ctx context.Context) // runs while the request is under way
-	sent      int
-	timeouts  []time.Duration // that the sender was given
+	t           *testing.T
+	work        switchboard.Work
+	workErr     error
+	postponeErr error
+	recordErr   error
+	recorded    []switchboard.Attempt
+	runs        []int // of what was recorded or settled
+	outcome     switchboard.Outcome
+	sendErr     error
+	sending     func(ctx context.Context) // runs while the request is under way
+	sent        int
+	timeouts    []time.Duration // that the sender was given
 }
 
 func newDesk(t *testing.T) *desk {
@@ -61,8 +62,10 @@ func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchb
 	}
 	d.recorded, d.runs = append(d.recorded, a), append(d.runs, run)
 	delivery := d.work.Delivery
-	delivery.State, delivery.Reason, delivery.AttemptsMade = decision.State, decision.Reason, a.Number
-	delivery.NextAttemptAt = a.At.Add(decision.Wait)
+	delivery.State, delivery.Reason, delivery.AttemptsMade, delivery.Permanent = decision.State, decision.Reason, a.Number, decision.Permanent
+	if delivery.NextAttemptAt = a.At.Add(decision.Wait); !decision.State.Dated() {
+		delivery.NextAttemptAt = time.Time{}
+	}
 	if run == d.work.Delivery.Run {
 		d.work.Delivery = delivery
 	}
@@ -75,9 +78,10 @@ func (d *desk) Reopen(_ context.Context, _, _ string, _ switchboard.Action) (swi
 	return delivery, nil
 }
 
-func (d *desk) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time) error {
-	d.work.Delivery.NextAttemptAt = until
-	return d.workErr
+func (d *desk) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
+	changed := d.work.Delivery.Reason != reason
+	d.work.Delivery.NextAttemptAt, d.work.Delivery.Reason = until, reason
+	return changed, d.postponeErr
 }
 
 func (d *desk) Settle(_ context.Context, _ string, run int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
@@ -301,6 +305,9 @@ func TestCrowdedForLongIsNotOverdue(t *testing.T) {
 		_, err := d.attempt(activities.AttemptInput{})
 		if _, wait := delay(t, err); wait <= 0 || d.sent != 0 {
 			t.Errorf("%s late: waits %s after %d requests, want a date and no request", late, wait, d.sent)
+		}
+		if reason := d.work.Delivery.Reason; (reason == switchboard.ReasonWaitingForSlot) != postponed {
+			t.Errorf("%s late: reason %q, want it to wait for a slot: %t", late, reason, postponed)
 		}
 		if d.work.Delivery.NextAttemptAt.After(date) != postponed {
 			t.Errorf("%s late: dated %s, want a new date: %t", late, d.work.Delivery.NextAttemptAt, postponed)

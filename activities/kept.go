@@ -28,6 +28,7 @@ type Kept struct {
 	Failure    switchboard.Failure  `json:"failure,omitempty"`
 	Latency    switchboard.Duration `json:"latency"`
 	RetryAfter switchboard.Duration `json:"retry_after,omitempty"`
+	Permanent  bool                 `json:"permanent,omitempty"`
 }
 
 func keep(r record) *Kept {
@@ -37,7 +38,7 @@ func keep(r record) *Kept {
 		Load: a.Load, Attempts: a.Attempts, Stretch: a.Stretch,
 		Method: a.Request.Method, Bytes: a.Request.Bytes,
 		StatusCode: a.Outcome.StatusCode, Failure: a.Outcome.Failure,
-		Latency: switchboard.Duration(a.Outcome.Latency), RetryAfter: switchboard.Duration(a.Outcome.RetryAfter),
+		Latency: switchboard.Duration(a.Outcome.Latency), RetryAfter: switchboard.Duration(a.Outcome.RetryAfter), Permanent: a.Outcome.Permanent,
 	}
 }
 
@@ -47,11 +48,19 @@ func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
 		Load: k.Load, Attempts: k.Attempts, Stretch: k.Stretch,
 		Request: switchboard.SentRequest{Method: k.Method, Bytes: k.Bytes},
 		Outcome: switchboard.Outcome{
-			StatusCode: k.StatusCode, Failure: k.Failure, Latency: time.Duration(k.Latency), RetryAfter: time.Duration(k.RetryAfter),
+			StatusCode: k.StatusCode, Failure: k.Failure, Latency: time.Duration(k.Latency), RetryAfter: time.Duration(k.RetryAfter), Permanent: k.Permanent,
 			Response: switchboard.Response{Truncated: k.StatusCode != 0}, // nobody is to think that it was empty
-			Detail:   "recorded late: Postgres was away when the answer came",
+			Detail:   k.detail(),
 		},
 	}
+}
+
+// detail says why less is known of the attempt than of others.
+func (k *Kept) detail() string {
+	if k.Failure == switchboard.FailureUnknown {
+		return "a process of ours ended, or lost sight of Temporal, while it made this attempt: the request may have been sent"
+	}
+	return "recorded late: Postgres was away when the answer came"
 }
 
 // keptOutcome returns the latest outcome that is kept of the delivery; nil: there is none.
@@ -70,11 +79,15 @@ func (a *Deliveries) keptOutcome(ctx context.Context, in AttemptInput) *Kept {
 func (k *Kept) after(d switchboard.Delivery) bool { return k != nil && k.Number > d.AttemptsMade }
 
 // latest is the outcome of the latest attempt among those that are kept; nil: there
-// is none. One that was recorded meanwhile may stand in a place that nobody empties.
+// is none. One that was recorded meanwhile may stand in a place that nobody empties. Of
+// one attempt, what is known counts before the trace that it began.
 func latest(places ...*Kept) *Kept {
 	var found *Kept
 	for _, k := range places {
-		if k != nil && (found == nil || k.Number > found.Number) {
+		if k == nil {
+			continue
+		}
+		if found == nil || k.Number > found.Number || k.Number == found.Number && found.Failure == switchboard.FailureUnknown {
 			found = k
 		}
 	}

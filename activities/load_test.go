@@ -24,18 +24,18 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 		want     func(taken int) switchboard.Attempt
 	}{
 		"adaptive": {
-			switchboard.Adaptive{Enabled: true, MaximumStretch: 3, MinimumAttempts: 2},
+			switchboard.Adaptive{Enabled: true, MaximumStretch: 3, MinimumAttempts: 28},
 			func(taken int) switchboard.Attempt {
 				return switchboard.Attempt{
 					Load: float64(taken) / 10, Timeout: 10*time.Second - time.Duration(taken)*500*time.Millisecond,
-					Stretch: 1 + float64(taken)/5, Attempts: 12 - taken,
+					Stretch: 1 + float64(taken)/5, Attempts: 38 - taken,
 				}
 			},
 		},
 		"fixed": {
 			switchboard.Adaptive{},
 			func(taken int) switchboard.Attempt {
-				return switchboard.Attempt{Load: float64(taken) / 10, Timeout: 10 * time.Second, Stretch: 1, Attempts: 12}
+				return switchboard.Attempt{Load: float64(taken) / 10, Timeout: 10 * time.Second, Stretch: 1, Attempts: 38}
 			},
 		},
 	} {
@@ -104,7 +104,7 @@ func TestLimitsSurviveTheKeeping(t *testing.T) {
 	if _, err := d.attempt(activities.AttemptInput{}); err != nil {
 		t.Fatal(err)
 	}
-	if a := d.recorded[0]; a.Timeout != 10*time.Second || a.Load != 0 || a.Attempts != 12 || a.Stretch != 1 {
+	if a := d.recorded[0]; a.Timeout != 10*time.Second || a.Load != 0 || a.Attempts != 38 || a.Stretch != 1 {
 		t.Errorf("recorded %+v", a)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -13,8 +14,9 @@ import (
 
 // Overdue finds deliveries for the reconciler.
 type Overdue interface {
-	// Overdue returns open deliveries whose date passed more than slack ago.
-	Overdue(ctx context.Context, slack time.Duration, limit int) ([]switchboard.Delivery, error)
+	// Overdue returns open deliveries whose date passed more than slack ago, those behind
+	// that one in an order that stays.
+	Overdue(ctx context.Context, slack time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error)
 	// Find returns the deliveries with those ids.
 	Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error)
 	// Restart gives an open delivery its next run, which the relay starts.
@@ -88,10 +90,15 @@ type Reconciler struct {
 	}
 	Engine Engine
 	Log    *slog.Logger
+
+	mu     sync.Mutex
+	behind switchboard.Delivery // where the next pass goes on; the zero value: at the longest overdue
 }
 
 const (
-	// reconcileLimit bounds a pass; what is left over is the next pass's.
+	// reconcileLimit bounds a pass. The next goes on behind it: those that may not be
+	// repaired, as what an engineer has paused in Temporal, stay where they are and must
+	// not keep it from the others.
 	reconcileLimit = 1000
 	// reconcilePatience is how many deliveries in a row are tried in vain: by then
 	// Temporal or Postgres is away, and the next pass is near.
@@ -135,9 +142,28 @@ func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) 
 }
 
 func (r *Reconciler) mendOverdue(ctx context.Context, result *ReconcileResult) error {
-	overdue, err := r.Store.Overdue(ctx, switchboard.StuckAfter, reconcileLimit)
+	overdue, err := r.overdue(ctx)
+	if len(overdue) == 0 {
+		return err
+	}
 	result.Overdue = len(overdue)
-	return errors.Join(err, each(overdue, func(d switchboard.Delivery) error { return r.mend(ctx, d, result) }))
+	err = errors.Join(err, each(overdue, func(d switchboard.Delivery) error { return r.mend(ctx, d, result) }))
+	r.Log.WarnContext(ctx, "deliveries overdue", "overdue", result.Overdue, "restarted", result.Restarted, "woken", result.Woken,
+		"first", overdue[0].ID, "next_attempt_at", overdue[0].NextAttemptAt)
+	return err
+}
+
+// overdue returns the next of the overdue deliveries. A worker that makes passes beside
+// others goes on where it was itself.
+func (r *Reconciler) overdue(ctx context.Context) ([]switchboard.Delivery, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found, err := r.Store.Overdue(ctx, switchboard.StuckAfter, r.behind, reconcileLimit)
+	r.behind = switchboard.Delivery{}
+	if len(found) == reconcileLimit {
+		r.behind = found[reconcileLimit-1]
+	}
+	return found, err
 }
 
 // each does the same for every delivery, until it has failed too often in a row.
@@ -163,7 +189,7 @@ func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *R
 	if err != nil {
 		return err
 	}
-	r.Log.WarnContext(ctx, "delivery overdue", "delivery", d.ID, "tenant", d.Tenant, "state", d.State, "next_attempt_at", d.NextAttemptAt, "workflow", seen.Sight)
+	r.Log.DebugContext(ctx, "delivery overdue", "delivery", d.ID, "tenant", d.Tenant, "state", d.State, "next_attempt_at", d.NextAttemptAt, "workflow", seen.Sight)
 	if seen.stopped(d) {
 		return r.cancel(ctx, d, result)
 	}

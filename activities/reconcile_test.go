@@ -3,8 +3,10 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,8 +25,11 @@ type ledger struct {
 	deleted int // that are open of deleted subscriptions
 }
 
-func (l *ledger) Overdue(context.Context, time.Duration, int) ([]switchboard.Delivery, error) {
-	return l.overdue, nil
+func (l *ledger) Overdue(_ context.Context, _ time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
+	at := slices.IndexFunc(l.overdue, func(d switchboard.Delivery) bool {
+		return d.NextAttemptAt.Equal(behind.NextAttemptAt) && d.ID == behind.ID
+	}) + 1
+	return l.overdue[at:min(at+limit, len(l.overdue))], nil
 }
 
 func (l *ledger) Find(context.Context, []string) ([]switchboard.Delivery, error) { return l.found, nil }
@@ -165,5 +170,53 @@ func TestReconcileGivesUpWhereNothingCanBeMended(t *testing.T) {
 	}
 	if want := (activities.ReconcileResult{Overdue: 500, Released: 2, Deleted: 3}); result != want {
 		t.Errorf("%+v, want %+v", result, want)
+	}
+}
+
+// TestReconcileGoesOnBehindWhatItMayNotRepair: a thousand that an engineer has paused in
+// Temporal, or that Temporal fails to describe, must not keep it from the next.
+func TestReconcileGoesOnBehindWhatItMayNotRepair(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ids  func(int) string // of those that come first
+		want int              // passes until the last is reached
+	}{
+		"paused":              {func(i int) string { return fmt.Sprintf("dlv_paused_%04d", i) }, 3},
+		"busy":                {func(i int) string { return fmt.Sprintf("dlv_busy_%04d", i) }, 3},
+		"cannot be looked at": {func(int) string { return "dlv_1" }, 0},
+		"paused, and some faults": {func(i int) string {
+			if i%50 < 12 { // more in a row than a pass has patience for
+				return "dlv_1"
+			}
+			return fmt.Sprintf("dlv_paused_%04d", i)
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &ledger{}
+			at := map[string]activities.Sight{"dlv_last": activities.Missing}
+			for i := range 2000 {
+				d := dated(c.ids(i))
+				d.NextAttemptAt = time.Unix(int64(i), 0)
+				l.overdue = append(l.overdue, d)
+				at[d.ID] = activities.PausedInTemporal
+				if strings.HasPrefix(d.ID, "dlv_busy") {
+					at[d.ID] = activities.Busy
+				}
+			}
+			l.overdue = append(l.overdue, dated("dlv_last"))
+			l.overdue[2000].NextAttemptAt = time.Unix(2000, 0)
+			r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{ledger: l, at: at, err: errors.New("poisoned")}}
+			passes := 0
+			for ; len(l.did) == 0 && passes < 10; passes++ {
+				_, _ = r.Reconcile(t.Context()) // its error is that of those that cannot be looked at
+			}
+			if len(l.did) != 1 || l.did[0] != "restart dlv_last" || c.want != 0 && passes != c.want {
+				t.Errorf("did %v in %d passes; want the last restarted, in 3", l.did, passes)
+			}
+			if _, err := r.Reconcile(t.Context()); len(l.did) != 1 && err == nil {
+				t.Errorf("then did %v, %v; want it to begin again with the first", l.did, err)
+			}
+		})
 	}
 }

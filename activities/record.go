@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,7 +26,9 @@ func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made swi
 	r := record{Attempt: made, Decision: decision, RunID: runID(ctx), Run: run}
 	d, err := a.commit(ctx, r)
 	if err != nil {
-		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
+		if a.Outages.Saw(ctx, Postgres, err) {
+			a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
+		}
 		a.Flights.keep(r)
 		result := resultOf(ctx, work, work.Delivery)
 		result.Kept = keep(r)
@@ -42,17 +45,39 @@ func (a *Deliveries) commit(ctx context.Context, r record) (switchboard.Delivery
 	if err != nil {
 		return d, err
 	}
+	a.Outages.Saw(ctx, Postgres, nil)
 	a.Flights.forget(r)
 	a.Metrics.recorded(ctx, r.Attempt.Outcome, d)
 	a.logAttempt(ctx, r.Attempt, d)
 	return d, nil
 }
 
+// logAttempt writes one line an attempt. What there is none of, as a next attempt, is
+// left out.
 func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d switchboard.Delivery) {
-	a.Log.InfoContext(ctx, "attempt",
-		"delivery", d.ID, "tenant", d.Tenant, "event", d.EventID, "event_type", d.EventType, "subscription", d.SubscriptionID,
-		"host", d.Host, "number", made.Number, "status_code", made.Outcome.StatusCode, "failure", made.Outcome.Failure,
-		"duration_ms", made.Outcome.Latency.Milliseconds(), "timeout_ms", made.Timeout.Milliseconds(), "load", made.Load, "state", d.State, "reason", d.Reason, "next_attempt_at", d.NextAttemptAt)
+	o := &made.Outcome
+	line := []slog.Attr{
+		slog.String("delivery", d.ID), slog.String("tenant", d.Tenant), slog.String("event", d.EventID), slog.String("event_type", d.EventType),
+		slog.String("subscription", d.SubscriptionID), slog.String("host", d.Host), slog.Int("number", made.Number),
+		slog.Int64("duration_ms", o.Latency.Milliseconds()), slog.Int64("timeout_ms", made.Timeout.Milliseconds()),
+		slog.Float64("load", made.Load), slog.String("state", string(d.State)),
+	}
+	if o.StatusCode != 0 {
+		line = append(line, slog.Int("status_code", o.StatusCode))
+	}
+	if o.Failure != "" {
+		line = append(line, slog.String("failure", string(o.Failure)))
+	}
+	if d.Reason != "" {
+		line = append(line, slog.String("reason", d.Reason))
+	}
+	if d.Permanent {
+		line = append(line, slog.Bool("permanent", true))
+	}
+	if !d.NextAttemptAt.IsZero() {
+		line = append(line, slog.Time("next_attempt_at", d.NextAttemptAt))
+	}
+	a.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", line...)
 }
 
 const (

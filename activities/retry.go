@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -49,12 +50,48 @@ func backoff(ctx context.Context) time.Duration {
 	return wait/2 + rand.N(wait/2) //nolint:gosec // a spread, not a secret
 }
 
+// delay is a fault that keeps a delivery from its attempt, with why in words that its
+// tenant may read.
+type delay struct {
+	delivery switchboard.Delivery
+	why      string
+	err      error
+}
+
+func (d *delay) Error() string { return d.why + ": " + d.err.Error() }
+
+func (d *delay) Unwrap() error { return d.err }
+
 // fault is our own failure. What it was stands in our log: Temporal is told its
 // code only, because an error may name what is nobody's business there.
 func (a *Deliveries) fault(ctx context.Context, deliveryID string, err error) error {
-	a.Log.WarnContext(ctx, "our own fault, no attempt used", "delivery", deliveryID, "error", err)
+	level := slog.LevelDebug
+	if a.isNews(ctx, err) {
+		level = slog.LevelWarn
+	}
+	a.Log.Log(ctx, level, "our own fault, no attempt used", "delivery", deliveryID, "error", err)
 	return temporal.NewApplicationErrorWithOptions(faultMessage(err), "fault",
 		temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx)})
+}
+
+// isNews reports whether the fault is not one of an outage, and not the one that the
+// delivery's row gives as its reason. There it is noted: whoever reads the row sees why
+// the date has passed. A fault that goes on costs one write.
+func (a *Deliveries) isNews(ctx context.Context, err error) bool {
+	switch {
+	case errors.Is(err, errNotRecorded), errors.Is(err, errUnderWay):
+		return false
+	case switchboard.CodeOf(err) == switchboard.Unavailable:
+		return a.Outages.Saw(ctx, Postgres, err)
+	}
+	late, ok := errors.AsType[*delay](err)
+	if !ok || late.delivery.ID == "" {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	changed, failed := a.Store.Postpone(ctx, late.delivery, late.delivery.NextAttemptAt, switchboard.WaitingForSwitchboard(late.why))
+	return changed || failed != nil
 }
 
 func faultMessage(err error) string {

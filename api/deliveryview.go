@@ -19,7 +19,9 @@ type delivery struct {
 	EventType      string            `json:"event_type" example:"ticket.created"`
 	SubscriptionID string            `json:"subscription_id" example:"sub_01k0000000000000000000000"`
 	State          switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
-	Reason         string            `json:"reason" doc:"Why it stands there, as http_503; empty where the state says all" example:"http_503"`
+	Reason         string            `json:"reason" doc:"Why it stands there, as http_503; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
+	Ending         string            `json:"ending" doc:"Of one that has failed: whether its attempts are used up or no later one can succeed; else empty"`
+	Permanent      bool              `json:"permanent" doc:"It has failed because no later attempt can succeed"`
 	AttemptsMade   int               `json:"attempts_made" example:"2"`
 	NextAttemptAt  *time.Time        `json:"next_attempt_at" doc:"null where none is to follow by itself"`
 	CreatedAt      time.Time         `json:"created_at"`
@@ -39,9 +41,10 @@ type attempt struct {
 	StatusCode *int                `json:"status_code" doc:"null: no answer" example:"503"`
 	Failure    switchboard.Failure `json:"failure" doc:"Out of a closed list; empty: it succeeded" example:"http_5xx"`
 	Detail     string              `json:"detail" doc:"The failure in words"`
+	Permanent  bool                `json:"permanent" doc:"No later attempt can succeed, whatever anybody repairs"`
 	TimeoutMS  int64               `json:"timeout_ms" doc:"The time limit that held for it" example:"10000"`
 	Load       float64             `json:"load" doc:"The share of the worker's places that were taken when it began, 0 to 1; adaptive limits follow it" example:"0.25"`
-	Attempts   int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"12"`
+	Attempts   int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"38"`
 	Stretch    float64             `json:"stretch" doc:"The factor by which the wait behind it was longer under that load" example:"1.25"`
 	Request    sentRequest         `json:"request" doc:"What was sent; values of sensitive headers are masked"`
 	Response   *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
@@ -71,7 +74,7 @@ type action struct {
 func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
 	return delivery{
 		ID: d.ID, Tenant: d.Tenant, EventID: d.EventID, EventType: d.EventType, SubscriptionID: d.SubscriptionID,
-		State: d.State, Reason: d.Reason, AttemptsMade: d.AttemptsMade,
+		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, AttemptsMade: d.AttemptsMade,
 		NextAttemptAt: date(d.NextAttemptAt), CreatedAt: d.CreatedAt.UTC(), CompletedAt: date(d.CompletedAt),
 		WorkflowID: d.ID, RunID: d.RunID, TemporalURL: s.temporalURL(d),
 	}
@@ -105,7 +108,7 @@ func attemptOf(a *switchboard.Attempt) attempt {
 	o := &a.Outcome
 	out := attempt{
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
-		Failure: o.Failure, Detail: o.Detail, TimeoutMS: a.Timeout.Milliseconds(),
+		Failure: o.Failure, Detail: o.Detail, Permanent: o.IsPermanent(), TimeoutMS: a.Timeout.Milliseconds(),
 		Load: hundredths(a.Load), Attempts: a.Attempts, Stretch: hundredths(max(a.Stretch, 1)),
 		Request: sentRequest{a.Request.Method, a.Request.URL, switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
 	}

@@ -62,7 +62,7 @@ func TestProfileAndGiven(t *testing.T) {
 	standard := switchboard.Signature{Scheme: switchboard.Standard}
 	signalzen := switchboard.Signature{Scheme: switchboard.HMACHex, Header: "x-signalzen-signature"}
 	envelope := &switchboard.EnvelopeFields{Type: "event_type", Data: "data"}
-	load := switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 12}
+	load := switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 38}
 	type made struct {
 		Envelope  *switchboard.EnvelopeFields
 		Signature switchboard.Signature

@@ -55,15 +55,15 @@ type signatureInput struct {
 type retryInput struct {
 	InitialInterval    *switchboard.Duration `json:"initial_interval,omitempty" doc:"Before the second attempt: 100ms to 168h. Default: 5s" example:"5s"`
 	BackoffCoefficient *float64              `json:"backoff_coefficient,omitempty" minimum:"1" maximum:"10" default:"3" doc:"By what each further wait is longer"`
-	MaximumInterval    *switchboard.Duration `json:"maximum_interval,omitempty" doc:"The longest wait: initial_interval to 168h. Default: 10h" example:"10h"`
-	MaximumAttempts    *int                  `json:"maximum_attempts,omitempty" minimum:"1" maximum:"100" default:"12" doc:"The first one counts"`
+	MaximumInterval    *switchboard.Duration `json:"maximum_interval,omitempty" doc:"The longest wait: initial_interval to 168h. Default: 4h" example:"4h"`
+	MaximumAttempts    *int                  `json:"maximum_attempts,omitempty" minimum:"1" maximum:"100" default:"38" doc:"The first one counts. The defaults span five days; the answer shows the whole schedule"`
 }
 
 type adaptiveInput struct {
 	Enabled         *bool                 `json:"enabled,omitempty" doc:"false: the limits are fixed, and the bounds below are forgotten" example:"true"`
 	MinimumTimeout  *switchboard.Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load: 1s to timeout. Default: 5s" example:"5s"`
 	MaximumStretch  *float64              `json:"maximum_stretch,omitempty" minimum:"1" maximum:"10" default:"2" doc:"The factor of retry intervals under full load"`
-	MinimumAttempts *int                  `json:"minimum_attempts,omitempty" minimum:"1" doc:"The number of attempts under full load. Default: retry.maximum_attempts" example:"12"`
+	MinimumAttempts *int                  `json:"minimum_attempts,omitempty" minimum:"1" doc:"The number of attempts under full load. Default: retry.maximum_attempts" example:"38"`
 }
 
 // given is what was given beside the fields that no change may touch.

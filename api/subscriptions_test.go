@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,10 +30,12 @@ func TestCreateSubscription(t *testing.T) {
 			"headers": map[string]any{"Authorization": "[redacted]", "X-Env": "prod"},
 		},
 		"filter": map[string]any{}, "verification": "none",
-		"adaptive":  map[string]any{"enabled": true, "minimum_timeout": "5s", "maximum_stretch": 2.0, "minimum_attempts": 12.0},
-		"signature": map[string]any{"scheme": "standard"},
-		"retry":     map[string]any{"initial_interval": "5s", "backoff_coefficient": 3.0, "maximum_interval": "10h", "maximum_attempts": 12.0},
-		"timeout":   "10s", "max_in_flight": 16.0, "state": "active", "state_reason": "", "version": 1.0,
+		"adaptive":       map[string]any{"enabled": true, "minimum_timeout": "5s", "maximum_stretch": 2.0, "minimum_attempts": 38.0},
+		"signature":      map[string]any{"scheme": "standard"},
+		"retry":          map[string]any{"initial_interval": "5s", "backoff_coefficient": 3.0, "maximum_interval": "4h", "maximum_attempts": 38.0},
+		"retry_schedule": append([]any{"5s", "15s", "45s", "2m15s", "6m45s", "20m15s", "1h0m45s", "3h2m15s"}, slices.Repeat([]any{"4h"}, 29)...),
+		"retry_span":     "120h33m20s",
+		"timeout":        "10s", "max_in_flight": 16.0, "state": "active", "state_reason": "", "version": 1.0,
 		"created_at": "2026-01-31T11:00:00Z", "updated_at": "2026-01-31T11:00:00Z",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -111,7 +114,7 @@ func TestUpdateSubscription(t *testing.T) {
 			}},
 		"limits that follow the load": {`{"version":3,"timeout":"20s","adaptive":{"enabled":true,"maximum_stretch":3}}`, func(s *switchboard.Subscription) {
 			s.Timeout = switchboard.Duration(20 * time.Second)
-			s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 3, MinimumAttempts: 12}
+			s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 3, MinimumAttempts: 38}
 		}},
 		"no headers": {`{"version":3,"request":{"headers":{}}}`, func(s *switchboard.Subscription) { s.Request.Headers = map[string]string{} }},
 	}
@@ -192,10 +195,10 @@ func TestLimitsOfChanges(t *testing.T) {
 		"fewer attempts":           {`{"version":3,"retry":{"maximum_attempts":3}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 3}},
 		"more attempts":            {`{"version":3,"retry":{"maximum_attempts":20}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 20}},
 		"a timeout":                {`{"version":3,"timeout":"3s"}`, switchboard.Adaptive{}},
-		"a timeout that follows":   {`{"version":3,"timeout":"3s","adaptive":{"enabled":true}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(3), MaximumStretch: 2, MinimumAttempts: 12}},
+		"a timeout that follows":   {`{"version":3,"timeout":"3s","adaptive":{"enabled":true}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(3), MaximumStretch: 2, MinimumAttempts: 38}},
 		"a bound":                  {`{"version":3,"adaptive":{"minimum_attempts":4}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 4}},
 		"fixed":                    {`{"version":3,"adaptive":{"enabled":false}}`, switchboard.Adaptive{}},
-		"nothing of limits at all": {`{"version":3,"name":"x"}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 12}},
+		"nothing of limits at all": {`{"version":3,"name":"x"}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 38}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

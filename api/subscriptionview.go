@@ -32,6 +32,10 @@ type subscription struct {
 	CreatedAt    time.Time                     `json:"created_at"`
 	UpdatedAt    time.Time                     `json:"updated_at"`
 	Warnings     []string                      `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event"`
+
+	// Not in the policy, so that one that was shown can be sent back as it is.
+	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt but the last, give or take 10 % and while neither Retry-After nor our load lengthens it"`
+	RetrySpan     switchboard.Duration   `json:"retry_span" doc:"The sum of the schedule" example:"120h33m20s"`
 }
 
 type signature struct {
@@ -44,15 +48,15 @@ type signature struct {
 type retry struct {
 	InitialInterval    switchboard.Duration `json:"initial_interval" example:"5s"`
 	BackoffCoefficient float64              `json:"backoff_coefficient" example:"3"`
-	MaximumInterval    switchboard.Duration `json:"maximum_interval" example:"10h"`
-	MaximumAttempts    int                  `json:"maximum_attempts" example:"12"`
+	MaximumInterval    switchboard.Duration `json:"maximum_interval" example:"4h"`
+	MaximumAttempts    int                  `json:"maximum_attempts" example:"38"`
 }
 
 type adaptive struct {
 	Enabled         bool                 `json:"enabled" doc:"Whether timeout and retries follow the load of the worker" example:"true"`
 	MinimumTimeout  switchboard.Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load" example:"5s"`
 	MaximumStretch  float64              `json:"maximum_stretch,omitempty" doc:"The factor of retry intervals under full load" example:"2"`
-	MinimumAttempts int                  `json:"minimum_attempts,omitempty" doc:"The number of attempts under full load" example:"12"`
+	MinimumAttempts int                  `json:"minimum_attempts,omitempty" doc:"The number of attempts under full load" example:"38"`
 }
 
 func subscriptionOf(s *switchboard.Subscription) subscription {
@@ -61,6 +65,7 @@ func subscriptionOf(s *switchboard.Subscription) subscription {
 		ID: s.ID, Tenant: s.Tenant, Name: s.Name, Profile: s.Profile, UseCase: s.UseCase, Events: s.Events, Filter: filter,
 		Request: requestOf(&s.Request), Signature: signatureOf(s), Auth: authOf(&s.Auth),
 		Verification: cmp.Or(s.Verify, switchboard.NoVerification), Retry: retry(s.Retry),
+		RetrySchedule: s.Retry.Schedule(), RetrySpan: s.Retry.Span(),
 		Timeout: s.Timeout, Adaptive: adaptive(s.Adaptive), MaxInFlight: s.MaxInFlight, State: s.State, StateReason: s.StateReason,
 		Version: s.Version, CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(),
 	}

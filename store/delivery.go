@@ -14,13 +14,34 @@ import (
 
 // deliveryFields are the columns of switchboard.Delivery.
 const deliveryFields = "id tenant event_id event_type subscription_id method host state reason attempts_made " +
-	"last_status_code last_failure next_attempt_at? created_at completed_at? run attempts_before run_id"
+	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent run attempts_before run_id"
 
 // row is a delivery with the columns that only the store knows.
 type row struct {
 	switchboard.Delivery
 	StartDueAt time.Time // when a relay is to start its workflow, or to end it if it is cancelled; zero: Temporal knows
 	Awaited    bool      // somebody may wait for the first answer
+}
+
+// shown is a delivery on its way to somebody who reads it.
+type shown struct {
+	switchboard.Delivery
+	Undispatched bool // Temporal does not know of it
+}
+
+// shownColumns are the columns of shown.
+func shownColumns() string {
+	return fields("deliveries", deliveryFields, "") + ", start_due_at IS NOT NULL AS undispatched"
+}
+
+// shownAt gives the deliveries the reasons that they have at that time.
+func shownAt(now time.Time, rows []shown) []switchboard.Delivery {
+	deliveries := make([]switchboard.Delivery, len(rows))
+	for i, r := range rows {
+		deliveries[i] = r.Delivery
+		deliveries[i].Reason = r.ReasonAt(now, !r.Undispatched)
+	}
+	return deliveries
 }
 
 // Deliveries lists the deliveries that the filter keeps, newest first.
@@ -35,13 +56,13 @@ func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f swi
 	if behind != nil {
 		c.add("id < ?", behind.ID)
 	}
-	items := []switchboard.Delivery{}
+	items := []shown{}
 	c.args = append(c.args, limit+1)
-	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
+	query := "SELECT " + shownColumns() + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
 	if err := s.search(ctx, &items, query, c.args...); err != nil {
 		return none, err
 	}
-	return pageOf(l, items, limit, func(d switchboard.Delivery) position { return position{ID: d.ID} })
+	return pageOf(l, shownAt(s.now(), items), limit, func(d switchboard.Delivery) position { return position{ID: d.ID} })
 }
 
 func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter, now time.Time) *conditions {
@@ -109,15 +130,15 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 	var detail switchboard.DeliveryDetail
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}}
-		rows := []switchboard.Delivery{}
-		query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE id = $1"
+		rows := []shown{}
+		query := "SELECT " + shownColumns() + " FROM deliveries WHERE id = $1"
 		if err := tx.SelectContext(ctx, &rows, query, id); err != nil {
 			return err
 		}
 		if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
 			return noDelivery(id)
 		}
-		detail.Delivery = rows[0]
+		detail.Delivery = shownAt(s.now(), rows)[0]
 		if err := selectAttempts(ctx, tx, &detail.Attempts, id); err != nil {
 			return err
 		}
@@ -164,13 +185,13 @@ func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[stri
 // that Postgres is to read them as.
 const rowColumns = `("ID" text, "Tenant" text, "EventID" text, "EventType" text, "SubscriptionID" text, "Method" text, "Host" text,
 	"State" text, "Reason" text, "AttemptsMade" int, "LastStatusCode" int, "LastFailure" text, "NextAttemptAt" timestamptz,
-	"CreatedAt" timestamptz, "CompletedAt" timestamptz, "Run" int, "AttemptsBefore" int, "RunID" text, "StartDueAt" timestamptz, "Awaited" boolean)`
+	"CreatedAt" timestamptz, "CompletedAt" timestamptz, "Permanent" boolean, "Run" int, "AttemptsBefore" int, "RunID" text, "StartDueAt" timestamptz, "Awaited" boolean)`
 
 const saveDeliveriesQuery = `
 UPDATE deliveries d SET state = n."State", reason = n."Reason", attempts_made = n."AttemptsMade",
 	last_status_code = n."LastStatusCode", last_failure = n."LastFailure",
 	next_attempt_at = nullif(n."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(n."CompletedAt", ` + zeroTime + `),
-	run = n."Run", attempts_before = n."AttemptsBefore", run_id = n."RunID", start_due_at = nullif(n."StartDueAt", ` + zeroTime + `)
+	permanent = n."Permanent", run = n."Run", attempts_before = n."AttemptsBefore", run_id = n."RunID", start_due_at = nullif(n."StartDueAt", ` + zeroTime + `)
 FROM json_to_recordset($1) AS n` + rowColumns + ` WHERE d.id = n."ID" AND d.id = ANY($2)`
 
 // saveDeliveries writes what can change of deliveries that are locked. The ids are

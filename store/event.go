@@ -32,10 +32,10 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 	case 2:
 		return switchboard.Event{}, nil, &switchboard.Error{Code: switchboard.Conflict, Field: "tenant", Message: "several tenants have an event with this id: name one"}
 	}
-	deliveries := []switchboard.Delivery{}
-	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE event_id = $1 AND tenant = $2 ORDER BY id"
+	deliveries := []shown{}
+	query := "SELECT " + shownColumns() + " FROM deliveries WHERE event_id = $1 AND tenant = $2 ORDER BY id"
 	err := s.list(ctx, &deliveries, query, id, found[0].Tenant)
-	return found[0], deliveries, err
+	return found[0], shownAt(s.now(), deliveries), err
 }
 
 // Events lists the events that the filter keeps, newest first, with their
@@ -82,11 +82,11 @@ func (s *Store) withDeliveries(ctx context.Context, events []switchboard.Event) 
 		places[eventKey{e.Tenant, e.ID}] = &details[i]
 		ids, tenants = append(ids, e.ID), append(tenants, e.Tenant)
 	}
-	var deliveries []switchboard.Delivery
-	query := "SELECT " + fields("deliveries", deliveryFields, "") + ` FROM deliveries
+	var deliveries []shown
+	query := "SELECT " + shownColumns() + ` FROM deliveries
 WHERE (event_id, tenant) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY id`
 	err := s.search(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants))
-	for _, d := range deliveries {
+	for _, d := range shownAt(s.now(), deliveries) {
 		detail := places[eventKey{d.Tenant, d.EventID}]
 		detail.Deliveries = append(detail.Deliveries, d)
 	}

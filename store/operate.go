@@ -102,13 +102,20 @@ func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state sw
 	})
 }
 
-// Postpone dates the next attempt of a delivery anew, unless somebody has done so since
-// it was loaded.
-func (s *Store) Postpone(ctx context.Context, d switchboard.Delivery, until time.Time) error {
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET next_attempt_at = $4 WHERE id = $1 AND run = $2 AND next_attempt_at = $3", d.ID, d.Run, d.NextAttemptAt, until)
+// Postpone dates the next attempt of a delivery anew, for that reason, unless somebody has
+// done so since it was loaded. It reports whether it has changed anything.
+func (s *Store) Postpone(ctx context.Context, d switchboard.Delivery, until time.Time, reason string) (bool, error) {
+	var changed int64
+	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		done, err := tx.ExecContext(ctx, `UPDATE deliveries SET next_attempt_at = $4, reason = $5
+WHERE id = $1 AND run = $2 AND next_attempt_at = $3 AND (reason <> $5 OR next_attempt_at <> $4)`, d.ID, d.Run, d.NextAttemptAt, until, clean(reason))
+		if err != nil {
+			return err
+		}
+		changed, err = done.RowsAffected()
 		return err
 	})
+	return changed > 0, err
 }
 
 // Reopen lets the Temporal run runID have the delivery, because its workflow was
@@ -165,7 +172,7 @@ func (s *Store) change(ctx context.Context, id string, action switchboard.Action
 // reopen makes a final delivery pending, due now, with all of the policy's
 // attempts before it.
 func (r *row) reopen(now time.Time) {
-	r.State, r.Reason = switchboard.Pending, ""
+	r.State, r.Reason, r.Permanent = switchboard.Pending, "", false
 	r.AttemptsBefore = r.AttemptsMade
 	r.NextAttemptAt, r.CompletedAt, r.StartDueAt = now, time.Time{}, time.Time{}
 }

@@ -23,7 +23,7 @@ func TestRetryOfAFinalDelivery(t *testing.T) {
 	must(t, err)
 	want := failed
 	want.State, want.Reason, want.CompletedAt, want.NextAttemptAt = switchboard.Pending, "", time.Time{}, b.clock()
-	want.Run, want.RunID, want.AttemptsBefore = 2, "", 1
+	want.Run, want.RunID, want.AttemptsBefore, want.Permanent = 2, "", 1, false
 	equal(t, "reopened", got, want)
 	equal(t, "stored", b.read(failed.ID), want)
 	equal(t, "reopened, actions, start due", []any{reopened, b.actions(failed.ID), b.startDue(failed.ID)},
@@ -122,20 +122,20 @@ func TestPostpone(t *testing.T) {
 	b := setup(t)
 	loaded := b.delivery("acme")
 	until := b.clock().Add(time.Minute)
-	must(t, b.Postpone(t.Context(), loaded, until))
+	must(t, second(b.Postpone(t.Context(), loaded, until, switchboard.ReasonWaitingForSlot)))
 	want := loaded
-	want.NextAttemptAt = until
+	want.NextAttemptAt, want.Reason = until, switchboard.ReasonWaitingForSlot
 	equal(t, "postponed", b.read(loaded.ID), want)
 
 	// Who retries in the meantime has the last word.
 	retried, _, err := b.Retry(t.Context(), root(), loaded.ID, "")
 	must(t, err)
-	must(t, b.Postpone(t.Context(), want, until.Add(time.Minute)))
+	must(t, second(b.Postpone(t.Context(), want, until.Add(time.Minute), "")))
 	equal(t, "retried", b.read(loaded.ID), retried)
 
 	ended, err := b.Cancel(t.Context(), root(), loaded.ID, "")
 	must(t, err)
-	must(t, b.Postpone(t.Context(), retried, until))
+	must(t, second(b.Postpone(t.Context(), retried, until, "")))
 	equal(t, "ended", b.read(loaded.ID), ended)
 }
 

@@ -147,7 +147,7 @@ func (r *row) record(rec record) {
 		return
 	}
 	r.StartDueAt = time.Time{}
-	r.State, r.Reason = rec.Decision.State, rec.Decision.Reason
+	r.State, r.Reason, r.Permanent = rec.Decision.State, rec.Decision.Reason, rec.Decision.Permanent
 	r.NextAttemptAt, r.CompletedAt = rec.dates()
 }
 

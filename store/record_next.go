@@ -14,6 +14,7 @@ import (
 type move struct {
 	attempt
 	State, Reason, RunID       string
+	Permanent                  bool
 	NextAttemptAt, CompletedAt time.Time
 }
 
@@ -29,7 +30,7 @@ func recordNextQuery() string {
 WITH a AS MATERIALIZED (
 	SELECT * FROM json_to_recordset($1) AS a` + moveColumns + `),
 moved AS (
-	UPDATE deliveries d SET state = a."State", reason = a."Reason", attempts_made = a."Number",
+	UPDATE deliveries d SET state = a."State", reason = a."Reason", permanent = a."Permanent", attempts_made = a."Number",
 		last_status_code = (a."Outcome"->>'StatusCode')::int, last_failure = a."Outcome"->>'Failure',
 		next_attempt_at = nullif(a."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(a."CompletedAt", ` + zeroTime + `),
 		run_id = a."RunID", start_due_at = NULL
@@ -42,14 +43,14 @@ SELECT attempt_id, ` + fields("moved", deliveryFields, "") + " FROM moved"
 }
 
 // moveColumns names the fields of move as encoding/json writes them.
-const moveColumns = "(" + attemptFields + `, "State" text, "Reason" text, "RunID" text, "NextAttemptAt" timestamptz, "CompletedAt" timestamptz)`
+const moveColumns = "(" + attemptFields + `, "State" text, "Reason" text, "RunID" text, "Permanent" boolean, "NextAttemptAt" timestamptz, "CompletedAt" timestamptz)`
 
 // recordNext returns the deliveries that were moved, by the attempts' ids.
 func (s *Store) recordNext(ctx context.Context, records []record) (map[string]switchboard.Delivery, error) {
 	moves := make([]move, len(records))
 	for i, r := range byNumber(records) { // most plans lock the deliveries in this order
 		next, completed := r.dates()
-		moves[i] = move{r.Attempt, string(r.Decision.State), r.Decision.Reason, r.RunID, next, completed}
+		moves[i] = move{r.Attempt, string(r.Decision.State), r.Decision.Reason, r.RunID, r.Decision.Permanent, next, completed}
 	}
 	text, err := json.Marshal(moves)
 	if err != nil {

@@ -46,6 +46,34 @@ func TestRecordMovesTheDelivery(t *testing.T) {
 	equal(t, "detail", detail, switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{a, second}, Actions: []switchboard.Action{}})
 }
 
+// TestRecordKeepsWhatIsPermanent: with what was decided and with the outcome itself, also
+// where somebody waits for the answer, and until the delivery is set going again.
+func TestRecordKeepsWhatIsPermanent(t *testing.T) {
+	t.Parallel()
+	for name, awaited := range map[string]bool{"alone": false, "awaited": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			d := b.delivery("acme")
+			must(t, second(b.sql.Exec("UPDATE deliveries SET awaited = $1", awaited)))
+			a := b.attempt(d, 1, 0)
+			a.Outcome.Failure, a.Outcome.Permanent = switchboard.FailureForbidden, true
+			got, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.Failed, Reason: "forbidden_address", Permanent: true}, "r", 1)
+			must(t, err)
+			detail, err := b.Delivery(t.Context(), root(), d.ID)
+			must(t, err)
+			equal(t, "answered, read, its attempt", []bool{got.Permanent, detail.Delivery.Permanent, detail.Attempts[0].Outcome.Permanent}, []bool{true, true, true})
+			again, _, err := b.Retry(t.Context(), root(), d.ID, "")
+			must(t, err)
+			equal(t, "set going again", []bool{again.Permanent, b.read(d.ID).Permanent}, []bool{false, false})
+			a = b.attempt(d, 2, 503)
+			got, err = b.Record(t.Context(), a, switchboard.Decision{State: switchboard.Failed, Reason: "http_503"}, "r", 2)
+			must(t, err)
+			equal(t, "used up", []bool{got.Permanent, b.read(d.ID).Permanent}, []bool{false, false})
+		})
+	}
+}
+
 // One that comes with a number that is taken gets the next, and keeps that if it is
 // recorded again: whoever did so need not know that it was.
 func TestRecordOfATakenNumberMayBeRepeated(t *testing.T) {

@@ -70,28 +70,33 @@ func (s *Store) setStart(ctx context.Context, statement string, wake bool, args 
 }
 
 // Overdue returns deliveries that were started and whose date passed more than slack
-// ago, the longest first.
-func (s *Store) Overdue(ctx context.Context, slack time.Duration, limit int) ([]switchboard.Delivery, error) {
+// ago, the longest first: those behind that one, of which the zero value is the first.
+// Deliveries that were accepted together have one date, so the id decides among them.
+func (s *Store) Overdue(ctx context.Context, slack time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
 	found := []switchboard.Delivery{}
 	err := s.list(ctx, &found, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries
-WHERE `+overdueStarted+`$1 ORDER BY next_attempt_at LIMIT $2`, s.now().Add(-slack), limit)
+WHERE `+overdueStarted+`$1 AND (next_attempt_at, id) > ($2, $3) ORDER BY next_attempt_at, id LIMIT $4`,
+		s.now().Add(-slack), behind.NextAttemptAt, behind.ID, limit)
 	return found, err
 }
 
-// Stats counts what is open. Like a search it may take long, and leaves the connections
+// Stats counts what is open. Each claim of a relay moves start_due_at on, so what waits
+// for its workflow is known by its own date; the index of the outbox holds those few. Like a search it may take long, and leaves the connections
 // of deliveries alone.
 func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 	now := s.now()
 	var counts []struct {
-		State string
-		Count int
+		State  string
+		Count  int
+		Oldest float64 // the longest that one of them is late, in seconds
 	}
 	const late, backlog = "late", "backlog"
 	err := s.search(ctx, &counts, `
-SELECT state, count(*) FROM deliveries
+SELECT state, count(*), 0::float8 AS oldest FROM deliveries
 WHERE state <> 'delivered' AND state IN ('pending', 'retrying', 'held', 'blocked') GROUP BY state
-UNION ALL SELECT '`+late+`', count(*) FROM deliveries WHERE `+overdue+`$1
-UNION ALL SELECT '`+backlog+`', count(*) FROM deliveries WHERE start_due_at <= $2`, now.Add(-switchboard.StuckAfter), now)
+UNION ALL SELECT '`+late+`', count(*), 0 FROM deliveries WHERE `+overdue+`$1
+UNION ALL SELECT '`+backlog+`', count(*), coalesce(extract(epoch FROM $2 - min(next_attempt_at)), 0) FROM deliveries
+	WHERE start_due_at IS NOT NULL AND (next_attempt_at < $3 OR state = 'cancelled' AND start_due_at <= $2)`, now.Add(-switchboard.StuckAfter), now, now.Add(-switchboard.DispatchWithin))
 	stats := switchboard.Stats{Open: map[switchboard.State]int{}}
 	for _, state := range switchboard.States() {
 		if !state.Final() {
@@ -103,7 +108,7 @@ UNION ALL SELECT '`+backlog+`', count(*) FROM deliveries WHERE start_due_at <= $
 		case late:
 			stats.Overdue = c.Count
 		case backlog:
-			stats.RelayBacklog = c.Count
+			stats.RelayBacklog, stats.RelayOldest = c.Count, time.Duration(c.Oldest*float64(time.Second))
 		default:
 			stats.Open[switchboard.State(c.State)] = c.Count
 		}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lib/pq"
+
 	"switchboard"
 )
 
@@ -191,7 +193,7 @@ func TestOverdueAndStats(t *testing.T) {
 	b.record(retrying, 1, 503)
 	b.hold(held.ID, switchboard.Held)
 	overdue := func(slack time.Duration) []string {
-		found, err := b.Overdue(t.Context(), slack, 10)
+		found, err := b.Overdue(t.Context(), slack, switchboard.Delivery{}, 10)
 		must(t, err)
 		return idsOf(found)
 	}
@@ -199,17 +201,27 @@ func TestOverdueAndStats(t *testing.T) {
 	b.advance(switchboard.StuckAfter + time.Second)
 	equal(t, "started", overdue(switchboard.StuckAfter), []string{started.ID})
 	b.advance(time.Hour)
-	equal(t, "both", overdue(switchboard.StuckAfter), idsOf([]switchboard.Delivery{started, retrying}))
-	limited, err := b.Overdue(t.Context(), 0, 1)
+	equal(t, "both, the longest first", overdue(switchboard.StuckAfter), idsOf([]switchboard.Delivery{started, retrying}))
+	// Both may have one date, and the second must still come behind the first.
+	_, err := b.sql.Exec("UPDATE deliveries SET next_attempt_at = $1 WHERE id = ANY($2)", begin(), pq.Array([]string{started.ID, retrying.ID}))
 	must(t, err)
-	equal(t, "the longest first", idsOf(limited), []string{started.ID})
+	inOrder := slices.Sorted(slices.Values([]string{started.ID, retrying.ID}))
+	limited, err := b.Overdue(t.Context(), 0, switchboard.Delivery{}, 1)
+	must(t, err)
+	equal(t, "the first", idsOf(limited), inOrder[:1])
+	limited, err = b.Overdue(t.Context(), 0, limited[0], 1)
+	must(t, err)
+	equal(t, "the next behind it", idsOf(limited), inOrder[1:])
+	limited, err = b.Overdue(t.Context(), 0, limited[0], 1)
+	must(t, err)
+	equal(t, "none behind the last", idsOf(limited), []string{})
 
 	stats, err := b.Stats(t.Context())
 	must(t, err)
 	equal(t, "stats", stats, switchboard.Stats{
 		Open: map[switchboard.State]int{switchboard.Pending: 2, switchboard.Retrying: 1, switchboard.Held: 1, switchboard.Blocked: 0},
 		// The one whose start the relay owes counts as overdue too.
-		Overdue: 3, RelayBacklog: 1,
+		Overdue: 3, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()),
 	})
 	equal(t, "due for the relay", b.startDue(pending.ID), begin().Add(5*time.Second))
 }
@@ -221,16 +233,95 @@ func TestStuckWhileTheRelayTries(t *testing.T) {
 	b := setup(t)
 	d := b.delivery("acme")
 	b.advance(switchboard.StuckAfter + time.Second)
+	backlog := func() switchboard.Stats {
+		stats, err := b.Stats(t.Context())
+		must(t, err)
+		return switchboard.Stats{RelayBacklog: stats.RelayBacklog, RelayOldest: stats.RelayOldest}
+	}
+	late := switchboard.StuckAfter + time.Second
+	equal(t, "unclaimed", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
 	must(t, second(b.ClaimUntold(t.Context(), 10, time.Minute)))
+	equal(t, "claimed in vain", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
 	page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{Stuck: true}, switchboard.PageRequest{})
 	must(t, err)
 	equal(t, "stuck", idsOf(page.Items), []string{d.ID})
 	stats, err := b.Stats(t.Context())
 	must(t, err)
-	equal(t, "overdue, due for the relay", []int{stats.Overdue, stats.RelayBacklog}, []int{1, 0})
-	overdue, err := b.Overdue(t.Context(), switchboard.StuckAfter, 10)
+	equal(t, "overdue", stats.Overdue, 1)
+	overdue, err := b.Overdue(t.Context(), switchboard.StuckAfter, switchboard.Delivery{}, 10)
 	must(t, err)
 	equal(t, "the reconciler's", idsOf(overdue), []string{})
+}
+
+// TestBacklogIsWhatHasNoWorkflow: neither what its own process starts, nor what waits for
+// its turn, nor what is started.
+func TestBacklogIsWhatHasNoWorkflow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change  string
+		backlog int
+		oldest  time.Duration
+	}{
+		"just accepted":               {"start_due_at = $1::timestamptz + interval '3s', next_attempt_at = $1::timestamptz - interval '2s'", 0, 0},
+		"not started":                 {"start_due_at = $1::timestamptz - interval '6s', next_attempt_at = $1::timestamptz - interval '11s'", 1, 11 * time.Second},
+		"claimed by a relay":          {"start_due_at = $1::timestamptz + interval '9s', next_attempt_at = $1::timestamptz - interval '1h'", 1, time.Hour},
+		"given its next run":          {"start_due_at = $1::timestamptz, next_attempt_at = $1::timestamptz - interval '1m', run = 2", 1, time.Minute},
+		"released, waits for a turn":  {"start_due_at = $1::timestamptz + interval '1m', next_attempt_at = $1::timestamptz + interval '1m'", 0, 0},
+		"started":                     {"start_due_at = NULL, next_attempt_at = $1::timestamptz - interval '1h'", 0, 0},
+		"cancelled, waits for a turn": {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, start_due_at = $1::timestamptz + interval '1m'", 0, 0},
+		"cancelled, due to be ended":  {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, start_due_at = $1", 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.delivery("acme")
+			must(t, second(b.sql.Exec("UPDATE deliveries SET "+c.change, b.clock())))
+			stats, err := b.Stats(t.Context())
+			must(t, err)
+			equal(t, "backlog", stats.RelayBacklog, c.backlog)
+			equal(t, "oldest", stats.RelayOldest, c.oldest)
+		})
+	}
+}
+
+// TestReasonOfWhatWaitsForUs: a date that has passed is our fault, and says so wherever
+// the delivery is shown.
+func TestReasonOfWhatWaitsForUs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	undispatched, dispatched, known := b.delivery("acme"), b.record(b.delivery("acme"), 1, 503), b.delivery("acme")
+	must(t, b.Told(t.Context(), []switchboard.Delivery{known}))
+	b.advance(time.Hour + switchboard.StuckAfter + time.Second)
+	why := switchboard.WaitingForSwitchboard("its subscription cannot be read")
+	changed, err := b.Postpone(t.Context(), known, known.NextAttemptAt, why)
+	must(t, err)
+	equal(t, "noted", changed, true)
+	changed, err = b.Postpone(t.Context(), known, known.NextAttemptAt, why)
+	must(t, err)
+	equal(t, "noted once", changed, false)
+	want := map[string]string{
+		undispatched.ID: "waiting_for_temporal",
+		dispatched.ID:   "waiting_for_switchboard: no worker has made the attempt that is due",
+		known.ID:        "waiting_for_switchboard: its subscription cannot be read",
+	}
+	page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{}, switchboard.PageRequest{})
+	must(t, err)
+	events, err := b.Events(t.Context(), root(), switchboard.EventFilter{}, switchboard.PageRequest{})
+	must(t, err)
+	shown := page.Items
+	for _, e := range events.Items {
+		shown = append(shown, e.Deliveries...)
+		_, deliveries, err := b.Event(t.Context(), root(), "acme", e.Event.ID)
+		must(t, err)
+		shown = append(shown, deliveries...)
+	}
+	equal(t, "shown in three places", len(shown), 3*len(want))
+	for _, d := range shown {
+		equal(t, d.ID, d.Reason, want[d.ID])
+		detail, err := b.Delivery(t.Context(), root(), d.ID)
+		must(t, err)
+		equal(t, "alone", detail.Delivery.Reason, want[d.ID])
+	}
 }
 
 // heard collects what a listener is told.

@@ -64,6 +64,11 @@ VALUES ($1, 'acme', 'CRM', 'active', '', '{Ticket.*,call.Rang}', 'POST', 'https:
 		ID: sub, Tenant: "acme", Name: "CRM", Events: []string{"Ticket.*", "call.Rang"},
 		Request:   switchboard.Request{URL: "https://old.example:8443/hook", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
 		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: text}},
+		// As it was stored, whatever the defaults are today.
+		Retry: switchboard.RetryPolicy{
+			InitialInterval: switchboard.Duration(5 * time.Second), BackoffCoefficient: 3,
+			MaximumInterval: switchboard.Duration(10 * time.Hour), MaximumAttempts: 12,
+		},
 		Verify: switchboard.NoVerification, Version: 7, CreatedAt: begin(), UpdatedAt: begin(),
 	}
 	want.SetDefaults()

@@ -48,8 +48,9 @@ func NewRenderer(platforms Platforms) *Renderer {
 // Render makes the request that the subscription asks for, not yet signed.
 //
 // A request that cannot be made is a *[switchboard.Error] that names the
-// subscription's or event's field at fault; sending the same work again cannot
-// mend it, so an attempt turns it into [switchboard.FailureRender].
+// subscription's or event's field at fault. An attempt turns it into
+// [switchboard.FailureRender]: the next one reads the subscription anew, which its
+// customer may have repaired. Only erased data never come back.
 func (r *Renderer) Render(work switchboard.Work) (Message, error) {
 	request := &work.Subscription.Request
 	// Checked at save time too, but the row may be older than the rules are. This is
@@ -58,7 +59,7 @@ func (r *Renderer) Render(work switchboard.Work) (Message, error) {
 		return Message{}, err
 	}
 	if len(work.Event.Data) == 0 {
-		return Message{}, switchboard.InvalidField("data", "the event holds no data any more")
+		return Message{}, errErased
 	}
 	useCase, err := r.useCase(work.Subscription.UseCase)
 	if err != nil {
@@ -85,6 +86,9 @@ func (r *Renderer) useCase(name string) (*switchboard.UseCase, error) {
 	// What it may read is not known, so it reads nothing.
 	return nil, switchboard.InvalidField("use_case", "%q is not known", name)
 }
+
+// errErased is the error of an event whose data were erased.
+var errErased = switchboard.InvalidField("data", "the event holds no data any more")
 
 // rendering makes one request.
 type rendering struct {

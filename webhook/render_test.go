@@ -114,6 +114,9 @@ func TestRenderRefusesImpossibleRequests(t *testing.T) {
 		if err != nil || outcome.Failure != switchboard.FailureRender || !strings.Contains(outcome.Detail, test.field) {
 			t.Errorf("%s: Attempt: %+v, %v; want the failure render that names %s", name, outcome, err, test.field)
 		}
+		if outcome.Permanent != (name == "erased event") {
+			t.Errorf("%s: permanent: %t; only what is erased cannot be repaired", name, outcome.Permanent)
+		}
 		if strings.Contains(outcome.Detail, "dG9wc2VjcmV0") {
 			t.Errorf("%s: the detail shows the secret: %s", name, outcome.Detail)
 		}

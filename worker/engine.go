@@ -63,14 +63,15 @@ type Engine struct {
 	client    client.Client
 	namespace string
 	outbox    Outbox
+	outages   *activities.Outages
 	log       *slog.Logger
 	slots     chan struct{} // one taken for each start under way
 }
 
 // NewEngine makes the engine of a process. Deliveries start eagerly if the
 // worker of the same process uses the same client.
-func NewEngine(c client.Client, namespace string, outbox Outbox, log *slog.Logger) *Engine {
-	return &Engine{client: c, namespace: namespace, outbox: outbox, log: log, slots: make(chan struct{}, startPool)}
+func NewEngine(c client.Client, namespace string, outbox Outbox, outages *activities.Outages, log *slog.Logger) *Engine {
+	return &Engine{client: c, namespace: namespace, outbox: outbox, outages: outages, log: log, slots: make(chan struct{}, startPool)}
 }
 
 // Start starts the workflows of deliveries that were just stored. It never fails:
@@ -97,12 +98,14 @@ func (e *Engine) startNow(d switchboard.Delivery) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	started, err := e.start(ctx, d)
+	news := refused(err) || e.outages.Saw(ctx, activities.Temporal, err)
 	if started && d.Run > 1 {
 		// Temporal would start this run again for the relay, if it is terminated there
 		// before its first attempt is recorded. That of a first run it refuses.
 		err = e.outbox.Told(ctx, []switchboard.Delivery{d})
+		news = e.outages.Saw(ctx, activities.Postgres, err)
 	}
-	if err != nil {
+	if news {
 		e.log.WarnContext(ctx, "start left to the relay", "delivery", d.ID, "error", err)
 	}
 }
@@ -116,7 +119,7 @@ func (e *Engine) leaveToRelay(deliveries []switchboard.Delivery) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if err := e.outbox.StartSoon(ctx, ids); err != nil {
+	if err := e.outbox.StartSoon(ctx, ids); e.outages.Saw(ctx, activities.Postgres, err) {
 		e.log.WarnContext(ctx, "starts left to the relay's poll", "deliveries", len(ids), "error", err)
 	}
 }

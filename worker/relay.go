@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"switchboard"
+	"switchboard/activities"
 )
 
 const (
@@ -22,6 +24,9 @@ const (
 	// relayPoll finds what no notification told of: starts that failed, leases
 	// that ran out, retries of the rare case that an earlier run was still open.
 	relayPoll = time.Second
+	// relayPatience is how many in a row are tried in vain until Temporal counts as away:
+	// with fewer, one that takes too long would hold up the batch.
+	relayPatience = 8
 )
 
 // relay tells Temporal of deliveries that nobody has told it of. It starts their
@@ -30,10 +35,11 @@ const (
 // ends those of deliveries that were cancelled with their subscription, or while
 // Temporal was away.
 type relay struct {
-	engine teller
-	outbox Outbox
-	log    *slog.Logger
-	nudged chan struct{}
+	engine  teller
+	outbox  Outbox
+	outages *activities.Outages
+	log     *slog.Logger
+	nudged  chan struct{}
 }
 
 // teller is what the relay needs of the engine.
@@ -42,8 +48,8 @@ type teller interface {
 	tell(ctx context.Context, d switchboard.Delivery) (bool, error)
 }
 
-func newRelay(e teller, o Outbox, log *slog.Logger) *relay {
-	return &relay{engine: e, outbox: o, log: log, nudged: make(chan struct{}, 1)}
+func newRelay(e teller, o Outbox, outages *activities.Outages, log *slog.Logger) *relay {
+	return &relay{engine: e, outbox: o, outages: outages, log: log, nudged: make(chan struct{}, 1)}
 }
 
 // nudge lets the relay look at once.
@@ -65,7 +71,6 @@ func (r *relay) run(ctx context.Context) {
 			return
 		case err != nil:
 			// Postgres or Temporal is away: a nudge would not help, the poll waits.
-			r.log.WarnContext(ctx, "relay waits", "error", err)
 			wait(ctx, poll.C, nil)
 		case claimed < relayBatch:
 			wait(ctx, poll.C, r.nudged)
@@ -81,37 +86,79 @@ func wait(ctx context.Context, tick <-chan time.Time, nudged <-chan struct{}) {
 	}
 }
 
-// pass tells Temporal of one batch, and returns how many it had claimed. It stops
-// when Temporal does not answer: what is left is claimed again when its lease ends.
+// pass tells Temporal of one batch, and returns how many it had claimed. One start that
+// fails or takes too long is no reason to leave the others; the pass ends when Temporal
+// does not answer at all. What is left is claimed again when its lease ends.
 func (r *relay) pass(ctx context.Context) (int, error) {
 	due, err := r.outbox.ClaimUntold(ctx, relayBatch, relayLease)
-	if err != nil || len(due) == 0 {
+	if r.saw(ctx, activities.Postgres, err); err != nil || len(due) == 0 {
 		return 0, err
 	}
-	var mu sync.Mutex
-	var told []switchboard.Delivery
-	group, groupCtx := errgroup.WithContext(ctx)
+	b := batch{relay: r}
+	var group errgroup.Group
 	group.SetLimit(relayPool)
 	for _, d := range due {
-		group.Go(func() error {
-			startCtx, cancel := context.WithTimeout(groupCtx, startTimeout)
-			defer cancel()
-			ok, err := r.engine.tell(startCtx, d)
-			if refused(err) { // this one alone: it is tried again when its lease ends
-				r.log.WarnContext(ctx, "Temporal refuses to be told", "delivery", d.ID, "state", d.State, "error", err)
-				return nil
-			}
-			if ok {
-				mu.Lock()
-				defer mu.Unlock()
-				told = append(told, d)
-			}
-			return err
-		})
+		group.Go(func() error { b.tell(ctx, d); return nil })
 	}
-	startErr := group.Wait()
-	if err := r.outbox.Told(ctx, told); err != nil {
-		return len(due), err
+	_ = group.Wait() // what failed is in the batch
+	err = r.outbox.Told(ctx, b.told)
+	r.saw(ctx, activities.Postgres, err)
+	return len(due), errors.Join(err, b.away())
+}
+
+func (r *relay) saw(ctx context.Context, dependency string, err error) {
+	if ctx.Err() == nil && r.outages.Saw(ctx, dependency, err) {
+		r.log.WarnContext(ctx, "relay waits", "dependency", dependency, "error", err)
 	}
-	return len(due), startErr
+}
+
+// batch is what became of the deliveries of one pass.
+type batch struct {
+	*relay
+
+	mu     sync.Mutex
+	told   []switchboard.Delivery
+	err    error // of the last that failed
+	inVain int   // that failed in a row
+}
+
+// tell lets Temporal know of one delivery, unless it is away by now.
+func (b *batch) tell(ctx context.Context, d switchboard.Delivery) {
+	if b.gaveUp() {
+		return
+	}
+	tellCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	ok, err := b.engine.tell(tellCtx, d)
+	if refused(err) { // this one alone: it is tried again when its lease ends
+		b.log.WarnContext(ctx, "Temporal refuses to be told", "delivery", d.ID, "state", d.State, "error", err)
+		return
+	}
+	b.saw(ctx, activities.Temporal, err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil {
+		b.err = err
+		b.inVain++
+		return
+	}
+	b.inVain = 0
+	if ok {
+		b.told = append(b.told, d)
+	}
+}
+
+func (b *batch) gaveUp() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.inVain >= relayPatience
+}
+
+// away is the error of a Temporal that does not answer: it was given up, or none of the
+// batch was told.
+func (b *batch) away() error {
+	if b.gaveUp() || len(b.told) == 0 {
+		return b.err
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -52,15 +53,16 @@ func TestRelayPass(t *testing.T) {
 		noted  []string
 		err    error
 	}{
-		"all":                       {nil, []string{"a", "b", "c"}, nil},
-		"one is to be tried again":  {map[string]error{"b": nil}, []string{"a", "c"}, nil},
-		"one is refused, for ever":  {map[string]error{"b": serviceerror.NewFailedPrecondition("no")}, []string{"a", "c"}, nil},
-		"Temporal goes away midway": {map[string]error{"a": away, "b": away, "c": away}, nil, away},
+		"all":                      {nil, []string{"a", "b", "c"}, nil},
+		"one is to be tried again": {map[string]error{"b": nil}, []string{"a", "c"}, nil},
+		"one is refused, for ever": {map[string]error{"b": serviceerror.NewFailedPrecondition("no")}, []string{"a", "c"}, nil},
+		"one fails":                {map[string]error{"b": away}, []string{"a", "c"}, nil},
+		"Temporal is away":         {map[string]error{"a": away, "b": away, "c": away}, nil, away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			box := &outbox{due: named("a", "b", "c")}
-			claimed, err := newRelay(&telling{refuse: c.refuse}, box, slog.New(slog.DiscardHandler)).pass(t.Context())
+			claimed, err := newRelay(&telling{refuse: c.refuse}, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context())
 			if claimed != 3 || !errors.Is(err, c.err) {
 				t.Errorf("claimed %d, %v; want 3, %v", claimed, err, c.err)
 			}
@@ -71,13 +73,69 @@ func TestRelayPass(t *testing.T) {
 	}
 }
 
+// slow is a Temporal that lets the starts of some wait until their time is up.
+type slow struct {
+	telling
+	hangs func(id string) bool
+	tried int
+}
+
+func (f *slow) tell(ctx context.Context, d switchboard.Delivery) (bool, error) {
+	f.mu.Lock()
+	f.tried++
+	f.mu.Unlock()
+	if f.hangs(d.ID) {
+		<-ctx.Done()
+		return false, ctx.Err()
+	}
+	return f.telling.tell(ctx, d)
+}
+
+// TestRelayPassBesideSlowStarts: one that takes too long ends alone, and a Temporal that
+// hangs is not asked for each of a batch.
+func TestRelayPassBesideSlowStarts(t *testing.T) {
+	t.Parallel()
+	var ids []string
+	for i := range relayBatch {
+		ids = append(ids, fmt.Sprintf("dlv_%03d", i))
+	}
+	for name, c := range map[string]struct {
+		hangs func(id string) bool
+		noted int
+		tried int // at most
+		took  time.Duration
+		err   error
+	}{
+		"the first":          {func(id string) bool { return id == "dlv_000" }, relayBatch - 1, relayBatch, startTimeout, nil},
+		"the last":           {func(id string) bool { return id == "dlv_199" }, relayBatch - 1, relayBatch, startTimeout, nil},
+		"every fiftieth":     {func(id string) bool { return id[5:] == "00" || id[5:] == "50" }, relayBatch - 4, relayBatch, startTimeout, nil},
+		"a seventh at once":  {func(id string) bool { return id < "dlv_007" }, relayBatch - 7, relayBatch, startTimeout, nil},
+		"all: a whole stall": {func(string) bool { return true }, 0, relayPool + relayPatience, 2 * startTimeout, context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				box, f := &outbox{due: named(ids...)}, &slow{hangs: c.hangs}
+				began := time.Now()
+				claimed, err := newRelay(f, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context())
+				if claimed != relayBatch || !errors.Is(err, c.err) || c.err == nil && err != nil {
+					t.Errorf("claimed %d, %v; want %d, %v", claimed, err, relayBatch, c.err)
+				}
+				if took := time.Since(began); len(box.started) != c.noted || f.tried > c.tried || took > c.took {
+					t.Errorf("noted %d of %d tried in %s; want %d of at most %d in %s", len(box.started), f.tried, took, c.noted, c.tried, c.took)
+				}
+			})
+		})
+	}
+}
+
 // TestRelayRun: a nudge is followed at once, a full batch by the next, and while
 // Postgres is away only the poll asks again.
 func TestRelayRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		box, f := &outbox{}, &telling{}
-		r := newRelay(f, box, slog.New(slog.DiscardHandler))
+		r := newRelay(f, box, nil, slog.New(slog.DiscardHandler))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); r.run(ctx) }()

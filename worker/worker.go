@@ -36,7 +36,8 @@ type Config struct {
 	Notices    Notices
 	Deliveries *activities.Deliveries
 	Reconciler *activities.Reconciler
-	Slots      int    // attempts under way at a time, local and regular ones each
+	Slots      int // attempts under way at a time, local and regular ones each
+	Outages    *activities.Outages
 	Running    func() // called once, when the worker has started
 	Log        *slog.Logger
 }
@@ -44,7 +45,7 @@ type Config struct {
 // Run runs the worker until ctx ends, and then lets attempts under way finish.
 // It waits for Temporal if it is away.
 func Run(ctx context.Context, c Config) error {
-	untilDone(ctx, c.Log, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) })
+	untilDone(ctx, c, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) })
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -66,10 +67,10 @@ func Run(ctx context.Context, c Config) error {
 	group, attend := errgroup.WithContext(attend)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	relay := newRelay(c.Engine, c.Outbox, c.Log)
+	relay := newRelay(c.Engine, c.Outbox, c.Outages, c.Log)
 	group.Go(func() error { relay.run(ctx); return nil })
 	group.Go(func() error {
-		untilDone(ctx, c.Log, "reconciler's schedule", func() error { return ensureSchedule(ctx, c.Client) })
+		untilDone(ctx, c, "reconciler's schedule", func() error { return ensureSchedule(ctx, c.Client) })
 		return nil
 	})
 	// What attempts under way need, until the last has finished.
@@ -107,15 +108,21 @@ func Options(slots int) worker.Options {
 
 // untilDone repeats what Temporal must do before the worker is complete, until it
 // is done or ctx ends.
-func untilDone(ctx context.Context, log *slog.Logger, what string, do func() error) {
+func untilDone(ctx context.Context, c Config, what string, do func() error) {
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for {
 		err := do()
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
-		log.WarnContext(ctx, "waiting for Temporal", "for", what, "error", err)
+		if err == nil {
+			c.Outages.Saw(ctx, activities.Temporal, nil)
+			return
+		}
+		if c.Outages.Saw(ctx, activities.Temporal, err) {
+			c.Log.WarnContext(ctx, "waiting for Temporal", "for", what, "error", err)
+		}
 		wait(ctx, retry.C, nil)
 	}
 }

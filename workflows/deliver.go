@@ -36,8 +36,9 @@ type DeliverResult struct {
 // regular activity, which Temporal retries without adding to the history, shows
 // with its last failure and next date, and lets an operator retry now.
 func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, error) {
-	attempt := activities.AttemptInput{DeliverInput: in, Reset: wasReset(ctx)}
+	attempt := activities.AttemptInput{DeliverInput: in, Reset: wasReset(ctx), LostAt: lostAt(ctx)}
 	result, err := firstAttempt(ctx, attempt)
+	attempt.LostAt = time.Time{}
 	if err != nil || result.Kept != nil || result.Waits() {
 		attempt.Kept = result.Kept
 		result, err = furtherAttempts(ctx, attempt, result.Retry)
@@ -60,6 +61,22 @@ func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, e
 func wasReset(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
 	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID
+}
+
+// eventsBefore are the events of a new workflow's history that its first task finds: that
+// it was started, and its task scheduled and started.
+const eventsBefore = 3
+
+// lostAt is when the first attempt may have begun before, under a worker that did not
+// report it: zero if this is the first worker to make it. A task that was lost leaves
+// events behind, or, where the attempt outlasted a heartbeat of its task, is replayed. It
+// goes into the input of a local activity only, of which the history holds nothing.
+func lostAt(ctx workflow.Context) time.Time {
+	info := workflow.GetInfo(ctx)
+	if wasReset(ctx) || !workflow.IsReplaying(ctx) && info.GetCurrentHistoryLength() <= eventsBefore {
+		return time.Time{}
+	}
+	return info.WorkflowStartTime
 }
 
 func firstAttempt(ctx workflow.Context, in activities.AttemptInput) (activities.AttemptResult, error) {
@@ -123,7 +140,10 @@ func cancelled(ctx workflow.Context, in activities.AttemptInput, result activiti
 func ended(r activities.AttemptResult) (DeliverResult, error) {
 	switch r.State {
 	case switchboard.Failed:
-		message := fmt.Sprintf("%s after %d attempts", r.Reason, r.AttemptsMade)
+		message := fmt.Sprintf("%s after %d attempts, as many as the policy allows", r.Reason, r.AttemptsMade)
+		if r.Permanent {
+			message = fmt.Sprintf("%s after %d attempts: no later one can succeed", r.Reason, r.AttemptsMade)
+		}
 		return DeliverResult{}, temporal.NewNonRetryableApplicationError(message, r.Reason, nil)
 	case switchboard.Cancelled:
 		return DeliverResult{}, temporal.NewCanceledError(r.Reason)

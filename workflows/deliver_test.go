@@ -106,7 +106,7 @@ func (r *row) Record(_ context.Context, a switchboard.Attempt, d switchboard.Dec
 	delivery := &r.work.Delivery
 	delivery.AttemptsMade, delivery.RunID = a.Number, runID
 	if delivery.State.Dated() {
-		delivery.State, delivery.Reason = d.State, d.Reason
+		delivery.State, delivery.Reason, delivery.Permanent = d.State, d.Reason, d.Permanent
 		delivery.NextAttemptAt = a.At.Add(d.Wait)
 	}
 	return *delivery, nil
@@ -133,11 +133,11 @@ func (r *row) Settle(_ context.Context, _ string, _ int, state switchboard.State
 	return r.work.Delivery, nil
 }
 
-func (r *row) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time) error {
+func (r *row) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.work.Delivery.NextAttemptAt = until
-	return nil
+	r.work.Delivery.NextAttemptAt, r.work.Delivery.Reason = until, reason
+	return true, nil
 }
 
 // script is a receiver that answers one status after the other, the last for ever.
@@ -195,7 +195,7 @@ func TestDeliverFailsWhenAttemptsAreUsedUp(t *testing.T) {
 	began := s.Now()
 	_, err := s.run()
 	failure, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok || failure.Type() != "http_503" {
+	if !ok || failure.Type() != "http_503" || failure.Message() != "http_503 after 8 attempts, as many as the policy allows" {
 		t.Fatalf("ended with %v, want an application error of type http_503", err)
 	}
 	if len(s.sent.times) != 8 {
@@ -209,8 +209,9 @@ func TestDeliverFailsWhenAttemptsAreUsedUp(t *testing.T) {
 func TestDeliverStopsAtGone(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, 410)
-	if _, err := s.run(); err == nil {
-		t.Fatal("completed, want failed")
+	_, err := s.run()
+	if failure, ok := errors.AsType[*temporal.ApplicationError](err); !ok || failure.Message() != "http_410 after 1 attempts: no later one can succeed" {
+		t.Fatalf("ended with %v, want it to say that no later attempt can succeed", err)
 	}
 	if len(s.sent.times) != 1 || s.row.work.Delivery.State != switchboard.Failed {
 		t.Errorf("%d requests, state %s; want 1, failed", len(s.sent.times), s.row.work.Delivery.State)
@@ -256,6 +257,40 @@ func TestDatabaseOutageNeverSendsTwice(t *testing.T) {
 			}
 			if s.row.attempts[0].Outcome.StatusCode != 503 {
 				t.Errorf("first attempt recorded as %d, want 503", s.row.attempts[0].Outcome.StatusCode)
+			}
+		})
+	}
+}
+
+// TestFirstTaskThatWasLost: the worker that had it has ended, and may have sent the request.
+func TestFirstTaskThatWasLost(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		events int // in the history, when the first attempt is made
+		want   []switchboard.Failure
+	}{
+		"not lost":   {3, []switchboard.Failure{"http_5xx", ""}},
+		"lost":       {6, []switchboard.Failure{switchboard.FailureUnknown, "http_5xx", ""}},
+		"lost twice": {9, []switchboard.Failure{switchboard.FailureUnknown, "http_5xx", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStory(t, 503, 200)
+			s.SetCurrentHistoryLength(c.events)
+			began := s.Now()
+			result, err := s.run()
+			if err != nil || result.State != switchboard.Delivered {
+				t.Fatalf("ended %v, %v; want delivered", result, err)
+			}
+			var got []switchboard.Failure
+			for _, a := range s.row.attempts {
+				got = append(got, a.Outcome.Failure)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" || len(s.sent.times) != 2 {
+				t.Errorf("%d requests, want 2; recorded (-want +got):\n%s", len(s.sent.times), diff)
+			}
+			if len(c.want) == 3 && s.sent.times[0].Sub(began) > 6*time.Second {
+				t.Errorf("the next attempt comes after %s, want the policy's first wait", s.sent.times[0].Sub(began))
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"switchboard"
 	"switchboard/cmd/switchboard-dev/temporalserver"
 	"switchboard/worker"
 )
@@ -96,6 +97,50 @@ func TestTemporalAwayWhilePosting(t *testing.T) {
 	checkRequests(t, cancelled, toCancel)
 	s.awaitNothingOpen()
 	checkReadiness(t, s, http.StatusOK, "ok", "")
+}
+
+// What waits for Temporal is seen: all of it in the metrics, and as the reason of each.
+func TestTemporalAwayIsSeen(t *testing.T) {
+	t.Parallel()
+	const events = 40
+	engine := newOwnTemporal(t)
+	s := startSystem(t, shared.databases.Database(t), engine.server.Addr(), namespaceOf(t))
+	r := newReceiver(t, 200)
+	s.subscribe(r.URL, nil)
+	s.awaitState(s.post("ticket.created", `{}`), "delivered")
+	engine.stop()
+	ids := make([]string, events)
+	for i := range ids {
+		ids[i] = s.post("ticket.created", `{}`)
+	}
+	await(t, "all in the backlog", func() bool { return s.metrics()["switchboard_relay_backlog"] == events })
+	if oldest := s.metrics()["switchboard_relay_oldest_seconds"]; oldest < switchboard.DispatchWithin.Seconds() {
+		t.Errorf("the oldest is %g s late", oldest)
+	}
+	for _, id := range ids {
+		if d := s.delivery(id); d.State != "pending" || d.Reason != switchboard.ReasonWaitingForTemporal {
+			t.Errorf("%s is %s, %q", id, d.State, d.Reason)
+		}
+	}
+	engine.start()
+	for _, id := range ids {
+		if d := s.awaitState(id, "delivered"); d.Reason != "" || len(d.Attempts) != 1 {
+			t.Errorf("%s has the reason %q and %d attempts", id, d.Reason, len(d.Attempts))
+		}
+	}
+	s.awaitNothingOpen()
+	if oldest := s.metrics()["switchboard_relay_oldest_seconds"]; oldest != 0 {
+		t.Errorf("the oldest is %g s late, with none", oldest)
+	}
+	log := s.log.String()
+	for _, line := range []string{`"msg":"away","dependency":"temporal"`, `"msg":"back","dependency":"temporal"`} {
+		if n := strings.Count(log, line); n != 1 {
+			t.Errorf("%d lines of %s", n, line)
+		}
+	}
+	if n := strings.Count(log, `"level":"WARN"`) + strings.Count(log, `"level":"ERROR"`); n > 20 {
+		t.Errorf("%d warnings of one outage:\n%s", n, log)
+	}
 }
 
 // workflowTaskTimeout is Temporal's default: after that it takes a first attempt

@@ -53,20 +53,20 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// What a template lacks fails the delivery and says so; what it finds is sent.
+// What a template lacks fails the attempt and says so; its customer may repair it.
 func TestScriptWithoutAValue(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 200)
 	s.subscribe(r.URL, fields{"request": fields{"url": r.URL, "body": "params", "params": fields{"a": "{{ contact.phone }}"}}})
-	d := s.awaitState(s.post("contact.created", contact), "failed")
+	d := s.awaitState(s.post("contact.created", contact), "retrying")
 	detail := as[struct{ Attempts []struct{ Detail string } }](t, s.call(http.MethodGet, "/v1/deliveries/"+d.ID, nil)).Attempts[0].Detail
 	if d.Reason != "render" || !strings.Contains(detail, "contact.phone") || len(r.got()) != 0 {
-		t.Errorf("failed with %s: %s, after %d requests", d.Reason, detail, len(r.got()))
+		t.Errorf("retrying with %s: %s, after %d requests", d.Reason, detail, len(r.got()))
 	}
 }
 
-// A template that an event makes too heavy fails its own deliveries, and those of
+// A template that an event makes too heavy fails its own attempts, and those of
 // others go on.
 func TestHostileTemplateHurtsNobodyElse(t *testing.T) {
 	t.Parallel()
@@ -84,7 +84,7 @@ func TestHostileTemplateHurtsNobodyElse(t *testing.T) {
 		s.awaitState(id, "delivered")
 	}
 	for _, id := range bombs {
-		if d := s.awaitState(id, "failed"); d.Reason != "render" || !strings.Contains(string(s.call(http.MethodGet, "/v1/deliveries/"+id, nil).body), "request.params.a") {
+		if d := s.awaitState(id, "retrying"); d.Reason != "render" || !strings.Contains(string(s.call(http.MethodGet, "/v1/deliveries/"+id, nil).body), "request.params.a") {
 			t.Errorf("failed with %s", d.Reason)
 		}
 	}

@@ -44,6 +44,7 @@ type app struct {
 	temporal  client.Client
 	namespace string
 	engine    *worker.Engine
+	outages   *activities.Outages
 	catalogue *catalogue.Live
 	guard     *webhook.Guard
 	sender    *webhook.Sender
@@ -110,10 +111,12 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 		return nil, err
 	}
 	types := catalogue.NewLive(builtIn, s, log)
+	outages := &activities.Outages{Log: log}
 	guard := webhook.NewGuard(config.AllowCIDRs)
 	return &app{
 		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, telemetry: t,
-		engine:    worker.NewEngine(c, namespace, s, log),
+		engine:    worker.NewEngine(c, namespace, s, outages, log),
+		outages:   outages,
 		catalogue: types,
 		guard:     guard,
 		sender:    webhook.NewSender(webhook.Config{Guard: guard, Platforms: types, Version: switchboard.Version}),
@@ -153,9 +156,10 @@ func (a *app) runWorker(ctx context.Context) error {
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
 			Store: a.store, Sender: a.sender,
-			Flights: flights, Metrics: metrics, Log: a.log, Now: time.Now,
+			Flights: flights, Metrics: metrics, Outages: a.outages, Log: a.log, Now: time.Now,
 		},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
+		Outages:    a.outages,
 		Slots:      a.config.Slots,
 		Running:    a.ready.workerRuns,
 		Log:        a.log,

@@ -56,19 +56,22 @@ func sdkLatencies() sdkmetric.View {
 // observeStats shows what is open: the counts that tell whether the system is
 // healthy. Overdue is zero in a healthy one.
 func observeStats(meter metric.Meter, stats func(context.Context) (switchboard.Stats, error)) error {
-	var errs [3]error
+	var errs [4]error
 	var open, overdue, backlog metric.Int64ObservableGauge
 	open, errs[0] = meter.Int64ObservableGauge("switchboard_deliveries_open",
 		metric.WithDescription("Deliveries that are not final, by state."))
 	overdue, errs[1] = meter.Int64ObservableGauge("switchboard_deliveries_overdue",
 		metric.WithDescription("Deliveries whose date passed longer ago than any attempt takes."))
 	backlog, errs[2] = meter.Int64ObservableGauge("switchboard_relay_backlog",
-		metric.WithDescription("Deliveries of which Temporal is still to be told: to start their workflow, or to end it."))
+		metric.WithDescription("Deliveries of which Temporal should know by now and does not: whose workflow is to be started, or to be ended."))
+	oldest, err := meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
+		metric.WithDescription("How late the delivery is that has waited longest for its workflow; 0: none waits."))
+	errs[3] = err
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
 	cached := &cachedStats{load: stats}
-	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		s, ok := cached.get(ctx)
 		if !ok {
 			return nil // Postgres is away: no value is truer than an old one
@@ -78,8 +81,9 @@ func observeStats(meter metric.Meter, stats func(context.Context) (switchboard.S
 		}
 		o.ObserveInt64(overdue, int64(s.Overdue))
 		o.ObserveInt64(backlog, int64(s.RelayBacklog))
+		o.ObserveFloat64(oldest, s.RelayOldest.Seconds())
 		return nil
-	}, open, overdue, backlog)
+	}, open, overdue, backlog, oldest)
 	return err
 }
 

@@ -9,8 +9,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/contrib/opentelemetry"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
+
+	switchboardworker "switchboard/worker"
 )
 
 // stickyWorkflows is how many workflows a worker keeps in memory at least. A delivery in
@@ -30,7 +31,7 @@ func (c *Config) dialTemporal(meter metric.Meter, logger *slog.Logger) (client.C
 	if err != nil {
 		return nil, "", fmt.Errorf("TEMPORAL_… variables: %w", err)
 	}
-	options.Logger = log.NewStructuredLogger(logger)
+	options.Logger = switchboardworker.SDKLog(logger)
 	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter, UseMonotonicCounters: true})
 	// Ids and states are too small to be worth compressing, which the SDK does by default.
 	options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}

@@ -1,0 +1,63 @@
+package activities
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"switchboard"
+)
+
+// traceAfter is how long a request of the regular activity is under way before Temporal
+// is told that it is. Each such note costs Temporal a write, half of what the attempt
+// costs it; nearly all receivers answer sooner, and so do dead ones that refuse.
+const traceAfter = 250 * time.Millisecond
+
+// trace lets the next execution of the regular activity know that this attempt was under
+// way, should this process end before it can say how it went: in the heartbeat stands
+// an outcome that is not known. The function it returns is called when the request has
+// ended, and drops the note if nothing was sent.
+func trace(ctx context.Context, r record) (ended func(error)) {
+	if isFirst(ctx) {
+		return func(error) {} // has no heartbeat; the workflow's history knows
+	}
+	r.Attempt.Outcome.Failure = switchboard.FailureUnknown
+	note := keep(r)
+	noting, stop := context.WithCancel(ctx)
+	var mu sync.Mutex
+	noted := false
+	timer := time.AfterFunc(traceAfter, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if noting.Err() == nil {
+			activity.RecordHeartbeat(noting, note)
+			noted = true
+		}
+	})
+	return func(err error) {
+		timer.Stop()
+		stop() // also what the SDK repeats while Temporal is away
+		mu.Lock()
+		defer mu.Unlock()
+		if noted && err != nil && !maybeSent(err) {
+			activity.RecordHeartbeat(ctx, &Kept{})
+		}
+	}
+}
+
+// lost is the first attempt of the run, if an earlier execution of the local activity may
+// have made it and nothing came of that: its worker has ended. What was made in this
+// process is recorded or kept, unless nothing was sent.
+func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard.Work) *Kept {
+	d := work.Delivery
+	if in.LostAt.IsZero() || !isFirst(ctx) || a.Flights.wasUnsent(in.DeliverInput) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() {
+		return nil
+	}
+	return keep(record{Run: d.Run, Attempt: switchboard.Attempt{
+		ID: switchboard.NewID(switchboard.AttemptPrefix, in.LostAt), DeliveryID: d.ID, Number: d.AttemptsMade + 1, At: in.LostAt,
+		Timeout: time.Duration(work.Subscription.Timeout), Request: switchboard.SentRequest{Method: work.Subscription.Request.Method},
+		Outcome: switchboard.Outcome{Failure: switchboard.FailureUnknown},
+	}})
+}

@@ -1,0 +1,241 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/testsuite"
+
+	"switchboard"
+	"switchboard/activities"
+	"switchboard/webhook"
+)
+
+// heartbeats are what an execution told Temporal.
+type heartbeats struct {
+	mu    sync.Mutex
+	notes []activities.Kept
+	came  chan struct{} // closed with the first
+}
+
+func (h *heartbeats) listen(_ *activity.Info, details converter.EncodedValues) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var k activities.Kept
+	if err := details.Get(&k); err != nil {
+		panic(err)
+	}
+	if h.notes = append(h.notes, k); len(h.notes) == 1 {
+		close(h.came)
+	}
+}
+
+func (h *heartbeats) last() activities.Kept {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.notes) == 0 {
+		return activities.Kept{}
+	}
+	return h.notes[len(h.notes)-1]
+}
+
+// heard runs the regular activity of the desk's delivery, and returns its heartbeats.
+func (d *desk) heard(h *heartbeats) error {
+	d.t.Helper()
+	h.came = make(chan struct{})
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
+	env := suite.NewTestActivityEnvironment()
+	env.SetOnActivityHeartbeatListener(h.listen)
+	env.RegisterActivity(d.Deliveries)
+	_, err := env.ExecuteActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}})
+	return err
+}
+
+// TestKilledAttemptLeavesATrace: what an execution has told Temporal by the time that its
+// process is killed is an attempt in the record of the next one.
+func TestKilledAttemptLeavesATrace(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.Retrying, 1
+	var h heartbeats
+	var trace activities.Kept
+	d.sending = func(context.Context) {
+		<-h.came // the request is slow
+		trace = h.last()
+	}
+	if err := d.heard(&h); err != nil {
+		t.Fatal(err)
+	}
+	if trace.Number != 2 || trace.Run != 1 || trace.Failure != switchboard.FailureUnknown || trace.AttemptID != d.recorded[0].ID {
+		t.Fatalf("the trace is %+v, of the attempt %+v", trace, d.recorded[0])
+	}
+
+	next := newDesk(t) // another process, which finds the row as it was
+	next.work.Delivery.State, next.work.Delivery.AttemptsMade = switchboard.Retrying, 1
+	_, err := next.attempt(activities.AttemptInput{}, &trace)
+	if kind, wait := delay(t, err); kind != "unknown" || wait <= 0 || next.sent != 0 {
+		t.Errorf("failed as %s for %s after %d requests; want unknown, dated, and none beside the lost one", kind, wait, next.sent)
+	}
+	if len(next.recorded) != 1 || next.recorded[0].Number != 2 || next.recorded[0].Outcome.Failure != switchboard.FailureUnknown || next.recorded[0].Outcome.Detail == "" {
+		t.Fatalf("recorded %+v, want the second attempt as unknown", next.recorded)
+	}
+	next.work.Delivery.NextAttemptAt = time.Now()
+	if result, err := next.attempt(activities.AttemptInput{}, &trace); err != nil || result.State != switchboard.Delivered || next.sent != 1 || len(next.recorded) != 2 {
+		t.Errorf("the one after it: %+v, %v after %d requests, %d recorded", result, err, next.sent, len(next.recorded))
+	}
+}
+
+// TestTraceOfWhatIsKnown: a trace says nothing of an attempt that is recorded, or kept, or
+// was not sent.
+func TestTraceOfWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	notSent := &webhook.Interrupted{Err: errors.New("too many open files")}
+	for name, c := range map[string]struct {
+		sendErr, recordErr error
+		want               activities.Kept
+	}{
+		"recorded":          {nil, nil, activities.Kept{Number: 1, Failure: switchboard.FailureUnknown}}, // the row counts it
+		"kept":              {nil, switchboard.Errorf(switchboard.Unavailable, "away"), activities.Kept{Number: 1, StatusCode: 200}},
+		"never sent":        {notSent, nil, activities.Kept{}},
+		"sent, interrupted": {&webhook.Interrupted{Sent: true, Err: context.Canceled}, nil, activities.Kept{Number: 1, Failure: switchboard.FailureUnknown}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			d.sendErr, d.recordErr = c.sendErr, c.recordErr
+			var h heartbeats
+			d.sending = func(context.Context) { <-h.came }
+			_ = d.heard(&h)
+			if got := h.last(); got.Number != c.want.Number || got.Failure != c.want.Failure || got.StatusCode != c.want.StatusCode {
+				t.Errorf("the last heartbeat is %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// A fast answer costs Temporal nothing more.
+func TestFastAttemptHasNoHeartbeat(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var h heartbeats
+	if err := d.heard(&h); err != nil || len(h.notes) != 0 {
+		t.Errorf("%v, heartbeats %+v", err, h.notes)
+	}
+}
+
+// TestFirstAttemptOfALostWorker: the local activity has no heartbeat, but the workflow's
+// history shows that another worker had its first task.
+func TestFirstAttemptOfALostWorker(t *testing.T) {
+	t.Parallel()
+	began := time.Now().Add(-10 * time.Second).UTC()
+	for name, c := range map[string]struct {
+		in    activities.AttemptInput
+		set   func(*switchboard.Delivery)
+		sent  int
+		first switchboard.Failure // of what is recorded
+	}{
+		"lost":                       {activities.AttemptInput{LostAt: began}, func(*switchboard.Delivery) {}, 0, switchboard.FailureUnknown},
+		"lost, of a later run":       {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.AttemptsMade, d.AttemptsBefore = 3, 3 }, 0, switchboard.FailureUnknown},
+		"not lost":                   {activities.AttemptInput{}, func(*switchboard.Delivery) {}, 1, ""},
+		"what it recorded stands":    {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.AttemptsMade = switchboard.Retrying, 1 }, 1, ""},
+		"an outcome is kept of it":   {activities.AttemptInput{LostAt: began, Kept: &activities.Kept{AttemptID: "att_1", Number: 1, StatusCode: 200}}, func(*switchboard.Delivery) {}, 0, ""},
+		"it is final":                {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State = switchboard.Cancelled }, 0, "none"},
+		"another run has it by now":  {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.Run = 2 }, 0, "none"},
+		"its address is gone by now": {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.NextAttemptAt = switchboard.Held, time.Time{} }, 0, "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			c.set(&d.work.Delivery)
+			var suite testsuite.WorkflowTestSuite
+			suite.SetLogger(slog.New(slog.DiscardHandler))
+			c.in.DeliverInput = activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}
+			before := d.work.Delivery.AttemptsMade
+			if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, c.in); err != nil {
+				t.Fatal(err)
+			}
+			recorded := switchboard.Failure("none")
+			if len(d.recorded) > 0 {
+				recorded = d.recorded[0].Outcome.Failure
+				if d.recorded[0].Number != before+1 {
+					t.Errorf("recorded as number %d after %d", d.recorded[0].Number, before)
+				}
+			}
+			if d.sent != c.sent || recorded != c.first || len(d.recorded) > 1 {
+				t.Errorf("%d requests, recorded %+v; want %d, %q", d.sent, d.recorded, c.sent, c.first)
+			}
+			if recorded == switchboard.FailureUnknown && !d.recorded[0].At.Equal(began) {
+				t.Errorf("dated %s, want %s", d.recorded[0].At, began)
+			}
+		})
+	}
+}
+
+// The flag must survive where Temporal keeps an outcome that Postgres could not take.
+func TestKeptOutcomeStaysPermanent(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.outcome = switchboard.Outcome{Failure: switchboard.FailureForbidden, Permanent: true}
+	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	var h heartbeats
+	if err := d.heard(&h); err == nil {
+		t.Fatal("ended, want a fault")
+	}
+	kept := h.last()
+	next := newDesk(t)
+	result, err := next.attempt(activities.AttemptInput{}, &kept)
+	if err != nil || result.State != switchboard.Failed || !result.Permanent || !next.recorded[0].Outcome.Permanent {
+		t.Errorf("ended %+v, %v; recorded %+v; want a permanent failure", result, err, next.recorded)
+	}
+}
+
+// TestFirstAttemptThatSentNothingHere: Temporal gave it out again, and this process knows
+// what became of it the first time.
+func TestFirstAttemptThatSentNothingHere(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*desk) (restore func()){
+		"unreadable": func(d *desk) func() {
+			d.workErr = errors.New("sealed with another key")
+			return func() { d.workErr = nil }
+		},
+		"interrupted": func(d *desk) func() {
+			d.sendErr = errors.New("too many open files")
+			return func() { d.sendErr, d.sent = nil, 0 }
+		},
+		"crowded": func(d *desk) func() {
+			due := d.work.Delivery
+			d.work.Subscription.MaxInFlight = 0
+			return func() { d.work.Subscription.MaxInFlight, d.work.Delivery = 1, due }
+		},
+		"not due": func(d *desk) func() {
+			due := d.work.Delivery
+			d.work.Delivery.NextAttemptAt = time.Now().Add(time.Hour)
+			return func() { d.work.Delivery = due }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			first := func(in activities.AttemptInput) {
+				var suite testsuite.WorkflowTestSuite
+				suite.SetLogger(slog.New(slog.DiscardHandler))
+				in.DeliverInput = activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}
+				_, _ = suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in)
+			}
+			restore := spoil(d)
+			first(activities.AttemptInput{})
+			restore()
+			first(activities.AttemptInput{LostAt: time.Now().Add(-time.Minute)})
+			if d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Outcome.Failure != "" {
+				t.Errorf("%d requests, recorded %+v; want one, and none that is unknown", d.sent, d.recorded)
+			}
+		})
+	}
+}
