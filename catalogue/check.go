@@ -126,13 +126,7 @@ func checkSample(field string, sample json.RawMessage, schema *jsonschema.Schema
 	if schema == nil {
 		return nil
 	}
-	if err := checkNumbers(field, value); err != nil {
-		return err
-	}
-	if err := schema.Validate(value); err != nil {
-		return explain(field, value, err)
-	}
-	return nil
+	return checkValue(field, schema, value)
 }
 
 func tooLarge(field string, size, limit int) error {

@@ -27,6 +27,7 @@ type Config struct {
 	Listen        string         `name:"listen" env:"SWITCHBOARD_LISTEN" default:"127.0.0.1:8080" help:"Address of the HTTP API, health and metrics."`
 	AllowCIDRs    []netip.Prefix `name:"allow-cidrs" env:"SWITCHBOARD_ALLOW_CIDRS" sep:"," placeholder:"CIDR,…" help:"Private networks that webhooks may reach all the same."`
 	MaxData       int            `name:"max-data" env:"SWITCHBOARD_MAX_DATA" default:"262144" help:"Limit of an event's data in bytes."`
+	MaxBatch      int            `name:"max-batch" env:"SWITCHBOARD_MAX_BATCH" default:"5242880" help:"Limit of a batch of events in bytes. A process has room for four such batches at a time."`
 	Validation    api.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What becomes of an event whose data are not what the catalogue's schema of its type asks for."`
 	Slots         int            `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
 	MaxConns      int            `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
@@ -59,6 +60,9 @@ func (c *Config) Validate() error {
 	if c.MaxData < 1 || c.MaxData > maxMaxData {
 		complain("SWITCHBOARD_MAX_DATA", "must be from 1 to %d bytes", maxMaxData)
 	}
+	if c.MaxBatch != 0 && (c.MaxBatch < minMaxBatch || c.MaxBatch > maxMaxBatch) {
+		complain("SWITCHBOARD_MAX_BATCH", "must be from %d to %d bytes", minMaxBatch, maxMaxBatch)
+	}
 	if c.Slots < minSlots || c.Slots > maxSlots {
 		complain("SWITCHBOARD_SLOTS", "must be from %d to %d", minSlots, maxSlots)
 	}
@@ -69,10 +73,12 @@ func (c *Config) Validate() error {
 }
 
 const (
-	maxMaxData = 16 << 20 // beyond that a webhook is a file transfer
-	minSlots   = 2        // the SDK needs one for the sticky queue and one for the normal
-	maxSlots   = 10000
-	minConns   = 4 // a batch being written, one being read, the listener, one to spare
+	maxMaxData  = 16 << 20 // beyond that a webhook is a file transfer
+	minMaxBatch = 64 << 10
+	maxMaxBatch = 64 << 20 // four of them take some 2 GB of memory
+	minSlots    = 2        // the SDK needs one for the sticky queue and one for the normal
+	maxSlots    = 10000
+	minConns    = 4 // a batch being written, one being read, the listener, one to spare
 )
 
 // Logger makes the process's logger: one JSON object a line on standard error.
