@@ -38,12 +38,13 @@ func (s State) Dated() bool { return s == Pending || s == Retrying }
 // Reasons that are not outcomes.
 const (
 	ReasonSubscriptionDeleted    = "subscription_deleted"
-	ReasonSubscriptionPaused     = "subscription_paused"     // no delivery has it yet: a paused subscription gets none
-	ReasonSubscriptionDisabled   = "subscription_disabled"   // nor this
-	ReasonSubscriptionUnverified = "subscription_unverified" // its address has not answered the challenge yet
-	ReasonErased                 = "erased"                  // its row is gone
-	ReasonOperator               = "operator"                // cancelled by an operator
-	ReasonTerminated             = "terminated"              // its workflow was terminated in Temporal
+	ReasonSubscriptionPaused     = "subscription_paused"                                      // no delivery has it yet: a paused subscription gets none
+	ReasonSubscriptionDisabled   = "subscription_disabled"                                    // nor this
+	ReasonSubscriptionUnverified = "subscription_unverified"                                  // its address has not answered the challenge yet
+	ReasonUnreadable             = "waiting_for_switchboard: its subscription cannot be read" // which is our fault; it is tried again and again
+	ReasonErased                 = "erased"                                                   // its row is gone
+	ReasonOperator               = "operator"                                                 // cancelled by an operator
+	ReasonTerminated             = "terminated"                                               // its workflow was terminated in Temporal
 )
 
 // Delivery is what one event owes one subscription: one Temporal workflow, whose

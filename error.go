@@ -47,6 +47,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrUnreadable is in the chain of an error about something stored that cannot be read:
+// no encryption key of the process decrypts it, or it is damaged.
+var ErrUnreadable = errors.New("what is stored cannot be read")
+
 // Errorf makes an error of that code without a field.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}

@@ -57,6 +57,7 @@ func TestLiveRefresh(t *testing.T) {
 		{"unchanged", nil, []switchboard.EventType{paid("one")}, false, "one"},
 		{"changed", nil, []switchboard.EventType{paid("two")}, false, "two"},
 		{"source away", errors.New("away"), nil, true, "two"},
+		{"beside one that cannot be read", nil, []switchboard.EventType{{Platform: "acme", Name: "order.lost", Unreadable: true}, paid("near")}, false, "near"},
 		{"beside a type that is unsound", nil, []switchboard.EventType{{Name: "no platform"}, paid("beside")}, false, "beside"},
 		{"itself unsound", nil, []switchboard.EventType{paid(strings.Repeat("x", MaxDescription+1))}, false, ""},
 		{"back again", nil, []switchboard.EventType{paid("three")}, false, "three"},

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/lib/pq"
 
@@ -57,6 +58,7 @@ func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboa
 	if err != nil {
 		return nil, err
 	}
+	s.noteUnreadable(ctx, rows, subscriptions)
 	byID := make(map[string]result[switchboard.Work], len(rows))
 	for _, r := range rows {
 		sub, there := subscriptions[r.Delivery.SubscriptionID]
@@ -73,6 +75,26 @@ func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboa
 		}
 	}
 	return works, nil
+}
+
+// noteUnreadable gives deliveries whose subscription cannot be read that reason. They keep
+// their date, which passes. An error says no more than what the caller finds out anyhow.
+func (s *Store) noteUnreadable(ctx context.Context, rows []workRow, subscriptions map[string]result[switchboard.Subscription]) {
+	var ids []string
+	for _, r := range rows {
+		if errors.Is(subscriptions[r.Delivery.SubscriptionID].err, switchboard.ErrUnreadable) && r.Delivery.State.Dated() &&
+			r.Delivery.Reason != switchboard.ReasonUnreadable {
+			ids = append(ids, r.Delivery.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	_ = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET reason = $2 WHERE id = "+lockedInOrder+" AND next_attempt_at IS NOT NULL",
+			pq.Array(ids), switchboard.ReasonUnreadable)
+		return err
+	})
 }
 
 // readWorks reads those of the deliveries that exist, and their subscriptions by id.
@@ -95,19 +117,23 @@ func (s *Store) readWorks(ctx context.Context, ids []string) (rows []workRow, su
 	return rows, subscriptions, err
 }
 
-// secrets decrypts a JSON array of secretRow.
-func (k *Keyring) secrets(subscriptionID string, text []byte) ([]switchboard.SigningSecret, error) {
+// addSecrets decrypts a JSON array of secretRow. One that cannot be read is left out: if it
+// is the current one, the subscription cannot be signed for, and says so.
+func (k *Keyring) addSecrets(sub *switchboard.Subscription, text []byte) (why error) {
 	var rows []secretRow
-	if err := json.Unmarshal(text, &rows); err != nil {
-		return nil, err
-	}
-	secrets := make([]switchboard.SigningSecret, len(rows))
-	for i, r := range rows {
-		plain, err := k.open(r.KeyID, r.Ciphertext, secretPlace(subscriptionID, r.ID))
+	why = json.Unmarshal(text, &rows)
+	lost := why != nil
+	sub.Secrets = make([]switchboard.SigningSecret, 0, len(rows))
+	for _, r := range rows {
+		plain, err := k.open(r.KeyID, r.Ciphertext, secretPlace(sub.ID, r.ID))
 		if err != nil {
-			return nil, err
+			lost, why = lost || r.ExpiresAt.IsZero(), errors.Join(why, err)
+			continue
 		}
-		secrets[i] = switchboard.SigningSecret{Secret: switchboard.Secret(plain), ExpiresAt: r.ExpiresAt.UTC()}
+		sub.Secrets = append(sub.Secrets, switchboard.SigningSecret{Secret: switchboard.Secret(plain), ExpiresAt: r.ExpiresAt.UTC()})
 	}
-	return secrets, nil
+	if lost {
+		sub.Unreadable = append(sub.Unreadable, switchboard.UnreadableSecret)
+	}
+	return why
 }
