@@ -93,7 +93,7 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 		AllowCIDRs: loopback(), MaxData: switchboard.DefaultMaxData, Slots: 500, MaxConns: 20, TemporalUI: "http://" + c.UIAddr,
 		Temporal: func() (client.Options, error) { return client.Options{HostPort: temporalAddr}, nil },
 	}
-	if err := app.Migrate(ctx, config); err != nil {
+	if err := app.Migrate(ctx, config, io.Discard); err != nil {
 		return err
 	}
 	if err := app.EnsureKey(ctx, config, "development", s.apiKey); err != nil {

@@ -24,6 +24,7 @@ import (
 type Config struct {
 	DatabaseURL   string         `name:"database-url" env:"SWITCHBOARD_DATABASE_URL" placeholder:"postgres://…" help:"Postgres database of Switchboard. Required."`
 	EncryptionKey string         `name:"encryption-key" env:"SWITCHBOARD_ENCRYPTION_KEY" placeholder:"ID:BASE64[,…]" help:"Keys of 32 bytes that encrypt secrets at rest: the first encrypts, all decrypt. Prefer the environment over the flag. Required."`
+	LostKeys      []string       `name:"lost-keys" env:"SWITCHBOARD_LOST_KEYS" sep:"," placeholder:"ID,…" help:"Ids of encryption keys that are lost for good: the process starts without them, and what needs them is shown as unreadable."`
 	Listen        string         `name:"listen" env:"SWITCHBOARD_LISTEN" default:"127.0.0.1:8080" help:"Address of the HTTP API, health and metrics."`
 	AllowCIDRs    []netip.Prefix `name:"allow-cidrs" env:"SWITCHBOARD_ALLOW_CIDRS" sep:"," placeholder:"CIDR,…" help:"Private networks that webhooks may reach all the same."`
 	MaxData       int            `name:"max-data" env:"SWITCHBOARD_MAX_DATA" default:"262144" help:"Limit of an event's data in bytes."`
@@ -38,20 +39,17 @@ type Config struct {
 	Temporal func() (client.Options, error) `kong:"-"`
 }
 
-// Validate checks what flags and environment gave, and names the culprit.
-func (c *Config) Validate() error {
+// Check checks what flags and environment gave, and names the culprit. It is not called
+// Validate: kong would call that for every command, and few need all of it.
+func (c *Config) Check() error {
 	var errs []error
 	complain := func(variable, format string, args ...any) {
 		errs = append(errs, fmt.Errorf(variable+": "+format, args...))
 	}
-	if c.DatabaseURL == "" {
-		complain("SWITCHBOARD_DATABASE_URL", "is required, as postgres://user:password@host:5432/switchboard")
-	} else if !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://") {
-		complain("SWITCHBOARD_DATABASE_URL", "must start with postgres://")
+	if err := c.checkDatabaseURL(); err != nil {
+		errs = append(errs, err)
 	}
-	if c.EncryptionKey == "" {
-		complain("SWITCHBOARD_ENCRYPTION_KEY", "is required; `openssl rand -base64 32` makes one")
-	} else if _, err := store.ParseKeyring(c.EncryptionKey); err != nil {
+	if _, err := store.ParseKeyring(c.EncryptionKey); err != nil {
 		errs = append(errs, err)
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -86,7 +84,20 @@ func (c *Config) Logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 }
 
+func (c *Config) checkDatabaseURL() error {
+	switch {
+	case c.DatabaseURL == "":
+		return errors.New("SWITCHBOARD_DATABASE_URL: is required, as postgres://user:password@host:5432/switchboard")
+	case !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://"):
+		return errors.New("SWITCHBOARD_DATABASE_URL: must start with postgres://")
+	}
+	return nil
+}
+
 func (c *Config) openStore() (*store.Store, error) {
+	if err := c.checkDatabaseURL(); err != nil {
+		return nil, err
+	}
 	keyring, err := store.ParseKeyring(c.EncryptionKey)
 	if err != nil {
 		return nil, err
