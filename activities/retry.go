@@ -61,5 +61,8 @@ func faultMessage(err error) string {
 	if errors.Is(err, errNotRecorded) || errors.Is(err, errUnderWay) {
 		return err.Error()
 	}
+	if errors.Is(err, switchboard.ErrUnreadable) {
+		return switchboard.ReasonUnreadable
+	}
 	return "Switchboard's own fault, no attempt used: " + string(switchboard.CodeOf(err)) + "; see Switchboard's log"
 }
