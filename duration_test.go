@@ -10,6 +10,7 @@ func TestDurationInJSON(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
 		`"5s"`: 5 * time.Second, `"1h30m"`: 90 * time.Minute, `"250ms"`: 250 * time.Millisecond, `"-1s"`: -time.Second, `"0"`: 0, `"1.5h"`: 90 * time.Minute,
+		`"90d"`: 90 * 24 * time.Hour, `"1d12h"`: 36 * time.Hour, `"0d"`: 0, `"7d30m5s"`: 7*24*time.Hour + 30*time.Minute + 5*time.Second,
 	} {
 		var got Duration
 		if err := json.Unmarshal([]byte(text), &got); err != nil || time.Duration(got) != want {
@@ -24,7 +25,7 @@ func TestDurationInJSON(t *testing.T) {
 			t.Errorf("%s becomes %s, and then %s, %v", text, encoded, again, err)
 		}
 	}
-	for _, bad := range []string{`5`, `"5"`, `""`, `"5 s"`, `"five"`, `"1d"`, `"9999999999h"`, `true`, `{}`} {
+	for _, bad := range []string{`5`, `"5"`, `""`, `"5 s"`, `"five"`, `"d"`, `"1.5d"`, `"-1d"`, `"1d-2h"`, `"1d+2h"`, `"1d 2h"`, `"12h1d"`, `"1d2d"`, `"1d2"`, `"70000d"`, `"65535d2000000h"`, `"9999999999h"`, `true`, `{}`} {
 		var got Duration
 		if err := json.Unmarshal([]byte(bad), &got); err == nil {
 			t.Errorf("%s is read as %s", bad, got)

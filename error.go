@@ -18,6 +18,7 @@ const (
 	NotFound        Code = "not_found"       // it does not exist, or not for this caller
 	Conflict        Code = "conflict"        // the state or version does not allow it
 	Unavailable     Code = "unavailable"     // Postgres or Temporal is away: try again
+	Overloaded      Code = "overloaded"      // Switchboard has too much to do at this moment: try again
 	NoAnswer        Code = "no_answer"       // a delivery that was waited for ended without an answer of the receiver
 	Timeout         Code = "timeout"         // the time to wait for an answer is up; the delivery goes on
 	Internal        Code = "internal"        // our own fault; the message is not shown
@@ -45,6 +46,10 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrUnreadable is in the chain of an error about something stored that cannot be read:
+// no encryption key of the process decrypts it, or it is damaged.
+var ErrUnreadable = errors.New("what is stored cannot be read")
 
 // Errorf makes an error of that code without a field.
 func Errorf(code Code, format string, args ...any) *Error {

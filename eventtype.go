@@ -30,6 +30,8 @@ type EventType struct {
 	Samples     []Sample        // all of them where the type has several variants, Sample first
 	Deprecated  bool            // new subscriptions should not name it
 	BuiltIn     bool            // as it came with Switchboard, neither added nor changed at run time
+	// Unreadable says that what is stored of it cannot be read, beyond Platform and Name.
+	Unreadable bool `json:"-"`
 }
 
 // Sample is one variant of an event type's data.

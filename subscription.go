@@ -53,6 +53,23 @@ type Subscription struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	DeletedAt   time.Time // zero: it is not; a deleted one is seen by its deliveries only
+	// Unreadable names the fields that are stored and cannot be read, as "request.headers": no
+	// key of this installation decrypts them, or they are damaged. They are zero here.
+	Unreadable []string
+}
+
+// UnreadableSecret is the name in Unreadable of the current signing secret, which is no field
+// of a change: rotating it makes another one.
+const UnreadableSecret = "secret"
+
+// CheckReadable is a [Conflict] if a part of the subscription cannot be read: nothing can be
+// sent for it then.
+func (s *Subscription) CheckReadable() error {
+	if len(s.Unreadable) == 0 {
+		return nil
+	}
+	return &Error{Code: Conflict, Field: s.Unreadable[0], Err: ErrUnreadable,
+		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it anew"}
 }
 
 // Bounds of a subscription's fields.

@@ -137,7 +137,7 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	}
 	if err != nil {
 		a.noteUnsent(ctx, in)
-		return AttemptResult{Kept: kept}, &delay{work.Delivery, "its subscription or its event cannot be read", err}
+		return AttemptResult{Kept: kept}, &delay{work.Delivery, whyUnread(err), err}
 	}
 	if kept == nil {
 		kept = a.lost(ctx, in, work)

@@ -94,9 +94,21 @@ func (a *Deliveries) isNews(ctx context.Context, err error) bool {
 	return changed || failed != nil
 }
 
+// whyUnread says why what an attempt needs could not be read, as far as that is anybody's
+// business who may read the delivery.
+func whyUnread(err error) string {
+	if errors.Is(err, switchboard.ErrUnreadable) {
+		return "its subscription cannot be read"
+	}
+	return "its subscription or its event cannot be read"
+}
+
 func faultMessage(err error) string {
 	if errors.Is(err, errNotRecorded) || errors.Is(err, errUnderWay) {
 		return err.Error()
+	}
+	if errors.Is(err, switchboard.ErrUnreadable) {
+		return switchboard.WaitingForSwitchboard(whyUnread(err))
 	}
 	return "Switchboard's own fault, no attempt used: " + string(switchboard.CodeOf(err)) + "; see Switchboard's log"
 }

@@ -45,6 +45,9 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 	}
 	results := make([]batchResult, len(in.JSON.Events))
 	good, places := s.readBatch(ctx, caller, in.JSON.Events, results)
+	if err := ctx.Err(); err != nil { // the caller has gone: what was not checked is no fault of theirs
+		return nil, err
+	}
 	if len(good) > 0 {
 		accepted, err := s.Store.Accept(ctx, caller, good)
 		if err != nil {

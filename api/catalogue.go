@@ -22,8 +22,9 @@ type Catalogue interface {
 	// CheckEventType returns an error that names the field of the type at fault.
 	CheckEventType(t switchboard.EventType) error
 	// Validate returns an Invalid error for the value at fault, as "data.ticket.id", if
-	// the data are not what the type's schema asks for.
-	Validate(eventType string, data []byte) error
+	// the data are not what the type's schema asks for. Any other code says that they
+	// were not checked: that would be too costly, or too much is checked already.
+	Validate(ctx context.Context, eventType string, data []byte) error
 
 	// Refresh takes over what was stored since.
 	Refresh(ctx context.Context) error

@@ -56,7 +56,8 @@ type Config struct {
 	Meter   metric.Meter // measures requests; nil: nothing is measured
 	Logger  *slog.Logger // one line per request; nil: slog.Default
 
-	MaxData int // limit of an event's data in bytes; 0: switchboard.DefaultMaxData
+	MaxData  int // limit of an event's data in bytes; 0: switchboard.DefaultMaxData
+	MaxBatch int // limit of a batch of events in bytes; 0: DefaultMaxBatch
 
 	// Validation holds the data of posted events against the catalogue; empty: warn.
 	Validation Validation
@@ -95,6 +96,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxData < 0 {
 		return c, errors.New("api: Config.MaxData is negative")
 	}
+	if c.MaxBatch < 0 {
+		return c, errors.New("api: Config.MaxBatch is negative")
+	}
 	if u, err := url.Parse(c.TemporalUI); err != nil || c.TemporalUI != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return c, errors.New("api: Config.TemporalUI is not an http or https URL")
 	}
@@ -111,6 +115,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.Default()
 	}
 	c.MaxData = cmp.Or(c.MaxData, switchboard.DefaultMaxData)
+	c.MaxBatch = cmp.Or(c.MaxBatch, DefaultMaxBatch)
 	c.TemporalUI = strings.TrimRight(c.TemporalUI, "/")
 	c.TemporalNamespace = cmp.Or(c.TemporalNamespace, "default")
 	c.Version = cmp.Or(c.Version, "dev")

@@ -78,6 +78,7 @@ func TestConfig(t *testing.T) {
 		"Guard":      func(c *Config) { c.Guard = nil },
 		"Validation": func(c *Config) { c.Validation = "loud" },
 		"MaxData":    func(c *Config) { c.MaxData = -1 },
+		"MaxBatch":   func(c *Config) { c.MaxBatch = -1 },
 		"TemporalUI": func(c *Config) { c.TemporalUI = "127.0.0.1:8233" },
 	} {
 		c := whole

@@ -40,6 +40,9 @@ type previewInput struct {
 
 func (s *server) previewSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[preview], error) {
 	sub, err := s.Store.Endpoint(ctx, caller, in.ID)
+	if err == nil {
+		err = sub.CheckReadable()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type problem struct {
 	Type      string           `json:"type" doc:"Always about:blank: the code says what kind of problem it is" example:"about:blank"`
 	Title     string           `json:"title" doc:"The status in words" example:"Unprocessable Entity"`
 	Status    int              `json:"status" doc:"The HTTP status" example:"422"`
-	Code      switchboard.Code `json:"code" doc:"What kind of problem it is" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,unavailable,no_answer,timeout,internal" example:"invalid"`
+	Code      switchboard.Code `json:"code" doc:"What kind of problem it is" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,unavailable,overloaded,no_answer,timeout,internal" example:"invalid"`
 	Detail    string           `json:"detail" doc:"What is wrong, for people" example:"request.url: must start with http:// or https://"`
 	Field     string           `json:"field,omitempty" doc:"Path of the field or name of the parameter at fault" example:"request.url"`
 	RequestID string           `json:"request_id,omitempty" doc:"Finds the request in the log" example:"req_01k0000000000000000000000"`
@@ -75,7 +75,7 @@ func statusOf(code switchboard.Code) int {
 		return http.StatusNotFound
 	case switchboard.Conflict:
 		return http.StatusConflict
-	case switchboard.Unavailable:
+	case switchboard.Unavailable, switchboard.Overloaded:
 		return http.StatusServiceUnavailable
 	case switchboard.NoAnswer:
 		return http.StatusBadGateway
@@ -113,7 +113,7 @@ func headersOf(code switchboard.Code) http.Header {
 	switch code {
 	case switchboard.Unauthenticated:
 		return http.Header{"Www-Authenticate": {`Bearer realm="switchboard"`}}
-	case switchboard.Unavailable:
+	case switchboard.Unavailable, switchboard.Overloaded:
 		return http.Header{"Retry-After": {"2"}}
 	}
 	return nil

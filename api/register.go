@@ -41,11 +41,11 @@ type bodyRule struct {
 	limit    int64  // of the whole body in bytes; 0: smallBody
 	field    string // what makes a body too large; may be empty
 	optional bool
+	room     *room // that bodies which may be long share; nil: there is always room
 }
 
 const (
 	smallBody = 64 << 10
-	batchBody = 32 << 20
 	// subscriptionBody has room for params and certificates at their longest.
 	subscriptionBody = 256 << 10
 	// eventOverhead is the room that an event has beside its data.
@@ -119,7 +119,9 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 		}
 	}
 	admit := func(ctx huma.Context, next func(huma.Context)) {
-		if err := s.admit(ctx, op, hasBody); err != nil {
+		leave, err := s.admit(ctx, op, hasBody)
+		defer leave()
+		if err != nil {
 			s.refuse(humagin.Unwrap(ctx), err)
 			return
 		}
@@ -157,22 +159,29 @@ func documentBody(h huma.API, op operation, t reflect.Type) {
 }
 
 // admit finds the caller, checks the role, and reads the body: in that order, so
-// that a stranger can neither learn about parameters nor make us take in bytes.
-func (s *server) admit(ctx huma.Context, op operation, hasBody bool) error {
+// that a stranger can neither learn about parameters nor make us take in bytes. The
+// room that the body takes is left when the request is answered.
+func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (leave func(), err error) {
+	leave = func() {}
 	x := exchangeOf(ctx.Context())
 	caller, err := s.authenticate(ctx)
 	if err != nil {
-		return err
+		return leave, err
 	}
 	x.caller = caller
 	if caller.Role != switchboard.Admin && !slices.Contains(op.roles, caller.Role) {
-		return switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
+		return leave, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
 	}
 	if err := checkQuery(ctx.URL()); err != nil || !hasBody {
-		return err
+		return leave, err
+	}
+	if op.body.room != nil {
+		if leave, err = op.body.room.enter(ctx.Context(), humagin.Unwrap(ctx).Request.ContentLength, op.body.limit); err != nil {
+			return leave, err
+		}
 	}
 	x.body, err = readBody(ctx, op.body)
-	return err
+	return leave, err
 }
 
 // authenticate finds the caller behind the request's key.

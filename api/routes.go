@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"reflect"
 
@@ -21,7 +22,7 @@ const overview = `Switchboard sends webhooks: you post events, your customers su
 
 **Keys.** Every call under /v1 needs an API key, as ` + "`Authorization: Bearer sbk_…`" + `. A key has a role and may be bound to one tenant: it then neither sees nor touches another's data.
 
-**Errors** are application/problem+json with a code (invalid, too_large, unauthenticated, forbidden, not_found, conflict, unavailable, no_answer, timeout, internal) and, for bad input, the field at fault. With code unavailable nothing is known to be done: try again, with the same id. The codes no_answer (502) and timeout (504) are those of a trigger that waits: its delivery, which delivery_id names, is stored all the same. Unknown fields and parameters are refused.
+**Errors** are application/problem+json with a code (invalid, too_large, unauthenticated, forbidden, not_found, conflict, unavailable, overloaded, no_answer, timeout, internal) and, for bad input, the field at fault. With code unavailable nothing is known to be done: try again, with the same id. With code overloaded nothing was done, because too much is asked for at the same time: try again after Retry-After. The codes no_answer (502) and timeout (504) are those of a trigger that waits: its delivery, which delivery_id names, is stored all the same. Unknown fields and parameters are refused.
 
 **Lists** are newest first; ask for the next page with the cursor that a page ends with. **Times** are RFC 3339 in UTC, **durations** are written as 5s or 1h30m.
 
@@ -49,10 +50,11 @@ func (s *server) registerEvents(h huma.API) {
 			"With an id of your own, posting again is safe: the same id and content answer with duplicate true, the same id with other content is a conflict.",
 	}, s.postEvent)
 	handle(s, h, operation{method: post, path: "/v1/events/batch", id: "post-events", tag: tagEvents, status: http.StatusAccepted, roles: roles{publisher},
-		body:    bodyRule{limit: batchBody, field: "events"},
+		body:    bodyRule{limit: int64(s.MaxBatch), field: "events", room: newRoom(batchesAtOnce*int64(s.MaxBatch), roomWait)},
 		summary: "Post up to 1,000 events",
-		description: "Answers with one result per event, in their order. An event that is malformed, or conflicts with one accepted before, is refused alone: " +
-			"look at the status of each result. If the answer is an error, none was stored.",
+		description: fmt.Sprintf("At most %d bytes in all. ", s.MaxBatch) + "Answers with one result per event, in their order. An event that is malformed, or conflicts with one accepted before, is refused alone: " +
+			"look at the status of each result. If the answer is an error, none is known to be stored: posting again is safe for events with ids of your own. " +
+			"Where too many batches are posted at the same time, one is refused as overloaded, and nothing of it is stored.",
 	}, s.postBatch)
 	handle(s, h, operation{method: get, path: "/v1/events", id: "list-events", tag: tagEvents, roles: roles{publisher, integrator, support, viewer},
 		summary: "List events", description: "With their deliveries, and without their data; ask for one event to see it."}, s.listEvents)

@@ -83,6 +83,10 @@ func (p *subscriptionPatch) apply(sub *switchboard.Subscription) error {
 		return switchboard.InvalidField("profile", "is fixed at creation: change the fields that it gave, or make another subscription")
 	}
 	before := *sub
+	sub.Unreadable = p.leaves(sub.Unreadable)
+	if err := sub.CheckReadable(); err != nil {
+		return err
+	}
 	forgetDefaults(sub)
 	if err := p.complete(sub); err != nil {
 		return err

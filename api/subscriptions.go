@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"switchboard"
 )
@@ -148,6 +149,9 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 	sub.Secrets = secrets
 	if len(secrets) == 0 {
 		sub.Secrets = before.Secrets // for the public keys
+		if slices.Contains(before.Unreadable, switchboard.UnreadableSecret) {
+			sub.Unreadable = []string{switchboard.UnreadableSecret}
+		}
 	}
 	return withSecret(&sub, current(secrets)), nil
 }

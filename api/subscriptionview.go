@@ -31,6 +31,7 @@ type subscription struct {
 	Version      int                           `json:"version" doc:"Counts changes; a PATCH names the version that it changes" example:"1"`
 	CreatedAt    time.Time                     `json:"created_at"`
 	UpdatedAt    time.Time                     `json:"updated_at"`
+	Unreadable   []string                      `json:"unreadable,omitempty" nullable:"false" doc:"Fields that are stored and cannot be read, because this installation lacks the key that they were encrypted with, or because they are damaged. Nothing is sent meanwhile. Give them anew in one PATCH (null and {} say that there is none); for secret, rotate it" example:"request.headers,auth"`
 	Warnings     []string                      `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event"`
 
 	// Not in the policy, so that one that was shown can be sent back as it is.
@@ -67,7 +68,7 @@ func subscriptionOf(s *switchboard.Subscription) subscription {
 		Verification: cmp.Or(s.Verify, switchboard.NoVerification), Retry: retry(s.Retry),
 		RetrySchedule: s.Retry.Schedule(), RetrySpan: s.Retry.Span(),
 		Timeout: s.Timeout, Adaptive: adaptive(s.Adaptive), MaxInFlight: s.MaxInFlight, State: s.State, StateReason: s.StateReason,
-		Version: s.Version, CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(),
+		Version: s.Version, CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(), Unreadable: s.Unreadable,
 	}
 }
 

@@ -74,7 +74,7 @@ func (in *triggerInput) wait() (time.Duration, error) {
 	if in.Wait == "" {
 		return 0, nil
 	}
-	wait, err := time.ParseDuration(in.Wait)
+	wait, err := switchboard.ParseDuration(in.Wait)
 	if err != nil || wait < minWait || wait > MaxWait {
 		return 0, switchboard.InvalidField("wait", "must be a duration from %s to %s, such as 8s", minWait, switchboard.Duration(MaxWait))
 	}

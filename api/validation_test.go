@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -123,6 +124,46 @@ func TestValidationIsOneOfThree(t *testing.T) {
 	for v, want := range map[Validation]bool{"off": true, "warn": true, "reject": true, "": false, "Warn": false} {
 		if v.Valid() != want {
 			t.Errorf("%q: %v", v, !want)
+		}
+	}
+}
+
+// dearCatalogue finds every event too dear to check, or has no room for it.
+type dearCatalogue struct {
+	Catalogue
+	code switchboard.Code
+}
+
+func (c dearCatalogue) Validate(context.Context, string, []byte) error {
+	return &switchboard.Error{Code: c.code, Field: "data", Message: "is not checked"}
+}
+
+// TestUncheckedData: data that cannot be checked are told apart from those that do not
+// fit, and refused only where those are.
+func TestUncheckedData(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		mode   Validation
+		code   switchboard.Code
+		status int
+	}{
+		{ValidationWarn, switchboard.TooLarge, http.StatusAccepted},
+		{ValidationWarn, switchboard.Overloaded, http.StatusAccepted},
+		{ValidationReject, switchboard.TooLarge, http.StatusRequestEntityTooLarge},
+		{ValidationReject, switchboard.Overloaded, http.StatusServiceUnavailable},
+		{ValidationOff, switchboard.TooLarge, http.StatusAccepted},
+	} {
+		b := setup(t, validating(test.mode), func(c *Config) { c.Catalogue = dearCatalogue{c.Catalogue, test.code} })
+		got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"ticket.created","data":1}`)
+		if got.status != test.status {
+			t.Errorf("%s, %s: status %d, want %d", test.mode, test.code, got.status, test.status)
+		}
+		if test.status != http.StatusAccepted {
+			got.wantProblem(t, test.status, test.code, "data")
+			continue
+		}
+		if warned := got.want(t, test.status)["warnings"] != nil; warned != (test.mode == ValidationWarn) {
+			t.Errorf("%s, %s: warned %v", test.mode, test.code, warned)
 		}
 	}
 }

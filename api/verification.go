@@ -60,6 +60,9 @@ func (s *server) verify(ctx context.Context, caller switchboard.Caller, id strin
 	if err != nil || sub.State != switchboard.Unverified {
 		return sub, err
 	}
+	if err := sub.CheckReadable(); err != nil {
+		return sub, err
+	}
 	reason := ""
 	if sub.Verify == switchboard.Challenge {
 		if reason, err = s.challenge(ctx, sub); err != nil {

@@ -13,9 +13,9 @@ import (
 
 // A validation cannot be broken off, so its cost is bounded beforehand: with
 // references followed, a schema is a tree of at most maxParts values, and no value of
-// the data is looked at more often than that. A schema that refers to itself would
-// have no such bound (two references to itself double the work with each level of
-// the data), hence there are none, as in Kubernetes' own schemas.
+// the data is looked at more often than that; [MaxSteps] bounds the product. A schema that
+// refers to itself would have no such bound (two references to itself double the work with
+// each level of the data), hence there are none, as in Kubernetes' own schemas.
 const (
 	maxParts = 5000
 	maxDepth = 100 // of the document, references aside

@@ -34,6 +34,9 @@ func (c *Catalogue) CheckEventType(t switchboard.EventType) error {
 
 // check makes an entry out of a type that is sound.
 func (c *Catalogue) check(t switchboard.EventType) (*entry, error) {
+	if t.Unreadable {
+		return nil, &switchboard.Error{Code: switchboard.Conflict, Message: "what is stored of it cannot be read: replace it, or delete it", Err: switchboard.ErrUnreadable}
+	}
 	if t.SchemaState == "" {
 		t.SchemaState = stateOf(t.Schema)
 	}
@@ -126,13 +129,7 @@ func checkSample(field string, sample json.RawMessage, schema *jsonschema.Schema
 	if schema == nil {
 		return nil
 	}
-	if err := checkNumbers(field, value); err != nil {
-		return err
-	}
-	if err := schema.Validate(value); err != nil {
-		return explain(field, value, err)
-	}
-	return nil
+	return checkValue(field, schema, value)
 }
 
 func tooLarge(field string, size, limit int) error {

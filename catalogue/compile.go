@@ -56,8 +56,8 @@ func explainSchema(document any, err error) error {
 }
 
 // compileRegexp compiles a pattern to Go's engine, which never backtracks.
-func compileRegexp(pattern string) (jsonschema.Regexp, error) {
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
+func compileRegexp(text string) (jsonschema.Regexp, error) {
+	parsed, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
@@ -68,5 +68,6 @@ func compileRegexp(pattern string) (jsonschema.Regexp, error) {
 	if len(program.Inst) > maxInstructions {
 		return nil, fmt.Errorf("it has %d steps; the limit is %d", len(program.Inst), maxInstructions)
 	}
-	return regexp.Compile(pattern)
+	compiled, err := regexp.Compile(text)
+	return pattern{compiled, len(program.Inst)}, err
 }

@@ -129,8 +129,8 @@ func (l *Live) UseCase(name string) (switchboard.UseCase, bool) {
 }
 
 // Validate is [Catalogue.Validate].
-func (l *Live) Validate(eventType string, data []byte) error {
-	return l.current.Load().Validate(eventType, data)
+func (l *Live) Validate(ctx context.Context, eventType string, data []byte) error {
+	return l.current.Load().Validate(ctx, eventType, data)
 }
 
 // CheckEventType is [Catalogue.CheckEventType].

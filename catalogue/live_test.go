@@ -57,6 +57,7 @@ func TestLiveRefresh(t *testing.T) {
 		{"unchanged", nil, []switchboard.EventType{paid("one")}, false, "one"},
 		{"changed", nil, []switchboard.EventType{paid("two")}, false, "two"},
 		{"source away", errors.New("away"), nil, true, "two"},
+		{"beside one that cannot be read", nil, []switchboard.EventType{{Platform: "acme", Name: "order.lost", Unreadable: true}, paid("near")}, false, "near"},
 		{"beside a type that is unsound", nil, []switchboard.EventType{{Name: "no platform"}, paid("beside")}, false, "beside"},
 		{"itself unsound", nil, []switchboard.EventType{paid(strings.Repeat("x", MaxDescription+1))}, false, ""},
 		{"back again", nil, []switchboard.EventType{paid("three")}, false, "three"},
@@ -71,7 +72,7 @@ func TestLiveRefresh(t *testing.T) {
 		if got.Description != step.want || known != (step.want != "") {
 			t.Errorf("%s: %q, known %v; want %q", step.name, got.Description, known, step.want)
 		}
-		if (live.Validate("order.paid", []byte(`5`)) != nil) != known {
+		if (live.Validate(t.Context(), "order.paid", []byte(`5`)) != nil) != known {
 			t.Errorf("%s: its schema does not follow", step.name)
 		}
 	}
@@ -125,7 +126,7 @@ func TestLiveAnswersAsTheCatalogueDoes(t *testing.T) {
 		Platforms() []switchboard.Platform
 		Profile(platform string) (json.RawMessage, bool)
 		UseCase(name string) (switchboard.UseCase, bool)
-		Validate(eventType string, data []byte) error
+		Validate(ctx context.Context, eventType string, data []byte) error
 		CheckEventType(t switchboard.EventType) error
 	}
 	answers := func(r reader) []any {
@@ -133,7 +134,7 @@ func TestLiveAnswersAsTheCatalogueDoes(t *testing.T) {
 		profile, _ := r.Profile("signalzen")
 		useCase, _ := r.UseCase("contact")
 		return []any{r.EventTypes(""), one, r.VendorName("acme", "order.paid"), r.VendorName("acme", "order.lost"), r.Platforms(), profile, useCase,
-			fieldOf(t, r.Validate("order.paid", []byte(`5`))), fieldOf(t, r.CheckEventType(switchboard.EventType{}))}
+			fieldOf(t, r.Validate(t.Context(), "order.paid", []byte(`5`))), fieldOf(t, r.CheckEventType(switchboard.EventType{}))}
 	}
 	if diff := cmp.Diff(answers(next), answers(live)); diff != "" {
 		t.Error(diff)
@@ -156,10 +157,10 @@ func TestWithReplaces(t *testing.T) {
 	if !got.Deprecated || got.BuiltIn || got.SchemaState != switchboard.SchemaNone || len(next.EventTypes("")) != len(base.EventTypes("")) {
 		t.Errorf("%+v of %d types", got, len(next.EventTypes("")))
 	}
-	if err := next.Validate("message.created", []byte(`{}`)); err != nil {
+	if err := next.Validate(t.Context(), "message.created", []byte(`{}`)); err != nil {
 		t.Errorf("the schema is gone: %v", err)
 	}
-	if err := base.Validate("message.created", []byte(`{}`)); err == nil {
+	if err := base.Validate(t.Context(), "message.created", []byte(`{}`)); err == nil {
 		t.Error("the original has lost its schema")
 	}
 }

@@ -65,7 +65,7 @@ func TestEveryEventType(t *testing.T) {
 				t.Error("the sample is not the first of the samples")
 			}
 			for _, s := range e.Samples {
-				if err := c.Validate(e.Name, s.Data); err != nil {
+				if err := c.Validate(t.Context(), e.Name, s.Data); err != nil {
 					t.Errorf("sample %s: %v", s.Name, err)
 				}
 			}

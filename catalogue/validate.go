@@ -2,19 +2,51 @@ package catalogue
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/sync/semaphore"
 
 	"switchboard"
 )
+
+const (
+	// stepsAtOnce bounds the validations of a process that run at the same time, by their
+	// steps: what they take of memory, and how long others wait for a processor.
+	stepsAtOnce = 2 * MaxSteps
+	// validationWait is for how long one waits for its turn. Those before it take half a
+	// second at most.
+	validationWait = 2 * time.Second
+)
+
+// turns lets validations run, each when there is room in the process for its steps.
+type turns struct{ steps *semaphore.Weighted }
+
+func newTurns() *turns { return &turns{semaphore.NewWeighted(stepsAtOnce)} }
+
+func (t *turns) run(ctx context.Context, steps int, validate func() error) error {
+	bounded, cancel := context.WithTimeout(ctx, validationWait)
+	defer cancel()
+	if err := t.steps.Acquire(bounded, int64(steps)); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &switchboard.Error{Code: switchboard.Overloaded, Field: "data",
+			Message: "could not be held against the schema of the type: too many events are checked at the same time"}
+	}
+	defer t.steps.Release(int64(steps))
+	return validate()
+}
 
 // Validate checks an event's data against the schema of its type. Where several
 // platforms have a type of that name, one that accepts the data, or has no schema,
 // is enough; a type that the catalogue does not know has nothing to say. The error
 // is [switchboard.Invalid], its field the path of the value at fault, as
-// "data.ticket.id".
-func (c *Catalogue) Validate(eventType string, data []byte) error {
+// "data.ticket.id". Data that would take more than [MaxSteps] are not checked, which is
+// [switchboard.TooLarge]; those that find no room in the process are [switchboard.Overloaded].
+func (c *Catalogue) Validate(ctx context.Context, eventType string, data []byte) error {
 	entries := c.byName[fold(eventType)]
 	if len(entries) == 0 {
 		return nil
@@ -31,17 +63,53 @@ func (c *Catalogue) Validate(eventType string, data []byte) error {
 	if err := checkNumbers("data", value); err != nil {
 		return err
 	}
+	left := MaxSteps
 	for _, e := range entries {
-		if e.schema.Validate(value) == nil {
+		left -= costOf(e.schema, value, left)
+	}
+	if left == 0 {
+		return tooCostly("data")
+	}
+	return c.turns.run(ctx, MaxSteps-left, func() error { return validate(entries, value) })
+}
+
+// validate holds the value against each schema once.
+func validate(entries []*entry, value any) error {
+	closest := nearest(entries, value)
+	var fault *switchboard.Error
+	for _, e := range entries {
+		err := e.schema.Validate(value)
+		if err == nil {
 			return nil
 		}
+		if e == closest {
+			fault = explain("data", value, err)
+		}
 	}
-	e := nearest(entries, value)
-	fault := explain("data", value, e.schema.Validate(value))
 	if len(entries) > 1 {
-		fault.Message += fmt.Sprintf(" (of the %d platforms with this event type, %s comes nearest)", len(entries), e.Platform)
+		fault.Message += fmt.Sprintf(" (of the %d platforms with this event type, %s comes nearest)", len(entries), closest.Platform)
 	}
 	return fault
+}
+
+// tooCostly is the error about a value that is not checked.
+func tooCostly(field string) *switchboard.Error {
+	return &switchboard.Error{Code: switchboard.TooLarge, Field: field,
+		Message: fmt.Sprintf("is not held against the schema of the type: with so many values and parts of the schema that takes more than %d steps", MaxSteps)}
+}
+
+// checkValue holds a value against a schema, within the bounds of every validation.
+func checkValue(field string, schema *jsonschema.Schema, value any) error {
+	if err := checkNumbers(field, value); err != nil {
+		return err
+	}
+	if costOf(schema, value, MaxSteps) == MaxSteps {
+		return tooCostly(field)
+	}
+	if err := schema.Validate(value); err != nil {
+		return explain(field, value, err)
+	}
+	return nil
 }
 
 // nearest picks the type whose schema names most of the data's members: the

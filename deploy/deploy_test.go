@@ -46,12 +46,18 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = parser.Parse(nil) // kong calls the configuration's Validate
-	if err == nil || !strings.Contains(err.Error(), "SWITCHBOARD_ENCRYPTION_KEY: is required") || strings.Count(err.Error(), "SWITCHBOARD_") != 1 {
+	if _, err := parser.Parse(nil); err != nil {
+		t.Fatal(err)
+	}
+	err = config.Check()
+	if err == nil || !strings.Contains(err.Error(), "SWITCHBOARD_ENCRYPTION_KEY is not set") || strings.Count(err.Error(), "SWITCHBOARD_") != 1 {
 		t.Errorf("validation says %v, and should miss the encryption key alone", err)
 	}
 	t.Setenv("SWITCHBOARD_ENCRYPTION_KEY", "k1:"+strings.Repeat("A", 43)+"=")
 	if _, err := parser.Parse(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Check(); err != nil {
 		t.Errorf("with an encryption key: %v", err)
 	}
 }

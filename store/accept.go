@@ -72,6 +72,21 @@ func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []
 	if len(batch) == 0 {
 		return nil, nil
 	}
+	if weighPosted(batch) > bulkWeight {
+		return s.bulk.do(ctx, batch)
+	}
+	return s.acceptFew(ctx, batch)
+}
+
+// bulkWeight is from which weight on a call's events are stored apart from those of others:
+// a sixteenth of what fills a batch, as 12 events with next to no data, or 256 KiB of them.
+const bulkWeight = fullWeight / 16
+
+// acceptFew stores the few events of a call within the time in which a caller is to have
+// an answer, the wait for others included.
+func (s *Store) acceptFew(ctx context.Context, batch []*posted) ([]switchboard.Acceptance, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	return s.accepts.do(ctx, batch)
 }
 
@@ -79,7 +94,7 @@ func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []
 // whatever events it wants and whether or not it is active; one that is not
 // verified has it held. What is awaited can be waited for with [Store.Answer].
 func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error) {
-	accepted, err := s.accepts.do(ctx, []*posted{{event: s.complete(event), only: subscriptionID, awaited: awaited, caller: caller}})
+	accepted, err := s.acceptFew(ctx, []*posted{{event: s.complete(event), only: subscriptionID, awaited: awaited, caller: caller}})
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
@@ -103,6 +118,15 @@ func weighPosted(call []*posted) int {
 		weight += len(p.event.Data)
 	}
 	return weight
+}
+
+// acceptWithin is acceptAll, bounded.
+func (s *Store) acceptWithin(timeout time.Duration) func(context.Context, [][]*posted) ([][]switchboard.Acceptance, error) {
+	return func(ctx context.Context, calls [][]*posted) ([][]switchboard.Acceptance, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		return s.acceptAll(ctx, calls)
+	}
 }
 
 // acceptAll stores the events of several calls together.

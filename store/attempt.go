@@ -55,7 +55,8 @@ func cleanHeaders(headers map[string]string) map[string]string {
 	return cleaned
 }
 
-// headers reads a JSON column.
+// headers reads a JSON column. A value that is no text is shown as it stands there, and
+// what is no object as a header without a name: it hides neither the rest nor other attempts.
 type headers map[string]string
 
 func (h *headers) Scan(value any) error {
@@ -63,7 +64,22 @@ func (h *headers) Scan(value any) error {
 	if !ok {
 		return fmt.Errorf("headers of type %T", value)
 	}
-	return json.Unmarshal(text, h)
+	if json.Unmarshal(text, h) == nil {
+		return nil
+	}
+	*h = headers{}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) != nil {
+		members = map[string]json.RawMessage{"": text}
+	}
+	for name, member := range members {
+		var plain string
+		if json.Unmarshal(member, &plain) != nil {
+			plain = string(member)
+		}
+		(*h)[name] = plain
+	}
+	return nil
 }
 
 // selectAttempts reads the attempts of a delivery in order of their numbers.

@@ -12,6 +12,8 @@ const (
 	// flushes is how many batches of a kind are committed at the same time: while
 	// one waits for the disk, the next does its work.
 	flushes = 2
+	// bulkFlushes is that of calls with many events.
+	bulkFlushes = 1
 	// readFlushes is how many queries of a kind run at the same time: as many as find
 	// out together that connections are dead.
 	readFlushes = 8

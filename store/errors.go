@@ -25,6 +25,8 @@ func fault(ctx context.Context, err error) error {
 		return nil
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
+	case late(err):
+		return &switchboard.Error{Code: switchboard.Unavailable, Message: "the database did not answer in time: try again", Err: err}
 	case away(err):
 		return &switchboard.Error{Code: switchboard.Unavailable, Message: "the database is away: try again", Err: err}
 	}
@@ -35,6 +37,13 @@ func fault(ctx context.Context, err error) error {
 		return &switchboard.Error{Code: switchboard.Invalid, Message: "some text holds a character that cannot be stored", Err: err}
 	}
 	return fmt.Errorf("store: %w", err)
+}
+
+// late reports whether the error says that Postgres took too long, which may be because of
+// what it was asked: it is not said to be away then.
+func late(err error) bool {
+	timeout, _ := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || pq.As(err, pqerror.QueryCanceled) != nil || timeout != nil && timeout.Timeout()
 }
 
 // away reports whether the error says that Postgres cannot be used at the moment.

@@ -6,20 +6,22 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"switchboard"
 )
 
-// EventTypes returns the event types that were added or changed at run time.
+// EventTypes returns the event types that were added or changed at run time. One whose
+// document cannot be read is marked, and hides no other.
 func (s *Store) EventTypes(ctx context.Context) ([]switchboard.EventType, error) {
-	var documents []string
-	if err := s.list(ctx, &documents, "SELECT document FROM event_types ORDER BY platform, name"); err != nil {
+	var rows []struct{ Platform, Name, Document string }
+	if err := s.list(ctx, &rows, "SELECT platform, name, document FROM event_types ORDER BY platform, name"); err != nil {
 		return nil, err
 	}
-	types := make([]switchboard.EventType, len(documents))
-	for i, document := range documents {
-		if err := json.Unmarshal([]byte(document), &types[i]); err != nil {
-			return nil, err
+	types := make([]switchboard.EventType, len(rows))
+	for i, r := range rows {
+		if json.Unmarshal([]byte(r.Document), &types[i]) != nil {
+			types[i] = switchboard.EventType{Platform: r.Platform, Name: r.Name, Unreadable: true}
 		}
 	}
 	return types, nil
@@ -84,7 +86,11 @@ INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $
 	if err != nil {
 		return stored, err
 	}
-	return stored, json.Unmarshal([]byte(document), &stored)
+	if json.Unmarshal([]byte(document), &stored) != nil {
+		return stored, &switchboard.Error{Code: switchboard.Conflict, Err: switchboard.ErrUnreadable,
+			Message: fmt.Sprintf("what is stored of %s/%s cannot be read: replace it by PUT, or delete it", base.Platform, base.Name)}
+	}
+	return stored, nil
 }
 
 func (s *Store) putEventType(ctx context.Context, tx transaction, t switchboard.EventType) error {

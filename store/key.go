@@ -86,6 +86,8 @@ func callersQuery() string {
 // revoked it is the same Unauthenticated error, which tells nobody which.
 // Concurrent callers share a query.
 func (s *Store) Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	found, err := s.callers.do(ctx, sha256.Sum256([]byte(text.Reveal())))
 	if err != nil {
 		return switchboard.Caller{}, err

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -17,7 +19,7 @@ var migrations embed.FS
 // migrationsTable is where goose notes which migrations have run.
 const migrationsTable = "switchboard_migrations"
 
-func (s *Store) provider() (*goose.Provider, error) {
+func newProvider(db *sql.DB) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
@@ -27,14 +29,29 @@ func (s *Store) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, s.db.DB, files,
+	return goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithSessionLocker(locker), goose.WithTableName(migrationsTable), goose.WithDisableGlobalRegistry(true))
 }
 
-// Migrate brings the schema to the version of this binary, from whatever version
-// it has. It does nothing if there is nothing to do.
+// SchemaVersion is the version of the schema that this binary works on.
+func SchemaVersion() (int64, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return 0, err
+	}
+	return goose.NumericComponent(slices.Max(names)) // their numbers have zeros in front
+}
+
+// Migrate brings the schema to the version of this binary, from whatever older version it
+// has. It does nothing if there is nothing to do. A newer schema is [ErrNewerSchema].
 func (s *Store) Migrate(ctx context.Context) error {
-	provider, err := s.provider()
+	if err := s.CheckSchema(ctx); errors.Is(err, ErrNewerSchema) {
+		return err
+	}
+	// An index may take minutes to build: nothing ends these connections for being silent.
+	db := sql.OpenDB(s.patient)
+	defer db.Close()
+	provider, err := newProvider(db)
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
@@ -51,24 +68,26 @@ var ErrNewerSchema = errors.New("the binary is older than the schema")
 // CheckSchema returns nil if the schema is the one that this binary works on, and
 // otherwise an error that says which it is and what to do. It changes nothing.
 func (s *Store) CheckSchema(ctx context.Context) error {
-	provider, err := s.provider()
+	needed, err := SchemaVersion()
 	if err != nil {
-		return fmt.Errorf("migrations: %w", err)
-	}
-	sources := provider.ListSources()
-	needed := sources[len(sources)-1].Version
-	var there bool
-	if err := s.get(ctx, &there, nil, "SELECT to_regclass($1) IS NOT NULL", migrationsTable); err != nil {
 		return err
 	}
-	var found int64
-	if there {
-		query := "SELECT coalesce(max(version_id), 0) FROM " + migrationsTable + " WHERE is_applied"
-		if err := s.get(ctx, &found, nil, query); err != nil {
-			return err
-		}
+	found, err := s.FoundSchema(ctx)
+	if err != nil {
+		return err
 	}
 	return compareVersions(found, needed)
+}
+
+// FoundSchema is the version of the schema that the database has; 0: none.
+func (s *Store) FoundSchema(ctx context.Context) (int64, error) {
+	var there bool
+	if err := s.get(ctx, &there, nil, "SELECT to_regclass($1) IS NOT NULL", migrationsTable); err != nil || !there {
+		return 0, err
+	}
+	var found int64
+	err := s.get(ctx, &found, nil, "SELECT coalesce(max(version_id), 0) FROM "+migrationsTable+" WHERE is_applied")
+	return found, err
 }
 
 func compareVersions(found, needed int64) error {

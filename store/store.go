@@ -24,6 +24,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -53,10 +54,13 @@ const (
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
 	connectTimeout = 3 * time.Second
-	// callTimeout bounds every call, waiting for locks included, and readTimeout those
-	// that read what concurrent callers need, and wait for none.
-	callTimeout = 15 * time.Second
-	readTimeout = 3 * time.Second
+	// callTimeout bounds every call, waiting for locks included. What many callers wait for
+	// together ends earlier, so that a Postgres that hangs is told of in time: writeTimeout
+	// bounds the storing of few events, and readTimeout the reading of keys and of the work
+	// of attempts, which waits for no lock.
+	callTimeout  = 15 * time.Second
+	writeTimeout = 4 * time.Second
+	readTimeout  = 3 * time.Second
 	// searchTimeout is how long Postgres works on a search: somebody looks at an empty page
 	// meanwhile, and others wait for the connection.
 	searchTimeout = 5 * time.Second
@@ -89,10 +93,12 @@ type Store struct {
 	// searches has connections of its own, so that lists that take long leave those
 	// of deliveries alone.
 	searches *sqlx.DB
+	patient  *pq.Connector // of connections that may be silent for as long as they like
 	keys     *Keyring
 	now      func() time.Time
 
-	accepts *batcher[[]*posted, []switchboard.Acceptance]
+	accepts *batcher[[]*posted, []switchboard.Acceptance] // of calls with few events
+	bulk    *batcher[[]*posted, []switchboard.Acceptance] // and with many: nobody waits behind them
 	records *batcher[record, recorded]
 	works   *batcher[string, result[switchboard.Work]]
 	callers *batcher[keyHash, result[switchboard.Caller]]
@@ -117,6 +123,11 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, withoutURL(err, cfg.URL)
 	}
+	base.Dialer(dialer{&net.Dialer{}})
+	patient, err := pq.NewConnectorConfig(pqConfig)
+	if err != nil {
+		return nil, withoutURL(err, cfg.URL)
+	}
 	conns := cmp.Or(cfg.MaxConns, defaultMaxConns)
 	searching := max(1, conns/searchShare)
 	db := open(connector{base, forDeliveries}, conns-searching)
@@ -130,14 +141,15 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		url: cfg.URL, db: db, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
+		url: cfg.URL, db: db, patient: patient, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
 		hot: &statements{db: db}, filters: &filters{}, kept: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
 	p := patience{quiet: wait, most: crowdPatience * wait}
-	s.accepts = newBatcher(flushes, p, weighPosted, s.acceptAll)
+	s.accepts = newBatcher(flushes, p, weighPosted, s.acceptWithin(writeTimeout))
+	s.bulk = newBatcher(bulkFlushes, p, weighPosted, s.acceptWithin(callTimeout))
 	s.records = newBatcher(flushes, patience{quiet: recordPatience * wait, most: crowdPatience * wait}, weighRecord, s.recordAll)
 	s.works = newBatcher(readFlushes, p, weighWork, s.loadWorks)
 	s.callers = newBatcher(readFlushes, p, weighless[keyHash], s.findCallers)
@@ -158,6 +170,7 @@ func open(c connector, conns int) *sqlx.DB {
 // can be written afterwards.
 func (s *Store) Close() error {
 	s.accepts.close()
+	s.bulk.close()
 	s.records.close()
 	s.works.close()
 	s.callers.close()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/lib/pq"
+
 	"switchboard"
 )
 
@@ -84,8 +86,16 @@ VALUES ($1, $2, $3, nullif($4, `+zeroTime+`), $5, $6)`, id, subscriptionID, now,
 	return err
 }
 
-// Subscription returns a subscription without its signing secrets.
+// Subscription returns a subscription without its signing secrets. What of it cannot be read
+// is named in its Unreadable.
 func (s *Store) Subscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+	sub, err := s.Endpoint(ctx, caller, id)
+	sub.Secrets = nil
+	return sub, err
+}
+
+// stored is a subscription as its own row has it.
+func (s *Store) stored(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	var r subscriptionRow
 	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions WHERE id = $1 AND deleted_at IS NULL"
 	if err := s.get(ctx, &r, noSubscription(id), query, id); err != nil {
@@ -94,7 +104,8 @@ func (s *Store) Subscription(ctx context.Context, caller switchboard.Caller, id 
 	if !caller.Sees(r.Tenant) {
 		return switchboard.Subscription{}, noSubscription(id)
 	}
-	return s.keys.subscription(r)
+	sub, _ := s.keys.subscription(r)
+	return sub, nil
 }
 
 // Subscriptions lists subscriptions without their signing secrets, newest first.
@@ -119,9 +130,36 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 	}
 	items := make([]switchboard.Subscription, len(rows))
 	for i, r := range rows {
-		if items[i], err = s.keys.subscription(r); err != nil {
-			return none, err
-		}
+		items[i], _ = s.keys.subscription(r)
+	}
+	if err := s.markSecrets(ctx, items); err != nil {
+		return none, err
 	}
 	return pageOf(l, items, limit, func(s switchboard.Subscription) position { return position{ID: s.ID} })
+}
+
+// markSecrets marks those of the subscriptions whose current signing secret cannot be read.
+func (s *Store) markSecrets(ctx context.Context, subs []switchboard.Subscription) error {
+	ids := make([]string, len(subs))
+	for i, sub := range subs {
+		ids[i] = sub.ID
+	}
+	var rows []struct {
+		ID      string
+		Secrets []byte
+	}
+	if err := s.search(ctx, &rows, "SELECT s.id, "+secretsColumn+" FROM subscriptions s WHERE s.id = ANY($1)", pq.Array(ids), s.now()); err != nil {
+		return err
+	}
+	texts := make(map[string][]byte, len(rows))
+	for _, r := range rows {
+		texts[r.ID] = r.Secrets
+	}
+	for i := range subs {
+		if text, there := texts[subs[i].ID]; there {
+			_ = s.keys.addSecrets(&subs[i], text)
+			subs[i].Secrets = nil
+		}
+	}
+	return nil
 }

@@ -13,7 +13,8 @@ import (
 // Conflict for the field "version". The change sees no signing secrets; one that
 // it sets takes the place of those before at once. It cannot move the subscription
 // to another id, tenant or use case; an error of it is returned and nothing
-// stored. It may be called twice.
+// stored. Where a part of the subscription cannot be read, the change gives it anew and
+// takes it out of Unreadable, or it is a Conflict. It may be called twice.
 func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
 	var changed switchboard.Subscription
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
@@ -27,6 +28,10 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		}
 		changed = old
 		if err := change(&changed); err != nil {
+			return err
+		}
+		// It would be lost, and another process may have the key.
+		if err := changed.CheckReadable(); err != nil {
 			return err
 		}
 		changed.ID, changed.Tenant, changed.UseCase, changed.CreatedAt = old.ID, old.Tenant, old.UseCase, old.CreatedAt
@@ -69,13 +74,15 @@ func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller swi
 	if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
 		return switchboard.Subscription{}, noSubscription(id)
 	}
-	return s.keys.subscription(rows[0])
+	sub, _ := s.keys.subscription(rows[0])
+	return sub, nil
 }
 
 // RotateSecret makes next the signing secret of a subscription. The one before
 // stays valid for the grace; older ones are expired at once, so that never more
 // than two sign. The subscription is returned with next as its only secret. One
-// that does not fit the scheme, which may have changed meanwhile, is a Conflict.
+// that does not fit the scheme, which may have changed meanwhile, is a Conflict. No secret
+// of before is read.
 func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/lib/pq"
@@ -86,10 +88,10 @@ func (s *Store) validNow(sub switchboard.Subscription) switchboard.Subscription 
 // applied long ago.
 func (k *Keyring) signing(r subscriptionRow, secrets []byte) (switchboard.Subscription, error) {
 	r.Filter = ""
-	sub, err := k.subscription(r)
-	if err != nil {
-		return sub, err
+	sub, why := k.subscription(r)
+	why = errors.Join(why, k.addSecrets(&sub, secrets))
+	if err := sub.CheckReadable(); err != nil && sub.DeletedAt.IsZero() { // for a deleted one nothing is sent
+		return sub, fmt.Errorf("%w: %w", err, why)
 	}
-	sub.Secrets, err = k.secrets(sub.ID, secrets)
-	return sub, err
+	return sub, nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -143,7 +144,9 @@ func (k *Keyring) sealParts(r *subscriptionRow, s switchboard.Subscription) erro
 	return err
 }
 
-func (k *Keyring) subscription(r subscriptionRow) (switchboard.Subscription, error) {
+// subscription reads a row. What of it cannot be read is named in Unreadable, so that one
+// such row neither hides others nor itself; why is the error that is not for callers.
+func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription, why error) {
 	s := switchboard.Subscription{
 		ID: r.ID, Tenant: r.Tenant, Name: r.Name, Profile: r.Profile, UseCase: r.UseCase, Events: r.Events,
 		Request:   switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
@@ -151,43 +154,69 @@ func (k *Keyring) subscription(r subscriptionRow) (switchboard.Subscription, err
 		Verify:    r.Verification, MaxInFlight: r.MaxInFlight,
 		State: r.State, StateReason: r.StateReason, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, DeletedAt: r.DeletedAt.UTC(),
 	}
-	if err := s.Timeout.UnmarshalText([]byte(r.Timeout)); err != nil {
-		return s, err
-	}
-	if r.Filter != "" {
-		if err := s.Filter.UnmarshalJSON([]byte(r.Filter)); err != nil {
-			return s, err
-		}
-	}
 	var rest shape
-	for text, into := range map[string]any{r.Shape: &rest, r.Adaptive: &s.Adaptive, string(r.Retry): &s.Retry} {
-		if err := json.Unmarshal([]byte(text), into); err != nil {
-			return s, err
+	var headers map[string]string
+	var hidden private
+	for _, part := range []struct {
+		fields []string // that are lost with it
+		read   func() error
+		reset  func()
+	}{
+		{[]string{"timeout"}, func() error { return s.Timeout.UnmarshalText([]byte(r.Timeout)) }, func() { s.Timeout = 0 }},
+		{[]string{"filter"}, func() error { return readFilter(&s.Filter, r.Filter) }, func() { s.Filter = switchboard.Filter{} }},
+		{[]string{"request.envelope"}, func() error { return json.Unmarshal([]byte(r.Shape), &rest) }, func() { rest = shape{} }},
+		{[]string{"adaptive"}, func() error { return json.Unmarshal([]byte(r.Adaptive), &s.Adaptive) }, func() { s.Adaptive = switchboard.Adaptive{} }},
+		{[]string{"retry"}, func() error { return json.Unmarshal([]byte(r.Retry), &s.Retry) }, func() { s.Retry = switchboard.RetryPolicy{} }},
+		{[]string{"request.headers"}, func() error { return k.openHeaders(&headers, r) }, func() { headers = nil }},
+		{privateFields(r), func() error { return k.openPrivate(&hidden, r) }, func() { hidden = private{} }},
+	} {
+		if err := part.read(); err != nil {
+			part.reset()
+			s.Unreadable = append(s.Unreadable, part.fields...)
+			why = errors.Join(why, err)
 		}
 	}
 	s.Request.Envelope, s.Request.Missing, s.Request.XML = rest.Envelope, rest.Missing, rest.XML
-	return s, k.openParts(&s, r)
+	s.Request.Headers, s.Request.Params, s.Request.SOAP, s.Auth = headers, hidden.Params, hidden.SOAP, hidden.Auth.auth()
+	return s, why
 }
 
-// openParts decrypts what may hold credentials.
-func (k *Keyring) openParts(s *switchboard.Subscription, r subscriptionRow) error {
-	headers, err := k.open(r.HeadersKeyID, r.HeadersCiphertext, headersPlace(r.ID))
+func readFilter(into *switchboard.Filter, text string) error {
+	if text == "" {
+		return nil
+	}
+	return into.UnmarshalJSON([]byte(text))
+}
+
+// privateFields names what is encrypted together, as far as the subscription may have it.
+func privateFields(r subscriptionRow) []string {
+	fields := []string{"auth"}
+	if r.Body == switchboard.Params {
+		fields = append(fields, "request.params")
+		if strings.Contains(r.ContentType, "xml") {
+			fields = append(fields, "request.soap")
+		}
+	}
+	return fields
+}
+
+func (k *Keyring) openHeaders(headers *map[string]string, r subscriptionRow) error {
+	text, err := k.open(r.HeadersKeyID, r.HeadersCiphertext, headersPlace(r.ID))
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(headers, &s.Request.Headers); err != nil || r.PrivateKeyID == "" {
-		return err
+	return json.Unmarshal(text, headers)
+}
+
+func (k *Keyring) openPrivate(hidden *private, r subscriptionRow) error {
+	if r.PrivateKeyID == "" {
+		return nil
 	}
 	text, err := k.open(r.PrivateKeyID, r.PrivateCiphertext, privatePlace(r.ID))
 	if err != nil {
 		return err
 	}
-	var hidden private
-	if err := json.Unmarshal(text, &hidden); err != nil {
-		return err
-	}
-	s.Request.Params, s.Request.SOAP, s.Auth = hidden.Params, hidden.SOAP, hidden.Auth.auth()
-	return nil
+	return json.Unmarshal(text, hidden)
 }
 
 func lower(patterns []string) []string {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/lib/pq"
 
@@ -95,19 +96,23 @@ func (s *Store) readWorks(ctx context.Context, ids []string) (rows []workRow, su
 	return rows, subscriptions, err
 }
 
-// secrets decrypts a JSON array of secretRow.
-func (k *Keyring) secrets(subscriptionID string, text []byte) ([]switchboard.SigningSecret, error) {
+// addSecrets decrypts a JSON array of secretRow. One that cannot be read is left out: if it
+// is the current one, the subscription cannot be signed for, and says so.
+func (k *Keyring) addSecrets(sub *switchboard.Subscription, text []byte) (why error) {
 	var rows []secretRow
-	if err := json.Unmarshal(text, &rows); err != nil {
-		return nil, err
-	}
-	secrets := make([]switchboard.SigningSecret, len(rows))
-	for i, r := range rows {
-		plain, err := k.open(r.KeyID, r.Ciphertext, secretPlace(subscriptionID, r.ID))
+	why = json.Unmarshal(text, &rows)
+	lost := why != nil
+	sub.Secrets = make([]switchboard.SigningSecret, 0, len(rows))
+	for _, r := range rows {
+		plain, err := k.open(r.KeyID, r.Ciphertext, secretPlace(sub.ID, r.ID))
 		if err != nil {
-			return nil, err
+			lost, why = lost || r.ExpiresAt.IsZero(), errors.Join(why, err)
+			continue
 		}
-		secrets[i] = switchboard.SigningSecret{Secret: switchboard.Secret(plain), ExpiresAt: r.ExpiresAt.UTC()}
+		sub.Secrets = append(sub.Secrets, switchboard.SigningSecret{Secret: switchboard.Secret(plain), ExpiresAt: r.ExpiresAt.UTC()})
 	}
-	return secrets, nil
+	if lost {
+		sub.Unreadable = append(sub.Unreadable, switchboard.UnreadableSecret)
+	}
+	return why
 }

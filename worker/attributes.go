@@ -2,12 +2,10 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 )
@@ -39,9 +37,7 @@ func attributeKeys() []temporal.SearchAttributeKeyKeyword {
 // Temporal Cloud, they are made beforehand.
 func registerAttributes(ctx context.Context, c client.Client, namespace string, log *slog.Logger) error {
 	err := addAttributes(ctx, c, namespace)
-	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
-	_, unknown := errors.AsType[*serviceerror.Unimplemented](err)
-	if denied || unknown {
+	if isDenied(err) {
 		log.WarnContext(ctx, "search attributes cannot be registered from here: they must have been made beforehand",
 			"attributes", SearchAttributes(), "error", err)
 		return nil

@@ -45,6 +45,7 @@ type Config struct {
 // Run runs the worker until ctx ends, and then lets attempts under way finish.
 // It waits for Temporal if it is away.
 func Run(ctx context.Context, c Config) error {
+	untilDone(ctx, c, "namespace", func() error { return ensureNamespace(ctx, c.Client, c.Namespace, c.Log) })
 	untilDone(ctx, c, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) })
 	if ctx.Err() != nil {
 		return nil

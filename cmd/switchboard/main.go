@@ -26,7 +26,8 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
 	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
 
-	Version kong.VersionFlag `help:"Show the version."`
+	Version     versionCommand   `cmd:"" help:"Print the version, the commit, and the version of the schema that this binary needs."`
+	VersionFlag kong.VersionFlag `name:"version" help:"Show the version."`
 }
 
 type (
@@ -34,6 +35,7 @@ type (
 	apiCommand     struct{}
 	workerCommand  struct{}
 	migrateCommand struct{}
+	versionCommand struct{}
 	keysCommand    struct {
 		Create createKeyCommand `cmd:"" help:"Create a key: prints its id, and on the second line its text, which is shown this once."`
 		List   listKeysCommand  `cmd:"" help:"List the keys."`
@@ -43,7 +45,8 @@ type (
 		Name   string           `required:"" help:"What the key is for."`
 		Role   switchboard.Role `required:"" help:"admin, publisher, integrator, support or viewer."`
 		Tenant *string          `help:"The one tenant that the key is for; every tenant if left out."`
-		TTL    time.Duration    `name:"ttl" help:"How long the key is valid, as 720h; for ever if left out."`
+		// TTL is a text of days too, which kong's own durations are not.
+		TTL switchboard.Duration `name:"ttl" placeholder:"90d" help:"How long the key is valid, as 90d or 720h; for ever if left out."`
 	}
 	listKeysCommand  struct{}
 	revokeKeyCommand struct {
@@ -68,7 +71,6 @@ func run() error {
 		kong.Description("Delivers a support platform's events as webhooks, for as long as it takes."),
 		kong.Vars{"version": switchboard.Version},
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.UsageOnError(),
 	)
 	return parsed.Run(c.Config)
 }
@@ -86,11 +88,13 @@ func (workerCommand) Run(ctx context.Context, c app.Config) error {
 }
 
 func (migrateCommand) Run(ctx context.Context, c app.Config) error {
-	return app.Migrate(ctx, c)
+	return app.Migrate(ctx, c, os.Stdout)
 }
 
+func (versionCommand) Run() error { return app.PrintVersion(os.Stdout) }
+
 func (k createKeyCommand) Run(ctx context.Context, c app.Config) error {
-	return app.CreateKey(ctx, c, app.NewKey{Name: k.Name, Role: k.Role, Tenant: k.Tenant, TTL: k.TTL}, os.Stdout)
+	return app.CreateKey(ctx, c, app.NewKey{Name: k.Name, Role: k.Role, Tenant: k.Tenant, TTL: time.Duration(k.TTL)}, os.Stdout)
 }
 
 func (listKeysCommand) Run(ctx context.Context, c app.Config) error {

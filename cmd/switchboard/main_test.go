@@ -22,6 +22,8 @@ func TestCreateKeyFlags(t *testing.T) {
 		{[]string{"--tenant", ""}, "--tenant: is empty"},
 		{[]string{"--tenant="}, "--tenant: is empty"},
 		{[]string{"--ttl=-1h"}, "--ttl: may not be negative"},
+		{[]string{"--ttl", "90d"}, away},
+		{[]string{"--ttl", "1d12h"}, away},
 	} {
 		var c commands
 		parser, err := kong.New(&c, kong.Vars{"version": ""})
@@ -36,5 +38,36 @@ func TestCreateKeyFlags(t *testing.T) {
 		if err := c.Keys.Create.Run(t.Context(), c.Config); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%q: %v; want an error that says %q", test.flags, err, test.says)
 		}
+	}
+}
+
+// TestCommandsNeedNothingElse: what a command does not need need not be set.
+func TestCommandsNeedNothingElse(t *testing.T) {
+	for _, name := range []string{"SWITCHBOARD_DATABASE_URL", "SWITCHBOARD_ENCRYPTION_KEY"} {
+		t.Setenv(name, "")
+	}
+	for _, line := range [][]string{{"version"}, {"migrate"}, {"keys", "list"}} {
+		var c commands
+		parser, err := kong.New(&c, kong.Vars{"version": ""})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse(line); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestWrongDuration: it is the flag that is named, and how it would be right.
+func TestWrongDuration(t *testing.T) {
+	t.Parallel()
+	var c commands
+	parser, err := kong.New(&c, kong.Vars{"version": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = parser.Parse([]string{"keys", "create", "--name", "x", "--role", "admin", "--ttl", "90days"})
+	if err == nil || !strings.Contains(err.Error(), "--ttl") || !strings.Contains(err.Error(), `"7d"`) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -23,16 +23,19 @@ import (
 type Config struct {
 	API      string             // base URL of the API
 	Key      switchboard.Secret // API key with the role admin
+	UI       string             // base URL of Temporal's web UI
 	Receiver string             // address that the receiver listens on
 	Secret   switchboard.Secret // signing secret of the demo's subscriptions
 	Out      io.Writer          // where the demo prints
 }
 
-// The demo's events are those of one tenant, posted at a pace that can be read.
+// The demo's events are those of one tenant. The first come at a pace that can be read, and
+// the others so slowly that what somebody does beside them is not lost in the terminal.
 const (
-	tenant = "demo"
-	pace   = 2 * time.Second
-	shown  = 40 // events posted before the demo rests: it shows, and is no load
+	tenant    = "demo"
+	quickly   = 10 // events
+	quickPace = 2 * time.Second
+	slowPace  = 20 * time.Second
 )
 
 var (
@@ -54,17 +57,35 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
+	c.explain()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.serve(ctx, listener) })
+	group.Go(func() error { return r.recover(ctx, outage) })
 	group.Go(func() error { return c.play(ctx, "http://"+listener.Addr().String()) })
 	return group.Wait()
 }
 
-// play subscribes the receiver and posts the sample events in turn.
+// explain says what is to be seen, and what to try.
+func (c Config) explain() {
+	fmt.Fprintf(c.Out, `The demo posts events for three endpoints. The CRM's fails for %[1]s and then recovers. Try meanwhile:
+
+  what waits, why and until when
+    curl -s '%[2]s/v1/deliveries?tenant=%[3]s&state=retrying' -H 'Authorization: Bearer %[4]s'
+  one of them, with every attempt (and POST …/retry sends it again now)
+    curl -s %[2]s/v1/deliveries/DELIVERY -H 'Authorization: Bearer %[4]s'
+  the same in Temporal: a running workflow with one pending activity
+    %[5]s/namespaces/default/workflows
+  your own receiver: README.md, "A first delivery by hand"
+
+`, outage, c.API, tenant, c.Key.Reveal(), c.UI)
+}
+
+// play subscribes the receiver and posts the sample events in turn, until ctx ends.
 func (c Config) play(ctx context.Context, receiver string) error {
 	for _, s := range []subscription{
 		{Name: "Call centre", Events: []string{"call.*", "agent.*"}, Request: request{URL: receiver + "/calls", Body: "data"}},
 		{Name: "Help desk", Events: []string{"ticket.*"}, Request: request{URL: receiver + "/tickets", Body: "envelope"}},
+		{Name: "CRM", Events: []string{"ticket.*", "call.*"}, Request: request{URL: receiver + failingPath, Body: "envelope"}},
 	} {
 		if err := c.subscribe(ctx, s); err != nil {
 			return err
@@ -74,20 +95,22 @@ func (c Config) play(ctx context.Context, receiver string) error {
 		kind string
 		data []byte
 	}{{"call.ringing", ziwoCall}, {"agent.connected", ziwoAgent}, {"ticket.created", ticket}}
-	tick := time.NewTicker(pace)
+	tick := time.NewTicker(quickPace)
 	defer tick.Stop()
-	for i := range shown {
+	for i := 0; ctx.Err() == nil; i++ {
 		sample := samples[i%len(samples)]
 		if err := c.post(ctx, sample.kind, sample.data); err != nil && ctx.Err() == nil {
 			fmt.Fprintf(c.Out, "  demo      %s was not accepted: %v\n", sample.kind, err)
 		}
+		if i == quickly {
+			tick.Reset(slowPace)
+			fmt.Fprintf(c.Out, "  demo      from now on an event every %s, until Ctrl-C\n", slowPace)
+		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-tick.C:
 		}
 	}
-	fmt.Fprintf(c.Out, "  demo      %d events posted; post your own to see more\n", shown)
 	return nil
 }
 
@@ -108,7 +131,7 @@ type subscription struct {
 // subscribe creates the subscription, unless an earlier start did.
 func (c Config) subscribe(ctx context.Context, s subscription) error {
 	s.Tenant, s.Secret = tenant, c.Secret.Reveal()
-	s.Retry = map[string]any{"initial_interval": "3s"} // a retry that can be waited for
+	s.Retry = map[string]any{"initial_interval": "3s", "backoff_coefficient": 2, "maximum_interval": "15s"} // retries that can be waited for
 	status, answer, err := c.call(ctx, "/v1/subscriptions", s)
 	if err != nil {
 		return err

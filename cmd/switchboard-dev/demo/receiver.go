@@ -18,9 +18,11 @@ import (
 // maxBody bounds what the receiver reads: more than any demo event.
 const maxBody = 1 << 20
 
-// failEvery makes the receiver refuse the first attempt of every so-manieth
-// delivery, so that a retry can be watched.
-const failEvery = 5
+// failingPath is the endpoint that fails when the demo begins, for outage.
+const (
+	failingPath = "/crm"
+	outage      = 45 * time.Second
+)
 
 // receiver is what a customer would run: it verifies the signature with the
 // official library, and prints what arrives.
@@ -28,8 +30,25 @@ type receiver struct {
 	verifier *standardwebhooks.Webhook
 	out      io.Writer
 
-	mu       sync.Mutex
-	attempts map[string]int // by webhook-id
+	mu        sync.Mutex
+	attempts  map[string]int // of deliveries that were not taken yet, by webhook-id
+	recovered bool
+}
+
+// recover ends the outage after that time.
+func (r *receiver) recover(ctx context.Context, after time.Duration) error {
+	end := time.NewTimer(after)
+	defer end.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-end.C:
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recovered = true
+	fmt.Fprintf(r.out, "  receiver  %s is back: what waits for it arrives with its next attempt\n", failingPath)
+	return nil
 }
 
 func newReceiver(secret switchboard.Secret, out io.Writer) (*receiver, error) {
@@ -63,18 +82,19 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		http.Error(w, "signature refused", http.StatusUnauthorized)
 		return
 	}
-	status, number := r.answer(id)
-	fmt.Fprintf(r.out, "  receiver  %s  attempt %d, %d bytes, signature verified, answered %d\n", id, number, len(body), status)
+	status, number := r.answer(id, request.URL.Path)
+	fmt.Fprintf(r.out, "  receiver  %s  %s, attempt %d, signature verified, answered %d\n", id, request.URL.Path, number, status)
 	w.WriteHeader(status)
 }
 
-func (r *receiver) answer(id string) (status, number int) {
+func (r *receiver) answer(id, path string) (status, number int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.attempts[id]++
 	number = r.attempts[id]
-	if number == 1 && len(r.attempts)%failEvery == 0 {
+	if path == failingPath && !r.recovered {
 		return http.StatusServiceUnavailable, number
 	}
+	delete(r.attempts, id)
 	return http.StatusNoContent, number
 }

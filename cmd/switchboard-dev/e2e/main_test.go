@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/base64"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 func migrate(url string) error {
-	return app.Migrate(context.Background(), app.Config{DatabaseURL: url, EncryptionKey: encryptionKey})
+	return app.Migrate(context.Background(), app.Config{DatabaseURL: url, EncryptionKey: encryptionKey}, io.Discard)
 }
 
 var encryptionKey = "test:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))

@@ -69,13 +69,13 @@ func TestPostgresAway(t *testing.T) {
 
 	checkUnavailable(t, s.call(http.MethodPost, "/v1/events", fields{"tenant": "acme", "type": "steady", "id": "while-away", "data": 1}))
 	checkUnavailable(t, s.call(http.MethodPost, "/v1/deliveries/"+held[0]+"/cancel", nil))
-	checkReadiness(t, s, http.StatusServiceUnavailable, "unavailable", "postgres")
 	answerFirst()
 	answerFurther()
 	answerRefused()
 	for _, id := range held {
 		s.awaitFault(id)
 	}
+	checkReadiness(t, s, http.StatusServiceUnavailable, "unavailable", "postgres")
 
 	database.start()
 	checkAttempts(t, s.awaitState(held[0], "delivered"))

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -185,21 +186,22 @@ func (s *system) happened(id string, kind enumspb.EventType) bool {
 	return false
 }
 
-// checkReadiness checks what /readyz answers, and the one thing that it misses.
+// checkReadiness waits until /readyz answers so, with the one thing that it misses. It
+// remembers for a while what answered before.
 func checkReadiness(t *testing.T, s *system, code int, status, missing string) {
 	t.Helper()
-	a := s.call(http.MethodGet, "/readyz", nil)
-	ready := as[struct {
-		Status  string
-		Missing []struct{ Name string }
-	}](t, a)
-	var names []string
-	for _, m := range ready.Missing {
-		names = append(names, m.Name)
-	}
-	if a.status != code || ready.Status != status || strings.Join(names, " ") != missing {
-		t.Errorf("readyz answered %d %s; want %d, %q, missing %q", a.status, a.body, code, status, missing)
-	}
+	await(t, fmt.Sprintf("%s, missing %q, on /readyz", status, missing), func() bool {
+		a := s.call(http.MethodGet, "/readyz", nil)
+		ready := as[struct {
+			Status  string
+			Missing []struct{ Name string }
+		}](t, a)
+		var names []string
+		for _, m := range ready.Missing {
+			names = append(names, m.Name)
+		}
+		return a.status == code && ready.Status == status && strings.Join(names, " ") == missing
+	})
 }
 
 // checkRequests checks that the receiver got exactly these deliveries, in any order.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -93,7 +92,7 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 		AllowCIDRs: loopback(), MaxData: switchboard.DefaultMaxData, Slots: 500, MaxConns: 20, TemporalUI: "http://" + c.UIAddr,
 		Temporal: func() (client.Options, error) { return client.Options{HostPort: temporalAddr}, nil },
 	}
-	if err := app.Migrate(ctx, config); err != nil {
+	if err := app.Migrate(ctx, config, io.Discard); err != nil {
 		return err
 	}
 	if err := app.EnsureKey(ctx, config, "development", s.apiKey); err != nil {
@@ -109,7 +108,7 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 		if !c.Demo {
 			return nil
 		}
-		return demo.Run(ctx, demo.Config{API: "http://" + c.APIAddr, Key: s.apiKey, Receiver: c.DemoAddr, Secret: s.demoSecret, Out: c.Out})
+		return demo.Run(ctx, demo.Config{API: "http://" + c.APIAddr, UI: "http://" + c.UIAddr, Key: s.apiKey, Receiver: c.DemoAddr, Secret: s.demoSecret, Out: c.Out})
 	})
 	return group.Wait()
 }
@@ -135,8 +134,8 @@ func (c Config) logPath() string { return filepath.Join(c.DataDir, "switchboard.
 
 // openLog opens the stack's log, so that the terminal is left to what a person
 // started the stack for.
-func (c Config) openLog() (*slog.Logger, *os.File, error) {
-	file, err := os.OpenFile(c.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+func (c Config) openLog() (*slog.Logger, io.Closer, error) {
+	file, err := openRotated(c.logPath(), maxLog)
 	if err != nil {
 		return nil, nil, err
 	}

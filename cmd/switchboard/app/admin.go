@@ -2,22 +2,76 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 	"time"
 
 	"switchboard"
+	"switchboard/store"
 )
 
-// Migrate brings the schema of the database up to date.
-func Migrate(ctx context.Context, config Config) error {
-	s, err := config.openStore()
+// Migrate brings the schema of the database up to date, introduces the encryption keys to
+// it, and prints what it did. It does without keys: processes introduce them when they start.
+func Migrate(ctx context.Context, config Config, out io.Writer) error {
+	s, err := config.openStoreToMigrate()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return s.Migrate(ctx)
+	before, err := s.FoundSchema(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Migrate(ctx); err != nil {
+		return err
+	}
+	after, err := s.FoundSchema(ctx)
+	if err != nil {
+		return err
+	}
+	switch before {
+	case after:
+		fmt.Fprintf(out, "schema: version %d, nothing to do\n", after)
+	case 0:
+		fmt.Fprintf(out, "schema: made, version %d\n", after)
+	default:
+		fmt.Fprintf(out, "schema: from version %d to version %d\n", before, after)
+	}
+	if config.EncryptionKey == "" {
+		_, err = fmt.Fprintf(out, "encryption keys: %s is not set, so they are not checked; serve, api and worker check them when they start\n", store.KeyringVariable)
+		return err
+	}
+	if err := s.CheckKeys(ctx, config.LostKeys...); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, "encryption keys: they are this database's")
+	return err
+}
+
+// openStoreToMigrate opens a store that has no keys if none are set.
+func (c *Config) openStoreToMigrate() (*store.Store, error) {
+	if c.EncryptionKey != "" {
+		return c.openStore()
+	}
+	if err := c.checkDatabaseURL(); err != nil {
+		return nil, err
+	}
+	return store.Open(store.Config{URL: c.DatabaseURL, MaxConns: c.MaxConns})
+}
+
+// openMigrated opens the store of a database whose schema is not older than this binary:
+// API keys are the same in a newer one.
+func (c *Config) openMigrated(ctx context.Context) (*store.Store, error) {
+	s, err := c.openStore()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.CheckSchema(ctx); err != nil && !errors.Is(err, store.ErrNewerSchema) {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // NewKey describes an API key to be made.
@@ -34,11 +88,14 @@ func CreateKey(ctx context.Context, config Config, wanted NewKey, out io.Writer)
 	if err != nil {
 		return err
 	}
-	s, err := config.openStore()
+	s, err := config.openMigrated(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if err := s.CheckKeys(ctx, config.LostKeys...); err != nil {
+		return err
+	}
 	text := switchboard.NewKeyText()
 	if key, err = s.CreateKey(ctx, operator, key, text); err != nil {
 		return err
@@ -70,7 +127,7 @@ func (k NewKey) key(now time.Time) (switchboard.Key, error) {
 // EnsureKey makes an API key of that text with the role admin, unless there is
 // one: for development, where the text is chosen beforehand.
 func EnsureKey(ctx context.Context, config Config, name string, text switchboard.Secret) error {
-	s, err := config.openStore()
+	s, err := config.openMigrated(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,7 +138,7 @@ func EnsureKey(ctx context.Context, config Config, name string, text switchboard
 
 // ListKeys prints every API key, newest first.
 func ListKeys(ctx context.Context, config Config, out io.Writer) error {
-	s, err := config.openStore()
+	s, err := config.openMigrated(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,7 +162,7 @@ func ListKeys(ctx context.Context, config Config, out io.Writer) error {
 
 // RevokeKey revokes an API key at once.
 func RevokeKey(ctx context.Context, config Config, id string, out io.Writer) error {
-	s, err := config.openStore()
+	s, err := config.openMigrated(ctx)
 	if err != nil {
 		return err
 	}

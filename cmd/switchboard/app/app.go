@@ -49,7 +49,7 @@ type app struct {
 	guard     *webhook.Guard
 	sender    *webhook.Sender
 	telemetry *telemetry
-	ready     readiness
+	ready     *readiness
 }
 
 // Run runs those parts until ctx ends. It refuses to start on a schema that is
@@ -71,6 +71,7 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 	}
 	group.Go(func() error { return serveHTTP(ctx, newServer(handler), listener, shutdownTimeout, log) })
 	group.Go(func() error { a.catalogue.Run(ctx); return nil })
+	group.Go(func() error { a.ready.run(ctx); return nil })
 	if parts.Worker {
 		group.Go(func() error { return a.runWorker(ctx) })
 	}
@@ -80,7 +81,7 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 
 // build opens what the process needs. What it has opened it closes again if it fails.
 func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_ *app, err error) {
-	if err := config.Validate(); err != nil {
+	if err := config.Check(); err != nil {
 		return nil, err
 	}
 	t, err := newTelemetry()
@@ -99,11 +100,14 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	if err := s.CheckSchema(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.CheckKeys(ctx, config.LostKeys...); err != nil {
+		return nil, err
+	}
 	c, namespace, err := config.dialTemporal(t.meter, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := observeStats(t.meter, s.Stats); err != nil {
+	if err := observeStats(t.meter, newCachedStats(s.Stats)); err != nil {
 		return nil, err
 	}
 	builtIn, err := catalogue.Load()
@@ -117,6 +121,7 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, telemetry: t,
 		engine:    worker.NewEngine(c, namespace, s, outages, log),
 		outages:   outages,
+		ready:     newReadiness(s, c, config.LostKeys),
 		catalogue: types,
 		guard:     guard,
 		sender:    webhook.NewSender(webhook.Config{Guard: guard, Platforms: types, Version: switchboard.Version}),
@@ -140,11 +145,14 @@ func (a *app) handler(serving context.Context) (http.Handler, error) {
 			Store: a.store, Sender: a.sender, Catalogue: a.catalogue, Engine: a.engine, Guard: a.guard,
 			Serving: serving, Ready: a.missing,
 			Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
-			MaxData: a.config.MaxData, Validation: a.config.Validation, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
+			MaxData: a.config.MaxData, MaxBatch: a.config.MaxBatch, Validation: a.config.Validation, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
 		})
 	}
 	return api.Health(a.missing, a.telemetry.handler), nil
 }
+
+// missing says what is missing for the process to do its work.
+func (a *app) missing(context.Context) []api.Missing { return a.ready.missing(a.parts) }
 
 func (a *app) runWorker(ctx context.Context) error {
 	flights := activities.NewFlights(a.config.Slots)

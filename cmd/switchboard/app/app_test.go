@@ -24,7 +24,7 @@ import (
 // patience is how long a test waits for what takes no time.
 const patience = 20 * time.Second
 
-var pg = pgtest.New(func(url string) error { return Migrate(context.Background(), configOf(url)) })
+var pg = pgtest.New(func(url string) error { return Migrate(context.Background(), configOf(url), io.Discard) })
 
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
@@ -46,6 +46,9 @@ func TestReadyWithoutTemporal(t *testing.T) {
 		a, err := build(t.Context(), configOf(pg.Database(t)), parts, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, w := range a.ready.watches() {
+			w.once(t.Context())
 		}
 		var names []string
 		ready := true

@@ -24,9 +24,11 @@ import (
 type Config struct {
 	DatabaseURL   string         `name:"database-url" env:"SWITCHBOARD_DATABASE_URL" placeholder:"postgres://…" help:"Postgres database of Switchboard. Required."`
 	EncryptionKey string         `name:"encryption-key" env:"SWITCHBOARD_ENCRYPTION_KEY" placeholder:"ID:BASE64[,…]" help:"Keys of 32 bytes that encrypt secrets at rest: the first encrypts, all decrypt. Prefer the environment over the flag. Required."`
+	LostKeys      []string       `name:"lost-keys" env:"SWITCHBOARD_LOST_KEYS" sep:"," placeholder:"ID,…" help:"Ids of encryption keys that are lost for good: the process starts without them, and what needs them is shown as unreadable."`
 	Listen        string         `name:"listen" env:"SWITCHBOARD_LISTEN" default:"127.0.0.1:8080" help:"Address of the HTTP API, health and metrics."`
 	AllowCIDRs    []netip.Prefix `name:"allow-cidrs" env:"SWITCHBOARD_ALLOW_CIDRS" sep:"," placeholder:"CIDR,…" help:"Private networks that webhooks may reach all the same."`
 	MaxData       int            `name:"max-data" env:"SWITCHBOARD_MAX_DATA" default:"262144" help:"Limit of an event's data in bytes."`
+	MaxBatch      int            `name:"max-batch" env:"SWITCHBOARD_MAX_BATCH" default:"5242880" help:"Limit of a batch of events in bytes. A process has room for four such batches at a time."`
 	Validation    api.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What becomes of an event whose data are not what the catalogue's schema of its type asks for."`
 	Slots         int            `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
 	MaxConns      int            `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
@@ -37,20 +39,17 @@ type Config struct {
 	Temporal func() (client.Options, error) `kong:"-"`
 }
 
-// Validate checks what flags and environment gave, and names the culprit.
-func (c *Config) Validate() error {
+// Check checks what flags and environment gave, and names the culprit. It is not called
+// Validate: kong would call that for every command, and few need all of it.
+func (c *Config) Check() error {
 	var errs []error
 	complain := func(variable, format string, args ...any) {
 		errs = append(errs, fmt.Errorf(variable+": "+format, args...))
 	}
-	if c.DatabaseURL == "" {
-		complain("SWITCHBOARD_DATABASE_URL", "is required, as postgres://user:password@host:5432/switchboard")
-	} else if !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://") {
-		complain("SWITCHBOARD_DATABASE_URL", "must start with postgres://")
+	if err := c.checkDatabaseURL(); err != nil {
+		errs = append(errs, err)
 	}
-	if c.EncryptionKey == "" {
-		complain("SWITCHBOARD_ENCRYPTION_KEY", "is required; `openssl rand -base64 32` makes one")
-	} else if _, err := store.ParseKeyring(c.EncryptionKey); err != nil {
+	if _, err := store.ParseKeyring(c.EncryptionKey); err != nil {
 		errs = append(errs, err)
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -58,6 +57,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxData < 1 || c.MaxData > maxMaxData {
 		complain("SWITCHBOARD_MAX_DATA", "must be from 1 to %d bytes", maxMaxData)
+	}
+	if c.MaxBatch != 0 && (c.MaxBatch < minMaxBatch || c.MaxBatch > maxMaxBatch) {
+		complain("SWITCHBOARD_MAX_BATCH", "must be from %d to %d bytes", minMaxBatch, maxMaxBatch)
 	}
 	if c.Slots < minSlots || c.Slots > maxSlots {
 		complain("SWITCHBOARD_SLOTS", "must be from %d to %d", minSlots, maxSlots)
@@ -69,10 +71,12 @@ func (c *Config) Validate() error {
 }
 
 const (
-	maxMaxData = 16 << 20 // beyond that a webhook is a file transfer
-	minSlots   = 2        // the SDK needs one for the sticky queue and one for the normal
-	maxSlots   = 10000
-	minConns   = 4 // a batch being written, one being read, the listener, one to spare
+	maxMaxData  = 16 << 20 // beyond that a webhook is a file transfer
+	minMaxBatch = 64 << 10
+	maxMaxBatch = 64 << 20 // four of them take some 2 GB of memory
+	minSlots    = 2        // the SDK needs one for the sticky queue and one for the normal
+	maxSlots    = 10000
+	minConns    = 4 // a batch being written, one being read, the listener, one to spare
 )
 
 // Logger makes the process's logger: one JSON object a line on standard error.
@@ -80,7 +84,20 @@ func (c *Config) Logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 }
 
+func (c *Config) checkDatabaseURL() error {
+	switch {
+	case c.DatabaseURL == "":
+		return errors.New("SWITCHBOARD_DATABASE_URL: is required, as postgres://user:password@host:5432/switchboard")
+	case !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://"):
+		return errors.New("SWITCHBOARD_DATABASE_URL: must start with postgres://")
+	}
+	return nil
+}
+
 func (c *Config) openStore() (*store.Store, error) {
+	if err := c.checkDatabaseURL(); err != nil {
+		return nil, err
+	}
 	keyring, err := store.ParseKeyring(c.EncryptionKey)
 	if err != nil {
 		return nil, err

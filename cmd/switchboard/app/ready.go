@@ -3,46 +3,93 @@ package app
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.temporal.io/sdk/client"
 
+	"switchboard"
 	"switchboard/api"
 	"switchboard/store"
 )
 
-// readyTimeout bounds each check of /readyz.
-const readyTimeout = 2 * time.Second
+// readiness is what /readyz answers from: what is watched, whether the worker has started,
+// and whether events were taken without it, which is not to end for the moment in which it
+// starts.
+type readiness struct {
+	schema   *watch // answers while Postgres does
+	keys     *watch
+	temporal *watch
 
-// readiness remembers whether the worker has started, and whether events were taken
-// without it, which is not to end for the moment in which it starts.
-type readiness struct{ worker, withoutWorker atomic.Bool }
+	worker, withoutWorker atomic.Bool
+}
+
+func newReadiness(s *store.Store, c client.Client, lostKeys []string) *readiness {
+	return &readiness{
+		schema: newWatch(watchPause, func(ctx context.Context) (amiss, err error) { return verdict(s.CheckSchema(ctx)) }),
+		keys:   newWatch(rarePause, func(ctx context.Context) (amiss, err error) { return verdict(s.CheckKeys(ctx, lostKeys...)) }),
+		temporal: newWatch(watchPause, func(ctx context.Context) (amiss, err error) {
+			_, err = c.CheckHealth(ctx, &client.CheckHealthRequest{})
+			return nil, err
+		}),
+	}
+}
+
+// verdict tells what a check of the store found amiss from its having found out nothing.
+func verdict(err error) (amiss, unknown error) {
+	if switchboard.CodeOf(err) == switchboard.Unavailable || errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	return err, nil
+}
+
+func (r *readiness) watches() []*watch { return []*watch{r.schema, r.keys, r.temporal} }
+
+// run watches until ctx ends, each thing by itself: one that hangs keeps no other waiting.
+func (r *readiness) run(ctx context.Context) {
+	var group sync.WaitGroup
+	for _, w := range r.watches() {
+		group.Go(func() { w.run(ctx) })
+	}
+	group.Wait()
+}
 
 func (r *readiness) workerRuns() { r.worker.Store(true) }
 
 // missing says what is missing. Events can be accepted without Temporal, and without a
 // worker that waits for it while it is away: that takes no process out of a load balancer
 // that serves the API. Else the worker starts in a moment, and is waited for.
-func (a *app) missing(ctx context.Context) []api.Missing {
-	var found []api.Missing
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	if err := a.store.Ping(ctx); err != nil {
-		found = append(found, api.Missing{Name: "postgres", Message: "does not answer"})
-	} else if err := a.store.CheckSchema(ctx); err != nil {
-		// An upgrade migrates first, and what still runs serves until it is replaced.
-		found = append(found, api.Missing{Name: "schema", Message: err.Error(), Optional: errors.Is(err, store.ErrNewerSchema)})
-	}
-	_, away := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
-	if a.parts.Worker && !a.ready.worker.Load() {
-		if a.parts.API && away != nil {
-			a.ready.withoutWorker.Store(true)
+func (r *readiness) missing(parts Parts) []api.Missing {
+	for _, w := range r.watches() {
+		if _, _, known := w.state(); !known {
+			return []api.Missing{{Name: "start", Message: "has not looked yet at what it needs"}}
 		}
-		found = append(found, api.Missing{Name: "worker", Optional: a.ready.withoutWorker.Load(), Message: "has not started yet: it waits for Temporal"})
+	}
+	found := r.missingOfStore()
+	_, away, _ := r.temporal.state()
+	if parts.Worker && !r.worker.Load() {
+		if parts.API && away != nil {
+			r.withoutWorker.Store(true)
+		}
+		found = append(found, api.Missing{Name: "worker", Optional: r.withoutWorker.Load(), Message: "has not started yet: it waits for Temporal"})
 	}
 	if away != nil {
 		found = append(found, api.Missing{Name: "temporal", Optional: true, Message: "does not answer: events are accepted, and delivered when it is back"})
 	}
 	return found
+}
+
+func (r *readiness) missingOfStore() []api.Missing {
+	amiss, away, _ := r.schema.state()
+	switch {
+	case away != nil:
+		return []api.Missing{{Name: "postgres", Message: away.Error()}}
+	case amiss != nil:
+		// An upgrade migrates first, and what still runs serves until it is replaced.
+		return []api.Missing{{Name: "schema", Message: amiss.Error(), Optional: errors.Is(amiss, store.ErrNewerSchema)}}
+	}
+	if amiss, _, _ := r.keys.state(); amiss != nil {
+		return []api.Missing{{Name: "encryption_key", Message: amiss.Error()}}
+	}
+	return nil
 }

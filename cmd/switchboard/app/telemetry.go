@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -14,18 +12,13 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-
-	"switchboard"
 )
-
-// statsAge is how old the counts of open deliveries may be when they are scraped:
-// several scrapers cost one query.
-const statsAge = 5 * time.Second
 
 // telemetry is OpenTelemetry with its Prometheus exporter, on a registry of its own.
 type telemetry struct {
-	meter   metric.Meter
-	handler http.Handler
+	meter    metric.Meter
+	registry *prometheus.Registry
+	handler  http.Handler
 }
 
 func newTelemetry() (*telemetry, error) {
@@ -37,8 +30,9 @@ func newTelemetry() (*telemetry, error) {
 	}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithView(sdkLatencies()))
 	return &telemetry{
-		meter:   provider.Meter("switchboard"),
-		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		meter:    provider.Meter("switchboard"),
+		registry: registry,
+		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 	}, nil
 }
 
@@ -55,26 +49,25 @@ func sdkLatencies() sdkmetric.View {
 
 // observeStats shows what is open: the counts that tell whether the system is
 // healthy. Overdue is zero in a healthy one.
-func observeStats(meter metric.Meter, stats func(context.Context) (switchboard.Stats, error)) error {
+func observeStats(meter metric.Meter, cached *cachedStats) error {
 	var errs [4]error
 	var open, overdue, backlog metric.Int64ObservableGauge
+	var oldest metric.Float64ObservableGauge
 	open, errs[0] = meter.Int64ObservableGauge("switchboard_deliveries_open",
 		metric.WithDescription("Deliveries that are not final, by state."))
 	overdue, errs[1] = meter.Int64ObservableGauge("switchboard_deliveries_overdue",
 		metric.WithDescription("Deliveries whose date passed longer ago than any attempt takes."))
 	backlog, errs[2] = meter.Int64ObservableGauge("switchboard_relay_backlog",
 		metric.WithDescription("Deliveries of which Temporal should know by now and does not: whose workflow is to be started, or to be ended."))
-	oldest, err := meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
+	oldest, errs[3] = meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
 		metric.WithDescription("How late the delivery is that has waited longest for its workflow; 0: none waits."))
-	errs[3] = err
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	cached := &cachedStats{load: stats}
-	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		s, ok := cached.get(ctx)
 		if !ok {
-			return nil // Postgres is away: no value is truer than an old one
+			return nil // Postgres is away for long: no value is truer than an old one
 		}
 		for state, count := range s.Open {
 			o.ObserveInt64(open, int64(count), metric.WithAttributes(attribute.String("state", string(state))))
@@ -85,26 +78,4 @@ func observeStats(meter metric.Meter, stats func(context.Context) (switchboard.S
 		return nil
 	}, open, overdue, backlog, oldest)
 	return err
-}
-
-type cachedStats struct {
-	load func(context.Context) (switchboard.Stats, error)
-
-	mu    sync.Mutex
-	at    time.Time
-	stats switchboard.Stats
-}
-
-// get returns the counts, and false if they cannot be had.
-func (c *cachedStats) get(ctx context.Context) (switchboard.Stats, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.at) < statsAge {
-		return c.stats, true
-	}
-	s, err := c.load(ctx)
-	if err == nil {
-		c.stats, c.at = s, time.Now()
-	}
-	return s, err == nil
 }

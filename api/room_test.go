@@ -1,0 +1,118 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// gatedEvents lets batches wait until the gate opens.
+type gatedEvents struct {
+	*fakeEvents
+	entered chan struct{}
+	gate    chan struct{}
+}
+
+func (g *gatedEvents) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
+	if len(events) > 1 {
+		g.entered <- struct{}{}
+		<-g.gate
+	}
+	return g.fakeEvents.Accept(ctx, caller, events)
+}
+
+// TestBatchesTakeTurns: of large batches no more are taken in at a time than there is room
+// for, and whoever posts one event does not wait for them.
+func TestBatchesTakeTurns(t *testing.T) {
+	t.Parallel()
+	gated := &gatedEvents{entered: make(chan struct{}, 2*batchesAtOnce), gate: make(chan struct{})}
+	const limit = 1000
+	b := setup(t, func(c *Config) {
+		c.MaxBatch = limit
+		store := *c.Store.(*fakeStore)
+		gated.fakeEvents = store.EventStore.(*fakeEvents)
+		store.EventStore = gated
+		c.Store = &store
+	})
+	batch := func(i int) string {
+		events := fmt.Sprintf(`{"events":[{"tenant":"acme","type":"t","data":%d},{"tenant":"acme","type":"t","data":""}]}`, i)
+		return strings.Replace(events, `""`, `"`+strings.Repeat("x", limit-len(events))+`"`, 1)
+	}
+	answers := make(chan int, batchesAtOnce+1)
+	post := func(i int) { answers <- b.call(t, publisherKey, "POST", "/v1/events/batch", batch(i)).status }
+	for i := range batchesAtOnce {
+		go post(i)
+		<-gated.entered
+	}
+	go post(batchesAtOnce)
+	b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1}`).want(t, http.StatusAccepted)
+	if b.events.writes() != 1 || len(gated.entered) != 0 {
+		t.Errorf("%d events are stored, and %d more batches were taken in", b.events.writes(), len(gated.entered))
+	}
+	b.call(t, publisherKey, "POST", "/v1/events/batch", batch(0)+" ").wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.TooLarge, "events")
+	close(gated.gate)
+	for range batchesAtOnce + 1 {
+		if status := <-answers; status != http.StatusAccepted {
+			t.Errorf("a batch was answered %d", status)
+		}
+	}
+}
+
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	const limit = 60
+	for _, test := range []struct {
+		name             string
+		before, announce int64
+		want             switchboard.Code
+	}{
+		{"there is room", 40, 60, ""},
+		{"just no room", 41, 60, switchboard.Overloaded},
+		{"a small one", 90, 10, ""},
+		{"of unknown length, with room", 40, -1, ""},
+		{"of unknown length, without", 41, -1, switchboard.Overloaded},
+		{"one that will be refused", 100, 61, ""},
+	} {
+		r := newRoom(100, time.Millisecond)
+		before, err := r.enter(t.Context(), test.before, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave, err := r.enter(t.Context(), test.announce, limit)
+		if switchboard.CodeOf(err) != test.want {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+		leave()
+		before()
+		if !r.free.TryAcquire(100) {
+			t.Errorf("%s: room was not given back", test.name)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := newRoom(1, time.Hour)
+	if _, err := r.enter(t.Context(), 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.enter(gone, 1, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller has gone: %v", err)
+	}
+}
+
+// TestOverloaded: it has a word of its own, and says when to try again.
+func TestOverloaded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.events.err = switchboard.Errorf(switchboard.Overloaded, "too much")
+	got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1}`)
+	got.wantProblem(t, http.StatusServiceUnavailable, switchboard.Overloaded, "")
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}

@@ -1,0 +1,186 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard"
+	"switchboard/api"
+	"switchboard/store"
+)
+
+// thing is what tests watch: it answers, or not, as they say, at a time that they say.
+type thing struct {
+	amiss, err error
+	now        time.Time
+}
+
+func (x *thing) watch() *watch {
+	if x.now.IsZero() {
+		x.now = time.Now()
+	}
+	w := newWatch(watchPause, func(context.Context) (error, error) { return x.amiss, x.err })
+	w.now = func() time.Time { return x.now }
+	return w
+}
+
+// TestWatch: an answer counts for a while, so that only several failures in a row tell.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	wrong, silent := errors.New("wrong"), errors.New("silent")
+	x := &thing{now: time.Now()}
+	w := x.watch()
+	if _, _, known := w.state(); known {
+		t.Error("known before the first look")
+	}
+	for _, step := range []struct {
+		name        string
+		after       time.Duration
+		amiss, err  error
+		want, wants string // amiss, away
+	}{
+		{"silent from the start", 0, nil, silent, "", "since this process started"},
+		{"there", watchPause, nil, nil, "", ""},
+		{"silent once", watchPause, nil, silent, "", ""},
+		{"silent twice", watchTimeout + watchPause, nil, silent, "", ""},
+		{"silent three times", watchTimeout + watchPause, nil, silent, "", "has not answered for"},
+		{"back", watchPause, nil, nil, "", ""},
+		{"amiss, at once", watchPause, wrong, nil, "wrong", ""},
+		{"amiss, and silent once", watchPause, nil, silent, "wrong", ""},
+		{"mended", watchPause, nil, nil, "", ""},
+	} {
+		x.now = x.now.Add(step.after)
+		x.amiss, x.err = step.amiss, step.err
+		w.once(t.Context())
+		if step.name == "silent three times" {
+			x.now = x.now.Add(watchTimeout)
+		}
+		amiss, away, _ := w.state()
+		if !says(amiss, step.want) || !says(away, step.wants) {
+			t.Errorf("%s: amiss %v, away %v; want %q, %q", step.name, amiss, away, step.want, step.wants)
+		}
+	}
+}
+
+func says(err error, want string) bool {
+	if want == "" || err == nil {
+		return (want == "") == (err == nil)
+	}
+	return strings.Contains(err.Error(), want)
+}
+
+// TestMissing: what each part that is missing means for a load balancer.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	newer, older := store.ErrNewerSchema, errors.New("run `switchboard migrate`")
+	for _, test := range []struct {
+		name                   string
+		schema, keys, temporal thing
+		worker                 bool // has started
+		parts                  Parts
+		want                   string // names; those that take no traffic away in brackets
+	}{
+		{"all there", thing{}, thing{}, thing{}, true, Parts{API: true, Worker: true}, ""},
+		{"Postgres", thing{err: away}, thing{err: away}, thing{}, true, Parts{API: true, Worker: true}, "postgres"},
+		{"a newer schema", thing{amiss: newer}, thing{}, thing{}, true, Parts{API: true, Worker: true}, "(schema)"},
+		{"an older schema", thing{amiss: older}, thing{}, thing{}, true, Parts{API: true, Worker: true}, "schema"},
+		{"a wrong key", thing{}, thing{amiss: away}, thing{}, true, Parts{API: true, Worker: true}, "encryption_key"},
+		{"a wrong key of a worker", thing{}, thing{amiss: away}, thing{}, true, Parts{Worker: true}, "encryption_key"},
+		{"Temporal", thing{}, thing{}, thing{err: away}, true, Parts{API: true, Worker: true}, "(temporal)"},
+		{"Temporal, from the start", thing{}, thing{}, thing{err: away}, false, Parts{API: true, Worker: true}, "(worker) (temporal)"},
+		{"Temporal, of a worker, from the start", thing{}, thing{}, thing{err: away}, false, Parts{Worker: true}, "worker (temporal)"},
+		{"the worker, for a moment", thing{}, thing{}, thing{}, false, Parts{API: true, Worker: true}, "worker"},
+		{"Postgres and Temporal", thing{err: away}, thing{err: away}, thing{err: away}, true, Parts{API: true, Worker: true}, "postgres (temporal)"},
+	} {
+		r := &readiness{schema: test.schema.watch(), keys: test.keys.watch(), temporal: test.temporal.watch()}
+		if got := names(r.missing(test.parts)); got != "start" {
+			t.Errorf("%s: before the first look: %s", test.name, got)
+		}
+		for _, w := range r.watches() {
+			w.once(t.Context())
+		}
+		r.worker.Store(test.worker)
+		if got := names(r.missing(test.parts)); got != test.want {
+			t.Errorf("%s: missing %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func names(missing []api.Missing) string {
+	var all []string
+	for _, m := range missing {
+		if m.Optional {
+			m.Name = "(" + m.Name + ")"
+		}
+		all = append(all, m.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+// TestOneHangsAlone: a look that hangs keeps no other from looking.
+func TestOneHangsAlone(t *testing.T) {
+	t.Parallel()
+	hangs := newWatch(watchPause, func(ctx context.Context) (error, error) { <-ctx.Done(); return nil, ctx.Err() })
+	healthy := &thing{now: time.Now()}
+	r := &readiness{schema: hangs, keys: healthy.watch(), temporal: healthy.watch()}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { r.run(ctx); close(ended) }()
+	await(t, func() bool { _, _, known := r.temporal.state(); return known })
+	stop()
+	awaitClosed(t, ended)
+}
+
+// TestMetricsWhilePostgresHangs: a scrape shows what was counted last, and waits for nobody.
+func TestMetricsWhilePostgresHangs(t *testing.T) {
+	t.Parallel()
+	counts := make(chan switchboard.Stats, 1)
+	cached := newCachedStats(func(context.Context) (switchboard.Stats, error) {
+		stats, open := <-counts
+		if !open {
+			return stats, errors.New("away")
+		}
+		return stats, nil
+	})
+	now := time.Now()
+	cached.wait, cached.now = time.Millisecond, func() time.Time { return now }
+	telemetry, err := newTelemetry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := observeStats(telemetry.meter, cached); err != nil {
+		t.Fatal(err)
+	}
+	overdue := func() float64 {
+		families, err := telemetry.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			if family.GetName() == "switchboard_deliveries_overdue" {
+				return family.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		return -1
+	}
+	if got := overdue(); got != -1 {
+		t.Errorf("before anything is counted: %v", got)
+	}
+	counts <- switchboard.Stats{Overdue: 7}
+	await(t, func() bool { return overdue() == 7 })
+	now = now.Add(statsAge)
+	if got := overdue(); got != 7 {
+		t.Errorf("while Postgres hangs: %v", got)
+	}
+	counts <- switchboard.Stats{Overdue: 8}
+	await(t, func() bool { return overdue() == 8 })
+	close(counts)
+	now = now.Add(statsMemory)
+	if got := overdue(); got != -1 {
+		t.Errorf("when Postgres is away for long: %v", got)
+	}
+}

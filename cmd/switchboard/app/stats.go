@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"switchboard"
+)
+
+const (
+	// statsAge is how old the counts of open deliveries may be when they are scraped:
+	// several scrapers cost one query.
+	statsAge = 5 * time.Second
+	// statsWait is for how long a scrape waits for new counts. After that it shows those
+	// that there are, if they are not older than statsMemory.
+	statsWait   = time.Second
+	statsMemory = time.Minute
+)
+
+// cachedStats counts when it is asked, once at a time, and keeps nobody waiting for long.
+type cachedStats struct {
+	load func(context.Context) (switchboard.Stats, error)
+	wait time.Duration
+	now  func() time.Time
+
+	mu      sync.Mutex
+	at      time.Time // when the counts came; zero: never
+	stats   switchboard.Stats
+	loading chan struct{} // closed when the counting under way ends; nil: there is none
+}
+
+func newCachedStats(load func(context.Context) (switchboard.Stats, error)) *cachedStats {
+	return &cachedStats{load: load, wait: statsWait, now: time.Now}
+}
+
+// get returns the counts, and false if there are none that are new enough.
+func (c *cachedStats) get(ctx context.Context) (switchboard.Stats, bool) {
+	if loading := c.refresh(); loading != nil {
+		enough := time.NewTimer(c.wait)
+		defer enough.Stop()
+		select {
+		case <-loading:
+		case <-enough.C:
+		case <-ctx.Done():
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats, !c.at.IsZero() && c.now().Sub(c.at) < statsMemory
+}
+
+// refresh begins to count unless that is under way, and returns what is closed at the end of
+// it; nil: the counts are new enough.
+func (c *cachedStats) refresh() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.at.IsZero() && c.now().Sub(c.at) < statsAge {
+		return nil
+	}
+	if c.loading == nil {
+		c.loading = make(chan struct{})
+		go c.count(c.loading)
+	}
+	return c.loading
+}
+
+// count is bounded by the store, as every call of it.
+func (c *cachedStats) count(done chan struct{}) {
+	defer close(done)
+	stats, err := c.load(context.Background())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.stats, c.at = stats, c.now()
+	}
+	c.loading = nil
+}

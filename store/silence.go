@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// silence is how long Postgres may say nothing to a query before the connection is given
+// up: longer than any call has. lib/pq ends a query whose time is up by a request on another
+// connection, and then waits for Postgres to obey. One that hangs, or that no packet
+// reaches, would keep that connection for a quarter of an hour, until TCP gives up.
+const silence = callTimeout + time.Second
+
+// dialer makes connections on which nobody waits for longer than silence.
+type dialer struct{ *net.Dialer }
+
+// DialContext is that of lib/pq's DialerContext; the other two are not called beside it.
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.Dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &boundedConn{Conn: conn}, nil
+}
+
+// DialTimeout makes it a Dialer of lib/pq.
+func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return d.DialContext(ctx, network, address)
+}
+
+// boundedConn is a connection whose reads and writes end after silence, and after the
+// deadline that lib/pq sets while it connects.
+type boundedConn struct {
+	net.Conn
+	deadline time.Time
+}
+
+// SetDeadline is called before and after the connection is made, when nothing is read.
+func (c *boundedConn) SetDeadline(t time.Time) error {
+	c.deadline = t
+	return c.Conn.SetDeadline(t)
+}
+
+func (c *boundedConn) Read(p []byte) (int, error) {
+	if err := c.Conn.SetReadDeadline(c.next()); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *boundedConn) Write(p []byte) (int, error) {
+	if err := c.Conn.SetWriteDeadline(c.next()); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *boundedConn) next() time.Time {
+	limit := time.Now().Add(silence)
+	if !c.deadline.IsZero() && c.deadline.Before(limit) {
+		return c.deadline
+	}
+	return limit
+}

@@ -1,0 +1,135 @@
+package store_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"switchboard"
+	"switchboard/store"
+)
+
+// silentProxy stands between a store and Postgres until it falls silent: it keeps every
+// connection open from then on, takes new ones, and lets nothing through.
+type silentProxy struct{ silent atomic.Bool }
+
+func (p *silentProxy) serve(t *testing.T, socket string) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			behind, err := net.Dial("unix", socket)
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			go p.pipe(from, behind)
+			go p.pipe(behind, from)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func (p *silentProxy) pipe(from, to net.Conn) {
+	defer func() { _, _ = from.Close(), to.Close() }()
+	for piece := make([]byte, 4096); ; {
+		n, err := from.Read(piece)
+		if err != nil {
+			return
+		}
+		if p.silent.Load() {
+			_, _ = io.Copy(io.Discard, from)
+			return
+		}
+		if _, err := to.Write(piece[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// TestPostgresHangs: who posts is told within the time that the accept path has, however
+// many wait, and everything works again when Postgres answers again.
+func TestPostgresHangs(t *testing.T) {
+	t.Parallel()
+	database := pg.Database(t)
+	address, err := url.Parse(database)
+	must(t, err)
+	proxy := &silentProxy{}
+	query := address.Query()
+	behind := url.URL{Scheme: address.Scheme, User: address.User, Path: address.Path, RawQuery: "sslmode=disable"}
+	behind.Host = proxy.serve(t, filepath.Join(query.Get("host"), ".s.PGSQL."+query.Get("port")))
+	b := setupAt(t, database)
+	keyring, err := store.ParseKeyring(ring)
+	must(t, err)
+	s, err := store.Open(store.Config{URL: behind.String(), Keyring: keyring})
+	must(t, err)
+	sub := b.subscribe("acme", "*")
+	must(t, second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})))
+	refused(t, "a key", second(s.Authenticate(t.Context(), "text")), switchboard.Unauthenticated, "")
+
+	proxy.silent.Store(true)
+	// Longer than the 3 and 4 s of the accept path, and shorter than what any other call has.
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+	defer cancel()
+	answers := make(chan error, 60)
+	for range 20 {
+		go func() { answers <- second(s.Authenticate(ctx, "text")) }()
+		go func() { answers <- second(s.Accept(ctx, root(), []switchboard.Event{event("acme", "")})) }()
+		go func() { answers <- second(s.AcceptFor(ctx, root(), sub.ID, event("acme", ""), false)) }()
+	}
+	for range cap(answers) {
+		refused(t, "while Postgres hangs", <-answers, switchboard.Unavailable, "")
+	}
+	must(t, ctx.Err())
+
+	proxy.silent.Store(false)
+	eventually(t, "works again", func() bool {
+		return second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})) == nil
+	})
+	must(t, s.Close())
+}
+
+// TestLargeBatchesDelayNobody: batches that wait for Postgres keep no single event waiting.
+func TestLargeBatchesDelayNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	busy := b.subscribe("busy", "*")
+	b.subscribe("acme", "*")
+	tx, err := b.sql.Beginx()
+	must(t, err)
+	_, err = tx.Exec("SELECT FROM subscriptions WHERE id = $1 FOR UPDATE", busy.ID)
+	must(t, err)
+	many := make([]switchboard.Event, 200)
+	for i := range many {
+		many[i] = event("busy", "")
+	}
+	stored := make(chan error, 4)
+	for range cap(stored) {
+		go func() { stored <- second(b.Accept(t.Context(), root(), many)) }()
+	}
+	eventually(t, "a batch waits for the lock", func() bool {
+		var waiting int
+		must(t, b.sql.Get(&waiting, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"))
+		return waiting > 0
+	})
+	for range 5 {
+		b.accept(event("acme", ""))
+	}
+	if len(stored) > 0 {
+		t.Errorf("a batch was stored while its subscription was locked: %v", <-stored)
+	}
+	must(t, tx.Rollback())
+	for range cap(stored) {
+		must(t, <-stored)
+	}
+}
