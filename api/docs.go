@@ -58,6 +58,7 @@ type (
 		Description               []string
 		Parameters, Body          []docsField
 		Answers                   []docsAnswer // by status
+		Problems                  []string     // statuses of errors
 		Example                   string
 	}
 	docsAnswer struct {
@@ -117,7 +118,10 @@ func (d describer) call(op *huma.Operation) docsCall {
 		c.Example += " \\\n  -H 'Content-Type: application/json' -d '" + pretty(d.example(schema, nil)) + "'"
 	}
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
-		if status == "default" {
+		if status == "default" || op.Responses[status].Ref != "" {
+			if status != "default" {
+				c.Problems = append(c.Problems, status)
+			}
 			continue
 		}
 		answer := docsAnswer{Status: status}

@@ -24,6 +24,7 @@ type fakeStore struct {
 	DeliveryStore
 	AnswerStore
 	KeyStore
+	IdempotencyStore
 	Authenticator
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,7 +51,9 @@ func (s *server) triggerSubscription(ctx context.Context, caller switchboard.Cal
 	}
 	s.start([]switchboard.Acceptance{accepted})
 	if wait == 0 {
-		return &triggerReply{http.StatusAccepted, acceptanceOf(&accepted)}, nil
+		answer := acceptanceOf(&accepted)
+		answer.Warnings = append(dataWarnings(in.JSON.Data), answer.Warnings...)
+		return &triggerReply{http.StatusAccepted, answer}, nil
 	}
 	answer, err := s.awaitAnswer(ctx, caller, &accepted, wait)
 	if err != nil {
@@ -87,7 +90,7 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
-	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: in.JSON.ID, Key: in.JSON.Key}
+	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: cmp.Or(in.JSON.ID, exchangeOf(ctx).eventID(0)), Key: in.JSON.Key}
 	if err := s.checkEvent(caller, &e); err != nil {
 		return switchboard.Acceptance{}, err
 	}

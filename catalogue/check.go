@@ -15,9 +15,9 @@ import (
 // Bounds of an event type's fields, in bytes unless said otherwise.
 const (
 	MaxPlatform    = 64
-	MaxLabel       = 200 // of vendor name, entity and a sample's name, in characters
+	MaxLabel       = 200  // of vendor name, entity and a sample's name, in characters
 	MaxDescription = 2000 // in characters
-	MaxUseCases    = 20 // entries
+	MaxUseCases    = 20   // entries
 	MaxSchema      = 64 << 10
 	MaxSample      = 64 << 10
 	MaxSamples     = 50 // entries

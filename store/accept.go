@@ -72,7 +72,11 @@ func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []
 	if len(batch) == 0 {
 		return nil, nil
 	}
-	return s.accepts.do(ctx, batch)
+	accepted, err := s.accepts.do(ctx, batch)
+	for i := range accepted {
+		settleRepeat(&events[i], &accepted[i])
+	}
+	return accepted, err
 }
 
 // AcceptFor stores an event with one delivery, to that subscription alone,
@@ -83,6 +87,7 @@ func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscr
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
+	settleRepeat(&event, &accepted[0])
 	return accepted[0], accepted[0].Err
 }
 

@@ -94,7 +94,7 @@ func TestAcceptSameIDAgain(t *testing.T) {
 	got, err := b.Accept(t.Context(), root(), []switchboard.Event{again, otherType, otherKey, otherData, fresh, fresh, event("other", "evt-1")})
 	must(t, err)
 
-	equal(t, "duplicate", got[0], switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries})
+	equal(t, "duplicate", got[0], switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries, Differs: []string{"occurred_at"}})
 	for i := 1; i <= 3; i++ {
 		refused(t, fmt.Sprint("other content ", i), got[i].Err, switchboard.Conflict, "id")
 	}
