@@ -24,7 +24,7 @@ type KeptAnswer struct {
 // EventID is the id of the request's event of that number, if the platform gave it none.
 // Whoever carries the request out once more, because the first process died before it
 // could keep its answer, makes the same id and so no second event.
-func (c *IdempotencyClaim) EventID(number int) string {
+func (c IdempotencyClaim) EventID(number int) string {
 	seed := sha256.Sum256(binary.BigEndian.AppendUint64(c.Name[:], uint64(number)))
 	return idOf(EventPrefix, c.CreatedAt, seed[:])
 }

@@ -89,7 +89,7 @@ func TestAcceptSameIDAgain(t *testing.T) {
 	again := event("acme", "evt-1")
 	again.OccurredAt = begin().Add(time.Minute)
 	otherType, otherKey, otherData := again, again, again
-	otherType.Type, otherKey.Key, otherData.Data = "ticket.closed", "k", []byte(`{"b":1,"a":2}`)
+	otherType.Type, otherKey.Key, otherData.Data = "ticket.closed", "k", []byte(`{"b":1,"a":3}`)
 	fresh := event("acme", "evt-2")
 	got, err := b.Accept(t.Context(), root(), []switchboard.Event{again, otherType, otherKey, otherData, fresh, fresh, event("other", "evt-1")})
 	must(t, err)
