@@ -67,6 +67,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 			b.deliveries, b.answers, b.keys, b.idempotency, fakeAuth{},
 		},
 		Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, b.eventTypes), Validation: ValidationOff,
+		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
 		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	config.Sender = &fakeSender{webhook.NewSender(webhook.Config{Platforms: config.Catalogue.(webhook.Platforms)}), b.receivers}

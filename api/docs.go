@@ -203,7 +203,7 @@ func (d describer) typeOf(s *huma.Schema) string {
 		words = "any"
 	case s.Type == huma.TypeArray:
 		words = "list of " + d.typeOf(s.Items)
-	case s.Format == "date-time":
+	case s.Format == timeFormat || s.Extensions["format"] == timeFormat:
 		words = "time"
 	}
 	if s.Nullable {

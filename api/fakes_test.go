@@ -236,6 +236,7 @@ type fakeDeliveries struct {
 	byID   map[string]switchboard.DeliveryDetail
 	filter switchboard.DeliveryFilter
 	page   switchboard.PageRequest
+	caller switchboard.Caller // of the last action
 	writes int
 }
 
@@ -278,6 +279,7 @@ func (f *fakeDeliveries) Retry(ctx context.Context, caller switchboard.Caller, i
 		return d.Delivery, false, err
 	}
 	f.writes++
+	f.caller = caller
 	reopened := d.Delivery.State.Final()
 	if reopened {
 		d.Delivery.State, d.Delivery.CompletedAt = switchboard.Pending, time.Time{}
@@ -294,6 +296,7 @@ func (f *fakeDeliveries) Cancel(ctx context.Context, caller switchboard.Caller, 
 		return d.Delivery, switchboard.Errorf(switchboard.Conflict, "the delivery has ended already")
 	}
 	f.writes++
+	f.caller = caller
 	d.Delivery.State, d.Delivery.NextAttemptAt, d.Delivery.CompletedAt = switchboard.Cancelled, time.Time{}, created
 	return d.Delivery, nil
 }
