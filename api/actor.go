@@ -2,6 +2,7 @@ package api
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"switchboard"
@@ -23,7 +24,7 @@ func personOf(values []string) (string, error) {
 		return "", switchboard.InvalidField(actorHeader, "is given twice")
 	case strings.TrimSpace(person) == "":
 		return "", switchboard.InvalidField(actorHeader, "is empty: name who acts, or leave it out")
-	case !utf8.ValidString(person) || strings.ContainsFunc(person, isControl) || strings.ContainsRune(person, '\t'):
+	case !utf8.ValidString(person) || strings.ContainsFunc(person, unicode.IsControl):
 		return "", switchboard.InvalidField(actorHeader, "must be UTF-8 without control characters")
 	case switchboard.LongerThan(person, maxActor):
 		return "", switchboard.InvalidField(actorHeader, "is longer than %d characters", maxActor)

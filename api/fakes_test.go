@@ -46,6 +46,7 @@ type fakeEvents struct {
 
 	awaited bool // somebody waits for the last one
 	held    bool // what is accepted for one subscription is held
+	differs []string
 }
 
 func (f *fakeEvents) writes() int {
@@ -78,7 +79,7 @@ func (f *fakeEvents) accept(e switchboard.Event) switchboard.Acceptance {
 		if string(old.Data) != string(e.Data) {
 			return switchboard.Acceptance{Event: e, Err: &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "was used for another event"}}
 		}
-		return switchboard.Acceptance{Event: old, Duplicate: true, Deliveries: deliveriesOf(i, old)}
+		return switchboard.Acceptance{Event: old, Duplicate: true, Deliveries: deliveriesOf(i, old), Differs: f.differs}
 	}
 	if e.ID == "" {
 		e.ID = fmt.Sprintf("evt_%d", len(f.events)+1)
