@@ -66,17 +66,18 @@ type acceptedPart struct {
 }
 
 func acceptanceOf(a *switchboard.Acceptance) acceptance {
-	out := acceptance{ID: a.Event.ID, Duplicate: a.Duplicate, Deliveries: make([]acceptedPart, 0, len(a.Deliveries)), Warnings: repeatWarnings(a.Differs)}
+	out := acceptance{ID: a.Event.ID, Duplicate: a.Duplicate, Deliveries: make([]acceptedPart, 0, len(a.Deliveries)), Warnings: warningsOf(a)}
 	for _, d := range a.Deliveries {
 		out.Deliveries = append(out.Deliveries, acceptedPart{d.ID, d.SubscriptionID})
 	}
 	return out
 }
 
-// repeatWarnings says what a repeat has otherwise than the event that is stored.
-func repeatWarnings(fields []string) []string {
-	var warnings []string
-	for _, field := range fields {
+// warningsOf says what the data hold that not all can read, and what a repeat has
+// otherwise than the event that is stored.
+func warningsOf(a *switchboard.Acceptance) []string {
+	warnings := dataWarnings(a.Event.Data)
+	for _, field := range a.Differs {
 		switch field {
 		case "data":
 			warnings = append(warnings, "data: have the same value as the first time in other bytes; receivers get the first ones")
@@ -139,8 +140,7 @@ func (s *server) checkPosted(ctx context.Context, caller switchboard.Caller, e *
 	if err := s.checkEvent(caller, e); err != nil {
 		return nil, err
 	}
-	warnings, err = s.checkData(ctx, e)
-	return append(dataWarnings(e.Data), warnings...), err
+	return s.checkData(ctx, e)
 }
 
 // checkEvent checks an event, and that the caller may post for its tenant.

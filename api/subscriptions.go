@@ -211,7 +211,5 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 		return nil, err
 	}
 	s.start([]switchboard.Acceptance{accepted})
-	answer := acceptanceOf(&accepted)
-	answer.Warnings = append(dataWarnings(e.Data), answer.Warnings...)
-	return &reply[acceptance]{answer}, nil
+	return &reply[acceptance]{acceptanceOf(&accepted)}, nil
 }

@@ -51,9 +51,7 @@ func (s *server) triggerSubscription(ctx context.Context, caller switchboard.Cal
 	}
 	s.start([]switchboard.Acceptance{accepted})
 	if wait == 0 {
-		answer := acceptanceOf(&accepted)
-		answer.Warnings = append(dataWarnings(in.JSON.Data), answer.Warnings...)
-		return &triggerReply{http.StatusAccepted, answer}, nil
+		return &triggerReply{http.StatusAccepted, acceptanceOf(&accepted)}, nil
 	}
 	answer, err := s.awaitAnswer(ctx, caller, &accepted, wait)
 	if err != nil {
