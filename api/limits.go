@@ -54,6 +54,12 @@ func (b *buckets) of(holder string) *rate.Limiter {
 	return fresh
 }
 
+// empty reports whether the holder has spent all. Who has spent nothing has no bucket.
+func (b *buckets) empty(holder string) bool {
+	known, ok := b.byHolder.Get(holder)
+	return ok && known.Tokens() < 1
+}
+
 // spend takes the cost out of the holder's bucket, or says when to come again.
 func (b *buckets) spend(holder string, cost int, what string) error {
 	if cost == 0 {
@@ -116,8 +122,8 @@ func newKeyGate(meter metric.Meter, perSecond float64) (*keyGate, error) {
 
 // pass finds the caller behind the key, unless its address has tried too many by now.
 func (g *keyGate) pass(ctx context.Context, store Authenticator, remoteAddr string, key switchboard.Secret) (switchboard.Caller, error) {
-	hash, bucket := sha256.Sum256([]byte(key.Reveal())), g.refusals.of(holderOf(remoteAddr))
-	if bucket.Tokens() < 1 && !g.good.Contains(hash) {
+	hash, holder := sha256.Sum256([]byte(key.Reveal())), holderOf(remoteAddr)
+	if g.refusals.empty(holder) && !g.good.Contains(hash) {
 		g.count(ctx, "rate_limited")
 		wait := time.Duration(float64(time.Second) / float64(g.refusals.limit))
 		return switchboard.Caller{}, &later{switchboard.Errorf(switchboard.RateLimited, "too many keys were refused that came from this address: try again later"), wait}
@@ -127,7 +133,7 @@ func (g *keyGate) pass(ctx context.Context, store Authenticator, remoteAddr stri
 	case err == nil:
 		g.good.Add(hash, struct{}{})
 	case switchboard.CodeOf(err) == switchboard.Unauthenticated:
-		bucket.Allow()
+		g.refusals.of(holder).Allow()
 		g.count(ctx, "unknown")
 	}
 	return caller, err
