@@ -11,18 +11,19 @@ type Code string
 
 // The closed list of codes.
 const (
-	Invalid         Code = "invalid"                // bad input; Field names the culprit
-	TooLarge        Code = "too_large"              // input over a limit; Field names the culprit
-	Unauthenticated Code = "unauthenticated"        // no key, or one that is unknown, expired or revoked
-	Forbidden       Code = "forbidden"              // the key's role or tenant does not allow it
-	NotFound        Code = "not_found"              // it does not exist, or not for this caller
-	Conflict        Code = "conflict"               // the state or version does not allow it
-	KeyReused       Code = "idempotency_key_reused" // the Idempotency-Key came with another request before
-	RateLimited     Code = "rate_limited"           // too many of these: try again later
-	Unavailable     Code = "unavailable"            // Postgres or Temporal is away: try again
-	NoAnswer        Code = "no_answer"              // a delivery that was waited for ended without an answer of the receiver
-	Timeout         Code = "timeout"                // the time to wait for an answer is up; the delivery goes on
-	Internal        Code = "internal"               // our own fault; the message is not shown
+	Invalid         Code = "invalid"         // bad input; Field names the culprit
+	TooLarge        Code = "too_large"       // input over a limit; Field names the culprit
+	Unauthenticated Code = "unauthenticated" // no key, or one that is unknown, expired or revoked
+	Forbidden       Code = "forbidden"       // the key's role or tenant does not allow it
+	NotFound        Code = "not_found"       // it does not exist, or not for this caller
+	Conflict        Code = "conflict"        // the state or version does not allow it
+	Unavailable     Code = "unavailable"     // Postgres or Temporal is away: try again
+	NoAnswer        Code = "no_answer"       // a delivery that was waited for ended without an answer of the receiver
+	Timeout         Code = "timeout"         // the time to wait for an answer is up; the delivery goes on
+	Internal        Code = "internal"        // our own fault; the message is not shown
+
+	KeyReused   Code = "idempotency_key_reused" // the Idempotency-Key came with another request before
+	RateLimited Code = "rate_limited"           // too many of these: try again later
 )
 
 // Error is an error that a caller may see. Message is written for them and holds

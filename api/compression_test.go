@@ -41,7 +41,7 @@ func TestCompressedBodies(t *testing.T) {
 	}
 	b := setup(t)
 	b.call(t, adminKey, "POST", "/v1/events", zipped(t, postedEvent[:20])+zipped(t, postedEvent[20:]), "Content-Encoding", "gzip").want(t, http.StatusAccepted) // two members
-	b.call(t, adminKey, "POST", "/v1/deliveries/dlv_acme/retry", "", "Content-Encoding", "gzip").want(t, http.StatusOK)                                           // no body at all
+	b.call(t, adminKey, "POST", "/v1/deliveries/dlv_acme/retry", "", "Content-Encoding", "gzip").want(t, http.StatusOK)                                         // no body at all
 	b.call(t, adminKey, "POST", "/v1/events", "", "Content-Encoding", "gzip").wantProblem(t, http.StatusBadRequest, switchboard.Invalid, "")
 }
 
