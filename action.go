@@ -23,8 +23,10 @@ const (
 // Action is what an operator or Switchboard did to a delivery beside its attempts:
 // who, what, why, when.
 type Action struct {
-	At     time.Time
-	Actor  string // key_…, or one of the actors above
-	Verb   Verb
-	Reason string // in the actor's words; may be empty
+	At      time.Time
+	Actor   string // key_…, or one of the actors above
+	KeyName string // the name of that key; empty: it is none. Not stored with the action
+	Person  string // who used the key, as they named themselves; may be empty
+	Verb    Verb
+	Reason  string // in the actor's words; may be empty
 }

@@ -12,8 +12,8 @@ func ValidateURL(field, raw string) error {
 	if raw == "" {
 		return InvalidField(field, "is required")
 	}
-	if len(raw) > MaxURL {
-		return InvalidField(field, "is longer than %d bytes", MaxURL)
+	if LongerThan(raw, MaxURL) {
+		return InvalidField(field, "is longer than %d characters", MaxURL)
 	}
 	u, err := url.Parse(raw)
 	switch {
@@ -68,8 +68,8 @@ func validateTemplateURL(field, raw string) error {
 		return InvalidField(field, "may hold placeholders in its path and query only: scheme, host and port are fixed")
 	case !isTemplate(path):
 		return ValidateURL(field, raw)
-	case len(raw) > MaxURL:
-		return InvalidField(field, "is longer than %d bytes", MaxURL)
+	case LongerThan(raw, MaxURL):
+		return InvalidField(field, "is longer than %d characters", MaxURL)
 	}
 	path = placeholderPattern.ReplaceAllLiteralString(tagPattern.ReplaceAllLiteralString(path, ""), "x")
 	return ValidateURL(field, address+path)

@@ -24,7 +24,7 @@ func AuthTypes() []AuthType { return []AuthType{BasicAuth, BearerAuth, APIKeyAut
 
 // Bounds of endpoint authentication, in bytes where nothing else is said.
 const (
-	maxAuthText    = 1024 // of user name and client id
+	maxAuthText    = 1024 // of user name and client id, in characters
 	maxAuthSecret  = 4096 // of password, token, value and client secret
 	maxScopes      = 50   // entries
 	maxScope       = 256
@@ -129,8 +129,8 @@ func (a *Auth) validateBasic() error {
 	switch {
 	case a.Username == "":
 		return InvalidField("auth.username", "is required")
-	case len(a.Username) > maxAuthText:
-		return InvalidField("auth.username", "is longer than %d bytes", maxAuthText)
+	case LongerThan(a.Username, maxAuthText):
+		return InvalidField("auth.username", "is longer than %d characters", maxAuthText)
 	case strings.Contains(a.Username, ":"):
 		return InvalidField("auth.username", "may not hold a colon")
 	case strings.ContainsFunc(a.Username, isControl):
@@ -166,8 +166,8 @@ func (a *Auth) validateOAuth2() error {
 		return InvalidField("auth.token_url", "may not hold placeholders")
 	case a.ClientID == "":
 		return InvalidField("auth.client_id", "is required")
-	case len(a.ClientID) > maxAuthText:
-		return InvalidField("auth.client_id", "is longer than %d bytes", maxAuthText)
+	case LongerThan(a.ClientID, maxAuthText):
+		return InvalidField("auth.client_id", "is longer than %d characters", maxAuthText)
 	case !isVisible(a.ClientID):
 		return InvalidField("auth.client_id", "must be printable ASCII")
 	case a.ClientSecret == "":

@@ -26,6 +26,7 @@ type Caller struct {
 	KeyID  string // actor in actions and logs
 	Role   Role
 	Tenant string // empty: every tenant
+	Person string // who used the key, as they named themselves, for actions; may be empty
 }
 
 // Sees reports whether the caller's scope includes the tenant.

@@ -22,6 +22,9 @@ const (
 	NoAnswer        Code = "no_answer"       // a delivery that was waited for ended without an answer of the receiver
 	Timeout         Code = "timeout"         // the time to wait for an answer is up; the delivery goes on
 	Internal        Code = "internal"        // our own fault; the message is not shown
+
+	KeyReused   Code = "idempotency_key_reused" // the Idempotency-Key came with another request before
+	RateLimited Code = "rate_limited"           // too many of these: try again later
 )
 
 // Error is an error that a caller may see. Message is written for them and holds

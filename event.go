@@ -21,7 +21,7 @@ type Event struct {
 	CreatedAt  time.Time // when it was accepted
 }
 
-// Limits of an event's fields, in bytes.
+// Limits of an event's fields: of texts in characters, of data in bytes.
 const (
 	MaxEventID     = 128
 	MaxTenant      = 128
@@ -38,8 +38,8 @@ func ValidateTenant(tenant string) error {
 	switch {
 	case tenant == "":
 		return InvalidField("tenant", "is required")
-	case len(tenant) > MaxTenant:
-		return InvalidField("tenant", "is longer than %d bytes", MaxTenant)
+	case LongerThan(tenant, MaxTenant):
+		return InvalidField("tenant", "is longer than %d characters", MaxTenant)
 	case !namePattern.MatchString(tenant):
 		return InvalidField("tenant", "may hold letters, digits and _ . : @ - only, and starts with a letter or digit")
 	}
@@ -55,12 +55,12 @@ func (e *Event) Validate(maxData int) error {
 		return err
 	}
 	switch {
-	case len(e.ID) > MaxEventID:
-		return InvalidField("id", "is longer than %d bytes", MaxEventID)
+	case LongerThan(e.ID, MaxEventID):
+		return InvalidField("id", "is longer than %d characters", MaxEventID)
 	case e.ID != "" && !namePattern.MatchString(e.ID):
 		return InvalidField("id", "may hold letters, digits and _ . : @ - only, and starts with a letter or digit")
-	case len(e.Key) > MaxEventKey:
-		return InvalidField("key", "is longer than %d bytes", MaxEventKey)
+	case LongerThan(e.Key, MaxEventKey):
+		return InvalidField("key", "is longer than %d characters", MaxEventKey)
 	case strings.ContainsRune(e.Key, 0) || !utf8.ValidString(e.Key): // Postgres stores neither
 		return InvalidField("key", "must be UTF-8 without a NUL")
 	case len(e.Data) == 0:

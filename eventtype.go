@@ -63,8 +63,8 @@ func ValidateEventType(field, eventType string) error {
 	switch {
 	case eventType == "":
 		return InvalidField(field, "is required")
-	case len(eventType) > MaxEventType:
-		return InvalidField(field, "is longer than %d bytes", MaxEventType)
+	case LongerThan(eventType, MaxEventType):
+		return InvalidField(field, "is longer than %d characters", MaxEventType)
 	case !eventTypePattern.MatchString(eventType):
 		return InvalidField(field, "must be words joined by dots, as ticket.created")
 	}

@@ -29,12 +29,19 @@ const idLength = 26
 // NewID makes an id that sorts by time: 48 bits of Unix milliseconds followed by
 // 80 random bits, as in a ULID.
 func NewID(prefix string, at time.Time) string {
+	var random [10]byte
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the process instead
+	return idOf(prefix, at, random[:])
+}
+
+// idOf makes an id of a time and the first 80 bits of what sets it apart.
+func idOf(prefix string, at time.Time, rest []byte) string {
 	var b [16]byte
 	ms := uint64(at.UnixMilli())
 	for i := range 6 {
 		b[i] = byte(ms >> (8 * (5 - i)))
 	}
-	_, _ = rand.Read(b[6:]) // never fails: crypto/rand ends the process instead
+	copy(b[6:], rest)
 	return prefix + base32.NewEncoding(crockford).WithPadding(base32.NoPadding).EncodeToString(b[:])
 }
 

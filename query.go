@@ -59,9 +59,10 @@ type SubscriptionFilter struct {
 // Acceptance is what became of one posted event.
 type Acceptance struct {
 	Event      Event // as stored; of a duplicate, as it was stored the first time
-	Duplicate  bool  // the same id with the same content was accepted before
+	Duplicate  bool  // the same id with the same type, key and value of data was accepted before
 	Deliveries []Delivery
-	Err        error // Conflict: the same id with other content; then nothing was stored
+	Differs    []string // fields that a duplicate has otherwise than the first: "data", in other bytes of the same value, or "occurred_at"
+	Err        error    // Conflict: the same id with another type, key or value of data; then nothing was stored
 }
 
 // Work is all that an attempt needs: the delivery, its event, and the

@@ -24,7 +24,7 @@ func Schemes() []Scheme { return []Scheme{Standard, StandardEd25519, HMACHex, Un
 // DefaultSignatureHeader holds the signature of [HMACHex] unless another is named.
 const DefaultSignatureHeader = "X-Webhook-Signature"
 
-// maxPrefix bounds [Signature.Prefix] in bytes.
+// maxPrefix bounds [Signature.Prefix] in characters.
 const maxPrefix = 64
 
 // Signature says how the requests of a subscription are signed.
@@ -58,8 +58,8 @@ func (s *Signature) Validate() error {
 	if err := checkOwnHeader("signature.header", s.Header); err != nil {
 		return err
 	}
-	if len(s.Prefix) > maxPrefix {
-		return InvalidField("signature.prefix", "is longer than %d bytes", maxPrefix)
+	if LongerThan(s.Prefix, maxPrefix) {
+		return InvalidField("signature.prefix", "is longer than %d characters", maxPrefix)
 	}
 	// A space at its end stands before the signature, as in "HMAC 0a1b…".
 	if s.Prefix != "" && (!isVisible(s.Prefix) || s.Prefix[0] == ' ') {

@@ -36,8 +36,8 @@ func (s *Subscription) validateName() error {
 	switch {
 	case strings.TrimSpace(s.Name) == "":
 		return InvalidField("name", "is required")
-	case len(s.Name) > MaxName:
-		return InvalidField("name", "is longer than %d bytes", MaxName)
+	case LongerThan(s.Name, MaxName):
+		return InvalidField("name", "is longer than %d characters", MaxName)
 	case strings.ContainsFunc(s.Name, isControl):
 		return InvalidField("name", "may not hold control characters")
 	}

@@ -24,6 +24,7 @@ type answered struct {
 	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is neither JSON nor text; else left out"`
 	Truncated    bool              `json:"truncated" doc:"The body was longer than what is kept of it, and is a string then; or null: nothing is kept of an answer that came while Postgres was away"`
 	DurationMS   int64             `json:"duration_ms" doc:"Of the attempt that was answered" example:"12"`
+	Warnings     []string          `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same, as without a wait"`
 }
 
 // scriptHeaders are the headers of an answer that a script is shown. It may run in
@@ -45,7 +46,7 @@ func answerOf(accepted *switchboard.Acceptance, found *switchboard.DeliveryDetai
 		out := &answered{
 			DeliveryID: d.ID, EventID: accepted.Event.ID, Duplicate: accepted.Duplicate, State: d.State,
 			StatusCode: o.StatusCode, Headers: forScripts(o.Response.Headers), Truncated: o.Response.Truncated,
-			DurationMS: o.Latency.Milliseconds(),
+			DurationMS: o.Latency.Milliseconds(), Warnings: warningsOf(accepted),
 		}
 		out.Body, out.BodyEncoding = scriptBody(&o.Response)
 		return out, nil

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"reflect"
@@ -33,7 +34,7 @@ type batchResult struct {
 	ID         string         `json:"id" doc:"The event's id; of an error, the id that it was posted with"`
 	Duplicate  bool           `json:"duplicate"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Where the data do not fit the schema of their type, and that is no reason to refuse them"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same, as of a single event"`
 	Problem    *problem       `json:"problem,omitempty" doc:"Why this event was not stored; its field is relative to the event"`
 }
 
@@ -56,9 +57,12 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 		s.start(accepted)
 		for i := range accepted {
 			result := resultOf(&accepted[i], good[i].ID, exchangeOf(ctx).id)
-			result.Warnings = results[places[i]].Warnings
+			result.Warnings = append(results[places[i]].Warnings, result.Warnings...)
 			results[places[i]] = result
 		}
+	}
+	if err := refusedWhole(results); err != nil {
+		return nil, err
 	}
 	return &reply[batchResults]{batchResults{results}}, nil
 }
@@ -72,6 +76,7 @@ func (s *server) readBatch(ctx context.Context, caller switchboard.Caller, raws 
 		var in eventInput
 		err := decodeBody(eventShape, raw, reflect.ValueOf(&in).Elem())
 		e := in.event()
+		e.ID = cmp.Or(e.ID, exchangeOf(ctx).eventID(i))
 		if err == nil {
 			results[i].Warnings, err = s.checkPosted(ctx, caller, &e)
 		}
@@ -93,7 +98,7 @@ func resultOf(a *switchboard.Acceptance, postedID, requestID string) batchResult
 		status = "duplicate"
 	}
 	answer := acceptanceOf(a)
-	return batchResult{Status: status, ID: answer.ID, Duplicate: answer.Duplicate, Deliveries: answer.Deliveries}
+	return batchResult{Status: status, ID: answer.ID, Duplicate: answer.Duplicate, Deliveries: answer.Deliveries, Warnings: answer.Warnings}
 }
 
 func failed(id string, p *problem) batchResult {

@@ -49,6 +49,7 @@ type bundle struct {
 	receivers     *fakeReceivers
 	eventTypes    *fakeEventTypes
 	answers       *fakeAnswers
+	idempotency   *fakeIdempotency
 	logs          *logBuffer
 }
 
@@ -58,14 +59,15 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 	t.Helper()
 	b := &bundle{
 		events: &fakeEvents{}, subscriptions: newFakeSubscriptions(), deliveries: newFakeDeliveries(),
-		keys: &fakeKeys{}, engine: &fakeEngine{}, receivers: &fakeReceivers{}, eventTypes: &fakeEventTypes{}, answers: &fakeAnswers{}, logs: &logBuffer{},
+		keys: &fakeKeys{}, engine: &fakeEngine{}, receivers: &fakeReceivers{}, eventTypes: &fakeEventTypes{}, answers: &fakeAnswers{}, idempotency: &fakeIdempotency{}, logs: &logBuffer{},
 	}
 	config := Config{
 		Store: &fakeStore{
 			b.events, b.eventTypes, b.subscriptions, b.subscriptions, b.subscriptions, b.subscriptions,
-			b.deliveries, b.answers, b.keys, fakeAuth{},
+			b.deliveries, b.answers, b.keys, b.idempotency, fakeAuth{},
 		},
 		Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, b.eventTypes), Validation: ValidationOff,
+		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
 		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	config.Sender = &fakeSender{webhook.NewSender(webhook.Config{Platforms: config.Catalogue.(webhook.Platforms)}), b.receivers}

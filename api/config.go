@@ -27,6 +27,7 @@ type Store interface {
 	DeliveryStore
 	AnswerStore
 	KeyStore
+	IdempotencyStore
 	Authenticator
 }
 
@@ -58,6 +59,13 @@ type Config struct {
 
 	MaxData  int // limit of an event's data in bytes; 0: switchboard.DefaultMaxData
 	MaxBatch int // limit of a batch of events in bytes; 0: DefaultMaxBatch
+
+	// RefusedKeys is how many keys that are refused an address may try a second before it
+	// is answered 429 without a look; 0: DefaultRefusedKeys.
+	RefusedKeys float64
+	// CostlyCalls is what the calls of one key that cost more than a row may cost a second,
+	// in this process; 0: DefaultCostlyCalls.
+	CostlyCalls float64
 
 	// Validation holds the data of posted events against the catalogue; empty: warn.
 	Validation Validation
@@ -114,6 +122,11 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.RefusedKeys < 0 || c.CostlyCalls < 0 {
+		return c, errors.New("api: Config.RefusedKeys and Config.CostlyCalls may not be negative")
+	}
+	c.RefusedKeys = cmp.Or(c.RefusedKeys, DefaultRefusedKeys)
+	c.CostlyCalls = cmp.Or(c.CostlyCalls, DefaultCostlyCalls)
 	c.MaxData = cmp.Or(c.MaxData, switchboard.DefaultMaxData)
 	c.MaxBatch = cmp.Or(c.MaxBatch, DefaultMaxBatch)
 	c.TemporalUI = strings.TrimRight(c.TemporalUI, "/")

@@ -26,6 +26,7 @@ type member struct {
 	index  int
 	kind   memberKind
 	clears bool   // of an object: null is something else than to leave it out
+	posted bool   // an event's data: any JSON is kept
 	nested *shape // of an object
 	want   string // what the field takes, for the error
 }
@@ -36,6 +37,7 @@ const (
 	leaf    memberKind = iota // left to encoding/json
 	object                    // a struct or a pointer to one
 	raw                       // json.RawMessage: kept as it came
+	moment                    // time.Time, or a pointer to one
 	rawList                   // []rawEvent: each kept as it came
 )
 
@@ -55,10 +57,12 @@ func shapeOf(t reflect.Type) *shape {
 		}
 		switch {
 		case base == reflect.TypeFor[json.RawMessage]():
-			m.kind = raw
+			m.kind, m.posted = raw, name == "data"
 		case base == reflect.TypeFor[[]rawEvent]():
 			m.kind = rawList
-		case base.Kind() == reflect.Struct && base != reflect.TypeFor[time.Time]():
+		case base == reflect.TypeFor[time.Time]():
+			m.kind = moment
+		case base.Kind() == reflect.Struct:
 			m.kind, m.nested = object, shapeOf(base)
 			m.clears = f.Type.Implements(reflect.TypeFor[interface{ clear() }]())
 		}
@@ -156,11 +160,16 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 	if m.kind != object && m.kind != rawList && !utf8.Valid(value) {
 		return wrong(path, "is not valid UTF-8")
 	}
+	if m.kind != object && m.kind != rawList && !m.posted && halfPair(value) {
+		return wrong(path, "%s", halfPairFound)
+	}
 	switch m.kind {
 	case raw:
 		into.SetBytes(value)
 	case rawList:
 		return setList(into, value, path, m.want)
+	case moment:
+		return setTime(into, value, path, m.want)
 	case object:
 		if bytes.Equal(value, []byte("null")) {
 			if m.clears {
@@ -181,6 +190,26 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 		if err := json.Unmarshal(value, into.Addr().Interface()); err != nil {
 			return wrong(path, "must be %s", m.want)
 		}
+	}
+	return nil
+}
+
+// setTime reads a time; null leaves the field as it is.
+func setTime(into reflect.Value, value []byte, path, want string) error {
+	if bytes.Equal(value, []byte("null")) {
+		return nil
+	}
+	if value[0] != '"' {
+		return switchboard.InvalidField(path, "must be %s", want)
+	}
+	at, err := switchboard.ParseTime(unquote(value))
+	if err != nil {
+		return switchboard.InvalidField(path, "%s", err.Error())
+	}
+	if into.Kind() == reflect.Pointer {
+		into.Set(reflect.ValueOf(&at))
+	} else {
+		into.Set(reflect.ValueOf(at))
 	}
 	return nil
 }

@@ -29,8 +29,8 @@ type deliveriesInput struct {
 	Failure      string    `query:"failure" doc:"Only where the last attempt failed like this, as timeout or http_5xx" example:"http_5xx"`
 	StatusCode   int       `query:"status_code" minimum:"100" maximum:"599" doc:"Only where the last attempt was answered with this" example:"503"`
 	Host         string    `query:"host" doc:"Only deliveries to this host" example:"crm.example.com"`
-	After        time.Time `query:"after" doc:"Only what was accepted at that time or later"`
-	Before       time.Time `query:"before" doc:"Only what was accepted before that time"`
+	After        timeParam `query:"after" doc:"Only what was accepted at that time or later"`
+	Before       timeParam `query:"before" doc:"Only what was accepted before that time"`
 	Stuck        bool      `query:"stuck" doc:"Only what is overdue: the date of its next attempt has passed, and nothing happened"`
 	Text         string    `query:"text" maxLength:"200" doc:"Only where an id, the event type, the host or the reason holds this, in any case"`
 	Limit        int       `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
@@ -42,18 +42,18 @@ func (in *deliveriesInput) filter(caller switchboard.Caller) (switchboard.Delive
 	f := switchboard.DeliveryFilter{
 		Subscription: in.Subscription, Event: in.Event, EventType: in.EventType,
 		Failure: switchboard.Failure(in.Failure), StatusCode: in.StatusCode, Host: strings.ToLower(in.Host),
-		After: in.After, Before: in.Before, Stuck: in.Stuck, Text: in.Text,
+		After: in.After.Time, Before: in.Before.Time, Stuck: in.Stuck, Text: in.Text,
 	}
 	var err error
 	if f.Tenant, err = tenantFilter(caller, in.Tenant); err != nil {
 		return f, err
 	}
-	for _, name := range strings.Split(strings.Join(in.State, ","), ",") {
-		state := switchboard.State(name)
-		if name != "" && !state.Valid() {
-			return f, switchboard.InvalidField("state", "has an unknown state; known: %s", join(switchboard.States()))
-		}
-		if name != "" {
+	for _, list := range in.State {
+		for name := range strings.SplitSeq(list, ",") {
+			state := switchboard.State(name)
+			if !state.Valid() {
+				return f, switchboard.InvalidField("state", "has an unknown state; known: %s", join(switchboard.States()))
+			}
 			f.States = append(f.States, state)
 		}
 	}

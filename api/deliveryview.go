@@ -67,6 +67,8 @@ type response struct {
 type action struct {
 	At     time.Time        `json:"at"`
 	Actor  string           `json:"actor" doc:"The key that asked; temporal, if it was done there" example:"key_01k0000000000000000000000"`
+	Name   string           `json:"actor_name,omitempty" doc:"The name of that key" example:"support desk"`
+	Person string           `json:"person,omitempty" doc:"Who used it, as Switchboard-Actor said" example:"marta@platform"`
 	Action switchboard.Verb `json:"action" example:"retry"`
 	Reason string           `json:"reason" example:"receiver fixed"`
 }
@@ -99,7 +101,7 @@ func (s *server) detailOf(d *switchboard.DeliveryDetail) delivery {
 		out.Attempts = append(out.Attempts, attemptOf(&d.Attempts[i]))
 	}
 	for _, a := range d.Actions {
-		out.Actions = append(out.Actions, action{a.At.UTC(), a.Actor, a.Verb, a.Reason})
+		out.Actions = append(out.Actions, action{a.At.UTC(), a.Actor, a.KeyName, a.Person, a.Verb, a.Reason})
 	}
 	return out
 }

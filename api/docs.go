@@ -58,6 +58,7 @@ type (
 		Description               []string
 		Parameters, Body          []docsField
 		Answers                   []docsAnswer // by status
+		Problems                  []string     // statuses of errors
 		Example                   string
 	}
 	docsAnswer struct {
@@ -117,7 +118,10 @@ func (d describer) call(op *huma.Operation) docsCall {
 		c.Example += " \\\n  -H 'Content-Type: application/json' -d '" + pretty(d.example(schema, nil)) + "'"
 	}
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
-		if status == "default" {
+		if status == "default" || op.Responses[status].Ref != "" {
+			if status != "default" {
+				c.Problems = append(c.Problems, status)
+			}
 			continue
 		}
 		answer := docsAnswer{Status: status}
@@ -199,7 +203,7 @@ func (d describer) typeOf(s *huma.Schema) string {
 		words = "any"
 	case s.Type == huma.TypeArray:
 		words = "list of " + d.typeOf(s.Items)
-	case s.Format == "date-time":
+	case s.Format == timeFormat || s.Extensions["format"] == timeFormat:
 		words = "time"
 	}
 	if s.Nullable {

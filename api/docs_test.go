@@ -5,6 +5,7 @@ import (
 	"html"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,6 +139,65 @@ func TestDocumentedLimits(t *testing.T) {
 		if param["name"] == "limit" && (schema["maximum"] != float64(switchboard.MaxPage) || schema["default"] != float64(switchboard.DefaultPage)) {
 			t.Errorf("limit: %v", schema)
 		}
+	}
+}
+
+// TestDocumentSaysWhere: where the server is, what the groups are, and with what each call
+// may fail: the statuses that such a call can have, in the words of its kind.
+func TestDocumentSaysWhere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	doc := b.call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
+	if servers := asList(doc["servers"]); len(servers) != 1 || servers[0].(map[string]any)["url"] != "/" {
+		t.Errorf("servers %v", doc["servers"])
+	}
+	described := map[string]bool{}
+	for _, tag := range asList(doc["tags"]) {
+		described[tag.(map[string]any)["name"].(string)] = tag.(map[string]any)["description"] != ""
+	}
+	errors := map[string]string{}
+	for path, item := range doc["paths"].(map[string]any) {
+		for method, o := range item.(map[string]any) {
+			op := o.(map[string]any)
+			for _, tag := range asList(op["tags"]) {
+				if !described[tag.(string)] {
+					t.Errorf("the tag %v is not described", tag)
+				}
+			}
+			var statuses []string
+			for status, r := range op["responses"].(map[string]any) {
+				if r.(map[string]any)["$ref"] != nil {
+					statuses = append(statuses, status)
+				}
+			}
+			slices.Sort(statuses)
+			errors[method+" "+path] = strings.Join(statuses, " ")
+		}
+	}
+	for call, want := range map[string]string{
+		"get /v1/events":                      "400 401 403 422 429 500 503",
+		"get /v1/events/{id}":                 "400 401 403 404 422 429 500 503",
+		"post /v1/events":                     "400 401 403 408 409 413 415 422 429 500 503",
+		"patch /v1/subscriptions/{id}":        "400 401 403 404 408 409 413 415 422 429 500 503",
+		"delete /v1/subscriptions/{id}":       "400 401 403 404 409 422 429 500 503",
+		"post /v1/subscriptions/{id}/trigger": "400 401 403 404 408 409 413 415 422 429 500 502 503 504",
+		"post /v1/match":                      "400 401 403 404 408 409 413 415 422 429 500 503",
+	} {
+		if errors[call] != want {
+			t.Errorf("%s: %s, want %s", call, errors[call], want)
+		}
+	}
+	headers := parameters(t, b, "header")
+	for call, want := range map[string]string{
+		"POST /v1/events": "Idempotency-Key", "POST /v1/subscriptions/x/rotate_secret": "Idempotency-Key", "GET /v1/events": "", "PATCH /v1/subscriptions/x": "",
+		"POST /v1/deliveries/x/cancel": "Idempotency-Key Switchboard-Actor", "DELETE /v1/subscriptions/x": "Switchboard-Actor",
+	} {
+		if got := strings.Join(headers[call], " "); got != want {
+			t.Errorf("headers of %s: %q, want %q", call, got, want)
+		}
+	}
+	if page := string(b.call(t, "", "GET", "/docs", nil).body); !strings.Contains(page, "Errors: 400, 401, 403, 404, 422, 429, 500, 503;") || strings.Contains(page, "Answer 401") {
+		t.Error("the page does not list the errors in a line")
 	}
 }
 

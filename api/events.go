@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -38,7 +39,7 @@ type eventInput struct {
 	Tenant     string          `json:"tenant" doc:"The tenant whose subscriptions get the event" example:"acme" maxLength:"128"`
 	Type       string          `json:"type" doc:"Words joined by dots" example:"ticket.created" maxLength:"128"`
 	Data       json.RawMessage `json:"data" doc:"Any JSON value. Its bytes are kept exactly as sent, and delivered so where the subscription asks for them" example:"{\"ticket\":{\"id\":4711,\"subject\":\"Printer on fire\"}}"`
-	ID         string          `json:"id,omitempty" doc:"Your own id, which makes posting idempotent: the same id with the same content is answered like the first time and delivered once. Left out, one is made" example:"ticket-4711-created" maxLength:"128"`
+	ID         string          `json:"id,omitempty" doc:"Your own id, which makes posting idempotent: the same id with the same type, key and value of data is answered like the first time and delivered once. Left out, one is made" example:"ticket-4711-created" maxLength:"128"`
 	Key        string          `json:"key,omitempty" doc:"What the event is about, as a ticket's id: it can be listed by that, and filters and templates can read it. It orders nothing yet" example:"ticket-4711" maxLength:"255"`
 	OccurredAt *time.Time      `json:"occurred_at,omitempty" doc:"When it happened; left out, the time of acceptance" example:"2026-01-31T12:00:00Z"`
 }
@@ -56,7 +57,7 @@ type acceptance struct {
 	ID         string         `json:"id" doc:"The event's id" example:"evt_01k0000000000000000000000"`
 	Duplicate  bool           `json:"duplicate" doc:"The same event was accepted before; nothing new was stored"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false" doc:"One for each subscription of the tenant that takes this event"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Where the data do not fit the schema of their type, and that is no reason to refuse them" example:"data.ticket.id: must be an integer, not a string"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same: data that do not fit the schema of their type, or a repeat that is not quite what was posted the first time" example:"data.ticket.id: must be an integer, not a string"`
 }
 
 type acceptedPart struct {
@@ -65,11 +66,26 @@ type acceptedPart struct {
 }
 
 func acceptanceOf(a *switchboard.Acceptance) acceptance {
-	out := acceptance{ID: a.Event.ID, Duplicate: a.Duplicate, Deliveries: make([]acceptedPart, 0, len(a.Deliveries))}
+	out := acceptance{ID: a.Event.ID, Duplicate: a.Duplicate, Deliveries: make([]acceptedPart, 0, len(a.Deliveries)), Warnings: warningsOf(a)}
 	for _, d := range a.Deliveries {
 		out.Deliveries = append(out.Deliveries, acceptedPart{d.ID, d.SubscriptionID})
 	}
 	return out
+}
+
+// warningsOf says what the data hold that not all can read, and what a repeat has
+// otherwise than the event that is stored.
+func warningsOf(a *switchboard.Acceptance) []string {
+	warnings := dataWarnings(a.Event.Data)
+	for _, field := range a.Differs {
+		switch field {
+		case "data":
+			warnings = append(warnings, "data: have the same value as the first time in other bytes; receivers get the first ones")
+		default:
+			warnings = append(warnings, field+": is not what was given the first time, which stays")
+		}
+	}
+	return warnings
 }
 
 // event is an event as it is shown.
@@ -101,6 +117,7 @@ type postEventInput struct{ payload[eventInput] }
 
 func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *postEventInput) (*reply[acceptance], error) {
 	e := in.JSON.event()
+	e.ID = cmp.Or(e.ID, exchangeOf(ctx).eventID(0))
 	warnings, err := s.checkPosted(ctx, caller, &e)
 	if err != nil {
 		return nil, err
@@ -114,7 +131,7 @@ func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *p
 	}
 	s.start(accepted)
 	answer := acceptanceOf(&accepted[0])
-	answer.Warnings = warnings
+	answer.Warnings = append(warnings, answer.Warnings...)
 	return &reply[acceptance]{answer}, nil
 }
 
@@ -185,8 +202,8 @@ type eventsInput struct {
 	Tenant string    `query:"tenant" doc:"Only this tenant's"`
 	Type   string    `query:"type" doc:"Only this event type"`
 	Key    string    `query:"key" doc:"Only events with this key"`
-	After  time.Time `query:"after" doc:"Only what was accepted at that time or later"`
-	Before time.Time `query:"before" doc:"Only what was accepted before that time"`
+	After  timeParam `query:"after" doc:"Only what was accepted at that time or later"`
+	Before timeParam `query:"before" doc:"Only what was accepted before that time"`
 	Limit  int       `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
 	Cursor string    `query:"cursor" doc:"next_cursor of the page before"`
 }
@@ -196,7 +213,7 @@ func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	filter := switchboard.EventFilter{Tenant: tenant, Type: in.Type, Key: in.Key, After: in.After, Before: in.Before}
+	filter := switchboard.EventFilter{Tenant: tenant, Type: in.Type, Key: in.Key, After: in.After.Time, Before: in.Before.Time}
 	found, err := s.Store.Events(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err

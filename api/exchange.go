@@ -16,8 +16,8 @@ import (
 )
 
 // exchange is one request and its answer, as far as the log wants to know. It
-// travels in the context between Gin's middlewares and [handle], the only places
-// that look at it: handlers are given the caller as a parameter.
+// travels in the context between Gin's middlewares and [handle], which look at it:
+// handlers are given the caller as a parameter.
 type exchange struct {
 	id     string
 	caller switchboard.Caller
@@ -25,6 +25,10 @@ type exchange struct {
 	code   switchboard.Code // of the problem that was answered; empty: none
 	fault  error            // what a problem did not show
 	unfit  unfit            // events that were accepted with a warning
+
+	read     bool                          // the body, to its end
+	claim    *switchboard.IdempotencyClaim // nil: there is none
+	accepted bool                          // something was stored although a problem is answered
 }
 
 type exchangeKey struct{}

@@ -24,6 +24,7 @@ type fakeStore struct {
 	DeliveryStore
 	AnswerStore
 	KeyStore
+	IdempotencyStore
 	Authenticator
 }
 
@@ -45,6 +46,7 @@ type fakeEvents struct {
 
 	awaited bool // somebody waits for the last one
 	held    bool // what is accepted for one subscription is held
+	differs []string
 }
 
 func (f *fakeEvents) writes() int {
@@ -77,7 +79,7 @@ func (f *fakeEvents) accept(e switchboard.Event) switchboard.Acceptance {
 		if string(old.Data) != string(e.Data) {
 			return switchboard.Acceptance{Event: e, Err: &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "was used for another event"}}
 		}
-		return switchboard.Acceptance{Event: old, Duplicate: true, Deliveries: deliveriesOf(i, old)}
+		return switchboard.Acceptance{Event: old, Duplicate: true, Deliveries: deliveriesOf(i, old), Differs: f.differs}
 	}
 	if e.ID == "" {
 		e.ID = fmt.Sprintf("evt_%d", len(f.events)+1)
@@ -235,6 +237,7 @@ type fakeDeliveries struct {
 	byID   map[string]switchboard.DeliveryDetail
 	filter switchboard.DeliveryFilter
 	page   switchboard.PageRequest
+	caller switchboard.Caller // of the last action
 	writes int
 }
 
@@ -277,6 +280,7 @@ func (f *fakeDeliveries) Retry(ctx context.Context, caller switchboard.Caller, i
 		return d.Delivery, false, err
 	}
 	f.writes++
+	f.caller = caller
 	reopened := d.Delivery.State.Final()
 	if reopened {
 		d.Delivery.State, d.Delivery.CompletedAt = switchboard.Pending, time.Time{}
@@ -293,6 +297,7 @@ func (f *fakeDeliveries) Cancel(ctx context.Context, caller switchboard.Caller, 
 		return d.Delivery, switchboard.Errorf(switchboard.Conflict, "the delivery has ended already")
 	}
 	f.writes++
+	f.caller = caller
 	d.Delivery.State, d.Delivery.NextAttemptAt, d.Delivery.CompletedAt = switchboard.Cancelled, time.Time{}, created
 	return d.Delivery, nil
 }

@@ -75,8 +75,8 @@ func (in *newKey) key() (switchboard.Key, error) {
 	switch {
 	case strings.TrimSpace(in.Name) == "":
 		return k, switchboard.InvalidField("name", "is required")
-	case len(in.Name) > switchboard.MaxName:
-		return k, switchboard.InvalidField("name", "is longer than %d bytes", switchboard.MaxName)
+	case switchboard.LongerThan(in.Name, switchboard.MaxName):
+		return k, switchboard.InvalidField("name", "is longer than %d characters", switchboard.MaxName)
 	case strings.ContainsFunc(in.Name, isControl):
 		return k, switchboard.InvalidField("name", "may not hold control characters")
 	case !in.Role.Valid():

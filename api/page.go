@@ -52,8 +52,8 @@ const maxReason = 500
 // checkReason refuses what a list of actions could not show.
 func checkReason(reason string) error {
 	switch {
-	case len(reason) > maxReason:
-		return switchboard.InvalidField("reason", "is longer than %d bytes", maxReason)
+	case switchboard.LongerThan(reason, maxReason):
+		return switchboard.InvalidField("reason", "is longer than %d characters", maxReason)
 	case strings.ContainsFunc(reason, isControl):
 		return switchboard.InvalidField("reason", "may not hold control characters")
 	}

@@ -3,8 +3,11 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -18,7 +21,7 @@ type problem struct {
 	Type      string           `json:"type" doc:"Always about:blank: the code says what kind of problem it is" example:"about:blank"`
 	Title     string           `json:"title" doc:"The status in words" example:"Unprocessable Entity"`
 	Status    int              `json:"status" doc:"The HTTP status" example:"422"`
-	Code      switchboard.Code `json:"code" doc:"What kind of problem it is" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,unavailable,overloaded,no_answer,timeout,internal" example:"invalid"`
+	Code      switchboard.Code `json:"code" doc:"What kind of problem it is" enum:"invalid,too_large,unauthenticated,forbidden,not_found,conflict,idempotency_key_reused,rate_limited,unavailable,overloaded,no_answer,timeout,internal" example:"invalid"`
 	Detail    string           `json:"detail" doc:"What is wrong, for people" example:"request.url: must start with http:// or https://"`
 	Field     string           `json:"field,omitempty" doc:"Path of the field or name of the parameter at fault" example:"request.url"`
 	RequestID string           `json:"request_id,omitempty" doc:"Finds the request in the log" example:"req_01k0000000000000000000000"`
@@ -28,6 +31,8 @@ type problem struct {
 	EventID    string `json:"event_id,omitempty" doc:"Of a trigger that was accepted all the same: the id that waits for it again" example:"evt_01k0000000000000000000000"`
 	DeliveryID string `json:"delivery_id,omitempty" doc:"Of a trigger that was accepted all the same" example:"dlv_01k0000000000000000000000"`
 	Reason     string `json:"reason,omitempty" doc:"Why that delivery stands where it stands" example:"timeout"`
+
+	Results []batchResult `json:"results,omitempty" nullable:"false" doc:"Of a batch of which no event was accepted: one for each event, as where some are"`
 
 	headers http.Header
 }
@@ -75,6 +80,10 @@ func statusOf(code switchboard.Code) int {
 		return http.StatusNotFound
 	case switchboard.Conflict:
 		return http.StatusConflict
+	case switchboard.KeyReused:
+		return http.StatusUnprocessableEntity
+	case switchboard.RateLimited:
+		return http.StatusTooManyRequests
 	case switchboard.Unavailable, switchboard.Overloaded:
 		return http.StatusServiceUnavailable
 	case switchboard.NoAnswer:
@@ -105,6 +114,12 @@ func problemOf(err error, requestID string) *problem {
 	}
 	p.Title = http.StatusText(p.Status)
 	p.headers = headersOf(p.Code)
+	if l, ok := errors.AsType[*later](err); ok {
+		p.headers = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(l.after.Seconds())))}}
+	}
+	if a, ok := errors.AsType[*allRefused](err); ok {
+		p.Results = a.results
+	}
 	return p
 }
 
@@ -127,16 +142,21 @@ func (s *server) problem(ctx context.Context, err error) *problem {
 		err = &refusal{clientGone, switchboard.Errorf(switchboard.Unavailable, "the caller has gone before the answer")}
 	}
 	p := problemOf(err, x.id)
-	x.code = p.Code
+	x.code, x.accepted = p.Code, p.DeliveryID != ""
 	if p.Status >= http.StatusInternalServerError {
 		x.fault = err
 	}
 	return p
 }
 
-// refuse answers with the problem that err is, outside of huma.
+// refuse answers with the problem that err is, outside of huma. If the body has not been
+// read, the connection ends with the answer: net/http would else wait for the rest of it,
+// up to its read timeout, before it answers, and once more before it lets go.
 func (s *server) refuse(c *gin.Context, err error) {
 	p := s.problem(c.Request.Context(), err)
+	if c.Request.ContentLength != 0 && !exchangeOf(c.Request.Context()).read {
+		leaveUnread(c)
+	}
 	for name, values := range p.headers {
 		c.Writer.Header()[name] = values
 	}
@@ -144,6 +164,12 @@ func (s *server) refuse(c *gin.Context, err error) {
 	c.Status(p.Status)
 	_ = writeJSON(c.Writer, p) // fails only if the client has gone
 	c.Abort()
+}
+
+// leaveUnread ends the connection behind the answer.
+func leaveUnread(c *gin.Context) {
+	c.Header("Connection", "close")
+	_ = huma.SetReadDeadline(c.Writer, time.Now()) // not every writer can, as in tests
 }
 
 // ownProblem is the transformer that turns huma's own errors, those about
@@ -157,8 +183,8 @@ func ownProblem(ctx huma.Context, _ string, v any) (any, error) {
 	first := switchboard.Errorf(switchboard.Invalid, "%s", model.Detail)
 	var all []fieldError
 	for _, e := range model.Errors {
-		_, field, _ := strings.Cut(e.Location, ".") // without "query."
-		all = append(all, fieldError{field, e.Message})
+		_, field, _ := strings.Cut(e.Location, ".")                                            // without "query."
+		all = append(all, fieldError{field, strings.TrimPrefix(e.Message, "invalid value: ")}) // which huma puts before our own words
 	}
 	if len(all) > 0 {
 		first.Field, first.Message = all[0].Field, all[0].Message

@@ -9,13 +9,11 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -32,6 +30,9 @@ type operation struct {
 	roles                roles                // who may call it, beside admin
 	body                 bodyRule             // looked at only if the handler takes a body
 	answers              map[int]reflect.Type // by status, if the handler's reply says which one it is
+	cost                 int                  // taken from the key's bucket; 0: it is not limited
+	acts                 bool                 // whether it leaves an action, and so may name the person
+	repeatable           []string             // query parameters; handle reads them off the input
 }
 
 type roles = []switchboard.Role
@@ -85,6 +86,7 @@ func handle[In, Out any](s *server, h huma.API, op operation, serve func(context
 	if b, ok := any(new(In)).(bodied); ok {
 		body = shapeOf(b.bodyType())
 	}
+	op.repeatable = repeatable(reflect.TypeFor[In]())
 	huma.Register(h, s.describe(h, op, body != nil), func(ctx context.Context, in *In) (*Out, error) {
 		x := exchangeOf(ctx)
 		if b, ok := any(in).(bodied); ok && (len(x.body) > 0 || !op.body.optional) {
@@ -112,6 +114,7 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 		},
 	}
 	responses := map[string]*huma.Response{"default": problems}
+	s.documentProblems(h, op, hasBody, responses)
 	for status, body := range op.answers {
 		responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
@@ -121,17 +124,18 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 	admit := func(ctx huma.Context, next func(huma.Context)) {
 		leave, err := s.admit(ctx, op, hasBody)
 		defer leave()
+		if err == nil {
+			err = s.once(ctx, next)
+		}
 		if err != nil {
 			s.refuse(humagin.Unwrap(ctx), err)
-			return
 		}
-		next(ctx)
 	}
 	return huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag},
 		Summary: op.summary, Description: op.description + "\n\nRoles: " + roleList(op.roles) + ".",
 		DefaultStatus: op.status, Responses: responses,
-		Middlewares: huma.Middlewares{admit},
+		Middlewares: huma.Middlewares{admit}, Parameters: headerParameters(op),
 	}
 }
 
@@ -172,15 +176,29 @@ func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (leave func
 	if caller.Role != switchboard.Admin && !slices.Contains(op.roles, caller.Role) {
 		return leave, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
 	}
-	if err := checkQuery(ctx.URL()); err != nil || !hasBody {
+	c := humagin.Unwrap(ctx)
+	if x.caller.Person, err = personOf(c.Request.Header.Values(actorHeader)); err != nil {
 		return leave, err
 	}
+	if err := checkQuery(ctx.URL(), op.repeatable); err != nil {
+		return leave, err
+	}
+	if err := s.spend(caller, op.cost); err != nil {
+		return leave, err
+	}
+	if !hasBody {
+		if c.Request.ContentLength != 0 {
+			leaveUnread(c) // nobody reads it
+		}
+		return leave, nil
+	}
 	if op.body.room != nil {
-		if leave, err = op.body.room.enter(ctx.Context(), humagin.Unwrap(ctx).Request.ContentLength, op.body.limit); err != nil {
+		if leave, err = op.body.room.enter(ctx.Context(), lengthOf(c.Request), op.body.limit); err != nil {
 			return leave, err
 		}
 	}
 	x.body, err = readBody(ctx, op.body)
+	x.read = err == nil
 	return leave, err
 }
 
@@ -190,32 +208,10 @@ func (s *server) authenticate(ctx huma.Context) (switchboard.Caller, error) {
 	key = strings.TrimSpace(key)
 	const longest = 256 // nobody needs us to hash more than that
 	if !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > longest {
+		s.gate.count(ctx.Context(), "missing")
 		return switchboard.Caller{}, switchboard.Errorf(switchboard.Unauthenticated, "an API key is needed: send it as Authorization: Bearer sbk_…")
 	}
-	return s.Store.Authenticate(ctx.Context(), switchboard.Secret(key))
-}
-
-// checkQuery refuses text that Postgres could not store or compare, and a query
-// string of which url.Query would silently drop a part.
-func checkQuery(u url.URL) error {
-	if strings.ContainsRune(u.Path, 0) || !utf8.ValidString(u.Path) {
-		return switchboard.Errorf(switchboard.NotFound, "no id looks like this")
-	}
-	if u.RawQuery == "" {
-		return nil
-	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.Invalid, "the query string is malformed")}
-	}
-	for name, values := range query {
-		for _, v := range values {
-			if strings.ContainsRune(v, 0) || !utf8.ValidString(v) {
-				return switchboard.InvalidField(clip(name), "holds a NUL or is not valid UTF-8")
-			}
-		}
-	}
-	return nil
+	return s.gate.pass(ctx.Context(), s.Store, ctx.RemoteAddr(), switchboard.Secret(key))
 }
 
 // readBody reads the whole body. The bytes are the request's own: decoding may
@@ -231,20 +227,31 @@ func readBody(ctx huma.Context, rule bodyRule) ([]byte, error) {
 	if limit == 0 {
 		limit = smallBody
 	}
+	compressed, err := isCompressed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	request := humagin.Unwrap(ctx).Request
 	if request.ContentLength > limit {
 		return nil, tooLarge(rule, limit)
 	}
 	_ = ctx.SetReadDeadline(time.Now().Add(bodyTimeout)) // not every writer can, as in tests
 	body := bytes.NewBuffer(make([]byte, 0, min(max(request.ContentLength, 0), firstBuffer)+bytes.MinRead))
-	_, err := body.ReadFrom(io.LimitReader(request.Body, limit+1))
+	source := io.Reader(request.Body)
+	if compressed {
+		source = newGunzip(request.Body, limit)
+	}
+	_, err = body.ReadFrom(io.LimitReader(source, limit+1))
 	if err == nil {
 		// The deadline would otherwise also end the wait for the store.
 		_ = ctx.SetReadDeadline(time.Time{})
 	}
+	if errors.Is(err, errNotGzip) {
+		return nil, &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.Invalid, "the body is not the gzip that its Content-Encoding says, or not all of it")}
+	}
 	timeout, _ := errors.AsType[net.Error](err)
 	switch {
-	case err == nil && int64(body.Len()) > limit:
+	case err == nil && int64(body.Len()) > limit, errors.Is(err, errLongGzip):
 		return nil, tooLarge(rule, limit)
 	case err == nil:
 		return bytes.Trim(body.Bytes(), " \t\r\n"), nil // the white space of JSON

@@ -49,8 +49,8 @@ var calls = []struct {
 }
 
 // seeded is a bundle in which every call of the table can succeed.
-func seeded(t testing.TB) *bundle {
-	b := setup(t)
+func seeded(t testing.TB, change ...func(*Config)) *bundle {
+	b := setup(t, change...)
 	b.events.events = []switchboard.Event{{ID: "evt_1", Tenant: "acme", Type: "t", Data: []byte(`1`), CreatedAt: created}}
 	b.eventTypes.types = []switchboard.EventType{{Platform: "iomnihub", Name: "ticket.created"}} // it was changed
 	b.subscriptions.sign("sub_acme", switchboard.StandardEd25519)                                // it has public keys

@@ -22,9 +22,11 @@ const overview = `Switchboard sends webhooks: you post events, your customers su
 
 **Keys.** Every call under /v1 needs an API key, as ` + "`Authorization: Bearer sbk_…`" + `. A key has a role and may be bound to one tenant: it then neither sees nor touches another's data.
 
-**Errors** are application/problem+json with a code (invalid, too_large, unauthenticated, forbidden, not_found, conflict, unavailable, overloaded, no_answer, timeout, internal) and, for bad input, the field at fault. With code unavailable nothing is known to be done: try again, with the same id. With code overloaded nothing was done, because too much is asked for at the same time: try again after Retry-After. The codes no_answer (502) and timeout (504) are those of a trigger that waits: its delivery, which delivery_id names, is stored all the same. Unknown fields and parameters are refused.
+**Errors** are application/problem+json with a code (invalid, too_large, unauthenticated, forbidden, not_found, conflict, idempotency_key_reused, rate_limited, unavailable, overloaded, no_answer, timeout, internal) and, for bad input, the field at fault. With code unavailable nothing is known to be done: try again, with the same id. With code overloaded nothing was done, because too much is asked for at the same time: try again after Retry-After. The codes no_answer (502) and timeout (504) are those of a trigger that waits: its delivery, which delivery_id names, is stored all the same. Unknown fields and parameters are refused.
 
 **Lists** are newest first; ask for the next page with the cursor that a page ends with. **Times** are RFC 3339 in UTC, **durations** are written as 5s or 1h30m.
+
+**Again.** Send an Idempotency-Key with a POST, and it may be repeated safely: the same key and request get the same answer for 24 hours.
 
 **Ids** begin with what they name: evt_, sub_, dlv_, att_, key_. Send X-Request-Id to find a call in the log by your own id.`
 
@@ -47,13 +49,14 @@ func (s *server) registerEvents(h huma.API) {
 	handle(s, h, operation{method: post, path: "/v1/events", id: "post-event", tag: tagEvents, status: http.StatusAccepted, roles: roles{publisher}, body: s.eventBody(),
 		summary: "Post an event",
 		description: "Answers 202 once the event and its deliveries are stored; from then on they are not lost. " +
-			"With an id of your own, posting again is safe: the same id and content answer with duplicate true, the same id with other content is a conflict.",
+			"With an id of your own, posting again is safe: the same id, type, key and data answer with duplicate true, the same id with others is a conflict. Data are compared by value; " +
+			"if only their bytes differ, or occurred_at does, warnings says so, and what was stored first stays.",
 	}, s.postEvent)
 	handle(s, h, operation{method: post, path: "/v1/events/batch", id: "post-events", tag: tagEvents, status: http.StatusAccepted, roles: roles{publisher},
 		body:    bodyRule{limit: int64(s.MaxBatch), field: "events", room: newRoom(batchesAtOnce*int64(s.MaxBatch), roomWait)},
 		summary: "Post up to 1,000 events",
 		description: fmt.Sprintf("At most %d bytes in all. ", s.MaxBatch) + "Answers with one result per event, in their order. An event that is malformed, or conflicts with one accepted before, is refused alone: " +
-			"look at the status of each result. If the answer is an error, none is known to be stored: posting again is safe for events with ids of your own. " +
+			"look at the status of each result. If the answer is an error, none is known to be stored: posting again is safe for events with ids of your own; if each was refused, the error has the results too. " +
 			"Where too many batches are posted at the same time, one is refused as overloaded, and nothing of it is stored.",
 	}, s.postBatch)
 	handle(s, h, operation{method: get, path: "/v1/events", id: "list-events", tag: tagEvents, roles: roles{publisher, integrator, support, viewer},
@@ -77,12 +80,12 @@ func (s *server) registerSubscriptions(h huma.API) {
 		summary: "Change a subscription", description: "Changes the given fields only; null removes filter, auth, and the parts of the request that may be left out. Names the version that it changes: if somebody else was faster, it is a conflict. " +
 			"A url with another scheme, host or port, or another token_url, needs the secrets that go there again: stored ones are not sent to an address that they were not given for. " +
 			"Another url of a subscription with verification challenge is challenged at once, and deliveries are held until it has answered."}, s.updateSubscription)
-	handle(s, h, operation{method: remove, path: "/v1/subscriptions/{id}", id: "delete-subscription", tag: tagSubscriptions, status: http.StatusNoContent, roles: roles{integrator},
+	handle(s, h, operation{method: remove, path: "/v1/subscriptions/{id}", id: "delete-subscription", acts: true, tag: tagSubscriptions, status: http.StatusNoContent, roles: roles{integrator},
 		summary: "Delete a subscription", description: "Its open deliveries are cancelled."}, s.deleteSubscription)
 	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/rotate_secret", id: "rotate-secret", tag: tagSubscriptions, roles: roles{integrator},
 		body:    bodyRule{optional: true},
 		summary: "Rotate the signing secret", description: "Answers with the new secret, which is not shown again. For the time of the grace both secrets sign; hmac-sha256-hex has room for the new one only."}, s.rotateSecret)
-	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/verify", id: "verify-subscription", tag: tagSubscriptions, roles: roles{integrator},
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/verify", id: "verify-subscription", cost: askingCost, tag: tagSubscriptions, roles: roles{integrator},
 		body:    bodyRule{optional: true},
 		summary: "Verify the address", description: "Challenges a subscription that is unverified once more. If the answer is right it becomes active and its held deliveries go on; else state_reason says what came back. One that is not unverified stays as it is."}, s.verifySubscription)
 	handle(s, h, operation{method: get, path: "/v1/subscriptions/{id}/jwks", id: "list-public-keys", tag: tagSubscriptions, roles: roles{integrator, support, viewer},
@@ -91,10 +94,10 @@ func (s *server) registerSubscriptions(h huma.API) {
 
 // registerTrials is of the calls that try a subscription, or set it off alone.
 func (s *server) registerTrials(h huma.API) {
-	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/test", id: "test-subscription", tag: tagSubscriptions, status: http.StatusAccepted, roles: roles{integrator},
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/test", id: "test-subscription", cost: 5, tag: tagSubscriptions, status: http.StatusAccepted, roles: roles{integrator},
 		body:    bodyRule{limit: s.eventBody().limit, field: "data", optional: true},
 		summary: "Send a test event", description: "Goes to just this subscription, and is delivered, signed and retried like any other."}, s.testSubscription)
-	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/trigger", id: "trigger-subscription", tag: tagSubscriptions, status: http.StatusAccepted, roles: roles{publisher, integrator},
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/trigger", id: "trigger-subscription", cost: 1, tag: tagSubscriptions, status: http.StatusAccepted, roles: roles{publisher, integrator},
 		body:    bodyRule{limit: s.eventBody().limit, field: "data"},
 		answers: map[int]reflect.Type{http.StatusAccepted: reflect.TypeFor[acceptance](), http.StatusOK: reflect.TypeFor[answered]()},
 		summary: "Trigger a subscription",
@@ -104,16 +107,16 @@ func (s *server) registerTrials(h huma.API) {
 			"If the time is up before, it answers 504 (timeout) and the delivery goes on; if this server stops, or too many wait already, 503 (unavailable), and it goes on too; if the delivery ends without an answer, 502 (no_answer); if it is held or blocked, 409 (conflict) at once. " +
 			"Each of these has the delivery_id. Calling again with the same id and data does not send again: it waits for the same delivery.",
 	}, s.triggerSubscription)
-	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/preview", id: "preview-subscription", tag: tagSubscriptions, roles: roles{integrator, support},
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/preview", id: "preview-subscription", cost: 2, tag: tagSubscriptions, roles: roles{integrator, support},
 		body:    bodyRule{limit: s.eventBody().limit, field: "data", optional: true},
 		summary: "Preview a request", description: "Renders and signs the request for an event, and sends nothing. The event is one that was posted, or made of the given data, or the catalogue's sample. What cannot be rendered is an error that names the field and the placeholder. For a key with the role support it is signed with a secret that is made up."}, s.previewSubscription)
-	handle(s, h, operation{method: post, path: "/v1/preview", id: "preview", tag: tagSubscriptions, roles: roles{integrator, support},
+	handle(s, h, operation{method: post, path: "/v1/preview", id: "preview", cost: 2, tag: tagSubscriptions, roles: roles{integrator, support},
 		body:    bodyRule{limit: s.eventBody().limit + subscriptionBody},
 		summary: "Preview a request of a subscription that is not stored", description: "As the preview of one that is. Without a secret it is signed with one that is made up."}, s.previewGiven)
-	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/match", id: "match-subscription", tag: tagSubscriptions, roles: roles{integrator, support},
+	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/match", id: "match-subscription", cost: 2, tag: tagSubscriptions, roles: roles{integrator, support},
 		body:    bodyRule{limit: s.eventBody().limit, field: "data", optional: true},
 		summary: "Explain whether an event matches", description: "Says of the event types, the state and each condition of the filter whether it holds for an event, and what was found."}, s.matchSubscription)
-	handle(s, h, operation{method: post, path: "/v1/match", id: "match", tag: tagSubscriptions, roles: roles{integrator, support},
+	handle(s, h, operation{method: post, path: "/v1/match", id: "match", cost: 2, tag: tagSubscriptions, roles: roles{integrator, support},
 		body:    bodyRule{limit: s.eventBody().limit + subscriptionBody},
 		summary: "Explain whether an event matches a subscription that is not stored", description: "To try a filter before it is saved."}, s.matchGiven)
 }
@@ -123,10 +126,10 @@ func (s *server) registerDeliveries(h huma.API) {
 		summary: "List deliveries", description: "All filters must hold. Attempts and actions are in the answer for one delivery."}, s.listDeliveries)
 	handle(s, h, operation{method: get, path: "/v1/deliveries/{id}", id: "get-delivery", tag: tagDeliveries, roles: roles{integrator, support, viewer},
 		summary: "Get a delivery", description: "With all that happened to it: every attempt with what was sent and answered, and what operators did."}, s.getDelivery)
-	handle(s, h, operation{method: post, path: "/v1/deliveries/{id}/retry", id: "retry-delivery", tag: tagDeliveries, roles: roles{support},
+	handle(s, h, operation{method: post, path: "/v1/deliveries/{id}/retry", id: "retry-delivery", acts: true, tag: tagDeliveries, roles: roles{support},
 		body:    bodyRule{optional: true},
 		summary: "Retry a delivery now", description: "One that waits for its next attempt makes it at once. One that has ended starts anew, with all attempts of its policy."}, s.retryDelivery)
-	handle(s, h, operation{method: post, path: "/v1/deliveries/{id}/cancel", id: "cancel-delivery", tag: tagDeliveries, roles: roles{support},
+	handle(s, h, operation{method: post, path: "/v1/deliveries/{id}/cancel", id: "cancel-delivery", acts: true, tag: tagDeliveries, roles: roles{support},
 		body:    bodyRule{optional: true},
 		summary: "Cancel a delivery", description: "No further request is sent; one under way is aborted."}, s.cancelDelivery)
 }
@@ -149,7 +152,7 @@ func (s *server) registerCatalogue(h huma.API) {
 }
 
 func (s *server) registerKeys(h huma.API) {
-	handle(s, h, operation{method: post, path: "/v1/keys", id: "create-key", tag: tagKeys, status: http.StatusCreated,
+	handle(s, h, operation{method: post, path: "/v1/keys", id: "create-key", cost: 2, tag: tagKeys, status: http.StatusCreated,
 		summary: "Create an API key", description: "The answer holds the key, which is not shown again. A key that is bound to a tenant makes keys of that tenant only."}, s.createKey)
 	handle(s, h, operation{method: get, path: "/v1/keys", id: "list-keys", tag: tagKeys,
 		summary: "List API keys", description: "Revoked and expired ones too."}, s.listKeys)

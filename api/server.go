@@ -22,6 +22,8 @@ type server struct {
 	metrics *requestMetrics
 	unfit   metric.Int64Counter // events whose data do not fit the catalogue
 	waits   chan struct{}       // one taken for each call that waits for a receiver's answer
+	gate    *keyGate
+	costly  *buckets // by key
 }
 
 // New makes the HTTP API. The error names the field of the config at fault.
@@ -38,7 +40,15 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: event metrics: %w", err)
 	}
-	s := &server{Config: config, metrics: metrics, unfit: unfit, waits: make(chan struct{}, maxWaits)}
+	gate, err := newKeyGate(config.Meter, config.RefusedKeys)
+	if err != nil {
+		return nil, fmt.Errorf("api: refused keys: %w", err)
+	}
+	costly, err := newBuckets(config.CostlyCalls, 2)
+	if err != nil {
+		return nil, fmt.Errorf("api: costly calls: %w", err)
+	}
+	s := &server{Config: config, metrics: metrics, unfit: unfit, waits: make(chan struct{}, maxWaits), gate: gate, costly: costly}
 	engine := s.newEngine()
 	h := humagin.New(engine, s.humaConfig())
 	var operations []*huma.Operation
@@ -53,10 +63,21 @@ func New(config Config) (http.Handler, error) {
 	if err := s.serveDocs(engine, h.OpenAPI(), operations); err != nil {
 		return nil, fmt.Errorf("api: documentation: %w", err)
 	}
+	serveHeads(engine)
 	serveHealth(func(path string, h http.Handler) {
 		engine.Match([]string{http.MethodGet, http.MethodHead}, path, gin.WrapH(h))
 	}, s.Ready, s.Metrics)
 	return engine, nil
+}
+
+// serveHeads answers HEAD wherever GET is known (RFC 9110, 9.1), as GET does; net/http
+// sends the headers alone.
+func serveHeads(engine *gin.Engine) {
+	for _, route := range engine.Routes() {
+		if route.Method == http.MethodGet {
+			engine.HEAD(route.Path, route.HandlerFunc)
+		}
+	}
 }
 
 // newEngine makes the Gin engine with the middlewares that every request passes.
@@ -95,6 +116,9 @@ func (s *server) humaConfig() huma.Config {
 				},
 			},
 			Security: []map[string][]string{{"key": {}}},
+			// Relative to the document, which every process serves itself.
+			Servers: []*huma.Server{{URL: "/", Description: "The server of this document"}},
+			Tags:    tags(),
 		},
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat:                "application/json",

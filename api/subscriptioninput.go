@@ -12,7 +12,7 @@ import (
 // out, and gets its default, from what was given.
 type newSubscription struct {
 	Tenant       string                    `json:"tenant" doc:"Whose events it gets" example:"acme" maxLength:"128"`
-	Name         *string                   `json:"name" nullable:"false" doc:"For people" example:"CRM sync" maxLength:"200"`
+	Name         *string                   `json:"name" nullable:"false" doc:"For people. No two subscriptions of a tenant have the same name; CRM and crm are two" example:"CRM sync" maxLength:"200"`
 	Profile      *string                   `json:"profile,omitempty" doc:"A platform, as signalzen: what is left out below is as that platform sends it. Fixed at creation"`
 	UseCase      *string                   `json:"use_case,omitempty" doc:"Which of an event's data the templates may read, as contact or ticket. Fixed at creation. Left out: all"`
 	Events       *[]string                 `json:"events" nullable:"false" minItems:"1" maxItems:"200" doc:"Event types, or patterns: ticket.* takes every type below ticket, * every type" example:"ticket.*,customer.created"`

@@ -39,6 +39,9 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 	if err := inScope(caller, sub.Tenant); err != nil {
 		return nil, err
 	}
+	if err := s.askOthers(caller, &sub); err != nil {
+		return nil, err
+	}
 	warnings, err := s.checkSaving(ctx, &switchboard.Subscription{}, &sub)
 	if err != nil {
 		return nil, err
@@ -117,6 +120,11 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if err := patch.checkElsewhere(&before, &after); err != nil {
 		return nil, err
 	}
+	if before.Request.URL != after.Request.URL || before.Auth.TokenURL != after.Auth.TokenURL || before.Verify != after.Verify || patch.Auth != nil {
+		if err := s.askOthers(caller, &after); err != nil {
+			return nil, err
+		}
+	}
 	warnings, err := s.checkSaving(ctx, &before, &after)
 	if err != nil {
 		return nil, err
@@ -189,7 +197,7 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	if err != nil {
 		return nil, err
 	}
-	e := switchboard.Event{Tenant: sub.Tenant, Type: testType, Data: []byte(testData)}
+	e := switchboard.Event{ID: exchangeOf(ctx).eventID(0), Tenant: sub.Tenant, Type: testType, Data: []byte(testData)}
 	if in.JSON.Type != "" {
 		e.Type = in.JSON.Type
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -87,7 +88,7 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
-	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: in.JSON.ID, Key: in.JSON.Key}
+	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: cmp.Or(in.JSON.ID, exchangeOf(ctx).eventID(0)), Key: in.JSON.Key}
 	if err := s.checkEvent(caller, &e); err != nil {
 		return switchboard.Acceptance{}, err
 	}

@@ -15,9 +15,9 @@ import (
 // Bounds of an event type's fields, in bytes unless said otherwise.
 const (
 	MaxPlatform    = 64
-	MaxLabel       = 200 // of vendor name, entity and a sample's name
-	MaxDescription = 2000
-	MaxUseCases    = 20 // entries
+	MaxLabel       = 200  // of vendor name, entity and a sample's name, in characters
+	MaxDescription = 2000 // in characters
+	MaxUseCases    = 20   // entries
 	MaxSchema      = 64 << 10
 	MaxSample      = 64 << 10
 	MaxSamples     = 50 // entries
@@ -69,8 +69,8 @@ func (c *Catalogue) checkWords(t *switchboard.EventType) error {
 	switch {
 	case len(t.Platform) > MaxPlatform || !platformPattern.MatchString(t.Platform):
 		return switchboard.InvalidField("platform", "must be at most %d small letters, digits, _ and -, as signalzen", MaxPlatform)
-	case len(t.Description) > MaxDescription:
-		return switchboard.InvalidField("description", "is longer than %d bytes", MaxDescription)
+	case switchboard.LongerThan(t.Description, MaxDescription):
+		return switchboard.InvalidField("description", "is longer than %d characters", MaxDescription)
 	case len(t.UseCases) > MaxUseCases:
 		return switchboard.InvalidField("use_cases", "has more than %d entries", MaxUseCases)
 	case t.SchemaState != stateOf(t.Schema) && (t.Schema == nil || t.SchemaState != switchboard.SchemaAssumed):
@@ -89,8 +89,8 @@ func (c *Catalogue) checkWords(t *switchboard.EventType) error {
 
 func checkLabel(field, label string) error {
 	switch {
-	case len(label) > MaxLabel:
-		return switchboard.InvalidField(field, "is longer than %d bytes", MaxLabel)
+	case switchboard.LongerThan(label, MaxLabel):
+		return switchboard.InvalidField(field, "is longer than %d characters", MaxLabel)
 	case strings.ContainsFunc(label, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return switchboard.InvalidField(field, "may not hold control characters")
 	}

@@ -72,10 +72,15 @@ func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []
 	if len(batch) == 0 {
 		return nil, nil
 	}
+	store := s.acceptFew
 	if weighPosted(batch) > bulkWeight {
-		return s.bulk.do(ctx, batch)
+		store = s.bulk.do
 	}
-	return s.acceptFew(ctx, batch)
+	accepted, err := store(ctx, batch)
+	for i := range accepted {
+		settleRepeat(&events[i], &accepted[i])
+	}
+	return accepted, err
 }
 
 // bulkWeight is from which weight on a call's events are stored apart from those of others:
@@ -98,6 +103,7 @@ func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscr
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
+	settleRepeat(&event, &accepted[0])
 	return accepted[0], accepted[0].Err
 }
 

@@ -89,12 +89,12 @@ func TestAcceptSameIDAgain(t *testing.T) {
 	again := event("acme", "evt-1")
 	again.OccurredAt = begin().Add(time.Minute)
 	otherType, otherKey, otherData := again, again, again
-	otherType.Type, otherKey.Key, otherData.Data = "ticket.closed", "k", []byte(`{"b":1,"a":2}`)
+	otherType.Type, otherKey.Key, otherData.Data = "ticket.closed", "k", []byte(`{"b":1,"a":3}`)
 	fresh := event("acme", "evt-2")
 	got, err := b.Accept(t.Context(), root(), []switchboard.Event{again, otherType, otherKey, otherData, fresh, fresh, event("other", "evt-1")})
 	must(t, err)
 
-	equal(t, "duplicate", got[0], switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries})
+	equal(t, "duplicate", got[0], switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries, Differs: []string{"occurred_at"}})
 	for i := 1; i <= 3; i++ {
 		refused(t, fmt.Sprint("other content ", i), got[i].Err, switchboard.Conflict, "id")
 	}

@@ -142,7 +142,9 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 		if err := selectAttempts(ctx, tx, &detail.Attempts, id); err != nil {
 			return err
 		}
-		return tx.SelectContext(ctx, &detail.Actions, "SELECT at, actor, verb, reason FROM actions WHERE delivery_id = $1 ORDER BY id", id)
+		return tx.SelectContext(ctx, &detail.Actions, `
+SELECT a.at, a.actor, coalesce(k.name, '') AS key_name, a.person, a.verb, a.reason
+FROM actions a LEFT JOIN keys k ON k.id = a.actor WHERE a.delivery_id = $1 ORDER BY a.id`, id)
 	})
 	if err != nil {
 		return switchboard.DeliveryDetail{}, err

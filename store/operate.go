@@ -43,7 +43,7 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 			return switchboard.Errorf(switchboard.Conflict, "delivery %s is %s (%s) and cannot be retried", id, r.State, r.Reason)
 		}
 		d = r.Delivery
-		if err := s.saveWithAction(ctx, tx, r, switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbRetry, Reason: reason}); err != nil {
+		if err := s.saveWithAction(ctx, tx, r, action(caller, switchboard.VerbRetry, reason)); err != nil {
 			return err
 		}
 		return notify(ctx, tx, startChannel, "")
@@ -72,7 +72,7 @@ func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reaso
 		r.close(switchboard.Cancelled, switchboard.ReasonOperator, now)
 		r.StartDueAt = now.Add(startGrace)
 		d = r.Delivery
-		if err := s.saveWithAction(ctx, tx, r, switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}); err != nil {
+		if err := s.saveWithAction(ctx, tx, r, action(caller, switchboard.VerbCancel, reason)); err != nil {
 			return err
 		}
 		return notify(ctx, tx, cancelChannel, id)
@@ -235,13 +235,13 @@ func (s *Store) insertActions(ctx context.Context, tx transaction, action switch
 		at = now
 	}
 	_, err := tx.ExecContext(ctx, `
-INSERT INTO actions (id, delivery_id, at, actor, verb, reason)
-SELECT id, delivery_id, $3, $4, $5, $6 FROM unnest($1::text[], $2::text[]) AS n(id, delivery_id)`,
-		pq.Array(ids), pq.Array(deliveryIDs), at, action.Actor, string(action.Verb), clean(action.Reason))
+INSERT INTO actions (id, delivery_id, at, actor, verb, reason, person)
+SELECT id, delivery_id, $3, $4, $5, $6, $7 FROM unnest($1::text[], $2::text[]) AS n(id, delivery_id)`,
+		pq.Array(ids), pq.Array(deliveryIDs), at, action.Actor, string(action.Verb), clean(action.Reason), clean(action.Person))
 	return err
 }
 
-// actor is who an action is put down to. Only our own commands have no key.
-func actor(caller switchboard.Caller) string {
-	return cmp.Or(caller.KeyID, switchboard.ActorSwitchboard)
+// action is what the caller does. Only our own commands have no key.
+func action(caller switchboard.Caller, verb switchboard.Verb, reason string) switchboard.Action {
+	return switchboard.Action{Actor: cmp.Or(caller.KeyID, switchboard.ActorSwitchboard), Person: caller.Person, Verb: verb, Reason: reason}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lib/pq"
 
@@ -48,12 +49,13 @@ func resolveRepeats(ctx context.Context, db session, all []*posted, first map[ev
 	return err
 }
 
-// repeat compares the event with the one that has its name. One for a single
-// subscription repeats only what went to that.
+// repeat compares the event with the one that has its name, as far as that is cheap: the
+// data are left to [settleRepeat]. One for a single subscription repeats only what went
+// to that.
 func (p *posted) repeat(known switchboard.Acceptance) {
 	e := known.Event
-	if e.Type != p.event.Type || e.Key != p.event.Key || !bytes.Equal(e.Data, p.event.Data) {
-		p.acceptance.Err = &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id and other content was accepted before"}
+	if e.Type != p.event.Type || e.Key != p.event.Key {
+		p.acceptance.Err = contradicts("type or key")
 		return
 	}
 	if p.only != "" {
@@ -65,6 +67,33 @@ func (p *posted) repeat(known switchboard.Acceptance) {
 	}
 	known.Duplicate = true
 	p.acceptance = known
+}
+
+// settleRepeat compares the data and the time of a repeat with what is stored. It runs in
+// the caller's own time, since all that share a commit would wait for a comparison by
+// value. given is the event as it was posted.
+//
+// Another writing of the same data is a repeat: who posts anew after a timeout may well
+// serialise anew, and what is stored, and was perhaps sent, stays. So does the time: many
+// take the clock's again at each try.
+func settleRepeat(given *switchboard.Event, a *switchboard.Acceptance) {
+	if !a.Duplicate {
+		return
+	}
+	if !bytes.Equal(a.Event.Data, given.Data) {
+		if !switchboard.SameJSON(a.Event.Data, given.Data) {
+			*a = switchboard.Acceptance{Err: contradicts("data")}
+			return
+		}
+		a.Differs = append(a.Differs, "data")
+	}
+	if at := given.OccurredAt.UTC().Truncate(time.Microsecond); !at.IsZero() && !at.Equal(a.Event.OccurredAt) {
+		a.Differs = append(a.Differs, "occurred_at")
+	}
+}
+
+func contradicts(what string) error {
+	return &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id and other " + what + " was accepted before"}
 }
 
 // loadAcceptances reads events that were stored before, with their deliveries.

@@ -22,7 +22,7 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 	}
 	// An error here is none of the caller's: the subscription is deleted, and what is still
 	// open of it is left to CancelDeleted, as it is of very many.
-	_, _ = s.sweep(ctx, cancellation(switchboard.Action{Actor: actor(caller), Verb: switchboard.VerbCancel, Reason: reason}), id)
+	_, _ = s.sweep(ctx, cancellation(action(caller, switchboard.VerbCancel, reason)), id)
 	return nil
 }
 

@@ -72,6 +72,9 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 	group.Go(func() error { return serveHTTP(ctx, newServer(handler), listener, shutdownTimeout, log) })
 	group.Go(func() error { a.catalogue.Run(ctx); return nil })
 	group.Go(func() error { a.ready.run(ctx); return nil })
+	if parts.API {
+		group.Go(func() error { a.forgetAnswers(ctx); return nil })
+	}
 	if parts.Worker {
 		group.Go(func() error { return a.runWorker(ctx) })
 	}
@@ -145,7 +148,7 @@ func (a *app) handler(serving context.Context) (http.Handler, error) {
 			Store: a.store, Sender: a.sender, Catalogue: a.catalogue, Engine: a.engine, Guard: a.guard,
 			Serving: serving, Ready: a.missing,
 			Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
-			MaxData: a.config.MaxData, MaxBatch: a.config.MaxBatch, Validation: a.config.Validation, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
+			MaxData: a.config.MaxData, MaxBatch: a.config.MaxBatch, Validation: a.config.Validation, RefusedKeys: a.config.RefusedKeys, CostlyCalls: a.config.CostlyCalls, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
 		})
 	}
 	return api.Health(a.missing, a.telemetry.handler), nil
@@ -172,6 +175,27 @@ func (a *app) runWorker(ctx context.Context) error {
 		Running:    a.ready.workerRuns,
 		Log:        a.log,
 	})
+}
+
+// forgetAnswers deletes what was kept for Idempotency-Keys that have expired, until ctx
+// ends: an answer may hold a secret, if encrypted, that is to be gone after a day.
+func (a *app) forgetAnswers(ctx context.Context) {
+	const pause = 10 * time.Minute
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for {
+		for forgotten := 1; forgotten > 0 && ctx.Err() == nil; {
+			var err error
+			if forgotten, err = a.store.ForgetAnswers(ctx); err != nil && ctx.Err() == nil {
+				a.log.WarnContext(ctx, "expired answers are not deleted yet", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 func newServer(handler http.Handler) *http.Server {

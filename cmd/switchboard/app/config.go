@@ -32,6 +32,8 @@ type Config struct {
 	Validation    api.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What becomes of an event whose data are not what the catalogue's schema of its type asks for."`
 	Slots         int            `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
 	MaxConns      int            `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
+	RefusedKeys   float64        `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Keys a second that one address may try in vain before it is answered 429."`
+	CostlyCalls   float64        `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"What the costly calls of one key may cost a second, in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or the call of a token endpoint 10."`
 	TemporalUI    string         `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
 	LogLevel      slog.Level     `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 
@@ -64,6 +66,12 @@ func (c *Config) Check() error {
 	if c.Slots < minSlots || c.Slots > maxSlots {
 		complain("SWITCHBOARD_SLOTS", "must be from %d to %d", minSlots, maxSlots)
 	}
+	if c.RefusedKeys != 0 && c.RefusedKeys < minRate { // 0: the default of the API
+		complain("SWITCHBOARD_REFUSED_KEYS", "must be at least %v a second", minRate)
+	}
+	if c.CostlyCalls != 0 && c.CostlyCalls < minRate { // 0: the default of the API
+		complain("SWITCHBOARD_COSTLY_CALLS", "must be at least %v a second", minRate)
+	}
 	if c.MaxConns < minConns {
 		complain("SWITCHBOARD_MAX_CONNS", "must be at least %d", minConns)
 	}
@@ -76,7 +84,8 @@ const (
 	maxMaxBatch = 64 << 20 // four of them take some 2 GB of memory
 	minSlots    = 2        // the SDK needs one for the sticky queue and one for the normal
 	maxSlots    = 10000
-	minConns    = 4 // a batch being written, one being read, the listener, one to spare
+	minRate     = 0.1 // less is an outage
+	minConns    = 4   // a batch being written, one being read, the listener, one to spare
 )
 
 // Logger makes the process's logger: one JSON object a line on standard error.

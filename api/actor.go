@@ -1,0 +1,34 @@
+package api
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"switchboard"
+)
+
+// actorHeader names the person who uses a key that many share.
+const actorHeader = "Switchboard-Actor"
+
+const maxActor = 128
+
+// personOf reads who acts; empty: they do not say. Nobody checks that it is true: it is
+// as true as the holder of the key makes it.
+func personOf(values []string) (string, error) {
+	if len(values) == 0 {
+		return "", nil
+	}
+	switch person := values[0]; {
+	case len(values) > 1:
+		return "", switchboard.InvalidField(actorHeader, "is given twice")
+	case strings.TrimSpace(person) == "":
+		return "", switchboard.InvalidField(actorHeader, "is empty: name who acts, or leave it out")
+	case !utf8.ValidString(person) || strings.ContainsFunc(person, unicode.IsControl):
+		return "", switchboard.InvalidField(actorHeader, "must be UTF-8 without control characters")
+	case switchboard.LongerThan(person, maxActor):
+		return "", switchboard.InvalidField(actorHeader, "is longer than %d characters", maxActor)
+	default:
+		return person, nil
+	}
+}

@@ -1,0 +1,33 @@
+package api
+
+import (
+	"net/http"
+
+	"switchboard"
+)
+
+// allRefused is the error of a batch of which no event was accepted: whoever looks at
+// the status alone must not take it for done.
+type allRefused struct {
+	err     error
+	results []batchResult
+}
+
+func (a *allRefused) Error() string { return a.err.Error() }
+func (a *allRefused) Unwrap() error { return a.err }
+
+// refusedWhole is nil if one of the events was accepted. An event that may be accepted
+// the next time says so for all of them.
+func refusedWhole(results []batchResult) error {
+	err := switchboard.Errorf(switchboard.Invalid, "none of the events was accepted: results says why of each")
+	for i := range results {
+		p := results[i].Problem
+		if p == nil {
+			return nil
+		}
+		if p.Status >= http.StatusInternalServerError || p.Code == switchboard.RateLimited {
+			err = &switchboard.Error{Code: p.Code, Message: p.Detail}
+		}
+	}
+	return &allRefused{err, results}
+}

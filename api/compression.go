@@ -1,0 +1,100 @@
+package api
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"switchboard"
+)
+
+// isCompressed reports whether the body is in gzip, the one coding that is taken. Any
+// other, or several of them, is refused with the header that says which one is
+// (RFC 9110, 15.5.16).
+func isCompressed(ctx huma.Context) (bool, error) {
+	var codings []string
+	for _, line := range humagin.Unwrap(ctx).Request.Header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(line, ",") {
+			if coding = strings.ToLower(strings.TrimSpace(coding)); coding != "" && coding != "identity" {
+				codings = append(codings, coding)
+			}
+		}
+	}
+	switch {
+	case len(codings) == 0:
+		return false, nil
+	case len(codings) == 1 && (codings[0] == "gzip" || codings[0] == "x-gzip"): // which are one: RFC 9110, 8.4.1.3
+		return true, nil
+	}
+	ctx.SetHeader("Accept-Encoding", "gzip")
+	return false, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.Invalid, "the Content-Encoding must be gzip, once, or left out")}
+}
+
+// gunzip reads a compressed body of at most limit bytes either way: compressed, so that
+// nobody keeps us busy with what becomes nothing, and as it unfolds, of which no more
+// than one byte over the limit is ever made.
+type gunzip struct {
+	body  io.LimitedReader // of limit+1 bytes
+	unzip *gzip.Reader
+	err   error // of the body itself, not of what it holds
+}
+
+var (
+	errNotGzip  = errors.New("not gzip")
+	errLongGzip = errors.New("longer than the limit before it is unfolded")
+)
+
+func newGunzip(body io.Reader, limit int64) *gunzip {
+	return &gunzip{body: io.LimitedReader{R: body, N: limit + 1}}
+}
+
+// Read returns errNotGzip for a body that is not what its coding says.
+func (g *gunzip) Read(p []byte) (int, error) {
+	var err error
+	if g.unzip == nil {
+		if g.unzip, err = gzip.NewReader(readerFunc(g.readBody)); err != nil {
+			g.unzip = nil
+			return 0, g.fault(err)
+		}
+	}
+	n, err := g.unzip.Read(p)
+	return n, g.fault(err)
+}
+
+func (g *gunzip) readBody(p []byte) (int, error) {
+	n, err := g.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		g.err = err
+	}
+	return n, err
+}
+
+// fault tells an error of the connection from one of the format.
+func (g *gunzip) fault(err error) error {
+	switch {
+	case err == nil || errors.Is(err, io.EOF): // also of a body without a byte
+		return err
+	case g.err != nil:
+		return g.err
+	case g.body.N <= 0:
+		return errLongGzip
+	}
+	return errNotGzip
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// lengthOf is how long the body is said to be once it is decompressed; -1: that is not known.
+func lengthOf(r *http.Request) int64 {
+	if r.Header.Get("Content-Encoding") != "" {
+		return -1
+	}
+	return r.ContentLength
+}

@@ -1,0 +1,162 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/time/rate"
+
+	"switchboard"
+)
+
+const (
+	// DefaultRefusedKeys is how many keys that are refused one address may try a second.
+	// Nobody guesses 32 random bytes: it bounds the lookups that they cost.
+	DefaultRefusedKeys = 10
+	// DefaultCostlyCalls is the cost of calls that one key may make a second, see
+	// operation.cost: a hundred triggers, or ten challenges.
+	DefaultCostlyCalls = 100
+	// maxHolders bounds what is remembered; who has not called for longest is forgotten.
+	maxHolders = 10_000
+	// askingCost is that of a call that makes us send a request to somebody's address.
+	askingCost = 10
+)
+
+// buckets is one token bucket for each holder: an address, or a key. They are those of
+// this process alone, so that no call waits for another process.
+type buckets struct {
+	limit    rate.Limit
+	burst    int
+	byHolder *lru.Cache[string, *rate.Limiter]
+}
+
+// newBuckets makes buckets that are filled at that rate and hold what comes in so many
+// seconds, at least twice what the most costly call takes.
+func newBuckets(perSecond, seconds float64) (*buckets, error) {
+	byHolder, err := lru.New[string, *rate.Limiter](maxHolders)
+	return &buckets{rate.Limit(perSecond), int(max(perSecond*seconds, 2*askingCost)), byHolder}, err
+}
+
+func (b *buckets) of(holder string) *rate.Limiter {
+	if known, ok := b.byHolder.Get(holder); ok {
+		return known
+	}
+	fresh := rate.NewLimiter(b.limit, b.burst)
+	if known, ok, _ := b.byHolder.PeekOrAdd(holder, fresh); ok {
+		return known
+	}
+	return fresh
+}
+
+// empty reports whether the holder has spent all. Who has spent nothing has no bucket.
+func (b *buckets) empty(holder string) bool {
+	known, ok := b.byHolder.Get(holder)
+	return ok && known.Tokens() < 1
+}
+
+// spend takes the cost out of the holder's bucket, or says when to come again.
+func (b *buckets) spend(holder string, cost int, what string) error {
+	if cost == 0 {
+		return nil
+	}
+	taken := b.of(holder).ReserveN(time.Now(), cost)
+	wait := taken.Delay()
+	if wait == 0 {
+		return nil
+	}
+	taken.Cancel()
+	return &later{switchboard.Errorf(switchboard.RateLimited, "too many %s: try again in %s", what, max(wait, time.Second).Round(time.Second)), wait}
+}
+
+// later is an error after which the same call may be made again, that much later.
+type later struct {
+	err   error
+	after time.Duration
+}
+
+func (l *later) Error() string { return l.err.Error() }
+func (l *later) Unwrap() error { return l.err }
+
+// spend takes the cost of a call from its key's bucket.
+func (s *server) spend(caller switchboard.Caller, cost int) error {
+	return s.costly.spend(caller.KeyID, cost, "calls of this kind with this key")
+}
+
+// askOthers takes the cost of saving a subscription that makes us send requests: a
+// challenge to its address, or a call of its token endpoint.
+func (s *server) askOthers(caller switchboard.Caller, sub *switchboard.Subscription) error {
+	if sub.Verify != switchboard.Challenge && sub.Auth.Type != switchboard.OAuth2 {
+		return nil
+	}
+	return s.spend(caller, askingCost)
+}
+
+// keyGate keeps those who try keys that are refused from costing a lookup each. It holds
+// nobody else up, who may come from the same proxy: a key that was good before is always
+// looked up.
+type keyGate struct {
+	refusals *buckets                                // by address
+	good     *lru.Cache[[sha256.Size]byte, struct{}] // hashes of keys that were valid; whether they still are, the store says
+	refused  metric.Int64Counter
+}
+
+func newKeyGate(meter metric.Meter, perSecond float64) (*keyGate, error) {
+	refusals, err := newBuckets(perSecond, 10)
+	if err != nil {
+		return nil, err
+	}
+	good, err := lru.New[[sha256.Size]byte, struct{}](maxHolders)
+	if err != nil {
+		return nil, err
+	}
+	refused, err := meter.Int64Counter("switchboard_keys_refused",
+		metric.WithDescription("Calls without a key that is valid, by reason: missing, unknown (or expired or revoked), rate_limited"))
+	return &keyGate{refusals, good, refused}, err
+}
+
+// pass finds the caller behind the key, unless its address has tried too many by now.
+func (g *keyGate) pass(ctx context.Context, store Authenticator, remoteAddr string, key switchboard.Secret) (switchboard.Caller, error) {
+	hash, holder := sha256.Sum256([]byte(key.Reveal())), holderOf(remoteAddr)
+	if g.refusals.empty(holder) && !g.good.Contains(hash) {
+		g.count(ctx, "rate_limited")
+		wait := time.Duration(float64(time.Second) / float64(g.refusals.limit))
+		return switchboard.Caller{}, &later{switchboard.Errorf(switchboard.RateLimited, "too many keys were refused that came from this address: try again later"), wait}
+	}
+	caller, err := store.Authenticate(ctx, key)
+	switch {
+	case err == nil:
+		g.good.Add(hash, struct{}{})
+	case switchboard.CodeOf(err) == switchboard.Unauthenticated:
+		g.refusals.of(holder).Allow()
+		g.count(ctx, "unknown")
+	}
+	return caller, err
+}
+
+func (g *keyGate) count(ctx context.Context, reason string) {
+	g.refused.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason)))
+}
+
+// holderOf is the client's address without its port; of IPv6 the network of 64 bits, all
+// of which one client has.
+func holderOf(remoteAddr string) string {
+	client, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return remoteAddr
+	}
+	address := client.Addr().Unmap().WithZone("")
+	if address.Is4() {
+		return address.String()
+	}
+	network, err := address.Prefix(64)
+	if err != nil {
+		return fmt.Sprint(address)
+	}
+	return network.String()
+}

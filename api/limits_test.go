@@ -1,0 +1,216 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
+
+	"switchboard"
+)
+
+// countingAuth counts the lookups.
+type countingAuth struct {
+	fakeAuth
+	lookups atomic.Int32
+}
+
+func (c *countingAuth) Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error) {
+	c.lookups.Add(1)
+	return c.fakeAuth.Authenticate(ctx, text)
+}
+
+// from is a call from that address.
+func (b *bundle) from(t *testing.T, address, key string) answer {
+	t.Helper()
+	r := httptest.NewRequest("GET", "/v1/events", nil)
+	r.RemoteAddr = address
+	r.Header.Set("Authorization", "Bearer "+key)
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	return answer{w.Code, w.Header(), w.Body.Bytes()}
+}
+
+// TestRefusedKeysAreLimited: whoever tries many costs no more lookups, and holds nobody up
+// whose key was good, from whatever address.
+func TestRefusedKeysAreLimited(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := &countingAuth{}
+	b := setup(t, func(c *Config) {
+		c.Store.(*fakeStore).Authenticator = auth
+		c.RefusedKeys = 0.001 // none comes back while the test runs; the bucket holds 20
+		c.Meter = metric.NewMeterProvider(metric.WithReader(exporter)).Meter("switchboard")
+		c.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	})
+	const one, other = "198.51.100.7:1234", "198.51.100.8:1234"
+	b.from(t, one, viewerKey).want(t, http.StatusOK)
+	for range 20 {
+		b.from(t, one, unknownKey).wantProblem(t, http.StatusUnauthorized, switchboard.Unauthenticated, "")
+	}
+	lookups := auth.lookups.Load()
+	for i, address := range []string{one, "198.51.100.7:9999", "[::ffff:198.51.100.7]:1"} {
+		got := b.from(t, address, "sbk_guess"+strconv.Itoa(i))
+		got.wantProblem(t, http.StatusTooManyRequests, switchboard.RateLimited, "")
+		if got.header.Get("Retry-After") != "1000" {
+			t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
+		}
+	}
+	b.from(t, one, supportKey).wantProblem(t, http.StatusTooManyRequests, switchboard.RateLimited, "") // good, and not known to be
+	if auth.lookups.Load() != lookups {
+		t.Errorf("%d lookups beyond the limit", auth.lookups.Load()-lookups)
+	}
+	b.from(t, one, viewerKey).want(t, http.StatusOK)
+	b.from(t, other, supportKey).want(t, http.StatusOK)
+	b.from(t, one, supportKey).want(t, http.StatusOK)
+	b.from(t, other, unknownKey).wantProblem(t, http.StatusUnauthorized, switchboard.Unauthenticated, "")
+	b.call(t, "", "GET", "/v1/events", nil).wantProblem(t, http.StatusUnauthorized, switchboard.Unauthenticated, "")
+
+	metrics := string(b.call(t, "", "GET", "/metrics", nil).body)
+	for reason, want := range map[string]int{"unknown": 21, "rate_limited": 4, "missing": 1} {
+		if !strings.Contains(metrics, fmt.Sprintf(`reason="%s"} %d`, reason, want)) {
+			t.Errorf("%s is not counted %d times:\n%s", reason, want, metrics)
+		}
+	}
+}
+
+// TestOutageIsNoRefusal: while the store is away nobody is counted out.
+func TestOutageIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.RefusedKeys = 0.001 })
+	for range 30 {
+		b.from(t, "198.51.100.7:1", "sbk_outage").wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+	}
+}
+
+func TestHolders(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"198.51.100.7:1":           "198.51.100.7",
+		"[::ffff:198.51.100.7]:1":  "198.51.100.7",
+		"[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64",
+		"[2001:db8:1:2::9]:7":      "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:1":         "fe80::/64",
+		"@":                        "@",
+		"":                         "",
+	} {
+		if got := holderOf(address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
+
+// TestCostlyCallsAreLimited: by key, and by what they cost; other calls go on.
+func TestCostlyCallsAreLimited(t *testing.T) {
+	t.Parallel()
+	const challenged = `,"verification":"challenge"`
+	login := `,"auth":{"type":"oauth2","token_url":"https://login.example.com/token","client_id":"c","client_secret":"s"}`
+	for _, c := range []struct {
+		call, body string
+		most       int // of a bucket of 20
+	}{
+		{"POST /v1/subscriptions/sub_acme/trigger", `{"data":1}`, 20},
+		{"POST /v1/subscriptions/sub_acme/test", ``, 4},
+		{"POST /v1/subscriptions/sub_acme/verify", ``, 2},
+		{"POST /v1/subscriptions/sub_acme/preview", ``, 10},
+		{"POST /v1/subscriptions/sub_acme/match", ``, 10},
+		{"POST /v1/preview", `{"subscription":{` + okRequest + `}}`, 10},
+		{"POST /v1/match", `{"subscription":{"events":["ticket.*"]}}`, 10},
+		{"POST /v1/keys", `{"name":"n","role":"viewer"}`, 10},
+		{"POST /v1/subscriptions", newSubscriptionWith(okRequest + challenged), 2},
+		{"POST /v1/subscriptions", newSubscriptionWith(okRequest + login), 2},
+	} {
+		b := seeded(t, func(c *Config) { c.CostlyCalls = 0.001 })
+		method, path, _ := strings.Cut(c.call, " ")
+		for i := range c.most {
+			if got := b.call(t, adminKey, method, path, c.body); got.status >= 300 {
+				t.Fatalf("%s, %d: %d %s", c.call, i, got.status, got.body)
+			}
+		}
+		writes := b.writes()
+		got := b.call(t, adminKey, method, path, c.body)
+		got.wantProblem(t, http.StatusTooManyRequests, switchboard.RateLimited, "")
+		if seconds, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || seconds < 900 || b.writes() != writes {
+			t.Errorf("%s: Retry-After %q, %d writes", c.call, got.header.Get("Retry-After"), b.writes()-writes)
+		}
+		if got := b.call(t, acmeAdminKey, method, path, strings.Replace(c.body, `"role":"viewer"`, `"role":"viewer","tenant":"acme"`, 1)); got.status >= 300 {
+			t.Errorf("%s with another key: %d %s", c.call, got.status, got.body)
+		}
+		b.call(t, adminKey, "POST", "/v1/events", postedEvent).want(t, http.StatusAccepted)
+		b.call(t, adminKey, "GET", "/v1/deliveries", nil).want(t, http.StatusOK)
+		b.call(t, adminKey, "POST", "/v1/subscriptions", strings.Replace(newSubscriptionWith(okRequest), `"n"`, `"plain"`, 1)).want(t, http.StatusCreated)
+	}
+}
+
+// TestUnreadBodyEndsItsConnection: a request that is refused before its body has come is
+// answered at once, and holds no connection.
+func TestUnreadBodyEndsItsConnection(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	server := httptest.NewServer(b.handler)
+	t.Cleanup(server.Close)
+	for name, c := range map[string]struct {
+		head   string
+		status int
+	}{
+		"a wrong key":             {"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer " + unknownKey + "\r\nContent-Length: 1000", 401},
+		"a wrong key, chunked":    {"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer " + unknownKey + "\r\nTransfer-Encoding: chunked", 401},
+		"no key":                  {"POST /v1/events HTTP/1.1\r\nContent-Length: 1000", 401},
+		"a role that may not":     {"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer " + viewerKey + "\r\nContent-Length: 1000", 403},
+		"a wrong parameter":       {"POST /v1/subscriptions/sub_acme/trigger?wait= HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 1000", 422},
+		"another media type":      {"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Type: text/plain\r\nContent-Length: 1000", 415},
+		"another coding":          {"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Encoding: br\r\nContent-Length: 1000", 415},
+		"too long":                {"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 100000000", 413},
+		"a path that is none":     {"POST /v1/nothing HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 1000", 404},
+		"a method that is none":   {"PUT /v1/events HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 1000", 405},
+		"a body that nobody asks": {"GET /v1/events HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 1000", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			// Far less than the minute that a server waits for a body, and enough for any machine.
+			if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, c.head+"\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			r := bufio.NewReader(conn)
+			got, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, got.Body); err != nil {
+				t.Fatal(err)
+			}
+			_ = got.Body.Close()
+			if got.StatusCode != c.status || !got.Close {
+				t.Errorf("status %d, close %v", got.StatusCode, got.Close)
+			}
+			if _, err := r.ReadByte(); err != io.EOF { //nolint:errorlint // the very one
+				t.Errorf("the connection stays: %v", err)
+			}
+		})
+	}
+}

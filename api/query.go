@@ -1,0 +1,86 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"switchboard"
+)
+
+// checkQuery refuses text that Postgres could not store or compare, and a query string
+// of which a part would be dropped in silence: one that is malformed, a parameter without
+// a value, which is a script's empty variable more often than a wish for everything, and
+// one that is given twice, unless it is among those that may be. Unknown parameters are
+// left to huma.
+func checkQuery(u url.URL, repeatable []string) error {
+	if strings.ContainsRune(u.Path, 0) || !utf8.ValidString(u.Path) {
+		return switchboard.Errorf(switchboard.NotFound, "no id looks like this")
+	}
+	if u.RawQuery == "" {
+		return nil
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.Invalid, "the query string is malformed")}
+	}
+	for name, values := range query {
+		if len(values) > 1 && !slices.Contains(repeatable, name) {
+			return switchboard.InvalidField(clip(name), "is given twice")
+		}
+		for _, v := range values {
+			switch {
+			case strings.ContainsRune(v, 0) || !utf8.ValidString(v):
+				return switchboard.InvalidField(clip(name), "holds a NUL or is not valid UTF-8")
+			case v == "":
+				return switchboard.InvalidField(clip(name), "is empty: give it a value, or leave it out")
+			}
+		}
+	}
+	return nil
+}
+
+// repeatable lists the query parameters of an operation's input that may be given more
+// than once: those that the OpenAPI document shows as exploded lists.
+func repeatable(input reflect.Type) []string {
+	var names []string
+	for _, f := range reflect.VisibleFields(input) {
+		name, style, _ := strings.Cut(f.Tag.Get("query"), ",")
+		if style == "explode" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// timeParam is a time in a query. It is read as times in bodies are.
+type timeParam struct{ time.Time }
+
+// Schema documents it as a time. As an extension the format is in the document all the
+// same, and is not checked by huma, which knows fewer times than RFC 3339 does.
+func (timeParam) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"format": timeFormat}}
+}
+
+const timeFormat = "date-time"
+
+// UnmarshalText reads the time, and knows the usual slip: in a query string a bare +
+// means a blank.
+func (t *timeParam) UnmarshalText(text []byte) error {
+	at, err := switchboard.ParseTime(string(text))
+	if err != nil {
+		if _, slip := switchboard.ParseTime(strings.Replace(string(text), " ", "+", 1)); slip == nil {
+			return errors.New("has a blank where the + of its offset belongs: write it as %2B, since a bare + in a URL means a blank")
+		}
+		return err
+	}
+	t.Time = at
+	return nil
+}

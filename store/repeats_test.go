@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// TestRepeatByValue: who posts again after a timeout may serialise anew, and finds the
+// event that is theirs: posted alone, for one subscription, and twice in one call.
+func TestRepeatByValue(t *testing.T) {
+	t.Parallel()
+	const first = `{"a":1,"b":"é/"}`
+	sameBytes, otherBytes := []string(nil), []string{"data"}
+	for _, c := range []struct {
+		name, data string
+		differs    []string
+		conflict   bool
+	}{
+		{"the same bytes", first, sameBytes, false},
+		{"another order", `{"b":"é/","a":1}`, otherBytes, false},
+		{"white space", ` { "a" : 1 , "b" : "é/" } `, otherBytes, false},
+		{"an escaped letter", `{"a":1,"b":"\u00e9/"}`, otherBytes, false},
+		{"an escaped slash", `{"a":1,"b":"é\/"}`, otherBytes, false},
+		{"another spelling of a number", `{"a":1.0,"b":"é/"}`, otherBytes, false},
+		{"an exponent", `{"a":10e-1,"b":"é/"}`, otherBytes, false},
+		{"another number", `{"a":2,"b":"é/"}`, nil, true},
+		{"a number as text", `{"a":"1","b":"é/"}`, nil, true},
+		{"a member more", `{"a":1,"b":"é/","c":null}`, nil, true},
+		{"a decomposed letter", `{"a":1,"b":"e\u0301/"}`, nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			sub := b.subscribe("acme", "*")
+			posted, again := event("acme", "evt-1"), event("acme", "evt-1")
+			posted.Data, again.Data = []byte(first), []byte(c.data)
+			both := func(id string) []switchboard.Event {
+				pair := []switchboard.Event{posted, again}
+				pair[0].ID, pair[1].ID = id, id
+				return pair
+			}
+			check := func(how string, a switchboard.Acceptance, original switchboard.Acceptance) {
+				t.Helper()
+				if c.conflict {
+					refused(t, how, a.Err, switchboard.Conflict, "id")
+					equal(t, how+": deliveries of a conflict", len(a.Deliveries), 0)
+					return
+				}
+				equal(t, how, a, switchboard.Acceptance{Event: original.Event, Duplicate: true, Deliveries: original.Deliveries, Differs: c.differs})
+				equal(t, how+": the bytes", string(a.Event.Data), first)
+			}
+			original := b.accept(posted)
+			got, err := b.Accept(t.Context(), root(), []switchboard.Event{again})
+			must(t, err)
+			check("alone", got[0], original)
+
+			got, err = b.Accept(t.Context(), root(), both("evt-2"))
+			must(t, err)
+			check("in one call", got[1], got[0])
+
+			one, err := b.AcceptFor(t.Context(), root(), sub.ID, both("evt-3")[0], false)
+			must(t, err)
+			repeat, err := b.AcceptFor(t.Context(), root(), sub.ID, both("evt-3")[1], true)
+			if !c.conflict {
+				must(t, err)
+			}
+			for i := range one.Deliveries {
+				one.Deliveries[i] = b.read(one.Deliveries[i].ID)
+			}
+			check("for one subscription", repeat, one)
+		})
+	}
+}
+
+// TestRepeatWithAnotherTime: the first time stays, and the answer says so.
+func TestRepeatWithAnotherTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	posted := event("acme", "evt-1")
+	posted.OccurredAt = begin().Add(-time.Hour)
+	first := b.accept(posted)
+	for name, c := range map[string]struct {
+		at   time.Time
+		want []string
+	}{
+		"the same":            {posted.OccurredAt, nil},
+		"in another zone":     {posted.OccurredAt.In(time.FixedZone("", 3600)), nil},
+		"below a microsecond": {posted.OccurredAt.Add(999 * time.Nanosecond), nil},
+		"none":                {time.Time{}, nil},
+		"another":             {posted.OccurredAt.Add(time.Microsecond), []string{"occurred_at"}},
+		"another by an hour":  {posted.OccurredAt.Add(time.Hour), []string{"occurred_at"}},
+	} {
+		again := posted
+		again.OccurredAt = c.at
+		got := b.accept(again)
+		equal(t, name, got, switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries, Differs: c.want})
+	}
+}

@@ -1,0 +1,10 @@
+package switchboard
+
+import "unicode/utf8"
+
+// LongerThan reports whether the text has more than that many characters, which are
+// Unicode code points: what maxLength of JSON Schema counts (validation, 6.3.1). Such a
+// text takes at most four bytes a character.
+func LongerThan(text string, characters int) bool {
+	return len(text) > characters && utf8.RuneCountInString(text) > characters
+}
