@@ -61,7 +61,8 @@ type Acceptance struct {
 	Event      Event // as stored; of a duplicate, as it was stored the first time
 	Duplicate  bool  // the same id with the same content was accepted before
 	Deliveries []Delivery
-	Err        error // Conflict: the same id with other content; then nothing was stored
+	Undecided  []string // subscriptions that get the event because their filter's effort was used up before the answer was known
+	Err        error    // Conflict: the same id with other content; then nothing was stored
 }
 
 // Work is all that an attempt needs: the delivery, its event, and the

@@ -33,7 +33,7 @@ type batchResult struct {
 	ID         string         `json:"id" doc:"The event's id; of an error, the id that it was posted with"`
 	Duplicate  bool           `json:"duplicate"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Where the data do not fit the schema of their type, and that is no reason to refuse them"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"As in the answer for one event"`
 	Problem    *problem       `json:"problem,omitempty" doc:"Why this event was not stored; its field is relative to the event"`
 }
 
@@ -51,9 +51,10 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 			return nil, err
 		}
 		s.start(accepted)
+		s.noteUndecided(ctx, accepted)
 		for i := range accepted {
 			result := resultOf(&accepted[i], good[i].ID, exchangeOf(ctx).id)
-			result.Warnings = results[places[i]].Warnings
+			result.Warnings = append(results[places[i]].Warnings, result.Warnings...)
 			results[places[i]] = result
 		}
 	}
@@ -90,7 +91,7 @@ func resultOf(a *switchboard.Acceptance, postedID, requestID string) batchResult
 		status = "duplicate"
 	}
 	answer := acceptanceOf(a)
-	return batchResult{Status: status, ID: answer.ID, Duplicate: answer.Duplicate, Deliveries: answer.Deliveries}
+	return batchResult{Status: status, ID: answer.ID, Duplicate: answer.Duplicate, Deliveries: answer.Deliveries, Warnings: answer.Warnings}
 }
 
 func failed(id string, p *problem) batchResult {

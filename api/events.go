@@ -56,7 +56,7 @@ type acceptance struct {
 	ID         string         `json:"id" doc:"The event's id" example:"evt_01k0000000000000000000000"`
 	Duplicate  bool           `json:"duplicate" doc:"The same event was accepted before; nothing new was stored"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false" doc:"One for each subscription of the tenant that takes this event"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Where the data do not fit the schema of their type, and that is no reason to refuse them" example:"data.ticket.id: must be an integer, not a string"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"Where the data do not fit the schema of their type, and that is no reason to refuse them; and where a filter could not be held against all of the event, which is then delivered" example:"data.ticket.id: must be an integer, not a string"`
 }
 
 type acceptedPart struct {
@@ -69,6 +69,7 @@ func acceptanceOf(a *switchboard.Acceptance) acceptance {
 	for _, d := range a.Deliveries {
 		out.Deliveries = append(out.Deliveries, acceptedPart{d.ID, d.SubscriptionID})
 	}
+	out.Warnings = undecidedWarnings(a.Undecided)
 	return out
 }
 
@@ -113,8 +114,9 @@ func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *p
 		return nil, err
 	}
 	s.start(accepted)
+	s.noteUndecided(ctx, accepted)
 	answer := acceptanceOf(&accepted[0])
-	answer.Warnings = warnings
+	answer.Warnings = append(warnings, answer.Warnings...)
 	return &reply[acceptance]{answer}, nil
 }
 
