@@ -86,6 +86,12 @@ type DeliveryDetail struct {
 	Actions  []Action  // in order of time
 }
 
+// Seen is what was seen of a tenant, of which nobody keeps a list.
+type Seen struct {
+	Known      bool     // an event, a subscription or a key names it
+	EventTypes []string // of its last events, as they were posted
+}
+
 // Stats counts what is open, for metrics.
 type Stats struct {
 	Open         map[State]int // deliveries in each state that is not final
