@@ -19,6 +19,8 @@ type EventStore interface {
 	// Event returns an event with its deliveries.
 	Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
 	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
+	// Seen returns what was seen of a tenant.
+	Seen(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.Seen, error)
 }
 
 // Engine is the one way into Temporal.
@@ -185,7 +187,7 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 
 type eventsInput struct {
 	Tenant string    `query:"tenant" doc:"Only this tenant's"`
-	Type   string    `query:"type" doc:"Only this event type"`
+	Type   string    `query:"type" doc:"Only this event type, in any case"`
 	Key    string    `query:"key" doc:"Only events with this key"`
 	After  time.Time `query:"after" doc:"Only what was accepted at that time or later"`
 	Before time.Time `query:"before" doc:"Only what was accepted before that time"`
