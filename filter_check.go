@@ -13,6 +13,7 @@ const (
 	maxCheckedSamples = 200
 	maxCheckedBytes   = 4 << 20 // of the samples together
 	maxCheckExplained = 20      // samples of which the closest is looked for
+	maxCheckedValues  = 2000    // that samples have in one place
 	maxFilterWarnings = 10
 )
 
@@ -83,7 +84,8 @@ type sampleOf struct {
 // sampled is what is known of one place of the events.
 type sampled struct {
 	path    string
-	values  []any        // that samples have there
+	values  []any        // that samples have there, and the elements of lists among them
+	cut     bool         // not all of them are here: nothing is said of what is not
 	schemas []schemaPart // what schemas say of it
 }
 
@@ -136,16 +138,15 @@ func (c either) check(to *filterCheck, at sampled) {
 func (c not) check(to *filterCheck, at sampled) { c.part.check(to, at) }
 
 func (c named) check(to *filterCheck, at sampled) {
-	next := sampled{path: memberPath(at.path, c.name)}
+	next := sampled{path: memberPath(at.path, c.name), cut: at.cut}
 	var known []string
 	open := false
-	for _, v := range flattened(at.values) {
-		if object, ok := v.(map[string]any); ok {
-			known = slices.AppendSeq(known, maps.Keys(object))
-		}
+	for _, v := range at.values {
 		m := member(v, c.name)
 		if _, gone := m.(absent); !gone {
-			next.values = append(next.values, m)
+			next.add(m)
+		} else if object, ok := v.(map[string]any); ok && len(known) < maxCheckedValues {
+			known = slices.AppendSeq(known, maps.Keys(object))
 		}
 	}
 	for _, s := range at.schemas {
@@ -155,33 +156,44 @@ func (c named) check(to *filterCheck, at sampled) {
 	switch {
 	case len(next.values) > 0 || len(next.schemas) > 0:
 		c.part.check(to, next)
-	case open || strings.HasPrefix(at.path, "metadata"):
-	case Nearest(c.name, known) != "":
-		to.warn(c.place, "%s is in none of %s; is %s meant?", next.path, to.where(), clip(Nearest(c.name, known)))
-	default:
-		to.warn(c.place, "%s is in none of %s", next.path, to.where())
+	case !open && !at.cut && !strings.HasPrefix(at.path, "metadata"):
+		to.unknown(c, next.path, known)
 	}
 }
 
-// flattened are the values, and in the place of a list its elements.
-func flattened(values []any) []any {
-	var all []any
-	for _, v := range values {
-		if list, ok := v.([]any); ok {
-			all = append(all, flattened(list)...)
-		} else {
-			all = append(all, v)
+// unknown warns of a member that is not among the known ones.
+func (c *filterCheck) unknown(n named, path string, known []string) {
+	meant := ""
+	if len(c.warnings) < maxFilterWarnings { // to look for it takes its time
+		slices.Sort(known)
+		if near := Nearest(n.name, slices.Compact(known)); near != "" {
+			meant = "; is " + clip(near) + " meant?"
 		}
 	}
-	return all
+	c.warn(n.place, "%s is in none of %s%s", path, c.where(), meant)
+}
+
+// add adds a value, and the elements of a list, which filters look into.
+func (s *sampled) add(v any) {
+	if len(s.values) == maxCheckedValues {
+		s.cut = true
+		return
+	}
+	s.values = append(s.values, v)
+	list, _ := v.([]any)
+	for _, element := range list {
+		if s.add(element); s.cut {
+			return
+		}
+	}
 }
 
 func (c comparison) check(to *filterCheck, at sampled) {
-	if c.operator == opExist {
+	if c.operator == opExist || at.cut {
 		return
 	}
 	found := map[string]bool{}
-	for _, v := range append(flattened(at.values), at.values...) {
+	for _, v := range at.values {
 		found[kind(v)] = true
 	}
 	for _, s := range at.schemas {
