@@ -44,8 +44,10 @@ func TestEventWarnings(t *testing.T) {
 		{`"profile":"commbox","events":["object.*"],"filter":{"data":{"Event":{"Object":{"Id":{"$exist":true}}}}}`, nil},
 		{`"profile":"commbox","events":["object.*"],"filter":{"data":{"Event":{"Objekt":{"Id":"1"}}}}`,
 			[]string{"filter.data.Event.Objekt: data.Event.Objekt is in none of the samples of these events (commbox)|is Object meant?"}},
-		{`"profile":"commbox","events":["object.activity_added"],"filter":{"data":{"Event":{"Object":{"Activity":{"Type":{"$in":[1,7]}}}}}}`,
-			[]string{"filter.data.Event.Object.Activity|"}},
+		{`"profile":"commbox","events":["object.activity_added"],"filter":{"data":{"Event":{"Object":{"Activities":{"Activity":{"Type":{"$in":[1,7]}}}}}}}`,
+			[]string{"filter: takes none of the 17 samples of these events (commbox)|data.Event.Object.Activities.Activity.Type is \"1\"; it must be one of [1,7] (a text is not compared with a number)"}},
+		{`"profile":"commbox","events":["object.activity_added"],"filter":{"data":{"Event":{"Object":{"Activities":{"Activity":{"Type":{"$in":["1","7"]}}}}}}}`, nil},
+		{`"profile":"commbox","events":["object.*"],"filter":{"metadata":{"type":"Object.Closed_Never"}}`, []string{"filter: takes none of the|"}},
 		{`"events":["*"],"filter":{"data":{"nobody":{"knows":1}}}`, nil}, // whose events these are is not known
 	} {
 		b := setup(t)
