@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -186,7 +187,7 @@ func TestSOAPElementsAreChecked(t *testing.T) {
 			t.Fatal(err)
 		}
 		field := ""
-		if err, ok := r.Validate().(*switchboard.Error); ok {
+		if err, ok := errors.AsType[*switchboard.Error](r.Validate()); ok {
 			field = err.Field
 		}
 		if field != test.field {
