@@ -31,10 +31,11 @@ import (
 //
 // A list fulfils an operator if it or one of its elements does; $ne and $nin ask
 // that none is equal. Where an object of fields meets a list, one element must
-// fulfil all of the object. Of long lists the beginning counts: a filter has 100,000
-// looks, and all that one event is held against have a million, of which an element takes
-// one, and one more each condition inside of it; regular expressions and very long values
-// take more.
+// fulfil all of the object. The effort for one event is bounded, see [Effort]: a filter
+// that uses it up is [Undecided], and takes the event.
+//
+// The metadata's type is a name that counts in any case, as in a subscription's events.
+// docs/filters.md is the manual.
 //
 // The zero Filter takes every event. Filters are immutable.
 type Filter struct {
@@ -91,11 +92,14 @@ func (f *Filter) UnmarshalJSON(document []byte) error {
 }
 
 // Match reports whether the filter takes the event. Where several filters are
-// asked about one event, [Filter.Matches] decodes it once.
-func (f Filter) Match(e *Event) bool { return f.Matches(NewDocument(e), NewEffort()) }
+// asked about one event, [Filter.Verdict] decodes it once.
+func (f Filter) Match(e *Event) bool { return f.Verdict(NewDocument(e), NewEffort()).Delivers() }
 
-// Matches reports whether the filter takes the event of that document, with what is
-// left of the effort that all filters may make for it.
-func (f Filter) Matches(d *Document, left *Effort) bool {
-	return f.root == nil || left.share(func() bool { return f.root.holds(d, left) })
+// Verdict says whether the filter takes the event of that document, with what is left of
+// the effort that all filters may make for it.
+func (f Filter) Verdict(d *Document, left *Effort) Verdict {
+	if f.root == nil {
+		return Taken
+	}
+	return left.share(func() Verdict { return f.root.holds(d, left) })
 }

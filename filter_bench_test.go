@@ -35,10 +35,10 @@ func BenchmarkFilter(b *testing.B) {
 		"one text, regex":  `{"data":{"messages":{"id":499,"text":{"$regex":"(?i)refund|chargeback"}}}}`,
 	} {
 		f, d := mustFilter(b, document), NewDocument(e)
-		f.Matches(d, NewEffort())
+		f.Verdict(d, NewEffort())
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				f.Matches(d, NewEffort())
+				f.Verdict(d, NewEffort())
 			}
 		})
 	}

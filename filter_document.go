@@ -9,8 +9,9 @@ import (
 // Document is an event as filters see it. Its data are decoded when a filter first
 // asks for them, and once. It may be used by several goroutines.
 type Document struct {
-	event *Event
-	data  func() any
+	event  *Event
+	data   func() any
+	sample bool // some of the metadata are not known
 }
 
 // NewDocument makes the document of an event, which must not change while the
@@ -19,8 +20,22 @@ func NewDocument(e *Event) *Document {
 	return &Document{event: e, data: sync.OnceValue(func() any { return decode(e.Data) })}
 }
 
+// NewSample makes the document of an event that may be posted: of its metadata, type and
+// tenant are known. What a filter asks of the others is [Undecided].
+func NewSample(tenant, eventType string, data []byte) *Document {
+	d := NewDocument(&Event{Tenant: tenant, Type: eventType, Data: data})
+	d.sample = true
+	return d
+}
+
 // absent stands for a value that is not there, which JSON's null is.
 type absent struct{}
+
+// unspecified stands for a value that a sample does not have and an event does.
+type unspecified struct{}
+
+// sampleMetadata are the metadata of a sample.
+type sampleMetadata struct{ *Event }
 
 // decode reads a JSON value, its numbers as they are written. What is not JSON,
 // which no stored event is, has no value.
@@ -45,8 +60,16 @@ func member(object any, name string) any {
 		if name == "data" {
 			return o.data()
 		}
+		if o.sample {
+			return sampleMetadata{o.event}
+		}
 		return o.event // whose fields are the metadata
 	case *Event:
+		return o.metadata(name)
+	case sampleMetadata:
+		if name != "type" && name != "tenant" {
+			return unspecified{}
+		}
 		return o.metadata(name)
 	}
 	return absent{}

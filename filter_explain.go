@@ -21,18 +21,23 @@ type Finding struct {
 	Wanted    string `json:"wanted,omitempty"`   // as JSON, clipped; empty for $or and $not
 	Found     string `json:"found,omitempty"`    // as JSON, clipped; empty: nothing is there
 	Holds     bool   `json:"holds"`
-	Text      string `json:"text"` // all of it in words
+	Text      string `json:"text"`                // all of it in words
+	Undecided bool   `json:"undecided,omitempty"` // the effort was used up before it was known whether it holds
 }
 
 // Explain says of each condition of the filter, in the order in which they are
 // written, whether the event fulfils it and what it found. It looks at all of them,
 // where [Filter.Match] stops as soon as the answer is known.
 func (f Filter) Explain(e *Event) []Finding {
-	if f.root == nil {
-		return nil
-	}
-	_, findings := f.root.explain(NewDocument(e), "", &Effort{left: explainEffort})
+	_, findings := f.explain(NewDocument(e))
 	return findings
+}
+
+func (f Filter) explain(d *Document) (Verdict, []Finding) {
+	if f.root == nil {
+		return Taken, nil
+	}
+	return f.root.explain(d, "", &Effort{left: explainEffort})
 }
 
 // Bounds of an explanation.
@@ -41,8 +46,8 @@ const (
 	maxPlace    = 200 // bytes of a path, or of a condition's place
 	maxComparee = 20  // elements of a list that are looked through for the closest one
 
-	explainEffort = 10 * maxEffort // more than holding the filter, as it looks at all of it
-	findingEffort = 100            // for each finding: it is written out
+	explainEffort = maxShared // more than holding the filter, as it looks at all of it
+	findingEffort = 100       // for each finding: it is written out
 	// compareEffort is what is left for the answer where closest elements are looked
 	// for: 20 of a list, and 20 of each list in each, are soon more than are explained.
 	compareEffort = explainEffort / 2
@@ -54,39 +59,49 @@ func (e *Effort) finding(place, path string) Finding {
 	return Finding{Condition: shortened(place), Path: path}
 }
 
-func (c every) explain(v any, path string, left *Effort) (bool, []Finding) {
+// come notes what the condition came to.
+func (f *Finding) come(to Verdict) {
+	f.Holds, f.Undecided = to == Taken, to == Undecided
+}
+
+// tooLong is said of what the effort does not suffice for.
+const tooLong = "not known: to look at it takes more than a filter may"
+
+func (c every) explain(v any, path string, left *Effort) (Verdict, []Finding) {
 	if list, ok := v.([]any); ok && c.fields {
 		return c.explainList(list, path, left)
 	}
-	holds := true
+	verdict := Taken
 	var findings []Finding
 	for _, part := range c.parts {
-		ok, of := part.explain(v, path, left)
-		holds = holds && ok
+		one, of := part.explain(v, path, left)
+		verdict = min(verdict, one)
 		findings = append(findings, of...)
 	}
-	return holds, findings
+	return verdict, findings
 }
 
 // explainList explains the element that fulfils the object, or else the one that
 // fulfils the most of it.
-func (c every) explainList(list []any, path string, left *Effort) (bool, []Finding) {
+func (c every) explainList(list []any, path string, left *Effort) (Verdict, []Finding) {
 	head := left.finding(c.place, path)
 	head.Found = shown(list)
-	at := left.first(list, c.holds)
-	head.Holds = at >= 0
+	at, verdict := left.first(list, c.holds)
+	head.come(verdict)
 	var findings []Finding
 	switch {
 	case len(list) == 0:
 		head.Text = path + " is an empty list: no element fulfils the conditions"
-	case head.Holds:
+	case verdict == Taken:
 		findings = c.explainElement(list[at], elementPath(path, at), left)
 		head.Text = fmt.Sprintf("%s is a list, whose element %d fulfils the conditions", path, at)
+	case verdict == Undecided:
+		head.Text = fmt.Sprintf("%s is a list of %d; whether one of them fulfils the conditions is %s", path, len(list), tooLong)
 	default:
 		at, findings = c.closest(list, path, left)
 		head.Text = fmt.Sprintf("%s is a list of %d, none of which fulfils all conditions; element %d comes closest", path, len(list), at)
 	}
-	return head.Holds, append([]Finding{head}, findings...)
+	return verdict, append([]Finding{head}, findings...)
 }
 
 // closest compares elements as long as there is effort for it: the first of them is
@@ -121,51 +136,70 @@ func (c every) explainElement(element any, path string, left *Effort) []Finding 
 	return findings
 }
 
-func (c either) explain(v any, path string, left *Effort) (bool, []Finding) {
+func (c either) explain(v any, path string, left *Effort) (Verdict, []Finding) {
 	head := left.finding(c.place, path)
 	head.Operator = "$or"
-	held := 0
+	verdict, held := Rejected, 0
 	var findings []Finding
 	for _, part := range c.parts {
-		ok, of := part.explain(v, path, left)
-		if ok {
+		one, of := part.explain(v, path, left)
+		if verdict = max(verdict, one); one == Taken {
 			held++
 		}
 		findings = append(findings, of...)
 	}
-	head.Holds = held > 0
+	head.come(verdict)
 	head.Text = fmt.Sprintf("%d of %d alternatives hold; one must", held, len(c.parts))
-	return head.Holds, append([]Finding{head}, findings...)
-}
-
-func (c not) explain(v any, path string, left *Effort) (bool, []Finding) {
-	held, findings := c.part.explain(v, path, left)
-	head := left.finding(c.place, path)
-	head.Operator, head.Holds = "$not", !held
-	head.Text = "the conditions in it do not hold, as it asks"
-	if held {
-		head.Text = "the conditions in it hold, which they must not"
+	if head.Undecided {
+		head.Text = "no alternative is known to hold, and of one of them it is " + tooLong
 	}
-	return head.Holds, append([]Finding{head}, findings...)
+	return verdict, append([]Finding{head}, findings...)
 }
 
-func (c named) explain(v any, path string, left *Effort) (bool, []Finding) {
+func (c not) explain(v any, path string, left *Effort) (Verdict, []Finding) {
+	inner, findings := c.part.explain(v, path, left)
+	head := left.finding(c.place, path)
+	head.Operator = "$not"
+	head.come(inner.opposite())
+	switch inner {
+	case Taken:
+		head.Text = "the conditions in it hold, which they must not"
+	case Undecided:
+		head.Text = "whether the conditions in it hold is " + tooLong
+	default:
+		head.Text = "the conditions in it do not hold, as it asks"
+	}
+	return inner.opposite(), append([]Finding{head}, findings...)
+}
+
+func (c named) explain(v any, path string, left *Effort) (Verdict, []Finding) {
+	return c.part.explain(member(v, c.name), memberPath(path, c.name), left)
+}
+
+// memberPath is the path of that member of what stands at a path.
+func memberPath(path, name string) string {
 	if path != "" {
 		path += "."
 	}
-	return c.part.explain(member(v, c.name), shortened(path+shortened(c.name)), left)
+	return shortened(path + shortened(name))
 }
 
-func (c comparison) explain(v any, path string, left *Effort) (bool, []Finding) {
+func (c comparison) explain(v any, path string, left *Effort) (Verdict, []Finding) {
+	verdict := c.holds(v, left)
 	f := left.finding(c.place, path)
-	f.Operator, f.Wanted, f.Holds = c.operator, clip(c.written), c.holds(v, left)
+	f.Operator, f.Wanted = c.operator, clip(c.written)
+	f.come(verdict)
 	is := "does not exist"
 	if _, gone := v.(absent); !gone {
 		f.Found = shown(v)
 		is = "is " + f.Found
 	}
-	f.Text = fmt.Sprintf("%s %s; %s %s%s", path, is, c.subject(v), c.requirement(f.Wanted), c.remark(v, f.Holds))
-	return f.Holds, []Finding{f}
+	remark := c.remark(v, f.Holds)
+	if f.Undecided {
+		remark = "; whether it does is " + tooLong
+	}
+	f.Text = fmt.Sprintf("%s %s; %s %s%s", path, is, c.subject(v), c.requirement(f.Wanted), remark)
+	return verdict, []Finding{f}
 }
 
 // subject is what the requirement is about.
@@ -213,14 +247,24 @@ func (c comparison) requirement(wanted string) string {
 
 // remark names what is easily overlooked.
 func (c comparison) remark(v any, holds bool) string {
-	if s, ok := text(v); ok && c.operator == opRegex && len(s) > maxRegexText {
-		return fmt.Sprintf(", which reads texts of up to %d bytes only", maxRegexText)
-	}
-	found, wanted := kind(v), kind(c.wanted)
-	if holds || c.operator == opExist || c.among != nil || found == "" || found == "a list" || found == wanted {
+	found, wanted := kind(v), c.kinds()
+	if holds || c.operator == opExist || found == "" || found == "a list" || slices.Contains(wanted, found) {
 		return ""
 	}
-	return fmt.Sprintf(" (%s is not compared with %s)", found, wanted)
+	return fmt.Sprintf(" (%s is not compared with %s)", found, strings.Join(wanted, " or "))
+}
+
+// kinds names the kinds of what is wanted.
+func (c comparison) kinds() []string {
+	if c.among == nil {
+		return []string{kind(c.wanted)}
+	}
+	var kinds []string
+	for wanted := range c.among {
+		kinds = append(kinds, kind(wanted))
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
 }
 
 // kind names the kind of a value; it is empty for one that is absent.

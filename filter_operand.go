@@ -14,7 +14,7 @@ func (p *filterParser) comparison(s scope, operator string, wanted any, place st
 	if p.conditions++; p.conditions > maxConditions {
 		return nil, InvalidField(filterField, "has more than %d conditions", maxConditions)
 	}
-	c := comparison{operator: operator, values: values(wanted), written: encode(wanted), place: place}
+	c := comparison{operator: operator, fold: s == metadataType, values: values(wanted), written: encode(wanted), place: place}
 	var err error
 	switch operator {
 	case opExist:
@@ -23,10 +23,11 @@ func (p *filterParser) comparison(s scope, operator string, wanted any, place st
 		}
 		c.wanted = wanted
 	case opStartsWith, opEndsWith, opRegex:
-		if _, ok := wanted.(string); !ok {
+		if text, ok := wanted.(string); !ok {
 			err = InvalidField(place, "must be a text")
+		} else if c.wanted = wanted; c.fold {
+			c.wanted = strings.ToLower(text)
 		}
-		c.wanted = wanted
 	case opIn, opNotIn:
 		c.among, err = among(s, wanted, place)
 	case opGreater, opGreaterEqual, opLess, opLessEqual:
@@ -37,9 +38,7 @@ func (p *filterParser) comparison(s scope, operator string, wanted any, place st
 		c.wanted, err = operand(s, wanted, place)
 	}
 	if err == nil && operator == opRegex {
-		before := p.steps
-		c.pattern, err = p.pattern(wanted.(string), place)
-		c.steps = p.steps - before
+		c.pattern, c.steps, err = p.pattern(s, wanted.(string), place)
 	}
 	return c, err
 }
@@ -91,8 +90,11 @@ func operand(s scope, v any, place string) (any, error) {
 	if !ok {
 		return nil, InvalidField(place, "must be a text: the metadata are texts")
 	}
-	if s == metadataText {
+	switch s {
+	case metadataText:
 		return written, nil
+	case metadataType:
+		return strings.ToLower(written), nil
 	}
 	at, err := time.Parse(time.RFC3339, written)
 	if err != nil {
@@ -135,25 +137,34 @@ func ordered(v any) bool {
 	return false
 }
 
-// pattern compiles a regular expression within the filter's bound.
-func (p *filterParser) pattern(expression, place string) (*regexp.Regexp, error) {
+// pattern compiles a regular expression within the filter's bound, and returns the steps
+// that it takes for each byte of a text.
+func (p *filterParser) pattern(s scope, expression, place string) (*regexp.Regexp, int, error) {
 	if len(expression) > maxRegex {
-		return nil, InvalidField(place, "is longer than %d bytes", maxRegex)
+		return nil, 0, InvalidField(place, "is longer than %d bytes", maxRegex)
 	}
 	parsed, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {
-		return nil, InvalidField(place, "is not a regular expression in RE2's syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil, 0, InvalidField(place, "is not a regular expression in RE2's syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
-	program, err := syntax.Compile(parsed.Simplify())
+	simple := parsed.Simplify()
+	program, err := syntax.Compile(simple)
 	if err != nil {
-		return nil, InvalidField(place, "is not a regular expression in RE2's syntax")
+		return nil, 0, InvalidField(place, "is not a regular expression in RE2's syntax")
 	}
-	if p.steps += len(program.Inst); p.steps > maxRegexSteps {
-		return nil, InvalidField(place, "makes the regular expressions of the filter too large: they unfold to %d steps; the limit is %d", p.steps, maxRegexSteps)
+	steps := len(program.Inst)
+	if p.steps += steps; p.steps > maxRegexSteps {
+		return nil, 0, InvalidField(place, "makes the regular expressions of the filter too large: they unfold to %d steps; the limit is %d", p.steps, maxRegexSteps)
+	}
+	if simple.Op == syntax.OpLiteral && simple.Flags&syntax.FoldCase == 0 {
+		steps = 0 // the engine looks for the text itself
+	}
+	if s == metadataType {
+		expression = "(?i)" + expression
 	}
 	compiled, err := regexp.Compile(expression)
 	if err != nil {
-		return nil, InvalidField(place, "is not a regular expression in RE2's syntax")
+		return nil, 0, InvalidField(place, "is not a regular expression in RE2's syntax")
 	}
-	return compiled, nil
+	return compiled, steps, nil
 }

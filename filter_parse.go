@@ -19,7 +19,6 @@ const (
 	// what matching costs is their number times the length of the text. A pattern has
 	// about as many as it has letters, and a repetition as many as it unfolds to.
 	maxRegexSteps = 500
-	maxRegexText  = 8 << 10 // bytes of a text that $regex reads; a longer one does not match
 )
 
 // filterField is the name of a subscription's filter in errors.
@@ -33,6 +32,7 @@ const (
 	eventData        // a value of the data
 	eventMetadata
 	metadataText // a field of the metadata
+	metadataType
 	metadataTime
 )
 
@@ -132,7 +132,7 @@ func (p *filterParser) part(s scope, name, place string) (condition, error) {
 		return nil, err
 	}
 	part, err := p.condition(inner, place)
-	return named{name: name, part: part}, err
+	return named{name: name, part: part, place: place}, err
 }
 
 // scopeOf returns the scope of the field of that name.
@@ -149,6 +149,8 @@ func scopeOf(s scope, name, place string) (scope, error) {
 		return 0, InvalidField(place, "is not known here; known: data, metadata, $and, $or, $not")
 	case s == eventMetadata && name == "occurred_at":
 		return metadataTime, nil
+	case s == eventMetadata && name == "type":
+		return metadataType, nil
 	case s == eventMetadata && slices.Contains(metadata, name):
 		return metadataText, nil
 	case s == eventMetadata:

@@ -63,6 +63,7 @@ type Acceptance struct {
 	Deliveries []Delivery
 	Differs    []string // fields that a duplicate has otherwise than the first: "data", in other bytes of the same value, or "occurred_at"
 	Err        error    // Conflict: the same id with another type, key or value of data; then nothing was stored
+	Undecided  []string // subscriptions that get the event because their filter's effort was used up before the answer was known
 }
 
 // Work is all that an attempt needs: the delivery, its event, and the
@@ -84,6 +85,12 @@ type DeliveryDetail struct {
 	Delivery Delivery
 	Attempts []Attempt // in order of their numbers
 	Actions  []Action  // in order of time
+}
+
+// Seen is what was seen of a tenant, of which nobody keeps a list.
+type Seen struct {
+	Known      bool     // an event, a subscription or a key names it
+	EventTypes []string // of its last events, as they were posted
 }
 
 // Stats counts what is open, for metrics.

@@ -62,10 +62,17 @@ const (
 	SOAP12 = "1.2"
 )
 
+// Which elements of a SOAP message have its namespace.
+const (
+	SOAPQualified   = "qualified"   // the outermost one and all in it; the default
+	SOAPUnqualified = "unqualified" // the outermost one only
+)
+
 // SOAP wraps a body in XML into a SOAP message.
 type SOAP struct {
 	Version    string            `json:"version"`              // "1.1" or "1.2"
 	Action     string            `json:"action,omitempty"`     // SOAPAction, or the action parameter of 1.2
 	Namespace  string            `json:"namespace,omitempty"`  // of the message's outermost element
+	Elements   string            `json:"elements,omitempty"`   // SOAPQualified (or empty) or SOAPUnqualified: whether those in it have it too
 	Parameters map[string]string `json:"parameters,omitempty"` // further elements of the message; values are templates
 }

@@ -3,13 +3,11 @@ package switchboard
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"mime"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -172,6 +170,10 @@ func (r *Request) validateSOAP() error {
 		return InvalidField("request.soap.action", "is not a URI")
 	case len(s.Namespace) > MaxURL || strings.ContainsFunc(s.Namespace, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return InvalidField("request.soap.namespace", "is not a URI")
+	case s.Elements != "" && s.Elements != SOAPQualified && s.Elements != SOAPUnqualified:
+		return InvalidField("request.soap.elements", "%q is not known; known: %s, %s", s.Elements, SOAPQualified, SOAPUnqualified)
+	case s.Elements == SOAPUnqualified && s.Namespace == "":
+		return InvalidField("request.soap.elements", "needs the namespace: without one no element has any")
 	case len(s.Parameters) > MaxSOAPParameters:
 		return InvalidField("request.soap.parameters", "has more than %d entries", MaxSOAPParameters)
 	}
@@ -194,27 +196,4 @@ func isXMLText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
 		return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF
 	})
-}
-
-// IsXMLName reports whether s may be the name of an XML element or attribute: a letter
-// or _ first, then letters, digits, and . - _ too. Prefixes of namespaces, and names
-// that begin with xml, which the standard keeps for itself, are none.
-func IsXMLName(s string) bool {
-	if s == "" || len(s) > maxFieldName || len(s) >= 3 && strings.EqualFold(s[:3], "xml") {
-		return false
-	}
-	ascii := true
-	for i, c := range s {
-		first := c == '_' || unicode.IsLetter(c)
-		if !first && (i == 0 || c != '.' && c != '-' && !unicode.IsDigit(c)) {
-			return false
-		}
-		ascii = ascii && c < unicode.MaxASCII
-	}
-	if ascii {
-		return true
-	}
-	token, err := xml.NewDecoder(strings.NewReader("<" + s + "/>")).Token() // which letters, is a long table
-	element, ok := token.(xml.StartElement)
-	return err == nil && ok && element.Name.Local == s
 }

@@ -55,6 +55,7 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 			return nil, err
 		}
 		s.start(accepted)
+		s.noteUndecided(ctx, accepted)
 		for i := range accepted {
 			result := resultOf(&accepted[i], good[i].ID, exchangeOf(ctx).id)
 			result.Warnings = append(results[places[i]].Warnings, result.Warnings...)

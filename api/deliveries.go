@@ -24,11 +24,11 @@ type deliveriesInput struct {
 	Tenant       string    `query:"tenant" doc:"Only this tenant's"`
 	Subscription string    `query:"subscription" doc:"Only deliveries to this subscription"`
 	Event        string    `query:"event" doc:"Only deliveries of this event"`
-	EventType    string    `query:"event_type" doc:"Only deliveries of this event type" example:"ticket.created"`
+	EventType    string    `query:"event_type" doc:"Only deliveries of this event type, in any case" example:"ticket.created"`
 	State        []string  `query:"state,explode" nullable:"false" doc:"Only these states: pending, retrying, held, blocked, delivered, failed, cancelled. Repeat it, or join them with commas" example:"retrying"`
 	Failure      string    `query:"failure" doc:"Only where the last attempt failed like this, as timeout or http_5xx" example:"http_5xx"`
 	StatusCode   int       `query:"status_code" minimum:"100" maximum:"599" doc:"Only where the last attempt was answered with this" example:"503"`
-	Host         string    `query:"host" doc:"Only deliveries to this host" example:"crm.example.com"`
+	Host         string    `query:"host" doc:"Only deliveries to this host; with a port only to that one, as crm.example.com:8443" example:"crm.example.com"`
 	After        timeParam `query:"after" doc:"Only what was accepted at that time or later"`
 	Before       timeParam `query:"before" doc:"Only what was accepted before that time"`
 	Stuck        bool      `query:"stuck" doc:"Only what is overdue: the date of its next attempt has passed, and nothing happened"`

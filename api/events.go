@@ -20,6 +20,8 @@ type EventStore interface {
 	// Event returns an event with its deliveries.
 	Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
 	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
+	// Seen returns what was seen of a tenant.
+	Seen(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.Seen, error)
 }
 
 // Engine is the one way into Temporal.
@@ -57,7 +59,7 @@ type acceptance struct {
 	ID         string         `json:"id" doc:"The event's id" example:"evt_01k0000000000000000000000"`
 	Duplicate  bool           `json:"duplicate" doc:"The same event was accepted before; nothing new was stored"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false" doc:"One for each subscription of the tenant that takes this event"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same: data that do not fit the schema of their type, or a repeat that is not quite what was posted the first time" example:"data.ticket.id: must be an integer, not a string"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same: data that do not fit the schema of their type, a filter that could not be held against all of the event, which is then delivered, or a repeat that is not quite what was posted the first time" example:"data.ticket.id: must be an integer, not a string"`
 }
 
 type acceptedPart struct {
@@ -70,6 +72,7 @@ func acceptanceOf(a *switchboard.Acceptance) acceptance {
 	for _, d := range a.Deliveries {
 		out.Deliveries = append(out.Deliveries, acceptedPart{d.ID, d.SubscriptionID})
 	}
+	out.Warnings = undecidedWarnings(a.Undecided)
 	return out
 }
 
@@ -130,6 +133,7 @@ func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *p
 		return nil, err
 	}
 	s.start(accepted)
+	s.noteUndecided(ctx, accepted)
 	answer := acceptanceOf(&accepted[0])
 	answer.Warnings = append(warnings, answer.Warnings...)
 	return &reply[acceptance]{answer}, nil
@@ -200,7 +204,7 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 
 type eventsInput struct {
 	Tenant string    `query:"tenant" doc:"Only this tenant's"`
-	Type   string    `query:"type" doc:"Only this event type"`
+	Type   string    `query:"type" doc:"Only this event type, in any case"`
 	Key    string    `query:"key" doc:"Only events with this key"`
 	After  timeParam `query:"after" doc:"Only what was accepted at that time or later"`
 	Before timeParam `query:"before" doc:"Only what was accepted before that time"`

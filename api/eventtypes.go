@@ -13,19 +13,20 @@ type eventTypesInput struct {
 	Platform string `query:"platform" doc:"Only this platform's" example:"signalzen"`
 	Entity   string `query:"entity" doc:"Only what is about this" example:"ticket"`
 	UseCase  string `query:"use_case" doc:"Only what subscriptions of this use case may render" example:"contact"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor   string `query:"cursor" doc:"next_cursor of the page before"`
 	Text     string `query:"text" maxLength:"200" doc:"Only where the name, the platform's spelling, the entity or the description holds this, in any case"`
 }
 
-// eventTypeList has the shape of a page, and is always the last one: a catalogue
-// has as many entries as people can write.
+// eventTypeList is a page in the order of names.
 type eventTypeList struct {
 	Data       []eventType `json:"data" nullable:"false" doc:"By platform and name"`
-	NextCursor *string     `json:"next_cursor" doc:"Always null: all are in one page"`
+	NextCursor *string     `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last"`
 }
 
 func (s *server) listEventTypes(_ context.Context, _ switchboard.Caller, in *eventTypesInput) (*reply[eventTypeList], error) {
 	useCase := s.useCaseName(in.UseCase)
-	list := eventTypeList{Data: []eventType{}}
+	var found []switchboard.EventType
 	for _, t := range s.Catalogue.EventTypes(in.Platform) {
 		if in.Entity != "" && !strings.EqualFold(t.Entity, in.Entity) || !holds(&t, in.Text) {
 			continue
@@ -33,7 +34,15 @@ func (s *server) listEventTypes(_ context.Context, _ switchboard.Caller, in *eve
 		if in.UseCase != "" && !slices.ContainsFunc(t.UseCases, func(name string) bool { return s.useCaseName(name) == useCase }) {
 			continue
 		}
-		list.Data = append(list.Data, eventTypeOf(&t))
+		found = append(found, t)
+	}
+	found, next, err := pageWithin(found, in.Limit, in.Cursor, func(t *switchboard.EventType) string { return t.Platform + "\x00" + t.Name })
+	if err != nil {
+		return nil, err
+	}
+	list := eventTypeList{Data: []eventType{}, NextCursor: next}
+	for i := range found {
+		list.Data = append(list.Data, eventTypeOf(&found[i]))
 	}
 	return &reply[eventTypeList]{list}, nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -53,6 +54,36 @@ func TestListEventTypes(t *testing.T) {
 	if diff := cmp.Diff(names(t, b.call(t, viewerKey, "GET", "/v1/event_types?use_case=contact", nil)),
 		names(t, b.call(t, viewerKey, "GET", "/v1/event_types?use_case=Contact", nil))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestPagesOfTheCatalogue: both of its lists come in pages as all others do.
+func TestPagesOfTheCatalogue(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, path := range []string{"/v1/event_types?", "/v1/event_types?platform=commbox&", "/v1/platforms?"} {
+		want := asList(b.call(t, viewerKey, "GET", path+"limit=250", nil).want(t, http.StatusOK)["data"])
+		for _, limit := range []int{1, 2, 5, len(want) - 1, len(want), len(want) + 1} {
+			var got []any
+			cursor := ""
+			for pages := 1; ; pages++ {
+				page := b.call(t, viewerKey, "GET", fmt.Sprintf("%slimit=%d%s", path, limit, cursor), nil).want(t, http.StatusOK)
+				got = append(got, asList(page["data"])...)
+				next, more := page["next_cursor"].(string)
+				if !more {
+					break
+				}
+				if len(asList(page["data"])) != limit || pages > len(want) {
+					t.Fatalf("%s page %d of %d: %d entries", path, pages, limit, len(asList(page["data"])))
+				}
+				cursor = "&cursor=" + next
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s in pages of %d: %s", path, limit, diff)
+			}
+		}
+		b.call(t, viewerKey, "GET", path+"limit=251", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "limit")
+		b.call(t, viewerKey, "GET", path+"cursor=%3F", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "cursor")
 	}
 }
 

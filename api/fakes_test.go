@@ -44,9 +44,16 @@ type fakeEvents struct {
 	err    error
 	panics bool
 
-	awaited bool // somebody waits for the last one
-	held    bool // what is accepted for one subscription is held
-	differs []string
+	differs   []string
+	unknown   bool     // nothing names the tenant
+	seen      []string // the types of its last events
+	undecided []string // what the filters of the next events' subscriptions come to
+	awaited   bool     // somebody waits for the last one
+	held      bool     // what is accepted for one subscription is held
+}
+
+func (f *fakeEvents) Seen(context.Context, switchboard.Caller, string) (switchboard.Seen, error) {
+	return switchboard.Seen{Known: !f.unknown, EventTypes: f.seen}, f.err
 }
 
 func (f *fakeEvents) writes() int {
@@ -86,7 +93,7 @@ func (f *fakeEvents) accept(e switchboard.Event) switchboard.Acceptance {
 	}
 	e.CreatedAt = created
 	f.events = append(f.events, e)
-	return switchboard.Acceptance{Event: e, Deliveries: deliveriesOf(len(f.events)-1, e)}
+	return switchboard.Acceptance{Event: e, Deliveries: deliveriesOf(len(f.events)-1, e), Undecided: f.undecided}
 }
 
 func deliveriesOf(i int, e switchboard.Event) []switchboard.Delivery {

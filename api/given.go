@@ -83,7 +83,7 @@ func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *s
 	kind := s.typeFor(sub, in.Type)
 	now := time.Now().UTC()
 	e := switchboard.Event{
-		ID: cmp.Or(in.ID, madeUpEvent), Tenant: sub.Tenant, Type: kind.Name, Key: in.Key, Data: in.Data, OccurredAt: now, CreatedAt: now,
+		ID: cmp.Or(in.ID, madeUpEvent), Tenant: sub.Tenant, Type: cmp.Or(in.Type, kind.Name), Key: in.Key, Data: in.Data, OccurredAt: now, CreatedAt: now,
 	}
 	switch {
 	case e.Data != nil:

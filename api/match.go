@@ -11,8 +11,9 @@ import (
 
 // match says whether a subscription gets an event, and why.
 type match struct {
-	Matches bool     `json:"matches" doc:"Whether the subscription would get the event"`
-	Reasons []reason `json:"reasons" nullable:"false" doc:"Event type, state, and each condition of the filter in the order in which it is written"`
+	Matches   bool     `json:"matches" doc:"Whether the subscription would get the event"`
+	Undecided bool     `json:"undecided,omitempty" doc:"To hold the filter against all of the event takes more than a filter may: the subscription gets it"`
+	Reasons   []reason `json:"reasons" nullable:"false" doc:"Event type, state, and each condition of the filter in the order in which it is written"`
 }
 
 // reason is a [switchboard.Finding] as it is shown.
@@ -24,6 +25,7 @@ type reason struct {
 	Found     string `json:"found,omitempty" doc:"As JSON, and shortened if it is long; left out where nothing is there" example:"2"`
 	Holds     bool   `json:"holds"`
 	Text      string `json:"text" doc:"All of it in words" example:"data.ticket.priority is 2; it must be at least 3"`
+	Undecided bool   `json:"undecided,omitempty" doc:"Whether it holds is not known: to look at it takes more than a filter may"`
 }
 
 func (s *server) matchSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[match], error) {
@@ -58,12 +60,22 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 	if err != nil {
 		return nil, err
 	}
-	out := match{Matches: true}
-	for _, f := range append([]switchboard.Finding{typeFinding(sub, e.Type), stateFinding(sub.State)}, sub.Filter.Explain(&e)...) {
+	findings := []switchboard.Finding{typeFinding(sub, e.Type), stateFinding(sub.State)}
+	verdict := sub.Filter.Verdict(switchboard.NewDocument(&e), switchboard.NewEffort())
+	out := match{Matches: findings[0].Holds && findings[1].Holds && verdict.Delivers(), Undecided: verdict == switchboard.Undecided}
+	if out.Undecided {
+		findings = append(findings, undecidedFinding())
+	}
+	for _, f := range append(findings, sub.Filter.Explain(&e)...) {
 		out.Reasons = append(out.Reasons, reason(f))
 	}
-	out.Matches = out.Reasons[0].Holds && out.Reasons[1].Holds && sub.Filter.Match(&e)
 	return &reply[match]{out}, nil
+}
+
+// undecidedFinding says what becomes of an event for which the effort did not suffice.
+func undecidedFinding() switchboard.Finding {
+	return switchboard.Finding{Condition: "filter", Path: "data", Undecided: true,
+		Text: "to hold the filter against all of the event takes more than a filter may: the subscription gets the event, whatever the rest of it holds"}
 }
 
 // typeFinding says whether the subscription's event types include that one.

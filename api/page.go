@@ -1,8 +1,11 @@
 package api
 
 import (
+	"cmp"
+	"encoding/base64"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"switchboard"
 )
@@ -22,6 +25,29 @@ func pageOf[From, To any](found switchboard.Page[From], convert func(*From) To) 
 		out.NextCursor = &found.NextCursor
 	}
 	return &reply[page[To]]{out}
+}
+
+// pageWithin returns the page of a list that is at hand, in the order of its keys, and the
+// cursor of the next one. A cursor is the key of the last entry: it fits a list to which
+// something was added meanwhile.
+func pageWithin[T any](all []T, limit int, cursor string, key func(*T) string) (found []T, next *string, err error) {
+	begin := 0
+	if cursor != "" {
+		last, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+		if err != nil || !utf8.Valid(last) {
+			return nil, nil, switchboard.InvalidField("cursor", "is not one that this list gave")
+		}
+		for begin < len(all) && key(&all[begin]) <= string(last) {
+			begin++
+		}
+	}
+	found = all[begin:]
+	if limit = cmp.Or(limit, switchboard.DefaultPage); len(found) > limit {
+		found = found[:limit]
+		text := base64.RawURLEncoding.EncodeToString([]byte(key(&found[limit-1])))
+		next = &text
+	}
+	return found, next, nil
 }
 
 // tenantFilter is the tenant to look into: the one asked for, if the key's scope

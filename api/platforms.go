@@ -19,12 +19,21 @@ type platform struct {
 
 type platformList struct {
 	Data       []platform `json:"data" nullable:"false" doc:"By name"`
-	NextCursor *string    `json:"next_cursor" doc:"Always null: all are in one page"`
+	NextCursor *string    `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last"`
 }
 
-func (s *server) listPlatforms(context.Context, switchboard.Caller, *struct{}) (*reply[platformList], error) {
-	list := platformList{Data: []platform{}}
-	for _, p := range s.Catalogue.Platforms() {
+type platformsInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (s *server) listPlatforms(_ context.Context, _ switchboard.Caller, in *platformsInput) (*reply[platformList], error) {
+	found, next, err := pageWithin(s.Catalogue.Platforms(), in.Limit, in.Cursor, func(p *switchboard.Platform) string { return p.Name })
+	if err != nil {
+		return nil, err
+	}
+	list := platformList{Data: []platform{}, NextCursor: next}
+	for _, p := range found {
 		list.Data = append(list.Data, platform{p.Name, p.Title, p.Homepage, p.Profile, s.useCasesOf(p.Name)})
 	}
 	return &reply[platformList]{list}, nil

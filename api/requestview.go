@@ -43,6 +43,7 @@ type (
 		Version    string            `json:"version" enum:"1.1,1.2"`
 		Action     string            `json:"action,omitempty"`
 		Namespace  string            `json:"namespace,omitempty" doc:"Of the message's outermost element"`
+		Elements   string            `json:"elements,omitempty" enum:"qualified,unqualified" doc:"Whether the elements in it have the namespace too; left out: qualified"`
 		Parameters map[string]string `json:"parameters,omitempty" doc:"Further elements of the message"`
 	}
 )
@@ -91,6 +92,7 @@ type soapInput struct {
 	Version    *string            `json:"version,omitempty" enum:"1.1,1.2" doc:"1.1 is sent as text/xml, 1.2 as application/soap+xml"`
 	Action     *string            `json:"action,omitempty" doc:"SOAPAction; the action parameter of 1.2" maxLength:"2048"`
 	Namespace  *string            `json:"namespace,omitempty" doc:"Of the message's outermost element" maxLength:"2048"`
+	Elements   *string            `json:"elements,omitempty" enum:"qualified,unqualified" doc:"Whether the elements in it have the namespace too. qualified: all have it, as a default namespace. unqualified: only the outermost one has it, with a prefix, as services with elementFormDefault unqualified and RPC/literal ones ask for. Default: qualified"`
 	Parameters *map[string]string `json:"parameters,omitempty" doc:"Further elements of the message, at most 50; values may hold placeholders. In a change they replace all. They are shown, as params are"`
 }
 
@@ -163,6 +165,7 @@ func (in *soapInput) merge(into **switchboard.SOAP) {
 	set(&s.Version, in.Version)
 	set(&s.Action, in.Action)
 	set(&s.Namespace, in.Namespace)
+	set(&s.Elements, in.Elements)
 	set(&s.Parameters, in.Parameters)
 }
 

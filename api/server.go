@@ -21,9 +21,11 @@ type server struct {
 	Config
 	metrics *requestMetrics
 	unfit   metric.Int64Counter // events whose data do not fit the catalogue
-	waits   chan struct{}       // one taken for each call that waits for a receiver's answer
 	gate    *keyGate
 	costly  *buckets // by key
+	// undecided counts deliveries that are owed because a filter's effort was used up
+	undecided metric.Int64Counter
+	waits     chan struct{} // one taken for each call that waits for a receiver's answer
 }
 
 // New makes the HTTP API. The error names the field of the config at fault.
@@ -48,7 +50,11 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: costly calls: %w", err)
 	}
-	s := &server{Config: config, metrics: metrics, unfit: unfit, waits: make(chan struct{}, maxWaits), gate: gate, costly: costly}
+	undecided, err := newUndecided(config.Meter)
+	if err != nil {
+		return nil, fmt.Errorf("api: filter metrics: %w", err)
+	}
+	s := &server{Config: config, metrics: metrics, unfit: unfit, undecided: undecided, waits: make(chan struct{}, maxWaits), gate: gate, costly: costly}
 	engine := s.newEngine()
 	h := humagin.New(engine, s.humaConfig())
 	var operations []*huma.Operation

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,12 +47,16 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
+	unheard, err := s.eventWarnings(ctx, caller, &switchboard.Subscription{}, &sub)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.Store.CreateSubscription(ctx, caller, &sub); err != nil {
 		return nil, err
 	}
 	sub = s.verifySaved(ctx, caller, sub)
 	out := withSecret(&sub, current(sub.Secrets))
-	out.Warnings = warnings
+	out.Warnings = append(warnings, unheard...)
 	return &reply[subscription]{out}, nil
 }
 
@@ -129,11 +134,15 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
+	unheard, err := s.eventWarnings(ctx, caller, &before, &after)
+	if err != nil {
+		return nil, err
+	}
 	sub, err := s.saveChange(ctx, caller, patch, &before, &after)
 	if err != nil {
 		return nil, err
 	}
-	sub.Warnings = warnings
+	sub.Warnings = append(warnings, unheard...)
 	return &reply[subscription]{sub}, nil
 }
 
@@ -178,8 +187,8 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 
 // testEvent is what a test sends.
 type testEvent struct {
-	Type string          `json:"type,omitempty" default:"switchboard.test" doc:"Need not be among the subscription's events" maxLength:"128"`
-	Data json.RawMessage `json:"data,omitempty" doc:"Any JSON value; left out, a small sample" example:"{\"ticket\":{\"id\":4711}}"`
+	Type string          `json:"type,omitempty" doc:"Need not be among the subscription's events. Left out, the first of them that the catalogue has a sample of, else switchboard.test" example:"ticket.created" maxLength:"128"`
+	Data json.RawMessage `json:"data,omitempty" doc:"Any JSON value; left out, the catalogue's sample of the type, else {\"test\":true} with a message" example:"{\"ticket\":{\"id\":4711}}"`
 }
 
 const (
@@ -197,13 +206,8 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	if err != nil {
 		return nil, err
 	}
-	e := switchboard.Event{ID: exchangeOf(ctx).eventID(0), Tenant: sub.Tenant, Type: testType, Data: []byte(testData)}
-	if in.JSON.Type != "" {
-		e.Type = in.JSON.Type
-	}
-	if in.JSON.Data != nil {
-		e.Data = in.JSON.Data
-	}
+	e := s.eventToTest(sub, &in.JSON)
+	e.ID = exchangeOf(ctx).eventID(0)
 	if err := s.checkEvent(caller, &e); err != nil {
 		return nil, err
 	}
@@ -216,4 +220,22 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	}
 	s.start([]switchboard.Acceptance{accepted})
 	return &reply[acceptance]{acceptanceOf(&accepted)}, nil
+}
+
+// eventToTest is like an event that the subscription gets, where the catalogue knows one.
+// A subscription of no platform that takes every type may get any platform's: none is
+// like its own.
+func (s *server) eventToTest(sub switchboard.Subscription, in *testEvent) switchboard.Event {
+	if sub.Profile == "" {
+		sub.Events = definite(sub.Events)
+	}
+	kind := s.typeFor(&sub, in.Type)
+	if kind.Sample == nil {
+		kind = switchboard.EventType{Name: testType, Sample: json.RawMessage(testData)}
+	}
+	e := switchboard.Event{Tenant: sub.Tenant, Type: cmp.Or(in.Type, kind.Name), Data: in.Data}
+	if e.Data == nil {
+		e.Data = kind.Sample
+	}
+	return e
 }

@@ -256,22 +256,43 @@ func TestRotateSecret(t *testing.T) {
 func TestTestSubscription(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for i, c := range []struct{ body, wantType, wantData string }{
-		{``, "switchboard.test", testData},
-		{`{"type":"ticket.created"}`, "ticket.created", testData},
-		{`{"data": {"x" : null} }`, "switchboard.test", `{"x" : null}`},
-		{`{"data":null}`, "switchboard.test", `null`},
+	sample := func(platform, name string) string {
+		base, err := loadCatalogue()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := base.EventType(platform, name)
+		return string(e.Sample)
+	}
+	for i, c := range []struct {
+		profile            string
+		events             []string
+		body               string
+		wantType, wantData string
+	}{
+		{"", []string{"ticket.*"}, ``, "ticket.created", sample("firstline", "ticket.created")},
+		{"iomnihub", []string{"ticket.*"}, ``, "ticket.created", sample("iomnihub", "ticket.created")},
+		{"iomnihub", []string{"Ticket.Resolved"}, `{}`, "ticket.resolved", sample("iomnihub", "ticket.resolved")},
+		{"ziwo", []string{"*"}, ``, "agent.logged_in", sample("ziwo", "agent.logged_in")},
+		{"", []string{"order.paid", "user.created"}, ``, "user.created", sample("commbox", "user.created")},
+		{"", []string{"*"}, ``, "switchboard.test", testData},
+		{"", []string{"order.paid"}, ``, "switchboard.test", testData},
+		{"", []string{"*"}, `{"type":"order.paid"}`, "order.paid", testData},
+		{"", []string{"*"}, `{"type":"Agent.Logged_In"}`, "Agent.Logged_In", sample("ziwo", "agent.logged_in")},
+		{"", []string{"*"}, `{"data": {"x" : null} }`, "switchboard.test", `{"x" : null}`},
+		{"", []string{"ticket.*"}, `{"data":null}`, "ticket.created", `null`},
 	} {
+		b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Profile, s.Events = c.profile, c.events })
 		got := b.call(t, acmeIntegratorKey, "POST", "/v1/subscriptions/sub_acme/test", c.body).want(t, http.StatusAccepted)
 		if d := got["deliveries"].([]any); len(d) != 1 || d[0].(map[string]any)["subscription_id"] != "sub_acme" {
 			t.Errorf("%s: %v", c.body, got)
 		}
 		e := b.events.events[i]
 		if e.Tenant != "acme" || e.Type != c.wantType || string(e.Data) != c.wantData {
-			t.Errorf("%s: stored %+v", c.body, e)
+			t.Errorf("%s %q %s: stored %s of %s with %s", c.profile, c.events, c.body, e.Type, e.Tenant, e.Data)
 		}
 	}
-	if started := b.engine.all(); len(started) != 4 {
+	if started := b.engine.all(); len(started) != 11 {
 		t.Errorf("started %v", started)
 	}
 	if !json.Valid([]byte(testData)) {

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +49,7 @@ func shownAt(now time.Time, rows []shown) []switchboard.Delivery {
 // Deliveries lists the deliveries that the filter keeps, newest first.
 func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
 	var none switchboard.Page[switchboard.Delivery]
+	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is for every spelling
 	l := listing{s.keys, "deliveries", caller, f}
 	limit, behind, err := l.open(p)
 	if err != nil {
@@ -70,9 +73,9 @@ func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter,
 	c.scope(caller, f.Tenant)
 	c.equal("subscription_id", f.Subscription)
 	c.equal("event_id", f.Event)
-	c.equal("event_type", f.EventType)
+	c.anyCase("event_type", f.EventType)
 	c.equal("last_failure", string(f.Failure))
-	c.equal("host", strings.ToLower(f.Host))
+	c.host(strings.ToLower(f.Host))
 	if len(f.States) > 0 {
 		c.add("state = ANY(?)", pq.Array(f.States))
 		if !slices.Contains(f.States, switchboard.Delivered) {
@@ -97,6 +100,21 @@ func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter,
 		c.text(f.Text)
 	}
 	return c
+}
+
+// host keeps to what goes to that host, if one is given: with a port to that port only,
+// else to each. The column holds the port where the URL has one.
+func (c *conditions) host(host string) {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		host = "[" + host + "]"
+	}
+	switch _, port, err := net.SplitHostPort(host); {
+	case host == "":
+	case err == nil && port != "":
+		c.equal("host", host)
+	default:
+		c.add("(host = ? OR starts_with(host, ?))", host, strings.TrimSuffix(host, ":")+":")
+	}
 }
 
 // text keeps to what holds the text in one of the words that people search for. A

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/lib/pq"
 
@@ -42,6 +43,7 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 // deliveries and without their data.
 func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchboard.EventFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error) {
 	var none switchboard.Page[switchboard.EventDetail]
+	f.Type = strings.ToLower(f.Type) // a cursor is for every spelling
 	l := listing{s.keys, "events", caller, f}
 	limit, behind, err := l.open(p)
 	if err != nil {
@@ -49,7 +51,7 @@ func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchb
 	}
 	c := &conditions{}
 	c.scope(caller, f.Tenant)
-	c.equal("type", f.Type)
+	c.anyCase("type", f.Type)
 	if f.Key != "" {
 		c.equal("key", f.Key)
 		c.add("key <> ''") // says to Postgres that its partial index will do

@@ -7,9 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"switchboard"
 )
+
+// The column name holds the name in lower case, because its case does not matter; the
+// document has it as it was written.
 
 // EventTypes returns the event types that were added or changed at run time. One whose
 // document cannot be read is marked, and hides no other.
@@ -73,13 +77,13 @@ func (s *Store) lockEventType(ctx context.Context, tx transaction, base switchbo
 		}
 		if _, err := tx.ExecContext(ctx, `
 INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $3, $4) ON CONFLICT (platform, name) DO NOTHING`,
-			base.Platform, base.Name, clean(string(document)), s.now()); err != nil {
+			base.Platform, strings.ToLower(base.Name), clean(string(document)), s.now()); err != nil {
 			return base, err
 		}
 	}
 	var document string
 	var stored switchboard.EventType
-	err := tx.GetContext(ctx, &document, "SELECT document FROM event_types WHERE platform = $1 AND name = $2 FOR UPDATE", base.Platform, base.Name)
+	err := tx.GetContext(ctx, &document, "SELECT document FROM event_types WHERE platform = $1 AND name = $2 FOR UPDATE", base.Platform, strings.ToLower(base.Name))
 	if errors.Is(err, sql.ErrNoRows) {
 		return stored, switchboard.Errorf(switchboard.NotFound, "%s/%s was deleted meanwhile", base.Platform, base.Name)
 	}
@@ -101,7 +105,7 @@ func (s *Store) putEventType(ctx context.Context, tx transaction, t switchboard.
 	_, err = tx.ExecContext(ctx, `
 INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (platform, name) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at`,
-		t.Platform, t.Name, clean(string(document)), s.now())
+		t.Platform, strings.ToLower(t.Name), clean(string(document)), s.now())
 	return err
 }
 
@@ -131,7 +135,7 @@ func (s *Store) DeleteEventType(ctx context.Context, caller switchboard.Caller, 
 		return err
 	}
 	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		result, err := tx.ExecContext(ctx, "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, name)
+		result, err := tx.ExecContext(ctx, "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, strings.ToLower(name))
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func TestKeptFiltersAreBounded(t *testing.T) {
 	event := switchboard.NewDocument(&switchboard.Event{Data: []byte(`{"a":"` + strings.Repeat("x", 15<<10) + `1"}`)})
 	for i := range 2 * maxFilters / (15 << 10) {
 		document := `{"data":{"a":"` + strings.Repeat("x", 15<<10) + strings.Repeat("1", i%7+1) + strings.Repeat(" ", i/7) + `"}}`
-		if got, want := f.of(document).Matches(event, switchboard.NewEffort()), i == 0; got != want {
+		if got, want := f.of(document).Verdict(event, switchboard.NewEffort()).Delivers(), i == 0; got != want {
 			t.Fatalf("filter %d matches: %t; want %t", i, got, want)
 		}
 		kept := 0

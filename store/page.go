@@ -113,6 +113,14 @@ func (c *conditions) equal(column, value string) {
 	}
 }
 
+// anyCase keeps to what has that name in any case, if one is given. The names are ASCII,
+// for which Postgres's collation C is enough.
+func (c *conditions) anyCase(column, name string) {
+	if name != "" {
+		c.add("lower("+column+` COLLATE "C") = ?`, strings.ToLower(name))
+	}
+}
+
 // scope keeps to the tenants that the caller sees and, if one is given, to that.
 func (c *conditions) scope(caller switchboard.Caller, tenant string) {
 	c.equal("tenant", caller.Tenant)

@@ -61,7 +61,17 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 		document, left := switchboard.NewDocument(&p.event), switchboard.NewEffort()
 		p.takers = nil
 		for _, t := range ofTenant[p.event.Tenant] {
-			if p.goesTo(t) && (p.only != "" || s.filters.of(t.Filter).Matches(document, left)) {
+			if !p.goesTo(t) {
+				continue
+			}
+			verdict := switchboard.Taken
+			if p.only == "" {
+				verdict = s.filters.of(t.Filter).Verdict(document, left)
+			}
+			if verdict == switchboard.Undecided {
+				p.acceptance.Undecided = append(p.acceptance.Undecided, t.ID)
+			}
+			if verdict.Delivers() {
 				p.takers = append(p.takers, t)
 			}
 		}

@@ -73,7 +73,7 @@ func (c *check) request(request *switchboard.Request) error {
 		return "", c.template(field, source)
 	})
 	if err == nil && request.Format() == switchboard.FormatXML {
-		_, err = writeXML(params, request.XML, nil, nil) // finds a name that XML cannot have
+		err = checkXML(params, request)
 	}
 	return at("request.params", err)
 }

@@ -194,6 +194,7 @@ func FuzzDataBody(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add(`{"a":{"b":[1,[2],{"c":null}]},"d":"<&>"}`)
+	f.Add(`{"a b":1,"a_x0020_b":2,"":{"xmlns":3,"x:y":[4]}}`)
 	f.Fuzz(func(t *testing.T, data string) {
 		if !json.Valid([]byte(data)) {
 			return
@@ -201,8 +202,12 @@ func FuzzDataBody(f *testing.F) {
 		for _, style := range []*switchboard.XMLStyle{nil, {Attributes: true}, {JSON: []string{"a"}}} {
 			w := xmlWork(data)
 			w.Subscription.Request.XML = style
-			if m, err := NewRenderer(nil).Render(w); err == nil {
+			m, err := NewRenderer(nil).Render(w)
+			switch {
+			case err == nil:
 				parseXML(t, m.Body)
+			case !strings.Contains(err.Error(), "nested") && !strings.Contains(err.Error(), "longer"):
+				t.Errorf("%q: %v", data, err)
 			}
 		}
 		w := xmlWork(data)

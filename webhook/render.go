@@ -170,7 +170,7 @@ func (p *rendering) encode(value any, format switchboard.Format, field string) (
 		if err != nil {
 			return nil, err
 		}
-		body, err := writeXML(value, p.request.XML, p.request.SOAP, parameters)
+		body, err := writeXML(value, p.request, parameters)
 		return body, at(field, err)
 	}
 	body := document.Append(nil, value)

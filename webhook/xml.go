@@ -9,10 +9,12 @@ import (
 	"switchboard/webhook/document"
 )
 
-// The names of elements that the document does not name.
+// The names of elements that the document does not name, and the prefix of a namespace
+// that is the outermost element's only.
 const (
-	defaultRoot = "request"
-	itemName    = "item"
+	defaultRoot   = "request"
+	itemName      = "item"
+	messagePrefix = "n"
 )
 
 // The namespaces of SOAP's envelopes.
@@ -25,30 +27,51 @@ const (
 // of an object is an element of its name, or an attribute if the style says so; an
 // array repeats its element, an array in an array has elements item; null is empty.
 //
-// A name that is none in XML is an error. A character that XML cannot hold, as NUL,
-// becomes U+FFFD, as it also does where text is not UTF-8: a message is not worth
-// losing for it, and nothing else of the value changes.
-func writeXML(value any, style *switchboard.XMLStyle, soap *switchboard.SOAP, parameters []parameter) ([]byte, error) {
-	if style == nil {
-		style = &switchboard.XMLStyle{}
+// A name that is none in XML is escaped, and a character that XML cannot hold, as NUL,
+// becomes U+FFFD, as it also does where text is not UTF-8: a message is not worth losing
+// for it, and nothing else of the document changes.
+func writeXML(value any, request *switchboard.Request, parameters []parameter) ([]byte, error) {
+	w := newXMLWriter(request)
+	root, value := rootOf(value, w.style.Root)
+	outer := &outermost{tag: w.tag(root), parameters: parameters}
+	if w.style.Root != "" {
+		outer.tag = root
 	}
-	w := &xmlWriter{attributes: style.Attributes, elements: set(style.Elements), json: set(style.JSON)}
-	root, value := rootOf(value, style.Root)
 	w.out.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	namespace, end := "", ""
-	if soap != nil {
+	end := ""
+	if soap := request.SOAP; soap != nil {
 		envelope := soap11
 		if soap.Version == switchboard.SOAP12 {
 			envelope = soap12
 		}
 		w.out.WriteString(`<soap:Envelope xmlns:soap="` + envelope + `"><soap:Body>`)
-		namespace, end = soap.Namespace, `</soap:Body></soap:Envelope>`
+		outer.namespace, outer.only, end = soap.Namespace, soap.Elements == switchboard.SOAPUnqualified, `</soap:Body></soap:Envelope>`
 	}
-	if err := w.element("", root, value, namespace, parameters); err != nil {
+	if err := w.element("", root, value, outer); err != nil {
 		return nil, err
 	}
 	w.out.WriteString(end)
 	return w.out.Bytes(), nil
+}
+
+// checkXML returns an error if a name of the request's own params cannot be one in XML:
+// whoever writes them can choose another, where an event's data are as they are.
+func checkXML(params any, request *switchboard.Request) error {
+	w := newXMLWriter(request)
+	w.strict = true
+	root, value := rootOf(params, w.style.Root)
+	return w.element("", root, value, &outermost{tag: w.tag(root)})
+}
+
+func newXMLWriter(request *switchboard.Request) *xmlWriter {
+	style := request.XML
+	if style == nil {
+		style = &switchboard.XMLStyle{}
+	}
+	return &xmlWriter{
+		style: style, elements: set(style.Elements), json: set(style.JSON),
+		own: request.Body == switchboard.Params, tags: map[string]string{},
+	}
 }
 
 func set(names []string) map[string]bool {
@@ -77,47 +100,92 @@ func rootOf(value any, name string) (string, any) {
 
 type xmlWriter struct {
 	out            bytes.Buffer
-	attributes     bool
-	elements, json map[string]bool // names, or "parent.name"
+	style          *switchboard.XMLStyle
+	elements, json map[string]bool   // names, or "parent.name"
+	own            bool              // the names are the subscription's own: what XML takes stays as it is
+	tags           map[string]string // how names are written
+	strict         bool              // a name that XML does not take is an error
+	refused        error
 }
 
-// element writes one element. The message of a SOAP envelope has a namespace and
-// parameters; others have none.
-func (w *xmlWriter) element(parent, name string, value any, namespace string, parameters []parameter) error {
-	if !switchboard.IsXMLName(name) {
-		return fmt.Errorf("has the name %.50q, which cannot be that of an XML element or attribute", name)
+// tag is a name as XML takes it.
+func (w *xmlWriter) tag(name string) string {
+	tag, known := w.tags[name]
+	if known {
+		return tag
 	}
-	w.out.WriteString("<" + name)
-	if namespace != "" {
-		w.attribute("xmlns", namespace)
+	tag = name
+	if !w.own || !switchboard.IsXMLName(name) {
+		tag = switchboard.EscapeXMLName(name)
+	}
+	if w.strict && w.refused == nil && !switchboard.IsXMLName(name) {
+		w.refused = fmt.Errorf("has the name %.50q, which cannot be that of an XML element or attribute", name)
+	}
+	w.tags[name] = tag
+	return tag
+}
+
+// outermost is what sets the outermost element apart.
+type outermost struct {
+	tag        string
+	namespace  string // empty: none
+	only       bool   // no other element has the namespace
+	parameters []parameter
+}
+
+// element writes one element; outer is nil save for the outermost one.
+func (w *xmlWriter) element(parent, name string, value any, outer *outermost) error {
+	var tag string
+	if outer != nil {
+		tag = w.open(outer)
+	} else {
+		tag = w.tag(name)
+		w.out.WriteString("<" + tag)
 	}
 	object, isObject := value.(*document.Object)
 	asJSON := isContainer(value) && w.is(w.json, parent, name)
 	if isObject && !asJSON {
-		if err := w.attributesOf(name, object); err != nil {
-			return err
-		}
+		w.attributesOf(name, object)
+	}
+	if w.out.Len() > maxEncoded {
+		return errEncoded
 	}
 	before := w.out.Len()
 	w.out.WriteByte('>')
 	if err := w.content(name, value, asJSON); err != nil {
 		return err
 	}
-	for _, p := range parameters {
-		if err := w.element(name, p.name, p.text, "", nil); err != nil {
-			return err
+	if outer != nil {
+		for _, p := range outer.parameters {
+			w.out.WriteString("<" + p.name + ">")
+			w.text([]byte(p.text))
+			w.out.WriteString("</" + p.name + ">")
 		}
 	}
 	if w.out.Len() == before+1 {
 		w.out.Truncate(before)
 		w.out.WriteString("/>")
 	} else {
-		w.out.WriteString("</" + name + ">")
+		w.out.WriteString("</" + tag + ">")
 	}
 	if w.out.Len() > maxEncoded {
 		return errEncoded
 	}
-	return nil
+	return w.refused
+}
+
+// open writes the beginning of the outermost element, with its namespace, and returns its
+// tag. A default namespace is that of all elements in it, one with a prefix is not.
+func (w *xmlWriter) open(outer *outermost) (tag string) {
+	tag, declaration := outer.tag, "xmlns"
+	if outer.only {
+		tag, declaration = messagePrefix+":"+tag, "xmlns:"+messagePrefix
+	}
+	w.out.WriteString("<" + tag)
+	if outer.namespace != "" {
+		w.attribute(declaration, outer.namespace)
+	}
+	return tag
 }
 
 // content writes what stands inside an element.
@@ -140,7 +208,7 @@ func (w *xmlWriter) content(name string, value any, asJSON bool) error {
 		return nil
 	case []any:
 		for _, item := range value {
-			if err := w.element(name, itemName, item, "", nil); err != nil {
+			if err := w.element(name, itemName, item, nil); err != nil {
 				return err
 			}
 		}
@@ -155,32 +223,36 @@ func (w *xmlWriter) content(name string, value any, asJSON bool) error {
 func (w *xmlWriter) member(parent, name string, value any) error {
 	array, ok := value.([]any)
 	if !ok || w.is(w.json, parent, name) {
-		return w.element(parent, name, value, "", nil)
+		return w.element(parent, name, value, nil)
 	}
 	for _, item := range array {
-		if err := w.element(parent, name, item, "", nil); err != nil {
+		if err := w.element(parent, name, item, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *xmlWriter) attributesOf(name string, object *document.Object) error {
+// attributesOf writes the attributes of an object's element. No two have one name: where a
+// name of the subscription's own is what another one is escaped to, it is escaped too.
+func (w *xmlWriter) attributesOf(name string, object *document.Object) {
+	written := map[string]bool{}
 	for _, key := range object.Names() {
 		member, _ := object.Get(key)
 		if !w.isAttribute(name, key, member) {
 			continue
 		}
-		if !switchboard.IsXMLName(key) {
-			return fmt.Errorf("has the name %.50q, which cannot be that of an XML element or attribute", key)
+		tag := w.tag(key)
+		for written[tag] {
+			tag = switchboard.EscapeXMLName(tag)
 		}
-		w.attribute(key, scalar(member))
+		written[tag] = true
+		w.attribute(tag, scalar(member))
 	}
-	return nil
 }
 
 func (w *xmlWriter) isAttribute(parent, name string, value any) bool {
-	return w.attributes && !isContainer(value) && !w.is(w.elements, parent, name)
+	return w.style.Attributes && !isContainer(value) && !w.is(w.elements, parent, name)
 }
 
 func (w *xmlWriter) is(names map[string]bool, parent, name string) bool {

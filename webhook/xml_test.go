@@ -46,6 +46,9 @@ func parseXML(t testing.TB, document []byte) element {
 				if a.Name.Space == "xmlns" || a.Name.Local == "xmlns" {
 					continue
 				}
+				if _, twice := e.Attributes[a.Name.Local]; twice { // which the decoder takes, and XML does not
+					t.Fatalf("%q: the attribute %s is there twice", document, a.Name.Local)
+				}
 				e.Attributes[a.Name.Local] = a.Value
 			}
 			stack = append(stack, e)
@@ -143,12 +146,6 @@ func TestXML(t *testing.T) {
 		if diff := cmp.Diff(declaration+test.want, string(rendered(t, w).Body)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.data, diff)
 		}
-	}
-	for _, data := range []string{`{"a b":1,"c":2}`, `{"1":1}`, `{"a":{"x:y":1}}`, `{"a><b":1}`, `{"xmlns":"x"}`, `{"":1}`} {
-		w := xmlWork(data)
-		wantField(t, data, w, "data", "cannot be that of an XML element")
-		w.Subscription.Request.XML = &switchboard.XMLStyle{Attributes: true}
-		wantField(t, data+" as attribute", w, "data", "cannot be that of an XML element")
 	}
 	envelope := xmlWork(`{"a":1}`)
 	envelope.Subscription.Request.Body = switchboard.Envelope

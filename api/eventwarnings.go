@@ -1,0 +1,94 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"switchboard"
+)
+
+// maxEventWarnings bounds the warnings about a subscription's events: it may name 200.
+const maxEventWarnings = 10
+
+// eventWarnings says what of the events and the filter of a subscription may never take
+// an event. Nothing of it is an error: tenants and event types need not be known before
+// they are posted. Only what differs from before is looked at.
+func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, before, after *switchboard.Subscription) ([]string, error) {
+	sameEvents := slices.Equal(before.Events, after.Events)
+	if sameEvents && before.Filter.Equal(after.Filter) {
+		return nil, nil
+	}
+	var warnings []string
+	if !sameEvents {
+		seen, err := s.Store.Seen(ctx, caller, after.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		if before.ID == "" && caller.Tenant == "" && !seen.Known { // a bound key's tenant is known
+			warnings = append(warnings, fmt.Sprintf("tenant: no event, subscription or key names %q yet; events reach the subscription under exactly this name", after.Tenant))
+		}
+		warnings = append(warnings, s.unknownTypes(after, seen.EventTypes)...)
+	}
+	return append(warnings, after.Filter.Check(after.Tenant, s.typesOf(after))...), nil
+}
+
+// typesOf lists what the catalogue has of the events that the subscription takes. Where
+// it is of no platform, * says nothing about whose events they are.
+func (s *server) typesOf(sub *switchboard.Subscription) []switchboard.EventType {
+	named := *sub
+	if sub.Profile == "" {
+		named.Events = definite(sub.Events)
+	}
+	return slices.DeleteFunc(s.Catalogue.EventTypes(sub.Profile), func(t switchboard.EventType) bool {
+		return !named.Wants(t.Name) || !mayRender(sub.UseCase, &t)
+	})
+}
+
+// definite leaves out the pattern that takes every type.
+func definite(events []string) []string {
+	return slices.DeleteFunc(slices.Clone(events), func(pattern string) bool { return pattern == "*" })
+}
+
+// unknownTypes warns of event types and patterns that fit neither the catalogue nor what
+// was posted for the tenant lately.
+func (s *server) unknownTypes(sub *switchboard.Subscription, posted []string) (warnings []string) {
+	var known []string
+	for _, t := range s.Catalogue.EventTypes(sub.Profile) {
+		known = append(known, t.Name)
+	}
+	platform := "the catalogue"
+	if sub.Profile != "" {
+		platform += " of " + sub.Profile
+	}
+	for i, pattern := range sub.Events {
+		fits := func(eventType string) bool { return takes(pattern, eventType) }
+		if pattern == "*" || strings.HasPrefix(strings.ToLower(pattern), "switchboard.") || slices.ContainsFunc(known, fits) || slices.ContainsFunc(posted, fits) {
+			continue
+		}
+		if len(warnings) == maxEventWarnings {
+			return append(warnings, "events: there are more warnings than these")
+		}
+		warning := fmt.Sprintf("events[%d]: %s takes no event type of %s, and none that was posted for the tenant lately", i, clip(pattern), platform)
+		if near := switchboard.Nearest(pattern, append(patterns(known), posted...)); near != "" {
+			warning += "; is " + near + " meant?"
+		}
+		warnings = append(warnings, warning)
+	}
+	return warnings
+}
+
+// patterns are the names with the patterns that take them.
+func patterns(names []string) []string {
+	all := slices.Clone(names)
+	for _, name := range names {
+		for i, r := range name {
+			if r == '.' {
+				all = append(all, name[:i]+".*")
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

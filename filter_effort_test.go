@@ -1,0 +1,202 @@
+package switchboard
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// An event is held against the filters of its tenant while others wait: what one may
+// cost is bounded, however many conditions meet however long a list.
+func TestMatchIsBounded(t *testing.T) {
+	t.Parallel()
+	list := func(element, last string) string {
+		return `{"a":[` + strings.Repeat(element+",", 500_000/(len(element)+1)) + last + `]}`
+	}
+	text := `"` + strings.Repeat("ab", 4000) + `"`
+	// Each holds for the last element: without a bound that is found.
+	tests := map[string]struct{ condition, data string }{
+		"numbers": {`{"data":{"a":{"$in":[5,6]}}}`, list("1", "5")},
+		"nested":  {`{"data":{"a":{"$gt":5}}}`, list("[1]", "6")},
+		"objects": {`{"data":{"a":{"x":1}}}`, list("{}", `{"x":1}`)},
+		"texts":   {`{"data":{"a":{"$regex":"((?:a?){60}a{60}z)|c"}}}`, list(text, strings.TrimSuffix(text, `"`)+`c"`)},
+	}
+	for name, test := range tests {
+		never := strings.Repeat(`{"data":{"a":{"b":{"c":{"$exist":true}}}}},`, 30)
+		filter := mustFilter(t, `{"$or":[`+never+test.condition+`]}`)
+		if got := filter.Verdict(NewDocument(&Event{Data: []byte(test.data)}), NewEffort()); got != Undecided {
+			t.Errorf("%s: all of the list was looked at, or its end taken for known: %d", name, got)
+		}
+	}
+	whole := mustFilter(t, `{"data":{"a":{"$eq":5}}}`)
+	if !whole.Match(&Event{Data: []byte(`{"a":[` + strings.Repeat("1,", 50_000) + `5]}`)}) {
+		t.Error("the end of a list of 50,000 is not looked at")
+	}
+}
+
+// counted counts how often a condition is held against something.
+type counted struct {
+	condition
+	times *int
+}
+
+func (c counted) holds(v any, left *Effort) Verdict {
+	*c.times++
+	return c.condition.holds(v, left)
+}
+
+// Each condition on each element costs, and the filters of a tenant share what an event
+// may cost: 20 of these, as long as a filter may be, looked at this list for minutes.
+func TestConditionsOnElementsCost(t *testing.T) {
+	t.Parallel()
+	times, all := 0, every{fields: true}
+	for range maxConditions - 1 {
+		all.parts = append(all.parts, named{name: "x", part: counted{comparison{operator: opNotIn, among: map[any]bool{newDecimal("0"): true}}, &times}})
+	}
+	all.parts = append(all.parts, named{name: "z", part: comparison{operator: opEqual, wanted: newDecimal("1")}})
+	filter := Filter{root: named{name: "data", part: named{name: "a", part: all}}}
+	d, left := NewDocument(filterEvent(`{"a":[`+strings.Repeat(`{"x":-1},`, 28_000)+`{}],"b":"x","n":[1]}`)), NewEffort()
+	const filters = 20
+	for i := range filters {
+		if got := filter.Verdict(d, left); got != Undecided {
+			t.Fatalf("filter %d: %d", i, got)
+		}
+	}
+	if times > maxShared+filters*maxConditions || times < maxShared*9/10 {
+		t.Errorf("%d conditions were held against elements; want about %d", times, maxShared)
+	}
+	// What is not in a list is compared as ever, by the filters that are left.
+	for document, want := range map[string]Verdict{
+		`{"data":{"b":"x"},"metadata":{"type":"ticket.created"}}`: Taken,
+		`{"data":{"b":{"$ne":"x"}}}`:                              Rejected,
+		`{"data":{"n":{"$eq":[1]}}}`:                              Taken,
+		`{"data":{"n":{"$exist":false}}}`:                         Rejected,
+	} {
+		if got := mustFilter(t, document).Verdict(d, left); got != want {
+			t.Errorf("%s with no effort left: %d; want %d", document, got, want)
+		}
+	}
+}
+
+// An element costs itself and the conditions held against what is in it; outside of
+// lists only what is very long costs.
+func TestEffortSpent(t *testing.T) {
+	t.Parallel()
+	number, wanted := strings.Repeat("1", 6400), strings.TrimSuffix(strings.Repeat("1,", 399), ",")
+	data := `{"n":3,"s":"x","list":[1,2,3],"items":[{"a":1,"b":2},{"a":1,"b":3}],"none":[{"c":[]},{"c":[]}],"long":` + number + `,"values":[` + wanted + `]}`
+	for filter, want := range map[string]int{
+		`{"n":3,"s":{"$in":["x"]},"gone":{"$exist":false}}`: 0,
+		`{"list":3}`: 3, `{"list":{"$nin":[4]}}`: 3, `{"list":1}`: 1, `{"list":{"$eq":[1,2,3]}}`: 1,
+		`{"items":{"a":1,"b":3}}`: 6, `{"items":{"a":2,"b":3}}`: 4, `{"items":{"$or":[{"b":{"$exist":false}},{"b":2}]}}`: 6,
+		`{"none":{"c":{"x":1}}}`: 4, `{"s":{"$regex":"y"}}`: 1,
+		`{"long":{"$gt":0}}`: 100, `{"values":{"$eq":[` + wanted + `]}}`: 100, `{"values":{"$eq":[` + wanted + `,1]}}`: 399,
+	} {
+		left := NewEffort()
+		mustFilter(t, `{"data":`+filter+`}`).Verdict(NewDocument(filterEvent(data)), left)
+		if got := maxShared - left.all; got != want {
+			t.Errorf("%.60s costs %d; want %d", filter, got, want)
+		}
+	}
+}
+
+// What the effort does not suffice for is not known: no operator, and no $not around it,
+// makes an answer of that. What is known all the same decides.
+func TestUndecided(t *testing.T) {
+	t.Parallel()
+	const effort = 500
+	// Lists of which the last element is another, and a text: longer than the effort is.
+	d := NewDocument(filterEvent(`{"list":[` + strings.Repeat("1,", effort) + `2],"objects":[` + strings.Repeat("{},", effort) + `{"x":1}],` +
+		`"text":"` + strings.Repeat("ab", effort) + `refund","status":"open"}`))
+	const costly = `{"text":{"$regex":"(?:a?){60}a{60}z|fund"}}`
+	for _, test := range []struct {
+		data string
+		want Verdict
+	}{
+		{costly, Undecided},
+		{`{"$not":` + costly + `}`, Undecided},
+		{`{"$not":{"$not":` + costly + `}}`, Undecided},
+		{`{"list":2}`, Undecided},
+		{`{"list":{"$ne":2}}`, Undecided},
+		{`{"list":{"$in":[2,3]}}`, Undecided},
+		{`{"list":{"$nin":[2,3]}}`, Undecided},
+		{`{"list":{"$gt":1}}`, Undecided},
+		{`{"$not":{"list":{"$gt":1}}}`, Undecided},
+		{`{"objects":{"x":1}}`, Undecided},
+		{`{"$not":{"objects":{"x":1}}}`, Undecided},
+		{`{"$and":[` + costly + `,{"status":"open"}]}`, Undecided},
+		{`{"$or":[` + costly + `,{"status":"closed"}]}`, Undecided},
+		{`{"$not":{"$or":[` + costly + `,{"status":"closed"}]}}`, Undecided},
+		{`{"$and":[` + costly + `,{"status":"closed"}]}`, Rejected},
+		{`{"$or":[` + costly + `,{"status":"open"}]}`, Taken},
+		{`{"$not":{"$and":[` + costly + `,{"status":"closed"}]}}`, Taken},
+		{`{"list":1}`, Taken},
+		{`{"list":{"$ne":1}}`, Rejected},
+		{`{"list":{"$exist":true}}`, Taken},
+		{`{"text":{"$endsWith":"refund"}}`, Taken},
+		{`{"text":{"$regex":"(?:a?){60}a{60}z|fund"},"status":{"$regex":"^clo"}}`, Rejected}, // what costs less is looked at
+		{`{"text":{"$regex":"refund"}}`, Taken},                                              // a mere text costs little
+		{`{"text":{"$not":{"$regex":"refund"}}}`, Rejected},
+	} {
+		got := mustFilter(t, `{"data":`+test.data+`}`).Verdict(d, &Effort{all: effort})
+		if got != test.want || got.Delivers() != (test.want != Rejected) {
+			t.Errorf("%s: %d; want %d", test.data, got, test.want)
+		}
+	}
+}
+
+// Every text that fits into an event is read by regular expressions of common size.
+func TestRegexReadsLongTexts(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		bytes   int
+		pattern string
+		want    Verdict
+	}{
+		{8<<10 - 6, "refund", Taken},
+		{8<<10 + 1, "refund", Taken}, // no text of more than 8 KiB was read
+		{8<<10 + 1, "(?i)REFUND$", Taken},
+		{8<<10 + 1, "^refund", Rejected},
+		{100 << 10, "(?i)refund|chargeback", Taken},
+		{DefaultMaxData - 100, "refund", Taken},
+		{DefaultMaxData - 100, `(?i)\\b(order|refund)\\b`, Taken},
+		{DefaultMaxData - 100, "(?i)refunds|chargeback", Rejected},
+		{DefaultMaxData - 100, "x{240}|y{240}|refund", Undecided},
+	} {
+		e := filterEvent(`{"a":"` + strings.Repeat("mail ", test.bytes/5) + ` refund"}`)
+		regex := `{"$regex":"` + test.pattern + `"}`
+		if got := mustFilter(t, `{"data":{"a":`+regex+`}}`).Verdict(NewDocument(e), NewEffort()); got != test.want {
+			t.Errorf("%d bytes, %s: %d; want %d", test.bytes, test.pattern, got, test.want)
+		}
+		if got := mustFilter(t, `{"data":{"a":{"$not":`+regex+`}}}`).Verdict(NewDocument(e), NewEffort()); got != test.want.opposite() {
+			t.Errorf("%d bytes, not %s: %d; want %d", test.bytes, test.pattern, got, test.want.opposite())
+		}
+	}
+}
+
+// An explanation says of what is not known that it is not.
+func TestExplainSaysWhatIsUndecided(t *testing.T) {
+	t.Parallel()
+	const effort = 1000
+	d := NewDocument(filterEvent(`{"list":[` + strings.Repeat("1,", effort) + `2],"objects":[` + strings.Repeat("{},", effort) + `{"x":1}]}`))
+	for filter, paths := range map[string][]string{
+		`{"data":{"list":2}}`:                                            {"data.list"},
+		`{"data":{"objects":{"x":1}}}`:                                   {"data.objects"},
+		`{"$not":{"data":{"list":2}}}`:                                   {"", "data.list"},
+		`{"$or":[{"data":{"list":2}},{"metadata":{"type":"x"}}]}`:        {"", "data.list"},
+		`{"data":{"list":{"$exist":true}},"metadata":{"tenant":"acme"}}`: nil,
+	} {
+		var undecided []string
+		_, findings := mustFilter(t, filter).root.explain(d, "", &Effort{left: effort})
+		for _, f := range findings {
+			if said := strings.Contains(f.Text, tooLong); said != f.Undecided || f.Undecided && f.Holds {
+				t.Errorf("%s: %+v", filter, f)
+			}
+			if f.Undecided {
+				undecided = append(undecided, f.Path)
+			}
+		}
+		if fmt.Sprint(undecided) != fmt.Sprint(paths) {
+			t.Errorf("%s: %q; want %q", filter, undecided, paths)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package store_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"switchboard"
+)
+
+// TestNamesCountInAnyCase: an event is kept as it was posted, and found by its type in
+// every spelling. A cursor goes with all of them.
+func TestNamesCountInAnyCase(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe("acme", "TICKET.created")
+	for _, eventType := range []string{"Ticket.Created", "ticket.created", "TICKET.CREATED", "ticket.create", "ticket.created.late"} {
+		b.accept(switchboard.Event{Tenant: "acme", Type: eventType, Data: []byte("1")})
+		b.advance(time.Minute)
+	}
+	const want = "TICKET.CREATED ticket.created Ticket.Created"
+	for _, asked := range []string{"ticket.created", "Ticket.Created", "tICKET.cREATED"} {
+		var posted, delivered []string
+		cursor := ""
+		for {
+			page, err := b.Events(t.Context(), root(), switchboard.EventFilter{Type: asked}, switchboard.PageRequest{Limit: 1, Cursor: cursor})
+			must(t, err)
+			for _, e := range page.Items {
+				posted = append(posted, e.Event.Type)
+			}
+			if cursor = page.NextCursor; cursor == "" {
+				break
+			}
+			asked = strings.ToUpper(asked)
+		}
+		page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{EventType: asked, Subscription: sub.ID}, switchboard.PageRequest{})
+		must(t, err)
+		for _, d := range page.Items {
+			delivered = append(delivered, d.EventType)
+		}
+		equal(t, asked+" posted", strings.Join(posted, " "), want)
+		equal(t, asked+" delivered", strings.Join(delivered, " "), want)
+	}
+}
+
+// TestEventTypeIsOneInAnyCase: what is stored of it is one row, whoever spells it how.
+func TestEventTypeIsOneInAnyCase(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	stored := func() (all []string) {
+		types, err := b.EventTypes(t.Context())
+		must(t, err)
+		for _, et := range types {
+			all = append(all, et.Name+" "+et.Description)
+		}
+		return all
+	}
+	must(t, b.SaveEventType(t.Context(), root(), switchboard.EventType{Platform: "own", Name: "Order.Paid", Description: "one"}))
+	must(t, b.SaveEventType(t.Context(), root(), switchboard.EventType{Platform: "own", Name: "order.paid", Description: "two"}))
+	equal(t, "saved twice", stored(), []string{"order.paid two"})
+	_, err := b.ChangeEventType(t.Context(), root(), switchboard.EventType{Platform: "own", Name: "ORDER.PAID"}, func(et *switchboard.EventType) error {
+		et.Description += "!"
+		return nil
+	})
+	must(t, err)
+	equal(t, "changed", stored(), []string{"ORDER.PAID two!"})
+	must(t, b.DeleteEventType(t.Context(), root(), "own", "oRDER.pAID"))
+	equal(t, "deleted", stored(), []string(nil))
+}
+
+// TestMigrationMakesNamesOne keeps the last of several spellings that were stored.
+func TestMigrationMakesNamesOne(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, pg.Empty(t))
+	provider, err := goose.NewProvider(goose.DialectPostgres, b.sql.DB, os.DirFS("migrations"),
+		goose.WithTableName("switchboard_migrations"), goose.WithDisableGlobalRegistry(true))
+	must(t, err)
+	_, err = provider.UpTo(t.Context(), 5)
+	must(t, err)
+	_, err = b.sql.Exec(`INSERT INTO event_types (platform, name, document, updated_at) VALUES
+		('own', 'Order.Paid', '{"Name":"Order.Paid"}', '2026-01-01'),
+		('own', 'order.paid', '{"Name":"order.paid"}', '2026-01-03'),
+		('own', 'ORDER.PAID', '{"Name":"ORDER.PAID"}', '2026-01-02'),
+		('other', 'Order.Paid', '{"Name":"Order.Paid"}', '2026-01-01')`)
+	must(t, err)
+	must(t, b.Migrate(t.Context()))
+	types, err := b.EventTypes(t.Context())
+	must(t, err)
+	var names []string
+	for _, et := range types {
+		names = append(names, et.Name)
+	}
+	equal(t, "names", names, []string{"Order.Paid", "order.paid"})
+}
+
+// TestSeen: what is known of a tenant.
+func TestSeen(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("subscribed", "*")
+	deleted := b.subscribe("deleted", "*")
+	must(t, b.DeleteSubscription(t.Context(), root(), deleted.ID, ""))
+	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
+	b.accept(switchboard.Event{Tenant: "posted", Type: "Call.Ended", Data: []byte("1")})
+	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
+	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer, Tenant: "keyed"}, "a key")
+	must(t, err)
+	for tenant, want := range map[string]switchboard.Seen{
+		"subscribed": {Known: true, EventTypes: []string{}},
+		"deleted":    {EventTypes: []string{}},
+		"posted":     {Known: true, EventTypes: []string{"Call.Ended", "call.rang"}},
+		"keyed":      {Known: true, EventTypes: []string{}},
+		"Posted":     {EventTypes: []string{}},
+		"nobody":     {EventTypes: []string{}},
+	} {
+		got, err := b.Seen(t.Context(), root(), tenant)
+		must(t, err)
+		equal(t, tenant, got, want)
+	}
+	_, err = b.Seen(t.Context(), of("acme"), "posted")
+	refused(t, "another tenant's", err, switchboard.Forbidden, "")
+}
+
+// TestUndecidedIsDelivered: a filter whose effort is used up loses no event, and the
+// acceptance names the subscription.
+func TestUndecidedIsDelivered(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	subscribe := func(document string) switchboard.Subscription {
+		filter, err := switchboard.ParseFilter([]byte(document))
+		must(t, err)
+		s := switchboard.Subscription{
+			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+		}
+		s.SetDefaults()
+		must(t, b.CreateSubscription(t.Context(), root(), &s))
+		return s
+	}
+	const costly = `{"data":{"text":{"$regex":"(?:a?){200}z"}}}`
+	plain := subscribe(`{"data":{"status":"open"}}`)
+	undecided := subscribe(costly)
+	turned := subscribe(`{"$not":` + costly + `}`)
+	subscribe(`{"data":{"status":"closed","text":{"$regex":"(?:a?){200}z"}}}`)
+	a := b.accept(switchboard.Event{Tenant: "acme", Type: "t", Data: []byte(`{"status":"open","text":"` + strings.Repeat("b", 100<<10) + `"}`)})
+	got, want := map[string]bool{}, map[string]bool{plain.ID: true, undecided.ID: true, turned.ID: true}
+	for _, d := range a.Deliveries {
+		got[d.SubscriptionID] = true
+	}
+	equal(t, "delivered to", got, want)
+	equal(t, "undecided", unordered(a.Undecided), unordered([]string{undecided.ID, turned.ID}))
+}
+
+func unordered(ids []string) map[string]int {
+	counts := map[string]int{}
+	for _, id := range ids {
+		counts[id]++
+	}
+	return counts
+}
