@@ -32,5 +32,5 @@ func (s *Sender) Preview(work switchboard.Work, at time.Time) (Preview, error) {
 		return Preview{}, err
 	}
 	sent := m.sentAs(&work.Subscription.Auth)
-	return Preview{Method: sent.Method, URL: sent.URL, Headers: sent.Headers, Body: m.Body, Warnings: warnings}, nil
+	return Preview{Method: sent.Method, URL: m.URL, Headers: sent.Headers, Body: m.Body, Warnings: warnings}, nil
 }
