@@ -33,6 +33,9 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 			return nil, err
 		}
 	}
+	if !reflect.DeepEqual(before.Request, after.Request) || before.Signature != after.Signature {
+		warnings = append(webhook.SignatureWarnings(after), warnings...)
+	}
 	if before.Request.URL != after.Request.URL {
 		if err := s.Guard.Check(ctx, after.Request.URL); err != nil {
 			return nil, err
