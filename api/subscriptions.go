@@ -63,7 +63,7 @@ func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller,
 	if err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{subscriptionOf(&sub)}, nil
+	return &reply[subscription]{subscriptionFor(caller)(&sub)}, nil
 }
 
 type subscriptionsInput struct {
@@ -83,7 +83,7 @@ func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(found, subscriptionOf), nil
+	return pageOf(found, subscriptionFor(caller)), nil
 }
 
 type updateSubscriptionInput struct {
@@ -145,9 +145,8 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 	if before.Verify != sub.Verify || before.Request.URL != sub.Request.URL {
 		sub = s.verifySaved(ctx, caller, sub)
 	}
-	sub.Secrets = secrets
 	if len(secrets) == 0 {
-		sub.Secrets = before.Secrets // for the public keys
+		sub.Secrets = before.Secrets // to show what signs
 	}
 	return withSecret(&sub, current(secrets)), nil
 }

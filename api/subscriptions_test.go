@@ -30,7 +30,7 @@ func TestCreateSubscription(t *testing.T) {
 		},
 		"filter": map[string]any{}, "verification": "none",
 		"adaptive":  map[string]any{"enabled": true, "minimum_timeout": "5s", "maximum_stretch": 2.0, "minimum_attempts": 12.0},
-		"signature": map[string]any{"scheme": "standard"},
+		"signature": map[string]any{"scheme": "standard", "secrets": []any{map[string]any{"since": "2026-01-31T11:00:00Z", "until": nil}}},
 		"retry":     map[string]any{"initial_interval": "5s", "backoff_coefficient": 3.0, "maximum_interval": "10h", "maximum_attempts": 12.0},
 		"timeout":   "10s", "max_in_flight": 16.0, "state": "active", "state_reason": "", "version": 1.0,
 		"created_at": "2026-01-31T11:00:00Z", "updated_at": "2026-01-31T11:00:00Z",
@@ -241,8 +241,8 @@ func TestRotateSecret(t *testing.T) {
 	b := setup(t)
 	for body, grace := range map[string]time.Duration{``: 24 * time.Hour, `{}`: 24 * time.Hour, `{"grace":"0s"}`: 0, `{"grace":"168h"}`: 168 * time.Hour} {
 		got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", body).want(t, http.StatusOK)
-		if b.subscriptions.grace != grace {
-			t.Errorf("%s: grace %s", body, b.subscriptions.grace)
+		if b.subscriptions.rotation != (switchboard.Rotation{Grace: grace}) {
+			t.Errorf("%s: %+v", body, b.subscriptions.rotation)
 		}
 		if current := b.subscriptions.byID["sub_acme"].Secrets[0].Secret.Reveal(); got["secret"] != current {
 			t.Errorf("%s: answered %v, stored %v", body, got["secret"], current)

@@ -38,7 +38,14 @@ type signature struct {
 	Scheme     switchboard.Scheme `json:"scheme" enum:"standard,standard-ed25519,hmac-sha256-hex,none" example:"standard"`
 	Header     string             `json:"header,omitempty" doc:"Of hmac-sha256-hex: the header that holds it"`
 	Prefix     string             `json:"prefix,omitempty" doc:"Of hmac-sha256-hex: what stands before it"`
+	Secrets    []signingSecret    `json:"secrets,omitempty" nullable:"false" doc:"The secrets that sign, without their values, the current one first: several during a rotation. In lists they are left out"`
 	PublicKeys []string           `json:"public_keys,omitempty" nullable:"false" doc:"Of standard-ed25519: what to verify with, the current key first. In lists they are left out"`
+}
+
+// signingSecret is what may be shown of a secret that signs.
+type signingSecret struct {
+	Since time.Time  `json:"since" doc:"When it was made"`
+	Until *time.Time `json:"until" doc:"When it signs no more; null: it is the current one"`
 }
 
 type retry struct {
@@ -66,9 +73,33 @@ func subscriptionOf(s *switchboard.Subscription) subscription {
 	}
 }
 
-// signatureOf shows public keys where the subscription was read with its secrets.
+// subscriptionFor shows subscriptions as the caller may see them. Who may not change one
+// does not see what its URLs hold in their query: it is the token of many receivers.
+func subscriptionFor(caller switchboard.Caller) func(*switchboard.Subscription) subscription {
+	return func(s *switchboard.Subscription) subscription {
+		out := subscriptionOf(s)
+		if edits(caller) {
+			return out
+		}
+		out.Request.URL = switchboard.MaskQuery(out.Request.URL)
+		if out.Auth != nil {
+			out.Auth.TokenURL = switchboard.MaskQuery(out.Auth.TokenURL)
+		}
+		return out
+	}
+}
+
+// edits reports whether the caller's role may change subscriptions.
+func edits(caller switchboard.Caller) bool {
+	return caller.Role == switchboard.Admin || caller.Role == switchboard.Integrator
+}
+
+// signatureOf shows what signs where the subscription was read with its secrets.
 func signatureOf(s *switchboard.Subscription) signature {
 	out := signature{Scheme: s.Signature.Scheme, Header: s.Signature.Header, Prefix: s.Signature.Prefix}
+	for _, secret := range s.Signature.Scheme.Signing(s.Secrets) {
+		out.Secrets = append(out.Secrets, signingSecret{secret.CreatedAt.UTC(), date(secret.ExpiresAt)})
+	}
 	if s.Signature.Scheme == switchboard.StandardEd25519 {
 		for _, key := range switchboard.PublicKeys(s.Secrets) {
 			out.PublicKeys = append(out.PublicKeys, key.Text)
