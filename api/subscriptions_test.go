@@ -63,7 +63,7 @@ func TestCreateSubscriptionWithEverything(t *testing.T) {
 	want := switchboard.Subscription{
 		ID: "sub_new", Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.Active,
 		Request:   switchboard.Request{Method: "PUT", URL: "https://example.com/", Body: switchboard.DataBody, ContentType: "text/xml"},
-		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret)}},
+		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret), CreatedAt: created}},
 		Retry:  switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaximumAttempts: 3},
 		Verify: switchboard.NoVerification, Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
 	}

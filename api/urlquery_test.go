@@ -91,7 +91,9 @@ func TestBlanksAroundAURL(t *testing.T) {
 		}
 	}
 	b := setup(t)
-	for _, url := range []string{"https://crm.example.com/50%?a=1", "https://crm.example.com/?a=50% off", "https://crm.example.com/%{{ id }}", "https://crm.example.com/?a=%2{{ id }}", `https://crm.example.com/a\u0009b`} {
+	for _, url := range []string{"https://crm.example.com/50%?a=1", "https://crm.example.com/?a=50% off", "https://crm.example.com/%{{ id }}", "https://crm.example.com/?a=%2{{ id }}", `https://crm.example.com/a\u0009b`,
+		`https://a\"b.example.com/`, "https://a*b.example.com/{{ id }}", `https://\u200d.example.com/`, "https://-é-.example.com/",
+	} {
 		b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","events":["*"],"request":{"url":"`+url+`"}}`).
 			wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.url")
 	}

@@ -38,6 +38,13 @@ func FinalURL(field, raw string) (string, error) {
 	return final + rest, nil
 }
 
+// CheckURL checks a URL that is being saved, whose path and query may be templates: that
+// its scheme, host and port have a final form.
+func CheckURL(field, raw string) error {
+	_, err := finalAddress(field, switchboard.Address(strings.TrimSpace(raw)))
+	return err
+}
+
 // finalAddress is the final form of scheme, host and port.
 func finalAddress(field, address string) (string, error) {
 	u, err := url.Parse(address)
