@@ -270,3 +270,52 @@ func TestFinalURL(t *testing.T) {
 		}
 	}
 }
+
+// TestTargetOverHTTP2: its :path is the same text.
+func TestTargetOverHTTP2(t *testing.T) {
+	t.Parallel()
+	requests := make(chan received, 1)
+	authority := newAuthority(t)
+	address, s := serveTLS(t, authority.issue(t, nil), authority.pool(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("asked with %s", r.Proto)
+		}
+		requests <- received{r.RequestURI, r.Host}
+	}))
+	for _, test := range targets {
+		if _, outcome, err := s.Attempt(t.Context(), work(address+test.written), time.Now(), time.Minute); err != nil || outcome.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %+v, %v", test.name, outcome, err)
+		}
+		if got := <-requests; got.target != test.sent || "https://"+got.host != address {
+			t.Errorf("%s: %+v; want %s", test.name, got, test.sent)
+		}
+	}
+}
+
+// TestQueryIsNotKept: of what was sent, and of what could not be.
+func TestQueryIsNotKept(t *testing.T) {
+	t.Parallel()
+	port, requests := lineReceiver(t)
+	s := setup(t, nil)
+	address := "http://127.0.0.1:" + port
+	for written, want := range map[string]string{
+		"/a?token=hunter2":             "/a?token=[redacted]",
+		"/{{ missing }}?token=hunter2": "/{{ missing }}?token=[redacted]",
+		"/a?hunter2":                   "/a?[redacted]",
+	} {
+		sent, outcome, err := s.Attempt(t.Context(), work(address+written), time.Now(), time.Minute)
+		if err != nil || sent.URL != address+want || strings.Contains(outcome.Detail, "hunter2") {
+			t.Errorf("%s: kept as %s, %s, %v", written, sent.URL, outcome.Detail, err)
+		}
+		if outcome.StatusCode != 0 {
+			<-requests
+		}
+	}
+	w := script("GET", "application/json", `{"card":"hunter2"}`)
+	w.Subscription.Request.URL = address + "/"
+	w.Subscription.Signature = switchboard.Signature{Scheme: switchboard.Unsigned}
+	sent, _, err := s.Attempt(t.Context(), w, time.Now(), time.Minute)
+	if got := <-requests; err != nil || got.target != "/?card=hunter2" || sent.URL != address+"/?card=[redacted]" {
+		t.Errorf("params: sent to %s, kept as %s, %v", got.target, sent.URL, err)
+	}
+}
