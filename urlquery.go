@@ -10,6 +10,9 @@ var templatePattern = regexp.MustCompile(placeholderPattern.String() + "|" + tag
 // SplitQuery splits a URL, whose path and query may be templates, in front of the
 // question mark that begins its query; query is empty where there is none.
 func SplitQuery(rawURL string) (before, query string) {
+	if !strings.Contains(rawURL, "?") {
+		return rawURL, "" // as most are, and each attempt asks
+	}
 	at := 0
 	for _, template := range append(templatePattern.FindAllStringIndex(rawURL, -1), []int{len(rawURL), len(rawURL)}) {
 		if i := strings.IndexByte(rawURL[at:template[0]], '?'); i >= 0 {
