@@ -17,6 +17,8 @@ func ValidateURL(field, raw string) error {
 	}
 	u, err := url.Parse(raw)
 	switch {
+	case !IsEscaped(raw[len(Address(raw)):]):
+		return InvalidField(field, "%s", BadEscape)
 	case err != nil || strings.ContainsFunc(raw, isControl):
 		return InvalidField(field, "is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https":
@@ -31,6 +33,25 @@ func ValidateURL(field, raw string) error {
 		return InvalidField(field, "may not hold a fragment")
 	}
 	return nil
+}
+
+// BadEscape says what is wrong with a URL that is not [IsEscaped].
+const BadEscape = "holds a % that two hexadecimal digits do not follow: %25 is the percent sign itself"
+
+// IsEscaped reports whether each percent sign of a path or query begins an escape
+// (RFC 3986 2.1). One that does not is refused and not encoded: whether 50%20off is
+// meant to hold a blank, only its author knows, and a value behind it could complete it.
+func IsEscaped(text string) bool {
+	for i := range len(text) {
+		if text[i] == '%' && (i+2 >= len(text) || !isHex(text[i+1]) || !isHex(text[i+2])) {
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
 // isPort reports whether s, as a URL holds it, is empty or from 1 to 65535.

@@ -111,7 +111,7 @@ type Attempt struct {
 // SentRequest is what was sent, as far as it may be shown.
 type SentRequest struct {
 	Method  string
-	URL     string
+	URL     string            // its query's values masked
 	Headers map[string]string // sensitive values masked
 	Bytes   int               // length of the body
 }

@@ -82,12 +82,20 @@ func (r *Request) mediaType() string {
 	return media
 }
 
+// charset is the content type's parameter of that name; empty: it has none.
+func (r *Request) charset() string {
+	_, parameters, _ := mime.ParseMediaType(r.ContentType)
+	return parameters["charset"]
+}
+
 func (r *Request) validateContentType() error {
 	const field = "request.content_type"
 	format := r.Format()
 	switch {
 	case !isHeaderValue(r.ContentType) || !strings.Contains(r.mediaType(), "/"):
 		return InvalidField(field, "is not a media type")
+	case !IsUTF8(r.charset()):
+		return InvalidField(field, "has a charset in which the body is not written: it is always UTF-8, and charset=utf-8 says so")
 	case r.InQuery() && format != FormatJSON && format != FormatForm: // JSON is what it is by default
 		return InvalidField(field, "does not fit: with %s the params are the query string, and there is no body", r.Method)
 	case r.Body == Params && format == FormatOther:

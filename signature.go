@@ -68,6 +68,16 @@ func (s *Signature) Validate() error {
 	return nil
 }
 
+// validateSigning refuses a signature that says nothing of what is sent: it would be the
+// same one with each request, and whoever has seen it could sign any other.
+func (s *Subscription) validateSigning() error {
+	if s.Signature.Scheme == HMACHex && s.Request.InQuery() {
+		return InvalidField("signature.scheme", "%s signs the body alone, and a %s whose params are the query string has none: "+
+			"send them with another request.method, as POST, or sign otherwise", HMACHex, s.Request.Method)
+	}
+	return nil
+}
+
 // checkOwnHeader checks the name of a header in which we put something of our own.
 func checkOwnHeader(field, name string) error {
 	switch {

@@ -33,11 +33,33 @@ const (
 	maxSecretText = 256
 )
 
+// MaxSigningSecrets bounds the secrets of a subscription that sign at the same time, and
+// with it the length of webhook-signature: four rotations within one grace are more than
+// a plan has, and a header of five signatures stays below 500 bytes.
+const MaxSigningSecrets = 5
+
 // SigningSecret is a secret that deliveries are signed with. During a rotation a
-// subscription has two, and both sign where the scheme has room for both.
+// subscription has several, and all of them sign where the scheme has room for that.
 type SigningSecret struct {
 	Secret    Secret    // as the scheme writes it, see [Scheme.CheckSecret]
+	CreatedAt time.Time // since when it signs
 	ExpiresAt time.Time // zero: the current one, which does not expire
+}
+
+// Rotation says what becomes of the secrets before a new one.
+type Rotation struct {
+	Grace          time.Duration // how long the current one stays valid
+	RevokePrevious bool          // all end at once, whatever was promised them
+}
+
+// Signing returns those of the secrets, the current one first, that requests are signed
+// with: [HMACHex] has room for the current one only.
+func (s Scheme) Signing(secrets []SigningSecret) []SigningSecret {
+	fitting := s.Fitting(secrets)
+	if s == HMACHex && len(fitting) > 1 {
+		return fitting[:1]
+	}
+	return fitting
 }
 
 // NewSigningSecret makes a random secret that fits the scheme; for [Unsigned], which

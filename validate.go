@@ -20,6 +20,7 @@ func (s *Subscription) Validate() error {
 		s.Retry.validate,
 		s.validateLimits,
 		s.Signature.Validate,
+		s.validateSigning,
 		s.validateAuth,
 		s.validateVerification,
 		s.validateAdaptive,

@@ -66,7 +66,9 @@ func (in *authInput) merge(a *switchboard.Auth) error {
 	set(&a.Type, in.Type)
 	set(&a.Username, in.Username)
 	set(&a.Header, in.Header)
-	set(&a.TokenURL, in.TokenURL)
+	if err := setURL("auth.token_url", &a.TokenURL, in.TokenURL); err != nil {
+		return err
+	}
 	set(&a.ClientID, in.ClientID)
 	set(&a.Scopes, in.Scopes)
 	set(&a.Certificate, in.Certificate)

@@ -280,14 +280,16 @@ func TestBadInput(t *testing.T) {
 func TestContentType(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "application/json2", "hunter2/"} {
+	for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "application/json2", "hunter2/", "application/json; charset=utf-16", "application/json; charset=iso-8859-1",
+		`application/cloudevents+json;charset="windows-1252"`, "application/json; charset*0=utf-; charset*1=16",
+	} {
 		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Content-Type", media).
 			wantProblem(t, http.StatusUnsupportedMediaType, switchboard.Invalid, "")
 	}
 	if b.stored() {
 		t.Error("something was stored")
 	}
-	for _, media := range []string{"application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json"} {
+	for _, media := range []string{"application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json", `application/json;charset="UTF-8"`, "application/json; charset=us-ascii"} {
 		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Content-Type", media).want(t, http.StatusAccepted)
 	}
 }

@@ -46,7 +46,7 @@ type attempt struct {
 	Load       float64             `json:"load" doc:"The share of the worker's places that were taken when it began, 0 to 1; adaptive limits follow it" example:"0.25"`
 	Attempts   int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"38"`
 	Stretch    float64             `json:"stretch" doc:"The factor by which the wait behind it was longer under that load" example:"1.25"`
-	Request    sentRequest         `json:"request" doc:"What was sent; values of sensitive headers are masked"`
+	Request    sentRequest         `json:"request" doc:"What was sent; values of sensitive headers and of the query are masked"`
 	Response   *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
 }
 
@@ -112,7 +112,7 @@ func attemptOf(a *switchboard.Attempt) attempt {
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, Permanent: o.IsPermanent(), TimeoutMS: a.Timeout.Milliseconds(),
 		Load: hundredths(a.Load), Attempts: a.Attempts, Stretch: hundredths(max(a.Stretch, 1)),
-		Request: sentRequest{a.Request.Method, a.Request.URL, switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
+		Request: sentRequest{a.Request.Method, switchboard.MaskQuery(a.Request.URL), switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
 	}
 	if o.StatusCode != 0 {
 		out.StatusCode, out.Response = &o.StatusCode, responseOf(&o.Response)

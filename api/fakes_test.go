@@ -149,11 +149,11 @@ func (f *fakeEvents) Events(_ context.Context, _ switchboard.Caller, filter swit
 
 // fakeSubscriptions has sub_acme of acme and sub_globex of globex.
 type fakeSubscriptions struct {
-	byID   map[string]switchboard.Subscription
-	writes int
-	filter switchboard.SubscriptionFilter
-	grace  time.Duration
-	reason string
+	byID     map[string]switchboard.Subscription
+	writes   int
+	filter   switchboard.SubscriptionFilter
+	rotation switchboard.Rotation
+	reason   string
 }
 
 func newFakeSubscriptions() *fakeSubscriptions {
@@ -162,7 +162,7 @@ func newFakeSubscriptions() *fakeSubscriptions {
 		s := switchboard.Subscription{
 			ID: "sub_" + tenant, Tenant: tenant, Name: "CRM sync", Events: []string{"ticket.*"}, Version: 3, CreatedAt: created, UpdatedAt: created,
 			Request: switchboard.Request{URL: "https://crm.example.com/hook", Headers: map[string]string{"X-Api-Key": "hunter2", "X-Env": "prod"}},
-			Secrets: []switchboard.SigningSecret{{Secret: "whsec_hunter2"}}, Verify: switchboard.NoVerification,
+			Secrets: []switchboard.SigningSecret{{Secret: "whsec_hunter2", CreatedAt: created}}, Verify: switchboard.NoVerification,
 		}
 		s.SetDefaults()
 		f.byID[s.ID] = s
@@ -172,6 +172,9 @@ func newFakeSubscriptions() *fakeSubscriptions {
 
 func (f *fakeSubscriptions) CreateSubscription(_ context.Context, _ switchboard.Caller, s *switchboard.Subscription) error {
 	s.ID, s.Version, s.CreatedAt, s.UpdatedAt = "sub_new", 1, created, created
+	for i := range s.Secrets {
+		s.Secrets[i].CreatedAt = created
+	}
 	f.byID[s.ID] = *s
 	f.writes++
 	return nil
@@ -203,6 +206,9 @@ func (f *fakeSubscriptions) UpdateSubscription(ctx context.Context, caller switc
 		return s, err
 	}
 	s.Version++
+	for i := range s.Secrets {
+		s.Secrets[i].CreatedAt = s.UpdatedAt
+	}
 	stored := s
 	if len(s.Secrets) == 0 {
 		stored.Secrets = f.byID[id].Secrets
@@ -222,18 +228,24 @@ func (f *fakeSubscriptions) DeleteSubscription(ctx context.Context, caller switc
 	return nil
 }
 
-func (f *fakeSubscriptions) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error) {
+func (f *fakeSubscriptions) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error) {
 	s, err := f.Subscription(ctx, caller, id)
 	if err != nil {
 		return s, err
 	}
-	s.Secrets = []switchboard.SigningSecret{{Secret: next}}
+	s.Version++
+	s.Secrets = []switchboard.SigningSecret{{Secret: next, CreatedAt: created.Add(time.Minute)}}
 	stored := s
 	for _, old := range f.byID[id].Secrets {
-		stored.Secrets = append(stored.Secrets, switchboard.SigningSecret{Secret: old.Secret, ExpiresAt: created.Add(grace)})
+		if old.ExpiresAt.IsZero() {
+			old.ExpiresAt = created.Add(rotation.Grace)
+		}
+		if !rotation.RevokePrevious {
+			stored.Secrets = append(stored.Secrets, old)
+		}
 	}
 	f.byID[id] = stored
-	f.grace = grace
+	f.rotation = rotation
 	f.writes++
 	return s, nil
 }

@@ -50,17 +50,17 @@ func (s *server) previewSubscription(ctx context.Context, caller switchboard.Cal
 	if err != nil {
 		return nil, err
 	}
-	if !signs(caller) {
-		sub.Secrets = secretsOf(switchboard.NewSigningSecret(sub.Signature.Scheme))
+	if edits(caller) {
+		return s.preview(sub, e)
 	}
-	return s.preview(sub, e)
-}
-
-// signs reports whether a preview may show the caller a valid signature of data of
-// their own: whoever has that can send them to the receiver, in our name. Those who may
-// send them through us gain nothing by it.
-func signs(caller switchboard.Caller) bool {
-	return caller.Role == switchboard.Admin || caller.Role == switchboard.Integrator
+	// Whoever has a valid signature of data of their own can send them to the receiver in
+	// our name. Those who may send them through us gain nothing by it.
+	sub.Secrets = secretsOf(switchboard.NewSigningSecret(sub.Signature.Scheme))
+	out, err := s.preview(sub, e)
+	if err == nil {
+		out.Body.URL = switchboard.MaskQuery(out.Body.URL)
+	}
+	return out, err
 }
 
 type tryInput struct{ payload[givenSubscription] }

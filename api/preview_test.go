@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -76,7 +75,7 @@ func TestPreviewOfStored(t *testing.T) {
 	b.events.events = []switchboard.Event{{ID: "one", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"id": 1}`), OccurredAt: created}}
 	const path = "/v1/subscriptions/sub_acme/preview"
 	got := b.call(t, integratorKey, "POST", path, `{"event_id":"one"}`).want(t, http.StatusOK)
-	want := `{"id":"one","type":"ticket.created","timestamp":"` + created.UTC().Format(time.RFC3339) + `","data":{"id": 1}}`
+	want := `{"id":"one","type":"ticket.created","timestamp":"` + created.UTC().Format("2006-01-02T15:04:05.000000Z") + `","data":{"id": 1}}`
 	if got["body"] != want || got["url"] != "https://crm.example.com/hook" || got["method"] != "POST" || len(asList(got["warnings"])) != 0 {
 		t.Errorf("got %v", got)
 	}

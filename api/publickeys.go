@@ -40,9 +40,10 @@ func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, 
 	return &reply[jsonWebKeySet]{out}, nil
 }
 
-// addKeys reads the secrets of a subscription whose public keys are to be shown.
+// addKeys reads the secrets of a subscription: of what signs is shown since and until
+// when, and the public keys.
 func (s *server) addKeys(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription) error {
-	if sub.Signature.Scheme != switchboard.StandardEd25519 {
+	if sub.Signature.Scheme == switchboard.Unsigned {
 		return nil
 	}
 	whole, err := s.Store.Endpoint(ctx, caller, sub.ID)

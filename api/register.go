@@ -218,9 +218,12 @@ func (s *server) authenticate(ctx huma.Context) (switchboard.Caller, error) {
 // keep parts of them without a copy.
 func readBody(ctx huma.Context, rule bodyRule) ([]byte, error) {
 	if media := ctx.Header("Content-Type"); media != "" {
-		name, _, err := mime.ParseMediaType(media)
+		name, parameters, err := mime.ParseMediaType(media)
 		if err != nil || name != "application/json" && !strings.HasSuffix(name, "+json") {
 			return nil, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.Invalid, "the Content-Type must be application/json")}
+		}
+		if !switchboard.IsUTF8(parameters["charset"]) {
+			return nil, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.Invalid, "the charset of the Content-Type must be utf-8, in which JSON is written (RFC 8259 8.1)")}
 		}
 	}
 	limit := rule.limit

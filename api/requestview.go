@@ -12,7 +12,7 @@ import (
 
 type request struct {
 	Method      string               `json:"method" example:"POST"`
-	URL         string               `json:"url" example:"https://crm.example.com/hook"`
+	URL         string               `json:"url" doc:"As it was given. Its query's values are masked for keys that may not change it" example:"https://crm.example.com/hook"`
 	Body        switchboard.BodyKind `json:"body" enum:"envelope,data,params" example:"envelope"`
 	Envelope    *envelope            `json:"envelope,omitempty" doc:"Of the body envelope; left out: id, type, timestamp and data under these names"`
 	Params      json.RawMessage      `json:"params,omitempty" doc:"Of the body params"`
@@ -58,7 +58,7 @@ func requestOf(r *switchboard.Request) request {
 
 type requestInput struct {
 	Method      *string               `json:"method,omitempty" default:"POST" doc:"Any HTTP method but CONNECT and TRACE"`
-	URL         *string               `json:"url,omitempty" doc:"Where to; http or https, without user name, password and fragment. Path and query may hold placeholders, as {{ contact.id }}" example:"https://crm.example.com/hook" maxLength:"2048"`
+	URL         *string               `json:"url,omitempty" doc:"Where to; http or https, without user name, password and fragment. Path and query may hold placeholders, as {{ contact.id }}. What a URL cannot hold is percent-encoded once when it is sent; what is encoded already stays" example:"https://crm.example.com/hook" maxLength:"2048"`
 	Body        *switchboard.BodyKind `json:"body,omitempty" enum:"envelope,data,params" default:"envelope" doc:"envelope: {id, type, timestamp, data}. data: the event's bytes unchanged. params: a document of your own. Another one starts afresh with envelope and params"`
 	Envelope    *envelopeInput        `json:"envelope,omitempty" doc:"Of the body envelope: other names for its fields; a field that is not named is left out. null: the usual names"`
 	Params      json.RawMessage       `json:"params,omitempty" doc:"Of the body params: a JSON document whose strings may hold placeholders. Sent as the content_type says; with GET and DELETE it is the query string. It is shown to whoever may read the subscription: credentials belong into auth or headers"`
@@ -66,7 +66,7 @@ type requestInput struct {
 	XML         *xmlStyleInput        `json:"xml,omitempty" doc:"Of a body in XML: how JSON is written so. null: plainly"`
 	SOAP        *soapInput            `json:"soap,omitempty" doc:"Of a body in XML: wraps it into a SOAP message. null: does not"`
 	Headers     *map[string]string    `json:"headers,omitempty" doc:"At most 50; values may hold placeholders. In a change they replace all headers; a value that was masked when it was read, sent back as it is, keeps what is stored, as long as scheme, host and port of the url stay" example:"{\"X-Env\":\"prod\"}"`
-	ContentType *string               `json:"content_type,omitempty" default:"application/json" doc:"Params are written so: as JSON, as XML or as application/x-www-form-urlencoded"`
+	ContentType *string               `json:"content_type,omitempty" default:"application/json" doc:"Params are written so: as JSON, as XML or as application/x-www-form-urlencoded. No other charset than utf-8"`
 }
 
 type envelopeInput struct {
@@ -113,7 +113,9 @@ func (in *requestInput) merge(r *switchboard.Request) error {
 	}
 	set(&r.Method, in.Method)
 	r.Method = strings.ToUpper(r.Method)
-	set(&r.URL, in.URL)
+	if err := setURL("request.url", &r.URL, in.URL); err != nil {
+		return err
+	}
 	set(&r.Body, in.Body)
 	set(&r.Missing, in.Missing)
 	set(&r.ContentType, in.ContentType)
@@ -131,6 +133,22 @@ func (in *requestInput) merge(r *switchboard.Request) error {
 		r.Headers = headers
 	}
 	return err
+}
+
+// setURL changes a stored URL. Blanks around the given one are left out, as they come
+// with pasting. Its masked form, sent back as it is, keeps what is stored.
+func setURL(field string, stored, given *string) error {
+	if given == nil {
+		return nil
+	}
+	switch url := strings.TrimSpace(*given); {
+	case url == switchboard.MaskQuery(*stored):
+	case switchboard.HoldsMask(url):
+		return switchboard.InvalidField(field, "holds %s in place of a value of its query: write the value itself", switchboard.Mask)
+	default:
+		*stored = url
+	}
+	return nil
 }
 
 func (in *envelopeInput) merge(into **switchboard.EnvelopeFields) {

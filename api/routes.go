@@ -72,9 +72,9 @@ func (s *server) registerSubscriptions(h huma.API) {
 			"Before anything is stored, templates are held against the catalogue's samples, addresses against the egress guard, and a token endpoint is asked for a token. " +
 			"With verification challenge the address is challenged at once; one that does not answer leaves the subscription unverified, and state_reason says what came back."}, s.createSubscription)
 	handle(s, h, operation{method: get, path: "/v1/subscriptions", id: "list-subscriptions", tag: tagSubscriptions, roles: roles{integrator, support, viewer},
-		summary: "List subscriptions", description: "Without secrets; values of sensitive headers are masked."}, s.listSubscriptions)
+		summary: "List subscriptions", description: "Without secrets; values of sensitive headers are masked, and for keys that may not change it the values of the url's query."}, s.listSubscriptions)
 	handle(s, h, operation{method: get, path: "/v1/subscriptions/{id}", id: "get-subscription", tag: tagSubscriptions, roles: roles{integrator, support, viewer},
-		summary: "Get a subscription", description: "Without secrets; values of sensitive headers are masked."}, s.getSubscription)
+		summary: "Get a subscription", description: "Without secrets; values of sensitive headers are masked, and for keys that may not change it the values of the url's query."}, s.getSubscription)
 	handle(s, h, operation{method: patch, path: "/v1/subscriptions/{id}", id: "update-subscription", tag: tagSubscriptions, roles: roles{integrator},
 		body:    bodyRule{limit: subscriptionBody},
 		summary: "Change a subscription", description: "Changes the given fields only; null removes filter, auth, and the parts of the request that may be left out. Names the version that it changes: if somebody else was faster, it is a conflict. " +
@@ -84,7 +84,7 @@ func (s *server) registerSubscriptions(h huma.API) {
 		summary: "Delete a subscription", description: "Its open deliveries are cancelled."}, s.deleteSubscription)
 	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/rotate_secret", id: "rotate-secret", tag: tagSubscriptions, roles: roles{integrator},
 		body:    bodyRule{optional: true},
-		summary: "Rotate the signing secret", description: "Answers with the new secret, which is not shown again. For the time of the grace both secrets sign; hmac-sha256-hex has room for the new one only."}, s.rotateSecret)
+		summary: "Rotate the signing secret", description: "Answers with the new secret, which is not shown again. For the time of its grace the secret before signs too, and so do those of earlier rotations until the times that they were given; at most 5 sign at a time. signature.secrets says which do, since and until when. hmac-sha256-hex has room for the new one only. The version moves."}, s.rotateSecret)
 	handle(s, h, operation{method: post, path: "/v1/subscriptions/{id}/verify", id: "verify-subscription", cost: askingCost, tag: tagSubscriptions, roles: roles{integrator},
 		body:    bodyRule{optional: true},
 		summary: "Verify the address", description: "Challenges a subscription that is unverified once more. If the answer is right it becomes active and its held deliveries go on; else state_reason says what came back. One that is not unverified stays as it is."}, s.verifySubscription)

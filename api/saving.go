@@ -33,8 +33,11 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 			return nil, err
 		}
 	}
+	if !reflect.DeepEqual(before.Request, after.Request) || before.Signature != after.Signature {
+		warnings = append(webhook.SignatureWarnings(after), warnings...)
+	}
 	if before.Request.URL != after.Request.URL {
-		if err := s.Guard.Check(ctx, after.Request.URL); err != nil {
+		if err := s.checkURL(ctx, "request.url", after.Request.URL); err != nil {
 			return nil, err
 		}
 	}
@@ -42,11 +45,19 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 		return warnings, nil
 	}
 	if after.Auth.Type == switchboard.OAuth2 && before.Auth.TokenURL != after.Auth.TokenURL {
-		if err := asField("auth.token_url", s.Guard.Check(ctx, after.Auth.TokenURL)); err != nil {
+		if err := s.checkURL(ctx, "auth.token_url", after.Auth.TokenURL); err != nil {
 			return nil, err
 		}
 	}
 	return warnings, s.Sender.CheckAuth(ctx, *after)
+}
+
+// checkURL checks that a URL can be sent to, and may be.
+func (s *server) checkURL(ctx context.Context, field, rawURL string) error {
+	if err := webhook.CheckURL(field, rawURL); err != nil {
+		return err
+	}
+	return asField(field, s.Guard.Check(ctx, rawURL))
 }
 
 // checkTemplates holds the templates against the samples of the events that the

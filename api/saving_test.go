@@ -67,3 +67,86 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("of a read: %v", got["warnings"])
 	}
 }
+
+// TestSignatureOfNothing is refused where it is the same for every request, and told
+// where it covers less than one may believe.
+func TestSignatureOfNothing(t *testing.T) {
+	t.Parallel()
+	const params = `"params":{"a":"{{ event.id }}"}`
+	create := func(method, body, signature string) string {
+		return `{"tenant":"acme","name":"n","events":["*"],"request":{"url":"https://example.com/","method":"` + method + `",` + body + `},"signature":{"scheme":"` + signature + `"}}`
+	}
+	inQuery, inBody := `"body":"params",`+params, `"body":"data"`
+	for _, c := range []struct{ method, body, scheme, want string }{
+		{"GET", inQuery, "hmac-sha256-hex", "refused"},
+		{"HEAD", inQuery, "hmac-sha256-hex", "refused"},
+		{"DELETE", inQuery, "hmac-sha256-hex", "refused"},
+		{"get", inQuery, "hmac-sha256-hex", "refused"},
+		{"POST", inQuery, "hmac-sha256-hex", "taken"},
+		{"PATCH", inQuery, "hmac-sha256-hex", "taken"},
+		{"GET", inBody, "hmac-sha256-hex", "taken"}, // it has a body
+		{"DELETE", `"body":"envelope"`, "hmac-sha256-hex", "taken"},
+		{"GET", inQuery, "standard", "warned"},
+		{"HEAD", inQuery, "standard-ed25519", "warned"},
+		{"DELETE", inQuery, "standard", "warned"},
+		{"GET", inQuery, "none", "taken"},
+		{"GET", inBody, "standard", "taken"},
+		{"POST", inQuery, "standard", "taken"},
+	} {
+		t.Run(c.method+" "+c.body+" "+c.scheme, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			asked := create(c.method, c.body, c.scheme)
+			made := b.call(t, integratorKey, "POST", "/v1/subscriptions", asked)
+			tried := b.call(t, integratorKey, "POST", "/v1/preview", `{"subscription":`+asked+`,"data":{"x":1}}`)
+			matched := b.call(t, integratorKey, "POST", "/v1/match", `{"subscription":`+asked+`,"data":{"x":1}}`)
+			if c.want == "refused" {
+				made.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
+				tried.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "subscription.signature.scheme")
+				matched.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "subscription.signature.scheme")
+				return
+			}
+			matched.want(t, http.StatusOK)
+			for _, got := range []map[string]any{made.want(t, http.StatusCreated), tried.want(t, http.StatusOK)} {
+				if warned(got) != (c.want == "warned") {
+					t.Errorf("warnings %v", got["warnings"])
+				}
+			}
+		})
+	}
+}
+
+// warned reports whether a warning is about the signature.
+func warned(got map[string]any) bool {
+	list, _ := got["warnings"].([]any)
+	return len(list) > 0 && strings.HasPrefix(list[0].(string), "signature.scheme: ")
+}
+
+// TestSignatureOfNothingAfterAChange: of the method alone, of the scheme alone, or of
+// what a profile says.
+func TestSignatureOfNothingAfterAChange(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const create = `{"tenant":"acme","name":"n","events":["*"],"request":{"url":"https://example.com/","body":"params","params":{"a":1}},"signature":{"scheme":"hmac-sha256-hex"}}`
+	b.call(t, integratorKey, "POST", "/v1/subscriptions", create).want(t, http.StatusCreated)
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"request":{"method":"GET"}}`).
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
+	if got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"request":{"method":"GET"},"signature":{"scheme":"standard"}}`).want(t, http.StatusOK); !warned(got) {
+		t.Errorf("warnings %v", got["warnings"])
+	}
+	if got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":2,"name":"m"}`).want(t, http.StatusOK); warned(got) {
+		t.Errorf("of another change: %v", got["warnings"])
+	}
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":3,"signature":{"scheme":"hmac-sha256-hex"}}`).
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
+	if got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":3,"signature":{"scheme":"standard-ed25519"}}`).want(t, http.StatusOK); !warned(got) {
+		t.Errorf("warnings %v", got["warnings"])
+	}
+
+	const of = `{"tenant":"acme","name":"o","events":["*"],"profile":"%s","request":{"url":"https://example.com/","body":"params","params":{"a":1},"method":"GET"}}`
+	b.call(t, integratorKey, "POST", "/v1/subscriptions", strings.Replace(of, "%s", "signalzen", 1)).
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
+	if got := b.call(t, integratorKey, "POST", "/v1/subscriptions", strings.Replace(of, "%s", "firstline", 1)).want(t, http.StatusCreated); !warned(got) {
+		t.Errorf("warnings %v", got["warnings"])
+	}
+}

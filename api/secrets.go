@@ -9,13 +9,14 @@ import (
 
 // SecretStore rotates the signing secrets of subscriptions.
 type SecretStore interface {
-	// RotateSecret makes next the current secret; the one before signs too, until
-	// the grace has passed.
-	RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error)
+	// RotateSecret makes next the current secret; those before sign too, each until its
+	// own grace has passed.
+	RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error)
 }
 
 type rotation struct {
-	Grace *switchboard.Duration `json:"grace,omitempty" doc:"How long the secret before still signs too; at most 168h. Default: 24h" example:"24h"`
+	Grace          *switchboard.Duration `json:"grace,omitempty" doc:"How long the secret before still signs too; at most 168h. A later rotation does not change that. Default: 24h" example:"24h"`
+	RevokePrevious bool                  `json:"revoke_previous,omitempty" doc:"Ends all secrets before at once, whatever grace they were given: for one that got into the wrong hands. Not with grace"`
 }
 
 type rotateInput struct {
@@ -33,6 +34,9 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	if in.JSON.Grace != nil {
 		grace = time.Duration(*in.JSON.Grace)
 	}
+	if in.JSON.Grace != nil && in.JSON.RevokePrevious {
+		return nil, switchboard.InvalidField("grace", "may not stand beside revoke_previous, which leaves none")
+	}
 	if grace < 0 || grace > maxGrace {
 		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", maxGrace)
 	}
@@ -44,7 +48,7 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	if secret == "" {
 		return nil, switchboard.InvalidField("signature.scheme", "is %s: there is no secret to rotate", sub.Signature.Scheme)
 	}
-	sub, err = s.Store.RotateSecret(ctx, caller, in.ID, secret, grace)
+	sub, err = s.Store.RotateSecret(ctx, caller, in.ID, secret, switchboard.Rotation{Grace: grace, RevokePrevious: in.JSON.RevokePrevious})
 	if err == nil {
 		err = s.addKeys(ctx, caller, &sub)
 	}

@@ -100,7 +100,7 @@ func TestPublicKeys(t *testing.T) {
 	for _, again := range []answer{
 		b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil),
 		b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/verify", nil),
-		b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"name":"x"}`),
+		b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"name":"x"}`),
 	} {
 		if same := again.want(t, http.StatusOK)["signature"].(map[string]any)["public_keys"].([]any); len(same) != 2 {
 			t.Errorf("keys %v", same)
@@ -130,4 +130,70 @@ func TestPublicKeys(t *testing.T) {
 		t.Errorf("%+v", k)
 	}
 	b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_globex/jwks", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+}
+
+// signing is what an answer says of the secrets that sign.
+func signing(t *testing.T, got map[string]any) (since, until []string) {
+	t.Helper()
+	for _, each := range asList(got["signature"].(map[string]any)["secrets"]) {
+		secret := each.(map[string]any)
+		since = append(since, secret["since"].(string))
+		end, _ := secret["until"].(string)
+		until = append(until, end)
+	}
+	return since, until
+}
+
+// TestWhatSigns: since when and until when, in every answer of one subscription.
+func TestWhatSigns(t *testing.T) {
+	t.Parallel()
+	at := func(after time.Duration) string { return created.Add(after).UTC().Format(time.RFC3339) }
+	for scheme, n := range map[switchboard.Scheme]int{switchboard.Standard: 2, switchboard.StandardEd25519: 2, switchboard.HMACHex: 1} {
+		b := setup(t)
+		b.subscriptions.sign("sub_acme", scheme)
+		b.subscriptions.byID["sub_acme"].Secrets[0].CreatedAt = created
+		rotated := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", `{"grace":"1h"}`).want(t, http.StatusOK)
+		if rotated["version"] != 4.0 {
+			t.Errorf("%s: version %v", scheme, rotated["version"])
+		}
+		for i, got := range []map[string]any{
+			rotated,
+			b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK),
+			b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/verify", nil).want(t, http.StatusOK),
+			b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"name":"x"}`).want(t, http.StatusOK),
+		} {
+			since, until := signing(t, got)
+			if len(since) != n || since[0] != at(time.Minute) || until[0] != "" {
+				t.Fatalf("%s, answer %d: since %q until %q", scheme, i, since, until)
+			}
+			if n == 2 && (since[1] != at(0) || until[1] != at(time.Hour)) {
+				t.Errorf("%s, answer %d: since %q until %q", scheme, i, since, until)
+			}
+		}
+	}
+	b := setup(t)
+	b.subscriptions.sign("sub_acme", switchboard.Unsigned)
+	if since, _ := signing(t, b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)); since != nil {
+		t.Errorf("of no scheme: %q", since)
+	}
+	list := b.call(t, viewerKey, "GET", "/v1/subscriptions", nil).want(t, http.StatusOK)
+	if since, _ := signing(t, asList(list["data"])[0].(map[string]any)); since != nil {
+		t.Errorf("in a list: %q", since)
+	}
+	made := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"signature":{"scheme":"standard"}}`).want(t, http.StatusOK)
+	if since, until := signing(t, made); len(since) != 1 || since[0] != made["updated_at"] || until[0] != "" {
+		t.Errorf("of another scheme: since %q until %q", since, until)
+	}
+}
+
+func TestRevokePrevious(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const path = "/v1/subscriptions/sub_acme/rotate_secret"
+	b.call(t, integratorKey, "POST", path, `{"grace":"1h","revoke_previous":true}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "grace")
+	b.subscriptions.sign("sub_acme", switchboard.Standard)
+	got := b.call(t, integratorKey, "POST", path, `{"revoke_previous":true}`).want(t, http.StatusOK)
+	if since, _ := signing(t, got); len(since) != 1 || !b.subscriptions.rotation.RevokePrevious {
+		t.Errorf("%q sign, %+v", since, b.subscriptions.rotation)
+	}
 }

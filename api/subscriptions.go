@@ -72,7 +72,7 @@ func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller,
 	if err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{subscriptionOf(&sub)}, nil
+	return &reply[subscription]{subscriptionFor(caller)(&sub)}, nil
 }
 
 type subscriptionsInput struct {
@@ -92,7 +92,7 @@ func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(found, subscriptionOf), nil
+	return pageOf(found, subscriptionFor(caller)), nil
 }
 
 type updateSubscriptionInput struct {
@@ -163,9 +163,8 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 	if before.Verify != sub.Verify || before.Request.URL != sub.Request.URL {
 		sub = s.verifySaved(ctx, caller, sub)
 	}
-	sub.Secrets = secrets
 	if len(secrets) == 0 {
-		sub.Secrets = before.Secrets // for the public keys
+		sub.Secrets = before.Secrets // to show what signs
 		if slices.Contains(before.Unreadable, switchboard.UnreadableSecret) {
 			sub.Unreadable = []string{switchboard.UnreadableSecret}
 		}

@@ -31,7 +31,7 @@ func TestCreateSubscription(t *testing.T) {
 		},
 		"filter": map[string]any{}, "verification": "none",
 		"adaptive":       map[string]any{"enabled": true, "minimum_timeout": "5s", "maximum_stretch": 2.0, "minimum_attempts": 38.0},
-		"signature":      map[string]any{"scheme": "standard"},
+		"signature":      map[string]any{"scheme": "standard", "secrets": []any{map[string]any{"since": "2026-01-31T11:00:00Z", "until": nil}}},
 		"retry":          map[string]any{"initial_interval": "5s", "backoff_coefficient": 3.0, "maximum_interval": "4h", "maximum_attempts": 38.0},
 		"retry_schedule": append([]any{"5s", "15s", "45s", "2m15s", "6m45s", "20m15s", "1h0m45s", "3h2m15s"}, slices.Repeat([]any{"4h"}, 29)...),
 		"retry_span":     "120h33m20s",
@@ -66,7 +66,7 @@ func TestCreateSubscriptionWithEverything(t *testing.T) {
 	want := switchboard.Subscription{
 		ID: "sub_new", Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.Active,
 		Request:   switchboard.Request{Method: "PUT", URL: "https://example.com/", Body: switchboard.DataBody, ContentType: "text/xml"},
-		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret)}},
+		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret), CreatedAt: created}},
 		Retry:  switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaximumAttempts: 3},
 		Verify: switchboard.NoVerification, Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
 	}
@@ -244,8 +244,8 @@ func TestRotateSecret(t *testing.T) {
 	b := setup(t)
 	for body, grace := range map[string]time.Duration{``: 24 * time.Hour, `{}`: 24 * time.Hour, `{"grace":"0s"}`: 0, `{"grace":"168h"}`: 168 * time.Hour} {
 		got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", body).want(t, http.StatusOK)
-		if b.subscriptions.grace != grace {
-			t.Errorf("%s: grace %s", body, b.subscriptions.grace)
+		if b.subscriptions.rotation != (switchboard.Rotation{Grace: grace}) {
+			t.Errorf("%s: %+v", body, b.subscriptions.rotation)
 		}
 		if current := b.subscriptions.byID["sub_acme"].Secrets[0].Secret.Reveal(); got["secret"] != current {
 			t.Errorf("%s: answered %v, stored %v", body, got["secret"], current)

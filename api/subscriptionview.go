@@ -32,7 +32,7 @@ type subscription struct {
 	CreatedAt    time.Time                     `json:"created_at"`
 	UpdatedAt    time.Time                     `json:"updated_at"`
 	Unreadable   []string                      `json:"unreadable,omitempty" nullable:"false" doc:"Fields that are stored and cannot be read, because this installation lacks the key that they were encrypted with, or because they are damaged. Nothing is sent meanwhile. Give them anew in one PATCH (null and {} say that there is none); for secret, rotate it" example:"request.headers,auth"`
-	Warnings     []string                      `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event, and what in its events and filter may never take one"`
+	Warnings     []string                      `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event, and what in its events and filter may never take one, and what its signature does not cover"`
 
 	// Not in the policy, so that one that was shown can be sent back as it is.
 	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt but the last, give or take 10 % and while neither Retry-After nor our load lengthens it"`
@@ -43,7 +43,14 @@ type signature struct {
 	Scheme     switchboard.Scheme `json:"scheme" enum:"standard,standard-ed25519,hmac-sha256-hex,none" example:"standard"`
 	Header     string             `json:"header,omitempty" doc:"Of hmac-sha256-hex: the header that holds it"`
 	Prefix     string             `json:"prefix,omitempty" doc:"Of hmac-sha256-hex: what stands before it"`
+	Secrets    []signingSecret    `json:"secrets,omitempty" nullable:"false" doc:"The secrets that sign, without their values, the current one first: several during a rotation. In lists they are left out"`
 	PublicKeys []string           `json:"public_keys,omitempty" nullable:"false" doc:"Of standard-ed25519: what to verify with, the current key first. In lists they are left out"`
+}
+
+// signingSecret is what may be shown of a secret that signs.
+type signingSecret struct {
+	Since time.Time  `json:"since" doc:"When it was made"`
+	Until *time.Time `json:"until" doc:"When it signs no more; null: it is the current one"`
 }
 
 type retry struct {
@@ -72,9 +79,33 @@ func subscriptionOf(s *switchboard.Subscription) subscription {
 	}
 }
 
-// signatureOf shows public keys where the subscription was read with its secrets.
+// subscriptionFor shows subscriptions as the caller may see them. Who may not change one
+// does not see what its URLs hold in their query: it is the token of many receivers.
+func subscriptionFor(caller switchboard.Caller) func(*switchboard.Subscription) subscription {
+	return func(s *switchboard.Subscription) subscription {
+		out := subscriptionOf(s)
+		if edits(caller) {
+			return out
+		}
+		out.Request.URL = switchboard.MaskQuery(out.Request.URL)
+		if out.Auth != nil {
+			out.Auth.TokenURL = switchboard.MaskQuery(out.Auth.TokenURL)
+		}
+		return out
+	}
+}
+
+// edits reports whether the caller's role may change subscriptions.
+func edits(caller switchboard.Caller) bool {
+	return caller.Role == switchboard.Admin || caller.Role == switchboard.Integrator
+}
+
+// signatureOf shows what signs where the subscription was read with its secrets.
 func signatureOf(s *switchboard.Subscription) signature {
 	out := signature{Scheme: s.Signature.Scheme, Header: s.Signature.Header, Prefix: s.Signature.Prefix}
+	for _, secret := range s.Signature.Scheme.Signing(s.Secrets) {
+		out.Secrets = append(out.Secrets, signingSecret{secret.CreatedAt.UTC(), date(secret.ExpiresAt)})
+	}
 	if s.Signature.Scheme == switchboard.StandardEd25519 {
 		for _, key := range switchboard.PublicKeys(s.Secrets) {
 			out.PublicKeys = append(out.PublicKeys, key.Text)

@@ -15,6 +15,8 @@ func (p *subscriptionPatch) leaves(unreadable []string) []string {
 		switch field {
 		case switchboard.UnreadableSecret:
 			return true
+		case "request.url":
+			return r != nil && r.URL != nil
 		case "auth":
 			return p.Auth != nil && (p.Auth.cleared || p.Auth.Type != nil)
 		case "filter":

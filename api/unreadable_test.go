@@ -46,6 +46,8 @@ func TestUnreadableIsGivenAnew(t *testing.T) {
 		{[]string{"request.headers"}, `{"request":{"headers":{"A":"b"}}}`, ""},
 		{[]string{"request.headers"}, `{"request":{"headers":{}}}`, ""},
 		{[]string{"request.headers", "auth"}, `{"request":{"headers":{}}}`, "auth"},
+		{[]string{"request.url"}, `{"name":"n"}`, "request.url"},
+		{[]string{"request.url"}, `{"request":{"url":"https://crm.example.com/other?token=t"}}`, ""},
 		{[]string{"auth"}, `{"auth":null}`, ""},
 		{[]string{"auth"}, `{"auth":{"type":"bearer","token":"t"}}`, ""},
 		{[]string{"auth"}, `{"auth":{"token":"t"}}`, "auth"},

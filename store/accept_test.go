@@ -288,7 +288,7 @@ func TestConcurrentMix(t *testing.T) {
 					ok(second(other.ClaimUntold(t.Context(), 10, time.Second)))
 				case 7:
 					sub := subs[random.IntN(3)]
-					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), time.Hour)))
+					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), switchboard.Rotation{Grace: time.Hour})))
 				case 8:
 					told := slices.Clone(seed.Deliveries)
 					slices.Reverse(told)

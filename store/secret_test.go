@@ -16,11 +16,12 @@ import (
 func TestNoSecretCanBeRead(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	const header, keyText, old = "Bearer hunter2", "swk_hunter3", "PREVIOUS-hunter4"
+	const header, keyText, old, inQuery = "Bearer hunter2", "swk_hunter3", "PREVIOUS-hunter4", "hunter5-in-the-query"
 	sub := b.subscribe("acme", "*")
 	rotated := switchboard.NewSigningSecret(switchboard.Standard)
-	must(t, second(b.RotateSecret(t.Context(), root(), sub.ID, rotated, time.Hour)))
-	must(t, second(b.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
+	must(t, second(b.RotateSecret(t.Context(), root(), sub.ID, rotated, switchboard.Rotation{Grace: time.Hour})))
+	must(t, second(b.UpdateSubscription(t.Context(), root(), sub.ID, 2, func(s *switchboard.Subscription) error {
+		s.Request.URL = "https://crm.example.com/a%2Fb?token=" + inQuery + "&id={{ id }}"
 		s.Request.Headers["X-Token"] = old
 		return nil
 	})))
@@ -31,11 +32,17 @@ func TestNoSecretCanBeRead(t *testing.T) {
 	for _, rows := range b.dump() {
 		all.WriteString(strings.Join(rows, "\n"))
 	}
+	changed, err := b.Subscription(t.Context(), root(), sub.ID)
+	must(t, err)
+	equal(t, "the URL, put together again", changed.Request.URL, "https://crm.example.com/a%2Fb?token="+inQuery+"&id={{ id }}")
 	content := strings.ToLower(all.String())
 	if !strings.Contains(content, sub.ID) {
 		t.Fatal("the dump holds nothing")
 	}
-	for _, secret := range []string{header, keyText, old, "x-token", "authorization", rotated.Reveal(), sub.Secrets[0].Secret.Reveal()} {
+	if !strings.Contains(content, "https://crm.example.com/a%2fb") {
+		t.Error("the URL before its query cannot be read")
+	}
+	for _, secret := range []string{header, keyText, old, inQuery, "x-token", "authorization", rotated.Reveal(), sub.Secrets[0].Secret.Reveal()} {
 		body := strings.TrimPrefix(secret, switchboard.SecretPrefix)
 		for _, spelling := range []string{body, hex.EncodeToString([]byte(body)), base64.StdEncoding.EncodeToString([]byte(body))} {
 			if strings.Contains(content, strings.ToLower(spelling)) {

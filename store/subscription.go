@@ -2,27 +2,12 @@ package store
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/lib/pq"
 
 	"switchboard"
 )
-
-// secretPrefix marks the id of a stored signing secret, which nobody outside sees.
-const secretPrefix = "sec_"
-
-// secretRow is a signing secret as its table holds it.
-type secretRow struct {
-	ID         string    `json:"id"`
-	KeyID      string    `json:"key_id"`
-	Ciphertext []byte    `json:"ciphertext"` // base64 in JSON
-	ExpiresAt  time.Time `json:"expires_at"`
-}
-
-func secretPlace(subscriptionID, id string) string {
-	return "subscription_secrets/" + subscriptionID + "/" + id
-}
 
 const insertSubscriptionQuery = `
 INSERT INTO subscriptions (id, tenant, name, profile, use_case, state, state_reason, events, patterns, filter, method, url, body, shape, content_type,
@@ -44,6 +29,10 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 	made.UpdatedAt = made.CreatedAt
 	made.ID = switchboard.NewID(switchboard.SubscriptionPrefix, made.CreatedAt)
 	made.Version = 1
+	made.Secrets = slices.Clone(made.Secrets)
+	for i := range made.Secrets {
+		made.Secrets[i].CreatedAt = made.CreatedAt
+	}
 	r, err := s.keys.subscriptionRow(made)
 	if err != nil {
 		return err
@@ -54,7 +43,7 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 			return nameTaken(err, made.Name)
 		}
 		for _, secret := range made.Secrets {
-			if err := s.insertSecret(ctx, tx, made.ID, secret); err != nil {
+			if err := s.insertSecret(ctx, tx, made.ID, made.CreatedAt, secret); err != nil {
 				return err
 			}
 		}
@@ -70,19 +59,6 @@ func nameTaken(err error, name string) error {
 	if violates(err, "subscriptions_name") {
 		return &switchboard.Error{Code: switchboard.Conflict, Field: "name", Message: "another subscription of the tenant is named " + name}
 	}
-	return err
-}
-
-func (s *Store) insertSecret(ctx context.Context, tx transaction, subscriptionID string, secret switchboard.SigningSecret) error {
-	now := s.now()
-	id := switchboard.NewID(secretPrefix, now)
-	keyID, ciphertext, err := s.keys.seal([]byte(secret.Secret.Reveal()), secretPlace(subscriptionID, id))
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-INSERT INTO subscription_secrets (id, subscription_id, created_at, expires_at, key_id, ciphertext)
-VALUES ($1, $2, $3, nullif($4, `+zeroTime+`), $5, $6)`, id, subscriptionID, now, secret.ExpiresAt, keyID, ciphertext)
 	return err
 }
 

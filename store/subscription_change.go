@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"switchboard"
 )
@@ -39,7 +38,11 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		if err := s.saveSubscription(ctx, tx, changed); err != nil || len(changed.Secrets) == 0 {
 			return err
 		}
-		return s.replaceSecret(ctx, tx, id, changed.UpdatedAt, 0, changed.Secrets[0])
+		if err := revokeSecrets(ctx, tx, id, changed.UpdatedAt); err != nil {
+			return err
+		}
+		changed.Secrets = []switchboard.SigningSecret{{Secret: changed.Secrets[0].Secret, CreatedAt: changed.UpdatedAt}}
+		return s.insertSecret(ctx, tx, id, changed.UpdatedAt, changed.Secrets[0])
 	})
 	if err != nil {
 		return switchboard.Subscription{}, err
@@ -76,45 +79,4 @@ func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller swi
 	}
 	sub, _ := s.keys.subscription(rows[0])
 	return sub, nil
-}
-
-// RotateSecret makes next the signing secret of a subscription. The one before
-// stays valid for the grace; older ones are expired at once, so that never more
-// than two sign. The subscription is returned with next as its only secret. One
-// that does not fit the scheme, which may have changed meanwhile, is a Conflict. No secret
-// of before is read.
-func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, grace time.Duration) (switchboard.Subscription, error) {
-	var sub switchboard.Subscription
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		var err error
-		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
-			return err
-		}
-		if sub.Signature.Scheme.CheckSecret(next) != nil {
-			return switchboard.Errorf(switchboard.Conflict, "the subscription signs with the scheme %s by now: rotate again", sub.Signature.Scheme)
-		}
-		sub.UpdatedAt = s.now()
-		sub.Secrets = []switchboard.SigningSecret{{Secret: next}}
-		if err := s.replaceSecret(ctx, tx, id, sub.UpdatedAt, grace, sub.Secrets[0]); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE subscriptions SET updated_at = $2 WHERE id = $1", id, sub.UpdatedAt)
-		return err
-	})
-	if err != nil {
-		return switchboard.Subscription{}, err
-	}
-	return sub, nil
-}
-
-// replaceSecret makes next the current secret. The one before stays valid for the
-// grace, older ones no longer.
-func (s *Store) replaceSecret(ctx context.Context, tx transaction, id string, now time.Time, grace time.Duration, next switchboard.SigningSecret) error {
-	_, err := tx.ExecContext(ctx, `
-UPDATE subscription_secrets SET expires_at = CASE WHEN expires_at IS NULL THEN $3 ELSE least(expires_at, $2) END
-WHERE subscription_id = $1`, id, now, now.Add(grace))
-	if err != nil {
-		return err
-	}
-	return s.insertSecret(ctx, tx, id, next)
 }

@@ -55,12 +55,15 @@ type shape struct {
 
 // private is what of a subscription may hold credentials, beside its headers.
 type private struct {
+	Query  string            `json:"query,omitempty"` // of the request's URL, with its question mark; the column url holds the rest
 	Params json.RawMessage   `json:"params,omitempty"`
 	SOAP   *switchboard.SOAP `json:"soap,omitempty"`
 	Auth   *credentials      `json:"auth,omitempty"`
 }
 
-func (p private) empty() bool { return p.Params == nil && p.SOAP == nil && p.Auth == nil }
+func (p private) empty() bool {
+	return p.Query == "" && p.Params == nil && p.SOAP == nil && p.Auth == nil
+}
 
 // credentials are a [switchboard.Auth] whose secrets can be written.
 type credentials struct {
@@ -90,10 +93,11 @@ func headersPlace(id string) string { return "subscriptions/" + id + "/headers" 
 func privatePlace(id string) string { return "subscriptions/" + id + "/private" }
 
 func (k *Keyring) subscriptionRow(s switchboard.Subscription) (subscriptionRow, error) {
+	address, _ := switchboard.SplitQuery(s.Request.URL)
 	r := subscriptionRow{
 		ID: s.ID, Tenant: s.Tenant, Name: clean(s.Name), Profile: s.Profile, UseCase: s.UseCase,
 		State: s.State, StateReason: clean(s.StateReason), Events: s.Events, Patterns: lower(s.Events),
-		Method: s.Request.Method, URL: s.Request.URL, Body: s.Request.Body, ContentType: s.Request.ContentType,
+		Method: s.Request.Method, URL: address, Body: s.Request.Body, ContentType: s.Request.ContentType,
 		SignatureScheme: s.Signature.Scheme, SignatureHeader: s.Signature.Header, SignaturePrefix: s.Signature.Prefix,
 		Verification: s.Verify, Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
 		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
@@ -131,7 +135,8 @@ func (k *Keyring) sealParts(r *subscriptionRow, s switchboard.Subscription) erro
 	if r.HeadersKeyID, r.HeadersCiphertext, err = k.seal(headers, headersPlace(s.ID)); err != nil {
 		return err
 	}
-	hidden := private{s.Request.Params, s.Request.SOAP, credentialsOf(s.Auth)}
+	_, query := switchboard.SplitQuery(s.Request.URL)
+	hidden := private{query, s.Request.Params, s.Request.SOAP, credentialsOf(s.Auth)}
 	r.PrivateCiphertext = []byte{}
 	if hidden.empty() {
 		return nil
@@ -177,6 +182,7 @@ func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription,
 		}
 	}
 	s.Request.Envelope, s.Request.Missing, s.Request.XML = rest.Envelope, rest.Missing, rest.XML
+	s.Request.URL += hidden.Query
 	s.Request.Headers, s.Request.Params, s.Request.SOAP, s.Auth = headers, hidden.Params, hidden.SOAP, hidden.Auth.auth()
 	return s, why
 }
@@ -190,7 +196,7 @@ func readFilter(into *switchboard.Filter, text string) error {
 
 // privateFields names what is encrypted together, as far as the subscription may have it.
 func privateFields(r subscriptionRow) []string {
-	fields := []string{"auth"}
+	fields := []string{"request.url", "auth"}
 	if r.Body == switchboard.Params {
 		fields = append(fields, "request.params")
 		if strings.Contains(r.ContentType, "xml") {

@@ -149,24 +149,83 @@ func TestRotateSecret(t *testing.T) {
 		must(t, err)
 		return work.Subscription.Secrets
 	}
-	rotate := func(grace time.Duration) switchboard.Secret {
-		next := switchboard.NewSigningSecret(switchboard.Standard)
-		got, err := b.RotateSecret(t.Context(), of("acme"), s.ID, next, grace)
+	version := 1
+	rotate := func(rotation switchboard.Rotation) switchboard.SigningSecret {
+		version++
+		next := switchboard.SigningSecret{Secret: switchboard.NewSigningSecret(switchboard.Standard), CreatedAt: b.clock()}
+		got, err := b.RotateSecret(t.Context(), of("acme"), s.ID, next.Secret, rotation)
 		must(t, err)
-		equal(t, "returned", []any{got.Secrets, got.Version, got.UpdatedAt}, []any{[]switchboard.SigningSecret{{Secret: next}}, 1, b.clock()})
+		equal(t, "returned", []any{got.Secrets, got.Version, got.UpdatedAt}, []any{[]switchboard.SigningSecret{next}, version, b.clock()})
+		stored, err := b.Subscription(t.Context(), of("acme"), s.ID)
+		must(t, err)
+		equal(t, "version", stored.Version, version)
 		return next
 	}
-	first := s.Secrets[0].Secret
+	// until is the secret with its end, so long from now.
+	until := func(secret switchboard.SigningSecret, grace time.Duration) switchboard.SigningSecret {
+		secret.ExpiresAt = b.clock().Add(grace)
+		return secret
+	}
+	first := s.Secrets[0]
+	equal(t, "since", first.CreatedAt, begin())
 	b.advance(time.Minute)
-	second := rotate(time.Hour)
-	end := b.clock().Add(time.Hour)
-	equal(t, "two are valid", valid(), []switchboard.SigningSecret{{Secret: second}, {Secret: first, ExpiresAt: end}})
+	second := rotate(switchboard.Rotation{Grace: time.Hour})
+	first = until(first, time.Hour)
+	equal(t, "two are valid", valid(), []switchboard.SigningSecret{second, first})
 	b.advance(time.Minute)
-	third := rotate(2 * time.Hour)
-	end = b.clock().Add(2 * time.Hour)
-	equal(t, "never three", valid(), []switchboard.SigningSecret{{Secret: third}, {Secret: second, ExpiresAt: end}})
-	b.advance(2*time.Hour + time.Second)
-	equal(t, "after the grace", valid(), []switchboard.SigningSecret{{Secret: third}})
-	fourth := rotate(0)
-	equal(t, "without a grace", valid(), []switchboard.SigningSecret{{Secret: fourth}})
+	third := rotate(switchboard.Rotation{Grace: 2 * time.Hour})
+	second = until(second, 2*time.Hour)
+	equal(t, "each keeps its time", valid(), []switchboard.SigningSecret{third, second, first})
+	fourth := rotate(switchboard.Rotation{Grace: time.Minute})
+	third = until(third, time.Minute)
+	equal(t, "a shorter grace shortens no other", valid(), []switchboard.SigningSecret{fourth, second, first, third})
+	b.advance(time.Minute)
+	equal(t, "the shortest is over", valid(), []switchboard.SigningSecret{fourth, second, first})
+	b.advance(time.Hour)
+	equal(t, "the first one's hour is over", valid(), []switchboard.SigningSecret{fourth, second})
+	fifth := rotate(switchboard.Rotation{})
+	equal(t, "without a grace", valid(), []switchboard.SigningSecret{fifth, second})
+	sixth := rotate(switchboard.Rotation{RevokePrevious: true})
+	equal(t, "all are revoked", valid(), []switchboard.SigningSecret{sixth})
+}
+
+// TestTooManySecrets: a rotation too many is refused and changes nothing, and there is
+// always one that is not.
+func TestTooManySecrets(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.subscribe("acme", "*")
+	rotate := func(rotation switchboard.Rotation) error {
+		return second(b.RotateSecret(t.Context(), of("acme"), s.ID, switchboard.NewSigningSecret(switchboard.Standard), rotation))
+	}
+	signing := func() int {
+		whole, err := b.Endpoint(t.Context(), root(), s.ID)
+		must(t, err)
+		return len(whole.Secrets)
+	}
+	for range switchboard.MaxSigningSecrets - 1 {
+		must(t, rotate(switchboard.Rotation{Grace: time.Hour}))
+	}
+	equal(t, "sign", signing(), switchboard.MaxSigningSecrets)
+	refused(t, "one more", rotate(switchboard.Rotation{Grace: time.Second}), switchboard.Conflict, "")
+	whole, err := b.Endpoint(t.Context(), root(), s.ID)
+	must(t, err)
+	equal(t, "version", whole.Version, switchboard.MaxSigningSecrets)
+	equal(t, "the current one", whole.Secrets[0].ExpiresAt.IsZero(), true)
+	must(t, rotate(switchboard.Rotation{}))
+	equal(t, "without a grace", signing(), switchboard.MaxSigningSecrets)
+	b.advance(time.Hour)
+	equal(t, "an hour later", signing(), 1)
+	must(t, rotate(switchboard.Rotation{Grace: time.Hour}))
+	must(t, rotate(switchboard.Rotation{RevokePrevious: true}))
+	equal(t, "revoked", signing(), 1)
+
+	hex := switchboard.Signature{Scheme: switchboard.HMACHex, Header: switchboard.DefaultSignatureHeader}
+	must(t, second(b.UpdateSubscription(t.Context(), root(), s.ID, whole.Version+3, func(s *switchboard.Subscription) error {
+		s.Signature = hex
+		return nil
+	})))
+	for range switchboard.MaxSigningSecrets + 2 {
+		must(t, rotate(switchboard.Rotation{Grace: time.Hour}))
+	}
 }

@@ -32,12 +32,14 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"Subscription":       {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Subscription(ctx, spy, id)) }},
 		"UpdateSubscription": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.UpdateSubscription(ctx, spy, id, 9, update)) }},
 		"DeleteSubscription": {d.SubscriptionID, "sub_none", func(id string) error { return b.DeleteSubscription(ctx, spy, id, "") }},
-		"RotateSecret":       {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RotateSecret(ctx, spy, id, "x", time.Hour)) }},
-		"AcceptFor":          {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""), false)) }},
-		"Endpoint":           {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Endpoint(ctx, spy, id)) }},
-		"Verified":           {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Verified(ctx, spy, id, 1, "")) }},
-		"Answer":             {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
-		"RevokeKey":          {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
+		"RotateSecret": {d.SubscriptionID, "sub_none", func(id string) error {
+			return second(b.RotateSecret(ctx, spy, id, "x", switchboard.Rotation{Grace: time.Hour}))
+		}},
+		"AcceptFor": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""), false)) }},
+		"Endpoint":  {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Endpoint(ctx, spy, id)) }},
+		"Verified":  {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Verified(ctx, spy, id, 1, "")) }},
+		"Answer":    {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
+		"RevokeKey": {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
 	}
 	lists := map[string]func() (int, error){
 		"Events": func() (int, error) {

@@ -84,7 +84,7 @@ func TestUnreadableSubscription(t *testing.T) {
 	endpoint, err := wrong.Endpoint(t.Context(), root(), sub.ID)
 	must(t, err)
 	equal(t, "endpoint", []any{endpoint.Unreadable, len(endpoint.Secrets)},
-		[]any{[]string{"request.headers", "auth", "request.params", "request.soap", "secret"}, 0})
+		[]any{[]string{"request.headers", "request.url", "auth", "request.params", "request.soap", "secret"}, 0})
 	refused(t, "a change that gives nothing anew", second(wrong.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
 		s.Name = "renamed"
 		return nil
@@ -97,7 +97,7 @@ func TestUnreadableSubscription(t *testing.T) {
 	_, err = wrong.Work(t.Context(), d.ID)
 	refused(t, "the secret is left", err, switchboard.Conflict, "secret")
 	next := switchboard.NewSigningSecret(switchboard.Standard)
-	must(t, second(wrong.RotateSecret(t.Context(), root(), sub.ID, next, time.Hour)))
+	must(t, second(wrong.RotateSecret(t.Context(), root(), sub.ID, next, switchboard.Rotation{Grace: time.Hour})))
 	work, err := wrong.Work(t.Context(), d.ID)
 	must(t, err)
 	equal(t, "it signs with the new one alone", work.Subscription.Secrets, []switchboard.SigningSecret{{Secret: next}})
@@ -179,7 +179,7 @@ func TestCheckKeys(t *testing.T) {
 	check("the old process, when the new key is in use", ring, "lacks the key newer")
 	check("the new key alone, while a secret is under the old one", key(newer), "lacks the key test")
 	check("the old key is given up", key(newer), "", "test")
-	must(t, second(b.open(key(newer)+","+ring).RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), 0)))
+	must(t, second(b.open(key(newer)+","+ring).RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), switchboard.Rotation{})))
 	check("the new key alone, when nothing is under the old one", key(newer), "")
 	must(t, b.DeleteSubscription(t.Context(), root(), sub.ID, ""))
 	check("nothing is in use", ring, "")

@@ -41,7 +41,7 @@ func TestUpgradeFromVersion1(t *testing.T) {
 	_, err = b.sql.Exec(`
 INSERT INTO subscriptions (id, tenant, name, state, state_reason, events, method, url, body, content_type, signature_scheme, retry, timeout,
 	max_in_flight, version, created_at, updated_at, headers_key_id, headers_ciphertext)
-VALUES ($1, 'acme', 'CRM', 'active', '', '{Ticket.*,call.Rang}', 'POST', 'https://old.example:8443/hook', 'envelope', 'application/json', 'standard',
+VALUES ($1, 'acme', 'CRM', 'active', '', '{Ticket.*,call.Rang}', 'POST', 'https://old.example:8443/hook?token=hunter3', 'envelope', 'application/json', 'standard',
 	'{"initial_interval":"5s","backoff_coefficient":3,"maximum_interval":"10h","maximum_attempts":12}', '10s', 16, 7, $2, $2, 'test', $3)`,
 		sub, begin(), sealed(t, `{"Authorization":"Bearer hunter2"}`, "subscriptions/sub_old/headers"))
 	must(t, err)
@@ -62,8 +62,8 @@ VALUES ($1, 'acme', 'CRM', 'active', '', '{Ticket.*,call.Rang}', 'POST', 'https:
 
 	want := switchboard.Subscription{
 		ID: sub, Tenant: "acme", Name: "CRM", Events: []string{"Ticket.*", "call.Rang"},
-		Request:   switchboard.Request{URL: "https://old.example:8443/hook", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
-		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: text}},
+		Request:   switchboard.Request{URL: "https://old.example:8443/hook?token=hunter3", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
+		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: text, CreatedAt: begin()}},
 		// As it was stored, whatever the defaults are today.
 		Retry: switchboard.RetryPolicy{
 			InitialInterval: switchboard.Duration(5 * time.Second), BackoffCoefficient: 3,
@@ -99,4 +99,10 @@ VALUES ($1, 'acme', 'CRM', 'active', '', '{Ticket.*,call.Rang}', 'POST', 'https:
 	})
 	must(t, err)
 	equal(t, "headers after a change", changed.Request.Headers, want.Request.Headers)
+	again, err := b.Subscription(t.Context(), root(), sub)
+	must(t, err)
+	equal(t, "URL after a change", again.Request.URL, want.Request.URL)
+	var column string
+	must(t, b.sql.QueryRow("SELECT url FROM subscriptions WHERE id = $1", sub).Scan(&column))
+	equal(t, "what can be read of it", column, "https://old.example:8443/hook")
 }

@@ -12,9 +12,9 @@ import (
 
 // secretsColumn is a JSON array of secretRow, of the secrets of the subscription s
 // that are valid at the time $2, the current one first.
-const secretsColumn = `(SELECT coalesce(json_agg(json_build_object('id', k.id, 'key_id', k.key_id,
+const secretsColumn = `(SELECT coalesce(json_agg(json_build_object('id', k.id, 'key_id', k.key_id, 'created_at', k.created_at,
 			'ciphertext', translate(encode(k.ciphertext, 'base64'), E'\n', ''), 'expires_at', coalesce(k.expires_at, ` + zeroTime + `))
-			ORDER BY k.expires_at DESC NULLS FIRST), '[]')
+			ORDER BY k.expires_at DESC NULLS FIRST, k.id DESC), '[]')
 		FROM subscription_secrets k WHERE k.subscription_id = s.id AND (k.expires_at IS NULL OR k.expires_at > $2)) AS secrets`
 
 // worksQuery joins what attempts of the deliveries $1 need, save for the
@@ -109,7 +109,7 @@ func (k *Keyring) addSecrets(sub *switchboard.Subscription, text []byte) (why er
 			lost, why = lost || r.ExpiresAt.IsZero(), errors.Join(why, err)
 			continue
 		}
-		sub.Secrets = append(sub.Secrets, switchboard.SigningSecret{Secret: switchboard.Secret(plain), ExpiresAt: r.ExpiresAt.UTC()})
+		sub.Secrets = append(sub.Secrets, switchboard.SigningSecret{Secret: switchboard.Secret(plain), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()})
 	}
 	if lost {
 		sub.Unreadable = append(sub.Unreadable, switchboard.UnreadableSecret)

@@ -30,7 +30,7 @@ func TestWorkSeesEveryChange(t *testing.T) {
 	equal(t, "secrets of before", after.Subscription.Secrets, before.Subscription.Secrets)
 
 	next := switchboard.NewSigningSecret(switchboard.Standard)
-	_, err = b.RotateSecret(t.Context(), root(), d.SubscriptionID, next, time.Hour)
+	_, err = b.RotateSecret(t.Context(), root(), d.SubscriptionID, next, switchboard.Rotation{Grace: time.Hour})
 	must(t, err)
 	equal(t, "secrets during the rotation", secretsOf(work(t, other, d.ID)), []switchboard.Secret{next, before.Subscription.Secrets[0].Secret})
 	b.advance(time.Hour)

@@ -28,9 +28,13 @@ func (s *Sender) Challenge(ctx context.Context, sub switchboard.Subscription) er
 	if switchboard.HoldsTemplate(sub.Request.URL) {
 		return switchboard.InvalidField(field, "cannot be challenged: it has placeholders, and there is no event to fill them from")
 	}
+	target, err := FinalURL(field, sub.Request.URL)
+	if err != nil {
+		return err
+	}
 	value, now := rand.Text(), time.Now()
 	m := Message{
-		Method: http.MethodPost, URL: sub.Request.URL,
+		Method: http.MethodPost, URL: target,
 		Header: plainHeaders(sub.Request.Headers), Body: []byte(`{"challenge":"` + value + `"}`),
 	}
 	m.Header.Set("Content-Type", "application/json")

@@ -98,5 +98,9 @@ func timestamp(at time.Time, format switchboard.TimeFormat) any {
 	case switchboard.UnixMillis:
 		return json.Number(strconv.FormatInt(at.UnixMilli(), 10))
 	}
-	return at.UTC().Format(time.RFC3339Nano)
+	return timeText(at)
 }
+
+// timeText writes a time as RFC 3339 does, in UTC and always with microseconds: many
+// parsers know one fixed pattern only.
+func timeText(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000000Z") }

@@ -1,7 +1,10 @@
 package webhook
 
 import (
+	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,5 +44,38 @@ func TestEnvelopeWithNames(t *testing.T) {
 	w.Subscription.Request.Envelope = &switchboard.EnvelopeFields{Type: "type", Data: "d", VendorType: true}
 	if got := string(rendered(t, w).Body); got != `{"type":"ticket.created","d":[1]}` {
 		t.Errorf("no spelling of the vendor: %s", got)
+	}
+}
+
+// TestTimesHaveOneForm: parsers with a fixed pattern fail on any other.
+func TestTimesHaveOneForm(t *testing.T) {
+	t.Parallel()
+	zone := time.FixedZone("", -3*3600)
+	for want, at := range map[string]time.Time{
+		"2026-03-01T12:00:00.000000Z":  time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		"2026-03-01T12:00:00.120000Z":  time.Date(2026, 3, 1, 12, 0, 0, 120_000_000, time.UTC),
+		"2026-03-01T12:00:00.500000Z":  time.Date(2026, 3, 1, 9, 0, 0, 500_000_000, zone),
+		"2026-03-01T12:00:00.123456Z":  time.Date(2026, 3, 1, 12, 0, 0, 123_456_000, time.UTC),
+		"2026-03-01T12:00:00.123456Z ": time.Date(2026, 3, 1, 12, 0, 0, 123_456_789, time.UTC),
+		"0001-01-01T00:00:00.000001Z":  time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC),
+		"9999-12-31T23:59:59.999999Z":  time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+	} {
+		want = strings.TrimSpace(want)
+		w := script("POST", "application/json", `{"at":"{{ event.timestamp }}"}`)
+		w.Subscription.Request.URL += "/{{ event.timestamp }}"
+		w.Event.OccurredAt = at
+		if m := rendered(t, w); string(m.Body) != `{"at":"`+want+`"}` || !strings.HasSuffix(m.URL, "/"+want) {
+			t.Errorf("%s in a template: %s, %s", at, m.Body, m.URL)
+		}
+		for media, text := range map[string]string{
+			"application/json": `"timestamp":"` + want + `"`, "application/xml": "<timestamp>" + want + "</timestamp>",
+			formType: "timestamp=" + url.QueryEscape(want),
+		} {
+			w := work("https://receiver.test/hook")
+			w.Subscription.Request.Body, w.Subscription.Request.ContentType, w.Event.OccurredAt = switchboard.Envelope, media, at
+			if m := rendered(t, w); !strings.Contains(string(m.Body), text) {
+				t.Errorf("%s in an envelope: %s", at, m.Body)
+			}
+		}
 	}
 }

@@ -39,14 +39,16 @@ func (m Message) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String
 func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // Sent returns what may be shown and stored of the message: sensitive header
-// values are masked, and of the body only its length remains. The signature
-// stays: it proves what was sent, and nobody can sign anything else with it.
+// values and the values of the query are masked, and of the body only its length
+// remains. The query is to a GET what the body is to a POST, and holds the token of
+// many receivers. The signature stays: it proves what was sent, and nobody can sign
+// anything else with it.
 func (m Message) Sent() switchboard.SentRequest {
 	flat := make(map[string]string, len(m.Header))
 	for name, values := range m.Header {
 		flat[name] = strings.Join(values, ", ")
 	}
 	return switchboard.SentRequest{
-		Method: m.Method, URL: m.URL, Headers: switchboard.MaskHeaders(flat), Bytes: len(m.Body),
+		Method: m.Method, URL: switchboard.MaskQuery(m.URL), Headers: switchboard.MaskHeaders(flat), Bytes: len(m.Body),
 	}
 }

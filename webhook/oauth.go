@@ -138,9 +138,13 @@ func (e *tokenError) ofClient() bool {
 
 // requestToken makes one request for a token.
 func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style oauth2.AuthStyle) (*oauth2.Token, error) {
+	target, err := FinalURL("auth.token_url", auth.TokenURL)
+	if err != nil {
+		return nil, &tokenError{detail: "the token endpoint's URL is not one that can be asked"}
+	}
 	config := clientcredentials.Config{
 		ClientID: auth.ClientID, ClientSecret: auth.ClientSecret.Reveal(),
-		TokenURL: auth.TokenURL, Scopes: auth.Scopes, AuthStyle: style,
+		TokenURL: target, Scopes: auth.Scopes, AuthStyle: style,
 	}
 	p := new(progress)
 	client := &http.Client{

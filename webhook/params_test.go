@@ -257,7 +257,7 @@ func TestURLTemplates(t *testing.T) {
 		"https://api.example.com/a/{% if contact.vip %}vip{% endif %}?{% if contact.vip %}x=1{% endif %}": "https://api.example.com/a/vip?x=1",
 		`https://api.example.com/{{ "a?b" }}?c`:                                                           "https://api.example.com/a%3Fb?c",
 		"https://api.example.com/a/../b//c/":                                                              "https://api.example.com/a/../b//c/",
-		"https://api.example.com?x={{ contact.last_name }}":                                               "https://api.example.com?x=",
+		"https://api.example.com?x={{ contact.last_name }}":                                               "https://api.example.com/?x=",
 	} {
 		w := script("POST", "application/json", "{}")
 		w.Subscription.Request.URL = source

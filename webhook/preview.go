@@ -13,7 +13,7 @@ type Preview struct {
 	URL      string
 	Headers  map[string]string // sensitive values masked
 	Body     []byte
-	Warnings []string // those of [CheckTemplates], with the event as only sample
+	Warnings []string // those of [CheckTemplates], with the event as only sample, and of [SignatureWarnings]
 }
 
 // Preview makes the request of an attempt that would begin at that time, and sends
@@ -31,6 +31,7 @@ func (s *Sender) Preview(work switchboard.Work, at time.Time) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
+	warnings = append(SignatureWarnings(&work.Subscription), warnings...)
 	sent := m.sentAs(&work.Subscription.Auth)
-	return Preview{Method: sent.Method, URL: sent.URL, Headers: sent.Headers, Body: m.Body, Warnings: warnings}, nil
+	return Preview{Method: sent.Method, URL: m.URL, Headers: sent.Headers, Body: m.Body, Warnings: warnings}, nil
 }

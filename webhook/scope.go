@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"switchboard"
@@ -150,7 +149,7 @@ func (s *scope) ofEvent(field string) string {
 	case "type":
 		return s.event.Type
 	case "timestamp":
-		return s.event.OccurredAt.UTC().Format(time.RFC3339Nano)
+		return timeText(s.event.OccurredAt)
 	}
 	return s.event.Key
 }

@@ -127,7 +127,7 @@ func (s *Sender) Attempt(ctx context.Context, work switchboard.Work, at time.Tim
 	m, err := s.Prepare(work, at)
 	if err != nil {
 		request := work.Subscription.Request
-		return switchboard.SentRequest{Method: request.Method, URL: request.URL}, unsendable(err), nil //nolint:nilerr // it became a value
+		return switchboard.SentRequest{Method: request.Method, URL: switchboard.MaskQuery(request.URL)}, unsendable(err), nil //nolint:nilerr // it became a value
 	}
 	outcome, err := s.sendAs(ctx, &work.Subscription, m, timeout)
 	return m.sentAs(&work.Subscription.Auth), outcome, err

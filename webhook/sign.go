@@ -45,6 +45,17 @@ func Sign(header http.Header, signature switchboard.Signature, id string, at tim
 	return nil
 }
 
+// SignatureWarnings says what a receiver may believe that the subscription's signature
+// covers, and it does not; it is empty where there is nothing to say.
+func SignatureWarnings(sub *switchboard.Subscription) []string {
+	scheme := sub.Signature.Scheme
+	if !sub.Request.InQuery() || scheme == switchboard.Unsigned {
+		return nil
+	}
+	return []string{"signature.scheme: " + string(scheme) + " covers webhook-id, webhook-timestamp and an empty body: with " +
+		sub.Request.Method + " the params are the query string, and whoever changes that on the way does not break the signature"}
+}
+
 // validKeys returns the keys of the secrets that have not expired, at least one.
 func validKeys(scheme switchboard.Scheme, at time.Time, secrets []switchboard.SigningSecret) ([][]byte, error) {
 	var keys [][]byte

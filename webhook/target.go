@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,24 +12,35 @@ import (
 	"switchboard/webhook/liquid"
 )
 
-// mark stands before each value in a path that is being rendered. No text of a URL
-// and no escaped value holds it.
-const mark = "\x00"
+// mark stands before and behind each value in a part of the URL that is being rendered,
+// and boundary between what a receiver may take for two segments of a path. No text of a
+// URL in its final form and no escaped value holds either of them.
+const (
+	mark     = "\x00"
+	boundary = "\x01"
+)
 
-// url renders the URL; query is appended to its own. Scheme, host and port are as the
-// customer wrote them, and no value makes a segment of the path or a parameter of the
-// query: it is escaped for its place.
+// url renders the URL in its final form; query is appended to its own. Scheme, host and
+// port are those that the customer wrote, and no value makes a segment of the path or a
+// parameter of the query: it is escaped for its place, and the text around it is
+// encoded by itself.
 func (p *rendering) url(query string) (string, error) {
 	const field = "request.url"
-	address := switchboard.Address(p.request.URL)
-	path, own, hasQuery := liquid.Cut(p.request.URL[len(address):], '?')
-	path, err := p.path(path)
+	raw := strings.TrimSpace(p.request.URL)
+	address := switchboard.Address(raw)
+	path, own, hasQuery := liquid.Cut(raw[len(address):], '?')
+	address, err := finalAddress(field, address)
 	if err != nil {
 		return "", err
 	}
-	if own, err = p.text(field, own, url.QueryEscape); err != nil {
+	if path, err = p.path(path); err != nil {
 		return "", err
 	}
+	parts, err := p.parts(own, url.QueryEscape)
+	if err != nil {
+		return "", err
+	}
+	own = strings.Join(parts, "")
 	rendered := address + path
 	if hasQuery {
 		rendered += "?" + own
@@ -45,37 +57,79 @@ func (p *rendering) url(query string) (string, error) {
 	if len(rendered) > maxRenderedURL {
 		return "", switchboard.InvalidField(field, "is longer than %d bytes once it is rendered", maxRenderedURL)
 	}
-	if _, err := url.Parse(rendered); err != nil {
+	// What net/http would write otherwise than it stands here would be neither what was
+	// checked nor what is shown.
+	if u, err := url.Parse(rendered); err != nil || u.String() != rendered {
 		return "", switchboard.InvalidField(field, "is not a URL once it is rendered")
 	}
 	return rendered, nil
 }
 
+// parts renders a template of the path or query: text of the customer's, then a value,
+// and so on in turn, each in its final form.
+func (p *rendering) parts(source string, escape func(string) string) ([]string, error) {
+	const field = "request.url"
+	if strings.Contains(source, mark) {
+		return nil, switchboard.InvalidField(field, "holds a control character")
+	}
+	rendered, err := p.text(field, source, func(value string) string { return mark + escape(value) + mark })
+	if err != nil {
+		return nil, err
+	}
+	parts := strings.Split(rendered, mark)
+	for i := 0; i < len(parts); i += 2 {
+		if parts[i], err = encodeTarget(field, parts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// separators are what receivers may take for the end of a segment: the slash, and its
+// encoding and that of the backslash, which some decode first.
+var separators = regexp.MustCompile(`/|%2[Ff]|%5[Cc]`)
+
 // path renders the path. A segment that would be empty for lack of a value, or mean
 // this or the upper folder by one, is an error: it would be another resource's path.
 func (p *rendering) path(source string) (string, error) {
-	const field = "request.url"
-	rendered, err := p.text(field, source, func(value string) string { return mark + url.PathEscape(value) })
+	if source == "" {
+		return "/", nil
+	}
+	parts, err := p.parts(source, url.PathEscape)
 	if err != nil {
 		return "", err
 	}
-	segments := strings.Split(rendered, "/")
-	for i, segment := range segments {
-		plain := strings.ReplaceAll(segment, mark, "")
-		if plain == segment {
-			continue
-		}
-		segments[i] = plain
-		switch decoded, err := url.PathUnescape(plain); {
-		case err != nil:
-			return "", switchboard.InvalidField(field, "is not a URL once it is rendered")
-		case decoded == "":
-			return "", switchboard.InvalidField(field, "lacks segment %d of its path: its placeholders render nothing", i)
-		case decoded == "." || decoded == "..":
-			return "", switchboard.InvalidField(field, "would have %q as segment %d of its path, by the value of a placeholder", decoded, i)
+	path := strings.Join(parts, "")
+	for i, part := range parts {
+		if i%2 == 0 {
+			parts[i] = separators.ReplaceAllLiteralString(part, boundary)
 		}
 	}
-	return strings.Join(segments, "/"), nil
+	for i, segment := range strings.Split(strings.Join(parts, mark), boundary) {
+		if err := checkSegment(i, segment); err != nil {
+			return "", err
+		}
+	}
+	return path, nil
+}
+
+// checkSegment checks a segment of a path, in which values stand between marks. What
+// follows a semicolon is a parameter of it, which many servers take away: "..;x" is "..".
+func checkSegment(number int, segment string) error {
+	const field = "request.url"
+	name, _, _ := strings.Cut(segment, ";")
+	if !strings.Contains(name, mark) {
+		return nil
+	}
+	switch decoded, err := url.PathUnescape(strings.ReplaceAll(name, mark, "")); {
+	case err != nil:
+		return switchboard.InvalidField(field, "is not a URL once it is rendered")
+	case decoded == "":
+		return switchboard.InvalidField(field, "lacks segment %d of its path: its placeholders render nothing", number)
+	case decoded == "." || decoded == "..":
+		return switchboard.InvalidField(field, "would have %q as segment %d of its path, by the value of a placeholder", decoded, number)
+	}
+	return nil
 }
 
 // customHeader renders the subscription's own headers. A value that a header cannot

@@ -1,0 +1,321 @@
+package webhook
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// received is a request as its bytes say it.
+type received struct{ target, host string }
+
+// lineReceiver answers each request with 200 and tells its request target and Host
+// header as they came: a server of net/http would parse them first.
+func lineReceiver(t testing.TB) (port string, requests <-chan received) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	seen := make(chan received, 16)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go answerLines(conn, seen)
+		}
+	}()
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port, seen
+}
+
+// answerLines answers the requests of a connection until it ends.
+func answerLines(conn net.Conn, seen chan<- received) {
+	defer func() { _ = conn.Close() }()
+	reader := bufio.NewReader(conn)
+	for {
+		line, err := reader.ReadString('\n')
+		if err != nil {
+			return
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		method, target, _ := strings.Cut(line, " ")
+		target = strings.TrimSuffix(target, " HTTP/1.1") // a target with blanks stays whole
+		r, length := received{target: target}, 0
+		for {
+			header, err := reader.ReadString('\n')
+			if err != nil {
+				return
+			}
+			if header == "\r\n" {
+				break
+			}
+			name, value, _ := strings.Cut(strings.TrimSpace(header), ": ")
+			switch name {
+			case "Host":
+				r.host = value
+			case "Content-Length":
+				_, _ = fmt.Sscan(value, &length)
+			}
+		}
+		if _, err := io.CopyN(io.Discard, reader, int64(length)); err != nil {
+			return
+		}
+		seen <- r
+		body := "ok"
+		if method == http.MethodHead {
+			body = ""
+		}
+		if _, err := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+			return
+		}
+	}
+}
+
+// targets are URLs behind scheme and host, with what of them is sent.
+var targets = []struct{ name, written, sent string }{
+	{"encoded slash beside a blank", "/my docs/a%2Fb", "/my%20docs/a%2Fb"},
+	{"encoded semicolon beside a bar", "/a|b/c%2Fd%3Bx", "/a%7Cb/c%2Fd%3Bx"},
+	{"encoded in lower case", "/%c3%a9/a%2fb", "/%c3%a9/a%2fb"},
+	{"encoded letter", "/%41", "/%41"},
+	{"no path", "", "/"},
+	{"no path, a query", "?a=1", "/?a=1"},
+	{"an empty query", "/hook?", "/hook?"},
+	{"blank in the query", "/hook?name=John Doe", "/hook?name=John%20Doe"},
+	{"letters outside ASCII", "/Zoë?name=Zoë", "/Zo%C3%AB?name=Zo%C3%AB"},
+	{"not UTF-8", "/\xff?\xfe", "/%FF?%FE"},
+	{"what no target may hold", "/\"<>{}|^`\\?\"<>{}|^`\\", "/%22%3C%3E%7B%7D%7C%5E%60%5C?%22%3C%3E%7B%7D%7C%5E%60%5C"},
+	{"all that one may hold", "/-._~!$&'()*+,;=:@[]/?-._~!$&'()*+,;=:@[]/?", "/-._~!$&'()*+,;=:@[]/?-._~!$&'()*+,;=:@[]/?"},
+	{"plus and encoded plus", "/a+b%2B?a+b%2B", "/a+b%2B?a+b%2B"},
+	{"slashes and dots", "//a/../b/./c//", "//a/../b/./c//"},
+	{"encoded percent", "/100%25?50%25", "/100%25?50%25"},
+	{"a star", "/*", "/*"},
+	{"blanks behind", "/hook  ", "/hook"},
+	{"blank behind the query", "/hook?a=1 ", "/hook?a=1"},
+	{"no-break space behind", "/hook\u00a0", "/hook"},
+}
+
+// TestTargetOnTheWire: what goes over the wire is what is rendered, for deliveries,
+// challenges and token endpoints alike.
+func TestTargetOnTheWire(t *testing.T) {
+	t.Parallel()
+	port, requests := lineReceiver(t)
+	s := setup(t, nil)
+	for _, test := range targets {
+		address := "http://127.0.0.1:" + port
+		w := work(address + test.written)
+		m, err := s.Prepare(w, time.Now())
+		if err != nil || m.URL != address+test.sent {
+			t.Errorf("%s: rendered as %s, %v; want %s", test.name, m.URL, err, test.sent)
+			continue
+		}
+		sent, outcome, err := s.Attempt(t.Context(), w, time.Now(), time.Minute)
+		if err != nil || outcome.StatusCode != http.StatusOK || sent.URL != switchboard.MaskQuery(m.URL) {
+			t.Fatalf("%s: %+v, %v, shown as %s", test.name, outcome, err, sent.URL)
+		}
+		want := received{test.sent, "127.0.0.1:" + port}
+		if got := <-requests; got != want {
+			t.Errorf("%s: delivered to %+v; want %+v", test.name, got, want)
+		}
+		_ = s.Challenge(t.Context(), w.Subscription) // the answer is wrong, which is no matter here
+		if got := <-requests; got != want {
+			t.Errorf("%s: challenged at %+v; want %+v", test.name, got, want)
+		}
+		w.Subscription.Auth = switchboard.Auth{Type: switchboard.OAuth2, TokenURL: address + test.written, ClientID: "a", ClientSecret: "b"}
+		_ = s.CheckAuth(t.Context(), w.Subscription)
+		if got := <-requests; got != want {
+			t.Errorf("%s: asked for a token at %+v; want %+v", test.name, got, want)
+		}
+	}
+}
+
+// TestValuesStayInTheirPlace: whatever text stands around it.
+func TestValuesStayInTheirPlace(t *testing.T) {
+	t.Parallel()
+	const up = "x/../../admin"
+	for _, test := range []struct{ written, value, want string }{
+		{"/users/{{ v }}/card", up, "/users/x%2F..%2F..%2Fadmin/card"},
+		{"/x y/users/{{ v }}/card", up, "/x%20y/users/x%2F..%2F..%2Fadmin/card"},
+		{"/é/{{ v }}", "a;b,c", "/%C3%A9/a%3Bb%2Cc"},
+		{"/a|{{ v }}|b", "/", "/a%7C%2F%7Cb"},
+		{"/{{ v }}{{ v }}", "/", "/%2F%2F"},
+		{"/a%2F{{ v }}", "b", "/a%2Fb"},
+		{"/a/{{ v }};{{ v }}", "x", "/a/x;x"},
+		{"/hook?name=John Doe&id={{ v }}", "a&b=c d", "/hook?name=John%20Doe&id=a%26b%3Dc+d"},
+		{"/hook?Zoë{{ v }}é", "#%", "/hook?Zo%C3%AB%23%25%C3%A9"},
+		{"/{{ v }}?{{ v }}", "\x00\x01", "/%00%01?%00%01"},
+		{"/{{ v }}", "%2e%2e", "/%252e%252e"},
+		{`/{{ "a b" }}{% if v == "x" %} {% endif %}`, "x", "/a%20b%20"},
+	} {
+		w := script("POST", "application/json", `{}`)
+		w.Subscription.Request.URL = "https://api.example.com" + test.written
+		w.Event.Data, _ = event(t, test.value)
+		if got := rendered(t, w).URL; got != "https://api.example.com"+test.want {
+			t.Errorf("%s with %q: %s; want %s", test.written, test.value, got, test.want)
+		}
+	}
+	for _, test := range []struct{ written, value, words string }{
+		{"/a b/{{ v }}/c", "..", `".."`},
+		{"/a/.{{ v }}|", ".", ""}, // ..%7C is a name like any other
+		{"/a%2F{{ v }}/c", "..", `".."`},
+		{"/a%5c{{ v }}", "..", `".."`},
+		{`/a\{{ v }}`, ".", `"."`},
+		{"/a/{{ v }};x=1/c", "..", `".."`},
+		{"/a/%2E{{ v }};x", ".", `".."`},
+		{"/a/{{ v }};x", "", "segment 2"},
+		{"/a%{{ v }}", "2e", "%25"},
+		{"/a%2{{ v }}/b", "F", "%25"},
+		{"/a?b=%{{ v }}", "26c", "%25"},
+	} {
+		w := script("POST", "application/json", `{}`)
+		w.Subscription.Request.URL = "https://api.example.com" + test.written
+		w.Event.Data, _ = event(t, test.value)
+		if test.words == "" {
+			rendered(t, w)
+			continue
+		}
+		wantField(t, test.written, w, "request.url", test.words)
+	}
+}
+
+// TestHostOnTheWire: the name that is dialled is the one that the Host header says.
+func TestHostOnTheWire(t *testing.T) {
+	t.Parallel()
+	port, requests := lineReceiver(t)
+	here := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	s := setup(t, func(c *Config) {
+		c.Guard.resolver = names{"xn--mnchen-3ya.test": here, "xn--fiqs8s.test": here, "receiver.test": here, "a_b.test": here}
+	})
+	for written, host := range map[string]string{
+		"MÜNCHEN.test":        "xn--mnchen-3ya.test",
+		"Mu\u0308nchen.test":  "xn--mnchen-3ya.test", // decomposed, as macOS pastes it
+		"münchen.test.":       "xn--mnchen-3ya.test",
+		"xn--mnchen-3ya.test": "xn--mnchen-3ya.test",
+		"中国.test":             "xn--fiqs8s.test",
+		"中国。test":             "xn--fiqs8s.test", // an ideographic full stop
+		"ReCeiver.TEST":       "receiver.test",
+		"ｒｅｃｅｉｖｅｒ.test":       "receiver.test",
+		"a_b.test":            "a_b.test",
+		"127.0.0.1":           "127.0.0.1",
+		"%6d%C3%BCnchen.test": "",              // ASCII may not be encoded in a host
+		"re\u00adceiver.test": "receiver.test", // a soft hyphen
+		"receiver.test\u0000": "",
+		"a\"b.test":           "",
+		"[fe80::1%25lo]":      "",
+	} {
+		w := work("HTTP://" + written + ":0" + port + "/")
+		m, err := s.Prepare(w, time.Now())
+		if host == "" {
+			if err == nil {
+				t.Errorf("%q is rendered as %s", written, m.URL)
+			}
+			continue
+		}
+		if err != nil || m.URL != "http://"+host+":"+port+"/" {
+			t.Errorf("%q is rendered as %s, %v", written, m.URL, err)
+			continue
+		}
+		if _, outcome, err := s.Attempt(t.Context(), w, time.Now(), time.Minute); err != nil || outcome.StatusCode != http.StatusOK {
+			t.Fatalf("%q: %+v, %v", written, outcome, err)
+		}
+		if got := <-requests; got.host != host+":"+port {
+			t.Errorf("%q: Host: %s; want %s", written, got.host, host)
+		}
+	}
+}
+
+func TestFinalURL(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		" https://Example.COM:443/a b \t\r\n": "https://example.com/a%20b",
+		"http://example.com:80?x":             "http://example.com/?x",
+		"http://example.com:443":              "http://example.com:443/",
+		"https://example.com:":                "https://example.com/",
+		"https://example.com:08443/":          "https://example.com:8443/",
+		"https://[2001:DB8::1]:8443/x":        "https://[2001:db8::1]:8443/x",
+		"https://[::ffff:192.0.2.1]/":         "https://[::ffff:192.0.2.1]/",
+		"http://１９２.0.2.1/":                   "http://192.0.2.1/",
+		"http://example.com/a%2Fb?c%20d":      "http://example.com/a%2Fb?c%20d",
+	} {
+		got, err := FinalURL("auth.token_url", given)
+		if err != nil || got != want {
+			t.Errorf("%q: %s, %v; want %s", given, got, err, want)
+			continue
+		}
+		if again, err := FinalURL("auth.token_url", got); err != nil || again != got {
+			t.Errorf("%q: once more %s, %v", given, again, err)
+		}
+	}
+	for _, given := range []string{
+		"", " ", "example.com", "ftp://example.com", "http://", "http://a b/", "http://a/\tb", "http://a/\nb", "http://a/%", "http://a/%2", "http://a/%zz", "http://a/?%", "http://a/?a=%2",
+		"http://a/?50% off", "http://a/?%u00e9", "http://u:p@a/", "http://a/#b", "http://a:0/", "http://a:65536/", "http://[::1%25lo]/", "http://a\"b/", "http://\u200d/",
+	} {
+		got, err := FinalURL("auth.token_url", given)
+		if switchboard.CodeOf(err) != switchboard.Invalid || !strings.Contains(err.Error(), "auth.token_url") {
+			t.Errorf("%q: %s, %v", given, got, err)
+		}
+	}
+}
+
+// TestTargetOverHTTP2: its :path is the same text.
+func TestTargetOverHTTP2(t *testing.T) {
+	t.Parallel()
+	requests := make(chan received, 1)
+	authority := newAuthority(t)
+	address, s := serveTLS(t, authority.issue(t, nil), authority.pool(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("asked with %s", r.Proto)
+		}
+		requests <- received{r.RequestURI, r.Host}
+	}))
+	for _, test := range targets {
+		if _, outcome, err := s.Attempt(t.Context(), work(address+test.written), time.Now(), time.Minute); err != nil || outcome.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %+v, %v", test.name, outcome, err)
+		}
+		if got := <-requests; got.target != test.sent || "https://"+got.host != address {
+			t.Errorf("%s: %+v; want %s", test.name, got, test.sent)
+		}
+	}
+}
+
+// TestQueryIsNotKept: of what was sent, and of what could not be.
+func TestQueryIsNotKept(t *testing.T) {
+	t.Parallel()
+	port, requests := lineReceiver(t)
+	s := setup(t, nil)
+	address := "http://127.0.0.1:" + port
+	for written, want := range map[string]string{
+		"/a?token=hunter2":             "/a?token=[redacted]",
+		"/{{ missing }}?token=hunter2": "/{{ missing }}?token=[redacted]",
+		"/a?hunter2":                   "/a?[redacted]",
+	} {
+		sent, outcome, err := s.Attempt(t.Context(), work(address+written), time.Now(), time.Minute)
+		if err != nil || sent.URL != address+want || strings.Contains(outcome.Detail, "hunter2") {
+			t.Errorf("%s: kept as %s, %s, %v", written, sent.URL, outcome.Detail, err)
+		}
+		if outcome.StatusCode != 0 {
+			<-requests
+		}
+	}
+	w := script("GET", "application/json", `{"card":"hunter2"}`)
+	w.Subscription.Request.URL = address + "/"
+	w.Subscription.Signature = switchboard.Signature{Scheme: switchboard.Unsigned}
+	sent, _, err := s.Attempt(t.Context(), w, time.Now(), time.Minute)
+	if got := <-requests; err != nil || got.target != "/?card=hunter2" || sent.URL != address+"/?card=[redacted]" {
+		t.Errorf("params: sent to %s, kept as %s, %v", got.target, sent.URL, err)
+	}
+}
