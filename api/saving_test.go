@@ -1,7 +1,9 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,5 +67,48 @@ func TestWarnings(t *testing.T) {
 	}
 	if got := b.call(t, integratorKey, "GET", "/v1/subscriptions/sub_new", nil).want(t, http.StatusOK); warnings(got) != 0 {
 		t.Errorf("of a read: %v", got["warnings"])
+	}
+}
+
+// Templates are tried with samples of every event type that the subscription takes, in
+// whatever order types and patterns stand.
+func TestTemplatesAreTriedWithEveryEventType(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const id = "Event.Object.Children.Child" // which only a message of CommBox has
+	for _, c := range []struct {
+		profile, events, source string
+		status                  int
+		words                   string // in the answer
+	}{
+		{"commbox", `["object.message_added"]`, `{{ ` + id + `.CreateDate | date: '%F' }}`, 201, ""},
+		{"commbox", `["*"]`, `{{ ` + id + `.CreateDate | date: '%F' }}`, 201, ""},
+		{"commbox", `["object.message_added"]`, `{{ 1 | modulo: ` + id + `.CreateDate }}`, 422, "object.message_added: the filter modulo cannot divide by zero"},
+		{"commbox", `["Object.*"]`, `{{ 1 | modulo: ` + id + `.CreateDate }}`, 422, "object.message_added: the filter modulo"},
+		{"commbox", `["*"]`, `{{ 1 | modulo: ` + id + `.CreateDate }}`, 422, "object.message_added: the filter modulo"},
+		{"commbox", `["tag.created","OBJECT.message_added","*"]`, `{% if ` + id + ` %}{{ 1 | modulo: ` + id + `.CreateDate }}{% endif %}`, 422, "object.message_added: the filter modulo"},
+		{"commbox", `["*"]`, `{% if ` + id + ` %}{{ 1 | modulo: ` + id + `.CreateDate }}{% endif %}`, 201, "object.message_added, which the subscription takes by a pattern"},
+		{"commbox", `["*"]`, `{{ ` + id + `.CreateDate | plus: 1 }}`, 201, "for 0: it is no number, in a sample of object.message_added"},
+		{"firstline", `["*"]`, `{% if contact.czCol.15 > 170 %}tall{% endif %}`, 201, ""},
+		{"firstline", `["contact.*"]`, `{% if contact.czCol.15 == 172 %}tall{% endif %}`, 201, "compared as text and number"},
+		{"firstline", `["*"]`, `{{ contact.never | date: '%-q' }}`, 422, "does not know %-q"},
+		{"firstline", `["*"]`, `{{ contact.never | plus: 'x' }}`, 422, "not a number"},
+		{"firstline", `["*"]`, `{{ contact.never | divided_by: 0 }}`, 422, "divide by zero"},
+		{"firstline", `["*"]`, `{{ contact.never | slice: 'x' }}{{ contact.never | truncate: 5 }}`, 422, "not a whole number"},
+	} {
+		params, _ := json.Marshal(map[string]string{"a": "= " + c.source})
+		body := `{"tenant":"acme","name":"n","profile":"` + c.profile + `","events":` + c.events + `,"request":{"url":"https://example.com/","method":"POST","content_type":"application/json","body":"params","params":` + string(params) + `}}`
+		got := b.call(t, integratorKey, "POST", "/v1/subscriptions", body)
+		if c.status == 422 {
+			problem := got.wantProblem(t, c.status, switchboard.Invalid, "request.params.a")
+			if detail := fmt.Sprint(problem); !strings.Contains(detail, c.words) {
+				t.Errorf("%s %s: %s; want %q", c.events, c.source, detail, c.words)
+			}
+			continue
+		}
+		warnings := fmt.Sprint(got.want(t, c.status)["warnings"])
+		if c.words == "" && strings.Contains(warnings, "filter") || !strings.Contains(warnings, c.words) {
+			t.Errorf("%s %s: warnings %s; want %q", c.events, c.source, warnings, c.words)
+		}
 	}
 }
