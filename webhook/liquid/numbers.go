@@ -43,7 +43,7 @@ func (a *application) number(v any) (decimal, error) {
 	case string:
 		size = min(len(v), longestNumber)
 	}
-	if err := a.Budget.spend(numberCost + size + size*size/squareCost); err != nil {
+	if err := a.Budget.spend(reckonCost + size + size*size/squareCost); err != nil {
 		return decimal{}, err
 	}
 	parts, ok := numericText(v)
@@ -60,11 +60,13 @@ func (a *application) number(v any) (decimal, error) {
 	return d, nil
 }
 
-// numberCost is the work of reading a number, beside its length: to read it takes
-// longer than to look at its bytes. The time of what is reckoned with it grows with
-// the square of its length, of which so many take as long as one byte.
+// numberCost is the work of comparing two numbers, and reckonCost that of reckoning
+// with one, beside its length: either takes longer than to look at so many bytes. The
+// time of what is reckoned grows with the square of the length, of which squareCost
+// take as long as one byte.
 const (
 	numberCost = 16
+	reckonCost = 64
 	squareCost = 64
 )
 
