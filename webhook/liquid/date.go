@@ -103,7 +103,7 @@ var zoneHours = map[string]int{
 func parseTime(s string) (time.Time, bool) {
 	s, _, _ = strings.Cut(s, " (") // a comment, as of RFC 5322 and JavaScript
 	if t := strings.IndexByte(s, 'T'); t > 0 && t+1 < len(s) && isDigit(s[t-1]) && isDigit(s[t+1]) {
-		s = s[:t] + " " + s[t+1:]
+		s = s[:t] + " " + extended(s[t+1:])
 	}
 	fields := strings.Fields(s)
 	if len(fields) == 0 || len(fields) > 7 {
@@ -123,6 +123,17 @@ func parseTime(s string) (time.Time, bool) {
 		fields = slices.Delete(slices.Clone(fields), at, at+length)
 	}
 	return assemble(strings.Join(fields, " "), clock, zone)
+}
+
+// extended is a time of day as ISO 8601 has it with colons, if it is one without.
+func extended(clock string) string {
+	switch {
+	case len(clock) >= 6 && areDigits(clock[:6]):
+		return clock[:2] + ":" + clock[2:4] + ":" + clock[4:]
+	case len(clock) >= 4 && areDigits(clock[:4]):
+		return clock[:2] + ":" + clock[2:]
+	}
+	return clock
 }
 
 // assemble reads a date and a time of day.
