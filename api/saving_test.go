@@ -52,10 +52,15 @@ func TestWarnings(t *testing.T) {
 		return len(list)
 	}
 	const create = `{"tenant":"acme","name":"n","profile":"firstline","use_case":"contact","events":["*"],"request":{"url":"https://example.com/","params":`
-	if got := b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":"{{ contact.first_name }}"}}}`).want(t, http.StatusCreated); warnings(got) != 0 {
+	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":"{{ contact.first_name }}"}}}`).want(t, http.StatusCreated)
+	if warnings(got) != 1 || !strings.Contains(got["warnings"].([]any)[0].(string), "deliveries of script.triggered would fail") {
 		t.Errorf("warnings %v", got["warnings"])
 	}
-	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
+	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":"{{ contact.first_name | default: 'friend' }}"}}}`).want(t, http.StatusCreated)
+	if warnings(got) != 0 {
+		t.Errorf("warnings %v", got["warnings"])
+	}
+	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
 	if warnings(got) == 0 || !strings.HasPrefix(got["warnings"].([]any)[0].(string), "request.params.a.b: {{ czCol.15 }}") {
 		t.Errorf("warnings %v", got["warnings"])
 	}

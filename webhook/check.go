@@ -26,6 +26,7 @@ func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, 
 	if err := c.request(request); err != nil {
 		return nil, err
 	}
+	c.warnOfLacking()
 	if c.work <= 0 {
 		c.warn("request", "the templates ask for so much work that they were not tried with all samples")
 	}
@@ -43,7 +44,8 @@ type check struct {
 	useCase  *switchboard.UseCase
 	lenient  bool
 	types    []*sampled
-	work     int // that may still be spent on samples
+	work     int               // that may still be spent on samples
+	lacking  map[string]string // event types whose samples lack a value, with where and which
 	warnings []string
 }
 

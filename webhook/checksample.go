@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -35,7 +36,7 @@ const (
 )
 
 func newCheck(request *switchboard.Request, useCase *switchboard.UseCase, samples []Sample) *check {
-	c := &check{useCase: useCase, lenient: request.Missing == switchboard.MissingEmpty, work: maxCheckWork}
+	c := &check{useCase: useCase, lenient: request.Missing == switchboard.MissingEmpty, work: maxCheckWork, lacking: map[string]string{}}
 	for _, sample := range samples {
 		event := &switchboard.Event{ID: "evt_sample", Type: sample.EventType, Data: sample.Data, OccurredAt: time.Now()}
 		s := &scope{event: event, useCase: useCase, budget: liquid.NewBudget()}
@@ -56,7 +57,8 @@ func newCheck(request *switchboard.Request, useCase *switchboard.UseCase, sample
 // render tries the template with the samples of each event type. What cannot be
 // rendered with any of those that have its values, as where a filter divides by zero,
 // is an error if the subscription names the type, or if nothing else can be rendered
-// either; for one type among many of a pattern it is a warning.
+// either; for one type among many of a pattern it is a warning, and so is a type whose
+// samples all lack the values.
 func (c *check) render(field string, template *liquid.Template) error {
 	types := c.types
 	if len(template.Paths()) == 0 { // the same with each
@@ -64,8 +66,9 @@ func (c *check) render(field string, template *liquid.Template) error {
 		types = []*sampled{{named: true, samples: []*scope{nothing}}}
 	}
 	t := &trial{check: c, template: template, notices: map[string]bool{}}
+	lacking := map[string]error{}
 	var failed []string
-	var failure error
+	var failure error // of the first of them
 	rendered := false
 	for i, eventType := range types {
 		if i > 0 && c.work <= 0 {
@@ -75,6 +78,9 @@ func (c *check) render(field string, template *liquid.Template) error {
 		rendered = rendered || result.rendered
 		switch {
 		case result.failure == nil:
+			if !result.rendered && result.missing != nil {
+				lacking[eventType.name] = result.missing
+			}
 		case result.rendered:
 			c.warn(field, fmt.Sprintf("cannot be rendered with some samples of %s: %s", eventType.name, result.failure))
 		case eventType.named:
@@ -88,17 +94,42 @@ func (c *check) render(field string, template *liquid.Template) error {
 	for _, notice := range t.told {
 		c.warn(field, notice)
 	}
+	if rendered {
+		c.lack(lacking, field)
+	}
 	switch {
 	case failure == nil:
 		return nil
 	case !rendered:
 		return failedFor(failed[0], failure)
-	case len(failed) > 1:
-		c.warn(field, fmt.Sprintf("cannot be rendered for %s, nor for %d more event types that the subscription takes by a pattern: %s", failed[0], len(failed)-1, failure))
-	default:
-		c.warn(field, fmt.Sprintf("cannot be rendered for %s, which the subscription takes by a pattern: %s", failed[0], failure))
 	}
+	c.warn(field, "cannot be rendered for "+several(failed)+", which the subscription takes by a pattern: "+failure.Error())
 	return nil
+}
+
+// lack remembers the event types that a template cannot be rendered for, each with
+// the first reason: one warning tells of them all.
+func (c *check) lack(missing map[string]error, field string) {
+	for eventType, err := range missing {
+		if _, known := c.lacking[eventType]; !known {
+			c.lacking[eventType] = shown(field) + ": " + err.Error()
+		}
+	}
+}
+
+// warnOfLacking warns of the event types whose samples lack a value of a template.
+func (c *check) warnOfLacking() {
+	if eventTypes := slices.Sorted(maps.Keys(c.lacking)); len(eventTypes) > 0 {
+		c.warn("request", "deliveries of "+several(eventTypes)+" would fail, as at "+c.lacking[eventTypes[0]])
+	}
+}
+
+// several names the first of several event types.
+func several(eventTypes []string) string {
+	if len(eventTypes) == 1 {
+		return eventTypes[0]
+	}
+	return fmt.Sprintf("%s and %d more event types", eventTypes[0], len(eventTypes)-1)
 }
 
 func failedFor(eventType string, err error) error {
@@ -120,6 +151,7 @@ type trial struct {
 type tried struct {
 	rendered bool  // with one of them
 	failure  error // with another one that has its values
+	missing  error // of one that lacks them
 }
 
 // with tries the template with samples of a type, first with those that have most of
@@ -135,6 +167,7 @@ func (t *trial) with(eventType *sampled) (result tried) {
 		_, err := t.template.Value(run)
 		t.work -= before - s.budget.Work
 		if _, missing := errors.AsType[*liquid.MissingError](err); missing {
+			result.missing = cmp.Or(result.missing, err)
 			continue
 		}
 		seen++
