@@ -31,6 +31,12 @@ const (
 	MaxBatch       = 1000      // events in one batch
 )
 
+// MaxNesting is how deep the objects and arrays of an event's data may stand in one
+// another. What is accepted can be rendered, so both have this one limit. Real data
+// stay below ten or so; what is deeper is an attempt at somebody's stack, ours or the
+// receiver's.
+const MaxNesting = 128
+
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@-]*$`)
 
 // ValidateTenant checks a tenant's name.

@@ -14,10 +14,9 @@ import (
 	"switchboard"
 )
 
-// maxNesting is how deep a body's values may be nested. Real payloads stay below
-// ten or so; what is deeper is an attempt at somebody's stack, ours or the
-// receiver's.
-const maxNesting = 128
+// maxNesting is how deep a body's values may be nested: as deep as data that can be
+// rendered.
+const maxNesting = switchboard.MaxNesting
 
 // shape is what decoding knows of a struct: its fields by their JSON names.
 type shape struct{ fields map[string]member }

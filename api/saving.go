@@ -6,6 +6,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 
 	"switchboard"
 	"switchboard/webhook"
@@ -67,16 +68,20 @@ func (s *server) checkTemplates(sub *switchboard.Subscription) ([]string, error)
 	if known, ok := s.Catalogue.UseCase(sub.UseCase); ok && sub.UseCase != "" {
 		useCase = &known
 	}
-	var samples []json.RawMessage
+	var samples []webhook.Sample
 	for _, t := range s.Catalogue.EventTypes(sub.Profile) {
 		if !sub.Wants(t.Name) || useCase != nil && len(t.UseCases) > 0 && !slices.Contains(t.UseCases, useCase.Name) {
 			continue
 		}
+		named := slices.ContainsFunc(sub.Events, func(pattern string) bool { return strings.EqualFold(pattern, t.Name) })
+		add := func(data json.RawMessage) {
+			samples = append(samples, webhook.Sample{EventType: t.Name, Named: named, Data: data})
+		}
 		for _, sample := range t.Samples {
-			samples = append(samples, sample.Data)
+			add(sample.Data)
 		}
 		if len(t.Samples) == 0 && t.Sample != nil {
-			samples = append(samples, t.Sample)
+			add(t.Sample)
 		}
 	}
 	return webhook.CheckTemplates(&sub.Request, useCase, samples)

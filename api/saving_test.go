@@ -1,7 +1,9 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -50,10 +52,15 @@ func TestWarnings(t *testing.T) {
 		return len(list)
 	}
 	const create = `{"tenant":"acme","name":"n","profile":"firstline","use_case":"contact","events":["*"],"request":{"url":"https://example.com/","params":`
-	if got := b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":"{{ contact.first_name }}"}}}`).want(t, http.StatusCreated); warnings(got) != 0 {
+	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":"{{ contact.first_name }}"}}}`).want(t, http.StatusCreated)
+	if warnings(got) != 1 || !strings.Contains(got["warnings"].([]any)[0].(string), "deliveries of script.triggered would fail") {
 		t.Errorf("warnings %v", got["warnings"])
 	}
-	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
+	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":"{{ contact.first_name | default: 'friend' }}"}}}`).want(t, http.StatusCreated)
+	if warnings(got) != 0 {
+		t.Errorf("warnings %v", got["warnings"])
+	}
+	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
 	if warnings(got) == 0 || !strings.HasPrefix(got["warnings"].([]any)[0].(string), "request.params.a.b: {{ czCol.15 }}") {
 		t.Errorf("warnings %v", got["warnings"])
 	}
@@ -148,5 +155,48 @@ func TestSignatureOfNothingAfterAChange(t *testing.T) {
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
 	if got := b.call(t, integratorKey, "POST", "/v1/subscriptions", strings.Replace(of, "%s", "firstline", 1)).want(t, http.StatusCreated); !warned(got) {
 		t.Errorf("warnings %v", got["warnings"])
+	}
+}
+
+// Templates are tried with samples of every event type that the subscription takes, in
+// whatever order types and patterns stand.
+func TestTemplatesAreTriedWithEveryEventType(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const id = "Event.Object.Children.Child" // which only a message of CommBox has
+	for _, c := range []struct {
+		profile, events, source string
+		status                  int
+		words                   string // in the answer
+	}{
+		{"commbox", `["object.message_added"]`, `{{ ` + id + `.CreateDate | date: '%F' }}`, 201, ""},
+		{"commbox", `["*"]`, `{{ ` + id + `.CreateDate | date: '%F' }}`, 201, ""},
+		{"commbox", `["object.message_added"]`, `{{ 1 | modulo: ` + id + `.CreateDate }}`, 422, "object.message_added: the filter modulo cannot divide by zero"},
+		{"commbox", `["Object.*"]`, `{{ 1 | modulo: ` + id + `.CreateDate }}`, 422, "object.message_added: the filter modulo"},
+		{"commbox", `["*"]`, `{{ 1 | modulo: ` + id + `.CreateDate }}`, 422, "object.message_added: the filter modulo"},
+		{"commbox", `["tag.created","OBJECT.message_added","*"]`, `{% if ` + id + ` %}{{ 1 | modulo: ` + id + `.CreateDate }}{% endif %}`, 422, "object.message_added: the filter modulo"},
+		{"commbox", `["*"]`, `{% if ` + id + ` %}{{ 1 | modulo: ` + id + `.CreateDate }}{% endif %}`, 201, "object.message_added, which the subscription takes by a pattern"},
+		{"commbox", `["*"]`, `{{ ` + id + `.CreateDate | plus: 1 }}`, 201, "for 0: it is no number, in a sample of object.message_added"},
+		{"firstline", `["*"]`, `{% if contact.czCol.15 > 170 %}tall{% endif %}`, 201, ""},
+		{"firstline", `["contact.*"]`, `{% if contact.czCol.15 == 172 %}tall{% endif %}`, 201, "compared as text and number"},
+		{"firstline", `["*"]`, `{{ contact.never | date: '%-q' }}`, 422, "does not know %-q"},
+		{"firstline", `["*"]`, `{{ contact.never | plus: 'x' }}`, 422, "not a number"},
+		{"firstline", `["*"]`, `{{ contact.never | divided_by: 0 }}`, 422, "divide by zero"},
+		{"firstline", `["*"]`, `{{ contact.never | slice: 'x' }}{{ contact.never | truncate: 5 }}`, 422, "not a whole number"},
+	} {
+		params, _ := json.Marshal(map[string]string{"a": "= " + c.source})
+		body := `{"tenant":"acme","name":"n","profile":"` + c.profile + `","events":` + c.events + `,"request":{"url":"https://example.com/","method":"POST","content_type":"application/json","body":"params","params":` + string(params) + `}}`
+		got := b.call(t, integratorKey, "POST", "/v1/subscriptions", body)
+		if c.status == 422 {
+			problem := got.wantProblem(t, c.status, switchboard.Invalid, "request.params.a")
+			if detail := fmt.Sprint(problem); !strings.Contains(detail, c.words) {
+				t.Errorf("%s %s: %s; want %q", c.events, c.source, detail, c.words)
+			}
+			continue
+		}
+		warnings := fmt.Sprint(got.want(t, c.status)["warnings"])
+		if c.words == "" && strings.Contains(warnings, "filter") || !strings.Contains(warnings, c.words) {
+			t.Errorf("%s %s: warnings %s; want %q", c.events, c.source, warnings, c.words)
+		}
 	}
 }

@@ -1,11 +1,10 @@
 package webhook
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"switchboard"
 	"switchboard/webhook/liquid"
@@ -13,23 +12,23 @@ import (
 
 // CheckTemplates checks the templates of a valid request as far as they can be without
 // an event: that they can be parsed, are within bounds, read only what the use case
-// allows (nil means that there is none), and can be rendered with a sample that has
-// their values. The error is a *[switchboard.Error] that names the field, as
-// "request.params.address.street".
+// allows (nil means that there is none), and can be rendered with the samples, which
+// are data of events that the subscription takes. The error is a *[switchboard.Error]
+// that names the field, as "request.params.address.street".
 //
-// Warnings name what works and may not do for long, and the placeholders that none of
-// the samples, which are data of events that the subscription takes, has a value for.
-// There are at most 50, of which the last one says so if there would be more.
-func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, samples []json.RawMessage) (warnings []string, err error) {
-	c := &check{useCase: useCase}
-	for _, sample := range samples {
-		s := &scope{event: &switchboard.Event{Data: sample}, useCase: useCase, budget: liquid.NewBudget()}
-		if s.decode() == nil { // a sample that is none is the catalogue's business
-			c.samples = append(c.samples, s)
-		}
-	}
+// Warnings name what works and may not do for long or not as meant: placeholders that
+// no sample has a value for, event types that a subscription takes by a pattern and
+// that a template cannot be rendered for, values of samples that a filter was hardly
+// meant for, and filters that encode what is encoded anyway. There are at most 50, of
+// which the last one says so if there would be more.
+func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, samples []Sample) (warnings []string, err error) {
+	c := newCheck(request, useCase, samples)
 	if err := c.request(request); err != nil {
 		return nil, err
+	}
+	c.warnOfLacking()
+	if c.work <= 0 {
+		c.warn("request", "the templates ask for so much work that they were not tried with all samples")
 	}
 	return c.warnings, nil
 }
@@ -43,25 +42,29 @@ const (
 
 type check struct {
 	useCase  *switchboard.UseCase
-	samples  []*scope
+	lenient  bool
+	types    []*sampled
+	work     int               // that may still be spent on samples
+	lacking  map[string]string // event types whose samples lack a value, with where and which
 	warnings []string
 }
 
 func (c *check) request(request *switchboard.Request) error {
 	path, query, _ := liquid.Cut(request.URL[len(switchboard.Address(request.URL)):], '?')
-	for _, part := range []string{path, query} {
-		if err := c.template("request.url", part); err != nil {
-			return err
-		}
+	if err := c.template("request.url", placePath, path); err != nil {
+		return err
+	}
+	if err := c.template("request.url", placeQuery, query); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(request.Headers)) {
-		if err := c.template("request.headers."+name, request.Headers[name]); err != nil {
+		if err := c.template("request.headers."+name, placeHeader, request.Headers[name]); err != nil {
 			return err
 		}
 	}
 	if request.SOAP != nil {
 		for _, name := range slices.Sorted(maps.Keys(request.SOAP.Parameters)) {
-			if err := c.template("request.soap.parameters."+name, request.SOAP.Parameters[name]); err != nil {
+			if err := c.template("request.soap.parameters."+name, placeXML, request.SOAP.Parameters[name]); err != nil {
 				return err
 			}
 		}
@@ -70,7 +73,7 @@ func (c *check) request(request *switchboard.Request) error {
 		return nil
 	}
 	params, err := eachLeaf(request.Params, func(field, source string) (any, error) {
-		return "", c.template(field, source)
+		return "", c.template(field, leafPlace(request), source)
 	})
 	if err == nil && request.Format() == switchboard.FormatXML {
 		err = checkXML(params, request)
@@ -78,7 +81,7 @@ func (c *check) request(request *switchboard.Request) error {
 	return at("request.params", err)
 }
 
-func (c *check) template(field, source string) error {
+func (c *check) template(field string, where place, source string) error {
 	if !liquid.IsTemplate(source) {
 		return nil
 	}
@@ -96,31 +99,38 @@ func (c *check) template(field, source string) error {
 			return at(field, err)
 		}
 	}
-	return at(field, c.render(template))
+	if filter := encodes[where]; filter != "" && template.Uses(filter) {
+		c.warn(field, "the filter "+filter+" encodes what is encoded for its place anyway, so that the receiver reads it encoded: leave it out, unless that is meant")
+	}
+	return at(field, c.render(field, template))
 }
 
-// maxTried bounds the samples that a template is tried with.
-const maxTried = 8
+// place is where in the request a template stands.
+type place int
 
-// render returns the error of a template that no sample can be rendered with, though
-// they have its values, as where a filter gets text in place of a number.
-func (c *check) render(template *liquid.Template) error {
-	samples := c.samples
-	if len(template.Paths()) == 0 { // the same with each
-		samples = []*scope{{event: &switchboard.Event{Data: []byte("{}")}, useCase: c.useCase, budget: liquid.NewBudget()}}
+const (
+	placeHeader place = iota
+	placePath
+	placeQuery
+	placeForm
+	placeXML
+	placeJSON
+)
+
+// encodes are the filters that do what is done in a place anyway.
+var encodes = map[place]string{placePath: "url_encode", placeQuery: "url_encode", placeForm: "url_encode", placeXML: "escape", placeJSON: "json"}
+
+// leafPlace is where the leaves of the params stand.
+func leafPlace(request *switchboard.Request) place {
+	switch {
+	case request.InQuery():
+		return placeQuery
+	case request.Format() == switchboard.FormatForm:
+		return placeForm
+	case request.Format() == switchboard.FormatXML:
+		return placeXML
 	}
-	var failure error
-	for _, s := range samples[:min(len(samples), maxTried)] {
-		_, err := template.Value(liquid.Run{Scope: s, Budget: s.budget})
-		if _, missing := errors.AsType[*liquid.MissingError](err); missing {
-			continue
-		}
-		if err == nil {
-			return nil
-		}
-		failure = err
-	}
-	return failure
+	return placeJSON
 }
 
 // path checks one placeholder.
@@ -134,21 +144,24 @@ func (c *check) path(field string, path liquid.Path) error {
 	isMember := c.anySample(path.Keys[:1])
 	switch {
 	case isEventField(path):
+		if c.anySample(path.Keys) {
+			warn("is the event's own; that of the member event of the data is {{ [\"event\"].%s }}", path.Keys[1])
+		}
 		return nil
 	case readable && isMember:
 	case isCustomField(path) && c.useCase != nil && c.useCase.Entity != "":
-		warn("is a custom field without its prefix, a form that may be given up: write %s.%s", c.useCase.Entity, text)
+		warn("is a custom field without its prefix, a form that may be given up: write %s", below(c.useCase.Entity, text))
 		path.Keys = append([]string{c.useCase.Entity}, path.Keys...)
 	case variables != "" && c.anySample(append([]string{variables}, path.Keys...)):
-		warn("is a variable without its prefix, a form that may be given up: write %s.%s", variables, text)
+		warn("is a variable without its prefix, a form that may be given up: write %s", below(variables, text))
 		return nil
 	case c.useCase != nil && variables != "" && len(path.Keys) == 1 && !isMember:
-		warn("is taken for a variable that a script sets, a form that may be given up: write %s.%s", variables, text)
+		warn("is taken for a variable that a script sets, a form that may be given up: write %s", below(variables, text))
 		return nil
 	case !readable:
 		return &hiddenError{path, c.useCase.Name}
 	}
-	if len(c.samples) > 0 && !c.anySample(path.Keys) {
+	if len(c.types) > 0 && !c.anySample(path.Keys) {
 		warn("has no value in the samples of these events")
 	}
 	return nil
@@ -174,10 +187,10 @@ func shown(name string) string {
 	return name
 }
 
-// anySample reports whether one of the samples has a value under those keys.
-func (c *check) anySample(keys []string) bool {
-	return slices.ContainsFunc(c.samples, func(s *scope) bool {
-		_, found := s.find(keys)
-		return found
-	})
+// below is the placeholder below a member of the data.
+func below(member, placeholder string) string {
+	if strings.HasPrefix(placeholder, "[") {
+		return member + placeholder
+	}
+	return member + "." + placeholder
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,15 @@ import (
 
 	"switchboard"
 )
+
+// samplesOf are samples of one event type that the subscription names.
+func samplesOf(eventType string, data ...json.RawMessage) []Sample {
+	var samples []Sample
+	for _, d := range data {
+		samples = append(samples, Sample{EventType: eventType, Named: true, Data: d})
+	}
+	return samples
+}
 
 func TestCheckTemplates(t *testing.T) {
 	t.Parallel()
@@ -24,7 +34,7 @@ func TestCheckTemplates(t *testing.T) {
 		if err := w.Subscription.Request.Validate(); err != nil {
 			t.Fatalf("the request itself is not valid: %v", err)
 		}
-		return CheckTemplates(&w.Subscription.Request, useCase, samples)
+		return CheckTemplates(&w.Subscription.Request, useCase, samplesOf("contact.updated", samples...))
 	}
 	leaf := func(source string) func(*switchboard.Request) {
 		encoded, _ := json.Marshal(map[string]any{"address": map[string]string{"street": source}})
@@ -62,7 +72,10 @@ func TestCheckTemplates(t *testing.T) {
 	}
 
 	mixed := append([]json.RawMessage{json.RawMessage(`{"contact":{"id":"one"}}`)}, sample...)
-	if got, err := check(leaf("{{ contact.id | plus: 1 }}"), &contact, mixed); err != nil || got != nil {
+	if got, err := check(leaf("{{ contact.id | plus: 1 }}"), &contact, mixed); err != nil || len(got) != 1 || !strings.Contains(got[0], `plus takes "one" for 0`) {
+		t.Errorf("a template that takes a text of one sample for 0: %q, %v", got, err)
+	}
+	if got, err := check(leaf("{{ 8 | divided_by: contact.id }}"), &contact, mixed); err != nil || len(got) != 2 || !strings.Contains(got[0], "with some samples of contact.updated: the filter divided_by cannot") {
 		t.Errorf("a template that one of two samples renders: %q, %v", got, err)
 	}
 
@@ -85,12 +98,147 @@ func TestCheckTemplates(t *testing.T) {
 			r.ContentType, r.SOAP = "text/xml", &switchboard.SOAP{Version: "1.1", Parameters: map[string]string{"X": "{{ ticket.id }}"}}
 		})},
 		"XML name":  {"request.params", "first name", in(func(r *switchboard.Request) { r.ContentType, r.Params = "text/xml", []byte(`{"first name":"x"}`) })},
-		"constant":  {"request.params.address.street", "needs numbers", leaf(`{{ "a" | plus: 1 }}`)},
-		"in sample": {"request.params.address.street", "needs numbers", leaf("{{ variables.queue.name | plus: 1 }}")},
+		"argument":  {"request.params.address.street", "not a number", leaf(`{{ contact.id | plus: "a" }}`)},
+		"format":    {"request.params.address.street", "does not know %-q", leaf(`{{ contact.id | date: "%-q" }}`)},
+		"constant":  {"request.params.address.street", "not a number", leaf(`{% if true %}{{ 1 | divided_by: false }}{% endif %}`)},
+		"in sample": {"request.params.address.street", "for contact.updated: the filter divided_by cannot divide by zero", leaf("{{ 1 | divided_by: variables.queue.length }}")},
 	} {
-		_, err := check(test.change, &contact, []json.RawMessage{json.RawMessage(`{"variables":{"queue":{"name":"first"}}}`)})
+		_, err := check(test.change, &contact, []json.RawMessage{json.RawMessage(`{"variables":{"queue":{"name":"first","length":0}}}`)})
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != test.field || !strings.Contains(e.Message, test.words) {
 			t.Errorf("%s: %v; want an invalid field %s that says %q", name, err, test.field, test.words)
+		}
+	}
+}
+
+// What cannot be rendered with a sample is found wherever that stands among them: a
+// type that the subscription names is refused, one among many of a pattern is told of.
+func TestEachEventTypeIsTried(t *testing.T) {
+	t.Parallel()
+	plain := func(eventType string, n int, named bool) (samples []Sample) {
+		for i := range n {
+			samples = append(samples, Sample{EventType: eventType, Named: named, Data: fmt.Appendf(nil, `{"id":%d}`, i)})
+		}
+		return samples
+	}
+	zero := func(eventType string, named bool) []Sample {
+		return []Sample{{EventType: eventType, Named: named, Data: []byte(`{"id":7,"n":0}`)}}
+	}
+	const reads, asks = "{{ 1 | divided_by: n }}", "{% if n %}{{ 1 | divided_by: n }}{% endif %}"
+	for name, c := range map[string]struct {
+		samples []Sample
+		source  string
+		missing switchboard.Missing
+		refused string // words of the error
+		warned  string // words of a warning
+	}{
+		"named, last of many":                 {slices.Concat(plain("a.a", 17, true), zero("z.z", true)), reads, "", "cannot be rendered for z.z", ""},
+		"named, last of many, conditional":    {slices.Concat(plain("a.a", 17, true), zero("z.z", true)), asks, "", "cannot be rendered for z.z", ""},
+		"pattern, the only one with values":   {slices.Concat(plain("a.a", 17, false), zero("z.z", false)), reads, "", "cannot be rendered for z.z", ""},
+		"pattern, others render":              {slices.Concat(plain("a.a", 17, false), zero("z.z", false)), asks, "", "", "cannot be rendered for z.z, which the subscription takes by a pattern"},
+		"pattern, the first, others render":   {slices.Concat(zero("a.a", false), plain("z.z", 17, false)), asks, "", "", "cannot be rendered for a.a"},
+		"pattern, several":                    {slices.Concat(zero("a.a", false), plain("b.b", 1, false), zero("z.z", false)), asks, "", "", "cannot be rendered for a.a and 1 more event types, which"},
+		"the last of many samples of a type":  {slices.Concat(plain("a.a", 17, true), zero("a.a", true)), asks, "", "", "cannot be rendered with some samples of a.a"},
+		"the values in the last sample":       {slices.Concat(plain("a.a", 17, true), zero("a.a", true)), reads, "", "cannot be rendered for a.a", ""},
+		"a type that lacks the values":        {slices.Concat(plain("a.a", 2, true), zero("b.b", true), plain("z.z", 1, false)), "{{ n }}", "", "", "request: deliveries of a.a and 1 more event types would fail, as at request.params.a: the event has no value for {{ n }}"},
+		"lacking, with a default":             {slices.Concat(plain("a.a", 2, true), zero("b.b", true)), "{{ n | default: 1 }}", "", "", ""},
+		"lacking, missing: empty":             {slices.Concat(plain("a.a", 2, true), zero("b.b", true)), "{{ n }}", switchboard.MissingEmpty, "", ""},
+		"a sample of a type that lacks them":  {slices.Concat(plain("a.a", 2, true), zero("a.a", true)), "{{ n }}", "", "", ""},
+		"missing: empty has nothing to say":   {slices.Concat(plain("a.a", 17, true), zero("z.z", true)), reads, switchboard.MissingEmpty, "", ""},
+		"named fails, pattern renders":        {slices.Concat(plain("a.a", 3, false), zero("z.z", true)), asks, "", "cannot be rendered for z.z", ""},
+		"a value that is taken for another":   {slices.Concat(plain("a.a", 17, false), []Sample{{EventType: "z.z", Data: []byte(`{"d":"soon"}`)}}), "{{ d | date: '%F' }}", "", "", `leaves "soon" as it is: it is no time, in a sample of z.z`},
+		"a comparison that never holds":       {[]Sample{{EventType: "z.z", Data: []byte(`{"d":"172"}`)}}, "{% if d == 172 %}x{% endif %}", "", "", "are compared as text and number"},
+		"by the event's type":                 {slices.Concat(zero("a.a", true), plain("z.z", 1, true)), "{% if event.type == 'z.z' %}{{ 1 | divided_by: m }}{% endif %}{{ id }}", "", "", "{{ m }} has no value"},
+		"a sample that is none is passed by":  {slices.Concat([]Sample{{EventType: "z.z", Named: true, Data: []byte(`{`)}}, zero("z.z", true)), reads, "", "cannot be rendered for z.z", ""},
+		"dates of a vendor's are read":        {[]Sample{{EventType: "z.z", Named: true, Data: []byte(`{"d":"09-04-2025 07:33:40"}`)}}, "{{ d | date: '%F' }}", "", "", ""},
+		"text that says a number is compared": {[]Sample{{EventType: "z.z", Named: true, Data: []byte(`{"d":"172"}`)}}, "{% if d > 170 %}x{% endif %}", "", "", ""},
+	} {
+		params, _ := json.Marshal(map[string]string{"a": c.source + "."})
+		w := script("POST", "application/json", string(params))
+		w.Subscription.Request.Missing = c.missing
+		warnings, err := CheckTemplates(&w.Subscription.Request, nil, c.samples)
+		switch {
+		case c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)):
+			t.Errorf("%s: %v, %q; want an error that says %q", name, err, warnings, c.refused)
+		case c.refused == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.warned == "" && len(warnings) > 0 || !strings.Contains(strings.Join(warnings, "\n"), c.warned):
+			t.Errorf("%s: warnings %q; want one that says %q", name, warnings, c.warned)
+		}
+	}
+}
+
+// However many samples and placeholders there are, trying them ends, and says so.
+func TestTryingIsBounded(t *testing.T) {
+	t.Parallel()
+	var samples []Sample
+	text := strings.Repeat("x", 50<<10)
+	for i := range 100 {
+		samples = append(samples, Sample{EventType: fmt.Sprint("a.t", i%50), Data: []byte(`{"text":"` + text + `"}`)})
+	}
+	request := func(leaves int) *switchboard.Request {
+		leaf := `"{{ text` + strings.Repeat("|upcase", 8) + ` | size }}",`
+		w := script("POST", "application/json", `[`+strings.Repeat(leaf, leaves)+`1]`)
+		return &w.Subscription.Request
+	}
+	if warnings, err := CheckTemplates(request(2), nil, samples); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "not tried with all samples") {
+		t.Errorf("%q, %v; want a warning that not all was tried", warnings, err)
+	}
+	c := newCheck(request(200), nil, samples)
+	if err := c.request(request(200)); err == nil || !strings.Contains(err.Error(), "too much work") {
+		t.Errorf("%v; want the work of one request to be too much", err)
+	}
+	if least := -(8 << 20); c.work < least {
+		t.Errorf("%d of the work is left; want no less than %d", c.work, least)
+	}
+}
+
+// A filter that encodes what its place encodes anyway is told of.
+func TestEncodingTwiceIsToldOf(t *testing.T) {
+	t.Parallel()
+	leaf := func(contentType, source string) func(*switchboard.Request) {
+		params, _ := json.Marshal(map[string]string{"a": source})
+		return func(r *switchboard.Request) { r.ContentType, r.Params = contentType, params }
+	}
+	for name, c := range map[string]struct {
+		change func(*switchboard.Request)
+		field  string // empty: no warning
+	}{
+		"query":          {func(r *switchboard.Request) { r.URL += "?q={{ a | url_encode }}" }, "request.url"},
+		"path":           {func(r *switchboard.Request) { r.URL += "/{{ a | strip | url_encode | downcase }}" }, "request.url"},
+		"form":           {leaf(formType, "{% if a %}{{ a | url_encode }}{% endif %}"), "request.params.a"},
+		"query of a GET": {func(r *switchboard.Request) { leaf("", "{{ a | url_encode }}")(r); r.Method = "GET" }, "request.params.a"},
+		"XML":            {leaf("text/xml", "{{ a | escape }}"), "request.params.a"},
+		"SOAP": {func(r *switchboard.Request) {
+			r.ContentType, r.SOAP = "text/xml", &switchboard.SOAP{Version: "1.1", Parameters: map[string]string{"X": "{{ a | escape }}"}}
+		}, "request.soap.parameters.X"},
+		"JSON": {leaf("application/json", "{{ a | json }}"), "request.params.a"},
+		"header": {func(r *switchboard.Request) {
+			r.Headers = map[string]string{"X-A": "{{ a | url_encode }}{{ a | escape }}{{ a | json }}"}
+		}, ""},
+		"a URL in JSON":     {leaf("application/json", "https://b.example/?a={{ a | url_encode }}"), ""},
+		"HTML in JSON":      {leaf("application/json", "<p>{{ a | escape }}</p>"), ""},
+		"JSON in a form":    {leaf(formType, "{{ a | json }}"), ""},
+		"HTML in a form":    {leaf(formType, "{{ a | escape }}"), ""},
+		"base64 everywhere": {func(r *switchboard.Request) { r.URL += "/{{ a | base64_encode }}?b={{ a | base64_encode }}" }, ""},
+	} {
+		w := script("POST", "application/json", `{}`)
+		c.change(&w.Subscription.Request)
+		warnings, err := CheckTemplates(&w.Subscription.Request, nil, samplesOf("a.b", []byte(`{"a":"x"}`)))
+		if err != nil || len(warnings) > 0 != (c.field != "") || c.field != "" && !strings.HasPrefix(warnings[0], c.field+": the filter ") {
+			t.Errorf("%s: %q, %v; want a warning of %q", name, warnings, err, c.field)
+		}
+	}
+}
+
+// A placeholder of the event itself that the data have too is told of.
+func TestEventOfTheDataIsToldOf(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]int{"{{ event.id }}": 1, "{{ event.key }}": 0, `{{ ["event"].id }}`: 0, "{{ event.name }}": 0} {
+		params, _ := json.Marshal(map[string]string{"a": source})
+		w := script("POST", "application/json", string(params))
+		warnings, err := CheckTemplates(&w.Subscription.Request, nil, samplesOf("a.b", []byte(`{"event":{"id":"theirs","name":"n"}}`)))
+		if err != nil || len(warnings) != want || want > 0 && !strings.Contains(warnings[0], `{{ ["event"].id }}`) {
+			t.Errorf("%s: %q, %v; want %d warnings", source, warnings, err, want)
 		}
 	}
 }
@@ -106,7 +254,7 @@ func TestWarningsAreBounded(t *testing.T) {
 		name := strings.Repeat("é", 60)
 		params := strings.Repeat(`{"`+name+`":`, 10) + `"` + leaf + `"` + strings.Repeat("}", 10)
 		w := script("POST", "application/json", params)
-		return CheckTemplates(&w.Subscription.Request, nil, []json.RawMessage{[]byte(`{"a":1}`)})
+		return CheckTemplates(&w.Subscription.Request, nil, samplesOf("a.b", []byte(`{"a":1}`)))
 	}
 	for placeholders, want := range map[int]int{1: 1, maxWarnings: maxWarnings, maxWarnings + 1: maxWarnings, 600: maxWarnings} {
 		got, err := check(placeholders, "")
@@ -127,7 +275,7 @@ func TestWarningsAreBounded(t *testing.T) {
 		t.Errorf("a long placeholder: %.1000q, %v; want one short warning", got, err)
 	}
 	// What is wrong is found behind any number of warnings.
-	if _, err := check(600, `{{ \"a\" | plus: 1 }}`); switchboard.CodeOf(err) != switchboard.Invalid {
+	if _, err := check(600, `{{ a | plus: \"a\" }}`); switchboard.CodeOf(err) != switchboard.Invalid {
 		t.Errorf("an error in the same leaf: %v", err)
 	}
 	var params strings.Builder
@@ -136,7 +284,7 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 	contact, _ := firstline{}.UseCase("contact")
 	w := script("POST", "application/json", `[`+params.String()+`"{{ ticket.id }}"]`)
-	if _, err := CheckTemplates(&w.Subscription.Request, &contact, []json.RawMessage{w.Event.Data}); switchboard.CodeOf(err) != switchboard.Invalid {
+	if _, err := CheckTemplates(&w.Subscription.Request, &contact, samplesOf("a.b", w.Event.Data)); switchboard.CodeOf(err) != switchboard.Invalid {
 		t.Errorf("a hidden placeholder after %d warnings: %v", 2*maxWarnings, err)
 	}
 }

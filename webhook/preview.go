@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"time"
 
 	"switchboard"
@@ -27,7 +26,7 @@ func (s *Sender) Preview(work switchboard.Work, at time.Time) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	warnings, err := CheckTemplates(&work.Subscription.Request, useCase, []json.RawMessage{work.Event.Data})
+	warnings, err := CheckTemplates(&work.Subscription.Request, useCase, []Sample{{EventType: work.Event.Type, Named: true, Data: work.Event.Data}})
 	if err != nil {
 		return Preview{}, err
 	}

@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -52,6 +53,12 @@ func NewRenderer(platforms Platforms) *Renderer {
 // [switchboard.FailureRender]: the next one reads the subscription anew, which its
 // customer may have repaired. Only erased data never come back.
 func (r *Renderer) Render(work switchboard.Work) (Message, error) {
+	return r.render(work, time.Now())
+}
+
+// render is [Renderer.Render] for an attempt that begins at that time, which is what a
+// template means by now.
+func (r *Renderer) render(work switchboard.Work, now time.Time) (Message, error) {
 	request := &work.Subscription.Request
 	// Checked at save time too, but the row may be older than the rules are. This is
 	// also what keeps line breaks and our own headers out of the custom ones.
@@ -68,7 +75,7 @@ func (r *Renderer) Render(work switchboard.Work) (Message, error) {
 	budget := liquid.NewBudget()
 	p := &rendering{
 		renderer: r, request: request, event: &work.Event, profile: work.Subscription.Profile,
-		scope: &scope{event: &work.Event, useCase: useCase, budget: budget}, budget: budget,
+		scope: &scope{event: &work.Event, useCase: useCase, budget: budget}, budget: budget, now: now,
 	}
 	return p.message()
 }
@@ -98,6 +105,7 @@ type rendering struct {
 	profile  string
 	scope    *scope
 	budget   *liquid.Budget
+	now      time.Time // when the attempt begins
 }
 
 func (p *rendering) message() (Message, error) {
@@ -200,7 +208,7 @@ func (p *rendering) header() (http.Header, error) {
 
 // run is what every template of the request is rendered with.
 func (p *rendering) run() liquid.Run {
-	return liquid.Run{Scope: p.scope, Budget: p.budget, Lenient: p.request.Missing == switchboard.MissingEmpty}
+	return liquid.Run{Scope: p.scope, Budget: p.budget, Now: p.now, Lenient: p.request.Missing == switchboard.MissingEmpty}
 }
 
 // parse returns the parsed template, from those that are kept if it is there.

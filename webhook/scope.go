@@ -16,9 +16,10 @@ import (
 // scope is where the placeholders of one request find their values.
 //
 // A name is looked up, in this order, as
+//   - event.id, event.type, event.timestamp or event.key, whatever the data hold: a member
+//     event of theirs is ["event"];
 //   - a custom field by its number without the prefix, czCol.15, in the use case's entity;
 //   - a member of the data, if the use case may read it;
-//   - event.id, event.type, event.timestamp or event.key, if the data have no member event;
 //   - a member of the member of the data that holds a script's variables.
 type scope struct {
 	event   *switchboard.Event
@@ -41,6 +42,9 @@ func (e *hiddenError) Error() string {
 
 // Lookup implements [liquid.Scope].
 func (s *scope) Lookup(path liquid.Path) (value any, found bool, err error) {
+	if isEventField(path) {
+		return s.ofEvent(path.Keys[1]), true, nil
+	}
 	if err := s.decode(); err != nil {
 		return nil, false, err
 	}
@@ -54,9 +58,6 @@ func (s *scope) Lookup(path liquid.Path) (value any, found bool, err error) {
 	if isMember && mayRead(s.useCase, root) {
 		value, found := s.find(path.Keys)
 		return value, found, nil
-	}
-	if isEventField(path) && !isMember {
-		return s.ofEvent(path.Keys[1]), true, nil
 	}
 	if variables := variablesOf(s.useCase); variables != "" {
 		if value, found := s.find(append([]string{variables}, path.Keys...)); found {
@@ -154,8 +155,17 @@ func (s *scope) ofEvent(field string) string {
 	return s.event.Key
 }
 
+// isEventField reports whether the path is of the event itself. One whose first name
+// stands in brackets is of the data.
 func isEventField(path liquid.Path) bool {
-	return path.Keys[0] == "event" && len(path.Keys) == 2 && slices.Contains([]string{"id", "type", "timestamp", "key"}, path.Keys[1])
+	if len(path.Keys) != 2 || path.Keys[0] != "event" || strings.HasPrefix(path.Text, "[") {
+		return false
+	}
+	switch path.Keys[1] {
+	case "id", "type", "timestamp", "key":
+		return true
+	}
+	return false
 }
 
 // isCustomField reports whether the path is a custom field by its number, as czCol.15.
@@ -169,9 +179,9 @@ func mayRead(useCase *switchboard.UseCase, member string) bool {
 }
 
 // mayBeElsewhere reports whether a path that is no member of the data may still have
-// a value: as a custom field, of the event itself, or as a script's variable.
+// a value: as a custom field, or as a script's variable.
 func mayBeElsewhere(path liquid.Path, useCase *switchboard.UseCase) bool {
-	return isCustomField(path) && useCase.Entity != "" || isEventField(path) || useCase.Variables != ""
+	return isCustomField(path) && useCase.Entity != "" || useCase.Variables != ""
 }
 
 // variablesOf names the member of the data that holds a script's variables.

@@ -94,7 +94,7 @@ func (s *Sender) Close() {
 // What the subscription's auth shows the receiver is not in it yet: only what is
 // sent holds that. Its errors are those of [Renderer.Render] and [Sign].
 func (s *Sender) Prepare(work switchboard.Work, at time.Time) (Message, error) {
-	m, err := s.renderer.Render(work)
+	m, err := s.renderer.render(work, at)
 	if err != nil {
 		return Message{}, err
 	}

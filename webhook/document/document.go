@@ -9,15 +9,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+
+	"switchboard"
 )
 
-// MaxNesting is how deep objects and arrays may stand in one another.
-const MaxNesting = 100
+// MaxNesting is how deep objects and arrays may stand in one another: as deep as in
+// the data of an event, and in an envelope around them.
+const MaxNesting = switchboard.MaxNesting + 1
 
 // ErrNesting is the error of a document that is nested deeper.
-var ErrNesting = errors.New("is nested deeper than 100 levels")
+var ErrNesting = fmt.Errorf("is nested deeper than %d levels", MaxNesting)
 
 // Object is a JSON object. Of a name given twice the last value counts.
 type Object struct {

@@ -3,8 +3,6 @@ package liquid
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
-	"math/big"
 	"strconv"
 	"strings"
 
@@ -29,29 +27,27 @@ func (c comparison) evaluate(r *renderer) (any, error) {
 	case "contains":
 		return r.contains(left, right)
 	}
-	if left == nil || right == nil {
-		return false, nil
+	order, ordered, err := r.order(left, right)
+	if err != nil || !ordered {
+		return false, err
 	}
-	order, err := r.order(left, right)
 	switch c.operator {
 	case "<":
-		return order < 0, err
+		return order < 0, nil
 	case "<=":
-		return order <= 0, err
+		return order <= 0, nil
 	case ">":
-		return order > 0, err
+		return order > 0, nil
 	}
-	return order >= 0, err
+	return order >= 0, nil
 }
-
-// numberCost is the work of comparing two numbers: to read them takes longer than to
-// look at their bytes.
-const numberCost = 16
 
 // spendOn pays for reading two numbers, before either is read: both may be long.
 func (b *Budget) spendOn(x, y json.Number) error { return b.spend(numberCost + len(x) + len(y)) }
 
-// equal reports whether two values are the same. Text and number never are.
+// equal reports whether two values are the same. Text and number never are, as in
+// both references: a text that is compared with a number on purpose is rare, and an
+// id 007 is not the id 7.
 func (r *renderer) equal(a, b any) (bool, error) {
 	if err := r.Budget.spend(1); err != nil {
 		return false, err
@@ -64,9 +60,15 @@ func (r *renderer) equal(a, b any) (bool, error) {
 	}
 	switch a := a.(type) {
 	case string:
+		if _, isNumber := b.(json.Number); isNumber {
+			r.noticeText(a, a, b)
+		}
 		b, ok := b.(string)
 		return ok && a == b, r.Budget.spend(min(len(a), len(b)))
 	case json.Number:
+		if s, isText := b.(string); isText {
+			r.noticeText(s, a, b)
+		}
 		b, ok := b.(json.Number)
 		if !ok {
 			return false, nil
@@ -91,6 +93,16 @@ func (r *renderer) equal(a, b any) (bool, error) {
 		return ok && a == b, nil
 	}
 	return a == b, nil // nil and bool
+}
+
+// noticeText tells of a text that says a number and is compared with one.
+func (r *renderer) noticeText(s string, a, b any) {
+	if r.Notice == nil {
+		return
+	}
+	if _, isNumber := numericText(s); isNumber {
+		r.Notice(quoted(a) + " and " + quoted(b) + " are compared as text and number, which are never equal")
+	}
 }
 
 // fits reports whether the value is what the question asks for.
@@ -137,37 +149,59 @@ func (r *renderer) contains(a, b any) (bool, error) {
 	return false, nil
 }
 
-var errOrder = errors.New("compares values that have no order, as text with a number")
-
-func (r *renderer) order(a, b any) (int, error) {
-	switch a := a.(type) {
-	case json.Number:
-		if b, ok := b.(json.Number); ok {
-			if err := r.Budget.spendOn(a, b); err != nil {
-				return 0, err
-			}
-			return compareNumbers(a, b), nil
-		}
-	case string:
-		if b, ok := b.(string); ok {
-			return cmp.Compare(a, b), r.Budget.spend(min(len(a), len(b)))
-		}
+// order compares two values. Where one is a number, text that is one counts as it;
+// text and text compare as text. Anything else has no order, and no comparison of it
+// holds.
+func (r *renderer) order(a, b any) (order int, ordered bool, err error) {
+	textA, isTextA := a.(string)
+	textB, isTextB := b.(string)
+	if isTextA && isTextB {
+		return cmp.Compare(textA, textB), true, r.Budget.spend(min(len(textA), len(textB)))
 	}
-	return 0, errOrder
+	x, isX := numberIn(a)
+	y, isY := numberIn(b)
+	if !isX || !isY {
+		if a != nil && b != nil && r.Notice != nil {
+			r.Notice("a comparison of " + quoted(a) + " with " + quoted(b) + ", which have no order, does not hold")
+		}
+		return 0, false, nil
+	}
+	if err := r.Budget.spendOn(x, y); err != nil {
+		return 0, false, err
+	}
+	return compareNumbers(x, y), true, nil
 }
 
-// compareNumbers compares whole numbers exactly, as an id beyond 2^53, and others as
-// floating point does.
+// numberIn is the number that a value is or, being text, says.
+func numberIn(v any) (json.Number, bool) {
+	if n, ok := v.(json.Number); ok {
+		return n, true
+	}
+	s, ok := v.(string)
+	if !ok || len(s) > longestNumber {
+		return "", false
+	}
+	s = strings.TrimSpace(s)
+	_, ok = numberSyntax(s)
+	return json.Number(s), ok
+}
+
+// compareNumbers compares exactly, as an id beyond 2^53 or 0.1 with 0.10, and what is
+// very long as floating point does.
 func compareNumbers(a, b json.Number) int {
 	const longest = 100 // digits worth an exact comparison: its time grows with their square
 	if a == b {
 		return 0
 	}
 	if len(a) <= longest && len(b) <= longest {
-		x, isX := new(big.Int).SetString(string(a), 10)
-		y, isY := new(big.Int).SetString(string(b), 10)
-		if isX && isY {
-			return x.Cmp(y)
+		partsA, okA := numberSyntax(string(a))
+		partsB, okB := numberSyntax(string(b))
+		if okA && okB {
+			x, fitsX := partsA.decimal()
+			y, fitsY := partsB.decimal()
+			if fitsX && fitsY {
+				return x.compare(y)
+			}
 		}
 	}
 	return cmp.Compare(float(a), float(b))

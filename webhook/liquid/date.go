@@ -1,90 +1,228 @@
 package liquid
 
 import (
-	"errors"
-	"fmt"
+	"encoding/json"
+	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-var errTime = errors.New("needs a time, as 2026-03-01T12:00:00Z or in seconds since 1970")
-
-// date is the filter that writes a time, given as text or in seconds since 1970, by a
-// format of strftime, in the time's own zone.
+// date is the filter that writes a time by a format of strftime, in the time's own
+// zone. What is no time, and a time without a format, stays as it is.
 func date(a *application, input any) (any, error) {
 	format, err := a.text(a.args[0])
-	if err != nil {
+	if err != nil || format == "" || input == nil {
+		return input, err
+	}
+	const cost = 512 // to read a time takes about as long as to look at so many bytes
+	if err := a.Budget.spend(cost); err != nil {
 		return nil, err
 	}
-	at, err := timeOf(input)
-	if err != nil {
-		return nil, err
+	at, ok := a.time(input)
+	if !ok {
+		a.notice("leaves %s as it is: it is no time", quoted(input))
+		return input, nil
 	}
 	return strftime(at, format)
 }
 
-func timeOf(v any) (time.Time, error) {
-	if seconds, ok := wholeOf(v); ok {
-		return time.Unix(seconds, 0).UTC(), nil
+// time is the value as a time: a number since 1970, the word now or today, or one of
+// the ways in which dates are written.
+func (a *application) time(v any) (time.Time, bool) {
+	const longest = 80
+	switch v := v.(type) {
+	case json.Number:
+		return sinceEpoch(v)
+	case string:
+		if len(v) > longest {
+			return time.Time{}, false
+		}
+		s := strings.ToUpper(strings.TrimSpace(v))
+		switch {
+		case s == "NOW" || s == "TODAY":
+			return a.Now.UTC(), true
+		case areDigits(strings.TrimPrefix(s, "-")):
+			return sinceEpoch(json.Number(s))
+		}
+		return parseTime(s)
 	}
-	s, _ := v.(string)
-	const longest = 64
-	if len(s) > longest {
-		return time.Time{}, errTime
+	return time.Time{}, false
+}
+
+// sinceEpoch is the time so long after 1970 began. The number's size says whether it
+// counts seconds, milliseconds, microseconds or nanoseconds: seconds up to 10^11,
+// which is the year 5138, and each further unit a thousand times as far.
+func sinceEpoch(n json.Number) (time.Time, bool) {
+	parts, ok := numericText(n)
+	if !ok {
+		return time.Time{}, false
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05 -0700", time.DateTime, "2006-01-02T15:04:05", time.DateOnly} {
-		if at, err := time.Parse(layout, s); err == nil {
+	d, fits := parts.decimal()
+	if !fits || d.n.BitLen() > maxDigits {
+		return time.Time{}, false
+	}
+	nanoseconds := new(big.Int).Mul(d.n, powerOf10(9))
+	nanoseconds.Quo(nanoseconds, powerOf10(d.scale))
+	unit := powerOf10(20) // 10^11 seconds
+	for range 3 {
+		if nanoseconds.CmpAbs(unit) < 0 {
+			break
+		}
+		nanoseconds.Quo(nanoseconds, big.NewInt(1000))
+	}
+	seconds, rest := floored(nanoseconds, powerOf10(9))
+	if nanoseconds.CmpAbs(unit) >= 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(seconds.Int64(), rest.Int64()).UTC(), true
+}
+
+// Dates and times of day as they are written, capitals only; weekday and zone are
+// taken away before. Where a number could be day or month, dashes and dots stand
+// behind a day and slashes behind a month: so CommBox and the countries write that
+// use them. A date is never guessed by the size of its numbers, which would read the
+// same text one way on the 12th and another on the 13th.
+var (
+	dateLayouts = []string{
+		"2006-1-2", "2-1-2006", "1/2/2006", "2006/1/2", "2.1.2006", "20060102",
+		"2 Jan 2006", "Jan 2 2006", "Jan 2, 2006", "2 January 2006", "January 2 2006", "January 2, 2006", "2-Jan-2006", "2006-Jan-2", "2006-002",
+	}
+	clockLayouts = []string{"15:04:05", "15:04", "3:04:05PM", "3:04PM"}
+)
+
+// zoneHours are the zones that RFC 5322 section 4.3 names, by their distance from
+// UTC. Other names mean different zones in different countries.
+var zoneHours = map[string]int{
+	"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+}
+
+// parseTime reads a time in capitals: a date, and with it or without a time of day
+// and a zone. Without a zone it is UTC.
+func parseTime(s string) (time.Time, bool) {
+	s, _, _ = strings.Cut(s, " (") // a comment, as of RFC 5322 and JavaScript
+	if t := strings.IndexByte(s, 'T'); t > 0 && t+1 < len(s) && isDigit(s[t-1]) && isDigit(s[t+1]) {
+		s = s[:t] + " " + extended(s[t+1:])
+	}
+	fields := strings.Fields(s)
+	if len(fields) == 0 || len(fields) > 7 {
+		return time.Time{}, false
+	}
+	if isWeekday(fields[0]) {
+		fields = fields[1:]
+	}
+	clock, zone := "", time.UTC
+	at := slices.IndexFunc(fields, func(field string) bool { return strings.Contains(field, ":") })
+	if at >= 0 {
+		var length int
+		var ok bool
+		if clock, zone, length, ok = clockOf(fields[at:]); !ok {
+			return time.Time{}, false
+		}
+		fields = slices.Delete(slices.Clone(fields), at, at+length)
+	}
+	return assemble(strings.Join(fields, " "), clock, zone)
+}
+
+// extended is a time of day as ISO 8601 has it with colons, if it is one without.
+func extended(clock string) string {
+	switch {
+	case len(clock) >= 6 && areDigits(clock[:6]):
+		return clock[:2] + ":" + clock[2:4] + ":" + clock[4:]
+	case len(clock) >= 4 && areDigits(clock[:4]):
+		return clock[:2] + ":" + clock[2:]
+	}
+	return clock
+}
+
+// assemble reads a date and a time of day.
+func assemble(date, clock string, zone *time.Location) (time.Time, bool) {
+	var day, since time.Time
+	var err error
+	if day, err = parseAny(dateLayouts, date); err != nil {
+		return time.Time{}, false
+	}
+	if clock != "" {
+		if since, err = parseAny(clockLayouts, clock); err != nil {
+			return time.Time{}, false
+		}
+	}
+	return time.Date(day.Year(), day.Month(), day.Day(), since.Hour(), since.Minute(), since.Second(), since.Nanosecond(), zone), true
+}
+
+func parseAny(layouts []string, s string) (at time.Time, err error) {
+	for _, layout := range layouts {
+		if at, err = time.Parse(layout, s); err == nil {
 			return at, nil
 		}
 	}
-	return time.Time{}, errTime
+	return at, err
 }
 
-func strftime(at time.Time, format string) (string, error) {
-	var b strings.Builder
-	for format != "" {
-		before, after, found := strings.Cut(format, "%")
-		b.WriteString(before)
-		if !found {
-			break
+// clockOf takes the time of day, AM or PM, and the zone from the beginning of the
+// fields; length says how many those are.
+func clockOf(fields []string) (clock string, zone *time.Location, length int, ok bool) {
+	clock, zone, length = fields[0], time.UTC, 1
+	if end := strings.IndexFunc(clock, func(c rune) bool { return c == '+' || c == '-' || c == 'Z' }); end > 0 {
+		if zone, ok = zoneOf(clock[end:]); !ok {
+			return "", nil, 0, false
 		}
-		if after == "" {
-			return "", errors.New("has a format that ends with %")
-		}
-		if format = after[1:]; after[0] == '%' {
-			b.WriteByte('%')
+		clock = clock[:end]
+	}
+	for ; length < len(fields); length++ {
+		field := fields[length]
+		if field == "AM" || field == "PM" {
+			clock += field
 			continue
 		}
-		written, ok := directive(at, after[0])
-		if !ok {
-			return "", fmt.Errorf("does not know %%%s in a format", strings.ToValidUTF8(after[:1], "�"))
+		named, known := zoneOf(field)
+		if !known {
+			break
 		}
-		if b.WriteString(written); b.Len() > MaxValue {
-			return "", errLong
-		}
+		zone = named
 	}
-	return b.String(), nil
+	return clock, zone, length, true
 }
 
-// directive writes what one letter of strftime stands for.
-func directive(at time.Time, letter byte) (string, bool) {
-	switch letter {
-	case 's':
-		return strconv.FormatInt(at.Unix(), 10), true
-	case 'L':
-		return fmt.Sprintf("%03d", at.Nanosecond()/1e6), true
-	case 'N':
-		return fmt.Sprintf("%09d", at.Nanosecond()), true
-	case 'u':
-		return strconv.Itoa((int(at.Weekday())+6)%7 + 1), true
-	case 'w':
-		return strconv.Itoa(int(at.Weekday())), true
+// zoneOf is a zone by its name, its offset, as +01:00, +0100 or +01, or both, as GMT+0100.
+func zoneOf(s string) (*time.Location, bool) {
+	if hours, known := zoneHours[s]; known {
+		if s == "Z" || s == "UT" || s == "UTC" {
+			return time.UTC, true
+		}
+		return time.FixedZone(s, hours*3600), true
 	}
-	layout, ok := map[byte]string{
-		'Y': "2006", 'y': "06", 'm': "01", 'B': "January", 'b': "Jan", 'h': "Jan", 'd': "02", 'e': "_2", 'j': "002",
-		'A': "Monday", 'a': "Mon", 'H': "15", 'I': "03", 'M': "04", 'S': "05", 'p': "PM", 'P': "pm",
-		'z': "-0700", 'Z': "MST", 'F': time.DateOnly, 'T': time.TimeOnly, 'R': "15:04", 'D': "01/02/06",
-	}[letter]
-	return at.Format(layout), ok
+	offset := strings.TrimPrefix(strings.TrimPrefix(s, "UTC"), "GMT")
+	if len(offset) < 3 || offset[0] != '+' && offset[0] != '-' {
+		return nil, false
+	}
+	digits := strings.Replace(offset[1:], ":", "", 1)
+	if !areDigits(digits) || len(digits) != 2 && len(digits) != 4 {
+		return nil, false
+	}
+	hours, _ := strconv.Atoi(digits[:2])
+	minutes, _ := strconv.Atoi(digits[2:])
+	seconds := hours*3600 + minutes*60
+	switch {
+	case hours > 23 || minutes > 59:
+		return nil, false
+	case seconds == 0:
+		return time.UTC, true
+	case offset[0] == '-':
+		seconds = -seconds
+	}
+	return time.FixedZone("", seconds), true
 }
+
+func isWeekday(s string) bool {
+	s = strings.TrimSuffix(s, ",")
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if name := strings.ToUpper(day.String()); s == name || s == name[:3] {
+			return true
+		}
+	}
+	return false
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }

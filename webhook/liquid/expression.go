@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,9 +12,10 @@ var errRange = errors.New("holds a range, which templates do not know")
 
 // expression parses what stands inside a placeholder or after a tag's name.
 type expression struct {
-	source string
-	at     int
-	paths  []Path
+	source  string
+	at      int
+	paths   []Path
+	filters []string // their names, each as often as it is used
 }
 
 // filtered parses an operand and the filters behind it.
@@ -24,18 +24,20 @@ func (e *expression) filtered() (value, error) {
 	if err != nil {
 		return nil, err
 	}
-	var calls []call
+	f := filtered{input: parsed}
 	for e.symbol("|") {
 		c, err := e.filter()
 		if err != nil {
 			return nil, err
 		}
-		calls = append(calls, c)
+		if f.calls = append(f.calls, c); c.name == defaultFilter {
+			f.defaults = len(f.calls)
+		}
 	}
-	if calls == nil {
+	if f.calls == nil {
 		return parsed, nil
 	}
-	return filtered{input: parsed, calls: calls}, nil
+	return f, nil
 }
 
 func (e *expression) filter() (call, error) {
@@ -54,9 +56,17 @@ func (e *expression) filter() (call, error) {
 			c.args = append(c.args, arg)
 		}
 	}
-	if len(c.args) < known.least || len(c.args) > known.most {
+	if len(c.args) < known.least || len(c.args) > len(known.params) {
 		return call{}, fmt.Errorf("gives the filter %s %d arguments; it takes %s", name, len(c.args), known.takes())
 	}
+	for i, arg := range c.args {
+		if fixed, ok := arg.(literal); ok {
+			if err := known.params[i](fixed.value); err != nil {
+				return call{}, fmt.Errorf("gives the filter %s the argument %s, %w", name, quoted(fixed.value), err)
+			}
+		}
+	}
+	e.filters = append(e.filters, name)
 	return c, nil
 }
 
@@ -141,7 +151,7 @@ func (e *expression) operand() (value, error) {
 		return literal{rest[1 : 1+length]}, nil
 	case first == '-' || first >= '0' && first <= '9':
 		return e.number()
-	case isNameRune(first) && first != '-':
+	case first == '[' || isNameRune(first) && first != '-':
 		return e.path()
 	case first == '(' && strings.Contains(rest, ".."):
 		return nil, errRange
@@ -172,13 +182,24 @@ func (e *expression) number() (value, error) {
 	return literal{json.Number(e.source[start:e.at])}, nil
 }
 
-// path parses a name and what is read below it: .name, .15, ["name"] or [15].
+// path parses a name and what is read below it: .name, .15, ["name"] or [15]. The
+// first name may stand in brackets too.
 func (e *expression) path() (value, error) {
 	start := e.at
-	p := Path{Keys: []string{e.name()}}
+	p := Path{}
+	if e.symbol("[") {
+		key, err := e.bracketed(start)
+		if err != nil {
+			return nil, err
+		}
+		p.Keys = []string{key}
+	} else {
+		p.Keys = []string{e.name()}
+	}
 	end := e.at
 	for {
 		var key string
+		var err error
 		switch {
 		case e.symbol(".."):
 			return nil, errRange
@@ -187,15 +208,9 @@ func (e *expression) path() (value, error) {
 				return nil, e.unexpected()
 			}
 		case e.symbol("["):
-			index, err := e.operand()
-			if err != nil {
+			if key, err = e.bracketed(start); err != nil {
 				return nil, err
 			}
-			fixed, ok := index.(literal)
-			if !ok || !e.symbol("]") {
-				return nil, fmt.Errorf("has brackets that hold something else than a string or a number: %s", head(e.source[start:]))
-			}
-			key = textOf(fixed.value)
 		default:
 			p.Text = e.source[start:end]
 			if known, ok := constant(p.Text); ok {
@@ -209,6 +224,19 @@ func (e *expression) path() (value, error) {
 		}
 		end = e.at
 	}
+}
+
+// bracketed parses what stands between brackets in the name that starts there.
+func (e *expression) bracketed(start int) (string, error) {
+	index, err := e.operand()
+	if err != nil {
+		return "", err
+	}
+	fixed, ok := index.(literal)
+	if !ok || !e.symbol("]") {
+		return "", fmt.Errorf("has brackets that hold something else than a string or a number: %s", head(e.source[start:]))
+	}
+	return textOf(fixed.value), nil
 }
 
 // special is a literal that is no value of its own but a question about one.
@@ -287,9 +315,4 @@ func (e *expression) unexpected() error {
 		return fmt.Errorf("cannot be understood: %q is not complete", head(e.source))
 	}
 	return fmt.Errorf("cannot be understood from %q on", head(e.source[e.at:]))
-}
-
-func isNameRune(r rune) bool {
-	return r == '_' || r == '-' || r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9') ||
-		r >= 0x80 && r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }

