@@ -34,16 +34,21 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 		}
 	}
 	if before.Request.URL != after.Request.URL {
-		if err := s.Guard.Check(ctx, after.Request.URL); err != nil {
+		warning, err := s.Guard.Check(ctx, after.Request.URL)
+		if err != nil {
 			return nil, err
+		}
+		if warning != "" {
+			warnings = append(warnings, "request.url: "+warning)
 		}
 	}
 	if reflect.DeepEqual(before.Auth, after.Auth) {
 		return warnings, nil
 	}
 	if after.Auth.Type == switchboard.OAuth2 && before.Auth.TokenURL != after.Auth.TokenURL {
-		if err := asField("auth.token_url", s.Guard.Check(ctx, after.Auth.TokenURL)); err != nil {
-			return nil, err
+		// That it has no address is found by asking it, below.
+		if _, err := s.Guard.Check(ctx, after.Auth.TokenURL); err != nil {
+			return nil, asField("auth.token_url", err)
 		}
 	}
 	return warnings, s.Sender.CheckAuth(ctx, *after)

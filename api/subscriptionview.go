@@ -31,7 +31,7 @@ type subscription struct {
 	Version      int                           `json:"version" doc:"Counts changes; a PATCH names the version that it changes" example:"1"`
 	CreatedAt    time.Time                     `json:"created_at"`
 	UpdatedAt    time.Time                     `json:"updated_at"`
-	Warnings     []string                      `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event"`
+	Warnings     []string                      `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event, and that its host has no address now that may be reached"`
 }
 
 type signature struct {

@@ -110,7 +110,10 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 		return nil, err
 	}
 	types := catalogue.NewLive(builtIn, s, log)
-	guard := webhook.NewGuard(config.AllowCIDRs)
+	guard, err := config.guard()
+	if err != nil {
+		return nil, err
+	}
 	return &app{
 		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, telemetry: t,
 		engine:    worker.NewEngine(c, namespace, s, log),
