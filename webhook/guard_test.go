@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"switchboard"
+	"switchboard/webhook/dnstest"
 )
 
 // forbidden holds the first, the last and a middle address of ranges that no
@@ -243,4 +246,93 @@ func FuzzGuardCheck(f *testing.F) {
 			t.Errorf("Check passes %q, whose host is %q", raw, host)
 		}
 	})
+}
+
+// TestCheckTellsNoInternalNames: what a name resolves to, or whether it exists, is not told.
+func TestCheckTellsNoInternalNames(t *testing.T) {
+	t.Parallel()
+	server := dnstest.New(t)
+	server.Set("good.test", "8.8.8.8", "2606:4700::1111")
+	server.Set("mixed.test", "10.0.0.1", "8.8.8.8")
+	server.Set("nat64.test", "64:ff9b::808:808")
+	for name, addr := range map[string]string{
+		"private.test": "10.0.0.1", "loopback.test": "127.0.0.1", "metadata.test": "169.254.169.254", "unspecified.test": "0.0.0.0",
+		"local.test": "fd00::1", "zone.test": "fe80::1", "xn--bcher-kva.test": "192.168.0.1", "hidden.test": "64:ff9b::a00:1",
+	} {
+		server.Set(name, addr)
+	}
+	server.Set("empty.test")
+	server.Fail("broken.test", askA, dnsmessage.RCodeServerFailure)
+	server.Fail("broken.test", askAAAA, dnsmessage.RCodeServerFailure)
+	g := GuardConfig{DNSServers: []netip.AddrPort{server.Addr}}.New()
+	const warned = "the host has no address now that may be reached: until it has a public one, deliveries fail"
+	for host, want := range map[string]string{
+		"good.test": "", "mixed.test": "", "nat64.test": "", "8.8.8.8": "", "[64:ff9b::8.8.8.8]": "",
+		"private.test": warned, "PRIVATE.test": warned, "loopback.test": warned, "metadata.test": warned, "unspecified.test": warned, "local.test": warned,
+		"zone.test": warned, "bücher.test": warned, "hidden.test": warned, "empty.test": warned, "broken.test": warned, "unknown.test": warned,
+	} {
+		warning, err := g.Check(t.Context(), "https://"+host+"/hook")
+		if err != nil || warning != want {
+			t.Errorf("%s: %q, %v; want %q", host, warning, err, want)
+		}
+	}
+	said := map[string]bool{}
+	for _, addrs := range forbidden {
+		for _, addr := range addrs {
+			host := strings.ReplaceAll(addr, "%", "%25")
+			if strings.Contains(addr, ":") {
+				host = "[" + host + "]"
+			}
+			_, err := g.Check(t.Context(), "https://"+host)
+			said[err.Error()] = true
+		}
+	}
+	if len(said) != 1 {
+		t.Errorf("addresses that may not be reached are told apart: %v", said)
+	}
+}
+
+// TestNAT64Prefixes has the examples of RFC 6052 2.4, with an address that is public.
+func TestNAT64Prefixes(t *testing.T) {
+	t.Parallel()
+	for prefix, test := range map[string]struct{ example, public, private string }{
+		"2001:db8::/32":          {"2001:db8:c000:221::", "2001:db8:808:808::", "2001:db8:a00:1::"},
+		"2001:db8:100::/40":      {"2001:db8:1c0:2:21::", "2001:db8:108:808:8::", "2001:db8:10a:0:1::"},
+		"2001:db8:122::/48":      {"2001:db8:122:c000:2:2100::", "2001:db8:122:808:8:800::", "2001:db8:122:a00:0:100::"},
+		"2001:db8:122:300::/56":  {"2001:db8:122:3c0:0:221::", "2001:db8:122:308:8:808::", "2001:db8:122:30a:0:1::"},
+		"2001:db8:122:344::/64":  {"2001:db8:122:344:c0:2:2100::", "2001:db8:122:344:8:808:800::", "2001:db8:122:344:a:0:100::"},
+		"2001:db8:122:344::/96":  {"2001:db8:122:344::192.0.2.33", "2001:db8:122:344::8.8.8.8", "2001:db8:122:344::10.0.0.1"},
+		"64:ff9b:1:fffe::/96":    {"64:ff9b:1:fffe::192.0.2.33", "64:ff9b:1:fffe::8.8.8.8", "64:ff9b:1:fffe::127.0.0.1"},
+		"fd00:64::/96":           {"fd00:64::192.0.2.33", "fd00:64::8.8.8.8", "fd00:64::169.254.169.254"},
+		"2001:db8:122:344::1/64": {"2001:db8:122:344:c0:2:2100::", "2001:db8:122:344:8:808:800::", "2001:db8:122:344:100:808:800::"}, // the last: its octet of zeros is none
+	} {
+		p := netip.MustParsePrefix(prefix)
+		if !IsNAT64Prefix(p) {
+			t.Errorf("%s is no prefix of NAT64", prefix)
+			continue
+		}
+		if got := translated(p, netip.MustParseAddr(test.example)); got.String() != "192.0.2.33" {
+			t.Errorf("%s: %s holds %s; want 192.0.2.33", prefix, test.example, got)
+		}
+		g := GuardConfig{NAT64: []netip.Prefix{p}}.New()
+		if err := g.permit(netip.MustParseAddr(test.public)); err != nil {
+			t.Errorf("%s: %s is refused: %v", prefix, test.public, err)
+		}
+		if NewGuard(nil).permit(netip.MustParseAddr(test.public)) == nil {
+			t.Errorf("%s: %s is permitted without the prefix", prefix, test.public)
+		}
+		for _, addr := range []string{test.private, test.example} {
+			if g.permit(netip.MustParseAddr(addr)) == nil {
+				t.Errorf("%s: %s is permitted", prefix, addr)
+			}
+		}
+		if g.permit(netip.MustParseAddr("64:ff9b::808:808")) != nil {
+			t.Errorf("%s: the well-known prefix is known no more", prefix)
+		}
+	}
+	for _, prefix := range []string{"64:ff9b::/95", "64:ff9b::/128", "2001:db8::/33", "8.8.8.0/24", "8.8.8.8/32", "2001:db8:0:0:100::/96", "::ffff:1.2.3.4/96", "::/0"} {
+		if IsNAT64Prefix(netip.MustParsePrefix(prefix)) {
+			t.Errorf("%s is taken for a prefix of NAT64", prefix)
+		}
+	}
 }

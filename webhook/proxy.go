@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"switchboard"
@@ -32,6 +33,9 @@ func ParseProxy(raw string) (*url.URL, error) {
 		return nil, errors.New("names no host")
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("may hold nothing behind host and port")
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+		return nil, errors.New("names a port that does not exist")
 	}
 	return u, nil
 }
@@ -97,7 +101,9 @@ func (s *Sender) useProxy(transport *http.Transport) {
 // dialProxy connects to the proxy.
 func (s *Sender) dialProxy(ctx context.Context, network, address string) (net.Conn, error) {
 	reach(ctx, reachingProxy)
-	dialer := net.Dialer{Timeout: proxyTime}
+	var dialer net.Dialer
+	ctx, cancel := context.WithTimeout(ctx, min(proxyTime, s.connectTimeout))
+	defer cancel()
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, proxyAway(err)
@@ -110,7 +116,7 @@ func (s *Sender) dialProxy(ctx context.Context, network, address string) (net.Co
 
 // dialProxyTLS connects to a proxy that speaks TLS.
 func (s *Sender) dialProxyTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, proxyTime)
+	ctx, cancel := context.WithTimeout(ctx, min(proxyTime, s.connectTimeout))
 	defer cancel()
 	conn, err := s.dialProxy(ctx, network, address)
 	if err != nil {

@@ -23,7 +23,7 @@ type Server struct {
 	mu    sync.Mutex
 	names map[string][]netip.Addr
 	rules map[question]rule
-	asked map[question]int
+	asked map[question]chan struct{} // closed when the question comes
 }
 
 type question struct {
@@ -46,7 +46,7 @@ func New(t testing.TB) *Server {
 	}
 	s := &Server{
 		Addr: conn.LocalAddr().(*net.UDPAddr).AddrPort(), conn: conn, stopped: make(chan struct{}),
-		names: map[string][]netip.Addr{}, rules: map[question]rule{}, asked: map[question]int{},
+		names: map[string][]netip.Addr{}, rules: map[question]rule{}, asked: map[question]chan struct{}{},
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() { s.serve(&serving) })
@@ -91,11 +91,18 @@ func (s *Server) Hold(name string, qtype dnsmessage.Type) (release func()) {
 	})
 }
 
-// Asked returns how often that question has come.
-func (s *Server) Asked(name string, qtype dnsmessage.Type) int {
+// Arrived is closed once that question has come.
+func (s *Server) Arrived(name string, qtype dnsmessage.Type) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.asked[question{name, qtype}]
+	return s.arrived(question{name, qtype})
+}
+
+func (s *Server) arrived(q question) chan struct{} {
+	if s.asked[q] == nil {
+		s.asked[q] = make(chan struct{})
+	}
+	return s.asked[q]
 }
 
 func (s *Server) serve(serving *sync.WaitGroup) {
@@ -121,7 +128,11 @@ func (s *Server) serve(serving *sync.WaitGroup) {
 func (s *Server) answer(to netip.AddrPort, id uint16, asked dnsmessage.Question) {
 	q := question{strings.ToLower(strings.TrimSuffix(asked.Name.String(), ".")), asked.Type}
 	s.mu.Lock()
-	s.asked[q]++
+	select {
+	case <-s.arrived(q):
+	default:
+		close(s.arrived(q))
+	}
 	r := s.rules[q]
 	s.mu.Unlock()
 	if r.held != nil {

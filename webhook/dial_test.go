@@ -1,0 +1,382 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"switchboard"
+	"switchboard/webhook/dnstest"
+)
+
+// addresses parses addresses.
+func addresses(texts ...string) (addrs []netip.Addr) {
+	for _, text := range texts {
+		addrs = append(addrs, netip.MustParseAddr(text))
+	}
+	return addrs
+}
+
+// listenOn answers requests at that address with its own IP in a header, and closes the
+// connection. It returns the port.
+func listenOn(t *testing.T, address string) (port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Skipf("this machine has no %s: %v", address, err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				if readRequest(conn) == nil {
+					_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\nConnection: close\r\nX-At: "+host+"\r\n\r\n")
+				}
+			}()
+		}
+	}()
+	return port
+}
+
+// drop lets the kernel drop whoever wants to connect to that address: a listener is there
+// whose queue is full.
+func drop(t *testing.T, address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Skipf("this machine has no %s: %v", address, err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	raw, err := l.(*net.TCPListener).SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { _ = syscall.Listen(int(fd), 0) }) // a queue for one
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		conn, err := net.DialTimeout("tcp", address, soon)
+		if err != nil {
+			return
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	t.Fatal("the listener's queue does not fill")
+}
+
+// TestDeadAddressHidesNoOther: the attempt's limit is less than a share of the time for
+// connecting would be.
+func TestDeadAddressHidesNoOther(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		addrs []netip.Addr
+		dead  []string // drop packets; where nobody listens connections are refused
+		live  string
+	}{
+		"the first":          {addresses("127.0.0.9", "127.0.0.1"), []string{"127.0.0.9"}, "127.0.0.1"},
+		"the last":           {addresses("127.0.0.1", "127.0.0.9"), []string{"127.0.0.9"}, "127.0.0.1"},
+		"the first three":    {addresses("127.0.0.7", "127.0.0.8", "127.0.0.9", "127.0.0.1"), []string{"127.0.0.7", "127.0.0.8", "127.0.0.9"}, "127.0.0.1"},
+		"IPv6":               {addresses("127.0.0.1", "::1"), []string{"[::1]"}, "127.0.0.1"},
+		"IPv4":               {addresses("127.0.0.1", "::1"), []string{"127.0.0.1"}, "[::1]"},
+		"one, another fails": {addresses("127.0.0.8", "127.0.0.9", "127.0.0.1"), []string{"127.0.0.9"}, "127.0.0.1"},
+		"one is forbidden":   {addresses("10.0.0.1", "fd00::1", "127.0.0.9", "127.0.0.1"), []string{"127.0.0.9"}, "127.0.0.1"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			port := listenOn(t, test.live+":0")
+			for _, dead := range test.dead {
+				drop(t, dead+":"+port)
+			}
+			s := setup(t, func(c *Config) { c.Guard.resolver = names{"receiver.test": test.addrs} })
+			o := send(t, s, "http://receiver.test:"+port, 2*time.Second)
+			if o.StatusCode != 204 || o.Response.Headers["X-At"] != strings.Trim(test.live, "[]") {
+				t.Errorf("%+v; want 204 from %s", o, test.live)
+			}
+		})
+	}
+}
+
+// TestErrorOfSeveralAddresses: the outcome tells what says most about the host.
+func TestErrorOfSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	_, closed := bound(t)
+	_, port, err := net.SplitHostPort(closed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := fullListener(t)
+	_, fullPort, err := net.SplitHostPort(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		addrs []netip.Addr
+		port  string
+		want  switchboard.Failure
+	}{
+		"forbidden, refused": {addresses("10.0.0.1", "127.0.0.1"), port, switchboard.FailureConnectRefused},
+		"forbidden, dropped": {addresses("fd00::1", "127.0.0.1"), fullPort, switchboard.FailureConnectTimeout},
+		"no route, dropped":  {addresses("255.255.255.255", "127.0.0.1"), fullPort, switchboard.FailureConnectTimeout},
+		"forbidden only":     {addresses("10.0.0.1", "fd00::1"), port, switchboard.FailureForbidden},
+		"no route only":      {addresses("255.255.255.255", "10.0.0.1"), port, switchboard.FailureConnect},
+	}
+	for name, test := range tests {
+		s := setup(t, func(c *Config) {
+			c.Guard = NewGuard(append(loopback(), netip.MustParsePrefix("255.255.255.255/32")))
+			c.Guard.resolver, c.ConnectTimeout = names{"receiver.test": test.addrs}, 2*soon
+		})
+		if o := send(t, s, "http://receiver.test:"+test.port, plenty); o.Failure != test.want || o.Permanent {
+			t.Errorf("%s: %+v; want %s", name, o, test.want)
+		}
+	}
+}
+
+// TestLateConnectionIsDropped: a connection that comes after another has won is closed.
+func TestLateConnectionIsDropped(t *testing.T) {
+	t.Parallel()
+	candidates, dropped := make(chan string, 2), make(chan string, 1)
+	candidates <- "slow"
+	candidates <- "fast"
+	got, errs := race(t.Context(), candidates, time.Millisecond, func(ctx context.Context, c string) (string, error) {
+		if c == "slow" {
+			<-ctx.Done() // until the other has won
+		}
+		return c, nil
+	}, func(late string) { dropped <- late })
+	if got != "fast" || len(errs) != 0 {
+		t.Errorf("%s, %v; want fast", got, errs)
+	}
+	if late := <-dropped; late != "slow" {
+		t.Errorf("dropped %s; want slow", late)
+	}
+}
+
+// TestNextIsTriedAtOnceAfterAFailure: the delay is for those that neither fail nor succeed.
+func TestNextIsTriedAtOnceAfterAFailure(t *testing.T) {
+	t.Parallel()
+	candidates := make(chan int, 3)
+	for i := range 3 {
+		candidates <- i
+	}
+	close(candidates)
+	_, errs := race(t.Context(), candidates, time.Hour, func(_ context.Context, i int) (int, error) {
+		return 0, fmt.Errorf("%d failed", i)
+	}, func(int) {})
+	if got := errors.Join(errs...).Error(); got != "0 failed\n1 failed\n2 failed" {
+		t.Errorf("%s; want the errors of all", got)
+	}
+}
+
+// TestOrderOfAddresses: the families take turns, IPv6 first (RFC 8305 4), and there is a
+// bound.
+func TestOrderOfAddresses(t *testing.T) {
+	t.Parallel()
+	var many []netip.Addr
+	for i := range byte(200) {
+		many = append(many, netip.AddrFrom4([4]byte{8, 8, 8, i}))
+	}
+	tests := map[string]struct{ addrs, want []netip.Addr }{
+		"both":      {addresses("1.1.1.1", "1.1.1.2", "2606::1", "2606::2"), addresses("2606::1", "1.1.1.1", "2606::2", "1.1.1.2")},
+		"more IPv4": {addresses("1.1.1.1", "2606::1", "1.1.1.2", "1.1.1.3"), addresses("2606::1", "1.1.1.1", "1.1.1.2", "1.1.1.3")},
+		"more IPv6": {addresses("2606::1", "2606::2", "2606::3", "1.1.1.1"), addresses("2606::1", "1.1.1.1", "2606::2", "2606::3")},
+		"IPv4":      {addresses("1.1.1.1", "1.1.1.2"), addresses("1.1.1.1", "1.1.1.2")},
+		"IPv6":      {addresses("2606::1"), addresses("2606::1")},
+		"mapped":    {addresses("::ffff:1.1.1.1"), addresses("1.1.1.1")},
+		"many":      {many, many[:maxAddresses]},
+	}
+	for name, test := range tests {
+		g := NewGuard(nil)
+		// IPv6 is asked for last and answered first, so that none has to wait.
+		g.resolver = names{"receiver.test": test.addrs}
+		out := make(chan netip.Addr)
+		done := make(chan error, 1)
+		go func() { done <- g.find(t.Context(), "receiver.test", out) }()
+		var got []netip.Addr
+		for addr := range out {
+			got = append(got, addr)
+		}
+		if err := <-done; err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, %v; want %v", name, got, err, test.want)
+		}
+	}
+}
+
+// askingDNS returns a sender that asks that DNS server, and the server.
+func askingDNS(t *testing.T) (*Sender, *dnstest.Server) {
+	t.Helper()
+	server := dnstest.New(t)
+	s := setup(t, func(c *Config) {
+		c.Guard = GuardConfig{Allow: loopback(), DNSServers: []netip.AddrPort{server.Addr}}.New()
+	})
+	return s, server
+}
+
+const askA, askAAAA = dnsmessage.TypeA, dnsmessage.TypeAAAA
+
+// TestOneFamilyHindersNotTheOther: a question that fails or is never answered.
+func TestOneFamilyHindersNotTheOther(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		at    string
+		addrs []string
+		upset func(*dnstest.Server)
+	}{
+		"AAAA is not answered":   {"127.0.0.1", []string{"127.0.0.1"}, func(s *dnstest.Server) { s.Hold("receiver.test", askAAAA) }},
+		"AAAA is answered":       {"127.0.0.1", []string{"127.0.0.1"}, func(*dnstest.Server) {}},
+		"AAAA fails":             {"127.0.0.1", []string{"127.0.0.1"}, func(s *dnstest.Server) { s.Fail("receiver.test", askAAAA, dnsmessage.RCodeServerFailure) }},
+		"AAAA is refused":        {"127.0.0.1", []string{"127.0.0.1"}, func(s *dnstest.Server) { s.Fail("receiver.test", askAAAA, dnsmessage.RCodeRefused) }},
+		"AAAA is not understood": {"127.0.0.1", []string{"127.0.0.1"}, func(s *dnstest.Server) { s.Fail("receiver.test", askAAAA, dnsmessage.RCodeNotImplemented) }},
+		"AAAA says no such name": {"127.0.0.1", []string{"127.0.0.1"}, func(s *dnstest.Server) { s.Fail("receiver.test", askAAAA, dnsmessage.RCodeNameError) }},
+		"A is not answered":      {"::1", []string{"::1"}, func(s *dnstest.Server) { s.Hold("receiver.test", askA) }},
+		"A fails":                {"::1", []string{"::1"}, func(s *dnstest.Server) { s.Fail("receiver.test", askA, dnsmessage.RCodeServerFailure) }},
+		"AAAA comes last, after an A that is forbidden": {"::1", []string{"10.0.0.1", "::1"}, releaseAfter(t, askAAAA, askA)},
+		"A comes last, after an AAAA that is forbidden": {"127.0.0.1", []string{"127.0.0.1", "fd00::1"}, releaseAfter(t, askA, askAAAA)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			port := listenOn(t, net.JoinHostPort(test.at, "0"))
+			s, server := askingDNS(t)
+			server.Set("receiver.test", test.addrs...)
+			test.upset(server)
+			if o := send(t, s, "http://receiver.test:"+port, plenty); o.StatusCode != 204 {
+				t.Errorf("%+v; want 204", o)
+			}
+		})
+	}
+}
+
+// releaseAfter holds the one question until the other has been asked.
+func releaseAfter(t *testing.T, held, asked dnsmessage.Type) func(*dnstest.Server) {
+	return func(s *dnstest.Server) {
+		release := s.Hold("receiver.test", held)
+		go func() {
+			select {
+			case <-s.Arrived("receiver.test", asked):
+				release()
+			case <-t.Context().Done():
+			}
+		}()
+	}
+}
+
+// TestReasonsOfNames: the detail says what is known of each family.
+func TestReasonsOfNames(t *testing.T) {
+	t.Parallel()
+	const lookup = "the host's name could not be looked up: "
+	fail := func(s *dnstest.Server, qtype dnsmessage.Type) {
+		s.Fail("receiver.test", qtype, dnsmessage.RCodeServerFailure)
+	}
+	hold := func(s *dnstest.Server, qtype dnsmessage.Type) { s.Hold("receiver.test", qtype) }
+	tests := map[string]struct {
+		upset func(*dnstest.Server)
+		want  string
+	}{
+		"no such name":       {func(*dnstest.Server) {}, "the host's name does not exist, or has no address"},
+		"no address":         {func(s *dnstest.Server) { s.Set("receiver.test") }, "the host's name does not exist, or has no address"},
+		"both fail":          {func(s *dnstest.Server) { fail(s, askA); fail(s, askAAAA) }, lookup + "the name servers answered with an error"},
+		"both not answered":  {func(s *dnstest.Server) { hold(s, askA); hold(s, askAAAA) }, lookup + "the name servers did not answer in time"},
+		"AAAA not answered":  {func(s *dnstest.Server) { hold(s, askAAAA) }, lookup + "its IPv4 address: there is none; its IPv6 address: the name servers did not answer in time"},
+		"A not answered":     {func(s *dnstest.Server) { hold(s, askA) }, lookup + "its IPv4 address: the name servers did not answer in time; its IPv6 address: there is none"},
+		"A fails":            {func(s *dnstest.Server) { fail(s, askA) }, lookup + "its IPv4 address: the name servers answered with an error; its IPv6 address: there is none"},
+		"A fails, no answer": {func(s *dnstest.Server) { fail(s, askA); hold(s, askAAAA) }, lookup + "its IPv4 address: the name servers answered with an error; its IPv6 address: the name servers did not answer in time"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, server := askingDNS(t)
+			s.connectTimeout = soon
+			test.upset(server)
+			if o := send(t, s, "http://receiver.test/?token=s3cret", plenty); o.Failure != switchboard.FailureDNS || o.Detail != test.want || o.Permanent {
+				t.Errorf("%+v; want dns: %s", o, test.want)
+			}
+		})
+	}
+}
+
+// TestWrongDNSEndsNothing: a name that points at what may not be reached is a failure that
+// passes, and the receiver is reached once the name is right again, or has moved.
+func TestWrongDNSEndsNothing(t *testing.T) {
+	t.Parallel()
+	s, server := askingDNS(t)
+	port := listenOn(t, "127.0.0.1:0")
+	if other := listenOn(t, "127.0.0.2:"+port); other != port {
+		t.Fatalf("another port: %s", other)
+	}
+	attempt := func(at string, addrs ...string) {
+		t.Helper()
+		server.Set("receiver.test", addrs...)
+		o := send(t, s, "http://receiver.test:"+port, plenty)
+		switch {
+		case at != "" && (o.StatusCode != 204 || o.Response.Headers["X-At"] != at):
+			t.Errorf("%v: %+v; want 204 from %s", addrs, o, at)
+		case at == "" && (o.Failure != switchboard.FailureForbidden || o.Permanent):
+			t.Errorf("%v: %+v; want a forbidden address that is not permanent", addrs, o)
+		}
+	}
+	attempt("127.0.0.1", "127.0.0.1")
+	for _, wrong := range [][]string{{"0.0.0.0"}, {"10.1.2.3"}, {"169.254.169.254"}, {"::"}, {"192.168.1.1", "fd00::1"}, {"64:ff9b::a01:203"}} {
+		attempt("", wrong...)
+	}
+	attempt("127.0.0.2", "127.0.0.2")
+	attempt("127.0.0.1", "10.1.2.3", "127.0.0.1", "fd00::1")
+}
+
+// TestDNSServers: one that is away, or in trouble, hinders not the next; what one says of a
+// name is believed.
+func TestDNSServers(t *testing.T) {
+	t.Parallel()
+	port := listenOn(t, "127.0.0.1:0")
+	silent, broken, first, second := dnstest.New(t), dnstest.New(t), dnstest.New(t), dnstest.New(t)
+	for _, qtype := range []dnsmessage.Type{askA, askAAAA} {
+		silent.Hold("receiver.test", qtype)
+		broken.Fail("receiver.test", qtype, dnsmessage.RCodeServerFailure)
+	}
+	second.Set("receiver.test", "127.0.0.1")
+	_, away := bound(t) // by TCP, so that most likely nobody has the port in UDP
+	tests := map[string]struct {
+		servers []netip.AddrPort
+		failure switchboard.Failure
+	}{
+		"one":             {[]netip.AddrPort{second.Addr}, ""},
+		"silent, good":    {[]netip.AddrPort{silent.Addr, second.Addr}, ""},
+		"broken, good":    {[]netip.AddrPort{broken.Addr, second.Addr}, ""},
+		"away, good":      {[]netip.AddrPort{netip.MustParseAddrPort(away), second.Addr}, ""},
+		"two bad, good":   {[]netip.AddrPort{broken.Addr, silent.Addr, second.Addr}, ""},
+		"good, broken":    {[]netip.AddrPort{second.Addr, broken.Addr}, ""},
+		"knows not, good": {[]netip.AddrPort{first.Addr, second.Addr}, switchboard.FailureDNS},
+		"all bad":         {[]netip.AddrPort{broken.Addr, broken.Addr}, switchboard.FailureDNS},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t, func(c *Config) {
+				c.Guard = GuardConfig{Allow: loopback(), DNSServers: test.servers}.New()
+			})
+			o := send(t, s, "http://receiver.test:"+port, plenty)
+			if o.Failure != test.failure || (o.StatusCode == 204) != (test.failure == "") {
+				t.Errorf("%+v; want %q", o, test.failure)
+			}
+		})
+	}
+}
