@@ -294,12 +294,12 @@ func TestReasonsOfNames(t *testing.T) {
 	}{
 		"no such name":       {func(*dnstest.Server) {}, "the host's name does not exist, or has no address"},
 		"no address":         {func(s *dnstest.Server) { s.Set("receiver.test") }, "the host's name does not exist, or has no address"},
-		"both fail":          {func(s *dnstest.Server) { fail(s, askA); fail(s, askAAAA) }, lookup + "the name servers answered with an error"},
+		"both fail":          {func(s *dnstest.Server) { fail(s, askA); fail(s, askAAAA) }, lookup + "the name servers gave no usable answer"},
 		"both not answered":  {func(s *dnstest.Server) { hold(s, askA); hold(s, askAAAA) }, lookup + "the name servers did not answer in time"},
 		"AAAA not answered":  {func(s *dnstest.Server) { hold(s, askAAAA) }, lookup + "its IPv4 address: there is none; its IPv6 address: the name servers did not answer in time"},
 		"A not answered":     {func(s *dnstest.Server) { hold(s, askA) }, lookup + "its IPv4 address: the name servers did not answer in time; its IPv6 address: there is none"},
-		"A fails":            {func(s *dnstest.Server) { fail(s, askA) }, lookup + "its IPv4 address: the name servers answered with an error; its IPv6 address: there is none"},
-		"A fails, no answer": {func(s *dnstest.Server) { fail(s, askA); hold(s, askAAAA) }, lookup + "its IPv4 address: the name servers answered with an error; its IPv6 address: the name servers did not answer in time"},
+		"A fails":            {func(s *dnstest.Server) { fail(s, askA) }, lookup + "its IPv4 address: the name servers gave no usable answer; its IPv6 address: there is none"},
+		"A fails, no answer": {func(s *dnstest.Server) { fail(s, askA); hold(s, askAAAA) }, lookup + "its IPv4 address: the name servers gave no usable answer; its IPv6 address: the name servers did not answer in time"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -379,4 +379,25 @@ func TestDNSServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lacking is a resolver on a machine that is short of something. Package net tells it so.
+type lacking struct{ what syscall.Errno }
+
+func (l lacking) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	return nil, &net.DNSError{Err: "dial udp 192.0.2.1:53: socket: " + l.what.Error(), Name: host}
+}
+
+// TestShortageInALookupIsOurs as one in connecting is.
+func TestShortageInALookupIsOurs(t *testing.T) {
+	t.Parallel()
+	for _, what := range shortages() {
+		s := setup(t, func(c *Config) { c.Guard.resolver = lacking{what} })
+		_, o, err := s.Attempt(t.Context(), work("http://receiver.test"), time.Now(), plenty)
+		if interrupted, ok := errors.AsType[*Interrupted](err); !ok || interrupted.Sent || !errors.Is(err, what) {
+			t.Errorf("%v: %+v, %v; want an interruption", what, o, err)
+		}
+	}
+	s := setup(t, func(c *Config) { c.Guard.resolver = lacking{syscall.ECONNREFUSED} })
+	want(t, send(t, s, "http://receiver.test", plenty), switchboard.FailureDNS)
 }

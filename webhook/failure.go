@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -137,10 +138,9 @@ func ours(err error) bool {
 	if _, ok := errors.AsType[*proxyError](err); ok {
 		return true
 	}
-	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, shortage) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(shortages(), func(e syscall.Errno) bool { return errors.Is(err, e) })
+}
+
+func shortages() []syscall.Errno {
+	return []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -111,7 +112,23 @@ func (g *Guard) lookUp(ctx context.Context, f family, host string) found {
 	if err == nil && len(of) == 0 {
 		err = &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
 	}
+	if shortage := shortageIn(err); shortage != nil {
+		err = shortage
+	}
 	return found{f, of, err}
+}
+
+// shortageIn returns the shortage of this machine's that a lookup failed by. Package net
+// keeps no more of it than its text.
+func shortageIn(err error) error {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		for _, shortage := range shortages() {
+			if strings.HasSuffix(dns.Err, shortage.Error()) {
+				return shortage
+			}
+		}
+	}
+	return nil
 }
 
 // lookupError says, for each family, why a name has no address of it.
@@ -133,6 +150,9 @@ func (e *lookupError) Error() string {
 	return "the host's name could not be looked up: its IPv4 address: " + v4 + "; its IPv6 address: " + v6
 }
 
+// Unwrap is for what is not the name's fault but ours.
+func (e *lookupError) Unwrap() []error { return e[:] }
+
 const nameIsMissing = "there is none"
 
 func lookupFault(err error) string {
@@ -142,7 +162,7 @@ func lookupFault(err error) string {
 	case isDNS && dns.IsNotFound, wrongFamily:
 		return nameIsMissing
 	case isDNS && !dns.IsTimeout:
-		return "the name servers answered with an error"
+		return "the name servers gave no usable answer"
 	}
 	return "the name servers did not answer in time"
 }
