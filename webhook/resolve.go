@@ -44,10 +44,34 @@ type found struct {
 	err    error
 }
 
+// queue holds the addresses of a name that are to be tried. The families take turns,
+// IPv6 first (RFC 8305 4).
+type queue struct {
+	addrs [2][]netip.Addr
+	turn  family
+}
+
+// next is the family whose first address comes next.
+func (q *queue) next() family {
+	if len(q.addrs[q.turn]) == 0 {
+		return 1 - q.turn
+	}
+	return q.turn
+}
+
+func (q *queue) isEmpty() bool { return len(q.addrs[q.next()]) == 0 }
+
+func (q *queue) first() netip.Addr { return q.addrs[q.next()][0] }
+
+func (q *queue) drop() {
+	from := q.next()
+	q.addrs[from], q.turn = q.addrs[from][1:], 1-from
+}
+
 // find sends the addresses of a name to out, each when it may be tried, and closes out
 // after the last. The two families are asked for in parallel, and neither waits for the
-// other but for the short while of RFC 8305 3; they take turns as in its section 4.
-// The error is a *lookupError, of a name of which no address was sent.
+// other, but for the short while that RFC 8305 3 has IPv4 wait. The error is a
+// *lookupError, of a name of which no address was sent.
 func (g *Guard) find(ctx context.Context, host string, out chan<- netip.Addr) error {
 	defer close(out)
 	answers := make(chan found, 2)
@@ -55,28 +79,23 @@ func (g *Guard) find(ctx context.Context, host string, out chan<- netip.Addr) er
 		go func() { answers <- g.lookUp(ctx, f, host) }()
 	}
 	var (
-		waiting    [2][]netip.Addr
+		waiting    queue
 		failed     = lookupError{errNotAnswered, errNotAnswered}
 		unanswered = 2
-		turn       = ipv6
 		ready      bool // to send; not while IPv4 waits for IPv6
 		delay      <-chan time.Time
 		sent       int
 	)
-	for unanswered > 0 || len(waiting[ipv6])+len(waiting[ipv4]) > 0 {
-		from := turn
-		if len(waiting[from]) == 0 {
-			from = ipv6 + ipv4 - from
-		}
+	for unanswered > 0 || !waiting.isEmpty() {
 		var to chan<- netip.Addr
 		var addr netip.Addr
-		if ready && len(waiting[from]) > 0 {
-			to, addr = out, waiting[from][0]
+		if ready && !waiting.isEmpty() {
+			to, addr = out, waiting.first()
 		}
 		select {
 		case a := <-answers:
 			unanswered--
-			waiting[a.family], failed[a.family] = a.addrs, a.err
+			waiting.addrs[a.family], failed[a.family] = a.addrs, a.err
 			if a.family == ipv6 {
 				ready = true
 			} else {
@@ -85,13 +104,12 @@ func (g *Guard) find(ctx context.Context, host string, out chan<- netip.Addr) er
 		case <-delay:
 			ready = true
 		case to <- addr:
-			waiting[from] = waiting[from][1:]
-			turn = ipv6 + ipv4 - from
+			waiting.drop()
 			if sent++; sent == maxAddresses {
 				return nil
 			}
 		case <-ctx.Done():
-			unanswered, waiting = 0, [2][]netip.Addr{}
+			unanswered, waiting = 0, queue{}
 		}
 	}
 	if sent > 0 {
