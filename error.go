@@ -17,8 +17,8 @@ const (
 	Forbidden       Code = "forbidden"       // the key's role or tenant does not allow it
 	NotFound        Code = "not_found"       // it does not exist, or not for this caller
 	Conflict        Code = "conflict"        // the state or version does not allow it
-	Unavailable     Code = "unavailable"     // Postgres or Temporal is away: try again
 	Overloaded      Code = "overloaded"      // Switchboard has too much to do at this moment: try again
+	Unavailable     Code = "unavailable"     // Postgres, Temporal or the egress proxy is away: try again
 	NoAnswer        Code = "no_answer"       // a delivery that was waited for ended without an answer of the receiver
 	Timeout         Code = "timeout"         // the time to wait for an answer is up; the delivery goes on
 	Internal        Code = "internal"        // our own fault; the message is not shown

@@ -43,6 +43,8 @@ func TestLayout(t *testing.T) {
 			return
 		}
 		switch {
+		case imported == "switchboard/webhook/dnstest":
+			t.Errorf("%s may not import %s: it is for tests", file, imported)
 		case imported == "switchboard" || strings.HasPrefix(imported, "switchboard/"):
 			target := topFolder(strings.TrimPrefix(strings.TrimPrefix(imported, "switchboard"), "/"))
 			if target != folder && !slices.Contains(may, target) {

@@ -224,14 +224,17 @@ func (fakeAuth) Authenticate(_ context.Context, text switchboard.Secret) (switch
 // fakeGuard forbids what a real one would, by its name.
 type fakeGuard struct{}
 
-func (fakeGuard) Check(_ context.Context, rawURL string) error {
+func (fakeGuard) Check(_ context.Context, rawURL string) (warning string, err error) {
 	if err := switchboard.ValidateURL("request.url", rawURL); err != nil {
-		return err
+		return "", err
 	}
-	if strings.Contains(rawURL, "169.254.169.254") {
-		return switchboard.InvalidField("request.url", "points at a link-local address")
+	switch {
+	case strings.Contains(rawURL, "169.254.169.254"):
+		return "", switchboard.InvalidField("request.url", "points at a link-local address")
+	case strings.Contains(rawURL, "unresolved."):
+		return "the host has no address now", nil
 	}
-	return nil
+	return "", nil
 }
 
 // fakeEngine notes what it is told.

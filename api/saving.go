@@ -38,15 +38,20 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 		warnings = append(webhook.SignatureWarnings(after), warnings...)
 	}
 	if before.Request.URL != after.Request.URL {
-		if err := s.checkURL(ctx, "request.url", after.Request.URL); err != nil {
+		warning, err := s.checkURL(ctx, "request.url", after.Request.URL)
+		if err != nil {
 			return nil, err
+		}
+		if warning != "" {
+			warnings = append(warnings, "request.url: "+warning)
 		}
 	}
 	if reflect.DeepEqual(before.Auth, after.Auth) {
 		return warnings, nil
 	}
 	if after.Auth.Type == switchboard.OAuth2 && before.Auth.TokenURL != after.Auth.TokenURL {
-		if err := s.checkURL(ctx, "auth.token_url", after.Auth.TokenURL); err != nil {
+		// That it has no address is found by asking it, below.
+		if _, err := s.checkURL(ctx, "auth.token_url", after.Auth.TokenURL); err != nil {
 			return nil, err
 		}
 	}
@@ -54,11 +59,12 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 }
 
 // checkURL checks that a URL can be sent to, and may be.
-func (s *server) checkURL(ctx context.Context, field, rawURL string) error {
+func (s *server) checkURL(ctx context.Context, field, rawURL string) (warning string, err error) {
 	if err := webhook.CheckURL(field, rawURL); err != nil {
-		return err
+		return "", err
 	}
-	return asField(field, s.Guard.Check(ctx, rawURL))
+	warning, err = s.Guard.Check(ctx, rawURL)
+	return warning, asField(field, err)
 }
 
 // checkTemplates holds the templates against the samples of the events that the

@@ -64,6 +64,11 @@ func TestWarnings(t *testing.T) {
 	if warnings(got) == 0 || !strings.HasPrefix(got["warnings"].([]any)[0].(string), "request.params.a.b: {{ czCol.15 }}") {
 		t.Errorf("warnings %v", got["warnings"])
 	}
+	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(`"request":{"url":"https://unresolved.example.com/"}`)).want(t, http.StatusCreated)
+	if warnings(got) != 1 || got["warnings"].([]any)[0] != "request.url: the host has no address now" {
+		t.Errorf("warnings %v", got["warnings"])
+	}
+	b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
 	if got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"name":"x"}`).want(t, http.StatusOK); warnings(got) != 0 {
 		t.Errorf("of another change: %v", got["warnings"])
 	}

@@ -26,8 +26,9 @@ type SubscriptionStore interface {
 // Guard says which addresses may be sent to.
 type Guard interface {
 	// Check returns an Invalid error for the field "request.url" if the URL points at
-	// an address that may never be sent to.
-	Check(ctx context.Context, rawURL string) error
+	// an address that may never be sent to, and a warning if its host has none now that
+	// may.
+	Check(ctx context.Context, rawURL string) (warning string, err error)
 }
 
 type createSubscriptionInput struct{ payload[newSubscription] }

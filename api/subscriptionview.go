@@ -32,7 +32,7 @@ type subscription struct {
 	CreatedAt    time.Time                     `json:"created_at"`
 	UpdatedAt    time.Time                     `json:"updated_at"`
 	Unreadable   []string                      `json:"unreadable,omitempty" nullable:"false" doc:"Fields that are stored and cannot be read, because this installation lacks the key that they were encrypted with, or because they are damaged. Nothing is sent meanwhile. Give them anew in one PATCH (null and {} say that there is none); for secret, rotate it" example:"request.headers,auth"`
-	Warnings     []string                      `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event, and what in its events and filter may never take one, and what its signature does not cover"`
+	Warnings     []string                      `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event, what in its events and filter may never take one, what its signature does not cover, and that its host has no address now that may be reached"`
 
 	// Not in the policy, so that one that was shown can be sent back as it is.
 	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt but the last, give or take 10 % and while neither Retry-After nor our load lengthens it"`

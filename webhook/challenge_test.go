@@ -129,9 +129,9 @@ func TestChallengeThatCannotBeSent(t *testing.T) {
 	unsigned := work("http://127.0.0.1/").Subscription
 	unsigned.Secrets = nil
 	for want, sub := range map[string]switchboard.Subscription{
-		"request.url did not answer the challenge: the host has a private address": forbidden,
-		"request.url cannot be challenged: it has placeholders":                    template,
-		"secret the subscription has no signing secret":                            unsigned,
+		"request.url did not answer the challenge: the host has no address": forbidden,
+		"request.url cannot be challenged: it has placeholders":             template,
+		"secret the subscription has no signing secret":                     unsigned,
 	} {
 		err := setup(t, nil).Challenge(t.Context(), sub)
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || !strings.HasPrefix(e.Field+" "+e.Message, want) {

@@ -1,13 +1,16 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/http/httptrace"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,7 +19,8 @@ import (
 type phase int32
 
 const (
-	resolving phase = iota
+	resolving     phase = iota
+	reachingProxy       // the egress proxy, which is ours
 	connecting
 	handshaking
 	connected // from here on the receiver may have seen the request
@@ -41,6 +45,13 @@ func (p *progress) reach(next phase) {
 
 func (p *progress) phase() phase { return phase(p.reached.Load()) }
 
+// reach notes a phase of the attempt that ctx belongs to.
+func reach(ctx context.Context, next phase) {
+	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
+		p.reach(next)
+	}
+}
+
 // watch returns a context under which net/http reports to p.
 func (p *progress) watch(ctx context.Context) context.Context {
 	ctx = context.WithValue(ctx, progressKey{}, p)
@@ -51,10 +62,18 @@ func (p *progress) watch(ctx context.Context) context.Context {
 	})
 }
 
-// dial connects to the address, "host:port", within the connect timeout, which
-// includes resolving the name. The addresses are tried in the resolver's order,
-// each with its share of the time that is left.
+// attemptDelay is how long a connection may take before the next address is tried as
+// well (RFC 8305 5).
+const attemptDelay = 250 * time.Millisecond
+
+// dial connects to the address, "host:port", of a receiver or of the proxy, within the connect timeout, which
+// includes resolving the name. A host with several addresses is tried as RFC 8305 says:
+// the next address after a quarter of a second, beside those before it, and the first
+// connection wins.
 func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if s.guard.proxy != nil {
+		return s.dialProxy(ctx, network, address)
+	}
 	// net/http lets a dial outlive its request, to keep the connection for the next
 	// one; this bound is then the only one.
 	ctx, cancel := context.WithTimeout(ctx, s.connectTimeout)
@@ -67,32 +86,43 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := s.guard.resolve(ctx, host)
-	if err != nil {
+	if err := s.guard.permitHost(host); err != nil {
 		return nil, err
 	}
-	if p, ok := ctx.Value(progressKey{}).(*progress); ok {
-		p.reach(connecting)
+	connect := func(ctx context.Context, addr netip.Addr) (net.Conn, error) {
+		reach(ctx, connecting)
+		dialer := net.Dialer{Control: s.guard.control}
+		return dialer.DialContext(ctx, network, netip.AddrPortFrom(addr, uint16(port)).String())
 	}
-	var failed []error
-	for i, addr := range addrs {
-		conn, err := s.dialOne(ctx, network, netip.AddrPortFrom(addr, uint16(port)), len(addrs)-i)
-		if err == nil {
-			return conn, nil
-		}
-		failed = append(failed, err)
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return connect(ctx, addr)
 	}
-	return nil, errors.Join(failed...)
+	addrs, lookup := make(chan netip.Addr), make(chan error, 1)
+	go func() { lookup <- s.guard.find(ctx, host, addrs) }()
+	conn, errs := race(ctx, addrs, attemptDelay, connect, func(late net.Conn) { _ = late.Close() })
+	switch {
+	case conn != nil:
+		return conn, nil
+	case len(errs) > 0:
+		return nil, slices.MinFunc(errs, func(a, b error) int { return cmp.Compare(rank(a), rank(b)) })
+	}
+	return nil, <-lookup
 }
 
-// dialOne connects to one address in the first of so many equal shares of the
-// context's time.
-func (s *Sender) dialOne(ctx context.Context, network string, addr netip.AddrPort, shares int) (net.Conn, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
-		defer cancel()
+// rank orders the errors of a host's addresses; the lowest says most about why it
+// could not be connected to. What is our fault comes first, as nothing else is known to
+// be true then. That there is no route says little where another address has one: this
+// machine may have no IPv6. What the guard refused is told if there was nothing else.
+func rank(err error) int {
+	_, refused := errors.AsType[*forbiddenError](err)
+	switch {
+	case ours(err):
+		return 0
+	case refused:
+		return 3
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH),
+		errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EAFNOSUPPORT):
+		return 2
 	}
-	dialer := net.Dialer{Control: s.guard.control}
-	return dialer.DialContext(ctx, network, addr.String())
+	return 1
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,16 +26,21 @@ func failed(failure switchboard.Failure, detail string, args ...any) switchboard
 // It goes by types; the phase decides where net/http has no type to go by.
 func (s *Sender) classify(err error, reached phase) switchboard.Outcome {
 	if forbidden, ok := errors.AsType[*forbiddenError](err); ok {
-		return failed(switchboard.FailureForbidden, "%s", forbidden.Error())
+		outcome := failed(switchboard.FailureForbidden, "%s", forbidden.Error())
+		outcome.Permanent = forbidden.fixed
+		return outcome
+	}
+	if refusal, ok := errors.AsType[*proxyRefusal](err); ok {
+		return refusal.outcome()
 	}
 	if outcome, ok := classifyCertificate(err); ok {
 		return outcome
 	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		if dns.IsNotFound {
-			return failed(switchboard.FailureDNS, "the host's name does not exist")
-		}
-		return failed(switchboard.FailureDNS, "the host's name could not be looked up")
+	if lookup, ok := errors.AsType[*lookupError](err); ok {
+		return failed(switchboard.FailureDNS, "%s", lookup.Error())
+	}
+	if s.guard.proxy != nil && reached == connecting {
+		return failed(switchboard.FailureConnect, "the egress proxy made no connection to the host")
 	}
 	if outcome, ok := s.classifyNetwork(err, reached); ok {
 		return outcome
@@ -112,6 +118,9 @@ func (s *Sender) late(reached phase, limit time.Duration) switchboard.Outcome {
 	case resolving:
 		return failed(switchboard.FailureDNS, "the host's name was not resolved within %s", limit)
 	case connecting:
+		if s.guard.proxy != nil {
+			return failed(switchboard.FailureConnectTimeout, "the egress proxy made no connection to the host within %s", limit)
+		}
 		return failed(switchboard.FailureConnectTimeout, "no connection within %s", limit)
 	case handshaking:
 		return failed(switchboard.FailureTLS, "the TLS handshake was not done within %s", limit)
@@ -121,15 +130,17 @@ func (s *Sender) late(reached phase, limit time.Duration) switchboard.Outcome {
 	return failed(switchboard.FailureTimeout, "no complete answer within %s", limit)
 }
 
-// ours reports whether the error is a shortage of this machine's: it says nothing
-// about the receiver, and must not cost the delivery an attempt. EADDRNOTAVAIL is not
+// ours reports whether the error is a shortage of this machine's, or our proxy being
+// away: it says nothing about the receiver, and must not cost the delivery an attempt. EADDRNOTAVAIL is not
 // among them: it is also how a machine without IPv6 answers for a host that has
 // nothing else, and waiting does not mend that.
 func ours(err error) bool {
-	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, shortage) {
-			return true
-		}
+	if _, ok := errors.AsType[*proxyError](err); ok {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(shortages(), func(e syscall.Errno) bool { return errors.Is(err, e) })
+}
+
+func shortages() []syscall.Errno {
+	return []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
 }

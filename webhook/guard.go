@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -30,31 +29,54 @@ const azureWire = "168.63.129.16/32"
 //
 // Refused is every address that is not plain public unicast: private, loopback,
 // link-local, shared (CGNAT), metadata, multicast, documentation, benchmark and
-// reserved ranges, and the IPv6 ranges that stand for an IPv4 address (NAT64, 6to4,
-// Teredo, mapped, compatible). A name is refused if any of its addresses is. The
-// address that was checked is the one dialled, so a name that resolves otherwise a
-// moment later gains nothing. Any port may be reached.
+// reserved ranges, and the IPv6 ranges that stand for an IPv4 address (6to4, Teredo,
+// mapped, compatible). An address of NAT64 is judged by the IPv4 address in it. Any
+// port may be reached.
+//
+// Every single connection is judged by its very address, at the moment it is made: what
+// a name resolved to before, or resolves to beside that, gains nothing and does no harm.
+// A name whose addresses are refused in part is reached at the others.
 type Guard struct {
 	allow    []netip.Prefix
+	nat64    []netip.Prefix
 	public   *ssrf.Guardian
 	resolver resolver
+	proxy    *url.URL
 }
 
-// resolver is the part of [net.Resolver] that a guard needs.
-type resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+// GuardConfig is what a [Guard] needs. Zero fields mean their defaults.
+type GuardConfig struct {
+	// Allow may be reached although it is not public, for installations whose receivers
+	// live in a private network; a name such as localhost has an IPv6 address too, which
+	// must then be allowed as well.
+	Allow []netip.Prefix
+	// NAT64 holds the prefixes of this network's own NAT64, beside the well-known one.
+	// Each is one of [IsNAT64Prefix].
+	NAT64 []netip.Prefix
+	// DNSServers are asked for the names of receivers; empty: those of the system.
+	DNSServers []netip.AddrPort
+	// Proxy is the way to all receivers, as [ParseProxy] returns it; nil: none. The proxy
+	// resolves names and guards what they resolve to. The Guard refuses what it can judge
+	// by the URL alone.
+	Proxy *url.URL
 }
 
-// NewGuard makes a guard. The prefixes in allow may be reached although they are
-// not public, for installations whose receivers live in a private network; a name
-// such as localhost has an IPv6 address too, which must then be allowed as well.
-func NewGuard(allow []netip.Prefix) *Guard {
+// NewGuard makes a guard that lets those prefixes pass although they are not public.
+func NewGuard(allow []netip.Prefix) *Guard { return GuardConfig{Allow: allow}.New() }
+
+// New makes a guard.
+func (c GuardConfig) New() *Guard {
 	g := &Guard{
+		nat64: append([]netip.Prefix{netip.MustParsePrefix(wellKnownNAT64)}, c.NAT64...),
 		public: ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(),
 			ssrf.WithDeniedV4Prefixes(netip.MustParsePrefix(azureWire))),
 		resolver: net.DefaultResolver,
+		proxy:    c.Proxy,
 	}
-	for _, prefix := range allow {
+	if len(c.DNSServers) > 0 {
+		g.resolver = newNameServers(c.DNSServers)
+	}
+	for _, prefix := range c.Allow {
 		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 { // addresses are compared unmapped
 			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 		}
@@ -63,112 +85,110 @@ func NewGuard(allow []netip.Prefix) *Guard {
 	return g
 }
 
-// forbiddenError says that the guard refused an address. It names the kind of
-// address and not the address itself: what a private name resolves to is nothing
-// that the maker of a subscription should learn.
-type forbiddenError struct{ kind string }
+// forbiddenError says that the guard refused an address. It is the same for all: neither
+// which address a name has nor of what kind it is should the maker of a subscription learn.
+type forbiddenError struct {
+	fixed bool // the host can never have another address
+}
 
 func (e *forbiddenError) Error() string {
-	return "the host has " + e.kind + ", which may not be reached"
+	return "the host has no address that may be reached: only public ones may"
 }
 
 // permit returns a *forbiddenError unless addr may be reached.
 func (g *Guard) permit(addr netip.Addr) error {
 	addr = addr.Unmap()
-	if slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+	contains := func(p netip.Prefix) bool { return p.Contains(addr) }
+	if slices.ContainsFunc(g.allow, contains) {
 		return nil
+	}
+	if i := slices.IndexFunc(g.nat64, contains); i >= 0 {
+		addr = translated(g.nat64[i], addr)
 	}
 	// A zone names an interface of this machine; the library refuses it too, as no
 	// prefix contains it.
 	if addr.IsValid() && g.public.SafeAddr(addr) == nil {
 		return nil
 	}
-	return &forbiddenError{kind: kindOf(addr)}
+	return new(forbiddenError)
 }
 
-// kindOf names the range of an address that may not be reached, for people.
-func kindOf(addr netip.Addr) string {
-	switch {
-	case addr.IsLoopback():
-		return "a loopback address"
-	case addr.IsPrivate():
-		return "a private address"
-	case addr.IsLinkLocalUnicast():
-		return "a link-local address"
-	case addr.IsMulticast():
-		return "a multicast address"
-	case addr.IsUnspecified():
-		return "an unspecified address"
+// permitHost returns a *forbiddenError for a host that can be judged without resolving
+// it, because it always has the same address, and may not be reached.
+func (g *Guard) permitHost(host string) error {
+	host, err := ASCIIHost(host)
+	if err != nil { // there is no such name
+		return &forbiddenError{fixed: true}
 	}
-	return "an address reserved for a special purpose"
-}
-
-// resolve returns the addresses of a host, a name or an IP, all of them permitted.
-// One that is not refuses the host, whatever the others are: a public address
-// beside a private one is how a name is made to pass a check and then rebound.
-func (g *Guard) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	addrs := []netip.Addr{}
-	if literal, err := netip.ParseAddr(host); err == nil {
-		addrs = append(addrs, literal)
-	} else if addrs, err = g.resolver.LookupNetIP(ctx, "ip", host); err != nil {
-		return nil, err
+	addr, known := wellKnown(host)
+	if !known {
+		addr, err = netip.ParseAddr(host)
 	}
-	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
+	isName := err != nil && !endsInNumber(host)
+	if isName || err == nil && g.permit(addr) == nil {
+		return nil
 	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-		if err := g.permit(addrs[i]); err != nil {
-			return nil, err
-		}
-	}
-	return addrs, nil
+	return &forbiddenError{fixed: true}
 }
 
 // control is the [net.Dialer] hook that sees the very address about to be
-// connected to. [Guard.resolve] has permitted it already; this holds if a change
-// ever lets an address past that.
+// connected to.
 func (g *Guard) control(_, address string, _ syscall.RawConn) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return &forbiddenError{kind: "no address that could be checked"}
+		return new(forbiddenError)
 	}
 	return g.permit(addr.Addr())
 }
 
 // Check refuses, when a subscription is saved, a URL that points at an address
 // which may not be reached: an [switchboard.Invalid] error for the field
-// "request.url". A name that does not resolve passes, as it may be made later; what
-// it resolves to is checked again at every connection.
-func (g *Guard) Check(ctx context.Context, rawURL string) error {
+// "request.url".
+//
+// A name passes whatever it resolves to, as that may change; it is judged at every
+// connection. The warning says that it has no address now that may be reached. It is the
+// same for a name that does not exist and for one that has a private address, so that
+// nobody learns which internal names there are. With a proxy, which alone can tell, there
+// is none.
+func (g *Guard) Check(ctx context.Context, rawURL string) (warning string, err error) {
 	const field = "request.url"
 	rawURL = switchboard.Address(rawURL) // path and query may hold templates
 	if err := switchboard.ValidateURL(field, rawURL); err != nil {
-		return err
+		return "", err
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return switchboard.InvalidField(field, "is not a URL")
+		return "", switchboard.InvalidField(field, "is not a URL")
 	}
 	host, err := ASCIIHost(u.Hostname())
 	if err != nil {
-		return switchboard.InvalidField(field, "holds a host name that is not valid")
+		return "", switchboard.InvalidField(field, "holds a host name that is not valid")
 	}
-	if _, err := netip.ParseAddr(host); err != nil && endsInNumber(host) {
-		return switchboard.InvalidField(field, "must spell an IPv4 address as four decimal numbers")
+	_, notLiteral := netip.ParseAddr(host)
+	if notLiteral != nil && endsInNumber(host) {
+		return "", switchboard.InvalidField(field, "must spell an IPv4 address as four decimal numbers")
 	}
+	if err := g.permitHost(host); err != nil {
+		return "", switchboard.InvalidField(field, "may not be used: %s", err)
+	}
+	if notLiteral == nil || g.proxy != nil || g.reachable(ctx, host) {
+		return "", nil
+	}
+	return "the host has no address now that may be reached: until it has a public one, deliveries fail", nil
+}
+
+// reachable reports whether a name has an address now that may be reached.
+func (g *Guard) reachable(ctx context.Context, host string) bool {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if known, ok := wellKnown(host); ok {
-		err = g.permit(known)
+	addrs := make(chan netip.Addr)
+	go func() { _ = g.find(ctx, host, addrs) }() // why there is none is not told
+	for addr := range addrs {
+		if g.permit(addr) == nil {
+			return true
+		}
 	}
-	if err == nil {
-		_, err = g.resolve(ctx, host)
-	}
-	if forbidden, ok := errors.AsType[*forbiddenError](err); ok {
-		return switchboard.InvalidField(field, "%s", forbidden.Error())
-	}
-	return nil
+	return false
 }
 
 // ASCIIHost returns the host of a URL as net/http will look it up, in lower case and

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"switchboard"
+	"switchboard/webhook/dnstest"
 )
 
 // forbidden holds the first, the last and a middle address of ranges that no
@@ -34,7 +37,7 @@ var forbidden = map[string][]string{
 	"site-local":          {"fec0::1"},
 	"mapped":              {"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:7f00:1"},
 	"compatible":          {"::127.0.0.1", "::8.8.8.8"},
-	"NAT64":               {"64:ff9b::127.0.0.1", "64:ff9b::8.8.8.8", "64:ff9b:1::1"},
+	"NAT64":               {"64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::169.254.169.254", "64:ff9b::168.63.129.16", "64:ff9b::0.0.0.0", "64:ff9b::1:808:808", "64:ff9b:1::1", "64:ff9b:1::808:808"},
 	"6to4":                {"2002:7f00:1::1", "2002:808:808::1"},
 	"Teredo":              {"2001::1", "2001:0:ffff::1"},
 	"discard":             {"100::1"},
@@ -47,7 +50,7 @@ var public = []string{
 	"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
 	"168.63.129.15", "168.63.129.17", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255",
 	"192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255",
-	"2606:4700:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8",
+	"2606:4700:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "64:ff9b::1.1.1.1", "64:ff9b::11.0.0.0",
 }
 
 func TestGuardPermits(t *testing.T) {
@@ -91,19 +94,13 @@ func TestGuardAllowListOverrides(t *testing.T) {
 func TestGuardCheck(t *testing.T) {
 	t.Parallel()
 	g := NewGuard(nil)
-	g.resolver = names{
-		"good.test":          {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("2606:4700::1111")},
-		"private.test":       {netip.MustParseAddr("10.0.0.1")},
-		"mixed.test":         {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("::ffff:10.0.0.1")},
-		"xn--bcher-kva.test": {netip.MustParseAddr("127.0.0.1")},
-	}
+	g.resolver = names{"good.test": {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("2606:4700::1111")}}
 	for _, good := range []string{"https://good.test/hook", "https://good.test.:8443", "http://unknown.test", "http://8.8.8.8", "http://[2606:4700::1111]:8080/"} {
-		if err := g.Check(t.Context(), good); err != nil {
+		if _, err := g.Check(t.Context(), good); err != nil {
 			t.Errorf("Check(%s): %v", good, err)
 		}
 	}
 	bad := []string{
-		"http://private.test", "http://PRIVATE.test", "http://mixed.test", "http://bücher.test",
 		"http://localhost", "http://localhost.:80", "http://LocalHost", "http://a.localhost", "http://metadata.google.internal",
 		"http://0x7f.1", "http://0X7F.1", "http://2130706433", "http://127.1", "http://0177.0.0.1", "http://127.0.0.1.", "http://0",
 		"http://0x7f000001", "http://a.0x7f", "http://1.2.3.4.5", "http://017700000001", "http://１２７.０.０.１", "http://127。0。0。1",
@@ -120,17 +117,14 @@ func TestGuardCheck(t *testing.T) {
 		}
 	}
 	for _, raw := range bad {
-		err := g.Check(t.Context(), raw)
+		_, err := g.Check(t.Context(), raw)
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Code != switchboard.Invalid || e.Field != "request.url" {
 			t.Errorf("Check(%q): %v; want an invalid field request.url", raw, err)
 		}
 	}
-	if err := g.Check(t.Context(), "http://private.test"); strings.Contains(err.Error(), "10.0.0.1") {
-		t.Errorf("the error shows what a private name resolves to: %v", err)
-	}
 	allowing := NewGuard(loopback())
 	for _, raw := range []string{"http://127.0.0.1:9000/hook", "http://[::1]:9000"} {
-		if err := allowing.Check(t.Context(), raw); err != nil {
+		if _, err := allowing.Check(t.Context(), raw); err != nil {
 			t.Errorf("Check(%s) with loopback allowed: %v", raw, err)
 		}
 	}
@@ -149,17 +143,21 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 		c.Guard.resolver = names{
 			"private.test": {netip.MustParseAddr("127.0.0.1")},
 			"mapped.test":  {netip.MustParseAddr("::ffff:127.0.0.1")},
-			"first.test":   {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("8.8.8.8")},
-			"last.test":    {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("127.0.0.1")},
+			"several.test": {netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1")},
 		}
 	})
-	for _, host := range []string{"private.test", "mapped.test", "first.test", "last.test", "127.0.0.1", "[::ffff:127.0.0.1]", "１２７.０.０.１"} {
-		outcome := send(t, s, "http://"+host+":"+port+"/", 10*time.Second)
-		if outcome.Failure != switchboard.FailureForbidden || outcome.StatusCode != 0 {
-			t.Errorf("%s: %+v; want %s", host, outcome, switchboard.FailureForbidden)
+	// Only what can never have another address is given up for good.
+	for host, permanent := range map[string]bool{
+		"private.test": false, "mapped.test": false, "several.test": false, "127.0.0.1": true, "[::ffff:127.0.0.1]": true, "１２７.０.０.１": true,
+		"localhost": true, "a.localhost": true, "metadata.google.internal": true, "169.254.169.254": true, "[64:ff9b::7f00:1]": true, "0x7f.1": true,
+		"2130706433": true, "127.0.0.1.": true,
+	} {
+		outcome := send(t, s, "http://"+host+":"+port+"/", plenty)
+		if outcome.Failure != switchboard.FailureForbidden || outcome.StatusCode != 0 || outcome.Permanent != permanent {
+			t.Errorf("%s: %+v; want %s, permanent %t", host, outcome, switchboard.FailureForbidden, permanent)
 		}
-		if strings.Contains(outcome.Detail, "127.0.0.1") || outcome.Detail == "" {
-			t.Errorf("%s: detail %q", host, outcome.Detail)
+		if outcome.Detail != new(forbiddenError).Error() {
+			t.Errorf("%s: detail %q, which is not that of all", host, outcome.Detail)
 		}
 	}
 	if n := reached.Load(); n != 0 {
@@ -174,12 +172,18 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 	}
 }
 
-// rebinding answers the first lookup with a permitted address, and every later
-// one with a forbidden one.
-type rebinding struct{ lookups atomic.Int32 }
+// rebinding answers the first lookup of a family with permitted addresses, and every later
+// one with forbidden ones.
+type rebinding struct{ lookups [2]atomic.Int32 }
 
-func (r *rebinding) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
-	if r.lookups.Add(1) == 1 {
+func (r *rebinding) LookupNetIP(_ context.Context, network, _ string) ([]netip.Addr, error) {
+	if network == ipv6.network() {
+		if r.lookups[ipv6].Add(1) == 1 {
+			return nil, nil
+		}
+		return []netip.Addr{netip.MustParseAddr("fd00::1")}, nil
+	}
+	if r.lookups[ipv4].Add(1) == 1 {
 		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 	}
 	return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, nil
@@ -199,8 +203,8 @@ func TestRebindingGainsNothing(t *testing.T) {
 	resolver := &rebinding{}
 	s := setup(t, func(c *Config) { c.Guard.resolver = resolver })
 	// One connection is one lookup: what was checked is what is dialled.
-	if outcome := send(t, s, "http://rebind.test:"+port, 10*time.Second); outcome.StatusCode != 204 || resolver.lookups.Load() != 1 {
-		t.Errorf("first attempt: %+v after %d lookups; want 204 after one", outcome, resolver.lookups.Load())
+	if outcome := send(t, s, "http://rebind.test:"+port, 10*time.Second); outcome.StatusCode != 204 || resolver.lookups[ipv4].Load() != 1 {
+		t.Errorf("first attempt: %+v after %d lookups; want 204 after one", outcome, resolver.lookups[ipv4].Load())
 	}
 	if outcome := send(t, s, "http://rebind.test:"+port, 10*time.Second); outcome.Failure != switchboard.FailureForbidden {
 		t.Errorf("second attempt: %+v; want %s", outcome, switchboard.FailureForbidden)
@@ -214,7 +218,8 @@ func (toLoopback) LookupNetIP(context.Context, string, string) ([]netip.Addr, er
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-// FuzzGuardCheck: where every name is loopback, only a literal public address passes.
+// FuzzGuardCheck: where every name is loopback, only a literal public address passes
+// without a warning.
 func FuzzGuardCheck(f *testing.F) {
 	for _, seed := range []string{
 		"http://localhost", "http://8.8.8.8", "http://0x7f.1", "http://[::ffff:127.0.0.1]:80/", "https://a.test/?q", "http://１.1.1.1",
@@ -225,7 +230,7 @@ func FuzzGuardCheck(f *testing.F) {
 	g := NewGuard(nil)
 	g.resolver = toLoopback{}
 	f.Fuzz(func(t *testing.T, raw string) {
-		if g.Check(t.Context(), raw) != nil {
+		if warning, err := g.Check(t.Context(), raw); err != nil || warning != "" {
 			return
 		}
 		u, err := url.Parse(raw)
@@ -241,4 +246,93 @@ func FuzzGuardCheck(f *testing.F) {
 			t.Errorf("Check passes %q, whose host is %q", raw, host)
 		}
 	})
+}
+
+// TestCheckTellsNoInternalNames: what a name resolves to, or whether it exists, is not told.
+func TestCheckTellsNoInternalNames(t *testing.T) {
+	t.Parallel()
+	server := dnstest.New(t)
+	server.Set("good.test", "8.8.8.8", "2606:4700::1111")
+	server.Set("mixed.test", "10.0.0.1", "8.8.8.8")
+	server.Set("nat64.test", "64:ff9b::808:808")
+	for name, addr := range map[string]string{
+		"private.test": "10.0.0.1", "loopback.test": "127.0.0.1", "metadata.test": "169.254.169.254", "unspecified.test": "0.0.0.0",
+		"local.test": "fd00::1", "zone.test": "fe80::1", "xn--bcher-kva.test": "192.168.0.1", "hidden.test": "64:ff9b::a00:1",
+	} {
+		server.Set(name, addr)
+	}
+	server.Set("empty.test")
+	server.Fail("broken.test", askA, dnsmessage.RCodeServerFailure)
+	server.Fail("broken.test", askAAAA, dnsmessage.RCodeServerFailure)
+	g := GuardConfig{DNSServers: []netip.AddrPort{server.Addr}}.New()
+	const warned = "the host has no address now that may be reached: until it has a public one, deliveries fail"
+	for host, want := range map[string]string{
+		"good.test": "", "mixed.test": "", "nat64.test": "", "8.8.8.8": "", "[64:ff9b::8.8.8.8]": "",
+		"private.test": warned, "PRIVATE.test": warned, "loopback.test": warned, "metadata.test": warned, "unspecified.test": warned, "local.test": warned,
+		"zone.test": warned, "bücher.test": warned, "hidden.test": warned, "empty.test": warned, "broken.test": warned, "unknown.test": warned,
+	} {
+		warning, err := g.Check(t.Context(), "https://"+host+"/hook")
+		if err != nil || warning != want {
+			t.Errorf("%s: %q, %v; want %q", host, warning, err, want)
+		}
+	}
+	said := map[string]bool{}
+	for _, addrs := range forbidden {
+		for _, addr := range addrs {
+			host := strings.ReplaceAll(addr, "%", "%25")
+			if strings.Contains(addr, ":") {
+				host = "[" + host + "]"
+			}
+			_, err := g.Check(t.Context(), "https://"+host)
+			said[err.Error()] = true
+		}
+	}
+	if len(said) != 1 {
+		t.Errorf("addresses that may not be reached are told apart: %v", said)
+	}
+}
+
+// TestNAT64Prefixes has the examples of RFC 6052 2.4, with an address that is public.
+func TestNAT64Prefixes(t *testing.T) {
+	t.Parallel()
+	for prefix, test := range map[string]struct{ example, public, private string }{
+		"2001:db8::/32":          {"2001:db8:c000:221::", "2001:db8:808:808::", "2001:db8:a00:1::"},
+		"2001:db8:100::/40":      {"2001:db8:1c0:2:21::", "2001:db8:108:808:8::", "2001:db8:10a:0:1::"},
+		"2001:db8:122::/48":      {"2001:db8:122:c000:2:2100::", "2001:db8:122:808:8:800::", "2001:db8:122:a00:0:100::"},
+		"2001:db8:122:300::/56":  {"2001:db8:122:3c0:0:221::", "2001:db8:122:308:8:808::", "2001:db8:122:30a:0:1::"},
+		"2001:db8:122:344::/64":  {"2001:db8:122:344:c0:2:2100::", "2001:db8:122:344:8:808:800::", "2001:db8:122:344:a:0:100::"},
+		"2001:db8:122:344::/96":  {"2001:db8:122:344::192.0.2.33", "2001:db8:122:344::8.8.8.8", "2001:db8:122:344::10.0.0.1"},
+		"64:ff9b:1:fffe::/96":    {"64:ff9b:1:fffe::192.0.2.33", "64:ff9b:1:fffe::8.8.8.8", "64:ff9b:1:fffe::127.0.0.1"},
+		"fd00:64::/96":           {"fd00:64::192.0.2.33", "fd00:64::8.8.8.8", "fd00:64::169.254.169.254"},
+		"2001:db8:122:344::1/64": {"2001:db8:122:344:c0:2:2100::", "2001:db8:122:344:8:808:800::", "2001:db8:122:344:100:808:800::"}, // the last: its octet of zeros is none
+	} {
+		p := netip.MustParsePrefix(prefix)
+		if !IsNAT64Prefix(p) {
+			t.Errorf("%s is no prefix of NAT64", prefix)
+			continue
+		}
+		if got := translated(p, netip.MustParseAddr(test.example)); got.String() != "192.0.2.33" {
+			t.Errorf("%s: %s holds %s; want 192.0.2.33", prefix, test.example, got)
+		}
+		g := GuardConfig{NAT64: []netip.Prefix{p}}.New()
+		if err := g.permit(netip.MustParseAddr(test.public)); err != nil {
+			t.Errorf("%s: %s is refused: %v", prefix, test.public, err)
+		}
+		if NewGuard(nil).permit(netip.MustParseAddr(test.public)) == nil {
+			t.Errorf("%s: %s is permitted without the prefix", prefix, test.public)
+		}
+		for _, addr := range []string{test.private, test.example} {
+			if g.permit(netip.MustParseAddr(addr)) == nil {
+				t.Errorf("%s: %s is permitted", prefix, addr)
+			}
+		}
+		if g.permit(netip.MustParseAddr("64:ff9b::808:808")) != nil {
+			t.Errorf("%s: the well-known prefix is known no more", prefix)
+		}
+	}
+	for _, prefix := range []string{"64:ff9b::/95", "64:ff9b::/128", "2001:db8::/33", "8.8.8.0/24", "8.8.8.8/32", "2001:db8:0:0:100::/96", "::ffff:1.2.3.4/96", "::/0"} {
+		if IsNAT64Prefix(netip.MustParsePrefix(prefix)) {
+			t.Errorf("%s is taken for a prefix of NAT64", prefix)
+		}
+	}
 }

@@ -182,6 +182,8 @@ func (s *Sender) send(ctx context.Context, transport *http.Transport, m Message,
 func (s *Sender) noAnswer(ctx context.Context, err error, reached phase, timeout time.Duration) (switchboard.Outcome, error) {
 	cause := context.Cause(ctx)
 	switch {
+	case errors.Is(cause, errTimeLimit) && reached == reachingProxy:
+		err = proxyAway(cause)
 	case errors.Is(cause, errTimeLimit):
 		return s.late(reached, timeout), nil
 	case errors.Is(cause, ErrAborted):

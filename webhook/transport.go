@@ -53,8 +53,8 @@ func alone(transport *http.Transport) *http.Transport {
 
 // newTransport makes a transport with connections of its own.
 func (s *Sender) newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  nil, // one from the environment would be dialled in the receiver's stead, past the guard
+	transport := &http.Transport{
+		Proxy:                  nil, // the environment's is for other things, see docs/egress.md
 		DialContext:            s.dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.rootCAs},
 		TLSHandshakeTimeout:    s.handshakeTimeout,
@@ -71,4 +71,8 @@ func (s *Sender) newTransport() *http.Transport {
 			MaxReceiveBufferPerConnection: connectionBuffer,
 		},
 	}
+	if s.guard.proxy != nil {
+		s.useProxy(transport)
+	}
+	return transport
 }

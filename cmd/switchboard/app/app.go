@@ -119,7 +119,10 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	}
 	types := catalogue.NewLive(builtIn, s, log)
 	outages := &activities.Outages{Log: log}
-	guard := webhook.NewGuard(config.AllowCIDRs)
+	guard, err := config.guard()
+	if err != nil {
+		return nil, err
+	}
 	return &app{
 		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, telemetry: t,
 		engine:    worker.NewEngine(c, namespace, s, outages, log),

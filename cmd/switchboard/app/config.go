@@ -16,6 +16,7 @@ import (
 	"switchboard"
 	"switchboard/api"
 	"switchboard/store"
+	"switchboard/webhook"
 )
 
 // Config is all that can be set, by flag or by environment. What reaches Temporal
@@ -37,6 +38,11 @@ type Config struct {
 	TemporalUI    string         `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
 	LogLevel      slog.Level     `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 
+	// The way to the receivers, see docs/egress.md.
+	NAT64       []netip.Prefix   `name:"nat64-prefixes" env:"SWITCHBOARD_NAT64_PREFIXES" sep:"," placeholder:"CIDR,…" help:"Prefixes of this network's own NAT64, beside 64:ff9b::/96."`
+	DNSServers  []netip.AddrPort `name:"dns-servers" env:"SWITCHBOARD_DNS_SERVERS" sep:"," placeholder:"IP:PORT,…" help:"DNS servers for the names of receivers. Default: those of the system."`
+	EgressProxy string           `name:"egress-proxy" env:"SWITCHBOARD_EGRESS_PROXY" placeholder:"URL" help:"Proxy through which all receivers are reached: http://, https:// or socks5://, with user:password@ if it asks. Prefer the environment over the flag."`
+
 	// Temporal says how to reach Temporal; nil: Temporal's own environment does.
 	Temporal func() (client.Options, error) `kong:"-"`
 }
@@ -56,6 +62,14 @@ func (c *Config) Check() error {
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		complain("SWITCHBOARD_LISTEN", "%q is not an address such as 127.0.0.1:8080", c.Listen)
+	}
+	for _, prefix := range c.NAT64 {
+		if !webhook.IsNAT64Prefix(prefix) {
+			complain("SWITCHBOARD_NAT64_PREFIXES", "%s is not an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits as RFC 6052 has them", prefix)
+		}
+	}
+	if _, err := c.guard(); err != nil {
+		complain("SWITCHBOARD_EGRESS_PROXY", "%w", err)
 	}
 	if c.MaxData < 1 || c.MaxData > maxMaxData {
 		complain("SWITCHBOARD_MAX_DATA", "must be from 1 to %d bytes", maxMaxData)
@@ -112,6 +126,18 @@ func (c *Config) openStore() (*store.Store, error) {
 		return nil, err
 	}
 	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns})
+}
+
+// guard makes the guard. It fails by the egress proxy alone.
+func (c *Config) guard() (*webhook.Guard, error) {
+	egress := webhook.GuardConfig{Allow: c.AllowCIDRs, NAT64: c.NAT64, DNSServers: c.DNSServers}
+	if c.EgressProxy != "" {
+		var err error
+		if egress.Proxy, err = webhook.ParseProxy(c.EgressProxy); err != nil {
+			return nil, err
+		}
+	}
+	return egress.New(), nil
 }
 
 // operator is the caller of commands run on the machine itself.

@@ -1,0 +1,80 @@
+package app
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// TestEgressSettings: what the environment says of the way to receivers is read, and a slip
+// names its variable and shows no password.
+func TestEgressSettings(t *testing.T) {
+	const nat64, dns, proxy = "SWITCHBOARD_NAT64_PREFIXES", "SWITCHBOARD_DNS_SERVERS", "SWITCHBOARD_EGRESS_PROXY"
+	tests := []struct {
+		variable, value string
+		wrong           string // in the error; empty: it is right
+	}{
+		{nat64, "", ""},
+		{nat64, "2001:db8:64::/96", ""},
+		{nat64, "2001:db8:64::/96,64:ff9b:1::/48", ""},
+		{nat64, "10.0.0.0/8", nat64 + ": 10.0.0.0/8 is not an IPv6 prefix"},
+		{nat64, "2001:db8::/33", nat64 + ": 2001:db8::/33 is not an IPv6 prefix"},
+		{nat64, "64:ff9b::", "nat64-prefixes"},
+		{dns, "", ""},
+		{dns, "10.0.0.53:53", ""},
+		{dns, "10.0.0.53:53,[2001:db8::53]:5353", ""},
+		{dns, "10.0.0.53", "dns-servers"},
+		{dns, "dns.example.internal:53", "dns-servers"},
+		{proxy, "", ""},
+		{proxy, "http://10.0.0.3:3128", ""},
+		{proxy, "https://user:s3cret@proxy.example.internal", ""},
+		{proxy, "socks5://proxy.example.internal:1080", ""},
+		{proxy, "proxy.example.internal:3128", proxy + ": must start with http://"},
+		{proxy, "http://user:s3cret@proxy.example.internal/path", proxy + ": may hold nothing behind host and port"},
+		{proxy, "http://user:s3cr%et@proxy.example.internal", proxy + ": is not a URL"},
+	}
+	t.Setenv("SWITCHBOARD_DATABASE_URL", "postgres://x:y@127.0.0.1:1/x")
+	t.Setenv("SWITCHBOARD_ENCRYPTION_KEY", "k1:"+strings.Repeat("00", 32))
+	for _, test := range tests {
+		t.Run(test.variable+"="+test.value, func(t *testing.T) {
+			t.Setenv(test.variable, test.value)
+			var config Config
+			parser, err := kong.New(&config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = parser.Parse(nil)
+			switch {
+			case test.wrong == "" && err != nil:
+				t.Error(err)
+			case test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong) || strings.Contains(err.Error(), "s3cr")):
+				t.Errorf("%v; want an error that says %q", err, test.wrong)
+			}
+		})
+	}
+}
+
+// TestEgressSettingsReachTheGuard: what is set is what judges.
+func TestEgressSettingsReachTheGuard(t *testing.T) {
+	t.Parallel()
+	const inPrefix = "http://[2001:db8:64::808:808]/"
+	config := Config{NAT64: []netip.Prefix{netip.MustParsePrefix("2001:db8:64::/96")}, EgressProxy: "http://proxy.example.internal:3128"}
+	for given, passes := range map[*Config]bool{new(Config): false, &config: true} {
+		guard, err := given.guard()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := guard.Check(t.Context(), inPrefix); (err == nil) != passes {
+			t.Errorf("%+v: %v; want passing %t", given.NAT64, err, passes)
+		}
+	}
+	guard, err := config.guard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if warning, err := guard.Check(t.Context(), "https://no-such-name.invalid"); err != nil || warning != "" {
+		t.Errorf("%q, %v; want no lookup where a proxy is set", warning, err)
+	}
+}

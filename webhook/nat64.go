@@ -1,0 +1,40 @@
+package webhook
+
+import "net/netip"
+
+// wellKnownNAT64 is the prefix under which a network that has IPv6 only shows IPv4
+// addresses, unless it has one of its own (RFC 6052 2.1).
+const wellKnownNAT64 = "64:ff9b::/96"
+
+// IsNAT64Prefix reports whether a prefix is of one of the lengths that RFC 6052 2.2
+// knows, and leaves its octet of zeros zero.
+func IsNAT64Prefix(p netip.Prefix) bool {
+	switch p.Bits() {
+	case 32, 40, 48, 56, 64, 96:
+		return p.Addr().Is6() && !p.Addr().Is4In6() && p.Addr().As16()[zeroOctet] == 0
+	}
+	return false
+}
+
+// zeroOctet of an address that holds an IPv4 one is always zero, and no part of it
+// (RFC 6052 2.2, bits 64 to 71).
+const zeroOctet = 8
+
+// translated returns the IPv4 address that a NAT64 with that prefix connects to in place
+// of addr, an address under it. It is the zero Addr for an address that holds none.
+func translated(prefix netip.Prefix, addr netip.Addr) netip.Addr {
+	octets := addr.As16()
+	if octets[zeroOctet] != 0 {
+		return netip.Addr{}
+	}
+	var v4 [4]byte
+	from := prefix.Bits() / 8
+	for i := range v4 {
+		if from == zeroOctet {
+			from++
+		}
+		v4[i] = octets[from]
+		from++
+	}
+	return netip.AddrFrom4(v4)
+}

@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"switchboard"
+)
+
+// proxyTime bounds connecting to the egress proxy, with TLS. It stands in a network of
+// ours. The bound lies below the limit of an attempt, so that it is known whose fault it
+// was when the time is up.
+const proxyTime = 2 * time.Second
+
+// ParseProxy reads the URL of an egress proxy: http or https, which are asked to CONNECT
+// for https receivers and get the requests to http ones, or socks5. It may hold a user
+// name and a password, so that its errors do not quote it.
+func ParseProxy(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil: // it quotes the URL
+		return nil, errors.New("is not a URL such as http://user:password@proxy.example.internal:3128")
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h":
+		return nil, errors.New("must start with http://, https:// or socks5://")
+	case u.Hostname() == "":
+		return nil, errors.New("names no host")
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("may hold nothing behind host and port")
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+		return nil, errors.New("names a port that does not exist")
+	}
+	return u, nil
+}
+
+// proxyError says that the egress proxy cannot be used. No receiver can be reached then,
+// and none is to blame.
+type proxyError struct{ err error }
+
+func (e *proxyError) Error() string { return e.err.Error() }
+
+func (e *proxyError) Unwrap() error { return e.err }
+
+// proxyAway makes an error of a proxy that cannot be used, as a caller of the API may see it.
+func proxyAway(err error) error {
+	return &switchboard.Error{
+		Code: switchboard.Unavailable, Message: "the egress proxy, through which all receivers are reached, cannot be used now",
+		Err: &proxyError{err},
+	}
+}
+
+// proxyRefusal is an answer of the egress proxy that is not the connection asked for.
+type proxyRefusal struct{ status int }
+
+func (e *proxyRefusal) Error() string { return fmt.Sprintf("the egress proxy answered %d", e.status) }
+
+// outcome is what it means for an attempt. With 403 a proxy refuses an address, and
+// Smokescreen does so with 407; 504 says that there was no connection in time.
+func (e *proxyRefusal) outcome() switchboard.Outcome {
+	failure := switchboard.FailureConnect
+	switch e.status {
+	case http.StatusForbidden, http.StatusProxyAuthRequired:
+		failure = switchboard.FailureForbidden
+	case http.StatusGatewayTimeout:
+		failure = switchboard.FailureConnectTimeout
+	}
+	return failed(failure, "the egress proxy answered %d instead of connecting to the host", e.status)
+}
+
+// useProxy makes the transport reach everything through the guard's proxy. The proxy's
+// own address was chosen by the operator and is not guarded.
+func (s *Sender) useProxy(transport *http.Transport) {
+	transport.Proxy = func(req *http.Request) (*url.URL, error) {
+		return s.guard.proxy, s.guard.permitHost(req.URL.Hostname())
+	}
+	if s.guard.proxy.Scheme == "https" {
+		// The transport's own way offers HTTP/2 to the proxy, which it then does not
+		// speak, and shows it the receiver's client certificate.
+		transport.DialTLSContext = s.dialProxyTLS
+	}
+	transport.ProxyConnectHeader = http.Header{"User-Agent": {s.userAgent}}
+	transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+		switch {
+		case resp.StatusCode == http.StatusOK:
+			return nil
+		case resp.StatusCode == http.StatusProxyAuthRequired && resp.Header.Get("Proxy-Authenticate") != "":
+			// It asks for credentials (RFC 9110 15.5.8): ours are wrong for every receiver.
+			return proxyAway(&proxyRefusal{resp.StatusCode})
+		}
+		return &proxyRefusal{resp.StatusCode}
+	}
+}
+
+// dialProxy connects to the proxy.
+func (s *Sender) dialProxy(ctx context.Context, network, address string) (net.Conn, error) {
+	reach(ctx, reachingProxy)
+	var dialer net.Dialer
+	ctx, cancel := context.WithTimeout(ctx, min(proxyTime, s.connectTimeout))
+	defer cancel()
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, proxyAway(err)
+	}
+	if s.guard.proxy.Scheme != "https" {
+		reach(ctx, connecting)
+	}
+	return conn, nil
+}
+
+// dialProxyTLS connects to a proxy that speaks TLS.
+func (s *Sender) dialProxyTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(proxyTime, s.connectTimeout))
+	defer cancel()
+	conn, err := s.dialProxy(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	secured := tls.Client(conn, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.rootCAs, ServerName: s.guard.proxy.Hostname()})
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, proxyAway(err)
+	}
+	reach(ctx, connecting)
+	return struct{ net.Conn }{secured}, nil // a bare *tls.Conn is taken for the receiver's
+}

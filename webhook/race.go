@@ -1,0 +1,61 @@
+package webhook
+
+import (
+	"context"
+	"time"
+)
+
+// race tries candidates in their order, the next one as soon as one has failed or the
+// last one has run for so long, and returns what the first success gave. The tries that
+// are still under way are cancelled then; what they give all the same goes to drop.
+// Without a success it returns the errors of all. It ends when the candidates are
+// closed and all tries are over, and relies on ctx to bring both about.
+func race[C, T any](ctx context.Context, candidates <-chan C, delay time.Duration, try func(context.Context, C) (T, error), drop func(T)) (T, []error) {
+	type result struct {
+		value T
+		err   error
+	}
+	results, over := make(chan result), make(chan struct{})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer close(over)
+	start := func(c C) {
+		value, err := try(ctx, c)
+		select {
+		case results <- result{value, err}:
+		case <-over:
+			if err == nil {
+				drop(value)
+			}
+		}
+	}
+	var (
+		next    = candidates // nil while it is too early for another
+		early   <-chan time.Time
+		running int
+		errs    []error
+	)
+	for candidates != nil || running > 0 {
+		select {
+		case c, ok := <-next:
+			if !ok {
+				candidates, next = nil, nil
+				continue
+			}
+			running++
+			next, early = nil, time.After(delay)
+			go start(c)
+		case <-early:
+			next = candidates
+		case r := <-results:
+			running--
+			if r.err == nil {
+				return r.value, nil
+			}
+			errs = append(errs, r.err)
+			next = candidates
+		}
+	}
+	var none T
+	return none, errs
+}
