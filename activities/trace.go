@@ -48,11 +48,12 @@ func trace(ctx context.Context, r record) (ended func(error)) {
 }
 
 // lost is the first attempt of the run, if an earlier execution of the local activity may
-// have made it and nothing came of that: its worker has ended. What was made in this
-// process is recorded or kept, unless nothing was sent.
+// have made it and nothing came of that. One that was given to this process is none: what
+// was sent here is recorded or kept. Such a task never came, as where Temporal went away
+// before it had answered, or ended before its request was sent.
 func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard.Work) *Kept {
 	d := work.Delivery
-	if in.LostAt.IsZero() || !isFirst(ctx) || a.Flights.wasUnsent(in.DeliverInput) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() {
+	if in.LostAt.IsZero() || !isFirst(ctx) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() || a.wasHere(ctx, d.ID) {
 		return nil
 	}
 	return keep(record{Run: d.Run, Attempt: switchboard.Attempt{
@@ -60,4 +61,15 @@ func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard
 		Timeout: time.Duration(work.Subscription.Timeout), Request: switchboard.SentRequest{Method: work.Subscription.Request.Method},
 		Outcome: switchboard.Outcome{Failure: switchboard.FailureUnknown},
 	}})
+}
+
+// wasHere reports whether no other process was given a task of the workflow run.
+func (a *Deliveries) wasHere(ctx context.Context, deliveryID string) bool {
+	if a.Tasks == nil {
+		return false
+	}
+	asking, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	elsewhere, err := a.Tasks.StartedElsewhere(asking, deliveryID, runID(ctx))
+	return err == nil && !elsewhere
 }

@@ -102,5 +102,5 @@ func (c *engineRoom) DescribeWorkflowExecution(ctx context.Context, _, _ string)
 
 func newEngine(t *testing.T, c *engineRoom, o *outbox) *Engine {
 	t.Helper()
-	return NewEngine(c, "default", o, nil, slog.New(slog.DiscardHandler))
+	return NewEngine(c, "default", "me", o, nil, slog.New(slog.DiscardHandler))
 }
