@@ -58,6 +58,8 @@ type engineRoom struct {
 	pause error // what a pause is answered
 	seen  *workflowservice.DescribeWorkflowExecutionResponse
 
+	history client.HistoryEventIterator
+
 	mu    sync.Mutex
 	calls []string
 }
