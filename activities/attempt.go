@@ -80,8 +80,12 @@ type Sender interface {
 	Attempt(ctx context.Context, work switchboard.Work, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error)
 }
 
-// Tasks is what an attempt asks Temporal when a task of its workflow was lost.
+// Tasks is what an attempt asks Temporal about the tasks that it is made in.
 type Tasks interface {
+	// Note keeps details for the next execution of the activity that has the task. Unlike
+	// the SDK's heartbeat it never cancels this one, as where an operator's retry pauses
+	// the activity for a moment.
+	Note(ctx context.Context, taskToken []byte, details any) error
 	// StartedElsewhere reports whether another process was given a task of that run.
 	StartedElsewhere(ctx context.Context, deliveryID, runID string) (bool, error)
 }
@@ -92,7 +96,7 @@ type Deliveries struct {
 	Sender  Sender
 	Flights *Flights
 	Metrics *Metrics
-	Tasks   Tasks // nil: a task that was lost may have been another process's
+	Tasks   Tasks // nil: a task that was lost may have been another process's, and nothing is noted
 	Outages *Outages
 	Log     *slog.Logger
 	Now     func() time.Time // the clock that attempts are dated by
@@ -251,7 +255,7 @@ func (a *Deliveries) send(ctx context.Context, work switchboard.Work, limits swi
 		Stretch:    limits.Stretch,
 	}
 	done := a.Metrics.sending(ctx, made.Timeout)
-	ended := trace(ctx, record{Attempt: made, Run: work.Delivery.Run})
+	ended := a.trace(ctx, record{Attempt: made, Run: work.Delivery.Run})
 	var err error
 	made.Request, made.Outcome, err = a.Sender.Attempt(ctx, work, now, made.Timeout)
 	ended(err)

@@ -19,10 +19,11 @@ const traceAfter = 250 * time.Millisecond
 // way, should this process end before it can say how it went: in the heartbeat stands
 // an outcome that is not known. The function it returns is called when the request has
 // ended, and drops the note if nothing was sent.
-func trace(ctx context.Context, r record) (ended func(error)) {
-	if isFirst(ctx) {
+func (a *Deliveries) trace(ctx context.Context, r record) (ended func(error)) {
+	if isFirst(ctx) || a.Tasks == nil {
 		return func(error) {} // has no heartbeat; the workflow's history knows
 	}
+	token := activity.GetInfo(ctx).TaskToken
 	r.Attempt.Outcome.Failure = switchboard.FailureUnknown
 	note := keep(r)
 	noting, stop := context.WithCancel(ctx)
@@ -32,17 +33,19 @@ func trace(ctx context.Context, r record) (ended func(error)) {
 		mu.Lock()
 		defer mu.Unlock()
 		if noting.Err() == nil {
-			activity.RecordHeartbeat(noting, note)
 			noted = true
+			_ = a.Tasks.Note(noting, token, note) // without it there is no trace, and nothing else is lost
 		}
 	})
 	return func(err error) {
 		timer.Stop()
-		stop() // also what the SDK repeats while Temporal is away
+		stop() // also what is repeated while Temporal is away
 		mu.Lock()
 		defer mu.Unlock()
 		if noted && err != nil && !maybeSent(err) {
-			activity.RecordHeartbeat(ctx, &Kept{})
+			dropping, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+			defer cancel()
+			_ = a.Tasks.Note(dropping, token, &Kept{})
 		}
 	}
 }

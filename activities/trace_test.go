@@ -25,12 +25,25 @@ type heartbeats struct {
 }
 
 func (h *heartbeats) listen(_ *activity.Info, details converter.EncodedValues) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	var k activities.Kept
 	if err := details.Get(&k); err != nil {
 		panic(err)
 	}
+	h.add(k)
+}
+
+func (h *heartbeats) Note(_ context.Context, _ []byte, details any) error {
+	h.add(*details.(*activities.Kept))
+	return nil
+}
+
+func (h *heartbeats) StartedElsewhere(context.Context, string, string) (bool, error) {
+	return true, nil
+}
+
+func (h *heartbeats) add(k activities.Kept) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.notes = append(h.notes, k); len(h.notes) == 1 {
 		close(h.came)
 	}
@@ -53,6 +66,7 @@ func (d *desk) heard(h *heartbeats) error {
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	env := suite.NewTestActivityEnvironment()
 	env.SetOnActivityHeartbeatListener(h.listen)
+	d.Tasks = h
 	env.RegisterActivity(d.Deliveries)
 	_, err := env.ExecuteActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}})
 	return err
@@ -202,6 +216,8 @@ type tasks struct {
 	err       error
 	asked     int
 }
+
+func (f *tasks) Note(context.Context, []byte, any) error { return nil }
 
 func (f *tasks) StartedElsewhere(context.Context, string, string) (bool, error) {
 	f.asked++

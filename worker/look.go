@@ -87,6 +87,11 @@ func (e *Engine) Stopped(ctx context.Context, since time.Time) ([]string, error)
 	}
 }
 
+// Note keeps details for the next execution of the activity that has the task.
+func (e *Engine) Note(ctx context.Context, taskToken []byte, details any) error {
+	return e.client.RecordActivityHeartbeat(ctx, taskToken, details)
+}
+
 // StartedElsewhere reports whether another process was given a task of that run of the
 // delivery's workflow. Of several that were lost in a row the history holds the first.
 func (e *Engine) StartedElsewhere(ctx context.Context, deliveryID, runID string) (bool, error) {
