@@ -66,7 +66,8 @@ func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard
 	}})
 }
 
-// wasHere reports whether no other process was given a task of the workflow run.
+// wasHere reports whether no other process was given a task of the workflow run, as far
+// as Temporal can say: an attempt that nobody made is worse in the record than a gap.
 func (a *Deliveries) wasHere(ctx context.Context, deliveryID string) bool {
 	if a.Tasks == nil {
 		return false
@@ -74,5 +75,5 @@ func (a *Deliveries) wasHere(ctx context.Context, deliveryID string) bool {
 	asking, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	elsewhere, err := a.Tasks.StartedElsewhere(asking, deliveryID, runID(ctx))
-	return err == nil && !elsewhere
+	return err != nil || !elsewhere
 }
