@@ -80,12 +80,23 @@ type Sender interface {
 	Attempt(ctx context.Context, work switchboard.Work, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error)
 }
 
+// Tasks is what an attempt asks Temporal about the tasks that it is made in.
+type Tasks interface {
+	// Note keeps details for the next execution of the activity that has the task. Unlike
+	// the SDK's heartbeat it never cancels this one, as where an operator's retry pauses
+	// the activity for a moment.
+	Note(ctx context.Context, taskToken []byte, details any) error
+	// StartedElsewhere reports whether another process was given a task of that run.
+	StartedElsewhere(ctx context.Context, deliveryID, runID string) (bool, error)
+}
+
 // Deliveries are the activities of a delivery.
 type Deliveries struct {
 	Store   Recorder
 	Sender  Sender
 	Flights *Flights
 	Metrics *Metrics
+	Tasks   Tasks // nil: a task that was lost may have been another process's, and nothing is noted
 	Outages *Outages
 	Log     *slog.Logger
 	Now     func() time.Time // the clock that attempts are dated by
@@ -136,7 +147,6 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 		return AttemptResult{State: switchboard.Cancelled, Reason: switchboard.ReasonErased}, nil
 	}
 	if err != nil {
-		a.noteUnsent(ctx, in)
 		return AttemptResult{Kept: kept}, &delay{work.Delivery, whyUnread(err), err}
 	}
 	if kept == nil {
@@ -153,21 +163,13 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 		return result, nil
 	}
 	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
-		a.noteUnsent(ctx, in)
 		return result, nil
 	}
-	return a.attemptDue(ctx, in, work)
-}
-
-// noteUnsent remembers that this execution of the local activity sends nothing.
-func (a *Deliveries) noteUnsent(ctx context.Context, in AttemptInput) {
-	if isFirst(ctx) {
-		a.Flights.noteUnsent(in.DeliverInput)
-	}
+	return a.attemptDue(ctx, work)
 }
 
 // attemptDue makes the attempt whose date has come, if its subscription may have it.
-func (a *Deliveries) attemptDue(ctx context.Context, in AttemptInput, work switchboard.Work) (AttemptResult, error) {
+func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
 	switch {
 	case !work.Subscription.DeletedAt.IsZero():
 		return a.cancelDeleted(ctx, work)
@@ -176,13 +178,11 @@ func (a *Deliveries) attemptDue(ctx context.Context, in AttemptInput, work switc
 	}
 	load, leave, free := a.Flights.admit(work.Subscription, isFirst(ctx), a.Now())
 	if !free {
-		a.noteUnsent(ctx, in)
 		return a.crowded(ctx, work)
 	}
 	defer func() { leave(a.Now()) }()
 	made, err := a.send(ctx, work, work.Subscription.LimitsUnder(load))
 	if err != nil {
-		a.noteUnsent(ctx, in)
 		return AttemptResult{}, &delay{work.Delivery, "its request was interrupted before it was sent", err}
 	}
 	return a.record(ctx, work, made, work.Delivery.Run), nil
@@ -255,7 +255,7 @@ func (a *Deliveries) send(ctx context.Context, work switchboard.Work, limits swi
 		Stretch:    limits.Stretch,
 	}
 	done := a.Metrics.sending(ctx, made.Timeout)
-	ended := trace(ctx, record{Attempt: made, Run: work.Delivery.Run})
+	ended := a.trace(ctx, record{Attempt: made, Run: work.Delivery.Run})
 	var err error
 	made.Request, made.Outcome, err = a.Sender.Attempt(ctx, work, now, made.Timeout)
 	ended(err)

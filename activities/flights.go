@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"switchboard/webhook"
 )
 
@@ -20,21 +18,12 @@ type Flights struct {
 	mu         sync.Mutex
 	byDelivery map[string]context.CancelCauseFunc
 	unrecorded map[string]record
-	unsent     *lru.Cache[DeliverInput, struct{}]
 }
-
-// maxUnsent is how many first attempts that sent nothing are remembered. It is for the
-// minute after an outage.
-const maxUnsent = 10_000
 
 // NewFlights makes the register of a worker process that has at most limit
 // requests in flight.
 func NewFlights(limit int) *Flights {
-	unsent, err := lru.New[DeliverInput, struct{}](maxUnsent)
-	if err != nil {
-		panic(err) // of a size below one only
-	}
-	return &Flights{unsent: unsent, places: places{limit: limit, lines: map[string]*line{}}, byDelivery: map[string]context.CancelCauseFunc{}, unrecorded: map[string]record{}}
+	return &Flights{places: places{limit: limit, lines: map[string]*line{}}, byDelivery: map[string]context.CancelCauseFunc{}, unrecorded: map[string]record{}}
 }
 
 // Abort ends the attempt of that delivery that is under way here, if one is.
@@ -97,10 +86,3 @@ func (f *Flights) forget(r record) {
 		delete(f.unrecorded, id)
 	}
 }
-
-// noteUnsent remembers that the first attempt of the delivery's run ended here before
-// anything was sent. Temporal, if it has lost sight of it, gives it out again.
-func (f *Flights) noteUnsent(in DeliverInput) { f.unsent.Add(in, struct{}{}) }
-
-// wasUnsent reports whether that was noted.
-func (f *Flights) wasUnsent(in DeliverInput) bool { return f.unsent.Contains(in) }

@@ -19,10 +19,11 @@ const traceAfter = 250 * time.Millisecond
 // way, should this process end before it can say how it went: in the heartbeat stands
 // an outcome that is not known. The function it returns is called when the request has
 // ended, and drops the note if nothing was sent.
-func trace(ctx context.Context, r record) (ended func(error)) {
-	if isFirst(ctx) {
+func (a *Deliveries) trace(ctx context.Context, r record) (ended func(error)) {
+	if isFirst(ctx) || a.Tasks == nil {
 		return func(error) {} // has no heartbeat; the workflow's history knows
 	}
+	token := activity.GetInfo(ctx).TaskToken
 	r.Attempt.Outcome.Failure = switchboard.FailureUnknown
 	note := keep(r)
 	noting, stop := context.WithCancel(ctx)
@@ -32,27 +33,30 @@ func trace(ctx context.Context, r record) (ended func(error)) {
 		mu.Lock()
 		defer mu.Unlock()
 		if noting.Err() == nil {
-			activity.RecordHeartbeat(noting, note)
 			noted = true
+			_ = a.Tasks.Note(noting, token, note) // without it there is no trace, and nothing else is lost
 		}
 	})
 	return func(err error) {
 		timer.Stop()
-		stop() // also what the SDK repeats while Temporal is away
+		stop() // also what is repeated while Temporal is away
 		mu.Lock()
 		defer mu.Unlock()
 		if noted && err != nil && !maybeSent(err) {
-			activity.RecordHeartbeat(ctx, &Kept{})
+			dropping, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+			defer cancel()
+			_ = a.Tasks.Note(dropping, token, &Kept{})
 		}
 	}
 }
 
 // lost is the first attempt of the run, if an earlier execution of the local activity may
-// have made it and nothing came of that: its worker has ended. What was made in this
-// process is recorded or kept, unless nothing was sent.
+// have made it and nothing came of that. One that was given to this process is none: what
+// was sent here is recorded or kept. Such a task never came, as where Temporal went away
+// before it had answered, or ended before its request was sent.
 func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard.Work) *Kept {
 	d := work.Delivery
-	if in.LostAt.IsZero() || !isFirst(ctx) || a.Flights.wasUnsent(in.DeliverInput) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() {
+	if in.LostAt.IsZero() || !isFirst(ctx) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() || a.wasHere(ctx, d.ID) {
 		return nil
 	}
 	return keep(record{Run: d.Run, Attempt: switchboard.Attempt{
@@ -60,4 +64,16 @@ func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard
 		Timeout: time.Duration(work.Subscription.Timeout), Request: switchboard.SentRequest{Method: work.Subscription.Request.Method},
 		Outcome: switchboard.Outcome{Failure: switchboard.FailureUnknown},
 	}})
+}
+
+// wasHere reports whether no other process was given a task of the workflow run, as far
+// as Temporal can say: an attempt that nobody made is worse in the record than a gap.
+func (a *Deliveries) wasHere(ctx context.Context, deliveryID string) bool {
+	if a.Tasks == nil {
+		return false
+	}
+	asking, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	elsewhere, err := a.Tasks.StartedElsewhere(asking, deliveryID, runID(ctx))
+	return err != nil || !elsewhere
 }

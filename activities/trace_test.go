@@ -25,12 +25,25 @@ type heartbeats struct {
 }
 
 func (h *heartbeats) listen(_ *activity.Info, details converter.EncodedValues) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	var k activities.Kept
 	if err := details.Get(&k); err != nil {
 		panic(err)
 	}
+	h.add(k)
+}
+
+func (h *heartbeats) Note(_ context.Context, _ []byte, details any) error {
+	h.add(*details.(*activities.Kept))
+	return nil
+}
+
+func (h *heartbeats) StartedElsewhere(context.Context, string, string) (bool, error) {
+	return true, nil
+}
+
+func (h *heartbeats) add(k activities.Kept) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.notes = append(h.notes, k); len(h.notes) == 1 {
 		close(h.came)
 	}
@@ -53,6 +66,7 @@ func (d *desk) heard(h *heartbeats) error {
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	env := suite.NewTestActivityEnvironment()
 	env.SetOnActivityHeartbeatListener(h.listen)
+	d.Tasks = h
 	env.RegisterActivity(d.Deliveries)
 	_, err := env.ExecuteActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}})
 	return err
@@ -196,45 +210,50 @@ func TestKeptOutcomeStaysPermanent(t *testing.T) {
 	}
 }
 
-// TestFirstAttemptThatSentNothingHere: Temporal gave it out again, and this process knows
-// what became of it the first time.
-func TestFirstAttemptThatSentNothingHere(t *testing.T) {
+// tasks are those of a Temporal that answers as it is told.
+type tasks struct {
+	elsewhere bool
+	err       error
+	asked     int
+}
+
+func (f *tasks) Note(context.Context, []byte, any) error { return nil }
+
+func (f *tasks) StartedElsewhere(context.Context, string, string) (bool, error) {
+	f.asked++
+	return f.elsewhere, f.err
+}
+
+// TestTaskThatThisProcessHad: what was sent here is recorded or kept, so a task that was
+// given to no other process has sent nothing.
+func TestTaskThatThisProcessHad(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*desk) (restore func()){
-		"unreadable": func(d *desk) func() {
-			d.workErr = errors.New("sealed with another key")
-			return func() { d.workErr = nil }
-		},
-		"interrupted": func(d *desk) func() {
-			d.sendErr = errors.New("too many open files")
-			return func() { d.sendErr, d.sent = nil, 0 }
-		},
-		"crowded": func(d *desk) func() {
-			due := d.work.Delivery
-			d.work.Subscription.MaxInFlight = 0
-			return func() { d.work.Subscription.MaxInFlight, d.work.Delivery = 1, due }
-		},
-		"not due": func(d *desk) func() {
-			due := d.work.Delivery
-			d.work.Delivery.NextAttemptAt = time.Now().Add(time.Hour)
-			return func() { d.work.Delivery = due }
-		},
+	for name, c := range map[string]struct {
+		tasks tasks
+		lost  bool // a task was, at all
+		want  switchboard.Failure
+		asked int
+	}{
+		"another process had it":     {tasks{elsewhere: true}, true, switchboard.FailureUnknown, 1},
+		"this one had it":            {tasks{}, true, "", 1},
+		"Temporal does not say":      {tasks{err: errors.New("away")}, true, "", 1},
+		"none was lost, none is due": {tasks{elsewhere: true}, false, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
-			first := func(in activities.AttemptInput) {
-				var suite testsuite.WorkflowTestSuite
-				suite.SetLogger(slog.New(slog.DiscardHandler))
-				in.DeliverInput = activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}
-				_, _ = suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in)
+			d.Tasks = &c.tasks
+			in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}}
+			if c.lost {
+				in.LostAt = time.Now().Add(-10 * time.Second)
 			}
-			restore := spoil(d)
-			first(activities.AttemptInput{})
-			restore()
-			first(activities.AttemptInput{LostAt: time.Now().Add(-time.Minute)})
-			if d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Outcome.Failure != "" {
-				t.Errorf("%d requests, recorded %+v; want one, and none that is unknown", d.sent, d.recorded)
+			var suite testsuite.WorkflowTestSuite
+			suite.SetLogger(slog.New(slog.DiscardHandler))
+			if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in); err != nil {
+				t.Fatal(err)
+			}
+			if len(d.recorded) != 1 || d.recorded[0].Outcome.Failure != c.want || c.tasks.asked != c.asked {
+				t.Errorf("recorded %+v after %d questions; want %q after %d", d.recorded, c.tasks.asked, c.want, c.asked)
 			}
 		})
 	}

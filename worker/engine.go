@@ -5,9 +5,11 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -62,16 +64,28 @@ type Outbox interface {
 type Engine struct {
 	client    client.Client
 	namespace string
+	identity  string
 	outbox    Outbox
 	outages   *activities.Outages
 	log       *slog.Logger
 	slots     chan struct{} // one taken for each start under way
 }
 
-// NewEngine makes the engine of a process. Deliveries start eagerly if the
-// worker of the same process uses the same client.
-func NewEngine(c client.Client, namespace string, outbox Outbox, outages *activities.Outages, log *slog.Logger) *Engine {
-	return &Engine{client: c, namespace: namespace, outbox: outbox, outages: outages, log: log, slots: make(chan struct{}, startPool)}
+// NewIdentity makes the name that Temporal knows a process by, shown in its UI. It has a
+// random part, because a process that is restarted in a container may have the number and
+// the host name of the one before, and is another.
+func NewIdentity() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%d@%s@%s", os.Getpid(), host, rand.Text()[:8])
+}
+
+// NewEngine makes the engine of a process whose client has that identity. Deliveries start
+// eagerly if the worker of the same process uses the same client.
+func NewEngine(c client.Client, namespace, identity string, outbox Outbox, outages *activities.Outages, log *slog.Logger) *Engine {
+	return &Engine{client: c, namespace: namespace, identity: identity, outbox: outbox, outages: outages, log: log, slots: make(chan struct{}, startPool)}
 }
 
 // Start starts the workflows of deliveries that were just stored. It never fails:

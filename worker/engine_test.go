@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -179,4 +180,53 @@ func TestStartLeavesToTheRelay(t *testing.T) {
 			t.Errorf("%d starts, want %d", len(fake.calls), startPool)
 		}
 	})
+}
+
+// told is the history of a workflow whose tasks were started by those processes.
+type told struct {
+	client.HistoryEventIterator
+	by  []string
+	err error
+}
+
+func (h *told) HasNext() bool { return len(h.by) > 0 }
+
+func (h *told) Next() (*historypb.HistoryEvent, error) {
+	by := h.by[0]
+	h.by = h.by[1:]
+	if by == "" {
+		return &historypb.HistoryEvent{}, h.err
+	}
+	return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{
+		WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{Identity: by},
+	}}, h.err
+}
+
+func (c *engineRoom) GetWorkflowHistory(context.Context, string, string, bool, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	return c.history
+}
+
+func TestStartedElsewhere(t *testing.T) {
+	t.Parallel()
+	away := errors.New("Temporal is away")
+	for name, c := range map[string]struct {
+		history   told
+		elsewhere bool
+	}{
+		"here alone":               {told{by: []string{"", "", "me"}}, false},
+		"here twice":               {told{by: []string{"", "", "me", "", "", "me"}}, false},
+		"elsewhere, then here":     {told{by: []string{"", "", "another", "", "", "me"}}, true},
+		"a process of that name":   {told{by: []string{"", "", "me@another"}}, true},
+		"no history any more":      {told{}, false},
+		"Temporal does not answer": {told{by: []string{""}, err: away}, false},
+	} {
+		e := newEngine(t, &engineRoom{history: &c.history}, &outbox{})
+		got, err := e.StartedElsewhere(t.Context(), "d", "r")
+		if got != c.elsewhere || !errors.Is(err, c.history.err) {
+			t.Errorf("%s: %t, %v; want %t", name, got, err, c.elsewhere)
+		}
+	}
+	if one, other := NewIdentity(), NewIdentity(); one == other {
+		t.Errorf("two processes are %s", one)
+	}
 }

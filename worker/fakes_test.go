@@ -58,6 +58,8 @@ type engineRoom struct {
 	pause error // what a pause is answered
 	seen  *workflowservice.DescribeWorkflowExecutionResponse
 
+	history client.HistoryEventIterator
+
 	mu    sync.Mutex
 	calls []string
 }
@@ -102,5 +104,5 @@ func (c *engineRoom) DescribeWorkflowExecution(ctx context.Context, _, _ string)
 
 func newEngine(t *testing.T, c *engineRoom, o *outbox) *Engine {
 	t.Helper()
-	return NewEngine(c, "default", o, nil, slog.New(slog.DiscardHandler))
+	return NewEngine(c, "default", "me", o, nil, slog.New(slog.DiscardHandler))
 }

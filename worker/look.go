@@ -86,3 +86,24 @@ func (e *Engine) Stopped(ctx context.Context, since time.Time) ([]string, error)
 		}
 	}
 }
+
+// Note keeps details for the next execution of the activity that has the task.
+func (e *Engine) Note(ctx context.Context, taskToken []byte, details any) error {
+	return e.client.RecordActivityHeartbeat(ctx, taskToken, details)
+}
+
+// StartedElsewhere reports whether another process was given a task of that run of the
+// delivery's workflow. Of several that were lost in a row the history holds the first.
+func (e *Engine) StartedElsewhere(ctx context.Context, deliveryID, runID string) (bool, error) {
+	events := e.client.GetWorkflowHistory(ctx, deliveryID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return false, err
+		}
+		if started := event.GetWorkflowTaskStartedEventAttributes(); started != nil && started.GetIdentity() != e.identity {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -126,7 +126,7 @@ func TestTemporalAwayIsSeen(t *testing.T) {
 	engine.start()
 	for _, id := range ids {
 		if d := s.awaitState(id, "delivered"); d.Reason != "" || len(d.Attempts) != 1 {
-			t.Errorf("%s has the reason %q and %d attempts", id, d.Reason, len(d.Attempts))
+			t.Errorf("%s has the reason %q and the attempts %+v", id, d.Reason, d.Attempts)
 		}
 	}
 	s.awaitNothingOpen()
@@ -135,7 +135,7 @@ func TestTemporalAwayIsSeen(t *testing.T) {
 	}
 	log := s.log.String()
 	for _, line := range []string{`"msg":"away","dependency":"temporal"`, `"msg":"back","dependency":"temporal"`} {
-		if n := strings.Count(log, line); n != 1 {
+		if n := strings.Count(log, line); n < 1 || n > 3 { // one that starts may answer, and not answer once more
 			t.Errorf("%d lines of %s", n, line)
 		}
 	}

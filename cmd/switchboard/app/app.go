@@ -106,7 +106,8 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	if err := s.CheckKeys(ctx, config.LostKeys...); err != nil {
 		return nil, err
 	}
-	c, namespace, err := config.dialTemporal(t.meter, log)
+	identity := worker.NewIdentity()
+	c, namespace, err := config.dialTemporal(identity, t.meter, log)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	}
 	return &app{
 		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, telemetry: t,
-		engine:    worker.NewEngine(c, namespace, s, outages, log),
+		engine:    worker.NewEngine(c, namespace, identity, s, outages, log),
 		outages:   outages,
 		ready:     newReadiness(s, c, config.LostKeys),
 		catalogue: types,
@@ -170,7 +171,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
 			Store: a.store, Sender: a.sender,
-			Flights: flights, Metrics: metrics, Outages: a.outages, Log: a.log, Now: time.Now,
+			Flights: flights, Metrics: metrics, Tasks: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
 		},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
 		Outages:    a.outages,

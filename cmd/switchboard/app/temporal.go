@@ -22,7 +22,7 @@ const stickyWorkflows = 500
 
 // dialTemporal makes the client that the configuration describes. It connects
 // when it is first used, so that a process starts while Temporal is away.
-func (c *Config) dialTemporal(meter metric.Meter, logger *slog.Logger) (client.Client, string, error) {
+func (c *Config) dialTemporal(identity string, meter metric.Meter, logger *slog.Logger) (client.Client, string, error) {
 	load := c.Temporal
 	if load == nil {
 		load = envconfig.LoadDefaultClientOptions
@@ -31,6 +31,7 @@ func (c *Config) dialTemporal(meter metric.Meter, logger *slog.Logger) (client.C
 	if err != nil {
 		return nil, "", fmt.Errorf("TEMPORAL_… variables: %w", err)
 	}
+	options.Identity = identity
 	options.Logger = switchboardworker.SDKLog(logger)
 	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter, UseMonotonicCounters: true})
 	// Ids and states are too small to be worth compressing, which the SDK does by default.
