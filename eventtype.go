@@ -56,6 +56,18 @@ type UseCase struct {
 	Variables string   // the member of the data whose own members may be read without prefix, as {{ has_message }}; empty: none
 }
 
+// AllSamples are the data of all variants of an event type.
+func (t *EventType) AllSamples() []json.RawMessage {
+	var all []json.RawMessage
+	for _, s := range t.Samples {
+		all = append(all, s.Data)
+	}
+	if len(all) == 0 && t.Sample != nil {
+		all = append(all, t.Sample)
+	}
+	return all
+}
+
 var eventTypePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 
 // ValidateEventType checks the name of an event type; field is what an error names.

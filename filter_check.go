@@ -32,6 +32,7 @@ func (f Filter) Check(tenant string, types []EventType) (warnings []string) {
 		c.platforms = append(c.platforms, t.Platform)
 		for _, data := range t.AllSamples() {
 			if size += len(data); size > maxCheckedBytes || len(c.samples) == maxCheckedSamples {
+				at.cut = true
 				break
 			}
 			c.samples = append(c.samples, sampleOf{t.Name, NewSample(tenant, t.Name, data)})
@@ -50,22 +51,10 @@ func (f Filter) Check(tenant string, types []EventType) (warnings []string) {
 		at.values = append(at.values, s.document)
 	}
 	f.root.check(c, at)
-	if len(c.warnings) == 0 {
+	if len(c.warnings) == 0 && !at.cut {
 		c.none(f)
 	}
 	return c.warnings
-}
-
-// AllSamples are the data of all variants of an event type.
-func (t *EventType) AllSamples() []json.RawMessage {
-	var all []json.RawMessage
-	for _, s := range t.Samples {
-		all = append(all, s.Data)
-	}
-	if len(all) == 0 && t.Sample != nil {
-		all = append(all, t.Sample)
-	}
-	return all
 }
 
 // filterCheck collects what is strange about a filter.
@@ -112,8 +101,9 @@ func (c *filterCheck) none(f Filter) {
 		}
 	}
 	least, nearest, reason := -1, "", ""
+	left = &Effort{left: explainEffort}
 	for _, s := range c.samples[:min(len(c.samples), maxCheckExplained)] {
-		_, findings := f.explain(s.document)
+		_, findings := f.root.explain(s.document, "", left)
 		failed := slices.DeleteFunc(findings, func(f Finding) bool { return f.Holds || f.Undecided })
 		if len(failed) > 0 && (least < 0 || len(failed) < least) {
 			least, nearest, reason = len(failed), s.eventType, failed[len(failed)-1].Text

@@ -59,8 +59,8 @@ func (e *Effort) finding(place, path string) Finding {
 	return Finding{Condition: shortened(place), Path: path}
 }
 
-// come notes what the condition came to.
-func (f *Finding) come(to Verdict) {
+// record notes what the condition came to.
+func (f *Finding) record(to Verdict) {
 	f.Holds, f.Undecided = to == Taken, to == Undecided
 }
 
@@ -87,7 +87,7 @@ func (c every) explainList(list []any, path string, left *Effort) (Verdict, []Fi
 	head := left.finding(c.place, path)
 	head.Found = shown(list)
 	at, verdict := left.first(list, c.holds)
-	head.come(verdict)
+	head.record(verdict)
 	var findings []Finding
 	switch {
 	case len(list) == 0:
@@ -148,7 +148,7 @@ func (c either) explain(v any, path string, left *Effort) (Verdict, []Finding) {
 		}
 		findings = append(findings, of...)
 	}
-	head.come(verdict)
+	head.record(verdict)
 	head.Text = fmt.Sprintf("%d of %d alternatives hold; one must", held, len(c.parts))
 	if head.Undecided {
 		head.Text = "no alternative is known to hold, and of one of them it is " + tooLong
@@ -160,7 +160,7 @@ func (c not) explain(v any, path string, left *Effort) (Verdict, []Finding) {
 	inner, findings := c.part.explain(v, path, left)
 	head := left.finding(c.place, path)
 	head.Operator = "$not"
-	head.come(inner.opposite())
+	head.record(inner.opposite())
 	switch inner {
 	case Taken:
 		head.Text = "the conditions in it hold, which they must not"
@@ -188,7 +188,7 @@ func (c comparison) explain(v any, path string, left *Effort) (Verdict, []Findin
 	verdict := c.holds(v, left)
 	f := left.finding(c.place, path)
 	f.Operator, f.Wanted = c.operator, clip(c.written)
-	f.come(verdict)
+	f.record(verdict)
 	is := "does not exist"
 	if _, gone := v.(absent); !gone {
 		f.Found = shown(v)

@@ -48,7 +48,7 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
-	unheard, err := s.eventWarnings(ctx, caller, &switchboard.Subscription{}, &sub)
+	more, err := s.eventWarnings(ctx, caller, &switchboard.Subscription{}, &sub)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 	}
 	sub = s.verifySaved(ctx, caller, sub)
 	out := withSecret(&sub, current(sub.Secrets))
-	out.Warnings = append(warnings, unheard...)
+	out.Warnings = append(warnings, more...)
 	return &reply[subscription]{out}, nil
 }
 
@@ -135,7 +135,7 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
-	unheard, err := s.eventWarnings(ctx, caller, &before, &after)
+	more, err := s.eventWarnings(ctx, caller, &before, &after)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
-	sub.Warnings = append(warnings, unheard...)
+	sub.Warnings = append(warnings, more...)
 	return &reply[subscription]{sub}, nil
 }
 

@@ -157,21 +157,28 @@ func (w *xmlWriter) element(parent, name string, value any, outer *outermost) er
 	}
 	if outer != nil {
 		for _, p := range outer.parameters {
-			w.out.WriteString("<" + p.name + ">")
+			w.out.WriteString("<" + p.name)
+			begun := w.out.Len()
+			w.out.WriteByte('>')
 			w.text([]byte(p.text))
-			w.out.WriteString("</" + p.name + ">")
+			w.end(p.name, begun)
 		}
 	}
-	if w.out.Len() == before+1 {
-		w.out.Truncate(before)
-		w.out.WriteString("/>")
-	} else {
-		w.out.WriteString("</" + tag + ">")
-	}
+	w.end(tag, before)
 	if w.out.Len() > maxEncoded {
 		return errEncoded
 	}
 	return w.refused
+}
+
+// end ends the element whose first tag was written up to there, but for its last letter.
+func (w *xmlWriter) end(tag string, begun int) {
+	if w.out.Len() == begun+1 {
+		w.out.Truncate(begun)
+		w.out.WriteString("/>")
+		return
+	}
+	w.out.WriteString("</" + tag + ">")
 }
 
 // open writes the beginning of the outermost element, with its namespace, and returns its
