@@ -38,7 +38,7 @@ func TestStatuses(t *testing.T) {
 	t.Parallel()
 	statuses := map[switchboard.Code]int{
 		switchboard.Invalid: 422, switchboard.TooLarge: 413, switchboard.Unauthenticated: 401, switchboard.Forbidden: 403, switchboard.NotFound: 404,
-		switchboard.Conflict: 409, switchboard.Unavailable: 503, switchboard.Internal: 500, "made_up": 500,
+		switchboard.Conflict: 409, switchboard.KeyReused: 422, switchboard.RateLimited: 429, switchboard.Unavailable: 503, switchboard.Internal: 500, "made_up": 500,
 	}
 	for code, status := range statuses {
 		b := setup(t)
@@ -52,7 +52,7 @@ func TestStatuses(t *testing.T) {
 		if strings.Contains(string(got.body), "inner hunter") || (status != 500) != (p.Detail == "words") {
 			t.Errorf("%s: %s", code, got.body)
 		}
-		if retry := got.header.Get("Retry-After") != ""; retry != (status == 503) {
+		if retry := got.header.Get("Retry-After") != ""; retry != (status == 503 || status == 429) {
 			t.Errorf("%s: Retry-After %q", code, got.header.Get("Retry-After"))
 		}
 		if logged := strings.Count(b.logs.String(), "inner hunter"); (logged == 1) != (status >= 500) || logged > 1 {

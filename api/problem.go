@@ -128,6 +128,8 @@ func headersOf(code switchboard.Code) http.Header {
 	switch code {
 	case switchboard.Unauthenticated:
 		return http.Header{"Www-Authenticate": {`Bearer realm="switchboard"`}}
+	case switchboard.RateLimited:
+		return http.Header{"Retry-After": {"1"}}
 	case switchboard.Unavailable, switchboard.Overloaded:
 		return http.Header{"Retry-After": {"2"}}
 	}
