@@ -45,14 +45,14 @@ func (c *boundedConn) SetDeadline(t time.Time) error {
 }
 
 func (c *boundedConn) Read(p []byte) (int, error) {
-	if err := c.Conn.SetReadDeadline(c.next()); err != nil {
+	if err := c.SetReadDeadline(c.next()); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
 }
 
 func (c *boundedConn) Write(p []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(c.next()); err != nil {
+	if err := c.SetWriteDeadline(c.next()); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)

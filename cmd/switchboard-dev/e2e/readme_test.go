@@ -96,7 +96,7 @@ func TestReadme(t *testing.T) {
 	if strings.Contains(output, "about:blank") {
 		t.Error("a call was refused")
 	}
-	for _, want := range []string{"connect_refused", `/hook`, `/signalzen`, `/ziwo`, `"event":"Ticket Create"`, `<Event`, "height=172", `"response"`} {
+	for _, want := range []string{"connect_refused", `/hook`, `/signalzen`, `/ziwo`, `"event":"Ticket Create"`, `<Event`, "height=172", `"delivery_id"`} {
 		if !strings.Contains(output, want) {
 			t.Errorf("nothing of %q is shown", want)
 		}

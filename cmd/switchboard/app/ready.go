@@ -61,12 +61,12 @@ func (r *readiness) workerRuns() { r.worker.Store(true) }
 // that serves the API. Else the worker starts in a moment, and is waited for.
 func (r *readiness) missing(parts Parts) []api.Missing {
 	for _, w := range r.watches() {
-		if _, _, known := w.state(); !known {
+		if known, _, _ := w.state(); !known {
 			return []api.Missing{{Name: "start", Message: "has not looked yet at what it needs"}}
 		}
 	}
 	found := r.missingOfStore()
-	_, away, _ := r.temporal.state()
+	_, _, away := r.temporal.state()
 	if parts.Worker && !r.worker.Load() {
 		if parts.API && away != nil {
 			r.withoutWorker.Store(true)
@@ -80,7 +80,7 @@ func (r *readiness) missing(parts Parts) []api.Missing {
 }
 
 func (r *readiness) missingOfStore() []api.Missing {
-	amiss, away, _ := r.schema.state()
+	_, amiss, away := r.schema.state()
 	switch {
 	case away != nil:
 		return []api.Missing{{Name: "postgres", Message: away.Error()}}
@@ -88,7 +88,7 @@ func (r *readiness) missingOfStore() []api.Missing {
 		// An upgrade migrates first, and what still runs serves until it is replaced.
 		return []api.Missing{{Name: "schema", Message: amiss.Error(), Optional: errors.Is(amiss, store.ErrNewerSchema)}}
 	}
-	if amiss, _, _ := r.keys.state(); amiss != nil {
+	if _, amiss, _ := r.keys.state(); amiss != nil {
 		return []api.Missing{{Name: "encryption_key", Message: amiss.Error()}}
 	}
 	return nil

@@ -33,7 +33,7 @@ func TestWatch(t *testing.T) {
 	wrong, silent := errors.New("wrong"), errors.New("silent")
 	x := &thing{now: time.Now()}
 	w := x.watch()
-	if _, _, known := w.state(); known {
+	if known, _, _ := w.state(); known {
 		t.Error("known before the first look")
 	}
 	for _, step := range []struct {
@@ -58,7 +58,7 @@ func TestWatch(t *testing.T) {
 		if step.name == "silent three times" {
 			x.now = x.now.Add(watchTimeout)
 		}
-		amiss, away, _ := w.state()
+		_, amiss, away := w.state()
 		if !says(amiss, step.want) || !says(away, step.wants) {
 			t.Errorf("%s: amiss %v, away %v; want %q, %q", step.name, amiss, away, step.want, step.wants)
 		}
@@ -130,7 +130,7 @@ func TestOneHangsAlone(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { r.run(ctx); close(ended) }()
-	await(t, func() bool { _, _, known := r.temporal.state(); return known })
+	await(t, func() bool { known, _, _ := r.temporal.state(); return known })
 	stop()
 	awaitClosed(t, ended)
 }

@@ -65,16 +65,16 @@ func (w *watch) once(ctx context.Context) {
 
 // state is what is amiss; away says that nothing has been found out for too long. Before
 // the first look it is neither, and not known.
-func (w *watch) state() (amiss, away error, known bool) {
+func (w *watch) state() (known bool, amiss, away error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch since := w.now().Sub(w.answered); {
 	case !w.looked:
-		return nil, nil, false
+		return false, nil, nil
 	case w.answered.IsZero():
-		return nil, errors.New("has not answered since this process started"), true
+		return true, nil, errors.New("has not answered since this process started")
 	case since > w.memory:
-		return nil, fmt.Errorf("has not answered for %s", since.Round(time.Second)), true
+		return true, nil, fmt.Errorf("has not answered for %s", since.Round(time.Second))
 	}
-	return w.amiss, nil, true
+	return true, w.amiss, nil
 }
