@@ -54,7 +54,7 @@ func resolveRepeats(ctx context.Context, db session, all []*posted, first map[ev
 // to that.
 func (p *posted) repeat(known switchboard.Acceptance) {
 	e := known.Event
-	if e.Type != p.event.Type || e.Key != p.event.Key {
+	if !strings.EqualFold(e.Type, p.event.Type) || e.Key != p.event.Key {
 		p.acceptance.Err = contradicts("type or key")
 		return
 	}
