@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http/httptrace"
 	"net/netip"
 	"strconv"
 	"sync/atomic"
@@ -25,7 +24,7 @@ const (
 
 // progress follows one attempt. A dial may outlive the request that began it, so
 // several goroutines write to it.
-type progress struct{ reached atomic.Int32 }
+type progress struct{ reached, dials atomic.Int32 }
 
 type progressKey struct{}
 
@@ -40,16 +39,6 @@ func (p *progress) reach(next phase) {
 }
 
 func (p *progress) phase() phase { return phase(p.reached.Load()) }
-
-// watch returns a context under which net/http reports to p.
-func (p *progress) watch(ctx context.Context) context.Context {
-	ctx = context.WithValue(ctx, progressKey{}, p)
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeStart:    func() { p.reach(handshaking) },
-		GotConn:              func(httptrace.GotConnInfo) { p.reach(connected) },
-		GotFirstResponseByte: func() { p.reach(answering) },
-	})
-}
 
 // dial connects to the address, "host:port", within the connect timeout, which
 // includes resolving the name. The addresses are tried in the resolver's order,

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,14 +29,27 @@ const (
 	tokenTime      = time.Duration(switchboard.DefaultTimeout) // for one token, however many attempts wait for it
 )
 
+// The life of tokens.
+const (
+	earlier    = 10 * time.Second // before its end a token is not sent any more: it would expire on the way
+	undatedAge = 30 * time.Minute // of one whose endpoint says no expires_in, which an hour is usual for (RFC 6749 4.2.2)
+	datedAge   = 5 * time.Minute  // before it, what the endpoint said of the end is believed, whatever a 403 may mean
+	renewWait  = time.Minute      // from one renewal because of a 403 to the next
+)
+
 // codePattern is what an OAuth error code looks like. Anything else that a token
 // endpoint puts in its place is not repeated.
 var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// grant is a token, and how its endpoint wants to be told who asks.
+// grant is a token, and what is known of it.
 type grant struct {
-	token *oauth2.Token
-	style oauth2.AuthStyle
+	text    string
+	style   oauth2.AuthStyle // how its endpoint wants to be told who asks
+	at      time.Time        // when it was given
+	until   time.Time        // from when on it is not sent any more
+	dated   bool             // its endpoint said until when it is valid
+	renewed time.Time        // when a token was last given up because of a 403; zero: never
+	kept    bool             // another attempt has asked for it
 }
 
 // tokenError says why there is no token. It holds neither client secret nor token,
@@ -47,10 +63,16 @@ type tokenError struct {
 
 func (e *tokenError) Error() string { return e.detail }
 
-// token returns a token for the subscription that is not the one refused, which may
-// be empty. All that need one at a time wait for the same answer. The error is a
-// *tokenError, the context's cause, or a shortage of this machine's.
-func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refused string) (string, error) {
+// refusal is a token that the receiver did not take.
+type refusal struct {
+	text      string // empty: there is none
+	forbidden bool   // it answered 403 without a reason
+}
+
+// token returns a token for the subscription that is not the one refused. All that need
+// one at a time wait for the same answer. The error is a *tokenError, the context's
+// cause, or a shortage of this machine's.
+func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refused refusal) (grant, error) {
 	key := tokenKey(sub)
 	if kept, ok := s.keptToken(key, refused); ok {
 		return kept, nil
@@ -65,33 +87,74 @@ func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refus
 		before, _ := s.tokens.Get(key)
 		got, err := s.fetchToken(ctx, &sub.Auth, before.style)
 		if err != nil {
-			return "", err
+			return grant{}, err
+		}
+		got.renewed = before.renewed
+		if refused.forbidden {
+			got.renewed = got.at
 		}
 		s.tokens.Add(key, got)
-		return got.token.AccessToken, nil
+		return got, nil
 	})
 	select {
 	case result := <-fetched:
-		token, _ := result.Val.(string)
-		return token, result.Err
+		got, _ := result.Val.(grant)
+		return got, result.Err
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		return grant{}, context.Cause(ctx)
 	}
 }
 
-func (s *Sender) keptToken(key, refused string) (string, bool) {
+func (s *Sender) keptToken(key string, refused refusal) (grant, bool) {
 	kept, ok := s.tokens.Get(key)
-	if !ok || !kept.token.Valid() || kept.token.AccessToken == refused {
-		return "", false
+	if !ok || !s.now().Before(kept.until) || kept.text == refused.text {
+		return grant{}, false
 	}
-	return kept.token.AccessToken, true
+	kept.kept = true
+	return kept, true
+}
+
+// isRefused reports whether the receiver's answer means that another token may do.
+// After 401 it may. 403 is mostly said of a right that is missing, and with another
+// token too; but it is also how some (AWS, Azure) answer a token that has expired. So
+// what the answer says of the reason counts (RFC 6750 3.1), and where it says nothing,
+// a token that was fetched some time ago is given up, at most once in renewWait.
+func (s *Sender) isRefused(token grant, status int, reason string) bool {
+	switch {
+	case status == http.StatusUnauthorized:
+		return true
+	case status != http.StatusForbidden:
+		return false
+	case reason != "":
+		return reason == "invalid_token"
+	}
+	now := s.now()
+	mayBeOld := !token.dated || now.Sub(token.at) >= datedAge
+	return token.kept && mayBeOld && now.Sub(token.renewed) >= renewWait
+}
+
+// bearerError finds the reason that a receiver gives for refusing a token, as
+// Bearer error="invalid_token".
+var bearerError = regexp.MustCompile(`(?i)\bBearer\b.*?[\s,]error\s*=\s*"?([a-z_]+)`)
+
+// reasonOf returns that reason; empty: there is none.
+func reasonOf(header http.Header) string {
+	found := bearerError.FindStringSubmatch(strings.Join(header.Values("WWW-Authenticate"), ", "))
+	if found == nil {
+		return ""
+	}
+	return found[1]
 }
 
 // tokenKey stands for the subscription and all that its token depends on. It is a
 // digest, so that the client secret is kept nowhere else.
 func tokenKey(sub *switchboard.Subscription) string {
 	auth, digest := &sub.Auth, sha256.New()
-	for _, part := range append([]string{sub.ID, auth.TokenURL, auth.ClientID, auth.ClientSecret.Reveal()}, auth.Scopes...) {
+	parts := append([]string{sub.ID, auth.TokenURL, auth.ClientID, auth.ClientSecret.Reveal(), strconv.Itoa(len(auth.Scopes))}, auth.Scopes...)
+	for _, name := range slices.Sorted(maps.Keys(auth.Parameters)) {
+		parts = append(parts, name, auth.Parameters[name].Reveal())
+	}
+	for _, part := range parts {
 		_, _ = fmt.Fprintf(digest, "%d:%s", len(part), part)
 	}
 	return string(digest.Sum(nil))
@@ -105,17 +168,17 @@ func (s *Sender) fetchToken(ctx context.Context, auth *switchboard.Auth, style o
 	if style == oauth2.AuthStyleInParams {
 		styles[0], styles[1] = styles[1], styles[0]
 	}
-	token, err := s.requestToken(ctx, auth, styles[0])
+	got, err := s.requestToken(ctx, auth, styles[0])
 	if err == nil {
-		return grant{token, styles[0]}, nil
+		return got, nil
 	}
 	refusal, ok := errors.AsType[*tokenError](err)
 	if !ok || !refusal.ofRequest() {
 		return grant{}, err
 	}
-	token, err = s.requestToken(ctx, auth, styles[1])
+	got, err = s.requestToken(ctx, auth, styles[1])
 	if err == nil {
-		return grant{token, styles[1]}, nil
+		return got, nil
 	}
 	// The way that is not the endpoint's may be refused for itself. What it says of
 	// the client is said the right way, and what people look for.
@@ -137,25 +200,33 @@ func (e *tokenError) ofClient() bool {
 }
 
 // requestToken makes one request for a token.
-func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style oauth2.AuthStyle) (*oauth2.Token, error) {
+func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style oauth2.AuthStyle) (grant, error) {
 	config := clientcredentials.Config{
 		ClientID: auth.ClientID, ClientSecret: auth.ClientSecret.Reveal(),
-		TokenURL: auth.TokenURL, Scopes: auth.Scopes, AuthStyle: style,
+		TokenURL: auth.TokenURL, Scopes: auth.Scopes, AuthStyle: style, EndpointParams: url.Values{},
 	}
-	p := new(progress)
+	for name, value := range auth.Parameters {
+		config.EndpointParams.Set(name, value.Reveal())
+	}
+	transport := &tokenTransport{s: s}
 	client := &http.Client{
-		Transport:     tokenTransport{s},
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	token, err := config.Token(context.WithValue(p.watch(ctx), oauth2.HTTPClient, client))
+	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	switch {
 	case err != nil:
-		return nil, s.explainToken(ctx, err, p.phase(), auth.ClientSecret)
+		return grant{}, s.explainToken(ctx, err, transport.reached, auth.ClientSecret)
 	case !sendable(token.AccessToken):
-		return nil, &tokenError{detail: "the token endpoint's token cannot be sent in a header, or is too long"}
+		return grant{}, &tokenError{detail: "the token endpoint's token cannot be sent in a header, or is too long"}
 	}
-	// The library's token holds on to the whole answer, and thousands are kept.
-	return &oauth2.Token{AccessToken: token.AccessToken, Expiry: token.Expiry}, nil
+	// Nothing else is kept: the library's token holds on to the whole answer.
+	now := s.now()
+	got := grant{text: token.AccessToken, style: style, at: now, until: now.Add(undatedAge), dated: !token.Expiry.IsZero()}
+	if got.dated {
+		got.until = now.Add(time.Until(token.Expiry) - earlier)
+	}
+	return got, nil
 }
 
 // explainToken says in our own words what an error of package oauth2 means.
@@ -202,17 +273,17 @@ func sendable(token string) bool {
 	return len(token) <= maxToken && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// noToken is the outcome of an attempt that got no token, and so sent nothing.
-func (s *Sender) noToken(ctx context.Context, err error, timeout time.Duration) (switchboard.Outcome, error) {
+// noToken is the outcome of an attempt that got no token.
+func (s *Sender) noToken(ctx context.Context, err error, x *exchange) (switchboard.Outcome, error) {
 	if e, ok := errors.AsType[*tokenError](err); ok {
 		outcome := failed(switchboard.FailureAuth, "%s", e.detail)
 		outcome.RetryAfter = e.retryAfter
 		return outcome, nil
 	}
 	if errors.Is(context.Cause(ctx), errTimeLimit) {
-		return failed(switchboard.FailureAuth, "the token endpoint gave no token within %s", timeout), nil
+		return failed(switchboard.FailureAuth, "the token endpoint gave no token within %s", x.timeout), nil
 	}
-	return s.noAnswer(ctx, err, resolving, timeout)
+	return s.noAnswer(ctx, err, new(try), x)
 }
 
 // checkToken asks for a token now, whatever is kept.
@@ -233,21 +304,45 @@ func (s *Sender) checkToken(ctx context.Context, auth *switchboard.Auth) error {
 }
 
 // tokenTransport sends requests for tokens as deliveries are sent: past the same
-// guard, under the same name, and with as little trust in what comes back.
-type tokenTransport struct{ s *Sender }
+// guard, under the same name, with the same rule about repeats, and with as little trust
+// in what comes back. It is for one request.
+type tokenTransport struct {
+	s       *Sender
+	reached phase
+}
 
 // RoundTrip implements [http.RoundTripper].
-func (t tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("User-Agent", t.s.userAgent)
-	req.Header.Set("Accept", "application/json")
-	resp, err := t.s.transport.RoundTrip(req)
+func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	try, resp, err := t.s.roundTrip(req.Context(), destination{}, new(exchange), func(ctx context.Context) (*http.Request, error) {
+		own := req.Clone(ctx)
+		own.Header.Set("User-Agent", t.s.userAgent)
+		own.Header.Set("Accept", "application/json")
+		var err error
+		own.Body, err = req.GetBody()
+		return own, err
+	})
+	if try == nil {
+		return nil, err
+	}
+	t.reached = try.phase()
 	if err != nil {
+		try.cancel(nil)
 		return nil, err
 	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(resp.Body, maxTokenAnswer), resp.Body}
+	}{io.LimitReader(resp.Body, maxTokenAnswer), closer{resp.Body, try}}
 	return resp, nil
+}
+
+// closer ends a request with its answer.
+type closer struct {
+	io.Closer
+	t *try
+}
+
+func (c closer) Close() error {
+	defer c.t.cancel(nil)
+	return c.Closer.Close()
 }
