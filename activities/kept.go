@@ -28,6 +28,7 @@ type Kept struct {
 	Failure    switchboard.Failure  `json:"failure,omitempty"`
 	Latency    switchboard.Duration `json:"latency"`
 	RetryAfter switchboard.Duration `json:"retry_after,omitempty"`
+	Requests   int                  `json:"requests,omitempty"` // 0: none was sent, or kept before they were counted
 }
 
 func keep(r record) *Kept {
@@ -38,6 +39,7 @@ func keep(r record) *Kept {
 		Method: a.Request.Method, Bytes: a.Request.Bytes,
 		StatusCode: a.Outcome.StatusCode, Failure: a.Outcome.Failure,
 		Latency: switchboard.Duration(a.Outcome.Latency), RetryAfter: switchboard.Duration(a.Outcome.RetryAfter),
+		Requests: a.Outcome.Requests,
 	}
 }
 
@@ -48,6 +50,7 @@ func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
 		Request: switchboard.SentRequest{Method: k.Method, Bytes: k.Bytes},
 		Outcome: switchboard.Outcome{
 			StatusCode: k.StatusCode, Failure: k.Failure, Latency: time.Duration(k.Latency), RetryAfter: time.Duration(k.RetryAfter),
+			Requests: k.Requests,
 			Response: switchboard.Response{Truncated: k.StatusCode != 0}, // nobody is to think that it was empty
 			Detail:   "recorded late: Postgres was away when the answer came",
 		},

@@ -43,6 +43,7 @@ type attempt struct {
 	Load       float64             `json:"load" doc:"The share of the worker's places that were taken when it began, 0 to 1; adaptive limits follow it" example:"0.25"`
 	Attempts   int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"12"`
 	Stretch    float64             `json:"stretch" doc:"The factor by which the wait behind it was longer under that load" example:"1.25"`
+	Requests   int                 `json:"requests" doc:"How often the request was sent: 0 if it could not be, more than 1 where a kept connection broke before the answer, a receiver of HTTP/2 turned it down unprocessed, or a token was renewed" example:"1"`
 	Request    sentRequest         `json:"request" doc:"What was sent; values of sensitive headers are masked"`
 	Response   *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
 }
@@ -106,7 +107,7 @@ func attemptOf(a *switchboard.Attempt) attempt {
 	out := attempt{
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, TimeoutMS: a.Timeout.Milliseconds(),
-		Load: hundredths(a.Load), Attempts: a.Attempts, Stretch: hundredths(max(a.Stretch, 1)),
+		Load: hundredths(a.Load), Attempts: a.Attempts, Stretch: hundredths(max(a.Stretch, 1)), Requests: o.Requests,
 		Request: sentRequest{a.Request.Method, a.Request.URL, switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
 	}
 	if o.StatusCode != 0 {

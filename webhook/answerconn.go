@@ -13,7 +13,8 @@ type answerConn struct {
 	net.Conn
 	mu   sync.Mutex
 	head [headKept]byte
-	n    int // bytes of head that are known
+	n    int  // bytes of head that are known
+	over bool // the other side has closed the connection, or it broke
 }
 
 // headKept is what is remembered of an answer: its status line, with a few
@@ -34,15 +35,17 @@ func (c *answerConn) Read(p []byte) (int, error) {
 	if c.n < len(c.head) {
 		c.n += copy(c.head[c.n:], p[:n])
 	}
+	c.over = c.over || err != nil
 	c.mu.Unlock()
 	return n, err
 }
 
-// status returns the status of the last answer; 0: it is not known.
-func (c *answerConn) status() int {
+// status returns the status of the last answer, 0 if it is not known, and whether the
+// answer broke off after it. net/http asks for no byte more once it refuses an answer.
+func (c *answerConn) status() (status int, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return statusIn(c.head[:c.n])
+	return statusIn(c.head[:c.n]), c.over
 }
 
 // statusIn finds the status line of an answer that began so, after informational ones

@@ -112,10 +112,14 @@ func TestStatusIn(t *testing.T) {
 // A header that breaks off is no answer (RFC 9112 8), and what there was is told.
 func TestHeaderThatBreaksOff(t *testing.T) {
 	t.Parallel()
-	o := send(t, setup(t, nil), answers(t, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"), plenty)
-	want(t, o, switchboard.FailureReset)
-	if !strings.HasSuffix(o.Detail, "what there was of it begins with the status 200") {
-		t.Errorf("detail %q", o.Detail)
+	for _, head := range []string{
+		"HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n", "HTTP/1.1 200 OK\r\nContent-Type: text/plain", "HTTP/1.1 200 OK\r\nConte",
+	} {
+		o := send(t, setup(t, nil), answers(t, head), plenty)
+		want(t, o, switchboard.FailureReset)
+		if !strings.HasSuffix(o.Detail, "which began with the status 200") {
+			t.Errorf("%q: detail %q", head, o.Detail)
+		}
 	}
 }
 

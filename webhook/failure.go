@@ -97,13 +97,12 @@ func (t *try) judge(o switchboard.Outcome) switchboard.Outcome {
 	if t.answer == nil || o.Failure != switchboard.FailureBadResponse && o.Failure != switchboard.FailureReset {
 		return o
 	}
-	status := t.answer.status()
+	status, over := t.answer.status()
 	switch {
 	case status == 0:
 		return o
-	case o.Failure == switchboard.FailureReset:
-		o.Detail += fmt.Sprintf("; what there was of it begins with the status %d", status)
-		return o
+	case over:
+		return failed(switchboard.FailureReset, "the receiver closed the connection before its answer was complete, which began with the status %d", status)
 	}
 	return invalidAnswer(status)
 }

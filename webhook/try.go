@@ -148,18 +148,19 @@ func (s *Sender) try(ctx context.Context, to destination, x *exchange, build fun
 // roundTrip makes one request, and once in an attempt a second one where the first
 // failed in a way that allows it.
 func (s *Sender) roundTrip(ctx context.Context, to destination, x *exchange, build func(context.Context) (*http.Request, error)) (*try, *http.Response, error) {
-	t, resp, err := s.try(ctx, to, x, build)
-	if t == nil || err == nil || ctx.Err() != nil || ours(err) {
-		return t, resp, err
+	for {
+		t, resp, err := s.try(ctx, to, x, build)
+		if t == nil || err == nil || ctx.Err() != nil || ours(err) {
+			return t, resp, err
+		}
+		how := t.again(err)
+		if how == overHTTP1 { // for later attempts too
+			s.pool.demandHTTP1(t.route, to.client)
+		}
+		if how == never || x.repeated {
+			return t, resp, err
+		}
+		t.cancel(nil)
+		x.repeated = true
 	}
-	how := t.again(err)
-	if how == overHTTP1 { // for what follows too, whether or not this is repeated
-		s.pool.demandHTTP1(t.route, to.client)
-	}
-	if how == never || x.repeated {
-		return t, resp, err
-	}
-	t.cancel(nil)
-	x.repeated = true
-	return s.try(ctx, to, x, build)
 }
