@@ -51,7 +51,7 @@ type authInput struct {
 	ClientID     *string               `json:"client_id,omitempty" doc:"Of oauth2" maxLength:"1024"`
 	ClientSecret *switchboard.Secret   `json:"client_secret,omitempty" doc:"Of oauth2"`
 	Scopes       *[]string             `json:"scopes,omitempty" nullable:"false" doc:"Of oauth2" maxItems:"50"`
-	Parameters   *map[string]string    `json:"parameters,omitempty" doc:"Of oauth2: at most 20 further parameters of the request for a token, as audience and resource. In a change they replace all. They are stored encrypted; values whose names are those of credentials are masked, and kept, as headers are" example:"{\"audience\":\"https://api.example.com\"}"`
+	Parameters   *map[string]string    `json:"parameters,omitempty" doc:"Of oauth2: at most 20 further parameters of the request for a token, as audience and resource. In a change they replace all. They are stored encrypted; values whose names are those of credentials are masked, and kept, as headers are"`
 	Certificate  *string               `json:"certificate,omitempty" doc:"Of mtls: the client's certificate with its chain, in PEM"`
 	PrivateKey   *switchboard.Secret   `json:"private_key,omitempty" doc:"Of mtls: in PEM, not encrypted"`
 }

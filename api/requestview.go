@@ -121,6 +121,9 @@ func (in *requestInput) merge(r *switchboard.Request) error {
 	set(&r.Missing, in.Missing)
 	set(&r.ContentType, in.ContentType)
 	set(&r.HTTPVersion, in.HTTPVersion)
+	if r.HTTPVersion == switchboard.AutoHTTP {
+		r.HTTPVersion = "" // as it is where nobody has said anything
+	}
 	if in.Params != nil {
 		r.Params = orNone(in.Params)
 	}

@@ -14,6 +14,7 @@ import (
 // into text. So they are known by their texts, each of which a test provokes.
 const (
 	cannotRetry    = "http2: Transport: cannot retry err ["
+	cannotRewind   = "net/http: cannot rewind body"             // nothing was sent, and not again for lack of GetBody
 	connectionLost = "http2: client connection lost"            // it did not answer a ping
 	headerTooLong  = "http2: response header list larger than " // read by nobody
 	fromPeer       = "; received from peer"                     // else it is our side that refused
@@ -43,8 +44,9 @@ func http2Code(text string) string {
 
 // isLost reports whether the connection ended, as against one request on it.
 func isLost(err error) bool {
-	return isClosed(err) || errors.Is(err, net.ErrClosed) || strings.HasPrefix(err.Error(), connectionLost) ||
-		strings.Contains(err.Error(), "GOAWAY and closed the connection")
+	text := err.Error()
+	return isClosed(err) || errors.Is(err, net.ErrClosed) || strings.HasPrefix(text, connectionLost) ||
+		strings.HasPrefix(text, cannotRewind) || strings.Contains(text, "GOAWAY and closed the connection")
 }
 
 // isClosed reports whether the other side closed the connection.

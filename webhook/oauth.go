@@ -29,28 +29,9 @@ const (
 	tokenTime      = time.Duration(switchboard.DefaultTimeout) // for one token, however many attempts wait for it
 )
 
-// The life of tokens.
-const (
-	earlier    = 10 * time.Second // before its end a token is not sent any more: it would expire on the way
-	undatedAge = 30 * time.Minute // of one whose endpoint says no expires_in, which an hour is usual for (RFC 6749 4.2.2)
-	datedAge   = 5 * time.Minute  // before it, what the endpoint said of the end is believed, whatever a 403 may mean
-	renewWait  = time.Minute      // from one renewal because of a 403 to the next
-)
-
 // codePattern is what an OAuth error code looks like. Anything else that a token
 // endpoint puts in its place is not repeated.
 var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
-
-// grant is a token, and what is known of it.
-type grant struct {
-	text    string
-	style   oauth2.AuthStyle // how its endpoint wants to be told who asks
-	at      time.Time        // when it was given
-	until   time.Time        // from when on it is not sent any more
-	dated   bool             // its endpoint said until when it is valid
-	renewed time.Time        // when a token was last given up because of a 403; zero: never
-	kept    bool             // another attempt has asked for it
-}
 
 // tokenError says why there is no token. It holds neither client secret nor token,
 // and of the endpoint's own words the error code only.
@@ -62,89 +43,6 @@ type tokenError struct {
 }
 
 func (e *tokenError) Error() string { return e.detail }
-
-// refusal is a token that the receiver did not take.
-type refusal struct {
-	text      string // empty: there is none
-	forbidden bool   // it answered 403 without a reason
-}
-
-// token returns a token for the subscription that is not the one refused. All that need
-// one at a time wait for the same answer. The error is a *tokenError, the context's
-// cause, or a shortage of this machine's.
-func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refused refusal) (grant, error) {
-	key := tokenKey(sub)
-	if kept, ok := s.keptToken(key, refused); ok {
-		return kept, nil
-	}
-	fetched := s.fetches.DoChan(key, func() (any, error) {
-		if kept, ok := s.keptToken(key, refused); ok { // the fetch before ended just now
-			return kept, nil
-		}
-		// The first to wait may leave, as when its delivery is cancelled; the others stay.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTime)
-		defer cancel()
-		before, _ := s.tokens.Get(key)
-		got, err := s.fetchToken(ctx, &sub.Auth, before.style)
-		if err != nil {
-			return grant{}, err
-		}
-		got.renewed = before.renewed
-		if refused.forbidden {
-			got.renewed = got.at
-		}
-		s.tokens.Add(key, got)
-		return got, nil
-	})
-	select {
-	case result := <-fetched:
-		got, _ := result.Val.(grant)
-		return got, result.Err
-	case <-ctx.Done():
-		return grant{}, context.Cause(ctx)
-	}
-}
-
-func (s *Sender) keptToken(key string, refused refusal) (grant, bool) {
-	kept, ok := s.tokens.Get(key)
-	if !ok || !s.now().Before(kept.until) || kept.text == refused.text {
-		return grant{}, false
-	}
-	kept.kept = true
-	return kept, true
-}
-
-// isRefused reports whether the receiver's answer means that another token may do.
-// After 401 it may. 403 is mostly said of a right that is missing, and with another
-// token too; but it is also how some (AWS, Azure) answer a token that has expired. So
-// what the answer says of the reason counts (RFC 6750 3.1), and where it says nothing,
-// a token that was fetched some time ago is given up, at most once in renewWait.
-func (s *Sender) isRefused(token grant, status int, reason string) bool {
-	switch {
-	case status == http.StatusUnauthorized:
-		return true
-	case status != http.StatusForbidden:
-		return false
-	case reason != "":
-		return reason == "invalid_token"
-	}
-	now := s.now()
-	mayBeOld := !token.dated || now.Sub(token.at) >= datedAge
-	return token.kept && mayBeOld && now.Sub(token.renewed) >= renewWait
-}
-
-// bearerError finds the reason that a receiver gives for refusing a token, as
-// Bearer error="invalid_token".
-var bearerError = regexp.MustCompile(`(?i)\bBearer\b.*?[\s,]error\s*=\s*"?([a-z_]+)`)
-
-// reasonOf returns that reason; empty: there is none.
-func reasonOf(header http.Header) string {
-	found := bearerError.FindStringSubmatch(strings.Join(header.Values("WWW-Authenticate"), ", "))
-	if found == nil {
-		return ""
-	}
-	return found[1]
-}
 
 // tokenKey stands for the subscription and all that its token depends on. It is a
 // digest, so that the client secret is kept nowhere else.
@@ -216,7 +114,7 @@ func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style
 	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	switch {
 	case err != nil:
-		return grant{}, s.explainToken(ctx, err, transport.reached, auth.ClientSecret)
+		return grant{}, s.explainToken(ctx, err, transport.reached, auth)
 	case !sendable(token.AccessToken):
 		return grant{}, &tokenError{detail: "the token endpoint's token cannot be sent in a header, or is too long"}
 	}
@@ -230,13 +128,13 @@ func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style
 }
 
 // explainToken says in our own words what an error of package oauth2 means.
-func (s *Sender) explainToken(ctx context.Context, err error, reached phase, secret switchboard.Secret) error {
+func (s *Sender) explainToken(ctx context.Context, err error, reached phase, auth *switchboard.Auth) error {
 	const notAsked = "the token endpoint gave no token: "
 	refused, answered := errors.AsType[*oauth2.RetrieveError](err)
 	_, network := errors.AsType[*url.Error](err)
 	switch {
 	case answered:
-		return answeredToken(refused, secret)
+		return answeredToken(refused, auth)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &tokenError{detail: notAsked + s.late(reached, tokenTime).Detail}
 	case ctx.Err() != nil:
@@ -250,12 +148,12 @@ func (s *Sender) explainToken(ctx context.Context, err error, reached phase, sec
 }
 
 // answeredToken is the error of an answer that is a refusal.
-func answeredToken(refused *oauth2.RetrieveError, secret switchboard.Secret) *tokenError {
+func answeredToken(refused *oauth2.RetrieveError, auth *switchboard.Auth) *tokenError {
 	e := &tokenError{
 		status:     refused.Response.StatusCode,
 		retryAfter: switchboard.ParseRetryAfter(refused.Response.Header.Get("Retry-After"), time.Now()),
 	}
-	if codePattern.MatchString(refused.ErrorCode) && !strings.Contains(refused.ErrorCode, secret.Reveal()) {
+	if codePattern.MatchString(refused.ErrorCode) && !repeatsSecret(refused.ErrorCode, auth) {
 		e.code = refused.ErrorCode
 	}
 	e.detail = strings.TrimSpace(fmt.Sprintf("the token endpoint answered %d %s", e.status, http.StatusText(e.status)))
@@ -266,6 +164,16 @@ func answeredToken(refused *oauth2.RetrieveError, secret switchboard.Secret) *to
 		e.detail += ", and redirects are not followed"
 	}
 	return e
+}
+
+// repeatsSecret reports whether the text holds one of the secrets that were sent.
+func repeatsSecret(text string, auth *switchboard.Auth) bool {
+	for _, parameter := range auth.Parameters {
+		if strings.Contains(text, parameter.Reveal()) {
+			return true
+		}
+	}
+	return strings.Contains(text, auth.ClientSecret.Reveal())
 }
 
 // sendable reports whether the token may be a part of a header's value.
@@ -299,6 +207,8 @@ func (s *Sender) checkToken(ctx context.Context, auth *switchboard.Auth) error {
 		return switchboard.InvalidField("auth.client_secret", "is not accepted: %s", refusal.detail)
 	case refusal.code == "invalid_scope":
 		return switchboard.InvalidField("auth.scopes", "are not accepted: %s", refusal.detail)
+	case refusal.code == "invalid_target": // RFC 8707 2
+		return switchboard.InvalidField("auth.parameters", "are not accepted: %s", refusal.detail)
 	}
 	return switchboard.InvalidField("auth.token_url", "does not work: %s", refusal.detail)
 }
@@ -313,14 +223,14 @@ type tokenTransport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	try, resp, err := t.s.roundTrip(req.Context(), destination{}, new(exchange), func(ctx context.Context) (*http.Request, error) {
+	try, resp, err := t.s.roundTrip(req.Context(), destination{}, new(exchange), outgoing{hasBody: true, build: func(ctx context.Context) (*http.Request, error) {
 		own := req.Clone(ctx)
 		own.Header.Set("User-Agent", t.s.userAgent)
 		own.Header.Set("Accept", "application/json")
 		var err error
 		own.Body, err = req.GetBody()
 		return own, err
-	})
+	}})
 	if try == nil {
 		return nil, err
 	}

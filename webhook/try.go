@@ -25,7 +25,7 @@ var (
 // exchange is what an attempt has done so far.
 type exchange struct {
 	timeout  time.Duration // of the attempt, for people
-	requests int           // that were sent, or at least begun
+	requests int           // that were sent, as far as is known: that got a connection
 	repeated bool          // the one repeat is used up
 	reason   string        // why the receiver refused the token, with 403; empty: it did not say
 }
@@ -39,24 +39,28 @@ type try struct {
 	http1  bool        // the transport offers nothing else
 	conn   net.Conn    // that it was sent on; nil: there was none yet
 	kept   bool        // the connection has served another request before
-	sent   atomic.Bool // the header, or as much as the connection took of it
+	sent   atomic.Bool // a part of the header; noted for what has no body only
 	answer *answerConn // conn, if it is one of HTTP/1.1 that we made
 }
 
-// watch returns a context under which net/http reports to t.
-func (t *try) watch(ctx context.Context) context.Context {
-	ctx = context.WithValue(ctx, progressKey{}, &t.progress)
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+// watch returns a context under which net/http reports to t. hasBody says whether the
+// request has one.
+func (t *try) watch(ctx context.Context, hasBody bool) context.Context {
+	trace := &httptrace.ClientTrace{
 		TLSHandshakeStart:    func() { t.reach(handshaking) },
 		GotConn:              t.gotConn,
-		WroteHeaders:         func() { t.sent.Store(true) },
 		GotFirstResponseByte: func() { t.reach(answering) },
-	})
+	}
+	if !hasBody {
+		trace.WroteHeaderField = func(string, []string) { t.sent.Store(true) }
+	}
+	ctx = context.WithValue(ctx, progressKey{}, &t.progress)
+	return httptrace.WithClientTrace(ctx, trace)
 }
 
-// gotConn is called before the request is written to a connection. net/http repeats
-// some requests by itself, over HTTP/2 some hundred times a second: this stops it, and
-// leaves the decision to [try.again].
+// gotConn is called before the request is written to a connection. net/http repeats by
+// itself what has no body, over HTTP/2 some hundred times a second: this stops it, and
+// leaves the decision to [try.again]. Where nothing was sent yet it may go on.
 func (t *try) gotConn(info httptrace.GotConnInfo) {
 	if t.sent.Load() {
 		t.cancel(errSentBefore)
@@ -105,18 +109,24 @@ func (t *try) again(err error) repeat {
 		return anew
 	// A kept connection that the receiver, or the network, closed in the meantime
 	// (RFC 9112 9.3.1).
-	case t.kept && t.phase() == connected && (!isHTTP2(t.conn) || isLost(err) || !t.sent.Load()):
+	case t.kept && t.phase() == connected && (!isHTTP2(t.conn) || isLost(err)):
 		return anew
 	}
 	return never
 }
 
+// outgoing is a request that may be made more than once.
+type outgoing struct {
+	build   func(context.Context) (*http.Request, error)
+	hasBody bool
+}
+
 // try makes one request. t is nil where it could not be made at all; otherwise the
 // caller ends it with t.cancel, once it has read the answer.
-func (s *Sender) try(ctx context.Context, to destination, x *exchange, build func(context.Context) (*http.Request, error)) (t *try, resp *http.Response, err error) {
+func (s *Sender) try(ctx context.Context, to destination, x *exchange, r outgoing) (t *try, resp *http.Response, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t = &try{cancel: cancel}
-	req, err := build(t.watch(ctx))
+	req, err := r.build(t.watch(ctx, r.hasBody))
 	if err != nil {
 		cancel(nil)
 		return nil, nil, err
@@ -128,7 +138,7 @@ func (s *Sender) try(ctx context.Context, to destination, x *exchange, build fun
 		return nil, nil, err
 	}
 	t.used, t.http1 = line.transport, line.http1
-	// With it, net/http would repeat over HTTP/2 what has a body.
+	// With it, net/http would repeat over HTTP/2 what has a body, as it does what has none.
 	req.GetBody = nil
 	transport := line.transport
 	if x.repeated {
@@ -136,7 +146,7 @@ func (s *Sender) try(ctx context.Context, to destination, x *exchange, build fun
 	}
 	// The transport itself, not a client: it follows no redirect and keeps no cookie.
 	resp, err = transport.RoundTrip(req)
-	if t.sent.Load() {
+	if t.conn != nil {
 		x.requests++
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errSentBefore) {
@@ -147,9 +157,9 @@ func (s *Sender) try(ctx context.Context, to destination, x *exchange, build fun
 
 // roundTrip makes one request, and once in an attempt a second one where the first
 // failed in a way that allows it.
-func (s *Sender) roundTrip(ctx context.Context, to destination, x *exchange, build func(context.Context) (*http.Request, error)) (*try, *http.Response, error) {
+func (s *Sender) roundTrip(ctx context.Context, to destination, x *exchange, r outgoing) (*try, *http.Response, error) {
 	for {
-		t, resp, err := s.try(ctx, to, x, build)
+		t, resp, err := s.try(ctx, to, x, r)
 		if t == nil || err == nil || ctx.Err() != nil || ours(err) {
 			return t, resp, err
 		}
