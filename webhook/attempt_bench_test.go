@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,13 +40,25 @@ func BenchmarkAttempt(b *testing.B) {
 			_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 			w := work(scheme + "example.com:" + port)
 			b.ReportAllocs()
+			before := cpuTime(b)
 			for b.Loop() {
 				if _, o, err := s.Attempt(b.Context(), w, time.Now(), switchboardTime); err != nil || o.StatusCode != 200 {
 					b.Fatalf("%+v, %v", o, err)
 				}
 			}
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
+}
+
+// cpuTime is what this process has used of the processors.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // switchboardTime is the time limit of benchmarks.
