@@ -153,13 +153,14 @@ func within(ctx context.Context, timeout time.Duration, attempt func(context.Con
 
 // send sends the message and reads the answer.
 func (s *Sender) send(ctx context.Context, to destination, m Message, x *exchange) (switchboard.Outcome, error) {
-	t, resp, err := s.roundTrip(ctx, to, x, outgoing{hasBody: len(m.Body) > 0, build: func(ctx context.Context) (*http.Request, error) {
+	request := outgoing{hasBody: len(m.Body) > 0, build: func(ctx context.Context) (*http.Request, error) {
 		req, err := http.NewRequestWithContext(ctx, m.Method, m.URL, bytes.NewReader(m.Body))
 		if err == nil {
 			req.Header = m.Header
 		}
 		return req, err
-	}})
+	}}
+	t, resp, err := s.roundTrip(ctx, to, x, request) //nolint:bodyclose // read and closed by the one that makes the outcome of it
 	if t == nil {
 		return unsendable(err), nil
 	}
