@@ -317,17 +317,17 @@ func TestHTTPVersionOfASubscription(t *testing.T) {
 // on it.
 func TestConnectionOfATimeLimitOverHTTP2(t *testing.T) {
 	t.Parallel()
-	for name, hang := range map[string]func(*http2.Framer, uint32){
-		"silent": func(*http2.Framer, uint32) {},
-		"floods": func(f *http2.Framer, _ uint32) {
-			go func() {
-				for f.WritePing(false, [8]byte{}) == nil {
-				}
-			}()
+	for name, hang := range map[string]func(*http2.Framer, uint32) (done bool){
+		"silent": func(*http2.Framer, uint32) bool { return false },
+		"floods": func(f *http2.Framer, _ uint32) bool {
+			for f.WritePing(false, [8]byte{}) == nil {
+			}
+			return true
 		},
-		"no end": func(f *http2.Framer, stream uint32) {
+		"no end": func(f *http2.Framer, stream uint32) bool {
 			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: header(":status", "200"), EndHeaders: true})
 			_ = f.WriteData(stream, false, []byte("o"))
+			return false
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -335,8 +335,7 @@ func TestConnectionOfATimeLimitOverHTTP2(t *testing.T) {
 			var asked atomic.Int32
 			r := newFrames(t, nil, func(f *http2.Framer, stream uint32) bool {
 				if asked.Add(1) == 1 {
-					hang(f, stream)
-					return false
+					return hang(f, stream)
 				}
 				return ok(f, stream)
 			})
