@@ -68,6 +68,7 @@ type Outcome struct {
 	Latency    time.Duration // from the start of the attempt to the end of the answer
 	RetryAfter time.Duration // how long the receiver asked us to wait; 0: it did not
 	Permanent  bool          // no later attempt can succeed, whatever anybody repairs
+	Requests   int           // how often the request was sent, at least in part; 0: nothing was
 	Response   Response
 }
 

@@ -2,8 +2,10 @@ package switchboard
 
 import (
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // AuthType says how a request shows the receiver who sends it, beside its signature.
@@ -28,6 +30,8 @@ const (
 	maxAuthSecret  = 4096 // of password, token, value and client secret
 	maxScopes      = 50   // entries
 	maxScope       = 256
+	maxParameters  = 20 // entries
+	maxParameter   = 1024
 	maxCertificate = 32 << 10 // of the chain in PEM
 	maxPrivateKey  = 16 << 10 // in PEM
 )
@@ -50,6 +54,8 @@ type Auth struct {
 	ClientID     string   // oauth2
 	ClientSecret Secret   // oauth2
 	Scopes       []string // oauth2
+	// oauth2: further parameters of the request for a token, as audience or resource.
+	Parameters map[string]Secret
 
 	Certificate string // mtls: PEM, the chain of the client's certificate
 	PrivateKey  Secret // mtls: PEM
@@ -114,6 +120,7 @@ func (a *Auth) validateForeign() error {
 		{"client_id", a.ClientID != "", OAuth2},
 		{"client_secret", a.ClientSecret != "", OAuth2},
 		{"scopes", len(a.Scopes) > 0, OAuth2},
+		{"parameters", len(a.Parameters) > 0, OAuth2},
 		{"certificate", a.Certificate != "", MTLS},
 		{"private_key", a.PrivateKey != "", MTLS},
 	} {
@@ -184,7 +191,48 @@ func (a *Auth) validateOAuth2() error {
 			return InvalidField("auth.scopes", "%q is not a scope", scope)
 		}
 	}
+	return a.validateParameters()
+}
+
+var parameterPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+
+// validateParameters refuses those that other fields give, or that make another kind of
+// request of it.
+func (a *Auth) validateParameters() error {
+	const field = "auth.parameters"
+	if len(a.Parameters) > maxParameters {
+		return InvalidField(field, "has more than %d entries", maxParameters)
+	}
+	for name, value := range a.Parameters {
+		if !parameterPattern.MatchString(name) {
+			return InvalidField(field, "has a name that is not 1 to 100 letters, digits, and _ . -")
+		}
+		switch strings.ToLower(name) {
+		case "scope":
+			return InvalidField(field+"."+name, "may not be set: it is auth.scopes")
+		case "client_id", "client_secret":
+			return InvalidField(field+"."+name, "may not be set: it is auth.%s", strings.ToLower(name))
+		case "grant_type":
+			return InvalidField(field+"."+name, "may not be set: it is client_credentials")
+		}
+		if text := value.Reveal(); text == "" || len(text) > maxParameter || !utf8.ValidString(text) || strings.ContainsFunc(text, isControl) {
+			return InvalidField(field+"."+name, "must be 1 to %d bytes of text without control characters", maxParameter)
+		}
+	}
 	return nil
+}
+
+// ShownParameters returns the parameters of the request for a token as they may be
+// shown: what has the name of a credential is masked.
+func (a *Auth) ShownParameters() map[string]string {
+	if len(a.Parameters) == 0 {
+		return nil
+	}
+	shown := make(map[string]string, len(a.Parameters))
+	for name, value := range a.Parameters {
+		shown[name] = value.Reveal()
+	}
+	return MaskHeaders(shown)
 }
 
 // validateAuth checks the authentication, and that no two parts of the

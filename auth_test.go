@@ -100,6 +100,28 @@ func TestAuthValidate(t *testing.T) {
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = "" }), "client_secret"},
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = "a\nb" }), "client_secret"},
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = Secret(long) }), "client_secret"},
+		{oauth2Auth(func(a *Auth) {
+			a.Parameters = map[string]Secret{"audience": "https://api.test/ ü", "resource": "urn:x"}
+		}), ""},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"grant_type": "password"} }), "parameters.grant_type"},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"Scope": "a"} }), "parameters.Scope"},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"client_id": "a"} }), "parameters.client_id"},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"client_secret": "a"} }), "parameters.client_secret"},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"": "a"} }), "parameters"},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"a&b": "a"} }), "parameters"},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{strings.Repeat("x", 101): "a"} }), "parameters"},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"audience": ""} }), "parameters.audience"},
+		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"audience": "a\nb"} }), "parameters.audience"},
+		{oauth2Auth(func(a *Auth) {
+			a.Parameters = map[string]Secret{"audience": Secret(strings.Repeat("x", maxParameter+1))}
+		}), "parameters.audience"},
+		{oauth2Auth(func(a *Auth) {
+			a.Parameters = map[string]Secret{}
+			for i := range maxParameters + 1 {
+				a.Parameters[fmt.Sprint("p", i)] = "x"
+			}
+		}), "parameters"},
+		{Auth{Type: BearerAuth, Token: "t", Parameters: map[string]Secret{"audience": "a"}}, "parameters"},
 		{oauth2Auth(func(a *Auth) { a.Scopes = []string{"a b"} }), "scopes"},
 		{oauth2Auth(func(a *Auth) { a.Scopes = []string{""} }), "scopes"},
 		{oauth2Auth(func(a *Auth) { a.Scopes = make([]string, maxScopes+1) }), "scopes"},

@@ -15,7 +15,17 @@ type Request struct {
 	SOAP        *SOAP             `json:"soap,omitempty"` // of a body in XML: wrap it
 	Headers     map[string]string `json:"headers,omitempty"`
 	ContentType string            `json:"content_type"`
+	HTTPVersion HTTPVersion       `json:"http_version,omitempty"` // empty: auto
 }
+
+// HTTPVersion says which versions of HTTP requests are sent in.
+type HTTPVersion string
+
+// The versions of HTTP.
+const (
+	AutoHTTP HTTPVersion = "auto" // the default: HTTP/2 where the receiver offers it
+	HTTP1    HTTPVersion = "1.1"  // HTTP/1.1 only
+)
 
 // EnvelopeFields names the fields of an envelope. One that is empty is left out;
 // with an empty Data, the members of the data, which is an object then, stand

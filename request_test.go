@@ -64,6 +64,8 @@ func TestRequestValidate(t *testing.T) {
 		"DELETE with text":           {"request.content_type", params("DELETE", "text/plain", `{}`)},
 		"params as CSV":              {"request.content_type", params("POST", "text/csv", `{}`)},
 		"parameter without value":    {"request.content_type", params("POST", "application/json; charset", `{}`)},
+		"http version":               {"request.http_version", with(params("POST", jsonType, "{}"), func(r *Request) { r.HTTPVersion = "2" })},
+		"http version as in a line":  {"request.http_version", with(params("POST", jsonType, "{}"), func(r *Request) { r.HTTPVersion = "HTTP/1.1" })},
 		"missing":                    {"request.missing", with(params("POST", jsonType, "{}"), func(r *Request) { r.Missing = "null" })},
 		"SOAP version":               {"request.soap.version", soap("2.0", "text/xml")},
 		"SOAP without XML":           {"request.content_type", soap("1.1", jsonType)},

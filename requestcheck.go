@@ -34,6 +34,8 @@ func (r *Request) Validate() error {
 		return InvalidField("request.body", "%q is not a body; known: %s, %s, %s", r.Body, Envelope, DataBody, Params)
 	case r.Missing != "" && r.Missing != MissingError && r.Missing != MissingEmpty:
 		return InvalidField("request.missing", "%q is not known; known: %s, %s", r.Missing, MissingError, MissingEmpty)
+	case r.HTTPVersion != "" && r.HTTPVersion != AutoHTTP && r.HTTPVersion != HTTP1:
+		return InvalidField("request.http_version", "%q is not known; known: %s, %s", r.HTTPVersion, AutoHTTP, HTTP1)
 	}
 	checks := []func() error{r.validateContentType, r.validateParams, r.Envelope.validate, r.XML.validate, r.validateSOAP, r.validateHeaders}
 	for _, check := range checks {

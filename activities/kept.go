@@ -29,6 +29,7 @@ type Kept struct {
 	Latency    switchboard.Duration `json:"latency"`
 	RetryAfter switchboard.Duration `json:"retry_after,omitempty"`
 	Permanent  bool                 `json:"permanent,omitempty"`
+	Requests   int                  `json:"requests,omitempty"` // 0: none was sent, or kept before they were counted
 }
 
 func keep(r record) *Kept {
@@ -38,7 +39,7 @@ func keep(r record) *Kept {
 		Load: a.Load, Attempts: a.Attempts, Stretch: a.Stretch,
 		Method: a.Request.Method, Bytes: a.Request.Bytes,
 		StatusCode: a.Outcome.StatusCode, Failure: a.Outcome.Failure,
-		Latency: switchboard.Duration(a.Outcome.Latency), RetryAfter: switchboard.Duration(a.Outcome.RetryAfter), Permanent: a.Outcome.Permanent,
+		Latency: switchboard.Duration(a.Outcome.Latency), RetryAfter: switchboard.Duration(a.Outcome.RetryAfter), Permanent: a.Outcome.Permanent, Requests: a.Outcome.Requests,
 	}
 }
 
@@ -48,7 +49,7 @@ func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
 		Load: k.Load, Attempts: k.Attempts, Stretch: k.Stretch,
 		Request: switchboard.SentRequest{Method: k.Method, Bytes: k.Bytes},
 		Outcome: switchboard.Outcome{
-			StatusCode: k.StatusCode, Failure: k.Failure, Latency: time.Duration(k.Latency), RetryAfter: time.Duration(k.RetryAfter), Permanent: k.Permanent,
+			StatusCode: k.StatusCode, Failure: k.Failure, Latency: time.Duration(k.Latency), RetryAfter: time.Duration(k.RetryAfter), Permanent: k.Permanent, Requests: k.Requests,
 			Response: switchboard.Response{Truncated: k.StatusCode != 0}, // nobody is to think that it was empty
 			Detail:   k.detail(),
 		},

@@ -14,6 +14,7 @@ type auth struct {
 	ClientID     string               `json:"client_id,omitempty"`
 	ClientSecret string               `json:"client_secret,omitempty" doc:"Masked"`
 	Scopes       []string             `json:"scopes,omitempty" nullable:"false"`
+	Parameters   map[string]string    `json:"parameters,omitempty" doc:"Values whose names are those of credentials are masked"`
 	Certificate  string               `json:"certificate,omitempty"`
 	PrivateKey   string               `json:"private_key,omitempty" doc:"Masked"`
 }
@@ -25,7 +26,7 @@ func authOf(a *switchboard.Auth) *auth {
 	}
 	return &auth{
 		Type: a.Type, Username: a.Username, Password: masked(a.Password), Token: masked(a.Token), Header: a.Header, Value: masked(a.Value),
-		TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: masked(a.ClientSecret), Scopes: a.Scopes,
+		TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: masked(a.ClientSecret), Scopes: a.Scopes, Parameters: a.ShownParameters(),
 		Certificate: a.Certificate, PrivateKey: masked(a.PrivateKey),
 	}
 }
@@ -40,7 +41,7 @@ func masked(s switchboard.Secret) string {
 
 type authInput struct {
 	clearable
-	Type         *switchboard.AuthType `json:"type,omitempty" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials; if the receiver answers it with 401, the same attempt sends the request once more with a new one, and records that. mtls: a client certificate" example:"bearer"`
+	Type         *switchboard.AuthType `json:"type,omitempty" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials; if the receiver refuses it, by 401 or by a 403 that may mean an expired token, the same attempt sends the request once more with a new one, and records that. mtls: a client certificate" example:"bearer"`
 	Username     *string               `json:"username,omitempty" doc:"Of basic" maxLength:"1024"`
 	Password     *switchboard.Secret   `json:"password,omitempty" doc:"Of basic. It is stored encrypted and never shown, as every secret here; the mask sent back keeps what is stored. Another token_url, or another host in the url, needs it again"`
 	Token        *switchboard.Secret   `json:"token,omitempty" doc:"Of bearer" example:"s3cr3t"`
@@ -50,6 +51,7 @@ type authInput struct {
 	ClientID     *string               `json:"client_id,omitempty" doc:"Of oauth2" maxLength:"1024"`
 	ClientSecret *switchboard.Secret   `json:"client_secret,omitempty" doc:"Of oauth2"`
 	Scopes       *[]string             `json:"scopes,omitempty" nullable:"false" doc:"Of oauth2" maxItems:"50"`
+	Parameters   *map[string]string    `json:"parameters,omitempty" doc:"Of oauth2: at most 20 further parameters of the request for a token, as audience and resource. In a change they replace all. They are stored encrypted; values whose names are those of credentials are masked, and kept, as headers are"`
 	Certificate  *string               `json:"certificate,omitempty" doc:"Of mtls: the client's certificate with its chain, in PEM"`
 	PrivateKey   *switchboard.Secret   `json:"private_key,omitempty" doc:"Of mtls: in PEM, not encrypted"`
 }
@@ -72,6 +74,13 @@ func (in *authInput) merge(a *switchboard.Auth) error {
 	set(&a.ClientID, in.ClientID)
 	set(&a.Scopes, in.Scopes)
 	set(&a.Certificate, in.Certificate)
+	if in.Parameters != nil {
+		parameters, err := mergeParameters(*in.Parameters, a.Parameters)
+		if err != nil {
+			return err
+		}
+		a.Parameters = parameters
+	}
 	for _, s := range []struct {
 		field  string
 		stored *switchboard.Secret
@@ -90,4 +99,23 @@ func (in *authInput) merge(a *switchboard.Auth) error {
 		}
 	}
 	return nil
+}
+
+// mergeParameters puts the stored values in the place of masks.
+func mergeParameters(given map[string]string, stored map[string]switchboard.Secret) (map[string]switchboard.Secret, error) {
+	var merged map[string]switchboard.Secret
+	for name, value := range given {
+		secret, found := switchboard.Secret(value), true
+		if value == switchboard.Mask {
+			secret, found = stored[name]
+		}
+		if !found {
+			return nil, nothingKept("auth.parameters." + clip(name))
+		}
+		if merged == nil {
+			merged = make(map[string]switchboard.Secret, len(given))
+		}
+		merged[name] = secret
+	}
+	return merged, nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,36 @@ import (
 
 	"switchboard"
 )
+
+func with(a switchboard.Auth, parameters map[string]switchboard.Secret) switchboard.Auth {
+	a.Parameters = parameters
+	return a
+}
+
+// TestHTTPVersion creates, reads and changes the version of HTTP.
+func TestHTTPVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	shown := func(got map[string]any) any {
+		request, _ := got["request"].(map[string]any)
+		return request["http_version"]
+	}
+	if got := shown(b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest)).want(t, http.StatusCreated)); got != "auto" {
+		t.Errorf("left out: shown as %v; want auto", got)
+	}
+	for i, version := range []string{"1.1", "auto", "1.1"} {
+		body := fmt.Sprintf(`{"version":%d,"request":{"http_version":%q}}`, i+1, version)
+		if got := shown(b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", body).want(t, http.StatusOK)); got != version {
+			t.Errorf("shown as %v; want %s", got, version)
+		}
+	}
+	for _, version := range []string{"2", "1.0", "h2"} {
+		got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", fmt.Sprintf(`{"version":4,"request":{"http_version":%q}}`, version))
+		if got.status != http.StatusUnprocessableEntity || !strings.Contains(string(got.body), "request.http_version") {
+			t.Errorf("%q: %d, %s", version, got.status, got.body)
+		}
+	}
+}
 
 // TestAuth creates, reads and changes each type: secrets are kept and never shown.
 func TestAuth(t *testing.T) {
@@ -35,6 +66,16 @@ func TestAuth(t *testing.T) {
 		"oauth2": {`{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2","scopes":["a","b"]}`, oauth2,
 			map[string]any{"type": "oauth2", "token_url": "https://id.example.com/token", "client_id": "me", "client_secret": "[redacted]", "scopes": []any{"a", "b"}},
 			`null`, switchboard.Auth{}},
+		"oauth2 with parameters": {`{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2","scopes":["a","b"],"parameters":{"audience":"urn:a","user_password":"hunter3"}}`,
+			with(oauth2, map[string]switchboard.Secret{"audience": "urn:a", "user_password": "hunter3"}),
+			map[string]any{"type": "oauth2", "token_url": "https://id.example.com/token", "client_id": "me", "client_secret": "[redacted]", "scopes": []any{"a", "b"},
+				"parameters": map[string]any{"audience": "urn:a", "user_password": "[redacted]"}},
+			`{"parameters":{"resource":"urn:b","user_password":"[redacted]"}}`, with(oauth2, map[string]switchboard.Secret{"resource": "urn:b", "user_password": "hunter3"})},
+		"oauth2 without parameters again": {`{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2","scopes":["a","b"],"parameters":{"audience":"urn:a"}}`,
+			with(oauth2, map[string]switchboard.Secret{"audience": "urn:a"}),
+			map[string]any{"type": "oauth2", "token_url": "https://id.example.com/token", "client_id": "me", "client_secret": "[redacted]", "scopes": []any{"a", "b"},
+				"parameters": map[string]any{"audience": "urn:a"}},
+			`{"parameters":{}}`, oauth2},
 		"none": {`null`, switchboard.Auth{}, nil, `{"type":"bearer","token":"hunter2"}`, bearer},
 	}
 	for name, c := range cases {

@@ -24,7 +24,7 @@ func TestDeliveryShape(t *testing.T) {
 			ID: "att_1", DeliveryID: "dlv_acme", Number: 1, At: created, Timeout: 10 * time.Second,
 			Request: switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook", Headers: map[string]string{"Authorization": "hunter2", "X-Env": "prod"}, Bytes: 612},
 			Outcome: switchboard.Outcome{
-				StatusCode: 503, Failure: switchboard.FailureHTTP5xx, Detail: "503 Service Unavailable", Latency: 12400 * time.Microsecond,
+				StatusCode: 503, Failure: switchboard.FailureHTTP5xx, Detail: "503 Service Unavailable", Latency: 12400 * time.Microsecond, Requests: 2,
 				Response: switchboard.Response{Headers: map[string]string{"Set-Cookie": "hunter2"}, Body: []byte("down é"), Truncated: true},
 			},
 		},
@@ -45,12 +45,12 @@ func TestDeliveryShape(t *testing.T) {
 	 "state":"retrying","reason":"http_503","ending":"","permanent":false,"attempts_made":1,"next_attempt_at":"2026-01-31T11:01:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
 	 "workflow_id":"dlv_acme","run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_acme/0198-run/history",
 	 "attempts":[
-	  {"id":"att_1","number":1,"at":"2026-01-31T11:00:00Z","duration_ms":12,"status_code":503,"failure":"http_5xx","detail":"503 Service Unavailable","permanent":false,"timeout_ms":10000, "load": 0.0, "stretch": 1.0,
+	  {"id":"att_1","number":1,"at":"2026-01-31T11:00:00Z","duration_ms":12,"status_code":503,"failure":"http_5xx","detail":"503 Service Unavailable","permanent":false,"timeout_ms":10000, "load": 0.0, "stretch": 1.0, "requests": 2,
 	   "request":{"method":"POST","url":"https://crm.example.com/hook","headers":{"Authorization":"[redacted]","X-Env":"prod"},"bytes":612},
 	   "response":{"headers":{"Set-Cookie":"[redacted]"},"body":"down é","truncated":true}},
-	  {"id":"att_2","number":2,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":null,"failure":"dns","detail":"no such host","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0,
+	  {"id":"att_2","number":2,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":null,"failure":"dns","detail":"no such host","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0, "requests": 0,
 	   "request":{"method":"","url":"","headers":{},"bytes":0}},
-	  {"id":"att_3","number":3,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":200,"failure":"","detail":"","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0,
+	  {"id":"att_3","number":3,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":200,"failure":"","detail":"","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0, "requests": 0,
 	   "request":{"method":"","url":"","headers":{},"bytes":0},
 	   "response":{"headers":{},"body":"/wAB","encoding":"base64","truncated":false}}],
 	 "actions":[{"at":"2026-01-31T11:00:00Z","actor":"key_1","action":"retry","reason":"receiver fixed"}]}`

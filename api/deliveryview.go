@@ -47,6 +47,7 @@ type attempt struct {
 	Attempts   int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"38"`
 	Stretch    float64             `json:"stretch" doc:"The factor by which the wait behind it was longer under that load" example:"1.25"`
 	Request    sentRequest         `json:"request" doc:"What was sent; values of sensitive headers and of the query are masked"`
+	Requests   int                 `json:"requests" doc:"How often the request was sent: 0 if it could not be, more than 1 where a kept connection broke before the answer, a receiver of HTTP/2 turned it down unprocessed, or a token was renewed" example:"1"`
 	Response   *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
 }
 
@@ -111,7 +112,7 @@ func attemptOf(a *switchboard.Attempt) attempt {
 	out := attempt{
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, Permanent: o.IsPermanent(), TimeoutMS: a.Timeout.Milliseconds(),
-		Load: hundredths(a.Load), Attempts: a.Attempts, Stretch: hundredths(max(a.Stretch, 1)),
+		Load: hundredths(a.Load), Attempts: a.Attempts, Stretch: hundredths(max(a.Stretch, 1)), Requests: o.Requests,
 		Request: sentRequest{a.Request.Method, switchboard.MaskQuery(a.Request.URL), switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
 	}
 	if o.StatusCode != 0 {

@@ -74,6 +74,14 @@ func (in *authInput) checkAnew(a *switchboard.Auth) error {
 			return keptElsewhere(s.field)
 		}
 	}
+	for name := range a.Parameters {
+		if !switchboard.SensitiveHeader(name) {
+			continue // it is shown
+		}
+		if in.Parameters == nil || (*in.Parameters)[name] == switchboard.Mask {
+			return keptElsewhere("auth.parameters." + clip(name))
+		}
+	}
 	return nil
 }
 

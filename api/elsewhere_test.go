@@ -41,6 +41,11 @@ func TestSecretsStayWithTheirAddress(t *testing.T) {
 		"token_url, masked":         {okRequest + `,` + oauth2Input, `"auth":{"token_url":"https://id.example.com/mine","client_secret":"[redacted]"}`, "auth.client_secret"},
 		"token_url, given again":    {okRequest + `,` + oauth2Input, `"auth":{"token_url":"https://evil.example.org/token","client_secret":"hunter2"}`, ""},
 		"scopes of the same secret": {okRequest + `,` + oauth2Input, `"auth":{"scopes":["a"]}`, ""},
+
+		"parameter, masked": {okRequest + `,"auth":{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2","parameters":{"api_key":"hunter3","audience":"a"}}`,
+			`"auth":{"token_url":"https://evil.example.org/token","client_secret":"hunter2"}`, "auth.parameters.api_key"},
+		"parameter, given again": {okRequest + `,"auth":{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2","parameters":{"api_key":"hunter3","audience":"a"}}`,
+			`"auth":{"token_url":"https://evil.example.org/token","client_secret":"hunter2","parameters":{"api_key":"hunter3"}}`, ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

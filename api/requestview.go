@@ -21,6 +21,8 @@ type request struct {
 	SOAP        *soap                `json:"soap,omitempty" doc:"Of a body in XML: the SOAP message around it"`
 	Headers     map[string]string    `json:"headers" doc:"Values of sensitive headers are masked" example:"{\"X-Env\":\"prod\"}"`
 	ContentType string               `json:"content_type" example:"application/json"`
+
+	HTTPVersion switchboard.HTTPVersion `json:"http_version" enum:"auto,1.1" example:"auto"`
 }
 
 // The parts of a request as they are shown have the fields of the domain's types.
@@ -53,6 +55,7 @@ func requestOf(r *switchboard.Request) request {
 		Method: r.Method, URL: r.URL, Body: r.Body, Params: r.Params, Missing: r.Missing,
 		Envelope: (*envelope)(r.Envelope), XML: (*xmlStyle)(r.XML), SOAP: (*soap)(r.SOAP),
 		Headers: switchboard.MaskHeaders(r.Headers), ContentType: r.ContentType,
+		HTTPVersion: cmp.Or(r.HTTPVersion, switchboard.AutoHTTP),
 	}
 }
 
@@ -67,6 +70,8 @@ type requestInput struct {
 	SOAP        *soapInput            `json:"soap,omitempty" doc:"Of a body in XML: wraps it into a SOAP message. null: does not"`
 	Headers     *map[string]string    `json:"headers,omitempty" doc:"At most 50; values may hold placeholders. In a change they replace all headers; a value that was masked when it was read, sent back as it is, keeps what is stored, as long as scheme, host and port of the url stay" example:"{\"X-Env\":\"prod\"}"`
 	ContentType *string               `json:"content_type,omitempty" default:"application/json" doc:"Params are written so: as JSON, as XML or as application/x-www-form-urlencoded. No other charset than utf-8"`
+
+	HTTPVersion *switchboard.HTTPVersion `json:"http_version,omitempty" enum:"auto,1.1" default:"auto" doc:"auto: HTTP/2 where the receiver offers it over TLS, else HTTP/1.1. 1.1: never HTTP/2"`
 }
 
 type envelopeInput struct {
@@ -119,6 +124,10 @@ func (in *requestInput) merge(r *switchboard.Request) error {
 	set(&r.Body, in.Body)
 	set(&r.Missing, in.Missing)
 	set(&r.ContentType, in.ContentType)
+	set(&r.HTTPVersion, in.HTTPVersion)
+	if r.HTTPVersion == switchboard.AutoHTTP {
+		r.HTTPVersion = "" // as it is where nobody has said anything
+	}
 	if in.Params != nil {
 		r.Params = orNone(in.Params)
 	}

@@ -26,7 +26,7 @@ func TestCreateSubscription(t *testing.T) {
 	want := map[string]any{
 		"id": "sub_new", "tenant": "acme", "name": "CRM sync", "events": []any{"ticket.*"},
 		"request": map[string]any{
-			"method": "POST", "url": "https://crm.example.com/hook", "body": "envelope", "content_type": "application/json",
+			"method": "POST", "url": "https://crm.example.com/hook", "body": "envelope", "content_type": "application/json", "http_version": "auto",
 			"headers": map[string]any{"Authorization": "[redacted]", "X-Env": "prod"},
 		},
 		"filter": map[string]any{}, "verification": "none",

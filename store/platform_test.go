@@ -30,11 +30,13 @@ func scripted(t *testing.T) switchboard.Subscription {
 			SOAP:        &switchboard.SOAP{Version: "1.2", Action: "urn:push", Parameters: map[string]string{"token": "soap-hunter2"}},
 			Headers:     map[string]string{"X-Ticket": "{{ ticket.id }}"},
 			ContentType: "application/xml",
+			HTTPVersion: switchboard.HTTP1,
 		},
 		Signature: switchboard.Signature{Scheme: switchboard.HMACHex, Header: "X-Signalzen-Signature", Prefix: "sha256="},
 		Secrets:   []switchboard.SigningSecret{{Secret: "signing-hunter2-signing-hunter2"}},
 		Auth: switchboard.Auth{
 			Type: switchboard.OAuth2, TokenURL: "https://auth.example/token", ClientID: "us", ClientSecret: "oauth-hunter2", Scopes: []string{"hooks"},
+			Parameters: map[string]switchboard.Secret{"audience": "parameter-hunter2"},
 		},
 		Verify:   switchboard.Challenge,
 		State:    switchboard.Unverified,

@@ -176,7 +176,7 @@ func (b *bundle) attempt(d switchboard.Delivery, number, status int) switchboard
 		ID: switchboard.NewID(switchboard.AttemptPrefix, b.clock()), DeliveryID: d.ID, Number: number, At: b.clock(), Timeout: 10 * time.Second,
 		Request: switchboard.SentRequest{Method: "POST", URL: "https://receiver.example:8443/hook", Headers: map[string]string{"X-Env": "prod"}, Bytes: 16},
 		Outcome: switchboard.Outcome{
-			StatusCode: status, Failure: switchboard.FailureOfStatus(status), Latency: 20 * time.Millisecond,
+			StatusCode: status, Failure: switchboard.FailureOfStatus(status), Latency: 20 * time.Millisecond, Requests: 2,
 			Response: switchboard.Response{Headers: map[string]string{"Server": "test"}, Body: []byte{0, 0xff, 'x'}},
 		},
 	}

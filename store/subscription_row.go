@@ -51,6 +51,8 @@ type shape struct {
 	Envelope *switchboard.EnvelopeFields `json:"envelope,omitempty"`
 	Missing  switchboard.Missing         `json:"missing,omitempty"`
 	XML      *switchboard.XMLStyle       `json:"xml,omitempty"`
+
+	HTTPVersion switchboard.HTTPVersion `json:"http_version,omitempty"`
 }
 
 // private is what of a subscription may hold credentials, beside its headers.
@@ -69,13 +71,22 @@ func (p private) empty() bool {
 type credentials struct {
 	switchboard.Auth
 	Password, Token, Value, ClientSecret, PrivateKey string
+	Parameters                                       map[string]string `json:",omitempty"`
 }
 
 func credentialsOf(a switchboard.Auth) *credentials {
 	if a.Type == switchboard.NoAuth {
 		return nil
 	}
-	return &credentials{a, a.Password.Reveal(), a.Token.Reveal(), a.Value.Reveal(), a.ClientSecret.Reveal(), a.PrivateKey.Reveal()}
+	c := &credentials{Auth: a, Password: a.Password.Reveal(), Token: a.Token.Reveal(), Value: a.Value.Reveal(),
+		ClientSecret: a.ClientSecret.Reveal(), PrivateKey: a.PrivateKey.Reveal()}
+	for name, value := range a.Parameters {
+		if c.Parameters == nil {
+			c.Parameters = map[string]string{}
+		}
+		c.Parameters[name] = value.Reveal()
+	}
+	return c
 }
 
 func (c *credentials) auth() switchboard.Auth {
@@ -85,6 +96,12 @@ func (c *credentials) auth() switchboard.Auth {
 	a := c.Auth
 	a.Password, a.Token, a.Value = switchboard.Secret(c.Password), switchboard.Secret(c.Token), switchboard.Secret(c.Value)
 	a.ClientSecret, a.PrivateKey = switchboard.Secret(c.ClientSecret), switchboard.Secret(c.PrivateKey)
+	for name, value := range c.Parameters {
+		if a.Parameters == nil {
+			a.Parameters = map[string]switchboard.Secret{}
+		}
+		a.Parameters[name] = switchboard.Secret(value)
+	}
 	return a
 }
 
@@ -113,7 +130,7 @@ func (k *Keyring) subscriptionRow(s switchboard.Subscription) (subscriptionRow, 
 		column *string
 		value  any
 	}{
-		{&r.Shape, shape{s.Request.Envelope, s.Request.Missing, s.Request.XML}},
+		{&r.Shape, shape{s.Request.Envelope, s.Request.Missing, s.Request.XML, s.Request.HTTPVersion}},
 		{&r.Adaptive, s.Adaptive},
 		{(*string)(&r.Retry), s.Retry},
 	} {
@@ -181,7 +198,7 @@ func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription,
 			why = errors.Join(why, err)
 		}
 	}
-	s.Request.Envelope, s.Request.Missing, s.Request.XML = rest.Envelope, rest.Missing, rest.XML
+	s.Request.Envelope, s.Request.Missing, s.Request.XML, s.Request.HTTPVersion = rest.Envelope, rest.Missing, rest.XML, rest.HTTPVersion
 	s.Request.URL += hidden.Query
 	s.Request.Headers, s.Request.Params, s.Request.SOAP, s.Auth = headers, hidden.Params, hidden.SOAP, hidden.Auth.auth()
 	return s, why

@@ -46,6 +46,19 @@ func answer(resp *http.Response, cancel context.CancelFunc) switchboard.Outcome 
 	return o
 }
 
+// invalidAnswer is the outcome of an answer of which no more than the status is HTTP.
+func invalidAnswer(status int) switchboard.Outcome {
+	const rest = "what follows the status is not valid HTTP, or too long, and was not read"
+	o := switchboard.Outcome{
+		StatusCode: status, Failure: switchboard.FailureOfStatus(status), Detail: rest,
+		Response: switchboard.Response{Headers: map[string]string{}, Truncated: true},
+	}
+	if o.Failure != "" {
+		o.Detail = detailOf(status, o.Failure) + "; " + rest
+	}
+	return o
+}
+
 func detailOf(status int, failure switchboard.Failure) string {
 	said := strings.TrimSpace(http.StatusText(status)) // not the receiver's own words
 	switch {

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -31,7 +32,8 @@ func (m Message) sentAs(auth *switchboard.Auth) switchboard.SentRequest {
 // sendAs sends the message with what the subscription's auth shows the receiver.
 // Timeout and error are those of [Sender.Attempt].
 func (s *Sender) sendAs(ctx context.Context, sub *switchboard.Subscription, m Message, timeout time.Duration) (switchboard.Outcome, error) {
-	return within(ctx, timeout, func(ctx context.Context, timeout time.Duration) (switchboard.Outcome, error) {
+	return within(ctx, timeout, func(ctx context.Context, x *exchange) (switchboard.Outcome, error) {
+		to := destination{http1: sub.Request.HTTPVersion == switchboard.HTTP1}
 		switch auth := &sub.Auth; auth.Type {
 		case switchboard.BasicAuth:
 			pair := auth.Username + ":" + auth.Password.Reveal()
@@ -41,39 +43,36 @@ func (s *Sender) sendAs(ctx context.Context, sub *switchboard.Subscription, m Me
 		case switchboard.APIKeyAuth:
 			m = m.with(auth.HeaderName(), auth.Value.Reveal())
 		case switchboard.OAuth2:
-			return s.sendWithToken(ctx, sub, m, timeout)
+			return s.sendWithToken(ctx, sub, to, m, x)
 		case switchboard.MTLS:
-			transport, err := s.clientTransport(auth)
-			if err != nil {
-				return unsendable(err), nil //nolint:nilerr // it became a value
-			}
-			return s.send(ctx, transport, m, timeout)
+			to.client = auth
 		}
-		return s.send(ctx, s.transport, m, timeout)
+		return s.send(ctx, to, m, x)
 	})
 }
 
-// sendWithToken sends the message with an OAuth token. A receiver that answers 401
-// may have lost or withdrawn the token before its time: it gets the message once
+// sendWithToken sends the message with an OAuth token. A receiver that does not take
+// the token may have lost or withdrawn it before its time: it gets the message once
 // more, with a new one, within the same attempt and its timeout. What comes of that is
 // the outcome; of the first request nothing is kept.
-func (s *Sender) sendWithToken(ctx context.Context, sub *switchboard.Subscription, m Message, timeout time.Duration) (switchboard.Outcome, error) {
+func (s *Sender) sendWithToken(ctx context.Context, sub *switchboard.Subscription, to destination, m Message, x *exchange) (switchboard.Outcome, error) {
 	name := sub.Auth.HeaderName()
-	token, err := s.token(ctx, sub, "")
+	token, err := s.token(ctx, sub, refusal{})
 	if err != nil {
-		return s.noToken(ctx, err, timeout)
+		return s.noToken(ctx, err, x)
 	}
-	outcome, err := s.send(ctx, s.transport, m.with(name, "Bearer "+token), timeout)
-	if err != nil || outcome.StatusCode != http.StatusUnauthorized {
+	outcome, err := s.send(ctx, to, m.with(name, "Bearer "+token.text), x)
+	status := outcome.StatusCode
+	if err != nil || !s.isRefused(token, status, x.reason) {
 		return outcome, err
 	}
-	token, err = s.token(ctx, sub, token)
+	token, err = s.token(ctx, sub, refusal{token.text, status == http.StatusForbidden && x.reason == ""})
 	if err != nil {
-		outcome, err = s.noToken(ctx, err, timeout)
-		outcome.Detail = "the receiver answered 401 Unauthorized; " + outcome.Detail
+		outcome, err = s.noToken(ctx, err, x)
+		outcome.Detail = fmt.Sprintf("the receiver answered %d %s; %s", status, http.StatusText(status), outcome.Detail)
 		return outcome, err
 	}
-	return s.send(ctx, s.transport, m.with(name, "Bearer "+token), timeout)
+	return s.send(ctx, to, m.with(name, "Bearer "+token.text), x)
 }
 
 // CheckAuth asks, when a subscription is saved, whether its auth works: a token

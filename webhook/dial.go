@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http/httptrace"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -29,7 +28,7 @@ const (
 
 // progress follows one attempt. A dial may outlive the request that began it, so
 // several goroutines write to it.
-type progress struct{ reached atomic.Int32 }
+type progress struct{ reached, dials atomic.Int32 }
 
 type progressKey struct{}
 
@@ -52,24 +51,14 @@ func reach(ctx context.Context, next phase) {
 	}
 }
 
-// watch returns a context under which net/http reports to p.
-func (p *progress) watch(ctx context.Context) context.Context {
-	ctx = context.WithValue(ctx, progressKey{}, p)
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeStart:    func() { p.reach(handshaking) },
-		GotConn:              func(httptrace.GotConnInfo) { p.reach(connected) },
-		GotFirstResponseByte: func() { p.reach(answering) },
-	})
-}
-
 // attemptDelay is how long a connection may take before the next address is tried as
 // well (RFC 8305 5).
 const attemptDelay = 250 * time.Millisecond
 
-// dial connects to the address, "host:port", of a receiver or of the proxy, within the connect timeout, which
-// includes resolving the name. A host with several addresses is tried as RFC 8305 says:
-// the next address after a quarter of a second, beside those before it, and the first
-// connection wins.
+// dial connects to the address, "host:port", of a receiver or of the proxy, within the
+// connect timeout, which includes resolving the name. A host with several addresses is
+// tried as RFC 8305 says: the next address after a quarter of a second, beside those
+// before it, and the first connection wins.
 func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if s.guard.proxy != nil {
 		return s.dialProxy(ctx, network, address)

@@ -1,14 +1,16 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,37 +53,133 @@ func (s *Sender) classify(err error, reached phase) switchboard.Outcome {
 	case handshaking:
 		return failed(switchboard.FailureTLS, "the TLS handshake failed")
 	case connected:
-		// net/http has no exported error for a kept connection that the receiver
-		// closes, nor for a stream of HTTP/2 that it resets; nor for an answer in
-		// HTTP/2 that is refused unread, which is rare enough to share the word.
-		return failed(switchboard.FailureReset, "the receiver broke off before it answered, or its HTTP/2 answer was not valid")
+		return brokenOff(err)
+	}
+	if outcome, ok := brokenHTTP2(err); ok {
+		return outcome
 	}
 	return failed(switchboard.FailureBadResponse, "what came back is not a complete and valid HTTP response, or its header is too long")
+}
+
+// brokenOff says who ended a request that was sent, and why, as far as that is known.
+// net/http has no exported error for a kept connection that the receiver closes.
+func brokenOff(err error) switchboard.Outcome {
+	if outcome, ok := brokenHTTP2(err); ok {
+		return outcome
+	}
+	return failed(switchboard.FailureReset, "the receiver closed the connection before it answered")
+}
+
+// brokenHTTP2 knows what net/http says of HTTP/2.
+func brokenHTTP2(err error) (switchboard.Outcome, bool) {
+	text := err.Error()
+	code := http2Code(text)
+	switch {
+	case errors.Is(err, errTooManyDials):
+		return failed(switchboard.FailureReset, "the receiver closed %d HTTP/2 connections before the request could be sent", maxDials), true
+	case errors.Is(err, errSentBefore):
+		return failed(switchboard.FailureReset, "the receiver turned the HTTP/2 request down without processing it"), true
+	case strings.HasPrefix(text, headerTooLong):
+		return failed(switchboard.FailureBadResponse, "the header of the receiver's HTTP/2 answer is too long"), true
+	case strings.HasPrefix(text, connectionLost):
+		return failed(switchboard.FailureReset, "the HTTP/2 connection was lost: nothing came back for %s", pingAfter+pingTime), true
+	case code == codeHTTP1Required:
+		return failed(switchboard.FailureReset, "the receiver demands HTTP/1.1: it answered HTTP/2 with %s", code), true
+	case strings.Contains(text, "GOAWAY"):
+		return failed(switchboard.FailureReset, "the receiver ended the HTTP/2 connection by GOAWAY: %s", cmp.Or(code, "NO_ERROR")), true
+	case code == "":
+		return switchboard.Outcome{}, false
+	case strings.Contains(text, fromPeer):
+		return failed(switchboard.FailureReset, "the receiver reset the HTTP/2 stream: %s", code), true
+	}
+	return failed(switchboard.FailureBadResponse, "the receiver's HTTP/2 answer is not valid: %s", code), true
+}
+
+// judge makes the outcome of an answer whose status has come and whose rest net/http
+// refuses. The status alone decides, as in [answer]: a receiver that says 200 has taken
+// the delivery. A header that breaks off is another matter: RFC 9112 8 forbids to take
+// the status for said.
+func (t *try) judge(o switchboard.Outcome) switchboard.Outcome {
+	if t.answer == nil || o.Failure != switchboard.FailureBadResponse && o.Failure != switchboard.FailureReset {
+		return o
+	}
+	status, over := t.answer.status()
+	switch {
+	case status == 0:
+		return o
+	case over:
+		return failed(switchboard.FailureReset, "the receiver closed the connection before its answer was complete, which began with the status %d", status)
+	}
+	return invalidAnswer(status)
 }
 
 // classifyCertificate knows the ways in which a certificate does not do.
 func classifyCertificate(err error) (switchboard.Outcome, bool) {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		if invalid.Reason == x509.Expired {
-			return failed(switchboard.FailureTLSExpired, "the certificate is expired or not yet valid"), true
+		switch {
+		case invalid.Reason != x509.Expired:
+			return failed(switchboard.FailureTLS, "the certificate may not be used for this"), true
+		case time.Now().Before(invalid.Cert.NotBefore):
+			return failed(switchboard.FailureTLSExpired, "the certificate is not valid yet: it is from %s on", invalid.Cert.NotBefore.UTC().Format(time.RFC3339)), true
 		}
-		return failed(switchboard.FailureTLS, "the certificate may not be used for this"), true
+		return failed(switchboard.FailureTLSExpired, "the certificate expired at %s", invalid.Cert.NotAfter.UTC().Format(time.RFC3339)), true
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return failed(switchboard.FailureTLSUntrusted,
 			"the certificate's issuer is not trusted; often an intermediate certificate is missing"), true
 	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return failed(switchboard.FailureTLSName, "the certificate is for another host name"), true
+	if name, ok := errors.AsType[x509.HostnameError](err); ok {
+		return failed(switchboard.FailureTLSName, "%s", otherName(name)), true
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return failed(switchboard.FailureTLS, "the port does not speak TLS"), true
 	}
-	// crypto/tls keeps the type of an alert to itself and marks it by this word.
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
-		return failed(switchboard.FailureTLS, "the receiver refused the TLS handshake"), true
+	return classifyAlert(err)
+}
+
+// otherName says why a certificate is not for the host. The host itself stands in the URL.
+func otherName(e x509.HostnameError) string {
+	_, notIP := netip.ParseAddr(e.Host)
+	switch {
+	case len(e.Certificate.DNSNames) == 0 && len(e.Certificate.IPAddresses) == 0:
+		return "the certificate has no subject alternative name for a host; its common name does not count (RFC 9525 2)"
+	case notIP == nil && len(e.Certificate.IPAddresses) == 0:
+		return "the certificate is for host names, and the url has an IP address"
+	case notIP != nil && len(e.Certificate.DNSNames) == 0:
+		return "the certificate is for IP addresses, and the url has a host name"
 	}
-	return switchboard.Outcome{}, false
+	return "the certificate is for another host name"
+}
+
+// crypto/tls keeps the type of an alert to itself, and marks who sent it by these words.
+const (
+	ourAlert   = "local error"
+	theirAlert = "remote error"
+)
+
+// classifyAlert knows how one side tells the other, in TLS, why it goes. The text is
+// one of crypto/tls.
+func classifyAlert(err error) (switchboard.Outcome, bool) {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != ourAlert && op.Op != theirAlert {
+		return switchboard.Outcome{}, false
+	}
+	text := strings.TrimPrefix(op.Err.Error(), "tls: ")
+	switch {
+	case isRenegotiation(err):
+		return failed(switchboard.FailureTLS, "the receiver asked to negotiate TLS anew, as servers do that want a client certificate for some paths only: "+
+			"that is done once in a connection, over HTTP/1.1, and with auth of the type %s only", switchboard.MTLS), true
+	case op.Op == ourAlert:
+		return failed(switchboard.FailureTLS, "what the receiver sent is refused in TLS: %s", text), true
+	}
+	return failed(switchboard.FailureTLS, "the receiver refused the TLS handshake: %s", text), true
+}
+
+// isRenegotiation reports whether the other side asked to negotiate TLS anew, and our
+// side refused.
+func isRenegotiation(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == ourAlert && op.Err.Error() == "tls: no renegotiation"
 }
 
 // classifyNetwork knows what the operating system reports.
@@ -94,8 +192,7 @@ func (s *Sender) classifyNetwork(err error, reached phase) (switchboard.Outcome,
 		return failed(switchboard.FailureConnect, "there is no route to the host"), true
 	case errors.Is(err, os.ErrDeadlineExceeded), isNet && timedOut.Timeout():
 		return s.late(reached, s.limit(reached)), true
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case isClosed(err):
 		if reached == handshaking {
 			return failed(switchboard.FailureReset, "the receiver closed the connection during the TLS handshake"), true
 		}

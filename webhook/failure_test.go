@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ func want(t *testing.T, o switchboard.Outcome, failure switchboard.Failure) {
 	if o.Failure != failure || o.StatusCode != 0 || o.RetryAfter != 0 || o.Latency <= 0 {
 		t.Errorf("%+v; want %s", o, failure)
 	}
-	if o.Detail == "" || strings.Contains(o.Detail, "s3cret") || strings.ContainsAny(o.Detail, "?/\n") {
+	if o.Detail == "" || strings.Contains(o.Detail, "s3cret") || strings.Contains(o.Detail, "://") || strings.ContainsAny(o.Detail, "?\n") {
 		t.Errorf("detail %q", o.Detail)
 	}
 }
@@ -40,13 +41,26 @@ func TestCertificates(t *testing.T) {
 		failure switchboard.Failure
 		trusted *x509.CertPool
 		change  func(*x509.Certificate)
+		detail  string
 	}{
-		"good":          {"", ca.pool(), nil},
-		"expired":       {switchboard.FailureTLSExpired, ca.pool(), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }},
-		"not yet valid": {switchboard.FailureTLSExpired, ca.pool(), func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }},
-		"untrusted":     {switchboard.FailureTLSUntrusted, other.pool(), nil},
-		"other name":    {switchboard.FailureTLSName, ca.pool(), func(c *x509.Certificate) { c.DNSNames = []string{"other.test"} }},
-		"other purpose": {switchboard.FailureTLS, ca.pool(), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }},
+		"good":          {"", ca.pool(), nil, ""},
+		"expired":       {switchboard.FailureTLSExpired, ca.pool(), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }, "expired at"},
+		"not yet valid": {switchboard.FailureTLSExpired, ca.pool(), func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, "is not valid yet: it is from"},
+		"untrusted":     {switchboard.FailureTLSUntrusted, other.pool(), nil, "issuer is not trusted"},
+		"other name":    {switchboard.FailureTLSName, ca.pool(), func(c *x509.Certificate) { c.DNSNames = []string{"other.test"} }, "is for another host name"},
+		"other purpose": {switchboard.FailureTLS, ca.pool(), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }, "may not be used"},
+		"no SAN": {switchboard.FailureTLSName, ca.pool(), func(c *x509.Certificate) {
+			c.DNSNames, c.Subject = nil, pkix.Name{CommonName: "receiver.test"}
+		}, "has no subject alternative name"},
+		"no SAN, other common name": {switchboard.FailureTLSName, ca.pool(), func(c *x509.Certificate) {
+			c.DNSNames, c.Subject = nil, pkix.Name{CommonName: "other.test"}
+		}, "has no subject alternative name"},
+		"SAN of a mailbox": {switchboard.FailureTLSName, ca.pool(), func(c *x509.Certificate) {
+			c.DNSNames, c.EmailAddresses = nil, []string{"a@receiver.test"}
+		}, "has no subject alternative name for a host"},
+		"SAN of an address": {switchboard.FailureTLSName, ca.pool(), func(c *x509.Certificate) {
+			c.DNSNames, c.IPAddresses = nil, []net.IP{net.IPv4(127, 0, 0, 1)}
+		}, "is for IP addresses"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -55,10 +69,47 @@ func TestCertificates(t *testing.T) {
 			o := send(t, s, url+"/hook?token=s3cret", plenty)
 			if test.failure != "" {
 				want(t, o, test.failure)
+				if !strings.Contains(o.Detail, test.detail) {
+					t.Errorf("detail %q; want %q in it", o.Detail, test.detail)
+				}
 			} else if o.StatusCode != 404 {
 				t.Errorf("%+v; want 404", o)
 			}
 		})
+	}
+}
+
+// The URL has an address, and the certificate does not.
+func TestCertificateForAnAddress(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	url, s := serveTLS(t, ca.issue(t, nil), ca.pool(), http.NotFoundHandler())
+	o := send(t, s, strings.Replace(url, "receiver.test", "127.0.0.1", 1), plenty)
+	want(t, o, switchboard.FailureTLSName)
+	if o.Detail != "the certificate is for host names, and the url has an IP address" {
+		t.Errorf("detail %q", o.Detail)
+	}
+}
+
+// Who broke off is told, and what each side says in TLS.
+func TestWhoBrokeOff(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	_, port, err := net.SplitHostPort(listen(t, func(conn net.Conn) {
+		server := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, NextProtos: []string{"http/1.1"}})
+		if readRequest(server) == nil {
+			_, _ = conn.Write([]byte("\x17\x03\x03\x00\x20" + strings.Repeat("s3cret..", 4))) // a record that is not encrypted
+			_, _ = io.Copy(io.Discard, conn)
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := setup(t, func(c *Config) { c.Guard.resolver, c.RootCAs = toLoopback{}, ca.pool() })
+	o := send(t, s, "https://receiver.test:"+port, plenty)
+	want(t, o, switchboard.FailureTLS)
+	if o.Detail != "what the receiver sent is refused in TLS: bad record MAC" {
+		t.Errorf("detail %q", o.Detail)
 	}
 }
 
@@ -115,19 +166,14 @@ func TestBrokenAnswers(t *testing.T) {
 		failure  switchboard.Failure
 		response string
 	}{
-		"nothing":              {switchboard.FailureReset, ""},
-		"half the header":      {switchboard.FailureReset, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"},
-		"half a status line":   {switchboard.FailureBadResponse, "HTTP/1.1 20"}, // net/http takes it for a whole one
-		"garbage":              {switchboard.FailureBadResponse, "s3cret garbage\r\n\r\n"},
-		"binary":               {switchboard.FailureBadResponse, "\x00\x01\x02\r\n\r\n"},
-		"status no number":     {switchboard.FailureBadResponse, "HTTP/1.1 abc OK\r\n\r\n"},
-		"status too short":     {switchboard.FailureBadResponse, "HTTP/1.1 20 OK\r\n\r\n"},
-		"other protocol":       {switchboard.FailureBadResponse, "SSH-2.0-OpenSSH_9.9 s3cret\r\n"},
-		"malformed header":     {switchboard.FailureBadResponse, "HTTP/1.1 200 OK\r\ns3cret\r\n\r\n"},
-		"two content lengths":  {switchboard.FailureBadResponse, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
-		"bad content length":   {switchboard.FailureBadResponse, "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"},
-		"unknown encoding":     {switchboard.FailureBadResponse, "HTTP/1.1 200 OK\r\nTransfer-Encoding: s3cret\r\n\r\n"},
-		"header beyond bounds": {switchboard.FailureBadResponse, "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("s3cret", maxHeaderRead) + "\r\n\r\n"},
+		"nothing":            {switchboard.FailureReset, ""},
+		"half the header":    {switchboard.FailureReset, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"},
+		"half a status line": {switchboard.FailureBadResponse, "HTTP/1.1 20"}, // net/http takes it for a whole one
+		"garbage":            {switchboard.FailureBadResponse, "s3cret garbage\r\n\r\n"},
+		"binary":             {switchboard.FailureBadResponse, "\x00\x01\x02\r\n\r\n"},
+		"status no number":   {switchboard.FailureBadResponse, "HTTP/1.1 abc OK\r\n\r\n"},
+		"status too short":   {switchboard.FailureBadResponse, "HTTP/1.1 20 OK\r\n\r\n"},
+		"other protocol":     {switchboard.FailureBadResponse, "SSH-2.0-OpenSSH_9.9 s3cret\r\n"},
 	}
 	s := setup(t, nil)
 	for name, test := range tests {
@@ -252,7 +298,7 @@ func TestShortageIsOurs(t *testing.T) {
 	t.Parallel()
 	s := setup(t, nil)
 	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		o, err := s.noAnswer(t.Context(), &net.OpError{Op: "dial", Err: errno}, connecting, plenty)
+		o, err := s.noAnswer(t.Context(), &net.OpError{Op: "dial", Err: errno}, new(try), &exchange{timeout: plenty})
 		if interrupted, ok := errors.AsType[*Interrupted](err); !ok || interrupted.Sent || o.Failure != switchboard.FailureUnknown {
 			t.Errorf("%v: %+v, %v; want an interruption", errno, o, err)
 		}

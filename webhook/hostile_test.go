@@ -105,24 +105,27 @@ func TestSlowLorisHeaders(t *testing.T) {
 
 func TestFloods(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{
-		"headers without end":       "X-More: x\r\n",
-		"one header without end":    "xxxxxxxxxxxxxxxx",
-		"informational without end": "\r\nHTTP/1.1 103 Early Hints\r\n",
+	for name, test := range map[string]struct {
+		start, text string
+		status      int // 0: it said none
+	}{
+		"headers without end":       {"HTTP/1.1 200 OK\r\nX-A: b", "\r\nX-More: x", 200},
+		"one header without end":    {"HTTP/1.1 500 X\r\nX-A: b", "xxxxxxxxxxxxxxxx", 500},
+		"informational without end": {"HTTP/1.1 103 Early Hints\r\n", "\r\nHTTP/1.1 103 Early Hints\r\n", 0},
+		"status without end":        {"HTTP/1.1 200 ", "OKOKOKOK", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr := listen(t, func(conn net.Conn) {
 				if readRequest(conn) == nil {
-					start := "HTTP/1.1 200 OK\r\nX-A: b"
-					if strings.HasPrefix(text, "\r\nHTTP") {
-						start = "HTTP/1.1 103 Early Hints\r\n"
-					}
-					_, _ = io.WriteString(conn, start)
-					flood(conn, text)
+					_, _ = io.WriteString(conn, test.start)
+					flood(conn, test.text)
 				}
 			})
-			want(t, send(t, setup(t, nil), "http://"+addr, plenty), switchboard.FailureBadResponse)
+			o := send(t, setup(t, nil), "http://"+addr, plenty)
+			if o.StatusCode != test.status || o.Failure != switchboard.FailureOfStatus(test.status) || o.Detail == "" {
+				t.Errorf("%+v; want the status %d", o, test.status)
+			}
 		})
 	}
 }
@@ -217,7 +220,7 @@ func TestHTTP2Failures(t *testing.T) {
 	}{
 		{"/reset", plenty, switchboard.FailureReset},
 		{"/hang", soon, switchboard.FailureTimeout},
-		{"/header", plenty, switchboard.FailureReset}, // net/http refuses it unread, and does not say so by a type
+		{"/header", plenty, switchboard.FailureBadResponse}, // net/http refuses it with its status unread
 	} {
 		o := send(t, s, url+test.path, test.timeout)
 		if o.Failure != test.failure || o.StatusCode != 0 || o.Detail == "" {

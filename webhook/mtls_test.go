@@ -72,7 +72,7 @@ func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	ca, until := newAuthority(t), time.Now().Add(time.Hour)
 	url, s, closed := mutual(t, ca)
-	s.clients = newRecent(2, closeIdle)
+	s.pool = newPool(2, s.now, s.transportFor)
 	ask := func(auth switchboard.Auth) (name, address string) {
 		t.Helper()
 		o := attempt(t, s, authorized(url, auth), plenty)
@@ -98,31 +98,6 @@ func TestClientCertificates(t *testing.T) {
 	<-closed
 	if name, again := ask(ben); name != "ben" || again == other {
 		t.Errorf("the receiver saw %s at %s; want ben on a new connection", name, again)
-	}
-}
-
-// A connection that a request has for itself shows the certificate too, and is closed
-// once the answer is read.
-func TestConnectionOfOneRequest(t *testing.T) {
-	t.Parallel()
-	ca := newAuthority(t)
-	url, s, closed := mutual(t, ca)
-	w := authorized(url, ca.client(t, "anna", time.Now().Add(time.Hour)))
-	w.Subscription.Request.Method = "GET"
-	seen := map[string]bool{}
-	for range 2 {
-		o := attempt(t, s, w, plenty)
-		name, address, _ := strings.Cut(string(o.Response.Body), " ")
-		address, proto, _ := strings.Cut(address, " ")
-		if o.StatusCode != 200 || name != "anna" || proto != "HTTP/2.0" || seen[address] {
-			t.Errorf("%+v; want an answer to anna over HTTP/2.0, on a connection of its own", o)
-		}
-		seen[address] = true
-		select {
-		case <-closed:
-		case <-time.After(plenty):
-			t.Fatal("the connection is still open")
-		}
 	}
 }
 

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,12 +33,6 @@ const (
 // endpoint puts in its place is not repeated.
 var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// grant is a token, and how its endpoint wants to be told who asks.
-type grant struct {
-	token *oauth2.Token
-	style oauth2.AuthStyle
-}
-
 // tokenError says why there is no token. It holds neither client secret nor token,
 // and of the endpoint's own words the error code only.
 type tokenError struct {
@@ -47,51 +44,15 @@ type tokenError struct {
 
 func (e *tokenError) Error() string { return e.detail }
 
-// token returns a token for the subscription that is not the one refused, which may
-// be empty. All that need one at a time wait for the same answer. The error is a
-// *tokenError, the context's cause, or a shortage of this machine's.
-func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refused string) (string, error) {
-	key := tokenKey(sub)
-	if kept, ok := s.keptToken(key, refused); ok {
-		return kept, nil
-	}
-	fetched := s.fetches.DoChan(key, func() (any, error) {
-		if kept, ok := s.keptToken(key, refused); ok { // the fetch before ended just now
-			return kept, nil
-		}
-		// The first to wait may leave, as when its delivery is cancelled; the others stay.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTime)
-		defer cancel()
-		before, _ := s.tokens.Get(key)
-		got, err := s.fetchToken(ctx, &sub.Auth, before.style)
-		if err != nil {
-			return "", err
-		}
-		s.tokens.Add(key, got)
-		return got.token.AccessToken, nil
-	})
-	select {
-	case result := <-fetched:
-		token, _ := result.Val.(string)
-		return token, result.Err
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
-}
-
-func (s *Sender) keptToken(key, refused string) (string, bool) {
-	kept, ok := s.tokens.Get(key)
-	if !ok || !kept.token.Valid() || kept.token.AccessToken == refused {
-		return "", false
-	}
-	return kept.token.AccessToken, true
-}
-
 // tokenKey stands for the subscription and all that its token depends on. It is a
 // digest, so that the client secret is kept nowhere else.
 func tokenKey(sub *switchboard.Subscription) string {
 	auth, digest := &sub.Auth, sha256.New()
-	for _, part := range append([]string{sub.ID, auth.TokenURL, auth.ClientID, auth.ClientSecret.Reveal()}, auth.Scopes...) {
+	parts := append([]string{sub.ID, auth.TokenURL, auth.ClientID, auth.ClientSecret.Reveal(), strconv.Itoa(len(auth.Scopes))}, auth.Scopes...)
+	for _, name := range slices.Sorted(maps.Keys(auth.Parameters)) {
+		parts = append(parts, name, auth.Parameters[name].Reveal())
+	}
+	for _, part := range parts {
 		_, _ = fmt.Fprintf(digest, "%d:%s", len(part), part)
 	}
 	return string(digest.Sum(nil))
@@ -105,17 +66,17 @@ func (s *Sender) fetchToken(ctx context.Context, auth *switchboard.Auth, style o
 	if style == oauth2.AuthStyleInParams {
 		styles[0], styles[1] = styles[1], styles[0]
 	}
-	token, err := s.requestToken(ctx, auth, styles[0])
+	got, err := s.requestToken(ctx, auth, styles[0])
 	if err == nil {
-		return grant{token, styles[0]}, nil
+		return got, nil
 	}
 	refusal, ok := errors.AsType[*tokenError](err)
 	if !ok || !refusal.ofRequest() {
 		return grant{}, err
 	}
-	token, err = s.requestToken(ctx, auth, styles[1])
+	got, err = s.requestToken(ctx, auth, styles[1])
 	if err == nil {
-		return grant{token, styles[1]}, nil
+		return got, nil
 	}
 	// The way that is not the endpoint's may be refused for itself. What it says of
 	// the client is said the right way, and what people look for.
@@ -137,39 +98,47 @@ func (e *tokenError) ofClient() bool {
 }
 
 // requestToken makes one request for a token.
-func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style oauth2.AuthStyle) (*oauth2.Token, error) {
+func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style oauth2.AuthStyle) (grant, error) {
 	target, err := FinalURL("auth.token_url", auth.TokenURL)
 	if err != nil {
-		return nil, &tokenError{detail: "the token endpoint's URL is not one that can be asked"}
+		return grant{}, &tokenError{detail: "the token endpoint's URL is not one that can be asked"}
 	}
 	config := clientcredentials.Config{
 		ClientID: auth.ClientID, ClientSecret: auth.ClientSecret.Reveal(),
-		TokenURL: target, Scopes: auth.Scopes, AuthStyle: style,
+		TokenURL: target, Scopes: auth.Scopes, AuthStyle: style, EndpointParams: url.Values{},
 	}
-	p := new(progress)
+	for name, value := range auth.Parameters {
+		config.EndpointParams.Set(name, value.Reveal())
+	}
+	transport := &tokenTransport{s: s}
 	client := &http.Client{
-		Transport:     tokenTransport{s},
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	token, err := config.Token(context.WithValue(p.watch(ctx), oauth2.HTTPClient, client))
+	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	switch {
 	case err != nil:
-		return nil, s.explainToken(ctx, err, p.phase(), auth.ClientSecret)
+		return grant{}, s.explainToken(ctx, err, transport.reached, auth)
 	case !sendable(token.AccessToken):
-		return nil, &tokenError{detail: "the token endpoint's token cannot be sent in a header, or is too long"}
+		return grant{}, &tokenError{detail: "the token endpoint's token cannot be sent in a header, or is too long"}
 	}
-	// The library's token holds on to the whole answer, and thousands are kept.
-	return &oauth2.Token{AccessToken: token.AccessToken, Expiry: token.Expiry}, nil
+	// Nothing else is kept: the library's token holds on to the whole answer.
+	now := s.now()
+	got := grant{text: token.AccessToken, style: style, at: now, until: now.Add(undatedAge), dated: !token.Expiry.IsZero()}
+	if got.dated {
+		got.until = now.Add(time.Until(token.Expiry) - earlier)
+	}
+	return got, nil
 }
 
 // explainToken says in our own words what an error of package oauth2 means.
-func (s *Sender) explainToken(ctx context.Context, err error, reached phase, secret switchboard.Secret) error {
+func (s *Sender) explainToken(ctx context.Context, err error, reached phase, auth *switchboard.Auth) error {
 	const notAsked = "the token endpoint gave no token: "
 	refused, answered := errors.AsType[*oauth2.RetrieveError](err)
 	_, network := errors.AsType[*url.Error](err)
 	switch {
 	case answered:
-		return answeredToken(refused, secret)
+		return answeredToken(refused, auth)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &tokenError{detail: notAsked + s.late(reached, tokenTime).Detail}
 	case ctx.Err() != nil:
@@ -183,12 +152,12 @@ func (s *Sender) explainToken(ctx context.Context, err error, reached phase, sec
 }
 
 // answeredToken is the error of an answer that is a refusal.
-func answeredToken(refused *oauth2.RetrieveError, secret switchboard.Secret) *tokenError {
+func answeredToken(refused *oauth2.RetrieveError, auth *switchboard.Auth) *tokenError {
 	e := &tokenError{
 		status:     refused.Response.StatusCode,
 		retryAfter: switchboard.ParseRetryAfter(refused.Response.Header.Get("Retry-After"), time.Now()),
 	}
-	if codePattern.MatchString(refused.ErrorCode) && !strings.Contains(refused.ErrorCode, secret.Reveal()) {
+	if codePattern.MatchString(refused.ErrorCode) && !repeatsSecret(refused.ErrorCode, auth) {
 		e.code = refused.ErrorCode
 	}
 	e.detail = strings.TrimSpace(fmt.Sprintf("the token endpoint answered %d %s", e.status, http.StatusText(e.status)))
@@ -201,22 +170,32 @@ func answeredToken(refused *oauth2.RetrieveError, secret switchboard.Secret) *to
 	return e
 }
 
+// repeatsSecret reports whether the text holds one of the secrets that were sent.
+func repeatsSecret(text string, auth *switchboard.Auth) bool {
+	for _, parameter := range auth.Parameters {
+		if strings.Contains(text, parameter.Reveal()) {
+			return true
+		}
+	}
+	return strings.Contains(text, auth.ClientSecret.Reveal())
+}
+
 // sendable reports whether the token may be a part of a header's value.
 func sendable(token string) bool {
 	return len(token) <= maxToken && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// noToken is the outcome of an attempt that got no token, and so sent nothing.
-func (s *Sender) noToken(ctx context.Context, err error, timeout time.Duration) (switchboard.Outcome, error) {
+// noToken is the outcome of an attempt that got no token.
+func (s *Sender) noToken(ctx context.Context, err error, x *exchange) (switchboard.Outcome, error) {
 	if e, ok := errors.AsType[*tokenError](err); ok {
 		outcome := failed(switchboard.FailureAuth, "%s", e.detail)
 		outcome.RetryAfter = e.retryAfter
 		return outcome, nil
 	}
 	if errors.Is(context.Cause(ctx), errTimeLimit) {
-		return failed(switchboard.FailureAuth, "the token endpoint gave no token within %s", timeout), nil
+		return failed(switchboard.FailureAuth, "the token endpoint gave no token within %s", x.timeout), nil
 	}
-	return s.noAnswer(ctx, err, resolving, timeout)
+	return s.noAnswer(ctx, err, new(try), x)
 }
 
 // checkToken asks for a token now, whatever is kept.
@@ -232,26 +211,52 @@ func (s *Sender) checkToken(ctx context.Context, auth *switchboard.Auth) error {
 		return switchboard.InvalidField("auth.client_secret", "is not accepted: %s", refusal.detail)
 	case refusal.code == "invalid_scope":
 		return switchboard.InvalidField("auth.scopes", "are not accepted: %s", refusal.detail)
+	case refusal.code == "invalid_target": // RFC 8707 2
+		return switchboard.InvalidField("auth.parameters", "are not accepted: %s", refusal.detail)
 	}
 	return switchboard.InvalidField("auth.token_url", "does not work: %s", refusal.detail)
 }
 
 // tokenTransport sends requests for tokens as deliveries are sent: past the same
-// guard, under the same name, and with as little trust in what comes back.
-type tokenTransport struct{ s *Sender }
+// guard, under the same name, with the same rule about repeats, and with as little trust
+// in what comes back. It is for one request.
+type tokenTransport struct {
+	s       *Sender
+	reached phase
+}
 
 // RoundTrip implements [http.RoundTripper].
-func (t tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("User-Agent", t.s.userAgent)
-	req.Header.Set("Accept", "application/json")
-	resp, err := t.s.transport.RoundTrip(req)
+func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	try, resp, err := t.s.roundTrip(req.Context(), destination{}, new(exchange), outgoing{hasBody: true, build: func(ctx context.Context) (*http.Request, error) {
+		own := req.Clone(ctx)
+		own.Header.Set("User-Agent", t.s.userAgent)
+		own.Header.Set("Accept", "application/json")
+		var err error
+		own.Body, err = req.GetBody()
+		return own, err
+	}})
+	if try == nil {
+		return nil, err
+	}
+	t.reached = try.phase()
 	if err != nil {
+		try.cancel(nil)
 		return nil, err
 	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(resp.Body, maxTokenAnswer), resp.Body}
+	}{io.LimitReader(resp.Body, maxTokenAnswer), closer{resp.Body, try}}
 	return resp, nil
+}
+
+// closer ends a request with its answer.
+type closer struct {
+	io.Closer
+	t *try
+}
+
+func (c closer) Close() error {
+	defer c.t.cancel(nil)
+	return c.Closer.Close()
 }

@@ -118,7 +118,7 @@ func (s *Sender) dialProxy(ctx context.Context, network, address string) (net.Co
 func (s *Sender) dialProxyTLS(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(proxyTime, s.connectTimeout))
 	defer cancel()
-	conn, err := s.dialProxy(ctx, network, address)
+	conn, err := s.dialCounted(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

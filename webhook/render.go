@@ -43,7 +43,7 @@ type Renderer struct {
 
 // NewRenderer makes a renderer; platforms may be nil.
 func NewRenderer(platforms Platforms) *Renderer {
-	return &Renderer{platforms: platforms, templates: newRecent[*liquid.Template](maxKept, nil)}
+	return &Renderer{platforms: platforms, templates: newRecent[string, *liquid.Template](maxKept, nil)}
 }
 
 // Render makes the request that the subscription asks for, not yet signed.

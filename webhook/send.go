@@ -59,10 +59,10 @@ type Sender struct {
 	connectTimeout   time.Duration
 	handshakeTimeout time.Duration
 	rootCAs          *x509.CertPool
-	transport        *http.Transport
-	clients          *lru.Cache[string, *http.Transport] // by client certificate
-	tokens           *lru.Cache[string, grant]           // by subscription and what it asks for
-	fetches          singleflight.Group                  // of tokens
+	now              func() time.Time
+	pool             *pool                     // of connections
+	tokens           *lru.Cache[string, grant] // by subscription and what it asks for
+	fetches          singleflight.Group        // of tokens
 }
 
 // NewSender makes a sender.
@@ -74,21 +74,18 @@ func NewSender(config Config) *Sender {
 		connectTimeout:   cmp.Or(config.ConnectTimeout, defaultConnect),
 		handshakeTimeout: cmp.Or(config.HandshakeTimeout, defaultHandshake),
 		rootCAs:          config.RootCAs,
-		clients:          newRecent(maxClients, closeIdle),
-		tokens:           newRecent[grant](maxTokens, nil),
+		now:              time.Now,
+		tokens:           newRecent[string, grant](maxTokens, nil),
 	}
 	if s.guard == nil {
 		s.guard = NewGuard(nil)
 	}
-	s.transport = s.newTransport()
+	s.pool = newPool(maxRoutes, func() time.Time { return s.now() }, s.transportFor)
 	return s
 }
 
 // Close closes the connections that are kept. Requests under way are not touched.
-func (s *Sender) Close() {
-	s.transport.CloseIdleConnections()
-	s.clients.Purge()
-}
+func (s *Sender) Close() { s.pool.close() }
 
 // Prepare renders and signs the request of an attempt that begins at that time.
 // What the subscription's auth shows the receiver is not in it yet: only what is
@@ -116,8 +113,10 @@ func (s *Sender) sign(m Message, sub *switchboard.Subscription, id string, at ti
 // returns what was sent, as it may be shown, with its outcome. A request that cannot
 // be made is the outcome [switchboard.FailureRender], and nothing is sent.
 //
-// It is one request to the receiver, save where that answers 401 to an OAuth token:
-// then it is two, the second with a new token, and the outcome is that of the second.
+// It is one request to the receiver, with two exceptions that the outcome counts: one
+// that failed in a way which says nothing about the receiver is sent once more, see
+// docs/connections.md; and where the receiver refuses an OAuth token, it gets a second
+// one with a new token. The outcome is that of the last request.
 //
 // The timeout covers everything from asking for a token to the last byte read; 0 means
 // [switchboard.DefaultTimeout]. The error is nil or an *[Interrupted]: ctx ended before
@@ -144,55 +143,63 @@ func unsendable(err error) switchboard.Outcome {
 }
 
 // within runs an attempt under its time limit, and measures it.
-func within(ctx context.Context, timeout time.Duration, attempt func(context.Context, time.Duration) (switchboard.Outcome, error)) (switchboard.Outcome, error) {
+func within(ctx context.Context, timeout time.Duration, attempt func(context.Context, *exchange) (switchboard.Outcome, error)) (switchboard.Outcome, error) {
 	began := time.Now()
-	timeout = cmp.Or(timeout, time.Duration(switchboard.DefaultTimeout))
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeLimit)
+	x := &exchange{timeout: cmp.Or(timeout, time.Duration(switchboard.DefaultTimeout))}
+	ctx, cancel := context.WithTimeoutCause(ctx, x.timeout, errTimeLimit)
 	defer cancel()
-	outcome, err := attempt(ctx, timeout)
-	outcome.Latency = time.Since(began)
+	outcome, err := attempt(ctx, x)
+	outcome.Latency, outcome.Requests = time.Since(began), x.requests
 	return outcome, err
 }
 
-// send makes one request. The timeout is the one that ctx has, for people.
-func (s *Sender) send(ctx context.Context, transport *http.Transport, m Message, timeout time.Duration) (switchboard.Outcome, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	p := new(progress)
-	// GetBody, which NewRequest sets, lets net/http use another connection when a kept
-	// one turns out to be closed before anything of the request was written to it.
-	req, err := http.NewRequestWithContext(p.watch(ctx), m.Method, m.URL, bytes.NewReader(m.Body))
+// send sends the message and reads the answer.
+func (s *Sender) send(ctx context.Context, to destination, m Message, x *exchange) (switchboard.Outcome, error) {
+	request := outgoing{hasBody: len(m.Body) > 0, build: func(ctx context.Context) (*http.Request, error) {
+		req, err := http.NewRequestWithContext(ctx, m.Method, m.URL, bytes.NewReader(m.Body))
+		if err == nil {
+			req.Header = m.Header
+		}
+		return req, err
+	}}
+	t, resp, err := s.roundTrip(ctx, to, x, request) //nolint:bodyclose // read and closed by the one that makes the outcome of it
+	if t == nil {
+		return unsendable(err), nil
+	}
+	defer t.cancel(nil)
+	var outcome switchboard.Outcome
 	if err != nil {
-		return failed(switchboard.FailureRender, "the request could not be made: request.url is not a URL"), nil //nolint:nilerr // it became a value
+		outcome, err = s.noAnswer(ctx, err, t, x)
+	} else {
+		if resp.StatusCode == http.StatusForbidden {
+			x.reason = reasonOf(resp.Header)
+		}
+		outcome = answer(resp, func() { t.cancel(nil) })
 	}
-	req.Header = m.Header
-	if isRepeated(req) {
-		transport = alone(transport)
+	// HTTP/1.1 closes such a connection by itself. One of HTTP/2 would go on to serve
+	// others, though nobody answers on it, or somebody does not stop.
+	if errors.Is(context.Cause(ctx), errTimeLimit) && isHTTP2(t.conn) {
+		s.pool.retire(t.route, to.client, t.used)
 	}
-	// The transport itself, not a client: it follows no redirect and keeps no cookie.
-	resp, err := transport.RoundTrip(req) //nolint:bodyclose // read and closed by the one that makes the outcome of it
-	if err != nil {
-		return s.noAnswer(ctx, err, p.phase(), timeout)
-	}
-	return answer(resp, cancel), nil
+	return outcome, err
 }
 
 // noAnswer says why there is no answer: what ended the context comes first, since
 // every other error may follow from that.
-func (s *Sender) noAnswer(ctx context.Context, err error, reached phase, timeout time.Duration) (switchboard.Outcome, error) {
+func (s *Sender) noAnswer(ctx context.Context, err error, t *try, x *exchange) (switchboard.Outcome, error) {
 	cause := context.Cause(ctx)
 	switch {
-	case errors.Is(cause, errTimeLimit) && reached == reachingProxy:
+	case errors.Is(cause, errTimeLimit) && t.phase() == reachingProxy:
 		err = proxyAway(cause)
 	case errors.Is(cause, errTimeLimit):
-		return s.late(reached, timeout), nil
+		return s.late(t.phase(), x.timeout), nil
 	case errors.Is(cause, ErrAborted):
 		return failed(switchboard.FailureAborted, "cancelled by an operator while under way"), nil
 	case cause != nil:
 		err = cause
 	case !ours(err):
-		return s.classify(err, reached), nil
+		return t.judge(s.classify(err, t.phase())), nil
 	}
 	return failed(switchboard.FailureUnknown, "interrupted before there was an answer"),
-		&Interrupted{Sent: reached >= connected, Err: err}
+		&Interrupted{Sent: x.requests > 0 || t.phase() >= connected, Err: err}
 }

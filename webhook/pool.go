@@ -1,0 +1,146 @@
+package webhook
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"switchboard"
+)
+
+const (
+	// The longest age of a connection. The name of a receiver that moves is looked up
+	// again, and its certificate and address are checked again, after that time at the
+	// latest, however busy the connection is. Name servers rarely say less than a minute,
+	// and one handshake in two minutes is no cost.
+	connectionAge = 2 * time.Minute
+	// By up to this share of it a connection is replaced earlier, so that the hosts that
+	// were met together at the start of a process do not all get a handshake together.
+	ageSpread = 0.25
+	// How many hosts have kept connections at a time, each client certificate and HTTP
+	// version counted for itself.
+	maxRoutes = 1024
+	// How long a host that demands HTTP/1.1 gets it unasked. To ask again costs one
+	// request that it turns down.
+	http1Time = time.Hour
+)
+
+// route is what connections are kept by: none is used for a request of another.
+type route struct {
+	scheme, host string
+	client       [sha256.Size]byte // stands for the client certificate; zero: none
+	http1        bool              // the subscription wants HTTP/1.1
+}
+
+// destination says how a message is to go to its URL.
+type destination struct {
+	client *switchboard.Auth // whose certificate is shown; nil: none
+	http1  bool              // the subscription wants HTTP/1.1
+}
+
+func (d destination) route(u *url.URL) route {
+	r := route{scheme: u.Scheme, host: u.Host, http1: d.http1}
+	if d.client != nil {
+		r.client = sha256.Sum256([]byte(d.client.Certificate + "\x00" + d.client.PrivateKey.Reveal()))
+	}
+	return r
+}
+
+// line holds the connections of a route for a while; then another takes its place.
+// net/http knows no longest age of a connection, but it closes those of a transport
+// that is not used any more: at once where they are idle, else as soon as they are.
+type line struct {
+	transport  *http.Transport
+	until      time.Time
+	http1Until time.Time // the receiver has demanded HTTP/1.1; zero: it has not
+	http1      bool      // the transport offers nothing else
+}
+
+// pool keeps a line for each route that was used last.
+type pool struct {
+	now     func() time.Time
+	lines   *lru.Cache[route, line]
+	change  sync.Mutex // one change of lines at a time
+	newLine func(http1 bool, client *switchboard.Auth) (*http.Transport, error)
+}
+
+func newPool(limit int, now func() time.Time, newLine func(bool, *switchboard.Auth) (*http.Transport, error)) *pool {
+	return &pool{
+		now: now, newLine: newLine,
+		lines: newRecent(limit, func(_ route, old line) { old.transport.CloseIdleConnections() }),
+	}
+}
+
+// get returns the line of the route.
+func (p *pool) get(r route, client *switchboard.Auth) (line, error) {
+	if kept, ok := p.lines.Get(r); ok && p.now().Before(kept.until) {
+		return kept, nil
+	}
+	return p.replace(r, client, func(kept line) bool { return !p.now().Before(kept.until) })
+}
+
+// replace puts another line in the place of one that is to go. Requests under way keep
+// the old one, whose connections end with them.
+func (p *pool) replace(r route, client *switchboard.Auth, goes func(line) bool) (line, error) {
+	p.change.Lock()
+	defer p.change.Unlock()
+	old, found := p.lines.Peek(r)
+	if found && !goes(old) {
+		return old, nil // somebody was faster
+	}
+	now := p.now()
+	fresh := line{http1Until: old.http1Until, http1: r.http1 || now.Before(old.http1Until)}
+	fresh.until = now.Add(time.Duration(float64(connectionAge) * (1 - ageSpread*rand.Float64()))) //nolint:gosec // spreads load, hides nothing
+	var err error
+	if fresh.transport, err = p.newLine(fresh.http1, client); err != nil {
+		return line{}, err
+	}
+	p.lines.Add(r, fresh)
+	if found {
+		old.transport.CloseIdleConnections()
+	}
+	return fresh, nil
+}
+
+// retire sees to it that no new request uses the connections of that line.
+func (p *pool) retire(r route, client *switchboard.Auth, used *http.Transport) {
+	_, _ = p.replace(r, client, func(kept line) bool { return kept.transport == used })
+}
+
+// demandHTTP1 notes that the receiver takes nothing else.
+func (p *pool) demandHTTP1(r route, client *switchboard.Auth) {
+	p.change.Lock()
+	if kept, ok := p.lines.Peek(r); ok {
+		kept.http1Until = p.now().Add(http1Time)
+		p.lines.Add(r, kept)
+	}
+	p.change.Unlock()
+	_, _ = p.replace(r, client, func(kept line) bool { return !kept.http1 })
+}
+
+// close closes the connections that are kept.
+func (p *pool) close() { p.lines.Purge() }
+
+// transportFor makes the transport of a line.
+func (s *Sender) transportFor(http1 bool, client *switchboard.Auth) (*http.Transport, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.rootCAs, NextProtos: []string{protoHTTP2, protoHTTP1}}
+	if http1 {
+		config.NextProtos = config.NextProtos[1:]
+	}
+	if client == nil {
+		return s.newTransport(config), nil
+	}
+	if err := showCertificate(config, client); err != nil {
+		return nil, err
+	}
+	if http1 { // HTTP/2 forbids it (RFC 9113 9.2.1), and TLS 1.3 does not know it
+		config.Renegotiation = tls.RenegotiateOnceAsClient
+	}
+	return s.newTransport(config), nil
+}

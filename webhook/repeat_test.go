@@ -1,0 +1,176 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"switchboard"
+)
+
+// keeps is a receiver of HTTP/1.1 that answers the first request of its first
+// connection and does something else with the second; all other connections it serves.
+func keeps(t *testing.T, second func(net.Conn) bool) (url string, conns, requests *atomic.Int32) {
+	t.Helper()
+	conns, requests = new(atomic.Int32), new(atomic.Int32)
+	return "http://" + listen(t, func(conn net.Conn) {
+		first := conns.Add(1) == 1
+		for n := 1; ; n++ {
+			if first && n == 2 && second == nil {
+				return
+			}
+			if readRequest(conn) != nil {
+				return
+			}
+			requests.Add(1)
+			if first && n == 2 && second(conn) {
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	}), conns, requests
+}
+
+// A kept connection that ends instead of an answer costs no attempt: the request is
+// made once more, on a new one, whatever the method and the headers.
+func TestKeptConnectionThatEnds(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]func(net.Conn) bool{
+		"closed": func(net.Conn) bool { return true },
+		"reset":  func(conn net.Conn) bool { _ = conn.(*net.TCPConn).SetLinger(0); return true },
+		"half open": func(conn net.Conn) bool {
+			_ = conn.(*net.TCPConn).CloseWrite()
+			_, _ = io.Copy(io.Discard, conn)
+			return true
+		},
+	} {
+		for _, m := range []Message{
+			{Method: "POST", Body: []byte("{}")}, {Method: "POST"}, {Method: "PUT", Body: bytes.Repeat([]byte("x"), 100<<10)},
+			{Method: "PATCH", Body: []byte("{}")}, {Method: "GET"}, {Method: "GET", Body: []byte("{}")}, {Method: "HEAD"}, {Method: "DELETE"}, {Method: "OPTIONS"},
+		} {
+			t.Run(fmt.Sprintf("%s, %s with %d", name, m.Method, len(m.Body)), func(t *testing.T) {
+				t.Parallel()
+				url, conns, requests := keeps(t, second)
+				s := setup(t, nil)
+				m.URL, m.Header = url, http.Header{"Idempotency-Key": {"dlv_01"}}
+				for i, want := range []int{1, 2, 1} {
+					o, err := s.sendAs(t.Context(), new(switchboard.Subscription), m, plenty)
+					if err != nil || o.StatusCode != 200 || o.Requests != want {
+						t.Errorf("attempt %d: %+v, %v; want 200 with %d requests", i+1, o, err, want)
+					}
+				}
+				if conns.Load() < 2 || requests.Load() != 4 {
+					t.Errorf("%d requests on %d connections; want 4", requests.Load(), conns.Load())
+				}
+			})
+		}
+	}
+}
+
+// A new connection that ends says something of the receiver, and so does a kept one on
+// which some of an answer has come: these are not repeated.
+func TestWhatIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		second  func(net.Conn) bool
+		failure switchboard.Failure
+	}{
+		"half a header":    {func(conn net.Conn) bool { _, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX-"); return true }, switchboard.FailureReset},
+		"a first byte":     {func(conn net.Conn) bool { _, _ = io.WriteString(conn, "H"); return true }, switchboard.FailureBadResponse},
+		"garbage":          {func(conn net.Conn) bool { _, _ = io.WriteString(conn, "garbage\r\n\r\n"); return true }, switchboard.FailureBadResponse},
+		"an informational": {func(conn net.Conn) bool { _, _ = io.WriteString(conn, "HTTP/1.1 103 X\r\n\r\n"); return true }, switchboard.FailureReset},
+	} {
+		url, _, requests := keeps(t, test.second)
+		s := setup(t, nil)
+		send(t, s, url, plenty)
+		if o := send(t, s, url, plenty); o.Failure != test.failure || o.StatusCode != 0 || o.Requests != 1 || requests.Load() != 2 {
+			t.Errorf("%s: %+v; want %s after one request", name, o, test.failure)
+		}
+	}
+	// Silence is no end: the time limit is the receiver's.
+	url, _, requests := keeps(t, func(conn net.Conn) bool { _, _ = io.Copy(io.Discard, conn); return true })
+	s := setup(t, nil)
+	send(t, s, url, plenty)
+	if o := send(t, s, url, soon); o.Failure != switchboard.FailureTimeout || o.Requests != 1 || requests.Load() != 2 {
+		t.Errorf("silent: %+v; want a timeout after one request", o)
+	}
+	// Each connection ends with the first request: that is the receiver's way.
+	var all atomic.Int32
+	addr := listen(t, func(conn net.Conn) {
+		if readRequest(conn) == nil {
+			all.Add(1)
+		}
+	})
+	if o := send(t, s, "http://"+addr, plenty); o.Failure != switchboard.FailureReset || o.Requests != 1 || all.Load() != 1 {
+		t.Errorf("new: %+v after %d requests; want reset after one", o, all.Load())
+	}
+	// Nothing is sent where nothing can be.
+	_, taken := bound(t)
+	if o := send(t, s, "http://"+taken, plenty); o.Requests != 0 {
+		t.Errorf("%+v; want no request", o)
+	}
+}
+
+// All kept connections end, as when the receiver starts anew: one repeat is enough.
+func TestAllKeptConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	var old atomic.Bool
+	old.Store(true)
+	const several = 8
+	came, held := make(chan struct{}, several), make(chan struct{})
+	addr := listen(t, func(conn net.Conn) {
+		of := old.Load()
+		for readRequest(conn) == nil {
+			if !old.Load() && of {
+				return
+			}
+			if of {
+				came <- struct{}{}
+				<-held // until each request has a connection of its own
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	s := setup(t, nil)
+	outcomes := make(chan switchboard.Outcome, several)
+	for range several {
+		go func() {
+			_, o, _ := s.Attempt(t.Context(), work("http://"+addr), time.Now(), plenty)
+			outcomes <- o
+		}()
+	}
+	for range several {
+		<-came
+	}
+	close(held)
+	for range several {
+		if o := <-outcomes; o.StatusCode != 200 {
+			t.Fatalf("%+v", o)
+		}
+	}
+	old.Store(false)
+	for range several {
+		if o := send(t, s, "http://"+addr, plenty); o.StatusCode != 200 || o.Requests > 2 {
+			t.Errorf("%+v; want 200 with two requests at most", o)
+		}
+	}
+}
+
+// An interruption during the second request says that something was sent.
+func TestInterruptedRepeat(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	x := &exchange{timeout: plenty, requests: 1, repeated: true}
+	_, err := setup(t, nil).noAnswer(ctx, errors.New("any"), new(try), x)
+	if interrupted, ok := errors.AsType[*Interrupted](err); !ok || !interrupted.Sent {
+		t.Errorf("%v; want an interruption after the request was sent", err)
+	}
+}

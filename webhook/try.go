@@ -1,0 +1,176 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// maxDials bounds the connections that one request may ask for. net/http dials anew,
+// without end, where a connection of HTTP/2 is closed before the request gets its turn
+// on it. A crowd of requests to a receiver that allows few streams needs some.
+const maxDials = 10
+
+var (
+	errSentBefore   = errors.New("net/http would send the request again by itself")
+	errTooManyDials = errors.New("each connection was closed before it could be used")
+)
+
+// exchange is what an attempt has done so far.
+type exchange struct {
+	timeout  time.Duration // of the attempt, for people
+	requests int           // that were sent, as far as is known: that got a connection
+	repeated bool          // the one repeat is used up
+	reason   string        // why the receiver refused the token, with 403; empty: it did not say
+}
+
+// try is one request under way.
+type try struct {
+	progress
+	cancel context.CancelCauseFunc
+	used   *http.Transport
+	route  route
+	http1  bool        // the transport offers nothing else
+	conn   net.Conn    // that it was sent on; nil: there was none yet
+	kept   bool        // the connection has served another request before
+	sent   atomic.Bool // a part of the header; noted for what has no body only
+	answer *answerConn // conn, if it is one of HTTP/1.1 that we made
+}
+
+// watch returns a context under which net/http reports to t. hasBody says whether the
+// request has one.
+func (t *try) watch(ctx context.Context, hasBody bool) context.Context {
+	trace := &httptrace.ClientTrace{
+		TLSHandshakeStart:    func() { t.reach(handshaking) },
+		GotConn:              t.gotConn,
+		GotFirstResponseByte: func() { t.reach(answering) },
+	}
+	if !hasBody {
+		trace.WroteHeaderField = func(string, []string) { t.sent.Store(true) }
+	}
+	ctx = context.WithValue(ctx, progressKey{}, &t.progress)
+	return httptrace.WithClientTrace(ctx, trace)
+}
+
+// gotConn is called before the request is written to a connection. net/http repeats by
+// itself what has no body, over HTTP/2 some hundred times a second: this stops it, and
+// leaves the decision to [try.again]. Where nothing was sent yet it may go on.
+func (t *try) gotConn(info httptrace.GotConnInfo) {
+	if t.sent.Load() {
+		t.cancel(errSentBefore)
+		if !isHTTP2(info.Conn) { // there the end of the context comes too late
+			_ = info.Conn.Close()
+		}
+		return
+	}
+	t.conn, t.kept = info.Conn, info.Reused
+	if t.answer, _ = info.Conn.(*answerConn); t.answer != nil {
+		t.answer.begin()
+	}
+	t.reach(connected)
+}
+
+func isHTTP2(conn net.Conn) bool {
+	secure, ok := conn.(*tls.Conn)
+	return ok && secure.ConnectionState().NegotiatedProtocol == protoHTTP2
+}
+
+// repeat says how a request may be sent once more within its attempt.
+type repeat int
+
+const (
+	never     repeat = iota
+	anew             // on a new connection
+	overHTTP1        // on a new connection, over HTTP/1.1
+)
+
+// again is the one rule about that, for a request that failed without an answer.
+// An attempt repeats once, whatever follows. A delivery is idempotent by its webhook-id,
+// as far as its receiver looks at that, and the next attempt would send the same
+// (RFC 9110 9.2.2): what matters is that a failure which says nothing about the
+// receiver costs no attempt.
+func (t *try) again(err error) repeat {
+	text := err.Error()
+	switch {
+	case http2Code(text) == codeHTTP1Required && !t.http1: // RFC 9113 7
+		return overHTTP1
+	case isRenegotiation(err) && !t.http1 && t.route.client != route{}.client:
+		return overHTTP1
+	// The receiver said by GOAWAY or REFUSED_STREAM that it did not process the request
+	// (RFC 9113 8.7). net/http takes PROTOCOL_ERROR for the same, since some servers say
+	// that in place of GOAWAY.
+	case errors.Is(err, errSentBefore), strings.HasPrefix(text, cannotRetry):
+		return anew
+	// A kept connection that the receiver, or the network, closed in the meantime
+	// (RFC 9112 9.3.1).
+	case t.kept && t.phase() == connected && (!isHTTP2(t.conn) || isLost(err)):
+		return anew
+	}
+	return never
+}
+
+// outgoing is a request that may be made more than once.
+type outgoing struct {
+	build   func(context.Context) (*http.Request, error)
+	hasBody bool
+}
+
+// try makes one request. t is nil where it could not be made at all; otherwise the
+// caller ends it with t.cancel, once it has read the answer.
+func (s *Sender) try(ctx context.Context, to destination, x *exchange, r outgoing) (t *try, resp *http.Response, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t = &try{cancel: cancel}
+	req, err := r.build(t.watch(ctx, r.hasBody))
+	if err != nil {
+		cancel(nil)
+		return nil, nil, err
+	}
+	t.route = to.route(req.URL)
+	line, err := s.pool.get(t.route, to.client)
+	if err != nil {
+		cancel(nil)
+		return nil, nil, err
+	}
+	t.used, t.http1 = line.transport, line.http1
+	// With it, net/http would repeat over HTTP/2 what has a body, as it does what has none.
+	req.GetBody = nil
+	transport := line.transport
+	if x.repeated {
+		transport = alone(transport)
+	}
+	// The transport itself, not a client: it follows no redirect and keeps no cookie.
+	resp, err = transport.RoundTrip(req)
+	if t.conn != nil {
+		x.requests++
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errSentBefore) {
+		err = errSentBefore
+	}
+	return t, resp, err
+}
+
+// roundTrip makes one request, and once in an attempt a second one where the first
+// failed in a way that allows it.
+func (s *Sender) roundTrip(ctx context.Context, to destination, x *exchange, r outgoing) (*try, *http.Response, error) {
+	for {
+		t, resp, err := s.try(ctx, to, x, r)
+		if t == nil || err == nil || ctx.Err() != nil || ours(err) {
+			return t, resp, err
+		}
+		how := t.again(err)
+		if how == overHTTP1 { // for later attempts too
+			s.pool.demandHTTP1(t.route, to.client)
+		}
+		if how == never || x.repeated {
+			return t, resp, err
+		}
+		t.cancel(nil)
+		x.repeated = true
+	}
+}
