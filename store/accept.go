@@ -84,7 +84,8 @@ func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []
 }
 
 // bulkWeight is from which weight on a call's events are stored apart from those of others:
-// a sixteenth of what fills a batch, as 12 events with next to no data, or 256 KiB of them.
+// a sixteenth of what fills a batch, as 14 events with next to no data, or one with more than
+// 256 KiB.
 const bulkWeight = fullWeight / 16
 
 // acceptFew stores the few events of a call within the time in which a caller is to have
