@@ -26,9 +26,9 @@ func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made swi
 	r := record{Attempt: made, Decision: decision, RunID: runID(ctx), Run: run}
 	d, err := a.commit(ctx, r)
 	if err != nil {
-		if a.Outages.Saw(ctx, Postgres, err) {
-			a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
-		}
+		a.Outages.Saw(ctx, Postgres, err)
+		// Once for each request that was under way: what is not recorded yet is worth a line.
+		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
 		a.Flights.keep(r)
 		result := resultOf(ctx, work, work.Delivery)
 		result.Kept = keep(r)
