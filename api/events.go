@@ -72,14 +72,13 @@ func acceptanceOf(a *switchboard.Acceptance) acceptance {
 	for _, d := range a.Deliveries {
 		out.Deliveries = append(out.Deliveries, acceptedPart{d.ID, d.SubscriptionID})
 	}
-	out.Warnings = undecidedWarnings(a.Undecided)
 	return out
 }
 
-// warningsOf says what the data hold that not all can read, and what a repeat has
-// otherwise than the event that is stored.
+// warningsOf says what the data hold that not all can read, which filters could not be held
+// against all of the event, and what a repeat has otherwise than the event that is stored.
 func warningsOf(a *switchboard.Acceptance) []string {
-	warnings := dataWarnings(a.Event.Data)
+	warnings := append(dataWarnings(a.Event.Data), undecidedWarnings(a.Undecided)...)
 	for _, field := range a.Differs {
 		switch field {
 		case "data":

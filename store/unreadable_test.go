@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,9 +37,9 @@ func TestUnreadableParts(t *testing.T) {
 	}{
 		{"headers_ciphertext = '\\x00'", []string{"request.headers"}},
 		{"headers_key_id = 'gone'", []string{"request.headers"}},
-		{"private_ciphertext = '\\x00'", []string{"auth", "request.params", "request.soap"}},
-		{"private_key_id = 'gone'", []string{"auth", "request.params", "request.soap"}},
-		{"private_ciphertext = '\\x00', body = 'data'", []string{"auth"}},
+		{"private_ciphertext = '\\x00'", []string{"request.url", "auth", "request.params", "request.soap"}},
+		{"private_key_id = 'gone'", []string{"request.url", "auth", "request.params", "request.soap"}},
+		{"private_ciphertext = '\\x00', body = 'data'", []string{"request.url", "auth"}},
 		{"filter = '{'", []string{"filter"}},
 		{"shape = '[]'", []string{"request.envelope"}},
 		{"adaptive = '1'", []string{"adaptive"}},
@@ -56,7 +57,12 @@ func TestUnreadableParts(t *testing.T) {
 		must(t, err)
 		got, err := b.Subscription(t.Context(), root(), sub.ID)
 		must(t, err)
-		equal(t, test.damage, []any{got.Unreadable, got.Name, got.Request.URL}, []any{test.want, sub.Name, sub.Request.URL})
+		equal(t, test.damage, []any{got.Unreadable, got.Name}, []any{test.want, sub.Name})
+		url := sub.Request.URL
+		if slices.Contains(test.want, "request.url") { // its query is lost
+			url, _ = switchboard.SplitQuery(url)
+		}
+		equal(t, test.damage+": the URL", got.Request.URL, url)
 		page, err := b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{}, switchboard.PageRequest{})
 		must(t, err)
 		equal(t, "all are listed", len(page.Items), 2)
@@ -100,7 +106,7 @@ func TestUnreadableSubscription(t *testing.T) {
 	must(t, second(wrong.RotateSecret(t.Context(), root(), sub.ID, next, switchboard.Rotation{Grace: time.Hour})))
 	work, err := wrong.Work(t.Context(), d.ID)
 	must(t, err)
-	equal(t, "it signs with the new one alone", work.Subscription.Secrets, []switchboard.SigningSecret{{Secret: next}})
+	equal(t, "it signs with the new one alone", work.Subscription.Secrets, []switchboard.SigningSecret{{Secret: next, CreatedAt: b.clock()}})
 
 	must(t, wrong.DeleteSubscription(t.Context(), root(), other.ID, ""))
 	refused(t, "deleted", second(wrong.Subscription(t.Context(), root(), other.ID)), switchboard.NotFound, "")

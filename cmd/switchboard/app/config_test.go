@@ -45,7 +45,9 @@ func TestEgressSettings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = parser.Parse(nil)
+			if _, err = parser.Parse(nil); err == nil {
+				err = config.Check()
+			}
 			switch {
 			case test.wrong == "" && err != nil:
 				t.Error(err)
