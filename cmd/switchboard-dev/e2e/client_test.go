@@ -40,6 +40,7 @@ type (
 		At         time.Time `json:"at"`
 		StatusCode int       `json:"status_code"`
 		Failure    string    `json:"failure"`
+		Requests   int       `json:"requests"`
 		Request    struct {
 			Method  string            `json:"method"`
 			URL     string            `json:"url"`

@@ -13,6 +13,7 @@ type process struct {
 	*system
 	binary string
 	child  *exec.Cmd
+	env    []string // further settings, as name=value
 }
 
 // newProcess builds the production binary and prepares a system that runs it, on
@@ -45,6 +46,7 @@ func (p *process) start() {
 		"TEMPORAL_ADDRESS=" + shared.addr(p.t),
 		"TEMPORAL_NAMESPACE=" + p.namespace,
 	}
+	p.child.Env = append(p.child.Env, p.env...)
 	p.child.Stderr = p.log
 	if err := p.child.Start(); err != nil {
 		p.t.Fatal(err)

@@ -16,6 +16,7 @@ type received struct {
 	at     time.Time
 	method string
 	path   string
+	target string // as it stood in the request line
 	header http.Header
 	body   []byte
 }
@@ -49,7 +50,7 @@ func newReceiverFunc(t *testing.T, f func(n int, w http.ResponseWriter, r *http.
 		}
 		request.Body = io.NopCloser(bytes.NewReader(body)) // for f
 		r.mu.Lock()
-		r.requests = append(r.requests, received{time.Now(), request.Method, request.URL.Path, request.Header, body})
+		r.requests = append(r.requests, received{time.Now(), request.Method, request.URL.Path, request.RequestURI, request.Header, body})
 		n := len(r.requests)
 		r.mu.Unlock()
 		f(n, w, request)
