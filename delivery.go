@@ -104,12 +104,11 @@ func (d *Delivery) ReasonAt(now time.Time, dispatched bool) string {
 
 // Ending says in words why nothing follows by itself; empty unless the delivery has failed.
 func (d *Delivery) Ending() string {
-	made := d.AttemptsMade - d.AttemptsBefore
 	switch {
 	case d.State != Failed:
 		return ""
 	case d.Permanent:
-		return fmt.Sprintf("no later attempt can succeed, so attempt %d was the last", made)
+		return fmt.Sprintf("no later attempt can succeed, so attempt %d was the last", d.AttemptsMade)
 	}
-	return fmt.Sprintf("all attempts are used up: %d were made", made)
+	return fmt.Sprintf("all attempts are used up: attempt %d was the last", d.AttemptsMade)
 }

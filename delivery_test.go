@@ -51,9 +51,10 @@ func TestReasonAt(t *testing.T) {
 func TestEnding(t *testing.T) {
 	t.Parallel()
 	for want, d := range map[string]Delivery{
-		"all attempts are used up: 38 were made":                  {State: Failed, AttemptsMade: 38},
-		"all attempts are used up: 2 were made":                   {State: Failed, AttemptsMade: 40, AttemptsBefore: 38},
+		"all attempts are used up: attempt 38 was the last":       {State: Failed, AttemptsMade: 38},
+		"all attempts are used up: attempt 40 was the last":       {State: Failed, AttemptsMade: 40, AttemptsBefore: 38},
 		"no later attempt can succeed, so attempt 1 was the last": {State: Failed, AttemptsMade: 1, Permanent: true},
+		"no later attempt can succeed, so attempt 2 was the last": {State: Failed, AttemptsMade: 2, AttemptsBefore: 1, Permanent: true},
 	} {
 		if got := d.Ending(); got != want {
 			t.Errorf("%q; want %q", got, want)

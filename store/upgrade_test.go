@@ -106,3 +106,36 @@ VALUES ($1, 'acme', 'CRM', 'active', '', '{Ticket.*,call.Rang}', 'POST', 'https:
 	must(t, b.sql.QueryRow("SELECT url FROM subscriptions WHERE id = $1", sub).Scan(&column))
 	equal(t, "what can be read of it", column, "https://old.example:8443/hook")
 }
+
+// TestUpgradeTellsWhatWasPermanent: before version 8 a failed delivery did not say which
+// of the two it was.
+func TestUpgradeTellsWhatWasPermanent(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, pg.Empty(t))
+	provider, err := goose.NewProvider(goose.DialectPostgres, b.sql.DB, os.DirFS("migrations"),
+		goose.WithTableName("switchboard_migrations"), goose.WithDisableGlobalRegistry(true))
+	must(t, err)
+	_, err = provider.UpTo(t.Context(), 11)
+	must(t, err)
+	sub := b.subscribe("acme", "*")
+	want := map[string]bool{}
+	for reason, permanent := range map[string]bool{"http_410": true, "forbidden_address": true, "render": true, "http_500": false, "dns": false} {
+		d := b.accept(switchboard.Event{Tenant: "acme", Type: "call.rang", Data: []byte("1")}).Deliveries[0]
+		_, err := b.sql.Exec(`UPDATE deliveries SET state = 'failed', reason = $2, attempts_made = 1, next_attempt_at = NULL, start_due_at = NULL,
+			completed_at = $3 WHERE id = $1`, d.ID, reason, begin())
+		must(t, err)
+		want[d.ID] = permanent
+	}
+	open := b.accept(switchboard.Event{Tenant: "acme", Type: "call.rang", Data: []byte("1")}).Deliveries[0]
+	_, err = b.sql.Exec("UPDATE deliveries SET state = 'retrying', reason = 'render', attempts_made = 1 WHERE id = $1", open.ID)
+	must(t, err)
+	want[open.ID] = false
+	must(t, b.Migrate(t.Context()))
+	for id, permanent := range want {
+		detail, err := b.Delivery(t.Context(), root(), id)
+		must(t, err)
+		if d := detail.Delivery; d.Permanent != permanent || d.SubscriptionID != sub.ID {
+			t.Errorf("%s: permanent %t, want %t", d.Reason, d.Permanent, permanent)
+		}
+	}
+}

@@ -194,8 +194,11 @@ func (h *told) HasNext() bool { return len(h.by) > 0 }
 func (h *told) Next() (*historypb.HistoryEvent, error) {
 	by := h.by[0]
 	h.by = h.by[1:]
-	if by == "" {
+	switch by {
+	case "":
 		return &historypb.HistoryEvent{}, h.err
+	case "unnamed":
+		by = ""
 	}
 	return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{
 		WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{Identity: by},
@@ -215,6 +218,8 @@ func TestStartedElsewhere(t *testing.T) {
 	}{
 		"here alone":               {told{by: []string{"", "", "me"}}, false},
 		"here twice":               {told{by: []string{"", "", "me", "", "", "me"}}, false},
+		"here, then under way":     {told{by: []string{"", "", "me", "", "", "unnamed"}}, false},
+		"elsewhere, under way":     {told{by: []string{"", "", "another", "", "", "unnamed"}}, true},
 		"elsewhere, then here":     {told{by: []string{"", "", "another", "", "", "me"}}, true},
 		"a process of that name":   {told{by: []string{"", "", "me@another"}}, true},
 		"no history any more":      {told{}, false},

@@ -93,7 +93,9 @@ func (e *Engine) Note(ctx context.Context, taskToken []byte, details any) error 
 }
 
 // StartedElsewhere reports whether another process was given a task of that run of the
-// delivery's workflow. Of several that were lost in a row the history holds the first.
+// delivery's workflow. Of several that were lost in a row the history holds the first, and
+// Temporal shows the one that is under way without a name (server 1.32,
+// workflow_task_state_machine.go): it may be this process's own.
 func (e *Engine) StartedElsewhere(ctx context.Context, deliveryID, runID string) (bool, error) {
 	events := e.client.GetWorkflowHistory(ctx, deliveryID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
@@ -101,7 +103,7 @@ func (e *Engine) StartedElsewhere(ctx context.Context, deliveryID, runID string)
 		if err != nil {
 			return false, err
 		}
-		if started := event.GetWorkflowTaskStartedEventAttributes(); started != nil && started.GetIdentity() != e.identity {
+		if by := event.GetWorkflowTaskStartedEventAttributes().GetIdentity(); by != "" && by != e.identity {
 			return true, nil
 		}
 	}

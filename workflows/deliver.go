@@ -140,7 +140,7 @@ func cancelled(ctx workflow.Context, in activities.AttemptInput, result activiti
 func ended(r activities.AttemptResult) (DeliverResult, error) {
 	switch r.State {
 	case switchboard.Failed:
-		message := fmt.Sprintf("%s after %d attempts, as many as the policy allows", r.Reason, r.AttemptsMade)
+		message := fmt.Sprintf("%s after %d attempts: all are used up", r.Reason, r.AttemptsMade)
 		if r.Permanent {
 			message = fmt.Sprintf("%s after %d attempts: no later one can succeed", r.Reason, r.AttemptsMade)
 		}

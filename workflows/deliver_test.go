@@ -195,7 +195,7 @@ func TestDeliverFailsWhenAttemptsAreUsedUp(t *testing.T) {
 	began := s.Now()
 	_, err := s.run()
 	failure, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok || failure.Type() != "http_503" || failure.Message() != "http_503 after 8 attempts, as many as the policy allows" {
+	if !ok || failure.Type() != "http_503" || failure.Message() != "http_503 after 8 attempts: all are used up" {
 		t.Fatalf("ended with %v, want an application error of type http_503", err)
 	}
 	if len(s.sent.times) != 8 {

@@ -241,9 +241,9 @@ func (s *system) count(state string) int {
 // countOf counts the entries of a list. Its path ends with ? or &.
 func (s *system) countOf(list string) int {
 	s.t.Helper()
-	n, cursor := 0, ""
+	n, next := 0, ""
 	for {
-		a := s.call(http.MethodGet, list+"limit=250&cursor="+cursor, nil)
+		a := s.call(http.MethodGet, list+"limit=250"+next, nil)
 		page := as[struct {
 			Data       []json.RawMessage `json:"data"`
 			NextCursor string            `json:"next_cursor"`
@@ -252,9 +252,10 @@ func (s *system) countOf(list string) int {
 			s.t.Fatalf("answered %d %s", a.status, a.body)
 		}
 		n += len(page.Data)
-		if cursor = page.NextCursor; cursor == "" {
+		if page.NextCursor == "" {
 			return n
 		}
+		next = "&cursor=" + page.NextCursor
 	}
 }
 

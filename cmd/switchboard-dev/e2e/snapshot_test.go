@@ -9,7 +9,10 @@ import (
 
 // tables are all that Switchboard stores something in.
 func tables() []string {
-	return []string{"events", "deliveries", "attempts", "actions", "subscriptions", "subscription_secrets", "keys", "event_types"}
+	return []string{
+		"events", "deliveries", "attempts", "actions", "subscriptions", "subscription_secrets", "keys", "event_types",
+		"encryption_keys", "idempotency_keys",
+	}
 }
 
 // snapshot is what the tables hold: for each the number of its rows and a digest

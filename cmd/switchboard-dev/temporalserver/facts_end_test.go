@@ -11,6 +11,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -194,5 +195,43 @@ func stopWaits(t *testing.T, c client.Client) {
 	var undisturbed bool
 	if err := run.Get(within(t), &undisturbed); err != nil || !undisturbed { // reported though nobody works any more
 		t.Errorf("ended with %t, %v", undisturbed, err)
+	}
+}
+
+// taskGivenOutAgain takes a workflow's first task, fails it, and takes it again.
+func taskGivenOutAgain(t *testing.T, c client.Client) {
+	const namespace = "default"
+	queue := &taskqueuepb.TaskQueue{Name: t.Name(), Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
+	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: t.Name(), TaskQueue: queue.GetName()}, "Nothing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func() []byte {
+		task, err := c.WorkflowService().PollWorkflowTaskQueue(t.Context(), &workflowservice.PollWorkflowTaskQueueRequest{
+			Namespace: namespace, TaskQueue: queue, Identity: "me",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return task.GetTaskToken()
+	}
+	if _, err := c.WorkflowService().RespondWorkflowTaskFailed(t.Context(), &workflowservice.RespondWorkflowTaskFailedRequest{
+		Namespace: namespace, TaskToken: take(), Identity: "me",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	take()
+	var by []string
+	for events := c.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+		event, err := events.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if started := event.GetWorkflowTaskStartedEventAttributes(); started != nil {
+			by = append(by, started.GetIdentity())
+		}
+	}
+	if diff := cmp.Diff([]string{"me", ""}, by); diff != "" {
+		t.Errorf("started by (-want +got):\n%s", diff)
 	}
 }

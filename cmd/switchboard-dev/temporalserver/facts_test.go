@@ -23,6 +23,7 @@ func TestFacts(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{DatabaseURL: pg.Empty(t)})
 	for name, fact := range map[string]func(*testing.T, client.Client){
+		"a task given out again is shown without who has it":                taskGivenOutAgain,
 		"a failed first attempt leaves six events and one pending activity": pendingAfterHandOver,
 		"pause and unpause retry at once and keep number and details":       retryNow,
 		"pause and unpause during an execution are forgotten":               retryNowWhileRunning,
