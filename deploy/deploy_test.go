@@ -40,6 +40,12 @@ func TestEnvironment(t *testing.T) {
 	if diff := cmp.Diff(variables(), names); diff != "" {
 		t.Errorf("variables of the binary (-) and of the example (+):\n%s", diff)
 	}
+	readme := read(t, "../README.md")
+	for _, name := range variables() {
+		if !strings.Contains(readme, "| `"+name+"`") && !strings.Contains(readme, ", `"+name+"`") {
+			t.Errorf("the table of README.md lacks %s", name)
+		}
+	}
 
 	var config app.Config
 	parser, err := kong.New(&config)
