@@ -54,7 +54,7 @@ type Missing string
 
 // What a missing value does.
 const (
-	MissingError Missing = "error" // the default: the delivery fails and names it
+	MissingError Missing = "error" // the default: the attempt fails with render and names it
 	MissingEmpty Missing = "empty" // it renders as nothing
 )
 

@@ -183,7 +183,7 @@ func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (Att
 	defer func() { leave(a.Now()) }()
 	made, err := a.send(ctx, work, work.Subscription.LimitsUnder(load))
 	if err != nil {
-		return AttemptResult{}, &delay{work.Delivery, "its request was interrupted before it was sent", err}
+		return AttemptResult{}, &delay{work.Delivery, whyUnsent(err), err}
 	}
 	return a.record(ctx, work, made, work.Delivery.Run), nil
 }

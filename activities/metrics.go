@@ -47,7 +47,13 @@ func NewMetrics(meter metric.Meter, flights *Flights) (*Metrics, error) {
 			o.Observe(flights.Load())
 			return nil
 		}))
-	return &m, errors.Join(errs[:]...)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	// Shown as 0 from the start: an alert on the increase misses the first step of a series
+	// that begins with it.
+	m.completed.Add(context.Background(), 0, metric.WithAttributes(attribute.String("state", string(switchboard.Failed))))
+	return &m, nil
 }
 
 // sending counts a request that goes out under that time limit; the function it

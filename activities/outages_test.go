@@ -10,6 +10,7 @@ import (
 
 	"switchboard"
 	"switchboard/activities"
+	"switchboard/webhook"
 )
 
 // TestOutagesAreLoggedOnce: however many uses fail, there is one line when it begins and
@@ -100,6 +101,10 @@ func TestFaultIsTheReasonOfItsDelivery(t *testing.T) {
 	}{
 		"unreadable":       {errors.New("sealed with another key: 10.1.2.3"), nil, unreadable, 1},
 		"not sent":         {nil, errors.New("too many open files"), "waiting_for_switchboard: its request was interrupted before it was sent", 1},
+		"no egress proxy": {
+			nil, &webhook.Interrupted{Err: switchboard.Errorf(switchboard.Unavailable, "the egress proxy is away")},
+			"waiting_for_switchboard: the egress proxy cannot be used", 1,
+		},
 		"Postgres is away": {switchboard.Errorf(switchboard.Unavailable, "Postgres is away"), nil, "", 3},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"switchboard"
+	"switchboard/webhook"
 )
 
 // What a fault of our own waits for at first, and at most, until Postgres is asked
@@ -81,7 +82,7 @@ func (a *Deliveries) isNews(ctx context.Context, err error) bool {
 	switch {
 	case errors.Is(err, errNotRecorded), errors.Is(err, errUnderWay):
 		return false
-	case switchboard.CodeOf(err) == switchboard.Unavailable:
+	case switchboard.CodeOf(err) == switchboard.Unavailable && !isUnsent(err):
 		return a.Outages.Saw(ctx, Postgres, err)
 	}
 	late, ok := errors.AsType[*delay](err)
@@ -101,6 +102,21 @@ func whyUnread(err error) string {
 		return "its subscription cannot be read"
 	}
 	return "its subscription or its event cannot be read"
+}
+
+// isUnsent reports whether the error is one of sending: what is unavailable then is the
+// egress proxy, and not Postgres.
+func isUnsent(err error) bool {
+	_, ok := errors.AsType[*webhook.Interrupted](err)
+	return ok
+}
+
+// whyUnsent says why a request was not sent.
+func whyUnsent(err error) string {
+	if switchboard.CodeOf(err) == switchboard.Unavailable {
+		return "the egress proxy cannot be used"
+	}
+	return "its request was interrupted before it was sent"
 }
 
 func faultMessage(err error) string {

@@ -38,7 +38,7 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 		return nil, switchboard.InvalidField("grace", "may not stand beside revoke_previous, which leaves none")
 	}
 	if grace < 0 || grace > maxGrace {
-		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", maxGrace)
+		return nil, switchboard.InvalidField("grace", "must be from 0s to %s", switchboard.Duration(maxGrace))
 	}
 	sub, err := s.Store.Subscription(ctx, caller, in.ID)
 	if err != nil {

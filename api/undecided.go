@@ -41,8 +41,13 @@ func (s *server) noteUndecided(ctx context.Context, accepted []switchboard.Accep
 }
 
 // newUndecided makes the counter of filters whose effort was used up: Prometheus shows it
-// as switchboard_filters_undecided_total.
+// as switchboard_filters_undecided_total. It is shown as 0 from the start: an alert on its
+// increase misses the first step of a series that begins with it.
 func newUndecided(meter metric.Meter) (metric.Int64Counter, error) {
-	return meter.Int64Counter("switchboard_filters_undecided",
+	counter, err := meter.Int64Counter("switchboard_filters_undecided",
 		metric.WithDescription("Deliveries that are owed because a filter could not be held against all of the event"))
+	if err == nil {
+		counter.Add(context.Background(), 0)
+	}
+	return counter, err
 }

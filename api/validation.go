@@ -83,7 +83,14 @@ func (u *unfit) attrs() []slog.Attr {
 
 // newUnfit makes the counter of events whose data do not fit the catalogue:
 // Prometheus shows it as switchboard_events_unfit_total by what became of them.
+// Each is shown as 0 from the start, so that an alert on its increase sees the first.
 func newUnfit(meter metric.Meter) (metric.Int64Counter, error) {
-	return meter.Int64Counter("switchboard_events_unfit",
+	counter, err := meter.Int64Counter("switchboard_events_unfit",
 		metric.WithDescription("Posted events whose data do not fit the schema of their type, by what became of them: warn or reject; unchecked: it would have been too costly to tell"))
+	if err == nil {
+		for _, became := range []string{string(ValidationWarn), string(ValidationReject), unchecked} {
+			counter.Add(context.Background(), 0, metric.WithAttributes(attribute.String("validation", became)))
+		}
+	}
+	return counter, err
 }

@@ -107,6 +107,13 @@ func TestValidationIsCounted(t *testing.T) {
 			c.Meter = metric.NewMeterProvider(metric.WithReader(exporter)).Meter("switchboard")
 			c.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 		})
+		atStart := string(b.call(t, "", "GET", "/metrics", nil).body)
+		for _, want := range []string{`events_unfit_total{validation="warn"} 0`, `events_unfit_total{validation="reject"} 0`,
+			`events_unfit_total{validation="unchecked"} 0`, "filters_undecided_total 0"} {
+			if !strings.Contains(atStart, "switchboard_"+want) {
+				t.Errorf("at the start, no %s in\n%s", want, atStart)
+			}
+		}
 		b.call(t, publisherKey, "POST", "/v1/events", unfitEvent)
 		b.call(t, publisherKey, "POST", "/v1/events", unfitEvent)
 		got := string(b.call(t, "", "GET", "/metrics", nil).body)

@@ -40,6 +40,12 @@ func TestEnvironment(t *testing.T) {
 	if diff := cmp.Diff(variables(), names); diff != "" {
 		t.Errorf("variables of the binary (-) and of the example (+):\n%s", diff)
 	}
+	readme := read(t, "../README.md")
+	for _, name := range variables() {
+		if !strings.Contains(readme, "| `"+name+"`") && !strings.Contains(readme, ", `"+name+"`") {
+			t.Errorf("the table of README.md lacks %s", name)
+		}
+	}
 
 	var config app.Config
 	parser, err := kong.New(&config)
@@ -128,11 +134,12 @@ func TestNamesInREADME(t *testing.T) {
 		}
 	}
 	var code strings.Builder
-	for _, file := range []string{"../activities/metrics.go", "../api/metrics.go", "../cmd/switchboard/app/telemetry.go"} {
+	for _, file := range []string{"../activities/metrics.go", "../api/metrics.go", "../api/limits.go", "../api/undecided.go",
+		"../api/validation.go", "../cmd/switchboard/app/telemetry.go"} {
 		code.WriteString(read(t, file))
 	}
-	named := regexp.MustCompile(`\bswitchboard_(?:attempt|deliver|http|relay|request)[a-z_]*`).FindAllString(readme, -1)
-	if len(named) < 8 {
+	named := regexp.MustCompile(`\bswitchboard_[a-z_]*[a-z]\b`).FindAllString(readme+read(t, "../docs/api.md"), -1)
+	if len(named) < 15 {
 		t.Fatalf("README.md names %d metrics only", len(named))
 	}
 	suffix := regexp.MustCompile(`(_total|_seconds(_bucket|_count)?)$`) // which the exporter adds

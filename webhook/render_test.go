@@ -111,7 +111,7 @@ func TestRenderRefusesImpossibleRequests(t *testing.T) {
 			continue
 		}
 		_, outcome, err := s.Attempt(t.Context(), w, time.Now(), time.Second)
-		if err != nil || outcome.Failure != switchboard.FailureRender || !strings.Contains(outcome.Detail, test.field) {
+		if err != nil || outcome.Failure != switchboard.FailureRender || !strings.Contains(outcome.Detail, test.field+": ") {
 			t.Errorf("%s: Attempt: %+v, %v; want the failure render that names %s", name, outcome, err, test.field)
 		}
 		if outcome.Permanent != (name == "erased event") {

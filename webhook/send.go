@@ -135,7 +135,7 @@ func (s *Sender) Attempt(ctx context.Context, work switchboard.Work, at time.Tim
 // unsendable is the outcome of a request that cannot be made.
 func unsendable(err error) switchboard.Outcome {
 	if e, ok := errors.AsType[*switchboard.Error](err); ok {
-		outcome := failed(switchboard.FailureRender, "the request could not be made: %s %s", e.Field, e.Message)
+		outcome := failed(switchboard.FailureRender, "the request could not be made: %s: %s", e.Field, e.Message)
 		outcome.Permanent = errors.Is(err, errErased)
 		return outcome
 	}

@@ -33,7 +33,7 @@ type Config struct {
 	Validation    api.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What becomes of an event whose data are not what the catalogue's schema of its type asks for."`
 	Slots         int            `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
 	MaxConns      int            `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
-	RefusedKeys   float64        `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Keys a second that one address may try in vain before it is answered 429."`
+	RefusedKeys   float64        `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Keys a second from one address that may be refused before it is answered 429."`
 	CostlyCalls   float64        `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"What the costly calls of one key may cost a second, in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or the call of a token endpoint 10."`
 	TemporalUI    string         `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
 	LogLevel      slog.Level     `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
