@@ -59,7 +59,7 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 
 // checkURL checks that a URL can be sent to, and may be.
 func (s *server) checkURL(ctx context.Context, field, rawURL string) (warning string, err error) {
-	if err := webhook.CheckURL(field, rawURL); err != nil {
+	if _, err := webhook.FinalAddress(field, rawURL); err != nil {
 		return "", err
 	}
 	warning, err = s.Guard.Check(ctx, rawURL)

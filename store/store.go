@@ -181,13 +181,6 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Ping reports whether Postgres answers.
-func (s *Store) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	return fault(ctx, s.db.PingContext(ctx))
-}
-
 // tx runs work in one transaction. A transaction that Postgres gave up for the
 // benefit of others is run once more: work may be called twice.
 func (s *Store) tx(ctx context.Context, work func(ctx context.Context, tx transaction) error) error {

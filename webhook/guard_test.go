@@ -134,10 +134,7 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Int32
 	addr := listen(t, func(net.Conn) { reached.Add(1) })
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, addr)
 	s := setup(t, func(c *Config) {
 		c.Guard = NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")})
 		c.Guard.resolver = names{
@@ -196,10 +193,7 @@ func TestRebindingGainsNothing(t *testing.T) {
 			_, _ = conn.Write([]byte("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"))
 		}
 	})
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, addr)
 	resolver := &rebinding{}
 	s := setup(t, func(c *Config) { c.Guard.resolver = resolver })
 	// One connection is one lookup: what was checked is what is dialled.
@@ -237,7 +231,7 @@ func FuzzGuardCheck(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Check passes %q, which is no URL", raw)
 		}
-		host, err := ASCIIHost(u.Hostname())
+		host, err := asciiHost(u.Hostname())
 		if err != nil {
 			t.Fatalf("Check passes %q, which names no host", raw)
 		}

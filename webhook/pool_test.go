@@ -105,7 +105,7 @@ func twoHomes(t *testing.T, ca *authority, secure bool) (address string, s *Send
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, port, _ = net.SplitHostPort(listener.Addr().String())
+		port = portOf(t, listener.Addr().String())
 		server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}, EnableHTTP2: true}
 		if secure {
 			server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, ClientAuth: tls.RequestClientCert}
