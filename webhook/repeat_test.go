@@ -168,7 +168,7 @@ func TestInterruptedRepeat(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	x := &exchange{timeout: plenty, requests: 1, repeated: true}
+	x := &attemptState{timeout: plenty, requests: 1, repeated: true}
 	_, err := setup(t, nil).noAnswer(ctx, errors.New("any"), new(try), x)
 	if interrupted, ok := errors.AsType[*Interrupted](err); !ok || !interrupted.Sent {
 		t.Errorf("%v; want an interruption after the request was sent", err)
