@@ -145,9 +145,20 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 	})
 	// Only what can never have another address is given up for good.
 	for host, permanent := range map[string]bool{
-		"private.test": false, "mapped.test": false, "several.test": false, "127.0.0.1": true, "[::ffff:127.0.0.1]": true, "１２７.０.０.１": true,
-		"localhost": true, "a.localhost": true, "metadata.google.internal": true, "169.254.169.254": true, "[64:ff9b::7f00:1]": true, "0x7f.1": true,
-		"2130706433": true, "127.0.0.1.": true,
+		"private.test":             false,
+		"mapped.test":              false,
+		"several.test":             false,
+		"127.0.0.1":                true,
+		"[::ffff:127.0.0.1]":       true,
+		"１２７.０.０.１":                true,
+		"localhost":                true,
+		"a.localhost":              true,
+		"metadata.google.internal": true,
+		"169.254.169.254":          true,
+		"[64:ff9b::7f00:1]":        true,
+		"0x7f.1":                   true,
+		"2130706433":               true,
+		"127.0.0.1.":               true,
 	} {
 		outcome := send(t, s, "http://"+host+":"+port+"/", plenty)
 		if outcome.Failure != switchboard.FailureForbidden || outcome.StatusCode != 0 || outcome.Permanent != permanent {
@@ -250,8 +261,14 @@ func TestCheckTellsNoInternalNames(t *testing.T) {
 	server.Set("mixed.test", "10.0.0.1", "8.8.8.8")
 	server.Set("nat64.test", "64:ff9b::808:808")
 	for name, addr := range map[string]string{
-		"private.test": "10.0.0.1", "loopback.test": "127.0.0.1", "metadata.test": "169.254.169.254", "unspecified.test": "0.0.0.0",
-		"local.test": "fd00::1", "zone.test": "fe80::1", "xn--bcher-kva.test": "192.168.0.1", "hidden.test": "64:ff9b::a00:1",
+		"private.test":       "10.0.0.1",
+		"loopback.test":      "127.0.0.1",
+		"metadata.test":      "169.254.169.254",
+		"unspecified.test":   "0.0.0.0",
+		"local.test":         "fd00::1",
+		"zone.test":          "fe80::1",
+		"xn--bcher-kva.test": "192.168.0.1",
+		"hidden.test":        "64:ff9b::a00:1",
 	} {
 		server.Set(name, addr)
 	}
@@ -261,9 +278,23 @@ func TestCheckTellsNoInternalNames(t *testing.T) {
 	g := GuardConfig{DNSServers: []netip.AddrPort{server.Addr}}.New()
 	const warned = "the host has no address now that may be reached: until it has a public one, deliveries fail"
 	for host, want := range map[string]string{
-		"good.test": "", "mixed.test": "", "nat64.test": "", "8.8.8.8": "", "[64:ff9b::8.8.8.8]": "",
-		"private.test": warned, "PRIVATE.test": warned, "loopback.test": warned, "metadata.test": warned, "unspecified.test": warned, "local.test": warned,
-		"zone.test": warned, "bücher.test": warned, "hidden.test": warned, "empty.test": warned, "broken.test": warned, "unknown.test": warned,
+		"good.test":          "",
+		"mixed.test":         "",
+		"nat64.test":         "",
+		"8.8.8.8":            "",
+		"[64:ff9b::8.8.8.8]": "",
+		"private.test":       warned,
+		"PRIVATE.test":       warned,
+		"loopback.test":      warned,
+		"metadata.test":      warned,
+		"unspecified.test":   warned,
+		"local.test":         warned,
+		"zone.test":          warned,
+		"bücher.test":        warned,
+		"hidden.test":        warned,
+		"empty.test":         warned,
+		"broken.test":        warned,
+		"unknown.test":       warned,
 	} {
 		warning, err := g.Check(t.Context(), "https://"+host+"/hook")
 		if err != nil || warning != want {

@@ -209,7 +209,9 @@ func TestRepeatsOverHTTP2(t *testing.T) {
 func TestRepeatOverHTTP2Succeeds(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(*http2.Framer, uint32) bool{
-		"goaway": goAway(http2.ErrCodeNo, false), "refused": reset(http2.ErrCodeRefusedStream), "protocol error": reset(http2.ErrCodeProtocol),
+		"goaway":         goAway(http2.ErrCodeNo, false),
+		"refused":        reset(http2.ErrCodeRefusedStream),
+		"protocol error": reset(http2.ErrCodeProtocol),
 	} {
 		for _, test := range []struct{ method, body string }{{"POST", "{}"}, {"HEAD", ""}} {
 			var asked atomic.Int32

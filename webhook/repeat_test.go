@@ -52,8 +52,15 @@ func TestKeptConnectionThatEnds(t *testing.T) {
 		},
 	} {
 		for _, m := range []Message{
-			{Method: "POST", Body: []byte("{}")}, {Method: "POST"}, {Method: "PUT", Body: bytes.Repeat([]byte("x"), 100<<10)},
-			{Method: "PATCH", Body: []byte("{}")}, {Method: "GET"}, {Method: "GET", Body: []byte("{}")}, {Method: "HEAD"}, {Method: "DELETE"}, {Method: "OPTIONS"},
+			{Method: "POST", Body: []byte("{}")},
+			{Method: "POST"},
+			{Method: "PUT", Body: bytes.Repeat([]byte("x"), 100<<10)},
+			{Method: "PATCH", Body: []byte("{}")},
+			{Method: "GET"},
+			{Method: "GET", Body: []byte("{}")},
+			{Method: "HEAD"},
+			{Method: "DELETE"},
+			{Method: "OPTIONS"},
 		} {
 			t.Run(fmt.Sprintf("%s, %s with %d", name, m.Method, len(m.Body)), func(t *testing.T) {
 				t.Parallel()
