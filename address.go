@@ -27,7 +27,7 @@ func ValidateURL(field, raw string) error {
 		return InvalidField(field, "may not hold a user name or password")
 	case u.Hostname() == "":
 		return InvalidField(field, "names no host")
-	case !isPort(u.Port()):
+	case !IsPort(u.Port()):
 		return InvalidField(field, "names a port that does not exist")
 	case u.Fragment != "" || strings.Contains(raw, "#"):
 		return InvalidField(field, "may not hold a fragment")
@@ -54,8 +54,8 @@ func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-// isPort reports whether s, as a URL holds it, is empty or from 1 to 65535.
-func isPort(s string) bool {
+// IsPort reports whether a URL may have that port: none, or one from 1 to 65535.
+func IsPort(s string) bool {
 	port, err := strconv.ParseUint(s, 10, 16)
 	return s == "" || err == nil && port > 0
 }

@@ -100,27 +100,6 @@ func TestAuthValidate(t *testing.T) {
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = "" }), "client_secret"},
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = "a\nb" }), "client_secret"},
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = Secret(long) }), "client_secret"},
-		{oauth2Auth(func(a *Auth) {
-			a.Parameters = map[string]Secret{"audience": "https://api.test/ ü", "resource": "urn:x"}
-		}), ""},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"grant_type": "password"} }), "parameters.grant_type"},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"Scope": "a"} }), "parameters.Scope"},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"client_id": "a"} }), "parameters.client_id"},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"client_secret": "a"} }), "parameters.client_secret"},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"": "a"} }), "parameters"},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"a&b": "a"} }), "parameters"},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{strings.Repeat("x", 101): "a"} }), "parameters"},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"audience": ""} }), "parameters.audience"},
-		{oauth2Auth(func(a *Auth) { a.Parameters = map[string]Secret{"audience": "a\nb"} }), "parameters.audience"},
-		{oauth2Auth(func(a *Auth) {
-			a.Parameters = map[string]Secret{"audience": Secret(strings.Repeat("x", maxParameter+1))}
-		}), "parameters.audience"},
-		{oauth2Auth(func(a *Auth) {
-			a.Parameters = map[string]Secret{}
-			for i := range maxParameters + 1 {
-				a.Parameters[fmt.Sprint("p", i)] = "x"
-			}
-		}), "parameters"},
 		{Auth{Type: BearerAuth, Token: "t", Parameters: map[string]Secret{"audience": "a"}}, "parameters"},
 		{oauth2Auth(func(a *Auth) { a.Scopes = []string{"a b"} }), "scopes"},
 		{oauth2Auth(func(a *Auth) { a.Scopes = []string{""} }), "scopes"},
@@ -148,6 +127,37 @@ func TestAuthValidate(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("case %d: the error shows a secret: %v", i, err)
+		}
+	}
+}
+
+func TestAuthParameters(t *testing.T) {
+	t.Parallel()
+	tooMany := map[string]Secret{}
+	for i := range maxParameters + 1 {
+		tooMany[fmt.Sprint("p", i)] = "x"
+	}
+	for _, test := range []struct {
+		parameters map[string]Secret
+		want       string // the field at fault; empty: valid
+	}{
+		{map[string]Secret{"audience": "https://api.test/ ü", "resource": "urn:x"}, ""},
+		{map[string]Secret{"grant_type": "password"}, "auth.parameters.grant_type"},
+		{map[string]Secret{"Scope": "a"}, "auth.parameters.Scope"},
+		{map[string]Secret{"client_id": "a"}, "auth.parameters.client_id"},
+		{map[string]Secret{"client_secret": "a"}, "auth.parameters.client_secret"},
+		{map[string]Secret{"": "a"}, "auth.parameters"},
+		{map[string]Secret{"a&b": "a"}, "auth.parameters"},
+		{map[string]Secret{strings.Repeat("x", 101): "a"}, "auth.parameters"},
+		{map[string]Secret{"audience": ""}, "auth.parameters.audience"},
+		{map[string]Secret{"audience": "a\nb"}, "auth.parameters.audience"},
+		{map[string]Secret{"audience": Secret(strings.Repeat("x", maxParameter+1))}, "auth.parameters.audience"},
+		{tooMany, "auth.parameters"},
+	} {
+		s := subscription()
+		s.Auth = oauth2Auth(func(a *Auth) { a.Parameters = test.parameters })
+		if got := field(t, s.Validate()); got != test.want {
+			t.Errorf("%v: %q is at fault; want %q", test.parameters, got, test.want)
 		}
 	}
 }

@@ -10,7 +10,10 @@ func TestDurationInJSON(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
 		`"5s"`: 5 * time.Second, `"1h30m"`: 90 * time.Minute, `"250ms"`: 250 * time.Millisecond, `"-1s"`: -time.Second, `"0"`: 0, `"1.5h"`: 90 * time.Minute,
-		`"90d"`: 90 * 24 * time.Hour, `"1d12h"`: 36 * time.Hour, `"0d"`: 0, `"7d30m5s"`: 7*24*time.Hour + 30*time.Minute + 5*time.Second,
+		`"90d"`:     90 * 24 * time.Hour,
+		`"1d12h"`:   36 * time.Hour,
+		`"0d"`:      0,
+		`"7d30m5s"`: 7*24*time.Hour + 30*time.Minute + 5*time.Second,
 	} {
 		var got Duration
 		if err := json.Unmarshal([]byte(text), &got); err != nil || time.Duration(got) != want {

@@ -157,7 +157,7 @@ func (c *filterCheck) unknown(n named, path string, known []string) {
 	if len(c.warnings) < maxFilterWarnings { // to look for it takes its time
 		slices.Sort(known)
 		if near := Nearest(n.name, slices.Compact(known)); near != "" {
-			meant = "; is " + clip(near) + " meant?"
+			meant = "; is " + Clip(near, maxShown) + " meant?"
 		}
 	}
 	c.warn(n.place, "%s is in none of %s%s", path, c.where(), meant)

@@ -32,9 +32,10 @@ func verdictOf(holds bool) Verdict {
 // expression costs by its size and the text's, and what is very long by its length.
 //
 // What takes more than is left is not done: no further element is looked at, a long text
-// is not held against a regular expression, and what is very long is not compared.
-// Conditions that this would have decided are [Undecided]; all others are as ever. Without it, a list of 100,000 numbers
-// and 200 conditions took seconds, while other tenants' events waited.
+// is not held against a regular expression, and what is very long is not compared. The
+// conditions that this would have decided are [Undecided], and no others. Without a bound,
+// a list of 100,000 numbers and 200 conditions takes seconds, while other tenants' events
+// wait.
 type Effort struct {
 	left   int // for the filter that is held against the event
 	all    int // for it and those that follow

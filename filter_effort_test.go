@@ -86,10 +86,16 @@ func TestEffortSpent(t *testing.T) {
 	data := `{"n":3,"s":"x","list":[1,2,3],"items":[{"a":1,"b":2},{"a":1,"b":3}],"none":[{"c":[]},{"c":[]}],"long":` + number + `,"values":[` + wanted + `]}`
 	for filter, want := range map[string]int{
 		`{"n":3,"s":{"$in":["x"]},"gone":{"$exist":false}}`: 0,
-		`{"list":3}`: 3, `{"list":{"$nin":[4]}}`: 3, `{"list":1}`: 1, `{"list":{"$eq":[1,2,3]}}`: 1,
-		`{"items":{"a":1,"b":3}}`: 6, `{"items":{"a":2,"b":3}}`: 4, `{"items":{"$or":[{"b":{"$exist":false}},{"b":2}]}}`: 6,
-		`{"none":{"c":{"x":1}}}`: 4, `{"s":{"$regex":"y"}}`: 1,
-		`{"long":{"$gt":0}}`: 100, `{"values":{"$eq":[` + wanted + `]}}`: 100, `{"values":{"$eq":[` + wanted + `,1]}}`: 399,
+		`{"list":3}`:               3,
+		`{"list":{"$nin":[4]}}`:    3,
+		`{"list":1}`:               1,
+		`{"list":{"$eq":[1,2,3]}}`: 1,
+		`{"items":{"a":1,"b":3}}`:  6,
+		`{"items":{"a":2,"b":3}}`:  4,
+		`{"items":{"$or":[{"b":{"$exist":false}},{"b":2}]}}`: 6,
+		`{"none":{"c":{"x":1}}}`:                             4,
+		`{"s":{"$regex":"y"}}`:                               1,
+		`{"long":{"$gt":0}}`:                                 100, `{"values":{"$eq":[` + wanted + `]}}`: 100, `{"values":{"$eq":[` + wanted + `,1]}}`: 399,
 	} {
 		left := NewEffort()
 		mustFilter(t, `{"data":`+filter+`}`).Verdict(NewDocument(filterEvent(data)), left)

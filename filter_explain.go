@@ -187,7 +187,7 @@ func memberPath(path, name string) string {
 func (c comparison) explain(v any, path string, left *Effort) (Verdict, []Finding) {
 	verdict := c.holds(v, left)
 	f := left.finding(c.place, path)
-	f.Operator, f.Wanted = c.operator, clip(c.written)
+	f.Operator, f.Wanted = c.operator, Clip(c.written, maxShown)
 	f.record(verdict)
 	is := "does not exist"
 	if _, gone := v.(absent); !gone {
@@ -319,7 +319,7 @@ func encode(v any) string {
 // condition shows what it found, and that may be long.
 func shown(v any) string {
 	left := maxShown + utf8.UTFMax // a letter that is cut in two is not shown
-	return clip(encode(head(v, &left)))
+	return Clip(encode(head(v, &left)), maxShown)
 }
 
 // head is the beginning of a value: as much of it as fills so many bytes of JSON.
@@ -370,16 +370,4 @@ func cut(s string, left *int) string {
 	s = s[:min(len(s), max(*left, 0))]
 	*left -= len(s)
 	return s
-}
-
-// clip shortens a text to what is shown, between two characters.
-func clip(s string) string {
-	if len(s) <= maxShown {
-		return s
-	}
-	end := maxShown
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
 }

@@ -317,7 +317,7 @@ func TestShown(t *testing.T) {
 		"empty": decode([]byte(`[[],{}]`)), "nested": decode([]byte(strings.Repeat("[", 250) + strings.Repeat("]", 250))),
 	}
 	for name, v := range values {
-		if got, want := shown(v), clip(encode(v)); got != want {
+		if got, want := shown(v), Clip(encode(v), maxShown); got != want {
 			t.Errorf("%s: %s; want %s", name, got, want)
 		}
 	}

@@ -12,11 +12,11 @@ type IdempotencyClaim struct {
 	Name      [sha256.Size]byte // of the key and whose it is
 	CreatedAt time.Time         // when the key came first
 	Until     time.Time         // nobody else carries the request out before
-	Answer    *KeptAnswer       // nil: the request is to be carried out
+	Answer    *StoredAnswer     // nil: the request is to be carried out
 }
 
-// KeptAnswer is the answer to a request that was carried out.
-type KeptAnswer struct {
+// StoredAnswer is the answer to a request that was carried out.
+type StoredAnswer struct {
 	Status int
 	Body   []byte
 }

@@ -87,8 +87,8 @@ type DeliveryDetail struct {
 	Actions  []Action  // in order of time
 }
 
-// Seen is what was seen of a tenant, of which nobody keeps a list.
-type Seen struct {
+// TenantUsage says where a tenant is named: there is no list of tenants.
+type TenantUsage struct {
 	Known      bool     // an event, a subscription or a key names it
 	EventTypes []string // of its last events, as they were posted
 }

@@ -8,3 +8,16 @@ import "unicode/utf8"
 func LongerThan(text string, characters int) bool {
 	return len(text) > characters && utf8.RuneCountInString(text) > characters
 }
+
+// Clip shortens a text that somebody else wrote to at most that many bytes, with a mark of
+// the cut behind them. It cuts between two characters.
+func Clip(text string, longest int) string {
+	if len(text) <= longest {
+		return text
+	}
+	end := longest
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}

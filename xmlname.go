@@ -94,7 +94,7 @@ func beginsEscape(rest string) bool {
 		return false
 	}
 	digits := 0
-	for digits < 8 && 1+digits < len(rest) && strings.IndexByte("0123456789abcdefABCDEF", rest[1+digits]) >= 0 {
+	for digits < 8 && 1+digits < len(rest) && isHex(rest[1+digits]) {
 		digits++
 	}
 	for _, n := range []int{4, 8} {

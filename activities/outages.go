@@ -31,9 +31,9 @@ type outage struct {
 	failures int
 }
 
-// Saw notes how a use of the dependency went. It reports whether an error is worth a line
-// of its own: in an outage that was logged it is not.
-func (o *Outages) Saw(ctx context.Context, dependency string, err error) bool {
+// Observe notes the result of a use of the dependency. It reports whether an error is
+// worth a line of its own: in an outage that was logged it is not.
+func (o *Outages) Observe(ctx context.Context, dependency string, err error) bool {
 	if o == nil || o.Log == nil {
 		return err != nil
 	}

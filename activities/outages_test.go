@@ -38,10 +38,10 @@ func TestOutagesAreLoggedOnce(t *testing.T) {
 			if use == 'f' {
 				err = errors.New("connection refused")
 			}
-			if o.Saw(t.Context(), activities.Postgres, err) {
+			if o.Observe(t.Context(), activities.Postgres, err) {
 				news++
 			}
-			o.Saw(t.Context(), activities.Temporal, nil) // another's health is its own
+			o.Observe(t.Context(), activities.Temporal, nil) // another's health is its own
 		}
 		if lines := strings.Count(log.String(), "\n"); lines != c.lines || news != c.news {
 			t.Errorf("%s: %d lines and %d of their own, want %d and %d:\n%s", name, lines, news, c.lines, c.news, &log)
@@ -50,7 +50,7 @@ func TestOutagesAreLoggedOnce(t *testing.T) {
 			t.Errorf("%s: it does not say for how long:\n%s", name, &log)
 		}
 	}
-	if (*activities.Outages)(nil).Saw(t.Context(), activities.Postgres, nil) {
+	if (*activities.Outages)(nil).Observe(t.Context(), activities.Postgres, nil) {
 		t.Error("without a log, a success is news")
 	}
 }

@@ -96,9 +96,9 @@ type Reconciler struct {
 }
 
 const (
-	// reconcileLimit bounds a pass. The next goes on behind it: those that may not be
-	// repaired, as what an engineer has paused in Temporal, stay where they are and must
-	// not keep it from the others.
+	// reconcileLimit bounds a pass. The next pass continues behind it: deliveries that may
+	// not be repaired, as those that an engineer has paused in Temporal, stay overdue and
+	// must not keep it from the others.
 	reconcileLimit = 1000
 	// reconcilePatience is how many deliveries in a row are tried in vain: by then
 	// Temporal or Postgres is away, and the next pass is near.

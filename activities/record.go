@@ -26,7 +26,7 @@ func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made swi
 	r := record{Attempt: made, Decision: decision, RunID: runID(ctx), Run: run}
 	d, err := a.commit(ctx, r)
 	if err != nil {
-		a.Outages.Saw(ctx, Postgres, err)
+		a.Outages.Observe(ctx, Postgres, err)
 		// Once for each request that was under way: what is not recorded yet is worth a line.
 		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
 		a.Flights.keep(r)
@@ -45,7 +45,7 @@ func (a *Deliveries) commit(ctx context.Context, r record) (switchboard.Delivery
 	if err != nil {
 		return d, err
 	}
-	a.Outages.Saw(ctx, Postgres, nil)
+	a.Outages.Observe(ctx, Postgres, nil)
 	a.Flights.forget(r)
 	a.Metrics.recorded(ctx, r.Attempt.Outcome, d)
 	a.logAttempt(ctx, r.Attempt, d)

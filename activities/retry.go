@@ -83,7 +83,7 @@ func (a *Deliveries) isNews(ctx context.Context, err error) bool {
 	case errors.Is(err, errNotRecorded), errors.Is(err, errUnderWay):
 		return false
 	case switchboard.CodeOf(err) == switchboard.Unavailable && !isUnsent(err):
-		return a.Outages.Saw(ctx, Postgres, err)
+		return a.Outages.Observe(ctx, Postgres, err)
 	}
 	late, ok := errors.AsType[*delay](err)
 	if !ok || late.delivery.ID == "" {

@@ -53,8 +53,14 @@ func TestOtherCodings(t *testing.T) {
 	_ = w.Close()
 	b := setup(t)
 	for _, c := range []struct{ coding, body string }{
-		{"deflate", deflated.String()}, {"br", postedEvent}, {"zstd", postedEvent}, {"compress", postedEvent}, {"hunter2", postedEvent},
-		{"gzip, gzip", zipped(t, zipped(t, postedEvent))}, {"br, gzip", zipped(t, postedEvent)}, {"gzip;q=1", zipped(t, postedEvent)},
+		{"deflate", deflated.String()},
+		{"br", postedEvent},
+		{"zstd", postedEvent},
+		{"compress", postedEvent},
+		{"hunter2", postedEvent},
+		{"gzip, gzip", zipped(t, zipped(t, postedEvent))},
+		{"br, gzip", zipped(t, postedEvent)},
+		{"gzip;q=1", zipped(t, postedEvent)},
 	} {
 		for _, path := range []string{"/v1/events", "/v1/events/batch", "/v1/subscriptions", "/v1/subscriptions/sub_acme/trigger", "/v1/deliveries/dlv_acme/retry"} {
 			got := b.call(t, adminKey, "POST", path, c.body, "Content-Encoding", c.coding)

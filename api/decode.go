@@ -306,10 +306,4 @@ func unquote(quoted []byte) string {
 
 // clip shortens a name that a caller made up, so that an answer does not send
 // kilobytes of it back.
-func clip(name string) string {
-	const longest = 80
-	if len(name) <= longest {
-		return name
-	}
-	return strings.ToValidUTF8(name[:longest], "") + "…"
-}
+func clip(name string) string { return switchboard.Clip(name, 80) }

@@ -189,8 +189,12 @@ func TestDocumentSaysWhere(t *testing.T) {
 	}
 	headers := parameters(t, b, "header")
 	for call, want := range map[string]string{
-		"POST /v1/events": "Idempotency-Key", "POST /v1/subscriptions/x/rotate_secret": "Idempotency-Key", "GET /v1/events": "", "PATCH /v1/subscriptions/x": "",
-		"POST /v1/deliveries/x/cancel": "Idempotency-Key Switchboard-Actor", "DELETE /v1/subscriptions/x": "Switchboard-Actor",
+		"POST /v1/events":                        "Idempotency-Key",
+		"POST /v1/subscriptions/x/rotate_secret": "Idempotency-Key",
+		"GET /v1/events":                         "",
+		"PATCH /v1/subscriptions/x":              "",
+		"POST /v1/deliveries/x/cancel":           "Idempotency-Key Switchboard-Actor",
+		"DELETE /v1/subscriptions/x":             "Switchboard-Actor",
 	} {
 		if got := strings.Join(headers[call], " "); got != want {
 			t.Errorf("headers of %s: %q, want %q", call, got, want)

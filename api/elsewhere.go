@@ -1,9 +1,7 @@
 package api
 
 import (
-	"net"
 	"net/textproto"
-	"net/url"
 
 	"switchboard"
 	"switchboard/webhook"
@@ -39,20 +37,14 @@ func (p *subscriptionPatch) checkElsewhere(before, after *switchboard.Subscripti
 	return nil
 }
 
-// place is a URL's scheme, host and port, with the host as it is looked up: φίλος.gr and
-// φίλοσ.gr are the same word in two cases, and two hosts. What cannot be looked up stays
-// as it is written, and so is a place of its own.
+// place is a URL's scheme, host and port as requests are sent there: φίλος.gr and
+// φίλοσ.gr are the same word in two cases, and two hosts. What has no such form stays as
+// it is written, and so is a place of its own.
 func place(rawURL string) string {
-	address := switchboard.Address(rawURL)
-	u, err := url.Parse(address)
-	if err != nil {
+	if address, err := webhook.FinalAddress("url", rawURL); err == nil {
 		return address
 	}
-	host, err := webhook.ASCIIHost(u.Hostname())
-	if err != nil {
-		return address
-	}
-	return u.Scheme + "://" + net.JoinHostPort(host, u.Port())
+	return switchboard.Address(rawURL)
 }
 
 // checkAnew is an error unless the secret that stands in a's requests was given. A

@@ -25,6 +25,7 @@ func TestSecretsStayWithTheirAddress(t *testing.T) {
 		"headers without secrets":   {headers, `"request":{"url":"https://new.example.com/","headers":{"X-Env":"prod"}}`, ""},
 		"another path":              {headers, `"request":{"url":"https://EXAMPLE.com/b?c={{ticket.id}}"}`, ""},
 		"another port":              {headers, `"request":{"url":"https://example.com:8443/"}`, "request.headers.X-Api-Key"},
+		"the scheme's own port":     {headers, `"request":{"url":"https://example.com:443/"}`, ""},
 		"in clear":                  {headers, `"request":{"url":"http://example.com/"}`, "request.headers.X-Api-Key"},
 		"bearer":                    {okRequest + `,` + bearer, elsewhere, "auth.token"},
 		"bearer, masked":            {okRequest + `,` + bearer, elsewhere + `,"auth":{"token":"[redacted]"}`, "auth.token"},

@@ -20,8 +20,8 @@ type EventStore interface {
 	// Event returns an event with its deliveries.
 	Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
 	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
-	// Seen returns what was seen of a tenant.
-	Seen(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.Seen, error)
+	// TenantUsage says whether the tenant is named anywhere, and the types of its last events.
+	TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error)
 }
 
 // Engine is the one way into Temporal.

@@ -22,14 +22,14 @@ func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, b
 	}
 	var warnings []string
 	if !sameEvents {
-		seen, err := s.Store.Seen(ctx, caller, after.Tenant)
+		usage, err := s.Store.TenantUsage(ctx, caller, after.Tenant)
 		if err != nil {
 			return nil, err
 		}
-		if before.ID == "" && caller.Tenant == "" && !seen.Known { // a bound key's tenant is known
+		if before.ID == "" && caller.Tenant == "" && !usage.Known { // a bound key's tenant is known
 			warnings = append(warnings, fmt.Sprintf("tenant: no event, subscription or key names %q yet; events reach the subscription under exactly this name", after.Tenant))
 		}
-		warnings = append(warnings, s.unknownTypes(after, seen.EventTypes)...)
+		warnings = append(warnings, s.unknownTypes(after, usage.EventTypes)...)
 	}
 	return append(warnings, after.Filter.Check(after.Tenant, s.typesOf(after))...), nil
 }

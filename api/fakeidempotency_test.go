@@ -21,7 +21,7 @@ type fakeIdempotency struct {
 type fakeClaim struct {
 	request [sha256.Size]byte
 	open    bool
-	answer  *switchboard.KeptAnswer
+	answer  *switchboard.StoredAnswer
 }
 
 func (f *fakeIdempotency) Claim(_ context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error) {
@@ -46,7 +46,7 @@ func (f *fakeIdempotency) Claim(_ context.Context, apiKeyID, key string, request
 	return claim, nil
 }
 
-func (f *fakeIdempotency) KeepAnswer(_ context.Context, claim switchboard.IdempotencyClaim, answer switchboard.KeptAnswer) error {
+func (f *fakeIdempotency) SaveAnswer(_ context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := f.byName[string(claim.Name[:])]

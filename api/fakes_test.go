@@ -52,8 +52,8 @@ type fakeEvents struct {
 	held      bool     // what is accepted for one subscription is held
 }
 
-func (f *fakeEvents) Seen(context.Context, switchboard.Caller, string) (switchboard.Seen, error) {
-	return switchboard.Seen{Known: !f.unknown, EventTypes: f.seen}, f.err
+func (f *fakeEvents) TenantUsage(context.Context, switchboard.Caller, string) (switchboard.TenantUsage, error) {
+	return switchboard.TenantUsage{Known: !f.unknown, EventTypes: f.seen}, f.err
 }
 
 func (f *fakeEvents) writes() int {

@@ -16,13 +16,13 @@ import (
 	"switchboard"
 )
 
-// IdempotencyStore keeps the answers to requests that come with an Idempotency-Key.
+// IdempotencyStore stores the answers to requests that come with an Idempotency-Key.
 type IdempotencyStore interface {
 	// Claim lets the holder of the API key carry out a request, or returns the answer
 	// that it was given. It is KeyReused where the key came with another request, and a
 	// Conflict where the same one is under way.
 	Claim(ctx context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error)
-	KeepAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.KeptAnswer) error
+	SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error
 	// Release gives up a claim without an answer. If nothing was done, the key may come
 	// with another request.
 	Release(ctx context.Context, claim switchboard.IdempotencyClaim, nothingDone bool) error
@@ -33,16 +33,16 @@ const (
 	replayedHeader    = "Idempotency-Replayed"
 	// maxIdempotencyKey is the longest key, as with Stripe.
 	maxIdempotencyKey = 255
-	// maxKeptAnswer bounds what is kept of an answer. One that is longer, as to a batch for
-	// very many subscriptions, is made anew: its events have the same ids then.
-	maxKeptAnswer = 1 << 20
-	// keepTimeout bounds how long an answer waits until it is kept.
-	keepTimeout = 3 * time.Second
+	// maxStoredAnswer is the longest answer that is stored. After a longer one, as to a batch
+	// for very many subscriptions, a repeat is carried out again; its events get the same ids.
+	maxStoredAnswer = 1 << 20
+	// claimTimeout bounds how long an answer waits until it is stored.
+	claimTimeout = 3 * time.Second
 )
 
 // once carries a POST out, or with an Idempotency-Key that came with the same request
-// before, answers as it was answered then. The answer is kept before it is sent, so that
-// who has read it never sees the request carried out again.
+// before, answers as it was answered then. The answer is stored before it is sent, so
+// that a client that has read it never sees the request carried out again.
 func (s *server) once(ctx huma.Context, next func(huma.Context)) error {
 	c, x := humagin.Unwrap(ctx), exchangeOf(ctx.Context())
 	keys := c.Request.Header.Values(idempotencyHeader)
@@ -67,38 +67,38 @@ func (s *server) once(ctx huma.Context, next func(huma.Context)) error {
 	x.claim = &claim
 	held := &heldWriter{ResponseWriter: c.Writer}
 	c.Writer = held
-	settled := false
+	closed := false
 	defer func() {
 		c.Writer = held.ResponseWriter
-		if !settled { // a panic: what was done is not known
-			s.settle(ctx.Context(), "release", func(ctx context.Context) error { return s.Store.Release(ctx, claim, false) })
+		if !closed { // a panic: what was done is not known
+			s.updateClaim(ctx.Context(), "release", func(ctx context.Context) error { return s.Store.Release(ctx, claim, false) })
 		}
 	}()
 	next(ctx)
-	settled = true
-	s.keep(ctx.Context(), &claim, held, x.accepted)
+	closed = true
+	s.closeClaim(ctx.Context(), &claim, held, x.accepted)
 	_, _ = held.ResponseWriter.Write(held.body.Bytes()) // fails only if the client has gone
 	return nil
 }
 
-// keep notes how the claimed request ended. Of one that was refused nothing was done;
+// closeClaim notes how the claimed request ended. Of one that was refused nothing was done;
 // accepted says that something was all the same. Of one that failed that is not known,
 // and the next try goes on from there.
-func (s *server) keep(ctx context.Context, claim *switchboard.IdempotencyClaim, held *heldWriter, accepted bool) {
+func (s *server) closeClaim(ctx context.Context, claim *switchboard.IdempotencyClaim, held *heldWriter, accepted bool) {
 	status := held.Status()
-	if status < http.StatusMultipleChoices && held.body.Len() <= maxKeptAnswer {
-		answer := switchboard.KeptAnswer{Status: status, Body: held.body.Bytes()}
-		s.settle(ctx, "keep", func(ctx context.Context) error { return s.Store.KeepAnswer(ctx, *claim, answer) })
+	if status < http.StatusMultipleChoices && held.body.Len() <= maxStoredAnswer {
+		answer := switchboard.StoredAnswer{Status: status, Body: held.body.Bytes()}
+		s.updateClaim(ctx, "keep", func(ctx context.Context) error { return s.Store.SaveAnswer(ctx, *claim, answer) })
 		return
 	}
 	nothingDone := status >= http.StatusBadRequest && status < clientGone && !accepted
-	s.settle(ctx, "release", func(ctx context.Context) error { return s.Store.Release(ctx, *claim, nothingDone) })
+	s.updateClaim(ctx, "release", func(ctx context.Context) error { return s.Store.Release(ctx, *claim, nothingDone) })
 }
 
-// settle tells the store, also if the caller has gone by now. That it fails is no error
-// to them: until the claim ends their next try is a conflict, and then it is carried out.
-func (s *server) settle(ctx context.Context, what string, call func(context.Context) error) {
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
+// updateClaim calls the store, also if the caller has gone by now. That it fails is no
+// error to them: until the claim ends their next try is a conflict, and then it is carried out.
+func (s *server) updateClaim(ctx context.Context, what string, call func(context.Context) error) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTimeout)
 	defer cancel()
 	if err := call(bounded); err != nil {
 		s.Logger.LogAttrs(ctx, slog.LevelWarn, "the answer to a request with an Idempotency-Key is not kept",

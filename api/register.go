@@ -42,7 +42,7 @@ type bodyRule struct {
 	limit    int64  // of the whole body in bytes; 0: smallBody
 	field    string // what makes a body too large; may be empty
 	optional bool
-	room     *room // that bodies which may be long share; nil: there is always room
+	budget   *bodyBudget // shared by bodies that may be long; nil: none
 }
 
 const (
@@ -122,8 +122,8 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 		}
 	}
 	admit := func(ctx huma.Context, next func(huma.Context)) {
-		leave, err := s.admit(ctx, op, hasBody)
-		defer leave()
+		release, err := s.admit(ctx, op, hasBody)
+		defer release()
 		if err == nil {
 			err = s.once(ctx, next)
 		}
@@ -163,43 +163,43 @@ func documentBody(h huma.API, op operation, t reflect.Type) {
 }
 
 // admit finds the caller, checks the role, and reads the body: in that order, so
-// that a stranger can neither learn about parameters nor make us take in bytes. The
-// room that the body takes is left when the request is answered.
-func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (leave func(), err error) {
-	leave = func() {}
+// that a stranger can neither learn about parameters nor make us take in bytes. Call
+// release when the request is answered.
+func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (release func(), err error) {
+	release = func() {}
 	x := exchangeOf(ctx.Context())
 	caller, err := s.authenticate(ctx)
 	if err != nil {
-		return leave, err
+		return release, err
 	}
 	x.caller = caller
 	if caller.Role != switchboard.Admin && !slices.Contains(op.roles, caller.Role) {
-		return leave, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
+		return release, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
 	}
 	c := humagin.Unwrap(ctx)
 	if x.caller.Person, err = personOf(c.Request.Header.Values(actorHeader)); err != nil {
-		return leave, err
+		return release, err
 	}
 	if err := checkQuery(ctx.URL(), op.repeatable); err != nil {
-		return leave, err
+		return release, err
 	}
 	if err := s.spend(caller, op.cost); err != nil {
-		return leave, err
+		return release, err
 	}
 	if !hasBody {
 		if c.Request.ContentLength != 0 {
 			leaveUnread(c) // nobody reads it
 		}
-		return leave, nil
+		return release, nil
 	}
-	if op.body.room != nil {
-		if leave, err = op.body.room.enter(ctx.Context(), lengthOf(c.Request), op.body.limit); err != nil {
-			return leave, err
+	if op.body.budget != nil {
+		if release, err = op.body.budget.acquire(ctx.Context(), lengthOf(c.Request), op.body.limit); err != nil {
+			return release, err
 		}
 	}
 	x.body, err = readBody(ctx, op.body)
 	x.read = err == nil
-	return leave, err
+	return release, err
 }
 
 // authenticate finds the caller behind the request's key.

@@ -53,7 +53,7 @@ func (s *server) registerEvents(h huma.API) {
 			"if only their bytes differ, or occurred_at does, warnings says so, and what was stored first stays.",
 	}, s.postEvent)
 	handle(s, h, operation{method: post, path: "/v1/events/batch", id: "post-events", tag: tagEvents, status: http.StatusAccepted, roles: roles{publisher},
-		body:    bodyRule{limit: int64(s.MaxBatch), field: "events", room: newRoom(batchesAtOnce*int64(s.MaxBatch), roomWait)},
+		body:    bodyRule{limit: int64(s.MaxBatch), field: "events", budget: newBodyBudget(batchesAtOnce*int64(s.MaxBatch), budgetWait)},
 		summary: "Post up to 1,000 events",
 		description: fmt.Sprintf("At most %d bytes in all. ", s.MaxBatch) + "Answers with one result per event, in their order. An event that is malformed, or conflicts with one accepted before, is refused alone: " +
 			"look at the status of each result. If the answer is an error, none is known to be stored: posting again is safe for events with ids of your own; if each was refused, the error has the results too. " +

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"reflect"
 	"slices"
@@ -60,7 +59,7 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 
 // checkURL checks that a URL can be sent to, and may be.
 func (s *server) checkURL(ctx context.Context, field, rawURL string) (warning string, err error) {
-	if err := webhook.CheckURL(field, rawURL); err != nil {
+	if _, err := webhook.FinalAddress(field, rawURL); err != nil {
 		return "", err
 	}
 	warning, err = s.Guard.Check(ctx, rawURL)
@@ -76,18 +75,12 @@ func (s *server) checkTemplates(sub *switchboard.Subscription) ([]string, error)
 	}
 	var samples []webhook.Sample
 	for _, t := range s.Catalogue.EventTypes(sub.Profile) {
-		if !sub.Wants(t.Name) || useCase != nil && len(t.UseCases) > 0 && !slices.Contains(t.UseCases, useCase.Name) {
+		if !sub.Wants(t.Name) || !mayRender(sub.UseCase, &t) {
 			continue
 		}
 		named := slices.ContainsFunc(sub.Events, func(pattern string) bool { return strings.EqualFold(pattern, t.Name) })
-		add := func(data json.RawMessage) {
+		for _, data := range t.AllSamples() {
 			samples = append(samples, webhook.Sample{EventType: t.Name, Named: named, Data: data})
-		}
-		for _, sample := range t.Samples {
-			add(sample.Data)
-		}
-		if len(t.Samples) == 0 && t.Sample != nil {
-			add(t.Sample)
 		}
 	}
 	return webhook.CheckTemplates(&sub.Request, useCase, samples)

@@ -6,9 +6,8 @@ import (
 	"switchboard"
 )
 
-// leaves returns those of the fields that cannot be read which the patch does not give
-// anew. null and {} say that there is none any more. The signing secret is not the patch's: it
-// stays as it is until it is rotated.
+// leaves returns those of the unreadable fields that the patch does not replace; null and
+// {} replace a field by nothing. No patch replaces the signing secret, which is rotated.
 func (p *subscriptionPatch) leaves(unreadable []string) []string {
 	return slices.DeleteFunc(slices.Clone(unreadable), func(field string) bool {
 		r := p.Request

@@ -22,7 +22,7 @@ type Catalogue struct {
 	examples  []Example
 	types     []*entry            // sorted by platform and name
 	byName    map[string][]*entry // those of every platform, in that order
-	turns     *turns              // of validations; one with those that it was made from
+	limiter   *validationLimiter  // of validations; one with those that it was made from
 }
 
 // entry is an event type with its schema compiled; nil: there is none.
@@ -56,7 +56,7 @@ func (c *Catalogue) with(types []switchboard.EventType) (*Catalogue, error) {
 		entries[key(e)] = e
 	}
 
-	next := &Catalogue{platforms: c.platforms, useCases: c.useCases, examples: c.examples, byName: map[string][]*entry{}, turns: c.turns}
+	next := &Catalogue{platforms: c.platforms, useCases: c.useCases, examples: c.examples, byName: map[string][]*entry{}, limiter: c.limiter}
 	next.types = slices.SortedFunc(maps.Values(entries), func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.Platform, b.Platform), cmp.Compare(a.Name, b.Name))
 	})

@@ -22,38 +22,38 @@ const (
 	regexpPerStep = 1 << 10 // instructions of a pattern times characters
 )
 
-// effort is what is left of the steps of a validation.
-type effort struct{ left int }
+// stepBudget is what is left of the steps of a validation.
+type stepBudget struct{ left int }
 
 // spend takes steps, and reports whether there are any left.
-func (e *effort) spend(steps int) bool {
-	e.left = max(e.left-steps, 0) // and no less, so that sums of many cannot overflow
-	return e.left > 0
+func (b *stepBudget) spend(steps int) bool {
+	b.left = max(b.left-steps, 0) // and no less, so that sums of many cannot overflow
+	return b.left > 0
 }
 
 // costOf counts the steps that holding the value against the schema takes at most, up to
 // limit. It walks as the validator does, and makes nothing.
 func costOf(schema *jsonschema.Schema, value any, limit int) int {
-	e := &effort{left: limit}
-	e.schema(schema, value)
-	return limit - e.left
+	b := &stepBudget{left: limit}
+	b.schema(schema, value)
+	return limit - b.left
 }
 
 // schema spends what the schema costs with that value; false: nothing is left.
-func (e *effort) schema(s *jsonschema.Schema, value any) bool {
+func (b *stepBudget) schema(s *jsonschema.Schema, value any) bool {
 	if s == nil || s.Bool != nil {
-		return e.spend(1)
+		return b.spend(1)
 	}
 	// A comparison looks at no more of the value than there is.
-	if s.Enum != nil && !e.spend(len(s.Enum.Values)*e.comparison(value)) || s.Const != nil && !e.spend(e.comparison(value)) {
+	if s.Enum != nil && !b.spend(len(s.Enum.Values)*b.comparison(value)) || s.Const != nil && !b.spend(b.comparison(value)) {
 		return false
 	}
-	if !e.spend(1+len(s.Required)) || !e.ofValue(s, value) {
+	if !b.spend(1+len(s.Required)) || !b.ofValue(s, value) {
 		return false
 	}
 	for _, parts := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf, {s.Ref, s.Not, s.If, s.Then, s.Else}} {
 		for _, part := range parts {
-			if part != nil && !e.schema(part, value) {
+			if part != nil && !b.schema(part, value) {
 				return false
 			}
 		}
@@ -61,70 +61,70 @@ func (e *effort) schema(s *jsonschema.Schema, value any) bool {
 	return true
 }
 
-func (e *effort) ofValue(s *jsonschema.Schema, value any) bool {
+func (b *stepBudget) ofValue(s *jsonschema.Schema, value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
-		return e.object(s, value)
+		return b.object(s, value)
 	case []any:
-		return e.array(s, value)
+		return b.array(s, value)
 	case string:
-		return e.spend(len(value)/charsPerStep) && e.matching(s.Pattern, value)
+		return b.spend(len(value)/charsPerStep) && b.matching(s.Pattern, value)
 	case json.Number:
-		return e.spend(sizeOf(value))
+		return b.spend(sizeOf(value))
 	}
 	return true
 }
 
-func (e *effort) object(s *jsonschema.Schema, object map[string]any) bool {
+func (b *stepBudget) object(s *jsonschema.Schema, object map[string]any) bool {
 	for name, member := range object {
-		if part := s.Properties[name]; part != nil && !e.schema(part, member) {
+		if part := s.Properties[name]; part != nil && !b.schema(part, member) {
 			return false
 		}
 		for pattern, part := range s.PatternProperties {
-			if !e.matching(pattern, name) || !e.schema(part, member) {
+			if !b.matching(pattern, name) || !b.schema(part, member) {
 				return false
 			}
 		}
-		if part, ok := s.AdditionalProperties.(*jsonschema.Schema); ok && !e.schema(part, member) {
+		if part, ok := s.AdditionalProperties.(*jsonschema.Schema); ok && !b.schema(part, member) {
 			return false
 		}
-		if s.UnevaluatedProperties != nil && !e.schema(s.UnevaluatedProperties, member) {
+		if s.UnevaluatedProperties != nil && !b.schema(s.UnevaluatedProperties, member) {
 			return false
 		}
-		if s.PropertyNames != nil && !e.schema(s.PropertyNames, name) {
+		if s.PropertyNames != nil && !b.schema(s.PropertyNames, name) {
 			return false
 		}
-		if !e.spend(1) {
+		if !b.spend(1) {
 			return false
 		}
 	}
 	for _, required := range s.DependentRequired {
-		if !e.spend(1 + len(required)) {
+		if !b.spend(1 + len(required)) {
 			return false
 		}
 	}
 	for _, part := range s.DependentSchemas {
-		if !e.schema(part, object) {
+		if !b.schema(part, object) {
 			return false
 		}
 	}
 	return true
 }
 
-func (e *effort) array(s *jsonschema.Schema, array []any) bool {
+func (b *stepBudget) array(s *jsonschema.Schema, array []any) bool {
 	comparisons := 2
 	if len(array) <= pairwise {
 		comparisons = len(array)
 	}
-	if s.UniqueItems && !e.spend(e.comparison(array)*comparisons) {
+	if s.UniqueItems && !b.spend(b.comparison(array)*comparisons) {
 		return false
 	}
 	for i, item := range array {
-		if i < len(s.PrefixItems) && !e.schema(s.PrefixItems[i], item) {
+		if i < len(s.PrefixItems) && !b.schema(s.PrefixItems[i], item) {
 			return false
 		}
 		for _, part := range []*jsonschema.Schema{s.Items2020, s.Contains, s.UnevaluatedItems} {
-			if part != nil && !e.schema(part, item) {
+			if part != nil && !b.schema(part, item) {
 				return false
 			}
 		}
@@ -137,32 +137,32 @@ func (e *effort) array(s *jsonschema.Schema, array []any) bool {
 const pairwise = 20
 
 // comparison is what it takes to compare the value with another one, at most what is left.
-func (e *effort) comparison(value any) int {
-	inner := &effort{left: e.left}
+func (b *stepBudget) comparison(value any) int {
+	inner := &stepBudget{left: b.left}
 	inner.compare(value)
-	return e.left - inner.left
+	return b.left - inner.left
 }
 
-func (e *effort) compare(value any) bool {
+func (b *stepBudget) compare(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, member := range value {
-			if !e.spend(len(name)/charsPerStep) || !e.compare(member) {
+			if !b.spend(len(name)/charsPerStep) || !b.compare(member) {
 				return false
 			}
 		}
 	case []any:
 		for _, member := range value {
-			if !e.compare(member) {
+			if !b.compare(member) {
 				return false
 			}
 		}
 	case string:
-		return e.spend(1 + len(value)/charsPerStep)
+		return b.spend(1 + len(value)/charsPerStep)
 	case json.Number:
-		return e.spend(1 + sizeOf(value))
+		return b.spend(1 + sizeOf(value))
 	}
-	return e.spend(1)
+	return b.spend(1)
 }
 
 // sizeOf is what it takes to calculate with a number beyond a step: it is written out in
@@ -183,7 +183,7 @@ type pattern struct {
 	instructions int
 }
 
-func (e *effort) matching(compiled jsonschema.Regexp, text string) bool {
+func (b *stepBudget) matching(compiled jsonschema.Regexp, text string) bool {
 	p, ok := compiled.(pattern)
-	return !ok || e.spend(1+p.instructions*len(text)/regexpPerStep)
+	return !ok || b.spend(1+p.instructions*len(text)/regexpPerStep)
 }

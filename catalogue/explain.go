@@ -90,12 +90,7 @@ func nearestFault(all fault, faults []fault) fault {
 // maxShown bounds what an error shows of a schema or of data, in bytes.
 const maxShown = 200
 
-func short(s string) string {
-	if len(s) <= maxShown {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxShown], "") + "…"
-}
+func short(s string) string { return switchboard.Clip(s, maxShown) }
 
 // pathOf writes the way from root to a value within it: root.items[0].name.
 func pathOf(root string, value any, tokens []string) string {

@@ -25,7 +25,7 @@ func load(files fs.FS) (*Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalogue{platforms: map[string]switchboard.Platform{}, useCases: map[string]switchboard.UseCase{}, turns: newTurns()}
+	c := &Catalogue{platforms: map[string]switchboard.Platform{}, useCases: map[string]switchboard.UseCase{}, limiter: newValidationLimiter()}
 	var types []switchboard.EventType
 	for _, name := range names {
 		text, err := fs.ReadFile(files, name)

@@ -16,27 +16,29 @@ const (
 	// stepsAtOnce bounds the validations of a process that run at the same time, by their
 	// steps: what they take of memory, and how long others wait for a processor.
 	stepsAtOnce = 2 * MaxSteps
-	// validationWait is for how long one waits for its turn. Those before it take half a
-	// second at most.
+	// validationWait is how long one waits for others, which take half a second at most.
 	validationWait = 2 * time.Second
 )
 
-// turns lets validations run, each when there is room in the process for its steps.
-type turns struct{ steps *semaphore.Weighted }
+// validationLimiter bounds the steps of the validations that a process runs at the same
+// time.
+type validationLimiter struct{ steps *semaphore.Weighted }
 
-func newTurns() *turns { return &turns{semaphore.NewWeighted(stepsAtOnce)} }
+func newValidationLimiter() *validationLimiter {
+	return &validationLimiter{semaphore.NewWeighted(stepsAtOnce)}
+}
 
-func (t *turns) run(ctx context.Context, steps int, validate func() error) error {
+func (l *validationLimiter) run(ctx context.Context, steps int, validate func() error) error {
 	bounded, cancel := context.WithTimeout(ctx, validationWait)
 	defer cancel()
-	if err := t.steps.Acquire(bounded, int64(steps)); err != nil {
+	if err := l.steps.Acquire(bounded, int64(steps)); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return &switchboard.Error{Code: switchboard.Overloaded, Field: "data",
 			Message: "could not be held against the schema of the type: too many events are checked at the same time"}
 	}
-	defer t.steps.Release(int64(steps))
+	defer l.steps.Release(int64(steps))
 	return validate()
 }
 
@@ -45,7 +47,7 @@ func (t *turns) run(ctx context.Context, steps int, validate func() error) error
 // is enough; a type that the catalogue does not know has nothing to say. The error
 // is [switchboard.Invalid], its field the path of the value at fault, as
 // "data.ticket.id". Data that would take more than [MaxSteps] are not checked, which is
-// [switchboard.TooLarge]; those that find no room in the process are [switchboard.Overloaded].
+// [switchboard.TooLarge]; those that would wait too long for others are [switchboard.Overloaded].
 func (c *Catalogue) Validate(ctx context.Context, eventType string, data []byte) error {
 	entries := c.byName[fold(eventType)]
 	if len(entries) == 0 {
@@ -70,7 +72,7 @@ func (c *Catalogue) Validate(ctx context.Context, eventType string, data []byte)
 	if left == 0 {
 		return tooCostly("data")
 	}
-	return c.turns.run(ctx, MaxSteps-left, func() error { return validate(entries, value) })
+	return c.limiter.run(ctx, MaxSteps-left, func() error { return validate(entries, value) })
 }
 
 // validate holds the value against each schema once.

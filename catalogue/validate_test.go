@@ -252,7 +252,7 @@ func TestValidateInTurns(t *testing.T) {
 	t.Parallel()
 	base := loaded(t)
 	c := with(t, base, `{"items":{"type":"integer"}}`)
-	if err := base.turns.steps.Acquire(t.Context(), stepsAtOnce); err != nil {
+	if err := base.limiter.steps.Acquire(t.Context(), stepsAtOnce); err != nil {
 		t.Fatal(err)
 	}
 	gone, leave := context.WithCancel(t.Context())
@@ -265,11 +265,11 @@ func TestValidateInTurns(t *testing.T) {
 	}
 	waited := make(chan error, 1)
 	go func() { waited <- c.Validate(t.Context(), "test.type", []byte(`["a"]`)) }()
-	base.turns.steps.Release(stepsAtOnce)
+	base.limiter.steps.Release(stepsAtOnce)
 	if err := <-waited; switchboard.CodeOf(err) != switchboard.Invalid {
 		t.Errorf("there is room again: %v", err)
 	}
-	if !base.turns.steps.TryAcquire(stepsAtOnce) {
+	if !base.limiter.steps.TryAcquire(stepsAtOnce) {
 		t.Error("room was not given back")
 	}
 }

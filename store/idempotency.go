@@ -65,15 +65,15 @@ func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256
 			return &switchboard.Error{Code: switchboard.Conflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
 		}
 		body, err := s.keys.open(rows[0].KeyID, rows[0].Ciphertext, answerPlace(claim))
-		claim.Answer = &switchboard.KeptAnswer{Status: *rows[0].Status, Body: body}
+		claim.Answer = &switchboard.StoredAnswer{Status: *rows[0].Status, Body: body}
 		return err
 	})
 	return claim, err
 }
 
-// KeepAnswer keeps the answer to a claimed request, unless somebody else has claimed it
+// SaveAnswer stores the answer to a claimed request, unless somebody else has claimed it
 // since.
-func (s *Store) KeepAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.KeptAnswer) error {
+func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error {
 	keyID, ciphertext, err := s.keys.seal(answer.Body, answerPlace(claim))
 	if err != nil {
 		return err

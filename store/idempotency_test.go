@@ -24,7 +24,7 @@ func (b *bundle) claim(key, request string) switchboard.IdempotencyClaim {
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	answer := switchboard.KeptAnswer{Status: 201, Body: []byte(`{"secret":"whsec_hunter2"}`)}
+	answer := switchboard.StoredAnswer{Status: 201, Body: []byte(`{"secret":"whsec_hunter2"}`)}
 	first := b.claim("k", "request")
 	equal(t, "first", []any{first.CreatedAt, first.Answer == nil}, []any{begin(), true})
 	refused(t, "while it is under way", second(b.Claim(t.Context(), "key_1", "k", sum("request"))), switchboard.Conflict, "Idempotency-Key")
@@ -34,7 +34,7 @@ func TestIdempotencyKey(t *testing.T) {
 	if of.Answer != nil || of.Name == first.Name {
 		t.Errorf("the same text with another API key: %+v", of)
 	}
-	must(t, b.KeepAnswer(t.Context(), first, answer))
+	must(t, b.SaveAnswer(t.Context(), first, answer))
 	b.advance(23 * time.Hour)
 	equal(t, "again", b.claim("k", "request").Answer, &answer)
 	refused(t, "another request", second(b.Claim(t.Context(), "key_1", "k", sum("other"))), switchboard.KeyReused, "Idempotency-Key")
@@ -61,10 +61,10 @@ func TestIdempotencyKeyTakenOver(t *testing.T) {
 	if !switchboard.IsID(switchboard.EventPrefix, taken.EventID(0)) || taken.EventID(0) == taken.EventID(1) || taken.EventID(0) == b.claim("k2", "request").EventID(0) {
 		t.Errorf("ids %s, %s", taken.EventID(0), taken.EventID(1))
 	}
-	must(t, b.KeepAnswer(t.Context(), first, switchboard.KeptAnswer{Status: 200, Body: []byte("late")}))
+	must(t, b.SaveAnswer(t.Context(), first, switchboard.StoredAnswer{Status: 200, Body: []byte("late")}))
 	must(t, b.Release(t.Context(), first, true))
-	must(t, b.KeepAnswer(t.Context(), taken, switchboard.KeptAnswer{Status: 202, Body: []byte("{}")}))
-	equal(t, "answer", b.claim("k", "request").Answer, &switchboard.KeptAnswer{Status: 202, Body: []byte("{}")})
+	must(t, b.SaveAnswer(t.Context(), taken, switchboard.StoredAnswer{Status: 202, Body: []byte("{}")}))
+	equal(t, "answer", b.claim("k", "request").Answer, &switchboard.StoredAnswer{Status: 202, Body: []byte("{}")})
 }
 
 func TestIdempotencyKeyReleased(t *testing.T) {
@@ -77,7 +77,7 @@ func TestIdempotencyKeyReleased(t *testing.T) {
 	equal(t, "the same goes on", b.claim("unknown", "request").EventID(0), unknown.EventID(0))
 
 	must(t, b.Release(t.Context(), b.claim("nothing", "request"), true))
-	equal(t, "another request", b.claim("nothing", "other").Answer, (*switchboard.KeptAnswer)(nil))
+	equal(t, "another request", b.claim("nothing", "other").Answer, (*switchboard.StoredAnswer)(nil))
 }
 
 // TestIdempotencyKeyWithoutItsEncryptionKey: where the answer cannot be read any more, since
@@ -129,7 +129,7 @@ func TestIdempotencyKeyConcurrently(t *testing.T) {
 func TestForgetAnswers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	must(t, b.KeepAnswer(t.Context(), b.claim("old", "request"), switchboard.KeptAnswer{Status: 200, Body: []byte("{}")}))
+	must(t, b.SaveAnswer(t.Context(), b.claim("old", "request"), switchboard.StoredAnswer{Status: 200, Body: []byte("{}")}))
 	b.claim("abandoned", "request")
 	b.advance(time.Hour)
 	b.claim("young", "request")

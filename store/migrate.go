@@ -48,8 +48,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.CheckSchema(ctx); errors.Is(err, ErrNewerSchema) {
 		return err
 	}
-	// An index may take minutes to build: nothing ends these connections for being silent.
-	db := sql.OpenDB(s.patient)
+	// An index may take minutes to build, during which Postgres sends nothing.
+	db := sql.OpenDB(s.unbounded)
 	defer db.Close()
 	provider, err := newProvider(db)
 	if err != nil {

@@ -96,8 +96,8 @@ func TestMigrationMakesNamesOne(t *testing.T) {
 	equal(t, "names", names, []string{"Order.Paid", "order.paid"})
 }
 
-// TestSeen: what is known of a tenant.
-func TestSeen(t *testing.T) {
+// TestTenantUsage: what is known of a tenant.
+func TestTenantUsage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.subscribe("subscribed", "*")
@@ -108,7 +108,7 @@ func TestSeen(t *testing.T) {
 	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
 	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer, Tenant: "keyed"}, "a key")
 	must(t, err)
-	for tenant, want := range map[string]switchboard.Seen{
+	for tenant, want := range map[string]switchboard.TenantUsage{
 		"subscribed": {Known: true, EventTypes: []string{}},
 		"deleted":    {EventTypes: []string{}},
 		"posted":     {Known: true, EventTypes: []string{"Call.Ended", "call.rang"}},
@@ -116,11 +116,11 @@ func TestSeen(t *testing.T) {
 		"Posted":     {EventTypes: []string{}},
 		"nobody":     {EventTypes: []string{}},
 	} {
-		got, err := b.Seen(t.Context(), root(), tenant)
+		got, err := b.TenantUsage(t.Context(), root(), tenant)
 		must(t, err)
 		equal(t, tenant, got, want)
 	}
-	_, err = b.Seen(t.Context(), of("acme"), "posted")
+	_, err = b.TenantUsage(t.Context(), of("acme"), "posted")
 	refused(t, "another tenant's", err, switchboard.Forbidden, "")
 }
 

@@ -80,9 +80,9 @@ WHERE `+overdueStarted+`$1 AND (next_attempt_at, id) > ($2, $3) ORDER BY next_at
 	return found, err
 }
 
-// Stats counts what is open. Each claim of a relay moves start_due_at on, so what waits
-// for its workflow is known by its own date; the index of the outbox holds those few. Like a search it may take long, and leaves the connections
-// of deliveries alone.
+// Stats counts what is open. Each claim of a relay moves start_due_at on, so the date of
+// the next attempt says how long a delivery has waited for its workflow. Like a search it
+// may take long, and leaves the connections of deliveries alone.
 func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 	now := s.now()
 	var counts []struct {

@@ -92,10 +92,10 @@ type Store struct {
 	db  *sqlx.DB
 	// searches has connections of its own, so that lists that take long leave those
 	// of deliveries alone.
-	searches *sqlx.DB
-	patient  *pq.Connector // of connections that may be silent for as long as they like
-	keys     *Keyring
-	now      func() time.Time
+	searches  *sqlx.DB
+	unbounded *pq.Connector // of connections without ioTimeout
+	keys      *Keyring
+	now       func() time.Time
 
 	accepts *batcher[[]*posted, []switchboard.Acceptance] // of calls with few events
 	bulk    *batcher[[]*posted, []switchboard.Acceptance] // and with many: nobody waits behind them
@@ -124,7 +124,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, withoutURL(err, cfg.URL)
 	}
 	base.Dialer(dialer{&net.Dialer{}})
-	patient, err := pq.NewConnectorConfig(pqConfig)
+	unbounded, err := pq.NewConnectorConfig(pqConfig)
 	if err != nil {
 		return nil, withoutURL(err, cfg.URL)
 	}
@@ -141,7 +141,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		url: cfg.URL, db: db, patient: patient, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
+		url: cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
 		hot: &statements{db: db}, filters: &filters{}, kept: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	// Postgres keeps microseconds: what is returned is what is stored.
@@ -179,13 +179,6 @@ func (s *Store) Close() error {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
-}
-
-// Ping reports whether Postgres answers.
-func (s *Store) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	return fault(ctx, s.db.PingContext(ctx))
 }
 
 // tx runs work in one transaction. A transaction that Postgres gave up for the

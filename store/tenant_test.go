@@ -77,12 +77,12 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	refused(t, "SaveEventType", b.SaveEventType(ctx, spy, shared), switchboard.Forbidden, "")
 	refused(t, "ChangeEventType", second(b.ChangeEventType(ctx, spy, shared, func(*switchboard.EventType) error { return nil })), switchboard.Forbidden, "")
 	refused(t, "DeleteEventType", b.DeleteEventType(ctx, spy, "own", "ticket.created"), switchboard.Forbidden, "")
-	refused(t, "Seen", second(b.Seen(ctx, spy, "acme")), switchboard.Forbidden, "")
+	refused(t, "TenantUsage", second(b.TenantUsage(ctx, spy, "acme")), switchboard.Forbidden, "")
 	equal(t, "the database", b.dump(), before)
 
 	// Whoever adds a method with a caller adds it here.
 	covered := map[string]bool{
-		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "Seen": true,
+		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "TenantUsage": true,
 		"CreateSubscription": true, "CreateKey": true, // these two make rows: see their own tests
 	}
 	for name := range methods {

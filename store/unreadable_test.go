@@ -124,7 +124,9 @@ func TestUnreadableNeighbours(t *testing.T) {
 	types, err := b.EventTypes(t.Context())
 	must(t, err)
 	equal(t, "event types", types, []switchboard.EventType{
-		{Platform: "acme", Name: "a.good", Description: "d"}, {Platform: "acme", Name: "b.bad", Unreadable: true}, {Platform: "acme", Name: "c.good", Description: "d"},
+		{Platform: "acme", Name: "a.good", Description: "d"},
+		{Platform: "acme", Name: "b.bad", Unreadable: true},
+		{Platform: "acme", Name: "c.good", Description: "d"},
 	})
 	bad := switchboard.EventType{Platform: "acme", Name: "b.bad"}
 	refused(t, "change", second(b.ChangeEventType(t.Context(), root(), bad, func(*switchboard.EventType) error { return nil })), switchboard.Conflict, "")

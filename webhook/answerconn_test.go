@@ -134,8 +134,8 @@ func TestConnectionOfAnInvalidAnswer(t *testing.T) {
 		}
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, NextProtos: []string{"http/1.1"}}
-	_, secure, _ := net.SplitHostPort(listen(t, func(conn net.Conn) { serve(tls.Server(conn, config)) }))
-	_, plain, _ := net.SplitHostPort(listen(t, serve))
+	secure := portOf(t, listen(t, func(conn net.Conn) { serve(tls.Server(conn, config)) }))
+	plain := portOf(t, listen(t, serve))
 	s := setup(t, func(c *Config) {
 		c.RootCAs, c.Guard.resolver = ca.pool(), names{"receiver.test": {netip.MustParseAddr("127.0.0.1")}}
 	})

@@ -3,7 +3,6 @@ package webhook
 import (
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -37,7 +36,7 @@ func BenchmarkAttempt(b *testing.B) {
 					c.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 				}
 			})
-			_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+			port := portOf(b, server.Listener.Addr().String())
 			w := work(scheme + "example.com:" + port)
 			b.ReportAllocs()
 			before := cpuTime(b)

@@ -32,7 +32,7 @@ func (m Message) sentAs(auth *switchboard.Auth) switchboard.SentRequest {
 // sendAs sends the message with what the subscription's auth shows the receiver.
 // Timeout and error are those of [Sender.Attempt].
 func (s *Sender) sendAs(ctx context.Context, sub *switchboard.Subscription, m Message, timeout time.Duration) (switchboard.Outcome, error) {
-	return within(ctx, timeout, func(ctx context.Context, x *exchange) (switchboard.Outcome, error) {
+	return within(ctx, timeout, func(ctx context.Context, x *attemptState) (switchboard.Outcome, error) {
 		to := destination{http1: sub.Request.HTTPVersion == switchboard.HTTP1}
 		switch auth := &sub.Auth; auth.Type {
 		case switchboard.BasicAuth:
@@ -55,7 +55,7 @@ func (s *Sender) sendAs(ctx context.Context, sub *switchboard.Subscription, m Me
 // the token may have lost or withdrawn it before its time: it gets the message once
 // more, with a new one, within the same attempt and its timeout. What comes of that is
 // the outcome; of the first request nothing is kept.
-func (s *Sender) sendWithToken(ctx context.Context, sub *switchboard.Subscription, to destination, m Message, x *exchange) (switchboard.Outcome, error) {
+func (s *Sender) sendWithToken(ctx context.Context, sub *switchboard.Subscription, to destination, m Message, x *attemptState) (switchboard.Outcome, error) {
 	name := sub.Auth.HeaderName()
 	token, err := s.token(ctx, sub, refusal{})
 	if err != nil {

@@ -37,7 +37,7 @@ func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, 
 // names are as long as whoever writes the request likes.
 const (
 	maxWarnings   = 50
-	maxShownField = 200 // characters of the field in them, and of the placeholder
+	maxShownField = 200 // bytes of the field in them, and of the placeholder
 )
 
 type check struct {
@@ -177,15 +177,7 @@ func (c *check) warn(field, text string) {
 }
 
 // shown is the beginning of a name that may be long.
-func shown(name string) string {
-	seen := 0
-	for i := range name {
-		if seen++; seen > maxShownField {
-			return name[:i] + "…"
-		}
-	}
-	return name
-}
+func shown(name string) string { return switchboard.Clip(name, maxShownField) }
 
 // below is the placeholder below a member of the data.
 func below(member, placeholder string) string {

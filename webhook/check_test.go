@@ -24,23 +24,27 @@ func samplesOf(eventType string, data ...json.RawMessage) []Sample {
 	return samples
 }
 
+// checkScript checks a request with that change against samples of one event type.
+func checkScript(t *testing.T, change func(*switchboard.Request), useCase *switchboard.UseCase, samples []json.RawMessage) ([]string, error) {
+	t.Helper()
+	w := script("POST", "application/json", `{}`)
+	change(&w.Subscription.Request)
+	if err := w.Subscription.Request.Validate(); err != nil {
+		t.Fatalf("the request itself is not valid: %v", err)
+	}
+	return CheckTemplates(&w.Subscription.Request, useCase, samplesOf("contact.updated", samples...))
+}
+
+// leaf is a change that makes the template a leaf of the params.
+func leaf(source string) func(*switchboard.Request) {
+	encoded, _ := json.Marshal(map[string]any{"address": map[string]string{"street": source}})
+	return func(r *switchboard.Request) { r.Params = encoded }
+}
+
 func TestCheckTemplates(t *testing.T) {
 	t.Parallel()
 	contact, _ := firstline{}.UseCase("contact")
 	sample := []json.RawMessage{json.RawMessage(`{"contact":{"id":1,"czCol":{"15":"172"}},"variables":{"queue":{"length":3}}}`), json.RawMessage(`not JSON`)}
-	check := func(change func(*switchboard.Request), useCase *switchboard.UseCase, samples []json.RawMessage) ([]string, error) {
-		w := script("POST", "application/json", `{}`)
-		change(&w.Subscription.Request)
-		if err := w.Subscription.Request.Validate(); err != nil {
-			t.Fatalf("the request itself is not valid: %v", err)
-		}
-		return CheckTemplates(&w.Subscription.Request, useCase, samplesOf("contact.updated", samples...))
-	}
-	leaf := func(source string) func(*switchboard.Request) {
-		encoded, _ := json.Marshal(map[string]any{"address": map[string]string{"street": source}})
-		return func(r *switchboard.Request) { r.Params = encoded }
-	}
-
 	warnings := map[string][]string{
 		"{{ contact.id }} {{ event.id }} plain": nil,
 		"{{ contact.czCol.15 }}":                nil,
@@ -53,7 +57,7 @@ func TestCheckTemplates(t *testing.T) {
 		"{% if contact.id %}{{ contact.a }}{% else %}{{ contact.b }}{% endif %}": {"contact.a", "contact.b"},
 	}
 	for source, want := range warnings {
-		got, err := check(leaf(source), &contact, sample)
+		got, err := checkScript(t, leaf(source), &contact, sample)
 		if err != nil || len(got) != len(want) {
 			t.Errorf("%s: %q, %v; want %q", source, got, err, want)
 			continue
@@ -64,21 +68,26 @@ func TestCheckTemplates(t *testing.T) {
 			}
 		}
 	}
-	if got, err := check(leaf("{{ anything.at.all }}"), nil, nil); err != nil || got != nil {
+	if got, err := checkScript(t, leaf("{{ anything.at.all }}"), nil, nil); err != nil || got != nil {
 		t.Errorf("no use case, no sample: %q, %v", got, err)
 	}
-	if got, err := check(leaf("{{ anything.at.all }}{{ has_message }}"), nil, sample); err != nil || len(got) != 2 {
+	if got, err := checkScript(t, leaf("{{ anything.at.all }}{{ has_message }}"), nil, sample); err != nil || len(got) != 2 {
 		t.Errorf("no use case, a sample: %q, %v", got, err)
 	}
 
 	mixed := append([]json.RawMessage{json.RawMessage(`{"contact":{"id":"one"}}`)}, sample...)
-	if got, err := check(leaf("{{ contact.id | plus: 1 }}"), &contact, mixed); err != nil || len(got) != 1 || !strings.Contains(got[0], `plus takes "one" for 0`) {
+	if got, err := checkScript(t, leaf("{{ contact.id | plus: 1 }}"), &contact, mixed); err != nil || len(got) != 1 || !strings.Contains(got[0], `plus takes "one" for 0`) {
 		t.Errorf("a template that takes a text of one sample for 0: %q, %v", got, err)
 	}
-	if got, err := check(leaf("{{ 8 | divided_by: contact.id }}"), &contact, mixed); err != nil || len(got) != 2 || !strings.Contains(got[0], "with some samples of contact.updated: the filter divided_by cannot") {
+	if got, err := checkScript(t, leaf("{{ 8 | divided_by: contact.id }}"), &contact, mixed); err != nil || len(got) != 2 || !strings.Contains(got[0], "with some samples of contact.updated: the filter divided_by cannot") {
 		t.Errorf("a template that one of two samples renders: %q, %v", got, err)
 	}
 
+}
+
+func TestCheckTemplatesRefuses(t *testing.T) {
+	t.Parallel()
+	contact, _ := firstline{}.UseCase("contact")
 	in := func(change func(r *switchboard.Request)) func(*switchboard.Request) { return change }
 	for name, test := range map[string]struct {
 		field, words string
@@ -103,7 +112,7 @@ func TestCheckTemplates(t *testing.T) {
 		"constant":  {"request.params.address.street", "not a number", leaf(`{% if true %}{{ 1 | divided_by: false }}{% endif %}`)},
 		"in sample": {"request.params.address.street", "for contact.updated: the filter divided_by cannot divide by zero", leaf("{{ 1 | divided_by: variables.queue.length }}")},
 	} {
-		_, err := check(test.change, &contact, []json.RawMessage{json.RawMessage(`{"variables":{"queue":{"name":"first","length":0}}}`)})
+		_, err := checkScript(t, test.change, &contact, []json.RawMessage{json.RawMessage(`{"variables":{"queue":{"name":"first","length":0}}}`)})
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != test.field || !strings.Contains(e.Message, test.words) {
 			t.Errorf("%s: %v; want an invalid field %s that says %q", name, err, test.field, test.words)
 		}
@@ -111,7 +120,8 @@ func TestCheckTemplates(t *testing.T) {
 }
 
 // What cannot be rendered with a sample is found wherever that stands among them: a
-// type that the subscription names is refused, one among many of a pattern is told of.
+// type that the subscription names is refused, for one among many of a pattern it is a
+// warning.
 func TestEachEventTypeIsTried(t *testing.T) {
 	t.Parallel()
 	plain := func(eventType string, n int, named bool) (samples []Sample) {

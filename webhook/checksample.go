@@ -91,7 +91,7 @@ func (c *check) render(field string, template *liquid.Template) error {
 			}
 		}
 	}
-	for _, notice := range t.told {
+	for _, notice := range t.texts {
 		c.warn(field, notice)
 	}
 	if rendered {
@@ -108,7 +108,7 @@ func (c *check) render(field string, template *liquid.Template) error {
 }
 
 // lack remembers the event types that a template cannot be rendered for, each with
-// the first reason: one warning tells of them all.
+// the first reason: one warning is for all of them.
 func (c *check) lack(missing map[string]error, field string) {
 	for eventType, err := range missing {
 		if _, known := c.lacking[eventType]; !known {
@@ -144,7 +144,7 @@ type trial struct {
 	*check
 	template *liquid.Template
 	notices  map[string]bool
-	told     []string
+	texts    []string
 }
 
 // tried says how a template did with the samples of an event type.
@@ -212,14 +212,14 @@ func (t *trial) byValues(samples []*scope) []*scope {
 
 // notice remembers what a filter makes of a sample's value.
 func (t *trial) notice(eventType, text string) {
-	if t.notices[text] || len(t.told) == maxNotices {
+	if t.notices[text] || len(t.texts) == maxNotices {
 		return
 	}
 	t.notices[text] = true
 	if eventType != "" {
 		text += ", in a sample of " + eventType
 	}
-	t.told = append(t.told, text)
+	t.texts = append(t.texts, text)
 }
 
 // anySample reports whether one of the samples has a value under those keys.

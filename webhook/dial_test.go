@@ -27,42 +27,19 @@ func addresses(texts ...string) (addrs []netip.Addr) {
 // connection. It returns the port.
 func listenOn(t *testing.T, address string) (port string) {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Skipf("this machine has no %s: %v", address, err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	host, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				if readRequest(conn) == nil {
-					_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\nConnection: close\r\nX-At: "+host+"\r\n\r\n")
-				}
-			}()
+	return portOf(t, listenAt(t, address, func(conn net.Conn) {
+		host, _, err := net.SplitHostPort(conn.LocalAddr().String())
+		if err == nil && readRequest(conn) == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\nConnection: close\r\nX-At: "+host+"\r\n\r\n")
 		}
-	}()
-	return port
+	}))
 }
 
 // drop lets the kernel drop whoever wants to connect to that address: a listener is there
 // whose queue is full.
 func drop(t *testing.T, address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Skipf("this machine has no %s: %v", address, err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	raw, err := l.(*net.TCPListener).SyscallConn()
+	raw, err := listener(t, address).(*net.TCPListener).SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { _ = syscall.Listen(int(fd), 0) }) // a queue for one
 	}
@@ -116,15 +93,9 @@ func TestDeadAddressHidesNoOther(t *testing.T) {
 func TestErrorOfSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	_, closed := bound(t)
-	_, port, err := net.SplitHostPort(closed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, closed)
 	full := fullListener(t)
-	_, fullPort, err := net.SplitHostPort(full)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fullPort := portOf(t, full)
 	tests := map[string]struct {
 		addrs []netip.Addr
 		port  string

@@ -68,8 +68,9 @@ func TestTimesHaveOneForm(t *testing.T) {
 			t.Errorf("%s in a template: %s, %s", at, m.Body, m.URL)
 		}
 		for media, text := range map[string]string{
-			"application/json": `"timestamp":"` + want + `"`, "application/xml": "<timestamp>" + want + "</timestamp>",
-			formType: "timestamp=" + url.QueryEscape(want),
+			"application/json": `"timestamp":"` + want + `"`,
+			"application/xml":  "<timestamp>" + want + "</timestamp>",
+			formType:           "timestamp=" + url.QueryEscape(want),
 		} {
 			w := work("https://receiver.test/hook")
 			w.Subscription.Request.Body, w.Subscription.Request.ContentType, w.Event.OccurredAt = switchboard.Envelope, media, at

@@ -228,9 +228,9 @@ func (s *Sender) late(reached phase, limit time.Duration) switchboard.Outcome {
 }
 
 // ours reports whether the error is a shortage of this machine's, or our proxy being
-// away: it says nothing about the receiver, and must not cost the delivery an attempt. EADDRNOTAVAIL is not
-// among them: it is also how a machine without IPv6 answers for a host that has
-// nothing else, and waiting does not mend that.
+// away: it says nothing about the receiver, and must not cost the delivery an attempt.
+// EADDRNOTAVAIL is not among them: it is also how a machine without IPv6 answers for a
+// host that has nothing else, and waiting does not change that.
 func ours(err error) bool {
 	if _, ok := errors.AsType[*proxyError](err); ok {
 		return true

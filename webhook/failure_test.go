@@ -95,16 +95,13 @@ func TestCertificateForAnAddress(t *testing.T) {
 func TestWhoBrokeOff(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
-	_, port, err := net.SplitHostPort(listen(t, func(conn net.Conn) {
+	port := portOf(t, listen(t, func(conn net.Conn) {
 		server := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, NextProtos: []string{"http/1.1"}})
 		if readRequest(server) == nil {
 			_, _ = conn.Write([]byte("\x17\x03\x03\x00\x20" + strings.Repeat("s3cret..", 4))) // a record that is not encrypted
 			_, _ = io.Copy(io.Discard, conn)
 		}
 	}))
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := setup(t, func(c *Config) { c.Guard.resolver, c.RootCAs = toLoopback{}, ca.pool() })
 	o := send(t, s, "https://receiver.test:"+port, plenty)
 	want(t, o, switchboard.FailureTLS)
@@ -140,10 +137,7 @@ func TestTLSFailures(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, port, err := net.SplitHostPort(listen(t, test.serve))
-			if err != nil {
-				t.Fatal(err)
-			}
+			port := portOf(t, listen(t, test.serve))
 			s := setup(t, func(c *Config) {
 				c.Guard.resolver, c.RootCAs, c.HandshakeTimeout = toLoopback{}, ca.pool(), soon
 			})
@@ -214,10 +208,7 @@ func TestNoConnection(t *testing.T) {
 
 func TestNextAddressIsTried(t *testing.T) {
 	t.Parallel()
-	_, port, err := net.SplitHostPort(strings.TrimPrefix(answers(t, "HTTP/1.1 204 No Content\r\n\r\n"), "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, strings.TrimPrefix(answers(t, "HTTP/1.1 204 No Content\r\n\r\n"), "http://"))
 	s := setup(t, func(c *Config) {
 		c.Guard.resolver = names{"two.test": {netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("127.0.0.1")}}
 	})
@@ -298,7 +289,7 @@ func TestShortageIsOurs(t *testing.T) {
 	t.Parallel()
 	s := setup(t, nil)
 	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		o, err := s.noAnswer(t.Context(), &net.OpError{Op: "dial", Err: errno}, new(try), &exchange{timeout: plenty})
+		o, err := s.noAnswer(t.Context(), &net.OpError{Op: "dial", Err: errno}, new(try), &attemptState{timeout: plenty})
 		if interrupted, ok := errors.AsType[*Interrupted](err); !ok || interrupted.Sent || o.Failure != switchboard.FailureUnknown {
 			t.Errorf("%v: %+v, %v; want an interruption", errno, o, err)
 		}

@@ -116,7 +116,7 @@ func (g *Guard) permit(addr netip.Addr) error {
 // permitHost returns a *forbiddenError for a host that can be judged without resolving
 // it, because it always has the same address, and may not be reached.
 func (g *Guard) permitHost(host string) error {
-	host, err := ASCIIHost(host)
+	host, err := asciiHost(host)
 	if err != nil { // there is no such name
 		return &forbiddenError{fixed: true}
 	}
@@ -160,7 +160,7 @@ func (g *Guard) Check(ctx context.Context, rawURL string) (warning string, err e
 	if err != nil {
 		return "", switchboard.InvalidField(field, "is not a URL")
 	}
-	host, err := ASCIIHost(u.Hostname())
+	host, err := asciiHost(u.Hostname())
 	if err != nil {
 		return "", switchboard.InvalidField(field, "holds a host name that is not valid")
 	}
@@ -191,10 +191,10 @@ func (g *Guard) reachable(ctx context.Context, host string) bool {
 	return false
 }
 
-// ASCIIHost returns the host of a URL as net/http will look it up, in lower case and
+// asciiHost returns the host of a URL as net/http will look it up, in lower case and
 // without a final dot: full-width digits, for one, turn into an IP address there. Its
 // error is that of a name which is none.
-func ASCIIHost(host string) (string, error) {
+func asciiHost(host string) (string, error) {
 	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
 		ascii, err := idna.Lookup.ToASCII(host)
 		if err != nil {

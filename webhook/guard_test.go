@@ -134,10 +134,7 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Int32
 	addr := listen(t, func(net.Conn) { reached.Add(1) })
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, addr)
 	s := setup(t, func(c *Config) {
 		c.Guard = NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")})
 		c.Guard.resolver = names{
@@ -148,9 +145,20 @@ func TestForbiddenAddressIsNeverDialled(t *testing.T) {
 	})
 	// Only what can never have another address is given up for good.
 	for host, permanent := range map[string]bool{
-		"private.test": false, "mapped.test": false, "several.test": false, "127.0.0.1": true, "[::ffff:127.0.0.1]": true, "１２７.０.０.１": true,
-		"localhost": true, "a.localhost": true, "metadata.google.internal": true, "169.254.169.254": true, "[64:ff9b::7f00:1]": true, "0x7f.1": true,
-		"2130706433": true, "127.0.0.1.": true,
+		"private.test":             false,
+		"mapped.test":              false,
+		"several.test":             false,
+		"127.0.0.1":                true,
+		"[::ffff:127.0.0.1]":       true,
+		"１２７.０.０.１":                true,
+		"localhost":                true,
+		"a.localhost":              true,
+		"metadata.google.internal": true,
+		"169.254.169.254":          true,
+		"[64:ff9b::7f00:1]":        true,
+		"0x7f.1":                   true,
+		"2130706433":               true,
+		"127.0.0.1.":               true,
 	} {
 		outcome := send(t, s, "http://"+host+":"+port+"/", plenty)
 		if outcome.Failure != switchboard.FailureForbidden || outcome.StatusCode != 0 || outcome.Permanent != permanent {
@@ -196,10 +204,7 @@ func TestRebindingGainsNothing(t *testing.T) {
 			_, _ = conn.Write([]byte("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"))
 		}
 	})
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, addr)
 	resolver := &rebinding{}
 	s := setup(t, func(c *Config) { c.Guard.resolver = resolver })
 	// One connection is one lookup: what was checked is what is dialled.
@@ -237,7 +242,7 @@ func FuzzGuardCheck(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Check passes %q, which is no URL", raw)
 		}
-		host, err := ASCIIHost(u.Hostname())
+		host, err := asciiHost(u.Hostname())
 		if err != nil {
 			t.Fatalf("Check passes %q, which names no host", raw)
 		}
@@ -256,8 +261,14 @@ func TestCheckTellsNoInternalNames(t *testing.T) {
 	server.Set("mixed.test", "10.0.0.1", "8.8.8.8")
 	server.Set("nat64.test", "64:ff9b::808:808")
 	for name, addr := range map[string]string{
-		"private.test": "10.0.0.1", "loopback.test": "127.0.0.1", "metadata.test": "169.254.169.254", "unspecified.test": "0.0.0.0",
-		"local.test": "fd00::1", "zone.test": "fe80::1", "xn--bcher-kva.test": "192.168.0.1", "hidden.test": "64:ff9b::a00:1",
+		"private.test":       "10.0.0.1",
+		"loopback.test":      "127.0.0.1",
+		"metadata.test":      "169.254.169.254",
+		"unspecified.test":   "0.0.0.0",
+		"local.test":         "fd00::1",
+		"zone.test":          "fe80::1",
+		"xn--bcher-kva.test": "192.168.0.1",
+		"hidden.test":        "64:ff9b::a00:1",
 	} {
 		server.Set(name, addr)
 	}
@@ -267,9 +278,23 @@ func TestCheckTellsNoInternalNames(t *testing.T) {
 	g := GuardConfig{DNSServers: []netip.AddrPort{server.Addr}}.New()
 	const warned = "the host has no address now that may be reached: until it has a public one, deliveries fail"
 	for host, want := range map[string]string{
-		"good.test": "", "mixed.test": "", "nat64.test": "", "8.8.8.8": "", "[64:ff9b::8.8.8.8]": "",
-		"private.test": warned, "PRIVATE.test": warned, "loopback.test": warned, "metadata.test": warned, "unspecified.test": warned, "local.test": warned,
-		"zone.test": warned, "bücher.test": warned, "hidden.test": warned, "empty.test": warned, "broken.test": warned, "unknown.test": warned,
+		"good.test":          "",
+		"mixed.test":         "",
+		"nat64.test":         "",
+		"8.8.8.8":            "",
+		"[64:ff9b::8.8.8.8]": "",
+		"private.test":       warned,
+		"PRIVATE.test":       warned,
+		"loopback.test":      warned,
+		"metadata.test":      warned,
+		"unspecified.test":   warned,
+		"local.test":         warned,
+		"zone.test":          warned,
+		"bücher.test":        warned,
+		"hidden.test":        warned,
+		"empty.test":         warned,
+		"broken.test":        warned,
+		"unknown.test":       warned,
 	} {
 		warning, err := g.Check(t.Context(), "https://"+host+"/hook")
 		if err != nil || warning != want {

@@ -36,7 +36,7 @@ func newFrames(t *testing.T, begin func(*http2.Framer) bool, serve func(f *http2
 	t.Helper()
 	ca, r := newAuthority(t), &frames{closed: make(chan struct{}, 100)}
 	config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, NextProtos: []string{"h2", "http/1.1"}, ClientAuth: tls.RequestClientCert}
-	_, port, err := net.SplitHostPort(listen(t, func(plain net.Conn) {
+	port := portOf(t, listen(t, func(plain net.Conn) {
 		conn := tls.Server(plain, config)
 		defer func() { _ = conn.Close() }()
 		if conn.Handshake() != nil {
@@ -53,9 +53,6 @@ func newFrames(t *testing.T, begin func(*http2.Framer) bool, serve func(f *http2
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n1.1")
 		}
 	}))
-	if err != nil {
-		t.Fatal(err)
-	}
 	r.url = "https://receiver.test:" + port
 	r.s = setup(t, func(c *Config) {
 		c.RootCAs, c.Guard.resolver = ca.pool(), names{"receiver.test": {netip.MustParseAddr("127.0.0.1")}}
@@ -212,7 +209,9 @@ func TestRepeatsOverHTTP2(t *testing.T) {
 func TestRepeatOverHTTP2Succeeds(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(*http2.Framer, uint32) bool{
-		"goaway": goAway(http2.ErrCodeNo, false), "refused": reset(http2.ErrCodeRefusedStream), "protocol error": reset(http2.ErrCodeProtocol),
+		"goaway":         goAway(http2.ErrCodeNo, false),
+		"refused":        reset(http2.ErrCodeRefusedStream),
+		"protocol error": reset(http2.ErrCodeProtocol),
 	} {
 		for _, test := range []struct{ method, body string }{{"POST", "{}"}, {"HEAD", ""}} {
 			var asked atomic.Int32

@@ -56,10 +56,7 @@ func mutual(t *testing.T, ca *authority) (url string, s *Sender, closed <-chan s
 	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, server.Listener.Addr().String())
 	s = setup(t, func(c *Config) {
 		c.RootCAs, c.Guard.resolver = ca.pool(), names{
 			"receiver.test": {netip.MustParseAddr("127.0.0.1")}, "private.test": {netip.MustParseAddr("10.0.0.1")},
@@ -106,13 +103,10 @@ func TestClientCertificateFailures(t *testing.T) {
 	ca, stranger, until := newAuthority(t), newAuthority(t), time.Now().Add(time.Hour)
 	_, s, _ := mutual(t, ca)
 	config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()}
-	_, port, err := net.SplitHostPort(listen(t, func(conn net.Conn) {
+	port := portOf(t, listen(t, func(conn net.Conn) {
 		_ = tls.Server(conn, config).Handshake()
 		_, _ = io.Copy(io.Discard, conn) // so that the alert is read before the connection ends
 	}))
-	if err != nil {
-		t.Fatal(err)
-	}
 	url := "https://receiver.test:" + port
 	good := ca.client(t, "anna", until)
 	unpaired := good

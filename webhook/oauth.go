@@ -186,7 +186,7 @@ func sendable(token string) bool {
 }
 
 // noToken is the outcome of an attempt that got no token.
-func (s *Sender) noToken(ctx context.Context, err error, x *exchange) (switchboard.Outcome, error) {
+func (s *Sender) noToken(ctx context.Context, err error, x *attemptState) (switchboard.Outcome, error) {
 	if e, ok := errors.AsType[*tokenError](err); ok {
 		outcome := failed(switchboard.FailureAuth, "%s", e.detail)
 		outcome.RetryAfter = e.retryAfter
@@ -227,7 +227,7 @@ type tokenTransport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	try, resp, err := t.s.roundTrip(req.Context(), destination{}, new(exchange), outgoing{hasBody: true, build: func(ctx context.Context) (*http.Request, error) {
+	try, resp, err := t.s.roundTrip(req.Context(), destination{}, new(attemptState), outgoing{hasBody: true, build: func(ctx context.Context) (*http.Request, error) {
 		own := req.Clone(ctx)
 		own.Header.Set("User-Agent", t.s.userAgent)
 		own.Header.Set("Accept", "application/json")

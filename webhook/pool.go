@@ -52,82 +52,82 @@ func (d destination) route(u *url.URL) route {
 	return r
 }
 
-// line holds the connections of a route for a while; then another takes its place.
+// poolEntry holds the connections of a route until it is replaced.
 // net/http knows no longest age of a connection, but it closes those of a transport
 // that is not used any more: at once where they are idle, else as soon as they are.
-type line struct {
+type poolEntry struct {
 	transport  *http.Transport
 	until      time.Time
 	http1Until time.Time // the receiver has demanded HTTP/1.1; zero: it has not
 	http1      bool      // the transport offers nothing else
 }
 
-// pool keeps a line for each route that was used last.
+// pool keeps an entry for each of the routes that were used last.
 type pool struct {
 	now     func() time.Time
-	lines   *lru.Cache[route, line]
-	change  sync.Mutex // one change of lines at a time
-	newLine func(http1 bool, client *switchboard.Auth) (*http.Transport, error)
+	entries *lru.Cache[route, poolEntry]
+	change  sync.Mutex // held while an entry is replaced
+	create  func(http1 bool, client *switchboard.Auth) (*http.Transport, error)
 }
 
-func newPool(limit int, now func() time.Time, newLine func(bool, *switchboard.Auth) (*http.Transport, error)) *pool {
+func newPool(limit int, now func() time.Time, create func(bool, *switchboard.Auth) (*http.Transport, error)) *pool {
 	return &pool{
-		now: now, newLine: newLine,
-		lines: newRecent(limit, func(_ route, old line) { old.transport.CloseIdleConnections() }),
+		now: now, create: create,
+		entries: newRecent(limit, func(_ route, old poolEntry) { old.transport.CloseIdleConnections() }),
 	}
 }
 
-// get returns the line of the route.
-func (p *pool) get(r route, client *switchboard.Auth) (line, error) {
-	if kept, ok := p.lines.Get(r); ok && p.now().Before(kept.until) {
+// get returns the entry of the route.
+func (p *pool) get(r route, client *switchboard.Auth) (poolEntry, error) {
+	if kept, ok := p.entries.Get(r); ok && p.now().Before(kept.until) {
 		return kept, nil
 	}
-	return p.replace(r, client, func(kept line) bool { return !p.now().Before(kept.until) })
+	return p.replace(r, client, func(kept poolEntry) bool { return !p.now().Before(kept.until) })
 }
 
-// replace puts another line in the place of one that is to go. Requests under way keep
+// replace replaces the entry if goes says that it is to go. Requests under way keep
 // the old one, whose connections end with them.
-func (p *pool) replace(r route, client *switchboard.Auth, goes func(line) bool) (line, error) {
+func (p *pool) replace(r route, client *switchboard.Auth, goes func(poolEntry) bool) (poolEntry, error) {
 	p.change.Lock()
 	defer p.change.Unlock()
-	old, found := p.lines.Peek(r)
+	old, found := p.entries.Peek(r)
 	if found && !goes(old) {
 		return old, nil // somebody was faster
 	}
 	now := p.now()
-	fresh := line{http1Until: old.http1Until, http1: r.http1 || now.Before(old.http1Until)}
+	fresh := poolEntry{http1Until: old.http1Until, http1: r.http1 || now.Before(old.http1Until)}
 	fresh.until = now.Add(time.Duration(float64(connectionAge) * (1 - ageSpread*rand.Float64()))) //nolint:gosec // spreads load, hides nothing
 	var err error
-	if fresh.transport, err = p.newLine(fresh.http1, client); err != nil {
-		return line{}, err
+	if fresh.transport, err = p.create(fresh.http1, client); err != nil {
+		return poolEntry{}, err
 	}
-	p.lines.Add(r, fresh)
+	p.entries.Add(r, fresh)
 	if found {
 		old.transport.CloseIdleConnections()
 	}
 	return fresh, nil
 }
 
-// retire sees to it that no new request uses the connections of that line.
+// retire sees to it that no new request uses the connections of that transport.
 func (p *pool) retire(r route, client *switchboard.Auth, used *http.Transport) {
-	_, _ = p.replace(r, client, func(kept line) bool { return kept.transport == used })
+	_, _ = p.replace(r, client, func(kept poolEntry) bool { return kept.transport == used })
 }
 
 // demandHTTP1 notes that the receiver takes nothing else.
 func (p *pool) demandHTTP1(r route, client *switchboard.Auth) {
 	p.change.Lock()
-	if kept, ok := p.lines.Peek(r); ok {
+	if kept, ok := p.entries.Peek(r); ok {
 		kept.http1Until = p.now().Add(http1Time)
-		p.lines.Add(r, kept)
+		p.entries.Add(r, kept)
 	}
 	p.change.Unlock()
-	_, _ = p.replace(r, client, func(kept line) bool { return !kept.http1 })
+	_, _ = p.replace(r, client, func(kept poolEntry) bool { return !kept.http1 })
 }
 
 // close closes the connections that are kept.
-func (p *pool) close() { p.lines.Purge() }
+func (p *pool) close() { p.entries.Purge() }
 
-// transportFor makes the transport of a line.
+// transportFor makes the transport of an entry.
 func (s *Sender) transportFor(http1 bool, client *switchboard.Auth) (*http.Transport, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.rootCAs, NextProtos: []string{protoHTTP2, protoHTTP1}}
 	if http1 {

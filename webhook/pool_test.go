@@ -105,7 +105,7 @@ func twoHomes(t *testing.T, ca *authority, secure bool) (address string, s *Send
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, port, _ = net.SplitHostPort(listener.Addr().String())
+		port = portOf(t, listener.Addr().String())
 		server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}, EnableHTTP2: true}
 		if secure {
 			server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, ClientAuth: tls.RequestClientCert}
@@ -231,15 +231,15 @@ func TestPool(t *testing.T) {
 		}
 		life := got.until.Sub(now)
 		if life > connectionAge || life < connectionAge*3/4 {
-			t.Errorf("a line lives %s", life)
+			t.Errorf("an entry lives %s", life)
 		}
 		lives[life] = true
 		now = got.until
 	}
 	if made != 100 || len(lives) < 50 {
-		t.Errorf("%d lines with %d lives; want 100 that are spread", made, len(lives))
+		t.Errorf("%d entries with %d lives; want 100 that are spread", made, len(lives))
 	}
-	if _, err := p.get(to("http://a.test"), &switchboard.Auth{}); !errors.Is(err, failing) || p.lines.Len() != 1 {
+	if _, err := p.get(to("http://a.test"), &switchboard.Auth{}); !errors.Is(err, failing) || p.entries.Len() != 1 {
 		t.Errorf("%v; want the error, and nothing kept of it", err)
 	}
 	seen := map[*http.Transport]bool{}
@@ -247,10 +247,10 @@ func TestPool(t *testing.T) {
 		got, _ := p.get(to(address), nil)
 		seen[got.transport] = true
 	}
-	if len(seen) != 4 || p.lines.Len() != 3 {
-		t.Errorf("%d lines, %d kept; want 4 and 3", len(seen), p.lines.Len())
+	if len(seen) != 4 || p.entries.Len() != 3 {
+		t.Errorf("%d entries, %d kept; want 4 and 3", len(seen), p.entries.Len())
 	}
-	// A line that somebody replaced already is not replaced once more.
+	// An entry that somebody replaced already is not replaced once more.
 	old, _ := p.get(to("http://b.test"), nil)
 	p.retire(to("http://b.test"), nil, old.transport)
 	fresh, _ := p.get(to("http://b.test"), nil)

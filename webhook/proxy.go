@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"switchboard"
@@ -33,8 +32,7 @@ func ParseProxy(raw string) (*url.URL, error) {
 		return nil, errors.New("names no host")
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("may hold nothing behind host and port")
-	}
-	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+	case !switchboard.IsPort(u.Port()):
 		return nil, errors.New("names a port that does not exist")
 	}
 	return u, nil

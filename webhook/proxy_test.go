@@ -18,7 +18,7 @@ func TestThroughTheProxy(t *testing.T) {
 	secure, _, _ := mutual(t, ca) // wants a client certificate, and answers with its name
 	anna := ca.client(t, "anna", time.Now().Add(time.Hour))
 	plain := named(newRecorder(t).url)
-	_, plainPort, _ := net.SplitHostPort(strings.TrimPrefix(plain, "http://"))
+	plainPort := portOf(t, strings.TrimPrefix(plain, "http://"))
 	const agent = " Switchboard/1.2.3 (webhook)"
 	starts := map[string]func(t *testing.T, p *egressProxy) string{
 		"http": func(t *testing.T, p *egressProxy) string {

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"io"
 	"log"
 	"math/big"
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,13 +81,29 @@ func send(t *testing.T, s *Sender, url string, timeout time.Duration) switchboar
 
 // listen is a receiver below HTTP: serve gets each connection, which is closed
 // when it returns. It returns the receiver's address.
-func listen(t *testing.T, serve func(conn net.Conn)) string {
+func listen(t testing.TB, serve func(conn net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	return listenAt(t, "127.0.0.1:0", serve)
+}
+
+// listener listens at an address; a machine that does not have it skips the test.
+func listener(t testing.TB, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EAFNOSUPPORT):
+		t.Skipf("this machine has no %s: %v", address, err)
+	case err != nil:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// listenAt is listen at that address.
+func listenAt(t testing.TB, address string, serve func(conn net.Conn)) string {
+	t.Helper()
+	l := listener(t, address)
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -99,6 +117,16 @@ func listen(t *testing.T, serve func(conn net.Conn)) string {
 		}
 	}()
 	return l.Addr().String()
+}
+
+// portOf is the port of an address with host and port.
+func portOf(t testing.TB, address string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // answers is a receiver that reads each request and then writes these bytes, and
@@ -201,10 +229,7 @@ func serveTLS(t *testing.T, cert tls.Certificate, trusted *x509.CertPool, handle
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes fail on purpose
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := portOf(t, server.Listener.Addr().String())
 	s := setup(t, func(c *Config) {
 		c.RootCAs = trusted
 		c.Guard.resolver = names{"receiver.test": {netip.MustParseAddr("127.0.0.1")}}

@@ -52,8 +52,15 @@ func TestKeptConnectionThatEnds(t *testing.T) {
 		},
 	} {
 		for _, m := range []Message{
-			{Method: "POST", Body: []byte("{}")}, {Method: "POST"}, {Method: "PUT", Body: bytes.Repeat([]byte("x"), 100<<10)},
-			{Method: "PATCH", Body: []byte("{}")}, {Method: "GET"}, {Method: "GET", Body: []byte("{}")}, {Method: "HEAD"}, {Method: "DELETE"}, {Method: "OPTIONS"},
+			{Method: "POST", Body: []byte("{}")},
+			{Method: "POST"},
+			{Method: "PUT", Body: bytes.Repeat([]byte("x"), 100<<10)},
+			{Method: "PATCH", Body: []byte("{}")},
+			{Method: "GET"},
+			{Method: "GET", Body: []byte("{}")},
+			{Method: "HEAD"},
+			{Method: "DELETE"},
+			{Method: "OPTIONS"},
 		} {
 			t.Run(fmt.Sprintf("%s, %s with %d", name, m.Method, len(m.Body)), func(t *testing.T) {
 				t.Parallel()
@@ -168,7 +175,7 @@ func TestInterruptedRepeat(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	x := &exchange{timeout: plenty, requests: 1, repeated: true}
+	x := &attemptState{timeout: plenty, requests: 1, repeated: true}
 	_, err := setup(t, nil).noAnswer(ctx, errors.New("any"), new(try), x)
 	if interrupted, ok := errors.AsType[*Interrupted](err); !ok || !interrupted.Sent {
 		t.Errorf("%v; want an interruption after the request was sent", err)

@@ -143,9 +143,9 @@ func unsendable(err error) switchboard.Outcome {
 }
 
 // within runs an attempt under its time limit, and measures it.
-func within(ctx context.Context, timeout time.Duration, attempt func(context.Context, *exchange) (switchboard.Outcome, error)) (switchboard.Outcome, error) {
+func within(ctx context.Context, timeout time.Duration, attempt func(context.Context, *attemptState) (switchboard.Outcome, error)) (switchboard.Outcome, error) {
 	began := time.Now()
-	x := &exchange{timeout: cmp.Or(timeout, time.Duration(switchboard.DefaultTimeout))}
+	x := &attemptState{timeout: cmp.Or(timeout, time.Duration(switchboard.DefaultTimeout))}
 	ctx, cancel := context.WithTimeoutCause(ctx, x.timeout, errTimeLimit)
 	defer cancel()
 	outcome, err := attempt(ctx, x)
@@ -154,7 +154,7 @@ func within(ctx context.Context, timeout time.Duration, attempt func(context.Con
 }
 
 // send sends the message and reads the answer.
-func (s *Sender) send(ctx context.Context, to destination, m Message, x *exchange) (switchboard.Outcome, error) {
+func (s *Sender) send(ctx context.Context, to destination, m Message, x *attemptState) (switchboard.Outcome, error) {
 	request := outgoing{hasBody: len(m.Body) > 0, build: func(ctx context.Context) (*http.Request, error) {
 		req, err := http.NewRequestWithContext(ctx, m.Method, m.URL, bytes.NewReader(m.Body))
 		if err == nil {
@@ -186,7 +186,7 @@ func (s *Sender) send(ctx context.Context, to destination, m Message, x *exchang
 
 // noAnswer says why there is no answer: what ended the context comes first, since
 // every other error may follow from that.
-func (s *Sender) noAnswer(ctx context.Context, err error, t *try, x *exchange) (switchboard.Outcome, error) {
+func (s *Sender) noAnswer(ctx context.Context, err error, t *try, x *attemptState) (switchboard.Outcome, error) {
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, errTimeLimit) && t.phase() == reachingProxy:

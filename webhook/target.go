@@ -29,7 +29,7 @@ func (p *rendering) url(query string) (string, error) {
 	raw := strings.TrimSpace(p.request.URL)
 	address := switchboard.Address(raw)
 	path, own, hasQuery := liquid.Cut(raw[len(address):], '?')
-	address, err := finalAddress(field, address)
+	address, err := FinalAddress(field, address)
 	if err != nil {
 		return "", err
 	}

@@ -28,7 +28,7 @@ type grant struct {
 	until   time.Time        // from when on it is not sent any more
 	dated   bool             // its endpoint said until when it is valid
 	renewed time.Time        // when a token was last given up because of a 403; zero: never
-	kept    bool             // another attempt has asked for it
+	reused  bool             // it comes from the cache
 }
 
 // refusal is a token that the receiver did not take.
@@ -42,12 +42,12 @@ type refusal struct {
 // cause, or a shortage of this machine's.
 func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refused refusal) (grant, error) {
 	key := tokenKey(sub)
-	if kept, ok := s.keptToken(key, refused); ok {
-		return kept, nil
+	if cached, ok := s.cachedToken(key, refused); ok {
+		return cached, nil
 	}
 	fetched := s.fetches.DoChan(key, func() (any, error) {
-		if kept, ok := s.keptToken(key, refused); ok { // the fetch before ended just now
-			return kept, nil
+		if cached, ok := s.cachedToken(key, refused); ok { // the fetch before ended just now
+			return cached, nil
 		}
 		// The first to wait may leave, as when its delivery is cancelled; the others stay.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTime)
@@ -73,13 +73,13 @@ func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refus
 	}
 }
 
-func (s *Sender) keptToken(key string, refused refusal) (grant, bool) {
-	kept, ok := s.tokens.Get(key)
-	if !ok || !s.now().Before(kept.until) || kept.text == refused.text {
+func (s *Sender) cachedToken(key string, refused refusal) (grant, bool) {
+	cached, ok := s.tokens.Get(key)
+	if !ok || !s.now().Before(cached.until) || cached.text == refused.text {
 		return grant{}, false
 	}
-	kept.kept = true
-	return kept, true
+	cached.reused = true
+	return cached, true
 }
 
 // isRefused reports whether the receiver's answer means that another token may do.
@@ -98,7 +98,7 @@ func (s *Sender) isRefused(token grant, status int, reason string) bool {
 	}
 	now := s.now()
 	mayBeOld := !token.dated || now.Sub(token.at) >= datedAge
-	return token.kept && mayBeOld && now.Sub(token.renewed) >= renewWait
+	return token.reused && mayBeOld && now.Sub(token.renewed) >= renewWait
 }
 
 // bearerError finds the reason that a receiver gives for refusing a token, as

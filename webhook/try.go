@@ -22,8 +22,8 @@ var (
 	errTooManyDials = errors.New("each connection was closed before it could be used")
 )
 
-// exchange is what an attempt has done so far.
-type exchange struct {
+// attemptState is what an attempt has done so far.
+type attemptState struct {
 	timeout  time.Duration // of the attempt, for people
 	requests int           // that were sent, as far as is known: that got a connection
 	repeated bool          // the one repeat is used up
@@ -38,7 +38,7 @@ type try struct {
 	route  route
 	http1  bool        // the transport offers nothing else
 	conn   net.Conn    // that it was sent on; nil: there was none yet
-	kept   bool        // the connection has served another request before
+	reused bool        // the connection has served another request before
 	sent   atomic.Bool // a part of the header; noted for what has no body only
 	answer *answerConn // conn, if it is one of HTTP/1.1 that we made
 }
@@ -69,7 +69,7 @@ func (t *try) gotConn(info httptrace.GotConnInfo) {
 		}
 		return
 	}
-	t.conn, t.kept = info.Conn, info.Reused
+	t.conn, t.reused = info.Conn, info.Reused
 	if t.answer, _ = info.Conn.(*answerConn); t.answer != nil {
 		t.answer.begin()
 	}
@@ -109,7 +109,7 @@ func (t *try) again(err error) repeat {
 		return anew
 	// A kept connection that the receiver, or the network, closed in the meantime
 	// (RFC 9112 9.3.1).
-	case t.kept && t.phase() == connected && (!isHTTP2(t.conn) || isLost(err)):
+	case t.reused && t.phase() == connected && (!isHTTP2(t.conn) || isLost(err)):
 		return anew
 	}
 	return never
@@ -123,7 +123,7 @@ type outgoing struct {
 
 // try makes one request. t is nil where it could not be made at all; otherwise the
 // caller ends it with t.cancel, once it has read the answer.
-func (s *Sender) try(ctx context.Context, to destination, x *exchange, r outgoing) (t *try, resp *http.Response, err error) {
+func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r outgoing) (t *try, resp *http.Response, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t = &try{cancel: cancel}
 	req, err := r.build(t.watch(ctx, r.hasBody))
@@ -132,15 +132,15 @@ func (s *Sender) try(ctx context.Context, to destination, x *exchange, r outgoin
 		return nil, nil, err
 	}
 	t.route = to.route(req.URL)
-	line, err := s.pool.get(t.route, to.client)
+	entry, err := s.pool.get(t.route, to.client)
 	if err != nil {
 		cancel(nil)
 		return nil, nil, err
 	}
-	t.used, t.http1 = line.transport, line.http1
+	t.used, t.http1 = entry.transport, entry.http1
 	// With it, net/http would repeat over HTTP/2 what has a body, as it does what has none.
 	req.GetBody = nil
-	transport := line.transport
+	transport := entry.transport
 	if x.repeated {
 		transport = alone(transport)
 	}
@@ -157,7 +157,7 @@ func (s *Sender) try(ctx context.Context, to destination, x *exchange, r outgoin
 
 // roundTrip makes one request, and once in an attempt a second one where the first
 // failed in a way that allows it.
-func (s *Sender) roundTrip(ctx context.Context, to destination, x *exchange, r outgoing) (*try, *http.Response, error) {
+func (s *Sender) roundTrip(ctx context.Context, to destination, x *attemptState, r outgoing) (*try, *http.Response, error) {
 	for {
 		t, resp, err := s.try(ctx, to, x, r)
 		if t == nil || err == nil || ctx.Err() != nil || ours(err) {

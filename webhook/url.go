@@ -24,7 +24,7 @@ func FinalURL(field, raw string) (string, error) {
 		return "", err
 	}
 	address := switchboard.Address(raw)
-	final, err := finalAddress(field, address)
+	final, err := FinalAddress(field, address)
 	if err != nil {
 		return "", err
 	}
@@ -38,20 +38,14 @@ func FinalURL(field, raw string) (string, error) {
 	return final + rest, nil
 }
 
-// CheckURL checks a URL that is being saved, whose path and query may be templates: that
-// its scheme, host and port have a final form.
-func CheckURL(field, raw string) error {
-	_, err := finalAddress(field, switchboard.Address(strings.TrimSpace(raw)))
-	return err
-}
-
-// finalAddress is the final form of scheme, host and port.
-func finalAddress(field, address string) (string, error) {
-	u, err := url.Parse(address)
+// FinalAddress returns scheme, host and port of a URL, whose path and query may be
+// templates, in the form in which it is sent.
+func FinalAddress(field, raw string) (string, error) {
+	u, err := url.Parse(switchboard.Address(strings.TrimSpace(raw)))
 	if err != nil {
 		return "", switchboard.InvalidField(field, "is not a URL")
 	}
-	host, err := ASCIIHost(u.Hostname())
+	host, err := asciiHost(u.Hostname())
 	if err != nil {
 		return "", switchboard.InvalidField(field, "holds a host name that is not valid")
 	}

@@ -21,26 +21,8 @@ type received struct{ target, host string }
 // header as they came: a server of net/http would parse them first.
 func lineReceiver(t testing.TB) (port string, requests <-chan received) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
 	seen := make(chan received, 16)
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go answerLines(conn, seen)
-		}
-	}()
-	_, port, err = net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port, seen
+	return portOf(t, listen(t, func(conn net.Conn) { answerLines(conn, seen) })), seen
 }
 
 // answerLines answers the requests of a connection until it ends.

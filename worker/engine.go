@@ -112,12 +112,12 @@ func (e *Engine) startNow(d switchboard.Delivery) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	started, err := e.start(ctx, d)
-	news := refused(err) || e.outages.Saw(ctx, activities.Temporal, err)
+	news := refused(err) || e.outages.Observe(ctx, activities.Temporal, err)
 	if started && d.Run > 1 {
 		// Temporal would start this run again for the relay, if it is terminated there
 		// before its first attempt is recorded. That of a first run it refuses.
 		err = e.outbox.Told(ctx, []switchboard.Delivery{d})
-		news = e.outages.Saw(ctx, activities.Postgres, err)
+		news = e.outages.Observe(ctx, activities.Postgres, err)
 	}
 	if news {
 		e.log.WarnContext(ctx, "start left to the relay", "delivery", d.ID, "error", err)
@@ -133,7 +133,7 @@ func (e *Engine) leaveToRelay(deliveries []switchboard.Delivery) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if err := e.outbox.StartSoon(ctx, ids); e.outages.Saw(ctx, activities.Postgres, err) {
+	if err := e.outbox.StartSoon(ctx, ids); e.outages.Observe(ctx, activities.Postgres, err) {
 		e.log.WarnContext(ctx, "starts left to the relay's poll", "deliveries", len(ids), "error", err)
 	}
 }

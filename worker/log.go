@@ -12,21 +12,21 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 )
 
-// sdkQuiet is how long the Temporal SDK says the same thing once only: in an outage
-// each of its pollers, and each activity, says it anew.
-const sdkQuiet = time.Minute
+// sdkRepeatAfter is the time after which a message of the Temporal SDK is written again:
+// in an outage each of its pollers, and each activity, logs the same.
+const sdkRepeatAfter = time.Minute
 
 // SDKLog makes the log of the Temporal SDK, which reads like ours: messages begin in
 // lower case and end without a full stop, and keys are in snake_case. A warning that
 // repeats is counted and not written.
 func SDKLog(log *slog.Logger) sdklog.Logger {
-	return sdklog.NewStructuredLogger(slog.New(&sdkHandler{to: log.Handler(), said: &said{}}))
+	return sdklog.NewStructuredLogger(slog.New(&sdkHandler{to: log.Handler(), repeats: &repeats{}}))
 }
 
 // sdkHandler rewrites what the SDK logs.
 type sdkHandler struct {
-	to   slog.Handler
-	said *said
+	to      slog.Handler
+	repeats *repeats
 }
 
 // Enabled reports whether the log takes that level.
@@ -34,11 +34,11 @@ func (h *sdkHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.to.Enabled(ctx, level)
 }
 
-// Handle writes a line, unless it has been said.
+// Handle writes a line, unless it repeats another.
 func (h *sdkHandler) Handle(ctx context.Context, r slog.Record) error {
 	line := slog.NewRecord(r.Time, r.Level, plainly(r.Message), r.PC)
 	if r.Level >= slog.LevelWarn {
-		repeated, quiet := h.said.again(line.Message, r.Time)
+		repeated, quiet := h.repeats.count(line.Message, r.Time)
 		if quiet {
 			return nil
 		}
@@ -59,42 +59,43 @@ func (h *sdkHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for i, a := range attrs {
 		named[i] = slog.Attr{Key: snake(a.Key), Value: a.Value}
 	}
-	return &sdkHandler{to: h.to.WithAttrs(named), said: h.said}
+	return &sdkHandler{to: h.to.WithAttrs(named), repeats: h.repeats}
 }
 
 // WithGroup is the handler with a group, of which the SDK makes none.
 func (h *sdkHandler) WithGroup(name string) slog.Handler {
-	return &sdkHandler{to: h.to.WithGroup(name), said: h.said}
+	return &sdkHandler{to: h.to.WithGroup(name), repeats: h.repeats}
 }
 
-// said remembers what was said lately. The SDK has a few dozen messages.
-type said struct {
+// repeats counts the messages that were not written because they repeat another. The SDK
+// has a few dozen messages.
+type repeats struct {
 	mu       sync.Mutex
-	messages map[string]*saying
+	messages map[string]*message
 }
 
-type saying struct {
+type message struct {
 	at       time.Time
 	repeated int
 }
 
-// again reports whether the message is to be kept quiet, and else how often it was since
-// it was written.
-func (s *said) again(message string, now time.Time) (repeated int, quiet bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.messages[message]
-	if m != nil && now.Sub(m.at) < sdkQuiet {
+// count reports whether the message is not to be written, and otherwise how often that was
+// so since it was written last.
+func (r *repeats) count(text string, now time.Time) (repeated int, quiet bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.messages[text]
+	if m != nil && now.Sub(m.at) < sdkRepeatAfter {
 		m.repeated++
 		return 0, true
 	}
 	if m != nil {
 		repeated = m.repeated
 	}
-	if s.messages == nil || len(s.messages) > 1000 { // some messages hold an error's text
-		s.messages = map[string]*saying{}
+	if r.messages == nil || len(r.messages) > 1000 { // some messages hold an error's text
+		r.messages = map[string]*message{}
 	}
-	s.messages[message] = &saying{at: now}
+	r.messages[text] = &message{at: now}
 	return repeated, false
 }
 

@@ -44,13 +44,13 @@ func TestSDKLogCountsWhatRepeats(t *testing.T) {
 		log := SDKLog(slog.New(slog.NewJSONHandler(&out, nil)))
 		for range 544 {
 			log.Error("Activity error.", "Attempt", 1)
-			time.Sleep(sdkQuiet / 1000)
+			time.Sleep(sdkRepeatAfter / 1000)
 		}
 		log.Warn("Failed to poll for task.")
 		if lines := strings.Count(out.String(), "\n"); lines != 2 {
 			t.Errorf("%d lines, want one of each:\n%s", lines, &out)
 		}
-		time.Sleep(sdkQuiet)
+		time.Sleep(sdkRepeatAfter)
 		out.Reset()
 		log.Error("Activity error.")
 		if !strings.Contains(out.String(), `"repeated":543`) {

@@ -24,9 +24,9 @@ const (
 	// relayPoll finds what no notification told of: starts that failed, leases
 	// that ran out, retries of the rare case that an earlier run was still open.
 	relayPoll = time.Second
-	// relayPatience is how many in a row are tried in vain until Temporal counts as away:
-	// with fewer, one that takes too long would hold up the batch.
-	relayPatience = 8
+	// relayMaxFailures is how many starts in a row fail before Temporal counts as away:
+	// with fewer, a single start that takes too long would end the pass.
+	relayMaxFailures = 8
 )
 
 // relay tells Temporal of deliveries that nobody has told it of. It starts their
@@ -86,79 +86,79 @@ func wait(ctx context.Context, tick <-chan time.Time, nudged <-chan struct{}) {
 	}
 }
 
-// pass tells Temporal of one batch, and returns how many it had claimed. One start that
-// fails or takes too long is no reason to leave the others; the pass ends when Temporal
-// does not answer at all. What is left is claimed again when its lease ends.
+// pass dispatches one batch, and returns how many deliveries it has claimed. A start that
+// fails or takes too long does not stop the others; the pass ends when Temporal does not
+// answer at all. What is left is claimed again when its lease ends.
 func (r *relay) pass(ctx context.Context) (int, error) {
 	due, err := r.outbox.ClaimUntold(ctx, relayBatch, relayLease)
-	if r.saw(ctx, activities.Postgres, err); err != nil || len(due) == 0 {
+	if r.observe(ctx, activities.Postgres, err); err != nil || len(due) == 0 {
 		return 0, err
 	}
-	b := batch{relay: r}
+	p := relayPass{relay: r}
 	var group errgroup.Group
 	group.SetLimit(relayPool)
 	for _, d := range due {
-		group.Go(func() error { b.tell(ctx, d); return nil })
+		group.Go(func() error { p.dispatch(ctx, d); return nil })
 	}
-	_ = group.Wait() // what failed is in the batch
-	err = r.outbox.Told(ctx, b.told)
-	r.saw(ctx, activities.Postgres, err)
-	return len(due), errors.Join(err, b.away())
+	_ = group.Wait() // dispatch keeps the error
+	err = r.outbox.Told(ctx, p.dispatched)
+	r.observe(ctx, activities.Postgres, err)
+	return len(due), errors.Join(err, p.away())
 }
 
-func (r *relay) saw(ctx context.Context, dependency string, err error) {
-	if ctx.Err() == nil && r.outages.Saw(ctx, dependency, err) {
+func (r *relay) observe(ctx context.Context, dependency string, err error) {
+	if ctx.Err() == nil && r.outages.Observe(ctx, dependency, err) {
 		r.log.WarnContext(ctx, "relay waits", "dependency", dependency, "error", err)
 	}
 }
 
-// batch is what became of the deliveries of one pass.
-type batch struct {
+// relayPass is the result of one pass.
+type relayPass struct {
 	*relay
 
-	mu     sync.Mutex
-	told   []switchboard.Delivery
-	err    error // of the last that failed
-	inVain int   // that failed in a row
+	mu         sync.Mutex
+	dispatched []switchboard.Delivery
+	err        error // of the last failure
+	failures   int   // in a row
 }
 
-// tell lets Temporal know of one delivery, unless it is away by now.
-func (b *batch) tell(ctx context.Context, d switchboard.Delivery) {
-	if b.gaveUp() {
+// dispatch dispatches one delivery, unless the pass has stopped.
+func (p *relayPass) dispatch(ctx context.Context, d switchboard.Delivery) {
+	if p.stopped() {
 		return
 	}
-	tellCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	ok, err := b.engine.tell(tellCtx, d)
+	ok, err := p.engine.tell(startCtx, d)
 	if refused(err) { // this one alone: it is tried again when its lease ends
-		b.log.WarnContext(ctx, "Temporal refuses to be told", "delivery", d.ID, "state", d.State, "error", err)
+		p.log.WarnContext(ctx, "Temporal refuses to be told", "delivery", d.ID, "state", d.State, "error", err)
 		return
 	}
-	b.saw(ctx, activities.Temporal, err)
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	p.observe(ctx, activities.Temporal, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err != nil {
-		b.err = err
-		b.inVain++
+		p.err = err
+		p.failures++
 		return
 	}
-	b.inVain = 0
+	p.failures = 0
 	if ok {
-		b.told = append(b.told, d)
+		p.dispatched = append(p.dispatched, d)
 	}
 }
 
-func (b *batch) gaveUp() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.inVain >= relayPatience
+func (p *relayPass) stopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failures >= relayMaxFailures
 }
 
-// away is the error of a Temporal that does not answer: it was given up, or none of the
-// batch was told.
-func (b *batch) away() error {
-	if b.gaveUp() || len(b.told) == 0 {
-		return b.err
+// away is the error of a Temporal that does not answer: the pass has stopped, or nothing
+// was dispatched.
+func (p *relayPass) away() error {
+	if p.stopped() || len(p.dispatched) == 0 {
+		return p.err
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func TestRelayPassBesideSlowStarts(t *testing.T) {
 		"the last":           {func(id string) bool { return id == "dlv_199" }, relayBatch - 1, relayBatch, startTimeout, nil},
 		"every fiftieth":     {func(id string) bool { return id[5:] == "00" || id[5:] == "50" }, relayBatch - 4, relayBatch, startTimeout, nil},
 		"a seventh at once":  {func(id string) bool { return id < "dlv_007" }, relayBatch - 7, relayBatch, startTimeout, nil},
-		"all: a whole stall": {func(string) bool { return true }, 0, relayPool + relayPatience, 2 * startTimeout, context.DeadlineExceeded},
+		"all: a whole stall": {func(string) bool { return true }, 0, relayPool + relayMaxFailures, 2 * startTimeout, context.DeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -118,10 +118,10 @@ func untilDone(ctx context.Context, c Config, what string, do func() error) {
 			return
 		}
 		if err == nil {
-			c.Outages.Saw(ctx, activities.Temporal, nil)
+			c.Outages.Observe(ctx, activities.Temporal, nil)
 			return
 		}
-		if c.Outages.Saw(ctx, activities.Temporal, err) {
+		if c.Outages.Observe(ctx, activities.Temporal, err) {
 			c.Log.WarnContext(ctx, "waiting for Temporal", "for", what, "error", err)
 		}
 		wait(ctx, retry.C, nil)

@@ -158,8 +158,14 @@ func TestNumbersAreExact(t *testing.T) {
 		{`"1e"`, `{{ v | plus: 1 }}`, "1"},
 	}.test(t, nil)
 	for _, c := range []struct{ v, source string }{
-		{`1e400`, `{{ v | plus: 1 }}`}, {`1e-401`, `{{ v | plus: 1 }}`}, {`1e999999999`, `{{ v | floor }}`}, {`1e399`, `{{ v | times: 100 }}`}, {`1e300`, `{{ v | times: v }}`},
-		{strings.Repeat("9", 2000), `{{ v | plus: 1 }}`}, {`1e-300`, `{{ v | times: v }}`}, {`"1e400"`, `{{ v | abs }}`},
+		{`1e400`, `{{ v | plus: 1 }}`},
+		{`1e-401`, `{{ v | plus: 1 }}`},
+		{`1e999999999`, `{{ v | floor }}`},
+		{`1e399`, `{{ v | times: 100 }}`},
+		{`1e300`, `{{ v | times: v }}`},
+		{strings.Repeat("9", 2000), `{{ v | plus: 1 }}`},
+		{`1e-300`, `{{ v | times: v }}`},
+		{`"1e400"`, `{{ v | abs }}`},
 	} {
 		if got, err := render(t, c.source, newRun(t, c.v)); err == nil || !strings.Contains(err.Error(), "400 digits") {
 			t.Errorf("v = %.20s: %s: %.50q, %v; want it to have too many digits", c.v, c.source, got, err)
@@ -176,13 +182,40 @@ func TestComparison(t *testing.T) {
 		v, condition string
 		holds        bool
 	}{
-		{`"172"`, `v > 100`, true}, {`"99"`, `v > 100`, false}, {`"172"`, `v >= 172`, true}, {`"172"`, `v <= 171.9`, false}, {`"172"`, `100 < v`, true},
-		{`5`, `v > '100'`, false}, {`5`, `v < '100'`, true}, {`5`, `'5.0' <= v`, true}, {`" 172 "`, `v > 100`, true}, {`"1e3"`, `v > 999`, true},
-		{`"12345678901234567891"`, `v > 12345678901234567890`, true}, {`"0.1"`, `v < 0.10000000000000000001`, true}, {`0.3`, `v > 0.29999999999999999999`, true},
-		{`"9"`, `v > '100'`, true}, {`"abc"`, `v > 3`, false}, {`"abc"`, `v <= 3`, false}, {`"abc"`, `3 < v`, false}, {`""`, `v < 3`, false}, {`"abc"`, `v < 'abd'`, true},
-		{`null`, `v < 3`, false}, {`null`, `v >= 3`, false}, {`null`, `gone < 3`, false}, {`true`, `v > 0`, false}, {`[1]`, `v > 0`, false}, {`{}`, `v < 'x'`, false}, {`3`, `v < blank`, false},
-		{`"172"`, `v == 172`, false}, {`"172"`, `v != 172`, true}, {`"172"`, `v == '172'`, true}, {`172.0`, `v == 172`, true}, {`1e2`, `v == 100`, true}, {`0.1`, `v == 0.10`, true},
-		{`1e400`, `v > 1`, true}, {`1e400`, `v == 1e400`, false},
+		{`"172"`, `v > 100`, true},
+		{`"99"`, `v > 100`, false},
+		{`"172"`, `v >= 172`, true},
+		{`"172"`, `v <= 171.9`, false},
+		{`"172"`, `100 < v`, true},
+		{`5`, `v > '100'`, false},
+		{`5`, `v < '100'`, true},
+		{`5`, `'5.0' <= v`, true},
+		{`" 172 "`, `v > 100`, true},
+		{`"1e3"`, `v > 999`, true},
+		{`"12345678901234567891"`, `v > 12345678901234567890`, true},
+		{`"0.1"`, `v < 0.10000000000000000001`, true},
+		{`0.3`, `v > 0.29999999999999999999`, true},
+		{`"9"`, `v > '100'`, true},
+		{`"abc"`, `v > 3`, false},
+		{`"abc"`, `v <= 3`, false},
+		{`"abc"`, `3 < v`, false},
+		{`""`, `v < 3`, false},
+		{`"abc"`, `v < 'abd'`, true},
+		{`null`, `v < 3`, false},
+		{`null`, `v >= 3`, false},
+		{`null`, `gone < 3`, false},
+		{`true`, `v > 0`, false},
+		{`[1]`, `v > 0`, false},
+		{`{}`, `v < 'x'`, false},
+		{`3`, `v < blank`, false},
+		{`"172"`, `v == 172`, false},
+		{`"172"`, `v != 172`, true},
+		{`"172"`, `v == '172'`, true},
+		{`172.0`, `v == 172`, true},
+		{`1e2`, `v == 100`, true},
+		{`0.1`, `v == 0.10`, true},
+		{`1e400`, `v > 1`, true},
+		{`1e400`, `v == 1e400`, false},
 	} {
 		if strings.Contains(c.condition, "1e400") {
 			continue // a literal has no exponent

@@ -26,17 +26,17 @@ type readiness struct {
 
 func newReadiness(s *store.Store, c client.Client, lostKeys []string) *readiness {
 	return &readiness{
-		schema: newWatch(watchPause, func(ctx context.Context) (amiss, err error) { return verdict(s.CheckSchema(ctx)) }),
-		keys:   newWatch(rarePause, func(ctx context.Context) (amiss, err error) { return verdict(s.CheckKeys(ctx, lostKeys...)) }),
-		temporal: newWatch(watchPause, func(ctx context.Context) (amiss, err error) {
+		schema: newWatch(watchPause, func(ctx context.Context) (problem, err error) { return verdict(s.CheckSchema(ctx)) }),
+		keys:   newWatch(rarePause, func(ctx context.Context) (problem, err error) { return verdict(s.CheckKeys(ctx, lostKeys...)) }),
+		temporal: newWatch(watchPause, func(ctx context.Context) (problem, err error) {
 			_, err = c.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return nil, err
 		}),
 	}
 }
 
-// verdict tells what a check of the store found amiss from its having found out nothing.
-func verdict(err error) (amiss, unknown error) {
+// verdict tells a problem that a check of the store found from a check that could not tell.
+func verdict(err error) (problem, unknown error) {
 	if switchboard.CodeOf(err) == switchboard.Unavailable || errors.Is(err, context.Canceled) {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (r *readiness) workerRuns() { r.worker.Store(true) }
 func (r *readiness) missing(parts Parts) []api.Missing {
 	for _, w := range r.watches() {
 		if known, _, _ := w.state(); !known {
-			return []api.Missing{{Name: "start", Message: "has not looked yet at what it needs"}}
+			return []api.Missing{{Name: "start", Message: "has not checked yet what it needs"}}
 		}
 	}
 	found := r.missingOfStore()
@@ -80,16 +80,16 @@ func (r *readiness) missing(parts Parts) []api.Missing {
 }
 
 func (r *readiness) missingOfStore() []api.Missing {
-	_, amiss, away := r.schema.state()
+	_, problem, away := r.schema.state()
 	switch {
 	case away != nil:
 		return []api.Missing{{Name: "postgres", Message: away.Error()}}
-	case amiss != nil:
+	case problem != nil:
 		// An upgrade migrates first, and what still runs serves until it is replaced.
-		return []api.Missing{{Name: "schema", Message: amiss.Error(), Optional: errors.Is(amiss, store.ErrNewerSchema)}}
+		return []api.Missing{{Name: "schema", Message: problem.Error(), Optional: errors.Is(problem, store.ErrNewerSchema)}}
 	}
-	if _, amiss, _ := r.keys.state(); amiss != nil {
-		return []api.Missing{{Name: "encryption_key", Message: amiss.Error()}}
+	if _, problem, _ := r.keys.state(); problem != nil {
+		return []api.Missing{{Name: "encryption_key", Message: problem.Error()}}
 	}
 	return nil
 }

@@ -14,15 +14,15 @@ import (
 
 // thing is what tests watch: it answers, or not, as they say, at a time that they say.
 type thing struct {
-	amiss, err error
-	now        time.Time
+	problem, err error
+	now          time.Time
 }
 
 func (x *thing) watch() *watch {
 	if x.now.IsZero() {
 		x.now = time.Now()
 	}
-	w := newWatch(watchPause, func(context.Context) (error, error) { return x.amiss, x.err })
+	w := newWatch(watchPause, func(context.Context) (error, error) { return x.problem, x.err })
 	w.now = func() time.Time { return x.now }
 	return w
 }
@@ -34,13 +34,13 @@ func TestWatch(t *testing.T) {
 	x := &thing{now: time.Now()}
 	w := x.watch()
 	if known, _, _ := w.state(); known {
-		t.Error("known before the first look")
+		t.Error("known before the first check")
 	}
 	for _, step := range []struct {
-		name        string
-		after       time.Duration
-		amiss, err  error
-		want, wants string // amiss, away
+		name         string
+		after        time.Duration
+		problem, err error
+		want, wants  string // problem, away
 	}{
 		{"silent from the start", 0, nil, silent, "", "since this process started"},
 		{"there", watchPause, nil, nil, "", ""},
@@ -48,19 +48,19 @@ func TestWatch(t *testing.T) {
 		{"silent twice", watchTimeout + watchPause, nil, silent, "", ""},
 		{"silent three times", watchTimeout + watchPause, nil, silent, "", "has not answered for"},
 		{"back", watchPause, nil, nil, "", ""},
-		{"amiss, at once", watchPause, wrong, nil, "wrong", ""},
-		{"amiss, and silent once", watchPause, nil, silent, "wrong", ""},
-		{"mended", watchPause, nil, nil, "", ""},
+		{"problem, at once", watchPause, wrong, nil, "wrong", ""},
+		{"problem, and silent once", watchPause, nil, silent, "wrong", ""},
+		{"repaired", watchPause, nil, nil, "", ""},
 	} {
 		x.now = x.now.Add(step.after)
-		x.amiss, x.err = step.amiss, step.err
+		x.problem, x.err = step.problem, step.err
 		w.once(t.Context())
 		if step.name == "silent three times" {
 			x.now = x.now.Add(watchTimeout)
 		}
-		_, amiss, away := w.state()
-		if !says(amiss, step.want) || !says(away, step.wants) {
-			t.Errorf("%s: amiss %v, away %v; want %q, %q", step.name, amiss, away, step.want, step.wants)
+		_, problem, away := w.state()
+		if !says(problem, step.want) || !says(away, step.wants) {
+			t.Errorf("%s: problem %v, away %v; want %q, %q", step.name, problem, away, step.want, step.wants)
 		}
 	}
 }
@@ -86,10 +86,10 @@ func TestMissing(t *testing.T) {
 	}{
 		{"all there", thing{}, thing{}, thing{}, true, Parts{API: true, Worker: true}, ""},
 		{"Postgres", thing{err: away}, thing{err: away}, thing{}, true, Parts{API: true, Worker: true}, "postgres"},
-		{"a newer schema", thing{amiss: newer}, thing{}, thing{}, true, Parts{API: true, Worker: true}, "(schema)"},
-		{"an older schema", thing{amiss: older}, thing{}, thing{}, true, Parts{API: true, Worker: true}, "schema"},
-		{"a wrong key", thing{}, thing{amiss: away}, thing{}, true, Parts{API: true, Worker: true}, "encryption_key"},
-		{"a wrong key of a worker", thing{}, thing{amiss: away}, thing{}, true, Parts{Worker: true}, "encryption_key"},
+		{"a newer schema", thing{problem: newer}, thing{}, thing{}, true, Parts{API: true, Worker: true}, "(schema)"},
+		{"an older schema", thing{problem: older}, thing{}, thing{}, true, Parts{API: true, Worker: true}, "schema"},
+		{"a wrong key", thing{}, thing{problem: away}, thing{}, true, Parts{API: true, Worker: true}, "encryption_key"},
+		{"a wrong key of a worker", thing{}, thing{problem: away}, thing{}, true, Parts{Worker: true}, "encryption_key"},
 		{"Temporal", thing{}, thing{}, thing{err: away}, true, Parts{API: true, Worker: true}, "(temporal)"},
 		{"Temporal, from the start", thing{}, thing{}, thing{err: away}, false, Parts{API: true, Worker: true}, "(worker) (temporal)"},
 		{"Temporal, of a worker, from the start", thing{}, thing{}, thing{err: away}, false, Parts{Worker: true}, "worker (temporal)"},
@@ -98,7 +98,7 @@ func TestMissing(t *testing.T) {
 	} {
 		r := &readiness{schema: test.schema.watch(), keys: test.keys.watch(), temporal: test.temporal.watch()}
 		if got := names(r.missing(test.parts)); got != "start" {
-			t.Errorf("%s: before the first look: %s", test.name, got)
+			t.Errorf("%s: before the first check: %s", test.name, got)
 		}
 		for _, w := range r.watches() {
 			w.once(t.Context())
@@ -121,7 +121,7 @@ func names(missing []api.Missing) string {
 	return strings.Join(all, " ")
 }
 
-// TestOneHangsAlone: a look that hangs keeps no other from looking.
+// TestOneHangsAlone: a check that hangs holds up no other.
 func TestOneHangsAlone(t *testing.T) {
 	t.Parallel()
 	hangs := newWatch(watchPause, func(ctx context.Context) (error, error) { <-ctx.Done(); return nil, ctx.Err() })

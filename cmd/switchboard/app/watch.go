@@ -8,35 +8,35 @@ import (
 	"time"
 )
 
-// How what the process needs is watched. An answer counts for a while: that bridges
-// several failures in a row, as of a machine that is busy and takes posts all the same.
+// Times of the checks of what the process needs. A result counts for a while, so that a
+// few checks that fail in a row, as on a busy machine that still takes posts, change nothing.
 const (
-	watchPause   = 2 * time.Second  // between two looks
-	watchTimeout = 3 * time.Second  // of one look
-	watchMemory  = 12 * time.Second // how long an answer counts: two looks that fail change nothing
-	rarePause    = time.Minute      // between two looks that cost more, at what changes with a roll-out
+	watchPause   = 2 * time.Second  // between two checks
+	watchTimeout = 3 * time.Second  // of one check
+	watchMemory  = 12 * time.Second // how long a result counts: two checks that fail change nothing
+	rarePause    = time.Minute      // between two checks that cost more, of what changes with a roll-out
 )
 
-// watch looks at one thing again and again, so that whoever asks is answered from memory:
-// at once, also while the thing hangs.
+// watch checks a dependency at intervals and remembers the result, so that a probe is
+// answered at once, also while the dependency hangs.
 type watch struct {
-	// look returns what it found amiss, or an error if it found out nothing.
-	look   func(context.Context) (amiss, err error)
+	// check returns the problem that it found, or an error if it could not tell.
+	check  func(context.Context) (problem, err error)
 	pause  time.Duration
 	memory time.Duration
 	now    func() time.Time
 
 	mu       sync.Mutex
-	looked   bool      // at least once, to whatever end
-	answered time.Time // when it last found out something; zero: never
-	amiss    error     // that
+	checked  bool      // at least once, whatever the result
+	answered time.Time // when a check could tell last; zero: never
+	problem  error     // that it found; nil: none
 }
 
-func newWatch(pause time.Duration, look func(context.Context) (amiss, err error)) *watch {
-	return &watch{look: look, pause: pause, memory: max(watchMemory, 3*pause), now: time.Now}
+func newWatch(pause time.Duration, check func(context.Context) (problem, err error)) *watch {
+	return &watch{check: check, pause: pause, memory: max(watchMemory, 3*pause), now: time.Now}
 }
 
-// run looks until ctx ends.
+// run checks until ctx ends.
 func (w *watch) run(ctx context.Context) {
 	tick := time.NewTicker(w.pause)
 	defer tick.Stop()
@@ -50,31 +50,31 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
-// once looks, and remembers what it found.
+// once checks once, and remembers the result.
 func (w *watch) once(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
-	amiss, err := w.look(ctx)
+	problem, err := w.check(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.looked = true
+	w.checked = true
 	if err == nil {
-		w.answered, w.amiss = w.now(), amiss
+		w.answered, w.problem = w.now(), problem
 	}
 }
 
-// state is what is amiss; away says that nothing has been found out for too long. Before
-// the first look it is neither, and not known.
-func (w *watch) state() (known bool, amiss, away error) {
+// state is the problem; away says that no check could tell for too long. Before
+// the first check neither is known.
+func (w *watch) state() (known bool, problem, away error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch since := w.now().Sub(w.answered); {
-	case !w.looked:
+	case !w.checked:
 		return false, nil, nil
 	case w.answered.IsZero():
 		return true, nil, errors.New("has not answered since this process started")
 	case since > w.memory:
 		return true, nil, fmt.Errorf("has not answered for %s", since.Round(time.Second))
 	}
-	return true, w.amiss, nil
+	return true, w.problem, nil
 }

@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// silence is how long Postgres may say nothing to a query before the connection is given
-// up: longer than any call has. lib/pq ends a query whose time is up by a request on another
-// connection, and then waits for Postgres to obey. One that hangs, or that no packet
-// reaches, would keep that connection for a quarter of an hour, until TCP gives up.
-const silence = callTimeout + time.Second
+// ioTimeout is how long one read or write of a connection may take before the connection
+// is closed: longer than any call has. lib/pq ends a query whose time is up by a request
+// on another connection, and then waits for Postgres to obey. A Postgres that hangs, or
+// that no packet reaches, would keep that connection for a quarter of an hour, until TCP
+// gives up.
+const ioTimeout = callTimeout + time.Second
 
-// dialer makes connections on which nobody waits for longer than silence.
+// dialer makes connections whose reads and writes end after ioTimeout.
 type dialer struct{ *net.Dialer }
 
 // DialContext is that of lib/pq's DialerContext; the other two are not called beside it.
@@ -31,7 +32,7 @@ func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net
 	return d.DialContext(ctx, network, address)
 }
 
-// boundedConn is a connection whose reads and writes end after silence, and after the
+// boundedConn is a connection whose reads and writes end after ioTimeout, and after the
 // deadline that lib/pq sets while it connects.
 type boundedConn struct {
 	net.Conn
@@ -59,7 +60,7 @@ func (c *boundedConn) Write(p []byte) (int, error) {
 }
 
 func (c *boundedConn) next() time.Time {
-	limit := time.Now().Add(silence)
+	limit := time.Now().Add(ioTimeout)
 	if !c.deadline.IsZero() && c.deadline.Before(limit) {
 		return c.deadline
 	}

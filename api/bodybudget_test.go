@@ -64,7 +64,7 @@ func TestBatchesTakeTurns(t *testing.T) {
 	}
 }
 
-func TestRoom(t *testing.T) {
+func TestBodyBudget(t *testing.T) {
 	t.Parallel()
 	const limit = 60
 	for _, test := range []struct {
@@ -72,35 +72,35 @@ func TestRoom(t *testing.T) {
 		before, announce int64
 		want             switchboard.Code
 	}{
-		{"there is room", 40, 60, ""},
-		{"just no room", 41, 60, switchboard.Overloaded},
+		{"within the budget", 40, 60, ""},
+		{"a byte too many", 41, 60, switchboard.Overloaded},
 		{"a small one", 90, 10, ""},
-		{"of unknown length, with room", 40, -1, ""},
+		{"of unknown length, within the budget", 40, -1, ""},
 		{"of unknown length, without", 41, -1, switchboard.Overloaded},
 		{"one that will be refused", 100, 61, ""},
 	} {
-		r := newRoom(100, time.Millisecond)
-		before, err := r.enter(t.Context(), test.before, 100)
+		b := newBodyBudget(100, time.Millisecond)
+		before, err := b.acquire(t.Context(), test.before, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
-		leave, err := r.enter(t.Context(), test.announce, limit)
+		release, err := b.acquire(t.Context(), test.announce, limit)
 		if switchboard.CodeOf(err) != test.want {
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)
 		}
-		leave()
+		release()
 		before()
-		if !r.free.TryAcquire(100) {
-			t.Errorf("%s: room was not given back", test.name)
+		if !b.free.TryAcquire(100) {
+			t.Errorf("%s: the bytes were not given back", test.name)
 		}
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := newRoom(1, time.Hour)
-	if _, err := r.enter(t.Context(), 1, 1); err != nil {
+	b := newBodyBudget(1, time.Hour)
+	if _, err := b.acquire(t.Context(), 1, 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.enter(gone, 1, 1); !errors.Is(err, context.Canceled) {
+	if _, err := b.acquire(gone, 1, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("the caller has gone: %v", err)
 	}
 }

@@ -1,0 +1,29 @@
+package store
+
+import (
+	"context"
+
+	"switchboard"
+)
+
+// usageEvents is how many of a tenant's last events their types are taken from: an index
+// holds them together.
+const usageEvents = 1000
+
+// TenantUsage says whether the tenant is named anywhere, and the types of its last events.
+// A caller who does not see the tenant is refused.
+func (s *Store) TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error) {
+	if !caller.Sees(tenant) {
+		return switchboard.TenantUsage{}, switchboard.Errorf(switchboard.Forbidden, "the tenant is outside this key's scope")
+	}
+	usage := switchboard.TenantUsage{EventTypes: []string{}}
+	if err := s.list(ctx, &usage.EventTypes, `
+SELECT DISTINCT type FROM (SELECT type FROM events WHERE tenant = $1 ORDER BY created_at DESC, id DESC LIMIT $2) AS last ORDER BY type`, tenant, usageEvents); err != nil {
+		return usage, err
+	}
+	var known []bool
+	err := s.list(ctx, &known, `
+SELECT EXISTS (SELECT FROM subscriptions WHERE tenant = $1 AND deleted_at IS NULL) OR EXISTS (SELECT FROM keys WHERE tenant = $1)`, tenant)
+	usage.Known = len(usage.EventTypes) > 0 || len(known) > 0 && known[0]
+	return usage, err
+}
