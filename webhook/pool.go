@@ -62,6 +62,11 @@ type line struct {
 	http1      bool      // the transport offers nothing else
 }
 
+// close closes what is idle of a line that is not in the pool any more, and nobody waits
+// for that: TLS tells the other side of its end, and one that reads nothing can make that
+// last for 5 s a connection.
+func (l line) close() { go l.transport.CloseIdleConnections() }
+
 // pool keeps a line for each route that was used last.
 type pool struct {
 	now     func() time.Time
@@ -73,7 +78,7 @@ type pool struct {
 func newPool(limit int, now func() time.Time, newLine func(bool, *switchboard.Auth) (*http.Transport, error)) *pool {
 	return &pool{
 		now: now, newLine: newLine,
-		lines: newRecent(limit, func(_ route, old line) { old.transport.CloseIdleConnections() }),
+		lines: newRecent(limit, func(_ route, old line) { old.close() }),
 	}
 }
 
@@ -82,12 +87,13 @@ func (p *pool) get(r route, client *switchboard.Auth) (line, error) {
 	if kept, ok := p.lines.Get(r); ok && p.now().Before(kept.until) {
 		return kept, nil
 	}
-	return p.replace(r, client, func(kept line) bool { return !p.now().Before(kept.until) })
+	return p.replace(r, client, time.Time{}, func(kept line) bool { return !p.now().Before(kept.until) })
 }
 
-// replace puts another line in the place of one that is to go. Requests under way keep
-// the old one, whose connections end with them.
-func (p *pool) replace(r route, client *switchboard.Auth, goes func(line) bool) (line, error) {
+// replace puts another line in the place of one that is to go, or is gone already.
+// Requests under way keep the old one, whose connections end with them. Until http1Until,
+// or as long as was known before, the receiver gets nothing but HTTP/1.1.
+func (p *pool) replace(r route, client *switchboard.Auth, http1Until time.Time, goes func(line) bool) (line, error) {
 	p.change.Lock()
 	defer p.change.Unlock()
 	old, found := p.lines.Peek(r)
@@ -95,7 +101,10 @@ func (p *pool) replace(r route, client *switchboard.Auth, goes func(line) bool) 
 		return old, nil // somebody was faster
 	}
 	now := p.now()
-	fresh := line{http1Until: old.http1Until, http1: r.http1 || now.Before(old.http1Until)}
+	if http1Until.Before(old.http1Until) {
+		http1Until = old.http1Until
+	}
+	fresh := line{http1Until: http1Until, http1: r.http1 || now.Before(http1Until)}
 	fresh.until = now.Add(time.Duration(float64(connectionAge) * (1 - ageSpread*rand.Float64()))) //nolint:gosec // spreads load, hides nothing
 	var err error
 	if fresh.transport, err = p.newLine(fresh.http1, client); err != nil {
@@ -103,25 +112,19 @@ func (p *pool) replace(r route, client *switchboard.Auth, goes func(line) bool) 
 	}
 	p.lines.Add(r, fresh)
 	if found {
-		old.transport.CloseIdleConnections()
+		old.close()
 	}
 	return fresh, nil
 }
 
 // retire sees to it that no new request uses the connections of that line.
 func (p *pool) retire(r route, client *switchboard.Auth, used *http.Transport) {
-	_, _ = p.replace(r, client, func(kept line) bool { return kept.transport == used })
+	_, _ = p.replace(r, client, time.Time{}, func(kept line) bool { return kept.transport == used })
 }
 
 // demandHTTP1 notes that the receiver takes nothing else.
 func (p *pool) demandHTTP1(r route, client *switchboard.Auth) {
-	p.change.Lock()
-	if kept, ok := p.lines.Peek(r); ok {
-		kept.http1Until = p.now().Add(http1Time)
-		p.lines.Add(r, kept)
-	}
-	p.change.Unlock()
-	_, _ = p.replace(r, client, func(kept line) bool { return !kept.http1 })
+	_, _ = p.replace(r, client, p.now().Add(http1Time), func(kept line) bool { return !kept.http1 })
 }
 
 // close closes the connections that are kept.

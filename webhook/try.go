@@ -152,7 +152,7 @@ func (s *Sender) try(ctx context.Context, to destination, x *exchange, r outgoin
 	case s.guard.proxy != nil:
 		// It ends what nobody waits for any more: net/http waits a minute for a proxy to
 		// answer CONNECT, and for ever where it speaks SOCKS.
-		transport.CloseIdleConnections()
+		go transport.CloseIdleConnections()
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errSentBefore) {
 		err = errSentBefore
