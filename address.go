@@ -63,14 +63,14 @@ func IsPort(s string) bool {
 // Address returns what stands before path and query in a URL: scheme, host and port,
 // as written. What follows may hold templates and be no URL yet.
 func Address(rawURL string) string {
-	scheme, rest, found := strings.Cut(rawURL, "://")
+	_, rest, found := strings.Cut(rawURL, "://")
 	if !found {
 		return rawURL
 	}
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		rest = rest[:end]
+		return rawURL[:len(rawURL)-len(rest)+end]
 	}
-	return scheme + "://" + rest
+	return rawURL
 }
 
 // What a template puts its values in the place of, quotes respected: placeholders,

@@ -86,6 +86,9 @@ func (r *Request) mediaType() string {
 
 // charset is the content type's parameter of that name; empty: it has none.
 func (r *Request) charset() string {
+	if !strings.Contains(r.ContentType, ";") { // as nearly always; this is asked at each attempt
+		return ""
+	}
 	_, parameters, _ := mime.ParseMediaType(r.ContentType)
 	return parameters["charset"]
 }

@@ -7,34 +7,32 @@ import (
 	"sync"
 )
 
-// answerConn is a connection of HTTP/1.1 that remembers how the last answer began, for
-// the case that net/http refuses the rest of it: the status was said all the same.
+// answerConn is a connection of HTTP/1.1 that remembers the status of the last answer,
+// for the case that net/http refuses the rest of it: the status was said all the same.
 type answerConn struct {
 	net.Conn
 	mu   sync.Mutex
-	head [headKept]byte
-	n    int  // bytes of head that are known
-	over bool // the other side has closed the connection, or it broke
+	find statusFinder
+	over bool // the other side has closed the connection, or it broke, after all that was read
 }
-
-// headKept is what is remembered of an answer: its status line, with a few
-// informational answers before it.
-const headKept = 512
 
 // begin forgets the answer before.
 func (c *answerConn) begin() {
 	c.mu.Lock()
-	c.n = 0
+	c.find = statusFinder{}
 	c.mu.Unlock()
 }
 
-// Read implements [net.Conn].
+// Read implements [net.Conn]. An end that comes together with bytes is told by the next
+// call, as TLS 1.2 does with a receiver that closes behind its answer: what came before
+// the end is whole.
 func (c *answerConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.mu.Lock()
-	if c.n < len(c.head) {
-		c.n += copy(c.head[c.n:], p[:n])
+	if n > 0 {
+		err = nil
 	}
+	c.mu.Lock()
+	c.find.read(p[:n])
 	c.over = c.over || err != nil
 	c.mu.Unlock()
 	return n, err
@@ -45,39 +43,67 @@ func (c *answerConn) Read(p []byte) (int, error) {
 func (c *answerConn) status() (status int, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return statusIn(c.head[:c.n]), c.over
+	return c.find.status, c.over
 }
 
-// statusIn finds the status line of an answer that began so, after informational ones
-// (RFC 9110 15.2), and returns its status; 0: there is none, or not the whole line.
-func statusIn(head []byte) int {
-	for {
-		line, rest, whole := bytes.Cut(head, []byte("\n"))
-		status := statusOf(line)
-		if !whole || status == 0 {
-			return 0
+// statusFinder finds the status of an answer in its first bytes, past informational
+// answers (RFC 9110 15.2) of whatever length.
+type statusFinder struct {
+	line     [32]byte // how the line under way begins; a status is found in less
+	n        int      // bytes of it
+	inHeader bool     // of an informational answer
+	done     bool
+	status   int // 0: it is not known, or there is none
+}
+
+func (f *statusFinder) read(p []byte) {
+	for len(p) > 0 && !f.done {
+		text, rest, whole := bytes.Cut(p, []byte("\n"))
+		f.n += copy(f.line[f.n:], text)
+		if p = rest; whole {
+			f.endLine(bytes.TrimRight(f.line[:f.n], "\r"))
+			f.n = 0
 		}
-		if status >= 200 || status == 101 {
-			return status
-		}
-		// Past its header.
-		for len(bytes.TrimRight(line, "\r")) > 0 {
-			if line, rest, whole = bytes.Cut(rest, []byte("\n")); !whole {
-				return 0
-			}
-		}
-		head = rest
+	}
+}
+
+func (f *statusFinder) endLine(line []byte) {
+	if f.inHeader {
+		f.inHeader = len(line) > 0
+		return
+	}
+	switch status := statusOf(line); {
+	case status >= 200, status == 101:
+		f.status, f.done = status, true
+	case status == 0:
+		f.done = true
+	default:
+		f.inHeader = true
 	}
 }
 
 // statusOf returns the status of a status line, as "HTTP/1.1 200 OK"; 0: it is none.
-// The reason phrase may be missing (RFC 9112 4).
+// The reason phrase may be missing (RFC 9112 4), and so may the minor version: some
+// proxies pass on "HTTP/2 200".
 func statusOf(line []byte) int {
-	version, rest, _ := bytes.Cut(bytes.TrimRight(line, "\r"), []byte(" "))
+	version, rest, _ := bytes.Cut(line, []byte(" "))
 	code, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
 	status, err := strconv.Atoi(string(code))
-	if !bytes.HasPrefix(version, []byte("HTTP/")) || len(code) != 3 || err != nil || status < 100 {
+	if !isVersion(version) || len(code) != 3 || err != nil || status < 100 {
 		return 0
 	}
 	return status
+}
+
+// isVersion reports whether the text names a version of HTTP (RFC 9112 2.3).
+func isVersion(text []byte) bool {
+	number, found := bytes.CutPrefix(text, []byte("HTTP/"))
+	isDigit := func(i int) bool { return '0' <= number[i] && number[i] <= '9' }
+	switch {
+	case !found:
+		return false
+	case len(number) == 1:
+		return isDigit(0)
+	}
+	return len(number) == 3 && isDigit(0) && number[1] == '.' && isDigit(2)
 }

@@ -1,13 +1,17 @@
 package webhook
 
 import (
+	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"switchboard"
 )
@@ -83,28 +87,40 @@ func TestStatusIn(t *testing.T) {
 		"HTTP/2 200 \r\n":            200, // as proxies that pass on another's line
 		"HTTP/1.1 101 Switching\r\n": 101,
 		"HTTP/1.1 799 \r\n":          799,
-		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nX":                   202,
-		"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 C\n\nHTTP/1.1 503 X\r\n": 503,
-		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 20":                                  0,
-		"HTTP/1.1 103 Hints\r\nLink: HTTP/1.1 200 OK\r\n":                           0, // no end of that header
-		"HTTP/1.1 103 Hints\r\n":                                                    0,
-		"HTTP/1.1 200 OK":                                                           0, // more of the line may come
-		"HTTP/1.1 20":                                                               0,
-		"HTTP/1.1 2000 OK\r\n":                                                      0,
-		"HTTP/1.1 +20 OK\r\n":                                                       0,
-		"HTTP/1.1 099 OK\r\n":                                                       0,
-		"HTTP/1.1 -12 OK\r\n":                                                       0,
-		"HTTP/1.1 200OK\r\n":                                                        0,
-		"HTTP/1.1\r\n":                                                              0,
-		"ICY 200 OK\r\n":                                                            0,
-		"SSH-2.0-OpenSSH_9.9\r\n":                                                   0,
-		"<html>HTTP/1.1 200 OK\r\n":                                                 0,
-		"\r\nHTTP/1.1 200 OK\r\n":                                                   0,
-		"\n":                                                                        0,
-		"":                                                                          0,
+		"HTTP/1.1 200 " + strings.Repeat("OK ", 400) + "\r\n":                                               200,
+		"HTTP/1.1 103 Hints\r\nLink: " + strings.Repeat("<a>, ", 400) + "\r\n\r\nHTTP/1.1 202 Accepted\r\n": 202,
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nX":                                           202,
+		"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 C\n\nHTTP/1.1 503 X\r\n":                         503,
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 20":                                                          0,
+		"HTTP/1.1 103 Hints\r\nLink: HTTP/1.1 200 OK\r\n":                                                   0, // no end of that header
+		"HTTP/1.1 103 Hints\r\n":                                                                            0,
+		"HTTP/1.1 200 OK":                                                                                   0, // more of the line may come
+		"HTTP/1.1 20":                                                                                       0,
+		"HTTP/1.1 2000 OK\r\n":                                                                              0,
+		"HTTP/1.1 +20 OK\r\n":                                                                               0,
+		"HTTP/1.1 099 OK\r\n":                                                                               0,
+		"HTTP/1.1 -12 OK\r\n":                                                                               0,
+		"HTTP/1.1 200OK\r\n":                                                                                0,
+		"HTTP/banana 200 OK\r\n":                                                                            0,
+		"HTTP/ 200 OK\r\n":                                                                                  0,
+		"HTTP/11 200 OK\r\n":                                                                                0,
+		"HTTP/1.x 200 OK\r\n":                                                                               0,
+		"HTTP/1.1.1 200 OK\r\n":                                                                             0,
+		"HTTP/1.1\r\n":                                                                                      0,
+		"ICY 200 OK\r\n":                                                                                    0,
+		"SSH-2.0-OpenSSH_9.9\r\n":                                                                           0,
+		"<html>HTTP/1.1 200 OK\r\n":                                                                         0,
+		"\r\nHTTP/1.1 200 OK\r\n":                                                                           0,
+		"\n":                                                                                                0,
+		"":                                                                                                  0,
 	} {
-		if got := statusIn([]byte(head)); got != want {
-			t.Errorf("%q: %d; want %d", head, got, want)
+		var whole, bytewise statusFinder
+		whole.read([]byte(head))
+		for i := range len(head) {
+			bytewise.read([]byte{head[i]})
+		}
+		if whole.status != want || bytewise.status != want {
+			t.Errorf("%q: %d, and byte by byte %d; want %d", head, whole.status, bytewise.status, want)
 		}
 	}
 }
@@ -121,6 +137,78 @@ func TestHeaderThatBreaksOff(t *testing.T) {
 			t.Errorf("%q: detail %q", head, o.Detail)
 		}
 	}
+}
+
+// A receiver that ends the connection behind such an answer has answered, also where the
+// end comes in one packet with it, and over HTTP and HTTPS through a proxy as without one
+// as far as the answer can be seen.
+func TestInvalidAnswerBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	const answer = "HTTP/1.1 201 X\r\nTransfer-Encoding: identity\r\n\r\nok"
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, MaxVersion: version}
+		_, port, _ := net.SplitHostPort(listen(t, func(plain net.Conn) {
+			var out held
+			out.Conn = plain
+			conn := tls.Server(&out, config)
+			if readRequest(conn) == nil {
+				out.hold = true
+				_, _ = io.WriteString(conn, answer)
+				_ = conn.CloseWrite()
+				_ = plain.SetWriteDeadline(time.Time{}) // CloseWrite lets no write follow
+				_, _ = plain.Write(out.bytes)
+				_, _ = io.Copy(io.Discard, plain)
+			}
+		}))
+		s := setup(t, func(c *Config) {
+			c.RootCAs, c.Guard.resolver = ca.pool(), names{"receiver.test": {netip.MustParseAddr("127.0.0.1")}}
+		})
+		if o := send(t, s, "https://receiver.test:"+port, plenty); o.StatusCode != 201 || o.Failure != "" {
+			t.Errorf("%s: %+v; want 201", tls.VersionName(version), o)
+		}
+	}
+	url := named(answers(t, answer))
+	for name, proxy := range map[string]string{
+		"http": "http://" + listen(t, passOn), "https": "https://" + listen(t, func(conn net.Conn) {
+			passOn(tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} })}}))
+		}),
+	} {
+		if o := send(t, behind(t, proxy, func(c *Config) { c.RootCAs = ca.pool() }), url, plenty); o.StatusCode != 201 || o.Failure != "" {
+			t.Errorf("%s: %+v; want 201", name, o)
+		}
+	}
+}
+
+// held is a connection that keeps what is written to it for one packet, while it holds.
+type held struct {
+	net.Conn
+	hold  bool
+	bytes []byte
+}
+
+func (h *held) Write(p []byte) (int, error) {
+	if h.hold {
+		h.bytes = append(h.bytes, p...)
+		return len(p), nil
+	}
+	return h.Conn.Write(p)
+}
+
+// passOn is an egress proxy that passes on one request for plain HTTP, and its answer
+// whether or not it is valid.
+func passOn(conn net.Conn) {
+	req, err := http.ReadRequest(bufio.NewReader(conn))
+	if err != nil {
+		return
+	}
+	to, err := net.Dial("tcp", local(req.URL.Host))
+	if err != nil {
+		return
+	}
+	defer func() { _ = to.Close() }()
+	_ = req.Write(to)
+	_, _ = io.Copy(conn, to)
 }
 
 // Over TLS it is the same, and nothing that follows such an answer is taken for the

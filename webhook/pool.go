@@ -62,6 +62,11 @@ type poolEntry struct {
 	http1      bool      // the transport offers nothing else
 }
 
+// close closes the idle connections of an entry that is not in the pool any more. Nobody
+// waits for that: TLS tells the other side of its end, and one that reads nothing can make that
+// last for 5 s a connection.
+func (e poolEntry) close() { go e.transport.CloseIdleConnections() }
+
 // pool keeps an entry for each of the routes that were used last.
 type pool struct {
 	now     func() time.Time
@@ -73,7 +78,7 @@ type pool struct {
 func newPool(limit int, now func() time.Time, create func(bool, *switchboard.Auth) (*http.Transport, error)) *pool {
 	return &pool{
 		now: now, create: create,
-		entries: newRecent(limit, func(_ route, old poolEntry) { old.transport.CloseIdleConnections() }),
+		entries: newRecent(limit, func(_ route, old poolEntry) { old.close() }),
 	}
 }
 
@@ -82,12 +87,13 @@ func (p *pool) get(r route, client *switchboard.Auth) (poolEntry, error) {
 	if kept, ok := p.entries.Get(r); ok && p.now().Before(kept.until) {
 		return kept, nil
 	}
-	return p.replace(r, client, func(kept poolEntry) bool { return !p.now().Before(kept.until) })
+	return p.replace(r, client, time.Time{}, func(kept poolEntry) bool { return !p.now().Before(kept.until) })
 }
 
-// replace replaces the entry if goes says that it is to go. Requests under way keep
-// the old one, whose connections end with them.
-func (p *pool) replace(r route, client *switchboard.Auth, goes func(poolEntry) bool) (poolEntry, error) {
+// replace puts another entry in the place of one that is to go, or is gone already.
+// Requests under way keep the old one, whose connections end with them. Until http1Until,
+// or as long as was known before, the receiver gets nothing but HTTP/1.1.
+func (p *pool) replace(r route, client *switchboard.Auth, http1Until time.Time, goes func(poolEntry) bool) (poolEntry, error) {
 	p.change.Lock()
 	defer p.change.Unlock()
 	old, found := p.entries.Peek(r)
@@ -95,7 +101,10 @@ func (p *pool) replace(r route, client *switchboard.Auth, goes func(poolEntry) b
 		return old, nil // somebody was faster
 	}
 	now := p.now()
-	fresh := poolEntry{http1Until: old.http1Until, http1: r.http1 || now.Before(old.http1Until)}
+	if http1Until.Before(old.http1Until) {
+		http1Until = old.http1Until
+	}
+	fresh := poolEntry{http1Until: http1Until, http1: r.http1 || now.Before(http1Until)}
 	fresh.until = now.Add(time.Duration(float64(connectionAge) * (1 - ageSpread*rand.Float64()))) //nolint:gosec // spreads load, hides nothing
 	var err error
 	if fresh.transport, err = p.create(fresh.http1, client); err != nil {
@@ -103,25 +112,19 @@ func (p *pool) replace(r route, client *switchboard.Auth, goes func(poolEntry) b
 	}
 	p.entries.Add(r, fresh)
 	if found {
-		old.transport.CloseIdleConnections()
+		old.close()
 	}
 	return fresh, nil
 }
 
 // retire sees to it that no new request uses the connections of that transport.
 func (p *pool) retire(r route, client *switchboard.Auth, used *http.Transport) {
-	_, _ = p.replace(r, client, func(kept poolEntry) bool { return kept.transport == used })
+	_, _ = p.replace(r, client, time.Time{}, func(kept poolEntry) bool { return kept.transport == used })
 }
 
 // demandHTTP1 notes that the receiver takes nothing else.
 func (p *pool) demandHTTP1(r route, client *switchboard.Auth) {
-	p.change.Lock()
-	if kept, ok := p.entries.Peek(r); ok {
-		kept.http1Until = p.now().Add(http1Time)
-		p.entries.Add(r, kept)
-	}
-	p.change.Unlock()
-	_, _ = p.replace(r, client, func(kept poolEntry) bool { return !kept.http1 })
+	_, _ = p.replace(r, client, p.now().Add(http1Time), func(kept poolEntry) bool { return !kept.http1 })
 }
 
 // close closes the connections that are kept.

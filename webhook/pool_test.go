@@ -259,3 +259,66 @@ func TestPool(t *testing.T) {
 		t.Error("want one replacement")
 	}
 }
+
+// A receiver that makes the end of its connections last holds up nobody, and a demand for
+// HTTP/1.1 is kept though its line has gone in the meantime.
+func TestPoolWaitsForNoReceiver(t *testing.T) {
+	t.Parallel()
+	held, closing := make(chan struct{}), make(chan struct{}, 2)
+	t.Cleanup(func() { close(held) })
+	p := newPool(2, time.Now, func(bool, *switchboard.Auth) (*http.Transport, error) {
+		return &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			return slowEnd{conn, closing, held}, err
+		}}, nil
+	})
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.CloseClientConnections)
+	to := func(host string) route { return route{scheme: "http", host: host} }
+	for _, host := range []string{"a", "b"} {
+		got, err := p.get(to(host), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		resp, err := got.transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+	done := make(chan line)
+	go func() {
+		_, _ = p.get(to("c"), nil) // evicts a
+		b, _ := p.get(to("b"), nil)
+		p.retire(to("b"), nil, b.transport)
+		p.demandHTTP1(to("a"), nil)
+		a, _ := p.get(to("a"), nil)
+		done <- a
+	}()
+	select {
+	case a := <-done:
+		if !a.http1 {
+			t.Error("the demand of a is forgotten")
+		}
+	case <-time.After(plenty):
+		t.Fatal("the pool waits for a receiver")
+	}
+	for range 2 { // they are closed all the same
+		<-closing
+	}
+}
+
+// slowEnd is a connection that takes long to close.
+type slowEnd struct {
+	net.Conn
+	closing chan<- struct{}
+	held    <-chan struct{}
+}
+
+func (s slowEnd) Close() error {
+	s.closing <- struct{}{}
+	<-s.held
+	return s.Conn.Close()
+}

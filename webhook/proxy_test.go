@@ -161,6 +161,28 @@ func TestProxyRefuses(t *testing.T) {
 	})
 }
 
+// TestConnectionToASilentProxyEnds: an attempt that is over leaves none behind.
+func TestConnectionToASilentProxyEnds(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"http", "socks5"} {
+		for _, target := range []string{"https://receiver.test", "http://receiver.test"} {
+			closed := make(chan struct{}, 1)
+			s := behind(t, scheme+"://"+listen(t, func(conn net.Conn) {
+				_, _ = io.Copy(io.Discard, conn)
+				closed <- struct{}{}
+			}), nil)
+			if o := send(t, s, target, soon); o.StatusCode != 0 {
+				t.Errorf("%s, %s: %+v", scheme, target, o)
+			}
+			select {
+			case <-closed:
+			case <-time.After(plenty):
+				t.Errorf("%s, %s: the connection is still open", scheme, target)
+			}
+		}
+	}
+}
+
 // TestProxyAwayIsOurs: it uses up no attempt, and says nothing of the receiver.
 func TestProxyAwayIsOurs(t *testing.T) {
 	t.Parallel()

@@ -146,8 +146,13 @@ func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r out
 	}
 	// The transport itself, not a client: it follows no redirect and keeps no cookie.
 	resp, err = transport.RoundTrip(req)
-	if t.conn != nil {
+	switch {
+	case t.conn != nil:
 		x.requests++
+	case s.guard.proxy != nil:
+		// It ends what nobody waits for any more: net/http waits a minute for a proxy to
+		// answer CONNECT, and for ever where it speaks SOCKS.
+		go transport.CloseIdleConnections()
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errSentBefore) {
 		err = errSentBefore

@@ -49,13 +49,14 @@ func FinalAddress(field, raw string) (string, error) {
 	if err != nil {
 		return "", switchboard.InvalidField(field, "holds a host name that is not valid")
 	}
-	switch ip, err := netip.ParseAddr(host); {
-	case err == nil && ip.Zone() != "":
-		return "", switchboard.InvalidField(field, "may not hold an address with a zone")
-	case err == nil && ip.Is6():
+	if !isHostName(host) { // an IPv4 address is made of the same
+		switch ip, err := netip.ParseAddr(host); {
+		case err != nil:
+			return "", switchboard.InvalidField(field, "holds a host name that is not valid")
+		case ip.Zone() != "":
+			return "", switchboard.InvalidField(field, "may not hold an address with a zone")
+		}
 		host = "[" + host + "]"
-	case err != nil && !isHostName(host):
-		return "", switchboard.InvalidField(field, "holds a host name that is not valid")
 	}
 	port, err := strconv.ParseUint("0"+u.Port(), 10, 16)
 	switch {

@@ -55,6 +55,7 @@ type app struct {
 // Run runs those parts until ctx ends. It refuses to start on a schema that is
 // not its own, and closes what it opened before it returns.
 func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) error {
+	tameStandardLog(log)
 	a, err := build(ctx, config, parts, log)
 	if err != nil {
 		return err
@@ -69,7 +70,9 @@ func Run(ctx context.Context, config Config, parts Parts, log *slog.Logger) erro
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	group.Go(func() error { return serveHTTP(ctx, newServer(handler), listener, shutdownTimeout, log) })
+	server := newServer(handler)
+	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelError) // panics, which hold nothing of a receiver
+	group.Go(func() error { return serveHTTP(ctx, server, listener, shutdownTimeout, log) })
 	group.Go(func() error { a.catalogue.Run(ctx); return nil })
 	group.Go(func() error { a.ready.run(ctx); return nil })
 	if parts.API {
