@@ -67,6 +67,32 @@ func TestIdempotencyKeyTakenOver(t *testing.T) {
 	equal(t, "answer", b.claim("k", "request").Answer, &switchboard.KeptAnswer{Status: 202, Body: []byte("{}")})
 }
 
+// TestIdempotencyKeyUnreadable: an answer that was encrypted with a key which this process
+// does not have, or is damaged, is made anew, by one and with the same ids.
+func TestIdempotencyKeyUnreadable(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for name, keyring := range map[string]string{"another key": "k2:" + strings.Repeat("ee", 32), "other bytes": foreign, "damaged": ring} {
+		first := b.claim(name, "request")
+		must(t, b.KeepAnswer(t.Context(), first, switchboard.KeptAnswer{Status: 201, Body: []byte("{}")}))
+		if name == "damaged" {
+			_, err := b.sql.Exec("UPDATE idempotency_keys SET ciphertext = '\\x00' WHERE name = $1", first.Name[:])
+			must(t, err)
+		}
+		s := b.open(keyring)
+		refused(t, name+": another request", second(s.Claim(t.Context(), "key_1", name, sum("other"))), switchboard.KeyReused, "Idempotency-Key")
+		b.advance(time.Second)
+		anew, err := s.Claim(t.Context(), "key_1", name, sum("request"))
+		must(t, err)
+		equal(t, name, []any{anew.Answer == nil, anew.EventID(0)}, []any{true, first.EventID(0)})
+		refused(t, name+": meanwhile", second(s.Claim(t.Context(), "key_1", name, sum("request"))), switchboard.Conflict, "Idempotency-Key")
+		must(t, s.KeepAnswer(t.Context(), anew, switchboard.KeptAnswer{Status: 202, Body: []byte("[]")}))
+		again, err := s.Claim(t.Context(), "key_1", name, sum("request"))
+		must(t, err)
+		equal(t, name+": again", again.Answer, &switchboard.KeptAnswer{Status: 202, Body: []byte("[]")})
+	}
+}
+
 func TestIdempotencyKeyReleased(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
