@@ -143,7 +143,7 @@ func TestUndecided(t *testing.T) {
 		{`{"text":{"$regex":"refund"}}`, Taken},                                              // a mere text costs little
 		{`{"text":{"$not":{"$regex":"refund"}}}`, Rejected},
 	} {
-		got := mustFilter(t, `{"data":`+test.data+`}`).Verdict(d, &Effort{all: effort})
+		got := mustFilter(t, `{"data":`+test.data+`}`).Verdict(d, (&Budget{effort}).Effort())
 		if got != test.want || got.Delivers() != (test.want != Rejected) {
 			t.Errorf("%s: %d; want %d", test.data, got, test.want)
 		}
@@ -204,5 +204,33 @@ func TestExplainSaysWhatIsUndecided(t *testing.T) {
 		if fmt.Sprint(undecided) != fmt.Sprint(paths) {
 			t.Errorf("%s: %q; want %q", filter, undecided, paths)
 		}
+	}
+}
+
+// TestEventsShareABudget: of the events that are stored together the first are looked at
+// whole, and what the last ones would take more is not spent. Another tenant has a budget of
+// its own.
+func TestEventsShareABudget(t *testing.T) {
+	t.Parallel()
+	const length = 200_000
+	costly := mustFilter(t, `{"data":{"a":{"$eq":5}}}`)
+	budget := NewBudget()
+	verdict := func() Verdict {
+		return costly.Verdict(NewDocument(&Event{Data: []byte(`{"a":[1` + strings.Repeat(",1", length-1) + `]}`)}), budget.Effort())
+	}
+	for i := range maxTogether / length {
+		if got := verdict(); got != Rejected {
+			t.Fatalf("event %d: %d", i, got)
+		}
+	}
+	if got := verdict(); got != Undecided {
+		t.Errorf("one more: %d", got)
+	}
+	if got := mustFilter(t, `{"data":{"b":1}}`).Verdict(NewDocument(filterEvent(`{"b":2}`)), budget.Effort()); got != Rejected {
+		t.Errorf("what costs nothing: %d", got)
+	}
+	budget = NewBudget()
+	if got := verdict(); got != Rejected {
+		t.Errorf("of another tenant: %d", got)
 	}
 }

@@ -61,7 +61,7 @@ type Acceptance struct {
 	Event      Event // as stored; of a duplicate, as it was stored the first time
 	Duplicate  bool  // the same id with the same type, key and value of data was accepted before
 	Deliveries []Delivery
-	Differs    []string // fields that a duplicate has otherwise than the first: "data", in other bytes of the same value, or "occurred_at"
+	Differs    []string // fields that a duplicate has otherwise than the first: "data", in other bytes of the same value, "type", in another case, or "occurred_at"
 	Err        error    // Conflict: the same id with another type, key or value of data; then nothing was stored
 	Undecided  []string // subscriptions that get the event because their filter's effort was used up before the answer was known
 }

@@ -44,9 +44,12 @@ func MaskQuery(rawURL string) string {
 	return before + "?" + strings.Join(parameters, "&")
 }
 
+// maskPattern is the mask, also as programs write it that encode a query anew.
+var maskPattern = regexp.MustCompile(`(?i)(\[|%5B)redacted(\]|%5D)`)
+
 // HoldsMask reports whether a parameter of the URL's query is a mask, which somebody
 // copied who may not see the value.
 func HoldsMask(rawURL string) bool {
 	_, query := SplitQuery(rawURL)
-	return strings.Contains(query, Mask)
+	return maskPattern.MatchString(query)
 }

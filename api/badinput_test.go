@@ -172,6 +172,7 @@ func TestBadInput(t *testing.T) {
 		{"patch of the use case", sub, `{"version":3,"use_case":"contact"}`, 422, invalid, "use_case"},
 		{"patch of the profile", sub, `{"version":3,"profile":"ziwo"}`, 422, invalid, "profile"},
 		{"patch to a bad template", sub, `{"version":3,"request":{"headers":{"X-A":"{% for x in (1..9) %}"}}}`, 422, invalid, "request.headers.X-A"},
+		{"patch with a mask in a header's value", sub, `{"version":3,"request":{"headers":{"Authorization":"Bearer [redacted]"}}}`, 422, invalid, "request.headers.Authorization"},
 		{"patch with an unknown secret's mask", sub, `{"version":3,"auth":{"type":"basic","username":"joe","password":"[redacted]"}}`, 422, invalid, "auth.password"},
 		{"patch to a forbidden token endpoint", sub, `{"version":3,"auth":{"type":"oauth2","token_url":"http://169.254.169.254/","client_id":"a","client_secret":"hunter2"}}`, 422, invalid, "auth.token_url"},
 		{"patch to a header that is set twice", sub, `{"version":3,"auth":{"type":"api_key","header":"x-api-key","value":"hunter2"}}`, 422, invalid, "request.headers.X-Api-Key"},

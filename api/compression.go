@@ -93,7 +93,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // lengthOf is how long the body is said to be once it is decompressed; -1: that is not known.
 func lengthOf(r *http.Request) int64 {
-	if r.Header.Get("Content-Encoding") != "" {
+	if strings.Join(r.Header.Values("Content-Encoding"), "") != "" { // the first of several lines may be empty
 		return -1
 	}
 	return r.ContentLength

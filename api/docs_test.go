@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"html"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -185,6 +186,23 @@ func TestDocumentSaysWhere(t *testing.T) {
 	} {
 		if errors[call] != want {
 			t.Errorf("%s: %s, want %s", call, errors[call], want)
+		}
+	}
+	answered := func(response any) string {
+		headers, _ := response.(map[string]any)["headers"].(map[string]any)
+		return strings.Join(slices.Sorted(maps.Keys(headers)), " ")
+	}
+	problems := doc["components"].(map[string]any)["responses"].(map[string]any)
+	for status, want := range map[string]string{"401": "WWW-Authenticate", "409": "Retry-After", "415": "Accept-Encoding", "429": "Retry-After", "503": "Retry-After", "422": ""} {
+		if got := answered(problems["Problem"+status]); got != want {
+			t.Errorf("headers of an answer %s: %q, want %q", status, got, want)
+		}
+	}
+	for call, want := range map[string]string{"post /v1/events 202": replayedHeader, "post /v1/keys 201": replayedHeader, "get /v1/events 200": "", "post /v1/subscriptions/{id}/trigger 200": replayedHeader} {
+		part := strings.Fields(call)
+		op := doc["paths"].(map[string]any)[part[1]].(map[string]any)[part[0]].(map[string]any)
+		if got := answered(op["responses"].(map[string]any)[part[2]]); got != want {
+			t.Errorf("headers of %s: %q, want %q", call, got, want)
 		}
 	}
 	headers := parameters(t, b, "header")

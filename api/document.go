@@ -62,6 +62,37 @@ type problemStatus struct {
 	when   string
 }
 
+// problemHeaders are the headers that an error of that status comes with.
+func problemHeaders(status int) map[string]*huma.Param {
+	switch status {
+	case http.StatusUnauthorized:
+		return answerHeader("WWW-Authenticate", `Bearer realm="switchboard"`, "How to show a key")
+	case http.StatusUnsupportedMediaType:
+		return answerHeader("Accept-Encoding", "gzip", "Of another Content-Encoding: the one that is taken")
+	case http.StatusConflict:
+		return answerHeader("Retry-After", "1", "Of a request whose Idempotency-Key is under way: the seconds after which to try again")
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return answerHeader("Retry-After", "2", "The seconds after which to try again")
+	}
+	return nil
+}
+
+func answerHeader(name, example, description string) map[string]*huma.Param {
+	return map[string]*huma.Param{name: {Description: description, Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{example}}}}
+}
+
+// documentReplay says of a POST's success how a repeat is told from the first try.
+func documentReplay(h huma.API, op operation) {
+	if op.method != post {
+		return
+	}
+	for status, response := range h.OpenAPI().Paths[op.path].Post.Responses {
+		if strings.HasPrefix(status, "2") {
+			response.Headers = answerHeader(replayedHeader, "true", "The answer is that of the first time, for an Idempotency-Key that came again; else left out")
+		}
+	}
+}
+
 // problemsOf are the errors that the operation can be answered with, beside those that
 // any HTTP server may give.
 func problemsOf(op operation, hasBody bool) map[int]bool {
@@ -92,7 +123,7 @@ func (s *server) documentProblems(h huma.API, op operation, hasBody bool, respon
 	for _, p := range problemStatuses() {
 		name := "Problem" + strconv.Itoa(p.status)
 		if components.Responses[name] == nil {
-			components.Responses[name] = &huma.Response{Description: p.when, Content: map[string]*huma.MediaType{problemType: {Schema: schema}}}
+			components.Responses[name] = &huma.Response{Description: p.when, Headers: problemHeaders(p.status), Content: map[string]*huma.MediaType{problemType: {Schema: schema}}}
 		}
 		if possible[p.status] {
 			responses[strconv.Itoa(p.status)] = &huma.Response{Ref: "#/components/responses/" + name}

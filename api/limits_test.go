@@ -180,6 +180,9 @@ func TestUnreadBodyEndsItsConnection(t *testing.T) {
 		"too long":                {"POST /v1/events HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 100000000", 413},
 		"a path that is none":     {"POST /v1/nothing HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 1000", 404},
 		"a method that is none":   {"PUT /v1/events HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 1000", 405},
+		"a body to the document":  {"GET /openapi.json HTTP/1.1\r\nContent-Length: 1000", 200},
+		"a body to the page":      {"GET /docs HTTP/1.1\r\nTransfer-Encoding: chunked", 200},
+		"a body to a probe":       {"GET /healthz HTTP/1.1\r\nContent-Length: 1000", 200},
 		"a body that nobody asks": {"GET /v1/events HTTP/1.1\r\nAuthorization: Bearer " + adminKey + "\r\nContent-Length: 1000", 200},
 	} {
 		t.Run(name, func(t *testing.T) {

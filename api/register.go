@@ -103,6 +103,7 @@ func handle[In, Out any](s *server, h huma.API, op operation, serve func(context
 	if body != nil {
 		documentBody(h, op, any(new(In)).(bodied).bodyType())
 	}
+	documentReplay(h, op)
 }
 
 // describe is the operation in huma's words.

@@ -220,8 +220,11 @@ func unmask(given, stored map[string]string) (map[string]string, error) {
 	}
 	headers := maps.Clone(given)
 	for name, value := range given {
-		if value != switchboard.Mask {
+		if !strings.Contains(value, switchboard.Mask) {
 			continue
+		}
+		if value != switchboard.Mask {
+			return nil, switchboard.InvalidField("request.headers."+clip(name), "holds %s in place of a part of its value: write the whole value", switchboard.Mask)
 		}
 		kept, ok := byName[textproto.CanonicalMIMEHeaderKey(name)]
 		if !ok {

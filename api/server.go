@@ -96,7 +96,7 @@ func (s *server) newEngine() *gin.Engine {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	engine.Use(s.observe, s.recover, secure)
+	engine.Use(s.observe, s.recover, secure, bodiless)
 	engine.NoRoute(func(c *gin.Context) {
 		s.refuse(c, switchboard.Errorf(switchboard.NotFound, "there is nothing at this path"))
 	})
@@ -146,6 +146,15 @@ func secure(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	if strings.HasPrefix(c.Request.URL.Path, "/v1/") {
 		c.Header("Cache-Control", "no-store")
+	}
+	c.Next()
+}
+
+// bodiless ends the connection behind an answer outside of /v1 if the request has a body,
+// which no route there reads; see [server.refuse].
+func bodiless(c *gin.Context) {
+	if c.Request.ContentLength != 0 && !strings.HasPrefix(c.Request.URL.Path, "/v1/") {
+		leaveUnread(c)
 	}
 	c.Next()
 }

@@ -65,6 +65,7 @@ func TestMaskedURLSentBack(t *testing.T) {
 	}
 	for _, url := range []string{
 		"https://crm.example.com/other?token=[redacted]", "https://evil.example.com/hook?token=[redacted]", "https://crm.example.com/hook?token=[redacted]&x=1",
+		"https://crm.example.com/hook?token=%5Bredacted%5D",
 	} {
 		patch("3", url).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.url")
 	}

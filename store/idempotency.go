@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"time"
 
-	"github.com/lib/pq"
-
 	"switchboard"
 )
 
@@ -24,26 +22,30 @@ const (
 const idempotencyField = "Idempotency-Key"
 
 // claimQuery takes a key that is new, has expired, or came with the same request whose
-// answer was not kept and on which nobody works any more. An answer that was encrypted with
-// a key which this process does not have, as after a rotation, counts as not kept: the
-// request is carried out again. It returns when the key came first.
+// answer was not kept and on which nobody works any more. It returns when the key came first.
 const claimQuery = `
 INSERT INTO idempotency_keys AS k (name, request, created_at, expires_at, locked_until) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, locked_until = EXCLUDED.locked_until, status = NULL, key_id = '', ciphertext = '',
 	created_at = CASE WHEN k.expires_at <= $3 THEN EXCLUDED.created_at ELSE k.created_at END,
 	expires_at = CASE WHEN k.expires_at <= $3 THEN EXCLUDED.expires_at ELSE k.expires_at END
-WHERE k.expires_at <= $3 OR (k.request = EXCLUDED.request AND (k.status IS NULL OR k.key_id <> ALL ($6)) AND k.locked_until <= $3)
+WHERE k.expires_at <= $3 OR (k.request = EXCLUDED.request AND k.status IS NULL AND k.locked_until <= $3)
+RETURNING created_at`
+
+// reclaimQuery takes a key whose kept answer cannot be decrypted.
+const reclaimQuery = `
+UPDATE idempotency_keys SET locked_until = $2, status = NULL, key_id = '', ciphertext = '' WHERE name = $1 AND status IS NOT NULL
 RETURNING created_at`
 
 // Claim lets the holder of the API key carry out a request with an Idempotency-Key, or
 // returns the answer that it was given. request sums up what is asked: the key with
-// another request is KeyReused. Where the same request is under way it is a Conflict.
+// another request is KeyReused. Where the same request is under way it is a Conflict. An
+// answer that no encryption key of this process opens counts as one that was not kept.
 func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error) {
 	now := s.now()
 	claim := switchboard.IdempotencyClaim{Name: sha256.Sum256([]byte(apiKeyID + "\x00" + key)), Until: now.Add(claimTime)}
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		var claimed []time.Time
-		if err := tx.SelectContext(ctx, &claimed, claimQuery, claim.Name[:], request[:], now, now.Add(idempotencyWindow), claim.Until, pq.Array(s.keys.ids())); err != nil {
+		if err := tx.SelectContext(ctx, &claimed, claimQuery, claim.Name[:], request[:], now, now.Add(idempotencyWindow), claim.Until); err != nil {
 			return err
 		}
 		if len(claimed) > 0 {
@@ -62,13 +64,26 @@ func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256
 		case len(rows) > 0 && [sha256.Size]byte(rows[0].Request) != request:
 			return &switchboard.Error{Code: switchboard.KeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
 		case len(rows) == 0 || rows[0].Status == nil: // or it was released this moment
-			return &switchboard.Error{Code: switchboard.Conflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
+			return underWay()
 		}
-		body, err := s.keys.open(rows[0].KeyID, rows[0].Ciphertext, answerPlace(claim))
-		claim.Answer = &switchboard.StoredAnswer{Status: *rows[0].Status, Body: body}
-		return err
+		if body, err := s.keys.open(rows[0].KeyID, rows[0].Ciphertext, answerPlace(claim)); err == nil {
+			claim.Answer = &switchboard.StoredAnswer{Status: *rows[0].Status, Body: body}
+			return nil
+		}
+		if err := tx.SelectContext(ctx, &claimed, reclaimQuery, claim.Name[:], claim.Until); err != nil {
+			return err
+		}
+		if len(claimed) == 0 { // another process was faster
+			return underWay()
+		}
+		claim.CreatedAt = claimed[0].UTC()
+		return nil
 	})
 	return claim, err
+}
+
+func underWay() error {
+	return &switchboard.Error{Code: switchboard.Conflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
 }
 
 // SaveAnswer stores the answer to a claimed request, unless somebody else has claimed it

@@ -154,6 +154,36 @@ func TestUndecidedIsDelivered(t *testing.T) {
 	equal(t, "undecided", unordered(a.Undecided), unordered([]string{undecided.ID, turned.ID}))
 }
 
+// TestTenantsOfACommitHaveBudgetsOfTheirOwn: what the filters of one tenant take of all its
+// events is bounded, as a batch of them would else never be stored in time, and another
+// tenant's filters are held against theirs as ever.
+func TestTenantsOfACommitHaveBudgetsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, tenant := range []string{"heavy", "light"} {
+		filter, err := switchboard.ParseFilter([]byte(`{"data":{"a":{"$eq":5}}}`))
+		must(t, err)
+		s := switchboard.Subscription{
+			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+		}
+		s.SetDefaults()
+		must(t, b.CreateSubscription(t.Context(), root(), &s))
+	}
+	long := []byte(`{"a":[1` + strings.Repeat(",1", 200_000-1) + `]}`)
+	events := make([]switchboard.Event, 30)
+	for i := range events {
+		events[i] = switchboard.Event{Tenant: "heavy", Type: "t", Data: long}
+	}
+	got, err := b.Accept(t.Context(), root(), append(events, switchboard.Event{Tenant: "light", Type: "t", Data: long}))
+	must(t, err)
+	undecided := 0
+	for _, a := range got[:30] {
+		undecided += len(a.Undecided)
+	}
+	equal(t, "undecided, of the other tenant, and its deliveries", []int{undecided, len(got[30].Undecided), len(got[30].Deliveries)}, []int{5, 0, 0})
+}
+
 func unordered(ids []string) map[string]int {
 	counts := map[string]int{}
 	for _, id := range ids {

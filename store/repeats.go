@@ -69,7 +69,7 @@ func (p *posted) repeat(known switchboard.Acceptance) {
 	p.acceptance = known
 }
 
-// settleRepeat compares the data and the time of a repeat with what is stored. It runs in
+// settleRepeat compares the data, the time and the spelling of the type of a repeat with what is stored. It runs in
 // the caller's own time, since all that share a commit would wait for a comparison by
 // value. given is the event as it was posted.
 //
@@ -86,6 +86,9 @@ func settleRepeat(given *switchboard.Event, a *switchboard.Acceptance) {
 			return
 		}
 		a.Differs = append(a.Differs, "data")
+	}
+	if a.Event.Type != given.Type { // in another case
+		a.Differs = append(a.Differs, "type")
 	}
 	if at := given.OccurredAt.UTC().Truncate(time.Microsecond); !at.IsZero() && !at.Equal(a.Event.OccurredAt) {
 		a.Differs = append(a.Differs, "occurred_at")

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,22 @@ func TestRepeatByValue(t *testing.T) {
 			check("for one subscription", repeat, one)
 		})
 	}
+}
+
+// TestRepeatWithTypeInAnotherCase: the first spelling stays, and the answer says so.
+func TestRepeatWithTypeInAnotherCase(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	posted := event("acme", "evt-1")
+	again := posted
+	again.Type = strings.ToUpper(posted.Type)
+	first := b.accept(posted)
+	want := switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries, Differs: []string{"type"}}
+	equal(t, "posted again", b.accept(again), want)
+	posted.ID, again.ID = "evt-2", "evt-2"
+	got, err := b.Accept(t.Context(), root(), []switchboard.Event{posted, again})
+	must(t, err)
+	equal(t, "within a batch", []any{got[1].Err, got[1].Event.Type, got[1].Differs}, []any{nil, posted.Type, []string{"type"}})
 }
 
 // TestRepeatWithAnotherTime: the first time stays, and the answer says so.

@@ -55,10 +55,16 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 	for _, t := range found {
 		ofTenant[t.Tenant] = append(ofTenant[t.Tenant], t)
 	}
+	// One tenant's filters must not keep the others of the batch waiting: they share the
+	// effort for an event, and its events the budget, however many they are.
+	budgets := map[string]*switchboard.Budget{}
 	for _, p := range all {
-		// One tenant's filters must not keep the others of the batch waiting: they share
-		// the effort for an event, however many they are.
-		document, left := switchboard.NewDocument(&p.event), switchboard.NewEffort()
+		budget := budgets[p.event.Tenant]
+		if budget == nil {
+			budget = switchboard.NewBudget()
+			budgets[p.event.Tenant] = budget
+		}
+		document, left := switchboard.NewDocument(&p.event), budget.Effort()
 		p.takers = nil
 		for _, t := range ofTenant[p.event.Tenant] {
 			if !p.goesTo(t) {

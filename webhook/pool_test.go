@@ -288,7 +288,7 @@ func TestPoolWaitsForNoReceiver(t *testing.T) {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
 	}
-	done := make(chan line)
+	done := make(chan poolEntry)
 	go func() {
 		_, _ = p.get(to("c"), nil) // evicts a
 		b, _ := p.get(to("b"), nil)
