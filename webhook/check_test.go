@@ -99,7 +99,7 @@ func TestCheckTemplates(t *testing.T) {
 		})},
 		"XML name":  {"request.params", "first name", in(func(r *switchboard.Request) { r.ContentType, r.Params = "text/xml", []byte(`{"first name":"x"}`) })},
 		"argument":  {"request.params.address.street", "not a number", leaf(`{{ contact.id | plus: "a" }}`)},
-		"format":    {"request.params.address.street", "which has the unknown directive %-q", leaf(`{{ contact.id | date: "%-q" }}`)},
+		"format":    {"request.params.address.street", "does not know %-q", leaf(`{{ contact.id | date: "%-q" }}`)},
 		"constant":  {"request.params.address.street", "not a number", leaf(`{% if true %}{{ 1 | divided_by: false }}{% endif %}`)},
 		"in sample": {"request.params.address.street", "for contact.updated: the filter divided_by cannot divide by zero", leaf("{{ 1 | divided_by: variables.queue.length }}")},
 	} {

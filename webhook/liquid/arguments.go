@@ -31,7 +31,7 @@ func aDivisor(literal any) error {
 	}
 	parts, _ := numericText(literal)
 	if strings.Trim(parts.whole+parts.fraction, "0") == "" {
-		return errors.New("by which nothing can be divided")
+		return errors.New("and cannot divide by zero")
 	}
 	return nil
 }

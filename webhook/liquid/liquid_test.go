@@ -252,7 +252,7 @@ func TestRenderErrors(t *testing.T) {
 		"{{ secret.x }}":                    "may not be read",
 		"{% if secret %}{% endif %}":        "may not be read",
 		`{{ secret | default: "x" }}`:       "may not be read",
-		`{{ 1 | divided_by: 0 }}`:           "divided_by the argument 0, by which nothing can be divided",
+		`{{ 1 | divided_by: 0 }}`:           "divided_by the argument 0, and cannot divide by zero",
 		`{{ 1 | divided_by: ticket.none }}`: "the filter divided_by cannot divide by zero",
 		`{{ 1 | modulo: contact.note }}`:    "the filter modulo cannot divide by zero",
 		`{{ "1e400" | times: 10 }}`:         "more than 400 digits",

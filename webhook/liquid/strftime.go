@@ -81,7 +81,7 @@ func readDirective(s string) (d directive, length int, err error) {
 				return d, length + 1, nil
 			}
 			_, size := utf8.DecodeRuneInString(s[length:])
-			return d, 0, fmt.Errorf("which has the unknown directive %%%s", head(strings.ToValidUTF8(s[:length+size], "�")))
+			return d, 0, fmt.Errorf("of which it does not know %%%s", head(strings.ToValidUTF8(s[:length+size], "�")))
 		}
 	}
 	return d, 0, errors.New("which ends with %")

@@ -76,7 +76,7 @@ func TestDefault(t *testing.T) {
 func TestLiteralArguments(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
-		`{{ v | date: "%-q" }}`:                    `date the argument "%-q", which has the unknown directive %-q`,
+		`{{ v | date: "%-q" }}`:                    `date the argument "%-q", does not know %-q`,
 		`{{ v | date: "%Y-%Q" }}`:                  "%Q",
 		`{{ v | date: "%é" }}`:                     "%é",
 		`{{ v | date: "%:d" }}`:                    "%:d",
