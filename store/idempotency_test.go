@@ -80,26 +80,6 @@ func TestIdempotencyKeyReleased(t *testing.T) {
 	equal(t, "another request", b.claim("nothing", "other").Answer, (*switchboard.KeptAnswer)(nil))
 }
 
-// TestIdempotencyKeyWithoutItsEncryptionKey: where the answer cannot be read any more, since
-// its key was taken away after a rotation, the request is carried out again under the same ids.
-func TestIdempotencyKeyWithoutItsEncryptionKey(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	first := b.claim("k", "request")
-	must(t, b.KeepAnswer(t.Context(), first, switchboard.KeptAnswer{Status: 202, Body: []byte("{}")}))
-	b.advance(time.Hour)
-	rotated := b.open("new:" + strings.Repeat("ee", 32))
-	refused(t, "another request", second(rotated.Claim(t.Context(), "key_1", "k", sum("other"))), switchboard.KeyReused, "Idempotency-Key")
-	again, err := rotated.Claim(t.Context(), "key_1", "k", sum("request"))
-	must(t, err)
-	equal(t, "carried out again", []any{again.Answer == nil, again.EventID(0)}, []any{true, first.EventID(0)})
-	kept := switchboard.KeptAnswer{Status: 202, Body: []byte(`{"duplicate":true}`)}
-	must(t, rotated.KeepAnswer(t.Context(), again, kept))
-	after, err := rotated.Claim(t.Context(), "key_1", "k", sum("request"))
-	must(t, err)
-	equal(t, "kept under the new key", after.Answer, &kept)
-}
-
 // TestIdempotencyKeyConcurrently: of all who come at once, in two processes, one carries
 // the request out.
 func TestIdempotencyKeyConcurrently(t *testing.T) {

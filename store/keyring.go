@@ -102,15 +102,6 @@ func (k *Keyring) find(id string) cipher.AEAD {
 	return nil
 }
 
-// ids are those of all keys.
-func (k *Keyring) ids() []string {
-	ids := make([]string, len(k.keys))
-	for i := range k.keys {
-		ids[i] = k.keys[i].id
-	}
-	return ids
-}
-
 // seal encrypts with the first key. place says where the result belongs: it opens
 // nowhere else, so that a ciphertext moved to another row is noticed.
 func (k *Keyring) seal(plain []byte, place string) (keyID string, ciphertext []byte, err error) {
