@@ -69,7 +69,7 @@ func readDirective(s string) (d directive, length int, err error) {
 			d.fill = '0'
 		case c >= '0' && c <= '9':
 			if d.width = d.width*10 + int(c-'0'); d.width > maxWidth {
-				return d, 0, fmt.Errorf("which fills up to more than %d characters", maxWidth)
+				return d, 0, fmt.Errorf("has a format that fills up to more than %d characters", maxWidth)
 			}
 		case c == ':':
 			d.colons++
@@ -81,10 +81,10 @@ func readDirective(s string) (d directive, length int, err error) {
 				return d, length + 1, nil
 			}
 			_, size := utf8.DecodeRuneInString(s[length:])
-			return d, 0, fmt.Errorf("of which it does not know %%%s", head(strings.ToValidUTF8(s[:length+size], "�")))
+			return d, 0, fmt.Errorf("does not know %%%s in a format", head(strings.ToValidUTF8(s[:length+size], "�")))
 		}
 	}
-	return d, 0, errors.New("which ends with %")
+	return d, 0, errors.New("has a format that ends with %")
 }
 
 func (d directive) known() bool {
