@@ -99,8 +99,8 @@ func TestFaultIsTheReasonOfItsDelivery(t *testing.T) {
 		reason           string
 		lines            int // of five executions
 	}{
-		"unreadable":       {errors.New("sealed with another key: 10.1.2.3"), nil, unreadable, 1},
-		"not sent":         {nil, errors.New("too many open files"), "waiting_for_switchboard: its request was interrupted before it was sent", 1},
+		"unreadable": {errors.New("sealed with another key: 10.1.2.3"), nil, unreadable, 1},
+		"not sent":   {nil, errors.New("too many open files"), "waiting_for_switchboard: its request was interrupted before it was sent", 1},
 		"no egress proxy": {
 			nil, &webhook.Interrupted{Err: switchboard.Errorf(switchboard.Unavailable, "the egress proxy is away")},
 			"waiting_for_switchboard: the egress proxy cannot be used", 1,
