@@ -45,8 +45,10 @@ func MaskQuery(rawURL string) string {
 }
 
 // HoldsMask reports whether a parameter of the URL's query is a mask, which somebody
-// copied who may not see the value.
+// copied who may not see the value, perhaps by a program that encodes its brackets.
 func HoldsMask(rawURL string) bool {
 	_, query := SplitQuery(rawURL)
-	return strings.Contains(query, Mask)
+	return strings.Contains(brackets.Replace(query), Mask)
 }
+
+var brackets = strings.NewReplacer("%5B", "[", "%5b", "[", "%5D", "]", "%5d", "]")
