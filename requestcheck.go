@@ -62,10 +62,13 @@ const (
 	FormatOther Format = "other" // none of them: the event's bytes may be sent so, params may not
 )
 
+// defaultContentType is that of JSON.
+const defaultContentType = "application/json"
+
 // Format returns the format that the content type asks for.
 func (r *Request) Format() Format {
 	switch media := r.mediaType(); {
-	case media == "application/json" || strings.HasSuffix(media, "+json"):
+	case media == defaultContentType || strings.HasSuffix(media, "+json"):
 		return FormatJSON
 	case media == "application/x-www-form-urlencoded":
 		return FormatForm
@@ -77,6 +80,9 @@ func (r *Request) Format() Format {
 
 // mediaType is the content type without its parameters; empty if it is none.
 func (r *Request) mediaType() string {
+	if r.ContentType == defaultContentType { // as mostly, and each attempt asks several times
+		return r.ContentType
+	}
 	media, _, err := mime.ParseMediaType(r.ContentType)
 	if err != nil {
 		return ""
@@ -86,7 +92,7 @@ func (r *Request) mediaType() string {
 
 // charset is the content type's parameter of that name; empty: it has none.
 func (r *Request) charset() string {
-	if !strings.Contains(r.ContentType, ";") { // as nearly always; this is asked at each attempt
+	if !strings.Contains(r.ContentType, ";") {
 		return ""
 	}
 	_, parameters, _ := mime.ParseMediaType(r.ContentType)

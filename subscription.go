@@ -107,7 +107,7 @@ func (s *Subscription) SetDefaults() {
 	r := &s.Request
 	r.Method = cmp.Or(strings.ToUpper(r.Method), "POST")
 	r.Body = cmp.Or(r.Body, Envelope)
-	r.ContentType = cmp.Or(r.ContentType, "application/json")
+	r.ContentType = cmp.Or(r.ContentType, defaultContentType)
 	s.Signature.setDefaults()
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	s.MaxInFlight = cmp.Or(s.MaxInFlight, DefaultMaxInFlight)

@@ -48,7 +48,7 @@ func MaskQuery(rawURL string) string {
 var maskPattern = regexp.MustCompile(`(?i)(\[|%5B)redacted(\]|%5D)`)
 
 // HoldsMask reports whether a parameter of the URL's query is a mask, which somebody
-// copied who may not see the value.
+// copied who may not see the value, perhaps by a program that encodes its brackets.
 func HoldsMask(rawURL string) bool {
 	_, query := SplitQuery(rawURL)
 	return maskPattern.MatchString(query)

@@ -43,3 +43,22 @@ func TestMaskQuery(t *testing.T) {
 		}
 	}
 }
+
+func TestHoldsMask(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]bool{
+		"https://r.test/hook?token=[redacted]":            true,
+		"https://r.test/hook?[redacted]":                  true,
+		"https://r.test/hook?a=1&token=%5Bredacted%5D":    true,
+		"https://r.test/hook?a=1&token=%5bredacted]":      true,
+		"https://r.test/hook?token=hunter2":               false,
+		"https://r.test/hook?token=%255Bredacted%255D":    false,
+		"https://r.test/[redacted]":                       false,
+		`https://r.test/{{ id | default: "[redacted]" }}`: false,
+		"https://r.test/hook?token=redacted&list=[]":      false,
+	} {
+		if got := HoldsMask(given); got != want {
+			t.Errorf("%s: %t; want %t", given, got, want)
+		}
+	}
+}

@@ -93,12 +93,16 @@ func keepBody(resp *http.Response, cancel context.CancelFunc) (head []byte, trun
 }
 
 // keepHeaders returns the headers as they may be stored: bounded, in plain text,
-// sensitive values masked. One that does not fit is left out, the rest stays.
+// sensitive values masked. One that does not fit is left out, the rest stays. A redirect
+// mostly names the URL that was asked for with its query, which is masked as there.
 func keepHeaders(header http.Header) map[string]string {
 	kept := make(map[string]string, min(len(header), maxHeaders))
 	left := maxHeaderBytes
 	for _, name := range slices.Sorted(maps.Keys(header)) {
 		value := plain(strings.Join(header[name], ", "))
+		if name == "Location" || name == "Content-Location" {
+			value = switchboard.MaskQuery(value)
+		}
 		if len(kept) == maxHeaders {
 			break
 		}

@@ -50,6 +50,10 @@ func TestKeptConnectionThatEnds(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn)
 			return true
 		},
+		"said to be idle": func(conn net.Conn) bool {
+			_, _ = io.WriteString(conn, "HTTP/1.1 408 Request Time-out\r\nConnection: close\r\nContent-Length: 4\r\n\r\nidle")
+			return true
+		},
 	} {
 		for _, m := range []Message{
 			{Method: "POST", Body: []byte("{}")},
@@ -107,6 +111,16 @@ func TestWhatIsNotRepeated(t *testing.T) {
 	send(t, s, url, plenty)
 	if o := send(t, s, url, soon); o.Failure != switchboard.FailureTimeout || o.Requests != 1 || requests.Load() != 2 {
 		t.Errorf("silent: %+v; want a timeout after one request", o)
+	}
+	// A 408 is an answer where the connection stays, and where it is new.
+	const late = "HTTP/1.1 408 X\r\nContent-Length: 0\r\n"
+	url, _, requests = keeps(t, func(conn net.Conn) bool { _, _ = io.WriteString(conn, late+"\r\n"); return true })
+	send(t, s, url, plenty)
+	if o := send(t, s, url, plenty); o.StatusCode != 408 || o.Requests != 1 || requests.Load() != 2 {
+		t.Errorf("%+v; want a 408 to one request", o)
+	}
+	if o := send(t, s, answers(t, late+"Connection: close\r\n\r\n"), plenty); o.StatusCode != 408 || o.Requests != 1 {
+		t.Errorf("%+v; want a 408 to one request", o)
 	}
 	// Each connection ends with the first request: that is the receiver's way.
 	var all atomic.Int32

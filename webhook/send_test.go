@@ -231,6 +231,7 @@ func TestResponseHeadersAreMaskedAndBounded(t *testing.T) {
 	t.Parallel()
 	var response bytes.Buffer
 	response.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: s3cret\r\nX-Auth-Token: s3cret\r\n" +
+		"Location: https://r.test/hook?token=s3cret&x\r\nContent-Location: /hook?token=s3cret#a\r\n" +
 		"X-Two: a\r\nX-Two: b\r\nX-Odd: \xff\tz\r\nAa-Large: " + strings.Repeat("x", maxHeaderBytes) + "\r\n")
 	for i := range 100 {
 		fmt.Fprintf(&response, "Y-%03d: %s\r\n", i, strings.Repeat("y", 100))
@@ -245,6 +246,7 @@ func TestResponseHeadersAreMaskedAndBounded(t *testing.T) {
 		t.Errorf("status %d with %d headers of %d bytes kept", o.StatusCode, len(o.Response.Headers), size)
 	}
 	for name, want := range map[string]string{
+		"Location": "https://r.test/hook?token=[redacted]&[redacted]", "Content-Location": "/hook?token=[redacted]",
 		"Set-Cookie": "[redacted]", "X-Auth-Token": "[redacted]", "X-Two": "a, b", "X-Odd": "\uFFFD z", "Aa-Large": "",
 	} {
 		if got := o.Response.Headers[name]; got != want {

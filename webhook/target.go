@@ -100,6 +100,9 @@ func (p *rendering) path(source string) (string, error) {
 		return "", err
 	}
 	path := strings.Join(parts, "")
+	if len(parts) == 1 { // no values, as mostly
+		return path, nil
+	}
 	for i, part := range parts {
 		if i%2 == 0 {
 			parts[i] = separators.ReplaceAllLiteralString(part, boundary)

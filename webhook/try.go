@@ -115,6 +115,12 @@ func (t *try) again(err error) repeat {
 	return never
 }
 
+// waited reports whether the answer is that of a server which closes a kept connection
+// because no request came, while ours was on its way (RFC 9110 15.5.9).
+func (t *try) waited(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusRequestTimeout && resp.Close && t.reused && !isHTTP2(t.conn)
+}
+
 // outgoing is a request that may be made more than once.
 type outgoing struct {
 	build   func(context.Context) (*http.Request, error)
@@ -161,19 +167,25 @@ func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r out
 }
 
 // roundTrip makes one request, and once in an attempt a second one where the first
-// failed in a way that allows it.
+// failed, or was answered, in a way that allows it.
 func (s *Sender) roundTrip(ctx context.Context, to destination, x *attemptState, r outgoing) (*try, *http.Response, error) {
 	for {
 		t, resp, err := s.try(ctx, to, x, r)
-		if t == nil || err == nil || ctx.Err() != nil || ours(err) {
+		if t == nil || ctx.Err() != nil || ours(err) || err == nil && !t.waited(resp) {
 			return t, resp, err
 		}
-		how := t.again(err)
+		how := anew
+		if err != nil {
+			how = t.again(err)
+		}
 		if how == overHTTP1 { // for later attempts too
 			s.pool.demandHTTP1(t.route, to.client)
 		}
 		if how == never || x.repeated {
 			return t, resp, err
+		}
+		if err == nil {
+			_ = resp.Body.Close()
 		}
 		t.cancel(nil)
 		x.repeated = true
