@@ -123,8 +123,8 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 		}
 	}
 	admit := func(ctx huma.Context, next func(huma.Context)) {
-		leave, err := s.admit(ctx, op, hasBody)
-		defer leave()
+		taken, err := s.admit(ctx, op, hasBody)
+		defer taken.leave()
 		if err == nil {
 			err = s.once(ctx, next)
 		}
@@ -165,42 +165,42 @@ func documentBody(h huma.API, op operation, t reflect.Type) {
 
 // admit finds the caller, checks the role, and reads the body: in that order, so
 // that a stranger can neither learn about parameters nor make us take in bytes. The
-// room that the body takes is left when the request is answered.
-func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (leave func(), err error) {
-	leave = func() {}
+// share of the room that the body takes, if any, is to be left when the request is answered.
+func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (taken *share, err error) {
 	x := exchangeOf(ctx.Context())
 	caller, err := s.authenticate(ctx)
 	if err != nil {
-		return leave, err
+		return taken, err
 	}
 	x.caller = caller
 	if caller.Role != switchboard.Admin && !slices.Contains(op.roles, caller.Role) {
-		return leave, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
+		return taken, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
 	}
 	c := humagin.Unwrap(ctx)
 	if x.caller.Person, err = personOf(c.Request.Header.Values(actorHeader)); err != nil {
-		return leave, err
+		return taken, err
 	}
 	if err := checkQuery(ctx.URL(), op.repeatable); err != nil {
-		return leave, err
+		return taken, err
 	}
 	if err := s.spend(caller, op.cost); err != nil {
-		return leave, err
+		return taken, err
 	}
 	if !hasBody {
 		if c.Request.ContentLength != 0 {
 			leaveUnread(c) // nobody reads it
 		}
-		return leave, nil
+		return taken, nil
 	}
 	if op.body.room != nil {
-		if leave, err = op.body.room.enter(ctx.Context(), lengthOf(c.Request), op.body.limit); err != nil {
-			return leave, err
+		if taken, err = op.body.room.enter(ctx.Context(), lengthOf(c.Request), op.body.limit); err != nil {
+			return taken, err
 		}
 	}
 	x.body, err = readBody(ctx, op.body)
 	x.read = err == nil
-	return leave, err
+	taken.fit(cap(x.body)) // which is what is held
+	return taken, err
 }
 
 // authenticate finds the caller behind the request's key.

@@ -31,9 +31,16 @@ func newRoom(size int64, wait time.Duration) *room {
 	return &room{size, wait, semaphore.NewWeighted(size)}
 }
 
+// share is what one body takes of the room.
+type share struct {
+	room  *room
+	bytes int64
+}
+
 // enter waits until there is room for a body that is announced to be so long; one of
-// unknown length, which is below zero, may be as long as the limit. leave gives the room back, and may be called whether there is an error or not.
-func (r *room) enter(ctx context.Context, announced, limit int64) (leave func(), err error) {
+// unknown length, which is below zero, may be as long as the limit. The share is to be left,
+// whether there is an error or not.
+func (r *room) enter(ctx context.Context, announced, limit int64) (*share, error) {
 	bytes := announced
 	switch {
 	case announced < 0:
@@ -45,10 +52,26 @@ func (r *room) enter(ctx context.Context, announced, limit int64) (leave func(),
 	defer cancel()
 	if err := r.free.Acquire(bounded, bytes); err != nil {
 		if ctx.Err() != nil {
-			return func() {}, ctx.Err()
+			return nil, ctx.Err()
 		}
-		return func() {}, switchboard.Errorf(switchboard.Overloaded,
+		return nil, switchboard.Errorf(switchboard.Overloaded,
 			"more than %d bytes of batches are being taken in: try again, or post smaller ones", r.size)
 	}
-	return func() { r.free.Release(bytes) }, nil
+	return &share{r, bytes}, nil
+}
+
+// fit gives back what the body turned out not to take: one in gzip, or of unknown length,
+// is most often far shorter than the limit.
+func (p *share) fit(length int) {
+	if p == nil || p.bytes <= int64(length) {
+		return
+	}
+	p.room.free.Release(p.bytes - int64(length))
+	p.bytes = int64(length)
+}
+
+func (p *share) leave() {
+	if p != nil {
+		p.room.free.Release(p.bytes)
+	}
 }
