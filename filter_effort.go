@@ -48,8 +48,8 @@ type Effort struct {
 // would never be stored in time.
 type Budget struct{ left int }
 
-// NewBudget is the budget for a tenant's events that are stored together.
-func NewBudget() *Budget { return &Budget{left: maxTogether} }
+// NewBudget is the budget for so many events of a tenant that are stored together.
+func NewBudget(events int) *Budget { return &Budget{left: max(maxShared, events*eachTogether)} }
 
 // Effort is the part of one event.
 func (b *Budget) Effort() *Effort { return &Effort{all: min(maxShared, b.left), budget: b} }
@@ -63,14 +63,14 @@ const (
 	// maxShared is what all filters may take for one event, four of the longest: else it
 	// would grow with the number of the tenant's subscriptions.
 	maxShared = 4 * maxEffort
-	// maxTogether is what all filters of a tenant may take for the events that are stored
-	// together, some tenths of a second: a thousand events with a text of 1 KiB each, and
-	// five regular expressions of 60 steps.
-	maxTogether = 5 * maxShared
+	// eachTogether is what all filters of a tenant may take for each of the events that are
+	// stored together, if those take more than one event may: a text of 1 KiB and five
+	// regular expressions of 60 steps. A thousand such events take some tenths of a second.
+	eachTogether = 5_000
 )
 
 // NewEffort is the effort for one event by itself, which its tenant's filters share.
-func NewEffort() *Effort { return NewBudget().Effort() }
+func NewEffort() *Effort { return NewBudget(1).Effort() }
 
 // share gives the next filter its part.
 func (e *Effort) share(filter func() Verdict) Verdict {

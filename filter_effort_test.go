@@ -214,11 +214,12 @@ func TestEventsShareABudget(t *testing.T) {
 	t.Parallel()
 	const length = 200_000
 	costly := mustFilter(t, `{"data":{"a":{"$eq":5}}}`)
-	budget := NewBudget()
+	const events = 400
+	budget := NewBudget(events)
 	verdict := func() Verdict {
 		return costly.Verdict(NewDocument(&Event{Data: []byte(`{"a":[1` + strings.Repeat(",1", length-1) + `]}`)}), budget.Effort())
 	}
-	for i := range maxTogether / length {
+	for i := range events * eachTogether / length {
 		if got := verdict(); got != Rejected {
 			t.Fatalf("event %d: %d", i, got)
 		}
@@ -229,7 +230,7 @@ func TestEventsShareABudget(t *testing.T) {
 	if got := mustFilter(t, `{"data":{"b":1}}`).Verdict(NewDocument(filterEvent(`{"b":2}`)), budget.Effort()); got != Rejected {
 		t.Errorf("what costs nothing: %d", got)
 	}
-	budget = NewBudget()
+	budget = NewBudget(1)
 	if got := verdict(); got != Rejected {
 		t.Errorf("of another tenant: %d", got)
 	}

@@ -2,24 +2,6 @@ package switchboard
 
 import "testing"
 
-func TestHoldsMask(t *testing.T) {
-	t.Parallel()
-	for given, want := range map[string]bool{
-		"https://r.test/hook?token=[redacted]":                    true,
-		"https://r.test/hook?token=%5Bredacted%5D":                true, // as URLSearchParams writes it
-		"https://r.test/hook?token=%5bredacted%5d&x=1":            true,
-		"https://r.test/hook?%5Bredacted%5D":                      true,
-		"https://r.test/hook?token=x[redacted]":                   true,
-		"https://r.test/hook?token=redacted":                      false,
-		"https://r.test/[redacted]?token=x":                       false,
-		`https://r.test/{{ a | default: "?[redacted]" }}?token=x`: false,
-	} {
-		if HoldsMask(given) != want {
-			t.Errorf("%s: %v", given, !want)
-		}
-	}
-}
-
 func TestMaskQuery(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
@@ -47,15 +29,17 @@ func TestMaskQuery(t *testing.T) {
 func TestHoldsMask(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]bool{
-		"https://r.test/hook?token=[redacted]":            true,
-		"https://r.test/hook?[redacted]":                  true,
-		"https://r.test/hook?a=1&token=%5Bredacted%5D":    true,
-		"https://r.test/hook?a=1&token=%5bredacted]":      true,
-		"https://r.test/hook?token=hunter2":               false,
-		"https://r.test/hook?token=%255Bredacted%255D":    false,
-		"https://r.test/[redacted]":                       false,
-		`https://r.test/{{ id | default: "[redacted]" }}`: false,
-		"https://r.test/hook?token=redacted&list=[]":      false,
+		"https://r.test/hook?token=[redacted]":                    true,
+		"https://r.test/hook?[redacted]":                          true,
+		"https://r.test/hook?a=1&token=%5Bredacted%5D":            true,
+		"https://r.test/hook?a=1&token=%5bredacted]":              true,
+		"https://r.test/hook?token=x[redacted]":                   true,
+		"https://r.test/hook?token=hunter2":                       false,
+		`https://r.test/{{ a | default: "?[redacted]" }}?token=x`: false,
+		"https://r.test/hook?token=%255Bredacted%255D":            false,
+		"https://r.test/[redacted]":                               false,
+		`https://r.test/{{ id | default: "[redacted]" }}`:         false,
+		"https://r.test/hook?token=redacted&list=[]":              false,
 	} {
 		if got := HoldsMask(given); got != want {
 			t.Errorf("%s: %t; want %t", given, got, want)

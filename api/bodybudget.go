@@ -30,10 +30,16 @@ func newBodyBudget(size int64, wait time.Duration) *bodyBudget {
 	return &bodyBudget{size, wait, semaphore.NewWeighted(size)}
 }
 
+// reservation is the part of a budget that one body has. The zero of its pointer is none.
+type reservation struct {
+	budget *bodyBudget
+	bytes  int64
+}
+
 // acquire takes the announced length of a body out of the budget, and waits until it is
-// there. A body of unknown length, which is below zero, may be as long as the limit.
-// release gives the bytes back; it may be called after an error too.
-func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (release func(), err error) {
+// there. A body of unknown length, which is below zero, may be as long as the limit. The
+// caller releases the reservation, also after an error.
+func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (*reservation, error) {
 	bytes := announced
 	switch {
 	case announced < 0:
@@ -45,10 +51,27 @@ func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (relea
 	defer cancel()
 	if err := b.free.Acquire(bounded, bytes); err != nil {
 		if ctx.Err() != nil {
-			return func() {}, ctx.Err()
+			return nil, ctx.Err()
 		}
-		return func() {}, switchboard.Errorf(switchboard.Overloaded,
+		return nil, switchboard.Errorf(switchboard.Overloaded,
 			"more than %d bytes of batches are being taken in: try again, or post smaller ones", b.size)
 	}
-	return func() { b.free.Release(bytes) }, nil
+	return &reservation{b, bytes}, nil
+}
+
+// shrink gives back what is above the length of the body, once that is known: one in gzip,
+// or of unknown length, is most often far shorter than the limit.
+func (r *reservation) shrink(length int) {
+	if r == nil || r.bytes <= int64(length) {
+		return
+	}
+	r.budget.free.Release(r.bytes - int64(length))
+	r.bytes = int64(length)
+}
+
+// release gives everything back.
+func (r *reservation) release() {
+	if r != nil {
+		r.budget.free.Release(r.bytes)
+	}
 }

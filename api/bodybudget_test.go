@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,19 +28,47 @@ func (g *gatedEvents) Accept(ctx context.Context, caller switchboard.Caller, eve
 	return g.fakeEvents.Accept(ctx, caller, events)
 }
 
-// TestBatchesTakeTurns: of large batches no more are taken in at a time than there is room
-// for, and whoever posts one event does not wait for them.
-func TestBatchesTakeTurns(t *testing.T) {
-	t.Parallel()
+// gatedBundle takes batches of at most so many bytes.
+func gatedBundle(t *testing.T, limit int) (*bundle, *gatedEvents) {
+	t.Helper()
 	gated := &gatedEvents{entered: make(chan struct{}, 2*batchesAtOnce), gate: make(chan struct{})}
-	const limit = 1000
-	b := setup(t, func(c *Config) {
+	return setup(t, func(c *Config) {
 		c.MaxBatch = limit
 		store := *c.Store.(*fakeStore)
 		gated.fakeEvents = store.EventStore.(*fakeEvents)
 		store.EventStore = gated
 		c.Store = &store
-	})
+	}), gated
+}
+
+// TestCompressedBatchesTakeTheirLength: once it is read, a batch in gzip takes no more room
+// than it has bytes.
+func TestCompressedBatchesTakeTheirLength(t *testing.T) {
+	t.Parallel()
+	b, gated := gatedBundle(t, 100_000)
+	answers := make(chan int, batchesAtOnce+1)
+	body := zipped(t, `{"events":[{"tenant":"acme","type":"t","data":1},{"tenant":"acme","type":"t","data":2}]}`)
+	var posts sync.WaitGroup
+	for range batchesAtOnce + 1 {
+		posts.Go(func() {
+			answers <- b.call(t, publisherKey, "POST", "/v1/events/batch", body, "Content-Encoding", "gzip").status
+		})
+		select {
+		case <-gated.entered:
+		case status := <-answers:
+			t.Errorf("a batch was answered %d", status)
+		}
+	}
+	close(gated.gate)
+	posts.Wait()
+}
+
+// TestBatchesTakeTurns: of large batches no more are taken in at a time than there is room
+// for, and whoever posts one event does not wait for them.
+func TestBatchesTakeTurns(t *testing.T) {
+	t.Parallel()
+	const limit = 1000
+	b, gated := gatedBundle(t, limit)
 	batch := func(i int) string {
 		events := fmt.Sprintf(`{"events":[{"tenant":"acme","type":"t","data":%d},{"tenant":"acme","type":"t","data":""}]}`, i)
 		return strings.Replace(events, `""`, `"`+strings.Repeat("x", limit-len(events))+`"`, 1)
@@ -84,14 +113,26 @@ func TestBodyBudget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		release, err := b.acquire(t.Context(), test.announce, limit)
+		taken, err := b.acquire(t.Context(), test.announce, limit)
 		if switchboard.CodeOf(err) != test.want {
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)
 		}
-		release()
-		before()
+		taken.shrink(7)
+		taken.release()
+		before.release()
 		if !b.free.TryAcquire(100) {
 			t.Errorf("%s: the bytes were not given back", test.name)
+		}
+	}
+	wide := newBodyBudget(100, time.Millisecond)
+	for i := range 5 { // of unknown length, and then of 20
+		taken, err := wide.acquire(t.Context(), -1, 60)
+		if got := switchboard.CodeOf(err); i < 3 && got != "" || i == 3 && got != switchboard.Overloaded {
+			t.Errorf("body %d: %v", i, err)
+		}
+		taken.shrink(20)
+		if i == 2 && wide.free.TryAcquire(41) {
+			t.Error("a body takes less than its length")
 		}
 	}
 	gone, cancel := context.WithCancel(t.Context())

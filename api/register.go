@@ -123,8 +123,8 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 		}
 	}
 	admit := func(ctx huma.Context, next func(huma.Context)) {
-		release, err := s.admit(ctx, op, hasBody)
-		defer release()
+		reserved, err := s.admit(ctx, op, hasBody)
+		defer reserved.release()
 		if err == nil {
 			err = s.once(ctx, next)
 		}
@@ -164,43 +164,43 @@ func documentBody(h huma.API, op operation, t reflect.Type) {
 }
 
 // admit finds the caller, checks the role, and reads the body: in that order, so
-// that a stranger can neither learn about parameters nor make us take in bytes. Call
-// release when the request is answered.
-func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (release func(), err error) {
-	release = func() {}
+// that a stranger can neither learn about parameters nor make us take in bytes. Release
+// what is reserved for the body when the request is answered.
+func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (reserved *reservation, err error) {
 	x := exchangeOf(ctx.Context())
 	caller, err := s.authenticate(ctx)
 	if err != nil {
-		return release, err
+		return reserved, err
 	}
 	x.caller = caller
 	if caller.Role != switchboard.Admin && !slices.Contains(op.roles, caller.Role) {
-		return release, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
+		return reserved, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
 	}
 	c := humagin.Unwrap(ctx)
 	if x.caller.Person, err = personOf(c.Request.Header.Values(actorHeader)); err != nil {
-		return release, err
+		return reserved, err
 	}
 	if err := checkQuery(ctx.URL(), op.repeatable); err != nil {
-		return release, err
+		return reserved, err
 	}
 	if err := s.spend(caller, op.cost); err != nil {
-		return release, err
+		return reserved, err
 	}
 	if !hasBody {
 		if c.Request.ContentLength != 0 {
 			leaveUnread(c) // nobody reads it
 		}
-		return release, nil
+		return reserved, nil
 	}
 	if op.body.budget != nil {
-		if release, err = op.body.budget.acquire(ctx.Context(), lengthOf(c.Request), op.body.limit); err != nil {
-			return release, err
+		if reserved, err = op.body.budget.acquire(ctx.Context(), lengthOf(c.Request), op.body.limit); err != nil {
+			return reserved, err
 		}
 	}
 	x.body, err = readBody(ctx, op.body)
 	x.read = err == nil
-	return release, err
+	reserved.shrink(cap(x.body)) // which is what is held
+	return reserved, err
 }
 
 // authenticate finds the caller behind the request's key.

@@ -57,14 +57,15 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 	}
 	// One tenant's filters must not keep the others of the batch waiting: they share the
 	// effort for an event, and its events the budget, however many they are.
-	budgets := map[string]*switchboard.Budget{}
+	events, budgets := map[string]int{}, map[string]*switchboard.Budget{}
 	for _, p := range all {
-		budget := budgets[p.event.Tenant]
-		if budget == nil {
-			budget = switchboard.NewBudget()
-			budgets[p.event.Tenant] = budget
-		}
-		document, left := switchboard.NewDocument(&p.event), budget.Effort()
+		events[p.event.Tenant]++
+	}
+	for tenant, n := range events {
+		budgets[tenant] = switchboard.NewBudget(n)
+	}
+	for _, p := range all {
+		document, left := switchboard.NewDocument(&p.event), budgets[p.event.Tenant].Effort()
 		p.takers = nil
 		for _, t := range ofTenant[p.event.Tenant] {
 			if !p.goesTo(t) {
