@@ -19,8 +19,6 @@ const (
 	claimTime = 90 * time.Second
 )
 
-const idempotencyField = "Idempotency-Key"
-
 // claimQuery takes a key that is new, has expired, or came with the same request whose
 // answer was not kept and on which nobody works any more. It returns when the key came first.
 const claimQuery = `
@@ -56,9 +54,9 @@ func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256
 		}
 		switch {
 		case len(rows) > 0 && [sha256.Size]byte(rows[0].Request) != request:
-			return &switchboard.Error{Code: switchboard.KeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
+			return &switchboard.Error{Code: switchboard.KeyReused, Field: switchboard.IdempotencyHeader, Message: "came with another request before: take a new one for each request"}
 		case len(rows) == 0 || rows[0].Status == nil: // or it was released this moment
-			return &switchboard.Error{Code: switchboard.Conflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
+			return &switchboard.Error{Code: switchboard.Conflict, Field: switchboard.IdempotencyHeader, Message: "is that of a request which is still under way: try again"}
 		}
 		body, err := s.keys.open(rows[0].KeyID, rows[0].Ciphertext, answerPlace(claim))
 		claim.Answer = &switchboard.StoredAnswer{Status: *rows[0].Status, Body: body}
@@ -74,11 +72,9 @@ func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyCla
 	if err != nil {
 		return err
 	}
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5 WHERE name = $1 AND locked_until = $2",
-			claim.Name[:], claim.Until, answer.Status, keyID, ciphertext)
-		return err
-	})
+	_, err = s.exec(ctx, "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5 WHERE name = $1 AND locked_until = $2",
+		claim.Name[:], claim.Until, answer.Status, keyID, ciphertext)
+	return err
 }
 
 // Release gives up the claim to a request that was not carried out to its end: the next
@@ -89,26 +85,17 @@ func (s *Store) Release(ctx context.Context, claim switchboard.IdempotencyClaim,
 	if nothingDone {
 		query, args = "DELETE FROM idempotency_keys WHERE name = $1 AND locked_until = $2", args[:2]
 	}
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, query, args...)
-		return err
-	})
+	_, err := s.exec(ctx, query, args...)
+	return err
 }
 
 // ForgetAnswers deletes keys that have expired, at most batchLimit of them, and returns
 // how many those were.
 func (s *Store) ForgetAnswers(ctx context.Context) (int, error) {
-	var forgotten int64
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		done, err := tx.ExecContext(ctx, `
+	deleted, err := s.exec(ctx, `
 DELETE FROM idempotency_keys WHERE name IN (
 	SELECT name FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, s.now(), batchLimit)
-		if err == nil {
-			forgotten, err = done.RowsAffected()
-		}
-		return err
-	})
-	return int(forgotten), err
+	return int(deleted), err
 }
 
 // answerPlace is where an answer's ciphertext belongs.

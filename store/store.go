@@ -227,6 +227,19 @@ func (s *Store) direct(ctx context.Context, work func(ctx context.Context, db se
 	return fault(ctx, err)
 }
 
+// exec runs one statement in a transaction of its own, and returns how many rows it changed.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
+	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		result, err := tx.ExecContext(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
+		return err
+	})
+	return changed, err
+}
+
 // get reads one row into dest. A row that is not there is the given error.
 func (s *Store) get(ctx context.Context, dest any, missing error, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
