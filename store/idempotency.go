@@ -13,14 +13,14 @@ const (
 	// idempotencyWindow is for how long an Idempotency-Key names its request. A day is what
 	// Stripe gives it.
 	idempotencyWindow = 24 * time.Hour
-	// claimTime is how long nobody else carries a claimed request out, and so for how long a
-	// caller waits whose first try died with its process: longer than any request takes,
-	// of which the longest waits a minute for a receiver's answer.
+	// claimTime is how long a claim holds: a caller whose request died with its process can
+	// repeat it after that. No request takes longer; the longest waits a minute for a
+	// receiver's answer.
 	claimTime = 90 * time.Second
 )
 
-// claimQuery takes a key that is new, has expired, or came with the same request whose
-// answer was not kept and on which nobody works any more. It returns when the key came first.
+// claimQuery claims a key that is new or has expired, or that came with the same request,
+// whose claim has ended without an answer. It returns when the key came first.
 const claimQuery = `
 INSERT INTO idempotency_keys AS k (name, request, created_at, expires_at, locked_until) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, locked_until = EXCLUDED.locked_until, status = NULL, key_id = '', ciphertext = '',

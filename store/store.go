@@ -54,8 +54,8 @@ const (
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
 	connectTimeout = 3 * time.Second
-	// callTimeout bounds every call, waiting for locks included. What many callers wait for
-	// together ends earlier, so that a Postgres that hangs is told of in time: writeTimeout
+	// callTimeout bounds every call, waiting for locks included. Calls that many callers
+	// share end earlier, so that these learn in time that Postgres hangs: writeTimeout
 	// bounds the storing of few events, and readTimeout the reading of keys and of the work
 	// of attempts, which waits for no lock.
 	callTimeout  = 15 * time.Second
