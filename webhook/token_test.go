@@ -41,7 +41,7 @@ func forbids(t *testing.T, reason string, dead func(token string) bool) (url str
 	}
 }
 
-// A token that has expired is told by 403 in some places. Each step is an attempt after
+// Some receivers answer 403 to a token that has expired. Each step is an attempt after
 // a while, with the tokens that the receiver sees in it.
 func TestTokenIsRenewedAfter403(t *testing.T) {
 	t.Parallel()
