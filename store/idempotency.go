@@ -19,6 +19,8 @@ const (
 	claimTime = 90 * time.Second
 )
 
+const idempotencyField = switchboard.IdempotencyHeader
+
 // claimQuery claims a key that is new or has expired, or that came with the same request,
 // whose claim has ended without an answer. It returns when the key came first.
 const claimQuery = `
@@ -54,9 +56,9 @@ func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256
 		}
 		switch {
 		case len(rows) > 0 && [sha256.Size]byte(rows[0].Request) != request:
-			return &switchboard.Error{Code: switchboard.KeyReused, Field: switchboard.IdempotencyHeader, Message: "came with another request before: take a new one for each request"}
+			return &switchboard.Error{Code: switchboard.KeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
 		case len(rows) == 0 || rows[0].Status == nil: // or it was released this moment
-			return &switchboard.Error{Code: switchboard.Conflict, Field: switchboard.IdempotencyHeader, Message: "is that of a request which is still under way: try again"}
+			return &switchboard.Error{Code: switchboard.Conflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
 		}
 		body, err := s.keys.open(rows[0].KeyID, rows[0].Ciphertext, answerPlace(claim))
 		claim.Answer = &switchboard.StoredAnswer{Status: *rows[0].Status, Body: body}

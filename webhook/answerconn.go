@@ -12,14 +12,14 @@ import (
 type answerConn struct {
 	net.Conn
 	mu   sync.Mutex
-	head [maxHead]byte
+	head [headKept]byte
 	n    int  // bytes of head that are known
 	over bool // the other side has closed the connection, or it broke
 }
 
-// maxHead is how many bytes of an answer are remembered: its status line, with a few
+// headKept is what is remembered of an answer: its status line, with a few
 // informational answers before it.
-const maxHead = 512
+const headKept = 512
 
 // begin forgets the answer before.
 func (c *answerConn) begin() {

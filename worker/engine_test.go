@@ -182,16 +182,16 @@ func TestStartLeavesToTheRelay(t *testing.T) {
 	})
 }
 
-// history is that of a workflow whose tasks were started by those processes.
-type history struct {
+// told is the history of a workflow whose tasks were started by those processes.
+type told struct {
 	client.HistoryEventIterator
 	by  []string
 	err error
 }
 
-func (h *history) HasNext() bool { return len(h.by) > 0 }
+func (h *told) HasNext() bool { return len(h.by) > 0 }
 
-func (h *history) Next() (*historypb.HistoryEvent, error) {
+func (h *told) Next() (*historypb.HistoryEvent, error) {
 	by := h.by[0]
 	h.by = h.by[1:]
 	if by == "" {
@@ -210,15 +210,15 @@ func TestStartedElsewhere(t *testing.T) {
 	t.Parallel()
 	away := errors.New("Temporal is away")
 	for name, c := range map[string]struct {
-		history   history
+		history   told
 		elsewhere bool
 	}{
-		"here alone":               {history{by: []string{"", "", "me"}}, false},
-		"here twice":               {history{by: []string{"", "", "me", "", "", "me"}}, false},
-		"elsewhere, then here":     {history{by: []string{"", "", "another", "", "", "me"}}, true},
-		"a process of that name":   {history{by: []string{"", "", "me@another"}}, true},
-		"no history any more":      {history{}, false},
-		"Temporal does not answer": {history{by: []string{""}, err: away}, false},
+		"here alone":               {told{by: []string{"", "", "me"}}, false},
+		"here twice":               {told{by: []string{"", "", "me", "", "", "me"}}, false},
+		"elsewhere, then here":     {told{by: []string{"", "", "another", "", "", "me"}}, true},
+		"a process of that name":   {told{by: []string{"", "", "me@another"}}, true},
+		"no history any more":      {told{}, false},
+		"Temporal does not answer": {told{by: []string{""}, err: away}, false},
 	} {
 		e := newEngine(t, &engineRoom{history: &c.history}, &outbox{})
 		got, err := e.StartedElsewhere(t.Context(), "d", "r")
