@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// IdempotencyHeader is the header of a request that is safe to repeat.
+const IdempotencyHeader = "Idempotency-Key"
+
 // IdempotencyClaim is what an Idempotency-Key gives the request that came with it: the
 // right to be carried out, or the answer of the time when it was.
 type IdempotencyClaim struct {

@@ -32,8 +32,8 @@ type AttemptInput struct {
 	DeliverInput
 	Reset bool  `json:"reset,omitempty"` // the workflow was reset in Temporal: deliver again
 	Kept  *Kept `json:"kept,omitempty"`  // an outcome that could not be recorded yet
-	// LostAt is when an earlier execution of the local activity began, whose worker has
-	// ended before it could say how; zero: there is none. It stays in the process.
+	// LostAt is when an earlier execution of the local activity began whose result is lost
+	// with its worker; zero: there is none. It stays in the process.
 	LostAt time.Time `json:"lost_at,omitzero"`
 }
 
@@ -67,7 +67,7 @@ type Recorder interface {
 	// if it is final then. Once that run has it, nothing changes.
 	Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
 	// Postpone dates the next attempt of a delivery anew, unless somebody has done so
-	// since it was loaded, and says why. It reports whether that is new.
+	// since it was loaded, and says why. It reports whether that changed anything.
 	Postpone(ctx context.Context, d switchboard.Delivery, until time.Time, reason string) (bool, error)
 	// Settle moves an open delivery of that run to a final state, or holds it.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)

@@ -80,8 +80,8 @@ func (a *Deliveries) keptOutcome(ctx context.Context, in AttemptInput) *Kept {
 func (k *Kept) after(d switchboard.Delivery) bool { return k != nil && k.Number > d.AttemptsMade }
 
 // latest is the outcome of the latest attempt among those that are kept; nil: there
-// is none. One that was recorded meanwhile may stand in a place that nobody empties. Of
-// one attempt, what is known counts before the trace that it began.
+// is none. One that was recorded meanwhile may stand in a place that nobody empties. If
+// there are two of one attempt, a known outcome counts before an unknown one.
 func latest(places ...*Kept) *Kept {
 	var found *Kept
 	for _, k := range places {

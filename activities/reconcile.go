@@ -14,8 +14,8 @@ import (
 
 // Overdue finds deliveries for the reconciler.
 type Overdue interface {
-	// Overdue returns open deliveries whose date passed more than slack ago, those behind
-	// that one in an order that stays.
+	// Overdue returns open deliveries whose date passed more than slack ago, in a stable
+	// order, from the one after behind.
 	Overdue(ctx context.Context, slack time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error)
 	// Find returns the deliveries with those ids.
 	Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error)
@@ -92,7 +92,7 @@ type Reconciler struct {
 	Log    *slog.Logger
 
 	mu     sync.Mutex
-	behind switchboard.Delivery // where the next pass goes on; the zero value: at the longest overdue
+	behind switchboard.Delivery // where the next pass continues; zero: it starts with the longest overdue
 }
 
 const (
@@ -153,8 +153,7 @@ func (r *Reconciler) mendOverdue(ctx context.Context, result *ReconcileResult) e
 	return err
 }
 
-// overdue returns the next of the overdue deliveries. A worker that makes passes beside
-// others goes on where it was itself.
+// overdue returns the next of the overdue deliveries. Each worker continues its own passes.
 func (r *Reconciler) overdue(ctx context.Context) ([]switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

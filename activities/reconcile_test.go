@@ -185,7 +185,7 @@ func TestReconcileGoesOnBehindWhatItMayNotRepair(t *testing.T) {
 		"busy":                {func(i int) string { return fmt.Sprintf("dlv_busy_%04d", i) }, 3},
 		"cannot be looked at": {func(int) string { return "dlv_1" }, 0},
 		"paused, and some faults": {func(i int) string {
-			if i%50 < 12 { // more in a row than a pass has patience for
+			if i%50 < 12 { // more in a row than end a pass
 				return "dlv_1"
 			}
 			return fmt.Sprintf("dlv_paused_%04d", i)

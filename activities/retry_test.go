@@ -9,7 +9,7 @@ import (
 	"switchboard"
 )
 
-// TestFaultMessage: Temporal is told what kind of fault it was, and nothing of what stands
+// TestFaultMessage: Temporal gets the kind of the fault, and nothing of what stands
 // in our log.
 func TestFaultMessage(t *testing.T) {
 	t.Parallel()

@@ -10,15 +10,14 @@ import (
 	"switchboard"
 )
 
-// traceAfter is how long a request of the regular activity is under way before Temporal
-// is told that it is. Each such note costs Temporal a write, half of what the attempt
-// costs it; nearly all receivers answer sooner, and so do dead ones that refuse.
+// traceAfter is how long a request of the regular activity is under way before it is noted
+// in Temporal. Each note costs Temporal a write, half of what the attempt costs it; nearly
+// all receivers answer sooner, and so do dead ones that refuse.
 const traceAfter = 250 * time.Millisecond
 
-// trace lets the next execution of the regular activity know that this attempt was under
-// way, should this process end before it can say how it went: in the heartbeat stands
-// an outcome that is not known. The function it returns is called when the request has
-// ended, and drops the note if nothing was sent.
+// trace writes an unknown outcome into the heartbeat of the regular activity. If this
+// process ends before it records the attempt, the next execution finds it there. Call the
+// function it returns when the request has ended; it drops the note if nothing was sent.
 func (a *Deliveries) trace(ctx context.Context, r record) (ended func(error)) {
 	if isFirst(ctx) || a.Tasks == nil {
 		return func(error) {} // has no heartbeat; the workflow's history knows
@@ -50,10 +49,9 @@ func (a *Deliveries) trace(ctx context.Context, r record) (ended func(error)) {
 	}
 }
 
-// lost is the first attempt of the run, if an earlier execution of the local activity may
-// have made it and nothing came of that. One that was given to this process is none: what
-// was sent here is recorded or kept. Such a task never came, as where Temporal went away
-// before it had answered, or ended before its request was sent.
+// lost returns the first attempt of the run with an unknown outcome, if an execution of the
+// local activity in another process may have made it and recorded nothing; else nil. An
+// execution in this process is not lost: what it sent is recorded or kept.
 func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard.Work) *Kept {
 	d := work.Delivery
 	if in.LostAt.IsZero() || !isFirst(ctx) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() || a.wasHere(ctx, d.ID) {

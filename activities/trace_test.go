@@ -17,7 +17,7 @@ import (
 	"switchboard/webhook"
 )
 
-// heartbeats are what an execution told Temporal.
+// heartbeats are those of an execution.
 type heartbeats struct {
 	mu    sync.Mutex
 	notes []activities.Kept
@@ -72,7 +72,7 @@ func (d *desk) heard(h *heartbeats) error {
 	return err
 }
 
-// TestKilledAttemptLeavesATrace: what an execution has told Temporal by the time that its
+// TestKilledAttemptLeavesATrace: what an execution has noted in Temporal by the time that its
 // process is killed is an attempt in the record of the next one.
 func TestKilledAttemptLeavesATrace(t *testing.T) {
 	t.Parallel()
@@ -210,7 +210,7 @@ func TestKeptOutcomeStaysPermanent(t *testing.T) {
 	}
 }
 
-// tasks are those of a Temporal that answers as it is told.
+// tasks are those of a Temporal that gives the set answers.
 type tasks struct {
 	elsewhere bool
 	err       error

@@ -13,8 +13,7 @@ const actorHeader = "Switchboard-Actor"
 
 const maxActor = 128
 
-// personOf reads who acts; empty: they do not say. Nobody checks that it is true: it is
-// as true as the holder of the key makes it.
+// personOf reads who acts; empty: the header is missing. It is not verified.
 func personOf(values []string) (string, error) {
 	if len(values) == 0 {
 		return "", nil

@@ -6,7 +6,7 @@ import (
 	"switchboard"
 )
 
-// allRefused is the error of a batch of which no event was accepted: whoever looks at
+// allRefused is the error of a batch of which no event was accepted: a client that looks at
 // the status alone must not take it for done.
 type allRefused struct {
 	err     error

@@ -35,9 +35,8 @@ func isCompressed(ctx huma.Context) (bool, error) {
 	return false, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.Invalid, "the Content-Encoding must be gzip, once, or left out")}
 }
 
-// gunzip reads a compressed body of at most limit bytes either way: compressed, so that
-// nobody keeps us busy with what becomes nothing, and as it unfolds, of which no more
-// than one byte over the limit is ever made.
+// gunzip reads a compressed body. It reads no more than limit bytes of the compressed form,
+// so that a body that decompresses to nothing costs little; its caller bounds the rest.
 type gunzip struct {
 	body  io.LimitedReader // of limit+1 bytes
 	unzip *gzip.Reader
@@ -46,7 +45,7 @@ type gunzip struct {
 
 var (
 	errNotGzip  = errors.New("not gzip")
-	errLongGzip = errors.New("longer than the limit before it is unfolded")
+	errLongGzip = errors.New("longer than the limit before it is decompressed")
 )
 
 func newGunzip(body io.Reader, limit int64) *gunzip {

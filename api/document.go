@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"switchboard"
 )
 
 // tags are the groups of the document.
@@ -27,7 +29,7 @@ func headerParameters(op operation) []*huma.Param {
 		return &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: &longest, Examples: []any{example}}
 	}
 	if op.method == post {
-		params = append(params, &huma.Param{Name: idempotencyHeader, In: "header", Schema: text(maxIdempotencyKey, "8e03978e-40d5-43e8-bc93-6894a57f9324"),
+		params = append(params, &huma.Param{Name: switchboard.IdempotencyHeader, In: "header", Schema: text(maxIdempotencyKey, "8e03978e-40d5-43e8-bc93-6894a57f9324"),
 			Description: "Makes the call safe to repeat: for 24 hours the same key with the same request gets the answer of the first time, and with another one it is refused"})
 	}
 	if op.acts {

@@ -29,8 +29,7 @@ type IdempotencyStore interface {
 }
 
 const (
-	idempotencyHeader = "Idempotency-Key"
-	replayedHeader    = "Idempotency-Replayed"
+	replayedHeader = "Idempotency-Replayed"
 	// maxIdempotencyKey is the longest key, as with Stripe.
 	maxIdempotencyKey = 255
 	// maxStoredAnswer is the longest answer that is stored. After a longer one, as to a batch
@@ -45,7 +44,7 @@ const (
 // that a client that has read it never sees the request carried out again.
 func (s *server) once(ctx huma.Context, next func(huma.Context)) error {
 	c, x := humagin.Unwrap(ctx), exchangeOf(ctx.Context())
-	keys := c.Request.Header.Values(idempotencyHeader)
+	keys := c.Request.Header.Values(switchboard.IdempotencyHeader)
 	if c.Request.Method != http.MethodPost || len(keys) == 0 {
 		next(ctx)
 		return nil
@@ -109,11 +108,11 @@ func (s *server) updateClaim(ctx context.Context, what string, call func(context
 func checkIdempotencyKey(keys []string) error {
 	switch key := keys[0]; {
 	case len(keys) > 1:
-		return switchboard.InvalidField(idempotencyHeader, "is given twice")
+		return switchboard.InvalidField(switchboard.IdempotencyHeader, "is given twice")
 	case key == "":
-		return switchboard.InvalidField(idempotencyHeader, "is empty: give it a value, or leave it out")
+		return switchboard.InvalidField(switchboard.IdempotencyHeader, "is empty: give it a value, or leave it out")
 	case len(key) > maxIdempotencyKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }):
-		return switchboard.InvalidField(idempotencyHeader, "must be at most %d printable characters of ASCII", maxIdempotencyKey)
+		return switchboard.InvalidField(switchboard.IdempotencyHeader, "must be at most %d printable characters of ASCII", maxIdempotencyKey)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ const (
 	// DefaultCostlyCalls is the cost of calls that one key may make a second, see
 	// operation.cost: a hundred triggers, or ten challenges.
 	DefaultCostlyCalls = 100
-	// maxHolders bounds what is remembered; who has not called for longest is forgotten.
+	// maxHolders bounds the buckets in memory; the least recently used ones are dropped.
 	maxHolders = 10_000
 	// askingCost is that of a call that makes us send a request to somebody's address.
 	askingCost = 10
@@ -54,7 +54,7 @@ func (b *buckets) of(holder string) *rate.Limiter {
 	return fresh
 }
 
-// empty reports whether the holder has spent all. Who has spent nothing has no bucket.
+// empty reports whether the holder's bucket is empty. A holder without one has spent nothing.
 func (b *buckets) empty(holder string) bool {
 	known, ok := b.byHolder.Get(holder)
 	return ok && known.Tokens() < 1
@@ -97,9 +97,8 @@ func (s *server) askOthers(caller switchboard.Caller, sub *switchboard.Subscript
 	return s.spend(caller, askingCost)
 }
 
-// keyGate keeps those who try keys that are refused from costing a lookup each. It holds
-// nobody else up, who may come from the same proxy: a key that was good before is always
-// looked up.
+// keyGate bounds the lookups of keys that are refused, for each address. A key that was
+// valid before is always looked up, so that callers behind the same proxy are not held up.
 type keyGate struct {
 	refusals *buckets                                // by address
 	good     *lru.Cache[[sha256.Size]byte, struct{}] // hashes of keys that were valid; whether they still are, the store says

@@ -10,7 +10,7 @@ import (
 	"switchboard"
 )
 
-// TestRepeatSaysWhatDiffers: a repeat that is not quite the first is told so, whichever
+// TestRepeatSaysWhatDiffers: a repeat that differs from the first gets a warning, whichever
 // way it comes.
 func TestRepeatSaysWhatDiffers(t *testing.T) {
 	t.Parallel()

@@ -80,7 +80,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestSignatureOfNothing is refused where it is the same for every request, and told
+// TestSignatureOfNothing is refused where it is the same for every request, and a warning
 // where it covers less than one may believe.
 func TestSignatureOfNothing(t *testing.T) {
 	t.Parallel()

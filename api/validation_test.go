@@ -135,17 +135,17 @@ func TestValidationIsOneOfThree(t *testing.T) {
 	}
 }
 
-// dearCatalogue finds every event too dear to check, or has no room for it.
-type dearCatalogue struct {
+// costlyCatalogue finds every event too costly to check, or has no room for it.
+type costlyCatalogue struct {
 	Catalogue
 	code switchboard.Code
 }
 
-func (c dearCatalogue) Validate(context.Context, string, []byte) error {
+func (c costlyCatalogue) Validate(context.Context, string, []byte) error {
 	return &switchboard.Error{Code: c.code, Field: "data", Message: "is not checked"}
 }
 
-// TestUncheckedData: data that cannot be checked are told apart from those that do not
+// TestUncheckedData: data that cannot be checked are counted apart from those that do not
 // fit, and refused only where those are.
 func TestUncheckedData(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,7 @@ func TestUncheckedData(t *testing.T) {
 		{ValidationReject, switchboard.Overloaded, http.StatusServiceUnavailable},
 		{ValidationOff, switchboard.TooLarge, http.StatusAccepted},
 	} {
-		b := setup(t, validating(test.mode), func(c *Config) { c.Catalogue = dearCatalogue{c.Catalogue, test.code} })
+		b := setup(t, validating(test.mode), func(c *Config) { c.Catalogue = costlyCatalogue{c.Catalogue, test.code} })
 		got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"ticket.created","data":1}`)
 		if got.status != test.status {
 			t.Errorf("%s, %s: status %d, want %d", test.mode, test.code, got.status, test.status)

@@ -31,8 +31,8 @@ func (b *stepBudget) spend(steps int) bool {
 	return b.left > 0
 }
 
-// costOf counts the steps that holding the value against the schema takes at most, up to
-// limit. It walks as the validator does, and makes nothing.
+// costOf counts the steps that a validation of the value takes at most, up to limit. It
+// visits what the validator visits, and allocates nothing.
 func costOf(schema *jsonschema.Schema, value any, limit int) int {
 	b := &stepBudget{left: limit}
 	b.schema(schema, value)

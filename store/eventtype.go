@@ -134,14 +134,9 @@ func (s *Store) DeleteEventType(ctx context.Context, caller switchboard.Caller, 
 	if err := ownsEventTypes(caller); err != nil {
 		return err
 	}
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		result, err := tx.ExecContext(ctx, "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, strings.ToLower(name))
-		if err != nil {
-			return err
-		}
-		if deleted, err := result.RowsAffected(); err != nil || deleted > 0 {
-			return err
-		}
+	deleted, err := s.exec(ctx, "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, strings.ToLower(name))
+	if err == nil && deleted == 0 {
 		return switchboard.Errorf(switchboard.NotFound, "nothing was added to or changed in %s/%s", platform, name)
-	})
+	}
+	return err
 }

@@ -13,16 +13,16 @@ const (
 	// idempotencyWindow is for how long an Idempotency-Key names its request. A day is what
 	// Stripe gives it.
 	idempotencyWindow = 24 * time.Hour
-	// claimTime is how long nobody else carries a claimed request out, and so for how long a
-	// caller waits whose first try died with its process: longer than any request takes,
-	// of which the longest waits a minute for a receiver's answer.
+	// claimTime is how long a claim holds: a caller whose request died with its process can
+	// repeat it after that. No request takes longer; the longest waits a minute for a
+	// receiver's answer.
 	claimTime = 90 * time.Second
 )
 
-const idempotencyField = "Idempotency-Key"
+const idempotencyField = switchboard.IdempotencyHeader
 
-// claimQuery takes a key that is new, has expired, or came with the same request whose
-// answer was not kept and on which nobody works any more. It returns when the key came first.
+// claimQuery claims a key that is new or has expired, or that came with the same request,
+// whose claim has ended without an answer. It returns when the key came first.
 const claimQuery = `
 INSERT INTO idempotency_keys AS k (name, request, created_at, expires_at, locked_until) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, locked_until = EXCLUDED.locked_until, status = NULL, key_id = '', ciphertext = '',
@@ -93,11 +93,9 @@ func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyCla
 	if err != nil {
 		return err
 	}
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5 WHERE name = $1 AND locked_until = $2",
-			claim.Name[:], claim.Until, answer.Status, keyID, ciphertext)
-		return err
-	})
+	_, err = s.exec(ctx, "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5 WHERE name = $1 AND locked_until = $2",
+		claim.Name[:], claim.Until, answer.Status, keyID, ciphertext)
+	return err
 }
 
 // Release gives up the claim to a request that was not carried out to its end: the next
@@ -108,26 +106,17 @@ func (s *Store) Release(ctx context.Context, claim switchboard.IdempotencyClaim,
 	if nothingDone {
 		query, args = "DELETE FROM idempotency_keys WHERE name = $1 AND locked_until = $2", args[:2]
 	}
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, query, args...)
-		return err
-	})
+	_, err := s.exec(ctx, query, args...)
+	return err
 }
 
 // ForgetAnswers deletes keys that have expired, at most batchLimit of them, and returns
 // how many those were.
 func (s *Store) ForgetAnswers(ctx context.Context) (int, error) {
-	var forgotten int64
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		done, err := tx.ExecContext(ctx, `
+	deleted, err := s.exec(ctx, `
 DELETE FROM idempotency_keys WHERE name IN (
 	SELECT name FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, s.now(), batchLimit)
-		if err == nil {
-			forgotten, err = done.RowsAffected()
-		}
-		return err
-	})
-	return int(forgotten), err
+	return int(deleted), err
 }
 
 // answerPlace is where an answer's ciphertext belongs.

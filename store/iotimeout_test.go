@@ -57,7 +57,7 @@ func (p *silentProxy) pipe(from, to net.Conn) {
 	}
 }
 
-// TestPostgresHangs: who posts is told within the time that the accept path has, however
+// TestPostgresHangs: who posts gets an error within the time that the accept path has, however
 // many wait, and everything works again when Postgres answers again.
 func TestPostgresHangs(t *testing.T) {
 	t.Parallel()

@@ -40,7 +40,7 @@ func (s *Store) CheckKeys(ctx context.Context, lost ...string) error {
 		if _, known := values[key.id]; known {
 			continue
 		}
-		if err := s.introduce(ctx, key.id); err != nil {
+		if err := s.addCheckValue(ctx, key.id); err != nil {
 			return err
 		}
 		// Another process may have been faster, with other bytes.
@@ -87,20 +87,18 @@ func (s *Store) checkValues(ctx context.Context) (map[string][]byte, error) {
 	return values, nil
 }
 
-// introduce stores the check value of a key that has none.
-func (s *Store) introduce(ctx context.Context, id string) error {
-	if proven, err := s.opensSamples(ctx, id); err != nil || !proven {
-		if err == nil {
-			err = wrongKey(id)
-		}
+// addCheckValue adds the check value of a key that has none.
+func (s *Store) addCheckValue(ctx context.Context, id string) error {
+	switch proven, err := s.opensSamples(ctx, id); {
+	case err != nil:
 		return err
+	case !proven:
+		return wrongKey(id)
 	}
 	value := s.keys.find(id).Seal(nil, nil, []byte(checkedText), []byte(checkPlace(id))) //nolint:gosec // this AEAD makes its nonces itself
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO encryption_keys (id, check_value, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
-			id, value, s.now())
-		return err
-	})
+	_, err := s.exec(ctx, "INSERT INTO encryption_keys (id, check_value, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
+		id, value, s.now())
+	return err
 }
 
 // opensSamples reports whether the key opens one of the rows that were encrypted under its

@@ -105,16 +105,8 @@ func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state sw
 // Postpone dates the next attempt of a delivery anew, for that reason, unless somebody has
 // done so since it was loaded. It reports whether it has changed anything.
 func (s *Store) Postpone(ctx context.Context, d switchboard.Delivery, until time.Time, reason string) (bool, error) {
-	var changed int64
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		done, err := tx.ExecContext(ctx, `UPDATE deliveries SET next_attempt_at = $4, reason = $5
+	changed, err := s.exec(ctx, `UPDATE deliveries SET next_attempt_at = $4, reason = $5
 WHERE id = $1 AND run = $2 AND next_attempt_at = $3 AND (reason <> $5 OR next_attempt_at <> $4)`, d.ID, d.Run, d.NextAttemptAt, until, clean(reason))
-		if err != nil {
-			return err
-		}
-		changed, err = done.RowsAffected()
-		return err
-	})
 	return changed > 0, err
 }
 

@@ -47,7 +47,7 @@ func TestRecordMovesTheDelivery(t *testing.T) {
 }
 
 // TestRecordKeepsWhatIsPermanent: with what was decided and with the outcome itself, also
-// where somebody waits for the answer, and until the delivery is set going again.
+// where somebody waits for the answer, and until the delivery is started again.
 func TestRecordKeepsWhatIsPermanent(t *testing.T) {
 	t.Parallel()
 	for name, awaited := range map[string]bool{"alone": false, "awaited": true} {

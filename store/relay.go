@@ -70,8 +70,8 @@ func (s *Store) setStart(ctx context.Context, statement string, wake bool, args 
 }
 
 // Overdue returns deliveries that were started and whose date passed more than slack
-// ago, the longest first: those behind that one, of which the zero value is the first.
-// Deliveries that were accepted together have one date, so the id decides among them.
+// ago, the longest overdue first, from the one after behind; the zero value is before all.
+// Deliveries that were accepted together have the same date, so the id breaks ties.
 func (s *Store) Overdue(ctx context.Context, slack time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
 	found := []switchboard.Delivery{}
 	err := s.list(ctx, &found, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries

@@ -115,3 +115,39 @@ func TestRepeatWithAnotherTime(t *testing.T) {
 		equal(t, name, got, switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries, Differs: c.want})
 	}
 }
+
+// TestRepeatForASubscription: what one subscription was triggered with is no repeat
+// for another, and a repeat may be waited for where the first was not.
+func TestRepeatForASubscription(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, second := b.subscribe("acme", "*"), b.subscribe("acme", "*")
+	trigger := func(sub switchboard.Subscription, awaited bool) (switchboard.Acceptance, error) {
+		return b.AcceptFor(t.Context(), root(), sub.ID, event("acme", "script-1"), awaited)
+	}
+	a, err := trigger(first, false)
+	must(t, err)
+	d := a.Deliveries[0]
+	_, err = trigger(second, false)
+	refused(t, "the other subscription's", err, switchboard.Conflict, "id")
+
+	a, err = trigger(first, true)
+	must(t, err)
+	if !a.Duplicate || len(a.Deliveries) != 1 || a.Deliveries[0].ID != d.ID {
+		t.Errorf("the repeat is %+v", a)
+	}
+	var awaited bool
+	must(t, b.sql.Get(&awaited, "SELECT awaited FROM deliveries WHERE id = $1", d.ID))
+	if !awaited {
+		t.Error("the answer to a repeat that waits would not be announced")
+	}
+
+	// One that went to all is one delivery for the subscription that it is triggered for.
+	_, err = b.Accept(t.Context(), root(), []switchboard.Event{event("acme", "to-all")})
+	must(t, err)
+	a, err = b.AcceptFor(t.Context(), root(), second.ID, event("acme", "to-all"), false)
+	must(t, err)
+	if len(a.Deliveries) != 1 || a.Deliveries[0].SubscriptionID != second.ID {
+		t.Errorf("the repeat for one subscription names %+v", a.Deliveries)
+	}
+}

@@ -54,8 +54,8 @@ const (
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
 	connectTimeout = 3 * time.Second
-	// callTimeout bounds every call, waiting for locks included. What many callers wait for
-	// together ends earlier, so that a Postgres that hangs is told of in time: writeTimeout
+	// callTimeout bounds every call, waiting for locks included. Calls that many callers
+	// share end earlier, so that these learn in time that Postgres hangs: writeTimeout
 	// bounds the storing of few events, and readTimeout the reading of keys and of the work
 	// of attempts, which waits for no lock.
 	callTimeout  = 15 * time.Second
@@ -225,6 +225,19 @@ func (s *Store) direct(ctx context.Context, work func(ctx context.Context, db se
 		err = work(bounded, db)
 	}
 	return fault(ctx, err)
+}
+
+// exec runs one statement in a transaction of its own, and returns how many rows it changed.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
+	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		result, err := tx.ExecContext(ctx, statement, args...)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
+		return err
+	})
+	return changed, err
 }
 
 // get reads one row into dest. A row that is not there is the given error.

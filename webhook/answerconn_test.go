@@ -125,7 +125,7 @@ func TestStatusIn(t *testing.T) {
 	}
 }
 
-// A header that breaks off is no answer (RFC 9112 8), and what there was is told.
+// A header that breaks off is no answer (RFC 9112 8), and the detail says so.
 func TestHeaderThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	for _, head := range []string{

@@ -202,7 +202,7 @@ func TestTryingIsBounded(t *testing.T) {
 	}
 }
 
-// A filter that encodes what its place encodes anyway is told of.
+// A filter that encodes what its place encodes anyway is a warning.
 func TestEncodingTwiceIsToldOf(t *testing.T) {
 	t.Parallel()
 	leaf := func(contentType, source string) func(*switchboard.Request) {
@@ -240,7 +240,7 @@ func TestEncodingTwiceIsToldOf(t *testing.T) {
 	}
 }
 
-// A placeholder of the event itself that the data have too is told of.
+// A placeholder of the event itself that the data have too is a warning.
 func TestEventOfTheDataIsToldOf(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]int{"{{ event.id }}": 1, "{{ event.key }}": 0, `{{ ["event"].id }}`: 0, "{{ event.name }}": 0} {

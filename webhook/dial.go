@@ -101,7 +101,7 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 // rank orders the errors of a host's addresses; the lowest says most about why it
 // could not be connected to. What is our fault comes first, as nothing else is known to
 // be true then. That there is no route says little where another address has one: this
-// machine may have no IPv6. What the guard refused is told if there was nothing else.
+// machine may have no IPv6. A refusal by the guard comes last.
 func rank(err error) int {
 	_, refused := errors.AsType[*forbiddenError](err)
 	switch {

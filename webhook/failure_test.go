@@ -91,7 +91,7 @@ func TestCertificateForAnAddress(t *testing.T) {
 	}
 }
 
-// Who broke off is told, and what each side says in TLS.
+// The detail says who broke off, and what each side says in TLS.
 func TestWhoBrokeOff(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -182,7 +182,7 @@ func (g *Guard) reachable(ctx context.Context, host string) bool {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	addrs := make(chan netip.Addr)
-	go func() { _ = g.find(ctx, host, addrs) }() // why there is none is not told
+	go func() { _ = g.find(ctx, host, addrs) }() // the reason is not shown
 	for addr := range addrs {
 		if g.permit(addr) == nil {
 			return true

@@ -253,7 +253,7 @@ func FuzzGuardCheck(f *testing.F) {
 	})
 }
 
-// TestCheckTellsNoInternalNames: what a name resolves to, or whether it exists, is not told.
+// TestCheckTellsNoInternalNames: what a name resolves to, or whether it exists, is not shown.
 func TestCheckTellsNoInternalNames(t *testing.T) {
 	t.Parallel()
 	server := dnstest.New(t)

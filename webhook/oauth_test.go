@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -347,79 +346,6 @@ func TestTokenEndpointThatCannotBeReached(t *testing.T) {
 		s := setup(t, func(c *Config) { c.Guard.resolver = names{} })
 		if o := attempt(t, s, authorized("http://127.0.0.1:1", auth), plenty); o.Failure != switchboard.FailureAuth || o.Detail != test.detail || o.RetryAfter != 0 {
 			t.Errorf("%s: %+v; want %s", name, o, test.detail)
-		}
-	}
-}
-
-// waiting is a token endpoint that says when it was asked, and answers when it may.
-func waiting(t *testing.T) (l *login, asked <-chan struct{}, answer func()) {
-	t.Helper()
-	came, may := make(chan struct{}, 10), make(chan struct{})
-	answer = sync.OnceFunc(func() { close(may) })
-	l = newLogin(t, &login{instead: func(w http.ResponseWriter, _ *http.Request) {
-		came <- struct{}{}
-		<-may
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"access_token":"tok-1"}`)
-	}})
-	t.Cleanup(answer) // before the server closes, which waits for its handlers
-	return l, came, answer
-}
-
-func TestSlowTokenEndpointUsesUpTheAttempt(t *testing.T) {
-	t.Parallel()
-	l, _, _ := waiting(t)
-	url, received := guarded(t, anyToken)
-	o := attempt(t, setup(t, nil), authorized(url, l.auth()), soon)
-	if o.Failure != switchboard.FailureAuth || o.Detail != "the token endpoint gave no token within 300ms" || o.Latency < soon || o.Latency > plenty/2 {
-		t.Errorf("%+v", o)
-	}
-	if len(received()) != 0 {
-		t.Error("sent without a token")
-	}
-}
-
-// One that waits for a token may leave; those that wait with it still get it.
-func TestWaitersForATokenLeaveAlone(t *testing.T) {
-	t.Parallel()
-	shutdown := errors.New("shutting down")
-	tests := map[string]struct {
-		cause error
-		want  switchboard.Failure
-	}{
-		"aborted":  {ErrAborted, switchboard.FailureAborted},
-		"shutdown": {shutdown, switchboard.FailureUnknown},
-	}
-	for name, test := range tests {
-		l, asked, answer := waiting(t)
-		url, received := guarded(t, anyToken)
-		s := setup(t, nil)
-		w := authorized(url, l.auth())
-		ctx, cancel := context.WithCancelCause(t.Context())
-		type result struct {
-			outcome switchboard.Outcome
-			err     error
-		}
-		leaves, stays := make(chan result), make(chan result)
-		send := func(ctx context.Context, to chan<- result) {
-			_, o, err := s.Attempt(ctx, w, time.Now(), plenty)
-			to <- result{o, err}
-		}
-		go send(ctx, leaves)
-		<-asked
-		go send(t.Context(), stays)
-		cancel(test.cause)
-		left := <-leaves
-		interrupted, ok := errors.AsType[*Interrupted](left.err)
-		if left.outcome.Failure != test.want || ok != (test.want == switchboard.FailureUnknown) || ok && (interrupted.Sent || !errors.Is(left.err, test.cause)) {
-			t.Errorf("%s: %+v, %v", name, left.outcome, left.err)
-		}
-		answer()
-		if stayed := <-stays; stayed.err != nil || stayed.outcome.StatusCode != 200 {
-			t.Errorf("%s: the other: %+v, %v", name, stayed.outcome, stayed.err)
-		}
-		if n := len(received()); n != 1 || l.asked.Load() != 1 {
-			t.Errorf("%s: %d requests, %d for tokens; want one of each", name, n, l.asked.Load())
 		}
 	}
 }

@@ -23,7 +23,7 @@ const (
 // grant is a token, and what is known of it.
 type grant struct {
 	text    string
-	style   oauth2.AuthStyle // how its endpoint wants to be told who asks
+	style   oauth2.AuthStyle // how its endpoint takes the client's credentials
 	at      time.Time        // when it was given
 	until   time.Time        // from when on it is not sent any more
 	dated   bool             // its endpoint said until when it is valid

@@ -24,7 +24,7 @@ func ensureNamespace(ctx context.Context, c client.Client, namespace string, log
 	_, missing := errors.AsType[*serviceerror.NamespaceNotFound](err)
 	switch {
 	case isDenied(err):
-		return nil // who may not even look is told by the worker's start
+		return nil // the worker's start fails with the same error and says so
 	case !missing && !isNotFound(err):
 		return err
 	}

@@ -119,27 +119,25 @@ func (a *application) bounded(s string) (string, error) {
 	return s, a.Budget.spend(len(s))
 }
 
-// texts are the arguments as text.
-func (a *application) texts() ([]string, error) {
-	all := make([]string, len(a.args))
+// allText is the value and the arguments as text.
+func (a *application) allText(input any) (s string, args []string, err error) {
+	if s, err = a.text(input); err != nil {
+		return "", nil, err
+	}
+	args = make([]string, len(a.args))
 	for i, arg := range a.args {
-		var err error
-		if all[i], err = a.text(arg); err != nil {
-			return nil, err
+		if args[i], err = a.text(arg); err != nil {
+			return "", nil, err
 		}
 	}
-	return all, nil
+	return s, args, nil
 }
 
 // ofText makes a filter of a function from text to text that makes at most a few
 // times of what it takes.
 func ofText(f func(s string, args []string) string) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
-		s, err := a.text(input)
-		if err != nil {
-			return nil, err
-		}
-		args, err := a.texts()
+		s, args, err := a.allText(input)
 		if err != nil {
 			return nil, err
 		}
@@ -151,11 +149,7 @@ func ofText(f func(s string, args []string) string) func(*application, any) (any
 // times; without a second argument it is the empty one.
 func replace(times int) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
-		s, err := a.text(input)
-		if err != nil {
-			return nil, err
-		}
-		args, err := a.texts()
+		s, args, err := a.allText(input)
 		if err != nil {
 			return nil, err
 		}

@@ -14,7 +14,7 @@ func TestManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := map[string]bool{}
+	documented := map[string]bool{}
 	for line := range strings.Lines(string(manual)) {
 		cells := strings.Split(strings.ReplaceAll(strings.TrimSpace(line), `\|`, "\x00"), "|")
 		if len(cells) != 6 || !strings.Contains(cells[3], "{{") {
@@ -24,17 +24,17 @@ func TestManual(t *testing.T) {
 			cells[i] = strings.Trim(strings.ReplaceAll(cell, "\x00", "|"), " `")
 		}
 		name, source, want := cells[1], cells[3], cells[4]
-		told[name] = true
+		documented[name] = true
 		if got, err := render(t, source, newRun(t, "1")); err != nil || got != want || !strings.Contains(source, name) {
 			t.Errorf("%s: %s: %q, %v; the manual says %q", name, source, got, err, want)
 		}
 	}
 	for name := range filters {
-		if !told[name] {
+		if !documented[name] {
 			t.Errorf("the manual says nothing of %s", name)
 		}
 	}
-	if len(told) != len(filters) {
-		t.Errorf("the manual tells of %d filters; there are %d", len(told), len(filters))
+	if len(documented) != len(filters) {
+		t.Errorf("the manual documents %d filters; there are %d", len(documented), len(filters))
 	}
 }

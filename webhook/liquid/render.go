@@ -17,7 +17,7 @@ type Run struct {
 	Now     time.Time           // what the words now and today stand for in a date
 	Lenient bool                // a placeholder without value renders as nothing
 	Escape  func(string) string // applied to what placeholders render, not to the text around; nil: as it is
-	Notice  func(string)        // told of a value that a filter or comparison was hardly meant for; nil: nobody is
+	Notice  func(string)        // called for a value that a filter or comparison was hardly meant for; may be nil
 }
 
 // Render renders the template as text. A placeholder without a value is a

@@ -23,11 +23,7 @@ func capitalize(s string) string {
 // separates at any white space, as in Ruby.
 func cut(a *application, input any) (any, error) {
 	const header = 16 // bytes of memory for each part
-	s, err := a.text(input)
-	if err != nil {
-		return nil, err
-	}
-	separator, err := a.texts()
+	s, separator, err := a.allText(input)
 	if err != nil {
 		return nil, err
 	}

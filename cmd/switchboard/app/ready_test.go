@@ -12,13 +12,13 @@ import (
 	"switchboard/store"
 )
 
-// thing is what tests watch: it answers, or not, as they say, at a time that they say.
-type thing struct {
+// fakeCheck is what tests watch: it answers, or not, as they say, at a time that they say.
+type fakeCheck struct {
 	problem, err error
 	now          time.Time
 }
 
-func (x *thing) watch() *watch {
+func (x *fakeCheck) watch() *watch {
 	if x.now.IsZero() {
 		x.now = time.Now()
 	}
@@ -31,7 +31,7 @@ func (x *thing) watch() *watch {
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	wrong, silent := errors.New("wrong"), errors.New("silent")
-	x := &thing{now: time.Now()}
+	x := &fakeCheck{now: time.Now()}
 	w := x.watch()
 	if known, _, _ := w.state(); known {
 		t.Error("known before the first check")
@@ -79,22 +79,22 @@ func TestMissing(t *testing.T) {
 	newer, older := store.ErrNewerSchema, errors.New("run `switchboard migrate`")
 	for _, test := range []struct {
 		name                   string
-		schema, keys, temporal thing
+		schema, keys, temporal fakeCheck
 		worker                 bool // has started
 		parts                  Parts
 		want                   string // names; those that take no traffic away in brackets
 	}{
-		{"all there", thing{}, thing{}, thing{}, true, Parts{API: true, Worker: true}, ""},
-		{"Postgres", thing{err: away}, thing{err: away}, thing{}, true, Parts{API: true, Worker: true}, "postgres"},
-		{"a newer schema", thing{problem: newer}, thing{}, thing{}, true, Parts{API: true, Worker: true}, "(schema)"},
-		{"an older schema", thing{problem: older}, thing{}, thing{}, true, Parts{API: true, Worker: true}, "schema"},
-		{"a wrong key", thing{}, thing{problem: away}, thing{}, true, Parts{API: true, Worker: true}, "encryption_key"},
-		{"a wrong key of a worker", thing{}, thing{problem: away}, thing{}, true, Parts{Worker: true}, "encryption_key"},
-		{"Temporal", thing{}, thing{}, thing{err: away}, true, Parts{API: true, Worker: true}, "(temporal)"},
-		{"Temporal, from the start", thing{}, thing{}, thing{err: away}, false, Parts{API: true, Worker: true}, "(worker) (temporal)"},
-		{"Temporal, of a worker, from the start", thing{}, thing{}, thing{err: away}, false, Parts{Worker: true}, "worker (temporal)"},
-		{"the worker, for a moment", thing{}, thing{}, thing{}, false, Parts{API: true, Worker: true}, "worker"},
-		{"Postgres and Temporal", thing{err: away}, thing{err: away}, thing{err: away}, true, Parts{API: true, Worker: true}, "postgres (temporal)"},
+		{"all there", fakeCheck{}, fakeCheck{}, fakeCheck{}, true, Parts{API: true, Worker: true}, ""},
+		{"Postgres", fakeCheck{err: away}, fakeCheck{err: away}, fakeCheck{}, true, Parts{API: true, Worker: true}, "postgres"},
+		{"a newer schema", fakeCheck{problem: newer}, fakeCheck{}, fakeCheck{}, true, Parts{API: true, Worker: true}, "(schema)"},
+		{"an older schema", fakeCheck{problem: older}, fakeCheck{}, fakeCheck{}, true, Parts{API: true, Worker: true}, "schema"},
+		{"a wrong key", fakeCheck{}, fakeCheck{problem: away}, fakeCheck{}, true, Parts{API: true, Worker: true}, "encryption_key"},
+		{"a wrong key of a worker", fakeCheck{}, fakeCheck{problem: away}, fakeCheck{}, true, Parts{Worker: true}, "encryption_key"},
+		{"Temporal", fakeCheck{}, fakeCheck{}, fakeCheck{err: away}, true, Parts{API: true, Worker: true}, "(temporal)"},
+		{"Temporal, from the start", fakeCheck{}, fakeCheck{}, fakeCheck{err: away}, false, Parts{API: true, Worker: true}, "(worker) (temporal)"},
+		{"Temporal, of a worker, from the start", fakeCheck{}, fakeCheck{}, fakeCheck{err: away}, false, Parts{Worker: true}, "worker (temporal)"},
+		{"the worker, for a moment", fakeCheck{}, fakeCheck{}, fakeCheck{}, false, Parts{API: true, Worker: true}, "worker"},
+		{"Postgres and Temporal", fakeCheck{err: away}, fakeCheck{err: away}, fakeCheck{err: away}, true, Parts{API: true, Worker: true}, "postgres (temporal)"},
 	} {
 		r := &readiness{schema: test.schema.watch(), keys: test.keys.watch(), temporal: test.temporal.watch()}
 		if got := names(r.missing(test.parts)); got != "start" {
@@ -125,7 +125,7 @@ func names(missing []api.Missing) string {
 func TestOneHangsAlone(t *testing.T) {
 	t.Parallel()
 	hangs := newWatch(watchPause, func(ctx context.Context) (error, error) { <-ctx.Done(); return nil, ctx.Err() })
-	healthy := &thing{now: time.Now()}
+	healthy := &fakeCheck{now: time.Now()}
 	r := &readiness{schema: hangs, keys: healthy.watch(), temporal: healthy.watch()}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
