@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -207,7 +208,7 @@ func taskGivenOutAgain(t *testing.T, c client.Client) {
 		t.Fatal(err)
 	}
 	take := func() []byte {
-		task, err := c.WorkflowService().PollWorkflowTaskQueue(t.Context(), &workflowservice.PollWorkflowTaskQueueRequest{
+		task, err := c.WorkflowService().PollWorkflowTaskQueue(within(t), &workflowservice.PollWorkflowTaskQueueRequest{
 			Namespace: namespace, TaskQueue: queue, Identity: "me",
 		})
 		if err != nil {
