@@ -62,3 +62,13 @@ func (o *Outages) Observe(ctx context.Context, dependency string, err error) boo
 	}
 	return now.failures < outageAfter
 }
+
+// Fails reports whether the latest use of the dependency failed.
+func (o *Outages) Fails(dependency string) bool {
+	if o == nil {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.of[dependency] != nil
+}

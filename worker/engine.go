@@ -172,7 +172,12 @@ func refused(err error) bool {
 // still open: that one is woken, so that it ends or takes the delivery on, and
 // the start is to be tried again.
 func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error) {
-	_, err := e.client.ExecuteWorkflow(ctx, startOptions(d), workflows.Deliver, activities.DeliverInput{DeliveryID: d.ID, Run: d.Run})
+	options := startOptions(d)
+	// An eager start's answer brings the first task. A start that has waited for Temporal to
+	// come back may be served when nobody waits for its answer any more, and the task would
+	// be lost for ten seconds, and then look like an attempt that was.
+	options.EnableEagerStart = !e.outages.Fails(activities.Temporal)
+	_, err := e.client.ExecuteWorkflow(ctx, options, workflows.Deliver, activities.DeliverInput{DeliveryID: d.ID, Run: d.Run})
 	if _, open := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !open {
 		return err == nil, err
 	}
@@ -200,7 +205,6 @@ func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID:                                       d.ID,
 		TaskQueue:                                TaskQueue,
-		EnableEagerStart:                         true,
 		WorkflowIDReusePolicy:                    reusePolicy(d.Run),
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,7 +85,7 @@ func TestStartOptions(t *testing.T) {
 		1: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, 2: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 	} {
 		got := startOptions(switchboard.Delivery{ID: "dlv_1", Tenant: "acme", Run: run, Method: "POST", Host: "a.example", EventType: "ticket.created"})
-		if got.WorkflowIDReusePolicy != want || got.ID != "dlv_1" || !got.EnableEagerStart || got.Priority.FairnessKey != "acme" {
+		if got.WorkflowIDReusePolicy != want || got.ID != "dlv_1" || got.Priority.FairnessKey != "acme" {
 			t.Errorf("run %d: %+v", run, got)
 		}
 		if later := got.Memo[runMemo] == run; later != (run > 1) {
@@ -97,6 +98,28 @@ func TestStartOptions(t *testing.T) {
 	long := switchboard.Delivery{Tenant: string(make([]byte, 128))}
 	if key := startOptions(long).Priority.FairnessKey; len(key) != 64 {
 		t.Errorf("a fairness key of %d bytes; Temporal takes 64", len(key))
+	}
+}
+
+// TestEagerWhileTemporalAnswers: where it does not, the answer may come too late.
+func TestEagerWhileTemporalAnswers(t *testing.T) {
+	t.Parallel()
+	outages := &activities.Outages{Log: slog.New(slog.DiscardHandler)}
+	var eager []bool
+	room := &engineRoom{start: func(o client.StartWorkflowOptions) error {
+		eager = append(eager, o.EnableEagerStart)
+		return nil
+	}}
+	e := NewEngine(room, "default", "me", &outbox{}, outages, slog.New(slog.DiscardHandler))
+	for _, now := range []error{nil, errors.New("away"), errors.New("still away"), nil} {
+		outages.Observe(t.Context(), activities.Temporal, now)
+		outages.Observe(t.Context(), activities.Postgres, errors.New("another"))
+		if ok, err := e.start(t.Context(), of(switchboard.Pending, 1)); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	if diff := cmp.Diff([]bool{true, false, false, true}, eager); diff != "" {
+		t.Errorf("eager starts (-want +got):\n%s", diff)
 	}
 }
 

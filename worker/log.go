@@ -18,7 +18,7 @@ const sdkRepeatAfter = time.Minute
 
 // SDKLog makes the log of the Temporal SDK, which reads like ours: messages begin in
 // lower case and end without a full stop, and keys are in snake_case. A warning that
-// repeats is counted and not written.
+// repeats, or a line about an error, is counted and not written.
 func SDKLog(log *slog.Logger) sdklog.Logger {
 	return sdklog.NewStructuredLogger(slog.New(&sdkHandler{to: log.Handler(), repeats: &repeats{}}))
 }
@@ -29,6 +29,10 @@ type sdkHandler struct {
 	repeats *repeats
 }
 
+// longTask is the code of the SDK's warning that a workflow task took 5 s. A first attempt
+// is made in one, so that each slow receiver would give a line beside the attempt's own.
+const longTask = "[TMPRL1104]"
+
 // Enabled reports whether the log takes that level.
 func (h *sdkHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.to.Enabled(ctx, level)
@@ -36,8 +40,11 @@ func (h *sdkHandler) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle writes a line, unless it repeats another.
 func (h *sdkHandler) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, longTask) {
+		return nil
+	}
 	line := slog.NewRecord(r.Time, r.Level, plainly(r.Message), r.PC)
-	if r.Level >= slog.LevelWarn {
+	if r.Level >= slog.LevelWarn || hasError(r) {
 		repeated, quiet := h.repeats.count(line.Message, r.Time)
 		if quiet {
 			return nil
@@ -51,6 +58,15 @@ func (h *sdkHandler) Handle(ctx context.Context, r slog.Record) error {
 		return true
 	})
 	return h.to.Handle(ctx, line)
+}
+
+// hasError reports whether the line is about an error, as some are that are no warning.
+func hasError(r slog.Record) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = a.Key == "Error"
+		return !found
+	})
+	return found
 }
 
 // WithAttrs is the handler with those attributes on each line.

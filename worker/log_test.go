@@ -63,5 +63,20 @@ func TestSDKLogCountsWhatRepeats(t *testing.T) {
 		if lines := strings.Count(out.String(), "\n"); lines != 3 {
 			t.Errorf("%d lines of what is no warning, want 3", lines)
 		}
+		out.Reset()
+		for range 3 {
+			log.Info("Task processing failed with error", "Error", errors.New("away"))
+		}
+		if lines := strings.Count(out.String(), "\n"); lines != 1 {
+			t.Errorf("%d lines of an error, want 1", lines)
+		}
+		out.Reset()
+		for _, run := range []string{"a", "b"} {
+			log.Warn("[TMPRL1104] " + run + ":4:1 Workflow task duration exceeded 5 seconds.")
+		}
+		log.Warn("[TMPRL1100] nondeterministic workflow")
+		if lines := strings.Count(out.String(), "\n"); lines != 1 || strings.Contains(out.String(), longTask) {
+			t.Errorf("want the other warning alone:\n%s", &out)
+		}
 	})
 }

@@ -208,7 +208,7 @@ func taskGivenOutAgain(t *testing.T, c client.Client) {
 		t.Fatal(err)
 	}
 	take := func() []byte {
-		task, err := c.WorkflowService().PollWorkflowTaskQueue(t.Context(), &workflowservice.PollWorkflowTaskQueueRequest{
+		task, err := c.WorkflowService().PollWorkflowTaskQueue(within(t), &workflowservice.PollWorkflowTaskQueueRequest{
 			Namespace: namespace, TaskQueue: queue, Identity: "me",
 		})
 		if err != nil {
