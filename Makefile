@@ -30,11 +30,12 @@ build: ## Build both binaries into bin/.
 test: receivers fmt vet lint determinism unit end-to-end ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
-receivers: ## Install the servers that the tests deliver to: Node.js, Python, OpenSSL (apt-get, as root or by sudo).
-	@command -v node >/dev/null && command -v python3 >/dev/null && command -v openssl >/dev/null || { \
+receivers: ## Install what the tests run beside Postgres: Node.js, Python, OpenSSL, curl (apt-get, as root or by sudo).
+	@missing=; for program in node python3 openssl curl; do command -v $$program >/dev/null || missing=1; done; \
+	test -z "$$missing" || { \
 		sudo=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
-		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends nodejs python3 openssl; \
-	} || { echo "the tests need node, python3 and openssl: install them, and start again"; exit 1; }
+		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends nodejs python3 openssl curl; \
+	} || { echo "the tests need node, python3, openssl and curl: install them, and start again"; exit 1; }
 
 .PHONY: fmt
 fmt: ## Fail if a file is not formatted.
