@@ -59,7 +59,7 @@ func (k *Kept) attempt(deliveryID string) switchboard.Attempt {
 // detail says why less is known of the attempt than of others.
 func (k *Kept) detail() string {
 	if k.Failure == switchboard.FailureUnknown {
-		return "a process of ours ended, or lost sight of Temporal, while it made this attempt: the request may have been sent"
+		return "a process of ours ended, or lost its connection to Temporal, while it made this attempt: the request may have been sent"
 	}
 	return "recorded late: Postgres was away when the answer came"
 }

@@ -241,7 +241,7 @@ func TestStuckWhileTheRelayTries(t *testing.T) {
 	late := switchboard.StuckAfter + time.Second
 	equal(t, "unclaimed", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
 	must(t, second(b.ClaimUntold(t.Context(), 10, time.Minute)))
-	equal(t, "claimed in vain", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
+	equal(t, "claimed, and not dispatched", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
 	page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{Stuck: true}, switchboard.PageRequest{})
 	must(t, err)
 	equal(t, "stuck", idsOf(page.Items), []string{d.ID})

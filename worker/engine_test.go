@@ -205,16 +205,16 @@ func TestStartLeavesToTheRelay(t *testing.T) {
 	})
 }
 
-// told is the history of a workflow whose tasks were started by those processes.
-type told struct {
+// fakeHistory is the history of a workflow whose tasks were started by those processes.
+type fakeHistory struct {
 	client.HistoryEventIterator
 	by  []string
 	err error
 }
 
-func (h *told) HasNext() bool { return len(h.by) > 0 }
+func (h *fakeHistory) HasNext() bool { return len(h.by) > 0 }
 
-func (h *told) Next() (*historypb.HistoryEvent, error) {
+func (h *fakeHistory) Next() (*historypb.HistoryEvent, error) {
 	by := h.by[0]
 	h.by = h.by[1:]
 	switch by {
@@ -236,17 +236,17 @@ func TestStartedElsewhere(t *testing.T) {
 	t.Parallel()
 	away := errors.New("Temporal is away")
 	for name, c := range map[string]struct {
-		history   told
+		history   fakeHistory
 		elsewhere bool
 	}{
-		"here alone":               {told{by: []string{"", "", "me"}}, false},
-		"here twice":               {told{by: []string{"", "", "me", "", "", "me"}}, false},
-		"here, then under way":     {told{by: []string{"", "", "me", "", "", "unnamed"}}, false},
-		"elsewhere, under way":     {told{by: []string{"", "", "another", "", "", "unnamed"}}, true},
-		"elsewhere, then here":     {told{by: []string{"", "", "another", "", "", "me"}}, true},
-		"a process of that name":   {told{by: []string{"", "", "me@another"}}, true},
-		"no history any more":      {told{}, false},
-		"Temporal does not answer": {told{by: []string{""}, err: away}, false},
+		"here alone":               {fakeHistory{by: []string{"", "", "me"}}, false},
+		"here twice":               {fakeHistory{by: []string{"", "", "me", "", "", "me"}}, false},
+		"here, then under way":     {fakeHistory{by: []string{"", "", "me", "", "", "unnamed"}}, false},
+		"elsewhere, under way":     {fakeHistory{by: []string{"", "", "another", "", "", "unnamed"}}, true},
+		"elsewhere, then here":     {fakeHistory{by: []string{"", "", "another", "", "", "me"}}, true},
+		"a process of that name":   {fakeHistory{by: []string{"", "", "me@another"}}, true},
+		"no history any more":      {fakeHistory{}, false},
+		"Temporal does not answer": {fakeHistory{by: []string{""}, err: away}, false},
 	} {
 		e := newEngine(t, &engineRoom{history: &c.history}, &outbox{})
 		got, err := e.StartedElsewhere(t.Context(), "d", "r")

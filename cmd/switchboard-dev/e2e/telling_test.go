@@ -31,7 +31,7 @@ import (
 	"switchboard/webhook/dnstest"
 )
 
-// The inputs that told most when public reports about webhook senders were tried, each
+// The most telling inputs of the public reports about webhook senders, each
 // with a receiver that exists: every one of them lost events or sent something else than
 // what was shown.
 
