@@ -22,7 +22,7 @@ func TestReasonAt(t *testing.T) {
 		"not started":                          {Pending, "", DispatchWithin + 1, false, ReasonWaitingForTemporal},
 		"not started, for days":                {Pending, "", 100 * time.Hour, false, ReasonWaitingForTemporal},
 		"not started, had a fault before":      {Pending, own, time.Minute, false, ReasonWaitingForTemporal},
-		"set going again, not started":         {Pending, "", time.Minute, false, ReasonWaitingForTemporal},
+		"retried, not started":                 {Pending, "", time.Minute, false, ReasonWaitingForTemporal},
 		"released, its turn is to come":        {Pending, "", -time.Minute, false, ""},
 		"under way":                            {Pending, "", StuckAfter, true, ""},
 		"overdue":                              {Pending, "", StuckAfter + 1, true, overdue},

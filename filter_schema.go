@@ -85,7 +85,7 @@ func (s schemaPart) member(name string) (parts []schemaPart, known []string, ope
 }
 
 // kinds adds the kinds that a value may have, and those of a list's elements; false: it
-// may be anything, as far as this can be told.
+// may be anything, as far as the schema says.
 func (s schemaPart) kinds(to map[string]bool) bool {
 	if s.schema() == nil {
 		return false

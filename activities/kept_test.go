@@ -98,7 +98,7 @@ func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
 	}
 }
 
-// Where Temporal lost what it was told too, as with both in one Postgres.
+// Where Temporal loses what it was given too, as with both in one Postgres.
 func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -83,7 +83,7 @@ func answerHeader(name, example, description string) map[string]*huma.Param {
 	return map[string]*huma.Param{name: {Description: description, Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{example}}}}
 }
 
-// documentReplay says of a POST's success how a repeat is told from the first try.
+// documentReplay adds to the answer of a POST the header that marks a repeat.
 func documentReplay(h huma.API, op operation) {
 	if op.method != post {
 		return

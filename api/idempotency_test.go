@@ -32,10 +32,10 @@ func TestIdempotencyKeyOnEveryPost(t *testing.T) {
 			b := seeded(t)
 			first := b.call(t, adminKey, "POST", path, c.body, "Idempotency-Key", "k-1")
 			first.want(t, c.status)
-			writes, told := b.writes(), len(b.engine.all())
+			writes, started := b.writes(), len(b.engine.all())
 			again := b.call(t, adminKey, "POST", path, c.body, "Idempotency-Key", "k-1")
 			again.want(t, c.status)
-			if !bytes.Equal(first.body, again.body) || b.writes() != writes || len(b.engine.all()) != told {
+			if !bytes.Equal(first.body, again.body) || b.writes() != writes || len(b.engine.all()) != started {
 				t.Errorf("%d writes before, %d behind:\n%s\n%s", writes, b.writes(), first.body, again.body)
 			}
 			if first.header.Get("Idempotency-Replayed") != "" || again.header.Get("Idempotency-Replayed") != "true" || again.header.Get("Content-Type") != "application/json" {

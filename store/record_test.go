@@ -65,7 +65,7 @@ func TestRecordKeepsWhatIsPermanent(t *testing.T) {
 			equal(t, "answered, read, its attempt", []bool{got.Permanent, detail.Delivery.Permanent, detail.Attempts[0].Outcome.Permanent}, []bool{true, true, true})
 			again, _, err := b.Retry(t.Context(), root(), d.ID, "")
 			must(t, err)
-			equal(t, "set going again", []bool{again.Permanent, b.read(d.ID).Permanent}, []bool{false, false})
+			equal(t, "retried", []bool{again.Permanent, b.read(d.ID).Permanent}, []bool{false, false})
 			a = b.attempt(d, 2, 503)
 			got, err = b.Record(t.Context(), a, switchboard.Decision{State: switchboard.Failed, Reason: "http_503"}, "r", 2)
 			must(t, err)

@@ -23,7 +23,7 @@ func (c *answerConn) begin() {
 	c.mu.Unlock()
 }
 
-// Read implements [net.Conn]. An end that comes together with bytes is told by the next
+// Read implements [net.Conn]. An end that comes together with bytes is returned by the next
 // call, as TLS 1.2 does with a receiver that closes behind its answer: what came before
 // the end is whole.
 func (c *answerConn) Read(p []byte) (int, error) {

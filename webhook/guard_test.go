@@ -313,7 +313,7 @@ func TestCheckTellsNoInternalNames(t *testing.T) {
 		}
 	}
 	if len(said) != 1 {
-		t.Errorf("addresses that may not be reached are told apart: %v", said)
+		t.Errorf("addresses that may not be reached can be distinguished: %v", said)
 	}
 }
 

@@ -150,7 +150,7 @@ func absolute(d decimal) decimal {
 	return d
 }
 
-// maxRound bounds the digits that round may be told.
+// maxRound bounds the digits that round takes.
 const maxRound = 100
 
 func round(a *application, input any) (any, error) {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxWidth bounds the width that a directive may be told; that of Ruby is as large.
+// maxWidth bounds the width that a directive takes; that of Ruby is as large.
 const maxWidth = 1024
 
 // directive is one letter of a format behind its flags, as in %-d, %^a, %3N and %::z.

@@ -44,7 +44,7 @@ func cut(a *application, input any) (any, error) {
 	return parts, nil
 }
 
-// slice takes so many characters of a text or items of an array, one if not told,
+// slice takes so many characters of a text or items of an array, one by default,
 // from an offset on, which counts from the end if negative.
 func slice(a *application, input any) (any, error) {
 	from, length := a.whole(0, 0), a.whole(1, 1)
@@ -79,7 +79,7 @@ func within(size, from, length int) (start, end int, ok bool) {
 	return from, min(from+length, size), true
 }
 
-// truncate cuts a text to so many characters, 50 if not told, the mark of the cut included.
+// truncate cuts a text to so many characters, 50 by default, the mark of the cut included.
 func truncate(a *application, input any) (any, error) {
 	if input == nil {
 		return nil, nil

@@ -74,7 +74,7 @@ func TestKilledAttemptsAreInTheRecord(t *testing.T) {
 	ofFirst, ofSecond := p.post("first", `{}`), p.post("second", `{}`)
 	first.await(t, 1)
 	second.await(t, 2)
-	await(t, "Temporal told of the second attempt", func() bool {
+	await(t, "the second attempt noted in Temporal", func() bool {
 		seen, err := p.temporal.DescribeWorkflowExecution(t.Context(), ofSecond, "")
 		return err == nil && len(seen.GetPendingActivities()) == 1 && seen.GetPendingActivities()[0].GetHeartbeatDetails() != nil
 	})
