@@ -17,8 +17,8 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // DeliverInput is the input of a delivery's workflow.

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Cancelled closes a delivery whose workflow was cancelled, and says where it

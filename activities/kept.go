@@ -6,7 +6,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Kept is the outcome of an attempt whose request went out while Postgres could

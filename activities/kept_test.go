@@ -9,8 +9,8 @@ import (
 
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 func TestLatestOfTheKeptOutcomesCounts(t *testing.T) {

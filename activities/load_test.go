@@ -11,8 +11,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // Ten places fill one after the other: every request starts the next while it is

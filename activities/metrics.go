@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Metrics counts and times attempts.

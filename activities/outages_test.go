@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // TestOutagesAreLoggedOnce: however many uses fail, there is one line when it begins and

@@ -9,7 +9,7 @@ import (
 
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // queue lets so many deliveries ask for a place while the only one is taken by a

@@ -9,7 +9,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Overdue finds deliveries for the reconciler.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // ledger is a store of overdue deliveries that notes what it was told to do.

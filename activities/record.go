@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // record is an attempt with what was decided after it, on its way into Postgres.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestFaultMessage: Temporal gets the kind of the fault, and nothing of what stands

@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // traceAfter is how long a request of the regular activity is under way before it is noted

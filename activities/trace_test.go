@@ -12,9 +12,9 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // heartbeats are those of an execution.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // answered is what the receiver answered to a triggered delivery.

@@ -1,6 +1,6 @@
 package api
 
-import "switchboard"
+import "github.com/seed-49a43567/switchboard"
 
 // auth is endpoint authentication as it is shown: secrets are masked.
 type auth struct {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func newSubscriptionWith(fields string) string {

@@ -3,7 +3,7 @@ package api
 import (
 	"net/http"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // allRefused is the error of a batch of which no event was accepted: a client that looks at

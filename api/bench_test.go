@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // instantEvents accepts everything, and keeps nothing.

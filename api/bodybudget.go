@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // gatedEvents lets batches wait until the gate opens.

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Keys of the tests: one of each role for every tenant, and some of tenant acme.

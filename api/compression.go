@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // isCompressed reports whether the body is in gzip, the one coding that is taken. Any

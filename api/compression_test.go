@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func zipped(t testing.TB, text string) string {

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // maxNesting is how deep a body's values may be nested: as deep as data that can be

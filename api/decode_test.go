@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // FuzzPostEvent: whatever is posted, the answer is 202 or a problem that blames the

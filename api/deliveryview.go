@@ -7,7 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // delivery is a delivery as it is shown; attempts and actions only where one is

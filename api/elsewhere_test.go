@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestSecretsStayWithTheirAddress: who may change a subscription and does not know its

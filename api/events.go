@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // EventStore keeps events and the deliveries that they cause.

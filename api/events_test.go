@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const postedEvent = `{"tenant":"acme","type":"ticket.created","data":{"id":4711}}`

@@ -17,7 +17,7 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestUnknownPathsAndMethods(t *testing.T) {

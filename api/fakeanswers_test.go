@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // fakeAnswers has an answer for each delivery, or none: then it waits for it until

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Endpoint returns what [fakeSubscriptions.Subscription] does, with its secrets.

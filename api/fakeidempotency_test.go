@@ -6,7 +6,7 @@ import (
 	"errors"
 	"sync"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // fakeIdempotency keeps answers as the store does, without their expiry.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 var created = time.Date(2026, 1, 31, 12, 0, 0, 0, time.FixedZone("CET", 3600))

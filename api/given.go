@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // givenEvent is an event to try a subscription with: one that was posted, or one

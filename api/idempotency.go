@@ -13,7 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // IdempotencyStore stores the answers to requests that come with an Idempotency-Key.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // writes is how often anything was stored.

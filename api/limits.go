@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/time/rate"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (

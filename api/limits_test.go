@@ -19,7 +19,7 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // countingAuth counts the lookups.

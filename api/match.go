@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // match says whether a subscription gets an event, and why.

@@ -6,8 +6,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Previewer makes requests without sending them.

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const contactSubscription = `{"profile":"firstline","use_case":"contact","events":["contact.*"],

@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // made makes the subscription that was asked for, and checks it by itself. A

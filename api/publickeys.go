@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // jsonWebKeySet is a list of public keys in the form of RFC 7517.

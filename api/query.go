@@ -12,7 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // checkQuery refuses text that Postgres could not store or compare, and a query string

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // parameters are those of every operation, as the document has them.

@@ -18,7 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // operation is one row of the routes table.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestRepeatSaysWhatDiffers: a repeat that differs from the first gets a warning, whichever

@@ -7,7 +7,7 @@ import (
 	"net/textproto"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 type request struct {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // calls has every route once, with a request that succeeds, its status, and the

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Receivers asks receivers, and those that receivers trust, while a subscription is

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const oauth2Input = `"auth":{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2"}`

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestSecretOfEachScheme: one is made that fits; a private key is not shown.

@@ -12,7 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // server holds what the handlers share. Its config is complete, and is not

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestSOAPElements: whose namespace it is can be given, changed and read.

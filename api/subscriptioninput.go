@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // newSubscription is a subscription as it is created. Pointers tell what was left

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // SubscriptionStore keeps subscriptions.

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // subscription is a subscription as it is shown.

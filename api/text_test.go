@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestCharacters: each text may have as many characters as the document says, in any

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // AnswerStore waits for the receivers' answers.

@@ -3,7 +3,7 @@ package api
 import (
 	"slices"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // leaves returns those of the unreadable fields that the patch does not replace; null and

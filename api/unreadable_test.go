@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestUnreadableIsShown: a subscription that cannot be read is listed and shown as such,

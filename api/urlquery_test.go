@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestQueryOfAURL is seen by those who may change it, and by nobody else.

@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Validation says what becomes of an event whose data are not what the catalogue's

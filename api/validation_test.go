@@ -12,7 +12,7 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The id of a ticket is a number or a text.

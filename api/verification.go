@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // VerificationStore keeps whether the addresses of subscriptions are verified.

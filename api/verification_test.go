@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const challenged = `"verification":"challenge"`

@@ -9,7 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Bounds of an event type's fields, in bytes unless said otherwise.

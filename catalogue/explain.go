@@ -10,7 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // fault is one value that a schema does not accept.

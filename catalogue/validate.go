@@ -9,7 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/sync/semaphore"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (

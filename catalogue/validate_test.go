@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // with returns the catalogue with one type "test.type" that has this schema.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // startGrace is how long the relay leaves a new delivery to the process that

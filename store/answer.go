@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // answerChannel tells that the delivery named by the payload, which somebody waits

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // insertAttemptsQuery reads a JSON array of attempts under the names of their fields.

@@ -4,8 +4,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // BenchmarkHotPath is what a healthy delivery costs the store: accept, work,

@@ -11,7 +11,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // deliveryFields are the columns of switchboard.Delivery.

@@ -12,7 +12,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // fault turns an error of the database into one that callers understand: Postgres

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // eventColumns are the columns of switchboard.Event.

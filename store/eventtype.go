@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The column name holds the name in lower case, because its case does not matter; the

@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func sum(text string) [sha256.Size]byte { return sha256.Sum256([]byte(text)) }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const keyFields = "id name role tenant created_at expires_at? revoked_at?"

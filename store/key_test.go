@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestKeys(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestNamesCountInAnyCase: an event is kept as it was posted, and found by its type in

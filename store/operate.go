@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Retry sets a delivery going again. A final one becomes pending for a new run

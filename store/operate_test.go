@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // hold moves a delivery to a state that nothing leads to yet.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // walk reads a list to its end in pages of two and returns the ids in order.

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // scripted is a subscription that uses every field.

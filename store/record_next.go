@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // move is an attempt with where it leaves its delivery, as recordNextQuery reads it.

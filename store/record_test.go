@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestRecordMovesTheDelivery(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // ClaimUntold takes those deliveries whose workflow has been due to be started, or

@@ -10,7 +10,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func idsOf(deliveries []switchboard.Delivery) []string {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // resolveRepeats says of every event that was not stored here whether it repeats

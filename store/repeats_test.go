@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestRepeatByValue: who posts again after a timeout may serialise anew, and finds the

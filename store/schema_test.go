@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestMigrateAndCheck(t *testing.T) {

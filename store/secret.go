@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // secretPrefix marks the id of a stored signing secret, which nobody outside sees.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // TestNoSecretCanBeRead searches every column of every table, in every usual

@@ -36,7 +36,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (

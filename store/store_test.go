@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
 
-	"switchboard"
-	"switchboard/cmd/switchboard-dev/postgres/pgtest"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres/pgtest"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 var pg = pgtest.New(migrate)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // UpdateSubscription applies a change to a subscription and stores the result as

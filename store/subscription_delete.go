@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // DeleteSubscription removes a subscription from sight and cancels its open

@@ -8,7 +8,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const subscriptionFields = "id tenant name profile use_case state state_reason events filter method url body shape content_type " +

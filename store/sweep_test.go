@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // many makes so many deliveries to the subscription, that are pending and due an hour ago.

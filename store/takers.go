@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // takersQuery reads the subscriptions that may take an event: the active and

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestTenantsSeeNothingOfEachOther calls every method that takes a caller and an

@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // usageEvents is how many of a tenant's last events their types are taken from: an index

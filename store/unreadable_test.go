@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // foreign is a key with the id of the tests' own, and other bytes.

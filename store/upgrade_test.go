@@ -11,7 +11,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // sealed is what version 1 encrypted with the ring's key for that place.

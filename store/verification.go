@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Endpoint returns a subscription with the signing secrets that are valid, the

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // TestWorkSeesEveryChange: a subscription that is kept parsed is never behind its row.

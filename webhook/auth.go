@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // with returns the message with that header in addition. The message itself stays

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // recorder is a receiver that keeps the requests it gets, and answers 200.

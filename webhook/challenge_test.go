@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // challenged is a receiver that answers a challenge with what answer makes of its

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
-	"switchboard/webhook/liquid"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/liquid"
 )
 
 // CheckTemplates checks the templates of a valid request as far as they can be without

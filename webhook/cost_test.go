@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"switchboard"
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // To tell the size of a text, each of its letters is looked at: a template that asks

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"switchboard"
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // ourEnvelope is the envelope of requests that name no fields of their own.

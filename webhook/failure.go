@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // failed makes the outcome of an attempt that got no answer. Its detail is for

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"switchboard"
-	"switchboard/webhook/dnstest"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/dnstest"
 )
 
 // forbidden holds the first, the last and a middle address of ranges that no

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // frames is a receiver of HTTP/2, below the rules of HTTP/2. It is at

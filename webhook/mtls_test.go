@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // client makes the auth of a client with that name, whose certificate is valid until then.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const clientSecret = "cl1ent:s3cret/%+"

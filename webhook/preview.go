@@ -3,7 +3,7 @@ package webhook
 import (
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Preview is a request as it would be sent.

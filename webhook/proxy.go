@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // proxyTime bounds connecting to the egress proxy, with TLS. It stands in a network of

@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // loopback is the allow-list of a guard under which tests reach their receivers.

@@ -7,9 +7,9 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"switchboard"
-	"switchboard/webhook/document"
-	"switchboard/webhook/liquid"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/liquid"
 )
 
 // Platforms knows what the platforms' profiles say. It is the catalogue's business.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // BenchmarkRender is the cost of rendering a delivery, unsigned.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // renegotiating is a receiver as IIS with certificates per folder: it negotiates TLS

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The event's own fields are those of the event whatever the data hold, and a name in

@@ -12,7 +12,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // ErrAborted is the cause to cancel a context of [Sender.Attempt] with when an operator

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The headers of Standard Webhooks, in the spelling of net/http.

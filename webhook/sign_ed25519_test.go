@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloudflare/circl/sign/ed25519"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // verifyV1a checks a signature as a receiver does that knows the public key only,

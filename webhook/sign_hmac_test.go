@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The test vectors of RFC 4231 for HMAC-SHA-256, but the one that is truncated.

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 var standard = switchboard.Signature{Scheme: switchboard.Standard}

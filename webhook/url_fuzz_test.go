@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // unusual are texts that stand around a value in a URL.

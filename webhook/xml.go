@@ -5,8 +5,8 @@ import (
 	"encoding/xml"
 	"fmt"
 
-	"switchboard"
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // The names of elements that the document does not name, and the prefix of a namespace

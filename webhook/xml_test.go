@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // element is XML as encoding/xml reads it: attributes by name, white space between

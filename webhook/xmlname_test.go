@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestXMLNames: no name of an event's data keeps the event from being sent.

@@ -20,9 +20,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // TaskQueue is where deliveries and the reconciler run.

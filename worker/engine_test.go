@@ -18,8 +18,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // TestTell: what Temporal is asked for a delivery, by its row and by what is there.

@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // outbox is a store's outbox in memory.

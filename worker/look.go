@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // soon is for how long a workflow's waiting attempt is left to its own date: it is

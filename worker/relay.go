@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 const (

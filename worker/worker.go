@@ -11,9 +11,9 @@ import (
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // stopTimeout is for how long a stopping worker lets attempts finish: the longest

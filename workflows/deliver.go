@@ -8,8 +8,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // AttemptActivityID is the id of the regular activity of every delivery, so that

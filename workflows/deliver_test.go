@@ -13,9 +13,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // The test environment gives an activity at most ten executions, where the server

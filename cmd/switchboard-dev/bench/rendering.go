@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // rendering is the CPU time that making one request takes, unsigned.

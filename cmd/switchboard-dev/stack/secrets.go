@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // secrets are made at the first start and kept in the stack's folder, so that

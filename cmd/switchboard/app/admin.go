@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // Migrate brings the schema of the database up to date, introduces the encryption keys to

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // empty is the configuration for a database without a schema.

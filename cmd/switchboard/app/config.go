@@ -13,10 +13,10 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"switchboard"
-	"switchboard/api"
-	"switchboard/store"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api"
+	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Config is all that can be set, by flag or by environment. What reaches Temporal

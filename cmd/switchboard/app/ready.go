@@ -8,9 +8,9 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"switchboard"
-	"switchboard/api"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // readiness is what /readyz answers from: what is watched, whether the worker has started,

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestPostedAgain: two processes answer one request as one, by its Idempotency-Key or its
