@@ -21,7 +21,7 @@ type auth struct {
 
 // authOf is nil where there is no authentication.
 func authOf(a *switchboard.Auth) *auth {
-	if a.Type == switchboard.NoAuth {
+	if a.Type == switchboard.AuthNone {
 		return nil
 	}
 	return &auth{

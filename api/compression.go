@@ -32,7 +32,7 @@ func isCompressed(ctx huma.Context) (bool, error) {
 		return true, nil
 	}
 	ctx.SetHeader("Accept-Encoding", "gzip")
-	return false, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.Invalid, "the Content-Encoding must be gzip, once, or left out")}
+	return false, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.CodeInvalid, "the Content-Encoding must be gzip, once, or left out")}
 }
 
 // gunzip reads a compressed body. It reads no more than limit bytes of the compressed form,

@@ -77,7 +77,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got, want newSubscription
 		if err := decodeBody(s, body, reflect.ValueOf(&got).Elem()); err != nil {
-			if code := switchboard.CodeOf(err); code != switchboard.Invalid && code != switchboard.TooLarge {
+			if code := switchboard.CodeOf(err); code != switchboard.CodeInvalid && code != switchboard.CodeTooLarge {
 				t.Errorf("code %s", code)
 			}
 			return

@@ -59,7 +59,7 @@ func TestSecretsStayWithTheirAddress(t *testing.T) {
 				got.want(t, http.StatusOK)
 				return
 			}
-			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, c.field)
+			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
 			if stored := b.subscriptions.byID["sub_new"]; stored.Version != 1 || len(b.receivers.authorized) != asked {
 				t.Errorf("stored as version %d, and %d token endpoints were asked", stored.Version, len(b.receivers.authorized)-asked)
 			}

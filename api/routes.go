@@ -13,7 +13,7 @@ import (
 const (
 	get, post, put, patch, remove = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 
-	publisher, integrator, support, viewer = switchboard.Publisher, switchboard.Integrator, switchboard.Support, switchboard.Viewer
+	publisher, integrator, support, viewer = switchboard.RolePublisher, switchboard.RoleIntegrator, switchboard.RoleSupport, switchboard.RoleViewer
 
 	tagEvents, tagSubscriptions, tagDeliveries, tagCatalogue, tagKeys = "Events", "Subscriptions", "Deliveries", "Catalogue", "API keys"
 )

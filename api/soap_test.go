@@ -33,7 +33,7 @@ func TestSOAPElements(t *testing.T) {
 		}
 	}
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`"elements":"unqualified"}}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.soap.elements")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.soap.elements")
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`"namespace":"urn:n","elements":"none"}}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.soap.elements")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.soap.elements")
 }

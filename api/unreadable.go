@@ -29,7 +29,7 @@ func (p *subscriptionPatch) leaves(unreadable []string) []string {
 		case "request.headers":
 			return r != nil && r.Headers != nil
 		case "request.params":
-			return r != nil && (r.Params != nil || r.Body != nil && *r.Body != switchboard.Params)
+			return r != nil && (r.Params != nil || r.Body != nil && *r.Body != switchboard.BodyParams)
 		case "request.soap":
 			return r != nil && (r.SOAP != nil || r.ContentType != nil)
 		case "request.envelope":

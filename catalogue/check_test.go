@@ -90,7 +90,7 @@ func TestCheckBoundsSizes(t *testing.T) {
 	} {
 		e.Platform, e.Name = "acme", "order.paid"
 		got, ok := errors.AsType[*switchboard.Error](c.CheckEventType(e))
-		if !ok || got.Code != switchboard.TooLarge || got.Field != field {
+		if !ok || got.Code != switchboard.CodeTooLarge || got.Field != field {
 			t.Errorf("%s: %v; want that it is too large", field, got)
 		}
 	}

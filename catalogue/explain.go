@@ -24,7 +24,7 @@ type fault struct {
 func explain(root string, value any, err error) *switchboard.Error {
 	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
-		return &switchboard.Error{Code: switchboard.Invalid, Field: root, Message: "does not fit the schema", Err: err}
+		return &switchboard.Error{Code: switchboard.CodeInvalid, Field: root, Message: "does not fit the schema", Err: err}
 	}
 	f := find(invalid)
 	return switchboard.InvalidField(pathOf(root, value, f.path), "%s", say(f.kind))

@@ -14,7 +14,7 @@ const usageEvents = 1000
 // A caller who does not see the tenant is refused.
 func (s *Store) TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error) {
 	if !caller.Sees(tenant) {
-		return switchboard.TenantUsage{}, switchboard.Errorf(switchboard.Forbidden, "the tenant is outside this key's scope")
+		return switchboard.TenantUsage{}, switchboard.Errorf(switchboard.CodeForbidden, "the tenant is outside this key's scope")
 	}
 	usage := switchboard.TenantUsage{EventTypes: []string{}}
 	if err := s.list(ctx, &usage.EventTypes, `

@@ -69,7 +69,7 @@ func (c *check) request(request *switchboard.Request) error {
 			}
 		}
 	}
-	if request.Body != switchboard.Params {
+	if request.Body != switchboard.BodyParams {
 		return nil
 	}
 	params, err := eachLeaf(request.Params, func(field, source string) (any, error) {

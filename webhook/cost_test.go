@@ -20,10 +20,10 @@ func TestSizesArePaidFor(t *testing.T) {
 	t.Parallel()
 	render := func(times int) error {
 		params := `{"a":"` + strings.Repeat("{{a.size}}", times) + `"}`
-		_, err := NewRenderer(nil).Render(switchboard.Work{
+		_, err := NewRenderer(nil).Render(switchboard.LoadedDelivery{
 			Event: switchboard.Event{Data: []byte(`{"a":"` + strings.Repeat("é", 100<<10) + `"}`)},
 			Subscription: switchboard.Subscription{Request: switchboard.Request{
-				Method: "POST", URL: "https://a.example/", Body: switchboard.Params, Params: []byte(params), ContentType: "application/json",
+				Method: "POST", URL: "https://a.example/", Body: switchboard.BodyParams, Params: []byte(params), ContentType: "application/json",
 			}},
 		})
 		return err

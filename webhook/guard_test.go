@@ -118,7 +118,7 @@ func TestGuardCheck(t *testing.T) {
 	}
 	for _, raw := range bad {
 		_, err := g.Check(t.Context(), raw)
-		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Code != switchboard.Invalid || e.Field != "request.url" {
+		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Code != switchboard.CodeInvalid || e.Field != "request.url" {
 			t.Errorf("Check(%q): %v; want an invalid field request.url", raw, err)
 		}
 	}

@@ -49,7 +49,7 @@ func (e *proxyError) Unwrap() error { return e.err }
 // proxyAway makes an error of a proxy that cannot be used, as a caller of the API may see it.
 func proxyAway(err error) error {
 	return &switchboard.Error{
-		Code: switchboard.Unavailable, Message: "the egress proxy, through which all receivers are reached, cannot be used now",
+		Code: switchboard.CodeUnavailable, Message: "the egress proxy, through which all receivers are reached, cannot be used now",
 		Err: &proxyError{err},
 	}
 }

@@ -70,7 +70,7 @@ func newXMLWriter(request *switchboard.Request) *xmlWriter {
 	}
 	return &xmlWriter{
 		style: style, elements: set(style.Elements), json: set(style.JSON),
-		own: request.Body == switchboard.Params, tags: map[string]string{},
+		own: request.Body == switchboard.BodyParams, tags: map[string]string{},
 	}
 }
 

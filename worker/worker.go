@@ -75,7 +75,7 @@ func Run(ctx context.Context, c Config) error {
 		return nil
 	})
 	// What attempts under way need, until the last has finished.
-	group.Go(func() error { activities.RecordKept(attend, c.Deliveries); return nil })
+	group.Go(func() error { activities.FlushUnrecorded(attend, c.Deliveries); return nil })
 	group.Go(func() error { return c.Notices.Listen(attend, relay.nudge, c.Deliveries.Flights.Abort) })
 
 	var err error

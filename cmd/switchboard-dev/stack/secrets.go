@@ -56,4 +56,6 @@ func newEncryptionKey() switchboard.Secret {
 	return switchboard.Secret("dev:" + base64.StdEncoding.EncodeToString(key))
 }
 
-func newDemoSecret() switchboard.Secret { return switchboard.NewSigningSecret(switchboard.Standard) }
+func newDemoSecret() switchboard.Secret {
+	return switchboard.NewSigningSecret(switchboard.SchemeStandard)
+}

@@ -132,7 +132,7 @@ func EnsureKey(ctx context.Context, config Config, name string, text switchboard
 		return err
 	}
 	defer s.Close()
-	_, err = s.CreateKey(ctx, operator, switchboard.Key{Name: name, Role: switchboard.Admin}, text)
+	_, err = s.CreateKey(ctx, operator, switchboard.Key{Name: name, Role: switchboard.RoleAdmin}, text)
 	return err
 }
 

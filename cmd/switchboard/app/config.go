@@ -141,4 +141,4 @@ func (c *Config) guard() (*webhook.Guard, error) {
 }
 
 // operator is the caller of commands run on the machine itself.
-var operator = switchboard.Caller{KeyID: "cli", Role: switchboard.Admin}
+var operator = switchboard.Caller{KeyID: "cli", Role: switchboard.RoleAdmin}
