@@ -27,10 +27,13 @@ type transition struct {
 
 // methods are the transitions by their names in the table.
 var methods = map[string]func(*Delivery) error{
-	"Accept":            func(d *Delivery) error { d.Accept(walkNow, Admission{Kind: AdmissionSend}); return nil },
-	"Accept (deferred)": func(d *Delivery) error { d.Accept(walkNow, Admission{Kind: AdmissionDefer, Until: walkDate}); return nil },
-	"Accept (parked)":   func(d *Delivery) error { d.Accept(walkNow, parkedAdmission); return nil },
-	"Accept (ended)":    func(d *Delivery) error { d.Accept(walkNow, endedAdmission); return nil },
+	"Accept": func(d *Delivery) error { d.Accept(walkNow, Admission{Kind: AdmissionSend}); return nil },
+	"Accept (deferred)": func(d *Delivery) error {
+		d.Accept(walkNow, Admission{Kind: AdmissionDefer, Until: walkDate})
+		return nil
+	},
+	"Accept (parked)": func(d *Delivery) error { d.Accept(walkNow, parkedAdmission); return nil },
+	"Accept (ended)":  func(d *Delivery) error { d.Accept(walkNow, endedAdmission); return nil },
 
 	"Record (delivered)":          recordOf(StateDelivered, 2),
 	"Record (retry)":              recordOf(StateRetrying, 2),
