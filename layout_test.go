@@ -27,6 +27,9 @@ var allowed = map[string][]string{
 	"cmd":        {"", "webhook", "store", "catalogue", "api", "activities", "workflows", "worker", "console"},
 }
 
+// The path of the module.
+const module = "github.com/seed-49a43567/switchboard"
+
 // Where Temporal's SDK and server may be imported.
 var (
 	usesSDK    = []string{"workflows", "activities", "worker", "cmd"}
@@ -43,10 +46,10 @@ func TestLayout(t *testing.T) {
 			return
 		}
 		switch {
-		case imported == "switchboard/webhook/dnstest":
+		case imported == module+"/webhook/dnstest":
 			t.Errorf("%s may not import %s: it is for tests", file, imported)
-		case imported == "switchboard" || strings.HasPrefix(imported, "switchboard/"):
-			target := topFolder(strings.TrimPrefix(strings.TrimPrefix(imported, "switchboard"), "/"))
+		case imported == module || strings.HasPrefix(imported, module+"/"):
+			target := topFolder(strings.TrimPrefix(strings.TrimPrefix(imported, module), "/"))
 			if target != folder && !slices.Contains(may, target) {
 				t.Errorf("%s may not import %s", file, imported)
 			}
