@@ -16,15 +16,16 @@ import (
 // package. A folder may always import its own subfolders.
 var allowed = map[string][]string{
 	"":           {},
+	"filter":     {""},
 	"webhook":    {""},
-	"store":      {""},
+	"store":      {"", "filter"},
 	"catalogue":  {""},
-	"api":        {"", "webhook"},
+	"api":        {"", "filter", "webhook"},
 	"activities": {"", "webhook"},
 	"workflows":  {"", "activities"},
 	"worker":     {"", "activities", "workflows"},
 	"console":    {"", "api"},
-	"cmd":        {"", "webhook", "store", "catalogue", "api", "activities", "workflows", "worker", "console"},
+	"cmd":        {"", "filter", "webhook", "store", "catalogue", "api", "activities", "workflows", "worker", "console"},
 }
 
 // The path of the module.

@@ -25,18 +25,18 @@ func largeEvent() *switchboard.Event {
 // What a condition costs once the event is decoded, which filters share.
 func BenchmarkFilter(b *testing.B) {
 	e := largeEvent()
-	in := strings.TrimSuffix(strings.Repeat(`"none",`, maxIn), ",")
+	list := strings.TrimSuffix(strings.Repeat(`"none",`, maxIn), ",")
 	for name, document := range map[string]string{
 		"field":            `{"data":{"ticket":{"channel":"whatsapp"}}}`,
 		"number":           `{"data":{"ticket":{"priority":{"$gte":2.5}}}}`,
 		"metadata":         `{"metadata":{"type":{"$startsWith":"ticket."}}}`,
 		"list, equal":      `{"data":{"messages":{"author":"none"}}}`,
 		"list, number":     `{"data":{"messages":{"id":{"$gt":1000}}}}`,
-		"list, in of 500":  `{"data":{"messages":{"author":{"$in":[` + in + `]}}}}`,
+		"list, in of 500":  `{"data":{"messages":{"author":{"$in":[` + list + `]}}}}`,
 		"list, deep equal": `{"data":{"messages":{"$eq":{"id":1,"author":"x","text":"y"}}}}`,
 		"one text, regex":  `{"data":{"messages":{"id":499,"text":{"$regex":"(?i)refund|chargeback"}}}}`,
 	} {
-		f, d := mustParse(b, document), NewInput(e)
+		f, in := mustParse(b, document), NewInput(e)
 		f.Verdict(in, NewBudget())
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -84,8 +84,8 @@ func (b *Budget) firstMatch(list []any, match func(v any, budget *Budget) Verdic
 		if !b.spend(1) {
 			return -1, VerdictUndecided
 		}
-		if verdict = max(verdict, match(v, b)); verdict == VerdictTaken {
-			return i, VerdictTaken
+		if verdict = max(verdict, match(v, b)); verdict == VerdictMatched {
+			return i, VerdictMatched
 		}
 	}
 	return -1, verdict

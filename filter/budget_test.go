@@ -69,9 +69,9 @@ func TestConditionsOnElementsCost(t *testing.T) {
 	}
 	// What is not in a list is compared as ever, by the filters that are left.
 	for document, want := range map[string]Verdict{
-		`{"data":{"b":"x"},"metadata":{"type":"ticket.created"}}`: VerdictTaken,
+		`{"data":{"b":"x"},"metadata":{"type":"ticket.created"}}`: VerdictMatched,
 		`{"data":{"b":{"$ne":"x"}}}`:                              VerdictRejected,
-		`{"data":{"n":{"$eq":[1]}}}`:                              VerdictTaken,
+		`{"data":{"n":{"$eq":[1]}}}`:                              VerdictMatched,
 		`{"data":{"n":{"$exist":false}}}`:                         VerdictRejected,
 	} {
 		if got := mustParse(t, document).Verdict(in, budget); got != want {
@@ -137,14 +137,14 @@ func TestUndecided(t *testing.T) {
 		{`{"$or":[` + costly + `,{"status":"closed"}]}`, VerdictUndecided},
 		{`{"$not":{"$or":[` + costly + `,{"status":"closed"}]}}`, VerdictUndecided},
 		{`{"$and":[` + costly + `,{"status":"closed"}]}`, VerdictRejected},
-		{`{"$or":[` + costly + `,{"status":"open"}]}`, VerdictTaken},
-		{`{"$not":{"$and":[` + costly + `,{"status":"closed"}]}}`, VerdictTaken},
-		{`{"list":1}`, VerdictTaken},
+		{`{"$or":[` + costly + `,{"status":"open"}]}`, VerdictMatched},
+		{`{"$not":{"$and":[` + costly + `,{"status":"closed"}]}}`, VerdictMatched},
+		{`{"list":1}`, VerdictMatched},
 		{`{"list":{"$ne":1}}`, VerdictRejected},
-		{`{"list":{"$exist":true}}`, VerdictTaken},
-		{`{"text":{"$endsWith":"refund"}}`, VerdictTaken},
+		{`{"list":{"$exist":true}}`, VerdictMatched},
+		{`{"text":{"$endsWith":"refund"}}`, VerdictMatched},
 		{`{"text":{"$regex":"(?:a?){60}a{60}z|fund"},"status":{"$regex":"^clo"}}`, VerdictRejected}, // what costs less is looked at
-		{`{"text":{"$regex":"refund"}}`, VerdictTaken},                                              // a mere text costs little
+		{`{"text":{"$regex":"refund"}}`, VerdictMatched},                                            // a mere text costs little
 		{`{"text":{"$not":{"$regex":"refund"}}}`, VerdictRejected},
 	} {
 		got := mustParse(t, `{"data":`+test.data+`}`).Verdict(in, (&SharedBudget{effort}).ForEvent())
@@ -162,13 +162,13 @@ func TestRegexReadsLongTexts(t *testing.T) {
 		pattern string
 		want    Verdict
 	}{
-		{8<<10 - 6, "refund", VerdictTaken},
-		{8<<10 + 1, "refund", VerdictTaken}, // no text of more than 8 KiB was read
-		{8<<10 + 1, "(?i)REFUND$", VerdictTaken},
+		{8<<10 - 6, "refund", VerdictMatched},
+		{8<<10 + 1, "refund", VerdictMatched}, // no text of more than 8 KiB was read
+		{8<<10 + 1, "(?i)REFUND$", VerdictMatched},
 		{8<<10 + 1, "^refund", VerdictRejected},
-		{100 << 10, "(?i)refund|chargeback", VerdictTaken},
-		{switchboard.DefaultMaxData - 100, "refund", VerdictTaken},
-		{switchboard.DefaultMaxData - 100, `(?i)\\b(order|refund)\\b`, VerdictTaken},
+		{100 << 10, "(?i)refund|chargeback", VerdictMatched},
+		{switchboard.DefaultMaxData - 100, "refund", VerdictMatched},
+		{switchboard.DefaultMaxData - 100, `(?i)\\b(order|refund)\\b`, VerdictMatched},
 		{switchboard.DefaultMaxData - 100, "(?i)refunds|chargeback", VerdictRejected},
 		{switchboard.DefaultMaxData - 100, "x{240}|y{240}|refund", VerdictUndecided},
 	} {

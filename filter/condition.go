@@ -30,7 +30,7 @@ func (c conjunction) match(v any, budget *Budget) Verdict {
 		_, verdict := budget.firstMatch(list, c.match)
 		return verdict
 	}
-	verdict := VerdictTaken
+	verdict := VerdictMatched
 	for _, part := range c.parts {
 		if verdict = min(verdict, part.match(v, budget)); verdict == VerdictRejected {
 			break
@@ -48,7 +48,7 @@ type disjunction struct {
 func (c disjunction) match(v any, budget *Budget) Verdict {
 	verdict := VerdictRejected
 	for _, part := range c.parts {
-		if verdict = max(verdict, part.match(v, budget)); verdict == VerdictTaken {
+		if verdict = max(verdict, part.match(v, budget)); verdict == VerdictMatched {
 			break
 		}
 	}
@@ -119,7 +119,7 @@ func (c *comparison) matchAny(v any, budget *Budget) Verdict {
 		itself = verdictOf(c.test(c, v))
 	}
 	list, ok := v.([]any)
-	if !ok || itself == VerdictTaken {
+	if !ok || itself == VerdictMatched {
 		return itself
 	}
 	_, elements := budget.firstMatch(list, c.matchAny)

@@ -32,7 +32,7 @@ func (f Filter) Explain(e *switchboard.Event) []Finding {
 
 func (f Filter) explain(in *Input) (Verdict, []Finding) {
 	if f.root == nil {
-		return VerdictTaken, nil
+		return VerdictMatched, nil
 	}
 	return f.root.explain(in, "", &Budget{left: explainBudget})
 }
@@ -58,14 +58,14 @@ func (b *Budget) finding(location, path string) Finding {
 }
 
 func (f *Finding) setVerdict(v Verdict) {
-	f.Holds, f.Undecided = v == VerdictTaken, v == VerdictUndecided
+	f.Holds, f.Undecided = v == VerdictMatched, v == VerdictUndecided
 }
 
 func (c conjunction) explain(v any, path string, budget *Budget) (Verdict, []Finding) {
 	if list, ok := v.([]any); ok && c.fields {
 		return c.explainList(list, path, budget)
 	}
-	verdict := VerdictTaken
+	verdict := VerdictMatched
 	var findings []Finding
 	for _, part := range c.parts {
 		one, of := part.explain(v, path, budget)
@@ -86,7 +86,7 @@ func (c conjunction) explainList(list []any, path string, budget *Budget) (Verdi
 	switch {
 	case len(list) == 0:
 		head.Text = path + " is an empty list: no element fulfils the conditions"
-	case verdict == VerdictTaken:
+	case verdict == VerdictMatched:
 		findings = c.explainElement(list[at], elementPath(path, at), budget)
 		head.Text = fmt.Sprintf("%s is a list, whose element %d fulfils the conditions", path, at)
 	case verdict == VerdictUndecided:
@@ -137,7 +137,7 @@ func (c disjunction) explain(v any, path string, budget *Budget) (Verdict, []Fin
 	var findings []Finding
 	for _, part := range c.parts {
 		one, of := part.explain(v, path, budget)
-		if verdict = max(verdict, one); one == VerdictTaken {
+		if verdict = max(verdict, one); one == VerdictMatched {
 			held++
 		}
 		findings = append(findings, of...)
@@ -156,7 +156,7 @@ func (c negation) explain(v any, path string, budget *Budget) (Verdict, []Findin
 	head.Operator = "$not"
 	head.setVerdict(inner.negated())
 	switch inner {
-	case VerdictTaken:
+	case VerdictMatched:
 		head.Text = "the conditions in it hold, which they must not"
 	case VerdictUndecided:
 		head.Text = "whether the conditions in it hold is " + tooExpensive

@@ -80,7 +80,7 @@ func (f Filter) Match(e *switchboard.Event) bool {
 // Verdict matches the filter against the input, within its share of the budget.
 func (f Filter) Verdict(in *Input, budget *Budget) Verdict {
 	if f.root == nil {
-		return VerdictTaken
+		return VerdictMatched
 	}
 	return budget.share(func() Verdict { return f.root.match(in, budget) })
 }
@@ -94,7 +94,7 @@ type Verdict int8
 const (
 	VerdictRejected  Verdict = iota
 	VerdictUndecided         // the budget was used up before the answer was known
-	VerdictTaken
+	VerdictMatched
 )
 
 // Delivers reports whether the event goes to the subscription. An undecided one does: an
@@ -102,11 +102,11 @@ const (
 func (v Verdict) Delivers() bool { return v != VerdictRejected }
 
 // negated is the verdict of a $not: an undecided one stays undecided.
-func (v Verdict) negated() Verdict { return VerdictTaken - v }
+func (v Verdict) negated() Verdict { return VerdictMatched - v }
 
 func verdictOf(holds bool) Verdict {
 	if holds {
-		return VerdictTaken
+		return VerdictMatched
 	}
 	return VerdictRejected
 }
