@@ -1,12 +1,13 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // verdicts lists the conditions of a match with what became of them.
@@ -61,7 +62,7 @@ func TestMatchGiven(t *testing.T) {
 func TestMatchStates(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[switchboard.SubscriptionState]bool{
-		switchboard.Active: true, switchboard.Unverified: true, switchboard.Paused: false, switchboard.Disabled: false,
+		switchboard.SubscriptionActive: true, switchboard.SubscriptionUnverified: true, switchboard.SubscriptionPaused: false, switchboard.SubscriptionDisabled: false,
 	} {
 		b := setup(t)
 		b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = state })
@@ -82,11 +83,7 @@ func TestMatchPosted(t *testing.T) {
 		{ID: "two", Tenant: "globex", Type: "ticket.created", Data: []byte(`{"n":2}`)},
 	}
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
-		filter, err := switchboard.ParseFilter([]byte(`{"data":{"n":1}}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Filter = filter
+		s.Filter = json.RawMessage(`{"data":{"n":1}}`)
 	})
 	const path = "/v1/subscriptions/sub_acme/match"
 	if matches, _ := verdicts(t, b.call(t, integratorKey, "POST", path, `{"event_id":"one"}`)); !matches {
@@ -98,7 +95,7 @@ func TestMatchPosted(t *testing.T) {
 		{acmeIntegratorKey, "/v1/match", `{"subscription":{},"event_id":"two"}`},
 		{integratorKey, "/v1/match", `{"subscription":{"tenant":"acme"},"event_id":"two"}`},
 	} {
-		b.call(t, call.key, "POST", call.path, call.body).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "event_id")
+		b.call(t, call.key, "POST", call.path, call.body).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "event_id")
 	}
 	// A key of every tenant need not name one.
 	b.call(t, integratorKey, "POST", "/v1/match", `{"subscription":{},"event_id":"two"}`).want(t, http.StatusOK)

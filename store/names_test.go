@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -8,7 +9,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestNamesCountInAnyCase: an event is kept as it was posted, and found by its type in
@@ -106,7 +107,7 @@ func TestTenantUsage(t *testing.T) {
 	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
 	b.accept(switchboard.Event{Tenant: "posted", Type: "Call.Ended", Data: []byte("1")})
 	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
-	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer, Tenant: "keyed"}, "a key")
+	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: "keyed"}, "a key")
 	must(t, err)
 	for tenant, want := range map[string]switchboard.TenantUsage{
 		"subscribed": {Known: true, EventTypes: []string{}},
@@ -121,7 +122,7 @@ func TestTenantUsage(t *testing.T) {
 		equal(t, tenant, got, want)
 	}
 	_, err = b.TenantUsage(t.Context(), of("acme"), "posted")
-	refused(t, "another tenant's", err, switchboard.Forbidden, "")
+	refused(t, "another tenant's", err, switchboard.CodeForbidden, "")
 }
 
 // TestUndecidedIsDelivered: a filter whose effort is used up loses no event, and the
@@ -130,11 +131,9 @@ func TestUndecidedIsDelivered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	subscribe := func(document string) switchboard.Subscription {
-		filter, err := switchboard.ParseFilter([]byte(document))
-		must(t, err)
 		s := switchboard.Subscription{
-			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: json.RawMessage(document), Request: switchboard.Request{URL: "https://receiver.example/"},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))
@@ -161,11 +160,9 @@ func TestTenantsOfACommitHaveBudgetsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, tenant := range []string{"heavy", "light"} {
-		filter, err := switchboard.ParseFilter([]byte(`{"data":{"a":{"$eq":5}}}`))
-		must(t, err)
 		s := switchboard.Subscription{
-			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: json.RawMessage(`{"data":{"a":{"$eq":5}}}`), Request: switchboard.Request{URL: "https://receiver.example/"},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))

@@ -8,7 +8,8 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
 const subscriptionFields = "id tenant name profile use_case state state_reason events filter method url body shape content_type " +
@@ -75,7 +76,7 @@ type credentials struct {
 }
 
 func credentialsOf(a switchboard.Auth) *credentials {
-	if a.Type == switchboard.NoAuth {
+	if a.Type == switchboard.AuthNone {
 		return nil
 	}
 	c := &credentials{Auth: a, Password: a.Password.Reveal(), Token: a.Token.Reveal(), Value: a.Value.Reveal(),
@@ -116,15 +117,8 @@ func (k *Keyring) subscriptionRow(s switchboard.Subscription) (subscriptionRow, 
 		State: s.State, StateReason: clean(s.StateReason), Events: s.Events, Patterns: lower(s.Events),
 		Method: s.Request.Method, URL: address, Body: s.Request.Body, ContentType: s.Request.ContentType,
 		SignatureScheme: s.Signature.Scheme, SignatureHeader: s.Signature.Header, SignaturePrefix: s.Signature.Prefix,
-		Verification: s.Verify, Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
-		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
-	}
-	if !s.Filter.IsZero() {
-		document, err := s.Filter.MarshalJSON()
-		if err != nil {
-			return r, err
-		}
-		r.Filter = string(document)
+		Verification: s.Verification, Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
+		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Filter: string(s.Filter),
 	}
 	for _, part := range []struct {
 		column *string
@@ -171,9 +165,9 @@ func (k *Keyring) sealParts(r *subscriptionRow, s switchboard.Subscription) erro
 func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription, why error) {
 	s := switchboard.Subscription{
 		ID: r.ID, Tenant: r.Tenant, Name: r.Name, Profile: r.Profile, UseCase: r.UseCase, Events: r.Events,
-		Request:   switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
-		Signature: switchboard.Signature{Scheme: r.SignatureScheme, Header: r.SignatureHeader, Prefix: r.SignaturePrefix},
-		Verify:    r.Verification, MaxInFlight: r.MaxInFlight,
+		Request:      switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
+		Signature:    switchboard.Signature{Scheme: r.SignatureScheme, Header: r.SignatureHeader, Prefix: r.SignaturePrefix},
+		Verification: r.Verification, MaxInFlight: r.MaxInFlight,
 		State: r.State, StateReason: r.StateReason, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, DeletedAt: r.DeletedAt.UTC(),
 	}
 	var rest shape
@@ -185,7 +179,7 @@ func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription,
 		reset  func()
 	}{
 		{[]string{"timeout"}, func() error { return s.Timeout.UnmarshalText([]byte(r.Timeout)) }, func() { s.Timeout = 0 }},
-		{[]string{"filter"}, func() error { return readFilter(&s.Filter, r.Filter) }, func() { s.Filter = switchboard.Filter{} }},
+		{[]string{"filter"}, func() error { return readFilter(&s.Filter, r.Filter) }, func() { s.Filter = nil }},
 		{[]string{"request.envelope"}, func() error { return json.Unmarshal([]byte(r.Shape), &rest) }, func() { rest = shape{} }},
 		{[]string{"adaptive"}, func() error { return json.Unmarshal([]byte(r.Adaptive), &s.Adaptive) }, func() { s.Adaptive = switchboard.Adaptive{} }},
 		{[]string{"retry"}, func() error { return json.Unmarshal([]byte(r.Retry), &s.Retry) }, func() { s.Retry = switchboard.RetryPolicy{} }},
@@ -204,17 +198,16 @@ func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription,
 	return s, why
 }
 
-func readFilter(into *switchboard.Filter, text string) error {
-	if text == "" {
-		return nil
-	}
-	return into.UnmarshalJSON([]byte(text))
+func readFilter(into *json.RawMessage, text string) error {
+	f, err := filter.Parse([]byte(text))
+	*into = f.Document()
+	return err
 }
 
 // privateFields names what is encrypted together, as far as the subscription may have it.
 func privateFields(r subscriptionRow) []string {
 	fields := []string{"request.url", "auth"}
-	if r.Body == switchboard.Params {
+	if r.Body == switchboard.BodyParams {
 		fields = append(fields, "request.params")
 		if strings.Contains(r.ContentType, "xml") {
 			fields = append(fields, "request.soap")

@@ -7,7 +7,8 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
 // takersQuery reads the subscriptions that may take an event: the active and
@@ -39,7 +40,7 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 		case p.only != "":
 			only = append(only, p.only)
 		case !p.caller.Sees(p.event.Tenant):
-			p.acceptance.Err = &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is not the tenant of this key"}
+			p.acceptance.Err = &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
 		default:
 			tenants = append(tenants, p.event.Tenant)
 			patterns = append(patterns, patternsOf(p.event.Type)...)
@@ -56,26 +57,26 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 		ofTenant[t.Tenant] = append(ofTenant[t.Tenant], t)
 	}
 	// One tenant's filters must not keep the others of the batch waiting: they share the
-	// effort for an event, and its events the budget, however many they are.
-	events, budgets := map[string]int{}, map[string]*switchboard.Budget{}
+	// budget of an event, and its events that of the tenant, however many they are.
+	events, budgets := map[string]int{}, map[string]*filter.SharedBudget{}
 	for _, p := range all {
 		events[p.event.Tenant]++
 	}
 	for tenant, n := range events {
-		budgets[tenant] = switchboard.NewBudget(n)
+		budgets[tenant] = filter.NewSharedBudget(n)
 	}
 	for _, p := range all {
-		document, left := switchboard.NewDocument(&p.event), budgets[p.event.Tenant].Effort()
+		input, budget := filter.NewInput(&p.event), budgets[p.event.Tenant].ForEvent()
 		p.takers = nil
 		for _, t := range ofTenant[p.event.Tenant] {
 			if !p.goesTo(t) {
 				continue
 			}
-			verdict := switchboard.Taken
+			verdict := filter.VerdictMatched
 			if p.only == "" {
-				verdict = s.filters.of(t.Filter).Verdict(document, left)
+				verdict = s.filters.of(t.Filter).Verdict(input, budget)
 			}
-			if verdict == switchboard.Undecided {
+			if verdict == filter.VerdictUndecided {
 				p.acceptance.Undecided = append(p.acceptance.Undecided, t.ID)
 			}
 			if verdict.Delivers() {
@@ -96,7 +97,7 @@ func (p *posted) goesTo(t taker) bool {
 		return p.only == t.ID && p.caller.Sees(t.Tenant)
 	}
 	wants := switchboard.Subscription{Events: t.Events}
-	return (t.State == switchboard.Active || t.State == switchboard.Unverified) && wants.Wants(p.event.Type)
+	return (t.State == switchboard.SubscriptionActive || t.State == switchboard.SubscriptionUnverified) && wants.Wants(p.event.Type)
 }
 
 // patternsOf lists what can stand in a subscription's patterns for it to want the

@@ -75,11 +75,11 @@ CREATE TABLE deliveries (
     completed_at     timestamptz,
     event_id         text COLLATE "C" NOT NULL,
     subscription_id  text COLLATE "C" NOT NULL REFERENCES subscriptions,
-    run              int         NOT NULL DEFAULT 1,   -- how often it was set going
-    attempts_before  int         NOT NULL DEFAULT 0,   -- attempts of earlier runs
-    run_id           text        NOT NULL DEFAULT '',  -- the latest run in Temporal that recorded something
+    generation       int         NOT NULL DEFAULT 1,   -- how often it was set going
+    prior_attempts   int         NOT NULL DEFAULT 0,   -- attempts of earlier runs
+    temporal_run_id  text        NOT NULL DEFAULT '',  -- the latest run in Temporal that recorded something
     -- The outbox: when a relay is to start the workflow, if nobody else did before. null: it is started.
-    start_due_at     timestamptz,
+    dispatch_at      timestamptz,
 
     UNIQUE (event_id, tenant, subscription_id),
     FOREIGN KEY (event_id, tenant) REFERENCES events ON DELETE CASCADE,
@@ -90,8 +90,8 @@ CREATE TABLE deliveries (
     CONSTRAINT dated_has_next_attempt_at CHECK ((state IN ('pending', 'retrying')) = (next_attempt_at IS NOT NULL)),
     CONSTRAINT stopped_has_reason CHECK (state NOT IN ('held', 'blocked', 'failed', 'cancelled') OR reason <> ''),
     CONSTRAINT retrying_was_attempted CHECK (state <> 'retrying' OR attempts_made > 0),
-    CONSTRAINT only_dated_is_started CHECK (start_due_at IS NULL OR state IN ('pending', 'retrying')),
-    CONSTRAINT counts CHECK (run > 0 AND attempts_before >= 0 AND attempts_made >= attempts_before)
+    CONSTRAINT only_dated_is_started CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying')),
+    CONSTRAINT counts CHECK (generation > 0 AND prior_attempts >= 0 AND attempts_made >= prior_attempts)
 );
 
 -- Every change of state writes into each index that covers the row, so the few
@@ -101,7 +101,7 @@ CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_not_delivered ON deliveries (state, id) WHERE state <> 'delivered';
 CREATE INDEX deliveries_last_failure ON deliveries (last_failure, id) WHERE last_failure <> '';
 CREATE INDEX deliveries_next_attempt ON deliveries (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
-CREATE INDEX deliveries_start_due ON deliveries (start_due_at) WHERE start_due_at IS NOT NULL;
+CREATE INDEX deliveries_start_due ON deliveries (dispatch_at) WHERE dispatch_at IS NOT NULL;
 
 -- Deliveries change about three times within seconds and then never again: vacuum
 -- early, or the two outbox indexes fill with what is long done.
@@ -112,7 +112,7 @@ CREATE TABLE attempts (
     id                 text COLLATE "C" PRIMARY KEY,
     delivery_id        text COLLATE "C" NOT NULL REFERENCES deliveries ON DELETE CASCADE,
     number             int         NOT NULL CHECK (number > 0),  -- over the whole life of the delivery
-    run                int         NOT NULL CHECK (run > 0),     -- of the delivery, that it was made for
+    generation         int         NOT NULL CHECK (generation > 0),     -- of the delivery, that it was made for
     at                 timestamptz NOT NULL,                     -- when it began
     status_code        int         NOT NULL,
     failure            text        NOT NULL,
@@ -136,7 +136,7 @@ CREATE TABLE actions (
     delivery_id text COLLATE "C" NOT NULL REFERENCES deliveries ON DELETE CASCADE,
     at          timestamptz NOT NULL,
     actor       text        NOT NULL CHECK (actor <> ''),
-    verb        text        NOT NULL CHECK (verb <> ''),
+    action      text        NOT NULL CHECK (action <> ''),
     reason      text        NOT NULL
 );
 

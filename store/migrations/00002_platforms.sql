@@ -19,13 +19,13 @@ ALTER TABLE subscriptions
 UPDATE subscriptions SET patterns = ARRAY(SELECT lower(pattern) FROM unnest(events) AS pattern);
 
 -- Somebody waits for the receiver's first answer: recording it is announced.
-ALTER TABLE deliveries ADD COLUMN awaited boolean NOT NULL DEFAULT false;
+ALTER TABLE deliveries ADD COLUMN response_awaited boolean NOT NULL DEFAULT false;
 
 -- The limits that were applied, and the load of the worker that applied them.
 ALTER TABLE attempts
     ADD COLUMN load         real NOT NULL DEFAULT 0,  -- share of the worker's places that were taken
     ADD COLUMN max_attempts int  NOT NULL DEFAULT 0,  -- of the run; 0: older than this column
-    ADD COLUMN stretch      real NOT NULL DEFAULT 1;  -- factor of the wait before the next attempt
+    ADD COLUMN interval_factor      real NOT NULL DEFAULT 1;  -- factor of the wait before the next attempt
 
 -- Event types that were added to the catalogue, or changed, while it runs.
 CREATE TABLE event_types (
@@ -38,8 +38,8 @@ CREATE TABLE event_types (
 
 -- +goose Down
 DROP TABLE event_types;
-ALTER TABLE attempts DROP COLUMN load, DROP COLUMN max_attempts, DROP COLUMN stretch;
-ALTER TABLE deliveries DROP COLUMN awaited;
+ALTER TABLE attempts DROP COLUMN load, DROP COLUMN max_attempts, DROP COLUMN interval_factor;
+ALTER TABLE deliveries DROP COLUMN response_awaited;
 UPDATE subscriptions SET state = 'paused', state_reason = 'unverified' WHERE state = 'unverified';
 ALTER TABLE subscriptions
     DROP COLUMN profile, DROP COLUMN use_case, DROP COLUMN patterns, DROP COLUMN filter, DROP COLUMN shape,

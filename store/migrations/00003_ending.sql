@@ -8,20 +8,20 @@
 SET lock_timeout = '3s';
 ALTER TABLE deliveries
     DROP CONSTRAINT IF EXISTS only_dated_is_started,
-    DROP CONSTRAINT IF EXISTS only_dated_or_cancelled_is_told,
-    ADD CONSTRAINT only_dated_or_cancelled_is_told CHECK (start_due_at IS NULL OR state IN ('pending', 'retrying', 'cancelled')) NOT VALID;
-ALTER TABLE deliveries VALIDATE CONSTRAINT only_dated_or_cancelled_is_told;
-COMMENT ON COLUMN deliveries.start_due_at IS
+    DROP CONSTRAINT IF EXISTS only_dated_or_cancelled_is_dispatched,
+    ADD CONSTRAINT only_dated_or_cancelled_is_dispatched CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying', 'cancelled')) NOT VALID;
+ALTER TABLE deliveries VALIDATE CONSTRAINT only_dated_or_cancelled_is_dispatched;
+COMMENT ON COLUMN deliveries.dispatch_at IS
     'when a relay is to start the workflow, or to wake that of a cancelled delivery so that it ends; null: Temporal knows';
 RESET lock_timeout;
 
 -- +goose Down
 SET lock_timeout = '3s';
 ALTER TABLE deliveries
-    DROP CONSTRAINT IF EXISTS only_dated_or_cancelled_is_told,
+    DROP CONSTRAINT IF EXISTS only_dated_or_cancelled_is_dispatched,
     DROP CONSTRAINT IF EXISTS only_dated_is_started,
-    ADD CONSTRAINT only_dated_is_started CHECK (start_due_at IS NULL OR state IN ('pending', 'retrying')) NOT VALID;
-UPDATE deliveries SET start_due_at = NULL WHERE state = 'cancelled' AND start_due_at IS NOT NULL;
+    ADD CONSTRAINT only_dated_is_started CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying')) NOT VALID;
+UPDATE deliveries SET dispatch_at = NULL WHERE state = 'cancelled' AND dispatch_at IS NOT NULL;
 ALTER TABLE deliveries VALIDATE CONSTRAINT only_dated_is_started;
-COMMENT ON COLUMN deliveries.start_due_at IS NULL;
+COMMENT ON COLUMN deliveries.dispatch_at IS NULL;
 RESET lock_timeout;
