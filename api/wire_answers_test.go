@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // wireSteps are calls of one API, in this order. {id} stands for the subscription that the first
@@ -205,11 +205,11 @@ func (s wireStore) Delivery(ctx context.Context, caller switchboard.Caller, id s
 	return switchboard.DeliveryDetail{
 		Delivery: switchboard.Delivery{
 			ID: id, Tenant: "acme", EventID: "evt_1", EventType: "ticket.created", SubscriptionID: "sub_1", Method: "POST", Host: "crm.example.com",
-			State: switchboard.Failed, Reason: "http_410", AttemptsMade: 2, LastStatusCode: 410, LastFailure: switchboard.FailureHTTP4xx,
-			CreatedAt: at, CompletedAt: at, Permanent: true, Run: 2, AttemptsBefore: 1, RunID: "0198-run",
+			State: switchboard.StateFailed, Reason: "http_410", AttemptsMade: 2, LastStatusCode: 410, LastFailure: switchboard.FailureHTTP4xx,
+			CreatedAt: at, CompletedAt: at, Permanent: true, Generation: 2, PriorAttempts: 1, TemporalRunID: "0198-run",
 		},
 		Attempts: []switchboard.Attempt{
-			{ID: "att_1", DeliveryID: id, Number: 1, At: at, Timeout: 5 * time.Second, Load: 0.253, Attempts: 20, Stretch: 1.253,
+			{ID: "att_1", DeliveryID: id, Number: 1, At: at, Timeout: 5 * time.Second, Load: 0.253, MaxAttempts: 20, IntervalFactor: 1.253,
 				Request: switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook?a=hunter2", Headers: map[string]string{"Authorization": "hunter2", "X-Env": "prod"}, Bytes: 612},
 				Outcome: switchboard.Outcome{Failure: switchboard.FailureDNS, Detail: "no such host"}},
 			{ID: "att_2", DeliveryID: id, Number: 2, At: at, Timeout: 10 * time.Second,
@@ -217,6 +217,6 @@ func (s wireStore) Delivery(ctx context.Context, caller switchboard.Caller, id s
 				Outcome: switchboard.Outcome{StatusCode: 410, Failure: switchboard.FailureHTTP4xx, Detail: "410 Gone", Latency: 12 * time.Millisecond, Permanent: true, Requests: 2,
 					Response: switchboard.Response{Headers: map[string]string{"Set-Cookie": "hunter2"}, Body: []byte{0xff, 0}, Truncated: true}}},
 		},
-		Actions: []switchboard.Action{{At: at, Actor: "key_1", KeyName: "support desk", Person: "marta@platform", Verb: switchboard.VerbRetry, Reason: "receiver fixed"}},
+		Actions: []switchboard.Action{{At: at, Actor: "key_1", KeyName: "support desk", Person: "marta@platform", Kind: switchboard.ActionRetry, Reason: "receiver fixed"}},
 	}, nil
 }

@@ -21,7 +21,8 @@ const (
 	frozenAnswers = "testdata/wire_answers.txt"
 )
 
-var freeze = flag.Bool("freeze-wire-format", false, "write the frozen files of the wire format anew, which breaks the promise to callers")
+var freeze = flag.Bool("freeze-wire-format", false,
+	"write the frozen files of the wire format anew, which breaks the promise to callers")
 
 // intended are the differences from the frozen document that are wanted.
 var intended = []struct {
