@@ -9,6 +9,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestNamesCountInAnyCase: an event is kept as it was posted, and found by its type in
@@ -134,7 +135,7 @@ func TestUndecidedIsDelivered(t *testing.T) {
 		must(t, err)
 		s := switchboard.Subscription{
 			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))
@@ -165,7 +166,7 @@ func TestTenantsOfACommitHaveBudgetsOfTheirOwn(t *testing.T) {
 		must(t, err)
 		s := switchboard.Subscription{
 			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
 )
 
@@ -32,7 +33,7 @@ func scripted(t *testing.T) switchboard.Subscription {
 			ContentType: "application/xml",
 			HTTPVersion: switchboard.HTTPVersion1,
 		},
-		Signature: switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "X-Signalzen-Signature", Prefix: "sha256="},
+		Signature: switchboard.Signature{Scheme: signing.HMACHex, Header: "X-Signalzen-Signature", Prefix: "sha256="},
 		Secrets:   []switchboard.SigningSecret{{Secret: "signing-hunter2-signing-hunter2"}},
 		Auth: switchboard.Auth{
 			Type: switchboard.AuthOAuth2, TokenURL: "https://auth.example/token", ClientID: "us", ClientSecret: "oauth-hunter2", Scopes: []string{"hooks"},
@@ -100,7 +101,7 @@ func TestAcceptGoesByTheFilter(t *testing.T) {
 		must(t, err)
 		sub := switchboard.Subscription{
 			Tenant: "acme", Name: name, Events: []string{"TICKET.*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		sub.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &sub))
@@ -130,7 +131,7 @@ func TestAcceptSharesTheEffort(t *testing.T) {
 		must(t, err)
 		sub := switchboard.Subscription{
 			Tenant: "acme", Name: name, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		sub.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &sub))
@@ -233,7 +234,7 @@ func TestDocumentsDoNotGrow(t *testing.T) {
 	sub := switchboard.Subscription{
 		Tenant: "acme", Name: "html", Events: []string{"*"},
 		Request: switchboard.Request{URL: "https://receiver.example/", Body: switchboard.BodyParams, Params: html},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 	}
 	sub.SetDefaults()
 	must(t, b.CreateSubscription(t.Context(), root(), &sub))
