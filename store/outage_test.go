@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres"
 	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
 // TestPostgresKilledAndBack kills Postgres under load: what was answered is there
