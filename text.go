@@ -1,6 +1,9 @@
 package switchboard
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // LongerThan reports whether the text has more than that many characters. They are Unicode
 // code points, as in maxLength of JSON Schema (validation, 6.3.1), of at most four bytes each.
@@ -19,4 +22,12 @@ func Clip(text string, longest int) string {
 		end--
 	}
 	return text[:end] + "…"
+}
+
+// IsControl reports whether the character is one of the control characters of ASCII.
+func IsControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// IsPrintableASCII reports whether the text is printable ASCII; spaces count.
+func IsPrintableASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
