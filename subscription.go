@@ -2,6 +2,7 @@ package switchboard
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -34,10 +35,10 @@ type Subscription struct {
 	ID           string
 	Tenant       string
 	Name         string
-	Profile      string   // the platform whose profile it was made from; empty: none
-	UseCase      string   // which data its templates may read; fixed at creation; empty: all
-	Events       []string // event types; "ticket.*" takes every type below ticket, "*" every type
-	Filter       Filter   // which of those events, by their content; the zero one takes all
+	Profile      string          // the platform whose profile it was made from; empty: none
+	UseCase      string          // which data its templates may read; fixed at creation; empty: all
+	Events       []string        // event types; "ticket.*" takes every type below ticket, "*" every type
+	Filter       json.RawMessage // which of those events, by their content, in the language of package filter; nil takes all
 	Request      Request
 	Signature    Signature
 	Secrets      []SigningSecret // the current one first
@@ -102,13 +103,13 @@ func matches(pattern, eventType string) bool {
 	return len(eventType) >= len(prefix) && strings.EqualFold(eventType[:len(prefix)], prefix)
 }
 
-// SetDefaults fills in what the caller left out.
+// SetDefaults fills in what the caller left out. Package signing adds the defaults of the scheme.
 func (s *Subscription) SetDefaults() {
 	r := &s.Request
 	r.Method = cmp.Or(strings.ToUpper(r.Method), "POST")
 	r.Body = cmp.Or(r.Body, BodyEnvelope)
 	r.ContentType = cmp.Or(r.ContentType, defaultContentType)
-	s.Signature.setDefaults()
+	s.Signature.Scheme = cmp.Or(s.Signature.Scheme, DefaultScheme)
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	s.MaxInFlight = cmp.Or(s.MaxInFlight, DefaultMaxInFlight)
 	s.State = cmp.Or(s.State, SubscriptionActive)

@@ -170,5 +170,5 @@ func maintenanceError(ctx context.Context, log *slog.Logger, err error) error {
 		return temporal.NewApplicationErrorWithOptions(err.Error(), "busy", temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
 	}
 	log.WarnContext(ctx, "maintenance failed, and is tried again", "activity", activity.GetInfo(ctx).ActivityType.Name, "error", err)
-	return temporal.NewApplicationError(faultMessage(err), "fault")
+	return temporal.NewApplicationError(infraMessage(err), infraErrorType)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lib/pq"
 
@@ -52,6 +53,18 @@ func (s *Store) deliveriesOfEvent(ctx context.Context, e erasureRow) ([]switchbo
 	found := []switchboard.Delivery{}
 	err := s.list(ctx, &found, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE "+ofEvent, e.ofEvent()...)
 	return found, err
+}
+
+// cancelErased cancels a delivery whose event is erased, unless it has ended meanwhile.
+func (s *Store) cancelErased(ctx context.Context, id string) error {
+	action := switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: "its event is erased"}
+	_, err := s.change(ctx, switchboard.Caller{}, id, action, func(d *switchboard.Delivery, now time.Time) error {
+		return d.Cancel(now, switchboard.ReasonErased, now)
+	})
+	if switchboard.CodeOf(err) == switchboard.CodeConflict {
+		return nil
+	}
+	return err
 }
 
 // emptyEvent empties the event and its attempts, while nobody can start one of the

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestNamesCountInAnyCase: an event is kept as it was posted, and found by its type in
@@ -130,11 +132,9 @@ func TestUndecidedIsDelivered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	subscribe := func(document string) switchboard.Subscription {
-		filter, err := switchboard.ParseFilter([]byte(document))
-		must(t, err)
 		s := switchboard.Subscription{
-			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: json.RawMessage(document), Request: switchboard.Request{URL: "https://receiver.example/"},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))
@@ -161,11 +161,9 @@ func TestTenantsOfACommitHaveBudgetsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, tenant := range []string{"heavy", "light"} {
-		filter, err := switchboard.ParseFilter([]byte(`{"data":{"a":{"$eq":5}}}`))
-		must(t, err)
 		s := switchboard.Subscription{
-			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: json.RawMessage(`{"data":{"a":{"$eq":5}}}`), Request: switchboard.Request{URL: "https://receiver.example/"},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))

@@ -13,8 +13,9 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres/pgtest"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
 var pg = pgtest.New(migrate)
@@ -109,7 +110,7 @@ func (b *bundle) subscribe(tenant string, events ...string) switchboard.Subscrip
 	s := switchboard.Subscription{
 		Tenant: tenant, Name: switchboard.NewID("name ", time.Now()), Events: events,
 		Request: switchboard.Request{URL: "https://Receiver.example:8443/hook", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 	}
 	s.SetDefaults()
 	must(b.t, b.CreateSubscription(b.t.Context(), root(), &s))
@@ -188,7 +189,7 @@ func (b *bundle) record(d switchboard.Delivery, number, status int) switchboard.
 	a := b.attempt(d, number, status)
 	policy := switchboard.Subscription{}
 	policy.SetDefaults()
-	after, err := b.Record(b.t.Context(), a, switchboard.Next(policy.Retry, policy.LimitsUnder(0), d.ID, number-d.PriorAttempts, a.Outcome), "run_of_"+d.ID, d.Generation)
+	after, err := b.Record(b.t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Next(policy.Retry, policy.LimitsUnder(0), d.ID, number-d.PriorAttempts, a.Outcome), TemporalRunID: "run_of_" + d.ID, Generation: d.Generation})
 	must(b.t, err)
 	return after
 }

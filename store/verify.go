@@ -159,7 +159,7 @@ WHERE s.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1)`, v.s
 		return mapError(ctx, "verify", err)
 	}
 	for _, k := range secrets {
-		if _, err := v.s.keys.open(k.KeyID, k.Ciphertext, secretPlace(k.SubscriptionID, k.ID)); err != nil {
+		if _, err := v.s.keys.open(k.KeyID, k.Ciphertext, secretData(k.SubscriptionID, k.ID)); err != nil {
 			v.Violate(switchboard.Violation{Check: "undecryptable", Subject: k.SubscriptionID, Detail: "a signing secret of encryption key " + k.KeyID})
 		}
 	}

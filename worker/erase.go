@@ -18,7 +18,7 @@ func (e *Engine) Erase(ctx context.Context, erasureID string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	_, err := e.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: erasureID, TaskQueue: TaskQueue, StaticSummary: "erases what Postgres says",
+		ID: erasureID, TaskQueue: workflows.TaskQueue, StaticSummary: "erases what Postgres says",
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, workflows.Erase, activities.EraseInput{ErasureID: erasureID})

@@ -47,7 +47,7 @@ func (s schedule) ensure(ctx context.Context, c client.Client) error {
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: s.every}}}
 	policy := client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: s.every}
 	action := &client.ScheduleWorkflowAction{
-		ID: s.workflowID, Workflow: s.workflow, TaskQueue: TaskQueue, WorkflowRunTimeout: s.timeout,
+		ID: s.workflowID, Workflow: s.workflow, TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: s.timeout,
 	}
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID: s.id, Spec: spec, Action: action, Overlap: policy.Overlap, CatchupWindow: policy.CatchupWindow,

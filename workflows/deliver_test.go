@@ -15,6 +15,8 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
+	"github.com/seed-49a43567/switchboard/webhook"
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
@@ -53,13 +55,13 @@ func newStory(t *testing.T, answers ...int) *story {
 		}},
 		sent: &script{answers: answers, now: env.Now},
 	}
-	flights := activities.NewFlights(10)
-	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), flights)
+	limiter := inflight.NewLimiter(10)
+	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
 	if err != nil {
 		t.Fatal(err)
 	}
 	env.RegisterActivity(&activities.Deliveries{
-		Store: s.row, Sender: s.sent, Flights: flights, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
+		Store: s.row, Sender: s.sent, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
 	})
 	return s
 }
@@ -96,7 +98,8 @@ func (r *row) LoadForAttempt(context.Context, string) (switchboard.LoadedDeliver
 	return r.work, r.fails("Work")
 }
 
-func (r *row) Record(_ context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, _ int) (switchboard.Delivery, error) {
+func (r *row) Record(_ context.Context, rec switchboard.Record) (switchboard.Delivery, error) {
+	a, d, runID := rec.Attempt, rec.Decision, rec.TemporalRunID
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.fails("Record"); err != nil {
@@ -112,7 +115,7 @@ func (r *row) Record(_ context.Context, a switchboard.Attempt, d switchboard.Dec
 	return *delivery, nil
 }
 
-func (r *row) Reopen(_ context.Context, _, runID string, action switchboard.Action) (switchboard.Delivery, error) {
+func (r *row) Reset(_ context.Context, _, runID string, action switchboard.Action) (switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.actions = append(r.actions, action)
@@ -120,10 +123,14 @@ func (r *row) Reopen(_ context.Context, _, runID string, action switchboard.Acti
 	return r.work.Delivery, nil
 }
 
-func (r *row) Settle(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+func (r *row) HoldDelivery(ctx context.Context, id string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	return r.CloseDelivery(ctx, id, run, state, reason, action)
+}
+
+func (r *row) CloseDelivery(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.fails("Settle"); err != nil {
+	if err := r.fails("CloseDelivery"); err != nil {
 		return switchboard.Delivery{}, err
 	}
 	if !r.work.Delivery.State.Final() {
@@ -299,7 +306,7 @@ func TestFirstTaskThatWasLost(t *testing.T) {
 func TestCancelDuringBackoff(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, 503)
-	s.row.faults = map[string]int{"Settle": 2}
+	s.row.faults = map[string]int{"CloseDelivery": 2}
 	s.RegisterDelayedCallback(s.CancelWorkflow, 2*time.Second)
 	_, err := s.run()
 	if !temporal.IsCanceledError(err) {

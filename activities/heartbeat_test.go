@@ -1,0 +1,261 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
+	"github.com/seed-49a43567/switchboard/webhook"
+)
+
+// heartbeats are those of an execution.
+type heartbeats struct {
+	mu    sync.Mutex
+	notes []inflight.UnrecordedOutcome
+	came  chan struct{} // closed with the first
+}
+
+func (h *heartbeats) listen(_ *activity.Info, details converter.EncodedValues) {
+	var k inflight.UnrecordedOutcome
+	if err := details.Get(&k); err != nil {
+		panic(err)
+	}
+	h.add(k)
+}
+
+func (h *heartbeats) Note(_ context.Context, _ []byte, details any) error {
+	h.add(*details.(*inflight.UnrecordedOutcome))
+	return nil
+}
+
+func (h *heartbeats) StartedElsewhere(context.Context, string, string) (bool, error) {
+	return true, nil
+}
+
+func (h *heartbeats) add(k inflight.UnrecordedOutcome) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.notes = append(h.notes, k); len(h.notes) == 1 {
+		close(h.came)
+	}
+}
+
+func (h *heartbeats) last() inflight.UnrecordedOutcome {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.notes) == 0 {
+		return inflight.UnrecordedOutcome{}
+	}
+	return h.notes[len(h.notes)-1]
+}
+
+// heard runs the regular activity of the fakeStore's delivery, and returns its heartbeats.
+func (d *fakeStore) heard(h *heartbeats) error {
+	d.t.Helper()
+	h.came = make(chan struct{})
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
+	env := suite.NewTestActivityEnvironment()
+	env.SetOnActivityHeartbeatListener(h.listen)
+	d.Tasks = h
+	env.RegisterActivity(d.Deliveries)
+	_, err := env.ExecuteActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}})
+	return err
+}
+
+// TestKilledAttemptLeavesATrace: what an execution has noted in Temporal by the time that its
+// process is killed is an attempt in the record of the next one.
+func TestKilledAttemptLeavesATrace(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
+	var h heartbeats
+	var trace inflight.UnrecordedOutcome
+	d.sending = func(context.Context) {
+		<-h.came // the request is slow
+		trace = h.last()
+	}
+	if err := d.heard(&h); err != nil {
+		t.Fatal(err)
+	}
+	if trace.Number != 2 || trace.Generation != 1 || trace.Failure != switchboard.FailureUnknown || trace.AttemptID != d.recorded[0].ID {
+		t.Fatalf("the trace is %+v, of the attempt %+v", trace, d.recorded[0])
+	}
+
+	next := newFakeStore(t) // another process, which finds the row as it was
+	next.work.Delivery.State, next.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
+	_, err := next.attempt(activities.AttemptInput{}, &trace)
+	if kind, wait := delay(t, err); kind != "unknown" || wait <= 0 || next.sent != 0 {
+		t.Errorf("failed as %s for %s after %d requests; want unknown, dated, and none beside the lost one", kind, wait, next.sent)
+	}
+	if len(next.recorded) != 1 || next.recorded[0].Number != 2 || next.recorded[0].Outcome.Failure != switchboard.FailureUnknown || next.recorded[0].Outcome.Detail == "" {
+		t.Fatalf("recorded %+v, want the second attempt as unknown", next.recorded)
+	}
+	next.work.Delivery.NextAttemptAt = time.Now()
+	if result, err := next.attempt(activities.AttemptInput{}, &trace); err != nil || result.State != switchboard.StateDelivered || next.sent != 1 || len(next.recorded) != 2 {
+		t.Errorf("the one after it: %+v, %v after %d requests, %d recorded", result, err, next.sent, len(next.recorded))
+	}
+}
+
+// TestTraceOfWhatIsKnown: a trace says nothing of an attempt that is recorded, or kept, or
+// was not sent.
+func TestTraceOfWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	notSent := &webhook.Interrupted{Err: errors.New("too many open files")}
+	for name, c := range map[string]struct {
+		sendErr, recordErr error
+		want               inflight.UnrecordedOutcome
+	}{
+		"recorded":          {nil, nil, inflight.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}}, // the row counts it
+		"kept":              {nil, switchboard.Errorf(switchboard.CodeUnavailable, "away"), inflight.UnrecordedOutcome{Number: 1, StatusCode: 200}},
+		"never sent":        {notSent, nil, inflight.UnrecordedOutcome{}},
+		"sent, interrupted": {&webhook.Interrupted{Sent: true, Err: context.Canceled}, nil, inflight.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newFakeStore(t)
+			d.sendErr, d.recordErr = c.sendErr, c.recordErr
+			var h heartbeats
+			d.sending = func(context.Context) { <-h.came }
+			_ = d.heard(&h)
+			if got := h.last(); got.Number != c.want.Number || got.Failure != c.want.Failure || got.StatusCode != c.want.StatusCode {
+				t.Errorf("the last heartbeat is %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// A fast answer costs Temporal nothing more.
+func TestFastAttemptHasNoHeartbeat(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	var h heartbeats
+	if err := d.heard(&h); err != nil || len(h.notes) != 0 {
+		t.Errorf("%v, heartbeats %+v", err, h.notes)
+	}
+}
+
+// TestFirstAttemptOfALostWorker: the local activity has no heartbeat, but the workflow's
+// history shows that another worker had its first task.
+func TestFirstAttemptOfALostWorker(t *testing.T) {
+	t.Parallel()
+	began := time.Now().Add(-10 * time.Second).UTC()
+	for name, c := range map[string]struct {
+		in    activities.AttemptInput
+		set   func(*switchboard.Delivery)
+		sent  int
+		first switchboard.Failure // of what is recorded
+	}{
+		"lost":                       {activities.AttemptInput{LostAt: began}, func(*switchboard.Delivery) {}, 0, switchboard.FailureUnknown},
+		"lost, of a later run":       {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.AttemptsMade, d.PriorAttempts = 3, 3 }, 0, switchboard.FailureUnknown},
+		"not lost":                   {activities.AttemptInput{}, func(*switchboard.Delivery) {}, 1, ""},
+		"what it recorded stands":    {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.AttemptsMade = switchboard.StateRetrying, 1 }, 1, ""},
+		"an outcome is kept of it":   {activities.AttemptInput{LostAt: began, Unrecorded: &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, StatusCode: 200}}, func(*switchboard.Delivery) {}, 0, ""},
+		"it is final":                {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State = switchboard.StateCancelled }, 0, "none"},
+		"another run has it by now":  {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.Generation = 2 }, 0, "none"},
+		"its address is gone by now": {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.NextAttemptAt = switchboard.StateHeld, time.Time{} }, 0, "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newFakeStore(t)
+			c.set(&d.work.Delivery)
+			var suite testsuite.WorkflowTestSuite
+			suite.SetLogger(slog.New(slog.DiscardHandler))
+			c.in.DeliverInput = activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}
+			before := d.work.Delivery.AttemptsMade
+			if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, c.in); err != nil {
+				t.Fatal(err)
+			}
+			recorded := switchboard.Failure("none")
+			if len(d.recorded) > 0 {
+				recorded = d.recorded[0].Outcome.Failure
+				if d.recorded[0].Number != before+1 {
+					t.Errorf("recorded as number %d after %d", d.recorded[0].Number, before)
+				}
+			}
+			if d.sent != c.sent || recorded != c.first || len(d.recorded) > 1 {
+				t.Errorf("%d requests, recorded %+v; want %d, %q", d.sent, d.recorded, c.sent, c.first)
+			}
+			if recorded == switchboard.FailureUnknown && !d.recorded[0].At.Equal(began) {
+				t.Errorf("dated %s, want %s", d.recorded[0].At, began)
+			}
+		})
+	}
+}
+
+// The flag must survive where Temporal keeps an outcome that Postgres could not take.
+func TestKeptOutcomeStaysPermanent(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	d.outcome = switchboard.Outcome{Failure: switchboard.FailureForbidden, Permanent: true}
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
+	var h heartbeats
+	if err := d.heard(&h); err == nil {
+		t.Fatal("ended, want a fault")
+	}
+	kept := h.last()
+	next := newFakeStore(t)
+	result, err := next.attempt(activities.AttemptInput{}, &kept)
+	if err != nil || result.State != switchboard.StateFailed || !result.Permanent || !next.recorded[0].Outcome.Permanent {
+		t.Errorf("ended %+v, %v; recorded %+v; want a permanent failure", result, err, next.recorded)
+	}
+}
+
+// tasks are those of a Temporal that gives the set answers.
+type tasks struct {
+	elsewhere bool
+	err       error
+	asked     int
+}
+
+func (f *tasks) Note(context.Context, []byte, any) error { return nil }
+
+func (f *tasks) StartedElsewhere(context.Context, string, string) (bool, error) {
+	f.asked++
+	return f.elsewhere, f.err
+}
+
+// TestTaskThatThisProcessHad: what was sent here is recorded or kept, so a task that was
+// given to no other process has sent nothing.
+func TestTaskThatThisProcessHad(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tasks tasks
+		lost  bool // a task was, at all
+		want  switchboard.Failure
+		asked int
+	}{
+		"another process had it":     {tasks{elsewhere: true}, true, switchboard.FailureUnknown, 1},
+		"this one had it":            {tasks{}, true, "", 1},
+		"Temporal does not say":      {tasks{err: errors.New("away")}, true, "", 1},
+		"none was lost, none is due": {tasks{elsewhere: true}, false, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newFakeStore(t)
+			d.Tasks = &c.tasks
+			in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}}
+			if c.lost {
+				in.LostAt = time.Now().Add(-10 * time.Second)
+			}
+			var suite testsuite.WorkflowTestSuite
+			suite.SetLogger(slog.New(slog.DiscardHandler))
+			if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in); err != nil {
+				t.Fatal(err)
+			}
+			if len(d.recorded) != 1 || d.recorded[0].Outcome.Failure != c.want || c.tasks.asked != c.asked {
+				t.Errorf("recorded %+v after %d questions; want %q after %d", d.recorded, c.tasks.asked, c.want, c.asked)
+			}
+		})
+	}
+}

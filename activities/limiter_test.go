@@ -1,0 +1,113 @@
+package activities_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/seed-49a43567/switchboard/activities"
+)
+
+// queue lets so many deliveries ask for a place while the only one is taken by a
+// request that has taken that long, and returns for how long each is to wait.
+func (d *fakeStore) queue(t *testing.T, n int, taken time.Duration) []time.Duration {
+	t.Helper()
+	begin := time.Now()
+	now := begin
+	d.Now = func() time.Time { return now }
+	due := d.work.Delivery
+	due.NextAttemptAt = begin
+	var waits []time.Duration
+	d.sending = func(context.Context) {
+		now = begin.Add(taken)
+		for i := range n {
+			d.work.Delivery = due // the fakeStore has one row for all
+			_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_later_", i), Generation: 1}})
+			_, wait := delay(t, err)
+			waits = append(waits, wait.Round(time.Millisecond))
+		}
+		d.work.Delivery = due
+	}
+	if _, err := d.attempt(activities.AttemptInput{}); err != nil {
+		t.Fatal(err)
+	}
+	d.work.Delivery = due
+	return waits
+}
+
+// Ten thousand that ask every second would leave Temporal no time for anything else.
+func TestThoseWithoutAPlaceTakeTurns(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	waits := d.queue(t, 500, 2*time.Second)
+	for i, want := range []time.Duration{2 * time.Second, 3 * time.Second, 4 * time.Second} {
+		if waits[i] != want {
+			t.Errorf("the %d. waits %s, want %s", i+1, waits[i], want)
+		}
+	}
+	for i, wait := range waits[400:] {
+		if wait < 2*time.Minute || wait > 5*time.Minute {
+			t.Fatalf("the %d. waits %s, want no more than 5 minutes, and not at once either", i+400, wait)
+		}
+	}
+}
+
+// first makes the first attempt of another delivery, and reports whether a request was
+// made.
+func (d *fakeStore) first(t *testing.T) bool {
+	t.Helper()
+	before := d.sent
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
+	in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_new", Generation: 1}}
+	if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in); err != nil {
+		t.Fatal(err)
+	}
+	return d.sent > before
+}
+
+// Of two places one is taken while the first attempt comes, and one delivery waits.
+func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	d.work.Subscription.MaxInFlight = 2
+	begin := time.Now()
+	now, due := begin, d.work.Delivery
+	d.Now = func() time.Time { return now }
+	attempt := func(id string) error {
+		d.work.Delivery = due // the fakeStore has one row for all
+		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: id, Generation: 1}})
+		return err
+	}
+	second := func(context.Context) {
+		now = begin.Add(time.Minute)
+		if _, wait := delay(t, attempt("dlv_third")); wait < 10*time.Second {
+			t.Errorf("the third waits %s, want a turn behind others", wait)
+		}
+	}
+	d.sending = func(context.Context) {
+		d.sending = second
+		if err := attempt("dlv_second"); err != nil {
+			t.Error(err)
+		}
+		d.sending = func(context.Context) {}
+		d.work.Delivery = due
+		if d.first(t) {
+			t.Error("a first attempt took the place that somebody waits for")
+		}
+		if d.work.Delivery.NextAttemptAt.Before(now) {
+			t.Error("its regular activity, which follows at once, finds it due")
+		}
+	}
+	if err := attempt("dlv_1"); err != nil {
+		t.Fatal(err)
+	}
+	d.work.Delivery = due
+	if !d.first(t) {
+		t.Error("a first attempt found no place while all were free")
+	}
+}

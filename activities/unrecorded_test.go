@@ -1,0 +1,141 @@
+package activities_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
+)
+
+func TestLatestOfTheKeptOutcomesCounts(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	first := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
+	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1 // it is recorded by now
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
+	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err == nil || d.sent != 1 {
+		t.Fatalf("ended with %v after %d requests, want a fault after the second attempt", err, d.sent)
+	}
+	d.recordErr = nil // what the second left in its heartbeat is lost with Temporal
+	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err != nil || d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Number != 2 {
+		t.Errorf("ended with %v after %d requests, recorded %v; want the second's outcome recorded, and no request", err, d.sent, d.recorded)
+	}
+}
+
+func TestKeptOutcomeOfAnOvertakenRunIsThatRuns(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	d.work.Delivery.Generation = 2
+	kept := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
+	result, err := d.attempt(activities.AttemptInput{Unrecorded: kept})
+	if err != nil || !result.Outdated || d.sent != 0 {
+		t.Errorf("ended %v, %v after %d requests; want an end without one", result, err, d.sent)
+	}
+	if len(d.runs) != 1 || d.runs[0] != 1 {
+		t.Errorf("recorded for the runs %v, want 1", d.runs)
+	}
+}
+
+func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
+	t.Parallel()
+	kept := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
+	for name, attempt := range map[string]func(*fakeStore) (activities.AttemptResult, error){
+		"by the workflow": func(d *fakeStore) (activities.AttemptResult, error) {
+			return d.attempt(activities.AttemptInput{Unrecorded: kept})
+		},
+		"by the heartbeat": func(d *fakeStore) (activities.AttemptResult, error) {
+			return d.attempt(activities.AttemptInput{}, kept)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newFakeStore(t)
+			result, err := attempt(d)
+			if err != nil || result.State != switchboard.StateDelivered || d.sent != 0 || len(d.recorded) != 1 {
+				t.Fatalf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
+			}
+			if !d.recorded[0].Outcome.Response.Truncated {
+				t.Error("the answer, which was not kept, is recorded as one that was empty")
+			}
+		})
+	}
+}
+
+func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
+	_, err := d.attempt(activities.AttemptInput{})
+	if kind, wait := delay(t, err); kind != "infrastructure" || wait <= 0 {
+		t.Errorf("failed as %s for %s, want a fault with a date", kind, wait)
+	}
+	if d.sent != 1 {
+		t.Errorf("%d requests, want 1", d.sent)
+	}
+}
+
+// The SDK drops what a local activity returns beside an error.
+func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	away := switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
+	d.recordErr = away
+	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
+		t.Fatal("ended, want a fault")
+	}
+	d.workErr = away
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
+	value, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var result activities.AttemptResult
+	if err := value.Get(&result); err != nil || result.Unrecorded == nil || result.Unrecorded.Number != 1 || d.sent != 1 {
+		t.Errorf("handed on %+v, %v after %d requests; want the first's outcome", result.Unrecorded, err, d.sent)
+	}
+}
+
+// Where Temporal loses what it was given too, as with both in one Postgres.
+func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
+	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
+		t.Fatal("ended, want a fault")
+	}
+	d.recordErr = nil
+	result, err := d.attempt(activities.AttemptInput{}) // with neither input nor heartbeat
+	if err != nil || result.State != switchboard.StateDelivered || d.sent != 1 || len(d.recorded) != 1 {
+		t.Fatalf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
+	}
+	if d.recorded[0].Outcome.Response.Truncated {
+		t.Error("the answer, which this process has whole, is recorded as one that was lost")
+	}
+}
+
+// Temporal may give the attempt to another worker as soon as it is back.
+func TestKeptOutcomeIsRecordedWithoutItsActivity(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newFakeStore(t)
+		d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
+		if _, err := d.attempt(activities.AttemptInput{}); err == nil {
+			t.Fatal("ended, want a fault")
+		}
+		d.recordErr = nil
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		activities.FlushUnrecorded(ctx, d.Deliveries)
+		if len(d.recorded) != 1 || d.recorded[0].Number != 1 {
+			t.Errorf("recorded %v, want the first attempt once", d.recorded)
+		}
+	})
+}
