@@ -3,15 +3,15 @@ package switchboard
 import "time"
 
 // Verb is what was done in an [Action].
-type Verb string
+type ActionKind string
 
 // What can be done to a delivery.
 const (
-	VerbRetry   Verb = "retry"
-	VerbCancel  Verb = "cancel"
-	VerbReset   Verb = "reset"   // of its workflow, in Temporal itself
-	VerbHold    Verb = "hold"    // only by Switchboard: the address of the subscription is not verified
-	VerbRelease Verb = "release" // only by Switchboard: the address is verified now
+	ActionRetry   ActionKind = "retry"
+	ActionCancel  ActionKind = "cancel"
+	ActionReset   ActionKind = "reset"   // of its workflow, in Temporal itself
+	ActionHold    ActionKind = "hold"    // only by Switchboard: the address of the subscription is not verified
+	ActionRelease ActionKind = "release" // only by Switchboard: the address is verified now
 )
 
 // Actors that are not API keys.
@@ -27,6 +27,6 @@ type Action struct {
 	Actor   string // key_…, or one of the actors above
 	KeyName string // the name of that key; empty: it is none. Not stored with the action
 	Person  string // who used the key, as they named themselves; may be empty
-	Verb    Verb
+	Kind    ActionKind
 	Reason  string // in the actor's words; may be empty
 }

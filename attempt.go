@@ -97,16 +97,16 @@ func (o Outcome) IsPermanent() bool { return o.Permanent || o.StatusCode == http
 
 // Attempt is one HTTP request of a delivery.
 type Attempt struct {
-	ID         string
-	DeliveryID string
-	Number     int           // from 1, over the whole life of the delivery
-	At         time.Time     // when it began
-	Timeout    time.Duration // the limit that was applied
-	Load       float64       // share of the worker's places that were taken when it began, 0 to 1
-	Attempts   int           // how many the run may make, as applied under that load
-	Stretch    float64       // the factor of the wait before the next one, as applied under that load
-	Request    SentRequest
-	Outcome    Outcome
+	ID             string
+	DeliveryID     string
+	Number         int           // from 1, over the whole life of the delivery
+	At             time.Time     // when it began
+	Timeout        time.Duration // the limit that was applied
+	Load           float64       // share of the worker's places that were taken when it began, 0 to 1
+	MaxAttempts    int           // how many the run may make, as applied under that load
+	IntervalFactor float64       // the factor of the wait before the next one, as applied under that load
+	Request        SentRequest
+	Outcome        Outcome
 }
 
 // SentRequest is what was sent, as far as it may be shown.

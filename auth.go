@@ -13,16 +13,18 @@ type AuthType string
 
 // The types of endpoint authentication.
 const (
-	NoAuth     AuthType = ""
-	BasicAuth  AuthType = "basic"
-	BearerAuth AuthType = "bearer"
-	APIKeyAuth AuthType = "api_key" // a header of one's choice
-	OAuth2     AuthType = "oauth2"  // client credentials, RFC 6749 §4.4
-	MTLS       AuthType = "mtls"    // a client certificate
+	AuthNone   AuthType = ""
+	AuthBasic  AuthType = "basic"
+	AuthBearer AuthType = "bearer"
+	AuthAPIKey AuthType = "api_key" // a header of one's choice
+	AuthOAuth2 AuthType = "oauth2"  // client credentials, RFC 6749 §4.4
+	AuthMTLS   AuthType = "mtls"    // a client certificate
 )
 
 // AuthTypes lists every type but [NoAuth].
-func AuthTypes() []AuthType { return []AuthType{BasicAuth, BearerAuth, APIKeyAuth, OAuth2, MTLS} }
+func AuthTypes() []AuthType {
+	return []AuthType{AuthBasic, AuthBearer, AuthAPIKey, AuthOAuth2, AuthMTLS}
+}
 
 // Bounds of endpoint authentication, in bytes where nothing else is said.
 const (
@@ -65,9 +67,9 @@ type Auth struct {
 // net/http; empty: none. Its value is a secret wherever it is shown.
 func (a *Auth) HeaderName() string {
 	switch a.Type {
-	case BasicAuth, BearerAuth, OAuth2:
+	case AuthBasic, AuthBearer, AuthOAuth2:
 		return authorization
-	case APIKeyAuth:
+	case AuthAPIKey:
 		return textproto.CanonicalMIMEHeaderKey(a.Header)
 	}
 	return ""
@@ -78,25 +80,25 @@ func (a *Auth) HeaderName() string {
 // they are given, by the webhook package's CheckAuth: a certificate that expired
 // meanwhile is no reason to refuse a change of something else.
 func (a *Auth) Validate() error {
-	if a.Type != NoAuth && !slices.Contains(AuthTypes(), a.Type) {
-		return InvalidField("auth.type", "%q is not a type; known: %s, %s, %s, %s, %s", a.Type, BasicAuth, BearerAuth, APIKeyAuth, OAuth2, MTLS)
+	if a.Type != AuthNone && !slices.Contains(AuthTypes(), a.Type) {
+		return InvalidField("auth.type", "%q is not a type; known: %s, %s, %s, %s, %s", a.Type, AuthBasic, AuthBearer, AuthAPIKey, AuthOAuth2, AuthMTLS)
 	}
 	if err := a.validateForeign(); err != nil {
 		return err
 	}
 	switch a.Type {
-	case BasicAuth:
+	case AuthBasic:
 		return a.validateBasic()
-	case BearerAuth:
+	case AuthBearer:
 		return validateCredential("auth.token", a.Token)
-	case APIKeyAuth:
+	case AuthAPIKey:
 		if err := checkOwnHeader("auth.header", a.Header); err != nil {
 			return err
 		}
 		return validateCredential("auth.value", a.Value)
-	case OAuth2:
+	case AuthOAuth2:
 		return a.validateOAuth2()
-	case MTLS:
+	case AuthMTLS:
 		_, err := a.ClientCertificate()
 		return err
 	}
@@ -111,18 +113,18 @@ func (a *Auth) validateForeign() error {
 		given bool
 		of    AuthType
 	}{
-		{"username", a.Username != "", BasicAuth},
-		{"password", a.Password != "", BasicAuth},
-		{"token", a.Token != "", BearerAuth},
-		{"header", a.Header != "", APIKeyAuth},
-		{"value", a.Value != "", APIKeyAuth},
-		{"token_url", a.TokenURL != "", OAuth2},
-		{"client_id", a.ClientID != "", OAuth2},
-		{"client_secret", a.ClientSecret != "", OAuth2},
-		{"scopes", len(a.Scopes) > 0, OAuth2},
-		{"parameters", len(a.Parameters) > 0, OAuth2},
-		{"certificate", a.Certificate != "", MTLS},
-		{"private_key", a.PrivateKey != "", MTLS},
+		{"username", a.Username != "", AuthBasic},
+		{"password", a.Password != "", AuthBasic},
+		{"token", a.Token != "", AuthBearer},
+		{"header", a.Header != "", AuthAPIKey},
+		{"value", a.Value != "", AuthAPIKey},
+		{"token_url", a.TokenURL != "", AuthOAuth2},
+		{"client_id", a.ClientID != "", AuthOAuth2},
+		{"client_secret", a.ClientSecret != "", AuthOAuth2},
+		{"scopes", len(a.Scopes) > 0, AuthOAuth2},
+		{"parameters", len(a.Parameters) > 0, AuthOAuth2},
+		{"certificate", a.Certificate != "", AuthMTLS},
+		{"private_key", a.PrivateKey != "", AuthMTLS},
 	} {
 		if field.given && field.of != a.Type {
 			return InvalidField("auth."+field.name, "is for the type %s only", field.of)
@@ -241,8 +243,8 @@ func (s *Subscription) validateAuth() error {
 	if err := s.Auth.Validate(); err != nil {
 		return err
 	}
-	if s.Auth.Type == MTLS && !strings.HasPrefix(strings.ToLower(s.Request.URL), "https:") {
-		return InvalidField("auth.type", "%s needs an address with https://", MTLS)
+	if s.Auth.Type == AuthMTLS && !strings.HasPrefix(strings.ToLower(s.Request.URL), "https:") {
+		return InvalidField("auth.type", "%s needs an address with https://", AuthMTLS)
 	}
 	auth, signature := s.Auth.HeaderName(), textproto.CanonicalMIMEHeaderKey(s.Signature.Header)
 	if auth != "" && auth == signature {

@@ -37,7 +37,7 @@ func pair(t *testing.T, until time.Time) (certificate string, key Secret) {
 }
 
 func oauth2Auth(change func(*Auth)) Auth {
-	a := Auth{Type: OAuth2, TokenURL: "https://login.test/token?tenant=a", ClientID: "switchboard", ClientSecret: "s3cret", Scopes: []string{"hooks:write", "https://api.test/.default"}}
+	a := Auth{Type: AuthOAuth2, TokenURL: "https://login.test/token?tenant=a", ClientID: "switchboard", ClientSecret: "s3cret", Scopes: []string{"hooks:write", "https://api.test/.default"}}
 	if change != nil {
 		change(&a)
 	}
@@ -56,40 +56,40 @@ func TestAuthValidate(t *testing.T) {
 		want string // the field at fault, without "auth."; empty: valid
 	}{
 		{Auth{}, ""},
-		{Auth{Type: BasicAuth, Username: "anna", Password: "s3cret: é"}, ""},
-		{Auth{Type: BasicAuth, Username: "anna"}, ""},
-		{Auth{Type: BearerAuth, Token: "eyJhbGciOi.J-_~+/=="}, ""},
-		{Auth{Type: APIKeyAuth, Header: "x-api-key", Value: "s3cret"}, ""},
-		{Auth{Type: APIKeyAuth, Header: "Authorization", Value: "ApiKey s3cret"}, ""},
+		{Auth{Type: AuthBasic, Username: "anna", Password: "s3cret: é"}, ""},
+		{Auth{Type: AuthBasic, Username: "anna"}, ""},
+		{Auth{Type: AuthBearer, Token: "eyJhbGciOi.J-_~+/=="}, ""},
+		{Auth{Type: AuthAPIKey, Header: "x-api-key", Value: "s3cret"}, ""},
+		{Auth{Type: AuthAPIKey, Header: "Authorization", Value: "ApiKey s3cret"}, ""},
 		{oauth2Auth(nil), ""},
 		{oauth2Auth(func(a *Auth) { a.Scopes = nil }), ""},
-		{Auth{Type: MTLS, Certificate: certificate, PrivateKey: key}, ""},
-		{Auth{Type: MTLS, Certificate: "\n" + certificate + "\n\n" + otherCertificate, PrivateKey: key}, ""},
-		{Auth{Type: MTLS, Certificate: expired, PrivateKey: expiredKey}, ""}, // asked when it is given
+		{Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: key}, ""},
+		{Auth{Type: AuthMTLS, Certificate: "\n" + certificate + "\n\n" + otherCertificate, PrivateKey: key}, ""},
+		{Auth{Type: AuthMTLS, Certificate: expired, PrivateKey: expiredKey}, ""}, // asked when it is given
 
 		{Auth{Type: "digest"}, "type"},
 		{Auth{Type: "none"}, "type"},
 		{Auth{Username: "anna"}, "username"},
-		{Auth{Type: BasicAuth}, "username"},
-		{Auth{Type: BasicAuth, Username: "a:b"}, "username"},
-		{Auth{Type: BasicAuth, Username: "a\nb"}, "username"},
-		{Auth{Type: BasicAuth, Username: strings.Repeat("u", maxAuthText+1)}, "username"},
-		{Auth{Type: BasicAuth, Username: "anna", Password: "a\x00"}, "password"},
-		{Auth{Type: BasicAuth, Username: "anna", Password: Secret(long)}, "password"},
-		{Auth{Type: BasicAuth, Username: "anna", Token: "x"}, "token"},
-		{Auth{Type: BearerAuth}, "token"},
-		{Auth{Type: BearerAuth, Token: "a\r\nX: y"}, "token"},
-		{Auth{Type: BearerAuth, Token: " a"}, "token"},
-		{Auth{Type: BearerAuth, Token: "é"}, "token"},
-		{Auth{Type: BearerAuth, Token: Secret(long)}, "token"},
-		{Auth{Type: BearerAuth, Token: "x", Password: "x"}, "password"},
-		{Auth{Type: APIKeyAuth, Value: "x"}, "header"},
-		{Auth{Type: APIKeyAuth, Header: "X Key", Value: "x"}, "header"},
-		{Auth{Type: APIKeyAuth, Header: "Content-Length", Value: "x"}, "header"},
-		{Auth{Type: APIKeyAuth, Header: "webhook-id", Value: "x"}, "header"},
-		{Auth{Type: APIKeyAuth, Header: "X-Key"}, "value"},
-		{Auth{Type: APIKeyAuth, Header: "X-Key", Value: "a\nb"}, "value"},
-		{Auth{Type: APIKeyAuth, Header: "X-Key", Value: "x", TokenURL: "https://a.test"}, "token_url"},
+		{Auth{Type: AuthBasic}, "username"},
+		{Auth{Type: AuthBasic, Username: "a:b"}, "username"},
+		{Auth{Type: AuthBasic, Username: "a\nb"}, "username"},
+		{Auth{Type: AuthBasic, Username: strings.Repeat("u", maxAuthText+1)}, "username"},
+		{Auth{Type: AuthBasic, Username: "anna", Password: "a\x00"}, "password"},
+		{Auth{Type: AuthBasic, Username: "anna", Password: Secret(long)}, "password"},
+		{Auth{Type: AuthBasic, Username: "anna", Token: "x"}, "token"},
+		{Auth{Type: AuthBearer}, "token"},
+		{Auth{Type: AuthBearer, Token: "a\r\nX: y"}, "token"},
+		{Auth{Type: AuthBearer, Token: " a"}, "token"},
+		{Auth{Type: AuthBearer, Token: "é"}, "token"},
+		{Auth{Type: AuthBearer, Token: Secret(long)}, "token"},
+		{Auth{Type: AuthBearer, Token: "x", Password: "x"}, "password"},
+		{Auth{Type: AuthAPIKey, Value: "x"}, "header"},
+		{Auth{Type: AuthAPIKey, Header: "X Key", Value: "x"}, "header"},
+		{Auth{Type: AuthAPIKey, Header: "Content-Length", Value: "x"}, "header"},
+		{Auth{Type: AuthAPIKey, Header: "webhook-id", Value: "x"}, "header"},
+		{Auth{Type: AuthAPIKey, Header: "X-Key"}, "value"},
+		{Auth{Type: AuthAPIKey, Header: "X-Key", Value: "a\nb"}, "value"},
+		{Auth{Type: AuthAPIKey, Header: "X-Key", Value: "x", TokenURL: "https://a.test"}, "token_url"},
 		{oauth2Auth(func(a *Auth) { a.TokenURL = "" }), "token_url"},
 		{oauth2Auth(func(a *Auth) { a.TokenURL = "ftp://a.test" }), "token_url"},
 		{oauth2Auth(func(a *Auth) { a.TokenURL = "https://u:p@a.test" }), "token_url"},
@@ -100,23 +100,23 @@ func TestAuthValidate(t *testing.T) {
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = "" }), "client_secret"},
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = "a\nb" }), "client_secret"},
 		{oauth2Auth(func(a *Auth) { a.ClientSecret = Secret(long) }), "client_secret"},
-		{Auth{Type: BearerAuth, Token: "t", Parameters: map[string]Secret{"audience": "a"}}, "parameters"},
+		{Auth{Type: AuthBearer, Token: "t", Parameters: map[string]Secret{"audience": "a"}}, "parameters"},
 		{oauth2Auth(func(a *Auth) { a.Scopes = []string{"a b"} }), "scopes"},
 		{oauth2Auth(func(a *Auth) { a.Scopes = []string{""} }), "scopes"},
 		{oauth2Auth(func(a *Auth) { a.Scopes = make([]string, maxScopes+1) }), "scopes"},
 		{oauth2Auth(func(a *Auth) { a.Certificate = certificate }), "certificate"},
-		{Auth{Type: MTLS, PrivateKey: key}, "certificate"},
-		{Auth{Type: MTLS, Certificate: "no PEM", PrivateKey: key}, "certificate"},
-		{Auth{Type: MTLS, Certificate: certificate + key.Reveal(), PrivateKey: key}, "certificate"},
-		{Auth{Type: MTLS, Certificate: key.Reveal() + certificate, PrivateKey: key}, "certificate"},
-		{Auth{Type: MTLS, Certificate: certificate + "text", PrivateKey: key}, "certificate"},
-		{Auth{Type: MTLS, Certificate: strings.Replace(certificate, "M", "N", 1), PrivateKey: key}, "certificate"},
-		{Auth{Type: MTLS, Certificate: strings.Repeat(certificate, 100), PrivateKey: key}, "certificate"},
-		{Auth{Type: MTLS, Certificate: certificate}, "private_key"},
-		{Auth{Type: MTLS, Certificate: certificate, PrivateKey: otherKey}, "private_key"},
-		{Auth{Type: MTLS, Certificate: certificate, PrivateKey: "no PEM"}, "private_key"},
-		{Auth{Type: MTLS, Certificate: certificate, PrivateKey: Secret(certificate)}, "private_key"},
-		{Auth{Type: MTLS, Certificate: certificate, PrivateKey: Secret(strings.Repeat(key.Reveal(), 100))}, "private_key"},
+		{Auth{Type: AuthMTLS, PrivateKey: key}, "certificate"},
+		{Auth{Type: AuthMTLS, Certificate: "no PEM", PrivateKey: key}, "certificate"},
+		{Auth{Type: AuthMTLS, Certificate: certificate + key.Reveal(), PrivateKey: key}, "certificate"},
+		{Auth{Type: AuthMTLS, Certificate: key.Reveal() + certificate, PrivateKey: key}, "certificate"},
+		{Auth{Type: AuthMTLS, Certificate: certificate + "text", PrivateKey: key}, "certificate"},
+		{Auth{Type: AuthMTLS, Certificate: strings.Replace(certificate, "M", "N", 1), PrivateKey: key}, "certificate"},
+		{Auth{Type: AuthMTLS, Certificate: strings.Repeat(certificate, 100), PrivateKey: key}, "certificate"},
+		{Auth{Type: AuthMTLS, Certificate: certificate}, "private_key"},
+		{Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: otherKey}, "private_key"},
+		{Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: "no PEM"}, "private_key"},
+		{Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: Secret(certificate)}, "private_key"},
+		{Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: Secret(strings.Repeat(key.Reveal(), 100))}, "private_key"},
 	}
 	for i, test := range tests {
 		s := subscription()
@@ -165,9 +165,9 @@ func TestAuthParameters(t *testing.T) {
 func TestHeadersAreSetOnce(t *testing.T) {
 	t.Parallel()
 	certificate, key := pair(t, time.Now().Add(time.Hour))
-	bearer := Auth{Type: BearerAuth, Token: "x"}
-	apiKey := Auth{Type: APIKeyAuth, Header: "x-mine", Value: "x"}
-	hmac := Signature{Scheme: HMACHex, Header: "x-mine"}
+	bearer := Auth{Type: AuthBearer, Token: "x"}
+	apiKey := Auth{Type: AuthAPIKey, Header: "x-mine", Value: "x"}
+	hmac := Signature{Scheme: SchemeHMACHex, Header: "x-mine"}
 	tests := map[string]struct {
 		auth      Auth
 		signature Signature
@@ -178,14 +178,14 @@ func TestHeadersAreSetOnce(t *testing.T) {
 		"apart":                        {auth: bearer, signature: hmac, header: "X-Other"},
 		"custom Authorization":         {header: "Authorization"},
 		"custom and bearer":            {auth: bearer, header: "authorization", want: "request.headers.authorization"},
-		"custom and basic":             {auth: Auth{Type: BasicAuth, Username: "a"}, header: "Authorization", want: "request.headers.Authorization"},
+		"custom and basic":             {auth: Auth{Type: AuthBasic, Username: "a"}, header: "Authorization", want: "request.headers.Authorization"},
 		"custom and oauth2":            {auth: oauth2Auth(nil), header: "Authorization", want: "request.headers.Authorization"},
 		"custom and api_key":           {auth: apiKey, header: "X-MINE", want: "request.headers.X-MINE"},
 		"custom and signature":         {signature: hmac, header: "X-Mine", want: "signature.header"},
 		"auth and signature":           {auth: apiKey, signature: hmac, header: "X-Other", want: "signature.header"},
-		"bearer and signature":         {auth: bearer, signature: Signature{Scheme: HMACHex, Header: "authorization"}, header: "X-Other", want: "signature.header"},
-		"mtls and custom":              {auth: Auth{Type: MTLS, Certificate: certificate, PrivateKey: key}, header: "Authorization", url: "HTTPS://a.test"},
-		"mtls without TLS":             {auth: Auth{Type: MTLS, Certificate: certificate, PrivateKey: key}, header: "X-Other", url: "http://a.test", want: "auth.type"},
+		"bearer and signature":         {auth: bearer, signature: Signature{Scheme: SchemeHMACHex, Header: "authorization"}, header: "X-Other", want: "signature.header"},
+		"mtls and custom":              {auth: Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: key}, header: "Authorization", url: "HTTPS://a.test"},
+		"mtls without TLS":             {auth: Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: key}, header: "X-Other", url: "http://a.test", want: "auth.type"},
 		"api_key without other header": {auth: apiKey, header: "X-Other"},
 	}
 	for name, test := range tests {
@@ -205,7 +205,7 @@ func TestHeadersAreSetOnce(t *testing.T) {
 func TestAuthIsNeverPrinted(t *testing.T) {
 	t.Parallel()
 	a := Auth{Password: "s3cret", Token: "s3cret", Value: "s3cret", ClientSecret: "s3cret", PrivateKey: "s3cret"}
-	work := Work{Subscription: Subscription{Auth: a}}
+	work := LoadedDelivery{Subscription: Subscription{Auth: a}}
 	encoded, err := json.Marshal(work)
 	if err != nil {
 		t.Fatal(err)

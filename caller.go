@@ -7,15 +7,15 @@ type Role string
 
 // The five roles.
 const (
-	Admin      Role = "admin"      // everything, keys included
-	Publisher  Role = "publisher"  // posts events
-	Integrator Role = "integrator" // manages subscriptions and tests them
-	Support    Role = "support"    // reads everything, retries and cancels deliveries
-	Viewer     Role = "viewer"     // reads
+	RoleAdmin      Role = "admin"      // everything, keys included
+	RolePublisher  Role = "publisher"  // posts events
+	RoleIntegrator Role = "integrator" // manages subscriptions and tests them
+	RoleSupport    Role = "support"    // reads everything, retries and cancels deliveries
+	RoleViewer     Role = "viewer"     // reads
 )
 
 // Roles lists every role.
-func Roles() []Role { return []Role{Admin, Publisher, Integrator, Support, Viewer} }
+func Roles() []Role { return []Role{RoleAdmin, RolePublisher, RoleIntegrator, RoleSupport, RoleViewer} }
 
 // Valid reports whether r is one of the roles.
 func (r Role) Valid() bool { return slices.Contains(Roles(), r) }

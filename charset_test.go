@@ -24,7 +24,7 @@ func TestCharsetOfARequest(t *testing.T) {
 		"text/csv; charset=latin1":                              false,
 		"application/soap+xml; charset=utf-16":                  false,
 	} {
-		s := Subscription{Tenant: "acme", Name: "a", Events: []string{"*"}, Request: Request{URL: "https://r.test/", Body: DataBody, ContentType: media}}
+		s := Subscription{Tenant: "acme", Name: "a", Events: []string{"*"}, Request: Request{URL: "https://r.test/", Body: BodyData, ContentType: media}}
 		s.SetDefaults()
 		err := s.Validate()
 		var fault *Error

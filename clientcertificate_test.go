@@ -25,7 +25,7 @@ func TestClientCertificateOfAGiant(t *testing.T) {
 		t.Fatal(err)
 	}
 	auth := Auth{
-		Type:        MTLS,
+		Type:        AuthMTLS,
 		Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		PrivateKey:  Secret(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)})),
 	}

@@ -13,29 +13,29 @@ type State string
 // The states of a delivery. A delivery is in a final state, or has a date for
 // its next attempt, or names the reason why it has none.
 const (
-	Pending  State = "pending"  // accepted, the first attempt is not finished
-	Retrying State = "retrying" // failed at least once, the next attempt is dated
-	Held     State = "held"     // the address of the subscription has not answered its challenge yet
-	Blocked  State = "blocked"  // an earlier delivery of the same key is open; none is yet, since nothing orders them
+	StatePending  State = "pending"  // accepted, the first attempt is not finished
+	StateRetrying State = "retrying" // failed at least once, the next attempt is dated
+	StateHeld     State = "held"     // the address of the subscription has not answered its challenge yet
+	StateBlocked  State = "blocked"  // an earlier delivery of the same key is open; none is yet, since nothing orders them
 
-	Delivered State = "delivered"
-	Failed    State = "failed" // retries used up, or a permanent failure
-	Cancelled State = "cancelled"
+	StateDelivered State = "delivered"
+	StateFailed    State = "failed" // retries used up, or a permanent failure
+	StateCancelled State = "cancelled"
 )
 
 // States lists every state.
 func States() []State {
-	return []State{Pending, Retrying, Held, Blocked, Delivered, Failed, Cancelled}
+	return []State{StatePending, StateRetrying, StateHeld, StateBlocked, StateDelivered, StateFailed, StateCancelled}
 }
 
 // Valid reports whether s is one of the states.
 func (s State) Valid() bool { return slices.Contains(States(), s) }
 
 // Final reports whether nothing follows by itself.
-func (s State) Final() bool { return s == Delivered || s == Failed || s == Cancelled }
+func (s State) Final() bool { return s == StateDelivered || s == StateFailed || s == StateCancelled }
 
 // Dated reports whether a delivery in that state has a date for its next attempt.
-func (s State) Dated() bool { return s == Pending || s == Retrying }
+func (s State) HasNextAttempt() bool { return s == StatePending || s == StateRetrying }
 
 // Reasons that are not outcomes.
 const (
@@ -81,9 +81,9 @@ type Delivery struct {
 	CreatedAt      time.Time
 	CompletedAt    time.Time // zero unless the state is final
 	Permanent      bool      // it has failed because no later attempt can succeed; false, failed: its attempts are used up
-	Run            int       // counts from 1 how often it was set going; an operator's retry starts the next
-	AttemptsBefore int       // attempts of earlier runs: each run has the policy's attempts
-	RunID          string    // of the latest Temporal run that recorded something; empty before
+	Generation     int       // counts from 1 how often it was set going; an operator's retry starts the next
+	PriorAttempts  int       // attempts of earlier runs: each run has the policy's attempts
+	TemporalRunID  string    // of the latest Temporal run that recorded something; empty before
 }
 
 // ReasonAt is why the delivery stands where it does at that time. A date that has passed
@@ -92,7 +92,7 @@ type Delivery struct {
 func (d *Delivery) ReasonAt(now time.Time, dispatched bool) string {
 	late := now.Sub(d.NextAttemptAt)
 	switch {
-	case !d.State.Dated():
+	case !d.State.HasNextAttempt():
 		return d.Reason
 	case !dispatched && late > DispatchWithin:
 		return ReasonWaitingForTemporal
@@ -105,7 +105,7 @@ func (d *Delivery) ReasonAt(now time.Time, dispatched bool) string {
 // Ending says in words why nothing follows by itself; empty unless the delivery has failed.
 func (d *Delivery) Ending() string {
 	switch {
-	case d.State != Failed:
+	case d.State != StateFailed:
 		return ""
 	case d.Permanent:
 		return fmt.Sprintf("no later attempt can succeed, so attempt %d was the last", d.AttemptsMade)

@@ -17,29 +17,29 @@ func TestReasonAt(t *testing.T) {
 		dispatched bool
 		want       string
 	}{
-		"accepted":                             {Pending, "", 0, false, ""},
-		"its start is still its process's":     {Pending, "", DispatchWithin, false, ""},
-		"not started":                          {Pending, "", DispatchWithin + 1, false, ReasonWaitingForTemporal},
-		"not started, for days":                {Pending, "", 100 * time.Hour, false, ReasonWaitingForTemporal},
-		"not started, had a fault before":      {Pending, own, time.Minute, false, ReasonWaitingForTemporal},
-		"retried, not started":                 {Pending, "", time.Minute, false, ReasonWaitingForTemporal},
-		"released, its turn is to come":        {Pending, "", -time.Minute, false, ""},
-		"under way":                            {Pending, "", StuckAfter, true, ""},
-		"overdue":                              {Pending, "", StuckAfter + 1, true, overdue},
-		"waits for its date":                   {Retrying, "http_503", -time.Hour, true, "http_503"},
-		"under way again":                      {Retrying, "http_503", time.Second, true, "http_503"},
-		"overdue, and not by its receiver":     {Retrying, "http_503", time.Hour, true, overdue},
-		"a fault that is known":                {Retrying, own, time.Second, true, own},
-		"a fault that is known, for long":      {Retrying, own, time.Hour, true, own},
-		"waits for its turn":                   {Pending, ReasonWaitingForSlot, -time.Second, true, ReasonWaitingForSlot},
-		"waits for a turn that has passed":     {Pending, ReasonWaitingForSlot, time.Hour, true, overdue},
-		"delivered":                            {Delivered, "", time.Hour, true, ""},
-		"failed":                               {Failed, "http_503", time.Hour, true, "http_503"},
-		"held":                                 {Held, ReasonSubscriptionUnverified, time.Hour, true, ReasonSubscriptionUnverified},
-		"cancelled, Temporal does not know it": {Cancelled, ReasonOperator, time.Hour, false, ReasonOperator},
+		"accepted":                             {StatePending, "", 0, false, ""},
+		"its start is still its process's":     {StatePending, "", DispatchWithin, false, ""},
+		"not started":                          {StatePending, "", DispatchWithin + 1, false, ReasonWaitingForTemporal},
+		"not started, for days":                {StatePending, "", 100 * time.Hour, false, ReasonWaitingForTemporal},
+		"not started, had a fault before":      {StatePending, own, time.Minute, false, ReasonWaitingForTemporal},
+		"retried, not started":                 {StatePending, "", time.Minute, false, ReasonWaitingForTemporal},
+		"released, its turn is to come":        {StatePending, "", -time.Minute, false, ""},
+		"under way":                            {StatePending, "", StuckAfter, true, ""},
+		"overdue":                              {StatePending, "", StuckAfter + 1, true, overdue},
+		"waits for its date":                   {StateRetrying, "http_503", -time.Hour, true, "http_503"},
+		"under way again":                      {StateRetrying, "http_503", time.Second, true, "http_503"},
+		"overdue, and not by its receiver":     {StateRetrying, "http_503", time.Hour, true, overdue},
+		"a fault that is known":                {StateRetrying, own, time.Second, true, own},
+		"a fault that is known, for long":      {StateRetrying, own, time.Hour, true, own},
+		"waits for its turn":                   {StatePending, ReasonWaitingForSlot, -time.Second, true, ReasonWaitingForSlot},
+		"waits for a turn that has passed":     {StatePending, ReasonWaitingForSlot, time.Hour, true, overdue},
+		"delivered":                            {StateDelivered, "", time.Hour, true, ""},
+		"failed":                               {StateFailed, "http_503", time.Hour, true, "http_503"},
+		"held":                                 {StateHeld, ReasonSubscriptionUnverified, time.Hour, true, ReasonSubscriptionUnverified},
+		"cancelled, Temporal does not know it": {StateCancelled, ReasonOperator, time.Hour, false, ReasonOperator},
 	} {
 		d := Delivery{State: c.state, Reason: c.reason, NextAttemptAt: now.Add(-c.late)}
-		if !c.state.Dated() {
+		if !c.state.HasNextAttempt() {
 			d.NextAttemptAt = time.Time{}
 		}
 		if got := d.ReasonAt(now, c.dispatched); got != c.want {
@@ -51,16 +51,16 @@ func TestReasonAt(t *testing.T) {
 func TestEnding(t *testing.T) {
 	t.Parallel()
 	for want, d := range map[string]Delivery{
-		"all attempts are used up: attempt 38 was the last":       {State: Failed, AttemptsMade: 38},
-		"all attempts are used up: attempt 40 was the last":       {State: Failed, AttemptsMade: 40, AttemptsBefore: 38},
-		"no later attempt can succeed, so attempt 1 was the last": {State: Failed, AttemptsMade: 1, Permanent: true},
-		"no later attempt can succeed, so attempt 2 was the last": {State: Failed, AttemptsMade: 2, AttemptsBefore: 1, Permanent: true},
+		"all attempts are used up: attempt 38 was the last":       {State: StateFailed, AttemptsMade: 38},
+		"all attempts are used up: attempt 40 was the last":       {State: StateFailed, AttemptsMade: 40, PriorAttempts: 38},
+		"no later attempt can succeed, so attempt 1 was the last": {State: StateFailed, AttemptsMade: 1, Permanent: true},
+		"no later attempt can succeed, so attempt 2 was the last": {State: StateFailed, AttemptsMade: 2, PriorAttempts: 1, Permanent: true},
 	} {
 		if got := d.Ending(); got != want {
 			t.Errorf("%q; want %q", got, want)
 		}
 	}
-	for _, state := range []State{Pending, Retrying, Held, Blocked, Delivered, Cancelled} {
+	for _, state := range []State{StatePending, StateRetrying, StateHeld, StateBlocked, StateDelivered, StateCancelled} {
 		if got := (&Delivery{State: state, AttemptsMade: 3}).Ending(); got != "" {
 			t.Errorf("%s: %q; want nothing", state, got)
 		}

@@ -11,20 +11,20 @@ type Code string
 
 // The closed list of codes.
 const (
-	Invalid         Code = "invalid"         // bad input; Field names the culprit
-	TooLarge        Code = "too_large"       // input over a limit; Field names the culprit
-	Unauthenticated Code = "unauthenticated" // no key, or one that is unknown, expired or revoked
-	Forbidden       Code = "forbidden"       // the key's role or tenant does not allow it
-	NotFound        Code = "not_found"       // it does not exist, or not for this caller
-	Conflict        Code = "conflict"        // the state or version does not allow it
-	Overloaded      Code = "overloaded"      // Switchboard has too much to do at this moment: try again
-	Unavailable     Code = "unavailable"     // Postgres, Temporal or the egress proxy is away: try again
-	NoAnswer        Code = "no_answer"       // a delivery that was waited for ended without an answer of the receiver
-	Timeout         Code = "timeout"         // the time to wait for an answer is up; the delivery goes on
-	Internal        Code = "internal"        // our own fault; the message is not shown
+	CodeInvalid         Code = "invalid"         // bad input; Field names the culprit
+	CodeTooLarge        Code = "too_large"       // input over a limit; Field names the culprit
+	CodeUnauthenticated Code = "unauthenticated" // no key, or one that is unknown, expired or revoked
+	CodeForbidden       Code = "forbidden"       // the key's role or tenant does not allow it
+	CodeNotFound        Code = "not_found"       // it does not exist, or not for this caller
+	CodeConflict        Code = "conflict"        // the state or version does not allow it
+	CodeOverloaded      Code = "overloaded"      // Switchboard has too much to do at this moment: try again
+	CodeUnavailable     Code = "unavailable"     // Postgres, Temporal or the egress proxy is away: try again
+	CodeNoAnswer        Code = "no_answer"       // a delivery that was waited for ended without an answer of the receiver
+	CodeTimeout         Code = "timeout"         // the time to wait for an answer is up; the delivery goes on
+	CodeInternal        Code = "internal"        // our own fault; the message is not shown
 
-	KeyReused   Code = "idempotency_key_reused" // the Idempotency-Key came with another request before
-	RateLimited Code = "rate_limited"           // too many of these: try again later
+	CodeKeyReused   Code = "idempotency_key_reused" // the Idempotency-Key came with another request before
+	CodeRateLimited Code = "rate_limited"           // too many of these: try again later
 )
 
 // Error is an error that a caller may see. Message is written for them and holds
@@ -61,7 +61,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 
 // InvalidField makes an [Invalid] error for the field at that path.
 func InvalidField(field, format string, args ...any) *Error {
-	return &Error{Code: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+	return &Error{Code: CodeInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
 // CodeOf returns the code of the first [Error] in err's chain; any other error is
@@ -73,5 +73,5 @@ func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
-	return Internal
+	return CodeInternal
 }

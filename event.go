@@ -72,7 +72,7 @@ func (e *Event) Validate(maxData int) error {
 	case len(e.Data) == 0:
 		return InvalidField("data", "is required")
 	case len(e.Data) > maxData:
-		return &Error{Code: TooLarge, Field: "data", Message: fmt.Sprintf("is %d bytes long; the limit is %d", len(e.Data), maxData)}
+		return &Error{Code: CodeTooLarge, Field: "data", Message: fmt.Sprintf("is %d bytes long; the limit is %d", len(e.Data), maxData)}
 	case !json.Valid(e.Data):
 		return InvalidField("data", "is not a JSON value")
 	}

@@ -105,7 +105,7 @@ func TestPolicyIsAsDocumented(t *testing.T) {
 		if l.status != 0 && FailureOfStatus(l.status) != l.failure {
 			t.Errorf("%d is %s, and documented as %s", l.status, FailureOfStatus(l.status), l.failure)
 		}
-		if got := Next(policy, Limits{}, "dlv_1", 1, outcome); (got.State == Failed) != l.permanent() || got.Permanent != l.permanent() {
+		if got := Next(policy, Limits{}, "dlv_1", 1, outcome); (got.State == StateFailed) != l.permanent() || got.Permanent != l.permanent() {
 			t.Errorf("%s %d %s: %+v; documented as %s", l.failure, l.status, l.where, got, l.policy)
 		}
 	}
@@ -146,7 +146,7 @@ func TestScheduleIsAsDocumented(t *testing.T) {
 	for _, want := range []string{
 		waits + " 4h | 4h |", sums + " … | " + policy.Span().String() + " |",
 		"`initial_interval` " + policy.InitialInterval.String(), "`backoff_coefficient` " + strconv.FormatFloat(policy.BackoffCoefficient, 'g', -1, 64),
-		"`maximum_interval` " + policy.MaximumInterval.String(), "`maximum_attempts` " + strconv.Itoa(policy.MaximumAttempts),
+		"`maximum_interval` " + policy.MaximumInterval.String(), "`maximum_attempts` " + strconv.Itoa(policy.MaxAttempts),
 	} {
 		if !strings.Contains(strings.ReplaceAll(string(text), "\n", " "), want) {
 			t.Errorf("it does not say %s", want)

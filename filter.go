@@ -99,7 +99,7 @@ func (f Filter) Match(e *Event) bool { return f.Verdict(NewDocument(e), NewEffor
 // the effort that all filters may make for it.
 func (f Filter) Verdict(d *Document, left *Effort) Verdict {
 	if f.root == nil {
-		return Taken
+		return VerdictMatched
 	}
 	return left.share(func() Verdict { return f.root.holds(d, left) })
 }

@@ -26,14 +26,14 @@ type every struct {
 func (c every) holds(v any, left *Effort) Verdict {
 	if list, ok := v.([]any); ok && c.fields {
 		if !left.condition() {
-			return Undecided
+			return VerdictUndecided
 		}
 		_, verdict := left.first(list, c.holds)
 		return verdict
 	}
-	verdict := Taken
+	verdict := VerdictMatched
 	for _, part := range c.parts {
-		if verdict = min(verdict, part.holds(v, left)); verdict == Rejected {
+		if verdict = min(verdict, part.holds(v, left)); verdict == VerdictRejected {
 			break
 		}
 	}
@@ -47,9 +47,9 @@ type either struct {
 }
 
 func (c either) holds(v any, left *Effort) Verdict {
-	verdict := Rejected
+	verdict := VerdictRejected
 	for _, part := range c.parts {
-		if verdict = max(verdict, part.holds(v, left)); verdict == Taken {
+		if verdict = max(verdict, part.holds(v, left)); verdict == VerdictMatched {
 			break
 		}
 	}
@@ -106,7 +106,7 @@ func (c comparison) holds(v any, left *Effort) Verdict {
 	found := left.condition()
 	switch v := v.(type) {
 	case unspecified:
-		return Undecided
+		return VerdictUndecided
 	case absent:
 		if c.operator == opExist {
 			return verdictOf(c.wanted == false)
@@ -124,7 +124,7 @@ func (c comparison) of(v any, found bool, left *Effort) Verdict {
 	case c.operator == opExist:
 		return verdictOf(c.wanted == true)
 	case !found:
-		return Undecided
+		return VerdictUndecided
 	case c.operator == opNotEqual || c.operator == opNotIn:
 		return c.some(v, left).opposite()
 	}
@@ -134,12 +134,12 @@ func (c comparison) of(v any, found bool, left *Effort) Verdict {
 // some reports whether the value itself or, in a list, one of its elements is what
 // the operator names: for $ne and $nin, what it forbids.
 func (c comparison) some(v any, left *Effort) Verdict {
-	itself := Undecided
+	itself := VerdictUndecided
 	if left.spend(c.cost(v)) {
 		itself = verdictOf(c.fulfilled(v))
 	}
 	list, ok := v.([]any)
-	if !ok || itself == Taken {
+	if !ok || itself == VerdictMatched {
 		return itself
 	}
 	_, elements := left.first(list, c.some)

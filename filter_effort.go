@@ -7,23 +7,23 @@ type Verdict int8
 
 // The verdicts.
 const (
-	Rejected  Verdict = iota
-	Undecided         // the effort was used up before the answer was known
-	Taken
+	VerdictRejected  Verdict = iota
+	VerdictUndecided         // the effort was used up before the answer was known
+	VerdictMatched
 )
 
 // Delivers reports whether the event goes to the subscription. One of which that is not
 // known does: an event too many can be seen and explained, one that is lost cannot.
-func (v Verdict) Delivers() bool { return v != Rejected }
+func (v Verdict) Delivers() bool { return v != VerdictRejected }
 
 // opposite leaves open what is not known: $not of it is not known either.
-func (v Verdict) opposite() Verdict { return Taken - v }
+func (v Verdict) opposite() Verdict { return VerdictMatched - v }
 
 func verdictOf(holds bool) Verdict {
 	if holds {
-		return Taken
+		return VerdictMatched
 	}
-	return Rejected
+	return VerdictRejected
 }
 
 // Effort is what holding filters against an event may still cost. An element of a list
@@ -102,13 +102,13 @@ func (e *Effort) condition() bool { return e.inside == 0 || e.spend(1) }
 func (e *Effort) first(list []any, f func(v any, left *Effort) Verdict) (int, Verdict) {
 	e.inside++
 	defer func() { e.inside-- }()
-	verdict := Rejected
+	verdict := VerdictRejected
 	for i, v := range list {
 		if !e.spend(1) {
-			return -1, Undecided
+			return -1, VerdictUndecided
 		}
-		if verdict = max(verdict, f(v, e)); verdict == Taken {
-			return i, Taken
+		if verdict = max(verdict, f(v, e)); verdict == VerdictMatched {
+			return i, VerdictMatched
 		}
 	}
 	return -1, verdict

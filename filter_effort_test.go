@@ -24,7 +24,7 @@ func TestMatchIsBounded(t *testing.T) {
 	for name, test := range tests {
 		never := strings.Repeat(`{"data":{"a":{"b":{"c":{"$exist":true}}}}},`, 30)
 		filter := mustFilter(t, `{"$or":[`+never+test.condition+`]}`)
-		if got := filter.Verdict(NewDocument(&Event{Data: []byte(test.data)}), NewEffort()); got != Undecided {
+		if got := filter.Verdict(NewDocument(&Event{Data: []byte(test.data)}), NewEffort()); got != VerdictUndecided {
 			t.Errorf("%s: all of the list was looked at, or its end taken for known: %d", name, got)
 		}
 	}
@@ -58,7 +58,7 @@ func TestConditionsOnElementsCost(t *testing.T) {
 	d, left := NewDocument(filterEvent(`{"a":[`+strings.Repeat(`{"x":-1},`, 28_000)+`{}],"b":"x","n":[1]}`)), NewEffort()
 	const filters = 20
 	for i := range filters {
-		if got := filter.Verdict(d, left); got != Undecided {
+		if got := filter.Verdict(d, left); got != VerdictUndecided {
 			t.Fatalf("filter %d: %d", i, got)
 		}
 	}
@@ -67,10 +67,10 @@ func TestConditionsOnElementsCost(t *testing.T) {
 	}
 	// What is not in a list is compared as ever, by the filters that are left.
 	for document, want := range map[string]Verdict{
-		`{"data":{"b":"x"},"metadata":{"type":"ticket.created"}}`: Taken,
-		`{"data":{"b":{"$ne":"x"}}}`:                              Rejected,
-		`{"data":{"n":{"$eq":[1]}}}`:                              Taken,
-		`{"data":{"n":{"$exist":false}}}`:                         Rejected,
+		`{"data":{"b":"x"},"metadata":{"type":"ticket.created"}}`: VerdictMatched,
+		`{"data":{"b":{"$ne":"x"}}}`:                              VerdictRejected,
+		`{"data":{"n":{"$eq":[1]}}}`:                              VerdictMatched,
+		`{"data":{"n":{"$exist":false}}}`:                         VerdictRejected,
 	} {
 		if got := mustFilter(t, document).Verdict(d, left); got != want {
 			t.Errorf("%s with no effort left: %d; want %d", document, got, want)
@@ -118,33 +118,33 @@ func TestUndecided(t *testing.T) {
 		data string
 		want Verdict
 	}{
-		{costly, Undecided},
-		{`{"$not":` + costly + `}`, Undecided},
-		{`{"$not":{"$not":` + costly + `}}`, Undecided},
-		{`{"list":2}`, Undecided},
-		{`{"list":{"$ne":2}}`, Undecided},
-		{`{"list":{"$in":[2,3]}}`, Undecided},
-		{`{"list":{"$nin":[2,3]}}`, Undecided},
-		{`{"list":{"$gt":1}}`, Undecided},
-		{`{"$not":{"list":{"$gt":1}}}`, Undecided},
-		{`{"objects":{"x":1}}`, Undecided},
-		{`{"$not":{"objects":{"x":1}}}`, Undecided},
-		{`{"$and":[` + costly + `,{"status":"open"}]}`, Undecided},
-		{`{"$or":[` + costly + `,{"status":"closed"}]}`, Undecided},
-		{`{"$not":{"$or":[` + costly + `,{"status":"closed"}]}}`, Undecided},
-		{`{"$and":[` + costly + `,{"status":"closed"}]}`, Rejected},
-		{`{"$or":[` + costly + `,{"status":"open"}]}`, Taken},
-		{`{"$not":{"$and":[` + costly + `,{"status":"closed"}]}}`, Taken},
-		{`{"list":1}`, Taken},
-		{`{"list":{"$ne":1}}`, Rejected},
-		{`{"list":{"$exist":true}}`, Taken},
-		{`{"text":{"$endsWith":"refund"}}`, Taken},
-		{`{"text":{"$regex":"(?:a?){60}a{60}z|fund"},"status":{"$regex":"^clo"}}`, Rejected}, // what costs less is looked at
-		{`{"text":{"$regex":"refund"}}`, Taken},                                              // a mere text costs little
-		{`{"text":{"$not":{"$regex":"refund"}}}`, Rejected},
+		{costly, VerdictUndecided},
+		{`{"$not":` + costly + `}`, VerdictUndecided},
+		{`{"$not":{"$not":` + costly + `}}`, VerdictUndecided},
+		{`{"list":2}`, VerdictUndecided},
+		{`{"list":{"$ne":2}}`, VerdictUndecided},
+		{`{"list":{"$in":[2,3]}}`, VerdictUndecided},
+		{`{"list":{"$nin":[2,3]}}`, VerdictUndecided},
+		{`{"list":{"$gt":1}}`, VerdictUndecided},
+		{`{"$not":{"list":{"$gt":1}}}`, VerdictUndecided},
+		{`{"objects":{"x":1}}`, VerdictUndecided},
+		{`{"$not":{"objects":{"x":1}}}`, VerdictUndecided},
+		{`{"$and":[` + costly + `,{"status":"open"}]}`, VerdictUndecided},
+		{`{"$or":[` + costly + `,{"status":"closed"}]}`, VerdictUndecided},
+		{`{"$not":{"$or":[` + costly + `,{"status":"closed"}]}}`, VerdictUndecided},
+		{`{"$and":[` + costly + `,{"status":"closed"}]}`, VerdictRejected},
+		{`{"$or":[` + costly + `,{"status":"open"}]}`, VerdictMatched},
+		{`{"$not":{"$and":[` + costly + `,{"status":"closed"}]}}`, VerdictMatched},
+		{`{"list":1}`, VerdictMatched},
+		{`{"list":{"$ne":1}}`, VerdictRejected},
+		{`{"list":{"$exist":true}}`, VerdictMatched},
+		{`{"text":{"$endsWith":"refund"}}`, VerdictMatched},
+		{`{"text":{"$regex":"(?:a?){60}a{60}z|fund"},"status":{"$regex":"^clo"}}`, VerdictRejected}, // what costs less is looked at
+		{`{"text":{"$regex":"refund"}}`, VerdictMatched},                                            // a mere text costs little
+		{`{"text":{"$not":{"$regex":"refund"}}}`, VerdictRejected},
 	} {
 		got := mustFilter(t, `{"data":`+test.data+`}`).Verdict(d, (&Budget{effort}).Effort())
-		if got != test.want || got.Delivers() != (test.want != Rejected) {
+		if got != test.want || got.Delivers() != (test.want != VerdictRejected) {
 			t.Errorf("%s: %d; want %d", test.data, got, test.want)
 		}
 	}
@@ -158,15 +158,15 @@ func TestRegexReadsLongTexts(t *testing.T) {
 		pattern string
 		want    Verdict
 	}{
-		{8<<10 - 6, "refund", Taken},
-		{8<<10 + 1, "refund", Taken}, // no text of more than 8 KiB was read
-		{8<<10 + 1, "(?i)REFUND$", Taken},
-		{8<<10 + 1, "^refund", Rejected},
-		{100 << 10, "(?i)refund|chargeback", Taken},
-		{DefaultMaxData - 100, "refund", Taken},
-		{DefaultMaxData - 100, `(?i)\\b(order|refund)\\b`, Taken},
-		{DefaultMaxData - 100, "(?i)refunds|chargeback", Rejected},
-		{DefaultMaxData - 100, "x{240}|y{240}|refund", Undecided},
+		{8<<10 - 6, "refund", VerdictMatched},
+		{8<<10 + 1, "refund", VerdictMatched}, // no text of more than 8 KiB was read
+		{8<<10 + 1, "(?i)REFUND$", VerdictMatched},
+		{8<<10 + 1, "^refund", VerdictRejected},
+		{100 << 10, "(?i)refund|chargeback", VerdictMatched},
+		{DefaultMaxData - 100, "refund", VerdictMatched},
+		{DefaultMaxData - 100, `(?i)\\b(order|refund)\\b`, VerdictMatched},
+		{DefaultMaxData - 100, "(?i)refunds|chargeback", VerdictRejected},
+		{DefaultMaxData - 100, "x{240}|y{240}|refund", VerdictUndecided},
 	} {
 		e := filterEvent(`{"a":"` + strings.Repeat("mail ", test.bytes/5) + ` refund"}`)
 		regex := `{"$regex":"` + test.pattern + `"}`
@@ -220,18 +220,18 @@ func TestEventsShareABudget(t *testing.T) {
 		return costly.Verdict(NewDocument(&Event{Data: []byte(`{"a":[1` + strings.Repeat(",1", length-1) + `]}`)}), budget.Effort())
 	}
 	for i := range events * eachTogether / length {
-		if got := verdict(); got != Rejected {
+		if got := verdict(); got != VerdictRejected {
 			t.Fatalf("event %d: %d", i, got)
 		}
 	}
-	if got := verdict(); got != Undecided {
+	if got := verdict(); got != VerdictUndecided {
 		t.Errorf("one more: %d", got)
 	}
-	if got := mustFilter(t, `{"data":{"b":1}}`).Verdict(NewDocument(filterEvent(`{"b":2}`)), budget.Effort()); got != Rejected {
+	if got := mustFilter(t, `{"data":{"b":1}}`).Verdict(NewDocument(filterEvent(`{"b":2}`)), budget.Effort()); got != VerdictRejected {
 		t.Errorf("what costs nothing: %d", got)
 	}
 	budget = NewBudget(1)
-	if got := verdict(); got != Rejected {
+	if got := verdict(); got != VerdictRejected {
 		t.Errorf("of another tenant: %d", got)
 	}
 }

@@ -35,7 +35,7 @@ func (f Filter) Explain(e *Event) []Finding {
 
 func (f Filter) explain(d *Document) (Verdict, []Finding) {
 	if f.root == nil {
-		return Taken, nil
+		return VerdictMatched, nil
 	}
 	return f.root.explain(d, "", &Effort{left: explainEffort})
 }
@@ -61,7 +61,7 @@ func (e *Effort) finding(place, path string) Finding {
 
 // record notes what the condition came to.
 func (f *Finding) record(to Verdict) {
-	f.Holds, f.Undecided = to == Taken, to == Undecided
+	f.Holds, f.Undecided = to == VerdictMatched, to == VerdictUndecided
 }
 
 // tooLong is said of what the effort does not suffice for.
@@ -71,7 +71,7 @@ func (c every) explain(v any, path string, left *Effort) (Verdict, []Finding) {
 	if list, ok := v.([]any); ok && c.fields {
 		return c.explainList(list, path, left)
 	}
-	verdict := Taken
+	verdict := VerdictMatched
 	var findings []Finding
 	for _, part := range c.parts {
 		one, of := part.explain(v, path, left)
@@ -92,10 +92,10 @@ func (c every) explainList(list []any, path string, left *Effort) (Verdict, []Fi
 	switch {
 	case len(list) == 0:
 		head.Text = path + " is an empty list: no element fulfils the conditions"
-	case verdict == Taken:
+	case verdict == VerdictMatched:
 		findings = c.explainElement(list[at], elementPath(path, at), left)
 		head.Text = fmt.Sprintf("%s is a list, whose element %d fulfils the conditions", path, at)
-	case verdict == Undecided:
+	case verdict == VerdictUndecided:
 		head.Text = fmt.Sprintf("%s is a list of %d; whether one of them fulfils the conditions is %s", path, len(list), tooLong)
 	default:
 		at, findings = c.closest(list, path, left)
@@ -139,11 +139,11 @@ func (c every) explainElement(element any, path string, left *Effort) []Finding 
 func (c either) explain(v any, path string, left *Effort) (Verdict, []Finding) {
 	head := left.finding(c.place, path)
 	head.Operator = "$or"
-	verdict, held := Rejected, 0
+	verdict, held := VerdictRejected, 0
 	var findings []Finding
 	for _, part := range c.parts {
 		one, of := part.explain(v, path, left)
-		if verdict = max(verdict, one); one == Taken {
+		if verdict = max(verdict, one); one == VerdictMatched {
 			held++
 		}
 		findings = append(findings, of...)
@@ -162,9 +162,9 @@ func (c not) explain(v any, path string, left *Effort) (Verdict, []Finding) {
 	head.Operator = "$not"
 	head.record(inner.opposite())
 	switch inner {
-	case Taken:
+	case VerdictMatched:
 		head.Text = "the conditions in it hold, which they must not"
-	case Undecided:
+	case VerdictUndecided:
 		head.Text = "whether the conditions in it hold is " + tooLong
 	default:
 		head.Text = "the conditions in it do not hold, as it asks"

@@ -24,7 +24,7 @@ func FuzzParseFilter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, document []byte) {
 		filter, err := ParseFilter(document)
 		if err != nil {
-			if e, ok := errors.AsType[*Error](err); !ok || e.Code != Invalid || !strings.HasPrefix(e.Field, filterField) {
+			if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeInvalid || !strings.HasPrefix(e.Field, filterField) {
 				t.Fatalf("%q: %v", document, err)
 			}
 			return
@@ -54,14 +54,14 @@ func FuzzFilterMatch(f *testing.F) {
 		}
 		e := filterEvent(data)
 		got := filter.Verdict(NewDocument(e), NewEffort())
-		if explained, findings := filter.explain(NewDocument(e)); explained != got && explained != Undecided && got != Undecided || len(findings) == 0 {
+		if explained, findings := filter.explain(NewDocument(e)); explained != got && explained != VerdictUndecided && got != VerdictUndecided || len(findings) == 0 {
 			t.Errorf("%s of %s: %d, and explained as %d by %v", document, data, got, explained, findings)
 		}
 		opposite, err := ParseFilter([]byte(`{"$not":` + filter.document + `}`))
 		if err != nil {
 			return
 		}
-		if not := opposite.Verdict(NewDocument(e), NewEffort()); not != got.opposite() && not != Undecided && got != Undecided {
+		if not := opposite.Verdict(NewDocument(e), NewEffort()); not != got.opposite() && not != VerdictUndecided && got != VerdictUndecided {
 			t.Errorf("%s of %s: %d, and its $not %d", document, data, got, not)
 		}
 	})

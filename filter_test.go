@@ -178,7 +178,7 @@ func TestParseFilterNamesThePlace(t *testing.T) {
 		{`{"metadata":{"occurred_at":"yesterday"}}`, "filter.metadata.occurred_at"}, {`{"metadata":{"occurred_at":{"$gt":1700000000}}}`, "filter.metadata.occurred_at.$gt"},
 	} {
 		f, err := ParseFilter([]byte(test.document))
-		if e, ok := errors.AsType[*Error](err); !ok || e.Code != Invalid || e.Field != test.field || e.Message == "" || !f.IsZero() {
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeInvalid || e.Field != test.field || e.Message == "" || !f.IsZero() {
 			t.Errorf("%.80s: %v; want %s to be invalid", test.document, err, test.field)
 		}
 	}

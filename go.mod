@@ -1,4 +1,4 @@
-module switchboard
+module github.com/seed-49a43567/switchboard
 
 go 1.26.8
 

@@ -23,15 +23,23 @@ var allowed = map[string][]string{
 	"activities": {"", "webhook"},
 	"workflows":  {"", "activities"},
 	"worker":     {"", "activities", "workflows"},
+	"client":     {""},
 	"console":    {"", "api"},
-	"cmd":        {"", "webhook", "store", "catalogue", "api", "activities", "workflows", "worker", "console"},
+	"cmd":        {"", "webhook", "store", "catalogue", "api", "activities", "workflows", "worker", "client", "console"},
 }
 
-// Where Temporal's SDK and server may be imported.
+// The path of the module.
+const module = "github.com/seed-49a43567/switchboard"
+
+// Where Temporal's SDK and server may be imported, and the Postgres that we run ourselves.
 var (
-	usesSDK    = []string{"workflows", "activities", "worker", "cmd"}
-	usesServer = "cmd/switchboard-dev"
+	usesSDK      = []string{"workflows", "activities", "worker", "cmd"}
+	usesServer   = "cmd/switchboard-dev"
+	usesPostgres = []string{"cmd/switchboard-dev/", "store/postgres/"}
 )
+
+// forTests is imported by tests only.
+var forTests = []string{module + "/webhook/dnstest", module + "/store/postgres/pgtest"}
 
 func TestLayout(t *testing.T) {
 	t.Parallel()
@@ -43,10 +51,12 @@ func TestLayout(t *testing.T) {
 			return
 		}
 		switch {
-		case imported == "switchboard/webhook/dnstest":
+		case slices.Contains(forTests, imported):
 			t.Errorf("%s may not import %s: it is for tests", file, imported)
-		case imported == "switchboard" || strings.HasPrefix(imported, "switchboard/"):
-			target := topFolder(strings.TrimPrefix(strings.TrimPrefix(imported, "switchboard"), "/"))
+		case imported == module+"/store/postgres" && !slices.ContainsFunc(usesPostgres, func(folder string) bool { return strings.HasPrefix(filepath.ToSlash(file), folder) }):
+			t.Errorf("%s may not import %s: a production binary runs no Postgres", file, imported)
+		case imported == module || strings.HasPrefix(imported, module+"/"):
+			target := topFolder(strings.TrimPrefix(strings.TrimPrefix(imported, module), "/"))
 			if target != folder && !slices.Contains(may, target) {
 				t.Errorf("%s may not import %s", file, imported)
 			}

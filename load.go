@@ -11,10 +11,10 @@ import (
 // subscription's own, under full load those named here, and in between they lie
 // on the straight line.
 type Adaptive struct {
-	Enabled         bool     `json:"enabled"`
-	MinimumTimeout  Duration `json:"minimum_timeout"`  // the time limit under full load
-	MaximumStretch  float64  `json:"maximum_stretch"`  // the factor of retry intervals under full load
-	MinimumAttempts int      `json:"minimum_attempts"` // the number of attempts under full load
+	Enabled           bool     `json:"enabled"`
+	MinimumTimeout    Duration `json:"minimum_timeout"`  // the time limit under full load
+	MaxIntervalFactor float64  `json:"maximum_stretch"`  // the factor of retry intervals under full load
+	MinimumAttempts   int      `json:"minimum_attempts"` // the number of attempts under full load
 }
 
 // Bounds and defaults of limits that follow the load.
@@ -32,8 +32,8 @@ func (a *Adaptive) setDefaults(s *Subscription) {
 		return
 	}
 	a.MinimumTimeout = cmp.Or(a.MinimumTimeout, min(defaultMinimumTimeout, s.Timeout))
-	a.MaximumStretch = cmp.Or(a.MaximumStretch, defaultMaximumStretch)
-	a.MinimumAttempts = cmp.Or(a.MinimumAttempts, s.Retry.MaximumAttempts)
+	a.MaxIntervalFactor = cmp.Or(a.MaxIntervalFactor, defaultMaximumStretch)
+	a.MinimumAttempts = cmp.Or(a.MinimumAttempts, s.Retry.MaxAttempts)
 }
 
 // validateAdaptive checks the bounds that the limits keep under load; of limits
@@ -45,35 +45,35 @@ func (s *Subscription) validateAdaptive() error {
 		return nil
 	case a.MinimumTimeout < MinTimeout || a.MinimumTimeout > s.Timeout:
 		return InvalidField("adaptive.minimum_timeout", "must be from %s to timeout, %s", MinTimeout, s.Timeout)
-	case !(a.MaximumStretch >= 1 && a.MaximumStretch <= maxMaximumStretch):
+	case !(a.MaxIntervalFactor >= 1 && a.MaxIntervalFactor <= maxMaximumStretch):
 		return InvalidField("adaptive.maximum_stretch", "must be from 1 to %g", maxMaximumStretch)
-	case a.MinimumAttempts < 1 || a.MinimumAttempts > s.Retry.MaximumAttempts:
-		return InvalidField("adaptive.minimum_attempts", "must be from 1 to retry.maximum_attempts, %d", s.Retry.MaximumAttempts)
+	case a.MinimumAttempts < 1 || a.MinimumAttempts > s.Retry.MaxAttempts:
+		return InvalidField("adaptive.minimum_attempts", "must be from 1 to retry.maximum_attempts, %d", s.Retry.MaxAttempts)
 	}
 	return nil
 }
 
 // Limits are what one attempt is made under.
 type Limits struct {
-	Timeout  Duration // of the attempt
-	Stretch  float64  // the factor of the wait after it; 0 counts as 1
-	Attempts int      // how many the run may make; 0: as many as its policy says
-	Load     float64  // that they follow from, 0 to 1
+	Timeout        Duration // of the attempt
+	IntervalFactor float64  // the factor of the wait after it; 0 counts as 1
+	MaxAttempts    int      // how many the run may make; 0: as many as its policy says
+	Load           float64  // that they follow from, 0 to 1
 }
 
 // LimitsUnder returns the limits of an attempt that a worker under that load
 // makes; load is the share of its places that are taken.
 func (s *Subscription) LimitsUnder(load float64) Limits {
 	load = share(load)
-	limits := Limits{Timeout: s.Timeout, Stretch: 1, Attempts: s.Retry.MaximumAttempts, Load: load}
+	limits := Limits{Timeout: s.Timeout, IntervalFactor: 1, MaxAttempts: s.Retry.MaxAttempts, Load: load}
 	if !s.Adaptive.Enabled {
 		return limits
 	}
 	least := s.Adaptive
 	least.setDefaults(s) // a stored row may be older than a field
 	limits.Timeout -= Duration(load * float64(limits.Timeout-min(least.MinimumTimeout, limits.Timeout)))
-	limits.Stretch += load * (max(least.MaximumStretch, 1) - 1)
-	limits.Attempts -= int(math.Round(load * float64(limits.Attempts-min(least.MinimumAttempts, limits.Attempts))))
+	limits.IntervalFactor += load * (max(least.MaxIntervalFactor, 1) - 1)
+	limits.MaxAttempts -= int(math.Round(load * float64(limits.MaxAttempts-min(least.MinimumAttempts, limits.MaxAttempts))))
 	return limits
 }
 

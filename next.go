@@ -16,7 +16,7 @@ type RetryPolicy struct {
 	InitialInterval    Duration `json:"initial_interval"`
 	BackoffCoefficient float64  `json:"backoff_coefficient"`
 	MaximumInterval    Duration `json:"maximum_interval"`
-	MaximumAttempts    int      `json:"maximum_attempts"`
+	MaxAttempts        int      `json:"maximum_attempts"`
 }
 
 // Bounds and defaults of a retry policy. The defaults give 38 attempts over five
@@ -47,7 +47,7 @@ func (p *RetryPolicy) setDefaults() {
 	p.InitialInterval = cmp.Or(p.InitialInterval, defaultInitialInterval)
 	p.BackoffCoefficient = cmp.Or(p.BackoffCoefficient, defaultBackoffCoefficient)
 	p.MaximumInterval = cmp.Or(p.MaximumInterval, max(defaultMaximumInterval, p.InitialInterval))
-	p.MaximumAttempts = cmp.Or(p.MaximumAttempts, defaultMaximumAttempts)
+	p.MaxAttempts = cmp.Or(p.MaxAttempts, defaultMaximumAttempts)
 }
 
 func (p *RetryPolicy) validate() error {
@@ -58,7 +58,7 @@ func (p *RetryPolicy) validate() error {
 		return InvalidField("retry.backoff_coefficient", "must be from 1 to %g", maxCoefficient)
 	case p.MaximumInterval < p.InitialInterval || p.MaximumInterval > maxInterval:
 		return InvalidField("retry.maximum_interval", "must be from initial_interval to %s", maxInterval)
-	case p.MaximumAttempts < 1 || p.MaximumAttempts > maxMaximumAttempts:
+	case p.MaxAttempts < 1 || p.MaxAttempts > maxMaximumAttempts:
 		return InvalidField("retry.maximum_attempts", "must be from 1 to %d", maxMaximumAttempts)
 	}
 	return nil
@@ -67,8 +67,8 @@ func (p *RetryPolicy) validate() error {
 // Schedule lists the waits after each attempt but the last, while nothing else
 // lengthens them and without their jitter.
 func (p RetryPolicy) Schedule() []Duration {
-	waits := make([]Duration, 0, max(p.MaximumAttempts-1, 0))
-	for attempt := 1; attempt < p.MaximumAttempts; attempt++ {
+	waits := make([]Duration, 0, max(p.MaxAttempts-1, 0))
+	for attempt := 1; attempt < p.MaxAttempts; attempt++ {
 		waits = append(waits, Duration(p.interval(attempt, 1)))
 	}
 	return waits
@@ -103,23 +103,23 @@ type Decision struct {
 func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outcome Outcome) Decision {
 	switch {
 	case outcome.Failure == "":
-		return Decision{State: Delivered}
+		return Decision{State: StateDelivered}
 	case outcome.Failure == FailureAborted:
 		// What is aborted was cancelled, and its row says so. If it does not, an
 		// operator has set the delivery going again since.
-		return Decision{State: Retrying, Reason: outcome.Reason()}
+		return Decision{State: StateRetrying, Reason: outcome.Reason()}
 	case outcome.IsPermanent():
-		return Decision{State: Failed, Reason: outcome.Reason(), Permanent: true}
+		return Decision{State: StateFailed, Reason: outcome.Reason(), Permanent: true}
 	case attempt >= allowed(policy, limits, outcome):
-		return Decision{State: Failed, Reason: outcome.Reason()}
+		return Decision{State: StateFailed, Reason: outcome.Reason()}
 	}
-	return Decision{State: Retrying, Reason: outcome.Reason(), Wait: wait(policy, cmp.Or(limits.Stretch, 1), delivery, attempt, outcome.RetryAfter)}
+	return Decision{State: StateRetrying, Reason: outcome.Reason(), Wait: wait(policy, cmp.Or(limits.IntervalFactor, 1), delivery, attempt, outcome.RetryAfter)}
 }
 
 // allowed is how many attempts the run may make when its latest ended so. One whose
 // outcome is lost is not the last: it is our fault that nobody knows it.
 func allowed(policy RetryPolicy, limits Limits, outcome Outcome) int {
-	attempts := cmp.Or(limits.Attempts, policy.MaximumAttempts)
+	attempts := cmp.Or(limits.MaxAttempts, policy.MaxAttempts)
 	if outcome.Failure == FailureUnknown {
 		return attempts + maxLost
 	}

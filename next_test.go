@@ -14,10 +14,10 @@ func policies() map[string]RetryPolicy {
 	defaults.setDefaults()
 	return map[string]RetryPolicy{
 		"defaults":     defaults,
-		"constant":     {InitialInterval: Duration(time.Second), BackoffCoefficient: 1, MaximumInterval: Duration(time.Second), MaximumAttempts: 5},
-		"one attempt":  {InitialInterval: Duration(time.Second), BackoffCoefficient: 2, MaximumInterval: Duration(time.Minute), MaximumAttempts: 1},
-		"the longest":  {InitialInterval: maxInterval, BackoffCoefficient: maxCoefficient, MaximumInterval: maxInterval, MaximumAttempts: maxMaximumAttempts},
-		"the steepest": {InitialInterval: minInterval, BackoffCoefficient: maxCoefficient, MaximumInterval: maxInterval, MaximumAttempts: maxMaximumAttempts},
+		"constant":     {InitialInterval: Duration(time.Second), BackoffCoefficient: 1, MaximumInterval: Duration(time.Second), MaxAttempts: 5},
+		"one attempt":  {InitialInterval: Duration(time.Second), BackoffCoefficient: 2, MaximumInterval: Duration(time.Minute), MaxAttempts: 1},
+		"the longest":  {InitialInterval: maxInterval, BackoffCoefficient: maxCoefficient, MaximumInterval: maxInterval, MaxAttempts: maxMaximumAttempts},
+		"the steepest": {InitialInterval: minInterval, BackoffCoefficient: maxCoefficient, MaximumInterval: maxInterval, MaxAttempts: maxMaximumAttempts},
 	}
 }
 
@@ -33,20 +33,20 @@ func TestPoliciesAreValid(t *testing.T) {
 func TestNextForEveryStatus(t *testing.T) {
 	t.Parallel()
 	for name, policy := range policies() {
-		for attempt := 1; attempt <= policy.MaximumAttempts+1; attempt++ {
+		for attempt := 1; attempt <= policy.MaxAttempts+1; attempt++ {
 			for status := 100; status <= 599; status++ {
 				outcome := Outcome{StatusCode: status, Failure: FailureOfStatus(status)}
-				want := Decision{State: Retrying, Reason: outcome.Reason()}
+				want := Decision{State: StateRetrying, Reason: outcome.Reason()}
 				switch {
 				case status >= 200 && status <= 299:
-					want = Decision{State: Delivered}
+					want = Decision{State: StateDelivered}
 				case status == http.StatusGone:
-					want.State, want.Permanent = Failed, true
-				case attempt >= policy.MaximumAttempts:
-					want.State = Failed
+					want.State, want.Permanent = StateFailed, true
+				case attempt >= policy.MaxAttempts:
+					want.State = StateFailed
 				}
 				got := Next(policy, Limits{}, "dlv_1", attempt, outcome)
-				if (got.Wait > 0) != (want.State == Retrying) {
+				if (got.Wait > 0) != (want.State == StateRetrying) {
 					t.Errorf("%s, attempt %d, %d: waits %s in state %s", name, attempt, status, got.Wait, got.State)
 				}
 				if got.Wait = 0; got != want {
@@ -75,15 +75,15 @@ func TestNextForEveryFailure(t *testing.T) {
 	for _, failure := range Failures() {
 		got := Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure})
 		// What is aborted and was not cancelled was set going again: it is due at once.
-		if waits := failure != FailureAborted; got.State != Retrying || (got.Wait > 0) != waits || got.Reason == "" {
+		if waits := failure != FailureAborted; got.State != StateRetrying || (got.Wait > 0) != waits || got.Reason == "" {
 			t.Errorf("%s: %+v; want retrying", failure, got)
 		}
 		got = Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure, Permanent: true})
-		if want := failure != FailureAborted; (got.State == Failed) != want || got.Permanent != want {
+		if want := failure != FailureAborted; (got.State == StateFailed) != want || got.Permanent != want {
 			t.Errorf("%s, permanent: %+v; want it to end: %t", failure, got, want)
 		}
 	}
-	if got := Next(policy, Limits{}, "dlv_1", 1, Outcome{StatusCode: 200, Permanent: true}); got.State != Delivered {
+	if got := Next(policy, Limits{}, "dlv_1", 1, Outcome{StatusCode: 200, Permanent: true}); got.State != StateDelivered {
 		t.Errorf("a success that is called permanent: %+v; want delivered", got)
 	}
 }
@@ -97,16 +97,16 @@ func TestLostOutcomesDoNotEndADelivery(t *testing.T) {
 		failure Failure
 		want    State
 	}{
-		"lost, the last allowed":          {Limits{}, 1, FailureUnknown, Retrying},
-		"known, the last allowed":         {Limits{}, 1, FailureTimeout, Failed},
-		"known, after a lost one":         {Limits{}, 2, FailureTimeout, Failed},
-		"lost, four beyond":               {Limits{}, 5, FailureUnknown, Retrying},
-		"lost, five beyond":               {Limits{}, 6, FailureUnknown, Failed},
-		"lost, more allowed under load":   {Limits{Attempts: 3}, 7, FailureUnknown, Retrying},
-		"lost, as many allowed and five":  {Limits{Attempts: 3}, 8, FailureUnknown, Failed},
-		"known, as many as under a load":  {Limits{Attempts: 3}, 3, FailureReset, Failed},
-		"known, fewer than under a load":  {Limits{Attempts: 3}, 2, FailureReset, Retrying},
-		"aborted, whatever their number ": {Limits{}, 9, FailureAborted, Retrying},
+		"lost, the last allowed":          {Limits{}, 1, FailureUnknown, StateRetrying},
+		"known, the last allowed":         {Limits{}, 1, FailureTimeout, StateFailed},
+		"known, after a lost one":         {Limits{}, 2, FailureTimeout, StateFailed},
+		"lost, four beyond":               {Limits{}, 5, FailureUnknown, StateRetrying},
+		"lost, five beyond":               {Limits{}, 6, FailureUnknown, StateFailed},
+		"lost, more allowed under load":   {Limits{MaxAttempts: 3}, 7, FailureUnknown, StateRetrying},
+		"lost, as many allowed and five":  {Limits{MaxAttempts: 3}, 8, FailureUnknown, StateFailed},
+		"known, as many as under a load":  {Limits{MaxAttempts: 3}, 3, FailureReset, StateFailed},
+		"known, fewer than under a load":  {Limits{MaxAttempts: 3}, 2, FailureReset, StateRetrying},
+		"aborted, whatever their number ": {Limits{}, 9, FailureAborted, StateRetrying},
 	} {
 		if got := Next(policies()["one attempt"], c.limits, "dlv_1", c.attempt, Outcome{Failure: c.failure}); got.State != c.want || got.Permanent {
 			t.Errorf("%s: %+v; want %s", name, got, c.want)
@@ -117,7 +117,7 @@ func TestLostOutcomesDoNotEndADelivery(t *testing.T) {
 func TestJitter(t *testing.T) {
 	t.Parallel()
 	policy := policies()["constant"]
-	policy.MaximumAttempts = maxMaximumAttempts
+	policy.MaxAttempts = maxMaximumAttempts
 	failed := Outcome{StatusCode: 503, Failure: FailureHTTP5xx}
 	const deliveries = 1000
 	seen := map[time.Duration]bool{}
@@ -151,7 +151,7 @@ func TestWaitFollowsThePolicy(t *testing.T) {
 	for name, policy := range policies() {
 		for _, id := range []string{"dlv_a", "dlv_b", ""} {
 			before := time.Duration(0)
-			for attempt := 1; attempt < policy.MaximumAttempts; attempt++ {
+			for attempt := 1; attempt < policy.MaxAttempts; attempt++ {
 				interval := min(float64(policy.InitialInterval)*math.Pow(policy.BackoffCoefficient, float64(attempt-1)), float64(policy.MaximumInterval))
 				got := Next(policy, Limits{}, id, attempt, Outcome{Failure: FailureTimeout}).Wait
 				if got <= 0 || float64(got) < interval*(1-jitter)-1 || float64(got) > interval*(1+jitter)+1 {
@@ -172,8 +172,8 @@ func TestSchedule(t *testing.T) {
 	t.Parallel()
 	for name, policy := range policies() {
 		waits := policy.Schedule()
-		if len(waits) != policy.MaximumAttempts-1 {
-			t.Errorf("%s: %d waits for %d attempts", name, len(waits), policy.MaximumAttempts)
+		if len(waits) != policy.MaxAttempts-1 {
+			t.Errorf("%s: %d waits for %d attempts", name, len(waits), policy.MaxAttempts)
 		}
 		var span Duration
 		for i, shown := range waits {
@@ -208,8 +208,8 @@ func TestDefaultSchedule(t *testing.T) {
 		t.Errorf("spans %s; want %s, five days", got, want)
 	}
 	// Under full load the first waits are longer and none is longer than the longest.
-	for attempt := 1; attempt < policy.MaximumAttempts; attempt++ {
-		got := Next(policy, Limits{Stretch: maxMaximumStretch}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
+	for attempt := 1; attempt < policy.MaxAttempts; attempt++ {
+		got := Next(policy, Limits{IntervalFactor: maxMaximumStretch}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
 		if longest := float64(4*time.Hour) * (1 + jitter); float64(got) > longest {
 			t.Errorf("attempt %d under load is followed by a wait of %s", attempt, got)
 		}
@@ -218,7 +218,7 @@ func TestDefaultSchedule(t *testing.T) {
 
 func TestRetryAfterLengthensTheWait(t *testing.T) {
 	t.Parallel()
-	policy := RetryPolicy{InitialInterval: Duration(10 * time.Second), BackoffCoefficient: 2, MaximumInterval: Duration(time.Hour), MaximumAttempts: 10}
+	policy := RetryPolicy{InitialInterval: Duration(10 * time.Second), BackoffCoefficient: 2, MaximumInterval: Duration(time.Hour), MaxAttempts: 10}
 	tests := map[time.Duration]struct{ least, most time.Duration }{
 		-time.Hour:              {9 * time.Second, 11 * time.Second},
 		0:                       {9 * time.Second, 11 * time.Second},
@@ -239,7 +239,7 @@ func TestRetryAfterLengthensTheWait(t *testing.T) {
 		}
 	}
 	// A final decision stays final, whatever the receiver asks.
-	if got := Next(policy, Limits{}, "dlv_a", 10, Outcome{StatusCode: 503, Failure: FailureHTTP5xx, RetryAfter: time.Minute}); got.State != Failed || got.Wait != 0 {
+	if got := Next(policy, Limits{}, "dlv_a", 10, Outcome{StatusCode: 503, Failure: FailureHTTP5xx, RetryAfter: time.Minute}); got.State != StateFailed || got.Wait != 0 {
 		t.Errorf("after the last attempt: %+v", got)
 	}
 }

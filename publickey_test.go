@@ -14,7 +14,7 @@ func TestPublicKeys(t *testing.T) {
 	t.Parallel()
 	const private = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
 	keys := PublicKeys([]SigningSecret{
-		{Secret: NewSigningSecret(Standard)}, {Secret: private}, {Secret: "whsk_%%%"}, {Secret: private, ExpiresAt: time.Unix(9, 0)},
+		{Secret: NewSigningSecret(SchemeStandard)}, {Secret: private}, {Secret: "whsk_%%%"}, {Secret: private, ExpiresAt: time.Unix(9, 0)},
 	})
 	if len(keys) != 2 || !keys[0].ExpiresAt.IsZero() || !keys[1].ExpiresAt.Equal(time.Unix(9, 0)) {
 		t.Fatalf("%+v; want two keys", keys)

@@ -68,7 +68,7 @@ type Acceptance struct {
 
 // Work is all that an attempt needs: the delivery, its event, and the
 // subscription as it is now, with its secrets.
-type Work struct {
+type LoadedDelivery struct {
 	Delivery     Delivery
 	Event        Event
 	Subscription Subscription

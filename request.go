@@ -23,8 +23,8 @@ type HTTPVersion string
 
 // The versions of HTTP.
 const (
-	AutoHTTP HTTPVersion = "auto" // the default: HTTP/2 where the receiver offers it
-	HTTP1    HTTPVersion = "1.1"  // HTTP/1.1 only
+	HTTPVersionAuto HTTPVersion = "auto" // the default: HTTP/2 where the receiver offers it
+	HTTPVersion1    HTTPVersion = "1.1"  // HTTP/1.1 only
 )
 
 // EnvelopeFields names the fields of an envelope. One that is empty is left out;
@@ -44,9 +44,9 @@ type TimeFormat string
 
 // The formats of times.
 const (
-	RFC3339    TimeFormat = "rfc3339" // the default; UTC
-	UnixTime   TimeFormat = "unix"    // seconds, a number
-	UnixMillis TimeFormat = "unix_ms" // milliseconds, a number
+	TimeFormatRFC3339    TimeFormat = "rfc3339" // the default; UTC
+	TimeFormatUnix       TimeFormat = "unix"    // seconds, a number
+	TimeFormatUnixMillis TimeFormat = "unix_ms" // milliseconds, a number
 )
 
 // Missing says what becomes of a placeholder that the event has no value for.

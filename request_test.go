@@ -9,7 +9,7 @@ import (
 
 // params is a request with params, written in that content type.
 func params(method, contentType, document string) Request {
-	return Request{Method: method, URL: "https://api.example.com/users", Body: Params, Params: json.RawMessage(document), ContentType: contentType}
+	return Request{Method: method, URL: "https://api.example.com/users", Body: BodyParams, Params: json.RawMessage(document), ContentType: contentType}
 }
 
 func soap(version, contentType string) Request {
@@ -38,12 +38,12 @@ func TestRequestValidate(t *testing.T) {
 		"query":                 params("DELETE", form, `{}`),
 		"SOAP 1.1":              soap("1.1", "text/xml"),
 		"SOAP 1.2":              soap("1.2", "application/soap+xml; charset=utf-8"),
-		"null params":           with(params("POST", jsonType, "null"), func(r *Request) { r.Body = Envelope }),
-		"data of another type":  with(params("POST", "text/csv", ""), func(r *Request) { r.Body = DataBody }),
+		"null params":           with(params("POST", jsonType, "null"), func(r *Request) { r.Body = BodyEnvelope }),
+		"data of another type":  with(params("POST", "text/csv", ""), func(r *Request) { r.Body = BodyData }),
 		"placeholder in path":   url("https://api.example.com/users/{{ contact.id }}/x?y={{czCol.15}}&z={{ \"}}#\" }}"),
 		"condition in query":    url("https://api.example.com/?a=1{% if x == '%}' %}&b={{ x }}{% endif %}"),
 		"customer's user agent": with(params("POST", jsonType, "{}"), func(r *Request) { r.Headers = map[string]string{"User-Agent": "x", "Accept": "{{ y }}"} }),
-		"flat envelope":         with(params("POST", jsonType, ""), func(r *Request) { r.Body, r.Envelope = Envelope, &EnvelopeFields{} }),
+		"flat envelope":         with(params("POST", jsonType, ""), func(r *Request) { r.Body, r.Envelope = BodyEnvelope, &EnvelopeFields{} }),
 	} {
 		if err := r.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -57,7 +57,7 @@ func TestRequestValidate(t *testing.T) {
 		"broken params":              {"request.params", params("POST", jsonType, `{"a":}`)},
 		"scalar params":              {"request.params", params("POST", jsonType, `"{{ a }}"`)},
 		"long params":                {"request.params", params("POST", jsonType, `{"a":"`+strings.Repeat("x", MaxParams)+`"}`)},
-		"params of another body":     {"request.params", with(params("POST", jsonType, "{}"), func(r *Request) { r.Body = Envelope })},
+		"params of another body":     {"request.params", with(params("POST", jsonType, "{}"), func(r *Request) { r.Body = BodyEnvelope })},
 		"array as form":              {"request.params", params("POST", form, `[1]`)},
 		"array as query":             {"request.params", params("GET", jsonType, `[1]`)},
 		"GET with XML":               {"request.content_type", params("GET", "application/xml", `{}`)},
@@ -71,16 +71,16 @@ func TestRequestValidate(t *testing.T) {
 		"SOAP without XML":           {"request.content_type", soap("1.1", jsonType)},
 		"SOAP 1.2 as text":           {"request.content_type", soap("1.2", "text/xml")},
 		"SOAP with DELETE":           {"request.content_type", with(soap("1.1", "text/xml"), func(r *Request) { r.Method = "DELETE" })},
-		"SOAP data with GET":         {"request.method", with(soap("1.1", "text/xml"), func(r *Request) { r.Method, r.Body, r.Params = "GET", DataBody, nil })},
+		"SOAP data with GET":         {"request.method", with(soap("1.1", "text/xml"), func(r *Request) { r.Method, r.Body, r.Params = "GET", BodyData, nil })},
 		"SOAP action":                {"request.soap.action", with(soap("1.1", "text/xml"), func(r *Request) { r.SOAP.Action = "a\"\r\nX: y" })},
 		"SOAP namespace":             {"request.soap.namespace", with(soap("1.1", "text/xml"), func(r *Request) { r.SOAP.Namespace = "a b" })},
 		"SOAP parameter's value":     {"request.soap.parameters.a", with(soap("1.1", "text/xml"), func(r *Request) { r.SOAP.Parameters = map[string]string{"a": "x\x00{{ b }}"} })},
 		"SOAP parameter":             {"request.soap.parameters", with(soap("1.1", "text/xml"), func(r *Request) { r.SOAP.Parameters = map[string]string{"a b": "x"} })},
 		"SOAP action as header":      {"request.headers.SOAPAction", with(soap("1.1", "text/xml"), func(r *Request) { r.Headers = map[string]string{"SOAPAction": "x"} })},
 		"XML root":                   {"request.xml.root", with(params("POST", "text/xml", "{}"), func(r *Request) { r.XML = &XMLStyle{Root: "a><b"} })},
-		"envelope, name twice":       {"request.envelope.type", with(params("POST", jsonType, ""), func(r *Request) { r.Body, r.Envelope = Envelope, &EnvelopeFields{ID: "x", Type: "x"} })},
-		"envelope, odd name":         {"request.envelope.data", with(params("POST", jsonType, ""), func(r *Request) { r.Body, r.Envelope = Envelope, &EnvelopeFields{Data: "\x00"} })},
-		"envelope, time format":      {"request.envelope.time_format", with(params("POST", jsonType, ""), func(r *Request) { r.Body, r.Envelope = Envelope, &EnvelopeFields{TimeFormat: "iso"} })},
+		"envelope, name twice":       {"request.envelope.type", with(params("POST", jsonType, ""), func(r *Request) { r.Body, r.Envelope = BodyEnvelope, &EnvelopeFields{ID: "x", Type: "x"} })},
+		"envelope, odd name":         {"request.envelope.data", with(params("POST", jsonType, ""), func(r *Request) { r.Body, r.Envelope = BodyEnvelope, &EnvelopeFields{Data: "\x00"} })},
+		"envelope, time format":      {"request.envelope.time_format", with(params("POST", jsonType, ""), func(r *Request) { r.Body, r.Envelope = BodyEnvelope, &EnvelopeFields{TimeFormat: "iso"} })},
 		"template for the scheme":    {"request.url", url("{{ scheme }}://api.example.com/")},
 		"template for the host":      {"request.url", url("https://{{ host }}/")},
 		"template behind the host":   {"request.url", url("https://api.example.com{{ path }}")},
@@ -95,7 +95,7 @@ func TestRequestValidate(t *testing.T) {
 		"long template":              {"request.url", url("https://api.example.com/{{ " + strings.Repeat("a", MaxURL) + " }}")},
 	} {
 		err := test.request.Validate()
-		if e, ok := errors.AsType[*Error](err); !ok || e.Code != Invalid || e.Field != test.field {
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeInvalid || e.Field != test.field {
 			t.Errorf("%s: %v; want an invalid field %s", name, err, test.field)
 		}
 	}

@@ -30,12 +30,12 @@ func (r *Request) Validate() error {
 		return InvalidField("request.method", "is not an HTTP method")
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return InvalidField("request.method", "%s may not be sent", r.Method)
-	case r.Body != Envelope && r.Body != DataBody && r.Body != Params:
-		return InvalidField("request.body", "%q is not a body; known: %s, %s, %s", r.Body, Envelope, DataBody, Params)
+	case r.Body != BodyEnvelope && r.Body != BodyData && r.Body != BodyParams:
+		return InvalidField("request.body", "%q is not a body; known: %s, %s, %s", r.Body, BodyEnvelope, BodyData, BodyParams)
 	case r.Missing != "" && r.Missing != MissingError && r.Missing != MissingEmpty:
 		return InvalidField("request.missing", "%q is not known; known: %s, %s", r.Missing, MissingError, MissingEmpty)
-	case r.HTTPVersion != "" && r.HTTPVersion != AutoHTTP && r.HTTPVersion != HTTP1:
-		return InvalidField("request.http_version", "%q is not known; known: %s, %s", r.HTTPVersion, AutoHTTP, HTTP1)
+	case r.HTTPVersion != "" && r.HTTPVersion != HTTPVersionAuto && r.HTTPVersion != HTTPVersion1:
+		return InvalidField("request.http_version", "%q is not known; known: %s, %s", r.HTTPVersion, HTTPVersionAuto, HTTPVersion1)
 	}
 	checks := []func() error{r.validateContentType, r.validateParams, r.Envelope.validate, r.XML.validate, r.validateSOAP, r.validateHeaders}
 	for _, check := range checks {
@@ -48,7 +48,7 @@ func (r *Request) Validate() error {
 
 // InQuery reports whether the request's params are its query string, and it has no body.
 func (r *Request) InQuery() bool {
-	return r.Body == Params && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete)
+	return r.Body == BodyParams && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete)
 }
 
 // Format is how a body is written.
@@ -109,7 +109,7 @@ func (r *Request) validateContentType() error {
 		return InvalidField(field, "has a charset in which the body is not written: it is always UTF-8, and charset=utf-8 says so")
 	case r.InQuery() && format != FormatJSON && format != FormatForm: // JSON is what it is by default
 		return InvalidField(field, "does not fit: with %s the params are the query string, and there is no body", r.Method)
-	case r.Body == Params && format == FormatOther:
+	case r.Body == BodyParams && format == FormatOther:
 		return InvalidField(field, "does not fit: params are written as JSON, as XML or as application/x-www-form-urlencoded")
 	}
 	return nil
@@ -120,12 +120,12 @@ func (r *Request) validateParams() error {
 	params := bytes.TrimSpace(r.Params)
 	given := len(params) > 0 && string(params) != "null"
 	switch {
-	case !given && r.Body == Params:
-		return InvalidField(field, "is required by the body %s", Params)
+	case !given && r.Body == BodyParams:
+		return InvalidField(field, "is required by the body %s", BodyParams)
 	case !given:
 		return nil
-	case r.Body != Params:
-		return InvalidField(field, "is for the body %s only; this one is %s", Params, r.Body)
+	case r.Body != BodyParams:
+		return InvalidField(field, "is for the body %s only; this one is %s", BodyParams, r.Body)
 	case len(params) > MaxParams:
 		return InvalidField(field, "is longer than %d bytes", MaxParams)
 	case params[0] != '{' && params[0] != '[' || !json.Valid(params):
@@ -140,8 +140,8 @@ func (e *EnvelopeFields) validate() error {
 	if e == nil {
 		return nil
 	}
-	if !slices.Contains([]TimeFormat{"", RFC3339, UnixTime, UnixMillis}, e.TimeFormat) {
-		return InvalidField("request.envelope.time_format", "%q is not known; known: %s, %s, %s", e.TimeFormat, RFC3339, UnixTime, UnixMillis)
+	if !slices.Contains([]TimeFormat{"", TimeFormatRFC3339, TimeFormatUnix, TimeFormatUnixMillis}, e.TimeFormat) {
+		return InvalidField("request.envelope.time_format", "%q is not known; known: %s, %s, %s", e.TimeFormat, TimeFormatRFC3339, TimeFormatUnix, TimeFormatUnixMillis)
 	}
 	seen := map[string]bool{}
 	for _, f := range []struct{ field, name string }{{"id", e.ID}, {"type", e.Type}, {"timestamp", e.Timestamp}, {"data", e.Data}} {

@@ -14,7 +14,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	t.Parallel()
 	const text = "whsec_dG9wLXNlY3JldA=="
 	secret := Secret(text)
-	work := Work{Subscription: Subscription{Secrets: []SigningSecret{{Secret: secret}}}}
+	work := LoadedDelivery{Subscription: Subscription{Secrets: []SigningSecret{{Secret: secret}}}}
 	var printed strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%.40s", "%30v"} {
 		fmt.Fprintf(&printed, verb+"\n", secret)

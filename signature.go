@@ -12,14 +12,16 @@ type Scheme string
 // The schemes. Requests of each carry webhook-id and webhook-timestamp, by which a
 // receiver knows a delivery that it has already.
 const (
-	Standard        Scheme = "standard"         // Standard Webhooks v1: HMAC-SHA256 over id, timestamp and body
-	StandardEd25519 Scheme = "standard-ed25519" // Standard Webhooks v1a: Ed25519 over the same
-	HMACHex         Scheme = "hmac-sha256-hex"  // HMAC-SHA256 over the body alone, hexadecimal, in a header of one's choice
-	Unsigned        Scheme = "none"
+	SchemeStandard        Scheme = "standard"         // Standard Webhooks v1: HMAC-SHA256 over id, timestamp and body
+	SchemeStandardEd25519 Scheme = "standard-ed25519" // Standard Webhooks v1a: Ed25519 over the same
+	SchemeHMACHex         Scheme = "hmac-sha256-hex"  // HMAC-SHA256 over the body alone, hexadecimal, in a header of one's choice
+	SchemeNone            Scheme = "none"
 )
 
 // Schemes lists every scheme.
-func Schemes() []Scheme { return []Scheme{Standard, StandardEd25519, HMACHex, Unsigned} }
+func Schemes() []Scheme {
+	return []Scheme{SchemeStandard, SchemeStandardEd25519, SchemeHMACHex, SchemeNone}
+}
 
 // DefaultSignatureHeader holds the signature of [HMACHex] unless another is named.
 const DefaultSignatureHeader = "X-Webhook-Signature"
@@ -35,8 +37,8 @@ type Signature struct {
 }
 
 func (s *Signature) setDefaults() {
-	s.Scheme = cmp.Or(s.Scheme, Standard)
-	if s.Scheme == HMACHex {
+	s.Scheme = cmp.Or(s.Scheme, SchemeStandard)
+	if s.Scheme == SchemeHMACHex {
 		s.Header = cmp.Or(s.Header, DefaultSignatureHeader)
 	}
 }
@@ -44,14 +46,14 @@ func (s *Signature) setDefaults() {
 // Validate checks the signature by itself, after [Subscription.SetDefaults].
 func (s *Signature) Validate() error {
 	if !slices.Contains(Schemes(), s.Scheme) {
-		return InvalidField("signature.scheme", "%q is not a scheme; known: %s, %s, %s, %s", s.Scheme, Standard, StandardEd25519, HMACHex, Unsigned)
+		return InvalidField("signature.scheme", "%q is not a scheme; known: %s, %s, %s, %s", s.Scheme, SchemeStandard, SchemeStandardEd25519, SchemeHMACHex, SchemeNone)
 	}
-	if s.Scheme != HMACHex {
+	if s.Scheme != SchemeHMACHex {
 		switch {
 		case s.Header != "":
-			return InvalidField("signature.header", "is for the scheme %s only", HMACHex)
+			return InvalidField("signature.header", "is for the scheme %s only", SchemeHMACHex)
 		case s.Prefix != "":
-			return InvalidField("signature.prefix", "is for the scheme %s only", HMACHex)
+			return InvalidField("signature.prefix", "is for the scheme %s only", SchemeHMACHex)
 		}
 		return nil
 	}
@@ -71,9 +73,9 @@ func (s *Signature) Validate() error {
 // validateSigning refuses a signature that says nothing of what is sent: it would be the
 // same one with each request, and whoever has seen it could sign any other.
 func (s *Subscription) validateSigning() error {
-	if s.Signature.Scheme == HMACHex && s.Request.InQuery() {
+	if s.Signature.Scheme == SchemeHMACHex && s.Request.InQuery() {
 		return InvalidField("signature.scheme", "%s signs the body alone, and a %s whose params are the query string has none: "+
-			"send them with another request.method, as POST, or sign otherwise", HMACHex, s.Request.Method)
+			"send them with another request.method, as POST, or sign otherwise", SchemeHMACHex, s.Request.Method)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ func field(t *testing.T, err error) string {
 		return ""
 	}
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Code != Invalid || e.Field == "" || e.Message == "" {
+	if !ok || e.Code != CodeInvalid || e.Field == "" || e.Message == "" {
 		t.Fatalf("%v; want an invalid field", err)
 	}
 	return e.Field
@@ -27,30 +27,30 @@ func TestSignatureValidate(t *testing.T) {
 		want  string // the field at fault; empty: valid
 	}{
 		{Signature{}, ""},
-		{Signature{Scheme: Standard}, ""},
-		{Signature{Scheme: StandardEd25519}, ""},
-		{Signature{Scheme: Unsigned}, ""},
-		{Signature{Scheme: HMACHex}, ""},
-		{Signature{Scheme: HMACHex, Header: "x-signalzen-signature", Prefix: "sha256="}, ""},
-		{Signature{Scheme: HMACHex, Header: "Authorization", Prefix: "HMAC "}, ""},
-		{Signature{Scheme: HMACHex, Prefix: strings.Repeat("p", maxPrefix)}, ""},
+		{Signature{Scheme: SchemeStandard}, ""},
+		{Signature{Scheme: SchemeStandardEd25519}, ""},
+		{Signature{Scheme: SchemeNone}, ""},
+		{Signature{Scheme: SchemeHMACHex}, ""},
+		{Signature{Scheme: SchemeHMACHex, Header: "x-signalzen-signature", Prefix: "sha256="}, ""},
+		{Signature{Scheme: SchemeHMACHex, Header: "Authorization", Prefix: "HMAC "}, ""},
+		{Signature{Scheme: SchemeHMACHex, Prefix: strings.Repeat("p", maxPrefix)}, ""},
 		{Signature{Scheme: "Standard"}, scheme},
 		{Signature{Scheme: "v1"}, scheme},
-		{Signature{Scheme: Standard, Header: "X-Signature"}, header},
-		{Signature{Scheme: StandardEd25519, Header: "X-Signature"}, header},
-		{Signature{Scheme: Unsigned, Prefix: "sha256="}, prefix},
+		{Signature{Scheme: SchemeStandard, Header: "X-Signature"}, header},
+		{Signature{Scheme: SchemeStandardEd25519, Header: "X-Signature"}, header},
+		{Signature{Scheme: SchemeNone, Prefix: "sha256="}, prefix},
 		{Signature{Header: "X-Signature"}, header},
-		{Signature{Scheme: HMACHex, Header: "X Signature"}, header},
-		{Signature{Scheme: HMACHex, Header: "X-Signature\r\nX: y"}, header},
-		{Signature{Scheme: HMACHex, Header: strings.Repeat("x", MaxName+1)}, header},
-		{Signature{Scheme: HMACHex, Header: "webhook-signature"}, header},
-		{Signature{Scheme: HMACHex, Header: "Webhook-Mine"}, header},
-		{Signature{Scheme: HMACHex, Header: "content-type"}, header},
-		{Signature{Scheme: HMACHex, Header: "Host"}, header},
-		{Signature{Scheme: HMACHex, Prefix: " sha256="}, prefix},
-		{Signature{Scheme: HMACHex, Prefix: "a\r\nX: y"}, prefix},
-		{Signature{Scheme: HMACHex, Prefix: "sha256\u00a0"}, prefix},
-		{Signature{Scheme: HMACHex, Prefix: strings.Repeat("p", maxPrefix+1)}, prefix},
+		{Signature{Scheme: SchemeHMACHex, Header: "X Signature"}, header},
+		{Signature{Scheme: SchemeHMACHex, Header: "X-Signature\r\nX: y"}, header},
+		{Signature{Scheme: SchemeHMACHex, Header: strings.Repeat("x", MaxName+1)}, header},
+		{Signature{Scheme: SchemeHMACHex, Header: "webhook-signature"}, header},
+		{Signature{Scheme: SchemeHMACHex, Header: "Webhook-Mine"}, header},
+		{Signature{Scheme: SchemeHMACHex, Header: "content-type"}, header},
+		{Signature{Scheme: SchemeHMACHex, Header: "Host"}, header},
+		{Signature{Scheme: SchemeHMACHex, Prefix: " sha256="}, prefix},
+		{Signature{Scheme: SchemeHMACHex, Prefix: "a\r\nX: y"}, prefix},
+		{Signature{Scheme: SchemeHMACHex, Prefix: "sha256\u00a0"}, prefix},
+		{Signature{Scheme: SchemeHMACHex, Prefix: strings.Repeat("p", maxPrefix+1)}, prefix},
 	}
 	for _, test := range tests {
 		s := subscription()
@@ -64,7 +64,7 @@ func TestSignatureValidate(t *testing.T) {
 
 func TestSignatureHeaderIsNeededWithoutDefaults(t *testing.T) {
 	t.Parallel()
-	s := Signature{Scheme: HMACHex}
+	s := Signature{Scheme: SchemeHMACHex}
 	if got := field(t, s.Validate()); got != "signature.header" {
 		t.Errorf("%q is at fault; want signature.header", got)
 	}

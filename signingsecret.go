@@ -56,7 +56,7 @@ type Rotation struct {
 // with: [HMACHex] has room for the current one only.
 func (s Scheme) Signing(secrets []SigningSecret) []SigningSecret {
 	fitting := s.Fitting(secrets)
-	if s == HMACHex && len(fitting) > 1 {
+	if s == SchemeHMACHex && len(fitting) > 1 {
 		return fitting[:1]
 	}
 	return fitting
@@ -68,11 +68,11 @@ func NewSigningSecret(scheme Scheme) Secret {
 	key := make([]byte, newSecret) // also the length of an Ed25519 seed
 	_, _ = rand.Read(key)          // never fails: crypto/rand ends the process instead
 	switch scheme {
-	case Standard:
+	case SchemeStandard:
 		return Secret(SecretPrefix + base64.StdEncoding.EncodeToString(key))
-	case StandardEd25519:
+	case SchemeStandardEd25519:
 		return Secret(PrivateKeyPrefix + base64.StdEncoding.EncodeToString(key))
-	case HMACHex:
+	case SchemeHMACHex:
 		return Secret(hex.EncodeToString(key))
 	}
 	return ""
@@ -83,7 +83,7 @@ func NewSigningSecret(scheme Scheme) Secret {
 // [StandardEd25519] whsk_ and an Ed25519 seed, or the private key of 64 bytes, in
 // base64; [HMACHex] any printable text of 16 to 256 bytes; [Unsigned] none at all.
 func (s Scheme) CheckSecret(secret Secret) error {
-	if s != Unsigned {
+	if s != SchemeNone {
 		_, err := s.Key(secret)
 		return err
 	}
@@ -99,7 +99,7 @@ func (s Scheme) CheckSecret(secret Secret) error {
 func (s Scheme) Fitting(secrets []SigningSecret) []SigningSecret {
 	var fitting []SigningSecret
 	for _, secret := range secrets {
-		if s != Unsigned && s.CheckSecret(secret.Secret) == nil {
+		if s != SchemeNone && s.CheckSecret(secret.Secret) == nil {
 			fitting = append(fitting, secret)
 		}
 	}
@@ -110,11 +110,11 @@ func (s Scheme) Fitting(secrets []SigningSecret) []SigningSecret {
 // [ed25519.PrivateKey]. Its errors are those of [Scheme.CheckSecret].
 func (s Scheme) Key(secret Secret) ([]byte, error) {
 	switch s {
-	case Standard:
+	case SchemeStandard:
 		return secret.standardKey()
-	case StandardEd25519:
+	case SchemeStandardEd25519:
 		return secret.privateKey()
-	case HMACHex:
+	case SchemeHMACHex:
 		return secret.textKey()
 	}
 	return nil, InvalidField("signature.scheme", "%q signs nothing", s)
@@ -161,7 +161,7 @@ func (s Secret) textKey() ([]byte, error) {
 		return nil, InvalidField("secret", "must be printable text, without spaces at its ends")
 	case strings.HasPrefix(text, PrivateKeyPrefix):
 		// Receivers know this scheme's secret; a private key is not to be told.
-		return nil, InvalidField("secret", "is a private key, of the scheme %s", StandardEd25519)
+		return nil, InvalidField("secret", "is a private key, of the scheme %s", SchemeStandardEd25519)
 	}
 	return []byte(text), nil
 }

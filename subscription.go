@@ -12,10 +12,10 @@ type SubscriptionState string
 
 // The states of a subscription.
 const (
-	Active     SubscriptionState = "active"
-	Paused     SubscriptionState = "paused"     // by an operator
-	Disabled   SubscriptionState = "disabled"   // by us, as after 410 Gone
-	Unverified SubscriptionState = "unverified" // the receiver has not answered the challenge yet
+	SubscriptionActive     SubscriptionState = "active"
+	SubscriptionPaused     SubscriptionState = "paused"     // by an operator
+	SubscriptionDisabled   SubscriptionState = "disabled"   // by us, as after 410 Gone
+	SubscriptionUnverified SubscriptionState = "unverified" // the receiver has not answered the challenge yet
 )
 
 // BodyKind says what the body of a request is made of.
@@ -23,36 +23,36 @@ type BodyKind string
 
 // The kinds of body.
 const (
-	Envelope BodyKind = "envelope" // {"id","type","timestamp","data"}
-	DataBody BodyKind = "data"     // the event's bytes unchanged
-	Params   BodyKind = "params"   // a JSON document whose string leaves are templates
+	BodyEnvelope BodyKind = "envelope" // {"id","type","timestamp","data"}
+	BodyData     BodyKind = "data"     // the event's bytes unchanged
+	BodyParams   BodyKind = "params"   // a JSON document whose string leaves are templates
 )
 
 // Subscription says which events of a tenant go where, and how they are
 // rendered, signed, retried and limited.
 type Subscription struct {
-	ID          string
-	Tenant      string
-	Name        string
-	Profile     string   // the platform whose profile it was made from; empty: none
-	UseCase     string   // which data its templates may read; fixed at creation; empty: all
-	Events      []string // event types; "ticket.*" takes every type below ticket, "*" every type
-	Filter      Filter   // which of those events, by their content; the zero one takes all
-	Request     Request
-	Signature   Signature
-	Secrets     []SigningSecret // the current one first
-	Auth        Auth
-	Verify      Verification // whether a new address must answer a challenge first
-	Retry       RetryPolicy
-	Timeout     Duration // of one attempt, from dialling to the end of the answer
-	Adaptive    Adaptive // how timeout and retries follow the worker's load
-	MaxInFlight int      // requests at the same time, per worker process
-	State       SubscriptionState
-	StateReason string
-	Version     int // counts changes; a PATCH names the version that it changes
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	DeletedAt   time.Time // zero: it is not; a deleted one is seen by its deliveries only
+	ID           string
+	Tenant       string
+	Name         string
+	Profile      string   // the platform whose profile it was made from; empty: none
+	UseCase      string   // which data its templates may read; fixed at creation; empty: all
+	Events       []string // event types; "ticket.*" takes every type below ticket, "*" every type
+	Filter       Filter   // which of those events, by their content; the zero one takes all
+	Request      Request
+	Signature    Signature
+	Secrets      []SigningSecret // the current one first
+	Auth         Auth
+	Verification Verification // whether a new address must answer a challenge first
+	Retry        RetryPolicy
+	Timeout      Duration // of one attempt, from dialling to the end of the answer
+	Adaptive     Adaptive // how timeout and retries follow the worker's load
+	MaxInFlight  int      // requests at the same time, per worker process
+	State        SubscriptionState
+	StateReason  string
+	Version      int // counts changes; a PATCH names the version that it changes
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	DeletedAt    time.Time // zero: it is not; a deleted one is seen by its deliveries only
 	// Unreadable names the fields that are stored and cannot be read, as "request.headers": no
 	// key of this installation decrypts them, or they are damaged. They are zero here.
 	Unreadable []string
@@ -68,7 +68,7 @@ func (s *Subscription) CheckReadable() error {
 	if len(s.Unreadable) == 0 {
 		return nil
 	}
-	return &Error{Code: Conflict, Field: s.Unreadable[0], Err: ErrUnreadable,
+	return &Error{Code: CodeConflict, Field: s.Unreadable[0], Err: ErrUnreadable,
 		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it anew"}
 }
 
@@ -106,12 +106,12 @@ func matches(pattern, eventType string) bool {
 func (s *Subscription) SetDefaults() {
 	r := &s.Request
 	r.Method = cmp.Or(strings.ToUpper(r.Method), "POST")
-	r.Body = cmp.Or(r.Body, Envelope)
+	r.Body = cmp.Or(r.Body, BodyEnvelope)
 	r.ContentType = cmp.Or(r.ContentType, defaultContentType)
 	s.Signature.setDefaults()
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	s.MaxInFlight = cmp.Or(s.MaxInFlight, DefaultMaxInFlight)
-	s.State = cmp.Or(s.State, Active)
+	s.State = cmp.Or(s.State, SubscriptionActive)
 	s.Retry.setDefaults()
 	s.Adaptive.setDefaults(s)
 }

@@ -26,12 +26,12 @@ func TestSubscriptionDefaults(t *testing.T) {
 	want := Subscription{
 		Tenant: "acme", Name: "CRM sync", Events: []string{"ticket.*", "customer.created"},
 		Request: Request{
-			Method: "POST", URL: "https://crm.example.com/hook", Body: Envelope,
+			Method: "POST", URL: "https://crm.example.com/hook", Body: BodyEnvelope,
 			Headers: map[string]string{"X-Env": "prod"}, ContentType: "application/json",
 		},
-		Signature: Signature{Scheme: Standard},
-		Retry:     RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(4 * time.Hour), MaximumAttempts: 38},
-		Timeout:   Duration(10 * time.Second), MaxInFlight: 16, State: Active,
+		Signature: Signature{Scheme: SchemeStandard},
+		Retry:     RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(4 * time.Hour), MaxAttempts: 38},
+		Timeout:   Duration(10 * time.Second), MaxInFlight: 16, State: SubscriptionActive,
 	}
 	got := subscription()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -55,7 +55,7 @@ func TestSubscriptionValidate(t *testing.T) {
 	good := map[string]func(*Subscription){
 		"as it is":      func(*Subscription) {},
 		"every event":   func(s *Subscription) { s.Events = []string{"*"} },
-		"data":          func(s *Subscription) { s.Request.Body = DataBody },
+		"data":          func(s *Subscription) { s.Request.Body = BodyData },
 		"odd method":    func(s *Subscription) { s.Request.Method = "PURGE" },
 		"port, query":   func(s *Subscription) { s.Request.URL = "http://crm.example.com:65535/a%20b?c=d&e" },
 		"IPv6":          func(s *Subscription) { s.Request.URL = "http://[2001:db8::1]:8080" },
@@ -65,7 +65,7 @@ func TestSubscriptionValidate(t *testing.T) {
 			s.Request.Headers = map[string]string{"Authorization": "Bearer x", "X-Empty": ""}
 		},
 		"charset": func(s *Subscription) { s.Request.ContentType = "application/json; charset=utf-8" },
-		"paused":  func(s *Subscription) { s.State = Paused },
+		"paused":  func(s *Subscription) { s.State = SubscriptionPaused },
 	}
 	for name, change := range good {
 		s := subscription()
@@ -79,7 +79,7 @@ func TestSubscriptionValidate(t *testing.T) {
 			s := subscription()
 			change(&s)
 			err := s.Validate()
-			if e, ok := errors.AsType[*Error](err); !ok || e.Code != Invalid || e.Field != field || e.Message == "" {
+			if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeInvalid || e.Field != field || e.Message == "" {
 				t.Errorf("%s, case %d: %v; want that field to be invalid", field, i, err)
 			}
 		}
@@ -148,7 +148,7 @@ func badSubscriptions() map[string][]func(*Subscription) {
 		add("retry.backoff_coefficient", func(s *Subscription) { s.Retry.BackoffCoefficient = coefficient })
 	}
 	add("retry.maximum_interval", func(s *Subscription) { s.Retry.MaximumInterval = Duration(time.Second) }, func(s *Subscription) { s.Retry.MaximumInterval = maxInterval + 1 })
-	add("retry.maximum_attempts", func(s *Subscription) { s.Retry.MaximumAttempts = -1 }, func(s *Subscription) { s.Retry.MaximumAttempts = maxMaximumAttempts + 1 })
+	add("retry.maximum_attempts", func(s *Subscription) { s.Retry.MaxAttempts = -1 }, func(s *Subscription) { s.Retry.MaxAttempts = maxMaximumAttempts + 1 })
 	return bad
 }
 

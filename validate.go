@@ -66,7 +66,7 @@ func (s *Subscription) validateLimits() error {
 		return InvalidField("timeout", "must be from %s to %s", MinTimeout, MaxTimeout)
 	case s.MaxInFlight < 1 || s.MaxInFlight > MaxMaxInFlight:
 		return InvalidField("max_in_flight", "must be from 1 to %d", MaxMaxInFlight)
-	case !slices.Contains([]SubscriptionState{Active, Paused, Disabled, Unverified}, s.State):
+	case !slices.Contains([]SubscriptionState{SubscriptionActive, SubscriptionPaused, SubscriptionDisabled, SubscriptionUnverified}, s.State):
 		return InvalidField("state", "%q is not a state", s.State)
 	}
 	return nil

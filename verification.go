@@ -8,22 +8,22 @@ type Verification string
 
 // The kinds of verification. Empty is the same as none.
 const (
-	NoVerification Verification = "none"
-	Challenge      Verification = "challenge" // a signed POST of {"challenge": …} whose bare value must come back
+	VerificationNone      Verification = "none"
+	VerificationChallenge Verification = "challenge" // a signed POST of {"challenge": …} whose bare value must come back
 )
 
 // validateVerification checks that the address can be verified as asked for.
 func (s *Subscription) validateVerification() error {
-	switch s.Verify {
-	case "", NoVerification:
+	switch s.Verification {
+	case "", VerificationNone:
 		return nil
-	case Challenge:
+	case VerificationChallenge:
 		if HoldsTemplate(s.Request.URL) {
-			return InvalidField("verification", "%s needs an address without placeholders: there is no event to fill them from", Challenge)
+			return InvalidField("verification", "%s needs an address without placeholders: there is no event to fill them from", VerificationChallenge)
 		}
 		return nil
 	}
-	return InvalidField("verification", "%q is not a verification; known: %s, %s", s.Verify, NoVerification, Challenge)
+	return InvalidField("verification", "%q is not a verification; known: %s, %s", s.Verification, VerificationNone, VerificationChallenge)
 }
 
 // HoldsTemplate reports whether the text has placeholders or tags of a template.

@@ -10,15 +10,15 @@ func TestVerificationValidate(t *testing.T) {
 		want   string // the field at fault; empty: valid
 	}{
 		{"", "https://a.test/{{id}}", ""},
-		{NoVerification, "https://a.test/{{id}}", ""},
-		{Challenge, "https://a.test/hook", ""},
-		{Challenge, "https://a.test/hook?id={{id}}", "verification"},
-		{Challenge, "https://a.test/{%if%}", "verification"},
+		{VerificationNone, "https://a.test/{{id}}", ""},
+		{VerificationChallenge, "https://a.test/hook", ""},
+		{VerificationChallenge, "https://a.test/hook?id={{id}}", "verification"},
+		{VerificationChallenge, "https://a.test/{%if%}", "verification"},
 		{"ping", "https://a.test/hook", "verification"},
 	}
 	for _, test := range tests {
 		s := subscription()
-		s.Verify, s.Request.URL = test.verify, test.url
+		s.Verification, s.Request.URL = test.verify, test.url
 		if got := field(t, s.validateVerification()); got != test.want {
 			t.Errorf("%s of %s: %q is at fault; want %q", test.verify, test.url, got, test.want)
 		}

@@ -17,21 +17,21 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // DeliverInput is the input of a delivery's workflow.
 type DeliverInput struct {
 	DeliveryID string `json:"delivery_id"`
-	Run        int    `json:"run"` // which setting-going of the delivery this workflow run serves
+	Generation int    `json:"run"` // which setting-going of the delivery this workflow run serves
 }
 
 // AttemptInput asks for one attempt, if one is due.
 type AttemptInput struct {
 	DeliverInput
-	Reset bool  `json:"reset,omitempty"` // the workflow was reset in Temporal: deliver again
-	Kept  *Kept `json:"kept,omitempty"`  // an outcome that could not be recorded yet
+	Reset bool               `json:"reset,omitempty"` // the workflow was reset in Temporal: deliver again
+	Kept  *UnrecordedOutcome `json:"kept,omitempty"`  // an outcome that could not be recorded yet
 	// LostAt is when an earlier execution of the local activity began whose result is lost
 	// with its worker; zero: there is none. It stays in the process.
 	LostAt time.Time `json:"lost_at,omitzero"`
@@ -45,7 +45,7 @@ type AttemptResult struct {
 	StatusCode    int                     `json:"status_code,omitempty"`
 	NextAttemptAt time.Time               `json:"next_attempt_at,omitzero"`
 	Retry         switchboard.RetryPolicy `json:"retry,omitzero"`      // of the subscription as it is now; left out where nothing follows, since every byte costs Temporal
-	Kept          *Kept                   `json:"kept,omitempty"`      // sent, but not recorded: Postgres was away
+	Kept          *UnrecordedOutcome      `json:"kept,omitempty"`      // sent, but not recorded: Postgres was away
 	RunID         string                  `json:"run_id"`              // of the Temporal run that this was found in
 	Permanent     bool                    `json:"permanent,omitempty"` // it has failed because no later attempt can succeed
 	// Overtaken says that an operator has set the delivery going again: the workflow
@@ -54,12 +54,12 @@ type AttemptResult struct {
 }
 
 // Waits reports whether the delivery has another attempt before it in this run.
-func (r AttemptResult) Waits() bool { return r.State.Dated() && !r.Overtaken }
+func (r AttemptResult) Waits() bool { return r.State.HasNextAttempt() && !r.Overtaken }
 
 // Recorder is what an attempt needs of the store.
 type Recorder interface {
 	// Work loads what an attempt needs.
-	Work(ctx context.Context, deliveryID string) (switchboard.Work, error)
+	LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error)
 	// Record stores an attempt and moves its delivery; it returns when both are
 	// durable, and changes nothing if that attempt was recorded before.
 	Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, run int) (switchboard.Delivery, error)
@@ -77,7 +77,7 @@ type Recorder interface {
 // time. The receiver's behaviour is the outcome; an error means that we were
 // stopped before there was one.
 type Sender interface {
-	Attempt(ctx context.Context, work switchboard.Work, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error)
+	Attempt(ctx context.Context, work switchboard.LoadedDelivery, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error)
 }
 
 // Tasks is what an attempt asks Temporal about the tasks that it is made in.
@@ -142,9 +142,9 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 
 	kept := a.keptOutcome(ctx, in)
 	work, err := a.load(ctx, in)
-	if switchboard.CodeOf(err) == switchboard.NotFound {
+	if switchboard.CodeOf(err) == switchboard.CodeNotFound {
 		// Erased, or lost with a database that was restored: there is nothing to send.
-		return AttemptResult{State: switchboard.Cancelled, Reason: switchboard.ReasonErased}, nil
+		return AttemptResult{State: switchboard.StateCancelled, Reason: switchboard.ReasonErased}, nil
 	}
 	if err != nil {
 		return AttemptResult{Kept: kept}, &delay{work.Delivery, whyUnread(err), err}
@@ -152,9 +152,9 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if kept == nil {
 		kept = a.lost(ctx, in, work)
 	}
-	overtaken := work.Delivery.Run != in.Run && !in.Reset
+	overtaken := work.Delivery.Generation != in.Generation && !in.Reset
 	if kept.after(work.Delivery) {
-		result := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Run, work.Delivery.Run))
+		result := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Generation, work.Delivery.Generation))
 		result.Overtaken = overtaken
 		return result, nil
 	}
@@ -162,18 +162,18 @@ func (a *Deliveries) attempt(ctx context.Context, in AttemptInput) (AttemptResul
 	if result.Overtaken = overtaken; overtaken {
 		return result, nil
 	}
-	if !work.Delivery.State.Dated() || work.Delivery.NextAttemptAt.After(a.Now()) {
+	if !work.Delivery.State.HasNextAttempt() || work.Delivery.NextAttemptAt.After(a.Now()) {
 		return result, nil
 	}
 	return a.attemptDue(ctx, work)
 }
 
 // attemptDue makes the attempt whose date has come, if its subscription may have it.
-func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
+func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.LoadedDelivery) (AttemptResult, error) {
 	switch {
 	case !work.Subscription.DeletedAt.IsZero():
 		return a.cancelDeleted(ctx, work)
-	case work.Subscription.State == switchboard.Unverified:
+	case work.Subscription.State == switchboard.SubscriptionUnverified:
 		return a.hold(ctx, work)
 	}
 	load, leave, free := a.Flights.admit(work.Subscription, isFirst(ctx), a.Now())
@@ -185,13 +185,13 @@ func (a *Deliveries) attemptDue(ctx context.Context, work switchboard.Work) (Att
 	if err != nil {
 		return AttemptResult{}, &delay{work.Delivery, whyUnsent(err), err}
 	}
-	return a.record(ctx, work, made, work.Delivery.Run), nil
+	return a.record(ctx, work, made, work.Delivery.Generation), nil
 }
 
 // crowded lets the delivery wait for its turn. One that waits for long gets the date
 // into its row: it is not overdue, and does not keep the reconciler from those that
 // are. So does one at its first attempt, whose regular activity follows at once.
-func (a *Deliveries) crowded(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
+func (a *Deliveries) crowded(ctx context.Context, work switchboard.LoadedDelivery) (AttemptResult, error) {
 	result := resultOf(ctx, work, work.Delivery)
 	result.NextAttemptAt = a.Flights.turn(work.Subscription.ID, a.Now()).UTC().Truncate(time.Microsecond)
 	if !isFirst(ctx) && result.NextAttemptAt.Sub(work.Delivery.NextAttemptAt) < switchboard.StuckAfter/2 {
@@ -204,37 +204,37 @@ func (a *Deliveries) crowded(ctx context.Context, work switchboard.Work) (Attemp
 }
 
 // load reads the work, and lets a run that was made by a reset have the delivery.
-func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.Work, error) {
+func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.LoadedDelivery, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	work, err := a.Store.Work(ctx, in.DeliveryID)
-	if err != nil || !in.Reset || work.Delivery.RunID == runID(ctx) {
+	work, err := a.Store.LoadForAttempt(ctx, in.DeliveryID)
+	if err != nil || !in.Reset || work.Delivery.TemporalRunID == runID(ctx) {
 		return work, err
 	}
 	work.Delivery, err = a.Store.Reopen(ctx, in.DeliveryID, runID(ctx), switchboard.Action{
-		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbReset, Reason: "the workflow was reset in Temporal",
+		At: a.Now(), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionReset, Reason: "the workflow was reset in Temporal",
 	})
 	return work, err
 }
 
 // cancelDeleted ends a delivery that its subscription's deletion did not come to.
-func (a *Deliveries) cancelDeleted(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
-	return a.settle(ctx, work, switchboard.Cancelled, switchboard.ReasonSubscriptionDeleted,
-		switchboard.Action{Verb: switchboard.VerbCancel, Reason: "its subscription is deleted"})
+func (a *Deliveries) cancelDeleted(ctx context.Context, work switchboard.LoadedDelivery) (AttemptResult, error) {
+	return a.settle(ctx, work, switchboard.StateCancelled, switchboard.ReasonSubscriptionDeleted,
+		switchboard.Action{Kind: switchboard.ActionCancel, Reason: "its subscription is deleted"})
 }
 
 // hold leaves the delivery to whoever verifies its subscription's new address,
 // which must get nothing before.
-func (a *Deliveries) hold(ctx context.Context, work switchboard.Work) (AttemptResult, error) {
-	return a.settle(ctx, work, switchboard.Held, switchboard.ReasonSubscriptionUnverified,
-		switchboard.Action{Verb: switchboard.VerbHold, Reason: "the address of the subscription is not verified"})
+func (a *Deliveries) hold(ctx context.Context, work switchboard.LoadedDelivery) (AttemptResult, error) {
+	return a.settle(ctx, work, switchboard.StateHeld, switchboard.ReasonSubscriptionUnverified,
+		switchboard.Action{Kind: switchboard.ActionHold, Reason: "the address of the subscription is not verified"})
 }
 
-func (a *Deliveries) settle(ctx context.Context, work switchboard.Work, state switchboard.State, reason string, action switchboard.Action) (AttemptResult, error) {
+func (a *Deliveries) settle(ctx context.Context, work switchboard.LoadedDelivery, state switchboard.State, reason string, action switchboard.Action) (AttemptResult, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	action.At, action.Actor = a.Now(), switchboard.ActorSwitchboard
-	d, err := a.Store.Settle(ctx, work.Delivery.ID, work.Delivery.Run, state, reason, action)
+	d, err := a.Store.Settle(ctx, work.Delivery.ID, work.Delivery.Generation, state, reason, action)
 	if err != nil {
 		return AttemptResult{}, err
 	}
@@ -242,20 +242,20 @@ func (a *Deliveries) settle(ctx context.Context, work switchboard.Work, state sw
 }
 
 // send makes the next attempt of the work, under those limits.
-func (a *Deliveries) send(ctx context.Context, work switchboard.Work, limits switchboard.Limits) (switchboard.Attempt, error) {
+func (a *Deliveries) send(ctx context.Context, work switchboard.LoadedDelivery, limits switchboard.Limits) (switchboard.Attempt, error) {
 	now := a.Now()
 	made := switchboard.Attempt{
-		ID:         switchboard.NewID(switchboard.AttemptPrefix, now),
-		DeliveryID: work.Delivery.ID,
-		Number:     work.Delivery.AttemptsMade + 1,
-		At:         now,
-		Timeout:    time.Duration(limits.Timeout),
-		Load:       limits.Load,
-		Attempts:   limits.Attempts,
-		Stretch:    limits.Stretch,
+		ID:             switchboard.NewID(switchboard.AttemptPrefix, now),
+		DeliveryID:     work.Delivery.ID,
+		Number:         work.Delivery.AttemptsMade + 1,
+		At:             now,
+		Timeout:        time.Duration(limits.Timeout),
+		Load:           limits.Load,
+		MaxAttempts:    limits.MaxAttempts,
+		IntervalFactor: limits.IntervalFactor,
 	}
 	done := a.Metrics.sending(ctx, made.Timeout)
-	ended := a.trace(ctx, record{Attempt: made, Run: work.Delivery.Run})
+	ended := a.trace(ctx, record{Attempt: made, Run: work.Delivery.Generation})
 	var err error
 	made.Request, made.Outcome, err = a.Sender.Attempt(ctx, work, now, made.Timeout)
 	ended(err)
@@ -273,12 +273,12 @@ func maybeSent(err error) bool {
 	return ok && cut.Sent
 }
 
-func resultOf(ctx context.Context, work switchboard.Work, d switchboard.Delivery) AttemptResult {
+func resultOf(ctx context.Context, work switchboard.LoadedDelivery, d switchboard.Delivery) AttemptResult {
 	result := AttemptResult{
 		State: d.State, Reason: d.Reason, AttemptsMade: d.AttemptsMade, StatusCode: d.LastStatusCode, NextAttemptAt: d.NextAttemptAt,
 		RunID: runID(ctx), Permanent: d.Permanent,
 	}
-	if d.State.Dated() {
+	if d.State.HasNextAttempt() {
 		result.Retry = work.Subscription.Retry
 	}
 	return result

@@ -14,16 +14,16 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // desk is one delivery with a store, a sender and the activities on top.
 type desk struct {
 	*activities.Deliveries
 	t           *testing.T
-	work        switchboard.Work
+	work        switchboard.LoadedDelivery
 	workErr     error
 	postponeErr error
 	recordErr   error
@@ -44,7 +44,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d := &desk{t: t, outcome: switchboard.Outcome{StatusCode: 200}, sending: func(context.Context) {}}
-	d.work.Delivery = switchboard.Delivery{ID: "dlv_1", State: switchboard.Pending, Run: 1, NextAttemptAt: time.Now().Add(-time.Second)}
+	d.work.Delivery = switchboard.Delivery{ID: "dlv_1", State: switchboard.StatePending, Generation: 1, NextAttemptAt: time.Now().Add(-time.Second)}
 	d.work.Subscription = switchboard.Subscription{ID: "sub_1", MaxInFlight: 1, Timeout: switchboard.DefaultTimeout}
 	d.work.Subscription.SetDefaults()
 	d.Deliveries = &activities.Deliveries{
@@ -53,7 +53,9 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-func (d *desk) Work(context.Context, string) (switchboard.Work, error) { return d.work, d.workErr }
+func (d *desk) LoadForAttempt(context.Context, string) (switchboard.LoadedDelivery, error) {
+	return d.work, d.workErr
+}
 
 func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchboard.Decision, _ string, run int) (switchboard.Delivery, error) {
 	if d.recordErr != nil {
@@ -62,10 +64,10 @@ func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchb
 	d.recorded, d.runs = append(d.recorded, a), append(d.runs, run)
 	delivery := d.work.Delivery
 	delivery.State, delivery.Reason, delivery.AttemptsMade, delivery.Permanent = decision.State, decision.Reason, a.Number, decision.Permanent
-	if delivery.NextAttemptAt = a.At.Add(decision.Wait); !decision.State.Dated() {
+	if delivery.NextAttemptAt = a.At.Add(decision.Wait); !decision.State.HasNextAttempt() {
 		delivery.NextAttemptAt = time.Time{}
 	}
-	if run == d.work.Delivery.Run {
+	if run == d.work.Delivery.Generation {
 		d.work.Delivery = delivery
 	}
 	return delivery, nil
@@ -73,7 +75,7 @@ func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchb
 
 func (d *desk) Reopen(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {
 	delivery := d.work.Delivery
-	delivery.State, delivery.NextAttemptAt = switchboard.Pending, time.Now()
+	delivery.State, delivery.NextAttemptAt = switchboard.StatePending, time.Now()
 	return delivery, nil
 }
 
@@ -89,7 +91,7 @@ func (d *desk) Settle(_ context.Context, _ string, run int, state switchboard.St
 	return d.work.Delivery, d.workErr
 }
 
-func (d *desk) Attempt(ctx context.Context, _ switchboard.Work, _ time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+func (d *desk) Attempt(ctx context.Context, _ switchboard.LoadedDelivery, _ time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	d.sent++
 	d.timeouts = append(d.timeouts, timeout)
 	d.sending(ctx)
@@ -106,7 +108,7 @@ func (d *desk) attempt(in activities.AttemptInput, heartbeat ...any) (activities
 	if len(heartbeat) > 0 {
 		env.SetHeartbeatDetails(heartbeat[0])
 	}
-	in.DeliverInput = cmp.Or(in.DeliverInput, activities.DeliverInput{DeliveryID: "dlv_1", Run: 1})
+	in.DeliverInput = cmp.Or(in.DeliverInput, activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1})
 	env.RegisterActivity(d.Deliveries)
 	value, err := env.ExecuteActivity(d.Deliveries.Attempt, in)
 	var result activities.AttemptResult
@@ -129,7 +131,7 @@ func delay(t *testing.T, err error) (kind string, wait time.Duration) {
 func TestAttemptBeforeItsDateSendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.work.Delivery.State, d.work.Delivery.Reason = switchboard.Retrying, "http_503"
+	d.work.Delivery.State, d.work.Delivery.Reason = switchboard.StateRetrying, "http_503"
 	d.work.Delivery.NextAttemptAt = time.Now().Add(time.Hour)
 	_, err := d.attempt(activities.AttemptInput{})
 	kind, wait := delay(t, err)
@@ -149,7 +151,7 @@ func TestAttemptBesideOneUnderWaySendsNothing(t *testing.T) {
 		}
 	}
 	result, err := d.attempt(activities.AttemptInput{})
-	if err != nil || result.State != switchboard.Delivered || d.sent != 1 {
+	if err != nil || result.State != switchboard.StateDelivered || d.sent != 1 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }
@@ -157,9 +159,9 @@ func TestAttemptBesideOneUnderWaySendsNothing(t *testing.T) {
 func TestAttemptOfAFinalDeliverySendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.work.Delivery.State = switchboard.Delivered
+	d.work.Delivery.State = switchboard.StateDelivered
 	result, err := d.attempt(activities.AttemptInput{})
-	if err != nil || result.State != switchboard.Delivered || d.sent != 0 {
+	if err != nil || result.State != switchboard.StateDelivered || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }
@@ -169,7 +171,7 @@ func TestDeletedSubscriptionGetsNothing(t *testing.T) {
 	d := newDesk(t)
 	d.work.Subscription.DeletedAt = time.Now()
 	result, err := d.attempt(activities.AttemptInput{})
-	if err != nil || result.State != switchboard.Cancelled || result.Reason != switchboard.ReasonSubscriptionDeleted || d.sent != 0 {
+	if err != nil || result.State != switchboard.StateCancelled || result.Reason != switchboard.ReasonSubscriptionDeleted || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }
@@ -177,9 +179,9 @@ func TestDeletedSubscriptionGetsNothing(t *testing.T) {
 func TestUnverifiedAddressGetsNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.work.Subscription.State = switchboard.Unverified
+	d.work.Subscription.State = switchboard.SubscriptionUnverified
 	result, err := d.attempt(activities.AttemptInput{})
-	if err != nil || result.State != switchboard.Held || result.Reason != switchboard.ReasonSubscriptionUnverified || d.sent != 0 {
+	if err != nil || result.State != switchboard.StateHeld || result.Reason != switchboard.ReasonSubscriptionUnverified || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }
@@ -187,7 +189,7 @@ func TestUnverifiedAddressGetsNothing(t *testing.T) {
 func TestResetSendsAFinalDeliveryAgain(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.Delivered, 1
+	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateDelivered, 1
 	result, err := d.attempt(activities.AttemptInput{Reset: true})
 	if err != nil || result.AttemptsMade != 2 || d.sent != 1 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
@@ -207,12 +209,12 @@ func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 		{false, "default-test-run-id", 1},
 	} {
 		d := newDesk(t)
-		d.work.Delivery.Run, d.work.Delivery.RunID = 2, c.holder
+		d.work.Delivery.Generation, d.work.Delivery.TemporalRunID = 2, c.holder
 		var suite testsuite.WorkflowTestSuite
 		suite.SetLogger(slog.New(slog.DiscardHandler))
 		env := suite.NewTestActivityEnvironment()
 		env.RegisterActivity(d.Deliveries)
-		in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}, Reset: c.reset}
+		in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}, Reset: c.reset}
 		if _, err := env.ExecuteActivity(d.Cancelled, in); err != nil {
 			t.Fatal(err)
 		}
@@ -225,9 +227,9 @@ func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.workErr = switchboard.Errorf(switchboard.NotFound, "gone")
+	d.workErr = switchboard.Errorf(switchboard.CodeNotFound, "gone")
 	result, err := d.attempt(activities.AttemptInput{})
-	if err != nil || result.State != switchboard.Cancelled || result.Reason != switchboard.ReasonErased {
+	if err != nil || result.State != switchboard.StateCancelled || result.Reason != switchboard.ReasonErased {
 		t.Errorf("ended %v, %v", result, err)
 	}
 }
@@ -238,7 +240,7 @@ func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 	due := d.work.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
-		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_2", Run: 1}}) // while the only place is taken
+		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_2", Generation: 1}}) // while the only place is taken
 		if _, wait := delay(t, err); wait <= 0 || wait > 2*time.Second {
 			t.Errorf("the second waits %s, want about a second", wait)
 		}
@@ -318,7 +320,7 @@ func TestCrowdedForLongIsNotOverdue(t *testing.T) {
 func TestFaultOfAFirstAttemptIsToldByItsCodeOnly(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.workErr = fmt.Errorf("dial tcp 10.1.2.3:5432: %w", switchboard.Errorf(switchboard.Unavailable, "Postgres is away"))
+	d.workErr = fmt.Errorf("dial tcp 10.1.2.3:5432: %w", switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away"))
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	_, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{})
@@ -330,7 +332,7 @@ func TestFaultOfAFirstAttemptIsToldByItsCodeOnly(t *testing.T) {
 func TestRunThatAnOperatorHasOvertakenSendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.work.Delivery.Run = 2
+	d.work.Delivery.Generation = 2
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || !result.Overtaken || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Cancelled closes a delivery whose workflow was cancelled, and says where it
@@ -16,24 +16,24 @@ func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptRes
 	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
 	defer cancel()
 	kept := a.keptOutcome(ctx, in)
-	work, err := a.Store.Work(ctx, in.DeliveryID)
-	if switchboard.CodeOf(err) == switchboard.NotFound {
-		return AttemptResult{State: switchboard.Cancelled, Reason: switchboard.ReasonErased}, nil
+	work, err := a.Store.LoadForAttempt(ctx, in.DeliveryID)
+	if switchboard.CodeOf(err) == switchboard.CodeNotFound {
+		return AttemptResult{State: switchboard.StateCancelled, Reason: switchboard.ReasonErased}, nil
 	}
 	if err != nil {
 		return AttemptResult{}, a.fault(ctx, in.DeliveryID, err)
 	}
-	run := in.Run
-	if in.Reset && work.Delivery.RunID == runID(ctx) {
-		run = work.Delivery.Run // the reset of an earlier run took the delivery as it was
+	run := in.Generation
+	if in.Reset && work.Delivery.TemporalRunID == runID(ctx) {
+		run = work.Delivery.Generation // the reset of an earlier run took the delivery as it was
 	}
 	if kept.after(work.Delivery) {
-		if result := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Run, work.Delivery.Run)); result.Kept != nil {
+		if result := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Generation, work.Delivery.Generation)); result.Kept != nil {
 			return result, a.fault(ctx, in.DeliveryID, errNotRecorded)
 		}
 	}
-	d, err := a.Store.Settle(ctx, in.DeliveryID, run, switchboard.Cancelled, switchboard.ReasonOperator, switchboard.Action{
-		At: a.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel, Reason: "the workflow was cancelled in Temporal",
+	d, err := a.Store.Settle(ctx, in.DeliveryID, run, switchboard.StateCancelled, switchboard.ReasonOperator, switchboard.Action{
+		At: a.Now(), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel, Reason: "the workflow was cancelled in Temporal",
 	})
 	if err != nil {
 		return AttemptResult{}, a.fault(ctx, in.DeliveryID, err)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Flights knows the attempts under way in this process: to abort one that is

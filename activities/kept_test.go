@@ -9,16 +9,16 @@ import (
 
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 func TestLatestOfTheKeptOutcomesCounts(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	first := &activities.Kept{AttemptID: "att_1", Number: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
-	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.Retrying, 1 // it is recorded by now
-	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	first := &activities.UnrecordedOutcome{AttemptID: "att_1", Number: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
+	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1 // it is recorded by now
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{Kept: first}); err == nil || d.sent != 1 {
 		t.Fatalf("ended with %v after %d requests, want a fault after the second attempt", err, d.sent)
 	}
@@ -31,8 +31,8 @@ func TestLatestOfTheKeptOutcomesCounts(t *testing.T) {
 func TestKeptOutcomeOfAnOvertakenRunIsThatRuns(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.work.Delivery.Run = 2
-	kept := &activities.Kept{AttemptID: "att_1", Number: 1, Run: 1, At: time.Now(), StatusCode: 200}
+	d.work.Delivery.Generation = 2
+	kept := &activities.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
 	result, err := d.attempt(activities.AttemptInput{Kept: kept})
 	if err != nil || !result.Overtaken || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests; want an end without one", result, err, d.sent)
@@ -44,7 +44,7 @@ func TestKeptOutcomeOfAnOvertakenRunIsThatRuns(t *testing.T) {
 
 func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
 	t.Parallel()
-	kept := &activities.Kept{AttemptID: "att_1", Number: 1, At: time.Now(), StatusCode: 200}
+	kept := &activities.UnrecordedOutcome{AttemptID: "att_1", Number: 1, At: time.Now(), StatusCode: 200}
 	for name, attempt := range map[string]func(*desk) (activities.AttemptResult, error){
 		"by the workflow":  func(d *desk) (activities.AttemptResult, error) { return d.attempt(activities.AttemptInput{Kept: kept}) },
 		"by the heartbeat": func(d *desk) (activities.AttemptResult, error) { return d.attempt(activities.AttemptInput{}, kept) },
@@ -53,7 +53,7 @@ func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			result, err := attempt(d)
-			if err != nil || result.State != switchboard.Delivered || d.sent != 0 || len(d.recorded) != 1 {
+			if err != nil || result.State != switchboard.StateDelivered || d.sent != 0 || len(d.recorded) != 1 {
 				t.Fatalf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
 			}
 			if !d.recorded[0].Outcome.Response.Truncated {
@@ -66,7 +66,7 @@ func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
 func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	_, err := d.attempt(activities.AttemptInput{})
 	if kind, wait := delay(t, err); kind != "fault" || wait <= 0 {
 		t.Errorf("failed as %s for %s, want a fault with a date", kind, wait)
@@ -80,7 +80,7 @@ func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
 func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	away := switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	away := switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	d.recordErr = away
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 		t.Fatal("ended, want a fault")
@@ -88,7 +88,7 @@ func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
 	d.workErr = away
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
-	value, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}})
+	value, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,13 +102,13 @@ func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
 func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 		t.Fatal("ended, want a fault")
 	}
 	d.recordErr = nil
 	result, err := d.attempt(activities.AttemptInput{}) // with neither input nor heartbeat
-	if err != nil || result.State != switchboard.Delivered || d.sent != 1 || len(d.recorded) != 1 {
+	if err != nil || result.State != switchboard.StateDelivered || d.sent != 1 || len(d.recorded) != 1 {
 		t.Fatalf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
 	}
 	if d.recorded[0].Outcome.Response.Truncated {
@@ -121,14 +121,14 @@ func TestKeptOutcomeIsRecordedWithoutItsActivity(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
-		d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+		d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 		if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 			t.Fatal("ended, want a fault")
 		}
 		d.recordErr = nil
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		activities.RecordKept(ctx, d.Deliveries)
+		activities.FlushUnrecorded(ctx, d.Deliveries)
 		if len(d.recorded) != 1 || d.recorded[0].Number != 1 {
 			t.Errorf("recorded %v, want the first attempt once", d.recorded)
 		}

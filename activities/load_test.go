@@ -11,8 +11,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // Ten places fill one after the other: every request starts the next while it is
@@ -24,18 +24,18 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 		want     func(taken int) switchboard.Attempt
 	}{
 		"adaptive": {
-			switchboard.Adaptive{Enabled: true, MaximumStretch: 3, MinimumAttempts: 28},
+			switchboard.Adaptive{Enabled: true, MaxIntervalFactor: 3, MinimumAttempts: 28},
 			func(taken int) switchboard.Attempt {
 				return switchboard.Attempt{
 					Load: float64(taken) / 10, Timeout: 10*time.Second - time.Duration(taken)*500*time.Millisecond,
-					Stretch: 1 + float64(taken)/5, Attempts: 38 - taken,
+					IntervalFactor: 1 + float64(taken)/5, MaxAttempts: 38 - taken,
 				}
 			},
 		},
 		"fixed": {
 			switchboard.Adaptive{},
 			func(taken int) switchboard.Attempt {
-				return switchboard.Attempt{Load: float64(taken) / 10, Timeout: 10 * time.Second, Stretch: 1, Attempts: 38}
+				return switchboard.Attempt{Load: float64(taken) / 10, Timeout: 10 * time.Second, IntervalFactor: 1, MaxAttempts: 38}
 			},
 		},
 	} {
@@ -45,7 +45,7 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 			d.work.Subscription.MaxInFlight, d.work.Subscription.Adaptive = 100, test.adaptive
 			d.work.Subscription.SetDefaults()
 			d.sending = func(context.Context) {
-				next := activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_", d.sent+1), Run: 1}
+				next := activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_", d.sent+1), Generation: 1}
 				_, err := d.attempt(activities.AttemptInput{DeliverInput: next})
 				if taken := d.Flights.Load(); taken == 1 && err == nil {
 					t.Error("an eleventh request found a place")
@@ -60,7 +60,7 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 			for i, made := range d.recorded {
 				taken := len(d.recorded) - 1 - i // the innermost is recorded first
 				want := test.want(taken)
-				got := switchboard.Attempt{Load: made.Load, Timeout: made.Timeout, Stretch: made.Stretch, Attempts: made.Attempts}
+				got := switchboard.Attempt{Load: made.Load, Timeout: made.Timeout, IntervalFactor: made.IntervalFactor, MaxAttempts: made.MaxAttempts}
 				close := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })
 				if diff := cmp.Diff(want, got, close); diff != "" {
 					t.Errorf("with %d places taken (-want +got):\n%s", taken, diff)
@@ -78,15 +78,15 @@ func TestKeptOutcomeIsRecordedWithItsLimits(t *testing.T) {
 	d := newDesk(t)
 	d.work.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
 	d.outcome = switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
-	kept := &activities.Kept{
+	kept := &activities.UnrecordedOutcome{
 		AttemptID: "att_1", Number: 2, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx,
-		Timeout: switchboard.Duration(6 * time.Second), Load: 0.8, Attempts: 2, Stretch: 1.8,
+		Timeout: switchboard.Duration(6 * time.Second), Load: 0.8, MaxAttempts: 2, IntervalFactor: 1.8,
 	}
 	result, err := d.attempt(activities.AttemptInput{Kept: kept})
-	if err != nil || result.State != switchboard.Failed || d.sent != 0 {
+	if err != nil || result.State != switchboard.StateFailed || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests; want it failed: its second attempt was the last under its load", result, err, d.sent)
 	}
-	if a := d.recorded[0]; a.Timeout != 6*time.Second || a.Load != 0.8 || a.Attempts != 2 || a.Stretch != 1.8 {
+	if a := d.recorded[0]; a.Timeout != 6*time.Second || a.Load != 0.8 || a.MaxAttempts != 2 || a.IntervalFactor != 1.8 {
 		t.Errorf("recorded %+v", a)
 	}
 }
@@ -96,7 +96,7 @@ func TestLimitsSurviveTheKeeping(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.work.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
-	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 		t.Fatal("ended, want a fault")
 	}
@@ -104,7 +104,7 @@ func TestLimitsSurviveTheKeeping(t *testing.T) {
 	if _, err := d.attempt(activities.AttemptInput{}); err != nil {
 		t.Fatal(err)
 	}
-	if a := d.recorded[0]; a.Timeout != 10*time.Second || a.Load != 0 || a.Attempts != 38 || a.Stretch != 1 {
+	if a := d.recorded[0]; a.Timeout != 10*time.Second || a.Load != 0 || a.MaxAttempts != 38 || a.IntervalFactor != 1 {
 		t.Errorf("recorded %+v", a)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Metrics counts and times attempts.
@@ -52,7 +52,7 @@ func NewMetrics(meter metric.Meter, flights *Flights) (*Metrics, error) {
 	}
 	// Shown as 0 from the start: an alert on the increase misses the first step of a series
 	// that begins with it.
-	m.completed.Add(context.Background(), 0, metric.WithAttributes(attribute.String("state", string(switchboard.Failed))))
+	m.completed.Add(context.Background(), 0, metric.WithAttributes(attribute.String("state", string(switchboard.StateFailed))))
 	return &m, nil
 }
 
@@ -78,7 +78,7 @@ func (m *Metrics) recorded(ctx context.Context, o switchboard.Outcome, d switchb
 		return
 	}
 	m.completed.Add(ctx, 1, metric.WithAttributes(attribute.String("state", string(d.State))))
-	if d.State == switchboard.Delivered {
+	if d.State == switchboard.StateDelivered {
 		m.endToEnd.Record(ctx, d.CompletedAt.Sub(d.CreatedAt).Seconds())
 	}
 }

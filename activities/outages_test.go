@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // TestOutagesAreLoggedOnce: however many uses fail, there is one line when it begins and
@@ -102,10 +102,10 @@ func TestFaultIsTheReasonOfItsDelivery(t *testing.T) {
 		"unreadable": {errors.New("sealed with another key: 10.1.2.3"), nil, unreadable, 1},
 		"not sent":   {nil, errors.New("too many open files"), "waiting_for_switchboard: its request was interrupted before it was sent", 1},
 		"no egress proxy": {
-			nil, &webhook.Interrupted{Err: switchboard.Errorf(switchboard.Unavailable, "the egress proxy is away")},
+			nil, &webhook.Interrupted{Err: switchboard.Errorf(switchboard.CodeUnavailable, "the egress proxy is away")},
 			"waiting_for_switchboard: the egress proxy cannot be used", 1,
 		},
-		"Postgres is away": {switchboard.Errorf(switchboard.Unavailable, "Postgres is away"), nil, "", 3},
+		"Postgres is away": {switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away"), nil, "", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,7 +9,7 @@ import (
 
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // queue lets so many deliveries ask for a place while the only one is taken by a
@@ -26,7 +26,7 @@ func (d *desk) queue(t *testing.T, n int, taken time.Duration) []time.Duration {
 		now = begin.Add(taken)
 		for i := range n {
 			d.work.Delivery = due // the desk has one row for all
-			_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_later_", i), Run: 1}})
+			_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_later_", i), Generation: 1}})
 			_, wait := delay(t, err)
 			waits = append(waits, wait.Round(time.Millisecond))
 		}
@@ -63,7 +63,7 @@ func (d *desk) first(t *testing.T) bool {
 	before := d.sent
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
-	in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_new", Run: 1}}
+	in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_new", Generation: 1}}
 	if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, in); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
 	d.Now = func() time.Time { return now }
 	attempt := func(id string) error {
 		d.work.Delivery = due // the desk has one row for all
-		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: id, Run: 1}})
+		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: id, Generation: 1}})
 		return err
 	}
 	second := func(context.Context) {

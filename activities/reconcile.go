@@ -9,7 +9,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Overdue finds deliveries for the reconciler.
@@ -20,7 +20,7 @@ type Overdue interface {
 	// Find returns the deliveries with those ids.
 	Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error)
 	// Restart gives an open delivery its next run, which the relay starts.
-	Restart(ctx context.Context, deliveryID string, run int) error
+	StartNextGeneration(ctx context.Context, deliveryID string, run int) error
 	// Settle moves an open delivery of that run to a final state.
 	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
@@ -37,39 +37,39 @@ type Sweeper interface {
 // Engine is what the reconciler asks of Temporal.
 type Engine interface {
 	// Look says where the delivery's latest workflow stands.
-	Look(ctx context.Context, deliveryID string) (Seen, error)
+	Describe(ctx context.Context, deliveryID string) (WorkflowView, error)
 	// RetryNow lets the waiting attempt of a delivery run at once.
 	RetryNow(ctx context.Context, deliveryID string) error
 	// Stopped lists deliveries whose workflow was cancelled or terminated since then.
-	Stopped(ctx context.Context, since time.Time) ([]string, error)
+	ClosedExternally(ctx context.Context, since time.Time) ([]string, error)
 }
 
 // Seen is what Temporal says of a delivery's latest workflow run.
-type Seen struct {
-	Sight Sight
-	Run   int    // of the delivery, for which it was started
-	RunID string // its own
+type WorkflowView struct {
+	Status        WorkflowStatus
+	Generation    int    // of the delivery, for which it was started
+	TemporalRunID string // its own
 }
 
 // stopped reports whether the workflow was stopped while it had the delivery: as the one
 // that was started for the delivery's run, or as a reset of an earlier one, which takes
 // the delivery without giving it another run.
-func (s Seen) stopped(d switchboard.Delivery) bool {
-	return s.Sight == Stopped && (s.Run == d.Run || s.RunID == d.RunID)
+func (s WorkflowView) stopped(d switchboard.Delivery) bool {
+	return s.Status == WorkflowClosedExternally && (s.Generation == d.Generation || s.TemporalRunID == d.TemporalRunID)
 }
 
 // Sight is where a delivery's workflow run stands in Temporal.
-type Sight string
+type WorkflowStatus string
 
 // What the reconciler can see.
 const (
-	Missing Sight = "missing" // no run: never started, or forgotten after its retention
-	Waiting Sight = "waiting" // open, and its attempt waits for a date that is far
-	Busy    Sight = "busy"    // open, and something of it is or will soon be worked on
+	WorkflowNotFound   WorkflowStatus = "missing" // no run: never started, or forgotten after its retention
+	WorkflowBackingOff WorkflowStatus = "waiting" // open, and its attempt waits for a date that is far
+	WorkflowRunning    WorkflowStatus = "busy"    // open, and something of it is or will soon be worked on
 	// PausedInTemporal is open, and its attempt was paused in Temporal itself.
-	PausedInTemporal Sight = "paused_in_temporal"
-	Stopped          Sight = "stopped" // cancelled or terminated
-	Ended            Sight = "ended"   // closed in any other way
+	WorkflowPaused           WorkflowStatus = "paused_in_temporal"
+	WorkflowClosedExternally WorkflowStatus = "stopped" // cancelled or terminated
+	WorkflowEnded            WorkflowStatus = "ended"   // closed in any other way
 )
 
 // ReconcileResult counts what a pass of the reconciler found and did.
@@ -124,7 +124,7 @@ func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 }
 
 func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) error {
-	ids, err := r.Engine.Stopped(ctx, time.Now().Add(-stoppedWindow))
+	ids, err := r.Engine.ClosedExternally(ctx, time.Now().Add(-stoppedWindow))
 	if err != nil || len(ids) == 0 {
 		return err
 	}
@@ -133,7 +133,7 @@ func (r *Reconciler) closeStopped(ctx context.Context, result *ReconcileResult) 
 		if d.State.Final() {
 			return nil
 		}
-		seen, err := r.Engine.Look(ctx, d.ID)
+		seen, err := r.Engine.Describe(ctx, d.ID)
 		if err != nil || !seen.stopped(d) {
 			return err
 		}
@@ -184,21 +184,21 @@ func each(deliveries []switchboard.Delivery, do func(switchboard.Delivery) error
 }
 
 func (r *Reconciler) mend(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {
-	seen, err := r.Engine.Look(ctx, d.ID)
+	seen, err := r.Engine.Describe(ctx, d.ID)
 	if err != nil {
 		return err
 	}
-	r.Log.DebugContext(ctx, "delivery overdue", "delivery", d.ID, "tenant", d.Tenant, "state", d.State, "next_attempt_at", d.NextAttemptAt, "workflow", seen.Sight)
+	r.Log.DebugContext(ctx, "delivery overdue", "delivery", d.ID, "tenant", d.Tenant, "state", d.State, "next_attempt_at", d.NextAttemptAt, "workflow", seen.Status)
 	if seen.stopped(d) {
 		return r.cancel(ctx, d, result)
 	}
-	switch seen.Sight {
-	case Waiting:
+	switch seen.Status {
+	case WorkflowBackingOff:
 		result.Woken++
 		return r.Engine.RetryNow(ctx, d.ID)
-	case Missing, Ended, Stopped: // stopped, but before an operator set it going again
+	case WorkflowNotFound, WorkflowEnded, WorkflowClosedExternally: // stopped, but before an operator set it going again
 		result.Restarted++
-		return r.Store.Restart(ctx, d.ID, d.Run)
+		return r.Store.StartNextGeneration(ctx, d.ID, d.Generation)
 	}
 	// Busy: a crowded worker, or one that died, and Temporal's timeouts decide.
 	// PausedInTemporal: an operator's wish, who unpauses it there; it stays in the count.
@@ -213,8 +213,8 @@ func (r *Reconciler) sweep(ctx context.Context, result *ReconcileResult) error {
 }
 
 func (r *Reconciler) cancel(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {
-	_, err := r.Store.Settle(ctx, d.ID, d.Run, switchboard.Cancelled, switchboard.ReasonTerminated, switchboard.Action{
-		At: time.Now(), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel, Reason: "the workflow was stopped in Temporal",
+	_, err := r.Store.Settle(ctx, d.ID, d.Generation, switchboard.StateCancelled, switchboard.ReasonTerminated, switchboard.Action{
+		At: time.Now(), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel, Reason: "the workflow was stopped in Temporal",
 	})
 	result.Cancelled++
 	return err

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // ledger is a store of overdue deliveries that notes what it was told to do.
@@ -34,7 +34,7 @@ func (l *ledger) Overdue(_ context.Context, _ time.Duration, behind switchboard.
 
 func (l *ledger) Find(context.Context, []string) ([]switchboard.Delivery, error) { return l.found, nil }
 
-func (l *ledger) Restart(_ context.Context, id string, _ int) error {
+func (l *ledger) StartNextGeneration(_ context.Context, id string, _ int) error {
 	l.did = append(l.did, "restart "+id)
 	return nil
 }
@@ -51,15 +51,15 @@ func (l *ledger) Settle(_ context.Context, id string, _ int, state switchboard.S
 // sights is an engine in which each delivery's workflow stands somewhere.
 type sights struct {
 	*ledger
-	at      map[string]activities.Sight
+	at      map[string]activities.WorkflowStatus
 	stopped []string
 	err     error // of looking at dlv_1
 	looks   int
 }
 
-func (s *sights) Look(_ context.Context, id string) (activities.Seen, error) {
+func (s *sights) Describe(_ context.Context, id string) (activities.WorkflowView, error) {
 	s.looks++
-	seen := activities.Seen{Sight: s.at[id], Run: 1, RunID: "latest"}
+	seen := activities.WorkflowView{Status: s.at[id], Generation: 1, TemporalRunID: "latest"}
 	if id == "dlv_1" {
 		return seen, s.err
 	}
@@ -71,27 +71,29 @@ func (s *sights) RetryNow(_ context.Context, id string) error {
 	return nil
 }
 
-func (s *sights) Stopped(context.Context, time.Time) ([]string, error) { return s.stopped, nil }
+func (s *sights) ClosedExternally(context.Context, time.Time) ([]string, error) {
+	return s.stopped, nil
+}
 
 func dated(id string) switchboard.Delivery {
-	return switchboard.Delivery{ID: id, State: switchboard.Retrying, Run: 1}
+	return switchboard.Delivery{ID: id, State: switchboard.StateRetrying, Generation: 1}
 }
 
 func TestReconcileMendsByWhatItSees(t *testing.T) {
 	t.Parallel()
-	for sight, want := range map[activities.Sight][]string{
-		activities.Missing:          {"restart dlv_1"},
-		activities.Ended:            {"restart dlv_1"},
-		activities.Waiting:          {"wake dlv_1"},
-		activities.Stopped:          {"cancelled dlv_1 terminated"},
-		activities.Busy:             nil,
-		activities.PausedInTemporal: nil,
+	for sight, want := range map[activities.WorkflowStatus][]string{
+		activities.WorkflowNotFound:         {"restart dlv_1"},
+		activities.WorkflowEnded:            {"restart dlv_1"},
+		activities.WorkflowBackingOff:       {"wake dlv_1"},
+		activities.WorkflowClosedExternally: {"cancelled dlv_1 terminated"},
+		activities.WorkflowRunning:          nil,
+		activities.WorkflowPaused:           nil,
 	} {
 		t.Run(string(sight), func(t *testing.T) {
 			t.Parallel()
 			l := &ledger{overdue: []switchboard.Delivery{dated("dlv_1")}}
 			r := activities.Reconciler{
-				Store: l, Engine: &sights{ledger: l, at: map[string]activities.Sight{"dlv_1": sight}}, Log: slog.New(slog.DiscardHandler),
+				Store: l, Engine: &sights{ledger: l, at: map[string]activities.WorkflowStatus{"dlv_1": sight}}, Log: slog.New(slog.DiscardHandler),
 			}
 			result, err := r.Reconcile(t.Context())
 			if err != nil {
@@ -107,18 +109,18 @@ func TestReconcileMendsByWhatItSees(t *testing.T) {
 func TestReconcileClosesWhatWasStoppedInTemporal(t *testing.T) {
 	t.Parallel()
 	final := dated("dlv_final")
-	final.State = switchboard.Delivered
+	final.State = switchboard.StateDelivered
 	again := dated("dlv_again") // retried after its workflow was stopped, and not started yet
-	again.State, again.Run, again.AttemptsMade, again.AttemptsBefore = switchboard.Pending, 2, 1, 1
+	again.State, again.Generation, again.AttemptsMade, again.PriorAttempts = switchboard.StatePending, 2, 1, 1
 	reset := dated("dlv_reset") // of its first run
-	reset.Run, reset.RunID = 2, "latest"
+	reset.Generation, reset.TemporalRunID = 2, "latest"
 	l := &ledger{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final, again, reset}}
 	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
 		ledger: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final", "dlv_again", "dlv_reset"},
-		at: map[string]activities.Sight{
-			"dlv_stopped": activities.Stopped, "dlv_final": activities.Stopped, "dlv_again": activities.Stopped,
-			"dlv_reset":     activities.Stopped,
-			"dlv_restarted": activities.Waiting, // a later run of it is open
+		at: map[string]activities.WorkflowStatus{
+			"dlv_stopped": activities.WorkflowClosedExternally, "dlv_final": activities.WorkflowClosedExternally, "dlv_again": activities.WorkflowClosedExternally,
+			"dlv_reset":     activities.WorkflowClosedExternally,
+			"dlv_restarted": activities.WorkflowBackingOff, // a later run of it is open
 		},
 	}}
 	if _, err := r.Reconcile(t.Context()); err != nil {
@@ -132,10 +134,10 @@ func TestReconcileClosesWhatWasStoppedInTemporal(t *testing.T) {
 func TestReconcileRestartsWhatWasStoppedBeforeItWasSetGoingAgain(t *testing.T) {
 	t.Parallel()
 	again := dated("dlv_2")
-	again.Run = 2
+	again.Generation = 2
 	l := &ledger{overdue: []switchboard.Delivery{again}}
 	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
-		ledger: l, at: map[string]activities.Sight{"dlv_2": activities.Stopped},
+		ledger: l, at: map[string]activities.WorkflowStatus{"dlv_2": activities.WorkflowClosedExternally},
 	}}
 	if _, err := r.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
@@ -149,7 +151,7 @@ func TestReconcileGoesOnBehindOneThatCannotBeMended(t *testing.T) {
 	t.Parallel()
 	l := &ledger{overdue: []switchboard.Delivery{dated("dlv_1"), dated("dlv_2")}}
 	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
-		ledger: l, at: map[string]activities.Sight{"dlv_2": activities.Missing}, err: errors.New("poisoned"),
+		ledger: l, at: map[string]activities.WorkflowStatus{"dlv_2": activities.WorkflowNotFound}, err: errors.New("poisoned"),
 	}}
 	if _, err := r.Reconcile(t.Context()); err == nil {
 		t.Error("the pass counts as complete")
@@ -194,14 +196,14 @@ func TestReconcileGoesOnBehindWhatItMayNotRepair(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := &ledger{}
-			at := map[string]activities.Sight{"dlv_last": activities.Missing}
+			at := map[string]activities.WorkflowStatus{"dlv_last": activities.WorkflowNotFound}
 			for i := range 2000 {
 				d := dated(c.ids(i))
 				d.NextAttemptAt = time.Unix(int64(i), 0)
 				l.overdue = append(l.overdue, d)
-				at[d.ID] = activities.PausedInTemporal
+				at[d.ID] = activities.WorkflowPaused
 				if strings.HasPrefix(d.ID, "dlv_busy") {
-					at[d.ID] = activities.Busy
+					at[d.ID] = activities.WorkflowRunning
 				}
 			}
 			l.overdue = append(l.overdue, dated("dlv_last"))

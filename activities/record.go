@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // record is an attempt with what was decided after it, on its way into Postgres.
@@ -20,9 +20,9 @@ type record struct {
 
 // record stores the attempt of that run with what follows from it. If Postgres is away the
 // outcome is kept instead of being lost: the request must not go out again.
-func (a *Deliveries) record(ctx context.Context, work switchboard.Work, made switchboard.Attempt, run int) AttemptResult {
-	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), Stretch: made.Stretch, Attempts: made.Attempts, Load: made.Load}
-	decision := switchboard.Next(work.Subscription.Retry, applied, made.DeliveryID, made.Number-work.Delivery.AttemptsBefore, made.Outcome)
+func (a *Deliveries) record(ctx context.Context, work switchboard.LoadedDelivery, made switchboard.Attempt, run int) AttemptResult {
+	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), IntervalFactor: made.IntervalFactor, MaxAttempts: made.MaxAttempts, Load: made.Load}
+	decision := switchboard.Next(work.Subscription.Retry, applied, made.DeliveryID, made.Number-work.Delivery.PriorAttempts, made.Outcome)
 	r := record{Attempt: made, Decision: decision, RunID: runID(ctx), Run: run}
 	d, err := a.commit(ctx, r)
 	if err != nil {
@@ -93,7 +93,7 @@ const (
 // as it is back, until ctx ends. Their own activities do so too, but Temporal may have
 // lost sight of those in the same outage. It is no method, which would be registered as
 // an activity.
-func RecordKept(ctx context.Context, a *Deliveries) {
+func FlushUnrecorded(ctx context.Context, a *Deliveries) {
 	look := time.NewTicker(recorderPause)
 	defer look.Stop()
 	for {
@@ -132,9 +132,9 @@ func (a *Deliveries) recordOneKept(ctx context.Context, deliveryID string) error
 	}
 	_, err := a.commit(ctx, r)
 	switch switchboard.CodeOf(err) {
-	case switchboard.Unavailable:
+	case switchboard.CodeUnavailable:
 		return err
-	case switchboard.NotFound: // erased meanwhile
+	case switchboard.CodeNotFound: // erased meanwhile
 		a.Flights.forget(r)
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // What a fault of our own waits for at first, and at most, until Postgres is asked
@@ -82,7 +82,7 @@ func (a *Deliveries) isNews(ctx context.Context, err error) bool {
 	switch {
 	case errors.Is(err, errNotRecorded), errors.Is(err, errUnderWay):
 		return false
-	case switchboard.CodeOf(err) == switchboard.Unavailable && !isUnsent(err):
+	case switchboard.CodeOf(err) == switchboard.CodeUnavailable && !isUnsent(err):
 		return a.Outages.Observe(ctx, Postgres, err)
 	}
 	late, ok := errors.AsType[*delay](err)
@@ -113,7 +113,7 @@ func isUnsent(err error) bool {
 
 // whyUnsent says why a request was not sent.
 func whyUnsent(err error) string {
-	if switchboard.CodeOf(err) == switchboard.Unavailable {
+	if switchboard.CodeOf(err) == switchboard.CodeUnavailable {
 		return "the egress proxy cannot be used"
 	}
 	return "its request was interrupted before it was sent"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestFaultMessage: Temporal gets the kind of the fault, and nothing of what stands
@@ -20,7 +20,7 @@ func TestFaultMessage(t *testing.T) {
 		want string
 	}{
 		{fmt.Errorf("%w: %s", unreadable.CheckReadable(), inLog), switchboard.WaitingForSwitchboard("its subscription cannot be read")},
-		{&switchboard.Error{Code: switchboard.Unavailable, Message: "away", Err: errors.New(inLog)}, "unavailable"},
+		{&switchboard.Error{Code: switchboard.CodeUnavailable, Message: "away", Err: errors.New(inLog)}, "unavailable"},
 		{errors.New(inLog), "internal"},
 		{errNotRecorded, "waits to be recorded"},
 	} {

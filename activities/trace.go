@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // traceAfter is how long a request of the regular activity is under way before it is noted
@@ -44,7 +44,7 @@ func (a *Deliveries) trace(ctx context.Context, r record) (ended func(error)) {
 		if noted && err != nil && !maybeSent(err) {
 			dropping, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 			defer cancel()
-			_ = a.Tasks.Note(dropping, token, &Kept{})
+			_ = a.Tasks.Note(dropping, token, &UnrecordedOutcome{})
 		}
 	}
 }
@@ -52,12 +52,12 @@ func (a *Deliveries) trace(ctx context.Context, r record) (ended func(error)) {
 // lost returns the first attempt of the run with an unknown outcome, if an execution of the
 // local activity in another process may have made it and recorded nothing; else nil. An
 // execution in this process is not lost: what it sent is recorded or kept.
-func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard.Work) *Kept {
+func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard.LoadedDelivery) *UnrecordedOutcome {
 	d := work.Delivery
-	if in.LostAt.IsZero() || !isFirst(ctx) || d.Run != in.Run || d.AttemptsMade > d.AttemptsBefore || !d.State.Dated() || a.wasHere(ctx, d.ID) {
+	if in.LostAt.IsZero() || !isFirst(ctx) || d.Generation != in.Generation || d.AttemptsMade > d.PriorAttempts || !d.State.HasNextAttempt() || a.wasHere(ctx, d.ID) {
 		return nil
 	}
-	return keep(record{Run: d.Run, Attempt: switchboard.Attempt{
+	return keep(record{Run: d.Generation, Attempt: switchboard.Attempt{
 		ID: switchboard.NewID(switchboard.AttemptPrefix, in.LostAt), DeliveryID: d.ID, Number: d.AttemptsMade + 1, At: in.LostAt,
 		Timeout: time.Duration(work.Subscription.Timeout), Request: switchboard.SentRequest{Method: work.Subscription.Request.Method},
 		Outcome: switchboard.Outcome{Failure: switchboard.FailureUnknown},

@@ -12,20 +12,20 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // heartbeats are those of an execution.
 type heartbeats struct {
 	mu    sync.Mutex
-	notes []activities.Kept
+	notes []activities.UnrecordedOutcome
 	came  chan struct{} // closed with the first
 }
 
 func (h *heartbeats) listen(_ *activity.Info, details converter.EncodedValues) {
-	var k activities.Kept
+	var k activities.UnrecordedOutcome
 	if err := details.Get(&k); err != nil {
 		panic(err)
 	}
@@ -33,7 +33,7 @@ func (h *heartbeats) listen(_ *activity.Info, details converter.EncodedValues) {
 }
 
 func (h *heartbeats) Note(_ context.Context, _ []byte, details any) error {
-	h.add(*details.(*activities.Kept))
+	h.add(*details.(*activities.UnrecordedOutcome))
 	return nil
 }
 
@@ -41,7 +41,7 @@ func (h *heartbeats) StartedElsewhere(context.Context, string, string) (bool, er
 	return true, nil
 }
 
-func (h *heartbeats) add(k activities.Kept) {
+func (h *heartbeats) add(k activities.UnrecordedOutcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.notes = append(h.notes, k); len(h.notes) == 1 {
@@ -49,11 +49,11 @@ func (h *heartbeats) add(k activities.Kept) {
 	}
 }
 
-func (h *heartbeats) last() activities.Kept {
+func (h *heartbeats) last() activities.UnrecordedOutcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.notes) == 0 {
-		return activities.Kept{}
+		return activities.UnrecordedOutcome{}
 	}
 	return h.notes[len(h.notes)-1]
 }
@@ -68,7 +68,7 @@ func (d *desk) heard(h *heartbeats) error {
 	env.SetOnActivityHeartbeatListener(h.listen)
 	d.Tasks = h
 	env.RegisterActivity(d.Deliveries)
-	_, err := env.ExecuteActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}})
+	_, err := env.ExecuteActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}})
 	return err
 }
 
@@ -77,9 +77,9 @@ func (d *desk) heard(h *heartbeats) error {
 func TestKilledAttemptLeavesATrace(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.Retrying, 1
+	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
 	var h heartbeats
-	var trace activities.Kept
+	var trace activities.UnrecordedOutcome
 	d.sending = func(context.Context) {
 		<-h.came // the request is slow
 		trace = h.last()
@@ -87,12 +87,12 @@ func TestKilledAttemptLeavesATrace(t *testing.T) {
 	if err := d.heard(&h); err != nil {
 		t.Fatal(err)
 	}
-	if trace.Number != 2 || trace.Run != 1 || trace.Failure != switchboard.FailureUnknown || trace.AttemptID != d.recorded[0].ID {
+	if trace.Number != 2 || trace.Generation != 1 || trace.Failure != switchboard.FailureUnknown || trace.AttemptID != d.recorded[0].ID {
 		t.Fatalf("the trace is %+v, of the attempt %+v", trace, d.recorded[0])
 	}
 
 	next := newDesk(t) // another process, which finds the row as it was
-	next.work.Delivery.State, next.work.Delivery.AttemptsMade = switchboard.Retrying, 1
+	next.work.Delivery.State, next.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
 	_, err := next.attempt(activities.AttemptInput{}, &trace)
 	if kind, wait := delay(t, err); kind != "unknown" || wait <= 0 || next.sent != 0 {
 		t.Errorf("failed as %s for %s after %d requests; want unknown, dated, and none beside the lost one", kind, wait, next.sent)
@@ -101,7 +101,7 @@ func TestKilledAttemptLeavesATrace(t *testing.T) {
 		t.Fatalf("recorded %+v, want the second attempt as unknown", next.recorded)
 	}
 	next.work.Delivery.NextAttemptAt = time.Now()
-	if result, err := next.attempt(activities.AttemptInput{}, &trace); err != nil || result.State != switchboard.Delivered || next.sent != 1 || len(next.recorded) != 2 {
+	if result, err := next.attempt(activities.AttemptInput{}, &trace); err != nil || result.State != switchboard.StateDelivered || next.sent != 1 || len(next.recorded) != 2 {
 		t.Errorf("the one after it: %+v, %v after %d requests, %d recorded", result, err, next.sent, len(next.recorded))
 	}
 }
@@ -113,12 +113,12 @@ func TestTraceOfWhatIsKnown(t *testing.T) {
 	notSent := &webhook.Interrupted{Err: errors.New("too many open files")}
 	for name, c := range map[string]struct {
 		sendErr, recordErr error
-		want               activities.Kept
+		want               activities.UnrecordedOutcome
 	}{
-		"recorded":          {nil, nil, activities.Kept{Number: 1, Failure: switchboard.FailureUnknown}}, // the row counts it
-		"kept":              {nil, switchboard.Errorf(switchboard.Unavailable, "away"), activities.Kept{Number: 1, StatusCode: 200}},
-		"never sent":        {notSent, nil, activities.Kept{}},
-		"sent, interrupted": {&webhook.Interrupted{Sent: true, Err: context.Canceled}, nil, activities.Kept{Number: 1, Failure: switchboard.FailureUnknown}},
+		"recorded":          {nil, nil, activities.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}}, // the row counts it
+		"kept":              {nil, switchboard.Errorf(switchboard.CodeUnavailable, "away"), activities.UnrecordedOutcome{Number: 1, StatusCode: 200}},
+		"never sent":        {notSent, nil, activities.UnrecordedOutcome{}},
+		"sent, interrupted": {&webhook.Interrupted{Sent: true, Err: context.Canceled}, nil, activities.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,13 +156,13 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 		first switchboard.Failure // of what is recorded
 	}{
 		"lost":                       {activities.AttemptInput{LostAt: began}, func(*switchboard.Delivery) {}, 0, switchboard.FailureUnknown},
-		"lost, of a later run":       {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.AttemptsMade, d.AttemptsBefore = 3, 3 }, 0, switchboard.FailureUnknown},
+		"lost, of a later run":       {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.AttemptsMade, d.PriorAttempts = 3, 3 }, 0, switchboard.FailureUnknown},
 		"not lost":                   {activities.AttemptInput{}, func(*switchboard.Delivery) {}, 1, ""},
-		"what it recorded stands":    {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.AttemptsMade = switchboard.Retrying, 1 }, 1, ""},
-		"an outcome is kept of it":   {activities.AttemptInput{LostAt: began, Kept: &activities.Kept{AttemptID: "att_1", Number: 1, StatusCode: 200}}, func(*switchboard.Delivery) {}, 0, ""},
-		"it is final":                {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State = switchboard.Cancelled }, 0, "none"},
-		"another run has it by now":  {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.Run = 2 }, 0, "none"},
-		"its address is gone by now": {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.NextAttemptAt = switchboard.Held, time.Time{} }, 0, "none"},
+		"what it recorded stands":    {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.AttemptsMade = switchboard.StateRetrying, 1 }, 1, ""},
+		"an outcome is kept of it":   {activities.AttemptInput{LostAt: began, Kept: &activities.UnrecordedOutcome{AttemptID: "att_1", Number: 1, StatusCode: 200}}, func(*switchboard.Delivery) {}, 0, ""},
+		"it is final":                {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State = switchboard.StateCancelled }, 0, "none"},
+		"another run has it by now":  {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.Generation = 2 }, 0, "none"},
+		"its address is gone by now": {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.NextAttemptAt = switchboard.StateHeld, time.Time{} }, 0, "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -170,7 +170,7 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 			c.set(&d.work.Delivery)
 			var suite testsuite.WorkflowTestSuite
 			suite.SetLogger(slog.New(slog.DiscardHandler))
-			c.in.DeliverInput = activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}
+			c.in.DeliverInput = activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}
 			before := d.work.Delivery.AttemptsMade
 			if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, c.in); err != nil {
 				t.Fatal(err)
@@ -197,7 +197,7 @@ func TestKeptOutcomeStaysPermanent(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.outcome = switchboard.Outcome{Failure: switchboard.FailureForbidden, Permanent: true}
-	d.recordErr = switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	var h heartbeats
 	if err := d.heard(&h); err == nil {
 		t.Fatal("ended, want a fault")
@@ -205,7 +205,7 @@ func TestKeptOutcomeStaysPermanent(t *testing.T) {
 	kept := h.last()
 	next := newDesk(t)
 	result, err := next.attempt(activities.AttemptInput{}, &kept)
-	if err != nil || result.State != switchboard.Failed || !result.Permanent || !next.recorded[0].Outcome.Permanent {
+	if err != nil || result.State != switchboard.StateFailed || !result.Permanent || !next.recorded[0].Outcome.Permanent {
 		t.Errorf("ended %+v, %v; recorded %+v; want a permanent failure", result, err, next.recorded)
 	}
 }
@@ -243,7 +243,7 @@ func TestTaskThatThisProcessHad(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			d.Tasks = &c.tasks
-			in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Run: 1}}
+			in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}}
 			if c.lost {
 				in.LostAt = time.Now().Add(-10 * time.Second)
 			}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // answered is what the receiver answered to a triggered delivery.
@@ -57,16 +57,16 @@ func answerOf(accepted *switchboard.Acceptance, found *switchboard.DeliveryDetai
 // whyNone says why a delivery has no answer and waits for none.
 func whyNone(found *switchboard.DeliveryDetail) error {
 	switch d := &found.Delivery; d.State {
-	case switchboard.Held:
-		return switchboard.Errorf(switchboard.Conflict, "the delivery is held (%s) and goes on once it is released", d.Reason)
-	case switchboard.Blocked:
-		return switchboard.Errorf(switchboard.Conflict, "the delivery waits for an earlier one with the same key")
+	case switchboard.StateHeld:
+		return switchboard.Errorf(switchboard.CodeConflict, "the delivery is held (%s) and goes on once it is released", d.Reason)
+	case switchboard.StateBlocked:
+		return switchboard.Errorf(switchboard.CodeConflict, "the delivery waits for an earlier one with the same key")
 	}
 	why := "it was not attempted"
 	if n := len(found.Attempts); n > 0 {
 		why = found.Attempts[n-1].Outcome.Detail
 	}
-	return switchboard.Errorf(switchboard.NoAnswer, "the delivery has ended without an answer of the receiver: %s", why)
+	return switchboard.Errorf(switchboard.CodeNoAnswer, "the delivery has ended without an answer of the receiver: %s", why)
 }
 
 func forScripts(headers map[string]string) map[string]string {

@@ -1,6 +1,6 @@
 package api
 
-import "switchboard"
+import "github.com/seed-49a43567/switchboard"
 
 // auth is endpoint authentication as it is shown: secrets are masked.
 type auth struct {
@@ -21,7 +21,7 @@ type auth struct {
 
 // authOf is nil where there is no authentication.
 func authOf(a *switchboard.Auth) *auth {
-	if a.Type == switchboard.NoAuth {
+	if a.Type == switchboard.AuthNone {
 		return nil
 	}
 	return &auth{

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func with(a switchboard.Auth, parameters map[string]switchboard.Secret) switchboard.Auth {
@@ -44,10 +44,10 @@ func TestHTTPVersion(t *testing.T) {
 // TestAuth creates, reads and changes each type: secrets are kept and never shown.
 func TestAuth(t *testing.T) {
 	t.Parallel()
-	basic := switchboard.Auth{Type: switchboard.BasicAuth, Username: "joe", Password: "hunter2"}
-	bearer := switchboard.Auth{Type: switchboard.BearerAuth, Token: "hunter2"}
-	apiKey := switchboard.Auth{Type: switchboard.APIKeyAuth, Header: "X-Key", Value: "hunter2"}
-	oauth2 := switchboard.Auth{Type: switchboard.OAuth2, TokenURL: "https://id.example.com/token", ClientID: "me", ClientSecret: "hunter2", Scopes: []string{"a", "b"}}
+	basic := switchboard.Auth{Type: switchboard.AuthBasic, Username: "joe", Password: "hunter2"}
+	bearer := switchboard.Auth{Type: switchboard.AuthBearer, Token: "hunter2"}
+	apiKey := switchboard.Auth{Type: switchboard.AuthAPIKey, Header: "X-Key", Value: "hunter2"}
+	oauth2 := switchboard.Auth{Type: switchboard.AuthOAuth2, TokenURL: "https://id.example.com/token", ClientID: "me", ClientSecret: "hunter2", Scopes: []string{"a", "b"}}
 	cases := map[string]struct {
 		given string
 		want  switchboard.Auth
@@ -56,13 +56,13 @@ func TestAuth(t *testing.T) {
 		then  switchboard.Auth
 	}{
 		"basic": {`{"type":"basic","username":"joe","password":"hunter2"}`, basic, map[string]any{"type": "basic", "username": "joe", "password": "[redacted]"},
-			`{"username":"ann","password":"[redacted]"}`, switchboard.Auth{Type: switchboard.BasicAuth, Username: "ann", Password: "hunter2"}},
-		"basic, no password": {`{"type":"basic","username":"joe"}`, switchboard.Auth{Type: switchboard.BasicAuth, Username: "joe"}, map[string]any{"type": "basic", "username": "joe"},
-			`{"password":"hunter3"}`, switchboard.Auth{Type: switchboard.BasicAuth, Username: "joe", Password: "hunter3"}},
+			`{"username":"ann","password":"[redacted]"}`, switchboard.Auth{Type: switchboard.AuthBasic, Username: "ann", Password: "hunter2"}},
+		"basic, no password": {`{"type":"basic","username":"joe"}`, switchboard.Auth{Type: switchboard.AuthBasic, Username: "joe"}, map[string]any{"type": "basic", "username": "joe"},
+			`{"password":"hunter3"}`, switchboard.Auth{Type: switchboard.AuthBasic, Username: "joe", Password: "hunter3"}},
 		"bearer": {`{"type":"bearer","token":"hunter2"}`, bearer, map[string]any{"type": "bearer", "token": "[redacted]"},
 			`{"type":"bearer","token":"[redacted]"}`, bearer},
 		"api_key": {`{"type":"api_key","header":"X-Key","value":"hunter2"}`, apiKey, map[string]any{"type": "api_key", "header": "X-Key", "value": "[redacted]"},
-			`{"type":"bearer","token":"hunter3"}`, switchboard.Auth{Type: switchboard.BearerAuth, Token: "hunter3"}},
+			`{"type":"bearer","token":"hunter3"}`, switchboard.Auth{Type: switchboard.AuthBearer, Token: "hunter3"}},
 		"oauth2": {`{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2","scopes":["a","b"]}`, oauth2,
 			map[string]any{"type": "oauth2", "token_url": "https://id.example.com/token", "client_id": "me", "client_secret": "[redacted]", "scopes": []any{"a", "b"}},
 			`null`, switchboard.Auth{}},

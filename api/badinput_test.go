@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func newSubscriptionWith(fields string) string {
@@ -39,7 +39,7 @@ func TestBadInput(t *testing.T) {
 		newType = "PUT /v1/event_types/acme/order.paid"
 		oldType = "PATCH /v1/event_types/iomnihub/ticket.created"
 	)
-	invalid, tooLarge := switchboard.Invalid, switchboard.TooLarge
+	invalid, tooLarge := switchboard.CodeInvalid, switchboard.CodeTooLarge
 	data := func(value string) string { return `{"tenant":"acme","type":"t","data":` + value + `}` }
 	cases := []struct {
 		name, call, body string
@@ -163,7 +163,7 @@ func TestBadInput(t *testing.T) {
 		{"body over the limit", subs, newSubscriptionWith(okRequest + `,"name":"` + strings.Repeat("x", subscriptionBody) + `"`), 413, tooLarge, ""},
 
 		{"patch without a version", sub, `{"name":"x"}`, 422, invalid, "version"},
-		{"patch with an old version", sub, `{"version":2,"name":"x"}`, 409, switchboard.Conflict, "version"},
+		{"patch with an old version", sub, `{"version":2,"name":"x"}`, 409, switchboard.CodeConflict, "version"},
 		{"patch of the tenant", sub, `{"version":3,"tenant":"globex"}`, 422, invalid, "tenant"},
 		{"patch of the secret", sub, `{"version":3,"secret":"whsec_hunter2"}`, 422, invalid, "secret"},
 		{"patch to a forbidden url", sub, `{"version":3,"request":{"url":"http://169.254.169.254/","headers":{}}}`, 422, invalid, "request.url"},
@@ -189,7 +189,7 @@ func TestBadInput(t *testing.T) {
 		{"trigger with a bad id", trigger, `{"data":1,"id":"../x"}`, 422, invalid, "id"},
 		{"trigger with a bad key", trigger, `{"data":1,"key":"a\u0000"}`, 422, invalid, "key"},
 		{"trigger with too much data", trigger, `{"data":"` + strings.Repeat("x", switchboard.DefaultMaxData) + `"}`, 413, tooLarge, "data"},
-		{"trigger of nothing", "POST /v1/subscriptions/sub_none/trigger", `{"data":1}`, 404, switchboard.NotFound, ""},
+		{"trigger of nothing", "POST /v1/subscriptions/sub_none/trigger", `{"data":1}`, 404, switchboard.CodeNotFound, ""},
 		{"wait no duration", wait + "hunter2", `{"data":1}`, 422, invalid, "wait"},
 		{"wait without a unit", wait + "8", `{"data":1}`, 422, invalid, "wait"},
 		{"wait too short", wait + "99ms", `{"data":1}`, 422, invalid, "wait"},
@@ -199,10 +199,10 @@ func TestBadInput(t *testing.T) {
 
 		{"preview with an unknown field", show, `{"event":1}`, 422, invalid, "event"},
 		{"preview with an event and data", show, `{"event_id":"evt_1","data":1}`, 422, invalid, "event_id"},
-		{"preview of an unknown event", show, `{"event_id":"evt_9"}`, 404, switchboard.NotFound, "event_id"},
+		{"preview of an unknown event", show, `{"event_id":"evt_9"}`, 404, switchboard.CodeNotFound, "event_id"},
 		{"preview with a bad type", show, `{"type":"a b","data":1}`, 422, invalid, "type"},
 		{"preview without a sample", show, `{"type":"nobody.knows"}`, 422, invalid, "data"},
-		{"preview of nothing", "POST /v1/subscriptions/sub_none/preview", ``, 404, switchboard.NotFound, ""},
+		{"preview of nothing", "POST /v1/subscriptions/sub_none/preview", ``, 404, switchboard.CodeNotFound, ""},
 		{"preview without a subscription", showNew, `{"data":1}`, 422, invalid, "subscription"},
 		{"preview of no object", showNew, `{"subscription":1,"data":1}`, 422, invalid, "subscription"},
 		{"preview of an unknown field", showNew, `{"subscription":{"url":"x"},"data":1}`, 422, invalid, "subscription.url"},
@@ -230,7 +230,7 @@ func TestBadInput(t *testing.T) {
 		{"use case unknown", newType, `{"use_cases":["nonsense"]}`, 422, invalid, "use_cases[0]"},
 		{"description too long", newType, `{"description":"` + strings.Repeat("x", 2001) + `"}`, 422, invalid, "description"},
 		{"deprecated a word", oldType, `{"deprecated":"yes"}`, 422, invalid, "deprecated"},
-		{"change of an unknown type", "PATCH /v1/event_types/iomnihub/hunter2", `{}`, 404, switchboard.NotFound, ""},
+		{"change of an unknown type", "PATCH /v1/event_types/iomnihub/hunter2", `{}`, 404, switchboard.CodeNotFound, ""},
 		{"change to a bad sample", oldType, `{"sample":{"ticket":1}}`, 422, invalid, "sample.ticket"},
 		{"text of event types with a NUL", "GET /v1/event_types?text=%00", ``, 422, invalid, "text"},
 		{"unknown parameter of event types", "GET /v1/event_types?usecase=contact", ``, 422, invalid, "usecase"},
@@ -261,8 +261,8 @@ func TestBadInput(t *testing.T) {
 		{"text with a NUL", listDlv + "?text=a%00", ``, 422, invalid, "text"},
 		{"text not UTF-8", listDlv + "?text=%ff", ``, 422, invalid, "text"},
 		{"query malformed", listDlv + "?text=%zz", ``, 400, invalid, ""},
-		{"id with a NUL", "GET /v1/deliveries/dlv_%00", ``, 404, switchboard.NotFound, ""},
-		{"id not UTF-8", "GET /v1/deliveries/dlv_%ff", ``, 404, switchboard.NotFound, ""},
+		{"id with a NUL", "GET /v1/deliveries/dlv_%00", ``, 404, switchboard.CodeNotFound, ""},
+		{"id not UTF-8", "GET /v1/deliveries/dlv_%ff", ``, 404, switchboard.CodeNotFound, ""},
 		{"unknown subscription state", "GET /v1/subscriptions?state=hunter2", ``, 422, invalid, "state"},
 	}
 	for _, c := range cases {
@@ -285,7 +285,7 @@ func TestContentType(t *testing.T) {
 		`application/cloudevents+json;charset="windows-1252"`, "application/json; charset*0=utf-; charset*1=16",
 	} {
 		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Content-Type", media).
-			wantProblem(t, http.StatusUnsupportedMediaType, switchboard.Invalid, "")
+			wantProblem(t, http.StatusUnsupportedMediaType, switchboard.CodeInvalid, "")
 	}
 	if b.stored() {
 		t.Error("something was stored")
@@ -308,16 +308,16 @@ func TestBodiesOfUnknownLength(t *testing.T) {
 	}
 	b := setup(t)
 	long := bytes.Repeat([]byte(" "), switchboard.DefaultMaxData+eventOverhead)
-	send(b, bytes.NewReader(append(long, postedEvent...))).wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.TooLarge, "data")
+	send(b, bytes.NewReader(append(long, postedEvent...))).wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.CodeTooLarge, "data")
 	broken := io.MultiReader(strings.NewReader(`{"tenant":`), iotest.ErrReader(io.ErrUnexpectedEOF))
-	send(b, broken).wantProblem(t, http.StatusBadRequest, switchboard.Invalid, "")
+	send(b, broken).wantProblem(t, http.StatusBadRequest, switchboard.CodeInvalid, "")
 	// A length that is too much is refused before anything is read.
 	r := httptest.NewRequest("POST", "/v1/events", iotest.ErrReader(io.ErrUnexpectedEOF))
 	r.ContentLength = 1 << 40
 	r.Header.Set("Authorization", "Bearer "+adminKey)
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
-	answer{w.Code, w.Header(), w.Body.Bytes()}.wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.TooLarge, "data")
+	answer{w.Code, w.Header(), w.Body.Bytes()}.wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.CodeTooLarge, "data")
 	if b.stored() {
 		t.Error("something was stored")
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // rawEvent is one event of a batch before it is read: one that is malformed must

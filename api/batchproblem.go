@@ -3,7 +3,7 @@ package api
 import (
 	"net/http"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // allRefused is the error of a batch of which no event was accepted: a client that looks at
@@ -19,13 +19,13 @@ func (a *allRefused) Unwrap() error { return a.err }
 // refusedWhole is nil if one of the events was accepted. An event that may be accepted
 // the next time says so for all of them.
 func refusedWhole(results []batchResult) error {
-	err := switchboard.Errorf(switchboard.Invalid, "none of the events was accepted: results says why of each")
+	err := switchboard.Errorf(switchboard.CodeInvalid, "none of the events was accepted: results says why of each")
 	for i := range results {
 		p := results[i].Problem
 		if p == nil {
 			return nil
 		}
-		if p.Status >= http.StatusInternalServerError || p.Code == switchboard.RateLimited {
+		if p.Status >= http.StatusInternalServerError || p.Code == switchboard.CodeRateLimited {
 			err = &switchboard.Error{Code: p.Code, Message: p.Detail}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // instantEvents accepts everything, and keeps nothing.
@@ -19,7 +19,7 @@ type instantEvents struct{ fakeEvents }
 func (*instantEvents) Accept(_ context.Context, _ switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
 	out := make([]switchboard.Acceptance, len(events))
 	for i := range events {
-		out[i] = switchboard.Acceptance{Event: events[i], Deliveries: []switchboard.Delivery{{ID: "dlv_1", SubscriptionID: "sub_1", State: switchboard.Pending}}}
+		out[i] = switchboard.Acceptance{Event: events[i], Deliveries: []switchboard.Delivery{{ID: "dlv_1", SubscriptionID: "sub_1", State: switchboard.StatePending}}}
 	}
 	return out, nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (
@@ -53,7 +53,7 @@ func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (*rese
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, switchboard.Errorf(switchboard.Overloaded,
+		return nil, switchboard.Errorf(switchboard.CodeOverloaded,
 			"more than %d bytes of batches are being taken in: try again, or post smaller ones", b.size)
 	}
 	return &reservation{b, bytes}, nil

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // gatedEvents lets batches wait until the gate opens.
@@ -84,7 +84,7 @@ func TestBatchesTakeTurns(t *testing.T) {
 	if b.events.writes() != 1 || len(gated.entered) != 0 {
 		t.Errorf("%d events are stored, and %d more batches were taken in", b.events.writes(), len(gated.entered))
 	}
-	b.call(t, publisherKey, "POST", "/v1/events/batch", batch(0)+" ").wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.TooLarge, "events")
+	b.call(t, publisherKey, "POST", "/v1/events/batch", batch(0)+" ").wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.CodeTooLarge, "events")
 	close(gated.gate)
 	for range batchesAtOnce + 1 {
 		if status := <-answers; status != http.StatusAccepted {
@@ -102,10 +102,10 @@ func TestBodyBudget(t *testing.T) {
 		want             switchboard.Code
 	}{
 		{"within the budget", 40, 60, ""},
-		{"a byte too many", 41, 60, switchboard.Overloaded},
+		{"a byte too many", 41, 60, switchboard.CodeOverloaded},
 		{"a small one", 90, 10, ""},
 		{"of unknown length, within the budget", 40, -1, ""},
-		{"of unknown length, without", 41, -1, switchboard.Overloaded},
+		{"of unknown length, without", 41, -1, switchboard.CodeOverloaded},
 		{"one that will be refused", 100, 61, ""},
 	} {
 		b := newBodyBudget(100, time.Millisecond)
@@ -127,7 +127,7 @@ func TestBodyBudget(t *testing.T) {
 	wide := newBodyBudget(100, time.Millisecond)
 	for i := range 5 { // of unknown length, and then of 20
 		taken, err := wide.acquire(t.Context(), -1, 60)
-		if got := switchboard.CodeOf(err); i < 3 && got != "" || i == 3 && got != switchboard.Overloaded {
+		if got := switchboard.CodeOf(err); i < 3 && got != "" || i == 3 && got != switchboard.CodeOverloaded {
 			t.Errorf("body %d: %v", i, err)
 		}
 		taken.shrink(20)
@@ -150,9 +150,9 @@ func TestBodyBudget(t *testing.T) {
 func TestOverloaded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.err = switchboard.Errorf(switchboard.Overloaded, "too much")
+	b.events.err = switchboard.Errorf(switchboard.CodeOverloaded, "too much")
 	got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1}`)
-	got.wantProblem(t, http.StatusServiceUnavailable, switchboard.Overloaded, "")
+	got.wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeOverloaded, "")
 	if got.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}

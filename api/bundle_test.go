@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Keys of the tests: one of each role for every tenant, and some of tenant acme.
@@ -208,9 +208,9 @@ type fakeAuth struct{}
 func (fakeAuth) Authenticate(_ context.Context, text switchboard.Secret) (switchboard.Caller, error) {
 	switch text.Reveal() {
 	case expiredKey, revokedKey, unknownKey:
-		return switchboard.Caller{}, switchboard.Errorf(switchboard.Unauthenticated, "this key is unknown, expired or revoked")
+		return switchboard.Caller{}, switchboard.Errorf(switchboard.CodeUnauthenticated, "this key is unknown, expired or revoked")
 	case "sbk_outage":
-		return switchboard.Caller{}, &switchboard.Error{Code: switchboard.Unavailable, Message: "the database is away", Err: errors.New("dial tcp: refused")}
+		return switchboard.Caller{}, &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away", Err: errors.New("dial tcp: refused")}
 	}
 	words := strings.TrimSuffix(strings.TrimPrefix(text.Reveal(), "sbk_"), "-1f4c")
 	role, bound := strings.CutPrefix(words, "acme-")

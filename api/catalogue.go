@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Catalogue knows the platforms and their event types. Names are matched in any

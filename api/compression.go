@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // isCompressed reports whether the body is in gzip, the one coding that is taken. Any
@@ -32,7 +32,7 @@ func isCompressed(ctx huma.Context) (bool, error) {
 		return true, nil
 	}
 	ctx.SetHeader("Accept-Encoding", "gzip")
-	return false, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.Invalid, "the Content-Encoding must be gzip, once, or left out")}
+	return false, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.CodeInvalid, "the Content-Encoding must be gzip, once, or left out")}
 }
 
 // gunzip reads a compressed body. It reads no more than limit bytes of the compressed form,

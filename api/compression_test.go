@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func zipped(t testing.TB, text string) string {
@@ -42,7 +42,7 @@ func TestCompressedBodies(t *testing.T) {
 	b := setup(t)
 	b.call(t, adminKey, "POST", "/v1/events", zipped(t, postedEvent[:20])+zipped(t, postedEvent[20:]), "Content-Encoding", "gzip").want(t, http.StatusAccepted) // two members
 	b.call(t, adminKey, "POST", "/v1/deliveries/dlv_acme/retry", "", "Content-Encoding", "gzip").want(t, http.StatusOK)                                         // no body at all
-	b.call(t, adminKey, "POST", "/v1/events", "", "Content-Encoding", "gzip").wantProblem(t, http.StatusBadRequest, switchboard.Invalid, "")
+	b.call(t, adminKey, "POST", "/v1/events", "", "Content-Encoding", "gzip").wantProblem(t, http.StatusBadRequest, switchboard.CodeInvalid, "")
 }
 
 func TestOtherCodings(t *testing.T) {
@@ -64,7 +64,7 @@ func TestOtherCodings(t *testing.T) {
 	} {
 		for _, path := range []string{"/v1/events", "/v1/events/batch", "/v1/subscriptions", "/v1/subscriptions/sub_acme/trigger", "/v1/deliveries/dlv_acme/retry"} {
 			got := b.call(t, adminKey, "POST", path, c.body, "Content-Encoding", c.coding)
-			got.wantProblem(t, http.StatusUnsupportedMediaType, switchboard.Invalid, "")
+			got.wantProblem(t, http.StatusUnsupportedMediaType, switchboard.CodeInvalid, "")
 			if got.header.Get("Accept-Encoding") != "gzip" {
 				t.Errorf("%s: Accept-Encoding %q", c.coding, got.header.Get("Accept-Encoding"))
 			}
@@ -105,7 +105,7 @@ func TestBadGzip(t *testing.T) {
 		"very many empty members": {strings.Repeat(zipped(t, ""), limit/20), large},
 	} {
 		field := map[int]string{bad: "", large: "data"}[c.status]
-		code := map[int]switchboard.Code{bad: switchboard.Invalid, large: switchboard.TooLarge}[c.status]
+		code := map[int]switchboard.Code{bad: switchboard.CodeInvalid, large: switchboard.CodeTooLarge}[c.status]
 		p := b.call(t, adminKey, "POST", "/v1/events", c.body, "Content-Encoding", "gzip").wantProblem(t, c.status, code, field)
 		if c.status == bad && !strings.Contains(p.Detail, "gzip") {
 			t.Errorf("%s: %s", name, p.Detail)

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Store keeps what the API serves. Its parts are declared beside the handlers that use

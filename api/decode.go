@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // maxNesting is how deep a body's values may be nested: as deep as data that can be
@@ -114,13 +114,13 @@ func decodeBody(s *shape, body []byte, into reflect.Value) error {
 		return malformed("the body is not valid JSON")
 	}
 	if body[0] != '{' {
-		return switchboard.Errorf(switchboard.Invalid, "the body must be a JSON object")
+		return switchboard.Errorf(switchboard.CodeInvalid, "the body must be a JSON object")
 	}
 	return s.decode(body, into, "")
 }
 
 func malformed(format string, args ...any) error {
-	return &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.Invalid, format, args...)}
+	return &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.CodeInvalid, format, args...)}
 }
 
 // decode reads the object at the start of data, which is valid JSON.
@@ -223,7 +223,7 @@ func setList(into reflect.Value, value []byte, path, want string) error {
 	for r.next() != ']' {
 		list = append(list, rawEvent(r.value()))
 		if len(list) > switchboard.MaxBatch {
-			return &switchboard.Error{Code: switchboard.TooLarge, Field: path, Message: fmt.Sprintf("has more than %d entries", switchboard.MaxBatch)}
+			return &switchboard.Error{Code: switchboard.CodeTooLarge, Field: path, Message: fmt.Sprintf("has more than %d entries", switchboard.MaxBatch)}
 		}
 		if r.next() == ',' {
 			r.pos++

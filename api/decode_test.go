@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // FuzzPostEvent: whatever is posted, the answer is 202 or a problem that blames the
@@ -77,7 +77,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got, want newSubscription
 		if err := decodeBody(s, body, reflect.ValueOf(&got).Elem()); err != nil {
-			if code := switchboard.CodeOf(err); code != switchboard.Invalid && code != switchboard.TooLarge {
+			if code := switchboard.CodeOf(err); code != switchboard.CodeInvalid && code != switchboard.CodeTooLarge {
 				t.Errorf("code %s", code)
 			}
 			return

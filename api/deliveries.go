@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // DeliveryStore keeps deliveries with their attempts and actions.

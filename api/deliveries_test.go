@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestDeliveryShape holds the JSON of a delivery to the letter: consoles and
@@ -37,7 +37,7 @@ func TestDeliveryShape(t *testing.T) {
 			Outcome: switchboard.Outcome{StatusCode: 200, Response: switchboard.Response{Body: []byte{0xff, 0x00, 0x01}}},
 		},
 	}
-	d.Actions = []switchboard.Action{{At: created, Actor: "key_1", Verb: switchboard.VerbRetry, Reason: "receiver fixed"}}
+	d.Actions = []switchboard.Action{{At: created, Actor: "key_1", Kind: switchboard.ActionRetry, Reason: "receiver fixed"}}
 	b.deliveries.byID["dlv_acme"] = d
 	got := b.call(t, supportKey, "GET", "/v1/deliveries/dlv_acme", nil)
 	got.want(t, http.StatusOK)
@@ -83,8 +83,8 @@ func TestTemporalURL(t *testing.T) {
 	t.Parallel()
 	s := &server{Config: Config{TemporalUI: "https://ui.example.com", TemporalNamespace: "a b"}}
 	for d, want := range map[*switchboard.Delivery]string{
-		{ID: "dlv_1"}:             "https://ui.example.com/namespaces/a%20b/workflows/dlv_1",
-		{ID: "dlv_1", RunID: "r"}: "https://ui.example.com/namespaces/a%20b/workflows/dlv_1/r/history",
+		{ID: "dlv_1"}:                     "https://ui.example.com/namespaces/a%20b/workflows/dlv_1",
+		{ID: "dlv_1", TemporalRunID: "r"}: "https://ui.example.com/namespaces/a%20b/workflows/dlv_1/r/history",
 	} {
 		if got := s.temporalURL(d); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -110,7 +110,7 @@ func TestListDeliveries(t *testing.T) {
 	}
 	want := switchboard.DeliveryFilter{
 		Tenant: "acme", Subscription: "sub_1", Event: "evt_1", EventType: "ticket.created",
-		States:  []switchboard.State{switchboard.Pending, switchboard.Retrying, switchboard.Held},
+		States:  []switchboard.State{switchboard.StatePending, switchboard.StateRetrying, switchboard.StateHeld},
 		Failure: switchboard.FailureHTTP5xx, StatusCode: 503, Host: "crm.example.com",
 		After: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Before: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), Stuck: true, Text: "crm",
 	}
@@ -153,7 +153,7 @@ func TestOperate(t *testing.T) {
 		}
 	}
 	b := setup(t)
-	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_globex/cancel", nil).wantProblem(t, http.StatusConflict, switchboard.Conflict, "")
+	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_globex/cancel", nil).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	if b.stored() {
 		t.Error("something was stored or started")
 	}

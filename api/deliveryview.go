@@ -7,7 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // delivery is a delivery as it is shown; attempts and actions only where one is
@@ -66,12 +66,12 @@ type response struct {
 }
 
 type action struct {
-	At     time.Time        `json:"at"`
-	Actor  string           `json:"actor" doc:"The key that asked; temporal, if it was done there" example:"key_01k0000000000000000000000"`
-	Name   string           `json:"actor_name,omitempty" doc:"The name of that key" example:"support desk"`
-	Person string           `json:"person,omitempty" doc:"Who used it, as Switchboard-Actor said" example:"marta@platform"`
-	Action switchboard.Verb `json:"action" example:"retry"`
-	Reason string           `json:"reason" example:"receiver fixed"`
+	At     time.Time              `json:"at"`
+	Actor  string                 `json:"actor" doc:"The key that asked; temporal, if it was done there" example:"key_01k0000000000000000000000"`
+	Name   string                 `json:"actor_name,omitempty" doc:"The name of that key" example:"support desk"`
+	Person string                 `json:"person,omitempty" doc:"Who used it, as Switchboard-Actor said" example:"marta@platform"`
+	Action switchboard.ActionKind `json:"action" example:"retry"`
+	Reason string                 `json:"reason" example:"receiver fixed"`
 }
 
 func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
@@ -79,7 +79,7 @@ func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
 		ID: d.ID, Tenant: d.Tenant, EventID: d.EventID, EventType: d.EventType, SubscriptionID: d.SubscriptionID,
 		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, AttemptsMade: d.AttemptsMade,
 		NextAttemptAt: date(d.NextAttemptAt), CreatedAt: d.CreatedAt.UTC(), CompletedAt: date(d.CompletedAt),
-		WorkflowID: d.ID, RunID: d.RunID, TemporalURL: s.temporalURL(d),
+		WorkflowID: d.ID, RunID: d.TemporalRunID, TemporalURL: s.temporalURL(d),
 	}
 }
 
@@ -89,8 +89,8 @@ func (s *server) temporalURL(d *switchboard.Delivery) string {
 		return ""
 	}
 	link := s.TemporalUI + "/namespaces/" + url.PathEscape(s.TemporalNamespace) + "/workflows/" + url.PathEscape(d.ID)
-	if d.RunID != "" {
-		link += "/" + url.PathEscape(d.RunID) + "/history"
+	if d.TemporalRunID != "" {
+		link += "/" + url.PathEscape(d.TemporalRunID) + "/history"
 	}
 	return link
 }
@@ -102,7 +102,7 @@ func (s *server) detailOf(d *switchboard.DeliveryDetail) delivery {
 		out.Attempts = append(out.Attempts, attemptOf(&d.Attempts[i]))
 	}
 	for _, a := range d.Actions {
-		out.Actions = append(out.Actions, action{a.At.UTC(), a.Actor, a.KeyName, a.Person, a.Verb, a.Reason})
+		out.Actions = append(out.Actions, action{a.At.UTC(), a.Actor, a.KeyName, a.Person, a.Kind, a.Reason})
 	}
 	return out
 }
@@ -112,7 +112,7 @@ func attemptOf(a *switchboard.Attempt) attempt {
 	out := attempt{
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, Permanent: o.IsPermanent(), TimeoutMS: a.Timeout.Milliseconds(),
-		Load: hundredths(a.Load), Attempts: a.Attempts, Stretch: hundredths(max(a.Stretch, 1)), Requests: o.Requests,
+		Load: hundredths(a.Load), Attempts: a.MaxAttempts, Stretch: hundredths(max(a.IntervalFactor, 1)), Requests: o.Requests,
 		Request: sentRequest{a.Request.Method, switchboard.MaskQuery(a.Request.URL), switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
 	}
 	if o.StatusCode != 0 {

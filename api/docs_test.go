@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
-	"switchboard/catalogue"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/catalogue"
 )
 
 // TestOpenAPI checks what a generator of clients would stumble over.

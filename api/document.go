@@ -8,7 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // tags are the groups of the document.

@@ -3,8 +3,8 @@ package api
 import (
 	"net/textproto"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // checkElsewhere refuses a change that sends a stored secret to another place than it

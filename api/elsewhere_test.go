@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestSecretsStayWithTheirAddress: who may change a subscription and does not know its
@@ -59,7 +59,7 @@ func TestSecretsStayWithTheirAddress(t *testing.T) {
 				got.want(t, http.StatusOK)
 				return
 			}
-			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, c.field)
+			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
 			if stored := b.subscriptions.byID["sub_new"]; stored.Version != 1 || len(b.receivers.authorized) != asked {
 				t.Errorf("stored as version %d, and %d token endpoints were asked", stored.Version, len(b.receivers.authorized)-asked)
 			}

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // EventStore keeps events and the deliveries that they cause.
@@ -163,7 +163,7 @@ func (s *server) start(accepted []switchboard.Acceptance) {
 			continue
 		}
 		for _, d := range a.Deliveries {
-			if d.State.Dated() {
+			if d.State.HasNextAttempt() {
 				fresh = append(fresh, d)
 			}
 		}
@@ -179,7 +179,7 @@ func inScope(caller switchboard.Caller, tenant string) error {
 	if caller.Sees(tenant) {
 		return nil
 	}
-	return &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is outside this key's scope"}
+	return &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is outside this key's scope"}
 }
 
 type oneEventInput struct {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const postedEvent = `{"tenant":"acme","type":"ticket.created","data":{"id":4711}}`
@@ -53,7 +53,7 @@ func TestPostEventTwice(t *testing.T) {
 		t.Errorf("started: %v", started)
 	}
 	b.call(t, publisherKey, "POST", "/v1/events", strings.Replace(body, ":1", ":2", 1)).
-		wantProblem(t, http.StatusConflict, switchboard.Conflict, "id")
+		wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "id")
 }
 
 // TestDataIsKept compares sums: what is stored are the very bytes that were sent.
@@ -140,7 +140,7 @@ func TestBatchOfDeepEvents(t *testing.T) {
 		}
 	}
 	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(maxNesting)).want(t, http.StatusAccepted)
-	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(maxNesting+1)).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "data")
+	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(maxNesting+1)).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data")
 }
 
 func TestBatchOfAThousand(t *testing.T) {
@@ -157,9 +157,9 @@ func TestBatchOfAThousand(t *testing.T) {
 func TestBatchOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.err = switchboard.Errorf(switchboard.Unavailable, "the database is away")
+	b.events.err = switchboard.Errorf(switchboard.CodeUnavailable, "the database is away")
 	b.call(t, publisherKey, "POST", "/v1/events/batch", `{"events":[`+postedEvent+`,{}]}`).
-		wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+		wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
 	if b.stored() {
 		t.Error("something was stored")
 	}
@@ -183,7 +183,7 @@ func TestGetEvent(t *testing.T) {
 	if string(one.Data) != `{"id":4711}` || one.CreatedAt != "2026-01-31T11:00:00Z" || len(one.Deliveries) != 2 || one.Deliveries[0].ID != "dlv_1a" {
 		t.Errorf("got %s", got.body)
 	}
-	b.call(t, viewerKey, "GET", "/v1/events/evt_9", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+	b.call(t, viewerKey, "GET", "/v1/events/evt_9", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
 func TestListEvents(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 type eventTypesInput struct {
@@ -78,7 +78,7 @@ func (s *server) getEventType(_ context.Context, _ switchboard.Caller, in *event
 func (s *server) eventType(in *eventTypePath) (switchboard.EventType, error) {
 	t, known := s.Catalogue.EventType(in.Platform, in.Name)
 	if !known {
-		return t, switchboard.Errorf(switchboard.NotFound, "the platform has no event type of this name")
+		return t, switchboard.Errorf(switchboard.CodeNotFound, "the platform has no event type of this name")
 	}
 	return t, nil
 }
@@ -158,7 +158,7 @@ func ownsCatalogue(caller switchboard.Caller) error {
 	if caller.Tenant == "" {
 		return nil
 	}
-	return switchboard.Errorf(switchboard.Forbidden, "a key that is bound to a tenant may not change the catalogue: it is every tenant's")
+	return switchboard.Errorf(switchboard.CodeForbidden, "a key that is bound to a tenant may not change the catalogue: it is every tenant's")
 }
 
 // refreshCatalogue lets this process see a change at once, as the others will soon.

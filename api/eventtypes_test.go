@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const orderPaid = "/v1/event_types/acme/order.paid"
@@ -82,8 +82,8 @@ func TestPagesOfTheCatalogue(t *testing.T) {
 				t.Errorf("%s in pages of %d: %s", path, limit, diff)
 			}
 		}
-		b.call(t, viewerKey, "GET", path+"limit=251", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "limit")
-		b.call(t, viewerKey, "GET", path+"cursor=%3F", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "cursor")
+		b.call(t, viewerKey, "GET", path+"limit=251", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "limit")
+		b.call(t, viewerKey, "GET", path+"cursor=%3F", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "cursor")
 	}
 }
 
@@ -99,8 +99,8 @@ func TestGetEventType(t *testing.T) {
 	if len(samples) != 2 || !cmp.Equal(samples[0].(map[string]any)["data"], got["sample"]) {
 		t.Errorf("samples %v, sample %v", samples, got["sample"])
 	}
-	b.call(t, viewerKey, "GET", "/v1/event_types/signalzen/message.lost", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
-	b.call(t, viewerKey, "GET", "/v1/event_types/nobody/message.created", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+	b.call(t, viewerKey, "GET", "/v1/event_types/signalzen/message.lost", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+	b.call(t, viewerKey, "GET", "/v1/event_types/nobody/message.created", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
 // TestPutEventType: what is put is there at once, and may be read and put again.
@@ -150,8 +150,8 @@ func TestPatchEventType(t *testing.T) {
 	if diff := cmp.Diff(want, b.call(t, viewerKey, "GET", path, nil).want(t, http.StatusOK)); diff != "" {
 		t.Error(diff)
 	}
-	b.call(t, adminKey, "DELETE", path, nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
-	b.call(t, adminKey, "PATCH", orderPaid, `{"deprecated":true}`).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+	b.call(t, adminKey, "DELETE", path, nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+	b.call(t, adminKey, "PATCH", orderPaid, `{"deprecated":true}`).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
 // TestPatchEventTypeBehindTheCache: what another process has stored since is neither
@@ -169,7 +169,7 @@ func TestPatchEventTypeBehindTheCache(t *testing.T) {
 		t.Errorf("patched by both: %v", got)
 	}
 	second.call(t, adminKey, "DELETE", orderPaid, nil).want(t, http.StatusNoContent)
-	b.call(t, adminKey, "PATCH", orderPaid, `{"deprecated":true}`).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+	b.call(t, adminKey, "PATCH", orderPaid, `{"deprecated":true}`).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 	if len(b.eventTypes.types) != 0 {
 		t.Errorf("stored again: %v", b.eventTypes.types)
 	}
@@ -226,7 +226,7 @@ func TestCatalogueIsEverybodys(t *testing.T) {
 	b := setup(t)
 	for _, call := range []string{"PUT " + orderPaid, "PATCH /v1/event_types/ziwo/call.created", "DELETE /v1/event_types/ziwo/call.created"} {
 		method, path, _ := strings.Cut(call, " ")
-		b.call(t, acmeAdminKey, method, path, `{}`).wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "")
+		b.call(t, acmeAdminKey, method, path, `{}`).wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, "")
 	}
 	if b.stored() {
 		t.Error("something was stored")

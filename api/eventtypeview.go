@@ -6,7 +6,7 @@ import (
 	"errors"
 	"slices"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // eventType is an entry of the catalogue as it is shown.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // maxEventWarnings bounds the warnings about a subscription's events: it may name 200.

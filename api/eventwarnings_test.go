@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // savingWarnings makes a subscription and returns its warnings.
@@ -156,7 +156,7 @@ func TestTryoutsAnswerForWhatWouldBePosted(t *testing.T) {
 	}
 	// What cannot be posted cannot be tried either.
 	b.call(t, supportKey, "POST", "/v1/match", `{"subscription":{"events":["ticket.*"]},"type":"ticket.*"}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "type")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "type")
 }
 
 // TestUndecidedIsSaid where an event is posted, and where it is tried.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // exchange is one request and its answer, as far as the log wants to know. It

@@ -17,17 +17,17 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, path := range []string{"/", "/v1", "/v1/event", "/v1/events/", "/v2/events", "/schemas/Event.json", "/openapi.yaml", "/metrics"} {
-		b.call(t, adminKey, "GET", path, nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+		b.call(t, adminKey, "GET", path, nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 	}
 	got := b.call(t, adminKey, "PUT", "/v1/events", postedEvent)
-	got.wantProblem(t, http.StatusMethodNotAllowed, switchboard.Invalid, "")
+	got.wantProblem(t, http.StatusMethodNotAllowed, switchboard.CodeInvalid, "")
 	if allow := got.header.Get("Allow"); !strings.Contains(allow, "POST") || !strings.Contains(allow, "GET") {
 		t.Errorf("Allow: %q", allow)
 	}
@@ -37,8 +37,8 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 func TestStatuses(t *testing.T) {
 	t.Parallel()
 	statuses := map[switchboard.Code]int{
-		switchboard.Invalid: 422, switchboard.TooLarge: 413, switchboard.Unauthenticated: 401, switchboard.Forbidden: 403, switchboard.NotFound: 404,
-		switchboard.Conflict: 409, switchboard.KeyReused: 422, switchboard.RateLimited: 429, switchboard.Unavailable: 503, switchboard.Internal: 500, "made_up": 500,
+		switchboard.CodeInvalid: 422, switchboard.CodeTooLarge: 413, switchboard.CodeUnauthenticated: 401, switchboard.CodeForbidden: 403, switchboard.CodeNotFound: 404,
+		switchboard.CodeConflict: 409, switchboard.CodeKeyReused: 422, switchboard.CodeRateLimited: 429, switchboard.CodeUnavailable: 503, switchboard.CodeInternal: 500, "made_up": 500,
 	}
 	for code, status := range statuses {
 		b := setup(t)
@@ -46,7 +46,7 @@ func TestStatuses(t *testing.T) {
 		got := b.call(t, adminKey, "POST", "/v1/events", postedEvent)
 		shown := code
 		if status == 500 {
-			shown = switchboard.Internal
+			shown = switchboard.CodeInternal
 		}
 		p := got.wantProblem(t, status, shown, "")
 		if strings.Contains(string(got.body), "inner hunter") || (status != 500) != (p.Detail == "words") {
@@ -67,7 +67,7 @@ func TestForeignErrors(t *testing.T) {
 	b := setup(t)
 	b.events.err = errors.New("pq: relation does not exist")
 	got := b.call(t, adminKey, "POST", "/v1/events", postedEvent)
-	got.wantProblem(t, http.StatusInternalServerError, switchboard.Internal, "")
+	got.wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
 	if strings.Contains(string(got.body), "pq") || strings.Count(b.logs.String(), "relation does not exist") != 1 {
 		t.Errorf("answer %s, log %s", got.body, b.logs)
 	}
@@ -108,7 +108,7 @@ func TestPanic(t *testing.T) {
 	b := setup(t)
 	b.events.panics = true
 	got := b.call(t, adminKey, "POST", "/v1/events", postedEvent)
-	got.wantProblem(t, http.StatusInternalServerError, switchboard.Internal, "")
+	got.wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
 	if strings.Contains(string(got.body), "bug") || !strings.Contains(b.logs.String(), "the store has a bug") {
 		t.Errorf("answer %s, log %s", got.body, b.logs)
 	}
@@ -117,7 +117,7 @@ func TestPanic(t *testing.T) {
 func TestOutageAtTheDoor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.call(t, "sbk_outage", "POST", "/v1/events", postedEvent).wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+	b.call(t, "sbk_outage", "POST", "/v1/events", postedEvent).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
 	if b.stored() {
 		t.Error("something was stored")
 	}
@@ -216,7 +216,7 @@ func TestBodyDeadline(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer "+adminKey)
 	late := httptest.NewRecorder()
 	b.handler.ServeHTTP(late, r)
-	answer{late.Code, late.Header(), late.Body.Bytes()}.wantProblem(t, http.StatusRequestTimeout, switchboard.Invalid, "")
+	answer{late.Code, late.Header(), late.Body.Bytes()}.wantProblem(t, http.StatusRequestTimeout, switchboard.CodeInvalid, "")
 }
 
 // TestMetrics reads what Prometheus would.

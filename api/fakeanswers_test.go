@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // fakeAnswers has an answer for each delivery, or none: then it waits for it until
@@ -31,6 +31,6 @@ func (f *fakeAnswers) Answer(ctx context.Context, _ switchboard.Caller, delivery
 // bytesPreview previews everything as a POST of those bytes.
 type bytesPreview string
 
-func (p bytesPreview) Preview(switchboard.Work, time.Time) (webhook.Preview, error) {
+func (p bytesPreview) Preview(switchboard.LoadedDelivery, time.Time) (webhook.Preview, error) {
 	return webhook.Preview{Method: "POST", Headers: map[string]string{}, Body: []byte(p)}, nil
 }

@@ -5,11 +5,11 @@ import (
 	"sync"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Endpoint returns what [fakeSubscriptions.Subscription] does, with its secrets.
-func (f *fakeSubscriptions) Endpoint(_ context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+func (f *fakeSubscriptions) SubscriptionWithSecrets(_ context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	s, ok := f.byID[id]
 	if !ok || !caller.Sees(s.Tenant) {
 		return switchboard.Subscription{}, notFound()
@@ -17,17 +17,17 @@ func (f *fakeSubscriptions) Endpoint(_ context.Context, caller switchboard.Calle
 	return s, nil
 }
 
-func (f *fakeSubscriptions) Verified(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error) {
-	s, err := f.Endpoint(ctx, caller, id)
+func (f *fakeSubscriptions) RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error) {
+	s, err := f.SubscriptionWithSecrets(ctx, caller, id)
 	switch {
 	case err != nil:
 		return s, err
 	case s.Version != version:
-		return s, &switchboard.Error{Code: switchboard.Conflict, Field: "version", Message: "is old"}
-	case s.State == switchboard.Unverified:
+		return s, &switchboard.Error{Code: switchboard.CodeConflict, Field: "version", Message: "is old"}
+	case s.State == switchboard.SubscriptionUnverified:
 		s.StateReason = reason
 		if reason == "" {
-			s.State = switchboard.Active
+			s.State = switchboard.SubscriptionActive
 		}
 		f.byID[id] = s
 		f.writes++

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"sync"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // fakeIdempotency keeps answers as the store does, without their expiry.
@@ -36,9 +36,9 @@ func (f *fakeIdempotency) Claim(_ context.Context, apiKeyID, key string, request
 		}
 		f.byName[string(claim.Name[:])] = &fakeClaim{request: request, open: true}
 	case known.request != request:
-		return claim, &switchboard.Error{Code: switchboard.KeyReused, Field: "Idempotency-Key", Message: "came with another request"}
+		return claim, &switchboard.Error{Code: switchboard.CodeKeyReused, Field: "Idempotency-Key", Message: "came with another request"}
 	case known.open:
-		return claim, &switchboard.Error{Code: switchboard.Conflict, Field: "Idempotency-Key", Message: "is under way"}
+		return claim, &switchboard.Error{Code: switchboard.CodeConflict, Field: "Idempotency-Key", Message: "is under way"}
 	default:
 		claim.Answer, known.open = known.answer, known.answer == nil
 	}

@@ -6,12 +6,12 @@ import (
 	"sync"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 var created = time.Date(2026, 1, 31, 12, 0, 0, 0, time.FixedZone("CET", 3600))
 
-func notFound() error { return switchboard.Errorf(switchboard.NotFound, "there is no such thing") }
+func notFound() error { return switchboard.Errorf(switchboard.CodeNotFound, "there is no such thing") }
 
 // fakeStore is made of parts, each of which a test may put another in the place of.
 type fakeStore struct {
@@ -84,7 +84,7 @@ func (f *fakeEvents) accept(e switchboard.Event) switchboard.Acceptance {
 			continue
 		}
 		if string(old.Data) != string(e.Data) {
-			return switchboard.Acceptance{Event: e, Err: &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "was used for another event"}}
+			return switchboard.Acceptance{Event: e, Err: &switchboard.Error{Code: switchboard.CodeConflict, Field: "id", Message: "was used for another event"}}
 		}
 		return switchboard.Acceptance{Event: old, Duplicate: true, Deliveries: deliveriesOf(i, old), Differs: f.differs}
 	}
@@ -98,8 +98,8 @@ func (f *fakeEvents) accept(e switchboard.Event) switchboard.Acceptance {
 
 func deliveriesOf(i int, e switchboard.Event) []switchboard.Delivery {
 	return []switchboard.Delivery{
-		{ID: fmt.Sprintf("dlv_%da", i+1), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: "sub_1", State: switchboard.Pending},
-		{ID: fmt.Sprintf("dlv_%db", i+1), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: "sub_2", State: switchboard.Held},
+		{ID: fmt.Sprintf("dlv_%da", i+1), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: "sub_1", State: switchboard.StatePending},
+		{ID: fmt.Sprintf("dlv_%db", i+1), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: "sub_2", State: switchboard.StateHeld},
 	}
 }
 
@@ -117,7 +117,7 @@ func (f *fakeEvents) AcceptFor(_ context.Context, caller switchboard.Caller, sub
 	a.Deliveries = a.Deliveries[:1]
 	a.Deliveries[0].SubscriptionID = subscriptionID
 	if f.held {
-		a.Deliveries[0].State = switchboard.Held
+		a.Deliveries[0].State = switchboard.StateHeld
 	}
 	return a, nil
 }
@@ -162,7 +162,7 @@ func newFakeSubscriptions() *fakeSubscriptions {
 		s := switchboard.Subscription{
 			ID: "sub_" + tenant, Tenant: tenant, Name: "CRM sync", Events: []string{"ticket.*"}, Version: 3, CreatedAt: created, UpdatedAt: created,
 			Request: switchboard.Request{URL: "https://crm.example.com/hook", Headers: map[string]string{"X-Api-Key": "hunter2", "X-Env": "prod"}},
-			Secrets: []switchboard.SigningSecret{{Secret: "whsec_hunter2", CreatedAt: created}}, Verify: switchboard.NoVerification,
+			Secrets: []switchboard.SigningSecret{{Secret: "whsec_hunter2", CreatedAt: created}}, Verification: switchboard.VerificationNone,
 		}
 		s.SetDefaults()
 		f.byID[s.ID] = s
@@ -200,7 +200,7 @@ func (f *fakeSubscriptions) UpdateSubscription(ctx context.Context, caller switc
 		return s, err
 	}
 	if s.Version != version {
-		return s, &switchboard.Error{Code: switchboard.Conflict, Field: "version", Message: "is old"}
+		return s, &switchboard.Error{Code: switchboard.CodeConflict, Field: "version", Message: "is old"}
 	}
 	if err := change(&s); err != nil {
 		return s, err
@@ -262,12 +262,12 @@ type fakeDeliveries struct {
 
 func newFakeDeliveries() *fakeDeliveries {
 	f := &fakeDeliveries{byID: map[string]switchboard.DeliveryDetail{}}
-	for tenant, state := range map[string]switchboard.State{"acme": switchboard.Retrying, "globex": switchboard.Failed} {
+	for tenant, state := range map[string]switchboard.State{"acme": switchboard.StateRetrying, "globex": switchboard.StateFailed} {
 		d := switchboard.Delivery{
 			ID: "dlv_" + tenant, Tenant: tenant, EventID: "evt_1", EventType: "ticket.created", SubscriptionID: "sub_" + tenant,
-			State: state, Reason: "http_503", AttemptsMade: 1, CreatedAt: created, RunID: "0198-run",
+			State: state, Reason: "http_503", AttemptsMade: 1, CreatedAt: created, TemporalRunID: "0198-run",
 		}
-		if state == switchboard.Retrying {
+		if state == switchboard.StateRetrying {
 			d.NextAttemptAt = created.Add(time.Minute)
 		} else {
 			d.CompletedAt = created.Add(time.Minute)
@@ -302,7 +302,7 @@ func (f *fakeDeliveries) Retry(ctx context.Context, caller switchboard.Caller, i
 	f.caller = caller
 	reopened := d.Delivery.State.Final()
 	if reopened {
-		d.Delivery.State, d.Delivery.CompletedAt = switchboard.Pending, time.Time{}
+		d.Delivery.State, d.Delivery.CompletedAt = switchboard.StatePending, time.Time{}
 	}
 	return d.Delivery, reopened, nil
 }
@@ -313,11 +313,11 @@ func (f *fakeDeliveries) Cancel(ctx context.Context, caller switchboard.Caller, 
 		return d.Delivery, err
 	}
 	if d.Delivery.State.Final() {
-		return d.Delivery, switchboard.Errorf(switchboard.Conflict, "the delivery has ended already")
+		return d.Delivery, switchboard.Errorf(switchboard.CodeConflict, "the delivery has ended already")
 	}
 	f.writes++
 	f.caller = caller
-	d.Delivery.State, d.Delivery.NextAttemptAt, d.Delivery.CompletedAt = switchboard.Cancelled, time.Time{}, created
+	d.Delivery.State, d.Delivery.NextAttemptAt, d.Delivery.CompletedAt = switchboard.StateCancelled, time.Time{}, created
 	return d.Delivery, nil
 }
 
@@ -336,7 +336,7 @@ func (f *fakeKeys) CreateKey(_ context.Context, _ switchboard.Caller, k switchbo
 }
 
 func (f *fakeKeys) Keys(context.Context, switchboard.Caller, switchboard.PageRequest) (switchboard.Page[switchboard.Key], error) {
-	return switchboard.Page[switchboard.Key]{Items: []switchboard.Key{{ID: "key_globex", Tenant: "globex", Role: switchboard.Viewer, CreatedAt: created}}}, nil
+	return switchboard.Page[switchboard.Key]{Items: []switchboard.Key{{ID: "key_globex", Tenant: "globex", Role: switchboard.RoleViewer, CreatedAt: created}}}, nil
 }
 
 func (f *fakeKeys) RevokeKey(_ context.Context, caller switchboard.Caller, id string) (switchboard.Key, error) {
@@ -344,5 +344,5 @@ func (f *fakeKeys) RevokeKey(_ context.Context, caller switchboard.Caller, id st
 		return switchboard.Key{}, notFound()
 	}
 	f.writes++
-	return switchboard.Key{ID: id, Tenant: "globex", Role: switchboard.Viewer, CreatedAt: created, RevokedAt: created}, nil
+	return switchboard.Key{ID: id, Tenant: "globex", Role: switchboard.RoleViewer, CreatedAt: created, RevokedAt: created}, nil
 }

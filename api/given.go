@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // givenEvent is an event to try a subscription with: one that was posted, or one
@@ -59,7 +59,7 @@ func (s *server) given(caller switchboard.Caller, in *givenSubscription) (switch
 	if err == nil {
 		err = inScope(caller, sub.Tenant)
 	}
-	sub.State = switchboard.Active
+	sub.State = switchboard.SubscriptionActive
 	return sub, ofSubscription(err)
 }
 
@@ -104,8 +104,8 @@ func (s *server) postedEvent(ctx context.Context, caller switchboard.Caller, sub
 		tenant = caller.Tenant
 	}
 	e, _, err := s.Store.Event(ctx, caller, tenant, in.EventID)
-	if switchboard.CodeOf(err) == switchboard.NotFound {
-		return e, &switchboard.Error{Code: switchboard.NotFound, Field: "event_id", Message: "there is no such event of the subscription's tenant"}
+	if switchboard.CodeOf(err) == switchboard.CodeNotFound {
+		return e, &switchboard.Error{Code: switchboard.CodeNotFound, Field: "event_id", Message: "there is no such event of the subscription's tenant"}
 	}
 	return e, err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // IdempotencyStore stores the answers to requests that come with an Idempotency-Key.
@@ -54,7 +54,7 @@ func (s *server) once(ctx huma.Context, next func(huma.Context)) error {
 	}
 	claim, err := s.Store.Claim(ctx.Context(), x.caller.KeyID, keys[0], requestSum(c.Request, x.body))
 	switch {
-	case switchboard.CodeOf(err) == switchboard.Conflict:
+	case switchboard.CodeOf(err) == switchboard.CodeConflict:
 		return &later{err, time.Second}
 	case err != nil:
 		return err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // writes is how often anything was stored.
@@ -92,7 +92,7 @@ func TestIdempotencyKeyNamesOneRequest(t *testing.T) {
 				t.Errorf("%s: %s", name, got.body)
 			}
 		default:
-			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.KeyReused, "Idempotency-Key")
+			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
 			if b.writes() != 1 {
 				t.Errorf("%s: %d writes", name, b.writes())
 			}
@@ -105,9 +105,9 @@ func TestIdempotencyKeyNamesOneRequest(t *testing.T) {
 func TestIdempotencyKeyAfterAnError(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.call(t, adminKey, "POST", "/v1/events", `{"tenant":"acme"}`, "Idempotency-Key", "bad").wantProblem(t, 422, switchboard.Invalid, "type")
+	b.call(t, adminKey, "POST", "/v1/events", `{"tenant":"acme"}`, "Idempotency-Key", "bad").wantProblem(t, 422, switchboard.CodeInvalid, "type")
 	b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "bad").want(t, http.StatusAccepted)
-	b.call(t, adminKey, "POST", "/v1/subscriptions/sub_none/test", nil, "Idempotency-Key", "none").wantProblem(t, 404, switchboard.NotFound, "")
+	b.call(t, adminKey, "POST", "/v1/subscriptions/sub_none/test", nil, "Idempotency-Key", "none").wantProblem(t, 404, switchboard.CodeNotFound, "")
 	if b.idempotency.deleted != 2 {
 		t.Errorf("%d keys were forgotten", b.idempotency.deleted)
 	}
@@ -115,7 +115,7 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 	for name, fail := range map[string]func(*bundle){
 		"the answer was not kept": func(b *bundle) { b.idempotency.deaf = true },
 		"it panicked":             func(b *bundle) { b.events.panics = true },
-		"the database was away":   func(b *bundle) { b.events.err = &switchboard.Error{Code: switchboard.Unavailable, Message: "away"} },
+		"the database was away":   func(b *bundle) { b.events.err = &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "away"} },
 	} {
 		for _, call := range []struct{ path, body string }{
 			{"/v1/events", `{"tenant":"acme","type":"t","data":1}`},
@@ -132,7 +132,7 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 			before := b.events.writes()
 			b.idempotency.deaf, b.events.panics, b.events.err = false, false, nil
 			reused := b.call(t, adminKey, "POST", call.path, strings.Replace(call.body, "1", "7", 1), "Idempotency-Key", "k")
-			reused.wantProblem(t, http.StatusUnprocessableEntity, switchboard.KeyReused, "Idempotency-Key")
+			reused.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
 			b.call(t, adminKey, "POST", call.path, call.body, "Idempotency-Key", "k").want(t, http.StatusAccepted)
 			want := before
 			if before == 0 {
@@ -151,11 +151,11 @@ func TestIdempotencyKeyOfATriggerThatTimedOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.events.held = true
-	b.answers.byDelivery = map[string]switchboard.DeliveryDetail{"dlv_1a": {Delivery: switchboard.Delivery{ID: "dlv_1a", State: switchboard.Held, Reason: "paused"}}}
+	b.answers.byDelivery = map[string]switchboard.DeliveryDetail{"dlv_1a": {Delivery: switchboard.Delivery{ID: "dlv_1a", State: switchboard.StateHeld, Reason: "paused"}}}
 	const path = "/v1/subscriptions/sub_acme/trigger?wait=1s"
-	first := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.Conflict, "")
-	b.call(t, adminKey, "POST", path, `{"data":2}`, "Idempotency-Key", "k").wantProblem(t, http.StatusUnprocessableEntity, switchboard.KeyReused, "Idempotency-Key")
-	again := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.Conflict, "")
+	first := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
+	b.call(t, adminKey, "POST", path, `{"data":2}`, "Idempotency-Key", "k").wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
+	again := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	if b.events.writes() != 1 || again.EventID != first.EventID || first.EventID == "" {
 		t.Errorf("%d events, %q then %q", b.events.writes(), first.EventID, again.EventID)
 	}
@@ -181,7 +181,7 @@ func TestIdempotencyKeyUnderWay(t *testing.T) {
 	go func() { done <- b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "k") }()
 	<-slow.entered
 	got := b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "k")
-	got.wantProblem(t, http.StatusConflict, switchboard.Conflict, "Idempotency-Key")
+	got.wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "Idempotency-Key")
 	if got.header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
 	}
@@ -197,7 +197,7 @@ func TestBadIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, key := range []string{"", strings.Repeat("x", 256), "a\x00b", "é", "a\tb"} {
-		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", key).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "Idempotency-Key")
+		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", key).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "Idempotency-Key")
 	}
 	if b.stored() || b.idempotency.claims > 0 {
 		t.Error("something was stored")
@@ -207,7 +207,7 @@ func TestBadIdempotencyKey(t *testing.T) {
 	b.call(t, adminKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1}`).want(t, http.StatusAccepted)
 	b.call(t, adminKey, "GET", "/v1/events", nil, "Idempotency-Key", "k").want(t, http.StatusOK)
 	b.call(t, adminKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3}`, "Idempotency-Key", "k").want(t, http.StatusOK)
-	b.call(t, viewerKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "k").wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "")
+	b.call(t, viewerKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "k").wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, "")
 	if b.idempotency.claims != claims {
 		t.Error("a call that is no POST, has no key or no right took a claim")
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // KeyStore keeps API keys. It is given a key's text once, to keep its hash.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestCreateKey(t *testing.T) {
@@ -27,7 +27,7 @@ func TestCreateKey(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	stored := switchboard.Key{ID: "key_new", Name: "CRM", Role: switchboard.Publisher, Tenant: "acme", CreatedAt: created, ExpiresAt: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	stored := switchboard.Key{ID: "key_new", Name: "CRM", Role: switchboard.RolePublisher, Tenant: "acme", CreatedAt: created, ExpiresAt: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)}
 	if diff := cmp.Diff([]switchboard.Key{stored}, b.keys.made); diff != "" {
 		t.Error(diff)
 	}
@@ -43,7 +43,7 @@ func TestTenantAdmin(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, body := range []string{`{"name":"n","role":"viewer"}`, `{"name":"n","role":"viewer","tenant":""}`, `{"name":"n","role":"viewer","tenant":"globex"}`} {
-		b.call(t, acmeAdminKey, "POST", "/v1/keys", body).wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "tenant")
+		b.call(t, acmeAdminKey, "POST", "/v1/keys", body).wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, "tenant")
 	}
 	if b.stored() {
 		t.Error("a key was made")

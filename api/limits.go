@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/time/rate"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (
@@ -71,7 +71,7 @@ func (b *buckets) spend(holder string, cost int, what string) error {
 		return nil
 	}
 	taken.Cancel()
-	return &later{switchboard.Errorf(switchboard.RateLimited, "too many %s: try again in %s", what, max(wait, time.Second).Round(time.Second)), wait}
+	return &later{switchboard.Errorf(switchboard.CodeRateLimited, "too many %s: try again in %s", what, max(wait, time.Second).Round(time.Second)), wait}
 }
 
 // later is an error after which the same call may be made again, that much later.
@@ -91,7 +91,7 @@ func (s *server) spend(caller switchboard.Caller, cost int) error {
 // askOthers takes the cost of saving a subscription that makes us send requests: a
 // challenge to its address, or a call of its token endpoint.
 func (s *server) askOthers(caller switchboard.Caller, sub *switchboard.Subscription) error {
-	if sub.Verify != switchboard.Challenge && sub.Auth.Type != switchboard.OAuth2 {
+	if sub.Verification != switchboard.VerificationChallenge && sub.Auth.Type != switchboard.AuthOAuth2 {
 		return nil
 	}
 	return s.spend(caller, askingCost)
@@ -125,13 +125,13 @@ func (g *keyGate) pass(ctx context.Context, store Authenticator, remoteAddr stri
 	if g.refusals.empty(holder) && !g.good.Contains(hash) {
 		g.count(ctx, "rate_limited")
 		wait := time.Duration(float64(time.Second) / float64(g.refusals.limit))
-		return switchboard.Caller{}, &later{switchboard.Errorf(switchboard.RateLimited, "too many keys were refused that came from this address: try again later"), wait}
+		return switchboard.Caller{}, &later{switchboard.Errorf(switchboard.CodeRateLimited, "too many keys were refused that came from this address: try again later"), wait}
 	}
 	caller, err := store.Authenticate(ctx, key)
 	switch {
 	case err == nil:
 		g.good.Add(hash, struct{}{})
-	case switchboard.CodeOf(err) == switchboard.Unauthenticated:
+	case switchboard.CodeOf(err) == switchboard.CodeUnauthenticated:
 		g.refusals.of(holder).Allow()
 		g.count(ctx, "unknown")
 	}

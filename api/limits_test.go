@@ -19,7 +19,7 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // countingAuth counts the lookups.
@@ -63,25 +63,25 @@ func TestRefusedKeysAreLimited(t *testing.T) {
 	const one, other = "198.51.100.7:1234", "198.51.100.8:1234"
 	b.from(t, one, viewerKey).want(t, http.StatusOK)
 	for range 20 {
-		b.from(t, one, unknownKey).wantProblem(t, http.StatusUnauthorized, switchboard.Unauthenticated, "")
+		b.from(t, one, unknownKey).wantProblem(t, http.StatusUnauthorized, switchboard.CodeUnauthenticated, "")
 	}
 	lookups := auth.lookups.Load()
 	for i, address := range []string{one, "198.51.100.7:9999", "[::ffff:198.51.100.7]:1"} {
 		got := b.from(t, address, "sbk_guess"+strconv.Itoa(i))
-		got.wantProblem(t, http.StatusTooManyRequests, switchboard.RateLimited, "")
+		got.wantProblem(t, http.StatusTooManyRequests, switchboard.CodeRateLimited, "")
 		if got.header.Get("Retry-After") != "1000" {
 			t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
 		}
 	}
-	b.from(t, one, supportKey).wantProblem(t, http.StatusTooManyRequests, switchboard.RateLimited, "") // good, and not known to be
+	b.from(t, one, supportKey).wantProblem(t, http.StatusTooManyRequests, switchboard.CodeRateLimited, "") // good, and not known to be
 	if auth.lookups.Load() != lookups {
 		t.Errorf("%d lookups beyond the limit", auth.lookups.Load()-lookups)
 	}
 	b.from(t, one, viewerKey).want(t, http.StatusOK)
 	b.from(t, other, supportKey).want(t, http.StatusOK)
 	b.from(t, one, supportKey).want(t, http.StatusOK)
-	b.from(t, other, unknownKey).wantProblem(t, http.StatusUnauthorized, switchboard.Unauthenticated, "")
-	b.call(t, "", "GET", "/v1/events", nil).wantProblem(t, http.StatusUnauthorized, switchboard.Unauthenticated, "")
+	b.from(t, other, unknownKey).wantProblem(t, http.StatusUnauthorized, switchboard.CodeUnauthenticated, "")
+	b.call(t, "", "GET", "/v1/events", nil).wantProblem(t, http.StatusUnauthorized, switchboard.CodeUnauthenticated, "")
 
 	metrics := string(b.call(t, "", "GET", "/metrics", nil).body)
 	for reason, want := range map[string]int{"unknown": 21, "rate_limited": 4, "missing": 1} {
@@ -96,7 +96,7 @@ func TestOutageIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.RefusedKeys = 0.001 })
 	for range 30 {
-		b.from(t, "198.51.100.7:1", "sbk_outage").wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+		b.from(t, "198.51.100.7:1", "sbk_outage").wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
 	}
 }
 
@@ -146,7 +146,7 @@ func TestCostlyCallsAreLimited(t *testing.T) {
 		}
 		writes := b.writes()
 		got := b.call(t, adminKey, method, path, c.body)
-		got.wantProblem(t, http.StatusTooManyRequests, switchboard.RateLimited, "")
+		got.wantProblem(t, http.StatusTooManyRequests, switchboard.CodeRateLimited, "")
 		if seconds, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || seconds < 900 || b.writes() != writes {
 			t.Errorf("%s: Retry-After %q, %d writes", c.call, got.header.Get("Retry-After"), b.writes()-writes)
 		}

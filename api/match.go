@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // match says whether a subscription gets an event, and why.
@@ -62,7 +62,7 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 	}
 	findings := []switchboard.Finding{typeFinding(sub, e.Type), stateFinding(sub.State)}
 	verdict := sub.Filter.Verdict(switchboard.NewDocument(&e), switchboard.NewEffort())
-	out := match{Matches: findings[0].Holds && findings[1].Holds && verdict.Delivers(), Undecided: verdict == switchboard.Undecided}
+	out := match{Matches: findings[0].Holds && findings[1].Holds && verdict.Delivers(), Undecided: verdict == switchboard.VerdictUndecided}
 	if out.Undecided {
 		findings = append(findings, undecidedFinding())
 	}
@@ -93,8 +93,8 @@ func typeFinding(sub *switchboard.Subscription, eventType string) switchboard.Fi
 func stateFinding(state switchboard.SubscriptionState) switchboard.Finding {
 	f := switchboard.Finding{Condition: "state", Path: "state", Wanted: `"active"`, Found: string(asJSON(state)), Holds: true, Text: "the subscription is active"}
 	switch state {
-	case switchboard.Active:
-	case switchboard.Unverified:
+	case switchboard.SubscriptionActive:
+	case switchboard.SubscriptionUnverified:
 		f.Text = "the subscription is not verified yet: its deliveries are held until it is"
 	default:
 		f.Holds, f.Text = false, fmt.Sprintf("the subscription is %s and takes no new events", state)

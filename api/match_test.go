@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // verdicts lists the conditions of a match with what became of them.
@@ -61,7 +61,7 @@ func TestMatchGiven(t *testing.T) {
 func TestMatchStates(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[switchboard.SubscriptionState]bool{
-		switchboard.Active: true, switchboard.Unverified: true, switchboard.Paused: false, switchboard.Disabled: false,
+		switchboard.SubscriptionActive: true, switchboard.SubscriptionUnverified: true, switchboard.SubscriptionPaused: false, switchboard.SubscriptionDisabled: false,
 	} {
 		b := setup(t)
 		b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = state })
@@ -98,7 +98,7 @@ func TestMatchPosted(t *testing.T) {
 		{acmeIntegratorKey, "/v1/match", `{"subscription":{},"event_id":"two"}`},
 		{integratorKey, "/v1/match", `{"subscription":{"tenant":"acme"},"event_id":"two"}`},
 	} {
-		b.call(t, call.key, "POST", call.path, call.body).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "event_id")
+		b.call(t, call.key, "POST", call.path, call.body).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "event_id")
 	}
 	// A key of every tenant need not name one.
 	b.call(t, integratorKey, "POST", "/v1/match", `{"subscription":{},"event_id":"two"}`).want(t, http.StatusOK)

@@ -7,7 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // page is one page of a list.

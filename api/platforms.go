@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // platform is a platform as it is shown.

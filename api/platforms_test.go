@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"switchboard"
-	"switchboard/catalogue"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/catalogue"
 )
 
 // loadCatalogue loads the real one, which compiles its schemas, once.

@@ -6,21 +6,21 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Previewer makes requests without sending them.
 type Previewer interface {
 	// Preview makes the request of an attempt that would begin at that time. An
 	// Invalid error names the field that cannot be rendered, and the placeholder.
-	Preview(work switchboard.Work, at time.Time) (webhook.Preview, error)
+	Preview(work switchboard.LoadedDelivery, at time.Time) (webhook.Preview, error)
 }
 
 // EndpointStore knows how subscriptions sign.
 type EndpointStore interface {
 	// Endpoint returns a subscription with its signing secrets.
-	Endpoint(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
+	SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
 }
 
 // preview is a request as it would be sent.
@@ -39,7 +39,7 @@ type previewInput struct {
 }
 
 func (s *server) previewSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[preview], error) {
-	sub, err := s.Store.Endpoint(ctx, caller, in.ID)
+	sub, err := s.Store.SubscriptionWithSecrets(ctx, caller, in.ID)
 	if err == nil {
 		err = sub.CheckReadable()
 	}
@@ -80,7 +80,7 @@ func (s *server) previewGiven(ctx context.Context, caller switchboard.Caller, in
 
 func (s *server) preview(sub switchboard.Subscription, e switchboard.Event) (*reply[preview], error) {
 	d := switchboard.Delivery{ID: madeUpDelivery, Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: sub.ID}
-	made, err := s.Sender.Preview(switchboard.Work{Delivery: d, Event: e, Subscription: sub}, time.Now())
+	made, err := s.Sender.Preview(switchboard.LoadedDelivery{Delivery: d, Event: e, Subscription: sub}, time.Now())
 	if err != nil {
 		return nil, err
 	}

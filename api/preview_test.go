@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const contactSubscription = `{"profile":"firstline","use_case":"contact","events":["contact.*"],
@@ -64,14 +64,14 @@ func TestPreviewOfSamples(t *testing.T) {
 		}
 	}
 	b.call(t, integratorKey, "POST", "/v1/preview", `{"subscription":{"events":["nobody.knows"],`+dataBody+`}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "data")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data")
 }
 
 // TestPreviewOfStored: what is shown is signed as it would be.
 func TestPreviewOfStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", switchboard.Standard)
+	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
 	b.events.events = []switchboard.Event{{ID: "one", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"id": 1}`), OccurredAt: created}}
 	const path = "/v1/subscriptions/sub_acme/preview"
 	got := b.call(t, integratorKey, "POST", path, `{"event_id":"one"}`).want(t, http.StatusOK)
@@ -101,7 +101,7 @@ func TestPreviewOfStored(t *testing.T) {
 	if err := verifier.Verify([]byte(want), shown); !errors.Is(err, standardwebhooks.ErrNoMatchingSignature) {
 		t.Errorf("support is shown a valid signature: %v", err)
 	}
-	b.call(t, integratorKey, "POST", path, `{"event_id":"two"}`).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "event_id")
+	b.call(t, integratorKey, "POST", path, `{"event_id":"two"}`).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "event_id")
 }
 
 // TestPreviewNamesThePlaceholder: what cannot be rendered is an error of the field.
@@ -109,14 +109,14 @@ func TestPreviewNamesThePlaceholder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	p := b.call(t, integratorKey, "POST", "/v1/preview", `{"subscription":`+contactSubscription+`,"type":"contact.created","data":{"contact":{"id":1,"first_name":"Ada"}}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "subscription.request.params.height")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "subscription.request.params.height")
 	if !strings.Contains(p.Detail, "czCol.15") {
 		t.Errorf("detail %q", p.Detail)
 	}
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/{{ ticket.nothing }}" })
-	b.subscriptions.sign("sub_acme", switchboard.Standard)
+	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
 	p = b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/preview", `{"type":"ticket.created","data":{"ticket":{}}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.url")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.url")
 	if !strings.Contains(p.Detail, "ticket.nothing") {
 		t.Errorf("detail %q", p.Detail)
 	}

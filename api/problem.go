@@ -13,7 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // problem is the body of every error answer (RFC 9457).
@@ -68,27 +68,27 @@ func (r *refusal) Unwrap() error { return r.err }
 // statusOf is the table from code to status. What it does not know is our fault.
 func statusOf(code switchboard.Code) int {
 	switch code {
-	case switchboard.Invalid:
+	case switchboard.CodeInvalid:
 		return http.StatusUnprocessableEntity
-	case switchboard.TooLarge:
+	case switchboard.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case switchboard.Unauthenticated:
+	case switchboard.CodeUnauthenticated:
 		return http.StatusUnauthorized
-	case switchboard.Forbidden:
+	case switchboard.CodeForbidden:
 		return http.StatusForbidden
-	case switchboard.NotFound:
+	case switchboard.CodeNotFound:
 		return http.StatusNotFound
-	case switchboard.Conflict:
+	case switchboard.CodeConflict:
 		return http.StatusConflict
-	case switchboard.KeyReused:
+	case switchboard.CodeKeyReused:
 		return http.StatusUnprocessableEntity
-	case switchboard.RateLimited:
+	case switchboard.CodeRateLimited:
 		return http.StatusTooManyRequests
-	case switchboard.Unavailable, switchboard.Overloaded:
+	case switchboard.CodeUnavailable, switchboard.CodeOverloaded:
 		return http.StatusServiceUnavailable
-	case switchboard.NoAnswer:
+	case switchboard.CodeNoAnswer:
 		return http.StatusBadGateway
-	case switchboard.Timeout:
+	case switchboard.CodeTimeout:
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusInternalServerError
@@ -99,7 +99,7 @@ func statusOf(code switchboard.Code) int {
 func problemOf(err error, requestID string) *problem {
 	e, ok := errors.AsType[*switchboard.Error](err)
 	if !ok || statusOf(e.Code) == http.StatusInternalServerError {
-		e = switchboard.Errorf(switchboard.Internal, "an internal error, which is ours; the log holds it under the request id")
+		e = switchboard.Errorf(switchboard.CodeInternal, "an internal error, which is ours; the log holds it under the request id")
 	}
 	p := &problem{Type: "about:blank", Status: statusOf(e.Code), Code: e.Code, Field: e.Field, Detail: e.Message, RequestID: requestID}
 	if r, ok := errors.AsType[*refusal](err); ok {
@@ -126,11 +126,11 @@ func problemOf(err error, requestID string) *problem {
 // headersOf returns the headers that belong to a code's answer.
 func headersOf(code switchboard.Code) http.Header {
 	switch code {
-	case switchboard.Unauthenticated:
+	case switchboard.CodeUnauthenticated:
 		return http.Header{"Www-Authenticate": {`Bearer realm="switchboard"`}}
-	case switchboard.RateLimited:
+	case switchboard.CodeRateLimited:
 		return http.Header{"Retry-After": {"1"}}
-	case switchboard.Unavailable, switchboard.Overloaded:
+	case switchboard.CodeUnavailable, switchboard.CodeOverloaded:
 		return http.Header{"Retry-After": {"2"}}
 	}
 	return nil
@@ -141,7 +141,7 @@ func headersOf(code switchboard.Code) http.Header {
 func (s *server) problem(ctx context.Context, err error) *problem {
 	x := exchangeOf(ctx)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = &refusal{clientGone, switchboard.Errorf(switchboard.Unavailable, "the caller has gone before the answer")}
+		err = &refusal{clientGone, switchboard.Errorf(switchboard.CodeUnavailable, "the caller has gone before the answer")}
 	}
 	p := problemOf(err, x.id)
 	x.code, x.accepted = p.Code, p.DeliveryID != ""
@@ -182,7 +182,7 @@ func ownProblem(ctx huma.Context, _ string, v any) (any, error) {
 		return v, nil
 	}
 	x := exchangeOf(humagin.Unwrap(ctx).Request.Context())
-	first := switchboard.Errorf(switchboard.Invalid, "%s", model.Detail)
+	first := switchboard.Errorf(switchboard.CodeInvalid, "%s", model.Detail)
 	var all []fieldError
 	for _, e := range model.Errors {
 		_, field, _ := strings.Cut(e.Location, ".")                                            // without "query."

@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // made makes the subscription that was asked for, and checks it by itself. A
@@ -51,7 +51,7 @@ func (s *server) startFrom(name string, sub *switchboard.Subscription) error {
 			err = profile.merge(sub)
 		}
 		if err != nil { // not of the caller's making
-			return &switchboard.Error{Code: switchboard.Internal, Message: "the profile of " + p.Name + " is unusable", Err: err}
+			return &switchboard.Error{Code: switchboard.CodeInternal, Message: "the profile of " + p.Name + " is unusable", Err: err}
 		}
 		sub.Profile = p.Name
 		return nil

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestEveryProfile makes a subscription from each platform's profile and a URL.
@@ -59,10 +59,10 @@ func within(t *testing.T, path string, want, got map[string]any) {
 // TestProfileAndGiven: what is given takes the place of the profile, field by field.
 func TestProfileAndGiven(t *testing.T) {
 	t.Parallel()
-	standard := switchboard.Signature{Scheme: switchboard.Standard}
-	signalzen := switchboard.Signature{Scheme: switchboard.HMACHex, Header: "x-signalzen-signature"}
+	standard := switchboard.Signature{Scheme: switchboard.SchemeStandard}
+	signalzen := switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-signalzen-signature"}
 	envelope := &switchboard.EnvelopeFields{Type: "event_type", Data: "data"}
-	load := switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 38}
+	load := switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaxIntervalFactor: 2, MinimumAttempts: 38}
 	type made struct {
 		Envelope  *switchboard.EnvelopeFields
 		Signature switchboard.Signature
@@ -73,18 +73,18 @@ func TestProfileAndGiven(t *testing.T) {
 		fields, request string
 		want            made
 	}{
-		"no profile":         {``, ``, made{nil, standard, switchboard.NoVerification, load}},
-		"nothing given":      {`"profile":"signalzen",`, ``, made{envelope, signalzen, switchboard.Challenge, load}},
-		"null given":         {`"profile":"signalzen","signature":null,`, `,"envelope":null`, made{nil, signalzen, switchboard.Challenge, load}},
-		"another prefix":     {`"profile":"signalzen","signature":{"prefix":"v1="},`, ``, made{envelope, switchboard.Signature{Scheme: switchboard.HMACHex, Header: "x-signalzen-signature", Prefix: "v1="}, switchboard.Challenge, load}},
-		"another scheme":     {`"profile":"signalzen","signature":{"scheme":"standard"},"verification":"none",`, ``, made{envelope, standard, switchboard.NoVerification, load}},
-		"a part of envelope": {`"profile":"signalzen",`, `,"envelope":{"id":"event_id","data":""}`, made{&switchboard.EnvelopeFields{ID: "event_id", Type: "event_type"}, signalzen, switchboard.Challenge, load}},
-		"another body":       {`"profile":"signalzen",`, `,"body":"data"`, made{nil, signalzen, switchboard.Challenge, load}},
-		"a fixed timeout":    {`"profile":"firstline","timeout":"3s",`, `,"params":{}`, made{nil, standard, switchboard.NoVerification, switchboard.Adaptive{}}},
-		"one bound": {`"profile":"firstline","adaptive":{"minimum_attempts":2},`, `,"params":{}`, made{nil, standard, switchboard.NoVerification,
-			switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 2}}},
-		"limits below its bounds": {`"profile":"firstline","retry":{"maximum_attempts":2},"timeout":"4s","adaptive":{"enabled":true},`, `,"params":{}`, made{nil, standard, switchboard.NoVerification,
-			switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(4 * time.Second), MaximumStretch: 2, MinimumAttempts: 2}}},
+		"no profile":         {``, ``, made{nil, standard, switchboard.VerificationNone, load}},
+		"nothing given":      {`"profile":"signalzen",`, ``, made{envelope, signalzen, switchboard.VerificationChallenge, load}},
+		"null given":         {`"profile":"signalzen","signature":null,`, `,"envelope":null`, made{nil, signalzen, switchboard.VerificationChallenge, load}},
+		"another prefix":     {`"profile":"signalzen","signature":{"prefix":"v1="},`, ``, made{envelope, switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-signalzen-signature", Prefix: "v1="}, switchboard.VerificationChallenge, load}},
+		"another scheme":     {`"profile":"signalzen","signature":{"scheme":"standard"},"verification":"none",`, ``, made{envelope, standard, switchboard.VerificationNone, load}},
+		"a part of envelope": {`"profile":"signalzen",`, `,"envelope":{"id":"event_id","data":""}`, made{&switchboard.EnvelopeFields{ID: "event_id", Type: "event_type"}, signalzen, switchboard.VerificationChallenge, load}},
+		"another body":       {`"profile":"signalzen",`, `,"body":"data"`, made{nil, signalzen, switchboard.VerificationChallenge, load}},
+		"a fixed timeout":    {`"profile":"firstline","timeout":"3s",`, `,"params":{}`, made{nil, standard, switchboard.VerificationNone, switchboard.Adaptive{}}},
+		"one bound": {`"profile":"firstline","adaptive":{"minimum_attempts":2},`, `,"params":{}`, made{nil, standard, switchboard.VerificationNone,
+			switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaxIntervalFactor: 2, MinimumAttempts: 2}}},
+		"limits below its bounds": {`"profile":"firstline","retry":{"maximum_attempts":2},"timeout":"4s","adaptive":{"enabled":true},`, `,"params":{}`, made{nil, standard, switchboard.VerificationNone,
+			switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(4 * time.Second), MaxIntervalFactor: 2, MinimumAttempts: 2}}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestProfileAndGiven(t *testing.T) {
 			b.call(t, integratorKey, "POST", "/v1/subscriptions",
 				`{"tenant":"acme",`+c.fields+`"name":"n","events":["*"],"request":{"url":"https://example.com/"`+c.request+`}}`).want(t, http.StatusCreated)
 			s := b.subscriptions.byID["sub_new"]
-			if diff := cmp.Diff(c.want, made{s.Request.Envelope, s.Signature, s.Verify, s.Adaptive}); diff != "" {
+			if diff := cmp.Diff(c.want, made{s.Request.Envelope, s.Signature, s.Verification, s.Adaptive}); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -119,7 +119,7 @@ func TestSameUseCase(t *testing.T) {
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.UseCase = "conversation" })
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"use_case":"Conversation record"}`).want(t, http.StatusOK)
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"use_case":"Ticket"}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "use_case")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "use_case")
 }
 
 // TestUnusableProfile is our own fault, and nothing that a caller can mend.
@@ -127,7 +127,7 @@ func TestUnusableProfile(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.Catalogue = badCatalogue{c.Catalogue} })
 	b.call(t, adminKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"profile":"bad"`)).
-		wantProblem(t, http.StatusInternalServerError, switchboard.Internal, "")
+		wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
 	if b.stored() {
 		t.Error("something was stored")
 	}

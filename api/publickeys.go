@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // jsonWebKeySet is a list of public keys in the form of RFC 7517.
@@ -23,12 +23,12 @@ type jsonWebKey struct {
 }
 
 func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[jsonWebKeySet], error) {
-	sub, err := s.Store.Endpoint(ctx, caller, in.ID)
+	sub, err := s.Store.SubscriptionWithSecrets(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if sub.Signature.Scheme != switchboard.StandardEd25519 {
-		return nil, switchboard.Errorf(switchboard.NotFound, "the subscription's scheme has no public keys; %s has", switchboard.StandardEd25519)
+	if sub.Signature.Scheme != switchboard.SchemeStandardEd25519 {
+		return nil, switchboard.Errorf(switchboard.CodeNotFound, "the subscription's scheme has no public keys; %s has", switchboard.SchemeStandardEd25519)
 	}
 	keys := switchboard.PublicKeys(sub.Secrets)
 	out := jsonWebKeySet{Keys: []jsonWebKey{}}
@@ -43,10 +43,10 @@ func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, 
 // addKeys reads the secrets of a subscription: of what signs is shown since and until
 // when, and the public keys.
 func (s *server) addKeys(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription) error {
-	if sub.Signature.Scheme == switchboard.Unsigned {
+	if sub.Signature.Scheme == switchboard.SchemeNone {
 		return nil
 	}
-	whole, err := s.Store.Endpoint(ctx, caller, sub.ID)
+	whole, err := s.Store.SubscriptionWithSecrets(ctx, caller, sub.ID)
 	sub.Secrets = whole.Secrets
 	return err
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // checkQuery refuses text that Postgres could not store or compare, and a query string
@@ -22,14 +22,14 @@ import (
 // left to huma.
 func checkQuery(u url.URL, repeatable []string) error {
 	if strings.ContainsRune(u.Path, 0) || !utf8.ValidString(u.Path) {
-		return switchboard.Errorf(switchboard.NotFound, "no id looks like this")
+		return switchboard.Errorf(switchboard.CodeNotFound, "no id looks like this")
 	}
 	if u.RawQuery == "" {
 		return nil
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.Invalid, "the query string is malformed")}
+		return &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.CodeInvalid, "the query string is malformed")}
 	}
 	for name, values := range query {
 		if len(values) > 1 && !slices.Contains(repeatable, name) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // parameters are those of every operation, as the document has them.
@@ -39,7 +39,7 @@ func TestEmptyParameters(t *testing.T) {
 		for _, name := range names {
 			for _, query := range []string{name, name + "=", name + "=&" + name + "=x", name + "=1&" + name + "="} {
 				tried++
-				b.call(t, adminKey, method, path+"?"+query, nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, name)
+				b.call(t, adminKey, method, path+"?"+query, nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, name)
 			}
 		}
 	}
@@ -68,7 +68,7 @@ func TestRepeatedParameters(t *testing.T) {
 	} {
 		b := setup(t)
 		method, path, _ := strings.Cut(c.call, " ")
-		p := b.call(t, adminKey, method, path, `{"data":1}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, c.field)
+		p := b.call(t, adminKey, method, path, `{"data":1}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
 		if b.stored() {
 			t.Errorf("%s: something was stored", c.call)
 		}
@@ -102,7 +102,7 @@ func TestTimeParameters(t *testing.T) {
 				"0001-01-01T00:00:00Z":        "is the zero time",
 				"0000-01-01T00:00:00Z":        "must be in the years 1 to 9999",
 			} {
-				p := b.call(t, adminKey, "GET", list+"?"+name+"="+raw, nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, name)
+				p := b.call(t, adminKey, "GET", list+"?"+name+"="+raw, nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, name)
 				if !strings.HasPrefix(p.Detail, name+": "+want) || len(p.Errors) != 1 || p.Detail != name+": "+p.Errors[0].Message {
 					t.Errorf("%s: %s", raw, p.Detail)
 				}

@@ -18,7 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // operation is one row of the routes table.
@@ -141,7 +141,7 @@ func (s *server) describe(h huma.API, op operation, hasBody bool) huma.Operation
 }
 
 func roleList(beside roles) string {
-	names := []string{string(switchboard.Admin)}
+	names := []string{string(switchboard.RoleAdmin)}
 	for _, r := range beside {
 		names = append(names, string(r))
 	}
@@ -173,8 +173,8 @@ func (s *server) admit(ctx huma.Context, op operation, hasBody bool) (reserved *
 		return reserved, err
 	}
 	x.caller = caller
-	if caller.Role != switchboard.Admin && !slices.Contains(op.roles, caller.Role) {
-		return reserved, switchboard.Errorf(switchboard.Forbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
+	if caller.Role != switchboard.RoleAdmin && !slices.Contains(op.roles, caller.Role) {
+		return reserved, switchboard.Errorf(switchboard.CodeForbidden, "a key with the role %s may not do this; needed: %s", caller.Role, roleList(op.roles))
 	}
 	c := humagin.Unwrap(ctx)
 	if x.caller.Person, err = personOf(c.Request.Header.Values(actorHeader)); err != nil {
@@ -210,7 +210,7 @@ func (s *server) authenticate(ctx huma.Context) (switchboard.Caller, error) {
 	const longest = 256 // nobody needs us to hash more than that
 	if !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > longest {
 		s.gate.count(ctx.Context(), "missing")
-		return switchboard.Caller{}, switchboard.Errorf(switchboard.Unauthenticated, "an API key is needed: send it as Authorization: Bearer sbk_…")
+		return switchboard.Caller{}, switchboard.Errorf(switchboard.CodeUnauthenticated, "an API key is needed: send it as Authorization: Bearer sbk_…")
 	}
 	return s.gate.pass(ctx.Context(), s.Store, ctx.RemoteAddr(), switchboard.Secret(key))
 }
@@ -221,10 +221,10 @@ func readBody(ctx huma.Context, rule bodyRule) ([]byte, error) {
 	if media := ctx.Header("Content-Type"); media != "" {
 		name, parameters, err := mime.ParseMediaType(media)
 		if err != nil || name != "application/json" && !strings.HasSuffix(name, "+json") {
-			return nil, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.Invalid, "the Content-Type must be application/json")}
+			return nil, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.CodeInvalid, "the Content-Type must be application/json")}
 		}
 		if !switchboard.IsUTF8(parameters["charset"]) {
-			return nil, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.Invalid, "the charset of the Content-Type must be utf-8, in which JSON is written (RFC 8259 8.1)")}
+			return nil, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.CodeInvalid, "the charset of the Content-Type must be utf-8, in which JSON is written (RFC 8259 8.1)")}
 		}
 	}
 	limit := rule.limit
@@ -251,7 +251,7 @@ func readBody(ctx huma.Context, rule bodyRule) ([]byte, error) {
 		_ = ctx.SetReadDeadline(time.Time{})
 	}
 	if errors.Is(err, errNotGzip) {
-		return nil, &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.Invalid, "the body is not the gzip that its Content-Encoding says, or not all of it")}
+		return nil, &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.CodeInvalid, "the body is not the gzip that its Content-Encoding says, or not all of it")}
 	}
 	timeout, _ := errors.AsType[net.Error](err)
 	switch {
@@ -260,11 +260,11 @@ func readBody(ctx huma.Context, rule bodyRule) ([]byte, error) {
 	case err == nil:
 		return bytes.Trim(body.Bytes(), " \t\r\n"), nil // the white space of JSON
 	case timeout != nil && timeout.Timeout():
-		return nil, &refusal{http.StatusRequestTimeout, switchboard.Errorf(switchboard.Invalid, "the body did not arrive within %s", bodyTimeout)}
+		return nil, &refusal{http.StatusRequestTimeout, switchboard.Errorf(switchboard.CodeInvalid, "the body did not arrive within %s", bodyTimeout)}
 	}
-	return nil, &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.Invalid, "the body broke off or is badly framed")}
+	return nil, &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.CodeInvalid, "the body broke off or is badly framed")}
 }
 
 func tooLarge(rule bodyRule, limit int64) error {
-	return &switchboard.Error{Code: switchboard.TooLarge, Field: rule.field, Message: fmt.Sprintf("makes the body longer than %d bytes", limit)}
+	return &switchboard.Error{Code: switchboard.CodeTooLarge, Field: rule.field, Message: fmt.Sprintf("makes the body longer than %d bytes", limit)}
 }

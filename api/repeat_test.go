@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestRepeatSaysWhatDiffers: a repeat that differs from the first gets a warning, whichever
@@ -76,7 +76,7 @@ func TestBatchOfErrors(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 		if c.status != 202 {
-			got.wantProblem(t, c.status, switchboard.Invalid, "")
+			got.wantProblem(t, c.status, switchboard.CodeInvalid, "")
 		}
 	}
 }
@@ -97,7 +97,7 @@ func TestPersonWhoActs(t *testing.T) {
 		b := setup(t)
 		for _, call := range []string{"POST /v1/deliveries/dlv_acme/retry", "DELETE /v1/subscriptions/sub_acme", "GET /v1/events"} {
 			method, path, _ := strings.Cut(call, " ")
-			b.call(t, adminKey, method, path, nil, "Switchboard-Actor", header).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "Switchboard-Actor")
+			b.call(t, adminKey, method, path, nil, "Switchboard-Actor", header).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "Switchboard-Actor")
 		}
 		if b.stored() {
 			t.Errorf("%q: something was stored", header)
@@ -106,8 +106,8 @@ func TestPersonWhoActs(t *testing.T) {
 	b := setup(t)
 	detail := b.deliveries.byID["dlv_acme"]
 	detail.Actions = []switchboard.Action{
-		{At: created, Actor: "key_1", KeyName: "support desk", Person: "marta@platform", Verb: switchboard.VerbRetry, Reason: "r"},
-		{At: created, Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel},
+		{At: created, Actor: "key_1", KeyName: "support desk", Person: "marta@platform", Kind: switchboard.ActionRetry, Reason: "r"},
+		{At: created, Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel},
 	}
 	b.deliveries.byID["dlv_acme"] = detail
 	got := b.call(t, viewerKey, "GET", "/v1/deliveries/dlv_acme", nil).want(t, http.StatusOK)["actions"]

@@ -7,7 +7,7 @@ import (
 	"net/textproto"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 type request struct {
@@ -55,7 +55,7 @@ func requestOf(r *switchboard.Request) request {
 		Method: r.Method, URL: r.URL, Body: r.Body, Params: r.Params, Missing: r.Missing,
 		Envelope: (*envelope)(r.Envelope), XML: (*xmlStyle)(r.XML), SOAP: (*soap)(r.SOAP),
 		Headers: switchboard.MaskHeaders(r.Headers), ContentType: r.ContentType,
-		HTTPVersion: cmp.Or(r.HTTPVersion, switchboard.AutoHTTP),
+		HTTPVersion: cmp.Or(r.HTTPVersion, switchboard.HTTPVersionAuto),
 	}
 }
 
@@ -113,7 +113,7 @@ func (in *requestInput) merge(r *switchboard.Request) error {
 	if in == nil {
 		return nil
 	}
-	if in.Body != nil && *in.Body != cmp.Or(r.Body, switchboard.Envelope) {
+	if in.Body != nil && *in.Body != cmp.Or(r.Body, switchboard.BodyEnvelope) {
 		r.Envelope, r.Params = nil, nil // they belong to the body that was
 	}
 	set(&r.Method, in.Method)
@@ -125,7 +125,7 @@ func (in *requestInput) merge(r *switchboard.Request) error {
 	set(&r.Missing, in.Missing)
 	set(&r.ContentType, in.ContentType)
 	set(&r.HTTPVersion, in.HTTPVersion)
-	if r.HTTPVersion == switchboard.AutoHTTP {
+	if r.HTTPVersion == switchboard.HTTPVersionAuto {
 		r.HTTPVersion = "" // as it is where nobody has said anything
 	}
 	if in.Params != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // calls has every route once, with a request that succeeds, its status, and the
@@ -53,7 +53,7 @@ func seeded(t testing.TB, change ...func(*Config)) *bundle {
 	b := setup(t, change...)
 	b.events.events = []switchboard.Event{{ID: "evt_1", Tenant: "acme", Type: "t", Data: []byte(`1`), CreatedAt: created}}
 	b.eventTypes.types = []switchboard.EventType{{Platform: "iomnihub", Name: "ticket.created"}} // it was changed
-	b.subscriptions.sign("sub_acme", switchboard.StandardEd25519)                                // it has public keys
+	b.subscriptions.sign("sub_acme", switchboard.SchemeStandardEd25519)                          // it has public keys
 	return b
 }
 
@@ -72,7 +72,7 @@ func TestRoles(t *testing.T) {
 					got.want(t, c.status)
 					return
 				}
-				got.wantProblem(t, http.StatusForbidden, switchboard.Forbidden, "")
+				got.wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, "")
 				if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes+b.eventTypes.writes > 0 {
 					t.Error("something was stored")
 				}
@@ -95,7 +95,7 @@ func TestWithoutKey(t *testing.T) {
 		method, path, _ := strings.Cut(c.call, " ")
 		for name, header := range headers {
 			got := b.call(t, "", method, path+"?nonsense=1", `nonsense`, "Authorization", header)
-			got.wantProblem(t, http.StatusUnauthorized, switchboard.Unauthenticated, "")
+			got.wantProblem(t, http.StatusUnauthorized, switchboard.CodeUnauthenticated, "")
 			if got.header.Get("WWW-Authenticate") == "" {
 				t.Errorf("%s, %s: no WWW-Authenticate", c.call, name)
 			}
@@ -176,7 +176,7 @@ func TestScope(t *testing.T) {
 			if strings.Contains(p.body, `"subscription"`) {
 				field = "subscription.tenant"
 			}
-			exists.wantProblem(t, http.StatusForbidden, switchboard.Forbidden, field)
+			exists.wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, field)
 		}
 		if b.stored() {
 			t.Errorf("%s: something was stored or started", p.call)

@@ -7,13 +7,13 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (
 	get, post, put, patch, remove = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 
-	publisher, integrator, support, viewer = switchboard.Publisher, switchboard.Integrator, switchboard.Support, switchboard.Viewer
+	publisher, integrator, support, viewer = switchboard.RolePublisher, switchboard.RoleIntegrator, switchboard.RoleSupport, switchboard.RoleViewer
 
 	tagEvents, tagSubscriptions, tagDeliveries, tagCatalogue, tagKeys = "Events", "Subscriptions", "Deliveries", "Catalogue", "API keys"
 )

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Receivers asks receivers, and those that receivers trust, while a subscription is
@@ -48,7 +48,7 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 	if reflect.DeepEqual(before.Auth, after.Auth) {
 		return warnings, nil
 	}
-	if after.Auth.Type == switchboard.OAuth2 && before.Auth.TokenURL != after.Auth.TokenURL {
+	if after.Auth.Type == switchboard.AuthOAuth2 && before.Auth.TokenURL != after.Auth.TokenURL {
 		// That it has no address is found by asking it, below.
 		if _, err := s.checkURL(ctx, "auth.token_url", after.Auth.TokenURL); err != nil {
 			return nil, err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const oauth2Input = `"auth":{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2"}`
@@ -32,12 +32,12 @@ func TestAuthRefused(t *testing.T) {
 	b := setup(t)
 	b.receivers.auth = switchboard.InvalidField("auth.client_secret", "is not accepted")
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,`+oauth2Input)).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "auth.client_secret")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "auth.client_secret")
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,`+oauth2Input+`}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "auth.client_secret")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "auth.client_secret")
 	b.receivers.auth = errors.New("out of sockets")
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,`+oauth2Input)).
-		wantProblem(t, http.StatusInternalServerError, switchboard.Internal, "")
+		wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
 	if b.stored() {
 		t.Error("something was stored")
 	}
@@ -113,9 +113,9 @@ func TestSignatureOfNothing(t *testing.T) {
 			tried := b.call(t, integratorKey, "POST", "/v1/preview", `{"subscription":`+asked+`,"data":{"x":1}}`)
 			matched := b.call(t, integratorKey, "POST", "/v1/match", `{"subscription":`+asked+`,"data":{"x":1}}`)
 			if c.want == "refused" {
-				made.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
-				tried.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "subscription.signature.scheme")
-				matched.wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "subscription.signature.scheme")
+				made.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "signature.scheme")
+				tried.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "subscription.signature.scheme")
+				matched.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "subscription.signature.scheme")
 				return
 			}
 			matched.want(t, http.StatusOK)
@@ -142,7 +142,7 @@ func TestSignatureOfNothingAfterAChange(t *testing.T) {
 	const create = `{"tenant":"acme","name":"n","events":["*"],"request":{"url":"https://example.com/","body":"params","params":{"a":1}},"signature":{"scheme":"hmac-sha256-hex"}}`
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", create).want(t, http.StatusCreated)
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"request":{"method":"GET"}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "signature.scheme")
 	if got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"request":{"method":"GET"},"signature":{"scheme":"standard"}}`).want(t, http.StatusOK); !warned(got) {
 		t.Errorf("warnings %v", got["warnings"])
 	}
@@ -150,14 +150,14 @@ func TestSignatureOfNothingAfterAChange(t *testing.T) {
 		t.Errorf("of another change: %v", got["warnings"])
 	}
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":3,"signature":{"scheme":"hmac-sha256-hex"}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "signature.scheme")
 	if got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":3,"signature":{"scheme":"standard-ed25519"}}`).want(t, http.StatusOK); !warned(got) {
 		t.Errorf("warnings %v", got["warnings"])
 	}
 
 	const of = `{"tenant":"acme","name":"o","events":["*"],"profile":"%s","request":{"url":"https://example.com/","body":"params","params":{"a":1},"method":"GET"}}`
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", strings.Replace(of, "%s", "signalzen", 1)).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "signature.scheme")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "signature.scheme")
 	if got := b.call(t, integratorKey, "POST", "/v1/subscriptions", strings.Replace(of, "%s", "firstline", 1)).want(t, http.StatusCreated); !warned(got) {
 		t.Errorf("warnings %v", got["warnings"])
 	}
@@ -193,7 +193,7 @@ func TestTemplatesAreTriedWithEveryEventType(t *testing.T) {
 		body := `{"tenant":"acme","name":"n","profile":"` + c.profile + `","events":` + c.events + `,"request":{"url":"https://example.com/","method":"POST","content_type":"application/json","body":"params","params":` + string(params) + `}}`
 		got := b.call(t, integratorKey, "POST", "/v1/subscriptions", body)
 		if c.status == 422 {
-			problem := got.wantProblem(t, c.status, switchboard.Invalid, "request.params.a")
+			problem := got.wantProblem(t, c.status, switchboard.CodeInvalid, "request.params.a")
 			if detail := fmt.Sprint(problem); !strings.Contains(detail, c.words) {
 				t.Errorf("%s %s: %s; want %q", c.events, c.source, detail, c.words)
 			}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // SecretStore rotates the signing secrets of subscriptions.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestSecretOfEachScheme: one is made that fits; a private key is not shown.
@@ -27,11 +27,11 @@ func TestSecretOfEachScheme(t *testing.T) {
 			}
 			keys, _ := got["signature"].(map[string]any)["public_keys"].([]any)
 			switch scheme {
-			case switchboard.Unsigned:
+			case switchboard.SchemeNone:
 				if shown != "" || len(stored) != 0 {
 					t.Errorf("a secret: %q, %d", shown, len(stored))
 				}
-			case switchboard.StandardEd25519:
+			case switchboard.SchemeStandardEd25519:
 				if shown != "" || len(keys) != 1 || !strings.HasPrefix(keys[0].(string), switchboard.PublicKeyPrefix) {
 					t.Errorf("secret %q, keys %v", shown, keys)
 				}
@@ -51,13 +51,13 @@ func TestChangeOfScheme(t *testing.T) {
 		from, to switchboard.Scheme
 		stays    bool
 	}{
-		{switchboard.Standard, switchboard.Standard, true},
-		{switchboard.Standard, switchboard.HMACHex, true}, // any text is a key
-		{switchboard.Standard, switchboard.StandardEd25519, false},
-		{switchboard.StandardEd25519, switchboard.HMACHex, false},
-		{switchboard.HMACHex, switchboard.Standard, false},
-		{switchboard.Standard, switchboard.Unsigned, true},
-		{switchboard.Unsigned, switchboard.Standard, false},
+		{switchboard.SchemeStandard, switchboard.SchemeStandard, true},
+		{switchboard.SchemeStandard, switchboard.SchemeHMACHex, true}, // any text is a key
+		{switchboard.SchemeStandard, switchboard.SchemeStandardEd25519, false},
+		{switchboard.SchemeStandardEd25519, switchboard.SchemeHMACHex, false},
+		{switchboard.SchemeHMACHex, switchboard.SchemeStandard, false},
+		{switchboard.SchemeStandard, switchboard.SchemeNone, true},
+		{switchboard.SchemeNone, switchboard.SchemeStandard, false},
 	}
 	for _, c := range cases {
 		t.Run(string(c.from+" to "+c.to), func(t *testing.T) {
@@ -67,18 +67,18 @@ func TestChangeOfScheme(t *testing.T) {
 			before := current(b.subscriptions.byID["sub_acme"].Secrets)
 			got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"signature":{"scheme":"`+string(c.to)+`"}}`).want(t, http.StatusOK)
 			after := b.subscriptions.byID["sub_acme"]
-			if err := c.to.CheckSecret(current(after.Secrets)); err != nil && c.to != switchboard.Unsigned {
+			if err := c.to.CheckSecret(current(after.Secrets)); err != nil && c.to != switchboard.SchemeNone {
 				t.Error(err)
 			}
 			if stays := current(after.Secrets) == before; stays != c.stays {
 				t.Errorf("the secret stays: %v", stays)
 			}
 			shown, _ := got["secret"].(string)
-			if told := !c.stays && c.to != switchboard.StandardEd25519; told != (shown != "") || told && shown != current(after.Secrets).Reveal() {
+			if told := !c.stays && c.to != switchboard.SchemeStandardEd25519; told != (shown != "") || told && shown != current(after.Secrets).Reveal() {
 				t.Errorf("shown: %q", shown)
 			}
 			keys, _ := got["signature"].(map[string]any)["public_keys"].([]any)
-			if (c.to == switchboard.StandardEd25519) != (len(keys) == 1) {
+			if (c.to == switchboard.SchemeStandardEd25519) != (len(keys) == 1) {
 				t.Errorf("public keys %v", keys)
 			}
 		})
@@ -90,7 +90,7 @@ func TestChangeOfScheme(t *testing.T) {
 func TestPublicKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", switchboard.StandardEd25519)
+	b.subscriptions.sign("sub_acme", switchboard.SchemeStandardEd25519)
 	first := switchboard.PublicKeys(b.subscriptions.byID["sub_acme"].Secrets)[0]
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", nil).want(t, http.StatusOK)
 	keys := got["signature"].(map[string]any)["public_keys"].([]any)
@@ -129,7 +129,7 @@ func TestPublicKeys(t *testing.T) {
 	if k := set.Keys[0]; k.Kty != "OKP" || k.Crv != "Ed25519" || k.Use != "sig" || k.Alg != "EdDSA" || k.Kid == set.Keys[1].Kid {
 		t.Errorf("%+v", k)
 	}
-	b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_globex/jwks", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+	b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_globex/jwks", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
 // signing is what an answer says of the secrets that sign.
@@ -148,7 +148,7 @@ func signing(t *testing.T, got map[string]any) (since, until []string) {
 func TestWhatSigns(t *testing.T) {
 	t.Parallel()
 	at := func(after time.Duration) string { return created.Add(after).UTC().Format(time.RFC3339) }
-	for scheme, n := range map[switchboard.Scheme]int{switchboard.Standard: 2, switchboard.StandardEd25519: 2, switchboard.HMACHex: 1} {
+	for scheme, n := range map[switchboard.Scheme]int{switchboard.SchemeStandard: 2, switchboard.SchemeStandardEd25519: 2, switchboard.SchemeHMACHex: 1} {
 		b := setup(t)
 		b.subscriptions.sign("sub_acme", scheme)
 		b.subscriptions.byID["sub_acme"].Secrets[0].CreatedAt = created
@@ -172,7 +172,7 @@ func TestWhatSigns(t *testing.T) {
 		}
 	}
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", switchboard.Unsigned)
+	b.subscriptions.sign("sub_acme", switchboard.SchemeNone)
 	if since, _ := signing(t, b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)); since != nil {
 		t.Errorf("of no scheme: %q", since)
 	}
@@ -190,8 +190,8 @@ func TestRevokePrevious(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const path = "/v1/subscriptions/sub_acme/rotate_secret"
-	b.call(t, integratorKey, "POST", path, `{"grace":"1h","revoke_previous":true}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "grace")
-	b.subscriptions.sign("sub_acme", switchboard.Standard)
+	b.call(t, integratorKey, "POST", path, `{"grace":"1h","revoke_previous":true}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "grace")
+	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
 	got := b.call(t, integratorKey, "POST", path, `{"revoke_previous":true}`).want(t, http.StatusOK)
 	if since, _ := signing(t, got); len(since) != 1 || !b.subscriptions.rotation.RevokePrevious {
 		t.Errorf("%q sign, %+v", since, b.subscriptions.rotation)

@@ -12,7 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // server holds what the handlers share. Its config is complete, and is not
@@ -98,10 +98,10 @@ func (s *server) newEngine() *gin.Engine {
 	engine.RedirectTrailingSlash = false
 	engine.Use(s.observe, s.recover, secure, bodiless)
 	engine.NoRoute(func(c *gin.Context) {
-		s.refuse(c, switchboard.Errorf(switchboard.NotFound, "there is nothing at this path"))
+		s.refuse(c, switchboard.Errorf(switchboard.CodeNotFound, "there is nothing at this path"))
 	})
 	engine.NoMethod(func(c *gin.Context) {
-		s.refuse(c, &refusal{http.StatusMethodNotAllowed, switchboard.Errorf(switchboard.Invalid, "this path does not know the method")})
+		s.refuse(c, &refusal{http.StatusMethodNotAllowed, switchboard.Errorf(switchboard.CodeInvalid, "this path does not know the method")})
 	})
 	return engine
 }

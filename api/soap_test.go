@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestSOAPElements: whose namespace it is can be given, changed and read.
@@ -33,7 +33,7 @@ func TestSOAPElements(t *testing.T) {
 		}
 	}
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`"elements":"unqualified"}}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.soap.elements")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.soap.elements")
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`"namespace":"urn:n","elements":"none"}}}`).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.soap.elements")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.soap.elements")
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // newSubscription is a subscription as it is created. Pointers tell what was left
@@ -100,7 +100,7 @@ func (p *subscriptionPatch) complete(sub *switchboard.Subscription) error {
 		return err
 	}
 	sub.SetDefaults()
-	sub.Verify = cmp.Or(sub.Verify, switchboard.NoVerification)
+	sub.Verification = cmp.Or(sub.Verification, switchboard.VerificationNone)
 	fitBounds(sub)
 	// Once more, since a default has taken the place of zeros that were given: those
 	// are to be refused, not to be read as something else.
@@ -129,7 +129,7 @@ func forgetDefaults(sub *switchboard.Subscription) {
 func fitBounds(sub *switchboard.Subscription) {
 	if a := &sub.Adaptive; a.Enabled {
 		a.MinimumTimeout = min(a.MinimumTimeout, sub.Timeout)
-		a.MinimumAttempts = min(a.MinimumAttempts, sub.Retry.MaximumAttempts)
+		a.MinimumAttempts = min(a.MinimumAttempts, sub.Retry.MaxAttempts)
 	}
 }
 
@@ -138,7 +138,7 @@ func fitBounds(sub *switchboard.Subscription) {
 func (p *subscriptionPatch) merge(sub *switchboard.Subscription) error {
 	set(&sub.Name, p.Name)
 	set(&sub.Events, p.Events)
-	set(&sub.Verify, p.Verification)
+	set(&sub.Verification, p.Verification)
 	set(&sub.MaxInFlight, p.MaxInFlight)
 	p.Signature.merge(&sub.Signature)
 	p.Retry.merge(&sub.Retry)
@@ -163,7 +163,7 @@ func (p *subscriptionPatch) mergeLimits(sub *switchboard.Subscription) {
 	if in := p.Adaptive; in != nil {
 		set(&a.Enabled, in.Enabled)
 		set(&a.MinimumTimeout, in.MinimumTimeout)
-		set(&a.MaximumStretch, in.MaximumStretch)
+		set(&a.MaxIntervalFactor, in.MaximumStretch)
 		set(&a.MinimumAttempts, in.MinimumAttempts)
 	} else if p.Timeout != nil {
 		a.Enabled = false
@@ -192,7 +192,7 @@ func (in *retryInput) merge(r *switchboard.RetryPolicy) {
 	set(&r.InitialInterval, in.InitialInterval)
 	set(&r.BackoffCoefficient, in.BackoffCoefficient)
 	set(&r.MaximumInterval, in.MaximumInterval)
-	set(&r.MaximumAttempts, in.MaximumAttempts)
+	set(&r.MaxAttempts, in.MaximumAttempts)
 }
 
 func set[T any](field *T, given *T) {

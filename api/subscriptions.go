@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // SubscriptionStore keeps subscriptions.
@@ -111,12 +111,12 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 			patch.UseCase = &known.Name // a platform may call it otherwise
 		}
 	}
-	before, err := s.Store.Endpoint(ctx, caller, in.ID)
+	before, err := s.Store.SubscriptionWithSecrets(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	if before.Version != *patch.Version {
-		return nil, &switchboard.Error{Code: switchboard.Conflict, Field: "version",
+		return nil, &switchboard.Error{Code: switchboard.CodeConflict, Field: "version",
 			Message: fmt.Sprintf("is not the subscription's, which is at version %d by now: read it again", before.Version)}
 	}
 	after := before
@@ -126,7 +126,7 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if err := patch.checkElsewhere(&before, &after); err != nil {
 		return nil, err
 	}
-	if before.Request.URL != after.Request.URL || before.Auth.TokenURL != after.Auth.TokenURL || before.Verify != after.Verify || patch.Auth != nil {
+	if before.Request.URL != after.Request.URL || before.Auth.TokenURL != after.Auth.TokenURL || before.Verification != after.Verification || patch.Auth != nil {
 		if err := s.askOthers(caller, &after); err != nil {
 			return nil, err
 		}
@@ -161,7 +161,7 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 	if err != nil {
 		return subscription{}, err
 	}
-	if before.Verify != sub.Verify || before.Request.URL != sub.Request.URL {
+	if before.Verification != sub.Verification || before.Request.URL != sub.Request.URL {
 		sub = s.verifySaved(ctx, caller, sub)
 	}
 	if len(secrets) == 0 {

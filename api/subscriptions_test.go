@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestCreateSubscription(t *testing.T) {
@@ -19,7 +19,7 @@ func TestCreateSubscription(t *testing.T) {
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"CRM sync","events":["ticket.*"],
 		"request":{"url":"https://crm.example.com/hook","headers":{"Authorization":"Bearer hunter2","X-Env":"prod"}}}`).want(t, http.StatusCreated)
 	secret, _ := got["secret"].(string)
-	if err := switchboard.Standard.CheckSecret(switchboard.Secret(secret)); err != nil {
+	if err := switchboard.SchemeStandard.CheckSecret(switchboard.Secret(secret)); err != nil {
 		t.Errorf("secret %q: %v", secret, err)
 	}
 	delete(got, "secret")
@@ -54,7 +54,7 @@ func TestCreateSubscription(t *testing.T) {
 func TestCreateSubscriptionWithEverything(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	secret := switchboard.NewSigningSecret(switchboard.Standard).Reveal()
+	secret := switchboard.NewSigningSecret(switchboard.SchemeStandard).Reveal()
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","events":["a","b.*"],"secret":"`+secret+`",
 		"request":{"url":"https://example.com/","method":"put","body":"data","content_type":"text/xml"},"signature":{"scheme":"standard"},
 		"retry":{"initial_interval":"12h","backoff_coefficient":1.5,"maximum_attempts":3},"timeout":"1s","max_in_flight":1}`).want(t, http.StatusCreated)
@@ -64,11 +64,11 @@ func TestCreateSubscriptionWithEverything(t *testing.T) {
 	stored := b.subscriptions.byID["sub_new"]
 	hours := switchboard.Duration(12 * time.Hour)
 	want := switchboard.Subscription{
-		ID: "sub_new", Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.Active,
-		Request:   switchboard.Request{Method: "PUT", URL: "https://example.com/", Body: switchboard.DataBody, ContentType: "text/xml"},
-		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret), CreatedAt: created}},
-		Retry:  switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaximumAttempts: 3},
-		Verify: switchboard.NoVerification, Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
+		ID: "sub_new", Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.SubscriptionActive,
+		Request:   switchboard.Request{Method: "PUT", URL: "https://example.com/", Body: switchboard.BodyData, ContentType: "text/xml"},
+		Signature: switchboard.Signature{Scheme: switchboard.SchemeStandard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret), CreatedAt: created}},
+		Retry:        switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaxAttempts: 3},
+		Verification: switchboard.VerificationNone, Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
 	}
 	if diff := cmp.Diff(want, stored); diff != "" {
 		t.Error(diff)
@@ -88,7 +88,7 @@ func TestUpdateSubscription(t *testing.T) {
 		"events":  {`{"version":3,"events":["a"]}`, func(s *switchboard.Subscription) { s.Events = []string{"a"} }},
 		"url":     {`{"version":3,"request":{"url":"https://crm.example.com/b"}}`, func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/b" }},
 		"method":  {`{"version":3,"request":{"method":"patch"}}`, func(s *switchboard.Subscription) { s.Request.Method = "PATCH" }},
-		"retry":   {`{"version":3,"retry":{"maximum_attempts":2}}`, func(s *switchboard.Subscription) { s.Retry.MaximumAttempts = 2 }},
+		"retry":   {`{"version":3,"retry":{"maximum_attempts":2}}`, func(s *switchboard.Subscription) { s.Retry.MaxAttempts = 2 }},
 		"limits": {`{"version":3,"timeout":"2s","max_in_flight":2,"signature":{"scheme":"standard"}}`, func(s *switchboard.Subscription) {
 			s.Timeout, s.MaxInFlight = switchboard.Duration(2*time.Second), 2
 		}},
@@ -102,19 +102,19 @@ func TestUpdateSubscription(t *testing.T) {
 		"no filter":                {`{"version":3,"filter":null}`, func(*switchboard.Subscription) {}},
 		"what is fixed, sent back": {`{"version":3,"use_case":"","profile":""}`, func(*switchboard.Subscription) {}},
 		"envelope": {`{"version":3,"request":{"envelope":{"type":"event","time_format":"unix"}}}`, func(s *switchboard.Subscription) {
-			s.Request.Envelope = &switchboard.EnvelopeFields{Type: "event", TimeFormat: switchboard.UnixTime}
+			s.Request.Envelope = &switchboard.EnvelopeFields{Type: "event", TimeFormat: switchboard.TimeFormatUnix}
 		}},
 		"params in XML": {`{"version":3,"request":{"body":"params","params":{"a":"{{ b }}"},"missing":"empty","content_type":"text/xml",
 			"xml":{"root":"r","attributes":true,"elements":["e"],"json":["j"]},"soap":{"version":"1.1","action":"urn:a","namespace":"urn:n","parameters":{"p":"{{ c }}"}}}}`,
 			func(s *switchboard.Subscription) {
 				r := &s.Request
-				r.Body, r.Params, r.Missing, r.ContentType = switchboard.Params, json.RawMessage(`{"a":"{{ b }}"}`), switchboard.MissingEmpty, "text/xml"
+				r.Body, r.Params, r.Missing, r.ContentType = switchboard.BodyParams, json.RawMessage(`{"a":"{{ b }}"}`), switchboard.MissingEmpty, "text/xml"
 				r.XML = &switchboard.XMLStyle{Root: "r", Attributes: true, Elements: []string{"e"}, JSON: []string{"j"}}
 				r.SOAP = &switchboard.SOAP{Version: "1.1", Action: "urn:a", Namespace: "urn:n", Parameters: map[string]string{"p": "{{ c }}"}}
 			}},
 		"limits that follow the load": {`{"version":3,"timeout":"20s","adaptive":{"enabled":true,"maximum_stretch":3}}`, func(s *switchboard.Subscription) {
 			s.Timeout = switchboard.Duration(20 * time.Second)
-			s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 3, MinimumAttempts: 38}
+			s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaxIntervalFactor: 3, MinimumAttempts: 38}
 		}},
 		"no headers": {`{"version":3,"request":{"headers":{}}}`, func(s *switchboard.Subscription) { s.Request.Headers = map[string]string{} }},
 	}
@@ -142,11 +142,11 @@ func TestReadChangeWrite(t *testing.T) {
 	b := setup(t)
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
 		s.Filter = parsed(t, `{"data":{"vip":true}}`)
-		s.Request.Body, s.Request.Params = switchboard.Params, json.RawMessage(`{"a":"{{ b }}"}`)
+		s.Request.Body, s.Request.Params = switchboard.BodyParams, json.RawMessage(`{"a":"{{ b }}"}`)
 		s.Request.XML = &switchboard.XMLStyle{Root: "r"}
-		s.Signature = switchboard.Signature{Scheme: switchboard.HMACHex, Header: "X-Sig", Prefix: "sha256="}
-		s.Auth = switchboard.Auth{Type: switchboard.BasicAuth, Username: "joe", Password: "hunter2"}
-		s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: s.Timeout, MaximumStretch: 1.5, MinimumAttempts: 3}
+		s.Signature = switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "X-Sig", Prefix: "sha256="}
+		s.Auth = switchboard.Auth{Type: switchboard.AuthBasic, Username: "joe", Password: "hunter2"}
+		s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: s.Timeout, MaxIntervalFactor: 1.5, MinimumAttempts: 3}
 	})
 	before := b.subscriptions.byID["sub_acme"]
 	read := b.call(t, integratorKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)
@@ -173,7 +173,7 @@ func TestClear(t *testing.T) {
 		s.Filter = parsed(t, `{"data":{"vip":true}}`)
 		s.Request.Envelope, s.Request.XML, s.Request.SOAP = &switchboard.EnvelopeFields{ID: "i"}, &switchboard.XMLStyle{}, &switchboard.SOAP{Version: "1.1"}
 		s.Request.ContentType = "text/xml"
-		s.Auth = switchboard.Auth{Type: switchboard.BearerAuth, Token: "hunter2"}
+		s.Auth = switchboard.Auth{Type: switchboard.AuthBearer, Token: "hunter2"}
 	})
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"filter":{},"auth":null,
 		"request":{"envelope":null,"params":null,"xml":null,"soap":null,"content_type":"application/json"}}`).want(t, http.StatusOK)
@@ -192,13 +192,13 @@ func TestLimitsOfChanges(t *testing.T) {
 		body string
 		want switchboard.Adaptive
 	}{
-		"fewer attempts":           {`{"version":3,"retry":{"maximum_attempts":3}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 3}},
-		"more attempts":            {`{"version":3,"retry":{"maximum_attempts":20}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 20}},
+		"fewer attempts":           {`{"version":3,"retry":{"maximum_attempts":3}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaxIntervalFactor: 2, MinimumAttempts: 3}},
+		"more attempts":            {`{"version":3,"retry":{"maximum_attempts":20}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaxIntervalFactor: 2, MinimumAttempts: 20}},
 		"a timeout":                {`{"version":3,"timeout":"3s"}`, switchboard.Adaptive{}},
-		"a timeout that follows":   {`{"version":3,"timeout":"3s","adaptive":{"enabled":true}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(3), MaximumStretch: 2, MinimumAttempts: 38}},
-		"a bound":                  {`{"version":3,"adaptive":{"minimum_attempts":4}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 4}},
+		"a timeout that follows":   {`{"version":3,"timeout":"3s","adaptive":{"enabled":true}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(3), MaxIntervalFactor: 2, MinimumAttempts: 38}},
+		"a bound":                  {`{"version":3,"adaptive":{"minimum_attempts":4}}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaxIntervalFactor: 2, MinimumAttempts: 4}},
 		"fixed":                    {`{"version":3,"adaptive":{"enabled":false}}`, switchboard.Adaptive{}},
-		"nothing of limits at all": {`{"version":3,"name":"x"}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaximumStretch: 2, MinimumAttempts: 38}},
+		"nothing of limits at all": {`{"version":3,"name":"x"}`, switchboard.Adaptive{Enabled: true, MinimumTimeout: seconds(5), MaxIntervalFactor: 2, MinimumAttempts: 38}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -223,7 +223,7 @@ func TestListSubscriptions(t *testing.T) {
 	if strings.Contains(string(got.body), "hunter2") {
 		t.Errorf("a secret is shown: %s", got.body)
 	}
-	if diff := cmp.Diff(switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.Paused}, b.subscriptions.filter); diff != "" {
+	if diff := cmp.Diff(switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionPaused}, b.subscriptions.filter); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -236,7 +236,7 @@ func TestDeleteSubscription(t *testing.T) {
 	if len(got.body) > 0 || b.subscriptions.reason != "moved" {
 		t.Errorf("body %q, reason %q", got.body, b.subscriptions.reason)
 	}
-	b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.NotFound, "")
+	b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
 func TestRotateSecret(t *testing.T) {

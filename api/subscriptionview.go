@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // subscription is a subscription as it is shown.
@@ -57,14 +57,14 @@ type retry struct {
 	InitialInterval    switchboard.Duration `json:"initial_interval" example:"5s"`
 	BackoffCoefficient float64              `json:"backoff_coefficient" example:"3"`
 	MaximumInterval    switchboard.Duration `json:"maximum_interval" example:"4h"`
-	MaximumAttempts    int                  `json:"maximum_attempts" example:"38"`
+	MaxAttempts        int                  `json:"maximum_attempts" example:"38"`
 }
 
 type adaptive struct {
-	Enabled         bool                 `json:"enabled" doc:"Whether timeout and retries follow the load of the worker" example:"true"`
-	MinimumTimeout  switchboard.Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load" example:"5s"`
-	MaximumStretch  float64              `json:"maximum_stretch,omitempty" doc:"The factor of retry intervals under full load" example:"2"`
-	MinimumAttempts int                  `json:"minimum_attempts,omitempty" doc:"The number of attempts under full load" example:"38"`
+	Enabled           bool                 `json:"enabled" doc:"Whether timeout and retries follow the load of the worker" example:"true"`
+	MinimumTimeout    switchboard.Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load" example:"5s"`
+	MaxIntervalFactor float64              `json:"maximum_stretch,omitempty" doc:"The factor of retry intervals under full load" example:"2"`
+	MinimumAttempts   int                  `json:"minimum_attempts,omitempty" doc:"The number of attempts under full load" example:"38"`
 }
 
 func subscriptionOf(s *switchboard.Subscription) subscription {
@@ -72,7 +72,7 @@ func subscriptionOf(s *switchboard.Subscription) subscription {
 	return subscription{
 		ID: s.ID, Tenant: s.Tenant, Name: s.Name, Profile: s.Profile, UseCase: s.UseCase, Events: s.Events, Filter: filter,
 		Request: requestOf(&s.Request), Signature: signatureOf(s), Auth: authOf(&s.Auth),
-		Verification: cmp.Or(s.Verify, switchboard.NoVerification), Retry: retry(s.Retry),
+		Verification: cmp.Or(s.Verification, switchboard.VerificationNone), Retry: retry(s.Retry),
 		RetrySchedule: s.Retry.Schedule(), RetrySpan: s.Retry.Span(),
 		Timeout: s.Timeout, Adaptive: adaptive(s.Adaptive), MaxInFlight: s.MaxInFlight, State: s.State, StateReason: s.StateReason,
 		Version: s.Version, CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(), Unreadable: s.Unreadable,
@@ -97,7 +97,7 @@ func subscriptionFor(caller switchboard.Caller) func(*switchboard.Subscription) 
 
 // edits reports whether the caller's role may change subscriptions.
 func edits(caller switchboard.Caller) bool {
-	return caller.Role == switchboard.Admin || caller.Role == switchboard.Integrator
+	return caller.Role == switchboard.RoleAdmin || caller.Role == switchboard.RoleIntegrator
 }
 
 // signatureOf shows what signs where the subscription was read with its secrets.
@@ -106,7 +106,7 @@ func signatureOf(s *switchboard.Subscription) signature {
 	for _, secret := range s.Signature.Scheme.Signing(s.Secrets) {
 		out.Secrets = append(out.Secrets, signingSecret{secret.CreatedAt.UTC(), date(secret.ExpiresAt)})
 	}
-	if s.Signature.Scheme == switchboard.StandardEd25519 {
+	if s.Signature.Scheme == switchboard.SchemeStandardEd25519 {
 		for _, key := range switchboard.PublicKeys(s.Secrets) {
 			out.PublicKeys = append(out.PublicKeys, key.Text)
 		}
@@ -118,7 +118,7 @@ func signatureOf(s *switchboard.Subscription) signature {
 // never does, since only the sender needs it.
 func withSecret(s *switchboard.Subscription, secret switchboard.Secret) subscription {
 	out := subscriptionOf(s)
-	if s.Signature.Scheme != switchboard.StandardEd25519 {
+	if s.Signature.Scheme != switchboard.SchemeStandardEd25519 {
 		out.Secret = secret.Reveal()
 	}
 	return out

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestCharacters: each text may have as many characters as the document says, in any
@@ -42,7 +42,7 @@ func TestCharacters(t *testing.T) {
 				}
 				return b.call(t, adminKey, method, path, c.before+text+c.after)
 			}
-			p := send(c.most+1).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, c.field)
+			p := send(c.most+1).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
 			if strings.Contains(p.Detail, "bytes") {
 				t.Errorf("%s: %s", c.name, p.Detail)
 			}
@@ -87,7 +87,7 @@ func TestHalfPairs(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(c.call, " ")
 		for _, half := range []string{`\ud800`, `\udbff`, `\udc00`, `\uDFFF`, `\ud83d\u0041`, `\ud83d\ud83d\ude00`, `\ude00\ud83d`, `\\\ud83d`} {
-			p := b.call(t, adminKey, method, path, strings.ReplaceAll(c.body, "%s", half)).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, c.field)
+			p := b.call(t, adminKey, method, path, strings.ReplaceAll(c.body, "%s", half)).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
 			if !strings.Contains(p.Detail, "half of a surrogate pair") {
 				t.Errorf("%s of %s: %s", half, c.field, p.Detail)
 			}
@@ -149,9 +149,9 @@ func TestTimesInBodies(t *testing.T) {
 	} {
 		b := setup(t)
 		b.call(t, adminKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1,"occurred_at":`+at+`}`).
-			wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "occurred_at")
+			wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "occurred_at")
 		b.call(t, adminKey, "POST", "/v1/keys", `{"name":"n","role":"viewer","expires_at":`+at+`}`).
-			wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "expires_at")
+			wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "expires_at")
 		if b.stored() {
 			t.Errorf("%s: something was stored", at)
 		}

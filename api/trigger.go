@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // AnswerStore waits for the receivers' answers.
@@ -104,14 +104,14 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 // stops, which keeps nobody waiting.
 func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, accepted *switchboard.Acceptance, wait time.Duration) (*answered, error) {
 	if len(accepted.Deliveries) == 0 { // erased since it was accepted the first time
-		return nil, switchboard.Errorf(switchboard.Conflict, "the id was used before, and its delivery is not there any more")
+		return nil, switchboard.Errorf(switchboard.CodeConflict, "the id was used before, and its delivery is not there any more")
 	}
 	id := accepted.Deliveries[0].ID
 	select {
 	case s.waits <- struct{}{}:
 		defer func() { <-s.waits }()
 	default:
-		return nil, &unanswered{err: switchboard.Errorf(switchboard.Unavailable, "too many scripts wait for answers; the delivery goes on"), event: accepted.Event.ID, delivery: id}
+		return nil, &unanswered{err: switchboard.Errorf(switchboard.CodeUnavailable, "too many scripts wait for answers; the delivery goes on"), event: accepted.Event.ID, delivery: id}
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -123,9 +123,9 @@ func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, acc
 	switch {
 	case waiting.Err() == nil || ctx.Err() != nil: // it is the store's, or the caller has gone
 	case s.Serving.Err() != nil:
-		err = switchboard.Errorf(switchboard.Unavailable, "this server stops; the delivery goes on, and the same id waits for it again")
+		err = switchboard.Errorf(switchboard.CodeUnavailable, "this server stops; the delivery goes on, and the same id waits for it again")
 	default:
-		err = switchboard.Errorf(switchboard.Timeout, "the receiver has not answered within %s; the delivery goes on, and the same id waits for it again", switchboard.Duration(wait))
+		err = switchboard.Errorf(switchboard.CodeTimeout, "the receiver has not answered within %s; the delivery goes on, and the same id waits for it again", switchboard.Duration(wait))
 	}
 	return nil, &unanswered{err: err, event: accepted.Event.ID, delivery: id}
 }

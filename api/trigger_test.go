@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const triggerPath = "/v1/subscriptions/sub_acme/trigger"
@@ -38,7 +38,7 @@ func TestTrigger(t *testing.T) {
 	if diff := cmp.Diff(want, b.call(t, publisherKey, "POST", triggerPath, body).want(t, http.StatusAccepted)); diff != "" {
 		t.Error(diff)
 	}
-	b.call(t, publisherKey, "POST", triggerPath, `{"data":2,"id":"script-1"}`).wantProblem(t, http.StatusConflict, switchboard.Conflict, "id")
+	b.call(t, publisherKey, "POST", triggerPath, `{"data":2,"id":"script-1"}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "id")
 	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
 		t.Error(diff)
 	}
@@ -58,7 +58,7 @@ func answering(t *testing.T, d switchboard.Delivery, outcomes ...switchboard.Out
 
 func TestTriggerAndWait(t *testing.T) {
 	t.Parallel()
-	b := answering(t, switchboard.Delivery{State: switchboard.Retrying}, switchboard.Outcome{
+	b := answering(t, switchboard.Delivery{State: switchboard.StateRetrying}, switchboard.Outcome{
 		StatusCode: 503, Failure: switchboard.FailureHTTP5xx, Latency: 12 * time.Millisecond,
 		Response: switchboard.Response{
 			Headers: map[string]string{"Content-Type": "application/json", "Retry-After": "7", "Set-Cookie": "hunter2", "X-Powered-By": "hunter2"},
@@ -87,7 +87,7 @@ func TestTriggerAndWait(t *testing.T) {
 // TestLatestAnswer: a repeat shows the answer that the state came of.
 func TestLatestAnswer(t *testing.T) {
 	t.Parallel()
-	b := answering(t, switchboard.Delivery{State: switchboard.Delivered},
+	b := answering(t, switchboard.Delivery{State: switchboard.StateDelivered},
 		switchboard.Outcome{StatusCode: 500}, switchboard.Outcome{Failure: switchboard.FailureReset}, switchboard.Outcome{StatusCode: 204})
 	got := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).want(t, http.StatusOK)
 	if got["status_code"] != 204.0 || got["state"] != "delivered" || got["body"] != nil {
@@ -104,10 +104,10 @@ func TestTriggerWithoutAnAnswer(t *testing.T) {
 		status int
 		code   switchboard.Code
 	}{
-		{"failed", switchboard.Failed, "connect_refused", http.StatusBadGateway, switchboard.NoAnswer},
-		{"cancelled", switchboard.Cancelled, "operator", http.StatusBadGateway, switchboard.NoAnswer},
-		{"held", switchboard.Held, "subscription_paused", http.StatusConflict, switchboard.Conflict},
-		{"blocked", switchboard.Blocked, "", http.StatusConflict, switchboard.Conflict},
+		{"failed", switchboard.StateFailed, "connect_refused", http.StatusBadGateway, switchboard.CodeNoAnswer},
+		{"cancelled", switchboard.StateCancelled, "operator", http.StatusBadGateway, switchboard.CodeNoAnswer},
+		{"held", switchboard.StateHeld, "subscription_paused", http.StatusConflict, switchboard.CodeConflict},
+		{"blocked", switchboard.StateBlocked, "", http.StatusConflict, switchboard.CodeConflict},
 	}
 	for _, c := range cases {
 		b := answering(t, switchboard.Delivery{State: c.state, Reason: c.reason}, switchboard.Outcome{Failure: switchboard.FailureConnectRefused, Detail: "nobody listens there"})
@@ -120,14 +120,14 @@ func TestTriggerWithoutAnAnswer(t *testing.T) {
 		}
 	}
 	// No attempt at all: nothing is said of one.
-	b := answering(t, switchboard.Delivery{State: switchboard.Cancelled, Reason: "operator"})
-	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusBadGateway, switchboard.NoAnswer, "")
+	b := answering(t, switchboard.Delivery{State: switchboard.StateCancelled, Reason: "operator"})
+	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusBadGateway, switchboard.CodeNoAnswer, "")
 }
 
 func TestTriggerTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=100ms", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusGatewayTimeout, switchboard.Timeout, "")
+	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=100ms", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusGatewayTimeout, switchboard.CodeTimeout, "")
 	if p.DeliveryID != "dlv_1a" || p.EventID != "script-1" {
 		t.Errorf("delivery %q, event %q", p.DeliveryID, p.EventID)
 	}
@@ -151,7 +151,7 @@ func TestTriggerOfOneThatStops(t *testing.T) {
 	t.Cleanup(server.Close)
 	for range 2 {
 		got := callServer(t, server.URL, triggerPath+"?wait=60s", `{"data":1,"id":"script-1"}`)
-		p := got.wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+		p := got.wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
 		if p.DeliveryID != "dlv_1a" || p.EventID != "script-1" || got.header.Get("Retry-After") == "" {
 			t.Errorf("delivery %q, event %q, headers %v", p.DeliveryID, p.EventID, got.header)
 		}
@@ -188,8 +188,8 @@ func callServer(t *testing.T, address, path, body string) answer {
 func TestTriggerOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.answers.err = switchboard.Errorf(switchboard.Unavailable, "the database is away")
-	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusServiceUnavailable, switchboard.Unavailable, "")
+	b.answers.err = switchboard.Errorf(switchboard.CodeUnavailable, "the database is away")
+	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
 	if p.DeliveryID != "dlv_1a" {
 		t.Errorf("delivery %q", p.DeliveryID)
 	}
@@ -220,9 +220,9 @@ func TestTriggerCallerGone(t *testing.T) {
 // TestTriggerOfPaused: what is held is not started.
 func TestTriggerOfPaused(t *testing.T) {
 	t.Parallel()
-	b := answering(t, switchboard.Delivery{State: switchboard.Held, Reason: switchboard.ReasonSubscriptionPaused})
+	b := answering(t, switchboard.Delivery{State: switchboard.StateHeld, Reason: switchboard.ReasonSubscriptionPaused})
 	b.events.held = true
-	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusConflict, switchboard.Conflict, "")
+	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	if started := b.engine.all(); len(started) > 0 || b.events.writes() != 1 {
 		t.Errorf("started %v, stored %d", started, b.events.writes())
 	}

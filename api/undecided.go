@@ -7,7 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // maxUndecidedWarnings bounds the warnings of one event: a tenant may have very many

@@ -3,7 +3,7 @@ package api
 import (
 	"slices"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // leaves returns those of the unreadable fields that the patch does not replace; null and
@@ -29,7 +29,7 @@ func (p *subscriptionPatch) leaves(unreadable []string) []string {
 		case "request.headers":
 			return r != nil && r.Headers != nil
 		case "request.params":
-			return r != nil && (r.Params != nil || r.Body != nil && *r.Body != switchboard.Params)
+			return r != nil && (r.Params != nil || r.Body != nil && *r.Body != switchboard.BodyParams)
 		case "request.soap":
 			return r != nil && (r.SOAP != nil || r.ContentType != nil)
 		case "request.envelope":

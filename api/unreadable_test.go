@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestUnreadableIsShown: a subscription that cannot be read is listed and shown as such,
@@ -28,7 +28,7 @@ func TestUnreadableIsShown(t *testing.T) {
 	if _, shown := b.call(t, adminKey, "GET", "/v1/subscriptions/sub_globex", nil).want(t, http.StatusOK)["unreadable"]; shown {
 		t.Error("a healthy one is marked")
 	}
-	b.call(t, adminKey, "POST", "/v1/subscriptions/sub_acme/preview", `{}`).wantProblem(t, http.StatusConflict, switchboard.Conflict, "request.headers")
+	b.call(t, adminKey, "POST", "/v1/subscriptions/sub_acme/preview", `{}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "request.headers")
 	b.call(t, adminKey, "DELETE", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusNoContent)
 }
 
@@ -68,12 +68,12 @@ func TestUnreadableIsGivenAnew(t *testing.T) {
 		s := b.subscriptions.byID["sub_acme"]
 		s.Request.Headers, s.Unreadable = nil, test.unreadable
 		if test.unreadable[0] == "request.params" || test.unreadable[0] == "request.soap" {
-			s.Request.Body, s.Request.ContentType = switchboard.Params, "text/xml"
+			s.Request.Body, s.Request.ContentType = switchboard.BodyParams, "text/xml"
 		}
 		b.subscriptions.byID["sub_acme"] = s
 		got := b.call(t, adminKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,`+test.patch[1:])
 		if test.field != "" {
-			got.wantProblem(t, http.StatusConflict, switchboard.Conflict, test.field)
+			got.wantProblem(t, http.StatusConflict, switchboard.CodeConflict, test.field)
 			continue
 		}
 		left := asList(got.want(t, http.StatusOK)["unreadable"])

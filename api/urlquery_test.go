@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestQueryOfAURL is seen by those who may change it, and by nobody else.
@@ -16,9 +16,9 @@ func TestQueryOfAURL(t *testing.T) {
 	b := setup(t)
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
 		s.Request.URL = url
-		s.Auth = switchboard.Auth{Type: switchboard.OAuth2, TokenURL: tokenURL, ClientID: "a", ClientSecret: "b"}
+		s.Auth = switchboard.Auth{Type: switchboard.AuthOAuth2, TokenURL: tokenURL, ClientID: "a", ClientSecret: "b"}
 	})
-	b.subscriptions.sign("sub_acme", switchboard.Standard)
+	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
 	detail := b.deliveries.byID["dlv_acme"]
 	detail.Attempts = []switchboard.Attempt{{ID: "att_1", Request: switchboard.SentRequest{URL: "https://crm.example.com/hook?token=hunter2&n=1"}}}
 	b.deliveries.byID["dlv_acme"] = detail
@@ -59,7 +59,7 @@ func TestMaskedURLSentBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/hook?token=hunter2" })
-	b.subscriptions.sign("sub_acme", switchboard.Standard)
+	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
 	patch := func(version, url string) answer {
 		return b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":`+version+`,"request":{"url":"`+url+`"}}`)
 	}
@@ -67,10 +67,10 @@ func TestMaskedURLSentBack(t *testing.T) {
 		"https://crm.example.com/other?token=[redacted]", "https://evil.example.com/hook?token=[redacted]", "https://crm.example.com/hook?token=[redacted]&x=1",
 		"https://crm.example.com/hook?token=%5Bredacted%5D",
 	} {
-		patch("3", url).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.url")
+		patch("3", url).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.url")
 	}
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(strings.Replace(okRequest, "https://example.com/", "https://example.com/?token=[redacted]", 1))).
-		wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.url")
+		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.url")
 	patch("3", "https://crm.example.com/hook?token=[redacted]").want(t, http.StatusOK)
 	if got := b.subscriptions.byID["sub_acme"].Request.URL; got != "https://crm.example.com/hook?token=hunter2" {
 		t.Errorf("stored %s", got)
@@ -96,6 +96,6 @@ func TestBlanksAroundAURL(t *testing.T) {
 		`https://a\"b.example.com/`, "https://a*b.example.com/{{ id }}", `https://\u200d.example.com/`, "https://-é-.example.com/",
 	} {
 		b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","events":["*"],"request":{"url":"`+url+`"}}`).
-			wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "request.url")
+			wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.url")
 	}
 }

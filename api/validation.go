@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Validation says what becomes of an event whose data are not what the catalogue's
@@ -48,7 +48,7 @@ func (s *server) checkData(ctx context.Context, e *switchboard.Event) (warnings 
 		return nil, err
 	}
 	became := string(s.Validation)
-	if fault.Code != switchboard.Invalid {
+	if fault.Code != switchboard.CodeInvalid {
 		became = unchecked
 	}
 	s.unfit.Add(ctx, 1, metric.WithAttributes(attribute.String("validation", became)))

@@ -12,7 +12,7 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The id of a ticket is a number or a text.
@@ -52,7 +52,7 @@ func TestValidationWarns(t *testing.T) {
 func TestValidationRejects(t *testing.T) {
 	t.Parallel()
 	b := setup(t, validating(ValidationReject))
-	b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).wantProblem(t, http.StatusUnprocessableEntity, switchboard.Invalid, "data.ticket.id")
+	b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data.ticket.id")
 	if b.stored() {
 		t.Error("something was stored")
 	}
@@ -154,11 +154,11 @@ func TestUncheckedData(t *testing.T) {
 		code   switchboard.Code
 		status int
 	}{
-		{ValidationWarn, switchboard.TooLarge, http.StatusAccepted},
-		{ValidationWarn, switchboard.Overloaded, http.StatusAccepted},
-		{ValidationReject, switchboard.TooLarge, http.StatusRequestEntityTooLarge},
-		{ValidationReject, switchboard.Overloaded, http.StatusServiceUnavailable},
-		{ValidationOff, switchboard.TooLarge, http.StatusAccepted},
+		{ValidationWarn, switchboard.CodeTooLarge, http.StatusAccepted},
+		{ValidationWarn, switchboard.CodeOverloaded, http.StatusAccepted},
+		{ValidationReject, switchboard.CodeTooLarge, http.StatusRequestEntityTooLarge},
+		{ValidationReject, switchboard.CodeOverloaded, http.StatusServiceUnavailable},
+		{ValidationOff, switchboard.CodeTooLarge, http.StatusAccepted},
 	} {
 		b := setup(t, validating(test.mode), func(c *Config) { c.Catalogue = costlyCatalogue{c.Catalogue, test.code} })
 		got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"ticket.created","data":1}`)

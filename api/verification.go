@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // VerificationStore keeps whether the addresses of subscriptions are verified.
@@ -12,7 +12,7 @@ type VerificationStore interface {
 	// Verified notes how the challenge ended, if the subscription still has the
 	// version, else it returns a Conflict: with an empty reason it becomes active and
 	// its held deliveries are released; else it stays unverified for that reason.
-	Verified(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error)
+	RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error)
 }
 
 // notChallenged is the reason of a subscription that is unverified until the
@@ -23,14 +23,14 @@ const notChallenged = "the address has not answered the challenge yet"
 // that was disabled too: the address that answers wants our requests. But an
 // operator who paused a subscription must not find it running.
 func unverify(before, after *switchboard.Subscription) error {
-	same := before.Verify == switchboard.Challenge && before.Request.URL == after.Request.URL
+	same := before.Verification == switchboard.VerificationChallenge && before.Request.URL == after.Request.URL
 	switch {
-	case after.Verify != switchboard.Challenge || same:
+	case after.Verification != switchboard.VerificationChallenge || same:
 		return nil
-	case after.State == switchboard.Paused:
-		return switchboard.Errorf(switchboard.Conflict, "the subscription is paused, and a new address has to answer a challenge: resume it first")
+	case after.State == switchboard.SubscriptionPaused:
+		return switchboard.Errorf(switchboard.CodeConflict, "the subscription is paused, and a new address has to answer a challenge: resume it first")
 	}
-	after.State, after.StateReason = switchboard.Unverified, notChallenged
+	after.State, after.StateReason = switchboard.SubscriptionUnverified, notChallenged
 	return nil
 }
 
@@ -56,26 +56,26 @@ func (s *server) verifySubscription(ctx context.Context, caller switchboard.Call
 // verify challenges a subscription that is unverified, and notes what came of it. One
 // that asks for no verification any more becomes active as it is.
 func (s *server) verify(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
-	sub, err := s.Store.Endpoint(ctx, caller, id)
-	if err != nil || sub.State != switchboard.Unverified {
+	sub, err := s.Store.SubscriptionWithSecrets(ctx, caller, id)
+	if err != nil || sub.State != switchboard.SubscriptionUnverified {
 		return sub, err
 	}
 	if err := sub.CheckReadable(); err != nil {
 		return sub, err
 	}
 	reason := ""
-	if sub.Verify == switchboard.Challenge {
+	if sub.Verification == switchboard.VerificationChallenge {
 		if reason, err = s.challenge(ctx, sub); err != nil {
 			return sub, err
 		}
 	}
-	return s.Store.Verified(ctx, caller, id, sub.Version, reason)
+	return s.Store.RecordVerification(ctx, caller, id, sub.Version, reason)
 }
 
 // challenge returns what came back in place of the answer; empty: it was the answer.
 func (s *server) challenge(ctx context.Context, sub switchboard.Subscription) (reason string, err error) {
 	err = s.Sender.Challenge(ctx, sub)
-	if fault, ok := errors.AsType[*switchboard.Error](err); ok && fault.Code == switchboard.Invalid {
+	if fault, ok := errors.AsType[*switchboard.Error](err); ok && fault.Code == switchboard.CodeInvalid {
 		return fault.Field + " " + fault.Message, nil
 	}
 	return "", err
@@ -84,7 +84,7 @@ func (s *server) challenge(ctx context.Context, sub switchboard.Subscription) (r
 // verifySaved verifies a subscription that was just stored. It returns no error:
 // the caller must learn that it is stored, and may ask for another challenge.
 func (s *server) verifySaved(ctx context.Context, caller switchboard.Caller, sub switchboard.Subscription) switchboard.Subscription {
-	if sub.State != switchboard.Unverified {
+	if sub.State != switchboard.SubscriptionUnverified {
 		return sub
 	}
 	verified, err := s.verify(ctx, caller, sub.ID)

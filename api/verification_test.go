@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const challenged = `"verification":"challenge"`
@@ -33,7 +33,7 @@ func TestVerification(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,`+challenged)).want(t, http.StatusCreated)
-	b.wantState(t, got, "sub_new", switchboard.Active, "")
+	b.wantState(t, got, "sub_new", switchboard.SubscriptionActive, "")
 	if len(b.receivers.challenged) != 1 || current(b.receivers.challenged[0].Secrets).Reveal() != got["secret"] {
 		t.Errorf("challenged %+v", b.receivers.challenged)
 	}
@@ -41,15 +41,15 @@ func TestVerification(t *testing.T) {
 	b.receivers.challenge = switchboard.InvalidField("request.url", "did not answer the challenge: nobody listens")
 	const reason = "request.url did not answer the challenge: nobody listens"
 	got = b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"name":"x"}`).want(t, http.StatusOK)
-	b.wantState(t, got, "sub_new", switchboard.Active, "")
+	b.wantState(t, got, "sub_new", switchboard.SubscriptionActive, "")
 	got = b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":2,"request":{"url":"https://b.example.com/"}}`).want(t, http.StatusOK)
-	b.wantState(t, got, "sub_new", switchboard.Unverified, reason)
+	b.wantState(t, got, "sub_new", switchboard.SubscriptionUnverified, reason)
 	got = b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_new/verify", nil).want(t, http.StatusOK)
-	b.wantState(t, got, "sub_new", switchboard.Unverified, reason)
+	b.wantState(t, got, "sub_new", switchboard.SubscriptionUnverified, reason)
 
 	b.receivers.challenge = nil
 	got = b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_new/verify", `{}`).want(t, http.StatusOK)
-	b.wantState(t, got, "sub_new", switchboard.Active, "")
+	b.wantState(t, got, "sub_new", switchboard.SubscriptionActive, "")
 	b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_new/verify", nil).want(t, http.StatusOK)
 	if urls := b.receivers.urls(); len(urls) != 4 || urls[3] != "https://b.example.com/" {
 		t.Errorf("challenged %v", urls)
@@ -71,7 +71,7 @@ func TestVerificationFails(t *testing.T) {
 			b := setup(t)
 			b.receivers.challenge = c.err
 			got := b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,`+challenged)).want(t, http.StatusCreated)
-			b.wantState(t, got, "sub_new", switchboard.Unverified, c.reason)
+			b.wantState(t, got, "sub_new", switchboard.SubscriptionUnverified, c.reason)
 			if got["secret"] == nil {
 				t.Error("no secret is shown")
 			}
@@ -85,9 +85,9 @@ func TestVerificationChanges(t *testing.T) {
 	b := setup(t)
 	b.receivers.challenge = switchboard.InvalidField("request.url", "must answer")
 	got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,`+challenged+`}`).want(t, http.StatusOK)
-	b.wantState(t, got, "sub_acme", switchboard.Unverified, "request.url must answer")
+	b.wantState(t, got, "sub_acme", switchboard.SubscriptionUnverified, "request.url must answer")
 	got = b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"verification":"none"}`).want(t, http.StatusOK)
-	b.wantState(t, got, "sub_acme", switchboard.Active, "")
+	b.wantState(t, got, "sub_acme", switchboard.SubscriptionActive, "")
 	if len(b.receivers.challenged) != 1 {
 		t.Errorf("challenged %v", b.receivers.urls())
 	}
@@ -97,15 +97,15 @@ func TestVerificationChanges(t *testing.T) {
 func TestVerificationOfOtherStates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.Paused })
-	b.subscriptions.change(t, "sub_globex", func(s *switchboard.Subscription) { s.State = switchboard.Disabled })
+	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionPaused })
+	b.subscriptions.change(t, "sub_globex", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionDisabled })
 	const patch = `{"version":3,` + challenged + `,"request":{"url":"https://crm.example.com/b"}}`
-	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", patch).wantProblem(t, http.StatusConflict, switchboard.Conflict, "")
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", patch).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/verify", nil).want(t, http.StatusOK)
-	b.wantState(t, got, "sub_acme", switchboard.Paused, "")
+	b.wantState(t, got, "sub_acme", switchboard.SubscriptionPaused, "")
 	if b.stored() || len(b.receivers.challenged) > 0 {
 		t.Error("something was stored, or somebody challenged")
 	}
 	got = b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_globex", patch).want(t, http.StatusOK)
-	b.wantState(t, got, "sub_globex", switchboard.Active, "")
+	b.wantState(t, got, "sub_globex", switchboard.SubscriptionActive, "")
 }

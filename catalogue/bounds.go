@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // A validation cannot be broken off, so its cost is bounded beforehand: with

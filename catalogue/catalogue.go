@@ -9,7 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Catalogue is what is known of the platforms. It does not change: many

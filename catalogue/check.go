@@ -9,7 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Bounds of an event type's fields, in bytes unless said otherwise.
@@ -35,7 +35,7 @@ func (c *Catalogue) CheckEventType(t switchboard.EventType) error {
 // check makes an entry out of a type that is sound.
 func (c *Catalogue) check(t switchboard.EventType) (*entry, error) {
 	if t.Unreadable {
-		return nil, &switchboard.Error{Code: switchboard.Conflict, Message: "what is stored of it cannot be read: replace it, or delete it", Err: switchboard.ErrUnreadable}
+		return nil, &switchboard.Error{Code: switchboard.CodeConflict, Message: "what is stored of it cannot be read: replace it, or delete it", Err: switchboard.ErrUnreadable}
 	}
 	if t.SchemaState == "" {
 		t.SchemaState = stateOf(t.Schema)
@@ -133,5 +133,5 @@ func checkSample(field string, sample json.RawMessage, schema *jsonschema.Schema
 }
 
 func tooLarge(field string, size, limit int) error {
-	return &switchboard.Error{Code: switchboard.TooLarge, Field: field, Message: fmt.Sprintf("is %d bytes long; the limit is %d", size, limit)}
+	return &switchboard.Error{Code: switchboard.CodeTooLarge, Field: field, Message: fmt.Sprintf("is %d bytes long; the limit is %d", size, limit)}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestCheckEventType(t *testing.T) {
@@ -90,7 +90,7 @@ func TestCheckBoundsSizes(t *testing.T) {
 	} {
 		e.Platform, e.Name = "acme", "order.paid"
 		got, ok := errors.AsType[*switchboard.Error](c.CheckEventType(e))
-		if !ok || got.Code != switchboard.TooLarge || got.Field != field {
+		if !ok || got.Code != switchboard.CodeTooLarge || got.Field != field {
 			t.Errorf("%s: %v; want that it is too large", field, got)
 		}
 	}

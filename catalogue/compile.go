@@ -10,7 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // dialect is the only version of JSON Schema that a schema may be written in.

@@ -10,7 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // fault is one value that a schema does not accept.
@@ -24,7 +24,7 @@ type fault struct {
 func explain(root string, value any, err error) *switchboard.Error {
 	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
-		return &switchboard.Error{Code: switchboard.Invalid, Field: root, Message: "does not fit the schema", Err: err}
+		return &switchboard.Error{Code: switchboard.CodeInvalid, Field: root, Message: "does not fit the schema", Err: err}
 	}
 	f := find(invalid)
 	return switchboard.InvalidField(pathOf(root, value, f.path), "%s", say(f.kind))

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // file is a platform's data file.

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // RefreshInterval is how often [Live.Run] asks for the types of the run time: what

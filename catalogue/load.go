@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 //go:embed data/*.json

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func loaded(t testing.TB) *Catalogue {
@@ -128,7 +128,7 @@ func TestExamples(t *testing.T) {
 					t.Fatal("no script, or nothing that it makes")
 				}
 				var request switchboard.Request
-				if err := decodeStrict(e.Script.Request, &request); err != nil || request.Body != switchboard.Params || len(request.Params) == 0 {
+				if err := decodeStrict(e.Script.Request, &request); err != nil || request.Body != switchboard.BodyParams || len(request.Params) == 0 {
 					t.Errorf("request %s: %v", e.Script.Request, err)
 				}
 			case "commbox":
@@ -172,12 +172,12 @@ func TestProfiles(t *testing.T) {
 	c := loaded(t)
 	tests := map[string]profile{
 		"signalzen": {
-			Request:   switchboard.Request{Body: switchboard.Envelope, Envelope: &switchboard.EnvelopeFields{Type: "event_type", Data: "data"}},
-			Signature: switchboard.Signature{Scheme: switchboard.HMACHex, Header: "x-signalzen-signature"},
-			Verify:    switchboard.Challenge,
+			Request:   switchboard.Request{Body: switchboard.BodyEnvelope, Envelope: &switchboard.EnvelopeFields{Type: "event_type", Data: "data"}},
+			Signature: switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-signalzen-signature"},
+			Verify:    switchboard.VerificationChallenge,
 		},
-		"ziwo":     {Request: switchboard.Request{Body: switchboard.DataBody}},
-		"iomnihub": {Request: switchboard.Request{Body: switchboard.Envelope, Envelope: &switchboard.EnvelopeFields{Type: "event", VendorType: true, Timestamp: "timestamp"}}},
+		"ziwo":     {Request: switchboard.Request{Body: switchboard.BodyData}},
+		"iomnihub": {Request: switchboard.Request{Body: switchboard.BodyEnvelope, Envelope: &switchboard.EnvelopeFields{Type: "event", VendorType: true, Timestamp: "timestamp"}}},
 	}
 	for platform, want := range tests {
 		raw, known := c.Profile(strings.ToUpper(platform))

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // UseCase returns the use case of that name, or that a platform calls by it:

@@ -9,7 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/sync/semaphore"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (
@@ -35,7 +35,7 @@ func (l *validationLimiter) run(ctx context.Context, steps int, validate func() 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &switchboard.Error{Code: switchboard.Overloaded, Field: "data",
+		return &switchboard.Error{Code: switchboard.CodeOverloaded, Field: "data",
 			Message: "could not be held against the schema of the type: too many events are checked at the same time"}
 	}
 	defer l.steps.Release(int64(steps))
@@ -96,7 +96,7 @@ func validate(entries []*entry, value any) error {
 
 // tooCostly is the error about a value that is not checked.
 func tooCostly(field string) *switchboard.Error {
-	return &switchboard.Error{Code: switchboard.TooLarge, Field: field,
+	return &switchboard.Error{Code: switchboard.CodeTooLarge, Field: field,
 		Message: fmt.Sprintf("is not held against the schema of the type: with so many values and parts of the schema that takes more than %d steps", MaxSteps)}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // with returns the catalogue with one type "test.type" that has this schema.
@@ -33,7 +33,7 @@ func fieldOf(t testing.TB, err error) field {
 		return field{}
 	}
 	e, ok := errors.AsType[*switchboard.Error](err)
-	if !ok || e.Code != switchboard.Invalid {
+	if !ok || e.Code != switchboard.CodeInvalid {
 		t.Fatalf("error %#v; want one that is invalid", err)
 	}
 	return field{e.Field, e.Message}
@@ -134,7 +134,7 @@ func TestValidateManyHugeNumbers(t *testing.T) {
 		t.Error("accepted")
 	}
 	largest := strings.Repeat("9e999,", 20_000)
-	if err := c.Validate(t.Context(), "test.type", []byte("["+largest+"1]")); switchboard.CodeOf(err) != switchboard.TooLarge {
+	if err := c.Validate(t.Context(), "test.type", []byte("["+largest+"1]")); switchboard.CodeOf(err) != switchboard.CodeTooLarge {
 		t.Error(err)
 	}
 	if err := c.Validate(t.Context(), "test.type", []byte("["+strings.Repeat("9e999,", 1_000)+"1]")); err != nil {
@@ -242,7 +242,7 @@ func TestSampleBudget(t *testing.T) {
 	err := loaded(t).CheckEventType(switchboard.EventType{
 		Platform: "test", Name: "test.type", Schema: json.RawMessage(`{"items":` + branches(2000) + `}`), Sample: json.RawMessage(list("1", 2000)),
 	})
-	if fault, ok := errors.AsType[*switchboard.Error](err); !ok || fault.Code != switchboard.TooLarge || fault.Field != "sample" {
+	if fault, ok := errors.AsType[*switchboard.Error](err); !ok || fault.Code != switchboard.CodeTooLarge || fault.Field != "sample" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -260,13 +260,13 @@ func TestValidateInTurns(t *testing.T) {
 	if err := c.Validate(gone, "test.type", []byte(`[1]`)); !errors.Is(err, context.Canceled) {
 		t.Errorf("the caller has gone: %v", err)
 	}
-	if err := c.Validate(t.Context(), "test.type", []byte(`[1]`)); switchboard.CodeOf(err) != switchboard.Overloaded {
+	if err := c.Validate(t.Context(), "test.type", []byte(`[1]`)); switchboard.CodeOf(err) != switchboard.CodeOverloaded {
 		t.Errorf("there is no room: %v", err)
 	}
 	waited := make(chan error, 1)
 	go func() { waited <- c.Validate(t.Context(), "test.type", []byte(`["a"]`)) }()
 	base.limiter.steps.Release(stepsAtOnce)
-	if err := <-waited; switchboard.CodeOf(err) != switchboard.Invalid {
+	if err := <-waited; switchboard.CodeOf(err) != switchboard.CodeInvalid {
 		t.Errorf("there is room again: %v", err)
 	}
 	if !base.limiter.steps.TryAcquire(stepsAtOnce) {
@@ -280,7 +280,7 @@ func BenchmarkWorstValidation(b *testing.B) {
 	data := []byte(list("1", 100))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := c.Validate(b.Context(), "test.type", data); switchboard.CodeOf(err) != switchboard.Invalid {
+		if err := c.Validate(b.Context(), "test.type", data); switchboard.CodeOf(err) != switchboard.CodeInvalid {
 			b.Fatal(err)
 		}
 	}

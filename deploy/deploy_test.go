@@ -15,10 +15,10 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
-	"switchboard/cmd/switchboard-dev/postgres/pgtest"
-	"switchboard/cmd/switchboard/app"
-	"switchboard/worker"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
+	"github.com/seed-49a43567/switchboard/worker"
 )
 
 var pg = pgtest.New(nil)

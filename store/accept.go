@@ -12,7 +12,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // startGrace is how long the relay leaves a new delivery to the process that
@@ -32,9 +32,9 @@ stored AS (
 	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
 	ON CONFLICT DO NOTHING RETURNING id, tenant),
 owed AS (
-	INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, run, next_attempt_at, created_at, start_due_at, awaited)
-	SELECT n."ID", n."Tenant", n."EventID", n."EventType", n."SubscriptionID", n."Method", n."Host", n."State", n."Reason", n."Run",
-		nullif(n."NextAttemptAt", ` + zeroTime + `), n."CreatedAt", nullif(n."StartDueAt", ` + zeroTime + `), n."Awaited"
+	INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, generation, next_attempt_at, created_at, dispatch_at, response_awaited)
+	SELECT n."ID", n."Tenant", n."EventID", n."EventType", n."SubscriptionID", n."Method", n."Host", n."State", n."Reason", n."Generation",
+		nullif(n."NextAttemptAt", ` + zeroTime + `), n."CreatedAt", nullif(n."DispatchAt", ` + zeroTime + `), n."ResponseAwaited"
 	FROM json_to_recordset($8) AS n` + rowColumns + `
 	JOIN stored ON stored.id = n."EventID" AND stored.tenant = n."Tenant" JOIN takers ON takers.id = n."SubscriptionID"
 	RETURNING id, event_id, tenant)
@@ -241,13 +241,13 @@ func newDelivery(p *posted, t taker) *row {
 	r := &row{
 		Delivery: switchboard.Delivery{
 			ID: switchboard.NewID(switchboard.DeliveryPrefix, e.CreatedAt), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
-			SubscriptionID: t.ID, Method: t.Method, Host: hostOf(t.URL), State: switchboard.Pending, Run: 1,
+			SubscriptionID: t.ID, Method: t.Method, Host: hostOf(t.URL), State: switchboard.StatePending, Generation: 1,
 			NextAttemptAt: e.CreatedAt, CreatedAt: e.CreatedAt,
 		},
-		StartDueAt: e.CreatedAt.Add(startGrace),
-		Awaited:    p.awaited,
+		DispatchAt:      e.CreatedAt.Add(startGrace),
+		ResponseAwaited: p.awaited,
 	}
-	if t.State == switchboard.Unverified {
+	if t.State == switchboard.SubscriptionUnverified {
 		r.hold(switchboard.ReasonSubscriptionUnverified)
 	}
 	return r

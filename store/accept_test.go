@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
@@ -22,7 +22,7 @@ func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
 	b.subscribe("other", "*")
 	paused := b.subscribe("acme", "*")
 	_, err := b.UpdateSubscription(t.Context(), root(), paused.ID, 1, func(s *switchboard.Subscription) error {
-		s.State = switchboard.Paused
+		s.State = switchboard.SubscriptionPaused
 		return nil
 	})
 	must(t, err)
@@ -35,7 +35,7 @@ func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
 		got[d.SubscriptionID] = true
 		equal(t, "delivery", d, switchboard.Delivery{
 			ID: d.ID, Tenant: "acme", EventID: a.Event.ID, EventType: "ticket.created", SubscriptionID: d.SubscriptionID,
-			Method: "POST", Host: "receiver.example:8443", State: switchboard.Pending, Run: 1, NextAttemptAt: begin(), CreatedAt: begin(),
+			Method: "POST", Host: "receiver.example:8443", State: switchboard.StatePending, Generation: 1, NextAttemptAt: begin(), CreatedAt: begin(),
 		})
 		equal(t, "stored delivery", b.read(d.ID), d)
 		equal(t, "start due", b.startDue(d.ID), begin().Add(5*time.Second))
@@ -68,7 +68,7 @@ func TestAcceptKeepsBytes(t *testing.T) {
 		"looks like hex":            []byte(`\x41`),
 	} {
 		a := b.accept(switchboard.Event{Tenant: "acme", Type: "call.rang", Key: "k,\"'\\{}", Data: data})
-		work, err := b.Work(t.Context(), a.Deliveries[0].ID)
+		work, err := b.LoadForAttempt(t.Context(), a.Deliveries[0].ID)
 		must(t, err)
 		if sha256.Sum256(work.Event.Data) != sha256.Sum256(data) {
 			t.Errorf("%s: the bytes changed", name)
@@ -96,7 +96,7 @@ func TestAcceptSameIDAgain(t *testing.T) {
 
 	equal(t, "duplicate", got[0], switchboard.Acceptance{Event: first.Event, Duplicate: true, Deliveries: first.Deliveries, Differs: []string{"occurred_at"}})
 	for i := 1; i <= 3; i++ {
-		refused(t, fmt.Sprint("other content ", i), got[i].Err, switchboard.Conflict, "id")
+		refused(t, fmt.Sprint("other content ", i), got[i].Err, switchboard.CodeConflict, "id")
 	}
 	if got[4].Duplicate || len(got[4].Deliveries) != 2 || !got[5].Duplicate {
 		t.Errorf("twice in one call: %+v, %+v", got[4], got[5])
@@ -154,7 +154,7 @@ CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	IF nextval('failures') = 1 THEN RAISE EXCEPTION USING ERRCODE = '` + code + `'; END IF;
 	RETURN new;
 END $$;
-CREATE TRIGGER fails BEFORE UPDATE OF awaited ON deliveries FOR EACH ROW EXECUTE FUNCTION fail()`)
+CREATE TRIGGER fails BEFORE UPDATE OF response_awaited ON deliveries FOR EACH ROW EXECUTE FUNCTION fail()`)
 	must(b.t, err)
 }
 
@@ -212,7 +212,7 @@ func TestAcceptForOneSubscription(t *testing.T) {
 		"no such subscription":   second(b.AcceptFor(t.Context(), root(), "sub_none", event("acme", ""), false)),
 		"another tenant's key":   second(b.AcceptFor(t.Context(), of("other"), only.ID, event("acme", ""), false)),
 	} {
-		refused(t, name, err, switchboard.NotFound, "")
+		refused(t, name, err, switchboard.CodeNotFound, "")
 	}
 	var events int
 	must(t, b.sql.Get(&events, "SELECT count(*) FROM events"))
@@ -258,7 +258,7 @@ func TestConcurrentMix(t *testing.T) {
 	seed := b.accept(event("acme", "seed"))
 	var group sync.WaitGroup
 	ok := func(err error) {
-		if code := switchboard.CodeOf(err); code != "" && code != switchboard.Conflict && code != switchboard.NotFound {
+		if code := switchboard.CodeOf(err); code != "" && code != switchboard.CodeConflict && code != switchboard.CodeNotFound {
 			t.Error(err)
 		}
 	}
@@ -277,7 +277,7 @@ func TestConcurrentMix(t *testing.T) {
 					ok(err)
 				case 2, 3:
 					_, err := b.Record(t.Context(), b.attempt(d, 1+random.IntN(50), 503),
-						switchboard.Decision{State: switchboard.Retrying, Reason: "http_503", Wait: time.Second}, "r", 1+random.IntN(3))
+						switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503", Wait: time.Second}, "r", 1+random.IntN(3))
 					ok(err)
 				case 4:
 					_, _, err := b.Retry(t.Context(), root(), d.ID, "")
@@ -285,16 +285,16 @@ func TestConcurrentMix(t *testing.T) {
 				case 5:
 					ok(second(other.Cancel(t.Context(), root(), d.ID, "")))
 				case 6:
-					ok(second(other.ClaimUntold(t.Context(), 10, time.Second)))
+					ok(second(other.ClaimDispatches(t.Context(), 10, time.Second)))
 				case 7:
 					sub := subs[random.IntN(3)]
-					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), switchboard.Rotation{Grace: time.Hour})))
+					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.Rotation{Grace: time.Hour})))
 				case 8:
 					told := slices.Clone(seed.Deliveries)
 					slices.Reverse(told)
-					ok(b.Told(t.Context(), told))
+					ok(b.MarkDispatched(t.Context(), told))
 				case 9:
-					ok(other.StartSoon(t.Context(), idsOf(seed.Deliveries)))
+					ok(other.DispatchNow(t.Context(), idsOf(seed.Deliveries)))
 				case 10:
 					ok(second(other.CancelDeleted(t.Context())))
 				}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // answerChannel tells that the delivery named by the payload, which somebody waits
@@ -38,7 +38,7 @@ func (s *Store) Answer(ctx context.Context, caller switchboard.Caller, deliveryI
 }
 
 func answered(d switchboard.DeliveryDetail) bool {
-	return !d.Delivery.State.Dated() ||
+	return !d.Delivery.State.HasNextAttempt() ||
 		slices.ContainsFunc(d.Attempts, func(a switchboard.Attempt) bool { return a.Outcome.StatusCode != 0 })
 }
 
@@ -46,7 +46,7 @@ func answered(d switchboard.DeliveryDetail) bool {
 func announceAnswers(ctx context.Context, tx transaction, rows ...*row) error {
 	var ids []string
 	for _, r := range rows {
-		if r.Awaited && (r.LastStatusCode != 0 || !r.State.Dated()) {
+		if r.ResponseAwaited && (r.LastStatusCode != 0 || !r.State.HasNextAttempt()) {
 			ids = append(ids, r.ID)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // insertAttemptsQuery reads a JSON array of attempts under the names of their fields.
@@ -17,18 +17,18 @@ const insertAttemptsQuery = insertAttempts + "\nFROM json_to_recordset($1) AS a"
 const (
 	attemptColumns = "(" + attemptFields + ")"
 	attemptFields  = `"ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
-	"Load" real, "Attempts" int, "Stretch" real`
+	"Load" real, "MaxAttempts" int, "IntervalFactor" real`
 )
 
 // insertAttempts stores attempts of a relation a with attemptColumns.
 const insertAttempts = `
-INSERT INTO attempts (id, delivery_id, number, run, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us,
-	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, stretch, permanent, requests)
+INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us,
+	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, interval_factor, permanent, requests)
 SELECT a."ID", a."DeliveryID", a."Number", a."Run", a."At", (a."Outcome"->>'StatusCode')::int, a."Outcome"->>'Failure', a."Outcome"->>'Detail',
 	(a."Outcome"->>'Latency')::bigint / 1000, a."Timeout" / 1000, (a."Outcome"->>'RetryAfter')::bigint / 1000,
 	a."Request"->>'Method', a."Request"->>'URL', coalesce(nullif(a."Request"->'Headers', 'null'), '{}'), (a."Request"->>'Bytes')::int,
 	coalesce(nullif(a."Outcome"->'Response'->'Headers', 'null'), '{}'), (a."Outcome"->'Response'->>'Truncated')::boolean,
-	coalesce(decode(a."Outcome"->'Response'->>'Body', 'base64'), ''), a."Load", a."Attempts", a."Stretch",
+	coalesce(decode(a."Outcome"->'Response'->>'Body', 'base64'), ''), a."Load", a."MaxAttempts", a."IntervalFactor",
 	(a."Outcome"->>'Permanent')::boolean, (a."Outcome"->>'Requests')::smallint`
 
 // storable makes an attempt that Postgres can hold and gives back unchanged: what
@@ -90,7 +90,7 @@ func selectAttempts(ctx context.Context, tx transaction, dest *[]switchboard.Att
 		ResponseHeaders headers
 	}
 	err := tx.SelectContext(ctx, &rows, `
-SELECT id, delivery_id, number, at, timeout_us * 1000 AS timeout, load::float8 AS load, max_attempts AS attempts, stretch::float8 AS stretch,
+SELECT id, delivery_id, number, at, timeout_us * 1000 AS timeout, load::float8 AS load, max_attempts, interval_factor::float8 AS interval_factor,
 	method AS "request.method", url AS "request.url", request_headers, request_bytes AS "request.bytes",
 	status_code AS "outcome.status_code", failure AS "outcome.failure", detail AS "outcome.detail",
 	latency_us * 1000 AS "outcome.latency", retry_after_us * 1000 AS "outcome.retry_after", permanent AS "outcome.permanent", requests AS "outcome.requests",

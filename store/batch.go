@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (
@@ -89,7 +89,7 @@ func (b *batcher[In, Out]) do(ctx context.Context, item In) (Out, error) {
 	}
 	joined, i := b.join(item)
 	if joined == nil {
-		return none, switchboard.Errorf(switchboard.Unavailable, "shutting down: try again")
+		return none, switchboard.Errorf(switchboard.CodeUnavailable, "shutting down: try again")
 	}
 	select {
 	case <-joined.done:
@@ -168,7 +168,7 @@ func (b *batcher[In, Out]) settle(items []In) []result[Out] {
 		switch {
 		case err == nil:
 			results[i].out = outs[i]
-		case len(items) == 1 || switchboard.CodeOf(err) == switchboard.Unavailable:
+		case len(items) == 1 || switchboard.CodeOf(err) == switchboard.CodeUnavailable:
 			results[i].err = err
 		default:
 			results[i] = b.settle(items[i : i+1])[0]

@@ -4,8 +4,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // BenchmarkHotPath is what a healthy delivery costs the store: accept, work,
@@ -17,16 +17,16 @@ func BenchmarkHotPath(b *testing.B) {
 	must(b, err)
 	defer func() { must(b, s.Close()) }()
 	sub := switchboard.Subscription{Tenant: "acme", Name: "n", Events: []string{"*"}, Request: switchboard.Request{URL: "http://receiver.example"},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}}}
+		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}}}
 	sub.SetDefaults()
 	must(b, s.CreateSubscription(b.Context(), root(), &sub))
 	path := func(b *testing.B) {
 		got, err := s.Accept(b.Context(), root(), []switchboard.Event{event("acme", "")})
 		must(b, err)
-		work, err := s.Work(b.Context(), got[0].Deliveries[0].ID)
+		work, err := s.LoadForAttempt(b.Context(), got[0].Deliveries[0].ID)
 		must(b, err)
 		bundle := &bundle{now: work.Delivery.CreatedAt}
-		_, err = s.Record(b.Context(), bundle.attempt(work.Delivery, 1, 200), switchboard.Decision{State: switchboard.Delivered}, "r", 1)
+		_, err = s.Record(b.Context(), bundle.attempt(work.Delivery, 1, 200), switchboard.Decision{State: switchboard.StateDelivered}, "r", 1)
 		must(b, err)
 	}
 	b.Run("alone", func(b *testing.B) {

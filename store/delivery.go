@@ -11,18 +11,18 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // deliveryFields are the columns of switchboard.Delivery.
 const deliveryFields = "id tenant event_id event_type subscription_id method host state reason attempts_made " +
-	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent run attempts_before run_id"
+	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent generation prior_attempts temporal_run_id"
 
 // row is a delivery with the columns that only the store knows.
 type row struct {
 	switchboard.Delivery
-	StartDueAt time.Time // when a relay is to start its workflow, or to end it if it is cancelled; zero: Temporal knows
-	Awaited    bool      // somebody may wait for the first answer
+	DispatchAt      time.Time // when a relay is to start its workflow, or to end it if it is cancelled; zero: Temporal knows
+	ResponseAwaited bool      // somebody may wait for the first answer
 }
 
 // shown is a delivery on its way to somebody who reads it.
@@ -33,7 +33,7 @@ type shown struct {
 
 // shownColumns are the columns of shown.
 func shownColumns() string {
-	return fields("deliveries", deliveryFields, "") + ", start_due_at IS NOT NULL AS undispatched"
+	return fields("deliveries", deliveryFields, "") + ", dispatch_at IS NOT NULL AS undispatched"
 }
 
 // shownAt gives the deliveries the reasons that they have at that time.
@@ -78,7 +78,7 @@ func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter,
 	c.host(strings.ToLower(f.Host))
 	if len(f.States) > 0 {
 		c.add("state = ANY(?)", pq.Array(f.States))
-		if !slices.Contains(f.States, switchboard.Delivered) {
+		if !slices.Contains(f.States, switchboard.StateDelivered) {
 			c.add("state <> 'delivered'") // says to Postgres that its partial index will do
 		}
 	}
@@ -161,7 +161,7 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 			return err
 		}
 		return tx.SelectContext(ctx, &detail.Actions, `
-SELECT a.at, a.actor, coalesce(k.name, '') AS key_name, a.person, a.verb, a.reason
+SELECT a.at, a.actor, coalesce(k.name, '') AS key_name, a.person, a.action AS kind, a.reason
 FROM actions a LEFT JOIN keys k ON k.id = a.actor WHERE a.delivery_id = $1 ORDER BY a.id`, id)
 	})
 	if err != nil {
@@ -180,7 +180,7 @@ func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery,
 }
 
 func lockDeliveriesQuery() string {
-	return "SELECT " + fields("deliveries", deliveryFields+" start_due_at? awaited", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+	return "SELECT " + fields("deliveries", deliveryFields+" dispatch_at? response_awaited", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
 }
 
 // lockedInOrder is any of the deliveries $1, in an UPDATE that locks all of them first: in the
@@ -205,13 +205,13 @@ func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[stri
 // that Postgres is to read them as.
 const rowColumns = `("ID" text, "Tenant" text, "EventID" text, "EventType" text, "SubscriptionID" text, "Method" text, "Host" text,
 	"State" text, "Reason" text, "AttemptsMade" int, "LastStatusCode" int, "LastFailure" text, "NextAttemptAt" timestamptz,
-	"CreatedAt" timestamptz, "CompletedAt" timestamptz, "Permanent" boolean, "Run" int, "AttemptsBefore" int, "RunID" text, "StartDueAt" timestamptz, "Awaited" boolean)`
+	"CreatedAt" timestamptz, "CompletedAt" timestamptz, "Permanent" boolean, "Generation" int, "PriorAttempts" int, "TemporalRunID" text, "DispatchAt" timestamptz, "ResponseAwaited" boolean)`
 
 const saveDeliveriesQuery = `
 UPDATE deliveries d SET state = n."State", reason = n."Reason", attempts_made = n."AttemptsMade",
 	last_status_code = n."LastStatusCode", last_failure = n."LastFailure",
 	next_attempt_at = nullif(n."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(n."CompletedAt", ` + zeroTime + `),
-	permanent = n."Permanent", run = n."Run", attempts_before = n."AttemptsBefore", run_id = n."RunID", start_due_at = nullif(n."StartDueAt", ` + zeroTime + `)
+	permanent = n."Permanent", generation = n."Generation", prior_attempts = n."PriorAttempts", temporal_run_id = n."TemporalRunID", dispatch_at = nullif(n."DispatchAt", ` + zeroTime + `)
 FROM json_to_recordset($1) AS n` + rowColumns + ` WHERE d.id = n."ID" AND d.id = ANY($2)`
 
 // saveDeliveries writes what can change of deliveries that are locked. The ids are

@@ -12,7 +12,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // fault turns an error of the database into one that callers understand: Postgres
@@ -26,15 +26,15 @@ func fault(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
 	case late(err):
-		return &switchboard.Error{Code: switchboard.Unavailable, Message: "the database did not answer in time: try again", Err: err}
+		return &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database did not answer in time: try again", Err: err}
 	case away(err):
-		return &switchboard.Error{Code: switchboard.Unavailable, Message: "the database is away: try again", Err: err}
+		return &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away: try again", Err: err}
 	}
 	if e, ok := errors.AsType[*switchboard.Error](err); ok {
 		return e
 	}
 	if pq.As(err, pqerror.CharacterNotInRepertoire, pqerror.UntranslatableCharacter) != nil {
-		return &switchboard.Error{Code: switchboard.Invalid, Message: "some text holds a character that cannot be stored", Err: err}
+		return &switchboard.Error{Code: switchboard.CodeInvalid, Message: "some text holds a character that cannot be stored", Err: err}
 	}
 	return fmt.Errorf("store: %w", err)
 }
@@ -83,13 +83,13 @@ func violates(err error, index string) bool {
 }
 
 func noDelivery(id string) error {
-	return switchboard.Errorf(switchboard.NotFound, "there is no delivery %q", id)
+	return switchboard.Errorf(switchboard.CodeNotFound, "there is no delivery %q", id)
 }
 
 func noSubscription(id string) error {
-	return switchboard.Errorf(switchboard.NotFound, "there is no subscription %q", id)
+	return switchboard.Errorf(switchboard.CodeNotFound, "there is no subscription %q", id)
 }
 
 func noEvent(id string) error {
-	return switchboard.Errorf(switchboard.NotFound, "there is no event %q", id)
+	return switchboard.Errorf(switchboard.CodeNotFound, "there is no event %q", id)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // eventColumns are the columns of switchboard.Event.
@@ -31,7 +31,7 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 	case 0:
 		return switchboard.Event{}, nil, noEvent(id)
 	case 2:
-		return switchboard.Event{}, nil, &switchboard.Error{Code: switchboard.Conflict, Field: "tenant", Message: "several tenants have an event with this id: name one"}
+		return switchboard.Event{}, nil, &switchboard.Error{Code: switchboard.CodeConflict, Field: "tenant", Message: "several tenants have an event with this id: name one"}
 	}
 	deliveries := []shown{}
 	query := "SELECT " + shownColumns() + " FROM deliveries WHERE event_id = $1 AND tenant = $2 ORDER BY id"

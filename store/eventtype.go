@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The column name holds the name in lower case, because its case does not matter; the
@@ -85,13 +85,13 @@ INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $
 	var stored switchboard.EventType
 	err := tx.GetContext(ctx, &document, "SELECT document FROM event_types WHERE platform = $1 AND name = $2 FOR UPDATE", base.Platform, strings.ToLower(base.Name))
 	if errors.Is(err, sql.ErrNoRows) {
-		return stored, switchboard.Errorf(switchboard.NotFound, "%s/%s was deleted meanwhile", base.Platform, base.Name)
+		return stored, switchboard.Errorf(switchboard.CodeNotFound, "%s/%s was deleted meanwhile", base.Platform, base.Name)
 	}
 	if err != nil {
 		return stored, err
 	}
 	if json.Unmarshal([]byte(document), &stored) != nil {
-		return stored, &switchboard.Error{Code: switchboard.Conflict, Err: switchboard.ErrUnreadable,
+		return stored, &switchboard.Error{Code: switchboard.CodeConflict, Err: switchboard.ErrUnreadable,
 			Message: fmt.Sprintf("what is stored of %s/%s cannot be read: replace it by PUT, or delete it", base.Platform, base.Name)}
 	}
 	return stored, nil
@@ -113,7 +113,7 @@ func ownsEventTypes(caller switchboard.Caller) error {
 	if caller.Tenant == "" {
 		return nil
 	}
-	return switchboard.Errorf(switchboard.Forbidden, "event types are every tenant's: this key is bound to one")
+	return switchboard.Errorf(switchboard.CodeForbidden, "event types are every tenant's: this key is bound to one")
 }
 
 // encode writes JSON that holds documents of others, which have limits that are checked
@@ -136,7 +136,7 @@ func (s *Store) DeleteEventType(ctx context.Context, caller switchboard.Caller, 
 	}
 	deleted, err := s.exec(ctx, "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, strings.ToLower(name))
 	if err == nil && deleted == 0 {
-		return switchboard.Errorf(switchboard.NotFound, "nothing was added to or changed in %s/%s", platform, name)
+		return switchboard.Errorf(switchboard.CodeNotFound, "nothing was added to or changed in %s/%s", platform, name)
 	}
 	return err
 }

@@ -3,7 +3,7 @@ package store
 import (
 	"sync"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // maxFilters bounds the documents whose filters are kept parsed, in bytes in all: more

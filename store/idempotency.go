@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (
@@ -62,7 +62,7 @@ func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256
 		}
 		switch {
 		case len(rows) > 0 && [sha256.Size]byte(rows[0].Request) != request:
-			return &switchboard.Error{Code: switchboard.KeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
+			return &switchboard.Error{Code: switchboard.CodeKeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
 		case len(rows) == 0 || rows[0].Status == nil: // or it was released this moment
 			return underWay()
 		}
@@ -83,7 +83,7 @@ func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256
 }
 
 func underWay() error {
-	return &switchboard.Error{Code: switchboard.Conflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
+	return &switchboard.Error{Code: switchboard.CodeConflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
 }
 
 // SaveAnswer stores the answer to a claimed request, unless somebody else has claimed it

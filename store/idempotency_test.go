@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func sum(text string) [sha256.Size]byte { return sha256.Sum256([]byte(text)) }
@@ -27,8 +27,8 @@ func TestIdempotencyKey(t *testing.T) {
 	answer := switchboard.StoredAnswer{Status: 201, Body: []byte(`{"secret":"whsec_hunter2"}`)}
 	first := b.claim("k", "request")
 	equal(t, "first", []any{first.CreatedAt, first.Answer == nil}, []any{begin(), true})
-	refused(t, "while it is under way", second(b.Claim(t.Context(), "key_1", "k", sum("request"))), switchboard.Conflict, "Idempotency-Key")
-	refused(t, "another request meanwhile", second(b.Claim(t.Context(), "key_1", "k", sum("other"))), switchboard.KeyReused, "Idempotency-Key")
+	refused(t, "while it is under way", second(b.Claim(t.Context(), "key_1", "k", sum("request"))), switchboard.CodeConflict, "Idempotency-Key")
+	refused(t, "another request meanwhile", second(b.Claim(t.Context(), "key_1", "k", sum("other"))), switchboard.CodeKeyReused, "Idempotency-Key")
 	of, err := b.Claim(t.Context(), "key_2", "k", sum("other"))
 	must(t, err)
 	if of.Answer != nil || of.Name == first.Name {
@@ -37,7 +37,7 @@ func TestIdempotencyKey(t *testing.T) {
 	must(t, b.SaveAnswer(t.Context(), first, answer))
 	b.advance(23 * time.Hour)
 	equal(t, "again", b.claim("k", "request").Answer, &answer)
-	refused(t, "another request", second(b.Claim(t.Context(), "key_1", "k", sum("other"))), switchboard.KeyReused, "Idempotency-Key")
+	refused(t, "another request", second(b.Claim(t.Context(), "key_1", "k", sum("other"))), switchboard.CodeKeyReused, "Idempotency-Key")
 	if rows := strings.Join(b.dump()["idempotency_keys"], "\n"); strings.Contains(rows, "hunter2") || strings.Contains(rows, "68756e74657232") {
 		t.Errorf("the answer is kept as it is: %s", rows)
 	}
@@ -53,9 +53,9 @@ func TestIdempotencyKeyTakenOver(t *testing.T) {
 	b := setup(t)
 	first := b.claim("k", "request")
 	b.advance(89 * time.Second)
-	refused(t, "before its time is up", second(b.Claim(t.Context(), "key_1", "k", sum("request"))), switchboard.Conflict, "Idempotency-Key")
+	refused(t, "before its time is up", second(b.Claim(t.Context(), "key_1", "k", sum("request"))), switchboard.CodeConflict, "Idempotency-Key")
 	b.advance(time.Second)
-	refused(t, "another request", second(b.Claim(t.Context(), "key_1", "k", sum("other"))), switchboard.KeyReused, "Idempotency-Key")
+	refused(t, "another request", second(b.Claim(t.Context(), "key_1", "k", sum("other"))), switchboard.CodeKeyReused, "Idempotency-Key")
 	taken := b.claim("k", "request")
 	equal(t, "ids", []string{taken.EventID(0), taken.EventID(7)}, []string{first.EventID(0), first.EventID(7)})
 	if !switchboard.IsID(switchboard.EventPrefix, taken.EventID(0)) || taken.EventID(0) == taken.EventID(1) || taken.EventID(0) == b.claim("k2", "request").EventID(0) {
@@ -80,12 +80,12 @@ func TestIdempotencyKeyUnreadable(t *testing.T) {
 			must(t, err)
 		}
 		s := b.open(keyring)
-		refused(t, name+": another request", second(s.Claim(t.Context(), "key_1", name, sum("other"))), switchboard.KeyReused, "Idempotency-Key")
+		refused(t, name+": another request", second(s.Claim(t.Context(), "key_1", name, sum("other"))), switchboard.CodeKeyReused, "Idempotency-Key")
 		b.advance(time.Second)
 		anew, err := s.Claim(t.Context(), "key_1", name, sum("request"))
 		must(t, err)
 		equal(t, name, []any{anew.Answer == nil, anew.EventID(0)}, []any{true, first.EventID(0)})
-		refused(t, name+": meanwhile", second(s.Claim(t.Context(), "key_1", name, sum("request"))), switchboard.Conflict, "Idempotency-Key")
+		refused(t, name+": meanwhile", second(s.Claim(t.Context(), "key_1", name, sum("request"))), switchboard.CodeConflict, "Idempotency-Key")
 		must(t, s.SaveAnswer(t.Context(), anew, switchboard.StoredAnswer{Status: 202, Body: []byte("[]")}))
 		again, err := s.Claim(t.Context(), "key_1", name, sum("request"))
 		must(t, err)
@@ -99,7 +99,7 @@ func TestIdempotencyKeyReleased(t *testing.T) {
 	unknown := b.claim("unknown", "request")
 	must(t, b.Release(t.Context(), unknown, false))
 	b.advance(time.Minute)
-	refused(t, "another request", second(b.Claim(t.Context(), "key_1", "unknown", sum("other"))), switchboard.KeyReused, "Idempotency-Key")
+	refused(t, "another request", second(b.Claim(t.Context(), "key_1", "unknown", sum("other"))), switchboard.CodeKeyReused, "Idempotency-Key")
 	equal(t, "the same goes on", b.claim("unknown", "request").EventID(0), unknown.EventID(0))
 
 	must(t, b.Release(t.Context(), b.claim("nothing", "request"), true))
@@ -123,7 +123,7 @@ func TestIdempotencyKeyConcurrently(t *testing.T) {
 			switch _, err := s.Claim(t.Context(), "key_1", "k", sum("request")); {
 			case err == nil:
 				claimed.Add(1)
-			case switchboard.CodeOf(err) != switchboard.Conflict:
+			case switchboard.CodeOf(err) != switchboard.CodeConflict:
 				t.Error(err)
 			}
 		})
@@ -154,9 +154,9 @@ func TestForgetAnswers(t *testing.T) {
 func TestActionSaysWho(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Name: "support desk", Role: switchboard.Support}, "sbk_1")
+	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Name: "support desk", Role: switchboard.RoleSupport}, "sbk_1")
 	must(t, err)
-	marta := switchboard.Caller{KeyID: key.ID, Role: switchboard.Support, Person: "marta@platform"}
+	marta := switchboard.Caller{KeyID: key.ID, Role: switchboard.RoleSupport, Person: "marta@platform"}
 	who := func(id string) switchboard.Action {
 		detail, err := b.Delivery(t.Context(), of("acme"), id)
 		must(t, err)
@@ -167,12 +167,12 @@ func TestActionSaysWho(t *testing.T) {
 	retried := b.record(b.delivery("acme"), 1, 503)
 	_, _, err = b.Retry(t.Context(), marta, retried.ID, "r")
 	must(t, err)
-	want.Verb = switchboard.VerbRetry
+	want.Kind = switchboard.ActionRetry
 	equal(t, "retry", who(retried.ID), want)
 
 	b.advance(time.Second) // actions sort by time
 	must(t, second(b.Cancel(t.Context(), marta, retried.ID, "r")))
-	want.At, want.Verb = b.clock(), switchboard.VerbCancel
+	want.At, want.Kind = b.clock(), switchboard.ActionCancel
 	equal(t, "cancel", who(retried.ID), want)
 
 	open := b.delivery("acme")
@@ -181,5 +181,5 @@ func TestActionSaysWho(t *testing.T) {
 
 	other := b.delivery("acme")
 	must(t, second(b.Cancel(t.Context(), root(), other.ID, "")))
-	equal(t, "nobody said", who(other.ID), switchboard.Action{At: b.clock(), Actor: "key_root", Verb: switchboard.VerbCancel})
+	equal(t, "nobody said", who(other.ID), switchboard.Action{At: b.clock(), Actor: "key_root", Kind: switchboard.ActionCancel})
 }

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const testKey = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -78,7 +78,7 @@ func FuzzCursor(f *testing.F) {
 			if *got != want {
 				t.Errorf("%q: got %v", cursor, got)
 			}
-		case cursor == good || switchboard.CodeOf(err) != switchboard.Invalid:
+		case cursor == good || switchboard.CodeOf(err) != switchboard.CodeInvalid:
 			t.Errorf("%q: %v", cursor, err)
 		}
 	})
@@ -173,7 +173,7 @@ func TestBatcherIsolatesTheItemThatFails(t *testing.T) {
 
 func TestBatcherGivesAnOutageToAll(t *testing.T) {
 	t.Parallel()
-	away := switchboard.Errorf(switchboard.Unavailable, "away")
+	away := switchboard.Errorf(switchboard.CodeUnavailable, "away")
 	f := &flushed{refuse: func([]string) error { return away }}
 	b := newBatcher(flushes, impatient, weighless[string], f.flush)
 	errs := doTogether(t, b, "a", "b")
@@ -266,7 +266,7 @@ func TestBatcherCallerMayLeave(t *testing.T) {
 		t.Errorf("the next: %q, %v", out, err)
 	}
 	b.close()
-	if _, err := b.do(t.Context(), "d"); switchboard.CodeOf(err) != switchboard.Unavailable {
+	if _, err := b.do(t.Context(), "d"); switchboard.CodeOf(err) != switchboard.CodeUnavailable {
 		t.Errorf("after close: %v", err)
 	}
 	if all := slices.Concat(f.batches...); !slices.Equal(all, []string{"a", "c"}) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // silentProxy stands between a store and Postgres until it falls silent: it keeps every
@@ -75,7 +75,7 @@ func TestPostgresHangs(t *testing.T) {
 	must(t, err)
 	sub := b.subscribe("acme", "*")
 	must(t, second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})))
-	refused(t, "a key", second(s.Authenticate(t.Context(), "text")), switchboard.Unauthenticated, "")
+	refused(t, "a key", second(s.Authenticate(t.Context(), "text")), switchboard.CodeUnauthenticated, "")
 
 	proxy.silent.Store(true)
 	// Longer than the 3 and 4 s of the accept path, and shorter than what any other call has.
@@ -88,7 +88,7 @@ func TestPostgresHangs(t *testing.T) {
 		go func() { answers <- second(s.AcceptFor(ctx, root(), sub.ID, event("acme", ""), false)) }()
 	}
 	for range cap(answers) {
-		refused(t, "while Postgres hangs", <-answers, switchboard.Unavailable, "")
+		refused(t, "while Postgres hangs", <-answers, switchboard.CodeUnavailable, "")
 	}
 	must(t, ctx.Err())
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const keyFields = "id name role tenant created_at expires_at? revoked_at?"
@@ -17,7 +17,7 @@ const keyFields = "id name role tenant created_at expires_at? revoked_at?"
 // role or tenant, or if that key was revoked, it is a Conflict.
 func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error) {
 	if !caller.Sees(key.Tenant) {
-		return switchboard.Key{}, &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is not the tenant of this key"}
+		return switchboard.Key{}, &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
 	}
 	key.CreatedAt = s.now()
 	key.ID = switchboard.NewID(switchboard.KeyPrefix, key.CreatedAt)
@@ -37,7 +37,7 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7) ON CONFLICT (hash) DO 
 		return switchboard.Key{}, err
 	}
 	if stored.ID != key.ID && (stored.Role != key.Role || stored.Tenant != key.Tenant || !stored.RevokedAt.IsZero()) {
-		return switchboard.Key{}, switchboard.Errorf(switchboard.Conflict, "this key exists, with another role or tenant, or revoked")
+		return switchboard.Key{}, switchboard.Errorf(switchboard.CodeConflict, "this key exists, with another role or tenant, or revoked")
 	}
 	return stored, nil
 }
@@ -70,7 +70,7 @@ func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id str
 	c.add("id = ?", id)
 	c.scope(caller, "")
 	var key switchboard.Key
-	err := s.get(ctx, &key, switchboard.Errorf(switchboard.NotFound, "there is no key %q", id),
+	err := s.get(ctx, &key, switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id),
 		"UPDATE keys SET revoked_at = coalesce(revoked_at, $1)"+c.where()+" RETURNING "+fields("keys", keyFields, ""), c.args...)
 	return key, err
 }
@@ -116,7 +116,7 @@ func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]result[swi
 	}
 	callers := make([]result[switchboard.Caller], len(hashes))
 	for i := range callers {
-		callers[i].err = switchboard.Errorf(switchboard.Unauthenticated, "the API key is unknown, expired or revoked")
+		callers[i].err = switchboard.Errorf(switchboard.CodeUnauthenticated, "the API key is unknown, expired or revoked")
 		for _, k := range keys {
 			if keyHash(k.Hash) == hashes[i] {
 				callers[i] = result[switchboard.Caller]{out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant}}

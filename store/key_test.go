@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestKeys(t *testing.T) {
@@ -15,21 +15,21 @@ func TestKeys(t *testing.T) {
 		must(t, err)
 		return k
 	}
-	admin := create(switchboard.Admin, "", "text of the admin", time.Time{})
+	admin := create(switchboard.RoleAdmin, "", "text of the admin", time.Time{})
 	b.advance(time.Second)
-	viewer := create(switchboard.Viewer, "acme", "text of the viewer", b.clock().Add(time.Hour))
+	viewer := create(switchboard.RoleViewer, "acme", "text of the viewer", b.clock().Add(time.Hour))
 	equal(t, "created", viewer, switchboard.Key{
-		ID: viewer.ID, Name: "for acme", Role: switchboard.Viewer, Tenant: "acme", CreatedAt: b.clock(), ExpiresAt: b.clock().Add(time.Hour),
+		ID: viewer.ID, Name: "for acme", Role: switchboard.RoleViewer, Tenant: "acme", CreatedAt: b.clock(), ExpiresAt: b.clock().Add(time.Hour),
 	})
-	equal(t, "the same text again", create(switchboard.Viewer, "acme", "text of the viewer", time.Time{}), viewer)
-	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Admin, Tenant: "acme"}, "text of the viewer")
-	refused(t, "the same text, another role", err, switchboard.Conflict, "")
-	_, err = b.CreateKey(t.Context(), of("acme"), switchboard.Key{Role: switchboard.Viewer}, "text of a climber")
-	refused(t, "beyond the caller's tenant", err, switchboard.Forbidden, "tenant")
+	equal(t, "the same text again", create(switchboard.RoleViewer, "acme", "text of the viewer", time.Time{}), viewer)
+	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleAdmin, Tenant: "acme"}, "text of the viewer")
+	refused(t, "the same text, another role", err, switchboard.CodeConflict, "")
+	_, err = b.CreateKey(t.Context(), of("acme"), switchboard.Key{Role: switchboard.RoleViewer}, "text of a climber")
+	refused(t, "beyond the caller's tenant", err, switchboard.CodeForbidden, "tenant")
 
 	caller, err := b.Authenticate(t.Context(), "text of the viewer")
 	must(t, err)
-	equal(t, "caller", caller, switchboard.Caller{KeyID: viewer.ID, Role: switchboard.Viewer, Tenant: "acme"})
+	equal(t, "caller", caller, switchboard.Caller{KeyID: viewer.ID, Role: switchboard.RoleViewer, Tenant: "acme"})
 
 	page, err := b.Keys(t.Context(), root(), switchboard.PageRequest{})
 	must(t, err)
@@ -50,11 +50,11 @@ func TestKeys(t *testing.T) {
 	_, used := b.Authenticate(t.Context(), "text of the admin")
 	_, unknown := b.Authenticate(t.Context(), "never seen")
 	for name, err := range map[string]error{"expired": expired, "revoked": used, "unknown": unknown} {
-		refused(t, name, err, switchboard.Unauthenticated, "")
+		refused(t, name, err, switchboard.CodeUnauthenticated, "")
 		equal(t, name, err.Error(), unknown.Error())
 	}
-	_, err = b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Admin}, "text of the admin")
-	refused(t, "the text of a revoked key", err, switchboard.Conflict, "")
+	_, err = b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleAdmin}, "text of the admin")
+	refused(t, "the text of a revoked key", err, switchboard.CodeConflict, "")
 	_, err = b.RevokeKey(t.Context(), root(), "key_none")
-	refused(t, "no such key", err, switchboard.NotFound, "")
+	refused(t, "no such key", err, switchboard.CodeNotFound, "")
 }

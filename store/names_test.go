@@ -8,7 +8,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestNamesCountInAnyCase: an event is kept as it was posted, and found by its type in
@@ -106,7 +106,7 @@ func TestTenantUsage(t *testing.T) {
 	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
 	b.accept(switchboard.Event{Tenant: "posted", Type: "Call.Ended", Data: []byte("1")})
 	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
-	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer, Tenant: "keyed"}, "a key")
+	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: "keyed"}, "a key")
 	must(t, err)
 	for tenant, want := range map[string]switchboard.TenantUsage{
 		"subscribed": {Known: true, EventTypes: []string{}},
@@ -121,7 +121,7 @@ func TestTenantUsage(t *testing.T) {
 		equal(t, tenant, got, want)
 	}
 	_, err = b.TenantUsage(t.Context(), of("acme"), "posted")
-	refused(t, "another tenant's", err, switchboard.Forbidden, "")
+	refused(t, "another tenant's", err, switchboard.CodeForbidden, "")
 }
 
 // TestUndecidedIsDelivered: a filter whose effort is used up loses no event, and the
@@ -134,7 +134,7 @@ func TestUndecidedIsDelivered(t *testing.T) {
 		must(t, err)
 		s := switchboard.Subscription{
 			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))
@@ -165,7 +165,7 @@ func TestTenantsOfACommitHaveBudgetsOfTheirOwn(t *testing.T) {
 		must(t, err)
 		s := switchboard.Subscription{
 			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Retry sets a delivery going again. A final one becomes pending for a new run
@@ -26,24 +26,24 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 		case err != nil:
 			return err
 		case deleted:
-			return switchboard.Errorf(switchboard.Conflict, "the subscription of delivery %s is deleted", id)
+			return switchboard.Errorf(switchboard.CodeConflict, "the subscription of delivery %s is deleted", id)
 		case r.State.Final():
 			r.reopen(now)
-			r.Run++
-			r.RunID = "" // no Temporal run has it before the next one does
-			r.StartDueAt = now.Add(startGrace)
+			r.Generation++
+			r.TemporalRunID = "" // no Temporal run has it before the next one does
+			r.DispatchAt = now.Add(startGrace)
 			reopened = true
-		case r.State.Dated():
+		case r.State.HasNextAttempt():
 			r.NextAttemptAt = now
-			if !r.StartDueAt.IsZero() { // it waits for its turn behind others that were released
-				r.StartDueAt = now
+			if !r.DispatchAt.IsZero() { // it waits for its turn behind others that were released
+				r.DispatchAt = now
 			}
 			reopened = false
 		default:
-			return switchboard.Errorf(switchboard.Conflict, "delivery %s is %s (%s) and cannot be retried", id, r.State, r.Reason)
+			return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is %s (%s) and cannot be retried", id, r.State, r.Reason)
 		}
 		d = r.Delivery
-		if err := s.saveWithAction(ctx, tx, r, action(caller, switchboard.VerbRetry, reason)); err != nil {
+		if err := s.saveWithAction(ctx, tx, r, action(caller, switchboard.ActionRetry, reason)); err != nil {
 			return err
 		}
 		return notify(ctx, tx, startChannel, "")
@@ -61,18 +61,18 @@ func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reaso
 		if err != nil {
 			return err
 		}
-		if r.State == switchboard.Cancelled {
+		if r.State == switchboard.StateCancelled {
 			d = r.Delivery
 			return nil
 		}
 		if r.State.Final() {
-			return switchboard.Errorf(switchboard.Conflict, "delivery %s is %s already", id, r.State)
+			return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is %s already", id, r.State)
 		}
 		now := s.now()
-		r.close(switchboard.Cancelled, switchboard.ReasonOperator, now)
-		r.StartDueAt = now.Add(startGrace)
+		r.close(switchboard.StateCancelled, switchboard.ReasonOperator, now)
+		r.DispatchAt = now.Add(startGrace)
 		d = r.Delivery
-		if err := s.saveWithAction(ctx, tx, r, action(caller, switchboard.VerbCancel, reason)); err != nil {
+		if err := s.saveWithAction(ctx, tx, r, action(caller, switchboard.ActionCancel, reason)); err != nil {
 			return err
 		}
 		return notify(ctx, tx, cancelChannel, id)
@@ -84,9 +84,9 @@ func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reaso
 // still in that run. Otherwise it is returned unchanged. The workflow run of one that is
 // held ends; whoever releases it gives it the next.
 func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
-	if state == switchboard.Held {
+	if state == switchboard.StateHeld {
 		return s.change(ctx, deliveryID, action, "", func(r *row, _ time.Time) bool {
-			if !r.State.Dated() || r.Run != run {
+			if !r.State.HasNextAttempt() || r.Generation != run {
 				return false
 			}
 			r.hold(reason)
@@ -94,7 +94,7 @@ func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state sw
 		})
 	}
 	return s.change(ctx, deliveryID, action, cancelChannel, func(r *row, now time.Time) bool {
-		if r.State.Final() || r.Run != run {
+		if r.State.Final() || r.Generation != run {
 			return false
 		}
 		r.close(state, reason, now)
@@ -106,7 +106,7 @@ func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state sw
 // done so since it was loaded. It reports whether it has changed anything.
 func (s *Store) Postpone(ctx context.Context, d switchboard.Delivery, until time.Time, reason string) (bool, error) {
 	changed, err := s.exec(ctx, `UPDATE deliveries SET next_attempt_at = $4, reason = $5
-WHERE id = $1 AND run = $2 AND next_attempt_at = $3 AND (reason <> $5 OR next_attempt_at <> $4)`, d.ID, d.Run, d.NextAttemptAt, until, clean(reason))
+WHERE id = $1 AND generation = $2 AND next_attempt_at = $3 AND (reason <> $5 OR next_attempt_at <> $4)`, d.ID, d.Generation, d.NextAttemptAt, until, clean(reason))
 	return changed > 0, err
 }
 
@@ -126,10 +126,10 @@ func (s *Store) Reopen(ctx context.Context, deliveryID, runID string, action swi
 		if err != nil {
 			return err
 		}
-		if d = r.Delivery; r.RunID == runID {
+		if d = r.Delivery; r.TemporalRunID == runID {
 			return nil
 		}
-		r.RunID = runID
+		r.TemporalRunID = runID
 		if r.State.Final() && !deleted {
 			r.reopen(s.now())
 		}
@@ -164,21 +164,21 @@ func (s *Store) change(ctx context.Context, id string, action switchboard.Action
 // reopen makes a final delivery pending, due now, with all of the policy's
 // attempts before it.
 func (r *row) reopen(now time.Time) {
-	r.State, r.Reason, r.Permanent = switchboard.Pending, "", false
-	r.AttemptsBefore = r.AttemptsMade
-	r.NextAttemptAt, r.CompletedAt, r.StartDueAt = now, time.Time{}, time.Time{}
+	r.State, r.Reason, r.Permanent = switchboard.StatePending, "", false
+	r.PriorAttempts = r.AttemptsMade
+	r.NextAttemptAt, r.CompletedAt, r.DispatchAt = now, time.Time{}, time.Time{}
 }
 
 // hold takes a delivery's date from it, for that reason.
 func (r *row) hold(reason string) {
-	r.State, r.Reason = switchboard.Held, reason
-	r.NextAttemptAt, r.StartDueAt = time.Time{}, time.Time{}
+	r.State, r.Reason = switchboard.StateHeld, reason
+	r.NextAttemptAt, r.DispatchAt = time.Time{}, time.Time{}
 }
 
 // close makes a delivery final.
 func (r *row) close(state switchboard.State, reason string, now time.Time) {
 	r.State, r.Reason = state, reason
-	r.NextAttemptAt, r.CompletedAt, r.StartDueAt = time.Time{}, now, time.Time{}
+	r.NextAttemptAt, r.CompletedAt, r.DispatchAt = time.Time{}, now, time.Time{}
 }
 
 // lockDelivery locks a delivery that the caller sees.
@@ -227,13 +227,13 @@ func (s *Store) insertActions(ctx context.Context, tx transaction, action switch
 		at = now
 	}
 	_, err := tx.ExecContext(ctx, `
-INSERT INTO actions (id, delivery_id, at, actor, verb, reason, person)
+INSERT INTO actions (id, delivery_id, at, actor, action, reason, person)
 SELECT id, delivery_id, $3, $4, $5, $6, $7 FROM unnest($1::text[], $2::text[]) AS n(id, delivery_id)`,
-		pq.Array(ids), pq.Array(deliveryIDs), at, action.Actor, string(action.Verb), clean(action.Reason), clean(action.Person))
+		pq.Array(ids), pq.Array(deliveryIDs), at, action.Actor, string(action.Kind), clean(action.Reason), clean(action.Person))
 	return err
 }
 
 // action is what the caller does. Only our own commands have no key.
-func action(caller switchboard.Caller, verb switchboard.Verb, reason string) switchboard.Action {
-	return switchboard.Action{Actor: cmp.Or(caller.KeyID, switchboard.ActorSwitchboard), Person: caller.Person, Verb: verb, Reason: reason}
+func action(caller switchboard.Caller, verb switchboard.ActionKind, reason string) switchboard.Action {
+	return switchboard.Action{Actor: cmp.Or(caller.KeyID, switchboard.ActorSwitchboard), Person: caller.Person, Kind: verb, Reason: reason}
 }

@@ -4,13 +4,13 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // hold moves a delivery to a state that nothing leads to yet.
 func (b *bundle) hold(id string, state switchboard.State) {
 	b.t.Helper()
-	_, err := b.sql.Exec("UPDATE deliveries SET state = $2, reason = 'subscription_paused', next_attempt_at = NULL, start_due_at = NULL WHERE id = $1", id, state)
+	_, err := b.sql.Exec("UPDATE deliveries SET state = $2, reason = 'subscription_paused', next_attempt_at = NULL, dispatch_at = NULL WHERE id = $1", id, state)
 	must(b.t, err)
 }
 
@@ -22,8 +22,8 @@ func TestRetryOfAFinalDelivery(t *testing.T) {
 	got, reopened, err := b.Retry(t.Context(), of("acme"), failed.ID, "receiver fixed")
 	must(t, err)
 	want := failed
-	want.State, want.Reason, want.CompletedAt, want.NextAttemptAt = switchboard.Pending, "", time.Time{}, b.clock()
-	want.Run, want.RunID, want.AttemptsBefore, want.Permanent = 2, "", 1, false
+	want.State, want.Reason, want.CompletedAt, want.NextAttemptAt = switchboard.StatePending, "", time.Time{}, b.clock()
+	want.Generation, want.TemporalRunID, want.PriorAttempts, want.Permanent = 2, "", 1, false
 	equal(t, "reopened", got, want)
 	equal(t, "stored", b.read(failed.ID), want)
 	equal(t, "reopened, actions, start due", []any{reopened, b.actions(failed.ID), b.startDue(failed.ID)},
@@ -54,16 +54,16 @@ func TestRetryOfADatedDelivery(t *testing.T) {
 func TestRetryRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, state := range []switchboard.State{switchboard.Held, switchboard.Blocked} {
+	for _, state := range []switchboard.State{switchboard.StateHeld, switchboard.StateBlocked} {
 		d := b.delivery("acme")
 		b.hold(d.ID, state)
 		_, _, err := b.Retry(t.Context(), root(), d.ID, "")
-		refused(t, string(state), err, switchboard.Conflict, "")
+		refused(t, string(state), err, switchboard.CodeConflict, "")
 	}
 	d := b.record(b.delivery("acme"), 1, 410)
 	must(t, b.DeleteSubscription(t.Context(), root(), d.SubscriptionID, ""))
 	_, _, err := b.Retry(t.Context(), root(), d.ID, "")
-	refused(t, "subscription deleted", err, switchboard.Conflict, "")
+	refused(t, "subscription deleted", err, switchboard.CodeConflict, "")
 	equal(t, "unchanged", b.read(d.ID), d)
 }
 
@@ -72,11 +72,11 @@ func TestCancel(t *testing.T) {
 	b := setup(t)
 	pending, held := b.delivery("acme"), b.delivery("acme")
 	retrying := b.record(b.delivery("acme"), 1, 503)
-	b.hold(held.ID, switchboard.Held)
+	b.hold(held.ID, switchboard.StateHeld)
 	b.advance(time.Minute)
 	for _, before := range []switchboard.Delivery{pending, b.read(held.ID), retrying} {
 		want := before
-		want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.Cancelled, switchboard.ReasonOperator, time.Time{}, b.clock()
+		want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.StateCancelled, switchboard.ReasonOperator, time.Time{}, b.clock()
 		for range 2 { // the second time changes nothing
 			got, err := b.Cancel(t.Context(), of("acme"), before.ID, "wrong number")
 			must(t, err)
@@ -85,9 +85,9 @@ func TestCancel(t *testing.T) {
 		equal(t, "stored", b.read(before.ID), want)
 		equal(t, "actions, start due", []any{b.actions(before.ID), b.startDue(before.ID)}, []any{[]string{"key_acme cancel wrong number"}, b.clock().Add(5 * time.Second)})
 	}
-	for status, state := range map[int]switchboard.State{200: switchboard.Delivered, 410: switchboard.Failed} {
+	for status, state := range map[int]switchboard.State{200: switchboard.StateDelivered, 410: switchboard.StateFailed} {
 		_, err := b.Cancel(t.Context(), root(), b.record(b.delivery("acme"), 1, status).ID, "")
-		refused(t, string(state), err, switchboard.Conflict, "")
+		refused(t, string(state), err, switchboard.CodeConflict, "")
 	}
 }
 
@@ -95,17 +95,17 @@ func TestSettle(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	d := b.delivery("acme")
-	action := switchboard.Action{At: begin().Add(time.Second), Actor: switchboard.ActorTemporal, Verb: switchboard.VerbCancel, Reason: "terminated"}
+	action := switchboard.Action{At: begin().Add(time.Second), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel, Reason: "terminated"}
 	b.advance(time.Minute)
 
-	got, err := b.Settle(t.Context(), d.ID, 2, switchboard.Cancelled, switchboard.ReasonTerminated, action)
+	got, err := b.Settle(t.Context(), d.ID, 2, switchboard.StateCancelled, switchboard.ReasonTerminated, action)
 	must(t, err)
 	equal(t, "of another run", got, d)
 
 	want := d
-	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.Cancelled, switchboard.ReasonTerminated, time.Time{}, b.clock()
+	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.StateCancelled, switchboard.ReasonTerminated, time.Time{}, b.clock()
 	for range 2 {
-		got, err = b.Settle(t.Context(), d.ID, 1, switchboard.Cancelled, switchboard.ReasonTerminated, action)
+		got, err = b.Settle(t.Context(), d.ID, 1, switchboard.StateCancelled, switchboard.ReasonTerminated, action)
 		must(t, err)
 		equal(t, "settled", got, want)
 	}
@@ -113,8 +113,8 @@ func TestSettle(t *testing.T) {
 	must(t, err)
 	equal(t, "detail", detail, switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{action}})
 
-	_, err = b.Settle(t.Context(), "dlv_none", 1, switchboard.Cancelled, "x", action)
-	refused(t, "no such delivery", err, switchboard.NotFound, "")
+	_, err = b.Settle(t.Context(), "dlv_none", 1, switchboard.StateCancelled, "x", action)
+	refused(t, "no such delivery", err, switchboard.CodeNotFound, "")
 }
 
 func TestPostpone(t *testing.T) {
@@ -142,22 +142,22 @@ func TestPostpone(t *testing.T) {
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	action := switchboard.Action{Actor: switchboard.ActorTemporal, Verb: switchboard.VerbReset, Reason: "reset"}
+	action := switchboard.Action{Actor: switchboard.ActorTemporal, Kind: switchboard.ActionReset, Reason: "reset"}
 	open := b.delivery("acme")
 	want := open
-	want.RunID = "run_x"
+	want.TemporalRunID = "run_x"
 	got, err := b.Reopen(t.Context(), open.ID, "run_x", action)
 	must(t, err)
 	equal(t, "open", got, want)
 
 	done := b.record(b.delivery("acme"), 1, 200)
-	got, err = b.Reopen(t.Context(), done.ID, done.RunID, action)
+	got, err = b.Reopen(t.Context(), done.ID, done.TemporalRunID, action)
 	must(t, err)
 	equal(t, "the run that it ended in", got, done)
 
 	b.advance(time.Minute)
 	want = done
-	want.State, want.NextAttemptAt, want.CompletedAt, want.AttemptsBefore, want.RunID = switchboard.Pending, b.clock(), time.Time{}, 1, "run_x"
+	want.State, want.NextAttemptAt, want.CompletedAt, want.PriorAttempts, want.TemporalRunID = switchboard.StatePending, b.clock(), time.Time{}, 1, "run_x"
 	for range 2 {
 		got, err = b.Reopen(t.Context(), done.ID, "run_x", action)
 		must(t, err)
@@ -169,5 +169,5 @@ func TestReopen(t *testing.T) {
 	must(t, b.DeleteSubscription(t.Context(), root(), orphan.SubscriptionID, ""))
 	got, err = b.Reopen(t.Context(), orphan.ID, "run_x", action)
 	must(t, err)
-	equal(t, "of a deleted subscription", got.State, switchboard.Delivered)
+	equal(t, "of a deleted subscription", got.State, switchboard.StateDelivered)
 }

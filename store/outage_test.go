@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/cmd/switchboard-dev/postgres"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
 // TestPostgresKilledAndBack kills Postgres under load: what was answered is there
@@ -35,7 +35,7 @@ func TestPostgresKilledAndBack(t *testing.T) {
 			for failures.Load() < 100 {
 				got, err := b.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})
 				if err != nil {
-					refused(t, "while away", err, switchboard.Unavailable, "")
+					refused(t, "while away", err, switchboard.CodeUnavailable, "")
 					failures.Add(1)
 					continue
 				}
@@ -54,16 +54,16 @@ func TestPostgresKilledAndBack(t *testing.T) {
 	group.Wait()
 
 	attempt := b.attempt(before, 1, 200)
-	_, recordErr := b.Record(t.Context(), attempt, switchboard.Decision{State: switchboard.Delivered}, "r", 1)
+	_, recordErr := b.Record(t.Context(), attempt, switchboard.Decision{State: switchboard.StateDelivered}, "r", 1)
 	for name, err := range map[string]error{
 		"Record":       recordErr,
 		"CheckSchema":  b.CheckSchema(t.Context()),
-		"Work":         second(b.Work(t.Context(), before.ID)),
+		"Work":         second(b.LoadForAttempt(t.Context(), before.ID)),
 		"Authenticate": second(b.Authenticate(t.Context(), "text")),
 		"Stats":        second(b.Stats(t.Context())),
 		"Cancel":       second(b.Cancel(t.Context(), root(), before.ID, "")),
 	} {
-		refused(t, name, err, switchboard.Unavailable, "")
+		refused(t, name, err, switchboard.CodeUnavailable, "")
 	}
 
 	restarted, err := postgres.Start(t.Context(), cfg)
@@ -73,9 +73,9 @@ func TestPostgresKilledAndBack(t *testing.T) {
 	found, err := b.Find(t.Context(), kept)
 	must(t, err)
 	equal(t, "accepted and there", len(found), len(kept))
-	after, err := b.Record(t.Context(), attempt, switchboard.Decision{State: switchboard.Delivered}, "r", 1)
+	after, err := b.Record(t.Context(), attempt, switchboard.Decision{State: switchboard.StateDelivered}, "r", 1)
 	must(t, err)
-	equal(t, "recorded after all", after.State, switchboard.Delivered)
+	equal(t, "recorded after all", after.State, switchboard.StateDelivered)
 	next(t, "start after reconnecting", h.starts)
 	other := b.delivery("acme")
 	must(t, second(b.Cancel(t.Context(), root(), other.ID, "")))
@@ -93,9 +93,9 @@ func TestListenEndsWhilePostgresIsAway(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	must(t, s.Listen(ctx, func() { t.Error("start without a connection") }, func(string) { t.Error("cancel without a connection") }))
-	refused(t, "accept", second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})), switchboard.Unavailable, "")
+	refused(t, "accept", second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})), switchboard.CodeUnavailable, "")
 	must(t, s.Close())
-	refused(t, "closed", second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})), switchboard.Unavailable, "")
+	refused(t, "closed", second(s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})), switchboard.CodeUnavailable, "")
 }
 
 func TestOpenHidesThePassword(t *testing.T) {
@@ -116,6 +116,6 @@ func TestTextThatPostgresCannotHold(t *testing.T) {
 		"id":    second(b.Delivery(t.Context(), root(), "dlv_\xff")),
 		"event": second(b.Accept(t.Context(), root(), []switchboard.Event{{Tenant: "acme", Type: "a", Key: "\x00", Data: []byte("1")}})),
 	} {
-		refused(t, name, err, switchboard.Invalid, "")
+		refused(t, name, err, switchboard.CodeInvalid, "")
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // position is where a page ended: the next one begins behind it.

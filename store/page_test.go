@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // walk reads a list to its end in pages of two and returns the ids in order.
@@ -94,7 +94,7 @@ func TestEventOfSeveralTenants(t *testing.T) {
 	b.accept(event("acme", "e"))
 	other := b.accept(event("other", "e"))
 	_, _, err := b.Event(t.Context(), root(), "", "e")
-	refused(t, "no tenant", err, switchboard.Conflict, "tenant")
+	refused(t, "no tenant", err, switchboard.CodeConflict, "tenant")
 	for name, read := range map[string]func() (switchboard.Event, []switchboard.Delivery, error){
 		"named": func() (switchboard.Event, []switchboard.Delivery, error) {
 			return b.Event(t.Context(), root(), "other", "e")
@@ -122,7 +122,7 @@ func TestDeliveriesFilters(t *testing.T) {
 	pending := name(b.delivery("acme"), "pending")
 	name(b.record(b.delivery("acme"), 1, 503), "retrying")
 	held := name(b.delivery("acme"), "held")
-	b.hold(held.ID, switchboard.Held)
+	b.hold(held.ID, switchboard.StateHeld)
 	name(b.record(b.delivery("acme"), 1, 200), "delivered")
 	failed := name(b.record(b.delivery("other"), 1, 410), "failed")
 	call := b.subscribe("other", "*")
@@ -146,8 +146,8 @@ func TestDeliveriesFilters(t *testing.T) {
 		"event type":         {root(), switchboard.DeliveryFilter{EventType: "call.rang"}, "call"},
 		"type, any case":     {root(), switchboard.DeliveryFilter{EventType: "Call.RANG"}, "call"},
 		"part of a type":     {root(), switchboard.DeliveryFilter{EventType: "call"}, ""},
-		"open states":        {root(), switchboard.DeliveryFilter{States: []switchboard.State{switchboard.Pending, switchboard.Held}}, "call held pending"},
-		"delivered too":      {root(), switchboard.DeliveryFilter{States: []switchboard.State{switchboard.Delivered, switchboard.Failed}}, "failed delivered"},
+		"open states":        {root(), switchboard.DeliveryFilter{States: []switchboard.State{switchboard.StatePending, switchboard.StateHeld}}, "call held pending"},
+		"delivered too":      {root(), switchboard.DeliveryFilter{States: []switchboard.State{switchboard.StateDelivered, switchboard.StateFailed}}, "failed delivered"},
 		"failure":            {root(), switchboard.DeliveryFilter{Failure: switchboard.FailureHTTP5xx}, "retrying"},
 		"status code":        {root(), switchboard.DeliveryFilter{StatusCode: 410}, "failed"},
 		"host":               {root(), switchboard.DeliveryFilter{Host: "RECEIVER.example:8443", Tenant: "other"}, "call failed"},
@@ -173,7 +173,7 @@ func TestDeliveriesFilters(t *testing.T) {
 		"text: its event":    {root(), switchboard.DeliveryFilter{Text: failed.EventID}, "failed"},
 		"text: its sub":      {root(), switchboard.DeliveryFilter{Text: failed.SubscriptionID}, "failed"},
 		"text: part of it":   {root(), switchboard.DeliveryFilter{Text: strings.ToUpper(failed.ID[20:])}, "failed"},
-		"together":           {root(), switchboard.DeliveryFilter{Tenant: "acme", States: []switchboard.State{switchboard.Retrying}, StatusCode: 410}, ""},
+		"together":           {root(), switchboard.DeliveryFilter{Tenant: "acme", States: []switchboard.State{switchboard.StateRetrying}, StatusCode: 410}, ""},
 	} {
 		ids := walk(t, func(p switchboard.PageRequest) ([]string, string, error) {
 			page, err := b.Deliveries(t.Context(), c.caller, c.filter, p)
@@ -201,9 +201,9 @@ func TestSearchThatTakesTooLong(t *testing.T) {
 	}
 	hurried, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	refused(t, "a caller who leaves", search(hurried), switchboard.Unavailable, "")
+	refused(t, "a caller who leaves", search(hurried), switchboard.CodeUnavailable, "")
 	err = search(t.Context())
-	refused(t, "the search", err, switchboard.Invalid, "")
+	refused(t, "the search", err, switchboard.CodeInvalid, "")
 	if !strings.Contains(err.Error(), "longer than 5s") {
 		t.Errorf("it says %q", err)
 	}
@@ -219,7 +219,7 @@ func TestPagesWhileRowsAreAdded(t *testing.T) {
 	}
 	slices.Reverse(want)
 	equal(t, "subscriptions", walk(t, func(p switchboard.PageRequest) ([]string, string, error) {
-		page, err := b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{State: switchboard.Active}, p)
+		page, err := b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{State: switchboard.SubscriptionActive}, p)
 		b.advance(time.Millisecond)
 		b.subscribe("acme", "*") // newer than the first page: never seen
 		return pageIDs(page, err, func(s switchboard.Subscription) string { return s.ID })
@@ -231,7 +231,7 @@ func TestPageRequestsRefused(t *testing.T) {
 	b := setup(t)
 	for i := range 3 {
 		b.accept(event("acme", fmt.Sprint("e", i)))
-		_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer}, switchboard.Secret(fmt.Sprint("key ", i)))
+		_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer}, switchboard.Secret(fmt.Sprint("key ", i)))
 		must(t, err)
 	}
 	first, err := b.Events(t.Context(), root(), switchboard.EventFilter{}, switchboard.PageRequest{Limit: 1})
@@ -256,7 +256,7 @@ func TestPageRequestsRefused(t *testing.T) {
 		"deliveries":       second(b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{}, switchboard.PageRequest{Cursor: cursor})),
 		"in subscriptions": second(b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{}, switchboard.PageRequest{Cursor: cursor})),
 	} {
-		refused(t, name, err, switchboard.Invalid, "cursor")
+		refused(t, name, err, switchboard.CodeInvalid, "cursor")
 	}
 	for _, limit := range []int{-1, switchboard.MaxPage + 1} {
 		p := switchboard.PageRequest{Limit: limit}
@@ -266,7 +266,7 @@ func TestPageRequestsRefused(t *testing.T) {
 			"subscriptions": second(b.Subscriptions(t.Context(), root(), switchboard.SubscriptionFilter{}, p)),
 			"keys":          second(b.Keys(t.Context(), root(), p)),
 		} {
-			refused(t, fmt.Sprint(name, limit), err, switchboard.Invalid, "limit")
+			refused(t, fmt.Sprint(name, limit), err, switchboard.CodeInvalid, "limit")
 		}
 	}
 }

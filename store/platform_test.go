@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // scripted is a subscription that uses every field.
@@ -22,25 +22,25 @@ func scripted(t *testing.T) switchboard.Subscription {
 	return switchboard.Subscription{
 		Tenant: "acme", Name: "script", Profile: "firstline", UseCase: "contact", Events: []string{"Contact.*"}, Filter: filter,
 		Request: switchboard.Request{
-			Method: "PUT", URL: "https://receiver.example/users/{{ contact.id }}", Body: switchboard.Params,
+			Method: "PUT", URL: "https://receiver.example/users/{{ contact.id }}", Body: switchboard.BodyParams,
 			Params:      json.RawMessage(`{"zeta":"{{ contact.first_name }}","alpha":"{{czCol.15}}"}`),
 			Missing:     switchboard.MissingEmpty,
-			Envelope:    &switchboard.EnvelopeFields{Type: "event_type", Data: "data", TimeFormat: switchboard.UnixMillis},
+			Envelope:    &switchboard.EnvelopeFields{Type: "event_type", Data: "data", TimeFormat: switchboard.TimeFormatUnixMillis},
 			XML:         &switchboard.XMLStyle{Root: "Event", Attributes: true, Elements: []string{"Message"}},
 			SOAP:        &switchboard.SOAP{Version: "1.2", Action: "urn:push", Parameters: map[string]string{"token": "soap-hunter2"}},
 			Headers:     map[string]string{"X-Ticket": "{{ ticket.id }}"},
 			ContentType: "application/xml",
-			HTTPVersion: switchboard.HTTP1,
+			HTTPVersion: switchboard.HTTPVersion1,
 		},
-		Signature: switchboard.Signature{Scheme: switchboard.HMACHex, Header: "X-Signalzen-Signature", Prefix: "sha256="},
+		Signature: switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "X-Signalzen-Signature", Prefix: "sha256="},
 		Secrets:   []switchboard.SigningSecret{{Secret: "signing-hunter2-signing-hunter2"}},
 		Auth: switchboard.Auth{
-			Type: switchboard.OAuth2, TokenURL: "https://auth.example/token", ClientID: "us", ClientSecret: "oauth-hunter2", Scopes: []string{"hooks"},
+			Type: switchboard.AuthOAuth2, TokenURL: "https://auth.example/token", ClientID: "us", ClientSecret: "oauth-hunter2", Scopes: []string{"hooks"},
 			Parameters: map[string]switchboard.Secret{"audience": "parameter-hunter2"},
 		},
-		Verify:   switchboard.Challenge,
-		State:    switchboard.Unverified,
-		Adaptive: switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaximumStretch: 2, MinimumAttempts: 3},
+		Verification: switchboard.VerificationChallenge,
+		State:        switchboard.SubscriptionUnverified,
+		Adaptive:     switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaxIntervalFactor: 2, MinimumAttempts: 3},
 	}
 }
 
@@ -51,14 +51,14 @@ func TestSubscriptionKeepsEveryField(t *testing.T) {
 	sub.SetDefaults()
 	must(t, b.CreateSubscription(t.Context(), root(), &sub))
 
-	got, err := b.Endpoint(t.Context(), of("acme"), sub.ID)
+	got, err := b.SubscriptionWithSecrets(t.Context(), of("acme"), sub.ID)
 	must(t, err)
 	equal(t, "endpoint", got, sub)
 	if string(got.Request.Params) != string(sub.Request.Params) || got.Auth.ClientSecret.Reveal() != "oauth-hunter2" {
 		t.Errorf("params %s and client secret of %d bytes came back", got.Request.Params, len(got.Auth.ClientSecret.Reveal()))
 	}
-	_, err = b.Endpoint(t.Context(), of("other"), sub.ID)
-	refused(t, "another tenant's", err, switchboard.NotFound, "")
+	_, err = b.SubscriptionWithSecrets(t.Context(), of("other"), sub.ID)
+	refused(t, "another tenant's", err, switchboard.CodeNotFound, "")
 
 	changed, err := b.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
 		s.UseCase, s.Auth, s.Filter = "ticket", switchboard.Auth{}, switchboard.Filter{}
@@ -69,7 +69,7 @@ func TestSubscriptionKeepsEveryField(t *testing.T) {
 	if changed.UseCase != "contact" {
 		t.Errorf("the use case became %s", changed.UseCase)
 	}
-	got, err = b.Endpoint(t.Context(), root(), sub.ID)
+	got, err = b.SubscriptionWithSecrets(t.Context(), root(), sub.ID)
 	must(t, err)
 	equal(t, "changed", got, changed)
 	if len(got.Secrets) != 1 || got.Secrets[0].Secret.Reveal() != "another-hunter2-another-hunter2" {
@@ -100,7 +100,7 @@ func TestAcceptGoesByTheFilter(t *testing.T) {
 		must(t, err)
 		sub := switchboard.Subscription{
 			Tenant: "acme", Name: name, Events: []string{"TICKET.*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		sub.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &sub))
@@ -130,7 +130,7 @@ func TestAcceptSharesTheEffort(t *testing.T) {
 		must(t, err)
 		sub := switchboard.Subscription{
 			Tenant: "acme", Name: name, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		sub.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &sub))
@@ -162,38 +162,38 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	sub := b.subscribe("acme", "ticket.*")
 	before := b.accept(event("acme", "")).Deliveries[0]
 	sub, err := b.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
-		s.State, s.Request.URL = switchboard.Unverified, "https://new.example"
+		s.State, s.Request.URL = switchboard.SubscriptionUnverified, "https://new.example"
 		return nil
 	})
 	must(t, err)
 
 	b.advance(time.Millisecond)
 	held := b.accept(event("acme", "")).Deliveries[0]
-	equal(t, "state", held.State, switchboard.Held)
+	equal(t, "state", held.State, switchboard.StateHeld)
 	equal(t, "reason", held.Reason, switchboard.ReasonSubscriptionUnverified)
 	equal(t, "start due", b.startDue(held.ID), time.Time{})
 	// One from before is held when its attempt is due.
-	after, err := b.Settle(t.Context(), before.ID, before.Run, switchboard.Held, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbHold})
+	after, err := b.Settle(t.Context(), before.ID, before.Generation, switchboard.StateHeld, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionHold})
 	must(t, err)
-	equal(t, "held", after.State, switchboard.Held)
+	equal(t, "held", after.State, switchboard.StateHeld)
 
-	_, err = b.Verified(t.Context(), root(), sub.ID, 1, "")
-	refused(t, "an old version", err, switchboard.Conflict, "version")
-	still, err := b.Verified(t.Context(), root(), sub.ID, 2, "it answered 404")
+	_, err = b.RecordVerification(t.Context(), root(), sub.ID, 1, "")
+	refused(t, "an old version", err, switchboard.CodeConflict, "version")
+	still, err := b.RecordVerification(t.Context(), root(), sub.ID, 2, "it answered 404")
 	must(t, err)
-	equal(t, "state", still.State, switchboard.Unverified)
+	equal(t, "state", still.State, switchboard.SubscriptionUnverified)
 	equal(t, "state reason", still.StateReason, "it answered 404")
-	equal(t, "held", b.read(held.ID).State, switchboard.Held)
+	equal(t, "held", b.read(held.ID).State, switchboard.StateHeld)
 
 	b.advance(time.Second)
-	verified, err := b.Verified(t.Context(), of("acme"), sub.ID, 2, "")
+	verified, err := b.RecordVerification(t.Context(), of("acme"), sub.ID, 2, "")
 	must(t, err)
-	equal(t, "state", verified.State, switchboard.Active)
+	equal(t, "state", verified.State, switchboard.SubscriptionActive)
 	equal(t, "state reason", verified.StateReason, "")
 	for i, d := range []switchboard.Delivery{before, held} {
 		released, turn := b.read(d.ID), b.clock().Add(time.Duration(i)*10*time.Millisecond)
-		equal(t, "released", released.State, switchboard.Pending)
-		equal(t, "run", released.Run, 2)
+		equal(t, "released", released.State, switchboard.StatePending)
+		equal(t, "run", released.Generation, 2)
 		equal(t, "start due", b.startDue(d.ID), turn)
 		equal(t, "next attempt", released.NextAttemptAt, turn)
 		done := b.actions(d.ID)
@@ -214,9 +214,9 @@ func TestEventTypesAreKept(t *testing.T) {
 	types, err := b.EventTypes(t.Context())
 	must(t, err)
 	equal(t, "types", types, []switchboard.EventType{added})
-	refused(t, "a tenant's key", b.SaveEventType(t.Context(), of("acme"), added), switchboard.Forbidden, "")
+	refused(t, "a tenant's key", b.SaveEventType(t.Context(), of("acme"), added), switchboard.CodeForbidden, "")
 	must(t, b.DeleteEventType(t.Context(), root(), "own", "ticket.escalated"))
-	refused(t, "deleted", b.DeleteEventType(t.Context(), root(), "own", "ticket.escalated"), switchboard.NotFound, "")
+	refused(t, "deleted", b.DeleteEventType(t.Context(), root(), "own", "ticket.escalated"), switchboard.CodeNotFound, "")
 }
 
 // TestDocumentsDoNotGrow: their limits are checked again on what was stored.
@@ -232,8 +232,8 @@ func TestDocumentsDoNotGrow(t *testing.T) {
 
 	sub := switchboard.Subscription{
 		Tenant: "acme", Name: "html", Events: []string{"*"},
-		Request: switchboard.Request{URL: "https://receiver.example/", Body: switchboard.Params, Params: html},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+		Request: switchboard.Request{URL: "https://receiver.example/", Body: switchboard.BodyParams, Params: html},
+		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 	}
 	sub.SetDefaults()
 	must(t, b.CreateSubscription(t.Context(), root(), &sub))
@@ -254,7 +254,7 @@ func TestChangeEventType(t *testing.T) {
 	deprecate := func(t *switchboard.EventType) error { t.Deprecated = true; return nil }
 
 	failed := switchboard.InvalidField("sample", "is wrong")
-	refused(t, "a change that fails", change(builtIn, func(*switchboard.EventType) error { return failed }), switchboard.Invalid, "sample")
+	refused(t, "a change that fails", change(builtIn, func(*switchboard.EventType) error { return failed }), switchboard.CodeInvalid, "sample")
 	types, err := b.EventTypes(t.Context())
 	must(t, err)
 	equal(t, "types after a change that failed", types, []switchboard.EventType{})
@@ -271,8 +271,8 @@ func TestChangeEventType(t *testing.T) {
 	equal(t, "types", types, []switchboard.EventType{want})
 
 	must(t, b.DeleteEventType(t.Context(), root(), "own", "ticket.created"))
-	refused(t, "deleted meanwhile", change(stale, deprecate), switchboard.NotFound, "")
-	refused(t, "a tenant's key", second(b.ChangeEventType(t.Context(), of("acme"), builtIn, deprecate)), switchboard.Forbidden, "")
+	refused(t, "deleted meanwhile", change(stale, deprecate), switchboard.CodeNotFound, "")
+	refused(t, "a tenant's key", second(b.ChangeEventType(t.Context(), of("acme"), builtIn, deprecate)), switchboard.CodeForbidden, "")
 }
 
 // TestEventTypesAreChangedInTurn: of changes that two processes make at the same time,
@@ -308,8 +308,8 @@ func TestAttemptKeepsTheLimitsItWasMadeUnder(t *testing.T) {
 	b := setup(t)
 	d := b.delivery("acme")
 	a := b.attempt(d, 1, 503)
-	a.Load, a.Attempts, a.Stretch = 0.5, 9, 1.5
-	_, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.Failed, Reason: "http_503"}, "run_1", 1)
+	a.Load, a.MaxAttempts, a.IntervalFactor = 0.5, 9, 1.5
+	_, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.StateFailed, Reason: "http_503"}, "run_1", 1)
 	must(t, err)
 	detail, err := b.Delivery(t.Context(), root(), d.ID)
 	must(t, err)
@@ -329,7 +329,7 @@ func TestAnswerIsWaitedFor(t *testing.T) {
 	other := b.open(ring)
 	for what, end := range map[string]func(d switchboard.Delivery) error{
 		"an answer": func(d switchboard.Delivery) error {
-			_, err := other.Record(t.Context(), b.attempt(d, 1, 503), switchboard.Decision{State: switchboard.Retrying, Reason: "http_503"}, "run_1", 1)
+			_, err := other.Record(t.Context(), b.attempt(d, 1, 503), switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503"}, "run_1", 1)
 			return err
 		},
 		"its end": func(d switchboard.Delivery) error {
@@ -366,5 +366,5 @@ func TestAnswerIsWaitedFor(t *testing.T) {
 		t.Errorf("the wait for nothing ended with %v", err)
 	}
 	_, err = b.Answer(t.Context(), of("other"), awaited().ID)
-	refused(t, "another tenant's", err, switchboard.NotFound, "")
+	refused(t, "another tenant's", err, switchboard.CodeNotFound, "")
 }

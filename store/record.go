@@ -10,7 +10,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // record is an attempt on its way in.
@@ -132,21 +132,21 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 // record moves the delivery to where the attempt leaves it.
 func (r *row) record(rec record) {
 	a := rec.Attempt
-	overtaken := r.Run != rec.Run // it is of an earlier run, before an operator set the delivery going again
+	overtaken := r.Generation != rec.Run // it is of an earlier run, before an operator set the delivery going again
 	if a.Number > r.AttemptsMade {
 		if overtaken {
-			r.AttemptsBefore += a.Number - r.AttemptsMade // the new run has all of its own
+			r.PriorAttempts += a.Number - r.AttemptsMade // the new run has all of its own
 		}
 		r.AttemptsMade, r.LastStatusCode, r.LastFailure = a.Number, a.Outcome.StatusCode, a.Outcome.Failure
 	}
 	if overtaken {
 		return
 	}
-	r.RunID = rec.RunID
-	if !r.State.Dated() {
+	r.TemporalRunID = rec.RunID
+	if !r.State.HasNextAttempt() {
 		return
 	}
-	r.StartDueAt = time.Time{}
+	r.DispatchAt = time.Time{}
 	r.State, r.Reason, r.Permanent = rec.Decision.State, rec.Decision.Reason, rec.Decision.Permanent
 	r.NextAttemptAt, r.CompletedAt = rec.dates()
 }
@@ -156,7 +156,7 @@ func (r *row) record(rec record) {
 func (r record) dates() (next, completed time.Time) {
 	end := r.Attempt.At.Add(r.Attempt.Outcome.Latency)
 	switch {
-	case r.Decision.State.Dated():
+	case r.Decision.State.HasNextAttempt():
 		next = end.Add(r.Decision.Wait).UTC().Truncate(time.Microsecond)
 	case r.Decision.State.Final():
 		completed = end.UTC().Truncate(time.Microsecond)

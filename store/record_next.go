@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // move is an attempt with where it leaves its delivery, as recordNextQuery reads it.
@@ -33,9 +33,9 @@ moved AS (
 	UPDATE deliveries d SET state = a."State", reason = a."Reason", permanent = a."Permanent", attempts_made = a."Number",
 		last_status_code = (a."Outcome"->>'StatusCode')::int, last_failure = a."Outcome"->>'Failure',
 		next_attempt_at = nullif(a."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(a."CompletedAt", ` + zeroTime + `),
-		run_id = a."RunID", start_due_at = NULL
-	FROM a WHERE d.id = a."DeliveryID" AND d.id = ANY($2::text[]) AND d.run = a."Run" AND d.attempts_made = a."Number" - 1
-		AND (d.state IN ('pending', 'retrying')) IS TRUE AND NOT d.awaited
+		temporal_run_id = a."RunID", dispatch_at = NULL
+	FROM a WHERE d.id = a."DeliveryID" AND d.id = ANY($2::text[]) AND d.generation = a."Run" AND d.attempts_made = a."Number" - 1
+		AND (d.state IN ('pending', 'retrying')) IS TRUE AND NOT d.response_awaited
 	RETURNING d.*, a."ID" AS attempt_id),
 kept AS (` + insertAttempts + `
 	FROM a JOIN moved ON moved.attempt_id = a."ID")

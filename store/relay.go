@@ -6,19 +6,19 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // ClaimUntold takes those deliveries whose workflow has been due to be started, or
 // ended because they are cancelled, for longest, and returns them in any order. For
 // the lease nobody else gets them.
-func (s *Store) ClaimUntold(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
+func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
 	now := s.now()
 	claimed := []switchboard.Delivery{}
 	err := s.list(ctx, &claimed, `
 WITH due AS MATERIALIZED (
-	SELECT id FROM deliveries WHERE start_due_at <= $1 ORDER BY start_due_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
-UPDATE deliveries SET start_due_at = $2 FROM due WHERE deliveries.id = due.id
+	SELECT id FROM deliveries WHERE dispatch_at <= $1 ORDER BY dispatch_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE deliveries SET dispatch_at = $2 FROM due WHERE deliveries.id = due.id
 RETURNING `+fields("deliveries", deliveryFields, ""), now, now.Add(lease), limit)
 	return claimed, err
 }
@@ -29,35 +29,35 @@ RETURNING `+fields("deliveries", deliveryFields, ""), now, now.Add(lease), limit
 // says nothing of that. The reconciler leaves those to the relay.
 const (
 	overdue        = "next_attempt_at < " // a time that is StuckAfter ago
-	overdueStarted = "start_due_at IS NULL AND " + overdue
+	overdueStarted = "dispatch_at IS NULL AND " + overdue
 )
 
 // Told notes that Temporal knows of these runs of deliveries. A run that an
 // operator has overtaken meanwhile says nothing of the next, and a start nothing of
 // the end. IS TRUE keeps Postgres from finding them by when their start is due, of which
 // the index holds all that wait for their turn.
-func (s *Store) Told(ctx context.Context, deliveries []switchboard.Delivery) error {
+func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error {
 	ids, runs, ended := make([]string, len(deliveries)), make([]int64, len(deliveries)), make([]bool, len(deliveries))
 	for i, d := range deliveries {
-		ids[i], runs[i], ended[i] = d.ID, int64(d.Run), d.State == switchboard.Cancelled
+		ids[i], runs[i], ended[i] = d.ID, int64(d.Generation), d.State == switchboard.StateCancelled
 	}
 	return s.setStart(ctx, `
-UPDATE deliveries d SET start_due_at = NULL FROM unnest($1::text[], $2::int[], $3::bool[]) AS n(id, run, ended)
-WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.run = n.run AND (d.state = 'cancelled') = n.ended AND (d.start_due_at IS NOT NULL) IS TRUE`,
+UPDATE deliveries d SET dispatch_at = NULL FROM unnest($1::text[], $2::int[], $3::bool[]) AS n(id, generation, ended)
+WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.generation = n.generation AND (d.state = 'cancelled') = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`,
 		false, pq.Array(ids), pq.Array(runs), pq.Array(ended))
 }
 
 // StartSoon makes the start of those of the deliveries that have a date due now,
 // and wakes the relays. IS TRUE keeps Postgres from finding them by their date, of
 // which the index holds all that had one lately.
-func (s *Store) StartSoon(ctx context.Context, ids []string) error {
-	return s.setStart(ctx, "UPDATE deliveries SET start_due_at = $2 WHERE id = "+lockedInOrder+" AND (next_attempt_at IS NOT NULL) IS TRUE", true, pq.Array(ids), s.now())
+func (s *Store) DispatchNow(ctx context.Context, ids []string) error {
+	return s.setStart(ctx, "UPDATE deliveries SET dispatch_at = $2 WHERE id = "+lockedInOrder+" AND (next_attempt_at IS NOT NULL) IS TRUE", true, pq.Array(ids), s.now())
 }
 
 // Restart gives a delivery that is still in that run and has a date its next run,
 // whose start is due now, and wakes the relays.
-func (s *Store) Restart(ctx context.Context, deliveryID string, run int) error {
-	return s.setStart(ctx, "UPDATE deliveries SET run = run + 1, run_id = '', start_due_at = $3 WHERE id = $1 AND run = $2 AND next_attempt_at IS NOT NULL", true, deliveryID, run, s.now())
+func (s *Store) StartNextGeneration(ctx context.Context, deliveryID string, run int) error {
+	return s.setStart(ctx, "UPDATE deliveries SET generation = generation + 1, temporal_run_id = '', dispatch_at = $3 WHERE id = $1 AND generation = $2 AND next_attempt_at IS NOT NULL", true, deliveryID, run, s.now())
 }
 
 func (s *Store) setStart(ctx context.Context, statement string, wake bool, args ...any) error {
@@ -80,7 +80,7 @@ WHERE `+overdueStarted+`$1 AND (next_attempt_at, id) > ($2, $3) ORDER BY next_at
 	return found, err
 }
 
-// Stats counts what is open. Each claim of a relay moves start_due_at on, so the date of
+// Stats counts what is open. Each claim of a relay moves dispatch_at on, so the date of
 // the next attempt says how long a delivery has waited for its workflow. Like a search it
 // may take long, and leaves the connections of deliveries alone.
 func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
@@ -96,7 +96,7 @@ SELECT state, count(*), 0::float8 AS oldest FROM deliveries
 WHERE state <> 'delivered' AND state IN ('pending', 'retrying', 'held', 'blocked') GROUP BY state
 UNION ALL SELECT '`+late+`', count(*), 0 FROM deliveries WHERE `+overdue+`$1
 UNION ALL SELECT '`+backlog+`', count(*), coalesce(extract(epoch FROM $2 - min(next_attempt_at)), 0) FROM deliveries
-	WHERE start_due_at IS NOT NULL AND (next_attempt_at < $3 OR state = 'cancelled' AND start_due_at <= $2)`, now.Add(-switchboard.StuckAfter), now, now.Add(-switchboard.DispatchWithin))
+	WHERE dispatch_at IS NOT NULL AND (next_attempt_at < $3 OR state = 'cancelled' AND dispatch_at <= $2)`, now.Add(-switchboard.StuckAfter), now, now.Add(-switchboard.DispatchWithin))
 	stats := switchboard.Stats{Open: map[switchboard.State]int{}}
 	for _, state := range switchboard.States() {
 		if !state.Final() {

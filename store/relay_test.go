@@ -10,7 +10,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func idsOf(deliveries []switchboard.Delivery) []string {
@@ -29,7 +29,7 @@ func TestClaimUntold(t *testing.T) {
 	b.advance(time.Second)
 	second := b.delivery("acme")
 	claim := func(limit int) []string {
-		claimed, err := b.ClaimUntold(t.Context(), limit, 10*time.Second)
+		claimed, err := b.ClaimDispatches(t.Context(), limit, 10*time.Second)
 		must(t, err)
 		return idsOf(claimed)
 	}
@@ -39,19 +39,19 @@ func TestClaimUntold(t *testing.T) {
 	equal(t, "then the next", claim(10), []string{second.ID})
 	equal(t, "within the lease", claim(10), []string{})
 	b.advance(10 * time.Second)
-	must(t, b.Told(t.Context(), []switchboard.Delivery{second}))
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{second}))
 	equal(t, "after the lease, not started", claim(10), []string{first.ID})
-	must(t, b.StartSoon(t.Context(), []string{first.ID, second.ID}))
+	must(t, b.DispatchNow(t.Context(), []string{first.ID, second.ID}))
 	equal(t, "made due", claim(10), idsOf([]switchboard.Delivery{first, second}))
-	must(t, b.Told(t.Context(), []switchboard.Delivery{first, second}))
-	must(t, b.Restart(t.Context(), first.ID, 2))
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{first, second}))
+	must(t, b.StartNextGeneration(t.Context(), first.ID, 2))
 	equal(t, "restart of another run", claim(10), []string{})
-	must(t, b.Restart(t.Context(), first.ID, 1))
+	must(t, b.StartNextGeneration(t.Context(), first.ID, 1))
 	equal(t, "restart", claim(10), []string{first.ID})
-	first.Run = 2
+	first.Generation = 2
 	b.record(first, 1, 200)
-	must(t, b.Restart(t.Context(), first.ID, 2))
-	must(t, b.StartSoon(t.Context(), []string{first.ID}))
+	must(t, b.StartNextGeneration(t.Context(), first.ID, 2))
+	must(t, b.DispatchNow(t.Context(), []string{first.ID}))
 	equal(t, "final", claim(10), []string{})
 }
 
@@ -65,10 +65,10 @@ func TestClaimsWhatIsToEnd(t *testing.T) {
 	var claimed []switchboard.Delivery
 	claim := func() []string {
 		var err error
-		claimed, err = b.ClaimUntold(t.Context(), 10, 10*time.Second)
+		claimed, err = b.ClaimDispatches(t.Context(), 10, 10*time.Second)
 		must(t, err)
 		for _, d := range claimed {
-			equal(t, d.ID, d.State, switchboard.Cancelled)
+			equal(t, d.ID, d.State, switchboard.StateCancelled)
 		}
 		return idsOf(claimed)
 	}
@@ -78,18 +78,18 @@ func TestClaimsWhatIsToEnd(t *testing.T) {
 	equal(t, "left to the one that cancels", claim(), []string{})
 	b.advance(5 * time.Second)
 	equal(t, "not told", claim(), []string{waiting.ID})
-	must(t, b.Told(t.Context(), []switchboard.Delivery{waiting, ofDeleted})) // late news of their starts
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{waiting, ofDeleted})) // late news of their starts
 	b.advance(time.Minute)
 	equal(t, "started, but not ended", claim(), idsOf([]switchboard.Delivery{waiting, ofDeleted}))
-	must(t, b.Told(t.Context(), claimed))
+	must(t, b.MarkDispatched(t.Context(), claimed))
 	b.advance(time.Minute)
 	equal(t, "told", claim(), []string{})
 
 	again, reopened, err := b.Retry(t.Context(), root(), waiting.ID, "")
 	must(t, err)
-	waiting.State = switchboard.Cancelled
-	must(t, b.Told(t.Context(), []switchboard.Delivery{waiting})) // late news of the run before
-	equal(t, "set going again", []any{reopened, again.State, b.startDue(waiting.ID)}, []any{true, switchboard.Pending, b.clock().Add(5 * time.Second)})
+	waiting.State = switchboard.StateCancelled
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{waiting})) // late news of the run before
+	equal(t, "set going again", []any{reopened, again.State, b.startDue(waiting.ID)}, []any{true, switchboard.StatePending, b.clock().Add(5 * time.Second)})
 	equal(t, "delivered ones are none of it", b.startDue(ended.ID), time.Time{})
 }
 
@@ -105,7 +105,7 @@ func TestDeletionEndsOneAfterTheOther(t *testing.T) {
 	sub := b.read(ids[0]).SubscriptionID
 	_, err := b.sql.Exec("UPDATE deliveries SET subscription_id = $1", sub)
 	must(t, err)
-	b.hold(ids[2], switchboard.Held)
+	b.hold(ids[2], switchboard.StateHeld)
 	must(t, b.DeleteSubscription(t.Context(), root(), sub, ""))
 	slices.Sort(ids[:2])
 	first, second := b.startDue(ids[0]), b.startDue(ids[1])
@@ -132,7 +132,7 @@ func TestClaimUntoldConcurrently(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for {
-				claimed, err := b.ClaimUntold(t.Context(), 7, time.Minute)
+				claimed, err := b.ClaimDispatches(t.Context(), 7, time.Minute)
 				if err != nil {
 					t.Error(err)
 				}
@@ -173,7 +173,7 @@ func TestStartsAreNotedInOneOrder(t *testing.T) {
 		group.Go(func() {
 			for range 10 {
 				told := [][]switchboard.Delivery{forth, back}[i%2]
-				if err := errors.Join(b.Told(t.Context(), told), b.StartSoon(t.Context(), idsOf(told))); err != nil {
+				if err := errors.Join(b.MarkDispatched(t.Context(), told), b.DispatchNow(t.Context(), idsOf(told))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -189,9 +189,9 @@ func TestOverdueAndStats(t *testing.T) {
 	pending, started, retrying, held := b.delivery("acme"), b.delivery("acme"), b.delivery("acme"), b.delivery("acme")
 	b.record(b.delivery("acme"), 1, 200)
 	b.record(b.delivery("acme"), 1, 410)
-	must(t, b.Told(t.Context(), []switchboard.Delivery{started}))
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{started}))
 	b.record(retrying, 1, 503)
-	b.hold(held.ID, switchboard.Held)
+	b.hold(held.ID, switchboard.StateHeld)
 	overdue := func(slack time.Duration) []string {
 		found, err := b.Overdue(t.Context(), slack, switchboard.Delivery{}, 10)
 		must(t, err)
@@ -219,7 +219,7 @@ func TestOverdueAndStats(t *testing.T) {
 	stats, err := b.Stats(t.Context())
 	must(t, err)
 	equal(t, "stats", stats, switchboard.Stats{
-		Open: map[switchboard.State]int{switchboard.Pending: 2, switchboard.Retrying: 1, switchboard.Held: 1, switchboard.Blocked: 0},
+		Open: map[switchboard.State]int{switchboard.StatePending: 2, switchboard.StateRetrying: 1, switchboard.StateHeld: 1, switchboard.StateBlocked: 0},
 		// The one whose start the relay owes counts as overdue too.
 		Overdue: 3, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()),
 	})
@@ -240,7 +240,7 @@ func TestStuckWhileTheRelayTries(t *testing.T) {
 	}
 	late := switchboard.StuckAfter + time.Second
 	equal(t, "unclaimed", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
-	must(t, second(b.ClaimUntold(t.Context(), 10, time.Minute)))
+	must(t, second(b.ClaimDispatches(t.Context(), 10, time.Minute)))
 	equal(t, "claimed, and not dispatched", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
 	page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{Stuck: true}, switchboard.PageRequest{})
 	must(t, err)
@@ -262,14 +262,14 @@ func TestBacklogIsWhatHasNoWorkflow(t *testing.T) {
 		backlog int
 		oldest  time.Duration
 	}{
-		"just accepted":               {"start_due_at = $1::timestamptz + interval '3s', next_attempt_at = $1::timestamptz - interval '2s'", 0, 0},
-		"not started":                 {"start_due_at = $1::timestamptz - interval '6s', next_attempt_at = $1::timestamptz - interval '11s'", 1, 11 * time.Second},
-		"claimed by a relay":          {"start_due_at = $1::timestamptz + interval '9s', next_attempt_at = $1::timestamptz - interval '1h'", 1, time.Hour},
-		"given its next run":          {"start_due_at = $1::timestamptz, next_attempt_at = $1::timestamptz - interval '1m', run = 2", 1, time.Minute},
-		"released, waits for a turn":  {"start_due_at = $1::timestamptz + interval '1m', next_attempt_at = $1::timestamptz + interval '1m'", 0, 0},
-		"started":                     {"start_due_at = NULL, next_attempt_at = $1::timestamptz - interval '1h'", 0, 0},
-		"cancelled, waits for a turn": {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, start_due_at = $1::timestamptz + interval '1m'", 0, 0},
-		"cancelled, due to be ended":  {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, start_due_at = $1", 1, 0},
+		"just accepted":               {"dispatch_at = $1::timestamptz + interval '3s', next_attempt_at = $1::timestamptz - interval '2s'", 0, 0},
+		"not started":                 {"dispatch_at = $1::timestamptz - interval '6s', next_attempt_at = $1::timestamptz - interval '11s'", 1, 11 * time.Second},
+		"claimed by a relay":          {"dispatch_at = $1::timestamptz + interval '9s', next_attempt_at = $1::timestamptz - interval '1h'", 1, time.Hour},
+		"given its next run":          {"dispatch_at = $1::timestamptz, next_attempt_at = $1::timestamptz - interval '1m', generation = 2", 1, time.Minute},
+		"released, waits for a turn":  {"dispatch_at = $1::timestamptz + interval '1m', next_attempt_at = $1::timestamptz + interval '1m'", 0, 0},
+		"started":                     {"dispatch_at = NULL, next_attempt_at = $1::timestamptz - interval '1h'", 0, 0},
+		"cancelled, waits for a turn": {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, dispatch_at = $1::timestamptz + interval '1m'", 0, 0},
+		"cancelled, due to be ended":  {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, dispatch_at = $1", 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -290,7 +290,7 @@ func TestReasonOfWhatWaitsForUs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	undispatched, dispatched, known := b.delivery("acme"), b.record(b.delivery("acme"), 1, 503), b.delivery("acme")
-	must(t, b.Told(t.Context(), []switchboard.Delivery{known}))
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{known}))
 	b.advance(time.Hour + switchboard.StuckAfter + time.Second)
 	why := switchboard.WaitingForSwitchboard("its subscription cannot be read")
 	changed, err := b.Postpone(t.Context(), known, known.NextAttemptAt, why)
@@ -360,16 +360,16 @@ func TestListen(t *testing.T) {
 	_, _, err := b.Retry(t.Context(), root(), d.ID, "")
 	must(t, err)
 	next(t, "start after a retry", h.starts)
-	must(t, b.StartSoon(t.Context(), []string{d.ID}))
+	must(t, b.DispatchNow(t.Context(), []string{d.ID}))
 	next(t, "start after StartSoon", h.starts)
-	must(t, b.Restart(t.Context(), d.ID, 2))
+	must(t, b.StartNextGeneration(t.Context(), d.ID, 2))
 	next(t, "start after a restart", h.starts)
 
 	_, err = b.Cancel(t.Context(), root(), d.ID, "")
 	must(t, err)
 	equal(t, "cancelled", next(t, "cancel", h.cancels), d.ID)
 	settled, deleted := b.delivery("acme"), b.delivery("acme")
-	_, err = b.Settle(t.Context(), settled.ID, 1, switchboard.Cancelled, "x", switchboard.Action{Actor: "a", Verb: "v"})
+	_, err = b.Settle(t.Context(), settled.ID, 1, switchboard.StateCancelled, "x", switchboard.Action{Actor: "a", Kind: "v"})
 	must(t, err)
 	equal(t, "settled", next(t, "cancel by Settle", h.cancels), settled.ID)
 	must(t, b.DeleteSubscription(t.Context(), root(), deleted.SubscriptionID, ""))

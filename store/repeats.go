@@ -9,7 +9,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // resolveRepeats says of every event that was not stored here whether it repeats
@@ -45,7 +45,7 @@ func resolveRepeats(ctx context.Context, db session, all []*posted, first map[ev
 	if len(awaited) == 0 {
 		return nil
 	}
-	_, err = db.ExecContext(ctx, "UPDATE deliveries SET awaited = true WHERE id = "+lockedInOrder+" AND NOT awaited", pq.Array(awaited))
+	_, err = db.ExecContext(ctx, "UPDATE deliveries SET response_awaited = true WHERE id = "+lockedInOrder+" AND NOT response_awaited", pq.Array(awaited))
 	return err
 }
 
@@ -61,7 +61,7 @@ func (p *posted) repeat(known switchboard.Acceptance) {
 	if p.only != "" {
 		known.Deliveries = slices.DeleteFunc(slices.Clone(known.Deliveries), func(d switchboard.Delivery) bool { return d.SubscriptionID != p.only })
 		if len(known.Deliveries) == 0 {
-			p.acceptance.Err = &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id was accepted before, and not for this subscription"}
+			p.acceptance.Err = &switchboard.Error{Code: switchboard.CodeConflict, Field: "id", Message: "an event with this id was accepted before, and not for this subscription"}
 			return
 		}
 	}
@@ -96,7 +96,7 @@ func settleRepeat(given *switchboard.Event, a *switchboard.Acceptance) {
 }
 
 func contradicts(what string) error {
-	return &switchboard.Error{Code: switchboard.Conflict, Field: "id", Message: "an event with this id and other " + what + " was accepted before"}
+	return &switchboard.Error{Code: switchboard.CodeConflict, Field: "id", Message: "an event with this id and other " + what + " was accepted before"}
 }
 
 // loadAcceptances reads events that were stored before, with their deliveries.

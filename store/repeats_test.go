@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestRepeatByValue: who posts again after a timeout may serialise anew, and finds the
@@ -45,7 +45,7 @@ func TestRepeatByValue(t *testing.T) {
 			check := func(how string, a switchboard.Acceptance, original switchboard.Acceptance) {
 				t.Helper()
 				if c.conflict {
-					refused(t, how, a.Err, switchboard.Conflict, "id")
+					refused(t, how, a.Err, switchboard.CodeConflict, "id")
 					equal(t, how+": deliveries of a conflict", len(a.Deliveries), 0)
 					return
 				}
@@ -129,7 +129,7 @@ func TestRepeatForASubscription(t *testing.T) {
 	must(t, err)
 	d := a.Deliveries[0]
 	_, err = trigger(second, false)
-	refused(t, "the other subscription's", err, switchboard.Conflict, "id")
+	refused(t, "the other subscription's", err, switchboard.CodeConflict, "id")
 
 	a, err = trigger(first, true)
 	must(t, err)
@@ -137,7 +137,7 @@ func TestRepeatForASubscription(t *testing.T) {
 		t.Errorf("the repeat is %+v", a)
 	}
 	var awaited bool
-	must(t, b.sql.Get(&awaited, "SELECT awaited FROM deliveries WHERE id = $1", d.ID))
+	must(t, b.sql.Get(&awaited, "SELECT response_awaited FROM deliveries WHERE id = $1", d.ID))
 	if !awaited {
 		t.Error("the answer to a repeat that waits would not be announced")
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestMigrateAndCheck(t *testing.T) {
@@ -56,16 +56,16 @@ func TestConstraints(t *testing.T) {
 		"final with a date":         {"UPDATE deliveries SET next_attempt_at = now() WHERE id = $1", done.ID, "dated_has_next_attempt_at"},
 		"final without its end":     {"UPDATE deliveries SET completed_at = NULL WHERE id = $1", done.ID, "final_has_completed_at"},
 		"open with an end":          {"UPDATE deliveries SET completed_at = now() WHERE id = $1", d.ID, "final_has_completed_at"},
-		"held without a reason":     {"UPDATE deliveries SET state = 'held', next_attempt_at = NULL, start_due_at = NULL WHERE id = $1", d.ID, "stopped_has_reason"},
+		"held without a reason":     {"UPDATE deliveries SET state = 'held', next_attempt_at = NULL, dispatch_at = NULL WHERE id = $1", d.ID, "stopped_has_reason"},
 		"failed without a reason":   {"UPDATE deliveries SET state = 'failed' WHERE id = $1", done.ID, "stopped_has_reason"},
 		"retrying, never attempted": {"UPDATE deliveries SET state = 'retrying' WHERE id = $1", d.ID, "retrying_was_attempted"},
-		"held and to be started":    {"UPDATE deliveries SET state = 'held', reason = 'x', next_attempt_at = NULL WHERE id = $1", d.ID, "only_dated_or_cancelled_is_told"},
-		"an unknown state":          {"UPDATE deliveries SET state = 'lost', next_attempt_at = NULL, start_due_at = NULL WHERE id = $1", d.ID, "known_state"},
-		"a run before the first":    {"UPDATE deliveries SET run = 0 WHERE id = $1", d.ID, "counts"},
-		"attempts that vanish":      {"UPDATE deliveries SET attempts_before = 2 WHERE id = $1", done.ID, "counts"},
+		"held and to be started":    {"UPDATE deliveries SET state = 'held', reason = 'x', next_attempt_at = NULL WHERE id = $1", d.ID, "only_dated_or_cancelled_is_dispatched"},
+		"an unknown state":          {"UPDATE deliveries SET state = 'lost', next_attempt_at = NULL, dispatch_at = NULL WHERE id = $1", d.ID, "known_state"},
+		"a run before the first":    {"UPDATE deliveries SET generation = 0 WHERE id = $1", d.ID, "counts"},
+		"attempts that vanish":      {"UPDATE deliveries SET prior_attempts = 2 WHERE id = $1", done.ID, "counts"},
 		"a second current secret": {"INSERT INTO subscription_secrets (id, subscription_id, created_at, key_id, ciphertext) VALUES ('s', $1, now(), 'k', '')",
 			sub.ID, "subscription_secrets_current"},
-		"the same attempt twice": {"INSERT INTO attempts SELECT 'att_2', delivery_id, number, run, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, " +
+		"the same attempt twice": {"INSERT INTO attempts SELECT 'att_2', delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, " +
 			"request_headers, request_bytes, response_headers, response_truncated, response_body FROM attempts WHERE delivery_id = $1", done.ID, "attempts_delivery_id_number_key"},
 		"a delivery of no event": {"UPDATE deliveries SET event_id = 'evt_none' WHERE id = $1", d.ID, "deliveries_event_id_tenant_fkey"},
 	} {
@@ -87,5 +87,5 @@ func TestErasure(t *testing.T) {
 	for _, table := range []string{"events", "deliveries", "attempts", "actions"} {
 		equal(t, table, dump[table], []string{})
 	}
-	refused(t, "work", second(b.Work(t.Context(), d.ID)), switchboard.NotFound, "")
+	refused(t, "work", second(b.LoadForAttempt(t.Context(), d.ID)), switchboard.CodeNotFound, "")
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // secretPrefix marks the id of a stored signing secret, which nobody outside sees.
@@ -49,7 +49,7 @@ func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id 
 			return err
 		}
 		if sub.Signature.Scheme.CheckSecret(next) != nil {
-			return switchboard.Errorf(switchboard.Conflict, "the subscription signs with the scheme %s by now: rotate again", sub.Signature.Scheme)
+			return switchboard.Errorf(switchboard.CodeConflict, "the subscription signs with the scheme %s by now: rotate again", sub.Signature.Scheme)
 		}
 		sub.UpdatedAt = s.now()
 		sub.Version++
@@ -76,13 +76,13 @@ func expireSecrets(ctx context.Context, tx transaction, sub *switchboard.Subscri
 	}
 	_, err := tx.ExecContext(ctx, "UPDATE subscription_secrets SET expires_at = $2 WHERE subscription_id = $1 AND expires_at IS NULL",
 		sub.ID, sub.UpdatedAt.Add(rotation.Grace))
-	if err != nil || sub.Signature.Scheme == switchboard.HMACHex { // which has room for the current one only
+	if err != nil || sub.Signature.Scheme == switchboard.SchemeHMACHex { // which has room for the current one only
 		return err
 	}
 	var valid []time.Time
 	err = tx.SelectContext(ctx, &valid, "SELECT expires_at FROM subscription_secrets WHERE subscription_id = $1 AND expires_at > $2 ORDER BY expires_at", sub.ID, sub.UpdatedAt)
 	if err == nil && len(valid) >= switchboard.MaxSigningSecrets {
-		return switchboard.Errorf(switchboard.Conflict, "%d secrets sign already, and no more may: the next one ends at %s. "+
+		return switchboard.Errorf(switchboard.CodeConflict, "%d secrets sign already, and no more may: the next one ends at %s. "+
 			"Rotate then, or with a grace of 0s, which ends the current one, or with revoke_previous, which ends all of them",
 			len(valid), valid[0].UTC().Format(time.RFC3339))
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // TestNoSecretCanBeRead searches every column of every table, in every usual
@@ -18,14 +18,14 @@ func TestNoSecretCanBeRead(t *testing.T) {
 	b := setup(t)
 	const header, keyText, old, inQuery = "Bearer hunter2", "swk_hunter3", "PREVIOUS-hunter4", "hunter5-in-the-query"
 	sub := b.subscribe("acme", "*")
-	rotated := switchboard.NewSigningSecret(switchboard.Standard)
+	rotated := switchboard.NewSigningSecret(switchboard.SchemeStandard)
 	must(t, second(b.RotateSecret(t.Context(), root(), sub.ID, rotated, switchboard.Rotation{Grace: time.Hour})))
 	must(t, second(b.UpdateSubscription(t.Context(), root(), sub.ID, 2, func(s *switchboard.Subscription) error {
 		s.Request.URL = "https://crm.example.com/a%2Fb?token=" + inQuery + "&id={{ id }}"
 		s.Request.Headers["X-Token"] = old
 		return nil
 	})))
-	must(t, second(b.CreateKey(t.Context(), root(), switchboard.Key{Name: "n", Role: switchboard.Admin}, keyText)))
+	must(t, second(b.CreateKey(t.Context(), root(), switchboard.Key{Name: "n", Role: switchboard.RoleAdmin}, keyText)))
 	b.accept(event("acme", ""))
 
 	var all strings.Builder

@@ -36,7 +36,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (
@@ -100,7 +100,7 @@ type Store struct {
 	accepts *batcher[[]*posted, []switchboard.Acceptance] // of calls with few events
 	bulk    *batcher[[]*posted, []switchboard.Acceptance] // and with many: nobody waits behind them
 	records *batcher[record, recorded]
-	works   *batcher[string, result[switchboard.Work]]
+	works   *batcher[string, result[switchboard.LoadedDelivery]]
 	callers *batcher[keyHash, result[switchboard.Caller]]
 
 	hot     *statements
@@ -265,7 +265,7 @@ func (s *Store) search(ctx context.Context, dest any, query string, args ...any)
 	defer cancel()
 	err := s.searches.SelectContext(bounded, dest, query, args...)
 	if pq.As(err, pqerror.QueryCanceled) != nil && bounded.Err() == nil {
-		return switchboard.Errorf(switchboard.Invalid, "the search took longer than %s: narrow it by tenant, subscription or time", searchTimeout)
+		return switchboard.Errorf(switchboard.CodeInvalid, "the search took longer than %s: narrow it by tenant, subscription or time", searchTimeout)
 	}
 	return fault(ctx, err)
 }

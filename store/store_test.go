@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
 
-	"switchboard"
-	"switchboard/cmd/switchboard-dev/postgres/pgtest"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
 var pg = pgtest.New(migrate)
@@ -95,12 +95,12 @@ func (b *bundle) advance(d time.Duration) {
 
 // root sees every tenant.
 func root() switchboard.Caller {
-	return switchboard.Caller{KeyID: "key_root", Role: switchboard.Admin}
+	return switchboard.Caller{KeyID: "key_root", Role: switchboard.RoleAdmin}
 }
 
 // of is a caller who sees one tenant.
 func of(tenant string) switchboard.Caller {
-	return switchboard.Caller{KeyID: "key_" + tenant, Role: switchboard.Admin, Tenant: tenant}
+	return switchboard.Caller{KeyID: "key_" + tenant, Role: switchboard.RoleAdmin, Tenant: tenant}
 }
 
 // subscribe makes an active subscription of the tenant to the event types.
@@ -109,7 +109,7 @@ func (b *bundle) subscribe(tenant string, events ...string) switchboard.Subscrip
 	s := switchboard.Subscription{
 		Tenant: tenant, Name: switchboard.NewID("name ", time.Now()), Events: events,
 		Request: switchboard.Request{URL: "https://Receiver.example:8443/hook", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 	}
 	s.SetDefaults()
 	must(b.t, b.CreateSubscription(b.t.Context(), root(), &s))
@@ -153,7 +153,7 @@ func (b *bundle) read(id string) switchboard.Delivery {
 func (b *bundle) startDue(id string) time.Time {
 	b.t.Helper()
 	var due time.Time
-	must(b.t, b.sql.Get(&due, "SELECT coalesce(start_due_at, '0001-01-01Z') FROM deliveries WHERE id = $1", id))
+	must(b.t, b.sql.Get(&due, "SELECT coalesce(dispatch_at, '0001-01-01Z') FROM deliveries WHERE id = $1", id))
 	return due.UTC()
 }
 
@@ -164,7 +164,7 @@ func (b *bundle) actions(id string) []string {
 	must(b.t, err)
 	var done []string
 	for _, a := range detail.Actions {
-		done = append(done, fmt.Sprintf("%s %s %s", a.Actor, a.Verb, a.Reason))
+		done = append(done, fmt.Sprintf("%s %s %s", a.Actor, a.Kind, a.Reason))
 	}
 	return done
 }
@@ -188,7 +188,7 @@ func (b *bundle) record(d switchboard.Delivery, number, status int) switchboard.
 	a := b.attempt(d, number, status)
 	policy := switchboard.Subscription{}
 	policy.SetDefaults()
-	after, err := b.Record(b.t.Context(), a, switchboard.Next(policy.Retry, policy.LimitsUnder(0), d.ID, number-d.AttemptsBefore, a.Outcome), "run_of_"+d.ID, d.Run)
+	after, err := b.Record(b.t.Context(), a, switchboard.Next(policy.Retry, policy.LimitsUnder(0), d.ID, number-d.PriorAttempts, a.Outcome), "run_of_"+d.ID, d.Generation)
 	must(b.t, err)
 	return after
 }

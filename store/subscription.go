@@ -6,7 +6,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const insertSubscriptionQuery = `
@@ -22,7 +22,7 @@ VALUES (:id, :tenant, :name, :profile, :use_case, :state, :state_reason, :events
 // Conflict for the field "name".
 func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription) error {
 	if !caller.Sees(sub.Tenant) {
-		return &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is not the tenant of this key"}
+		return &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
 	}
 	made := *sub
 	made.CreatedAt = s.now()
@@ -57,7 +57,7 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 
 func nameTaken(err error, name string) error {
 	if violates(err, "subscriptions_name") {
-		return &switchboard.Error{Code: switchboard.Conflict, Field: "name", Message: "another subscription of the tenant is named " + name}
+		return &switchboard.Error{Code: switchboard.CodeConflict, Field: "name", Message: "another subscription of the tenant is named " + name}
 	}
 	return err
 }
@@ -65,7 +65,7 @@ func nameTaken(err error, name string) error {
 // Subscription returns a subscription without its signing secrets. What of it cannot be read
 // is named in its Unreadable.
 func (s *Store) Subscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
-	sub, err := s.Endpoint(ctx, caller, id)
+	sub, err := s.SubscriptionWithSecrets(ctx, caller, id)
 	sub.Secrets = nil
 	return sub, err
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // UpdateSubscription applies a change to a subscription and stores the result as
@@ -22,7 +22,7 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 			return err
 		}
 		if old.Version != version {
-			return &switchboard.Error{Code: switchboard.Conflict, Field: "version",
+			return &switchboard.Error{Code: switchboard.CodeConflict, Field: "version",
 				Message: fmt.Sprintf("is %d, and the subscription is at version %d by now: read it again", version, old.Version)}
 		}
 		changed = old

@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // DeleteSubscription removes a subscription from sight and cancels its open
@@ -22,14 +22,14 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 	}
 	// An error here is none of the caller's: the subscription is deleted, and what is still
 	// open of it is left to CancelDeleted, as it is of very many.
-	_, _ = s.sweep(ctx, cancellation(action(caller, switchboard.VerbCancel, reason)), id)
+	_, _ = s.sweep(ctx, cancellation(action(caller, switchboard.ActionCancel, reason)), id)
 	return nil
 }
 
 // CancelDeleted cancels what is still open of deleted subscriptions, and returns how many
 // deliveries those were. If there are very many, a call does only some of them.
 func (s *Store) CancelDeleted(ctx context.Context) (int, error) {
-	action := switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbCancel, Reason: "its subscription is deleted"}
+	action := switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: "its subscription is deleted"}
 	return s.sweepAll(ctx, cancellation(action), isOpen, "deleted_at IS NOT NULL")
 }
 
@@ -39,7 +39,7 @@ func cancellation(action switchboard.Action) sweep {
 	return sweep{
 		which: isOpen,
 		change: "state = 'cancelled', reason = '" + switchboard.ReasonSubscriptionDeleted + "', next_attempt_at = NULL, completed_at = $3, " +
-			"start_due_at = CASE WHEN d.next_attempt_at IS NOT NULL THEN n.turn END",
+			"dispatch_at = CASE WHEN d.next_attempt_at IS NOT NULL THEN n.turn END",
 		ends:   true,
 		action: action,
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const subscriptionFields = "id tenant name profile use_case state state_reason events filter method url body shape content_type " +
@@ -75,7 +75,7 @@ type credentials struct {
 }
 
 func credentialsOf(a switchboard.Auth) *credentials {
-	if a.Type == switchboard.NoAuth {
+	if a.Type == switchboard.AuthNone {
 		return nil
 	}
 	c := &credentials{Auth: a, Password: a.Password.Reveal(), Token: a.Token.Reveal(), Value: a.Value.Reveal(),
@@ -116,7 +116,7 @@ func (k *Keyring) subscriptionRow(s switchboard.Subscription) (subscriptionRow, 
 		State: s.State, StateReason: clean(s.StateReason), Events: s.Events, Patterns: lower(s.Events),
 		Method: s.Request.Method, URL: address, Body: s.Request.Body, ContentType: s.Request.ContentType,
 		SignatureScheme: s.Signature.Scheme, SignatureHeader: s.Signature.Header, SignaturePrefix: s.Signature.Prefix,
-		Verification: s.Verify, Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
+		Verification: s.Verification, Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
 		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}
 	if !s.Filter.IsZero() {
@@ -171,9 +171,9 @@ func (k *Keyring) sealParts(r *subscriptionRow, s switchboard.Subscription) erro
 func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription, why error) {
 	s := switchboard.Subscription{
 		ID: r.ID, Tenant: r.Tenant, Name: r.Name, Profile: r.Profile, UseCase: r.UseCase, Events: r.Events,
-		Request:   switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
-		Signature: switchboard.Signature{Scheme: r.SignatureScheme, Header: r.SignatureHeader, Prefix: r.SignaturePrefix},
-		Verify:    r.Verification, MaxInFlight: r.MaxInFlight,
+		Request:      switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
+		Signature:    switchboard.Signature{Scheme: r.SignatureScheme, Header: r.SignatureHeader, Prefix: r.SignaturePrefix},
+		Verification: r.Verification, MaxInFlight: r.MaxInFlight,
 		State: r.State, StateReason: r.StateReason, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, DeletedAt: r.DeletedAt.UTC(),
 	}
 	var rest shape
@@ -214,7 +214,7 @@ func readFilter(into *switchboard.Filter, text string) error {
 // privateFields names what is encrypted together, as far as the subscription may have it.
 func privateFields(r subscriptionRow) []string {
 	fields := []string{"request.url", "auth"}
-	if r.Body == switchboard.Params {
+	if r.Body == switchboard.BodyParams {
 		fields = append(fields, "request.params")
 		if strings.Contains(r.ContentType, "xml") {
 			fields = append(fields, "request.soap")

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // full is a subscription that uses every field.
@@ -13,16 +13,16 @@ func full() switchboard.Subscription {
 	return switchboard.Subscription{
 		Tenant: "acme", Name: "CRM, \"sync\" {é}", Events: []string{"ticket.*", "call.rang"},
 		Request: switchboard.Request{
-			Method: "PUT", URL: "https://crm.example/hook?a=b", Body: switchboard.DataBody, ContentType: "text/json",
+			Method: "PUT", URL: "https://crm.example/hook?a=b", Body: switchboard.BodyData, ContentType: "text/json",
 			Headers: map[string]string{"Authorization": "Bearer hunter2", "X-Env": "é"},
 		},
-		Signature: switchboard.Signature{Scheme: switchboard.Standard},
-		Secrets:   []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+		Signature: switchboard.Signature{Scheme: switchboard.SchemeStandard},
+		Secrets:   []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		Retry: switchboard.RetryPolicy{
 			InitialInterval: switchboard.Duration(1500 * time.Microsecond), BackoffCoefficient: 1.7,
-			MaximumInterval: switchboard.Duration(90 * time.Minute), MaximumAttempts: 3,
+			MaximumInterval: switchboard.Duration(90 * time.Minute), MaxAttempts: 3,
 		},
-		Timeout: switchboard.Duration(2500 * time.Millisecond), MaxInFlight: 3, State: switchboard.Disabled, StateReason: "410 Gone",
+		Timeout: switchboard.Duration(2500 * time.Millisecond), MaxInFlight: 3, State: switchboard.SubscriptionDisabled, StateReason: "410 Gone",
 	}
 }
 
@@ -49,12 +49,12 @@ func TestSubscriptionIsReadAsItWasWritten(t *testing.T) {
 
 	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""), false)
 	must(t, err)
-	work, err := b.Work(t.Context(), a.Deliveries[0].ID)
+	work, err := b.LoadForAttempt(t.Context(), a.Deliveries[0].ID)
 	must(t, err)
-	equal(t, "work", work, switchboard.Work{Delivery: a.Deliveries[0], Event: a.Event, Subscription: s})
+	equal(t, "work", work, switchboard.LoadedDelivery{Delivery: a.Deliveries[0], Event: a.Event, Subscription: s})
 
 	foreign := full()
-	refused(t, "of another tenant", b.CreateSubscription(t.Context(), of("other"), &foreign), switchboard.Forbidden, "tenant")
+	refused(t, "of another tenant", b.CreateSubscription(t.Context(), of("other"), &foreign), switchboard.CodeForbidden, "tenant")
 }
 
 func TestSubscriptionNames(t *testing.T) {
@@ -63,14 +63,14 @@ func TestSubscriptionNames(t *testing.T) {
 	first, same, elsewhere := full(), full(), full()
 	elsewhere.Tenant = "other"
 	must(t, b.CreateSubscription(t.Context(), root(), &first))
-	refused(t, "taken", b.CreateSubscription(t.Context(), root(), &same), switchboard.Conflict, "name")
+	refused(t, "taken", b.CreateSubscription(t.Context(), root(), &same), switchboard.CodeConflict, "name")
 	must(t, b.CreateSubscription(t.Context(), root(), &elsewhere))
 	second := b.subscribe("acme", "*")
 	_, err := b.UpdateSubscription(t.Context(), root(), second.ID, 1, func(s *switchboard.Subscription) error {
 		s.Name = first.Name
 		return nil
 	})
-	refused(t, "taken, by an update", err, switchboard.Conflict, "name")
+	refused(t, "taken, by an update", err, switchboard.CodeConflict, "name")
 	must(t, b.DeleteSubscription(t.Context(), root(), first.ID, ""))
 	must(t, b.CreateSubscription(t.Context(), root(), &same)) // the name is free again
 }
@@ -95,7 +95,7 @@ func TestUpdateSubscription(t *testing.T) {
 	equal(t, "stored", stored, want)
 
 	_, err = b.UpdateSubscription(t.Context(), root(), s.ID, 1, func(*switchboard.Subscription) error { return nil })
-	refused(t, "old version", err, switchboard.Conflict, "version")
+	refused(t, "old version", err, switchboard.CodeConflict, "version")
 	wrong := switchboard.InvalidField("request.url", "is wrong")
 	_, err = b.UpdateSubscription(t.Context(), root(), s.ID, 2, func(s *switchboard.Subscription) error {
 		s.Name = "half done"
@@ -111,7 +111,7 @@ func TestUpdateSubscription(t *testing.T) {
 	// The signing secret outlives changes.
 	a, err := b.AcceptFor(t.Context(), root(), s.ID, event("acme", ""), false)
 	must(t, err)
-	work, err := b.Work(t.Context(), a.Deliveries[0].ID)
+	work, err := b.LoadForAttempt(t.Context(), a.Deliveries[0].ID)
 	must(t, err)
 	equal(t, "secrets", work.Subscription.Secrets, s.Secrets)
 }
@@ -126,15 +126,15 @@ func TestDeleteSubscription(t *testing.T) {
 	must(t, b.DeleteSubscription(t.Context(), of("acme"), s.ID, "leaving"))
 
 	want := open
-	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.Cancelled, switchboard.ReasonSubscriptionDeleted, time.Time{}, b.clock()
+	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.StateCancelled, switchboard.ReasonSubscriptionDeleted, time.Time{}, b.clock()
 	equal(t, "open delivery", b.read(open.ID), want)
 	equal(t, "its actions", b.actions(open.ID), []string{"key_acme cancel leaving"})
 	equal(t, "finished delivery", b.read(done.ID), done)
 	_, err := b.Subscription(t.Context(), root(), s.ID)
-	refused(t, "read", err, switchboard.NotFound, "")
-	refused(t, "delete again", b.DeleteSubscription(t.Context(), root(), s.ID, ""), switchboard.NotFound, "")
+	refused(t, "read", err, switchboard.CodeNotFound, "")
+	refused(t, "delete again", b.DeleteSubscription(t.Context(), root(), s.ID, ""), switchboard.CodeNotFound, "")
 	equal(t, "new deliveries", len(b.accept(event("acme", "")).Deliveries), 0)
-	work, err := b.Work(t.Context(), open.ID)
+	work, err := b.LoadForAttempt(t.Context(), open.ID)
 	must(t, err)
 	equal(t, "work still knows it", work.Subscription.ID, s.ID)
 }
@@ -145,14 +145,14 @@ func TestRotateSecret(t *testing.T) {
 	s := b.subscribe("acme", "*")
 	d := b.accept(event("acme", "")).Deliveries[0]
 	valid := func() []switchboard.SigningSecret {
-		work, err := b.Work(t.Context(), d.ID)
+		work, err := b.LoadForAttempt(t.Context(), d.ID)
 		must(t, err)
 		return work.Subscription.Secrets
 	}
 	version := 1
 	rotate := func(rotation switchboard.Rotation) switchboard.SigningSecret {
 		version++
-		next := switchboard.SigningSecret{Secret: switchboard.NewSigningSecret(switchboard.Standard), CreatedAt: b.clock()}
+		next := switchboard.SigningSecret{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard), CreatedAt: b.clock()}
 		got, err := b.RotateSecret(t.Context(), of("acme"), s.ID, next.Secret, rotation)
 		must(t, err)
 		equal(t, "returned", []any{got.Secrets, got.Version, got.UpdatedAt}, []any{[]switchboard.SigningSecret{next}, version, b.clock()})
@@ -196,10 +196,10 @@ func TestTooManySecrets(t *testing.T) {
 	b := setup(t)
 	s := b.subscribe("acme", "*")
 	rotate := func(rotation switchboard.Rotation) error {
-		return second(b.RotateSecret(t.Context(), of("acme"), s.ID, switchboard.NewSigningSecret(switchboard.Standard), rotation))
+		return second(b.RotateSecret(t.Context(), of("acme"), s.ID, switchboard.NewSigningSecret(switchboard.SchemeStandard), rotation))
 	}
 	signing := func() int {
-		whole, err := b.Endpoint(t.Context(), root(), s.ID)
+		whole, err := b.SubscriptionWithSecrets(t.Context(), root(), s.ID)
 		must(t, err)
 		return len(whole.Secrets)
 	}
@@ -207,8 +207,8 @@ func TestTooManySecrets(t *testing.T) {
 		must(t, rotate(switchboard.Rotation{Grace: time.Hour}))
 	}
 	equal(t, "sign", signing(), switchboard.MaxSigningSecrets)
-	refused(t, "one more", rotate(switchboard.Rotation{Grace: time.Second}), switchboard.Conflict, "")
-	whole, err := b.Endpoint(t.Context(), root(), s.ID)
+	refused(t, "one more", rotate(switchboard.Rotation{Grace: time.Second}), switchboard.CodeConflict, "")
+	whole, err := b.SubscriptionWithSecrets(t.Context(), root(), s.ID)
 	must(t, err)
 	equal(t, "version", whole.Version, switchboard.MaxSigningSecrets)
 	equal(t, "the current one", whole.Secrets[0].ExpiresAt.IsZero(), true)
@@ -220,7 +220,7 @@ func TestTooManySecrets(t *testing.T) {
 	must(t, rotate(switchboard.Rotation{RevokePrevious: true}))
 	equal(t, "revoked", signing(), 1)
 
-	hex := switchboard.Signature{Scheme: switchboard.HMACHex, Header: switchboard.DefaultSignatureHeader}
+	hex := switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: switchboard.DefaultSignatureHeader}
 	must(t, second(b.UpdateSubscription(t.Context(), root(), s.ID, whole.Version+3, func(s *switchboard.Subscription) error {
 		s.Signature = hex
 		return nil

@@ -6,7 +6,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (
@@ -39,7 +39,7 @@ const (
 // may be the last of an earlier sweep and wait for its turn.
 const turns = `(
 	SELECT id, greatest($3::timestamptz, $5::timestamptz, (
-		SELECT start_due_at + $4::float8 * interval '1 second' FROM deliveries WHERE subscription_id = $2 AND id < ($1::text[])[1] ORDER BY id DESC LIMIT 1
+		SELECT dispatch_at + $4::float8 * interval '1 second' FROM deliveries WHERE subscription_id = $2 AND id < ($1::text[])[1] ORDER BY id DESC LIMIT 1
 	)) + (place - 1) * $4::float8 * interval '1 second' AS turn
 	FROM unnest($1::text[]) WITH ORDINALITY AS p(id, place)) AS n`
 
@@ -102,7 +102,7 @@ func tellOfEnds(ctx context.Context, tx transaction, ended []string) error {
 		return err
 	}
 	var awaited []string
-	if err := tx.SelectContext(ctx, &awaited, "SELECT id FROM deliveries WHERE id = ANY($1) AND awaited", pq.Array(ended)); err != nil {
+	if err := tx.SelectContext(ctx, &awaited, "SELECT id FROM deliveries WHERE id = ANY($1) AND response_awaited", pq.Array(ended)); err != nil {
 		return err
 	}
 	return notify(ctx, tx, answerChannel, awaited...)

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // many makes so many deliveries to the subscription, that are pending and due an hour ago.
@@ -21,7 +21,7 @@ SELECT 'dlv_' || id, $2, 'pending', $3, 'ticket.created', 'x', 'POST', $3, id, $
 // holdAll holds all of the subscription's deliveries for that reason.
 func (b *bundle) holdAll(sub switchboard.Subscription, reason string) {
 	b.t.Helper()
-	_, err := b.sql.Exec("UPDATE deliveries SET state = 'held', reason = $2, next_attempt_at = NULL, start_due_at = NULL WHERE subscription_id = $1", sub.ID, reason)
+	_, err := b.sql.Exec("UPDATE deliveries SET state = 'held', reason = $2, next_attempt_at = NULL, dispatch_at = NULL WHERE subscription_id = $1", sub.ID, reason)
 	must(b.t, err)
 }
 
@@ -37,7 +37,7 @@ func (b *bundle) count(sub switchboard.Subscription, state switchboard.State) (c
 func (b *bundle) turns(sub switchboard.Subscription, count int) {
 	b.t.Helper()
 	var got []time.Time
-	must(b.t, b.sql.Select(&got, "SELECT start_due_at FROM deliveries WHERE subscription_id = $1 AND start_due_at IS NOT NULL ORDER BY id", sub.ID))
+	must(b.t, b.sql.Select(&got, "SELECT dispatch_at FROM deliveries WHERE subscription_id = $1 AND dispatch_at IS NOT NULL ORDER BY id", sub.ID))
 	equal(b.t, "turns", len(got), count)
 	for i, turn := range got {
 		if want := b.clock().Add(time.Duration(i) * 10 * time.Millisecond); !turn.Equal(want) {
@@ -55,7 +55,7 @@ func TestDeleteSubscriptionOfVeryMany(t *testing.T) {
 	b.many(sub, 11_500)
 	b.many(other, 1)
 	must(t, b.DeleteSubscription(t.Context(), of("acme"), sub.ID, "leaving"))
-	equal(t, "cancelled by the call", b.count(sub, switchboard.Cancelled), 10_000)
+	equal(t, "cancelled by the call", b.count(sub, switchboard.StateCancelled), 10_000)
 
 	for _, want := range []int{1500, 0} {
 		left, err := b.CancelDeleted(t.Context())
@@ -65,7 +65,7 @@ func TestDeleteSubscriptionOfVeryMany(t *testing.T) {
 	b.turns(sub, 11_500)
 	equal(t, "first", b.actions("dlv_"+sub.ID+"_000000001"), []string{"key_acme cancel leaving"})
 	equal(t, "last", b.actions("dlv_"+sub.ID+"_000011500"), []string{"switchboard cancel its subscription is deleted"})
-	equal(t, "of another subscription", b.count(other, switchboard.Pending), 1)
+	equal(t, "of another subscription", b.count(other, switchboard.StatePending), 1)
 }
 
 // TestCancelDeletedMakesGood: what a deletion could not cancel is cancelled later,
@@ -108,17 +108,17 @@ func TestVerifiedReleasesItsOwn(t *testing.T) {
 	_, err := b.sql.Exec("UPDATE subscriptions SET state = 'unverified' WHERE id IN ($1, $2)", sub.ID, asked.ID)
 	must(t, err)
 
-	must(t, second(b.Verified(t.Context(), root(), sub.ID, 1, "")))
-	equal(t, "released by the call", b.count(sub, switchboard.Pending), 10_000)
-	equal(t, "of another subscription", b.count(missed, switchboard.Pending), 0)
+	must(t, second(b.RecordVerification(t.Context(), root(), sub.ID, 1, "")))
+	equal(t, "released by the call", b.count(sub, switchboard.StatePending), 10_000)
+	equal(t, "of another subscription", b.count(missed, switchboard.StatePending), 0)
 	released, err := b.ReleaseVerified(t.Context())
 	must(t, err)
 	equal(t, "released afterwards", released, 102)
 	b.turns(sub, 10_100)
 	b.turns(missed, 2)
-	equal(t, "paused, unverified", []int{b.count(paused, switchboard.Held), b.count(asked, switchboard.Held)}, []int{2, 2})
+	equal(t, "paused, unverified", []int{b.count(paused, switchboard.StateHeld), b.count(asked, switchboard.StateHeld)}, []int{2, 2})
 	var late int
-	must(t, b.sql.Get(&late, "SELECT count(*) FROM deliveries WHERE next_attempt_at < start_due_at"))
+	must(t, b.sql.Get(&late, "SELECT count(*) FROM deliveries WHERE next_attempt_at < dispatch_at"))
 	equal(t, "late before their turn", late, 0)
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // takersQuery reads the subscriptions that may take an event: the active and
@@ -39,7 +39,7 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 		case p.only != "":
 			only = append(only, p.only)
 		case !p.caller.Sees(p.event.Tenant):
-			p.acceptance.Err = &switchboard.Error{Code: switchboard.Forbidden, Field: "tenant", Message: "is not the tenant of this key"}
+			p.acceptance.Err = &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
 		default:
 			tenants = append(tenants, p.event.Tenant)
 			patterns = append(patterns, patternsOf(p.event.Type)...)
@@ -71,11 +71,11 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 			if !p.goesTo(t) {
 				continue
 			}
-			verdict := switchboard.Taken
+			verdict := switchboard.VerdictMatched
 			if p.only == "" {
 				verdict = s.filters.of(t.Filter).Verdict(document, left)
 			}
-			if verdict == switchboard.Undecided {
+			if verdict == switchboard.VerdictUndecided {
 				p.acceptance.Undecided = append(p.acceptance.Undecided, t.ID)
 			}
 			if verdict.Delivers() {
@@ -96,7 +96,7 @@ func (p *posted) goesTo(t taker) bool {
 		return p.only == t.ID && p.caller.Sees(t.Tenant)
 	}
 	wants := switchboard.Subscription{Events: t.Events}
-	return (t.State == switchboard.Active || t.State == switchboard.Unverified) && wants.Wants(p.event.Type)
+	return (t.State == switchboard.SubscriptionActive || t.State == switchboard.SubscriptionUnverified) && wants.Wants(p.event.Type)
 }
 
 // patternsOf lists what can stand in a subscription's patterns for it to want the

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestTenantsSeeNothingOfEachOther calls every method that takes a caller and an
@@ -16,7 +16,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	b := setup(t)
 	d := b.record(b.delivery("acme"), 1, 410)
 	open := b.delivery("acme")
-	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer, Tenant: "acme"}, "text")
+	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: "acme"}, "text")
 	must(t, err)
 	ctx, spy := t.Context(), of("spy")
 	update := func(s *switchboard.Subscription) error { s.Name = "mine"; return nil }
@@ -35,11 +35,11 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"RotateSecret": {d.SubscriptionID, "sub_none", func(id string) error {
 			return second(b.RotateSecret(ctx, spy, id, "x", switchboard.Rotation{Grace: time.Hour}))
 		}},
-		"AcceptFor": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""), false)) }},
-		"Endpoint":  {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Endpoint(ctx, spy, id)) }},
-		"Verified":  {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Verified(ctx, spy, id, 1, "")) }},
-		"Answer":    {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
-		"RevokeKey": {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
+		"AcceptFor":               {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""), false)) }},
+		"SubscriptionWithSecrets": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.SubscriptionWithSecrets(ctx, spy, id)) }},
+		"RecordVerification":      {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RecordVerification(ctx, spy, id, 1, "")) }},
+		"Answer":                  {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
+		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
 	}
 	lists := map[string]func() (int, error){
 		"Events": func() (int, error) {
@@ -62,8 +62,8 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	before := b.dump()
 	for name, m := range methods {
 		theirs, none := m.call(m.theirs), m.call(m.none)
-		refused(t, name, theirs, switchboard.NotFound, "")
-		refused(t, name+" of nothing", none, switchboard.NotFound, "")
+		refused(t, name, theirs, switchboard.CodeNotFound, "")
+		refused(t, name+" of nothing", none, switchboard.CodeNotFound, "")
 	}
 	for name, list := range lists {
 		n, err := list()
@@ -72,12 +72,12 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	}
 	accepted, err := b.Accept(ctx, spy, []switchboard.Event{event("acme", "")})
 	must(t, err)
-	refused(t, "Accept", accepted[0].Err, switchboard.Forbidden, "tenant")
+	refused(t, "Accept", accepted[0].Err, switchboard.CodeForbidden, "tenant")
 	shared := switchboard.EventType{Platform: "own", Name: "ticket.created"}
-	refused(t, "SaveEventType", b.SaveEventType(ctx, spy, shared), switchboard.Forbidden, "")
-	refused(t, "ChangeEventType", second(b.ChangeEventType(ctx, spy, shared, func(*switchboard.EventType) error { return nil })), switchboard.Forbidden, "")
-	refused(t, "DeleteEventType", b.DeleteEventType(ctx, spy, "own", "ticket.created"), switchboard.Forbidden, "")
-	refused(t, "TenantUsage", second(b.TenantUsage(ctx, spy, "acme")), switchboard.Forbidden, "")
+	refused(t, "SaveEventType", b.SaveEventType(ctx, spy, shared), switchboard.CodeForbidden, "")
+	refused(t, "ChangeEventType", second(b.ChangeEventType(ctx, spy, shared, func(*switchboard.EventType) error { return nil })), switchboard.CodeForbidden, "")
+	refused(t, "DeleteEventType", b.DeleteEventType(ctx, spy, "own", "ticket.created"), switchboard.CodeForbidden, "")
+	refused(t, "TenantUsage", second(b.TenantUsage(ctx, spy, "acme")), switchboard.CodeForbidden, "")
 	equal(t, "the database", b.dump(), before)
 
 	// Whoever adds a method with a caller adds it here.

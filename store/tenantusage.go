@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // usageEvents is how many of a tenant's last events their types are taken from: an index
@@ -14,7 +14,7 @@ const usageEvents = 1000
 // A caller who does not see the tenant is refused.
 func (s *Store) TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error) {
 	if !caller.Sees(tenant) {
-		return switchboard.TenantUsage{}, switchboard.Errorf(switchboard.Forbidden, "the tenant is outside this key's scope")
+		return switchboard.TenantUsage{}, switchboard.Errorf(switchboard.CodeForbidden, "the tenant is outside this key's scope")
 	}
 	usage := switchboard.TenantUsage{EventTypes: []string{}}
 	if err := s.list(ctx, &usage.EventTypes, `

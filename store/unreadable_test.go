@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // foreign is a key with the id of the tests' own, and other bytes.
@@ -19,9 +19,9 @@ var foreign = "test:" + strings.Repeat("ff", 32)
 func (b *bundle) private(name string) switchboard.Subscription {
 	b.t.Helper()
 	s := full()
-	s.Name, s.State, s.StateReason = name, switchboard.Active, ""
-	s.Request.Body, s.Request.ContentType, s.Request.Params = switchboard.Params, "text/xml", json.RawMessage(`{"a":"b"}`)
-	s.Auth = switchboard.Auth{Type: switchboard.BearerAuth, Token: "hunter5"}
+	s.Name, s.State, s.StateReason = name, switchboard.SubscriptionActive, ""
+	s.Request.Body, s.Request.ContentType, s.Request.Params = switchboard.BodyParams, "text/xml", json.RawMessage(`{"a":"b"}`)
+	s.Auth = switchboard.Auth{Type: switchboard.AuthBearer, Token: "hunter5"}
 	must(b.t, b.CreateSubscription(b.t.Context(), root(), &s))
 	return s
 }
@@ -82,34 +82,34 @@ func TestUnreadableSubscription(t *testing.T) {
 	d := accepted.Deliveries[0]
 	wrong := b.open(foreign)
 
-	_, err = wrong.Work(t.Context(), d.ID)
+	_, err = wrong.LoadForAttempt(t.Context(), d.ID)
 	if !errors.Is(err, switchboard.ErrUnreadable) || !strings.Contains(err.Error(), `"test"`) {
 		t.Errorf("work: %v", err)
 	}
 
-	endpoint, err := wrong.Endpoint(t.Context(), root(), sub.ID)
+	endpoint, err := wrong.SubscriptionWithSecrets(t.Context(), root(), sub.ID)
 	must(t, err)
 	equal(t, "endpoint", []any{endpoint.Unreadable, len(endpoint.Secrets)},
 		[]any{[]string{"request.headers", "request.url", "auth", "request.params", "request.soap", "secret"}, 0})
 	refused(t, "a change that gives nothing anew", second(wrong.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
 		s.Name = "renamed"
 		return nil
-	})), switchboard.Conflict, "request.headers")
+	})), switchboard.CodeConflict, "request.headers")
 	must(t, second(wrong.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
 		s.Request.Headers, s.Auth, s.Request.Params = map[string]string{"A": "b"}, switchboard.Auth{}, json.RawMessage(`{}`)
 		s.Unreadable = nil
 		return nil
 	})))
-	_, err = wrong.Work(t.Context(), d.ID)
-	refused(t, "the secret is left", err, switchboard.Conflict, "secret")
-	next := switchboard.NewSigningSecret(switchboard.Standard)
+	_, err = wrong.LoadForAttempt(t.Context(), d.ID)
+	refused(t, "the secret is left", err, switchboard.CodeConflict, "secret")
+	next := switchboard.NewSigningSecret(switchboard.SchemeStandard)
 	must(t, second(wrong.RotateSecret(t.Context(), root(), sub.ID, next, switchboard.Rotation{Grace: time.Hour})))
-	work, err := wrong.Work(t.Context(), d.ID)
+	work, err := wrong.LoadForAttempt(t.Context(), d.ID)
 	must(t, err)
 	equal(t, "it signs with the new one alone", work.Subscription.Secrets, []switchboard.SigningSecret{{Secret: next, CreatedAt: b.clock()}})
 
 	must(t, wrong.DeleteSubscription(t.Context(), root(), other.ID, ""))
-	refused(t, "deleted", second(wrong.Subscription(t.Context(), root(), other.ID)), switchboard.NotFound, "")
+	refused(t, "deleted", second(wrong.Subscription(t.Context(), root(), other.ID)), switchboard.CodeNotFound, "")
 }
 
 // TestUnreadableNeighbours: of the other rows with documents of their own.
@@ -129,7 +129,7 @@ func TestUnreadableNeighbours(t *testing.T) {
 		{Platform: "acme", Name: "c.good", Description: "d"},
 	})
 	bad := switchboard.EventType{Platform: "acme", Name: "b.bad"}
-	refused(t, "change", second(b.ChangeEventType(t.Context(), root(), bad, func(*switchboard.EventType) error { return nil })), switchboard.Conflict, "")
+	refused(t, "change", second(b.ChangeEventType(t.Context(), root(), bad, func(*switchboard.EventType) error { return nil })), switchboard.CodeConflict, "")
 	must(t, b.SaveEventType(t.Context(), root(), bad))
 	must(t, second(b.ChangeEventType(t.Context(), root(), bad, func(*switchboard.EventType) error { return nil })))
 
@@ -187,7 +187,7 @@ func TestCheckKeys(t *testing.T) {
 	check("the old process, when the new key is in use", ring, "lacks the key newer")
 	check("the new key alone, while a secret is under the old one", key(newer), "lacks the key test")
 	check("the old key is given up", key(newer), "", "test")
-	must(t, second(b.open(key(newer)+","+ring).RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.Standard), switchboard.Rotation{})))
+	must(t, second(b.open(key(newer)+","+ring).RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.Rotation{})))
 	check("the new key alone, when nothing is under the old one", key(newer), "")
 	must(t, b.DeleteSubscription(t.Context(), root(), sub.ID, ""))
 	check("nothing is in use", ring, "")

@@ -11,7 +11,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // sealed is what version 1 encrypted with the ring's key for that place.
@@ -63,30 +63,30 @@ VALUES ($1, 'acme', 'CRM', 'active', '', '{Ticket.*,call.Rang}', 'POST', 'https:
 	want := switchboard.Subscription{
 		ID: sub, Tenant: "acme", Name: "CRM", Events: []string{"Ticket.*", "call.Rang"},
 		Request:   switchboard.Request{URL: "https://old.example:8443/hook?token=hunter3", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
-		Signature: switchboard.Signature{Scheme: switchboard.Standard}, Secrets: []switchboard.SigningSecret{{Secret: text, CreatedAt: begin()}},
+		Signature: switchboard.Signature{Scheme: switchboard.SchemeStandard}, Secrets: []switchboard.SigningSecret{{Secret: text, CreatedAt: begin()}},
 		// As it was stored, whatever the defaults are today.
 		Retry: switchboard.RetryPolicy{
 			InitialInterval: switchboard.Duration(5 * time.Second), BackoffCoefficient: 3,
-			MaximumInterval: switchboard.Duration(10 * time.Hour), MaximumAttempts: 12,
+			MaximumInterval: switchboard.Duration(10 * time.Hour), MaxAttempts: 12,
 		},
-		Verify: switchboard.NoVerification, Version: 7, CreatedAt: begin(), UpdatedAt: begin(),
+		Verification: switchboard.VerificationNone, Version: 7, CreatedAt: begin(), UpdatedAt: begin(),
 	}
 	want.SetDefaults()
-	work, err := b.Work(t.Context(), "dlv_old")
+	work, err := b.LoadForAttempt(t.Context(), "dlv_old")
 	must(t, err)
 	equal(t, "subscription", work.Subscription, want)
 	must(t, work.Subscription.Validate())
 	if got := work.Subscription.Secrets[0].Secret.Reveal(); got != text {
 		t.Errorf("the signing secret is of %d bytes", len(got))
 	}
-	equal(t, "limits under load", work.Subscription.LimitsUnder(1), switchboard.Limits{Timeout: want.Timeout, Stretch: 1, Attempts: 12, Load: 1})
+	equal(t, "limits under load", work.Subscription.LimitsUnder(1), switchboard.Limits{Timeout: want.Timeout, IntervalFactor: 1, MaxAttempts: 12, Load: 1})
 
 	detail, err := b.Delivery(t.Context(), root(), "dlv_old")
 	must(t, err)
-	if a := detail.Attempts[0]; a.Stretch != 1 || a.Attempts != 0 || a.Load != 0 || a.Timeout != 10*time.Second {
+	if a := detail.Attempts[0]; a.IntervalFactor != 1 || a.MaxAttempts != 0 || a.Load != 0 || a.Timeout != 10*time.Second {
 		t.Errorf("the attempt was made under %+v", a)
 	}
-	if after := b.record(detail.Delivery, 2, 200); after.State != switchboard.Delivered {
+	if after := b.record(detail.Delivery, 2, 200); after.State != switchboard.StateDelivered {
 		t.Errorf("the delivery became %s", after.State)
 	}
 	for eventType, deliveries := range map[string]int{"TICKET.closed": 1, "call.rang": 1, "call.ended": 0} {
@@ -121,7 +121,7 @@ func TestUpgradeTellsWhatWasPermanent(t *testing.T) {
 	want := map[string]bool{}
 	for reason, permanent := range map[string]bool{"http_410": true, "forbidden_address": true, "render": true, "http_500": false, "dns": false} {
 		d := b.accept(switchboard.Event{Tenant: "acme", Type: "call.rang", Data: []byte("1")}).Deliveries[0]
-		_, err := b.sql.Exec(`UPDATE deliveries SET state = 'failed', reason = $2, attempts_made = 1, next_attempt_at = NULL, start_due_at = NULL,
+		_, err := b.sql.Exec(`UPDATE deliveries SET state = 'failed', reason = $2, attempts_made = 1, next_attempt_at = NULL, dispatch_at = NULL,
 			completed_at = $3 WHERE id = $1`, d.ID, reason, begin())
 		must(t, err)
 		want[d.ID] = permanent

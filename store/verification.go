@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Endpoint returns a subscription with the signing secrets that are valid, the
 // current one first. What cannot be read is named in its Unreadable.
-func (s *Store) Endpoint(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	sub, err := s.stored(ctx, caller, id)
 	if err != nil {
 		return sub, err
@@ -27,7 +27,7 @@ func (s *Store) Endpoint(ctx context.Context, caller switchboard.Caller, id stri
 // otherwise it stays unverified for that reason. version is the one whose address
 // was asked; another one is a Conflict for the field "version". One that is not
 // unverified stays as it is.
-func (s *Store) Verified(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error) {
+func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		var err error
@@ -35,15 +35,15 @@ func (s *Store) Verified(ctx context.Context, caller switchboard.Caller, id stri
 			return err
 		}
 		if sub.Version != version {
-			return &switchboard.Error{Code: switchboard.Conflict, Field: "version",
+			return &switchboard.Error{Code: switchboard.CodeConflict, Field: "version",
 				Message: fmt.Sprintf("the subscription was changed to version %d while its address was asked: ask again", sub.Version)}
 		}
-		if sub.State != switchboard.Unverified {
+		if sub.State != switchboard.SubscriptionUnverified {
 			return nil
 		}
 		sub.StateReason = clean(reason)
 		if reason == "" {
-			sub.State = switchboard.Active
+			sub.State = switchboard.SubscriptionActive
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE subscriptions SET state = $2, state_reason = $3 WHERE id = $1", id, string(sub.State), sub.StateReason)
 		return err
@@ -51,7 +51,7 @@ func (s *Store) Verified(ctx context.Context, caller switchboard.Caller, id stri
 	if err != nil {
 		return switchboard.Subscription{}, err
 	}
-	if sub.State == switchboard.Active {
+	if sub.State == switchboard.SubscriptionActive {
 		// An error here is none of the caller's: the subscription is verified, and what is
 		// still held for it is left to ReleaseVerified, as it is of very many.
 		_, _ = s.sweep(ctx, release(), id)
@@ -71,7 +71,7 @@ func (s *Store) ReleaseVerified(ctx context.Context) (int, error) {
 func release() sweep {
 	return sweep{
 		which:  isHeld + " AND reason = '" + switchboard.ReasonSubscriptionUnverified + "'",
-		change: "state = 'pending', reason = '', next_attempt_at = n.turn, start_due_at = n.turn, run = run + 1, run_id = '', attempts_before = attempts_made",
-		action: switchboard.Action{Actor: switchboard.ActorSwitchboard, Verb: switchboard.VerbRelease, Reason: "what it was held for is over"},
+		change: "state = 'pending', reason = '', next_attempt_at = n.turn, dispatch_at = n.turn, generation = generation + 1, temporal_run_id = '', prior_attempts = attempts_made",
+		action: switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionRelease, Reason: "what it was held for is over"},
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // secretsColumn is a JSON array of secretRow, of the secrets of the subscription s
@@ -34,10 +34,10 @@ WHERE d.id = ANY($1)`
 // subscription as it is now, deleted or not, with the signing secrets that are
 // valid, the current one first, and without its filter. Concurrent callers share a
 // query. What the subscription holds is shared too, and is not to be changed.
-func (s *Store) Work(ctx context.Context, deliveryID string) (switchboard.Work, error) {
+func (s *Store) LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error) {
 	found, err := s.works.do(ctx, deliveryID)
 	if err != nil {
-		return switchboard.Work{}, err
+		return switchboard.LoadedDelivery{}, err
 	}
 	return found.out, found.err
 }
@@ -53,20 +53,20 @@ type workRow struct {
 }
 
 // loadWorks loads the work of several deliveries.
-func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboard.Work], error) {
+func (s *Store) loadWorks(ctx context.Context, ids []string) ([]result[switchboard.LoadedDelivery], error) {
 	rows, subscriptions, err := s.readWorks(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[string]result[switchboard.Work], len(rows))
+	byID := make(map[string]result[switchboard.LoadedDelivery], len(rows))
 	for _, r := range rows {
 		sub, there := subscriptions[r.Delivery.SubscriptionID]
 		if !there {
 			continue // erased between the two queries, and the delivery with it
 		}
-		byID[r.Delivery.ID] = result[switchboard.Work]{switchboard.Work{Delivery: r.Delivery, Event: r.Event, Subscription: sub.out}, sub.err}
+		byID[r.Delivery.ID] = result[switchboard.LoadedDelivery]{switchboard.LoadedDelivery{Delivery: r.Delivery, Event: r.Event, Subscription: sub.out}, sub.err}
 	}
-	works := make([]result[switchboard.Work], len(ids))
+	works := make([]result[switchboard.LoadedDelivery], len(ids))
 	for i, id := range ids {
 		var found bool
 		if works[i], found = byID[id]; !found {

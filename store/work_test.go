@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // TestWorkSeesEveryChange: a subscription that is kept parsed is never behind its row.
@@ -29,7 +29,7 @@ func TestWorkSeesEveryChange(t *testing.T) {
 	equal(t, "changed headers", after.Subscription.Request.Headers, sub.Request.Headers)
 	equal(t, "secrets of before", after.Subscription.Secrets, before.Subscription.Secrets)
 
-	next := switchboard.NewSigningSecret(switchboard.Standard)
+	next := switchboard.NewSigningSecret(switchboard.SchemeStandard)
 	_, err = b.RotateSecret(t.Context(), root(), d.SubscriptionID, next, switchboard.Rotation{Grace: time.Hour})
 	must(t, err)
 	equal(t, "secrets during the rotation", secretsOf(work(t, other, d.ID)), []switchboard.Secret{next, before.Subscription.Secrets[0].Secret})
@@ -40,14 +40,14 @@ func TestWorkSeesEveryChange(t *testing.T) {
 	equal(t, "deleted at", work(t, other, d.ID).Subscription.DeletedAt, b.clock())
 }
 
-func work(t *testing.T, s *store.Store, id string) switchboard.Work {
+func work(t *testing.T, s *store.Store, id string) switchboard.LoadedDelivery {
 	t.Helper()
-	found, err := s.Work(t.Context(), id)
+	found, err := s.LoadForAttempt(t.Context(), id)
 	must(t, err)
 	return found
 }
 
-func secretsOf(w switchboard.Work) []switchboard.Secret {
+func secretsOf(w switchboard.LoadedDelivery) []switchboard.Secret {
 	var secrets []switchboard.Secret
 	for _, s := range w.Subscription.Secrets {
 		secrets = append(secrets, s.Secret)
@@ -75,9 +75,9 @@ func TestWorkTogether(t *testing.T) {
 	for range 20 {
 		for tenant, id := range ids {
 			group.Go(func() {
-				switch found, err := b.Work(t.Context(), id); {
+				switch found, err := b.LoadForAttempt(t.Context(), id); {
 				case tenant == "nobody":
-					refused(t, tenant, err, switchboard.NotFound, "")
+					refused(t, tenant, err, switchboard.CodeNotFound, "")
 				case tenant == broken:
 					if err == nil {
 						t.Error("headers that cannot be decrypted were read")
@@ -98,18 +98,18 @@ func TestAuthenticateTogether(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 8 {
 		text := switchboard.Secret(fmt.Sprintf("text %d", i))
-		key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.Viewer, Tenant: fmt.Sprintf("tenant-%d", i)}, text)
+		key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: fmt.Sprintf("tenant-%d", i)}, text)
 		must(t, err)
 		for range 20 {
 			group.Go(func() {
 				caller, err := b.Authenticate(t.Context(), text)
-				if want := (switchboard.Caller{KeyID: key.ID, Role: switchboard.Viewer, Tenant: key.Tenant}); err != nil || caller != want {
+				if want := (switchboard.Caller{KeyID: key.ID, Role: switchboard.RoleViewer, Tenant: key.Tenant}); err != nil || caller != want {
 					t.Errorf("%d: %+v, %v", i, caller, err)
 				}
 			})
 			group.Go(func() {
 				_, err := b.Authenticate(t.Context(), text+" of a stranger")
-				refused(t, "a stranger", err, switchboard.Unauthenticated, "")
+				refused(t, "a stranger", err, switchboard.CodeUnauthenticated, "")
 			})
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Bounds of what is read and kept of an answer. A receiver may be hostile, and

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // A receiver that has said a status has answered, whatever net/http thinks of the rest.

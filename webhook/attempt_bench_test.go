@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // BenchmarkAttempt is a whole attempt to a healthy receiver on loopback, whose own cost

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // with returns the message with that header in addition. The message itself stays
@@ -33,18 +33,18 @@ func (m Message) sentAs(auth *switchboard.Auth) switchboard.SentRequest {
 // Timeout and error are those of [Sender.Attempt].
 func (s *Sender) sendAs(ctx context.Context, sub *switchboard.Subscription, m Message, timeout time.Duration) (switchboard.Outcome, error) {
 	return within(ctx, timeout, func(ctx context.Context, x *attemptState) (switchboard.Outcome, error) {
-		to := destination{http1: sub.Request.HTTPVersion == switchboard.HTTP1}
+		to := destination{http1: sub.Request.HTTPVersion == switchboard.HTTPVersion1}
 		switch auth := &sub.Auth; auth.Type {
-		case switchboard.BasicAuth:
+		case switchboard.AuthBasic:
 			pair := auth.Username + ":" + auth.Password.Reveal()
 			m = m.with(auth.HeaderName(), "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
-		case switchboard.BearerAuth:
+		case switchboard.AuthBearer:
 			m = m.with(auth.HeaderName(), "Bearer "+auth.Token.Reveal())
-		case switchboard.APIKeyAuth:
+		case switchboard.AuthAPIKey:
 			m = m.with(auth.HeaderName(), auth.Value.Reveal())
-		case switchboard.OAuth2:
+		case switchboard.AuthOAuth2:
 			return s.sendWithToken(ctx, sub, to, m, x)
-		case switchboard.MTLS:
+		case switchboard.AuthMTLS:
 			to.client = auth
 		}
 		return s.send(ctx, to, m, x)
@@ -81,9 +81,9 @@ func (s *Sender) sendWithToken(ctx context.Context, sub *switchboard.Subscriptio
 // receiver takes it, only a delivery shows.
 func (s *Sender) CheckAuth(ctx context.Context, sub switchboard.Subscription) error {
 	switch sub.Auth.Type {
-	case switchboard.OAuth2:
+	case switchboard.AuthOAuth2:
 		return s.checkToken(ctx, &sub.Auth)
-	case switchboard.MTLS:
+	case switchboard.AuthMTLS:
 		return checkCertificate(&sub.Auth, time.Now())
 	}
 	return nil

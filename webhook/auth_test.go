@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // recorder is a receiver that keeps the requests it gets, and answers 200.
@@ -27,7 +27,7 @@ func newRecorder(t *testing.T) *recorder {
 }
 
 // authorized is a valid work with that auth.
-func authorized(url string, auth switchboard.Auth) switchboard.Work {
+func authorized(url string, auth switchboard.Auth) switchboard.LoadedDelivery {
 	w := work(url)
 	w.Subscription.Auth = auth
 	return w
@@ -57,21 +57,21 @@ func TestAuthHeaders(t *testing.T) {
 		value string
 	}{
 		"basic": {
-			switchboard.Auth{Type: switchboard.BasicAuth, Username: "Aladdin", Password: "open sesame"},
+			switchboard.Auth{Type: switchboard.AuthBasic, Username: "Aladdin", Password: "open sesame"},
 			"Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", // RFC 7617
 		},
 		"basic without a password": {
-			switchboard.Auth{Type: switchboard.BasicAuth, Username: "Aladdin"}, "Authorization", "Basic QWxhZGRpbjo=",
+			switchboard.Auth{Type: switchboard.AuthBasic, Username: "Aladdin"}, "Authorization", "Basic QWxhZGRpbjo=",
 		},
 		"bearer": {
-			switchboard.Auth{Type: switchboard.BearerAuth, Token: "s3cret-token"}, "Authorization", "Bearer s3cret-token",
+			switchboard.Auth{Type: switchboard.AuthBearer, Token: "s3cret-token"}, "Authorization", "Bearer s3cret-token",
 		},
 		// Nothing in the name says that it is sensitive.
 		"api_key": {
-			switchboard.Auth{Type: switchboard.APIKeyAuth, Header: "x-crm-account", Value: "s3cret value"}, "X-Crm-Account", "s3cret value",
+			switchboard.Auth{Type: switchboard.AuthAPIKey, Header: "x-crm-account", Value: "s3cret value"}, "X-Crm-Account", "s3cret value",
 		},
 		"api_key in Authorization": {
-			switchboard.Auth{Type: switchboard.APIKeyAuth, Header: "authorization", Value: "ApiKey s3cret"}, "Authorization", "ApiKey s3cret",
+			switchboard.Auth{Type: switchboard.AuthAPIKey, Header: "authorization", Value: "ApiKey s3cret"}, "Authorization", "ApiKey s3cret",
 		},
 	}
 	for name, test := range tests {
@@ -113,7 +113,7 @@ func TestNoAuthAddsNothing(t *testing.T) {
 
 func TestCheckAuthAsksNobodyWithoutNeed(t *testing.T) {
 	t.Parallel()
-	for _, auth := range []switchboard.Auth{{}, {Type: switchboard.BasicAuth, Username: "a"}, {Type: switchboard.BearerAuth, Token: "t"}} {
+	for _, auth := range []switchboard.Auth{{}, {Type: switchboard.AuthBasic, Username: "a"}, {Type: switchboard.AuthBearer, Token: "t"}} {
 		if err := setup(t, nil).CheckAuth(t.Context(), authorized("https://receiver.invalid", auth).Subscription); err != nil {
 			t.Errorf("%s: %v", auth.Type, err)
 		}

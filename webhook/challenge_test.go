@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // challenged is a receiver that answers a challenge with what answer makes of its
@@ -41,20 +41,20 @@ func TestChallengeIsSentAsADeliveryIs(t *testing.T) {
 	secrets := func(scheme switchboard.Scheme) []switchboard.SigningSecret {
 		return []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(scheme)}}
 	}
-	hexSecrets := secrets(switchboard.HMACHex)
-	key := secrets(switchboard.StandardEd25519)
+	hexSecrets := secrets(switchboard.SchemeHMACHex)
+	key := secrets(switchboard.SchemeStandardEd25519)
 	seen := map[string]bool{}
 	for _, scheme := range switchboard.Schemes() {
 		sub := work(url).Subscription
 		sub.ID = "" // as before it is created
 		sub.Request.Method, sub.Request.ContentType = "PUT", "text/xml"
 		sub.Request.Headers = map[string]string{"X-Env": "prod", "X-Ticket": "{{ ticket.id }}", "X-If": "{% if a %}"}
-		sub.Auth = switchboard.Auth{Type: switchboard.BearerAuth, Token: "s3cret"}
+		sub.Auth = switchboard.Auth{Type: switchboard.AuthBearer, Token: "s3cret"}
 		sub.Signature = switchboard.Signature{Scheme: scheme}
 		switch scheme {
-		case switchboard.HMACHex:
+		case switchboard.SchemeHMACHex:
 			sub.Secrets, sub.Signature.Header = hexSecrets, "x-signalzen-signature"
-		case switchboard.StandardEd25519:
+		case switchboard.SchemeStandardEd25519:
 			sub.Secrets = key
 		}
 		if err := setup(t, nil).Challenge(t.Context(), sub); err != nil {
@@ -67,13 +67,13 @@ func TestChallengeIsSentAsADeliveryIs(t *testing.T) {
 		}
 		signed := false
 		switch scheme {
-		case switchboard.Standard:
+		case switchboard.SchemeStandard:
 			signed = verify(t, sub.Secrets[0].Secret, body, r.Header) == nil
-		case switchboard.StandardEd25519:
+		case switchboard.SchemeStandardEd25519:
 			signed = verifyV1a(t, switchboard.PublicKeys(key)[0].Text, body, r.Header)
-		case switchboard.HMACHex:
+		case switchboard.SchemeHMACHex:
 			signed = r.Header.Get("X-Signalzen-Signature") == hexSignature([]byte(hexSecrets[0].Secret.Reveal()), body)
-		case switchboard.Unsigned:
+		case switchboard.SchemeNone:
 			signed = r.Header.Values("Webhook-Signature") == nil
 		}
 		if !signed || r.Header.Get("Webhook-Id") == "" || seen[r.Header.Get("Webhook-Id")] || seen[string(body)] {
@@ -115,7 +115,7 @@ func TestChallengeAnswers(t *testing.T) {
 				return
 			}
 			e, ok := errors.AsType[*switchboard.Error](err)
-			if !ok || e.Code != switchboard.Invalid || e.Field != "request.url" || !strings.HasPrefix(e.Message, test.want) || len(e.Message) > 400 {
+			if !ok || e.Code != switchboard.CodeInvalid || e.Field != "request.url" || !strings.HasPrefix(e.Message, test.want) || len(e.Message) > 400 {
 				t.Errorf("%v; want request.url: %s", err, test.want)
 			}
 		})

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
-	"switchboard/webhook/liquid"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/liquid"
 )
 
 // CheckTemplates checks the templates of a valid request as far as they can be without
@@ -69,7 +69,7 @@ func (c *check) request(request *switchboard.Request) error {
 			}
 		}
 	}
-	if request.Body != switchboard.Params {
+	if request.Body != switchboard.BodyParams {
 		return nil
 	}
 	params, err := eachLeaf(request.Params, func(field, source string) (any, error) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // samplesOf are samples of one event type that the subscription names.
@@ -285,7 +285,7 @@ func TestWarningsAreBounded(t *testing.T) {
 		t.Errorf("a long placeholder: %.1000q, %v; want one short warning", got, err)
 	}
 	// What is wrong is found behind any number of warnings.
-	if _, err := check(600, `{{ a | plus: \"a\" }}`); switchboard.CodeOf(err) != switchboard.Invalid {
+	if _, err := check(600, `{{ a | plus: \"a\" }}`); switchboard.CodeOf(err) != switchboard.CodeInvalid {
 		t.Errorf("an error in the same leaf: %v", err)
 	}
 	var params strings.Builder
@@ -294,7 +294,7 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 	contact, _ := firstline{}.UseCase("contact")
 	w := script("POST", "application/json", `[`+params.String()+`"{{ ticket.id }}"]`)
-	if _, err := CheckTemplates(&w.Subscription.Request, &contact, samplesOf("a.b", w.Event.Data)); switchboard.CodeOf(err) != switchboard.Invalid {
+	if _, err := CheckTemplates(&w.Subscription.Request, &contact, samplesOf("a.b", w.Event.Data)); switchboard.CodeOf(err) != switchboard.CodeInvalid {
 		t.Errorf("a hidden placeholder after %d warnings: %v", 2*maxWarnings, err)
 	}
 }
@@ -329,7 +329,7 @@ func TestPreview(t *testing.T) {
 		t.Error("the preview shows a secret")
 	}
 	w.Subscription.Request.Params = json.RawMessage(`{"a":"{{ ticket.id }}"}`)
-	if _, err := s.Preview(w, now); switchboard.CodeOf(err) != switchboard.Invalid {
+	if _, err := s.Preview(w, now); switchboard.CodeOf(err) != switchboard.CodeInvalid {
 		t.Errorf("%v; want it to be invalid", err)
 	}
 }

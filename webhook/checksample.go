@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"switchboard"
-	"switchboard/webhook/liquid"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/liquid"
 )
 
 // Sample is data that an event of a type may have.

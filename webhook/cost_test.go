@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"switchboard"
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // To tell the size of a text, each of its letters is looked at: a template that asks
@@ -20,10 +20,10 @@ func TestSizesArePaidFor(t *testing.T) {
 	t.Parallel()
 	render := func(times int) error {
 		params := `{"a":"` + strings.Repeat("{{a.size}}", times) + `"}`
-		_, err := NewRenderer(nil).Render(switchboard.Work{
+		_, err := NewRenderer(nil).Render(switchboard.LoadedDelivery{
 			Event: switchboard.Event{Data: []byte(`{"a":"` + strings.Repeat("é", 100<<10) + `"}`)},
 			Subscription: switchboard.Subscription{Request: switchboard.Request{
-				Method: "POST", URL: "https://a.example/", Body: switchboard.Params, Params: []byte(params), ContentType: "application/json",
+				Method: "POST", URL: "https://a.example/", Body: switchboard.BodyParams, Params: []byte(params), ContentType: "application/json",
 			}},
 		})
 		return err

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"switchboard"
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // ourEnvelope is the envelope of requests that name no fields of their own.
@@ -93,9 +93,9 @@ func (p *rendering) eventType(fields *switchboard.EnvelopeFields) string {
 // timestamp is a time in that format, as a JSON value.
 func timestamp(at time.Time, format switchboard.TimeFormat) any {
 	switch format {
-	case switchboard.UnixTime:
+	case switchboard.TimeFormatUnix:
 		return json.Number(strconv.FormatInt(at.Unix(), 10))
-	case switchboard.UnixMillis:
+	case switchboard.TimeFormatUnixMillis:
 		return json.Number(strconv.FormatInt(at.UnixMilli(), 10))
 	}
 	return timeText(at)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestEnvelopeWithNames(t *testing.T) {
@@ -24,22 +24,22 @@ func TestEnvelopeWithNames(t *testing.T) {
 		"flat, no field": {switchboard.EnvelopeFields{}, odd, `{"a" : 1.10, "u":"\u00e9" }`},
 		"flat, taken":    {switchboard.EnvelopeFields{ID: "id", Type: "a"}, odd, `{"id":"evt_01","a" : 1.10, "u":"\u00e9" }`},
 		"vendor's type":  {switchboard.EnvelopeFields{Type: "type", Data: "d", VendorType: true}, `1`, `{"type":"Ticket Create","d":1}`},
-		"seconds":        {switchboard.EnvelopeFields{Timestamp: "at", Data: "d", TimeFormat: switchboard.UnixTime}, `1`, `{"at":1772362800,"d":1}`},
-		"milliseconds":   {switchboard.EnvelopeFields{Timestamp: "at", Data: "d", TimeFormat: switchboard.UnixMillis}, `1`, `{"at":1772362800123,"d":1}`},
-		"text":           {switchboard.EnvelopeFields{Timestamp: "at", Data: "d", TimeFormat: switchboard.RFC3339}, `1`, `{"at":"2026-03-01T11:00:00.123456Z","d":1}`},
+		"seconds":        {switchboard.EnvelopeFields{Timestamp: "at", Data: "d", TimeFormat: switchboard.TimeFormatUnix}, `1`, `{"at":1772362800,"d":1}`},
+		"milliseconds":   {switchboard.EnvelopeFields{Timestamp: "at", Data: "d", TimeFormat: switchboard.TimeFormatUnixMillis}, `1`, `{"at":1772362800123,"d":1}`},
+		"text":           {switchboard.EnvelopeFields{Timestamp: "at", Data: "d", TimeFormat: switchboard.TimeFormatRFC3339}, `1`, `{"at":"2026-03-01T11:00:00.123456Z","d":1}`},
 		"odd names":      {switchboard.EnvelopeFields{ID: `a"b`, Data: "d<"}, `1`, `{"a\"b":"evt_01","d<":1}`},
 	} {
 		w := work("https://receiver.test/hook")
 		w.Event.Data = []byte(test.data)
 		w.Subscription.Profile = "iomnihub"
-		w.Subscription.Request.Body, w.Subscription.Request.Envelope = switchboard.Envelope, &test.fields
+		w.Subscription.Request.Body, w.Subscription.Request.Envelope = switchboard.BodyEnvelope, &test.fields
 		if diff := cmp.Diff(test.want, string(rendered(t, w).Body)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	w := work("https://receiver.test/hook")
 	w.Event.Data = []byte("[1]")
-	w.Subscription.Request.Body, w.Subscription.Request.Envelope = switchboard.Envelope, &switchboard.EnvelopeFields{ID: "id"}
+	w.Subscription.Request.Body, w.Subscription.Request.Envelope = switchboard.BodyEnvelope, &switchboard.EnvelopeFields{ID: "id"}
 	wantField(t, "flat array", w, "data", "object")
 	w.Subscription.Request.Envelope = &switchboard.EnvelopeFields{Type: "type", Data: "d", VendorType: true}
 	if got := string(rendered(t, w).Body); got != `{"type":"ticket.created","d":[1]}` {
@@ -73,7 +73,7 @@ func TestTimesHaveOneForm(t *testing.T) {
 			formType:           "timestamp=" + url.QueryEscape(want),
 		} {
 			w := work("https://receiver.test/hook")
-			w.Subscription.Request.Body, w.Subscription.Request.ContentType, w.Event.OccurredAt = switchboard.Envelope, media, at
+			w.Subscription.Request.Body, w.Subscription.Request.ContentType, w.Event.OccurredAt = switchboard.BodyEnvelope, media, at
 			if m := rendered(t, w); !strings.Contains(string(m.Body), text) {
 				t.Errorf("%s in an envelope: %s", at, m.Body)
 			}

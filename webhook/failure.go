@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // failed makes the outcome of an attempt that got no answer. Its detail is for
@@ -168,7 +168,7 @@ func classifyAlert(err error) (switchboard.Outcome, bool) {
 	switch {
 	case isRenegotiation(err):
 		return failed(switchboard.FailureTLS, "the receiver asked to negotiate TLS anew, as servers do that want a client certificate for some paths only: "+
-			"that is done once in a connection, over HTTP/1.1, and with auth of the type %s only", switchboard.MTLS), true
+			"that is done once in a connection, over HTTP/1.1, and with auth of the type %s only", switchboard.AuthMTLS), true
 	case op.Op == ourAlert:
 		return failed(switchboard.FailureTLS, "what the receiver sent is refused in TLS: %s", text), true
 	}

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // soon is a time limit for receivers that never do what is waited for.

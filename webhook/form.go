@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 var errForm = errors.New("must be an object to be written as a form or query: its members are the fields")

@@ -13,7 +13,7 @@ import (
 	"code.dny.dev/ssrf"
 	"golang.org/x/net/idna"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // checkTime bounds how long [Guard.Check] waits for a name to resolve: someone is

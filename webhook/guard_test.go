@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"switchboard"
-	"switchboard/webhook/dnstest"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/dnstest"
 )
 
 // forbidden holds the first, the last and a middle address of ranges that no
@@ -118,7 +118,7 @@ func TestGuardCheck(t *testing.T) {
 	}
 	for _, raw := range bad {
 		_, err := g.Check(t.Context(), raw)
-		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Code != switchboard.Invalid || e.Field != "request.url" {
+		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Code != switchboard.CodeInvalid || e.Field != "request.url" {
 			t.Errorf("Check(%q): %v; want an invalid field request.url", raw, err)
 		}
 	}

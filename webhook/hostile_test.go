@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestBodyWithoutEnd(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // frames is a receiver of HTTP/2, below the rules of HTTP/2. It is at
@@ -296,7 +296,7 @@ func TestHTTP1RequiredAfterARepeat(t *testing.T) {
 func TestHTTPVersionOfASubscription(t *testing.T) {
 	t.Parallel()
 	r := newFrames(t, nil, ok)
-	for version, want := range map[switchboard.HTTPVersion]string{"": "", switchboard.AutoHTTP: "", switchboard.HTTP1: "1.1"} {
+	for version, want := range map[switchboard.HTTPVersion]string{"": "", switchboard.HTTPVersionAuto: "", switchboard.HTTPVersion1: "1.1"} {
 		w := work(r.url)
 		w.Subscription.Request.HTTPVersion = version
 		if o := attempt(t, r.s, w, plenty); o.StatusCode != 200 || string(o.Response.Body) != want || o.Requests != 1 {

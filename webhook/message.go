@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Message is an HTTP request ready to be sent. It is not changed once made.

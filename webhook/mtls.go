@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // showCertificate makes connections show the certificate of auth.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // client makes the auth of a client with that name, whose certificate is valid until then.
@@ -34,7 +34,7 @@ func (a *authority) client(t *testing.T, name string, until time.Time) switchboa
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}))
 	}
 	return switchboard.Auth{
-		Type: switchboard.MTLS, Certificate: block("CERTIFICATE", certificate.Certificate[0]), PrivateKey: switchboard.Secret(block("PRIVATE KEY", key)),
+		Type: switchboard.AuthMTLS, Certificate: block("CERTIFICATE", certificate.Certificate[0]), PrivateKey: switchboard.Secret(block("PRIVATE KEY", key)),
 	}
 }
 
@@ -142,7 +142,7 @@ func TestCheckAuthOfCertificates(t *testing.T) {
 	for field, auth := range map[string]switchboard.Auth{"": good, "auth.certificate": expired, "auth.private_key": broken} {
 		err := setup(t, nil).CheckAuth(t.Context(), authorized("https://receiver.test", auth).Subscription)
 		e, ok := errors.AsType[*switchboard.Error](err)
-		if (err != nil) != (field != "") || ok && (e.Field != field || e.Code != switchboard.Invalid) {
+		if (err != nil) != (field != "") || ok && (e.Field != field || e.Code != switchboard.CodeInvalid) {
 			t.Errorf("%v; want %q at fault", err, field)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Bounds of token endpoints, which are chosen by whoever makes a subscription.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const clientSecret = "cl1ent:s3cret/%+"
@@ -60,7 +60,7 @@ func newLogin(t *testing.T, l *login) *login {
 
 func (l *login) auth() switchboard.Auth {
 	return switchboard.Auth{
-		Type: switchboard.OAuth2, TokenURL: l.url, ClientID: "switchboard", ClientSecret: clientSecret, Scopes: []string{"hooks", "calls"},
+		Type: switchboard.AuthOAuth2, TokenURL: l.url, ClientID: "switchboard", ClientSecret: clientSecret, Scopes: []string{"hooks", "calls"},
 	}
 }
 
@@ -92,7 +92,7 @@ func anyToken(string) bool { return true }
 
 // attempt makes one attempt that must not be interrupted, and checks that nothing
 // of it shows a secret.
-func attempt(t *testing.T, s *Sender, w switchboard.Work, timeout time.Duration) switchboard.Outcome {
+func attempt(t *testing.T, s *Sender, w switchboard.LoadedDelivery, timeout time.Duration) switchboard.Outcome {
 	t.Helper()
 	sent, outcome, err := s.Attempt(t.Context(), w, time.Now(), timeout)
 	if err != nil {
@@ -126,7 +126,7 @@ func TestTokenIsFetchedOnce(t *testing.T) {
 		other, changed := w, w
 		other.Subscription.ID = "sub_02"
 		changed.Subscription.Auth.TokenURL += "&changed"
-		for _, w := range []switchboard.Work{other, changed} {
+		for _, w := range []switchboard.LoadedDelivery{other, changed} {
 			if o := attempt(t, s, w, plenty); o.StatusCode != 200 {
 				t.Fatalf("%s: %+v", name, o)
 			}
@@ -286,7 +286,7 @@ func TestTokenEndpointFailures(t *testing.T) {
 			}
 			err := s.CheckAuth(t.Context(), w.Subscription)
 			e, ok := errors.AsType[*switchboard.Error](err)
-			if !ok || e.Code != switchboard.Invalid || e.Field != test.field || !strings.HasSuffix(e.Message, test.detail) {
+			if !ok || e.Code != switchboard.CodeInvalid || e.Field != test.field || !strings.HasSuffix(e.Message, test.detail) {
 				t.Errorf("CheckAuth: %v; want %s and %s", err, test.field, test.detail)
 			}
 			tellsNothing(t, []any{err}, clientSecret, "tok-", "s3cret")

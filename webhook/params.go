@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strconv"
 
-	"switchboard"
-	"switchboard/webhook/document"
-	"switchboard/webhook/liquid"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/liquid"
 )
 
 // params renders the params leaf by leaf: every string in them is a template, and

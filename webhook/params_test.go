@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -38,7 +38,7 @@ func (firstline) VendorName(platform, eventType string) string {
 }
 
 // script is a work whose subscription sends params made of an event like Firstline's.
-func script(method, contentType, params string) switchboard.Work {
+func script(method, contentType, params string) switchboard.LoadedDelivery {
 	w := work("https://api.example.com/users")
 	w.Event.Key = "310"
 	w.Event.Data = []byte(`{
@@ -48,12 +48,12 @@ func script(method, contentType, params string) switchboard.Work {
 		"variables": {"has_message": "yes", "queue": {"length": 3}, "page": {"url": "https://shop.example/?a=1&b=2"}, "session_id": {"session_id": "s-5f1"}}
 	}`)
 	r := &w.Subscription.Request
-	r.Method, r.Body, r.ContentType, r.Params = method, switchboard.Params, contentType, json.RawMessage(params)
+	r.Method, r.Body, r.ContentType, r.Params = method, switchboard.BodyParams, contentType, json.RawMessage(params)
 	return w
 }
 
 // rendered renders the work, which must succeed.
-func rendered(t testing.TB, w switchboard.Work) Message {
+func rendered(t testing.TB, w switchboard.LoadedDelivery) Message {
 	t.Helper()
 	m, err := NewRenderer(firstline{}).Render(w)
 	if err != nil {
@@ -63,11 +63,11 @@ func rendered(t testing.TB, w switchboard.Work) Message {
 }
 
 // wantField fails the test unless rendering the work fails at that field with those words.
-func wantField(t *testing.T, name string, w switchboard.Work, field, words string) {
+func wantField(t *testing.T, name string, w switchboard.LoadedDelivery, field, words string) {
 	t.Helper()
 	m, err := NewRenderer(firstline{}).Render(w)
 	e, ok := errors.AsType[*switchboard.Error](err)
-	if !ok || e.Code != switchboard.Invalid || e.Field != field || !strings.Contains(e.Message, words) {
+	if !ok || e.Code != switchboard.CodeInvalid || e.Field != field || !strings.Contains(e.Message, words) {
 		t.Errorf("%s: %v, %v %q; want an invalid field %s that says %q", name, err, m.URL, m.Body, field, words)
 	}
 }
@@ -149,7 +149,7 @@ func TestFormNestsNames(t *testing.T) {
 
 func TestPlaceholdersThatHaveNoValue(t *testing.T) {
 	t.Parallel()
-	leaf := func(source, useCase string) switchboard.Work {
+	leaf := func(source, useCase string) switchboard.LoadedDelivery {
 		encoded, err := json.Marshal(map[string]any{"address": map[string]any{"street": source}})
 		if err != nil {
 			t.Fatal(err)
@@ -228,15 +228,15 @@ func TestParamsAreBounded(t *testing.T) {
 	long.Event.Data = copies.Event.Data
 	wantField(t, "query", long, "request.params", "longer")
 	names := script("POST", formType, `{}`)
-	names.Subscription.Request.Body, names.Subscription.Request.Params = switchboard.DataBody, nil
+	names.Subscription.Request.Body, names.Subscription.Request.Params = switchboard.BodyData, nil
 	names.Event.Data = []byte(`{"` + strings.Repeat("k", 100<<10) + `":[` + strings.Repeat("0,", 50<<10) + `0]}`)
 	wantField(t, "long names repeated", names, "data", "longer")
 	nested := script("POST", "text/xml", `{}`)
-	nested.Subscription.Request.Body, nested.Subscription.Request.Params = switchboard.DataBody, nil
+	nested.Subscription.Request.Body, nested.Subscription.Request.Params = switchboard.BodyData, nil
 	nested.Event.Data = []byte(strings.Repeat("[", 5000) + strings.Repeat("]", 5000))
 	wantField(t, "nested data", nested, "data", "deeper")
 	elements := script("POST", "text/xml", `{}`)
-	elements.Subscription.Request.Body, elements.Subscription.Request.Params = switchboard.DataBody, nil
+	elements.Subscription.Request.Body, elements.Subscription.Request.Params = switchboard.BodyData, nil
 	elements.Event.Data = []byte(`{"` + strings.Repeat("k", 200) + `":[` + strings.Repeat("0,", 50<<10) + `0],"a":1}`)
 	wantField(t, "elements repeated", elements, "data", "longer")
 }
@@ -283,7 +283,7 @@ func TestURLTemplates(t *testing.T) {
 
 func TestHeaderTemplates(t *testing.T) {
 	t.Parallel()
-	header := func(value string) switchboard.Work {
+	header := func(value string) switchboard.LoadedDelivery {
 		w := script("POST", "application/json", "{}")
 		w.Subscription.Request.Headers = map[string]string{"X-Ticket": value, "User-Agent": "mine", "Accept": "text/plain"}
 		return w

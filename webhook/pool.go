@@ -11,7 +11,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (

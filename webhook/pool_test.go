@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // clock is a time that moves when a test says so.
@@ -48,10 +48,10 @@ func TestConnectionsAreRenewed(t *testing.T) {
 		proto   string
 	}{
 		"HTTP/1.1":          {proto: "HTTP/1.1"},
-		"HTTP/1.1 over TLS": {secure: true, version: switchboard.HTTP1, proto: "HTTP/1.1"},
+		"HTTP/1.1 over TLS": {secure: true, version: switchboard.HTTPVersion1, proto: "HTTP/1.1"},
 		"HTTP/2":            {secure: true, proto: "HTTP/2.0"},
 		"HTTP/2, mTLS":      {secure: true, auth: ca.client(t, "anna", time.Now().Add(time.Hour)), proto: "HTTP/2.0"},
-		"HTTP/1.1, mTLS":    {secure: true, auth: ca.client(t, "ben", time.Now().Add(time.Hour)), version: switchboard.HTTP1, proto: "HTTP/1.1"},
+		"HTTP/1.1, mTLS":    {secure: true, auth: ca.client(t, "ben", time.Now().Add(time.Hour)), version: switchboard.HTTPVersion1, proto: "HTTP/1.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

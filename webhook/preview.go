@@ -3,7 +3,7 @@ package webhook
 import (
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Preview is a request as it would be sent.
@@ -17,7 +17,7 @@ type Preview struct {
 
 // Preview makes the request of an attempt that would begin at that time, and sends
 // nothing. Its errors are those of [Sender.Prepare].
-func (s *Sender) Preview(work switchboard.Work, at time.Time) (Preview, error) {
+func (s *Sender) Preview(work switchboard.LoadedDelivery, at time.Time) (Preview, error) {
 	m, err := s.Prepare(work, at)
 	if err != nil {
 		return Preview{}, err

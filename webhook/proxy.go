@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // proxyTime bounds connecting to the egress proxy, with TLS. It stands in a network of
@@ -49,7 +49,7 @@ func (e *proxyError) Unwrap() error { return e.err }
 // proxyAway makes an error of a proxy that cannot be used, as a caller of the API may see it.
 func proxyAway(err error) error {
 	return &switchboard.Error{
-		Code: switchboard.Unavailable, Message: "the egress proxy, through which all receivers are reached, cannot be used now",
+		Code: switchboard.CodeUnavailable, Message: "the egress proxy, through which all receivers are reached, cannot be used now",
 		Err: &proxyError{err},
 	}
 }

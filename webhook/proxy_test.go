@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 func TestThroughTheProxy(t *testing.T) {
@@ -221,7 +221,7 @@ func TestProxyAwayIsOurs(t *testing.T) {
 			for _, target := range targets {
 				_, o, err := s.Attempt(t.Context(), work(target), time.Now(), test.timeout)
 				interrupted, ok := errors.AsType[*Interrupted](err)
-				if !ok || interrupted.Sent || o.Failure != switchboard.FailureUnknown || switchboard.CodeOf(err) != switchboard.Unavailable {
+				if !ok || interrupted.Sent || o.Failure != switchboard.FailureUnknown || switchboard.CodeOf(err) != switchboard.CodeUnavailable {
 					t.Fatalf("%s: %+v, %v; want an interruption before anything was sent", target, o, err)
 				}
 				if strings.Contains(err.Error(), "s3cret") {
@@ -231,7 +231,7 @@ func TestProxyAwayIsOurs(t *testing.T) {
 			if test.timeout == soon {
 				return
 			}
-			if err := s.Challenge(t.Context(), work("https://receiver.test").Subscription); switchboard.CodeOf(err) != switchboard.Unavailable {
+			if err := s.Challenge(t.Context(), work("https://receiver.test").Subscription); switchboard.CodeOf(err) != switchboard.CodeUnavailable {
 				t.Errorf("Challenge: %v; want unavailable", err)
 			}
 			auth := (&login{url: "https://login.test/token"}).auth()
@@ -239,7 +239,7 @@ func TestProxyAwayIsOurs(t *testing.T) {
 			if _, ok := errors.AsType[*Interrupted](err); !ok {
 				t.Errorf("with a token endpoint: %v; want an interruption", err)
 			}
-			if err := s.CheckAuth(t.Context(), authorized("https://receiver.test", auth).Subscription); switchboard.CodeOf(err) != switchboard.Unavailable {
+			if err := s.CheckAuth(t.Context(), authorized("https://receiver.test", auth).Subscription); switchboard.CodeOf(err) != switchboard.CodeUnavailable {
 				t.Errorf("CheckAuth: %v; want unavailable", err)
 			}
 		})

@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // loopback is the allow-list of a guard under which tests reach their receivers.
@@ -52,8 +52,8 @@ func setup(t testing.TB, change func(*Config)) *Sender {
 }
 
 // work is a valid work whose subscription posts the data to that URL.
-func work(url string) switchboard.Work {
-	w := switchboard.Work{
+func work(url string) switchboard.LoadedDelivery {
+	w := switchboard.LoadedDelivery{
 		Delivery: switchboard.Delivery{ID: "dlv_01", Tenant: "acme"},
 		Event: switchboard.Event{
 			ID: "evt_01", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"a": 1.0}`),
@@ -61,8 +61,8 @@ func work(url string) switchboard.Work {
 		},
 		Subscription: switchboard.Subscription{
 			ID: "sub_01", Tenant: "acme", Name: "CRM", Events: []string{"*"},
-			Request: switchboard.Request{URL: url, Body: switchboard.DataBody},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.Standard)}},
+			Request: switchboard.Request{URL: url, Body: switchboard.BodyData},
+			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		},
 	}
 	w.Subscription.SetDefaults()

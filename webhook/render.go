@@ -7,9 +7,9 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"switchboard"
-	"switchboard/webhook/document"
-	"switchboard/webhook/liquid"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/liquid"
 )
 
 // Platforms knows what the platforms' profiles say. It is the catalogue's business.
@@ -52,13 +52,13 @@ func NewRenderer(platforms Platforms) *Renderer {
 // subscription's or event's field at fault. An attempt turns it into
 // [switchboard.FailureRender]: the next one reads the subscription anew, which its
 // customer may have repaired. Only erased data never come back.
-func (r *Renderer) Render(work switchboard.Work) (Message, error) {
+func (r *Renderer) Render(work switchboard.LoadedDelivery) (Message, error) {
 	return r.render(work, time.Now())
 }
 
 // render is [Renderer.Render] for an attempt that begins at that time, which is what a
 // template means by now.
-func (r *Renderer) render(work switchboard.Work, now time.Time) (Message, error) {
+func (r *Renderer) render(work switchboard.LoadedDelivery, now time.Time) (Message, error) {
 	request := &work.Subscription.Request
 	// Checked at save time too, but the row may be older than the rules are. This is
 	// also what keeps line breaks and our own headers out of the custom ones.
@@ -143,7 +143,7 @@ func (p *rendering) query() (string, error) {
 // event's own is never written anew: the receiver gets the bytes that were posted.
 func (p *rendering) body() ([]byte, error) {
 	format := p.request.Format()
-	if p.request.Body == switchboard.Params {
+	if p.request.Body == switchboard.BodyParams {
 		params, err := p.params()
 		if err != nil {
 			return nil, err
@@ -151,7 +151,7 @@ func (p *rendering) body() ([]byte, error) {
 		return p.encode(params, format, "request.params")
 	}
 	body := p.event.Data
-	if p.request.Body == switchboard.Envelope {
+	if p.request.Body == switchboard.BodyEnvelope {
 		var err error
 		if body, err = p.envelope(); err != nil {
 			return nil, err

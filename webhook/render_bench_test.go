@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // BenchmarkRender is the cost of rendering a delivery, unsigned.
@@ -24,7 +24,7 @@ func BenchmarkRender(b *testing.B) {
 
 	for _, c := range []struct {
 		name string
-		work switchboard.Work
+		work switchboard.LoadedDelivery
 	}{{"data", bare}, {"params20", params}, {"xml", asXML}} {
 		b.Run(c.name, func(b *testing.B) {
 			renderer := NewRenderer(firstline{})

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // oddData is JSON that re-marshalling would change.
@@ -40,7 +40,7 @@ func TestRenderKeepsDataVerbatim(t *testing.T) {
 		if diff := cmp.Diff(data, string(m.Body)); diff != "" {
 			t.Errorf("%s: body data (-want +got):\n%s", name, diff)
 		}
-		w.Subscription.Request.Body = switchboard.Envelope
+		w.Subscription.Request.Body = switchboard.BodyEnvelope
 		if m, err = NewRenderer(nil).Render(w); err != nil {
 			t.Fatalf("%s: Render: %v", name, err)
 		}
@@ -76,12 +76,12 @@ func TestRenderRequest(t *testing.T) {
 
 func TestRenderRefusesImpossibleRequests(t *testing.T) {
 	t.Parallel()
-	header := func(name, value string) func(*switchboard.Work) {
-		return func(w *switchboard.Work) { w.Subscription.Request.Headers = map[string]string{name: value} }
+	header := func(name, value string) func(*switchboard.LoadedDelivery) {
+		return func(w *switchboard.LoadedDelivery) { w.Subscription.Request.Headers = map[string]string{name: value} }
 	}
 	tests := map[string]struct {
 		field  string
-		change func(*switchboard.Work)
+		change func(*switchboard.LoadedDelivery)
 	}{
 		"line feed in a value":       {"request.headers.X-A", header("X-A", "a\nWebhook-Id: x")},
 		"carriage return in a value": {"request.headers.X-A", header("X-A", "a\r\n\r\nGET / HTTP/1.1")},
@@ -90,23 +90,23 @@ func TestRenderRefusesImpossibleRequests(t *testing.T) {
 		"our id, odd case":           {"request.headers.wEbHoOk-iD", header("wEbHoOk-iD", "x")},
 		"host":                       {"request.headers.Host", header("Host", "other.test")},
 		"idempotency key":            {"request.headers.Idempotency-Key", header("Idempotency-Key", "x")},
-		"content type":               {"request.content_type", func(w *switchboard.Work) { w.Subscription.Request.ContentType = "a/b\r\nX: y" }},
-		"URL":                        {"request.url", func(w *switchboard.Work) { w.Subscription.Request.URL = "http://a b/" }},
-		"line break in URL":          {"request.url", func(w *switchboard.Work) { w.Subscription.Request.URL = "http://a/\r\nX: y" }},
-		"scheme":                     {"request.url", func(w *switchboard.Work) { w.Subscription.Request.URL = "file:///etc/passwd" }},
-		"method":                     {"request.method", func(w *switchboard.Work) { w.Subscription.Request.Method = "GET / HTTP/1.1\r\n" }},
-		"body":                       {"request.body", func(w *switchboard.Work) { w.Subscription.Request.Body = "xml" }},
-		"erased event":               {"data", func(w *switchboard.Work) { w.Event.Data = nil }},
-		"scheme of signature":        {"signature.scheme", func(w *switchboard.Work) { w.Subscription.Signature.Scheme = "md5" }},
-		"no secret":                  {"secret", func(w *switchboard.Work) { w.Subscription.Secrets = nil }},
-		"unusable secret":            {"secret", func(w *switchboard.Work) { w.Subscription.Secrets[0].Secret = "whsec_dG9wc2VjcmV0" }},
+		"content type":               {"request.content_type", func(w *switchboard.LoadedDelivery) { w.Subscription.Request.ContentType = "a/b\r\nX: y" }},
+		"URL":                        {"request.url", func(w *switchboard.LoadedDelivery) { w.Subscription.Request.URL = "http://a b/" }},
+		"line break in URL":          {"request.url", func(w *switchboard.LoadedDelivery) { w.Subscription.Request.URL = "http://a/\r\nX: y" }},
+		"scheme":                     {"request.url", func(w *switchboard.LoadedDelivery) { w.Subscription.Request.URL = "file:///etc/passwd" }},
+		"method":                     {"request.method", func(w *switchboard.LoadedDelivery) { w.Subscription.Request.Method = "GET / HTTP/1.1\r\n" }},
+		"body":                       {"request.body", func(w *switchboard.LoadedDelivery) { w.Subscription.Request.Body = "xml" }},
+		"erased event":               {"data", func(w *switchboard.LoadedDelivery) { w.Event.Data = nil }},
+		"scheme of signature":        {"signature.scheme", func(w *switchboard.LoadedDelivery) { w.Subscription.Signature.Scheme = "md5" }},
+		"no secret":                  {"secret", func(w *switchboard.LoadedDelivery) { w.Subscription.Secrets = nil }},
+		"unusable secret":            {"secret", func(w *switchboard.LoadedDelivery) { w.Subscription.Secrets[0].Secret = "whsec_dG9wc2VjcmV0" }},
 	}
 	s := setup(t, nil)
 	for name, test := range tests {
 		w := work("http://127.0.0.1:1/hook")
 		test.change(&w)
 		_, err := s.Prepare(w, time.Now())
-		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Code != switchboard.Invalid || e.Field != test.field {
+		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Code != switchboard.CodeInvalid || e.Field != test.field {
 			t.Errorf("%s: Prepare: %v; want an invalid field %s", name, err, test.field)
 			continue
 		}
@@ -181,7 +181,7 @@ func FuzzEnvelope(f *testing.F) {
 		}
 		at := time.Unix(0, nanos)
 		w := work("https://receiver.test/hook")
-		w.Subscription.Request.Body = switchboard.Envelope
+		w.Subscription.Request.Body = switchboard.BodyEnvelope
 		w.Event = switchboard.Event{ID: id, Type: eventType, Data: []byte(data), OccurredAt: at}
 		m, err := NewRenderer(nil).Render(w)
 		if err != nil {
@@ -214,7 +214,7 @@ func FuzzEnvelope(f *testing.F) {
 func BenchmarkRenderAndSign(b *testing.B) {
 	s := setup(b, nil)
 	w := work("https://receiver.test/hook")
-	w.Subscription.Request.Body = switchboard.Envelope
+	w.Subscription.Request.Body = switchboard.BodyEnvelope
 	w.Event.Data = []byte(`{"text":"` + strings.Repeat("x", 2048) + `"}`)
 	now := time.Now()
 	b.ReportAllocs()

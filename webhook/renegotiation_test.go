@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // renegotiating is a receiver as IIS with certificates per folder: it negotiates TLS
@@ -97,11 +97,11 @@ func TestRenegotiation(t *testing.T) {
 		version  switchboard.HTTPVersion
 		requests int
 	}{
-		{anna, "anna", "", 2},                // over a connection that could have been HTTP/2's, where it is forbidden, and then HTTP/1.1
-		{anna, "anna", "", 1},                // it is known by now
-		{ben, "ben", "", 2},                  // nothing of anna's is used for ben
-		{ben, "ben", switchboard.HTTP1, 1},   // who may know it beforehand
-		{anna, "anna", switchboard.HTTP1, 1}, // and is anna all the same
+		{anna, "anna", "", 2},                       // over a connection that could have been HTTP/2's, where it is forbidden, and then HTTP/1.1
+		{anna, "anna", "", 1},                       // it is known by now
+		{ben, "ben", "", 2},                         // nothing of anna's is used for ben
+		{ben, "ben", switchboard.HTTPVersion1, 1},   // who may know it beforehand
+		{anna, "anna", switchboard.HTTPVersion1, 1}, // and is anna all the same
 	} {
 		w := authorized(url, test.auth)
 		w.Subscription.Request.HTTPVersion = test.version
@@ -111,7 +111,7 @@ func TestRenegotiation(t *testing.T) {
 		}
 	}
 	// Without a certificate to show there is no reason to negotiate again.
-	for _, auth := range []switchboard.Auth{{}, {Type: switchboard.BearerAuth, Token: "tok-1"}} {
+	for _, auth := range []switchboard.Auth{{}, {Type: switchboard.AuthBearer, Token: "tok-1"}} {
 		o := attempt(t, s, authorized(url, auth), plenty)
 		want(t, o, switchboard.FailureTLS)
 		if !strings.HasPrefix(o.Detail, "the receiver asked to negotiate TLS anew") || o.Requests != 1 {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // keeps is a receiver of HTTP/1.1 that answers the first request of its first

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"switchboard"
-	"switchboard/webhook/dnstest"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/dnstest"
 )
 
 // TestOrderOfAddresses: the families take turns, IPv6 first.

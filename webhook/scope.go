@@ -8,9 +8,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"switchboard"
-	"switchboard/webhook/document"
-	"switchboard/webhook/liquid"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/liquid"
 )
 
 // scope is where the placeholders of one request find their values.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The event's own fields are those of the event whatever the data hold, and a name in
@@ -83,13 +83,13 @@ func TestDeepDataAreRendered(t *testing.T) {
 		w := script("POST", contentType, `{"v":"{{ a.a }}","w":"{{ event.id }}"}`)
 		w.Event.Data = []byte(deep)
 		rendered(t, w)
-		w.Subscription.Request.Body, w.Subscription.Request.Params = switchboard.Envelope, nil
+		w.Subscription.Request.Body, w.Subscription.Request.Params = switchboard.BodyEnvelope, nil
 		rendered(t, w)
 	}
 	w := script("POST", "application/json", `{"v":"{{ a }}"}`)
 	w.Event.Data = []byte(`[[` + deep + `]]`)
 	wantField(t, "deeper", w, "data", "deeper than 129")
-	w.Subscription.Request.Body, w.Subscription.Request.Params = switchboard.DataBody, nil
+	w.Subscription.Request.Body, w.Subscription.Request.Params = switchboard.BodyData, nil
 	w.Subscription.Request.Headers = map[string]string{"X-Id": "{{ event.id }}"} // the event's own fields need no data
 	if got := rendered(t, w).Header.Get("X-Id"); got != "evt_01" {
 		t.Errorf("X-Id: %q", got)

@@ -12,7 +12,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // ErrAborted is the cause to cancel a context of [Sender.Attempt] with when an operator
@@ -90,7 +90,7 @@ func (s *Sender) Close() { s.pool.close() }
 // Prepare renders and signs the request of an attempt that begins at that time.
 // What the subscription's auth shows the receiver is not in it yet: only what is
 // sent holds that. Its errors are those of [Renderer.Render] and [Sign].
-func (s *Sender) Prepare(work switchboard.Work, at time.Time) (Message, error) {
+func (s *Sender) Prepare(work switchboard.LoadedDelivery, at time.Time) (Message, error) {
 	m, err := s.renderer.render(work, at)
 	if err != nil {
 		return Message{}, err
@@ -122,7 +122,7 @@ func (s *Sender) sign(m Message, sub *switchboard.Subscription, id string, at ti
 // [switchboard.DefaultTimeout]. The error is nil or an *[Interrupted]: ctx ended before
 // the receiver had answered, for another reason than [ErrAborted], or this machine
 // could not send. The outcome is then [switchboard.FailureUnknown].
-func (s *Sender) Attempt(ctx context.Context, work switchboard.Work, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+func (s *Sender) Attempt(ctx context.Context, work switchboard.LoadedDelivery, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	m, err := s.Prepare(work, at)
 	if err != nil {
 		request := work.Subscription.Request

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // plenty is a time limit that no healthy test comes near.

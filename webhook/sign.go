@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The headers of Standard Webhooks, in the spelling of net/http.
@@ -32,7 +32,7 @@ func Sign(header http.Header, signature switchboard.Signature, id string, at tim
 		return err
 	}
 	timestamp := strconv.FormatInt(at.Unix(), 10)
-	if signature.Scheme != switchboard.Unsigned {
+	if signature.Scheme != switchboard.SchemeNone {
 		keys, err := validKeys(signature.Scheme, at, secrets)
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ func Sign(header http.Header, signature switchboard.Signature, id string, at tim
 // covers, and it does not; it is empty where there is nothing to say.
 func SignatureWarnings(sub *switchboard.Subscription) []string {
 	scheme := sub.Signature.Scheme
-	if !sub.Request.InQuery() || scheme == switchboard.Unsigned {
+	if !sub.Request.InQuery() || scheme == switchboard.SchemeNone {
 		return nil
 	}
 	return []string{"signature.scheme: " + string(scheme) + " covers webhook-id, webhook-timestamp and an empty body: with " +
@@ -80,12 +80,12 @@ func validKeys(scheme switchboard.Scheme, at time.Time, secrets []switchboard.Si
 
 // signed returns the header that holds the signature, and its value.
 func signed(signature switchboard.Signature, keys [][]byte, id, timestamp string, body []byte) (name, value string) {
-	if signature.Scheme == switchboard.HMACHex {
+	if signature.Scheme == switchboard.SchemeHMACHex {
 		return signature.Header, signature.Prefix + hexSignature(keys[0], body)
 	}
 	signatures := make([]string, len(keys))
 	for i, key := range keys {
-		if signature.Scheme == switchboard.StandardEd25519 {
+		if signature.Scheme == switchboard.SchemeStandardEd25519 {
 			signatures[i] = ed25519Signature(key, id, timestamp, body)
 		} else {
 			signatures[i] = standardSignature(key, id, timestamp, body)

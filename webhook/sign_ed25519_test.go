@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloudflare/circl/sign/ed25519"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // verifyV1a checks a signature as a receiver does that knows the public key only,
@@ -36,13 +36,13 @@ func verifyV1a(t *testing.T, public string, body []byte, header http.Header) boo
 
 func TestEd25519IsVerifiedByAnotherImplementation(t *testing.T) {
 	t.Parallel()
-	v1a := switchboard.Signature{Scheme: switchboard.StandardEd25519}
+	v1a := switchboard.Signature{Scheme: switchboard.SchemeStandardEd25519}
 	now := time.Now()
 	body := []byte("{\"a\": \"\xff.\\u00e9\"}\n")
 	secrets := []switchboard.SigningSecret{
-		{Secret: switchboard.NewSigningSecret(switchboard.StandardEd25519)},
-		{Secret: switchboard.NewSigningSecret(switchboard.StandardEd25519), ExpiresAt: now.Add(time.Second)},
-		{Secret: switchboard.NewSigningSecret(switchboard.StandardEd25519), ExpiresAt: now},
+		{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519)},
+		{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519), ExpiresAt: now.Add(time.Second)},
+		{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519), ExpiresAt: now},
 	}
 	keys := switchboard.PublicKeys(secrets)
 	header := http.Header{}
@@ -79,7 +79,7 @@ func TestEd25519WithAPrivateKeyOf64Bytes(t *testing.T) {
 	}
 	secret := switchboard.Secret("whsk_" + base64.StdEncoding.EncodeToString(private))
 	header := http.Header{}
-	err = Sign(header, switchboard.Signature{Scheme: switchboard.StandardEd25519}, "dlv_01", time.Now(), []byte(`{}`), []switchboard.SigningSecret{{Secret: secret}})
+	err = Sign(header, switchboard.Signature{Scheme: switchboard.SchemeStandardEd25519}, "dlv_01", time.Now(), []byte(`{}`), []switchboard.SigningSecret{{Secret: secret}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The test vectors of RFC 4231 for HMAC-SHA-256, but the one that is truncated.
@@ -65,12 +65,12 @@ func TestHexSignatureIsVerifiedByOtherImplementations(t *testing.T) {
 		"empty":     {},
 		"large":     bytes.Repeat([]byte(`{"a":1}`), 20_000),
 	}
-	secrets := []switchboard.Secret{"sz_live_5f2e8c0b7d", "ein Schlüssel 'with' \"quotes\" $HOME", switchboard.NewSigningSecret(switchboard.HMACHex)}
+	secrets := []switchboard.Secret{"sz_live_5f2e8c0b7d", "ein Schlüssel 'with' \"quotes\" $HOME", switchboard.NewSigningSecret(switchboard.SchemeHMACHex)}
 	asked := map[string]int{}
 	for _, secret := range secrets {
 		for name, body := range bodies {
 			header := http.Header{}
-			signature := switchboard.Signature{Scheme: switchboard.HMACHex, Header: "x-signalzen-signature"}
+			signature := switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-signalzen-signature"}
 			if err := Sign(header, signature, "dlv_01", time.Now(), body, []switchboard.SigningSecret{{Secret: secret}}); err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestHexSignatureIsVerifiedByOtherImplementations(t *testing.T) {
 func TestHexSignatureHeader(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1700000000, 0)
-	signature := switchboard.Signature{Scheme: switchboard.HMACHex, Header: "x-hub-signature-256", Prefix: "sha256="}
+	signature := switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-hub-signature-256", Prefix: "sha256="}
 	header := http.Header{"X-Env": {"prod"}}
 	err := Sign(header, signature, "dlv_01", now, []byte("Hello, World!"), []switchboard.SigningSecret{
 		{Secret: "It's a Secret to Everybody"}, {Secret: "the secret before", ExpiresAt: now.Add(time.Hour)},

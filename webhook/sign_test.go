@@ -10,10 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
-var standard = switchboard.Signature{Scheme: switchboard.Standard}
+var standard = switchboard.Signature{Scheme: switchboard.SchemeStandard}
 
 // verify checks a signature as a receiver does, with the official library.
 func verify(t *testing.T, secret switchboard.Secret, body []byte, header http.Header) error {
@@ -27,7 +27,7 @@ func verify(t *testing.T, secret switchboard.Secret, body []byte, header http.He
 
 func TestSignIsVerifiedByTheOfficialLibrary(t *testing.T) {
 	t.Parallel()
-	secret, other := switchboard.NewSigningSecret(switchboard.Standard), switchboard.NewSigningSecret(switchboard.Standard)
+	secret, other := switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.NewSigningSecret(switchboard.SchemeStandard)
 	body := []byte("{\"a\": \"\xff.\\u00e9\"}\n")
 	sign := func(at time.Time) http.Header {
 		header := http.Header{}
@@ -83,7 +83,7 @@ func TestSignIsVerifiedByTheOfficialLibrary(t *testing.T) {
 func TestSignDuringRotation(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	current, previous, expired := switchboard.NewSigningSecret(switchboard.Standard), switchboard.NewSigningSecret(switchboard.Standard), switchboard.NewSigningSecret(switchboard.Standard)
+	current, previous, expired := switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.NewSigningSecret(switchboard.SchemeStandard)
 	header := http.Header{"Webhook-Signature": {"v1,forged"}, "Webhook-Id": {"forged"}}
 	body := []byte(`{}`)
 	err := Sign(header, standard, "dlv_01", now, body, []switchboard.SigningSecret{
@@ -113,9 +113,9 @@ func TestSignRefusesUnusableSecrets(t *testing.T) {
 	now := time.Now()
 	tests := map[string][]switchboard.SigningSecret{
 		"none":            nil,
-		"only an expired": {{Secret: switchboard.NewSigningSecret(switchboard.Standard), ExpiresAt: now.Add(-time.Hour)}},
-		"not base64":      {{Secret: switchboard.NewSigningSecret(switchboard.Standard)}, {Secret: "whsec_%%%"}},
-		"other scheme's":  {{Secret: switchboard.NewSigningSecret(switchboard.StandardEd25519)}},
+		"only an expired": {{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard), ExpiresAt: now.Add(-time.Hour)}},
+		"not base64":      {{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}, {Secret: "whsec_%%%"}},
+		"other scheme's":  {{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519)}},
 	}
 	for name, secrets := range tests {
 		header := http.Header{}
@@ -132,7 +132,7 @@ func TestSignRefusesUnusableSecrets(t *testing.T) {
 func TestSignWithoutSignature(t *testing.T) {
 	t.Parallel()
 	header := http.Header{}
-	if err := Sign(header, switchboard.Signature{Scheme: switchboard.Unsigned}, "dlv_01", time.Unix(1700000000, 0), []byte(`{}`), nil); err != nil {
+	if err := Sign(header, switchboard.Signature{Scheme: switchboard.SchemeNone}, "dlv_01", time.Unix(1700000000, 0), []byte(`{}`), nil); err != nil {
 		t.Fatal(err)
 	}
 	want := http.Header{"Webhook-Id": {"dlv_01"}, "Webhook-Timestamp": {"1700000000"}}
@@ -143,10 +143,10 @@ func TestSignWithoutSignature(t *testing.T) {
 
 func TestSignRefusesUnknownSchemes(t *testing.T) {
 	t.Parallel()
-	for _, signature := range []switchboard.Signature{{}, {Scheme: "md5"}, {Scheme: switchboard.HMACHex}, {Scheme: switchboard.HMACHex, Header: "A\r\nB"}} {
+	for _, signature := range []switchboard.Signature{{}, {Scheme: "md5"}, {Scheme: switchboard.SchemeHMACHex}, {Scheme: switchboard.SchemeHMACHex, Header: "A\r\nB"}} {
 		header := http.Header{}
 		err := Sign(header, signature, "dlv_01", time.Now(), nil, []switchboard.SigningSecret{{Secret: "a secret that is a text"}})
-		if switchboard.CodeOf(err) != switchboard.Invalid || len(header) != 0 {
+		if switchboard.CodeOf(err) != switchboard.CodeInvalid || len(header) != 0 {
 			t.Errorf("%+v: %v, header %v; want it refused", signature, err, header)
 		}
 	}
@@ -156,10 +156,10 @@ func TestSignRefusesUnknownSchemes(t *testing.T) {
 func TestSignPassesOverSecretsOfTheSchemeBefore(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	current := switchboard.NewSigningSecret(switchboard.Standard)
+	current := switchboard.NewSigningSecret(switchboard.SchemeStandard)
 	header := http.Header{}
 	err := Sign(header, standard, "dlv_01", now, []byte(`{}`), []switchboard.SigningSecret{
-		{Secret: current}, {Secret: switchboard.NewSigningSecret(switchboard.StandardEd25519), ExpiresAt: now.Add(time.Hour)},
+		{Secret: current}, {Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519), ExpiresAt: now.Add(time.Hour)},
 	})
 	if err != nil || strings.Contains(header.Get("Webhook-Signature"), " ") {
 		t.Fatalf("%v, %v; want one signature", err, header)

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"switchboard"
-	"switchboard/webhook/liquid"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/liquid"
 )
 
 // mark stands before and behind each value in a part of the URL that is being rendered,

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The life of tokens.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // forbids is a receiver that answers 403, with that reason if there is one, to the

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // FinalURL returns a URL that holds no placeholders in the form in which it is sent:

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // unusual are texts that stand around a value in a URL.
@@ -47,7 +47,7 @@ func FuzzTarget(f *testing.F) {
 		w.Event.Data, value = event(t, value)
 		m, err := s.renderer.Render(w)
 		if err != nil {
-			if switchboard.CodeOf(err) != switchboard.Invalid {
+			if switchboard.CodeOf(err) != switchboard.CodeInvalid {
 				t.Errorf("%q %q %q: %v", before, value, behind, err)
 			}
 			return
@@ -67,10 +67,10 @@ func FuzzTarget(f *testing.F) {
 }
 
 // reissued is the work with that value, signed by nobody.
-func reissued(t *testing.T, w switchboard.Work, value string) switchboard.Work {
+func reissued(t *testing.T, w switchboard.LoadedDelivery, value string) switchboard.LoadedDelivery {
 	t.Helper()
 	w.Event.Data, _ = event(t, value)
-	w.Subscription.Signature = switchboard.Signature{Scheme: switchboard.Unsigned}
+	w.Subscription.Signature = switchboard.Signature{Scheme: switchboard.SchemeNone}
 	return w
 }
 

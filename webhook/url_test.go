@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // received is a request as its bytes say it.
@@ -117,7 +117,7 @@ func TestTargetOnTheWire(t *testing.T) {
 		if got := <-requests; got != want {
 			t.Errorf("%s: challenged at %+v; want %+v", test.name, got, want)
 		}
-		w.Subscription.Auth = switchboard.Auth{Type: switchboard.OAuth2, TokenURL: address + test.written, ClientID: "a", ClientSecret: "b"}
+		w.Subscription.Auth = switchboard.Auth{Type: switchboard.AuthOAuth2, TokenURL: address + test.written, ClientID: "a", ClientSecret: "b"}
 		_ = s.CheckAuth(t.Context(), w.Subscription)
 		if got := <-requests; got != want {
 			t.Errorf("%s: asked for a token at %+v; want %+v", test.name, got, want)
@@ -247,7 +247,7 @@ func TestFinalURL(t *testing.T) {
 		"http://a/?50% off", "http://a/?%u00e9", "http://u:p@a/", "http://a/#b", "http://a:0/", "http://a:65536/", "http://[::1%25lo]/", "http://a\"b/", "http://\u200d/",
 	} {
 		got, err := FinalURL("auth.token_url", given)
-		if switchboard.CodeOf(err) != switchboard.Invalid || !strings.Contains(err.Error(), "auth.token_url") {
+		if switchboard.CodeOf(err) != switchboard.CodeInvalid || !strings.Contains(err.Error(), "auth.token_url") {
 			t.Errorf("%q: %s, %v", given, got, err)
 		}
 	}
@@ -295,7 +295,7 @@ func TestQueryIsNotKept(t *testing.T) {
 	}
 	w := script("GET", "application/json", `{"card":"hunter2"}`)
 	w.Subscription.Request.URL = address + "/"
-	w.Subscription.Signature = switchboard.Signature{Scheme: switchboard.Unsigned}
+	w.Subscription.Signature = switchboard.Signature{Scheme: switchboard.SchemeNone}
 	sent, _, err := s.Attempt(t.Context(), w, time.Now(), time.Minute)
 	if got := <-requests; err != nil || got.target != "/?card=hunter2" || sent.URL != address+"/?card=[redacted]" {
 		t.Errorf("params: sent to %s, kept as %s, %v", got.target, sent.URL, err)

@@ -5,8 +5,8 @@ import (
 	"encoding/xml"
 	"fmt"
 
-	"switchboard"
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // The names of elements that the document does not name, and the prefix of a namespace
@@ -70,7 +70,7 @@ func newXMLWriter(request *switchboard.Request) *xmlWriter {
 	}
 	return &xmlWriter{
 		style: style, elements: set(style.Elements), json: set(style.JSON),
-		own: request.Body == switchboard.Params, tags: map[string]string{},
+		own: request.Body == switchboard.BodyParams, tags: map[string]string{},
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // element is XML as encoding/xml reads it: attributes by name, white space between
@@ -93,7 +93,7 @@ func commbox() *switchboard.XMLStyle {
 	}
 }
 
-func xmlWork(data string) switchboard.Work {
+func xmlWork(data string) switchboard.LoadedDelivery {
 	w := work("https://receiver.test/hook")
 	w.Event.Data = []byte(data)
 	w.Subscription.Request.ContentType = "application/xml"
@@ -148,7 +148,7 @@ func TestXML(t *testing.T) {
 		}
 	}
 	envelope := xmlWork(`{"a":1}`)
-	envelope.Subscription.Request.Body = switchboard.Envelope
+	envelope.Subscription.Request.Body = switchboard.BodyEnvelope
 	want := declaration + `<request><id>evt_01</id><type>ticket.created</type><timestamp>2026-03-01T11:00:00.123456Z</timestamp><data><a>1</a></data></request>`
 	if diff := cmp.Diff(want, string(rendered(t, envelope).Body)); diff != "" {
 		t.Errorf("envelope (-want +got):\n%s", diff)

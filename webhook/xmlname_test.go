@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestXMLNames: no name of an event's data keeps the event from being sent.
@@ -113,7 +113,7 @@ func TestXMLNamesOfTheSubscription(t *testing.T) {
 			r := script("POST", "text/xml", params).Subscription.Request
 			r.XML = &switchboard.XMLStyle{Attributes: attributes}
 			_, err := CheckTemplates(&r, nil, nil)
-			if switchboard.CodeOf(err) != switchboard.Invalid || !strings.Contains(err.Error(), "request.params") || !strings.Contains(err.Error(), "cannot be that of an XML element") {
+			if switchboard.CodeOf(err) != switchboard.CodeInvalid || !strings.Contains(err.Error(), "request.params") || !strings.Contains(err.Error(), "cannot be that of an XML element") {
 				t.Errorf("%s: %v", params, err)
 			}
 		}

@@ -20,9 +20,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // TaskQueue is where deliveries and the reconciler run.
@@ -53,11 +53,11 @@ const (
 type Outbox interface {
 	// ClaimUntold takes deliveries whose start is due, or whose end, if they are
 	// cancelled; for the lease nobody else gets them.
-	ClaimUntold(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error)
+	ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error)
 	// Told notes that Temporal knows of these runs of deliveries.
-	Told(ctx context.Context, deliveries []switchboard.Delivery) error
+	MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error
 	// StartSoon makes the start of deliveries due now and wakes the relays.
-	StartSoon(ctx context.Context, ids []string) error
+	DispatchNow(ctx context.Context, ids []string) error
 }
 
 // Engine is the one way into Temporal.
@@ -113,10 +113,10 @@ func (e *Engine) startNow(d switchboard.Delivery) {
 	defer cancel()
 	started, err := e.start(ctx, d)
 	news := refused(err) || e.outages.Observe(ctx, activities.Temporal, err)
-	if started && d.Run > 1 {
+	if started && d.Generation > 1 {
 		// Temporal would start this run again for the relay, if it is terminated there
 		// before its first attempt is recorded. That of a first run it refuses.
-		err = e.outbox.Told(ctx, []switchboard.Delivery{d})
+		err = e.outbox.MarkDispatched(ctx, []switchboard.Delivery{d})
 		news = e.outages.Observe(ctx, activities.Postgres, err)
 	}
 	if news {
@@ -133,7 +133,7 @@ func (e *Engine) leaveToRelay(deliveries []switchboard.Delivery) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if err := e.outbox.StartSoon(ctx, ids); e.outages.Observe(ctx, activities.Postgres, err) {
+	if err := e.outbox.DispatchNow(ctx, ids); e.outages.Observe(ctx, activities.Postgres, err) {
 		e.log.WarnContext(ctx, "starts left to the relay's poll", "deliveries", len(ids), "error", err)
 	}
 }
@@ -150,7 +150,7 @@ func (e *Engine) Drain() {
 // To cancel the workflow might hit the next run, which an operator asks for meanwhile.
 // It reports false if that is to be tried again.
 func (e *Engine) tell(ctx context.Context, d switchboard.Delivery) (bool, error) {
-	if d.State != switchboard.Cancelled {
+	if d.State != switchboard.StateCancelled {
 		return e.start(ctx, d)
 	}
 	err := e.RetryNow(ctx, d.ID)
@@ -177,11 +177,11 @@ func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error
 	// come back may be served when nobody waits for its answer any more, and the task would
 	// be lost for ten seconds, and then look like an attempt that was.
 	options.EnableEagerStart = !e.outages.Fails(activities.Temporal)
-	_, err := e.client.ExecuteWorkflow(ctx, options, workflows.Deliver, activities.DeliverInput{DeliveryID: d.ID, Run: d.Run})
+	_, err := e.client.ExecuteWorkflow(ctx, options, workflows.Deliver, activities.DeliverInput{DeliveryID: d.ID, Generation: d.Generation})
 	if _, open := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !open {
 		return err == nil, err
 	}
-	if d.Run == 1 {
+	if d.Generation == 1 {
 		return true, nil // somebody was faster
 	}
 	return false, e.RetryNow(ctx, d.ID)
@@ -199,13 +199,13 @@ func reusePolicy(run int) enumspb.WorkflowIdReusePolicy {
 
 func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 	var memo map[string]any
-	if d.Run != 1 {
-		memo = map[string]any{runMemo: d.Run}
+	if d.Generation != 1 {
+		memo = map[string]any{runMemo: d.Generation}
 	}
 	return client.StartWorkflowOptions{
 		ID:                                       d.ID,
 		TaskQueue:                                TaskQueue,
-		WorkflowIDReusePolicy:                    reusePolicy(d.Run),
+		WorkflowIDReusePolicy:                    reusePolicy(d.Generation),
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
@@ -278,11 +278,11 @@ func pausing(p *workflowpb.PendingActivityInfo) bool {
 // a run is recorded no row names it: it is woken instead, and finds out. It is no error if
 // none is open. The operator's reason stays in our own rows, where it can be erased.
 func (e *Engine) Cancel(ctx context.Context, d switchboard.Delivery) error {
-	if d.RunID == "" {
+	if d.TemporalRunID == "" {
 		return e.RetryNow(ctx, d.ID)
 	}
 	return ignoreNotFound(e.client.CancelWorkflowWithOptions(ctx, client.CancelWorkflowOptions{
-		WorkflowID: d.ID, RunID: d.RunID, Reason: "cancelled in Switchboard",
+		WorkflowID: d.ID, RunID: d.TemporalRunID, Reason: "cancelled in Switchboard",
 	}))
 }
 

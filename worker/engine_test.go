@@ -18,8 +18,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // TestTell: what Temporal is asked for a delivery, by its row and by what is there.
@@ -36,15 +36,15 @@ func TestTell(t *testing.T) {
 		told     bool
 		err      error
 	}{
-		"a new one":                            {of(switchboard.Pending, 1), nil, nil, []string{"start d"}, true, nil},
-		"somebody was faster":                  {of(switchboard.Pending, 1), open, nil, []string{"start d"}, true, nil},
-		"a later run, nothing waits":           {of(switchboard.Pending, 2), open, nothing, []string{"start d", "pause d"}, false, nil},
-		"a later run, the earlier one waits":   {of(switchboard.Pending, 2), open, nil, []string{"start d", "pause d", "unpause d"}, false, nil},
-		"away":                                 {of(switchboard.Pending, 1), away, nil, []string{"start d"}, false, away},
-		"a cancelled one is never started":     {of(switchboard.Cancelled, 1), nil, nothing, []string{"pause d"}, true, nil},
-		"nor is a later run that is cancelled": {of(switchboard.Cancelled, 3), nil, nil, []string{"pause d", "unpause d"}, true, nil},
-		"a cancelled one, paused in Temporal":  {of(switchboard.Cancelled, 1), nil, paused, []string{"pause d", "unpause d"}, true, nil},
-		"a cancelled one, and Temporal away":   {of(switchboard.Cancelled, 1), nil, away, []string{"pause d"}, false, away},
+		"a new one":                            {of(switchboard.StatePending, 1), nil, nil, []string{"start d"}, true, nil},
+		"somebody was faster":                  {of(switchboard.StatePending, 1), open, nil, []string{"start d"}, true, nil},
+		"a later run, nothing waits":           {of(switchboard.StatePending, 2), open, nothing, []string{"start d", "pause d"}, false, nil},
+		"a later run, the earlier one waits":   {of(switchboard.StatePending, 2), open, nil, []string{"start d", "pause d", "unpause d"}, false, nil},
+		"away":                                 {of(switchboard.StatePending, 1), away, nil, []string{"start d"}, false, away},
+		"a cancelled one is never started":     {of(switchboard.StateCancelled, 1), nil, nothing, []string{"pause d"}, true, nil},
+		"nor is a later run that is cancelled": {of(switchboard.StateCancelled, 3), nil, nil, []string{"pause d", "unpause d"}, true, nil},
+		"a cancelled one, paused in Temporal":  {of(switchboard.StateCancelled, 1), nil, paused, []string{"pause d", "unpause d"}, true, nil},
+		"a cancelled one, and Temporal away":   {of(switchboard.StateCancelled, 1), nil, away, []string{"pause d"}, false, away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +61,7 @@ func TestTell(t *testing.T) {
 }
 
 func of(state switchboard.State, run int) switchboard.Delivery {
-	return switchboard.Delivery{ID: "d", Run: run, State: state}
+	return switchboard.Delivery{ID: "d", Generation: run, State: state}
 }
 
 // TestRetryNowUnpausesAlways: whoever asked may be gone by then, and nobody else would.
@@ -84,7 +84,7 @@ func TestStartOptions(t *testing.T) {
 	for run, want := range map[int]enumspb.WorkflowIdReusePolicy{
 		1: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, 2: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 	} {
-		got := startOptions(switchboard.Delivery{ID: "dlv_1", Tenant: "acme", Run: run, Method: "POST", Host: "a.example", EventType: "ticket.created"})
+		got := startOptions(switchboard.Delivery{ID: "dlv_1", Tenant: "acme", Generation: run, Method: "POST", Host: "a.example", EventType: "ticket.created"})
 		if got.WorkflowIDReusePolicy != want || got.ID != "dlv_1" || got.Priority.FairnessKey != "acme" {
 			t.Errorf("run %d: %+v", run, got)
 		}
@@ -114,7 +114,7 @@ func TestEagerWhileTemporalAnswers(t *testing.T) {
 	for _, now := range []error{nil, errors.New("away"), errors.New("still away"), nil} {
 		outages.Observe(t.Context(), activities.Temporal, now)
 		outages.Observe(t.Context(), activities.Postgres, errors.New("another"))
-		if ok, err := e.start(t.Context(), of(switchboard.Pending, 1)); !ok || err != nil {
+		if ok, err := e.start(t.Context(), of(switchboard.StatePending, 1)); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -128,7 +128,7 @@ func TestCancelIsOfTheRunThatHasTheDelivery(t *testing.T) {
 	t.Parallel()
 	for runID, want := range map[string][]string{"its run": {"cancel d its run"}, "": {"pause d", "unpause d"}} {
 		room := &engineRoom{seen: &workflowservice.DescribeWorkflowExecutionResponse{}}
-		if err := newEngine(t, room, &outbox{}).Cancel(t.Context(), switchboard.Delivery{ID: "d", RunID: runID}); err != nil {
+		if err := newEngine(t, room, &outbox{}).Cancel(t.Context(), switchboard.Delivery{ID: "d", TemporalRunID: runID}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, room.calls); diff != "" {
@@ -145,7 +145,7 @@ func TestLookTellsTheRun(t *testing.T) {
 			Execution: &commonpb.WorkflowExecution{RunId: "its own"},
 			Status:    enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{}},
 		}
-		for name, value := range startOptions(switchboard.Delivery{Run: run}).Memo {
+		for name, value := range startOptions(switchboard.Delivery{Generation: run}).Memo {
 			payload, err := converter.GetDefaultDataConverter().ToPayload(value)
 			if err != nil {
 				t.Fatal(err)
@@ -153,8 +153,8 @@ func TestLookTellsTheRun(t *testing.T) {
 			info.Memo.Fields[name] = payload
 		}
 		room := &engineRoom{seen: &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}}
-		seen, err := newEngine(t, room, &outbox{}).Look(t.Context(), "d")
-		if want := (activities.Seen{Sight: activities.Stopped, Run: run, RunID: "its own"}); seen != want || err != nil {
+		seen, err := newEngine(t, room, &outbox{}).Describe(t.Context(), "d")
+		if want := (activities.WorkflowView{Status: activities.WorkflowClosedExternally, Generation: run, TemporalRunID: "its own"}); seen != want || err != nil {
 			t.Errorf("run %d: %+v, %v", run, seen, err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestStartOfALaterRunIsNoted(t *testing.T) {
 	for run, want := range map[int][]string{1: nil, 2: {"d"}} {
 		box := &outbox{}
 		e := newEngine(t, &engineRoom{start: func(client.StartWorkflowOptions) error { return nil }}, box)
-		e.Start([]switchboard.Delivery{of(switchboard.Pending, run)})
+		e.Start([]switchboard.Delivery{of(switchboard.StatePending, run)})
 		e.Drain()
 		if diff := cmp.Diff(want, box.started); diff != "" {
 			t.Errorf("run %d: noted (-want +got):\n%s", run, diff)
@@ -186,7 +186,7 @@ func TestStartLeavesToTheRelay(t *testing.T) {
 		e := newEngine(t, fake, box)
 		deliveries := make([]switchboard.Delivery, startPool+2)
 		for i := range deliveries {
-			deliveries[i] = switchboard.Delivery{ID: string(rune('A' + i)), Run: 1, State: switchboard.Pending}
+			deliveries[i] = switchboard.Delivery{ID: string(rune('A' + i)), Generation: 1, State: switchboard.StatePending}
 		}
 		began := time.Now()
 		e.Start(deliveries)

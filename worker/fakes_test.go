@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // outbox is a store's outbox in memory.
@@ -24,7 +24,7 @@ type outbox struct {
 	soon    []string // left to the relay
 }
 
-func (o *outbox) ClaimUntold(_ context.Context, limit int, _ time.Duration) ([]switchboard.Delivery, error) {
+func (o *outbox) ClaimDispatches(_ context.Context, limit int, _ time.Duration) ([]switchboard.Delivery, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.claims++
@@ -34,7 +34,7 @@ func (o *outbox) ClaimUntold(_ context.Context, limit int, _ time.Duration) ([]s
 	return claimed, o.away
 }
 
-func (o *outbox) Told(_ context.Context, deliveries []switchboard.Delivery) error {
+func (o *outbox) MarkDispatched(_ context.Context, deliveries []switchboard.Delivery) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, d := range deliveries {
@@ -43,7 +43,7 @@ func (o *outbox) Told(_ context.Context, deliveries []switchboard.Delivery) erro
 	return nil
 }
 
-func (o *outbox) StartSoon(_ context.Context, ids []string) error {
+func (o *outbox) DispatchNow(_ context.Context, ids []string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.soon = append(o.soon, ids...)

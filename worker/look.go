@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // soon is for how long a workflow's waiting attempt is left to its own date: it is
@@ -18,46 +18,46 @@ import (
 const soon = time.Minute
 
 // Look says where the latest run of the delivery's workflow stands.
-func (e *Engine) Look(ctx context.Context, deliveryID string) (activities.Seen, error) {
+func (e *Engine) Describe(ctx context.Context, deliveryID string) (activities.WorkflowView, error) {
 	found, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
 	if isNotFound(err) {
-		return activities.Seen{Sight: activities.Missing}, nil
+		return activities.WorkflowView{Status: activities.WorkflowNotFound}, nil
 	}
 	if err != nil {
-		return activities.Seen{}, err
+		return activities.WorkflowView{}, err
 	}
 	info := found.GetWorkflowExecutionInfo()
-	seen := activities.Seen{Sight: activities.Ended, Run: 1, RunID: info.GetExecution().GetRunId()}
+	seen := activities.WorkflowView{Status: activities.WorkflowEnded, Generation: 1, TemporalRunID: info.GetExecution().GetRunId()}
 	if kept, ok := info.GetMemo().GetFields()[runMemo]; ok { // the first run has none
-		if err := converter.GetDefaultDataConverter().FromPayload(kept, &seen.Run); err != nil {
-			return activities.Seen{}, err
+		if err := converter.GetDefaultDataConverter().FromPayload(kept, &seen.Generation); err != nil {
+			return activities.WorkflowView{}, err
 		}
 	}
 	switch info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		seen.Sight = sightOfRunning(found.GetPendingActivities())
+		seen.Status = sightOfRunning(found.GetPendingActivities())
 	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		seen.Sight = activities.Stopped
+		seen.Status = activities.WorkflowClosedExternally
 	}
 	return seen, nil
 }
 
-func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Sight {
+func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.WorkflowStatus {
 	for _, p := range pending {
 		switch p.GetState() {
 		case enumspb.PENDING_ACTIVITY_STATE_PAUSED, enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
 			// Ours is followed by an unpause, unless this process died in between.
 			if p.GetPauseInfo().GetManual().GetIdentity() != operatorIdentity {
-				return activities.PausedInTemporal
+				return activities.WorkflowPaused
 			}
-			return activities.Waiting
+			return activities.WorkflowBackingOff
 		case enumspb.PENDING_ACTIVITY_STATE_SCHEDULED:
 			if next := p.GetNextAttemptScheduleTime(); next != nil && time.Until(next.AsTime()) > soon {
-				return activities.Waiting
+				return activities.WorkflowBackingOff
 			}
 		}
 	}
-	return activities.Busy
+	return activities.WorkflowRunning
 }
 
 // maxStopped is how many workflows are looked at, the latest: many are those of a
@@ -66,7 +66,7 @@ const maxStopped = 10_000
 
 // Stopped lists the deliveries whose workflow was cancelled or terminated since then,
 // the latest of them if there are very many.
-func (e *Engine) Stopped(ctx context.Context, since time.Time) ([]string, error) {
+func (e *Engine) ClosedExternally(ctx context.Context, since time.Time) ([]string, error) {
 	query := fmt.Sprintf("WorkflowType = 'Deliver' AND ExecutionStatus IN ('Terminated', 'Canceled') AND CloseTime > '%s'",
 		since.UTC().Format(time.RFC3339))
 	var ids []string

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 const (
@@ -90,7 +90,7 @@ func wait(ctx context.Context, tick <-chan time.Time, nudged <-chan struct{}) {
 // fails or takes too long does not stop the others; the pass ends when Temporal does not
 // answer at all. What is left is claimed again when its lease ends.
 func (r *relay) pass(ctx context.Context) (int, error) {
-	due, err := r.outbox.ClaimUntold(ctx, relayBatch, relayLease)
+	due, err := r.outbox.ClaimDispatches(ctx, relayBatch, relayLease)
 	if r.observe(ctx, activities.Postgres, err); err != nil || len(due) == 0 {
 		return 0, err
 	}
@@ -101,7 +101,7 @@ func (r *relay) pass(ctx context.Context) (int, error) {
 		group.Go(func() error { p.dispatch(ctx, d); return nil })
 	}
 	_ = group.Wait() // dispatch keeps the error
-	err = r.outbox.Told(ctx, p.dispatched)
+	err = r.outbox.MarkDispatched(ctx, p.dispatched)
 	r.observe(ctx, activities.Postgres, err)
 	return len(due), errors.Join(err, p.away())
 }

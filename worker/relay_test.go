@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/api/serviceerror"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // telling notes whom Temporal was told of, and fails or refuses for some.

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 const (

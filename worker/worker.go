@@ -11,9 +11,9 @@ import (
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // stopTimeout is for how long a stopping worker lets attempts finish: the longest
@@ -75,7 +75,7 @@ func Run(ctx context.Context, c Config) error {
 		return nil
 	})
 	// What attempts under way need, until the last has finished.
-	group.Go(func() error { activities.RecordKept(attend, c.Deliveries); return nil })
+	group.Go(func() error { activities.FlushUnrecorded(attend, c.Deliveries); return nil })
 	group.Go(func() error { return c.Notices.Listen(attend, relay.nudge, c.Deliveries.Flights.Abort) })
 
 	var err error

@@ -8,8 +8,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"switchboard"
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // AttemptActivityID is the id of the regular activity of every delivery, so that
@@ -129,7 +129,7 @@ func cancelled(ctx workflow.Context, in activities.AttemptInput, result activiti
 	if err := workflow.ExecuteActivity(disconnected, a.Cancelled, in).Get(disconnected, &result); err != nil {
 		return DeliverResult{}, err
 	}
-	if result.State.Dated() { // a later run's
+	if result.State.HasNextAttempt() { // a later run's
 		return DeliverResult{}, temporal.NewCanceledError()
 	}
 	return ended(result)
@@ -139,13 +139,13 @@ func cancelled(ctx workflow.Context, in activities.AttemptInput, result activiti
 // Temporal's own list can be read: completed, failed or cancelled.
 func ended(r activities.AttemptResult) (DeliverResult, error) {
 	switch r.State {
-	case switchboard.Failed:
+	case switchboard.StateFailed:
 		message := fmt.Sprintf("%s after %d attempts: all are used up", r.Reason, r.AttemptsMade)
 		if r.Permanent {
 			message = fmt.Sprintf("%s after %d attempts: no later one can succeed", r.Reason, r.AttemptsMade)
 		}
 		return DeliverResult{}, temporal.NewNonRetryableApplicationError(message, r.Reason, nil)
-	case switchboard.Cancelled:
+	case switchboard.StateCancelled:
 		return DeliverResult{}, temporal.NewCanceledError(r.Reason)
 	}
 	return DeliverResult{State: r.State, AttemptsMade: r.AttemptsMade}, nil

@@ -13,9 +13,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // The test environment gives an activity at most ten executions, where the server
@@ -39,13 +39,13 @@ func newStory(t *testing.T, answers ...int) *story {
 	env.SetTestTimeout(time.Minute)
 	policy := switchboard.RetryPolicy{
 		InitialInterval: switchboard.Duration(5 * time.Second), BackoffCoefficient: 3,
-		MaximumInterval: switchboard.Duration(10 * time.Hour), MaximumAttempts: 8,
+		MaximumInterval: switchboard.Duration(10 * time.Hour), MaxAttempts: 8,
 	}
 	s := &story{
 		TestWorkflowEnvironment: env,
-		row: &row{work: switchboard.Work{
+		row: &row{work: switchboard.LoadedDelivery{
 			Delivery: switchboard.Delivery{
-				ID: deliveryID, State: switchboard.Pending, Run: 1, CreatedAt: env.Now(), NextAttemptAt: env.Now(),
+				ID: deliveryID, State: switchboard.StatePending, Generation: 1, CreatedAt: env.Now(), NextAttemptAt: env.Now(),
 			},
 			Subscription: switchboard.Subscription{
 				ID: "sub_story", Retry: policy, Timeout: switchboard.DefaultTimeout, MaxInFlight: switchboard.DefaultMaxInFlight,
@@ -65,7 +65,7 @@ func newStory(t *testing.T, answers ...int) *story {
 }
 
 func (s *story) run() (workflows.DeliverResult, error) {
-	s.ExecuteWorkflow(workflows.Deliver, activities.DeliverInput{DeliveryID: deliveryID, Run: 1})
+	s.ExecuteWorkflow(workflows.Deliver, activities.DeliverInput{DeliveryID: deliveryID, Generation: 1})
 	if err := s.GetWorkflowError(); err != nil {
 		return workflows.DeliverResult{}, err
 	}
@@ -76,7 +76,7 @@ func (s *story) run() (workflows.DeliverResult, error) {
 // row is a store that holds one delivery.
 type row struct {
 	mu       sync.Mutex
-	work     switchboard.Work
+	work     switchboard.LoadedDelivery
 	attempts []switchboard.Attempt
 	actions  []switchboard.Action
 	faults   map[string]int // how many of the next calls of a method fail
@@ -87,10 +87,10 @@ func (r *row) fails(method string) error {
 		return nil
 	}
 	r.faults[method]--
-	return switchboard.Errorf(switchboard.Unavailable, "Postgres is away")
+	return switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 }
 
-func (r *row) Work(context.Context, string) (switchboard.Work, error) {
+func (r *row) LoadForAttempt(context.Context, string) (switchboard.LoadedDelivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.work, r.fails("Work")
@@ -104,8 +104,8 @@ func (r *row) Record(_ context.Context, a switchboard.Attempt, d switchboard.Dec
 	}
 	r.attempts = append(r.attempts, a)
 	delivery := &r.work.Delivery
-	delivery.AttemptsMade, delivery.RunID = a.Number, runID
-	if delivery.State.Dated() {
+	delivery.AttemptsMade, delivery.TemporalRunID = a.Number, runID
+	if delivery.State.HasNextAttempt() {
 		delivery.State, delivery.Reason, delivery.Permanent = d.State, d.Reason, d.Permanent
 		delivery.NextAttemptAt = a.At.Add(d.Wait)
 	}
@@ -116,7 +116,7 @@ func (r *row) Reopen(_ context.Context, _, runID string, action switchboard.Acti
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.actions = append(r.actions, action)
-	r.work.Delivery.State, r.work.Delivery.RunID = switchboard.Pending, runID
+	r.work.Delivery.State, r.work.Delivery.TemporalRunID = switchboard.StatePending, runID
 	return r.work.Delivery, nil
 }
 
@@ -149,7 +149,7 @@ type script struct {
 	times []time.Time
 }
 
-func (s *script) Attempt(context.Context, switchboard.Work, time.Time, time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+func (s *script) Attempt(context.Context, switchboard.LoadedDelivery, time.Time, time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := s.answers[min(len(s.times), len(s.answers)-1)]
@@ -164,7 +164,7 @@ func TestDeliverAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := workflows.DeliverResult{State: switchboard.Delivered, AttemptsMade: 1}
+	want := workflows.DeliverResult{State: switchboard.StateDelivered, AttemptsMade: 1}
 	if diff := cmp.Diff(want, result); diff != "" {
 		t.Error(diff)
 	}
@@ -177,7 +177,7 @@ func TestDeliverAfterFailuresWaitsAsThePolicySays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := workflows.DeliverResult{State: switchboard.Delivered, AttemptsMade: 3}
+	want := workflows.DeliverResult{State: switchboard.StateDelivered, AttemptsMade: 3}
 	if diff := cmp.Diff(want, result); diff != "" {
 		t.Error(diff)
 	}
@@ -213,7 +213,7 @@ func TestDeliverStopsAtGone(t *testing.T) {
 	if failure, ok := errors.AsType[*temporal.ApplicationError](err); !ok || failure.Message() != "http_410 after 1 attempts: no later one can succeed" {
 		t.Fatalf("ended with %v, want it to say that no later attempt can succeed", err)
 	}
-	if len(s.sent.times) != 1 || s.row.work.Delivery.State != switchboard.Failed {
+	if len(s.sent.times) != 1 || s.row.work.Delivery.State != switchboard.StateFailed {
 		t.Errorf("%d requests, state %s; want 1, failed", len(s.sent.times), s.row.work.Delivery.State)
 	}
 }
@@ -226,13 +226,13 @@ func TestDeliverEndsHeld(t *testing.T) {
 	s.RegisterDelayedCallback(func() {
 		s.row.mu.Lock()
 		defer s.row.mu.Unlock()
-		s.row.work.Subscription.State = switchboard.Unverified
+		s.row.work.Subscription.State = switchboard.SubscriptionUnverified
 	}, time.Second)
 	result, err := s.run()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (workflows.DeliverResult{State: switchboard.Held, AttemptsMade: 1}); result != want || len(s.sent.times) != 1 {
+	if want := (workflows.DeliverResult{State: switchboard.StateHeld, AttemptsMade: 1}); result != want || len(s.sent.times) != 1 {
 		t.Errorf("ended %v after %d requests, want %v after 1", result, len(s.sent.times), want)
 	}
 }
@@ -279,7 +279,7 @@ func TestFirstTaskThatWasLost(t *testing.T) {
 			s.SetCurrentHistoryLength(c.events)
 			began := s.Now()
 			result, err := s.run()
-			if err != nil || result.State != switchboard.Delivered {
+			if err != nil || result.State != switchboard.StateDelivered {
 				t.Fatalf("ended %v, %v; want delivered", result, err)
 			}
 			var got []switchboard.Failure
@@ -305,7 +305,7 @@ func TestCancelDuringBackoff(t *testing.T) {
 	if !temporal.IsCanceledError(err) {
 		t.Fatalf("ended with %v, want cancelled", err)
 	}
-	if len(s.sent.times) != 1 || s.row.work.Delivery.State != switchboard.Cancelled {
+	if len(s.sent.times) != 1 || s.row.work.Delivery.State != switchboard.StateCancelled {
 		t.Errorf("%d requests, state %s; want 1, cancelled", len(s.sent.times), s.row.work.Delivery.State)
 	}
 	if len(s.row.actions) != 1 || s.row.actions[0].Actor != switchboard.ActorTemporal {
@@ -316,7 +316,7 @@ func TestCancelDuringBackoff(t *testing.T) {
 func TestCancelledByItsRowEndsCancelled(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, 200)
-	s.row.work.Delivery.State, s.row.work.Delivery.Reason = switchboard.Cancelled, switchboard.ReasonOperator
+	s.row.work.Delivery.State, s.row.work.Delivery.Reason = switchboard.StateCancelled, switchboard.ReasonOperator
 	if _, err := s.run(); !temporal.IsCanceledError(err) {
 		t.Fatalf("ended with %v, want cancelled", err)
 	}
@@ -337,7 +337,7 @@ func TestOperatorsRetryBringsTheNextAttemptForward(t *testing.T) {
 		s.row.work.Delivery.NextAttemptAt = s.Now()
 	}, time.Second)
 	result, err := s.run()
-	if err != nil || result.State != switchboard.Delivered {
+	if err != nil || result.State != switchboard.StateDelivered {
 		t.Fatalf("ended %v, %v; want delivered", result, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities"
 )
 
 // reconcileTimeout bounds one pass: a thousand overdue deliveries, a few calls each.

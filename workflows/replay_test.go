@@ -6,7 +6,7 @@ import (
 
 	"go.temporal.io/sdk/worker"
 
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // Every history of every released shape replays: a change of the workflow that

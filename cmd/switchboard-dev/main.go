@@ -14,8 +14,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"switchboard/cmd/switchboard-dev/bench"
-	"switchboard/cmd/switchboard-dev/stack"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/bench"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
 )
 
 const (

@@ -12,8 +12,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"switchboard"
-	"switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
 )
 
 // commands is the command line.

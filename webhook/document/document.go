@@ -13,7 +13,7 @@ import (
 	"io"
 	"slices"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // MaxNesting is how deep objects and arrays may stand in one another: as deep as in

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 func (c comparison) evaluate(r *renderer) (any, error) {

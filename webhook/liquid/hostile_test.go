@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // biggest is a scope with the biggest values that an event may hold.

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	reference "github.com/osteele/liquid"
 
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // object is a scope that is a JSON object; what it holds under "secret" may not be read.

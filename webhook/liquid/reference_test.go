@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // newRun is a run over data that hold v, n (null) and t (a text), in the year 2026.

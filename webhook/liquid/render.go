@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // Run is what a template is rendered with.

@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"switchboard/webhook/document"
+	"github.com/seed-49a43567/switchboard/webhook/document"
 )
 
 // capitalize writes the first letter large and all others small.

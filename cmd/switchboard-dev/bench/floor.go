@@ -19,8 +19,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
 
-	"switchboard/cmd/switchboard/app"
-	switchboardworker "switchboard/worker"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	switchboardworker "github.com/seed-49a43567/switchboard/worker"
 )
 
 // FloorCommand is the hidden command of the floor: a bare Temporal worker as a

@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"switchboard"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // rendering is the CPU time that making one request takes, unsigned.
@@ -66,7 +66,7 @@ func ownCPU() (time.Duration, error) {
 }
 
 // renderings are deliveries of an event of the usual size, by shape.
-func renderings() map[string]switchboard.Work {
+func renderings() map[string]switchboard.LoadedDelivery {
 	data := `{"ticket":{"id":4711,"status":"open","subject":"It rings"},"contact":{"id":12345678901234567890,"first_name":"Mei","czCol":{"15":"172"}},"text":"`
 	data += strings.Repeat("x", eventSize-len(data)-len(`"}`)) + `"}`
 	var leaves []string
@@ -74,17 +74,17 @@ func renderings() map[string]switchboard.Work {
 		leaves = append(leaves, fmt.Sprintf(`"a%d":"{{ contact.first_name }}","b%d":"{{ contact.id }}","c%d":"Dear {{ contact.first_name | upcase }}",`+
 			`"d%d":"{%% if ticket.status == 'open' %%}open{%% else %%}closed{%% endif %%}"`, i, i, i, i))
 	}
-	make := func(body switchboard.BodyKind, data, contentType string) switchboard.Work {
-		work := switchboard.Work{Event: switchboard.Event{ID: "evt_1", Tenant: tenantName(0), Type: "ticket.created", Data: []byte(data), OccurredAt: time.Now()}}
+	make := func(body switchboard.BodyKind, data, contentType string) switchboard.LoadedDelivery {
+		work := switchboard.LoadedDelivery{Event: switchboard.Event{ID: "evt_1", Tenant: tenantName(0), Type: "ticket.created", Data: []byte(data), OccurredAt: time.Now()}}
 		work.Subscription.Request = switchboard.Request{URL: "https://receiver.example/hook", Body: body, ContentType: contentType}
 		work.Subscription.SetDefaults()
 		return work
 	}
-	params := make(switchboard.Params, data, "application/json")
+	params := make(switchboard.BodyParams, data, "application/json")
 	params.Subscription.Request.Params = json.RawMessage("{" + strings.Join(leaves, ",") + "}")
-	return map[string]switchboard.Work{
-		shapeData:   make(switchboard.DataBody, data, "application/json"),
+	return map[string]switchboard.LoadedDelivery{
+		shapeData:   make(switchboard.BodyData, data, "application/json"),
 		shapeParams: params,
-		shapeXML:    make(switchboard.DataBody, strings.Replace(data, `"15"`, `"n15"`, 1), "application/xml"), // an element may not begin with a digit
+		shapeXML:    make(switchboard.BodyData, strings.Replace(data, `"15"`, `"n15"`, 1), "application/xml"), // an element may not begin with a digit
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // report is everything that a run measured.

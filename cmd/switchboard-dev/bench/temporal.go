@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"os"
 
-	"switchboard/cmd/switchboard-dev/temporalserver"
-	"switchboard/worker"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
+	"github.com/seed-49a43567/switchboard/worker"
 )
 
 // TemporalCommand is the hidden command that runs the embedded Temporal server as

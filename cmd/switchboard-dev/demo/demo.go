@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // Config says where the demo finds the stack.

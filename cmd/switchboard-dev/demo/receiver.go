@@ -12,7 +12,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // maxBody bounds what the receiver reads: more than any demo event.

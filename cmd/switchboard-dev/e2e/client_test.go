@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // The shapes of the API as far as the tests read them, written down anew: a

@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"switchboard/workflows"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // record is the folder that histories are written to, one for each released shape

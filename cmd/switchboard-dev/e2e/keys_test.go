@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // madeKey is a key as POST /v1/keys answers it.

@@ -20,11 +20,11 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"switchboard"
-	"switchboard/cmd/switchboard-dev/postgres/pgtest"
-	"switchboard/cmd/switchboard-dev/temporalserver"
-	"switchboard/cmd/switchboard/app"
-	"switchboard/worker"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
+	"github.com/seed-49a43567/switchboard/worker"
 )
 
 // patience is how long a condition may take to come true: far longer than it

@@ -9,7 +9,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"switchboard/worker"
+	"github.com/seed-49a43567/switchboard/worker"
 )
 
 // hourly is a retry policy whose backoff nobody waits for.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"switchboard/cmd/switchboard-dev/temporalserver"
-	"switchboard/worker"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
+	"github.com/seed-49a43567/switchboard/worker"
 )
 
 // Where Temporal lives in the same Postgres as Switchboard, an outage takes what

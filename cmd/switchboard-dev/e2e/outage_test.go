@@ -11,9 +11,9 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"switchboard"
-	"switchboard/cmd/switchboard-dev/temporalserver"
-	"switchboard/worker"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
+	"github.com/seed-49a43567/switchboard/worker"
 )
 
 // ownTemporal is a Temporal server of one test, which may stop it and start it

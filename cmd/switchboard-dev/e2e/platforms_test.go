@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"switchboard/catalogue"
+	"github.com/seed-49a43567/switchboard/catalogue"
 )
 
 // Every example of the catalogue is posted and arrives as the platform's own

@@ -22,7 +22,7 @@ func newProcess(t *testing.T) *process {
 	t.Helper()
 	s := prepareSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))
 	p := &process{system: s, binary: filepath.Join(t.TempDir(), "switchboard")}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary, "switchboard/cmd/switchboard")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary, "github.com/seed-49a43567/switchboard/cmd/switchboard")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, output)
 	}

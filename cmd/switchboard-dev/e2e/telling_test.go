@@ -28,7 +28,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"switchboard/webhook/dnstest"
+	"github.com/seed-49a43567/switchboard/webhook/dnstest"
 )
 
 // The most telling inputs of the public reports about webhook senders, each

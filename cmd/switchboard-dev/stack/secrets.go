@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // secrets are made at the first start and kept in the stack's folder, so that
@@ -56,4 +56,6 @@ func newEncryptionKey() switchboard.Secret {
 	return switchboard.Secret("dev:" + base64.StdEncoding.EncodeToString(key))
 }
 
-func newDemoSecret() switchboard.Secret { return switchboard.NewSigningSecret(switchboard.Standard) }
+func newDemoSecret() switchboard.Secret {
+	return switchboard.NewSigningSecret(switchboard.SchemeStandard)
+}

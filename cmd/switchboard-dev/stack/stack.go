@@ -15,12 +15,12 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
-	"switchboard/cmd/switchboard-dev/demo"
-	"switchboard/cmd/switchboard-dev/postgres"
-	"switchboard/cmd/switchboard-dev/temporalserver"
-	"switchboard/cmd/switchboard/app"
-	"switchboard/worker"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/demo"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/store/postgres"
+	"github.com/seed-49a43567/switchboard/worker"
 )
 
 // Config says where the stack lives and listens.

@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // Migrate brings the schema of the database up to date, introduces the encryption keys to
@@ -132,7 +132,7 @@ func EnsureKey(ctx context.Context, config Config, name string, text switchboard
 		return err
 	}
 	defer s.Close()
-	_, err = s.CreateKey(ctx, operator, switchboard.Key{Name: name, Role: switchboard.Admin}, text)
+	_, err = s.CreateKey(ctx, operator, switchboard.Key{Name: name, Role: switchboard.RoleAdmin}, text)
 	return err
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // empty is the configuration for a database without a schema.
@@ -85,7 +85,7 @@ func TestKeysNeedASchema(t *testing.T) {
 	config := empty(t)
 	commands := map[string]func() error{
 		"create": func() error {
-			return CreateKey(t.Context(), config, NewKey{Name: "n", Role: switchboard.Admin}, io.Discard)
+			return CreateKey(t.Context(), config, NewKey{Name: "n", Role: switchboard.RoleAdmin}, io.Discard)
 		},
 		"list":   func() error { return ListKeys(t.Context(), config, io.Discard) },
 		"revoke": func() error { return RevokeKey(t.Context(), config, "key_x", io.Discard) },
@@ -125,7 +125,7 @@ func TestWrongKeyDoesNotStart(t *testing.T) {
 				t.Errorf("%s, %+v: %v", test.name, parts, err)
 			}
 		}
-		err := CreateKey(t.Context(), withKey(config, test.key), NewKey{Name: "n", Role: switchboard.Admin}, io.Discard)
+		err := CreateKey(t.Context(), withKey(config, test.key), NewKey{Name: "n", Role: switchboard.RoleAdmin}, io.Discard)
 		if !says(err, test.says) {
 			t.Errorf("%s, keys create: %v", test.name, err)
 		}

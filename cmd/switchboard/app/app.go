@@ -12,13 +12,13 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
-	"switchboard"
-	"switchboard/activities"
-	"switchboard/api"
-	"switchboard/catalogue"
-	"switchboard/store"
-	"switchboard/webhook"
-	"switchboard/worker"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/api"
+	"github.com/seed-49a43567/switchboard/catalogue"
+	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/webhook"
+	"github.com/seed-49a43567/switchboard/worker"
 )
 
 // Parts says which parts of Switchboard a process runs.

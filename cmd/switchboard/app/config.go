@@ -13,10 +13,10 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"switchboard"
-	"switchboard/api"
-	"switchboard/store"
-	"switchboard/webhook"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api"
+	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Config is all that can be set, by flag or by environment. What reaches Temporal
@@ -141,4 +141,4 @@ func (c *Config) guard() (*webhook.Guard, error) {
 }
 
 // operator is the caller of commands run on the machine itself.
-var operator = switchboard.Caller{KeyID: "cli", Role: switchboard.Admin}
+var operator = switchboard.Caller{KeyID: "cli", Role: switchboard.RoleAdmin}

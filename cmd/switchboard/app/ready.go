@@ -8,9 +8,9 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"switchboard"
-	"switchboard/api"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // readiness is what /readyz answers from: what is watched, whether the worker has started,
@@ -37,7 +37,7 @@ func newReadiness(s *store.Store, c client.Client, lostKeys []string) *readiness
 
 // verdict tells a problem that a check of the store found from a check that could not tell.
 func verdict(err error) (problem, unknown error) {
-	if switchboard.CodeOf(err) == switchboard.Unavailable || errors.Is(err, context.Canceled) {
+	if switchboard.CodeOf(err) == switchboard.CodeUnavailable || errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	return err, nil

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"switchboard"
-	"switchboard/api"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // fakeCheck is what tests watch: it answers, or not, as they say, at a time that they say.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 // TestPostedAgain: two processes answer one request as one, by its Idempotency-Key or its
@@ -52,7 +52,7 @@ func TestPostedAgain(t *testing.T) {
 			t.Errorf("%s: %d %s, then %d %s", path, first.Code, first.Body, again.Code, again.Body)
 		}
 		other := post(1, path, `{"events":[]}`, "Idempotency-Key", "k"+path)
-		if other.Code != http.StatusUnprocessableEntity || !strings.Contains(other.Body.String(), string(switchboard.KeyReused)) {
+		if other.Code != http.StatusUnprocessableEntity || !strings.Contains(other.Body.String(), string(switchboard.CodeKeyReused)) {
 			t.Errorf("%s with another body: %d %s", path, other.Code, other.Body)
 		}
 	}

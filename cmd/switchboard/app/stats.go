@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"switchboard"
+	"github.com/seed-49a43567/switchboard"
 )
 
 const (

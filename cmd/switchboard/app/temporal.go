@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/worker"
 
-	switchboardworker "switchboard/worker"
+	switchboardworker "github.com/seed-49a43567/switchboard/worker"
 )
 
 // stickyWorkflows is how many workflows a worker keeps in memory at least. A delivery in

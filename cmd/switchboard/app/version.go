@@ -5,8 +5,8 @@ import (
 	"io"
 	"runtime/debug"
 
-	"switchboard"
-	"switchboard/store"
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // PrintVersion prints what this binary is, and what it needs of the database.

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"switchboard/cmd/switchboard-dev/postgres"
+	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
 // folder is one that an unprivileged user may enter, which t.TempDir is not.

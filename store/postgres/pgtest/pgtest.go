@@ -21,7 +21,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"switchboard/cmd/switchboard-dev/postgres"
+	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
 const template = "template_migrated"
