@@ -16,7 +16,7 @@ import (
 // is deleted, is a Conflict.
 func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error) {
 	now := s.now()
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err = s.tx(ctx, "retry delivery", func(ctx context.Context, tx transaction) error {
 		deleted, err := lockSubscriptionOf(ctx, tx, id)
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 // caller has not ended within a few seconds.
 func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error) {
 	var d switchboard.Delivery
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "cancel delivery", func(ctx context.Context, tx transaction) error {
 		r, err := lockDelivery(ctx, tx, caller, id)
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ func (s *Store) Settle(ctx context.Context, deliveryID string, run int, state sw
 // Postpone dates the next attempt of a delivery anew, for that reason, unless somebody has
 // done so since it was loaded. It reports whether it has changed anything.
 func (s *Store) Postpone(ctx context.Context, d switchboard.Delivery, until time.Time, reason string) (bool, error) {
-	changed, err := s.exec(ctx, `UPDATE deliveries SET next_attempt_at = $4, reason = $5
+	changed, err := s.exec(ctx, "postpone delivery", `UPDATE deliveries SET next_attempt_at = $4, reason = $5
 WHERE id = $1 AND generation = $2 AND next_attempt_at = $3 AND (reason <> $5 OR next_attempt_at <> $4)`, d.ID, d.Generation, d.NextAttemptAt, until, clean(reason))
 	return changed > 0, err
 }
@@ -117,7 +117,7 @@ WHERE id = $1 AND generation = $2 AND next_attempt_at = $3 AND (reason <> $5 OR 
 // whose subscription is deleted.
 func (s *Store) Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error) {
 	var d switchboard.Delivery
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "reopen delivery", func(ctx context.Context, tx transaction) error {
 		deleted, err := lockSubscriptionOf(ctx, tx, deliveryID)
 		if err != nil {
 			return err
@@ -143,7 +143,7 @@ func (s *Store) Reopen(ctx context.Context, deliveryID, runID string, action swi
 // it did anything; then the action is kept and the channel, if any, told.
 func (s *Store) change(ctx context.Context, id string, action switchboard.Action, channel string, apply func(*row, time.Time) bool) (switchboard.Delivery, error) {
 	var d switchboard.Delivery
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "change delivery", func(ctx context.Context, tx transaction) error {
 		r, err := lockDelivery(ctx, tx, switchboard.Caller{}, id)
 		if err != nil {
 			return err

@@ -53,7 +53,9 @@ func partitionedTables() []partitionedTable {
 }
 
 // partition is the table's partition of that suffix.
-func (t partitionedTable) partition(suffix string) string { return pq.QuoteIdentifier(t.name + "_" + suffix) }
+func (t partitionedTable) partition(suffix string) string {
+	return pq.QuoteIdentifier(t.name + "_" + suffix)
+}
 
 // bound is a time as a literal of the table's partition column; null: open, which is
 // written as the given word.

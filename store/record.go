@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -11,26 +12,15 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-// record is an attempt on its way in.
+// record is an attempt that is being recorded, with what was decided after it.
 type record struct {
-	Attempt  attempt
-	Decision switchboard.Decision
-	RunID    string
-	Run      int
-}
-
-// attempt is an attempt with the run of its delivery.
-type attempt struct {
-	switchboard.Attempt
-	Run int
-}
-
-// recorded is what became of a record.
-type recorded struct {
-	delivery switchboard.Delivery
-	err      error
+	attempt       switchboard.Attempt
+	decision      switchboard.Decision
+	temporalRunID string
+	generation    int // of its delivery, that it was made for
 }
 
 // Record stores an attempt with what was decided after it, moves its delivery
@@ -38,32 +28,29 @@ type recorded struct {
 // repeated: an attempt whose id is recorded already changes nothing. A
 // delivery that an operator moved in the meantime stays where it is.
 //
-// Two attempts may come with one number: the last of an earlier run that was still
-// under way when an operator set the delivery going again, or one that Temporal
-// repeated elsewhere because it had lost sight of the first. Both requests were
-// made, so the later record takes the next free number.
-func (s *Store) Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, run int) (switchboard.Delivery, error) {
-	r, err := s.records.do(ctx, record{Attempt: attempt{storable(a), run}, Decision: d, RunID: runID, Run: run})
-	if err != nil {
-		return switchboard.Delivery{}, err
-	}
-	return r.delivery, r.err
+// Two attempts may come with one number: the last of an earlier generation that was still
+// under way when an operator restarted the delivery, or one that Temporal repeated
+// elsewhere because it had lost sight of the first. Both requests were made, so the later
+// record takes the next free number.
+func (s *Store) Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, temporalRunID string, generation int) (switchboard.Delivery, error) {
+	a.At = a.At.UTC().Truncate(time.Microsecond)
+	return do(ctx, s.records, "record attempt", record{a, d, temporalRunID, generation})
 }
 
-func weighRecord(r record) int { return len(r.Attempt.Outcome.Response.Body) }
+func sizeOfRecord(r record) int { return len(r.attempt.Outcome.Response.Body) }
 
 // recordAll records attempts of several deliveries together: nearly all of them in
 // one statement, and in a transaction what is not simply a delivery's next.
-func (s *Store) recordAll(ctx context.Context, records []record) ([]recorded, error) {
-	moved, err := s.recordNext(ctx, records)
+func (s *Store) recordAll(ctx context.Context, records []record) ([]batch.Result[switchboard.Delivery], error) {
+	moved, err := s.recordFast(ctx, records)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]recorded, len(records))
+	results := make([]batch.Result[switchboard.Delivery], len(records))
 	var others []record
 	for i, r := range records {
-		if d, ok := moved[r.Attempt.ID]; ok {
-			results[i].delivery = d
+		if d, ok := moved[r.attempt.ID]; ok {
+			results[i].Out = d
 		} else {
 			others = append(others, r)
 		}
@@ -72,21 +59,21 @@ func (s *Store) recordAll(ctx context.Context, records []record) ([]recorded, er
 		return results, nil
 	}
 	var rows map[string]*row
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) (err error) {
+	err = s.tx(ctx, "record attempts", func(ctx context.Context, tx transaction) (err error) {
 		rows, err = recordRows(ctx, tx, others)
 		return err
 	})
 	for i, r := range records {
-		if _, ok := moved[r.Attempt.ID]; ok {
+		if _, ok := moved[r.attempt.ID]; ok {
 			continue
 		}
-		switch row := rows[r.Attempt.DeliveryID]; {
+		switch row := rows[r.attempt.DeliveryID]; {
 		case err != nil:
-			results[i].err = err
+			results[i].Err = err
 		case row == nil:
-			results[i].err = noDelivery(r.Attempt.DeliveryID)
+			results[i].Err = noDelivery(r.attempt.DeliveryID)
 		default:
-			results[i].delivery = row.Delivery
+			results[i].Out = row.Delivery
 		}
 	}
 	return results, nil
@@ -102,24 +89,28 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 	if err != nil {
 		return nil, err
 	}
-	var attempts []attempt
+	var attempts []attemptColumns
 	changed := map[string]*row{}
 	for _, r := range byNumber(records) {
-		d := rows[r.Attempt.DeliveryID]
-		if d == nil || recorded[r.Attempt.ID] {
+		d := rows[r.attempt.DeliveryID]
+		if d == nil || recorded[r.attempt.ID] {
 			continue
 		}
 		if taken[r.key()] {
-			r.Attempt.Number = d.AttemptsMade + 1
+			r.attempt.Number = d.AttemptsMade + 1
 		}
-		taken[r.key()], recorded[r.Attempt.ID] = true, true
+		taken[r.key()], recorded[r.attempt.ID] = true, true
 		d.record(r)
-		attempts, changed[d.ID] = append(attempts, r.Attempt), d
+		attempts, changed[d.ID] = append(attempts, columnsOf(r.attempt, r.generation)), d
 	}
 	if len(attempts) == 0 {
 		return rows, nil
 	}
-	if err := execJSON(ctx, tx, insertAttemptsQuery, attempts); err != nil {
+	text, err := json.Marshal(attempts)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, insertAttemptsQuery, string(text)); err != nil {
 		return nil, err
 	}
 	saved := slices.Collect(maps.Values(changed))
@@ -131,8 +122,8 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 
 // record moves the delivery to where the attempt leaves it.
 func (r *row) record(rec record) {
-	a := rec.Attempt
-	overtaken := r.Generation != rec.Run // it is of an earlier run, before an operator set the delivery going again
+	a := rec.attempt
+	overtaken := r.Generation != rec.generation // it is of an earlier run, before an operator set the delivery going again
 	if a.Number > r.AttemptsMade {
 		if overtaken {
 			r.PriorAttempts += a.Number - r.AttemptsMade // the new run has all of its own
@@ -142,23 +133,23 @@ func (r *row) record(rec record) {
 	if overtaken {
 		return
 	}
-	r.TemporalRunID = rec.RunID
+	r.TemporalRunID = rec.temporalRunID
 	if !r.State.HasNextAttempt() {
 		return
 	}
 	r.DispatchAt = time.Time{}
-	r.State, r.Reason, r.Permanent = rec.Decision.State, rec.Decision.Reason, rec.Decision.Permanent
+	r.State, r.Reason, r.Permanent = rec.decision.State, rec.decision.Reason, rec.decision.Permanent
 	r.NextAttemptAt, r.CompletedAt = rec.dates()
 }
 
 // dates are those of the delivery after the attempt: of the next one, or of its
 // completion; zero: it has none.
 func (r record) dates() (next, completed time.Time) {
-	end := r.Attempt.At.Add(r.Attempt.Outcome.Latency)
+	end := r.attempt.At.Add(r.attempt.Outcome.Latency)
 	switch {
-	case r.Decision.State.HasNextAttempt():
-		next = end.Add(r.Decision.Wait).UTC().Truncate(time.Microsecond)
-	case r.Decision.State.Final():
+	case r.decision.State.HasNextAttempt():
+		next = end.Add(r.decision.Wait).UTC().Truncate(time.Microsecond)
+	case r.decision.State.Final():
 		completed = end.UTC().Truncate(time.Microsecond)
 	}
 	return next, completed
@@ -170,19 +161,19 @@ type attemptKey struct {
 	number   int
 }
 
-func (r record) key() attemptKey { return attemptKey{r.Attempt.DeliveryID, r.Attempt.Number} }
+func (r record) key() attemptKey { return attemptKey{r.attempt.DeliveryID, r.attempt.Number} }
 
 func deliveriesOf(records []record) []string {
 	ids := make([]string, len(records))
 	for i, r := range records {
-		ids[i] = r.Attempt.DeliveryID
+		ids[i] = r.attempt.DeliveryID
 	}
 	return unique(ids)
 }
 
 func byNumber(records []record) []record {
 	return slices.SortedStableFunc(slices.Values(records), func(a, b record) int {
-		return cmp.Or(strings.Compare(a.Attempt.DeliveryID, b.Attempt.DeliveryID), cmp.Compare(a.Attempt.Number, b.Attempt.Number))
+		return cmp.Or(strings.Compare(a.attempt.DeliveryID, b.attempt.DeliveryID), cmp.Compare(a.attempt.Number, b.attempt.Number))
 	})
 }
 
@@ -193,7 +184,7 @@ func recordedBefore(ctx context.Context, tx transaction, rows map[string]*row, r
 	taken, recorded = map[attemptKey]bool{}, map[string]bool{}
 	var ids []string
 	for _, r := range records {
-		if d := rows[r.Attempt.DeliveryID]; d != nil && r.Attempt.Number <= d.AttemptsMade {
+		if d := rows[r.attempt.DeliveryID]; d != nil && r.attempt.Number <= d.AttemptsMade {
 			ids = append(ids, d.ID)
 		}
 	}
@@ -204,7 +195,9 @@ func recordedBefore(ctx context.Context, tx transaction, rows map[string]*row, r
 		ID, DeliveryID string
 		Number         int
 	}
-	if err := tx.SelectContext(ctx, &found, "SELECT id, delivery_id, number FROM attempts WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
+	least, greatest := bounds(ids)
+	if err := tx.SelectContext(ctx, &found, "SELECT id, delivery_id, number FROM attempts WHERE delivery_id = ANY($1) AND delivery_id >= $2 AND delivery_id <= $3",
+		pq.Array(ids), least, greatest); err != nil {
 		return nil, nil, err
 	}
 	for _, f := range found {

@@ -15,7 +15,7 @@ import (
 func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
 	now := s.now()
 	claimed := []switchboard.Delivery{}
-	err := s.list(ctx, &claimed, `
+	err := s.list(ctx, "claim dispatches", &claimed, `
 WITH due AS MATERIALIZED (
 	SELECT id FROM deliveries WHERE dispatch_at <= $1 ORDER BY dispatch_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE deliveries SET dispatch_at = $2 FROM due WHERE deliveries.id = due.id
@@ -41,17 +41,20 @@ func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Del
 	for i, d := range deliveries {
 		ids[i], runs[i], ended[i] = d.ID, int64(d.Generation), d.State == switchboard.StateCancelled
 	}
+	least, greatest := bounds(ids)
 	return s.setStart(ctx, `
-UPDATE deliveries d SET dispatch_at = NULL FROM unnest($1::text[], $2::int[], $3::bool[]) AS n(id, generation, ended)
-WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.generation = n.generation AND (d.state = 'cancelled') = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`,
-		false, pq.Array(ids), pq.Array(runs), pq.Array(ended))
+UPDATE deliveries d SET dispatch_at = NULL FROM unnest($1::text[], $4::int[], $5::bool[]) AS n(id, generation, ended)
+WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.id >= $2 AND d.id <= $3 AND d.generation = n.generation AND (d.state = 'cancelled') = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`,
+		false, pq.Array(ids), least, greatest, pq.Array(runs), pq.Array(ended))
 }
 
 // StartSoon makes the start of those of the deliveries that have a date due now,
 // and wakes the relays. IS TRUE keeps Postgres from finding them by their date, of
 // which the index holds all that had one lately.
 func (s *Store) DispatchNow(ctx context.Context, ids []string) error {
-	return s.setStart(ctx, "UPDATE deliveries SET dispatch_at = $2 WHERE id = "+lockedInOrder+" AND (next_attempt_at IS NOT NULL) IS TRUE", true, pq.Array(ids), s.now())
+	least, greatest := bounds(ids)
+	return s.setStart(ctx, "UPDATE deliveries SET dispatch_at = $4 WHERE id = "+lockedInOrder+" AND id >= $2 AND id <= $3 AND (next_attempt_at IS NOT NULL) IS TRUE",
+		true, pq.Array(ids), least, greatest, s.now())
 }
 
 // Restart gives a delivery that is still in that run and has a date its next run,
@@ -61,7 +64,7 @@ func (s *Store) StartNextGeneration(ctx context.Context, deliveryID string, run 
 }
 
 func (s *Store) setStart(ctx context.Context, statement string, wake bool, args ...any) error {
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	return s.tx(ctx, "change dispatch", func(ctx context.Context, tx transaction) error {
 		if _, err := tx.ExecContext(ctx, statement, args...); err != nil || !wake {
 			return err
 		}
@@ -74,7 +77,7 @@ func (s *Store) setStart(ctx context.Context, statement string, wake bool, args 
 // Deliveries that were accepted together have the same date, so the id breaks ties.
 func (s *Store) Overdue(ctx context.Context, slack time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
 	found := []switchboard.Delivery{}
-	err := s.list(ctx, &found, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries
+	err := s.list(ctx, "list overdue deliveries", &found, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries
 WHERE `+overdueStarted+`$1 AND (next_attempt_at, id) > ($2, $3) ORDER BY next_attempt_at, id LIMIT $4`,
 		s.now().Add(-slack), behind.NextAttemptAt, behind.ID, limit)
 	return found, err
@@ -91,7 +94,7 @@ func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 		Oldest float64 // the longest that one of them is late, in seconds
 	}
 	const late, backlog = "late", "backlog"
-	err := s.search(ctx, &counts, `
+	err := s.search(ctx, "count open deliveries", &counts, `
 SELECT state, count(*), 0::float8 AS oldest FROM deliveries
 WHERE state <> 'delivered' AND state IN ('pending', 'retrying', 'held', 'blocked') GROUP BY state
 UNION ALL SELECT '`+late+`', count(*), 0 FROM deliveries WHERE `+overdue+`$1

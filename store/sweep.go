@@ -66,7 +66,7 @@ func (s *Store) sweep(ctx context.Context, w sweep, subscriptions ...string) (in
 // transaction, and returns their ids in order. Their turns come from then on.
 func (s *Store) sweepBatch(ctx context.Context, w sweep, subscription, behind string, turn time.Time) ([]string, error) {
 	var ids []string
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "change deliveries of a subscription", func(ctx context.Context, tx transaction) error {
 		ids = nil
 		// The limit is an argument so that Postgres walks the index: were it known to be more
 		// than it believes to be there, Postgres would read and sort all that are left.
@@ -113,7 +113,7 @@ func tellOfEnds(ctx context.Context, tx transaction, ended []string) error {
 // in any order, so that none always comes behind another that has very many.
 func (s *Store) sweepAll(ctx context.Context, w sweep, deliveries, subscriptions string) (int, error) {
 	var found []string
-	err := s.list(ctx, &found, `
+	err := s.list(ctx, "list subscriptions to change", &found, `
 WITH RECURSIVE owner AS (
 	(SELECT subscription_id AS id FROM deliveries WHERE `+deliveries+` ORDER BY subscription_id LIMIT 1)
 	UNION ALL
