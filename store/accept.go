@@ -15,11 +15,6 @@ import (
 	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-// startGrace is how long the relay leaves a new delivery to the process that accepted it
-// and starts its workflow itself. It is longer than a start takes on a busy day, and short
-// enough for what a process left behind when it died.
-const startGrace = 5 * time.Second
-
 // acceptQuery stores the events, with their deliveries $10 to those of the subscriptions
 // $11 that are not deleted meanwhile. Of the events with a name, those are left out whose
 // name came since $12. Whoever deletes one of the subscriptions waits for this statement,
@@ -256,22 +251,17 @@ func (s *Store) acceptArguments(events []*pendingEvent) (map[string]switchboard.
 	}, err
 }
 
-// newDelivery is the event's delivery to the subscription. One that is not verified has it
-// held until it is.
+// newDelivery is the delivery of an event to a subscription that wants it.
 func newDelivery(p *pendingEvent, c candidate) *row {
 	e := p.event
 	r := &row{
 		Delivery: switchboard.Delivery{
 			ID: switchboard.NewID(switchboard.DeliveryPrefix, e.CreatedAt), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
-			SubscriptionID: c.ID, Method: c.Method, Host: hostOf(c.URL), State: switchboard.StatePending, Generation: 1,
-			NextAttemptAt: e.CreatedAt, CreatedAt: e.CreatedAt,
+			SubscriptionID: c.ID, Method: c.Method, Host: hostOf(c.URL),
 		},
-		DispatchAt:      e.CreatedAt.Add(startGrace),
 		ResponseAwaited: p.awaited,
 	}
-	if c.State == switchboard.SubscriptionUnverified {
-		r.hold(switchboard.ReasonSubscriptionUnverified)
-	}
+	r.Accept(e.CreatedAt, switchboard.Admit(e.CreatedAt, switchboard.Conditions{Subscription: &switchboard.Subscription{State: c.State}}))
 	return r
 }
 

@@ -13,30 +13,18 @@ import (
 
 // deliveryFields are the columns of switchboard.Delivery.
 const deliveryFields = "id tenant event_id event_type subscription_id method host state reason attempts_made " +
-	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent generation prior_attempts temporal_run_id"
+	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent generation prior_attempts temporal_run_id dispatch_at?"
 
 // row is a delivery with the columns that only the store knows.
 type row struct {
 	switchboard.Delivery
-	DispatchAt      time.Time // when the relay starts its workflow, or ends it if it is cancelled; zero: it was dispatched
-	ResponseAwaited bool      // a caller may wait for the first response
+	ResponseAwaited bool // a caller may wait for the first response
 }
-
-// shown is a delivery on its way to a reader.
-type shown struct {
-	switchboard.Delivery
-	Undispatched bool // Temporal does not know of it
-}
-
-// shownColumns are the columns of shown.
-var shownColumns = fields("d", deliveryFields, "") + ", d.dispatch_at IS NOT NULL AS undispatched"
 
 // shownAt gives the deliveries the reasons that they have at that time.
-func shownAt(now time.Time, rows []shown) []switchboard.Delivery {
-	deliveries := make([]switchboard.Delivery, len(rows))
-	for i, r := range rows {
-		deliveries[i] = r.Delivery
-		deliveries[i].Reason = r.ReasonAt(now, !r.Undispatched)
+func shownAt(now time.Time, deliveries []switchboard.Delivery) []switchboard.Delivery {
+	for i := range deliveries {
+		deliveries[i].Reason = deliveries[i].ReasonAt(now)
 	}
 	return deliveries
 }
@@ -55,8 +43,8 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 	var detail switchboard.DeliveryDetail
 	err := s.tx(ctx, "read delivery", func(ctx context.Context, tx transaction) error {
 		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}}
-		rows := []shown{}
-		if err := tx.SelectContext(ctx, &rows, "SELECT "+shownColumns+" FROM deliveries d WHERE id = $1", id); err != nil {
+		rows := []switchboard.Delivery{}
+		if err := tx.SelectContext(ctx, &rows, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE id = $1", id); err != nil {
 			return err
 		}
 		if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
@@ -89,27 +77,25 @@ func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery,
 // $3, in order. Those that were made with their event have the ids $4 to $5, within $6 to
 // $7; OFFSET 0 makes Postgres look for those of each event alone, in the partition where
 // they are. The others name the event's time, and have an index of their own.
-func deliveriesOfQuery(columns string) string {
-	return `
+var deliveriesOfQuery = `
 WITH e AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS e(id, tenant, created_at, lo, hi))
-SELECT ` + columns + ` FROM e CROSS JOIN LATERAL (
+SELECT ` + fields("d", deliveryFields, "") + ` FROM e CROSS JOIN LATERAL (
 	SELECT * FROM deliveries d WHERE d.id >= e.lo AND d.id < e.hi AND d.id >= $6 AND d.id < $7 AND d.event_id = e.id AND d.tenant = e.tenant AND d.event_at IS NULL OFFSET 0) d
 UNION ALL
-SELECT ` + columns + ` FROM e JOIN deliveries d ON d.event_id = e.id AND d.tenant = e.tenant AND d.event_at = e.created_at
+SELECT ` + fields("d", deliveryFields, "") + ` FROM e JOIN deliveries d ON d.event_id = e.id AND d.tenant = e.tenant AND d.event_at = e.created_at
 WHERE d.event_at IS NOT NULL AND d.id >= $6
 ORDER BY id`
-}
 
 // selector reads rows into the slice at dest.
 type selector interface {
 	SelectContext(ctx context.Context, dest any, query string, args ...any) error
 }
 
-// selectDeliveriesOf reads the deliveries of the events, with those columns of d, in order
-// of their ids.
-func selectDeliveriesOf(ctx context.Context, db selector, dest any, columns string, events []switchboard.Event) error {
+// selectDeliveriesOf reads the deliveries of the events in order of their ids.
+func selectDeliveriesOf(ctx context.Context, db selector, events []switchboard.Event) ([]switchboard.Delivery, error) {
+	deliveries := []switchboard.Delivery{}
 	if len(events) == 0 {
-		return nil
+		return deliveries, nil
 	}
 	var ids, tenants, times, lo, hi []string
 	for _, e := range events {
@@ -117,11 +103,12 @@ func selectDeliveriesOf(ctx context.Context, db selector, dest any, columns stri
 		ids, tenants, times = append(ids, e.ID), append(tenants, e.Tenant), append(times, e.CreatedAt.Format(time.RFC3339Nano))
 		lo, hi = append(lo, bound), append(hi, bound+"~") // behind every id of those 8 ms
 	}
-	return db.SelectContext(ctx, dest, deliveriesOfQuery(columns), pq.Array(ids), pq.Array(tenants), pq.Array(times), pq.Array(lo), pq.Array(hi),
+	err := db.SelectContext(ctx, &deliveries, deliveriesOfQuery, pq.Array(ids), pq.Array(tenants), pq.Array(times), pq.Array(lo), pq.Array(hi),
 		slices.Min(lo), slices.Max(hi))
+	return deliveries, err
 }
 
-var lockDeliveriesQuery = "SELECT " + fields("deliveries", deliveryFields+" dispatch_at? response_awaited", "") +
+var lockDeliveriesQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
 	" FROM deliveries WHERE id = ANY($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE"
 
 // lockedInOrder is any of the deliveries $1, in an UPDATE that locks all of them first: in the

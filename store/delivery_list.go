@@ -26,9 +26,9 @@ func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f swi
 	if behind != nil {
 		c.add("id < ?", behind.ID)
 	}
-	items := []shown{}
+	items := []switchboard.Delivery{}
 	c.args = append(c.args, limit+1)
-	query := "SELECT " + shownColumns + " FROM deliveries d" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
+	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
 	if err := s.search(ctx, "list deliveries", &items, query, c.args...); err != nil {
 		return none, err
 	}

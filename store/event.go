@@ -32,10 +32,10 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 	case 2:
 		return switchboard.Event{}, nil, &switchboard.Error{Code: switchboard.CodeConflict, Field: "tenant", Message: "several tenants have an event with this id: name one"}
 	}
-	deliveries := []shown{}
-	err := s.direct(ctx, "read event", func(ctx context.Context, db session) error {
-		deliveries = deliveries[:0]
-		return selectDeliveriesOf(ctx, db, &deliveries, shownColumns, found)
+	var deliveries []switchboard.Delivery
+	err := s.direct(ctx, "read event", func(ctx context.Context, db session) (err error) {
+		deliveries, err = selectDeliveriesOf(ctx, db, found)
+		return err
 	})
 	return found[0], shownAt(s.now(), deliveries), err
 }
@@ -83,13 +83,12 @@ func (s *Store) withDeliveries(ctx context.Context, events []switchboard.Event) 
 		details[i].Event = e
 		places[eventKey{e.Tenant, e.ID}] = &details[i]
 	}
-	var deliveries []shown
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	err := mapError(ctx, "list events", selectDeliveriesOf(bounded, s.searches, &deliveries, shownColumns, events))
+	deliveries, err := selectDeliveriesOf(bounded, s.searches, events)
 	for _, d := range shownAt(s.now(), deliveries) {
 		detail := places[eventKey{d.Tenant, d.EventID}]
 		detail.Deliveries = append(detail.Deliveries, d)
 	}
-	return details, err
+	return details, mapError(ctx, "list events", err)
 }

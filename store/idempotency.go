@@ -199,8 +199,7 @@ func addDeliveries(ctx context.Context, db session, known map[eventKey]*earlierE
 	for _, e := range known {
 		events = append(events, e.Event)
 	}
-	var deliveries []switchboard.Delivery
-	err := selectDeliveriesOf(ctx, db, &deliveries, fields("d", deliveryFields, ""), events)
+	deliveries, err := selectDeliveriesOf(ctx, db, events)
 	for _, d := range deliveries {
 		e := known[eventKey{d.Tenant, d.EventID}]
 		e.deliveries = append(e.deliveries, d)

@@ -11,7 +11,7 @@ import (
 
 // recordFastQuery stores the attempts $1 that are simply the next of their delivery in its
 // current generation, and moves those deliveries, as $2 has them; $3 are their ids, with the
-// bounds $4 and $5. It does by one statement what [row.record] does; a test compares the
+// bounds $4 and $5. It does by one statement what [switchboard.Delivery.Record] does; a test compares the
 // two. What it does not return is left to recordRows: what was recorded before, is of an
 // earlier generation or out of order. Awaited deliveries need a NOTIFY and go there too.
 //
@@ -33,21 +33,21 @@ stored AS (
 SELECT ` + fields("moved", deliveryFields, "") + " FROM moved"
 
 // recordFast returns the deliveries that were moved, by the attempts' ids.
-func (s *Store) recordFast(ctx context.Context, records []record) (map[string]switchboard.Delivery, error) {
+func (s *Store) recordFast(ctx context.Context, records []switchboard.Record) (map[string]switchboard.Delivery, error) {
 	var attempts []attemptColumns
 	var moves []*row
-	first := map[string]record{}          // by delivery: a second one comes after it
+	first := map[string]switchboard.Record{}          // by delivery: a second one comes after it
 	for _, r := range byNumber(records) { // most plans lock the deliveries in this order
-		if _, there := first[r.attempt.DeliveryID]; there {
+		if _, there := first[r.Attempt.DeliveryID]; there {
 			continue
 		}
-		first[r.attempt.DeliveryID] = r
-		next, completed := r.dates()
-		attempts = append(attempts, columnsOf(r.attempt, r.generation))
+		first[r.Attempt.DeliveryID] = r
+		next, completed := r.Dates()
+		attempts = append(attempts, columnsOf(r.Attempt, r.Generation))
 		moves = append(moves, &row{Delivery: switchboard.Delivery{
-			ID: r.attempt.DeliveryID, State: r.decision.State, Reason: r.decision.Reason, Permanent: r.decision.Permanent,
-			AttemptsMade: r.attempt.Number, LastStatusCode: r.attempt.Outcome.StatusCode, LastFailure: r.attempt.Outcome.Failure,
-			NextAttemptAt: next, CompletedAt: completed, Generation: r.generation, TemporalRunID: r.temporalRunID,
+			ID: r.Attempt.DeliveryID, State: r.Decision.State, Reason: r.Decision.Reason, Permanent: r.Decision.Permanent,
+			AttemptsMade: r.Attempt.Number, LastStatusCode: r.Attempt.Outcome.StatusCode, LastFailure: r.Attempt.Outcome.Failure,
+			NextAttemptAt: next, CompletedAt: completed, Generation: r.Generation, TemporalRunID: r.TemporalRunID,
 		}})
 	}
 	attemptsText, err := json.Marshal(attempts)
@@ -67,7 +67,7 @@ func (s *Store) recordFast(ctx context.Context, records []record) (map[string]sw
 	})
 	moved := make(map[string]switchboard.Delivery, len(rows))
 	for _, d := range rows {
-		moved[first[d.ID].attempt.ID] = d
+		moved[first[d.ID].Attempt.ID] = d
 	}
 	return moved, err
 }

@@ -112,7 +112,7 @@ type Store struct {
 
 	accepts *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // of calls with few events
 	bulk    *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // and with many: nobody waits behind them
-	records *batch.Batcher[record, switchboard.Delivery]
+	records *batch.Batcher[switchboard.Record, switchboard.Delivery]
 	loads   *batch.Batcher[string, switchboard.LoadedDelivery]
 	callers *batch.Batcher[keyHash, switchboard.Caller]
 
