@@ -69,7 +69,7 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 	for _, f := range append(findings, sub.Filter.Explain(&e)...) {
 		out.Reasons = append(out.Reasons, reason(f))
 	}
-	return &reply[match]{out}, nil
+	return &reply[match]{Body: out}, nil
 }
 
 // undecidedFinding says what becomes of an event for which the effort did not suffice.

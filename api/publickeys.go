@@ -37,7 +37,7 @@ func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, 
 			key.KeyType, key.Curve, key.X, key.ID, key.Use, key.Algorithm, date(keys[i].ExpiresAt),
 		})
 	}
-	return &reply[jsonWebKeySet]{out}, nil
+	return &reply[jsonWebKeySet]{Body: out}, nil
 }
 
 // addKeys reads the secrets of a subscription: of what signs is shown since and until
