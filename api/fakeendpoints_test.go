@@ -79,12 +79,3 @@ func (f *fakeSubscriptions) change(t testing.TB, id string, change func(*switchb
 	}
 	f.byID[id] = s
 }
-
-func parsed(t testing.TB, filter string) switchboard.Filter {
-	t.Helper()
-	f, err := switchboard.ParseFilter([]byte(filter))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}

@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres/pgtest"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 	"github.com/seed-49a43567/switchboard/worker"
 )
 

@@ -35,11 +35,11 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"RotateSecret": {d.SubscriptionID, "sub_none", func(id string) error {
 			return second(b.RotateSecret(ctx, spy, id, "x", switchboard.Rotation{Grace: time.Hour}))
 		}},
-		"AcceptFor": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""), false)) }},
-		"SubscriptionWithSecrets":  {d.SubscriptionID, "sub_none", func(id string) error { return second(b.SubscriptionWithSecrets(ctx, spy, id)) }},
-		"RecordVerification":  {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RecordVerification(ctx, spy, id, 1, "")) }},
-		"Answer":    {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
-		"RevokeKey": {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
+		"AcceptFor":               {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""), false)) }},
+		"SubscriptionWithSecrets": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.SubscriptionWithSecrets(ctx, spy, id)) }},
+		"RecordVerification":      {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RecordVerification(ctx, spy, id, 1, "")) }},
+		"Answer":                  {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
+		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
 	}
 	lists := map[string]func() (int, error){
 		"Events": func() (int, error) {

@@ -17,7 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres"
+	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
 // startTimeout bounds the start of the whole stack; of a fresh machine's, too,

@@ -21,9 +21,9 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres/pgtest"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 	"github.com/seed-49a43567/switchboard/worker"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres"
+	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
 // ownPostgres is Switchboard's Postgres of one test, which may kill it and start

@@ -17,9 +17,9 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/demo"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/store/postgres"
 	"github.com/seed-49a43567/switchboard/worker"
 )
 

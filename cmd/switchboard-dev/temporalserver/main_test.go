@@ -13,7 +13,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres/pgtest"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
 var pg = pgtest.New(nil)

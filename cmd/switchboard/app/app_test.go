@@ -18,7 +18,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/postgres/pgtest"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
 // patience is how long a test waits for what takes no time.

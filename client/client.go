@@ -1,0 +1,232 @@
+// Package client calls the HTTP API of Switchboard.
+//
+//	c, err := client.New(client.Config{URL: "https://switchboard.example.com", Key: key})
+//	accepted, err := c.PostEvent(ctx, client.NewEvent{Tenant: "acme", Type: "ticket.created", Data: data})
+//
+// Each operation of the API's OpenAPI document is a method of the same name. The
+// document, which every server has at /openapi.json and shows at /docs, says what
+// the fields mean.
+//
+// An answer that is no success is an [*Error]. Lists come page by page, and as
+// iterators that ask for further pages as they go.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Config says how to reach the API.
+type Config struct {
+	URL string             // of the server, as https://switchboard.example.com; required
+	Key switchboard.Secret // the API key; empty: only [Client.Health] and [Client.Ready] are answered
+
+	// HTTP makes the requests. nil: a client of our own, which keeps up to
+	// idleConnections connections and gives a call defaultTimeout.
+	HTTP *http.Client
+
+	// Retries is how often a call is repeated that was answered with 429 or 503, after
+	// the time that Retry-After names, up to a minute. Only calls are repeated that may be without harm:
+	// those that read, put or delete, and those that post with an [IdempotencyKey] or
+	// post events with ids of their own. 0: none is.
+	Retries int
+}
+
+const (
+	// idleConnections is how many connections the default client keeps: net/http keeps two,
+	// so that whoever posts events at the same time would make new ones all the time.
+	idleConnections = 64
+	// defaultTimeout is longer than the longest wait of a trigger, 60 seconds.
+	defaultTimeout = 90 * time.Second
+	// maxRetryAfter is the longest time that a call waits before it is repeated.
+	maxRetryAfter = time.Minute
+	// maxAnswer is the longest answer that is read, in bytes.
+	maxAnswer = 64 << 20
+)
+
+// Client calls the API. It may be used by several goroutines at the same time.
+type Client struct {
+	base    string
+	key     switchboard.Secret
+	http    *http.Client
+	retries int
+}
+
+// New makes a client. It does not call the API.
+func New(config Config) (*Client, error) {
+	base, err := url.Parse(config.URL)
+	switch {
+	case err != nil:
+		return nil, errors.New("client: Config.URL is not a URL")
+	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
+		return nil, errors.New("client: Config.URL must be an http or https URL")
+	case base.RawQuery != "" || base.Fragment != "":
+		return nil, errors.New("client: Config.URL may have neither query nor fragment")
+	case config.Retries < 0:
+		return nil, errors.New("client: Config.Retries is negative")
+	}
+	c := &Client{base: strings.TrimRight(config.URL, "/"), key: config.Key, http: config.HTTP, retries: config.Retries}
+	if c.http == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = idleConnections
+		c.http = &http.Client{Transport: transport, Timeout: defaultTimeout}
+	}
+	return c, nil
+}
+
+// Option is sent along with a call.
+type Option func(http.Header)
+
+// IdempotencyKey makes a call safe to repeat: for 24 hours, the same key with the
+// same request gets the same answer, and nothing is done again.
+func IdempotencyKey(key string) Option {
+	return func(h http.Header) { h.Set(idempotencyHeader, key) }
+}
+
+// Actor names the person who acts, for the record of what operators do.
+func Actor(person string) Option {
+	return func(h http.Header) { h.Set("Switchboard-Actor", person) }
+}
+
+// RequestID is the id under which the server's log has the call.
+func RequestID(id string) Option {
+	return func(h http.Header) { h.Set("X-Request-Id", id) }
+}
+
+const idempotencyHeader = "Idempotency-Key"
+
+// request is one call of the API.
+type request struct {
+	method  string
+	path    string
+	query   url.Values
+	body    any  // sent as JSON; nil: there is none
+	safe    bool // repeating it does no harm
+	options []Option
+}
+
+// call makes a call and reads its answer into a T.
+func call[T any](ctx context.Context, c *Client, r request) (T, error) {
+	var into T
+	_, err := c.call(ctx, r, &into)
+	return into, err
+}
+
+// call makes a call, again where the config says so, and reads its answer into what
+// into points to; nil: it has no body. The status is that of the answer.
+func (c *Client) call(ctx context.Context, r request, into any) (status int, err error) {
+	body, err := bodyOf(r.body)
+	if err != nil {
+		return 0, fmt.Errorf("client: %s %s: %w", r.method, r.path, err)
+	}
+	for tries := 0; ; tries++ {
+		status, safe, err := c.send(ctx, r, body, into)
+		problem, ok := errors.AsType[*Error](err)
+		if !ok || !safe || tries == c.retries || !problem.temporary() {
+			return status, err
+		}
+		select {
+		case <-ctx.Done():
+			return status, err
+		case <-time.After(problem.RetryAfter):
+		}
+	}
+}
+
+// send makes one request. safe says that repeating it does no harm.
+func (c *Client) send(ctx context.Context, r request, body []byte, into any) (status int, safe bool, err error) {
+	target := c.base + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	sent, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, false, fmt.Errorf("client: %w", err)
+	}
+	if body != nil {
+		sent.Header.Set("Content-Type", "application/json")
+	}
+	if c.key != "" {
+		sent.Header.Set("Authorization", "Bearer "+c.key.Reveal())
+	}
+	for _, option := range r.options {
+		option(sent.Header)
+	}
+	safe = r.safe || r.method == http.MethodGet || r.method == http.MethodPut || r.method == http.MethodDelete || sent.Header.Get(idempotencyHeader) != ""
+	answer, err := c.http.Do(sent)
+	if err != nil {
+		return 0, false, fmt.Errorf("client: %w", err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return answer.StatusCode, false, fmt.Errorf("client: %s %s: %w", r.method, r.path, err)
+	case len(text) > maxAnswer:
+		return answer.StatusCode, false, fmt.Errorf("client: %s %s: the answer is longer than %d bytes", r.method, r.path, maxAnswer)
+	case answer.StatusCode < 200 || answer.StatusCode > 299:
+		return answer.StatusCode, safe, errorOf(answer, text)
+	case into == nil:
+		return answer.StatusCode, false, nil
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return answer.StatusCode, false, fmt.Errorf("client: %s %s: the answer is not the API's: %w", r.method, r.path, err)
+	}
+	return answer.StatusCode, false, nil
+}
+
+// bodyOf encodes a body. The bytes of an event's data stay as they are, white space
+// between tokens apart.
+func bodyOf(body any) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(body)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
+
+// path joins the parts of a path, each escaped.
+func path(parts ...string) string {
+	text := "/v1"
+	for _, part := range parts {
+		text += "/" + url.PathEscape(part)
+	}
+	return text
+}
+
+// query leaves out what is empty.
+func query(pairs ...string) url.Values {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			values.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return values
+}
+
+// instant writes a time as the API reads it; empty: there is none.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// reason is what an operator says about an action.
+type reason struct {
+	Reason string `json:"reason,omitempty"`
+}

@@ -1,0 +1,119 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Delivery is a delivery as the API shows it.
+type Delivery struct {
+	ID             string            `json:"id"`
+	Tenant         string            `json:"tenant"`
+	EventID        string            `json:"event_id"`
+	EventType      string            `json:"event_type"`
+	SubscriptionID string            `json:"subscription_id"`
+	State          switchboard.State `json:"state"`
+	Reason         string            `json:"reason"`
+	Ending         string            `json:"ending"`
+	Permanent      bool              `json:"permanent"`
+	AttemptsMade   int               `json:"attempts_made"`
+	NextAttemptAt  *time.Time        `json:"next_attempt_at"`
+	CreatedAt      time.Time         `json:"created_at"`
+	CompletedAt    *time.Time        `json:"completed_at"`
+	WorkflowID     string            `json:"workflow_id"`
+	TemporalRunID  string            `json:"temporal_run_id"`
+	TemporalURL    string            `json:"temporal_url"`
+	Attempts       []Attempt         `json:"attempts,omitempty"` // of a single delivery only
+	Actions        []Action          `json:"actions,omitempty"`  // of a single delivery only
+}
+
+// Attempt is one request of a delivery.
+type Attempt struct {
+	ID             string              `json:"id"`
+	Number         int                 `json:"number"`
+	At             time.Time           `json:"at"`
+	DurationMS     int64               `json:"duration_ms"`
+	StatusCode     *int                `json:"status_code"` // nil: there was no answer
+	Failure        switchboard.Failure `json:"failure"`     // empty: it succeeded
+	Detail         string              `json:"detail"`
+	Permanent      bool                `json:"permanent"`
+	TimeoutMS      int64               `json:"timeout_ms"`
+	Load           float64             `json:"load"`
+	MaxAttempts    int                 `json:"maximum_attempts,omitempty"`
+	IntervalFactor float64             `json:"interval_factor"`
+	Request        SentRequest         `json:"request"`
+	Requests       int                 `json:"requests"`
+	Response       *Response           `json:"response,omitempty"`
+}
+
+// SentRequest is what an attempt sent, with secrets masked.
+type SentRequest struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers"`
+	Bytes   int               `json:"bytes"`
+}
+
+// Response is the head of what the receiver answered.
+type Response struct {
+	Headers   map[string]string `json:"headers"`
+	Body      string            `json:"body"`
+	Encoding  string            `json:"encoding,omitempty"` // "base64": of the body, which is not text
+	Truncated bool              `json:"truncated"`
+}
+
+// Action is what an operator, or Switchboard itself, did to a delivery.
+type Action struct {
+	At     time.Time              `json:"at"`
+	Actor  string                 `json:"actor"`
+	Name   string                 `json:"actor_name,omitempty"`
+	Person string                 `json:"person,omitempty"`
+	Action switchboard.ActionKind `json:"action"`
+	Reason string                 `json:"reason"`
+}
+
+// ListDeliveries returns a page of deliveries, newest first, without attempts and actions.
+func (c *Client) ListDeliveries(ctx context.Context, filter switchboard.DeliveryFilter, asked switchboard.PageRequest) (switchboard.Page[Delivery], error) {
+	values := query("tenant", filter.Tenant, "subscription", filter.Subscription, "event", filter.Event, "event_type", filter.EventType,
+		"failure", string(filter.Failure), "host", filter.Host, "after", instant(filter.After), "before", instant(filter.Before), "text", filter.Text)
+	for _, state := range filter.States {
+		values.Add("state", string(state))
+	}
+	if filter.StatusCode != 0 {
+		values.Set("status_code", strconv.Itoa(filter.StatusCode))
+	}
+	if filter.Stuck {
+		values.Set("stuck", "true")
+	}
+	return list[Delivery](ctx, c, path("deliveries"), values, asked)
+}
+
+// Deliveries iterates over all deliveries that the filter lets through, as
+// [Client.ListDeliveries].
+func (c *Client) Deliveries(ctx context.Context, filter switchboard.DeliveryFilter) iter.Seq2[Delivery, error] {
+	return all(func(asked switchboard.PageRequest) (switchboard.Page[Delivery], error) {
+		return c.ListDeliveries(ctx, filter, asked)
+	})
+}
+
+// GetDelivery returns a delivery with its attempts and actions.
+func (c *Client) GetDelivery(ctx context.Context, id string) (Delivery, error) {
+	return call[Delivery](ctx, c, request{method: http.MethodGet, path: path("deliveries", id)})
+}
+
+// RetryDelivery makes the next attempt due now. A delivery that has ended starts
+// anew. The reason may be empty.
+func (c *Client) RetryDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
+	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "retry"), body: reason{why}, options: options})
+}
+
+// CancelDelivery ends a delivery, and aborts a request that is under way. The reason
+// may be empty.
+func (c *Client) CancelDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
+	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "cancel"), body: reason{why}, options: options})
+}

@@ -1,0 +1,95 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Error is an answer that is no success: the problem that the API describes
+// (RFC 9457), or what a proxy before it answered, which has no Code.
+type Error struct {
+	Status    int              `json:"status"`
+	Code      switchboard.Code `json:"code"`       // what kind of problem it is, out of a closed list
+	Detail    string           `json:"detail"`     // what is wrong, for people
+	Field     string           `json:"field"`      // the field or parameter at fault; empty: none is
+	RequestID string           `json:"request_id"` // finds the call in the server's log
+	Errors    []FieldError     `json:"errors"`     // every fault that was found, where there are several
+
+	// Of a trigger that was accepted all the same.
+	EventID    string `json:"event_id"`
+	DeliveryID string `json:"delivery_id"`
+	Reason     string `json:"reason"` // why that delivery stands where it stands
+
+	Results []BatchResult `json:"results"` // of a batch of which no event was accepted
+
+	RetryAfter time.Duration `json:"-"` // after which to try again; 0: the answer does not say
+
+	body []byte
+}
+
+// FieldError is one fault of the input.
+type FieldError struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+// Error says what the API says.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("switchboard answered %d", e.Status)
+	if e.Code != "" {
+		text += " (" + string(e.Code) + ")"
+	}
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	if e.RequestID != "" {
+		text += " [" + e.RequestID + "]"
+	}
+	return text
+}
+
+// Unwrap returns the error as the other packages know it, so that
+// [switchboard.CodeOf] returns its code.
+func (e *Error) Unwrap() error {
+	if e.Code == "" {
+		return nil
+	}
+	return &switchboard.Error{Code: e.Code, Field: e.Field, Message: e.Detail}
+}
+
+// temporary reports whether the same call may succeed after RetryAfter.
+func (e *Error) temporary() bool {
+	busy := e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+	return busy && e.RetryAfter > 0 && e.RetryAfter <= maxRetryAfter
+}
+
+// maxForeign is how much is shown of an answer that is not the API's.
+const maxForeign = 200
+
+// errorOf reads an answer that is no success.
+func errorOf(answer *http.Response, text []byte) *Error {
+	e := &Error{}
+	if json.Unmarshal(text, e) != nil || e.Code == "" {
+		e = &Error{Detail: strings.ToValidUTF8(string(text[:min(len(text), maxForeign)]), "")}
+	}
+	e.Status, e.body = answer.StatusCode, text
+	e.RetryAfter = retryAfter(answer.Header.Get("Retry-After"))
+	return e
+}
+
+// retryAfter reads the header Retry-After: seconds or a date (RFC 9110, 10.2.3).
+func retryAfter(text string) time.Duration {
+	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}

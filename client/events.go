@@ -1,0 +1,109 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// NewEvent is an event to post.
+type NewEvent struct {
+	Tenant     string          `json:"tenant"`
+	Type       string          `json:"type"`
+	Data       json.RawMessage `json:"data"`                 // any JSON value
+	ID         string          `json:"id,omitempty"`         // your own id, which makes posting idempotent
+	Key        string          `json:"key,omitempty"`        // what the event is about, as a ticket's id
+	OccurredAt time.Time       `json:"occurred_at,omitzero"` // zero: the time of acceptance
+}
+
+// Acceptance is the answer to an event that was accepted.
+type Acceptance struct {
+	ID         string             `json:"id"`
+	Duplicate  bool               `json:"duplicate"` // it was accepted before; nothing new was stored
+	Deliveries []AcceptedDelivery `json:"deliveries"`
+	Warnings   []string           `json:"warnings,omitempty"`
+}
+
+// AcceptedDelivery is a delivery that follows from an event.
+type AcceptedDelivery struct {
+	ID             string `json:"id"`
+	SubscriptionID string `json:"subscription_id"`
+}
+
+// What became of an event of a batch.
+const (
+	BatchAccepted  = "accepted"
+	BatchDuplicate = "duplicate"
+	BatchError     = "error"
+)
+
+// BatchResult is what became of one event of a batch.
+type BatchResult struct {
+	Status     string             `json:"status"`
+	ID         string             `json:"id"`
+	Duplicate  bool               `json:"duplicate"`
+	Deliveries []AcceptedDelivery `json:"deliveries"`
+	Warnings   []string           `json:"warnings,omitempty"`
+	Problem    *Error             `json:"problem,omitempty"` // why it was not stored
+}
+
+// Event is an event as the API shows it.
+type Event struct {
+	ID         string          `json:"id"`
+	Tenant     string          `json:"tenant"`
+	Type       string          `json:"type"`
+	Key        string          `json:"key"`
+	OccurredAt time.Time       `json:"occurred_at"`
+	CreatedAt  time.Time       `json:"created_at"`
+	Data       json.RawMessage `json:"data,omitempty"` // of a single event only
+	Deliveries []Delivery      `json:"deliveries"`
+}
+
+// PostEvent posts an event.
+func (c *Client) PostEvent(ctx context.Context, event NewEvent, options ...Option) (Acceptance, error) {
+	return call[Acceptance](ctx, c, request{method: http.MethodPost, path: path("events"), body: event, safe: event.ID != "", options: options})
+}
+
+// batch is several events on the wire.
+type batch struct {
+	Events []NewEvent `json:"events"`
+}
+
+// batchResults is the answer to a batch.
+type batchResults struct {
+	Results []BatchResult `json:"results"`
+}
+
+// PostEvents posts up to 1,000 events, and returns what became of each, in their order.
+// Where none was accepted, the error's Results say why of each.
+func (c *Client) PostEvents(ctx context.Context, events []NewEvent, options ...Option) ([]BatchResult, error) {
+	safe := true
+	for i := range events {
+		safe = safe && events[i].ID != ""
+	}
+	answer, err := call[batchResults](ctx, c, request{method: http.MethodPost, path: path("events", "batch"), body: batch{events}, safe: safe, options: options})
+	return answer.Results, err
+}
+
+// GetEvent returns an event with its data and deliveries. The tenant may be empty
+// unless several tenants use the same id.
+func (c *Client) GetEvent(ctx context.Context, id, tenant string) (Event, error) {
+	return call[Event](ctx, c, request{method: http.MethodGet, path: path("events", id), query: query("tenant", tenant)})
+}
+
+// ListEvents returns a page of events, newest first, without their data.
+func (c *Client) ListEvents(ctx context.Context, filter switchboard.EventFilter, asked switchboard.PageRequest) (switchboard.Page[Event], error) {
+	values := query("tenant", filter.Tenant, "type", filter.Type, "key", filter.Key, "after", instant(filter.After), "before", instant(filter.Before))
+	return list[Event](ctx, c, path("events"), values, asked)
+}
+
+// Events iterates over all events that the filter lets through, as [Client.ListEvents].
+func (c *Client) Events(ctx context.Context, filter switchboard.EventFilter) iter.Seq2[Event, error] {
+	return all(func(asked switchboard.PageRequest) (switchboard.Page[Event], error) {
+		return c.ListEvents(ctx, filter, asked)
+	})
+}

@@ -1,0 +1,51 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// NewKey is an API key to make.
+type NewKey struct {
+	Name      string           `json:"name"`
+	Role      switchboard.Role `json:"role"`
+	Tenant    string           `json:"tenant,omitempty"`    // binds it to one tenant
+	ExpiresAt time.Time        `json:"expires_at,omitzero"` // zero: it does not expire
+}
+
+// Key is an API key as the API shows it.
+type Key struct {
+	ID        string             `json:"id"`
+	Name      string             `json:"name"`
+	Role      switchboard.Role   `json:"role"`
+	Tenant    string             `json:"tenant"`
+	CreatedAt time.Time          `json:"created_at"`
+	ExpiresAt *time.Time         `json:"expires_at"`
+	RevokedAt *time.Time         `json:"revoked_at"`
+	Key       switchboard.Secret `json:"key,omitempty"` // the key itself: only in the answer to [Client.CreateKey]
+}
+
+// CreateKey makes an API key.
+func (c *Client) CreateKey(ctx context.Context, key NewKey, options ...Option) (Key, error) {
+	return call[Key](ctx, c, request{method: http.MethodPost, path: path("keys"), body: key, options: options})
+}
+
+// ListKeys returns a page of API keys, newest first; revoked and expired ones too.
+func (c *Client) ListKeys(ctx context.Context, asked switchboard.PageRequest) (switchboard.Page[Key], error) {
+	return list[Key](ctx, c, path("keys"), url.Values{}, asked)
+}
+
+// Keys iterates over all API keys, as [Client.ListKeys].
+func (c *Client) Keys(ctx context.Context) iter.Seq2[Key, error] {
+	return all(func(asked switchboard.PageRequest) (switchboard.Page[Key], error) { return c.ListKeys(ctx, asked) })
+}
+
+// RevokeKey makes an API key useless.
+func (c *Client) RevokeKey(ctx context.Context, id string) (Key, error) {
+	return call[Key](ctx, c, request{method: http.MethodDelete, path: path("keys", id)})
+}

@@ -1,0 +1,93 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Patch is a change of a subscription, a JSON merge patch (RFC 7396): what it names
+// takes the place of what was, and nil takes it away. Its values are encoded as JSON, so
+// that a [switchboard.Secret] among them has to be revealed.
+type Patch map[string]any
+
+// CreateSubscription stores a subscription. The answer has the signing secret, which is
+// not shown again.
+func (c *Client) CreateSubscription(ctx context.Context, s NewSubscription, options ...Option) (Subscription, error) {
+	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: s.reveal(), options: options})
+}
+
+// ListSubscriptions returns a page of subscriptions, newest first.
+func (c *Client) ListSubscriptions(ctx context.Context, filter switchboard.SubscriptionFilter, asked switchboard.PageRequest) (switchboard.Page[Subscription], error) {
+	return list[Subscription](ctx, c, path("subscriptions"), query("tenant", filter.Tenant, "state", string(filter.State)), asked)
+}
+
+// Subscriptions iterates over all subscriptions that the filter lets through, as
+// [Client.ListSubscriptions].
+func (c *Client) Subscriptions(ctx context.Context, filter switchboard.SubscriptionFilter) iter.Seq2[Subscription, error] {
+	return all(func(asked switchboard.PageRequest) (switchboard.Page[Subscription], error) {
+		return c.ListSubscriptions(ctx, filter, asked)
+	})
+}
+
+// GetSubscription returns a subscription.
+func (c *Client) GetSubscription(ctx context.Context, id string) (Subscription, error) {
+	return call[Subscription](ctx, c, request{method: http.MethodGet, path: path("subscriptions", id)})
+}
+
+// UpdateSubscription changes a subscription that still has the version; of another one
+// the answer is a conflict.
+func (c *Client) UpdateSubscription(ctx context.Context, id string, version int, patch Patch) (Subscription, error) {
+	body := Patch{"version": version}
+	maps.Copy(body, patch)
+	return call[Subscription](ctx, c, request{method: http.MethodPatch, path: path("subscriptions", id), body: body})
+}
+
+// DeleteSubscription deletes a subscription; its open deliveries are cancelled. The
+// reason may be empty.
+func (c *Client) DeleteSubscription(ctx context.Context, id, why string, options ...Option) error {
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: path("subscriptions", id), query: query("reason", why), options: options}, nil)
+	return err
+}
+
+// Rotation says what becomes of the signing secrets before the new one.
+type Rotation struct {
+	Grace          *switchboard.Duration `json:"grace,omitempty"`           // how long the one before still signs; nil: a day
+	RevokePrevious bool                  `json:"revoke_previous,omitempty"` // all before end at once
+}
+
+// RotateSecret makes a new signing secret, which the answer shows this once.
+func (c *Client) RotateSecret(ctx context.Context, id string, rotation Rotation, options ...Option) (Subscription, error) {
+	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "rotate_secret"), body: rotation, options: options})
+}
+
+// VerifySubscription challenges the address of a subscription that is unverified.
+func (c *Client) VerifySubscription(ctx context.Context, id string, options ...Option) (Subscription, error) {
+	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "verify"), body: struct{}{}, options: options})
+}
+
+// PublicKey is a key that verifies signatures of the scheme standard-ed25519 (RFC 7517).
+type PublicKey struct {
+	KeyType   string     `json:"kty"`
+	Curve     string     `json:"crv"`
+	X         string     `json:"x"`
+	ID        string     `json:"kid"`
+	Use       string     `json:"use"`
+	Algorithm string     `json:"alg"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+}
+
+// keySet is a list of public keys on the wire.
+type keySet struct {
+	Keys []PublicKey `json:"keys"`
+}
+
+// ListPublicKeys returns the public keys of a subscription, the current one first.
+func (c *Client) ListPublicKeys(ctx context.Context, id string) ([]PublicKey, error) {
+	answer, err := call[keySet](ctx, c, request{method: http.MethodGet, path: path("subscriptions", id, "jwks")})
+	return answer.Keys, err
+}

@@ -1,0 +1,123 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// TestEvent is what a test sends. What is left out comes from the catalogue.
+type TestEvent struct {
+	Type string          `json:"type,omitempty"`
+	Data json.RawMessage `json:"data,omitempty"`
+}
+
+// TestSubscription sends a test event to just this subscription.
+func (c *Client) TestSubscription(ctx context.Context, id string, event TestEvent, options ...Option) (Acceptance, error) {
+	return call[Acceptance](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "test"), body: event, options: options})
+}
+
+// Trigger is what a script sends to just one subscription.
+type Trigger struct {
+	Data json.RawMessage `json:"data"`
+	ID   string          `json:"id,omitempty"` // your own id, which makes triggering idempotent
+	Key  string          `json:"key,omitempty"`
+}
+
+// ReceiverResponse is what the receiver answered to a trigger, whatever its status.
+type ReceiverResponse struct {
+	DeliveryID   string            `json:"delivery_id"`
+	EventID      string            `json:"event_id"`
+	Duplicate    bool              `json:"duplicate"`
+	State        switchboard.State `json:"state"` // of the delivery
+	StatusCode   int               `json:"status_code"`
+	Headers      map[string]string `json:"headers"`
+	Body         json.RawMessage   `json:"body"`                    // parsed if it is JSON, else a string; null: there is none
+	BodyEncoding string            `json:"body_encoding,omitempty"` // "base64": of a body that is neither JSON nor text
+	Truncated    bool              `json:"truncated"`
+	DurationMS   int64             `json:"duration_ms"`
+	Warnings     []string          `json:"warnings,omitempty"`
+}
+
+// TriggerSubscription sends data to just this subscription, and returns once they are
+// stored.
+func (c *Client) TriggerSubscription(ctx context.Context, id string, trigger Trigger, options ...Option) (Acceptance, error) {
+	return call[Acceptance](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "trigger"), body: trigger, safe: trigger.ID != "", options: options})
+}
+
+// TriggerAndWait is [Client.TriggerSubscription], and waits for the receiver's answer, up
+// to 60 seconds. An [*Error] with a DeliveryID says that the delivery is stored all the
+// same: calling again with the same id waits for it again.
+func (c *Client) TriggerAndWait(ctx context.Context, id string, trigger Trigger, wait time.Duration, options ...Option) (ReceiverResponse, error) {
+	return call[ReceiverResponse](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "trigger"), query: query("wait", wait.String()),
+		body: trigger, safe: trigger.ID != "", options: options})
+}
+
+// SampleEvent is the event that a preview or match is made for: one that was posted,
+// or made of what is given, or the catalogue's sample.
+type SampleEvent struct {
+	EventID string          `json:"event_id,omitempty"` // of one that was posted; the others are empty then
+	Type    string          `json:"type,omitempty"`
+	Data    json.RawMessage `json:"data,omitempty"`
+	ID      string          `json:"id,omitempty"`
+	Key     string          `json:"key,omitempty"`
+}
+
+// tryout is a subscription that is not stored, and an event, on the wire.
+type tryout struct {
+	Subscription revealedSubscription `json:"subscription"`
+	SampleEvent
+}
+
+// Preview is a request as it would be sent.
+type Preview struct {
+	Method       string            `json:"method"`
+	URL          string            `json:"url"`
+	Headers      map[string]string `json:"headers"`
+	Body         string            `json:"body"`
+	BodyEncoding string            `json:"body_encoding,omitempty"` // "base64": of a body that is not text
+	Warnings     []string          `json:"warnings"`
+}
+
+// PreviewSubscription renders and signs a subscription's request for an event, and
+// sends nothing.
+func (c *Client) PreviewSubscription(ctx context.Context, id string, event SampleEvent, options ...Option) (Preview, error) {
+	return call[Preview](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "preview"), body: event, options: options})
+}
+
+// Preview is [Client.PreviewSubscription] for a subscription that is not stored.
+func (c *Client) Preview(ctx context.Context, s NewSubscription, event SampleEvent, options ...Option) (Preview, error) {
+	return call[Preview](ctx, c, request{method: http.MethodPost, path: path("preview"), body: tryout{s.reveal(), event}, options: options})
+}
+
+// Match says whether a subscription would get an event, and why.
+type Match struct {
+	Matches   bool     `json:"matches"`
+	Undecided bool     `json:"undecided,omitempty"` // the filter could not be held against all of the event; it is delivered
+	Reasons   []Reason `json:"reasons"`
+}
+
+// Reason is one condition of a match.
+type Reason struct {
+	Condition string `json:"condition"`
+	Path      string `json:"path"`
+	Operator  string `json:"operator,omitempty"`
+	Wanted    string `json:"wanted,omitempty"`
+	Found     string `json:"found,omitempty"`
+	Holds     bool   `json:"holds"`
+	Text      string `json:"text"`
+	Undecided bool   `json:"undecided,omitempty"`
+}
+
+// MatchSubscription explains whether a subscription would get an event.
+func (c *Client) MatchSubscription(ctx context.Context, id string, event SampleEvent, options ...Option) (Match, error) {
+	return call[Match](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "match"), body: event, options: options})
+}
+
+// Match is [Client.MatchSubscription] for a subscription that is not stored.
+func (c *Client) Match(ctx context.Context, s NewSubscription, event SampleEvent, options ...Option) (Match, error) {
+	return call[Match](ctx, c, request{method: http.MethodPost, path: path("match"), body: tryout{s.reveal(), event}, options: options})
+}

@@ -1,0 +1,387 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+func idsOf(deliveries []switchboard.Delivery) []string {
+	ids := []string{}
+	for _, d := range deliveries {
+		ids = append(ids, d.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func TestClaimUntold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.delivery("acme")
+	b.advance(time.Second)
+	second := b.delivery("acme")
+	claim := func(limit int) []string {
+		claimed, err := b.ClaimDispatches(t.Context(), limit, 10*time.Second)
+		must(t, err)
+		return idsOf(claimed)
+	}
+	equal(t, "within the grace", claim(10), []string{})
+	b.advance(5 * time.Second)
+	equal(t, "the oldest first", claim(1), []string{first.ID})
+	equal(t, "then the next", claim(10), []string{second.ID})
+	equal(t, "within the lease", claim(10), []string{})
+	b.advance(10 * time.Second)
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{second}))
+	equal(t, "after the lease, not started", claim(10), []string{first.ID})
+	must(t, b.DispatchNow(t.Context(), []string{first.ID, second.ID}))
+	equal(t, "made due", claim(10), idsOf([]switchboard.Delivery{first, second}))
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{first, second}))
+	must(t, b.StartNextGeneration(t.Context(), first.ID, 2))
+	equal(t, "restart of another run", claim(10), []string{})
+	must(t, b.StartNextGeneration(t.Context(), first.ID, 1))
+	equal(t, "restart", claim(10), []string{first.ID})
+	first.Generation = 2
+	b.record(first, 1, 200)
+	must(t, b.StartNextGeneration(t.Context(), first.ID, 2))
+	must(t, b.DispatchNow(t.Context(), []string{first.ID}))
+	equal(t, "final", claim(10), []string{})
+}
+
+// TestClaimsWhatIsToEnd: Temporal is told of deliveries that are cancelled, too.
+func TestClaimsWhatIsToEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	waiting := b.record(b.delivery("acme"), 1, 503)
+	ofDeleted := b.record(b.delivery("globex"), 1, 503)
+	ended := b.record(b.delivery("acme"), 1, 200)
+	var claimed []switchboard.Delivery
+	claim := func() []string {
+		var err error
+		claimed, err = b.ClaimDispatches(t.Context(), 10, 10*time.Second)
+		must(t, err)
+		for _, d := range claimed {
+			equal(t, d.ID, d.State, switchboard.StateCancelled)
+		}
+		return idsOf(claimed)
+	}
+	must(t, b.DeleteSubscription(t.Context(), root(), ofDeleted.SubscriptionID, ""))
+	equal(t, "of a deleted subscription, at once", claim(), []string{ofDeleted.ID})
+	must(t, second(b.Cancel(t.Context(), root(), waiting.ID, "")))
+	equal(t, "left to the one that cancels", claim(), []string{})
+	b.advance(5 * time.Second)
+	equal(t, "not told", claim(), []string{waiting.ID})
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{waiting, ofDeleted})) // late news of their starts
+	b.advance(time.Minute)
+	equal(t, "started, but not ended", claim(), idsOf([]switchboard.Delivery{waiting, ofDeleted}))
+	must(t, b.MarkDispatched(t.Context(), claimed))
+	b.advance(time.Minute)
+	equal(t, "told", claim(), []string{})
+
+	again, reopened, err := b.Retry(t.Context(), root(), waiting.ID, "")
+	must(t, err)
+	waiting.State = switchboard.StateCancelled
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{waiting})) // late news of the run before
+	equal(t, "set going again", []any{reopened, again.State, b.startDue(waiting.ID)}, []any{true, switchboard.StatePending, b.clock().Add(5 * time.Second)})
+	equal(t, "delivered ones are none of it", b.startDue(ended.ID), time.Time{})
+}
+
+// TestDeletionEndsOneAfterTheOther: nobody else's starts wait behind a deletion, and
+// where no workflow is open none is to end.
+func TestDeletionEndsOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var ids []string
+	for range 3 {
+		ids = append(ids, b.record(b.delivery("acme"), 1, 503).ID)
+	}
+	sub := b.read(ids[0]).SubscriptionID
+	_, err := b.sql.Exec("UPDATE deliveries SET subscription_id = $1", sub)
+	must(t, err)
+	b.hold(ids[2], switchboard.StateHeld)
+	must(t, b.DeleteSubscription(t.Context(), root(), sub, ""))
+	slices.Sort(ids[:2])
+	first, second := b.startDue(ids[0]), b.startDue(ids[1])
+	if gap := second.Sub(first); gap < 10*time.Millisecond || first.Before(b.clock()) || second.Sub(b.clock()) > 20*time.Millisecond {
+		t.Errorf("due at %s and %s, at %s", first, second, b.clock())
+	}
+	equal(t, "held", b.startDue(ids[2]), time.Time{})
+}
+
+func TestClaimUntoldConcurrently(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	var events []switchboard.Event
+	for range 200 {
+		events = append(events, event("acme", ""))
+	}
+	_, err := b.Accept(t.Context(), root(), events)
+	must(t, err)
+	b.advance(time.Minute)
+	var mu sync.Mutex
+	var all []string
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for {
+				claimed, err := b.ClaimDispatches(t.Context(), 7, time.Minute)
+				if err != nil {
+					t.Error(err)
+				}
+				if len(claimed) == 0 {
+					return
+				}
+				mu.Lock()
+				all = append(all, idsOf(claimed)...)
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	slices.Sort(all)
+	equal(t, "claimed, distinct", []int{len(all), len(slices.Compact(all))}, []int{200, 200})
+}
+
+// TestStartsAreNotedInOneOrder: whatever the order that they are given in, deliveries are
+// locked in one, and nobody waits in a circle.
+func TestStartsAreNotedInOneOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	events := make([]switchboard.Event, 100)
+	for i := range events {
+		events[i] = event("acme", "")
+	}
+	accepted, err := b.Accept(t.Context(), root(), events)
+	must(t, err)
+	var forth []switchboard.Delivery
+	for _, a := range accepted {
+		forth = append(forth, a.Deliveries...)
+	}
+	back := slices.Clone(forth)
+	slices.Reverse(back)
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for range 10 {
+				told := [][]switchboard.Delivery{forth, back}[i%2]
+				if err := errors.Join(b.MarkDispatched(t.Context(), told), b.DispatchNow(t.Context(), idsOf(told))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	b.noDeadlocks()
+}
+
+func TestOverdueAndStats(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pending, started, retrying, held := b.delivery("acme"), b.delivery("acme"), b.delivery("acme"), b.delivery("acme")
+	b.record(b.delivery("acme"), 1, 200)
+	b.record(b.delivery("acme"), 1, 410)
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{started}))
+	b.record(retrying, 1, 503)
+	b.hold(held.ID, switchboard.StateHeld)
+	overdue := func(slack time.Duration) []string {
+		found, err := b.Overdue(t.Context(), slack, switchboard.Delivery{}, 10)
+		must(t, err)
+		return idsOf(found)
+	}
+	equal(t, "nothing is late", overdue(0), []string{})
+	b.advance(switchboard.StuckAfter + time.Second)
+	equal(t, "started", overdue(switchboard.StuckAfter), []string{started.ID})
+	b.advance(time.Hour)
+	equal(t, "both, the longest first", overdue(switchboard.StuckAfter), idsOf([]switchboard.Delivery{started, retrying}))
+	// Both may have one date, and the second must still come behind the first.
+	_, err := b.sql.Exec("UPDATE deliveries SET next_attempt_at = $1 WHERE id = ANY($2)", begin(), pq.Array([]string{started.ID, retrying.ID}))
+	must(t, err)
+	inOrder := slices.Sorted(slices.Values([]string{started.ID, retrying.ID}))
+	limited, err := b.Overdue(t.Context(), 0, switchboard.Delivery{}, 1)
+	must(t, err)
+	equal(t, "the first", idsOf(limited), inOrder[:1])
+	limited, err = b.Overdue(t.Context(), 0, limited[0], 1)
+	must(t, err)
+	equal(t, "the next behind it", idsOf(limited), inOrder[1:])
+	limited, err = b.Overdue(t.Context(), 0, limited[0], 1)
+	must(t, err)
+	equal(t, "none behind the last", idsOf(limited), []string{})
+
+	stats, err := b.Stats(t.Context())
+	must(t, err)
+	equal(t, "stats", stats, switchboard.Stats{
+		Open: map[switchboard.State]int{switchboard.StatePending: 2, switchboard.StateRetrying: 1, switchboard.StateHeld: 1, switchboard.StateBlocked: 0},
+		// The one whose start the relay owes counts as overdue too.
+		Overdue: 3, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()),
+	})
+	equal(t, "due for the relay", b.startDue(pending.ID), begin().Add(5*time.Second))
+}
+
+// TestStuckWhileTheRelayTries: a relay that claims a delivery and cannot start it does not
+// hide it, and does not leave it to the reconciler.
+func TestStuckWhileTheRelayTries(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	b.advance(switchboard.StuckAfter + time.Second)
+	backlog := func() switchboard.Stats {
+		stats, err := b.Stats(t.Context())
+		must(t, err)
+		return switchboard.Stats{RelayBacklog: stats.RelayBacklog, RelayOldest: stats.RelayOldest}
+	}
+	late := switchboard.StuckAfter + time.Second
+	equal(t, "unclaimed", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
+	must(t, second(b.ClaimDispatches(t.Context(), 10, time.Minute)))
+	equal(t, "claimed, and not dispatched", backlog(), switchboard.Stats{RelayBacklog: 1, RelayOldest: late})
+	page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{Stuck: true}, switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "stuck", idsOf(page.Items), []string{d.ID})
+	stats, err := b.Stats(t.Context())
+	must(t, err)
+	equal(t, "overdue", stats.Overdue, 1)
+	overdue, err := b.Overdue(t.Context(), switchboard.StuckAfter, switchboard.Delivery{}, 10)
+	must(t, err)
+	equal(t, "the reconciler's", idsOf(overdue), []string{})
+}
+
+// TestBacklogIsWhatHasNoWorkflow: neither what its own process starts, nor what waits for
+// its turn, nor what is started.
+func TestBacklogIsWhatHasNoWorkflow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change  string
+		backlog int
+		oldest  time.Duration
+	}{
+		"just accepted":               {"dispatch_at = $1::timestamptz + interval '3s', next_attempt_at = $1::timestamptz - interval '2s'", 0, 0},
+		"not started":                 {"dispatch_at = $1::timestamptz - interval '6s', next_attempt_at = $1::timestamptz - interval '11s'", 1, 11 * time.Second},
+		"claimed by a relay":          {"dispatch_at = $1::timestamptz + interval '9s', next_attempt_at = $1::timestamptz - interval '1h'", 1, time.Hour},
+		"given its next run":          {"dispatch_at = $1::timestamptz, next_attempt_at = $1::timestamptz - interval '1m', generation = 2", 1, time.Minute},
+		"released, waits for a turn":  {"dispatch_at = $1::timestamptz + interval '1m', next_attempt_at = $1::timestamptz + interval '1m'", 0, 0},
+		"started":                     {"dispatch_at = NULL, next_attempt_at = $1::timestamptz - interval '1h'", 0, 0},
+		"cancelled, waits for a turn": {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, dispatch_at = $1::timestamptz + interval '1m'", 0, 0},
+		"cancelled, due to be ended":  {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, dispatch_at = $1", 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.delivery("acme")
+			must(t, second(b.sql.Exec("UPDATE deliveries SET "+c.change, b.clock())))
+			stats, err := b.Stats(t.Context())
+			must(t, err)
+			equal(t, "backlog", stats.RelayBacklog, c.backlog)
+			equal(t, "oldest", stats.RelayOldest, c.oldest)
+		})
+	}
+}
+
+// TestReasonOfWhatWaitsForUs: a date that has passed is our fault, and says so wherever
+// the delivery is shown.
+func TestReasonOfWhatWaitsForUs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	undispatched, dispatched, known := b.delivery("acme"), b.record(b.delivery("acme"), 1, 503), b.delivery("acme")
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{known}))
+	b.advance(time.Hour + switchboard.StuckAfter + time.Second)
+	why := switchboard.WaitingForSwitchboard("its subscription cannot be read")
+	changed, err := b.Postpone(t.Context(), known, known.NextAttemptAt, why)
+	must(t, err)
+	equal(t, "noted", changed, true)
+	changed, err = b.Postpone(t.Context(), known, known.NextAttemptAt, why)
+	must(t, err)
+	equal(t, "noted once", changed, false)
+	want := map[string]string{
+		undispatched.ID: "waiting_for_temporal",
+		dispatched.ID:   "waiting_for_switchboard: no worker has made the attempt that is due",
+		known.ID:        "waiting_for_switchboard: its subscription cannot be read",
+	}
+	page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{}, switchboard.PageRequest{})
+	must(t, err)
+	events, err := b.Events(t.Context(), root(), switchboard.EventFilter{}, switchboard.PageRequest{})
+	must(t, err)
+	shown := page.Items
+	for _, e := range events.Items {
+		shown = append(shown, e.Deliveries...)
+		_, deliveries, err := b.Event(t.Context(), root(), "acme", e.Event.ID)
+		must(t, err)
+		shown = append(shown, deliveries...)
+	}
+	equal(t, "shown in three places", len(shown), 3*len(want))
+	for _, d := range shown {
+		equal(t, d.ID, d.Reason, want[d.ID])
+		detail, err := b.Delivery(t.Context(), root(), d.ID)
+		must(t, err)
+		equal(t, "alone", detail.Delivery.Reason, want[d.ID])
+	}
+}
+
+// heard collects what a listener is told.
+type heard struct {
+	starts, cancels chan string
+	ended           chan error
+}
+
+func (b *bundle) listen(ctx context.Context) heard {
+	h := heard{make(chan string, 1000), make(chan string, 1000), make(chan error, 1)}
+	go func() {
+		h.ended <- b.Listen(ctx, func() { h.starts <- "start" }, func(id string) { h.cancels <- id })
+	}()
+	return h
+}
+
+func next[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(30 * time.Second):
+		t.Fatalf("never: %s", what)
+		panic("unreachable")
+	}
+}
+
+func TestListen(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	h := b.listen(ctx)
+	next(t, "start after connecting", h.starts)
+
+	d := b.record(b.delivery("acme"), 1, 410)
+	_, _, err := b.Retry(t.Context(), root(), d.ID, "")
+	must(t, err)
+	_, _, err = b.Retry(t.Context(), root(), d.ID, "") // within the grace
+	must(t, err)
+	next(t, "start after a retry that is due for the relay", h.starts)
+	must(t, b.DispatchNow(t.Context(), []string{d.ID}))
+	next(t, "start after StartSoon", h.starts)
+	must(t, b.StartNextGeneration(t.Context(), d.ID, 2))
+	next(t, "start after a restart", h.starts)
+
+	_, err = b.Cancel(t.Context(), root(), d.ID, "")
+	must(t, err)
+	equal(t, "cancelled", next(t, "cancel", h.cancels), d.ID)
+	closed, deleted := b.delivery("acme"), b.delivery("acme")
+	_, err = b.CloseDelivery(t.Context(), closed.ID, 1, switchboard.StateCancelled, "x", switchboard.Action{Actor: "a", Kind: "v"})
+	must(t, err)
+	equal(t, "closed", next(t, "cancel by CloseDelivery", h.cancels), closed.ID)
+	must(t, b.DeleteSubscription(t.Context(), root(), deleted.SubscriptionID, ""))
+	equal(t, "deleted", next(t, "cancel by deletion", h.cancels), deleted.ID)
+
+	// A connection that was cut is made again, and start is called in case something was missed.
+	_, err = b.sql.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'")
+	must(t, err)
+	next(t, "start after reconnecting", h.starts)
+
+	cancel()
+	must(t, next(t, "end", h.ended))
+}
