@@ -8,11 +8,8 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
-<<<<<<< HEAD
 	"github.com/seed-49a43567/switchboard/api/rest"
-=======
 	"github.com/seed-49a43567/switchboard/filter"
->>>>>>> main
 )
 
 // maxEventWarnings bounds the warnings about a subscription's events: it may name 200.

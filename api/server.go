@@ -21,10 +21,10 @@ type (
 	empty          = rest.Empty
 )
 
-// prose is the words of the operations, by operation id.
+// proseDocument is the words of the operations, by operation id.
 //
 //go:embed prose.md
-var prose string
+var proseDocument string
 
 // server holds what the handlers share. Its config is complete, and is not
 // changed after New.
@@ -43,7 +43,7 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := rest.ParseProse(strings.ReplaceAll(prose, "{max_batch}", strconv.Itoa(config.MaxBatch)))
+	words, err := rest.ParseProse(strings.ReplaceAll(proseDocument, "{max_batch}", strconv.Itoa(config.MaxBatch)))
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
