@@ -219,7 +219,7 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	if err != nil {
 		return nil, err
 	}
-	s.start([]switchboard.Acceptance{accepted})
+	s.start(ctx, []switchboard.Acceptance{accepted})
 	return &reply[acceptance]{Body: acceptanceOf(&accepted)}, nil
 }
 
