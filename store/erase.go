@@ -36,7 +36,7 @@ func (s *Store) EraseTenant(ctx context.Context, caller switchboard.Caller, tena
 		return switchboard.Erasure{}, switchboard.Errorf(switchboard.CodeForbidden, "the tenant is outside this key's scope")
 	}
 	var known bool
-	if err := s.get(ctx, &known, nil, `
+	if err := s.get(ctx, "erase a tenant", &known, nil, `
 SELECT EXISTS (SELECT FROM subscriptions WHERE tenant = $1) OR EXISTS (SELECT FROM keys WHERE tenant = $1)
 	OR EXISTS (SELECT FROM events WHERE tenant = $1) OR EXISTS (SELECT FROM deliveries WHERE tenant = $1)`, tenant); err != nil {
 		return switchboard.Erasure{}, err
@@ -60,7 +60,7 @@ func (s *Store) EraseEvent(ctx context.Context, caller switchboard.Caller, tenan
 // erase: then it returns that one, or the last.
 func (s *Store) beginErasure(ctx context.Context, caller switchboard.Caller, e switchboard.Erasure, eventAt time.Time, needed bool, missing error) (switchboard.Erasure, error) {
 	var row erasureRow
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "begin an erasure", func(ctx context.Context, tx transaction) error {
 		var earlier []erasureRow
 		if err := tx.SelectContext(ctx, &earlier, "SELECT "+erasureColumns()+` FROM erasures
 WHERE scope = $1 AND tenant = $2 AND event_id = $3 ORDER BY id DESC LIMIT 1`, string(e.Scope), e.Tenant, e.EventID); err != nil {
@@ -92,7 +92,7 @@ func (s *Store) Erasure(ctx context.Context, caller switchboard.Caller, id strin
 	c.add("id = ?", id)
 	c.scope(caller, "")
 	var row erasureRow
-	err := s.get(ctx, &row, switchboard.Errorf(switchboard.CodeNotFound, "there is no erasure %q", id), "SELECT "+erasureColumns()+" FROM erasures"+c.where(), c.args...)
+	err := s.get(ctx, "read an erasure", &row, switchboard.Errorf(switchboard.CodeNotFound, "there is no erasure %q", id), "SELECT "+erasureColumns()+" FROM erasures"+c.where(), c.args...)
 	return row.erasure(), err
 }
 
@@ -101,7 +101,7 @@ func (s *Store) Erasure(ctx context.Context, caller switchboard.Caller, id strin
 // process changes the partitions.
 func (s *Store) EraseStep(ctx context.Context, id string) (switchboard.ErasureProgress, error) {
 	var row erasureRow
-	err := s.get(ctx, &row, switchboard.Errorf(switchboard.CodeNotFound, "there is no erasure %q", id), "SELECT "+erasureColumns()+" FROM erasures WHERE id = $1", id)
+	err := s.get(ctx, "read an erasure", &row, switchboard.Errorf(switchboard.CodeNotFound, "there is no erasure %q", id), "SELECT "+erasureColumns()+" FROM erasures WHERE id = $1", id)
 	switch {
 	case err != nil:
 		return switchboard.ErasureProgress{}, err

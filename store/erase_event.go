@@ -51,7 +51,7 @@ func (e erasureRow) ofEvent() []any {
 
 func (s *Store) deliveriesOfEvent(ctx context.Context, e erasureRow) ([]switchboard.Delivery, error) {
 	found := []switchboard.Delivery{}
-	err := s.list(ctx, &found, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE "+ofEvent, e.ofEvent()...)
+	err := s.list(ctx, "erase an event", &found, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE "+ofEvent, e.ofEvent()...)
 	return found, err
 }
 
@@ -74,7 +74,7 @@ func (s *Store) emptyEvent(ctx context.Context, e erasureRow, deliveries []switc
 	for i, d := range deliveries {
 		ids[i] = d.ID
 	}
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	return s.tx(ctx, "erase an event", func(ctx context.Context, tx transaction) error {
 		rows, err := lockDeliveries(ctx, tx, ids)
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ func (s *Store) eraseTenant(ctx context.Context, e erasureRow) (switchboard.Eras
 // cutOff deletes the keys and the secrets of a tenant and its subscriptions' claim to events,
 // so that nothing new starts. What is made after it is not erased.
 func (s *Store) cutOff(ctx context.Context, e *erasureRow) error {
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	return s.tx(ctx, "cut off a tenant", func(ctx context.Context, tx transaction) error {
 		keys, err := affected(tx.ExecContext(ctx, "DELETE FROM keys WHERE tenant = $1", e.Tenant))
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ UPDATE subscriptions SET deleted_at = coalesce(deleted_at, $2), updated_at = $2,
 func (s *Store) cancelTenant(ctx context.Context, e erasureRow) (waiting int, err error) {
 	const open = `FROM deliveries d WHERE d.completed_at IS NULL AND d.subscription_id IN (SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2)`
 	var found bool
-	if err := s.get(ctx, &found, nil, "SELECT EXISTS (SELECT "+open+")", e.Tenant, e.CutOffAt); err != nil {
+	if err := s.get(ctx, "erase a tenant", &found, nil, "SELECT EXISTS (SELECT "+open+")", e.Tenant, e.CutOffAt); err != nil {
 		return 0, err
 	}
 	if found {
@@ -80,11 +80,11 @@ func (s *Store) cancelTenant(ctx context.Context, e erasureRow) (waiting int, er
 		if err != nil {
 			return 0, err
 		}
-		if _, err := s.exec(ctx, "UPDATE erasures SET cancelled = cancelled + $2 WHERE id = $1", e.ID, cancelled); err != nil {
+		if _, err := s.exec(ctx, "erase a tenant", "UPDATE erasures SET cancelled = cancelled + $2 WHERE id = $1", e.ID, cancelled); err != nil {
 			return 0, err
 		}
 	}
-	err = s.get(ctx, &waiting, nil, `
+	err = s.get(ctx, "erase a tenant", &waiting, nil, `
 SELECT (SELECT count(*) `+open+`) + (SELECT count(*) FROM deliveries WHERE dispatch_at IS NOT NULL AND tenant = $1 AND created_at <= $2)`, e.Tenant, e.CutOffAt)
 	return waiting, err
 }
@@ -151,7 +151,7 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency_keys WHERE tenants @> ARRAY[$1::text] AND created_at <= $2", e.Tenant, e.CutOffAt); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency_keys WHERE status IS NOT NULL AND created_at <= $2 AND (tenants @> ARRAY[$1::text] OR tenants = '{}')", e.Tenant, e.CutOffAt); err != nil {
 			return err
 		}
 		// That an event was erased stays known, and its id, which the platform chose, does not.

@@ -9,7 +9,9 @@ import (
 )
 
 // eventColumns are the columns of switchboard.Event.
-const eventColumns = "id, tenant, type, key, data, occurred_at, created_at"
+const eventColumns = "id, tenant, type, key, data, occurred_at, created_at, " + erasedColumn
+
+const erasedColumn = "coalesce(erased_at, " + zeroTime + ") AS erased_at"
 
 // argument names the n-th argument of a query.
 func argument(n int) string { return "$" + strconv.Itoa(n) }
@@ -63,7 +65,7 @@ func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchb
 	}
 	c.args = append(c.args, limit+1)
 	items := []switchboard.Event{}
-	query := "SELECT id, tenant, type, key, occurred_at, created_at FROM events" + c.where() + " ORDER BY created_at DESC, id DESC, tenant DESC LIMIT " + argument(len(c.args))
+	query := "SELECT id, tenant, type, key, occurred_at, created_at, " + erasedColumn + " FROM events" + c.where() + " ORDER BY created_at DESC, id DESC, tenant DESC LIMIT " + argument(len(c.args))
 	if err := s.search(ctx, "list events", &items, query, c.args...); err != nil {
 		return none, err
 	}

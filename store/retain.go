@@ -94,7 +94,7 @@ func nullTime(at time.Time) sql.NullTime { return sql.NullTime{Time: at, Valid: 
 // Partitions lists the partitions in the order of time.
 func (s *Store) Partitions(ctx context.Context) ([]switchboard.Partition, error) {
 	partitions := []switchboard.Partition{}
-	err := s.list(ctx, &partitions, partitionsQuery)
+	err := s.list(ctx, "list partitions", &partitions, partitionsQuery)
 	return inUTC(partitions), err
 }
 
@@ -121,7 +121,7 @@ func (s *Store) MakePartitionsAhead(ctx context.Context, r switchboard.Retention
 		if err != nil {
 			return err
 		}
-		if _, err := s.MakePartitions(ctx, PartitionsAhead); err != nil {
+		if _, err := s.MakePartitions(ctx, PartitionsAhead, r.PartitionWidth()); err != nil {
 			return err
 		}
 		after, err := m.partitions(ctx)
@@ -212,7 +212,7 @@ func (s *Store) PlanVisits(ctx context.Context, r switchboard.Retention) ([]swit
 
 // FinishRetention notes that a run of the workflow Retain did all of its steps.
 func (s *Store) FinishRetention(ctx context.Context) error {
-	_, err := s.exec(ctx, "UPDATE retention SET last_success_at = $1", s.now())
+	_, err := s.exec(ctx, "finish retention", "UPDATE retention SET last_success_at = $1", s.now())
 	return err
 }
 
@@ -225,7 +225,7 @@ func (s *Store) RetentionStatus(ctx context.Context) (switchboard.RetentionStatu
 		TailFrom, Oldest, LastSuccess time.Time
 		TailRows                      int
 	}
-	err := s.get(ctx, &row, nil, `
+	err := s.get(ctx, "read the state of retention", &row, nil, `
 SELECT coalesce((SELECT lo FROM partitions WHERE suffix = '`+tailSuffix+`'), `+zeroTime+`) AS tail_from,
 	coalesce((SELECT min(lo) FROM partitions), `+zeroTime+`) AS oldest,
 	coalesce((SELECT last_success_at FROM retention), `+zeroTime+`) AS last_success,

@@ -37,7 +37,7 @@ type generated struct {
 func setupArchive(t *testing.T, days int) *archive {
 	t.Helper()
 	a := &archive{bundle: setup(t), rows: map[string]*generated{}}
-	a.first = time.Now().UTC().Truncate(testDay)
+	a.first = begin().Truncate(testDay)
 	a.at(a.first.Add(12 * time.Hour))
 	for day := 0; day <= days; day += 7 {
 		a.at(a.first.Add(time.Duration(day)*testDay + 12*time.Hour))

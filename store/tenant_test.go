@@ -18,6 +18,8 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	open := b.delivery("acme")
 	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: "acme"}, "text")
 	must(t, err)
+	erasure, err := b.EraseEvent(t.Context(), root(), "acme", open.EventID, "")
+	must(t, err)
 	ctx, spy := t.Context(), of("spy")
 	update := func(s *switchboard.Subscription) error { s.Name = "mine"; return nil }
 	methods := map[string]struct {
@@ -39,6 +41,8 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"SubscriptionWithSecrets": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.SubscriptionWithSecrets(ctx, spy, id)) }},
 		"RecordVerification":      {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RecordVerification(ctx, spy, id, 1, "")) }},
 		"Answer":                  {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
+		"EraseEvent":              {d.EventID, "evt_none", func(id string) error { return second(b.EraseEvent(ctx, spy, "", id, "")) }},
+		"Erasure":                 {erasure.ID, "era_none", func(id string) error { return second(b.Erasure(ctx, spy, id)) }},
 		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
 	}
 	lists := map[string]func() (int, error){
@@ -77,12 +81,13 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	refused(t, "SaveEventType", b.SaveEventType(ctx, spy, shared), switchboard.CodeForbidden, "")
 	refused(t, "ChangeEventType", second(b.ChangeEventType(ctx, spy, shared, func(*switchboard.EventType) error { return nil })), switchboard.CodeForbidden, "")
 	refused(t, "DeleteEventType", b.DeleteEventType(ctx, spy, "own", "ticket.created"), switchboard.CodeForbidden, "")
+	refused(t, "EraseTenant", second(b.EraseTenant(ctx, spy, "acme", "")), switchboard.CodeForbidden, "")
 	refused(t, "TenantUsage", second(b.TenantUsage(ctx, spy, "acme")), switchboard.CodeForbidden, "")
 	equal(t, "the database", b.dump(), before)
 
 	// Whoever adds a method with a caller adds it here.
 	covered := map[string]bool{
-		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "TenantUsage": true,
+		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "TenantUsage": true, "EraseTenant": true,
 		"CreateSubscription": true, "CreateKey": true, // these two make rows: see their own tests
 	}
 	for name := range methods {
