@@ -36,8 +36,8 @@ SELECT ` + fields("moved", deliveryFields, "") + " FROM moved"
 func (s *Store) recordFast(ctx context.Context, records []switchboard.Record) (map[string]switchboard.Delivery, error) {
 	var attempts []attemptColumns
 	var moves []*row
-	first := map[string]switchboard.Record{}          // by delivery: a second one comes after it
-	for _, r := range byNumber(records) { // most plans lock the deliveries in this order
+	first := map[string]switchboard.Record{} // by delivery: a second one comes after it
+	for _, r := range byNumber(records) {    // most plans lock the deliveries in this order
 		if _, there := first[r.Attempt.DeliveryID]; there {
 			continue
 		}
