@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // canary is in everything that a test stores of one tenant.
@@ -51,7 +52,7 @@ func (b *bundle) withCanary(tenant string) (open, ended switchboard.Delivery) {
 	s := switchboard.Subscription{
 		Tenant: tenant, Name: canary + " hook", Events: []string{"ticket.*"},
 		Request: switchboard.Request{URL: "https://" + canary + ".example/hook?key=" + canary, Headers: map[string]string{"Authorization": canary}},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 	}
 	s.SetDefaults()
 	must(b.t, b.CreateSubscription(ctx, root(), &s))
@@ -126,8 +127,7 @@ func TestEraseTenant(t *testing.T) {
 	if d := b.delivery("acme"); d.State != switchboard.StatePending {
 		t.Errorf("the tenant comes again: %+v", d)
 	}
-	report := b.verifyDatabase()
-	equal(t, "violations", report.Violations, []switchboard.Violation{})
+	equal(t, "violations", b.verifyDatabase().Violations, []switchboard.Violation{})
 }
 
 func TestEraseEvent(t *testing.T) {
@@ -168,7 +168,8 @@ func TestEraseEvent(t *testing.T) {
 	}
 	accepted, err := b.Accept(ctx, root(), []switchboard.Event{{ID: open.EventID, Tenant: "acme", Type: "ticket.created", Key: canary, Data: []byte(`{"a":"` + canary + `"}`)}})
 	must(t, err)
-	refused(t, "the event posted again", accepted[0].Err, switchboard.CodeConflict, "")
+	must(t, accepted[0].Err)
+	equal(t, "the event posted again is a duplicate", []any{accepted[0].Duplicate, accepted[0].Deliveries[0].ID}, []any{true, open.ID})
 	equal(t, "violations", b.verifyDatabase().Violations, []switchboard.Violation{})
 }
 

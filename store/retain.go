@@ -229,7 +229,7 @@ func (s *Store) RetentionStatus(ctx context.Context) (switchboard.RetentionStatu
 SELECT coalesce((SELECT lo FROM partitions WHERE suffix = '`+tailSuffix+`'), `+zeroTime+`) AS tail_from,
 	coalesce((SELECT min(lo) FROM partitions), `+zeroTime+`) AS oldest,
 	coalesce((SELECT last_success_at FROM retention), `+zeroTime+`) AS last_success,
-	(SELECT count(*) FROM (SELECT FROM deliveries_`+tailSuffix+` LIMIT $1) AS some) AS tail_rows`, maxTailRows)
+	(SELECT count(*) FROM (SELECT FROM deliveries_`+tailSuffix+` LIMIT $1) AS rows) AS tail_rows`, maxTailRows)
 	return switchboard.RetentionStatus{
 		DaysAhead: row.TailFrom.Sub(s.now()).Hours() / 24, TailRows: row.TailRows, Oldest: row.Oldest.UTC(), LastSuccess: row.LastSuccess.UTC(),
 	}, err

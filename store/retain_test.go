@@ -45,6 +45,8 @@ func setupArchive(t *testing.T, days int) *archive {
 		must(t, err)
 	}
 	a.at(a.first.Add(time.Duration(days)*testDay + 12*time.Hour))
+	_, err := a.MakePartitionsAhead(t.Context(), switchboard.Retention{})
+	must(t, err)
 	return a
 }
 

@@ -15,7 +15,6 @@ func (b *bundle) verifyDatabase() switchboard.VerifyReport {
 	must(b.t, err)
 	defer func() { must(b.t, v.Close()) }()
 	must(b.t, v.Database(b.t.Context()))
-	equal(b.t, "unchecked", v.Report.Unchecked, []switchboard.Violation{})
 	return v.Report
 }
 
@@ -63,7 +62,9 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 			_, _, err = b.Retry(t.Context(), root(), d.ID, "at once")
 			must(t, err)
 			b.advance(time.Minute)
-			equal(t, "violations before", b.verifyDatabase().Violations, []switchboard.Violation{})
+			if report := b.verifyDatabase(); !report.Clean() {
+				t.Fatalf("before: %+v", report)
+			}
 			_, err = b.sql.Exec(c.do)
 			must(t, err)
 			report := b.verifyDatabase()
