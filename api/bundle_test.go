@@ -66,7 +66,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 	config := Config{
 		Store: &fakeStore{
 			b.events, b.eventTypes, b.subscriptions, b.subscriptions, b.subscriptions, b.subscriptions,
-			b.deliveries, b.answers, b.keys, b.idempotency, fakeAuth{},
+			b.deliveries, b.answers, b.keys, fakeErasures{}, b.idempotency, fakeAuth{},
 		},
 		Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, b.eventTypes), Validation: ValidationOff,
 		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
@@ -270,6 +270,11 @@ func (f *fakeEngine) Start(_ context.Context, deliveries []switchboard.Delivery)
 	for _, d := range deliveries {
 		f.note("start " + d.ID)
 	}
+}
+
+func (f *fakeEngine) Erase(_ context.Context, id string) error {
+	f.note("erase " + id)
+	return nil
 }
 
 func (f *fakeEngine) RetryNow(_ context.Context, id string) error {

@@ -29,6 +29,7 @@ type Store interface {
 	DeliveryStore
 	AnswerStore
 	KeyStore
+	ErasureStore
 }
 
 const (

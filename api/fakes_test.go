@@ -27,6 +27,7 @@ type fakeStore struct {
 	DeliveryStore
 	AnswerStore
 	KeyStore
+	fakeErasures
 	IdempotencyStore
 	Authenticator
 }

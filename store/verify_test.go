@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,65 +20,88 @@ func (b *bundle) verifyDatabase() switchboard.VerifyReport {
 	return v.Report
 }
 
-// Each promise that is broken is found, and named by its check.
+// Each promise that is broken is found, and named by its check. Each case breaks the one
+// delivery of a tenant of its own.
 func TestVerifyFindsWhatIsBroken(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		want string
-		do   string // with $1: the delivery
-	}{
-		{"undated", "ALTER TABLE deliveries DROP CONSTRAINT dated_has_next_attempt_at; UPDATE deliveries SET next_attempt_at = NULL"},
-		{"undated", "ALTER TABLE deliveries DROP CONSTRAINT final_has_completed_at, DROP CONSTRAINT dated_has_next_attempt_at; UPDATE deliveries SET state = 'failed', reason = 'x', next_attempt_at = NULL"},
-		{"parked_without_reason", "ALTER TABLE deliveries DROP CONSTRAINT stopped_has_reason; UPDATE deliveries SET state = 'held', reason = '', next_attempt_at = NULL, dispatch_at = NULL"},
-		{"attempt_without_delivery", "UPDATE attempts SET delivery_id = delivery_id || '0'"},
-		{"action_without_delivery", "UPDATE actions SET delivery_id = delivery_id || '0'"},
-		{"attempt_missing", "DELETE FROM attempts"},
-		{"attempt_uncounted", "UPDATE attempts SET number = 5"},
-		{"delivery_without_event", "DELETE FROM events"},
-		{"open_without_data", "UPDATE events SET data = '', erased_at = created_at"},
-		{"erased_event_with_data", "UPDATE events SET erased_at = created_at"},
-		{"event_id_missing", "DELETE FROM event_ids"},
-		{"event_id_without_event", "UPDATE event_ids SET name = '00000000-0000-0000-0000-000000000000'"},
-		{"past_retention", "UPDATE deliveries SET state = 'delivered', next_attempt_at = NULL, dispatch_at = NULL, completed_at = created_at - interval '34 days'"},
-		{"undecryptable", "UPDATE subscription_secrets SET ciphertext = '\\x00'"},
-		{"undecryptable", "UPDATE subscription_secrets SET key_id = 'lost'"},
-		{"delivery_without_subscription", "DELETE FROM subscriptions"},
-		{"partition_unknown", "DELETE FROM partitions WHERE suffix = 'kept'"},
-		{"partition_missing", "INSERT INTO partitions (suffix, lo, hi, stage, at) SELECT 'other', hi, hi, 'open', now() FROM partitions WHERE suffix = 'kept'"},
-		{"partition_gap", "UPDATE partitions SET lo = lo + interval '1 hour' WHERE suffix = 'tail'"},
+	b := setup(t)
+	ctx := t.Context()
+	cases := []struct{ want, do string }{
+		{"undated", "UPDATE deliveries SET next_attempt_at = NULL WHERE tenant = '{t}'"},
+		{"undated", "UPDATE deliveries SET state = 'failed', reason = 'x', next_attempt_at = NULL, dispatch_at = NULL WHERE tenant = '{t}'"},
+		{"parked_without_reason", "UPDATE deliveries SET state = 'held', reason = '', next_attempt_at = NULL, dispatch_at = NULL WHERE tenant = '{t}'"},
+		{"attempt_without_delivery", "UPDATE attempts SET delivery_id = delivery_id || '0' WHERE delivery_id = '{d}'"},
+		{"action_without_delivery", "UPDATE actions SET delivery_id = delivery_id || '0' WHERE delivery_id = '{d}'"},
+		{"attempt_missing", "DELETE FROM attempts WHERE delivery_id = '{d}'"},
+		{"attempt_uncounted", "UPDATE attempts SET number = 5 WHERE delivery_id = '{d}'"},
+		{"delivery_without_event", "DELETE FROM events WHERE tenant = '{t}'"},
+		{"open_without_data", "UPDATE events SET data = '', erased_at = created_at WHERE tenant = '{t}'"},
+		{"erased_event_with_data", "UPDATE events SET erased_at = created_at WHERE tenant = '{t}'"},
+		{"event_id_missing", "UPDATE events SET id = 'another' WHERE tenant = '{t}'"},
+		{"event_id_without_event", "DELETE FROM events WHERE tenant = '{t}'"},
+		{"past_retention", "UPDATE deliveries SET state = 'delivered', next_attempt_at = NULL, dispatch_at = NULL, completed_at = created_at - interval '34 days' WHERE tenant = '{t}'"},
+		{"undecryptable", "UPDATE subscription_secrets SET ciphertext = '\\x00' WHERE subscription_id = '{s}'"},
+		{"undecryptable", "UPDATE subscription_secrets SET key_id = 'lost' WHERE subscription_id = '{s}'"},
+		{"delivery_without_subscription", "DELETE FROM subscriptions WHERE tenant = '{t}'"},
 		{"erased_tenant_with_deliveries", erasedTenant},
 		{"erased_tenant_with_events", erasedTenant},
 		{"erased_tenant_with_subscriptions", erasedTenant},
 		{"erased_tenant_with_keys", erasedTenant},
 		{"erased_event_with_attempts", `INSERT INTO erasures (id, scope, tenant, event_id, event_at, requested_at, finished_at, actor, person, reason)
-			SELECT 'era_1', 'event', tenant, id, created_at, created_at, created_at, 'cli', '', '' FROM events`},
-	} {
-		t.Run(c.want, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t)
-			b.subscribe("acme", "ticket.*")
-			_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Name: "its own", Role: switchboard.RolePublisher, Tenant: "acme"}, switchboard.NewKeyText())
-			must(t, err)
-			d := b.accept(event("acme", "platform-1")).Deliveries[0]
-			b.record(d, 1, 503)
-			_, _, err = b.Retry(t.Context(), root(), d.ID, "at once")
-			must(t, err)
-			b.advance(time.Minute)
-			if report := b.verifyDatabase(); !report.Clean() {
-				t.Fatalf("before: %+v", report)
-			}
-			_, err = b.sql.Exec(c.do)
-			must(t, err)
-			report := b.verifyDatabase()
-			if !slices.ContainsFunc(report.Violations, func(v switchboard.Violation) bool { return v.Check == c.want }) {
-				t.Errorf("%s is not found: %+v", c.want, report)
-			}
-		})
+			SELECT 'era_of_{t}', 'event', tenant, id, created_at, created_at, created_at, 'cli', '', '' FROM events WHERE tenant = '{t}'`},
+	}
+	var statements []string
+	for i, c := range cases {
+		tenant := fmt.Sprintf("t%02d", i)
+		b.subscribe(tenant, "ticket.*")
+		_, err := b.CreateKey(ctx, root(), switchboard.Key{Name: "its own", Role: switchboard.RolePublisher, Tenant: tenant}, switchboard.NewKeyText())
+		must(t, err)
+		d := b.accept(event(tenant, "platform-1")).Deliveries[0]
+		b.record(d, 1, 503)
+		_, _, err = b.Retry(ctx, root(), d.ID, "at once")
+		must(t, err)
+		statements = append(statements, strings.NewReplacer("{t}", tenant, "{d}", d.ID, "{s}", d.SubscriptionID).Replace(c.do))
+	}
+	b.advance(time.Minute)
+	if report := b.verifyDatabase(); !report.Clean() || report.Checks < 100 {
+		t.Fatalf("before: %+v", report)
+	}
+	_, err := b.sql.Exec("ALTER TABLE deliveries DROP CONSTRAINT dated_has_next_attempt_at, DROP CONSTRAINT final_has_completed_at, DROP CONSTRAINT stopped_has_reason")
+	must(t, err)
+	for i, c := range cases {
+		before := b.verifyDatabase().Violations
+		_, err := b.sql.Exec(statements[i])
+		must(t, err)
+		found := slices.DeleteFunc(b.verifyDatabase().Violations, func(v switchboard.Violation) bool { return slices.Contains(before, v) })
+		if !slices.ContainsFunc(found, func(v switchboard.Violation) bool { return v.Check == c.want }) {
+			t.Errorf("%s is not found by %q: %+v", c.want, statements[i], found)
+		}
 	}
 }
 
 const erasedTenant = `INSERT INTO erasures (id, scope, tenant, event_id, requested_at, cut_off_at, finished_at, actor, person, reason)
-	VALUES ('era_1', 'tenant', 'acme', '', now(), now() + interval '1000 days', now(), 'cli', '', '')`
+	VALUES ('era_of_{t}', 'tenant', '{t}', '', now(), now() + interval '1000 days', now(), 'cli', '', '')`
+
+// The table partitions and Postgres' own do not differ.
+func TestVerifyComparesThePartitions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "ticket.*")
+	for _, c := range []struct{ do, undo, want string }{
+		{"DELETE FROM partitions WHERE suffix = 'kept'", "INSERT INTO partitions (suffix, lo, hi, stage, at) SELECT 'kept', NULL, min(lo), 'open', now() FROM partitions", "partition_unknown"},
+		{"INSERT INTO partitions (suffix, lo, hi, stage, at) SELECT 'other', hi, hi, 'open', now() FROM partitions WHERE suffix = 'kept'", "DELETE FROM partitions WHERE suffix = 'other'", "partition_missing"},
+		{"UPDATE partitions SET lo = lo + interval '1 hour' WHERE suffix = 'tail'", "UPDATE partitions SET lo = lo - interval '1 hour' WHERE suffix = 'tail'", "partition_gap"},
+	} {
+		_, err := b.sql.Exec(c.do)
+		must(t, err)
+		if !slices.Contains(b.checks(), c.want) {
+			t.Errorf("%s is not found", c.want)
+		}
+		_, err = b.sql.Exec(c.undo)
+		must(t, err)
+		equal(t, "when it is undone", b.checks(), []string(nil))
+	}
+}
 
 // A partition that nobody makes is missed before it is needed.
 func TestVerifyFindsThatRetentionDoesNotRun(t *testing.T) {
