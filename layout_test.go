@@ -16,21 +16,22 @@ import (
 // top-level folder stands for its subfolders, unless they have a row of their own. A folder may
 // always import its own subfolders, and cmd may import everything.
 var allowed = map[string][]string{
-	"":           {},
-	"filter":     {""},
-	"signing":    {""},
-	"catalogue":  {""},
-	"client":     {""},
-	"ingest":     {""},
-	"webhook":    {"", "signing"},
-	"store":      {"", "filter", "signing"},
-	"api":        {"", "filter", "signing", "webhook", "ingest"},
-	"api/rest":   {""},
-	"activities": {"", "webhook"},
-	"workflows":  {"", "activities"},
-	"worker":     {"", "activities", "workflows"},
-	"console":    {"", "api"},
-	"cmd":        {},
+	"":                    {},
+	"filter":              {""},
+	"signing":             {""},
+	"catalogue":           {""},
+	"client":              {""},
+	"ingest":              {""},
+	"webhook":             {"", "signing"},
+	"store":               {"", "filter", "signing"},
+	"api":                 {"", "filter", "signing", "webhook", "ingest"},
+	"api/rest":            {""},
+	"activities":          {"", "webhook"},
+	"activities/inflight": {""},
+	"workflows":           {"", "activities"},
+	"worker":              {"", "activities", "workflows"},
+	"console":             {"", "api"},
+	"cmd":                 {},
 }
 
 // The path of the module.
