@@ -249,13 +249,16 @@ func TestExamplesWork(t *testing.T) {
 	}
 	ids := regexp.MustCompile(`_01k[0-9a-z]*`)
 	for _, e := range examples {
-		b := seeded(t)
-		path := strings.NewReplacer("/evt_01k", "/evt_1", "/key_01k", "/key_globex").Replace(ids.ReplaceAllString(e[2], "_01k"))
-		path = strings.ReplaceAll(path, "_01k", "_acme")
-		body := strings.Replace(e[3], `"version": 1`, `"version": 3`, 1)
-		if got := b.call(t, adminKey, e[1], path, body); got.status >= 300 {
-			t.Errorf("%s %s: %d %s", e[1], e[2], got.status, got.body)
-		}
+		t.Run(e[1]+" "+e[2], func(t *testing.T) {
+			t.Parallel()
+			b := seeded(t)
+			path := strings.NewReplacer("/evt_01k", "/evt_acme", "/key_01k", "/key_globex").Replace(ids.ReplaceAllString(e[2], "_01k"))
+			path = strings.ReplaceAll(path, "_01k", "_acme")
+			body := strings.Replace(e[3], `"version": 1`, `"version": 3`, 1)
+			if got := b.call(t, adminKey, e[1], path, body); got.status >= 300 {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+		})
 	}
 }
 

@@ -21,7 +21,7 @@ func TestSecretOfEachScheme(t *testing.T) {
 			b := setup(t)
 			got := b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"signature":{"scheme":"`+string(scheme)+`"}`)).want(t, http.StatusCreated)
 			shown, _ := got["secret"].(string)
-			stored := b.subscriptions.byID["sub_new"].Secrets
+			stored := b.subscription(t, "sub_new").Secrets
 			if err := scheme.CheckSecret(current(stored)); err != nil {
 				t.Error(err)
 			}
@@ -63,10 +63,10 @@ func TestChangeOfScheme(t *testing.T) {
 		t.Run(string(c.from+" to "+c.to), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.subscriptions.sign("sub_acme", c.from)
-			before := current(b.subscriptions.byID["sub_acme"].Secrets)
+			b.sign(t, "sub_acme", c.from)
+			before := current(b.subscription(t, "sub_acme").Secrets)
 			got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"signature":{"scheme":"`+string(c.to)+`"}}`).want(t, http.StatusOK)
-			after := b.subscriptions.byID["sub_acme"]
+			after := b.subscription(t, "sub_acme")
 			if err := c.to.CheckSecret(current(after.Secrets)); err != nil && c.to != switchboard.SchemeNone {
 				t.Error(err)
 			}
@@ -90,8 +90,8 @@ func TestChangeOfScheme(t *testing.T) {
 func TestPublicKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandardEd25519)
-	first := switchboard.PublicKeys(b.subscriptions.byID["sub_acme"].Secrets)[0]
+	b.sign(t, "sub_acme", switchboard.SchemeStandardEd25519)
+	first := switchboard.PublicKeys(b.subscription(t, "sub_acme").Secrets)[0]
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", nil).want(t, http.StatusOK)
 	keys := got["signature"].(map[string]any)["public_keys"].([]any)
 	if len(keys) != 2 || keys[0] == first.Text || keys[1] != first.Text || got["secret"] != nil {
@@ -119,7 +119,7 @@ func TestPublicKeys(t *testing.T) {
 	if err := json.Unmarshal(b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme/jwks", nil).body, &set); err != nil {
 		t.Fatal(err)
 	}
-	if len(set.Keys) != 2 || set.Keys[0].Expires != nil || set.Keys[1].Expires == nil || !set.Keys[1].Expires.Equal(created.Add(defaultGrace)) {
+	if len(set.Keys) != 2 || set.Keys[0].Expires != nil || set.Keys[1].Expires == nil || !set.Keys[1].Expires.Equal(created.Add(time.Minute+defaultGrace)) {
 		t.Fatalf("%+v", set)
 	}
 	x, err := base64.RawURLEncoding.DecodeString(set.Keys[1].X)
@@ -150,8 +150,7 @@ func TestWhatSigns(t *testing.T) {
 	at := func(after time.Duration) string { return created.Add(after).UTC().Format(time.RFC3339) }
 	for scheme, n := range map[switchboard.Scheme]int{switchboard.SchemeStandard: 2, switchboard.SchemeStandardEd25519: 2, switchboard.SchemeHMACHex: 1} {
 		b := setup(t)
-		b.subscriptions.sign("sub_acme", scheme)
-		b.subscriptions.byID["sub_acme"].Secrets[0].CreatedAt = created
+		b.sign(t, "sub_acme", scheme)
 		rotated := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", `{"grace":"1h"}`).want(t, http.StatusOK)
 		if rotated["version"] != 4.0 {
 			t.Errorf("%s: version %v", scheme, rotated["version"])
@@ -166,13 +165,13 @@ func TestWhatSigns(t *testing.T) {
 			if len(since) != n || since[0] != at(time.Minute) || until[0] != "" {
 				t.Fatalf("%s, answer %d: since %q until %q", scheme, i, since, until)
 			}
-			if n == 2 && (since[1] != at(0) || until[1] != at(time.Hour)) {
+			if n == 2 && (since[1] != at(0) || until[1] != at(time.Minute+time.Hour)) {
 				t.Errorf("%s, answer %d: since %q until %q", scheme, i, since, until)
 			}
 		}
 	}
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", switchboard.SchemeNone)
+	b.sign(t, "sub_acme", switchboard.SchemeNone)
 	if since, _ := signing(t, b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)); since != nil {
 		t.Errorf("of no scheme: %q", since)
 	}
@@ -191,9 +190,9 @@ func TestRevokePrevious(t *testing.T) {
 	b := setup(t)
 	const path = "/v1/subscriptions/sub_acme/rotate_secret"
 	b.call(t, integratorKey, "POST", path, `{"grace":"1h","revoke_previous":true}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "grace")
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
+	b.sign(t, "sub_acme", switchboard.SchemeStandard)
 	got := b.call(t, integratorKey, "POST", path, `{"revoke_previous":true}`).want(t, http.StatusOK)
-	if since, _ := signing(t, got); len(since) != 1 || !b.subscriptions.rotation.RevokePrevious {
-		t.Errorf("%q sign, %+v", since, b.subscriptions.rotation)
+	if since, _ := signing(t, got); len(since) != 1 || !b.store.rotation.RevokePrevious {
+		t.Errorf("%q sign, %+v", since, b.store.rotation)
 	}
 }
