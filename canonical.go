@@ -9,6 +9,18 @@ import (
 	"strings"
 )
 
+// EncodeJSON writes a value as JSON, with <, > and & as they are: encoding/json escapes them
+// for HTML, in which none of our JSON stands.
+func EncodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
 // SameJSON reports whether two JSON texts have the same value: white space, the order of
 // members, escapes and the spelling of numbers do not count. Numbers are compared as
 // exact decimals, so that 1, 1.0 and 10e-1 are one, and 0.1 is not the float next to it.
@@ -116,7 +128,7 @@ func canonicalNumber(n json.Number) string {
 			return string(n)
 		}
 	}
-	d := newDecimal(n)
+	d := ParseDecimal(n)
 	sign := ""
 	if d.negative {
 		sign = "-"

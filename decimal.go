@@ -7,39 +7,39 @@ import (
 	"strings"
 )
 
-// decimal is an exact number, ±0.digits × 10^point, in one form only: equal numbers
-// are equal by ==. Unlike those of math/big, it takes no more room than its digits
-// do, whatever its exponent: an event may well hold 1e999999999.
-type decimal struct {
+// Decimal is an exact number, ±0.digits × 10^point. It has one form only: equal numbers
+// are equal by ==. Unlike the numbers of math/big, it takes no more memory than its digits,
+// whatever its exponent: an event may hold 1e999999999.
+type Decimal struct {
 	negative bool
 	digits   string // the first and the last are not 0; empty: zero
 	point    int
 }
 
-// maxExponent is that of a filter's numbers. An event's that is greater than 32
-// bits is cut to those, which leaves it beyond all of a filter's.
-const maxExponent = 1_000_000_000
-
-// newDecimal reads a number in JSON's syntax.
-func newDecimal(n json.Number) decimal {
+// ParseDecimal reads a number in JSON's syntax. An exponent beyond 32 bits is cut to them.
+func ParseDecimal(n json.Number) Decimal {
 	unsigned, negative := strings.CutPrefix(string(n), "-")
 	mantissa := unsigned
 	exponent := int64(0)
 	if i := strings.IndexAny(unsigned, "eE"); i >= 0 {
 		mantissa = unsigned[:i]
-		exponent, _ = strconv.ParseInt(unsigned[i+1:], 10, 32) // what is out of range is cut
+		exponent, _ = strconv.ParseInt(unsigned[i+1:], 10, 32) // cut to 32 bits if it is out of range
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := strings.TrimLeft(whole+fraction, "0")
 	point := len(digits) - len(fraction) + int(exponent)
 	digits = strings.TrimRight(digits, "0")
 	if digits == "" {
-		return decimal{}
+		return Decimal{}
 	}
-	return decimal{negative: negative, digits: digits, point: point}
+	return Decimal{negative: negative, digits: digits, point: point}
 }
 
-func (d decimal) compare(other decimal) int {
+// Exponent is the power of ten of the number: it is below 10 to the exponent.
+func (d Decimal) Exponent() int { return d.point }
+
+// Compare returns -1, 0 or 1.
+func (d Decimal) Compare(other Decimal) int {
 	sign := d.sign()
 	if order := cmp.Compare(sign, other.sign()); order != 0 {
 		return order
@@ -47,7 +47,7 @@ func (d decimal) compare(other decimal) int {
 	return sign * cmp.Or(cmp.Compare(d.point, other.point), strings.Compare(d.digits, other.digits))
 }
 
-func (d decimal) sign() int {
+func (d Decimal) sign() int {
 	switch {
 	case d.digits == "":
 		return 0

@@ -2,6 +2,7 @@ package switchboard
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -34,10 +35,10 @@ type Subscription struct {
 	ID           string
 	Tenant       string
 	Name         string
-	Profile      string   // the platform whose profile it was made from; empty: none
-	UseCase      string   // which data its templates may read; fixed at creation; empty: all
-	Events       []string // event types; "ticket.*" takes every type below ticket, "*" every type
-	Filter       Filter   // which of those events, by their content; the zero one takes all
+	Profile      string          // the platform whose profile it was made from; empty: none
+	UseCase      string          // which data its templates may read; fixed at creation; empty: all
+	Events       []string        // event types; "ticket.*" takes every type below ticket, "*" every type
+	Filter       json.RawMessage // which of those events, by their content, in the language of package filter; nil takes all
 	Request      Request
 	Signature    Signature
 	Secrets      []SigningSecret // the current one first

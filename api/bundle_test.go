@@ -190,13 +190,6 @@ func (b *bundle) deliver(t testing.TB, attempts ...switchboard.Attempt) {
 	b.before = b.db.fingerprint(t)
 }
 
-func parsed(t testing.TB, filter string) switchboard.Filter {
-	t.Helper()
-	f, err := switchboard.ParseFilter([]byte(filter))
-	must(t, err)
-	return f
-}
-
 // post stores events behind the API's back.
 func (b *bundle) post(t testing.TB, events ...switchboard.Event) {
 	t.Helper()

@@ -1,12 +1,14 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
 // maxEventWarnings bounds the warnings about a subscription's events: it may name 200.
@@ -17,7 +19,7 @@ const maxEventWarnings = 10
 // they are posted. Only what differs from before is looked at.
 func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, before, after *switchboard.Subscription) ([]string, error) {
 	sameEvents := slices.Equal(before.Events, after.Events)
-	if sameEvents && before.Filter.Equal(after.Filter) {
+	if sameEvents && bytes.Equal(before.Filter, after.Filter) {
 		return nil, nil
 	}
 	var warnings []string
@@ -31,7 +33,11 @@ func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, b
 		}
 		warnings = append(warnings, s.unknownTypes(after, usage.EventTypes)...)
 	}
-	return append(warnings, after.Filter.Check(after.Tenant, s.typesOf(after))...), nil
+	f, err := filter.Parse(after.Filter)
+	if err != nil {
+		return nil, err
+	}
+	return append(warnings, f.Check(after.Tenant, s.typesOf(after))...), nil
 }
 
 // typesOf lists what the catalogue has of the events that the subscription takes. Where

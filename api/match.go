@@ -7,25 +7,14 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
 // match says whether a subscription gets an event, and why.
 type match struct {
-	Matches   bool     `json:"matches" doc:"Whether the subscription would get the event"`
-	Undecided bool     `json:"undecided,omitempty" doc:"To hold the filter against all of the event takes more than a filter may: the subscription gets it"`
-	Reasons   []reason `json:"reasons" nullable:"false" doc:"Event type, state, and each condition of the filter in the order in which it is written"`
-}
-
-// reason is a [switchboard.Finding] as it is shown.
-type reason struct {
-	Condition string `json:"condition" doc:"Its place in the subscription" example:"filter.data.ticket.priority.$gte"`
-	Path      string `json:"path" doc:"What it looked at" example:"data.ticket.priority"`
-	Operator  string `json:"operator,omitempty" doc:"Left out where there is none" example:"$gte"`
-	Wanted    string `json:"wanted,omitempty" doc:"As JSON, and shortened if it is long" example:"3"`
-	Found     string `json:"found,omitempty" doc:"As JSON, and shortened if it is long; left out where nothing is there" example:"2"`
-	Holds     bool   `json:"holds"`
-	Text      string `json:"text" doc:"All of it in words" example:"data.ticket.priority is 2; it must be at least 3"`
-	Undecided bool   `json:"undecided,omitempty" doc:"Whether it holds is not known: to look at it takes more than a filter may"`
+	Matches   bool             `json:"matches" doc:"Whether the subscription would get the event"`
+	Undecided bool             `json:"undecided,omitempty" doc:"To hold the filter against all of the event takes more than a filter may: the subscription gets it"`
+	Reasons   []filter.Finding `json:"reasons" nullable:"false" doc:"Event type, state, and each condition of the filter in the order in which it is written"`
 }
 
 func (s *server) matchSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[match], error) {
@@ -60,28 +49,30 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 	if err != nil {
 		return nil, err
 	}
-	findings := []switchboard.Finding{typeFinding(sub, e.Type), stateFinding(sub.State)}
-	verdict := sub.Filter.Verdict(switchboard.NewDocument(&e), switchboard.NewEffort())
-	out := match{Matches: findings[0].Holds && findings[1].Holds && verdict.Delivers(), Undecided: verdict == switchboard.VerdictUndecided}
+	findings := []filter.Finding{typeFinding(sub, e.Type), stateFinding(sub.State)}
+	f, err := filter.Parse(sub.Filter)
+	if err != nil {
+		return nil, err
+	}
+	verdict := f.Verdict(filter.NewInput(&e), filter.NewBudget())
+	out := match{Matches: findings[0].Holds && findings[1].Holds && verdict.Delivers(), Undecided: verdict == filter.VerdictUndecided}
 	if out.Undecided {
 		findings = append(findings, undecidedFinding())
 	}
-	for _, f := range append(findings, sub.Filter.Explain(&e)...) {
-		out.Reasons = append(out.Reasons, reason(f))
-	}
+	out.Reasons = append(findings, f.Explain(&e)...)
 	return &reply[match]{out}, nil
 }
 
-// undecidedFinding says what becomes of an event for which the effort did not suffice.
-func undecidedFinding() switchboard.Finding {
-	return switchboard.Finding{Condition: "filter", Path: "data", Undecided: true,
+// undecidedFinding says what becomes of an event for which the budget did not suffice.
+func undecidedFinding() filter.Finding {
+	return filter.Finding{Condition: "filter", Path: "data", Undecided: true,
 		Text: "to hold the filter against all of the event takes more than a filter may: the subscription gets the event, whatever the rest of it holds"}
 }
 
 // typeFinding says whether the subscription's event types include that one.
-func typeFinding(sub *switchboard.Subscription, eventType string) switchboard.Finding {
+func typeFinding(sub *switchboard.Subscription, eventType string) filter.Finding {
 	wanted, found := string(asJSON(sub.Events)), string(asJSON(eventType))
-	f := switchboard.Finding{Condition: "events", Path: "metadata.type", Wanted: wanted, Found: found, Holds: sub.Wants(eventType)}
+	f := filter.Finding{Condition: "events", Path: "metadata.type", Wanted: wanted, Found: found, Holds: sub.Wants(eventType)}
 	f.Text = fmt.Sprintf("the event type is %s, which the subscription takes", found)
 	if !f.Holds {
 		f.Text = fmt.Sprintf("the event type is %s; the subscription takes %s", found, strings.Join(sub.Events, ", "))
@@ -90,8 +81,8 @@ func typeFinding(sub *switchboard.Subscription, eventType string) switchboard.Fi
 }
 
 // stateFinding says whether a subscription in that state is given events.
-func stateFinding(state switchboard.SubscriptionState) switchboard.Finding {
-	f := switchboard.Finding{Condition: "state", Path: "state", Wanted: `"active"`, Found: string(asJSON(state)), Holds: true, Text: "the subscription is active"}
+func stateFinding(state switchboard.SubscriptionState) filter.Finding {
+	f := filter.Finding{Condition: "state", Path: "state", Wanted: `"active"`, Found: string(asJSON(state)), Holds: true, Text: "the subscription is active"}
 	switch state {
 	case switchboard.SubscriptionActive:
 	case switchboard.SubscriptionUnverified:

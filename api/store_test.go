@@ -178,7 +178,7 @@ func (d *database) record(t testing.TB, delivery switchboard.Delivery, policy sw
 		a.At = now
 	}
 	decision := switchboard.Next(policy, limits, delivery.ID, a.Number, a.Outcome)
-	after, err := d.Record(t.Context(), a, decision, "0198-run", delivery.Generation)
+	after, err := d.Record(t.Context(), switchboard.Record{Attempt: a, Decision: decision, TemporalRunID: "0198-run", Generation: delivery.Generation})
 	must(t, err)
 	return after
 }

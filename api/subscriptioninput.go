@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
 // newSubscription is a subscription as it is created. Pointers tell what was left
@@ -144,11 +145,11 @@ func (p *subscriptionPatch) merge(sub *switchboard.Subscription) error {
 	p.Retry.merge(&sub.Retry)
 	p.mergeLimits(sub)
 	if p.Filter != nil {
-		filter, err := switchboard.ParseFilter(p.Filter)
+		f, err := filter.Parse(p.Filter)
 		if err != nil {
 			return err
 		}
-		sub.Filter = filter
+		sub.Filter = f.Document()
 	}
 	if err := p.Request.merge(&sub.Request); err != nil {
 		return err

@@ -98,7 +98,7 @@ func TestUpdateSubscription(t *testing.T) {
 		"headers, masked": {`{"version":3,"request":{"headers":{"x-api-key":"[redacted]","X-New":"1"}}}`, func(s *switchboard.Subscription) {
 			s.Request.Headers = map[string]string{"x-api-key": "hunter2", "X-New": "1"}
 		}},
-		"filter":                   {`{"version":3,"filter":{"data": {"vip":true}}}`, func(s *switchboard.Subscription) { s.Filter = parsed(t, `{"data":{"vip":true}}`) }},
+		"filter":                   {`{"version":3,"filter":{"data": {"vip":true}}}`, func(s *switchboard.Subscription) { s.Filter = json.RawMessage(`{"data":{"vip":true}}`) }},
 		"no filter":                {`{"version":3,"filter":null}`, func(*switchboard.Subscription) {}},
 		"what is fixed, sent back": {`{"version":3,"use_case":"","profile":""}`, func(*switchboard.Subscription) {}},
 		"envelope": {`{"version":3,"request":{"envelope":{"type":"event","time_format":"unix"}}}`, func(s *switchboard.Subscription) {
@@ -141,7 +141,7 @@ func TestReadChangeWrite(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.change(t, "sub_acme", func(s *switchboard.Subscription) {
-		s.Filter = parsed(t, `{"data":{"vip":true}}`)
+		s.Filter = json.RawMessage(`{"data":{"vip":true}}`)
 		s.Request.Body, s.Request.Params = switchboard.BodyParams, json.RawMessage(`{"a":"{{ b }}"}`)
 		s.Request.XML = &switchboard.XMLStyle{Root: "r"}
 		s.Signature = switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "X-Sig", Prefix: "sha256="}
@@ -172,7 +172,7 @@ func TestClear(t *testing.T) {
 	b := setup(t)
 	want := b.subscription(t, "sub_acme")
 	b.change(t, "sub_acme", func(s *switchboard.Subscription) {
-		s.Filter = parsed(t, `{"data":{"vip":true}}`)
+		s.Filter = json.RawMessage(`{"data":{"vip":true}}`)
 		s.Request.Envelope, s.Request.XML, s.Request.SOAP = &switchboard.EnvelopeFields{ID: "i"}, &switchboard.XMLStyle{}, &switchboard.SOAP{Version: "1.1"}
 		s.Request.ContentType = "text/xml"
 		s.Auth = switchboard.Auth{Type: switchboard.AuthBearer, Token: "hunter2"}

@@ -68,7 +68,10 @@ type adaptive struct {
 }
 
 func subscriptionOf(s *switchboard.Subscription) subscription {
-	filter, _ := s.Filter.MarshalJSON() // it was parsed, so it can be written
+	filter := s.Filter
+	if filter == nil {
+		filter = json.RawMessage("{}")
+	}
 	return subscription{
 		ID: s.ID, Tenant: s.Tenant, Name: s.Name, Profile: s.Profile, UseCase: s.UseCase, Events: s.Events, Filter: filter,
 		Request: requestOf(&s.Request), Signature: signatureOf(s), Auth: authOf(&s.Auth),

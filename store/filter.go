@@ -3,38 +3,38 @@ package store
 import (
 	"sync"
 
-	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// maxFilters bounds the documents whose filters are kept parsed, in bytes in all: more
-// than a busy installation has. Parsed they take up to some twenty times of that.
+// maxFilters bounds the documents of the cached filters together, in bytes: more than a
+// busy installation has. Parsed, they take up to about twenty times as much.
 const maxFilters = 4 << 20
 
-// filters keeps the filters of subscriptions parsed: every event asks for them.
+// filters caches the parsed filters of subscriptions, because every event needs them.
 type filters struct {
 	mu     sync.Mutex
-	parsed map[string]switchboard.Filter // by document
-	size   int                           // of the documents
+	parsed map[string]filter.Filter // by document
+	size   int                      // of the documents
 }
 
-// of returns the filter of that document. One that cannot be read any more, which
-// saving it would have refused, takes everything: rather too much than too little.
-func (f *filters) of(document string) switchboard.Filter {
+// of returns the filter of that document. A document that cannot be parsed any more, which
+// could not be saved today, takes every event: one too many is better than one lost.
+func (f *filters) of(document string) filter.Filter {
 	if document == "" {
-		return switchboard.Filter{}
+		return filter.Filter{}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if filter, ok := f.parsed[document]; ok {
-		return filter
+	if parsed, ok := f.parsed[document]; ok {
+		return parsed
 	}
-	filter, err := switchboard.ParseFilter([]byte(document))
+	parsed, err := filter.Parse([]byte(document))
 	if err != nil {
-		filter = switchboard.Filter{}
+		parsed = filter.Filter{}
 	}
 	if f.size += len(document); f.parsed == nil || f.size > maxFilters {
-		f.parsed, f.size = map[string]switchboard.Filter{}, len(document)
+		f.parsed, f.size = map[string]filter.Filter{}, len(document)
 	}
-	f.parsed[document] = filter
-	return filter
+	f.parsed[document] = parsed
+	return parsed
 }

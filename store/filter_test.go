@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
 // Filters may be long, and their makers many: what is kept of them is bounded by
@@ -13,10 +14,10 @@ import (
 func TestKeptFiltersAreBounded(t *testing.T) {
 	t.Parallel()
 	var f filters
-	event := switchboard.NewDocument(&switchboard.Event{Data: []byte(`{"a":"` + strings.Repeat("x", 15<<10) + `1"}`)})
+	event := filter.NewInput(&switchboard.Event{Data: []byte(`{"a":"` + strings.Repeat("x", 15<<10) + `1"}`)})
 	for i := range 2 * maxFilters / (15 << 10) {
 		document := `{"data":{"a":"` + strings.Repeat("x", 15<<10) + strings.Repeat("1", i%7+1) + strings.Repeat(" ", i/7) + `"}}`
-		if got, want := f.of(document).Verdict(event, switchboard.NewEffort()).Delivers(), i == 0; got != want {
+		if got, want := f.of(document).Verdict(event, filter.NewBudget()).Delivers(), i == 0; got != want {
 			t.Fatalf("filter %d matches: %t; want %t", i, got, want)
 		}
 		kept := 0

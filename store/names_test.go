@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -130,10 +131,8 @@ func TestUndecidedIsDelivered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	subscribe := func(document string) switchboard.Subscription {
-		filter, err := switchboard.ParseFilter([]byte(document))
-		must(t, err)
 		s := switchboard.Subscription{
-			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
+			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: json.RawMessage(document), Request: switchboard.Request{URL: "https://receiver.example/"},
 			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		s.SetDefaults()
@@ -161,10 +160,8 @@ func TestTenantsOfACommitHaveBudgetsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, tenant := range []string{"heavy", "light"} {
-		filter, err := switchboard.ParseFilter([]byte(`{"data":{"a":{"$eq":5}}}`))
-		must(t, err)
 		s := switchboard.Subscription{
-			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example/"},
+			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: json.RawMessage(`{"data":{"a":{"$eq":5}}}`), Request: switchboard.Request{URL: "https://receiver.example/"},
 			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		s.SetDefaults()

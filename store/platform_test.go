@@ -17,10 +17,8 @@ import (
 // scripted is a subscription that uses every field.
 func scripted(t *testing.T) switchboard.Subscription {
 	t.Helper()
-	filter, err := switchboard.ParseFilter([]byte(`{"data":{"b":{"$gte":1}}}`))
-	must(t, err)
 	return switchboard.Subscription{
-		Tenant: "acme", Name: "script", Profile: "firstline", UseCase: "contact", Events: []string{"Contact.*"}, Filter: filter,
+		Tenant: "acme", Name: "script", Profile: "firstline", UseCase: "contact", Events: []string{"Contact.*"}, Filter: json.RawMessage(`{"data":{"b":{"$gte":1}}}`),
 		Request: switchboard.Request{
 			Method: "PUT", URL: "https://receiver.example/users/{{ contact.id }}", Body: switchboard.BodyParams,
 			Params:      json.RawMessage(`{"zeta":"{{ contact.first_name }}","alpha":"{{czCol.15}}"}`),
@@ -61,7 +59,7 @@ func TestSubscriptionKeepsEveryField(t *testing.T) {
 	refused(t, "another tenant's", err, switchboard.CodeNotFound, "")
 
 	changed, err := b.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
-		s.UseCase, s.Auth, s.Filter = "ticket", switchboard.Auth{}, switchboard.Filter{}
+		s.UseCase, s.Auth, s.Filter = "ticket", switchboard.Auth{}, nil
 		s.Secrets = []switchboard.SigningSecret{{Secret: "another-hunter2-another-hunter2"}}
 		return nil
 	})
@@ -96,10 +94,8 @@ func TestAcceptGoesByTheFilter(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for name, document := range map[string]string{"high": `{"data":{"b":{"$gte":1}}}`, "higher": `{"data":{"b":{"$gt":1}}}`, "typed": `{"metadata":{"type":"ticket.created"}}`} {
-		filter, err := switchboard.ParseFilter([]byte(document))
-		must(t, err)
 		sub := switchboard.Subscription{
-			Tenant: "acme", Name: name, Events: []string{"TICKET.*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example"},
+			Tenant: "acme", Name: name, Events: []string{"TICKET.*"}, Filter: json.RawMessage(document), Request: switchboard.Request{URL: "https://receiver.example"},
 			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		sub.SetDefaults()
@@ -126,10 +122,8 @@ func TestAcceptSharesTheEffort(t *testing.T) {
 		filters[fmt.Sprintf("long %d", i)] = `{"data":{"a":5}}`
 	}
 	for name, document := range filters {
-		filter, err := switchboard.ParseFilter([]byte(document))
-		must(t, err)
 		sub := switchboard.Subscription{
-			Tenant: "acme", Name: name, Events: []string{"*"}, Filter: filter, Request: switchboard.Request{URL: "https://receiver.example"},
+			Tenant: "acme", Name: name, Events: []string{"*"}, Filter: json.RawMessage(document), Request: switchboard.Request{URL: "https://receiver.example"},
 			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
 		}
 		sub.SetDefaults()
@@ -173,7 +167,7 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	equal(t, "reason", held.Reason, switchboard.ReasonSubscriptionUnverified)
 	equal(t, "start due", b.startDue(held.ID), time.Time{})
 	// One from before is held when its attempt is due.
-	after, err := b.Settle(t.Context(), before.ID, before.Generation, switchboard.StateHeld, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionHold})
+	after, err := b.HoldDelivery(t.Context(), before.ID, before.Generation, switchboard.StateHeld, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionHold})
 	must(t, err)
 	equal(t, "held", after.State, switchboard.StateHeld)
 
@@ -309,7 +303,7 @@ func TestAttemptKeepsTheLimitsItWasMadeUnder(t *testing.T) {
 	d := b.delivery("acme")
 	a := b.attempt(d, 1, 503)
 	a.Load, a.MaxAttempts, a.IntervalFactor = 0.5, 9, 1.5
-	_, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.StateFailed, Reason: "http_503"}, "run_1", 1)
+	_, err := b.Record(t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Decision{State: switchboard.StateFailed, Reason: "http_503"}, TemporalRunID: "run_1", Generation: 1})
 	must(t, err)
 	detail, err := b.Delivery(t.Context(), root(), d.ID)
 	must(t, err)
@@ -329,7 +323,7 @@ func TestAnswerIsWaitedFor(t *testing.T) {
 	other := b.open(ring)
 	for what, end := range map[string]func(d switchboard.Delivery) error{
 		"an answer": func(d switchboard.Delivery) error {
-			_, err := other.Record(t.Context(), b.attempt(d, 1, 503), switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503"}, "run_1", 1)
+			_, err := other.Record(t.Context(), switchboard.Record{Attempt: b.attempt(d, 1, 503), Decision: switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503"}, TemporalRunID: "run_1", Generation: 1})
 			return err
 		},
 		"its end": func(d switchboard.Delivery) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
 const subscriptionFields = "id tenant name profile use_case state state_reason events filter method url body shape content_type " +
@@ -117,14 +118,7 @@ func (k *Keyring) subscriptionRow(s switchboard.Subscription) (subscriptionRow, 
 		Method: s.Request.Method, URL: address, Body: s.Request.Body, ContentType: s.Request.ContentType,
 		SignatureScheme: s.Signature.Scheme, SignatureHeader: s.Signature.Header, SignaturePrefix: s.Signature.Prefix,
 		Verification: s.Verification, Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
-		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
-	}
-	if !s.Filter.IsZero() {
-		document, err := s.Filter.MarshalJSON()
-		if err != nil {
-			return r, err
-		}
-		r.Filter = string(document)
+		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Filter: string(s.Filter),
 	}
 	for _, part := range []struct {
 		column *string
@@ -185,7 +179,7 @@ func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription,
 		reset  func()
 	}{
 		{[]string{"timeout"}, func() error { return s.Timeout.UnmarshalText([]byte(r.Timeout)) }, func() { s.Timeout = 0 }},
-		{[]string{"filter"}, func() error { return readFilter(&s.Filter, r.Filter) }, func() { s.Filter = switchboard.Filter{} }},
+		{[]string{"filter"}, func() error { return readFilter(&s.Filter, r.Filter) }, func() { s.Filter = nil }},
 		{[]string{"request.envelope"}, func() error { return json.Unmarshal([]byte(r.Shape), &rest) }, func() { rest = shape{} }},
 		{[]string{"adaptive"}, func() error { return json.Unmarshal([]byte(r.Adaptive), &s.Adaptive) }, func() { s.Adaptive = switchboard.Adaptive{} }},
 		{[]string{"retry"}, func() error { return json.Unmarshal([]byte(r.Retry), &s.Retry) }, func() { s.Retry = switchboard.RetryPolicy{} }},
@@ -204,11 +198,10 @@ func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription,
 	return s, why
 }
 
-func readFilter(into *switchboard.Filter, text string) error {
-	if text == "" {
-		return nil
-	}
-	return into.UnmarshalJSON([]byte(text))
+func readFilter(into *json.RawMessage, text string) error {
+	f, err := filter.Parse([]byte(text))
+	*into = f.Document()
+	return err
 }
 
 // privateFields names what is encrypted together, as far as the subscription may have it.

@@ -8,6 +8,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 )
 
 // takersQuery reads the subscriptions that may take an event: the active and
@@ -56,26 +57,26 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 		ofTenant[t.Tenant] = append(ofTenant[t.Tenant], t)
 	}
 	// One tenant's filters must not keep the others of the batch waiting: they share the
-	// effort for an event, and its events the budget, however many they are.
-	events, budgets := map[string]int{}, map[string]*switchboard.Budget{}
+	// budget of an event, and its events that of the tenant, however many they are.
+	events, budgets := map[string]int{}, map[string]*filter.SharedBudget{}
 	for _, p := range all {
 		events[p.event.Tenant]++
 	}
 	for tenant, n := range events {
-		budgets[tenant] = switchboard.NewBudget(n)
+		budgets[tenant] = filter.NewSharedBudget(n)
 	}
 	for _, p := range all {
-		document, left := switchboard.NewDocument(&p.event), budgets[p.event.Tenant].Effort()
+		input, budget := filter.NewInput(&p.event), budgets[p.event.Tenant].ForEvent()
 		p.takers = nil
 		for _, t := range ofTenant[p.event.Tenant] {
 			if !p.goesTo(t) {
 				continue
 			}
-			verdict := switchboard.VerdictMatched
+			verdict := filter.VerdictMatched
 			if p.only == "" {
-				verdict = s.filters.of(t.Filter).Verdict(document, left)
+				verdict = s.filters.of(t.Filter).Verdict(input, budget)
 			}
-			if verdict == switchboard.VerdictUndecided {
+			if verdict == filter.VerdictUndecided {
 				p.acceptance.Undecided = append(p.acceptance.Undecided, t.ID)
 			}
 			if verdict.Delivers() {

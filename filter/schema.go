@@ -1,28 +1,30 @@
-package switchboard
+package filter
 
 import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/seed-49a43567/switchboard"
 )
 
-// schemaPart is a part of the JSON Schema of an event type, whose catalogue has seen to
-// it that it refers to parts of its own only, and to none that holds it.
-type schemaPart struct {
+// schemaNode is a node of the JSON Schema of an event type. The catalogue has checked that
+// its references lead to the same document, and to no node that contains them.
+type schemaNode struct {
 	root, node any
 	event      bool // it stands for the whole event, whose data the schema describes
 }
 
-// schema returns the part as an object; nil: it lets everything stand there, or nothing.
-func (s schemaPart) schema() map[string]any {
+// schema returns the node as an object; nil if it allows every value, or none.
+func (s schemaNode) schema() map[string]any {
 	object, _ := s.node.(map[string]any)
 	return object
 }
 
-// alternatives are the parts that a value may have to fit: itself, what it refers to, and
-// the elements of a list, which filters look into.
-func (s schemaPart) alternatives() []schemaPart {
-	all := []schemaPart{s}
+// alternatives are the nodes that a value may have to satisfy: the node itself, those that
+// it refers to, and that of a list's elements, because filters look into lists.
+func (s schemaNode) alternatives() []schemaNode {
+	all := []schemaNode{s}
 	var inner []any
 	for _, keyword := range []string{"allOf", "anyOf", "oneOf"} {
 		list, _ := s.schema()[keyword].([]any)
@@ -36,17 +38,17 @@ func (s schemaPart) alternatives() []schemaPart {
 	}
 	for _, node := range inner {
 		if node != nil {
-			all = append(all, s.part(node).alternatives()...)
+			all = append(all, s.child(node).alternatives()...)
 		}
 	}
 	return all
 }
 
-// part is another part of the same document.
-func (s schemaPart) part(node any) schemaPart { return schemaPart{root: s.root, node: node} }
+// child is another node of the same document.
+func (s schemaNode) child(node any) schemaNode { return schemaNode{root: s.root, node: node} }
 
-// follow returns what a reference such as #/$defs/Child leads to; nil: it is unknown here.
-func (s schemaPart) follow(ref string) any {
+// follow returns what a reference such as #/$defs/Child leads to; nil if there is nothing.
+func (s schemaNode) follow(ref string) any {
 	node := s.root
 	pointer, ok := strings.CutPrefix(ref, "#/")
 	if !ok {
@@ -59,21 +61,21 @@ func (s schemaPart) follow(ref string) any {
 	return node
 }
 
-// member returns what the schema says of the member of that name, and the names that it
-// knows. open: every name may stand there.
-func (s schemaPart) member(name string) (parts []schemaPart, known []string, open bool) {
+// member returns the nodes that describe the member of that name, and the names that the
+// schema knows. open: every other name is allowed, too.
+func (s schemaNode) member(name string) (nodes []schemaNode, known []string, open bool) {
 	if s.event {
 		if name == "data" {
-			parts = append(parts, s.part(s.root))
+			nodes = append(nodes, s.child(s.root))
 		}
-		return parts, nil, false
+		return nodes, nil, false
 	}
 	described := false
 	for _, a := range s.alternatives() {
 		properties, _ := a.schema()["properties"].(map[string]any)
 		described = described || properties != nil
 		if node, ok := properties[name]; ok {
-			parts = append(parts, s.part(node))
+			nodes = append(nodes, s.child(node))
 		}
 		known = slices.AppendSeq(known, maps.Keys(properties))
 		_, patterns := a.schema()["patternProperties"]
@@ -81,12 +83,12 @@ func (s schemaPart) member(name string) (parts []schemaPart, known []string, ope
 		open = open || patterns || given && further != false
 	}
 	kinds := map[string]bool{}
-	return parts, known, open || !described && (!s.kinds(kinds) || kinds["an object"])
+	return nodes, known, open || !described && (!s.kinds(kinds) || kinds["an object"])
 }
 
-// kinds adds the kinds that a value may have, and those of a list's elements; false: it
-// may be anything, as far as the schema says.
-func (s schemaPart) kinds(to map[string]bool) bool {
+// kinds adds the kinds that a value may have, and those of a list's elements. It reports
+// false if the schema allows every kind.
+func (s schemaNode) kinds(to map[string]bool) bool {
 	if s.schema() == nil {
 		return false
 	}
@@ -99,14 +101,14 @@ func (s schemaPart) kinds(to map[string]bool) bool {
 		case "string":
 			to[kind("")] = true
 		case "integer", "number":
-			to[kind(decimal{})] = true
+			to[kind(switchboard.Decimal{})] = true
 		case "boolean":
 			to[kind(false)] = true
 		case "object":
 			to[kind(map[string]any{})] = true
 		case "array":
 			to[kind([]any{})] = true
-			if !s.part(s.schema()["items"]).kinds(to) {
+			if !s.child(s.schema()["items"]).kinds(to) {
 				return false
 			}
 		}
@@ -115,7 +117,7 @@ func (s schemaPart) kinds(to map[string]bool) bool {
 		return true
 	}
 	if ref, ok := s.schema()["$ref"].(string); ok {
-		return s.part(s.follow(ref)).kinds(to)
+		return s.child(s.follow(ref)).kinds(to)
 	}
 	both := []any{s.schema()["then"], s.schema()["else"]}
 	for _, keyword := range []string{"anyOf", "oneOf"} {
@@ -124,7 +126,7 @@ func (s schemaPart) kinds(to map[string]bool) bool {
 		}
 	}
 	for _, node := range both {
-		if !s.part(node).kinds(to) {
+		if !s.child(node).kinds(to) {
 			return false
 		}
 	}

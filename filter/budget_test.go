@@ -1,9 +1,11 @@
-package switchboard
+package filter
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/seed-49a43567/switchboard"
 )
 
 // An event is held against the filters of its tenant while others wait: what one may
@@ -23,13 +25,13 @@ func TestMatchIsBounded(t *testing.T) {
 	}
 	for name, test := range tests {
 		never := strings.Repeat(`{"data":{"a":{"b":{"c":{"$exist":true}}}}},`, 30)
-		filter := mustFilter(t, `{"$or":[`+never+test.condition+`]}`)
-		if got := filter.Verdict(NewDocument(&Event{Data: []byte(test.data)}), NewEffort()); got != VerdictUndecided {
+		filter := mustParse(t, `{"$or":[`+never+test.condition+`]}`)
+		if got := filter.Verdict(NewInput(&switchboard.Event{Data: []byte(test.data)}), NewBudget()); got != VerdictUndecided {
 			t.Errorf("%s: all of the list was looked at, or its end taken for known: %d", name, got)
 		}
 	}
-	whole := mustFilter(t, `{"data":{"a":{"$eq":5}}}`)
-	if !whole.Match(&Event{Data: []byte(`{"a":[` + strings.Repeat("1,", 50_000) + `5]}`)}) {
+	whole := mustParse(t, `{"data":{"a":{"$eq":5}}}`)
+	if !whole.Match(&switchboard.Event{Data: []byte(`{"a":[` + strings.Repeat("1,", 50_000) + `5]}`)}) {
 		t.Error("the end of a list of 50,000 is not looked at")
 	}
 }
@@ -40,30 +42,30 @@ type counted struct {
 	times *int
 }
 
-func (c counted) holds(v any, left *Effort) Verdict {
+func (c counted) match(v any, budget *Budget) Verdict {
 	*c.times++
-	return c.condition.holds(v, left)
+	return c.condition.match(v, budget)
 }
 
 // Each condition on each element costs, and the filters of a tenant share what an event
 // may cost: 20 of these, as long as a filter may be, looked at this list for minutes.
 func TestConditionsOnElementsCost(t *testing.T) {
 	t.Parallel()
-	times, all := 0, every{fields: true}
+	times, all := 0, conjunction{fields: true}
 	for range maxConditions - 1 {
-		all.parts = append(all.parts, named{name: "x", part: counted{comparison{operator: opNotIn, among: map[any]bool{newDecimal("0"): true}}, &times}})
+		all.parts = append(all.parts, fieldCondition{name: "x", part: counted{&comparison{operator: operatorOf("$nin"), among: map[any]bool{switchboard.ParseDecimal("0"): true}}, &times}})
 	}
-	all.parts = append(all.parts, named{name: "z", part: comparison{operator: opEqual, wanted: newDecimal("1")}})
-	filter := Filter{root: named{name: "data", part: named{name: "a", part: all}}}
-	d, left := NewDocument(filterEvent(`{"a":[`+strings.Repeat(`{"x":-1},`, 28_000)+`{}],"b":"x","n":[1]}`)), NewEffort()
+	all.parts = append(all.parts, fieldCondition{name: "z", part: &comparison{operator: operatorOf("$eq"), wanted: switchboard.ParseDecimal("1")}})
+	filter := Filter{root: fieldCondition{name: "data", part: fieldCondition{name: "a", part: all}}}
+	in, budget := NewInput(eventOf(`{"a":[`+strings.Repeat(`{"x":-1},`, 28_000)+`{}],"b":"x","n":[1]}`)), NewBudget()
 	const filters = 20
 	for i := range filters {
-		if got := filter.Verdict(d, left); got != VerdictUndecided {
+		if got := filter.Verdict(in, budget); got != VerdictUndecided {
 			t.Fatalf("filter %d: %d", i, got)
 		}
 	}
-	if times > maxShared+filters*maxConditions || times < maxShared*9/10 {
-		t.Errorf("%d conditions were held against elements; want about %d", times, maxShared)
+	if times > maxPerEvent+filters*maxConditions || times < maxPerEvent*9/10 {
+		t.Errorf("%d conditions were held against elements; want about %d", times, maxPerEvent)
 	}
 	// What is not in a list is compared as ever, by the filters that are left.
 	for document, want := range map[string]Verdict{
@@ -72,7 +74,7 @@ func TestConditionsOnElementsCost(t *testing.T) {
 		`{"data":{"n":{"$eq":[1]}}}`:                              VerdictMatched,
 		`{"data":{"n":{"$exist":false}}}`:                         VerdictRejected,
 	} {
-		if got := mustFilter(t, document).Verdict(d, left); got != want {
+		if got := mustParse(t, document).Verdict(in, budget); got != want {
 			t.Errorf("%s with no effort left: %d; want %d", document, got, want)
 		}
 	}
@@ -95,11 +97,13 @@ func TestEffortSpent(t *testing.T) {
 		`{"items":{"$or":[{"b":{"$exist":false}},{"b":2}]}}`: 6,
 		`{"none":{"c":{"x":1}}}`:                             4,
 		`{"s":{"$regex":"y"}}`:                               1,
-		`{"long":{"$gt":0}}`:                                 100, `{"values":{"$eq":[` + wanted + `]}}`: 100, `{"values":{"$eq":[` + wanted + `,1]}}`: 399,
+		`{"long":{"$gt":0}}`:                                 100,
+		`{"values":{"$eq":[` + wanted + `]}}`:                100,
+		`{"values":{"$eq":[` + wanted + `,1]}}`:              399,
 	} {
-		left := NewEffort()
-		mustFilter(t, `{"data":`+filter+`}`).Verdict(NewDocument(filterEvent(data)), left)
-		if got := maxShared - left.all; got != want {
+		budget := NewBudget()
+		mustParse(t, `{"data":`+filter+`}`).Verdict(NewInput(eventOf(data)), budget)
+		if got := maxPerEvent - budget.all; got != want {
 			t.Errorf("%.60s costs %d; want %d", filter, got, want)
 		}
 	}
@@ -111,7 +115,7 @@ func TestUndecided(t *testing.T) {
 	t.Parallel()
 	const effort = 500
 	// Lists of which the last element is another, and a text: longer than the effort is.
-	d := NewDocument(filterEvent(`{"list":[` + strings.Repeat("1,", effort) + `2],"objects":[` + strings.Repeat("{},", effort) + `{"x":1}],` +
+	in := NewInput(eventOf(`{"list":[` + strings.Repeat("1,", effort) + `2],"objects":[` + strings.Repeat("{},", effort) + `{"x":1}],` +
 		`"text":"` + strings.Repeat("ab", effort) + `refund","status":"open"}`))
 	const costly = `{"text":{"$regex":"(?:a?){60}a{60}z|fund"}}`
 	for _, test := range []struct {
@@ -143,7 +147,7 @@ func TestUndecided(t *testing.T) {
 		{`{"text":{"$regex":"refund"}}`, VerdictMatched},                                            // a mere text costs little
 		{`{"text":{"$not":{"$regex":"refund"}}}`, VerdictRejected},
 	} {
-		got := mustFilter(t, `{"data":`+test.data+`}`).Verdict(d, (&Budget{effort}).Effort())
+		got := mustParse(t, `{"data":`+test.data+`}`).Verdict(in, (&SharedBudget{effort}).ForEvent())
 		if got != test.want || got.Delivers() != (test.want != VerdictRejected) {
 			t.Errorf("%s: %d; want %d", test.data, got, test.want)
 		}
@@ -163,18 +167,18 @@ func TestRegexReadsLongTexts(t *testing.T) {
 		{8<<10 + 1, "(?i)REFUND$", VerdictMatched},
 		{8<<10 + 1, "^refund", VerdictRejected},
 		{100 << 10, "(?i)refund|chargeback", VerdictMatched},
-		{DefaultMaxData - 100, "refund", VerdictMatched},
-		{DefaultMaxData - 100, `(?i)\\b(order|refund)\\b`, VerdictMatched},
-		{DefaultMaxData - 100, "(?i)refunds|chargeback", VerdictRejected},
-		{DefaultMaxData - 100, "x{240}|y{240}|refund", VerdictUndecided},
+		{switchboard.DefaultMaxData - 100, "refund", VerdictMatched},
+		{switchboard.DefaultMaxData - 100, `(?i)\\b(order|refund)\\b`, VerdictMatched},
+		{switchboard.DefaultMaxData - 100, "(?i)refunds|chargeback", VerdictRejected},
+		{switchboard.DefaultMaxData - 100, "x{240}|y{240}|refund", VerdictUndecided},
 	} {
-		e := filterEvent(`{"a":"` + strings.Repeat("mail ", test.bytes/5) + ` refund"}`)
+		e := eventOf(`{"a":"` + strings.Repeat("mail ", test.bytes/5) + ` refund"}`)
 		regex := `{"$regex":"` + test.pattern + `"}`
-		if got := mustFilter(t, `{"data":{"a":`+regex+`}}`).Verdict(NewDocument(e), NewEffort()); got != test.want {
+		if got := mustParse(t, `{"data":{"a":`+regex+`}}`).Verdict(NewInput(e), NewBudget()); got != test.want {
 			t.Errorf("%d bytes, %s: %d; want %d", test.bytes, test.pattern, got, test.want)
 		}
-		if got := mustFilter(t, `{"data":{"a":{"$not":`+regex+`}}}`).Verdict(NewDocument(e), NewEffort()); got != test.want.opposite() {
-			t.Errorf("%d bytes, not %s: %d; want %d", test.bytes, test.pattern, got, test.want.opposite())
+		if got := mustParse(t, `{"data":{"a":{"$not":`+regex+`}}}`).Verdict(NewInput(e), NewBudget()); got != test.want.negated() {
+			t.Errorf("%d bytes, not %s: %d; want %d", test.bytes, test.pattern, got, test.want.negated())
 		}
 	}
 }
@@ -183,7 +187,7 @@ func TestRegexReadsLongTexts(t *testing.T) {
 func TestExplainSaysWhatIsUndecided(t *testing.T) {
 	t.Parallel()
 	const effort = 1000
-	d := NewDocument(filterEvent(`{"list":[` + strings.Repeat("1,", effort) + `2],"objects":[` + strings.Repeat("{},", effort) + `{"x":1}]}`))
+	in := NewInput(eventOf(`{"list":[` + strings.Repeat("1,", effort) + `2],"objects":[` + strings.Repeat("{},", effort) + `{"x":1}]}`))
 	for filter, paths := range map[string][]string{
 		`{"data":{"list":2}}`:                                            {"data.list"},
 		`{"data":{"objects":{"x":1}}}`:                                   {"data.objects"},
@@ -192,9 +196,9 @@ func TestExplainSaysWhatIsUndecided(t *testing.T) {
 		`{"data":{"list":{"$exist":true}},"metadata":{"tenant":"acme"}}`: nil,
 	} {
 		var undecided []string
-		_, findings := mustFilter(t, filter).root.explain(d, "", &Effort{left: effort})
+		_, findings := mustParse(t, filter).root.explain(in, "", &Budget{left: effort})
 		for _, f := range findings {
-			if said := strings.Contains(f.Text, tooLong); said != f.Undecided || f.Undecided && f.Holds {
+			if said := strings.Contains(f.Text, tooExpensive); said != f.Undecided || f.Undecided && f.Holds {
 				t.Errorf("%s: %+v", filter, f)
 			}
 			if f.Undecided {
@@ -213,13 +217,13 @@ func TestExplainSaysWhatIsUndecided(t *testing.T) {
 func TestEventsShareABudget(t *testing.T) {
 	t.Parallel()
 	const length = 200_000
-	costly := mustFilter(t, `{"data":{"a":{"$eq":5}}}`)
+	costly := mustParse(t, `{"data":{"a":{"$eq":5}}}`)
 	const events = 400
-	budget := NewBudget(events)
+	budget := NewSharedBudget(events)
 	verdict := func() Verdict {
-		return costly.Verdict(NewDocument(&Event{Data: []byte(`{"a":[1` + strings.Repeat(",1", length-1) + `]}`)}), budget.Effort())
+		return costly.Verdict(NewInput(&switchboard.Event{Data: []byte(`{"a":[1` + strings.Repeat(",1", length-1) + `]}`)}), budget.ForEvent())
 	}
-	for i := range events * eachTogether / length {
+	for i := range events * maxPerSharedEvent / length {
 		if got := verdict(); got != VerdictRejected {
 			t.Fatalf("event %d: %d", i, got)
 		}
@@ -227,10 +231,10 @@ func TestEventsShareABudget(t *testing.T) {
 	if got := verdict(); got != VerdictUndecided {
 		t.Errorf("one more: %d", got)
 	}
-	if got := mustFilter(t, `{"data":{"b":1}}`).Verdict(NewDocument(filterEvent(`{"b":2}`)), budget.Effort()); got != VerdictRejected {
+	if got := mustParse(t, `{"data":{"b":1}}`).Verdict(NewInput(eventOf(`{"b":2}`)), budget.ForEvent()); got != VerdictRejected {
 		t.Errorf("what costs nothing: %d", got)
 	}
-	budget = NewBudget(1)
+	budget = NewSharedBudget(1)
 	if got := verdict(); got != VerdictRejected {
 		t.Errorf("of another tenant: %d", got)
 	}

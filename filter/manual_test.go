@@ -1,4 +1,4 @@
-package switchboard
+package filter
 
 import (
 	"os"
@@ -10,7 +10,7 @@ import (
 // TestManual: the examples of docs/filters.md are true.
 func TestManual(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("docs/filters.md")
+	text, err := os.ReadFile("../docs/filters.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,13 +19,28 @@ func TestManual(t *testing.T) {
 		t.Errorf("%d of %d rows are read", len(rows), begun)
 	}
 	for _, row := range rows {
-		filter, err := ParseFilter([]byte(row[1]))
+		filter, err := Parse([]byte(row[1]))
 		if err != nil {
 			t.Errorf("%s: %v", row[1], err)
 			continue
 		}
-		if got := filter.Match(filterEvent(row[2])); got != (row[3] == "yes") {
+		if got := filter.Match(eventOf(row[2])); got != (row[3] == "yes") {
 			t.Errorf("%s of %s: %t; the manual says %s, %s", row[1], row[2], got, row[3], row[4])
+		}
+	}
+}
+
+// TestManualDescribesEachOperator: the table of operators in docs/filters.md is that of
+// the code.
+func TestManualDescribesEachOperator(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/filters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range operators {
+		if row := "\n| `" + o.name + "` | " + o.doc + " |\n"; !strings.Contains(string(text), row) {
+			t.Errorf("docs/filters.md has no row%s", row)
 		}
 	}
 }

@@ -1,14 +1,16 @@
-package switchboard
+package filter
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/seed-49a43567/switchboard"
 )
 
 // knownTypes are two event types of one platform, of which only the first has a schema.
-func knownTypes() []EventType {
-	return []EventType{
+func knownTypes() []switchboard.EventType {
+	return []switchboard.EventType{
 		{
 			Name: "ticket.created", Platform: "desk",
 			Schema: []byte(`{"type":"object","properties":{"ticket":{"type":"object","properties":{
@@ -19,12 +21,12 @@ func knownTypes() []EventType {
 		},
 		{
 			Name: "call.rang", Platform: "desk",
-			Samples: []Sample{{Name: "in", Data: []byte(`{"call":{"Number":"555","seconds":9}}`)}, {Name: "out", Data: []byte(`{"call":{"to":"556"}}`)}},
+			Samples: []switchboard.Sample{{Name: "in", Data: []byte(`{"call":{"Number":"555","seconds":9}}`)}, {Name: "out", Data: []byte(`{"call":{"to":"556"}}`)}},
 		},
 	}
 }
 
-func TestFilterCheck(t *testing.T) {
+func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		filter string
@@ -86,7 +88,7 @@ func TestFilterCheck(t *testing.T) {
 		{`{"data":{"ticket":{"id":"7"},"call":{"to":"556"}}}`, `takes none of the 3 samples*data.call.to does not exist`},
 		{`{"metadata":{"type":{"$regex":"^x"}},"data":{"ticket":{"id":"7"}}}`, `takes none of the 3 samples*nearest is ticket.created`},
 	} {
-		got := mustFilter(t, test.filter).Check("acme", knownTypes())
+		got := mustParse(t, test.filter).Check("acme", knownTypes())
 		if test.want == "" {
 			if len(got) > 0 {
 				t.Errorf("%s: %q", test.filter, got)
@@ -102,10 +104,13 @@ func TestFilterCheck(t *testing.T) {
 }
 
 // Without samples there is nothing to hold a filter against.
-func TestFilterCheckOfUnknownTypes(t *testing.T) {
+func TestCheckOfUnknownTypes(t *testing.T) {
 	t.Parallel()
-	filter := mustFilter(t, `{"data":{"a":1},"metadata":{"type":"x"}}`)
-	for _, types := range [][]EventType{nil, {{Name: "x", Schema: []byte(`{"type":"object","properties":{}}`)}}} {
+	filter := mustParse(t, `{"data":{"a":1},"metadata":{"type":"x"}}`)
+	for _, types := range [][]switchboard.EventType{
+		nil,
+		{{Name: "x", Schema: []byte(`{"type":"object","properties":{}}`)}},
+	} {
 		if got := filter.Check("acme", types); len(got) > 0 {
 			t.Errorf("%q", got)
 		}
@@ -113,89 +118,26 @@ func TestFilterCheckOfUnknownTypes(t *testing.T) {
 }
 
 // Somebody waits for it, and schemas and samples are as large as admins make them.
-func TestFilterCheckIsBounded(t *testing.T) {
+func TestCheckIsBounded(t *testing.T) {
 	t.Parallel()
 	conditions := strings.TrimSuffix(strings.Repeat(`{"data":{"a":{"b":"x","gone":1}}},`, maxConditions/2), ",")
-	filter := mustFilter(t, `{"$or":[`+conditions+`]}`)
-	var samples []Sample
+	filter := mustParse(t, `{"$or":[`+conditions+`]}`)
+	var samples []switchboard.Sample
 	for range 50 {
-		samples = append(samples, Sample{Data: []byte(`{"a":[` + strings.Repeat(`{"b":1},`, 8000) + `{"b":1}]}`)})
+		samples = append(samples, switchboard.Sample{Data: []byte(`{"a":[` + strings.Repeat(`{"b":1},`, 8000) + `{"b":1}]}`)})
 	}
-	var types []EventType
+	var types []switchboard.EventType
 	for i := range 20 {
-		types = append(types, EventType{Name: fmt.Sprint("t", i), Samples: samples})
+		types = append(types, switchboard.EventType{Name: fmt.Sprint("t", i), Samples: samples})
 	}
 	if got := filter.Check("acme", types); len(got) != 0 { // of what was not looked at nothing is said
 		t.Errorf("%q", got)
 	}
 	// However many conditions are strange, and however long their names.
 	strange := `{"data":{"` + strings.Repeat("é", 1000) + `":1}},`
-	filter = mustFilter(t, `{"$or":[`+strings.Repeat(strange, 6)+strings.Repeat(`{"data":{"gone":1}},`, 100)+`{"data":{"b":1}}]}`)
-	got := filter.Check("acme", []EventType{{Name: "t", Sample: []byte(`{"a":1}`)}})
-	if len(got) != maxFilterWarnings || !strings.Contains(got[maxFilterWarnings-1], "more warnings") || len(strings.Join(got, "")) > 10_000 {
+	filter = mustParse(t, `{"$or":[`+strings.Repeat(strange, 6)+strings.Repeat(`{"data":{"gone":1}},`, 100)+`{"data":{"b":1}}]}`)
+	got := filter.Check("acme", []switchboard.EventType{{Name: "t", Sample: []byte(`{"a":1}`)}})
+	if len(got) != maxWarnings || !strings.Contains(got[maxWarnings-1], "more warnings") || len(strings.Join(got, "")) > 10_000 {
 		t.Errorf("%d warnings: %q", len(got), got)
-	}
-}
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	names := []string{"id", "ticket", "ticket.created", "object.activity_added", "Object"}
-	for name, want := range map[string]string{
-		"Ticket":                            "ticket",
-		"tickt":                             "ticket",
-		"tikcet":                            "ticket",
-		"ticket.cretaed":                    "ticket.created",
-		"objekt.activity_added":             "object.activity_added",
-		"Objekt":                            "Object",
-		"ID":                                "id",
-		"if":                                "id",
-		"xy":                                "",
-		"customer":                          "",
-		"ticket.resolved":                   "",
-		"":                                  "",
-		strings.Repeat("x", MaxEventType+1): "",
-	} {
-		if got := Nearest(name, names); got != want {
-			t.Errorf("%q: %q; want %q", name, got, want)
-		}
-	}
-}
-
-// The type of an event is a name, whose case does not matter to any operator; all other
-// texts are compared as they are.
-func TestFilterOnTheTypeInAnyCase(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		filter string
-		want   bool
-	}{
-		{`{"metadata":{"type":"ticket.created"}}`, true},
-		{`{"metadata":{"type":"TICKET.CREATED"}}`, true},
-		{`{"metadata":{"type":"Ticket.Created"}}`, true},
-		{`{"metadata":{"type":{"$eq":"ticket.created"}}}`, true},
-		{`{"metadata":{"type":{"$ne":"ticket.created"}}}`, false},
-		{`{"metadata":{"type":{"$ne":"ticket.resolved"}}}`, true},
-		{`{"metadata":{"type":{"$in":["call.rang","ticket.CREATED"]}}}`, true},
-		{`{"metadata":{"type":{"$nin":["ticket.CREATED"]}}}`, false},
-		{`{"metadata":{"type":{"$startsWith":"TICKET."}}}`, true},
-		{`{"metadata":{"type":{"$startsWith":"CALL."}}}`, false},
-		{`{"metadata":{"type":{"$endsWith":".Created"}}}`, true},
-		{`{"metadata":{"type":{"$regex":"^ticket\\.(CREATED|resolved)$"}}}`, true},
-		{`{"metadata":{"type":{"$regex":"call|TICKET"}}}`, true},
-		{`{"metadata":{"type":{"$regex":"(?-i)^ticket"}}}`, false}, // who asks for the case gets it
-		{`{"metadata":{"type":{"$regex":"(?-i)^Ticket"}}}`, true},
-		{`{"metadata":{"type":{"$gte":"TICKET","$lt":"TICKEU"}}}`, true},
-		{`{"metadata":{"$not":{"type":"ticket.created"}}}`, false},
-		{`{"$or":[{"metadata":{"type":"ticket.created"}}]}`, true},
-		{`{"metadata":{"tenant":"ACME"}}`, false},
-		{`{"metadata":{"id":"EVT_1"}}`, false},
-		{`{"data":{"type":"TICKET"}}`, false},
-		{`{"data":{"type":"Ticket"}}`, true},
-	} {
-		e := filterEvent(`{"type":"Ticket"}`)
-		e.Type = "Ticket.Created"
-		if got := mustFilter(t, test.filter).Match(e); got != test.want {
-			t.Errorf("%s: %t; want %t", test.filter, got, test.want)
-		}
 	}
 }
