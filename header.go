@@ -8,8 +8,8 @@ import (
 
 var headerNamePattern = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
-// validateHeaders checks the headers. Names are literal; values are templates, which
-// are bounded and checked like the text that they become.
+// validateHeaders checks the headers. Names are literal. Values are templates, and are
+// checked like the text that they become.
 func (r *Request) validateHeaders() error {
 	if len(r.Headers) > MaxHeaders {
 		return InvalidField("request.headers", "has more than %d headers", MaxHeaders)
@@ -41,9 +41,23 @@ func (r *Request) validateHeaders() error {
 	return nil
 }
 
-// reservedHeader names the headers that frame the request, that a proxy on the way
-// acts on, or that carry our signature; and those by which net/http takes a POST for
-// one that it may send twice.
+// ValidateOwnHeader checks the name of a header in which Switchboard puts something of
+// its own, as a signature or a credential.
+func ValidateOwnHeader(field, name string) error {
+	switch {
+	case name == "":
+		return InvalidField(field, "is required")
+	case len(name) > MaxName || !headerNamePattern.MatchString(name):
+		return InvalidField(field, "is not a header name")
+	case reservedHeader(textproto.CanonicalMIMEHeaderKey(name)):
+		return InvalidField(field, "may not be %s: Switchboard or HTTP itself decides that header", name)
+	}
+	return nil
+}
+
+// reservedHeader reports whether only Switchboard may set the header: headers that frame the
+// request, that a proxy acts on, that carry our signature, or that make net/http treat a
+// POST as one that it may send twice.
 func reservedHeader(canonical string) bool {
 	switch canonical {
 	case "Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Te", "Trailer",
@@ -54,8 +68,8 @@ func reservedHeader(canonical string) bool {
 	return strings.HasPrefix(canonical, "Webhook-")
 }
 
-// SensitiveHeader reports whether values of that header are credentials more
-// often than not: they are masked wherever they are shown.
+// SensitiveHeader reports whether the header's values are probably credentials. They are
+// masked wherever they are shown.
 func SensitiveHeader(name string) bool {
 	name = strings.ToLower(name)
 	for _, mark := range []string{"auth", "cookie", "token", "secret", "pass", "key", "credential", "session"} {
@@ -79,5 +93,5 @@ func MaskHeaders(headers map[string]string) map[string]string {
 }
 
 func isHeaderValue(s string) bool {
-	return s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return isControl(r) && r != '\t' })
+	return s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return IsControl(r) && r != '\t' })
 }

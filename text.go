@@ -1,16 +1,18 @@
 package switchboard
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
-// LongerThan reports whether the text has more than that many characters, which are
-// Unicode code points: what maxLength of JSON Schema counts (validation, 6.3.1). Such a
-// text takes at most four bytes a character.
+// LongerThan reports whether the text has more than that many characters. They are Unicode
+// code points, as in maxLength of JSON Schema (validation, 6.3.1), of at most four bytes each.
 func LongerThan(text string, characters int) bool {
 	return len(text) > characters && utf8.RuneCountInString(text) > characters
 }
 
-// Clip shortens a text that somebody else wrote to at most that many bytes, with a mark of
-// the cut behind them. It cuts between two characters.
+// Clip shortens a text to at most that many bytes, followed by an ellipsis. It cuts between
+// two characters.
 func Clip(text string, longest int) string {
 	if len(text) <= longest {
 		return text
@@ -20,4 +22,12 @@ func Clip(text string, longest int) string {
 		end--
 	}
 	return text[:end] + "…"
+}
+
+// IsControl reports whether the character is one of the control characters of ASCII.
+func IsControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// IsPrintableASCII reports whether the text is printable ASCII; spaces count.
+func IsPrintableASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }

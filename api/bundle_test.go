@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
@@ -152,7 +153,7 @@ func (b *bundle) sign(t testing.TB, name string, scheme switchboard.Scheme) {
 	t.Helper()
 	b.change(t, name, func(s *switchboard.Subscription) {
 		s.Signature = switchboard.Signature{Scheme: scheme}
-		s.Secrets = secretsOf(switchboard.NewSigningSecret(scheme))
+		s.Secrets = secretsOf(signing.NewSecret(scheme))
 	})
 }
 

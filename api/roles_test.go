@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // calls has every route once, with a request that succeeds, its status, and the
@@ -53,7 +54,7 @@ var calls = []struct {
 func seeded(t testing.TB, change ...func(*Config)) *bundle {
 	b := setup(t, change...)
 	must(t, b.db.SaveEventType(t.Context(), anybody(), switchboard.EventType{Platform: "iomnihub", Name: "ticket.created"})) // it was changed
-	b.sign(t, "sub_acme", switchboard.SchemeStandardEd25519)                                                                 // it has public keys
+	b.sign(t, "sub_acme", signing.StandardEd25519)                                                                           // it has public keys
 	return b
 }
 

@@ -108,7 +108,6 @@ func newDatabase(t testing.TB) *database {
 	must(t, err)
 	d.sql.SetMaxOpenConns(1)
 	d.seedKeys(t)
-	d.setClock(created)
 	d.seedDelivery(t, "acme", 38)
 	d.seedDelivery(t, "globex", 1)
 	must(t, d.copyRows(t))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestQueryOfAURL is seen by those who may change it, and by nobody else.
@@ -18,7 +19,7 @@ func TestQueryOfAURL(t *testing.T) {
 		s.Request.URL = url
 		s.Auth = switchboard.Auth{Type: switchboard.AuthOAuth2, TokenURL: tokenURL, ClientID: "a", ClientSecret: "b"}
 	})
-	b.sign(t, "sub_acme", switchboard.SchemeStandard)
+	b.sign(t, "sub_acme", signing.Standard)
 	b.deliver(t, switchboard.Attempt{Request: switchboard.SentRequest{URL: "https://crm.example.com/hook?token=hunter2&n=1"}, Outcome: switchboard.Outcome{StatusCode: 200}})
 	for key, sees := range map[string]bool{adminKey: true, integratorKey: true, acmeIntegratorKey: true, supportKey: false, viewerKey: false} {
 		one := b.call(t, key, "GET", "/v1/subscriptions/sub_acme", nil)
@@ -57,7 +58,7 @@ func TestMaskedURLSentBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/hook?token=hunter2" })
-	b.sign(t, "sub_acme", switchboard.SchemeStandard)
+	b.sign(t, "sub_acme", signing.Standard)
 	patch := func(version, url string) answer {
 		return b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":`+version+`,"request":{"url":"`+url+`"}}`)
 	}
