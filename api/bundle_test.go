@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
@@ -94,6 +95,12 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 		}
 	})
 	return b
+}
+
+// problem is the body of an error.
+type problem struct {
+	rest.Problem
+	problemMembers
 }
 
 // stored says whether any row was written or workflow started since the test began, or
