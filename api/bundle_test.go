@@ -17,6 +17,7 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/webhook"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // Keys of the tests: one of each role for every tenant, and some of tenant acme.
@@ -78,7 +79,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
 		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	config.Sender = &fakeSender{webhook.NewSender(webhook.Config{Platforms: config.Catalogue.(webhook.Platforms)}), b.receivers}
+	config.Sender = &fakeSender{webhook.NewSender(webhook.Config{Platforms: config.Catalogue.(render.Platforms)}), b.receivers}
 	for _, c := range change {
 		c(&config)
 	}
