@@ -144,7 +144,7 @@ func TestBulkTransitionsHaveIndexes(t *testing.T) {
 	for _, index := range []string{"deliveries_open", "deliveries_held", "events_key"} {
 		eventually(t, index+" is used", func() bool {
 			var scans int
-			must(t, b.sql.Get(&scans, "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1", index))
+			must(t, b.sql.Get(&scans, "SELECT sum(idx_scan) FROM pg_stat_user_indexes JOIN pg_inherits ON inhrelid = indexrelid WHERE inhparent = $1::regclass", index))
 			return scans > 0
 		})
 	}

@@ -11,18 +11,18 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// takersQuery reads the subscriptions that may take an event: the active and
+// candidatesQuery reads the subscriptions that an event may go to: the active and
 // unverified ones of the tenants $1 with a pattern of $2, and those with an id of $3.
 // Each part has an index of its own, which one condition for both would not.
-const takersQuery = `
+const candidatesQuery = `
 SELECT id, tenant, events, filter, state, method, url FROM subscriptions
 WHERE deleted_at IS NULL AND tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2
 UNION
 SELECT id, tenant, events, filter, state, method, url FROM subscriptions
 WHERE deleted_at IS NULL AND id = ANY($3)`
 
-// taker is what a new delivery needs to know of its subscription.
-type taker struct {
+// candidate is a subscription that an event may go to, as far as a new delivery needs it.
+type candidate struct {
 	ID     string
 	Tenant string
 	Events pq.StringArray
@@ -32,8 +32,8 @@ type taker struct {
 	URL    string
 }
 
-// findTakers finds the subscriptions that each event goes to.
-func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error {
+// matchSubscriptions finds the subscriptions that each event goes to.
+func (s *Store) matchSubscriptions(ctx context.Context, db session, all []*pendingEvent) error {
 	var tenants, patterns, only []string
 	for _, p := range all {
 		switch {
@@ -46,18 +46,18 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 			patterns = append(patterns, patternsOf(p.event.Type)...)
 		}
 	}
-	var found []taker
-	err := db.SelectContext(ctx, &found, takersQuery,
+	var found []candidate
+	err := db.SelectContext(ctx, &found, candidatesQuery,
 		pq.Array(unique(tenants)), pq.Array(unique(patterns)), pq.Array(unique(only)))
 	if err != nil {
 		return err
 	}
-	ofTenant := map[string][]taker{}
-	for _, t := range found {
-		ofTenant[t.Tenant] = append(ofTenant[t.Tenant], t)
+	ofTenant := map[string][]candidate{}
+	for _, c := range found {
+		ofTenant[c.Tenant] = append(ofTenant[c.Tenant], c)
 	}
-	// One tenant's filters must not keep the others of the batch waiting: they share the
-	// budget of an event, and its events that of the tenant, however many they are.
+	// One tenant's filters must not keep the others of the batch waiting: the filters share
+	// the budget of an event, and its events that of the tenant, however many they are.
 	events, budgets := map[string]int{}, map[string]*filter.SharedBudget{}
 	for _, p := range all {
 		events[p.event.Tenant]++
@@ -67,37 +67,37 @@ func (s *Store) findTakers(ctx context.Context, db session, all []*posted) error
 	}
 	for _, p := range all {
 		input, budget := filter.NewInput(&p.event), budgets[p.event.Tenant].ForEvent()
-		p.takers = nil
-		for _, t := range ofTenant[p.event.Tenant] {
-			if !p.goesTo(t) {
+		p.matched = nil
+		for _, c := range ofTenant[p.event.Tenant] {
+			if !p.eligible(c) {
 				continue
 			}
 			verdict := filter.VerdictMatched
 			if p.only == "" {
-				verdict = s.filters.of(t.Filter).Verdict(input, budget)
+				verdict = s.filters.of(c.Filter).Verdict(input, budget)
 			}
 			if verdict == filter.VerdictUndecided {
-				p.acceptance.Undecided = append(p.acceptance.Undecided, t.ID)
+				p.acceptance.Undecided = append(p.acceptance.Undecided, c.ID)
 			}
 			if verdict.Delivers() {
-				p.takers = append(p.takers, t)
+				p.matched = append(p.matched, c)
 			}
 		}
-		if p.only != "" && len(p.takers) == 0 {
+		if p.only != "" && len(p.matched) == 0 {
 			p.acceptance.Err = noSubscription(p.only)
 		}
 	}
 	return nil
 }
 
-// goesTo reports whether a subscription of the event's tenant is to have it, its filter
-// aside.
-func (p *posted) goesTo(t taker) bool {
+// eligible reports whether the event goes to a subscription of its tenant, whatever the
+// subscription's filter says.
+func (p *pendingEvent) eligible(c candidate) bool {
 	if p.only != "" {
-		return p.only == t.ID && p.caller.Sees(t.Tenant)
+		return p.only == c.ID && p.caller.Sees(c.Tenant)
 	}
-	wants := switchboard.Subscription{Events: t.Events}
-	return (t.State == switchboard.SubscriptionActive || t.State == switchboard.SubscriptionUnverified) && wants.Wants(p.event.Type)
+	wants := switchboard.Subscription{Events: c.Events}
+	return (c.State == switchboard.SubscriptionActive || c.State == switchboard.SubscriptionUnverified) && wants.Wants(p.event.Type)
 }
 
 // patternsOf lists what can stand in a subscription's patterns for it to want the

@@ -12,22 +12,21 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// statements are the queries that every delivery needs, prepared: for Postgres
-// they cost more to plan than to run.
-type statements struct {
+// preparedStatements are the queries that every delivery needs: for Postgres they cost more
+// to plan than to run.
+type preparedStatements struct {
 	db    *sqlx.DB
 	mu    sync.Mutex
 	ready atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
 }
 
-// hotQueries are those of Authenticate, Accept, Work and Record. Each is the same
-// text at every call.
+// hotQueries are those of Authenticate, Accept, LoadForAttempt and Record.
 func hotQueries() []string {
-	return []string{callersQuery(), worksQuery(), subscriptionsQuery(), takersQuery, acceptQuery, recordNextQuery(), lockDeliveriesQuery(), insertAttemptsQuery, saveDeliveriesQuery}
+	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery}
 }
 
 // prepare returns the prepared statements by their queries.
-func (p *statements) prepare(ctx context.Context) (map[string]*sqlx.Stmt, error) {
+func (p *preparedStatements) prepare(ctx context.Context) (map[string]*sqlx.Stmt, error) {
 	if ready := p.ready.Load(); ready != nil {
 		return *ready, nil
 	}
