@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/ingest"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
@@ -67,7 +68,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 			b.events, b.eventTypes, b.subscriptions, b.subscriptions, b.subscriptions, b.subscriptions,
 			b.deliveries, b.answers, b.keys, b.idempotency, fakeAuth{},
 		},
-		Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, b.eventTypes), Validation: ValidationOff,
+		Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, b.eventTypes), Validation: ingest.ValidationOff,
 		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
 		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

@@ -165,8 +165,8 @@ func TestUndecidedIsSaid(t *testing.T) {
 	b := setup(t)
 	b.events.undecided = []string{"sub_1", "sub_2"}
 	want := []any{
-		"to hold the filter of subscription sub_1 against all of the event takes more than a filter may: the event is delivered to it",
-		"to hold the filter of subscription sub_2 against all of the event takes more than a filter may: the event is delivered to it",
+		"matching all of the event exceeds the budget of the filter of subscription sub_1: the event is delivered to it",
+		"matching all of the event exceeds the budget of the filter of subscription sub_2: the event is delivered to it",
 	}
 	const posted = `{"tenant":"acme","type":"ticket.created","data":1}`
 	got := b.call(t, publisherKey, "POST", "/v1/events", posted).want(t, http.StatusAccepted)
@@ -177,7 +177,7 @@ func TestUndecidedIsSaid(t *testing.T) {
 	if diff := cmp.Diff(want, asList(asList(got["results"])[0].(map[string]any)["warnings"])); diff != "" {
 		t.Errorf("batch: %s", diff)
 	}
-	if logged := strings.Count(b.logs.String(), `"subscriptions":2,"first":"sub_1"`); logged != 2 {
+	if logged := strings.Count(b.logs.String(), `"undecided_filter_events":1,"undecided_filter_event":"`); logged != 2 {
 		t.Errorf("%d log lines name the subscriptions", logged)
 	}
 	long := `"` + strings.Repeat("b", 200<<10) + `"`

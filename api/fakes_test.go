@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/ingest"
 )
 
 // rotatedAt is when the fake store rotates secrets: whatever grace it gives is not over.
@@ -31,8 +32,49 @@ type fakeStore struct {
 	Authenticator
 }
 
-// The parts of rest.Store.
+// The parts of Store.
 type (
+	EventTypeStore interface {
+		SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error
+		ChangeEventType(ctx context.Context, caller switchboard.Caller, base switchboard.EventType, change func(*switchboard.EventType) error) (switchboard.EventType, error)
+		DeleteEventType(ctx context.Context, caller switchboard.Caller, platform, name string) error
+	}
+	SubscriptionStore interface {
+		CreateSubscription(ctx context.Context, caller switchboard.Caller, s *switchboard.Subscription) error
+		Subscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
+		Subscriptions(ctx context.Context, caller switchboard.Caller, filter switchboard.SubscriptionFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error)
+		UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
+		DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error
+	}
+	SecretStore interface {
+		RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error)
+	}
+	EndpointStore interface {
+		SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
+	}
+	VerificationStore interface {
+		RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error)
+	}
+	DeliveryStore interface {
+		Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
+		Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
+		Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
+		Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	}
+	AnswerStore interface {
+		Answer(ctx context.Context, caller switchboard.Caller, deliveryID string) (switchboard.DeliveryDetail, error)
+	}
+	KeyStore interface {
+		CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
+		Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
+		RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
+	}
+	EventStore interface {
+		ingest.Store
+		Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
+		Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
+		TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error)
+	}
 	Authenticator interface {
 		Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error)
 	}
