@@ -5,7 +5,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
-	"github.com/seed-49a43567/switchboard/webhook"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // checkElsewhere refuses a change that sends a stored secret to another place than it
@@ -42,7 +42,7 @@ func (p *subscriptionPatch) checkElsewhere(before, after *switchboard.Subscripti
 // φίλοσ.gr are the same word in two cases, and two hosts. What has no such form stays as
 // it is written, and so is a place of its own.
 func place(rawURL string) string {
-	if address, err := webhook.FinalAddress("url", rawURL); err == nil {
+	if address, err := render.FinalAddress("url", rawURL); err == nil {
 		return address
 	}
 	return switchboard.Address(rawURL)

@@ -29,7 +29,7 @@ func TestValidationWarns(t *testing.T) {
 	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].(string), "data.ticket.id: must be ") {
 		t.Errorf("got %v", got)
 	}
-	if b.events.writes() != 1 {
+	if len(b.events(t)) != 1 {
 		t.Error("it was not stored")
 	}
 	line := b.logs.lines(t)[0]
@@ -54,7 +54,7 @@ func TestValidationRejects(t *testing.T) {
 	t.Parallel()
 	b := setup(t, validating(ingest.ValidationReject))
 	b.call(t, publisherKey, "POST", "/v1/events", mismatchedEvent).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data.ticket.id")
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 	// A test is not the platform's: it may send anything.

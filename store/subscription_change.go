@@ -16,7 +16,7 @@ import (
 // takes it out of Unreadable, or it is a Conflict. It may be called twice.
 func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
 	var changed switchboard.Subscription
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "update subscription", func(ctx context.Context, tx transaction) error {
 		old, err := s.lockSubscription(ctx, tx, caller, id)
 		if err != nil {
 			return err

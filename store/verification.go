@@ -16,7 +16,7 @@ func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.
 		return sub, err
 	}
 	var text []byte
-	if err := s.get(ctx, &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id); err != nil {
+	if err := s.get(ctx, "read secrets", &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id); err != nil {
 		return sub, err
 	}
 	_ = addSecrets(s.keys, &sub, text)
@@ -29,7 +29,7 @@ func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.
 // a Conflict for the field "version". A subscription that is not unverified stays as it is.
 func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "record verification", func(ctx context.Context, tx transaction) error {
 		var err error
 		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
 			return err
