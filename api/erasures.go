@@ -7,15 +7,6 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// ErasureStore begins erasures and knows how far they are.
-type ErasureStore interface {
-	// EraseTenant begins the erasure of a tenant, or returns the one under way.
-	EraseTenant(ctx context.Context, caller switchboard.Caller, tenant, reason string) (switchboard.Erasure, error)
-	// EraseEvent begins the erasure of an event's content, or returns the one under way.
-	EraseEvent(ctx context.Context, caller switchboard.Caller, tenant, id, reason string) (switchboard.Erasure, error)
-	Erasure(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Erasure, error)
-}
-
 type eraseTenantInput struct {
 	Tenant string `path:"tenant" doc:"The tenant" example:"acme"`
 	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept when the data are gone" maxLength:"500" example:"request 4711"`
