@@ -78,7 +78,7 @@ func TestErasureStartsItsWorkflow(t *testing.T) {
 func TestErasureOfAnotherTenant(t *testing.T) {
 	t.Parallel()
 	b := seeded(t)
-	b.call(t, acmeAdminKey, http.MethodDelete, "/v1/tenants/globex?reason=asked", nil).wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, "")
+	b.call(t, acmeAdminKey, http.MethodDelete, "/v1/tenants/globex?reason=asked", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 	b.call(t, acmeAdminKey, http.MethodDelete, "/v1/events/evt_globex/data?reason=asked", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 	b.call(t, acmeAdminKey, http.MethodGet, "/v1/erasures/era_globex", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 	b.call(t, acmeAdminKey, http.MethodDelete, "/v1/events/evt_acme/data?reason=asked", nil).want(t, http.StatusAccepted)

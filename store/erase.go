@@ -32,8 +32,9 @@ func (r erasureRow) erasure() switchboard.Erasure {
 // EraseTenant begins the erasure of a tenant, or returns the one that is under way. Where
 // nothing of the tenant is left, it is the last one, or NotFound if there was none.
 func (s *Store) EraseTenant(ctx context.Context, caller switchboard.Caller, tenant, reason string) (switchboard.Erasure, error) {
+	missing := switchboard.Errorf(switchboard.CodeNotFound, "there is no tenant %q", tenant)
 	if !caller.Sees(tenant) {
-		return switchboard.Erasure{}, switchboard.Errorf(switchboard.CodeForbidden, "the tenant is outside this key's scope")
+		return switchboard.Erasure{}, missing
 	}
 	var known bool
 	if err := s.get(ctx, "erase a tenant", &known, nil, `
@@ -42,7 +43,7 @@ SELECT EXISTS (SELECT FROM subscriptions WHERE tenant = $1) OR EXISTS (SELECT FR
 		return switchboard.Erasure{}, err
 	}
 	e := switchboard.Erasure{Scope: switchboard.ErasureTenant, Tenant: tenant, Reason: reason}
-	return s.beginErasure(ctx, caller, e, time.Time{}, known, switchboard.Errorf(switchboard.CodeNotFound, "there is no tenant %q", tenant))
+	return s.beginErasure(ctx, caller, e, time.Time{}, known, missing)
 }
 
 // EraseEvent begins the erasure of an event's content, or returns the one that is under way

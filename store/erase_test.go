@@ -92,7 +92,7 @@ func TestEraseTenant(t *testing.T) {
 	}
 
 	_, err = b.EraseTenant(ctx, of("globex"), "acme", "not mine")
-	refused(t, "of another tenant's key", err, switchboard.CodeForbidden, "")
+	refused(t, "of another tenant's key", err, switchboard.CodeNotFound, "")
 	_, err = b.EraseTenant(ctx, root(), "initech", "who?")
 	refused(t, "of an unknown tenant", err, switchboard.CodeNotFound, "")
 	event, err := b.EraseEvent(ctx, root(), "acme", canary+"-2", canary)

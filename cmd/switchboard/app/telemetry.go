@@ -89,7 +89,7 @@ func observeRetention(meter metric.Meter, status *cached[switchboard.RetentionSt
 	var ahead, oldest, success metric.Float64ObservableGauge
 	var tail metric.Int64ObservableGauge
 	var errs [4]error
-	ahead, errs[0] = meter.Float64ObservableGauge("switchboard_partitions_ahead", metric.WithUnit("d"),
+	ahead, errs[0] = meter.Float64ObservableGauge("switchboard_partition_days_ahead",
 		metric.WithDescription("For how many days from now partitions exist. Below 3 the workflow Retain does not run."))
 	tail, errs[1] = meter.Int64ObservableGauge("switchboard_partition_tail_rows",
 		metric.WithDescription("Deliveries behind the last day that has a partition, up to 1000: 0 in a healthy system."))
