@@ -19,7 +19,7 @@ func ValidateURL(field, raw string) error {
 	switch {
 	case !IsEscaped(raw[len(Address(raw)):]):
 		return InvalidField(field, "%s", BadEscape)
-	case err != nil || strings.ContainsFunc(raw, isControl):
+	case err != nil || strings.ContainsFunc(raw, IsControl):
 		return InvalidField(field, "is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return InvalidField(field, "must start with http:// or https://")

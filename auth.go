@@ -92,7 +92,7 @@ func (a *Auth) Validate() error {
 	case AuthBearer:
 		return validateCredential("auth.token", a.Token)
 	case AuthAPIKey:
-		if err := checkOwnHeader("auth.header", a.Header); err != nil {
+		if err := ValidateOwnHeader("auth.header", a.Header); err != nil {
 			return err
 		}
 		return validateCredential("auth.value", a.Value)
@@ -142,11 +142,11 @@ func (a *Auth) validateBasic() error {
 		return InvalidField("auth.username", "is longer than %d characters", maxAuthText)
 	case strings.Contains(a.Username, ":"):
 		return InvalidField("auth.username", "may not hold a colon")
-	case strings.ContainsFunc(a.Username, isControl):
+	case strings.ContainsFunc(a.Username, IsControl):
 		return InvalidField("auth.username", "may not hold control characters")
 	case len(a.Password) > maxAuthSecret:
 		return InvalidField("auth.password", "is longer than %d bytes", maxAuthSecret)
-	case strings.ContainsFunc(a.Password.Reveal(), isControl):
+	case strings.ContainsFunc(a.Password.Reveal(), IsControl):
 		return InvalidField("auth.password", "may not hold control characters")
 	}
 	return nil
@@ -160,7 +160,7 @@ func validateCredential(field string, secret Secret) error {
 		return InvalidField(field, "is required")
 	case len(text) > maxAuthSecret:
 		return InvalidField(field, "is longer than %d bytes", maxAuthSecret)
-	case !isVisible(text) || strings.TrimSpace(text) != text:
+	case !IsPrintableASCII(text) || strings.TrimSpace(text) != text:
 		return InvalidField(field, "must be printable ASCII, without spaces at its ends")
 	}
 	return nil
@@ -177,19 +177,19 @@ func (a *Auth) validateOAuth2() error {
 		return InvalidField("auth.client_id", "is required")
 	case LongerThan(a.ClientID, maxAuthText):
 		return InvalidField("auth.client_id", "is longer than %d characters", maxAuthText)
-	case !isVisible(a.ClientID):
+	case !IsPrintableASCII(a.ClientID):
 		return InvalidField("auth.client_id", "must be printable ASCII")
 	case a.ClientSecret == "":
 		return InvalidField("auth.client_secret", "is required")
 	case len(a.ClientSecret) > maxAuthSecret:
 		return InvalidField("auth.client_secret", "is longer than %d bytes", maxAuthSecret)
-	case strings.ContainsFunc(a.ClientSecret.Reveal(), isControl):
+	case strings.ContainsFunc(a.ClientSecret.Reveal(), IsControl):
 		return InvalidField("auth.client_secret", "may not hold control characters")
 	case len(a.Scopes) > maxScopes:
 		return InvalidField("auth.scopes", "has more than %d entries", maxScopes)
 	}
 	for _, scope := range a.Scopes {
-		if scope == "" || len(scope) > maxScope || !isVisible(scope) || strings.ContainsAny(scope, ` "\`) {
+		if scope == "" || len(scope) > maxScope || !IsPrintableASCII(scope) || strings.ContainsAny(scope, ` "\`) {
 			return InvalidField("auth.scopes", "%q is not a scope", scope)
 		}
 	}
@@ -217,7 +217,7 @@ func (a *Auth) validateParameters() error {
 		case "grant_type":
 			return InvalidField(field+"."+name, "may not be set: it is client_credentials")
 		}
-		if text := value.Reveal(); text == "" || len(text) > maxParameter || !utf8.ValidString(text) || strings.ContainsFunc(text, isControl) {
+		if text := value.Reveal(); text == "" || len(text) > maxParameter || !utf8.ValidString(text) || strings.ContainsFunc(text, IsControl) {
 			return InvalidField(field+"."+name, "must be 1 to %d bytes of text without control characters", maxParameter)
 		}
 	}

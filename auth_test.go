@@ -167,7 +167,7 @@ func TestHeadersAreSetOnce(t *testing.T) {
 	certificate, key := pair(t, time.Now().Add(time.Hour))
 	bearer := Auth{Type: AuthBearer, Token: "x"}
 	apiKey := Auth{Type: AuthAPIKey, Header: "x-mine", Value: "x"}
-	hmac := Signature{Scheme: SchemeHMACHex, Header: "x-mine"}
+	hmac := Signature{Scheme: "hmac-sha256-hex", Header: "x-mine"}
 	tests := map[string]struct {
 		auth      Auth
 		signature Signature
@@ -183,7 +183,7 @@ func TestHeadersAreSetOnce(t *testing.T) {
 		"custom and api_key":           {auth: apiKey, header: "X-MINE", want: "request.headers.X-MINE"},
 		"custom and signature":         {signature: hmac, header: "X-Mine", want: "signature.header"},
 		"auth and signature":           {auth: apiKey, signature: hmac, header: "X-Other", want: "signature.header"},
-		"bearer and signature":         {auth: bearer, signature: Signature{Scheme: SchemeHMACHex, Header: "authorization"}, header: "X-Other", want: "signature.header"},
+		"bearer and signature":         {auth: bearer, signature: Signature{Scheme: "hmac-sha256-hex", Header: "authorization"}, header: "X-Other", want: "signature.header"},
 		"mtls and custom":              {auth: Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: key}, header: "Authorization", url: "HTTPS://a.test"},
 		"mtls without TLS":             {auth: Auth{Type: AuthMTLS, Certificate: certificate, PrivateKey: key}, header: "X-Other", url: "http://a.test", want: "auth.type"},
 		"api_key without other header": {auth: apiKey, header: "X-Other"},

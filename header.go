@@ -41,6 +41,20 @@ func (r *Request) validateHeaders() error {
 	return nil
 }
 
+// ValidateOwnHeader checks the name of a header in which Switchboard puts something of
+// its own, as a signature or a credential.
+func ValidateOwnHeader(field, name string) error {
+	switch {
+	case name == "":
+		return InvalidField(field, "is required")
+	case len(name) > MaxName || !headerNamePattern.MatchString(name):
+		return InvalidField(field, "is not a header name")
+	case reservedHeader(textproto.CanonicalMIMEHeaderKey(name)):
+		return InvalidField(field, "may not be %s: Switchboard or HTTP itself decides that header", name)
+	}
+	return nil
+}
+
 // reservedHeader names the headers that frame the request, that a proxy on the way
 // acts on, or that carry our signature; and those by which net/http takes a POST for
 // one that it may send twice.
@@ -79,5 +93,5 @@ func MaskHeaders(headers map[string]string) map[string]string {
 }
 
 func isHeaderValue(s string) bool {
-	return s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return isControl(r) && r != '\t' })
+	return s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return IsControl(r) && r != '\t' })
 }

@@ -150,7 +150,7 @@ func (e *EnvelopeFields) validate() error {
 			continue
 		case seen[f.name]:
 			return InvalidField("request.envelope."+f.field, "has the name of another field")
-		case len(f.name) > maxFieldName || strings.ContainsFunc(f.name, isControl):
+		case len(f.name) > maxFieldName || strings.ContainsFunc(f.name, IsControl):
 			return InvalidField("request.envelope."+f.field, "is not the name of a field")
 		}
 		seen[f.name] = true

@@ -1,104 +1,30 @@
 package switchboard
 
-import (
-	"cmp"
-	"net/textproto"
-	"slices"
-)
+import "time"
 
-// Scheme says how a request is signed.
+// Scheme says how a request is signed. Package signing has the schemes.
 type Scheme string
 
-// The schemes. Requests of each carry webhook-id and webhook-timestamp, by which a
-// receiver knows a delivery that it has already.
-const (
-	SchemeStandard        Scheme = "standard"         // Standard Webhooks v1: HMAC-SHA256 over id, timestamp and body
-	SchemeStandardEd25519 Scheme = "standard-ed25519" // Standard Webhooks v1a: Ed25519 over the same
-	SchemeHMACHex         Scheme = "hmac-sha256-hex"  // HMAC-SHA256 over the body alone, hexadecimal, in a header of one's choice
-	SchemeNone            Scheme = "none"
-)
-
-// Schemes lists every scheme.
-func Schemes() []Scheme {
-	return []Scheme{SchemeStandard, SchemeStandardEd25519, SchemeHMACHex, SchemeNone}
-}
-
-// DefaultSignatureHeader holds the signature of [HMACHex] unless another is named.
-const DefaultSignatureHeader = "X-Webhook-Signature"
-
-// maxPrefix bounds [Signature.Prefix] in characters.
-const maxPrefix = 64
+// DefaultScheme signs where a subscription names no scheme: Standard Webhooks v1.
+const DefaultScheme Scheme = "standard"
 
 // Signature says how the requests of a subscription are signed.
 type Signature struct {
 	Scheme Scheme `json:"scheme"`
-	Header string `json:"header,omitempty"` // of HMACHex: the header that holds it
-	Prefix string `json:"prefix,omitempty"` // of HMACHex: what stands before it, as "sha256="
+	Header string `json:"header,omitempty"` // holds the signature, where the scheme leaves that to the subscription
+	Prefix string `json:"prefix,omitempty"` // precedes the signature in that header, as "sha256="
 }
 
-func (s *Signature) setDefaults() {
-	s.Scheme = cmp.Or(s.Scheme, SchemeStandard)
-	if s.Scheme == SchemeHMACHex {
-		s.Header = cmp.Or(s.Header, DefaultSignatureHeader)
-	}
+// SigningSecret is a secret that deliveries are signed with. During a rotation a
+// subscription has several.
+type SigningSecret struct {
+	Secret    Secret    // as the scheme writes it
+	CreatedAt time.Time // since when it signs
+	ExpiresAt time.Time // zero: the current one, which does not expire
 }
 
-// Validate checks the signature by itself, after [Subscription.SetDefaults].
-func (s *Signature) Validate() error {
-	if !slices.Contains(Schemes(), s.Scheme) {
-		return InvalidField("signature.scheme", "%q is not a scheme; known: %s, %s, %s, %s", s.Scheme, SchemeStandard, SchemeStandardEd25519, SchemeHMACHex, SchemeNone)
-	}
-	if s.Scheme != SchemeHMACHex {
-		switch {
-		case s.Header != "":
-			return InvalidField("signature.header", "is for the scheme %s only", SchemeHMACHex)
-		case s.Prefix != "":
-			return InvalidField("signature.prefix", "is for the scheme %s only", SchemeHMACHex)
-		}
-		return nil
-	}
-	if err := checkOwnHeader("signature.header", s.Header); err != nil {
-		return err
-	}
-	if LongerThan(s.Prefix, maxPrefix) {
-		return InvalidField("signature.prefix", "is longer than %d characters", maxPrefix)
-	}
-	// A space at its end stands before the signature, as in "HMAC 0a1b…".
-	if s.Prefix != "" && (!isVisible(s.Prefix) || s.Prefix[0] == ' ') {
-		return InvalidField("signature.prefix", "must be printable ASCII and not begin with a space")
-	}
-	return nil
-}
-
-// validateSigning refuses a signature that says nothing of what is sent: it would be the
-// same one with each request, and whoever has seen it could sign any other.
-func (s *Subscription) validateSigning() error {
-	if s.Signature.Scheme == SchemeHMACHex && s.Request.InQuery() {
-		return InvalidField("signature.scheme", "%s signs the body alone, and a %s whose params are the query string has none: "+
-			"send them with another request.method, as POST, or sign otherwise", SchemeHMACHex, s.Request.Method)
-	}
-	return nil
-}
-
-// checkOwnHeader checks the name of a header in which we put something of our own.
-func checkOwnHeader(field, name string) error {
-	switch {
-	case name == "":
-		return InvalidField(field, "is required")
-	case len(name) > MaxName || !headerNamePattern.MatchString(name):
-		return InvalidField(field, "is not a header name")
-	case reservedHeader(textproto.CanonicalMIMEHeaderKey(name)):
-		return InvalidField(field, "may not be %s: Switchboard or HTTP itself decides that header", name)
-	}
-	return nil
-}
-
-// isVisible reports whether s is printable ASCII; spaces count.
-func isVisible(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
+// Rotation says what becomes of the secrets before a new one.
+type Rotation struct {
+	Grace          time.Duration // how long the current one stays valid
+	RevokePrevious bool          // all end at once, whatever was promised them
 }

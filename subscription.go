@@ -103,13 +103,13 @@ func matches(pattern, eventType string) bool {
 	return len(eventType) >= len(prefix) && strings.EqualFold(eventType[:len(prefix)], prefix)
 }
 
-// SetDefaults fills in what the caller left out.
+// SetDefaults fills in what the caller left out. Package signing adds the defaults of the scheme.
 func (s *Subscription) SetDefaults() {
 	r := &s.Request
 	r.Method = cmp.Or(strings.ToUpper(r.Method), "POST")
 	r.Body = cmp.Or(r.Body, BodyEnvelope)
 	r.ContentType = cmp.Or(r.ContentType, defaultContentType)
-	s.Signature.setDefaults()
+	s.Signature.Scheme = cmp.Or(s.Signature.Scheme, DefaultScheme)
 	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
 	s.MaxInFlight = cmp.Or(s.MaxInFlight, DefaultMaxInFlight)
 	s.State = cmp.Or(s.State, SubscriptionActive)

@@ -21,6 +21,19 @@ func subscription() Subscription {
 	return s
 }
 
+// field returns the field that an error refuses as invalid, empty for nil.
+func field(t *testing.T, err error) string {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Code != CodeInvalid || e.Field == "" || e.Message == "" {
+		t.Fatalf("%v; want an invalid field", err)
+	}
+	return e.Field
+}
+
 func TestSubscriptionDefaults(t *testing.T) {
 	t.Parallel()
 	want := Subscription{
@@ -29,7 +42,7 @@ func TestSubscriptionDefaults(t *testing.T) {
 			Method: "POST", URL: "https://crm.example.com/hook", Body: BodyEnvelope,
 			Headers: map[string]string{"X-Env": "prod"}, ContentType: "application/json",
 		},
-		Signature: Signature{Scheme: SchemeStandard},
+		Signature: Signature{Scheme: "standard"},
 		Retry:     RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(4 * time.Hour), MaxAttempts: 38},
 		Timeout:   Duration(10 * time.Second), MaxInFlight: 16, State: SubscriptionActive,
 	}
@@ -141,7 +154,6 @@ func badSubscriptions() map[string][]func(*Subscription) {
 	}
 	add("timeout", func(s *Subscription) { s.Timeout = -1 }, func(s *Subscription) { s.Timeout = 1 }, func(s *Subscription) { s.Timeout = MaxTimeout + 1 })
 	add("max_in_flight", func(s *Subscription) { s.MaxInFlight = -1 }, func(s *Subscription) { s.MaxInFlight = MaxMaxInFlight + 1 })
-	add("signature.scheme", func(s *Subscription) { s.Signature.Scheme = "hmac-md5" })
 	add("state", func(s *Subscription) { s.State = "off" })
 	add("retry.initial_interval", func(s *Subscription) { s.Retry.InitialInterval = -1 }, func(s *Subscription) { s.Retry.InitialInterval = maxInterval + 1 })
 	for _, coefficient := range []float64{-1, 0.5, 10.5, math.NaN(), math.Inf(1)} {

@@ -1,6 +1,9 @@
 package switchboard
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // LongerThan reports whether the text has more than that many characters, which are
 // Unicode code points: what maxLength of JSON Schema counts (validation, 6.3.1). Such a
@@ -20,4 +23,12 @@ func Clip(text string, longest int) string {
 		end--
 	}
 	return text[:end] + "…"
+}
+
+// IsControl reports whether the character is one of the control characters of ASCII.
+func IsControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// IsPrintableASCII reports whether the text is printable ASCII; spaces count.
+func IsPrintableASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }

@@ -9,8 +9,8 @@ import (
 
 var patternPattern = regexp.MustCompile(`^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$`)
 
-// Validate checks the subscription after [Subscription.SetDefaults]. Whether the
-// URL's address may be reached is the egress guard's business, not checked here.
+// Validate checks the subscription after [Subscription.SetDefaults]. How it signs is
+// checked by package signing, and whether the URL's address may be reached by the egress guard.
 func (s *Subscription) Validate() error {
 	checks := []func() error{
 		func() error { return ValidateTenant(s.Tenant) },
@@ -19,8 +19,6 @@ func (s *Subscription) Validate() error {
 		s.Request.Validate,
 		s.Retry.validate,
 		s.validateLimits,
-		s.Signature.Validate,
-		s.validateSigning,
 		s.validateAuth,
 		s.validateVerification,
 		s.validateAdaptive,
@@ -39,7 +37,7 @@ func (s *Subscription) validateName() error {
 		return InvalidField("name", "is required")
 	case LongerThan(s.Name, MaxName):
 		return InvalidField("name", "is longer than %d characters", MaxName)
-	case strings.ContainsFunc(s.Name, isControl):
+	case strings.ContainsFunc(s.Name, IsControl):
 		return InvalidField("name", "may not hold control characters")
 	}
 	return nil
@@ -71,8 +69,6 @@ func (s *Subscription) validateLimits() error {
 	}
 	return nil
 }
-
-func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
 // ValidateTime checks a time that a caller gives in a field. Beyond these years
 // Postgres or JSON, which writes years with four digits, cannot keep it; that is asked

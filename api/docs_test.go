@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/catalogue"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestOpenAPI checks what a generator of clients would stumble over.
@@ -126,7 +127,7 @@ func TestDocumentedLimits(t *testing.T) {
 	if got := enum(asList(property("Delivery", "state")["enum"])); got != string(states) {
 		t.Errorf("states: %s", got)
 	}
-	schemes, _ := json.Marshal(switchboard.Schemes())
+	schemes, _ := json.Marshal(signing.Schemes())
 	if got := enum(asList(property("SignatureInput", "scheme")["enum"])); got != string(schemes) {
 		t.Errorf("schemes: %s", got)
 	}

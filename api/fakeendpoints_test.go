@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // Endpoint returns what [fakeSubscriptions.Subscription] does, with its secrets.
@@ -63,7 +64,7 @@ func (f *fakeReceivers) CheckAuth(_ context.Context, s switchboard.Subscription)
 func (f *fakeSubscriptions) sign(id string, scheme switchboard.Scheme) {
 	s := f.byID[id]
 	s.Signature = switchboard.Signature{Scheme: scheme}
-	s.Secrets = secretsOf(switchboard.NewSigningSecret(scheme))
+	s.Secrets = secretsOf(signing.NewSecret(scheme))
 	s.SetDefaults()
 	f.byID[id] = s
 }

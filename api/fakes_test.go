@@ -9,6 +9,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
+// rotatedAt is when the fake store rotates secrets: whatever grace it gives is not over.
+var rotatedAt = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)
+
 var created = time.Date(2026, 1, 31, 12, 0, 0, 0, time.FixedZone("CET", 3600))
 
 func notFound() error { return switchboard.Errorf(switchboard.CodeNotFound, "there is no such thing") }
@@ -238,7 +241,7 @@ func (f *fakeSubscriptions) RotateSecret(ctx context.Context, caller switchboard
 	stored := s
 	for _, old := range f.byID[id].Secrets {
 		if old.ExpiresAt.IsZero() {
-			old.ExpiresAt = created.Add(rotation.Grace)
+			old.ExpiresAt = rotatedAt.Add(rotation.Grace)
 		}
 		if !rotation.RevokePrevious {
 			stored.Secrets = append(stored.Secrets, old)

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
@@ -55,7 +56,7 @@ func (s *server) previewSubscription(ctx context.Context, caller switchboard.Cal
 	}
 	// Whoever has a valid signature of data of their own can send them to the receiver in
 	// our name. Those who may send them through us gain nothing by it.
-	sub.Secrets = secretsOf(switchboard.NewSigningSecret(sub.Signature.Scheme))
+	sub.Secrets = secretsOf(signing.NewSecret(sub.Signature.Scheme))
 	out, err := s.preview(sub, e)
 	if err == nil {
 		out.Body.URL = switchboard.MaskQuery(out.Body.URL)

@@ -11,6 +11,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 const contactSubscription = `{"profile":"firstline","use_case":"contact","events":["contact.*"],
@@ -71,7 +72,7 @@ func TestPreviewOfSamples(t *testing.T) {
 func TestPreviewOfStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
+	b.subscriptions.sign("sub_acme", signing.Standard)
 	b.events.events = []switchboard.Event{{ID: "one", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"id": 1}`), OccurredAt: created}}
 	const path = "/v1/subscriptions/sub_acme/preview"
 	got := b.call(t, integratorKey, "POST", path, `{"event_id":"one"}`).want(t, http.StatusOK)
@@ -114,7 +115,7 @@ func TestPreviewNamesThePlaceholder(t *testing.T) {
 		t.Errorf("detail %q", p.Detail)
 	}
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/{{ ticket.nothing }}" })
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
+	b.subscriptions.sign("sub_acme", signing.Standard)
 	p = b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/preview", `{"type":"ticket.created","data":{"ticket":{}}}`).
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.url")
 	if !strings.Contains(p.Detail, "ticket.nothing") {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestEveryProfile makes a subscription from each platform's profile and a URL.
@@ -59,8 +60,8 @@ func within(t *testing.T, path string, want, got map[string]any) {
 // TestProfileAndGiven: what is given takes the place of the profile, field by field.
 func TestProfileAndGiven(t *testing.T) {
 	t.Parallel()
-	standard := switchboard.Signature{Scheme: switchboard.SchemeStandard}
-	signalzen := switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-signalzen-signature"}
+	standard := switchboard.Signature{Scheme: signing.Standard}
+	signalzen := switchboard.Signature{Scheme: signing.HMACHex, Header: "x-signalzen-signature"}
 	envelope := &switchboard.EnvelopeFields{Type: "event_type", Data: "data"}
 	load := switchboard.Adaptive{Enabled: true, MinimumTimeout: switchboard.Duration(5 * time.Second), MaxIntervalFactor: 2, MinimumAttempts: 38}
 	type made struct {
@@ -76,7 +77,7 @@ func TestProfileAndGiven(t *testing.T) {
 		"no profile":         {``, ``, made{nil, standard, switchboard.VerificationNone, load}},
 		"nothing given":      {`"profile":"signalzen",`, ``, made{envelope, signalzen, switchboard.VerificationChallenge, load}},
 		"null given":         {`"profile":"signalzen","signature":null,`, `,"envelope":null`, made{nil, signalzen, switchboard.VerificationChallenge, load}},
-		"another prefix":     {`"profile":"signalzen","signature":{"prefix":"v1="},`, ``, made{envelope, switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-signalzen-signature", Prefix: "v1="}, switchboard.VerificationChallenge, load}},
+		"another prefix":     {`"profile":"signalzen","signature":{"prefix":"v1="},`, ``, made{envelope, switchboard.Signature{Scheme: signing.HMACHex, Header: "x-signalzen-signature", Prefix: "v1="}, switchboard.VerificationChallenge, load}},
 		"another scheme":     {`"profile":"signalzen","signature":{"scheme":"standard"},"verification":"none",`, ``, made{envelope, standard, switchboard.VerificationNone, load}},
 		"a part of envelope": {`"profile":"signalzen",`, `,"envelope":{"id":"event_id","data":""}`, made{&switchboard.EnvelopeFields{ID: "event_id", Type: "event_type"}, signalzen, switchboard.VerificationChallenge, load}},
 		"another body":       {`"profile":"signalzen",`, `,"body":"data"`, made{nil, signalzen, switchboard.VerificationChallenge, load}},

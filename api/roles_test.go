@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // calls has every route once, with a request that succeeds, its status, and the
@@ -53,7 +54,7 @@ func seeded(t testing.TB, change ...func(*Config)) *bundle {
 	b := setup(t, change...)
 	b.events.events = []switchboard.Event{{ID: "evt_1", Tenant: "acme", Type: "t", Data: []byte(`1`), CreatedAt: created}}
 	b.eventTypes.types = []switchboard.EventType{{Platform: "iomnihub", Name: "ticket.created"}} // it was changed
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandardEd25519)                          // it has public keys
+	b.subscriptions.sign("sub_acme", signing.StandardEd25519)                                    // it has public keys
 	return b
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
@@ -34,7 +35,7 @@ func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Sub
 		}
 	}
 	if !reflect.DeepEqual(before.Request, after.Request) || before.Signature != after.Signature {
-		warnings = append(webhook.SignatureWarnings(after), warnings...)
+		warnings = append(signing.Warnings(after), warnings...)
 	}
 	if before.Request.URL != after.Request.URL {
 		warning, err := s.checkURL(ctx, "request.url", after.Request.URL)

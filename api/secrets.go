@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // SecretStore rotates the signing secrets of subscriptions.
@@ -44,7 +45,7 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	if err != nil {
 		return nil, err
 	}
-	secret := switchboard.NewSigningSecret(sub.Signature.Scheme)
+	secret := signing.NewSecret(sub.Signature.Scheme)
 	if secret == "" {
 		return nil, switchboard.InvalidField("signature.scheme", "is %s: there is no secret to rotate", sub.Signature.Scheme)
 	}
@@ -61,10 +62,10 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 // firstSecret is the signing secret of a new subscription: the one given, if it fits
 // the scheme, else a new one; none for a scheme that signs nothing.
 func firstSecret(scheme switchboard.Scheme, given *switchboard.Secret) ([]switchboard.SigningSecret, error) {
-	secret := switchboard.NewSigningSecret(scheme)
+	secret := signing.NewSecret(scheme)
 	if given != nil {
 		secret = *given
-		if err := scheme.CheckSecret(secret); err != nil {
+		if err := signing.CheckSecret(scheme, secret); err != nil {
 			return nil, err
 		}
 	}
@@ -72,14 +73,12 @@ func firstSecret(scheme switchboard.Scheme, given *switchboard.Secret) ([]switch
 }
 
 // nextSecrets takes the place of a subscription's secrets when its scheme changes;
-// nil: one that is current fits, or the scheme needs none.
+// nil: the current one fits, or the scheme needs none.
 func nextSecrets(scheme switchboard.Scheme, stored []switchboard.SigningSecret) []switchboard.SigningSecret {
-	for _, secret := range scheme.Fitting(stored) {
-		if secret.ExpiresAt.IsZero() {
-			return nil
-		}
+	if signing.CheckSecret(scheme, current(stored)) == nil {
+		return nil
 	}
-	return secretsOf(switchboard.NewSigningSecret(scheme))
+	return secretsOf(signing.NewSecret(scheme))
 }
 
 func secretsOf(secret switchboard.Secret) []switchboard.SigningSecret {

@@ -10,29 +10,30 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestSecretOfEachScheme: one is made that fits; a private key is not shown.
 func TestSecretOfEachScheme(t *testing.T) {
 	t.Parallel()
-	for _, scheme := range switchboard.Schemes() {
+	for _, scheme := range signing.Schemes() {
 		t.Run(string(scheme), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			got := b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"signature":{"scheme":"`+string(scheme)+`"}`)).want(t, http.StatusCreated)
 			shown, _ := got["secret"].(string)
 			stored := b.subscriptions.byID["sub_new"].Secrets
-			if err := scheme.CheckSecret(current(stored)); err != nil {
+			if err := signing.CheckSecret(scheme, current(stored)); err != nil {
 				t.Error(err)
 			}
 			keys, _ := got["signature"].(map[string]any)["public_keys"].([]any)
 			switch scheme {
-			case switchboard.SchemeNone:
+			case signing.None:
 				if shown != "" || len(stored) != 0 {
 					t.Errorf("a secret: %q, %d", shown, len(stored))
 				}
-			case switchboard.SchemeStandardEd25519:
-				if shown != "" || len(keys) != 1 || !strings.HasPrefix(keys[0].(string), switchboard.PublicKeyPrefix) {
+			case signing.StandardEd25519:
+				if shown != "" || len(keys) != 1 || !strings.HasPrefix(keys[0].(string), signing.PublicKeyPrefix) {
 					t.Errorf("secret %q, keys %v", shown, keys)
 				}
 			default:
@@ -51,13 +52,13 @@ func TestChangeOfScheme(t *testing.T) {
 		from, to switchboard.Scheme
 		stays    bool
 	}{
-		{switchboard.SchemeStandard, switchboard.SchemeStandard, true},
-		{switchboard.SchemeStandard, switchboard.SchemeHMACHex, true}, // any text is a key
-		{switchboard.SchemeStandard, switchboard.SchemeStandardEd25519, false},
-		{switchboard.SchemeStandardEd25519, switchboard.SchemeHMACHex, false},
-		{switchboard.SchemeHMACHex, switchboard.SchemeStandard, false},
-		{switchboard.SchemeStandard, switchboard.SchemeNone, true},
-		{switchboard.SchemeNone, switchboard.SchemeStandard, false},
+		{signing.Standard, signing.Standard, true},
+		{signing.Standard, signing.HMACHex, true}, // any text is a key
+		{signing.Standard, signing.StandardEd25519, false},
+		{signing.StandardEd25519, signing.HMACHex, false},
+		{signing.HMACHex, signing.Standard, false},
+		{signing.Standard, signing.None, true},
+		{signing.None, signing.Standard, false},
 	}
 	for _, c := range cases {
 		t.Run(string(c.from+" to "+c.to), func(t *testing.T) {
@@ -67,18 +68,18 @@ func TestChangeOfScheme(t *testing.T) {
 			before := current(b.subscriptions.byID["sub_acme"].Secrets)
 			got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"signature":{"scheme":"`+string(c.to)+`"}}`).want(t, http.StatusOK)
 			after := b.subscriptions.byID["sub_acme"]
-			if err := c.to.CheckSecret(current(after.Secrets)); err != nil && c.to != switchboard.SchemeNone {
+			if err := signing.CheckSecret(c.to, current(after.Secrets)); err != nil && c.to != signing.None {
 				t.Error(err)
 			}
 			if stays := current(after.Secrets) == before; stays != c.stays {
 				t.Errorf("the secret stays: %v", stays)
 			}
 			shown, _ := got["secret"].(string)
-			if told := !c.stays && c.to != switchboard.SchemeStandardEd25519; told != (shown != "") || told && shown != current(after.Secrets).Reveal() {
+			if told := !c.stays && c.to != signing.StandardEd25519; told != (shown != "") || told && shown != current(after.Secrets).Reveal() {
 				t.Errorf("shown: %q", shown)
 			}
 			keys, _ := got["signature"].(map[string]any)["public_keys"].([]any)
-			if (c.to == switchboard.SchemeStandardEd25519) != (len(keys) == 1) {
+			if (c.to == signing.StandardEd25519) != (len(keys) == 1) {
 				t.Errorf("public keys %v", keys)
 			}
 		})
@@ -90,8 +91,8 @@ func TestChangeOfScheme(t *testing.T) {
 func TestPublicKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandardEd25519)
-	first := switchboard.PublicKeys(b.subscriptions.byID["sub_acme"].Secrets)[0]
+	b.subscriptions.sign("sub_acme", signing.StandardEd25519)
+	first := signing.PublicKeys(signing.StandardEd25519, b.subscriptions.byID["sub_acme"].Secrets, created)[0]
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", nil).want(t, http.StatusOK)
 	keys := got["signature"].(map[string]any)["public_keys"].([]any)
 	if len(keys) != 2 || keys[0] == first.Text || keys[1] != first.Text || got["secret"] != nil {
@@ -105,7 +106,7 @@ func TestPublicKeys(t *testing.T) {
 		if same := again.want(t, http.StatusOK)["signature"].(map[string]any)["public_keys"].([]any); len(same) != 2 {
 			t.Errorf("keys %v", same)
 		}
-		if strings.Contains(string(again.body), switchboard.PrivateKeyPrefix) {
+		if strings.Contains(string(again.body), signing.PrivateKeyPrefix) {
 			t.Errorf("a private key is shown: %s", again.body)
 		}
 	}
@@ -119,7 +120,7 @@ func TestPublicKeys(t *testing.T) {
 	if err := json.Unmarshal(b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme/jwks", nil).body, &set); err != nil {
 		t.Fatal(err)
 	}
-	if len(set.Keys) != 2 || set.Keys[0].Expires != nil || set.Keys[1].Expires == nil || !set.Keys[1].Expires.Equal(created.Add(defaultGrace)) {
+	if len(set.Keys) != 2 || set.Keys[0].Expires != nil || set.Keys[1].Expires == nil || !set.Keys[1].Expires.Equal(rotatedAt.Add(defaultGrace)) {
 		t.Fatalf("%+v", set)
 	}
 	x, err := base64.RawURLEncoding.DecodeString(set.Keys[1].X)
@@ -132,8 +133,8 @@ func TestPublicKeys(t *testing.T) {
 	b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_globex/jwks", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
-// signing is what an answer says of the secrets that sign.
-func signing(t *testing.T, got map[string]any) (since, until []string) {
+// signingNow is what an answer says of the secrets that sign.
+func signingNow(t *testing.T, got map[string]any) (since, until []string) {
 	t.Helper()
 	for _, each := range asList(got["signature"].(map[string]any)["secrets"]) {
 		secret := each.(map[string]any)
@@ -148,7 +149,7 @@ func signing(t *testing.T, got map[string]any) (since, until []string) {
 func TestWhatSigns(t *testing.T) {
 	t.Parallel()
 	at := func(after time.Duration) string { return created.Add(after).UTC().Format(time.RFC3339) }
-	for scheme, n := range map[switchboard.Scheme]int{switchboard.SchemeStandard: 2, switchboard.SchemeStandardEd25519: 2, switchboard.SchemeHMACHex: 1} {
+	for scheme, n := range map[switchboard.Scheme]int{signing.Standard: 2, signing.StandardEd25519: 2, signing.HMACHex: 1} {
 		b := setup(t)
 		b.subscriptions.sign("sub_acme", scheme)
 		b.subscriptions.byID["sub_acme"].Secrets[0].CreatedAt = created
@@ -162,26 +163,26 @@ func TestWhatSigns(t *testing.T) {
 			b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/verify", nil).want(t, http.StatusOK),
 			b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"name":"x"}`).want(t, http.StatusOK),
 		} {
-			since, until := signing(t, got)
+			since, until := signingNow(t, got)
 			if len(since) != n || since[0] != at(time.Minute) || until[0] != "" {
 				t.Fatalf("%s, answer %d: since %q until %q", scheme, i, since, until)
 			}
-			if n == 2 && (since[1] != at(0) || until[1] != at(time.Hour)) {
+			if n == 2 && (since[1] != at(0) || until[1] != rotatedAt.Add(time.Hour).Format(time.RFC3339)) {
 				t.Errorf("%s, answer %d: since %q until %q", scheme, i, since, until)
 			}
 		}
 	}
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", switchboard.SchemeNone)
-	if since, _ := signing(t, b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)); since != nil {
+	b.subscriptions.sign("sub_acme", signing.None)
+	if since, _ := signingNow(t, b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)); since != nil {
 		t.Errorf("of no scheme: %q", since)
 	}
 	list := b.call(t, viewerKey, "GET", "/v1/subscriptions", nil).want(t, http.StatusOK)
-	if since, _ := signing(t, asList(list["data"])[0].(map[string]any)); since != nil {
+	if since, _ := signingNow(t, asList(list["data"])[0].(map[string]any)); since != nil {
 		t.Errorf("in a list: %q", since)
 	}
 	made := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"signature":{"scheme":"standard"}}`).want(t, http.StatusOK)
-	if since, until := signing(t, made); len(since) != 1 || since[0] != made["updated_at"] || until[0] != "" {
+	if since, until := signingNow(t, made); len(since) != 1 || since[0] != made["updated_at"] || until[0] != "" {
 		t.Errorf("of another scheme: since %q until %q", since, until)
 	}
 }
@@ -191,9 +192,9 @@ func TestRevokePrevious(t *testing.T) {
 	b := setup(t)
 	const path = "/v1/subscriptions/sub_acme/rotate_secret"
 	b.call(t, integratorKey, "POST", path, `{"grace":"1h","revoke_previous":true}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "grace")
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
+	b.subscriptions.sign("sub_acme", signing.Standard)
 	got := b.call(t, integratorKey, "POST", path, `{"revoke_previous":true}`).want(t, http.StatusOK)
-	if since, _ := signing(t, got); len(since) != 1 || !b.subscriptions.rotation.RevokePrevious {
+	if since, _ := signingNow(t, got); len(since) != 1 || !b.subscriptions.rotation.RevokePrevious {
 		t.Errorf("%q sign, %+v", since, b.subscriptions.rotation)
 	}
 }

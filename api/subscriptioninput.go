@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/filter"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // newSubscription is a subscription as it is created. Pointers tell what was left
@@ -101,6 +102,7 @@ func (p *subscriptionPatch) complete(sub *switchboard.Subscription) error {
 		return err
 	}
 	sub.SetDefaults()
+	signing.SetDefaults(&sub.Signature)
 	sub.Verification = cmp.Or(sub.Verification, switchboard.VerificationNone)
 	fitBounds(sub)
 	// Once more, since a default has taken the place of zeros that were given: those
@@ -108,7 +110,10 @@ func (p *subscriptionPatch) complete(sub *switchboard.Subscription) error {
 	if err := p.merge(sub); err != nil {
 		return err
 	}
-	return sub.Validate()
+	if err := sub.Validate(); err != nil {
+		return err
+	}
+	return signing.Validate(sub)
 }
 
 // forgetDefaults takes away bounds of the adaptive limits that are what the rest of

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 func TestCreateSubscription(t *testing.T) {
@@ -19,7 +20,7 @@ func TestCreateSubscription(t *testing.T) {
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"CRM sync","events":["ticket.*"],
 		"request":{"url":"https://crm.example.com/hook","headers":{"Authorization":"Bearer hunter2","X-Env":"prod"}}}`).want(t, http.StatusCreated)
 	secret, _ := got["secret"].(string)
-	if err := switchboard.SchemeStandard.CheckSecret(switchboard.Secret(secret)); err != nil {
+	if err := signing.CheckSecret(signing.Standard, switchboard.Secret(secret)); err != nil {
 		t.Errorf("secret %q: %v", secret, err)
 	}
 	delete(got, "secret")
@@ -54,7 +55,7 @@ func TestCreateSubscription(t *testing.T) {
 func TestCreateSubscriptionWithEverything(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	secret := switchboard.NewSigningSecret(switchboard.SchemeStandard).Reveal()
+	secret := signing.NewSecret(signing.Standard).Reveal()
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","events":["a","b.*"],"secret":"`+secret+`",
 		"request":{"url":"https://example.com/","method":"put","body":"data","content_type":"text/xml"},"signature":{"scheme":"standard"},
 		"retry":{"initial_interval":"12h","backoff_coefficient":1.5,"maximum_attempts":3},"timeout":"1s","max_in_flight":1}`).want(t, http.StatusCreated)
@@ -66,7 +67,7 @@ func TestCreateSubscriptionWithEverything(t *testing.T) {
 	want := switchboard.Subscription{
 		ID: "sub_new", Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.SubscriptionActive,
 		Request:   switchboard.Request{Method: "PUT", URL: "https://example.com/", Body: switchboard.BodyData, ContentType: "text/xml"},
-		Signature: switchboard.Signature{Scheme: switchboard.SchemeStandard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret), CreatedAt: created}},
+		Signature: switchboard.Signature{Scheme: signing.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret), CreatedAt: created}},
 		Retry:        switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaxAttempts: 3},
 		Verification: switchboard.VerificationNone, Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
 	}
@@ -144,7 +145,7 @@ func TestReadChangeWrite(t *testing.T) {
 		s.Filter = json.RawMessage(`{"data":{"vip":true}}`)
 		s.Request.Body, s.Request.Params = switchboard.BodyParams, json.RawMessage(`{"a":"{{ b }}"}`)
 		s.Request.XML = &switchboard.XMLStyle{Root: "r"}
-		s.Signature = switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "X-Sig", Prefix: "sha256="}
+		s.Signature = switchboard.Signature{Scheme: signing.HMACHex, Header: "X-Sig", Prefix: "sha256="}
 		s.Auth = switchboard.Auth{Type: switchboard.AuthBasic, Username: "joe", Password: "hunter2"}
 		s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: s.Timeout, MaxIntervalFactor: 1.5, MinimumAttempts: 3}
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // subscription is a subscription as it is shown.
@@ -106,13 +107,12 @@ func edits(caller switchboard.Caller) bool {
 // signatureOf shows what signs where the subscription was read with its secrets.
 func signatureOf(s *switchboard.Subscription) signature {
 	out := signature{Scheme: s.Signature.Scheme, Header: s.Signature.Header, Prefix: s.Signature.Prefix}
-	for _, secret := range s.Signature.Scheme.Signing(s.Secrets) {
+	now := time.Now()
+	for _, secret := range signing.Valid(s.Signature.Scheme, s.Secrets, now) {
 		out.Secrets = append(out.Secrets, signingSecret{secret.CreatedAt.UTC(), date(secret.ExpiresAt)})
 	}
-	if s.Signature.Scheme == switchboard.SchemeStandardEd25519 {
-		for _, key := range switchboard.PublicKeys(s.Secrets) {
-			out.PublicKeys = append(out.PublicKeys, key.Text)
-		}
+	for _, key := range signing.PublicKeys(s.Signature.Scheme, s.Secrets, now) {
+		out.PublicKeys = append(out.PublicKeys, key.Text)
 	}
 	return out
 }
@@ -121,7 +121,7 @@ func signatureOf(s *switchboard.Subscription) signature {
 // never does, since only the sender needs it.
 func withSecret(s *switchboard.Subscription, secret switchboard.Secret) subscription {
 	out := subscriptionOf(s)
-	if s.Signature.Scheme != switchboard.SchemeStandardEd25519 {
+	if !signing.HasPublicKeys(s.Signature.Scheme) {
 		out.Secret = secret.Reveal()
 	}
 	return out

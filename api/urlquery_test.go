@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestQueryOfAURL is seen by those who may change it, and by nobody else.
@@ -18,7 +19,7 @@ func TestQueryOfAURL(t *testing.T) {
 		s.Request.URL = url
 		s.Auth = switchboard.Auth{Type: switchboard.AuthOAuth2, TokenURL: tokenURL, ClientID: "a", ClientSecret: "b"}
 	})
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
+	b.subscriptions.sign("sub_acme", signing.Standard)
 	detail := b.deliveries.byID["dlv_acme"]
 	detail.Attempts = []switchboard.Attempt{{ID: "att_1", Request: switchboard.SentRequest{URL: "https://crm.example.com/hook?token=hunter2&n=1"}}}
 	b.deliveries.byID["dlv_acme"] = detail
@@ -59,7 +60,7 @@ func TestMaskedURLSentBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/hook?token=hunter2" })
-	b.subscriptions.sign("sub_acme", switchboard.SchemeStandard)
+	b.subscriptions.sign("sub_acme", signing.Standard)
 	patch := func(version, url string) answer {
 		return b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":`+version+`,"request":{"url":"`+url+`"}}`)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 func loaded(t testing.TB) *Catalogue {
@@ -173,7 +174,7 @@ func TestProfiles(t *testing.T) {
 	tests := map[string]profile{
 		"signalzen": {
 			Request:   switchboard.Request{Body: switchboard.BodyEnvelope, Envelope: &switchboard.EnvelopeFields{Type: "event_type", Data: "data"}},
-			Signature: switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-signalzen-signature"},
+			Signature: switchboard.Signature{Scheme: signing.HMACHex, Header: "x-signalzen-signature"},
 			Verify:    switchboard.VerificationChallenge,
 		},
 		"ziwo":     {Request: switchboard.Request{Body: switchboard.BodyData}},

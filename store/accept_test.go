@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
@@ -288,7 +289,7 @@ func TestConcurrentMix(t *testing.T) {
 					ok(second(other.ClaimDispatches(t.Context(), 10, time.Second)))
 				case 7:
 					sub := subs[random.IntN(3)]
-					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.Rotation{Grace: time.Hour})))
+					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, signing.NewSecret(signing.Standard), switchboard.Rotation{Grace: time.Hour})))
 				case 8:
 					told := slices.Clone(seed.Deliveries)
 					slices.Reverse(told)

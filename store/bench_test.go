@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
 )
 
@@ -17,7 +18,7 @@ func BenchmarkHotPath(b *testing.B) {
 	must(b, err)
 	defer func() { must(b, s.Close()) }()
 	sub := switchboard.Subscription{Tenant: "acme", Name: "n", Events: []string{"*"}, Request: switchboard.Request{URL: "http://receiver.example"},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}}}
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}}}
 	sub.SetDefaults()
 	must(b, s.CreateSubscription(b.Context(), root(), &sub))
 	path := func(b *testing.B) {

@@ -10,6 +10,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestNamesCountInAnyCase: an event is kept as it was posted, and found by its type in
@@ -133,7 +134,7 @@ func TestUndecidedIsDelivered(t *testing.T) {
 	subscribe := func(document string) switchboard.Subscription {
 		s := switchboard.Subscription{
 			Tenant: "acme", Name: document, Events: []string{"*"}, Filter: json.RawMessage(document), Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))
@@ -162,7 +163,7 @@ func TestTenantsOfACommitHaveBudgetsOfTheirOwn(t *testing.T) {
 	for _, tenant := range []string{"heavy", "light"} {
 		s := switchboard.Subscription{
 			Tenant: tenant, Name: tenant, Events: []string{"*"}, Filter: json.RawMessage(`{"data":{"a":{"$eq":5}}}`), Request: switchboard.Request{URL: "https://receiver.example/"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		s.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &s))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
 )
 
@@ -30,7 +31,7 @@ func scripted(t *testing.T) switchboard.Subscription {
 			ContentType: "application/xml",
 			HTTPVersion: switchboard.HTTPVersion1,
 		},
-		Signature: switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "X-Signalzen-Signature", Prefix: "sha256="},
+		Signature: switchboard.Signature{Scheme: signing.HMACHex, Header: "X-Signalzen-Signature", Prefix: "sha256="},
 		Secrets:   []switchboard.SigningSecret{{Secret: "signing-hunter2-signing-hunter2"}},
 		Auth: switchboard.Auth{
 			Type: switchboard.AuthOAuth2, TokenURL: "https://auth.example/token", ClientID: "us", ClientSecret: "oauth-hunter2", Scopes: []string{"hooks"},
@@ -96,7 +97,7 @@ func TestAcceptGoesByTheFilter(t *testing.T) {
 	for name, document := range map[string]string{"high": `{"data":{"b":{"$gte":1}}}`, "higher": `{"data":{"b":{"$gt":1}}}`, "typed": `{"metadata":{"type":"ticket.created"}}`} {
 		sub := switchboard.Subscription{
 			Tenant: "acme", Name: name, Events: []string{"TICKET.*"}, Filter: json.RawMessage(document), Request: switchboard.Request{URL: "https://receiver.example"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		sub.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &sub))
@@ -124,7 +125,7 @@ func TestAcceptSharesTheEffort(t *testing.T) {
 	for name, document := range filters {
 		sub := switchboard.Subscription{
 			Tenant: "acme", Name: name, Events: []string{"*"}, Filter: json.RawMessage(document), Request: switchboard.Request{URL: "https://receiver.example"},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		}
 		sub.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &sub))
@@ -227,7 +228,7 @@ func TestDocumentsDoNotGrow(t *testing.T) {
 	sub := switchboard.Subscription{
 		Tenant: "acme", Name: "html", Events: []string{"*"},
 		Request: switchboard.Request{URL: "https://receiver.example/", Body: switchboard.BodyParams, Params: html},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 	}
 	sub.SetDefaults()
 	must(t, b.CreateSubscription(t.Context(), root(), &sub))

@@ -2,12 +2,15 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// secretPrefix marks the id of a stored signing secret, which nobody outside sees.
+// secretPrefix begins the id of a stored signing secret, which nobody outside sees.
 const secretPrefix = "sec_"
 
 // secretRow is a signing secret as its table holds it.
@@ -19,13 +22,42 @@ type secretRow struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
-func secretPlace(subscriptionID, id string) string {
+// secretsColumn is a JSON array of secretRow: all stored secrets of the subscription s, the
+// current one first. Which of them sign is decided by package signing at an attempt's time.
+const secretsColumn = `(SELECT coalesce(json_agg(json_build_object('id', k.id, 'key_id', k.key_id, 'created_at', k.created_at,
+			'ciphertext', translate(encode(k.ciphertext, 'base64'), E'\n', ''), 'expires_at', coalesce(k.expires_at, ` + zeroTime + `))
+			ORDER BY k.expires_at DESC NULLS FIRST, k.id DESC), '[]')
+		FROM subscription_secrets k WHERE k.subscription_id = s.id) AS secrets`
+
+// secretData is the associated data of a secret's ciphertext.
+func secretData(subscriptionID, id string) string {
 	return "subscription_secrets/" + subscriptionID + "/" + id
+}
+
+// addSecrets decrypts a JSON array of secretRow. A secret that cannot be read is left out; if
+// it is the current one, the subscription cannot be signed for, and Unreadable says so.
+func addSecrets(keys *Keyring, sub *switchboard.Subscription, rows []byte) error {
+	var secrets []secretRow
+	cause := json.Unmarshal(rows, &secrets)
+	lost := cause != nil
+	sub.Secrets = make([]switchboard.SigningSecret, 0, len(secrets))
+	for _, r := range secrets {
+		plain, err := keys.open(r.KeyID, r.Ciphertext, secretData(sub.ID, r.ID))
+		if err != nil {
+			lost, cause = lost || r.ExpiresAt.IsZero(), errors.Join(cause, err)
+			continue
+		}
+		sub.Secrets = append(sub.Secrets, switchboard.SigningSecret{Secret: switchboard.Secret(plain), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()})
+	}
+	if lost {
+		sub.Unreadable = append(sub.Unreadable, switchboard.UnreadableSecret)
+	}
+	return cause
 }
 
 func (s *Store) insertSecret(ctx context.Context, tx transaction, subscriptionID string, now time.Time, secret switchboard.SigningSecret) error {
 	id := switchboard.NewID(secretPrefix, now)
-	keyID, ciphertext, err := s.keys.seal([]byte(secret.Secret.Reveal()), secretPlace(subscriptionID, id))
+	keyID, ciphertext, err := s.keys.seal([]byte(secret.Secret.Reveal()), secretData(subscriptionID, id))
 	if err != nil {
 		return err
 	}
@@ -35,12 +67,12 @@ VALUES ($1, $2, $3, nullif($4, `+zeroTime+`), $5, $6)`, id, subscriptionID, now,
 	return err
 }
 
-// RotateSecret makes next the signing secret of a subscription. The one before stays
-// valid for the rotation's grace, and older ones until the time that an earlier rotation
-// promised them, unless the rotation revokes them all. More than
-// [switchboard.MaxSigningSecrets] that sign at the same time are a Conflict, and so is
-// one that does not fit the scheme, which may have changed meanwhile. The subscription
-// is returned at its next version, with next as its only secret.
+// RotateSecret makes next the signing secret of a subscription. The current one stays valid
+// for the rotation's grace, and older ones until the time that an earlier rotation promised
+// them, unless the rotation revokes them all or the scheme has room for one only. More than
+// [signing.MaxSecrets] that sign at the same time are a Conflict, and so is one that does not
+// fit the scheme, which may have changed meanwhile. The subscription is returned at its next
+// version, with next as its only secret.
 func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
@@ -48,13 +80,18 @@ func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id 
 		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
 			return err
 		}
-		if sub.Signature.Scheme.CheckSecret(next) != nil {
-			return switchboard.Errorf(switchboard.CodeConflict, "the subscription signs with the scheme %s by now: rotate again", sub.Signature.Scheme)
+		if signing.CheckSecret(sub.Signature.Scheme, next) != nil {
+			return switchboard.Errorf(switchboard.CodeConflict, "the subscription now signs with the scheme %s: rotate again", sub.Signature.Scheme)
 		}
 		sub.UpdatedAt = s.now()
 		sub.Version++
 		sub.Secrets = []switchboard.SigningSecret{{Secret: next, CreatedAt: sub.UpdatedAt}}
-		if err := expireSecrets(ctx, tx, &sub, rotation); err != nil {
+		if rotation.RevokePrevious || signing.MaxSecrets(sub.Signature.Scheme) == 1 {
+			err = revokeSecrets(ctx, tx, id)
+		} else {
+			err = expireSecrets(ctx, tx, &sub, rotation.Grace)
+		}
+		if err != nil {
 			return err
 		}
 		if err := s.insertSecret(ctx, tx, id, sub.UpdatedAt, sub.Secrets[0]); err != nil {
@@ -69,28 +106,28 @@ func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id 
 	return sub, nil
 }
 
-// expireSecrets dates the end of the current secret, and sees that not too many stay.
-func expireSecrets(ctx context.Context, tx transaction, sub *switchboard.Subscription, rotation switchboard.Rotation) error {
-	if rotation.RevokePrevious {
-		return revokeSecrets(ctx, tx, sub.ID, sub.UpdatedAt)
-	}
-	_, err := tx.ExecContext(ctx, "UPDATE subscription_secrets SET expires_at = $2 WHERE subscription_id = $1 AND expires_at IS NULL",
-		sub.ID, sub.UpdatedAt.Add(rotation.Grace))
-	if err != nil || sub.Signature.Scheme == switchboard.SchemeHMACHex { // which has room for the current one only
+// expireSecrets dates the end of the current secret, deletes those that have expired, and
+// refuses a rotation after which too many would sign.
+func expireSecrets(ctx context.Context, tx transaction, sub *switchboard.Subscription, grace time.Duration) error {
+	_, err := tx.ExecContext(ctx, "UPDATE subscription_secrets SET expires_at = $2 WHERE subscription_id = $1 AND expires_at IS NULL", sub.ID, sub.UpdatedAt.Add(grace))
+	if err != nil {
 		return err
 	}
-	var valid []time.Time
-	err = tx.SelectContext(ctx, &valid, "SELECT expires_at FROM subscription_secrets WHERE subscription_id = $1 AND expires_at > $2 ORDER BY expires_at", sub.ID, sub.UpdatedAt)
-	if err == nil && len(valid) >= switchboard.MaxSigningSecrets {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM subscription_secrets WHERE subscription_id = $1 AND expires_at <= $2", sub.ID, sub.UpdatedAt); err != nil {
+		return err
+	}
+	var ends []time.Time
+	err = tx.SelectContext(ctx, &ends, "SELECT expires_at FROM subscription_secrets WHERE subscription_id = $1 ORDER BY expires_at", sub.ID)
+	if err == nil && len(ends) >= signing.MaxSecrets(sub.Signature.Scheme) {
 		return switchboard.Errorf(switchboard.CodeConflict, "%d secrets sign already, and no more may: the next one ends at %s. "+
 			"Rotate then, or with a grace of 0s, which ends the current one, or with revoke_previous, which ends all of them",
-			len(valid), valid[0].UTC().Format(time.RFC3339))
+			len(ends), ends[0].UTC().Format(time.RFC3339))
 	}
 	return err
 }
 
-// revokeSecrets ends all secrets of a subscription that are valid yet.
-func revokeSecrets(ctx context.Context, tx transaction, id string, now time.Time) error {
-	_, err := tx.ExecContext(ctx, "UPDATE subscription_secrets SET expires_at = $2 WHERE subscription_id = $1 AND (expires_at IS NULL OR expires_at > $2)", id, now)
+// revokeSecrets deletes all secrets of a subscription: none of them signs again.
+func revokeSecrets(ctx context.Context, tx transaction, id string) error {
+	_, err := tx.ExecContext(ctx, "DELETE FROM subscription_secrets WHERE subscription_id = $1", id)
 	return err
 }

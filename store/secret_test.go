@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
 )
 
@@ -18,7 +19,7 @@ func TestNoSecretCanBeRead(t *testing.T) {
 	b := setup(t)
 	const header, keyText, old, inQuery = "Bearer hunter2", "swk_hunter3", "PREVIOUS-hunter4", "hunter5-in-the-query"
 	sub := b.subscribe("acme", "*")
-	rotated := switchboard.NewSigningSecret(switchboard.SchemeStandard)
+	rotated := signing.NewSecret(signing.Standard)
 	must(t, second(b.RotateSecret(t.Context(), root(), sub.ID, rotated, switchboard.Rotation{Grace: time.Hour})))
 	must(t, second(b.UpdateSubscription(t.Context(), root(), sub.ID, 2, func(s *switchboard.Subscription) error {
 		s.Request.URL = "https://crm.example.com/a%2Fb?token=" + inQuery + "&id={{ id }}"
@@ -43,7 +44,7 @@ func TestNoSecretCanBeRead(t *testing.T) {
 		t.Error("the URL before its query cannot be read")
 	}
 	for _, secret := range []string{header, keyText, old, inQuery, "x-token", "authorization", rotated.Reveal(), sub.Secrets[0].Secret.Reveal()} {
-		body := strings.TrimPrefix(secret, switchboard.SecretPrefix)
+		body := strings.TrimPrefix(secret, signing.SecretPrefix)
 		for _, spelling := range []string{body, hex.EncodeToString([]byte(body)), base64.StdEncoding.EncodeToString([]byte(body))} {
 			if strings.Contains(content, strings.ToLower(spelling)) {
 				t.Errorf("%q can be read in the tables", spelling)

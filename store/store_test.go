@@ -13,6 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
@@ -109,7 +110,7 @@ func (b *bundle) subscribe(tenant string, events ...string) switchboard.Subscrip
 	s := switchboard.Subscription{
 		Tenant: tenant, Name: switchboard.NewID("name ", time.Now()), Events: events,
 		Request: switchboard.Request{URL: "https://Receiver.example:8443/hook", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
-		Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 	}
 	s.SetDefaults()
 	must(b.t, b.CreateSubscription(b.t.Context(), root(), &s))

@@ -124,7 +124,7 @@ func (s *Store) markSecrets(ctx context.Context, subs []switchboard.Subscription
 		ID      string
 		Secrets []byte
 	}
-	if err := s.search(ctx, &rows, "SELECT s.id, "+secretsColumn+" FROM subscriptions s WHERE s.id = ANY($1)", pq.Array(ids), s.now()); err != nil {
+	if err := s.search(ctx, &rows, "SELECT s.id, "+secretsColumn+" FROM subscriptions s WHERE s.id = ANY($1)", pq.Array(ids)); err != nil {
 		return err
 	}
 	texts := make(map[string][]byte, len(rows))
@@ -133,7 +133,7 @@ func (s *Store) markSecrets(ctx context.Context, subs []switchboard.Subscription
 	}
 	for i := range subs {
 		if text, there := texts[subs[i].ID]; there {
-			_ = s.keys.addSecrets(&subs[i], text)
+			_ = addSecrets(s.keys, &subs[i], text)
 			subs[i].Secrets = nil
 		}
 	}

@@ -38,7 +38,7 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		if err := s.saveSubscription(ctx, tx, changed); err != nil || len(changed.Secrets) == 0 {
 			return err
 		}
-		if err := revokeSecrets(ctx, tx, id, changed.UpdatedAt); err != nil {
+		if err := revokeSecrets(ctx, tx, id); err != nil {
 			return err
 		}
 		changed.Secrets = []switchboard.SigningSecret{{Secret: changed.Secrets[0].Secret, CreatedAt: changed.UpdatedAt}}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/lib/pq"
 
@@ -39,14 +38,14 @@ func subscriptionsQuery() string {
 		" FROM subscriptions s WHERE s.id = ANY($1)"
 }
 
-// subscriptionsAt returns the subscriptions with the secrets that are valid now. It
+// subscriptionsAt returns the subscriptions with their secrets. It
 // reads those that are not kept at their revision, which are by their ids.
 func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]result[switchboard.Subscription], error) {
 	found := make(map[string]result[switchboard.Subscription], len(revisions))
 	var others []string
 	for id, revision := range revisions {
 		if k, ok := s.kept.Get(id); ok && k.revision == revision {
-			found[id] = result[switchboard.Subscription]{out: s.validNow(k.subscription)}
+			found[id] = result[switchboard.Subscription]{out: k.subscription}
 		} else {
 			others = append(others, id)
 		}
@@ -59,7 +58,7 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 		Revision string
 		Secrets  []byte
 	}
-	if err := db.SelectContext(ctx, &rows, subscriptionsQuery(), pq.Array(others), s.now()); err != nil {
+	if err := db.SelectContext(ctx, &rows, subscriptionsQuery(), pq.Array(others)); err != nil {
 		return nil, err
 	}
 	for _, r := range rows {
@@ -74,22 +73,12 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 	return found, nil
 }
 
-// validNow leaves out the secrets that have expired since the subscription was read.
-func (s *Store) validNow(sub switchboard.Subscription) switchboard.Subscription {
-	now := s.now()
-	expired := func(k switchboard.SigningSecret) bool { return !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now) }
-	if slices.ContainsFunc(sub.Secrets, expired) {
-		sub.Secrets = slices.DeleteFunc(slices.Clone(sub.Secrets), expired)
-	}
-	return sub
-}
-
 // signing decrypts and parses a subscription with its secrets. Its filter has been
 // applied long ago.
 func (k *Keyring) signing(r subscriptionRow, secrets []byte) (switchboard.Subscription, error) {
 	r.Filter = ""
 	sub, why := k.subscription(r)
-	why = errors.Join(why, k.addSecrets(&sub, secrets))
+	why = errors.Join(why, addSecrets(k, &sub, secrets))
 	if err := sub.CheckReadable(); err != nil && sub.DeletedAt.IsZero() { // for a deleted one nothing is sent
 		return sub, fmt.Errorf("%w: %w", err, why)
 	}

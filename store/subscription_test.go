@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // full is a subscription that uses every field.
@@ -16,8 +17,8 @@ func full() switchboard.Subscription {
 			Method: "PUT", URL: "https://crm.example/hook?a=b", Body: switchboard.BodyData, ContentType: "text/json",
 			Headers: map[string]string{"Authorization": "Bearer hunter2", "X-Env": "é"},
 		},
-		Signature: switchboard.Signature{Scheme: switchboard.SchemeStandard},
-		Secrets:   []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+		Signature: switchboard.Signature{Scheme: signing.Standard},
+		Secrets:   []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		Retry: switchboard.RetryPolicy{
 			InitialInterval: switchboard.Duration(1500 * time.Microsecond), BackoffCoefficient: 1.7,
 			MaximumInterval: switchboard.Duration(90 * time.Minute), MaxAttempts: 3,
@@ -147,12 +148,12 @@ func TestRotateSecret(t *testing.T) {
 	valid := func() []switchboard.SigningSecret {
 		work, err := b.LoadForAttempt(t.Context(), d.ID)
 		must(t, err)
-		return work.Subscription.Secrets
+		return signing.Valid(signing.Standard, work.Subscription.Secrets, b.clock())
 	}
 	version := 1
 	rotate := func(rotation switchboard.Rotation) switchboard.SigningSecret {
 		version++
-		next := switchboard.SigningSecret{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard), CreatedAt: b.clock()}
+		next := switchboard.SigningSecret{Secret: signing.NewSecret(signing.Standard), CreatedAt: b.clock()}
 		got, err := b.RotateSecret(t.Context(), of("acme"), s.ID, next.Secret, rotation)
 		must(t, err)
 		equal(t, "returned", []any{got.Secrets, got.Version, got.UpdatedAt}, []any{[]switchboard.SigningSecret{next}, version, b.clock()})
@@ -196,36 +197,36 @@ func TestTooManySecrets(t *testing.T) {
 	b := setup(t)
 	s := b.subscribe("acme", "*")
 	rotate := func(rotation switchboard.Rotation) error {
-		return second(b.RotateSecret(t.Context(), of("acme"), s.ID, switchboard.NewSigningSecret(switchboard.SchemeStandard), rotation))
+		return second(b.RotateSecret(t.Context(), of("acme"), s.ID, signing.NewSecret(signing.Standard), rotation))
 	}
-	signing := func() int {
+	valid := func() int {
 		whole, err := b.SubscriptionWithSecrets(t.Context(), root(), s.ID)
 		must(t, err)
-		return len(whole.Secrets)
+		return len(signing.Valid(signing.Standard, whole.Secrets, b.clock()))
 	}
-	for range switchboard.MaxSigningSecrets - 1 {
+	for range signing.MaxSecrets(signing.Standard) - 1 {
 		must(t, rotate(switchboard.Rotation{Grace: time.Hour}))
 	}
-	equal(t, "sign", signing(), switchboard.MaxSigningSecrets)
+	equal(t, "sign", valid(), signing.MaxSecrets(signing.Standard))
 	refused(t, "one more", rotate(switchboard.Rotation{Grace: time.Second}), switchboard.CodeConflict, "")
 	whole, err := b.SubscriptionWithSecrets(t.Context(), root(), s.ID)
 	must(t, err)
-	equal(t, "version", whole.Version, switchboard.MaxSigningSecrets)
+	equal(t, "version", whole.Version, signing.MaxSecrets(signing.Standard))
 	equal(t, "the current one", whole.Secrets[0].ExpiresAt.IsZero(), true)
 	must(t, rotate(switchboard.Rotation{}))
-	equal(t, "without a grace", signing(), switchboard.MaxSigningSecrets)
+	equal(t, "without a grace", valid(), signing.MaxSecrets(signing.Standard))
 	b.advance(time.Hour)
-	equal(t, "an hour later", signing(), 1)
+	equal(t, "an hour later", valid(), 1)
 	must(t, rotate(switchboard.Rotation{Grace: time.Hour}))
 	must(t, rotate(switchboard.Rotation{RevokePrevious: true}))
-	equal(t, "revoked", signing(), 1)
+	equal(t, "revoked", valid(), 1)
 
-	hex := switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: switchboard.DefaultSignatureHeader}
+	hex := switchboard.Signature{Scheme: signing.HMACHex, Header: "X-Webhook-Signature"}
 	must(t, second(b.UpdateSubscription(t.Context(), root(), s.ID, whole.Version+3, func(s *switchboard.Subscription) error {
 		s.Signature = hex
 		return nil
 	})))
-	for range switchboard.MaxSigningSecrets + 2 {
+	for range signing.MaxSecrets(signing.Standard) + 2 {
 		must(t, rotate(switchboard.Rotation{Grace: time.Hour}))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // foreign is a key with the id of the tests' own, and other bytes.
@@ -102,7 +103,7 @@ func TestUnreadableSubscription(t *testing.T) {
 	})))
 	_, err = wrong.LoadForAttempt(t.Context(), d.ID)
 	refused(t, "the secret is left", err, switchboard.CodeConflict, "secret")
-	next := switchboard.NewSigningSecret(switchboard.SchemeStandard)
+	next := signing.NewSecret(signing.Standard)
 	must(t, second(wrong.RotateSecret(t.Context(), root(), sub.ID, next, switchboard.Rotation{Grace: time.Hour})))
 	work, err := wrong.LoadForAttempt(t.Context(), d.ID)
 	must(t, err)
@@ -187,7 +188,7 @@ func TestCheckKeys(t *testing.T) {
 	check("the old process, when the new key is in use", ring, "lacks the key newer")
 	check("the new key alone, while a secret is under the old one", key(newer), "lacks the key test")
 	check("the old key is given up", key(newer), "", "test")
-	must(t, second(b.open(key(newer)+","+ring).RotateSecret(t.Context(), root(), sub.ID, switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.Rotation{})))
+	must(t, second(b.open(key(newer)+","+ring).RotateSecret(t.Context(), root(), sub.ID, signing.NewSecret(signing.Standard), switchboard.Rotation{})))
 	check("the new key alone, when nothing is under the old one", key(newer), "")
 	must(t, b.DeleteSubscription(t.Context(), root(), sub.ID, ""))
 	check("nothing is in use", ring, "")

@@ -12,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // sealed is what version 1 encrypted with the ring's key for that place.
@@ -63,7 +64,7 @@ VALUES ($1, 'acme', 'CRM', 'active', '', '{Ticket.*,call.Rang}', 'POST', 'https:
 	want := switchboard.Subscription{
 		ID: sub, Tenant: "acme", Name: "CRM", Events: []string{"Ticket.*", "call.Rang"},
 		Request:   switchboard.Request{URL: "https://old.example:8443/hook?token=hunter3", Headers: map[string]string{"Authorization": "Bearer hunter2"}},
-		Signature: switchboard.Signature{Scheme: switchboard.SchemeStandard}, Secrets: []switchboard.SigningSecret{{Secret: text, CreatedAt: begin()}},
+		Signature: switchboard.Signature{Scheme: signing.Standard}, Secrets: []switchboard.SigningSecret{{Secret: text, CreatedAt: begin()}},
 		// As it was stored, whatever the defaults are today.
 		Retry: switchboard.RetryPolicy{
 			InitialInterval: switchboard.Duration(5 * time.Second), BackoffCoefficient: 3,

@@ -7,18 +7,18 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Endpoint returns a subscription with the signing secrets that are valid, the
-// current one first. What cannot be read is named in its Unreadable.
+// SubscriptionWithSecrets returns a subscription with its signing secrets, the current one
+// first, whether they have expired or not. What cannot be read is named in its Unreadable.
 func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	sub, err := s.stored(ctx, caller, id)
 	if err != nil {
 		return sub, err
 	}
 	var text []byte
-	if err := s.get(ctx, &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id, s.now()); err != nil {
+	if err := s.get(ctx, &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id); err != nil {
 		return sub, err
 	}
-	_ = s.keys.addSecrets(&sub, text)
+	_ = addSecrets(s.keys, &sub, text)
 	return sub, nil
 }
 

@@ -2,20 +2,11 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
 )
-
-// secretsColumn is a JSON array of secretRow, of the secrets of the subscription s
-// that are valid at the time $2, the current one first.
-const secretsColumn = `(SELECT coalesce(json_agg(json_build_object('id', k.id, 'key_id', k.key_id, 'created_at', k.created_at,
-			'ciphertext', translate(encode(k.ciphertext, 'base64'), E'\n', ''), 'expires_at', coalesce(k.expires_at, ` + zeroTime + `))
-			ORDER BY k.expires_at DESC NULLS FIRST, k.id DESC), '[]')
-		FROM subscription_secrets k WHERE k.subscription_id = s.id AND (k.expires_at IS NULL OR k.expires_at > $2)) AS secrets`
 
 // worksQuery joins what attempts of the deliveries $1 need, save for the
 // subscriptions themselves, which are rarely new.
@@ -31,8 +22,8 @@ WHERE d.id = ANY($1)`
 }
 
 // Work loads all that an attempt needs: the delivery, its event, and the
-// subscription as it is now, deleted or not, with the signing secrets that are
-// valid, the current one first, and without its filter. Concurrent callers share a
+// subscription as it is now, deleted or not, with its signing secrets, the
+// current one first, and without its filter. Concurrent callers share a
 // query. What the subscription holds is shared too, and is not to be changed.
 func (s *Store) LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error) {
 	found, err := s.works.do(ctx, deliveryID)
@@ -94,25 +85,4 @@ func (s *Store) readWorks(ctx context.Context, ids []string) (rows []workRow, su
 		return err
 	})
 	return rows, subscriptions, err
-}
-
-// addSecrets decrypts a JSON array of secretRow. One that cannot be read is left out: if it
-// is the current one, the subscription cannot be signed for, and says so.
-func (k *Keyring) addSecrets(sub *switchboard.Subscription, text []byte) (why error) {
-	var rows []secretRow
-	why = json.Unmarshal(text, &rows)
-	lost := why != nil
-	sub.Secrets = make([]switchboard.SigningSecret, 0, len(rows))
-	for _, r := range rows {
-		plain, err := k.open(r.KeyID, r.Ciphertext, secretPlace(sub.ID, r.ID))
-		if err != nil {
-			lost, why = lost || r.ExpiresAt.IsZero(), errors.Join(why, err)
-			continue
-		}
-		sub.Secrets = append(sub.Secrets, switchboard.SigningSecret{Secret: switchboard.Secret(plain), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()})
-	}
-	if lost {
-		sub.Unreadable = append(sub.Unreadable, switchboard.UnreadableSecret)
-	}
-	return why
 }

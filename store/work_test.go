@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
 )
 
@@ -29,12 +30,12 @@ func TestWorkSeesEveryChange(t *testing.T) {
 	equal(t, "changed headers", after.Subscription.Request.Headers, sub.Request.Headers)
 	equal(t, "secrets of before", after.Subscription.Secrets, before.Subscription.Secrets)
 
-	next := switchboard.NewSigningSecret(switchboard.SchemeStandard)
+	next := signing.NewSecret(signing.Standard)
 	_, err = b.RotateSecret(t.Context(), root(), d.SubscriptionID, next, switchboard.Rotation{Grace: time.Hour})
 	must(t, err)
-	equal(t, "secrets during the rotation", secretsOf(work(t, other, d.ID)), []switchboard.Secret{next, before.Subscription.Secrets[0].Secret})
+	equal(t, "secrets during the rotation", secretsOf(work(t, other, d.ID), b.clock()), []switchboard.Secret{next, before.Subscription.Secrets[0].Secret})
 	b.advance(time.Hour)
-	equal(t, "secrets after the rotation", secretsOf(work(t, other, d.ID)), []switchboard.Secret{next})
+	equal(t, "secrets after the rotation", secretsOf(work(t, other, d.ID), b.clock()), []switchboard.Secret{next})
 
 	must(t, b.DeleteSubscription(t.Context(), root(), d.SubscriptionID, ""))
 	equal(t, "deleted at", work(t, other, d.ID).Subscription.DeletedAt, b.clock())
@@ -47,9 +48,10 @@ func work(t *testing.T, s *store.Store, id string) switchboard.LoadedDelivery {
 	return found
 }
 
-func secretsOf(w switchboard.LoadedDelivery) []switchboard.Secret {
+// secretsOf are the secrets that an attempt at that time signs with.
+func secretsOf(w switchboard.LoadedDelivery, at time.Time) []switchboard.Secret {
 	var secrets []switchboard.Secret
-	for _, s := range w.Subscription.Secrets {
+	for _, s := range signing.Valid(w.Subscription.Signature.Scheme, w.Subscription.Secrets, at) {
 		secrets = append(secrets, s.Secret)
 	}
 	return secrets

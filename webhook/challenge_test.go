@@ -8,10 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // challenged is a receiver that answers a challenge with what answer makes of its
@@ -38,24 +41,17 @@ func bare(w http.ResponseWriter, value string) { _, _ = io.WriteString(w, value)
 func TestChallengeIsSentAsADeliveryIs(t *testing.T) {
 	t.Parallel()
 	url, requests, bodies := challenged(t, bare)
-	secrets := func(scheme switchboard.Scheme) []switchboard.SigningSecret {
-		return []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(scheme)}}
-	}
-	hexSecrets := secrets(switchboard.SchemeHMACHex)
-	key := secrets(switchboard.SchemeStandardEd25519)
 	seen := map[string]bool{}
-	for _, scheme := range switchboard.Schemes() {
+	for _, scheme := range signing.Schemes() {
 		sub := work(url).Subscription
 		sub.ID = "" // as before it is created
 		sub.Request.Method, sub.Request.ContentType = "PUT", "text/xml"
 		sub.Request.Headers = map[string]string{"X-Env": "prod", "X-Ticket": "{{ ticket.id }}", "X-If": "{% if a %}"}
 		sub.Auth = switchboard.Auth{Type: switchboard.AuthBearer, Token: "s3cret"}
 		sub.Signature = switchboard.Signature{Scheme: scheme}
-		switch scheme {
-		case switchboard.SchemeHMACHex:
-			sub.Secrets, sub.Signature.Header = hexSecrets, "x-signalzen-signature"
-		case switchboard.SchemeStandardEd25519:
-			sub.Secrets = key
+		sub.Secrets = []switchboard.SigningSecret{{Secret: signing.NewSecret(scheme)}}
+		if scheme == signing.HMACHex {
+			sub.Signature.Header = "x-signalzen-signature"
 		}
 		if err := setup(t, nil).Challenge(t.Context(), sub); err != nil {
 			t.Fatalf("%s: %v", scheme, err)
@@ -65,21 +61,23 @@ func TestChallengeIsSentAsADeliveryIs(t *testing.T) {
 			r.Header.Get("User-Agent") != "Switchboard/1.2.3 (webhook)" || r.Header.Values("X-Ticket") != nil || r.Header.Values("X-If") != nil {
 			t.Errorf("%s: received %s with %v", scheme, r.Method, r.Header)
 		}
-		signed := false
-		switch scheme {
-		case switchboard.SchemeStandard:
-			signed = verify(t, sub.Secrets[0].Secret, body, r.Header) == nil
-		case switchboard.SchemeStandardEd25519:
-			signed = verifyV1a(t, switchboard.PublicKeys(key)[0].Text, body, r.Header)
-		case switchboard.SchemeHMACHex:
-			signed = r.Header.Get("X-Signalzen-Signature") == hexSignature([]byte(hexSecrets[0].Secret.Reveal()), body)
-		case switchboard.SchemeNone:
-			signed = r.Header.Values("Webhook-Signature") == nil
+		id, seconds := r.Header.Get("Webhook-Id"), r.Header.Get("Webhook-Timestamp")
+		at, err := strconv.ParseInt(seconds, 10, 64)
+		want := http.Header{}
+		if err == nil {
+			err = signing.Sign(want, sub.Signature, id, time.Unix(at, 0), body, sub.Secrets)
 		}
-		if !signed || r.Header.Get("Webhook-Id") == "" || seen[r.Header.Get("Webhook-Id")] || seen[string(body)] {
+		if err != nil {
+			t.Fatalf("%s: %v", scheme, err)
+		}
+		signed := true
+		for _, name := range []string{"Webhook-Signature", "X-Signalzen-Signature"} {
+			signed = signed && r.Header.Get(name) == want.Get(name)
+		}
+		if !signed || id == "" || seen[id] || seen[string(body)] {
 			t.Errorf("%s: not signed as it should be, or an id or value is used again: %v %s", scheme, r.Header, body)
 		}
-		seen[r.Header.Get("Webhook-Id")], seen[string(body)] = true, true
+		seen[id], seen[string(body)] = true, true
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // Preview is a request as it would be sent.
@@ -30,7 +31,7 @@ func (s *Sender) Preview(work switchboard.LoadedDelivery, at time.Time) (Preview
 	if err != nil {
 		return Preview{}, err
 	}
-	warnings = append(SignatureWarnings(&work.Subscription), warnings...)
+	warnings = append(signing.Warnings(&work.Subscription), warnings...)
 	sent := m.sentAs(&work.Subscription.Auth)
 	return Preview{Method: sent.Method, URL: m.URL, Headers: sent.Headers, Body: m.Body, Warnings: warnings}, nil
 }

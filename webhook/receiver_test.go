@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // loopback is the allow-list of a guard under which tests reach their receivers.
@@ -62,7 +63,7 @@ func work(url string) switchboard.LoadedDelivery {
 		Subscription: switchboard.Subscription{
 			ID: "sub_01", Tenant: "acme", Name: "CRM", Events: []string{"*"},
 			Request: switchboard.Request{URL: url, Body: switchboard.BodyData},
-			Secrets: []switchboard.SigningSecret{{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}},
+			Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		},
 	}
 	w.Subscription.SetDefaults()

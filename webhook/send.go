@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // ErrAborted is the cause to cancel a context of [Sender.Attempt] with when an operator
@@ -89,7 +90,7 @@ func (s *Sender) Close() { s.pool.close() }
 
 // Prepare renders and signs the request of an attempt that begins at that time.
 // What the subscription's auth shows the receiver is not in it yet: only what is
-// sent holds that. Its errors are those of [Renderer.Render] and [Sign].
+// sent holds that. Its errors are those of [Renderer.Render] and [signing.Sign].
 func (s *Sender) Prepare(work switchboard.LoadedDelivery, at time.Time) (Message, error) {
 	m, err := s.renderer.render(work, at)
 	if err != nil {
@@ -106,7 +107,7 @@ func (s *Sender) sign(m Message, sub *switchboard.Subscription, id string, at ti
 	if _, given := m.Header["User-Agent"]; !given {
 		m.Header.Set("User-Agent", s.userAgent)
 	}
-	return Sign(m.Header, sub.Signature, id, at, m.Body, sub.Secrets)
+	return signing.Sign(m.Header, sub.Signature, id, at, m.Body, sub.Secrets)
 }
 
 // Attempt is one whole attempt: it renders, signs, authenticates and sends, and

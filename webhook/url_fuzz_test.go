@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // unusual are texts that stand around a value in a URL.
@@ -70,7 +71,7 @@ func FuzzTarget(f *testing.F) {
 func reissued(t *testing.T, w switchboard.LoadedDelivery, value string) switchboard.LoadedDelivery {
 	t.Helper()
 	w.Event.Data, _ = event(t, value)
-	w.Subscription.Signature = switchboard.Signature{Scheme: switchboard.SchemeNone}
+	w.Subscription.Signature = switchboard.Signature{Scheme: signing.None}
 	return w
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // received is a request as its bytes say it.
@@ -295,7 +296,7 @@ func TestQueryIsNotKept(t *testing.T) {
 	}
 	w := script("GET", "application/json", `{"card":"hunter2"}`)
 	w.Subscription.Request.URL = address + "/"
-	w.Subscription.Signature = switchboard.Signature{Scheme: switchboard.SchemeNone}
+	w.Subscription.Signature = switchboard.Signature{Scheme: signing.None}
 	sent, _, err := s.Attempt(t.Context(), w, time.Now(), time.Minute)
 	if got := <-requests; err != nil || got.target != "/?card=hunter2" || sent.URL != address+"/?card=[redacted]" {
 		t.Errorf("params: sent to %s, kept as %s, %v", got.target, sent.URL, err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // secrets are made at the first start and kept in the stack's folder, so that
@@ -57,5 +58,5 @@ func newEncryptionKey() switchboard.Secret {
 }
 
 func newDemoSecret() switchboard.Secret {
-	return switchboard.NewSigningSecret(switchboard.SchemeStandard)
+	return signing.NewSecret(signing.Standard)
 }

@@ -1,4 +1,4 @@
-package webhook
+package signing
 
 import (
 	"encoding/base64"
@@ -36,15 +36,15 @@ func verifyV1a(t *testing.T, public string, body []byte, header http.Header) boo
 
 func TestEd25519IsVerifiedByAnotherImplementation(t *testing.T) {
 	t.Parallel()
-	v1a := switchboard.Signature{Scheme: switchboard.SchemeStandardEd25519}
+	v1a := switchboard.Signature{Scheme: StandardEd25519}
 	now := time.Now()
 	body := []byte("{\"a\": \"\xff.\\u00e9\"}\n")
 	secrets := []switchboard.SigningSecret{
-		{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519)},
-		{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519), ExpiresAt: now.Add(time.Second)},
-		{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519), ExpiresAt: now},
+		{Secret: NewSecret(StandardEd25519)},
+		{Secret: NewSecret(StandardEd25519), ExpiresAt: now.Add(time.Second)},
+		{Secret: NewSecret(StandardEd25519), ExpiresAt: now},
 	}
-	keys := switchboard.PublicKeys(secrets)
+	keys := PublicKeys(StandardEd25519, secrets, now.Add(-time.Second)) // when all three were valid
 	header := http.Header{}
 	if err := Sign(header, v1a, "dlv_01", now, body, secrets); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestEd25519WithAPrivateKeyOf64Bytes(t *testing.T) {
 	}
 	secret := switchboard.Secret("whsk_" + base64.StdEncoding.EncodeToString(private))
 	header := http.Header{}
-	err = Sign(header, switchboard.Signature{Scheme: switchboard.SchemeStandardEd25519}, "dlv_01", time.Now(), []byte(`{}`), []switchboard.SigningSecret{{Secret: secret}})
+	err = Sign(header, switchboard.Signature{Scheme: StandardEd25519}, "dlv_01", time.Now(), []byte(`{}`), []switchboard.SigningSecret{{Secret: secret}})
 	if err != nil {
 		t.Fatal(err)
 	}

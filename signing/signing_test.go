@@ -1,4 +1,4 @@
-package webhook
+package signing
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-var standard = switchboard.Signature{Scheme: switchboard.SchemeStandard}
+var v1 = switchboard.Signature{Scheme: Standard}
 
 // verify checks a signature as a receiver does, with the official library.
 func verify(t *testing.T, secret switchboard.Secret, body []byte, header http.Header) error {
@@ -27,11 +27,11 @@ func verify(t *testing.T, secret switchboard.Secret, body []byte, header http.He
 
 func TestSignIsVerifiedByTheOfficialLibrary(t *testing.T) {
 	t.Parallel()
-	secret, other := switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.NewSigningSecret(switchboard.SchemeStandard)
+	secret, other := NewSecret(Standard), NewSecret(Standard)
 	body := []byte("{\"a\": \"\xff.\\u00e9\"}\n")
 	sign := func(at time.Time) http.Header {
 		header := http.Header{}
-		if err := Sign(header, standard, "dlv_01", at, body, []switchboard.SigningSecret{{Secret: secret}}); err != nil {
+		if err := Sign(header, v1, "dlv_01", at, body, []switchboard.SigningSecret{{Secret: secret}}); err != nil {
 			t.Fatal(err)
 		}
 		return header
@@ -83,10 +83,10 @@ func TestSignIsVerifiedByTheOfficialLibrary(t *testing.T) {
 func TestSignDuringRotation(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	current, previous, expired := switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.NewSigningSecret(switchboard.SchemeStandard), switchboard.NewSigningSecret(switchboard.SchemeStandard)
+	current, previous, expired := NewSecret(Standard), NewSecret(Standard), NewSecret(Standard)
 	header := http.Header{"Webhook-Signature": {"v1,forged"}, "Webhook-Id": {"forged"}}
 	body := []byte(`{}`)
-	err := Sign(header, standard, "dlv_01", now, body, []switchboard.SigningSecret{
+	err := Sign(header, v1, "dlv_01", now, body, []switchboard.SigningSecret{
 		{Secret: current}, {Secret: previous, ExpiresAt: now.Add(time.Second)}, {Secret: expired, ExpiresAt: now},
 	})
 	if err != nil {
@@ -113,13 +113,13 @@ func TestSignRefusesUnusableSecrets(t *testing.T) {
 	now := time.Now()
 	tests := map[string][]switchboard.SigningSecret{
 		"none":            nil,
-		"only an expired": {{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard), ExpiresAt: now.Add(-time.Hour)}},
-		"not base64":      {{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandard)}, {Secret: "whsec_%%%"}},
-		"other scheme's":  {{Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519)}},
+		"only an expired": {{Secret: NewSecret(Standard), ExpiresAt: now.Add(-time.Hour)}},
+		"not base64":      {{Secret: NewSecret(Standard)}, {Secret: "whsec_%%%"}},
+		"other scheme's":  {{Secret: NewSecret(StandardEd25519)}},
 	}
 	for name, secrets := range tests {
 		header := http.Header{}
-		err := Sign(header, standard, "dlv_01", now, nil, secrets)
+		err := Sign(header, v1, "dlv_01", now, nil, secrets)
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != "secret" {
 			t.Errorf("%s: Sign: %v; want an invalid field secret", name, err)
 		}
@@ -132,7 +132,7 @@ func TestSignRefusesUnusableSecrets(t *testing.T) {
 func TestSignWithoutSignature(t *testing.T) {
 	t.Parallel()
 	header := http.Header{}
-	if err := Sign(header, switchboard.Signature{Scheme: switchboard.SchemeNone}, "dlv_01", time.Unix(1700000000, 0), []byte(`{}`), nil); err != nil {
+	if err := Sign(header, switchboard.Signature{Scheme: None}, "dlv_01", time.Unix(1700000000, 0), []byte(`{}`), nil); err != nil {
 		t.Fatal(err)
 	}
 	want := http.Header{"Webhook-Id": {"dlv_01"}, "Webhook-Timestamp": {"1700000000"}}
@@ -143,7 +143,7 @@ func TestSignWithoutSignature(t *testing.T) {
 
 func TestSignRefusesUnknownSchemes(t *testing.T) {
 	t.Parallel()
-	for _, signature := range []switchboard.Signature{{}, {Scheme: "md5"}, {Scheme: switchboard.SchemeHMACHex}, {Scheme: switchboard.SchemeHMACHex, Header: "A\r\nB"}} {
+	for _, signature := range []switchboard.Signature{{}, {Scheme: "md5"}, {Scheme: HMACHex}, {Scheme: HMACHex, Header: "A\r\nB"}} {
 		header := http.Header{}
 		err := Sign(header, signature, "dlv_01", time.Now(), nil, []switchboard.SigningSecret{{Secret: "a secret that is a text"}})
 		if switchboard.CodeOf(err) != switchboard.CodeInvalid || len(header) != 0 {
@@ -156,10 +156,10 @@ func TestSignRefusesUnknownSchemes(t *testing.T) {
 func TestSignPassesOverSecretsOfTheSchemeBefore(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	current := switchboard.NewSigningSecret(switchboard.SchemeStandard)
+	current := NewSecret(Standard)
 	header := http.Header{}
-	err := Sign(header, standard, "dlv_01", now, []byte(`{}`), []switchboard.SigningSecret{
-		{Secret: current}, {Secret: switchboard.NewSigningSecret(switchboard.SchemeStandardEd25519), ExpiresAt: now.Add(time.Hour)},
+	err := Sign(header, v1, "dlv_01", now, []byte(`{}`), []switchboard.SigningSecret{
+		{Secret: current}, {Secret: NewSecret(StandardEd25519), ExpiresAt: now.Add(time.Hour)},
 	})
 	if err != nil || strings.Contains(header.Get("Webhook-Signature"), " ") {
 		t.Fatalf("%v, %v; want one signature", err, header)

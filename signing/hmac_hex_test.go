@@ -1,4 +1,4 @@
-package webhook
+package signing
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ func TestHexSignatureOfRFC4231(t *testing.T) {
 		{strings.Repeat("\xaa", 131), "This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed before being used by the HMAC algorithm.", "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
 	}
 	for i, test := range tests {
-		if got := hexSignature([]byte(test.key), []byte(test.data)); got != test.want {
+		if got := signHex([]byte(test.key), "", "", []byte(test.data)); got != test.want {
 			t.Errorf("case %d: %s; want %s", i+1, got, test.want)
 		}
 	}
@@ -65,12 +65,12 @@ func TestHexSignatureIsVerifiedByOtherImplementations(t *testing.T) {
 		"empty":     {},
 		"large":     bytes.Repeat([]byte(`{"a":1}`), 20_000),
 	}
-	secrets := []switchboard.Secret{"sz_live_5f2e8c0b7d", "ein Schlüssel 'with' \"quotes\" $HOME", switchboard.NewSigningSecret(switchboard.SchemeHMACHex)}
+	secrets := []switchboard.Secret{"sz_live_5f2e8c0b7d", "ein Schlüssel 'with' \"quotes\" $HOME", NewSecret(HMACHex)}
 	asked := map[string]int{}
 	for _, secret := range secrets {
 		for name, body := range bodies {
 			header := http.Header{}
-			signature := switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-signalzen-signature"}
+			signature := switchboard.Signature{Scheme: HMACHex, Header: "x-signalzen-signature"}
 			if err := Sign(header, signature, "dlv_01", time.Now(), body, []switchboard.SigningSecret{{Secret: secret}}); err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestHexSignatureIsVerifiedByOtherImplementations(t *testing.T) {
 func TestHexSignatureHeader(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1700000000, 0)
-	signature := switchboard.Signature{Scheme: switchboard.SchemeHMACHex, Header: "x-hub-signature-256", Prefix: "sha256="}
+	signature := switchboard.Signature{Scheme: HMACHex, Header: "x-hub-signature-256", Prefix: "sha256="}
 	header := http.Header{"X-Env": {"prod"}}
 	err := Sign(header, signature, "dlv_01", now, []byte("Hello, World!"), []switchboard.SigningSecret{
 		{Secret: "It's a Secret to Everybody"}, {Secret: "the secret before", ExpiresAt: now.Add(time.Hour)},

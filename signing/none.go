@@ -1,0 +1,8 @@
+package signing
+
+import "github.com/seed-49a43567/switchboard"
+
+// None signs nothing and has no secret. Requests carry webhook-id and webhook-timestamp only.
+const None switchboard.Scheme = "none"
+
+var none = scheme{name: None}
