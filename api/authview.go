@@ -26,7 +26,7 @@ func authOf(a *switchboard.Auth) *auth {
 	}
 	return &auth{
 		Type: a.Type, Username: a.Username, Password: masked(a.Password), Token: masked(a.Token), Header: a.Header, Value: masked(a.Value),
-		TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: masked(a.ClientSecret), Scopes: a.Scopes, Parameters: a.ShownParameters(),
+		TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: masked(a.ClientSecret), Scopes: a.Scopes, Parameters: nil,
 		Certificate: a.Certificate, PrivateKey: masked(a.PrivateKey),
 	}
 }
