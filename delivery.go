@@ -77,20 +77,20 @@ type Delivery struct {
 	AttemptsMade   int
 	LastStatusCode int       // of the last attempt; 0: none, or no answer
 	LastFailure    Failure   // of the last attempt; empty: none, or it succeeded
-	NextAttemptAt  time.Time // zero unless the state is dated
+	NextAttemptAt  time.Time // zero unless an attempt follows by itself
 	CreatedAt      time.Time
 	CompletedAt    time.Time // zero unless the state is final
 	Permanent      bool      // it has failed because no later attempt can succeed; false, failed: its attempts are used up
-	Generation     int       // counts from 1 how often it was set going; an operator's retry starts the next
-	PriorAttempts  int       // attempts of earlier runs: each run has the policy's attempts
-	TemporalRunID  string    // of the latest Temporal run that recorded something; empty before
+	Generation     int       // counts from 1 how often it was started; an operator's retry or a release starts the next
+	PriorAttempts  int       // made before the present series: a retry or a release gives all of the policy's attempts anew
+	TemporalRunID  string    // of the latest Temporal run of this generation that recorded something; empty before
+	DispatchAt     time.Time // when a relay starts its workflow, or wakes that of a cancelled one so that it ends; zero: Temporal knows
 }
 
 // ReasonAt is why the delivery stands where it does at that time. A date that has passed
-// is our fault, and the reason for the attempt before says nothing of it. Dispatched says
-// that Temporal knows of the delivery.
-func (d *Delivery) ReasonAt(now time.Time, dispatched bool) string {
-	late := now.Sub(d.NextAttemptAt)
+// is our fault, and the reason for the attempt before says nothing of it.
+func (d *Delivery) ReasonAt(now time.Time) string {
+	late, dispatched := now.Sub(d.NextAttemptAt), d.DispatchAt.IsZero()
 	switch {
 	case !d.State.HasNextAttempt():
 		return d.Reason

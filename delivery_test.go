@@ -42,7 +42,10 @@ func TestReasonAt(t *testing.T) {
 		if !c.state.HasNextAttempt() {
 			d.NextAttemptAt = time.Time{}
 		}
-		if got := d.ReasonAt(now, c.dispatched); got != c.want {
+		if !c.dispatched {
+			d.DispatchAt = now
+		}
+		if got := d.ReasonAt(now); got != c.want {
 			t.Errorf("%s: %q; want %q", name, got, c.want)
 		}
 	}

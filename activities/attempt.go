@@ -62,15 +62,17 @@ type Recorder interface {
 	LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error)
 	// Record stores an attempt and moves its delivery; it returns when both are
 	// durable, and changes nothing if that attempt was recorded before.
-	Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, run int) (switchboard.Delivery, error)
-	// Reopen lets the run made by a reset have the delivery, and sets it going again
+	Record(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error)
+	// Reset lets the run made by a reset have the delivery, and sets it going again
 	// if it is final then. Once that run has it, nothing changes.
-	Reopen(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
+	Reset(ctx context.Context, deliveryID, runID string, action switchboard.Action) (switchboard.Delivery, error)
 	// Postpone dates the next attempt of a delivery anew, unless somebody has done so
 	// since it was loaded, and says why. It reports whether that changed anything.
 	Postpone(ctx context.Context, d switchboard.Delivery, until time.Time, reason string) (bool, error)
-	// Settle moves an open delivery of that run to a final state, or holds it.
-	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
+	// CloseDelivery moves an open delivery of that generation to a final state.
+	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
+	// HoldDelivery parks a delivery of that generation that waits for an attempt.
+	HoldDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
 
 // Sender renders, signs and sends the request of an attempt that begins at that
@@ -211,7 +213,7 @@ func (a *Deliveries) load(ctx context.Context, in AttemptInput) (switchboard.Loa
 	if err != nil || !in.Reset || work.Delivery.TemporalRunID == runID(ctx) {
 		return work, err
 	}
-	work.Delivery, err = a.Store.Reopen(ctx, in.DeliveryID, runID(ctx), switchboard.Action{
+	work.Delivery, err = a.Store.Reset(ctx, in.DeliveryID, runID(ctx), switchboard.Action{
 		At: a.Now(), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionReset, Reason: "the workflow was reset in Temporal",
 	})
 	return work, err
@@ -234,7 +236,11 @@ func (a *Deliveries) settle(ctx context.Context, work switchboard.LoadedDelivery
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	action.At, action.Actor = a.Now(), switchboard.ActorSwitchboard
-	d, err := a.Store.Settle(ctx, work.Delivery.ID, work.Delivery.Generation, state, reason, action)
+	move := a.Store.CloseDelivery
+	if state == switchboard.StateHeld {
+		move = a.Store.HoldDelivery
+	}
+	d, err := move(ctx, work.Delivery.ID, work.Delivery.Generation, state, reason, action)
 	if err != nil {
 		return AttemptResult{}, err
 	}
@@ -255,7 +261,7 @@ func (a *Deliveries) send(ctx context.Context, work switchboard.LoadedDelivery, 
 		IntervalFactor: limits.IntervalFactor,
 	}
 	done := a.Metrics.sending(ctx, made.Timeout)
-	ended := a.trace(ctx, record{Attempt: made, Run: work.Delivery.Generation})
+	ended := a.trace(ctx, switchboard.Record{Attempt: made, Generation: work.Delivery.Generation})
 	var err error
 	made.Request, made.Outcome, err = a.Sender.Attempt(ctx, work, now, made.Timeout)
 	ended(err)

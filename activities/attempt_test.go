@@ -57,7 +57,8 @@ func (d *desk) LoadForAttempt(context.Context, string) (switchboard.LoadedDelive
 	return d.work, d.workErr
 }
 
-func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchboard.Decision, _ string, run int) (switchboard.Delivery, error) {
+func (d *desk) Record(_ context.Context, r switchboard.Record) (switchboard.Delivery, error) {
+	a, decision, run := r.Attempt, r.Decision, r.Generation
 	if d.recordErr != nil {
 		return switchboard.Delivery{}, d.recordErr
 	}
@@ -73,7 +74,7 @@ func (d *desk) Record(_ context.Context, a switchboard.Attempt, decision switchb
 	return delivery, nil
 }
 
-func (d *desk) Reopen(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {
+func (d *desk) Reset(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {
 	delivery := d.work.Delivery
 	delivery.State, delivery.NextAttemptAt = switchboard.StatePending, time.Now()
 	return delivery, nil
@@ -85,7 +86,11 @@ func (d *desk) Postpone(_ context.Context, _ switchboard.Delivery, until time.Ti
 	return changed, d.postponeErr
 }
 
-func (d *desk) Settle(_ context.Context, _ string, run int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+func (d *desk) HoldDelivery(ctx context.Context, id string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	return d.CloseDelivery(ctx, id, run, state, reason, action)
+}
+
+func (d *desk) CloseDelivery(_ context.Context, _ string, run int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
 	d.runs = append(d.runs, run)
 	d.work.Delivery.State, d.work.Delivery.Reason = state, reason
 	return d.work.Delivery, d.workErr

@@ -32,7 +32,7 @@ func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptRes
 			return result, a.fault(ctx, in.DeliveryID, errNotRecorded)
 		}
 	}
-	d, err := a.Store.Settle(ctx, in.DeliveryID, run, switchboard.StateCancelled, switchboard.ReasonOperator, switchboard.Action{
+	d, err := a.Store.CloseDelivery(ctx, in.DeliveryID, run, switchboard.StateCancelled, switchboard.ReasonOperator, switchboard.Action{
 		At: a.Now(), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel, Reason: "the workflow was cancelled in Temporal",
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
@@ -17,13 +18,13 @@ type Flights struct {
 
 	mu         sync.Mutex
 	byDelivery map[string]context.CancelCauseFunc
-	unrecorded map[string]record
+	unrecorded map[string]switchboard.Record
 }
 
 // NewFlights makes the register of a worker process that has at most limit
 // requests in flight.
 func NewFlights(limit int) *Flights {
-	return &Flights{places: places{limit: limit, lines: map[string]*line{}}, byDelivery: map[string]context.CancelCauseFunc{}, unrecorded: map[string]record{}}
+	return &Flights{places: places{limit: limit, lines: map[string]*line{}}, byDelivery: map[string]context.CancelCauseFunc{}, unrecorded: map[string]switchboard.Record{}}
 }
 
 // Abort ends the attempt of that delivery that is under way here, if one is.
@@ -57,14 +58,14 @@ func (f *Flights) takeOff(ctx context.Context, deliveryID string) (flight contex
 
 // keep remembers an attempt that could not be recorded, until it is. Temporal keeps its
 // outcome too, but may be away for the same reason, as where both live in one Postgres.
-func (f *Flights) keep(r record) {
+func (f *Flights) keep(r switchboard.Record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.unrecorded[r.Attempt.DeliveryID] = r
 }
 
 // kept returns the attempt of the delivery that waits here to be recorded, if one does.
-func (f *Flights) kept(deliveryID string) (record, bool) {
+func (f *Flights) kept(deliveryID string) (switchboard.Record, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, ok := f.unrecorded[deliveryID]
@@ -79,7 +80,7 @@ func (f *Flights) allKept() []string {
 }
 
 // forget drops the attempt, once it is recorded; a later one of the delivery stays.
-func (f *Flights) forget(r record) {
+func (f *Flights) forget(r switchboard.Record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if id := r.Attempt.DeliveryID; f.unrecorded[id].Attempt.ID == r.Attempt.ID {

@@ -32,10 +32,10 @@ type UnrecordedOutcome struct {
 	Requests       int                  `json:"requests,omitempty"` // 0: none was sent, or kept before they were counted
 }
 
-func keep(r record) *UnrecordedOutcome {
+func keep(r switchboard.Record) *UnrecordedOutcome {
 	a := r.Attempt
 	return &UnrecordedOutcome{
-		AttemptID: a.ID, Number: a.Number, Generation: r.Run, At: a.At, Timeout: switchboard.Duration(a.Timeout),
+		AttemptID: a.ID, Number: a.Number, Generation: r.Generation, At: a.At, Timeout: switchboard.Duration(a.Timeout),
 		Load: a.Load, MaxAttempts: a.MaxAttempts, IntervalFactor: a.IntervalFactor,
 		Method: a.Request.Method, Bytes: a.Request.Bytes,
 		StatusCode: a.Outcome.StatusCode, Failure: a.Outcome.Failure,

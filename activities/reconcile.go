@@ -22,7 +22,7 @@ type Overdue interface {
 	// Restart gives an open delivery its next run, which the relay starts.
 	StartNextGeneration(ctx context.Context, deliveryID string, run int) error
 	// Settle moves an open delivery of that run to a final state.
-	Settle(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
+	CloseDelivery(ctx context.Context, deliveryID string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
 
 // Sweeper makes good what was done to a subscription and has not come to all of its
@@ -213,7 +213,7 @@ func (r *Reconciler) sweep(ctx context.Context, result *ReconcileResult) error {
 }
 
 func (r *Reconciler) cancel(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {
-	_, err := r.Store.Settle(ctx, d.ID, d.Generation, switchboard.StateCancelled, switchboard.ReasonTerminated, switchboard.Action{
+	_, err := r.Store.CloseDelivery(ctx, d.ID, d.Generation, switchboard.StateCancelled, switchboard.ReasonTerminated, switchboard.Action{
 		At: time.Now(), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel, Reason: "the workflow was stopped in Temporal",
 	})
 	result.Cancelled++

@@ -43,7 +43,7 @@ func (l *ledger) ReleaseVerified(context.Context) (int, error) { return l.held, 
 
 func (l *ledger) CancelDeleted(context.Context) (int, error) { return l.deleted, nil }
 
-func (l *ledger) Settle(_ context.Context, id string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+func (l *ledger) CloseDelivery(_ context.Context, id string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
 	l.did = append(l.did, string(state)+" "+id+" "+reason)
 	return switchboard.Delivery{}, nil
 }

@@ -10,20 +10,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// record is an attempt with what was decided after it, on its way into Postgres.
-type record struct {
-	Attempt  switchboard.Attempt
-	Decision switchboard.Decision
-	RunID    string // of the Temporal run that made it
-	Run      int    // of the delivery
-}
-
 // record stores the attempt of that run with what follows from it. If Postgres is away the
 // outcome is kept instead of being lost: the request must not go out again.
 func (a *Deliveries) record(ctx context.Context, work switchboard.LoadedDelivery, made switchboard.Attempt, run int) AttemptResult {
 	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), IntervalFactor: made.IntervalFactor, MaxAttempts: made.MaxAttempts, Load: made.Load}
 	decision := switchboard.Next(work.Subscription.Retry, applied, made.DeliveryID, made.Number-work.Delivery.PriorAttempts, made.Outcome)
-	r := record{Attempt: made, Decision: decision, RunID: runID(ctx), Run: run}
+	r := switchboard.Record{Attempt: made, Decision: decision, TemporalRunID: runID(ctx), Generation: run}
 	d, err := a.commit(ctx, r)
 	if err != nil {
 		a.Outages.Observe(ctx, Postgres, err)
@@ -38,10 +30,10 @@ func (a *Deliveries) record(ctx context.Context, work switchboard.LoadedDelivery
 }
 
 // commit stores the attempt and what follows from it, and forgets that it was kept.
-func (a *Deliveries) commit(ctx context.Context, r record) (switchboard.Delivery, error) {
+func (a *Deliveries) commit(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	d, err := a.Store.Record(ctx, r.Attempt, r.Decision, r.RunID, r.Run)
+	d, err := a.Store.Record(ctx, r)
 	if err != nil {
 		return d, err
 	}

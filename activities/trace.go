@@ -18,7 +18,7 @@ const traceAfter = 250 * time.Millisecond
 // trace writes an unknown outcome into the heartbeat of the regular activity. If this
 // process ends before it records the attempt, the next execution finds it there. Call the
 // function it returns when the request has ended; it drops the note if nothing was sent.
-func (a *Deliveries) trace(ctx context.Context, r record) (ended func(error)) {
+func (a *Deliveries) trace(ctx context.Context, r switchboard.Record) (ended func(error)) {
 	if isFirst(ctx) || a.Tasks == nil {
 		return func(error) {} // has no heartbeat; the workflow's history knows
 	}
@@ -57,7 +57,7 @@ func (a *Deliveries) lost(ctx context.Context, in AttemptInput, work switchboard
 	if in.LostAt.IsZero() || !isFirst(ctx) || d.Generation != in.Generation || d.AttemptsMade > d.PriorAttempts || !d.State.HasNextAttempt() || a.wasHere(ctx, d.ID) {
 		return nil
 	}
-	return keep(record{Run: d.Generation, Attempt: switchboard.Attempt{
+	return keep(switchboard.Record{Generation: d.Generation, Attempt: switchboard.Attempt{
 		ID: switchboard.NewID(switchboard.AttemptPrefix, in.LostAt), DeliveryID: d.ID, Number: d.AttemptsMade + 1, At: in.LostAt,
 		Timeout: time.Duration(work.Subscription.Timeout), Request: switchboard.SentRequest{Method: work.Subscription.Request.Method},
 		Outcome: switchboard.Outcome{Failure: switchboard.FailureUnknown},

@@ -73,10 +73,7 @@ func (in *eventTypeInput) merge(t *switchboard.EventType) {
 	}
 	set(&t.SchemaState, in.SchemaState)
 	if t.SchemaState == "" {
-		t.SchemaState = switchboard.SchemaNone
-		if t.Schema != nil {
-			t.SchemaState = switchboard.SchemaSeen
-		}
+		t.SchemaState = switchboard.DefaultSchemaState(t.Schema)
 	}
 	in.mergeSamples(t)
 }

@@ -11,18 +11,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// A validation cannot be broken off, so its cost is bounded beforehand: with
-// references followed, a schema is a tree of at most maxParts values, and no value of
-// the data is looked at more often than that; [MaxSteps] bounds the product. A schema that
-// refers to itself would have no such bound (two references to itself double the work with
-// each level of the data), hence there are none, as in Kubernetes' own schemas.
+// A validation cannot be stopped, so its cost is bounded beforehand. With references
+// followed, a schema is a tree of at most maxParts values, and no value of the data is
+// looked at more often than that; [MaxSteps] bounds the product. A schema that refers to
+// itself would have no such bound, because two references to itself double the work with
+// each level of the data. Such schemas are refused, as in Kubernetes.
 const (
 	maxParts = 5000
 	maxDepth = 100 // of the document, references aside
 )
 
-// checkBounds refuses a schema that costs too much or refers to anything but its
-// own parts.
+// checkBounds refuses a schema that costs too much, or refers to anything outside itself.
 func checkBounds(document any) error {
 	if err := checkNumbers("schema", document); err != nil {
 		return err
@@ -40,10 +39,10 @@ func checkBounds(document any) error {
 // measure counts the parts of a schema's tree.
 type measure struct {
 	document any
-	parts    map[string]int // of what a reference leads to; measuring: not yet known
+	parts    map[string]int // size of what each reference leads to, or measuring
 }
 
-const measuring = -1
+const measuring = -1 // the size is not known yet
 
 func (m *measure) size(part any, depth int) (int, error) {
 	if depth > maxDepth {
@@ -58,7 +57,7 @@ func (m *measure) size(part any, depth int) (int, error) {
 	}
 	switch part := part.(type) {
 	case map[string]any:
-		for _, name := range slices.Sorted(maps.Keys(part)) { // of several faults always the same is told
+		for _, name := range slices.Sorted(maps.Keys(part)) { // sorted, so that the same schema gives the same error
 			if err := checkKeyword(name, part[name], depth); err != nil {
 				return 0, err
 			}
@@ -81,8 +80,8 @@ func (m *measure) size(part any, depth int) (int, error) {
 	return total, nil
 }
 
-// checkKeyword refuses what would give a reference another meaning than a place
-// in this document. As the value of a property these names are no strings.
+// checkKeyword refuses keywords by which a reference leads elsewhere than to a part of this
+// document. Where a property has one of these names, its value is not a string.
 func checkKeyword(name string, value any, depth int) error {
 	if _, ok := value.(string); !ok {
 		return nil
@@ -147,14 +146,14 @@ func (m *measure) resolve(ref string) (any, bool) {
 	return part, true
 }
 
-// Bounds of a number: the validator calculates with fractions of any size, and
-// takes seconds for 1e999999.
+// Bounds of a number: the validator calculates with fractions of any size, and takes
+// seconds for 1e999999.
 const (
 	maxDigits   = 1000
 	maxExponent = 1000
 )
 
-// checkNumbers refuses a value that holds a number which costs too much to check.
+// checkNumbers refuses a value that contains a number which costs too much to check.
 func checkNumbers(field string, value any) error {
 	if tokens, found := hugeNumber(value); found {
 		return switchboard.InvalidField(pathOf(field, value, tokens), "is a number of more than %d digits, or with an exponent beyond %d", maxDigits, maxExponent)
@@ -162,7 +161,7 @@ func checkNumbers(field string, value any) error {
 	return nil
 }
 
-// hugeNumber returns the way from the value to a number beyond the bounds.
+// hugeNumber returns the path from the value to a number beyond the bounds.
 func hugeNumber(value any) (tokens []string, found bool) {
 	switch value := value.(type) {
 	case map[string]any:

@@ -12,28 +12,26 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Catalogue is what is known of the platforms. It does not change: many
-// goroutines may read it, and nobody may write to what it returns. Names of event
-// types and platforms are matched without regard to case, as a subscription's
-// patterns are.
+// Catalogue is what is known of the platforms. It is immutable: many goroutines may read
+// it, and nobody may write to what it returns. The case of event types and platforms does
+// not matter, as in the patterns of a subscription.
 type Catalogue struct {
 	platforms map[string]switchboard.Platform
 	useCases  map[string]switchboard.UseCase // by name, and by alias
 	examples  []Example
 	types     []*entry            // sorted by platform and name
-	byName    map[string][]*entry // those of every platform, in that order
-	limiter   *validationLimiter  // of validations; one with those that it was made from
+	byName    map[string][]*entry // the types of all platforms by name, in the same order
+	limiter   *validationLimiter  // shared with the catalogues that it was made from
 }
 
-// entry is an event type with its schema compiled; nil: there is none.
+// entry is an event type with its compiled schema.
 type entry struct {
 	switchboard.EventType
-	schema *jsonschema.Schema
+	schema *jsonschema.Schema // nil: none
 }
 
-// With returns a copy with these event types added; one with the platform and
-// name of another replaces it. An error names the field of the type at fault, as
-// [Catalogue.CheckEventType] does.
+// With returns a copy with these event types added. A type replaces the one of its
+// platform and name. An error names the invalid field, as [Catalogue.CheckEventType] does.
 func (c *Catalogue) With(types []switchboard.EventType) (*Catalogue, error) {
 	types = slices.Clone(types)
 	for i := range types {
@@ -100,8 +98,7 @@ func (c *Catalogue) Platforms() []switchboard.Platform {
 	return slices.SortedFunc(maps.Values(c.platforms), func(a, b switchboard.Platform) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Profile returns the partial subscription that makes one this platform's, in the
-// API's shape.
+// Profile returns the platform's profile: a partial subscription in the API's shape.
 func (c *Catalogue) Profile(platform string) (json.RawMessage, bool) {
 	p, known := c.platforms[fold(platform)]
 	return p.Profile, known

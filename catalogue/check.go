@@ -25,22 +25,22 @@ const (
 
 var platformPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
-// CheckEventType checks an event type before it is stored: an [switchboard.Invalid]
-// or [switchboard.TooLarge] error names the field at fault.
+// CheckEventType checks an event type before it is stored. An error has the code
+// [switchboard.CodeInvalid] or [switchboard.CodeTooLarge] and names the field.
 func (c *Catalogue) CheckEventType(t switchboard.EventType) error {
 	_, err := c.check(t)
 	return err
 }
 
-// check makes an entry out of a type that is sound.
+// check returns the entry of a valid type.
 func (c *Catalogue) check(t switchboard.EventType) (*entry, error) {
 	if t.Unreadable {
 		return nil, &switchboard.Error{Code: switchboard.CodeConflict, Message: "what is stored of it cannot be read: replace it, or delete it", Err: switchboard.ErrUnreadable}
 	}
 	if t.SchemaState == "" {
-		t.SchemaState = stateOf(t.Schema)
+		t.SchemaState = switchboard.DefaultSchemaState(t.Schema)
 	}
-	if err := c.checkWords(&t); err != nil {
+	if err := c.checkFields(&t); err != nil {
 		return nil, err
 	}
 	e := &entry{EventType: t}
@@ -54,15 +54,7 @@ func (c *Catalogue) check(t switchboard.EventType) (*entry, error) {
 	return e, checkSamples(e)
 }
 
-// stateOf is the state of a schema that its author said nothing about.
-func stateOf(schema json.RawMessage) switchboard.SchemaState {
-	if schema == nil {
-		return switchboard.SchemaNone
-	}
-	return switchboard.SchemaSeen
-}
-
-func (c *Catalogue) checkWords(t *switchboard.EventType) error {
+func (c *Catalogue) checkFields(t *switchboard.EventType) error {
 	if err := switchboard.ValidateEventType("name", t.Name); err != nil {
 		return err
 	}
@@ -73,7 +65,7 @@ func (c *Catalogue) checkWords(t *switchboard.EventType) error {
 		return switchboard.InvalidField("description", "is longer than %d characters", MaxDescription)
 	case len(t.UseCases) > MaxUseCases:
 		return switchboard.InvalidField("use_cases", "has more than %d entries", MaxUseCases)
-	case t.SchemaState != stateOf(t.Schema) && (t.Schema == nil || t.SchemaState != switchboard.SchemaAssumed):
+	case t.SchemaState != switchboard.DefaultSchemaState(t.Schema) && (t.Schema == nil || t.SchemaState != switchboard.SchemaAssumed):
 		return switchboard.InvalidField("schema_state", "must be seen or assumed where there is a schema, none where there is not")
 	}
 	for i, name := range t.UseCases {

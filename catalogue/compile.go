@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
-	"regexp/syntax"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -16,12 +14,11 @@ import (
 // dialect is the only version of JSON Schema that a schema may be written in.
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
-// maxInstructions bounds a compiled regular expression: matching takes no more
-// than this many steps for each character. [a-z]{36} has about 40.
+// maxInstructions bounds a compiled regular expression: matching takes at most this many
+// steps for each character. [a-z]{36} has about 40.
 const maxInstructions = 2000
 
-// compile makes a schema ready for use. Errors are about the field "schema", or a
-// part of it.
+// compile checks and compiles a schema. Errors name the field "schema" or a part of it.
 func compile(raw json.RawMessage) (*jsonschema.Schema, error) {
 	if len(raw) > MaxSchema {
 		return nil, tooLarge("schema", len(raw), MaxSchema)
@@ -57,17 +54,12 @@ func explainSchema(document any, err error) error {
 
 // compileRegexp compiles a pattern to Go's engine, which never backtracks.
 func compileRegexp(text string) (jsonschema.Regexp, error) {
-	parsed, err := syntax.Parse(text, syntax.Perl)
+	compiled, instructions, err := switchboard.CompileRegexp(text)
 	if err != nil {
 		return nil, err
 	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return nil, err
+	if instructions > maxInstructions {
+		return nil, fmt.Errorf("it has %d steps; the limit is %d", instructions, maxInstructions)
 	}
-	if len(program.Inst) > maxInstructions {
-		return nil, fmt.Errorf("it has %d steps; the limit is %d", len(program.Inst), maxInstructions)
-	}
-	compiled, err := regexp.Compile(text)
-	return pattern{compiled, len(program.Inst)}, err
+	return pattern{compiled, instructions}, nil
 }

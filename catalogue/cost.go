@@ -9,37 +9,38 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// MaxSteps is how much work one validation may be: a step is one part of the schema held
-// against one value. The validator can neither be broken off nor stop at the first
-// fault, and it keeps an error for each part that does not fit, so the work is counted
-// before it begins. Measured on one core: 90,000 steps that all fail take 0.15 s and 32 MB
-// (BenchmarkWorstValidation), and the dearest sample of the five platforms takes 134.
+// MaxSteps bounds the work of one validation. A step is one part of the schema applied to
+// one value. The validator can neither be interrupted nor stop at the first violation, and
+// it keeps an error for each part that is violated, so the work is counted beforehand.
+// Measured on one core: 90,000 steps that all fail take 0.15 s and 32 MB
+// (BenchmarkWorstValidation); the most expensive sample of the five platforms takes 134.
 const MaxSteps = 100_000
 
-// What one step is worth of other work, each from a measurement of its own.
+// How much other work counts as one step; each was measured.
 const (
 	charsPerStep  = 64      // of a number, a name, or a string that is compared or counted
 	regexpPerStep = 1 << 10 // instructions of a pattern times characters
 )
 
-// stepBudget is what is left of the steps of a validation.
+// stepBudget is the number of steps that are left of a validation.
 type stepBudget struct{ left int }
 
-// spend takes steps, and reports whether there are any left.
+// spend takes steps and reports whether any are left.
 func (b *stepBudget) spend(steps int) bool {
-	b.left = max(b.left-steps, 0) // and no less, so that sums of many cannot overflow
+	b.left = max(b.left-steps, 0) // not below 0, so that sums cannot overflow
 	return b.left > 0
 }
 
 // costOf counts the steps that a validation of the value takes at most, up to limit. It
-// visits what the validator visits, and allocates nothing.
+// visits what the validator visits and allocates nothing.
 func costOf(schema *jsonschema.Schema, value any, limit int) int {
 	b := &stepBudget{left: limit}
 	b.schema(schema, value)
 	return limit - b.left
 }
 
-// schema spends what the schema costs with that value; false: nothing is left.
+// schema spends the cost of applying the schema to the value. It reports whether any steps
+// are left, as all methods below do.
 func (b *stepBudget) schema(s *jsonschema.Schema, value any) bool {
 	if s == nil || s.Bool != nil {
 		return b.spend(1)
@@ -48,7 +49,7 @@ func (b *stepBudget) schema(s *jsonschema.Schema, value any) bool {
 	if s.Enum != nil && !b.spend(len(s.Enum.Values)*b.comparison(value)) || s.Const != nil && !b.spend(b.comparison(value)) {
 		return false
 	}
-	if !b.spend(1+len(s.Required)) || !b.ofValue(s, value) {
+	if !b.spend(1+len(s.Required)) || !b.value(s, value) {
 		return false
 	}
 	for _, parts := range [][]*jsonschema.Schema{s.AllOf, s.AnyOf, s.OneOf, {s.Ref, s.Not, s.If, s.Then, s.Else}} {
@@ -61,7 +62,7 @@ func (b *stepBudget) schema(s *jsonschema.Schema, value any) bool {
 	return true
 }
 
-func (b *stepBudget) ofValue(s *jsonschema.Schema, value any) bool {
+func (b *stepBudget) value(s *jsonschema.Schema, value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
 		return b.object(s, value)
@@ -132,11 +133,11 @@ func (b *stepBudget) array(s *jsonschema.Schema, array []any) bool {
 	return true
 }
 
-// pairwise is up to how many elements the validator looks for equal ones by comparing each
-// with each; more are put into a table.
+// pairwise is the number of elements up to which the validator finds equal ones by
+// comparing each with each; it puts more into a table.
 const pairwise = 20
 
-// comparison is what it takes to compare the value with another one, at most what is left.
+// comparison is the cost of comparing the value with another one, at most what is left.
 func (b *stepBudget) comparison(value any) int {
 	inner := &stepBudget{left: b.left}
 	inner.compare(value)
@@ -165,8 +166,8 @@ func (b *stepBudget) compare(value any) bool {
 	return b.spend(1)
 }
 
-// sizeOf is what it takes to calculate with a number beyond a step: it is written out in
-// digits, those of its exponent too.
+// sizeOf is the cost of calculating with a number, beyond one step: the validator writes it
+// out in digits, including those of its exponent.
 func sizeOf(number json.Number) int {
 	text := number.String()
 	digits := len(text)

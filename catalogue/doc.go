@@ -2,10 +2,10 @@
 // samples, the profile that a subscription starts from, and the use cases that
 // decide what a template may read.
 //
-// A platform is a file in data/ and nothing else: no code asks for its name. What
-// admins add or change at run time is laid over the files by [Catalogue.With], and
-// [Live] keeps every process at what the database holds.
+// A platform is a file in data/ and nothing else: no code asks for its name. Event types
+// that admins add or change at run time replace those of the files, see [Catalogue.With];
+// [Live] follows the database in every process.
 //
-// Schemas come from strangers, so they are bounded before they are compiled, and
-// can read neither files nor URLs: see bounds.go.
+// Schemas come from strangers. They are bounded before they are compiled, see bounds.go,
+// and can read neither files nor URLs.
 package catalogue

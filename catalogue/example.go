@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Example is a sample of an event type together with what a receiver is to get.
+// Example is a sample of an event type together with what the receiver gets.
 type Example struct {
 	Platform  string
 	EventType string

@@ -13,65 +13,64 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// fault is one value that a schema does not accept.
-type fault struct {
-	path []string // from the validated value to the one at fault
+// violation is one value that a schema does not accept.
+type violation struct {
+	path []string // from the validated value to the unaccepted one
 	kind jsonschema.ErrorKind
 }
 
-// explain makes one clear error out of the validator's tree of them; root is the
-// field that holds the value.
+// explain turns the validator's tree of errors into one clear error; root is the field of
+// the validated value.
 func explain(root string, value any, err error) *switchboard.Error {
 	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
 		return &switchboard.Error{Code: switchboard.CodeInvalid, Field: root, Message: "does not fit the schema", Err: err}
 	}
-	f := find(invalid)
-	return switchboard.InvalidField(pathOf(root, value, f.path), "%s", say(f.kind))
+	v := find(invalid)
+	return switchboard.InvalidField(pathOf(root, value, v.path), "%s", describe(v.kind))
 }
 
-// find picks the fault to report. Of several that hold together it is the first by
-// path, so that the same data give the same error; of alternatives it is that of
-// the one which the data come nearest to.
-func find(e *jsonschema.ValidationError) fault {
+// find picks the violation to report. Of several it is the first by path, so that the same
+// data give the same error. Of several alternatives it is that of the closest alternative.
+func find(e *jsonschema.ValidationError) violation {
 	path := slices.Clone(e.InstanceLocation)
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
-		return fault{append(path, k.Missing[0]), k}
+		return violation{append(path, k.Missing[0]), k}
 	case *kind.DependentRequired:
-		return fault{append(path, k.Missing[0]), k}
+		return violation{append(path, k.Missing[0]), k}
 	case *kind.AdditionalProperties:
-		return fault{append(path, slices.Min(k.Properties)), k}
+		return violation{append(path, slices.Min(k.Properties)), k}
 	case *kind.PropertyNames:
-		return fault{append(path, k.Property), k}
+		return violation{append(path, k.Property), k}
 	case *kind.Contains, *kind.MinContains:
-		return fault{path, k}
+		return violation{path, k}
 	}
 	if len(e.Causes) == 0 {
-		return fault{path, e.ErrorKind}
+		return violation{path, e.ErrorKind}
 	}
-	faults := make([]fault, len(e.Causes))
+	violations := make([]violation, len(e.Causes))
 	for i, cause := range e.Causes {
-		faults[i] = find(cause)
+		violations[i] = find(cause)
 	}
 	switch e.ErrorKind.(type) {
 	case *kind.AnyOf, *kind.OneOf:
-		return nearestFault(fault{path, e.ErrorKind}, faults)
+		return closest(violation{path, e.ErrorKind}, violations)
 	}
-	return slices.MinFunc(faults, func(a, b fault) int {
-		return cmp.Or(slices.Compare(a.path, b.path), cmp.Compare(say(a.kind), say(b.kind)))
+	return slices.MinFunc(violations, func(a, b violation) int {
+		return cmp.Or(slices.Compare(a.path, b.path), cmp.Compare(describe(a.kind), describe(b.kind)))
 	})
 }
 
-// nearestFault picks one of the faults of alternatives: the deepest, since that
-// alternative fitted furthest, and rather not one about the type of the whole.
-// Where that leaves several, the answer is about the alternatives themselves.
-func nearestFault(all fault, faults []fault) fault {
-	deepest := len(slices.MaxFunc(faults, func(a, b fault) int { return cmp.Compare(len(a.path), len(b.path)) }).path)
-	faults = slices.DeleteFunc(faults, func(f fault) bool { return len(f.path) < deepest })
+// closest picks one of the violations of several alternatives: the deepest, because its
+// alternative matched furthest, and one about a type only if there is no other. Where
+// several remain, the result is about the alternatives themselves.
+func closest(all violation, violations []violation) violation {
+	deepest := len(slices.MaxFunc(violations, func(a, b violation) int { return cmp.Compare(len(a.path), len(b.path)) }).path)
+	violations = slices.DeleteFunc(violations, func(v violation) bool { return len(v.path) < deepest })
 	var wanted []string
-	others := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool {
-		t, isType := f.kind.(*kind.Type)
+	others := slices.DeleteFunc(slices.Clone(violations), func(v violation) bool {
+		t, isType := v.kind.(*kind.Type)
 		if isType {
 			wanted = append(wanted, t.Want...)
 		}
@@ -82,7 +81,7 @@ func nearestFault(all fault, faults []fault) fault {
 		return others[0]
 	case len(others) == 0 && deepest == len(all.path):
 		slices.Sort(wanted)
-		return fault{all.path, &kind.Type{Got: faults[0].kind.(*kind.Type).Got, Want: slices.Compact(wanted)}}
+		return violation{all.path, &kind.Type{Got: violations[0].kind.(*kind.Type).Got, Want: slices.Compact(wanted)}}
 	}
 	return all
 }
@@ -92,7 +91,7 @@ const maxShown = 200
 
 func short(s string) string { return switchboard.Clip(s, maxShown) }
 
-// pathOf writes the way from root to a value within it: root.items[0].name.
+// pathOf writes the path from root to a value within it: root.items[0].name.
 func pathOf(root string, value any, tokens []string) string {
 	var b strings.Builder
 	b.WriteString(root)

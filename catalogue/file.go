@@ -18,22 +18,14 @@ type file struct {
 }
 
 type useCase struct {
-	Name      string   `json:"name"`
-	Aliases   []string `json:"aliases"` // what the platform calls it, in our style
-	Entity    string   `json:"entity"`
-	Reads     []string `json:"reads"`
-	Variables string   `json:"variables"`
+	switchboard.UseCase
+	Aliases []string `json:"aliases"` // the platform's own names for it, in our style
 }
 
+// eventType is an event type whose samples have more than those of the API.
 type eventType struct {
-	Name        string                  `json:"name"`
-	VendorName  string                  `json:"vendor_name"`
-	Entity      string                  `json:"entity"`
-	Description string                  `json:"description"`
-	UseCases    []string                `json:"use_cases"`
-	Schema      json.RawMessage         `json:"schema"`
-	SchemaState switchboard.SchemaState `json:"schema_state"`
-	Samples     []sample                `json:"samples"` // at least one
+	switchboard.EventType
+	Samples []sample `json:"samples"` // at least one
 }
 
 type sample struct {
@@ -44,8 +36,8 @@ type sample struct {
 	Script *Script         `json:"script"`
 }
 
-// profile is what a profile may set: it is kept as it is written, and read here
-// only so that a misspelt member is found when the file is loaded.
+// profile is what a profile may set. The profile is stored as it is written; it is decoded
+// only to find misspelt members when the file is loaded.
 type profile struct {
 	Request   switchboard.Request      `json:"request"`
 	Signature switchboard.Signature    `json:"signature"`
@@ -56,10 +48,8 @@ type profile struct {
 }
 
 func (t *eventType) toEventType(platform string) switchboard.EventType {
-	e := switchboard.EventType{
-		Name: t.Name, VendorName: t.VendorName, Platform: platform, Entity: t.Entity, Description: t.Description,
-		UseCases: t.UseCases, Schema: compact(t.Schema), SchemaState: t.SchemaState, BuiltIn: true,
-	}
+	e := t.EventType
+	e.Platform, e.Schema, e.BuiltIn = platform, compact(t.Schema), true
 	for _, s := range t.Samples {
 		e.Samples = append(e.Samples, switchboard.Sample{Name: s.Name, Data: compact(s.Data)})
 	}
@@ -69,7 +59,7 @@ func (t *eventType) toEventType(platform string) switchboard.EventType {
 	return e
 }
 
-// compact takes the indentation of the file out of a part of it, which is valid JSON.
+// compact removes the white space from a part of the file, which is valid JSON.
 func compact(part json.RawMessage) json.RawMessage {
 	if part == nil {
 		return nil
@@ -79,7 +69,7 @@ func compact(part json.RawMessage) json.RawMessage {
 	return b.Bytes()
 }
 
-// decodeStrict reads one JSON value and refuses unknown members.
+// decodeStrict decodes one JSON value and refuses unknown members.
 func decodeStrict(text []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()

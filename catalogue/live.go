@@ -14,17 +14,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// RefreshInterval is how often [Live.Run] asks for the types of the run time: what
-// an admin changes holds everywhere within this time.
+// RefreshInterval is how often [Live.Run] reads the stored event types: an admin's change
+// takes effect in every process within this time.
 const RefreshInterval = 5 * time.Second
 
-// Source is where the event types of the run time are kept.
+// Source has the event types that were added or changed at run time.
 type Source interface {
 	EventTypes(ctx context.Context) ([]switchboard.EventType, error)
 }
 
-// Live is a catalogue that follows its source. Its methods are those of
-// [Catalogue] and answer from the last state that could be read.
+// Live is a catalogue that follows its source. Its methods are those of [Catalogue] and
+// answer from the last state that could be read.
 type Live struct {
 	base    *Catalogue
 	source  Source
@@ -32,18 +32,18 @@ type Live struct {
 	current atomic.Pointer[Catalogue]
 
 	refreshing sync.Mutex
-	last       []switchboard.EventType // what current was made of; guarded by refreshing
+	last       []switchboard.EventType // that current was made from; guarded by refreshing
 }
 
-// NewLive makes one that starts with base and lays over it what the source holds.
+// NewLive returns a catalogue that starts with base and adds what the source has.
 func NewLive(base *Catalogue, source Source, log *slog.Logger) *Live {
 	l := &Live{base: base, source: source, log: log}
 	l.current.Store(base)
 	return l
 }
 
-// Run refreshes at once and then every [RefreshInterval] until the context ends.
-// A failure is logged when it begins and when it ends.
+// Run refreshes at once and then every [RefreshInterval] until the context ends. It logs
+// the first of several failures, and their end.
 func (l *Live) Run(ctx context.Context) {
 	ticker := time.NewTicker(RefreshInterval)
 	defer ticker.Stop()
@@ -54,7 +54,7 @@ func (l *Live) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !failing:
-			l.log.WarnContext(ctx, "the catalogue's event types cannot be read; the last known ones hold", "error", err)
+			l.log.WarnContext(ctx, "the catalogue's event types cannot be read; the last known ones remain in use", "error", err)
 		case err == nil && failing:
 			l.log.InfoContext(ctx, "the catalogue's event types can be read again")
 		}
@@ -67,8 +67,8 @@ func (l *Live) Run(ctx context.Context) {
 	}
 }
 
-// Refresh takes over what the source holds now, save for types that are unsound: a
-// stored one may be older than a rule. On error all stays as it was.
+// Refresh reads the source and replaces the catalogue. Invalid types are left out: a stored
+// one may be older than a rule. On an error nothing changes.
 func (l *Live) Refresh(ctx context.Context) error {
 	l.refreshing.Lock()
 	defer l.refreshing.Unlock()
@@ -76,21 +76,21 @@ func (l *Live) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the event types: %w", err)
 	}
-	if reflect.DeepEqual(types, l.last) { // compiling is dear, changes are rare
+	if reflect.DeepEqual(types, l.last) { // compiling is expensive, changes are rare
 		return nil
 	}
-	next, err := l.base.With(l.sound(ctx, types))
+	next, err := l.base.With(l.valid(ctx, types))
 	if err != nil {
-		return fmt.Errorf("take over the event types: %w", err)
+		return fmt.Errorf("use the event types: %w", err)
 	}
 	l.current.Store(next)
 	l.last = types
 	return nil
 }
 
-// sound leaves out the types that would keep all others from being taken over, and
-// logs them: once each time that anything changes.
-func (l *Live) sound(ctx context.Context, types []switchboard.EventType) []switchboard.EventType {
+// valid leaves out invalid types, which would keep the others from being used, and logs
+// them. It is called only when something has changed.
+func (l *Live) valid(ctx context.Context, types []switchboard.EventType) []switchboard.EventType {
 	return slices.DeleteFunc(slices.Clone(types), func(t switchboard.EventType) bool {
 		err := l.base.CheckEventType(t)
 		if err != nil {

@@ -15,11 +15,11 @@ import (
 //go:embed data/*.json
 var data embed.FS
 
-// Load reads the data files. An error is a fault in one of them.
+// Load reads the data files. An error means that one of them is wrong.
 func Load() (*Catalogue, error) { return load(data) }
 
-// load reads the data files below data/: platforms and use cases of all of them
-// first, because an event type may name the use case of another platform.
+// load reads the data files below data/. Platforms and use cases of all files come first,
+// because an event type may name the use case of another platform.
 func load(files fs.FS) (*Catalogue, error) {
 	names, err := fs.Glob(files, "data/*.json")
 	if err != nil {
@@ -52,7 +52,7 @@ func load(files fs.FS) (*Catalogue, error) {
 	return loaded, nil
 }
 
-// add takes over a file's platform and use cases, and returns its event types.
+// add adds a file's platform and use cases, and returns its event types.
 func (c *Catalogue) add(f *file) ([]switchboard.EventType, error) {
 	if err := decodeStrict(f.Profile, &profile{}); err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
@@ -65,9 +65,9 @@ func (c *Catalogue) add(f *file) ([]switchboard.EventType, error) {
 	}
 	var types []switchboard.EventType
 	for _, t := range f.EventTypes {
-		twice := func(other switchboard.EventType) bool { return strings.EqualFold(other.Name, t.Name) }
-		if slices.ContainsFunc(types, twice) || len(t.Samples) == 0 {
-			return nil, errors.New(t.Name + ": is there twice, or has no sample")
+		sameName := func(other switchboard.EventType) bool { return strings.EqualFold(other.Name, t.Name) }
+		if slices.ContainsFunc(types, sameName) || len(t.Samples) == 0 {
+			return nil, errors.New(t.Name + ": is defined twice, or has no sample")
 		}
 		types = append(types, t.toEventType(f.Platform))
 		c.examples = append(c.examples, t.examples(f.Platform)...)

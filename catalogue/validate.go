@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// stepsAtOnce bounds the validations of a process that run at the same time, by their
-	// steps: what they take of memory, and how long others wait for a processor.
+	// stepsAtOnce bounds the steps of the validations that run in a process at the same
+	// time, and so their memory, and how long other work waits for a processor.
 	stepsAtOnce = 2 * MaxSteps
-	// validationWait is how long one waits for others, which take half a second at most.
+	// validationWait is how long a validation waits for others, which take half a second at
+	// most.
 	validationWait = 2 * time.Second
 )
 
-// validationLimiter bounds the steps of the validations that a process runs at the same
-// time.
+// validationLimiter enforces stepsAtOnce.
 type validationLimiter struct{ steps *semaphore.Weighted }
 
 func newValidationLimiter() *validationLimiter {
@@ -36,18 +36,19 @@ func (l *validationLimiter) run(ctx context.Context, steps int, validate func() 
 			return ctx.Err()
 		}
 		return &switchboard.Error{Code: switchboard.CodeOverloaded, Field: "data",
-			Message: "could not be held against the schema of the type: too many events are checked at the same time"}
+			Message: "could not be checked against the schema of the type: too many events are checked at the same time"}
 	}
 	defer l.steps.Release(int64(steps))
 	return validate()
 }
 
-// Validate checks an event's data against the schema of its type. Where several
-// platforms have a type of that name, one that accepts the data, or has no schema,
-// is enough; a type that the catalogue does not know has nothing to say. The error
-// is [switchboard.Invalid], its field the path of the value at fault, as
-// "data.ticket.id". Data that would take more than [MaxSteps] are not checked, which is
-// [switchboard.TooLarge]; those that would wait too long for others are [switchboard.Overloaded].
+// Validate checks an event's data against the schema of its type. Where several platforms
+// have a type of that name, it is enough that one of them accepts the data or has no
+// schema. Data of an unknown type are accepted. An error has the code
+// [switchboard.CodeInvalid] and names the path of the unaccepted value, as
+// "data.ticket.id". Data that would take more than [MaxSteps] are not checked: the code is
+// [switchboard.CodeTooLarge]. Data that would wait too long for other validations are
+// [switchboard.CodeOverloaded].
 func (c *Catalogue) Validate(ctx context.Context, eventType string, data []byte) error {
 	entries := c.byName[fold(eventType)]
 	if len(entries) == 0 {
@@ -70,43 +71,43 @@ func (c *Catalogue) Validate(ctx context.Context, eventType string, data []byte)
 		left -= costOf(e.schema, value, left)
 	}
 	if left == 0 {
-		return tooCostly("data")
+		return tooExpensive("data")
 	}
 	return c.limiter.run(ctx, MaxSteps-left, func() error { return validate(entries, value) })
 }
 
-// validate holds the value against each schema once.
+// validate checks the value against each schema once.
 func validate(entries []*entry, value any) error {
-	closest := nearest(entries, value)
-	var fault *switchboard.Error
+	likely := likeliest(entries, value)
+	var violation *switchboard.Error
 	for _, e := range entries {
 		err := e.schema.Validate(value)
 		if err == nil {
 			return nil
 		}
-		if e == closest {
-			fault = explain("data", value, err)
+		if e == likely {
+			violation = explain("data", value, err)
 		}
 	}
 	if len(entries) > 1 {
-		fault.Message += fmt.Sprintf(" (of the %d platforms with this event type, %s comes nearest)", len(entries), closest.Platform)
+		violation.Message += fmt.Sprintf(" (of the %d platforms with this event type, %s comes nearest)", len(entries), likely.Platform)
 	}
-	return fault
+	return violation
 }
 
-// tooCostly is the error about a value that is not checked.
-func tooCostly(field string) *switchboard.Error {
+// tooExpensive is the error about a value that is not checked.
+func tooExpensive(field string) *switchboard.Error {
 	return &switchboard.Error{Code: switchboard.CodeTooLarge, Field: field,
-		Message: fmt.Sprintf("is not held against the schema of the type: with so many values and parts of the schema that takes more than %d steps", MaxSteps)}
+		Message: fmt.Sprintf("is not checked against the schema of the type: with so many values and parts of the schema that takes more than %d steps", MaxSteps)}
 }
 
-// checkValue holds a value against a schema, within the bounds of every validation.
+// checkValue checks a value against a schema, within the bounds of every validation.
 func checkValue(field string, schema *jsonschema.Schema, value any) error {
 	if err := checkNumbers(field, value); err != nil {
 		return err
 	}
 	if costOf(schema, value, MaxSteps) == MaxSteps {
-		return tooCostly(field)
+		return tooExpensive(field)
 	}
 	if err := schema.Validate(value); err != nil {
 		return explain(field, value, err)
@@ -114,9 +115,9 @@ func checkValue(field string, schema *jsonschema.Schema, value any) error {
 	return nil
 }
 
-// nearest picks the type whose schema names most of the data's members: the
-// others are likely those of platforms that the data are not from.
-func nearest(entries []*entry, value any) *entry {
+// likeliest picks the type whose schema names most of the data's members: the data are
+// probably from its platform.
+func likeliest(entries []*entry, value any) *entry {
 	object, _ := value.(map[string]any)
 	best, most := entries[0], -1
 	for _, e := range entries {

@@ -3,7 +3,6 @@ package filter
 import (
 	"encoding/json"
 	"regexp"
-	"regexp/syntax"
 	"strconv"
 	"strings"
 	"time"
@@ -79,28 +78,22 @@ func regexOperand(p *parser, c *comparison, given any) error {
 	if len(expression) > maxRegex {
 		return switchboard.InvalidField(c.location, "is longer than %d bytes", maxRegex)
 	}
-	parsed, err := syntax.Parse(expression, syntax.Perl)
+	pattern, steps, err := switchboard.CompileRegexp(expression)
 	if err != nil {
 		return switchboard.InvalidField(c.location, "is not a regular expression in RE2's syntax: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
-	simple := parsed.Simplify()
-	program, err := syntax.Compile(simple)
-	if err != nil {
-		return switchboard.InvalidField(c.location, "is not a regular expression in RE2's syntax")
-	}
-	c.steps = len(program.Inst)
-	if p.steps += c.steps; p.steps > maxRegexSteps {
+	if p.steps += steps; p.steps > maxRegexSteps {
 		return switchboard.InvalidField(c.location, "makes the regular expressions of the filter too large: they unfold to %d steps; the limit is %d", p.steps, maxRegexSteps)
 	}
-	if simple.Op == syntax.OpLiteral && simple.Flags&syntax.FoldCase == 0 {
-		c.steps = 0 // the engine searches for the text itself
+	if _, literal := pattern.LiteralPrefix(); literal {
+		steps = 0 // the engine searches for the text itself
 	}
-	if c.fold() {
-		expression = "(?i)" + expression
+	c.wanted, c.pattern, c.steps = given, pattern, steps
+	if !c.fold() {
+		return nil
 	}
-	c.wanted = given
-	if c.pattern, err = regexp.Compile(expression); err != nil {
-		return switchboard.InvalidField(c.location, "is not a regular expression in RE2's syntax")
+	if c.pattern, err = regexp.Compile("(?i)" + expression); err != nil {
+		return switchboard.InvalidField(c.location, "is too large where case does not matter")
 	}
 	return nil
 }

@@ -15,11 +15,6 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// startGrace is how long the relay leaves a new delivery to the process that
-// accepted it and starts its workflow itself. It is longer than a start takes on
-// a busy day, and short enough for what a process left behind when it died.
-const startGrace = 5 * time.Second
-
 // acceptQuery stores the events whose names are free, with their deliveries $8 to
 // those of the subscriptions $9 that are not deleted meanwhile. Whoever deletes one
 // of them waits for us, and then finds our deliveries to cancel. One statement is
@@ -234,22 +229,17 @@ func owedTo(batch []*posted) (map[string]switchboard.Delivery, []any, error) {
 	}, err
 }
 
-// newDelivery is what the event owes the subscription. One that is not verified is
-// owed it too, and gets it once it is.
+// newDelivery is the delivery of an event to a subscription that wants it.
 func newDelivery(p *posted, t taker) *row {
 	e := p.event
 	r := &row{
 		Delivery: switchboard.Delivery{
 			ID: switchboard.NewID(switchboard.DeliveryPrefix, e.CreatedAt), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
-			SubscriptionID: t.ID, Method: t.Method, Host: hostOf(t.URL), State: switchboard.StatePending, Generation: 1,
-			NextAttemptAt: e.CreatedAt, CreatedAt: e.CreatedAt,
+			SubscriptionID: t.ID, Method: t.Method, Host: hostOf(t.URL),
 		},
-		DispatchAt:      e.CreatedAt.Add(startGrace),
 		ResponseAwaited: p.awaited,
 	}
-	if t.State == switchboard.SubscriptionUnverified {
-		r.hold(switchboard.ReasonSubscriptionUnverified)
-	}
+	r.Accept(e.CreatedAt, switchboard.Admit(e.CreatedAt, switchboard.Conditions{Subscription: &switchboard.Subscription{State: t.State}}))
 	return r
 }
 

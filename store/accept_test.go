@@ -37,9 +37,9 @@ func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
 		equal(t, "delivery", d, switchboard.Delivery{
 			ID: d.ID, Tenant: "acme", EventID: a.Event.ID, EventType: "ticket.created", SubscriptionID: d.SubscriptionID,
 			Method: "POST", Host: "receiver.example:8443", State: switchboard.StatePending, Generation: 1, NextAttemptAt: begin(), CreatedAt: begin(),
+			DispatchAt: begin().Add(switchboard.DispatchGrace),
 		})
 		equal(t, "stored delivery", b.read(d.ID), d)
-		equal(t, "start due", b.startDue(d.ID), begin().Add(5*time.Second))
 	}
 	equal(t, "takers", got, map[string]bool{wants["ticket.created"].ID: true, wants["ticket.*"].ID: true, wants["*"].ID: true})
 	if a.Duplicate || !switchboard.IsID(switchboard.EventPrefix, a.Event.ID) || !a.Event.OccurredAt.Equal(begin()) {
@@ -277,8 +277,7 @@ func TestConcurrentMix(t *testing.T) {
 					_, err := other.Accept(t.Context(), root(), batch)
 					ok(err)
 				case 2, 3:
-					_, err := b.Record(t.Context(), b.attempt(d, 1+random.IntN(50), 503),
-						switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503", Wait: time.Second}, "r", 1+random.IntN(3))
+					_, err := b.Record(t.Context(), switchboard.Record{Attempt: b.attempt(d, 1+random.IntN(50), 503), Decision: switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503", Wait: time.Second}, TemporalRunID: "r", Generation: 1 + random.IntN(3)})
 					ok(err)
 				case 4:
 					_, _, err := b.Retry(t.Context(), root(), d.ID, "")

@@ -16,7 +16,7 @@ const insertAttemptsQuery = insertAttempts + "\nFROM json_to_recordset($1) AS a"
 // attemptColumns names the fields of attempt as encoding/json writes them.
 const (
 	attemptColumns = "(" + attemptFields + ")"
-	attemptFields  = `"ID" text, "DeliveryID" text, "Number" int, "Run" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
+	attemptFields  = `"ID" text, "DeliveryID" text, "Number" int, "Generation" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
 	"Load" real, "MaxAttempts" int, "IntervalFactor" real`
 )
 
@@ -24,7 +24,7 @@ const (
 const insertAttempts = `
 INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us,
 	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, interval_factor, permanent, requests)
-SELECT a."ID", a."DeliveryID", a."Number", a."Run", a."At", (a."Outcome"->>'StatusCode')::int, a."Outcome"->>'Failure', a."Outcome"->>'Detail',
+SELECT a."ID", a."DeliveryID", a."Number", a."Generation", a."At", (a."Outcome"->>'StatusCode')::int, a."Outcome"->>'Failure', a."Outcome"->>'Detail',
 	(a."Outcome"->>'Latency')::bigint / 1000, a."Timeout" / 1000, (a."Outcome"->>'RetryAfter')::bigint / 1000,
 	a."Request"->>'Method', a."Request"->>'URL', coalesce(nullif(a."Request"->'Headers', 'null'), '{}'), (a."Request"->>'Bytes')::int,
 	coalesce(nullif(a."Outcome"->'Response'->'Headers', 'null'), '{}'), (a."Outcome"->'Response'->>'Truncated')::boolean,

@@ -27,7 +27,7 @@ func BenchmarkHotPath(b *testing.B) {
 		work, err := s.LoadForAttempt(b.Context(), got[0].Deliveries[0].ID)
 		must(b, err)
 		bundle := &bundle{now: work.Delivery.CreatedAt}
-		_, err = s.Record(b.Context(), bundle.attempt(work.Delivery, 1, 200), switchboard.Decision{State: switchboard.StateDelivered}, "r", 1)
+		_, err = s.Record(b.Context(), switchboard.Record{Attempt: bundle.attempt(work.Delivery, 1, 200), Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "r", Generation: 1})
 		must(b, err)
 	}
 	b.Run("alone", func(b *testing.B) {

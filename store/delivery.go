@@ -16,32 +16,18 @@ import (
 
 // deliveryFields are the columns of switchboard.Delivery.
 const deliveryFields = "id tenant event_id event_type subscription_id method host state reason attempts_made " +
-	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent generation prior_attempts temporal_run_id"
+	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent generation prior_attempts temporal_run_id dispatch_at?"
 
 // row is a delivery with the columns that only the store knows.
 type row struct {
 	switchboard.Delivery
-	DispatchAt      time.Time // when a relay is to start its workflow, or to end it if it is cancelled; zero: Temporal knows
-	ResponseAwaited bool      // somebody may wait for the first answer
-}
-
-// shown is a delivery on its way to somebody who reads it.
-type shown struct {
-	switchboard.Delivery
-	Undispatched bool // Temporal does not know of it
-}
-
-// shownColumns are the columns of shown.
-func shownColumns() string {
-	return fields("deliveries", deliveryFields, "") + ", dispatch_at IS NOT NULL AS undispatched"
+	ResponseAwaited bool // somebody may wait for the first answer
 }
 
 // shownAt gives the deliveries the reasons that they have at that time.
-func shownAt(now time.Time, rows []shown) []switchboard.Delivery {
-	deliveries := make([]switchboard.Delivery, len(rows))
-	for i, r := range rows {
-		deliveries[i] = r.Delivery
-		deliveries[i].Reason = r.ReasonAt(now, !r.Undispatched)
+func shownAt(now time.Time, deliveries []switchboard.Delivery) []switchboard.Delivery {
+	for i := range deliveries {
+		deliveries[i].Reason = deliveries[i].ReasonAt(now)
 	}
 	return deliveries
 }
@@ -59,9 +45,9 @@ func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f swi
 	if behind != nil {
 		c.add("id < ?", behind.ID)
 	}
-	items := []shown{}
+	items := []switchboard.Delivery{}
 	c.args = append(c.args, limit+1)
-	query := "SELECT " + shownColumns() + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
+	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
 	if err := s.search(ctx, &items, query, c.args...); err != nil {
 		return none, err
 	}
@@ -148,8 +134,8 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 	var detail switchboard.DeliveryDetail
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}}
-		rows := []shown{}
-		query := "SELECT " + shownColumns() + " FROM deliveries WHERE id = $1"
+		rows := []switchboard.Delivery{}
+		query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE id = $1"
 		if err := tx.SelectContext(ctx, &rows, query, id); err != nil {
 			return err
 		}
@@ -180,7 +166,7 @@ func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery,
 }
 
 func lockDeliveriesQuery() string {
-	return "SELECT " + fields("deliveries", deliveryFields+" dispatch_at? response_awaited", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+	return "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
 }
 
 // lockedInOrder is any of the deliveries $1, in an UPDATE that locks all of them first: in the

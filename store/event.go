@@ -33,8 +33,8 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 	case 2:
 		return switchboard.Event{}, nil, &switchboard.Error{Code: switchboard.CodeConflict, Field: "tenant", Message: "several tenants have an event with this id: name one"}
 	}
-	deliveries := []shown{}
-	query := "SELECT " + shownColumns() + " FROM deliveries WHERE event_id = $1 AND tenant = $2 ORDER BY id"
+	deliveries := []switchboard.Delivery{}
+	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE event_id = $1 AND tenant = $2 ORDER BY id"
 	err := s.list(ctx, &deliveries, query, id, found[0].Tenant)
 	return found[0], shownAt(s.now(), deliveries), err
 }
@@ -84,8 +84,8 @@ func (s *Store) withDeliveries(ctx context.Context, events []switchboard.Event) 
 		places[eventKey{e.Tenant, e.ID}] = &details[i]
 		ids, tenants = append(ids, e.ID), append(tenants, e.Tenant)
 	}
-	var deliveries []shown
-	query := "SELECT " + shownColumns() + ` FROM deliveries
+	var deliveries []switchboard.Delivery
+	query := "SELECT " + fields("deliveries", deliveryFields, "") + ` FROM deliveries
 WHERE (event_id, tenant) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY id`
 	err := s.search(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants))
 	for _, d := range shownAt(s.now(), deliveries) {

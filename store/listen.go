@@ -11,8 +11,8 @@ import (
 
 // The channels that processes tell each other things on, within the database.
 const (
-	startChannel  = "switchboard_start"  // something is to be started or ended in Temporal; no payload
-	cancelChannel = "switchboard_cancel" // the delivery named by the payload was ended
+	dispatchChannel = "switchboard_start"  // something is to be started or ended in Temporal; no payload
+	cancelChannel   = "switchboard_cancel" // the delivery named by the payload was ended
 )
 
 // How the listening connection is kept up: reconnecting that fast after a restart
@@ -37,7 +37,7 @@ func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID
 			_ = listener.Close()
 		}
 	}()
-	for _, channel := range []string{startChannel, cancelChannel} {
+	for _, channel := range []string{dispatchChannel, cancelChannel} {
 		if err := listener.Listen(channel); err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return nil
@@ -54,7 +54,7 @@ func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID
 			switch {
 			case !open:
 				return nil
-			case n == nil || n.Channel == startChannel: // nil: it was reconnected
+			case n == nil || n.Channel == dispatchChannel: // nil: it was reconnected
 				start()
 			default:
 				cancel(n.Extra)

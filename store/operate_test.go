@@ -24,7 +24,8 @@ func TestRetryOfAFinalDelivery(t *testing.T) {
 	want := failed
 	want.State, want.Reason, want.CompletedAt, want.NextAttemptAt = switchboard.StatePending, "", time.Time{}, b.clock()
 	want.Generation, want.TemporalRunID, want.PriorAttempts, want.Permanent = 2, "", 1, false
-	equal(t, "reopened", got, want)
+	want.DispatchAt = b.clock().Add(switchboard.DispatchGrace)
+	equal(t, "next generation", got, want)
 	equal(t, "stored", b.read(failed.ID), want)
 	equal(t, "reopened, actions, start due", []any{reopened, b.actions(failed.ID), b.startDue(failed.ID)},
 		[]any{true, []string{"key_acme retry receiver fixed"}, b.clock().Add(5 * time.Second)})
@@ -33,7 +34,7 @@ func TestRetryOfAFinalDelivery(t *testing.T) {
 	b.advance(time.Second)
 	again, reopened, err := b.Retry(t.Context(), root(), failed.ID, "")
 	must(t, err)
-	want.NextAttemptAt = b.clock()
+	want.NextAttemptAt, want.DispatchAt = b.clock(), b.clock()
 	equal(t, "again", again, want)
 	equal(t, "reopened", reopened, false)
 }
@@ -77,13 +78,16 @@ func TestCancel(t *testing.T) {
 	for _, before := range []switchboard.Delivery{pending, b.read(held.ID), retrying} {
 		want := before
 		want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.StateCancelled, switchboard.ReasonOperator, time.Time{}, b.clock()
+		if before.State != switchboard.StateHeld { // which has no workflow to end
+			want.DispatchAt = b.clock().Add(switchboard.DispatchGrace)
+		}
 		for range 2 { // the second time changes nothing
 			got, err := b.Cancel(t.Context(), of("acme"), before.ID, "wrong number")
 			must(t, err)
 			equal(t, string(before.State), got, want)
 		}
 		equal(t, "stored", b.read(before.ID), want)
-		equal(t, "actions, start due", []any{b.actions(before.ID), b.startDue(before.ID)}, []any{[]string{"key_acme cancel wrong number"}, b.clock().Add(5 * time.Second)})
+		equal(t, "actions", b.actions(before.ID), []string{"key_acme cancel wrong number"})
 	}
 	for status, state := range map[int]switchboard.State{200: switchboard.StateDelivered, 410: switchboard.StateFailed} {
 		_, err := b.Cancel(t.Context(), root(), b.record(b.delivery("acme"), 1, status).ID, "")
@@ -91,29 +95,30 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func TestSettle(t *testing.T) {
+func TestCloseDelivery(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	d := b.delivery("acme")
 	action := switchboard.Action{At: begin().Add(time.Second), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel, Reason: "terminated"}
 	b.advance(time.Minute)
 
-	got, err := b.Settle(t.Context(), d.ID, 2, switchboard.StateCancelled, switchboard.ReasonTerminated, action)
+	got, err := b.CloseDelivery(t.Context(), d.ID, 2, switchboard.StateCancelled, switchboard.ReasonTerminated, action)
 	must(t, err)
 	equal(t, "of another run", got, d)
 
 	want := d
 	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.StateCancelled, switchboard.ReasonTerminated, time.Time{}, b.clock()
+	want.DispatchAt = time.Time{}
 	for range 2 {
-		got, err = b.Settle(t.Context(), d.ID, 1, switchboard.StateCancelled, switchboard.ReasonTerminated, action)
+		got, err = b.CloseDelivery(t.Context(), d.ID, 1, switchboard.StateCancelled, switchboard.ReasonTerminated, action)
 		must(t, err)
-		equal(t, "settled", got, want)
+		equal(t, "closed", got, want)
 	}
 	detail, err := b.Delivery(t.Context(), root(), d.ID)
 	must(t, err)
 	equal(t, "detail", detail, switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{action}})
 
-	_, err = b.Settle(t.Context(), "dlv_none", 1, switchboard.StateCancelled, "x", action)
+	_, err = b.CloseDelivery(t.Context(), "dlv_none", 1, switchboard.StateCancelled, "x", action)
 	refused(t, "no such delivery", err, switchboard.CodeNotFound, "")
 }
 
@@ -139,19 +144,19 @@ func TestPostpone(t *testing.T) {
 	equal(t, "ended", b.read(loaded.ID), ended)
 }
 
-func TestReopen(t *testing.T) {
+func TestReset(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	action := switchboard.Action{Actor: switchboard.ActorTemporal, Kind: switchboard.ActionReset, Reason: "reset"}
 	open := b.delivery("acme")
 	want := open
 	want.TemporalRunID = "run_x"
-	got, err := b.Reopen(t.Context(), open.ID, "run_x", action)
+	got, err := b.Reset(t.Context(), open.ID, "run_x", action)
 	must(t, err)
 	equal(t, "open", got, want)
 
 	done := b.record(b.delivery("acme"), 1, 200)
-	got, err = b.Reopen(t.Context(), done.ID, done.TemporalRunID, action)
+	got, err = b.Reset(t.Context(), done.ID, done.TemporalRunID, action)
 	must(t, err)
 	equal(t, "the run that it ended in", got, done)
 
@@ -159,7 +164,7 @@ func TestReopen(t *testing.T) {
 	want = done
 	want.State, want.NextAttemptAt, want.CompletedAt, want.PriorAttempts, want.TemporalRunID = switchboard.StatePending, b.clock(), time.Time{}, 1, "run_x"
 	for range 2 {
-		got, err = b.Reopen(t.Context(), done.ID, "run_x", action)
+		got, err = b.Reset(t.Context(), done.ID, "run_x", action)
 		must(t, err)
 		equal(t, "reopened", got, want)
 	}
@@ -167,7 +172,7 @@ func TestReopen(t *testing.T) {
 
 	orphan := b.record(b.delivery("acme"), 1, 200)
 	must(t, b.DeleteSubscription(t.Context(), root(), orphan.SubscriptionID, ""))
-	got, err = b.Reopen(t.Context(), orphan.ID, "run_x", action)
+	got, err = b.Reset(t.Context(), orphan.ID, "run_x", action)
 	must(t, err)
 	equal(t, "of a deleted subscription", got.State, switchboard.StateDelivered)
 }

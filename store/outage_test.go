@@ -54,7 +54,7 @@ func TestPostgresKilledAndBack(t *testing.T) {
 	group.Wait()
 
 	attempt := b.attempt(before, 1, 200)
-	_, recordErr := b.Record(t.Context(), attempt, switchboard.Decision{State: switchboard.StateDelivered}, "r", 1)
+	_, recordErr := b.Record(t.Context(), switchboard.Record{Attempt: attempt, Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "r", Generation: 1})
 	for name, err := range map[string]error{
 		"Record":       recordErr,
 		"CheckSchema":  b.CheckSchema(t.Context()),
@@ -73,7 +73,7 @@ func TestPostgresKilledAndBack(t *testing.T) {
 	found, err := b.Find(t.Context(), kept)
 	must(t, err)
 	equal(t, "accepted and there", len(found), len(kept))
-	after, err := b.Record(t.Context(), attempt, switchboard.Decision{State: switchboard.StateDelivered}, "r", 1)
+	after, err := b.Record(t.Context(), switchboard.Record{Attempt: attempt, Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "r", Generation: 1})
 	must(t, err)
 	equal(t, "recorded after all", after.State, switchboard.StateDelivered)
 	next(t, "start after reconnecting", h.starts)

@@ -168,7 +168,7 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	equal(t, "reason", held.Reason, switchboard.ReasonSubscriptionUnverified)
 	equal(t, "start due", b.startDue(held.ID), time.Time{})
 	// One from before is held when its attempt is due.
-	after, err := b.Settle(t.Context(), before.ID, before.Generation, switchboard.StateHeld, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionHold})
+	after, err := b.HoldDelivery(t.Context(), before.ID, before.Generation, switchboard.StateHeld, switchboard.ReasonSubscriptionUnverified, switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionHold})
 	must(t, err)
 	equal(t, "held", after.State, switchboard.StateHeld)
 
@@ -304,7 +304,7 @@ func TestAttemptKeepsTheLimitsItWasMadeUnder(t *testing.T) {
 	d := b.delivery("acme")
 	a := b.attempt(d, 1, 503)
 	a.Load, a.MaxAttempts, a.IntervalFactor = 0.5, 9, 1.5
-	_, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.StateFailed, Reason: "http_503"}, "run_1", 1)
+	_, err := b.Record(t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Decision{State: switchboard.StateFailed, Reason: "http_503"}, TemporalRunID: "run_1", Generation: 1})
 	must(t, err)
 	detail, err := b.Delivery(t.Context(), root(), d.ID)
 	must(t, err)
@@ -324,7 +324,7 @@ func TestAnswerIsWaitedFor(t *testing.T) {
 	other := b.open(ring)
 	for what, end := range map[string]func(d switchboard.Delivery) error{
 		"an answer": func(d switchboard.Delivery) error {
-			_, err := other.Record(t.Context(), b.attempt(d, 1, 503), switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503"}, "run_1", 1)
+			_, err := other.Record(t.Context(), switchboard.Record{Attempt: b.attempt(d, 1, 503), Decision: switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503"}, TemporalRunID: "run_1", Generation: 1})
 			return err
 		},
 		"its end": func(d switchboard.Delivery) error {

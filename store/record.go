@@ -6,25 +6,16 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
-// record is an attempt on its way in.
-type record struct {
-	Attempt  attempt
-	Decision switchboard.Decision
-	RunID    string
-	Run      int
-}
-
-// attempt is an attempt with the run of its delivery.
+// attempt is an attempt with the generation of its delivery.
 type attempt struct {
 	switchboard.Attempt
-	Run int
+	Generation int
 }
 
 // recorded is what became of a record.
@@ -42,25 +33,26 @@ type recorded struct {
 // under way when an operator set the delivery going again, or one that Temporal
 // repeated elsewhere because it had lost sight of the first. Both requests were
 // made, so the later record takes the next free number.
-func (s *Store) Record(ctx context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, run int) (switchboard.Delivery, error) {
-	r, err := s.records.do(ctx, record{Attempt: attempt{storable(a), run}, Decision: d, RunID: runID, Run: run})
+func (s *Store) Record(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error) {
+	r.Attempt = storable(r.Attempt)
+	done, err := s.records.do(ctx, r)
 	if err != nil {
 		return switchboard.Delivery{}, err
 	}
-	return r.delivery, r.err
+	return done.delivery, done.err
 }
 
-func weighRecord(r record) int { return len(r.Attempt.Outcome.Response.Body) }
+func weighRecord(r switchboard.Record) int { return len(r.Attempt.Outcome.Response.Body) }
 
 // recordAll records attempts of several deliveries together: nearly all of them in
 // one statement, and in a transaction what is not simply a delivery's next.
-func (s *Store) recordAll(ctx context.Context, records []record) ([]recorded, error) {
+func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]recorded, error) {
 	moved, err := s.recordNext(ctx, records)
 	if err != nil {
 		return nil, err
 	}
 	results := make([]recorded, len(records))
-	var others []record
+	var others []switchboard.Record
 	for i, r := range records {
 		if d, ok := moved[r.Attempt.ID]; ok {
 			results[i].delivery = d
@@ -93,7 +85,7 @@ func (s *Store) recordAll(ctx context.Context, records []record) ([]recorded, er
 }
 
 // recordRows stores what is new and returns the deliveries as they are afterwards.
-func recordRows(ctx context.Context, tx transaction, records []record) (map[string]*row, error) {
+func recordRows(ctx context.Context, tx transaction, records []switchboard.Record) (map[string]*row, error) {
 	rows, err := lockDeliveries(ctx, tx, deliveriesOf(records))
 	if err != nil {
 		return nil, err
@@ -109,12 +101,12 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 		if d == nil || recorded[r.Attempt.ID] {
 			continue
 		}
-		if taken[r.key()] {
+		if taken[keyOf(r)] {
 			r.Attempt.Number = d.AttemptsMade + 1
 		}
-		taken[r.key()], recorded[r.Attempt.ID] = true, true
-		d.record(r)
-		attempts, changed[d.ID] = append(attempts, r.Attempt), d
+		taken[keyOf(r)], recorded[r.Attempt.ID] = true, true
+		d.Record(r)
+		attempts, changed[d.ID] = append(attempts, attempt{r.Attempt, r.Generation}), d
 	}
 	if len(attempts) == 0 {
 		return rows, nil
@@ -129,50 +121,17 @@ func recordRows(ctx context.Context, tx transaction, records []record) (map[stri
 	return rows, announceAnswers(ctx, tx, saved...)
 }
 
-// record moves the delivery to where the attempt leaves it.
-func (r *row) record(rec record) {
-	a := rec.Attempt
-	overtaken := r.Generation != rec.Run // it is of an earlier run, before an operator set the delivery going again
-	if a.Number > r.AttemptsMade {
-		if overtaken {
-			r.PriorAttempts += a.Number - r.AttemptsMade // the new run has all of its own
-		}
-		r.AttemptsMade, r.LastStatusCode, r.LastFailure = a.Number, a.Outcome.StatusCode, a.Outcome.Failure
-	}
-	if overtaken {
-		return
-	}
-	r.TemporalRunID = rec.RunID
-	if !r.State.HasNextAttempt() {
-		return
-	}
-	r.DispatchAt = time.Time{}
-	r.State, r.Reason, r.Permanent = rec.Decision.State, rec.Decision.Reason, rec.Decision.Permanent
-	r.NextAttemptAt, r.CompletedAt = rec.dates()
-}
-
-// dates are those of the delivery after the attempt: of the next one, or of its
-// completion; zero: it has none.
-func (r record) dates() (next, completed time.Time) {
-	end := r.Attempt.At.Add(r.Attempt.Outcome.Latency)
-	switch {
-	case r.Decision.State.HasNextAttempt():
-		next = end.Add(r.Decision.Wait).UTC().Truncate(time.Microsecond)
-	case r.Decision.State.Final():
-		completed = end.UTC().Truncate(time.Microsecond)
-	}
-	return next, completed
-}
-
 // attemptKey is what names an attempt.
 type attemptKey struct {
 	delivery string
 	number   int
 }
 
-func (r record) key() attemptKey { return attemptKey{r.Attempt.DeliveryID, r.Attempt.Number} }
+func keyOf(r switchboard.Record) attemptKey {
+	return attemptKey{r.Attempt.DeliveryID, r.Attempt.Number}
+}
 
-func deliveriesOf(records []record) []string {
+func deliveriesOf(records []switchboard.Record) []string {
 	ids := make([]string, len(records))
 	for i, r := range records {
 		ids[i] = r.Attempt.DeliveryID
@@ -180,8 +139,8 @@ func deliveriesOf(records []record) []string {
 	return unique(ids)
 }
 
-func byNumber(records []record) []record {
-	return slices.SortedStableFunc(slices.Values(records), func(a, b record) int {
+func byNumber(records []switchboard.Record) []switchboard.Record {
+	return slices.SortedStableFunc(slices.Values(records), func(a, b switchboard.Record) int {
 		return cmp.Or(strings.Compare(a.Attempt.DeliveryID, b.Attempt.DeliveryID), cmp.Compare(a.Attempt.Number, b.Attempt.Number))
 	})
 }
@@ -189,7 +148,7 @@ func byNumber(records []record) []record {
 // recordedBefore returns the numbers that are taken, and the ids of the attempts that
 // have them, of the deliveries where there may be one of the records. Its number may be
 // another than it came with.
-func recordedBefore(ctx context.Context, tx transaction, rows map[string]*row, records []record) (taken map[attemptKey]bool, recorded map[string]bool, err error) {
+func recordedBefore(ctx context.Context, tx transaction, rows map[string]*row, records []switchboard.Record) (taken map[attemptKey]bool, recorded map[string]bool, err error) {
 	taken, recorded = map[attemptKey]bool{}, map[string]bool{}
 	var ids []string
 	for _, r := range records {

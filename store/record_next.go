@@ -34,7 +34,7 @@ moved AS (
 		last_status_code = (a."Outcome"->>'StatusCode')::int, last_failure = a."Outcome"->>'Failure',
 		next_attempt_at = nullif(a."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(a."CompletedAt", ` + zeroTime + `),
 		temporal_run_id = a."RunID", dispatch_at = NULL
-	FROM a WHERE d.id = a."DeliveryID" AND d.id = ANY($2::text[]) AND d.generation = a."Run" AND d.attempts_made = a."Number" - 1
+	FROM a WHERE d.id = a."DeliveryID" AND d.id = ANY($2::text[]) AND d.generation = a."Generation" AND d.attempts_made = a."Number" - 1
 		AND (d.state IN ('pending', 'retrying')) IS TRUE AND NOT d.response_awaited
 	RETURNING d.*, a."ID" AS attempt_id),
 kept AS (` + insertAttempts + `
@@ -46,11 +46,11 @@ SELECT attempt_id, ` + fields("moved", deliveryFields, "") + " FROM moved"
 const moveColumns = "(" + attemptFields + `, "State" text, "Reason" text, "RunID" text, "Permanent" boolean, "NextAttemptAt" timestamptz, "CompletedAt" timestamptz)`
 
 // recordNext returns the deliveries that were moved, by the attempts' ids.
-func (s *Store) recordNext(ctx context.Context, records []record) (map[string]switchboard.Delivery, error) {
+func (s *Store) recordNext(ctx context.Context, records []switchboard.Record) (map[string]switchboard.Delivery, error) {
 	moves := make([]move, len(records))
 	for i, r := range byNumber(records) { // most plans lock the deliveries in this order
-		next, completed := r.dates()
-		moves[i] = move{r.Attempt, string(r.Decision.State), r.Decision.Reason, r.RunID, r.Decision.Permanent, next, completed}
+		next, completed := r.Dates()
+		moves[i] = move{attempt{r.Attempt, r.Generation}, string(r.Decision.State), r.Decision.Reason, r.TemporalRunID, r.Decision.Permanent, next, completed}
 	}
 	text, err := json.Marshal(moves)
 	if err != nil {

@@ -16,11 +16,11 @@ func TestRecordMovesTheDelivery(t *testing.T) {
 
 	// A failure: dated from the end of the attempt, and off the outbox.
 	a := b.attempt(d, 1, 503)
-	got, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503", Wait: 7 * time.Second}, "run_1", 1)
+	got, err := b.Record(t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503", Wait: 7 * time.Second}, TemporalRunID: "run_1", Generation: 1})
 	must(t, err)
 	want := d
 	want.State, want.Reason, want.AttemptsMade, want.LastStatusCode, want.LastFailure = switchboard.StateRetrying, "http_503", 1, 503, switchboard.FailureHTTP5xx
-	want.NextAttemptAt, want.TemporalRunID = a.At.Add(20*time.Millisecond+7*time.Second), "run_1"
+	want.NextAttemptAt, want.TemporalRunID, want.DispatchAt = a.At.Add(20*time.Millisecond+7*time.Second), "run_1", time.Time{}
 	equal(t, "retrying", got, want)
 	equal(t, "stored", b.read(d.ID), want)
 	equal(t, "start due", b.startDue(d.ID), time.Time{})
@@ -28,14 +28,14 @@ func TestRecordMovesTheDelivery(t *testing.T) {
 	// The same attempt again changes nothing, whatever it says now.
 	changed := a
 	changed.Outcome.StatusCode, changed.Outcome.Failure = 200, ""
-	got, err = b.Record(t.Context(), changed, switchboard.Decision{State: switchboard.StateDelivered}, "run_2", 1)
+	got, err = b.Record(t.Context(), switchboard.Record{Attempt: changed, Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "run_2", Generation: 1})
 	must(t, err)
 	equal(t, "repeated", got, want)
 
 	// Success: final, completed when the answer ended.
 	b.advance(time.Minute)
 	second := b.attempt(d, 2, 200)
-	got, err = b.Record(t.Context(), second, switchboard.Decision{State: switchboard.StateDelivered}, "run_1", 1)
+	got, err = b.Record(t.Context(), switchboard.Record{Attempt: second, Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "run_1", Generation: 1})
 	must(t, err)
 	want.State, want.Reason, want.AttemptsMade, want.LastStatusCode, want.LastFailure = switchboard.StateDelivered, "", 2, 200, ""
 	want.NextAttemptAt, want.CompletedAt = time.Time{}, second.At.Add(20*time.Millisecond)
@@ -58,7 +58,7 @@ func TestRecordKeepsWhatIsPermanent(t *testing.T) {
 			must(t, second(b.sql.Exec("UPDATE deliveries SET response_awaited = $1", awaited)))
 			a := b.attempt(d, 1, 0)
 			a.Outcome.Failure, a.Outcome.Permanent = switchboard.FailureForbidden, true
-			got, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.StateFailed, Reason: "forbidden_address", Permanent: true}, "r", 1)
+			got, err := b.Record(t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Decision{State: switchboard.StateFailed, Reason: "forbidden_address", Permanent: true}, TemporalRunID: "r", Generation: 1})
 			must(t, err)
 			detail, err := b.Delivery(t.Context(), root(), d.ID)
 			must(t, err)
@@ -67,7 +67,7 @@ func TestRecordKeepsWhatIsPermanent(t *testing.T) {
 			must(t, err)
 			equal(t, "retried", []bool{again.Permanent, b.read(d.ID).Permanent}, []bool{false, false})
 			a = b.attempt(d, 2, 503)
-			got, err = b.Record(t.Context(), a, switchboard.Decision{State: switchboard.StateFailed, Reason: "http_503"}, "r", 2)
+			got, err = b.Record(t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Decision{State: switchboard.StateFailed, Reason: "http_503"}, TemporalRunID: "r", Generation: 2})
 			must(t, err)
 			equal(t, "used up", []bool{got.Permanent, b.read(d.ID).Permanent}, []bool{false, false})
 		})
@@ -83,7 +83,7 @@ func TestRecordOfATakenNumberMayBeRepeated(t *testing.T) {
 	retrying := switchboard.Decision{State: switchboard.StateRetrying, Reason: "http_503", Wait: time.Minute}
 	first, other := b.attempt(d, 1, 503), b.attempt(d, 1, 503)
 	for _, a := range []switchboard.Attempt{first, other, other, first, other} {
-		_, err := b.Record(t.Context(), a, retrying, "run_1", 1)
+		_, err := b.Record(t.Context(), switchboard.Record{Attempt: a, Decision: retrying, TemporalRunID: "run_1", Generation: 1})
 		must(t, err)
 	}
 	detail, err := b.Delivery(t.Context(), root(), d.ID)
@@ -116,7 +116,7 @@ func TestRecordOfAnEarlierRun(t *testing.T) {
 	b.advance(time.Second)
 	own := b.record(second, 2, 503)
 	late := b.attempt(d, 2, 200)
-	got, err := b.Record(t.Context(), late, switchboard.Decision{State: switchboard.StateDelivered}, "run_1", 1)
+	got, err := b.Record(t.Context(), switchboard.Record{Attempt: late, Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "run_1", Generation: 1})
 	must(t, err)
 	want := own
 	want.AttemptsMade, want.PriorAttempts, want.LastStatusCode, want.LastFailure = 3, 2, 200, "" // the run has used one of its own
@@ -130,7 +130,7 @@ func TestRecordOfAnEarlierRun(t *testing.T) {
 	third := b.record(got, 4, 410)
 	fourth, _, err := b.Retry(t.Context(), root(), third.ID, "")
 	must(t, err)
-	_, err = b.Record(t.Context(), b.attempt(d, 5, 200), switchboard.Decision{State: switchboard.StateDelivered}, "run_1", 1)
+	_, err = b.Record(t.Context(), switchboard.Record{Attempt: b.attempt(d, 5, 200), Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "run_1", Generation: 1})
 	must(t, err)
 	equal(t, "start due", b.startDue(d.ID), b.clock().Add(5*time.Second))
 	equal(t, "state", b.read(d.ID).State, fourth.State)
@@ -157,7 +157,7 @@ func TestRecordWhatNoTextMayHold(t *testing.T) {
 	a.Outcome.Detail = "nul \x00 and \xff"
 	a.Outcome.Response.Headers = map[string]string{"X-\x00": "\x00\xfe"}
 	a.Outcome.Response.Body = nil
-	_, err := b.Record(t.Context(), a, switchboard.Decision{State: switchboard.StateFailed, Reason: "http_500"}, "r", 1)
+	_, err := b.Record(t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Decision{State: switchboard.StateFailed, Reason: "http_500"}, TemporalRunID: "r", Generation: 1})
 	must(t, err)
 	detail, err := b.Delivery(t.Context(), root(), d.ID)
 	must(t, err)
@@ -178,12 +178,12 @@ func TestRecordOneThatCannotBeStored(t *testing.T) {
 			if i == 1 {
 				decision = switchboard.Decision{State: switchboard.StateFailed} // without a reason, which the schema refuses
 			}
-			_, errs[i] = b.Record(t.Context(), b.attempt(d, 1, 200), decision, "r", 1)
+			_, errs[i] = b.Record(t.Context(), switchboard.Record{Attempt: b.attempt(d, 1, 200), Decision: decision, TemporalRunID: "r", Generation: 1})
 		})
 	}
 	group.Go(func() {
 		unknown := switchboard.Delivery{ID: "dlv_none"}
-		_, errs[len(deliveries)] = b.Record(t.Context(), b.attempt(unknown, 1, 200), switchboard.Decision{State: switchboard.StateDelivered}, "r", 1)
+		_, errs[len(deliveries)] = b.Record(t.Context(), switchboard.Record{Attempt: b.attempt(unknown, 1, 200), Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "r", Generation: 1})
 	})
 	group.Wait()
 	refused(t, "without a reason", errs[1], switchboard.CodeInternal, "")
@@ -226,7 +226,7 @@ func TestConcurrentCallsShareCommits(t *testing.T) {
 		d := deliveries[next]
 		next++
 		mu.Unlock()
-		if _, err := b.Record(t.Context(), b.attempt(d, 1, 200), switchboard.Decision{State: switchboard.StateDelivered}, "r", 1); err != nil {
+		if _, err := b.Record(t.Context(), switchboard.Record{Attempt: b.attempt(d, 1, 200), Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "r", Generation: 1}); err != nil {
 			t.Error(err)
 		}
 	})

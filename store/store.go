@@ -99,7 +99,7 @@ type Store struct {
 
 	accepts *batcher[[]*posted, []switchboard.Acceptance] // of calls with few events
 	bulk    *batcher[[]*posted, []switchboard.Acceptance] // and with many: nobody waits behind them
-	records *batcher[record, recorded]
+	records *batcher[switchboard.Record, recorded]
 	works   *batcher[string, result[switchboard.LoadedDelivery]]
 	callers *batcher[keyHash, result[switchboard.Caller]]
 

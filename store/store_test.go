@@ -189,7 +189,7 @@ func (b *bundle) record(d switchboard.Delivery, number, status int) switchboard.
 	a := b.attempt(d, number, status)
 	policy := switchboard.Subscription{}
 	policy.SetDefaults()
-	after, err := b.Record(b.t.Context(), a, switchboard.Next(policy.Retry, policy.LimitsUnder(0), d.ID, number-d.PriorAttempts, a.Outcome), "run_of_"+d.ID, d.Generation)
+	after, err := b.Record(b.t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Next(policy.Retry, policy.LimitsUnder(0), d.ID, number-d.PriorAttempts, a.Outcome), TemporalRunID: "run_of_" + d.ID, Generation: d.Generation})
 	must(b.t, err)
 	return after
 }

@@ -2,13 +2,13 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
-// DeleteSubscription removes a subscription from sight and cancels its open
-// deliveries; of very many only the first ones, and [Store.CancelDeleted] the rest.
-// The rows stay, because deliveries name them.
+// DeleteSubscription hides a subscription and cancels its open deliveries; of very many only
+// the first, and [Store.CancelDeleted] the rest. The rows stay, because deliveries name them.
 func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error {
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
 		if _, err := s.lockSubscription(ctx, tx, caller, id); err != nil {
@@ -20,9 +20,9 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return err
 	}
-	// An error here is none of the caller's: the subscription is deleted, and what is still
-	// open of it is left to CancelDeleted, as it is of very many.
-	_, _ = s.sweep(ctx, cancellation(action(caller, switchboard.ActionCancel, reason)), id)
+	// The caller is not told of an error here: the subscription is deleted, and CancelDeleted
+	// cancels the deliveries that are left.
+	_, _ = s.applyInBatches(ctx, cancelDeleted(action(caller, switchboard.ActionCancel, reason)), id)
 	return nil
 }
 
@@ -30,17 +30,16 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 // deliveries those were. If there are very many, a call does only some of them.
 func (s *Store) CancelDeleted(ctx context.Context) (int, error) {
 	action := switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: "its subscription is deleted"}
-	return s.sweepAll(ctx, cancellation(action), isOpen, "deleted_at IS NOT NULL")
+	return s.applyToAll(ctx, cancelDeleted(action), isOpen, "deleted_at IS NOT NULL")
 }
 
-// cancellation cancels the open deliveries of a deleted subscription. Their workflows,
-// where one is open, are to end.
-func cancellation(action switchboard.Action) sweep {
-	return sweep{
-		which: isOpen,
-		change: "state = 'cancelled', reason = '" + switchboard.ReasonSubscriptionDeleted + "', next_attempt_at = NULL, completed_at = $3, " +
-			"dispatch_at = CASE WHEN d.next_attempt_at IS NOT NULL THEN n.turn END",
-		ends:   true,
+// cancelDeleted cancels the open deliveries of a deleted subscription.
+func cancelDeleted(action switchboard.Action) bulkTransition {
+	return bulkTransition{
+		where: isOpen,
+		apply: func(d *switchboard.Delivery, _ *switchboard.Subscription, now, dispatchAt time.Time) error {
+			return d.Cancel(now, switchboard.ReasonSubscriptionDeleted, dispatchAt)
+		},
 		action: action,
 	}
 }

@@ -128,6 +128,7 @@ func TestDeleteSubscription(t *testing.T) {
 
 	want := open
 	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.StateCancelled, switchboard.ReasonSubscriptionDeleted, time.Time{}, b.clock()
+	want.DispatchAt = b.clock() // its workflow is to end
 	equal(t, "open delivery", b.read(open.ID), want)
 	equal(t, "its actions", b.actions(open.ID), []string{"key_acme cancel leaving"})
 	equal(t, "finished delivery", b.read(done.ID), done)

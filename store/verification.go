@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -22,11 +23,10 @@ func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.
 	return sub, nil
 }
 
-// Verified notes how the challenge of an unverified subscription ended. Without a
-// reason against it, it becomes active, and what was held for it is released;
-// otherwise it stays unverified for that reason. version is the one whose address
-// was asked; another one is a Conflict for the field "version". One that is not
-// unverified stays as it is.
+// RecordVerification stores how the challenge of an unverified subscription ended. Without a
+// reason against it, it becomes active and what was held for it is released; otherwise it
+// stays unverified for that reason. version is the one whose address was asked; another one is
+// a Conflict for the field "version". A subscription that is not unverified stays as it is.
 func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
 	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
@@ -52,26 +52,26 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 		return switchboard.Subscription{}, err
 	}
 	if sub.State == switchboard.SubscriptionActive {
-		// An error here is none of the caller's: the subscription is verified, and what is
-		// still held for it is left to ReleaseVerified, as it is of very many.
-		_, _ = s.sweep(ctx, release(), id)
+		// The caller is not told of an error here: the subscription is verified, and
+		// ReleaseVerified releases the deliveries that are left.
+		_, _ = s.applyInBatches(ctx, release(), id)
 	}
 	return sub, nil
 }
 
-// ReleaseVerified sets going what is held for subscriptions that are verified by now,
-// and returns how many deliveries those were. If there are very many, a call does only
-// some of them.
+// ReleaseVerified releases what is held for subscriptions that are verified by now, and
+// returns how many deliveries those were. If there are very many, a call does only some of them.
 func (s *Store) ReleaseVerified(ctx context.Context) (int, error) {
-	return s.sweepAll(ctx, release(), isHeld, "state = 'active' AND deleted_at IS NULL")
+	return s.applyToAll(ctx, release(), isHeld, "state = 'active' AND deleted_at IS NULL")
 }
 
-// release sets going what was held until its subscription is verified, each delivery when
-// its turn comes.
-func release() sweep {
-	return sweep{
-		which:  isHeld + " AND reason = '" + switchboard.ReasonSubscriptionUnverified + "'",
-		change: "state = 'pending', reason = '', next_attempt_at = n.turn, dispatch_at = n.turn, generation = generation + 1, temporal_run_id = '', prior_attempts = attempts_made",
+// release releases what was held until its subscription is verified.
+func release() bulkTransition {
+	return bulkTransition{
+		where: isHeld + " AND reason = '" + switchboard.ReasonSubscriptionUnverified + "'",
+		apply: func(d *switchboard.Delivery, sub *switchboard.Subscription, now, dispatchAt time.Time) error {
+			return d.Release(now, dispatchAt, switchboard.Admit(now, switchboard.Conditions{Subscription: sub}))
+		},
 		action: switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionRelease, Reason: "what it was held for is over"},
 	}
 }

@@ -96,7 +96,8 @@ func (r *row) LoadForAttempt(context.Context, string) (switchboard.LoadedDeliver
 	return r.work, r.fails("Work")
 }
 
-func (r *row) Record(_ context.Context, a switchboard.Attempt, d switchboard.Decision, runID string, _ int) (switchboard.Delivery, error) {
+func (r *row) Record(_ context.Context, rec switchboard.Record) (switchboard.Delivery, error) {
+	a, d, runID := rec.Attempt, rec.Decision, rec.TemporalRunID
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.fails("Record"); err != nil {
@@ -112,7 +113,7 @@ func (r *row) Record(_ context.Context, a switchboard.Attempt, d switchboard.Dec
 	return *delivery, nil
 }
 
-func (r *row) Reopen(_ context.Context, _, runID string, action switchboard.Action) (switchboard.Delivery, error) {
+func (r *row) Reset(_ context.Context, _, runID string, action switchboard.Action) (switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.actions = append(r.actions, action)
@@ -120,10 +121,14 @@ func (r *row) Reopen(_ context.Context, _, runID string, action switchboard.Acti
 	return r.work.Delivery, nil
 }
 
-func (r *row) Settle(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+func (r *row) HoldDelivery(ctx context.Context, id string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	return r.CloseDelivery(ctx, id, run, state, reason, action)
+}
+
+func (r *row) CloseDelivery(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.fails("Settle"); err != nil {
+	if err := r.fails("CloseDelivery"); err != nil {
 		return switchboard.Delivery{}, err
 	}
 	if !r.work.Delivery.State.Final() {
@@ -299,7 +304,7 @@ func TestFirstTaskThatWasLost(t *testing.T) {
 func TestCancelDuringBackoff(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, 503)
-	s.row.faults = map[string]int{"Settle": 2}
+	s.row.faults = map[string]int{"CloseDelivery": 2}
 	s.RegisterDelayedCallback(s.CancelWorkflow, 2*time.Second)
 	_, err := s.run()
 	if !temporal.IsCanceledError(err) {

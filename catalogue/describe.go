@@ -10,8 +10,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// say puts what was expected into a sentence whose subject is the field.
-func say(k jsonschema.ErrorKind) string {
+// describe says what the schema expects, in a sentence whose subject is the field.
+func describe(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:
 		return "must be " + either(k.Want) + ", not " + either([]string{k.Got})
@@ -29,7 +29,7 @@ func say(k jsonschema.ErrorKind) string {
 		return "must be one of " + shown(k.Want)
 	case *kind.Pattern:
 		return "must match " + short(k.Want)
-	case *kind.Format: // only of schemas, whose patterns are checked with the engine that will use them
+	case *kind.Format: // of schemas only: their patterns are compiled with our engine
 		return fmt.Sprintf("cannot be used as %s: %s", k.Want, short(k.Err.Error()))
 	case *kind.Not:
 		return "is what the schema rules out"

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// UseCase returns the use case of that name, or that a platform calls by it:
-// "Contact" is contact, "Conversation record" is conversation.
+// UseCase returns the use case with that name or alias: "Contact" is contact, "Conversation
+// record" is conversation.
 func (c *Catalogue) UseCase(name string) (switchboard.UseCase, bool) {
 	u, known := c.useCases[useCaseName(name)]
 	return u, known
@@ -19,10 +19,10 @@ func useCaseName(name string) string {
 	return strings.Join(strings.Fields(strings.ToLower(name)), "_")
 }
 
-// addUseCase files a use case under its name and aliases. Platforms share names:
-// what one of them lets a use case read, it reads with all.
+// addUseCase adds a use case under its name and aliases. Platforms share use cases: what
+// one of them lets a use case read may be read with all of them.
 func (c *Catalogue) addUseCase(u useCase) error {
-	shared := switchboard.UseCase{Name: u.Name, Entity: u.Entity, Reads: u.Reads, Variables: u.Variables}
+	shared := u.UseCase
 	if known, ok := c.useCases[u.Name]; ok {
 		merged, err := merge(known, shared)
 		if err != nil {

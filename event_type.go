@@ -1,0 +1,93 @@
+package switchboard
+
+import (
+	"encoding/json"
+	"regexp"
+)
+
+// SchemaState says how well the shape of an event type's data is known.
+type SchemaState string
+
+// The states of a schema.
+const (
+	SchemaSeen    SchemaState = "seen"    // the vendor shows it
+	SchemaAssumed SchemaState = "assumed" // at least a part is inferred from the vendor's words
+	SchemaNone    SchemaState = "none"    // there is no schema
+)
+
+// DefaultSchemaState is the state of a schema whose author gave none.
+func DefaultSchemaState(schema json.RawMessage) SchemaState {
+	if schema == nil {
+		return SchemaNone
+	}
+	return SchemaSeen
+}
+
+// EventType is an entry of the catalogue: what a platform posts, and the shape of its data.
+// Platform and name together identify it. The JSON is that of the data files and of what is
+// stored.
+type EventType struct {
+	Name        string          `json:"name"`                  // as "ticket.created"
+	VendorName  string          `json:"vendor_name,omitempty"` // as the platform spells it, "Ticket Create"
+	Platform    string          `json:"platform,omitempty"`    // as "iomnihub"
+	Entity      string          `json:"entity,omitempty"`      // what it is about, "ticket"
+	Description string          `json:"description,omitempty"` // when it happens
+	UseCases    []string        `json:"use_cases,omitempty"`   // of the subscriptions that may render it
+	Schema      json.RawMessage `json:"schema,omitempty"`      // JSON Schema of the data; nil: none
+	SchemaState SchemaState     `json:"schema_state,omitempty"`
+	Sample      json.RawMessage `json:"sample,omitempty"`     // data as they may be posted; nil: none
+	Samples     []Sample        `json:"samples,omitempty"`    // all of them where the type has several variants, Sample first
+	Deprecated  bool            `json:"deprecated,omitempty"` // new subscriptions should not name it
+	BuiltIn     bool            `json:"built_in,omitempty"`   // it came with Switchboard, and was not changed at run time
+	// Unreadable: all but Platform and Name is stored and cannot be read.
+	Unreadable bool `json:"-"`
+}
+
+// Sample is one variant of an event type's data.
+type Sample struct {
+	Name string          `json:"name"` // of the variant, as "operator"
+	Data json.RawMessage `json:"data"` // as they may be posted
+}
+
+// Platform is a support platform whose webhooks Switchboard can send.
+type Platform struct {
+	Name     string          // as "signalzen"
+	Title    string          // as "SignalZen"
+	Homepage string          // may be empty
+	Profile  json.RawMessage // a partial subscription, in the API's shape
+}
+
+// UseCase says which of an event's data the templates of a subscription may read.
+type UseCase struct {
+	Name      string   `json:"name"`      // as "contact"
+	Entity    string   `json:"entity"`    // the member of the data that custom fields without prefix belong to; empty: the data themselves
+	Reads     []string `json:"reads"`     // the members of the data that may be read; empty: all
+	Variables string   `json:"variables"` // the member of the data whose own members may be read without prefix, as {{ has_message }}; empty: none
+}
+
+// AllSamples are the data of all variants of an event type.
+func (t *EventType) AllSamples() []json.RawMessage {
+	var all []json.RawMessage
+	for _, s := range t.Samples {
+		all = append(all, s.Data)
+	}
+	if len(all) == 0 && t.Sample != nil {
+		all = append(all, t.Sample)
+	}
+	return all
+}
+
+var eventTypePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+
+// ValidateEventType checks the name of an event type. An error names the field.
+func ValidateEventType(field, eventType string) error {
+	switch {
+	case eventType == "":
+		return InvalidField(field, "is required")
+	case LongerThan(eventType, MaxEventType):
+		return InvalidField(field, "is longer than %d characters", MaxEventType)
+	case !eventTypePattern.MatchString(eventType):
+		return InvalidField(field, "must be words joined by dots, as ticket.created")
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package switchboard
+
+import "time"
+
+// This file holds every transition of a delivery; docs/state_machine.md draws them. The store
+// locks the row, calls the method, and saves what changed. A transition sets the state, the
+// reason, the counts and the dates, and DispatchAt where a relay has something to start, or
+// to end, in Temporal.
+//
+// What a person asks for and the state does not allow is a Conflict. What Switchboard itself
+// decided changes nothing if the delivery has moved on since: another generation serves it,
+// or it is final.
+
+// DispatchGrace is how long the relay leaves a delivery to the process that accepted, retried
+// or cancelled it, and tells Temporal itself. It is longer than a start takes on a busy day,
+// and short enough for what a process left behind when it died.
+const DispatchGrace = 5 * time.Second
+
+// Record is an attempt with what follows from it.
+type Record struct {
+	Attempt       Attempt
+	Decision      Decision
+	Generation    int    // of the delivery, which the attempt was made for
+	TemporalRunID string // of the workflow run that made it
+}
+
+// Dates are those of the delivery after the attempt: of its next attempt, or of its end; zero:
+// it has none. Postgres keeps microseconds.
+func (r Record) Dates() (nextAttemptAt, completedAt time.Time) {
+	end := r.Attempt.At.Add(r.Attempt.Outcome.Latency).UTC()
+	switch {
+	case r.Decision.State.HasNextAttempt():
+		nextAttemptAt = end.Add(r.Decision.Wait).Truncate(time.Microsecond)
+	case r.Decision.State.Final():
+		completedAt = end.Truncate(time.Microsecond)
+	}
+	return nextAttemptAt, completedAt
+}
+
+// Accept gives a new delivery its first state.
+func (d *Delivery) Accept(now time.Time, a Admission) {
+	d.Generation, d.CreatedAt = 1, now
+	switch a.Kind {
+	case AdmissionPark:
+		d.park(a.State, a.Reason)
+	case AdmissionEnd:
+		d.end(now, a.State, a.Reason)
+	case AdmissionDefer:
+		d.State, d.Reason, d.NextAttemptAt, d.DispatchAt = StatePending, a.Reason, a.Until, a.Until
+	default:
+		d.State, d.NextAttemptAt, d.DispatchAt = StatePending, now, now.Add(DispatchGrace)
+	}
+}
+
+// Record counts an attempt and moves the delivery to where its outcome leads. An attempt of an
+// earlier generation is only counted, before the attempts of the present one, which keeps all
+// that the policy allows. A delivery that is not waiting for an attempt, because it was
+// cancelled or held while the request was under way, stays where it is.
+func (d *Delivery) Record(r Record) {
+	current := d.Generation == r.Generation
+	if made := r.Attempt.Number - d.AttemptsMade; made > 0 {
+		d.AttemptsMade += made
+		d.LastStatusCode, d.LastFailure = r.Attempt.Outcome.StatusCode, r.Attempt.Outcome.Failure
+		if !current {
+			d.PriorAttempts += made
+		}
+	}
+	if !current {
+		return
+	}
+	d.TemporalRunID = r.TemporalRunID
+	if !d.State.HasNextAttempt() {
+		return
+	}
+	d.State, d.Reason, d.Permanent = r.Decision.State, r.Decision.Reason, r.Decision.Permanent
+	d.NextAttemptAt, d.CompletedAt = r.Dates()
+	d.DispatchAt = time.Time{}
+}
+
+// Retry is an operator's: a final delivery starts its next generation, and one that waits for
+// its next attempt is due now. Nothing is sent for a subscription that is deleted.
+func (d *Delivery) Retry(now time.Time, subscriptionDeleted bool) error {
+	switch {
+	case subscriptionDeleted:
+		return Errorf(CodeConflict, "the subscription of delivery %s is deleted", d.ID)
+	case d.State.Final():
+		d.reopen(now)
+		d.nextGeneration(now.Add(DispatchGrace))
+	case d.State.HasNextAttempt():
+		d.NextAttemptAt = now
+		if !d.DispatchAt.IsZero() { // a release has dispatched it for later
+			d.DispatchAt = now
+		}
+	default:
+		return Errorf(CodeConflict, "delivery %s is %s (%s) and cannot be retried", d.ID, d.State, d.Reason)
+	}
+	return nil
+}
+
+// Reset gives the delivery to the Temporal run that a reset of its workflow made, in the same
+// generation. A final delivery becomes pending; nothing has to start its workflow, which is
+// running. A run that has the delivery already changes nothing, so that what ends later stays
+// ended, and neither does a final delivery of a deleted subscription become pending.
+func (d *Delivery) Reset(now time.Time, temporalRunID string, subscriptionDeleted bool) {
+	if d.TemporalRunID == temporalRunID {
+		return
+	}
+	d.TemporalRunID = temporalRunID
+	if d.State.Final() && !subscriptionDeleted {
+		d.reopen(now)
+	}
+}
+
+// StartNextGeneration is the reconciler's: a delivery that waits for an attempt of that
+// generation and has no open workflow is dispatched again. The attempts that it has made count.
+func (d *Delivery) StartNextGeneration(now time.Time, generation int) {
+	if d.State.HasNextAttempt() && d.Generation == generation {
+		d.nextGeneration(now)
+	}
+}
+
+// Cancel ends an open delivery for that reason. Its workflow, if one is open, is told at
+// dispatchAt. A delivery that is cancelled already stays as it is.
+func (d *Delivery) Cancel(now time.Time, reason string, dispatchAt time.Time) error {
+	switch {
+	case d.State == StateCancelled:
+		return nil
+	case d.State.Final():
+		return Errorf(CodeConflict, "delivery %s is %s already", d.ID, d.State)
+	}
+	hasWorkflow := d.State.HasNextAttempt()
+	d.end(now, StateCancelled, reason)
+	if hasWorkflow {
+		d.DispatchAt = dispatchAt
+	}
+	return nil
+}
+
+// Close moves an open delivery of that generation to a final state. Its workflow has ended, or
+// ends by itself.
+func (d *Delivery) Close(now time.Time, generation int, state State, reason string) {
+	if !d.State.Final() && d.Generation == generation {
+		d.end(now, state, reason)
+	}
+}
+
+// Hold parks a delivery of that generation that waits for an attempt. Its workflow ends by
+// itself.
+func (d *Delivery) Hold(generation int, state State, reason string) {
+	if d.State.HasNextAttempt() && d.Generation == generation {
+		d.park(state, reason)
+	}
+}
+
+// Release starts the next generation of a parked delivery, due and dispatched at that time, if
+// it is admitted by now. Otherwise it stays parked, or ends.
+func (d *Delivery) Release(now, dispatchAt time.Time, a Admission) error {
+	if d.State != StateHeld && d.State != StateBlocked {
+		return Errorf(CodeConflict, "delivery %s is %s and cannot be released", d.ID, d.State)
+	}
+	switch a.Kind {
+	case AdmissionPark:
+		d.park(a.State, a.Reason)
+	case AdmissionEnd:
+		d.end(now, a.State, a.Reason)
+	default:
+		d.reopen(dispatchAt)
+		d.nextGeneration(dispatchAt)
+	}
+	return nil
+}
+
+// Postpone dates the next attempt anew, for that reason, unless somebody else has done so since
+// the delivery was due at that date.
+func (d *Delivery) Postpone(due, until time.Time, reason string) {
+	if d.State.HasNextAttempt() && d.NextAttemptAt.Equal(due) {
+		d.NextAttemptAt, d.Reason = until, reason
+	}
+}
+
+// reopen makes a delivery pending and due at that time, with all of the policy's attempts
+// before it.
+func (d *Delivery) reopen(at time.Time) {
+	d.State, d.Reason, d.Permanent = StatePending, "", false
+	d.PriorAttempts = d.AttemptsMade
+	d.NextAttemptAt, d.CompletedAt, d.DispatchAt = at, time.Time{}, time.Time{}
+}
+
+// nextGeneration lets another workflow have the delivery. No Temporal run has it before that
+// one is started.
+func (d *Delivery) nextGeneration(dispatchAt time.Time) {
+	d.Generation++
+	d.TemporalRunID, d.DispatchAt = "", dispatchAt
+}
+
+// park takes the dates from a delivery.
+func (d *Delivery) park(state State, reason string) {
+	d.State, d.Reason = state, reason
+	d.NextAttemptAt, d.DispatchAt = time.Time{}, time.Time{}
+}
+
+// end makes a delivery final.
+func (d *Delivery) end(now time.Time, state State, reason string) {
+	d.State, d.Reason = state, reason
+	d.NextAttemptAt, d.CompletedAt, d.DispatchAt = time.Time{}, now, time.Time{}
+}

@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// The outbox: dispatch_at says when a relay starts a delivery's workflow, or wakes that of a
+// cancelled delivery so that it ends. What is here changes that column alone, and no state.
+
+// ClaimDispatches takes the deliveries that have been due to be dispatched for longest, and
+// returns them in any order. For the lease nobody else gets them.
+func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
+	now := s.now()
+	claimed := []switchboard.Delivery{}
+	err := s.list(ctx, &claimed, `
+WITH due AS MATERIALIZED (
+	SELECT id FROM deliveries WHERE dispatch_at <= $1 ORDER BY dispatch_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE deliveries SET dispatch_at = $2 FROM due WHERE deliveries.id = due.id
+RETURNING `+fields("deliveries", deliveryFields, ""), now, now.Add(lease), limit)
+	return claimed, err
+}
+
+// MarkDispatched records that Temporal knows of these generations of deliveries. One that an
+// operator has replaced meanwhile says nothing of the next, and a start nothing of the end. IS
+// TRUE keeps Postgres from the index of dispatch_at, which holds all that wait for a later date.
+func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error {
+	ids, generations, ended := make([]string, len(deliveries)), make([]int64, len(deliveries)), make([]bool, len(deliveries))
+	for i, d := range deliveries {
+		ids[i], generations[i], ended[i] = d.ID, int64(d.Generation), d.State == switchboard.StateCancelled
+	}
+	_, err := s.exec(ctx, `
+UPDATE deliveries d SET dispatch_at = NULL FROM unnest($1::text[], $2::int[], $3::bool[]) AS n(id, generation, ended)
+WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.generation = n.generation AND (d.state = 'cancelled') = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`,
+		pq.Array(ids), pq.Array(generations), pq.Array(ended))
+	return err
+}
+
+// DispatchNow makes those of the deliveries that wait for an attempt due to be dispatched, and
+// wakes the relays. IS TRUE keeps Postgres from the index of next_attempt_at, which holds all
+// that wait for an attempt.
+func (s *Store) DispatchNow(ctx context.Context, ids []string) error {
+	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET dispatch_at = $2 WHERE id = "+lockedInOrder+" AND (next_attempt_at IS NOT NULL) IS TRUE", pq.Array(ids), s.now())
+		if err != nil {
+			return err
+		}
+		return notify(ctx, tx, dispatchChannel, "")
+	})
+}
