@@ -105,7 +105,7 @@ type Store struct {
 
 	hot     *statements
 	filters *filters
-	kept    *lru.Cache[string, keptSubscription] // by id
+	cache   *lru.Cache[string, cachedSubscription] // by id
 	answers *answers
 }
 
@@ -136,13 +136,13 @@ func Open(cfg Config) (*Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	subscriptions, err := lru.New[string, keptSubscription](maxKept)
+	subscriptions, err := lru.New[string, cachedSubscription](maxCached)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		url: cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
-		hot: &statements{db: db}, filters: &filters{}, kept: subscriptions, answers: newAnswers(cfg.URL),
+		hot: &statements{db: db}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
