@@ -2,7 +2,7 @@ package switchboard
 
 import "slices"
 
-// Role says what a key may do.
+// Role is what an API key may do.
 type Role string
 
 // The five roles.
@@ -20,13 +20,13 @@ func Roles() []Role { return []Role{RoleAdmin, RolePublisher, RoleIntegrator, Ro
 // Valid reports whether r is one of the roles.
 func (r Role) Valid() bool { return slices.Contains(Roles(), r) }
 
-// Caller is who asks: the key behind a request. Every method that touches a
-// tenant's data takes one, so that no path can forget whose data it may touch.
+// Caller is the API key behind a request. Every method that touches a tenant's data takes a
+// Caller, so that no code path can forget whose data it may touch.
 type Caller struct {
-	KeyID  string // actor in actions and logs
+	KeyID  string // the actor in actions and logs
 	Role   Role
 	Tenant string // empty: every tenant
-	Person string // who used the key, as they named themselves, for actions; may be empty
+	Person string // the name that the key's user gives, for actions; may be empty
 }
 
 // Sees reports whether the caller's scope includes the tenant.

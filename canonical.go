@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// EncodeJSON writes a value as JSON, with <, > and & as they are: encoding/json escapes them
-// for HTML, in which none of our JSON stands.
+// EncodeJSON writes a value as JSON without HTML escapes: encoding/json writes <, > and & as
+// six bytes each, which people cannot read, and which counts against limits.
 func EncodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -21,9 +21,9 @@ func EncodeJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// SameJSON reports whether two JSON texts have the same value: white space, the order of
-// members, escapes and the spelling of numbers do not count. Numbers are compared as
-// exact decimals, so that 1, 1.0 and 10e-1 are one, and 0.1 is not the float next to it.
+// SameJSON reports whether two JSON texts have the same value. White space, the order of
+// members, escapes and the spelling of numbers do not matter. Numbers are compared as exact
+// decimals: 1, 1.0 and 10e-1 are equal, and 0.1 differs from the nearest float.
 func SameJSON(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
@@ -36,9 +36,8 @@ func SameJSON(a, b []byte) bool {
 	return ok && bytes.Equal(x, y)
 }
 
-// CanonicalJSON writes a JSON text in a form that is the same for the same value. It is
-// for comparing only: it is neither what anybody posted nor RFC 8785. ok is false for
-// what is no JSON.
+// CanonicalJSON writes a JSON text in a form that is the same for equal values. The form is
+// for comparisons only: it is not that of RFC 8785. ok is false if the text is not JSON.
 func CanonicalJSON(text []byte) (canonical []byte, ok bool) {
 	if !json.Valid(text) {
 		return nil, false
@@ -94,8 +93,8 @@ func (w *canonicalWriter) list() {
 	w.out = append(w.out, ']')
 }
 
-// object writes the members by name. Those of one name keep their order: parsers differ
-// in which of them they take.
+// object writes the members by name. Members of the same name keep their order, because
+// parsers differ in which of them they use.
 func (w *canonicalWriter) object() {
 	type member struct {
 		name       string
@@ -120,8 +119,8 @@ func (w *canonicalWriter) object() {
 	w.out = append(w.out, '}')
 }
 
-// canonicalNumber is the number's digits and exponent. One whose exponent is beyond 32
-// bits is the same as itself only.
+// canonicalNumber is the number's digits and exponent. A number with an exponent beyond 32
+// bits equals only its own spelling.
 func canonicalNumber(n json.Number) string {
 	if _, exponent, ok := strings.Cut(strings.ToLower(string(n)), "e"); ok {
 		if e, err := strconv.ParseInt(exponent, 10, 64); err != nil || e > math.MaxInt32 || e < math.MinInt32 {

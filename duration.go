@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Duration is a time.Duration that is written Go style in JSON, as "5s" or
-// "1h30m", so that nobody has to guess a unit.
+// Duration is a time.Duration that is written as in Go in JSON, "5s" or "1h30m", so that
+// nobody has to guess the unit.
 type Duration time.Duration
 
-// MarshalText writes the duration Go style.
+// MarshalText writes the duration as in Go.
 func (d Duration) MarshalText() ([]byte, error) {
 	return []byte(d.String()), nil
 }
 
-// UnmarshalText reads a Go style duration, which may begin with whole days, of 24 hours
-// each: "90d", "1d12h".
+// UnmarshalText reads a duration as in Go. It may begin with whole days, of 24 hours each:
+// "90d", "1d12h".
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := ParseDuration(string(text))
 	if err != nil {
@@ -28,7 +28,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ParseDuration reads what [Duration.UnmarshalText] does.
+// ParseDuration reads a duration as [Duration.UnmarshalText] does.
 func ParseDuration(text string) (time.Duration, error) {
 	wrong := fmt.Errorf("%q is not a duration such as \"5s\", \"1h30m\" or \"7d\"", text)
 	days, rest, found := strings.Cut(text, "d")
@@ -54,8 +54,7 @@ func ParseDuration(text string) (time.Duration, error) {
 
 const day = 24 * time.Hour
 
-// String writes the duration Go style, without the units that are zero: "10h" and
-// not "10h0m0s".
+// String writes the duration as in Go, without units that are zero: "10h", not "10h0m0s".
 func (d Duration) String() string {
 	s := time.Duration(d).String()
 	if rest, ok := strings.CutSuffix(s, "m0s"); ok {

@@ -15,7 +15,7 @@ type Event struct {
 	ID         string // evt_… or the platform's own id, unique in its tenant
 	Tenant     string
 	Type       string    // as "ticket.created"
-	Key        string    // what the event is about, as a ticket's id; may be empty
+	Key        string    // what the event is about, as the id of a ticket; may be empty
 	Data       []byte    // one JSON value
 	OccurredAt time.Time // when it happened at the platform; acceptance if not given
 	CreatedAt  time.Time // when it was accepted
@@ -31,10 +31,9 @@ const (
 	MaxBatch       = 1000      // events in one batch
 )
 
-// MaxNesting is how deep the objects and arrays of an event's data may stand in one
-// another. What is accepted can be rendered, so both have this one limit. Real data
-// stay below ten or so; what is deeper is an attempt at somebody's stack, ours or the
-// receiver's.
+// MaxNesting is the depth of nested objects and arrays in an event's data. What is accepted
+// can be rendered, so both have this one limit. Real data stay below about ten levels;
+// deeper data are an attack on the stack of a parser, ours or the receiver's.
 const MaxNesting = 128
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@-]*$`)

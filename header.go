@@ -8,8 +8,8 @@ import (
 
 var headerNamePattern = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
-// validateHeaders checks the headers. Names are literal; values are templates, which
-// are bounded and checked like the text that they become.
+// validateHeaders checks the headers. Names are literal. Values are templates, and are
+// checked like the text that they become.
 func (r *Request) validateHeaders() error {
 	if len(r.Headers) > MaxHeaders {
 		return InvalidField("request.headers", "has more than %d headers", MaxHeaders)
@@ -55,9 +55,9 @@ func ValidateOwnHeader(field, name string) error {
 	return nil
 }
 
-// reservedHeader names the headers that frame the request, that a proxy on the way
-// acts on, or that carry our signature; and those by which net/http takes a POST for
-// one that it may send twice.
+// reservedHeader reports whether only Switchboard may set the header: headers that frame the
+// request, that a proxy acts on, that carry our signature, or that make net/http treat a
+// POST as one that it may send twice.
 func reservedHeader(canonical string) bool {
 	switch canonical {
 	case "Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Te", "Trailer",
@@ -68,8 +68,8 @@ func reservedHeader(canonical string) bool {
 	return strings.HasPrefix(canonical, "Webhook-")
 }
 
-// SensitiveHeader reports whether values of that header are credentials more
-// often than not: they are masked wherever they are shown.
+// SensitiveHeader reports whether the header's values are probably credentials. They are
+// masked wherever they are shown.
 func SensitiveHeader(name string) bool {
 	name = strings.ToLower(name)
 	for _, mark := range []string{"auth", "cookie", "token", "secret", "pass", "key", "credential", "session"} {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The prefixes of ids. An id says what it names, so that a support engineer who
-// is sent one knows where to look it up.
+// The prefixes of ids. They say what an id names, so that a support engineer knows where to
+// look it up.
 const (
 	EventPrefix        = "evt_"
 	SubscriptionPrefix = "sub_"
@@ -18,23 +18,22 @@ const (
 	ActionPrefix       = "act_"
 )
 
-// crockford's alphabet leaves out letters that are read as digits, keeps the
-// order of the bytes it encodes, and has no '.', which Standard Webhooks forbids
-// in a webhook-id.
+// crockford's alphabet has no letters that look like digits, preserves the order of the
+// encoded bytes, and has no '.', which Standard Webhooks forbids in a webhook-id.
 const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// idLength is the length of an id behind its prefix: 16 bytes, 5 bits a letter.
+// idLength is the length of an id without its prefix: 16 bytes at 5 bits a letter.
 const idLength = 26
 
-// NewID makes an id that sorts by time: 48 bits of Unix milliseconds followed by
-// 80 random bits, as in a ULID.
+// NewID returns an id that sorts by time: 48 bits of Unix milliseconds followed by 80 random
+// bits, as in a ULID.
 func NewID(prefix string, at time.Time) string {
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the process instead
 	return idOf(prefix, at, random[:])
 }
 
-// idOf makes an id of a time and the first 80 bits of what sets it apart.
+// idOf returns the id of a time and the first 80 bits of rest.
 func idOf(prefix string, at time.Time, rest []byte) string {
 	var b [16]byte
 	ms := uint64(at.UnixMilli())

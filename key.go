@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Key is an API key as it may be shown: the key's text is known to its holder
-// only, and stored as a hash.
+// Key is an API key without its text, which only its holder knows. A hash of the text is
+// stored.
 type Key struct {
 	ID        string
 	Name      string
@@ -18,10 +18,10 @@ type Key struct {
 	RevokedAt time.Time // zero: it is not revoked
 }
 
-// KeyTextPrefix marks the text of an API key, so that scanners find leaked ones.
+// KeyTextPrefix starts the text of an API key, so that scanners find leaked keys.
 const KeyTextPrefix = "sbk_"
 
-// NewKeyText makes the text of a new API key: 32 random bytes, beyond guessing.
+// NewKeyText returns the text of a new API key: 32 random bytes, which cannot be guessed.
 func NewKeyText() Secret {
 	text := make([]byte, 32)
 	_, _ = rand.Read(text) // never fails: crypto/rand ends the process instead

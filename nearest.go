@@ -2,14 +2,13 @@ package switchboard
 
 import "strings"
 
-// maxNearest is the longest name that is compared with others, in bytes: the work grows
-// with the square of it.
+// maxNearest is the longest name that is compared, in bytes: the work grows with its square.
 const maxNearest = MaxEventType
 
-// Nearest returns the one of names that the name is most likely a misspelling of; empty:
-// none is near. One that differs in case only is the nearest.
+// Nearest returns the name that the given one is most likely a misspelling of, or "" if none
+// is near. A name that differs only in case is the nearest.
 func Nearest(name string, names []string) string {
-	best, least := "", min(3, 1+len(name)/5) // letters that may be wrong: one of a short name
+	best, least := "", min(3, 1+len(name)/5) // wrong letters; one in a short name
 	if len(name) > maxNearest {
 		return ""
 	}
@@ -25,8 +24,7 @@ func Nearest(name string, names []string) string {
 	return best
 }
 
-// distance is the number of letters to insert, to take away or to replace to make one
-// text of the other (Levenshtein).
+// distance is the Levenshtein distance: the number of letters to insert, remove or replace.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

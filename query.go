@@ -2,9 +2,8 @@ package switchboard
 
 import "time"
 
-// StuckAfter is how long the date of a delivery's next attempt may have passed
-// before it counts as overdue: longer than the longest attempt, so that one under
-// way does not count.
+// StuckAfter is how long after the date of its next attempt a delivery counts as overdue. It
+// is longer than the longest attempt, so that a running attempt does not count.
 const StuckAfter = time.Duration(MaxTimeout) + 15*time.Second
 
 // Limits of a page.
@@ -46,7 +45,7 @@ type DeliveryFilter struct {
 	Host         string
 	After        time.Time // created at or after
 	Before       time.Time // created before
-	Stuck        bool      // the date of its next attempt passed more than StuckAfter ago, started or not
+	Stuck        bool      // the date of its next attempt is more than StuckAfter ago, whether its workflow was started or not
 	Text         string    // part of an id, event type, host or reason, in any case
 }
 
@@ -56,17 +55,17 @@ type SubscriptionFilter struct {
 	State  SubscriptionState
 }
 
-// Acceptance is what became of one posted event.
+// Acceptance is the result of posting one event.
 type Acceptance struct {
 	Event      Event // as stored; of a duplicate, as it was stored the first time
 	Duplicate  bool  // the same id with the same type, key and value of data was accepted before
 	Deliveries []Delivery
-	Differs    []string // fields that a duplicate has otherwise than the first: "data", in other bytes of the same value, "type", in another case, or "occurred_at"
-	Err        error    // Conflict: the same id with another type, key or value of data; then nothing was stored
-	Undecided  []string // subscriptions that get the event because their filter's effort was used up before the answer was known
+	Differs    []string // fields in which a duplicate differs from the first: "data" in other bytes of the same value, "type" in another case, or "occurred_at"
+	Err        error    // CodeConflict: the same id with another type, key or value of data; nothing was stored
+	Undecided  []string // subscriptions that get the event because their filter's budget was used up before the answer was known
 }
 
-// Work is all that an attempt needs: the delivery, its event, and the
+// LoadedDelivery is all that an attempt needs: the delivery, its event, and the
 // subscription as it is now, with its secrets.
 type LoadedDelivery struct {
 	Delivery     Delivery
@@ -80,14 +79,14 @@ type EventDetail struct {
 	Deliveries []Delivery
 }
 
-// DeliveryDetail is a delivery with all that happened to it.
+// DeliveryDetail is a delivery with its history.
 type DeliveryDetail struct {
 	Delivery Delivery
 	Attempts []Attempt // in order of their numbers
 	Actions  []Action  // in order of time
 }
 
-// TenantUsage says where a tenant is named: there is no list of tenants.
+// TenantUsage says where a tenant is named. There is no list of tenants.
 type TenantUsage struct {
 	Known      bool     // an event, a subscription or a key names it
 	EventTypes []string // of its last events, as they were posted

@@ -6,12 +6,11 @@ import (
 	"log/slog"
 )
 
-// Mask stands wherever a secret would be shown. Sent back in a change, it means
-// the value that is stored.
+// Mask replaces a secret wherever it would be shown. In a change, it means the stored value.
 const Mask = "[redacted]"
 
-// Secret is text that must not be seen: printing, logging or marshalling it gives
-// a mask. [Secret.Reveal] is the only way to the text.
+// Secret is text that must not be shown: printing, logging or marshalling it gives a mask.
+// [Secret.Reveal] is the only way to the text.
 type Secret string
 
 // Reveal returns the text itself.
@@ -20,8 +19,8 @@ func (s Secret) Reveal() string { return string(s) }
 // String masks the secret.
 func (s Secret) String() string { return Mask }
 
-// Format masks the secret under every verb: a verb that does not fit, as %d, would
-// otherwise print the text in its complaint.
+// Format masks the secret under every verb: a wrong verb, as %d, would otherwise print the
+// text in its error.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Mask) }
 
 // MarshalText masks the secret.

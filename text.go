@@ -5,15 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// LongerThan reports whether the text has more than that many characters, which are
-// Unicode code points: what maxLength of JSON Schema counts (validation, 6.3.1). Such a
-// text takes at most four bytes a character.
+// LongerThan reports whether the text has more than that many characters. They are Unicode
+// code points, as in maxLength of JSON Schema (validation, 6.3.1), of at most four bytes each.
 func LongerThan(text string, characters int) bool {
 	return len(text) > characters && utf8.RuneCountInString(text) > characters
 }
 
-// Clip shortens a text that somebody else wrote to at most that many bytes, with a mark of
-// the cut behind them. It cuts between two characters.
+// Clip shortens a text to at most that many bytes, followed by an ellipsis. It cuts between
+// two characters.
 func Clip(text string, longest int) string {
 	if len(text) <= longest {
 		return text

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// timePattern is the grammar of RFC 3339, section 5.6: T and Z in either case, a point
-// before the fraction, and offsets below 24 hours. Of a second 60 see [ParseTime].
+// timePattern is the grammar of RFC 3339, section 5.6: T and Z in either case, a point before
+// the fraction, and offsets below 24 hours. For a second 60 see [ParseTime].
 var timePattern = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d{1,32})?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
 
 var (
@@ -18,13 +18,12 @@ var (
 	errLeap     = errors.New("has a second 60, which is only at 23:59:60 UTC on the last day of a month")
 )
 
-// ParseTime reads a time as callers give it, in bodies and queries alike: RFC 3339 and
-// nothing else. It keeps microseconds, as Postgres does. A leap second is the last
-// microsecond before its end, since neither Go nor Postgres has it.
+// ParseTime reads a time as callers give it, in bodies and queries: RFC 3339 and nothing else.
+// It keeps microseconds, as Postgres does. A leap second becomes the last microsecond before
+// its end, because neither Go nor Postgres has leap seconds.
 //
-// The zero time is refused: programs in Go and .NET write it for a time that was never
-// set, and every other rule here takes it for one that is not given. The error does not
-// repeat the text.
+// The zero time is refused: programs in Go and .NET write it for a time that was never set,
+// and our code uses it for a missing time. The error does not repeat the text.
 func ParseTime(text string) (time.Time, error) {
 	parts := timePattern.FindStringSubmatch(text)
 	if parts == nil {

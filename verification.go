@@ -1,7 +1,5 @@
 package switchboard
 
-import "strings"
-
 // Verification says how a receiver's address proves that it wants our requests,
 // at creation and after each change of the address.
 type Verification string
@@ -24,9 +22,4 @@ func (s *Subscription) validateVerification() error {
 		return nil
 	}
 	return InvalidField("verification", "%q is not a verification; known: %s, %s", s.Verification, VerificationNone, VerificationChallenge)
-}
-
-// HoldsTemplate reports whether the text has placeholders or tags of a template.
-func HoldsTemplate(text string) bool {
-	return strings.Contains(text, "{{") || strings.Contains(text, "{%")
 }

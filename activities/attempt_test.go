@@ -16,11 +16,12 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// desk is one delivery with a store, a sender and the activities on top.
-type desk struct {
+// fakeStore is one delivery with a store, a sender and the activities on top.
+type fakeStore struct {
 	*activities.Deliveries
 	t           *testing.T
 	work        switchboard.LoadedDelivery
@@ -36,28 +37,28 @@ type desk struct {
 	timeouts    []time.Duration // that the sender was given
 }
 
-func newDesk(t *testing.T) *desk {
+func newFakeStore(t *testing.T) *fakeStore {
 	t.Helper()
-	flights := activities.NewFlights(10)
-	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), flights)
+	limiter := inflight.NewLimiter(10)
+	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t: t, outcome: switchboard.Outcome{StatusCode: 200}, sending: func(context.Context) {}}
+	d := &fakeStore{t: t, outcome: switchboard.Outcome{StatusCode: 200}, sending: func(context.Context) {}}
 	d.work.Delivery = switchboard.Delivery{ID: "dlv_1", State: switchboard.StatePending, Generation: 1, NextAttemptAt: time.Now().Add(-time.Second)}
 	d.work.Subscription = switchboard.Subscription{ID: "sub_1", MaxInFlight: 1, Timeout: switchboard.DefaultTimeout}
 	d.work.Subscription.SetDefaults()
 	d.Deliveries = &activities.Deliveries{
-		Store: d, Sender: d, Flights: flights, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: d, Sender: d, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	return d
 }
 
-func (d *desk) LoadForAttempt(context.Context, string) (switchboard.LoadedDelivery, error) {
+func (d *fakeStore) LoadForAttempt(context.Context, string) (switchboard.LoadedDelivery, error) {
 	return d.work, d.workErr
 }
 
-func (d *desk) Record(_ context.Context, r switchboard.Record) (switchboard.Delivery, error) {
+func (d *fakeStore) Record(_ context.Context, r switchboard.Record) (switchboard.Delivery, error) {
 	a, decision, run := r.Attempt, r.Decision, r.Generation
 	if d.recordErr != nil {
 		return switchboard.Delivery{}, d.recordErr
@@ -74,29 +75,29 @@ func (d *desk) Record(_ context.Context, r switchboard.Record) (switchboard.Deli
 	return delivery, nil
 }
 
-func (d *desk) Reset(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {
+func (d *fakeStore) Reset(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {
 	delivery := d.work.Delivery
 	delivery.State, delivery.NextAttemptAt = switchboard.StatePending, time.Now()
 	return delivery, nil
 }
 
-func (d *desk) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
+func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
 	changed := d.work.Delivery.Reason != reason
 	d.work.Delivery.NextAttemptAt, d.work.Delivery.Reason = until, reason
 	return changed, d.postponeErr
 }
 
-func (d *desk) HoldDelivery(ctx context.Context, id string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+func (d *fakeStore) HoldDelivery(ctx context.Context, id string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
 	return d.CloseDelivery(ctx, id, run, state, reason, action)
 }
 
-func (d *desk) CloseDelivery(_ context.Context, _ string, run int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+func (d *fakeStore) CloseDelivery(_ context.Context, _ string, run int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
 	d.runs = append(d.runs, run)
 	d.work.Delivery.State, d.work.Delivery.Reason = state, reason
 	return d.work.Delivery, d.workErr
 }
 
-func (d *desk) Attempt(ctx context.Context, _ switchboard.LoadedDelivery, _ time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+func (d *fakeStore) Attempt(ctx context.Context, _ switchboard.LoadedDelivery, _ time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	d.sent++
 	d.timeouts = append(d.timeouts, timeout)
 	d.sending(ctx)
@@ -105,7 +106,7 @@ func (d *desk) Attempt(ctx context.Context, _ switchboard.LoadedDelivery, _ time
 
 // attempt runs the activity as the regular one, with what an earlier execution
 // left in its heartbeat.
-func (d *desk) attempt(in activities.AttemptInput, heartbeat ...any) (activities.AttemptResult, error) {
+func (d *fakeStore) attempt(in activities.AttemptInput, heartbeat ...any) (activities.AttemptResult, error) {
 	d.t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
@@ -135,7 +136,7 @@ func delay(t *testing.T, err error) (kind string, wait time.Duration) {
 
 func TestAttemptBeforeItsDateSendsNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Delivery.State, d.work.Delivery.Reason = switchboard.StateRetrying, "http_503"
 	d.work.Delivery.NextAttemptAt = time.Now().Add(time.Hour)
 	_, err := d.attempt(activities.AttemptInput{})
@@ -148,10 +149,10 @@ func TestAttemptBeforeItsDateSendsNothing(t *testing.T) {
 // Temporal repeats an attempt that it has lost sight of.
 func TestAttemptBesideOneUnderWaySendsNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.sending = func(context.Context) {
 		_, err := d.attempt(activities.AttemptInput{})
-		if kind, _ := delay(t, err); kind != "fault" {
+		if kind, _ := delay(t, err); kind != "infrastructure" {
 			t.Errorf("failed as %s, want a fault", kind)
 		}
 	}
@@ -163,7 +164,7 @@ func TestAttemptBesideOneUnderWaySendsNothing(t *testing.T) {
 
 func TestAttemptOfAFinalDeliverySendsNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Delivery.State = switchboard.StateDelivered
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateDelivered || d.sent != 0 {
@@ -173,7 +174,7 @@ func TestAttemptOfAFinalDeliverySendsNothing(t *testing.T) {
 
 func TestDeletedSubscriptionGetsNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Subscription.DeletedAt = time.Now()
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateCancelled || result.Reason != switchboard.ReasonSubscriptionDeleted || d.sent != 0 {
@@ -183,7 +184,7 @@ func TestDeletedSubscriptionGetsNothing(t *testing.T) {
 
 func TestUnverifiedAddressGetsNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Subscription.State = switchboard.SubscriptionUnverified
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateHeld || result.Reason != switchboard.ReasonSubscriptionUnverified || d.sent != 0 {
@@ -193,7 +194,7 @@ func TestUnverifiedAddressGetsNothing(t *testing.T) {
 
 func TestResetSendsAFinalDeliveryAgain(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateDelivered, 1
 	result, err := d.attempt(activities.AttemptInput{Reset: true})
 	if err != nil || result.AttemptsMade != 2 || d.sent != 1 {
@@ -213,7 +214,7 @@ func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 		{true, "another", 1},
 		{false, "default-test-run-id", 1},
 	} {
-		d := newDesk(t)
+		d := newFakeStore(t)
 		d.work.Delivery.Generation, d.work.Delivery.TemporalRunID = 2, c.holder
 		var suite testsuite.WorkflowTestSuite
 		suite.SetLogger(slog.New(slog.DiscardHandler))
@@ -231,7 +232,7 @@ func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 
 func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.workErr = switchboard.Errorf(switchboard.CodeNotFound, "gone")
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateCancelled || result.Reason != switchboard.ReasonErased {
@@ -241,7 +242,7 @@ func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 
 func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	due := d.work.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
@@ -264,14 +265,14 @@ func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 
 func TestAbortReachesTheRequestUnderWay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.outcome = switchboard.Outcome{Failure: switchboard.FailureAborted}
 	d.sending = func(ctx context.Context) {
-		d.Flights.Abort("dlv_other")
+		d.InFlight.Abort("dlv_other")
 		if ctx.Err() != nil {
 			t.Error("another delivery's abort ended this one")
 		}
-		d.Flights.Abort("dlv_1")
+		d.InFlight.Abort("dlv_1")
 		if !errors.Is(context.Cause(ctx), webhook.ErrAborted) {
 			t.Errorf("the request's context ended by %v", context.Cause(ctx))
 		}
@@ -286,12 +287,12 @@ func TestAbortReachesTheRequestUnderWay(t *testing.T) {
 func TestInterruptedRequestThatMayHaveArrivedIsAnAttempt(t *testing.T) {
 	t.Parallel()
 	for _, sent := range []bool{true, false} {
-		d := newDesk(t)
+		d := newFakeStore(t)
 		d.outcome = switchboard.Outcome{Failure: switchboard.FailureUnknown}
 		d.sendErr = &webhook.Interrupted{Sent: sent, Err: context.Canceled}
 		_, err := d.attempt(activities.AttemptInput{})
 		kind, _ := delay(t, err)
-		if want := map[bool]string{true: "unknown", false: "fault"}[sent]; kind != want {
+		if want := map[bool]string{true: "unknown", false: "infrastructure"}[sent]; kind != want {
 			t.Errorf("sent %v: failed as %s, want %s", sent, kind, want)
 		}
 		if recorded := len(d.recorded) == 1; recorded != sent {
@@ -304,7 +305,7 @@ func TestInterruptedRequestThatMayHaveArrivedIsAnAttempt(t *testing.T) {
 func TestCrowdedForLongIsNotOverdue(t *testing.T) {
 	t.Parallel()
 	for late, postponed := range map[time.Duration]bool{time.Second: false, switchboard.StuckAfter: true} {
-		d := newDesk(t)
+		d := newFakeStore(t)
 		date := time.Now().Add(-late)
 		d.work.Delivery.NextAttemptAt = date
 		d.work.Subscription.MaxInFlight = 0
@@ -324,22 +325,22 @@ func TestCrowdedForLongIsNotOverdue(t *testing.T) {
 // Temporal keeps what a local activity fails with, and shows it.
 func TestFaultOfAFirstAttemptIsToldByItsCodeOnly(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.workErr = fmt.Errorf("dial tcp 10.1.2.3:5432: %w", switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away"))
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	_, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{})
-	if kind, _ := delay(t, err); kind != "fault" || strings.Contains(err.Error(), "10.1.2.3") || errors.Unwrap(errors.Unwrap(err)) != nil {
+	if kind, _ := delay(t, err); kind != "infrastructure" || strings.Contains(err.Error(), "10.1.2.3") || errors.Unwrap(errors.Unwrap(err)) != nil {
 		t.Errorf("failed as %s with %v, want a fault without its cause", kind, err)
 	}
 }
 
 func TestRunThatAnOperatorHasOvertakenSendsNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Delivery.Generation = 2
 	result, err := d.attempt(activities.AttemptInput{})
-	if err != nil || !result.Overtaken || d.sent != 0 {
+	if err != nil || !result.Outdated || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }

@@ -1,42 +1,41 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Cancelled closes a delivery whose workflow was cancelled, and says where it
-// stands then. If an operator cancelled it through the API, or an attempt had
-// ended it by then, the row says so already and stays; otherwise it was done in
-// Temporal itself. An attempt that is under way is aborted, and the outcome of one
-// that waits to be recorded is recorded.
+// Cancelled closes a delivery whose workflow was cancelled, and says where it stands then. If an
+// operator cancelled it through the API, or an attempt had ended it by then, the row says so
+// already and stays; otherwise it was done in Temporal itself. An attempt that is under way is
+// aborted, and an outcome that is not recorded yet is recorded.
 func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
 	defer cancel()
-	kept := a.keptOutcome(ctx, in)
-	work, err := a.Store.LoadForAttempt(ctx, in.DeliveryID)
+	e := a.execution(ctx, in)
+	outcome := e.unrecordedOutcome(ctx)
+	loaded, err := a.Store.LoadForAttempt(ctx, in.DeliveryID)
 	if switchboard.CodeOf(err) == switchboard.CodeNotFound {
 		return AttemptResult{State: switchboard.StateCancelled, Reason: switchboard.ReasonErased}, nil
 	}
 	if err != nil {
-		return AttemptResult{}, a.fault(ctx, in.DeliveryID, err)
+		return AttemptResult{}, e.infraError(ctx, err)
 	}
-	run := in.Generation
-	if in.Reset && work.Delivery.TemporalRunID == runID(ctx) {
-		run = work.Delivery.Generation // the reset of an earlier run took the delivery as it was
+	generation := in.Generation
+	if in.Reset && loaded.Delivery.TemporalRunID == e.temporalRunID {
+		generation = loaded.Delivery.Generation // a reset of an earlier generation's run took over the present one
 	}
-	if kept.after(work.Delivery) {
-		if result := a.record(ctx, work, kept.attempt(in.DeliveryID), cmp.Or(kept.Generation, work.Delivery.Generation)); result.Kept != nil {
-			return result, a.fault(ctx, in.DeliveryID, errNotRecorded)
+	if outcome.After(loaded.Delivery) {
+		if result := e.record(ctx, loaded, outcome.Attempt(in.DeliveryID), outcome.Generation); result.Unrecorded != nil {
+			return result, e.infraError(ctx, errNotRecorded)
 		}
 	}
-	d, err := a.Store.CloseDelivery(ctx, in.DeliveryID, run, switchboard.StateCancelled, switchboard.ReasonOperator, switchboard.Action{
+	d, err := a.Store.CloseDelivery(ctx, in.DeliveryID, generation, switchboard.StateCancelled, switchboard.ReasonOperator, switchboard.Action{
 		At: a.Now(), Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel, Reason: "the workflow was cancelled in Temporal",
 	})
 	if err != nil {
-		return AttemptResult{}, a.fault(ctx, in.DeliveryID, err)
+		return AttemptResult{}, e.infraError(ctx, err)
 	}
-	return resultOf(ctx, work, d), nil
+	return e.resultOf(loaded, d), nil
 }

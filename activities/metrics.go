@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
 // Metrics counts and times attempts.
@@ -21,39 +22,54 @@ type Metrics struct {
 	timeout   metric.Float64Histogram
 }
 
-// NewMetrics registers the instruments with the meter; the load is read off the
-// flights whenever the meter is.
-func NewMetrics(meter metric.Meter, flights *Flights) (*Metrics, error) {
-	var m Metrics
-	var errs [7]error
-	m.attempts, errs[0] = meter.Int64Counter("switchboard_attempts",
-		metric.WithDescription("Attempts by result: delivered, or the failure."))
-	m.latency, errs[1] = meter.Float64Histogram("switchboard_attempt_duration", metric.WithUnit("s"),
-		metric.WithDescription("Time from the start of an attempt to the end of the receiver's answer."),
-		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30))
-	m.inFlight, errs[2] = meter.Int64UpDownCounter("switchboard_requests_in_flight",
+// instruments makes instruments of a meter, and collects the errors.
+type instruments struct {
+	meter metric.Meter
+	err   error
+}
+
+func (in *instruments) counter(name, description string) metric.Int64Counter {
+	c, err := in.meter.Int64Counter(name, metric.WithDescription(description))
+	in.err = errors.Join(in.err, err)
+	return c
+}
+
+func (in *instruments) seconds(name, description string, buckets ...float64) metric.Float64Histogram {
+	h, err := in.meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description), metric.WithExplicitBucketBoundaries(buckets...))
+	in.err = errors.Join(in.err, err)
+	return h
+}
+
+// NewMetrics registers the instruments with the meter; the load is read off the limiter whenever
+// the meter is read.
+func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error) {
+	in := instruments{meter: meter}
+	m := &Metrics{
+		attempts: in.counter("switchboard_attempts", "Attempts by result: delivered, or the failure."),
+		latency: in.seconds("switchboard_attempt_duration", "Time from the start of an attempt to the end of the receiver's answer.",
+			.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30),
+		completed: in.counter("switchboard_deliveries_completed", "Deliveries that came to a final state through an attempt, by state."),
+		endToEnd: in.seconds("switchboard_delivery_duration", "Time from acceptance to delivery.",
+			.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300, 3600, 36000, 360000),
+		timeout: in.seconds("switchboard_applied_timeout", "Time limit that was applied to an attempt.",
+			1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 30),
+	}
+	var err error
+	m.inFlight, err = meter.Int64UpDownCounter("switchboard_requests_in_flight",
 		metric.WithDescription("Requests under way in this process."))
-	m.completed, errs[3] = meter.Int64Counter("switchboard_deliveries_completed",
-		metric.WithDescription("Deliveries that came to a final state through an attempt, by state."))
-	m.endToEnd, errs[4] = meter.Float64Histogram("switchboard_delivery_duration", metric.WithUnit("s"),
-		metric.WithDescription("Time from acceptance to delivery."),
-		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300, 3600, 36000, 360000))
-	m.timeout, errs[5] = meter.Float64Histogram("switchboard_applied_timeout", metric.WithUnit("s"),
-		metric.WithDescription("Time limit that was applied to an attempt."),
-		metric.WithExplicitBucketBoundaries(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 30))
-	_, errs[6] = meter.Float64ObservableGauge("switchboard_load",
-		metric.WithDescription("Share of this process's places that requests under way take, 0 to 1."),
+	_, loadErr := meter.Float64ObservableGauge("switchboard_load",
+		metric.WithDescription("Share of this process's slots that requests under way take, 0 to 1."),
 		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
-			o.Observe(flights.Load())
+			o.Observe(limiter.Load())
 			return nil
 		}))
-	if err := errors.Join(errs[:]...); err != nil {
+	if err := errors.Join(in.err, err, loadErr); err != nil {
 		return nil, err
 	}
 	// Shown as 0 from the start: an alert on the increase misses the first step of a series
 	// that begins with it.
 	m.completed.Add(context.Background(), 0, metric.WithAttributes(attribute.String("state", string(switchboard.StateFailed))))
-	return &m, nil
+	return m, nil
 }
 
 // sending counts a request that goes out under that time limit; the function it

@@ -13,17 +13,17 @@ const (
 	Temporal = "temporal"
 )
 
-// outageAfter is how many failures in a row are an outage: one that fails alone, as a
-// start that takes too long, is not.
+// outageAfter is how many failures in a row are an outage. A single one, as a start that takes too
+// long, is not.
 const outageAfter = 3
 
-// Outages log once when something that the process depends on goes away, and once when
-// it is back, however many deliveries find out. The zero value logs nothing.
+// Outages log once when something that the process depends on goes away, and once when it is
+// back, however many deliveries notice. The zero value logs nothing.
 type Outages struct {
 	Log *slog.Logger
 
-	mu sync.Mutex
-	of map[string]*outage
+	mu           sync.Mutex
+	byDependency map[string]*outage
 }
 
 type outage struct {
@@ -31,36 +31,36 @@ type outage struct {
 	failures int
 }
 
-// Observe notes the result of a use of the dependency. It reports whether an error is
-// worth a line of its own: in an outage that was logged it is not.
+// Observe counts the result of a use of the dependency. It reports whether an error is worth a
+// line of its own: during an outage that was logged it is not.
 func (o *Outages) Observe(ctx context.Context, dependency string, err error) bool {
 	if o == nil || o.Log == nil {
 		return err != nil
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	now := o.of[dependency]
+	current := o.byDependency[dependency]
 	switch {
-	case err == nil && now == nil:
+	case err == nil && current == nil:
 		return false
 	case err == nil:
-		delete(o.of, dependency)
-		if now.failures >= outageAfter {
-			o.Log.InfoContext(ctx, "back", "dependency", dependency, "away_since", now.since, "failures", now.failures)
+		delete(o.byDependency, dependency)
+		if current.failures >= outageAfter {
+			o.Log.InfoContext(ctx, "back", "dependency", dependency, "away_since", current.since, "failures", current.failures)
 		}
 		return false
-	case now == nil:
-		if o.of == nil {
-			o.of = map[string]*outage{}
+	case current == nil:
+		if o.byDependency == nil {
+			o.byDependency = map[string]*outage{}
 		}
-		now = &outage{since: time.Now().UTC()}
-		o.of[dependency] = now
+		current = &outage{since: time.Now().UTC()}
+		o.byDependency[dependency] = current
 	}
-	now.failures++
-	if now.failures == outageAfter {
-		o.Log.WarnContext(ctx, "away", "dependency", dependency, "away_since", now.since, "error", err)
+	current.failures++
+	if current.failures == outageAfter {
+		o.Log.WarnContext(ctx, "away", "dependency", dependency, "away_since", current.since, "error", err)
 	}
-	return now.failures < outageAfter
+	return current.failures < outageAfter
 }
 
 // Fails reports whether the latest use of the dependency failed.
@@ -70,5 +70,5 @@ func (o *Outages) Fails(dependency string) bool {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.of[dependency] != nil
+	return o.byDependency[dependency] != nil
 }

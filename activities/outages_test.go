@@ -70,7 +70,7 @@ func TestLogOfAttempts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeStore(t)
 			var log bytes.Buffer
 			d.Log = slog.New(slog.NewJSONHandler(&log, nil))
 			d.outcome = c.outcome
@@ -109,7 +109,7 @@ func TestFaultIsTheReasonOfItsDelivery(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeStore(t)
 			var log bytes.Buffer
 			d.Log = slog.New(slog.NewJSONHandler(&log, nil))
 			d.Outages = &activities.Outages{Log: d.Log}

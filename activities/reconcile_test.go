@@ -16,8 +16,8 @@ import (
 	"github.com/seed-49a43567/switchboard/activities"
 )
 
-// ledger is a store of overdue deliveries that notes what it was told to do.
-type ledger struct {
+// fakeOverdue is a store of overdue deliveries that notes what it was told to do.
+type fakeOverdue struct {
 	overdue []switchboard.Delivery
 	found   []switchboard.Delivery
 	did     []string
@@ -25,39 +25,41 @@ type ledger struct {
 	deleted int // that are open of deleted subscriptions
 }
 
-func (l *ledger) Overdue(_ context.Context, _ time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
+func (l *fakeOverdue) Overdue(_ context.Context, _ time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
 	at := slices.IndexFunc(l.overdue, func(d switchboard.Delivery) bool {
 		return d.NextAttemptAt.Equal(behind.NextAttemptAt) && d.ID == behind.ID
 	}) + 1
 	return l.overdue[at:min(at+limit, len(l.overdue))], nil
 }
 
-func (l *ledger) Find(context.Context, []string) ([]switchboard.Delivery, error) { return l.found, nil }
+func (l *fakeOverdue) Find(context.Context, []string) ([]switchboard.Delivery, error) {
+	return l.found, nil
+}
 
-func (l *ledger) StartNextGeneration(_ context.Context, id string, _ int) error {
+func (l *fakeOverdue) StartNextGeneration(_ context.Context, id string, _ int) error {
 	l.did = append(l.did, "restart "+id)
 	return nil
 }
 
-func (l *ledger) ReleaseVerified(context.Context) (int, error) { return l.held, nil }
+func (l *fakeOverdue) ReleaseVerified(context.Context) (int, error) { return l.held, nil }
 
-func (l *ledger) CancelDeleted(context.Context) (int, error) { return l.deleted, nil }
+func (l *fakeOverdue) CancelDeleted(context.Context) (int, error) { return l.deleted, nil }
 
-func (l *ledger) CloseDelivery(_ context.Context, id string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+func (l *fakeOverdue) CloseDelivery(_ context.Context, id string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
 	l.did = append(l.did, string(state)+" "+id+" "+reason)
 	return switchboard.Delivery{}, nil
 }
 
-// sights is an engine in which each delivery's workflow stands somewhere.
-type sights struct {
-	*ledger
+// fakeTemporal is an engine in which each delivery's workflow stands somewhere.
+type fakeTemporal struct {
+	*fakeOverdue
 	at      map[string]activities.WorkflowStatus
 	stopped []string
 	err     error // of looking at dlv_1
 	looks   int
 }
 
-func (s *sights) Describe(_ context.Context, id string) (activities.WorkflowView, error) {
+func (s *fakeTemporal) Describe(_ context.Context, id string) (activities.WorkflowView, error) {
 	s.looks++
 	seen := activities.WorkflowView{Status: s.at[id], Generation: 1, TemporalRunID: "latest"}
 	if id == "dlv_1" {
@@ -66,12 +68,12 @@ func (s *sights) Describe(_ context.Context, id string) (activities.WorkflowView
 	return seen, nil
 }
 
-func (s *sights) RetryNow(_ context.Context, id string) error {
+func (s *fakeTemporal) RetryNow(_ context.Context, id string) error {
 	s.did = append(s.did, "wake "+id)
 	return nil
 }
 
-func (s *sights) ClosedExternally(context.Context, time.Time) ([]string, error) {
+func (s *fakeTemporal) ClosedExternally(context.Context, time.Time) ([]string, error) {
 	return s.stopped, nil
 }
 
@@ -91,9 +93,9 @@ func TestReconcileMendsByWhatItSees(t *testing.T) {
 	} {
 		t.Run(string(sight), func(t *testing.T) {
 			t.Parallel()
-			l := &ledger{overdue: []switchboard.Delivery{dated("dlv_1")}}
+			l := &fakeOverdue{overdue: []switchboard.Delivery{dated("dlv_1")}}
 			r := activities.Reconciler{
-				Store: l, Engine: &sights{ledger: l, at: map[string]activities.WorkflowStatus{"dlv_1": sight}}, Log: slog.New(slog.DiscardHandler),
+				Store: l, Engine: &fakeTemporal{fakeOverdue: l, at: map[string]activities.WorkflowStatus{"dlv_1": sight}}, Log: slog.New(slog.DiscardHandler),
 			}
 			result, err := r.Reconcile(t.Context())
 			if err != nil {
@@ -114,9 +116,9 @@ func TestReconcileClosesWhatWasStoppedInTemporal(t *testing.T) {
 	again.State, again.Generation, again.AttemptsMade, again.PriorAttempts = switchboard.StatePending, 2, 1, 1
 	reset := dated("dlv_reset") // of its first run
 	reset.Generation, reset.TemporalRunID = 2, "latest"
-	l := &ledger{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final, again, reset}}
-	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
-		ledger: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final", "dlv_again", "dlv_reset"},
+	l := &fakeOverdue{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final, again, reset}}
+	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &fakeTemporal{
+		fakeOverdue: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final", "dlv_again", "dlv_reset"},
 		at: map[string]activities.WorkflowStatus{
 			"dlv_stopped": activities.WorkflowClosedExternally, "dlv_final": activities.WorkflowClosedExternally, "dlv_again": activities.WorkflowClosedExternally,
 			"dlv_reset":     activities.WorkflowClosedExternally,
@@ -135,9 +137,9 @@ func TestReconcileRestartsWhatWasStoppedBeforeItWasSetGoingAgain(t *testing.T) {
 	t.Parallel()
 	again := dated("dlv_2")
 	again.Generation = 2
-	l := &ledger{overdue: []switchboard.Delivery{again}}
-	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
-		ledger: l, at: map[string]activities.WorkflowStatus{"dlv_2": activities.WorkflowClosedExternally},
+	l := &fakeOverdue{overdue: []switchboard.Delivery{again}}
+	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &fakeTemporal{
+		fakeOverdue: l, at: map[string]activities.WorkflowStatus{"dlv_2": activities.WorkflowClosedExternally},
 	}}
 	if _, err := r.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
@@ -149,9 +151,9 @@ func TestReconcileRestartsWhatWasStoppedBeforeItWasSetGoingAgain(t *testing.T) {
 
 func TestReconcileGoesOnBehindOneThatCannotBeMended(t *testing.T) {
 	t.Parallel()
-	l := &ledger{overdue: []switchboard.Delivery{dated("dlv_1"), dated("dlv_2")}}
-	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{
-		ledger: l, at: map[string]activities.WorkflowStatus{"dlv_2": activities.WorkflowNotFound}, err: errors.New("poisoned"),
+	l := &fakeOverdue{overdue: []switchboard.Delivery{dated("dlv_1"), dated("dlv_2")}}
+	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &fakeTemporal{
+		fakeOverdue: l, at: map[string]activities.WorkflowStatus{"dlv_2": activities.WorkflowNotFound}, err: errors.New("poisoned"),
 	}}
 	if _, err := r.Reconcile(t.Context()); err == nil {
 		t.Error("the pass counts as complete")
@@ -164,8 +166,8 @@ func TestReconcileGoesOnBehindOneThatCannotBeMended(t *testing.T) {
 // With Temporal away, each of very many would take its time in vain.
 func TestReconcileGivesUpWhereNothingCanBeMended(t *testing.T) {
 	t.Parallel()
-	l := &ledger{overdue: slices.Repeat([]switchboard.Delivery{dated("dlv_1")}, 500), held: 2, deleted: 3}
-	engine := &sights{ledger: l, err: errors.New("Temporal is away")}
+	l := &fakeOverdue{overdue: slices.Repeat([]switchboard.Delivery{dated("dlv_1")}, 500), held: 2, deleted: 3}
+	engine := &fakeTemporal{fakeOverdue: l, err: errors.New("Temporal is away")}
 	result, err := (&activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: engine}).Reconcile(t.Context())
 	if err == nil || engine.looks > 20 {
 		t.Errorf("ended with %v after %d looks, want an error after a few", err, engine.looks)
@@ -195,7 +197,7 @@ func TestReconcileGoesOnBehindWhatItMayNotRepair(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := &ledger{}
+			l := &fakeOverdue{}
 			at := map[string]activities.WorkflowStatus{"dlv_last": activities.WorkflowNotFound}
 			for i := range 2000 {
 				d := dated(c.ids(i))
@@ -208,7 +210,7 @@ func TestReconcileGoesOnBehindWhatItMayNotRepair(t *testing.T) {
 			}
 			l.overdue = append(l.overdue, dated("dlv_last"))
 			l.overdue[2000].NextAttemptAt = time.Unix(2000, 0)
-			r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &sights{ledger: l, at: at, err: errors.New("poisoned")}}
+			r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &fakeTemporal{fakeOverdue: l, at: at, err: errors.New("poisoned")}}
 			passes := 0
 			for ; len(l.did) == 0 && passes < 10; passes++ {
 				_, _ = r.Reconcile(t.Context()) // its error is that of those that cannot be looked at

@@ -8,44 +8,45 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// record stores the attempt of that run with what follows from it. If Postgres is away the
-// outcome is kept instead of being lost: the request must not go out again.
-func (a *Deliveries) record(ctx context.Context, work switchboard.LoadedDelivery, made switchboard.Attempt, run int) AttemptResult {
+// record stores the attempt of that generation with what follows from it. If Postgres is away,
+// the outcome goes into the buffer and into the result: the request must not go out again.
+func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDelivery, made switchboard.Attempt, generation int) AttemptResult {
 	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), IntervalFactor: made.IntervalFactor, MaxAttempts: made.MaxAttempts, Load: made.Load}
-	decision := switchboard.Next(work.Subscription.Retry, applied, made.DeliveryID, made.Number-work.Delivery.PriorAttempts, made.Outcome)
-	r := switchboard.Record{Attempt: made, Decision: decision, TemporalRunID: runID(ctx), Generation: run}
-	d, err := a.commit(ctx, r)
+	decision := switchboard.Next(loaded.Subscription.Retry, applied, made.DeliveryID, made.Number-loaded.Delivery.PriorAttempts, made.Outcome)
+	r := switchboard.Record{Attempt: made, Decision: decision, Generation: generation, TemporalRunID: e.temporalRunID}
+	d, err := e.commit(ctx, r)
 	if err != nil {
-		a.Outages.Observe(ctx, Postgres, err)
-		// Once for each request that was under way: what is not recorded yet is worth a line.
-		a.Log.WarnContext(ctx, "outcome kept: it could not be recorded", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
-		a.Flights.keep(r)
-		result := resultOf(ctx, work, work.Delivery)
-		result.Kept = keep(r)
+		e.Outages.Observe(ctx, Postgres, err)
+		// Once for each request that was under way: an outcome that is not recorded yet is worth a line.
+		e.Log.WarnContext(ctx, "outcome not recorded yet", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
+		e.Unrecorded.Put(r)
+		result := e.resultOf(loaded, loaded.Delivery)
+		result.Unrecorded = inflight.OutcomeOf(r)
 		return result
 	}
-	return resultOf(ctx, work, d)
+	return e.resultOf(loaded, d)
 }
 
-// commit stores the attempt and what follows from it, and forgets that it was kept.
+// commit stores the attempt with what follows from it, and removes it from the buffer.
 func (a *Deliveries) commit(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx, cancel := storeContext(ctx)
 	defer cancel()
 	d, err := a.Store.Record(ctx, r)
 	if err != nil {
 		return d, err
 	}
 	a.Outages.Observe(ctx, Postgres, nil)
-	a.Flights.forget(r)
+	a.Unrecorded.Remove(r)
 	a.Metrics.recorded(ctx, r.Attempt.Outcome, d)
 	a.logAttempt(ctx, r.Attempt, d)
 	return d, nil
 }
 
-// logAttempt writes one line an attempt. What there is none of, as a next attempt, is
-// left out.
+// logAttempt writes one line an attempt. What is empty, as the next attempt of a final delivery,
+// is left out.
 func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d switchboard.Delivery) {
 	o := &made.Outcome
 	line := []slog.Attr{
@@ -72,53 +73,60 @@ func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d
 	a.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", line...)
 }
 
+// unrecordedOutcome returns the latest outcome of the delivery that may not be recorded yet; nil:
+// there is none. One in this process's buffer, which has the receiver's answer, is recorded first.
+func (e *execution) unrecordedOutcome(ctx context.Context) *inflight.UnrecordedOutcome {
+	outcome := inflight.Latest(e.in.Unrecorded, e.heartbeatOutcome(ctx))
+	if r, ok := e.Unrecorded.Get(e.in.DeliveryID); ok {
+		outcome = inflight.Latest(outcome, inflight.OutcomeOf(r))
+		_, _ = e.commit(ctx, r) // after an error the delivery's row does not count it yet
+	}
+	return outcome
+}
+
 const (
-	// recorderPause is how soon after Postgres is back an outcome that this process
-	// keeps is recorded: sooner than a Temporal that was away with it gives the attempt
-	// to another worker, which would send again.
-	recorderPause = 200 * time.Millisecond
-	// recorderPool is how many are recorded at a time; they share commits.
-	recorderPool = 32
+	// flushPause is the time between two tries to flush the buffer. An outcome is recorded
+	// that soon after Postgres is back: sooner than a Temporal that was away with it gives the
+	// attempt to another worker, which would send again.
+	flushPause = 200 * time.Millisecond
+	// flushPool is how many outcomes are recorded at a time; they share commits.
+	flushPool = 32
 )
 
-// RecordKept records what the attempts of a saw while Postgres was away, as soon
-// as it is back, until ctx ends. Their own activities do so too, but Temporal may have
-// lost sight of those in the same outage. It is no method, which would be registered as
-// an activity.
+// FlushUnrecorded records the outcomes in the buffer as soon as Postgres is back, until ctx ends.
+// Their own activities do so too, but Temporal may have lost sight of those in the same outage.
+// It is no method, which would be registered as an activity.
 func FlushUnrecorded(ctx context.Context, a *Deliveries) {
-	look := time.NewTicker(recorderPause)
-	defer look.Stop()
-	for {
+	for a.Unrecorded.Wait(ctx) {
+		a.flush(ctx)
 		select {
 		case <-ctx.Done():
-			return
-		case <-look.C:
-			a.recordAllKept(ctx)
+		case <-time.After(flushPause):
 		}
 	}
 }
 
-func (a *Deliveries) recordAllKept(ctx context.Context) {
+func (a *Deliveries) flush(ctx context.Context) {
 	pool, ctx := errgroup.WithContext(ctx)
-	pool.SetLimit(recorderPool)
-	for _, id := range a.Flights.allKept() {
-		pool.Go(func() error { return a.recordOneKept(ctx, id) })
+	pool.SetLimit(flushPool)
+	for _, id := range a.Unrecorded.Deliveries() {
+		pool.Go(func() error { return a.flushOne(ctx, id) })
 	}
-	_ = pool.Wait() // it ended because Postgres is away, which was logged for each that is kept
+	_ = pool.Wait() // Postgres is away, which was logged for each outcome
 }
 
-// recordOneKept records what is kept of the delivery, unless its activity is under way
-// here, or has done so since. It fails if there is no use in trying others.
-func (a *Deliveries) recordOneKept(ctx context.Context, deliveryID string) error {
+// flushOne records the delivery's outcome, unless its activity is under way here, or has done so
+// since. It fails if there is no use in trying others.
+func (a *Deliveries) flushOne(ctx context.Context, deliveryID string) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	ctx, land, free := a.Flights.takeOff(ctx, deliveryID)
-	if !free {
+	ctx, done, ok := a.InFlight.Begin(ctx, deliveryID)
+	if !ok {
 		return nil
 	}
-	defer land()
-	r, ok := a.Flights.kept(deliveryID)
+	defer done()
+	r, ok := a.Unrecorded.Get(deliveryID)
 	if !ok {
 		return nil
 	}
@@ -127,7 +135,7 @@ func (a *Deliveries) recordOneKept(ctx context.Context, deliveryID string) error
 	case switchboard.CodeUnavailable:
 		return err
 	case switchboard.CodeNotFound: // erased meanwhile
-		a.Flights.forget(r)
+		a.Unrecorded.Remove(r)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 		if err != nil {
 			return nil, err
 		}
-		s.start(accepted)
+		s.start(ctx, accepted)
 		s.noteUndecided(ctx, accepted)
 		for i := range accepted {
 			result := resultOf(&accepted[i], good[i].ID, exchangeOf(ctx).id)

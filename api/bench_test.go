@@ -26,7 +26,7 @@ func (*instantEvents) Accept(_ context.Context, _ switchboard.Caller, events []s
 
 type idleEngine struct{ fakeEngine }
 
-func (*idleEngine) Start([]switchboard.Delivery) {}
+func (*idleEngine) Start(context.Context, []switchboard.Delivery) {}
 
 // BenchmarkPostEvent measures what the API itself costs: stores and engine do
 // nothing, log lines are written to nowhere.

@@ -258,7 +258,7 @@ func (f *fakeEngine) all() []string {
 	return append([]string(nil), f.calls...)
 }
 
-func (f *fakeEngine) Start(deliveries []switchboard.Delivery) {
+func (f *fakeEngine) Start(_ context.Context, deliveries []switchboard.Delivery) {
 	for _, d := range deliveries {
 		f.note("start " + d.ID)
 	}

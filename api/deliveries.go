@@ -109,7 +109,7 @@ func (s *server) retryDelivery(ctx context.Context, caller switchboard.Caller, i
 		return nil, err
 	}
 	if reopened {
-		s.Engine.Start([]switchboard.Delivery{d})
+		s.Engine.Start(ctx, []switchboard.Delivery{d})
 	} else {
 		s.tell(ctx, "retry", d.ID, func(ctx context.Context) error { return s.Engine.RetryNow(ctx, d.ID) })
 	}

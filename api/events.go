@@ -29,7 +29,7 @@ type Engine interface {
 	// Start starts the workflows of deliveries that are stored. It blocks for a
 	// moment at most where too many start at once, and never fails: the rows are the
 	// outbox, and the relay starts what is not started.
-	Start(deliveries []switchboard.Delivery)
+	Start(ctx context.Context, deliveries []switchboard.Delivery)
 	// RetryNow ends a delivery's wait for its next attempt.
 	RetryNow(ctx context.Context, deliveryID string) error
 	// Cancel ends the workflow run that has the delivery.
@@ -131,7 +131,7 @@ func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *p
 	if err := accepted[0].Err; err != nil {
 		return nil, err
 	}
-	s.start(accepted)
+	s.start(ctx, accepted)
 	s.noteUndecided(ctx, accepted)
 	answer := acceptanceOf(&accepted[0])
 	answer.Warnings = append(warnings, answer.Warnings...)
@@ -156,7 +156,7 @@ func (s *server) checkEvent(caller switchboard.Caller, e *switchboard.Event) err
 
 // start hands the new deliveries to the engine, once they are stored. What is held
 // or blocked has its turn later.
-func (s *server) start(accepted []switchboard.Acceptance) {
+func (s *server) start(ctx context.Context, accepted []switchboard.Acceptance) {
 	var fresh []switchboard.Delivery
 	for _, a := range accepted {
 		if a.Duplicate || a.Err != nil {
@@ -169,7 +169,7 @@ func (s *server) start(accepted []switchboard.Acceptance) {
 		}
 	}
 	if len(fresh) > 0 {
-		s.Engine.Start(fresh)
+		s.Engine.Start(ctx, fresh)
 	}
 }
 

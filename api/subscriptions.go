@@ -218,7 +218,7 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	if err != nil {
 		return nil, err
 	}
-	s.start([]switchboard.Acceptance{accepted})
+	s.start(ctx, []switchboard.Acceptance{accepted})
 	return &reply[acceptance]{acceptanceOf(&accepted)}, nil
 }
 

@@ -49,7 +49,7 @@ func (s *server) triggerSubscription(ctx context.Context, caller switchboard.Cal
 	if err != nil {
 		return nil, err
 	}
-	s.start([]switchboard.Acceptance{accepted})
+	s.start(ctx, []switchboard.Acceptance{accepted})
 	if wait == 0 {
 		return &triggerReply{http.StatusAccepted, acceptanceOf(&accepted)}, nil
 	}

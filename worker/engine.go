@@ -25,38 +25,32 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// TaskQueue is where deliveries and the reconciler run.
-const TaskQueue = "deliveries"
-
 const (
-	// startTimeout bounds the start of one workflow. What does not succeed in
-	// that time is the relay's.
+	// startTimeout bounds the start of one workflow. What does not succeed in that time is the
+	// relay's.
 	startTimeout = 5 * time.Second
 	// startPool is how many starts are under way at a time. The engine is saturated from
 	// 8 on, after that only latency grows (temporal-notes §12); measured, a delivery took
 	// 4 % less CPU with 16 than with 64. It is 1,600 starts/s where one takes 10 ms.
 	startPool = 16
-	// startPatience is for how long a caller waits for a place in the pool. At 250
-	// starts/s that is long enough for some 140 callers at a time.
-	startPatience = 500 * time.Millisecond
+	// startPoolWait is for how long a caller waits for room in the pool. At 250 starts/s that is
+	// long enough for some 140 callers at a time.
+	startPoolWait = 500 * time.Millisecond
 	// An activity that only finds its delivery not due runs for milliseconds.
-	parkTimeout = time.Second
-	parkPause   = 20 * time.Millisecond
-	// runMemo is the memo that tells which run of the delivery a workflow serves. The
-	// first, that of nearly all, has none: what Temporal keeps it also writes four times.
-	runMemo = "run"
+	pauseTimeout = time.Second
+	pausePoll    = 20 * time.Millisecond
 	// operatorIdentity is what Temporal's UI shows for a retry through the API.
 	operatorIdentity = "switchboard"
 )
 
 // Outbox is what the engine and the relay need of the store.
 type Outbox interface {
-	// ClaimUntold takes deliveries whose start is due, or whose end, if they are
-	// cancelled; for the lease nobody else gets them.
+	// ClaimDispatches takes deliveries that are due to be dispatched; for the lease nobody else
+	// gets them.
 	ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error)
-	// Told notes that Temporal knows of these runs of deliveries.
+	// MarkDispatched records that Temporal knows of these generations of deliveries.
 	MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error
-	// StartSoon makes the start of deliveries due now and wakes the relays.
+	// DispatchNow makes deliveries due to be dispatched and wakes the relays.
 	DispatchNow(ctx context.Context, ids []string) error
 }
 
@@ -88,34 +82,36 @@ func NewEngine(c client.Client, namespace, identity string, outbox Outbox, outag
 	return &Engine{client: c, namespace: namespace, identity: identity, outbox: outbox, outages: outages, log: log, slots: make(chan struct{}, startPool)}
 }
 
-// Start starts the workflows of deliveries that were just stored. It never fails:
-// the rows are the outbox, and the relay starts what is not started. Where starts
-// are asked for faster than Temporal takes them it waits for a moment, so that
-// those who post are slowed down before a backlog grows.
-func (e *Engine) Start(deliveries []switchboard.Delivery) {
-	patience := time.NewTimer(startPatience)
-	defer patience.Stop()
+// Start starts the workflows of deliveries that were just stored. It never fails: the rows are
+// the outbox, and the relay starts what is not started. Where starts are asked for faster than
+// Temporal takes them it waits for a moment, so that those who post are slowed down before a
+// backlog grows. It returns as soon as the caller's ctx ends.
+func (e *Engine) Start(ctx context.Context, deliveries []switchboard.Delivery) {
+	full := time.NewTimer(startPoolWait)
+	defer full.Stop()
 	for i, d := range deliveries {
 		select {
 		case e.slots <- struct{}{}:
-			go e.startNow(d)
-		case <-patience.C:
-			e.leaveToRelay(deliveries[i:])
+			go e.startNow(context.WithoutCancel(ctx), d)
+		case <-full.C:
+			e.leaveToRelay(ctx, deliveries[i:])
+			return
+		case <-ctx.Done(): // the relay finds them when their grace is over
 			return
 		}
 	}
 }
 
 // startNow starts one workflow in the slot that was taken for it.
-func (e *Engine) startNow(d switchboard.Delivery) {
+func (e *Engine) startNow(ctx context.Context, d switchboard.Delivery) {
 	defer func() { <-e.slots }()
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	started, err := e.start(ctx, d)
 	news := refused(err) || e.outages.Observe(ctx, activities.Temporal, err)
 	if started && d.Generation > 1 {
-		// Temporal would start this run again for the relay, if it is terminated there
-		// before its first attempt is recorded. That of a first run it refuses.
+		// Temporal would start this generation again for the relay, if its workflow is
+		// terminated before the first attempt is recorded. That of a first one it refuses.
 		err = e.outbox.MarkDispatched(ctx, []switchboard.Delivery{d})
 		news = e.outages.Observe(ctx, activities.Postgres, err)
 	}
@@ -124,14 +120,14 @@ func (e *Engine) startNow(d switchboard.Delivery) {
 	}
 }
 
-// leaveToRelay wakes the relays for deliveries that they would else find only
-// when the time has passed that is left to this process.
-func (e *Engine) leaveToRelay(deliveries []switchboard.Delivery) {
+// leaveToRelay wakes the relays for deliveries that they would else find only when their grace is
+// over.
+func (e *Engine) leaveToRelay(ctx context.Context, deliveries []switchboard.Delivery) {
 	ids := make([]string, len(deliveries))
 	for i, d := range deliveries {
 		ids[i] = d.ID
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := e.outbox.DispatchNow(ctx, ids); e.outages.Observe(ctx, activities.Postgres, err) {
 		e.log.WarnContext(ctx, "starts left to the relay's poll", "deliveries", len(ids), "error", err)
@@ -145,11 +141,10 @@ func (e *Engine) Drain() {
 	}
 }
 
-// tell lets Temporal know of a delivery whose row is all that there is so far: its
-// workflow is started, or that of a cancelled one woken, so that it finds out and ends.
-// To cancel the workflow might hit the next run, which an operator asks for meanwhile.
-// It reports false if that is to be tried again.
-func (e *Engine) tell(ctx context.Context, d switchboard.Delivery) (bool, error) {
+// dispatch tells Temporal of a delivery: its workflow is started, or that of a cancelled delivery
+// is woken, so that it reads the row and ends. To cancel the workflow might hit that of the next
+// generation, which an operator asks for meanwhile. It reports false if that is to be tried again.
+func (e *Engine) dispatch(ctx context.Context, d switchboard.Delivery) (bool, error) {
 	if d.State != switchboard.StateCancelled {
 		return e.start(ctx, d)
 	}
@@ -160,22 +155,21 @@ func (e *Engine) tell(ctx context.Context, d switchboard.Delivery) (bool, error)
 	return err == nil, err
 }
 
-// refused reports whether Temporal has answered that it will not do this one thing,
-// as to pause an activity that somebody has paused already.
+// refused reports whether Temporal has refused this one call, as to pause an activity that
+// somebody has paused already.
 func refused(err error) bool {
 	_, precondition := errors.AsType[*serviceerror.FailedPrecondition](err)
 	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
 	return precondition || invalid
 }
 
-// start starts the delivery's workflow. It reports false if an earlier run is
-// still open: that one is woken, so that it ends or takes the delivery on, and
-// the start is to be tried again.
+// start starts the delivery's workflow. It reports false if that of an earlier generation is
+// still open: that one is woken, so that it ends, and the start is to be tried again.
 func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error) {
 	options := startOptions(d)
 	// An eager start's answer brings the first task. A start that has waited for Temporal to
-	// come back may be served when nobody waits for its answer any more, and the task would
-	// be lost for ten seconds, and then look like an attempt that was.
+	// come back may be served when nobody waits for its answer any more: the task would be lost
+	// for ten seconds, and then look like a lost attempt.
 	options.EnableEagerStart = !e.outages.Fails(activities.Temporal)
 	_, err := e.client.ExecuteWorkflow(ctx, options, workflows.Deliver, activities.DeliverInput{DeliveryID: d.ID, Generation: d.Generation})
 	if _, open := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !open {
@@ -187,11 +181,11 @@ func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error
 	return false, e.RetryNow(ctx, d.ID)
 }
 
-// reusePolicy lets the workflow of a first run be started once, however it closed
-// since: the API and a relay may both start it, or somebody terminate it in
-// Temporal at once. That of a later run follows one that is closed.
-func reusePolicy(run int) enumspb.WorkflowIdReusePolicy {
-	if run == 1 {
+// reusePolicy lets the workflow of a first generation be started once, however it closed since:
+// the API and a relay may both start it, or somebody may terminate it in Temporal at once. That of
+// a later generation follows one that is closed.
+func reusePolicy(generation int) enumspb.WorkflowIdReusePolicy {
+	if generation == 1 {
 		return enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
 	}
 	return enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
@@ -200,11 +194,11 @@ func reusePolicy(run int) enumspb.WorkflowIdReusePolicy {
 func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 	var memo map[string]any
 	if d.Generation != 1 {
-		memo = map[string]any{runMemo: d.Generation}
+		memo = map[string]any{workflows.GenerationMemo: d.Generation}
 	}
 	return client.StartWorkflowOptions{
 		ID:                                       d.ID,
-		TaskQueue:                                TaskQueue,
+		TaskQueue:                                workflows.TaskQueue,
 		WorkflowIDReusePolicy:                    reusePolicy(d.Generation),
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
@@ -223,9 +217,8 @@ func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 // fairnessKey is the tenant, cut to the 64 bytes that Temporal takes.
 func fairnessKey(tenant string) string { return tenant[:min(len(tenant), 64)] }
 
-// RetryNow lets the delivery's waiting attempt run at once: pausing and unpausing
-// a pending activity does, and keeps its attempt number. It is no error if
-// nothing waits.
+// RetryNow lets the delivery's waiting attempt run at once, by pausing and unpausing the pending
+// activity, which keeps its attempt number. It is no error if nothing waits.
 func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
 	_, err := e.client.WorkflowService().PauseActivityExecution(ctx, &workflowservice.PauseActivityExecutionRequest{
 		Namespace: e.namespace, WorkflowId: deliveryID, ActivityId: workflows.AttemptActivityID,
@@ -235,12 +228,12 @@ func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
 	if err != nil {
 		return ignoreNotFound(err)
 	}
-	e.awaitParked(ctx, deliveryID)
+	e.awaitPaused(ctx, deliveryID)
 	return e.unpause(ctx, deliveryID)
 }
 
-// unpause lets the delivery's activity run again, also if the caller has gone by now:
-// nobody else would.
+// unpause lets the delivery's activity run again, also if the caller has left by now: nobody else
+// would.
 func (e *Engine) unpause(ctx context.Context, deliveryID string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
 	defer cancel()
@@ -250,21 +243,21 @@ func (e *Engine) unpause(ctx context.Context, deliveryID string) error {
 	return ignoreNotFound(err)
 }
 
-// awaitParked returns when the paused activity does not run any more, or after
-// parkTimeout. Unpausing one that runs would not bring its next execution
-// forward, and it may have looked at the delivery's date just before that was
-// changed. One that runs for longer is making an attempt: that is the retry.
-func (e *Engine) awaitParked(ctx context.Context, deliveryID string) {
-	ctx, cancel := context.WithTimeout(ctx, parkTimeout)
+// awaitPaused returns when the paused activity does not run any more, or after pauseTimeout.
+// Unpausing one that runs would not bring its next execution forward, and it may have read the
+// delivery's date just before that was changed. One that runs for longer is making an attempt:
+// that is the retry.
+func (e *Engine) awaitPaused(ctx context.Context, deliveryID string) {
+	ctx, cancel := context.WithTimeout(ctx, pauseTimeout)
 	defer cancel()
-	look := time.NewTicker(parkPause)
-	defer look.Stop()
+	poll := time.NewTicker(pausePoll)
+	defer poll.Stop()
 	for {
-		seen, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
-		if err != nil || !slices.ContainsFunc(seen.GetPendingActivities(), pausing) {
+		found, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
+		if err != nil || !slices.ContainsFunc(found.GetPendingActivities(), pausing) {
 			return
 		}
-		wait(ctx, look.C, nil)
+		wait(ctx, poll.C, nil)
 	}
 }
 
@@ -273,10 +266,10 @@ func pausing(p *workflowpb.PendingActivityInfo) bool {
 	return p.GetState() == enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
 }
 
-// Cancel asks the workflow run that has the cancelled delivery to cancel: that one, and
-// not the next, which an operator may have asked for by now. Before the first outcome of
-// a run is recorded no row names it: it is woken instead, and finds out. It is no error if
-// none is open. The operator's reason stays in our own rows, where it can be erased.
+// Cancel asks the workflow run that has the cancelled delivery to cancel: that one, and not one of
+// the next generation, which an operator may have asked for by now. No row names the run before
+// its first outcome is recorded: the workflow is woken instead, and reads the row. It is no error
+// if none is open. The operator's reason stays in our own rows, where it can be erased.
 func (e *Engine) Cancel(ctx context.Context, d switchboard.Delivery) error {
 	if d.TemporalRunID == "" {
 		return e.RetryNow(ctx, d.ID)

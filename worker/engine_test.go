@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // TestTell: what Temporal is asked for a delivery, by its row and by what is there.
@@ -48,8 +49,8 @@ func TestTell(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fake := &engineRoom{start: func(client.StartWorkflowOptions) error { return c.started }, pause: c.paused}
-			told, err := newEngine(t, fake, &outbox{}).tell(t.Context(), c.delivery)
+			fake := &fakeTemporal{start: func(client.StartWorkflowOptions) error { return c.started }, pause: c.paused}
+			told, err := newEngine(t, fake, &fakeOutbox{}).dispatch(t.Context(), c.delivery)
 			if told != c.told || !errors.Is(err, c.err) {
 				t.Errorf("told %t, %v; want %t, %v", told, err, c.told, c.err)
 			}
@@ -69,8 +70,8 @@ func TestRetryNowUnpausesAlways(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	fake := &engineRoom{}
-	if err := newEngine(t, fake, &outbox{}).RetryNow(ctx, "d"); err != nil {
+	fake := &fakeTemporal{}
+	if err := newEngine(t, fake, &fakeOutbox{}).RetryNow(ctx, "d"); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]string{"pause d", "unpause d"}, fake.calls); diff != "" {
@@ -88,7 +89,7 @@ func TestStartOptions(t *testing.T) {
 		if got.WorkflowIDReusePolicy != want || got.ID != "dlv_1" || got.Priority.FairnessKey != "acme" {
 			t.Errorf("run %d: %+v", run, got)
 		}
-		if later := got.Memo[runMemo] == run; later != (run > 1) {
+		if later := got.Memo[workflows.GenerationMemo] == run; later != (run > 1) {
 			t.Errorf("run %d: memo %v", run, got.Memo)
 		}
 		if got.StaticSummary != "POST a.example · ticket.created" {
@@ -106,11 +107,11 @@ func TestEagerWhileTemporalAnswers(t *testing.T) {
 	t.Parallel()
 	outages := &activities.Outages{Log: slog.New(slog.DiscardHandler)}
 	var eager []bool
-	room := &engineRoom{start: func(o client.StartWorkflowOptions) error {
+	room := &fakeTemporal{start: func(o client.StartWorkflowOptions) error {
 		eager = append(eager, o.EnableEagerStart)
 		return nil
 	}}
-	e := NewEngine(room, "default", "me", &outbox{}, outages, slog.New(slog.DiscardHandler))
+	e := NewEngine(room, "default", "me", &fakeOutbox{}, outages, slog.New(slog.DiscardHandler))
 	for _, now := range []error{nil, errors.New("away"), errors.New("still away"), nil} {
 		outages.Observe(t.Context(), activities.Temporal, now)
 		outages.Observe(t.Context(), activities.Postgres, errors.New("another"))
@@ -127,8 +128,8 @@ func TestEagerWhileTemporalAnswers(t *testing.T) {
 func TestCancelIsOfTheRunThatHasTheDelivery(t *testing.T) {
 	t.Parallel()
 	for runID, want := range map[string][]string{"its run": {"cancel d its run"}, "": {"pause d", "unpause d"}} {
-		room := &engineRoom{seen: &workflowservice.DescribeWorkflowExecutionResponse{}}
-		if err := newEngine(t, room, &outbox{}).Cancel(t.Context(), switchboard.Delivery{ID: "d", TemporalRunID: runID}); err != nil {
+		room := &fakeTemporal{seen: &workflowservice.DescribeWorkflowExecutionResponse{}}
+		if err := newEngine(t, room, &fakeOutbox{}).Cancel(t.Context(), switchboard.Delivery{ID: "d", TemporalRunID: runID}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, room.calls); diff != "" {
@@ -152,8 +153,8 @@ func TestLookTellsTheRun(t *testing.T) {
 			}
 			info.Memo.Fields[name] = payload
 		}
-		room := &engineRoom{seen: &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}}
-		seen, err := newEngine(t, room, &outbox{}).Describe(t.Context(), "d")
+		room := &fakeTemporal{seen: &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}}
+		seen, err := newEngine(t, room, &fakeOutbox{}).Describe(t.Context(), "d")
 		if want := (activities.WorkflowView{Status: activities.WorkflowClosedExternally, Generation: run, TemporalRunID: "its own"}); seen != want || err != nil {
 			t.Errorf("run %d: %+v, %v", run, seen, err)
 		}
@@ -165,9 +166,9 @@ func TestLookTellsTheRun(t *testing.T) {
 func TestStartOfALaterRunIsNoted(t *testing.T) {
 	t.Parallel()
 	for run, want := range map[int][]string{1: nil, 2: {"d"}} {
-		box := &outbox{}
-		e := newEngine(t, &engineRoom{start: func(client.StartWorkflowOptions) error { return nil }}, box)
-		e.Start([]switchboard.Delivery{of(switchboard.StatePending, run)})
+		box := &fakeOutbox{}
+		e := newEngine(t, &fakeTemporal{start: func(client.StartWorkflowOptions) error { return nil }}, box)
+		e.Start(t.Context(), []switchboard.Delivery{of(switchboard.StatePending, run)})
 		e.Drain()
 		if diff := cmp.Diff(want, box.started); diff != "" {
 			t.Errorf("run %d: noted (-want +got):\n%s", run, diff)
@@ -181,17 +182,17 @@ func TestStartLeavesToTheRelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hangs := make(chan struct{})
-		fake := &engineRoom{start: func(client.StartWorkflowOptions) error { <-hangs; return nil }}
-		box := &outbox{}
+		fake := &fakeTemporal{start: func(client.StartWorkflowOptions) error { <-hangs; return nil }}
+		box := &fakeOutbox{}
 		e := newEngine(t, fake, box)
 		deliveries := make([]switchboard.Delivery, startPool+2)
 		for i := range deliveries {
 			deliveries[i] = switchboard.Delivery{ID: string(rune('A' + i)), Generation: 1, State: switchboard.StatePending}
 		}
 		began := time.Now()
-		e.Start(deliveries)
-		if waited := time.Since(began); waited != startPatience {
-			t.Errorf("waited for %s, want %s", waited, startPatience)
+		e.Start(t.Context(), deliveries)
+		if waited := time.Since(began); waited != startPoolWait {
+			t.Errorf("waited for %s, want %s", waited, startPoolWait)
 		}
 		want := []string{deliveries[startPool].ID, deliveries[startPool+1].ID}
 		if diff := cmp.Diff(want, box.soon); diff != "" {
@@ -228,7 +229,7 @@ func (h *fakeHistory) Next() (*historypb.HistoryEvent, error) {
 	}}, h.err
 }
 
-func (c *engineRoom) GetWorkflowHistory(context.Context, string, string, bool, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+func (c *fakeTemporal) GetWorkflowHistory(context.Context, string, string, bool, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
 	return c.history
 }
 
@@ -248,7 +249,7 @@ func TestStartedElsewhere(t *testing.T) {
 		"no history any more":      {fakeHistory{}, false},
 		"Temporal does not answer": {fakeHistory{by: []string{""}, err: away}, false},
 	} {
-		e := newEngine(t, &engineRoom{history: &c.history}, &outbox{})
+		e := newEngine(t, &fakeTemporal{history: &c.history}, &fakeOutbox{})
 		got, err := e.StartedElsewhere(t.Context(), "d", "r")
 		if got != c.elsewhere || !errors.Is(err, c.history.err) {
 			t.Errorf("%s: %t, %v; want %t", name, got, err, c.elsewhere)

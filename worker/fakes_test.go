@@ -15,7 +15,7 @@ import (
 )
 
 // outbox is a store's outbox in memory.
-type outbox struct {
+type fakeOutbox struct {
 	mu      sync.Mutex
 	due     []switchboard.Delivery
 	claims  int
@@ -24,7 +24,7 @@ type outbox struct {
 	soon    []string // left to the relay
 }
 
-func (o *outbox) ClaimDispatches(_ context.Context, limit int, _ time.Duration) ([]switchboard.Delivery, error) {
+func (o *fakeOutbox) ClaimDispatches(_ context.Context, limit int, _ time.Duration) ([]switchboard.Delivery, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.claims++
@@ -34,7 +34,7 @@ func (o *outbox) ClaimDispatches(_ context.Context, limit int, _ time.Duration) 
 	return claimed, o.away
 }
 
-func (o *outbox) MarkDispatched(_ context.Context, deliveries []switchboard.Delivery) error {
+func (o *fakeOutbox) MarkDispatched(_ context.Context, deliveries []switchboard.Delivery) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, d := range deliveries {
@@ -43,15 +43,15 @@ func (o *outbox) MarkDispatched(_ context.Context, deliveries []switchboard.Deli
 	return nil
 }
 
-func (o *outbox) DispatchNow(_ context.Context, ids []string) error {
+func (o *fakeOutbox) DispatchNow(_ context.Context, ids []string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.soon = append(o.soon, ids...)
 	return nil
 }
 
-// engineRoom is a client of a Temporal that answers as it is told.
-type engineRoom struct {
+// fakeTemporal is a client of a Temporal that answers as it is told.
+type fakeTemporal struct {
 	client.Client // for what the tests do not need
 
 	start func(client.StartWorkflowOptions) error
@@ -64,28 +64,30 @@ type engineRoom struct {
 	calls []string
 }
 
-func (c *engineRoom) note(call string) {
+func (c *fakeTemporal) note(call string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls = append(c.calls, call)
 }
 
-func (c *engineRoom) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
+func (c *fakeTemporal) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
 	c.note("start " + options.ID)
 	return nil, c.start(options)
 }
 
-func (c *engineRoom) CancelWorkflowWithOptions(_ context.Context, options client.CancelWorkflowOptions) error {
+func (c *fakeTemporal) CancelWorkflowWithOptions(_ context.Context, options client.CancelWorkflowOptions) error {
 	c.note("cancel " + options.WorkflowID + " " + options.RunID)
 	return nil
 }
 
-func (c *engineRoom) WorkflowService() workflowservice.WorkflowServiceClient { return pauses{room: c} }
+func (c *fakeTemporal) WorkflowService() workflowservice.WorkflowServiceClient {
+	return pauses{room: c}
+}
 
 // pauses is the part of the client that pauses activities.
 type pauses struct {
 	workflowservice.WorkflowServiceClient
-	room *engineRoom
+	room *fakeTemporal
 }
 
 func (p pauses) PauseActivityExecution(_ context.Context, in *workflowservice.PauseActivityExecutionRequest, _ ...grpc.CallOption) (*workflowservice.PauseActivityExecutionResponse, error) {
@@ -98,11 +100,11 @@ func (p pauses) UnpauseActivityExecution(ctx context.Context, in *workflowservic
 	return nil, ctx.Err()
 }
 
-func (c *engineRoom) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (c *fakeTemporal) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	return c.seen, ctx.Err()
 }
 
-func newEngine(t *testing.T, c *engineRoom, o *outbox) *Engine {
+func newEngine(t *testing.T, c *fakeTemporal, o *fakeOutbox) *Engine {
 	t.Helper()
 	return NewEngine(c, "default", "me", o, nil, slog.New(slog.DiscardHandler))
 }

@@ -18,49 +18,49 @@ const (
 	relayBatch = 200
 	// relayPool is how many of them are under way at a time.
 	relayPool = 32
-	// relayLease is for how long those claimed are this relay's: longer than a start
-	// may take, short enough that a dead relay's claims are soon another's.
+	// relayLease is for how long the claimed deliveries are this relay's: longer than a start may
+	// take, short enough that a dead relay's claims are soon another's.
 	relayLease = 10 * time.Second
-	// relayPoll finds what no notification told of: starts that failed, leases
-	// that ran out, retries of the rare case that an earlier run was still open.
+	// relayPoll finds what no notification came for: starts that failed, leases that ended, and
+	// starts that found the workflow of an earlier generation still open.
 	relayPoll = time.Second
-	// relayMaxFailures is how many starts in a row fail before Temporal counts as away:
-	// with fewer, a single start that takes too long would end the pass.
+	// relayMaxFailures is how many starts in a row fail before Temporal counts as away: with
+	// fewer, a single start that takes too long would end the pass.
 	relayMaxFailures = 8
 )
 
-// relay tells Temporal of deliveries that nobody has told it of. It starts their
-// workflows where the API died or was too busy, Temporal was away, an operator set a
-// final delivery going again, or the reconciler found one without a workflow; and it
-// ends those of deliveries that were cancelled with their subscription, or while
+// relay dispatches rows of the outbox: it starts or cancels their workflows. It starts those of
+// deliveries that the API could not start because it died, was too busy, or Temporal was away;
+// that an operator retried; that a bulk transition released; or whose workflow the reconciler did
+// not find. It ends those of deliveries that were cancelled with their subscription, or while
 // Temporal was away.
 type relay struct {
-	engine  teller
-	outbox  Outbox
-	outages *activities.Outages
-	log     *slog.Logger
-	nudged  chan struct{}
+	dispatcher dispatcher
+	outbox     Outbox
+	outages    *activities.Outages
+	log        *slog.Logger
+	woken      chan struct{}
 }
 
-// teller is what the relay needs of the engine.
-type teller interface {
-	// tell lets Temporal know of a delivery; false: it is to be tried again.
-	tell(ctx context.Context, d switchboard.Delivery) (bool, error)
+// dispatcher is what the relay needs of the engine.
+type dispatcher interface {
+	// dispatch tells Temporal of a delivery; false: it is to be tried again.
+	dispatch(ctx context.Context, d switchboard.Delivery) (bool, error)
 }
 
-func newRelay(e teller, o Outbox, outages *activities.Outages, log *slog.Logger) *relay {
-	return &relay{engine: e, outbox: o, outages: outages, log: log, nudged: make(chan struct{}, 1)}
+func newRelay(d dispatcher, o Outbox, outages *activities.Outages, log *slog.Logger) *relay {
+	return &relay{dispatcher: d, outbox: o, outages: outages, log: log, woken: make(chan struct{}, 1)}
 }
 
-// nudge lets the relay look at once.
-func (r *relay) nudge() {
+// wake lets the relay make a pass at once.
+func (r *relay) wake() {
 	select {
-	case r.nudged <- struct{}{}:
-	default: // one is waiting already
+	case r.woken <- struct{}{}:
+	default: // a signal is there already
 	}
 }
 
-// run relays until ctx ends.
+// run makes passes until ctx ends.
 func (r *relay) run(ctx context.Context) {
 	poll := time.NewTicker(relayPoll)
 	defer poll.Stop()
@@ -69,26 +69,26 @@ func (r *relay) run(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil:
-			// Postgres or Temporal is away: a nudge would not help, the poll waits.
+		case err != nil: // Postgres or Temporal is away: a signal would not help
 			wait(ctx, poll.C, nil)
 		case claimed < relayBatch:
-			wait(ctx, poll.C, r.nudged)
+			wait(ctx, poll.C, r.woken)
 		}
 	}
 }
 
-func wait(ctx context.Context, tick <-chan time.Time, nudged <-chan struct{}) {
+// wait returns with the next tick, with a signal, or when ctx ends.
+func wait(ctx context.Context, tick <-chan time.Time, signal <-chan struct{}) {
 	select {
 	case <-ctx.Done():
 	case <-tick:
-	case <-nudged:
+	case <-signal:
 	}
 }
 
-// pass dispatches one batch, and returns how many deliveries it has claimed. A start that
-// fails or takes too long does not stop the others; the pass ends when Temporal does not
-// answer at all. What is left is claimed again when its lease ends.
+// pass dispatches one batch, and returns how many deliveries it has claimed. A start that fails or
+// takes too long does not stop the others; the pass ends when Temporal does not answer at all. What
+// is left is claimed again when its lease ends.
 func (r *relay) pass(ctx context.Context) (int, error) {
 	due, err := r.outbox.ClaimDispatches(ctx, relayBatch, relayLease)
 	if r.observe(ctx, activities.Postgres, err); err != nil || len(due) == 0 {
@@ -100,7 +100,7 @@ func (r *relay) pass(ctx context.Context) (int, error) {
 	for _, d := range due {
 		group.Go(func() error { p.dispatch(ctx, d); return nil })
 	}
-	_ = group.Wait() // dispatch keeps the error
+	_ = group.Wait() // p holds the error
 	err = r.outbox.MarkDispatched(ctx, p.dispatched)
 	r.observe(ctx, activities.Postgres, err)
 	return len(due), errors.Join(err, p.away())
@@ -129,9 +129,9 @@ func (p *relayPass) dispatch(ctx context.Context, d switchboard.Delivery) {
 	}
 	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	ok, err := p.engine.tell(startCtx, d)
+	ok, err := p.dispatcher.dispatch(startCtx, d)
 	if refused(err) { // this one alone: it is tried again when its lease ends
-		p.log.WarnContext(ctx, "Temporal refuses to be told", "delivery", d.ID, "state", d.State, "error", err)
+		p.log.WarnContext(ctx, "Temporal refuses the dispatch", "delivery", d.ID, "state", d.State, "error", err)
 		return
 	}
 	p.observe(ctx, activities.Temporal, err)
@@ -154,8 +154,8 @@ func (p *relayPass) stopped() bool {
 	return p.failures >= relayMaxFailures
 }
 
-// away is the error of a Temporal that does not answer: the pass has stopped, or nothing
-// was dispatched.
+// away is the error of a Temporal that does not answer: the pass has stopped, or nothing was
+// dispatched.
 func (p *relayPass) away() error {
 	if p.stopped() || len(p.dispatched) == 0 {
 		return p.err

@@ -17,14 +17,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// telling notes whom Temporal was told of, and fails or refuses for some.
-type telling struct {
+// fakeDispatcher notes whom Temporal was told of, and fails or refuses for some.
+type fakeDispatcher struct {
 	mu     sync.Mutex
 	told   []string
 	refuse map[string]error // by delivery: an error, or nil for "try again"
 }
 
-func (f *telling) tell(_ context.Context, d switchboard.Delivery) (bool, error) {
+func (f *fakeDispatcher) dispatch(_ context.Context, d switchboard.Delivery) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err, refused := f.refuse[d.ID]; refused {
@@ -61,8 +61,8 @@ func TestRelayPass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			box := &outbox{due: named("a", "b", "c")}
-			claimed, err := newRelay(&telling{refuse: c.refuse}, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context())
+			box := &fakeOutbox{due: named("a", "b", "c")}
+			claimed, err := newRelay(&fakeDispatcher{refuse: c.refuse}, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context())
 			if claimed != 3 || !errors.Is(err, c.err) {
 				t.Errorf("claimed %d, %v; want 3, %v", claimed, err, c.err)
 			}
@@ -75,12 +75,12 @@ func TestRelayPass(t *testing.T) {
 
 // slow is a Temporal that lets the starts of some wait until their time is up.
 type slow struct {
-	telling
+	fakeDispatcher
 	hangs func(id string) bool
 	tried int
 }
 
-func (f *slow) tell(ctx context.Context, d switchboard.Delivery) (bool, error) {
+func (f *slow) dispatch(ctx context.Context, d switchboard.Delivery) (bool, error) {
 	f.mu.Lock()
 	f.tried++
 	f.mu.Unlock()
@@ -88,7 +88,7 @@ func (f *slow) tell(ctx context.Context, d switchboard.Delivery) (bool, error) {
 		<-ctx.Done()
 		return false, ctx.Err()
 	}
-	return f.telling.tell(ctx, d)
+	return f.fakeDispatcher.dispatch(ctx, d)
 }
 
 // TestRelayPassBesideSlowStarts: one that takes too long ends alone, and a Temporal that
@@ -115,7 +115,7 @@ func TestRelayPassBesideSlowStarts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				box, f := &outbox{due: named(ids...)}, &slow{hangs: c.hangs}
+				box, f := &fakeOutbox{due: named(ids...)}, &slow{hangs: c.hangs}
 				began := time.Now()
 				claimed, err := newRelay(f, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context())
 				if claimed != relayBatch || !errors.Is(err, c.err) || c.err == nil && err != nil {
@@ -134,7 +134,7 @@ func TestRelayPassBesideSlowStarts(t *testing.T) {
 func TestRelayRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		box, f := &outbox{}, &telling{}
+		box, f := &fakeOutbox{}, &fakeDispatcher{}
 		r := newRelay(f, box, nil, slog.New(slog.DiscardHandler))
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -156,7 +156,7 @@ func TestRelayRun(t *testing.T) {
 			box.due, box.away = make([]switchboard.Delivery, n), away
 		}
 		put(2*relayBatch+1, nil)
-		r.nudge()
+		r.wake()
 		passes("nudged, three batches", 3)
 		if len(f.told) != 2*relayBatch+1 {
 			t.Errorf("told of %d", len(f.told))
@@ -164,9 +164,9 @@ func TestRelayRun(t *testing.T) {
 		time.Sleep(relayPoll)
 		passes("the poll", 1)
 		put(0, errors.New("Postgres is away"))
-		r.nudge()
+		r.wake()
 		passes("nudged, and Postgres is away", 1)
-		r.nudge()
+		r.wake()
 		passes("nudged again", 0)
 		time.Sleep(relayPoll)
 		passes("the poll again", 1)

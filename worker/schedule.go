@@ -24,7 +24,7 @@ func ensureSchedule(ctx context.Context, c client.Client) error {
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: reconcileEvery}}}
 	policy := client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileEvery}
 	action := &client.ScheduleWorkflowAction{
-		ID: "reconcile", Workflow: workflows.Reconcile, TaskQueue: TaskQueue, WorkflowRunTimeout: 5 * time.Minute,
+		ID: "reconcile", Workflow: workflows.Reconcile, TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: 5 * time.Minute,
 	}
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID: ReconcileSchedule, Spec: spec, Action: action, Overlap: policy.Overlap, CatchupWindow: policy.CatchupWindow,

@@ -20,11 +20,11 @@ import (
 // one, and the recording of its outcome.
 const stopTimeout = time.Duration(switchboard.MaxTimeout) + 5*time.Second
 
-// Notices brings what other processes tell through Postgres.
+// Notices are the notifications that processes send each other through Postgres.
 type Notices interface {
-	// Listen calls start when deliveries are to be started and cancel for each
-	// delivery that was cancelled, until ctx ends.
-	Listen(ctx context.Context, start func(), cancel func(deliveryID string)) error
+	// Listen calls dispatch when deliveries are due to be dispatched and cancel for each delivery
+	// that has ended from outside, until ctx ends.
+	Listen(ctx context.Context, dispatch func(), cancel func(deliveryID string)) error
 }
 
 // Config holds what a worker is made of. Every field is required.
@@ -42,8 +42,8 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// Run runs the worker until ctx ends, and then lets attempts under way finish.
-// It waits for Temporal if it is away.
+// Run runs the worker until ctx ends, and then lets attempts under way finish. It waits for
+// Temporal if it is away.
 func Run(ctx context.Context, c Config) error {
 	untilDone(ctx, c, "namespace", func() error { return ensureNamespace(ctx, c.Client, c.Namespace, c.Log) })
 	untilDone(ctx, c, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) })
@@ -53,7 +53,7 @@ func Run(ctx context.Context, c Config) error {
 	fatal := make(chan error, 1)
 	options := Options(c.Slots)
 	options.OnFatalError = func(err error) { fatal <- err }
-	w := worker.New(c.Client, TaskQueue, options)
+	w := worker.New(c.Client, workflows.TaskQueue, options)
 	w.RegisterWorkflow(workflows.Deliver)
 	w.RegisterWorkflow(workflows.Reconcile)
 	w.RegisterActivity(c.Deliveries)
@@ -63,31 +63,31 @@ func Run(ctx context.Context, c Config) error {
 	}
 	c.Running()
 
-	attend, leave := context.WithCancel(context.WithoutCancel(ctx))
-	defer leave()
-	group, attend := errgroup.WithContext(attend)
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	// New work ends with ctx. What attempts under way need goes on until the last has finished.
+	working, stopWorking := context.WithCancel(ctx)
+	defer stopWorking()
+	attempting, stopAttempting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAttempting()
+	group, attempting := errgroup.WithContext(attempting)
 	relay := newRelay(c.Engine, c.Outbox, c.Outages, c.Log)
-	group.Go(func() error { relay.run(ctx); return nil })
+	group.Go(func() error { relay.run(working); return nil })
 	group.Go(func() error {
-		untilDone(ctx, c, "reconciler's schedule", func() error { return ensureSchedule(ctx, c.Client) })
+		untilDone(working, c, "reconciler's schedule", func() error { return ensureSchedule(working, c.Client) })
 		return nil
 	})
-	// What attempts under way need, until the last has finished.
-	group.Go(func() error { activities.FlushUnrecorded(attend, c.Deliveries); return nil })
-	group.Go(func() error { return c.Notices.Listen(attend, relay.nudge, c.Deliveries.Flights.Abort) })
+	group.Go(func() error { activities.FlushUnrecorded(attempting, c.Deliveries); return nil })
+	group.Go(func() error { return c.Notices.Listen(attempting, relay.wake, c.Deliveries.InFlight.Abort) })
 
 	var err error
 	select {
 	case <-ctx.Done():
-	case <-attend.Done(): // one of the group has failed
+	case <-attempting.Done(): // one of the group has failed
 	case err = <-fatal: // as a namespace that is gone: the process must not look alive
 		err = fmt.Errorf("the Temporal worker: %w", err)
 	}
-	stop()
+	stopWorking()
 	w.Stop()
-	leave()
+	stopAttempting()
 	return cmp.Or(err, group.Wait())
 }
 

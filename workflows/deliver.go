@@ -1,4 +1,4 @@
-// Package workflows holds the life of a delivery, and the reconciler's round.
+// Package workflows holds the life of a delivery, and the passes of the reconciler.
 package workflows
 
 import (
@@ -12,22 +12,12 @@ import (
 	"github.com/seed-49a43567/switchboard/activities"
 )
 
-// AttemptActivityID is the id of the regular activity of every delivery, so that
-// an operator's retry can name it without asking for it first.
-const AttemptActivityID = "attempt"
-
 // attemptMargin is what an attempt may take beside its request: reading the work,
 // recording the outcome, and waiting for either.
 const attemptMargin = 15 * time.Second
 
-// longestAttempt is what an attempt may take in all.
-const longestAttempt = time.Duration(switchboard.MaxTimeout) + attemptMargin
-
-// DeliverResult is how a delivery's workflow ended.
-type DeliverResult struct {
-	State        switchboard.State `json:"state"`
-	AttemptsMade int               `json:"attempts_made"`
-}
+// maxAttemptDuration is what an attempt may take in all.
+const maxAttemptDuration = time.Duration(switchboard.MaxTimeout) + attemptMargin
 
 // Deliver delivers one event to one subscription, for as long as it takes.
 //
@@ -39,12 +29,12 @@ func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, e
 	attempt := activities.AttemptInput{DeliverInput: in, Reset: wasReset(ctx), LostAt: lostAt(ctx)}
 	result, err := firstAttempt(ctx, attempt)
 	attempt.LostAt = time.Time{}
-	if err != nil || result.Kept != nil || result.Waits() {
-		attempt.Kept = result.Kept
+	if err != nil || result.Unrecorded != nil || result.HasNextAttempt() {
+		attempt.Unrecorded = result.Unrecorded
 		result, err = furtherAttempts(ctx, attempt, result.Retry)
 	}
-	if attempt.Reset && err == nil && result.RunID != workflow.GetInfo(ctx).WorkflowExecution.RunID {
-		// The reset kept what the run before had found: deliver again nevertheless.
+	if attempt.Reset && err == nil && result.TemporalRunID != workflow.GetInfo(ctx).WorkflowExecution.RunID {
+		// The reset kept the result of the run before it: deliver again nevertheless.
 		result, err = furtherAttempts(ctx, attempt, result.Retry)
 	}
 	if ctx.Err() != nil {
@@ -63,17 +53,17 @@ func wasReset(ctx workflow.Context) bool {
 	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID
 }
 
-// eventsBefore are the events of a new workflow's history that its first task finds: that
-// it was started, and its task scheduled and started.
-const eventsBefore = 3
+// newHistoryLength is how many events of a new workflow's history its first task finds: that it
+// was started, and its task scheduled and started.
+const newHistoryLength = 3
 
-// lostAt is when the first attempt may have begun before, under a worker that did not
-// report it: zero if this is the first worker to make it. A task that was lost leaves
-// events behind, or, where the attempt outlasted a heartbeat of its task, is replayed. It
-// goes into the input of a local activity only, of which the history holds nothing.
+// lostAt is when a worker that did not report the first attempt may have begun it; zero if this is
+// the first worker to make it. A lost task leaves events in the history, or, where the attempt
+// outlasted a heartbeat of its task, is replayed. The date goes into the input of a local activity
+// only, of which the history holds nothing.
 func lostAt(ctx workflow.Context) time.Time {
 	info := workflow.GetInfo(ctx)
-	if wasReset(ctx) || !workflow.IsReplaying(ctx) && info.GetCurrentHistoryLength() <= eventsBefore {
+	if wasReset(ctx) || !workflow.IsReplaying(ctx) && info.GetCurrentHistoryLength() <= newHistoryLength {
 		return time.Time{}
 	}
 	return info.WorkflowStartTime
@@ -81,7 +71,7 @@ func lostAt(ctx workflow.Context) time.Time {
 
 func firstAttempt(ctx workflow.Context, in activities.AttemptInput) (activities.AttemptResult, error) {
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: longestAttempt,
+		StartToCloseTimeout: maxAttemptDuration,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1}, // the regular activity retries
 	})
 	var a *activities.Deliveries
@@ -94,7 +84,7 @@ func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, retry swi
 	policy := temporalPolicy(retry)
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ActivityID:          AttemptActivityID,
-		StartToCloseTimeout: longestAttempt, // a subscription's own timeout may change while its deliveries wait
+		StartToCloseTimeout: maxAttemptDuration, // a subscription's own timeout may change while its deliveries wait
 		RetryPolicy:         &policy,
 		Summary:             "attempts after the first",
 	})
@@ -104,11 +94,11 @@ func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, retry swi
 	return result, err
 }
 
-// temporalPolicy is the subscription's policy in Temporal's terms; one that could
-// not be read, because Postgres was away, is Temporal's default. It only times what
-// our own crashes interrupt: every other wait is dated by the activity itself. The
-// number of attempts stays unlimited, because Temporal also counts executions that
-// sent nothing: the attempts are counted by their rows.
+// temporalPolicy is the subscription's policy in Temporal's terms; one that could not be read,
+// because Postgres was away, is Temporal's default. It only times the retries after our own
+// crashes: every other wait is dated by the activity itself. The number of attempts stays
+// unlimited, because Temporal also counts executions that sent nothing: the attempts are counted
+// by their rows.
 func temporalPolicy(p switchboard.RetryPolicy) temporal.RetryPolicy {
 	return temporal.RetryPolicy{
 		InitialInterval:    time.Duration(p.InitialInterval),
@@ -129,7 +119,7 @@ func cancelled(ctx workflow.Context, in activities.AttemptInput, result activiti
 	if err := workflow.ExecuteActivity(disconnected, a.Cancelled, in).Get(disconnected, &result); err != nil {
 		return DeliverResult{}, err
 	}
-	if result.State.HasNextAttempt() { // a later run's
+	if result.State.HasNextAttempt() { // in a later generation
 		return DeliverResult{}, temporal.NewCanceledError()
 	}
 	return ended(result)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
+	"github.com/seed-49a43567/switchboard/webhook"
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
@@ -53,13 +55,13 @@ func newStory(t *testing.T, answers ...int) *story {
 		}},
 		sent: &script{answers: answers, now: env.Now},
 	}
-	flights := activities.NewFlights(10)
-	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), flights)
+	limiter := inflight.NewLimiter(10)
+	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
 	if err != nil {
 		t.Fatal(err)
 	}
 	env.RegisterActivity(&activities.Deliveries{
-		Store: s.row, Sender: s.sent, Flights: flights, Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
+		Store: s.row, Sender: s.sent, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
 	})
 	return s
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
 	"github.com/seed-49a43567/switchboard/api"
 	"github.com/seed-49a43567/switchboard/catalogue"
 	"github.com/seed-49a43567/switchboard/store"
@@ -165,8 +166,8 @@ func (a *app) handler(serving context.Context) (http.Handler, error) {
 func (a *app) missing(context.Context) []api.Missing { return a.ready.missing(a.parts) }
 
 func (a *app) runWorker(ctx context.Context) error {
-	flights := activities.NewFlights(a.config.Slots)
-	metrics, err := activities.NewMetrics(a.telemetry.meter, flights)
+	limiter := inflight.NewLimiter(a.config.Slots)
+	metrics, err := activities.NewMetrics(a.telemetry.meter, limiter)
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
 			Store: a.store, Sender: a.sender,
-			Flights: flights, Metrics: metrics, Tasks: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
+			Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Tasks: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
 		},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
 		Outages:    a.outages,

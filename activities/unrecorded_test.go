@@ -11,30 +11,31 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
 func TestLatestOfTheKeptOutcomesCounts(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	first := &activities.UnrecordedOutcome{AttemptID: "att_1", Number: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
+	d := newFakeStore(t)
+	first := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
 	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1 // it is recorded by now
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
-	if _, err := d.attempt(activities.AttemptInput{Kept: first}); err == nil || d.sent != 1 {
+	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err == nil || d.sent != 1 {
 		t.Fatalf("ended with %v after %d requests, want a fault after the second attempt", err, d.sent)
 	}
 	d.recordErr = nil // what the second left in its heartbeat is lost with Temporal
-	if _, err := d.attempt(activities.AttemptInput{Kept: first}); err != nil || d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Number != 2 {
+	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err != nil || d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Number != 2 {
 		t.Errorf("ended with %v after %d requests, recorded %v; want the second's outcome recorded, and no request", err, d.sent, d.recorded)
 	}
 }
 
 func TestKeptOutcomeOfAnOvertakenRunIsThatRuns(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Delivery.Generation = 2
-	kept := &activities.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
-	result, err := d.attempt(activities.AttemptInput{Kept: kept})
-	if err != nil || !result.Overtaken || d.sent != 0 {
+	kept := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
+	result, err := d.attempt(activities.AttemptInput{Unrecorded: kept})
+	if err != nil || !result.Outdated || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests; want an end without one", result, err, d.sent)
 	}
 	if len(d.runs) != 1 || d.runs[0] != 1 {
@@ -44,14 +45,18 @@ func TestKeptOutcomeOfAnOvertakenRunIsThatRuns(t *testing.T) {
 
 func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
 	t.Parallel()
-	kept := &activities.UnrecordedOutcome{AttemptID: "att_1", Number: 1, At: time.Now(), StatusCode: 200}
-	for name, attempt := range map[string]func(*desk) (activities.AttemptResult, error){
-		"by the workflow":  func(d *desk) (activities.AttemptResult, error) { return d.attempt(activities.AttemptInput{Kept: kept}) },
-		"by the heartbeat": func(d *desk) (activities.AttemptResult, error) { return d.attempt(activities.AttemptInput{}, kept) },
+	kept := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
+	for name, attempt := range map[string]func(*fakeStore) (activities.AttemptResult, error){
+		"by the workflow": func(d *fakeStore) (activities.AttemptResult, error) {
+			return d.attempt(activities.AttemptInput{Unrecorded: kept})
+		},
+		"by the heartbeat": func(d *fakeStore) (activities.AttemptResult, error) {
+			return d.attempt(activities.AttemptInput{}, kept)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeStore(t)
 			result, err := attempt(d)
 			if err != nil || result.State != switchboard.StateDelivered || d.sent != 0 || len(d.recorded) != 1 {
 				t.Fatalf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
@@ -65,10 +70,10 @@ func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
 
 func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	_, err := d.attempt(activities.AttemptInput{})
-	if kind, wait := delay(t, err); kind != "fault" || wait <= 0 {
+	if kind, wait := delay(t, err); kind != "infrastructure" || wait <= 0 {
 		t.Errorf("failed as %s for %s, want a fault with a date", kind, wait)
 	}
 	if d.sent != 1 {
@@ -79,7 +84,7 @@ func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
 // The SDK drops what a local activity returns beside an error.
 func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	away := switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	d.recordErr = away
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
@@ -93,15 +98,15 @@ func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	var result activities.AttemptResult
-	if err := value.Get(&result); err != nil || result.Kept == nil || result.Kept.Number != 1 || d.sent != 1 {
-		t.Errorf("handed on %+v, %v after %d requests; want the first's outcome", result.Kept, err, d.sent)
+	if err := value.Get(&result); err != nil || result.Unrecorded == nil || result.Unrecorded.Number != 1 || d.sent != 1 {
+		t.Errorf("handed on %+v, %v after %d requests; want the first's outcome", result.Unrecorded, err, d.sent)
 	}
 }
 
 // Where Temporal loses what it was given too, as with both in one Postgres.
 func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 		t.Fatal("ended, want a fault")
@@ -120,7 +125,7 @@ func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
 func TestKeptOutcomeIsRecordedWithoutItsActivity(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t)
+		d := newFakeStore(t)
 		d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 		if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 			t.Fatal("ended, want a fault")

@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// IsXMLName reports whether s may be the name of an XML element or attribute: a letter
-// or _ first, then letters, digits, and . - _ and combining marks too. Prefixes of
-// namespaces are none, and xmlns declares one.
+// IsXMLName reports whether s may be the name of an XML element or attribute: a letter or _,
+// then letters, digits, . - _ and combining marks. A name has no namespace prefix, and xmlns
+// is not a name, because it declares a namespace.
 //
-// The letters are those of all editions of XML 1.0. The fifth has more, but the parsers of
-// .NET, Xerces, expat and Go keep to the fourth and refuse the whole document.
+// Only the letters that all editions of XML 1.0 have are allowed. The fifth edition has more,
+// but the parsers of .NET, Xerces, expat and Go implement the fourth and refuse the document.
 func IsXMLName(s string) bool {
 	return s != "" && len(s) <= maxFieldName && s != "xmlns" && areXMLNameChars(s)
 }
@@ -20,7 +20,7 @@ func IsXMLName(s string) bool {
 func areXMLNameChars(s string) bool {
 	for i, c := range s {
 		if c >= utf8.RuneSelf {
-			return areNameChars(s) // which letters, is a long table
+			return areNameChars(s)
 		}
 		if !isASCIINameChar(c, i == 0) {
 			return false
@@ -29,8 +29,8 @@ func areXMLNameChars(s string) bool {
 	return true
 }
 
-// areNameChars asks a parser. It does not see where a name ends in which something else
-// begins, hence the comparison.
+// areNameChars asks a parser, which has the long table of letters. The comparison finds texts
+// that the parser splits into a name and something else.
 func areNameChars(s string) bool {
 	token, err := xml.NewDecoder(strings.NewReader("<" + s + "/>")).Token()
 	element, ok := token.(xml.StartElement)
@@ -57,10 +57,10 @@ func isXMLNameChar(c rune, first bool) bool {
 	return areNameChars("_" + string(c))
 }
 
-// EscapeXMLName makes a name of XML out of any text: what may not stand in one is written
-// as _x0020_, by the hexadecimal number of the character, as .NET's XmlConvert does with
-// local names, and SQL/XML with identifiers. An _ that begins such a sequence is written
-// as _x005F_, so that two texts never become one name. The empty text is _x_.
+// EscapeXMLName turns any text into a name of XML. A character that is not allowed is written
+// as _x0020_, with its hexadecimal number, as .NET's XmlConvert does with local names and
+// SQL/XML with identifiers. An _ that begins such a sequence is written as _x005F_, so that
+// two texts never become one name. The empty text is _x_.
 func EscapeXMLName(s string) string {
 	switch s {
 	case "":
@@ -68,7 +68,7 @@ func EscapeXMLName(s string) string {
 	case "_x_":
 		return "_x005F_x_"
 	case "xmlns":
-		return "_x0078_mlns" // as it stands it would declare a namespace
+		return "_x0078_mlns" // unescaped, it would declare a namespace
 	}
 	if areXMLNameChars(s) && !strings.Contains(s, "_x") && !strings.Contains(s, "_X") {
 		return s
@@ -87,8 +87,8 @@ func EscapeXMLName(s string) string {
 	return b.String()
 }
 
-// beginsEscape reports whether what follows an _ makes an escape of it: x, four or eight
-// digits, and what is an _ or is written with one.
+// beginsEscape reports whether the rest after an _ turns it into an escape: x, four or eight
+// digits, and a character that is an _ or is escaped with one.
 func beginsEscape(rest string) bool {
 	if rest == "" || rest[0] != 'x' && rest[0] != 'X' {
 		return false

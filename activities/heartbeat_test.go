@@ -14,18 +14,19 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // heartbeats are those of an execution.
 type heartbeats struct {
 	mu    sync.Mutex
-	notes []activities.UnrecordedOutcome
+	notes []inflight.UnrecordedOutcome
 	came  chan struct{} // closed with the first
 }
 
 func (h *heartbeats) listen(_ *activity.Info, details converter.EncodedValues) {
-	var k activities.UnrecordedOutcome
+	var k inflight.UnrecordedOutcome
 	if err := details.Get(&k); err != nil {
 		panic(err)
 	}
@@ -33,7 +34,7 @@ func (h *heartbeats) listen(_ *activity.Info, details converter.EncodedValues) {
 }
 
 func (h *heartbeats) Note(_ context.Context, _ []byte, details any) error {
-	h.add(*details.(*activities.UnrecordedOutcome))
+	h.add(*details.(*inflight.UnrecordedOutcome))
 	return nil
 }
 
@@ -41,7 +42,7 @@ func (h *heartbeats) StartedElsewhere(context.Context, string, string) (bool, er
 	return true, nil
 }
 
-func (h *heartbeats) add(k activities.UnrecordedOutcome) {
+func (h *heartbeats) add(k inflight.UnrecordedOutcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.notes = append(h.notes, k); len(h.notes) == 1 {
@@ -49,17 +50,17 @@ func (h *heartbeats) add(k activities.UnrecordedOutcome) {
 	}
 }
 
-func (h *heartbeats) last() activities.UnrecordedOutcome {
+func (h *heartbeats) last() inflight.UnrecordedOutcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.notes) == 0 {
-		return activities.UnrecordedOutcome{}
+		return inflight.UnrecordedOutcome{}
 	}
 	return h.notes[len(h.notes)-1]
 }
 
-// heard runs the regular activity of the desk's delivery, and returns its heartbeats.
-func (d *desk) heard(h *heartbeats) error {
+// heard runs the regular activity of the fakeStore's delivery, and returns its heartbeats.
+func (d *fakeStore) heard(h *heartbeats) error {
 	d.t.Helper()
 	h.came = make(chan struct{})
 	var suite testsuite.WorkflowTestSuite
@@ -76,10 +77,10 @@ func (d *desk) heard(h *heartbeats) error {
 // process is killed is an attempt in the record of the next one.
 func TestKilledAttemptLeavesATrace(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
 	var h heartbeats
-	var trace activities.UnrecordedOutcome
+	var trace inflight.UnrecordedOutcome
 	d.sending = func(context.Context) {
 		<-h.came // the request is slow
 		trace = h.last()
@@ -91,7 +92,7 @@ func TestKilledAttemptLeavesATrace(t *testing.T) {
 		t.Fatalf("the trace is %+v, of the attempt %+v", trace, d.recorded[0])
 	}
 
-	next := newDesk(t) // another process, which finds the row as it was
+	next := newFakeStore(t) // another process, which finds the row as it was
 	next.work.Delivery.State, next.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
 	_, err := next.attempt(activities.AttemptInput{}, &trace)
 	if kind, wait := delay(t, err); kind != "unknown" || wait <= 0 || next.sent != 0 {
@@ -113,16 +114,16 @@ func TestTraceOfWhatIsKnown(t *testing.T) {
 	notSent := &webhook.Interrupted{Err: errors.New("too many open files")}
 	for name, c := range map[string]struct {
 		sendErr, recordErr error
-		want               activities.UnrecordedOutcome
+		want               inflight.UnrecordedOutcome
 	}{
-		"recorded":          {nil, nil, activities.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}}, // the row counts it
-		"kept":              {nil, switchboard.Errorf(switchboard.CodeUnavailable, "away"), activities.UnrecordedOutcome{Number: 1, StatusCode: 200}},
-		"never sent":        {notSent, nil, activities.UnrecordedOutcome{}},
-		"sent, interrupted": {&webhook.Interrupted{Sent: true, Err: context.Canceled}, nil, activities.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}},
+		"recorded":          {nil, nil, inflight.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}}, // the row counts it
+		"kept":              {nil, switchboard.Errorf(switchboard.CodeUnavailable, "away"), inflight.UnrecordedOutcome{Number: 1, StatusCode: 200}},
+		"never sent":        {notSent, nil, inflight.UnrecordedOutcome{}},
+		"sent, interrupted": {&webhook.Interrupted{Sent: true, Err: context.Canceled}, nil, inflight.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeStore(t)
 			d.sendErr, d.recordErr = c.sendErr, c.recordErr
 			var h heartbeats
 			d.sending = func(context.Context) { <-h.came }
@@ -137,7 +138,7 @@ func TestTraceOfWhatIsKnown(t *testing.T) {
 // A fast answer costs Temporal nothing more.
 func TestFastAttemptHasNoHeartbeat(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	var h heartbeats
 	if err := d.heard(&h); err != nil || len(h.notes) != 0 {
 		t.Errorf("%v, heartbeats %+v", err, h.notes)
@@ -159,14 +160,14 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 		"lost, of a later run":       {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.AttemptsMade, d.PriorAttempts = 3, 3 }, 0, switchboard.FailureUnknown},
 		"not lost":                   {activities.AttemptInput{}, func(*switchboard.Delivery) {}, 1, ""},
 		"what it recorded stands":    {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.AttemptsMade = switchboard.StateRetrying, 1 }, 1, ""},
-		"an outcome is kept of it":   {activities.AttemptInput{LostAt: began, Kept: &activities.UnrecordedOutcome{AttemptID: "att_1", Number: 1, StatusCode: 200}}, func(*switchboard.Delivery) {}, 0, ""},
+		"an outcome is kept of it":   {activities.AttemptInput{LostAt: began, Unrecorded: &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, StatusCode: 200}}, func(*switchboard.Delivery) {}, 0, ""},
 		"it is final":                {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State = switchboard.StateCancelled }, 0, "none"},
 		"another run has it by now":  {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.Generation = 2 }, 0, "none"},
 		"its address is gone by now": {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.NextAttemptAt = switchboard.StateHeld, time.Time{} }, 0, "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeStore(t)
 			c.set(&d.work.Delivery)
 			var suite testsuite.WorkflowTestSuite
 			suite.SetLogger(slog.New(slog.DiscardHandler))
@@ -195,7 +196,7 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 // The flag must survive where Temporal keeps an outcome that Postgres could not take.
 func TestKeptOutcomeStaysPermanent(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.outcome = switchboard.Outcome{Failure: switchboard.FailureForbidden, Permanent: true}
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	var h heartbeats
@@ -203,7 +204,7 @@ func TestKeptOutcomeStaysPermanent(t *testing.T) {
 		t.Fatal("ended, want a fault")
 	}
 	kept := h.last()
-	next := newDesk(t)
+	next := newFakeStore(t)
 	result, err := next.attempt(activities.AttemptInput{}, &kept)
 	if err != nil || result.State != switchboard.StateFailed || !result.Permanent || !next.recorded[0].Outcome.Permanent {
 		t.Errorf("ended %+v, %v; recorded %+v; want a permanent failure", result, err, next.recorded)
@@ -241,7 +242,7 @@ func TestTaskThatThisProcessHad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeStore(t)
 			d.Tasks = &c.tasks
 			in := activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}}
 			if c.lost {

@@ -9,9 +9,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// TestFaultMessage: Temporal gets the kind of the fault, and nothing of what stands
+// TestInfraMessage: Temporal gets the kind of the fault, and nothing of what stands
 // in our log.
-func TestFaultMessage(t *testing.T) {
+func TestInfraMessage(t *testing.T) {
 	t.Parallel()
 	const inLog = "subscriptions/sub_1/headers"
 	unreadable := switchboard.Subscription{Unreadable: []string{"auth"}}
@@ -24,7 +24,7 @@ func TestFaultMessage(t *testing.T) {
 		{errors.New(inLog), "internal"},
 		{errNotRecorded, "waits to be recorded"},
 	} {
-		if got := faultMessage(test.err); !strings.Contains(got, test.want) || strings.Contains(got, inLog) {
+		if got := infraMessage(test.err); !strings.Contains(got, test.want) || strings.Contains(got, inLog) {
 			t.Errorf("%v: %q, want %q in it", test.err, got, test.want)
 		}
 	}

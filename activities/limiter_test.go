@@ -14,7 +14,7 @@ import (
 
 // queue lets so many deliveries ask for a place while the only one is taken by a
 // request that has taken that long, and returns for how long each is to wait.
-func (d *desk) queue(t *testing.T, n int, taken time.Duration) []time.Duration {
+func (d *fakeStore) queue(t *testing.T, n int, taken time.Duration) []time.Duration {
 	t.Helper()
 	begin := time.Now()
 	now := begin
@@ -25,7 +25,7 @@ func (d *desk) queue(t *testing.T, n int, taken time.Duration) []time.Duration {
 	d.sending = func(context.Context) {
 		now = begin.Add(taken)
 		for i := range n {
-			d.work.Delivery = due // the desk has one row for all
+			d.work.Delivery = due // the fakeStore has one row for all
 			_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_later_", i), Generation: 1}})
 			_, wait := delay(t, err)
 			waits = append(waits, wait.Round(time.Millisecond))
@@ -42,7 +42,7 @@ func (d *desk) queue(t *testing.T, n int, taken time.Duration) []time.Duration {
 // Ten thousand that ask every second would leave Temporal no time for anything else.
 func TestThoseWithoutAPlaceTakeTurns(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	waits := d.queue(t, 500, 2*time.Second)
 	for i, want := range []time.Duration{2 * time.Second, 3 * time.Second, 4 * time.Second} {
 		if waits[i] != want {
@@ -58,7 +58,7 @@ func TestThoseWithoutAPlaceTakeTurns(t *testing.T) {
 
 // first makes the first attempt of another delivery, and reports whether a request was
 // made.
-func (d *desk) first(t *testing.T) bool {
+func (d *fakeStore) first(t *testing.T) bool {
 	t.Helper()
 	before := d.sent
 	var suite testsuite.WorkflowTestSuite
@@ -73,13 +73,13 @@ func (d *desk) first(t *testing.T) bool {
 // Of two places one is taken while the first attempt comes, and one delivery waits.
 func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Subscription.MaxInFlight = 2
 	begin := time.Now()
 	now, due := begin, d.work.Delivery
 	d.Now = func() time.Time { return now }
 	attempt := func(id string) error {
-		d.work.Delivery = due // the desk has one row for all
+		d.work.Delivery = due // the fakeStore has one row for all
 		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: id, Generation: 1}})
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
 // Ten places fill one after the other: every request starts the next while it is
@@ -41,21 +42,21 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeStore(t)
 			d.work.Subscription.MaxInFlight, d.work.Subscription.Adaptive = 100, test.adaptive
 			d.work.Subscription.SetDefaults()
 			d.sending = func(context.Context) {
 				next := activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_", d.sent+1), Generation: 1}
 				_, err := d.attempt(activities.AttemptInput{DeliverInput: next})
-				if taken := d.Flights.Load(); taken == 1 && err == nil {
+				if taken := d.Limiter.Load(); taken == 1 && err == nil {
 					t.Error("an eleventh request found a place")
 				}
 			}
 			if _, err := d.attempt(activities.AttemptInput{}); err != nil {
 				t.Fatal(err)
 			}
-			if len(d.recorded) != 10 || d.Flights.Load() != 0 {
-				t.Fatalf("%d attempts, load %g; want 10 and 0", len(d.recorded), d.Flights.Load())
+			if len(d.recorded) != 10 || d.Limiter.Load() != 0 {
+				t.Fatalf("%d attempts, load %g; want 10 and 0", len(d.recorded), d.Limiter.Load())
 			}
 			for i, made := range d.recorded {
 				taken := len(d.recorded) - 1 - i // the innermost is recorded first
@@ -75,14 +76,14 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 
 func TestKeptOutcomeIsRecordedWithItsLimits(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
 	d.outcome = switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
-	kept := &activities.UnrecordedOutcome{
-		AttemptID: "att_1", Number: 2, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx,
+	kept := &inflight.UnrecordedOutcome{
+		AttemptID: "att_1", Number: 2, Generation: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx,
 		Timeout: switchboard.Duration(6 * time.Second), Load: 0.8, MaxAttempts: 2, IntervalFactor: 1.8,
 	}
-	result, err := d.attempt(activities.AttemptInput{Kept: kept})
+	result, err := d.attempt(activities.AttemptInput{Unrecorded: kept})
 	if err != nil || result.State != switchboard.StateFailed || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests; want it failed: its second attempt was the last under its load", result, err, d.sent)
 	}
@@ -94,7 +95,7 @@ func TestKeptOutcomeIsRecordedWithItsLimits(t *testing.T) {
 // What one could not record, the next execution records: with nothing lost on the way.
 func TestLimitsSurviveTheKeeping(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeStore(t)
 	d.work.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
@@ -112,8 +113,8 @@ func TestLimitsSurviveTheKeeping(t *testing.T) {
 func TestLoadAndTimeoutAreMeasured(t *testing.T) {
 	t.Parallel()
 	reader := sdkmetric.NewManualReader()
-	d := newDesk(t)
-	metrics, err := activities.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter(""), d.Flights)
+	d := newFakeStore(t)
+	metrics, err := activities.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter(""), d.Limiter)
 	if err != nil {
 		t.Fatal(err)
 	}

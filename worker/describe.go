@@ -11,13 +11,14 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// soon is for how long a workflow's waiting attempt is left to its own date: it is
-// longer than any wait for Postgres, and a long one for a place has its date in the row.
-const soon = time.Minute
+// minWake is how far away the date of a waiting attempt must be for the attempt to be woken. It is
+// longer than any wait after an error of our own; a long wait for a slot has its date in the row.
+const minWake = time.Minute
 
-// Look says where the latest run of the delivery's workflow stands.
+// Describe says where the latest run of the delivery's workflow stands.
 func (e *Engine) Describe(ctx context.Context, deliveryID string) (activities.WorkflowView, error) {
 	found, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
 	if isNotFound(err) {
@@ -27,22 +28,22 @@ func (e *Engine) Describe(ctx context.Context, deliveryID string) (activities.Wo
 		return activities.WorkflowView{}, err
 	}
 	info := found.GetWorkflowExecutionInfo()
-	seen := activities.WorkflowView{Status: activities.WorkflowEnded, Generation: 1, TemporalRunID: info.GetExecution().GetRunId()}
-	if kept, ok := info.GetMemo().GetFields()[runMemo]; ok { // the first run has none
-		if err := converter.GetDefaultDataConverter().FromPayload(kept, &seen.Generation); err != nil {
+	view := activities.WorkflowView{Status: activities.WorkflowEnded, Generation: 1, TemporalRunID: info.GetExecution().GetRunId()}
+	if memo, ok := info.GetMemo().GetFields()[workflows.GenerationMemo]; ok { // the first generation has none
+		if err := converter.GetDefaultDataConverter().FromPayload(memo, &view.Generation); err != nil {
 			return activities.WorkflowView{}, err
 		}
 	}
 	switch info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		seen.Status = sightOfRunning(found.GetPendingActivities())
+		view.Status = statusOfRunning(found.GetPendingActivities())
 	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		seen.Status = activities.WorkflowClosedExternally
+		view.Status = activities.WorkflowClosedExternally
 	}
-	return seen, nil
+	return view, nil
 }
 
-func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.WorkflowStatus {
+func statusOfRunning(pending []*workflowpb.PendingActivityInfo) activities.WorkflowStatus {
 	for _, p := range pending {
 		switch p.GetState() {
 		case enumspb.PENDING_ACTIVITY_STATE_PAUSED, enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
@@ -52,7 +53,7 @@ func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Workfl
 			}
 			return activities.WorkflowBackingOff
 		case enumspb.PENDING_ACTIVITY_STATE_SCHEDULED:
-			if next := p.GetNextAttemptScheduleTime(); next != nil && time.Until(next.AsTime()) > soon {
+			if next := p.GetNextAttemptScheduleTime(); next != nil && time.Until(next.AsTime()) > minWake {
 				return activities.WorkflowBackingOff
 			}
 		}
@@ -60,11 +61,11 @@ func sightOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Workfl
 	return activities.WorkflowRunning
 }
 
-// maxStopped is how many workflows are looked at, the latest: many are those of a
-// deleted subscription, and there are more passes to come.
-const maxStopped = 10_000
+// maxClosed is how many closed workflows are listed, the latest: many are those of a deleted
+// subscription, and more passes follow.
+const maxClosed = 10_000
 
-// Stopped lists the deliveries whose workflow was cancelled or terminated since then,
+// ClosedExternally lists the deliveries whose workflow was cancelled or terminated since then,
 // the latest of them if there are very many.
 func (e *Engine) ClosedExternally(ctx context.Context, since time.Time) ([]string, error) {
 	query := fmt.Sprintf("WorkflowType = 'Deliver' AND ExecutionStatus IN ('Terminated', 'Canceled') AND CloseTime > '%s'",
@@ -81,23 +82,23 @@ func (e *Engine) ClosedExternally(ctx context.Context, since time.Time) ([]strin
 		for _, execution := range page.GetExecutions() {
 			ids = append(ids, execution.GetExecution().GetWorkflowId())
 		}
-		if token = page.GetNextPageToken(); len(token) == 0 || len(ids) >= maxStopped {
+		if token = page.GetNextPageToken(); len(token) == 0 || len(ids) >= maxClosed {
 			return ids, nil
 		}
 	}
 }
 
-// Note keeps details for the next execution of the activity that has the task.
+// Note stores details for the next execution of the activity that has the task.
 func (e *Engine) Note(ctx context.Context, taskToken []byte, details any) error {
 	return e.client.RecordActivityHeartbeat(ctx, taskToken, details)
 }
 
 // StartedElsewhere reports whether another process was given a task of that run of the
-// delivery's workflow. Of several that were lost in a row the history holds the first, and
+// delivery's workflow. Of several tasks that were lost in a row the history holds the first, and
 // Temporal shows the one that is under way without a name (server 1.32,
 // workflow_task_state_machine.go): it may be this process's own.
-func (e *Engine) StartedElsewhere(ctx context.Context, deliveryID, runID string) (bool, error) {
-	events := e.client.GetWorkflowHistory(ctx, deliveryID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+func (e *Engine) StartedElsewhere(ctx context.Context, deliveryID, temporalRunID string) (bool, error) {
+	events := e.client.GetWorkflowHistory(ctx, deliveryID, temporalRunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		if err != nil {

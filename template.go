@@ -1,0 +1,18 @@
+package switchboard
+
+import (
+	"regexp"
+	"strings"
+)
+
+// HoldsTemplate reports whether the text has placeholders or tags of a template.
+func HoldsTemplate(text string) bool {
+	return strings.Contains(text, "{{") || strings.Contains(text, "{%")
+}
+
+// What a template replaces, quotes respected: placeholders by values, tags by nothing.
+var (
+	placeholderPattern = regexp.MustCompile(`\{\{(?:"[^"]*"|'[^']*'|[^"'])*?\}\}`)
+	tagPattern         = regexp.MustCompile(`\{%(?:"[^"]*"|'[^']*'|[^"'])*?%\}`)
+	templatePattern    = regexp.MustCompile(placeholderPattern.String() + "|" + tagPattern.String())
+)
