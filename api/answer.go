@@ -12,8 +12,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// answered is what the receiver answered to a triggered delivery.
-type answered struct {
+// receiverResponse is what the receiver answered to a triggered delivery.
+type receiverResponse struct {
 	DeliveryID   string            `json:"delivery_id" example:"dlv_01k0000000000000000000000"`
 	EventID      string            `json:"event_id" example:"evt_01k0000000000000000000000"`
 	Duplicate    bool              `json:"duplicate" doc:"The same id was accepted before; nothing new was sent"`
@@ -36,14 +36,14 @@ var scriptHeaders = []string{
 
 // answerOf shows the latest answer of a delivery: of one that is triggered anew that
 // is the first, of a repeat it is the one that its state came of.
-func answerOf(accepted *switchboard.Acceptance, found *switchboard.DeliveryDetail) (*answered, error) {
+func answerOf(accepted *switchboard.Acceptance, found *switchboard.DeliveryDetail) (*receiverResponse, error) {
 	d := &found.Delivery
 	for _, a := range slices.Backward(found.Attempts) {
 		o := &a.Outcome
 		if o.StatusCode == 0 {
 			continue
 		}
-		out := &answered{
+		out := &receiverResponse{
 			DeliveryID: d.ID, EventID: accepted.Event.ID, Duplicate: accepted.Duplicate, State: d.State,
 			StatusCode: o.StatusCode, Headers: forScripts(o.Response.Headers), Truncated: o.Response.Truncated,
 			DurationMS: o.Latency.Milliseconds(), Warnings: warningsOf(accepted),
@@ -51,7 +51,7 @@ func answerOf(accepted *switchboard.Acceptance, found *switchboard.DeliveryDetai
 		out.Body, out.BodyEncoding = scriptBody(&o.Response)
 		return out, nil
 	}
-	return nil, &unanswered{err: whyNone(found), event: accepted.Event.ID, delivery: d.ID, reason: d.Reason}
+	return nil, &waitError{err: whyNone(found), event: accepted.Event.ID, delivery: d.ID, reason: d.Reason}
 }
 
 // whyNone says why a delivery has no answer and waits for none.

@@ -1,6 +1,9 @@
 package api
 
-import "github.com/seed-49a43567/switchboard"
+import (
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
+)
 
 // auth is endpoint authentication as it is shown: secrets are masked.
 type auth struct {
@@ -110,7 +113,7 @@ func mergeParameters(given map[string]string, stored map[string]switchboard.Secr
 			secret, found = stored[name]
 		}
 		if !found {
-			return nil, nothingKept("auth.parameters." + clip(name))
+			return nil, nothingKept("auth.parameters." + rest.Clip(name))
 		}
 		if merged == nil {
 			merged = make(map[string]switchboard.Secret, len(given))

@@ -72,7 +72,7 @@ func TestBadInput(t *testing.T) {
 		{"data not UTF-8", evs, data("\"\xff\""), 422, invalid, "data"},
 		{"key not UTF-8", evs, `{"tenant":"acme","type":"t","data":1,"key":"` + "\xff" + `"}`, 422, invalid, "key"},
 		{"key with a NUL", evs, `{"tenant":"acme","type":"t","data":1,"key":"a\u0000"}`, 422, invalid, "key"},
-		{"data too deep", evs, data(strings.Repeat("[", maxNesting+1) + strings.Repeat("]", maxNesting+1)), 422, invalid, "data"},
+		{"data too deep", evs, data(strings.Repeat("[", switchboard.MaxNesting+1) + strings.Repeat("]", switchboard.MaxNesting+1)), 422, invalid, "data"},
 		{"a depth bomb", evs, data(strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)), 400, invalid, ""},
 		{"a depth bomb left open", evs, strings.Repeat(`{"a":`, 50_000), 400, invalid, ""},
 		{"id with a slash", evs, `{"tenant":"acme","type":"t","data":1,"id":"../x"}`, 422, invalid, "id"},

@@ -3,25 +3,13 @@ package api
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"reflect"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// rawEvent is one event of a batch before it is read: one that is malformed must
-// not take the others with it.
-type rawEvent json.RawMessage
-
-// Schema documents what the bytes are to hold.
-func (rawEvent) Schema(r huma.Registry) *huma.Schema {
-	return r.Schema(reflect.TypeFor[eventInput](), true, "")
-}
-
 type batchInput struct {
-	Events []rawEvent `json:"events" nullable:"false" minItems:"1" maxItems:"1000" doc:"The events, in order"`
+	Events []rest.Raw[eventInput] `json:"events" nullable:"false" minItems:"1" maxItems:"1000" doc:"The events, in order"`
 }
 
 // batchResults has one result per event, in the order of the events.
@@ -35,7 +23,7 @@ type batchResult struct {
 	Duplicate  bool           `json:"duplicate"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false"`
 	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same, as of a single event"`
-	Problem    *problem       `json:"problem,omitempty" doc:"Why this event was not stored; its field is relative to the event"`
+	Problem    *rest.Problem  `json:"problem,omitempty" doc:"Why this event was not stored; its field is relative to the event"`
 }
 
 type postBatchInput struct{ payload[batchInput] }
@@ -57,7 +45,7 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 		s.start(ctx, accepted)
 		s.noteUndecided(ctx, accepted)
 		for i := range accepted {
-			result := resultOf(&accepted[i], good[i].ID, exchangeOf(ctx).id)
+			result := resultOf(&accepted[i], good[i].ID, rest.RequestID(ctx))
 			result.Warnings = append(results[places[i]].Warnings, result.Warnings...)
 			results[places[i]] = result
 		}
@@ -65,24 +53,24 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 	if err := refusedWhole(results); err != nil {
 		return nil, err
 	}
-	return &reply[batchResults]{batchResults{results}}, nil
+	return &reply[batchResults]{Body: batchResults{results}}, nil
 }
 
 // readBatch returns the events that can be accepted, and the place of each in the
 // batch. It notes the others in results.
-func (s *server) readBatch(ctx context.Context, caller switchboard.Caller, raws []rawEvent, results []batchResult) (good []switchboard.Event, places []int) {
-	eventShape := shapeOf(reflect.TypeFor[eventInput]())
+func (s *server) readBatch(ctx context.Context, caller switchboard.Caller, raws []rest.Raw[eventInput], results []batchResult) (good []switchboard.Event, places []int) {
+	var found schemaMismatch
+	defer func() { found.log(ctx) }()
 	good, places = make([]switchboard.Event, 0, len(raws)), make([]int, 0, len(raws))
 	for i, raw := range raws {
-		var in eventInput
-		err := decodeBody(eventShape, raw, reflect.ValueOf(&in).Elem())
+		in, err := raw.Decode()
 		e := in.event()
-		e.ID = cmp.Or(e.ID, exchangeOf(ctx).eventID(i))
+		e.ID = cmp.Or(e.ID, rest.EventID(ctx, i))
 		if err == nil {
-			results[i].Warnings, err = s.checkPosted(ctx, caller, &e)
+			results[i].Warnings, err = s.checkPosted(ctx, caller, &e, &found)
 		}
 		if err != nil {
-			results[i] = failed(in.ID, problemOf(err, exchangeOf(ctx).id))
+			results[i] = failed(in.ID, rest.ProblemOf(err, rest.RequestID(ctx)))
 			continue
 		}
 		good, places = append(good, e), append(places, i)
@@ -92,7 +80,7 @@ func (s *server) readBatch(ctx context.Context, caller switchboard.Caller, raws 
 
 func resultOf(a *switchboard.Acceptance, postedID, requestID string) batchResult {
 	if a.Err != nil {
-		return failed(postedID, problemOf(a.Err, requestID))
+		return failed(postedID, rest.ProblemOf(a.Err, requestID))
 	}
 	status := "accepted"
 	if a.Duplicate {
@@ -102,6 +90,6 @@ func resultOf(a *switchboard.Acceptance, postedID, requestID string) batchResult
 	return batchResult{Status: status, ID: answer.ID, Duplicate: answer.Duplicate, Deliveries: answer.Deliveries, Warnings: answer.Warnings}
 }
 
-func failed(id string, p *problem) batchResult {
+func failed(id string, p *rest.Problem) batchResult {
 	return batchResult{Status: "error", ID: id, Deliveries: []acceptedPart{}, Problem: p}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
@@ -92,6 +93,12 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 // stored says whether anything was written or started.
 func (b *bundle) stored() bool {
 	return b.events.writes()+b.subscriptions.writes+b.keys.writes+b.deliveries.writes+b.eventTypes.writes+len(b.engine.all()) > 0
+}
+
+// problem is the body of an error.
+type problem struct {
+	rest.Problem
+	problemMembers
 }
 
 // answer is what came back.

@@ -126,34 +126,3 @@ func TestBadGzip(t *testing.T) {
 	padding := strings.Repeat(" ", limit-len(postedEvent))
 	b.call(t, adminKey, "POST", "/v1/events", zipped(t, padding+postedEvent), "Content-Encoding", "gzip").want(t, http.StatusAccepted)
 }
-
-// TestLengthOf: of a compressed body it is not known, on whatever line the coding stands.
-func TestLengthOf(t *testing.T) {
-	t.Parallel()
-	for want, lines := range map[int64][][]string{
-		7:  {nil, {""}, {"", ""}},
-		-1: {{"gzip"}, {"", "gzip"}, {"identity", "gzip"}},
-	} {
-		for _, codings := range lines {
-			r := httptest.NewRequest("POST", "/", strings.NewReader("1234567"))
-			r.Header["Content-Encoding"] = codings
-			if got := lengthOf(r); got != want {
-				t.Errorf("%q: %d, want %d", codings, got, want)
-			}
-		}
-	}
-}
-
-// TestBombIsNotUnfolded: of what a bomb would become, no more than the limit is made.
-func TestBombIsNotUnfolded(t *testing.T) {
-	t.Parallel()
-	const limit = 1000
-	source := newGunzip(strings.NewReader(zipped(t, strings.Repeat("x", 10<<20))), 64<<10)
-	n, err := io.Copy(io.Discard, io.LimitReader(source, limit+1))
-	if n != limit+1 || err != nil {
-		t.Errorf("%d bytes, %v", n, err)
-	}
-	if left := source.body.N; left < 60<<10 {
-		t.Errorf("%d bytes of the body were read", 64<<10-left)
-	}
-}

@@ -13,11 +13,13 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // Store keeps what the API serves. Its parts are declared beside the handlers that use
 // them.
 type Store interface {
+	rest.Store
 	EventStore
 	EventTypeStore
 	SubscriptionStore
@@ -27,9 +29,19 @@ type Store interface {
 	DeliveryStore
 	AnswerStore
 	KeyStore
-	IdempotencyStore
-	Authenticator
 }
+
+const (
+	// DefaultMaxBatch is the limit of a batch of events in bytes. Measured with 30 MB: reading,
+	// checking and storing one takes memory of eight times its length, and 9 to 29 s.
+	DefaultMaxBatch = 5 << 20
+	// DefaultRefusedKeys is how many refused keys one address may try a second. Nobody
+	// guesses 32 random bytes: it bounds the lookups that they cost.
+	DefaultRefusedKeys = 10
+	// DefaultCostlyCalls is the cost of calls that one key may make a second, see
+	// [rest.Cost]: a hundred triggers, or ten challenges.
+	DefaultCostlyCalls = 100
+)
 
 // Sender makes the requests that the API tries a subscription with.
 type Sender interface {

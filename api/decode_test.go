@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // FuzzPostEvent: whatever is posted, the answer is 202 or a problem that blames the
@@ -72,11 +73,10 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	s := shapeOf(reflect.TypeFor[newSubscription]())
 	nulls := cmp.Options{orCleared[authInput](), orCleared[envelopeInput](), orCleared[xmlStyleInput](), orCleared[soapInput]()}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got, want newSubscription
-		if err := decodeBody(s, body, reflect.ValueOf(&got).Elem()); err != nil {
+		if err := rest.Decode(body, &got); err != nil {
 			if code := switchboard.CodeOf(err); code != switchboard.CodeInvalid && code != switchboard.CodeTooLarge {
 				t.Errorf("code %s", code)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // DeliveryStore keeps deliveries with their attempts and actions.
@@ -21,20 +22,20 @@ type DeliveryStore interface {
 }
 
 type deliveriesInput struct {
-	Tenant       string    `query:"tenant" doc:"Only this tenant's"`
-	Subscription string    `query:"subscription" doc:"Only deliveries to this subscription"`
-	Event        string    `query:"event" doc:"Only deliveries of this event"`
-	EventType    string    `query:"event_type" doc:"Only deliveries of this event type, in any case" example:"ticket.created"`
-	State        []string  `query:"state,explode" nullable:"false" doc:"Only these states: pending, retrying, held, blocked, delivered, failed, cancelled. Repeat it, or join them with commas" example:"retrying"`
-	Failure      string    `query:"failure" doc:"Only where the last attempt failed like this, as timeout or http_5xx" example:"http_5xx"`
-	StatusCode   int       `query:"status_code" minimum:"100" maximum:"599" doc:"Only where the last attempt was answered with this" example:"503"`
-	Host         string    `query:"host" doc:"Only deliveries to this host; with a port only to that one, as crm.example.com:8443" example:"crm.example.com"`
-	After        timeParam `query:"after" doc:"Only what was accepted at that time or later"`
-	Before       timeParam `query:"before" doc:"Only what was accepted before that time"`
-	Stuck        bool      `query:"stuck" doc:"Only what is overdue: the date of its next attempt has passed, and nothing happened"`
-	Text         string    `query:"text" maxLength:"200" doc:"Only where an id, the event type, the host or the reason holds this, in any case"`
-	Limit        int       `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor       string    `query:"cursor" doc:"next_cursor of the page before"`
+	Tenant       string         `query:"tenant" doc:"Only this tenant's"`
+	Subscription string         `query:"subscription" doc:"Only deliveries to this subscription"`
+	Event        string         `query:"event" doc:"Only deliveries of this event"`
+	EventType    string         `query:"event_type" doc:"Only deliveries of this event type, in any case" example:"ticket.created"`
+	State        []string       `query:"state,explode" nullable:"false" doc:"Only these states: pending, retrying, held, blocked, delivered, failed, cancelled. Repeat it, or join them with commas" example:"retrying"`
+	Failure      string         `query:"failure" doc:"Only where the last attempt failed like this, as timeout or http_5xx" example:"http_5xx"`
+	StatusCode   int            `query:"status_code" minimum:"100" maximum:"599" doc:"Only where the last attempt was answered with this" example:"503"`
+	Host         string         `query:"host" doc:"Only deliveries to this host; with a port only to that one, as crm.example.com:8443" example:"crm.example.com"`
+	After        rest.TimeParam `query:"after" doc:"Only what was accepted at that time or later"`
+	Before       rest.TimeParam `query:"before" doc:"Only what was accepted before that time"`
+	Stuck        bool           `query:"stuck" doc:"Only what is overdue: the date of its next attempt has passed, and nothing happened"`
+	Text         string         `query:"text" maxLength:"200" doc:"Only where an id, the event type, the host or the reason holds this, in any case"`
+	Limit        int            `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor       string         `query:"cursor" doc:"next_cursor of the page before"`
 }
 
 // filter checks and converts the parameters.
@@ -80,7 +81,7 @@ func (s *server) listDeliveries(ctx context.Context, caller switchboard.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(found, s.deliveryOf), nil
+	return rest.PageOf(found, s.deliveryOf), nil
 }
 
 type deliveryInput struct {
@@ -92,7 +93,7 @@ func (s *server) getDelivery(ctx context.Context, caller switchboard.Caller, in 
 	if err != nil {
 		return nil, err
 	}
-	return &reply[delivery]{s.detailOf(&found)}, nil
+	return &reply[delivery]{Body: s.detailOf(&found)}, nil
 }
 
 type operateInput struct {
@@ -113,7 +114,7 @@ func (s *server) retryDelivery(ctx context.Context, caller switchboard.Caller, i
 	} else {
 		s.tell(ctx, "retry", d.ID, func(ctx context.Context) error { return s.Engine.RetryNow(ctx, d.ID) })
 	}
-	return &reply[delivery]{s.deliveryOf(&d)}, nil
+	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
 }
 
 func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, in *operateInput) (*reply[delivery], error) {
@@ -125,7 +126,7 @@ func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, 
 		return nil, err
 	}
 	s.tell(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d) })
-	return &reply[delivery]{s.deliveryOf(&d)}, nil
+	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
 }
 
 // engineTimeout bounds how long a caller waits for Temporal. The row is written by then.
@@ -141,6 +142,6 @@ func (s *server) tell(ctx context.Context, verb, id string, call func(context.Co
 	if err := call(bounded); err != nil {
 		s.Logger.LogAttrs(ctx, slog.LevelWarn, "stored, but the engine does not know yet",
 			slog.String("action", verb), slog.String("delivery", id),
-			slog.String("request_id", exchangeOf(ctx).id), slog.String("error", err.Error()))
+			slog.String("request_id", rest.RequestID(ctx)), slog.String("error", err.Error()))
 	}
 }

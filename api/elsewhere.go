@@ -4,6 +4,7 @@ import (
 	"net/textproto"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
@@ -31,7 +32,7 @@ func (p *subscriptionPatch) checkElsewhere(before, after *switchboard.Subscripti
 	for name := range after.Request.Headers {
 		value, anew := given[textproto.CanonicalMIMEHeaderKey(name)]
 		if switchboard.SensitiveHeader(name) && (!anew || value == switchboard.Mask) {
-			return keptElsewhere("request.headers." + clip(name))
+			return keptElsewhere("request.headers." + rest.Clip(name))
 		}
 	}
 	return nil
@@ -71,7 +72,7 @@ func (in *authInput) checkAnew(a *switchboard.Auth) error {
 			continue // it is shown
 		}
 		if in.Parameters == nil || (*in.Parameters)[name] == switchboard.Mask {
-			return keptElsewhere("auth.parameters." + clip(name))
+			return keptElsewhere("auth.parameters." + rest.Clip(name))
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // EventStore keeps events and the deliveries that they cause.
@@ -40,7 +41,7 @@ type Engine interface {
 type eventInput struct {
 	Tenant     string          `json:"tenant" doc:"The tenant whose subscriptions get the event" example:"acme" maxLength:"128"`
 	Type       string          `json:"type" doc:"Words joined by dots" example:"ticket.created" maxLength:"128"`
-	Data       json.RawMessage `json:"data" doc:"Any JSON value. Its bytes are kept exactly as sent, and delivered so where the subscription asks for them" example:"{\"ticket\":{\"id\":4711,\"subject\":\"Printer on fire\"}}"`
+	Data       json.RawMessage `json:"data" verbatim:"true" doc:"Any JSON value. Its bytes are kept exactly as sent, and delivered so where the subscription asks for them" example:"{\"ticket\":{\"id\":4711,\"subject\":\"Printer on fire\"}}"`
 	ID         string          `json:"id,omitempty" doc:"Your own id, which makes posting idempotent: the same id with the same type, key and value of data is answered like the first time and delivered once. Left out, one is made" example:"ticket-4711-created" maxLength:"128"`
 	Key        string          `json:"key,omitempty" doc:"What the event is about, as a ticket's id: it can be listed by that, and filters and templates can read it. It orders nothing yet" example:"ticket-4711" maxLength:"255"`
 	OccurredAt *time.Time      `json:"occurred_at,omitempty" doc:"When it happened; left out, the time of acceptance" example:"2026-01-31T12:00:00Z"`
@@ -90,6 +91,16 @@ func warningsOf(a *switchboard.Acceptance) []string {
 	return warnings
 }
 
+// dataWarnings says what an event's data hold that not every receiver can read. Such data
+// are accepted: RFC 8259, 8.2, lets JSON hold half of a pair, programs that cut a text in
+// the middle of an emoji write one, and to refuse the event would lose it.
+func dataWarnings(data []byte) []string {
+	if !switchboard.LoneSurrogate(data) {
+		return nil
+	}
+	return []string{"data: " + switchboard.LoneSurrogateFound + "; filters and templates read U+FFFD in its place"}
+}
+
 // event is an event as it is shown.
 type event struct {
 	ID         string          `json:"id" example:"evt_01k0000000000000000000000"`
@@ -119,8 +130,10 @@ type postEventInput struct{ payload[eventInput] }
 
 func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *postEventInput) (*reply[acceptance], error) {
 	e := in.JSON.event()
-	e.ID = cmp.Or(e.ID, exchangeOf(ctx).eventID(0))
-	warnings, err := s.checkPosted(ctx, caller, &e)
+	e.ID = cmp.Or(e.ID, rest.EventID(ctx, 0))
+	var found schemaMismatch
+	warnings, err := s.checkPosted(ctx, caller, &e, &found)
+	found.log(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -135,15 +148,15 @@ func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *p
 	s.noteUndecided(ctx, accepted)
 	answer := acceptanceOf(&accepted[0])
 	answer.Warnings = append(warnings, answer.Warnings...)
-	return &reply[acceptance]{answer}, nil
+	return &reply[acceptance]{Body: answer}, nil
 }
 
 // checkPosted checks an event of the platform, its data included.
-func (s *server) checkPosted(ctx context.Context, caller switchboard.Caller, e *switchboard.Event) (warnings []string, err error) {
+func (s *server) checkPosted(ctx context.Context, caller switchboard.Caller, e *switchboard.Event, found *schemaMismatch) (warnings []string, err error) {
 	if err := s.checkEvent(caller, e); err != nil {
 		return nil, err
 	}
-	return s.checkData(ctx, e)
+	return s.checkData(ctx, e, found)
 }
 
 // checkEvent checks an event, and that the caller may post for its tenant.
@@ -198,17 +211,17 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 	}
 	out := s.eventOf(&switchboard.EventDetail{Event: e, Deliveries: deliveries})
 	out.Data = e.Data
-	return &reply[event]{out}, nil
+	return &reply[event]{Body: out}, nil
 }
 
 type eventsInput struct {
-	Tenant string    `query:"tenant" doc:"Only this tenant's"`
-	Type   string    `query:"type" doc:"Only this event type, in any case"`
-	Key    string    `query:"key" doc:"Only events with this key"`
-	After  timeParam `query:"after" doc:"Only what was accepted at that time or later"`
-	Before timeParam `query:"before" doc:"Only what was accepted before that time"`
-	Limit  int       `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string    `query:"cursor" doc:"next_cursor of the page before"`
+	Tenant string         `query:"tenant" doc:"Only this tenant's"`
+	Type   string         `query:"type" doc:"Only this event type, in any case"`
+	Key    string         `query:"key" doc:"Only events with this key"`
+	After  rest.TimeParam `query:"after" doc:"Only what was accepted at that time or later"`
+	Before rest.TimeParam `query:"before" doc:"Only what was accepted before that time"`
+	Limit  int            `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor string         `query:"cursor" doc:"next_cursor of the page before"`
 }
 
 func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *eventsInput) (*reply[page[event]], error) {
@@ -221,5 +234,5 @@ func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(found, s.eventOf), nil
+	return rest.PageOf(found, s.eventOf), nil
 }

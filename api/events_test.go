@@ -68,7 +68,7 @@ func TestDataIsKept(t *testing.T) {
 		`"lone \ud800, NUL \u0000"`,
 		`"brackets ]}\" in a string \\"`,
 		`null`, `true`, `0`, `""`, `[]`, `{}`,
-		strings.Repeat("[", maxNesting) + strings.Repeat("]", maxNesting),
+		strings.Repeat("[", switchboard.MaxNesting) + strings.Repeat("]", switchboard.MaxNesting),
 		`"` + strings.Repeat("x", switchboard.DefaultMaxData-2) + `"`,
 	}
 	b := setup(t)
@@ -133,14 +133,14 @@ func TestBatchOfDeepEvents(t *testing.T) {
 	nested := func(levels int) string {
 		return `{"tenant":"acme","type":"a","data":` + strings.Repeat("[", levels) + strings.Repeat("]", levels) + `}`
 	}
-	got := b.call(t, acmePublisherKey, "POST", "/v1/events/batch", `{"events":[`+nested(maxNesting)+","+nested(maxNesting+1)+","+nested(1)+`]}`).want(t, http.StatusAccepted)
+	got := b.call(t, acmePublisherKey, "POST", "/v1/events/batch", `{"events":[`+nested(switchboard.MaxNesting)+","+nested(switchboard.MaxNesting+1)+","+nested(1)+`]}`).want(t, http.StatusAccepted)
 	for i, want := range []string{"accepted", "error", "accepted"} {
 		if result := got["results"].([]any)[i].(map[string]any); result["status"] != want || want == "error" && result["problem"].(map[string]any)["field"] != "data" {
 			t.Errorf("event %d: %v; want %s", i, result, want)
 		}
 	}
-	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(maxNesting)).want(t, http.StatusAccepted)
-	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(maxNesting+1)).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data")
+	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(switchboard.MaxNesting)).want(t, http.StatusAccepted)
+	b.call(t, acmePublisherKey, "POST", "/v1/events", nested(switchboard.MaxNesting+1)).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data")
 }
 
 func TestBatchOfAThousand(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 type eventTypesInput struct {
@@ -36,7 +37,7 @@ func (s *server) listEventTypes(_ context.Context, _ switchboard.Caller, in *eve
 		}
 		found = append(found, t)
 	}
-	found, next, err := pageWithin(found, in.Limit, in.Cursor, func(t *switchboard.EventType) string { return t.Platform + "\x00" + t.Name })
+	found, next, err := rest.PageWithin(found, in.Limit, in.Cursor, func(t *switchboard.EventType) string { return t.Platform + "\x00" + t.Name })
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (s *server) listEventTypes(_ context.Context, _ switchboard.Caller, in *eve
 	for i := range found {
 		list.Data = append(list.Data, eventTypeOf(&found[i]))
 	}
-	return &reply[eventTypeList]{list}, nil
+	return &reply[eventTypeList]{Body: list}, nil
 }
 
 // useCaseName is the name of the use case that a platform may call otherwise.
@@ -72,7 +73,7 @@ func (s *server) getEventType(_ context.Context, _ switchboard.Caller, in *event
 	if err != nil {
 		return nil, err
 	}
-	return &reply[eventType]{eventTypeOf(&t)}, nil
+	return &reply[eventType]{Body: eventTypeOf(&t)}, nil
 }
 
 func (s *server) eventType(in *eventTypePath) (switchboard.EventType, error) {
@@ -104,7 +105,7 @@ func (s *server) putEventType(ctx context.Context, caller switchboard.Caller, in
 		return nil, err
 	}
 	s.refreshCatalogue(ctx)
-	return &reply[eventType]{eventTypeOf(&t)}, nil
+	return &reply[eventType]{Body: eventTypeOf(&t)}, nil
 }
 
 // namedAt is an event type with nothing but the names of the path, spelled as the
@@ -137,7 +138,7 @@ func (s *server) patchEventType(ctx context.Context, caller switchboard.Caller, 
 		return nil, err
 	}
 	s.refreshCatalogue(ctx)
-	return &reply[eventType]{eventTypeOf(&t)}, nil
+	return &reply[eventType]{Body: eventTypeOf(&t)}, nil
 }
 
 func (s *server) deleteEventType(ctx context.Context, caller switchboard.Caller, in *eventTypePath) (*empty, error) {
@@ -166,6 +167,6 @@ func ownsCatalogue(caller switchboard.Caller) error {
 func (s *server) refreshCatalogue(ctx context.Context) {
 	if err := s.Catalogue.Refresh(context.WithoutCancel(ctx)); err != nil {
 		s.Logger.LogAttrs(ctx, slog.LevelWarn, "stored, but the catalogue does not show it yet",
-			slog.String("request_id", exchangeOf(ctx).id), slog.String("error", err.Error()))
+			slog.String("request_id", rest.RequestID(ctx)), slog.String("error", err.Error()))
 	}
 }

@@ -44,9 +44,6 @@ func eventTypeOf(t *switchboard.EventType) eventType {
 	return out
 }
 
-// eventTypeBody is room for a schema and the samples of several variants.
-const eventTypeBody = 1 << 20
-
 // eventTypeInput is an event type as an admin gives it. Pointers tell what was left
 // out from what is to be empty.
 type eventTypeInput struct {

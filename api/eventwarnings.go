@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
@@ -76,7 +77,7 @@ func (s *server) unknownTypes(sub *switchboard.Subscription, posted []string) (w
 		if len(warnings) == maxEventWarnings {
 			return append(warnings, "events: there are more warnings than these")
 		}
-		warning := fmt.Sprintf("events[%d]: %s takes no event type of %s, and none that was posted for the tenant lately", i, clip(pattern), platform)
+		warning := fmt.Sprintf("events[%d]: %s takes no event type of %s, and none that was posted for the tenant lately", i, rest.Clip(pattern), platform)
 		if near := switchboard.Nearest(pattern, append(patterns(known), posted...)); near != "" {
 			warning += "; is " + near + " meant?"
 		}

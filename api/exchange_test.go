@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 func TestUnknownPathsAndMethods(t *testing.T) {
@@ -87,7 +88,7 @@ func TestCallerGone(t *testing.T) {
 		b.handler.ServeHTTP(w, r)
 		return w.Code
 	}
-	if status := send("/v1/events", postedEvent); status != clientGone {
+	if status := send("/v1/events", postedEvent); status != rest.StatusClientGone {
 		t.Errorf("status %d", status)
 	}
 	if line := b.logs.lines(t)[0]; line["level"] != "INFO" || line["error"] != nil {

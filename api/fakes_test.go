@@ -31,6 +31,18 @@ type fakeStore struct {
 	Authenticator
 }
 
+// The parts of rest.Store.
+type (
+	Authenticator interface {
+		Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error)
+	}
+	IdempotencyStore interface {
+		Claim(ctx context.Context, apiKeyID, key string, request [32]byte) (switchboard.IdempotencyClaim, error)
+		SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error
+		Release(ctx context.Context, claim switchboard.IdempotencyClaim, nothingDone bool) error
+	}
+)
+
 // fakeSender is made of parts too.
 type fakeSender struct {
 	Previewer

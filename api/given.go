@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // givenEvent is an event to try a subscription with: one that was posted, or one
@@ -17,7 +18,7 @@ import (
 type givenEvent struct {
 	EventID string          `json:"event_id,omitempty" doc:"An event that was posted; nothing else may be given then"`
 	Type    string          `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
-	Data    json.RawMessage `json:"data,omitempty" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
+	Data    json.RawMessage `json:"data,omitempty" verbatim:"true" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
 	ID      string          `json:"id,omitempty" doc:"The event's id" maxLength:"128"`
 	Key     string          `json:"key,omitempty" doc:"The event's key" maxLength:"255"`
 }
@@ -27,7 +28,7 @@ type givenSubscription struct {
 	Subscription *newSubscription `json:"subscription" doc:"As one would create it; tenant, name, events and, to match, request may be left out"`
 	EventID      string           `json:"event_id,omitempty" doc:"An event that was posted; nothing else may be given then beside the subscription"`
 	Type         string           `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
-	Data         json.RawMessage  `json:"data,omitempty" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
+	Data         json.RawMessage  `json:"data,omitempty" verbatim:"true" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
 	ID           string           `json:"id,omitempty" doc:"The event's id" maxLength:"128"`
 	Key          string           `json:"key,omitempty" doc:"The event's key" maxLength:"255"`
 }
@@ -88,7 +89,7 @@ func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *s
 	switch {
 	case e.Data != nil:
 	case kind.Sample == nil:
-		return e, switchboard.InvalidField("data", "is required: the catalogue has no sample of %s", clip(kind.Name))
+		return e, switchboard.InvalidField("data", "is required: the catalogue has no sample of %s", rest.Clip(kind.Name))
 	default:
 		e.Data = kind.Sample
 	}

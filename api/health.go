@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // readyTimeout bounds /readyz: a probe that hangs says less than one that fails.
@@ -53,5 +55,5 @@ func healthOf(missing []Missing) (status int, h health) {
 func answerHealth(w http.ResponseWriter, status int, h health) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = writeJSON(w, h) // to a prober that has gone there is nothing to tell
+	_ = rest.WriteJSON(w, h) // to a prober that has gone there is nothing to tell
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // KeyStore keeps API keys. It is given a key's text once, to keep its hash.
@@ -14,13 +15,6 @@ type KeyStore interface {
 	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
 	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
 	RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
-}
-
-// Authenticator finds the caller behind the text of a key.
-type Authenticator interface {
-	// Authenticate returns an Unauthenticated error for a key that is unknown,
-	// expired or revoked.
-	Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error)
 }
 
 type newKey struct {
@@ -67,7 +61,7 @@ func (s *server) createKey(ctx context.Context, caller switchboard.Caller, in *c
 	}
 	out := keyOf(&created)
 	out.Key = text.Reveal()
-	return &reply[key]{out}, nil
+	return &reply[key]{Body: out}, nil
 }
 
 func (in *newKey) key() (switchboard.Key, error) {
@@ -109,7 +103,7 @@ func (s *server) listKeys(ctx context.Context, caller switchboard.Caller, in *ke
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(found, keyOf), nil
+	return rest.PageOf(found, keyOf), nil
 }
 
 type keyInput struct {
@@ -121,5 +115,5 @@ func (s *server) revokeKey(ctx context.Context, caller switchboard.Caller, in *k
 	if err != nil {
 		return nil, err
 	}
-	return &reply[key]{keyOf(&revoked)}, nil
+	return &reply[key]{Body: keyOf(&revoked)}, nil
 }

@@ -60,7 +60,7 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 		findings = append(findings, undecidedFinding())
 	}
 	out.Reasons = append(findings, f.Explain(&e)...)
-	return &reply[match]{out}, nil
+	return &reply[match]{Body: out}, nil
 }
 
 // undecidedFinding says what becomes of an event for which the budget did not suffice.

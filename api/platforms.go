@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // platform is a platform as it is shown.
@@ -28,7 +29,7 @@ type platformsInput struct {
 }
 
 func (s *server) listPlatforms(_ context.Context, _ switchboard.Caller, in *platformsInput) (*reply[platformList], error) {
-	found, next, err := pageWithin(s.Catalogue.Platforms(), in.Limit, in.Cursor, func(p *switchboard.Platform) string { return p.Name })
+	found, next, err := rest.PageWithin(s.Catalogue.Platforms(), in.Limit, in.Cursor, func(p *switchboard.Platform) string { return p.Name })
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (s *server) listPlatforms(_ context.Context, _ switchboard.Caller, in *plat
 	for _, p := range found {
 		list.Data = append(list.Data, platform{p.Name, p.Title, p.Homepage, p.Profile, s.useCasesOf(p.Name)})
 	}
-	return &reply[platformList]{list}, nil
+	return &reply[platformList]{Body: list}, nil
 }
 
 // useCasesOf lists the use cases of a platform's event types.

@@ -89,5 +89,5 @@ func (s *server) preview(sub switchboard.Subscription, e switchboard.Event) (*re
 	if !utf8.Valid(made.Body) {
 		out.Body, out.BodyEncoding = base64.StdEncoding.EncodeToString(made.Body), "base64"
 	}
-	return &reply[preview]{out}, nil
+	return &reply[preview]{Body: out}, nil
 }

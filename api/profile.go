@@ -1,10 +1,10 @@
 package api
 
 import (
-	"reflect"
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // made makes the subscription that was asked for, and checks it by itself. A
@@ -46,7 +46,7 @@ func (s *server) startFrom(name string, sub *switchboard.Subscription) error {
 			continue
 		}
 		var profile subscriptionPatch
-		err := decodeBody(shapeOf(reflect.TypeFor[subscriptionPatch]()), p.Profile, reflect.ValueOf(&profile).Elem())
+		err := rest.Decode(p.Profile, &profile)
 		if err == nil {
 			err = profile.merge(sub)
 		}

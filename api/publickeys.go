@@ -16,7 +16,7 @@ func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, 
 	if !signing.HasPublicKeys(sub.Signature.Scheme) {
 		return nil, switchboard.Errorf(switchboard.CodeNotFound, "the subscription's scheme has no public keys; %s has", signing.StandardEd25519)
 	}
-	return &reply[signing.JSONWebKeySet]{signing.JSONWebKeys(signing.PublicKeys(sub.Signature.Scheme, sub.Secrets, time.Now()))}, nil
+	return &reply[signing.JSONWebKeySet]{Body: signing.JSONWebKeys(signing.PublicKeys(sub.Signature.Scheme, sub.Secrets, time.Now()))}, nil
 }
 
 // addKeys reads the secrets of a subscription: of what signs is shown since and until

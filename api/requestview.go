@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 type request struct {
@@ -107,7 +108,7 @@ type clearable struct {
 	cleared bool
 }
 
-func (c *clearable) clear() { c.cleared = true }
+func (c *clearable) Clear() { c.cleared = true }
 
 func (in *requestInput) merge(r *switchboard.Request) error {
 	if in == nil {
@@ -224,11 +225,11 @@ func unmask(given, stored map[string]string) (map[string]string, error) {
 			continue
 		}
 		if value != switchboard.Mask {
-			return nil, switchboard.InvalidField("request.headers."+clip(name), "holds %s in place of a part of its value: write the whole value", switchboard.Mask)
+			return nil, switchboard.InvalidField("request.headers."+rest.Clip(name), "holds %s in place of a part of its value: write the whole value", switchboard.Mask)
 		}
 		kept, ok := byName[textproto.CanonicalMIMEHeaderKey(name)]
 		if !ok {
-			return nil, nothingKept("request.headers." + clip(name))
+			return nil, nothingKept("request.headers." + rest.Clip(name))
 		}
 		headers[name] = kept
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // SubscriptionStore keeps subscriptions.
@@ -41,7 +42,7 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 	if err := inScope(caller, sub.Tenant); err != nil {
 		return nil, err
 	}
-	if err := s.askOthers(caller, &sub); err != nil {
+	if err := s.spendChallenge(caller, &sub); err != nil {
 		return nil, err
 	}
 	warnings, err := s.checkSaving(ctx, &switchboard.Subscription{}, &sub)
@@ -58,7 +59,7 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 	sub = s.verifySaved(ctx, caller, sub)
 	out := withSecret(&sub, current(sub.Secrets))
 	out.Warnings = append(warnings, more...)
-	return &reply[subscription]{out}, nil
+	return &reply[subscription]{Body: out}, nil
 }
 
 type subscriptionInput struct {
@@ -73,7 +74,7 @@ func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller,
 	if err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{subscriptionFor(caller)(&sub)}, nil
+	return &reply[subscription]{Body: subscriptionFor(caller)(&sub)}, nil
 }
 
 type subscriptionsInput struct {
@@ -93,7 +94,7 @@ func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(found, subscriptionFor(caller)), nil
+	return rest.PageOf(found, subscriptionFor(caller)), nil
 }
 
 type updateSubscriptionInput struct {
@@ -127,7 +128,7 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 		return nil, err
 	}
 	if before.Request.URL != after.Request.URL || before.Auth.TokenURL != after.Auth.TokenURL || before.Verification != after.Verification || patch.Auth != nil {
-		if err := s.askOthers(caller, &after); err != nil {
+		if err := s.spendChallenge(caller, &after); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +145,7 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 		return nil, err
 	}
 	sub.Warnings = append(warnings, more...)
-	return &reply[subscription]{sub}, nil
+	return &reply[subscription]{Body: sub}, nil
 }
 
 // saveChange stores what the patch makes of the subscription, with a new signing
@@ -188,7 +189,7 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 // testEvent is what a test sends.
 type testEvent struct {
 	Type string          `json:"type,omitempty" doc:"Need not be among the subscription's events. Left out, the first of them that the catalogue has a sample of, else switchboard.test" example:"ticket.created" maxLength:"128"`
-	Data json.RawMessage `json:"data,omitempty" doc:"Any JSON value; left out, the catalogue's sample of the type, else {\"test\":true} with a message" example:"{\"ticket\":{\"id\":4711}}"`
+	Data json.RawMessage `json:"data,omitempty" verbatim:"true" doc:"Any JSON value; left out, the catalogue's sample of the type, else {\"test\":true} with a message" example:"{\"ticket\":{\"id\":4711}}"`
 }
 
 const (
@@ -207,7 +208,7 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 		return nil, err
 	}
 	e := s.eventToTest(sub, &in.JSON)
-	e.ID = exchangeOf(ctx).eventID(0)
+	e.ID = rest.EventID(ctx, 0)
 	if err := s.checkEvent(caller, &e); err != nil {
 		return nil, err
 	}
@@ -219,7 +220,7 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 		return nil, err
 	}
 	s.start(ctx, []switchboard.Acceptance{accepted})
-	return &reply[acceptance]{acceptanceOf(&accepted)}, nil
+	return &reply[acceptance]{Body: acceptanceOf(&accepted)}, nil
 }
 
 // eventToTest is like an event that the subscription gets, where the catalogue knows one.

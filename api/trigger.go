@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // AnswerStore waits for the receivers' answers.
@@ -23,7 +24,7 @@ const triggerType = "script.triggered"
 
 // triggered is what a script sends.
 type triggered struct {
-	Data json.RawMessage `json:"data" doc:"Any JSON value; what the subscription's templates read" example:"{\"contact\":{\"id\":4711}}"`
+	Data json.RawMessage `json:"data" verbatim:"true" doc:"Any JSON value; what the subscription's templates read" example:"{\"contact\":{\"id\":4711}}"`
 	ID   string          `json:"id,omitempty" doc:"Your own id, which makes triggering idempotent, as with events. Left out, one is made" example:"script-4711" maxLength:"128"`
 	Key  string          `json:"key,omitempty" doc:"What the event is about, as a contact's id: it can be listed by that, and filters and templates can read it. It orders nothing yet" example:"contact-4711" maxLength:"255"`
 }
@@ -88,7 +89,7 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
-	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: cmp.Or(in.JSON.ID, exchangeOf(ctx).eventID(0)), Key: in.JSON.Key}
+	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: cmp.Or(in.JSON.ID, rest.EventID(ctx, 0)), Key: in.JSON.Key}
 	if err := s.checkEvent(caller, &e); err != nil {
 		return switchboard.Acceptance{}, err
 	}
@@ -102,7 +103,7 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 // awaitAnswer waits for what the receiver answers. The delivery does not depend on
 // that: it goes on when the time is up, when the caller has gone, and when this process
 // stops, which keeps nobody waiting.
-func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, accepted *switchboard.Acceptance, wait time.Duration) (*answered, error) {
+func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, accepted *switchboard.Acceptance, wait time.Duration) (*receiverResponse, error) {
 	if len(accepted.Deliveries) == 0 { // erased since it was accepted the first time
 		return nil, switchboard.Errorf(switchboard.CodeConflict, "the id was used before, and its delivery is not there any more")
 	}
@@ -111,7 +112,7 @@ func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, acc
 	case s.waits <- struct{}{}:
 		defer func() { <-s.waits }()
 	default:
-		return nil, &unanswered{err: switchboard.Errorf(switchboard.CodeUnavailable, "too many scripts wait for answers; the delivery goes on"), event: accepted.Event.ID, delivery: id}
+		return nil, &waitError{err: switchboard.Errorf(switchboard.CodeUnavailable, "too many scripts wait for answers; the delivery goes on"), event: accepted.Event.ID, delivery: id}
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -127,15 +128,19 @@ func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, acc
 	default:
 		err = switchboard.Errorf(switchboard.CodeTimeout, "the receiver has not answered within %s; the delivery goes on, and the same id waits for it again", switchboard.Duration(wait))
 	}
-	return nil, &unanswered{err: err, event: accepted.Event.ID, delivery: id}
+	return nil, &waitError{err: err, event: accepted.Event.ID, delivery: id}
 }
 
-// unanswered is an error after the acceptance: it names what goes on all the same.
-type unanswered struct {
+// waitError is an error after the acceptance: it names the delivery, which goes on.
+type waitError struct {
 	err             error
 	event, delivery string
-	reason          string // why the delivery stands where it stands; may be empty
+	reason          string // of the delivery's state; may be empty
 }
 
-func (u *unanswered) Error() string { return fmt.Sprintf("delivery %s: %v", u.delivery, u.err) }
-func (u *unanswered) Unwrap() error { return u.err }
+func (e *waitError) Error() string { return fmt.Sprintf("delivery %s: %v", e.delivery, e.err) }
+func (e *waitError) Unwrap() error { return e.err }
+
+func (e *waitError) ProblemMembers() (members any, stored bool) {
+	return problemMembers{EventID: e.event, DeliveryID: e.delivery, Reason: e.reason}, true
+}

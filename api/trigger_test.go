@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 const triggerPath = "/v1/subscriptions/sub_acme/trigger"
@@ -209,7 +210,7 @@ func TestTriggerCallerGone(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer "+publisherKey)
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
-	if w.Code != clientGone {
+	if w.Code != rest.StatusClientGone {
 		t.Errorf("status %d", w.Code)
 	}
 	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // maxUndecidedWarnings bounds the warnings of one event: a tenant may have very many
@@ -35,7 +36,7 @@ func (s *server) noteUndecided(ctx context.Context, accepted []switchboard.Accep
 		}
 		s.undecided.Add(ctx, int64(len(a.Undecided)))
 		s.Logger.LogAttrs(ctx, slog.LevelWarn, "filters could not be held against all of an event, which is delivered",
-			slog.String("request_id", exchangeOf(ctx).id), slog.String("event", a.Event.ID), slog.String("tenant", a.Event.Tenant),
+			slog.String("request_id", rest.RequestID(ctx)), slog.String("event", a.Event.ID), slog.String("tenant", a.Event.Tenant),
 			slog.Int("subscriptions", len(a.Undecided)), slog.String("first", a.Undecided[0]))
 	}
 }

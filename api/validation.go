@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 // Validation says what becomes of an event whose data are not what the catalogue's
@@ -35,7 +36,7 @@ const unchecked = "unchecked"
 
 // checkData holds an event's data against the catalogue. Its error refuses the
 // event; its warnings go into the answer.
-func (s *server) checkData(ctx context.Context, e *switchboard.Event) (warnings []string, err error) {
+func (s *server) checkData(ctx context.Context, e *switchboard.Event, found *schemaMismatch) (warnings []string, err error) {
 	if s.Validation == ValidationOff {
 		return nil, nil
 	}
@@ -55,30 +56,29 @@ func (s *server) checkData(ctx context.Context, e *switchboard.Event) (warnings 
 	if s.Validation == ValidationReject {
 		return nil, err
 	}
-	exchangeOf(ctx).unfit.note(e.Type, fault.Field)
+	found.note(e.Type, fault.Field)
 	return []string{fault.Field + ": " + fault.Message}, nil
 }
 
-// unfit is what the log line of a request says of the events in it whose data do
+// schemaMismatch is what the log line of a request says of the events in it whose data do
 // not fit: how many there were, and the first. It holds neither values nor messages,
 // which may show a part of the data.
-type unfit struct {
+type schemaMismatch struct {
 	events    int
 	eventType string
 	field     string
 }
 
-func (u *unfit) note(eventType, field string) {
+func (u *schemaMismatch) note(eventType, field string) {
 	if u.events++; u.events == 1 {
-		u.eventType, u.field = eventType, clip(field)
+		u.eventType, u.field = eventType, rest.Clip(field)
 	}
 }
 
-func (u *unfit) attrs() []slog.Attr {
-	if u.events == 0 {
-		return nil
+func (u *schemaMismatch) log(ctx context.Context) {
+	if u.events > 0 {
+		rest.Warn(ctx, slog.Int("schema_mismatch_events", u.events), slog.String("schema_mismatch_type", u.eventType), slog.String("schema_mismatch_field", u.field))
 	}
-	return []slog.Attr{slog.Int("unfit_events", u.events), slog.String("unfit_type", u.eventType), slog.String("unfit_field", u.field)}
 }
 
 // newUnfit makes the counter of events whose data do not fit the catalogue:

@@ -32,7 +32,7 @@ func TestValidationWarns(t *testing.T) {
 		t.Error("it was not stored")
 	}
 	line := b.logs.lines(t)[0]
-	want := map[string]any{"level": "WARN", "unfit_events": 1.0, "unfit_type": "ticket.created", "unfit_field": "data.ticket.id"}
+	want := map[string]any{"level": "WARN", "schema_mismatch_events": 1.0, "schema_mismatch_type": "ticket.created", "schema_mismatch_field": "data.ticket.id"}
 	for name, value := range want {
 		if line[name] != value {
 			t.Errorf("the log's %s is %v, want %v", name, line[name], value)

@@ -50,7 +50,7 @@ func (s *server) verifySubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{subscriptionOf(&sub)}, nil
+	return &reply[subscription]{Body: subscriptionOf(&sub)}, nil
 }
 
 // verify challenges a subscription that is unverified, and notes what came of it. One

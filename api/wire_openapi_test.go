@@ -33,6 +33,7 @@ var intended = []struct {
 	{"the words of the glossary", regexp.MustCompile(`^(.*)\.stretch: `), "$1.interval_factor: "},
 	{"the words of the glossary", regexp.MustCompile(`^(.*)\.maximum_stretch: `), "$1.maximum_interval_factor: "},
 	{"the words of the glossary", regexp.MustCompile(`^(.*)\.run_id: `), "$1.temporal_run_id: "},
+	{"the words of the glossary: the name of a schema", regexp.MustCompile(`\bAnswered\b`), "ReceiverResponse"},
 	{"left out of a change means unchanged, so nothing has a default", regexp.MustCompile(`^(SubscriptionPatch\..*?) default=\S+(.*)$`), "$1$2"},
 	{"a default that depends on another member is said in words", regexp.MustCompile(`^(NewSubscription\.adaptive\.maximum_interval_factor: .*?) default=\S+(.*)$`), "$1$2"},
 }

@@ -1,15 +1,17 @@
-package api
+package rest
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -18,17 +20,55 @@ import (
 // rendered.
 const maxNesting = switchboard.MaxNesting
 
-// shape is what decoding knows of a struct: its fields by their JSON names.
+// Decode reads a JSON object into a struct as strictly as a body, see the package's
+// conventions.
+func Decode[T any](body []byte, into *T) error {
+	return decodeBody(shapeOf(reflect.TypeFor[T]()), body, reflect.ValueOf(into).Elem())
+}
+
+// Raw is an element of a list that is decoded by itself, so that a malformed one does
+// not refuse the others.
+type Raw[T any] struct {
+	bytes []byte
+	shape *shape
+}
+
+// Decode reads the element as strictly as a body.
+func (r Raw[T]) Decode() (T, error) {
+	var out T
+	return out, decodeBody(r.shape, r.bytes, reflect.ValueOf(&out).Elem())
+}
+
+// Schema documents the element.
+func (Raw[T]) Schema(r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[T](), true, "")
+}
+
+func (r *Raw[T]) set(bytes []byte, s *shape) { r.bytes, r.shape = bytes, s }
+func (r *Raw[T]) elementType() reflect.Type  { return reflect.TypeFor[T]() }
+
+// element is what is known of a pointer to a [Raw].
+type element interface {
+	set(bytes []byte, s *shape)
+	elementType() reflect.Type
+}
+
+// shape is what decoding knows of a struct: its fields by their JSON names. It is read
+// from the struct's tags once, when an operation is registered.
 type shape struct{ fields map[string]member }
 
 type member struct {
-	index  int
-	kind   memberKind
-	clears bool   // of an object: null is something else than to leave it out
-	posted bool   // an event's data: any JSON is kept
-	nested *shape // of an object
-	want   string // what the field takes, for the error
+	index    int
+	kind     memberKind
+	clears   bool   // of an object: null differs from leaving it out
+	verbatim bool   // of raw JSON: kept whatever its strings hold
+	nested   *shape // of an object, or of a list's elements
+	most     int    // of a list: its longest length; 0: any
+	want     string // what the field takes, for the error
 }
+
+// clearer is an object of which null says that it is to be removed.
+type clearer interface{ Clear() }
 
 type memberKind int
 
@@ -37,10 +77,11 @@ const (
 	object                    // a struct or a pointer to one
 	raw                       // json.RawMessage: kept as it came
 	moment                    // time.Time, or a pointer to one
-	rawList                   // []rawEvent: each kept as it came
+	rawList                   // a list of Raw
 )
 
-// shapeOf reads a struct's tags once, when its operation is registered.
+// shapeOf reads the tags of a struct. verbatim:"true" marks JSON that is stored as it
+// came, as the data of events are; maxItems bounds a list of [Raw].
 func shapeOf(t reflect.Type) *shape {
 	s := &shape{fields: map[string]member{}}
 	for i := range t.NumField() {
@@ -56,18 +97,23 @@ func shapeOf(t reflect.Type) *shape {
 		}
 		switch {
 		case base == reflect.TypeFor[json.RawMessage]():
-			m.kind, m.posted = raw, name == "data"
-		case base == reflect.TypeFor[[]rawEvent]():
-			m.kind = rawList
+			m.kind, m.verbatim = raw, f.Tag.Get("verbatim") == "true"
+		case isRawList(base):
+			m.kind, m.nested = rawList, shapeOf(reflect.New(base.Elem()).Interface().(element).elementType())
+			m.most, _ = strconv.Atoi(f.Tag.Get("maxItems"))
 		case base == reflect.TypeFor[time.Time]():
 			m.kind = moment
 		case base.Kind() == reflect.Struct:
 			m.kind, m.nested = object, shapeOf(base)
-			m.clears = f.Type.Implements(reflect.TypeFor[interface{ clear() }]())
+			m.clears = f.Type.Implements(reflect.TypeFor[clearer]())
 		}
 		s.fields[name] = m
 	}
 	return s
+}
+
+func isRawList(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && reflect.PointerTo(t.Elem()).Implements(reflect.TypeFor[element]())
 }
 
 // want says in words what a field of that type takes.
@@ -78,8 +124,6 @@ func want(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[switchboard.Duration]():
 		return `a duration such as "5s" or "1h30m"`
-	case reflect.TypeFor[[]rawEvent]():
-		return "a list of events"
 	case reflect.TypeFor[time.Time]():
 		return `a time in RFC 3339, such as "2026-01-31T12:00:00Z"`
 	}
@@ -119,10 +163,6 @@ func decodeBody(s *shape, body []byte, into reflect.Value) error {
 	return s.decode(body, into, "")
 }
 
-func malformed(format string, args ...any) error {
-	return &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.CodeInvalid, format, args...)}
-}
-
 // decode reads the object at the start of data, which is valid JSON.
 func (s *shape) decode(data []byte, into reflect.Value, path string) error {
 	r := reader{data: data, pos: 1}
@@ -133,13 +173,13 @@ func (s *shape) decode(data []byte, into reflect.Value, path string) error {
 		r.pos++
 		value := r.value()
 		m, known := s.fields[name]
-		field := path + clip(name)
+		field := path + Clip(name)
 		switch {
 		case !known:
 			return switchboard.InvalidField(field, "is not a known field")
 		case seen&(1<<m.index) != 0:
 			return switchboard.InvalidField(field, "is given twice")
-		case r.deepest > maxNesting && m.kind != rawList: // whose events are asked one by one
+		case r.deepest > maxNesting && m.kind != rawList: // whose elements are checked one by one
 			return switchboard.InvalidField(field, "is nested deeper than %d levels", maxNesting)
 		}
 		seen |= 1 << m.index
@@ -159,21 +199,21 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 	if m.kind != object && m.kind != rawList && !utf8.Valid(value) {
 		return wrong(path, "is not valid UTF-8")
 	}
-	if m.kind != object && m.kind != rawList && !m.posted && halfPair(value) {
-		return wrong(path, "%s", halfPairFound)
+	if m.kind != object && m.kind != rawList && !m.verbatim && switchboard.LoneSurrogate(value) {
+		return wrong(path, switchboard.LoneSurrogateFound)
 	}
 	switch m.kind {
 	case raw:
 		into.SetBytes(value)
 	case rawList:
-		return setList(into, value, path, m.want)
+		return m.setList(into, value, path)
 	case moment:
 		return setTime(into, value, path, m.want)
 	case object:
 		if bytes.Equal(value, []byte("null")) {
 			if m.clears {
 				into.Set(reflect.New(into.Type().Elem()))
-				into.Interface().(interface{ clear() }).clear()
+				into.Interface().(clearer).Clear()
 			}
 			return nil
 		}
@@ -213,23 +253,25 @@ func setTime(into reflect.Value, value []byte, path, want string) error {
 	return nil
 }
 
-// setList cuts a list into its values, and stops at one more than a batch may have.
-func setList(into reflect.Value, value []byte, path, want string) error {
+// setList cuts a list into its elements, and stops at one more than it may have.
+func (m *member) setList(into reflect.Value, value []byte, path string) error {
 	if value[0] != '[' {
-		return switchboard.InvalidField(path, "must be %s", want)
+		return switchboard.InvalidField(path, "must be %s", m.want)
 	}
-	var list []rawEvent
+	list := reflect.MakeSlice(into.Type(), 0, 0)
 	r := reader{data: value, pos: 1}
 	for r.next() != ']' {
-		list = append(list, rawEvent(r.value()))
-		if len(list) > switchboard.MaxBatch {
-			return &switchboard.Error{Code: switchboard.CodeTooLarge, Field: path, Message: fmt.Sprintf("has more than %d entries", switchboard.MaxBatch)}
+		if m.most > 0 && list.Len() == m.most {
+			return &switchboard.Error{Code: switchboard.CodeTooLarge, Field: path, Message: fmt.Sprintf("has more than %d entries", m.most)}
 		}
+		one := reflect.New(into.Type().Elem())
+		one.Interface().(element).set(r.value(), m.nested)
+		list = reflect.Append(list, one.Elem())
 		if r.next() == ',' {
 			r.pos++
 		}
 	}
-	into.Set(reflect.ValueOf(list))
+	into.Set(list)
 	return nil
 }
 
@@ -303,7 +345,3 @@ func unquote(quoted []byte) string {
 	_ = json.Unmarshal(quoted, &s) // it is valid
 	return s
 }
-
-// clip shortens a name that a caller made up, so that an answer does not send
-// kilobytes of it back.
-func clip(name string) string { return switchboard.Clip(name, 80) }

@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"compress/gzip"
@@ -13,9 +13,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// isCompressed reports whether the body is in gzip, the one coding that is taken. Any
-// other, or several of them, is refused with the header that says which one is
-// (RFC 9110, 15.5.16).
+// isCompressed reports whether the body is in gzip, the only coding that is accepted.
+// Others, and several codings, are refused with the header that names it (RFC 9110,
+// 15.5.16).
 func isCompressed(ctx huma.Context) (bool, error) {
 	var codings []string
 	for _, line := range humagin.Unwrap(ctx).Request.Header.Values("Content-Encoding") {
@@ -32,15 +32,15 @@ func isCompressed(ctx huma.Context) (bool, error) {
 		return true, nil
 	}
 	ctx.SetHeader("Accept-Encoding", "gzip")
-	return false, &refusal{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.CodeInvalid, "the Content-Encoding must be gzip, once, or left out")}
+	return false, &statusError{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.CodeInvalid, "the Content-Encoding must be gzip, once, or left out")}
 }
 
 // gunzip reads a compressed body. It reads no more than limit bytes of the compressed form,
-// so that a body that decompresses to nothing costs little; its caller bounds the rest.
+// so that a body that decompresses to nothing costs little; its caller bounds what it yields.
 type gunzip struct {
 	body  io.LimitedReader // of limit+1 bytes
 	unzip *gzip.Reader
-	err   error // of the body itself, not of what it holds
+	err   error // of the connection, not of the format
 }
 
 var (
@@ -58,11 +58,11 @@ func (g *gunzip) Read(p []byte) (int, error) {
 	if g.unzip == nil {
 		if g.unzip, err = gzip.NewReader(readerFunc(g.readBody)); err != nil {
 			g.unzip = nil
-			return 0, g.fault(err)
+			return 0, g.cause(err)
 		}
 	}
 	n, err := g.unzip.Read(p)
-	return n, g.fault(err)
+	return n, g.cause(err)
 }
 
 func (g *gunzip) readBody(p []byte) (int, error) {
@@ -73,8 +73,8 @@ func (g *gunzip) readBody(p []byte) (int, error) {
 	return n, err
 }
 
-// fault tells an error of the connection from one of the format.
-func (g *gunzip) fault(err error) error {
+// cause tells an error of the connection from one of the format.
+func (g *gunzip) cause(err error) error {
 	switch {
 	case err == nil || errors.Is(err, io.EOF): // also of a body without a byte
 		return err
@@ -90,7 +90,7 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// lengthOf is how long the body is said to be once it is decompressed; -1: that is not known.
+// lengthOf is the announced length of the decompressed body; -1: it is not known.
 func lengthOf(r *http.Request) int64 {
 	if strings.Join(r.Header.Values("Content-Encoding"), "") != "" { // the first of several lines may be empty
 		return -1

@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"context"
@@ -9,17 +9,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-const (
-	// DefaultMaxBatch is the limit of a batch of events in bytes. Measured with 30 MB: reading,
-	// checking and storing one takes memory of eight times its length, and 9 to 29 s.
-	DefaultMaxBatch = 5 << 20
-	// batchesAtOnce is how many batches of the greatest length the budget of a process is.
-	batchesAtOnce = 4
-	// budgetWait is how long a body waits for its part of the budget.
-	budgetWait = 5 * time.Second
-)
+// budgetWait is how long a body waits for its part of the budget.
+const budgetWait = 5 * time.Second
 
-// bodyBudget bounds the bytes of the bodies that are read and answered at the same time.
+// bodyBudget bounds the bytes of an operation's bodies that are read and answered at the
+// same time, in one process.
 type bodyBudget struct {
 	size int64
 	wait time.Duration
@@ -30,14 +24,14 @@ func newBodyBudget(size int64, wait time.Duration) *bodyBudget {
 	return &bodyBudget{size, wait, semaphore.NewWeighted(size)}
 }
 
-// reservation is the part of a budget that one body has. The zero of its pointer is none.
+// reservation is the part of a budget that one body has. A nil pointer reserves nothing.
 type reservation struct {
 	budget *bodyBudget
 	bytes  int64
 }
 
-// acquire takes the announced length of a body out of the budget, and waits until it is
-// there. A body of unknown length, which is below zero, may be as long as the limit. The
+// acquire takes the announced length of a body out of the budget, and waits until that
+// much is free. A body of unknown length (below zero) counts as long as the limit. The
 // caller releases the reservation, also after an error.
 func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (*reservation, error) {
 	bytes := announced
@@ -54,13 +48,13 @@ func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (*rese
 			return nil, ctx.Err()
 		}
 		return nil, switchboard.Errorf(switchboard.CodeOverloaded,
-			"more than %d bytes of batches are being taken in: try again, or post smaller ones", b.size)
+			"bodies of more than %d bytes are being read at the same time: try again, or send smaller ones", b.size)
 	}
 	return &reservation{b, bytes}, nil
 }
 
-// shrink gives back what is above the length of the body, once that is known: one in gzip,
-// or of unknown length, is most often far shorter than the limit.
+// shrink gives back what exceeds the length of the body, once that is known: a body in
+// gzip, or of unknown length, is most often far shorter than the limit.
 func (r *reservation) shrink(length int) {
 	if r == nil || r.bytes <= int64(length) {
 		return

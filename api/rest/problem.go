@@ -1,7 +1,8 @@
-package api
+package rest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
@@ -16,8 +17,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// problem is the body of every error answer (RFC 9457).
-type problem struct {
+// Problem is the body of every error answer (RFC 9457). Some errors add members to it.
+type Problem struct {
 	Type      string           `json:"type" doc:"Always about:blank: the code says what kind of problem it is" example:"about:blank"`
 	Title     string           `json:"title" doc:"The status in words" example:"Unprocessable Entity"`
 	Status    int              `json:"status" doc:"The HTTP status" example:"422"`
@@ -25,50 +26,76 @@ type problem struct {
 	Detail    string           `json:"detail" doc:"What is wrong, for people" example:"request.url: must start with http:// or https://"`
 	Field     string           `json:"field,omitempty" doc:"Path of the field or name of the parameter at fault" example:"request.url"`
 	RequestID string           `json:"request_id,omitempty" doc:"Finds the request in the log" example:"req_01k0000000000000000000000"`
-	Errors    []fieldError     `json:"errors,omitempty" nullable:"false" doc:"Every fault that was found, where there are several"`
+	Errors    []FieldError     `json:"errors,omitempty" nullable:"false" doc:"Every fault that was found, where there are several"`
 
-	// Of what was accepted before the problem: a trigger that waits for its answer.
-	EventID    string `json:"event_id,omitempty" doc:"Of a trigger that was accepted all the same: the id that waits for it again" example:"evt_01k0000000000000000000000"`
-	DeliveryID string `json:"delivery_id,omitempty" doc:"Of a trigger that was accepted all the same" example:"dlv_01k0000000000000000000000"`
-	Reason     string `json:"reason,omitempty" doc:"Why that delivery stands where it stands" example:"timeout"`
-
-	Results []batchResult `json:"results,omitempty" nullable:"false" doc:"Of a batch of which no event was accepted: one for each event, as where some are"`
-
+	members any // of its error; nil: none
 	headers http.Header
 }
 
-type fieldError struct {
+// FieldError is one of several faults.
+type FieldError struct {
 	Field   string `json:"field" doc:"Path of the field or name of the parameter at fault"`
 	Message string `json:"message" doc:"What is wrong with it"`
 }
 
+// MembersError is an error that adds members to its problem (RFC 9457, 3.2).
+type MembersError interface {
+	error
+	// ProblemMembers returns a struct; stored says that something was stored although
+	// the answer is an error.
+	ProblemMembers() (members any, stored bool)
+}
+
+// MarshalJSON writes the members of the error after those that every problem has.
+func (p *Problem) MarshalJSON() ([]byte, error) {
+	type plain Problem
+	base, err := json.Marshal((*plain)(p))
+	if err != nil || p.members == nil {
+		return base, err
+	}
+	members, err := json.Marshal(p.members)
+	if err != nil || len(members) <= len("{}") {
+		return base, err
+	}
+	return append(append(base[:len(base)-1], ','), members[1:]...), nil
+}
+
 // The methods by which huma knows an error that is to be shown.
 
-func (p *problem) Error() string             { return p.Detail }
-func (p *problem) GetStatus() int            { return p.Status }
-func (p *problem) GetHeaders() http.Header   { return p.headers }
-func (p *problem) ContentType(string) string { return problemType }
+func (p *Problem) Error() string             { return p.Detail }
+func (p *Problem) GetStatus() int            { return p.Status }
+func (p *Problem) GetHeaders() http.Header   { return p.headers }
+func (p *Problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"
 
-// clientGone is the status in logs and metrics of a request whose caller broke off.
-// Nobody receives it, and it is nobody's fault.
-const clientGone = 499
+// StatusClientGone is the status in logs and metrics of a request whose caller broke
+// off. Nobody receives it, and it is nobody's fault.
+const StatusClientGone = 499
 
-// refusal is an error for which HTTP has a status that is more telling than the
+// statusError is an error for which HTTP has a status that is more telling than the
 // one of its code.
-type refusal struct {
+type statusError struct {
 	status int
 	err    *switchboard.Error
 }
 
-func (r *refusal) Error() string { return r.err.Error() }
-func (r *refusal) Unwrap() error { return r.err }
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
+
+// retryLaterError is an error after which the same call may be made again, that much later.
+type retryLaterError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryLaterError) Error() string { return e.err.Error() }
+func (e *retryLaterError) Unwrap() error { return e.err }
 
 // statusOf is the table from code to status. What it does not know is our fault.
 func statusOf(code switchboard.Code) int {
 	switch code {
-	case switchboard.CodeInvalid:
+	case switchboard.CodeInvalid, switchboard.CodeKeyReused:
 		return http.StatusUnprocessableEntity
 	case switchboard.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
@@ -80,8 +107,6 @@ func statusOf(code switchboard.Code) int {
 		return http.StatusNotFound
 	case switchboard.CodeConflict:
 		return http.StatusConflict
-	case switchboard.CodeKeyReused:
-		return http.StatusUnprocessableEntity
 	case switchboard.CodeRateLimited:
 		return http.StatusTooManyRequests
 	case switchboard.CodeUnavailable, switchboard.CodeOverloaded:
@@ -94,31 +119,28 @@ func statusOf(code switchboard.Code) int {
 	return http.StatusInternalServerError
 }
 
-// problemOf turns an error into what the caller may see of it. The message of an
+// ProblemOf turns an error into what the caller may see of it. The message of an
 // internal error is not shown; the request id finds it in the log.
-func problemOf(err error, requestID string) *problem {
+func ProblemOf(err error, requestID string) *Problem {
 	e, ok := errors.AsType[*switchboard.Error](err)
 	if !ok || statusOf(e.Code) == http.StatusInternalServerError {
 		e = switchboard.Errorf(switchboard.CodeInternal, "an internal error, which is ours; the log holds it under the request id")
 	}
-	p := &problem{Type: "about:blank", Status: statusOf(e.Code), Code: e.Code, Field: e.Field, Detail: e.Message, RequestID: requestID}
-	if r, ok := errors.AsType[*refusal](err); ok {
-		p.Status = r.status
+	p := &Problem{Type: "about:blank", Status: statusOf(e.Code), Code: e.Code, Field: e.Field, Detail: e.Message, RequestID: requestID}
+	if s, ok := errors.AsType[*statusError](err); ok {
+		p.Status = s.status
 	}
-	if u, ok := errors.AsType[*unanswered](err); ok {
-		p.EventID, p.DeliveryID, p.Reason = u.event, u.delivery, u.reason
+	if m, ok := errors.AsType[MembersError](err); ok {
+		p.members, _ = m.ProblemMembers()
 	}
 	if e.Field != "" {
 		p.Detail = e.Field + ": " + e.Message
-		p.Errors = []fieldError{{e.Field, e.Message}}
+		p.Errors = []FieldError{{e.Field, e.Message}}
 	}
 	p.Title = http.StatusText(p.Status)
 	p.headers = headersOf(p.Code)
-	if l, ok := errors.AsType[*later](err); ok {
+	if l, ok := errors.AsType[*retryLaterError](err); ok {
 		p.headers = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(l.after.Seconds())))}}
-	}
-	if a, ok := errors.AsType[*allRefused](err); ok {
-		p.Results = a.results
 	}
 	return p
 }
@@ -136,63 +158,59 @@ func headersOf(code switchboard.Code) http.Header {
 	return nil
 }
 
-// problem makes the answer to an error and notes for the log what the caller does
+// problem makes the answer to an error, and notes for the log what the caller does
 // not see.
-func (s *server) problem(ctx context.Context, err error) *problem {
-	x := exchangeOf(ctx)
+func (s *Server) problem(ctx context.Context, err error) *Problem {
+	log := logOf(ctx)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = &refusal{clientGone, switchboard.Errorf(switchboard.CodeUnavailable, "the caller has gone before the answer")}
+		err = &statusError{StatusClientGone, switchboard.Errorf(switchboard.CodeUnavailable, "the caller has gone before the answer")}
 	}
-	p := problemOf(err, x.id)
-	x.code, x.accepted = p.Code, p.DeliveryID != ""
+	p := ProblemOf(err, log.id)
+	log.code = p.Code
+	if m, ok := errors.AsType[MembersError](err); ok {
+		_, log.stored = m.ProblemMembers()
+	}
 	if p.Status >= http.StatusInternalServerError {
-		x.fault = err
+		log.cause = err
 	}
 	return p
 }
 
-// refuse answers with the problem that err is, outside of huma. If the body has not been
-// read, the connection ends with the answer: net/http would else wait for the rest of it,
-// up to its read timeout, before it answers, and once more before it lets go.
-func (s *server) refuse(c *gin.Context, err error) {
+// refuse answers with the problem that err is, outside of huma. If the body has not
+// been read, the connection ends with the answer.
+func (s *Server) refuse(c *gin.Context, err error) {
 	p := s.problem(c.Request.Context(), err)
-	if c.Request.ContentLength != 0 && !exchangeOf(c.Request.Context()).read {
-		leaveUnread(c)
+	if c.Request.ContentLength != 0 && !logOf(c.Request.Context()).bodyRead {
+		closeUnread(c)
 	}
 	for name, values := range p.headers {
 		c.Writer.Header()[name] = values
 	}
 	c.Header("Content-Type", problemType)
 	c.Status(p.Status)
-	_ = writeJSON(c.Writer, p) // fails only if the client has gone
+	_ = WriteJSON(c.Writer, p) // fails only if the client has gone
 	c.Abort()
 }
 
-// leaveUnread ends the connection behind the answer.
-func leaveUnread(c *gin.Context) {
-	c.Header("Connection", "close")
-	_ = huma.SetReadDeadline(c.Writer, time.Now()) // not every writer can, as in tests
-}
-
-// ownProblem is the transformer that turns huma's own errors, those about
-// parameters, into ours. Values are not repeated.
-func ownProblem(ctx huma.Context, _ string, v any) (any, error) {
+// parameterProblem is the transformer that turns huma's own errors, which are about
+// parameters, into problems. Values are not repeated.
+func parameterProblem(ctx huma.Context, _ string, v any) (any, error) {
 	model, ok := v.(*huma.ErrorModel)
 	if !ok {
 		return v, nil
 	}
-	x := exchangeOf(humagin.Unwrap(ctx).Request.Context())
+	log := logOf(humagin.Unwrap(ctx).Request.Context())
 	first := switchboard.Errorf(switchboard.CodeInvalid, "%s", model.Detail)
-	var all []fieldError
+	var all []FieldError
 	for _, e := range model.Errors {
 		_, field, _ := strings.Cut(e.Location, ".")                                            // without "query."
-		all = append(all, fieldError{field, strings.TrimPrefix(e.Message, "invalid value: ")}) // which huma puts before our own words
+		all = append(all, FieldError{field, strings.TrimPrefix(e.Message, "invalid value: ")}) // huma's words before ours
 	}
 	if len(all) > 0 {
 		first.Field, first.Message = all[0].Field, all[0].Message
 	}
-	p := problemOf(&refusal{model.Status, first}, x.id)
+	p := ProblemOf(&statusError{model.Status, first}, log.id)
 	p.Errors = all
-	x.code = p.Code
+	log.code = p.Code
 	return p, nil
 }

@@ -1,4 +1,4 @@
-package api
+package rest
 
 import (
 	"context"
@@ -16,31 +16,25 @@ import (
 )
 
 const (
-	// DefaultRefusedKeys is how many keys that are refused one address may try a second.
-	// Nobody guesses 32 random bytes: it bounds the lookups that they cost.
-	DefaultRefusedKeys = 10
-	// DefaultCostlyCalls is the cost of calls that one key may make a second, see
-	// operation.cost: a hundred triggers, or ten challenges.
-	DefaultCostlyCalls = 100
 	// maxHolders bounds the buckets in memory; the least recently used ones are dropped.
 	maxHolders = 10_000
-	// askingCost is that of a call that makes us send a request to somebody's address.
-	askingCost = 10
+	// MaxCost is the highest cost of an operation: no bucket is smaller than two of it.
+	MaxCost = 10
 )
 
-// buckets is one token bucket for each holder: an address, or a key. They are those of
-// this process alone, so that no call waits for another process.
+// buckets is one token bucket for each holder: an address, or a key. They are in the
+// memory of this process, so that no call waits for another process.
 type buckets struct {
 	limit    rate.Limit
 	burst    int
 	byHolder *lru.Cache[string, *rate.Limiter]
 }
 
-// newBuckets makes buckets that are filled at that rate and hold what comes in so many
-// seconds, at least twice what the most costly call takes.
+// newBuckets makes buckets that are filled at that rate and hold what flows in during
+// that many seconds, at least the cost of two of the most costly calls.
 func newBuckets(perSecond, seconds float64) (*buckets, error) {
 	byHolder, err := lru.New[string, *rate.Limiter](maxHolders)
-	return &buckets{rate.Limit(perSecond), int(max(perSecond*seconds, 2*askingCost)), byHolder}, err
+	return &buckets{rate.Limit(perSecond), int(max(perSecond*seconds, 2*MaxCost)), byHolder}, err
 }
 
 func (b *buckets) of(holder string) *rate.Limiter {
@@ -60,7 +54,7 @@ func (b *buckets) empty(holder string) bool {
 	return ok && known.Tokens() < 1
 }
 
-// spend takes the cost out of the holder's bucket, or says when to come again.
+// spend takes the cost out of the holder's bucket, or says when to try again.
 func (b *buckets) spend(holder string, cost int, what string) error {
 	if cost == 0 {
 		return nil
@@ -71,37 +65,15 @@ func (b *buckets) spend(holder string, cost int, what string) error {
 		return nil
 	}
 	taken.Cancel()
-	return &later{switchboard.Errorf(switchboard.CodeRateLimited, "too many %s: try again in %s", what, max(wait, time.Second).Round(time.Second)), wait}
+	return &retryLaterError{switchboard.Errorf(switchboard.CodeRateLimited, "too many %s: try again in %s", what, max(wait, time.Second).Round(time.Second)), wait}
 }
 
-// later is an error after which the same call may be made again, that much later.
-type later struct {
-	err   error
-	after time.Duration
-}
-
-func (l *later) Error() string { return l.err.Error() }
-func (l *later) Unwrap() error { return l.err }
-
-// spend takes the cost of a call from its key's bucket.
-func (s *server) spend(caller switchboard.Caller, cost int) error {
-	return s.costly.spend(caller.KeyID, cost, "calls of this kind with this key")
-}
-
-// askOthers takes the cost of saving a subscription that makes us send requests: a
-// challenge to its address, or a call of its token endpoint.
-func (s *server) askOthers(caller switchboard.Caller, sub *switchboard.Subscription) error {
-	if sub.Verification != switchboard.VerificationChallenge && sub.Auth.Type != switchboard.AuthOAuth2 {
-		return nil
-	}
-	return s.spend(caller, askingCost)
-}
-
-// keyGate bounds the lookups of keys that are refused, for each address. A key that was
-// valid before is always looked up, so that callers behind the same proxy are not held up.
+// keyGate bounds the lookups of refused keys for each address: nobody guesses 32 random
+// bytes, but each try costs a lookup. A key that was valid before is always looked up, so
+// that callers behind the same proxy are not held up.
 type keyGate struct {
 	refusals *buckets                                // by address
-	good     *lru.Cache[[sha256.Size]byte, struct{}] // hashes of keys that were valid; whether they still are, the store says
+	good     *lru.Cache[[sha256.Size]byte, struct{}] // hashes of keys that were valid; the store decides whether they still are
 	refused  metric.Int64Counter
 }
 
@@ -119,13 +91,14 @@ func newKeyGate(meter metric.Meter, perSecond float64) (*keyGate, error) {
 	return &keyGate{refusals, good, refused}, err
 }
 
-// pass finds the caller behind the key, unless its address has tried too many by now.
-func (g *keyGate) pass(ctx context.Context, store Authenticator, remoteAddr string, key switchboard.Secret) (switchboard.Caller, error) {
+// pass finds the caller behind the key, unless its address has tried too many refused
+// keys.
+func (g *keyGate) pass(ctx context.Context, store Store, remoteAddr string, key switchboard.Secret) (switchboard.Caller, error) {
 	hash, holder := sha256.Sum256([]byte(key.Reveal())), holderOf(remoteAddr)
 	if g.refusals.empty(holder) && !g.good.Contains(hash) {
 		g.count(ctx, "rate_limited")
 		wait := time.Duration(float64(time.Second) / float64(g.refusals.limit))
-		return switchboard.Caller{}, &later{switchboard.Errorf(switchboard.CodeRateLimited, "too many keys were refused that came from this address: try again later"), wait}
+		return switchboard.Caller{}, &retryLaterError{switchboard.Errorf(switchboard.CodeRateLimited, "too many keys were refused that came from this address: try again later"), wait}
 	}
 	caller, err := store.Authenticate(ctx, key)
 	switch {
@@ -142,8 +115,8 @@ func (g *keyGate) count(ctx context.Context, reason string) {
 	g.refused.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason)))
 }
 
-// holderOf is the client's address without its port; of IPv6 the network of 64 bits, all
-// of which one client has.
+// holderOf is the client's address without its port; of IPv6 the network of 64 bits,
+// which one client has as a whole.
 func holderOf(remoteAddr string) string {
 	client, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {

@@ -1,8 +1,7 @@
-package api
+package rest
 
 import (
 	"errors"
-	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
@@ -16,10 +15,10 @@ import (
 )
 
 // checkQuery refuses text that Postgres could not store or compare, and a query string
-// of which a part would be dropped in silence: one that is malformed, a parameter without
+// of which a part would be dropped silently: one that is malformed, a parameter without
 // a value, which is a script's empty variable more often than a wish for everything, and
-// one that is given twice, unless it is among those that may be. Unknown parameters are
-// left to huma.
+// a parameter that is given twice, unless it is among the repeatable ones. Unknown
+// parameters are left to huma.
 func checkQuery(u url.URL, repeatable []string) error {
 	if strings.ContainsRune(u.Path, 0) || !utf8.ValidString(u.Path) {
 		return switchboard.Errorf(switchboard.CodeNotFound, "no id looks like this")
@@ -29,23 +28,27 @@ func checkQuery(u url.URL, repeatable []string) error {
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return &refusal{http.StatusBadRequest, switchboard.Errorf(switchboard.CodeInvalid, "the query string is malformed")}
+		return malformed("the query string is malformed")
 	}
 	for name, values := range query {
 		if len(values) > 1 && !slices.Contains(repeatable, name) {
-			return switchboard.InvalidField(clip(name), "is given twice")
+			return switchboard.InvalidField(Clip(name), "is given twice")
 		}
 		for _, v := range values {
 			switch {
 			case strings.ContainsRune(v, 0) || !utf8.ValidString(v):
-				return switchboard.InvalidField(clip(name), "holds a NUL or is not valid UTF-8")
+				return switchboard.InvalidField(Clip(name), "holds a NUL or is not valid UTF-8")
 			case v == "":
-				return switchboard.InvalidField(clip(name), "is empty: give it a value, or leave it out")
+				return switchboard.InvalidField(Clip(name), "is empty: give it a value, or leave it out")
 			}
 		}
 	}
 	return nil
 }
+
+// Clip shortens a name that a caller made up, so that an answer does not send
+// kilobytes of it back.
+func Clip(name string) string { return switchboard.Clip(name, 80) }
 
 // repeatable lists the query parameters of an operation's input that may be given more
 // than once: those that the OpenAPI document shows as exploded lists.
@@ -60,20 +63,18 @@ func repeatable(input reflect.Type) []string {
 	return names
 }
 
-// timeParam is a time in a query. It is read as times in bodies are.
-type timeParam struct{ time.Time }
+// TimeParam is a time in a query. It is read as times in bodies are.
+type TimeParam struct{ time.Time }
 
-// Schema documents it as a time. As an extension the format is in the document all the
-// same, and is not checked by huma, which knows fewer times than RFC 3339 does.
-func (timeParam) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"format": timeFormat}}
+// Schema documents it as a time. As an extension, the format is in the document and is
+// not checked by huma, which knows fewer times than RFC 3339 does.
+func (TimeParam) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"format": "date-time"}}
 }
-
-const timeFormat = "date-time"
 
 // UnmarshalText reads the time, and knows the usual slip: in a query string a bare +
 // means a blank.
-func (t *timeParam) UnmarshalText(text []byte) error {
+func (t *TimeParam) UnmarshalText(text []byte) error {
 	at, err := switchboard.ParseTime(string(text))
 	if err != nil {
 		if _, slip := switchboard.ParseTime(strings.Replace(string(text), " ", "+", 1)); slip == nil {

@@ -1,0 +1,70 @@
+package rest
+
+import (
+	"cmp"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+)
+
+// docs holds the documentation page and the Swagger UI that it shows, which make
+// vendor-docs fetches from npm.
+//
+//go:embed docs
+var docs embed.FS
+
+// docsPolicy lets the page load its own files, and call this API alone. Nothing is
+// inline, neither scripts nor styles; Swagger UI's icons are data: URLs.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// serveDocs serves the OpenAPI document, and a page that shows it and tries it out.
+func (s *Server) serveDocs(routes []Route) error {
+	unused := maps.Clone(s.Prose.Operations)
+	for i := range routes {
+		delete(unused, routes[i].id)
+	}
+	if len(unused) > 0 {
+		return fmt.Errorf("there is prose of operations that do not exist: %v", slices.Sorted(maps.Keys(unused)))
+	}
+	// huma documents its own error type for every operation; we answer with ours.
+	schemas := s.huma.OpenAPI().Components.Schemas.Map()
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
+	document, err := json.Marshal(s.huma.OpenAPI())
+	if err != nil {
+		return err
+	}
+	s.engine.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json", document) })
+	return s.serveFiles()
+}
+
+// serveFiles serves the page at /docs and its files below.
+func (s *Server) serveFiles() error {
+	return fs.WalkDir(docs, "docs", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := docs.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		url, kind := "/"+name, cmp.Or(mime.TypeByExtension(path.Ext(name)), "text/plain; charset=utf-8")
+		if name == "docs/index.html" {
+			url, kind = "/docs", "text/html; charset=utf-8"
+		}
+		s.engine.GET(url, func(c *gin.Context) {
+			c.Header("Content-Security-Policy", docsPolicy)
+			c.Header("Cache-Control", "no-cache") // another version of Switchboard has other files
+			c.Data(http.StatusOK, kind, content)
+		})
+		return nil
+	})
+}

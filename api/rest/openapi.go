@@ -1,0 +1,202 @@
+package rest
+
+import (
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// newDocument is the OpenAPI document without operations.
+func (s *Server) newDocument() *huma.OpenAPI {
+	doc := &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info:    &huma.Info{Title: "Switchboard", Version: s.Version, Description: s.Prose.Overview},
+		Components: &huma.Components{
+			Schemas:   huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+			Responses: map[string]*huma.Response{},
+			SecuritySchemes: map[string]*huma.SecurityScheme{
+				"key": {Type: "http", Scheme: "bearer", Description: "An API key, as `Authorization: Bearer sbk_…`"},
+			},
+		},
+		Security: []map[string][]string{{"key": {}}},
+		// Relative to the document, which every process serves itself.
+		Servers: []*huma.Server{{URL: "/", Description: "The server of this document"}},
+	}
+	for _, tag := range s.Prose.Tags {
+		doc.Tags = append(doc.Tags, &huma.Tag{Name: tag.Name, Description: tag.Description})
+	}
+	return doc
+}
+
+// schemaOf is the schema of a type, as a reference to the components where it has a name.
+func (s *Server) schemaOf(t reflect.Type) *huma.Schema {
+	return s.huma.OpenAPI().Components.Schemas.Schema(t, true, "")
+}
+
+// describe is the operation in huma's words.
+func (s *Server) describe(r *Route, prose Operation) huma.Operation {
+	responses := map[string]*huma.Response{"default": {
+		Description: "The request was refused, or could not be served",
+		Content:     map[string]*huma.MediaType{problemType: {Schema: s.problemSchema()}},
+	}}
+	s.documentProblems(r, responses)
+	for status, body := range r.answers {
+		responses[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(body)}},
+		}
+	}
+	return huma.Operation{
+		OperationID: r.id, Method: r.method, Path: r.path, Tags: []string{prose.Tag},
+		Summary: prose.Summary, Description: prose.Description + "\n\nRoles: " + roleList(r.roles) + ".",
+		DefaultStatus: r.status, Responses: responses,
+		Middlewares: huma.Middlewares{s.admit(r)}, Parameters: headerParameters(r),
+	}
+}
+
+func roleList(besideAdmin []switchboard.Role) string {
+	names := []string{string(switchboard.RoleAdmin)}
+	for _, r := range besideAdmin {
+		names = append(names, string(r))
+	}
+	return strings.Join(names, ", ")
+}
+
+// problemSchema is the schema of [Problem] with the members that errors add.
+func (s *Server) problemSchema() *huma.Schema {
+	schemas := s.huma.OpenAPI().Components.Schemas
+	_, known := schemas.Map()["Problem"]
+	ref := s.schemaOf(reflect.TypeFor[Problem]())
+	if known || s.Members == nil {
+		return ref
+	}
+	t := reflect.TypeOf(s.Members)
+	members := schemas.SchemaFromRef(s.schemaOf(t).Ref)
+	problem := schemas.SchemaFromRef(ref.Ref)
+	maps.Copy(problem.Properties, members.Properties)
+	delete(schemas.Map(), huma.DefaultSchemaNamer(t, ""))
+	return ref
+}
+
+// documentBody adds the body to the document after huma has set the operation up: huma
+// would read the body of an operation that is registered with one.
+func (s *Server) documentBody(r *Route, t reflect.Type) {
+	media := &huma.MediaType{Schema: s.schemaOf(t)}
+	if example := s.Prose.Operations[r.id].Example; example != nil {
+		media.Example = example
+	}
+	s.operationOf(r).RequestBody = &huma.RequestBody{
+		Required: !r.body.optional, Content: map[string]*huma.MediaType{"application/json": media},
+	}
+}
+
+// headerParameters documents the headers that the package reads itself.
+func headerParameters(r *Route) []*huma.Param {
+	var params []*huma.Param
+	text := func(longest int, example string) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: &longest, Examples: []any{example}}
+	}
+	if r.method == http.MethodPost {
+		params = append(params, &huma.Param{Name: switchboard.IdempotencyHeader, In: "header", Schema: text(maxIdempotencyKey, "8e03978e-40d5-43e8-bc93-6894a57f9324"),
+			Description: "Makes the call safe to repeat: for 24 hours the same key with the same request gets the answer of the first time, and with another one it is refused"})
+	}
+	if r.acts {
+		params = append(params, &huma.Param{Name: actorHeader, In: "header", Schema: text(maxActor, "marta@platform"),
+			Description: "Who acts, where several people use a key: kept with the action"})
+	}
+	return params
+}
+
+// problemStatuses says when each error status is answered, in the words of the document.
+func problemStatuses() map[int]string {
+	return map[int]string{
+		http.StatusBadRequest:            "The body is no JSON or not what its Content-Encoding says, or the query string is malformed",
+		http.StatusUnauthorized:          "There is no API key, or it is unknown, expired or revoked",
+		http.StatusForbidden:             "The key's role or tenant does not allow it",
+		http.StatusNotFound:              "It does not exist, or not for this key",
+		http.StatusRequestTimeout:        "The body did not arrive in time",
+		http.StatusConflict:              "The state, the version, the name or the id does not allow it; or a request with the same Idempotency-Key is being carried out",
+		http.StatusRequestEntityTooLarge: "The body, or a part of it, is too large",
+		http.StatusUnsupportedMediaType:  "The body is in another Content-Type than JSON, or in another Content-Encoding than gzip: Accept-Encoding says which",
+		http.StatusUnprocessableEntity:   "A field, parameter or header is not as it must be; field names it",
+		http.StatusTooManyRequests:       "Too many of these: Retry-After says when to try again",
+		http.StatusInternalServerError:   "A fault of ours; request_id finds it in the log",
+		http.StatusServiceUnavailable:    "Postgres is away, or too many wait already: try again, with the same id",
+	}
+}
+
+// mayFail reports whether the operation can be answered with that error status.
+func (r *Route) mayFail(status int) bool {
+	if _, listed := r.problems[status]; listed {
+		return true
+	}
+	switch status {
+	case http.StatusNotFound:
+		return strings.Contains(r.path, "{")
+	case http.StatusConflict:
+		return r.method != http.MethodGet
+	case http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return r.hasBody
+	}
+	return true
+}
+
+// documentProblems lists the operation's errors by their status. Each is written once,
+// among the components.
+func (s *Server) documentProblems(r *Route, responses map[string]*huma.Response) {
+	words := problemStatuses()
+	for status, when := range r.problems {
+		if when != "" {
+			words[status] = when
+		}
+	}
+	components := s.huma.OpenAPI().Components
+	for _, status := range slices.Sorted(maps.Keys(words)) {
+		name := "Problem" + strconv.Itoa(status)
+		if components.Responses[name] == nil {
+			components.Responses[name] = &huma.Response{Description: words[status], Headers: problemHeaders(status),
+				Content: map[string]*huma.MediaType{problemType: {Schema: s.problemSchema()}}}
+		}
+		if r.mayFail(status) {
+			responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + name}
+		}
+	}
+}
+
+// problemHeaders are the headers that an error of that status comes with.
+func problemHeaders(status int) map[string]*huma.Param {
+	switch status {
+	case http.StatusUnauthorized:
+		return answerHeader("WWW-Authenticate", `Bearer realm="switchboard"`, "How to show a key")
+	case http.StatusUnsupportedMediaType:
+		return answerHeader("Accept-Encoding", "gzip", "Of another Content-Encoding: the one that is taken")
+	case http.StatusConflict:
+		return answerHeader("Retry-After", "1", "Of a request whose Idempotency-Key is in use by one that is being carried out: the seconds after which to try again")
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return answerHeader("Retry-After", "2", "The seconds after which to try again")
+	}
+	return nil
+}
+
+func answerHeader(name, example, description string) map[string]*huma.Param {
+	return map[string]*huma.Param{name: {Description: description, Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{example}}}}
+}
+
+// documentReplay adds to the answers of a POST the header that marks a repeated one.
+func (s *Server) documentReplay(r *Route) {
+	if r.method != http.MethodPost {
+		return
+	}
+	for status, response := range s.operationOf(r).Responses {
+		if strings.HasPrefix(status, "2") {
+			response.Headers = answerHeader(replayedHeader, "true", "The answer is that of the first time, for an Idempotency-Key that came again; else left out")
+		}
+	}
+}

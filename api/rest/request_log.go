@@ -1,0 +1,143 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// requestLog collects what the log line of a request says. It is in the context of
+// every request.
+type requestLog struct {
+	id       string
+	caller   switchboard.Caller
+	code     switchboard.Code // of the problem that was answered; empty: none
+	cause    error            // what a problem did not show
+	warnings []slog.Attr      // of a request that was served all the same
+
+	bodyRead bool // to its end
+	stored   bool // something was stored although a problem is answered
+}
+
+type requestLogKey struct{}
+
+func logOf(ctx context.Context) *requestLog {
+	return ctx.Value(requestLogKey{}).(*requestLog)
+}
+
+// RequestID is the id of the request in logs and problems.
+func RequestID(ctx context.Context) string { return logOf(ctx).id }
+
+// Warn adds attributes to the log line of the request, which becomes a warning. They
+// hold no part of the body, which may be personal.
+func Warn(ctx context.Context, attrs ...slog.Attr) {
+	log := logOf(ctx)
+	log.warnings = append(log.warnings, attrs...)
+}
+
+const requestIDHeader = "X-Request-Id"
+
+// logRequest gives the request its id, and writes its log line and metric when it is
+// answered. Query strings, bodies and keys are never logged.
+func (s *Server) logRequest(c *gin.Context) {
+	start := time.Now()
+	log := &requestLog{id: c.GetHeader(requestIDHeader)}
+	if !isRequestID(log.id) {
+		log.id = switchboard.NewID("req_", start)
+	}
+	c.Header(requestIDHeader, log.id)
+	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestLogKey{}, log))
+	c.Next()
+
+	took := time.Since(start)
+	route, status := routeOf(c), c.Writer.Status()
+	s.metrics.record(c.Request.Context(), route, c.Request.Method, status, took)
+	level := s.levelOf(route, status)
+	if len(log.warnings) > 0 {
+		level = max(level, slog.LevelWarn)
+	}
+	if !s.Logger.Enabled(c.Request.Context(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("method", methodLabel(c.Request.Method)), slog.String("route", route), slog.Int("status", status),
+		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("request_id", log.id),
+		slog.String("key", log.caller.KeyID), slog.String("tenant", log.caller.Tenant))
+	if log.code != "" {
+		attrs = append(attrs, slog.String("code", string(log.code)))
+	}
+	if log.cause != nil {
+		attrs = append(attrs, slog.String("error", log.cause.Error()))
+	}
+	s.Logger.LogAttrs(c.Request.Context(), level, "request", append(attrs, log.warnings...)...)
+}
+
+// recoverPanic turns a panic into an internal error, so that one bad request does not
+// end the process.
+func (s *Server) recoverPanic(c *gin.Context) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(v) // the server's own way to break off a connection
+		}
+		err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		if c.Writer.Written() {
+			logOf(c.Request.Context()).cause = err // too late for another answer
+			c.Abort()
+			return
+		}
+		s.refuse(c, err)
+	}()
+	c.Next()
+}
+
+// isRequestID accepts ids of callers that are safe to log and to send back.
+func isRequestID(id string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+	return id != "" && len(id) <= 64 && strings.Trim(id, letters) == ""
+}
+
+// routeOf is the route's pattern, which has no ids in it: a label must not grow
+// with the data.
+func routeOf(c *gin.Context) string {
+	if pattern := c.FullPath(); pattern != "" {
+		return pattern
+	}
+	return "unmatched"
+}
+
+// methodLabel keeps methods that a client made up out of labels and logs.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodPut, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+func (s *Server) levelOf(route string, status int) slog.Level {
+	switch {
+	case status == http.StatusServiceUnavailable:
+		return slog.LevelWarn // Postgres is away, or the process is not ready yet
+	case status == http.StatusBadGateway || status == http.StatusGatewayTimeout:
+		return slog.LevelInfo // somebody else's server did not answer
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case s.quiet[route]:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
