@@ -3,6 +3,7 @@ package switchboard
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -83,6 +84,16 @@ func (s *Subscription) CheckReadable() error {
 	}
 	return &Error{Code: CodeConflict, Field: s.Unreadable[0], Err: ErrUnreadable,
 		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it anew"}
+}
+
+// CheckVersion is a [CodeConflict] unless the subscription still has the version that a caller
+// wants to change.
+func (s *Subscription) CheckVersion(known int) error {
+	if s.Version == known {
+		return nil
+	}
+	return &Error{Code: CodeConflict, Field: "version",
+		Message: fmt.Sprintf("is %d, and the subscription is at version %d by now: read it again", known, s.Version)}
 }
 
 // Bounds of a subscription's fields.

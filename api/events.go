@@ -164,7 +164,7 @@ func (s *server) checkEvent(caller switchboard.Caller, e *switchboard.Event) err
 	if err := e.Validate(s.MaxData); err != nil {
 		return err
 	}
-	return inScope(caller, e.Tenant)
+	return caller.CheckTenant(e.Tenant)
 }
 
 // start hands the new deliveries to the engine, once they are stored. What is held
@@ -184,15 +184,6 @@ func (s *server) start(ctx context.Context, accepted []switchboard.Acceptance) {
 	if len(fresh) > 0 {
 		s.Engine.Start(ctx, fresh)
 	}
-}
-
-// inScope refuses a tenant outside the key's scope, in the same words whether that
-// tenant exists or not.
-func inScope(caller switchboard.Caller, tenant string) error {
-	if caller.Sees(tenant) {
-		return nil
-	}
-	return &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is outside this key's scope"}
 }
 
 type oneEventInput struct {

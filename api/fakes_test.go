@@ -190,6 +190,7 @@ func (f *fakeSubscriptions) CreateSubscription(_ context.Context, _ switchboard.
 	for i := range s.Secrets {
 		s.Secrets[i].CreatedAt = created
 	}
+	*s = withDefaults(*s)
 	f.byID[s.ID] = *s
 	f.writes++
 	return nil
@@ -201,6 +202,15 @@ func (f *fakeSubscriptions) Subscription(_ context.Context, caller switchboard.C
 		return switchboard.Subscription{}, notFound()
 	}
 	s.Secrets = nil
+	return s, nil
+}
+
+// GivenSubscription takes all that is stored for given.
+func (f *fakeSubscriptions) GivenSubscription(_ context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+	s, ok := f.byID[id]
+	if !ok || !caller.Sees(s.Tenant) {
+		return switchboard.Subscription{}, notFound()
+	}
 	return s, nil
 }
 
@@ -220,6 +230,7 @@ func (f *fakeSubscriptions) UpdateSubscription(ctx context.Context, caller switc
 	if err := change(&s); err != nil {
 		return s, err
 	}
+	s = withDefaults(s)
 	s.Version++
 	for i := range s.Secrets {
 		s.Secrets[i].CreatedAt = s.UpdatedAt

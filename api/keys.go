@@ -51,7 +51,7 @@ func (s *server) createKey(ctx context.Context, caller switchboard.Caller, in *c
 		return nil, err
 	}
 	// A key that is bound to a tenant cannot make one that is not.
-	if err := inScope(caller, asked.Tenant); err != nil {
+	if err := caller.CheckTenant(asked.Tenant); err != nil {
 		return nil, err
 	}
 	text := switchboard.NewKeyText()

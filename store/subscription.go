@@ -19,8 +19,8 @@ VALUES (:id, :tenant, :name, :state, :state_reason, :events, :patterns, :filter,
 // fills in id, version, times and defaults. A name that another one of the tenant has is a
 // Conflict for the field "name".
 func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription) error {
-	if !caller.Sees(sub.Tenant) {
-		return &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
+	if err := caller.CheckTenant(sub.Tenant); err != nil {
+		return err
 	}
 	made := *sub
 	made.CreatedAt = s.now()

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -21,9 +20,8 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		if err != nil {
 			return err
 		}
-		if old.Version != version {
-			return &switchboard.Error{Code: switchboard.CodeConflict, Field: "version",
-				Message: fmt.Sprintf("is %d, and the subscription is at version %d by now: read it again", version, old.Version)}
+		if err := old.CheckVersion(version); err != nil {
+			return err
 		}
 		changed = old
 		if err := change(&changed); err != nil {
