@@ -2,10 +2,10 @@ package switchboard
 
 import "time"
 
-// Verb is what was done in an [Action].
+// ActionKind is what was done in an [Action].
 type ActionKind string
 
-// What can be done to a delivery.
+// The kinds of action.
 const (
 	ActionRetry   ActionKind = "retry"
 	ActionCancel  ActionKind = "cancel"
@@ -25,7 +25,7 @@ const (
 type Action struct {
 	At      time.Time
 	Actor   string // key_…, or one of the actors above
-	KeyName string // the name of that key; empty: it is none. Not stored with the action
+	KeyName string // the name of that key; empty: the actor is no key. Not stored with the action
 	Person  string // who used the key, as they named themselves; may be empty
 	Kind    ActionKind
 	Reason  string // in the actor's words; may be empty

@@ -103,7 +103,7 @@ type Attempt struct {
 	At             time.Time     // when it began
 	Timeout        time.Duration // the limit that was applied
 	Load           float64       // share of the worker's places that were taken when it began, 0 to 1
-	MaxAttempts    int           // how many the run may make, as applied under that load
+	MaxAttempts    int           // how many may be made after the prior ones, as applied under that load
 	IntervalFactor float64       // the factor of the wait before the next one, as applied under that load
 	Request        SentRequest
 	Outcome        Outcome

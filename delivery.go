@@ -34,7 +34,7 @@ func (s State) Valid() bool { return slices.Contains(States(), s) }
 // Final reports whether nothing follows by itself.
 func (s State) Final() bool { return s == StateDelivered || s == StateFailed || s == StateCancelled }
 
-// Dated reports whether a delivery in that state has a date for its next attempt.
+// HasNextAttempt reports whether a delivery in that state has a date for its next attempt.
 func (s State) HasNextAttempt() bool { return s == StatePending || s == StateRetrying }
 
 // Reasons that are not outcomes.
@@ -50,16 +50,15 @@ const (
 	// Reasons of a delivery whose date has passed because of us, and not of its receiver.
 	ReasonWaitingForSlot        = "waiting_for_slot"        // max_in_flight requests of its subscription, or all that the worker may make, are under way
 	ReasonWaitingForTemporal    = "waiting_for_temporal"    // its workflow is not started yet
-	ReasonWaitingForSwitchboard = "waiting_for_switchboard" // its attempt is not made; what is known of why stands behind a colon
+	ReasonWaitingForSwitchboard = "waiting_for_switchboard" // its attempt is not made; the reason, if it is known, follows a colon
 )
 
 // WaitingForSwitchboard is the reason of a delivery whose attempt cannot be made because
 // of us, with why in words.
 func WaitingForSwitchboard(why string) string { return ReasonWaitingForSwitchboard + ": " + why }
 
-// DispatchWithin is how long after its date a delivery's workflow is started at the
-// latest in a healthy system: five seconds are left to the process that accepted it,
-// then a relay looks every second.
+// DispatchWithin is how long after its date a delivery's workflow is started at the latest in a
+// healthy system: after [DispatchGrace] a relay looks every second.
 const DispatchWithin = 10 * time.Second
 
 // Delivery is what one event owes one subscription: one Temporal workflow, whose

@@ -73,9 +73,9 @@ func (p RetryPolicy) Span() Duration {
 	return span
 }
 
-// interval is the exponential wait after an attempt, stretched by that factor.
-func (p RetryPolicy) interval(attempt int, stretch float64) float64 {
-	return min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1))*stretch, float64(p.MaximumInterval))
+// interval is the exponential wait after an attempt, times that factor.
+func (p RetryPolicy) interval(attempt int, factor float64) float64 {
+	return min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1))*factor, float64(p.MaximumInterval))
 }
 
 // Decision is what becomes of a delivery after an attempt.
@@ -87,7 +87,7 @@ type Decision struct {
 }
 
 // Next decides what becomes of a delivery whose attempt, made under those limits,
-// saw that outcome. The attempt is counted from 1 within the run, the only count
+// saw that outcome. The attempt is counted from 1 after the prior ones, the only count
 // that a policy knows; the delivery's id makes the jitter its own and the same at
 // every call.
 func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outcome Outcome) Decision {
@@ -95,8 +95,8 @@ func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outco
 	case outcome.Failure == "":
 		return Decision{State: StateDelivered}
 	case outcome.Failure == FailureAborted:
-		// What is aborted was cancelled, and its row says so. If it does not, an
-		// operator has set the delivery going again since.
+		// An aborted delivery was cancelled, and its row says so. If it does not, an
+		// operator has retried it since.
 		return Decision{State: StateRetrying, Reason: outcome.Reason()}
 	case outcome.IsPermanent():
 		return Decision{State: StateFailed, Reason: outcome.Reason(), Permanent: true}
@@ -106,7 +106,7 @@ func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outco
 	return Decision{State: StateRetrying, Reason: outcome.Reason(), Wait: wait(policy, cmp.Or(limits.IntervalFactor, 1), delivery, attempt, outcome.RetryAfter)}
 }
 
-// allowed is how many attempts the run may make when its latest ended so. One whose
+// allowed is how many attempts may be made when the latest ended so. One whose
 // outcome is lost is not the last: it is our fault that nobody knows it.
 func allowed(policy RetryPolicy, limits Limits, outcome Outcome) int {
 	attempts := cmp.Or(limits.MaxAttempts, policy.MaxAttempts)
@@ -116,13 +116,13 @@ func allowed(policy RetryPolicy, limits Limits, outcome Outcome) int {
 	return attempts
 }
 
-// wait is the policy's exponential interval, stretched, with its jitter. A
+// wait is the policy's exponential interval, times the factor, with its jitter. A
 // receiver's Retry-After lengthens it, and is never undercut. Neither exceeds the
 // policy's maximum by more than the jitter: it is what the subscriber was promised,
 // whatever our load.
-func wait(p RetryPolicy, stretch float64, delivery string, attempt int, retryAfter time.Duration) time.Duration {
+func wait(p RetryPolicy, factor float64, delivery string, attempt int, retryAfter time.Duration) time.Duration {
 	longest := float64(p.MaximumInterval)
-	interval := p.interval(attempt, stretch)
+	interval := p.interval(attempt, factor)
 	deviation := jitter * fraction(delivery, attempt) // in [-jitter, jitter)
 	asked := min(float64(retryAfter), longest)
 	if asked > interval*(1+deviation) {

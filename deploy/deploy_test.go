@@ -40,10 +40,10 @@ func TestEnvironment(t *testing.T) {
 	if diff := cmp.Diff(variables(), names); diff != "" {
 		t.Errorf("variables of the binary (-) and of the example (+):\n%s", diff)
 	}
-	readme := read(t, "../README.md")
+	settings := read(t, "../docs/settings.md")
 	for _, name := range variables() {
-		if !strings.Contains(readme, "| `"+name+"`") && !strings.Contains(readme, ", `"+name+"`") {
-			t.Errorf("the table of README.md lacks %s", name)
+		if !strings.Contains(settings, "| `"+name+"`") && !strings.Contains(settings, ", `"+name+"`") {
+			t.Errorf("the table of docs/settings.md lacks %s", name)
 		}
 	}
 

@@ -10,39 +10,39 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// answerChannel tells that the delivery named by the payload, which somebody waits
-// for, was answered or has ended.
+// answerChannel carries the ids of awaited deliveries that were answered, or have ended.
 const answerChannel = "switchboard_answer"
 
-// Answer waits until the receiver has answered an attempt of the delivery, with
-// whatever status, or until the delivery can have no answer any more because it has
-// ended or is held. When ctx ends first, its error is ctx's. The delivery must
-// have been accepted as awaited, or only one that was answered before is seen.
+// Answer waits until the receiver has answered an attempt of the delivery, with whatever status,
+// or until no answer can come because the delivery is final or parked. When ctx ends first, its
+// error is ctx's. The delivery must have been accepted as awaited: otherwise only an answer from
+// before is seen.
 func (s *Store) Answer(ctx context.Context, caller switchboard.Caller, deliveryID string) (switchboard.DeliveryDetail, error) {
-	told, stop, err := s.answers.wait(ctx, deliveryID)
+	changed, stop, err := s.answers.wait(ctx, deliveryID)
 	if err != nil {
 		return switchboard.DeliveryDetail{}, fault(ctx, err)
 	}
 	defer stop()
 	for {
 		detail, err := s.Delivery(ctx, caller, deliveryID)
-		if err != nil || answered(detail) {
+		if err != nil || hasAnswerOrEnd(detail) {
 			return detail, err
 		}
 		select {
-		case <-told:
+		case <-changed:
 		case <-ctx.Done():
 			return detail, ctx.Err()
 		}
 	}
 }
 
-func answered(d switchboard.DeliveryDetail) bool {
+// hasAnswerOrEnd reports whether there is an answer, or none can come.
+func hasAnswerOrEnd(d switchboard.DeliveryDetail) bool {
 	return !d.Delivery.State.HasNextAttempt() ||
 		slices.ContainsFunc(d.Attempts, func(a switchboard.Attempt) bool { return a.Outcome.StatusCode != 0 })
 }
 
-// announceAnswers tells those who wait for one of the deliveries to look at it.
+// announceAnswers notifies those who wait for one of the deliveries.
 func announceAnswers(ctx context.Context, tx transaction, rows ...*row) error {
 	var ids []string
 	for _, r := range rows {
@@ -56,8 +56,8 @@ func announceAnswers(ctx context.Context, tx transaction, rows ...*row) error {
 	return notify(ctx, tx, answerChannel, ids...)
 }
 
-// answers wakes those who wait for a delivery's answer. One connection listens for
-// all of them; it is made for the first who waits, and kept.
+// answers wakes those who wait for a delivery's answer. One connection listens for all of them; it
+// is made for the first who waits, and stays open.
 type answers struct {
 	url string
 
@@ -72,28 +72,28 @@ func newAnswers(url string) *answers {
 	return &answers{url: url, waiting: map[string][]chan struct{}{}, ready: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// wait returns a channel that tells when to look at the delivery, until stop is
-// called. It is listened for before wait returns.
-func (a *answers) wait(ctx context.Context, deliveryID string) (told <-chan struct{}, stop func(), err error) {
+// wait returns a channel with a signal when the delivery has changed, until stop is called. The
+// connection listens before wait returns.
+func (a *answers) wait(ctx context.Context, deliveryID string) (changed <-chan struct{}, stop func(), err error) {
 	if err := a.listen(ctx); err != nil {
 		return nil, nil, err
 	}
-	mine := make(chan struct{}, 1)
+	signal := make(chan struct{}, 1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiting[deliveryID] = append(a.waiting[deliveryID], mine)
-	return mine, func() {
+	a.waiting[deliveryID] = append(a.waiting[deliveryID], signal)
+	return signal, func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.waiting[deliveryID] = slices.DeleteFunc(a.waiting[deliveryID], func(c chan struct{}) bool { return c == mine })
+		a.waiting[deliveryID] = slices.DeleteFunc(a.waiting[deliveryID], func(c chan struct{}) bool { return c == signal })
 		if len(a.waiting[deliveryID]) == 0 {
 			delete(a.waiting, deliveryID)
 		}
 	}, nil
 }
 
-// listen returns when the listener listens. With Postgres away each waits as long
-// as it may.
+// listen returns when the listener listens. While Postgres is away it waits for as long as ctx
+// lasts.
 func (a *answers) listen(ctx context.Context) error {
 	a.mu.Lock()
 	if a.listener == nil {
@@ -109,7 +109,7 @@ func (a *answers) listen(ctx context.Context) error {
 	}
 }
 
-// forward passes on what is announced, until the listener is closed.
+// forward passes on the notifications, until the listener is closed.
 func (a *answers) forward(listener *pq.Listener) {
 	defer close(a.ended)
 	if listener.Listen(answerChannel) != nil { // it was closed
@@ -119,13 +119,13 @@ func (a *answers) forward(listener *pq.Listener) {
 	for n := range listener.Notify {
 		a.mu.Lock()
 		for id, all := range a.waiting {
-			if n != nil && n.Extra != id { // nil: it was reconnected, and what was announced meanwhile is lost
+			if n != nil && n.Extra != id { // nil: the connection is new, and what was notified meanwhile is lost
 				continue
 			}
 			for _, c := range all {
 				select {
 				case c <- struct{}{}:
-				default: // it is told already
+				default: // a signal is there already
 				}
 			}
 		}
@@ -133,7 +133,7 @@ func (a *answers) forward(listener *pq.Listener) {
 	}
 }
 
-// close ends the listening. Nobody waits any more.
+// close ends the listening. Nobody may wait any more.
 func (a *answers) close() {
 	a.mu.Lock()
 	listener := a.listener

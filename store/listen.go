@@ -9,27 +9,27 @@ import (
 	"github.com/lib/pq"
 )
 
-// The channels that processes tell each other things on, within the database.
+// The channels on which processes notify each other, within the database.
 const (
-	dispatchChannel = "switchboard_start"  // something is to be started or ended in Temporal; no payload
-	cancelChannel   = "switchboard_cancel" // the delivery named by the payload was ended
+	dispatchChannel = "switchboard_start"  // a delivery is due to be dispatched; no payload
+	cancelChannel   = "switchboard_cancel" // the delivery named by the payload has ended from outside
 )
 
-// How the listening connection is kept up: reconnecting that fast after a restart
-// of Postgres, that slowly during a long outage. A dead one is noticed by TCP's own
-// keep-alive, which net.Dialer switches on, within three minutes. The listener's ping
-// would be worse: its answer may stand behind more notices than are buffered, which
-// nobody takes while it is waited for, and data on its way stops the keep-alive.
+// The pauses between two tries to connect: short after a restart of Postgres, long during an
+// outage. A dead connection is noticed within three minutes by TCP's keep-alive, which net.Dialer
+// switches on. The listener's ping would be worse: its answer may come after more notifications
+// than are buffered, which nobody reads while it is waited for, and unread data stops the
+// keep-alive.
 const (
 	minReconnect = 50 * time.Millisecond
 	maxReconnect = 2 * time.Second
 )
 
-// Listen calls start when a workflow is to be started or ended, and cancel for each
-// delivery that was ended from outside, one call at a time, until ctx ends. What
-// is announced while Postgres is away is lost: start is therefore also called
-// whenever the connection is made, and an attempt that was to be aborted goes on.
-func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID string)) error {
+// Listen calls dispatch when a delivery is due to be dispatched, and cancel for each delivery that
+// has ended from outside, one call at a time, until ctx ends. A notification that is sent while
+// Postgres is away is lost: dispatch is therefore also called whenever the connection is made, and
+// an attempt that was to be aborted goes on.
+func (s *Store) Listen(ctx context.Context, dispatch func(), cancel func(deliveryID string)) error {
 	listener := pq.NewListener(s.url, minReconnect, maxReconnect, nil)
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() }) // frees a Listen that waits for a connection
 	defer func() {
@@ -45,7 +45,7 @@ func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID
 			return fault(ctx, err)
 		}
 	}
-	start()
+	dispatch()
 	for {
 		select {
 		case <-ctx.Done():
@@ -55,7 +55,7 @@ func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID
 			case !open:
 				return nil
 			case n == nil || n.Channel == dispatchChannel: // nil: it was reconnected
-				start()
+				dispatch()
 			default:
 				cancel(n.Extra)
 			}
@@ -63,7 +63,7 @@ func (s *Store) Listen(ctx context.Context, start func(), cancel func(deliveryID
 	}
 }
 
-// notify announces a payload on a channel when the transaction commits.
+// notify sends payloads on a channel when the transaction commits.
 func notify(ctx context.Context, tx transaction, channel string, payloads ...string) error {
 	_, err := tx.ExecContext(ctx, "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", channel, pq.Array(payloads))
 	return err

@@ -171,7 +171,7 @@ func (s *system) checkWhole(answers map[string]answer) []string {
 }
 
 // awaitFault waits until Temporal shows that the delivery's activity failed by a
-// fault of ours and is to be repeated.
+// error of our own and is to be repeated.
 func (s *system) awaitFault(id string) {
 	s.t.Helper()
 	await(s.t, "a fault shown for "+id, func() bool {
@@ -180,6 +180,6 @@ func (s *system) awaitFault(id string) {
 			return false
 		}
 		failure := seen.GetPendingActivities()[0].GetLastFailure()
-		return failure.GetApplicationFailureInfo().GetType() == "fault"
+		return failure.GetApplicationFailureInfo().GetType() == "infrastructure"
 	})
 }

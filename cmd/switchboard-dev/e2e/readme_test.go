@@ -11,17 +11,17 @@ import (
 	"testing"
 )
 
-// readmeBlocks are the shell blocks of the README between two of its headings, as printed.
-func readmeBlocks(t *testing.T, from, to string) []string {
+// shellBlocks are the shell blocks of a document between two of its headings, as printed.
+func shellBlocks(t *testing.T, document, from, to string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../../README.md")
+	text, err := os.ReadFile("../../../" + document)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, found := strings.Cut(string(text), "\n## "+from+"\n")
 	part, _, ended := strings.Cut(rest, "\n## "+to+"\n")
 	if !found || !ended {
-		t.Fatalf("the README has no %q before %q", from, to)
+		t.Fatalf("%s has no %q before %q", document, from, to)
 	}
 	var blocks []string
 	for {
@@ -31,14 +31,14 @@ func readmeBlocks(t *testing.T, from, to string) []string {
 		}
 		block, left, closed := strings.Cut(after, "\n```\n")
 		if !closed {
-			t.Fatal("a block of the README does not end")
+			t.Fatalf("a block of %s does not end", document)
 		}
 		blocks, part = append(blocks, block), left
 	}
 }
 
-// TestReadme runs what the README tells its readers to paste, in order and in one shell:
-// only the addresses are others. Each block succeeds, and all that it posts is delivered.
+// TestReadme runs the blocks of the README, and then those of the platforms, in one shell:
+// only the addresses differ. Each block succeeds, and all that it posts is delivered.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"bash", "curl", "python3"} {
@@ -59,7 +59,9 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := "trap 'kill $RECEIVER' EXIT\nset -eu\n"
-	for i, block := range readmeBlocks(t, "A first delivery by hand", "Why is a delivery stuck?") {
+	blocks := append(shellBlocks(t, "README.md", "A first delivery", "Five platforms"),
+		shellBlocks(t, "docs/platforms.md", "Calls to try", "What is seen and what is assumed")...)
+	for i, block := range blocks {
 		script += fmt.Sprintf("echo '--- block %d'\n%s\n", i+1, strings.NewReplacer("127.0.0.1:8080", s.config.Listen, "9999", port).Replace(block))
 	}
 	shell := exec.CommandContext(t.Context(), "bash", "-c", script+"echo '--- end'\nread -r _ || true\n")
