@@ -13,7 +13,7 @@ import (
 // RetryPolicy says when a failed attempt is followed by another. Its fields are
 // those of a Temporal retry policy.
 type RetryPolicy struct {
-	InitialInterval    Duration `json:"initial_interval,omitempty" default:"5s" doc:"Before the second attempt: 100ms to 168h" example:"5s"`
+	InitialInterval    Duration `json:"initial_interval,omitempty" default_duration:"5s" doc:"Before the second attempt: 100ms to 168h" example:"5s"`
 	BackoffCoefficient float64  `json:"backoff_coefficient,omitempty" minimum:"1" maximum:"10" default:"3" doc:"By what each further wait is longer" example:"3"`
 	MaximumInterval    Duration `json:"maximum_interval,omitempty" always:"true" doc:"The longest wait: initial_interval to 168h. Default: 4h, or initial_interval if that is longer" example:"4h"`
 	MaxAttempts        int      `json:"maximum_attempts,omitempty" minimum:"1" maximum:"100" default:"38" doc:"The first one counts. The defaults span five days; the answer shows the whole schedule" example:"38"`

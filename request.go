@@ -13,7 +13,7 @@ type Request struct {
 	Missing     Missing         `json:"missing,omitempty" enum:"error,empty" doc:"What a placeholder does that the event has no value for. error: the attempt fails with render and names it. empty: it renders as nothing. Default: error"`
 	XML         *XMLStyle       `json:"xml,omitempty" doc:"Of a body in XML: how JSON is written so. Left out: plainly"`
 	SOAP        *SOAP           `json:"soap,omitempty" doc:"Of a body in XML: wraps it into a SOAP message"`
-	Headers     Headers         `json:"headers,omitempty" always:"true" doc:"At most 50; values may hold placeholders. Values of sensitive headers are masked. A change names those that it sets, and null removes one; a mask that is sent back keeps what is stored, as long as scheme, host and port of the url stay" example:"{\"X-Env\":\"prod\"}"`
+	Headers     Headers         `json:"headers,omitzero" always:"true" doc:"At most 50; values may hold placeholders. Values of sensitive headers are masked. A change names those that it sets, and null removes one; a mask that is sent back keeps what is stored, as long as scheme, host and port of the url stay" example:"{\"X-Env\":\"prod\"}"`
 	ContentType string          `json:"content_type,omitempty" default:"application/json" doc:"Params are written so: as JSON, as XML or as application/x-www-form-urlencoded. No other charset than utf-8"`
 	HTTPVersion HTTPVersion     `json:"http_version,omitempty" enum:"auto,1.1" default:"auto" doc:"auto: HTTP/2 where the receiver offers it over TLS, else HTTP/1.1. 1.1: never HTTP/2"`
 }

@@ -37,7 +37,8 @@ const (
 // document, the client and the store know of a member. Each reads them in its own way:
 //
 //   - json is the name. A caller must give a member without omitempty or omitzero.
-//   - default takes the place of a member that was not given, see [Subscription.SetDefaults].
+//   - default takes the place of a member that was not given, see [Subscription.SetDefaults];
+//     default_duration is that of a duration, which clients are told in words only.
 //   - readOnly members are set by Switchboard only.
 //   - always marks members that answers have although callers may leave them out, beside
 //     those with a default.
@@ -58,7 +59,7 @@ type Subscription struct {
 	Auth         Auth              `json:"auth,omitzero" doc:"What requests show the receiver beside their signature. In a change, another type starts afresh"`
 	Verification Verification      `json:"verification,omitempty" enum:"none,challenge" default:"none" doc:"challenge: before anything is delivered, and after each change of the url, the address must answer a signed POST of {\"challenge\": \"…\"} with that bare value"`
 	Retry        RetryPolicy       `json:"retry,omitzero" always:"true" doc:"When a failed attempt is followed by another"`
-	Timeout      Duration          `json:"timeout,omitempty" default:"10s" doc:"Of one attempt, from dialling to the end of the answer: 1s to 30s. Under load it is less; one that is given without adaptive is fixed" example:"10s"`
+	Timeout      Duration          `json:"timeout,omitempty" default_duration:"10s" doc:"Of one attempt, from dialling to the end of the answer: 1s to 30s. Under load it is less; one that is given without adaptive is fixed" example:"10s"`
 	Adaptive     Adaptive          `json:"adaptive" required:"false" always:"true" doc:"How timeout and retries follow the load of the worker"`
 	MaxInFlight  int               `json:"max_in_flight,omitempty" minimum:"1" maximum:"1000" default:"16" doc:"Requests at the same time, per worker process" example:"16"`
 	State        SubscriptionState `json:"state" readOnly:"true" enum:"active,paused,disabled,unverified" doc:"paused and disabled: events make no deliveries for it. unverified: they do, and those are held until its address has answered the challenge" example:"active"`
@@ -139,9 +140,10 @@ func (s *Subscription) SetDefaults() {
 // setDefaults reads the tags of a struct and of those in it.
 func setDefaults(v reflect.Value) {
 	for i := range v.NumField() {
-		field, text := v.Field(i), v.Type().Field(i).Tag.Get("default")
+		field, tag := v.Field(i), v.Type().Field(i).Tag
+		text := cmp.Or(tag.Get("default"), tag.Get("default_duration"))
 		switch {
-		case field.Kind() == reflect.Struct && v.Type().Field(i).Tag.Get("json") != "-":
+		case field.Kind() == reflect.Struct && tag.Get("json") != "-":
 			setDefaults(field)
 		case text == "" || !field.IsZero():
 		case field.Kind() == reflect.String:

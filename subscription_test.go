@@ -74,7 +74,7 @@ func TestEveryDefaultIsRead(t *testing.T) {
 	check = func(v reflect.Value, path string) (seen int) {
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
-			if field.Tag.Get("default") != "" {
+			if field.Tag.Get("default")+field.Tag.Get("default_duration") != "" {
 				seen++
 				if v.Field(i).IsZero() {
 					t.Errorf("%s.%s has no default", path, field.Name)

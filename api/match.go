@@ -37,10 +37,10 @@ func (s *server) matchGiven(ctx context.Context, caller switchboard.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	return s.match(ctx, caller, &sub, &trial.sampleEvent)
+	return s.match(ctx, caller, &sub, &trial.SampleEvent)
 }
 
-func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *sampleEvent) (*reply[match], error) {
+func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *SampleEvent) (*reply[match], error) {
 	e, err := s.eventFor(ctx, caller, sub, in)
 	if err != nil {
 		return nil, err

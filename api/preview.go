@@ -36,7 +36,7 @@ type preview struct {
 
 type previewInput struct {
 	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
-	payload[sampleEvent]
+	payload[SampleEvent]
 }
 
 func (s *server) previewSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[preview], error) {
@@ -76,7 +76,7 @@ func (s *server) previewGiven(ctx context.Context, caller switchboard.Caller, in
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.eventFor(ctx, caller, &sub, &trial.sampleEvent)
+	e, err := s.eventFor(ctx, caller, &sub, &trial.SampleEvent)
 	if err != nil {
 		return nil, err
 	}

@@ -7,20 +7,21 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// requireAgain reports which stored secrets have to be given again, because the change sends
-// them to another address than they were given for: they are never shown, and whoever may
-// change the subscription need not know them. Placeholders stay in the path and query, so
-// scheme, host and port are the address; a token endpoint's is all of its URL, since many
-// customers share the hosts of logins. The key of a client certificate never leaves.
-func requireAgain(before, after *switchboard.Subscription) func(field string) bool {
+// requireAgain refuses a change that keeps stored secrets and sends them to another address
+// than they were given for: they are never shown, and whoever may change the subscription need
+// not know them. Placeholders stay in the path and query, so scheme, host and port are the
+// address; a token endpoint's is all of its URL, since many customers share the hosts of
+// logins. The key of a client certificate never leaves.
+func requireAgain(before, after *switchboard.Subscription, kept []string) error {
 	moved := origin(before.Request.URL) != origin(after.Request.URL)
-	authMoved := before.Auth.Type == after.Auth.Type && (moved || before.Auth.TokenURL != after.Auth.TokenURL)
-	return func(field string) bool {
-		if strings.HasPrefix(field, "request.headers.") {
-			return moved
+	authMoved := moved || before.Auth.TokenURL != after.Auth.TokenURL
+	for _, field := range kept {
+		inHeader := strings.HasPrefix(field, "request.headers.")
+		if inHeader && moved || !inHeader && authMoved && field != "auth.private_key" {
+			return switchboard.InvalidField(field, "must be given again: it would be sent to another address than it was given for")
 		}
-		return authMoved && field != "auth.private_key"
 	}
+	return nil
 }
 
 // origin is a URL's scheme, host and port as requests are sent there: φίλος.gr and φίλοσ.gr

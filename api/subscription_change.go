@@ -45,10 +45,14 @@ func (c change) apply(before switchboard.Subscription, document json.RawMessage)
 	if after.Unreadable = c.leaves(before.Unreadable); len(after.Unreadable) > 0 {
 		return after, after.CheckReadable()
 	}
-	if err := unmask(&after, &before); err != nil {
+	kept, err := unmask(&after, &before)
+	if err != nil {
 		return after, err
 	}
-	return after, c.complete(&after)
+	if err := c.complete(&after); err != nil {
+		return after, err
+	}
+	return after, requireAgain(&before, &after, kept)
 }
 
 // complete brings what was given into its usual form and checks it with its defaults.
@@ -134,18 +138,20 @@ func (c change) startsAfresh(before *switchboard.Subscription) map[string]any {
 // gives the signing secret, which is rotated.
 func (c change) leaves(unreadable []string) []string {
 	return slices.DeleteFunc(slices.Clone(unreadable), func(field string) bool {
-		if field == switchboard.UnreadableSecret || has(c.body, strings.Split(field, ".")...) {
-			return true
-		}
+		given := has(c.body, strings.Split(field, ".")...)
 		switch field {
+		case switchboard.UnreadableSecret:
+			return true
+		case "auth":
+			return c.given.Auth.Type != "" || member(c.body, "auth") == "null"
 		case "adaptive":
-			return has(c.body, "timeout")
+			return given || has(c.body, "timeout")
 		case "request.params":
-			return c.given.Request.Body != "" && c.given.Request.Body != switchboard.BodyParams
+			return given || c.given.Request.Body != "" && c.given.Request.Body != switchboard.BodyParams
 		case "request.soap":
-			return c.given.Request.ContentType != ""
+			return given || c.given.Request.ContentType != ""
 		}
-		return false
+		return given
 	})
 }
 
@@ -165,17 +171,22 @@ func member(document json.RawMessage, path ...string) string {
 }
 
 // unmask puts what is stored in the place of masks, and takes away the blanks around URLs, as
-// they come with pasting. A stored secret stays where it was given for: see requireAgain.
-func unmask(after, before *switchboard.Subscription) error {
+// they come with pasting. It returns the members that keep a stored secret.
+func unmask(after, before *switchboard.Subscription) (kept []string, err error) {
 	if err := unmaskURL("request.url", &after.Request.URL, before.Request.URL); err != nil {
-		return err
+		return nil, err
 	}
 	if err := unmaskURL("auth.token_url", &after.Auth.TokenURL, before.Auth.TokenURL); err != nil {
-		return err
+		return nil, err
 	}
-	again := requireAgain(before, after)
-	if err := unmaskHeaders(after.Request.Headers, before.Request.Headers, again); err != nil {
-		return err
+	keep := func(field string, after *switchboard.Secret, stored switchboard.Secret, found bool) {
+		switch {
+		case *after != switchboard.Mask:
+		case found:
+			*after, kept = stored, append(kept, field)
+		case err == nil:
+			err = switchboard.InvalidField(field, "is %s, and there is no stored value to keep", switchboard.Mask)
+		}
 	}
 	for _, s := range []struct {
 		field         string
@@ -187,19 +198,28 @@ func unmask(after, before *switchboard.Subscription) error {
 		{"auth.client_secret", &after.Auth.ClientSecret, &before.Auth.ClientSecret},
 		{"auth.private_key", &after.Auth.PrivateKey, &before.Auth.PrivateKey},
 	} {
-		if err := keep(s.field, s.after, *s.before, *s.before != "", again); err != nil {
-			return err
-		}
+		keep(s.field, s.after, *s.before, *s.before != "")
 	}
 	for _, name := range slices.Sorted(maps.Keys(after.Auth.Parameters)) {
 		value := after.Auth.Parameters[name]
 		stored, found := before.Auth.Parameters[name]
-		if err := keep("auth.parameters."+rest.Clip(name), &value, stored, found, again); err != nil {
-			return err
-		}
+		keep("auth.parameters."+rest.Clip(name), &value, stored, found)
 		after.Auth.Parameters[name] = value
 	}
-	return nil
+	headers := map[string]string{} // their names' case may differ, as HTTP allows
+	for name, value := range before.Request.Headers {
+		headers[textproto.CanonicalMIMEHeaderKey(name)] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(after.Request.Headers)) {
+		value, field := switchboard.Secret(after.Request.Headers[name]), "request.headers."+rest.Clip(name)
+		if value != switchboard.Mask && strings.Contains(value.Reveal(), switchboard.Mask) {
+			return nil, switchboard.InvalidField(field, "holds %s in place of a part of its value: write the whole value", switchboard.Mask)
+		}
+		stored, found := headers[textproto.CanonicalMIMEHeaderKey(name)]
+		keep(field, &value, switchboard.Secret(stored), found)
+		after.Request.Headers[name] = value.Reveal()
+	}
+	return kept, err
 }
 
 // unmaskURL keeps the stored URL where its masked form comes back.
@@ -210,41 +230,5 @@ func unmaskURL(field string, after *string, before string) error {
 	case *after != before && switchboard.HoldsMask(*after):
 		return switchboard.InvalidField(field, "holds %s in place of a value of its query: write the value itself", switchboard.Mask)
 	}
-	return nil
-}
-
-// unmaskHeaders puts the stored values in the place of masks. The names' case may differ, as
-// HTTP allows.
-func unmaskHeaders(after, before map[string]string, again func(field string) bool) error {
-	stored := map[string]string{}
-	for name, value := range before {
-		stored[textproto.CanonicalMIMEHeaderKey(name)] = value
-	}
-	for _, name := range slices.Sorted(maps.Keys(after)) {
-		value, field := after[name], "request.headers."+rest.Clip(name)
-		if value != switchboard.Mask && strings.Contains(value, switchboard.Mask) {
-			return switchboard.InvalidField(field, "holds %s in place of a part of its value: write the whole value", switchboard.Mask)
-		}
-		secret := switchboard.Secret(value)
-		kept, found := stored[textproto.CanonicalMIMEHeaderKey(name)]
-		if err := keep(field, &secret, switchboard.Secret(kept), found, again); err != nil {
-			return err
-		}
-		after[name] = secret.Reveal()
-	}
-	return nil
-}
-
-// keep puts the stored value in the place of a mask, unless it has to be given again.
-func keep(field string, after *switchboard.Secret, stored switchboard.Secret, found bool, again func(field string) bool) error {
-	switch {
-	case *after != switchboard.Mask:
-		return nil
-	case !found:
-		return switchboard.InvalidField(field, "is %s, and there is no stored value to keep", switchboard.Mask)
-	case again(field):
-		return switchboard.InvalidField(field, "must be given again: it would be sent to another address than it was given for")
-	}
-	*after = stored
 	return nil
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/seed-49a43567/switchboard"
 )
 
 // schemaUse says what the schema of a subscription, or of a part of it, is derived for. The
@@ -30,13 +28,20 @@ func (subscriptionPatch) TransformSchema(r huma.Registry, s *huma.Schema) *huma.
 }
 
 // TransformSchema makes the schema of a subscription that is previewed: its request is needed.
-func (previewed) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
-	return schemaUse{suffix: "Input", required: []string{"request"}}.derive(r, reflect.TypeFor[newSubscription](), s)
+func (previewed) TransformSchema(r huma.Registry, _ *huma.Schema) *huma.Schema {
+	return newSubscriptionWhich(r, "request")
 }
 
 // TransformSchema makes the schema of a subscription that is matched: nothing is needed.
-func (matched) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
-	return schemaUse{suffix: "Input", required: []string{}}.derive(r, reflect.TypeFor[newSubscription](), s)
+func (matched) TransformSchema(r huma.Registry, _ *huma.Schema) *huma.Schema {
+	return newSubscriptionWhich(r)
+}
+
+// newSubscriptionWhich is the schema of a new subscription that requires those members only.
+func newSubscriptionWhich(r huma.Registry, required ...string) *huma.Schema {
+	s := *huma.SchemaFromType(r, reflect.TypeFor[newSubscription]())
+	s.Required = required
+	return &s
 }
 
 // TransformSchema makes the schema of answers.
@@ -58,23 +63,23 @@ func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *h
 		one := *property
 		derived.Properties[name] = &one
 		needed := slices.Contains(base.Required, name)
-		if u.required == nil && (needed || u.answer && (f.Tag.Get("always") != "" || f.Tag.Get("default") != "")) {
+		if u.required == nil && (needed || u.answer && f.Tag.Get("always")+f.Tag.Get("default")+f.Tag.Get("default_duration") != "") {
 			derived.Required = append(derived.Required, name)
 		}
 		switch {
 		case one.Ref != "":
-			one.Ref = u.part(r, f.Type)
+			clears := strings.HasPrefix(options, "omit") && f.Tag.Get("always") == ""
+			one.Ref = u.part(r, f.Type, !u.answer && (u.change || clears))
 		case u.answer:
 			one.ReadOnly, one.Default = false, nil
 			one.Minimum, one.Maximum, one.MaxLength, one.MinItems, one.MaxItems = nil, nil, nil, nil, nil
 		case u.change:
 			one.Default = nil
-			if options != "" { // it may be left out, so it can be removed
-				one.Nullable = true
-			}
-		case f.Type == reflect.TypeFor[switchboard.Duration]() && one.Default != nil:
-			// A client that sent the default of the timeout would fix it.
-			one.Default, one.Description = nil, strings.TrimSuffix(one.Description, ".")+". Default: "+f.Tag.Get("default")
+			// It may be left out, so it can be removed. What is of any type may be null anyway.
+			one.Nullable = options != "" && one.Type != ""
+		case f.Tag.Get("default_duration") != "":
+			// In words only: a client that sent the default of the timeout would fix it.
+			one.Description += ". Default: " + f.Tag.Get("default_duration")
 		}
 		if one.Enum != nil && one.Nullable {
 			one.Enum = append(slices.Clone(one.Enum), nil)
@@ -86,23 +91,20 @@ func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *h
 }
 
 // part adds the schema of a part to the registry, and returns the reference to it.
-func (u schemaUse) part(r huma.Registry, t reflect.Type) string {
+func (u schemaUse) part(r huma.Registry, t reflect.Type, nullable bool) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	const prefix = "#/components/schemas/"
 	part := u
-	if u.required != nil {
-		part.required = []string{}
-		if !u.change {
-			part.required = nil
-		}
+	if u.change {
+		part.required = []string{} // nothing in it
 	}
 	// The declaration's own schema, whatever the registry has under its name by now.
 	base := huma.SchemaFromType(huma.NewMapRegistry(prefix, huma.DefaultSchemaNamer), t)
 	name := huma.DefaultSchemaNamer(t, "") + u.suffix
 	derived := part.derive(r, t, base)
-	derived.Nullable = u.change
+	derived.Nullable = nullable
 	r.Map()[name] = derived
 	return prefix + name
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// sampleEvent is an event to try a subscription with: one that was posted, or one that is made
+// SampleEvent is an event to try a subscription with: one that was posted, or one that is made
 // up for it.
-type sampleEvent struct {
+type SampleEvent struct {
 	EventID string          `json:"event_id,omitempty" doc:"An event that was posted; none of the following may be given then"`
 	Type    string          `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
 	Data    json.RawMessage `json:"data,omitempty" verbatim:"true" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
@@ -32,12 +32,12 @@ type (
 
 type previewTrial struct {
 	Subscription *previewed `json:"subscription" doc:"As one would create it; all but request may be left out"`
-	sampleEvent
+	SampleEvent
 }
 
 type matchTrial struct {
 	Subscription *matched `json:"subscription" doc:"As one would create it; all of it may be left out"`
-	sampleEvent
+	SampleEvent
 }
 
 // Names of what is made up, so that nobody looks for it.
@@ -80,7 +80,7 @@ func ofSubscription(err error) error {
 }
 
 // eventFor finds or makes the event to try the subscription with.
-func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *sampleEvent) (switchboard.Event, error) {
+func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *SampleEvent) (switchboard.Event, error) {
 	if in.EventID != "" {
 		return s.postedEvent(ctx, caller, sub, in)
 	}
@@ -99,7 +99,7 @@ func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *s
 	return e, e.Validate(s.MaxData)
 }
 
-func (s *server) postedEvent(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *sampleEvent) (switchboard.Event, error) {
+func (s *server) postedEvent(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *SampleEvent) (switchboard.Event, error) {
 	if in.Type != "" || in.Data != nil || in.ID != "" || in.Key != "" {
 		return switchboard.Event{}, switchboard.InvalidField("event_id", "may not stand beside type, data, id or key: an event that was posted has its own")
 	}

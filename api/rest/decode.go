@@ -88,7 +88,8 @@ const (
 
 // shapeOf reads the tags of a struct and of those that it embeds. verbatim:"true" marks JSON
 // that is stored as it came, as the data of events are; maxItems bounds a list of [Raw];
-// readOnly:"true" marks what answers have only.
+// readOnly:"true" marks what answers have only. A duration, and a member with a default, a
+// minimum or nonzero:"true", cannot be given as zero.
 func shapeOf(t reflect.Type) *shape {
 	s := &shape{fields: map[string]member{}}
 	for number, f := range reflect.VisibleFields(t) {
@@ -97,7 +98,7 @@ func shapeOf(t reflect.Type) *shape {
 			continue
 		}
 		m := member{index: f.Index, number: number, want: want(f.Type)}
-		m.nonzero = f.Tag.Get("default") != "" || f.Tag.Get("minimum") != "" || f.Type == reflect.TypeFor[switchboard.Duration]()
+		m.nonzero = f.Tag.Get("default")+f.Tag.Get("minimum")+f.Tag.Get("nonzero") != "" || f.Type == reflect.TypeFor[switchboard.Duration]()
 		base := f.Type
 		if base.Kind() == reflect.Pointer {
 			base = base.Elem()
