@@ -44,6 +44,23 @@ func idOf(prefix string, at time.Time, rest []byte) string {
 	return prefix + base32.NewEncoding(crockford).WithPadding(base32.NoPadding).EncodeToString(b[:])
 }
 
+// IDTime is when an id with that prefix was made, to the millisecond. It reports false for
+// one that [NewID] could not have made.
+func IDTime(prefix, id string) (time.Time, bool) {
+	if !IsID(prefix, id) {
+		return time.Time{}, false
+	}
+	b, err := base32.NewEncoding(crockford).WithPadding(base32.NoPadding).DecodeString(id[len(prefix):])
+	if err != nil {
+		return time.Time{}, false
+	}
+	var ms int64
+	for _, octet := range b[:6] {
+		ms = ms<<8 | int64(octet)
+	}
+	return time.UnixMilli(ms).UTC(), true
+}
+
 // IsID reports whether s could have been made by [NewID] with that prefix.
 func IsID(prefix, s string) bool {
 	rest, ok := strings.CutPrefix(s, prefix)

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,25 +13,26 @@ import (
 	"testing"
 )
 
-// Who may import whom of this module, by folder; "" is the root package. What stands for a
-// top-level folder stands for its subfolders, unless they have a row of their own. A folder may
-// always import its own subfolders, and cmd may import everything.
+// Who may import whom of this module, by folder; "" is the root package. A row is for the
+// folder and those below it that have no row of their own. A folder may always import those
+// below it, and cmd may import everything.
 var allowed = map[string][]string{
-	"":           {},
-	"filter":     {""},
-	"signing":    {""},
-	"catalogue":  {""},
-	"client":     {""},
-	"ingest":     {""},
-	"webhook":    {"", "signing"},
-	"store":      {"", "filter", "signing"},
-	"api":        {"", "filter", "signing", "webhook", "ingest"},
-	"api/rest":   {""},
-	"activities": {"", "webhook"},
-	"workflows":  {"", "activities"},
-	"worker":     {"", "activities", "workflows"},
-	"console":    {"", "api"},
-	"cmd":        {},
+	"":               {},
+	"filter":         {""},
+	"signing":        {""},
+	"catalogue":      {""},
+	"client":         {""},
+	"ingest":         {""},
+	"webhook":        {"", "signing"},
+	"webhook/render": {""},
+	"store":          {"", "filter", "signing"},
+	"api":            {"", "filter", "signing", "webhook", "ingest"},
+	"api/rest":       {""},
+	"activities":     {"", "webhook"},
+	"workflows":      {"", "activities"},
+	"worker":         {"", "activities", "workflows"},
+	"console":        {"", "api"},
+	"cmd":            {},
 }
 
 // The path of the module.
@@ -49,10 +51,7 @@ var forTests = []string{module + "/webhook/dnstest", module + "/store/postgres/p
 func TestLayout(t *testing.T) {
 	t.Parallel()
 	eachImport(t, func(file, imported string) {
-		folder := topFolder(filepath.Dir(file))
-		if _, own := allowed[filepath.ToSlash(filepath.Dir(file))]; own {
-			folder = filepath.ToSlash(filepath.Dir(file))
-		}
+		folder := rowOf(filepath.ToSlash(filepath.Dir(file)))
 		may, known := allowed[folder]
 		if !known {
 			t.Errorf("%s: the folder %s is not in the layout of the design", file, folder)
@@ -64,8 +63,9 @@ func TestLayout(t *testing.T) {
 		case imported == module+"/store/postgres" && !slices.ContainsFunc(usesPostgres, func(folder string) bool { return strings.HasPrefix(filepath.ToSlash(file), folder) }):
 			t.Errorf("%s may not import %s: a production binary runs no Postgres", file, imported)
 		case imported == module || strings.HasPrefix(imported, module+"/"):
-			target := topFolder(strings.TrimPrefix(strings.TrimPrefix(imported, module), "/"))
-			if folder != "cmd" && target != folder && !slices.Contains(may, target) {
+			target := strings.TrimPrefix(strings.TrimPrefix(imported, module), "/")
+			listed := slices.ContainsFunc(may, func(above string) bool { return isIn(target, above) })
+			if folder != "cmd" && !listed && !isIn(target, folder) {
 				t.Errorf("%s may not import %s", file, imported)
 			}
 		case folder == "" && strings.Contains(strings.Split(imported, "/")[0], "."):
@@ -80,12 +80,22 @@ func TestLayout(t *testing.T) {
 	})
 }
 
-func topFolder(path string) string {
-	first, _, _ := strings.Cut(filepath.ToSlash(path), "/")
-	if first == "." {
+// rowOf names the row of allowed that is for the folder: its own, or that of one above it.
+func rowOf(folder string) string {
+	if folder == "." {
 		return ""
 	}
-	return first
+	for {
+		if _, listed := allowed[folder]; listed || !strings.Contains(folder, "/") {
+			return folder
+		}
+		folder = path.Dir(folder)
+	}
+}
+
+// isIn reports whether a folder is that one, or below it.
+func isIn(folder, above string) bool {
+	return folder == above || above != "" && strings.HasPrefix(folder, above+"/")
 }
 
 // eachImport calls f for every import of every file that is not a test.

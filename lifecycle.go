@@ -119,7 +119,7 @@ func (d *Delivery) StartNextGeneration(now time.Time, generation int) {
 	}
 }
 
-// Cancel ends an open delivery for that reason. Its workflow, if one is open, is told at
+// Cancel ends an open delivery for that reason. Its workflow, if one is open, ends at
 // dispatchAt. A delivery that is cancelled already stays as it is.
 func (d *Delivery) Cancel(now time.Time, reason string, dispatchAt time.Time) error {
 	switch {

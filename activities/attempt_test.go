@@ -20,7 +20,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// fakeStore is one delivery with a store, a sender and the activities on top.
+// fakeStore is a store and a sender of one delivery, with the activities on top.
 type fakeStore struct {
 	*activities.Deliveries
 	t           *testing.T
@@ -29,7 +29,7 @@ type fakeStore struct {
 	postponeErr error
 	recordErr   error
 	recorded    []switchboard.Attempt
-	runs        []int // of what was recorded or settled
+	generations []int // of what was recorded, closed or held
 	outcome     switchboard.Outcome
 	sendErr     error
 	sending     func(ctx context.Context) // runs while the request is under way
@@ -59,17 +59,17 @@ func (d *fakeStore) LoadForAttempt(context.Context, string) (switchboard.LoadedD
 }
 
 func (d *fakeStore) Record(_ context.Context, r switchboard.Record) (switchboard.Delivery, error) {
-	a, decision, run := r.Attempt, r.Decision, r.Generation
+	a, decision, generation := r.Attempt, r.Decision, r.Generation
 	if d.recordErr != nil {
 		return switchboard.Delivery{}, d.recordErr
 	}
-	d.recorded, d.runs = append(d.recorded, a), append(d.runs, run)
+	d.recorded, d.generations = append(d.recorded, a), append(d.generations, generation)
 	delivery := d.work.Delivery
 	delivery.State, delivery.Reason, delivery.AttemptsMade, delivery.Permanent = decision.State, decision.Reason, a.Number, decision.Permanent
 	if delivery.NextAttemptAt = a.At.Add(decision.Wait); !decision.State.HasNextAttempt() {
 		delivery.NextAttemptAt = time.Time{}
 	}
-	if run == d.work.Delivery.Generation {
+	if generation == d.work.Delivery.Generation {
 		d.work.Delivery = delivery
 	}
 	return delivery, nil
@@ -87,12 +87,12 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 	return changed, d.postponeErr
 }
 
-func (d *fakeStore) HoldDelivery(ctx context.Context, id string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
-	return d.CloseDelivery(ctx, id, run, state, reason, action)
+func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	return d.CloseDelivery(ctx, id, generation, state, reason, action)
 }
 
-func (d *fakeStore) CloseDelivery(_ context.Context, _ string, run int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
-	d.runs = append(d.runs, run)
+func (d *fakeStore) CloseDelivery(_ context.Context, _ string, generation int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
+	d.generations = append(d.generations, generation)
 	d.work.Delivery.State, d.work.Delivery.Reason = state, reason
 	return d.work.Delivery, d.workErr
 }
@@ -153,7 +153,7 @@ func TestAttemptBesideOneUnderWaySendsNothing(t *testing.T) {
 	d.sending = func(context.Context) {
 		_, err := d.attempt(activities.AttemptInput{})
 		if kind, _ := delay(t, err); kind != "infrastructure" {
-			t.Errorf("failed as %s, want a fault", kind)
+			t.Errorf("failed as %s, want an error of our own", kind)
 		}
 	}
 	result, err := d.attempt(activities.AttemptInput{})
@@ -202,7 +202,7 @@ func TestResetSendsAFinalDeliveryAgain(t *testing.T) {
 	}
 }
 
-// The reset of an earlier run takes the delivery without giving it another run.
+// The reset of an earlier generation's run takes over the delivery without another generation.
 func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -224,8 +224,8 @@ func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 		if _, err := env.ExecuteActivity(d.Cancelled, in); err != nil {
 			t.Fatal(err)
 		}
-		if len(d.runs) != 1 || d.runs[0] != c.want {
-			t.Errorf("reset %t, held by %s: settled the runs %v, want %d", c.reset, c.holder, d.runs, c.want)
+		if len(d.generations) != 1 || d.generations[0] != c.want {
+			t.Errorf("reset %t, held by %s: closed the generations %v, want %d", c.reset, c.holder, d.generations, c.want)
 		}
 	}
 }
@@ -240,13 +240,13 @@ func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 	}
 }
 
-func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
+func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	due := d.work.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
-		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_2", Generation: 1}}) // while the only place is taken
+		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_2", Generation: 1}}) // while the only slot is taken
 		if _, wait := delay(t, err); wait <= 0 || wait > 2*time.Second {
 			t.Errorf("the second waits %s, want about a second", wait)
 		}
@@ -259,7 +259,7 @@ func TestCrowdedSubscriptionWaitsAndUsesNoAttempt(t *testing.T) {
 	}
 	d.work.Delivery = due
 	if _, err := d.attempt(activities.AttemptInput{}); err != nil || d.sent != 2 {
-		t.Errorf("the place was not given back: %v", err)
+		t.Errorf("the slot was not released: %v", err)
 	}
 }
 
@@ -277,7 +277,7 @@ func TestAbortReachesTheRequestUnderWay(t *testing.T) {
 			t.Errorf("the request's context ended by %v", context.Cause(ctx))
 		}
 	}
-	// The row of this delivery was not cancelled: an operator has set it going again.
+	// The row of this delivery was not cancelled: an operator has retried it.
 	_, err := d.attempt(activities.AttemptInput{})
 	if kind, wait := delay(t, err); kind != "aborted" || wait > time.Second {
 		t.Errorf("failed as %s for %s, want aborted and at once", kind, wait)
@@ -302,7 +302,7 @@ func TestInterruptedRequestThatMayHaveArrivedIsAnAttempt(t *testing.T) {
 }
 
 // Else the reconciler would look at the same deliveries again and again.
-func TestCrowdedForLongIsNotOverdue(t *testing.T) {
+func TestDeliveryThatWaitsForASlotIsNotOverdue(t *testing.T) {
 	t.Parallel()
 	for late, postponed := range map[time.Duration]bool{time.Second: false, switchboard.StuckAfter: true} {
 		d := newFakeStore(t)
@@ -323,7 +323,7 @@ func TestCrowdedForLongIsNotOverdue(t *testing.T) {
 }
 
 // Temporal keeps what a local activity fails with, and shows it.
-func TestFaultOfAFirstAttemptIsToldByItsCodeOnly(t *testing.T) {
+func TestTemporalLearnsTheCodeOfOurErrorOnly(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.workErr = fmt.Errorf("dial tcp 10.1.2.3:5432: %w", switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away"))
@@ -331,11 +331,11 @@ func TestFaultOfAFirstAttemptIsToldByItsCodeOnly(t *testing.T) {
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	_, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{})
 	if kind, _ := delay(t, err); kind != "infrastructure" || strings.Contains(err.Error(), "10.1.2.3") || errors.Unwrap(errors.Unwrap(err)) != nil {
-		t.Errorf("failed as %s with %v, want a fault without its cause", kind, err)
+		t.Errorf("failed as %s with %v, want an error of our own without its cause", kind, err)
 	}
 }
 
-func TestRunThatAnOperatorHasOvertakenSendsNothing(t *testing.T) {
+func TestOutdatedGenerationSendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.work.Delivery.Generation = 2

@@ -59,7 +59,7 @@ func (h *heartbeats) last() inflight.UnrecordedOutcome {
 	return h.notes[len(h.notes)-1]
 }
 
-// heard runs the regular activity of the fakeStore's delivery, and returns its heartbeats.
+// heard runs the regular activity of the delivery, and returns its heartbeats.
 func (d *fakeStore) heard(h *heartbeats) error {
 	d.t.Helper()
 	h.came = make(chan struct{})
@@ -73,9 +73,9 @@ func (d *fakeStore) heard(h *heartbeats) error {
 	return err
 }
 
-// TestKilledAttemptLeavesATrace: what an execution has noted in Temporal by the time that its
+// TestKilledAttemptLeavesAHeartbeat: what an execution has noted in Temporal by the time that its
 // process is killed is an attempt in the record of the next one.
-func TestKilledAttemptLeavesATrace(t *testing.T) {
+func TestKilledAttemptLeavesAHeartbeat(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
@@ -107,9 +107,9 @@ func TestKilledAttemptLeavesATrace(t *testing.T) {
 	}
 }
 
-// TestTraceOfWhatIsKnown: a trace says nothing of an attempt that is recorded, or kept, or
+// TestHeartbeatOfWhatIsKnown: the heartbeat says nothing of an attempt that is recorded, or known, or
 // was not sent.
-func TestTraceOfWhatIsKnown(t *testing.T) {
+func TestHeartbeatOfWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	notSent := &webhook.Interrupted{Err: errors.New("too many open files")}
 	for name, c := range map[string]struct {
@@ -117,7 +117,7 @@ func TestTraceOfWhatIsKnown(t *testing.T) {
 		want               inflight.UnrecordedOutcome
 	}{
 		"recorded":          {nil, nil, inflight.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}}, // the row counts it
-		"kept":              {nil, switchboard.Errorf(switchboard.CodeUnavailable, "away"), inflight.UnrecordedOutcome{Number: 1, StatusCode: 200}},
+		"not recorded":      {nil, switchboard.Errorf(switchboard.CodeUnavailable, "away"), inflight.UnrecordedOutcome{Number: 1, StatusCode: 200}},
 		"never sent":        {notSent, nil, inflight.UnrecordedOutcome{}},
 		"sent, interrupted": {&webhook.Interrupted{Sent: true, Err: context.Canceled}, nil, inflight.UnrecordedOutcome{Number: 1, Failure: switchboard.FailureUnknown}},
 	} {
@@ -156,14 +156,14 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 		sent  int
 		first switchboard.Failure // of what is recorded
 	}{
-		"lost":                       {activities.AttemptInput{LostAt: began}, func(*switchboard.Delivery) {}, 0, switchboard.FailureUnknown},
-		"lost, of a later run":       {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.AttemptsMade, d.PriorAttempts = 3, 3 }, 0, switchboard.FailureUnknown},
-		"not lost":                   {activities.AttemptInput{}, func(*switchboard.Delivery) {}, 1, ""},
-		"what it recorded stands":    {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.AttemptsMade = switchboard.StateRetrying, 1 }, 1, ""},
-		"an outcome is kept of it":   {activities.AttemptInput{LostAt: began, Unrecorded: &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, StatusCode: 200}}, func(*switchboard.Delivery) {}, 0, ""},
-		"it is final":                {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State = switchboard.StateCancelled }, 0, "none"},
-		"another run has it by now":  {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.Generation = 2 }, 0, "none"},
-		"its address is gone by now": {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.NextAttemptAt = switchboard.StateHeld, time.Time{} }, 0, "none"},
+		"lost":                        {activities.AttemptInput{LostAt: began}, func(*switchboard.Delivery) {}, 0, switchboard.FailureUnknown},
+		"lost, of a later generation": {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.AttemptsMade, d.PriorAttempts = 3, 3 }, 0, switchboard.FailureUnknown},
+		"not lost":                    {activities.AttemptInput{}, func(*switchboard.Delivery) {}, 1, ""},
+		"what it recorded stands":     {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.AttemptsMade = switchboard.StateRetrying, 1 }, 1, ""},
+		"an outcome waits of it":      {activities.AttemptInput{LostAt: began, Unrecorded: &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, StatusCode: 200}}, func(*switchboard.Delivery) {}, 0, ""},
+		"it is final":                 {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State = switchboard.StateCancelled }, 0, "none"},
+		"outdated by now":             {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.Generation = 2 }, 0, "none"},
+		"its address is gone by now":  {activities.AttemptInput{LostAt: began}, func(d *switchboard.Delivery) { d.State, d.NextAttemptAt = switchboard.StateHeld, time.Time{} }, 0, "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -193,19 +193,19 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 	}
 }
 
-// The flag must survive where Temporal keeps an outcome that Postgres could not take.
-func TestKeptOutcomeStaysPermanent(t *testing.T) {
+// The flag must survive where Temporal keeps an outcome that Postgres could not record.
+func TestUnrecordedOutcomeStaysPermanent(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.outcome = switchboard.Outcome{Failure: switchboard.FailureForbidden, Permanent: true}
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	var h heartbeats
 	if err := d.heard(&h); err == nil {
-		t.Fatal("ended, want a fault")
+		t.Fatal("ended, want an error of our own")
 	}
-	kept := h.last()
+	outcome := h.last()
 	next := newFakeStore(t)
-	result, err := next.attempt(activities.AttemptInput{}, &kept)
+	result, err := next.attempt(activities.AttemptInput{}, &outcome)
 	if err != nil || result.State != switchboard.StateFailed || !result.Permanent || !next.recorded[0].Outcome.Permanent {
 		t.Errorf("ended %+v, %v; recorded %+v; want a permanent failure", result, err, next.recorded)
 	}
@@ -225,7 +225,7 @@ func (f *tasks) StartedElsewhere(context.Context, string, string) (bool, error) 
 	return f.elsewhere, f.err
 }
 
-// TestTaskThatThisProcessHad: what was sent here is recorded or kept, so a task that was
+// TestTaskThatThisProcessHad: what was sent here is recorded or in the buffer, so a task that was
 // given to no other process has sent nothing.
 func TestTaskThatThisProcessHad(t *testing.T) {
 	t.Parallel()

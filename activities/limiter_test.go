@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard/activities"
 )
 
-// queue lets so many deliveries ask for a place while the only one is taken by a
+// queue lets so many deliveries ask for a slot while the only one is taken by a
 // request that has taken that long, and returns for how long each is to wait.
 func (d *fakeStore) queue(t *testing.T, n int, taken time.Duration) []time.Duration {
 	t.Helper()
@@ -25,7 +25,7 @@ func (d *fakeStore) queue(t *testing.T, n int, taken time.Duration) []time.Durat
 	d.sending = func(context.Context) {
 		now = begin.Add(taken)
 		for i := range n {
-			d.work.Delivery = due // the fakeStore has one row for all
+			d.work.Delivery = due // the store has one row for all
 			_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_later_", i), Generation: 1}})
 			_, wait := delay(t, err)
 			waits = append(waits, wait.Round(time.Millisecond))
@@ -40,7 +40,7 @@ func (d *fakeStore) queue(t *testing.T, n int, taken time.Duration) []time.Durat
 }
 
 // Ten thousand that ask every second would leave Temporal no time for anything else.
-func TestThoseWithoutAPlaceTakeTurns(t *testing.T) {
+func TestDeliveriesWithoutASlotGetDatesInTurn(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	waits := d.queue(t, 500, 2*time.Second)
@@ -70,8 +70,8 @@ func (d *fakeStore) first(t *testing.T) bool {
 	return d.sent > before
 }
 
-// Of two places one is taken while the first attempt comes, and one delivery waits.
-func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
+// Of two slots one is taken while the first attempt comes, and one delivery waits.
+func TestFirstAttemptDoesNotOvertakeDeliveriesThatWait(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.work.Subscription.MaxInFlight = 2
@@ -79,14 +79,14 @@ func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
 	now, due := begin, d.work.Delivery
 	d.Now = func() time.Time { return now }
 	attempt := func(id string) error {
-		d.work.Delivery = due // the fakeStore has one row for all
+		d.work.Delivery = due // the store has one row for all
 		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: id, Generation: 1}})
 		return err
 	}
 	second := func(context.Context) {
 		now = begin.Add(time.Minute)
 		if _, wait := delay(t, attempt("dlv_third")); wait < 10*time.Second {
-			t.Errorf("the third waits %s, want a turn behind others", wait)
+			t.Errorf("the third waits %s, want a date after the others", wait)
 		}
 	}
 	d.sending = func(context.Context) {
@@ -97,7 +97,7 @@ func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
 		d.sending = func(context.Context) {}
 		d.work.Delivery = due
 		if d.first(t) {
-			t.Error("a first attempt took the place that somebody waits for")
+			t.Error("a first attempt took the slot that another waits for")
 		}
 		if d.work.Delivery.NextAttemptAt.Before(now) {
 			t.Error("its regular activity, which follows at once, finds it due")
@@ -108,6 +108,6 @@ func TestFirstAttemptDoesNotOvertakeThoseWhoWait(t *testing.T) {
 	}
 	d.work.Delivery = due
 	if !d.first(t) {
-		t.Error("a first attempt found no place while all were free")
+		t.Error("a first attempt got no slot while all were free")
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// Ten places fill one after the other: every request starts the next while it is
+// Ten slots fill one after the other: every request starts the next while it is
 // under way itself.
 func TestLimitsFollowTheLoad(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 				next := activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_", d.sent+1), Generation: 1}
 				_, err := d.attempt(activities.AttemptInput{DeliverInput: next})
 				if taken := d.Limiter.Load(); taken == 1 && err == nil {
-					t.Error("an eleventh request found a place")
+					t.Error("an eleventh request got a slot")
 				}
 			}
 			if _, err := d.attempt(activities.AttemptInput{}); err != nil {
@@ -64,26 +64,26 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 				got := switchboard.Attempt{Load: made.Load, Timeout: made.Timeout, IntervalFactor: made.IntervalFactor, MaxAttempts: made.MaxAttempts}
 				close := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })
 				if diff := cmp.Diff(want, got, close); diff != "" {
-					t.Errorf("with %d places taken (-want +got):\n%s", taken, diff)
+					t.Errorf("with %d slots taken (-want +got):\n%s", taken, diff)
 				}
 				if d.timeouts[len(d.timeouts)-1-i] != made.Timeout {
-					t.Errorf("with %d places taken the sender got %s, and the attempt says %s", taken, d.timeouts[len(d.timeouts)-1-i], made.Timeout)
+					t.Errorf("with %d slots taken the sender got %s, and the attempt says %s", taken, d.timeouts[len(d.timeouts)-1-i], made.Timeout)
 				}
 			}
 		})
 	}
 }
 
-func TestKeptOutcomeIsRecordedWithItsLimits(t *testing.T) {
+func TestUnrecordedOutcomeIsRecordedWithItsLimits(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.work.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
 	d.outcome = switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
-	kept := &inflight.UnrecordedOutcome{
+	outcome := &inflight.UnrecordedOutcome{
 		AttemptID: "att_1", Number: 2, Generation: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx,
 		Timeout: switchboard.Duration(6 * time.Second), Load: 0.8, MaxAttempts: 2, IntervalFactor: 1.8,
 	}
-	result, err := d.attempt(activities.AttemptInput{Unrecorded: kept})
+	result, err := d.attempt(activities.AttemptInput{Unrecorded: outcome})
 	if err != nil || result.State != switchboard.StateFailed || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests; want it failed: its second attempt was the last under its load", result, err, d.sent)
 	}
@@ -93,13 +93,13 @@ func TestKeptOutcomeIsRecordedWithItsLimits(t *testing.T) {
 }
 
 // What one could not record, the next execution records: with nothing lost on the way.
-func TestLimitsSurviveTheKeeping(t *testing.T) {
+func TestLimitsSurviveTheBuffer(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.work.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
-		t.Fatal("ended, want a fault")
+		t.Fatal("ended, want an error of our own")
 	}
 	d.recordErr = nil
 	if _, err := d.attempt(activities.AttemptInput{}); err != nil {
@@ -128,7 +128,7 @@ func TestLoadAndTimeoutAreMeasured(t *testing.T) {
 	const load, timeout = "switchboard_load", "switchboard_applied_timeout"
 	want := map[string]float64{load: 0.1, timeout: 10}
 	if diff := cmp.Diff(want, map[string]float64{load: during[load], timeout: during[timeout]}); diff != "" {
-		t.Errorf("while one of ten places is taken (-want +got):\n%s", diff)
+		t.Errorf("while one of ten slots is taken (-want +got):\n%s", diff)
 	}
 	if after[load] != 0 {
 		t.Errorf("load %g after the last request, want 0", after[load])

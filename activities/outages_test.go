@@ -89,9 +89,9 @@ func TestLogOfAttempts(t *testing.T) {
 	}
 }
 
-// TestFaultIsTheReasonOfItsDelivery: what keeps a delivery from its attempt stands in its
+// TestInfraErrorIsTheReasonOfItsDelivery: what keeps a delivery from its attempt is in its
 // row and once in the log, and an outage of Postgres in neither.
-func TestFaultIsTheReasonOfItsDelivery(t *testing.T) {
+func TestInfraErrorIsTheReasonOfItsDelivery(t *testing.T) {
 	t.Parallel()
 	const unreadable = "waiting_for_switchboard: its subscription or its event cannot be read"
 	for name, c := range map[string]struct {
@@ -117,7 +117,7 @@ func TestFaultIsTheReasonOfItsDelivery(t *testing.T) {
 			due := d.work.Delivery.NextAttemptAt
 			for range 5 {
 				if _, err := d.attempt(activities.AttemptInput{}); err == nil {
-					t.Fatal("ended, want a fault")
+					t.Fatal("ended, want an error of our own")
 				}
 			}
 			if got := d.work.Delivery; got.Reason != c.reason || !got.NextAttemptAt.Equal(due) {

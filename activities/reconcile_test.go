@@ -16,7 +16,7 @@ import (
 	"github.com/seed-49a43567/switchboard/activities"
 )
 
-// fakeOverdue is a store of overdue deliveries that notes what it was told to do.
+// fakeOverdue is a store of overdue deliveries that notes what it was asked to do.
 type fakeOverdue struct {
 	overdue []switchboard.Delivery
 	found   []switchboard.Delivery
@@ -25,9 +25,9 @@ type fakeOverdue struct {
 	deleted int // that are open of deleted subscriptions
 }
 
-func (l *fakeOverdue) Overdue(_ context.Context, _ time.Duration, behind switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
+func (l *fakeOverdue) Overdue(_ context.Context, _ time.Duration, after switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
 	at := slices.IndexFunc(l.overdue, func(d switchboard.Delivery) bool {
-		return d.NextAttemptAt.Equal(behind.NextAttemptAt) && d.ID == behind.ID
+		return d.NextAttemptAt.Equal(after.NextAttemptAt) && d.ID == after.ID
 	}) + 1
 	return l.overdue[at:min(at+limit, len(l.overdue))], nil
 }
@@ -53,14 +53,14 @@ func (l *fakeOverdue) CloseDelivery(_ context.Context, id string, _ int, state s
 // fakeTemporal is an engine in which each delivery's workflow stands somewhere.
 type fakeTemporal struct {
 	*fakeOverdue
-	at      map[string]activities.WorkflowStatus
-	stopped []string
-	err     error // of looking at dlv_1
-	looks   int
+	at        map[string]activities.WorkflowStatus
+	closed    []string
+	err       error // of looking at dlv_1
+	describes int
 }
 
 func (s *fakeTemporal) Describe(_ context.Context, id string) (activities.WorkflowView, error) {
-	s.looks++
+	s.describes++
 	seen := activities.WorkflowView{Status: s.at[id], Generation: 1, TemporalRunID: "latest"}
 	if id == "dlv_1" {
 		return seen, s.err
@@ -74,16 +74,16 @@ func (s *fakeTemporal) RetryNow(_ context.Context, id string) error {
 }
 
 func (s *fakeTemporal) ClosedExternally(context.Context, time.Time) ([]string, error) {
-	return s.stopped, nil
+	return s.closed, nil
 }
 
 func dated(id string) switchboard.Delivery {
 	return switchboard.Delivery{ID: id, State: switchboard.StateRetrying, Generation: 1}
 }
 
-func TestReconcileMendsByWhatItSees(t *testing.T) {
+func TestReconcileRepairsByTheWorkflowsStatus(t *testing.T) {
 	t.Parallel()
-	for sight, want := range map[activities.WorkflowStatus][]string{
+	for status, want := range map[activities.WorkflowStatus][]string{
 		activities.WorkflowNotFound:         {"restart dlv_1"},
 		activities.WorkflowEnded:            {"restart dlv_1"},
 		activities.WorkflowBackingOff:       {"wake dlv_1"},
@@ -91,11 +91,11 @@ func TestReconcileMendsByWhatItSees(t *testing.T) {
 		activities.WorkflowRunning:          nil,
 		activities.WorkflowPaused:           nil,
 	} {
-		t.Run(string(sight), func(t *testing.T) {
+		t.Run(string(status), func(t *testing.T) {
 			t.Parallel()
 			l := &fakeOverdue{overdue: []switchboard.Delivery{dated("dlv_1")}}
 			r := activities.Reconciler{
-				Store: l, Engine: &fakeTemporal{fakeOverdue: l, at: map[string]activities.WorkflowStatus{"dlv_1": sight}}, Log: slog.New(slog.DiscardHandler),
+				Store: l, Engine: &fakeTemporal{fakeOverdue: l, at: map[string]activities.WorkflowStatus{"dlv_1": status}}, Log: slog.New(slog.DiscardHandler),
 			}
 			result, err := r.Reconcile(t.Context())
 			if err != nil {
@@ -108,32 +108,32 @@ func TestReconcileMendsByWhatItSees(t *testing.T) {
 	}
 }
 
-func TestReconcileClosesWhatWasStoppedInTemporal(t *testing.T) {
+func TestReconcileCancelsWhatWasTerminated(t *testing.T) {
 	t.Parallel()
 	final := dated("dlv_final")
 	final.State = switchboard.StateDelivered
-	again := dated("dlv_again") // retried after its workflow was stopped, and not started yet
+	again := dated("dlv_again") // retried after its workflow was terminated, and not started yet
 	again.State, again.Generation, again.AttemptsMade, again.PriorAttempts = switchboard.StatePending, 2, 1, 1
-	reset := dated("dlv_reset") // of its first run
+	reset := dated("dlv_reset") // of its first generation
 	reset.Generation, reset.TemporalRunID = 2, "latest"
-	l := &fakeOverdue{found: []switchboard.Delivery{dated("dlv_stopped"), dated("dlv_restarted"), final, again, reset}}
+	l := &fakeOverdue{found: []switchboard.Delivery{dated("dlv_terminated"), dated("dlv_restarted"), final, again, reset}}
 	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &fakeTemporal{
-		fakeOverdue: l, stopped: []string{"dlv_stopped", "dlv_restarted", "dlv_final", "dlv_again", "dlv_reset"},
+		fakeOverdue: l, closed: []string{"dlv_terminated", "dlv_restarted", "dlv_final", "dlv_again", "dlv_reset"},
 		at: map[string]activities.WorkflowStatus{
-			"dlv_stopped": activities.WorkflowClosedExternally, "dlv_final": activities.WorkflowClosedExternally, "dlv_again": activities.WorkflowClosedExternally,
+			"dlv_terminated": activities.WorkflowClosedExternally, "dlv_final": activities.WorkflowClosedExternally, "dlv_again": activities.WorkflowClosedExternally,
 			"dlv_reset":     activities.WorkflowClosedExternally,
-			"dlv_restarted": activities.WorkflowBackingOff, // a later run of it is open
+			"dlv_restarted": activities.WorkflowBackingOff, // a later one is open
 		},
 	}}
 	if _, err := r.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"cancelled dlv_stopped terminated", "cancelled dlv_reset terminated"}, l.did); diff != "" {
+	if diff := cmp.Diff([]string{"cancelled dlv_terminated terminated", "cancelled dlv_reset terminated"}, l.did); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestReconcileRestartsWhatWasStoppedBeforeItWasSetGoingAgain(t *testing.T) {
+func TestReconcileStartsWhatWasTerminatedBeforeItWasRetried(t *testing.T) {
 	t.Parallel()
 	again := dated("dlv_2")
 	again.Generation = 2
@@ -149,7 +149,7 @@ func TestReconcileRestartsWhatWasStoppedBeforeItWasSetGoingAgain(t *testing.T) {
 	}
 }
 
-func TestReconcileGoesOnBehindOneThatCannotBeMended(t *testing.T) {
+func TestReconcileGoesOnAfterOneThatCannotBeRepaired(t *testing.T) {
 	t.Parallel()
 	l := &fakeOverdue{overdue: []switchboard.Delivery{dated("dlv_1"), dated("dlv_2")}}
 	r := activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: &fakeTemporal{
@@ -163,23 +163,23 @@ func TestReconcileGoesOnBehindOneThatCannotBeMended(t *testing.T) {
 	}
 }
 
-// With Temporal away, each of very many would take its time in vain.
-func TestReconcileGivesUpWhereNothingCanBeMended(t *testing.T) {
+// With Temporal away, each of very many would take its time for nothing.
+func TestReconcileGivesUpWhereNothingCanBeRepaired(t *testing.T) {
 	t.Parallel()
 	l := &fakeOverdue{overdue: slices.Repeat([]switchboard.Delivery{dated("dlv_1")}, 500), held: 2, deleted: 3}
 	engine := &fakeTemporal{fakeOverdue: l, err: errors.New("Temporal is away")}
 	result, err := (&activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: engine}).Reconcile(t.Context())
-	if err == nil || engine.looks > 20 {
-		t.Errorf("ended with %v after %d looks, want an error after a few", err, engine.looks)
+	if err == nil || engine.describes > 20 {
+		t.Errorf("ended with %v after %d describes, want an error after a few", err, engine.describes)
 	}
 	if want := (activities.ReconcileResult{Overdue: 500, Released: 2, Deleted: 3}); result != want {
 		t.Errorf("%+v, want %+v", result, want)
 	}
 }
 
-// TestReconcileGoesOnBehindWhatItMayNotRepair: a thousand that an engineer has paused in
+// TestReconcileGoesOnAfterWhatItMayNotRepair: a thousand that an engineer has paused in
 // Temporal, or that Temporal fails to describe, must not keep it from the next.
-func TestReconcileGoesOnBehindWhatItMayNotRepair(t *testing.T) {
+func TestReconcileGoesOnAfterWhatItMayNotRepair(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		ids  func(int) string // of those that come first

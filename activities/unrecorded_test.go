@@ -14,14 +14,14 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-func TestLatestOfTheKeptOutcomesCounts(t *testing.T) {
+func TestLatestUnrecordedOutcomeCounts(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	first := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
 	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1 // it is recorded by now
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err == nil || d.sent != 1 {
-		t.Fatalf("ended with %v after %d requests, want a fault after the second attempt", err, d.sent)
+		t.Fatalf("ended with %v after %d requests, want an error of our own after the second attempt", err, d.sent)
 	}
 	d.recordErr = nil // what the second left in its heartbeat is lost with Temporal
 	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err != nil || d.sent != 1 || len(d.recorded) != 1 || d.recorded[0].Number != 2 {
@@ -29,29 +29,29 @@ func TestLatestOfTheKeptOutcomesCounts(t *testing.T) {
 	}
 }
 
-func TestKeptOutcomeOfAnOvertakenRunIsThatRuns(t *testing.T) {
+func TestUnrecordedOutcomeOfAnEarlierGenerationIsThatGenerations(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.work.Delivery.Generation = 2
-	kept := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
-	result, err := d.attempt(activities.AttemptInput{Unrecorded: kept})
+	outcome := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
+	result, err := d.attempt(activities.AttemptInput{Unrecorded: outcome})
 	if err != nil || !result.Outdated || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests; want an end without one", result, err, d.sent)
 	}
-	if len(d.runs) != 1 || d.runs[0] != 1 {
-		t.Errorf("recorded for the runs %v, want 1", d.runs)
+	if len(d.generations) != 1 || d.generations[0] != 1 {
+		t.Errorf("recorded for the generations %v, want 1", d.generations)
 	}
 }
 
-func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
+func TestUnrecordedOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
 	t.Parallel()
-	kept := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
+	outcome := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
 	for name, attempt := range map[string]func(*fakeStore) (activities.AttemptResult, error){
 		"by the workflow": func(d *fakeStore) (activities.AttemptResult, error) {
-			return d.attempt(activities.AttemptInput{Unrecorded: kept})
+			return d.attempt(activities.AttemptInput{Unrecorded: outcome})
 		},
 		"by the heartbeat": func(d *fakeStore) (activities.AttemptResult, error) {
-			return d.attempt(activities.AttemptInput{}, kept)
+			return d.attempt(activities.AttemptInput{}, outcome)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,19 +62,19 @@ func TestKeptOutcomeIsRecordedAndNotSentAgain(t *testing.T) {
 				t.Fatalf("ended %v, %v after %d requests, %d recorded", result, err, d.sent, len(d.recorded))
 			}
 			if !d.recorded[0].Outcome.Response.Truncated {
-				t.Error("the answer, which was not kept, is recorded as one that was empty")
+				t.Error("the answer, which is lost, is recorded as one that was empty")
 			}
 		})
 	}
 }
 
-func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
+func TestOutcomeThatCannotBeRecordedIsAnErrorWithADate(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	_, err := d.attempt(activities.AttemptInput{})
 	if kind, wait := delay(t, err); kind != "infrastructure" || wait <= 0 {
-		t.Errorf("failed as %s for %s, want a fault with a date", kind, wait)
+		t.Errorf("failed as %s for %s, want an error of our own with a date", kind, wait)
 	}
 	if d.sent != 1 {
 		t.Errorf("%d requests, want 1", d.sent)
@@ -82,13 +82,13 @@ func TestOutcomeThatCannotBeRecordedIsKept(t *testing.T) {
 }
 
 // The SDK drops what a local activity returns beside an error.
-func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
+func TestLocalAttemptReturnsTheUnrecordedOutcome(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	away := switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	d.recordErr = away
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
-		t.Fatal("ended, want a fault")
+		t.Fatal("ended, want an error of our own")
 	}
 	d.workErr = away
 	var suite testsuite.WorkflowTestSuite
@@ -104,12 +104,12 @@ func TestLocalAttemptHandsOnWhatIsKept(t *testing.T) {
 }
 
 // Where Temporal loses what it was given too, as with both in one Postgres.
-func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
+func TestUnrecordedOutcomeIsInTheProcessToo(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
-		t.Fatal("ended, want a fault")
+		t.Fatal("ended, want an error of our own")
 	}
 	d.recordErr = nil
 	result, err := d.attempt(activities.AttemptInput{}) // with neither input nor heartbeat
@@ -122,13 +122,13 @@ func TestOutcomeIsKeptInTheProcessToo(t *testing.T) {
 }
 
 // Temporal may give the attempt to another worker as soon as it is back.
-func TestKeptOutcomeIsRecordedWithoutItsActivity(t *testing.T) {
+func TestUnrecordedOutcomeIsFlushedWithoutItsActivity(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newFakeStore(t)
 		d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 		if _, err := d.attempt(activities.AttemptInput{}); err == nil {
-			t.Fatal("ended, want a fault")
+			t.Fatal("ended, want an error of our own")
 		}
 		d.recordErr = nil
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -8,7 +8,10 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[signing.JSONWebKeySet], error) {
+// jsonWebKeySet has the name under which the API's document knows it.
+type jsonWebKeySet signing.JSONWebKeySet
+
+func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[jsonWebKeySet], error) {
 	sub, err := s.Store.SubscriptionWithSecrets(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
@@ -16,7 +19,7 @@ func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, 
 	if !signing.HasPublicKeys(sub.Signature.Scheme) {
 		return nil, switchboard.Errorf(switchboard.CodeNotFound, "the subscription's scheme has no public keys; %s has", signing.StandardEd25519)
 	}
-	return &reply[signing.JSONWebKeySet]{Body: signing.JSONWebKeys(signing.PublicKeys(sub.Signature.Scheme, sub.Secrets, time.Now()))}, nil
+	return &reply[jsonWebKeySet]{Body: jsonWebKeySet(signing.JSONWebKeys(signing.PublicKeys(sub.Signature.Scheme, sub.Secrets, time.Now())))}, nil
 }
 
 // addKeys reads the secrets of a subscription: of what signs is shown since and until

@@ -9,7 +9,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/signing"
-	"github.com/seed-49a43567/switchboard/webhook"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // Receivers asks receivers, and those that receivers trust, while a subscription is
@@ -70,7 +70,7 @@ func (s *server) checkRequest(ctx context.Context, before, after *switchboard.Su
 
 // checkURL checks that a URL can be sent to, and may be.
 func (s *server) checkURL(ctx context.Context, field, rawURL string) (warning string, err error) {
-	if _, err := webhook.FinalAddress(field, rawURL); err != nil {
+	if _, err := render.FinalAddress(field, rawURL); err != nil {
 		return "", err
 	}
 	warning, err = s.Guard.Check(ctx, rawURL)
@@ -84,17 +84,17 @@ func (s *server) checkTemplates(sub *switchboard.Subscription) ([]string, error)
 	if known, ok := s.Catalogue.UseCase(sub.UseCase); ok && sub.UseCase != "" {
 		useCase = &known
 	}
-	var samples []webhook.Sample
+	var samples []render.Sample
 	for _, t := range s.Catalogue.EventTypes(sub.Profile) {
 		if !sub.Wants(t.Name) || !t.SuitsUseCase(sub.UseCase) {
 			continue
 		}
 		named := slices.ContainsFunc(sub.Events, func(pattern string) bool { return strings.EqualFold(pattern, t.Name) })
 		for _, data := range t.AllSamples() {
-			samples = append(samples, webhook.Sample{EventType: t.Name, Named: named, Data: data})
+			samples = append(samples, render.Sample{EventType: t.Name, Named: named, Data: data})
 		}
 	}
-	return webhook.CheckTemplates(&sub.Request, useCase, samples)
+	return render.CheckTemplates(&sub.Request, useCase, samples)
 }
 
 // asField makes an error that names a field name another one.

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/webhook"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // requireAgain refuses a change that keeps stored secrets and sends them to another address
@@ -28,7 +28,7 @@ func requireAgain(before, after *switchboard.Subscription, kept []string) error 
 // are the same word in two cases, and two hosts. What has no such form stays as it is written,
 // and so is an origin of its own.
 func origin(rawURL string) string {
-	if address, err := webhook.FinalAddress("url", rawURL); err == nil {
+	if address, err := render.FinalAddress("url", rawURL); err == nil {
 		return address
 	}
 	return switchboard.Address(rawURL)

@@ -22,7 +22,8 @@ func TestSecretsStayWithTheirAddress(t *testing.T) {
 		"headers left as they are":  {headers, elsewhere, "request.headers.X-Api-Key"},
 		"headers sent back masked":  {headers, `"request":{"url":"https://evil.example.org/","headers":{"x-api-key":"[redacted]"}}`, "request.headers.x-api-key"},
 		"headers given again":       {headers, `"request":{"url":"https://new.example.com/","headers":{"X-Api-Key":"hunter2"}}`, ""},
-		"headers without secrets":   {headers, `"request":{"url":"https://new.example.com/","headers":{"X-Env":"prod"}}`, ""},
+		"other headers":             {headers, `"request":{"url":"https://new.example.com/","headers":{"X-Env":"prod"}}`, "request.headers.X-Api-Key"},
+		"headers without secrets":   {headers, `"request":{"url":"https://new.example.com/","headers":{"X-Api-Key":null}}`, ""},
 		"another path":              {headers, `"request":{"url":"https://EXAMPLE.com/b?c={{ticket.id}}"}`, ""},
 		"another port":              {headers, `"request":{"url":"https://example.com:8443/"}`, "request.headers.X-Api-Key"},
 		"the scheme's own port":     {headers, `"request":{"url":"https://example.com:443/"}`, ""},
@@ -60,7 +61,7 @@ func TestSecretsStayWithTheirAddress(t *testing.T) {
 				return
 			}
 			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
-			if stored := b.subscriptions.byID["sub_new"]; stored.Version != 1 || len(b.receivers.authorized) != asked {
+			if stored := b.subscription(t, "sub_new"); stored.Version != 1 || len(b.receivers.authorized) != asked {
 				t.Errorf("stored as version %d, and %d token endpoints were asked", stored.Version, len(b.receivers.authorized)-asked)
 			}
 		})

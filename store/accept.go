@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"maps"
 	"net/url"
 	"slices"
@@ -13,45 +12,55 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-// acceptQuery stores the events whose names are free, with their deliveries $8 to
-// those of the subscriptions $9 that are not deleted meanwhile. Whoever deletes one
-// of them waits for us, and then finds our deliveries to cancel. One statement is
-// one round trip, and commits by itself.
+// acceptQuery stores the events, with their deliveries $10 to those of the subscriptions
+// $11 that are not deleted meanwhile. Of the events with a name, those are left out whose
+// name came since $12. Whoever deletes one of the subscriptions waits for this statement,
+// and then finds its deliveries to cancel. One statement is one round trip, and commits by
+// itself.
 const acceptQuery = `
-WITH takers AS MATERIALIZED (
-	SELECT id FROM subscriptions WHERE id = ANY($9::text[]) AND deleted_at IS NULL ORDER BY id FOR SHARE),
+WITH live AS MATERIALIZED (
+	SELECT id FROM subscriptions WHERE id = ANY($11::text[]) AND deleted_at IS NULL ORDER BY id FOR SHARE),
+named AS (
+	INSERT INTO event_ids AS known (name, created_at, content)
+	SELECT name::uuid, created_at, content FROM unnest($8::text[], $6::timestamptz[], $9::bytea[]) AS n(name, created_at, content) WHERE name <> ''
+	ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at, content = excluded.content WHERE known.created_at < $12
+	RETURNING name),
 stored AS (
 	INSERT INTO events (id, tenant, type, key, occurred_at, created_at, data)
-	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
+	SELECT id, tenant, type, key, occurred_at, created_at, data
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[], $8::text[])
+		AS n(id, tenant, type, key, occurred_at, created_at, data, name)
+	WHERE name = '' OR name::uuid IN (SELECT name FROM named)
 	ON CONFLICT DO NOTHING RETURNING id, tenant),
-owed AS (
-	INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, generation, next_attempt_at, created_at, dispatch_at, response_awaited)
-	SELECT n."ID", n."Tenant", n."EventID", n."EventType", n."SubscriptionID", n."Method", n."Host", n."State", n."Reason", n."Generation",
-		nullif(n."NextAttemptAt", ` + zeroTime + `), n."CreatedAt", nullif(n."DispatchAt", ` + zeroTime + `), n."ResponseAwaited"
-	FROM json_to_recordset($8) AS n` + rowColumns + `
-	JOIN stored ON stored.id = n."EventID" AND stored.tenant = n."Tenant" JOIN takers ON takers.id = n."SubscriptionID"
+made AS (
+	INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, next_attempt_at, created_at, dispatch_at, response_awaited)
+	SELECT n.id, n.tenant, n.event_id, n.event_type, n.subscription_id, n.method, n.host, n.state, n.reason, n.next_attempt_at, n.created_at, n.dispatch_at, n.response_awaited
+	FROM json_populate_recordset(NULL::deliveries, $10) AS n
+	JOIN stored ON stored.id = n.event_id AND stored.tenant = n.tenant JOIN live ON live.id = n.subscription_id
 	RETURNING id, event_id, tenant)
-SELECT stored.id, stored.tenant, array_remove(array_agg(owed.id), NULL) AS deliveries
-FROM stored LEFT JOIN owed ON owed.event_id = stored.id AND owed.tenant = stored.tenant GROUP BY stored.id, stored.tenant`
+SELECT stored.id, stored.tenant, array_remove(array_agg(made.id), NULL) AS deliveries
+FROM stored LEFT JOIN made ON made.event_id = stored.id AND made.tenant = stored.tenant GROUP BY stored.id, stored.tenant`
 
-// posted is an event on its way in, and what became of it.
-type posted struct {
+// pendingEvent is an event that is being accepted, and what became of it.
+type pendingEvent struct {
 	event   switchboard.Event
+	named   bool   // the platform chose its id
 	only    string // deliver to that subscription alone; empty: to all that want it
-	awaited bool   // somebody waits for the first answer
+	awaited bool   // a caller waits for the first response
 	caller  switchboard.Caller
 
-	takers     []taker
-	stored     bool // here, with its deliveries: if accept is called again, its acceptance stands
+	matched    []candidate // the subscriptions that it is delivered to
+	stored     bool        // here, with its deliveries: if accept is called again, its acceptance stands
 	acceptance switchboard.Acceptance
 }
 
-// eventKey is what names an event.
+// eventKey identifies an event.
 type eventKey struct{ tenant, id string }
 
-func (p *posted) key() eventKey { return eventKey{p.event.Tenant, p.event.ID} }
+func (p *pendingEvent) key() eventKey { return eventKey{p.event.Tenant, p.event.ID} }
 
 // Accept stores events, each with one delivery for every subscription that wants it:
 // pending where that is active, held where it is not verified yet. It returns when that
@@ -60,71 +69,78 @@ func (p *posted) key() eventKey { return eventKey{p.event.Tenant, p.event.ID} }
 // known to be stored. The relay starts what the caller has not started within a few
 // seconds.
 func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
-	batch := make([]*posted, len(events))
+	pending := make([]*pendingEvent, len(events))
 	for i := range events {
-		batch[i] = &posted{event: s.complete(events[i]), caller: caller}
+		pending[i] = s.pending(caller, events[i])
 	}
-	if len(batch) == 0 {
+	if len(pending) == 0 {
 		return nil, nil
 	}
 	store := s.acceptFew
-	if weighPosted(batch) > bulkWeight {
-		store = s.bulk.do
+	if sizeOfEvents(pending) > bulkSize {
+		store = s.acceptMany
 	}
-	accepted, err := store(ctx, batch)
+	accepted, err := store(ctx, pending)
 	for i := range accepted {
-		settleRepeat(&events[i], &accepted[i])
+		compareDuplicate(&events[i], &accepted[i])
 	}
 	return accepted, err
 }
 
-// bulkWeight is from which weight on a call's events are stored apart from those of others:
-// a sixteenth of what fills a batch, as 14 events with next to no data, or one with more than
+// bulkSize is the size from which a call's events are stored apart from those of others:
+// a sixteenth of a full batch, as 14 events with next to no data, or one with more than
 // 256 KiB.
-const bulkWeight = fullWeight / 16
+const bulkSize = batch.MaxSize / 16
 
-// acceptFew stores the few events of a call within the time in which a caller is to have
+// acceptFew stores the few events of a call within the time in which a caller must have
 // an answer, the wait for others included.
-func (s *Store) acceptFew(ctx context.Context, batch []*posted) ([]switchboard.Acceptance, error) {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+func (s *Store) acceptFew(ctx context.Context, pending []*pendingEvent) ([]switchboard.Acceptance, error) {
+	bounded, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	return s.accepts.do(ctx, batch)
+	return do(bounded, s.accepts, "accept events", pending)
+}
+
+func (s *Store) acceptMany(ctx context.Context, pending []*pendingEvent) ([]switchboard.Acceptance, error) {
+	return do(ctx, s.bulk, "accept events", pending)
 }
 
 // AcceptFor stores an event with one delivery, to that subscription alone,
 // whatever events it wants and whether or not it is active; one that is not
 // verified has it held. What is awaited can be waited for with [Store.Answer].
 func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error) {
-	accepted, err := s.acceptFew(ctx, []*posted{{event: s.complete(event), only: subscriptionID, awaited: awaited, caller: caller}})
+	p := s.pending(caller, event)
+	p.only, p.awaited = subscriptionID, awaited
+	accepted, err := s.acceptFew(ctx, []*pendingEvent{p})
 	if err != nil {
 		return switchboard.Acceptance{}, err
 	}
-	settleRepeat(&event, &accepted[0])
+	compareDuplicate(&event, &accepted[0])
 	return accepted[0], accepted[0].Err
 }
 
-// complete fills in what the platform left out.
-func (s *Store) complete(e switchboard.Event) switchboard.Event {
+// pending fills in what the platform left out of an event.
+func (s *Store) pending(caller switchboard.Caller, e switchboard.Event) *pendingEvent {
+	named := e.ID != ""
 	e.CreatedAt = s.now()
 	e.ID = cmp.Or(e.ID, switchboard.NewID(switchboard.EventPrefix, e.CreatedAt))
 	e.OccurredAt = e.OccurredAt.UTC().Truncate(time.Microsecond)
 	if e.OccurredAt.IsZero() {
 		e.OccurredAt = e.CreatedAt
 	}
-	return e
+	return &pendingEvent{event: e, named: named, caller: caller}
 }
 
-func weighPosted(call []*posted) int {
-	weight := itemWeight * (len(call) - 1)
+func sizeOfEvents(call []*pendingEvent) int {
+	size := batch.ItemSize * (len(call) - 1)
 	for _, p := range call {
-		weight += len(p.event.Data)
+		size += len(p.event.Data)
 	}
-	return weight
+	return size
 }
 
 // acceptWithin is acceptAll, bounded.
-func (s *Store) acceptWithin(timeout time.Duration) func(context.Context, [][]*posted) ([][]switchboard.Acceptance, error) {
-	return func(ctx context.Context, calls [][]*posted) ([][]switchboard.Acceptance, error) {
+func (s *Store) acceptWithin(timeout time.Duration) func(context.Context, [][]*pendingEvent) ([]batch.Result[[]switchboard.Acceptance], error) {
+	return func(ctx context.Context, calls [][]*pendingEvent) ([]batch.Result[[]switchboard.Acceptance], error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		return s.acceptAll(ctx, calls)
@@ -132,41 +148,41 @@ func (s *Store) acceptWithin(timeout time.Duration) func(context.Context, [][]*p
 }
 
 // acceptAll stores the events of several calls together.
-func (s *Store) acceptAll(ctx context.Context, calls [][]*posted) ([][]switchboard.Acceptance, error) {
+func (s *Store) acceptAll(ctx context.Context, calls [][]*pendingEvent) ([]batch.Result[[]switchboard.Acceptance], error) {
 	all := slices.Concat(calls...)
-	err := s.direct(ctx, func(ctx context.Context, db session) error { return s.accept(ctx, db, all) })
+	err := s.direct(ctx, "accept events", func(ctx context.Context, db session) error { return s.accept(ctx, db, all) })
 	if err != nil {
 		return nil, err
 	}
-	results := make([][]switchboard.Acceptance, len(calls))
+	results := make([]batch.Result[[]switchboard.Acceptance], len(calls))
 	for i, call := range calls {
 		for _, p := range call {
-			results[i] = append(results[i], p.acceptance)
+			results[i].Out = append(results[i].Out, p.acceptance)
 		}
 	}
 	return results, nil
 }
 
-// accept may be called again after a failure. What it had stored before is no repeat then.
-func (s *Store) accept(ctx context.Context, db session, all []*posted) error {
-	fresh := slices.DeleteFunc(slices.Clone(all), func(p *posted) bool { return p.stored })
+// accept may be called again after a failure. What it stored before is no duplicate then.
+func (s *Store) accept(ctx context.Context, db session, all []*pendingEvent) error {
+	fresh := slices.DeleteFunc(slices.Clone(all), func(p *pendingEvent) bool { return p.stored })
 	for _, p := range fresh {
 		p.acceptance = switchboard.Acceptance{}
 	}
-	if err := s.findTakers(ctx, db, fresh); err != nil {
+	if err := s.matchSubscriptions(ctx, db, fresh); err != nil {
 		return err
 	}
 	first := distinct(all)
-	if err := storeEvents(ctx, db, first); err != nil {
+	if err := s.storeEvents(ctx, db, first); err != nil {
 		return err
 	}
-	return resolveRepeats(ctx, db, all, first)
+	return s.resolveDuplicates(ctx, db, all, first)
 }
 
 // distinct keeps the first of the events with the same tenant and id, in the
 // order of the call; those that may not be stored are left out.
-func distinct(all []*posted) map[eventKey]*posted {
-	first := map[eventKey]*posted{}
+func distinct(all []*pendingEvent) map[eventKey]*pendingEvent {
+	first := map[eventKey]*pendingEvent{}
 	for _, p := range all {
 		if p.acceptance.Err == nil && first[p.key()] == nil {
 			first[p.key()] = p
@@ -178,15 +194,15 @@ func distinct(all []*posted) map[eventKey]*posted {
 // storeEvents stores the events whose names are free, with their deliveries, and fills
 // in their acceptances. Somebody who is storing the same name is waited for; the order
 // of the names keeps two batches from waiting for each other.
-func storeEvents(ctx context.Context, db session, first map[eventKey]*posted) error {
-	batch := slices.SortedFunc(maps.Values(first), func(a, b *posted) int {
+func (s *Store) storeEvents(ctx context.Context, db session, first map[eventKey]*pendingEvent) error {
+	fresh := slices.SortedFunc(maps.Values(first), func(a, b *pendingEvent) int {
 		return cmp.Or(strings.Compare(a.event.ID, b.event.ID), strings.Compare(a.event.Tenant, b.event.Tenant))
 	})
-	batch = slices.DeleteFunc(batch, func(p *posted) bool { return p.stored })
-	if len(batch) == 0 {
-		return nil
+	fresh, err := dropOwnIDs(ctx, db, slices.DeleteFunc(fresh, func(p *pendingEvent) bool { return p.stored }))
+	if err != nil || len(fresh) == 0 {
+		return err
 	}
-	deliveries, args, err := owedTo(batch)
+	deliveries, args, err := s.acceptArguments(fresh)
 	if err != nil {
 		return err
 	}
@@ -207,39 +223,45 @@ func storeEvents(ctx context.Context, db session, first map[eventKey]*posted) er
 	return nil
 }
 
-// owedTo makes the deliveries that the events owe, by their ids, and the arguments with
+// acceptArguments makes the deliveries of the events, by their ids, and the arguments with
 // which acceptQuery stores both.
-func owedTo(batch []*posted) (map[string]switchboard.Delivery, []any, error) {
-	var ids, tenants, types, keys, occurred, created, takers []string
-	var data pq.ByteaArray
+func (s *Store) acceptArguments(events []*pendingEvent) (map[string]switchboard.Delivery, []any, error) {
+	var ids, tenants, types, keys, occurred, created, names, subscriptions []string
+	var data, contents pq.ByteaArray
 	rows, deliveries := []*row{}, map[string]switchboard.Delivery{}
-	for _, p := range batch {
+	for _, p := range events {
 		e := p.event
 		ids, tenants, types, keys = append(ids, e.ID), append(tenants, e.Tenant), append(types, e.Type), append(keys, e.Key)
 		occurred, created = append(occurred, e.OccurredAt.Format(time.RFC3339Nano)), append(created, e.CreatedAt.Format(time.RFC3339Nano))
 		data = append(data, e.Data)
-		for _, t := range p.takers {
-			r := newDelivery(p, t)
-			rows, takers, deliveries[r.ID] = append(rows, r), append(takers, t.ID), r.Delivery
+		name, content := "", []byte{}
+		if p.named {
+			name, content = p.key().name(), contentOf(e)
+		}
+		names, contents = append(names, name), append(contents, content)
+		for _, c := range p.matched {
+			r := newDelivery(p, c)
+			rows, subscriptions, deliveries[r.ID] = append(rows, r), append(subscriptions, c.ID), r.Delivery
 		}
 	}
-	owed, err := json.Marshal(rows)
+	made, err := deliveriesJSON(rows)
 	return deliveries, []any{
-		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data, string(owed), pq.Array(unique(takers)),
+		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data,
+		pq.Array(names), contents, made, pq.Array(unique(subscriptions)), s.now().Add(-s.idempotencyWindow),
 	}, err
 }
 
 // newDelivery is the delivery of an event to a subscription that wants it.
-func newDelivery(p *posted, t taker) *row {
+func newDelivery(p *pendingEvent, c candidate) *row {
 	e := p.event
 	r := &row{
 		Delivery: switchboard.Delivery{
 			ID: switchboard.NewID(switchboard.DeliveryPrefix, e.CreatedAt), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
-			SubscriptionID: t.ID, Method: t.Method, Host: hostOf(t.URL),
+			SubscriptionID: c.ID, Method: c.Method, Host: hostOf(c.URL),
 		},
 		ResponseAwaited: p.awaited,
 	}
-	r.Accept(e.CreatedAt, switchboard.Admit(e.CreatedAt, switchboard.Conditions{Subscription: &switchboard.Subscription{State: t.State}}))
+	r.Accept(e.CreatedAt, switchboard.Admit(e.CreatedAt, switchboard.Conditions{Subscription: &switchboard.Subscription{State: c.State}}))
 	return r
 }
 

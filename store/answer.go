@@ -20,7 +20,7 @@ const answerChannel = "switchboard_answer"
 func (s *Store) Answer(ctx context.Context, caller switchboard.Caller, deliveryID string) (switchboard.DeliveryDetail, error) {
 	changed, stop, err := s.answers.wait(ctx, deliveryID)
 	if err != nil {
-		return switchboard.DeliveryDetail{}, fault(ctx, err)
+		return switchboard.DeliveryDetail{}, mapError(ctx, "wait for a response", err)
 	}
 	defer stop()
 	for {

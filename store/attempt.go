@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -10,37 +11,75 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// insertAttemptsQuery reads a JSON array of attempts under the names of their fields.
-const insertAttemptsQuery = insertAttempts + "\nFROM json_to_recordset($1) AS a" + attemptColumns
+// attemptNames are the columns of attemptColumns.
+const attemptNames = `id, delivery_id, number, generation, at, status_code, failure, permanent, detail, latency_us, timeout_us, retry_after_us, requests,
+	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, interval_factor`
 
-// attemptColumns names the fields of attempt as encoding/json writes them.
-const (
-	attemptColumns = "(" + attemptFields + ")"
-	attemptFields  = `"ID" text, "DeliveryID" text, "Number" int, "Generation" int, "At" timestamptz, "Timeout" bigint, "Outcome" jsonb, "Request" jsonb,
-	"Load" real, "MaxAttempts" int, "IntervalFactor" real`
-)
+// insertAttemptsQuery stores a JSON array of attemptColumns.
+const insertAttemptsQuery = "INSERT INTO attempts (" + attemptNames + ")\nSELECT " + attemptNames + " FROM json_populate_recordset(NULL::attempts, $1)"
 
-// insertAttempts stores attempts of a relation a with attemptColumns.
-const insertAttempts = `
-INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us,
-	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, interval_factor, permanent, requests)
-SELECT a."ID", a."DeliveryID", a."Number", a."Generation", a."At", (a."Outcome"->>'StatusCode')::int, a."Outcome"->>'Failure', a."Outcome"->>'Detail',
-	(a."Outcome"->>'Latency')::bigint / 1000, a."Timeout" / 1000, (a."Outcome"->>'RetryAfter')::bigint / 1000,
-	a."Request"->>'Method', a."Request"->>'URL', coalesce(nullif(a."Request"->'Headers', 'null'), '{}'), (a."Request"->>'Bytes')::int,
-	coalesce(nullif(a."Outcome"->'Response'->'Headers', 'null'), '{}'), (a."Outcome"->'Response'->>'Truncated')::boolean,
-	coalesce(decode(a."Outcome"->'Response'->>'Body', 'base64'), ''), a."Load", a."MaxAttempts", a."IntervalFactor",
-	(a."Outcome"->>'Permanent')::boolean, (a."Outcome"->>'Requests')::smallint`
-
-// storable makes an attempt that Postgres can hold and gives back unchanged: what
-// a receiver sent may hold bytes that no text may.
-func storable(a switchboard.Attempt) switchboard.Attempt {
-	a.At = a.At.UTC().Truncate(time.Microsecond)
-	a.Outcome.Detail = clean(a.Outcome.Detail)
-	a.Request.URL = clean(a.Request.URL)
-	a.Request.Headers = cleanHeaders(a.Request.Headers)
-	a.Outcome.Response.Headers = cleanHeaders(a.Outcome.Response.Headers)
-	return a
+// attemptColumns is an attempt as its table holds it, read by sqlx and written through
+// json_populate_recordset.
+type attemptColumns struct {
+	ID                string              `json:"id"`
+	DeliveryID        string              `json:"delivery_id"`
+	Number            int                 `json:"number"`
+	Generation        int                 `json:"generation"`
+	At                time.Time           `json:"at"`
+	StatusCode        int                 `json:"status_code"`
+	Failure           switchboard.Failure `json:"failure"`
+	Permanent         bool                `json:"permanent"`
+	Detail            string              `json:"detail"`
+	LatencyUS         int64               `json:"latency_us"`
+	TimeoutUS         int64               `json:"timeout_us"`
+	RetryAfterUS      int64               `json:"retry_after_us"`
+	Requests          int                 `json:"requests"`
+	Method            string              `json:"method"`
+	URL               string              `json:"url"`
+	RequestHeaders    headers             `json:"request_headers"`
+	RequestBytes      int                 `json:"request_bytes"`
+	ResponseHeaders   headers             `json:"response_headers"`
+	ResponseTruncated bool                `json:"response_truncated"`
+	ResponseBody      octets              `json:"response_body"`
+	Load              float64             `json:"load"`
+	MaxAttempts       int                 `json:"max_attempts"`
+	IntervalFactor    float64             `json:"interval_factor"`
 }
+
+// columnsOf makes an attempt one that Postgres can hold and gives back unchanged: what a
+// receiver sent may hold bytes that no text may.
+func columnsOf(a switchboard.Attempt, generation int) attemptColumns {
+	o := a.Outcome
+	return attemptColumns{
+		ID: a.ID, DeliveryID: a.DeliveryID, Number: a.Number, Generation: generation, At: a.At.UTC().Truncate(time.Microsecond),
+		StatusCode: o.StatusCode, Failure: o.Failure, Permanent: o.Permanent, Detail: clean(o.Detail),
+		LatencyUS: o.Latency.Microseconds(), TimeoutUS: a.Timeout.Microseconds(), RetryAfterUS: o.RetryAfter.Microseconds(), Requests: o.Requests,
+		Method: a.Request.Method, URL: clean(a.Request.URL), RequestHeaders: cleanHeaders(a.Request.Headers), RequestBytes: a.Request.Bytes,
+		ResponseHeaders: cleanHeaders(o.Response.Headers), ResponseTruncated: o.Response.Truncated, ResponseBody: o.Response.Body,
+		Load: a.Load, MaxAttempts: a.MaxAttempts, IntervalFactor: a.IntervalFactor,
+	}
+}
+
+// attempt is the attempt of the columns.
+func (c attemptColumns) attempt() switchboard.Attempt {
+	micro := func(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
+	return switchboard.Attempt{
+		ID: c.ID, DeliveryID: c.DeliveryID, Number: c.Number, At: c.At, Timeout: micro(c.TimeoutUS),
+		Request: switchboard.SentRequest{Method: c.Method, URL: c.URL, Headers: c.RequestHeaders, Bytes: c.RequestBytes},
+		Outcome: switchboard.Outcome{
+			StatusCode: c.StatusCode, Failure: c.Failure, Permanent: c.Permanent, Detail: c.Detail,
+			Latency: micro(c.LatencyUS), RetryAfter: micro(c.RetryAfterUS), Requests: c.Requests,
+			Response: switchboard.Response{Headers: c.ResponseHeaders, Truncated: c.ResponseTruncated, Body: c.ResponseBody},
+		},
+		Load: c.Load, MaxAttempts: c.MaxAttempts, IntervalFactor: c.IntervalFactor,
+	}
+}
+
+// octets is a bytea column: JSON holds it as Postgres writes it.
+type octets []byte
+
+// MarshalText is its text for Postgres.
+func (o octets) MarshalText() ([]byte, error) { return hex.AppendEncode([]byte(`\x`), o), nil }
 
 // clean drops what UTF-8 or Postgres does not allow in text.
 func clean(s string) string {
@@ -55,7 +94,7 @@ func cleanHeaders(headers map[string]string) map[string]string {
 	return cleaned
 }
 
-// headers reads a JSON column. A value that is no text is shown as it stands there, and
+// headers is a JSON column. A value that is no text is shown as it stands there, and
 // what is no object as a header without a name: it hides neither the rest nor other attempts.
 type headers map[string]string
 
@@ -84,21 +123,10 @@ func (h *headers) Scan(value any) error {
 
 // selectAttempts reads the attempts of a delivery in order of their numbers.
 func selectAttempts(ctx context.Context, tx transaction, dest *[]switchboard.Attempt, deliveryID string) error {
-	var rows []struct {
-		switchboard.Attempt
-		RequestHeaders  headers
-		ResponseHeaders headers
-	}
-	err := tx.SelectContext(ctx, &rows, `
-SELECT id, delivery_id, number, at, timeout_us * 1000 AS timeout, load::float8 AS load, max_attempts, interval_factor::float8 AS interval_factor,
-	method AS "request.method", url AS "request.url", request_headers, request_bytes AS "request.bytes",
-	status_code AS "outcome.status_code", failure AS "outcome.failure", detail AS "outcome.detail",
-	latency_us * 1000 AS "outcome.latency", retry_after_us * 1000 AS "outcome.retry_after", permanent AS "outcome.permanent", requests AS "outcome.requests",
-	response_headers, response_body AS "outcome.response.body", response_truncated AS "outcome.response.truncated"
-FROM attempts WHERE delivery_id = $1 ORDER BY number`, deliveryID)
+	var rows []attemptColumns
+	err := tx.SelectContext(ctx, &rows, "SELECT "+attemptNames+" FROM attempts WHERE delivery_id = $1 ORDER BY number", deliveryID)
 	for _, r := range rows {
-		r.Request.Headers, r.Outcome.Response.Headers = r.RequestHeaders, r.ResponseHeaders
-		*dest = append(*dest, r.Attempt)
+		*dest = append(*dest, r.attempt())
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func (s *Store) applyInBatches(ctx context.Context, b bulkTransition, subscripti
 // dispatched from then on, or after the delivery before them, which an earlier bulk transition
 // may have dated.
 func (s *Store) applyBatch(ctx context.Context, b bulkTransition, subscription, after string, from time.Time) (last string, found, changed int, err error) {
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err = s.tx(ctx, "change deliveries of a subscription", func(ctx context.Context, tx transaction) error {
 		sub := switchboard.Subscription{ID: subscription}
 		err := tx.GetContext(ctx, &sub, "SELECT state, coalesce(deleted_at, "+zeroTime+") AS deleted_at FROM subscriptions WHERE id = $1 FOR SHARE", subscription)
 		if err != nil {
@@ -111,7 +111,7 @@ func nextDispatch(ctx context.Context, tx transaction, subscription, id string, 
 // takes them in any order, so that none always comes after another that has very many.
 func (s *Store) applyToAll(ctx context.Context, b bulkTransition, deliveries, subscriptions string) (int, error) {
 	var found []string
-	err := s.list(ctx, &found, `
+	err := s.list(ctx, "list subscriptions to change", &found, `
 WITH RECURSIVE owner AS (
 	(SELECT subscription_id AS id FROM deliveries WHERE `+deliveries+` ORDER BY subscription_id LIMIT 1)
 	UNION ALL

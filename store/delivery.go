@@ -3,10 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"net"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -21,7 +18,7 @@ const deliveryFields = "id tenant event_id event_type subscription_id method hos
 // row is a delivery with the columns that only the store knows.
 type row struct {
 	switchboard.Delivery
-	ResponseAwaited bool // somebody may wait for the first answer
+	ResponseAwaited bool // a caller may wait for the first response
 }
 
 // shownAt gives the deliveries the reasons that they have at that time.
@@ -32,111 +29,22 @@ func shownAt(now time.Time, deliveries []switchboard.Delivery) []switchboard.Del
 	return deliveries
 }
 
-// Deliveries lists the deliveries that the filter keeps, newest first.
-func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
-	var none switchboard.Page[switchboard.Delivery]
-	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is for every spelling
-	l := listing{s.keys, "deliveries", caller, f}
-	limit, behind, err := l.open(p)
-	if err != nil {
-		return none, err
+// bounds are the least and the greatest of the ids. A statement that finds rows by id says
+// the bounds as well: Postgres leaves out partitions by them, and not by a list.
+func bounds(ids []string) (least, greatest string) {
+	if len(ids) == 0 {
+		return "", ""
 	}
-	c := deliveryConditions(caller, f, s.now())
-	if behind != nil {
-		c.add("id < ?", behind.ID)
-	}
-	items := []switchboard.Delivery{}
-	c.args = append(c.args, limit+1)
-	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, &items, query, c.args...); err != nil {
-		return none, err
-	}
-	return pageOf(l, shownAt(s.now(), items), limit, func(d switchboard.Delivery) position { return position{ID: d.ID} })
-}
-
-func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter, now time.Time) *conditions {
-	c := &conditions{}
-	c.scope(caller, f.Tenant)
-	c.equal("subscription_id", f.Subscription)
-	c.equal("event_id", f.Event)
-	c.anyCase("event_type", f.EventType)
-	c.equal("last_failure", string(f.Failure))
-	c.host(strings.ToLower(f.Host))
-	if len(f.States) > 0 {
-		c.add("state = ANY(?)", pq.Array(f.States))
-		if !slices.Contains(f.States, switchboard.StateDelivered) {
-			c.add("state <> 'delivered'") // says to Postgres that its partial index will do
-		}
-	}
-	if f.StatusCode != 0 {
-		c.add("last_status_code = ?", f.StatusCode)
-	}
-	c.times(f.After, f.Before)
-	// Ids sort by time: the bounds let the index end where the time range does.
-	if !f.After.IsZero() {
-		c.add("id >= ?", idTime(f.After))
-	}
-	if !f.Before.IsZero() {
-		c.add("id < ?", idTime(f.Before)+"~") // behind every id of that moment
-	}
-	if f.Stuck {
-		c.add(overdue+"?", now.Add(-switchboard.StuckAfter))
-	}
-	if f.Text != "" {
-		c.text(f.Text)
-	}
-	return c
-}
-
-// host keeps to what goes to that host, if one is given: with a port to that port only,
-// else to each. The column holds the port where the URL has one.
-func (c *conditions) host(host string) {
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
-		host = "[" + host + "]"
-	}
-	switch _, port, err := net.SplitHostPort(host); {
-	case host == "":
-	case err == nil && port != "":
-		c.equal("host", host)
-	default:
-		c.add("(host = ? OR starts_with(host, ?))", host, strings.TrimSuffix(host, ":")+":")
-	}
-}
-
-// text keeps to what holds the text in one of the words that people search for. A
-// whole id needs no search.
-func (c *conditions) text(text string) {
-	switch {
-	case switchboard.IsID(switchboard.DeliveryPrefix, text):
-		c.equal("id", text)
-	case switchboard.IsID(switchboard.EventPrefix, text):
-		c.equal("event_id", text)
-	case switchboard.IsID(switchboard.SubscriptionPrefix, text):
-		c.equal("subscription_id", text)
-	default:
-		c.add("strpos(lower(concat_ws(' ', id, event_id, subscription_id, event_type, host, reason)), lower(?)) > 0", text)
-	}
-}
-
-// idTime is the part that the ids of deliveries made at about that time begin
-// with: 9 letters hold 45 of the 48 bits of time, so that the random part is out.
-// They begin with 1970: an earlier time would come out as one far behind all ids.
-func idTime(at time.Time) string {
-	const letters = 9
-	if first := time.UnixMilli(0); at.Before(first) {
-		at = first
-	}
-	return switchboard.NewID(switchboard.DeliveryPrefix, at)[:len(switchboard.DeliveryPrefix)+letters]
+	return slices.Min(ids), slices.Max(ids)
 }
 
 // Delivery returns a delivery with its attempts and actions.
 func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error) {
 	var detail switchboard.DeliveryDetail
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "read delivery", func(ctx context.Context, tx transaction) error {
 		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}}
 		rows := []switchboard.Delivery{}
-		query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE id = $1"
-		if err := tx.SelectContext(ctx, &rows, query, id); err != nil {
+		if err := tx.SelectContext(ctx, &rows, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE id = $1", id); err != nil {
 			return err
 		}
 		if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
@@ -156,28 +64,63 @@ FROM actions a LEFT JOIN keys k ON k.id = a.actor WHERE a.delivery_id = $1 ORDER
 	return detail, nil
 }
 
-// Find returns those of the deliveries that exist, in any order, whosever they
-// are.
+// Find returns those of the deliveries that exist, in any order, whosever they are.
 func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error) {
 	found := []switchboard.Delivery{}
-	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE id = ANY($1)"
-	err := s.list(ctx, &found, query, pq.Array(ids))
+	least, greatest := bounds(ids)
+	err := s.list(ctx, "find deliveries", &found,
+		"SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE id = ANY($1) AND id >= $2 AND id <= $3", pq.Array(ids), least, greatest)
 	return found, err
 }
 
-func lockDeliveriesQuery() string {
-	return "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") + " FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+// deliveriesOfQuery reads the deliveries of the events with the ids $1, tenants $2 and times
+// $3, in order. Those that were made with their event have the ids $4 to $5, within $6 to
+// $7; OFFSET 0 makes Postgres look for those of each event alone, in the partition where
+// they are. The others name the event's time, and have an index of their own.
+var deliveriesOfQuery = `
+WITH e AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS e(id, tenant, created_at, lo, hi))
+SELECT ` + fields("d", deliveryFields, "") + ` FROM e CROSS JOIN LATERAL (
+	SELECT * FROM deliveries d WHERE d.id >= e.lo AND d.id < e.hi AND d.id >= $6 AND d.id < $7 AND d.event_id = e.id AND d.tenant = e.tenant AND d.event_at IS NULL OFFSET 0) d
+UNION ALL
+SELECT ` + fields("d", deliveryFields, "") + ` FROM e JOIN deliveries d ON d.event_id = e.id AND d.tenant = e.tenant AND d.event_at = e.created_at
+WHERE d.event_at IS NOT NULL AND d.id >= $6
+ORDER BY id`
+
+// selector reads rows into the slice at dest.
+type selector interface {
+	SelectContext(ctx context.Context, dest any, query string, args ...any) error
 }
 
+// selectDeliveriesOf reads the deliveries of the events in order of their ids.
+func selectDeliveriesOf(ctx context.Context, db selector, events []switchboard.Event) ([]switchboard.Delivery, error) {
+	deliveries := []switchboard.Delivery{}
+	if len(events) == 0 {
+		return deliveries, nil
+	}
+	var ids, tenants, times, lo, hi []string
+	for _, e := range events {
+		bound := idBound(e.CreatedAt)
+		ids, tenants, times = append(ids, e.ID), append(tenants, e.Tenant), append(times, e.CreatedAt.Format(time.RFC3339Nano))
+		lo, hi = append(lo, bound), append(hi, bound+"~") // behind every id of those 8 ms
+	}
+	err := db.SelectContext(ctx, &deliveries, deliveriesOfQuery, pq.Array(ids), pq.Array(tenants), pq.Array(times), pq.Array(lo), pq.Array(hi),
+		slices.Min(lo), slices.Max(hi))
+	return deliveries, err
+}
+
+var lockDeliveriesQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
+	" FROM deliveries WHERE id = ANY($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE"
+
 // lockedInOrder is any of the deliveries $1, in an UPDATE that locks all of them first: in the
-// order of their ids, and not in that of its plan.
-const lockedInOrder = "ANY(ARRAY(SELECT id FROM deliveries WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE))"
+// order of their ids, and not in that of its plan. $2 and $3 are the ids' bounds.
+const lockedInOrder = "ANY(ARRAY(SELECT id FROM deliveries WHERE id = ANY($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE))"
 
 // lockDeliveries reads the deliveries that exist and keeps others from changing
 // them until the transaction ends.
 func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[string]*row, error) {
 	var rows []*row
-	if err := tx.SelectContext(ctx, &rows, lockDeliveriesQuery(), pq.Array(ids)); err != nil {
+	least, greatest := bounds(ids)
+	if err := tx.SelectContext(ctx, &rows, lockDeliveriesQuery, pq.Array(ids), least, greatest); err != nil {
 		return nil, err
 	}
 	locked := make(map[string]*row, len(rows))
@@ -187,38 +130,64 @@ func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[stri
 	return locked, nil
 }
 
-// rowColumns names the fields of row as encoding/json writes them, with the types
-// that Postgres is to read them as.
-const rowColumns = `("ID" text, "Tenant" text, "EventID" text, "EventType" text, "SubscriptionID" text, "Method" text, "Host" text,
-	"State" text, "Reason" text, "AttemptsMade" int, "LastStatusCode" int, "LastFailure" text, "NextAttemptAt" timestamptz,
-	"CreatedAt" timestamptz, "CompletedAt" timestamptz, "Permanent" boolean, "Generation" int, "PriorAttempts" int, "TemporalRunID" text, "DispatchAt" timestamptz, "ResponseAwaited" boolean)`
-
+// saveDeliveriesQuery reads a JSON array of deliveryColumns. The ids $2 and their bounds are
+// given beside it, because Postgres does not know how few the rows are, and would read the
+// whole table.
 const saveDeliveriesQuery = `
-UPDATE deliveries d SET state = n."State", reason = n."Reason", attempts_made = n."AttemptsMade",
-	last_status_code = n."LastStatusCode", last_failure = n."LastFailure",
-	next_attempt_at = nullif(n."NextAttemptAt", ` + zeroTime + `), completed_at = nullif(n."CompletedAt", ` + zeroTime + `),
-	permanent = n."Permanent", generation = n."Generation", prior_attempts = n."PriorAttempts", temporal_run_id = n."TemporalRunID", dispatch_at = nullif(n."DispatchAt", ` + zeroTime + `)
-FROM json_to_recordset($1) AS n` + rowColumns + ` WHERE d.id = n."ID" AND d.id = ANY($2)`
+UPDATE deliveries d SET state = n.state, reason = n.reason, attempts_made = n.attempts_made, last_status_code = n.last_status_code, last_failure = n.last_failure,
+	next_attempt_at = n.next_attempt_at, completed_at = n.completed_at, permanent = n.permanent, generation = n.generation,
+	prior_attempts = n.prior_attempts, temporal_run_id = n.temporal_run_id, dispatch_at = n.dispatch_at
+FROM json_populate_recordset(NULL::deliveries, $1) AS n WHERE d.id = n.id AND d.id = ANY($2) AND d.id >= $3 AND d.id <= $4`
 
-// saveDeliveries writes what can change of deliveries that are locked. The ids are
-// given once more, because Postgres has no idea how few the rows are, and would
-// read the whole table beside them.
+// saveDeliveries writes what can change of deliveries that are locked.
 func saveDeliveries(ctx context.Context, tx transaction, rows ...*row) error {
 	ids := make([]string, len(rows))
 	for i, r := range rows {
 		ids[i] = r.ID
 	}
-	return execJSON(ctx, tx, saveDeliveriesQuery, rows, pq.Array(ids))
-}
-
-// execJSON runs a statement for many rows at once: they travel as one JSON array,
-// which the statement reads with json_to_recordset under the names of our fields;
-// more are its further arguments.
-func execJSON(ctx context.Context, tx transaction, statement string, rows any, more ...any) error {
-	text, err := json.Marshal(rows)
+	text, err := deliveriesJSON(rows)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, statement, append([]any{string(text)}, more...)...)
+	least, greatest := bounds(ids)
+	_, err = tx.ExecContext(ctx, saveDeliveriesQuery, text, pq.Array(ids), least, greatest)
 	return err
+}
+
+// deliveryColumns is a delivery as json_populate_recordset reads it: by the names of its
+// columns. A time that is left out is null.
+type deliveryColumns struct {
+	ID              string              `json:"id"`
+	Tenant          string              `json:"tenant"`
+	EventID         string              `json:"event_id"`
+	EventType       string              `json:"event_type"`
+	SubscriptionID  string              `json:"subscription_id"`
+	Method          string              `json:"method"`
+	Host            string              `json:"host"`
+	State           switchboard.State   `json:"state"`
+	Reason          string              `json:"reason"`
+	AttemptsMade    int                 `json:"attempts_made"`
+	LastStatusCode  int                 `json:"last_status_code"`
+	LastFailure     switchboard.Failure `json:"last_failure"`
+	NextAttemptAt   time.Time           `json:"next_attempt_at,omitzero"`
+	CreatedAt       time.Time           `json:"created_at"`
+	CompletedAt     time.Time           `json:"completed_at,omitzero"`
+	Permanent       bool                `json:"permanent"`
+	Generation      int                 `json:"generation"`
+	PriorAttempts   int                 `json:"prior_attempts"`
+	TemporalRunID   string              `json:"temporal_run_id"`
+	DispatchAt      time.Time           `json:"dispatch_at,omitzero"`
+	ResponseAwaited bool                `json:"response_awaited"`
+}
+
+// deliveriesJSON writes the rows as a JSON array of deliveryColumns.
+func deliveriesJSON(rows []*row) (string, error) {
+	columns := make([]deliveryColumns, len(rows))
+	for i, r := range rows {
+		columns[i] = deliveryColumns{r.ID, r.Tenant, r.EventID, r.EventType, r.SubscriptionID, r.Method, r.Host, r.State, r.Reason, r.AttemptsMade,
+			r.LastStatusCode, r.LastFailure, r.NextAttemptAt, r.CreatedAt, r.CompletedAt, r.Permanent, r.Generation, r.PriorAttempts, r.TemporalRunID,
+			r.DispatchAt, r.ResponseAwaited}
+	}
+	text, err := json.Marshal(columns)
+	return string(text), err
 }

@@ -17,7 +17,7 @@ import (
 func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
 	now := s.now()
 	claimed := []switchboard.Delivery{}
-	err := s.list(ctx, &claimed, `
+	err := s.list(ctx, "claim dispatches", &claimed, `
 WITH due AS MATERIALIZED (
 	SELECT id FROM deliveries WHERE dispatch_at <= $1 ORDER BY dispatch_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE deliveries SET dispatch_at = $2 FROM due WHERE deliveries.id = due.id
@@ -33,10 +33,11 @@ func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Del
 	for i, d := range deliveries {
 		ids[i], generations[i], ended[i] = d.ID, int64(d.Generation), d.State == switchboard.StateCancelled
 	}
-	_, err := s.exec(ctx, `
-UPDATE deliveries d SET dispatch_at = NULL FROM unnest($1::text[], $2::int[], $3::bool[]) AS n(id, generation, ended)
-WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.generation = n.generation AND (d.state = 'cancelled') = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`,
-		pq.Array(ids), pq.Array(generations), pq.Array(ended))
+	least, greatest := bounds(ids)
+	_, err := s.exec(ctx, "mark deliveries dispatched", `
+UPDATE deliveries d SET dispatch_at = NULL FROM unnest($1::text[], $4::int[], $5::bool[]) AS n(id, generation, ended)
+WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.id >= $2 AND d.id <= $3 AND d.generation = n.generation AND (d.state = 'cancelled') = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`,
+		pq.Array(ids), least, greatest, pq.Array(generations), pq.Array(ended))
 	return err
 }
 
@@ -44,8 +45,10 @@ WHERE d.id = n.id AND d.id = `+lockedInOrder+` AND d.generation = n.generation A
 // wakes the relays. IS TRUE keeps Postgres from the index of next_attempt_at, which holds all
 // that wait for an attempt.
 func (s *Store) DispatchNow(ctx context.Context, ids []string) error {
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET dispatch_at = $2 WHERE id = "+lockedInOrder+" AND (next_attempt_at IS NOT NULL) IS TRUE", pq.Array(ids), s.now())
+	least, greatest := bounds(ids)
+	return s.tx(ctx, "dispatch deliveries", func(ctx context.Context, tx transaction) error {
+		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET dispatch_at = $4 WHERE id = "+lockedInOrder+" AND id >= $2 AND id <= $3 AND (next_attempt_at IS NOT NULL) IS TRUE",
+			pq.Array(ids), least, greatest, s.now())
 		if err != nil {
 			return err
 		}

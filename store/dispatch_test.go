@@ -22,7 +22,7 @@ func idsOf(deliveries []switchboard.Delivery) []string {
 	return ids
 }
 
-func TestClaimUntold(t *testing.T) {
+func TestClaimDispatches(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.delivery("acme")
@@ -45,9 +45,9 @@ func TestClaimUntold(t *testing.T) {
 	equal(t, "made due", claim(10), idsOf([]switchboard.Delivery{first, second}))
 	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{first, second}))
 	must(t, b.StartNextGeneration(t.Context(), first.ID, 2))
-	equal(t, "restart of another run", claim(10), []string{})
+	equal(t, "next generation of another one", claim(10), []string{})
 	must(t, b.StartNextGeneration(t.Context(), first.ID, 1))
-	equal(t, "restart", claim(10), []string{first.ID})
+	equal(t, "next generation", claim(10), []string{first.ID})
 	first.Generation = 2
 	b.record(first, 1, 200)
 	must(t, b.StartNextGeneration(t.Context(), first.ID, 2))
@@ -55,7 +55,7 @@ func TestClaimUntold(t *testing.T) {
 	equal(t, "final", claim(10), []string{})
 }
 
-// TestClaimsWhatIsToEnd: Temporal is told of deliveries that are cancelled, too.
+// TestClaimsWhatIsToEnd: deliveries that are cancelled are dispatched, too.
 func TestClaimsWhatIsToEnd(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -77,20 +77,20 @@ func TestClaimsWhatIsToEnd(t *testing.T) {
 	must(t, second(b.Cancel(t.Context(), root(), waiting.ID, "")))
 	equal(t, "left to the one that cancels", claim(), []string{})
 	b.advance(5 * time.Second)
-	equal(t, "not told", claim(), []string{waiting.ID})
+	equal(t, "not dispatched yet", claim(), []string{waiting.ID})
 	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{waiting, ofDeleted})) // late news of their starts
 	b.advance(time.Minute)
 	equal(t, "started, but not ended", claim(), idsOf([]switchboard.Delivery{waiting, ofDeleted}))
 	must(t, b.MarkDispatched(t.Context(), claimed))
 	b.advance(time.Minute)
-	equal(t, "told", claim(), []string{})
+	equal(t, "dispatched", claim(), []string{})
 
-	again, reopened, err := b.Retry(t.Context(), root(), waiting.ID, "")
+	again, nextGeneration, err := b.Retry(t.Context(), root(), waiting.ID, "")
 	must(t, err)
 	waiting.State = switchboard.StateCancelled
-	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{waiting})) // late news of the run before
-	equal(t, "set going again", []any{reopened, again.State, b.startDue(waiting.ID)}, []any{true, switchboard.StatePending, b.clock().Add(5 * time.Second)})
-	equal(t, "delivered ones are none of it", b.startDue(ended.ID), time.Time{})
+	must(t, b.MarkDispatched(t.Context(), []switchboard.Delivery{waiting})) // late news of the generation before
+	equal(t, "retried", []any{nextGeneration, again.State, b.read(waiting.ID).DispatchAt}, []any{true, switchboard.StatePending, b.clock().Add(5 * time.Second)})
+	equal(t, "delivered", b.read(ended.ID).DispatchAt, time.Time{})
 }
 
 // TestDeletionEndsOneAfterTheOther: nobody else's starts wait behind a deletion, and
@@ -108,14 +108,14 @@ func TestDeletionEndsOneAfterTheOther(t *testing.T) {
 	b.hold(ids[2], switchboard.StateHeld)
 	must(t, b.DeleteSubscription(t.Context(), root(), sub, ""))
 	slices.Sort(ids[:2])
-	first, second := b.startDue(ids[0]), b.startDue(ids[1])
+	first, second := b.read(ids[0]).DispatchAt, b.read(ids[1]).DispatchAt
 	if gap := second.Sub(first); gap < 10*time.Millisecond || first.Before(b.clock()) || second.Sub(b.clock()) > 20*time.Millisecond {
 		t.Errorf("due at %s and %s, at %s", first, second, b.clock())
 	}
-	equal(t, "held", b.startDue(ids[2]), time.Time{})
+	equal(t, "held", b.read(ids[2]).DispatchAt, time.Time{})
 }
 
-func TestClaimUntoldConcurrently(t *testing.T) {
+func TestClaimDispatchesConcurrently(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.subscribe("acme", "*")
@@ -150,7 +150,7 @@ func TestClaimUntoldConcurrently(t *testing.T) {
 	equal(t, "claimed, distinct", []int{len(all), len(slices.Compact(all))}, []int{200, 200})
 }
 
-// TestStartsAreNotedInOneOrder: whatever the order that they are given in, deliveries are
+// TestDispatchesAreMarkedInOneOrder: whatever the order that they are given in, deliveries are
 // locked in one, and nobody waits in a circle.
 func TestStartsAreNotedInOneOrder(t *testing.T) {
 	t.Parallel()
@@ -172,8 +172,8 @@ func TestStartsAreNotedInOneOrder(t *testing.T) {
 	for i := range 4 {
 		group.Go(func() {
 			for range 10 {
-				told := [][]switchboard.Delivery{forth, back}[i%2]
-				if err := errors.Join(b.MarkDispatched(t.Context(), told), b.DispatchNow(t.Context(), idsOf(told))); err != nil {
+				dispatched := [][]switchboard.Delivery{forth, back}[i%2]
+				if err := errors.Join(b.MarkDispatched(t.Context(), dispatched), b.DispatchNow(t.Context(), idsOf(dispatched))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -223,7 +223,7 @@ func TestOverdueAndStats(t *testing.T) {
 		// The one whose start the relay owes counts as overdue too.
 		Overdue: 3, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()),
 	})
-	equal(t, "due for the relay", b.startDue(pending.ID), begin().Add(5*time.Second))
+	equal(t, "due for the relay", b.read(pending.ID).DispatchAt, begin().Add(5*time.Second))
 }
 
 // TestStuckWhileTheRelayTries: a relay that claims a delivery and cannot start it does not
@@ -254,7 +254,7 @@ func TestStuckWhileTheRelayTries(t *testing.T) {
 }
 
 // TestBacklogIsWhatHasNoWorkflow: neither what its own process starts, nor what waits for
-// its turn, nor what is started.
+// its date, nor what is started.
 func TestBacklogIsWhatHasNoWorkflow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -262,14 +262,14 @@ func TestBacklogIsWhatHasNoWorkflow(t *testing.T) {
 		backlog int
 		oldest  time.Duration
 	}{
-		"just accepted":               {"dispatch_at = $1::timestamptz + interval '3s', next_attempt_at = $1::timestamptz - interval '2s'", 0, 0},
-		"not started":                 {"dispatch_at = $1::timestamptz - interval '6s', next_attempt_at = $1::timestamptz - interval '11s'", 1, 11 * time.Second},
-		"claimed by a relay":          {"dispatch_at = $1::timestamptz + interval '9s', next_attempt_at = $1::timestamptz - interval '1h'", 1, time.Hour},
-		"given its next run":          {"dispatch_at = $1::timestamptz, next_attempt_at = $1::timestamptz - interval '1m', generation = 2", 1, time.Minute},
-		"released, waits for a turn":  {"dispatch_at = $1::timestamptz + interval '1m', next_attempt_at = $1::timestamptz + interval '1m'", 0, 0},
-		"started":                     {"dispatch_at = NULL, next_attempt_at = $1::timestamptz - interval '1h'", 0, 0},
-		"cancelled, waits for a turn": {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, dispatch_at = $1::timestamptz + interval '1m'", 0, 0},
-		"cancelled, due to be ended":  {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, dispatch_at = $1", 1, 0},
+		"just accepted":                 {"dispatch_at = $1::timestamptz + interval '3s', next_attempt_at = $1::timestamptz - interval '2s'", 0, 0},
+		"not started":                   {"dispatch_at = $1::timestamptz - interval '6s', next_attempt_at = $1::timestamptz - interval '11s'", 1, 11 * time.Second},
+		"claimed by a relay":            {"dispatch_at = $1::timestamptz + interval '9s', next_attempt_at = $1::timestamptz - interval '1h'", 1, time.Hour},
+		"given its next generation":     {"dispatch_at = $1::timestamptz, next_attempt_at = $1::timestamptz - interval '1m', generation = 2", 1, time.Minute},
+		"released, waits for its date":  {"dispatch_at = $1::timestamptz + interval '1m', next_attempt_at = $1::timestamptz + interval '1m'", 0, 0},
+		"started":                       {"dispatch_at = NULL, next_attempt_at = $1::timestamptz - interval '1h'", 0, 0},
+		"cancelled, waits for its date": {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, dispatch_at = $1::timestamptz + interval '1m'", 0, 0},
+		"cancelled, due to be ended":    {"state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, dispatch_at = $1", 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -324,7 +324,7 @@ func TestReasonOfWhatWaitsForUs(t *testing.T) {
 	}
 }
 
-// heard collects what a listener is told.
+// heard collects what a listener calls.
 type heard struct {
 	starts, cancels chan string
 	ended           chan error
@@ -365,7 +365,7 @@ func TestListen(t *testing.T) {
 	must(t, b.DispatchNow(t.Context(), []string{d.ID}))
 	next(t, "start after StartSoon", h.starts)
 	must(t, b.StartNextGeneration(t.Context(), d.ID, 2))
-	next(t, "start after a restart", h.starts)
+	next(t, "start after the next generation", h.starts)
 
 	_, err = b.Cancel(t.Context(), root(), d.ID, "")
 	must(t, err)

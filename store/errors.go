@@ -15,11 +15,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// fault turns an error of the database into one that callers understand: Postgres
-// being away is Unavailable, text that it cannot hold is Invalid, and anything
-// else is a fault of ours. ctx is the caller's: their own cancellation stays what
-// it is.
-func fault(ctx context.Context, err error) error {
+// mapError turns an error of the database into one that callers understand: Postgres
+// being away is Unavailable, text that it cannot store is Invalid, and anything else is
+// our own error, which names the operation. ctx is the caller's: their own cancellation
+// stays what it is.
+func mapError(ctx context.Context, operation string, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -36,7 +36,7 @@ func fault(ctx context.Context, err error) error {
 	if pq.As(err, pqerror.CharacterNotInRepertoire, pqerror.UntranslatableCharacter) != nil {
 		return &switchboard.Error{Code: switchboard.CodeInvalid, Message: "some text holds a character that cannot be stored", Err: err}
 	}
-	return fmt.Errorf("store: %w", err)
+	return fmt.Errorf("store: %s: %w", operation, err)
 }
 
 // late reports whether the error says that Postgres took too long, which may be because of

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lib/pq"
-
 	"github.com/seed-49a43567/switchboard"
 )
 
@@ -18,13 +16,14 @@ func argument(n int) string { return "$" + strconv.Itoa(n) }
 
 // Event returns an event with its deliveries. Ids are unique in their tenant only:
 // where the tenant is left out and several have that id, it is a Conflict for the
-// field "tenant".
+// field "tenant". Of several events of a tenant, as there may be after the idempotency
+// window, it is the newest.
 func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error) {
 	c := &conditions{}
 	c.add("id = ?", id)
 	c.scope(caller, tenant)
 	var found []switchboard.Event
-	if err := s.list(ctx, &found, "SELECT "+eventColumns+" FROM events"+c.where()+" LIMIT 2", c.args...); err != nil {
+	if err := s.list(ctx, "read event", &found, "SELECT DISTINCT ON (tenant) "+eventColumns+" FROM events"+c.where()+" ORDER BY tenant, created_at DESC LIMIT 2", c.args...); err != nil {
 		return switchboard.Event{}, nil, err
 	}
 	switch len(found) {
@@ -33,9 +32,11 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 	case 2:
 		return switchboard.Event{}, nil, &switchboard.Error{Code: switchboard.CodeConflict, Field: "tenant", Message: "several tenants have an event with this id: name one"}
 	}
-	deliveries := []switchboard.Delivery{}
-	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE event_id = $1 AND tenant = $2 ORDER BY id"
-	err := s.list(ctx, &deliveries, query, id, found[0].Tenant)
+	var deliveries []switchboard.Delivery
+	err := s.direct(ctx, "read event", func(ctx context.Context, db session) (err error) {
+		deliveries, err = selectDeliveriesOf(ctx, db, found)
+		return err
+	})
 	return found[0], shownAt(s.now(), deliveries), err
 }
 
@@ -63,7 +64,7 @@ func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchb
 	c.args = append(c.args, limit+1)
 	items := []switchboard.Event{}
 	query := "SELECT id, tenant, type, key, occurred_at, created_at FROM events" + c.where() + " ORDER BY created_at DESC, id DESC, tenant DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, &items, query, c.args...); err != nil {
+	if err := s.search(ctx, "list events", &items, query, c.args...); err != nil {
 		return none, err
 	}
 	page, err := pageOf(l, items, limit, func(e switchboard.Event) position { return position{e.CreatedAt, e.ID, e.Tenant} })
@@ -78,19 +79,16 @@ func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchb
 func (s *Store) withDeliveries(ctx context.Context, events []switchboard.Event) ([]switchboard.EventDetail, error) {
 	details := make([]switchboard.EventDetail, len(events))
 	places := make(map[eventKey]*switchboard.EventDetail, len(events))
-	var ids, tenants []string
 	for i, e := range events {
 		details[i].Event = e
 		places[eventKey{e.Tenant, e.ID}] = &details[i]
-		ids, tenants = append(ids, e.ID), append(tenants, e.Tenant)
 	}
-	var deliveries []switchboard.Delivery
-	query := "SELECT " + fields("deliveries", deliveryFields, "") + ` FROM deliveries
-WHERE (event_id, tenant) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY id`
-	err := s.search(ctx, &deliveries, query, pq.Array(ids), pq.Array(tenants))
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	deliveries, err := selectDeliveriesOf(bounded, s.searches, events)
 	for _, d := range shownAt(s.now(), deliveries) {
 		detail := places[eventKey{d.Tenant, d.EventID}]
 		detail.Deliveries = append(detail.Deliveries, d)
 	}
-	return details, err
+	return details, mapError(ctx, "list events", err)
 }

@@ -19,7 +19,7 @@ import (
 // document cannot be read is marked, and hides no other.
 func (s *Store) EventTypes(ctx context.Context) ([]switchboard.EventType, error) {
 	var rows []struct{ Platform, Name, Document string }
-	if err := s.list(ctx, &rows, "SELECT platform, name, document FROM event_types ORDER BY platform, name"); err != nil {
+	if err := s.list(ctx, "list event types", &rows, "SELECT platform, name, document FROM event_types ORDER BY platform, name"); err != nil {
 		return nil, err
 	}
 	types := make([]switchboard.EventType, len(rows))
@@ -36,7 +36,7 @@ func (s *Store) SaveEventType(ctx context.Context, caller switchboard.Caller, t 
 	if err := ownsEventTypes(caller); err != nil {
 		return err
 	}
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error { return s.putEventType(ctx, tx, t) })
+	return s.tx(ctx, "save event type", func(ctx context.Context, tx transaction) error { return s.putEventType(ctx, tx, t) })
 }
 
 // ChangeEventType applies a change to the event type of base's platform and name, and
@@ -49,7 +49,7 @@ func (s *Store) ChangeEventType(ctx context.Context, caller switchboard.Caller, 
 		return switchboard.EventType{}, err
 	}
 	var changed switchboard.EventType
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "change event type", func(ctx context.Context, tx transaction) error {
 		var err error
 		if changed, err = s.lockEventType(ctx, tx, base); err != nil {
 			return err
@@ -134,7 +134,7 @@ func (s *Store) DeleteEventType(ctx context.Context, caller switchboard.Caller, 
 	if err := ownsEventTypes(caller); err != nil {
 		return err
 	}
-	deleted, err := s.exec(ctx, "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, strings.ToLower(name))
+	deleted, err := s.exec(ctx, "delete event type", "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, strings.ToLower(name))
 	if err == nil && deleted == 0 {
 		return switchboard.Errorf(switchboard.CodeNotFound, "nothing was added to or changed in %s/%s", platform, name)
 	}

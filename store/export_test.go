@@ -9,12 +9,12 @@ import (
 // RecordFast records with the one statement alone, and returns the deliveries that it has moved,
 // by the attempts' ids.
 func (s *Store) RecordFast(ctx context.Context, records []switchboard.Record) (map[string]switchboard.Delivery, error) {
-	return s.recordNext(ctx, records)
+	return s.recordFast(ctx, records)
 }
 
 // RecordLocked records by the lifecycle alone.
 func (s *Store) RecordLocked(ctx context.Context, records []switchboard.Record) error {
-	return s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	return s.tx(ctx, "record attempts", func(ctx context.Context, tx transaction) error {
 		_, err := recordRows(ctx, tx, records)
 		return err
 	})

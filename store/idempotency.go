@@ -1,125 +1,208 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
-const (
-	// idempotencyWindow is for how long an Idempotency-Key names its request. A day is what
-	// Stripe gives it.
-	idempotencyWindow = 24 * time.Hour
-	// claimTime is how long a claim holds: a caller whose request died with its process can
-	// repeat it after that. No request takes longer; the longest waits a minute for a
-	// receiver's answer.
-	claimTime = 90 * time.Second
-)
+// defaultIdempotencyWindow is for how long an event that comes again with its id is a
+// duplicate. After that it is a new one.
+const defaultIdempotencyWindow = 7 * 24 * time.Hour
 
-const idempotencyField = switchboard.IdempotencyHeader
-
-// claimQuery claims a key that is new or has expired, or that came with the same request,
-// whose claim has ended without an answer. It returns when the key came first.
-const claimQuery = `
-INSERT INTO idempotency_keys AS k (name, request, created_at, expires_at, locked_until) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, locked_until = EXCLUDED.locked_until, status = NULL, key_id = '', ciphertext = '',
-	created_at = CASE WHEN k.expires_at <= $3 THEN EXCLUDED.created_at ELSE k.created_at END,
-	expires_at = CASE WHEN k.expires_at <= $3 THEN EXCLUDED.expires_at ELSE k.expires_at END
-WHERE k.expires_at <= $3 OR (k.request = EXCLUDED.request AND k.status IS NULL AND k.locked_until <= $3)
-RETURNING created_at`
-
-// reclaimQuery takes a key whose kept answer cannot be decrypted.
-const reclaimQuery = `
-UPDATE idempotency_keys SET locked_until = $2, status = NULL, key_id = '', ciphertext = '' WHERE name = $1 AND status IS NOT NULL
-RETURNING created_at`
-
-// Claim lets the holder of the API key carry out a request with an Idempotency-Key, or
-// returns the answer that it was given. request sums up what is asked: the key with
-// another request is KeyReused. Where the same request is under way it is a Conflict. An
-// answer that no encryption key of this process opens counts as one that was not kept.
-func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error) {
-	now := s.now()
-	claim := switchboard.IdempotencyClaim{Name: sha256.Sum256([]byte(apiKeyID + "\x00" + key)), Until: now.Add(claimTime)}
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
-		var claimed []time.Time
-		if err := tx.SelectContext(ctx, &claimed, claimQuery, claim.Name[:], request[:], now, now.Add(idempotencyWindow), claim.Until); err != nil {
-			return err
-		}
-		if len(claimed) > 0 {
-			claim.CreatedAt = claimed[0].UTC()
-			return nil
-		}
-		var rows []struct {
-			Request, Ciphertext []byte
-			KeyID               string
-			Status              *int
-		}
-		if err := tx.SelectContext(ctx, &rows, "SELECT request, status, key_id, ciphertext FROM idempotency_keys WHERE name = $1", claim.Name[:]); err != nil {
-			return err
-		}
-		switch {
-		case len(rows) > 0 && [sha256.Size]byte(rows[0].Request) != request:
-			return &switchboard.Error{Code: switchboard.CodeKeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
-		case len(rows) == 0 || rows[0].Status == nil: // or it was released this moment
-			return underWay()
-		}
-		if body, err := s.keys.open(rows[0].KeyID, rows[0].Ciphertext, answerPlace(claim)); err == nil {
-			claim.Answer = &switchboard.StoredAnswer{Status: *rows[0].Status, Body: body}
-			return nil
-		}
-		if err := tx.SelectContext(ctx, &claimed, reclaimQuery, claim.Name[:], claim.Until); err != nil {
-			return err
-		}
-		if len(claimed) == 0 { // another process was faster
-			return underWay()
-		}
-		claim.CreatedAt = claimed[0].UTC()
-		return nil
-	})
-	return claim, err
+// name is the event's key in the table event_ids, as a UUID: half of a SHA-256.
+func (k eventKey) name() string {
+	sum := sha256.Sum256([]byte(k.tenant + "\x00" + k.id))
+	return hex.EncodeToString(sum[:16])
 }
 
-func underWay() error {
-	return &switchboard.Error{Code: switchboard.CodeConflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
+// contentOf is half of a SHA-256 of what two events with one id must have in common, their
+// data by their bytes.
+func contentOf(e switchboard.Event) []byte {
+	h := sha256.New()
+	for _, part := range []string{strings.ToLower(e.Type), "\x00", e.Key, "\x00"} {
+		h.Write([]byte(part))
+	}
+	h.Write(e.Data)
+	return h.Sum(nil)[:16]
 }
 
-// SaveAnswer stores the answer to a claimed request, unless somebody else has claimed it
-// since.
-func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error {
-	keyID, ciphertext, err := s.keys.seal(answer.Body, answerPlace(claim))
+// earlierEvent is the event that came first with an id.
+type earlierEvent struct {
+	switchboard.Event
+	Listed     bool   // in event_ids: the platform chose its id
+	Content    []byte // as listed; empty: its data were erased
+	deliveries []switchboard.Delivery
+}
+
+// earlierQuery reads the events with the names $1, which are those of the ids $2 of the
+// tenants $3. Where the name is not listed, because the id is ours, its time $4 finds the
+// event. OFFSET 0 makes Postgres look for each event alone, in the partition where it is.
+var earlierQuery = `
+SELECT ` + fields("e", "id tenant type key data occurred_at created_at", "") + `, known.name IS NOT NULL AS listed, coalesce(known.content, '') AS content
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS n(name, id, tenant, at)
+LEFT JOIN event_ids known ON known.name = n.name::uuid
+CROSS JOIN LATERAL (
+	SELECT * FROM events WHERE created_at >= coalesce(known.created_at, n.at) AND created_at < coalesce(known.created_at, n.at) + interval '1 millisecond'
+		AND id = n.id AND tenant = n.tenant ORDER BY created_at LIMIT 1 OFFSET 0) e`
+
+// findEarlier reads the events that came before with those keys.
+func findEarlier(ctx context.Context, db session, keys []eventKey) (map[eventKey]*earlierEvent, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var names, ids, tenants, times []string
+	for _, key := range keys {
+		at, _ := switchboard.IDTime(switchboard.EventPrefix, key.id)
+		names, ids, tenants, times = append(names, key.name()), append(ids, key.id), append(tenants, key.tenant), append(times, at.Format(time.RFC3339Nano))
+	}
+	var found []*earlierEvent
+	if err := db.SelectContext(ctx, &found, earlierQuery, pq.Array(names), pq.Array(ids), pq.Array(tenants), pq.Array(times)); err != nil {
+		return nil, err
+	}
+	known := make(map[eventKey]*earlierEvent, len(found))
+	for _, e := range found {
+		known[eventKey{e.Tenant, e.ID}] = e
+	}
+	return known, nil
+}
+
+// dropOwnIDs leaves out the events whose id Switchboard made for an earlier event: those
+// are not listed in event_ids.
+func dropOwnIDs(ctx context.Context, db session, pending []*pendingEvent) ([]*pendingEvent, error) {
+	var own []eventKey
+	for _, p := range pending {
+		if p.named && switchboard.IsID(switchboard.EventPrefix, p.event.ID) {
+			own = append(own, p.key())
+		}
+	}
+	known, err := findEarlier(ctx, db, own)
+	return slices.DeleteFunc(pending, func(p *pendingEvent) bool { e := known[p.key()]; return e != nil && !e.Listed }), err
+}
+
+// resolveDuplicates says of every event that was not stored here whether it is a duplicate
+// of the stored one or contradicts it. A duplicate may be awaited where the first was not.
+func (s *Store) resolveDuplicates(ctx context.Context, db session, all []*pendingEvent, first map[eventKey]*pendingEvent) error {
+	var before []eventKey
+	for key, p := range first {
+		if !p.stored {
+			before = append(before, key)
+		}
+	}
+	known, err := findEarlier(ctx, db, before)
 	if err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5 WHERE name = $1 AND locked_until = $2",
-		claim.Name[:], claim.Until, answer.Status, keyID, ciphertext)
-	return err
-}
-
-// Release gives up the claim to a request that was not carried out to its end: the next
-// one with the key carries it out again. If nothing was done, the key is forgotten, and
-// may come with another request.
-func (s *Store) Release(ctx context.Context, claim switchboard.IdempotencyClaim, nothingDone bool) error {
-	query, args := "UPDATE idempotency_keys SET locked_until = $3 WHERE name = $1 AND locked_until = $2", []any{claim.Name[:], claim.Until, s.now()}
-	if nothingDone {
-		query, args = "DELETE FROM idempotency_keys WHERE name = $1 AND locked_until = $2", args[:2]
+	if err := addDeliveries(ctx, db, known); err != nil {
+		return err
 	}
-	_, err := s.exec(ctx, query, args...)
+	var awaited []string
+	for _, p := range all {
+		key := p.key()
+		switch {
+		case p.acceptance.Err != nil || p.stored:
+			continue
+		case first[key].stored:
+			p.repeat(first[key].acceptance)
+		default:
+			p.repeatEarlier(known[key])
+		}
+		for _, d := range p.acceptance.Deliveries {
+			if p.awaited && !d.State.Final() {
+				awaited = append(awaited, d.ID)
+			}
+		}
+	}
+	if len(awaited) == 0 {
+		return nil
+	}
+	least, greatest := bounds(awaited)
+	_, err = db.ExecContext(ctx, "UPDATE deliveries SET response_awaited = true WHERE id = "+lockedInOrder+" AND NOT response_awaited AND id >= $2 AND id <= $3",
+		pq.Array(awaited), least, greatest)
 	return err
 }
 
-// ForgetAnswers deletes keys that have expired, at most batchLimit of them, and returns
-// how many those were.
-func (s *Store) ForgetAnswers(ctx context.Context) (int, error) {
-	deleted, err := s.exec(ctx, `
-DELETE FROM idempotency_keys WHERE name IN (
-	SELECT name FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, s.now(), batchLimit)
-	return int(deleted), err
+// repeat compares the event with the one that has its id, as far as that is cheap: the
+// data are left to [compareDuplicate]. One for a single subscription is a duplicate only of
+// what went to that.
+func (p *pendingEvent) repeat(known switchboard.Acceptance) {
+	e := known.Event
+	if !strings.EqualFold(e.Type, p.event.Type) || e.Key != p.event.Key {
+		p.acceptance.Err = contradicts("type or key")
+		return
+	}
+	if p.only != "" {
+		known.Deliveries = slices.DeleteFunc(slices.Clone(known.Deliveries), func(d switchboard.Delivery) bool { return d.SubscriptionID != p.only })
+		if len(known.Deliveries) == 0 {
+			p.acceptance.Err = &switchboard.Error{Code: switchboard.CodeConflict, Field: "id", Message: "an event with this id was accepted before, and not for this subscription"}
+			return
+		}
+	}
+	known.Duplicate = true
+	p.acceptance = known
 }
 
-// answerPlace is where an answer's ciphertext belongs.
-func answerPlace(claim switchboard.IdempotencyClaim) string {
-	return "idempotency_keys/" + hex.EncodeToString(claim.Name[:])
+// repeatEarlier is repeat of an event that was stored before this batch; nil: it is gone.
+// Data that were erased are compared by their digest, if that is left.
+func (p *pendingEvent) repeatEarlier(e *earlierEvent) {
+	switch {
+	case e == nil:
+		p.acceptance.Err = &switchboard.Error{Code: switchboard.CodeConflict, Field: "id", Message: "an event with this id was accepted before, and is erased"}
+	case len(e.Data) == 0 && len(e.Content) > 0 && !bytes.Equal(e.Content, contentOf(p.event)):
+		p.acceptance.Err = contradicts("content")
+	default:
+		p.repeat(switchboard.Acceptance{Event: e.Event, Deliveries: e.deliveries})
+	}
+}
+
+// compareDuplicate compares the data, the time and the spelling of the type of a duplicate
+// with what is stored. It runs in the caller's own time, since all that share a commit
+// would wait for a comparison by value. given is the event as it was posted.
+//
+// Another writing of the same data is a duplicate: who posts again after a timeout may well
+// serialise again, and what is stored, and was perhaps sent, stays. So does the time: many
+// take the clock's again at each try. Data that were erased cannot be compared.
+func compareDuplicate(given *switchboard.Event, a *switchboard.Acceptance) {
+	if !a.Duplicate {
+		return
+	}
+	if len(a.Event.Data) > 0 && !bytes.Equal(a.Event.Data, given.Data) {
+		if !switchboard.SameJSON(a.Event.Data, given.Data) {
+			*a = switchboard.Acceptance{Err: contradicts("data")}
+			return
+		}
+		a.Differs = append(a.Differs, "data")
+	}
+	if a.Event.Type != given.Type { // in another case
+		a.Differs = append(a.Differs, "type")
+	}
+	if at := given.OccurredAt.UTC().Truncate(time.Microsecond); !at.IsZero() && !at.Equal(a.Event.OccurredAt) {
+		a.Differs = append(a.Differs, "occurred_at")
+	}
+}
+
+func contradicts(what string) error {
+	return &switchboard.Error{Code: switchboard.CodeConflict, Field: "id", Message: "an event with this id and other " + what + " was accepted before"}
+}
+
+// addDeliveries reads the deliveries of the events.
+func addDeliveries(ctx context.Context, db session, known map[eventKey]*earlierEvent) error {
+	events := make([]switchboard.Event, 0, len(known))
+	for _, e := range known {
+		events = append(events, e.Event)
+	}
+	deliveries, err := selectDeliveriesOf(ctx, db, events)
+	for _, d := range deliveries {
+		e := known[eventKey{d.Tenant, d.EventID}]
+		e.deliveries = append(e.deliveries, d)
+	}
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
 const keyFields = "id name role tenant created_at expires_at? revoked_at?"
@@ -23,7 +24,7 @@ func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key sw
 	key.ID = switchboard.NewID(switchboard.KeyPrefix, key.CreatedAt)
 	hash := sha256.Sum256([]byte(text.Reveal()))
 	var stored switchboard.Key
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "create key", func(ctx context.Context, tx transaction) error {
 		_, err := tx.ExecContext(ctx, `
 INSERT INTO keys (id, name, role, tenant, created_at, expires_at, hash)
 VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7) ON CONFLICT (hash) DO NOTHING`,
@@ -58,7 +59,7 @@ func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboa
 	c.args = append(c.args, limit+1)
 	items := []switchboard.Key{}
 	query := "SELECT " + fields("keys", keyFields, "") + " FROM keys" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, &items, query, c.args...); err != nil {
+	if err := s.search(ctx, "list keys", &items, query, c.args...); err != nil {
 		return none, err
 	}
 	return pageOf(l, items, limit, func(k switchboard.Key) position { return position{ID: k.ID} })
@@ -70,7 +71,7 @@ func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id str
 	c.add("id = ?", id)
 	c.scope(caller, "")
 	var key switchboard.Key
-	err := s.get(ctx, &key, switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id),
+	err := s.get(ctx, "revoke key", &key, switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id),
 		"UPDATE keys SET revoked_at = coalesce(revoked_at, $1)"+c.where()+" RETURNING "+fields("keys", keyFields, ""), c.args...)
 	return key, err
 }
@@ -78,25 +79,19 @@ func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id str
 // keyHash is the SHA-256 of a key's text.
 type keyHash [sha256.Size]byte
 
-func callersQuery() string {
-	return "SELECT hash, id, role, tenant FROM keys WHERE hash = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
-}
+const callersQuery = "SELECT hash, id, role, tenant FROM keys WHERE hash = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
 
 // Authenticate returns whose key the text is. For one that is unknown, expired or
 // revoked it is the same Unauthenticated error, which tells nobody which.
 // Concurrent callers share a query.
 func (s *Store) Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	bounded, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	found, err := s.callers.do(ctx, sha256.Sum256([]byte(text.Reveal())))
-	if err != nil {
-		return switchboard.Caller{}, err
-	}
-	return found.out, found.err
+	return do(bounded, s.callers, "authenticate", sha256.Sum256([]byte(text.Reveal())))
 }
 
 // findCallers finds whose keys these are.
-func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]result[switchboard.Caller], error) {
+func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]batch.Result[switchboard.Caller], error) {
 	texts := make(pq.ByteaArray, len(hashes))
 	for i := range hashes {
 		texts[i] = hashes[i][:]
@@ -107,19 +102,19 @@ func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]result[swi
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	err := s.direct(ctx, func(ctx context.Context, db session) error {
+	err := s.direct(ctx, "authenticate", func(ctx context.Context, db session) error {
 		keys = keys[:0]
-		return db.SelectContext(ctx, &keys, callersQuery(), texts, s.now())
+		return db.SelectContext(ctx, &keys, callersQuery, texts, s.now())
 	})
 	if err != nil {
 		return nil, err
 	}
-	callers := make([]result[switchboard.Caller], len(hashes))
+	callers := make([]batch.Result[switchboard.Caller], len(hashes))
 	for i := range callers {
-		callers[i].err = switchboard.Errorf(switchboard.CodeUnauthenticated, "the API key is unknown, expired or revoked")
+		callers[i].Err = switchboard.Errorf(switchboard.CodeUnauthenticated, "the API key is unknown, expired or revoked")
 		for _, k := range keys {
 			if keyHash(k.Hash) == hashes[i] {
-				callers[i] = result[switchboard.Caller]{out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant}}
+				callers[i] = batch.Result[switchboard.Caller]{Out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant}}
 			}
 		}
 	}

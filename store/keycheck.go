@@ -77,7 +77,7 @@ func (s *Store) checkValues(ctx context.Context) (map[string][]byte, error) {
 		ID         string
 		CheckValue []byte
 	}
-	if err := s.list(ctx, &rows, "SELECT id, check_value FROM encryption_keys"); err != nil {
+	if err := s.list(ctx, "read check values", &rows, "SELECT id, check_value FROM encryption_keys"); err != nil {
 		return nil, err
 	}
 	values := make(map[string][]byte, len(rows))
@@ -96,7 +96,7 @@ func (s *Store) addCheckValue(ctx context.Context, id string) error {
 		return wrongKey(id)
 	}
 	value := s.keys.find(id).Seal(nil, nil, []byte(checkedText), []byte(checkPlace(id))) //nolint:gosec // this AEAD makes its nonces itself
-	_, err := s.exec(ctx, "INSERT INTO encryption_keys (id, check_value, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
+	_, err := s.exec(ctx, "add check value", "INSERT INTO encryption_keys (id, check_value, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
 		id, value, s.now())
 	return err
 }
@@ -108,7 +108,7 @@ func (s *Store) opensSamples(ctx context.Context, id string) (bool, error) {
 		ID         string
 		Ciphertext []byte
 	}
-	err := s.list(ctx, &rows, `
+	err := s.list(ctx, "check encryption key", &rows, `
 SELECT id, headers_ciphertext AS ciphertext FROM subscriptions WHERE headers_key_id = $1 ORDER BY id DESC LIMIT $2`, id, sampled)
 	if err != nil {
 		return false, err
@@ -124,7 +124,7 @@ SELECT id, headers_ciphertext AS ciphertext FROM subscriptions WHERE headers_key
 // keysInUse are the ids that something is encrypted with which is still needed.
 func (s *Store) keysInUse(ctx context.Context) ([]string, error) {
 	var ids pq.StringArray
-	err := s.get(ctx, &ids, nil, `
+	err := s.get(ctx, "list encryption keys in use", &ids, nil, `
 SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') FROM (
 	SELECT headers_key_id AS id FROM subscriptions WHERE deleted_at IS NULL
 	UNION SELECT private_key_id FROM subscriptions WHERE deleted_at IS NULL AND private_key_id <> ''

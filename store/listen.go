@@ -42,7 +42,7 @@ func (s *Store) Listen(ctx context.Context, dispatch func(), cancel func(deliver
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return nil
 			}
-			return fault(ctx, err)
+			return mapError(ctx, "listen", err)
 		}
 	}
 	dispatch()

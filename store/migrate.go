@@ -16,6 +16,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// baseline is the version of the first schema that was released. Pre-releases had lower ones.
+const baseline = 100
+
 // migrationsTable is where goose notes which migrations have run.
 const migrationsTable = "switchboard_migrations"
 
@@ -43,9 +46,11 @@ func SchemaVersion() (int64, error) {
 }
 
 // Migrate brings the schema to the version of this binary, from whatever older version it
-// has. It does nothing if there is nothing to do. A newer schema is [ErrNewerSchema].
+// has, and makes the partitions of today and the days ahead. It does nothing if there is
+// nothing to do. A newer schema is [ErrNewerSchema], and one of a pre-release
+// [ErrPreRelease]: both are left as they are.
 func (s *Store) Migrate(ctx context.Context) error {
-	if err := s.CheckSchema(ctx); errors.Is(err, ErrNewerSchema) {
+	if err := s.CheckSchema(ctx); errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrPreRelease) {
 		return err
 	}
 	// An index may take minutes to build, during which Postgres sends nothing.
@@ -56,14 +61,19 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return fmt.Errorf("migrations: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fault(ctx, fmt.Errorf("migrate: %w", err))
+		return mapError(ctx, "migrate", err)
 	}
-	return nil
+	_, err = s.MakePartitions(ctx, PartitionsAhead)
+	return err
 }
 
 // ErrNewerSchema is the error of [Store.CheckSchema] where the binary is the older
 // one, as during an upgrade, which begins with the schema.
 var ErrNewerSchema = errors.New("the binary is older than the schema")
+
+// ErrPreRelease is the error of [Store.CheckSchema] where the schema is that of a pre-release,
+// which no release migrates.
+var ErrPreRelease = errors.New("the database is of a pre-release")
 
 // CheckSchema returns nil if the schema is the one that this binary works on, and
 // otherwise an error that says which it is and what to do. It changes nothing.
@@ -82,11 +92,11 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 // FoundSchema is the version of the schema that the database has; 0: none.
 func (s *Store) FoundSchema(ctx context.Context) (int64, error) {
 	var there bool
-	if err := s.get(ctx, &there, nil, "SELECT to_regclass($1) IS NOT NULL", migrationsTable); err != nil || !there {
+	if err := s.get(ctx, "read schema version", &there, nil, "SELECT to_regclass($1) IS NOT NULL", migrationsTable); err != nil || !there {
 		return 0, err
 	}
 	var found int64
-	err := s.get(ctx, &found, nil, "SELECT coalesce(max(version_id), 0) FROM "+migrationsTable+" WHERE is_applied")
+	err := s.get(ctx, "read schema version", &found, nil, "SELECT coalesce(max(version_id), 0) FROM "+migrationsTable+" WHERE is_applied")
 	return found, err
 }
 
@@ -96,6 +106,9 @@ func compareVersions(found, needed int64) error {
 		return nil
 	case found == 0:
 		return fmt.Errorf("the database has no Switchboard schema, and version %d is needed: run `switchboard migrate`", needed)
+	case found < baseline:
+		return fmt.Errorf("%w of Switchboard (schema version %d), which cannot be migrated, and was left as it is: "+
+			"give a new, empty database; if the data folder is that of `switchboard-dev` or `make run`, delete the folder or give another one", ErrPreRelease, found)
 	case found < needed:
 		return fmt.Errorf("the database's schema has version %d, and version %d is needed: run `switchboard migrate`", found, needed)
 	}

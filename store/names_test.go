@@ -2,12 +2,9 @@ package store_test
 
 import (
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/pressly/goose/v3"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/signing"
@@ -71,31 +68,6 @@ func TestEventTypeIsOneInAnyCase(t *testing.T) {
 	equal(t, "changed", stored(), []string{"ORDER.PAID two!"})
 	must(t, b.DeleteEventType(t.Context(), root(), "own", "oRDER.pAID"))
 	equal(t, "deleted", stored(), []string(nil))
-}
-
-// TestMigrationMakesNamesOne keeps the last of several spellings that were stored.
-func TestMigrationMakesNamesOne(t *testing.T) {
-	t.Parallel()
-	b := setupAt(t, pg.Empty(t))
-	provider, err := goose.NewProvider(goose.DialectPostgres, b.sql.DB, os.DirFS("migrations"),
-		goose.WithTableName("switchboard_migrations"), goose.WithDisableGlobalRegistry(true))
-	must(t, err)
-	_, err = provider.UpTo(t.Context(), 5)
-	must(t, err)
-	_, err = b.sql.Exec(`INSERT INTO event_types (platform, name, document, updated_at) VALUES
-		('own', 'Order.Paid', '{"Name":"Order.Paid"}', '2026-01-01'),
-		('own', 'order.paid', '{"Name":"order.paid"}', '2026-01-03'),
-		('own', 'ORDER.PAID', '{"Name":"ORDER.PAID"}', '2026-01-02'),
-		('other', 'Order.Paid', '{"Name":"Order.Paid"}', '2026-01-01')`)
-	must(t, err)
-	must(t, b.Migrate(t.Context()))
-	types, err := b.EventTypes(t.Context())
-	must(t, err)
-	var names []string
-	for _, et := range types {
-		names = append(names, et.Name)
-	}
-	equal(t, "names", names, []string{"Order.Paid", "order.paid"})
 }
 
 // TestTenantUsage: what is known of a tenant.

@@ -13,7 +13,7 @@ import (
 // Retry makes a delivery due now, or starts its next generation, which nextGeneration reports:
 // see [switchboard.Delivery.Retry].
 func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, nextGeneration bool, err error) {
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err = s.tx(ctx, "retry delivery", func(ctx context.Context, tx transaction) error {
 		deleted, err := lockSubscriptionOf(ctx, tx, id)
 		if err != nil {
 			return err
@@ -30,7 +30,7 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 // Reset gives the delivery to the Temporal run that a reset of its workflow made: see
 // [switchboard.Delivery.Reset].
 func (s *Store) Reset(ctx context.Context, deliveryID, temporalRunID string, action switchboard.Action) (d switchboard.Delivery, err error) {
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err = s.tx(ctx, "reset delivery", func(ctx context.Context, tx transaction) error {
 		deleted, err := lockSubscriptionOf(ctx, tx, deliveryID)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func (s *Store) HoldDelivery(ctx context.Context, deliveryID string, generation 
 // Postpone dates the next attempt of a delivery anew, for that reason, unless somebody has
 // done so since it was loaded. It reports whether it has changed anything.
 func (s *Store) Postpone(ctx context.Context, loaded switchboard.Delivery, until time.Time, reason string) (changed bool, err error) {
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err = s.tx(ctx, "postpone delivery", func(ctx context.Context, tx transaction) error {
 		before, after, err := s.transit(ctx, tx, switchboard.Caller{}, loaded.ID, switchboard.Action{}, func(d *switchboard.Delivery, _ time.Time) error {
 			d.Postpone(loaded.NextAttemptAt, until, clean(reason))
 			return nil
@@ -96,7 +96,7 @@ func (s *Store) StartNextGeneration(ctx context.Context, deliveryID string, gene
 
 // change is transit in a transaction of its own.
 func (s *Store) change(ctx context.Context, caller switchboard.Caller, id string, action switchboard.Action, apply func(*switchboard.Delivery, time.Time) error) (d switchboard.Delivery, err error) {
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err = s.tx(ctx, "change delivery", func(ctx context.Context, tx transaction) error {
 		_, d, err = s.transit(ctx, tx, caller, id, action, apply)
 		return err
 	})

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// hold moves a delivery to a state that nothing leads to yet.
+// hold parks a delivery, in a state that nothing leads to yet or for another reason.
 func (b *bundle) hold(id string, state switchboard.State) {
 	b.t.Helper()
 	_, err := b.sql.Exec("UPDATE deliveries SET state = $2, reason = 'subscription_paused', next_attempt_at = NULL, dispatch_at = NULL WHERE id = $1", id, state)
@@ -19,7 +19,7 @@ func TestRetryOfAFinalDelivery(t *testing.T) {
 	b := setup(t)
 	failed := b.record(b.delivery("acme"), 1, 410)
 	b.advance(time.Hour)
-	got, reopened, err := b.Retry(t.Context(), of("acme"), failed.ID, "receiver fixed")
+	got, nextGeneration, err := b.Retry(t.Context(), of("acme"), failed.ID, "receiver fixed")
 	must(t, err)
 	want := failed
 	want.State, want.Reason, want.CompletedAt, want.NextAttemptAt = switchboard.StatePending, "", time.Time{}, b.clock()
@@ -27,29 +27,29 @@ func TestRetryOfAFinalDelivery(t *testing.T) {
 	want.DispatchAt = b.clock().Add(switchboard.DispatchGrace)
 	equal(t, "next generation", got, want)
 	equal(t, "stored", b.read(failed.ID), want)
-	equal(t, "reopened, actions, start due", []any{reopened, b.actions(failed.ID), b.startDue(failed.ID)},
+	equal(t, "next generation, actions, dispatch", []any{nextGeneration, b.actions(failed.ID), b.read(failed.ID).DispatchAt},
 		[]any{true, []string{"key_acme retry receiver fixed"}, b.clock().Add(5 * time.Second)})
 
-	// Once more, while it is pending: due now, in the same run.
+	// Once more, while it is pending: due now, in the same generation.
 	b.advance(time.Second)
-	again, reopened, err := b.Retry(t.Context(), root(), failed.ID, "")
+	again, nextGeneration, err := b.Retry(t.Context(), root(), failed.ID, "")
 	must(t, err)
 	want.NextAttemptAt, want.DispatchAt = b.clock(), b.clock()
 	equal(t, "again", again, want)
-	equal(t, "reopened", reopened, false)
+	equal(t, "next generation", nextGeneration, false)
 }
 
-func TestRetryOfADatedDelivery(t *testing.T) {
+func TestRetryOfADeliveryThatWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	retrying := b.record(b.delivery("acme"), 1, 503)
 	b.advance(time.Second)
-	got, reopened, err := b.Retry(t.Context(), root(), retrying.ID, "now")
+	got, nextGeneration, err := b.Retry(t.Context(), root(), retrying.ID, "now")
 	must(t, err)
 	want := retrying
 	want.NextAttemptAt = b.clock()
 	equal(t, "due now", got, want)
-	equal(t, "reopened, start due", []any{reopened, b.startDue(got.ID)}, []any{false, time.Time{}})
+	equal(t, "next generation, dispatch", []any{nextGeneration, b.read(got.ID).DispatchAt}, []any{false, time.Time{}})
 }
 
 func TestRetryRefused(t *testing.T) {
@@ -104,7 +104,7 @@ func TestCloseDelivery(t *testing.T) {
 
 	got, err := b.CloseDelivery(t.Context(), d.ID, 2, switchboard.StateCancelled, switchboard.ReasonTerminated, action)
 	must(t, err)
-	equal(t, "of another run", got, d)
+	equal(t, "of another generation", got, d)
 
 	want := d
 	want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.StateCancelled, switchboard.ReasonTerminated, time.Time{}, b.clock()
@@ -158,7 +158,7 @@ func TestReset(t *testing.T) {
 	done := b.record(b.delivery("acme"), 1, 200)
 	got, err = b.Reset(t.Context(), done.ID, done.TemporalRunID, action)
 	must(t, err)
-	equal(t, "the run that it ended in", got, done)
+	equal(t, "by the run that it ended in", got, done)
 
 	b.advance(time.Minute)
 	want = done
@@ -166,9 +166,9 @@ func TestReset(t *testing.T) {
 	for range 2 {
 		got, err = b.Reset(t.Context(), done.ID, "run_x", action)
 		must(t, err)
-		equal(t, "reopened", got, want)
+		equal(t, "next generation", got, want)
 	}
-	equal(t, "actions, start due", []any{b.actions(done.ID), b.startDue(done.ID)}, []any{[]string{"temporal reset reset"}, time.Time{}})
+	equal(t, "actions, dispatch", []any{b.actions(done.ID), b.read(done.ID).DispatchAt}, []any{[]string{"temporal reset reset"}, time.Time{}})
 
 	orphan := b.record(b.delivery("acme"), 1, 200)
 	must(t, b.DeleteSubscription(t.Context(), root(), orphan.SubscriptionID, ""))

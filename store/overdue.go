@@ -21,7 +21,7 @@ const (
 // Deliveries that were accepted together have the same date, so the id breaks ties.
 func (s *Store) Overdue(ctx context.Context, slack time.Duration, after switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
 	found := []switchboard.Delivery{}
-	err := s.list(ctx, &found, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries
+	err := s.list(ctx, "list overdue deliveries", &found, "SELECT "+fields("deliveries", deliveryFields, "")+` FROM deliveries
 WHERE `+overdueDispatched+`$1 AND (next_attempt_at, id) > ($2, $3) ORDER BY next_attempt_at, id LIMIT $4`,
 		s.now().Add(-slack), after.NextAttemptAt, after.ID, limit)
 	return found, err
@@ -38,7 +38,7 @@ func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 		Oldest float64 // the longest that one of them is late, in seconds
 	}
 	const late, backlog = "late", "backlog"
-	err := s.search(ctx, &counts, `
+	err := s.search(ctx, "count open deliveries", &counts, `
 SELECT state, count(*), 0::float8 AS oldest FROM deliveries
 WHERE state <> 'delivered' AND state IN ('pending', 'retrying', 'held', 'blocked') GROUP BY state
 UNION ALL SELECT '`+late+`', count(*), 0 FROM deliveries WHERE `+overdue+`$1

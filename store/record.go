@@ -3,26 +3,17 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store/batch"
 )
-
-// attempt is an attempt with the generation of its delivery.
-type attempt struct {
-	switchboard.Attempt
-	Generation int
-}
-
-// recorded is what became of a record.
-type recorded struct {
-	delivery switchboard.Delivery
-	err      error
-}
 
 // Record stores an attempt with what was decided after it, moves its delivery
 // there, and returns the delivery as it is when that is durable. It may be
@@ -30,32 +21,28 @@ type recorded struct {
 // delivery that an operator moved in the meantime stays where it is.
 //
 // Two attempts may come with one number: the last of an earlier run that was still
-// under way when an operator set the delivery going again, or one that Temporal
-// repeated elsewhere because it had lost sight of the first. Both requests were
-// made, so the later record takes the next free number.
+// under way when an operator restarted the delivery, or one that Temporal repeated
+// elsewhere because it had lost sight of the first. Both requests were made, so the later
+// record takes the next free number.
 func (s *Store) Record(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error) {
-	r.Attempt = storable(r.Attempt)
-	done, err := s.records.do(ctx, r)
-	if err != nil {
-		return switchboard.Delivery{}, err
-	}
-	return done.delivery, done.err
+	r.Attempt.At = r.Attempt.At.UTC().Truncate(time.Microsecond)
+	return do(ctx, s.records, "record attempt", r)
 }
 
-func weighRecord(r switchboard.Record) int { return len(r.Attempt.Outcome.Response.Body) }
+func sizeOfRecord(r switchboard.Record) int { return len(r.Attempt.Outcome.Response.Body) }
 
 // recordAll records attempts of several deliveries together: nearly all of them in
 // one statement, and in a transaction what is not simply a delivery's next.
-func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]recorded, error) {
-	moved, err := s.recordNext(ctx, records)
+func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]batch.Result[switchboard.Delivery], error) {
+	moved, err := s.recordFast(ctx, records)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]recorded, len(records))
+	results := make([]batch.Result[switchboard.Delivery], len(records))
 	var others []switchboard.Record
 	for i, r := range records {
 		if d, ok := moved[r.Attempt.ID]; ok {
-			results[i].delivery = d
+			results[i].Out = d
 		} else {
 			others = append(others, r)
 		}
@@ -64,7 +51,7 @@ func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]
 		return results, nil
 	}
 	var rows map[string]*row
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) (err error) {
+	err = s.tx(ctx, "record attempts", func(ctx context.Context, tx transaction) (err error) {
 		rows, err = recordRows(ctx, tx, others)
 		return err
 	})
@@ -74,11 +61,11 @@ func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]
 		}
 		switch row := rows[r.Attempt.DeliveryID]; {
 		case err != nil:
-			results[i].err = err
+			results[i].Err = err
 		case row == nil:
-			results[i].err = noDelivery(r.Attempt.DeliveryID)
+			results[i].Err = noDelivery(r.Attempt.DeliveryID)
 		default:
-			results[i].delivery = row.Delivery
+			results[i].Out = row.Delivery
 		}
 	}
 	return results, nil
@@ -94,7 +81,7 @@ func recordRows(ctx context.Context, tx transaction, records []switchboard.Recor
 	if err != nil {
 		return nil, err
 	}
-	var attempts []attempt
+	var attempts []attemptColumns
 	changed := map[string]*row{}
 	for _, r := range byNumber(records) {
 		d := rows[r.Attempt.DeliveryID]
@@ -106,12 +93,16 @@ func recordRows(ctx context.Context, tx transaction, records []switchboard.Recor
 		}
 		taken[keyOf(r)], recorded[r.Attempt.ID] = true, true
 		d.Record(r)
-		attempts, changed[d.ID] = append(attempts, attempt{r.Attempt, r.Generation}), d
+		attempts, changed[d.ID] = append(attempts, columnsOf(r.Attempt, r.Generation)), d
 	}
 	if len(attempts) == 0 {
 		return rows, nil
 	}
-	if err := execJSON(ctx, tx, insertAttemptsQuery, attempts); err != nil {
+	text, err := json.Marshal(attempts)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, insertAttemptsQuery, string(text)); err != nil {
 		return nil, err
 	}
 	saved := slices.Collect(maps.Values(changed))
@@ -163,7 +154,9 @@ func recordedBefore(ctx context.Context, tx transaction, rows map[string]*row, r
 		ID, DeliveryID string
 		Number         int
 	}
-	if err := tx.SelectContext(ctx, &found, "SELECT id, delivery_id, number FROM attempts WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
+	least, greatest := bounds(ids)
+	if err := tx.SelectContext(ctx, &found, "SELECT id, delivery_id, number FROM attempts WHERE delivery_id = ANY($1) AND delivery_id >= $2 AND delivery_id <= $3",
+		pq.Array(ids), least, greatest); err != nil {
 		return nil, nil, err
 	}
 	for _, f := range found {

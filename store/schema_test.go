@@ -1,10 +1,12 @@
 package store_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 func TestMigrateAndCheck(t *testing.T) {
@@ -23,7 +25,7 @@ func TestMigrateAndCheck(t *testing.T) {
 			}
 		}
 	}
-	check("empty", "no Switchboard schema", "version 12", "switchboard migrate")
+	check("empty", "no Switchboard schema", "version 100", "switchboard migrate")
 	var tables int
 	must(t, b.sql.Get(&tables, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
 	equal(t, "tables made by the check", tables, 0)
@@ -38,10 +40,29 @@ func TestMigrateAndCheck(t *testing.T) {
 
 	_, err := b.sql.Exec("INSERT INTO switchboard_migrations (version_id, is_applied) VALUES (1000, true)")
 	must(t, err)
-	check("newer", "version 1000", "up to 12 only", "older")
+	check("newer", "version 1000", "up to 100 only", "older")
 	_, err = b.sql.Exec("DELETE FROM switchboard_migrations WHERE version_id > 0")
 	must(t, err)
 	check("older", "no Switchboard schema")
+}
+
+// TestPreReleaseIsRefused: a database of a pre-release is recognised, and left as it is.
+func TestPreReleaseIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, pg.Empty(t))
+	_, err := b.sql.Exec(`
+CREATE TABLE switchboard_migrations (id int GENERATED ALWAYS AS IDENTITY, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamptz DEFAULT now());
+INSERT INTO switchboard_migrations (version_id, is_applied) SELECT n, true FROM generate_series(0, 12) AS n;
+CREATE TABLE deliveries (id text)`)
+	must(t, err)
+	for name, err := range map[string]error{"check": b.CheckSchema(t.Context()), "migrate": b.Migrate(t.Context())} {
+		if !errors.Is(err, store.ErrPreRelease) || !strings.Contains(err.Error(), "schema version 12") || !strings.Contains(err.Error(), "delete the folder") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var tables int
+	must(t, b.sql.Get(&tables, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
+	equal(t, "tables", tables, 2)
 }
 
 // TestConstraints shows that the schema itself refuses what must not be.
@@ -65,27 +86,10 @@ func TestConstraints(t *testing.T) {
 		"attempts that vanish":      {"UPDATE deliveries SET prior_attempts = 2 WHERE id = $1", done.ID, "counts"},
 		"a second current secret": {"INSERT INTO subscription_secrets (id, subscription_id, created_at, key_id, ciphertext) VALUES ('s', $1, now(), 'k', '')",
 			sub.ID, "subscription_secrets_current"},
-		"the same attempt twice": {"INSERT INTO attempts SELECT 'att_2', delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, " +
-			"request_headers, request_bytes, response_headers, response_truncated, response_body FROM attempts WHERE delivery_id = $1", done.ID, "attempts_delivery_id_number_key"},
-		"a delivery of no event": {"UPDATE deliveries SET event_id = 'evt_none' WHERE id = $1", d.ID, "deliveries_event_id_tenant_fkey"},
+		"the same attempt twice": {"INSERT INTO attempts SELECT * FROM attempts WHERE delivery_id = $1", done.ID, "attempts_p20260701_pkey"},
 	} {
 		if _, err := b.sql.Exec(c.statement, c.id); err == nil || !strings.Contains(err.Error(), `"`+c.constraint+`"`) {
 			t.Errorf("%s: got %v, want a violation of %s", name, err, c.constraint)
 		}
 	}
-}
-
-// TestErasure: what is personal goes with the event.
-func TestErasure(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	d := b.record(b.delivery("acme"), 1, 410)
-	must(t, second(b.Cancel(t.Context(), root(), b.delivery("acme").ID, "")))
-	_, err := b.sql.Exec("DELETE FROM events WHERE tenant = 'acme'")
-	must(t, err)
-	dump := b.dump()
-	for _, table := range []string{"events", "deliveries", "attempts", "actions"} {
-		equal(t, table, dump[table], []string{})
-	}
-	refused(t, "work", second(b.LoadForAttempt(t.Context(), d.ID)), switchboard.CodeNotFound, "")
 }

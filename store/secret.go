@@ -75,7 +75,7 @@ VALUES ($1, $2, $3, nullif($4, `+zeroTime+`), $5, $6)`, id, subscriptionID, now,
 // version, with next as its only secret.
 func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "rotate secret", func(ctx context.Context, tx transaction) error {
 		var err error
 		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
 			return err

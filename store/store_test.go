@@ -23,7 +23,7 @@ var pg = pgtest.New(migrate)
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
 func migrate(url string) (err error) {
-	s, err := store.Open(store.Config{URL: url})
+	s, err := store.Open(store.Config{URL: url, Now: begin}) // so that the tests' days have partitions
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return err
 	}
-	err = s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err = s.tx(ctx, "create subscription", func(ctx context.Context, tx transaction) error {
 		_, err := tx.NamedExecContext(ctx, insertSubscriptionQuery, r)
 		if err != nil {
 			return nameTaken(err, made.Name)
@@ -73,7 +73,7 @@ func (s *Store) Subscription(ctx context.Context, caller switchboard.Caller, id 
 func (s *Store) GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	var r subscriptionRow
 	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions WHERE id = $1 AND deleted_at IS NULL"
-	if err := s.get(ctx, &r, noSubscription(id), query, id); err != nil {
+	if err := s.get(ctx, "read subscription", &r, noSubscription(id), query, id); err != nil {
 		return switchboard.Subscription{}, err
 	}
 	if !caller.Sees(r.Tenant) {
@@ -81,7 +81,7 @@ func (s *Store) GivenSubscription(ctx context.Context, caller switchboard.Caller
 	}
 	given, _ := s.keys.given(r)
 	var text []byte
-	if err := s.get(ctx, &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id); err != nil {
+	if err := s.get(ctx, "read secrets", &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id); err != nil {
 		return given, err
 	}
 	_ = addSecrets(s.keys, &given, text)
@@ -115,7 +115,7 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 	c.args = append(c.args, limit+1)
 	var rows []subscriptionRow
 	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, &rows, query, c.args...); err != nil {
+	if err := s.search(ctx, "list subscriptions", &rows, query, c.args...); err != nil {
 		return none, err
 	}
 	items := make([]switchboard.Subscription, len(rows))
@@ -138,7 +138,7 @@ func (s *Store) markSecrets(ctx context.Context, subs []switchboard.Subscription
 		ID      string
 		Secrets []byte
 	}
-	if err := s.search(ctx, &rows, "SELECT s.id, "+secretsColumn+" FROM subscriptions s WHERE s.id = ANY($1)", pq.Array(ids)); err != nil {
+	if err := s.search(ctx, "read secrets", &rows, "SELECT s.id, "+secretsColumn+" FROM subscriptions s WHERE s.id = ANY($1)", pq.Array(ids)); err != nil {
 		return err
 	}
 	texts := make(map[string][]byte, len(rows))

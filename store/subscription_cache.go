@@ -8,6 +8,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
 const (
@@ -40,12 +41,12 @@ func subscriptionsQuery() string {
 
 // subscriptionsAt returns the subscriptions with their secrets. It
 // reads those that are not cached at their revision, which are by their ids.
-func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]result[switchboard.Subscription], error) {
-	found := make(map[string]result[switchboard.Subscription], len(revisions))
+func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]batch.Result[switchboard.Subscription], error) {
+	found := make(map[string]batch.Result[switchboard.Subscription], len(revisions))
 	var others []string
 	for id, revision := range revisions {
 		if k, ok := s.cache.Get(id); ok && k.revision == revision {
-			found[id] = result[switchboard.Subscription]{out: k.subscription}
+			found[id] = batch.Result[switchboard.Subscription]{Out: k.subscription}
 		} else {
 			others = append(others, id)
 		}
@@ -63,7 +64,7 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 	}
 	for _, r := range rows {
 		sub, err := s.keys.signing(r.subscriptionRow, r.Secrets)
-		found[r.ID] = result[switchboard.Subscription]{sub, err}
+		found[r.ID] = batch.Result[switchboard.Subscription]{Out: sub, Err: err}
 		if err == nil && sub.DeletedAt.IsZero() && len(r.PrivateCiphertext)+len(r.HeadersCiphertext)+len(r.Document) <= maxCachedSize {
 			s.cache.Add(r.ID, cachedSubscription{r.Revision, sub})
 		} else {

@@ -15,7 +15,7 @@ import (
 // called twice.
 func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
 	var changed switchboard.Subscription
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "update subscription", func(ctx context.Context, tx transaction) error {
 		old, err := s.lockGiven(ctx, tx, caller, id)
 		if err != nil {
 			return err

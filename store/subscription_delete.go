@@ -10,7 +10,7 @@ import (
 // DeleteSubscription hides a subscription and cancels its open deliveries; of very many only
 // the first, and [Store.CancelDeleted] the rest. The rows stay, because deliveries name them.
 func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error {
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "delete subscription", func(ctx context.Context, tx transaction) error {
 		if _, err := s.lockSubscription(ctx, tx, caller, id); err != nil {
 			return err
 		}

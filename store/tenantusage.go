@@ -17,12 +17,12 @@ func (s *Store) TenantUsage(ctx context.Context, caller switchboard.Caller, tena
 		return switchboard.TenantUsage{}, switchboard.Errorf(switchboard.CodeForbidden, "the tenant is outside this key's scope")
 	}
 	usage := switchboard.TenantUsage{EventTypes: []string{}}
-	if err := s.list(ctx, &usage.EventTypes, `
+	if err := s.list(ctx, "read tenant usage", &usage.EventTypes, `
 SELECT DISTINCT type FROM (SELECT type FROM events WHERE tenant = $1 ORDER BY created_at DESC, id DESC LIMIT $2) AS last ORDER BY type`, tenant, usageEvents); err != nil {
 		return usage, err
 	}
 	var known []bool
-	err := s.list(ctx, &known, `
+	err := s.list(ctx, "read tenant usage", &known, `
 SELECT EXISTS (SELECT FROM subscriptions WHERE tenant = $1 AND deleted_at IS NULL) OR EXISTS (SELECT FROM keys WHERE tenant = $1)`, tenant)
 	usage.Known = len(usage.EventTypes) > 0 || len(known) > 0 && known[0]
 	return usage, err

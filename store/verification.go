@@ -14,7 +14,7 @@ import (
 // a Conflict for the field "version". A subscription that is not unverified stays as it is.
 func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
-	err := s.tx(ctx, func(ctx context.Context, tx transaction) error {
+	err := s.tx(ctx, "record verification", func(ctx context.Context, tx transaction) error {
 		var err error
 		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
 			return err

@@ -26,8 +26,8 @@ func newRecorder(t *testing.T) *recorder {
 	return r
 }
 
-// authorized is a valid work with that auth.
-func authorized(url string, auth switchboard.Auth) switchboard.LoadedDelivery {
+// workWith is a valid work with that auth.
+func workWith(url string, auth switchboard.Auth) switchboard.LoadedDelivery {
 	w := work(url)
 	w.Subscription.Auth = auth
 	return w
@@ -75,7 +75,7 @@ func TestAuthHeaders(t *testing.T) {
 		},
 	}
 	for name, test := range tests {
-		w := authorized(receiver.url, test.auth)
+		w := workWith(receiver.url, test.auth)
 		w.Subscription.Request.Headers = map[string]string{"X-Env": "prod"}
 		s := setup(t, nil)
 		sent, o, err := s.Attempt(t.Context(), w, time.Now(), plenty)
@@ -114,7 +114,7 @@ func TestNoAuthAddsNothing(t *testing.T) {
 func TestCheckAuthAsksNobodyWithoutNeed(t *testing.T) {
 	t.Parallel()
 	for _, auth := range []switchboard.Auth{{}, {Type: switchboard.AuthBasic, Username: "a"}, {Type: switchboard.AuthBearer, Token: "t"}} {
-		if err := setup(t, nil).CheckAuth(t.Context(), authorized("https://receiver.invalid", auth).Subscription); err != nil {
+		if err := setup(t, nil).CheckAuth(t.Context(), workWith("https://receiver.invalid", auth).Subscription); err != nil {
 			t.Errorf("%s: %v", auth.Type, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 const (
@@ -28,12 +29,12 @@ func (s *Sender) Challenge(ctx context.Context, sub switchboard.Subscription) er
 	if switchboard.HoldsTemplate(sub.Request.URL) {
 		return switchboard.InvalidField(field, "cannot be challenged: it has placeholders, and there is no event to fill them from")
 	}
-	target, err := FinalURL(field, sub.Request.URL)
+	target, err := render.FinalURL(field, sub.Request.URL)
 	if err != nil {
 		return err
 	}
 	value, now := rand.Text(), time.Now()
-	m := Message{
+	m := render.Message{
 		Method: http.MethodPost, URL: target,
 		Header: plainHeaders(sub.Request.Headers), Body: []byte(`{"challenge":"` + value + `"}`),
 	}
@@ -41,7 +42,7 @@ func (s *Sender) Challenge(ctx context.Context, sub switchboard.Subscription) er
 	if err := s.sign(m, &sub, switchboard.NewID(challengePrefix, now), now); err != nil {
 		return err
 	}
-	outcome, err := s.sendAs(ctx, &sub, m, challengeTime)
+	outcome, err := s.send(ctx, &sub, m, challengeTime)
 	switch {
 	case err != nil:
 		return err

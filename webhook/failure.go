@@ -96,21 +96,21 @@ func brokenHTTP2(err error) (switchboard.Outcome, bool) {
 }
 
 // judge makes the outcome of an answer whose status has come and whose rest net/http
-// refuses. The status alone decides, as in [answer]: a receiver that says 200 has taken
+// refuses. The status alone decides, as in [outcomeOf]: a receiver that says 200 has taken
 // the delivery. A header that breaks off is another matter: RFC 9112 8 forbids to take
 // the status for said.
 func (t *try) judge(o switchboard.Outcome) switchboard.Outcome {
-	if t.answer == nil || o.Failure != switchboard.FailureBadResponse && o.Failure != switchboard.FailureReset {
+	if t.response == nil || o.Failure != switchboard.FailureBadResponse && o.Failure != switchboard.FailureReset {
 		return o
 	}
-	status, over := t.answer.status()
+	status, over := t.response.status()
 	switch {
 	case status == 0:
 		return o
 	case over:
 		return failed(switchboard.FailureReset, "the receiver closed the connection before its answer was complete, which began with the status %d", status)
 	}
-	return invalidAnswer(status)
+	return invalidResponse(status)
 }
 
 // classifyCertificate knows the ways in which a certificate does not do.
@@ -191,7 +191,7 @@ func (s *Sender) classifyNetwork(err error, reached phase) (switchboard.Outcome,
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return failed(switchboard.FailureConnect, "there is no route to the host"), true
 	case errors.Is(err, os.ErrDeadlineExceeded), isNet && timedOut.Timeout():
-		return s.late(reached, s.limit(reached)), true
+		return s.timedOut(reached, s.limit(reached)), true
 	case isClosed(err):
 		if reached == handshaking {
 			return failed(switchboard.FailureReset, "the receiver closed the connection during the TLS handshake"), true
@@ -209,8 +209,8 @@ func (s *Sender) limit(reached phase) time.Duration {
 	return s.connectTimeout
 }
 
-// late is the outcome of an attempt whose time, so long, was up in that phase.
-func (s *Sender) late(reached phase, limit time.Duration) switchboard.Outcome {
+// timedOut is the outcome of an attempt whose time, so long, was up in that phase.
+func (s *Sender) timedOut(reached phase, limit time.Duration) switchboard.Outcome {
 	switch reached {
 	case resolving:
 		return failed(switchboard.FailureDNS, "the host's name was not resolved within %s", limit)

@@ -289,7 +289,7 @@ func TestShortageIsOurs(t *testing.T) {
 	t.Parallel()
 	s := setup(t, nil)
 	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		o, err := s.noAnswer(t.Context(), &net.OpError{Op: "dial", Err: errno}, new(try), &attemptState{timeout: plenty})
+		o, err := s.noResponse(t.Context(), &net.OpError{Op: "dial", Err: errno}, new(try), &attemptState{timeout: plenty})
 		if interrupted, ok := errors.AsType[*Interrupted](err); !ok || interrupted.Sent || o.Failure != switchboard.FailureUnknown {
 			t.Errorf("%v: %+v, %v; want an interruption", errno, o, err)
 		}

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"code.dny.dev/ssrf"
-	"golang.org/x/net/idna"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // checkTime bounds how long [Guard.Check] waits for a name to resolve: someone is
@@ -116,7 +116,7 @@ func (g *Guard) permit(addr netip.Addr) error {
 // permitHost returns a *forbiddenError for a host that can be judged without resolving
 // it, because it always has the same address, and may not be reached.
 func (g *Guard) permitHost(host string) error {
-	host, err := asciiHost(host)
+	host, err := render.ASCIIHost(host)
 	if err != nil { // there is no such name
 		return &forbiddenError{fixed: true}
 	}
@@ -160,7 +160,7 @@ func (g *Guard) Check(ctx context.Context, rawURL string) (warning string, err e
 	if err != nil {
 		return "", switchboard.InvalidField(field, "is not a URL")
 	}
-	host, err := asciiHost(u.Hostname())
+	host, err := render.ASCIIHost(u.Hostname())
 	if err != nil {
 		return "", switchboard.InvalidField(field, "holds a host name that is not valid")
 	}
@@ -189,20 +189,6 @@ func (g *Guard) reachable(ctx context.Context, host string) bool {
 		}
 	}
 	return false
-}
-
-// asciiHost returns the host of a URL as net/http will look it up, in lower case and
-// without a final dot: full-width digits, for one, turn into an IP address there. Its
-// error is that of a name which is none.
-func asciiHost(host string) (string, error) {
-	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
-		ascii, err := idna.Lookup.ToASCII(host)
-		if err != nil {
-			return "", err
-		}
-		host = ascii
-	}
-	return strings.TrimSuffix(strings.ToLower(host), "."), nil
 }
 
 // endsInNumber reports whether the last label is a number, as in 127.1, 2130706433

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/webhook/dnstest"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // forbidden holds the first, the last and a middle address of ranges that no
@@ -242,7 +243,7 @@ func FuzzGuardCheck(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Check passes %q, which is no URL", raw)
 		}
-		host, err := asciiHost(u.Hostname())
+		host, err := render.ASCIIHost(u.Hostname())
 		if err != nil {
 			t.Fatalf("Check passes %q, which names no host", raw)
 		}

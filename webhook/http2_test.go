@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // frames is a receiver of HTTP/2, below the rules of HTTP/2. It is at
@@ -188,7 +189,7 @@ func TestRepeatsOverHTTP2(t *testing.T) {
 				if method != "POST" {
 					m.Body = nil
 				}
-				o, err := r.s.sendAs(t.Context(), &w.Subscription, m, plenty)
+				o, err := r.s.send(t.Context(), &w.Subscription, m, plenty)
 				if err != nil || o.StatusCode != 0 || o.Failure != test.failure {
 					t.Fatalf("%+v, %v; want %s", o, err, test.failure)
 				}
@@ -221,7 +222,7 @@ func TestRepeatOverHTTP2Succeeds(t *testing.T) {
 				}
 				return ok(f, stream)
 			})
-			o, err := r.s.sendAs(t.Context(), new(switchboard.Subscription), Message{Method: test.method, URL: r.url, Header: http.Header{}, Body: []byte(test.body)}, plenty)
+			o, err := r.s.send(t.Context(), new(switchboard.Subscription), render.Message{Method: test.method, URL: r.url, Header: http.Header{}, Body: []byte(test.body)}, plenty)
 			if err != nil || o.StatusCode != 200 || o.Requests != 2 || r.requests.Load() != 2 || r.conns.Load() < 2 {
 				t.Errorf("%s, %s: %+v, %v, on %d connections; want 200 with the second request, on a new one", name, test.method, o, err, r.conns.Load())
 			}

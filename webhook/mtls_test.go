@@ -72,7 +72,7 @@ func TestClientCertificates(t *testing.T) {
 	s.pool = newPool(2, s.now, s.transportFor)
 	ask := func(auth switchboard.Auth) (name, address string) {
 		t.Helper()
-		o := attempt(t, s, authorized(url, auth), plenty)
+		o := attempt(t, s, workWith(url, auth), plenty)
 		if o.StatusCode != 200 {
 			t.Fatalf("%+v", o)
 		}
@@ -125,7 +125,7 @@ func TestClientCertificateFailures(t *testing.T) {
 		"nobody of a name": {good, "https://nobody.test", switchboard.FailureDNS},
 	}
 	for name, test := range tests {
-		o := attempt(t, s, authorized(test.url, test.auth), plenty)
+		o := attempt(t, s, workWith(test.url, test.auth), plenty)
 		if o.Failure != test.want || o.StatusCode != 0 || o.Detail == "" {
 			t.Errorf("%s: %+v; want %s", name, o, test.want)
 		}
@@ -140,7 +140,7 @@ func TestCheckAuthOfCertificates(t *testing.T) {
 	broken := good
 	broken.PrivateKey = "no key"
 	for field, auth := range map[string]switchboard.Auth{"": good, "auth.certificate": expired, "auth.private_key": broken} {
-		err := setup(t, nil).CheckAuth(t.Context(), authorized("https://receiver.test", auth).Subscription)
+		err := setup(t, nil).CheckAuth(t.Context(), workWith("https://receiver.test", auth).Subscription)
 		e, ok := errors.AsType[*switchboard.Error](err)
 		if (err != nil) != (field != "") || ok && (e.Field != field || e.Code != switchboard.CodeInvalid) {
 			t.Errorf("%v; want %q at fault", err, field)

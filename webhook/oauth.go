@@ -19,6 +19,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // Bounds of token endpoints, which are chosen by whoever makes a subscription.
@@ -99,7 +100,7 @@ func (e *tokenError) ofClient() bool {
 
 // requestToken makes one request for a token.
 func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style oauth2.AuthStyle) (grant, error) {
-	target, err := FinalURL("auth.token_url", auth.TokenURL)
+	target, err := render.FinalURL("auth.token_url", auth.TokenURL)
 	if err != nil {
 		return grant{}, &tokenError{detail: "the token endpoint's URL is not one that can be asked"}
 	}
@@ -140,7 +141,7 @@ func (s *Sender) explainToken(ctx context.Context, err error, reached phase, aut
 	case answered:
 		return answeredToken(refused, auth)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &tokenError{detail: notAsked + s.late(reached, tokenTime).Detail}
+		return &tokenError{detail: notAsked + s.timedOut(reached, tokenTime).Detail}
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case ours(err):
@@ -195,7 +196,7 @@ func (s *Sender) noToken(ctx context.Context, err error, x *attemptState) (switc
 	if errors.Is(context.Cause(ctx), errTimeLimit) {
 		return failed(switchboard.FailureAuth, "the token endpoint gave no token within %s", x.timeout), nil
 	}
-	return s.noAnswer(ctx, err, new(try), x)
+	return s.noResponse(ctx, err, new(try), x)
 }
 
 // checkToken asks for a token now, whatever is kept.
@@ -227,7 +228,7 @@ type tokenTransport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	try, resp, err := t.s.roundTrip(req.Context(), destination{}, new(attemptState), outgoing{hasBody: true, build: func(ctx context.Context) (*http.Request, error) {
+	try, resp, err := t.s.do(req.Context(), destination{}, new(attemptState), outgoing{hasBody: true, build: func(ctx context.Context) (*http.Request, error) {
 		own := req.Clone(ctx)
 		own.Header.Set("User-Agent", t.s.userAgent)
 		own.Header.Set("Accept", "application/json")

@@ -108,7 +108,7 @@ func TestTokenIsFetchedOnce(t *testing.T) {
 		newLogin(t, l)
 		url, received := guarded(t, anyToken)
 		s := setup(t, nil)
-		w := authorized(url, l.auth())
+		w := workWith(url, l.auth())
 		for range 3 {
 			if o := attempt(t, s, w, plenty); o.StatusCode != 200 {
 				t.Fatalf("%s: %+v", name, o)
@@ -143,7 +143,7 @@ func TestTokenThatExpiresIsFetchedAgain(t *testing.T) {
 	url, received := guarded(t, anyToken)
 	s := setup(t, nil)
 	for range 2 {
-		attempt(t, s, authorized(url, l.auth()), plenty)
+		attempt(t, s, workWith(url, l.auth()), plenty)
 	}
 	got := received()
 	if len(got) != 2 || !strings.HasPrefix(got[0], "tok-1 ") || !strings.HasPrefix(got[1], "tok-2 ") {
@@ -169,7 +169,7 @@ func TestTokenIsRenewedOnceAfter401(t *testing.T) {
 	for name, test := range tests {
 		l := newLogin(t, &login{expires: 3600})
 		url, received := guarded(t, test.ok)
-		o := attempt(t, setup(t, nil), authorized(url, l.auth()), plenty)
+		o := attempt(t, setup(t, nil), workWith(url, l.auth()), plenty)
 		if o.StatusCode != test.status || o.Failure != switchboard.FailureOfStatus(test.status) {
 			t.Errorf("%s: %+v; want %d", name, o, test.status)
 		}
@@ -191,7 +191,7 @@ func TestTokenThatCannotBeRenewed(t *testing.T) {
 	newLogin(t, l)
 	url, received := guarded(t, func(string) bool { return false })
 	s := setup(t, nil)
-	w := authorized(url, l.auth())
+	w := workWith(url, l.auth())
 	if o := attempt(t, s, w, plenty); o.StatusCode != 401 {
 		t.Fatalf("%+v", o)
 	}
@@ -214,7 +214,7 @@ func TestConcurrentAttemptsShareOneToken(t *testing.T) {
 	var all sync.WaitGroup
 	for range 40 {
 		all.Go(func() {
-			if o := attempt(t, s, authorized(url, l.auth()), plenty); o.StatusCode != 200 {
+			if o := attempt(t, s, workWith(url, l.auth()), plenty); o.StatusCode != 200 {
 				t.Errorf("%+v", o)
 			}
 		})
@@ -273,7 +273,7 @@ func TestTokenEndpointFailures(t *testing.T) {
 			l := newLogin(t, &login{instead: test.instead})
 			url, received := guarded(t, anyToken)
 			s := setup(t, nil)
-			w := authorized(url, l.auth())
+			w := workWith(url, l.auth())
 			o := attempt(t, s, w, plenty)
 			if o.Failure != switchboard.FailureAuth || o.StatusCode != 0 || o.Detail != test.detail || o.Latency <= 0 {
 				t.Errorf("%+v; want %s", o, test.detail)
@@ -298,7 +298,7 @@ func TestCheckAuthTakesAToken(t *testing.T) {
 	t.Parallel()
 	for _, inParams := range []bool{false, true} {
 		l := newLogin(t, &login{inParams: inParams})
-		if err := setup(t, nil).CheckAuth(t.Context(), authorized("https://receiver.invalid", l.auth()).Subscription); err != nil {
+		if err := setup(t, nil).CheckAuth(t.Context(), workWith("https://receiver.invalid", l.auth()).Subscription); err != nil {
 			t.Error(err)
 		}
 	}
@@ -320,10 +320,10 @@ func TestTokenEndpointIsGuarded(t *testing.T) {
 		auth := l.auth()
 		auth.TokenURL = "http://" + host + loginAt
 		detail := "the token endpoint gave no token: the host has no address that may be reached: only public ones may"
-		if o := attempt(t, s, authorized(url, auth), plenty); o.Failure != switchboard.FailureAuth || o.Detail != detail {
+		if o := attempt(t, s, workWith(url, auth), plenty); o.Failure != switchboard.FailureAuth || o.Detail != detail {
 			t.Errorf("%s: %+v; want %s", host, o, detail)
 		}
-		err := s.CheckAuth(t.Context(), authorized(url, auth).Subscription)
+		err := s.CheckAuth(t.Context(), workWith(url, auth).Subscription)
 		if e, ok := errors.AsType[*switchboard.Error](err); !ok || e.Field != "auth.token_url" || !strings.HasSuffix(e.Message, detail) {
 			t.Errorf("%s: CheckAuth: %v; want %s", host, err, detail)
 		}
@@ -344,7 +344,7 @@ func TestTokenEndpointThatCannotBeReached(t *testing.T) {
 	for name, test := range tests {
 		auth := (&login{url: test.url}).auth()
 		s := setup(t, func(c *Config) { c.Guard.resolver = names{} })
-		if o := attempt(t, s, authorized("http://127.0.0.1:1", auth), plenty); o.Failure != switchboard.FailureAuth || o.Detail != test.detail || o.RetryAfter != 0 {
+		if o := attempt(t, s, workWith("http://127.0.0.1:1", auth), plenty); o.Failure != switchboard.FailureAuth || o.Detail != test.detail || o.RetryAfter != 0 {
 			t.Errorf("%s: %+v; want %s", name, o, test.detail)
 		}
 	}
@@ -362,7 +362,7 @@ func TestErrorCodeThatHoldsTheSecretIsNotRepeated(t *testing.T) {
 		"hunter_two": "the token endpoint answered 403 Forbidden", "hunter_three": "the token endpoint answered 403 Forbidden: bad_hunter_two",
 	} {
 		auth.ClientSecret = secret
-		if o := attempt(t, setup(t, nil), authorized("http://127.0.0.1:1", auth), plenty); o.Detail != want {
+		if o := attempt(t, setup(t, nil), workWith("http://127.0.0.1:1", auth), plenty); o.Detail != want {
 			t.Errorf("%q; want %q", o.Detail, want)
 		}
 	}

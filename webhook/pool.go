@@ -76,10 +76,8 @@ type pool struct {
 }
 
 func newPool(limit int, now func() time.Time, create func(bool, *switchboard.Auth) (*http.Transport, error)) *pool {
-	return &pool{
-		now: now, create: create,
-		entries: newRecent(limit, func(_ route, old poolEntry) { old.close() }),
-	}
+	entries, _ := lru.NewWithEvict(limit, func(_ route, old poolEntry) { old.close() }) // fails for a limit below 1 only
+	return &pool{now: now, create: create, entries: entries}
 }
 
 // get returns the entry of the route.

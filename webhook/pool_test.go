@@ -60,7 +60,7 @@ func TestConnectionsAreRenewed(t *testing.T) {
 			s.guard.resolver = &moved
 			clock := new(clock)
 			s.now = clock.now
-			w := authorized(url, test.auth)
+			w := workWith(url, test.auth)
 			w.Subscription.Request.HTTPVersion = test.version
 			ask := func() (address, connection string) {
 				t.Helper()

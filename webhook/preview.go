@@ -13,25 +13,21 @@ type Preview struct {
 	URL      string
 	Headers  map[string]string // sensitive values masked
 	Body     []byte
-	Warnings []string // those of [CheckTemplates], with the event as only sample, and of [SignatureWarnings]
+	Warnings []string // those of [signing.Warnings] and [render.Renderer.Warnings]
 }
 
 // Preview makes the request of an attempt that would begin at that time, and sends
 // nothing. Its errors are those of [Sender.Prepare].
-func (s *Sender) Preview(work switchboard.LoadedDelivery, at time.Time) (Preview, error) {
-	m, err := s.Prepare(work, at)
+func (s *Sender) Preview(loaded switchboard.LoadedDelivery, at time.Time) (Preview, error) {
+	m, err := s.Prepare(loaded, at)
 	if err != nil {
 		return Preview{}, err
 	}
-	useCase, err := s.renderer.useCase(work.Subscription.UseCase)
+	warnings, err := s.renderer.Warnings(&loaded.Subscription, []switchboard.Event{loaded.Event})
 	if err != nil {
 		return Preview{}, err
 	}
-	warnings, err := CheckTemplates(&work.Subscription.Request, useCase, []Sample{{EventType: work.Event.Type, Named: true, Data: work.Event.Data}})
-	if err != nil {
-		return Preview{}, err
-	}
-	warnings = append(signing.Warnings(&work.Subscription), warnings...)
-	sent := m.sentAs(&work.Subscription.Auth)
+	warnings = append(signing.Warnings(&loaded.Subscription), warnings...)
+	sent := sentAs(m, &loaded.Subscription.Auth)
 	return Preview{Method: sent.Method, URL: m.URL, Headers: sent.Headers, Body: m.Body, Warnings: warnings}, nil
 }

@@ -126,5 +126,5 @@ func (s *Sender) dialProxyTLS(ctx context.Context, network, address string) (net
 		return nil, proxyAway(err)
 	}
 	reach(ctx, connecting)
-	return &answerConn{Conn: secured}, nil // a bare *tls.Conn is taken for the receiver's
+	return &responseConn{Conn: secured}, nil // a bare *tls.Conn is taken for the receiver's
 }

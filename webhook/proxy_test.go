@@ -33,7 +33,7 @@ func TestThroughTheProxy(t *testing.T) {
 			p := &egressProxy{}
 			s := behind(t, start(t, p), func(c *Config) { c.RootCAs = ca.pool() })
 			for _, method := range []string{"POST", "GET"} { // on one connection
-				w := authorized(secure, anna)
+				w := workWith(secure, anna)
 				w.Subscription.Request.Method = method
 				if o := attempt(t, s, w, plenty); o.StatusCode != 200 || !strings.HasPrefix(string(o.Response.Body), "anna ") || !strings.HasSuffix(string(o.Response.Body), " HTTP/2.0") {
 					t.Errorf("%s: %+v; want an answer to anna over HTTP/2.0", method, o)
@@ -45,10 +45,10 @@ func TestThroughTheProxy(t *testing.T) {
 			l := newLogin(t, &login{})
 			auth := l.auth()
 			auth.TokenURL = named(auth.TokenURL)
-			if o := attempt(t, s, authorized(plain, auth), plenty); o.StatusCode != 200 || l.issued.Load() != 1 {
+			if o := attempt(t, s, workWith(plain, auth), plenty); o.StatusCode != 200 || l.issued.Load() != 1 {
 				t.Errorf("%+v with %d tokens; want 200 with one", o, l.issued.Load())
 			}
-			if err := s.CheckAuth(t.Context(), authorized(plain, auth).Subscription); err != nil {
+			if err := s.CheckAuth(t.Context(), workWith(plain, auth).Subscription); err != nil {
 				t.Error(err)
 			}
 			url, _, _ := challenged(t, bare)
@@ -69,7 +69,7 @@ func TestThroughTheProxy(t *testing.T) {
 		t.Parallel()
 		asked := make(chan string, 10)
 		s := behind(t, "socks5://us%20er:s3cret@"+listen(t, serveSOCKS(asked)), func(c *Config) { c.RootCAs = ca.pool() })
-		if o := attempt(t, s, authorized(secure, anna), plenty); o.StatusCode != 200 || !strings.HasPrefix(string(o.Response.Body), "anna ") {
+		if o := attempt(t, s, workWith(secure, anna), plenty); o.StatusCode != 200 || !strings.HasPrefix(string(o.Response.Body), "anna ") {
 			t.Errorf("%+v; want an answer to anna", o)
 		}
 		if o := send(t, s, plain, plenty); o.StatusCode != 200 {
@@ -235,11 +235,11 @@ func TestProxyAwayIsOurs(t *testing.T) {
 				t.Errorf("Challenge: %v; want unavailable", err)
 			}
 			auth := (&login{url: "https://login.test/token"}).auth()
-			_, _, err := s.Attempt(t.Context(), authorized("https://receiver.test", auth), time.Now(), test.timeout)
+			_, _, err := s.Attempt(t.Context(), workWith("https://receiver.test", auth), time.Now(), test.timeout)
 			if _, ok := errors.AsType[*Interrupted](err); !ok {
 				t.Errorf("with a token endpoint: %v; want an interruption", err)
 			}
-			if err := s.CheckAuth(t.Context(), authorized("https://receiver.test", auth).Subscription); switchboard.CodeOf(err) != switchboard.CodeUnavailable {
+			if err := s.CheckAuth(t.Context(), workWith("https://receiver.test", auth).Subscription); switchboard.CodeOf(err) != switchboard.CodeUnavailable {
 				t.Errorf("CheckAuth: %v; want unavailable", err)
 			}
 		})

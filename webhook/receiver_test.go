@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -67,6 +68,14 @@ func work(url string) switchboard.LoadedDelivery {
 		},
 	}
 	w.Subscription.SetDefaults()
+	return w
+}
+
+// withParams is a valid work whose subscription sends params.
+func withParams(url, method, contentType, params string) switchboard.LoadedDelivery {
+	w := work(url)
+	r := &w.Subscription.Request
+	r.Method, r.Body, r.ContentType, r.Params = method, switchboard.BodyParams, contentType, json.RawMessage(params)
 	return w
 }
 

@@ -103,7 +103,7 @@ func TestRenegotiation(t *testing.T) {
 		{ben, "ben", switchboard.HTTPVersion1, 1},   // who may know it beforehand
 		{anna, "anna", switchboard.HTTPVersion1, 1}, // and is anna all the same
 	} {
-		w := authorized(url, test.auth)
+		w := workWith(url, test.auth)
 		w.Subscription.Request.HTTPVersion = test.version
 		o := attempt(t, s, w, plenty)
 		if o.StatusCode != 200 || o.Response.Headers["X-Client"] != test.name || o.Requests != test.requests {
@@ -112,7 +112,7 @@ func TestRenegotiation(t *testing.T) {
 	}
 	// Without a certificate to show there is no reason to negotiate again.
 	for _, auth := range []switchboard.Auth{{}, {Type: switchboard.AuthBearer, Token: "tok-1"}} {
-		o := attempt(t, s, authorized(url, auth), plenty)
+		o := attempt(t, s, workWith(url, auth), plenty)
 		want(t, o, switchboard.FailureTLS)
 		if !strings.HasPrefix(o.Detail, "the receiver asked to negotiate TLS anew") || o.Requests != 1 {
 			t.Errorf("%q: %+v; want the reason after one request", auth.Type, o)

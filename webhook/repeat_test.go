@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // keeps is a receiver of HTTP/1.1 that answers the first request of its first
@@ -55,7 +56,7 @@ func TestKeptConnectionThatEnds(t *testing.T) {
 			return true
 		},
 	} {
-		for _, m := range []Message{
+		for _, m := range []render.Message{
 			{Method: "POST", Body: []byte("{}")},
 			{Method: "POST"},
 			{Method: "PUT", Body: bytes.Repeat([]byte("x"), 100<<10)},
@@ -72,7 +73,7 @@ func TestKeptConnectionThatEnds(t *testing.T) {
 				s := setup(t, nil)
 				m.URL, m.Header = url, http.Header{"Idempotency-Key": {"dlv_01"}}
 				for i, want := range []int{1, 2, 1} {
-					o, err := s.sendAs(t.Context(), new(switchboard.Subscription), m, plenty)
+					o, err := s.send(t.Context(), new(switchboard.Subscription), m, plenty)
 					if err != nil || o.StatusCode != 200 || o.Requests != want {
 						t.Errorf("attempt %d: %+v, %v; want 200 with %d requests", i+1, o, err, want)
 					}
@@ -190,7 +191,7 @@ func TestInterruptedRepeat(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	x := &attemptState{timeout: plenty, requests: 1, repeated: true}
-	_, err := setup(t, nil).noAnswer(ctx, errors.New("any"), new(try), x)
+	_, err := setup(t, nil).noResponse(ctx, errors.New("any"), new(try), x)
 	if interrupted, ok := errors.AsType[*Interrupted](err); !ok || !interrupted.Sent {
 		t.Errorf("%v; want an interruption after the request was sent", err)
 	}

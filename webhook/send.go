@@ -4,16 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/singleflight"
-
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/signing"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // ErrAborted is the cause to cancel a context of [Sender.Attempt] with when an operator
@@ -41,75 +39,6 @@ func (e *Interrupted) Error() string {
 
 func (e *Interrupted) Unwrap() error { return e.Err }
 
-// Config is what a [Sender] needs. Zero fields mean their defaults.
-type Config struct {
-	Guard            *Guard         // nil: public addresses only
-	Version          string         // of the product, for the User-Agent; empty: [switchboard.Version]
-	ConnectTimeout   time.Duration  // resolving and connecting; 0: 5 s
-	HandshakeTimeout time.Duration  // of TLS; 0: 5 s
-	RootCAs          *x509.CertPool // whom to trust; nil: whom the system trusts
-	Platforms        Platforms      // whose use cases and spellings requests may ask for; nil: none known
-}
-
-// Sender sends messages. It keeps connections and may be used by many goroutines;
-// one per process is enough.
-type Sender struct {
-	guard            *Guard
-	renderer         *Renderer
-	userAgent        string
-	connectTimeout   time.Duration
-	handshakeTimeout time.Duration
-	rootCAs          *x509.CertPool
-	now              func() time.Time
-	pool             *pool                     // of connections
-	tokens           *lru.Cache[string, grant] // by subscription and what it asks for
-	fetches          singleflight.Group        // of tokens
-}
-
-// NewSender makes a sender.
-func NewSender(config Config) *Sender {
-	s := &Sender{
-		guard:            config.Guard,
-		renderer:         NewRenderer(config.Platforms),
-		userAgent:        "Switchboard/" + cmp.Or(config.Version, switchboard.Version) + " (webhook)",
-		connectTimeout:   cmp.Or(config.ConnectTimeout, defaultConnect),
-		handshakeTimeout: cmp.Or(config.HandshakeTimeout, defaultHandshake),
-		rootCAs:          config.RootCAs,
-		now:              time.Now,
-		tokens:           newRecent[string, grant](maxTokens, nil),
-	}
-	if s.guard == nil {
-		s.guard = NewGuard(nil)
-	}
-	s.pool = newPool(maxRoutes, func() time.Time { return s.now() }, s.transportFor)
-	return s
-}
-
-// Close closes the connections that are kept. Requests under way are not touched.
-func (s *Sender) Close() { s.pool.close() }
-
-// Prepare renders and signs the request of an attempt that begins at that time.
-// What the subscription's auth shows the receiver is not in it yet: only what is
-// sent holds that. Its errors are those of [Renderer.Render] and [signing.Sign].
-func (s *Sender) Prepare(work switchboard.LoadedDelivery, at time.Time) (Message, error) {
-	m, err := s.renderer.render(work, at)
-	if err != nil {
-		return Message{}, err
-	}
-	if err := s.sign(m, &work.Subscription, work.Delivery.ID, at); err != nil {
-		return Message{}, err
-	}
-	return m, nil
-}
-
-// sign completes the header of a message of ours.
-func (s *Sender) sign(m Message, sub *switchboard.Subscription, id string, at time.Time) error {
-	if _, given := m.Header["User-Agent"]; !given {
-		m.Header.Set("User-Agent", s.userAgent)
-	}
-	return signing.Sign(m.Header, sub.Signature, id, at, m.Body, sub.Secrets)
-}
-
 // Attempt is one whole attempt: it renders, signs, authenticates and sends, and
 // returns what was sent, as it may be shown, with its outcome. A request that cannot
 // be made is the outcome [switchboard.FailureRender], and nothing is sent.
@@ -123,77 +52,116 @@ func (s *Sender) sign(m Message, sub *switchboard.Subscription, id string, at ti
 // [switchboard.DefaultTimeout]. The error is nil or an *[Interrupted]: ctx ended before
 // the receiver had answered, for another reason than [ErrAborted], or this machine
 // could not send. The outcome is then [switchboard.FailureUnknown].
-func (s *Sender) Attempt(ctx context.Context, work switchboard.LoadedDelivery, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
-	m, err := s.Prepare(work, at)
+func (s *Sender) Attempt(ctx context.Context, loaded switchboard.LoadedDelivery, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+	sub := &loaded.Subscription
+	m, err := s.Prepare(loaded, at)
 	if err != nil {
-		request := work.Subscription.Request
-		return switchboard.SentRequest{Method: request.Method, URL: switchboard.MaskQuery(request.URL)}, unsendable(err), nil //nolint:nilerr // it became a value
+		return switchboard.SentRequest{Method: sub.Request.Method, URL: switchboard.MaskQuery(sub.Request.URL)}, unsendable(err), nil //nolint:nilerr // it became a value
 	}
-	outcome, err := s.sendAs(ctx, &work.Subscription, m, timeout)
-	return m.sentAs(&work.Subscription.Auth), outcome, err
+	outcome, err := s.send(ctx, sub, m, timeout)
+	return sentAs(m, &sub.Auth), outcome, err
+}
+
+// Prepare renders and signs the request of an attempt that begins at that time. It does
+// not hold what auth adds, which is only in what is sent. Its errors are those of
+// [render.Renderer.Render] and [signing.Sign].
+func (s *Sender) Prepare(loaded switchboard.LoadedDelivery, at time.Time) (render.Message, error) {
+	m, err := s.renderer.Render(&loaded.Subscription, []switchboard.Event{loaded.Event}, at)
+	if err != nil {
+		return render.Message{}, err
+	}
+	if err := s.sign(m, &loaded.Subscription, loaded.Delivery.ID, at); err != nil {
+		return render.Message{}, err
+	}
+	return m, nil
+}
+
+// sign completes the header of a message.
+func (s *Sender) sign(m render.Message, sub *switchboard.Subscription, id string, at time.Time) error {
+	if _, given := m.Header["User-Agent"]; !given {
+		m.Header.Set("User-Agent", s.userAgent)
+	}
+	return signing.Sign(m.Header, sub.Signature, id, at, m.Body, sub.Secrets)
 }
 
 // unsendable is the outcome of a request that cannot be made.
 func unsendable(err error) switchboard.Outcome {
 	if e, ok := errors.AsType[*switchboard.Error](err); ok {
 		outcome := failed(switchboard.FailureRender, "the request could not be made: %s: %s", e.Field, e.Message)
-		outcome.Permanent = errors.Is(err, errErased)
+		outcome.Permanent = errors.Is(err, render.ErrErased)
 		return outcome
 	}
 	return failed(switchboard.FailureRender, "the request could not be made")
 }
 
-// within runs an attempt under its time limit, and measures it.
-func within(ctx context.Context, timeout time.Duration, attempt func(context.Context, *attemptState) (switchboard.Outcome, error)) (switchboard.Outcome, error) {
-	began := time.Now()
+// send authenticates the signed message and sends it. A receiver that refuses the OAuth
+// token may have lost or withdrawn it before its time: it gets the message once more
+// with a new token, and nothing of the first request is kept.
+func (s *Sender) send(ctx context.Context, sub *switchboard.Subscription, m render.Message, timeout time.Duration) (outcome switchboard.Outcome, err error) {
 	x := &attemptState{timeout: cmp.Or(timeout, time.Duration(switchboard.DefaultTimeout))}
 	ctx, cancel := context.WithTimeoutCause(ctx, x.timeout, errTimeLimit)
 	defer cancel()
-	outcome, err := attempt(ctx, x)
-	outcome.Latency, outcome.Requests = time.Since(began), x.requests
-	return outcome, err
+	began := time.Now()
+	defer func() { outcome.Latency, outcome.Requests = time.Since(began), x.requests }()
+
+	first, err := s.authorize(ctx, sub, m, refusal{})
+	if err != nil {
+		return s.noToken(ctx, err, x)
+	}
+	outcome, err = s.roundTrip(ctx, first, x)
+	status := outcome.StatusCode
+	if err != nil || !s.isRefused(first.token, status, x.reason) {
+		return outcome, err
+	}
+	second, err := s.authorize(ctx, sub, m, refusal{first.token.text, status == http.StatusForbidden && x.reason == ""})
+	if err != nil {
+		outcome, err = s.noToken(ctx, err, x)
+		outcome.Detail = fmt.Sprintf("the receiver answered %d %s; %s", status, http.StatusText(status), outcome.Detail)
+		return outcome, err
+	}
+	return s.roundTrip(ctx, second, x)
 }
 
-// send sends the message and reads the answer.
-func (s *Sender) send(ctx context.Context, to destination, m Message, x *attemptState) (switchboard.Outcome, error) {
-	request := outgoing{hasBody: len(m.Body) > 0, build: func(ctx context.Context) (*http.Request, error) {
+// roundTrip sends the message and reads the response.
+func (s *Sender) roundTrip(ctx context.Context, a authorized, x *attemptState) (switchboard.Outcome, error) {
+	m := &a.message
+	t, resp, err := s.do(ctx, a.to, x, outgoing{hasBody: len(m.Body) > 0, build: func(ctx context.Context) (*http.Request, error) {
 		req, err := http.NewRequestWithContext(ctx, m.Method, m.URL, bytes.NewReader(m.Body))
 		if err == nil {
 			req.Header = m.Header
 		}
 		return req, err
-	}}
-	t, resp, err := s.roundTrip(ctx, to, x, request) //nolint:bodyclose // read and closed by the one that makes the outcome of it
+	}}) //nolint:bodyclose // outcomeOf reads and closes it
 	if t == nil {
 		return unsendable(err), nil
 	}
 	defer t.cancel(nil)
 	var outcome switchboard.Outcome
 	if err != nil {
-		outcome, err = s.noAnswer(ctx, err, t, x)
+		outcome, err = s.noResponse(ctx, err, t, x)
 	} else {
 		if resp.StatusCode == http.StatusForbidden {
 			x.reason = reasonOf(resp.Header)
 		}
-		outcome = answer(resp, func() { t.cancel(nil) })
+		outcome = outcomeOf(resp, func() { t.cancel(nil) })
 	}
 	// HTTP/1.1 closes such a connection by itself. One of HTTP/2 would go on to serve
-	// others, though nobody answers on it, or somebody does not stop.
+	// others, although the receiver does not answer on it, or does not stop answering.
 	if errors.Is(context.Cause(ctx), errTimeLimit) && isHTTP2(t.conn) {
-		s.pool.retire(t.route, to.client, t.used)
+		s.pool.retire(t.route, a.to.client, t.used)
 	}
 	return outcome, err
 }
 
-// noAnswer says why there is no answer: what ended the context comes first, since
+// noResponse says why there is no response. What ended the context comes first, since
 // every other error may follow from that.
-func (s *Sender) noAnswer(ctx context.Context, err error, t *try, x *attemptState) (switchboard.Outcome, error) {
+func (s *Sender) noResponse(ctx context.Context, err error, t *try, x *attemptState) (switchboard.Outcome, error) {
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, errTimeLimit) && t.phase() == reachingProxy:
 		err = proxyAway(cause)
 	case errors.Is(cause, errTimeLimit):
-		return s.late(t.phase(), x.timeout), nil
+		return s.timedOut(t.phase(), x.timeout), nil
 	case errors.Is(cause, ErrAborted):
 		return failed(switchboard.FailureAborted, "cancelled by an operator while under way"), nil
 	case cause != nil:

@@ -25,6 +25,18 @@ import (
 // plenty is a time limit that no healthy test comes near.
 const plenty = 20 * time.Second
 
+// oddData is JSON that re-marshalling would change.
+var oddData = map[string]string{
+	"whitespace":    " {\"a\" :\n\t1 ,\"b\": [ ] }\n",
+	"big number":    `{"n":123456789012345678901234567890.10e+400}`,
+	"escapes":       `{"s":"\u00e9\u003c\/\ud83d\ude00\u2028"}`,
+	"html":          `{"s":"<a href='x'>&amp;</a>"}`,
+	"duplicate key": `{"b":1,"a":2,"b":3}`,
+	"invalid utf-8": "{\"s\":\"\xff\"}",
+	"scalar":        `-0.0`,
+	"string":        `"text"`,
+}
+
 func TestEveryStatus(t *testing.T) {
 	t.Parallel()
 	status := make(chan int, 1)
@@ -340,7 +352,7 @@ func TestAnswerOutlivesCancellation(t *testing.T) {
 	}
 	<-read
 	cancel(ErrAborted)
-	if o := answer(resp, func() {}); o.Failure != "" || o.StatusCode != 200 || !o.Response.Truncated {
+	if o := outcomeOf(resp, func() {}); o.Failure != "" || o.StatusCode != 200 || !o.Response.Truncated {
 		t.Errorf("%+v; want 200, truncated", o)
 	}
 }

@@ -89,6 +89,8 @@ func (s *Sender) cachedToken(key string, refused refusal) (grant, bool) {
 // a token that was fetched some time ago is given up, at most once in renewWait.
 func (s *Sender) isRefused(token grant, status int, reason string) bool {
 	switch {
+	case token.text == "": // another type of auth
+		return false
 	case status == http.StatusUnauthorized:
 		return true
 	case status != http.StatusForbidden:

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"golang.org/x/oauth2"
 )
 
 // forbids is a receiver that answers 403, with that reason if there is one, to the
@@ -79,7 +80,7 @@ func TestTokenIsRenewedAfter403(t *testing.T) {
 			s.now = clock.now
 			for i, step := range test.steps {
 				clock.move(step.after)
-				o := attempt(t, s, authorized(url, l.auth()), plenty)
+				o := attempt(t, s, workWith(url, l.auth()), plenty)
 				got := received()
 				if !slices.Equal(got, step.want) || o.Requests != len(step.want) {
 					t.Errorf("attempt %d: %v and %d requests; want %v", i+1, got, o.Requests, step.want)
@@ -98,7 +99,7 @@ func TestTokenThatCannotBeRenewedAfter403(t *testing.T) {
 	newLogin(t, l)
 	url, _ := forbids(t, "", func(string) bool { return true })
 	s := setup(t, nil)
-	w := authorized(url, l.auth())
+	w := workWith(url, l.auth())
 	attempt(t, s, w, plenty)
 	l.instead = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
 	o := attempt(t, s, w, plenty)
@@ -132,7 +133,7 @@ func TestTokenParameters(t *testing.T) {
 	} {
 		auth := l.auth()
 		auth.Parameters = test.parameters
-		o := attempt(t, s, authorized(url, auth), plenty)
+		o := attempt(t, s, workWith(url, auth), plenty)
 		token := "tok-" + test.parameters["audience"].Reveal()
 		if got := received(); o.StatusCode != 200 || !strings.HasPrefix(got[len(got)-1], token+" ") {
 			t.Errorf("%+v, the receiver saw %q; want %s", o, got, token)
@@ -147,7 +148,7 @@ func TestTokenParameters(t *testing.T) {
 		}
 	}
 	// What a list of scopes ends with is no parameter's.
-	one, other := authorized(url, l.auth()).Subscription, authorized(url, l.auth()).Subscription
+	one, other := workWith(url, l.auth()).Subscription, workWith(url, l.auth()).Subscription
 	one.Auth.Scopes, one.Auth.Parameters = []string{"a"}, map[string]switchboard.Secret{"b": "c"}
 	other.Auth.Scopes = []string{"a", "b", "c"}
 	if tokenKey(&one) == tokenKey(&other) {
@@ -165,7 +166,7 @@ func TestParametersThatAreNotAccepted(t *testing.T) {
 		}})
 		auth := l.auth()
 		auth.Parameters = map[string]switchboard.Secret{"resource": "parameter_value"}
-		err := setup(t, nil).CheckAuth(t.Context(), authorized("http://127.0.0.1:1", auth).Subscription)
+		err := setup(t, nil).CheckAuth(t.Context(), workWith("http://127.0.0.1:1", auth).Subscription)
 		if err == nil || !strings.Contains(fmt.Sprint(err), field) || strings.Contains(fmt.Sprint(err), "parameter_value") {
 			t.Errorf("%s: %v; want %s at fault", code, err, field)
 		}
@@ -192,7 +193,7 @@ func TestTokenEndpointWhoseConnectionEnds(t *testing.T) {
 	url, _ := guarded(t, anyToken)
 	s, clock := setup(t, nil), new(clock)
 	s.now = clock.now
-	w := authorized(url, (&login{url: "http://" + addr}).auth())
+	w := workWith(url, (&login{url: "http://" + addr}).auth())
 	for range 2 {
 		if o := attempt(t, s, w, plenty); o.StatusCode != 200 || o.Requests != 1 {
 			t.Errorf("%+v", o)
@@ -235,7 +236,7 @@ func TestSlowTokenEndpointUsesUpTheAttempt(t *testing.T) {
 	t.Parallel()
 	l, _, _ := waiting(t)
 	url, received := guarded(t, anyToken)
-	o := attempt(t, setup(t, nil), authorized(url, l.auth()), soon)
+	o := attempt(t, setup(t, nil), workWith(url, l.auth()), soon)
 	if o.Failure != switchboard.FailureAuth || o.Detail != "the token endpoint gave no token within 300ms" || o.Latency < soon || o.Latency > plenty/2 {
 		t.Errorf("%+v", o)
 	}
@@ -259,7 +260,7 @@ func TestWaitersForATokenLeaveAlone(t *testing.T) {
 		l, asked, answer := waiting(t)
 		url, received := guarded(t, anyToken)
 		s := setup(t, nil)
-		w := authorized(url, l.auth())
+		w := workWith(url, l.auth())
 		ctx, cancel := context.WithCancelCause(t.Context())
 		type result struct {
 			outcome switchboard.Outcome
@@ -286,5 +287,22 @@ func TestWaitersForATokenLeaveAlone(t *testing.T) {
 		if n := len(received()); n != 1 || l.asked.Load() != 1 {
 			t.Errorf("%s: %d requests, %d for tokens; want one of each", name, n, l.asked.Load())
 		}
+	}
+}
+
+// What a token endpoint adds to its answer is not kept with the token.
+func TestOnlyTheTokenIsKept(t *testing.T) {
+	t.Parallel()
+	login := newLogin(t, &login{instead: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"access_token":"tok","expires_in":60,"filler":"`+strings.Repeat("x", 50<<10)+`"}`)
+	}})
+	auth := login.auth()
+	got, err := setup(t, nil).fetchToken(t.Context(), &auth, oauth2.AuthStyleAutoDetect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.text != "tok" || !got.dated || got.until.IsZero() { // and grant has no place for the rest
+		t.Errorf("kept %q until %s", got.text, got.until)
 	}
 }

@@ -83,7 +83,7 @@ func (s *Sender) dialPlain(ctx context.Context, network, address string) (net.Co
 	if err != nil {
 		return nil, err
 	}
-	return &answerConn{Conn: conn}, nil
+	return &responseConn{Conn: conn}, nil
 }
 
 // dialCounted makes a connection, unless the request that asks for it has had its share.
@@ -119,6 +119,6 @@ func (s *Sender) dialTLS(config *tls.Config) func(ctx context.Context, network, 
 		if conn.ConnectionState().NegotiatedProtocol == protoHTTP2 {
 			return conn, nil
 		}
-		return &answerConn{Conn: conn}, nil
+		return &responseConn{Conn: conn}, nil
 	}
 }

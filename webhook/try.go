@@ -33,14 +33,14 @@ type attemptState struct {
 // try is one request under way.
 type try struct {
 	progress
-	cancel context.CancelCauseFunc
-	used   *http.Transport
-	route  route
-	http1  bool        // the transport offers nothing else
-	conn   net.Conn    // that it was sent on; nil: there was none yet
-	reused bool        // the connection has served another request before
-	sent   atomic.Bool // a part of the header; noted for what has no body only
-	answer *answerConn // conn, if it is one of HTTP/1.1 that we made
+	cancel   context.CancelCauseFunc
+	used     *http.Transport
+	route    route
+	http1    bool          // the transport offers nothing else
+	conn     net.Conn      // that it was sent on; nil: there was none yet
+	reused   bool          // the connection has served another request before
+	sent     atomic.Bool   // a part of the header; noted for what has no body only
+	response *responseConn // conn, if it is one of HTTP/1.1 that we made
 }
 
 // watch returns a context under which net/http reports to t. hasBody says whether the
@@ -70,8 +70,8 @@ func (t *try) gotConn(info httptrace.GotConnInfo) {
 		return
 	}
 	t.conn, t.reused = info.Conn, info.Reused
-	if t.answer, _ = info.Conn.(*answerConn); t.answer != nil {
-		t.answer.begin()
+	if t.response, _ = info.Conn.(*responseConn); t.response != nil {
+		t.response.begin()
 	}
 	t.reach(connected)
 }
@@ -166,9 +166,9 @@ func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r out
 	return t, resp, err
 }
 
-// roundTrip makes one request, and once in an attempt a second one where the first
+// do makes one request, and once in an attempt a second one where the first
 // failed, or was answered, in a way that allows it.
-func (s *Sender) roundTrip(ctx context.Context, to destination, x *attemptState, r outgoing) (*try, *http.Response, error) {
+func (s *Sender) do(ctx context.Context, to destination, x *attemptState, r outgoing) (*try, *http.Response, error) {
 	for {
 		t, resp, err := s.try(ctx, to, x, r)
 		if t == nil || ctx.Err() != nil || ours(err) || err == nil && !t.waited(resp) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,36 +24,36 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// TestTell: what Temporal is asked for a delivery, by its row and by what is there.
-func TestTell(t *testing.T) {
+// TestDispatch: what Temporal is asked for a delivery, by its row and by what is there.
+func TestDispatch(t *testing.T) {
 	t.Parallel()
 	open := serviceerror.NewWorkflowExecutionAlreadyStarted("open", "", "")
 	away := errors.New("Temporal is away")
 	nothing, paused := serviceerror.NewNotFound("no activity waits"), serviceerror.NewFailedPrecondition("activity is already paused")
 	for name, c := range map[string]struct {
-		delivery switchboard.Delivery
-		started  error // what a start is answered
-		paused   error // what a pause is answered
-		calls    []string
-		told     bool
-		err      error
+		delivery   switchboard.Delivery
+		started    error // what a start is answered
+		paused     error // what a pause is answered
+		calls      []string
+		dispatched bool
+		err        error
 	}{
-		"a new one":                            {of(switchboard.StatePending, 1), nil, nil, []string{"start d"}, true, nil},
-		"somebody was faster":                  {of(switchboard.StatePending, 1), open, nil, []string{"start d"}, true, nil},
-		"a later run, nothing waits":           {of(switchboard.StatePending, 2), open, nothing, []string{"start d", "pause d"}, false, nil},
-		"a later run, the earlier one waits":   {of(switchboard.StatePending, 2), open, nil, []string{"start d", "pause d", "unpause d"}, false, nil},
-		"away":                                 {of(switchboard.StatePending, 1), away, nil, []string{"start d"}, false, away},
-		"a cancelled one is never started":     {of(switchboard.StateCancelled, 1), nil, nothing, []string{"pause d"}, true, nil},
-		"nor is a later run that is cancelled": {of(switchboard.StateCancelled, 3), nil, nil, []string{"pause d", "unpause d"}, true, nil},
-		"a cancelled one, paused in Temporal":  {of(switchboard.StateCancelled, 1), nil, paused, []string{"pause d", "unpause d"}, true, nil},
-		"a cancelled one, and Temporal away":   {of(switchboard.StateCancelled, 1), nil, away, []string{"pause d"}, false, away},
+		"a new one":                                 {of(switchboard.StatePending, 1), nil, nil, []string{"start d"}, true, nil},
+		"somebody was faster":                       {of(switchboard.StatePending, 1), open, nil, []string{"start d"}, true, nil},
+		"a later generation, nothing waits":         {of(switchboard.StatePending, 2), open, nothing, []string{"start d", "pause d"}, false, nil},
+		"a later generation, the earlier one waits": {of(switchboard.StatePending, 2), open, nil, []string{"start d", "pause d", "unpause d"}, false, nil},
+		"away":                             {of(switchboard.StatePending, 1), away, nil, []string{"start d"}, false, away},
+		"a cancelled one is never started": {of(switchboard.StateCancelled, 1), nil, nothing, []string{"pause d"}, true, nil},
+		"nor is a later generation that is cancelled": {of(switchboard.StateCancelled, 3), nil, nil, []string{"pause d", "unpause d"}, true, nil},
+		"a cancelled one, paused in Temporal":         {of(switchboard.StateCancelled, 1), nil, paused, []string{"pause d", "unpause d"}, true, nil},
+		"a cancelled one, and Temporal away":          {of(switchboard.StateCancelled, 1), nil, away, []string{"pause d"}, false, away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := &fakeTemporal{start: func(client.StartWorkflowOptions) error { return c.started }, pause: c.paused}
-			told, err := newEngine(t, fake, &fakeOutbox{}).dispatch(t.Context(), c.delivery)
-			if told != c.told || !errors.Is(err, c.err) {
-				t.Errorf("told %t, %v; want %t, %v", told, err, c.told, c.err)
+			dispatched, err := newEngine(t, fake, &fakeOutbox{}).dispatch(t.Context(), c.delivery)
+			if dispatched != c.dispatched || !errors.Is(err, c.err) {
+				t.Errorf("dispatched %t, %v; want %t, %v", dispatched, err, c.dispatched, c.err)
 			}
 			if diff := cmp.Diff(c.calls, fake.calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
@@ -61,8 +62,8 @@ func TestTell(t *testing.T) {
 	}
 }
 
-func of(state switchboard.State, run int) switchboard.Delivery {
-	return switchboard.Delivery{ID: "d", Generation: run, State: state}
+func of(state switchboard.State, generation int) switchboard.Delivery {
+	return switchboard.Delivery{ID: "d", Generation: generation, State: state}
 }
 
 // TestRetryNowUnpausesAlways: whoever asked may be gone by then, and nobody else would.
@@ -79,18 +80,18 @@ func TestRetryNowUnpausesAlways(t *testing.T) {
 	}
 }
 
-// TestStartOptions: a first run is started once, whoever asks; a later one follows.
+// TestStartOptions: a first generation is started once, whoever asks; a later one follows.
 func TestStartOptions(t *testing.T) {
 	t.Parallel()
-	for run, want := range map[int]enumspb.WorkflowIdReusePolicy{
+	for generation, want := range map[int]enumspb.WorkflowIdReusePolicy{
 		1: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, 2: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 	} {
-		got := startOptions(switchboard.Delivery{ID: "dlv_1", Tenant: "acme", Generation: run, Method: "POST", Host: "a.example", EventType: "ticket.created"})
+		got := startOptions(switchboard.Delivery{ID: "dlv_1", Tenant: "acme", Generation: generation, Method: "POST", Host: "a.example", EventType: "ticket.created"})
 		if got.WorkflowIDReusePolicy != want || got.ID != "dlv_1" || got.Priority.FairnessKey != "acme" {
-			t.Errorf("run %d: %+v", run, got)
+			t.Errorf("generation %d: %+v", generation, got)
 		}
-		if later := got.Memo[workflows.GenerationMemo] == run; later != (run > 1) {
-			t.Errorf("run %d: memo %v", run, got.Memo)
+		if later := got.Memo[workflows.GenerationMemo] == generation; later != (generation > 1) {
+			t.Errorf("generation %d: memo %v", generation, got.Memo)
 		}
 		if got.StaticSummary != "POST a.example · ticket.created" {
 			t.Errorf("summary %q", got.StaticSummary)
@@ -138,15 +139,15 @@ func TestCancelIsOfTheRunThatHasTheDelivery(t *testing.T) {
 	}
 }
 
-// TestLookTellsTheRun that a workflow serves from what it was started with.
-func TestLookTellsTheRun(t *testing.T) {
+// TestDescribeTellsTheGeneration that a workflow was started for.
+func TestDescribeTellsTheGeneration(t *testing.T) {
 	t.Parallel()
-	for _, run := range []int{1, 2, 7} {
+	for _, generation := range []int{1, 2, 7} {
 		info := &workflowpb.WorkflowExecutionInfo{
 			Execution: &commonpb.WorkflowExecution{RunId: "its own"},
 			Status:    enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{}},
 		}
-		for name, value := range startOptions(switchboard.Delivery{Generation: run}).Memo {
+		for name, value := range startOptions(switchboard.Delivery{Generation: generation}).Memo {
 			payload, err := converter.GetDefaultDataConverter().ToPayload(value)
 			if err != nil {
 				t.Fatal(err)
@@ -155,29 +156,29 @@ func TestLookTellsTheRun(t *testing.T) {
 		}
 		room := &fakeTemporal{seen: &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}}
 		seen, err := newEngine(t, room, &fakeOutbox{}).Describe(t.Context(), "d")
-		if want := (activities.WorkflowView{Status: activities.WorkflowClosedExternally, Generation: run, TemporalRunID: "its own"}); seen != want || err != nil {
-			t.Errorf("run %d: %+v, %v", run, seen, err)
+		if want := (activities.WorkflowView{Status: activities.WorkflowClosedExternally, Generation: generation, TemporalRunID: "its own"}); seen != want || err != nil {
+			t.Errorf("generation %d: %+v, %v", generation, seen, err)
 		}
 	}
 }
 
-// TestStartOfALaterRunIsNoted at once: the relay's would set one going again that was
+// TestStartOfALaterGenerationIsMarked at once: the relay's would start one again that was
 // terminated in Temporal.
-func TestStartOfALaterRunIsNoted(t *testing.T) {
+func TestStartOfALaterGenerationIsMarked(t *testing.T) {
 	t.Parallel()
-	for run, want := range map[int][]string{1: nil, 2: {"d"}} {
+	for generation, want := range map[int][]string{1: nil, 2: {"d"}} {
 		box := &fakeOutbox{}
 		e := newEngine(t, &fakeTemporal{start: func(client.StartWorkflowOptions) error { return nil }}, box)
-		e.Start(t.Context(), []switchboard.Delivery{of(switchboard.StatePending, run)})
+		e.Start(t.Context(), []switchboard.Delivery{of(switchboard.StatePending, generation)})
 		e.Drain()
 		if diff := cmp.Diff(want, box.started); diff != "" {
-			t.Errorf("run %d: noted (-want +got):\n%s", run, diff)
+			t.Errorf("generation %d: marked (-want +got):\n%s", generation, diff)
 		}
 	}
 }
 
-// TestStartLeavesToTheRelay what it finds no place for within its patience, and the
-// caller is not kept any longer.
+// TestStartLeavesToTheRelay what the pool has no room for within the wait, and the caller
+// does not wait any longer.
 func TestStartLeavesToTheRelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -203,6 +204,26 @@ func TestStartLeavesToTheRelay(t *testing.T) {
 		if len(fake.calls) != startPool {
 			t.Errorf("%d starts, want %d", len(fake.calls), startPool)
 		}
+	})
+}
+
+// TestStartDoesNotWaitForACallerThatLeft: the relay finds the deliveries by itself.
+func TestStartDoesNotWaitForACallerThatLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hangs := make(chan struct{})
+		fake := &fakeTemporal{start: func(client.StartWorkflowOptions) error { <-hangs; return nil }}
+		box := &fakeOutbox{}
+		e := newEngine(t, fake, box)
+		ctx, leave := context.WithCancel(t.Context())
+		began := time.Now()
+		time.AfterFunc(time.Millisecond, leave)
+		e.Start(ctx, slices.Repeat([]switchboard.Delivery{of(switchboard.StatePending, 1)}, startPool+1))
+		if waited := time.Since(began); waited != time.Millisecond || len(box.soon) != 0 {
+			t.Errorf("waited for %s, left %v to the relay; want no wait for nobody", waited, box.soon)
+		}
+		close(hangs)
+		e.Drain()
 	})
 }
 

@@ -20,7 +20,7 @@ type fakeOutbox struct {
 	due     []switchboard.Delivery
 	claims  int
 	away    error    // what a claim fails with; nil: it does not
-	started []string // noted as told, in order
+	started []string // marked as dispatched, in order
 	soon    []string // left to the relay
 }
 
@@ -50,7 +50,7 @@ func (o *fakeOutbox) DispatchNow(_ context.Context, ids []string) error {
 	return nil
 }
 
-// fakeTemporal is a client of a Temporal that answers as it is told.
+// fakeTemporal is a client of a Temporal that gives the answers that it is given.
 type fakeTemporal struct {
 	client.Client // for what the tests do not need
 

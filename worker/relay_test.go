@@ -17,11 +17,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// fakeDispatcher notes whom Temporal was told of, and fails or refuses for some.
+// fakeDispatcher notes what was dispatched, and fails or refuses for some.
 type fakeDispatcher struct {
-	mu     sync.Mutex
-	told   []string
-	refuse map[string]error // by delivery: an error, or nil for "try again"
+	mu         sync.Mutex
+	dispatched []string
+	refuse     map[string]error // by delivery: an error, or nil for "try again"
 }
 
 func (f *fakeDispatcher) dispatch(_ context.Context, d switchboard.Delivery) (bool, error) {
@@ -30,7 +30,7 @@ func (f *fakeDispatcher) dispatch(_ context.Context, d switchboard.Delivery) (bo
 	if err, refused := f.refuse[d.ID]; refused {
 		return false, err
 	}
-	f.told = append(f.told, d.ID)
+	f.dispatched = append(f.dispatched, d.ID)
 	return true, nil
 }
 
@@ -44,13 +44,13 @@ func named(ids ...string) []switchboard.Delivery {
 
 func sorted(ids []string) []string { return slices.Sorted(slices.Values(ids)) }
 
-// TestRelayPass: what was told is noted, whatever became of the others.
+// TestRelayPass: what was dispatched is marked, whatever became of the others.
 func TestRelayPass(t *testing.T) {
 	t.Parallel()
 	away := errors.New("Temporal is away")
 	for name, c := range map[string]struct {
 		refuse map[string]error
-		noted  []string
+		marked []string
 		err    error
 	}{
 		"all":                      {nil, []string{"a", "b", "c"}, nil},
@@ -66,8 +66,8 @@ func TestRelayPass(t *testing.T) {
 			if claimed != 3 || !errors.Is(err, c.err) {
 				t.Errorf("claimed %d, %v; want 3, %v", claimed, err, c.err)
 			}
-			if diff := cmp.Diff(c.noted, sorted(box.started)); diff != "" {
-				t.Errorf("noted (-want +got):\n%s", diff)
+			if diff := cmp.Diff(c.marked, sorted(box.started)); diff != "" {
+				t.Errorf("marked (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -100,11 +100,11 @@ func TestRelayPassBesideSlowStarts(t *testing.T) {
 		ids = append(ids, fmt.Sprintf("dlv_%03d", i))
 	}
 	for name, c := range map[string]struct {
-		hangs func(id string) bool
-		noted int
-		tried int // at most
-		took  time.Duration
-		err   error
+		hangs  func(id string) bool
+		marked int
+		tried  int // at most
+		took   time.Duration
+		err    error
 	}{
 		"the first":          {func(id string) bool { return id == "dlv_000" }, relayBatch - 1, relayBatch, startTimeout, nil},
 		"the last":           {func(id string) bool { return id == "dlv_199" }, relayBatch - 1, relayBatch, startTimeout, nil},
@@ -121,15 +121,15 @@ func TestRelayPassBesideSlowStarts(t *testing.T) {
 				if claimed != relayBatch || !errors.Is(err, c.err) || c.err == nil && err != nil {
 					t.Errorf("claimed %d, %v; want %d, %v", claimed, err, relayBatch, c.err)
 				}
-				if took := time.Since(began); len(box.started) != c.noted || f.tried > c.tried || took > c.took {
-					t.Errorf("noted %d of %d tried in %s; want %d of at most %d in %s", len(box.started), f.tried, took, c.noted, c.tried, c.took)
+				if took := time.Since(began); len(box.started) != c.marked || f.tried > c.tried || took > c.took {
+					t.Errorf("marked %d of %d tried in %s; want %d of at most %d in %s", len(box.started), f.tried, took, c.marked, c.tried, c.took)
 				}
 			})
 		})
 	}
 }
 
-// TestRelayRun: a nudge is followed at once, a full batch by the next, and while
+// TestRelayRun: a signal is followed at once, a full batch by the next, and while
 // Postgres is away only the poll asks again.
 func TestRelayRun(t *testing.T) {
 	t.Parallel()
@@ -157,17 +157,17 @@ func TestRelayRun(t *testing.T) {
 		}
 		put(2*relayBatch+1, nil)
 		r.wake()
-		passes("nudged, three batches", 3)
-		if len(f.told) != 2*relayBatch+1 {
-			t.Errorf("told of %d", len(f.told))
+		passes("woken, three batches", 3)
+		if len(f.dispatched) != 2*relayBatch+1 {
+			t.Errorf("dispatched %d", len(f.dispatched))
 		}
 		time.Sleep(relayPoll)
 		passes("the poll", 1)
 		put(0, errors.New("Postgres is away"))
 		r.wake()
-		passes("nudged, and Postgres is away", 1)
+		passes("woken, and Postgres is away", 1)
 		r.wake()
-		passes("nudged again", 0)
+		passes("woken again", 0)
 		time.Sleep(relayPoll)
 		passes("the poll again", 1)
 		stop()

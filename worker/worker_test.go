@@ -9,7 +9,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 )
 
-// A process that is told to stop while it waits for Temporal has nothing to complain of.
+// A process that stops while it waits for Temporal has nothing to complain of.
 func TestStopWhileTemporalIsAwayIsNoError(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)

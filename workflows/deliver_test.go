@@ -23,7 +23,7 @@ import (
 // The test environment gives an activity at most ten executions, where the server
 // gives as many as it takes: stories keep below that.
 
-// story is a delivery told in virtual time: a row in memory, a receiver that
+// story is a delivery in virtual time: a row in memory, a receiver that
 // answers by script, and the real workflow and activities between them.
 type story struct {
 	*testsuite.TestWorkflowEnvironment
@@ -123,8 +123,8 @@ func (r *row) Reset(_ context.Context, _, runID string, action switchboard.Actio
 	return r.work.Delivery, nil
 }
 
-func (r *row) HoldDelivery(ctx context.Context, id string, run int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
-	return r.CloseDelivery(ctx, id, run, state, reason, action)
+func (r *row) HoldDelivery(ctx context.Context, id string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+	return r.CloseDelivery(ctx, id, generation, state, reason, action)
 }
 
 func (r *row) CloseDelivery(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
@@ -226,7 +226,7 @@ func TestDeliverStopsAtGone(t *testing.T) {
 }
 
 // TestDeliverEndsHeld: the address changed during the backoff, and the new one has not
-// been verified. The run ends; whoever verifies it gives the delivery the next.
+// been verified. The run ends; the verification releases the delivery.
 func TestDeliverEndsHeld(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, 503, 200)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/webhook"
+	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
 // rendering is the CPU time that making one request takes, unsigned.
@@ -31,9 +31,9 @@ const renderingSpan = 2 * time.Second
 // measureRendering renders each shape in this process alone, over and over.
 func (b *bench) measureRendering(ctx context.Context) error {
 	r := rendering{Microseconds: map[string]float64{}}
-	renderer := webhook.NewRenderer(nil)
+	renderer := render.NewRenderer(nil)
 	for shape, work := range renderings() {
-		if _, err := renderer.Render(work); err != nil { // and its templates are parsed, as those of most deliveries are
+		if _, err := renderer.Render(&work.Subscription, []switchboard.Event{work.Event}, time.Now()); err != nil { // and its templates are parsed, as those of most deliveries are
 			return fmt.Errorf("rendering %s: %w", shape, err)
 		}
 		before, err := ownCPU()
@@ -42,7 +42,7 @@ func (b *bench) measureRendering(ctx context.Context) error {
 		}
 		count := 0
 		for end := time.Now().Add(renderingSpan); time.Now().Before(end) && ctx.Err() == nil; count++ {
-			if _, err := renderer.Render(work); err != nil {
+			if _, err := renderer.Render(&work.Subscription, []switchboard.Event{work.Event}, time.Now()); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store/batch"
+)
+
+// loadQuery joins what attempts of the deliveries $1, with the bounds $2 and $3, need, save
+// for the subscriptions themselves, which are rarely new. Their events are of the time from
+// $4 to $5.
+var loadQuery = "SELECT " +
+	fields("d", deliveryFields, "delivery") + ", " +
+	fields("e", "id tenant type key data occurred_at created_at", "event") + ", " +
+	revisionColumn + `
+FROM deliveries d
+JOIN events e ON e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id AND e.tenant = d.tenant AND e.created_at >= $4 AND e.created_at <= $5
+JOIN subscriptions s ON s.id = d.subscription_id
+WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3`
+
+// LoadForAttempt loads all that an attempt needs: the delivery, its event, and the
+// subscription as it is now, deleted or not, with its signing secrets, the current
+// one first, and without its filter. Concurrent callers share a query. What the
+// subscription holds is shared too, and must not be changed.
+func (s *Store) LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error) {
+	return do(ctx, s.loads, "load for attempt", deliveryID)
+}
+
+// sizeOfLoad lets no more than 32 loads share a query: their events may be long.
+func sizeOfLoad(string) int { return batch.MaxSize / 32 }
+
+// loadedRow is a delivery with its event, and the revision of its subscription.
+type loadedRow struct {
+	Delivery switchboard.Delivery
+	Event    switchboard.Event
+	Revision string
+}
+
+// loadAll loads several deliveries.
+func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switchboard.LoadedDelivery], error) {
+	rows, subscriptions, err := s.readLoads(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]batch.Result[switchboard.LoadedDelivery], len(rows))
+	for _, r := range rows {
+		sub, there := subscriptions[r.Delivery.SubscriptionID]
+		if !there {
+			continue // erased between the two queries, and the delivery with it
+		}
+		byID[r.Delivery.ID] = batch.Result[switchboard.LoadedDelivery]{Out: switchboard.LoadedDelivery{Delivery: r.Delivery, Event: r.Event, Subscription: sub.Out}, Err: sub.Err}
+	}
+	loaded := make([]batch.Result[switchboard.LoadedDelivery], len(ids))
+	for i, id := range ids {
+		var found bool
+		if loaded[i], found = byID[id]; !found {
+			loaded[i].Err = noDelivery(id)
+		}
+	}
+	return loaded, nil
+}
+
+// readLoads reads those of the deliveries that exist, and their subscriptions by id.
+func (s *Store) readLoads(ctx context.Context, ids []string) (rows []loadedRow, subscriptions map[string]batch.Result[switchboard.Subscription], err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	err = s.direct(ctx, "load for attempt", func(ctx context.Context, db session) (err error) {
+		if rows, err = selectLoads(ctx, db, ids); err != nil {
+			return err
+		}
+		revisions := make(map[string]string, len(rows))
+		for _, r := range rows {
+			revisions[r.Delivery.SubscriptionID] = r.Revision
+		}
+		subscriptions, err = s.subscriptionsAt(ctx, db, revisions)
+		return err
+	})
+	return rows, subscriptions, err
+}
+
+// selectLoads reads the deliveries with their events, which are normally as old as they
+// are. Of those that are missing, the event may be older.
+func selectLoads(ctx context.Context, db session, ids []string) ([]loadedRow, error) {
+	var rows []loadedRow
+	from, to := timeBounds(ids)
+	if err := selectLoadsBetween(ctx, db, &rows, ids, from, to); err != nil || len(rows) == len(ids) {
+		return rows, err
+	}
+	var older []loadedRow
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return slices.ContainsFunc(rows, func(r loadedRow) bool { return r.Delivery.ID == id })
+	})
+	if len(missing) == 0 { // a delivery was asked for twice
+		return rows, nil
+	}
+	err := selectLoadsBetween(ctx, db, &older, missing, time.Time{}, to)
+	return append(rows, older...), err
+}
+
+func selectLoadsBetween(ctx context.Context, db session, rows *[]loadedRow, ids []string, from, to time.Time) error {
+	least, greatest := bounds(ids)
+	return db.SelectContext(ctx, rows, loadQuery, pq.Array(ids), least, greatest, from, to)
+}
+
+// timeBounds is from when to when the deliveries were made; of an id that is not ours it
+// is any time.
+func timeBounds(ids []string) (from, to time.Time) {
+	for i, id := range ids {
+		at, ok := switchboard.IDTime(switchboard.DeliveryPrefix, id)
+		if !ok {
+			return time.Time{}, endOfTime()
+		}
+		if i == 0 || at.Before(from) {
+			from = at
+		}
+		if end := at.Add(time.Millisecond); end.After(to) {
+			to = end
+		}
+	}
+	return from, to
+}
+
+// endOfTime is later than every time that is stored.
+func endOfTime() time.Time { return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
+)
+
+// candidatesQuery reads the subscriptions that an event may go to: the active and
+// unverified ones of the tenants $1 with a pattern of $2, and those with an id of $3.
+// Each part has an index of its own, which one condition for both would not.
+const candidatesQuery = `
+SELECT id, tenant, events, filter, state, method, url FROM subscriptions
+WHERE deleted_at IS NULL AND tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2
+UNION
+SELECT id, tenant, events, filter, state, method, url FROM subscriptions
+WHERE deleted_at IS NULL AND id = ANY($3)`
+
+// candidate is a subscription that an event may go to, as far as a new delivery needs it.
+type candidate struct {
+	ID     string
+	Tenant string
+	Events pq.StringArray
+	Filter string
+	State  switchboard.SubscriptionState
+	Method string
+	URL    string
+}
+
+// matchSubscriptions finds the subscriptions that each event goes to.
+func (s *Store) matchSubscriptions(ctx context.Context, db session, all []*pendingEvent) error {
+	var tenants, patterns, only []string
+	for _, p := range all {
+		switch {
+		case p.only != "":
+			only = append(only, p.only)
+		case !p.caller.Sees(p.event.Tenant):
+			p.acceptance.Err = &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
+		default:
+			tenants = append(tenants, p.event.Tenant)
+			patterns = append(patterns, patternsOf(p.event.Type)...)
+		}
+	}
+	var found []candidate
+	err := db.SelectContext(ctx, &found, candidatesQuery,
+		pq.Array(unique(tenants)), pq.Array(unique(patterns)), pq.Array(unique(only)))
+	if err != nil {
+		return err
+	}
+	ofTenant := map[string][]candidate{}
+	for _, c := range found {
+		ofTenant[c.Tenant] = append(ofTenant[c.Tenant], c)
+	}
+	// One tenant's filters must not keep the others of the batch waiting: the filters share
+	// the budget of an event, and its events that of the tenant, however many they are.
+	events, budgets := map[string]int{}, map[string]*filter.SharedBudget{}
+	for _, p := range all {
+		events[p.event.Tenant]++
+	}
+	for tenant, n := range events {
+		budgets[tenant] = filter.NewSharedBudget(n)
+	}
+	for _, p := range all {
+		input, budget := filter.NewInput(&p.event), budgets[p.event.Tenant].ForEvent()
+		p.matched = nil
+		for _, c := range ofTenant[p.event.Tenant] {
+			if !p.eligible(c) {
+				continue
+			}
+			verdict := filter.VerdictMatched
+			if p.only == "" {
+				verdict = s.filters.of(c.Filter).Verdict(input, budget)
+			}
+			if verdict == filter.VerdictUndecided {
+				p.acceptance.Undecided = append(p.acceptance.Undecided, c.ID)
+			}
+			if verdict.Delivers() {
+				p.matched = append(p.matched, c)
+			}
+		}
+		if p.only != "" && len(p.matched) == 0 {
+			p.acceptance.Err = noSubscription(p.only)
+		}
+	}
+	return nil
+}
+
+// eligible reports whether the event goes to a subscription of its tenant, whatever the
+// subscription's filter says.
+func (p *pendingEvent) eligible(c candidate) bool {
+	if p.only != "" {
+		return p.only == c.ID && p.caller.Sees(c.Tenant)
+	}
+	wants := switchboard.Subscription{Events: c.Events}
+	return (c.State == switchboard.SubscriptionActive || c.State == switchboard.SubscriptionUnverified) && wants.Wants(p.event.Type)
+}
+
+// patternsOf lists what can stand in a subscription's patterns for it to want the
+// type: a.b.c, a.b.*, a.* and *, in lower case. It narrows what is read and locked;
+// Wants decides.
+func patternsOf(eventType string) []string {
+	eventType = strings.ToLower(eventType)
+	patterns := []string{eventType, "*"}
+	for i, r := range eventType {
+		if r == '.' {
+			patterns = append(patterns, eventType[:i]+".*")
+		}
+	}
+	return patterns
+}
+
+func unique(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+const (
+	// idempotencyWindow is for how long an Idempotency-Key names its request. A day is what
+	// Stripe gives it.
+	idempotencyWindow = 24 * time.Hour
+	// claimTime is how long a claim holds: a caller whose request died with its process can
+	// repeat it after that. No request takes longer; the longest waits a minute for a
+	// receiver's answer.
+	claimTime = 90 * time.Second
+)
+
+const idempotencyField = switchboard.IdempotencyHeader
+
+// claimQuery claims a key that is new or has expired, or that came with the same request,
+// whose claim has ended without an answer. It returns when the key came first.
+const claimQuery = `
+INSERT INTO idempotency_keys AS k (name, request, created_at, expires_at, locked_until) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, locked_until = EXCLUDED.locked_until, status = NULL, key_id = '', ciphertext = '',
+	created_at = CASE WHEN k.expires_at <= $3 THEN EXCLUDED.created_at ELSE k.created_at END,
+	expires_at = CASE WHEN k.expires_at <= $3 THEN EXCLUDED.expires_at ELSE k.expires_at END
+WHERE k.expires_at <= $3 OR (k.request = EXCLUDED.request AND k.status IS NULL AND k.locked_until <= $3)
+RETURNING created_at`
+
+// reclaimQuery takes a key whose kept answer cannot be decrypted.
+const reclaimQuery = `
+UPDATE idempotency_keys SET locked_until = $2, status = NULL, key_id = '', ciphertext = '' WHERE name = $1 AND status IS NOT NULL
+RETURNING created_at`
+
+// Claim lets the holder of the API key carry out a request with an Idempotency-Key, or
+// returns the answer that it was given. request sums up what is asked: the key with
+// another request is KeyReused. Where the same request is under way it is a Conflict. An
+// answer that no encryption key of this process opens counts as one that was not kept.
+func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error) {
+	now := s.now()
+	claim := switchboard.IdempotencyClaim{Name: sha256.Sum256([]byte(apiKeyID + "\x00" + key)), Until: now.Add(claimTime)}
+	err := s.tx(ctx, "claim Idempotency-Key", func(ctx context.Context, tx transaction) error {
+		var claimed []time.Time
+		if err := tx.SelectContext(ctx, &claimed, claimQuery, claim.Name[:], request[:], now, now.Add(idempotencyWindow), claim.Until); err != nil {
+			return err
+		}
+		if len(claimed) > 0 {
+			claim.CreatedAt = claimed[0].UTC()
+			return nil
+		}
+		var rows []struct {
+			Request, Ciphertext []byte
+			KeyID               string
+			Status              *int
+		}
+		if err := tx.SelectContext(ctx, &rows, "SELECT request, status, key_id, ciphertext FROM idempotency_keys WHERE name = $1", claim.Name[:]); err != nil {
+			return err
+		}
+		switch {
+		case len(rows) > 0 && [sha256.Size]byte(rows[0].Request) != request:
+			return &switchboard.Error{Code: switchboard.CodeKeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
+		case len(rows) == 0 || rows[0].Status == nil: // or it was released this moment
+			return underWay()
+		}
+		if body, err := s.keys.open(rows[0].KeyID, rows[0].Ciphertext, answerPlace(claim)); err == nil {
+			claim.Answer = &switchboard.StoredAnswer{Status: *rows[0].Status, Body: body}
+			return nil
+		}
+		if err := tx.SelectContext(ctx, &claimed, reclaimQuery, claim.Name[:], claim.Until); err != nil {
+			return err
+		}
+		if len(claimed) == 0 { // another process was faster
+			return underWay()
+		}
+		claim.CreatedAt = claimed[0].UTC()
+		return nil
+	})
+	return claim, err
+}
+
+func underWay() error {
+	return &switchboard.Error{Code: switchboard.CodeConflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
+}
+
+// SaveAnswer stores the answer to a claimed request, unless somebody else has claimed it
+// since.
+func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error {
+	keyID, ciphertext, err := s.keys.seal(answer.Body, answerPlace(claim))
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, "save answer", "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5 WHERE name = $1 AND locked_until = $2",
+		claim.Name[:], claim.Until, answer.Status, keyID, ciphertext)
+	return err
+}
+
+// Release gives up the claim to a request that was not carried out to its end: the next
+// one with the key carries it out again. If nothing was done, the key is forgotten, and
+// may come with another request.
+func (s *Store) Release(ctx context.Context, claim switchboard.IdempotencyClaim, nothingDone bool) error {
+	query, args := "UPDATE idempotency_keys SET locked_until = $3 WHERE name = $1 AND locked_until = $2", []any{claim.Name[:], claim.Until, s.now()}
+	if nothingDone {
+		query, args = "DELETE FROM idempotency_keys WHERE name = $1 AND locked_until = $2", args[:2]
+	}
+	_, err := s.exec(ctx, "release Idempotency-Key", query, args...)
+	return err
+}
+
+// ForgetAnswers deletes keys that have expired, at most batchLimit of them, and returns
+// how many those were.
+func (s *Store) ForgetAnswers(ctx context.Context) (int, error) {
+	deleted, err := s.exec(ctx, "delete expired Idempotency-Keys", `
+DELETE FROM idempotency_keys WHERE name IN (
+	SELECT name FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, s.now(), batchLimit)
+	return int(deleted), err
+}
+
+// answerPlace is where an answer's ciphertext belongs.
+func answerPlace(claim switchboard.IdempotencyClaim) string {
+	return "idempotency_keys/" + hex.EncodeToString(claim.Name[:])
+}

@@ -1,0 +1,218 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// The tables events, deliveries, attempts and actions are partitioned by time, a day each,
+// so that old data leave by dropping a partition and the indexes in use stay small. A span
+// of time has one partition in each table, named by the table and the span's suffix.
+
+const (
+	keptSuffix = "kept" // the span before the first day: what outlived its own partition is kept there
+	tailSuffix = "tail" // the span from the last day that was made to the end of time
+
+	// PartitionsAhead is for how many days after today there are partitions.
+	PartitionsAhead = 7
+	// partitionLockTimeout is how long a change of partitions waits for its locks: everybody
+	// else queues behind it meanwhile. Measured: without it, a reader of 3 s kept an accept
+	// waiting for 2.5 s; with it and partitionRetryPause, for 0.1 s.
+	partitionLockTimeout = 100 * time.Millisecond
+	partitionRetryPause  = 500 * time.Millisecond
+	partitionRetries     = 20
+)
+
+// partitionedTable is a table that is partitioned by time.
+type partitionedTable struct {
+	name   string
+	column string // which is its time, or the id of a delivery
+	setup  string // storage parameters of a partition: none is inherited
+}
+
+func partitionedTables() []partitionedTable {
+	return []partitionedTable{
+		// Nobody searches in bodies and headers: sorting samples of them was the larger part
+		// of what the planner's statistics cost.
+		{"events", "created_at", "ALTER COLUMN data SET STATISTICS 0"},
+		// Deliveries change about three times within seconds and then never again: vacuum
+		// early, or the indexes of open ones fill with what is final.
+		{"deliveries", "id", "SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"},
+		{"attempts", "delivery_id", "ALTER COLUMN request_headers SET STATISTICS 0, ALTER COLUMN response_headers SET STATISTICS 0, ALTER COLUMN response_body SET STATISTICS 0"},
+		{"actions", "delivery_id", ""},
+	}
+}
+
+// partition is the table's partition of that suffix.
+func (t partitionedTable) partition(suffix string) string {
+	return pq.QuoteIdentifier(t.name + "_" + suffix)
+}
+
+// bound is a time as a literal of the table's partition column; null: open, which is
+// written as the given word.
+func (t partitionedTable) bound(at sql.NullTime, open string) string {
+	switch {
+	case !at.Valid:
+		return open
+	case t.column == "created_at":
+		return pq.QuoteLiteral(at.Time.UTC().Format(time.RFC3339Nano))
+	}
+	return pq.QuoteLiteral(idBound(at.Time))
+}
+
+// attach makes a table the parent's partition from one time to another; null: open.
+func (t partitionedTable) attach(suffix string, lo, hi sql.NullTime) string {
+	return fmt.Sprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
+		t.name, t.partition(suffix), t.bound(lo, "MINVALUE"), t.bound(hi, "MAXVALUE"))
+}
+
+// create makes a table that can be attached: like the parent, with its indexes.
+func (t partitionedTable) create(suffix string) []string {
+	statements := []string{fmt.Sprintf("CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE)", t.partition(suffix), t.name)}
+	if t.setup != "" {
+		statements = append(statements, "ALTER TABLE "+t.partition(suffix)+" "+t.setup)
+	}
+	return statements
+}
+
+// idBoundLetters of an id's time hold 45 of its 48 bits, so that the random part is out: a
+// bound is exact to 8 ms, and for every hour and day.
+const idBoundLetters = 9
+
+// idBound is what the ids of deliveries made at or after that time begin with or sort
+// behind. The first is of 1970: an earlier time would come out behind all ids.
+func idBound(at time.Time) string {
+	if first := time.UnixMilli(0); at.Before(first) {
+		at = first
+	}
+	return switchboard.NewID(switchboard.DeliveryPrefix, at)[:len(switchboard.DeliveryPrefix)+idBoundLetters]
+}
+
+// midnight is when the day of that time begins.
+func midnight(at time.Time) time.Time { return at.UTC().Truncate(24 * time.Hour) }
+
+// MakePartitions makes the partitions of today and of the days ahead that are missing, and
+// returns how many it made. It can be repeated, and does nothing where nothing is missing.
+func (s *Store) MakePartitions(ctx context.Context, ahead int) (made int, err error) {
+	until := midnight(s.now()).AddDate(0, 0, ahead+1)
+	for {
+		more, err := s.makeNextPartition(ctx, until)
+		if err != nil || !more {
+			return made, mapError(ctx, "make partitions", err)
+		}
+		made++
+	}
+}
+
+// makeNextPartition makes the first partition that is missing, in a transaction of its own:
+// many in one would need more locks than Postgres has. It reports false if none is missing.
+func (s *Store) makeNextPartition(ctx context.Context, until time.Time) (more bool, err error) {
+	for range partitionRetries {
+		err = s.once(ctx, func(ctx context.Context, tx transaction) error {
+			more = false
+			if _, err := tx.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", partitionLockTimeout.Milliseconds())); err != nil {
+				return err
+			}
+			var begins sql.NullTime
+			if err := tx.GetContext(ctx, &begins, "SELECT lo FROM partitions WHERE suffix = $1 FOR UPDATE", tailSuffix); err != nil {
+				return err
+			}
+			end, more2 := nextSplit(begins, midnight(s.now()), until)
+			if more = more2; !more {
+				return nil
+			}
+			return s.splitTail(ctx, tx, begins, end)
+		})
+		if pq.As(err, pqerror.LockNotAvailable) == nil {
+			return more, err
+		}
+		select {
+		case <-time.After(partitionRetryPause):
+		case <-ctx.Done():
+			return false, errors.Join(ctx.Err(), err)
+		}
+	}
+	return false, err
+}
+
+// nextSplit is where the tail is split next: at the beginning of today if there is no
+// partition yet, and else a day later, or at the end of today if nobody made partitions for
+// longer. It reports false if the tail begins late enough.
+func nextSplit(begins sql.NullTime, today, until time.Time) (end time.Time, more bool) {
+	switch tomorrow := today.AddDate(0, 0, 1); {
+	case !begins.Valid:
+		return today, true
+	case !begins.Time.Before(until):
+		return time.Time{}, false
+	case begins.Time.Before(today):
+		return tomorrow, true
+	}
+	return begins.Time.UTC().AddDate(0, 0, 1), true
+}
+
+// splitTail gives the first part of the tail, up to a time, partitions of its own: the
+// tail's tables become those, and what is later, normally nothing, moves to new ones.
+// Whoever writes waits meanwhile, for some 50 ms where the tail is empty.
+func (s *Store) splitTail(ctx context.Context, tx transaction, lo sql.NullTime, at time.Time) error {
+	suffix, hi := keptSuffix, sql.NullTime{Time: at, Valid: true}
+	if lo.Valid {
+		suffix = "p" + lo.Time.UTC().Format("20060102")
+	}
+	for _, t := range partitionedTables() {
+		old, next := t.partition(suffix), t.partition(tailSuffix)
+		statements := []string{
+			fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s", t.name, next),
+			fmt.Sprintf("ALTER TABLE %s RENAME TO %s", next, old),
+		}
+		for _, statement := range statements {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		if err := renameIndexes(ctx, tx, t, tailSuffix, suffix); err != nil {
+			return err
+		}
+		statements = append(t.create(tailSuffix),
+			fmt.Sprintf("WITH later AS (DELETE FROM %s WHERE %s >= %s RETURNING *) INSERT INTO %s SELECT * FROM later", old, t.column, t.bound(hi, ""), next),
+			t.attach(suffix, lo, hi),
+			t.attach(tailSuffix, hi, sql.NullTime{}))
+		for _, statement := range statements {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO partitions (suffix, lo, hi, stage, at) VALUES ($1, $2, $3, 'open', $4)", suffix, lo, hi, s.now())
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE partitions SET lo = $2, at = $3 WHERE suffix = $1", tailSuffix, hi, s.now())
+	return err
+}
+
+// renameIndexes gives the indexes of a renamed partition names that say which it is.
+func renameIndexes(ctx context.Context, tx transaction, t partitionedTable, from, to string) error {
+	var names []string
+	if err := tx.SelectContext(ctx, &names, "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = $1::regclass", t.partition(to)); err != nil {
+		return err
+	}
+	for _, name := range names {
+		renamed := strings.Replace(name, t.name+"_"+from, t.name+"_"+to, 1)
+		if renamed == name {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("ALTER INDEX %s RENAME TO %s", name, renamed)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

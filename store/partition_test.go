@@ -1,0 +1,109 @@
+package store_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// partitions lists the table's partitions, as "name: from to" without quotes.
+func (b *bundle) partitions(table string) []string {
+	b.t.Helper()
+	var found []string
+	must(b.t, b.sql.Select(&found, `
+SELECT c.relname || ': ' || translate(pg_get_expr(c.relpartbound, c.oid), '''()', '') FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = $1::regclass ORDER BY c.relname`, table))
+	for i := range found {
+		found[i] = strings.Replace(found[i], "FOR VALUES FROM ", "", 1)
+	}
+	return found
+}
+
+// idBound is what ids of deliveries made from then on begin with.
+func idBound(at time.Time) string { return switchboard.NewID(switchboard.DeliveryPrefix, at)[:13] }
+
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	day := func(n int) time.Time { return time.Date(2026, 7, n, 0, 0, 0, 0, time.UTC) }
+	events, deliveries := []string{"events_kept: MINVALUE TO 2026-07-01 00:00:00+00"}, []string{"deliveries_kept: MINVALUE TO " + idBound(day(1))}
+	for n := 1; n <= 8; n++ {
+		events = append(events, fmt.Sprintf("events_p2026070%d: 2026-07-0%d 00:00:00+00 TO 2026-07-0%d 00:00:00+00", n, n, n+1))
+		deliveries = append(deliveries, fmt.Sprintf("deliveries_p2026070%d: %s TO %s", n, idBound(day(n)), idBound(day(n+1))))
+	}
+	equal(t, "of events", b.partitions("events"), append(events, "events_tail: 2026-07-09 00:00:00+00 TO MAXVALUE"))
+	equal(t, "of deliveries", b.partitions("deliveries"), append(deliveries, "deliveries_tail: "+idBound(day(9))+" TO MAXVALUE"))
+
+	var bad []string
+	must(t, b.sql.Select(&bad, `
+SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_inherits p ON p.inhrelid = i.indrelid
+WHERE strpos(i.indexrelid::regclass::text, i.indrelid::regclass::text || '_') <> 1`))
+	equal(t, "indexes that are named like another partition", bad, []string(nil))
+}
+
+// TestMakePartitions: what is there already, in the tail too, ends up in the partition of its time.
+func TestMakePartitions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe("acme", "*")
+	var all []switchboard.Delivery
+	for range 14 {
+		d := b.accept(event("acme", "")).Deliveries[0]
+		all = append(all, b.record(d, 1, 503))
+		b.advance(24 * time.Hour)
+	}
+	made, err := b.MakePartitions(t.Context(), 2)
+	must(t, err)
+	equal(t, "partitions made", made, 3) // the one that holds what came to the tail, up to today, and two
+	made, err = b.MakePartitions(t.Context(), 2)
+	must(t, err)
+	equal(t, "made again", made, 0)
+	equal(t, "the last of events", b.partitions("events")[9:], []string{
+		"events_p20260709: 2026-07-09 00:00:00+00 TO 2026-07-16 00:00:00+00",
+		"events_p20260716: 2026-07-16 00:00:00+00 TO 2026-07-17 00:00:00+00",
+		"events_p20260717: 2026-07-17 00:00:00+00 TO 2026-07-18 00:00:00+00",
+		"events_tail: 2026-07-18 00:00:00+00 TO MAXVALUE",
+	})
+	for _, d := range all {
+		loaded, err := b.LoadForAttempt(t.Context(), d.ID)
+		must(t, err)
+		equal(t, "loaded", []any{loaded.Delivery, loaded.Event.ID, loaded.Subscription.ID}, []any{d, d.EventID, sub.ID})
+		detail, err := b.Delivery(t.Context(), root(), d.ID)
+		must(t, err)
+		equal(t, "attempts", len(detail.Attempts), 1)
+	}
+	for table, want := range map[string]int{"events_kept": 0, "events_p20260701": 1, "deliveries_p20260708": 1, "attempts_p20260709": 6, "events_tail": 0} {
+		var rows int
+		must(t, b.sql.Get(&rows, "SELECT count(*) FROM "+table))
+		equal(t, "rows of "+table, rows, want)
+	}
+}
+
+// TestMakePartitionsBehindAReader: a reader of a table keeps neither the change of its
+// partitions nor those behind it waiting for longer than a moment.
+func TestMakePartitionsBehindAReader(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.advance(24 * time.Hour)
+	reader, err := b.sql.Beginx()
+	must(t, err)
+	var rows int
+	must(t, reader.Get(&rows, "SELECT count(*) FROM events"))
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.MakePartitions(t.Context(), 7)
+		done <- err
+	}()
+	eventually(t, "it waits for the reader", func() bool {
+		var waiting int
+		must(t, b.sql.Get(&waiting, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
+		return waiting > 0
+	})
+	b.accept(event("acme", "")) // waits for 100 ms, not for the reader
+	must(t, reader.Commit())
+	must(t, <-done)
+	equal(t, "partitions", len(b.partitions("events")), 11)
+}

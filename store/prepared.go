@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// preparedStatements are the queries that every delivery needs: for Postgres they cost more
+// to plan than to run.
+type preparedStatements struct {
+	db    *sqlx.DB
+	mu    sync.Mutex
+	ready atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
+}
+
+// hotQueries are those of Authenticate, Accept, LoadForAttempt and Record.
+func hotQueries() []string {
+	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery}
+}
+
+// prepare returns the prepared statements by their queries.
+func (p *preparedStatements) prepare(ctx context.Context) (map[string]*sqlx.Stmt, error) {
+	if ready := p.ready.Load(); ready != nil {
+		return *ready, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ready := p.ready.Load(); ready != nil {
+		return *ready, nil
+	}
+	prepared := map[string]*sqlx.Stmt{}
+	for _, query := range hotQueries() {
+		statement, err := p.db.PreparexContext(ctx, query) //nolint:sqlclosecheck // lives as long as the store
+		if err != nil {
+			for _, made := range prepared {
+				err = errors.Join(err, made.Close())
+			}
+			return nil, err
+		}
+		prepared[query] = statement
+	}
+	p.ready.Store(&prepared)
+	return prepared, nil
+}
+
+// session reads with the prepared statements where there are, each on whatever
+// connection is free.
+type session struct {
+	*sqlx.DB
+	prepared map[string]*sqlx.Stmt
+}
+
+// SelectContext reads rows into the slice at dest.
+func (d session) SelectContext(ctx context.Context, dest any, query string, args ...any) error {
+	if statement := d.prepared[query]; statement != nil {
+		return statement.SelectContext(ctx, dest, args...)
+	}
+	return d.DB.SelectContext(ctx, dest, query, args...)
+}
+
+// transaction is a transaction that uses the prepared statements where there are.
+type transaction struct {
+	*sqlx.Tx
+	prepared map[string]*sqlx.Stmt
+}
+
+// SelectContext reads rows into the slice at dest.
+func (t transaction) SelectContext(ctx context.Context, dest any, query string, args ...any) error {
+	if statement := t.prepared[query]; statement != nil {
+		return t.StmtxContext(ctx, statement).SelectContext(ctx, dest, args...) //nolint:sqlclosecheck // ends with the transaction
+	}
+	return t.Tx.SelectContext(ctx, dest, query, args...)
+}
+
+// ExecContext runs a statement.
+func (t transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if statement := t.prepared[query]; statement != nil {
+		return t.StmtxContext(ctx, statement).ExecContext(ctx, args...)
+	}
+	return t.Tx.ExecContext(ctx, query, args...)
+}
+
+// connector sets up each new connection with a command.
+type connector struct {
+	driver.Connector
+	setUp string
+}
+
+// forDeliveries plans each prepared statement once, whatever its arguments: Postgres
+// would else plan those with lists at every call, for longer than they run. Such a plan
+// outlives the day that its table was small enough to be read as a whole, so it avoids
+// that.
+const forDeliveries = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
+
+// forSearches plans each query for its arguments, which differ widely, and ends one that
+// takes too long.
+func forSearches() string {
+	return fmt.Sprintf("SET enable_seqscan = off; SET statement_timeout = %d", searchTimeout.Milliseconds())
+}
+
+// Connect opens a connection and sets it up.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, c.setUp, nil); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}

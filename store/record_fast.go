@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// recordFastQuery stores the attempts $1 that are simply the next of their delivery in its
+// current generation, and moves those deliveries, as $2 has them; $3 are their ids, with the
+// bounds $4 and $5. It does by one statement what [switchboard.Delivery.Record] does; a test compares the
+// two. What it does not return is left to recordRows: what was recorded before, is of an
+// earlier generation or out of order. Awaited deliveries need a NOTIFY and go there too.
+//
+// IS TRUE keeps Postgres from finding the deliveries by their state, as it would while few
+// are open, and would go on to when very many are.
+var recordFastQuery = `
+WITH a AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::attempts, $1)),
+n AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::deliveries, $2)),
+moved AS (
+	UPDATE deliveries d SET state = n.state, reason = n.reason, permanent = n.permanent, attempts_made = n.attempts_made,
+		last_status_code = n.last_status_code, last_failure = n.last_failure, next_attempt_at = n.next_attempt_at, completed_at = n.completed_at,
+		temporal_run_id = n.temporal_run_id, dispatch_at = NULL
+	FROM n WHERE d.id = n.id AND d.id = ANY($3::text[]) AND d.id >= $4 AND d.id <= $5 AND d.generation = n.generation AND d.attempts_made = n.attempts_made - 1
+		AND (d.state IN ('pending', 'retrying')) IS TRUE AND NOT d.response_awaited
+	RETURNING d.*),
+stored AS (
+	INSERT INTO attempts (` + attemptNames + `)
+	SELECT ` + attemptNames + ` FROM a WHERE delivery_id IN (SELECT id FROM moved))
+SELECT ` + fields("moved", deliveryFields, "") + " FROM moved"
+
+// recordFast returns the deliveries that were moved, by the attempts' ids.
+func (s *Store) recordFast(ctx context.Context, records []switchboard.Record) (map[string]switchboard.Delivery, error) {
+	var attempts []attemptColumns
+	var moves []*row
+	first := map[string]switchboard.Record{} // by delivery: a second one comes after it
+	for _, r := range byNumber(records) {    // most plans lock the deliveries in this order
+		if _, there := first[r.Attempt.DeliveryID]; there {
+			continue
+		}
+		first[r.Attempt.DeliveryID] = r
+		next, completed := r.Dates()
+		attempts = append(attempts, columnsOf(r.Attempt, r.Generation))
+		moves = append(moves, &row{Delivery: switchboard.Delivery{
+			ID: r.Attempt.DeliveryID, State: r.Decision.State, Reason: r.Decision.Reason, Permanent: r.Decision.Permanent,
+			AttemptsMade: r.Attempt.Number, LastStatusCode: r.Attempt.Outcome.StatusCode, LastFailure: r.Attempt.Outcome.Failure,
+			NextAttemptAt: next, CompletedAt: completed, Generation: r.Generation, TemporalRunID: r.TemporalRunID,
+		}})
+	}
+	attemptsText, err := json.Marshal(attempts)
+	if err != nil {
+		return nil, err
+	}
+	movesText, err := deliveriesJSON(moves)
+	if err != nil {
+		return nil, err
+	}
+	ids := deliveriesOf(records)
+	least, greatest := bounds(ids)
+	var rows []switchboard.Delivery
+	err = s.direct(ctx, "record attempts", func(ctx context.Context, db session) error {
+		rows = rows[:0]
+		return db.SelectContext(ctx, &rows, recordFastQuery, string(attemptsText), movesText, pq.Array(ids), least, greatest)
+	})
+	moved := make(map[string]switchboard.Delivery, len(rows))
+	for _, d := range rows {
+		moved[first[d.ID].Attempt.ID] = d
+	}
+	return moved, err
+}

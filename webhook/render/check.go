@@ -1,0 +1,188 @@
+package render
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/render/liquid"
+)
+
+// CheckTemplates checks the templates of a valid request as far as they can be without
+// an event: that they can be parsed, are within bounds, read only what the use case
+// allows (nil means that there is none), and can be rendered with the samples, which
+// are data of events that the subscription takes. The error is a *[switchboard.Error]
+// that names the field, as "request.params.address.street".
+//
+// Warnings name what works and may not do for long or not as meant: placeholders that
+// no sample has a value for, event types that a subscription takes by a pattern and
+// that a template cannot be rendered for, values of samples that a filter was hardly
+// meant for, and filters that encode what is encoded anyway. There are at most 50, of
+// which the last one says so if there would be more.
+func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, samples []Sample) (warnings []string, err error) {
+	c := newCheck(request, useCase, samples)
+	if err := c.request(request); err != nil {
+		return nil, err
+	}
+	c.warnOfLacking()
+	if c.work <= 0 {
+		c.warn("request", "the templates ask for so much work that they were not tried with all samples")
+	}
+	return c.warnings, nil
+}
+
+// Bounds of the warnings. There may be one for each of many thousand placeholders, and
+// names are as long as whoever writes the request likes.
+const (
+	maxWarnings   = 50
+	maxShownField = 200 // bytes of the field in them, and of the placeholder
+)
+
+type check struct {
+	useCase  *switchboard.UseCase
+	lenient  bool
+	types    []*sampled
+	work     int               // that may still be spent on samples
+	lacking  map[string]string // event types whose samples lack a value, with where and which
+	warnings []string
+}
+
+func (c *check) request(request *switchboard.Request) error {
+	path, query, _ := liquid.Cut(request.URL[len(switchboard.Address(request.URL)):], '?')
+	if err := c.template("request.url", placePath, path); err != nil {
+		return err
+	}
+	if err := c.template("request.url", placeQuery, query); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(request.Headers)) {
+		if err := c.template("request.headers."+name, placeHeader, request.Headers[name]); err != nil {
+			return err
+		}
+	}
+	if request.SOAP != nil {
+		for _, name := range slices.Sorted(maps.Keys(request.SOAP.Parameters)) {
+			if err := c.template("request.soap.parameters."+name, placeXML, request.SOAP.Parameters[name]); err != nil {
+				return err
+			}
+		}
+	}
+	if request.Body != switchboard.BodyParams {
+		return nil
+	}
+	params, err := eachLeaf(request.Params, func(field, source string) (any, error) {
+		return "", c.template(field, leafPlace(request), source)
+	})
+	if err == nil && request.Format() == switchboard.FormatXML {
+		err = checkXML(params, request)
+	}
+	return at("request.params", err)
+}
+
+func (c *check) template(field string, where place, source string) error {
+	if !liquid.IsTemplate(source) {
+		return nil
+	}
+	template, err := liquid.Parse(source)
+	if err != nil {
+		return at(field, err)
+	}
+	seen := map[string]bool{}
+	for _, path := range template.Paths() {
+		if seen[path.Text] {
+			continue
+		}
+		seen[path.Text] = true
+		if err := c.path(field, path); err != nil {
+			return at(field, err)
+		}
+	}
+	if filter := encodes[where]; filter != "" && template.Uses(filter) {
+		c.warn(field, "the filter "+filter+" encodes what is encoded for its place anyway, so that the receiver reads it encoded: leave it out, unless that is meant")
+	}
+	return at(field, c.render(field, template))
+}
+
+// place is where in the request a template stands.
+type place int
+
+const (
+	placeHeader place = iota
+	placePath
+	placeQuery
+	placeForm
+	placeXML
+	placeJSON
+)
+
+// encodes are the filters that do what is done in a place anyway.
+var encodes = map[place]string{placePath: "url_encode", placeQuery: "url_encode", placeForm: "url_encode", placeXML: "escape", placeJSON: "json"}
+
+// leafPlace is where the leaves of the params stand.
+func leafPlace(request *switchboard.Request) place {
+	switch {
+	case request.InQuery():
+		return placeQuery
+	case request.Format() == switchboard.FormatForm:
+		return placeForm
+	case request.Format() == switchboard.FormatXML:
+		return placeXML
+	}
+	return placeJSON
+}
+
+// path checks one placeholder.
+func (c *check) path(field string, path liquid.Path) error {
+	text := shown(path.Text)
+	warn := func(format string, args ...any) {
+		c.warn(field, "{{ "+text+" }} "+fmt.Sprintf(format, args...))
+	}
+	root, variables := path.Keys[0], variablesOf(c.useCase)
+	readable := mayRead(c.useCase, root)
+	isMember := c.anySample(path.Keys[:1])
+	switch {
+	case isEventField(path):
+		if c.anySample(path.Keys) {
+			warn("is the event's own; that of the member event of the data is {{ [\"event\"].%s }}", path.Keys[1])
+		}
+		return nil
+	case readable && isMember:
+	case isCustomField(path) && c.useCase != nil && c.useCase.Entity != "":
+		warn("is a custom field without its prefix, a form that may be given up: write %s", below(c.useCase.Entity, text))
+		path.Keys = append([]string{c.useCase.Entity}, path.Keys...)
+	case variables != "" && c.anySample(append([]string{variables}, path.Keys...)):
+		warn("is a variable without its prefix, a form that may be given up: write %s", below(variables, text))
+		return nil
+	case c.useCase != nil && variables != "" && len(path.Keys) == 1 && !isMember:
+		warn("is taken for a variable that a script sets, a form that may be given up: write %s", below(variables, text))
+		return nil
+	case !readable:
+		return &hiddenError{path, c.useCase.Name}
+	}
+	if len(c.types) > 0 && !c.anySample(path.Keys) {
+		warn("has no value in the samples of these events")
+	}
+	return nil
+}
+
+// warn adds a warning, if there is room for it.
+func (c *check) warn(field, text string) {
+	if len(c.warnings) == maxWarnings {
+		c.warnings[maxWarnings-1] = "there are more warnings than these"
+		return
+	}
+	c.warnings = append(c.warnings, shown(field)+": "+text)
+}
+
+// shown is the beginning of a name that may be long.
+func shown(name string) string { return switchboard.Clip(name, maxShownField) }
+
+// below is the placeholder below a member of the data.
+func below(member, placeholder string) string {
+	if strings.HasPrefix(placeholder, "[") {
+		return member + placeholder
+	}
+	return member + "." + placeholder
+}

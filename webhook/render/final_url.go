@@ -1,0 +1,127 @@
+package render
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// FinalURL returns a URL that holds no placeholders in the form in which it is sent:
+// what is checked, shown, signed and sent is this text, and net/http puts its path and
+// query into the request line byte for byte.
+//
+// Blanks around it are no part of it. Scheme and host are in lower case, the host in the
+// ASCII form of UTS 46, the port is left out where it is the scheme's own, and an empty
+// path is "/". What a path or query cannot hold is percent-encoded once; what is encoded
+// already stays as it is, since %2F and / do not mean the same (RFC 3986 2.2). The error
+// is an [switchboard.Invalid] one for that field.
+func FinalURL(field, raw string) (string, error) {
+	raw = strings.TrimSpace(raw)
+	if err := switchboard.ValidateURL(field, raw); err != nil {
+		return "", err
+	}
+	address := switchboard.Address(raw)
+	final, err := FinalAddress(field, address)
+	if err != nil {
+		return "", err
+	}
+	rest := raw[len(address):]
+	if !strings.HasPrefix(rest, "/") {
+		rest = "/" + rest
+	}
+	if rest, err = encodeTarget(field, rest); err != nil {
+		return "", err
+	}
+	return final + rest, nil
+}
+
+// FinalAddress returns scheme, host and port of a URL, whose path and query may be
+// templates, in the form in which it is sent.
+func FinalAddress(field, raw string) (string, error) {
+	u, err := url.Parse(switchboard.Address(strings.TrimSpace(raw)))
+	if err != nil {
+		return "", switchboard.InvalidField(field, "is not a URL")
+	}
+	host, err := ASCIIHost(u.Hostname())
+	if err != nil {
+		return "", switchboard.InvalidField(field, "holds a host name that is not valid")
+	}
+	if !isHostName(host) { // an IPv4 address is made of the same
+		switch ip, err := netip.ParseAddr(host); {
+		case err != nil:
+			return "", switchboard.InvalidField(field, "holds a host name that is not valid")
+		case ip.Zone() != "":
+			return "", switchboard.InvalidField(field, "may not hold an address with a zone")
+		}
+		host = "[" + host + "]"
+	}
+	port, err := strconv.ParseUint("0"+u.Port(), 10, 16)
+	switch {
+	case err != nil:
+		return "", switchboard.InvalidField(field, "names a port that does not exist")
+	case port == 0, u.Scheme == "http" && port == 80, u.Scheme == "https" && port == 443:
+		return u.Scheme + "://" + host, nil
+	}
+	return u.Scheme + "://" + host + ":" + strconv.FormatUint(port, 10), nil
+}
+
+// ASCIIHost returns the host of a URL as net/http will look it up, in lower case and
+// without a final dot: full-width digits, for one, turn into an IP address there. Its
+// error is that of a name which is none.
+func ASCIIHost(host string) (string, error) {
+	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
+		ascii, err := idna.Lookup.ToASCII(host)
+		if err != nil {
+			return "", err
+		}
+		host = ascii
+	}
+	return strings.TrimSuffix(strings.ToLower(host), "."), nil
+}
+
+// isHostName reports whether a name in lower case holds only what names are made of.
+// The underscore is none of it by RFC 1123, and is met in names all the same.
+func isHostName(host string) bool {
+	return host != "" && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
+}
+
+// encodeTarget percent-encodes what a path and query as somebody wrote them cannot hold
+// (RFC 3986 3.3 and 3.4). Square brackets stay although the RFC has no place for them:
+// browsers and curl send them so, and who wants them encoded writes %5B.
+func encodeTarget(field, text string) (string, error) {
+	if !switchboard.IsEscaped(text) {
+		return "", switchboard.InvalidField(field, "%s", switchboard.BadEscape)
+	}
+	plain := 0
+	for plain < len(text) && inTarget(text[plain]) {
+		plain++
+	}
+	if plain == len(text) {
+		return text, nil
+	}
+	const digits = "0123456789ABCDEF"
+	out := make([]byte, 0, len(text)+16)
+	for i := range len(text) {
+		if c := text[i]; inTarget(c) {
+			out = append(out, c)
+		} else {
+			out = append(out, '%', digits[c>>4], digits[c&15])
+		}
+	}
+	return string(out), nil
+}
+
+// inTarget reports whether path and query may hold the byte as it is; a question mark
+// begins the query, and stands for itself in there.
+func inTarget(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	}
+	return strings.IndexByte("-._~!$&'()*+,;=:@/?%[]", c) >= 0
+}

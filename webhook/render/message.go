@@ -1,0 +1,54 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Message is an HTTP request ready to be sent. It is not changed once made.
+//
+// Headers, query and body hold what only the receiver may see, so printing,
+// logging or marshalling a message shows none of them.
+type Message struct {
+	Method string
+	URL    string      `json:"-"`
+	Header http.Header `json:"-"`
+	Body   []byte      `json:"-"`
+}
+
+// String names the message without anything that could be secret.
+func (m Message) String() string {
+	host := "?"
+	if u, err := url.Parse(m.URL); err == nil {
+		host = u.Host
+	}
+	return fmt.Sprintf("%s to %s, %d bytes", m.Method, host, len(m.Body))
+}
+
+// Format prints [Message.String] under every verb: %+v and %#v would otherwise
+// show headers and body.
+func (m Message) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
+
+// LogValue logs [Message.String].
+func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
+
+// Sent returns what may be shown and stored of the message: sensitive header
+// values and the values of the query are masked, and of the body only its length
+// remains. The query is to a GET what the body is to a POST, and holds the token of
+// many receivers. The signature stays: it proves what was sent, and nobody can sign
+// anything else with it.
+func (m Message) Sent() switchboard.SentRequest {
+	flat := make(map[string]string, len(m.Header))
+	for name, values := range m.Header {
+		flat[name] = strings.Join(values, ", ")
+	}
+	return switchboard.SentRequest{
+		Method: m.Method, URL: switchboard.MaskQuery(m.URL), Headers: switchboard.MaskHeaders(flat), Bytes: len(m.Body),
+	}
+}

@@ -1,0 +1,239 @@
+// Package render makes the HTTP request that a subscription asks for out of its events:
+// the body, the URL and the headers, whose templates are in the language of package liquid.
+// It knows nothing of signatures, credentials and connections.
+package render
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/render/document"
+	"github.com/seed-49a43567/switchboard/webhook/render/liquid"
+)
+
+// Platforms knows the platforms of the catalogue.
+type Platforms interface {
+	// UseCase returns the use case of that name.
+	UseCase(name string) (switchboard.UseCase, bool)
+	// VendorName returns the platform's own spelling of an event type; empty: there is none.
+	VendorName(platform, eventType string) string
+}
+
+// Bounds of a request that is made of templates.
+const (
+	maxLeaves      = 500     // strings in the params
+	maxLeafNesting = 16      // objects and arrays in one another in the params
+	maxEncoded     = 1 << 20 // of a body that Switchboard writes, in bytes
+	maxRenderedURL = 8 << 10 // in bytes; many servers take no longer one
+)
+
+// Parsed templates are cached. Longer ones are rare, take microseconds to parse, and could
+// fill the memory.
+const (
+	maxCached       = 1024
+	maxCachedLength = 512 // bytes
+)
+
+// Renderer makes the requests of attempts. It may be used by many goroutines.
+type Renderer struct {
+	platforms Platforms
+	templates *lru.Cache[string, *liquid.Template] // by their text
+}
+
+// NewRenderer makes a renderer; platforms may be nil.
+func NewRenderer(platforms Platforms) *Renderer {
+	templates, _ := lru.New[string, *liquid.Template](maxCached) // fails for a size below 1 only
+	return &Renderer{platforms: platforms, templates: templates}
+}
+
+// Render makes the request that the subscription asks for of those events, not yet signed.
+// There must be exactly one event: a message of several is not supported yet. at is when
+// the attempt begins, which is what templates mean by now.
+//
+// A request that cannot be made is a *[switchboard.Error] that names the subscription's or
+// event's field at fault. The next attempt reads the subscription again, which its owner
+// may have repaired by then. Only erased data never come back, see [ErrErased].
+func (r *Renderer) Render(sub *switchboard.Subscription, events []switchboard.Event, at time.Time) (Message, error) {
+	if len(events) != 1 {
+		return Message{}, fmt.Errorf("cannot render %d events into one message: it takes exactly one", len(events))
+	}
+	event, request := &events[0], &sub.Request
+	// Checked when it was saved too, but the row may be older than the rules. This also
+	// keeps line breaks and our own headers out of the custom ones.
+	if err := request.Validate(); err != nil {
+		return Message{}, err
+	}
+	if len(event.Data) == 0 {
+		return Message{}, ErrErased
+	}
+	useCase, err := r.useCase(sub.UseCase)
+	if err != nil {
+		return Message{}, err
+	}
+	budget := liquid.NewBudget()
+	p := &rendering{
+		renderer: r, request: request, event: event, profile: sub.Profile,
+		placeholders: &placeholders{event: event, useCase: useCase, budget: budget}, budget: budget, now: at,
+	}
+	return p.message()
+}
+
+// Warnings are those of [CheckTemplates] for the subscription's templates, with these
+// events as the only samples.
+func (r *Renderer) Warnings(sub *switchboard.Subscription, events []switchboard.Event) ([]string, error) {
+	useCase, err := r.useCase(sub.UseCase)
+	if err != nil {
+		return nil, err
+	}
+	samples := make([]Sample, len(events))
+	for i := range events {
+		samples[i] = Sample{EventType: events[i].Type, Named: true, Data: events[i].Data}
+	}
+	return CheckTemplates(&sub.Request, useCase, samples)
+}
+
+// useCase returns the use case of that name; nil: the name is empty.
+func (r *Renderer) useCase(name string) (*switchboard.UseCase, error) {
+	if name == "" {
+		return nil, nil
+	}
+	if r.platforms != nil {
+		if known, ok := r.platforms.UseCase(name); ok {
+			return &known, nil
+		}
+	}
+	// What it may read is unknown, so it reads nothing.
+	return nil, switchboard.InvalidField("use_case", "%q is not known", name)
+}
+
+// ErrErased is the error of an event whose data were erased.
+var ErrErased = switchboard.InvalidField("data", "the event holds no data any more")
+
+// rendering makes one request.
+type rendering struct {
+	renderer     *Renderer
+	request      *switchboard.Request
+	event        *switchboard.Event
+	profile      string
+	placeholders *placeholders
+	budget       *liquid.Budget
+	now          time.Time // when the attempt begins
+}
+
+func (p *rendering) message() (Message, error) {
+	m := Message{Method: p.request.Method}
+	var query string
+	var err error
+	if p.request.InQuery() {
+		query, err = p.query()
+	} else {
+		m.Body, err = p.body()
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	if m.URL, err = p.url(query); err != nil {
+		return Message{}, err
+	}
+	if m.Header, err = p.header(); err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
+
+// query is the params as query string.
+func (p *rendering) query() (string, error) {
+	params, err := p.params()
+	if err != nil {
+		return "", err
+	}
+	query, err := form(params, maxRenderedURL)
+	return string(query), at("request.params", err)
+}
+
+// body is the body in the format that the content type asks for. JSON of the
+// event's own is never written anew: the receiver gets the bytes that were posted.
+func (p *rendering) body() ([]byte, error) {
+	format := p.request.Format()
+	if p.request.Body == switchboard.BodyParams {
+		params, err := p.params()
+		if err != nil {
+			return nil, err
+		}
+		return p.encode(params, format, "request.params")
+	}
+	body := p.event.Data
+	if p.request.Body == switchboard.BodyEnvelope {
+		var err error
+		if body, err = p.envelope(); err != nil {
+			return nil, err
+		}
+	}
+	if format == switchboard.FormatJSON || format == switchboard.FormatOther {
+		return body, nil
+	}
+	decoded, err := document.Decode(body)
+	if err != nil {
+		return nil, at("data", err)
+	}
+	return p.encode(decoded, format, "data")
+}
+
+// encode writes a document; field is where it comes from.
+func (p *rendering) encode(value any, format switchboard.Format, field string) ([]byte, error) {
+	switch format {
+	case switchboard.FormatForm:
+		body, err := form(value, maxEncoded)
+		return body, at(field, err)
+	case switchboard.FormatXML:
+		parameters, err := p.soapParameters()
+		if err != nil {
+			return nil, err
+		}
+		body, err := writeXML(value, p.request, parameters)
+		return body, at(field, err)
+	}
+	body := document.Append(nil, value)
+	if len(body) > maxEncoded {
+		return nil, at(field, errEncoded)
+	}
+	return body, nil
+}
+
+// run is what every template of the request is rendered with.
+func (p *rendering) run() liquid.Run {
+	return liquid.Run{Scope: p.placeholders, Budget: p.budget, Now: p.now, Lenient: p.request.Missing == switchboard.MissingEmpty}
+}
+
+// parse returns the parsed template, from the cache if it is there.
+func (r *Renderer) parse(source string) (*liquid.Template, error) {
+	if len(source) > maxCachedLength {
+		return liquid.Parse(source)
+	}
+	if template, ok := r.templates.Get(source); ok {
+		return template, nil
+	}
+	template, err := liquid.Parse(source)
+	if err != nil {
+		return nil, err
+	}
+	r.templates.Add(source, template)
+	return template, nil
+}
+
+var errEncoded = errors.New("is longer than 1 MiB once it is written")
+
+// at makes the error of that field of one that has none yet.
+func at(field string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*switchboard.Error](err); ok {
+		return e
+	}
+	return switchboard.InvalidField(field, "%s", err)
+}

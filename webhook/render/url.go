@@ -1,0 +1,133 @@
+package render
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook/render/liquid"
+)
+
+// mark stands before and behind each value in a part of the URL that is being rendered,
+// and boundary between what a receiver may take for two segments of a path. No text of a
+// URL in its final form and no escaped value holds either of them.
+const (
+	mark     = "\x00"
+	boundary = "\x01"
+)
+
+// url renders the URL in its final form; query is appended to its own. Scheme, host and
+// port are those that the customer wrote, and no value makes a segment of the path or a
+// parameter of the query: it is escaped for its place, and the text around it is
+// encoded by itself.
+func (p *rendering) url(query string) (string, error) {
+	const field = "request.url"
+	raw := strings.TrimSpace(p.request.URL)
+	address := switchboard.Address(raw)
+	path, own, hasQuery := liquid.Cut(raw[len(address):], '?')
+	address, err := FinalAddress(field, address)
+	if err != nil {
+		return "", err
+	}
+	if path, err = p.path(path); err != nil {
+		return "", err
+	}
+	parts, err := p.parts(own, url.QueryEscape)
+	if err != nil {
+		return "", err
+	}
+	own = strings.Join(parts, "")
+	rendered := address + path
+	if hasQuery {
+		rendered += "?" + own
+	}
+	switch {
+	case query == "":
+	case !hasQuery:
+		rendered += "?" + query
+	case own == "" || strings.HasSuffix(own, "&"):
+		rendered += query
+	default:
+		rendered += "&" + query
+	}
+	if len(rendered) > maxRenderedURL {
+		return "", switchboard.InvalidField(field, "is longer than %d bytes once it is rendered", maxRenderedURL)
+	}
+	// What net/http would write otherwise than it stands here would be neither what was
+	// checked nor what is shown.
+	if u, err := url.Parse(rendered); err != nil || u.String() != rendered {
+		return "", switchboard.InvalidField(field, "is not a URL once it is rendered")
+	}
+	return rendered, nil
+}
+
+// parts renders a template of the path or query: text of the customer's, then a value,
+// and so on in turn, each in its final form.
+func (p *rendering) parts(source string, escape func(string) string) ([]string, error) {
+	const field = "request.url"
+	if strings.Contains(source, mark) {
+		return nil, switchboard.InvalidField(field, "holds a control character")
+	}
+	rendered, err := p.text(field, source, func(value string) string { return mark + escape(value) + mark })
+	if err != nil {
+		return nil, err
+	}
+	parts := strings.Split(rendered, mark)
+	for i := 0; i < len(parts); i += 2 {
+		if parts[i], err = encodeTarget(field, parts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// separators are what receivers may take for the end of a segment: the slash, and its
+// encoding and that of the backslash, which some decode first.
+var separators = regexp.MustCompile(`/|%2[Ff]|%5[Cc]`)
+
+// path renders the path. A segment that would be empty for lack of a value, or mean
+// this or the upper folder by one, is an error: it would be another resource's path.
+func (p *rendering) path(source string) (string, error) {
+	if source == "" {
+		return "/", nil
+	}
+	parts, err := p.parts(source, url.PathEscape)
+	if err != nil {
+		return "", err
+	}
+	path := strings.Join(parts, "")
+	if len(parts) == 1 { // no values, as mostly
+		return path, nil
+	}
+	for i, part := range parts {
+		if i%2 == 0 {
+			parts[i] = separators.ReplaceAllLiteralString(part, boundary)
+		}
+	}
+	for i, segment := range strings.Split(strings.Join(parts, mark), boundary) {
+		if err := checkSegment(i, segment); err != nil {
+			return "", err
+		}
+	}
+	return path, nil
+}
+
+// checkSegment checks a segment of a path, in which values stand between marks. What
+// follows a semicolon is a parameter of it, which many servers take away: "..;x" is "..".
+func checkSegment(number int, segment string) error {
+	const field = "request.url"
+	name, _, _ := strings.Cut(segment, ";")
+	if !strings.Contains(name, mark) {
+		return nil
+	}
+	switch decoded, err := url.PathUnescape(strings.ReplaceAll(name, mark, "")); {
+	case err != nil:
+		return switchboard.InvalidField(field, "is not a URL once it is rendered")
+	case decoded == "":
+		return switchboard.InvalidField(field, "lacks segment %d of its path: its placeholders render nothing", number)
+	case decoded == "." || decoded == "..":
+		return switchboard.InvalidField(field, "would have %q as segment %d of its path, by the value of a placeholder", decoded, number)
+	}
+	return nil
+}
