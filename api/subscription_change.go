@@ -122,7 +122,7 @@ func (c change) startsAfresh(before *switchboard.Subscription) map[string]any {
 	if kind := c.given.Auth.Type; kind != "" && kind != before.Auth.Type {
 		removed["auth"] = nil
 	}
-	if has(c.body, "timeout") && !has(c.body, "adaptive") {
+	if c.given.Timeout != 0 && !has(c.body, "adaptive") {
 		removed["adaptive"] = nil
 	}
 	if len(headers) > 0 {
