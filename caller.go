@@ -32,11 +32,11 @@ type Caller struct {
 // Sees reports whether the caller's scope includes the tenant.
 func (c Caller) Sees(tenant string) bool { return c.Tenant == "" || c.Tenant == tenant }
 
-// CheckTenant is a [CodeForbidden] for the field "tenant" unless the caller's scope includes it,
-// in the same words whether that tenant exists or not.
+// CheckTenant refuses a tenant outside the caller's scope, in the same words whether that
+// tenant exists or not.
 func (c Caller) CheckTenant(tenant string) error {
 	if c.Sees(tenant) {
 		return nil
 	}
-	return &Error{Code: CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
+	return &Error{Code: CodeForbidden, Field: "tenant", Message: "is outside this key's scope"}
 }
