@@ -87,12 +87,12 @@ func TestAuth(t *testing.T) {
 			if diff := cmp.Diff(c.shown, shown); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff(c.want, b.subscriptions.byID["sub_new"].Auth); diff != "" {
+			if diff := cmp.Diff(c.want, b.subscription(t, "sub_new").Auth); diff != "" {
 				t.Error(diff)
 			}
 			again := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"auth":`+c.patch+`}`)
 			again.want(t, http.StatusOK)
-			if diff := cmp.Diff(c.then, b.subscriptions.byID["sub_new"].Auth); diff != "" {
+			if diff := cmp.Diff(c.then, b.subscription(t, "sub_new").Auth); diff != "" {
 				t.Error(diff)
 			}
 			if strings.Contains(string(again.body), "hunter") {

@@ -271,7 +271,7 @@ func TestBadInput(t *testing.T) {
 			b := setup(t)
 			method, path, _ := strings.Cut(c.call, " ")
 			b.call(t, adminKey, method, path, c.body).wantProblem(t, c.status, c.code, c.field)
-			if b.stored() {
+			if b.stored(t) {
 				t.Error("something was stored or started")
 			}
 		})
@@ -287,7 +287,7 @@ func TestContentType(t *testing.T) {
 		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Content-Type", media).
 			wantProblem(t, http.StatusUnsupportedMediaType, switchboard.CodeInvalid, "")
 	}
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 	for _, media := range []string{"application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json", `application/json;charset="UTF-8"`, "application/json; charset=us-ascii"} {
@@ -318,7 +318,7 @@ func TestBodiesOfUnknownLength(t *testing.T) {
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
 	answer{w.Code, w.Header(), w.Body.Bytes()}.wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.CodeTooLarge, "data")
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 	send(b, iotest.OneByteReader(strings.NewReader(postedEvent))).want(t, http.StatusAccepted)

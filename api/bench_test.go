@@ -14,7 +14,7 @@ import (
 )
 
 // instantEvents accepts everything, and keeps nothing.
-type instantEvents struct{ fakeEvents }
+type instantEvents struct{ Store }
 
 func (*instantEvents) Accept(_ context.Context, _ switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
 	out := make([]switchboard.Acceptance, len(events))
@@ -40,7 +40,7 @@ func BenchmarkPostEvent(b *testing.B) {
 	} {
 		b.Run(size.name, func(b *testing.B) {
 			api := setup(b, func(c *Config) {
-				c.Store.(*fakeStore).EventStore = &instantEvents{}
+				c.Store = &instantEvents{c.Store}
 				c.Engine = &idleEngine{}
 				c.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil))
 			})

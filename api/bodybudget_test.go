@@ -13,7 +13,7 @@ import (
 
 // gatedEvents lets batches wait until the gate opens.
 type gatedEvents struct {
-	*fakeEvents
+	Store
 	entered chan struct{}
 	gate    chan struct{}
 }
@@ -23,7 +23,7 @@ func (g *gatedEvents) Accept(ctx context.Context, caller switchboard.Caller, eve
 		g.entered <- struct{}{}
 		<-g.gate
 	}
-	return g.fakeEvents.Accept(ctx, caller, events)
+	return g.Store.Accept(ctx, caller, events)
 }
 
 // gatedBundle takes batches of at most so many bytes.
@@ -32,10 +32,8 @@ func gatedBundle(t *testing.T, limit int) (*bundle, *gatedEvents) {
 	gated := &gatedEvents{entered: make(chan struct{}, 2*batchesAtOnce), gate: make(chan struct{})}
 	return setup(t, func(c *Config) {
 		c.MaxBatch = limit
-		store := *c.Store.(*fakeStore)
-		gated.fakeEvents = store.EventStore.(*fakeEvents)
-		store.EventStore = gated
-		c.Store = &store
+		gated.Store = c.Store
+		c.Store = gated
 	}), gated
 }
 
@@ -79,8 +77,8 @@ func TestBatchesTakeTurns(t *testing.T) {
 	}
 	go post(batchesAtOnce)
 	b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1}`).want(t, http.StatusAccepted)
-	if b.events.writes() != 1 || len(gated.entered) != 0 {
-		t.Errorf("%d events are stored, and %d more batches were taken in", b.events.writes(), len(gated.entered))
+	if len(b.events(t)) != 1 || len(gated.entered) != 0 {
+		t.Errorf("%d events are stored, and %d more batches were taken in", len(b.events(t)), len(gated.entered))
 	}
 	b.call(t, publisherKey, "POST", "/v1/events/batch", batch(0)+" ").wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.CodeTooLarge, "events")
 	close(gated.gate)
@@ -95,7 +93,7 @@ func TestBatchesTakeTurns(t *testing.T) {
 func TestOverloaded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.err = switchboard.Errorf(switchboard.CodeOverloaded, "too much")
+	b.store.fail("Accept", switchboard.Errorf(switchboard.CodeOverloaded, "too much"))
 	got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1}`)
 	got.wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeOverloaded, "")
 	if got.header.Get("Retry-After") == "" {

@@ -2,18 +2,20 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/webhook"
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
@@ -31,44 +33,49 @@ const (
 	acmeIntegratorKey = "sbk_acme-integrator-1f4c"
 	acmeViewerKey     = "sbk_acme-viewer-1f4c"
 
+	globexKey = "sbk_globex-viewer-1f4c"
+
 	expiredKey = "sbk_expired-1f4c"
 	revokedKey = "sbk_revoked-1f4c"
 	unknownKey = "sbk_unknown-1f4c"
+	outageKey  = "sbk_outage" // with which the database is away
 )
 
 // secretMarks may never be in a log: the beginnings of keys and signing secrets,
 // and what the tests put into bodies, headers and query strings.
 var secretMarks = []string{"sbk_", "whsec_", "whsk_", "hunter2"}
 
-// bundle is an API with stores in memory.
+// bundle is an API on a real store, with a fake engine and fake receivers.
 type bundle struct {
-	handler       http.Handler
-	events        *fakeEvents
-	subscriptions *fakeSubscriptions
-	deliveries    *fakeDeliveries
-	keys          *fakeKeys
-	engine        *fakeEngine
-	receivers     *fakeReceivers
-	eventTypes    *fakeEventTypes
-	answers       *fakeAnswers
-	idempotency   *fakeIdempotency
-	logs          *logBuffer
+	handler   http.Handler
+	db        *database
+	store     *fakeStore
+	engine    *fakeEngine
+	receivers *fakeReceivers
+	logs      *logBuffer
+	before    string // the fingerprint of the rows that the test began with
+
+	mu    sync.Mutex
+	count int               // of numbered subscriptions
+	ids   map[string]string // by the names that the test uses
+	names map[string]string // and the other way round
 }
 
 // setup makes an API; change may alter its config. When the test ends, its log is
 // searched for secrets.
 func setup(t testing.TB, change ...func(*Config)) *bundle {
 	t.Helper()
+	db := takeDatabase(t)
 	b := &bundle{
-		events: &fakeEvents{}, subscriptions: newFakeSubscriptions(), deliveries: newFakeDeliveries(),
-		keys: &fakeKeys{}, engine: &fakeEngine{}, receivers: &fakeReceivers{}, eventTypes: &fakeEventTypes{}, answers: &fakeAnswers{}, idempotency: &fakeIdempotency{}, logs: &logBuffer{},
+		db: db, store: &fakeStore{Store: db.Store, before: map[string]func() error{}, calls: map[string]int{}},
+		engine: &fakeEngine{}, receivers: &fakeReceivers{}, logs: &logBuffer{}, before: db.seed,
+		ids: map[string]string{}, names: map[string]string{},
+	}
+	for name, id := range db.ids {
+		b.ids[name], b.names[id] = id, name
 	}
 	config := Config{
-		Store: &fakeStore{
-			b.events, b.eventTypes, b.subscriptions, b.subscriptions, b.subscriptions, b.subscriptions,
-			b.deliveries, b.answers, b.keys, b.idempotency, fakeAuth{},
-		},
-		Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, b.eventTypes), Validation: ValidationOff,
+		Store: b.store, Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, db.Store), Validation: ValidationOff,
 		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
 		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -91,25 +98,170 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 	return b
 }
 
-// stored says whether anything was written or started.
-func (b *bundle) stored() bool {
-	return b.events.writes()+b.subscriptions.writes+b.keys.writes+b.deliveries.writes+b.eventTypes.writes+len(b.engine.all()) > 0
-}
-
 // problem is the body of an error.
 type problem struct {
 	rest.Problem
 	problemMembers
 }
 
-// answer is what came back.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
+// stored says whether any row was written or workflow started since the test began, or
+// changed a row behind the API's back.
+func (b *bundle) stored(t testing.TB) bool {
+	t.Helper()
+	return b.db.fingerprint(t) != b.before || len(b.engine.all()) > 0
 }
 
-// call sends a request. A body that is no string, []byte or nil is sent as JSON.
+// events are those that were stored since the test began, in the order of time.
+func (b *bundle) events(t testing.TB) []switchboard.Event {
+	t.Helper()
+	var found []switchboard.Event
+	for asked := (switchboard.PageRequest{Limit: switchboard.MaxPage}); ; {
+		page, err := b.db.Events(t.Context(), anybody(), switchboard.EventFilter{}, asked)
+		must(t, err)
+		for _, item := range page.Items {
+			if item.Event.ID == "evt_acme" || item.Event.ID == "evt_globex" {
+				continue
+			}
+			e, _, err := b.db.Event(t.Context(), anybody(), item.Event.Tenant, item.Event.ID)
+			must(t, err)
+			found = append(found, e)
+		}
+		if asked.Cursor = page.NextCursor; asked.Cursor == "" {
+			slices.Reverse(found)
+			return found
+		}
+	}
+}
+
+// subscription is what is stored under that name.
+func (b *bundle) subscription(t testing.TB, name string) switchboard.Subscription {
+	t.Helper()
+	s, err := b.db.SubscriptionWithSecrets(t.Context(), anybody(), b.id(name))
+	must(t, err)
+	return s
+}
+
+// change changes a subscription behind the API's back; its version stays.
+func (b *bundle) change(t testing.TB, name string, change func(*switchboard.Subscription)) {
+	t.Helper()
+	before := b.subscription(t, name)
+	_, err := b.db.UpdateSubscription(t.Context(), anybody(), before.ID, before.Version, func(s *switchboard.Subscription) error {
+		change(s)
+		s.SetDefaults()
+		return s.Validate()
+	})
+	must(t, err)
+	b.db.setVersion(t, before.ID, before.Version)
+	b.before = b.db.fingerprint(t)
+	b.db.step()
+}
+
+// sign gives a subscription the scheme, and a secret that fits it.
+func (b *bundle) sign(t testing.TB, name string, scheme switchboard.Scheme) {
+	t.Helper()
+	b.change(t, name, func(s *switchboard.Subscription) {
+		s.Signature = switchboard.Signature{Scheme: scheme}
+		s.Secrets = secretsOf(signing.NewSecret(scheme))
+	})
+}
+
+// damage changes what is read of a subscription, as if it were stored so.
+func (b *bundle) damage(name string, change func(*switchboard.Subscription)) {
+	id := b.id(name)
+	b.store.damage = func(s *switchboard.Subscription) {
+		if s.ID == id {
+			change(s)
+		}
+	}
+}
+
+// numbered gives the subscription that is called n a name of its own: those of a tenant
+// have different ones.
+func (b *bundle) numbered(body string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.count++
+	return strings.Replace(body, `"name":"n"`, fmt.Sprintf(`"name":"n%d"`, b.count), 1)
+}
+
+// deliver makes the delivery dlv_new to sub_acme with those attempts behind the API's back.
+func (b *bundle) deliver(t testing.TB, attempts ...switchboard.Attempt) {
+	t.Helper()
+	s := b.subscription(t, "sub_acme")
+	accepted, err := b.db.AcceptFor(t.Context(), anybody(), s.ID, switchboard.Event{Tenant: "acme", Type: "ticket.created", Data: []byte(`1`)}, false)
+	must(t, err)
+	d := accepted.Deliveries[0]
+	b.ids["dlv_new"], b.names[d.ID] = d.ID, "dlv_new"
+	for i, a := range attempts {
+		a.Number = i + 1
+		d = b.db.record(t, d, s.Retry, s.LimitsUnder(0), a)
+	}
+	b.before = b.db.fingerprint(t)
+}
+
+// post stores events behind the API's back.
+func (b *bundle) post(t testing.TB, events ...switchboard.Event) {
+	t.Helper()
+	accepted, err := b.db.Accept(t.Context(), anybody(), events)
+	must(t, err)
+	for _, a := range accepted {
+		must(t, a.Err)
+	}
+	b.before = b.db.fingerprint(t)
+}
+
+// started lists what the engine was asked to do.
+func (b *bundle) started() []string {
+	calls := b.engine.all()
+	for i, call := range calls {
+		calls[i] = string(b.named([]byte(call)))
+	}
+	return calls
+}
+
+// The names that tests use, and the ids that the store makes.
+var (
+	namePattern = regexp.MustCompile(`\b(sub|dlv|evt|key|att)_[a-z0-9]+\b`)
+	idPattern   = regexp.MustCompile(`\b(sub|dlv|evt|key|att)_[0-9a-z]{26}\b`)
+)
+
+// id is the id of what has that name, or the name itself.
+func (b *bundle) id(name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id, ok := b.ids[name]; ok {
+		return id
+	}
+	return name
+}
+
+// unnamed puts ids in the place of names, in what is sent.
+func (b *bundle) unnamed(text []byte) []byte {
+	if text == nil {
+		return nil
+	}
+	return namePattern.ReplaceAllFunc(text, func(name []byte) []byte { return []byte(b.id(string(name))) })
+}
+
+// named puts names in the place of ids, in what came back. What is seen for the first
+// time is called evt_1, dlv_1 and so on, by its kind.
+func (b *bundle) named(text []byte) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return idPattern.ReplaceAllFunc(text, func(id []byte) []byte {
+		name, known := b.names[string(id)]
+		for n := 1; !known; n++ {
+			name = fmt.Sprintf("%s%d", id[:4], n)
+			if _, taken := b.ids[name]; !taken {
+				b.ids[name], b.names[string(id)], known = string(id), name, true
+			}
+		}
+		return []byte(name)
+	})
+}
+
+// call sends a request, a minute after the last one. A body that is no string, []byte or
+// nil is sent as JSON. Of what was created last, the name is sub_new or key_new.
 func (b *bundle) call(t testing.TB, key, method, path string, body any, headers ...string) answer {
 	t.Helper()
 	var raw []byte
@@ -125,7 +277,7 @@ func (b *bundle) call(t testing.TB, key, method, path string, body any, headers 
 			t.Fatal(err)
 		}
 	}
-	r := httptest.NewRequest(method, path, bytes.NewReader(raw))
+	r := httptest.NewRequest(method, string(b.unnamed([]byte(path))), bytes.NewReader(b.unnamed(raw)))
 	if key != "" {
 		r.Header.Set("Authorization", "Bearer "+key)
 	}
@@ -134,7 +286,32 @@ func (b *bundle) call(t testing.TB, key, method, path string, body any, headers 
 	}
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
-	return answer{w.Code, w.Header(), w.Body.Bytes()}
+	if b.db != nil {
+		b.db.step()
+	}
+	if w.Code == http.StatusCreated {
+		b.nameCreated(w.Body.Bytes())
+	}
+	return answer{w.Code, w.Header(), b.named(w.Body.Bytes())}
+}
+
+// nameCreated gives its name to what an answer says is created.
+func (b *bundle) nameCreated(body []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var made struct{ ID string }
+	if json.Unmarshal(body, &made) == nil && len(made.ID) > len("sub_") {
+		name := made.ID[:len("sub_")] + "new"
+		delete(b.names, b.ids[name])
+		b.ids[name], b.names[made.ID] = made.ID, name
+	}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
 }
 
 // want fails the test unless the answer has the status, and returns its body.
@@ -208,79 +385,4 @@ func (l *logBuffer) lines(t testing.TB) []map[string]any {
 		out = append(out, entry)
 	}
 	return out
-}
-
-// fakeAuth knows the keys of the tests by their words: sbk_[acme-]ROLE-….
-type fakeAuth struct{}
-
-func (fakeAuth) Authenticate(_ context.Context, text switchboard.Secret) (switchboard.Caller, error) {
-	switch text.Reveal() {
-	case expiredKey, revokedKey, unknownKey:
-		return switchboard.Caller{}, switchboard.Errorf(switchboard.CodeUnauthenticated, "this key is unknown, expired or revoked")
-	case "sbk_outage":
-		return switchboard.Caller{}, &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away", Err: errors.New("dial tcp: refused")}
-	}
-	words := strings.TrimSuffix(strings.TrimPrefix(text.Reveal(), "sbk_"), "-1f4c")
-	role, bound := strings.CutPrefix(words, "acme-")
-	c := switchboard.Caller{KeyID: "key_" + words, Role: switchboard.Role(role)}
-	if bound {
-		c.Tenant = "acme"
-	}
-	return c, nil
-}
-
-// fakeGuard forbids what a real one would, by its name.
-type fakeGuard struct{}
-
-func (fakeGuard) Check(_ context.Context, rawURL string) (warning string, err error) {
-	if err := switchboard.ValidateURL("request.url", rawURL); err != nil {
-		return "", err
-	}
-	switch {
-	case strings.Contains(rawURL, "169.254.169.254"):
-		return "", switchboard.InvalidField("request.url", "points at a link-local address")
-	case strings.Contains(rawURL, "unresolved."):
-		return "the host has no address now", nil
-	}
-	return "", nil
-}
-
-// fakeEngine notes what it is told.
-type fakeEngine struct {
-	mu    sync.Mutex
-	calls []string
-	err   error
-
-	respectsContext bool // fails where its context has ended
-}
-
-func (f *fakeEngine) note(call string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.calls = append(f.calls, call)
-}
-
-func (f *fakeEngine) all() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return append([]string(nil), f.calls...)
-}
-
-func (f *fakeEngine) Start(_ context.Context, deliveries []switchboard.Delivery) {
-	for _, d := range deliveries {
-		f.note("start " + d.ID)
-	}
-}
-
-func (f *fakeEngine) RetryNow(_ context.Context, id string) error {
-	f.note("retry " + id)
-	return f.err
-}
-
-func (f *fakeEngine) Cancel(ctx context.Context, d switchboard.Delivery) error {
-	f.note("cancel " + d.ID)
-	if f.respectsContext {
-		return ctx.Err()
-	}
-	return f.err
 }

@@ -75,7 +75,7 @@ func TestOtherCodings(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer "+adminKey)
 	answer := httptest.NewRecorder()
 	b.handler.ServeHTTP(answer, r)
-	if answer.Code != http.StatusUnsupportedMediaType || b.stored() {
+	if answer.Code != http.StatusUnsupportedMediaType || b.stored(t) {
 		t.Errorf("two lines: %d", answer.Code)
 	}
 }
@@ -120,7 +120,7 @@ func TestBadGzip(t *testing.T) {
 			t.Errorf("%s, chunked: %d %s", name, w.Code, w.Body)
 		}
 	}
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 	padding := strings.Repeat(" ", limit-len(postedEvent))

@@ -18,42 +18,41 @@ import (
 func TestDeliveryShape(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.TemporalUI = "http://127.0.0.1:8233/" })
-	d := b.deliveries.byID["dlv_acme"]
-	d.Attempts = []switchboard.Attempt{
-		{
-			ID: "att_1", DeliveryID: "dlv_acme", Number: 1, At: created, Timeout: 10 * time.Second,
+	b.deliver(t,
+		switchboard.Attempt{
+			ID: "att_1", At: created, Timeout: 10 * time.Second,
 			Request: switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook", Headers: map[string]string{"Authorization": "hunter2", "X-Env": "prod"}, Bytes: 612},
 			Outcome: switchboard.Outcome{
 				StatusCode: 503, Failure: switchboard.FailureHTTP5xx, Detail: "503 Service Unavailable", Latency: 12400 * time.Microsecond, Requests: 2,
 				Response: switchboard.Response{Headers: map[string]string{"Set-Cookie": "hunter2"}, Body: []byte("down é"), Truncated: true},
 			},
 		},
-		{
-			ID: "att_2", DeliveryID: "dlv_acme", Number: 2, At: created, Timeout: 5 * time.Second,
+		switchboard.Attempt{
+			ID: "att_2", At: created, Timeout: 5 * time.Second,
 			Outcome: switchboard.Outcome{Failure: switchboard.FailureDNS, Detail: "no such host"},
 		},
-		{
-			ID: "att_3", DeliveryID: "dlv_acme", Number: 3, At: created, Timeout: 5 * time.Second,
-			Outcome: switchboard.Outcome{StatusCode: 200, Response: switchboard.Response{Body: []byte{0xff, 0x00, 0x01}}},
+		switchboard.Attempt{
+			ID: "att_3", At: created, Timeout: 5 * time.Second,
+			Outcome: switchboard.Outcome{StatusCode: 500, Failure: switchboard.FailureHTTP5xx, Response: switchboard.Response{Body: []byte{0xff, 0x00, 0x01}}},
 		},
-	}
-	d.Actions = []switchboard.Action{{At: created, Actor: "key_1", Kind: switchboard.ActionRetry, Reason: "receiver fixed"}}
-	b.deliveries.byID["dlv_acme"] = d
-	got := b.call(t, supportKey, "GET", "/v1/deliveries/dlv_acme", nil)
+	)
+	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_new/retry", `{"reason":"receiver fixed"}`).want(t, http.StatusOK)
+	b.db.setClock(created)
+	got := b.call(t, supportKey, "GET", "/v1/deliveries/dlv_new", nil)
 	got.want(t, http.StatusOK)
-	want := `{"id":"dlv_acme","tenant":"acme","event_id":"evt_1","event_type":"ticket.created","subscription_id":"sub_acme",
-	 "state":"retrying","reason":"http_503","ending":"","permanent":false,"attempts_made":1,"next_attempt_at":"2026-01-31T11:01:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
-	 "workflow_id":"dlv_acme","run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_acme/0198-run/history",
+	want := `{"id":"dlv_new","tenant":"acme","event_id":"evt_1","event_type":"ticket.created","subscription_id":"sub_acme",
+	 "state":"retrying","reason":"http_500","ending":"","permanent":false,"attempts_made":3,"next_attempt_at":"2026-01-31T11:00:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
+	 "workflow_id":"dlv_new","run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_new/0198-run/history",
 	 "attempts":[
 	  {"id":"att_1","number":1,"at":"2026-01-31T11:00:00Z","duration_ms":12,"status_code":503,"failure":"http_5xx","detail":"503 Service Unavailable","permanent":false,"timeout_ms":10000, "load": 0.0, "stretch": 1.0, "requests": 2,
 	   "request":{"method":"POST","url":"https://crm.example.com/hook","headers":{"Authorization":"[redacted]","X-Env":"prod"},"bytes":612},
 	   "response":{"headers":{"Set-Cookie":"[redacted]"},"body":"down é","truncated":true}},
 	  {"id":"att_2","number":2,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":null,"failure":"dns","detail":"no such host","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0, "requests": 0,
 	   "request":{"method":"","url":"","headers":{},"bytes":0}},
-	  {"id":"att_3","number":3,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":200,"failure":"","detail":"","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0, "requests": 0,
+	  {"id":"att_3","number":3,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":500,"failure":"http_5xx","detail":"","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0, "requests": 0,
 	   "request":{"method":"","url":"","headers":{},"bytes":0},
 	   "response":{"headers":{},"body":"/wAB","encoding":"base64","truncated":false}}],
-	 "actions":[{"at":"2026-01-31T11:00:00Z","actor":"key_1","action":"retry","reason":"receiver fixed"}]}`
+	 "actions":[{"at":"2026-01-31T11:00:00Z","actor":"key_support","actor_name":"support","action":"retry","reason":"receiver fixed"}]}`
 	var wantValue, gotValue any
 	if err := errors.Join(json.Unmarshal([]byte(want), &wantValue), json.Unmarshal(got.body, &gotValue)); err != nil {
 		t.Fatal(err)
@@ -98,8 +97,9 @@ func TestTemporalURL(t *testing.T) {
 func TestListDeliveries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	query := "tenant=acme&subscription=sub_1&event=evt_1&event_type=ticket.created&state=pending,retrying&state=held&failure=http_5xx" +
-		"&status_code=503&host=CRM.example.com&after=2026-01-01T00:00:00Z&before=2026-02-01T00:00:00Z&stuck=true&text=crm&limit=250&cursor=c"
+	query := "tenant=acme&subscription=sub_acme&event=evt_acme&event_type=ticket.created&state=pending,retrying&state=held&failure=http_5xx" +
+		"&status_code=503&host=CRM.example.com&after=2026-01-01T00:00:00Z&before=2026-02-01T00:00:00Z&stuck=true&text=crm&limit=250"
+	b.db.setClock(created.Add(time.Hour)) // its next attempt is overdue
 	got := b.call(t, viewerKey, "GET", "/v1/deliveries?"+query, nil).want(t, http.StatusOK)
 	item := got["data"].([]any)[0].(map[string]any)
 	if item["id"] != "dlv_acme" || item["attempts"] != nil || item["actions"] != nil || item["temporal_url"] != "" {
@@ -109,19 +109,19 @@ func TestListDeliveries(t *testing.T) {
 		t.Errorf("next_cursor %v", next)
 	}
 	want := switchboard.DeliveryFilter{
-		Tenant: "acme", Subscription: "sub_1", Event: "evt_1", EventType: "ticket.created",
+		Tenant: "acme", Subscription: b.id("sub_acme"), Event: "evt_acme", EventType: "ticket.created",
 		States:  []switchboard.State{switchboard.StatePending, switchboard.StateRetrying, switchboard.StateHeld},
 		Failure: switchboard.FailureHTTP5xx, StatusCode: 503, Host: "crm.example.com",
 		After: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Before: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), Stuck: true, Text: "crm",
 	}
-	if diff := cmp.Diff(want, b.deliveries.filter); diff != "" {
+	if diff := cmp.Diff(want, b.store.deliveries); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(switchboard.PageRequest{Limit: switchboard.MaxPage, Cursor: "c"}, b.deliveries.page); diff != "" {
+	if diff := cmp.Diff(switchboard.PageRequest{Limit: switchboard.MaxPage}, b.store.page); diff != "" {
 		t.Error(diff)
 	}
 	b.call(t, viewerKey, "GET", "/v1/deliveries", nil).want(t, http.StatusOK)
-	if diff := cmp.Diff(switchboard.DeliveryFilter{}, b.deliveries.filter); diff != "" {
+	if diff := cmp.Diff(switchboard.DeliveryFilter{}, b.store.deliveries); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -143,7 +143,7 @@ func TestOperate(t *testing.T) {
 			if got["state"] != c.state {
 				t.Errorf("%s: state %v", c.call, got["state"])
 			}
-			if diff := cmp.Diff([]string{c.engine}, b.engine.all()); diff != "" {
+			if diff := cmp.Diff([]string{c.engine}, b.started()); diff != "" {
 				t.Error(diff)
 			}
 			logged := strings.Contains(b.logs.String(), "temporal is away")
@@ -154,7 +154,7 @@ func TestOperate(t *testing.T) {
 	}
 	b := setup(t)
 	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_globex/cancel", nil).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored or started")
 	}
 }

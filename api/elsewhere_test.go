@@ -60,7 +60,7 @@ func TestSecretsStayWithTheirAddress(t *testing.T) {
 				return
 			}
 			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
-			if stored := b.subscriptions.byID["sub_new"]; stored.Version != 1 || len(b.receivers.authorized) != asked {
+			if stored := b.subscription(t, "sub_new"); stored.Version != 1 || len(b.receivers.authorized) != asked {
 				t.Errorf("stored as version %d, and %d token endpoints were asked", stored.Version, len(b.receivers.authorized)-asked)
 			}
 		})

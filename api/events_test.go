@@ -18,24 +18,27 @@ const postedEvent = `{"tenant":"acme","type":"ticket.created","data":{"id":4711}
 func TestPostEvent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest)).want(t, http.StatusCreated)
+	b.change(t, "sub_new", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionUnverified })
+	b.db.setClock(created)
 	got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"ticket.created","data":{"id":4711},
 		"id":"ticket-4711","key":"4711","occurred_at":"2026-01-31T13:00:00+01:00"}`).want(t, http.StatusAccepted)
 	want := map[string]any{"id": "ticket-4711", "duplicate": false, "deliveries": []any{
-		map[string]any{"id": "dlv_1a", "subscription_id": "sub_1"},
-		map[string]any{"id": "dlv_1b", "subscription_id": "sub_2"},
+		map[string]any{"id": "dlv_1", "subscription_id": "sub_acme"},
+		map[string]any{"id": "dlv_2", "subscription_id": "sub_new"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	stored := switchboard.Event{
 		ID: "ticket-4711", Tenant: "acme", Type: "ticket.created", Key: "4711", Data: []byte(`{"id":4711}`),
-		OccurredAt: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), CreatedAt: created,
+		OccurredAt: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), CreatedAt: created.UTC(),
 	}
-	if diff := cmp.Diff([]switchboard.Event{stored}, b.events.events); diff != "" {
+	if diff := cmp.Diff([]switchboard.Event{stored}, b.events(t)); diff != "" {
 		t.Error(diff)
 	}
-	// The held delivery is not started: its subscription is paused.
-	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+	// The held delivery is not started: its subscription is unverified.
+	if diff := cmp.Diff([]string{"start dlv_1"}, b.started()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -49,7 +52,7 @@ func TestPostEventTwice(t *testing.T) {
 	if second["duplicate"] != true || !cmp.Equal(first["deliveries"], second["deliveries"]) {
 		t.Errorf("second answer: %v", second)
 	}
-	if started := b.engine.all(); len(started) != 1 {
+	if started := b.started(); len(started) != 1 {
 		t.Errorf("started: %v", started)
 	}
 	b.call(t, publisherKey, "POST", "/v1/events", strings.Replace(body, ":1", ":2", 1)).
@@ -78,7 +81,7 @@ func TestDataIsKept(t *testing.T) {
 			"\n{ \"data\" : \t" + value + "\n , \"type\":\"t\" ,\"tenant\" : \"acme\"\r\n}\n",
 		} {
 			b.call(t, publisherKey, "POST", "/v1/events", frame).want(t, http.StatusAccepted)
-			if got := b.events.events[b.events.writes()-1].Data; sha256.Sum256(got) != sha256.Sum256([]byte(value)) {
+			if got := b.events(t)[len(b.events(t))-1].Data; sha256.Sum256(got) != sha256.Sum256([]byte(value)) {
 				t.Errorf("sent %.80q, stored %.80q", value, got)
 			}
 		}
@@ -89,14 +92,14 @@ func TestPostBatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	got := b.call(t, acmePublisherKey, "POST", "/v1/events/batch", `{"events":[
-		{"tenant":"acme","type":"a","data": {"x" : 1} ,"id":"one"},
+		{"tenant":"acme","type":"ticket.a","data": {"x" : 1} ,"id":"one"},
 		{"tenant":"acme","type":"not a type","data":1,"id":"two"},
 		17,
 		{"tenant":"globex","type":"a","data":1},
 		{"tenant":"acme","type":"a","data":1,"unknown":1},
-		{"tenant":"acme","type":"a","data": {"x" : 1} ,"id":"one"},
-		{"tenant":"acme","type":"a","data":2,"id":"one"},
-		{"tenant":"acme","type":"b","data":3}
+		{"tenant":"acme","type":"ticket.a","data": {"x" : 1} ,"id":"one"},
+		{"tenant":"acme","type":"ticket.a","data":2,"id":"one"},
+		{"tenant":"acme","type":"ticket.b","data":3}
 	]}`).want(t, http.StatusAccepted)
 	var summary []string
 	for _, r := range got["results"].([]any) {
@@ -112,15 +115,15 @@ func TestPostBatch(t *testing.T) {
 	}
 	want := []string{
 		"accepted one", "error two invalid type", "error  invalid", "error  forbidden tenant", "error  invalid unknown",
-		"duplicate one", "error one conflict id", "accepted evt_2",
+		"duplicate one", "error one conflict id", "accepted evt_1",
 	}
 	if diff := cmp.Diff(want, summary); diff != "" {
 		t.Error(diff)
 	}
-	if got := string(b.events.events[0].Data); got != `{"x" : 1}` {
-		t.Errorf("stored %q", got)
+	if one, _, err := b.db.Event(t.Context(), anybody(), "acme", "one"); err != nil || string(one.Data) != `{"x" : 1}` {
+		t.Errorf("stored %q: %v", one.Data, err)
 	}
-	if diff := cmp.Diff([]string{"start dlv_1a", "start dlv_2a"}, b.engine.all()); diff != "" {
+	if diff := cmp.Diff([]string{"start dlv_1", "start dlv_2"}, b.started()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -148,8 +151,8 @@ func TestBatchOfAThousand(t *testing.T) {
 	b := setup(t)
 	body := `{"events":[` + strings.TrimSuffix(strings.Repeat(postedEvent+",", switchboard.MaxBatch), ",") + `]}`
 	got := b.call(t, publisherKey, "POST", "/v1/events/batch", body).want(t, http.StatusAccepted)
-	if n := len(got["results"].([]any)); n != switchboard.MaxBatch || b.events.writes() != n {
-		t.Errorf("%d results, %d stored", n, b.events.writes())
+	if n := len(got["results"].([]any)); n != switchboard.MaxBatch || len(b.events(t)) != n {
+		t.Errorf("%d results, %d stored", n, len(b.events(t)))
 	}
 }
 
@@ -157,10 +160,10 @@ func TestBatchOfAThousand(t *testing.T) {
 func TestBatchOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.err = switchboard.Errorf(switchboard.CodeUnavailable, "the database is away")
+	b.store.fail("Accept", switchboard.Errorf(switchboard.CodeUnavailable, "the database is away"))
 	b.call(t, publisherKey, "POST", "/v1/events/batch", `{"events":[`+postedEvent+`,{}]}`).
 		wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 }
@@ -180,7 +183,7 @@ func TestGetEvent(t *testing.T) {
 	if err := json.Unmarshal(got.body, &one); err != nil {
 		t.Fatal(err)
 	}
-	if string(one.Data) != `{"id":4711}` || one.CreatedAt != "2026-01-31T11:00:00Z" || len(one.Deliveries) != 2 || one.Deliveries[0].ID != "dlv_1a" {
+	if string(one.Data) != `{"id":4711}` || one.CreatedAt != "2026-01-31T11:00:00Z" || len(one.Deliveries) != 1 || one.Deliveries[0].ID != "dlv_1" {
 		t.Errorf("got %s", got.body)
 	}
 	b.call(t, viewerKey, "GET", "/v1/events/evt_9", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
@@ -189,24 +192,38 @@ func TestGetEvent(t *testing.T) {
 func TestListEvents(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.call(t, publisherKey, "POST", "/v1/events", postedEvent).want(t, http.StatusAccepted)
-	got := b.call(t, viewerKey, "GET", "/v1/events?tenant=acme&type=ticket.created&key=k&limit=7&cursor=c&after=2026-01-01T00:00:00Z&before=2026-02-01T01:00:00%2B01:00", nil).want(t, http.StatusOK)
-	item := got["data"].([]any)[0].(map[string]any)
-	if item["id"] != "evt_1" || item["data"] != nil || len(item["deliveries"].([]any)) == 0 || got["next_cursor"] != "next" {
-		t.Errorf("got %v", got)
+	for _, id := range []string{"one", "two", "three"} {
+		b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"ticket.created","data":1,"key":"k","id":"`+id+`"}`).want(t, http.StatusAccepted)
+	}
+	const query = "/v1/events?tenant=acme&type=ticket.created&key=k&limit=1&after=2026-01-01T00:00:00Z&before=2026-02-01T01:00:00%2B01:00"
+	cursor := ""
+	for _, id := range []string{"three", "two", "one"} {
+		path := query
+		if cursor != "" {
+			path += "&cursor=" + cursor
+		}
+		got := b.call(t, viewerKey, "GET", path, nil).want(t, http.StatusOK)
+		item := got["data"].([]any)[0].(map[string]any)
+		if item["id"] != id || item["data"] != nil || len(item["deliveries"].([]any)) == 0 {
+			t.Errorf("got %v", got)
+		}
+		if diff := cmp.Diff(switchboard.PageRequest{Limit: 1, Cursor: cursor}, b.store.page); diff != "" {
+			t.Error(diff)
+		}
+		cursor, _ = got["next_cursor"].(string)
+		if more := cursor != ""; more != (id != "one") {
+			t.Errorf("behind %s there is more: %v", id, more)
+		}
 	}
 	want := switchboard.EventFilter{
 		Tenant: "acme", Type: "ticket.created", Key: "k",
 		After: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Before: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
 	}
-	if diff := cmp.Diff(want, b.events.filter); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff(switchboard.PageRequest{Limit: 7, Cursor: "c"}, b.events.page); diff != "" {
+	if diff := cmp.Diff(want, b.store.events); diff != "" {
 		t.Error(diff)
 	}
 	b.call(t, viewerKey, "GET", "/v1/events", nil).want(t, http.StatusOK)
-	if diff := cmp.Diff(switchboard.PageRequest{Limit: switchboard.DefaultPage}, b.events.page); diff != "" {
+	if diff := cmp.Diff(switchboard.PageRequest{Limit: switchboard.DefaultPage}, b.store.page); diff != "" {
 		t.Error(diff)
 	}
 }

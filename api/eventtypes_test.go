@@ -159,9 +159,9 @@ func TestPatchEventType(t *testing.T) {
 func TestPatchEventTypeBehindTheCache(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	other := realCatalogue(t, b.eventTypes) // of a second process
+	other := realCatalogue(t, b.db) // of a second process
 	b.call(t, adminKey, "PUT", orderPaid, `{"vendor_name":"Order Paid","entity":"order"}`).want(t, http.StatusOK)
-	second := setup(t, func(c *Config) { c.Catalogue, c.Store.(*fakeStore).EventTypeStore = other, b.eventTypes })
+	second := setup(t, func(c *Config) { c.Catalogue, c.Store = other, b.store })
 	second.call(t, adminKey, "PATCH", orderPaid, `{"description":"An order was paid."}`).want(t, http.StatusOK)
 
 	got := b.call(t, adminKey, "PATCH", orderPaid, `{"entity":"payment"}`).want(t, http.StatusOK)
@@ -170,8 +170,8 @@ func TestPatchEventTypeBehindTheCache(t *testing.T) {
 	}
 	second.call(t, adminKey, "DELETE", orderPaid, nil).want(t, http.StatusNoContent)
 	b.call(t, adminKey, "PATCH", orderPaid, `{"deprecated":true}`).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
-	if len(b.eventTypes.types) != 0 {
-		t.Errorf("stored again: %v", b.eventTypes.types)
+	if stored, err := b.db.EventTypes(t.Context()); err != nil || len(stored) != 0 {
+		t.Errorf("stored again: %v, %v", stored, err)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestPatchEventTypeOfNow(t *testing.T) {
 	b := setup(t)
 	b.call(t, adminKey, "PUT", orderPaid, `{"entity":"order"}`).want(t, http.StatusOK)
 	overtaken := setup(t, func(c *Config) {
-		c.Catalogue, c.Store.(*fakeStore).EventTypeStore = frozen{realCatalogue(t, b.eventTypes)}, b.eventTypes
+		c.Catalogue, c.Store = frozen{realCatalogue(t, b.db)}, b.store
 	})
 	b.call(t, adminKey, "PATCH", orderPaid, `{"entity":"payment"}`).want(t, http.StatusOK)
 	got := overtaken.call(t, adminKey, "PATCH", orderPaid, `{"description":"x"}`).want(t, http.StatusOK)
@@ -228,7 +228,7 @@ func TestCatalogueIsEverybodys(t *testing.T) {
 		method, path, _ := strings.Cut(call, " ")
 		b.call(t, acmeAdminKey, method, path, `{}`).wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, "")
 	}
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 }

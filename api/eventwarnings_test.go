@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,9 +13,9 @@ import (
 )
 
 // savingWarnings makes a subscription and returns its warnings.
-func savingWarnings(t *testing.T, b *bundle, key, members string) []string {
+func savingWarnings(t *testing.T, b *bundle, key, tenant, members string) []string {
 	t.Helper()
-	created := b.call(t, key, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","request":{"url":"https://example.com/"},`+members+`}`).want(t, http.StatusCreated)
+	created := b.call(t, key, "POST", "/v1/subscriptions", b.numbered(`{"tenant":"`+tenant+`","name":"n","request":{"url":"https://example.com/"},`+members+`}`)).want(t, http.StatusCreated)
 	var warnings []string
 	for _, w := range asList(created["warnings"]) {
 		warnings = append(warnings, w.(string))
@@ -51,8 +52,8 @@ func TestEventWarnings(t *testing.T) {
 		{`"events":["*"],"filter":{"data":{"nobody":{"knows":1}}}`, nil}, // whose events these are is not known
 	} {
 		b := setup(t)
-		b.events.seen = []string{"Order.Paid"}
-		got := savingWarnings(t, b, integratorKey, c.members)
+		b.post(t, switchboard.Event{Tenant: "acme", Type: "Order.Paid", Data: []byte(`1`)})
+		got := savingWarnings(t, b, integratorKey, "acme", c.members)
 		if len(got) != len(c.want) {
 			t.Errorf("%s: %q; want %q", c.members, got, c.want)
 			continue
@@ -69,20 +70,25 @@ func TestEventWarnings(t *testing.T) {
 // TestTenantWarning: a tenant that nothing names may be misspelt.
 func TestTenantWarning(t *testing.T) {
 	t.Parallel()
+	const initechKey = "sbk_initech-integrator-1f4c"
+	b := setup(t)
 	for _, c := range []struct {
-		key     string
-		unknown bool
-		want    int
+		key, tenant string
+		want        int
 	}{
-		{integratorKey, false, 0},
-		{integratorKey, true, 1},
-		{acmeIntegratorKey, true, 0}, // its key names the tenant
+		{integratorKey, "acme", 0},
+		{integratorKey, "initech", 1},
+		{integratorKey, "initech", 0}, // the first one names it
+		{integratorKey, "hooli", 1},
+		{initechKey, "initech", 0}, // its key names the tenant
 	} {
-		b := setup(t)
-		b.events.unknown = c.unknown
-		got := savingWarnings(t, b, c.key, `"events":["*"]`)
-		if len(got) != c.want || c.want > 0 && !strings.HasPrefix(got[0], `tenant: no event, subscription or key names "acme" yet`) {
-			t.Errorf("unknown %t: %q", c.unknown, got)
+		if c.key == initechKey {
+			_, err := b.db.CreateKey(t.Context(), anybody(), switchboard.Key{Name: "n", Role: switchboard.RoleIntegrator, Tenant: c.tenant}, initechKey)
+			must(t, err)
+		}
+		got := savingWarnings(t, b, c.key, c.tenant, `"events":["*"]`)
+		if len(got) != c.want || c.want > 0 && !strings.HasPrefix(got[0], fmt.Sprintf("tenant: no event, subscription or key names %q yet", c.tenant)) {
+			t.Errorf("%s: %q", c.tenant, got)
 		}
 	}
 }
@@ -91,7 +97,6 @@ func TestTenantWarning(t *testing.T) {
 func TestEventWarningsOfAChange(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.unknown = true // the subscription names it
 	for i, c := range []struct {
 		change string
 		want   int
@@ -118,7 +123,7 @@ func TestEventWarningsAreBounded(t *testing.T) {
 	for i := range switchboard.MaxEvents {
 		events = append(events, fmt.Sprintf(`"nobody.knows.this.one.%d"`, i))
 	}
-	got := savingWarnings(t, setup(t), integratorKey, `"events":[`+strings.Join(events, ",")+`]`)
+	got := savingWarnings(t, setup(t), integratorKey, "acme", `"events":[`+strings.Join(events, ",")+`]`)
 	if len(got) != maxEventWarnings+1 {
 		t.Errorf("%d warnings", len(got))
 	}
@@ -163,12 +168,15 @@ func TestTryoutsAnswerForWhatWouldBePosted(t *testing.T) {
 func TestUndecidedIsSaid(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.undecided = []string{"sub_1", "sub_2"}
+	const costly = `{"data":{"$regex":"(?:a?){200}z"}}`
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Filter = json.RawMessage(costly) })
+	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"filter":`+costly)).want(t, http.StatusCreated)
 	want := []any{
-		"to hold the filter of subscription sub_1 against all of the event takes more than a filter may: the event is delivered to it",
-		"to hold the filter of subscription sub_2 against all of the event takes more than a filter may: the event is delivered to it",
+		"to hold the filter of subscription sub_acme against all of the event takes more than a filter may: the event is delivered to it",
+		"to hold the filter of subscription sub_new against all of the event takes more than a filter may: the event is delivered to it",
 	}
-	const posted = `{"tenant":"acme","type":"ticket.created","data":1}`
+	long := `"` + strings.Repeat("b", 200<<10) + `"`
+	posted := `{"tenant":"acme","type":"ticket.created","data":` + long + `}`
 	got := b.call(t, publisherKey, "POST", "/v1/events", posted).want(t, http.StatusAccepted)
 	if diff := cmp.Diff(want, asList(got["warnings"])); diff != "" {
 		t.Errorf("one: %s", diff)
@@ -177,10 +185,9 @@ func TestUndecidedIsSaid(t *testing.T) {
 	if diff := cmp.Diff(want, asList(asList(got["results"])[0].(map[string]any)["warnings"])); diff != "" {
 		t.Errorf("batch: %s", diff)
 	}
-	if logged := strings.Count(b.logs.String(), `"subscriptions":2,"first":"sub_1"`); logged != 2 {
+	if logged := strings.Count(b.logs.String(), `"subscriptions":2,"first":"`+b.id("sub_acme")+`"`); logged != 2 {
 		t.Errorf("%d log lines name the subscriptions", logged)
 	}
-	long := `"` + strings.Repeat("b", 200<<10) + `"`
 	for filter, matches := range map[string]bool{
 		`{"data":{"$regex":"(?:a?){200}z"}}`:                                       true,
 		`{"$not":{"data":{"$regex":"(?:a?){200}z"}}}`:                              true,

@@ -43,7 +43,7 @@ func TestStatuses(t *testing.T) {
 	}
 	for code, status := range statuses {
 		b := setup(t)
-		b.events.err = &switchboard.Error{Code: code, Message: "words", Err: errors.New("inner hunter")}
+		b.store.fail("Accept", &switchboard.Error{Code: code, Message: "words", Err: errors.New("inner hunter")})
 		got := b.call(t, adminKey, "POST", "/v1/events", postedEvent)
 		shown := code
 		if status == 500 {
@@ -66,7 +66,7 @@ func TestStatuses(t *testing.T) {
 func TestForeignErrors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.err = errors.New("pq: relation does not exist")
+	b.store.fail("Accept", errors.New("pq: relation does not exist"))
 	got := b.call(t, adminKey, "POST", "/v1/events", postedEvent)
 	got.wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
 	if strings.Contains(string(got.body), "pq") || strings.Count(b.logs.String(), "relation does not exist") != 1 {
@@ -79,24 +79,29 @@ func TestForeignErrors(t *testing.T) {
 func TestCallerGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	send := func(path, body string) int {
-		r := httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(body))
+	send := func(ctx context.Context, path, body string) int {
+		r := httptest.NewRequestWithContext(ctx, "POST", string(b.unnamed([]byte(path))), strings.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+adminKey)
 		w := httptest.NewRecorder()
 		b.handler.ServeHTTP(w, r)
 		return w.Code
 	}
-	if status := send("/v1/events", postedEvent); status != rest.StatusClientGone {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if status := send(gone, "/v1/events", postedEvent); status != rest.StatusClientGone {
 		t.Errorf("status %d", status)
 	}
 	if line := b.logs.lines(t)[0]; line["level"] != "INFO" || line["error"] != nil {
 		t.Errorf("log: %v", line)
 	}
 	b.engine.respectsContext = true
-	send("/v1/deliveries/dlv_acme/cancel", "")
-	if diff := cmp.Diff([]string{"cancel dlv_acme"}, b.engine.all()); diff != "" {
+	going, cancel := context.WithCancel(t.Context())
+	b.store.intercept("Cancel", func() error {
+		cancel()
+		return nil
+	})
+	send(going, "/v1/deliveries/dlv_acme/cancel", "")
+	if diff := cmp.Diff([]string{"cancel dlv_acme"}, b.started()); diff != "" {
 		t.Error(diff)
 	}
 	if lines := b.logs.lines(t); len(lines) != 2 {
@@ -107,7 +112,7 @@ func TestCallerGone(t *testing.T) {
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.panics = true
+	b.store.intercept("Accept", func() error { panic("the store has a bug") })
 	got := b.call(t, adminKey, "POST", "/v1/events", postedEvent)
 	got.wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
 	if strings.Contains(string(got.body), "bug") || !strings.Contains(b.logs.String(), "the store has a bug") {
@@ -118,8 +123,8 @@ func TestPanic(t *testing.T) {
 func TestOutageAtTheDoor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.call(t, "sbk_outage", "POST", "/v1/events", postedEvent).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
-	if b.stored() {
+	b.call(t, outageKey, "POST", "/v1/events", postedEvent).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 }
@@ -150,7 +155,7 @@ func TestLogLine(t *testing.T) {
 		delete(line, "time")
 	}
 	want := []map[string]any{
-		{"level": "INFO", "msg": "request", "method": "GET", "route": "/v1/deliveries/:id", "status": 422.0, "request_id": "r1", "key": "key_acme-viewer", "tenant": "acme", "code": "invalid"},
+		{"level": "INFO", "msg": "request", "method": "GET", "route": "/v1/deliveries/:id", "status": 422.0, "request_id": "r1", "key": b.id("key_acme"), "tenant": "acme", "code": "invalid"},
 		{"level": "INFO", "msg": "request", "method": "other", "route": "unmatched", "status": 404.0, "request_id": "r2", "key": "", "tenant": "", "code": "not_found"},
 		{"level": "DEBUG", "msg": "request", "method": "GET", "route": "/healthz", "status": 200.0, "request_id": "r3", "key": "", "tenant": ""},
 	}
@@ -169,7 +174,7 @@ func TestNoSecretInLog(t *testing.T) {
 		for _, body := range []string{c.body, `{"hunter2":"hunter2"}`, `hunter2`, `{"tenant":"hunter2"}`, `{"secret":"whsec_hunter2","name":"hunter2"}`} {
 			b.call(t, adminKey, method, path, body)
 			b.call(t, adminKey, method, path+"?hunter2=hunter2", body, "X-Secret", "hunter2", "Cookie", "hunter2")
-			b.call(t, "sbk_outage", method, path, body)
+			b.call(t, outageKey, method, path, body)
 		}
 	}
 	if got := len(b.logs.lines(t)); got < len(calls)*15 {

@@ -2,7 +2,7 @@ package api
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,11 +10,6 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 )
-
-// writes is how often anything was stored.
-func (b *bundle) writes() int {
-	return b.events.writes() + b.subscriptions.writes + b.keys.writes + b.deliveries.writes + b.eventTypes.writes
-}
 
 // TestIdempotencyKeyOnEveryPost: the same call with the same key is answered the same,
 // secrets included, and does nothing again.
@@ -32,11 +27,11 @@ func TestIdempotencyKeyOnEveryPost(t *testing.T) {
 			b := seeded(t)
 			first := b.call(t, adminKey, "POST", path, c.body, "Idempotency-Key", "k-1")
 			first.want(t, c.status)
-			writes, started := b.writes(), len(b.engine.all())
+			before, started := b.db.fingerprint(t), len(b.started())
 			again := b.call(t, adminKey, "POST", path, c.body, "Idempotency-Key", "k-1")
 			again.want(t, c.status)
-			if !bytes.Equal(first.body, again.body) || b.writes() != writes || len(b.engine.all()) != started {
-				t.Errorf("%d writes before, %d behind:\n%s\n%s", writes, b.writes(), first.body, again.body)
+			if !bytes.Equal(first.body, again.body) || b.db.fingerprint(t) != before || len(b.started()) != started {
+				t.Errorf("something was stored or started again:\n%s\n%s", first.body, again.body)
 			}
 			if first.header.Get("Idempotency-Replayed") != "" || again.header.Get("Idempotency-Replayed") != "true" || again.header.Get("Content-Type") != "application/json" {
 				t.Errorf("headers %v, then %v", first.header, again.header)
@@ -84,17 +79,17 @@ func TestIdempotencyKeyNamesOneRequest(t *testing.T) {
 		switch {
 		case c.key != adminKey: // whose keys are others
 			got.want(t, http.StatusAccepted)
-			if b.writes() != 2 {
-				t.Errorf("%s: %d writes", name, b.writes())
+			if stored := len(b.events(t)); stored != 2 {
+				t.Errorf("%s: %d events", name, stored)
 			}
 		case c.same:
-			if got.want(t, http.StatusAccepted); !bytes.Equal(got.body, first.body) || b.writes() != 1 {
+			if got.want(t, http.StatusAccepted); !bytes.Equal(got.body, first.body) || len(b.events(t)) != 1 {
 				t.Errorf("%s: %s", name, got.body)
 			}
 		default:
 			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
-			if b.writes() != 1 {
-				t.Errorf("%s: %d writes", name, b.writes())
+			if stored := len(b.events(t)); stored != 1 {
+				t.Errorf("%s: %d events", name, stored)
 			}
 		}
 	}
@@ -108,14 +103,16 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 	b.call(t, adminKey, "POST", "/v1/events", `{"tenant":"acme"}`, "Idempotency-Key", "bad").wantProblem(t, 422, switchboard.CodeInvalid, "type")
 	b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "bad").want(t, http.StatusAccepted)
 	b.call(t, adminKey, "POST", "/v1/subscriptions/sub_none/test", nil, "Idempotency-Key", "none").wantProblem(t, 404, switchboard.CodeNotFound, "")
-	if b.idempotency.deleted != 2 {
-		t.Errorf("%d keys were forgotten", b.idempotency.deleted)
+	if b.store.count("Release") != 2 {
+		t.Errorf("%d keys were forgotten", b.store.count("Release"))
 	}
 
 	for name, fail := range map[string]func(*bundle){
-		"the answer was not kept": func(b *bundle) { b.idempotency.deaf = true },
-		"it panicked":             func(b *bundle) { b.events.panics = true },
-		"the database was away":   func(b *bundle) { b.events.err = &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "away"} },
+		"the answer was not kept": func(b *bundle) { b.store.fail("SaveAnswer", errors.New("the database is away")) },
+		"it panicked":             func(b *bundle) { b.store.intercept("Accept", func() error { panic("the store has a bug") }) },
+		"the database was away": func(b *bundle) {
+			b.store.fail("Accept", &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "away"})
+		},
 	} {
 		for _, call := range []struct{ path, body string }{
 			{"/v1/events", `{"tenant":"acme","type":"t","data":1}`},
@@ -129,8 +126,9 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 			b := setup(t)
 			fail(b)
 			b.call(t, adminKey, "POST", call.path, call.body, "Idempotency-Key", "k")
-			before := b.events.writes()
-			b.idempotency.deaf, b.events.panics, b.events.err = false, false, nil
+			before := len(b.events(t))
+			b.store.fail("SaveAnswer", nil)
+			b.store.fail("Accept", nil)
 			reused := b.call(t, adminKey, "POST", call.path, strings.Replace(call.body, "1", "7", 1), "Idempotency-Key", "k")
 			reused.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
 			b.call(t, adminKey, "POST", call.path, call.body, "Idempotency-Key", "k").want(t, http.StatusAccepted)
@@ -138,8 +136,8 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 			if before == 0 {
 				want = strings.Count(call.body, `"data"`)
 			}
-			if b.events.writes() != want {
-				t.Errorf("%s, %s: %d events, want %d", name, call.path, b.events.writes(), want)
+			if len(b.events(t)) != want {
+				t.Errorf("%s, %s: %d events, want %d", name, call.path, len(b.events(t)), want)
 			}
 		}
 	}
@@ -150,42 +148,34 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 func TestIdempotencyKeyOfATriggerThatTimedOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.held = true
-	b.answers.byDelivery = map[string]switchboard.DeliveryDetail{"dlv_1a": {Delivery: switchboard.Delivery{ID: "dlv_1a", State: switchboard.StateHeld, Reason: "paused"}}}
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionUnverified })
 	const path = "/v1/subscriptions/sub_acme/trigger?wait=1s"
 	first := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	b.call(t, adminKey, "POST", path, `{"data":2}`, "Idempotency-Key", "k").wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
 	again := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
-	if b.events.writes() != 1 || again.EventID != first.EventID || first.EventID == "" {
-		t.Errorf("%d events, %q then %q", b.events.writes(), first.EventID, again.EventID)
+	if len(b.events(t)) != 1 || again.EventID != first.EventID || first.EventID == "" {
+		t.Errorf("%d events, %q then %q", len(b.events(t)), first.EventID, again.EventID)
 	}
-}
-
-// slowEvents keeps the first event waiting.
-type slowEvents struct {
-	*fakeEvents
-	entered, leave chan struct{}
-}
-
-func (s *slowEvents) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
-	close(s.entered)
-	<-s.leave
-	return s.fakeEvents.Accept(ctx, caller, events)
 }
 
 func TestIdempotencyKeyUnderWay(t *testing.T) {
 	t.Parallel()
-	slow := &slowEvents{&fakeEvents{}, make(chan struct{}), make(chan struct{})}
-	b := setup(t, func(c *Config) { c.Store.(*fakeStore).EventStore = slow })
+	b := setup(t)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	b.store.intercept("Accept", func() error {
+		close(entered)
+		<-leave
+		return nil
+	})
 	done := make(chan answer)
 	go func() { done <- b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "k") }()
-	<-slow.entered
+	<-entered
 	got := b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "k")
 	got.wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "Idempotency-Key")
 	if got.header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
 	}
-	close(slow.leave)
+	close(leave)
 	first := <-done
 	again := b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "k")
 	if again.want(t, http.StatusAccepted); !bytes.Equal(first.body, again.body) {
@@ -199,20 +189,20 @@ func TestBadIdempotencyKey(t *testing.T) {
 	for _, key := range []string{"", strings.Repeat("x", 256), "a\x00b", "é", "a\tb"} {
 		b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", key).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "Idempotency-Key")
 	}
-	if b.stored() || b.idempotency.claims > 0 {
+	if b.stored(t) || b.store.count("Claim") > 0 {
 		t.Error("something was stored")
 	}
 	b.call(t, adminKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", strings.Repeat("x", 255)).want(t, http.StatusAccepted)
-	claims := b.idempotency.claims
+	claims := b.store.count("Claim")
 	b.call(t, adminKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1}`).want(t, http.StatusAccepted)
 	b.call(t, adminKey, "GET", "/v1/events", nil, "Idempotency-Key", "k").want(t, http.StatusOK)
 	b.call(t, adminKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3}`, "Idempotency-Key", "k").want(t, http.StatusOK)
 	b.call(t, viewerKey, "POST", "/v1/events", postedEvent, "Idempotency-Key", "k").wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, "")
-	if b.idempotency.claims != claims {
+	if b.store.count("Claim") != claims {
 		t.Error("a call that is no POST, has no key or no right took a claim")
 	}
 	ids := []string{}
-	for _, e := range b.events.events {
+	for _, e := range b.events(t) {
 		ids = append(ids, e.ID)
 	}
 	if slices.Contains(ids, "") {

@@ -54,7 +54,7 @@ func TestMatchGiven(t *testing.T) {
 			t.Errorf("%s: matches %v %s", c.name, matches, diff)
 		}
 	}
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 }
@@ -65,7 +65,7 @@ func TestMatchStates(t *testing.T) {
 		switchboard.SubscriptionActive: true, switchboard.SubscriptionUnverified: true, switchboard.SubscriptionPaused: false, switchboard.SubscriptionDisabled: false,
 	} {
 		b := setup(t)
-		b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = state })
+		b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = state })
 		matches, reasons := verdicts(t, b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/match", `{"type":"ticket.created","data":1}`))
 		if matches != want || (reasons[1] == "yes: state") != want {
 			t.Errorf("%s: matches %v, %v", state, matches, reasons)
@@ -78,11 +78,11 @@ func TestMatchStates(t *testing.T) {
 func TestMatchPosted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.events.events = []switchboard.Event{
-		{ID: "one", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"n":1}`)},
-		{ID: "two", Tenant: "globex", Type: "ticket.created", Data: []byte(`{"n":2}`)},
-	}
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
+	b.post(t,
+		switchboard.Event{ID: "one", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"n":1}`)},
+		switchboard.Event{ID: "two", Tenant: "globex", Type: "ticket.created", Data: []byte(`{"n":2}`)},
+	)
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) {
 		s.Filter = json.RawMessage(`{"data":{"n":1}}`)
 	})
 	const path = "/v1/subscriptions/sub_acme/match"

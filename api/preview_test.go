@@ -34,7 +34,7 @@ func TestPreviewGiven(t *testing.T) {
 	if warnings := asList(got["warnings"]); len(warnings) != 1 || !strings.HasPrefix(warnings[0].(string), "request.params.height: {{ czCol.15 }} ") {
 		t.Errorf("warnings %v", warnings)
 	}
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 }
@@ -72,8 +72,8 @@ func TestPreviewOfSamples(t *testing.T) {
 func TestPreviewOfStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", signing.Standard)
-	b.events.events = []switchboard.Event{{ID: "one", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"id": 1}`), OccurredAt: created}}
+	b.sign(t, "sub_acme", signing.Standard)
+	b.post(t, switchboard.Event{ID: "one", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"id": 1}`), OccurredAt: created})
 	const path = "/v1/subscriptions/sub_acme/preview"
 	got := b.call(t, integratorKey, "POST", path, `{"event_id":"one"}`).want(t, http.StatusOK)
 	want := `{"id":"one","type":"ticket.created","timestamp":"` + created.UTC().Format("2006-01-02T15:04:05.000000Z") + `","data":{"id": 1}}`
@@ -87,7 +87,7 @@ func TestPreviewOfStored(t *testing.T) {
 	if shown.Get("X-Api-Key") != switchboard.Mask || shown.Get("X-Env") != "prod" {
 		t.Errorf("headers %v", shown)
 	}
-	verifier, err := standardwebhooks.NewWebhook(b.subscriptions.byID["sub_acme"].Secrets[0].Secret.Reveal())
+	verifier, err := standardwebhooks.NewWebhook(b.subscription(t, "sub_acme").Secrets[0].Secret.Reveal())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +114,8 @@ func TestPreviewNamesThePlaceholder(t *testing.T) {
 	if !strings.Contains(p.Detail, "czCol.15") {
 		t.Errorf("detail %q", p.Detail)
 	}
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/{{ ticket.nothing }}" })
-	b.subscriptions.sign("sub_acme", signing.Standard)
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/{{ ticket.nothing }}" })
+	b.sign(t, "sub_acme", signing.Standard)
 	p = b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/preview", `{"type":"ticket.created","data":{"ticket":{}}}`).
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.url")
 	if !strings.Contains(p.Detail, "ticket.nothing") {

@@ -16,7 +16,11 @@ import (
 // TestEveryProfile makes a subscription from each platform's profile and a URL.
 func TestEveryProfile(t *testing.T) {
 	t.Parallel()
-	platforms := realCatalogue(t, &fakeEventTypes{}).Platforms()
+	base, err := loadCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	platforms := base.Platforms()
 	if len(platforms) < 5 {
 		t.Errorf("%d platforms", len(platforms))
 	}
@@ -93,7 +97,7 @@ func TestProfileAndGiven(t *testing.T) {
 			b := setup(t)
 			b.call(t, integratorKey, "POST", "/v1/subscriptions",
 				`{"tenant":"acme",`+c.fields+`"name":"n","events":["*"],"request":{"url":"https://example.com/"`+c.request+`}}`).want(t, http.StatusCreated)
-			s := b.subscriptions.byID["sub_new"]
+			s := b.subscription(t, "sub_new")
 			if diff := cmp.Diff(c.want, made{s.Request.Envelope, s.Signature, s.Verification, s.Adaptive}); diff != "" {
 				t.Error(diff)
 			}
@@ -106,7 +110,7 @@ func TestUseCase(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for given, want := range map[string]any{`"Contact"`: "contact", `""`: nil, `null`: nil} {
-		got := b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"use_case":`+given)).want(t, http.StatusCreated)
+		got := b.call(t, integratorKey, "POST", "/v1/subscriptions", b.numbered(newSubscriptionWith(okRequest+`,"use_case":`+given))).want(t, http.StatusCreated)
 		if got["use_case"] != want {
 			t.Errorf("%s: %v", given, got["use_case"])
 		}
@@ -116,10 +120,10 @@ func TestUseCase(t *testing.T) {
 // TestSameUseCase: the use case that a subscription has is no change, whatever its name.
 func TestSameUseCase(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(c *Config) { c.Catalogue = realCatalogue(t, &fakeEventTypes{}) })
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.UseCase = "conversation" })
-	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"use_case":"Conversation record"}`).want(t, http.StatusOK)
-	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"use_case":"Ticket"}`).
+	b := setup(t)
+	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"use_case":"conversation"`)).want(t, http.StatusCreated)
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"use_case":"Conversation record"}`).want(t, http.StatusOK)
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":2,"use_case":"Ticket"}`).
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "use_case")
 }
 
@@ -129,7 +133,7 @@ func TestUnusableProfile(t *testing.T) {
 	b := setup(t, func(c *Config) { c.Catalogue = badCatalogue{c.Catalogue} })
 	b.call(t, adminKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"profile":"bad"`)).
 		wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 }

@@ -69,7 +69,7 @@ func TestRepeatedParameters(t *testing.T) {
 		b := setup(t)
 		method, path, _ := strings.Cut(c.call, " ")
 		p := b.call(t, adminKey, method, path, `{"data":1}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
-		if b.stored() {
+		if b.stored(t) {
 			t.Errorf("%s: something was stored", c.call)
 		}
 		if strings.Contains(p.Detail, "globex") {
@@ -78,7 +78,7 @@ func TestRepeatedParameters(t *testing.T) {
 	}
 	b := setup(t)
 	b.call(t, adminKey, "GET", "/v1/deliveries?state=failed&state=held,blocked&state=failed", nil).want(t, http.StatusOK)
-	if got := len(b.deliveries.filter.States); got != 4 {
+	if got := len(b.store.deliveries.States); got != 4 {
 		t.Errorf("%d states", got)
 	}
 }
@@ -113,7 +113,7 @@ func TestTimeParameters(t *testing.T) {
 		}
 	}
 	b.call(t, adminKey, "GET", "/v1/events?after="+url.QueryEscape("2026-01-31T18:00:00+05:00"), nil).want(t, http.StatusOK)
-	if got := b.events.filter.After.UTC().String(); got != "2026-01-31 13:00:00 +0000 UTC" {
+	if got := b.store.events.After.UTC().String(); got != "2026-01-31 13:00:00 +0000 UTC" {
 		t.Errorf("after %s", got)
 	}
 }

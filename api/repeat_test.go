@@ -15,8 +15,10 @@ import (
 func TestRepeatSaysWhatDiffers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	const event = `{"tenant":"acme","type":"t","data":1,"id":"one"}`
-	const trigger = "/v1/subscriptions/sub_acme/trigger"
+	const trigger, later = "/v1/subscriptions/sub_acme/trigger", `,"occurred_at":"2026-01-01T00:00:00Z"`
+	event := func(data, rest string) string {
+		return `{"tenant":"acme","type":"t","id":"one","data":` + data + rest + `}`
+	}
 	warnings := func(got map[string]any) string {
 		if got["duplicate"] != true {
 			t.Errorf("got %v", got)
@@ -27,20 +29,22 @@ func TestRepeatSaysWhatDiffers(t *testing.T) {
 		}
 		return strings.Join(words, " ")
 	}
-	b.call(t, adminKey, "POST", "/v1/events", event).want(t, http.StatusAccepted)
-	for _, differs := range [][]string{nil, {"data"}, {"occurred_at"}, {"data", "occurred_at"}} {
-		b.events.differs = differs
-		want := ""
-		if len(differs) > 0 {
-			want = strings.Join(differs, ": ") + ":"
-		}
-		batch := b.call(t, adminKey, "POST", "/v1/events/batch", `{"events":[`+event+`]}`).want(t, http.StatusAccepted)
+	b.call(t, adminKey, "POST", "/v1/events", event("1", "")).want(t, http.StatusAccepted)
+	b.call(t, adminKey, "POST", trigger, `{"data":1,"id":"two"}`).want(t, http.StatusAccepted)
+	for _, c := range []struct{ data, rest, want, triggered string }{
+		{"1", "", "", ""},
+		{"1.0", "", "data:", "data:"},
+		{"1", later, "occurred_at:", ""},
+		{"1.0", later, "data: occurred_at:", "data:"},
+	} {
+		again := event(c.data, c.rest)
+		batch := b.call(t, adminKey, "POST", "/v1/events/batch", `{"events":[`+again+`]}`).want(t, http.StatusAccepted)
 		got := []string{
-			warnings(b.call(t, adminKey, "POST", "/v1/events", event).want(t, http.StatusAccepted)),
+			warnings(b.call(t, adminKey, "POST", "/v1/events", again).want(t, http.StatusAccepted)),
 			warnings(batch["results"].([]any)[0].(map[string]any)),
-			warnings(b.call(t, adminKey, "POST", trigger, `{"data":1,"id":"one"}`).want(t, http.StatusAccepted)),
+			warnings(b.call(t, adminKey, "POST", trigger, `{"data":`+c.data+`,"id":"two"}`).want(t, http.StatusAccepted)),
 		}
-		if diff := cmp.Diff([]string{want, want, want}, got); diff != "" {
+		if diff := cmp.Diff([]string{c.want, c.want, c.triggered}, got); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -88,7 +92,8 @@ func TestPersonWhoActs(t *testing.T) {
 		b := setup(t)
 		for _, call := range []string{"retry", "cancel"} {
 			b.call(t, supportKey, "POST", "/v1/deliveries/dlv_acme/"+call, nil, "Switchboard-Actor", header).want(t, http.StatusOK)
-			if got := b.deliveries.caller; got.Person != want || got.KeyID != "key_support" {
+			actions := asList(b.call(t, viewerKey, "GET", "/v1/deliveries/dlv_acme", nil).want(t, http.StatusOK)["actions"])
+			if got := actions[len(actions)-1].(map[string]any); got["person"] != want || got["actor"] != "key_support" || got["action"] != call {
 				t.Errorf("%s: %+v", call, got)
 			}
 		}
@@ -99,21 +104,17 @@ func TestPersonWhoActs(t *testing.T) {
 			method, path, _ := strings.Cut(call, " ")
 			b.call(t, adminKey, method, path, nil, "Switchboard-Actor", header).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "Switchboard-Actor")
 		}
-		if b.stored() {
+		if b.stored(t) {
 			t.Errorf("%q: something was stored", header)
 		}
 	}
 	b := setup(t)
-	detail := b.deliveries.byID["dlv_acme"]
-	detail.Actions = []switchboard.Action{
-		{At: created, Actor: "key_1", KeyName: "support desk", Person: "marta@platform", Kind: switchboard.ActionRetry, Reason: "r"},
-		{At: created, Actor: switchboard.ActorTemporal, Kind: switchboard.ActionCancel},
-	}
-	b.deliveries.byID["dlv_acme"] = detail
+	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_acme/retry", `{"reason":"r"}`, "Switchboard-Actor", "marta@platform").want(t, http.StatusOK)
+	b.call(t, adminKey, "POST", "/v1/deliveries/dlv_acme/cancel", nil).want(t, http.StatusOK)
 	got := b.call(t, viewerKey, "GET", "/v1/deliveries/dlv_acme", nil).want(t, http.StatusOK)["actions"]
 	want := []any{
-		map[string]any{"at": "2026-01-31T11:00:00Z", "actor": "key_1", "actor_name": "support desk", "person": "marta@platform", "action": "retry", "reason": "r"},
-		map[string]any{"at": "2026-01-31T11:00:00Z", "actor": "temporal", "action": "cancel", "reason": ""},
+		map[string]any{"at": "2026-01-31T11:00:00Z", "actor": "key_support", "actor_name": "support", "person": "marta@platform", "action": "retry", "reason": "r"},
+		map[string]any{"at": "2026-01-31T11:01:00Z", "actor": "key_admin", "actor_name": "admin", "action": "cancel", "reason": ""},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

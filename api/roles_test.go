@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ var calls = []struct {
 	{"POST /v1/events", postedEvent, 202, "p"},
 	{"POST /v1/events/batch", `{"events":[` + postedEvent + `]}`, 202, "p"},
 	{"GET /v1/events", ``, 200, "pisv"},
-	{"GET /v1/events/evt_1", ``, 200, "pisv"},
+	{"GET /v1/events/evt_acme", ``, 200, "pisv"},
 	{"POST /v1/subscriptions", `{"tenant":"acme","name":"n","events":["*"],` + okRequest + `}`, 201, "i"},
 	{"GET /v1/subscriptions", ``, 200, "isv"},
 	{"GET /v1/subscriptions/sub_acme", ``, 200, "isv"},
@@ -52,9 +53,8 @@ var calls = []struct {
 // seeded is a bundle in which every call of the table can succeed.
 func seeded(t testing.TB, change ...func(*Config)) *bundle {
 	b := setup(t, change...)
-	b.events.events = []switchboard.Event{{ID: "evt_1", Tenant: "acme", Type: "t", Data: []byte(`1`), CreatedAt: created}}
-	b.eventTypes.types = []switchboard.EventType{{Platform: "iomnihub", Name: "ticket.created"}} // it was changed
-	b.subscriptions.sign("sub_acme", signing.StandardEd25519)                                    // it has public keys
+	must(t, b.db.SaveEventType(t.Context(), anybody(), switchboard.EventType{Platform: "iomnihub", Name: "ticket.created"})) // it was changed
+	b.sign(t, "sub_acme", signing.StandardEd25519)                                                                           // it has public keys
 	return b
 }
 
@@ -74,7 +74,7 @@ func TestRoles(t *testing.T) {
 					return
 				}
 				got.wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, "")
-				if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes+b.eventTypes.writes > 0 {
+				if b.stored(t) {
 					t.Error("something was stored")
 				}
 			})
@@ -100,7 +100,7 @@ func TestWithoutKey(t *testing.T) {
 			if got.header.Get("WWW-Authenticate") == "" {
 				t.Errorf("%s, %s: no WWW-Authenticate", c.call, name)
 			}
-			if b.events.writes() != 1 || b.subscriptions.writes+b.keys.writes+b.deliveries.writes+b.eventTypes.writes > 0 {
+			if b.stored(t) {
 				t.Errorf("%s, %s: something was stored", c.call, name)
 			}
 		}
@@ -113,7 +113,7 @@ func TestCallsAreComplete(t *testing.T) {
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
 	known := map[string]bool{}
 	for _, c := range calls {
-		known[strings.NewReplacer("sub_acme", "{id}", "dlv_acme", "{id}", "evt_1", "{id}", "key_globex", "{id}", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
+		known[strings.NewReplacer("sub_acme", "{id}", "dlv_acme", "{id}", "evt_acme", "{id}", "key_globex", "{id}", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
 	}
 	n := 0
 	for path, item := range doc["paths"].(map[string]any) {
@@ -138,7 +138,7 @@ func TestScope(t *testing.T) {
 		{acmeIntegratorKey, "POST /v1/subscriptions", `{"tenant":"TENANT","name":"n","events":["*"],` + okRequest + `}`},
 		{acmeAdminKey, "POST /v1/keys", `{"tenant":"TENANT","name":"n","role":"viewer"}`},
 		{acmeViewerKey, "GET /v1/events?tenant=TENANT", ``},
-		{acmeViewerKey, "GET /v1/events/evt_1?tenant=TENANT", ``},
+		{acmeViewerKey, "GET /v1/events/evt_acme?tenant=TENANT", ``},
 		{acmeViewerKey, "GET /v1/subscriptions?tenant=TENANT", ``},
 		{acmeViewerKey, "GET /v1/deliveries?tenant=TENANT", ``},
 		{acmeViewerKey, "GET /v1/subscriptions/sub_TENANT", ``},
@@ -163,7 +163,9 @@ func TestScope(t *testing.T) {
 		b := setup(t)
 		ask := func(tenant string) answer {
 			method, path, _ := strings.Cut(strings.ReplaceAll(p.call, "TENANT", tenant), " ")
-			return b.call(t, p.key, method, path, strings.ReplaceAll(p.body, "TENANT", tenant), "X-Request-Id", "same")
+			got := b.call(t, p.key, method, path, strings.ReplaceAll(p.body, "TENANT", tenant), "X-Request-Id", "same")
+			got.body = bytes.ReplaceAll(got.body, []byte("_"+tenant), []byte("_TENANT")) // in the id that was asked for
+			return got
 		}
 		exists, not := ask("globex"), ask("nobody")
 		if exists.status != http.StatusForbidden && exists.status != http.StatusNotFound {
@@ -179,7 +181,7 @@ func TestScope(t *testing.T) {
 			}
 			exists.wantProblem(t, http.StatusForbidden, switchboard.CodeForbidden, field)
 		}
-		if b.stored() {
+		if b.stored(t) {
 			t.Errorf("%s: something was stored or started", p.call)
 		}
 	}
@@ -193,7 +195,7 @@ func TestScopeOfLists(t *testing.T) {
 		b.call(t, key, "GET", "/v1/events", nil).want(t, http.StatusOK)
 		b.call(t, key, "GET", "/v1/subscriptions", nil).want(t, http.StatusOK)
 		b.call(t, key, "GET", "/v1/deliveries", nil).want(t, http.StatusOK)
-		for _, got := range []string{b.events.filter.Tenant, b.subscriptions.filter.Tenant, b.deliveries.filter.Tenant} {
+		for _, got := range []string{b.store.events.Tenant, b.store.subscriptions.Tenant, b.store.deliveries.Tenant} {
 			if got != want {
 				t.Errorf("%s: looked into %q, want %q", key, got, want)
 			}

@@ -38,7 +38,7 @@ func TestAuthRefused(t *testing.T) {
 	b.receivers.auth = errors.New("out of sockets")
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,`+oauth2Input)).
 		wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 }
@@ -52,23 +52,23 @@ func TestWarnings(t *testing.T) {
 		return len(list)
 	}
 	const create = `{"tenant":"acme","name":"n","profile":"firstline","use_case":"contact","events":["*"],"request":{"url":"https://example.com/","params":`
-	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":"{{ contact.first_name }}"}}}`).want(t, http.StatusCreated)
+	got := b.call(t, integratorKey, "POST", "/v1/subscriptions", b.numbered(create)+`{"a":"{{ contact.first_name }}"}}}`).want(t, http.StatusCreated)
 	if warnings(got) != 1 || !strings.Contains(got["warnings"].([]any)[0].(string), "deliveries of script.triggered would fail") {
 		t.Errorf("warnings %v", got["warnings"])
 	}
-	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":"{{ contact.first_name | default: 'friend' }}"}}}`).want(t, http.StatusCreated)
+	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", b.numbered(create)+`{"a":"{{ contact.first_name | default: 'friend' }}"}}}`).want(t, http.StatusCreated)
 	if warnings(got) != 0 {
 		t.Errorf("warnings %v", got["warnings"])
 	}
-	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
+	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", b.numbered(create)+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
 	if warnings(got) == 0 || !strings.HasPrefix(got["warnings"].([]any)[0].(string), "request.params.a.b: {{ czCol.15 }}") {
 		t.Errorf("warnings %v", got["warnings"])
 	}
-	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(`"request":{"url":"https://unresolved.example.com/"}`)).want(t, http.StatusCreated)
+	got = b.call(t, integratorKey, "POST", "/v1/subscriptions", b.numbered(newSubscriptionWith(`"request":{"url":"https://unresolved.example.com/"}`))).want(t, http.StatusCreated)
 	if warnings(got) != 1 || got["warnings"].([]any)[0] != "request.url: the host has no address now" {
 		t.Errorf("warnings %v", got["warnings"])
 	}
-	b.call(t, integratorKey, "POST", "/v1/subscriptions", create+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
+	b.call(t, integratorKey, "POST", "/v1/subscriptions", b.numbered(create)+`{"a":{"b":"{{czCol.15}}"}}}}`).want(t, http.StatusCreated)
 	if got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"name":"x"}`).want(t, http.StatusOK); warnings(got) != 0 {
 		t.Errorf("of another change: %v", got["warnings"])
 	}
@@ -191,7 +191,7 @@ func TestTemplatesAreTriedWithEveryEventType(t *testing.T) {
 	} {
 		params, _ := json.Marshal(map[string]string{"a": "= " + c.source})
 		body := `{"tenant":"acme","name":"n","profile":"` + c.profile + `","events":` + c.events + `,"request":{"url":"https://example.com/","method":"POST","content_type":"application/json","body":"params","params":` + string(params) + `}}`
-		got := b.call(t, integratorKey, "POST", "/v1/subscriptions", body)
+		got := b.call(t, integratorKey, "POST", "/v1/subscriptions", b.numbered(body))
 		if c.status == 422 {
 			problem := got.wantProblem(t, c.status, switchboard.CodeInvalid, "request.params.a")
 			if detail := fmt.Sprint(problem); !strings.Contains(detail, c.words) {

@@ -22,7 +22,7 @@ func TestSecretOfEachScheme(t *testing.T) {
 			b := setup(t)
 			got := b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"signature":{"scheme":"`+string(scheme)+`"}`)).want(t, http.StatusCreated)
 			shown, _ := got["secret"].(string)
-			stored := b.subscriptions.byID["sub_new"].Secrets
+			stored := b.subscription(t, "sub_new").Secrets
 			if err := signing.CheckSecret(scheme, current(stored)); err != nil {
 				t.Error(err)
 			}
@@ -64,10 +64,10 @@ func TestChangeOfScheme(t *testing.T) {
 		t.Run(string(c.from+" to "+c.to), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.subscriptions.sign("sub_acme", c.from)
-			before := current(b.subscriptions.byID["sub_acme"].Secrets)
+			b.sign(t, "sub_acme", c.from)
+			before := current(b.subscription(t, "sub_acme").Secrets)
 			got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"signature":{"scheme":"`+string(c.to)+`"}}`).want(t, http.StatusOK)
-			after := b.subscriptions.byID["sub_acme"]
+			after := b.subscription(t, "sub_acme")
 			if err := signing.CheckSecret(c.to, current(after.Secrets)); err != nil && c.to != signing.None {
 				t.Error(err)
 			}
@@ -86,13 +86,17 @@ func TestChangeOfScheme(t *testing.T) {
 	}
 }
 
+// rotatedAt is when secrets are rotated: whatever grace they have is not over.
+var rotatedAt = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // TestPublicKeys: while a rotation goes on both keys are listed, wherever one
 // subscription is shown.
 func TestPublicKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", signing.StandardEd25519)
-	first := signing.PublicKeys(signing.StandardEd25519, b.subscriptions.byID["sub_acme"].Secrets, created)[0]
+	b.sign(t, "sub_acme", signing.StandardEd25519)
+	first := signing.PublicKeys(signing.StandardEd25519, b.subscription(t, "sub_acme").Secrets, created)[0]
+	b.db.setClock(rotatedAt)
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", nil).want(t, http.StatusOK)
 	keys := got["signature"].(map[string]any)["public_keys"].([]any)
 	if len(keys) != 2 || keys[0] == first.Text || keys[1] != first.Text || got["secret"] != nil {
@@ -151,8 +155,8 @@ func TestWhatSigns(t *testing.T) {
 	at := func(after time.Duration) string { return created.Add(after).UTC().Format(time.RFC3339) }
 	for scheme, n := range map[switchboard.Scheme]int{signing.Standard: 2, signing.StandardEd25519: 2, signing.HMACHex: 1} {
 		b := setup(t)
-		b.subscriptions.sign("sub_acme", scheme)
-		b.subscriptions.byID["sub_acme"].Secrets[0].CreatedAt = created
+		b.sign(t, "sub_acme", scheme)
+		b.db.setClock(rotatedAt)
 		rotated := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", `{"grace":"1h"}`).want(t, http.StatusOK)
 		if rotated["version"] != 4.0 {
 			t.Errorf("%s: version %v", scheme, rotated["version"])
@@ -164,7 +168,7 @@ func TestWhatSigns(t *testing.T) {
 			b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"name":"x"}`).want(t, http.StatusOK),
 		} {
 			since, until := signingNow(t, got)
-			if len(since) != n || since[0] != at(time.Minute) || until[0] != "" {
+			if len(since) != n || since[0] != rotatedAt.Format(time.RFC3339) || until[0] != "" {
 				t.Fatalf("%s, answer %d: since %q until %q", scheme, i, since, until)
 			}
 			if n == 2 && (since[1] != at(0) || until[1] != rotatedAt.Add(time.Hour).Format(time.RFC3339)) {
@@ -173,7 +177,7 @@ func TestWhatSigns(t *testing.T) {
 		}
 	}
 	b := setup(t)
-	b.subscriptions.sign("sub_acme", signing.None)
+	b.sign(t, "sub_acme", signing.None)
 	if since, _ := signingNow(t, b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)); since != nil {
 		t.Errorf("of no scheme: %q", since)
 	}
@@ -192,9 +196,9 @@ func TestRevokePrevious(t *testing.T) {
 	b := setup(t)
 	const path = "/v1/subscriptions/sub_acme/rotate_secret"
 	b.call(t, integratorKey, "POST", path, `{"grace":"1h","revoke_previous":true}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "grace")
-	b.subscriptions.sign("sub_acme", signing.Standard)
+	b.sign(t, "sub_acme", signing.Standard)
 	got := b.call(t, integratorKey, "POST", path, `{"revoke_previous":true}`).want(t, http.StatusOK)
-	if since, _ := signingNow(t, got); len(since) != 1 || !b.subscriptions.rotation.RevokePrevious {
-		t.Errorf("%q sign, %+v", since, b.subscriptions.rotation)
+	if since, _ := signingNow(t, got); len(since) != 1 || !b.store.rotation.RevokePrevious {
+		t.Errorf("%q sign, %+v", since, b.store.rotation)
 	}
 }

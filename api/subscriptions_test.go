@@ -42,7 +42,7 @@ func TestCreateSubscription(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	stored := b.subscriptions.byID["sub_new"]
+	stored := b.subscription(t, "sub_new")
 	if stored.Request.Headers["Authorization"] != "Bearer hunter2" || stored.Secrets[0].Secret.Reveal() != secret {
 		t.Errorf("stored: %+v", stored)
 	}
@@ -62,10 +62,10 @@ func TestCreateSubscriptionWithEverything(t *testing.T) {
 	if got["secret"] != secret {
 		t.Errorf("secret %v", got["secret"])
 	}
-	stored := b.subscriptions.byID["sub_new"]
+	stored := b.subscription(t, "sub_new")
 	hours := switchboard.Duration(12 * time.Hour)
 	want := switchboard.Subscription{
-		ID: "sub_new", Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.SubscriptionActive,
+		ID: stored.ID, Tenant: "acme", Name: "n", Events: []string{"a", "b.*"}, State: switchboard.SubscriptionActive,
 		Request:   switchboard.Request{Method: "PUT", URL: "https://example.com/", Body: switchboard.BodyData, ContentType: "text/xml"},
 		Signature: switchboard.Signature{Scheme: signing.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret), CreatedAt: created}},
 		Retry:        switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaxAttempts: 3},
@@ -123,14 +123,16 @@ func TestUpdateSubscription(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			want := b.subscriptions.byID["sub_acme"]
+			want := b.subscription(t, "sub_acme")
 			c.change(&want)
 			want.Version++
 			got := b.call(t, acmeIntegratorKey, "PATCH", "/v1/subscriptions/sub_acme", c.body)
 			if got.want(t, http.StatusOK)["version"] != 4.0 || strings.Contains(string(got.body), "hunter2") {
 				t.Errorf("answer: %s", got.body)
 			}
-			if diff := cmp.Diff(want, b.subscriptions.byID["sub_acme"]); diff != "" {
+			after := b.subscription(t, "sub_acme")
+			want.UpdatedAt = after.UpdatedAt
+			if diff := cmp.Diff(want, after); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -141,7 +143,7 @@ func TestUpdateSubscription(t *testing.T) {
 func TestReadChangeWrite(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) {
 		s.Filter = json.RawMessage(`{"data":{"vip":true}}`)
 		s.Request.Body, s.Request.Params = switchboard.BodyParams, json.RawMessage(`{"a":"{{ b }}"}`)
 		s.Request.XML = &switchboard.XMLStyle{Root: "r"}
@@ -149,7 +151,7 @@ func TestReadChangeWrite(t *testing.T) {
 		s.Auth = switchboard.Auth{Type: switchboard.AuthBasic, Username: "joe", Password: "hunter2"}
 		s.Adaptive = switchboard.Adaptive{Enabled: true, MinimumTimeout: s.Timeout, MaxIntervalFactor: 1.5, MinimumAttempts: 3}
 	})
-	before := b.subscriptions.byID["sub_acme"]
+	before := b.subscription(t, "sub_acme")
 	read := b.call(t, integratorKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)
 	written := map[string]any{}
 	for _, field := range []string{"version", "name", "events", "filter", "request", "signature", "auth", "verification", "retry", "timeout", "adaptive", "max_in_flight"} {
@@ -160,7 +162,9 @@ func TestReadChangeWrite(t *testing.T) {
 	if len(b.receivers.authorized)+len(b.receivers.challenged) > 0 {
 		t.Error("somebody was asked about what did not change")
 	}
-	if diff := cmp.Diff(before, b.subscriptions.byID["sub_acme"]); diff != "" {
+	after := b.subscription(t, "sub_acme")
+	before.UpdatedAt = after.UpdatedAt
+	if diff := cmp.Diff(before, after); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -169,8 +173,8 @@ func TestReadChangeWrite(t *testing.T) {
 func TestClear(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	want := b.subscriptions.byID["sub_acme"]
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
+	want := b.subscription(t, "sub_acme")
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) {
 		s.Filter = json.RawMessage(`{"data":{"vip":true}}`)
 		s.Request.Envelope, s.Request.XML, s.Request.SOAP = &switchboard.EnvelopeFields{ID: "i"}, &switchboard.XMLStyle{}, &switchboard.SOAP{Version: "1.1"}
 		s.Request.ContentType = "text/xml"
@@ -179,7 +183,9 @@ func TestClear(t *testing.T) {
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"filter":{},"auth":null,
 		"request":{"envelope":null,"params":null,"xml":null,"soap":null,"content_type":"application/json"}}`).want(t, http.StatusOK)
 	want.Version++
-	if diff := cmp.Diff(want, b.subscriptions.byID["sub_acme"]); diff != "" {
+	got := b.subscription(t, "sub_acme")
+	want.UpdatedAt = got.UpdatedAt
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -205,9 +211,9 @@ func TestLimitsOfChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Adaptive.Enabled = true })
+			b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Adaptive.Enabled = true })
 			b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", c.body).want(t, http.StatusOK)
-			if diff := cmp.Diff(c.want, b.subscriptions.byID["sub_acme"].Adaptive); diff != "" {
+			if diff := cmp.Diff(c.want, b.subscription(t, "sub_acme").Adaptive); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -217,6 +223,9 @@ func TestLimitsOfChanges(t *testing.T) {
 func TestListSubscriptions(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	for _, name := range []string{"sub_acme", "sub_globex"} {
+		b.change(t, name, func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionPaused })
+	}
 	got := b.call(t, viewerKey, "GET", "/v1/subscriptions?state=paused&tenant=acme", nil)
 	if body := got.want(t, http.StatusOK); body["next_cursor"] != nil || len(body["data"].([]any)) != 1 {
 		t.Errorf("got %v", body)
@@ -224,7 +233,7 @@ func TestListSubscriptions(t *testing.T) {
 	if strings.Contains(string(got.body), "hunter2") {
 		t.Errorf("a secret is shown: %s", got.body)
 	}
-	if diff := cmp.Diff(switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionPaused}, b.subscriptions.filter); diff != "" {
+	if diff := cmp.Diff(switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionPaused}, b.store.subscriptions); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -234,8 +243,12 @@ func TestDeleteSubscription(t *testing.T) {
 	b := setup(t)
 	got := b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme?reason=moved", nil)
 	got.want(t, http.StatusNoContent)
-	if len(got.body) > 0 || b.subscriptions.reason != "moved" {
-		t.Errorf("body %q, reason %q", got.body, b.subscriptions.reason)
+	if len(got.body) > 0 {
+		t.Errorf("body %q", got.body)
+	}
+	actions := asList(b.call(t, viewerKey, "GET", "/v1/deliveries/dlv_acme", nil).want(t, http.StatusOK)["actions"])
+	if len(actions) != 1 || !strings.Contains(actions[0].(map[string]any)["reason"].(string), "moved") {
+		t.Errorf("actions %v", actions)
 	}
 	b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
@@ -245,10 +258,10 @@ func TestRotateSecret(t *testing.T) {
 	b := setup(t)
 	for body, grace := range map[string]time.Duration{``: 24 * time.Hour, `{}`: 24 * time.Hour, `{"grace":"0s"}`: 0, `{"grace":"168h"}`: 168 * time.Hour} {
 		got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/rotate_secret", body).want(t, http.StatusOK)
-		if b.subscriptions.rotation != (switchboard.Rotation{Grace: grace}) {
-			t.Errorf("%s: %+v", body, b.subscriptions.rotation)
+		if b.store.rotation != (switchboard.Rotation{Grace: grace}) {
+			t.Errorf("%s: %+v", body, b.store.rotation)
 		}
-		if current := b.subscriptions.byID["sub_acme"].Secrets[0].Secret.Reveal(); got["secret"] != current {
+		if current := b.subscription(t, "sub_acme").Secrets[0].Secret.Reveal(); got["secret"] != current {
 			t.Errorf("%s: answered %v, stored %v", body, got["secret"], current)
 		}
 	}
@@ -283,17 +296,17 @@ func TestTestSubscription(t *testing.T) {
 		{"", []string{"*"}, `{"data": {"x" : null} }`, "switchboard.test", `{"x" : null}`},
 		{"", []string{"ticket.*"}, `{"data":null}`, "ticket.created", `null`},
 	} {
-		b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Profile, s.Events = c.profile, c.events })
+		b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Profile, s.Events = c.profile, c.events })
 		got := b.call(t, acmeIntegratorKey, "POST", "/v1/subscriptions/sub_acme/test", c.body).want(t, http.StatusAccepted)
 		if d := got["deliveries"].([]any); len(d) != 1 || d[0].(map[string]any)["subscription_id"] != "sub_acme" {
 			t.Errorf("%s: %v", c.body, got)
 		}
-		e := b.events.events[i]
+		e := b.events(t)[i]
 		if e.Tenant != "acme" || e.Type != c.wantType || string(e.Data) != c.wantData {
 			t.Errorf("%s %q %s: stored %s of %s with %s", c.profile, c.events, c.body, e.Type, e.Tenant, e.Data)
 		}
 	}
-	if started := b.engine.all(); len(started) != 11 {
+	if started := b.started(); len(started) != 11 {
 		t.Errorf("started %v", started)
 	}
 	if !json.Valid([]byte(testData)) {

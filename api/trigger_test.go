@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,15 +24,15 @@ func TestTrigger(t *testing.T) {
 	b := setup(t)
 	body := `{"data":{"contact": 1},"id":"script-1","key":"k"}`
 	got := b.call(t, publisherKey, "POST", triggerPath, body).want(t, http.StatusAccepted)
-	want := map[string]any{"id": "script-1", "duplicate": false, "deliveries": []any{map[string]any{"id": "dlv_1a", "subscription_id": "sub_acme"}}}
+	want := map[string]any{"id": "script-1", "duplicate": false, "deliveries": []any{map[string]any{"id": "dlv_1", "subscription_id": "sub_acme"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	stored := switchboard.Event{ID: "script-1", Tenant: "acme", Type: "script.triggered", Key: "k", Data: []byte(`{"contact": 1}`), CreatedAt: created}
-	if diff := cmp.Diff([]switchboard.Event{stored}, b.events.events); diff != "" {
+	stored := switchboard.Event{ID: "script-1", Tenant: "acme", Type: "script.triggered", Key: "k", Data: []byte(`{"contact": 1}`), OccurredAt: created.UTC(), CreatedAt: created.UTC()}
+	if diff := cmp.Diff([]switchboard.Event{stored}, b.events(t)); diff != "" {
 		t.Error(diff)
 	}
-	if b.events.awaited {
+	if b.store.awaited {
 		t.Error("nobody waits for it")
 	}
 	// The same again is not sent again; other content under the id is a conflict.
@@ -40,26 +41,39 @@ func TestTrigger(t *testing.T) {
 		t.Error(diff)
 	}
 	b.call(t, publisherKey, "POST", triggerPath, `{"data":2,"id":"script-1"}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "id")
-	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+	if diff := cmp.Diff([]string{"start dlv_1"}, b.started()); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// answering is a bundle in which dlv_1a stands so, after those outcomes.
-func answering(t *testing.T, d switchboard.Delivery, outcomes ...switchboard.Outcome) *bundle {
+// answering is a bundle in which the first delivery that is waited for has had those
+// outcomes, of as many attempts as it may make, and then, by what was done to it.
+func answering(t *testing.T, attempts int, then func(*bundle, string), outcomes ...switchboard.Outcome) *bundle {
 	b := setup(t)
-	d.ID, d.Tenant = "dlv_1a", "acme"
-	detail := switchboard.DeliveryDetail{Delivery: d}
-	for i, o := range outcomes {
-		detail.Attempts = append(detail.Attempts, switchboard.Attempt{Number: i + 1, Outcome: o})
-	}
-	b.answers.byDelivery = map[string]switchboard.DeliveryDetail{"dlv_1a": detail}
+	first := sync.OnceFunc(func() {
+		page, err := b.db.Deliveries(t.Context(), anybody(), switchboard.DeliveryFilter{EventType: triggerType}, switchboard.PageRequest{})
+		must(t, err)
+		d := page.Items[0]
+		s := b.subscription(t, "sub_acme")
+		limits := s.LimitsUnder(0)
+		limits.MaxAttempts = attempts
+		for i, o := range outcomes {
+			b.db.record(t, d, s.Retry, limits, switchboard.Attempt{Number: i + 1, Outcome: o})
+		}
+		if then != nil {
+			then(b, d.ID)
+		}
+	})
+	b.store.intercept("Answer", func() error {
+		first()
+		return nil
+	})
 	return b
 }
 
 func TestTriggerAndWait(t *testing.T) {
 	t.Parallel()
-	b := answering(t, switchboard.Delivery{State: switchboard.StateRetrying}, switchboard.Outcome{
+	b := answering(t, 38, nil, switchboard.Outcome{
 		StatusCode: 503, Failure: switchboard.FailureHTTP5xx, Latency: 12 * time.Millisecond,
 		Response: switchboard.Response{
 			Headers: map[string]string{"Content-Type": "application/json", "Retry-After": "7", "Set-Cookie": "hunter2", "X-Powered-By": "hunter2"},
@@ -67,20 +81,20 @@ func TestTriggerAndWait(t *testing.T) {
 		},
 	})
 	got := b.call(t, integratorKey, "POST", triggerPath+"?wait=8s", `{"data":1,"id":"script-1"}`)
-	want := `{"delivery_id":"dlv_1a","event_id":"script-1","duplicate":false,"state":"retrying","status_code":503,` +
+	want := `{"delivery_id":"dlv_1","event_id":"script-1","duplicate":false,"state":"retrying","status_code":503,` +
 		`"headers":{"content-type":"application/json","retry-after":"7"},"body":{"busy":true,"n":12345678901234567890},"truncated":false,"duration_ms":12}` + "\n"
 	if got.status != http.StatusOK || string(got.body) != want {
 		t.Errorf("status %d, got  %swant %s", got.status, got.body, want)
 	}
-	if !b.events.awaited {
+	if !b.store.awaited {
 		t.Error("the store was not told that somebody waits")
 	}
 	// The same id again waits for the same delivery.
 	again := b.call(t, integratorKey, "POST", triggerPath+"?wait=8s", `{"data":1,"id":"script-1"}`).want(t, http.StatusOK)
-	if again["duplicate"] != true || again["delivery_id"] != "dlv_1a" {
+	if again["duplicate"] != true || again["delivery_id"] != "dlv_1" {
 		t.Errorf("got %v", again)
 	}
-	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+	if diff := cmp.Diff([]string{"start dlv_1"}, b.started()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -88,8 +102,8 @@ func TestTriggerAndWait(t *testing.T) {
 // TestLatestAnswer: a repeat shows the answer that the state came of.
 func TestLatestAnswer(t *testing.T) {
 	t.Parallel()
-	b := answering(t, switchboard.Delivery{State: switchboard.StateDelivered},
-		switchboard.Outcome{StatusCode: 500}, switchboard.Outcome{Failure: switchboard.FailureReset}, switchboard.Outcome{StatusCode: 204})
+	b := answering(t, 38, nil,
+		switchboard.Outcome{StatusCode: 500, Failure: switchboard.FailureHTTP5xx}, switchboard.Outcome{Failure: switchboard.FailureReset}, switchboard.Outcome{StatusCode: 204})
 	got := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).want(t, http.StatusOK)
 	if got["status_code"] != 204.0 || got["state"] != "delivered" || got["body"] != nil {
 		t.Errorf("got %v", got)
@@ -98,22 +112,34 @@ func TestLatestAnswer(t *testing.T) {
 
 func TestTriggerWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
+	cancel := func(b *bundle, id string) {
+		_, err := b.db.Cancel(t.Context(), anybody(), id, "")
+		must(t, err)
+	}
+	park := func(state, reason string) func(*bundle, string) {
+		return func(b *bundle, id string) {
+			_, err := b.db.sql.Exec("UPDATE deliveries SET state = $1, reason = $2, next_attempt_at = NULL, dispatch_at = NULL WHERE id = $3", state, reason, id)
+			must(t, err)
+		}
+	}
+	refused := switchboard.Outcome{Failure: switchboard.FailureConnectRefused, Detail: "nobody listens there"}
 	cases := []struct {
-		name   string
-		state  switchboard.State
-		reason string
-		status int
-		code   switchboard.Code
+		name     string
+		attempts int
+		then     func(*bundle, string)
+		reason   string
+		status   int
+		code     switchboard.Code
 	}{
-		{"failed", switchboard.StateFailed, "connect_refused", http.StatusBadGateway, switchboard.CodeNoAnswer},
-		{"cancelled", switchboard.StateCancelled, "operator", http.StatusBadGateway, switchboard.CodeNoAnswer},
-		{"held", switchboard.StateHeld, "subscription_paused", http.StatusConflict, switchboard.CodeConflict},
-		{"blocked", switchboard.StateBlocked, "", http.StatusConflict, switchboard.CodeConflict},
+		{"failed", 1, nil, "connect_refused", http.StatusBadGateway, switchboard.CodeNoAnswer},
+		{"cancelled", 2, cancel, "operator", http.StatusBadGateway, switchboard.CodeNoAnswer},
+		{"held", 2, park("held", "subscription_paused"), "subscription_paused", http.StatusConflict, switchboard.CodeConflict},
+		{"blocked", 2, park("blocked", "earlier_delivery"), "earlier_delivery", http.StatusConflict, switchboard.CodeConflict},
 	}
 	for _, c := range cases {
-		b := answering(t, switchboard.Delivery{State: c.state, Reason: c.reason}, switchboard.Outcome{Failure: switchboard.FailureConnectRefused, Detail: "nobody listens there"})
+		b := answering(t, c.attempts, c.then, refused)
 		p := b.call(t, publisherKey, "POST", triggerPath+"?wait=1m", `{"data":1,"id":"script-1"}`).wantProblem(t, c.status, c.code, "")
-		if p.DeliveryID != "dlv_1a" || p.EventID != "script-1" || p.Reason != c.reason {
+		if p.DeliveryID != "dlv_1" || p.EventID != "script-1" || p.Reason != c.reason {
 			t.Errorf("%s: delivery %q, event %q, reason %q", c.name, p.DeliveryID, p.EventID, p.Reason)
 		}
 		if level := b.logs.lines(t)[0]["level"]; level != "INFO" {
@@ -121,7 +147,7 @@ func TestTriggerWithoutAnAnswer(t *testing.T) {
 		}
 	}
 	// No attempt at all: nothing is said of one.
-	b := answering(t, switchboard.Delivery{State: switchboard.StateCancelled, Reason: "operator"})
+	b := answering(t, 1, cancel)
 	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusBadGateway, switchboard.CodeNoAnswer, "")
 }
 
@@ -129,10 +155,10 @@ func TestTriggerTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=100ms", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusGatewayTimeout, switchboard.CodeTimeout, "")
-	if p.DeliveryID != "dlv_1a" || p.EventID != "script-1" {
+	if p.DeliveryID != "dlv_1" || p.EventID != "script-1" {
 		t.Errorf("delivery %q, event %q", p.DeliveryID, p.EventID)
 	}
-	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+	if diff := cmp.Diff([]string{"start dlv_1"}, b.started()); diff != "" {
 		t.Error("the delivery does not go on: " + diff)
 	}
 }
@@ -143,32 +169,30 @@ func TestTriggerOfOneThatStops(t *testing.T) {
 	t.Parallel()
 	serving, stop := context.WithCancel(t.Context())
 	b := setup(t, func(c *Config) { c.Serving = serving })
-	b.answers.waiting = make(chan struct{})
-	go func() {
-		<-b.answers.waiting
-		stop()
-	}()
+	b.store.intercept("Answer", func() error {
+		go stop()
+		return nil
+	})
 	server := httptest.NewServer(b.handler)
 	t.Cleanup(server.Close)
 	for range 2 {
-		got := callServer(t, server.URL, triggerPath+"?wait=60s", `{"data":1,"id":"script-1"}`)
+		got := b.callServer(t, server.URL, triggerPath+"?wait=60s", `{"data":1,"id":"script-1"}`)
 		p := got.wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
-		if p.DeliveryID != "dlv_1a" || p.EventID != "script-1" || got.header.Get("Retry-After") == "" {
+		if p.DeliveryID != "dlv_1" || p.EventID != "script-1" || got.header.Get("Retry-After") == "" {
 			t.Errorf("delivery %q, event %q, headers %v", p.DeliveryID, p.EventID, got.header)
 		}
-		b.answers.waiting = nil
 	}
-	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+	if diff := cmp.Diff([]string{"start dlv_1"}, b.started()); diff != "" {
 		t.Error("the delivery does not go on: " + diff)
 	}
 }
 
 // callServer posts as a publisher, over the network.
-func callServer(t *testing.T, address, path, body string) answer {
+func (b *bundle) callServer(t *testing.T, address, path, body string) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, "POST", address+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, "POST", address+string(b.unnamed([]byte(path))), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,16 +206,16 @@ func callServer(t *testing.T, address, path, body string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{response.StatusCode, response.Header, text}
+	return answer{response.StatusCode, response.Header, b.named(text)}
 }
 
 // TestTriggerOutage: what was accepted before the outage is named.
 func TestTriggerOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.answers.err = switchboard.Errorf(switchboard.CodeUnavailable, "the database is away")
+	b.store.fail("Answer", switchboard.Errorf(switchboard.CodeUnavailable, "the database is away"))
 	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
-	if p.DeliveryID != "dlv_1a" {
+	if p.DeliveryID != "dlv_1" {
 		t.Errorf("delivery %q", p.DeliveryID)
 	}
 }
@@ -200,20 +224,19 @@ func TestTriggerOutage(t *testing.T) {
 func TestTriggerCallerGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.answers.waiting = make(chan struct{})
 	ctx, hangUp := context.WithCancel(t.Context())
-	go func() {
-		<-b.answers.waiting
-		hangUp()
-	}()
-	r := httptest.NewRequestWithContext(ctx, "POST", triggerPath+"?wait=60s", bytes.NewReader([]byte(`{"data":1}`)))
+	b.store.intercept("Answer", func() error {
+		go hangUp()
+		return nil
+	})
+	r := httptest.NewRequestWithContext(ctx, "POST", string(b.unnamed([]byte(triggerPath+"?wait=60s"))), bytes.NewReader([]byte(`{"data":1}`)))
 	r.Header.Set("Authorization", "Bearer "+publisherKey)
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
 	if w.Code != rest.StatusClientGone {
 		t.Errorf("status %d", w.Code)
 	}
-	if diff := cmp.Diff([]string{"start dlv_1a"}, b.engine.all()); diff != "" {
+	if diff := cmp.Diff([]string{"start dlv_1"}, b.started()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -221,10 +244,10 @@ func TestTriggerCallerGone(t *testing.T) {
 // TestTriggerOfPaused: what is held is not started.
 func TestTriggerOfPaused(t *testing.T) {
 	t.Parallel()
-	b := answering(t, switchboard.Delivery{State: switchboard.StateHeld, Reason: switchboard.ReasonSubscriptionPaused})
-	b.events.held = true
+	b := setup(t)
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionUnverified })
 	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
-	if started := b.engine.all(); len(started) > 0 || b.events.writes() != 1 {
-		t.Errorf("started %v, stored %d", started, b.events.writes())
+	if started := b.started(); len(started) > 0 || len(b.events(t)) != 1 {
+		t.Errorf("started %v, stored %d", started, len(b.events(t)))
 	}
 }

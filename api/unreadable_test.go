@@ -14,14 +14,14 @@ import (
 func TestUnreadableIsShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	s := b.subscriptions.byID["sub_acme"]
-	s.Request.Headers, s.Unreadable = nil, []string{"request.headers", "secret"}
-	b.subscriptions.byID["sub_acme"] = s
+	b.damage("sub_acme", func(s *switchboard.Subscription) {
+		s.Request.Headers, s.Unreadable = nil, []string{"request.headers", "secret"}
+	})
 	want := []any{"request.headers", "secret"}
 	if diff := cmp.Diff(want, asList(b.call(t, adminKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)["unreadable"])); diff != "" {
 		t.Error(diff)
 	}
-	first := asList(b.call(t, adminKey, "GET", "/v1/subscriptions", nil).want(t, http.StatusOK)["data"])[0].(map[string]any)
+	first := asList(b.call(t, adminKey, "GET", "/v1/subscriptions?tenant=acme", nil).want(t, http.StatusOK)["data"])[0].(map[string]any)
 	if diff := cmp.Diff(want, first["unreadable"]); diff != "" {
 		t.Error(diff)
 	}
@@ -65,12 +65,12 @@ func TestUnreadableIsGivenAnew(t *testing.T) {
 		{[]string{"secret"}, `{"name":"n"}`, ""},
 	} {
 		b := setup(t)
-		s := b.subscriptions.byID["sub_acme"]
-		s.Request.Headers, s.Unreadable = nil, test.unreadable
-		if test.unreadable[0] == "request.params" || test.unreadable[0] == "request.soap" {
-			s.Request.Body, s.Request.ContentType = switchboard.BodyParams, "text/xml"
-		}
-		b.subscriptions.byID["sub_acme"] = s
+		b.damage("sub_acme", func(s *switchboard.Subscription) {
+			s.Request.Headers, s.Unreadable = nil, test.unreadable
+			if test.unreadable[0] == "request.params" || test.unreadable[0] == "request.soap" {
+				s.Request.Body, s.Request.ContentType = switchboard.BodyParams, "text/xml"
+			}
+		})
 		got := b.call(t, adminKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,`+test.patch[1:])
 		if test.field != "" {
 			got.wantProblem(t, http.StatusConflict, switchboard.CodeConflict, test.field)

@@ -15,17 +15,15 @@ func TestQueryOfAURL(t *testing.T) {
 	const url, masked = "https://crm.example.com/hook?token=hunter2&n={{ id }}", "https://crm.example.com/hook?token=[redacted]&n=[redacted]"
 	const tokenURL, maskedToken = "https://id.example.com/t?tenant=hunter3", "https://id.example.com/t?tenant=[redacted]"
 	b := setup(t)
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) {
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) {
 		s.Request.URL = url
 		s.Auth = switchboard.Auth{Type: switchboard.AuthOAuth2, TokenURL: tokenURL, ClientID: "a", ClientSecret: "b"}
 	})
-	b.subscriptions.sign("sub_acme", signing.Standard)
-	detail := b.deliveries.byID["dlv_acme"]
-	detail.Attempts = []switchboard.Attempt{{ID: "att_1", Request: switchboard.SentRequest{URL: "https://crm.example.com/hook?token=hunter2&n=1"}}}
-	b.deliveries.byID["dlv_acme"] = detail
+	b.sign(t, "sub_acme", signing.Standard)
+	b.deliver(t, switchboard.Attempt{Request: switchboard.SentRequest{URL: "https://crm.example.com/hook?token=hunter2&n=1"}, Outcome: switchboard.Outcome{StatusCode: 200}})
 	for key, sees := range map[string]bool{adminKey: true, integratorKey: true, acmeIntegratorKey: true, supportKey: false, viewerKey: false} {
 		one := b.call(t, key, "GET", "/v1/subscriptions/sub_acme", nil)
-		list := b.call(t, key, "GET", "/v1/subscriptions", nil)
+		list := b.call(t, key, "GET", "/v1/subscriptions?tenant=acme", nil)
 		first := asList(list.want(t, http.StatusOK)["data"])[0].(map[string]any)
 		for _, got := range []map[string]any{one.want(t, http.StatusOK), first} {
 			want, wantToken := masked, maskedToken
@@ -39,7 +37,7 @@ func TestQueryOfAURL(t *testing.T) {
 				t.Errorf("%s: the token URL %v; want %s", key, shown, wantToken)
 			}
 		}
-		delivery := b.call(t, key, "GET", "/v1/deliveries/dlv_acme", nil)
+		delivery := b.call(t, key, "GET", "/v1/deliveries/dlv_new", nil)
 		if delivery.want(t, http.StatusOK); strings.Contains(string(delivery.body), "hunter") || !strings.Contains(string(delivery.body), "hook?token=[redacted]") {
 			t.Errorf("%s: %s", key, delivery.body)
 		}
@@ -59,8 +57,8 @@ func TestQueryOfAURL(t *testing.T) {
 func TestMaskedURLSentBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/hook?token=hunter2" })
-	b.subscriptions.sign("sub_acme", signing.Standard)
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Request.URL = "https://crm.example.com/hook?token=hunter2" })
+	b.sign(t, "sub_acme", signing.Standard)
 	patch := func(version, url string) answer {
 		return b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":`+version+`,"request":{"url":"`+url+`"}}`)
 	}
@@ -73,7 +71,7 @@ func TestMaskedURLSentBack(t *testing.T) {
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(strings.Replace(okRequest, "https://example.com/", "https://example.com/?token=[redacted]", 1))).
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "request.url")
 	patch("3", "https://crm.example.com/hook?token=[redacted]").want(t, http.StatusOK)
-	if got := b.subscriptions.byID["sub_acme"].Request.URL; got != "https://crm.example.com/hook?token=hunter2" {
+	if got := b.subscription(t, "sub_acme").Request.URL; got != "https://crm.example.com/hook?token=hunter2" {
 		t.Errorf("stored %s", got)
 	}
 }

@@ -28,7 +28,7 @@ func TestValidationWarns(t *testing.T) {
 	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].(string), "data.ticket.id: must be ") {
 		t.Errorf("got %v", got)
 	}
-	if b.events.writes() != 1 {
+	if len(b.events(t)) != 1 {
 		t.Error("it was not stored")
 	}
 	line := b.logs.lines(t)[0]
@@ -53,7 +53,7 @@ func TestValidationRejects(t *testing.T) {
 	t.Parallel()
 	b := setup(t, validating(ValidationReject))
 	b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data.ticket.id")
-	if b.stored() {
+	if b.stored(t) {
 		t.Error("something was stored")
 	}
 	// A test is not the platform's: it may send anything.

@@ -24,7 +24,7 @@ func (b *bundle) wantState(t *testing.T, got map[string]any, id string, state sw
 	if got["state"] != string(state) || got["state_reason"] != reason {
 		t.Errorf("answered %v, %v; want %s, %s", got["state"], got["state_reason"], state, reason)
 	}
-	if s := b.subscriptions.byID[id]; s.State != state || s.StateReason != reason {
+	if s := b.subscription(t, id); s.State != state || s.StateReason != reason {
 		t.Errorf("stored %s, %s; want %s, %s", s.State, s.StateReason, state, reason)
 	}
 }
@@ -97,13 +97,13 @@ func TestVerificationChanges(t *testing.T) {
 func TestVerificationOfOtherStates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.subscriptions.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionPaused })
-	b.subscriptions.change(t, "sub_globex", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionDisabled })
+	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionPaused })
+	b.change(t, "sub_globex", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionDisabled })
 	const patch = `{"version":3,` + challenged + `,"request":{"url":"https://crm.example.com/b"}}`
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", patch).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	got := b.call(t, integratorKey, "POST", "/v1/subscriptions/sub_acme/verify", nil).want(t, http.StatusOK)
 	b.wantState(t, got, "sub_acme", switchboard.SubscriptionPaused, "")
-	if b.stored() || len(b.receivers.challenged) > 0 {
+	if b.stored(t) || len(b.receivers.challenged) > 0 {
 		t.Error("something was stored, or somebody challenged")
 	}
 	got = b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_globex", patch).want(t, http.StatusOK)

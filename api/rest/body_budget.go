@@ -39,7 +39,7 @@ func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (*rese
 	case announced < 0:
 		bytes = limit
 	case announced > limit:
-		bytes = 0 // it is refused, and not read
+		return nil, nil // it is refused, and not read: it need not wait behind others
 	}
 	bounded, cancel := context.WithTimeout(ctx, b.wait)
 	defer cancel()

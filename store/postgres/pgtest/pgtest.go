@@ -59,6 +59,18 @@ func (c *Cluster) Database(t testing.TB) string {
 	return c.database(t, template)
 }
 
+// Lasting makes a migrated database that stays for as long as the server, and returns
+// its URL: for tests that take turns with one.
+func (c *Cluster) Lasting(t testing.TB) string {
+	t.Helper()
+	server := c.Server(t)
+	name := fmt.Sprintf("test_%d", c.count.Add(1))
+	if err := server.CreateDatabase(context.Background(), name, template); err != nil {
+		t.Fatalf("pgtest: create %s: %v", name, err)
+	}
+	return server.URL(name)
+}
+
 // Empty makes a database without any migration, and returns its URL.
 func (c *Cluster) Empty(t testing.TB) string {
 	t.Helper()

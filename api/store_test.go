@@ -1,0 +1,224 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
+)
+
+var pg = pgtest.New(func(url string) (err error) {
+	s, err := store.Open(store.Config{URL: url})
+	if err != nil {
+		return err
+	}
+	defer func() { err = s.Close() }()
+	return s.Migrate(context.Background())
+})
+
+func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
+
+// created is when the clock of every test starts.
+var created = time.Date(2026, 1, 31, 12, 0, 0, 0, time.FixedZone("CET", 3600))
+
+// database is a store with the rows that every test begins with: keys, and of each of
+// the tenants acme and globex a subscription, an event and its delivery. To make one takes
+// longer than most tests do, so tests take turns with it.
+type database struct {
+	*store.Store
+	sql   *sqlx.DB
+	ids   map[string]string // of the rows, by the names that tests use
+	seed  string            // the fingerprint of the rows
+	print string            // the statement that makes it
+	reset string            // the statements that bring the rows back
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+// databases are those that no test uses at the moment.
+var databases struct {
+	sync.Mutex
+	idle []*database
+}
+
+// takeDatabase gives the test a database, until it ends.
+func takeDatabase(t testing.TB) *database {
+	t.Helper()
+	databases.Lock()
+	var d *database
+	if last := len(databases.idle) - 1; last >= 0 {
+		d, databases.idle = databases.idle[last], databases.idle[:last]
+	}
+	databases.Unlock()
+	if d == nil {
+		d = newDatabase(t)
+	}
+	t.Cleanup(func() {
+		if _, err := d.sql.Exec(d.reset); err != nil {
+			t.Errorf("bring the rows back: %v", err)
+			return
+		}
+		databases.Lock()
+		databases.idle = append(databases.idle, d)
+		databases.Unlock()
+	})
+	d.setClock(created)
+	return d
+}
+
+func (d *database) clock() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.now
+}
+
+func (d *database) setClock(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now = now
+}
+
+// step moves the clock by a minute.
+func (d *database) step() { d.setClock(d.clock().Add(time.Minute)) }
+
+// anybody sees every tenant.
+func anybody() switchboard.Caller {
+	return switchboard.Caller{KeyID: "key_anybody", Role: switchboard.RoleAdmin}
+}
+
+func newDatabase(t testing.TB) *database {
+	t.Helper()
+	d := &database{ids: map[string]string{}, now: created.Add(-time.Hour)}
+	url := pg.Lasting(t)
+	keyring, err := store.ParseKeyring("test:" + strings.Repeat("00", 32))
+	must(t, err)
+	d.Store, err = store.Open(store.Config{URL: url, Keyring: keyring, MaxConns: 6, Now: d.clock, BatchWait: time.Microsecond})
+	must(t, err)
+	d.sql, err = sqlx.Open("postgres", url)
+	must(t, err)
+	d.sql.SetMaxOpenConns(1)
+	d.seedKeys(t)
+	d.seedDelivery(t, "acme", 38)
+	d.seedDelivery(t, "globex", 1)
+	must(t, d.copyRows(t))
+	d.seed = d.fingerprint(t)
+	return d
+}
+
+// seedKeys makes the keys of the tests. Their texts hold role and tenant.
+func (d *database) seedKeys(t testing.TB) {
+	t.Helper()
+	for _, text := range []string{
+		adminKey, publisherKey, integratorKey, supportKey, viewerKey, acmeAdminKey, acmePublisherKey, acmeIntegratorKey, acmeViewerKey, expiredKey, revokedKey, globexKey,
+	} {
+		name := strings.TrimSuffix(strings.TrimPrefix(text, "sbk_"), "-1f4c")
+		key := switchboard.Key{Name: name, Role: switchboard.RoleViewer}
+		switch tenant, role, bound := strings.Cut(name, "-"); {
+		case bound:
+			key.Tenant, key.Role = tenant, switchboard.Role(role)
+		case switchboard.Role(name).Valid():
+			key.Role = switchboard.Role(name)
+		}
+		if text == expiredKey {
+			key.ExpiresAt = created.Add(-time.Minute)
+		}
+		d.step() // so that the list has them in this order
+		made, err := d.CreateKey(t.Context(), anybody(), key, switchboard.Secret(text))
+		must(t, err)
+		if text == revokedKey {
+			_, err := d.RevokeKey(t.Context(), anybody(), made.ID)
+			must(t, err)
+		}
+		d.ids["key_"+strings.TrimSuffix(name, "-viewer")] = made.ID
+	}
+}
+
+// seedDelivery makes the subscription sub_TENANT, with version 3, the event evt_TENANT, and
+// the delivery dlv_TENANT, whose first attempt was answered 503: with one attempt allowed
+// it has failed, with more it is retrying.
+func (d *database) seedDelivery(t testing.TB, tenant string, attempts int) {
+	t.Helper()
+	s := switchboard.Subscription{
+		Tenant: tenant, Name: "CRM", Events: []string{"ticket.*"}, Verification: switchboard.VerificationNone,
+		Request: switchboard.Request{URL: "https://crm.example.com/hook", Headers: map[string]string{"X-Api-Key": "hunter2", "X-Env": "prod"}},
+		Secrets: []switchboard.SigningSecret{{Secret: "whsec_hunter2"}},
+	}
+	s.SetDefaults()
+	must(t, d.CreateSubscription(t.Context(), anybody(), &s))
+	d.setVersion(t, s.ID, 3)
+	accepted, err := d.Accept(t.Context(), anybody(), []switchboard.Event{{ID: "evt_" + tenant, Tenant: tenant, Type: "ticket.created", Data: []byte(`1`)}})
+	must(t, err)
+	delivery := accepted[0].Deliveries[0]
+	d.ids["sub_"+tenant], d.ids["dlv_"+tenant] = s.ID, delivery.ID
+	limits := s.LimitsUnder(0)
+	limits.MaxAttempts = attempts
+	d.record(t, delivery, s.Retry, limits, switchboard.Attempt{Number: 1, Outcome: switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}})
+}
+
+// record records an attempt of the delivery, and returns what it is then.
+func (d *database) record(t testing.TB, delivery switchboard.Delivery, policy switchboard.RetryPolicy, limits switchboard.Limits, a switchboard.Attempt) switchboard.Delivery {
+	t.Helper()
+	now := d.clock()
+	a.DeliveryID = delivery.ID
+	if a.ID == "" {
+		a.ID = switchboard.NewID(switchboard.AttemptPrefix, now)
+	}
+	if a.At.IsZero() {
+		a.At = now
+	}
+	decision := switchboard.Next(policy, limits, delivery.ID, a.Number, a.Outcome)
+	after, err := d.Record(t.Context(), switchboard.Record{Attempt: a, Decision: decision, TemporalRunID: "0198-run", Generation: delivery.Generation})
+	must(t, err)
+	return after
+}
+
+// setVersion sets the version of a subscription.
+func (d *database) setVersion(t testing.TB, id string, version int) {
+	t.Helper()
+	_, err := d.sql.Exec("UPDATE subscriptions SET version = $1 WHERE id = $2", version, id)
+	must(t, err)
+}
+
+// copyRows keeps a copy of all rows, and prepares to compare with it and to bring it back.
+func (d *database) copyRows(t testing.TB) error {
+	t.Helper()
+	var tables []string
+	err := d.sql.Select(&tables, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'switchboard_migrations' ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	setup, reset, prints := "CREATE SCHEMA seed;", "BEGIN; SET LOCAL session_replication_role = replica;", []string{}
+	for _, table := range tables {
+		setup += fmt.Sprintf("CREATE TABLE seed.%[1]s AS TABLE public.%[1]s;", table)
+		reset += fmt.Sprintf("DELETE FROM public.%[1]s; INSERT INTO public.%[1]s OVERRIDING SYSTEM VALUE TABLE seed.%[1]s;", table)
+		prints = append(prints, fmt.Sprintf("coalesce((SELECT md5(string_agg(r::text, ' ' ORDER BY r::text)) FROM public.%s r), '')", table))
+	}
+	d.reset, d.print = reset+"COMMIT", "SELECT "+strings.Join(prints, " || ")
+	_, err = d.sql.Exec(setup)
+	return err
+}
+
+// fingerprint differs where a row of any table does.
+func (d *database) fingerprint(t testing.TB) string {
+	t.Helper()
+	var sum string
+	must(t, d.sql.Get(&sum, d.print))
+	return sum
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
