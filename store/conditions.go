@@ -103,5 +103,5 @@ func (c *conditions) query(columns, table, order string, limit int) string {
 		all := conditions{terms: append(slices.Clip(c.terms), alternative)}
 		queries[i] = "(SELECT " + columns + " FROM " + table + all.where() + tail + ")"
 	}
-	return strings.Join(queries, "\nUNION ALL ") + tail
+	return "SELECT * FROM (" + strings.Join(queries, "\nUNION ALL ") + ") AS page" + tail
 }

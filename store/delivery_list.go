@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -18,38 +19,45 @@ const filterSettings = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan
 // Deliveries lists the deliveries that the filter keeps, newest first.
 func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
 	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is for every spelling
-	q, err := s.deliveriesQuery(ctx, caller, f)
-	if err != nil {
-		return switchboard.Page[switchboard.Delivery]{}, err
+	var times []time.Time
+	if event := eventOf(f); event != "" {
+		c := &conditions{}
+		c.add("id = ?", event)
+		c.scope(caller, f.Tenant)
+		if err := s.search(ctx, "list deliveries", &times, "SELECT DISTINCT created_at FROM events"+c.where(), c.args...); err != nil {
+			return switchboard.Page[switchboard.Delivery]{}, err
+		}
 	}
+	q := deliveriesQuery(caller, f, s.now(), times)
+	q.keys = s.keys
 	page, err := list(ctx, s, q, p, func(d switchboard.Delivery) position { return position{ID: d.ID} })
 	shownAt(s.now(), page.Items)
 	return page, err
 }
 
+// eventOf is the event whose deliveries the filter keeps, if it is only one.
+func eventOf(f switchboard.DeliveryFilter) string {
+	if switchboard.IsID(switchboard.EventPrefix, f.Text) {
+		return cmp.Or(f.Event, f.Text)
+	}
+	return f.Event
+}
+
 // afterID is the position in a list in the order of ids, the newest first.
 func afterID(c *conditions, p position) { c.add("id < ?", p.ID) }
 
-func (s *Store) deliveriesQuery(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter) (pageQuery, error) {
+// deliveriesQuery is the list of the deliveries that the filter keeps. times are those of the
+// events with the id that it names, if any.
+func deliveriesQuery(caller switchboard.Caller, f switchboard.DeliveryFilter, now time.Time, times []time.Time) pageQuery {
 	c := &conditions{}
 	q := pageQuery{
-		cursors: cursors{s.keys, "deliveries", caller, f}, columns: fields("deliveries", deliveryFields, ""), table: "deliveries", order: "id DESC",
+		cursors: cursors{name: "deliveries", caller: caller, filter: f}, columns: fields("deliveries", deliveryFields, ""), table: "deliveries", order: "id DESC",
 		where: c, after: afterID, span: timeSpan{f.After, f.Before},
 		end: func(at time.Time) position { return position{At: at, ID: idBound(at)} },
 	}
-	event, text := f.Event, f.Text
-	switch { // a whole id needs no search
-	case switchboard.IsID(switchboard.DeliveryPrefix, text):
-		c.equal("id", text)
-		text = ""
-	case switchboard.IsID(switchboard.EventPrefix, text) && (event == "" || event == text):
-		event, text = text, ""
-	case switchboard.IsID(switchboard.SubscriptionPrefix, text):
-		c.equal("subscription_id", text)
-		text = ""
-	}
 	c.scope(caller, f.Tenant)
 	c.equal("subscription_id", f.Subscription)
+	c.equal("event_id", f.Event)
 	c.anyCase("event_type", f.EventType)
 	c.equal("last_failure", string(f.Failure))
 	c.host(f.Host)
@@ -57,36 +65,55 @@ func (s *Store) deliveriesQuery(ctx context.Context, caller switchboard.Caller, 
 		c.add("last_status_code = ?", f.StatusCode)
 	}
 	c.times(q.span)
-	c.idsWithin(f.After, f.Before)
-	if text != "" {
-		c.add("strpos(lower(concat_ws(' ', id, event_id, subscription_id, event_type, host, reason)), lower(?)) > 0", text)
+	if !f.After.IsZero() { // ids sort by time: their bounds leave out partitions
+		c.add("id >= ?", idBound(f.After))
 	}
+	if !f.Before.IsZero() {
+		c.add("id < ?", idBound(f.Before)+"~") // behind every id of those 8 ms
+	}
+	searched := c.text(f.Text)
 	c.states(f.States)
 	pending := slices.Contains(f.States, switchboard.StatePending)
+	delivered := slices.Contains(f.States, switchboard.StateDelivered)
 	switch {
-	case event != "":
-		return q, s.ofEvent(ctx, c, caller, f.Tenant, event)
+	case eventOf(f) != "":
+		c.ofEvent(eventOf(f), times)
+		return q
 	case f.Stuck:
-		c.add(overdue+"?", s.now().Add(-switchboard.StuckAfter))
-		return q, nil
-	case !pending: // of which an index by next_attempt_at holds few, that are sorted
+		c.add(overdue+"?", now.Add(-switchboard.StuckAfter))
+		return q
+	case !pending: // those are sorted: the index of next_attempt_at holds few
 		q.settings = filterSettings
 	}
-	healthy := len(f.States) == 0 || pending || slices.Contains(f.States, switchboard.StateDelivered)
-	if text != "" || f.EventType != "" || f.StatusCode != 0 || f.Host != "" && healthy || slices.Contains(f.States, switchboard.StateDelivered) {
-		q.within = func(c *conditions, from, to time.Time) { c.idsWithin(from, to) }
+	if searched || f.EventType != "" || f.StatusCode != 0 || delivered || f.Host != "" && (pending || len(f.States) == 0) {
+		q.within = func(c *conditions, from, to time.Time) {
+			if !from.IsZero() {
+				c.add("id >= ?", idBound(from))
+			}
+			if !to.IsZero() {
+				c.add("id < ?", idBound(to))
+			}
+		}
 	}
-	return q, nil
+	return q
 }
 
-// idsWithin keeps to the ids of that time. Ids sort by time: the bounds leave out partitions.
-func (c *conditions) idsWithin(from, to time.Time) {
-	if !from.IsZero() {
-		c.add("id >= ?", idBound(from))
+// text keeps to what holds the text in one of the words that people search for, and reports
+// whether that needs a search: a whole id does not.
+func (c *conditions) text(text string) (searched bool) {
+	switch {
+	case text == "":
+	case switchboard.IsID(switchboard.DeliveryPrefix, text):
+		c.equal("id", text)
+	case switchboard.IsID(switchboard.EventPrefix, text):
+		c.equal("event_id", text)
+	case switchboard.IsID(switchboard.SubscriptionPrefix, text):
+		c.equal("subscription_id", text)
+	default:
+		c.add("strpos(lower(concat_ws(' ', id, event_id, subscription_id, event_type, host, reason)), lower(?)) > 0", text)
+		return true
 	}
-	if !to.IsZero() {
-		c.add("id < ?", idBound(to))
-	}
+	return false
 }
 
 // states keeps to what is in one of the states, if any is given.
@@ -106,22 +133,14 @@ func (c *conditions) states(states []switchboard.State) {
 	}
 }
 
-// ofEvent keeps to the deliveries of the event. Those that were made with it have ids of its
-// time; the others have an index of their own.
-func (s *Store) ofEvent(ctx context.Context, c *conditions, caller switchboard.Caller, tenant, id string) error {
-	e := &conditions{}
-	e.add("id = ?", id)
-	e.scope(caller, tenant)
-	var times []time.Time
-	if err := s.search(ctx, "list deliveries", &times, "SELECT DISTINCT created_at FROM events"+e.where(), e.args...); err != nil {
-		return err
-	}
+// ofEvent keeps to the deliveries of the events with that id and those times. Those that were
+// made with the event have ids of its time; the others have an index of their own.
+func (c *conditions) ofEvent(id string, times []time.Time) {
 	terms := []string{c.term("event_id = ? AND event_at IS NOT NULL", id)}
 	for _, at := range times {
 		terms = append(terms, c.term("event_id = ? AND id >= ? AND id < ? AND event_at IS NULL", id, idBound(at), idBound(at)+"~"))
 	}
 	c.either(terms...)
-	return nil
 }
 
 // hostWithoutPort is a delivery's host as an index holds it.
