@@ -86,32 +86,21 @@ func (s *Store) stored(ctx context.Context, caller switchboard.Caller, id string
 
 // Subscriptions lists subscriptions without their signing secrets, newest first.
 func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f switchboard.SubscriptionFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error) {
-	var none switchboard.Page[switchboard.Subscription]
-	l := listing{s.keys, "subscriptions", caller, f}
-	limit, behind, err := l.open(p)
+	q := pageQuery{
+		cursors: cursors{s.keys, "subscriptions", caller, f}, columns: fields("subscriptions", subscriptionFields, ""), table: "subscriptions", order: "id DESC",
+		where: &conditions{terms: []string{"deleted_at IS NULL"}}, after: afterID,
+	}
+	q.where.scope(caller, f.Tenant)
+	q.where.equal("state", string(f.State))
+	rows, err := list(ctx, s, q, p, func(r subscriptionRow) position { return position{ID: r.ID} })
 	if err != nil {
-		return none, err
+		return switchboard.Page[switchboard.Subscription]{}, err
 	}
-	c := &conditions{terms: []string{"deleted_at IS NULL"}}
-	c.scope(caller, f.Tenant)
-	c.equal("state", string(f.State))
-	if behind != nil {
-		c.add("id < ?", behind.ID)
+	page := switchboard.Page[switchboard.Subscription]{Items: make([]switchboard.Subscription, len(rows.Items)), NextCursor: rows.NextCursor}
+	for i, r := range rows.Items {
+		page.Items[i], _ = s.keys.subscription(r)
 	}
-	c.args = append(c.args, limit+1)
-	var rows []subscriptionRow
-	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, "list subscriptions", &rows, query, c.args...); err != nil {
-		return none, err
-	}
-	items := make([]switchboard.Subscription, len(rows))
-	for i, r := range rows {
-		items[i], _ = s.keys.subscription(r)
-	}
-	if err := s.markSecrets(ctx, items); err != nil {
-		return none, err
-	}
-	return pageOf(l, items, limit, func(s switchboard.Subscription) position { return position{ID: s.ID} })
+	return page, s.markSecrets(ctx, page.Items)
 }
 
 // markSecrets marks those of the subscriptions whose current signing secret cannot be read.

@@ -135,7 +135,8 @@ CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_event ON deliveries (event_id) WHERE event_at IS NOT NULL;
 CREATE INDEX deliveries_state ON deliveries (state, id) WHERE state NOT IN ('pending', 'delivered');
 CREATE INDEX deliveries_tenant_state ON deliveries (tenant, state, id) WHERE state NOT IN ('pending', 'delivered');
-CREATE INDEX deliveries_host_state ON deliveries (host, state, id) WHERE state NOT IN ('pending', 'delivered');
+-- Whoever asks for a host without a port means each.
+CREATE INDEX deliveries_host_state ON deliveries ((regexp_replace(host, ':[0-9]+$', '')), state, id) WHERE state NOT IN ('pending', 'delivered');
 CREATE INDEX deliveries_last_failure ON deliveries (last_failure, id) WHERE last_failure <> '';
 CREATE INDEX deliveries_next_attempt ON deliveries (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX deliveries_dispatch ON deliveries (dispatch_at) WHERE dispatch_at IS NOT NULL;
