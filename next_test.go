@@ -10,10 +10,9 @@ import (
 
 // policies are valid retry policies at the edges of what is allowed.
 func policies() map[string]RetryPolicy {
-	var defaults RetryPolicy
-	defaults.setDefaults()
+	defaults := subscription()
 	return map[string]RetryPolicy{
-		"defaults":     defaults,
+		"defaults":     defaults.Retry,
 		"constant":     {InitialInterval: Duration(time.Second), BackoffCoefficient: 1, MaximumInterval: Duration(time.Second), MaxAttempts: 5},
 		"one attempt":  {InitialInterval: Duration(time.Second), BackoffCoefficient: 2, MaximumInterval: Duration(time.Minute), MaxAttempts: 1},
 		"the longest":  {InitialInterval: maxInterval, BackoffCoefficient: maxCoefficient, MaximumInterval: maxInterval, MaxAttempts: maxMaximumAttempts},
@@ -74,7 +73,7 @@ func TestNextForEveryFailure(t *testing.T) {
 	policy := policies()["defaults"]
 	for _, failure := range Failures() {
 		got := Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure})
-		// What is aborted and was not cancelled was set going again: it is due at once.
+		// A delivery that was aborted and is not cancelled was retried: it is due at once.
 		if waits := failure != FailureAborted; got.State != StateRetrying || (got.Wait > 0) != waits || got.Reason == "" {
 			t.Errorf("%s: %+v; want retrying", failure, got)
 		}
