@@ -353,7 +353,7 @@ func (d document) within(t *testing.T, at string, s schema, typ reflect.Type) {
 }
 
 // renamed are members that the API is about to call by the other name.
-var renamed = map[string]string{"run_id": "temporal_run_id", "stretch": "interval_factor", "maximum_stretch": "maximum_interval_factor"}
+var renamed = map[string]string{"maximum_stretch": "maximum_interval_factor"}
 
 // ofProblems are members of a problem that say what its status says: the client has the latter.
 var ofProblems = []string{"type", "title"}

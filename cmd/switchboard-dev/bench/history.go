@@ -28,6 +28,8 @@ const (
 	// costCallers accept, load and record at the same time, batches of costBatch events.
 	costCallers = 4
 	costBatch   = 10
+	// retainTimeout bounds the run of retention.
+	retainTimeout = 15 * time.Minute
 	// emptyDatabase is the one that the full one is compared with.
 	emptyDatabase = "switchboard_empty"
 )
@@ -151,6 +153,7 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 	if err := full.sql.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&h.Bytes); err != nil {
 		return err
 	}
+	b.progress("%.1f GB; %d rounds of %d deliveries in each of the two databases", float64(h.Bytes)/1e9, costRounds+1, costDeliveries)
 	for i := range costRounds + 1 {
 		for _, d := range []*historyDatabase{empty, full} {
 			c, err := b.costOf(ctx, d)
@@ -166,6 +169,7 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 			}
 		}
 	}
+	b.progress("lists, then retention beside %d deliveries/s", b.Rate)
 	if h.Lists, err = timeLists(ctx, full); err != nil {
 		return fmt.Errorf("history, lists: %w", err)
 	}
@@ -273,7 +277,7 @@ func (b *bench) retainBeside(ctx context.Context, full *historyDatabase, h *hist
 	group, working := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		start := time.Now()
-		run, err := b.stack.client.ExecuteWorkflow(working, client.StartWorkflowOptions{ID: "bench-retain", TaskQueue: workflows.TaskQueue}, "Retain")
+		run, err := b.stack.client.ExecuteWorkflow(working, client.StartWorkflowOptions{ID: "bench-retain", TaskQueue: workflows.TaskQueue, WorkflowExecutionTimeout: retainTimeout}, "Retain")
 		if err == nil {
 			err = run.Get(working, nil)
 		}

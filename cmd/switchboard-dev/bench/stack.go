@@ -158,7 +158,7 @@ func (s *stack) startSwitchboard(ctx context.Context, c stackConfig, temporalAdd
 	return s.poster.subscribe(ctx, s.receiver.url)
 }
 
-// environment is all that Switchboard is told. Nothing of ours leaks into it.
+// environment is the whole environment of Switchboard: nothing of ours is in it.
 func (s *stack) environment(listen, temporalAddr, keyring string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"),

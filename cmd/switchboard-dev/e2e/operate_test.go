@@ -157,7 +157,7 @@ func TestDeletionEndsWhatIsPausedInTemporal(t *testing.T) {
 	}
 }
 
-// retryOnce shows that a cancelled delivery can be set going again.
+// retryOnce shows that a cancelled delivery can be started again.
 func retryOnce(t *testing.T, s *system, r *receiver, id string) {
 	t.Helper()
 	s.operate(id, "retry", "customer is back")

@@ -42,7 +42,7 @@ func TestPostgresOfTemporalAndSwitchboardAway(t *testing.T) {
 	stop()
 }
 
-// What Temporal has lost sight of for longer than it waits for a worker, it gives to
+// What Temporal does not hear of for longer than it waits for a worker, it gives to
 // any worker as soon as it is back. The one that keeps the outcome has recorded it by
 // then.
 func TestAnotherWorkerDoesNotRepeatWhatOneKeeps(t *testing.T) {
