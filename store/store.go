@@ -121,7 +121,7 @@ type Store struct {
 
 	hot     *preparedStatements
 	filters *filters
-	kept    *lru.Cache[string, keptSubscription] // by id
+	cache   *lru.Cache[string, cachedSubscription] // by id
 	answers *answers
 }
 
@@ -152,13 +152,13 @@ func Open(cfg Config) (*Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	subscriptions, err := lru.New[string, keptSubscription](maxKept)
+	subscriptions, err := lru.New[string, cachedSubscription](maxCached)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		url: cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
-		hot: &preparedStatements{db: db}, filters: &filters{}, kept: subscriptions, answers: newAnswers(cfg.URL),
+		hot: &preparedStatements{db: db}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	s.searchBudget = searchBudget
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)

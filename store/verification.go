@@ -8,21 +8,6 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// SubscriptionWithSecrets returns a subscription with its signing secrets, the current one
-// first, whether they have expired or not. What cannot be read is named in its Unreadable.
-func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
-	sub, err := s.stored(ctx, caller, id)
-	if err != nil {
-		return sub, err
-	}
-	var text []byte
-	if err := s.get(ctx, "read secrets", &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id); err != nil {
-		return sub, err
-	}
-	_ = addSecrets(s.keys, &sub, text)
-	return sub, nil
-}
-
 // RecordVerification stores how the challenge of an unverified subscription ended. Without a
 // reason against it, it becomes active and what was held for it is released; otherwise it
 // stays unverified for that reason. version is the one whose address was asked; another one is
