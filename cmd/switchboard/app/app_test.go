@@ -17,6 +17,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api"
 	apiclient "github.com/seed-49a43567/switchboard/client"
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
