@@ -152,7 +152,7 @@ func (k *Keyring) sealParts(r *subscriptionRow, s switchboard.Subscription) erro
 	if hidden.empty() {
 		return nil
 	}
-	text, err := encode(hidden)
+	text, err := switchboard.EncodeJSON(hidden)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (c *check) request(request *switchboard.Request) error {
 }
 
 func (c *check) template(field string, where place, source string) error {
-	if !liquid.IsTemplate(source) {
+	if !switchboard.HoldsTemplate(source) {
 		return nil
 	}
 	template, err := liquid.Parse(source)

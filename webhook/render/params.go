@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
-	"github.com/seed-49a43567/switchboard/webhook/render/liquid"
 )
 
 // params renders the params leaf by leaf: every string in them is a template, and
@@ -77,7 +76,7 @@ func (w *leaves) walk(field string, value any, depth int) (any, error) {
 
 // value renders a template that keeps the type of a placeholder that stands alone.
 func (p *rendering) value(field, source string) (any, error) {
-	if !liquid.IsTemplate(source) {
+	if !switchboard.HoldsTemplate(source) {
 		return source, nil
 	}
 	template, err := p.renderer.parse(source)
@@ -90,7 +89,7 @@ func (p *rendering) value(field, source string) (any, error) {
 
 // text renders a template as text; escape is applied to what its placeholders render.
 func (p *rendering) text(field, source string, escape func(string) string) (string, error) {
-	if !liquid.IsTemplate(source) {
+	if !switchboard.HoldsTemplate(source) {
 		return source, nil
 	}
 	template, err := p.renderer.parse(source)

@@ -93,12 +93,6 @@ func Cut(source string, sep byte) (before, after string, found bool) {
 	}
 }
 
-// IsTemplate reports whether the text holds a placeholder or tag at all.
-func IsTemplate(source string) bool {
-	_, what := opening(source)
-	return what != plain
-}
-
 // inside returns what stands between the braces that s begins with, and the length
 // of all. Braces inside a quoted string do not count.
 func inside(s string, what kind) (inner string, length int, err error) {
