@@ -52,10 +52,10 @@ func (d *Delivery) Accept(now time.Time, a Admission) {
 	}
 }
 
-// Record counts an attempt and moves the delivery to where its outcome leads. An attempt of an
-// earlier generation is only counted, before the attempts of the present one, which keeps all
-// that the policy allows. A delivery that is not waiting for an attempt, because it was
-// cancelled or held while the request was under way, stays where it is.
+// Record counts an attempt and moves the delivery as was decided after it. An attempt of an
+// earlier generation is only counted, as a prior attempt: the present generation still has all
+// that the policy allows. A delivery that waits for no attempt, because it was cancelled or held
+// while the request was under way, stays in its state.
 func (d *Delivery) Record(r Record) {
 	current := d.Generation == r.Generation
 	if made := r.Attempt.Number - d.AttemptsMade; made > 0 {
@@ -78,7 +78,7 @@ func (d *Delivery) Record(r Record) {
 }
 
 // Retry is an operator's: a final delivery starts its next generation, and one that waits for
-// its next attempt is due now. Nothing is sent for a subscription that is deleted.
+// its next attempt is due now. For a subscription that is deleted neither is allowed.
 func (d *Delivery) Retry(now time.Time, subscriptionDeleted bool) error {
 	switch {
 	case subscriptionDeleted:
@@ -98,9 +98,9 @@ func (d *Delivery) Retry(now time.Time, subscriptionDeleted bool) error {
 }
 
 // Reset gives the delivery to the Temporal run that a reset of its workflow made, in the same
-// generation. A final delivery becomes pending; nothing has to start its workflow, which is
-// running. A run that has the delivery already changes nothing, so that what ends later stays
-// ended, and neither does a final delivery of a deleted subscription become pending.
+// generation. A final delivery becomes pending, unless its subscription is deleted; nothing has to
+// start its workflow, which is running. A second call for the same run changes nothing, so that a
+// delivery that has ended since stays final.
 func (d *Delivery) Reset(now time.Time, temporalRunID string, subscriptionDeleted bool) {
 	if d.TemporalRunID == temporalRunID {
 		return
@@ -112,7 +112,7 @@ func (d *Delivery) Reset(now time.Time, temporalRunID string, subscriptionDelete
 }
 
 // StartNextGeneration is the reconciler's: a delivery that waits for an attempt of that
-// generation and has no open workflow is dispatched again. The attempts that it has made count.
+// generation, and has no open workflow, is dispatched again. Its attempts so far count.
 func (d *Delivery) StartNextGeneration(now time.Time, generation int) {
 	if d.State.HasNextAttempt() && d.Generation == generation {
 		d.nextGeneration(now)
@@ -170,8 +170,7 @@ func (d *Delivery) Release(now, dispatchAt time.Time, a Admission) error {
 	return nil
 }
 
-// Postpone dates the next attempt anew, for that reason, unless somebody else has done so since
-// the delivery was due at that date.
+// Postpone dates the next attempt anew, for that reason, if it is still due at that date.
 func (d *Delivery) Postpone(due, until time.Time, reason string) {
 	if d.State.HasNextAttempt() && d.NextAttemptAt.Equal(due) {
 		d.NextAttemptAt, d.Reason = until, reason

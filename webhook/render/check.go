@@ -10,61 +10,60 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/liquid"
 )
 
-// CheckTemplates checks the templates of a valid request as far as they can be without
-// an event: that they can be parsed, are within bounds, read only what the use case
-// allows (nil means that there is none), and can be rendered with the samples, which
-// are data of events that the subscription takes. The error is a *[switchboard.Error]
-// that names the field, as "request.params.address.street".
+// CheckTemplates checks the templates of a valid request as far as that is possible without
+// an event: that they can be parsed, are within bounds, read only what the use case allows
+// (nil: there is none), and can be rendered with the samples, which are data of events that
+// the subscription takes. The error is a *[switchboard.Error] that names the field, as
+// "request.params.address.street".
 //
-// Warnings name what works and may not do for long or not as meant: placeholders that
-// no sample has a value for, event types that a subscription takes by a pattern and
-// that a template cannot be rendered for, values of samples that a filter was hardly
-// meant for, and filters that encode what is encoded anyway. There are at most 50, of
-// which the last one says so if there would be more.
+// Warnings name what works but is probably not meant or may stop working: placeholders that
+// have no value in any sample, event types matched by a pattern for which a template cannot
+// be rendered, values of samples that a filter is hardly meant for, and filters that encode
+// what is encoded anyway. There are at most 50; if there are more, the last one says so.
 func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, samples []Sample) (warnings []string, err error) {
 	c := newCheck(request, useCase, samples)
 	if err := c.request(request); err != nil {
 		return nil, err
 	}
-	c.warnOfLacking()
+	c.warnOfMissing()
 	if c.work <= 0 {
 		c.warn("request", "the templates ask for so much work that they were not tried with all samples")
 	}
 	return c.warnings, nil
 }
 
-// Bounds of the warnings. There may be one for each of many thousand placeholders, and
-// names are as long as whoever writes the request likes.
+// Bounds of the warnings. There may be one for each of many thousand placeholders, and names
+// are of any length.
 const (
 	maxWarnings   = 50
-	maxShownField = 200 // bytes of the field in them, and of the placeholder
+	maxShownField = 200 // bytes of the field that a warning names, and of the placeholder
 )
 
 type check struct {
 	useCase  *switchboard.UseCase
 	lenient  bool
-	types    []*sampled
+	types    []*typeSamples
 	work     int               // that may still be spent on samples
-	lacking  map[string]string // event types whose samples lack a value, with where and which
+	missing  map[string]string // event types whose samples lack a value, with the first error
 	warnings []string
 }
 
 func (c *check) request(request *switchboard.Request) error {
 	path, query, _ := liquid.Cut(request.URL[len(switchboard.Address(request.URL)):], '?')
-	if err := c.template("request.url", placePath, path); err != nil {
+	if err := c.template("request.url", inPath, path); err != nil {
 		return err
 	}
-	if err := c.template("request.url", placeQuery, query); err != nil {
+	if err := c.template("request.url", inQuery, query); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(request.Headers)) {
-		if err := c.template("request.headers."+name, placeHeader, request.Headers[name]); err != nil {
+		if err := c.template("request.headers."+name, inHeader, request.Headers[name]); err != nil {
 			return err
 		}
 	}
 	if request.SOAP != nil {
 		for _, name := range slices.Sorted(maps.Keys(request.SOAP.Parameters)) {
-			if err := c.template("request.soap.parameters."+name, placeXML, request.SOAP.Parameters[name]); err != nil {
+			if err := c.template("request.soap.parameters."+name, inXML, request.SOAP.Parameters[name]); err != nil {
 				return err
 			}
 		}
@@ -73,21 +72,21 @@ func (c *check) request(request *switchboard.Request) error {
 		return nil
 	}
 	params, err := eachLeaf(request.Params, func(field, source string) (any, error) {
-		return "", c.template(field, leafPlace(request), source)
+		return "", c.template(field, leafPosition(request), source)
 	})
 	if err == nil && request.Format() == switchboard.FormatXML {
 		err = checkXML(params, request)
 	}
-	return at("request.params", err)
+	return inField("request.params", err)
 }
 
-func (c *check) template(field string, where place, source string) error {
+func (c *check) template(field string, where position, source string) error {
 	if !switchboard.HoldsTemplate(source) {
 		return nil
 	}
 	template, err := liquid.Parse(source)
 	if err != nil {
-		return at(field, err)
+		return inField(field, err)
 	}
 	seen := map[string]bool{}
 	for _, path := range template.Paths() {
@@ -96,41 +95,41 @@ func (c *check) template(field string, where place, source string) error {
 		}
 		seen[path.Text] = true
 		if err := c.path(field, path); err != nil {
-			return at(field, err)
+			return inField(field, err)
 		}
 	}
 	if filter := encodes[where]; filter != "" && template.Uses(filter) {
 		c.warn(field, "the filter "+filter+" encodes what is encoded for its place anyway, so that the receiver reads it encoded: leave it out, unless that is meant")
 	}
-	return at(field, c.render(field, template))
+	return inField(field, c.render(field, template))
 }
 
-// place is where in the request a template stands.
-type place int
+// position is where in the request a template is.
+type position int
 
 const (
-	placeHeader place = iota
-	placePath
-	placeQuery
-	placeForm
-	placeXML
-	placeJSON
+	inHeader position = iota
+	inPath
+	inQuery
+	inForm
+	inXML
+	inJSON
 )
 
-// encodes are the filters that do what is done in a place anyway.
-var encodes = map[place]string{placePath: "url_encode", placeQuery: "url_encode", placeForm: "url_encode", placeXML: "escape", placeJSON: "json"}
+// encodes names the filter that encodes a value as its position does anyway.
+var encodes = map[position]string{inPath: "url_encode", inQuery: "url_encode", inForm: "url_encode", inXML: "escape", inJSON: "json"}
 
-// leafPlace is where the leaves of the params stand.
-func leafPlace(request *switchboard.Request) place {
+// leafPosition returns where the leaves of the params are.
+func leafPosition(request *switchboard.Request) position {
 	switch {
 	case request.InQuery():
-		return placeQuery
+		return inQuery
 	case request.Format() == switchboard.FormatForm:
-		return placeForm
+		return inForm
 	case request.Format() == switchboard.FormatXML:
-		return placeXML
+		return inXML
 	}
-	return placeJSON
+	return inJSON
 }
 
 // path checks one placeholder.
@@ -167,7 +166,7 @@ func (c *check) path(field string, path liquid.Path) error {
 	return nil
 }
 
-// warn adds a warning, if there is room for it.
+// warn adds a warning, if there is room for one.
 func (c *check) warn(field, text string) {
 	if len(c.warnings) == maxWarnings {
 		c.warnings[maxWarnings-1] = "there are more warnings than these"
@@ -176,10 +175,10 @@ func (c *check) warn(field, text string) {
 	c.warnings = append(c.warnings, shown(field)+": "+text)
 }
 
-// shown is the beginning of a name that may be long.
+// shown shortens a name for a warning.
 func shown(name string) string { return switchboard.Clip(name, maxShownField) }
 
-// below is the placeholder below a member of the data.
+// below returns the placeholder of a member of that member.
 func below(member, placeholder string) string {
 	if strings.HasPrefix(placeholder, "[") {
 		return member + placeholder

@@ -20,33 +20,33 @@ type Sample struct {
 	Data      json.RawMessage
 }
 
-// sampled is an event type with its samples.
-type sampled struct {
+// typeSamples are the samples of an event type.
+type typeSamples struct {
 	name    string
-	named   bool
+	named   bool // by the subscription
 	samples []*placeholders
 }
 
-// Bounds of the trying of templates with samples.
+// Bounds of the work of rendering templates with samples.
 const (
 	maxTried     = 8        // samples of one event type for each template
-	maxCheckWork = 32 << 20 // in the unit of [liquid.Budget], about a tenth of a second for all templates
+	maxCheckWork = 32 << 20 // of all templates, in the unit of [liquid.Budget]: about a tenth of a second
 	findWork     = 32       // of looking up one placeholder
-	maxNotices   = 3        // for each template
+	maxNotices   = 3        // of filters, for each template
 )
 
 func newCheck(request *switchboard.Request, useCase *switchboard.UseCase, samples []Sample) *check {
-	c := &check{useCase: useCase, lenient: request.Missing == switchboard.MissingEmpty, work: maxCheckWork, lacking: map[string]string{}}
+	c := &check{useCase: useCase, lenient: request.Missing == switchboard.MissingEmpty, work: maxCheckWork, missing: map[string]string{}}
 	for _, sample := range samples {
 		event := &switchboard.Event{ID: "evt_sample", Type: sample.EventType, Data: sample.Data, OccurredAt: time.Now()}
 		s := &placeholders{event: event, useCase: useCase, budget: liquid.NewBudget()}
 		if s.decode() != nil {
-			continue // a sample that is none is the catalogue's business
+			continue // the catalogue checks its samples
 		}
-		at := slices.IndexFunc(c.types, func(t *sampled) bool { return t.name == sample.EventType })
+		at := slices.IndexFunc(c.types, func(t *typeSamples) bool { return t.name == sample.EventType })
 		if at < 0 {
 			at = len(c.types)
-			c.types = append(c.types, &sampled{name: sample.EventType})
+			c.types = append(c.types, &typeSamples{name: sample.EventType})
 		}
 		c.types[at].named = c.types[at].named || sample.Named
 		c.types[at].samples = append(c.types[at].samples, s)
@@ -54,19 +54,19 @@ func newCheck(request *switchboard.Request, useCase *switchboard.UseCase, sample
 	return c
 }
 
-// render tries the template with the samples of each event type. What cannot be
-// rendered with any of those that have its values, as where a filter divides by zero,
-// is an error if the subscription names the type, or if nothing else can be rendered
-// either; for one type among many of a pattern it is a warning, and so is a type whose
-// samples all lack the values.
+// render renders the template with the samples of each event type. If it fails with all
+// samples of a type that have its values, as where a filter divides by zero, that is an error
+// where the subscription names the type, or where the template can be rendered for no other
+// type; for one of the types that a pattern matches it is a warning. A type whose samples
+// all lack the values is a warning too.
 func (c *check) render(field string, template *liquid.Template) error {
 	types := c.types
 	if len(template.Paths()) == 0 { // the same with each
 		nothing := &placeholders{event: &switchboard.Event{Data: []byte("{}")}, useCase: c.useCase, budget: liquid.NewBudget()}
-		types = []*sampled{{named: true, samples: []*placeholders{nothing}}}
+		types = []*typeSamples{{named: true, samples: []*placeholders{nothing}}}
 	}
 	t := &trial{check: c, template: template, notices: map[string]bool{}}
-	lacking := map[string]error{}
+	missing := map[string]error{}
 	var failed []string
 	var failure error // of the first of them
 	rendered := false
@@ -79,7 +79,7 @@ func (c *check) render(field string, template *liquid.Template) error {
 		switch {
 		case result.failure == nil:
 			if !result.rendered && result.missing != nil {
-				lacking[eventType.name] = result.missing
+				missing[eventType.name] = result.missing
 			}
 		case result.rendered:
 			c.warn(field, fmt.Sprintf("cannot be rendered with some samples of %s: %s", eventType.name, result.failure))
@@ -95,7 +95,7 @@ func (c *check) render(field string, template *liquid.Template) error {
 		c.warn(field, notice)
 	}
 	if rendered {
-		c.lack(lacking, field)
+		c.noteMissing(missing, field)
 	}
 	switch {
 	case failure == nil:
@@ -103,29 +103,29 @@ func (c *check) render(field string, template *liquid.Template) error {
 	case !rendered:
 		return failedFor(failed[0], failure)
 	}
-	c.warn(field, "cannot be rendered for "+several(failed)+", which the subscription takes by a pattern: "+failure.Error())
+	c.warn(field, "cannot be rendered for "+firstOf(failed)+", which the subscription takes by a pattern: "+failure.Error())
 	return nil
 }
 
-// lack remembers the event types that a template cannot be rendered for, each with
-// the first reason: one warning is for all of them.
-func (c *check) lack(missing map[string]error, field string) {
+// noteMissing remembers the event types whose samples lack a value, each with the first
+// error: one warning names them all.
+func (c *check) noteMissing(missing map[string]error, field string) {
 	for eventType, err := range missing {
-		if _, known := c.lacking[eventType]; !known {
-			c.lacking[eventType] = shown(field) + ": " + err.Error()
+		if _, known := c.missing[eventType]; !known {
+			c.missing[eventType] = shown(field) + ": " + err.Error()
 		}
 	}
 }
 
-// warnOfLacking warns of the event types whose samples lack a value of a template.
-func (c *check) warnOfLacking() {
-	if eventTypes := slices.Sorted(maps.Keys(c.lacking)); len(eventTypes) > 0 {
-		c.warn("request", "deliveries of "+several(eventTypes)+" would fail, as at "+c.lacking[eventTypes[0]])
+// warnOfMissing warns of the event types whose samples lack a value of a template.
+func (c *check) warnOfMissing() {
+	if eventTypes := slices.Sorted(maps.Keys(c.missing)); len(eventTypes) > 0 {
+		c.warn("request", "deliveries of "+firstOf(eventTypes)+" would fail, as at "+c.missing[eventTypes[0]])
 	}
 }
 
-// several names the first of several event types.
-func several(eventTypes []string) string {
+// firstOf names the first of the event types and counts the others.
+func firstOf(eventTypes []string) string {
 	if len(eventTypes) == 1 {
 		return eventTypes[0]
 	}
@@ -139,24 +139,24 @@ func failedFor(eventType string, err error) error {
 	return fmt.Errorf("cannot be rendered for %s: %w", eventType, err)
 }
 
-// trial is the trying of one template.
+// trial renders one template with samples.
 type trial struct {
 	*check
 	template *liquid.Template
-	notices  map[string]bool
-	texts    []string
+	notices  map[string]bool // what filters say of values, each once
+	texts    []string        // the same, with the event type
 }
 
-// tried says how a template did with the samples of an event type.
-type tried struct {
+// trialResult says how a template did with the samples of an event type.
+type trialResult struct {
 	rendered bool  // with one of them
-	failure  error // with another one that has its values
-	missing  error // of one that lacks them
+	failure  error // with one that has all values
+	missing  error // with one that lacks a value
 }
 
-// with tries the template with samples of a type, first with those that have most of
-// its values: one without them renders, and says nothing.
-func (t *trial) with(eventType *sampled) (result tried) {
+// with renders the template with samples of a type, first with those that have most of its
+// values: a sample without them may render and prove nothing.
+func (t *trial) with(eventType *typeSamples) (result trialResult) {
 	seen := 0
 	for _, s := range t.byValues(eventType.samples) {
 		if seen == maxTried || seen > 0 && t.work <= 0 {
@@ -180,7 +180,7 @@ func (t *trial) with(eventType *sampled) (result tried) {
 	return result
 }
 
-// byValues are the samples, those first that have a value for most placeholders.
+// byValues sorts the samples by how many placeholders have a value, most first.
 func (t *trial) byValues(samples []*placeholders) []*placeholders {
 	if len(samples) == 1 {
 		return samples
@@ -210,7 +210,7 @@ func (t *trial) byValues(samples []*placeholders) []*placeholders {
 	return sorted
 }
 
-// notice remembers what a filter makes of a sample's value.
+// notice remembers what a filter says of a sample's value.
 func (t *trial) notice(eventType, text string) {
 	if t.notices[text] || len(t.texts) == maxNotices {
 		return
@@ -224,7 +224,7 @@ func (t *trial) notice(eventType, text string) {
 
 // anySample reports whether one of the samples has a value under those keys.
 func (c *check) anySample(keys []string) bool {
-	return slices.ContainsFunc(c.types, func(t *sampled) bool {
+	return slices.ContainsFunc(c.types, func(t *typeSamples) bool {
 		return slices.ContainsFunc(t.samples, func(s *placeholders) bool {
 			_, found := s.find(keys)
 			return found

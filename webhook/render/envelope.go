@@ -10,36 +10,35 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// ourEnvelope is the envelope of requests that name no fields of their own.
-var ourEnvelope = switchboard.EnvelopeFields{ID: "id", Type: "type", Timestamp: "timestamp", Data: "data"}
+// defaultEnvelope is the envelope of requests that name no fields of their own.
+var defaultEnvelope = switchboard.EnvelopeFields{ID: "id", Type: "type", Timestamp: "timestamp", Data: "data"}
 
-// envelope wraps the event's data. It is put together by hand because encoding/json
-// would compact and re-escape the data, and the receiver is promised the very bytes
-// that the platform posted.
+// envelope wraps the event's data. It does not use encoding/json, which would compact and
+// re-escape the data: the receiver is promised the bytes that the platform posted.
 func (p *rendering) envelope() ([]byte, error) {
-	fields := &ourEnvelope
+	fields := &defaultEnvelope
 	if p.request.Envelope != nil {
 		fields = p.request.Envelope
 	}
 	if fields.Data == "" {
-		return p.flat(fields)
+		return p.flatEnvelope(fields)
 	}
-	e := p.opened(fields, new(document.Object))
+	e := p.beginEnvelope(fields, new(document.Object))
 	e.member(fields.Data, p.event.Data)
 	return append(e.text, '}'), nil
 }
 
-// flat is the envelope in which the data's members stand beside the other fields.
-func (p *rendering) flat(fields *switchboard.EnvelopeFields) ([]byte, error) {
+// flatEnvelope writes the data's members beside the other fields.
+func (p *rendering) flatEnvelope(fields *switchboard.EnvelopeFields) ([]byte, error) {
 	decoded, err := document.Decode(p.event.Data)
 	if err != nil {
-		return nil, at("data", err)
+		return nil, inField("data", err)
 	}
 	data, ok := decoded.(*document.Object)
 	if !ok {
 		return nil, switchboard.InvalidField("data", "must be an object: its members stand beside the fields of the envelope")
 	}
-	e := p.opened(fields, data)
+	e := p.beginEnvelope(fields, data)
 	if data.Len() > 0 {
 		e.comma()
 		members := bytes.TrimSpace(p.event.Data)
@@ -48,24 +47,24 @@ func (p *rendering) flat(fields *switchboard.EnvelopeFields) ([]byte, error) {
 	return append(e.text, '}'), nil
 }
 
-// opened is the beginning of an envelope: the fields that tell of the event. A member
-// of that name in beside stays the only one.
-func (p *rendering) opened(fields *switchboard.EnvelopeFields, beside *document.Object) *opening {
-	e := &opening{beside: beside, text: append(make([]byte, 0, len(p.event.Data)+256), '{')}
+// beginEnvelope writes the fields that describe the event. A member of the same name in
+// beside takes the place of a field.
+func (p *rendering) beginEnvelope(fields *switchboard.EnvelopeFields, beside *document.Object) *objectWriter {
+	e := &objectWriter{beside: beside, text: append(make([]byte, 0, len(p.event.Data)+256), '{')}
 	e.member(fields.ID, document.Append(nil, p.event.ID))
 	e.member(fields.Type, document.Append(nil, p.eventType(fields)))
 	e.member(fields.Timestamp, document.Append(nil, timestamp(p.event.OccurredAt, fields.TimeFormat)))
 	return e
 }
 
-// opening is an object that is being written.
-type opening struct {
+// objectWriter writes a JSON object.
+type objectWriter struct {
 	text   []byte
-	beside *document.Object // whose members will follow
+	beside *document.Object // its members are written last
 }
 
-// member adds one that has a name, and that is not to follow anyway.
-func (e *opening) member(name string, value []byte) {
+// member writes a member, unless its name is empty or beside has one of that name.
+func (e *objectWriter) member(name string, value []byte) {
 	if _, taken := e.beside.Get(name); taken || name == "" {
 		return
 	}
@@ -74,13 +73,13 @@ func (e *opening) member(name string, value []byte) {
 	e.text = append(e.text, value...)
 }
 
-func (e *opening) comma() {
+func (e *objectWriter) comma() {
 	if len(e.text) > 1 {
 		e.text = append(e.text, ',')
 	}
 }
 
-// eventType is the event's type as the envelope spells it.
+// eventType returns the event's type as the envelope spells it.
 func (p *rendering) eventType(fields *switchboard.EnvelopeFields) string {
 	if fields.VendorType && p.renderer.platforms != nil {
 		if name := p.renderer.platforms.VendorName(p.profile, p.event.Type); name != "" {
@@ -90,7 +89,7 @@ func (p *rendering) eventType(fields *switchboard.EnvelopeFields) string {
 	return p.event.Type
 }
 
-// timestamp is a time in that format, as a JSON value.
+// timestamp returns a time in that format, as a JSON value.
 func timestamp(at time.Time, format switchboard.TimeFormat) any {
 	switch format {
 	case switchboard.TimeFormatUnix:

@@ -11,15 +11,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// FinalURL returns a URL that holds no placeholders in the form in which it is sent:
-// what is checked, shown, signed and sent is this text, and net/http puts its path and
-// query into the request line byte for byte.
+// FinalURL returns a URL without placeholders in the form in which it is sent. This text is
+// checked, shown, signed and sent, and net/http puts its path and query into the request
+// line byte for byte.
 //
-// Blanks around it are no part of it. Scheme and host are in lower case, the host in the
-// ASCII form of UTS 46, the port is left out where it is the scheme's own, and an empty
-// path is "/". What a path or query cannot hold is percent-encoded once; what is encoded
-// already stays as it is, since %2F and / do not mean the same (RFC 3986 2.2). The error
-// is an [switchboard.Invalid] one for that field.
+// Surrounding spaces are removed. Scheme and host are in lower case, the host in the ASCII
+// form of UTS 46, the port is left out where it is the scheme's own, and an empty path is
+// "/". What a path or query cannot hold is percent-encoded once; what is encoded already
+// stays as it is, since %2F and / differ in meaning (RFC 3986 2.2). The error is an Invalid
+// one for that field.
 func FinalURL(field, raw string) (string, error) {
 	raw = strings.TrimSpace(raw)
 	if err := switchboard.ValidateURL(field, raw); err != nil {
@@ -70,9 +70,9 @@ func FinalAddress(field, raw string) (string, error) {
 	return u.Scheme + "://" + host + ":" + strconv.FormatUint(port, 10), nil
 }
 
-// ASCIIHost returns the host of a URL as net/http will look it up, in lower case and
-// without a final dot: full-width digits, for one, turn into an IP address there. Its
-// error is that of a name which is none.
+// ASCIIHost returns the host of a URL as net/http looks it up, in lower case and without a
+// final dot: full-width digits, for example, become an IP address there. The error is that
+// of a host that is not a name.
 func ASCIIHost(host string) (string, error) {
 	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
 		ascii, err := idna.Lookup.ToASCII(host)
@@ -84,15 +84,15 @@ func ASCIIHost(host string) (string, error) {
 	return strings.TrimSuffix(strings.ToLower(host), "."), nil
 }
 
-// isHostName reports whether a name in lower case holds only what names are made of.
-// The underscore is none of it by RFC 1123, and is met in names all the same.
+// isHostName reports whether a name in lower case holds only the characters of names.
+// RFC 1123 does not allow the underscore, but some names have it.
 func isHostName(host string) bool {
 	return host != "" && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
 }
 
-// encodeTarget percent-encodes what a path and query as somebody wrote them cannot hold
-// (RFC 3986 3.3 and 3.4). Square brackets stay although the RFC has no place for them:
-// browsers and curl send them so, and who wants them encoded writes %5B.
+// encodeTarget percent-encodes the characters that a path and query cannot hold (RFC 3986
+// 3.3 and 3.4). Square brackets stay although the RFC does not allow them: browsers and curl
+// send them so, and whoever wants them encoded writes %5B.
 func encodeTarget(field, text string) (string, error) {
 	if !switchboard.IsEscaped(text) {
 		return "", switchboard.InvalidField(field, "%s", switchboard.BadEscape)
@@ -116,8 +116,8 @@ func encodeTarget(field, text string) (string, error) {
 	return string(out), nil
 }
 
-// inTarget reports whether path and query may hold the byte as it is; a question mark
-// begins the query, and stands for itself in there.
+// inTarget reports whether path and query may hold the byte as it is. A question mark begins
+// the query, and is allowed in it.
 func inTarget(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':

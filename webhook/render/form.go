@@ -12,9 +12,9 @@ import (
 
 var errForm = errors.New("must be an object to be written as a form or query: its members are the fields")
 
-// form writes an object as a form, which is also how a query is written: a=1&b[c]=2.
-// A member of an object is a[b]; an array of plain values repeats a[], any other
-// numbers its items, a[0][b]. An empty object or array has no fields, and null is empty.
+// form writes an object as a form or a query: a=1&b[c]=2. A member of an object is a[b]; an
+// array of scalars repeats a[], any other array numbers its items, a[0][b]. An empty object
+// or array has no fields, and null is empty.
 func form(value any, limit int) ([]byte, error) {
 	object, ok := value.(*document.Object)
 	if !ok {
@@ -31,16 +31,16 @@ func form(value any, limit int) ([]byte, error) {
 }
 
 type formWriter struct {
-	out    []byte
-	unseen int // bytes of the names that were made for items which write nothing
-	limit  int
+	out     []byte
+	skipped int // bytes of the names of empty objects and arrays, which write nothing
+	limit   int // of both
 }
 
 func (w *formWriter) field(name string, value any) error {
 	switch value := value.(type) {
 	case *document.Object:
 		if value.Len() == 0 {
-			return w.nothing(name)
+			return w.skip(name)
 		}
 		for _, key := range value.Names() {
 			member, _ := value.Get(key)
@@ -51,7 +51,7 @@ func (w *formWriter) field(name string, value any) error {
 		return nil
 	case []any:
 		if len(value) == 0 {
-			return w.nothing(name)
+			return w.skip(name)
 		}
 		flat := isFlat(value)
 		for i, item := range value {
@@ -71,25 +71,24 @@ func (w *formWriter) field(name string, value any) error {
 	w.out = append(w.out, url.QueryEscape(name)...)
 	w.out = append(w.out, '=')
 	w.out = append(w.out, url.QueryEscape(scalar(value))...)
-	return w.bounded()
+	return w.checkLimit()
 }
 
-// nothing is the field of an empty object or array. It counts by its name all the same:
-// many of them under a long one are as much work as what is written, and never met the
-// limit.
-func (w *formWriter) nothing(name string) error {
-	w.unseen += len(name)
-	return w.bounded()
+// skip counts the name of an empty object or array. Many of them under a long name are as
+// much work as what is written, and would never reach the limit otherwise.
+func (w *formWriter) skip(name string) error {
+	w.skipped += len(name)
+	return w.checkLimit()
 }
 
-func (w *formWriter) bounded() error {
-	if len(w.out)+w.unseen > w.limit {
+func (w *formWriter) checkLimit() error {
+	if len(w.out)+w.skipped > w.limit {
 		return fmt.Errorf("is longer than %d KiB once it is written", w.limit>>10)
 	}
 	return nil
 }
 
-// isFlat reports whether an array holds plain values only.
+// isFlat reports whether an array holds scalars only.
 func isFlat(array []any) bool {
 	for _, item := range array {
 		if isContainer(item) {
@@ -107,7 +106,7 @@ func isContainer(value any) bool {
 	return false
 }
 
-// scalar is a plain value as text; null is the empty one.
+// scalar returns a scalar as text; null is empty.
 func scalar(value any) string {
 	switch value := value.(type) {
 	case string:

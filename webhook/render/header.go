@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// header renders the headers and adds what the body needs.
+// header renders the headers and adds those that describe the body.
 func (p *rendering) header() (http.Header, error) {
 	header, err := p.customHeader()
 	if err != nil || p.request.InQuery() {
@@ -27,8 +27,8 @@ func (p *rendering) header() (http.Header, error) {
 	return header, nil
 }
 
-// customHeader renders the subscription's own headers. A value that a header cannot
-// carry fails the request: to leave out a line break would send another value.
+// customHeader renders the subscription's own headers. A value that a header cannot carry is
+// an error: without the line break it would be another value.
 func (p *rendering) customHeader() (http.Header, error) {
 	header := make(http.Header, len(p.request.Headers)+6) // content type, action, user agent, three of the signature
 	for _, name := range slices.Sorted(maps.Keys(p.request.Headers)) {

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Message is an HTTP request ready to be sent. It is not changed once made.
+// Message is an HTTP request that is ready to be sent. It is not changed once made.
 //
 // Headers, query and body hold what only the receiver may see, so printing,
 // logging or marshalling a message shows none of them.
@@ -38,11 +38,10 @@ func (m Message) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String
 // LogValue logs [Message.String].
 func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
-// Sent returns what may be shown and stored of the message: sensitive header
-// values and the values of the query are masked, and of the body only its length
-// remains. The query is to a GET what the body is to a POST, and holds the token of
-// many receivers. The signature stays: it proves what was sent, and nobody can sign
-// anything else with it.
+// Sent returns what may be shown and stored of the message: the values of sensitive headers
+// and of the query are masked, and only the length of the body remains. The query is to a
+// GET what the body is to a POST, and holds the token of many receivers. The signature
+// stays: it proves what was sent, and nobody can sign anything else with it.
 func (m Message) Sent() switchboard.SentRequest {
 	flat := make(map[string]string, len(m.Header))
 	for name, values := range m.Header {

@@ -9,35 +9,35 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// params renders the params leaf by leaf: every string in them is a template, and
-// what it renders stays in its place, whatever it holds. Names are literal.
+// params renders the params leaf by leaf: every string in them is a template, and its value
+// stays in its place, whatever it holds. Names are literal.
 func (p *rendering) params() (any, error) {
 	return eachLeaf(p.request.Params, func(field, source string) (any, error) {
 		return p.value(field, source)
 	})
 }
 
-// eachLeaf returns the params with every string in them replaced by what f makes of
-// it; field is its path, as "request.params.address.street".
+// eachLeaf returns the params with every string in them replaced by what f returns for it;
+// field is its path, as "request.params.address.street".
 func eachLeaf(params []byte, f func(field, source string) (any, error)) (any, error) {
 	const field = "request.params"
 	decoded, err := document.Decode(params)
 	if err != nil {
-		return nil, at(field, err)
+		return nil, inField(field, err)
 	}
-	w := &leaves{each: f}
+	w := &leafWalker{each: f}
 	return w.walk(field, decoded, 0)
 }
 
-// maxName bounds a name in the params, in bytes: fields of errors are made of them.
+// maxName bounds a name in the params, in bytes: errors and warnings quote it.
 const maxName = 200
 
-type leaves struct {
+type leafWalker struct {
 	each func(field, source string) (any, error)
 	seen int
 }
 
-func (w *leaves) walk(field string, value any, depth int) (any, error) {
+func (w *leafWalker) walk(field string, value any, depth int) (any, error) {
 	if depth > maxLeafNesting {
 		return nil, switchboard.InvalidField("request.params", "is nested deeper than %d levels", maxLeafNesting)
 	}
@@ -74,50 +74,50 @@ func (w *leaves) walk(field string, value any, depth int) (any, error) {
 	return value, nil
 }
 
-// value renders a template that keeps the type of a placeholder that stands alone.
+// value renders a template. A placeholder that stands alone keeps the type of its value.
 func (p *rendering) value(field, source string) (any, error) {
 	if !switchboard.HoldsTemplate(source) {
 		return source, nil
 	}
 	template, err := p.renderer.parse(source)
 	if err != nil {
-		return nil, at(field, err)
+		return nil, inField(field, err)
 	}
 	value, err := template.Value(p.run())
-	return value, at(field, err)
+	return value, inField(field, err)
 }
 
-// text renders a template as text; escape is applied to what its placeholders render.
+// text renders a template as text; escape is applied to the values of its placeholders.
 func (p *rendering) text(field, source string, escape func(string) string) (string, error) {
 	if !switchboard.HoldsTemplate(source) {
 		return source, nil
 	}
 	template, err := p.renderer.parse(source)
 	if err != nil {
-		return "", at(field, err)
+		return "", inField(field, err)
 	}
 	run := p.run()
 	run.Escape = escape
 	text, err := template.Render(run)
-	return text, at(field, err)
+	return text, inField(field, err)
 }
 
-// parameter is a further element of a SOAP message.
-type parameter struct{ name, text string }
+// soapParameter is an element of a SOAP message beside its body.
+type soapParameter struct{ name, text string }
 
 // soapParameters renders the parameters of the SOAP message, in the order of their names.
-func (p *rendering) soapParameters() ([]parameter, error) {
+func (p *rendering) soapParameters() ([]soapParameter, error) {
 	if p.request.SOAP == nil {
 		return nil, nil
 	}
 	templates := p.request.SOAP.Parameters
-	var rendered []parameter
+	var rendered []soapParameter
 	for _, name := range slices.Sorted(maps.Keys(templates)) {
 		text, err := p.text("request.soap.parameters."+name, templates[name], nil)
 		if err != nil {
 			return nil, err
 		}
-		rendered = append(rendered, parameter{name, text})
+		rendered = append(rendered, soapParameter{name, text})
 	}
 	return rendered, nil
 }

@@ -161,7 +161,7 @@ func FuzzXMLBody(f *testing.F) {
 			t.Fatalf("%q: %v", m.Body, err)
 		}
 		body.Children[0].Children[2].Text = ""
-		value = inXML(value)
+		value = parsedXML(value)
 		leaf := func(name, text string) element {
 			return element{Name: name, Attributes: map[string]string{}, Text: text}
 		}
@@ -172,14 +172,14 @@ func FuzzXMLBody(f *testing.F) {
 		if diff := cmp.Diff(want, body.Children); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", m.Body, diff)
 		}
-		if inXML(inJSON["j"]) != value {
+		if parsedXML(inJSON["j"]) != value {
 			t.Errorf("as JSON %q; want %q", inJSON["j"], value)
 		}
 	}, isLong(50<<10))
 }
 
-// inXML is the value as XML can hold it.
-func inXML(value string) string {
+// parsedXML is the value as XML can hold it.
+func parsedXML(value string) string {
 	return strings.Map(func(c rune) rune {
 		if c == '\t' || c == '\n' || c == '\r' || c >= ' ' && c <= 0xd7ff || c >= 0xe000 && c <= 0xfffd || c >= 0x10000 {
 			return c

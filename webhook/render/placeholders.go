@@ -13,21 +13,21 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/liquid"
 )
 
-// scope is where the placeholders of one request find their values.
+// placeholders looks up the values of the placeholders of one request.
 //
 // A name is looked up, in this order, as
 //   - event.id, event.type, event.timestamp or event.key, whatever the data hold: a member
-//     event of theirs is ["event"];
+//     of the data named event is written ["event"];
 //   - a custom field by its number without the prefix, czCol.15, in the use case's entity;
 //   - a member of the data, if the use case may read it;
-//   - a member of the member of the data that holds a script's variables.
+//   - a member of the object in the data that holds a script's variables.
 type placeholders struct {
 	event   *switchboard.Event
-	useCase *switchboard.UseCase // nil: none, all may be read
-	budget  *liquid.Budget       // pays for what takes long to look up; nil: nobody does
+	useCase *switchboard.UseCase // nil: there is none, and everything may be read
+	budget  *liquid.Budget       // counts expensive lookups; nil: they are not counted
 
-	decoded bool
-	data    any // the event's, once decoded
+	decoded bool // data is set
+	data    any  // the event's data
 }
 
 // hiddenError is the error of a placeholder that the use case may not read.
@@ -41,56 +41,56 @@ func (e *hiddenError) Error() string {
 }
 
 // Lookup implements [liquid.Scope].
-func (s *placeholders) Lookup(path liquid.Path) (value any, found bool, err error) {
+func (p *placeholders) Lookup(path liquid.Path) (value any, found bool, err error) {
 	if isEventField(path) {
-		return s.ofEvent(path.Keys[1]), true, nil
+		return p.eventField(path.Keys[1]), true, nil
 	}
-	if err := s.decode(); err != nil {
+	if err := p.decode(); err != nil {
 		return nil, false, err
 	}
 	root := path.Keys[0]
-	if isCustomField(path) && s.useCase != nil && s.useCase.Entity != "" && mayRead(s.useCase, s.useCase.Entity) {
-		if value, found := s.find(append([]string{s.useCase.Entity}, path.Keys...)); found {
+	if isCustomField(path) && p.useCase != nil && p.useCase.Entity != "" && mayRead(p.useCase, p.useCase.Entity) {
+		if value, found := p.find(append([]string{p.useCase.Entity}, path.Keys...)); found {
 			return value, true, nil
 		}
 	}
-	_, isMember := s.find(path.Keys[:1])
-	if isMember && mayRead(s.useCase, root) {
-		value, found := s.find(path.Keys)
+	_, isMember := p.find(path.Keys[:1])
+	if isMember && mayRead(p.useCase, root) {
+		value, found := p.find(path.Keys)
 		return value, found, nil
 	}
-	if variables := variablesOf(s.useCase); variables != "" {
-		if value, found := s.find(append([]string{variables}, path.Keys...)); found {
+	if variables := variablesOf(p.useCase); variables != "" {
+		if value, found := p.find(append([]string{variables}, path.Keys...)); found {
 			return value, true, nil
 		}
 	}
-	if !mayRead(s.useCase, root) && (isMember || !mayBeElsewhere(path, s.useCase)) {
-		return nil, false, &hiddenError{path, s.useCase.Name}
+	if !mayRead(p.useCase, root) && (isMember || !mayBeElsewhere(path, p.useCase)) {
+		return nil, false, &hiddenError{path, p.useCase.Name}
 	}
 	return nil, false, nil
 }
 
-func (s *placeholders) decode() error {
-	if s.decoded {
+func (p *placeholders) decode() error {
+	if p.decoded {
 		return nil
 	}
-	data, err := document.Decode(s.event.Data)
+	data, err := document.Decode(p.event.Data)
 	if err != nil {
 		return switchboard.InvalidField("data", "%s", err)
 	}
-	s.data, s.decoded = data, true
+	p.data, p.decoded = data, true
 	return nil
 }
 
-// find goes down the data by those keys.
-func (s *placeholders) find(keys []string) (value any, found bool) {
-	if _, ok := s.data.(*document.Object); !ok {
-		return nil, false // data that are no object have no names in them
+// find follows the keys down the data.
+func (p *placeholders) find(keys []string) (value any, found bool) {
+	if _, ok := p.data.(*document.Object); !ok {
+		return nil, false // only an object has names
 	}
-	value = s.data
+	value = p.data
 	for _, key := range keys {
-		if text, ok := value.(string); ok && key == sizeKey && s.budget != nil {
-			s.budget.Work -= len(text) // every letter is counted; the renderer's next step says if that was too much
+		if text, ok := value.(string); ok && key == sizeKey && p.budget != nil {
+			p.budget.Work -= len(text) // counting reads every letter; the template's next step checks the budget
 		}
 		if value, found = step(value, key); !found {
 			return nil, false
@@ -99,10 +99,10 @@ func (s *placeholders) find(keys []string) (value any, found bool) {
 	return value, true
 }
 
-// sizeKey is what arrays, objects and texts have beside their own.
+// sizeKey is a key of every array, object and text, beside their own.
 const sizeKey = "size"
 
-// step is what an object, array or text has under that key.
+// step returns the value under that key of an object, array or text.
 func step(value any, key string) (any, bool) {
 	size := 0
 	switch value := value.(type) {
@@ -126,7 +126,7 @@ func step(value any, key string) (any, bool) {
 	return json.Number(strconv.Itoa(size)), key == sizeKey
 }
 
-// indexOf is the place in an array of that length that a key means; a negative one
+// indexOf returns the index that a key means in an array of that length; a negative one
 // counts from the end.
 func indexOf(key string, length int) (int, bool) {
 	index, err := strconv.Atoi(key)
@@ -142,21 +142,21 @@ func indexOf(key string, length int) (int, bool) {
 	return index, err == nil && index >= 0 && index < length
 }
 
-// ofEvent is a field of the event itself.
-func (s *placeholders) ofEvent(field string) string {
+// eventField returns a field of the event itself.
+func (p *placeholders) eventField(field string) string {
 	switch field {
 	case "id":
-		return s.event.ID
+		return p.event.ID
 	case "type":
-		return s.event.Type
+		return p.event.Type
 	case "timestamp":
-		return timeText(s.event.OccurredAt)
+		return timeText(p.event.OccurredAt)
 	}
-	return s.event.Key
+	return p.event.Key
 }
 
-// isEventField reports whether the path is of the event itself. One whose first name
-// stands in brackets is of the data.
+// isEventField reports whether the path names a field of the event itself. One whose first
+// name is in brackets is of the data.
 func isEventField(path liquid.Path) bool {
 	if len(path.Keys) != 2 || path.Keys[0] != "event" || strings.HasPrefix(path.Text, "[") {
 		return false
@@ -168,7 +168,7 @@ func isEventField(path liquid.Path) bool {
 	return false
 }
 
-// isCustomField reports whether the path is a custom field by its number, as czCol.15.
+// isCustomField reports whether the path names a custom field by its number, as czCol.15.
 func isCustomField(path liquid.Path) bool {
 	return len(path.Keys) == 2 && path.Keys[1] != "" && strings.Trim(path.Keys[1], "0123456789") == ""
 }
@@ -178,8 +178,8 @@ func mayRead(useCase *switchboard.UseCase, member string) bool {
 	return useCase == nil || len(useCase.Reads) == 0 || slices.Contains(useCase.Reads, member)
 }
 
-// mayBeElsewhere reports whether a path that is no member of the data may still have
-// a value: as a custom field, or as a script's variable.
+// mayBeElsewhere reports whether a path that is not in the data may still have a value: as
+// a custom field, or as a script's variable.
 func mayBeElsewhere(path liquid.Path, useCase *switchboard.UseCase) bool {
 	return isCustomField(path) && useCase.Entity != "" || useCase.Variables != ""
 }

@@ -145,18 +145,18 @@ func (p *rendering) message() (Message, error) {
 	return m, nil
 }
 
-// query is the params as query string.
+// query renders the params as a query string.
 func (p *rendering) query() (string, error) {
 	params, err := p.params()
 	if err != nil {
 		return "", err
 	}
 	query, err := form(params, maxRenderedURL)
-	return string(query), at("request.params", err)
+	return string(query), inField("request.params", err)
 }
 
-// body is the body in the format that the content type asks for. JSON of the
-// event's own is never written anew: the receiver gets the bytes that were posted.
+// body renders the body in the format that the content type asks for. The event's own JSON
+// is never re-encoded: the receiver gets the bytes that were posted.
 func (p *rendering) body() ([]byte, error) {
 	format := p.request.Format()
 	if p.request.Body == switchboard.BodyParams {
@@ -178,33 +178,33 @@ func (p *rendering) body() ([]byte, error) {
 	}
 	decoded, err := document.Decode(body)
 	if err != nil {
-		return nil, at("data", err)
+		return nil, inField("data", err)
 	}
 	return p.encode(decoded, format, "data")
 }
 
-// encode writes a document; field is where it comes from.
+// encode writes a document; errors name field, where it comes from.
 func (p *rendering) encode(value any, format switchboard.Format, field string) ([]byte, error) {
 	switch format {
 	case switchboard.FormatForm:
 		body, err := form(value, maxEncoded)
-		return body, at(field, err)
+		return body, inField(field, err)
 	case switchboard.FormatXML:
 		parameters, err := p.soapParameters()
 		if err != nil {
 			return nil, err
 		}
 		body, err := writeXML(value, p.request, parameters)
-		return body, at(field, err)
+		return body, inField(field, err)
 	}
 	body := document.Append(nil, value)
 	if len(body) > maxEncoded {
-		return nil, at(field, errEncoded)
+		return nil, inField(field, errEncoded)
 	}
 	return body, nil
 }
 
-// run is what every template of the request is rendered with.
+// run returns what every template of the request is rendered with.
 func (p *rendering) run() liquid.Run {
 	return liquid.Run{Scope: p.placeholders, Budget: p.budget, Now: p.now, Lenient: p.request.Missing == switchboard.MissingEmpty}
 }
@@ -227,8 +227,8 @@ func (r *Renderer) parse(source string) (*liquid.Template, error) {
 
 var errEncoded = errors.New("is longer than 1 MiB once it is written")
 
-// at makes the error of that field of one that has none yet.
-func at(field string, err error) error {
+// inField turns an error into one of that field, unless it names a field already.
+func inField(field string, err error) error {
 	if err == nil {
 		return nil
 	}

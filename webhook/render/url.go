@@ -9,18 +9,18 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/liquid"
 )
 
-// mark stands before and behind each value in a part of the URL that is being rendered,
-// and boundary between what a receiver may take for two segments of a path. No text of a
-// URL in its final form and no escaped value holds either of them.
+// While a URL is rendered, mark encloses each value, and boundary separates what a receiver
+// may take for two segments of a path. No text of a URL in its final form and no escaped
+// value holds either of them.
 const (
 	mark     = "\x00"
 	boundary = "\x01"
 )
 
-// url renders the URL in its final form; query is appended to its own. Scheme, host and
-// port are those that the customer wrote, and no value makes a segment of the path or a
-// parameter of the query: it is escaped for its place, and the text around it is
-// encoded by itself.
+// url renders the URL in its final form and appends query to its own. Scheme, host and port
+// are those that the customer wrote. A value is escaped for its place, and the text around
+// it is encoded separately, so that no value makes a segment of the path or a parameter of
+// the query.
 func (p *rendering) url(query string) (string, error) {
 	const field = "request.url"
 	raw := strings.TrimSpace(p.request.URL)
@@ -54,16 +54,15 @@ func (p *rendering) url(query string) (string, error) {
 	if len(rendered) > maxRenderedURL {
 		return "", switchboard.InvalidField(field, "is longer than %d bytes once it is rendered", maxRenderedURL)
 	}
-	// What net/http would write otherwise than it stands here would be neither what was
-	// checked nor what is shown.
+	// net/http must write the URL exactly as it is here, which is what is checked and shown.
 	if u, err := url.Parse(rendered); err != nil || u.String() != rendered {
 		return "", switchboard.InvalidField(field, "is not a URL once it is rendered")
 	}
 	return rendered, nil
 }
 
-// parts renders a template of the path or query: text of the customer's, then a value,
-// and so on in turn, each in its final form.
+// parts renders a template of the path or query: text of the customer's and values in turn,
+// beginning with a text, each in its final form.
 func (p *rendering) parts(source string, escape func(string) string) ([]string, error) {
 	const field = "request.url"
 	if strings.Contains(source, mark) {
@@ -82,12 +81,12 @@ func (p *rendering) parts(source string, escape func(string) string) ([]string, 
 	return parts, nil
 }
 
-// separators are what receivers may take for the end of a segment: the slash, and its
-// encoding and that of the backslash, which some decode first.
+// separators are what receivers may take for the end of a segment: a slash, an encoded slash
+// and an encoded backslash, since some receivers decode first.
 var separators = regexp.MustCompile(`/|%2[Ff]|%5[Cc]`)
 
-// path renders the path. A segment that would be empty for lack of a value, or mean
-// this or the upper folder by one, is an error: it would be another resource's path.
+// path renders the path. A segment that is empty because a value is, or that a value makes
+// "." or "..", is an error: the path would be another resource's.
 func (p *rendering) path(source string) (string, error) {
 	if source == "" {
 		return "/", nil
@@ -97,7 +96,7 @@ func (p *rendering) path(source string) (string, error) {
 		return "", err
 	}
 	path := strings.Join(parts, "")
-	if len(parts) == 1 { // no values, as mostly
+	if len(parts) == 1 { // no values
 		return path, nil
 	}
 	for i, part := range parts {
@@ -113,8 +112,8 @@ func (p *rendering) path(source string) (string, error) {
 	return path, nil
 }
 
-// checkSegment checks a segment of a path, in which values stand between marks. What
-// follows a semicolon is a parameter of it, which many servers take away: "..;x" is "..".
+// checkSegment checks a segment of a path, in which marks enclose the values. Many servers
+// remove what follows a semicolon, a parameter of the segment: "..;x" is "..".
 func checkSegment(number int, segment string) error {
 	const field = "request.url"
 	name, _, _ := strings.Cut(segment, ";")

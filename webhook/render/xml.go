@@ -9,12 +9,11 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// The names of elements that the document does not name, and the prefix of a namespace
-// that is the outermost element's only.
+// Names that the document does not have.
 const (
-	defaultRoot   = "request"
-	itemName      = "item"
-	messagePrefix = "n"
+	defaultRoot   = "request" // the outermost element
+	itemName      = "item"    // an array in an array
+	messagePrefix = "n"       // of a namespace that only the outermost element has
 )
 
 // The namespaces of SOAP's envelopes.
@@ -27,10 +26,9 @@ const (
 // of an object is an element of its name, or an attribute if the style says so; an
 // array repeats its element, an array in an array has elements item; null is empty.
 //
-// A name that is none in XML is escaped, and a character that XML cannot hold, as NUL,
-// becomes U+FFFD, as it also does where text is not UTF-8: a message is not worth losing
-// for it, and nothing else of the document changes.
-func writeXML(value any, request *switchboard.Request, parameters []parameter) ([]byte, error) {
+// A name that XML does not allow is escaped. A character that XML cannot hold, as NUL, and
+// bytes that are not UTF-8 become U+FFFD: that is better than to lose the message.
+func writeXML(value any, request *switchboard.Request, parameters []soapParameter) ([]byte, error) {
 	w := newXMLWriter(request)
 	root, value := rootOf(value, w.style.Root)
 	outer := &outermost{tag: w.tag(root), parameters: parameters}
@@ -54,8 +52,8 @@ func writeXML(value any, request *switchboard.Request, parameters []parameter) (
 	return w.out.Bytes(), nil
 }
 
-// checkXML returns an error if a name of the request's own params cannot be one in XML:
-// whoever writes them can choose another, where an event's data are as they are.
+// checkXML returns an error if a name of the request's own params cannot be one in XML: its
+// author can choose another, where the names of an event's data are given.
 func checkXML(params any, request *switchboard.Request) error {
 	w := newXMLWriter(request)
 	w.strict = true
@@ -82,8 +80,8 @@ func set(names []string) map[string]bool {
 	return all
 }
 
-// rootOf is the outermost element: of that name if there is one, else the document's
-// only member, else a default.
+// rootOf returns name and value of the outermost element: name if there is one, else the
+// document's only member, else a default.
 func rootOf(value any, name string) (string, any) {
 	if name != "" {
 		return name, value
@@ -102,13 +100,13 @@ type xmlWriter struct {
 	out            bytes.Buffer
 	style          *switchboard.XMLStyle
 	elements, json map[string]bool   // names, or "parent.name"
-	own            bool              // the names are the subscription's own: what XML takes stays as it is
+	own            bool              // the names are the subscription's own: those that XML allows are not escaped
 	tags           map[string]string // how names are written
-	strict         bool              // a name that XML does not take is an error
-	refused        error
+	strict         bool              // a name that XML does not allow is an error
+	refused        error             // the first of these errors
 }
 
-// tag is a name as XML takes it.
+// tag returns a name as it is written in XML.
 func (w *xmlWriter) tag(name string) string {
 	tag, known := w.tags[name]
 	if known {
@@ -125,15 +123,15 @@ func (w *xmlWriter) tag(name string) string {
 	return tag
 }
 
-// outermost is what sets the outermost element apart.
+// outermost is what only the outermost element has.
 type outermost struct {
 	tag        string
 	namespace  string // empty: none
-	only       bool   // no other element has the namespace
-	parameters []parameter
+	only       bool   // the namespace is not a default for the elements in it
+	parameters []soapParameter
 }
 
-// element writes one element; outer is nil save for the outermost one.
+// element writes one element; outer is nil but for the outermost one.
 func (w *xmlWriter) element(parent, name string, value any, outer *outermost) error {
 	var tag string
 	if outer != nil {
@@ -171,7 +169,7 @@ func (w *xmlWriter) element(parent, name string, value any, outer *outermost) er
 	return w.refused
 }
 
-// end ends the element whose first tag was written up to there, but for its last letter.
+// end ends the element whose start tag ends at begun.
 func (w *xmlWriter) end(tag string, begun int) {
 	if w.out.Len() == begun+1 {
 		w.out.Truncate(begun)
@@ -181,8 +179,8 @@ func (w *xmlWriter) end(tag string, begun int) {
 	w.out.WriteString("</" + tag + ">")
 }
 
-// open writes the beginning of the outermost element, with its namespace, and returns its
-// tag. A default namespace is that of all elements in it, one with a prefix is not.
+// open writes the beginning of the outermost element with its namespace, and returns its tag.
+// A default namespace applies to all elements in it, one with a prefix does not.
 func (w *xmlWriter) open(outer *outermost) (tag string) {
 	tag, declaration := outer.tag, "xmlns"
 	if outer.only {
@@ -195,7 +193,7 @@ func (w *xmlWriter) open(outer *outermost) (tag string) {
 	return tag
 }
 
-// content writes what stands inside an element.
+// content writes what is inside an element.
 func (w *xmlWriter) content(name string, value any, asJSON bool) error {
 	if asJSON {
 		w.text(document.Append(nil, value))
@@ -225,8 +223,7 @@ func (w *xmlWriter) content(name string, value any, asJSON bool) error {
 	return nil
 }
 
-// member writes the element of an object's member; an array is as many elements as it
-// has items.
+// member writes the element of an object's member; an array is one element for each item.
 func (w *xmlWriter) member(parent, name string, value any) error {
 	array, ok := value.([]any)
 	if !ok || w.is(w.json, parent, name) {
@@ -240,8 +237,8 @@ func (w *xmlWriter) member(parent, name string, value any) error {
 	return nil
 }
 
-// attributesOf writes the attributes of an object's element. No two have one name: where a
-// name of the subscription's own is what another one is escaped to, it is escaped too.
+// attributesOf writes the attributes of an object's element. No two have the same name: one
+// that equals the escaped form of another is escaped too.
 func (w *xmlWriter) attributesOf(name string, object *document.Object) {
 	written := map[string]bool{}
 	for _, key := range object.Names() {
@@ -272,7 +269,7 @@ func (w *xmlWriter) attribute(name, value string) {
 	w.out.WriteByte('"')
 }
 
-// text writes text so that it can be nothing else.
+// text writes escaped text.
 func (w *xmlWriter) text(s []byte) {
 	_ = xml.EscapeText(&w.out, s) // into memory: it cannot fail
 }
