@@ -31,3 +31,12 @@ type Caller struct {
 
 // Sees reports whether the caller's scope includes the tenant.
 func (c Caller) Sees(tenant string) bool { return c.Tenant == "" || c.Tenant == tenant }
+
+// CheckTenant refuses a tenant outside the caller's scope, in the same words whether that
+// tenant exists or not.
+func (c Caller) CheckTenant(tenant string) error {
+	if c.Sees(tenant) {
+		return nil
+	}
+	return &Error{Code: CodeForbidden, Field: "tenant", Message: "is outside this key's scope"}
+}

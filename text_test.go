@@ -18,3 +18,10 @@ func TestClip(t *testing.T) {
 		}
 	}
 }
+
+func TestHoldsTemplate(t *testing.T) {
+	t.Parallel()
+	if !HoldsTemplate("a {{ b") || !HoldsTemplate("{% x %}") || HoldsTemplate("{ { } a { %") {
+		t.Error("a template is text with {{ or {% in it")
+	}
+}

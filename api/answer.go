@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/ingest"
 )
 
 // receiverResponse is what the receiver answered to a triggered delivery.
@@ -36,7 +37,7 @@ var scriptHeaders = []string{
 
 // answerOf shows the latest answer of a delivery: of one that is triggered anew that
 // is the first, of a repeat it is the one that its state came of.
-func answerOf(accepted *switchboard.Acceptance, found *switchboard.DeliveryDetail) (*receiverResponse, error) {
+func answerOf(accepted *ingest.Result, found *switchboard.DeliveryDetail) (*receiverResponse, error) {
 	d := &found.Delivery
 	for _, a := range slices.Backward(found.Attempts) {
 		o := &a.Outcome
@@ -46,7 +47,7 @@ func answerOf(accepted *switchboard.Acceptance, found *switchboard.DeliveryDetai
 		out := &receiverResponse{
 			DeliveryID: d.ID, EventID: accepted.Event.ID, Duplicate: accepted.Duplicate, State: d.State,
 			StatusCode: o.StatusCode, Headers: forScripts(o.Response.Headers), Truncated: o.Response.Truncated,
-			DurationMS: o.Latency.Milliseconds(), Warnings: warningsOf(accepted),
+			DurationMS: o.Latency.Milliseconds(), Warnings: accepted.Warnings,
 		}
 		out.Body, out.BodyEncoding = scriptBody(&o.Response)
 		return out, nil

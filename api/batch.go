@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/ingest"
 )
 
 type batchInput struct {
@@ -32,23 +33,26 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 	if len(in.JSON.Events) == 0 {
 		return nil, switchboard.InvalidField("events", "is required")
 	}
+	// Events that cannot be decoded are refused here; positions says which the others are.
 	results := make([]batchResult, len(in.JSON.Events))
-	good, places := s.readBatch(ctx, caller, in.JSON.Events, results)
-	if err := ctx.Err(); err != nil { // the caller has gone: what was not checked is no fault of theirs
+	events, ids, positions := make([]switchboard.Event, 0, len(results)), make([]string, 0, len(results)), make([]int, 0, len(results))
+	for i, raw := range in.JSON.Events {
+		posted, err := raw.Decode()
+		if err != nil {
+			results[i] = failed(posted.ID, rest.ProblemOf(err, rest.RequestID(ctx)))
+			continue
+		}
+		e := posted.event()
+		e.ID = cmp.Or(e.ID, rest.EventID(ctx, i))
+		events, ids, positions = append(events, e), append(ids, posted.ID), append(positions, i)
+	}
+	taken, err := s.ingest.Accept(ctx, caller, events)
+	if err != nil {
 		return nil, err
 	}
-	if len(good) > 0 {
-		accepted, err := s.Store.Accept(ctx, caller, good)
-		if err != nil {
-			return nil, err
-		}
-		s.start(ctx, accepted)
-		s.noteUndecided(ctx, accepted)
-		for i := range accepted {
-			result := resultOf(&accepted[i], good[i].ID, rest.RequestID(ctx))
-			result.Warnings = append(results[places[i]].Warnings, result.Warnings...)
-			results[places[i]] = result
-		}
+	logWarnings(ctx, taken)
+	for i := range taken {
+		results[positions[i]] = resultOf(&taken[i], ids[i], rest.RequestID(ctx))
 	}
 	if err := refusedWhole(results); err != nil {
 		return nil, err
@@ -56,37 +60,15 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 	return &reply[batchResults]{Body: batchResults{results}}, nil
 }
 
-// readBatch returns the events that can be accepted, and the place of each in the
-// batch. It notes the others in results.
-func (s *server) readBatch(ctx context.Context, caller switchboard.Caller, raws []rest.Raw[eventInput], results []batchResult) (good []switchboard.Event, places []int) {
-	var found schemaMismatch
-	defer func() { found.log(ctx) }()
-	good, places = make([]switchboard.Event, 0, len(raws)), make([]int, 0, len(raws))
-	for i, raw := range raws {
-		in, err := raw.Decode()
-		e := in.event()
-		e.ID = cmp.Or(e.ID, rest.EventID(ctx, i))
-		if err == nil {
-			results[i].Warnings, err = s.checkPosted(ctx, caller, &e, &found)
-		}
-		if err != nil {
-			results[i] = failed(in.ID, rest.ProblemOf(err, rest.RequestID(ctx)))
-			continue
-		}
-		good, places = append(good, e), append(places, i)
-	}
-	return good, places
-}
-
-func resultOf(a *switchboard.Acceptance, postedID, requestID string) batchResult {
-	if a.Err != nil {
-		return failed(postedID, rest.ProblemOf(a.Err, requestID))
+func resultOf(r *ingest.Result, postedID, requestID string) batchResult {
+	if r.Err != nil {
+		return failed(postedID, rest.ProblemOf(r.Err, requestID))
 	}
 	status := "accepted"
-	if a.Duplicate {
+	if r.Duplicate {
 		status = "duplicate"
 	}
-	answer := acceptanceOf(a)
+	answer := acceptanceOf(r)
 	return batchResult{Status: status, ID: answer.ID, Duplicate: answer.Duplicate, Deliveries: answer.Deliveries, Warnings: answer.Warnings}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/ingest"
 	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/webhook"
 	"github.com/seed-49a43567/switchboard/webhook/render"
@@ -75,7 +76,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 		b.ids[name], b.names[id] = id, name
 	}
 	config := Config{
-		Store: b.store, Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, db.Store), Validation: ValidationOff,
+		Store: b.store, Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, db.Store), Validation: ingest.ValidationOff,
 		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
 		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

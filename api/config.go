@@ -13,23 +13,8 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/ingest"
 )
-
-// Store keeps what the API serves. Its parts are declared beside the handlers that use
-// them.
-type Store interface {
-	rest.Store
-	EventStore
-	EventTypeStore
-	SubscriptionStore
-	SecretStore
-	EndpointStore
-	VerificationStore
-	DeliveryStore
-	AnswerStore
-	KeyStore
-}
 
 const (
 	// DefaultMaxBatch is the limit of a batch of events in bytes. Measured with 30 MB: reading,
@@ -72,15 +57,15 @@ type Config struct {
 	MaxData  int // limit of an event's data in bytes; 0: switchboard.DefaultMaxData
 	MaxBatch int // limit of a batch of events in bytes; 0: DefaultMaxBatch
 
-	// RefusedKeys is how many keys that are refused an address may try a second before it
-	// is answered 429 without a look; 0: DefaultRefusedKeys.
+	// RefusedKeys is how many refused keys an address may try a second before it is answered
+	// 429 without a lookup; 0: DefaultRefusedKeys.
 	RefusedKeys float64
-	// CostlyCalls is what the calls of one key that cost more than a row may cost a second,
-	// in this process; 0: DefaultCostlyCalls.
+	// CostlyCalls is the sum of the costs that the calls of one key may have a second, in
+	// this process, see [rest.Cost]; 0: DefaultCostlyCalls.
 	CostlyCalls float64
 
-	// Validation holds the data of posted events against the catalogue; empty: warn.
-	Validation Validation
+	// Validation says what becomes of events whose data do not match their schema; empty: warn.
+	Validation ingest.Validation
 
 	// TemporalUI is the address of Temporal's web UI, as http://127.0.0.1:8233, for
 	// the links to a delivery's workflow; empty: no links.
@@ -109,7 +94,7 @@ func (c Config) withDefaults() (Config, error) {
 			return c, errors.New("api: Config." + field + " is required")
 		}
 	}
-	c.Validation = cmp.Or(c.Validation, ValidationWarn)
+	c.Validation = cmp.Or(c.Validation, ingest.ValidationWarn)
 	if !c.Validation.Valid() {
 		return c, errors.New("api: Config.Validation must be off, warn or reject")
 	}

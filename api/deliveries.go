@@ -11,16 +11,6 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// DeliveryStore keeps deliveries with their attempts and actions.
-type DeliveryStore interface {
-	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
-	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
-	// Retry makes the next attempt due now; reopened says that the delivery was
-	// final, so that a new run has to be started.
-	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
-	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
-}
-
 type deliveriesInput struct {
 	Tenant       string         `query:"tenant" doc:"Only this tenant's"`
 	Subscription string         `query:"subscription" doc:"Only deliveries to this subscription"`

@@ -4,33 +4,17 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/ingest"
 )
-
-// EventStore keeps events and the deliveries that they cause.
-type EventStore interface {
-	// Accept stores events with their deliveries, in one transaction; the answers
-	// are in the order of the events.
-	Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error)
-	// AcceptFor stores an event with a delivery to just this subscription. awaited says
-	// that somebody waits for the first answer.
-	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error)
-	// Event returns an event with its deliveries.
-	Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
-	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
-	// TenantUsage says whether the tenant is named anywhere, and the types of its last events.
-	TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error)
-}
 
 // Engine is the one way into Temporal.
 type Engine interface {
-	// Start starts the workflows of deliveries that are stored. It blocks for a
-	// moment at most where too many start at once, and never fails: the rows are the
-	// outbox, and the relay starts what is not started.
-	Start(ctx context.Context, deliveries []switchboard.Delivery)
+	ingest.Dispatcher
 	// RetryNow ends a delivery's wait for its next attempt.
 	RetryNow(ctx context.Context, deliveryID string) error
 	// Cancel ends the workflow run that has the delivery.
@@ -60,7 +44,7 @@ type acceptance struct {
 	ID         string         `json:"id" doc:"The event's id" example:"evt_01k0000000000000000000000"`
 	Duplicate  bool           `json:"duplicate" doc:"The same event was accepted before; nothing new was stored"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false" doc:"One for each subscription of the tenant that takes this event"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same: data that do not fit the schema of their type, a filter that could not be held against all of the event, which is then delivered, or a repeat that is not quite what was posted the first time" example:"data.ticket.id: must be an integer, not a string"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same: data that do not match the schema of their type, a filter whose budget did not suffice for all of the event, which is then delivered, or a repeat that differs from what was posted the first time" example:"data.ticket.id: must be an integer, not a string"`
 }
 
 type acceptedPart struct {
@@ -68,37 +52,12 @@ type acceptedPart struct {
 	SubscriptionID string `json:"subscription_id" example:"sub_01k0000000000000000000000"`
 }
 
-func acceptanceOf(a *switchboard.Acceptance) acceptance {
-	out := acceptance{ID: a.Event.ID, Duplicate: a.Duplicate, Deliveries: make([]acceptedPart, 0, len(a.Deliveries)), Warnings: warningsOf(a)}
-	for _, d := range a.Deliveries {
+func acceptanceOf(r *ingest.Result) acceptance {
+	out := acceptance{ID: r.Event.ID, Duplicate: r.Duplicate, Deliveries: make([]acceptedPart, 0, len(r.Deliveries)), Warnings: r.Warnings}
+	for _, d := range r.Deliveries {
 		out.Deliveries = append(out.Deliveries, acceptedPart{d.ID, d.SubscriptionID})
 	}
 	return out
-}
-
-// warningsOf says what the data hold that not all can read, which filters could not be held
-// against all of the event, and what a repeat has otherwise than the event that is stored.
-func warningsOf(a *switchboard.Acceptance) []string {
-	warnings := append(dataWarnings(a.Event.Data), undecidedWarnings(a.Undecided)...)
-	for _, field := range a.Differs {
-		switch field {
-		case "data":
-			warnings = append(warnings, "data: have the same value as the first time in other bytes; receivers get the first ones")
-		default:
-			warnings = append(warnings, field+": is not what was given the first time, which stays")
-		}
-	}
-	return warnings
-}
-
-// dataWarnings says what an event's data hold that not every receiver can read. Such data
-// are accepted: RFC 8259, 8.2, lets JSON hold half of a pair, programs that cut a text in
-// the middle of an emoji write one, and to refuse the event would lose it.
-func dataWarnings(data []byte) []string {
-	if !switchboard.LoneSurrogate(data) {
-		return nil
-	}
-	return []string{"data: " + switchboard.LoneSurrogateFound + "; filters and templates read U+FFFD in its place"}
 }
 
 // event is an event as it is shown.
@@ -131,68 +90,39 @@ type postEventInput struct{ payload[eventInput] }
 func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *postEventInput) (*reply[acceptance], error) {
 	e := in.JSON.event()
 	e.ID = cmp.Or(e.ID, rest.EventID(ctx, 0))
-	var found schemaMismatch
-	warnings, err := s.checkPosted(ctx, caller, &e, &found)
-	found.log(ctx)
+	results, err := s.ingest.Accept(ctx, caller, []switchboard.Event{e})
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := s.Store.Accept(ctx, caller, []switchboard.Event{e})
-	if err != nil {
+	logWarnings(ctx, results)
+	if err := results[0].Err; err != nil {
 		return nil, err
 	}
-	if err := accepted[0].Err; err != nil {
-		return nil, err
-	}
-	s.start(ctx, accepted)
-	s.noteUndecided(ctx, accepted)
-	answer := acceptanceOf(&accepted[0])
-	answer.Warnings = append(warnings, answer.Warnings...)
-	return &reply[acceptance]{Body: answer}, nil
+	return &reply[acceptance]{Body: acceptanceOf(&results[0])}, nil
 }
 
-// checkPosted checks an event of the platform, its data included.
-func (s *server) checkPosted(ctx context.Context, caller switchboard.Caller, e *switchboard.Event, found *schemaMismatch) (warnings []string, err error) {
-	if err := s.checkEvent(caller, e); err != nil {
-		return nil, err
-	}
-	return s.checkData(ctx, e, found)
-}
-
-// checkEvent checks an event, and that the caller may post for its tenant.
-func (s *server) checkEvent(caller switchboard.Caller, e *switchboard.Event) error {
-	if err := e.Validate(s.MaxData); err != nil {
-		return err
-	}
-	return inScope(caller, e.Tenant)
-}
-
-// start hands the new deliveries to the engine, once they are stored. What is held
-// or blocked has its turn later.
-func (s *server) start(ctx context.Context, accepted []switchboard.Acceptance) {
-	var fresh []switchboard.Delivery
-	for _, a := range accepted {
-		if a.Duplicate || a.Err != nil {
-			continue
+// logWarnings makes the log line of the request a warning if data do not match their
+// schema, or filters were not matched against all of an event. It names the first of
+// each, and no values, which may be personal.
+func logWarnings(ctx context.Context, results []ingest.Result) {
+	var mismatches, undecided []*ingest.Result
+	for i := range results {
+		r := &results[i]
+		if r.Mismatch != "" {
+			mismatches = append(mismatches, r)
 		}
-		for _, d := range a.Deliveries {
-			if d.State.HasNextAttempt() {
-				fresh = append(fresh, d)
-			}
+		if len(r.Undecided) > 0 {
+			undecided = append(undecided, r)
 		}
 	}
-	if len(fresh) > 0 {
-		s.Engine.Start(ctx, fresh)
+	if len(mismatches) > 0 {
+		first := mismatches[0]
+		rest.Warn(ctx, slog.Int("schema_mismatch_events", len(mismatches)), slog.String("schema_mismatch_type", first.Event.Type), slog.String("schema_mismatch_field", rest.Clip(first.Mismatch)))
 	}
-}
-
-// inScope refuses a tenant outside the key's scope, in the same words whether that
-// tenant exists or not.
-func inScope(caller switchboard.Caller, tenant string) error {
-	if caller.Sees(tenant) {
-		return nil
+	if len(undecided) > 0 {
+		first := undecided[0]
+		rest.Warn(ctx, slog.Int("undecided_filter_events", len(undecided)), slog.String("undecided_filter_event", first.Event.ID), slog.String("undecided_filter_subscription", first.Undecided[0]))
 	}
-	return &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is outside this key's scope"}
 }
 
 type oneEventInput struct {

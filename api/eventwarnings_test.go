@@ -172,8 +172,8 @@ func TestUndecidedIsSaid(t *testing.T) {
 	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.Filter = json.RawMessage(costly) })
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"filter":`+costly)).want(t, http.StatusCreated)
 	want := []any{
-		"to hold the filter of subscription sub_acme against all of the event takes more than a filter may: the event is delivered to it",
-		"to hold the filter of subscription sub_new against all of the event takes more than a filter may: the event is delivered to it",
+		"matching all of the event exceeds the budget of the filter of subscription sub_acme: the event is delivered to it",
+		"matching all of the event exceeds the budget of the filter of subscription sub_new: the event is delivered to it",
 	}
 	long := `"` + strings.Repeat("b", 200<<10) + `"`
 	posted := `{"tenant":"acme","type":"ticket.created","data":` + long + `}`
@@ -185,7 +185,7 @@ func TestUndecidedIsSaid(t *testing.T) {
 	if diff := cmp.Diff(want, asList(asList(got["results"])[0].(map[string]any)["warnings"])); diff != "" {
 		t.Errorf("batch: %s", diff)
 	}
-	if logged := strings.Count(b.logs.String(), `"subscriptions":2,"first":"`+b.id("sub_acme")+`"`); logged != 2 {
+	if logged := strings.Count(b.logs.String(), `"undecided_filter_subscription":"`+b.id("sub_acme")+`"`); logged != 2 {
 		t.Errorf("%d log lines name the subscriptions", logged)
 	}
 	for filter, matches := range map[string]bool{

@@ -58,7 +58,7 @@ func (s *server) given(caller switchboard.Caller, in *givenSubscription) (switch
 	asked.Events = cmp.Or(asked.Events, &events)
 	sub, err := s.made(&asked)
 	if err == nil {
-		err = inScope(caller, sub.Tenant)
+		err = caller.CheckTenant(sub.Tenant)
 	}
 	sub.State = switchboard.SubscriptionActive
 	return sub, ofSubscription(err)

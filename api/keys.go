@@ -9,14 +9,6 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// KeyStore keeps API keys. It is given a key's text once, to keep its hash.
-type KeyStore interface {
-	// CreateKey stores the key and returns it with its id and time.
-	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
-	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
-	RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
-}
-
 type newKey struct {
 	Name      string           `json:"name" doc:"For people" example:"CRM backend" maxLength:"200"`
 	Role      switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" doc:"What it may do" example:"publisher"`
@@ -51,7 +43,7 @@ func (s *server) createKey(ctx context.Context, caller switchboard.Caller, in *c
 		return nil, err
 	}
 	// A key that is bound to a tenant cannot make one that is not.
-	if err := inScope(caller, asked.Tenant); err != nil {
+	if err := caller.CheckTenant(asked.Tenant); err != nil {
 		return nil, err
 	}
 	text := switchboard.NewKeyText()

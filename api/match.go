@@ -13,7 +13,7 @@ import (
 // match says whether a subscription gets an event, and why.
 type match struct {
 	Matches   bool             `json:"matches" doc:"Whether the subscription would get the event"`
-	Undecided bool             `json:"undecided,omitempty" doc:"To hold the filter against all of the event takes more than a filter may: the subscription gets it"`
+	Undecided bool             `json:"undecided,omitempty" doc:"Matching all of the event exceeds the budget of the filter: the subscription gets it"`
 	Reasons   []filter.Finding `json:"reasons" nullable:"false" doc:"Event type, state, and each condition of the filter in the order in which it is written"`
 }
 
@@ -66,7 +66,7 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 // undecidedFinding says what becomes of an event for which the budget did not suffice.
 func undecidedFinding() filter.Finding {
 	return filter.Finding{Condition: "filter", Path: "data", Undecided: true,
-		Text: "to hold the filter against all of the event takes more than a filter may: the subscription gets the event, whatever the rest of it holds"}
+		Text: "matching all of the event exceeds the budget of the filter: the subscription gets the event, whatever the rest of it holds"}
 }
 
 // typeFinding says whether the subscription's event types include that one.

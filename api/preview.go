@@ -18,12 +18,6 @@ type Previewer interface {
 	Preview(work switchboard.LoadedDelivery, at time.Time) (webhook.Preview, error)
 }
 
-// EndpointStore knows how subscriptions sign.
-type EndpointStore interface {
-	// Endpoint returns a subscription with its signing secrets.
-	SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
-}
-
 // preview is a request as it would be sent.
 type preview struct {
 	Method       string            `json:"method" example:"POST"`

@@ -13,7 +13,7 @@ func tenantFilter(caller switchboard.Caller, asked string) (string, error) {
 	if asked == "" {
 		return caller.Tenant, nil
 	}
-	return asked, inScope(caller, asked)
+	return asked, caller.CheckTenant(asked)
 }
 
 // date is the time as JSON shows it: null where there is none.

@@ -8,13 +8,6 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// SecretStore rotates the signing secrets of subscriptions.
-type SecretStore interface {
-	// RotateSecret makes next the current secret; those before sign too, each until its
-	// own grace has passed.
-	RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error)
-}
-
 type rotation struct {
 	Grace          *switchboard.Duration `json:"grace,omitempty" doc:"How long the secret before still signs too; at most 168h. A later rotation does not change that. Default: 24h" example:"24h"`
 	RevokePrevious bool                  `json:"revoke_previous,omitempty" doc:"Ends all secrets before at once, whatever grace they were given: for one that got into the wrong hands. Not with grace"`

@@ -7,10 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/ingest"
 )
 
 // The types of package rest, as handlers write them.
@@ -30,11 +29,9 @@ var proseDocument string
 // changed after New.
 type server struct {
 	Config
-	rest  *rest.Server
-	unfit metric.Int64Counter // events whose data do not match their schema
-	// undecided counts deliveries that are owed because a filter's effort was used up
-	undecided metric.Int64Counter
-	waits     chan struct{} // one taken for each call that waits for a receiver's answer
+	rest   *rest.Server
+	ingest *ingest.Ingester
+	waits  chan struct{} // one taken for each call that waits for a receiver's answer
 }
 
 // New makes the HTTP API. The error names the field of the config at fault.
@@ -54,15 +51,13 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	unfit, err := newUnfit(config.Meter)
+	ingester, err := ingest.New(ingest.Config{
+		Store: config.Store, Dispatcher: config.Engine, Schemas: config.Catalogue, Validation: config.Validation, MaxData: config.MaxData, Meter: config.Meter,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("api: event metrics: %w", err)
+		return nil, fmt.Errorf("api: %w", err)
 	}
-	undecided, err := newUndecided(config.Meter)
-	if err != nil {
-		return nil, fmt.Errorf("api: filter metrics: %w", err)
-	}
-	s := &server{Config: config, rest: layer, unfit: unfit, undecided: undecided, waits: make(chan struct{}, maxWaits)}
+	s := &server{Config: config, rest: layer, ingest: ingester, waits: make(chan struct{}, maxWaits)}
 	serveHealth(layer.Mount, s.Ready, s.Metrics)
 	handler, err := layer.Handler(s.routes())
 	if err != nil {

@@ -11,19 +11,6 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// SubscriptionStore keeps subscriptions.
-type SubscriptionStore interface {
-	// CreateSubscription stores s and fills in its id, version and times.
-	CreateSubscription(ctx context.Context, caller switchboard.Caller, s *switchboard.Subscription) error
-	Subscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
-	Subscriptions(ctx context.Context, caller switchboard.Caller, filter switchboard.SubscriptionFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error)
-	// UpdateSubscription stores what change makes of the subscription, if that
-	// still has the version, else it returns a Conflict. The change sees no signing
-	// secrets; one that it sets takes the place of those before at once.
-	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
-	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error
-}
-
 // Guard says which addresses may be sent to.
 type Guard interface {
 	// Check returns an Invalid error for the field "request.url" if the URL points at
@@ -39,7 +26,7 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
-	if err := inScope(caller, sub.Tenant); err != nil {
+	if err := caller.CheckTenant(sub.Tenant); err != nil {
 		return nil, err
 	}
 	if err := s.spendChallenge(caller, &sub); err != nil {
@@ -209,17 +196,10 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	}
 	e := s.eventToTest(sub, &in.JSON)
 	e.ID = rest.EventID(ctx, 0)
-	if err := s.checkEvent(caller, &e); err != nil {
-		return nil, err
-	}
-	accepted, err := s.Store.AcceptFor(ctx, caller, in.ID, e, false)
-	if err == nil {
-		err = accepted.Err
-	}
+	accepted, err := s.ingest.AcceptFor(ctx, caller, in.ID, e, false)
 	if err != nil {
 		return nil, err
 	}
-	s.start(ctx, []switchboard.Acceptance{accepted})
 	return &reply[acceptance]{Body: acceptanceOf(&accepted)}, nil
 }
 

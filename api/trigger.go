@@ -10,15 +10,8 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/ingest"
 )
-
-// AnswerStore waits for the receivers' answers.
-type AnswerStore interface {
-	// Answer waits for the first attempt of the delivery that the receiver answered, or
-	// until none will follow by itself, because it has ended, is held or is blocked. When
-	// ctx ends first its error is ctx's.
-	Answer(ctx context.Context, caller switchboard.Caller, deliveryID string) (switchboard.DeliveryDetail, error)
-}
 
 const triggerType = "script.triggered"
 
@@ -50,7 +43,6 @@ func (s *server) triggerSubscription(ctx context.Context, caller switchboard.Cal
 	if err != nil {
 		return nil, err
 	}
-	s.start(ctx, []switchboard.Acceptance{accepted})
 	if wait == 0 {
 		return &triggerReply{http.StatusAccepted, acceptanceOf(&accepted)}, nil
 	}
@@ -84,26 +76,19 @@ func (in *triggerInput) wait() (time.Duration, error) {
 }
 
 // acceptTrigger stores the event and its one delivery.
-func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, in *triggerInput, awaited bool) (switchboard.Acceptance, error) {
+func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, in *triggerInput, awaited bool) (ingest.Result, error) {
 	sub, err := s.Store.Subscription(ctx, caller, in.ID)
 	if err != nil {
-		return switchboard.Acceptance{}, err
+		return ingest.Result{}, err
 	}
 	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: cmp.Or(in.JSON.ID, rest.EventID(ctx, 0)), Key: in.JSON.Key}
-	if err := s.checkEvent(caller, &e); err != nil {
-		return switchboard.Acceptance{}, err
-	}
-	accepted, err := s.Store.AcceptFor(ctx, caller, in.ID, e, awaited)
-	if err == nil {
-		err = accepted.Err
-	}
-	return accepted, err
+	return s.ingest.AcceptFor(ctx, caller, in.ID, e, awaited)
 }
 
 // awaitAnswer waits for what the receiver answers. The delivery does not depend on
 // that: it goes on when the time is up, when the caller has gone, and when this process
 // stops, which keeps nobody waiting.
-func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, accepted *switchboard.Acceptance, wait time.Duration) (*receiverResponse, error) {
+func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, accepted *ingest.Result, wait time.Duration) (*receiverResponse, error) {
 	if len(accepted.Deliveries) == 0 { // erased since it was accepted the first time
 		return nil, switchboard.Errorf(switchboard.CodeConflict, "the id was used before, and its delivery is not there any more")
 	}

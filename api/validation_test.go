@@ -13,17 +13,18 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/ingest"
 )
 
 // The id of a ticket is a number or a text.
-const unfitEvent = `{"tenant":"acme","type":"ticket.created","id":"unfit","data":{"ticket":{"id":{"secret":"hunter2"}}}}`
+const mismatchedEvent = `{"tenant":"acme","type":"ticket.created","id":"mismatched","data":{"ticket":{"id":{"secret":"hunter2"}}}}`
 
-func validating(v Validation) func(*Config) { return func(c *Config) { c.Validation = v } }
+func validating(v ingest.Validation) func(*Config) { return func(c *Config) { c.Validation = v } }
 
 func TestValidationWarns(t *testing.T) {
 	t.Parallel()
 	b := setup(t, validating("")) // the default
-	got := b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).want(t, http.StatusAccepted)
+	got := b.call(t, publisherKey, "POST", "/v1/events", mismatchedEvent).want(t, http.StatusAccepted)
 	warnings := asList(got["warnings"])
 	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].(string), "data.ticket.id: must be ") {
 		t.Errorf("got %v", got)
@@ -51,8 +52,8 @@ func TestValidationWarns(t *testing.T) {
 
 func TestValidationRejects(t *testing.T) {
 	t.Parallel()
-	b := setup(t, validating(ValidationReject))
-	b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data.ticket.id")
+	b := setup(t, validating(ingest.ValidationReject))
+	b.call(t, publisherKey, "POST", "/v1/events", mismatchedEvent).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "data.ticket.id")
 	if b.stored(t) {
 		t.Error("something was stored")
 	}
@@ -62,19 +63,19 @@ func TestValidationRejects(t *testing.T) {
 
 func TestValidationOff(t *testing.T) {
 	t.Parallel()
-	b := setup(t, validating(ValidationOff))
-	if got := b.call(t, publisherKey, "POST", "/v1/events", unfitEvent).want(t, http.StatusAccepted); got["warnings"] != nil {
+	b := setup(t, validating(ingest.ValidationOff))
+	if got := b.call(t, publisherKey, "POST", "/v1/events", mismatchedEvent).want(t, http.StatusAccepted); got["warnings"] != nil {
 		t.Errorf("got %v", got)
 	}
 }
 
 func TestValidationOfBatches(t *testing.T) {
 	t.Parallel()
-	batch := `{"events":[{"tenant":"acme","type":"a b","data":1},` + unfitEvent + `,{"tenant":"acme","type":"ticket.created","data":{"ticket":{"id":1}}}]}`
-	for mode, want := range map[Validation][]string{
-		ValidationWarn:   {"error type", "accepted warned", "accepted"},
-		ValidationReject: {"error type", "error data.ticket.id", "accepted"},
-		ValidationOff:    {"error type", "accepted", "accepted"},
+	batch := `{"events":[{"tenant":"acme","type":"a b","data":1},` + mismatchedEvent + `,{"tenant":"acme","type":"ticket.created","data":{"ticket":{"id":1}}}]}`
+	for mode, want := range map[ingest.Validation][]string{
+		ingest.ValidationWarn:   {"error type", "accepted warned", "accepted"},
+		ingest.ValidationReject: {"error type", "error data.ticket.id", "accepted"},
+		ingest.ValidationOff:    {"error type", "accepted", "accepted"},
 	} {
 		b := setup(t, validating(mode))
 		var got []string
@@ -97,7 +98,7 @@ func TestValidationOfBatches(t *testing.T) {
 
 func TestValidationIsCounted(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []Validation{ValidationWarn, ValidationReject} {
+	for _, mode := range []ingest.Validation{ingest.ValidationWarn, ingest.ValidationReject} {
 		registry := prometheus.NewRegistry()
 		exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
 		if err != nil {
@@ -108,16 +109,16 @@ func TestValidationIsCounted(t *testing.T) {
 			c.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 		})
 		atStart := string(b.call(t, "", "GET", "/metrics", nil).body)
-		for _, want := range []string{`events_unfit_total{validation="warn"} 0`, `events_unfit_total{validation="reject"} 0`,
-			`events_unfit_total{validation="unchecked"} 0`, "filters_undecided_total 0"} {
+		for _, want := range []string{`events_schema_mismatch_total{validation="warn"} 0`, `events_schema_mismatch_total{validation="reject"} 0`,
+			`events_schema_mismatch_total{validation="unchecked"} 0`, "filters_undecided_total 0"} {
 			if !strings.Contains(atStart, "switchboard_"+want) {
 				t.Errorf("at the start, no %s in\n%s", want, atStart)
 			}
 		}
-		b.call(t, publisherKey, "POST", "/v1/events", unfitEvent)
-		b.call(t, publisherKey, "POST", "/v1/events", unfitEvent)
+		b.call(t, publisherKey, "POST", "/v1/events", mismatchedEvent)
+		b.call(t, publisherKey, "POST", "/v1/events", mismatchedEvent)
 		got := string(b.call(t, "", "GET", "/metrics", nil).body)
-		if want := `switchboard_events_unfit_total{validation="` + string(mode) + `"} 2`; !strings.Contains(got, want) {
+		if want := `switchboard_events_schema_mismatch_total{validation="` + string(mode) + `"} 2`; !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
 		}
 	}
@@ -128,7 +129,7 @@ func TestValidationIsOneOfThree(t *testing.T) {
 	if _, err := New(Config{Validation: "perhaps"}); err == nil {
 		t.Error("another was accepted")
 	}
-	for v, want := range map[Validation]bool{"off": true, "warn": true, "reject": true, "": false, "Warn": false} {
+	for v, want := range map[ingest.Validation]bool{"off": true, "warn": true, "reject": true, "": false, "Warn": false} {
 		if v.Valid() != want {
 			t.Errorf("%q: %v", v, !want)
 		}
@@ -150,15 +151,15 @@ func (c costlyCatalogue) Validate(context.Context, string, []byte) error {
 func TestUncheckedData(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		mode   Validation
+		mode   ingest.Validation
 		code   switchboard.Code
 		status int
 	}{
-		{ValidationWarn, switchboard.CodeTooLarge, http.StatusAccepted},
-		{ValidationWarn, switchboard.CodeOverloaded, http.StatusAccepted},
-		{ValidationReject, switchboard.CodeTooLarge, http.StatusRequestEntityTooLarge},
-		{ValidationReject, switchboard.CodeOverloaded, http.StatusServiceUnavailable},
-		{ValidationOff, switchboard.CodeTooLarge, http.StatusAccepted},
+		{ingest.ValidationWarn, switchboard.CodeTooLarge, http.StatusAccepted},
+		{ingest.ValidationWarn, switchboard.CodeOverloaded, http.StatusAccepted},
+		{ingest.ValidationReject, switchboard.CodeTooLarge, http.StatusRequestEntityTooLarge},
+		{ingest.ValidationReject, switchboard.CodeOverloaded, http.StatusServiceUnavailable},
+		{ingest.ValidationOff, switchboard.CodeTooLarge, http.StatusAccepted},
 	} {
 		b := setup(t, validating(test.mode), func(c *Config) { c.Catalogue = costlyCatalogue{c.Catalogue, test.code} })
 		got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"ticket.created","data":1}`)
@@ -169,7 +170,7 @@ func TestUncheckedData(t *testing.T) {
 			got.wantProblem(t, test.status, test.code, "data")
 			continue
 		}
-		if warned := got.want(t, test.status)["warnings"] != nil; warned != (test.mode == ValidationWarn) {
+		if warned := got.want(t, test.status)["warnings"] != nil; warned != (test.mode == ingest.ValidationWarn) {
 			t.Errorf("%s, %s: warned %v", test.mode, test.code, warned)
 		}
 	}

@@ -7,14 +7,6 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// VerificationStore keeps whether the addresses of subscriptions are verified.
-type VerificationStore interface {
-	// Verified notes how the challenge ended, if the subscription still has the
-	// version, else it returns a Conflict: with an empty reason it becomes active and
-	// its held deliveries are released; else it stays unverified for that reason.
-	RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error)
-}
-
 // notChallenged is the reason of a subscription that is unverified until the
 // challenge is answered.
 const notChallenged = "the address has not answered the challenge yet"

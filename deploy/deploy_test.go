@@ -134,8 +134,8 @@ func TestNamesInREADME(t *testing.T) {
 		}
 	}
 	var code strings.Builder
-	for _, file := range []string{"../activities/metrics.go", "../api/metrics.go", "../api/limits.go", "../api/undecided.go",
-		"../api/validation.go", "../cmd/switchboard/app/telemetry.go"} {
+	for _, file := range []string{"../activities/metrics.go", "../api/rest/metrics.go", "../api/rest/limits.go", "../ingest/ingest.go",
+		"../cmd/switchboard/app/telemetry.go"} {
 		code.WriteString(read(t, file))
 	}
 	named := regexp.MustCompile(`\bswitchboard_[a-z_]*[a-z]\b`).FindAllString(readme+read(t, "../docs/api.md"), -1)

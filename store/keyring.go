@@ -18,9 +18,8 @@ const KeyringVariable = "SWITCHBOARD_ENCRYPTION_KEY"
 // keyLength is AES-256's.
 const keyLength = 32
 
-// Keyring encrypts what must not be readable in the database. Its first key
-// encrypts, all of them decrypt: a new key is put in front, and the old ones stay
-// for what they encrypted.
+// Keyring encrypts what must not be readable in the database. Its first key encrypts, all of
+// them decrypt: a new key is put in front, and the old ones stay for what they encrypted.
 type Keyring struct {
 	keys []ringKey
 }
@@ -30,9 +29,8 @@ type ringKey struct {
 	aead cipher.AEAD
 }
 
-// ParseKeyring reads "id:key,id:key,…", or one key alone, whose id is then derived
-// from it. A key is 32 bytes in base64 or hex. Errors name
-// SWITCHBOARD_ENCRYPTION_KEY and never show its value.
+// ParseKeyring reads "id:key,id:key,…", or one key alone, whose id is then derived from it. A
+// key is 32 bytes in base64 or hex. Errors name [KeyringVariable] and never show its value.
 func ParseKeyring(text string) (*Keyring, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, errors.New(KeyringVariable + " is not set: it must hold a key of 32 bytes in base64, as `openssl rand -base64 32` makes one")
@@ -75,8 +73,8 @@ func parseRingKey(text string) (ringKey, error) {
 	return ringKey{id: id, aead: aead}, err
 }
 
-// decodeKey returns nil for what is neither hex nor base64. 64 hex digits are also
-// base64, of 48 bytes, which is no key.
+// decodeKey returns nil for text that is neither hex nor base64. It tries hex first: 64 hex
+// digits are also base64, of 48 bytes, which are not a key.
 func decodeKey(text string) []byte {
 	if len(text) == hex.EncodedLen(keyLength) {
 		key, err := hex.DecodeString(text)
@@ -93,6 +91,7 @@ func decodeKey(text string) []byte {
 	return nil
 }
 
+// find returns the key of that id; nil: there is none.
 func (k *Keyring) find(id string) cipher.AEAD {
 	for _, key := range k.keys {
 		if key.id == id {
@@ -102,28 +101,28 @@ func (k *Keyring) find(id string) cipher.AEAD {
 	return nil
 }
 
-// seal encrypts with the first key. place says where the result belongs: it opens
-// nowhere else, so that a ciphertext moved to another row is noticed.
-func (k *Keyring) seal(plain []byte, place string) (keyID string, ciphertext []byte, err error) {
+// seal encrypts with the first key. The associated data name the row and column of the
+// ciphertext: one that was moved to another row cannot be opened there.
+func (k *Keyring) seal(plain []byte, associatedData string) (keyID string, ciphertext []byte, err error) {
 	if k == nil {
 		return "", nil, errors.New("no keyring: " + KeyringVariable + " is needed")
 	}
 	key := k.keys[0]
-	return key.id, key.aead.Seal(nil, nil, plain, []byte(place)), nil //nolint:gosec // this AEAD makes its nonces itself
+	return key.id, key.aead.Seal(nil, nil, plain, []byte(associatedData)), nil //nolint:gosec // this AEAD makes its nonces itself
 }
 
-// open decrypts what seal encrypted for the same place.
-func (k *Keyring) open(keyID string, ciphertext []byte, place string) ([]byte, error) {
+// open decrypts what seal encrypted with the same associated data.
+func (k *Keyring) open(keyID string, ciphertext []byte, associatedData string) ([]byte, error) {
 	if k == nil {
 		return nil, errors.New("no keyring: " + KeyringVariable + " is needed")
 	}
 	aead := k.find(keyID)
 	if aead == nil {
-		return nil, fmt.Errorf("%s was encrypted with key %q, which is not in %s", place, keyID, KeyringVariable)
+		return nil, fmt.Errorf("%s was encrypted with key %q, which is not in %s", associatedData, keyID, KeyringVariable)
 	}
-	plain, err := aead.Open(nil, nil, ciphertext, []byte(place))
+	plain, err := aead.Open(nil, nil, ciphertext, []byte(associatedData))
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be decrypted with key %q of %s: %w", place, keyID, KeyringVariable, err)
+		return nil, fmt.Errorf("%s cannot be decrypted with key %q of %s: %w", associatedData, keyID, KeyringVariable, err)
 	}
 	return plain, nil
 }

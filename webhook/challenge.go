@@ -16,14 +16,14 @@ import (
 const (
 	challengeTime   = 10 * time.Second
 	challengePrefix = "chl_" // of the webhook-id: it is no delivery's
-	maxShown        = 100    // bytes of a wrong answer that are told
+	maxShown        = 100    // bytes of a wrong answer that the error quotes
 )
 
-// Challenge asks the subscription's address whether it wants our requests: it posts
-// {"challenge":"…"}, signed and authenticated as a delivery is, with the headers
-// that hold no placeholders, and expects the bare value back, within 10 s. What
-// comes instead is an [switchboard.Invalid] error for the field "request.url"; an
-// *[Interrupted] says nothing about the receiver.
+// Challenge asks the subscription's URL whether it wants our requests: it posts
+// {"challenge":"…"}, signed and authenticated as a delivery is, with the headers that hold
+// no placeholders, and expects the bare value back within 10 s. Any other response is an
+// Invalid error for the field "request.url"; an *[Interrupted] says nothing about the
+// receiver.
 func (s *Sender) Challenge(ctx context.Context, sub switchboard.Subscription) error {
 	const field = "request.url"
 	if switchboard.HoldsTemplate(sub.Request.URL) {
@@ -36,7 +36,7 @@ func (s *Sender) Challenge(ctx context.Context, sub switchboard.Subscription) er
 	value, now := rand.Text(), time.Now()
 	m := render.Message{
 		Method: http.MethodPost, URL: target,
-		Header: plainHeaders(sub.Request.Headers), Body: []byte(`{"challenge":"` + value + `"}`),
+		Header: fixedHeaders(sub.Request.Headers), Body: []byte(`{"challenge":"` + value + `"}`),
 	}
 	m.Header.Set("Content-Type", "application/json")
 	if err := s.sign(m, &sub, switchboard.NewID(challengePrefix, now), now); err != nil {
@@ -49,13 +49,13 @@ func (s *Sender) Challenge(ctx context.Context, sub switchboard.Subscription) er
 	case outcome.StatusCode == 0:
 		return switchboard.InvalidField(field, "did not answer the challenge: %s", outcome.Detail)
 	case outcome.Failure != "" || !isAnswer(outcome.Response, value):
-		return switchboard.InvalidField(field, "must answer the challenge with its bare value and a status of 2xx, and answered %s", said(outcome))
+		return switchboard.InvalidField(field, "must answer the challenge with its bare value and a status of 2xx, and answered %s", describe(outcome))
 	}
 	return nil
 }
 
-// plainHeaders returns the headers that need no event.
-func plainHeaders(headers map[string]string) http.Header {
+// fixedHeaders returns the headers that need no event.
+func fixedHeaders(headers map[string]string) http.Header {
 	header := make(http.Header, len(headers)+5) // content type, user agent, three of the signature
 	for name, value := range headers {
 		if !switchboard.HoldsTemplate(value) {
@@ -72,11 +72,11 @@ func isAnswer(response switchboard.Response, value string) bool {
 	return !response.Truncated && (string(body) == value || json.Unmarshal(body, &text) == nil && text == value)
 }
 
-// said tells status and the beginning of the body.
-func said(o switchboard.Outcome) string {
+// describe returns status and beginning of the body, for people.
+func describe(o switchboard.Outcome) string {
 	body := bytes.TrimSpace(o.Response.Body)
 	if len(body) == 0 {
 		return fmt.Sprintf("%d without a body", o.StatusCode)
 	}
-	return fmt.Sprintf("%d with %q", o.StatusCode, plain(string(body[:min(len(body), maxShown)])))
+	return fmt.Sprintf("%d with %q", o.StatusCode, validText(string(body[:min(len(body), maxShown)])))
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// phase is how far an attempt has come. It tells failures apart that look alike,
-// above all what was not done in time.
+// phase is how far an attempt has come. It distinguishes failures that look alike, above all
+// timeouts.
 type phase int32
 
 const (
@@ -23,16 +23,16 @@ const (
 	connecting
 	handshaking
 	connected // from here on the receiver may have seen the request
-	answering // the first byte of the answer has come
+	answering // the first byte of the response has come
 )
 
-// progress follows one attempt. A dial may outlive the request that began it, so
-// several goroutines write to it.
+// progress is the phase of one attempt and the number of its dials. A dial may outlive the
+// request that began it, so several goroutines write to it.
 type progress struct{ reached, dials atomic.Int32 }
 
 type progressKey struct{}
 
-// reach notes a phase; an earlier one than was reached already is not noted.
+// reach notes a phase, unless a later one was reached already.
 func (p *progress) reach(next phase) {
 	for {
 		now := p.reached.Load()
@@ -63,8 +63,8 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 	if s.guard.proxy != nil {
 		return s.dialProxy(ctx, network, address)
 	}
-	// net/http lets a dial outlive its request, to keep the connection for the next
-	// one; this bound is then the only one.
+	// net/http lets a dial outlive its request, to use the connection for the next one;
+	// this time limit is then the only one.
 	ctx, cancel := context.WithTimeout(ctx, s.connectTimeout)
 	defer cancel()
 	host, portText, err := net.SplitHostPort(address)
@@ -98,10 +98,10 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 	return nil, <-lookup
 }
 
-// rank orders the errors of a host's addresses; the lowest says most about why it
-// could not be connected to. What is our fault comes first, as nothing else is known to
-// be true then. That there is no route says little where another address has one: this
-// machine may have no IPv6. A refusal by the guard comes last.
+// rank orders the errors of a host's addresses; the lowest says most about why there is no
+// connection. An error of our own comes first, since the others may follow from it. A missing
+// route says little where another address has one: this machine may have no IPv6. A refusal
+// by the guard comes last.
 func rank(err error) int {
 	_, refused := errors.AsType[*forbiddenError](err)
 	switch {

@@ -17,15 +17,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// failed makes the outcome of an attempt that got no answer. Its detail is for
-// people and made of our own words only: errors of net/http may quote the URL's
-// query or what the receiver sent.
+// failed makes the outcome of an attempt without a response. The detail is for people and
+// has only words of ours: errors of net/http may quote the URL's query or what the receiver
+// sent.
 func failed(failure switchboard.Failure, detail string, args ...any) switchboard.Outcome {
 	return switchboard.Outcome{Failure: failure, Detail: fmt.Sprintf(detail, args...)}
 }
 
-// classify says what an error of net/http means for an attempt that has come so far.
-// It goes by types; the phase decides where net/http has no type to go by.
+// classify returns the outcome of an attempt that failed in that phase. It goes by the
+// error's type, and by the phase where net/http has no type.
 func (s *Sender) classify(err error, reached phase) switchboard.Outcome {
 	if forbidden, ok := errors.AsType[*forbiddenError](err); ok {
 		outcome := failed(switchboard.FailureForbidden, "%s", forbidden.Error())
@@ -62,7 +62,7 @@ func (s *Sender) classify(err error, reached phase) switchboard.Outcome {
 }
 
 // brokenOff says who ended a request that was sent, and why, as far as that is known.
-// net/http has no exported error for a kept connection that the receiver closes.
+// net/http has no exported error for an idle connection that the receiver closed.
 func brokenOff(err error) switchboard.Outcome {
 	if outcome, ok := brokenHTTP2(err); ok {
 		return outcome
@@ -70,7 +70,7 @@ func brokenOff(err error) switchboard.Outcome {
 	return failed(switchboard.FailureReset, "the receiver closed the connection before it answered")
 }
 
-// brokenHTTP2 knows what net/http says of HTTP/2.
+// brokenHTTP2 classifies the errors of net/http for HTTP/2.
 func brokenHTTP2(err error) (switchboard.Outcome, bool) {
 	text := err.Error()
 	code := http2Code(text)
@@ -95,11 +95,11 @@ func brokenHTTP2(err error) (switchboard.Outcome, bool) {
 	return failed(switchboard.FailureBadResponse, "the receiver's HTTP/2 answer is not valid: %s", code), true
 }
 
-// judge makes the outcome of an answer whose status has come and whose rest net/http
-// refuses. The status alone decides, as in [outcomeOf]: a receiver that says 200 has taken
-// the delivery. A header that breaks off is another matter: RFC 9112 8 forbids to take
-// the status for said.
-func (t *try) judge(o switchboard.Outcome) switchboard.Outcome {
+// withStatus corrects the outcome where the status of the response has come and net/http
+// refuses the rest of it. The status alone decides, as in [outcomeOf]: a receiver that says
+// 200 has accepted the delivery. A header that breaks off is different: RFC 9112 8 forbids to
+// use its status.
+func (t *try) withStatus(o switchboard.Outcome) switchboard.Outcome {
 	if t.response == nil || o.Failure != switchboard.FailureBadResponse && o.Failure != switchboard.FailureReset {
 		return o
 	}
@@ -113,7 +113,7 @@ func (t *try) judge(o switchboard.Outcome) switchboard.Outcome {
 	return invalidResponse(status)
 }
 
-// classifyCertificate knows the ways in which a certificate does not do.
+// classifyCertificate classifies the errors of certificates and TLS.
 func classifyCertificate(err error) (switchboard.Outcome, bool) {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		switch {
@@ -129,7 +129,7 @@ func classifyCertificate(err error) (switchboard.Outcome, bool) {
 			"the certificate's issuer is not trusted; often an intermediate certificate is missing"), true
 	}
 	if name, ok := errors.AsType[x509.HostnameError](err); ok {
-		return failed(switchboard.FailureTLSName, "%s", otherName(name)), true
+		return failed(switchboard.FailureTLSName, "%s", nameMismatch(name)), true
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return failed(switchboard.FailureTLS, "the port does not speak TLS"), true
@@ -137,8 +137,8 @@ func classifyCertificate(err error) (switchboard.Outcome, bool) {
 	return classifyAlert(err)
 }
 
-// otherName says why a certificate is not for the host. The host itself stands in the URL.
-func otherName(e x509.HostnameError) string {
+// nameMismatch says why a certificate is not for the host. The URL shows the host itself.
+func nameMismatch(e x509.HostnameError) string {
 	_, notIP := netip.ParseAddr(e.Host)
 	switch {
 	case len(e.Certificate.DNSNames) == 0 && len(e.Certificate.IPAddresses) == 0:
@@ -151,14 +151,14 @@ func otherName(e x509.HostnameError) string {
 	return "the certificate is for another host name"
 }
 
-// crypto/tls keeps the type of an alert to itself, and marks who sent it by these words.
+// crypto/tls does not export the type of an alert, and says in these words who sent it.
 const (
 	ourAlert   = "local error"
 	theirAlert = "remote error"
 )
 
-// classifyAlert knows how one side tells the other, in TLS, why it goes. The text is
-// one of crypto/tls.
+// classifyAlert classifies TLS alerts, by which one side tells the other why it ends the
+// connection. The text is one of crypto/tls.
 func classifyAlert(err error) (switchboard.Outcome, bool) {
 	op, ok := errors.AsType[*net.OpError](err)
 	if !ok || op.Op != ourAlert && op.Op != theirAlert {
@@ -175,14 +175,14 @@ func classifyAlert(err error) (switchboard.Outcome, bool) {
 	return failed(switchboard.FailureTLS, "the receiver refused the TLS handshake: %s", text), true
 }
 
-// isRenegotiation reports whether the other side asked to negotiate TLS anew, and our
-// side refused.
+// isRenegotiation reports whether the other side asked for renegotiation, and our side
+// refused.
 func isRenegotiation(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == ourAlert && op.Err.Error() == "tls: no renegotiation"
 }
 
-// classifyNetwork knows what the operating system reports.
+// classifyNetwork classifies the errors of the operating system.
 func (s *Sender) classifyNetwork(err error, reached phase) (switchboard.Outcome, bool) {
 	timedOut, isNet := errors.AsType[net.Error](err)
 	switch {
@@ -201,7 +201,7 @@ func (s *Sender) classifyNetwork(err error, reached phase) (switchboard.Outcome,
 	return switchboard.Outcome{}, false
 }
 
-// limit is the bound of its own that a phase has.
+// limit returns the time limit of a phase.
 func (s *Sender) limit(reached phase) time.Duration {
 	if reached == handshaking {
 		return s.handshakeTimeout
@@ -209,7 +209,7 @@ func (s *Sender) limit(reached phase) time.Duration {
 	return s.connectTimeout
 }
 
-// timedOut is the outcome of an attempt whose time, so long, was up in that phase.
+// timedOut is the outcome of an attempt that reached that time limit in that phase.
 func (s *Sender) timedOut(reached phase, limit time.Duration) switchboard.Outcome {
 	switch reached {
 	case resolving:
@@ -227,10 +227,10 @@ func (s *Sender) timedOut(reached phase, limit time.Duration) switchboard.Outcom
 	return failed(switchboard.FailureTimeout, "no complete answer within %s", limit)
 }
 
-// ours reports whether the error is a shortage of this machine's, or our proxy being
-// away: it says nothing about the receiver, and must not cost the delivery an attempt.
-// EADDRNOTAVAIL is not among them: it is also how a machine without IPv6 answers for a
-// host that has nothing else, and waiting does not change that.
+// ours reports whether the error is our own: this machine lacks resources, or the egress
+// proxy cannot be used. It says nothing about the receiver and must not use up an attempt.
+// EADDRNOTAVAIL is not among these errors: a machine without IPv6 returns it too for a host
+// that has IPv6 addresses only, and waiting does not change that.
 func ours(err error) bool {
 	if _, ok := errors.AsType[*proxyError](err); ok {
 		return true
@@ -238,6 +238,7 @@ func ours(err error) bool {
 	return slices.ContainsFunc(shortages(), func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
+// shortages are the errors of a machine that lacks resources.
 func shortages() []syscall.Errno {
 	return []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
 }

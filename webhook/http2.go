@@ -10,24 +10,24 @@ import (
 	"syscall"
 )
 
-// net/http keeps the types of its HTTP/2 errors to itself, and wraps those of streams
-// into text. So they are known by their texts, each of which a test provokes.
+// net/http does not export the types of its HTTP/2 errors, and turns those of streams into
+// text. So they are recognised by their texts, each of which a test provokes.
 const (
 	cannotRetry    = "http2: Transport: cannot retry err ["
-	cannotRewind   = "net/http: cannot rewind body"             // nothing was sent, and not again for lack of GetBody
-	connectionLost = "http2: client connection lost"            // it did not answer a ping
-	headerTooLong  = "http2: response header list larger than " // read by nobody
-	fromPeer       = "; received from peer"                     // else it is our side that refused
+	cannotRewind   = "net/http: cannot rewind body"             // nothing was sent, and GetBody is missing
+	connectionLost = "http2: client connection lost"            // a ping was not answered
+	headerTooLong  = "http2: response header list larger than " // longer than maxHeaderRead
+	fromPeer       = "; received from peer"                     // otherwise our side refused
 )
 
-// http2CodePattern finds the code in what net/http says of a reset stream, of a GOAWAY
-// and of a broken connection. What a receiver adds of its own comes after it.
+// http2CodePattern finds the code in an error of net/http about a reset stream, a GOAWAY or a
+// broken connection. Text of the receiver's own follows it.
 var http2CodePattern = regexp.MustCompile(`^(?:http2: [^"]*?)?(?:stream error: stream ID [0-9]+; |connection error: |ErrCode[:=] ?)([A-Z0-9_]{1,40})`)
 
-// codeHTTP1Required says: use HTTP/1.1 (RFC 9113 7).
+// codeHTTP1Required demands HTTP/1.1 (RFC 9113 7).
 const codeHTTP1Required = "HTTP_1_1_REQUIRED"
 
-// http2Codes are those of RFC 9113 7. No other word of an error is shown.
+// http2Codes are those of RFC 9113 7. Nothing else of an error is shown.
 var http2Codes = []string{
 	"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR",
 	"REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", codeHTTP1Required,
@@ -42,7 +42,7 @@ func http2Code(text string) string {
 	return found[1]
 }
 
-// isLost reports whether the connection ended, as against one request on it.
+// isLost reports whether the connection ended, and not only one request on it.
 func isLost(err error) bool {
 	text := err.Error()
 	return isClosed(err) || errors.Is(err, net.ErrClosed) || strings.HasPrefix(text, connectionLost) ||

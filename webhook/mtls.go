@@ -7,20 +7,21 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// showCertificate makes connections show the certificate of auth.
-func showCertificate(config *tls.Config, auth *switchboard.Auth) error {
+// useCertificate makes connections present the client certificate of auth.
+func useCertificate(config *tls.Config, auth *switchboard.Auth) error {
 	certificate, err := auth.ClientCertificate()
 	if err != nil {
 		return err
 	}
-	// Shown to whoever asks, even if the receiver names other issuers: its refusal
-	// then says what is wrong, which no certificate at all would not.
+	// Presented even if the receiver names other issuers: its refusal then says what is
+	// wrong, which the lack of a certificate would not.
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return &certificate, nil
 	}
 	return nil
 }
 
+// checkCertificate refuses a client certificate that has expired.
 func checkCertificate(auth *switchboard.Auth, now time.Time) error {
 	certificate, err := auth.ClientCertificate()
 	if err != nil {

@@ -2,8 +2,8 @@ package webhook
 
 import "net/netip"
 
-// wellKnownNAT64 is the prefix under which a network that has IPv6 only shows IPv4
-// addresses, unless it has one of its own (RFC 6052 2.1).
+// wellKnownNAT64 is the prefix of IPv4 addresses in a network with IPv6 only, unless that has
+// a prefix of its own (RFC 6052 2.1).
 const wellKnownNAT64 = "64:ff9b::/96"
 
 // IsNAT64Prefix reports whether a prefix is of one of the lengths that RFC 6052 2.2
@@ -16,12 +16,12 @@ func IsNAT64Prefix(p netip.Prefix) bool {
 	return false
 }
 
-// zeroOctet of an address that holds an IPv4 one is always zero, and no part of it
-// (RFC 6052 2.2, bits 64 to 71).
+// zeroOctet is the octet that is always zero and not part of the IPv4 address (RFC 6052 2.2,
+// bits 64 to 71).
 const zeroOctet = 8
 
-// translated returns the IPv4 address that a NAT64 with that prefix connects to in place
-// of addr, an address under it. It is the zero Addr for an address that holds none.
+// translated returns the IPv4 address that a NAT64 with that prefix connects to for addr, an
+// address in the prefix. It is the zero Addr for an address that holds none.
 func translated(prefix netip.Prefix, addr netip.Addr) netip.Addr {
 	octets := addr.As16()
 	if octets[zeroOctet] != 0 {

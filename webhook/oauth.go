@@ -24,18 +24,17 @@ import (
 
 // Bounds of token endpoints, which are chosen by whoever makes a subscription.
 const (
-	maxTokens      = 4096                                      // kept, one for each subscription that has auth of the type oauth2
+	maxTokens      = 4096                                      // cached, one for each subscription with auth of the type oauth2
 	maxToken       = 16 << 10                                  // bytes of one
 	maxTokenAnswer = 64 << 10                                  // bytes read of an answer
 	tokenTime      = time.Duration(switchboard.DefaultTimeout) // for one token, however many attempts wait for it
 )
 
-// codePattern is what an OAuth error code looks like. Anything else that a token
-// endpoint puts in its place is not repeated.
+// codePattern is what an OAuth error code looks like. Other text in its place is not shown.
 var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// tokenError says why there is no token. It holds neither client secret nor token,
-// and of the endpoint's own words the error code only.
+// tokenError says why there is no token. It holds neither client secret nor token, and of the
+// endpoint's response only the error code.
 type tokenError struct {
 	status     int    // 0: no answer
 	code       string // OAuth's, as invalid_client; may be empty
@@ -45,8 +44,8 @@ type tokenError struct {
 
 func (e *tokenError) Error() string { return e.detail }
 
-// tokenKey stands for the subscription and all that its token depends on. It is a
-// digest, so that the client secret is kept nowhere else.
+// tokenKey is the cache key of a subscription's token: a digest of everything that the token
+// depends on, so that the client secret is not stored there.
 func tokenKey(sub *switchboard.Subscription) string {
 	auth, digest := &sub.Auth, sha256.New()
 	parts := append([]string{sub.ID, auth.TokenURL, auth.ClientID, auth.ClientSecret.Reveal(), strconv.Itoa(len(auth.Scopes))}, auth.Scopes...)
@@ -59,9 +58,9 @@ func tokenKey(sub *switchboard.Subscription) string {
 	return string(digest.Sum(nil))
 }
 
-// fetchToken asks the token endpoint. How it wants to be told the client's secret,
-// nobody says beforehand: the way that worked last comes first, and the other one
-// follows where the endpoint turns the request down.
+// fetchToken asks the token endpoint. Whether that takes the client's secret in a header or
+// among the parameters is not known: the style that worked last is tried first, and the other
+// one where the endpoint refuses the request.
 func (s *Sender) fetchToken(ctx context.Context, auth *switchboard.Auth, style oauth2.AuthStyle) (grant, error) {
 	styles := []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams}
 	if style == oauth2.AuthStyleInParams {
@@ -79,21 +78,21 @@ func (s *Sender) fetchToken(ctx context.Context, auth *switchboard.Auth, style o
 	if err == nil {
 		return got, nil
 	}
-	// The way that is not the endpoint's may be refused for itself. What it says of
-	// the client is said the right way, and what people look for.
+	// The endpoint may have refused one style for itself. An error about the client was
+	// caused by the right style, and is what people look for.
 	if second, ok := errors.AsType[*tokenError](err); ok && second.ofClient() {
 		return grant{}, second
 	}
 	return grant{}, refusal
 }
 
-// ofRequest reports whether the endpoint turned down what we sent; another time
-// would not mend that.
+// ofRequest reports whether the endpoint refused what we sent, so that to repeat it is
+// useless.
 func (e *tokenError) ofRequest() bool {
 	return e.status >= 400 && e.status < 500 && e.status != http.StatusTooManyRequests
 }
 
-// ofClient reports whether the endpoint does not take the client and its secret.
+// ofClient reports whether the endpoint refused the client or its secret.
 func (e *tokenError) ofClient() bool {
 	return e.code == "invalid_client" || e.status == http.StatusUnauthorized
 }
@@ -119,11 +118,11 @@ func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style
 	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	switch {
 	case err != nil:
-		return grant{}, s.explainToken(ctx, err, transport.reached, auth)
+		return grant{}, s.tokenFailure(ctx, err, transport.reached, auth)
 	case !sendable(token.AccessToken):
 		return grant{}, &tokenError{detail: "the token endpoint's token cannot be sent in a header, or is too long"}
 	}
-	// Nothing else is kept: the library's token holds on to the whole answer.
+	// The library's token refers to the whole response, and is not cached.
 	now := s.now()
 	got := grant{text: token.AccessToken, style: style, at: now, until: now.Add(undatedAge), dated: !token.Expiry.IsZero()}
 	if got.dated {
@@ -132,14 +131,14 @@ func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style
 	return got, nil
 }
 
-// explainToken says in our own words what an error of package oauth2 means.
-func (s *Sender) explainToken(ctx context.Context, err error, reached phase, auth *switchboard.Auth) error {
+// tokenFailure describes an error of package oauth2 in our own words.
+func (s *Sender) tokenFailure(ctx context.Context, err error, reached phase, auth *switchboard.Auth) error {
 	const notAsked = "the token endpoint gave no token: "
 	refused, answered := errors.AsType[*oauth2.RetrieveError](err)
 	_, network := errors.AsType[*url.Error](err)
 	switch {
 	case answered:
-		return answeredToken(refused, auth)
+		return tokenRefusal(refused, auth)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &tokenError{detail: notAsked + s.timedOut(reached, tokenTime).Detail}
 	case ctx.Err() != nil:
@@ -152,8 +151,8 @@ func (s *Sender) explainToken(ctx context.Context, err error, reached phase, aut
 	return &tokenError{detail: "the token endpoint's answer holds no token"}
 }
 
-// answeredToken is the error of an answer that is a refusal.
-func answeredToken(refused *oauth2.RetrieveError, auth *switchboard.Auth) *tokenError {
+// tokenRefusal is the error of a response that refuses a token.
+func tokenRefusal(refused *oauth2.RetrieveError, auth *switchboard.Auth) *tokenError {
 	e := &tokenError{
 		status:     refused.Response.StatusCode,
 		retryAfter: switchboard.ParseRetryAfter(refused.Response.Header.Get("Retry-After"), time.Now()),
@@ -181,9 +180,9 @@ func repeatsSecret(text string, auth *switchboard.Auth) bool {
 	return strings.Contains(text, auth.ClientSecret.Reveal())
 }
 
-// sendable reports whether the token may be a part of a header's value.
+// sendable reports whether the token may be part of a header's value.
 func sendable(token string) bool {
-	return len(token) <= maxToken && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+	return len(token) <= maxToken && !strings.Contains(token, " ") && switchboard.IsPrintableASCII(token)
 }
 
 // noToken is the outcome of an attempt that got no token.
@@ -199,7 +198,7 @@ func (s *Sender) noToken(ctx context.Context, err error, x *attemptState) (switc
 	return s.noResponse(ctx, err, new(try), x)
 }
 
-// checkToken asks for a token now, whatever is kept.
+// checkToken asks for a token now, whatever is in the cache.
 func (s *Sender) checkToken(ctx context.Context, auth *switchboard.Auth) error {
 	ctx, cancel := context.WithTimeout(ctx, tokenTime)
 	defer cancel()
@@ -218,9 +217,9 @@ func (s *Sender) checkToken(ctx context.Context, auth *switchboard.Auth) error {
 	return switchboard.InvalidField("auth.token_url", "does not work: %s", refusal.detail)
 }
 
-// tokenTransport sends requests for tokens as deliveries are sent: past the same
-// guard, under the same name, with the same rule about repeats, and with as little trust
-// in what comes back. It is for one request.
+// tokenTransport sends a request for a token as deliveries are sent: through the same guard,
+// with the same User-Agent, the same rule about repeats and the same bounds of the response.
+// It is for one request.
 type tokenTransport struct {
 	s       *Sender
 	reached phase
@@ -251,7 +250,7 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// closer ends a request with its answer.
+// closer ends a request when its response is closed.
 type closer struct {
 	io.Closer
 	t *try

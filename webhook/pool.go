@@ -15,32 +15,31 @@ import (
 )
 
 const (
-	// The longest age of a connection. The name of a receiver that moves is looked up
-	// again, and its certificate and address are checked again, after that time at the
-	// latest, however busy the connection is. Name servers rarely say less than a minute,
-	// and one handshake in two minutes is no cost.
+	// The longest age of a connection. After it a receiver's name is looked up again, and
+	// its certificate and address are checked again, however busy the connection is. The
+	// TTL of a name is rarely below a minute, and a handshake in two minutes is cheap.
 	connectionAge = 2 * time.Minute
-	// By up to this share of it a connection is replaced earlier, so that the hosts that
-	// were met together at the start of a process do not all get a handshake together.
+	// A connection is replaced earlier by up to this share of its age, so that connections
+	// that were made together at the start of a process are not all replaced together.
 	ageSpread = 0.25
-	// How many hosts have kept connections at a time, each client certificate and HTTP
-	// version counted for itself.
+	// How many hosts have idle connections at a time, counted for each client certificate
+	// and HTTP version.
 	maxRoutes = 1024
-	// How long a host that demands HTTP/1.1 gets it unasked. To ask again costs one
-	// request that it turns down.
+	// How long a host that demands HTTP/1.1 gets nothing else. To try HTTP/2 again costs one
+	// refused request.
 	http1Time = time.Hour
 )
 
-// route is what connections are kept by: none is used for a request of another.
+// route is the key of the pool: a connection serves requests of one route only.
 type route struct {
 	scheme, host string
-	client       [sha256.Size]byte // stands for the client certificate; zero: none
+	client       [sha256.Size]byte // digest of the client certificate and its key; zero: none
 	http1        bool              // the subscription wants HTTP/1.1
 }
 
-// destination says how a message is to go to its URL.
+// destination says how a message is sent to its URL.
 type destination struct {
-	client *switchboard.Auth // whose certificate is shown; nil: none
+	client *switchboard.Auth // whose client certificate is presented; nil: none
 	http1  bool              // the subscription wants HTTP/1.1
 }
 
@@ -52,22 +51,21 @@ func (d destination) route(u *url.URL) route {
 	return r
 }
 
-// poolEntry holds the connections of a route until it is replaced.
-// net/http knows no longest age of a connection, but it closes those of a transport
-// that is not used any more: at once where they are idle, else as soon as they are.
+// poolEntry holds the connections of a route until it is replaced. net/http does not bound
+// the age of a connection, but it closes those of a transport that is no longer used: at once
+// where they are idle, else as soon as they are.
 type poolEntry struct {
 	transport  *http.Transport
 	until      time.Time
-	http1Until time.Time // the receiver has demanded HTTP/1.1; zero: it has not
+	http1Until time.Time // until when the receiver gets HTTP/1.1 only; zero: it has not demanded it
 	http1      bool      // the transport offers nothing else
 }
 
-// close closes the idle connections of an entry that is not in the pool any more. Nobody
-// waits for that: TLS tells the other side of its end, and one that reads nothing can make that
-// last for 5 s a connection.
+// close closes the idle connections of an entry that is no longer in the pool, in a goroutine:
+// TLS writes an alert to the other side, which can take 5 s a connection if that does not read.
 func (e poolEntry) close() { go e.transport.CloseIdleConnections() }
 
-// pool keeps an entry for each of the routes that were used last.
+// pool holds an entry for each of the routes that were used last.
 type pool struct {
 	now     func() time.Time
 	entries *lru.Cache[route, poolEntry]
@@ -82,21 +80,21 @@ func newPool(limit int, now func() time.Time, create func(bool, *switchboard.Aut
 
 // get returns the entry of the route.
 func (p *pool) get(r route, client *switchboard.Auth) (poolEntry, error) {
-	if kept, ok := p.entries.Get(r); ok && p.now().Before(kept.until) {
-		return kept, nil
+	if entry, ok := p.entries.Get(r); ok && p.now().Before(entry.until) {
+		return entry, nil
 	}
-	return p.replace(r, client, time.Time{}, func(kept poolEntry) bool { return !p.now().Before(kept.until) })
+	return p.replace(r, client, time.Time{}, func(old poolEntry) bool { return !p.now().Before(old.until) })
 }
 
-// replace puts another entry in the place of one that is to go, or is gone already.
-// Requests under way keep the old one, whose connections end with them. Until http1Until,
-// or as long as was known before, the receiver gets nothing but HTTP/1.1.
-func (p *pool) replace(r route, client *switchboard.Auth, http1Until time.Time, goes func(poolEntry) bool) (poolEntry, error) {
+// replace puts a new entry in the place of the route's entry, if there is none or it is
+// outdated. Requests under way keep the old one, whose connections end with them. Until
+// http1Until, or as long as was known before, the receiver gets nothing but HTTP/1.1.
+func (p *pool) replace(r route, client *switchboard.Auth, http1Until time.Time, outdated func(poolEntry) bool) (poolEntry, error) {
 	p.change.Lock()
 	defer p.change.Unlock()
 	old, found := p.entries.Peek(r)
-	if found && !goes(old) {
-		return old, nil // somebody was faster
+	if found && !outdated(old) {
+		return old, nil // another goroutine was faster
 	}
 	now := p.now()
 	if http1Until.Before(old.http1Until) {
@@ -115,17 +113,17 @@ func (p *pool) replace(r route, client *switchboard.Auth, http1Until time.Time, 
 	return fresh, nil
 }
 
-// retire sees to it that no new request uses the connections of that transport.
+// retire keeps new requests from the connections of that transport.
 func (p *pool) retire(r route, client *switchboard.Auth, used *http.Transport) {
-	_, _ = p.replace(r, client, time.Time{}, func(kept poolEntry) bool { return kept.transport == used })
+	_, _ = p.replace(r, client, time.Time{}, func(old poolEntry) bool { return old.transport == used })
 }
 
-// demandHTTP1 notes that the receiver takes nothing else.
+// demandHTTP1 notes that the receiver demands HTTP/1.1.
 func (p *pool) demandHTTP1(r route, client *switchboard.Auth) {
-	_, _ = p.replace(r, client, p.now().Add(http1Time), func(kept poolEntry) bool { return !kept.http1 })
+	_, _ = p.replace(r, client, p.now().Add(http1Time), func(old poolEntry) bool { return !old.http1 })
 }
 
-// close closes the connections that are kept.
+// close closes the idle connections.
 func (p *pool) close() { p.entries.Purge() }
 
 // transportFor makes the transport of an entry.
@@ -137,10 +135,10 @@ func (s *Sender) transportFor(http1 bool, client *switchboard.Auth) (*http.Trans
 	if client == nil {
 		return s.newTransport(config), nil
 	}
-	if err := showCertificate(config, client); err != nil {
+	if err := useCertificate(config, client); err != nil {
 		return nil, err
 	}
-	if http1 { // HTTP/2 forbids it (RFC 9113 9.2.1), and TLS 1.3 does not know it
+	if http1 { // HTTP/2 forbids renegotiation (RFC 9113 9.2.1), and TLS 1.3 does not have it
 		config.Renegotiation = tls.RenegotiateOnceAsClient
 	}
 	return s.newTransport(config), nil

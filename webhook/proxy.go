@@ -13,14 +13,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// proxyTime bounds connecting to the egress proxy, with TLS. It stands in a network of
-// ours. The bound lies below the limit of an attempt, so that it is known whose fault it
-// was when the time is up.
+// proxyTime bounds connecting to the egress proxy, with TLS. The proxy is in a network of
+// ours. The bound is below the limit of an attempt, so that a timeout can be attributed.
 const proxyTime = 2 * time.Second
 
 // ParseProxy reads the URL of an egress proxy: http or https, which are asked to CONNECT
 // for https receivers and get the requests to http ones, or socks5. It may hold a user
-// name and a password, so that its errors do not quote it.
+// name and a password, so its errors do not quote it.
 func ParseProxy(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
@@ -38,15 +37,14 @@ func ParseProxy(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// proxyError says that the egress proxy cannot be used. No receiver can be reached then,
-// and none is to blame.
+// proxyError says that the egress proxy cannot be used, so that no receiver can be reached.
 type proxyError struct{ err error }
 
 func (e *proxyError) Error() string { return e.err.Error() }
 
 func (e *proxyError) Unwrap() error { return e.err }
 
-// proxyAway makes an error of a proxy that cannot be used, as a caller of the API may see it.
+// proxyAway is the error of a proxy that cannot be used, as callers of the API may see it.
 func proxyAway(err error) error {
 	return &switchboard.Error{
 		Code: switchboard.CodeUnavailable, Message: "the egress proxy, through which all receivers are reached, cannot be used now",
@@ -54,13 +52,13 @@ func proxyAway(err error) error {
 	}
 }
 
-// proxyRefusal is an answer of the egress proxy that is not the connection asked for.
+// proxyRefusal is the response of an egress proxy that does not connect to the host.
 type proxyRefusal struct{ status int }
 
 func (e *proxyRefusal) Error() string { return fmt.Sprintf("the egress proxy answered %d", e.status) }
 
-// outcome is what it means for an attempt. With 403 a proxy refuses an address, and
-// Smokescreen does so with 407; 504 says that there was no connection in time.
+// outcome is the outcome of the attempt. With 403 a proxy refuses an address, Smokescreen
+// does so with 407; 504 means that there was no connection in time.
 func (e *proxyRefusal) outcome() switchboard.Outcome {
 	failure := switchboard.FailureConnect
 	switch e.status {
@@ -72,15 +70,15 @@ func (e *proxyRefusal) outcome() switchboard.Outcome {
 	return failed(failure, "the egress proxy answered %d instead of connecting to the host", e.status)
 }
 
-// useProxy makes the transport reach everything through the guard's proxy. The proxy's
-// own address was chosen by the operator and is not guarded.
+// useProxy makes the transport connect through the guard's proxy. The operator chose the
+// proxy's own address, which is not guarded.
 func (s *Sender) useProxy(transport *http.Transport) {
 	transport.Proxy = func(req *http.Request) (*url.URL, error) {
 		return s.guard.proxy, s.guard.permitHost(req.URL.Hostname())
 	}
 	if s.guard.proxy.Scheme == "https" {
-		// The transport's own way offers HTTP/2 to the proxy, which it then does not
-		// speak, and shows it the receiver's client certificate.
+		// By default the transport offers HTTP/2 to the proxy, which it then does not
+		// speak, and presents the client certificate of the receiver.
 		transport.DialTLSContext = s.dialProxyTLS
 	}
 	transport.ProxyConnectHeader = http.Header{"User-Agent": {s.userAgent}}
@@ -89,7 +87,7 @@ func (s *Sender) useProxy(transport *http.Transport) {
 		case resp.StatusCode == http.StatusOK:
 			return nil
 		case resp.StatusCode == http.StatusProxyAuthRequired && resp.Header.Get("Proxy-Authenticate") != "":
-			// It asks for credentials (RFC 9110 15.5.8): ours are wrong for every receiver.
+			// It asks for credentials (RFC 9110 15.5.8): ours are wrong.
 			return proxyAway(&proxyRefusal{resp.StatusCode})
 		}
 		return &proxyRefusal{resp.StatusCode}
@@ -126,5 +124,5 @@ func (s *Sender) dialProxyTLS(ctx context.Context, network, address string) (net
 		return nil, proxyAway(err)
 	}
 	reach(ctx, connecting)
-	return &responseConn{Conn: secured}, nil // a bare *tls.Conn is taken for the receiver's
+	return &responseConn{Conn: secured}, nil // net/http takes a bare *tls.Conn for the receiver's
 }

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// race tries candidates in their order, the next one as soon as one has failed or the
-// last one has run for so long, and returns what the first success gave. The tries that
-// are still under way are cancelled then; what they give all the same goes to drop.
-// Without a success it returns the errors of all. It ends when the candidates are
-// closed and all tries are over, and relies on ctx to bring both about.
+// race tries the candidates in their order, the next one as soon as one has failed or the
+// last one has run for that delay, and returns the value of the first success. It then
+// cancels the tries that still run, and passes the values that they return all the same to
+// drop. Without a success it returns all errors. It ends when the candidates are closed and
+// all tries are over, and relies on ctx to bring both about.
 func race[C, T any](ctx context.Context, candidates <-chan C, delay time.Duration, try func(context.Context, C) (T, error), drop func(T)) (T, []error) {
 	type result struct {
 		value T
@@ -30,7 +30,7 @@ func race[C, T any](ctx context.Context, candidates <-chan C, delay time.Duratio
 		}
 	}
 	var (
-		next    = candidates // nil while it is too early for another
+		next    = candidates // nil while it is too early for another one
 		early   <-chan time.Time
 		running int
 		errs    []error

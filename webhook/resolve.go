@@ -13,11 +13,11 @@ const (
 	// resolutionDelay is how long IPv4 addresses wait for the IPv6 ones (RFC 8305 3).
 	resolutionDelay = 50 * time.Millisecond
 	// serverDelay is how long a name server has before the next one is asked as well.
-	// Name servers answer within a fraction of it, and several fit into the time that
-	// there is for connecting.
+	// Name servers answer within a fraction of it, and several delays fit into the time
+	// for connecting.
 	serverDelay = time.Second
-	// maxAddresses bounds the addresses of a name that are tried. Its owner chooses them,
-	// and thousands would make a port scan of one attempt.
+	// maxAddresses bounds the addresses of a name that are tried. The owner of the name
+	// chooses them, and thousands would turn an attempt into a port scan.
 	maxAddresses = 16
 )
 
@@ -26,7 +26,7 @@ type resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// family is a kind of addresses. The order is the one in which they are preferred.
+// family is a kind of addresses, the preferred one first.
 type family int
 
 const (
@@ -34,24 +34,24 @@ const (
 	ipv4
 )
 
-// network is the family as package net writes it.
+// network returns the name of the family in package net.
 func (f family) network() string { return [...]string{ipv6: "ip6", ipv4: "ip4"}[f] }
 
-// found is what came of asking for the addresses of one family.
-type found struct {
+// lookupResult holds the addresses of one family.
+type lookupResult struct {
 	family family
 	addrs  []netip.Addr
 	err    error
 }
 
-// queue holds the addresses of a name that are to be tried. The families take turns,
-// IPv6 first (RFC 8305 4).
+// queue holds the addresses of a name that are to be tried. The families alternate, IPv6
+// first (RFC 8305 4).
 type queue struct {
 	addrs [2][]netip.Addr
 	turn  family
 }
 
-// next is the family whose first address comes next.
+// next returns the family of the next address.
 func (q *queue) next() family {
 	if len(q.addrs[q.turn]) == 0 {
 		return 1 - q.turn
@@ -68,13 +68,12 @@ func (q *queue) drop() {
 	q.addrs[from], q.turn = q.addrs[from][1:], 1-from
 }
 
-// find sends the addresses of a name to out, each when it may be tried, and closes out
-// after the last. The two families are asked for in parallel, and neither waits for the
-// other, but for the short while that RFC 8305 3 has IPv4 wait. The error is a
-// *lookupError, of a name of which no address was sent.
+// find sends the addresses of a name to out, each when it may be tried, and closes out after
+// the last. It asks for the two families in parallel; IPv4 addresses wait for the IPv6 ones
+// for the short while of RFC 8305 3. If it sends no address, the error is a *lookupError.
 func (g *Guard) find(ctx context.Context, host string, out chan<- netip.Addr) error {
 	defer close(out)
-	answers := make(chan found, 2)
+	answers := make(chan lookupResult, 2)
 	for _, f := range []family{ipv6, ipv4} {
 		go func() { answers <- g.lookUp(ctx, f, host) }()
 	}
@@ -119,7 +118,7 @@ func (g *Guard) find(ctx context.Context, host string, out chan<- netip.Addr) er
 }
 
 // lookUp asks for the addresses of one family.
-func (g *Guard) lookUp(ctx context.Context, f family, host string) found {
+func (g *Guard) lookUp(ctx context.Context, f family, host string) lookupResult {
 	addrs, err := g.resolver.LookupNetIP(ctx, f.network(), host)
 	var of []netip.Addr
 	for _, addr := range addrs {
@@ -133,11 +132,11 @@ func (g *Guard) lookUp(ctx context.Context, f family, host string) found {
 	if shortage := shortageIn(err); shortage != nil {
 		err = shortage
 	}
-	return found{f, of, err}
+	return lookupResult{f, of, err}
 }
 
-// shortageIn returns the shortage of this machine's that a lookup failed by. Package net
-// keeps no more of it than its text.
+// shortageIn returns the one of [shortages] because of which a lookup failed. Package net
+// keeps only its text.
 func shortageIn(err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		for _, shortage := range shortages() {
@@ -152,11 +151,11 @@ func shortageIn(err error) error {
 // lookupError says, for each family, why a name has no address of it.
 type lookupError [2]error
 
-// errNotAnswered is the error of a question that no answer has come to yet.
+// errNotAnswered is the error of a family whose lookup has not ended.
 var errNotAnswered = errors.New("not answered")
 
-// Error says it in words for people. Package net does not tell a name that does not
-// exist from one without such addresses.
+// Error is for people. Package net does not distinguish a name that does not exist from one
+// without such addresses.
 func (e *lookupError) Error() string {
 	v6, v4 := lookupFault(e[ipv6]), lookupFault(e[ipv4])
 	switch {
@@ -168,14 +167,14 @@ func (e *lookupError) Error() string {
 	return "the host's name could not be looked up: its IPv4 address: " + v4 + "; its IPv6 address: " + v6
 }
 
-// Unwrap is for what is not the name's fault but ours.
+// Unwrap lets [ours] find an error of our own.
 func (e *lookupError) Unwrap() []error { return e[:] }
 
 const nameIsMissing = "there is none"
 
 func lookupFault(err error) string {
 	dns, isDNS := errors.AsType[*net.DNSError](err)
-	_, wrongFamily := errors.AsType[*net.AddrError](err) // what package net says of a name that has the other family only
+	_, wrongFamily := errors.AsType[*net.AddrError](err) // of a name that has the other family only
 	switch {
 	case isDNS && dns.IsNotFound, wrongFamily:
 		return nameIsMissing
@@ -185,7 +184,7 @@ func lookupFault(err error) string {
 	return "the name servers did not answer in time"
 }
 
-// nameServers asks the first name server, and the next ones too if that does not answer.
+// nameServers asks the first name server, and the next ones if that does not answer.
 type nameServers []*net.Resolver
 
 func newNameServers(addrs []netip.AddrPort) nameServers {
@@ -193,7 +192,7 @@ func newNameServers(addrs []netip.AddrPort) nameServers {
 	for _, addr := range addrs {
 		var dialer net.Dialer
 		servers = append(servers, &net.Resolver{
-			PreferGo: true, // the C library knows the system's servers only
+			PreferGo: true, // the C library asks the system's servers only
 			Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return dialer.DialContext(ctx, network, addr.String())
 			},
@@ -202,8 +201,8 @@ func newNameServers(addrs []netip.AddrPort) nameServers {
 	return servers
 }
 
-// LookupNetIP implements resolver. That there is no such name is an answer, as good from
-// one server as from another.
+// LookupNetIP implements resolver. That a name does not exist is an answer too, and the other
+// servers are not asked then.
 func (n nameServers) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	type answer struct {
 		addrs []netip.Addr

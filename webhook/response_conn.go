@@ -7,25 +7,25 @@ import (
 	"sync"
 )
 
-// responseConn is a connection of HTTP/1.1 that remembers the status of the last answer,
-// for the case that net/http refuses the rest of it: the status was said all the same.
+// responseConn is a connection of HTTP/1.1 that remembers the status of the last response, for
+// the case that net/http refuses the rest of it.
 type responseConn struct {
 	net.Conn
 	mu   sync.Mutex
 	find statusFinder
-	over bool // the other side has closed the connection, or it broke, after all that was read
+	over bool // the connection was closed or broke after all that was read
 }
 
-// begin forgets the answer before.
+// begin forgets the last response.
 func (c *responseConn) begin() {
 	c.mu.Lock()
 	c.find = statusFinder{}
 	c.mu.Unlock()
 }
 
-// Read implements [net.Conn]. An end that comes together with bytes is returned by the next
-// call, as TLS 1.2 does with a receiver that closes behind its answer: what came before
-// the end is whole.
+// Read implements [net.Conn]. An error that comes together with bytes is returned by the next
+// call instead: with TLS 1.2 that happens when a receiver closes after its response, which is
+// complete then.
 func (c *responseConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
@@ -38,22 +38,22 @@ func (c *responseConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// status returns the status of the last answer, 0 if it is not known, and whether the
-// answer broke off after it. net/http asks for no byte more once it refuses an answer.
+// status returns the status of the last response, 0 if it is not known, and whether the
+// response broke off after it. net/http reads nothing more once it refuses a response.
 func (c *responseConn) status() (status int, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.find.status, c.over
 }
 
-// statusFinder finds the status of an answer in its first bytes, past informational
-// answers (RFC 9110 15.2) of whatever length.
+// statusFinder finds the status of a response in its first bytes, after informational
+// responses (RFC 9110 15.2) of any length.
 type statusFinder struct {
-	line     [32]byte // how the line under way begins; a status is found in less
+	line     [32]byte // beginning of the current line; a status needs less
 	n        int      // bytes of it
-	inHeader bool     // of an informational answer
+	inHeader bool     // of an informational response
 	done     bool
-	status   int // 0: it is not known, or there is none
+	status   int // 0: not known, or there is none
 }
 
 func (f *statusFinder) read(p []byte) {
@@ -82,9 +82,9 @@ func (f *statusFinder) endLine(line []byte) {
 	}
 }
 
-// statusOf returns the status of a status line, as "HTTP/1.1 200 OK"; 0: it is none.
-// The reason phrase may be missing (RFC 9112 4), and so may the minor version: some
-// proxies pass on "HTTP/2 200".
+// statusOf returns the status of a status line, as "HTTP/1.1 200 OK"; 0: it is not one. The
+// reason phrase may be missing (RFC 9112 4), and so may the minor version: some proxies pass
+// on "HTTP/2 200".
 func statusOf(line []byte) int {
 	version, rest, _ := bytes.Cut(line, []byte(" "))
 	code, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))

@@ -167,7 +167,7 @@ func (s *Sender) noResponse(ctx context.Context, err error, t *try, x *attemptSt
 	case cause != nil:
 		err = cause
 	case !ours(err):
-		return t.judge(s.classify(err, t.phase())), nil
+		return t.withStatus(s.classify(err, t.phase())), nil
 	}
 	return failed(switchboard.FailureUnknown, "interrupted before there was an answer"),
 		&Interrupted{Sent: x.requests > 0 || t.phase() >= connected, Err: err}

@@ -14,42 +14,41 @@ import (
 
 // The life of tokens.
 const (
-	earlier    = 10 * time.Second // before its end a token is not sent any more: it would expire on the way
-	undatedAge = 30 * time.Minute // of one whose endpoint says no expires_in, which an hour is usual for (RFC 6749 4.2.2)
-	datedAge   = 5 * time.Minute  // before it, what the endpoint said of the end is believed, whatever a 403 may mean
-	renewWait  = time.Minute      // from one renewal because of a 403 to the next
+	earlier    = 10 * time.Second // before its end a token is no longer sent: it could expire on the way
+	undatedAge = 30 * time.Minute // of a token without expires_in; an hour is usual (RFC 6749 4.2.2)
+	datedAge   = 5 * time.Minute  // a younger token with expires_in is not replaced because of a 403
+	renewWait  = time.Minute      // between two renewals because of a 403
 )
 
 // grant is a token, and what is known of it.
 type grant struct {
 	text    string
 	style   oauth2.AuthStyle // how its endpoint takes the client's credentials
-	at      time.Time        // when it was given
-	until   time.Time        // from when on it is not sent any more
-	dated   bool             // its endpoint said until when it is valid
-	renewed time.Time        // when a token was last given up because of a 403; zero: never
+	at      time.Time        // when the endpoint gave it
+	until   time.Time        // when it is no longer sent
+	dated   bool             // the endpoint sent expires_in
+	renewed time.Time        // when a token was last replaced because of a 403; zero: never
 	reused  bool             // it comes from the cache
 }
 
-// refusal is a token that the receiver did not take.
+// refusal is a token that the receiver refused.
 type refusal struct {
 	text      string // empty: there is none
-	forbidden bool   // it answered 403 without a reason
+	forbidden bool   // with 403, without a reason
 }
 
-// token returns a token for the subscription that is not the one refused. All that need
-// one at a time wait for the same answer. The error is a *tokenError, the context's
-// cause, or a shortage of this machine's.
+// token returns a token for the subscription that is not the refused one. Concurrent callers
+// share a request. The error is a *tokenError, the context's cause, or one of [ours].
 func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refused refusal) (grant, error) {
 	key := tokenKey(sub)
 	if cached, ok := s.cachedToken(key, refused); ok {
 		return cached, nil
 	}
 	fetched := s.fetches.DoChan(key, func() (any, error) {
-		if cached, ok := s.cachedToken(key, refused); ok { // the fetch before ended just now
+		if cached, ok := s.cachedToken(key, refused); ok { // another fetch has just ended
 			return cached, nil
 		}
-		// The first to wait may leave, as when its delivery is cancelled; the others stay.
+		// The first caller may leave, as when its delivery is cancelled; the others still wait.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTime)
 		defer cancel()
 		before, _ := s.tokens.Get(key)
@@ -73,6 +72,7 @@ func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refus
 	}
 }
 
+// cachedToken returns the token in the cache that may still be sent.
 func (s *Sender) cachedToken(key string, refused refusal) (grant, bool) {
 	cached, ok := s.tokens.Get(key)
 	if !ok || !s.now().Before(cached.until) || cached.text == refused.text {
@@ -82,11 +82,11 @@ func (s *Sender) cachedToken(key string, refused refusal) (grant, bool) {
 	return cached, true
 }
 
-// isRefused reports whether the receiver's answer means that another token may do.
-// After 401 it may. 403 is mostly said of a right that is missing, and with another
-// token too; but it is also how some (AWS, Azure) answer a token that has expired. So
-// what the answer says of the reason counts (RFC 6750 3.1), and where it says nothing,
-// a token that was fetched some time ago is given up, at most once in renewWait.
+// isRefused reports whether the receiver's status means that another token may be accepted.
+// With 401 it may be. 403 mostly means that a right is missing, whatever the token; but some
+// (AWS, Azure) answer an expired token with it. So the reason that the receiver gives decides
+// (RFC 6750 3.1), and where it gives none, a token that was fetched some time ago is replaced,
+// at most once in renewWait.
 func (s *Sender) isRefused(token grant, status int, reason string) bool {
 	switch {
 	case token.text == "": // another type of auth
@@ -107,7 +107,7 @@ func (s *Sender) isRefused(token grant, status int, reason string) bool {
 // Bearer error="invalid_token".
 var bearerError = regexp.MustCompile(`(?i)\bBearer\b.*?[\s,]error\s*=\s*"?([a-z_]+)`)
 
-// reasonOf returns that reason; empty: there is none.
+// reasonOf returns the reason that a receiver gives for refusing a token; empty: none.
 func reasonOf(header http.Header) string {
 	found := bearerError.FindStringSubmatch(strings.Join(header.Values("WWW-Authenticate"), ", "))
 	if found == nil {

@@ -14,34 +14,34 @@ import (
 const (
 	defaultConnect   = 5 * time.Second
 	defaultHandshake = 5 * time.Second
-	// Kept connections to a host: as many as a subscription has requests in flight by
-	// default, twice.
+	// Idle connections to a host: twice the requests in flight that a subscription has by
+	// default.
 	idlePerHost = 2 * switchboard.DefaultMaxInFlight
-	// Less than the 5 s for which Node, Apache and uvicorn keep theirs, so that a request
-	// seldom meets a connection that is just being closed. Gunicorn keeps 2 s: where one
-	// does meet such a connection, the request is repeated once.
+	// Less than the 5 s after which Node, Apache and uvicorn close an idle connection, so
+	// that a request rarely meets one that is just being closed. Gunicorn closes after 2 s:
+	// a request that meets such a connection is repeated once.
 	idleTime = 4 * time.Second
-	// A network that drops everything leaves a connection of HTTP/2 looking alive,
-	// and all requests to its host would share it: ask it.
+	// In a network that drops everything a connection of HTTP/2 looks alive, and all
+	// requests to its host would share it: a ping finds out.
 	pingAfter = 5 * time.Second
 	pingTime  = 5 * time.Second
-	// What a hostile receiver can make us hold in memory per request and connection
-	// of HTTP/2; the defaults are megabytes.
+	// What a hostile receiver can make us hold in memory per stream and connection of
+	// HTTP/2; the defaults are megabytes.
 	streamBuffer     = 64 << 10
 	connectionBuffer = 1 << 20
 )
 
-// newTransport makes a transport with connections of its own. The config's NextProtos
-// say which versions of HTTP it offers.
+// newTransport makes a transport with connections of its own. It offers the versions of HTTP
+// that NextProtos of the config lists.
 func (s *Sender) newTransport(config *tls.Config) *http.Transport {
 	transport := &http.Transport{
-		Proxy:                  nil, // the environment's is for other things, see docs/egress.md
+		Proxy:                  nil, // never the environment's, see docs/egress.md
 		DialContext:            s.dialPlain,
 		DialTLSContext:         s.dialTLS(config),
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    s.handshakeTimeout,
-		ForceAttemptHTTP2:      true, // a DialContext of one's own switches it off otherwise
-		DisableCompression:     true, // what was received is stored as it came, and no bomb goes off
+		ForceAttemptHTTP2:      true, // a custom DialContext would switch it off
+		DisableCompression:     true, // the body is stored as it came, and no compression bomb unpacked
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleTime,
 		MaxResponseHeaderBytes: maxHeaderRead,
@@ -69,15 +69,15 @@ const (
 	protoHTTP1 = "http/1.1"
 )
 
-// alone returns a transport for one request, on a new connection. It closes that one
-// with the answer, in HTTP/2 too, so that there is nothing to close here.
-func alone(transport *http.Transport) *http.Transport {
+// singleUse returns a transport for one request on a new connection, which it closes after
+// the response, in HTTP/2 too.
+func singleUse(transport *http.Transport) *http.Transport {
 	single := transport.Clone()
 	single.DisableKeepAlives = true
 	return single
 }
 
-// dialPlain makes a connection that remembers how the last answer began.
+// dialPlain makes a connection that remembers the status of the last response.
 func (s *Sender) dialPlain(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := s.dialCounted(ctx, network, address)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Sender) dialPlain(ctx context.Context, network, address string) (net.Co
 	return &responseConn{Conn: conn}, nil
 }
 
-// dialCounted makes a connection, unless the request that asks for it has had its share.
+// dialCounted makes a connection, unless the request has reached [maxDials].
 func (s *Sender) dialCounted(ctx context.Context, network, address string) (net.Conn, error) {
 	if p, ok := ctx.Value(progressKey{}).(*progress); ok && p.dials.Add(1) > maxDials {
 		return nil, errTooManyDials
@@ -94,8 +94,8 @@ func (s *Sender) dialCounted(ctx context.Context, network, address string) (net.
 	return s.dial(ctx, network, address)
 }
 
-// dialTLS does what net/http does without it, with one difference: a connection of
-// HTTP/1.1 remembers how the last answer began. One of HTTP/2 must be a *[tls.Conn].
+// dialTLS does what net/http does by default, with one difference: a connection of HTTP/1.1
+// remembers the status of the last response. One of HTTP/2 must be a *[tls.Conn].
 func (s *Sender) dialTLS(config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)

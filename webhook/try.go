@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// maxDials bounds the connections that one request may ask for. net/http dials anew,
-// without end, where a connection of HTTP/2 is closed before the request gets its turn
-// on it. A crowd of requests to a receiver that allows few streams needs some.
+// maxDials bounds the connections that one request may ask for. net/http dials again,
+// without end, where a connection of HTTP/2 is closed before the request gets a stream on it.
+// Many requests at once to a receiver that allows few streams need a few dials each.
 const maxDials = 10
 
 var (
@@ -25,9 +25,9 @@ var (
 // attemptState is what an attempt has done so far.
 type attemptState struct {
 	timeout  time.Duration // of the attempt, for people
-	requests int           // that were sent, as far as is known: that got a connection
+	requests int           // that got a connection, and so may have been sent
 	repeated bool          // the one repeat is used up
-	reason   string        // why the receiver refused the token, with 403; empty: it did not say
+	reason   string        // why the receiver refused the token with 403; empty: it did not say
 }
 
 // try is one request under way.
@@ -36,11 +36,11 @@ type try struct {
 	cancel   context.CancelCauseFunc
 	used     *http.Transport
 	route    route
-	http1    bool          // the transport offers nothing else
+	http1    bool          // the transport offers HTTP/1.1 only
 	conn     net.Conn      // that it was sent on; nil: there was none yet
 	reused   bool          // the connection has served another request before
-	sent     atomic.Bool   // a part of the header; noted for what has no body only
-	response *responseConn // conn, if it is one of HTTP/1.1 that we made
+	sent     atomic.Bool   // a part of the header was sent; set for requests without a body only
+	response *responseConn // conn, if it is one of HTTP/1.1
 }
 
 // watch returns a context under which net/http reports to t. hasBody says whether the
@@ -58,9 +58,9 @@ func (t *try) watch(ctx context.Context, hasBody bool) context.Context {
 	return httptrace.WithClientTrace(ctx, trace)
 }
 
-// gotConn is called before the request is written to a connection. net/http repeats by
-// itself what has no body, over HTTP/2 some hundred times a second: this stops it, and
-// leaves the decision to [try.again]. Where nothing was sent yet it may go on.
+// gotConn is called before the request is written to a connection. net/http itself repeats a
+// request without a body, over HTTP/2 some hundred times a second: gotConn stops that and
+// leaves the decision to [try.again]. While nothing was sent, net/http may go on.
 func (t *try) gotConn(info httptrace.GotConnInfo) {
 	if t.sent.Load() {
 		t.cancel(errSentBefore)
@@ -90,11 +90,10 @@ const (
 	overHTTP1        // on a new connection, over HTTP/1.1
 )
 
-// again is the one rule about that, for a request that failed without an answer.
-// An attempt repeats once, whatever follows. A delivery is idempotent by its webhook-id,
-// as far as its receiver looks at that, and the next attempt would send the same
-// (RFC 9110 9.2.2): what matters is that a failure which says nothing about the
-// receiver costs no attempt.
+// again decides whether a request that failed without a response is repeated. An attempt
+// repeats once at most. A receiver recognises a repeated delivery by its webhook-id, and the
+// next attempt would send the same (RFC 9110 9.2.2): what matters is that a failure which
+// says nothing about the receiver uses up no attempt.
 func (t *try) again(err error) repeat {
 	text := err.Error()
 	switch {
@@ -103,11 +102,11 @@ func (t *try) again(err error) repeat {
 	case isRenegotiation(err) && !t.http1 && t.route.client != route{}.client:
 		return overHTTP1
 	// The receiver said by GOAWAY or REFUSED_STREAM that it did not process the request
-	// (RFC 9113 8.7). net/http takes PROTOCOL_ERROR for the same, since some servers say
-	// that in place of GOAWAY.
+	// (RFC 9113 8.7). net/http treats PROTOCOL_ERROR alike, since some servers send it in
+	// place of GOAWAY.
 	case errors.Is(err, errSentBefore), strings.HasPrefix(text, cannotRetry):
 		return anew
-	// A kept connection that the receiver, or the network, closed in the meantime
+	// An idle connection that the receiver, or the network, closed in the meantime
 	// (RFC 9112 9.3.1).
 	case t.reused && t.phase() == connected && (!isHTTP2(t.conn) || isLost(err)):
 		return anew
@@ -115,9 +114,9 @@ func (t *try) again(err error) repeat {
 	return never
 }
 
-// waited reports whether the answer is that of a server which closes a kept connection
-// because no request came, while ours was on its way (RFC 9110 15.5.9).
-func (t *try) waited(resp *http.Response) bool {
+// isIdleTimeout reports whether the response is that of a server which closes an idle
+// connection because no request came, while ours was on its way (RFC 9110 15.5.9).
+func (t *try) isIdleTimeout(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusRequestTimeout && resp.Close && t.reused && !isHTTP2(t.conn)
 }
 
@@ -127,8 +126,8 @@ type outgoing struct {
 	hasBody bool
 }
 
-// try makes one request. t is nil where it could not be made at all; otherwise the
-// caller ends it with t.cancel, once it has read the answer.
+// try makes one request. t is nil where it could not be made at all; otherwise the caller
+// calls t.cancel once it has read the response.
 func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r outgoing) (t *try, resp *http.Response, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t = &try{cancel: cancel}
@@ -144,20 +143,19 @@ func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r out
 		return nil, nil, err
 	}
 	t.used, t.http1 = entry.transport, entry.http1
-	// With it, net/http would repeat over HTTP/2 what has a body, as it does what has none.
-	req.GetBody = nil
+	req.GetBody = nil // net/http would repeat over HTTP/2 a request with a body too
 	transport := entry.transport
 	if x.repeated {
-		transport = alone(transport)
+		transport = singleUse(transport)
 	}
-	// The transport itself, not a client: it follows no redirect and keeps no cookie.
+	// A transport, not a client: it follows no redirect and stores no cookie.
 	resp, err = transport.RoundTrip(req)
 	switch {
 	case t.conn != nil:
 		x.requests++
 	case s.guard.proxy != nil:
-		// It ends what nobody waits for any more: net/http waits a minute for a proxy to
-		// answer CONNECT, and for ever where it speaks SOCKS.
+		// This ends dials that nobody waits for any more: net/http waits a minute for a
+		// proxy to answer CONNECT, and for ever where it speaks SOCKS.
 		go transport.CloseIdleConnections()
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errSentBefore) {
@@ -166,12 +164,12 @@ func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r out
 	return t, resp, err
 }
 
-// do makes one request, and once in an attempt a second one where the first
-// failed, or was answered, in a way that allows it.
+// do makes one request, and, once in an attempt, a second one where the first failed or was
+// answered in a way that allows it.
 func (s *Sender) do(ctx context.Context, to destination, x *attemptState, r outgoing) (*try, *http.Response, error) {
 	for {
 		t, resp, err := s.try(ctx, to, x, r)
-		if t == nil || ctx.Err() != nil || ours(err) || err == nil && !t.waited(resp) {
+		if t == nil || ctx.Err() != nil || ours(err) || err == nil && !t.isIdleTimeout(resp) {
 			return t, resp, err
 		}
 		how := anew

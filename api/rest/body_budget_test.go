@@ -24,10 +24,13 @@ func TestBodyBudget(t *testing.T) {
 		{"of unknown length, without", 41, -1, switchboard.CodeOverloaded},
 		{"one that will be refused", 100, 61, ""},
 	} {
-		b := newBodyBudget(100, time.Millisecond)
+		b := newBodyBudget(100, time.Minute)
 		before, err := b.acquire(t.Context(), test.before, 100)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if test.want != "" {
+			b.wait = time.Millisecond
 		}
 		taken, err := b.acquire(t.Context(), test.announce, limit)
 		if switchboard.CodeOf(err) != test.want {
@@ -40,8 +43,11 @@ func TestBodyBudget(t *testing.T) {
 			t.Errorf("%s: the bytes were not given back", test.name)
 		}
 	}
-	wide := newBodyBudget(100, time.Millisecond)
+	wide := newBodyBudget(100, time.Minute)
 	for i := range 5 { // of unknown length, and then of 20
+		if i == 3 {
+			wide.wait = time.Millisecond
+		}
 		taken, err := wide.acquire(t.Context(), -1, 60)
 		if got := switchboard.CodeOf(err); i < 3 && got != "" || i == 3 && got != switchboard.CodeOverloaded {
 			t.Errorf("body %d: %v", i, err)

@@ -97,7 +97,7 @@ func (p *poster) retrying(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	response, err := p.http.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, err
 	}

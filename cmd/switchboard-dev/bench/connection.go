@@ -27,7 +27,7 @@ func connect(ctx context.Context, base string) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: &connection{conn, bufio.NewReader(conn)}}, nil
+	return &http.Client{Transport: &connection{conn, bufio.NewReader(conn)}, Timeout: callTimeout}, nil
 }
 
 // RoundTrip sends the request and reads the head of its answer, whose body is to be

@@ -3,16 +3,17 @@ package bench
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/seed-49a43567/switchboard/client"
 )
 
-// limits are what was applied to real attempts while the worker's places filled.
+// limits are what was applied to real attempts while the worker's slots filled.
 type limits struct {
 	Deliveries int     `json:"deliveries"`
-	LoadMost   float64 `json:"load_most"` // share of the worker's places that were taken
+	LoadMost   float64 `json:"load_most"` // share of the worker's slots that were taken
 	Idle       int64   `json:"timeout_ms_at_least_load"`
 	Full       int64   `json:"timeout_ms_at_most_load"`
 	Deviation  int64   `json:"deviation_ms_most"` // from the straight line between 10 s and 5 s
@@ -41,7 +42,7 @@ func (b *bench) measureLimits(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("limits: %w", err)
 	}
-	seen := make([]applied, len(all))
+	seen := make([]client.Attempt, len(all))
 	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(b.Concurrency)
 	for i, p := range all {
@@ -59,31 +60,23 @@ func (b *bench) measureLimits(ctx context.Context) error {
 	return nil
 }
 
-// applied is what an attempt was made under.
-type applied struct {
-	TimeoutMS int64   `json:"timeout_ms"`
-	Load      float64 `json:"load"`
-}
-
-// applied reads it of the delivery's first attempt, when that is over.
-func (p *poster) applied(ctx context.Context, delivery string) (applied, error) {
+// applied reads what the delivery's first attempt was made under, when that is over.
+func (p *poster) applied(ctx context.Context, delivery string) (client.Attempt, error) {
 	for {
-		var answer struct {
-			Attempts []applied `json:"attempts"`
+		found, err := p.api.GetDelivery(ctx, delivery)
+		if err != nil {
+			return client.Attempt{}, err
 		}
-		if err := p.call(ctx, p.http, http.MethodGet, "/v1/deliveries/"+delivery, nil, http.StatusOK, &answer); err != nil {
-			return applied{}, err
-		}
-		if len(answer.Attempts) > 0 {
-			return answer.Attempts[0], nil
+		if len(found.Attempts) > 0 {
+			return found.Attempts[0], nil
 		}
 		if err := pause(ctx, pollPause); err != nil {
-			return applied{}, err
+			return client.Attempt{}, err
 		}
 	}
 }
 
-func summarise(seen []applied) limits {
+func summarise(seen []client.Attempt) limits {
 	least, most := seen[0], seen[0]
 	l := limits{Deliveries: len(seen)}
 	for _, a := range seen {

@@ -1,31 +1,32 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // tenants share the events evenly, each with one subscription of default limits:
 // of one alone, no more than 16 requests would be in flight.
 const tenants = 8
 
-// Tenants whose receivers are not well.
+// Tenants whose receivers fail.
 const (
 	tenantAway = "bench-away"
 	tenantSlow = "bench-slow"
 )
 
-// manyInFlight is more than a worker has places.
+// manyInFlight is more requests than a worker makes at a time.
 const manyInFlight = 1000
 
 // eventSize is the length of a posted event in bytes: that of the peers' measurement.
@@ -36,10 +37,12 @@ const callTimeout = 30 * time.Second
 
 // poster posts events as a platform would.
 type poster struct {
-	base, key string
-	http      *http.Client
-	padding   string
-	count     atomic.Int64
+	base    string
+	key     switchboard.Secret
+	api     *client.Client
+	idle    func() // closes the connections of api
+	padding string
+	count   atomic.Int64
 }
 
 // posted is one event that was accepted, with the one delivery that follows from it.
@@ -49,49 +52,31 @@ type posted struct {
 	answer   time.Duration // from then until the 202 was read
 }
 
-func newPoster(base, key string, concurrency int) *poster {
+func newPoster(base string, key switchboard.Secret, concurrency int) (*poster, error) {
 	transport := &http.Transport{MaxIdleConns: 4 * concurrency, MaxIdleConnsPerHost: 4 * concurrency}
-	return &poster{
-		base: base, key: key, padding: strings.Repeat("x", eventSize),
-		http: &http.Client{Transport: transport},
-	}
+	p := &poster{base: base, key: key, idle: transport.CloseIdleConnections, padding: strings.Repeat("x", eventSize)}
+	var err error
+	p.api, err = p.over(&http.Client{Transport: transport, Timeout: callTimeout})
+	return p, err
 }
 
-// ready reports what is missing before the stack can be measured.
-func (p *poster) ready(ctx context.Context) error {
-	return p.call(ctx, p.http, http.MethodGet, "/readyz", nil, http.StatusOK, nil)
+// over makes a client of the API that uses those connections.
+func (p *poster) over(connections *http.Client) (*client.Client, error) {
+	return client.New(client.Config{URL: p.base, Key: p.key, HTTP: connections})
 }
 
 // subscribe makes the subscriptions. That of the absent receiver retries after an hour.
 func (p *poster) subscribe(ctx context.Context, receiver string) error {
-	type request struct {
-		URL string `json:"url"`
-	}
-	type retry struct {
-		InitialInterval string `json:"initial_interval"`
-	}
-	type subscription struct {
-		Tenant  string   `json:"tenant"`
-		Name    string   `json:"name"`
-		Events  []string `json:"events"`
-		Request request  `json:"request"`
-		Retry   *retry   `json:"retry,omitempty"`
-		Flights int      `json:"max_in_flight,omitempty"`
-	}
-	wanted := []subscription{
-		{Tenant: tenantAway, Request: request{receiver + pathAway}, Retry: &retry{"1h"}},
-		{Tenant: tenantSlow, Request: request{receiver + pathSlow}, Flights: manyInFlight},
+	wanted := []client.NewSubscription{
+		{Tenant: tenantAway, Request: client.Request{URL: receiver + pathAway}, Retry: client.Retry{InitialInterval: switchboard.Duration(time.Hour)}},
+		{Tenant: tenantSlow, Request: client.Request{URL: receiver + pathSlow}, MaxInFlight: manyInFlight},
 	}
 	for i := range tenants {
-		wanted = append(wanted, subscription{Tenant: tenantName(i), Request: request{receiver + pathWell}})
+		wanted = append(wanted, client.NewSubscription{Tenant: tenantName(i), Request: client.Request{URL: receiver + pathWell}})
 	}
 	for _, s := range wanted {
 		s.Name, s.Events = "bench", []string{"*"}
-		body, err := json.Marshal(s)
-		if err != nil {
-			return err
-		}
-		if err := p.call(ctx, p.http, http.MethodPost, "/v1/subscriptions", body, http.StatusCreated, nil); err != nil {
+		if _, err := p.api.CreateSubscription(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -101,35 +86,30 @@ func (p *poster) subscribe(ctx context.Context, receiver string) error {
 func tenantName(i int) string { return fmt.Sprintf("bench-%d", i%tenants) }
 
 // post posts one event. Empty stands for one of the tenants in turn.
-func (p *poster) post(ctx context.Context, via *http.Client, tenant string) (posted, error) {
+func (p *poster) post(ctx context.Context, via *client.Client, tenant string) (posted, error) {
 	n := p.count.Add(1)
 	if tenant == "" {
 		tenant = tenantName(int(n))
 	}
-	var answer struct {
-		Deliveries []struct {
-			ID string `json:"id"`
-		} `json:"deliveries"`
-	}
-	body := p.event(tenant, n)
+	event := p.event(tenant, n)
 	at := time.Now()
-	err := p.call(ctx, via, http.MethodPost, "/v1/events", body, http.StatusAccepted, &answer)
+	accepted, err := via.PostEvent(ctx, event)
 	took := time.Since(at)
-	if err == nil && len(answer.Deliveries) != 1 {
-		err = fmt.Errorf("an event has %d deliveries; want 1", len(answer.Deliveries))
+	if err == nil && len(accepted.Deliveries) != 1 {
+		err = fmt.Errorf("an event has %d deliveries; want 1", len(accepted.Deliveries))
 	}
 	if err != nil {
 		return posted{}, err
 	}
-	return posted{delivery: answer.Deliveries[0].ID, at: at, answer: took}, nil
+	return posted{delivery: accepted.Deliveries[0].ID, at: at, answer: took}, nil
 }
 
-// event is a ticket of the wanted size.
-func (p *poster) event(tenant string, n int64) []byte {
-	const end = `"}}`
-	body := fmt.Appendf(make([]byte, 0, eventSize), `{"tenant":%q,"type":"ticket.created","data":{"ticket":{"id":%d,"status":"open"},"text":"`, tenant, n)
-	body = append(body, p.padding[:eventSize-len(body)-len(end)]...)
-	return append(body, end...)
+// event is a ticket, which makes a body of the wanted size.
+func (p *poster) event(tenant string, n int64) client.NewEvent {
+	const kind, frame, end = "ticket.created", `{"tenant":"","type":"","data":}`, `"}`
+	data := fmt.Appendf(make([]byte, 0, eventSize), `{"ticket":{"id":%d,"status":"open"},"text":"`, n)
+	data = append(data, p.padding[:eventSize-len(frame)-len(tenant)-len(kind)-len(data)-len(end)]...)
+	return client.NewEvent{Tenant: tenant, Type: kind, Data: json.RawMessage(append(data, end...))}
 }
 
 // burst posts count events, so many at a time, each on a connection of its own, as
@@ -140,11 +120,15 @@ func (p *poster) burst(ctx context.Context, tenant string, count, concurrency in
 	group, ctx := errgroup.WithContext(ctx)
 	for range concurrency {
 		group.Go(func() error {
-			via, err := connect(ctx, p.base)
+			connection, err := connect(ctx, p.base)
 			if err != nil {
 				return err
 			}
-			defer via.CloseIdleConnections()
+			defer connection.CloseIdleConnections()
+			via, err := p.over(connection)
+			if err != nil {
+				return err
+			}
 			for i := next.Add(1) - 1; i < int64(count); i = next.Add(1) - 1 {
 				one, err := p.post(ctx, via, tenant)
 				if err != nil {
@@ -173,39 +157,11 @@ func (p *poster) pace(ctx context.Context, count, rate int) ([]posted, error) {
 			return nil, errors.Join(group.Wait(), ctx.Err())
 		}
 		group.Go(func() error {
-			one, err := p.post(ctx, p.http, "")
+			one, err := p.post(ctx, p.api, "")
 			all[i] = one
 			return err
 		})
 	}
 	err := group.Wait()
 	return all, err
-}
-
-// call makes one call of the API. The answer is decoded unless it is nil.
-func (p *poster) call(ctx context.Context, via *http.Client, method, path string, body []byte, want int, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, p.base+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+p.key)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := via.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != want {
-		return fmt.Errorf("%s %s answers %s: %s", method, path, response.Status, text)
-	}
-	if answer == nil {
-		return nil
-	}
-	return json.Unmarshal(text, answer)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
@@ -111,7 +112,7 @@ func (s *stack) startSwitchboard(ctx context.Context, c stackConfig, temporalAdd
 	if err := s.postgres.CreateDatabase(ctx, database, ""); err != nil {
 		return err
 	}
-	listen, err := freeAddr()
+	listen, err := temporalserver.FreeAddress()
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,9 @@ func (s *stack) startSwitchboard(ctx context.Context, c stackConfig, temporalAdd
 	if s.receiver, err = startReceiver(); err != nil {
 		return err
 	}
-	s.poster = newPoster("http://"+listen, words[1], c.concurrency)
+	if s.poster, err = newPoster("http://"+listen, switchboard.Secret(words[1]), c.concurrency); err != nil {
+		return err
+	}
 	if err := s.untilReady(ctx); err != nil {
 		return err
 	}
@@ -166,7 +169,7 @@ func (s *stack) environment(listen, temporalAddr string) ([]string, error) {
 // untilReady waits until Switchboard says that nothing is missing.
 func (s *stack) untilReady(ctx context.Context) error {
 	for {
-		err := s.poster.ready(ctx)
+		_, err := s.poster.api.Ready(ctx)
 		if err == nil {
 			return nil
 		}
@@ -184,7 +187,7 @@ func (s *stack) untilReady(ctx context.Context) error {
 func (s *stack) stop() error {
 	var errs []error
 	if s.poster != nil {
-		s.poster.http.CloseIdleConnections()
+		s.poster.idle()
 	}
 	for _, c := range []*child{s.serve, s.floor} {
 		if c != nil {
@@ -218,13 +221,4 @@ func output(ctx context.Context, env []string, program string, args ...string) (
 		return "", fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
 	}
 	return string(out), nil
-}
-
-// freeAddr finds a port of loopback that nobody listens on.
-func freeAddr() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -4,19 +4,17 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // Config says where the demo finds the stack.
@@ -82,12 +80,16 @@ func (c Config) explain() {
 
 // play subscribes the receiver and posts the sample events in turn, until ctx ends.
 func (c Config) play(ctx context.Context, receiver string) error {
-	for _, s := range []subscription{
-		{Name: "Call centre", Events: []string{"call.*", "agent.*"}, Request: request{URL: receiver + "/calls", Body: "data"}},
-		{Name: "Help desk", Events: []string{"ticket.*"}, Request: request{URL: receiver + "/tickets", Body: "envelope"}},
-		{Name: "CRM", Events: []string{"ticket.*"}, Request: request{URL: receiver + failingPath, Body: "envelope"}},
+	api, err := client.New(client.Config{URL: c.API, Key: c.Key})
+	if err != nil {
+		return err
+	}
+	for _, s := range []client.NewSubscription{
+		{Name: "Call centre", Events: []string{"call.*", "agent.*"}, Request: client.Request{URL: receiver + "/calls", Body: switchboard.BodyData}},
+		{Name: "Help desk", Events: []string{"ticket.*"}, Request: client.Request{URL: receiver + "/tickets", Body: switchboard.BodyEnvelope}},
+		{Name: "CRM", Events: []string{"ticket.*"}, Request: client.Request{URL: receiver + failingPath, Body: switchboard.BodyEnvelope}},
 	} {
-		if err := c.subscribe(ctx, s); err != nil {
+		if err := c.subscribe(ctx, api, s); err != nil {
 			return err
 		}
 	}
@@ -99,7 +101,7 @@ func (c Config) play(ctx context.Context, receiver string) error {
 	defer tick.Stop()
 	for i := 0; ctx.Err() == nil; i++ {
 		sample := samples[i%len(samples)]
-		if err := c.post(ctx, sample.kind, sample.data); err != nil && ctx.Err() == nil {
+		if err := c.post(ctx, api, sample.kind, sample.data); err != nil && ctx.Err() == nil {
 			fmt.Fprintf(c.Out, "  demo      %s was not accepted: %v\n", sample.kind, err)
 		}
 		if i == quickly {
@@ -114,71 +116,25 @@ func (c Config) play(ctx context.Context, receiver string) error {
 	return nil
 }
 
-type request struct {
-	URL  string `json:"url"`
-	Body string `json:"body"`
-}
-
-type subscription struct {
-	Tenant  string         `json:"tenant"`
-	Name    string         `json:"name"`
-	Events  []string       `json:"events"`
-	Request request        `json:"request"`
-	Retry   map[string]any `json:"retry"`
-	Secret  string         `json:"secret"`
-}
-
 // subscribe creates the subscription, unless an earlier start did.
-func (c Config) subscribe(ctx context.Context, s subscription) error {
-	s.Tenant, s.Secret = tenant, c.Secret.Reveal()
-	s.Retry = map[string]any{"initial_interval": "3s", "backoff_coefficient": 2, "maximum_interval": "15s"} // retries that can be waited for
-	status, answer, err := c.call(ctx, "/v1/subscriptions", s)
-	if err != nil {
-		return err
+func (c Config) subscribe(ctx context.Context, api *client.Client, s client.NewSubscription) error {
+	s.Tenant, s.Secret = tenant, c.Secret
+	s.Retry = client.Retry{ // retries that can be waited for
+		InitialInterval: switchboard.Duration(3 * time.Second), BackoffCoefficient: 2, MaximumInterval: switchboard.Duration(15 * time.Second),
 	}
-	if status != http.StatusCreated && status != http.StatusConflict {
-		return fmt.Errorf("the demo's subscription was answered %d: %s", status, answer)
+	if _, err := api.CreateSubscription(ctx, s); err != nil && switchboard.CodeOf(err) != switchboard.CodeConflict {
+		return fmt.Errorf("the demo's subscription: %w", err)
 	}
 	return nil
 }
 
-func (c Config) post(ctx context.Context, kind string, data []byte) error {
-	status, answer, err := c.call(ctx, "/v1/events", map[string]any{"tenant": tenant, "type": kind, "data": json.RawMessage(data)})
+func (c Config) post(ctx context.Context, api *client.Client, kind string, data []byte) error {
+	accepted, err := api.PostEvent(ctx, client.NewEvent{Tenant: tenant, Type: kind, Data: data})
 	if err != nil {
-		return err
-	}
-	if status != http.StatusAccepted {
-		return fmt.Errorf("answered %d: %s", status, answer)
-	}
-	var accepted struct {
-		ID         string `json:"id"`
-		Deliveries []struct{ ID string }
-	}
-	if err := json.Unmarshal(answer, &accepted); err != nil {
 		return err
 	}
 	for _, d := range accepted.Deliveries {
 		fmt.Fprintf(c.Out, "  posted    %s  %s, event %s\n", d.ID, kind, accepted.ID)
 	}
 	return nil
-}
-
-func (c Config) call(ctx context.Context, path string, body any) (status int, answer []byte, err error) {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return 0, nil, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.API+path, bytes.NewReader(encoded))
-	if err != nil {
-		return 0, nil, err
-	}
-	request.Header.Set("Authorization", "Bearer "+c.Key.Reveal())
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer response.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(response.Body, maxBody))
-	return response.StatusCode, answer, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // badInput is a call that must be refused.
@@ -17,7 +18,7 @@ type badInput struct {
 	call   string // method and path
 	body   string
 	status int
-	code   string
+	code   switchboard.Code
 	field  string
 }
 
@@ -58,9 +59,9 @@ func (s *system) rename(subscription string) {
 	}
 }
 
-func checkProblem(t *testing.T, name string, a answer, status int, code, field string) {
+func checkProblem(t *testing.T, name string, a answer, status int, code switchboard.Code, field string) {
 	t.Helper()
-	p := as[problemView](t, a)
+	p := as[client.Error](t, a)
 	if a.status != status || p.Status != status || p.Code != code || p.Field != field || p.Detail == "" ||
 		a.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s: answered %d %s with %.300s; want %d, code %s, field %q", name, a.status, a.header.Get("Content-Type"), a.body, status, code, field)

@@ -3,67 +3,16 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
-)
-
-// The shapes of the API as far as the tests read them, written down anew: a
-// change of shape must show.
-type (
-	deliveryView struct {
-		ID            string        `json:"id"`
-		Tenant        string        `json:"tenant"`
-		EventID       string        `json:"event_id"`
-		State         string        `json:"state"`
-		Reason        string        `json:"reason"`
-		AttemptsMade  int           `json:"attempts_made"`
-		NextAttemptAt *time.Time    `json:"next_attempt_at"`
-		CompletedAt   *time.Time    `json:"completed_at"`
-		WorkflowID    string        `json:"workflow_id"`
-		RunID         string        `json:"run_id"`
-		TemporalURL   string        `json:"temporal_url"`
-		Attempts      []attemptView `json:"attempts"`
-		Actions       []struct {
-			Actor  string `json:"actor"`
-			Action string `json:"action"`
-			Reason string `json:"reason"`
-		} `json:"actions"`
-	}
-	attemptView struct {
-		Number     int       `json:"number"`
-		At         time.Time `json:"at"`
-		StatusCode int       `json:"status_code"`
-		Failure    string    `json:"failure"`
-		Requests   int       `json:"requests"`
-		Request    struct {
-			Method  string            `json:"method"`
-			URL     string            `json:"url"`
-			Headers map[string]string `json:"headers"`
-		} `json:"request"`
-		Response struct {
-			Body string `json:"body"`
-		} `json:"response"`
-	}
-	acceptedView struct {
-		ID         string `json:"id"`
-		Duplicate  bool   `json:"duplicate"`
-		Deliveries []struct {
-			ID             string `json:"id"`
-			SubscriptionID string `json:"subscription_id"`
-		} `json:"deliveries"`
-	}
-	problemView struct {
-		Status int    `json:"status"`
-		Code   string `json:"code"`
-		Field  string `json:"field"`
-		Detail string `json:"detail"`
-	}
+	"github.com/seed-49a43567/switchboard/client"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 )
 
 // answer is what the API answered.
@@ -150,34 +99,43 @@ func (s *system) subscribe(url string, extra fields) (id string, secret switchbo
 	return created.ID, switchboard.Secret(created.Secret)
 }
 
+// api is the client of the API, with the test's key.
+func (s *system) api() *client.Client {
+	s.t.Helper()
+	c, err := client.New(client.Config{URL: strings.TrimSuffix(s.url("/"), "/"), Key: s.key, HTTP: s.client})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
 // post posts an event of the tenant "acme", and returns the id of its one delivery.
 func (s *system) post(eventType, data string) string {
 	s.t.Helper()
-	a := s.call(http.MethodPost, "/v1/events", fields{"tenant": "acme", "type": eventType, "data": json.RawMessage(data)})
-	if a.status != http.StatusAccepted {
-		s.t.Fatalf("post: answered %d %s", a.status, a.body)
+	accepted, err := s.api().PostEvent(s.t.Context(), client.NewEvent{Tenant: "acme", Type: eventType, Data: json.RawMessage(data)})
+	if err != nil {
+		s.t.Fatalf("post: %v", err)
 	}
-	accepted := as[acceptedView](s.t, a)
 	if len(accepted.Deliveries) != 1 {
 		s.t.Fatalf("post: %d deliveries, want 1", len(accepted.Deliveries))
 	}
 	return accepted.Deliveries[0].ID
 }
 
-func (s *system) delivery(id string) deliveryView {
+func (s *system) delivery(id string) client.Delivery {
 	s.t.Helper()
-	a := s.call(http.MethodGet, "/v1/deliveries/"+id, nil)
-	if a.status != http.StatusOK {
-		s.t.Fatalf("delivery %s: answered %d %s", id, a.status, a.body)
+	d, err := s.api().GetDelivery(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatalf("delivery %s: %v", id, err)
 	}
-	return as[deliveryView](s.t, a)
+	return d
 }
 
 // awaitState waits until the delivery is in that state, and returns it.
-func (s *system) awaitState(id, state string) deliveryView {
+func (s *system) awaitState(id string, state switchboard.State) client.Delivery {
 	s.t.Helper()
-	var d deliveryView
-	await(s.t, "delivery "+id+" "+state, func() bool {
+	var d client.Delivery
+	await(s.t, fmt.Sprintf("delivery %s %s", id, state), func() bool {
 		d = s.delivery(id)
 		return d.State == state
 	})
@@ -186,10 +144,9 @@ func (s *system) awaitState(id, state string) deliveryView {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := temporalserver.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // loadPatience is for what a loaded machine does thousands of times.
@@ -87,7 +89,7 @@ func TestKilledAttemptsAreInTheRecord(t *testing.T) {
 		awaitFor(t, loadPatience, "delivered", func() bool { return p.delivery(id).State == "delivered" })
 		var got []string
 		for _, a := range p.delivery(id).Attempts {
-			got = append(got, a.Failure)
+			got = append(got, string(a.Failure))
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("attempts ended with %q, want %q", got, want)
@@ -161,7 +163,7 @@ func (l *load) postOne(ctx context.Context, n int) error {
 }
 
 func (l *load) note(a answer) error {
-	var accepted acceptedView
+	var accepted client.Acceptance
 	if err := json.Unmarshal(a.body, &accepted); err != nil || a.status != http.StatusAccepted || len(accepted.Deliveries) != 1 {
 		return fmt.Errorf("answered %d %s", a.status, a.body)
 	}
@@ -207,7 +209,7 @@ func (l *load) checkDelivered(r *receiver) (duplicates int) {
 
 // checkAttempts checks that the attempts of a delivered delivery are numbered
 // without a gap, and that the last one alone succeeded.
-func checkAttempts(t *testing.T, d deliveryView) {
+func checkAttempts(t *testing.T, d client.Delivery) {
 	t.Helper()
 	if d.State != "delivered" || d.CompletedAt == nil || d.NextAttemptAt != nil || d.AttemptsMade != len(d.Attempts) || len(d.Attempts) == 0 {
 		t.Errorf("%s is %s, completed %v, next attempt %v, with %d attempts made and %d shown",
@@ -216,7 +218,7 @@ func checkAttempts(t *testing.T, d deliveryView) {
 	for i, a := range d.Attempts {
 		last := i == len(d.Attempts)-1
 		if a.Number != i+1 || (a.Failure == "") != last {
-			t.Errorf("%s: attempt %d of %d has the number %d, status %d and failure %q", d.ID, i+1, len(d.Attempts), a.Number, a.StatusCode, a.Failure)
+			t.Errorf("%s: attempt %d of %d has the number %d, answer %v and failure %q", d.ID, i+1, len(d.Attempts), a.Number, a.Response, a.Failure)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/seed-49a43567/switchboard/worker"
+
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // hourly is a retry policy whose backoff nobody waits for.
@@ -78,8 +80,8 @@ func TestRetryOfAFinalDeliveryStartsANewRun(t *testing.T) {
 	s.operate(id, "retry", "")
 	// The new run has the policy's attempts, not what the first left.
 	done := s.awaitState(id, "delivered")
-	if done.AttemptsMade != 3 || done.RunID == first.RunID {
-		t.Errorf("%d attempts, run %s after run %s; want 3 and a new run", done.AttemptsMade, done.RunID, first.RunID)
+	if done.AttemptsMade != 3 || done.TemporalRunID == first.TemporalRunID {
+		t.Errorf("%d attempts, run %s after run %s; want 3 and a new run", done.AttemptsMade, done.TemporalRunID, first.TemporalRunID)
 	}
 }
 
@@ -111,7 +113,7 @@ func TestDeletionEndsTheWorkflows(t *testing.T) {
 	var deliveries []string
 	for range 20 {
 		a := s.call(http.MethodPost, "/v1/events", fields{"tenant": "globex", "type": "ticket.created", "data": 1})
-		deliveries = append(deliveries, as[acceptedView](t, a).Deliveries[0].ID)
+		deliveries = append(deliveries, as[client.Acceptance](t, a).Deliveries[0].ID)
 	}
 	for _, d := range deliveries {
 		s.awaitBackoff(d)
@@ -294,7 +296,7 @@ func TestTerminatedResetOfAnEarlierRunIsCancelled(t *testing.T) {
 	r.await(t, 2)
 	s.awaitState(id, "failed")
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED)
-	s.reset(id, first.RunID, firstTaskCompleted)
+	s.reset(id, first.TemporalRunID, firstTaskCompleted)
 	r.await(t, 3)
 	s.awaitPending(id)
 	if err := s.temporal.TerminateWorkflow(t.Context(), id, "", "test"); err != nil {
@@ -311,7 +313,7 @@ func TestResetInTemporalDeliversAgain(t *testing.T) {
 	id := s.post("ticket.created", `{}`)
 	first := s.awaitState(id, "delivered")
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
-	s.reset(id, first.RunID, firstTaskCompleted)
+	s.reset(id, first.TemporalRunID, firstTaskCompleted)
 	got := r.await(t, 2)
 	if got[1].header.Get("webhook-id") != id {
 		t.Errorf("webhook-id %q, want %q", got[1].header.Get("webhook-id"), id)
@@ -338,7 +340,7 @@ func TestResetAfterRetriesDeliversAgain(t *testing.T) {
 			last = event.GetEventId()
 		}
 	}
-	s.reset(id, failed.RunID, last)
+	s.reset(id, failed.TemporalRunID, last)
 	await(t, "delivered again", func() bool { d := s.delivery(id); return d.State == "delivered" && d.AttemptsMade == 3 })
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/seed-49a43567/switchboard/store/postgres"
+
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // ownPostgres is Switchboard's Postgres of one test, which may kill it and start
@@ -137,7 +139,7 @@ func postUntilAway(s *system, goAway func()) map[string]answer {
 
 func checkUnavailable(t *testing.T, a answer) {
 	t.Helper()
-	p := as[problemView](t, a)
+	p := as[client.Error](t, a)
 	if a.status != http.StatusServiceUnavailable || p.Status != a.status || p.Code != "unavailable" ||
 		a.header.Get("Content-Type") != "application/problem+json" || a.header.Get("Retry-After") == "" {
 		t.Errorf("answered %d %v %s, want 503 and a problem with the code unavailable", a.status, a.header, a.body)
@@ -158,7 +160,7 @@ func (s *system) checkWhole(answers map[string]answer) []string {
 		if a.status == http.StatusNotFound && posted.status != http.StatusAccepted {
 			continue
 		}
-		event := as[struct{ Deliveries []deliveryView }](s.t, a)
+		event := as[struct{ Deliveries []client.Delivery }](s.t, a)
 		if a.status != http.StatusOK || len(event.Deliveries) != 1 {
 			s.t.Errorf("event %s, posted with the answer %d, is now %d %s", id, posted.status, a.status, a.body)
 			continue

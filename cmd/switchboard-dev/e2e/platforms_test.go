@@ -19,6 +19,8 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/seed-49a43567/switchboard/catalogue"
+
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // Every example of the catalogue is posted and arrives as the platform's own
@@ -97,10 +99,7 @@ func (s *system) deliverExample(t *testing.T, r *receiver, e catalogue.Example, 
 	if a.status != http.StatusAccepted {
 		t.Fatalf("post: answered %d %s", a.status, a.body)
 	}
-	accepted := as[struct {
-		acceptedView
-		Warnings []string `json:"warnings"`
-	}](t, a)
+	accepted := as[client.Acceptance](t, a)
 	if len(accepted.Deliveries) != 1 || len(accepted.Warnings) > 0 {
 		t.Fatalf("post: answered %s", a.body)
 	}

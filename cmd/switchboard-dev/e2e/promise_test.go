@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // TestMatchAndPreviewArePromises: for generated filters and events, /match says what
@@ -70,7 +72,7 @@ func (s *system) postFor(event fields) map[string]string {
 		s.t.Fatalf("post: answered %d %s", a.status, a.body)
 	}
 	deliveries := map[string]string{}
-	for _, d := range as[acceptedView](s.t, a).Deliveries {
+	for _, d := range as[client.Acceptance](s.t, a).Deliveries {
 		deliveries[d.SubscriptionID] = d.ID
 	}
 	return deliveries
@@ -81,7 +83,7 @@ func (s *system) postFor(event fields) map[string]string {
 func (s *system) comparePreview(t *testing.T, r *receiver, subscription, path, eventID, delivery string) {
 	t.Helper()
 	before := len(r.at(path))
-	var d deliveryView
+	var d client.Delivery
 	await(t, "delivery "+delivery+" is final", func() bool {
 		d = s.delivery(delivery)
 		return d.State == "delivered" || d.State == "failed"

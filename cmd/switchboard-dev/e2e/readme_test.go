@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // shellBlocks are the shell blocks of a document between two of its headings, as printed.
@@ -109,7 +111,7 @@ func TestReadme(t *testing.T) {
 func (s *system) checkDelivered(tenant string, deliveries int) {
 	s.t.Helper()
 	await(s.t, fmt.Sprintf("%d of %s delivered", deliveries, tenant), func() bool {
-		page := as[struct{ Data []deliveryView }](s.t, s.call(http.MethodGet, "/v1/deliveries?tenant="+tenant, nil))
+		page := as[struct{ Data []client.Delivery }](s.t, s.call(http.MethodGet, "/v1/deliveries?tenant="+tenant, nil))
 		for _, d := range page.Data {
 			if d.State != "delivered" {
 				return false

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // contact is data of the use case contact, with a variable typed by hand.
@@ -120,7 +121,7 @@ func TestTriggerWaitsForTheAnswer(t *testing.T) {
 	s.operate(answered.DeliveryID, "retry", "")
 	s.awaitState(answered.DeliveryID, "delivered")
 
-	repeated := as[acceptedView](t, s.call(http.MethodPost, trigger, fields{"data": fields{"sku": 1}, "id": "run-1"}))
+	repeated := as[client.Acceptance](t, s.call(http.MethodPost, trigger, fields{"data": fields{"sku": 1}, "id": "run-1"}))
 	if !repeated.Duplicate || repeated.Deliveries[0].ID != answered.DeliveryID {
 		t.Errorf("the same trigger again: %+v", repeated)
 	}
@@ -208,7 +209,7 @@ func TestFilterDecides(t *testing.T) {
 	s.subscribe(r.URL, fields{"events": []string{"object.*"}, "filter": json.RawMessage(`{"$not":{"data":{"channel":"whatsapp"}}}`)})
 	for data, want := range map[string]int{`{"channel":"whatsapp","type":7}`: 1, `{"channel":"whatsapp","type":2}`: 0, `{"channel":"mail","type":7}`: 1} {
 		a := s.call(http.MethodPost, "/v1/events", fields{"tenant": "acme", "type": "object.activity_added", "data": json.RawMessage(data)})
-		if accepted := as[acceptedView](t, a); len(accepted.Deliveries) != want {
+		if accepted := as[client.Acceptance](t, a); len(accepted.Deliveries) != want {
 			t.Errorf("%s has %d deliveries, want %d", data, len(accepted.Deliveries), want)
 		}
 	}

@@ -29,6 +29,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/seed-49a43567/switchboard/webhook/dnstest"
+
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // The most telling inputs of the public reports about webhook senders, each
@@ -283,7 +285,7 @@ func (s *system) send(t *testing.T, eventType, address string, extra fields, dat
 }
 
 // deliver is send, and waits until it is delivered.
-func (s *system) deliver(t *testing.T, eventType, address string, extra fields, data string) deliveryView {
+func (s *system) deliver(t *testing.T, eventType, address string, extra fields, data string) client.Delivery {
 	t.Helper()
 	return s.awaitState(s.send(t, eventType, address, extra, data), "delivered")
 }

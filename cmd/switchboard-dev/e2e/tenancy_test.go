@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
 )
 
 // property is what a tenant owns in a test: the ids of one of each kind.
@@ -28,7 +29,7 @@ func (s *system) settle(tenant, url string) property {
 	})
 	for _, id := range []string{p.event, p.ownEvent} {
 		a := s.call(http.MethodPost, "/v1/events", fields{"tenant": tenant, "type": "ticket.created", "id": id, "data": tenant})
-		accepted := as[acceptedView](s.t, a)
+		accepted := as[client.Acceptance](s.t, a)
 		if a.status != http.StatusAccepted || accepted.Duplicate || len(accepted.Deliveries) != 1 {
 			s.t.Fatalf("answered %d %s", a.status, a.body)
 		}
@@ -227,7 +228,7 @@ func TestNothingIsMadeForAnotherTenant(t *testing.T) {
 		results := as[struct {
 			Results []struct {
 				Status  string
-				Problem problemView
+				Problem client.Error
 			}
 		}](t, a).Results
 		if len(results) != 1 || results[0].Status != "error" || results[0].Problem.Code != "forbidden" || results[0].Problem.Field != "tenant" {

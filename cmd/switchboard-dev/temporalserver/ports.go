@@ -67,3 +67,13 @@ func listen(host string, port int, flag string) (net.Listener, error) {
 }
 
 func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+
+// FreeAddress is an address of loopback on which nobody listens, for a program that is
+// started next.
+func FreeAddress() (string, error) {
+	listener, err := listen("127.0.0.1", 0, "")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}

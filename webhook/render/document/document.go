@@ -1,6 +1,6 @@
-// Package document holds JSON values as they were written: members keep their order
-// and numbers their text, so that neither 1.10 nor a number beyond 2^53 changes on the
-// way from an event into a request.
+// Package document holds JSON values as they were written: members keep their order and
+// numbers their text, so that neither 1.10 nor a number beyond 2^53 changes between the
+// event and the request.
 //
 // A value is nil, a bool, a [json.Number], a string, a []any of values, or an *[Object].
 package document
@@ -16,8 +16,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// MaxNesting is how deep objects and arrays may stand in one another: as deep as in
-// the data of an event, and in an envelope around them.
+// MaxNesting bounds the depth of objects and arrays: that of an event's data, and an
+// envelope around them.
 const MaxNesting = switchboard.MaxNesting + 1
 
 // ErrNesting is the error of a document that is nested deeper.
@@ -29,7 +29,7 @@ type Object struct {
 	values map[string]any
 }
 
-// Set gives the member that value; a new one stands last.
+// Set gives the member that value; a new member is the last one.
 func (o *Object) Set(name string, value any) {
 	if o.values == nil {
 		o.values = map[string]any{}
@@ -100,7 +100,7 @@ func decodeObject(decoder *json.Decoder, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		name, _ := token.(string) // the decoder lets nothing else stand there
+		name, _ := token.(string) // the decoder allows nothing else
 		value, err := decode(decoder, depth+1)
 		if err != nil {
 			return nil, err
@@ -146,8 +146,8 @@ func Append(b []byte, value any) []byte {
 	return append(b, "null"...)
 }
 
-// appendString appends the string as JSON. Unlike [json.Marshal] it leaves & < > as
-// they are: nobody puts a webhook's body into a page.
+// appendString appends the string as JSON. Unlike [json.Marshal] it does not escape & < >: a
+// webhook's body is not part of an HTML page.
 func appendString(b []byte, s string) []byte {
 	if !slices.ContainsFunc([]byte(s), func(c byte) bool { return c < ' ' || c == '"' || c == '\\' || c >= 0x7f }) {
 		return append(append(append(b, '"'), s...), '"')

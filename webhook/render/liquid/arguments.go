@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// parameter is what a filter takes as one argument. It says of an argument that is
-// written in the template what can never work, whatever the event holds; where the
-// argument comes from the event, the filter makes the best of it.
+// parameter checks an argument that is written in the template: its error says what can never
+// work, whatever the event holds. Where the argument comes from the event, the filter accepts
+// what it can.
 type parameter func(literal any) error
 
 // anything takes every argument.
@@ -58,8 +58,8 @@ func aPlace(literal any) error {
 // aFormat takes a format of strftime.
 func aFormat(literal any) error { return checkFormat(textOf(literal)) }
 
-// whole is the argument of that place as a whole number, what is behind its point cut
-// off; absent stands in for it where there is none, or where it is none.
+// whole returns that argument as a whole number, without its fraction; absent where there is
+// no such argument, or where it is not a number.
 func (a *application) whole(place, absent int) int {
 	const most = 1 << 30
 	if place >= len(a.args) {
@@ -81,7 +81,7 @@ func (a *application) whole(place, absent int) int {
 	return int(max(-most, min(n.Int64(), most)))
 }
 
-// quoted is the value as a message shows it.
+// quoted returns the value as messages show it.
 func quoted(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -42,12 +42,12 @@ func (c comparison) evaluate(r *renderer) (any, error) {
 	return order >= 0, nil
 }
 
-// spendOn pays for reading two numbers, before either is read: both may be long.
+// spendOn takes the cost of reading two numbers from the budget, before either is read: both
+// may be long.
 func (b *Budget) spendOn(x, y json.Number) error { return b.spend(numberCost + len(x) + len(y)) }
 
-// equal reports whether two values are the same. Text and number never are, as in
-// both references: a text that is compared with a number on purpose is rare, and an
-// id 007 is not the id 7.
+// equal reports whether two values are the same. Text and number never are, as in both
+// references: the id 007 is not the id 7.
 func (r *renderer) equal(a, b any) (bool, error) {
 	if err := r.Budget.spend(1); err != nil {
 		return false, err
@@ -95,7 +95,7 @@ func (r *renderer) equal(a, b any) (bool, error) {
 	return a == b, nil // nil and bool
 }
 
-// noticeText tells of a text that says a number and is compared with one.
+// noticeText notes that a text which is a number is compared with a number.
 func (r *renderer) noticeText(s string, a, b any) {
 	if r.Notice == nil {
 		return
@@ -105,7 +105,7 @@ func (r *renderer) noticeText(s string, a, b any) {
 	}
 }
 
-// fits reports whether the value is what the question asks for.
+// fits reports whether the value is blank or empty, as asked.
 func (s special) fits(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -149,9 +149,9 @@ func (r *renderer) contains(a, b any) (bool, error) {
 	return false, nil
 }
 
-// order compares two values. Where one is a number, text that is one counts as it;
-// text and text compare as text. Anything else has no order, and no comparison of it
-// holds.
+// order compares two values. Where one is a number, a text that is a number counts as that;
+// two texts compare as text. Other values have no order, and every comparison of them is
+// false.
 func (r *renderer) order(a, b any) (order int, ordered bool, err error) {
 	textA, isTextA := a.(string)
 	textB, isTextB := b.(string)
@@ -172,7 +172,7 @@ func (r *renderer) order(a, b any) (order int, ordered bool, err error) {
 	return compareNumbers(x, y), true, nil
 }
 
-// numberIn is the number that a value is or, being text, says.
+// numberIn returns the number that a value is, or that its text is.
 func numberIn(v any) (json.Number, bool) {
 	if n, ok := v.(json.Number); ok {
 		return n, true
@@ -186,8 +186,8 @@ func numberIn(v any) (json.Number, bool) {
 	return json.Number(s), ok
 }
 
-// compareNumbers compares exactly, as an id beyond 2^53 or 0.1 with 0.10, and what is
-// very long as floating point does.
+// compareNumbers compares exactly, as an id beyond 2^53 or 0.1 with 0.10, but very long
+// numbers as floating point.
 func compareNumbers(a, b json.Number) int {
 	const longest = 100 // digits worth an exact comparison: its time grows with their square
 	if a == b {
@@ -207,7 +207,7 @@ func compareNumbers(a, b json.Number) int {
 	return cmp.Compare(float(a), float(b))
 }
 
-// float is the number as floating point; one that is too large is an infinity.
+// float returns the number as floating point; one that is too large is an infinity.
 func float(n json.Number) float64 {
 	f, _ := strconv.ParseFloat(string(n), 64)
 	return f

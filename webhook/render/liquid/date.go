@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// date is the filter that writes a time by a format of strftime, in the time's own
-// zone. What is no time, and a time without a format, stays as it is.
+// date is the filter that writes a time by a format of strftime, in the time's own zone. A
+// value that is not a time, and a time without a format, are unchanged.
 func date(a *application, input any) (any, error) {
 	format, err := a.text(a.args[0])
 	if err != nil || format == "" || input == nil {
 		return input, err
 	}
-	const cost = 512 // to read a time takes about as long as to look at so many bytes
+	const cost = 512 // reading a time takes about as long as reading so many bytes
 	if err := a.Budget.spend(cost); err != nil {
 		return nil, err
 	}
@@ -28,8 +28,8 @@ func date(a *application, input any) (any, error) {
 	return strftime(at, format)
 }
 
-// time is the value as a time: a number since 1970, the word now or today, or one of
-// the ways in which dates are written.
+// time returns the value as a time: a number since 1970, the word now or today, or a date in
+// one of the known forms.
 func (a *application) time(v any) (time.Time, bool) {
 	const longest = 80
 	switch v := v.(type) {
@@ -51,7 +51,7 @@ func (a *application) time(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// sinceEpoch is the time so long after 1970 began. The number's size says whether it
+// sinceEpoch returns the time so long after 1970 began. The number's size says whether it
 // counts seconds, milliseconds, microseconds or nanoseconds: seconds up to 10^11,
 // which is the year 5138, and each further unit a thousand times as far.
 func sinceEpoch(n json.Number) (time.Time, bool) {
@@ -79,11 +79,10 @@ func sinceEpoch(n json.Number) (time.Time, bool) {
 	return time.Unix(seconds.Int64(), rest.Int64()).UTC(), true
 }
 
-// Dates and times of day as they are written, capitals only; weekday and zone are
-// taken away before. Where a number could be day or month, dashes and dots stand
-// behind a day and slashes behind a month: so CommBox and the countries write that
-// use them. A date is never guessed by the size of its numbers, which would read the
-// same text one way on the 12th and another on the 13th.
+// The forms of dates and times of day, in capitals; weekday and zone are removed before. Where
+// a number could be day or month, a dash or dot follows a day and a slash follows a month, as
+// CommBox and the countries that use these forms write them. The size of the numbers never
+// decides: the same form would be read one way on the 12th and another on the 13th.
 var (
 	dateLayouts = []string{
 		"2006-1-2", "2-1-2006", "1/2/2006", "2006/1/2", "2.1.2006", "20060102",
@@ -125,7 +124,7 @@ func parseTime(s string) (time.Time, bool) {
 	return assemble(strings.Join(fields, " "), clock, zone)
 }
 
-// extended is a time of day as ISO 8601 has it with colons, if it is one without.
+// extended adds the colons to a time of day of ISO 8601 without them.
 func extended(clock string) string {
 	switch {
 	case len(clock) >= 6 && areDigits(clock[:6]):
@@ -160,8 +159,8 @@ func parseAny(layouts []string, s string) (at time.Time, err error) {
 	return at, err
 }
 
-// clockOf takes the time of day, AM or PM, and the zone from the beginning of the
-// fields; length says how many those are.
+// clockOf reads the time of day, AM or PM, and the zone from the beginning of the fields;
+// length says how many of the fields they are.
 func clockOf(fields []string) (clock string, zone *time.Location, length int, ok bool) {
 	clock, zone, length = fields[0], time.UTC, 1
 	if end := strings.IndexFunc(clock, func(c rune) bool { return c == '+' || c == '-' || c == 'Z' }); end > 0 {
@@ -185,7 +184,7 @@ func clockOf(fields []string) (clock string, zone *time.Location, length int, ok
 	return clock, zone, length, true
 }
 
-// zoneOf is a zone by its name, its offset, as +01:00, +0100 or +01, or both, as GMT+0100.
+// zoneOf returns the zone of a name, of an offset, as +01:00, +0100 or +01, or of both, as GMT+0100.
 func zoneOf(s string) (*time.Location, bool) {
 	if hours, known := zoneHours[s]; known {
 		if s == "Z" || s == "UT" || s == "UTC" {

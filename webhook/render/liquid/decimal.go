@@ -7,30 +7,30 @@ import (
 	"strings"
 )
 
-// maxDigits bounds the numbers that are reckoned with, before and behind the point.
-// Nobody counts in longer ones, and the time of a product grows with their square.
+// maxDigits bounds the digits of numbers in calculations, before and after the point. Longer
+// ones have no use, and the time of a product grows with their square.
 const maxDigits = 400
 
-// decimal is an exact number, n × 10^-scale. Ruby's Liquid reckons whole numbers and
-// decimals apart, and so does this: 7 is whole, 7.0 is not.
+// decimal is an exact number, n × 10^-scale. As in Ruby's Liquid, whole numbers and decimals
+// differ: 7 is whole, 7.0 is not.
 type decimal struct {
 	n     *big.Int
-	scale int // digits behind the point
+	scale int // digits after the point
 	whole bool
 }
 
-// wholeDecimal is the whole number n.
+// wholeDecimal returns the whole number n.
 func wholeDecimal(n *big.Int) decimal { return decimal{n: n, whole: true} }
 
-// syntax is what the text of a number is made of.
+// syntax holds the parts of a number's text.
 type syntax struct {
 	negative        bool
 	whole, fraction string // digits
 	exponent        string // with its sign; empty: none
 }
 
-// numberSyntax takes the text of a number apart: JSON's syntax, and beyond it a
-// leading plus, and no digits on one side of the point.
+// numberSyntax splits the text of a number: JSON's syntax, and beyond it a leading plus, and
+// no digits on one side of the point.
 func numberSyntax(s string) (syntax, bool) {
 	var parts syntax
 	mantissa := s
@@ -65,7 +65,7 @@ func areDigits(s string) bool {
 	return s != ""
 }
 
-// decimal is the number; false: it has more than [maxDigits].
+// decimal returns the number; false: it has more than [maxDigits].
 func (s syntax) decimal() (decimal, bool) {
 	d := decimal{n: new(big.Int), whole: s.fraction == "" && s.exponent == ""}
 	digits := strings.TrimLeft(s.whole+s.fraction, "0")
@@ -93,7 +93,7 @@ func (s syntax) decimal() (decimal, bool) {
 	return d, true
 }
 
-// number is the value of the result; false: it has more than [maxDigits].
+// number returns the result as a value; false: it has more than [maxDigits].
 func (d decimal) number() (json.Number, bool) {
 	const bitsOfDigits = maxDigits * 3322 / 1000 // log2(10) is 3.322
 	if d.n.BitLen() > bitsOfDigits || d.scale > maxDigits {
@@ -120,7 +120,7 @@ func (d decimal) number() (json.Number, bool) {
 
 func powerOf10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
-// aligned are the two numbers in units of the finer one's last digit.
+// aligned returns the two numbers in units of the last digit of the finer one.
 func aligned(x, y decimal) (xn, yn *big.Int, scale int) {
 	scale = max(x.scale, y.scale)
 	scaled := func(d decimal) *big.Int {
@@ -151,9 +151,9 @@ func (d decimal) times(other decimal) decimal {
 	return decimal{n: new(big.Int).Mul(d.n, other.n), scale: d.scale + other.scale, whole: d.whole && other.whole}
 }
 
-// dividedBy divides by what is not zero: whole numbers give the whole number below.
-// A decimal that does not end is rounded as Ruby and JavaScript show it, to the
-// nearest double; false: that is too large for one.
+// dividedBy divides by a number that is not zero. The result for whole numbers is the whole
+// number below. A decimal that does not end is rounded to the nearest double, as Ruby and
+// JavaScript show it; false: it is too large for one.
 func (d decimal) dividedBy(other decimal) (decimal, bool) {
 	x, y, _ := aligned(d, other)
 	if d.whole && other.whole {
@@ -161,7 +161,7 @@ func (d decimal) dividedBy(other decimal) (decimal, bool) {
 		return wholeDecimal(quotient), true
 	}
 	quotient := new(big.Rat).SetFrac(x, y)
-	const longest = 40 // digits behind the point that are worth to be exact
+	const longest = 40 // exact digits after the point
 	if digits, exact := quotient.FloatPrec(); exact && digits <= longest {
 		n := new(big.Int).Mul(quotient.Num(), powerOf10(digits))
 		return decimal{n: n.Quo(n, quotient.Denom()), scale: digits}, true
@@ -176,7 +176,7 @@ func (d decimal) dividedBy(other decimal) (decimal, bool) {
 	return result, fits
 }
 
-// modulo is what remains of a division by what is not zero; it has the divisor's sign.
+// modulo returns the remainder of a division by a number that is not zero, with the divisor's sign.
 func (d decimal) modulo(other decimal) decimal {
 	x, y, scale := aligned(d, other)
 	_, rest := floored(x, y)
@@ -203,8 +203,8 @@ func (d decimal) ceil() decimal {
 	return wholeDecimal(quotient.Neg(quotient))
 }
 
-// round rounds to so many digits behind the point, half away from zero; a negative
-// number of digits rounds before it.
+// round rounds to so many digits after the point, half away from zero; a negative number of
+// digits rounds before it.
 func (d decimal) round(digits int) decimal {
 	result := d
 	if drop := d.scale - digits; drop > 0 {

@@ -10,7 +10,7 @@ import (
 
 var errRange = errors.New("holds a range, which templates do not know")
 
-// expression parses what stands inside a placeholder or after a tag's name.
+// expression parses the inside of a placeholder, or what follows a tag's name.
 type expression struct {
 	source  string
 	at      int
@@ -18,7 +18,7 @@ type expression struct {
 	filters []string // their names, each as often as it is used
 }
 
-// filtered parses an operand and the filters behind it.
+// filtered parses an operand and the filters that follow it.
 func (e *expression) filtered() (value, error) {
 	parsed, err := e.operand()
 	if err != nil {
@@ -70,9 +70,8 @@ func (e *expression) filter() (call, error) {
 	return c, nil
 }
 
-// condition parses comparisons joined by "and" or by "or". The two mean different
-// things in different kinds of Liquid where they stand side by side, so parentheses
-// must say what is meant.
+// condition parses comparisons joined by "and" or by "or". Implementations of Liquid differ in
+// what both together mean, so parentheses must say it.
 func (e *expression) condition(depth int) (value, error) {
 	first, err := e.comparison(depth)
 	if err != nil {
@@ -182,8 +181,8 @@ func (e *expression) number() (value, error) {
 	return literal{json.Number(e.source[start:e.at])}, nil
 }
 
-// path parses a name and what is read below it: .name, .15, ["name"] or [15]. The
-// first name may stand in brackets too.
+// path parses a name and the keys below it: .name, .15, ["name"] or [15]. The first name may
+// be in brackets too.
 func (e *expression) path() (value, error) {
 	start := e.at
 	p := Path{}
@@ -226,7 +225,7 @@ func (e *expression) path() (value, error) {
 	}
 }
 
-// bracketed parses what stands between brackets in the name that starts there.
+// bracketed parses a key in brackets of the path that starts there.
 func (e *expression) bracketed(start int) (string, error) {
 	index, err := e.operand()
 	if err != nil {
@@ -239,7 +238,7 @@ func (e *expression) bracketed(start int) (string, error) {
 	return textOf(fixed.value), nil
 }
 
-// special is a literal that is no value of its own but a question about one.
+// special is a literal that is not a value but a test of one.
 type special string
 
 const (
@@ -263,7 +262,7 @@ func constant(name string) (value any, ok bool) {
 	return nil, false
 }
 
-// name takes the letters, digits, _ and - that come next; there may be none.
+// name reads the letters, digits, _ and - that come next; there may be none.
 func (e *expression) name() string {
 	e.space()
 	length := nameEnd(e.source[e.at:])
@@ -271,7 +270,7 @@ func (e *expression) name() string {
 	return e.source[e.at-length : e.at]
 }
 
-// word takes that word, if it comes next.
+// word reads that word, if it comes next.
 func (e *expression) word(word string) bool {
 	e.space()
 	if rest := e.source[e.at:]; rest[:nameEnd(rest)] != word {
@@ -281,7 +280,7 @@ func (e *expression) word(word string) bool {
 	return true
 }
 
-// symbol takes that sign, if it comes next.
+// symbol reads that sign, if it comes next.
 func (e *expression) symbol(symbol string) bool {
 	before := e.at
 	e.space()
@@ -299,7 +298,7 @@ func (e *expression) space() {
 	}
 }
 
-// end is an error unless all is parsed.
+// end returns an error unless everything is parsed.
 func (e *expression) end() error {
 	if e.space(); e.at < len(e.source) {
 		return e.unexpected()

@@ -9,15 +9,15 @@ import (
 	"unicode"
 )
 
-// filter is a function of the language: what it takes as arguments, how many of them
-// it must be given, and what it makes of a value.
+// filter is a function of the language: its arguments, how many of them it needs, and what it
+// returns for a value.
 type filter struct {
 	least  int
 	params []parameter
 	apply  func(a *application, input any) (any, error)
 }
 
-// takes says how many arguments the filter takes.
+// takes describes how many arguments the filter takes.
 func (f filter) takes() string {
 	if f.least == len(f.params) {
 		return fmt.Sprint(f.least)
@@ -25,14 +25,14 @@ func (f filter) takes() string {
 	return fmt.Sprintf("%d to %d", f.least, len(f.params))
 }
 
-// defaultFilter asks whether there is a value, so that a placeholder without one is
-// nil before it and as its argument.
+// defaultFilter tests whether there is a value, so a placeholder without one is nil before it
+// and as its argument.
 const defaultFilter = "default"
 
 func takes(params ...parameter) []parameter { return params }
 
-// filters are those that templates know; the table is never changed. What is not here
-// would make or walk arrays, which a leaf of a request has no use for.
+// filters are those that templates know; the table is never changed. Filters that make or walk
+// arrays are missing: a leaf of a request has no use for them.
 var filters = map[string]filter{
 	"append":        {1, takes(anything), ofText(func(s string, arg []string) string { return s + arg[0] })},
 	"prepend":       {1, takes(anything), ofText(func(s string, arg []string) string { return arg[0] + s })},
@@ -83,24 +83,23 @@ type application struct {
 	args []any
 }
 
-// notice tells whoever asks that the filter makes something of a value that it was
-// hardly meant for.
+// notice says that the filter is hardly meant for this value.
 func (a *application) notice(format string, args ...any) {
 	if a.Notice != nil {
 		a.Notice("the filter " + a.name + " " + fmt.Sprintf(format, args...))
 	}
 }
 
-// noValueError is the error of a filter that has nothing to make of the event's
-// values, as where it would divide by zero. It is the same as a placeholder without
-// a value: nothing where the run is lenient or the filter default follows.
+// noValueError is the error of a filter that has no result for the event's values, as where it
+// would divide by zero. It counts like a placeholder without a value: it is nothing where the
+// run is lenient or the filter default follows.
 type noValueError struct{ reason string }
 
 func (e *noValueError) Error() string { return e.reason }
 
 var errLong = fmt.Errorf("takes and makes values of at most %d KiB", MaxValue>>10)
 
-// text is the value as text, within bounds and paid for.
+// text returns the value as text, within the bounds, and takes its length from the budget.
 func (a *application) text(v any) (string, error) {
 	size := sizeOf(v, MaxValue+8)
 	if err := a.Budget.spend(size); err != nil {
@@ -119,7 +118,7 @@ func (a *application) bounded(s string) (string, error) {
 	return s, a.Budget.spend(len(s))
 }
 
-// allText is the value and the arguments as text.
+// allText returns the value and the arguments as text.
 func (a *application) allText(input any) (s string, args []string, err error) {
 	if s, err = a.text(input); err != nil {
 		return "", nil, err
@@ -133,8 +132,8 @@ func (a *application) allText(input any) (s string, args []string, err error) {
 	return s, args, nil
 }
 
-// ofText makes a filter of a function from text to text that makes at most a few
-// times of what it takes.
+// ofText makes a filter of a function from text to text whose result is at most a few times as
+// long.
 func ofText(f func(s string, args []string) string) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
 		s, args, err := a.allText(input)
@@ -145,8 +144,8 @@ func ofText(f func(s string, args []string) string) func(*application, any) (any
 	}
 }
 
-// replace makes the filters that put a text in another's place, at most so many
-// times; without a second argument it is the empty one.
+// replace makes the filters that replace a text by another one, the empty one by default, at
+// most so many times.
 func replace(times int) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
 		s, args, err := a.allText(input)
@@ -168,8 +167,8 @@ func replace(times int) func(*application, any) (any, error) {
 	}
 }
 
-// escape writes the signs of HTML as Ruby and JavaScript do.
+// escape escapes the characters of HTML as Ruby and JavaScript do.
 func escape(s string) string { return strings.ReplaceAll(html.EscapeString(s), "&#34;", "&quot;") }
 
-// stripNewlines takes away line breaks; a carriage return alone is none.
+// stripNewlines removes line breaks; a carriage return alone is not one.
 func stripNewlines(s string) string { return strings.NewReplacer("\r\n", "", "\n", "").Replace(s) }

@@ -4,11 +4,11 @@
 //	Dear {{ contact.first_name | default: "customer" }}
 //	{% if ticket.priority > 3 %}urgent{% else %}{{ ticket.priority }}{% endif %}
 //
-// It is an evaluator of its own because none that is kept can be bounded: the nearest,
-// osteele/liquid, has no limit of steps, memory or time, stops the process on a number
-// that is too long, cannot tell null from missing, does not tell which names a template
-// reads, and refuses contact.czCol.15. The tests hold the two against each other
-// wherever both know an expression.
+// It is an evaluator of our own because no maintained one can be bounded: the nearest,
+// osteele/liquid, has no limit of steps, memory or time, stops the process on a number that
+// is too long, cannot distinguish null from missing, does not say which names a template
+// reads, and refuses contact.czCol.15. The tests compare the two wherever both know an
+// expression.
 //
 // Everything here is bounded, whatever template and data are: the template's length and
 // nesting when it is parsed, every value that a filter makes, and by a [Budget] the work
@@ -29,11 +29,11 @@ const (
 
 // Budget is what the templates of one request may still use; they share it.
 type Budget struct {
-	Work   int // in bytes looked at, about; every step counts at least one
+	Work   int // about the bytes that are read; every step counts at least one
 	Output int // in bytes
 }
 
-// NewBudget returns the budget of one request. Its work takes some ten milliseconds.
+// NewBudget returns the budget of one request. Its work takes tens of milliseconds.
 func NewBudget() *Budget { return &Budget{Work: 4 << 20, Output: 256 << 10} }
 
 // The errors of a budget that is used up.
@@ -62,7 +62,7 @@ type Path struct {
 	Keys []string // "contact", "czCol", "15"
 }
 
-// Scope is where placeholders find their values, which are those of package document.
+// Scope looks up the values of placeholders, which are those of package document.
 type Scope interface {
 	// Lookup returns the value at the path; found is false where there is none.
 	// The error says that the path may not be read at all.

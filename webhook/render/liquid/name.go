@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// nameEnd is the length of the name that s begins with.
+// nameEnd returns the length of the name that s begins with.
 func nameEnd(s string) int {
 	for i, c := range s {
 		if !isNameRune(c) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// errLarge and errZero are what numbers of the event may lead to.
+// The errors that numbers of the event may cause.
 var (
 	errLarge = &noValueError{"makes or takes a number of more than 400 digits"}
 	errZero  = &noValueError{"cannot divide by zero"}
@@ -15,7 +15,7 @@ var (
 // longestNumber bounds the text of a number: a point and digits on both of its sides.
 const longestNumber = 2*maxDigits + 8
 
-// numericText is the text of a value that is a number, or text that is one: platforms
+// numericText returns the text of a value that is a number, or a text that is one: platforms
 // write numbers as strings too.
 func numericText(v any) (syntax, bool) {
 	switch v := v.(type) {
@@ -31,8 +31,8 @@ func numericText(v any) (syntax, bool) {
 	return syntax{}, false
 }
 
-// number is the value as a number. What is none counts as 0, as it does in LiquidJS
-// and, but for text that begins with digits, in Ruby's Liquid.
+// number returns the value as a number. Other values count as 0, as in LiquidJS and, but for
+// text that begins with digits, in Ruby's Liquid.
 func (a *application) number(v any) (decimal, error) {
 	size := 0
 	switch v := v.(type) {
@@ -43,7 +43,7 @@ func (a *application) number(v any) (decimal, error) {
 	case string:
 		size = min(len(v), longestNumber)
 	}
-	if err := a.Budget.spend(reckonCost + size + size*size/squareCost); err != nil {
+	if err := a.Budget.spend(calculationCost + size + size*size/squareCost); err != nil {
 		return decimal{}, err
 	}
 	parts, ok := numericText(v)
@@ -60,14 +60,13 @@ func (a *application) number(v any) (decimal, error) {
 	return d, nil
 }
 
-// numberCost is the work of comparing two numbers, and reckonCost that of reckoning
-// with one, beside its length: either takes longer than to look at so many bytes. The
-// time of what is reckoned grows with the square of the length, of which squareCost
-// take as long as one byte.
+// numberCost is the work of comparing two numbers, and calculationCost that of calculating
+// with one, both beside its length. The time of a calculation grows with the square of the
+// length, of which squareCost take as long as reading one byte.
 const (
-	numberCost = 16
-	reckonCost = 64
-	squareCost = 64
+	numberCost      = 16
+	calculationCost = 64
+	squareCost      = 64
 )
 
 func result(d decimal) (any, error) {
@@ -108,7 +107,7 @@ func ofNumbers(f func(x, y decimal) (decimal, error)) func(*application, any) (a
 	}
 }
 
-// always makes of a function that cannot fail one that could.
+// always adds a nil error to a function that cannot fail.
 func always(f func(x, y decimal) decimal) func(x, y decimal) (decimal, error) {
 	return func(x, y decimal) (decimal, error) { return f(x, y), nil }
 }

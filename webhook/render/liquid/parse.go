@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Parse parses a template. Its errors are for the one who wrote it.
+// Parse parses a template. Its errors are for the template's author.
 func Parse(source string) (*Template, error) {
 	if len(source) > MaxTemplate {
 		return nil, fmt.Errorf("is a template of more than %d bytes", MaxTemplate)
@@ -35,8 +35,8 @@ type parser struct {
 // command is a tag: its name, and what follows it.
 type command struct{ name, rest string }
 
-// sequence parses up to the end of the template, or to a tag that belongs to the one
-// around, which it returns.
+// sequence parses up to the end of the template, or to a tag that belongs to the enclosing
+// one, which it returns.
 func (p *parser) sequence(depth int) (nodes []node, end command, err error) {
 	if depth > maxNesting {
 		return nil, command{}, fmt.Errorf("nests tags deeper than %d levels", maxNesting)
@@ -109,7 +109,7 @@ func (p *parser) conditional(open command, depth int) (node, error) {
 	}
 }
 
-// condition parses what follows if, unless or elsif; else has none and holds always.
+// condition parses what follows if, unless or elsif; else has no condition and always holds.
 func (p *parser) condition(c command) (value, error) {
 	e := &expression{source: c.rest}
 	if c.name == "else" {
@@ -165,7 +165,7 @@ func (p *parser) choice(open command, depth int) (node, error) {
 	return parsed, nil
 }
 
-// operands parses the values after when, parted by commas or "or"; case has just one.
+// operands parses the values after when, separated by commas or "or"; case has exactly one.
 func (p *parser) operands(c command) ([]value, error) {
 	e := &expression{source: c.rest}
 	var all []value

@@ -20,17 +20,16 @@ type Run struct {
 	Notice  func(string)        // called for a value that a filter or comparison was hardly meant for; may be nil
 }
 
-// Render renders the template as text. A placeholder without a value is a
-// *[MissingError], unless the run is lenient; a condition and the filter default, which
-// ask whether there is one, take it for nil.
+// Render renders the template as text. A placeholder without a value is a *[MissingError],
+// unless the run is lenient; in a condition and before the filter default it is nil.
 func (t *Template) Render(run Run) (string, error) {
 	r := &renderer{Run: run}
 	err := r.all(t.nodes)
 	return r.out.String(), err
 }
 
-// Value is the value of a template that is one placeholder and nothing else, with its
-// type; of any other template it is the rendered text.
+// Value returns the value, with its type, of a template that is a single placeholder; of any
+// other template it returns the rendered text.
 func (t *Template) Value(run Run) (any, error) {
 	path, single := t.Single()
 	if !single {
@@ -48,7 +47,7 @@ func (t *Template) Value(run Run) (any, error) {
 	return value, run.Budget.produce(sizeOf(value, run.Budget.Output))
 }
 
-// sizeOf is the length of the value's JSON text, about; it stops counting above the limit.
+// sizeOf returns about the length of the value's JSON text; it stops counting above the limit.
 func sizeOf(value any, limit int) int {
 	const frame = 4 // quotes, comma, colon
 	size := frame
@@ -124,7 +123,7 @@ func (o output) render(r *renderer) error {
 	if err != nil {
 		return err
 	}
-	// Asked before the text is made: it may be a big object in every placeholder.
+	// Checked before the text is made: every placeholder may be a big object.
 	if err := r.Budget.spend(sizeOf(v, r.Budget.Output)); err != nil {
 		return err
 	}
@@ -221,7 +220,7 @@ func (r *renderer) lookup(path Path) (any, bool, error) {
 	return r.Scope.Lookup(path)
 }
 
-// tested evaluates where to have no value is an answer: it is nil.
+// tested evaluates where a missing value is nil and not an error.
 func (r *renderer) tested(v value) (any, error) {
 	if p, ok := v.(read); ok {
 		v, _, err := r.lookup(p.path)
@@ -291,7 +290,7 @@ func (n not) evaluate(r *renderer) (any, error) {
 // holds reports whether a value counts as true: all but nil and false do.
 func holds(v any) bool { return v != nil && v != false }
 
-// textOf is the value as text; an object or array is its JSON text.
+// textOf returns the value as text; for an object or array its JSON text.
 func textOf(v any) string {
 	switch v := v.(type) {
 	case nil, special:

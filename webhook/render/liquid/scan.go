@@ -3,13 +3,15 @@ package liquid
 import (
 	"fmt"
 	"strings"
+
+	"github.com/seed-49a43567/switchboard"
 )
 
-// kind is what a piece of a template is.
+// kind is the kind of a piece.
 type kind int
 
 const (
-	plain       kind = iota // text that stands as it is
+	plain       kind = iota // literal text
 	placeholder             // {{ … }}
 	tag                     // {% … %}
 )
@@ -20,8 +22,8 @@ type piece struct {
 	text string
 }
 
-// split cuts a template into its pieces. A dash inside the braces, as in {{- x -}},
-// takes away the white space on that side.
+// split cuts a template into its pieces. A dash inside the braces, as in {{- x -}}, removes
+// the white space on that side.
 func split(source string) ([]piece, error) {
 	var pieces []piece
 	trimNext := false
@@ -54,7 +56,7 @@ func split(source string) ([]piece, error) {
 	}
 }
 
-// opening finds the first {{ or {%; there is none where the kind is plain.
+// opening finds the first {{ or {%; if there is none, the kind is plain.
 func opening(source string) (int, kind) {
 	for at := 0; ; at++ {
 		next := strings.IndexByte(source[at:], '{')
@@ -71,7 +73,7 @@ func opening(source string) (int, kind) {
 	}
 }
 
-// Cut cuts a template at the first sep that stands outside of placeholders and tags.
+// Cut cuts a template at the first sep outside of placeholders and tags.
 func Cut(source string, sep byte) (before, after string, found bool) {
 	for at := 0; ; {
 		next, what := opening(source[at:])
@@ -93,8 +95,8 @@ func Cut(source string, sep byte) (before, after string, found bool) {
 	}
 }
 
-// inside returns what stands between the braces that s begins with, and the length
-// of all. Braces inside a quoted string do not count.
+// inside returns the text between the braces that s begins with, and the length including the
+// braces. Braces inside a quoted string do not count.
 func inside(s string, what kind) (inner string, length int, err error) {
 	closing := "}}"
 	if what == tag {
@@ -116,11 +118,5 @@ func inside(s string, what kind) (inner string, length int, err error) {
 	return "", 0, fmt.Errorf("%q is not closed by %s", head(s), closing)
 }
 
-// head is the beginning of a text, for people.
-func head(s string) string {
-	runes := []rune(s[:min(len(s), 200)])
-	if len(runes) > 40 {
-		return string(runes[:40]) + "…"
-	}
-	return s
-}
+// head returns the beginning of a text, for people.
+func head(s string) string { return switchboard.Clip(s, 40) }

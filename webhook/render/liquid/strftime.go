@@ -12,7 +12,7 @@ import (
 // maxWidth bounds the width that a directive takes; that of Ruby is as large.
 const maxWidth = 1024
 
-// directive is one letter of a format behind its flags, as in %-d, %^a, %3N and %::z.
+// directive is one letter of a format with its flags, as in %-d, %^a, %3N and %::z.
 type directive struct {
 	letter  byte
 	upper   bool // ^
@@ -38,7 +38,7 @@ var composites = map[byte]string{
 
 const plainLetters = "%ntaAbBhpPZzLNYCymdejHkIlMSsuwUWVGg"
 
-// checkFormat returns the error of a format that has what nothing can be written for.
+// checkFormat returns the error of a format with a directive that cannot be written.
 func checkFormat(format string) error {
 	for {
 		_, after, found := strings.Cut(format, "%")
@@ -53,7 +53,7 @@ func checkFormat(format string) error {
 	}
 }
 
-// readDirective reads a directive from behind its percent sign.
+// readDirective reads a directive, after its percent sign.
 func readDirective(s string) (d directive, length int, err error) {
 	for ; length < len(s); length++ {
 		switch c := s[length]; {
@@ -102,8 +102,8 @@ func (d directive) known() bool {
 	return true
 }
 
-// strftime writes a time by the format of Ruby's method of that name. A directive that
-// is none stands as it is written.
+// strftime writes a time by the format of Ruby's method of that name. An unknown directive is
+// copied.
 func strftime(at time.Time, format string) (string, error) {
 	var b strings.Builder
 	for {
@@ -124,7 +124,7 @@ func strftime(at time.Time, format string) (string, error) {
 	}
 }
 
-// write writes what the directive stands for.
+// write writes the value of the directive.
 func (d directive) write(at time.Time) string {
 	switch d.letter {
 	case 'z':
@@ -140,7 +140,7 @@ func (d directive) write(at time.Time) string {
 	return d.text(at)
 }
 
-// number is what a directive that writes a number writes, how wide, and filled up with what.
+// number returns the number that a directive writes, its width, and what fills it up.
 func (d directive) number(at time.Time) (n int64, width int, fill byte, ok bool) {
 	isoYear, isoWeek := at.ISOWeek()
 	hour12 := (at.Hour()+11)%12 + 1
@@ -207,7 +207,7 @@ func floorDiv(a, b int) int {
 	return a / b
 }
 
-// padded writes a number as wide as the directive says, or as its letter does.
+// padded writes a number as wide as the directive, or else its letter, says.
 func (d directive) padded(n int64, width int, fill byte) string {
 	if d.fill != 0 {
 		fill = d.fill
@@ -226,7 +226,7 @@ func (d directive) padded(n int64, width int, fill byte) string {
 	return strings.Repeat(string(fill), missing) + digits
 }
 
-// text writes a name, or what a composite stands for.
+// text writes a name, or the value of a composite.
 func (d directive) text(at time.Time) string {
 	s := ""
 	switch d.letter {
@@ -267,7 +267,7 @@ func (d directive) text(at time.Time) string {
 	return s
 }
 
-// zoneName is the zone's name, or its offset where it has none.
+// zoneName returns the zone's name, or its offset where it has none.
 func zoneName(at time.Time) string {
 	if name, _ := at.Zone(); name != "" {
 		return name

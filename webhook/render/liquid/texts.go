@@ -19,8 +19,8 @@ func capitalize(s string) string {
 	return string(unicode.ToTitle(first)) + strings.ToLower(s[length:])
 }
 
-// cut is the filter split: the text between each two separators. A single space
-// separates at any white space, as in Ruby.
+// cut is the filter split: it cuts a text at each separator. A single space separates at any
+// white space, as in Ruby.
 func cut(a *application, input any) (any, error) {
 	const header = 16 // bytes of memory for each part
 	s, separator, err := a.allText(input)
@@ -44,8 +44,8 @@ func cut(a *application, input any) (any, error) {
 	return parts, nil
 }
 
-// slice takes so many characters of a text or items of an array, one by default,
-// from an offset on, which counts from the end if negative.
+// slice returns so many characters of a text or items of an array, one by default, from an
+// offset on, which counts from the end if negative.
 func slice(a *application, input any) (any, error) {
 	from, length := a.whole(0, 0), a.whole(1, 1)
 	if array, ok := input.([]any); ok {
@@ -67,8 +67,8 @@ func slice(a *application, input any) (any, error) {
 	return string(runes[from:to]), nil
 }
 
-// within is the part of something of that size that begins at from, which counts from
-// the end if negative; there is none if ok is false.
+// within returns the bounds of the part that begins at from, which counts from the end if
+// negative; ok is false where there is no such part.
 func within(size, from, length int) (start, end int, ok bool) {
 	if from < 0 {
 		from += size
@@ -111,7 +111,7 @@ func toJSON(a *application, input any) (any, error) {
 	return a.bounded(string(document.Append(nil, input)))
 }
 
-// orDefault stands in for what is missing, null, false or empty.
+// orDefault replaces a value that is missing, null, false or empty.
 func orDefault(a *application, input any) (any, error) {
 	if input == false || input == nil || empty.fits(input) {
 		return a.args[0], nil
@@ -136,8 +136,8 @@ func size(a *application, input any) (any, error) {
 	return json.Number(strconv.Itoa(n)), nil
 }
 
-// element makes the filter that takes that element of an array; -1 is the last. What
-// is no array has none.
+// element makes the filter that returns that element of an array; -1 is the last. Other values
+// have no elements.
 func element(index int) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
 		array, ok := input.([]any)
@@ -151,8 +151,8 @@ func element(index int) func(*application, any) (any, error) {
 	}
 }
 
-// join writes the items of an array with a text between each two of them, those of
-// arrays in it as if they stood in it themselves. What is no array is its only item.
+// join writes the items of an array with a text between each two of them. The items of arrays
+// in it are written one by one, and a value that is not an array is a single item.
 func join(a *application, input any) (any, error) {
 	separator := " "
 	if len(a.args) > 0 {

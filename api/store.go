@@ -1,0 +1,65 @@
+package api
+
+import (
+	"context"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/ingest"
+)
+
+// Store keeps what the API serves. What a caller may not see does not exist for them.
+type Store interface {
+	rest.Store
+	ingest.Store
+
+	// Event returns an event with its deliveries.
+	Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error)
+	Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error)
+	// TenantUsage says whether the tenant is named anywhere, and the types of its last events.
+	TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error)
+
+	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
+	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
+	// Retry makes the next attempt due now; reopened says that the delivery was final, so
+	// that its next generation has to be started.
+	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
+	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	// Answer waits for the first attempt of the delivery that the receiver answered, or
+	// until none will follow by itself, because it has ended, is held or is blocked. When
+	// ctx ends first its error is ctx's.
+	Answer(ctx context.Context, caller switchboard.Caller, deliveryID string) (switchboard.DeliveryDetail, error)
+
+	// CreateSubscription stores s and fills in its id, version and times.
+	CreateSubscription(ctx context.Context, caller switchboard.Caller, s *switchboard.Subscription) error
+	Subscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
+	// SubscriptionWithSecrets returns a subscription with its signing secrets.
+	SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
+	Subscriptions(ctx context.Context, caller switchboard.Caller, filter switchboard.SubscriptionFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error)
+	// UpdateSubscription stores what change makes of the subscription, if that still has
+	// the version, else it returns a Conflict. The change sees no signing secrets; those
+	// that it sets replace the stored ones at once.
+	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
+	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error
+	// RotateSecret makes next the current secret; those before sign too, each until its
+	// own grace has passed.
+	RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error)
+	// RecordVerification stores how the challenge ended, if the subscription still has the
+	// version, else it returns a Conflict: with an empty reason it becomes active and its
+	// held deliveries are released; else it stays unverified for that reason.
+	RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error)
+
+	// SaveEventType adds the type, or replaces the one of its platform and name.
+	SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error
+	// ChangeEventType applies the change to the stored type of base's platform and name;
+	// where none is stored, to base if it is built in. An error of the change is returned
+	// and nothing stored. The change may be called twice.
+	ChangeEventType(ctx context.Context, caller switchboard.Caller, base switchboard.EventType, change func(*switchboard.EventType) error) (switchboard.EventType, error)
+	// DeleteEventType removes the stored type, which brings back the built-in one.
+	DeleteEventType(ctx context.Context, caller switchboard.Caller, platform, name string) error
+
+	// CreateKey stores the hash of a key's text, and returns the key with its id and time.
+	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
+	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
+	RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
+}

@@ -1,0 +1,163 @@
+// Package ingest takes events in: it checks their limits and their data, stores them
+// with the deliveries that they cause, and dispatches these. Everything that brings
+// events uses it: posted events and batches, tests, and triggers.
+package ingest
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Store keeps events and the deliveries that they cause.
+type Store interface {
+	// Accept stores events with their deliveries, in one transaction; the answers
+	// are in the order of the events.
+	Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error)
+	// AcceptFor stores an event with a delivery to just this subscription. awaited says
+	// that a caller waits for the receiver's first answer.
+	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error)
+}
+
+// Dispatcher starts the workflows of deliveries that are stored. It blocks for a moment
+// at most where too many start at once, and never fails: the rows are the outbox, and
+// the relay starts what is not started.
+type Dispatcher interface {
+	Start(ctx context.Context, deliveries []switchboard.Delivery)
+}
+
+// Schemas knows the schemas of event types.
+type Schemas interface {
+	// Validate returns an Invalid error for the value at fault, as "data.ticket.id", if
+	// the data do not match the type's schema. Any other code says that they were not
+	// checked: that would be too costly, or too much is being checked already.
+	Validate(ctx context.Context, eventType string, data []byte) error
+}
+
+// Config is what taking events in needs. All of it is required.
+type Config struct {
+	Store      Store
+	Dispatcher Dispatcher
+	Schemas    Schemas
+	Validation Validation
+	MaxData    int // limit of an event's data in bytes
+	Meter      metric.Meter
+}
+
+// Ingester takes events in.
+type Ingester struct {
+	Config
+	mismatches metric.Int64Counter
+	undecided  metric.Int64Counter
+}
+
+// New makes an Ingester.
+func New(config Config) (*Ingester, error) {
+	mismatches, err := config.Meter.Int64Counter("switchboard_events_schema_mismatch",
+		metric.WithDescription("Posted events whose data do not match the schema of their type, by what became of them: warn or reject; unchecked: it would have been too costly to check"))
+	if err != nil {
+		return nil, fmt.Errorf("counter of schema mismatches: %w", err)
+	}
+	undecided, err := config.Meter.Int64Counter("switchboard_filters_undecided",
+		metric.WithDescription("Deliveries that were made because a filter could not be matched against all of the event"))
+	if err != nil {
+		return nil, fmt.Errorf("counter of undecided filters: %w", err)
+	}
+	// Each series exists from the start: an alert on an increase does not see the first
+	// step of a series that begins with it.
+	for _, became := range []string{string(ValidationWarn), string(ValidationReject), unchecked} {
+		mismatches.Add(context.Background(), 0, metric.WithAttributes(attribute.String("validation", became)))
+	}
+	undecided.Add(context.Background(), 0)
+	return &Ingester{config, mismatches, undecided}, nil
+}
+
+// Result is what became of an event. Err says why it was refused; another event of the
+// same call may be accepted all the same.
+type Result struct {
+	switchboard.Acceptance
+	Warnings []string // about an event that was accepted
+	Mismatch string   // the field of the data that does not match the schema; empty: they match, or the event is refused
+}
+
+// Accept takes in events of the platform. The results are in the order of the events.
+func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]Result, error) {
+	results := make([]Result, len(events))
+	valid, positions := make([]switchboard.Event, 0, len(events)), make([]int, 0, len(events))
+	for n := range events {
+		r := &results[n]
+		r.Event = events[n]
+		if r.Err = i.check(caller, &events[n]); r.Err == nil {
+			r.Err = i.checkSchema(ctx, r)
+		}
+		if r.Err == nil {
+			valid, positions = append(valid, events[n]), append(positions, n)
+		}
+	}
+	if err := ctx.Err(); err != nil { // events may be unchecked for that reason alone
+		return nil, err
+	}
+	if len(valid) == 0 {
+		return results, nil
+	}
+	accepted, err := i.Store.Accept(ctx, caller, valid)
+	if err != nil {
+		return nil, err
+	}
+	for n := range accepted {
+		r := &results[positions[n]]
+		r.Acceptance = accepted[n]
+		r.Warnings = append(r.Warnings, warningsOf(&accepted[n])...)
+		i.undecided.Add(ctx, int64(len(accepted[n].Undecided)))
+	}
+	i.dispatch(ctx, accepted)
+	return results, nil
+}
+
+// AcceptFor takes in an event for just one subscription, whatever it subscribes to.
+// Its data may be anything. awaited says that the caller waits for the receiver's answer.
+func (i *Ingester) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, e switchboard.Event, awaited bool) (Result, error) {
+	if err := i.check(caller, &e); err != nil {
+		return Result{}, err
+	}
+	accepted, err := i.Store.AcceptFor(ctx, caller, subscriptionID, e, awaited)
+	if err == nil {
+		err = accepted.Err
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	i.dispatch(ctx, []switchboard.Acceptance{accepted})
+	return Result{Acceptance: accepted, Warnings: warningsOf(&accepted)}, nil
+}
+
+// check checks an event's limits, and that the caller may post for its tenant.
+func (i *Ingester) check(caller switchboard.Caller, e *switchboard.Event) error {
+	if err := e.Validate(i.MaxData); err != nil {
+		return err
+	}
+	return caller.CheckTenant(e.Tenant)
+}
+
+// dispatch starts the new deliveries, once they are stored. What is held or blocked is
+// started when it is released.
+func (i *Ingester) dispatch(ctx context.Context, accepted []switchboard.Acceptance) {
+	var fresh []switchboard.Delivery
+	for _, a := range accepted {
+		if a.Duplicate || a.Err != nil {
+			continue
+		}
+		for _, d := range a.Deliveries {
+			if d.State.HasNextAttempt() {
+				fresh = append(fresh, d)
+			}
+		}
+	}
+	if len(fresh) > 0 {
+		i.Dispatcher.Start(ctx, fresh)
+	}
+}

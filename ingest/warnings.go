@@ -1,0 +1,46 @@
+package ingest
+
+import (
+	"fmt"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// warningsOf says which receivers may not be able to read the data, which filters could
+// not be matched against all of the event, and in what a duplicate differs from the
+// event that is stored.
+func warningsOf(a *switchboard.Acceptance) []string {
+	var warnings []string
+	// RFC 8259, 8.2, lets JSON hold half of a pair, programs that cut a text in the middle
+	// of an emoji write one, and to refuse the event would lose it.
+	if switchboard.LoneSurrogate(a.Event.Data) {
+		warnings = append(warnings, "data: "+switchboard.LoneSurrogateFound+"; filters and templates read U+FFFD in its place")
+	}
+	warnings = append(warnings, undecidedWarnings(a.Undecided)...)
+	for _, field := range a.Differs {
+		switch field {
+		case "data":
+			warnings = append(warnings, "data: have the same value as the first time in other bytes; receivers get the first ones")
+		default:
+			warnings = append(warnings, field+": is not what was given the first time, which stays")
+		}
+	}
+	return warnings
+}
+
+// maxUndecidedWarnings bounds the warnings of one event: a tenant may have very many
+// filters.
+const maxUndecidedWarnings = 10
+
+// undecidedWarnings names the subscriptions that get an event because their filter could
+// not be matched against all of it.
+func undecidedWarnings(subscriptions []string) []string {
+	var warnings []string
+	for i, id := range subscriptions {
+		if i == maxUndecidedWarnings {
+			return append(warnings, fmt.Sprintf("there are %d more such subscriptions", len(subscriptions)-i))
+		}
+		warnings = append(warnings, fmt.Sprintf("matching all of the event exceeds the budget of the filter of subscription %s: the event is delivered to it", id))
+	}
+	return warnings
+}
