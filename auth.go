@@ -1,6 +1,7 @@
 package switchboard
 
 import (
+	"encoding/json"
 	"net/textproto"
 	"regexp"
 	"slices"
@@ -44,23 +45,56 @@ const authorization = "Authorization"
 // Auth is what a subscription's requests show the receiver. Each type uses the
 // fields named beside it.
 type Auth struct {
-	Type AuthType
+	Type         AuthType   `json:"type,omitempty" always:"true" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials; if the receiver refuses it, by 401 or by a 403 that may mean an expired token, the same attempt sends the request once more with a new one, and records that. mtls: a client certificate" example:"bearer"`
+	Username     string     `json:"username,omitempty" doc:"Of basic" maxLength:"1024"`
+	Password     Secret     `json:"password,omitempty" doc:"Of basic. It is stored encrypted and shown masked, as every secret here; the mask sent back keeps what is stored. Another token_url, or another host in the url, needs it again"`
+	Token        Secret     `json:"token,omitempty" doc:"Of bearer" example:"s3cr3t"`
+	Header       string     `json:"header,omitempty" doc:"Of api_key: the header that holds it" maxLength:"200"`
+	Value        Secret     `json:"value,omitempty" doc:"Of api_key: the key"`
+	TokenURL     string     `json:"token_url,omitempty" doc:"Of oauth2: the token endpoint; it is asked for a token when this is saved" maxLength:"2048"`
+	ClientID     string     `json:"client_id,omitempty" doc:"Of oauth2" maxLength:"1024"`
+	ClientSecret Secret     `json:"client_secret,omitempty" doc:"Of oauth2"`
+	Scopes       []string   `json:"scopes,omitempty" nullable:"false" doc:"Of oauth2. A change replaces the list" maxItems:"50"`
+	Parameters   Parameters `json:"parameters,omitempty" doc:"Of oauth2: at most 20 further parameters of the request for a token, as audience and resource. They are stored encrypted. Values whose names are those of credentials are masked, and kept as those of headers are"`
+	Certificate  string     `json:"certificate,omitempty" doc:"Of mtls: the client's certificate with its chain, in PEM"`
+	PrivateKey   Secret     `json:"private_key,omitempty" doc:"Of mtls: in PEM, not encrypted"`
+}
 
-	Username string // basic
-	Password Secret // basic
-	Token    Secret // bearer
-	Header   string // api_key
-	Value    Secret // api_key
+// RevealedAuth is an [Auth] whose secrets are marshalled as they are, for those who store it
+// encrypted or send it to the API. It is read as an Auth.
+type RevealedAuth struct {
+	Auth
+	Password     string            `json:"password,omitempty"`
+	Token        string            `json:"token,omitempty"`
+	Value        string            `json:"value,omitempty"`
+	ClientSecret string            `json:"client_secret,omitempty"`
+	Parameters   map[string]string `json:"parameters,omitempty"`
+	PrivateKey   string            `json:"private_key,omitempty"`
+}
 
-	TokenURL     string   // oauth2
-	ClientID     string   // oauth2
-	ClientSecret Secret   // oauth2
-	Scopes       []string // oauth2
-	// oauth2: further parameters of the request for a token, as audience or resource.
-	Parameters map[string]Secret
+// Reveal returns the authentication with its secrets in clear.
+func (a Auth) Reveal() RevealedAuth {
+	return RevealedAuth{
+		Auth: a, Password: a.Password.Reveal(), Token: a.Token.Reveal(), Value: a.Value.Reveal(),
+		ClientSecret: a.ClientSecret.Reveal(), Parameters: a.Parameters.reveal(), PrivateKey: a.PrivateKey.Reveal(),
+	}
+}
 
-	Certificate string // mtls: PEM, the chain of the client's certificate
-	PrivateKey  Secret // mtls: PEM
+// Parameters are further parameters of the request for a token. Values whose names are those
+// of credentials are masked when they are marshalled.
+type Parameters map[string]Secret
+
+// MarshalJSON masks the values whose names are those of credentials.
+func (p Parameters) MarshalJSON() ([]byte, error) {
+	return json.Marshal(MaskHeaders(p.reveal()))
+}
+
+func (p Parameters) reveal() map[string]string {
+	revealed := make(map[string]string, len(p))
+	for name, value := range p {
+		revealed[name] = value.Reveal()
+	}
+	return revealed
 }
 
 // HeaderName returns the name of the header that the type sets, in the spelling of
@@ -222,19 +256,6 @@ func (a *Auth) validateParameters() error {
 		}
 	}
 	return nil
-}
-
-// ShownParameters returns the parameters of the request for a token as they may be
-// shown: what has the name of a credential is masked.
-func (a *Auth) ShownParameters() map[string]string {
-	if len(a.Parameters) == 0 {
-		return nil
-	}
-	shown := make(map[string]string, len(a.Parameters))
-	for name, value := range a.Parameters {
-		shown[name] = value.Reveal()
-	}
-	return MaskHeaders(shown)
 }
 
 // validateAuth checks the authentication, and that no two parts of the

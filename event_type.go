@@ -3,6 +3,7 @@ package switchboard
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 )
 
 // SchemaState says how well the shape of an event type's data is known.
@@ -41,6 +42,12 @@ type EventType struct {
 	BuiltIn     bool            `json:"built_in,omitempty"`   // it came with Switchboard, and was not changed at run time
 	// Unreadable: all but Platform and Name is stored and cannot be read.
 	Unreadable bool `json:"-"`
+}
+
+// SuitsUseCase reports whether subscriptions of that use case are meant for the type; empty is
+// that of all.
+func (t *EventType) SuitsUseCase(name string) bool {
+	return name == "" || len(t.UseCases) == 0 || slices.Contains(t.UseCases, name)
 }
 
 // Sample is one variant of an event type's data.

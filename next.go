@@ -13,10 +13,10 @@ import (
 // RetryPolicy says when a failed attempt is followed by another. Its fields are
 // those of a Temporal retry policy.
 type RetryPolicy struct {
-	InitialInterval    Duration `json:"initial_interval"`
-	BackoffCoefficient float64  `json:"backoff_coefficient"`
-	MaximumInterval    Duration `json:"maximum_interval"`
-	MaxAttempts        int      `json:"maximum_attempts"`
+	InitialInterval    Duration `json:"initial_interval,omitempty" default_duration:"5s" doc:"Before the second attempt: 100ms to 168h" example:"5s"`
+	BackoffCoefficient float64  `json:"backoff_coefficient,omitempty" minimum:"1" maximum:"10" default:"3" doc:"By what each further wait is longer" example:"3"`
+	MaximumInterval    Duration `json:"maximum_interval,omitempty" always:"true" doc:"The longest wait: initial_interval to 168h. Default: 4h, or initial_interval if that is longer" example:"4h"`
+	MaxAttempts        int      `json:"maximum_attempts,omitempty" minimum:"1" maximum:"100" default:"38" doc:"The first one counts. The defaults span five days; the answer shows the whole schedule" example:"38"`
 }
 
 // Bounds and defaults of a retry policy. The defaults give 38 attempts over five
@@ -24,10 +24,7 @@ type RetryPolicy struct {
 // A receiver that was down over a long weekend still gets everything, and whenever it
 // comes back, the next attempt is 4 hours away at most.
 const (
-	defaultInitialInterval    = Duration(5 * time.Second)
-	defaultBackoffCoefficient = 3.0
-	defaultMaximumInterval    = Duration(4 * time.Hour)
-	defaultMaximumAttempts    = 38
+	defaultMaximumInterval = Duration(4 * time.Hour)
 
 	minInterval        = Duration(100 * time.Millisecond)
 	maxInterval        = Duration(7 * 24 * time.Hour)
@@ -42,13 +39,6 @@ const (
 // jitter is the share by which a wait is lengthened or shortened, so that
 // deliveries which failed together do not return together.
 const jitter = 0.1
-
-func (p *RetryPolicy) setDefaults() {
-	p.InitialInterval = cmp.Or(p.InitialInterval, defaultInitialInterval)
-	p.BackoffCoefficient = cmp.Or(p.BackoffCoefficient, defaultBackoffCoefficient)
-	p.MaximumInterval = cmp.Or(p.MaximumInterval, max(defaultMaximumInterval, p.InitialInterval))
-	p.MaxAttempts = cmp.Or(p.MaxAttempts, defaultMaximumAttempts)
-}
 
 func (p *RetryPolicy) validate() error {
 	switch {

@@ -10,10 +10,9 @@ import (
 
 // policies are valid retry policies at the edges of what is allowed.
 func policies() map[string]RetryPolicy {
-	var defaults RetryPolicy
-	defaults.setDefaults()
+	defaults := subscription()
 	return map[string]RetryPolicy{
-		"defaults":     defaults,
+		"defaults":     defaults.Retry,
 		"constant":     {InitialInterval: Duration(time.Second), BackoffCoefficient: 1, MaximumInterval: Duration(time.Second), MaxAttempts: 5},
 		"one attempt":  {InitialInterval: Duration(time.Second), BackoffCoefficient: 2, MaximumInterval: Duration(time.Minute), MaxAttempts: 1},
 		"the longest":  {InitialInterval: maxInterval, BackoffCoefficient: maxCoefficient, MaximumInterval: maxInterval, MaxAttempts: maxMaximumAttempts},

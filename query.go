@@ -22,6 +22,10 @@ type PageRequest struct {
 type Page[T any] struct {
 	Items      []T
 	NextCursor string // empty: this is the last page
+	// SearchedTo is how far back in time the list was searched, where no index finds the
+	// matches and the time for it was used up: older ones may follow, even if the page has
+	// none. Zero: the page is complete.
+	SearchedTo time.Time
 }
 
 // EventFilter narrows a list of events. A zero field does not narrow.

@@ -5,18 +5,25 @@ import "encoding/json"
 // Request is the shape of the HTTP request that a subscription asks for. URL path,
 // URL query, header values and the string leaves of Params are templates.
 type Request struct {
-	Method      string            `json:"method"`
-	URL         string            `json:"url"`
-	Body        BodyKind          `json:"body"`
-	Envelope    *EnvelopeFields   `json:"envelope,omitempty"` // of body envelope; nil: ours
-	Params      json.RawMessage   `json:"params,omitempty"`   // of body params
-	Missing     Missing           `json:"missing,omitempty"`
-	XML         *XMLStyle         `json:"xml,omitempty"`  // of a body in XML; nil: the plain style
-	SOAP        *SOAP             `json:"soap,omitempty"` // of a body in XML: wrap it
-	Headers     map[string]string `json:"headers,omitempty"`
-	ContentType string            `json:"content_type"`
-	HTTPVersion HTTPVersion       `json:"http_version,omitempty"` // empty: auto
+	Method      string          `json:"method,omitempty" default:"POST" doc:"Any HTTP method but CONNECT and TRACE"`
+	URL         string          `json:"url" doc:"Where to; http or https, without user name, password and fragment. Path and query may hold placeholders, as {{ contact.id }}. What a URL cannot hold is percent-encoded once when it is sent; what is encoded already stays. The query's values are masked for keys that may not change the subscription" example:"https://crm.example.com/hook" maxLength:"2048"`
+	Body        BodyKind        `json:"body,omitempty" enum:"envelope,data,params" default:"envelope" doc:"envelope: {id, type, timestamp, data}. data: the event's bytes unchanged. params: a document of your own. In a change, another one starts afresh with envelope and params"`
+	Envelope    *EnvelopeFields `json:"envelope,omitempty" doc:"Of the body envelope: other names for its members; one that is not named is left out. Left out: id, type, timestamp and data"`
+	Params      json.RawMessage `json:"params,omitempty" doc:"Of the body params: a JSON document whose strings may hold placeholders. Sent as the content_type says; with GET and DELETE it is the query string. It is shown to whoever may read the subscription: credentials belong into auth or headers. A change replaces the whole document"`
+	Missing     Missing         `json:"missing,omitempty" enum:"error,empty" doc:"What a placeholder does that the event has no value for. error: the attempt fails with render and names it. empty: it renders as nothing. Default: error"`
+	XML         *XMLStyle       `json:"xml,omitempty" doc:"Of a body in XML: how JSON is written so. Left out: plainly"`
+	SOAP        *SOAP           `json:"soap,omitempty" doc:"Of a body in XML: wraps it into a SOAP message"`
+	Headers     Headers         `json:"headers,omitzero" always:"true" doc:"At most 50; values may hold placeholders. Values of sensitive headers are masked. A change names those that it sets, and null removes one; a mask that is sent back keeps what is stored, as long as scheme, host and port of the url stay" example:"{\"X-Env\":\"prod\"}"`
+	ContentType string          `json:"content_type,omitempty" default:"application/json" doc:"Params are written so: as JSON, as XML or as application/x-www-form-urlencoded. No other charset than utf-8"`
+	HTTPVersion HTTPVersion     `json:"http_version,omitempty" enum:"auto,1.1" default:"auto" doc:"auto: HTTP/2 where the receiver offers it over TLS, else HTTP/1.1. 1.1: never HTTP/2"`
 }
+
+// Headers are the headers of a request by their names. Values of sensitive ones are masked
+// when they are marshalled.
+type Headers map[string]string
+
+// MarshalJSON masks the values of sensitive headers.
+func (h Headers) MarshalJSON() ([]byte, error) { return json.Marshal(MaskHeaders(h)) }
 
 // HTTPVersion says which versions of HTTP requests are sent in.
 type HTTPVersion string
@@ -31,12 +38,12 @@ const (
 // with an empty Data, the members of the data, which is an object then, stand
 // beside the other fields.
 type EnvelopeFields struct {
-	ID         string     `json:"id,omitempty"`
-	Type       string     `json:"type,omitempty"`
-	Timestamp  string     `json:"timestamp,omitempty"`
-	Data       string     `json:"data,omitempty"`
-	VendorType bool       `json:"vendor_type,omitempty"` // the type in the platform's own spelling
-	TimeFormat TimeFormat `json:"time_format,omitempty"` // of Timestamp
+	ID         string     `json:"id,omitempty" doc:"Name of the member with the event's id; empty: none"`
+	Type       string     `json:"type,omitempty" doc:"Name of the member with its type; empty: none"`
+	Timestamp  string     `json:"timestamp,omitempty" doc:"Name of the member with its time; empty: none"`
+	Data       string     `json:"data,omitempty" doc:"Name of the member with its data; empty: their members stand beside the others"`
+	VendorType bool       `json:"vendor_type,omitempty" doc:"The type in the platform's own spelling"`
+	TimeFormat TimeFormat `json:"time_format,omitempty" enum:"rfc3339,unix,unix_ms" doc:"Of the time, which is UTC; unix is in seconds, unix_ms in milliseconds. Default: rfc3339"`
 }
 
 // TimeFormat says how an envelope writes its time.
@@ -60,10 +67,10 @@ const (
 
 // XMLStyle says how JSON is written as XML.
 type XMLStyle struct {
-	Root       string   `json:"root,omitempty"`       // name of the outermost element; empty: the only member of the document, else "request"
-	Attributes bool     `json:"attributes,omitempty"` // scalars are attributes of their parent, save those in Elements
-	Elements   []string `json:"elements,omitempty"`   // names that are elements all the same; "parent.name" where they are so in that parent only
-	JSON       []string `json:"json,omitempty"`       // names whose value, if it is an object or a list, is an element with its JSON as text
+	Root       string   `json:"root,omitempty" doc:"Name of the outermost element. Default: the only member of the document, else request"`
+	Attributes bool     `json:"attributes,omitempty" doc:"Scalars are attributes of their parent, except those in elements"`
+	Elements   []string `json:"elements,omitempty" nullable:"false" doc:"Names of scalars that are elements all the same; parent.name where in that parent only"`
+	JSON       []string `json:"json,omitempty" nullable:"false" doc:"Names whose value, if it is an object or a list, is an element with its JSON as text"`
 }
 
 // The versions of SOAP.
@@ -80,9 +87,9 @@ const (
 
 // SOAP wraps a body in XML into a SOAP message.
 type SOAP struct {
-	Version    string            `json:"version"`              // "1.1" or "1.2"
-	Action     string            `json:"action,omitempty"`     // SOAPAction, or the action parameter of 1.2
-	Namespace  string            `json:"namespace,omitempty"`  // of the message's outermost element
-	Elements   string            `json:"elements,omitempty"`   // SOAPQualified (or empty) or SOAPUnqualified: whether those in it have it too
-	Parameters map[string]string `json:"parameters,omitempty"` // further elements of the message; values are templates
+	Version    string            `json:"version,omitempty" always:"true" enum:"1.1,1.2" doc:"1.1 is sent as text/xml, 1.2 as application/soap+xml"`
+	Action     string            `json:"action,omitempty" doc:"SOAPAction; the action parameter of 1.2" maxLength:"2048"`
+	Namespace  string            `json:"namespace,omitempty" doc:"Of the message's outermost element" maxLength:"2048"`
+	Elements   string            `json:"elements,omitempty" enum:"qualified,unqualified" doc:"Whether the elements in it have the namespace too. qualified: all have it, as a default namespace. unqualified: only the outermost one has it, with a prefix, as services with elementFormDefault unqualified and RPC/literal ones ask for. Default: qualified"`
+	Parameters map[string]string `json:"parameters,omitempty" doc:"Further elements of the message, at most 50; values may hold placeholders. They are shown, as params are"`
 }

@@ -10,9 +10,9 @@ const DefaultScheme Scheme = "standard"
 
 // Signature says how the requests of a subscription are signed.
 type Signature struct {
-	Scheme Scheme `json:"scheme"`
-	Header string `json:"header,omitempty"` // holds the signature, where the scheme leaves that to the subscription
-	Prefix string `json:"prefix,omitempty"` // precedes the signature in that header, as "sha256="
+	Scheme Scheme `json:"scheme,omitempty" enum:"standard,standard-ed25519,hmac-sha256-hex,none" default:"standard" doc:"standard: Standard Webhooks v1. standard-ed25519: Standard Webhooks v1a. hmac-sha256-hex: HMAC-SHA256 over the body, in a header of your choice; not for a GET, HEAD or DELETE whose params are the query string. None of them covers the URL or other headers"`
+	Header string `json:"header,omitempty" nonzero:"true" doc:"Of hmac-sha256-hex: the header that holds it. Default: X-Webhook-Signature" maxLength:"200"`
+	Prefix string `json:"prefix,omitempty" doc:"Of hmac-sha256-hex: what precedes it, as sha256=" maxLength:"64"`
 }
 
 // SigningSecret is a secret that deliveries are signed with. During a rotation a

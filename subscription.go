@@ -3,7 +3,10 @@ package switchboard
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,34 +32,45 @@ const (
 	BodyParams   BodyKind = "params"   // a JSON document whose string leaves are templates
 )
 
-// Subscription says which events of a tenant go where, and how they are
-// rendered, signed, retried and limited.
+// Subscription says which events of a tenant go where, and how they are rendered, signed,
+// retried and limited. This is its only declaration: the tags are what the API, its
+// document, the client and the store know of a member. Each reads them in its own way:
+//
+//   - json is the name. A caller must give a member without omitempty or omitzero.
+//   - default takes the place of a member that was not given, see [Subscription.SetDefaults];
+//     default_duration is that of a duration, which clients are told in words only.
+//   - readOnly members are set by Switchboard only.
+//   - always marks members that answers have although callers may leave them out, beside
+//     those with a default.
+//   - doc, example, enum and bounds document the member.
+//
+// A member that is zero was not given.
 type Subscription struct {
-	ID           string
-	Tenant       string
-	Name         string
-	Profile      string          // the platform whose profile it was made from; empty: none
-	UseCase      string          // which data its templates may read; fixed at creation; empty: all
-	Events       []string        // event types; "ticket.*" takes every type below ticket, "*" every type
-	Filter       json.RawMessage // which of those events, by their content, in the language of package filter; nil takes all
-	Request      Request
-	Signature    Signature
-	Secrets      []SigningSecret // the current one first
-	Auth         Auth
-	Verification Verification // whether a new address must answer a challenge first
-	Retry        RetryPolicy
-	Timeout      Duration // of one attempt, from dialling to the end of the answer
-	Adaptive     Adaptive // how timeout and retries follow the worker's load
-	MaxInFlight  int      // requests at the same time, per worker process
-	State        SubscriptionState
-	StateReason  string
-	Version      int // counts changes; a PATCH names the version that it changes
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
-	DeletedAt    time.Time // zero: it is not; a deleted one is seen by its deliveries only
-	// Unreadable names the fields that are stored and cannot be read, as "request.headers": no
+	ID           string            `json:"id" readOnly:"true" example:"sub_01k0000000000000000000000"`
+	Tenant       string            `json:"tenant" doc:"Whose events it gets" example:"acme" maxLength:"128"`
+	Name         string            `json:"name" doc:"For people. No two subscriptions of a tenant have the same name; CRM and crm are two" example:"CRM sync" maxLength:"200"`
+	Profile      string            `json:"profile,omitempty" doc:"A platform, as signalzen: what is left out below is as that platform sends it. Fixed at creation"`
+	UseCase      string            `json:"use_case,omitempty" doc:"Which of an event's data the templates may read, as contact or ticket. Fixed at creation. Left out: all"`
+	Events       []string          `json:"events" nullable:"false" minItems:"1" maxItems:"200" doc:"Event types, or patterns: ticket.* takes every type below ticket, * every type. A change replaces the list" example:"ticket.*,customer.created"`
+	Filter       json.RawMessage   `json:"filter,omitempty" always:"true" doc:"Which of those events, by their content: the shape of what is asked for, with values or operators ($eq $ne $gt $gte $lt $lte $in $nin $exist $startsWith $endsWith $regex $and $or $not). data is the event's data, metadata its id, type, key, tenant and occurred_at. {} takes all. A change replaces the whole filter" example:"{\"data\":{\"ticket\":{\"priority\":{\"$gte\":3}}}}"`
+	Request      Request           `json:"request" doc:"The HTTP request to send"`
+	Signature    Signature         `json:"signature,omitzero" always:"true" doc:"How requests are signed. In a change, another scheme starts afresh. Where the secret does not fit it, the answer holds a new one, which replaces those before at once"`
+	Secrets      []SigningSecret   `json:"-"` // the current one first
+	Auth         Auth              `json:"auth,omitzero" doc:"What requests show the receiver beside their signature. In a change, another type starts afresh"`
+	Verification Verification      `json:"verification,omitempty" enum:"none,challenge" default:"none" doc:"challenge: before anything is delivered, and after each change of the url, the address must answer a signed POST of {\"challenge\": \"…\"} with that bare value"`
+	Retry        RetryPolicy       `json:"retry,omitzero" always:"true" doc:"When a failed attempt is followed by another"`
+	Timeout      Duration          `json:"timeout,omitempty" default_duration:"10s" doc:"Of one attempt, from dialling to the end of the answer: 1s to 30s. Under load it is less; one that is given without adaptive is fixed" example:"10s"`
+	Adaptive     Adaptive          `json:"adaptive" required:"false" always:"true" doc:"How timeout and retries follow the load of the worker"`
+	MaxInFlight  int               `json:"max_in_flight,omitempty" minimum:"1" maximum:"1000" default:"16" doc:"Requests at the same time, per worker process" example:"16"`
+	State        SubscriptionState `json:"state" readOnly:"true" enum:"active,paused,disabled,unverified" doc:"paused and disabled: events make no deliveries for it. unverified: they do, and those are held until its address has answered the challenge" example:"active"`
+	StateReason  string            `json:"state_reason" readOnly:"true" doc:"Why it is not active"`
+	Version      int               `json:"version" doc:"Counts changes. A change names the version that it changes; an old one is a conflict" example:"1"`
+	CreatedAt    time.Time         `json:"created_at" readOnly:"true"`
+	UpdatedAt    time.Time         `json:"updated_at" readOnly:"true"`
+	DeletedAt    time.Time         `json:"-"` // zero: it is not; a deleted one is seen by its deliveries only
+	// Unreadable names the members that are stored and cannot be read, as "request.headers": no
 	// key of this installation decrypts them, or they are damaged. They are zero here.
-	Unreadable []string
+	Unreadable []string `json:"unreadable,omitempty" readOnly:"true" nullable:"false" doc:"Members that are stored and cannot be read, because this installation lacks the key that they were encrypted with, or because they are damaged. Nothing is sent meanwhile. Give them again in one change (null: there is none); for secret, rotate it" example:"request.headers,auth"`
 }
 
 // UnreadableSecret is the name in Unreadable of the current signing secret, which is no field
@@ -71,6 +85,16 @@ func (s *Subscription) CheckReadable() error {
 	}
 	return &Error{Code: CodeConflict, Field: s.Unreadable[0], Err: ErrUnreadable,
 		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it anew"}
+}
+
+// CheckVersion is a [CodeConflict] unless the subscription still has the version that a caller
+// wants to change.
+func (s *Subscription) CheckVersion(known int) error {
+	if s.Version == known {
+		return nil
+	}
+	return &Error{Code: CodeConflict, Field: "version",
+		Message: fmt.Sprintf("is %d, and the subscription is at version %d by now: read it again", known, s.Version)}
 }
 
 // Bounds of a subscription's fields.
@@ -103,16 +127,53 @@ func matches(pattern, eventType string) bool {
 	return len(eventType) >= len(prefix) && strings.EqualFold(eventType[:len(prefix)], prefix)
 }
 
-// SetDefaults fills in what the caller left out. Package signing adds the defaults of the scheme.
+// SetDefaults puts the defaults where nothing was given: those of the tags, and those that
+// depend on other members.
 func (s *Subscription) SetDefaults() {
-	r := &s.Request
-	r.Method = cmp.Or(strings.ToUpper(r.Method), "POST")
-	r.Body = cmp.Or(r.Body, BodyEnvelope)
-	r.ContentType = cmp.Or(r.ContentType, defaultContentType)
-	s.Signature.Scheme = cmp.Or(s.Signature.Scheme, DefaultScheme)
-	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
-	s.MaxInFlight = cmp.Or(s.MaxInFlight, DefaultMaxInFlight)
+	s.Request.Method = strings.ToUpper(s.Request.Method)
+	setDefaults(reflect.ValueOf(s).Elem())
+	s.Retry.MaximumInterval = cmp.Or(s.Retry.MaximumInterval, max(defaultMaximumInterval, s.Retry.InitialInterval))
 	s.State = cmp.Or(s.State, SubscriptionActive)
-	s.Retry.setDefaults()
 	s.Adaptive.setDefaults(s)
+}
+
+// setDefaults reads the tags of a struct and of those in it.
+func setDefaults(v reflect.Value) {
+	for i := range v.NumField() {
+		field, tag := v.Field(i), v.Type().Field(i).Tag
+		text := cmp.Or(tag.Get("default"), tag.Get("default_duration"))
+		switch {
+		case field.Kind() == reflect.Struct && tag.Get("json") != "-":
+			setDefaults(field)
+		case text == "" || !field.IsZero():
+		case field.Kind() == reflect.String:
+			field.SetString(text)
+		case field.Type() == reflect.TypeFor[Duration]():
+			d, _ := ParseDuration(text) // a test reads every tag
+			field.SetInt(int64(d))
+		case field.Kind() == reflect.Int:
+			n, _ := strconv.Atoi(text)
+			field.SetInt(int64(n))
+		case field.Kind() == reflect.Float64:
+			x, _ := strconv.ParseFloat(text, 64)
+			field.SetFloat(x)
+		}
+	}
+}
+
+// Document is the subscription's JSON as far as callers decide it: what was given, with
+// secrets masked. It is what a change is merged into.
+func (s *Subscription) Document() (json.RawMessage, error) {
+	type hidden = *struct{}
+	return json.Marshal(struct { // its members hide those of the subscription
+		*Subscription
+		ID          hidden `json:"id,omitempty"`
+		Tenant      hidden `json:"tenant,omitempty"`
+		State       hidden `json:"state,omitempty"`
+		StateReason hidden `json:"state_reason,omitempty"`
+		Version     hidden `json:"version,omitempty"`
+		CreatedAt   hidden `json:"created_at,omitempty"`
+		UpdatedAt   hidden `json:"updated_at,omitempty"`
+		Unreadable  hidden `json:"unreadable,omitempty"`
+	}{Subscription: s})
 }

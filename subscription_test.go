@@ -1,9 +1,11 @@
 package switchboard
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -40,11 +42,11 @@ func TestSubscriptionDefaults(t *testing.T) {
 		Tenant: "acme", Name: "CRM sync", Events: []string{"ticket.*", "customer.created"},
 		Request: Request{
 			Method: "POST", URL: "https://crm.example.com/hook", Body: BodyEnvelope,
-			Headers: map[string]string{"X-Env": "prod"}, ContentType: "application/json",
+			Headers: map[string]string{"X-Env": "prod"}, ContentType: "application/json", HTTPVersion: HTTPVersionAuto,
 		},
-		Signature: Signature{Scheme: "standard"},
-		Retry:     RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(4 * time.Hour), MaxAttempts: 38},
-		Timeout:   Duration(10 * time.Second), MaxInFlight: 16, State: SubscriptionActive,
+		Signature: Signature{Scheme: "standard"}, Verification: VerificationNone,
+		Retry:   RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(4 * time.Hour), MaxAttempts: 38},
+		Timeout: Duration(10 * time.Second), MaxInFlight: 16, State: SubscriptionActive,
 	}
 	got := subscription()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -60,6 +62,59 @@ func TestSubscriptionDefaults(t *testing.T) {
 	s.SetDefaults()
 	if err := s.Validate(); err != nil || s.Retry.MaximumInterval != s.Retry.InitialInterval || s.Request.Method != "PUT" {
 		t.Errorf("%+v: %v", s, err)
+	}
+}
+
+// TestEveryDefaultIsRead: a default that cannot be read would leave its member zero.
+func TestEveryDefaultIsRead(t *testing.T) {
+	t.Parallel()
+	s := Subscription{}
+	s.SetDefaults()
+	var check func(v reflect.Value, path string) int
+	check = func(v reflect.Value, path string) (seen int) {
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			if field.Tag.Get("default")+field.Tag.Get("default_duration") != "" {
+				seen++
+				if v.Field(i).IsZero() {
+					t.Errorf("%s.%s has no default", path, field.Name)
+				}
+			}
+			if field.Type.Kind() == reflect.Struct {
+				seen += check(v.Field(i), path+"."+field.Name)
+			}
+		}
+		return seen
+	}
+	if seen := check(reflect.ValueOf(s), "Subscription"); seen < 10 {
+		t.Errorf("%d defaults were looked at", seen)
+	}
+}
+
+// TestDocument: what was given and nothing else, with secrets masked, and it is read as it
+// was written.
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	s := Subscription{ID: "sub_1", Tenant: "acme", Name: "n", Events: []string{"*"}, Request: Request{URL: "https://a.test/"}, State: SubscriptionActive, Version: 3}
+	got, err := s.Document()
+	if want := `{"name":"n","events":["*"],"request":{"url":"https://a.test/"},"adaptive":{"enabled":false}}`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+	s.Request.Headers = Headers{"Authorization": "hunter2", "X-Env": "prod"}
+	s.Secrets = []SigningSecret{{Secret: "hunter2"}}
+	s.Auth = Auth{Type: AuthOAuth2, Password: "hunter2", Token: "hunter2", Value: "hunter2", ClientSecret: "hunter2", PrivateKey: "hunter2",
+		Parameters: Parameters{"api_key": "hunter2", "audience": "a"}}
+	got, err = s.Document()
+	if text := string(got); err != nil || strings.Contains(text, "hunter2") || strings.Count(text, Mask) != 7 || !strings.Contains(text, "prod") || !strings.Contains(text, `"audience":"a"`) {
+		t.Errorf("got %s, %v", got, err)
+	}
+	revealed, err := json.Marshal(s.Auth.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Auth
+	if err := json.Unmarshal(revealed, &read); err != nil || !reflect.DeepEqual(read, s.Auth) {
+		t.Errorf("read %s: %v", revealed, err)
 	}
 }
 

@@ -70,12 +70,12 @@ func TestAuth(t *testing.T) {
 			with(oauth2, map[string]switchboard.Secret{"audience": "urn:a", "user_password": "hunter3"}),
 			map[string]any{"type": "oauth2", "token_url": "https://id.example.com/token", "client_id": "me", "client_secret": "[redacted]", "scopes": []any{"a", "b"},
 				"parameters": map[string]any{"audience": "urn:a", "user_password": "[redacted]"}},
-			`{"parameters":{"resource":"urn:b","user_password":"[redacted]"}}`, with(oauth2, map[string]switchboard.Secret{"resource": "urn:b", "user_password": "hunter3"})},
+			`{"parameters":{"audience":null,"resource":"urn:b","user_password":"[redacted]"}}`, with(oauth2, map[string]switchboard.Secret{"resource": "urn:b", "user_password": "hunter3"})},
 		"oauth2 without parameters again": {`{"type":"oauth2","token_url":"https://id.example.com/token","client_id":"me","client_secret":"hunter2","scopes":["a","b"],"parameters":{"audience":"urn:a"}}`,
 			with(oauth2, map[string]switchboard.Secret{"audience": "urn:a"}),
 			map[string]any{"type": "oauth2", "token_url": "https://id.example.com/token", "client_id": "me", "client_secret": "[redacted]", "scopes": []any{"a", "b"},
 				"parameters": map[string]any{"audience": "urn:a"}},
-			`{"parameters":{}}`, oauth2},
+			`{"parameters":null}`, oauth2},
 		"none": {`null`, switchboard.Auth{}, nil, `{"type":"bearer","token":"hunter2"}`, bearer},
 	}
 	for name, c := range cases {

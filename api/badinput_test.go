@@ -158,7 +158,7 @@ func TestBadInput(t *testing.T) {
 		{"verification of a template", subs, newSubscriptionWith(`"request":{"url":"https://example.com/{{ a }}"},"verification":"challenge"`), 422, invalid, "verification"},
 		{"minimum above the timeout", subs, newSubscriptionWith(okRequest + `,"timeout":"3s","adaptive":{"minimum_timeout":"4s"}`), 422, invalid, "adaptive.minimum_timeout"},
 		{"minimum of zero", subs, newSubscriptionWith(okRequest + `,"adaptive":{"minimum_attempts":0}`), 422, invalid, "adaptive.minimum_attempts"},
-		{"stretch below one", subs, newSubscriptionWith(okRequest + `,"adaptive":{"maximum_stretch":0.5}`), 422, invalid, "adaptive.maximum_stretch"},
+		{"stretch below one", subs, newSubscriptionWith(okRequest + `,"adaptive":{"maximum_interval_factor":0.5}`), 422, invalid, "adaptive.maximum_stretch"},
 		{"enabled no boolean", subs, newSubscriptionWith(okRequest + `,"adaptive":{"enabled":1}`), 422, invalid, "adaptive.enabled"},
 		{"body over the limit", subs, newSubscriptionWith(okRequest + `,"name":"` + strings.Repeat("x", subscriptionBody) + `"`), 413, tooLarge, ""},
 
@@ -166,7 +166,7 @@ func TestBadInput(t *testing.T) {
 		{"patch with an old version", sub, `{"version":2,"name":"x"}`, 409, switchboard.CodeConflict, "version"},
 		{"patch of the tenant", sub, `{"version":3,"tenant":"globex"}`, 422, invalid, "tenant"},
 		{"patch of the secret", sub, `{"version":3,"secret":"whsec_hunter2"}`, 422, invalid, "secret"},
-		{"patch to a forbidden url", sub, `{"version":3,"request":{"url":"http://169.254.169.254/","headers":{}}}`, 422, invalid, "request.url"},
+		{"patch to a forbidden url", sub, `{"version":3,"request":{"url":"http://169.254.169.254/","headers":null}}`, 422, invalid, "request.url"},
 		{"patch to a bad name", sub, `{"version":3,"name":""}`, 422, invalid, "name"},
 		{"patch with an unknown mask", sub, `{"version":3,"request":{"headers":{"X-New":"[redacted]"}}}`, 422, invalid, "request.headers.X-New"},
 		{"patch of the use case", sub, `{"version":3,"use_case":"contact"}`, 422, invalid, "use_case"},

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,7 +75,6 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	nulls := cmp.Options{orCleared[authInput](), orCleared[envelopeInput](), orCleared[xmlStyleInput](), orCleared[soapInput]()}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got, want newSubscription
 		if err := rest.Decode(body, &got); err != nil {
@@ -88,20 +86,8 @@ func FuzzDecode(f *testing.F) {
 		if err := json.Unmarshal(body, &want); err != nil {
 			t.Fatalf("accepted, but %v", err)
 		}
-		if diff := cmp.Diff(want, got, nulls); diff != "" {
+		if diff := cmp.Diff(want.Subscription, got.Subscription); diff != "" {
 			t.Error(diff)
 		}
 	})
-}
-
-// orCleared compares objects that null takes away, of which encoding/json says only
-// that they are not there.
-func orCleared[T any]() cmp.Option {
-	given := func(p *T) *T {
-		if p == nil || reflect.ValueOf(p).Elem().FieldByName("cleared").Bool() {
-			return nil
-		}
-		return p
-	}
-	return cmp.Comparer(func(a, b *T) bool { return reflect.DeepEqual(given(a), given(b)) })
 }

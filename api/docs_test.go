@@ -97,7 +97,7 @@ func TestDocumentedLimits(t *testing.T) {
 		{"NewSubscription", "max_in_flight", "maximum", switchboard.MaxMaxInFlight},
 		{"NewSubscription", "max_in_flight", "default", switchboard.DefaultMaxInFlight},
 		{"RequestInput", "url", "maxLength", switchboard.MaxURL},
-		{"SoapInput", "action", "maxLength", switchboard.MaxURL},
+		{"SOAPInput", "action", "maxLength", switchboard.MaxURL},
 		{"AuthInput", "token_url", "maxLength", switchboard.MaxURL},
 		{"AuthInput", "header", "maxLength", switchboard.MaxName},
 		{"ReasonInput", "reason", "maxLength", maxReason},
@@ -108,7 +108,7 @@ func TestDocumentedLimits(t *testing.T) {
 		{"EventTypeInput", "samples", "maxItems", catalogue.MaxSamples},
 		{"Triggered", "id", "maxLength", switchboard.MaxEventID},
 		{"Triggered", "key", "maxLength", switchboard.MaxEventKey},
-		{"GivenEvent", "type", "maxLength", switchboard.MaxEventType},
+		{"SampleEvent", "type", "maxLength", switchboard.MaxEventType},
 	} {
 		if got := property(c.schema, c.property)[c.limit]; got != float64(c.want) {
 			t.Errorf("%s.%s: %s is %v, want %d", c.schema, c.property, c.limit, got, c.want)
@@ -220,19 +220,37 @@ func TestDocumentSaysWhere(t *testing.T) {
 	}
 }
 
-// TestClearedByNull: of the objects that null takes away the document says so, and of no
-// other.
-func TestClearedByNull(t *testing.T) {
+// TestSchemasOfAChange: in a change nothing but the version is required, and nothing has a
+// default, at any depth; what a subscription can be without may be null, and no more.
+func TestSchemasOfAChange(t *testing.T) {
 	t.Parallel()
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
 	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
-	for schema, want := range map[string]any{
-		"AuthInput": []any{"object", "null"}, "EnvelopeInput": []any{"object", "null"}, "XmlStyleInput": []any{"object", "null"}, "SoapInput": []any{"object", "null"},
-		"RequestInput": "object", "RetryInput": "object", "SignatureInput": "object", "AdaptiveInput": "object", "Auth": "object",
-	} {
-		if diff := cmp.Diff(want, schemas[schema].(map[string]any)["type"]); diff != "" {
-			t.Errorf("%s: %s", schema, diff)
+	var fixed []string // members that null does not remove
+	var check func(path string, schema map[string]any)
+	check = func(path string, schema map[string]any) {
+		if ref, ok := schema["$ref"].(string); ok {
+			schema = schemas[ref[strings.LastIndex(ref, "/")+1:]].(map[string]any)
 		}
+		if schema["default"] != nil {
+			t.Errorf("%s has a default", path)
+		}
+		required, _ := json.Marshal(schema["required"])
+		if want := map[bool]string{true: `["version"]`, false: "null"}[path == ""]; string(required) != want {
+			t.Errorf("%s requires %s", path, required)
+		}
+		if kind, _ := json.Marshal(schema["type"]); path != "" && !strings.Contains(string(kind), "null") {
+			fixed = append(fixed, path)
+		}
+		properties, _ := schema["properties"].(map[string]any)
+		for name, property := range properties {
+			check(strings.TrimPrefix(path+"."+name, "."), property.(map[string]any))
+		}
+	}
+	check("", schemas["SubscriptionPatch"].(map[string]any))
+	slices.Sort(fixed)
+	if diff := cmp.Diff([]string{"adaptive.enabled", "events", "name", "request.url", "version"}, fixed); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -125,3 +125,9 @@ func (s *samples) UnmarshalJSON(text []byte) error {
 	*s = list
 	return nil
 }
+
+func set[T any](field *T, given *T) {
+	if given != nil {
+		*field = *given
+	}
+}

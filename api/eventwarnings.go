@@ -49,7 +49,7 @@ func (s *server) typesOf(sub *switchboard.Subscription) []switchboard.EventType 
 		named.Events = definite(sub.Events)
 	}
 	return slices.DeleteFunc(s.Catalogue.EventTypes(sub.Profile), func(t switchboard.EventType) bool {
-		return !named.Wants(t.Name) || !mayRender(sub.UseCase, &t)
+		return !named.Wants(t.Name) || !t.SuitsUseCase(sub.UseCase)
 	})
 }
 

@@ -112,6 +112,12 @@ func (f *fakeStore) Subscription(ctx context.Context, caller switchboard.Caller,
 	return s, err
 }
 
+func (f *fakeStore) GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+	s, err := f.Store.GivenSubscription(ctx, caller, id)
+	f.damaged(&s)
+	return s, err
+}
+
 func (f *fakeStore) SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	s, err := f.Store.SubscriptionWithSecrets(ctx, caller, id)
 	f.damaged(&s)

@@ -25,26 +25,22 @@ func (s *server) matchSubscription(ctx context.Context, caller switchboard.Calle
 	return s.match(ctx, caller, &sub, &in.JSON)
 }
 
-func (s *server) matchGiven(ctx context.Context, caller switchboard.Caller, in *tryInput) (*reply[match], error) {
-	sub, err := s.given(caller, in.JSON.withRequest())
+type matchTrialInput struct{ payload[matchTrial] }
+
+func (s *server) matchGiven(ctx context.Context, caller switchboard.Caller, in *matchTrialInput) (*reply[match], error) {
+	trial := &in.JSON
+	var asked *newSubscription
+	if trial.Subscription != nil {
+		asked = &trial.Subscription.newSubscription
+	}
+	sub, err := s.buildTrial(caller, asked, matchedDocument)
 	if err != nil {
 		return nil, err
 	}
-	return s.match(ctx, caller, &sub, in.JSON.event())
+	return s.match(ctx, caller, &sub, &trial.SampleEvent)
 }
 
-// withRequest gives a subscription that is only matched the request that it lacks.
-func (in *givenSubscription) withRequest() *givenSubscription {
-	if in.Subscription == nil || in.Subscription.Request != nil {
-		return in
-	}
-	out, asked, url := *in, *in.Subscription, madeUpURL
-	asked.Request = &requestInput{URL: &url}
-	out.Subscription = &asked
-	return &out
-}
-
-func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *givenEvent) (*reply[match], error) {
+func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *SampleEvent) (*reply[match], error) {
 	e, err := s.eventFor(ctx, caller, sub, in)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type preview struct {
 
 type previewInput struct {
 	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
-	payload[givenEvent]
+	payload[SampleEvent]
 }
 
 func (s *server) previewSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[preview], error) {
@@ -58,14 +58,19 @@ func (s *server) previewSubscription(ctx context.Context, caller switchboard.Cal
 	return out, err
 }
 
-type tryInput struct{ payload[givenSubscription] }
+type previewTrialInput struct{ payload[previewTrial] }
 
-func (s *server) previewGiven(ctx context.Context, caller switchboard.Caller, in *tryInput) (*reply[preview], error) {
-	sub, err := s.given(caller, &in.JSON)
+func (s *server) previewGiven(ctx context.Context, caller switchboard.Caller, in *previewTrialInput) (*reply[preview], error) {
+	trial := &in.JSON
+	var asked *newSubscription
+	if trial.Subscription != nil {
+		asked = &trial.Subscription.newSubscription
+	}
+	sub, err := s.buildTrial(caller, asked, previewedDocument)
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.eventFor(ctx, caller, &sub, in.JSON.event())
+	e, err := s.eventFor(ctx, caller, &sub, &trial.SampleEvent)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +79,7 @@ func (s *server) previewGiven(ctx context.Context, caller switchboard.Caller, in
 }
 
 func (s *server) preview(sub switchboard.Subscription, e switchboard.Event) (*reply[preview], error) {
-	d := switchboard.Delivery{ID: madeUpDelivery, Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: sub.ID}
+	d := switchboard.Delivery{ID: placeholderDelivery, Tenant: e.Tenant, EventID: e.ID, EventType: e.Type, SubscriptionID: sub.ID}
 	made, err := s.Sender.Preview(switchboard.LoadedDelivery{Delivery: d, Event: e, Subscription: sub}, time.Now())
 	if err != nil {
 		return nil, err

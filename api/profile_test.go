@@ -80,7 +80,7 @@ func TestProfileAndGiven(t *testing.T) {
 	}{
 		"no profile":         {``, ``, made{nil, standard, switchboard.VerificationNone, load}},
 		"nothing given":      {`"profile":"signalzen",`, ``, made{envelope, signalzen, switchboard.VerificationChallenge, load}},
-		"null given":         {`"profile":"signalzen","signature":null,`, `,"envelope":null`, made{nil, signalzen, switchboard.VerificationChallenge, load}},
+		"null given":         {`"profile":"signalzen","signature":null,`, `,"envelope":null`, made{nil, standard, switchboard.VerificationChallenge, load}},
 		"another prefix":     {`"profile":"signalzen","signature":{"prefix":"v1="},`, ``, made{envelope, switchboard.Signature{Scheme: signing.HMACHex, Header: "x-signalzen-signature", Prefix: "v1="}, switchboard.VerificationChallenge, load}},
 		"another scheme":     {`"profile":"signalzen","signature":{"scheme":"standard"},"verification":"none",`, ``, made{envelope, standard, switchboard.VerificationNone, load}},
 		"a part of envelope": {`"profile":"signalzen",`, `,"envelope":{"id":"event_id","data":""}`, made{&switchboard.EnvelopeFields{ID: "event_id", Type: "event_type"}, signalzen, switchboard.VerificationChallenge, load}},
@@ -123,7 +123,7 @@ func TestSameUseCase(t *testing.T) {
 	b := setup(t)
 	b.call(t, integratorKey, "POST", "/v1/subscriptions", newSubscriptionWith(okRequest+`,"use_case":"conversation"`)).want(t, http.StatusCreated)
 	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"use_case":"Conversation record"}`).want(t, http.StatusOK)
-	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":2,"use_case":"Ticket"}`).
+	b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_new", `{"version":1,"use_case":"Ticket"}`).
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "use_case")
 }
 

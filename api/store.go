@@ -36,9 +36,12 @@ type Store interface {
 	// SubscriptionWithSecrets returns a subscription with its signing secrets.
 	SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
 	Subscriptions(ctx context.Context, caller switchboard.Caller, filter switchboard.SubscriptionFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error)
-	// UpdateSubscription stores what change makes of the subscription, if that still has
-	// the version, else it returns a Conflict. The change sees no signing secrets; those
-	// that it sets replace the stored ones at once.
+	// GivenSubscription returns a subscription as it was given, without defaults, with its
+	// signing secrets.
+	GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
+	// UpdateSubscription stores what change makes of the subscription as it was given, if that
+	// still has the version, else it returns a Conflict. The change sees no signing secrets;
+	// one that it sets replaces those before at once. What is returned has its defaults.
 	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
 	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error
 	// RotateSecret makes next the current secret; those before sign too, each until its

@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -22,30 +23,27 @@ type Guard interface {
 type createSubscriptionInput struct{ payload[newSubscription] }
 
 func (s *server) createSubscription(ctx context.Context, caller switchboard.Caller, in *createSubscriptionInput) (*reply[subscription], error) {
-	sub, err := s.made(&in.JSON)
+	given, err := s.build(&in.JSON, json.RawMessage("{}"))
 	if err != nil {
 		return nil, err
 	}
-	if err := caller.CheckTenant(sub.Tenant); err != nil {
+	if err := caller.CheckTenant(given.Tenant); err != nil {
 		return nil, err
 	}
+	before, sub := switchboard.Subscription{}, withDefaults(given)
 	if err := s.spendChallenge(caller, &sub); err != nil {
 		return nil, err
 	}
-	warnings, err := s.checkSaving(ctx, &switchboard.Subscription{}, &sub)
+	warnings, err := s.checkBeforeSave(ctx, caller, &before, &sub)
 	if err != nil {
 		return nil, err
 	}
-	more, err := s.eventWarnings(ctx, caller, &switchboard.Subscription{}, &sub)
-	if err != nil {
+	if err := s.Store.CreateSubscription(ctx, caller, &given); err != nil {
 		return nil, err
 	}
-	if err := s.Store.CreateSubscription(ctx, caller, &sub); err != nil {
-		return nil, err
-	}
-	sub = s.verifySaved(ctx, caller, sub)
+	sub = s.verifySaved(ctx, caller, given)
 	out := withSecret(&sub, current(sub.Secrets))
-	out.Warnings = append(warnings, more...)
+	out.Warnings = warnings
 	return &reply[subscription]{Body: out}, nil
 }
 
@@ -91,39 +89,27 @@ type updateSubscriptionInput struct {
 
 func (s *server) updateSubscription(ctx context.Context, caller switchboard.Caller, in *updateSubscriptionInput) (*reply[subscription], error) {
 	patch := &in.JSON
-	if patch.Version == nil {
+	if patch.Version == 0 {
 		return nil, switchboard.InvalidField("version", "is required: name the version that you change")
 	}
-	if patch.UseCase != nil {
-		if known, ok := s.Catalogue.UseCase(*patch.UseCase); ok {
-			patch.UseCase = &known.Name // a platform may call it otherwise
-		}
-	}
-	before, err := s.Store.SubscriptionWithSecrets(ctx, caller, in.ID)
+	given, err := s.Store.GivenSubscription(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if before.Version != *patch.Version {
-		return nil, &switchboard.Error{Code: switchboard.CodeConflict, Field: "version",
-			Message: fmt.Sprintf("is not the subscription's, which is at version %d by now: read it again", before.Version)}
-	}
-	after := before
-	if err := patch.apply(&after); err != nil {
+	if err := given.CheckVersion(patch.Version); err != nil {
 		return nil, err
 	}
-	if err := patch.checkElsewhere(&before, &after); err != nil {
+	changed, err := s.change(patch, given)
+	if err != nil {
 		return nil, err
 	}
-	if before.Request.URL != after.Request.URL || before.Auth.TokenURL != after.Auth.TokenURL || before.Verification != after.Verification || patch.Auth != nil {
+	before, after := withDefaults(given), withDefaults(changed)
+	if before.Request.URL != after.Request.URL || before.Auth.TokenURL != after.Auth.TokenURL || before.Verification != after.Verification || has(patch.Source.Source(), "auth") {
 		if err := s.spendChallenge(caller, &after); err != nil {
 			return nil, err
 		}
 	}
-	warnings, err := s.checkSaving(ctx, &before, &after)
-	if err != nil {
-		return nil, err
-	}
-	more, err := s.eventWarnings(ctx, caller, &before, &after)
+	warnings, err := s.checkBeforeSave(ctx, caller, &before, &after)
 	if err != nil {
 		return nil, err
 	}
@@ -131,20 +117,48 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
-	sub.Warnings = append(warnings, more...)
+	sub.Warnings = warnings
 	return &reply[subscription]{Body: sub}, nil
 }
 
+// change returns what the patch makes of a subscription as it was given.
+func (s *server) change(patch *subscriptionPatch, given switchboard.Subscription) (switchboard.Subscription, error) {
+	document, err := given.Document()
+	if err != nil {
+		return given, err
+	}
+	changed, err := change{patch.Source.Source(), &patch.Subscription}.apply(given, document)
+	if err != nil {
+		return given, err
+	}
+	if known, ok := s.Catalogue.UseCase(changed.UseCase); ok && changed.UseCase != "" {
+		changed.UseCase = known.Name // a platform may call it otherwise
+	}
+	switch {
+	case !strings.EqualFold(changed.UseCase, given.UseCase):
+		return given, switchboard.InvalidField("use_case", "is fixed at creation: make another subscription")
+	case !strings.EqualFold(changed.Profile, given.Profile):
+		return given, switchboard.InvalidField("profile", "is fixed at creation: change the members that it gave, or make another subscription")
+	}
+	changed.Profile, changed.UseCase = given.Profile, given.UseCase
+	return changed, unverify(&given, &changed)
+}
+
 // saveChange stores what the patch makes of the subscription, with a new signing
-// secret if another scheme needs one, and verifies its address where that is new.
+// secret if another scheme needs one, and verifies its address where that is new. A patch that
+// changes nothing leaves the version as it is.
 func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patch *subscriptionPatch, before, after *switchboard.Subscription) (subscription, error) {
+	if reflect.DeepEqual(before, after) {
+		return subscriptionOf(before), nil
+	}
 	var secrets []switchboard.SigningSecret
 	if before.Signature.Scheme != after.Signature.Scheme {
 		secrets = nextSecrets(after.Signature.Scheme, before.Secrets)
 	}
-	sub, err := s.Store.UpdateSubscription(ctx, caller, before.ID, before.Version, func(sub *switchboard.Subscription) error {
-		sub.Secrets = secrets
-		return patch.apply(sub)
+	sub, err := s.Store.UpdateSubscription(ctx, caller, before.ID, before.Version, func(given *switchboard.Subscription) (err error) {
+		*given, err = s.change(patch, *given)
+		given.Secrets = secrets
+		return err
 	})
 	if err != nil {
 		return subscription{}, err

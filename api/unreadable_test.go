@@ -51,6 +51,7 @@ func TestUnreadableIsGivenAnew(t *testing.T) {
 		{[]string{"auth"}, `{"auth":null}`, ""},
 		{[]string{"auth"}, `{"auth":{"type":"bearer","token":"t"}}`, ""},
 		{[]string{"auth"}, `{"auth":{"token":"t"}}`, "auth"},
+		{[]string{"auth"}, `{"auth":{}}`, "auth"},
 		{[]string{"request.params"}, `{"request":{"params":{"a":"b"}}}`, ""},
 		{[]string{"request.params"}, `{"request":{"body":"data"}}`, ""},
 		{[]string{"request.params"}, `{"request":{"body":"params"}}`, "request.params"},

@@ -34,6 +34,12 @@ var intended = []struct {
 	{"the words of the glossary", regexp.MustCompile(`^(.*)\.maximum_stretch: `), "$1.maximum_interval_factor: "},
 	{"the words of the glossary", regexp.MustCompile(`^(.*)\.run_id: `), "$1.temporal_run_id: "},
 	{"the words of the glossary: the name of a schema", regexp.MustCompile(`\bAnswered\b`), "ReceiverResponse"},
+	{"the name of a schema", regexp.MustCompile(`\bJsonWebKeySet\b`), "JSONWebKeySet"},
+	{"the name of a schema", regexp.MustCompile(`\bGivenEvent\b`), "SampleEvent"},
+	{"a match says that it needs nothing of a subscription", regexp.MustCompile(`^(POST /v1/match takes: .*)GivenSubscription`), "${1}MatchTrial"},
+	{"a preview says that it needs a request only", regexp.MustCompile(`\bGivenSubscription\.subscription: NewSubscription required`), "PreviewTrial.subscription: object required"},
+	{"the name of a schema", regexp.MustCompile(`\bGivenSubscription\b`), "PreviewTrial"},
+	{"a url was always required", regexp.MustCompile(`^NewSubscription\.request\.url: string`), "NewSubscription.request.url: string required"},
 	{"left out of a change means unchanged, so nothing has a default", regexp.MustCompile(`^(SubscriptionPatch\..*?) default=\S+(.*)$`), "$1$2"},
 	{"a default that depends on another member is said in words", regexp.MustCompile(`^(NewSubscription\.adaptive\.maximum_interval_factor: .*?) default=\S+(.*)$`), "$1$2"},
 }
@@ -85,7 +91,7 @@ func unchanged(key, was, is string) bool {
 		known := strings.Fields(is)
 		return !slices.ContainsFunc(strings.Fields(was), func(status string) bool { return !slices.Contains(known, status) })
 	case strings.HasPrefix(key, "SubscriptionPatch."): // where null removes a member
-		return strings.Replace(is, "|null", "", 1) == strings.Replace(was, "|null", "", 1)
+		return strings.NewReplacer("|null", "", ",null]", "]").Replace(is) == strings.Replace(was, "|null", "", 1)
 	}
 	return was == is
 }

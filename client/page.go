@@ -6,14 +6,16 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
 // page is a page of a list on the wire.
 type page[T any] struct {
-	Data       []T     `json:"data"`
-	NextCursor *string `json:"next_cursor"`
+	Data       []T       `json:"data"`
+	NextCursor *string   `json:"next_cursor"`
+	SearchedTo time.Time `json:"searched_to"`
 }
 
 // list asks for one page.
@@ -25,7 +27,7 @@ func list[T any](ctx context.Context, c *Client, path string, query url.Values, 
 		query.Set("cursor", asked.Cursor)
 	}
 	answer, err := call[page[T]](ctx, c, request{method: http.MethodGet, path: path, query: query})
-	found := switchboard.Page[T]{Items: answer.Data}
+	found := switchboard.Page[T]{Items: answer.Data, SearchedTo: answer.SearchedTo}
 	if answer.NextCursor != nil {
 		found.NextCursor = *answer.NextCursor
 	}

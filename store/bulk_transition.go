@@ -106,19 +106,11 @@ func nextDispatch(ctx context.Context, tx transaction, subscription, id string, 
 	return at, err
 }
 
-// applyToAll applies the transition to those subscriptions that have such deliveries. It finds
-// them by going in the index from each to the next, however many deliveries lie between, and
-// takes them in any order, so that none always comes after another that has very many.
-func (s *Store) applyToAll(ctx context.Context, b bulkTransition, deliveries, subscriptions string) (int, error) {
+// applyToAll applies the transition to the subscriptions of that query, in any order, so that none
+// always comes after another that has very many.
+func (s *Store) applyToAll(ctx context.Context, b bulkTransition, query string, args ...any) (int, error) {
 	var found []string
-	err := s.list(ctx, "list subscriptions to change", &found, `
-WITH RECURSIVE owner AS (
-	(SELECT subscription_id AS id FROM deliveries WHERE `+deliveries+` ORDER BY subscription_id LIMIT 1)
-	UNION ALL
-	SELECT (SELECT subscription_id FROM deliveries WHERE `+deliveries+` AND subscription_id > owner.id ORDER BY subscription_id LIMIT 1)
-	FROM owner WHERE owner.id IS NOT NULL)
-SELECT id FROM subscriptions JOIN owner USING (id) WHERE `+subscriptions+` ORDER BY random()`)
-	if err != nil {
+	if err := s.list(ctx, "list subscriptions to change", &found, query+" ORDER BY random()", args...); err != nil {
 		return 0, err
 	}
 	return s.applyInBatches(ctx, b, found...)

@@ -77,7 +77,7 @@ func TestCancelDeletedFinishes(t *testing.T) {
 	b.many(sub, 3)
 	b.many(unverified, 2)
 	b.holdAll(unverified, switchboard.ReasonSubscriptionUnverified)
-	_, err := b.sql.Exec("UPDATE subscriptions SET deleted_at = now()")
+	_, err := b.sql.Exec("UPDATE subscriptions SET deleted_at = $1", b.clock())
 	must(t, err)
 
 	released, err := b.ReleaseVerified(t.Context())

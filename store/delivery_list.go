@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -8,86 +9,100 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lib/pq"
-
 	"github.com/seed-49a43567/switchboard"
 )
 
+// filterSettings make Postgres walk an index in the order of the list: state, failure and
+// status code go together, which it does not know, so that it would rather sort everything.
+const filterSettings = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL max_parallel_workers_per_gather = 0; "
+
 // Deliveries lists the deliveries that the filter keeps, newest first.
 func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
-	var none switchboard.Page[switchboard.Delivery]
 	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is for every spelling
-	l := listing{s.keys, "deliveries", caller, f}
-	limit, behind, err := l.open(p)
-	if err != nil {
-		return none, err
+	var times []time.Time
+	if event := eventOf(f); event != "" {
+		c := &conditions{}
+		c.add("id = ?", event)
+		c.scope(caller, f.Tenant)
+		if err := s.search(ctx, "list deliveries", &times, "SELECT DISTINCT created_at FROM events"+c.where(), c.args...); err != nil {
+			return switchboard.Page[switchboard.Delivery]{}, err
+		}
 	}
-	c := deliveryConditions(caller, f, s.now())
-	if behind != nil {
-		c.add("id < ?", behind.ID)
-	}
-	items := []switchboard.Delivery{}
-	c.args = append(c.args, limit+1)
-	query := "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, "list deliveries", &items, query, c.args...); err != nil {
-		return none, err
-	}
-	return pageOf(l, shownAt(s.now(), items), limit, func(d switchboard.Delivery) position { return position{ID: d.ID} })
+	q := deliveriesQuery(caller, f, s.now(), times)
+	q.keys = s.keys
+	page, err := list(ctx, s, q, p, func(d switchboard.Delivery) position { return position{ID: d.ID} })
+	shownAt(s.now(), page.Items)
+	return page, err
 }
 
-func deliveryConditions(caller switchboard.Caller, f switchboard.DeliveryFilter, now time.Time) *conditions {
+// eventOf is the event whose deliveries the filter keeps, if it is only one.
+func eventOf(f switchboard.DeliveryFilter) string {
+	if switchboard.IsID(switchboard.EventPrefix, f.Text) {
+		return cmp.Or(f.Event, f.Text)
+	}
+	return f.Event
+}
+
+// afterID is the position in a list in the order of ids, the newest first.
+func afterID(c *conditions, p position) { c.add("id < ?", p.ID) }
+
+// deliveriesQuery is the list of the deliveries that the filter keeps. times are those of the
+// events with the id that it names, if any.
+func deliveriesQuery(caller switchboard.Caller, f switchboard.DeliveryFilter, now time.Time, times []time.Time) pageQuery {
 	c := &conditions{}
+	q := pageQuery{
+		cursors: cursors{name: "deliveries", caller: caller, filter: f}, columns: fields("deliveries", deliveryFields, ""), table: "deliveries", order: "id DESC",
+		where: c, after: afterID, span: timeSpan{f.After, f.Before},
+		end: func(at time.Time) position { return position{At: at, ID: idBound(at)} },
+	}
 	c.scope(caller, f.Tenant)
 	c.equal("subscription_id", f.Subscription)
 	c.equal("event_id", f.Event)
 	c.anyCase("event_type", f.EventType)
 	c.equal("last_failure", string(f.Failure))
-	c.host(strings.ToLower(f.Host))
-	if len(f.States) > 0 {
-		c.add("state = ANY(?)", pq.Array(f.States))
-		if !slices.Contains(f.States, switchboard.StateDelivered) {
-			c.add("state <> 'delivered'") // says to Postgres that its partial index will do
-		}
-	}
+	c.host(f.Host)
 	if f.StatusCode != 0 {
 		c.add("last_status_code = ?", f.StatusCode)
 	}
-	c.times(f.After, f.Before)
-	// Ids sort by time: the bounds let the index end where the time range does.
-	if !f.After.IsZero() {
+	c.times(q.span)
+	if !f.After.IsZero() { // ids sort by time: their bounds leave out partitions
 		c.add("id >= ?", idBound(f.After))
 	}
 	if !f.Before.IsZero() {
-		c.add("id < ?", idBound(f.Before)+"~") // behind every id of that moment
+		c.add("id < ?", idBound(f.Before)+"~") // behind every id of those 8 ms
 	}
-	if f.Stuck {
-		c.add(overdue+"?", now.Add(-switchboard.StuckAfter))
-	}
-	if f.Text != "" {
-		c.text(f.Text)
-	}
-	return c
-}
-
-// host keeps to what goes to that host, if one is given: with a port to that port only,
-// else to each. The column holds the port where the URL has one.
-func (c *conditions) host(host string) {
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
-		host = "[" + host + "]"
-	}
-	switch _, port, err := net.SplitHostPort(host); {
-	case host == "":
-	case err == nil && port != "":
-		c.equal("host", host)
-	default:
-		c.add("(host = ? OR starts_with(host, ?))", host, strings.TrimSuffix(host, ":")+":")
-	}
-}
-
-// text keeps to what holds the text in one of the words that people search for. A
-// whole id needs no search.
-func (c *conditions) text(text string) {
+	searched := c.text(f.Text)
+	c.states(f.States)
+	pending := slices.Contains(f.States, switchboard.StatePending)
+	delivered := slices.Contains(f.States, switchboard.StateDelivered)
 	switch {
+	case eventOf(f) != "":
+		c.ofEvent(eventOf(f), times)
+		return q
+	case f.Stuck:
+		c.add(overdue+"?", now.Add(-switchboard.StuckAfter))
+		return q
+	case !pending: // those are sorted: the index of next_attempt_at holds few
+		q.settings = filterSettings
+	}
+	if searched || f.EventType != "" || f.StatusCode != 0 || delivered || f.Host != "" && (pending || len(f.States) == 0) {
+		q.within = func(c *conditions, from, to time.Time) {
+			if !from.IsZero() {
+				c.add("id >= ?", idBound(from))
+			}
+			if !to.IsZero() {
+				c.add("id < ?", idBound(to))
+			}
+		}
+	}
+	return q
+}
+
+// text keeps to what holds the text in one of the words that people search for, and reports
+// whether that needs a search: a whole id does not.
+func (c *conditions) text(text string) (searched bool) {
+	switch {
+	case text == "":
 	case switchboard.IsID(switchboard.DeliveryPrefix, text):
 		c.equal("id", text)
 	case switchboard.IsID(switchboard.EventPrefix, text):
@@ -96,5 +111,55 @@ func (c *conditions) text(text string) {
 		c.equal("subscription_id", text)
 	default:
 		c.add("strpos(lower(concat_ws(' ', id, event_id, subscription_id, event_type, host, reason)), lower(?)) > 0", text)
+		return true
 	}
+	return false
+}
+
+// states keeps to what is in one of the states, if any is given.
+func (c *conditions) states(states []switchboard.State) {
+	terms := make([]string, len(states))
+	for i, state := range slices.Compact(slices.Sorted(slices.Values(states))) {
+		switch terms[i] = c.term("state = ?", string(state)); state {
+		case switchboard.StatePending:
+			terms[i] += " AND next_attempt_at IS NOT NULL" // both tell Postgres which partial index will do
+		case switchboard.StateDelivered:
+		default:
+			terms[i] += " AND state NOT IN ('pending', 'delivered')"
+		}
+	}
+	if len(terms) > 0 {
+		c.either(slices.DeleteFunc(terms, func(term string) bool { return term == "" })...)
+	}
+}
+
+// ofEvent keeps to the deliveries of the events with that id and those times. Those that were
+// made with the event have ids of its time; the others have an index of their own.
+func (c *conditions) ofEvent(id string, times []time.Time) {
+	terms := []string{c.term("event_id = ? AND event_at IS NOT NULL", id)}
+	for _, at := range times {
+		terms = append(terms, c.term("event_id = ? AND id >= ? AND id < ? AND event_at IS NULL", id, idBound(at), idBound(at)+"~"))
+	}
+	c.either(terms...)
+}
+
+// hostWithoutPort is a delivery's host as an index holds it.
+const hostWithoutPort = "regexp_replace(host, ':[0-9]+$', '')"
+
+// host keeps to what goes to that host, if one is given: with a port to that port only,
+// else to each. The column holds the port where the URL has one.
+func (c *conditions) host(host string) {
+	if host == "" {
+		return
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		host = "[" + host + "]"
+	}
+	host = strings.TrimSuffix(host, ":")
+	name := host
+	if _, port, err := net.SplitHostPort(host); err == nil {
+		name = strings.TrimSuffix(host, ":"+port)
+		c.equal("host", host)
+	}
+	c.add(hostWithoutPort+" = ?", name)
 }

@@ -2,17 +2,15 @@ package store
 
 import (
 	"context"
-	"strconv"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
 // eventColumns are the columns of switchboard.Event.
 const eventColumns = "id, tenant, type, key, data, occurred_at, created_at"
-
-// argument names the n-th argument of a query.
-func argument(n int) string { return "$" + strconv.Itoa(n) }
 
 // Event returns an event with its deliveries. Ids are unique in their tenant only:
 // where the tenant is left out and several have that id, it is a Conflict for the
@@ -43,52 +41,55 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 // Events lists the events that the filter keeps, newest first, with their
 // deliveries and without their data.
 func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchboard.EventFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error) {
-	var none switchboard.Page[switchboard.EventDetail]
 	f.Type = strings.ToLower(f.Type) // a cursor is for every spelling
-	l := listing{s.keys, "events", caller, f}
-	limit, behind, err := l.open(p)
+	page, err := list(ctx, s, s.eventsQuery(caller, f), p, func(e switchboard.Event) position { return position{e.CreatedAt, e.ID, e.Tenant} })
 	if err != nil {
-		return none, err
-	}
-	c := &conditions{}
-	c.scope(caller, f.Tenant)
-	c.anyCase("type", f.Type)
-	if f.Key != "" {
-		c.equal("key", f.Key)
-		c.add("key <> ''") // says to Postgres that its partial index will do
-	}
-	c.times(f.After, f.Before)
-	if behind != nil {
-		c.add("(created_at, id, tenant) < (?, ?, ?)", behind.At, behind.ID, behind.Tenant)
-	}
-	c.args = append(c.args, limit+1)
-	items := []switchboard.Event{}
-	query := "SELECT id, tenant, type, key, occurred_at, created_at FROM events" + c.where() + " ORDER BY created_at DESC, id DESC, tenant DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, "list events", &items, query, c.args...); err != nil {
-		return none, err
-	}
-	page, err := pageOf(l, items, limit, func(e switchboard.Event) position { return position{e.CreatedAt, e.ID, e.Tenant} })
-	if err != nil {
-		return none, err
+		return switchboard.Page[switchboard.EventDetail]{}, err
 	}
 	details, err := s.withDeliveries(ctx, page.Items)
-	return switchboard.Page[switchboard.EventDetail]{Items: details, NextCursor: page.NextCursor}, err
+	return switchboard.Page[switchboard.EventDetail]{Items: details, NextCursor: page.NextCursor, SearchedTo: page.SearchedTo}, err
+}
+
+func (s *Store) eventsQuery(caller switchboard.Caller, f switchboard.EventFilter) pageQuery {
+	q := pageQuery{
+		cursors: cursors{s.keys, "events", caller, f},
+		columns: "id, tenant, type, key, occurred_at, created_at", table: "events", order: "created_at DESC, id DESC, tenant DESC",
+		where: &conditions{}, span: timeSpan{f.After, f.Before},
+		after: func(c *conditions, p position) {
+			c.add("created_at <= ?", p.At) // leaves out partitions, which the row comparison does not
+			c.add("(created_at, id, tenant) < (?, ?, ?)", p.At, p.ID, p.Tenant)
+		},
+		end: func(at time.Time) position { return position{At: at} },
+	}
+	q.where.scope(caller, f.Tenant)
+	q.where.anyCase("type", f.Type)
+	if f.Key != "" {
+		q.where.equal("key", f.Key)
+		q.where.add("key <> ''") // tells Postgres that its partial index will do
+	}
+	q.where.times(q.span)
+	if f.Type != "" {
+		q.within = func(c *conditions, from, to time.Time) { c.times(timeSpan{from, to}) }
+	}
+	return q
 }
 
 // withDeliveries adds to each event its deliveries.
 func (s *Store) withDeliveries(ctx context.Context, events []switchboard.Event) ([]switchboard.EventDetail, error) {
 	details := make([]switchboard.EventDetail, len(events))
-	places := make(map[eventKey]*switchboard.EventDetail, len(events))
+	byKey := make(map[eventKey][]*switchboard.EventDetail, len(events)) // several: the id came again after the idempotency window
 	for i, e := range events {
 		details[i].Event = e
-		places[eventKey{e.Tenant, e.ID}] = &details[i]
+		key := eventKey{e.Tenant, e.ID}
+		byKey[key] = append(byKey[key], &details[i])
 	}
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	deliveries, err := selectDeliveriesOf(bounded, s.searches, events)
 	for _, d := range shownAt(s.now(), deliveries) {
-		detail := places[eventKey{d.Tenant, d.EventID}]
-		detail.Deliveries = append(detail.Deliveries, d)
+		of := byKey[eventKey{d.Tenant, d.EventID}]
+		i := max(0, slices.IndexFunc(of, func(e *switchboard.EventDetail) bool { return e.Event.CreatedAt.Equal(d.CreatedAt) }))
+		of[i].Deliveries = append(of[i].Deliveries, d)
 	}
 	return details, mapError(ctx, "list events", err)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -19,3 +20,6 @@ func (s *Store) RecordLocked(ctx context.Context, records []switchboard.Record) 
 		return err
 	})
 }
+
+// SetSearchBudget says how long a list goes on searching.
+func (s *Store) SetSearchBudget(budget time.Duration) { s.searchBudget = budget }

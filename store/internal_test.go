@@ -51,7 +51,7 @@ func FuzzCursor(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	l := listing{ring, "events", switchboard.Caller{Tenant: "acme"}, switchboard.EventFilter{Type: "a"}}
+	l := cursors{ring, "events", switchboard.Caller{Tenant: "acme"}, switchboard.EventFilter{Type: "a"}}
 	want := position{At: time.Date(2026, 7, 1, 12, 0, 0, 1000, time.UTC), ID: "evt_1", Tenant: "acme"}
 	good, err := l.encode(want)
 	if err != nil {

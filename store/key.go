@@ -45,24 +45,12 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7) ON CONFLICT (hash) DO 
 
 // Keys lists keys, newest first, revoked and expired ones included.
 func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboard.PageRequest) (switchboard.Page[switchboard.Key], error) {
-	var none switchboard.Page[switchboard.Key]
-	l := listing{s.keys, "keys", caller, nil}
-	limit, behind, err := l.open(p)
-	if err != nil {
-		return none, err
+	q := pageQuery{
+		cursors: cursors{s.keys, "keys", caller, nil}, columns: fields("keys", keyFields, ""), table: "keys", order: "id DESC",
+		where: &conditions{}, after: afterID,
 	}
-	c := &conditions{}
-	c.scope(caller, "")
-	if behind != nil {
-		c.add("id < ?", behind.ID)
-	}
-	c.args = append(c.args, limit+1)
-	items := []switchboard.Key{}
-	query := "SELECT " + fields("keys", keyFields, "") + " FROM keys" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, "list keys", &items, query, c.args...); err != nil {
-		return none, err
-	}
-	return pageOf(l, items, limit, func(k switchboard.Key) position { return position{ID: k.ID} })
+	q.where.scope(caller, "")
+	return list(ctx, s, q, p, func(k switchboard.Key) position { return position{ID: k.ID} })
 }
 
 // RevokeKey ends a key's validity now. Revoking it again changes nothing.

@@ -114,7 +114,7 @@ SELECT id, headers_ciphertext AS ciphertext FROM subscriptions WHERE headers_key
 		return false, err
 	}
 	for _, r := range rows {
-		if _, err := s.keys.open(id, r.Ciphertext, headersPlace(r.ID)); err == nil {
+		if _, err := s.keys.open(id, r.Ciphertext, headersData(r.ID)); err == nil {
 			return true, nil
 		}
 	}

@@ -1,147 +1,177 @@
 package store
 
 import (
-	"cmp"
-	"encoding/base64"
-	"encoding/json"
+	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
-// position is where a page ended: the next one begins behind it.
-type position struct {
-	At     time.Time `json:"at,omitzero"`
-	ID     string    `json:"id"`
-	Tenant string    `json:"tenant,omitempty"`
+const (
+	// searchBudget is how long a list goes on looking for matches that no index finds; it
+	// then answers with what it has, and how far it has come.
+	searchBudget = 2 * time.Second
+	// sliceGrace is how much longer than the budget the last slice may take.
+	sliceGrace = time.Second
+	// The first slice of time that is searched, and how long one is to take: the next is
+	// shorter or longer accordingly, but at most growSlice times as long.
+	firstSlice  = time.Hour
+	sliceTarget = 200 * time.Millisecond
+	growSlice   = 4
+)
+
+// pageQuery is one list as one caller filters it.
+type pageQuery struct {
+	cursors
+	columns, table string
+	order          string // newest first, with what breaks ties
+	where          *conditions
+	after          func(*conditions, position)             // adds: after that position in the order
+	within         func(c *conditions, from, to time.Time) // adds: made at or after, and before; zero: open. Nil: an index finds the rows
+	span           timeSpan                                // that the filter asks for
+	end            func(time.Time) position                // the position after everything made at or after that time
+	settings       string                                  // for Postgres's planner; empty: its own
 }
 
-// listing is one list as one caller filters it. Cursors are sealed for it: they
-// say nothing about the rows, cannot be made up, and fit no other list.
-type listing struct {
-	keys   *Keyring
-	name   string
-	caller switchboard.Caller
-	filter any
-}
+// timeSpan is from one time, included, to another, excluded; zero: it is open.
+type timeSpan struct{ from, to time.Time }
 
-// place is what a cursor is sealed for.
-func (l listing) place() (string, error) {
-	filter, err := json.Marshal(l.filter)
-	return fmt.Sprintf("cursor/%s/%q/%s", l.name, l.caller.Tenant, filter), err
-}
-
-func (l listing) encode(p position) (string, error) {
-	place, err := l.place()
+// list reads a page of the list. at is the position of a row.
+func list[T any](ctx context.Context, s *Store, q pageQuery, p switchboard.PageRequest, at func(T) position) (switchboard.Page[T], error) {
+	limit, after, err := q.open(p)
 	if err != nil {
-		return "", err
+		return switchboard.Page[T]{}, err
 	}
-	plain, err := json.Marshal(p)
+	if after != nil {
+		q.after(q.where, *after)
+	}
+	if q.within != nil {
+		return listSlices(ctx, s, q, limit, after, at)
+	}
+	items, err := selectRows[T](ctx, s, q, q.where, limit+1, searchTimeout)
 	if err != nil {
-		return "", err
+		return switchboard.Page[T]{}, err
 	}
-	keyID, sealed, err := l.keys.seal(plain, place)
-	return base64.RawURLEncoding.EncodeToString(append([]byte(keyID+":"), sealed...)), err
-}
-
-// decode reads a cursor; an empty one is no position.
-func (l listing) decode(cursor string) (*position, error) {
-	if cursor == "" {
-		return nil, nil
-	}
-	place, err := l.place()
-	if err != nil {
-		return nil, err
-	}
-	bad := switchboard.InvalidField("cursor", "is not one that this list with these filters gave")
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
-		return nil, bad
-	}
-	keyID, sealed, _ := strings.Cut(string(raw), ":")
-	plain, err := l.keys.open(keyID, []byte(sealed), place)
-	if err != nil {
-		return nil, bad
-	}
-	p := &position{}
-	return p, json.Unmarshal(plain, p)
-}
-
-// open reads what is asked for: how many items the page may have, and behind which
-// position it begins; nil: it is the first.
-func (l listing) open(p switchboard.PageRequest) (limit int, behind *position, err error) {
-	if p.Limit < 0 || p.Limit > switchboard.MaxPage {
-		return 0, nil, switchboard.InvalidField("limit", "must be from 1 to %d", switchboard.MaxPage)
-	}
-	behind, err = l.decode(p.Cursor)
-	return cmp.Or(p.Limit, switchboard.DefaultPage), behind, err
+	return pageOf(q, items, limit, at)
 }
 
 // pageOf makes a page of at most limit items. One more was asked for, to know
 // whether another page follows.
-func pageOf[T any](l listing, items []T, limit int, where func(T) position) (switchboard.Page[T], error) {
+func pageOf[T any](q pageQuery, items []T, limit int, at func(T) position) (switchboard.Page[T], error) {
 	if len(items) <= limit {
 		return switchboard.Page[T]{Items: items}, nil
 	}
 	items = items[:limit]
-	cursor, err := l.encode(where(items[limit-1]))
+	cursor, err := q.encode(at(items[limit-1]))
 	return switchboard.Page[T]{Items: items, NextCursor: cursor}, err
 }
 
-// conditions builds the WHERE of a list.
-type conditions struct {
-	terms []string
-	args  []any
-}
-
-// add adds a condition in which each ? stands for the next argument.
-func (c *conditions) add(term string, args ...any) {
-	for _, arg := range args {
-		c.args = append(c.args, arg)
-		term = strings.Replace(term, "?", "$"+strconv.Itoa(len(c.args)), 1)
+// listSlices reads a page whose rows no index finds: in slices of time backwards, until the
+// page is full or the budget used up.
+func listSlices[T any](ctx context.Context, s *Store, q pageQuery, limit int, after *position, at func(T) position) (switchboard.Page[T], error) {
+	began, items, width := time.Now(), []T{}, firstSlice
+	oldest, err := s.oldest(ctx, q.span.from)
+	if err != nil {
+		return switchboard.Page[T]{}, err
 	}
-	c.terms = append(c.terms, term)
-}
-
-// equal keeps to what has that value, if one is given.
-func (c *conditions) equal(column, value string) {
-	if value != "" {
-		c.add(column+" = ?", value)
-	}
-}
-
-// anyCase keeps to what has that name in any case, if one is given. The names are ASCII,
-// for which Postgres's collation C is enough.
-func (c *conditions) anyCase(column, name string) {
-	if name != "" {
-		c.add("lower("+column+` COLLATE "C") = ?`, strings.ToLower(name))
-	}
-}
-
-// scope keeps to the tenants that the caller sees and, if one is given, to that.
-func (c *conditions) scope(caller switchboard.Caller, tenant string) {
-	c.equal("tenant", caller.Tenant)
-	c.equal("tenant", tenant)
-}
-
-// times keeps to what was created at or after one time and before another.
-func (c *conditions) times(after, before time.Time) {
-	if !after.IsZero() {
-		c.add("created_at >= ?", after)
-	}
-	if !before.IsZero() {
-		c.add("created_at < ?", before)
+	from, to := s.newest(q.span.to, after), time.Time{}
+	for {
+		from = from.Add(-width)
+		if !from.After(oldest) {
+			from = time.Time{}
+		}
+		left := s.searchBudget - time.Since(began)
+		c := q.where.with()
+		q.within(c, from, to)
+		started := time.Now()
+		found, err := selectRows[T](ctx, s, q, c, limit+1-len(items), max(left, 0)+sliceGrace)
+		switch {
+		case pq.As(err, pqerror.QueryCanceled) != nil && !to.IsZero():
+			return partialPage(q, items, to)
+		case err != nil:
+			return switchboard.Page[T]{}, err
+		}
+		items = append(items, found...)
+		if len(items) > limit || from.IsZero() {
+			return pageOf(q, items, limit, at)
+		}
+		if to = from; time.Since(began) >= s.searchBudget {
+			return partialPage(q, items, to)
+		}
+		faster := float64(sliceTarget) / float64(max(time.Since(started), time.Millisecond))
+		width = time.Duration(float64(width) * min(faster, growSlice))
 	}
 }
 
-func (c *conditions) where() string {
-	if len(c.terms) == 0 {
-		return ""
+// partialPage is a page of a list that was searched back to that time only.
+func partialPage[T any](q pageQuery, items []T, searchedTo time.Time) (switchboard.Page[T], error) {
+	cursor, err := q.encode(q.end(searchedTo))
+	return switchboard.Page[T]{Items: items, NextCursor: cursor, SearchedTo: searchedTo}, err
+}
+
+// newest is the time from which a search goes backwards: that of the position, or where the
+// span ends, or now.
+func (s *Store) newest(to time.Time, after *position) time.Time {
+	newest := s.now()
+	if !to.IsZero() && to.Before(newest) {
+		newest = to
 	}
-	return " WHERE " + strings.Join(c.terms, " AND ")
+	if after == nil {
+		return newest
+	}
+	at := after.At
+	if at.IsZero() {
+		at, _ = switchboard.IDTime(switchboard.DeliveryPrefix, after.ID)
+	}
+	if at.Before(newest) {
+		newest = at
+	}
+	return newest
+}
+
+// oldest is the time back to which a search goes in slices: that of the first partition,
+// unless the span begins later. What is older is little, and one slice.
+func (s *Store) oldest(ctx context.Context, from time.Time) (time.Time, error) {
+	var lo []time.Time
+	err := s.search(ctx, "list partitions", &lo, "SELECT lo FROM partitions WHERE lo IS NOT NULL ORDER BY lo LIMIT 1")
+	if len(lo) > 0 && lo[0].After(from) {
+		return lo[0], err
+	}
+	return from, err
+}
+
+// selectRows reads the first rows of the list under those conditions, within that time.
+func selectRows[T any](ctx context.Context, s *Store, q pageQuery, c *conditions, limit int, timeout time.Duration) ([]T, error) {
+	rows, operation := []T{}, "list "+q.name
+	query := c.query(q.columns, q.table, q.order, limit)
+	if q.settings == "" && timeout == searchTimeout {
+		return rows, s.search(ctx, operation, &rows, query, c.args...)
+	}
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := withSettings(bounded, s.searches, fmt.Sprintf("%sSET LOCAL statement_timeout = %d", q.settings, timeout.Milliseconds()), func(tx *sqlx.Tx) error {
+		return tx.SelectContext(bounded, &rows, query, c.args...)
+	})
+	return rows, searchError(ctx, bounded, operation, err)
+}
+
+// withSettings reads in a transaction with settings of its own.
+func withSettings(ctx context.Context, db *sqlx.DB, settings string, read func(*sqlx.Tx) error) error {
+	tx, err := db.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // it has only read
+	if _, err := tx.ExecContext(ctx, settings); err != nil {
+		return err
+	}
+	return read(tx)
 }
 
 // fields writes the columns of a table for SELECT. names are separated by spaces;

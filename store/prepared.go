@@ -20,9 +20,9 @@ type preparedStatements struct {
 	ready atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
 }
 
-// hotQueries are those of Authenticate, Accept, LoadForAttempt and Record.
+// hotQueries are those of Authenticate, Accept, LoadForAttempt, Record and of the outbox.
 func hotQueries() []string {
-	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery}
+	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery}
 }
 
 // prepare returns the prepared statements by their queries.

@@ -117,10 +117,11 @@ type Store struct {
 	callers *batch.Batcher[keyHash, switchboard.Caller]
 
 	idempotencyWindow time.Duration
+	searchBudget      time.Duration // see listSlices
 
 	hot     *preparedStatements
 	filters *filters
-	kept    *lru.Cache[string, keptSubscription] // by id
+	cache   *lru.Cache[string, cachedSubscription] // by id
 	answers *answers
 }
 
@@ -151,14 +152,15 @@ func Open(cfg Config) (*Store, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	subscriptions, err := lru.New[string, keptSubscription](maxKept)
+	subscriptions, err := lru.New[string, cachedSubscription](maxCached)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		url: cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
-		hot: &preparedStatements{db: db}, filters: &filters{}, kept: subscriptions, answers: newAnswers(cfg.URL),
+		hot: &preparedStatements{db: db}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
+	s.searchBudget = searchBudget
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
@@ -300,9 +302,13 @@ func (s *Store) list(ctx context.Context, operation string, dest any, query stri
 func (s *Store) search(ctx context.Context, operation string, dest any, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	err := s.searches.SelectContext(bounded, dest, query, args...)
+	return searchError(ctx, bounded, operation, s.searches.SelectContext(bounded, dest, query, args...))
+}
+
+// searchError is the error of a search, which Postgres may have ended within the bounds.
+func searchError(ctx, bounded context.Context, operation string, err error) error {
 	if pq.As(err, pqerror.QueryCanceled) != nil && bounded.Err() == nil {
-		return switchboard.Errorf(switchboard.CodeInvalid, "the search took longer than %s: narrow it by tenant, subscription or time", searchTimeout)
+		return &switchboard.Error{Code: switchboard.CodeInvalid, Message: fmt.Sprintf("the search took longer than %s: narrow it by tenant, subscription or time", searchTimeout), Err: err}
 	}
 	return mapError(ctx, operation, err)
 }

@@ -10,19 +10,17 @@ import (
 )
 
 const insertSubscriptionQuery = `
-INSERT INTO subscriptions (id, tenant, name, profile, use_case, state, state_reason, events, patterns, filter, method, url, body, shape, content_type,
-	signature_scheme, signature_header, signature_prefix, verification, retry, timeout, adaptive, max_in_flight, version, created_at, updated_at,
+INSERT INTO subscriptions (id, tenant, name, state, state_reason, events, patterns, filter, method, url, max_in_flight, document, version, created_at, updated_at,
 	headers_key_id, headers_ciphertext, private_key_id, private_ciphertext)
-VALUES (:id, :tenant, :name, :profile, :use_case, :state, :state_reason, :events, :patterns, :filter, :method, :url, :body, :shape, :content_type,
-	:signature_scheme, :signature_header, :signature_prefix, :verification, :retry, :timeout, :adaptive, :max_in_flight, :version, :created_at, :updated_at,
+VALUES (:id, :tenant, :name, :state, :state_reason, :events, :patterns, :filter, :method, :url, :max_in_flight, :document, :version, :created_at, :updated_at,
 	:headers_key_id, :headers_ciphertext, :private_key_id, :private_ciphertext)`
 
-// CreateSubscription stores a new subscription with its signing secrets, and fills
-// in id, version and times. A name that another one of the tenant has is a
+// CreateSubscription stores a new subscription as it was given, with its signing secrets, and
+// fills in id, version, times and defaults. A name that another one of the tenant has is a
 // Conflict for the field "name".
 func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription) error {
-	if !caller.Sees(sub.Tenant) {
-		return &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
+	if err := caller.CheckTenant(sub.Tenant); err != nil {
+		return err
 	}
 	made := *sub
 	made.CreatedAt = s.now()
@@ -50,7 +48,7 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 		return nil
 	})
 	if err == nil {
-		*sub = made
+		*sub = withDefaults(made)
 	}
 	return err
 }
@@ -70,8 +68,9 @@ func (s *Store) Subscription(ctx context.Context, caller switchboard.Caller, id 
 	return sub, err
 }
 
-// stored is a subscription as its own row has it.
-func (s *Store) stored(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+// GivenSubscription returns a subscription as it was given, with its signing secrets: without
+// defaults, to be changed.
+func (s *Store) GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	var r subscriptionRow
 	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions WHERE id = $1 AND deleted_at IS NULL"
 	if err := s.get(ctx, "read subscription", &r, noSubscription(id), query, id); err != nil {
@@ -80,38 +79,42 @@ func (s *Store) stored(ctx context.Context, caller switchboard.Caller, id string
 	if !caller.Sees(r.Tenant) {
 		return switchboard.Subscription{}, noSubscription(id)
 	}
-	sub, _ := s.keys.subscription(r)
-	return sub, nil
+	given, _ := s.keys.given(r)
+	var text []byte
+	if err := s.get(ctx, "read secrets", &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id); err != nil {
+		return given, err
+	}
+	_ = addSecrets(s.keys, &given, text)
+	return given, nil
+}
+
+// SubscriptionWithSecrets returns a subscription with its signing secrets, the current one
+// first, whether they have expired or not. What cannot be read is named in its Unreadable.
+func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+	given, err := s.GivenSubscription(ctx, caller, id)
+	if err != nil {
+		return given, err
+	}
+	return withDefaults(given), nil
 }
 
 // Subscriptions lists subscriptions without their signing secrets, newest first.
 func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f switchboard.SubscriptionFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error) {
-	var none switchboard.Page[switchboard.Subscription]
-	l := listing{s.keys, "subscriptions", caller, f}
-	limit, behind, err := l.open(p)
+	q := pageQuery{
+		cursors: cursors{s.keys, "subscriptions", caller, f}, columns: fields("subscriptions", subscriptionFields, ""), table: "subscriptions", order: "id DESC",
+		where: &conditions{terms: []string{"deleted_at IS NULL"}}, after: afterID,
+	}
+	q.where.scope(caller, f.Tenant)
+	q.where.equal("state", string(f.State))
+	rows, err := list(ctx, s, q, p, func(r subscriptionRow) position { return position{ID: r.ID} })
 	if err != nil {
-		return none, err
+		return switchboard.Page[switchboard.Subscription]{}, err
 	}
-	c := &conditions{terms: []string{"deleted_at IS NULL"}}
-	c.scope(caller, f.Tenant)
-	c.equal("state", string(f.State))
-	if behind != nil {
-		c.add("id < ?", behind.ID)
+	page := switchboard.Page[switchboard.Subscription]{Items: make([]switchboard.Subscription, len(rows.Items)), NextCursor: rows.NextCursor}
+	for i, r := range rows.Items {
+		page.Items[i], _ = s.keys.subscription(r)
 	}
-	c.args = append(c.args, limit+1)
-	var rows []subscriptionRow
-	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions" + c.where() + " ORDER BY id DESC LIMIT " + argument(len(c.args))
-	if err := s.search(ctx, "list subscriptions", &rows, query, c.args...); err != nil {
-		return none, err
-	}
-	items := make([]switchboard.Subscription, len(rows))
-	for i, r := range rows {
-		items[i], _ = s.keys.subscription(r)
-	}
-	if err := s.markSecrets(ctx, items); err != nil {
-		return none, err
-	}
-	return pageOf(l, items, limit, func(s switchboard.Subscription) position { return position{ID: s.ID} })
+	return page, s.markSecrets(ctx, page.Items)
 }
 
 // markSecrets marks those of the subscriptions whose current signing secret cannot be read.

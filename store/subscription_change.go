@@ -2,28 +2,26 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
-// UpdateSubscription applies a change to a subscription and stores the result as
-// its next version. version is the one that the caller knows; another one is a
-// Conflict for the field "version". The change sees no signing secrets; one that
-// it sets takes the place of those before at once. It cannot move the subscription
-// to another id, tenant or use case; an error of it is returned and nothing
-// stored. Where a part of the subscription cannot be read, the change gives it anew and
-// takes it out of Unreadable, or it is a Conflict. It may be called twice.
+// UpdateSubscription applies a change to a subscription as it was given and stores the result
+// as its next version. version is the one that the caller knows; another one is a Conflict for
+// the field "version". The change sees no signing secrets; one that it sets replaces those
+// before at once. It cannot move the subscription to another id, tenant or use case. An error
+// of it is returned, and nothing is stored. Where a part of the subscription cannot be read, the
+// change gives it again and takes it out of Unreadable, or it is a Conflict. The change may be
+// called twice.
 func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
 	var changed switchboard.Subscription
 	err := s.tx(ctx, "update subscription", func(ctx context.Context, tx transaction) error {
-		old, err := s.lockSubscription(ctx, tx, caller, id)
+		old, err := s.lockGiven(ctx, tx, caller, id)
 		if err != nil {
 			return err
 		}
-		if old.Version != version {
-			return &switchboard.Error{Code: switchboard.CodeConflict, Field: "version",
-				Message: fmt.Sprintf("is %d, and the subscription is at version %d by now: read it again", version, old.Version)}
+		if err := old.CheckVersion(version); err != nil {
+			return err
 		}
 		changed = old
 		if err := change(&changed); err != nil {
@@ -47,7 +45,7 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return switchboard.Subscription{}, err
 	}
-	return changed, nil
+	return withDefaults(changed), nil
 }
 
 func (s *Store) saveSubscription(ctx context.Context, tx transaction, sub switchboard.Subscription) error {
@@ -56,10 +54,8 @@ func (s *Store) saveSubscription(ctx context.Context, tx transaction, sub switch
 		return err
 	}
 	_, err = tx.NamedExecContext(ctx, `
-UPDATE subscriptions SET name = :name, profile = :profile, state = :state, state_reason = :state_reason, events = :events, patterns = :patterns,
-	filter = :filter, method = :method, url = :url, body = :body, shape = :shape, content_type = :content_type,
-	signature_scheme = :signature_scheme, signature_header = :signature_header, signature_prefix = :signature_prefix, verification = :verification,
-	retry = :retry, timeout = :timeout, adaptive = :adaptive, max_in_flight = :max_in_flight, version = :version, updated_at = :updated_at,
+UPDATE subscriptions SET name = :name, state = :state, state_reason = :state_reason, events = :events, patterns = :patterns, filter = :filter,
+	method = :method, url = :url, max_in_flight = :max_in_flight, document = :document, version = :version, updated_at = :updated_at,
 	headers_key_id = :headers_key_id, headers_ciphertext = :headers_ciphertext,
 	private_key_id = :private_key_id, private_ciphertext = :private_ciphertext
 WHERE id = :id`, r)
@@ -69,6 +65,15 @@ WHERE id = :id`, r)
 // lockSubscription reads a subscription that the caller sees, and keeps others
 // from changing it or delivering to it until the transaction ends.
 func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
+	given, err := s.lockGiven(ctx, tx, caller, id)
+	if err != nil {
+		return given, err
+	}
+	return withDefaults(given), nil
+}
+
+// lockGiven does what lockSubscription does, and returns the subscription as it was given.
+func (s *Store) lockGiven(ctx context.Context, tx transaction, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	var rows []subscriptionRow
 	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE"
 	if err := tx.SelectContext(ctx, &rows, query, id); err != nil {
@@ -77,6 +82,6 @@ func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller swi
 	if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
 		return switchboard.Subscription{}, noSubscription(id)
 	}
-	sub, _ := s.keys.subscription(rows[0])
-	return sub, nil
+	given, _ := s.keys.given(rows[0])
+	return given, nil
 }

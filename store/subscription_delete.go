@@ -26,11 +26,20 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 	return nil
 }
 
+// openOfDeleted finds the subscriptions deleted since $1 that have open deliveries. There are far
+// fewer of them than subscriptions with open deliveries, and each is looked up in every partition.
+const openOfDeleted = "SELECT id FROM subscriptions s WHERE deleted_at > $1 AND EXISTS (SELECT FROM deliveries d WHERE d.subscription_id = s.id AND d." + isOpen + ")"
+
+// deletedWindow is for how long after its deletion a subscription is looked up: until the deliveries
+// even of very many have long been cancelled, so that the cost does not grow with all that were
+// ever deleted.
+const deletedWindow = 90 * 24 * time.Hour
+
 // CancelDeleted cancels what is still open of deleted subscriptions, and returns how many
 // deliveries those were. If there are very many, a call does only some of them.
 func (s *Store) CancelDeleted(ctx context.Context) (int, error) {
 	action := switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: "its subscription is deleted"}
-	return s.applyToAll(ctx, cancelDeleted(action), isOpen, "deleted_at IS NOT NULL")
+	return s.applyToAll(ctx, cancelDeleted(action), openOfDeleted, s.now().Add(-deletedWindow))
 }
 
 // cancelDeleted cancels the open deliveries of a deleted subscription.

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,29 +13,24 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/filter"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
-const subscriptionFields = "id tenant name profile use_case state state_reason events filter method url body shape content_type " +
-	"signature_scheme signature_header signature_prefix verification retry timeout adaptive max_in_flight version created_at updated_at deleted_at? " +
+const subscriptionFields = "id tenant name state state_reason events filter method url max_in_flight document version created_at updated_at deleted_at? " +
 	"headers_key_id headers_ciphertext private_key_id private_ciphertext"
 
-// subscriptionRow is a subscription as its table holds it.
+// subscriptionRow is a subscription as its table holds it: the document that was given,
+// without what is encrypted, beside the columns that SQL reads.
 type subscriptionRow struct {
-	ID, Tenant, Name, Profile, UseCase, StateReason, Filter, Method, URL, ContentType string
+	ID, Tenant, Name, StateReason, Filter string
 
 	State             switchboard.SubscriptionState
 	Events            pq.StringArray
 	Patterns          pq.StringArray // written only: what events are looked up by
-	Body              switchboard.BodyKind
-	Shape             string
-	SignatureScheme   switchboard.Scheme
-	SignatureHeader   string
-	SignaturePrefix   string
-	Verification      switchboard.Verification
-	Retry             jsonText
-	Timeout           string
-	Adaptive          string
+	Method            string         // written only, as are the url, which has no query, and max_in_flight
+	URL               string
 	MaxInFlight       int
+	Document          jsonText
 	Version           int
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
@@ -47,165 +45,125 @@ type subscriptionRow struct {
 // Postgres's binary form of JSON.
 type jsonText string
 
-// shape is what of a request has no column of its own.
-type shape struct {
-	Envelope *switchboard.EnvelopeFields `json:"envelope,omitempty"`
-	Missing  switchboard.Missing         `json:"missing,omitempty"`
-	XML      *switchboard.XMLStyle       `json:"xml,omitempty"`
-
-	HTTPVersion switchboard.HTTPVersion `json:"http_version,omitempty"`
-}
-
-// private is what of a subscription may hold credentials, beside its headers.
+// private is what of a subscription may hold credentials, beside its headers. Auth is a
+// [switchboard.RevealedAuth] on the way in, and a pointer to a [switchboard.Auth] on the way out.
 type private struct {
-	Query  string            `json:"query,omitempty"` // of the request's URL, with its question mark; the column url holds the rest
+	Query  string            `json:"query,omitempty"` // of the request's URL, with its question mark
 	Params json.RawMessage   `json:"params,omitempty"`
 	SOAP   *switchboard.SOAP `json:"soap,omitempty"`
-	Auth   *credentials      `json:"auth,omitempty"`
+	Auth   any               `json:"auth,omitempty"`
 }
 
-func (p private) empty() bool {
-	return p.Query == "" && p.Params == nil && p.SOAP == nil && p.Auth == nil
-}
+func headersData(id string) string { return "subscriptions/" + id + "/headers" }
 
-// credentials are a [switchboard.Auth] whose secrets can be written.
-type credentials struct {
-	switchboard.Auth
-	Password, Token, Value, ClientSecret, PrivateKey string
-	Parameters                                       map[string]string `json:",omitempty"`
-}
+func privateData(id string) string { return "subscriptions/" + id + "/private" }
 
-func credentialsOf(a switchboard.Auth) *credentials {
-	if a.Type == switchboard.AuthNone {
-		return nil
-	}
-	c := &credentials{Auth: a, Password: a.Password.Reveal(), Token: a.Token.Reveal(), Value: a.Value.Reveal(),
-		ClientSecret: a.ClientSecret.Reveal(), PrivateKey: a.PrivateKey.Reveal()}
-	for name, value := range a.Parameters {
-		if c.Parameters == nil {
-			c.Parameters = map[string]string{}
-		}
-		c.Parameters[name] = value.Reveal()
-	}
-	return c
-}
-
-func (c *credentials) auth() switchboard.Auth {
-	if c == nil {
-		return switchboard.Auth{}
-	}
-	a := c.Auth
-	a.Password, a.Token, a.Value = switchboard.Secret(c.Password), switchboard.Secret(c.Token), switchboard.Secret(c.Value)
-	a.ClientSecret, a.PrivateKey = switchboard.Secret(c.ClientSecret), switchboard.Secret(c.PrivateKey)
-	for name, value := range c.Parameters {
-		if a.Parameters == nil {
-			a.Parameters = map[string]switchboard.Secret{}
-		}
-		a.Parameters[name] = switchboard.Secret(value)
-	}
-	return a
-}
-
-func headersPlace(id string) string { return "subscriptions/" + id + "/headers" }
-
-func privatePlace(id string) string { return "subscriptions/" + id + "/private" }
-
-func (k *Keyring) subscriptionRow(s switchboard.Subscription) (subscriptionRow, error) {
-	address, _ := switchboard.SplitQuery(s.Request.URL)
+// subscriptionRow makes the row of a subscription as it was given.
+func (k *Keyring) subscriptionRow(given switchboard.Subscription) (subscriptionRow, error) {
+	given.Name = clean(given.Name)
+	effective := withDefaults(given)
+	address, query := switchboard.SplitQuery(given.Request.URL)
 	r := subscriptionRow{
-		ID: s.ID, Tenant: s.Tenant, Name: clean(s.Name), Profile: s.Profile, UseCase: s.UseCase,
-		State: s.State, StateReason: clean(s.StateReason), Events: s.Events, Patterns: lower(s.Events),
-		Method: s.Request.Method, URL: address, Body: s.Request.Body, ContentType: s.Request.ContentType,
-		SignatureScheme: s.Signature.Scheme, SignatureHeader: s.Signature.Header, SignaturePrefix: s.Signature.Prefix,
-		Verification: s.Verification, Timeout: s.Timeout.String(), MaxInFlight: s.MaxInFlight,
-		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Filter: string(s.Filter),
+		ID: given.ID, Tenant: given.Tenant, Name: given.Name, State: effective.State, StateReason: clean(given.StateReason),
+		Events: given.Events, Patterns: lower(given.Events), Filter: string(given.Filter),
+		Method: effective.Request.Method, URL: address, MaxInFlight: effective.MaxInFlight,
+		Version: given.Version, CreatedAt: given.CreatedAt, UpdatedAt: given.UpdatedAt,
 	}
-	for _, part := range []struct {
-		column *string
-		value  any
-	}{
-		{&r.Shape, shape{s.Request.Envelope, s.Request.Missing, s.Request.XML, s.Request.HTTPVersion}},
-		{&r.Adaptive, s.Adaptive},
-		{(*string)(&r.Retry), s.Retry},
-	} {
-		text, err := json.Marshal(part.value)
-		if err != nil {
-			return r, err
-		}
-		*part.column = string(text)
+	hidden := private{Query: query, Params: given.Request.Params, SOAP: given.Request.SOAP}
+	if given.Auth.Type != switchboard.AuthNone {
+		hidden.Auth = given.Auth.Reveal()
 	}
-	return r, k.sealParts(&r, s)
+	if err := k.sealParts(&r, given.Request.Headers, hidden); err != nil {
+		return r, err
+	}
+	given.Filter, given.Request.URL, given.Request.Headers, given.Request.Params, given.Request.SOAP, given.Auth = nil, address, nil, nil, nil, switchboard.Auth{}
+	document, err := given.Document()
+	r.Document = jsonText(document)
+	return r, err
 }
 
 // sealParts encrypts what may hold credentials.
-func (k *Keyring) sealParts(r *subscriptionRow, s switchboard.Subscription) error {
-	headers, err := json.Marshal(s.Request.Headers)
+func (k *Keyring) sealParts(r *subscriptionRow, headers map[string]string, hidden private) error {
+	text, err := json.Marshal(headers)
 	if err != nil {
 		return err
 	}
-	if r.HeadersKeyID, r.HeadersCiphertext, err = k.seal(headers, headersPlace(s.ID)); err != nil {
+	if r.HeadersKeyID, r.HeadersCiphertext, err = k.seal(text, headersData(r.ID)); err != nil {
 		return err
 	}
-	_, query := switchboard.SplitQuery(s.Request.URL)
-	hidden := private{query, s.Request.Params, s.Request.SOAP, credentialsOf(s.Auth)}
 	r.PrivateCiphertext = []byte{}
-	if hidden.empty() {
+	if hidden.Query == "" && hidden.Params == nil && hidden.SOAP == nil && hidden.Auth == nil {
 		return nil
 	}
-	text, err := switchboard.EncodeJSON(hidden)
-	if err != nil {
+	if text, err = switchboard.EncodeJSON(hidden); err != nil {
 		return err
 	}
-	r.PrivateKeyID, r.PrivateCiphertext, err = k.seal(text, privatePlace(s.ID))
+	r.PrivateKeyID, r.PrivateCiphertext, err = k.seal(text, privateData(r.ID))
 	return err
 }
 
-// subscription reads a row. What of it cannot be read is named in Unreadable, so that one
-// such row neither hides others nor itself; why is the error that is not for callers.
+// withDefaults returns the subscription with defaults where nothing was given.
+func withDefaults(given switchboard.Subscription) switchboard.Subscription {
+	given.SetDefaults()
+	signing.SetDefaults(&given.Signature)
+	return given
+}
+
+// subscription reads a row, with defaults where nothing was given. What of it cannot be read
+// is named in Unreadable, so that one such row hides neither others nor itself; why is the
+// error that is not for callers.
 func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription, why error) {
-	s := switchboard.Subscription{
-		ID: r.ID, Tenant: r.Tenant, Name: r.Name, Profile: r.Profile, UseCase: r.UseCase, Events: r.Events,
-		Request:      switchboard.Request{Method: r.Method, URL: r.URL, Body: r.Body, ContentType: r.ContentType},
-		Signature:    switchboard.Signature{Scheme: r.SignatureScheme, Header: r.SignatureHeader, Prefix: r.SignaturePrefix},
-		Verification: r.Verification, MaxInFlight: r.MaxInFlight,
-		State: r.State, StateReason: r.StateReason, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, DeletedAt: r.DeletedAt.UTC(),
-	}
-	var rest shape
-	var headers map[string]string
-	var hidden private
-	for _, part := range []struct {
-		fields []string // that are lost with it
-		read   func() error
-		reset  func()
-	}{
-		{[]string{"timeout"}, func() error { return s.Timeout.UnmarshalText([]byte(r.Timeout)) }, func() { s.Timeout = 0 }},
-		{[]string{"filter"}, func() error { return readFilter(&s.Filter, r.Filter) }, func() { s.Filter = nil }},
-		{[]string{"request.envelope"}, func() error { return json.Unmarshal([]byte(r.Shape), &rest) }, func() { rest = shape{} }},
-		{[]string{"adaptive"}, func() error { return json.Unmarshal([]byte(r.Adaptive), &s.Adaptive) }, func() { s.Adaptive = switchboard.Adaptive{} }},
-		{[]string{"retry"}, func() error { return json.Unmarshal([]byte(r.Retry), &s.Retry) }, func() { s.Retry = switchboard.RetryPolicy{} }},
-		{[]string{"request.headers"}, func() error { return k.openHeaders(&headers, r) }, func() { headers = nil }},
-		{privateFields(r), func() error { return k.openPrivate(&hidden, r) }, func() { hidden = private{} }},
-	} {
-		if err := part.read(); err != nil {
-			part.reset()
-			s.Unreadable = append(s.Unreadable, part.fields...)
+	given, why := k.given(r)
+	return withDefaults(given), why
+}
+
+// given reads a row as it was given.
+func (k *Keyring) given(r subscriptionRow) (sub switchboard.Subscription, why error) {
+	unreadable := func(err error, fields ...string) {
+		if err != nil {
+			sub.Unreadable = append(sub.Unreadable, fields...)
 			why = errors.Join(why, err)
 		}
 	}
-	s.Request.Envelope, s.Request.Missing, s.Request.XML, s.Request.HTTPVersion = rest.Envelope, rest.Missing, rest.XML, rest.HTTPVersion
-	s.Request.URL += hidden.Query
-	s.Request.Headers, s.Request.Params, s.Request.SOAP, s.Auth = headers, hidden.Params, hidden.SOAP, hidden.Auth.auth()
-	return s, why
+	damaged, err := readDocument(&sub, []byte(r.Document))
+	unreadable(err, damaged...)
+	sub.ID, sub.Tenant, sub.Name, sub.Events = r.ID, r.Tenant, r.Name, r.Events
+	sub.State, sub.StateReason, sub.Version = r.State, r.StateReason, r.Version
+	sub.CreatedAt, sub.UpdatedAt, sub.DeletedAt = r.CreatedAt, r.UpdatedAt, r.DeletedAt.UTC()
+	parsed, err := filter.Parse([]byte(r.Filter))
+	sub.Filter = parsed.Document()
+	unreadable(err, "filter")
+	sub.Request.Headers, err = k.openHeaders(r)
+	unreadable(err, "request.headers")
+	hidden, auth, err := k.openPrivate(r)
+	unreadable(err, privateFields(&sub.Request)...)
+	sub.Request.URL = r.URL + hidden.Query
+	sub.Request.Params, sub.Request.SOAP, sub.Auth = hidden.Params, hidden.SOAP, auth
+	return sub, why
 }
 
-func readFilter(into *json.RawMessage, text string) error {
-	f, err := filter.Parse([]byte(text))
-	*into = f.Document()
-	return err
+// readDocument reads the document member by member where it cannot be read as a whole, and
+// names the members that are damaged.
+func readDocument(into *switchboard.Subscription, document []byte) (damaged []string, err error) {
+	if json.Unmarshal(document, into) == nil {
+		return nil, nil
+	}
+	*into = switchboard.Subscription{}
+	var members map[string]json.RawMessage
+	err = json.Unmarshal(document, &members)
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		member, read := append(append([]byte(`{"`+name+`":`), members[name]...), '}'), *into
+		if wrong := json.Unmarshal(member, &read); wrong != nil {
+			damaged, err = append(damaged, name), cmp.Or(err, wrong)
+			continue
+		}
+		*into = read
+	}
+	return damaged, err
 }
 
 // privateFields names what is encrypted together, as far as the subscription may have it.
-func privateFields(r subscriptionRow) []string {
+func privateFields(r *switchboard.Request) []string {
 	fields := []string{"request.url", "auth"}
 	if r.Body == switchboard.BodyParams {
 		fields = append(fields, "request.params")
@@ -216,23 +174,28 @@ func privateFields(r subscriptionRow) []string {
 	return fields
 }
 
-func (k *Keyring) openHeaders(headers *map[string]string, r subscriptionRow) error {
-	text, err := k.open(r.HeadersKeyID, r.HeadersCiphertext, headersPlace(r.ID))
-	if err != nil {
-		return err
+func (k *Keyring) openHeaders(r subscriptionRow) (headers map[string]string, err error) {
+	text, err := k.open(r.HeadersKeyID, r.HeadersCiphertext, headersData(r.ID))
+	if err == nil {
+		err = json.Unmarshal(text, &headers)
 	}
-	return json.Unmarshal(text, headers)
+	return headers, err
 }
 
-func (k *Keyring) openPrivate(hidden *private, r subscriptionRow) error {
+func (k *Keyring) openPrivate(r subscriptionRow) (private, switchboard.Auth, error) {
 	if r.PrivateKeyID == "" {
-		return nil
+		return private{}, switchboard.Auth{}, nil
 	}
-	text, err := k.open(r.PrivateKeyID, r.PrivateCiphertext, privatePlace(r.ID))
+	text, err := k.open(r.PrivateKeyID, r.PrivateCiphertext, privateData(r.ID))
+	var auth switchboard.Auth
+	hidden := private{Auth: &auth}
+	if err == nil {
+		err = json.Unmarshal(text, &hidden)
+	}
 	if err != nil {
-		return err
+		return private{}, switchboard.Auth{}, err
 	}
-	return json.Unmarshal(text, hidden)
+	return hidden, auth, nil
 }
 
 func lower(patterns []string) []string {

@@ -14,11 +14,11 @@ func full() switchboard.Subscription {
 	return switchboard.Subscription{
 		Tenant: "acme", Name: "CRM, \"sync\" {é}", Events: []string{"ticket.*", "call.rang"},
 		Request: switchboard.Request{
-			Method: "PUT", URL: "https://crm.example/hook?a=b", Body: switchboard.BodyData, ContentType: "text/json",
+			Method: "PUT", URL: "https://crm.example/hook?a=b", Body: switchboard.BodyData, ContentType: "text/json", HTTPVersion: switchboard.HTTPVersionAuto,
 			Headers: map[string]string{"Authorization": "Bearer hunter2", "X-Env": "é"},
 		},
-		Signature: switchboard.Signature{Scheme: signing.Standard},
-		Secrets:   []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
+		Signature: switchboard.Signature{Scheme: signing.Standard}, Verification: switchboard.VerificationNone,
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
 		Retry: switchboard.RetryPolicy{
 			InitialInterval: switchboard.Duration(1500 * time.Microsecond), BackoffCoefficient: 1.7,
 			MaximumInterval: switchboard.Duration(90 * time.Minute), MaxAttempts: 3,

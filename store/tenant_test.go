@@ -37,6 +37,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		}},
 		"AcceptFor":               {d.SubscriptionID, "sub_none", func(id string) error { return second(b.AcceptFor(ctx, spy, id, event("acme", ""), false)) }},
 		"SubscriptionWithSecrets": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.SubscriptionWithSecrets(ctx, spy, id)) }},
+		"GivenSubscription":       {d.SubscriptionID, "sub_none", func(id string) error { return second(b.GivenSubscription(ctx, spy, id)) }},
 		"RecordVerification":      {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RecordVerification(ctx, spy, id, 1, "")) }},
 		"Answer":                  {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
 		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},

@@ -22,6 +22,7 @@ func (b *bundle) private(name string) switchboard.Subscription {
 	s := full()
 	s.Name, s.State, s.StateReason = name, switchboard.SubscriptionActive, ""
 	s.Request.Body, s.Request.ContentType, s.Request.Params = switchboard.BodyParams, "text/xml", json.RawMessage(`{"a":"b"}`)
+	s.Request.Missing = switchboard.MissingEmpty
 	s.Auth = switchboard.Auth{Type: switchboard.AuthBearer, Token: "hunter5"}
 	must(b.t, b.CreateSubscription(b.t.Context(), root(), &s))
 	return s
@@ -40,12 +41,12 @@ func TestUnreadableParts(t *testing.T) {
 		{"headers_key_id = 'gone'", []string{"request.headers"}},
 		{"private_ciphertext = '\\x00'", []string{"request.url", "auth", "request.params", "request.soap"}},
 		{"private_key_id = 'gone'", []string{"request.url", "auth", "request.params", "request.soap"}},
-		{"private_ciphertext = '\\x00', body = 'data'", []string{"request.url", "auth"}},
+		{"private_ciphertext = '\\x00', document = replace(document::text, 'params', 'data')::json", []string{"request.url", "auth"}},
 		{"filter = '{'", []string{"filter"}},
-		{"shape = '[]'", []string{"request.envelope"}},
-		{"adaptive = '1'", []string{"adaptive"}},
-		{"retry = '[]'", []string{"retry"}},
-		{"timeout = 'soon'", []string{"timeout"}},
+		{"document = replace(document::text, '\"missing\":', '\"envelope\":')::json", []string{"request"}},
+		{"document = replace(document::text, 'false', '1')::json", []string{"adaptive"}},
+		{"document = replace(document::text, '1.7', '[]')::json", []string{"retry"}},
+		{"document = replace(document::text, '2.5s', 'soon')::json", []string{"timeout"}},
 		{"", []string{"secret"}},
 	} {
 		b.advance(time.Second) // the list is newest first

@@ -8,21 +8,6 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// SubscriptionWithSecrets returns a subscription with its signing secrets, the current one
-// first, whether they have expired or not. What cannot be read is named in its Unreadable.
-func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
-	sub, err := s.stored(ctx, caller, id)
-	if err != nil {
-		return sub, err
-	}
-	var text []byte
-	if err := s.get(ctx, "read secrets", &text, noSubscription(id), "SELECT "+secretsColumn+" FROM subscriptions s WHERE s.id = $1", id); err != nil {
-		return sub, err
-	}
-	_ = addSecrets(s.keys, &sub, text)
-	return sub, nil
-}
-
 // RecordVerification stores how the challenge of an unverified subscription ended. Without a
 // reason against it, it becomes active and what was held for it is released; otherwise it
 // stays unverified for that reason. version is the one whose address was asked; another one is
@@ -53,16 +38,36 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 	}
 	if sub.State == switchboard.SubscriptionActive {
 		// The caller is not told of an error here: the subscription is verified, and
+		// heldOfVerified finds the verified subscriptions with held deliveries by going in the index from
+		// each subscription with held ones to the next, however many deliveries lie between.
+		const heldOfVerified = `
+WITH RECURSIVE owner AS (
+	(SELECT subscription_id AS id FROM deliveries WHERE ` + isHeld + ` ORDER BY subscription_id LIMIT 1)
+	UNION ALL
+	SELECT (SELECT subscription_id FROM deliveries WHERE ` + isHeld + ` AND subscription_id > owner.id ORDER BY subscription_id LIMIT 1)
+	FROM owner WHERE owner.id IS NOT NULL)
+SELECT id FROM subscriptions JOIN owner USING (id) WHERE state = 'active' AND deleted_at IS NULL`
+
 		// ReleaseVerified releases the deliveries that are left.
 		_, _ = s.applyInBatches(ctx, release(), id)
 	}
 	return sub, nil
 }
 
+// heldOfVerified finds the verified subscriptions with held deliveries by going in the index from
+// each subscription with held ones to the next, however many deliveries lie between.
+const heldOfVerified = `
+WITH RECURSIVE owner AS (
+	(SELECT subscription_id AS id FROM deliveries WHERE ` + isHeld + ` ORDER BY subscription_id LIMIT 1)
+	UNION ALL
+	SELECT (SELECT subscription_id FROM deliveries WHERE ` + isHeld + ` AND subscription_id > owner.id ORDER BY subscription_id LIMIT 1)
+	FROM owner WHERE owner.id IS NOT NULL)
+SELECT id FROM subscriptions JOIN owner USING (id) WHERE state = 'active' AND deleted_at IS NULL`
+
 // ReleaseVerified releases what is held for subscriptions that are verified by now, and
 // returns how many deliveries those were. If there are very many, a call does only some of them.
 func (s *Store) ReleaseVerified(ctx context.Context) (int, error) {
-	return s.applyToAll(ctx, release(), isHeld, "state = 'active' AND deleted_at IS NULL")
+	return s.applyToAll(ctx, release(), heldOfVerified)
 }
 
 // release releases what was held until its subscription is verified.

@@ -58,17 +58,23 @@ type element interface {
 type shape struct{ fields map[string]member }
 
 type member struct {
-	index    int
+	index    []int
+	number   int // of the member in its struct
 	kind     memberKind
-	clears   bool   // of an object: null differs from leaving it out
+	nonzero  bool   // zero stands for a member that was not given, so it cannot be given
 	verbatim bool   // of raw JSON: kept whatever its strings hold
 	nested   *shape // of an object, or of a list's elements
 	most     int    // of a list: its longest length; 0: any
 	want     string // what the field takes, for the error
 }
 
-// clearer is an object of which null says that it is to be removed.
-type clearer interface{ Clear() }
+// Source is embedded by an object that is needed as it was written too.
+type Source struct{ text json.RawMessage }
+
+// Source returns the object as it was written.
+func (s *Source) Source() json.RawMessage { return s.text }
+
+func (s *Source) keep(text []byte) { s.text = text }
 
 type memberKind int
 
@@ -80,17 +86,19 @@ const (
 	rawList                   // a list of Raw
 )
 
-// shapeOf reads the tags of a struct. verbatim:"true" marks JSON that is stored as it
-// came, as the data of events are; maxItems bounds a list of [Raw].
+// shapeOf reads the tags of a struct and of those that it embeds. verbatim:"true" marks JSON
+// that is stored as it came, as the data of events are; maxItems bounds a list of [Raw];
+// readOnly:"true" marks what answers have only. A duration, and a member with a default, a
+// minimum or nonzero:"true", cannot be given as zero.
 func shapeOf(t reflect.Type) *shape {
 	s := &shape{fields: map[string]member{}}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if !f.IsExported() {
+	for number, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || f.Anonymous || name == "-" || f.Tag.Get("readOnly") == "true" {
 			continue
 		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		m := member{index: i, want: want(f.Type)}
+		m := member{index: f.Index, number: number, want: want(f.Type)}
+		m.nonzero = f.Tag.Get("default")+f.Tag.Get("minimum")+f.Tag.Get("nonzero") != "" || f.Type == reflect.TypeFor[switchboard.Duration]()
 		base := f.Type
 		if base.Kind() == reflect.Pointer {
 			base = base.Elem()
@@ -105,7 +113,6 @@ func shapeOf(t reflect.Type) *shape {
 			m.kind = moment
 		case base.Kind() == reflect.Struct:
 			m.kind, m.nested = object, shapeOf(base)
-			m.clears = f.Type.Implements(reflect.TypeFor[clearer]())
 		}
 		s.fields[name] = m
 	}
@@ -165,8 +172,11 @@ func decodeBody(s *shape, body []byte, into reflect.Value) error {
 
 // decode reads the object at the start of data, which is valid JSON.
 func (s *shape) decode(data []byte, into reflect.Value, path string) error {
+	if source, ok := into.Addr().Interface().(interface{ keep(text []byte) }); ok {
+		source.keep(data)
+	}
 	r := reader{data: data, pos: 1}
-	var seen uint64 // by index; no body has more than 64 fields
+	var seen uint64 // by number; no body has more than 64 fields
 	for r.next() != '}' {
 		name := unquote(r.value())
 		r.next() // the colon
@@ -177,13 +187,13 @@ func (s *shape) decode(data []byte, into reflect.Value, path string) error {
 		switch {
 		case !known:
 			return switchboard.InvalidField(field, "is not a known field")
-		case seen&(1<<m.index) != 0:
+		case seen&(1<<m.number) != 0:
 			return switchboard.InvalidField(field, "is given twice")
 		case r.deepest > maxNesting && m.kind != rawList: // whose elements are checked one by one
 			return switchboard.InvalidField(field, "is nested deeper than %d levels", maxNesting)
 		}
-		seen |= 1 << m.index
-		if err := m.set(into.Field(m.index), value, field); err != nil {
+		seen |= 1 << m.number
+		if err := m.set(into.FieldByIndex(m.index), value, field); err != nil {
 			return err
 		}
 		if r.next() == ',' {
@@ -210,11 +220,7 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 	case moment:
 		return setTime(into, value, path, m.want)
 	case object:
-		if bytes.Equal(value, []byte("null")) {
-			if m.clears {
-				into.Set(reflect.New(into.Type().Elem()))
-				into.Interface().(clearer).Clear()
-			}
+		if isNull(value) {
 			return nil
 		}
 		if value[0] != '{' {
@@ -229,13 +235,18 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 		if err := json.Unmarshal(value, into.Addr().Interface()); err != nil {
 			return wrong(path, "must be %s", m.want)
 		}
+		if m.nonzero && into.IsZero() && !isNull(value) {
+			return wrong(path, "may be neither empty nor zero: leave it out for its default")
+		}
 	}
 	return nil
 }
 
+func isNull(value []byte) bool { return bytes.Equal(value, []byte("null")) }
+
 // setTime reads a time; null leaves the field as it is.
 func setTime(into reflect.Value, value []byte, path, want string) error {
-	if bytes.Equal(value, []byte("null")) {
+	if isNull(value) {
 		return nil
 	}
 	if value[0] != '"' {

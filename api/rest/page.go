@@ -3,6 +3,7 @@ package rest
 import (
 	"cmp"
 	"encoding/base64"
+	"time"
 	"unicode/utf8"
 
 	"github.com/seed-49a43567/switchboard"
@@ -10,8 +11,9 @@ import (
 
 // Page is one page of a list.
 type Page[T any] struct {
-	Data       []T     `json:"data" nullable:"false" doc:"Newest first"`
-	NextCursor *string `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last"`
+	Data       []T        `json:"data" nullable:"false" doc:"Newest first"`
+	NextCursor *string    `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last"`
+	SearchedTo *time.Time `json:"searched_to,omitempty" doc:"Only where the time for a search was used up: everything made at or after this time was searched, and the page may have fewer entries than asked for, or none. next_cursor goes on from there"`
 }
 
 // PageOf answers with a page of the store, each entry converted.
@@ -22,6 +24,9 @@ func PageOf[From, To any](found switchboard.Page[From], convert func(*From) To) 
 	}
 	if found.NextCursor != "" {
 		out.NextCursor = &found.NextCursor
+	}
+	if !found.SearchedTo.IsZero() {
+		out.SearchedTo = &found.SearchedTo
 	}
 	return &Reply[Page[To]]{out}
 }

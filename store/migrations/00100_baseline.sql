@@ -9,26 +9,17 @@ CREATE TABLE subscriptions (
     id                 text COLLATE "C" PRIMARY KEY,
     tenant             text COLLATE "C" NOT NULL CHECK (tenant <> ''),
     name               text        NOT NULL CHECK (name <> ''),
-    profile            text        NOT NULL DEFAULT '',  -- the platform whose profile it was made from
-    use_case           text        NOT NULL DEFAULT '',  -- which data its templates may read
     state              text        NOT NULL CHECK (state IN ('active', 'paused', 'disabled', 'unverified')),
     state_reason       text        NOT NULL DEFAULT '',
     events             text[]      NOT NULL,  -- types and patterns: 'ticket.created', 'ticket.*', '*'
     patterns           text[]      NOT NULL DEFAULT '{}',  -- events in lower case: their case does not matter
     filter             text        NOT NULL DEFAULT '',  -- JSON as it was written; empty: every event
     method             text        NOT NULL,
-    url                text        NOT NULL,
-    body               text        NOT NULL,
-    shape              text        NOT NULL DEFAULT '{}',  -- the rest of the request, as the API shows it
-    content_type       text        NOT NULL,
-    signature_scheme   text        NOT NULL,
-    signature_header   text        NOT NULL DEFAULT '',
-    signature_prefix   text        NOT NULL DEFAULT '',
-    verification       text        NOT NULL DEFAULT 'none',
-    retry              jsonb       NOT NULL,  -- the policy as the API shows it
-    timeout            text        NOT NULL,  -- of one attempt, as '10s'
-    adaptive           text        NOT NULL DEFAULT '{}',  -- how limits follow the load, as the API shows it
+    url                text        NOT NULL,  -- without its query, which is private
     max_in_flight      int         NOT NULL CHECK (max_in_flight > 0),
+    -- What was given, as the API shows it, without what is encrypted below. Defaults are not in
+    -- it, and json keeps it as it was written.
+    document           json        NOT NULL CHECK (json_typeof(document) = 'object'),
     version            int         NOT NULL CHECK (version > 0),  -- counts changes
     created_at         timestamptz NOT NULL,
     updated_at         timestamptz NOT NULL,
@@ -36,7 +27,7 @@ CREATE TABLE subscriptions (
     headers_key_id     text        NOT NULL,  -- which key of SWITCHBOARD_ENCRYPTION_KEY
     headers_ciphertext bytea       NOT NULL,  -- all request headers as JSON: they may hold credentials
     private_key_id     text        NOT NULL DEFAULT '',  -- which key of SWITCHBOARD_ENCRYPTION_KEY; empty: nothing private
-    private_ciphertext bytea       NOT NULL DEFAULT ''  -- params, SOAP and authentication as JSON: they may hold credentials
+    private_ciphertext bytea       NOT NULL DEFAULT ''  -- the URL's query, params, SOAP and authentication as JSON: they may hold credentials
 );
 
 -- Two subscriptions of a tenant never share a name, so that a name says which.
@@ -135,7 +126,8 @@ CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_event ON deliveries (event_id) WHERE event_at IS NOT NULL;
 CREATE INDEX deliveries_state ON deliveries (state, id) WHERE state NOT IN ('pending', 'delivered');
 CREATE INDEX deliveries_tenant_state ON deliveries (tenant, state, id) WHERE state NOT IN ('pending', 'delivered');
-CREATE INDEX deliveries_host_state ON deliveries (host, state, id) WHERE state NOT IN ('pending', 'delivered');
+-- Whoever asks for a host without a port means each.
+CREATE INDEX deliveries_host_state ON deliveries ((regexp_replace(host, ':[0-9]+$', '')), state, id) WHERE state NOT IN ('pending', 'delivered');
 CREATE INDEX deliveries_last_failure ON deliveries (last_failure, id) WHERE last_failure <> '';
 CREATE INDEX deliveries_next_attempt ON deliveries (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX deliveries_dispatch ON deliveries (dispatch_at) WHERE dispatch_at IS NOT NULL;

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// maxKept is how many subscriptions are kept decrypted and parsed: those that
+	// maxCached is how many subscriptions are cached decrypted and parsed: those that
 	// deliveries went to last.
-	maxKept = 1000
-	// maxKeptSize is what one may take to be kept, in bytes: more than nearly every one
+	maxCached = 1000
+	// maxCachedSize is what one may take to be cached, in bytes: more than nearly every one
 	// has. With long params or certificates it is read for each attempt.
-	maxKeptSize = 8 << 10
+	maxCachedSize = 8 << 10
 )
 
 // revisionColumn says which version of its row a subscription s has: Postgres
@@ -26,10 +26,10 @@ const (
 // transactions of one number, which a database that was restored may have had.
 const revisionColumn = "s.xmin::text || ' ' || s.updated_at AS revision"
 
-// keptSubscription is a subscription with its signing secrets, as a revision has it. It stays in
+// cachedSubscription is a subscription with its signing secrets, as a revision has it. It stays in
 // memory until others take its place; one that is deleted is dropped with the next
 // delivery that would have gone there.
-type keptSubscription struct {
+type cachedSubscription struct {
 	revision     string
 	subscription switchboard.Subscription
 }
@@ -40,12 +40,12 @@ func subscriptionsQuery() string {
 }
 
 // subscriptionsAt returns the subscriptions with their secrets. It
-// reads those that are not kept at their revision, which are by their ids.
+// reads those that are not cached at their revision, which are by their ids.
 func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]batch.Result[switchboard.Subscription], error) {
 	found := make(map[string]batch.Result[switchboard.Subscription], len(revisions))
 	var others []string
 	for id, revision := range revisions {
-		if k, ok := s.kept.Get(id); ok && k.revision == revision {
+		if k, ok := s.cache.Get(id); ok && k.revision == revision {
 			found[id] = batch.Result[switchboard.Subscription]{Out: k.subscription}
 		} else {
 			others = append(others, id)
@@ -65,10 +65,10 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 	for _, r := range rows {
 		sub, err := s.keys.signing(r.subscriptionRow, r.Secrets)
 		found[r.ID] = batch.Result[switchboard.Subscription]{Out: sub, Err: err}
-		if err == nil && sub.DeletedAt.IsZero() && len(r.PrivateCiphertext)+len(r.HeadersCiphertext)+len(r.Shape) <= maxKeptSize {
-			s.kept.Add(r.ID, keptSubscription{r.Revision, sub})
+		if err == nil && sub.DeletedAt.IsZero() && len(r.PrivateCiphertext)+len(r.HeadersCiphertext)+len(r.Document) <= maxCachedSize {
+			s.cache.Add(r.ID, cachedSubscription{r.Revision, sub})
 		} else {
-			s.kept.Remove(r.ID)
+			s.cache.Remove(r.ID)
 		}
 	}
 	return found, nil

@@ -11,10 +11,10 @@ import (
 // subscription's own, under full load those named here, and in between they lie
 // on the straight line.
 type Adaptive struct {
-	Enabled           bool     `json:"enabled"`
-	MinimumTimeout    Duration `json:"minimum_timeout"`  // the time limit under full load
-	MaxIntervalFactor float64  `json:"maximum_stretch"`  // the factor of retry intervals under full load
-	MinimumAttempts   int      `json:"minimum_attempts"` // the number of attempts under full load
+	Enabled           bool     `json:"enabled" required:"false" always:"true" doc:"Whether timeout and retries follow the load of the worker. false: the limits are fixed, and the bounds below are forgotten. Default: true, unless a timeout is given alone" example:"true"`
+	MinimumTimeout    Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load: 1s to timeout. Default: 5s" example:"5s"`
+	MaxIntervalFactor float64  `json:"maximum_interval_factor,omitempty" minimum:"1" maximum:"10" doc:"The factor of retry intervals under full load. Default: 2" example:"2"`
+	MinimumAttempts   int      `json:"minimum_attempts,omitempty" minimum:"1" doc:"The number of attempts under full load. Default: retry.maximum_attempts" example:"38"`
 }
 
 // Bounds and defaults of limits that follow the load.
@@ -29,6 +29,7 @@ const (
 // itself end a delivery early, which nothing makes good afterwards.
 func (a *Adaptive) setDefaults(s *Subscription) {
 	if !a.Enabled {
+		*a = Adaptive{}
 		return
 	}
 	a.MinimumTimeout = cmp.Or(a.MinimumTimeout, min(defaultMinimumTimeout, s.Timeout))

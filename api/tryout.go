@@ -13,53 +13,56 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// givenEvent is an event to try a subscription with: one that was posted, or one
-// that is made up for it.
-type givenEvent struct {
-	EventID string          `json:"event_id,omitempty" doc:"An event that was posted; nothing else may be given then"`
+// SampleEvent is an event to try a subscription with: one that was posted, or one that is made
+// up for it.
+type SampleEvent struct {
+	EventID string          `json:"event_id,omitempty" doc:"An event that was posted; none of the following may be given then"`
 	Type    string          `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
 	Data    json.RawMessage `json:"data,omitempty" verbatim:"true" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
 	ID      string          `json:"id,omitempty" doc:"The event's id" maxLength:"128"`
 	Key     string          `json:"key,omitempty" doc:"The event's key" maxLength:"255"`
 }
 
-// givenSubscription is a subscription that need not be stored, with an event.
-type givenSubscription struct {
-	Subscription *newSubscription `json:"subscription" doc:"As one would create it; tenant, name, events and, to match, request may be left out"`
-	EventID      string           `json:"event_id,omitempty" doc:"An event that was posted; nothing else may be given then beside the subscription"`
-	Type         string           `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
-	Data         json.RawMessage  `json:"data,omitempty" verbatim:"true" doc:"Left out, the catalogue's sample of the type" example:"{\"ticket\":{\"id\":4711,\"priority\":3}}"`
-	ID           string           `json:"id,omitempty" doc:"The event's id" maxLength:"128"`
-	Key          string           `json:"key,omitempty" doc:"The event's key" maxLength:"255"`
+// previewed and matched are subscriptions that need not be stored. Each says in its schema what
+// it cannot be tried without.
+type (
+	previewed struct{ newSubscription }
+	matched   struct{ newSubscription }
+)
+
+type previewTrial struct {
+	Subscription *previewed `json:"subscription" doc:"As one would create it; all but request may be left out"`
+	SampleEvent
 }
 
-func (in *givenSubscription) event() *givenEvent {
-	return &givenEvent{EventID: in.EventID, Type: in.Type, Data: in.Data, ID: in.ID, Key: in.Key}
+type matchTrial struct {
+	Subscription *matched `json:"subscription" doc:"As one would create it; all of it may be left out"`
+	SampleEvent
 }
 
 // Names of what is made up, so that nobody looks for it.
 const (
-	madeUpEvent    = "evt_preview"
-	madeUpDelivery = "dlv_preview"
-	madeUpTenant   = "preview"
-	madeUpURL      = "https://receiver.invalid/"
+	placeholderEvent    = "evt_preview"
+	placeholderDelivery = "dlv_preview"
+	placeholderTenant   = "preview"
+
+	// What a subscription that is tried starts from.
+	previewedDocument = `{"name":"preview","events":["*"]}`
+	matchedDocument   = `{"name":"preview","events":["*"],"request":{"url":"https://receiver.invalid/"}}`
 )
 
-// given makes the subscription that was given, with what may be left out, and as if
+// buildTrial makes the subscription that was asked for, with what may be left out, and as if
 // its address were verified. An error names its field below "subscription".
-func (s *server) given(caller switchboard.Caller, in *givenSubscription) (switchboard.Subscription, error) {
-	if in.Subscription == nil {
+func (s *server) buildTrial(caller switchboard.Caller, in *newSubscription, document string) (switchboard.Subscription, error) {
+	if in == nil {
 		return switchboard.Subscription{}, switchboard.InvalidField("subscription", "is required")
 	}
-	asked := *in.Subscription
-	asked.Tenant = cmp.Or(asked.Tenant, caller.Tenant, madeUpTenant)
-	name, events := "preview", []string{"*"}
-	asked.Name = cmp.Or(asked.Name, &name)
-	asked.Events = cmp.Or(asked.Events, &events)
-	sub, err := s.made(&asked)
+	in.Subscription.Tenant = cmp.Or(in.Subscription.Tenant, caller.Tenant, placeholderTenant)
+	given, err := s.build(in, json.RawMessage(document))
 	if err == nil {
-		err = caller.CheckTenant(sub.Tenant)
+		err = caller.CheckTenant(given.Tenant)
 	}
+	sub := withDefaults(given)
 	sub.State = switchboard.SubscriptionActive
 	return sub, ofSubscription(err)
 }
@@ -77,14 +80,14 @@ func ofSubscription(err error) error {
 }
 
 // eventFor finds or makes the event to try the subscription with.
-func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *givenEvent) (switchboard.Event, error) {
+func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *SampleEvent) (switchboard.Event, error) {
 	if in.EventID != "" {
 		return s.postedEvent(ctx, caller, sub, in)
 	}
 	kind := s.typeFor(sub, in.Type)
 	now := time.Now().UTC()
 	e := switchboard.Event{
-		ID: cmp.Or(in.ID, madeUpEvent), Tenant: sub.Tenant, Type: cmp.Or(in.Type, kind.Name), Key: in.Key, Data: in.Data, OccurredAt: now, CreatedAt: now,
+		ID: cmp.Or(in.ID, placeholderEvent), Tenant: sub.Tenant, Type: cmp.Or(in.Type, kind.Name), Key: in.Key, Data: in.Data, OccurredAt: now, CreatedAt: now,
 	}
 	switch {
 	case e.Data != nil:
@@ -96,12 +99,12 @@ func (s *server) eventFor(ctx context.Context, caller switchboard.Caller, sub *s
 	return e, e.Validate(s.MaxData)
 }
 
-func (s *server) postedEvent(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *givenEvent) (switchboard.Event, error) {
+func (s *server) postedEvent(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription, in *SampleEvent) (switchboard.Event, error) {
 	if in.Type != "" || in.Data != nil || in.ID != "" || in.Key != "" {
 		return switchboard.Event{}, switchboard.InvalidField("event_id", "may not stand beside type, data, id or key: an event that was posted has its own")
 	}
 	tenant := sub.Tenant
-	if tenant == madeUpTenant {
+	if tenant == placeholderTenant {
 		tenant = caller.Tenant
 	}
 	e, _, err := s.Store.Event(ctx, caller, tenant, in.EventID)
@@ -122,7 +125,7 @@ func (s *server) typeFor(sub *switchboard.Subscription, name string) switchboard
 	for _, pattern := range wanted {
 		for _, platform := range slices.Compact([]string{sub.Profile, ""}) {
 			for _, t := range s.Catalogue.EventTypes(platform) {
-				if t.Sample != nil && takes(pattern, t.Name) && (name != "" || mayRender(sub.UseCase, &t)) {
+				if t.Sample != nil && takes(pattern, t.Name) && (name != "" || t.SuitsUseCase(sub.UseCase)) {
 					return t
 				}
 			}
@@ -139,9 +142,4 @@ func (s *server) typeFor(sub *switchboard.Subscription, name string) switchboard
 
 func takes(pattern, eventType string) bool {
 	return (&switchboard.Subscription{Events: []string{pattern}}).Wants(eventType)
-}
-
-// mayRender reports whether subscriptions of that use case are meant for the type.
-func mayRender(useCase string, t *switchboard.EventType) bool {
-	return useCase == "" || len(t.UseCases) == 0 || slices.Contains(t.UseCases, useCase)
 }

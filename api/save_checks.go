@@ -23,12 +23,22 @@ type Receivers interface {
 	Challenge(ctx context.Context, sub switchboard.Subscription) error
 }
 
-// checkSaving holds a valid subscription against the world before it is stored:
-// templates against the samples of its events, addresses against the guard,
-// credentials against those who gave them. Only what differs from before is asked
-// about, so that nothing else keeps a change from being saved. It takes its time,
-// and is not called while the store holds a transaction.
-func (s *server) checkSaving(ctx context.Context, before, after *switchboard.Subscription) (warnings []string, err error) {
+// checkBeforeSave holds a valid subscription against the world before it is stored: templates
+// against the samples of its events, addresses against the guard, credentials against those who
+// issued them, events and filter against the catalogue. Only what differs from before is
+// asked about, so that nothing else keeps a change from being saved. It takes its time, and is
+// not called while the store holds a transaction.
+func (s *server) checkBeforeSave(ctx context.Context, caller switchboard.Caller, before, after *switchboard.Subscription) ([]string, error) {
+	warnings, err := s.checkRequest(ctx, before, after)
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.eventWarnings(ctx, caller, before, after)
+	return append(warnings, more...), err
+}
+
+// checkRequest holds the request and its credentials against the world.
+func (s *server) checkRequest(ctx context.Context, before, after *switchboard.Subscription) (warnings []string, err error) {
 	if !reflect.DeepEqual(before.Request, after.Request) || !slices.Equal(before.Events, after.Events) {
 		if warnings, err = s.checkTemplates(after); err != nil {
 			return nil, err
@@ -76,7 +86,7 @@ func (s *server) checkTemplates(sub *switchboard.Subscription) ([]string, error)
 	}
 	var samples []render.Sample
 	for _, t := range s.Catalogue.EventTypes(sub.Profile) {
-		if !sub.Wants(t.Name) || !mayRender(sub.UseCase, &t) {
+		if !sub.Wants(t.Name) || !t.SuitsUseCase(sub.UseCase) {
 			continue
 		}
 		named := slices.ContainsFunc(sub.Events, func(pattern string) bool { return strings.EqualFold(pattern, t.Name) })

@@ -1,0 +1,234 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/filter"
+	"github.com/seed-49a43567/switchboard/signing"
+)
+
+// change is what a body, which was decoded strictly, makes of a subscription: of one that is
+// stored, or of a platform's profile.
+type change struct {
+	body  json.RawMessage
+	given *switchboard.Subscription // the members of the body
+}
+
+// apply merges the body into the document of a subscription as it was given, as RFC 7396 says,
+// and checks the whole. Secrets that come back masked stay as they are.
+func (c change) apply(before switchboard.Subscription, document json.RawMessage) (switchboard.Subscription, error) {
+	if field := c.removesRequired(); field != "" {
+		return before, switchboard.InvalidField(field, "cannot be removed")
+	}
+	afresh, err := json.Marshal(c.startsAfresh(&before))
+	if err != nil {
+		return before, err
+	}
+	// Filter and params are documents of their own, in which null is a value.
+	document = switchboard.MergePatch(switchboard.MergePatch(document, afresh), c.body, "filter", "request.params")
+	var after switchboard.Subscription
+	if err := json.Unmarshal(document, &after); err != nil {
+		return before, err
+	}
+	after.ID, after.Tenant, after.State, after.StateReason, after.Version = before.ID, before.Tenant, before.State, before.StateReason, before.Version
+	after.Secrets, after.CreatedAt, after.UpdatedAt = before.Secrets, before.CreatedAt, before.UpdatedAt
+	if !has(document, "adaptive", "enabled") {
+		after.Adaptive.Enabled = !has(document, "timeout") || has(document, "adaptive")
+	}
+	if after.Unreadable = c.leaves(before.Unreadable); len(after.Unreadable) > 0 {
+		return after, after.CheckReadable()
+	}
+	kept, err := unmask(&after, &before)
+	if err != nil {
+		return after, err
+	}
+	if err := c.complete(&after); err != nil {
+		return after, err
+	}
+	return after, requireAgain(&before, &after, kept)
+}
+
+// complete brings what was given into its usual form and checks it with its defaults.
+func (c change) complete(given *switchboard.Subscription) error {
+	given.Request.Method = strings.ToUpper(given.Request.Method)
+	if !given.Adaptive.Enabled {
+		given.Adaptive = switchboard.Adaptive{}
+	}
+	if given.Filter != nil {
+		parsed, err := filter.Parse(given.Filter)
+		if err != nil {
+			return err
+		}
+		given.Filter = parsed.Document()
+	}
+	effective := withDefaults(*given)
+	// A bound that is not in the body follows a limit that is lower now: the caller may never
+	// have named it, since a profile has bounds too.
+	if !has(c.body, "adaptive", "minimum_timeout") {
+		given.Adaptive.MinimumTimeout = min(given.Adaptive.MinimumTimeout, effective.Timeout)
+	}
+	if !has(c.body, "adaptive", "minimum_attempts") {
+		given.Adaptive.MinimumAttempts = min(given.Adaptive.MinimumAttempts, effective.Retry.MaxAttempts)
+	}
+	effective = withDefaults(*given)
+	if err := effective.Validate(); err != nil {
+		return err
+	}
+	return signing.Validate(&effective)
+}
+
+func withDefaults(given switchboard.Subscription) switchboard.Subscription {
+	given.SetDefaults()
+	signing.SetDefaults(&given.Signature)
+	return given
+}
+
+// removesRequired names a member that the body sets to null and without which there is no
+// subscription; empty: there is none.
+func (c change) removesRequired() string {
+	for _, path := range [][]string{{"name"}, {"events"}, {"request"}, {"request", "url"}} {
+		if member(c.body, path...) == "null" {
+			return strings.Join(path, ".")
+		}
+	}
+	return ""
+}
+
+// startsAfresh is a merge patch that removes what does not outlive the body: members that
+// belong to another kind of body, scheme or authentication, limits that a timeout alone fixes,
+// and headers whose names come back in another case.
+func (c change) startsAfresh(before *switchboard.Subscription) map[string]any {
+	removed, request, headers := map[string]any{}, map[string]any{}, map[string]any{}
+	if kind := c.given.Request.Body; kind != "" && kind != cmp.Or(before.Request.Body, switchboard.BodyEnvelope) {
+		request["envelope"], request["params"] = nil, nil
+	}
+	for name := range c.given.Request.Headers {
+		for old := range before.Request.Headers {
+			if old != name && strings.EqualFold(old, name) {
+				headers[old] = nil
+			}
+		}
+	}
+	if scheme := c.given.Signature.Scheme; scheme != "" && scheme != cmp.Or(before.Signature.Scheme, switchboard.DefaultScheme) {
+		removed["signature"] = nil
+	}
+	if kind := c.given.Auth.Type; kind != "" && kind != before.Auth.Type {
+		removed["auth"] = nil
+	}
+	if c.given.Timeout != 0 && !has(c.body, "adaptive") {
+		removed["adaptive"] = nil
+	}
+	if len(headers) > 0 {
+		request["headers"] = headers
+	}
+	if len(request) > 0 {
+		removed["request"] = request
+	}
+	return removed
+}
+
+// leaves returns those of the unreadable members that the body does not give again. No change
+// gives the signing secret, which is rotated.
+func (c change) leaves(unreadable []string) []string {
+	return slices.DeleteFunc(slices.Clone(unreadable), func(field string) bool {
+		given := has(c.body, strings.Split(field, ".")...)
+		switch field {
+		case switchboard.UnreadableSecret:
+			return true
+		case "auth":
+			return c.given.Auth.Type != "" || member(c.body, "auth") == "null"
+		case "adaptive":
+			return given || has(c.body, "timeout")
+		case "request.params":
+			return given || c.given.Request.Body != "" && c.given.Request.Body != switchboard.BodyParams
+		case "request.soap":
+			return given || c.given.Request.ContentType != ""
+		}
+		return given
+	})
+}
+
+// has reports whether the document has a member at the path.
+func has(document json.RawMessage, path ...string) bool { return member(document, path...) != "" }
+
+// member is the text of the member at the path; empty: there is none.
+func member(document json.RawMessage, path ...string) string {
+	for _, name := range path {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(document, &members) != nil {
+			return ""
+		}
+		document = members[name]
+	}
+	return strings.TrimSpace(string(document))
+}
+
+// unmask puts what is stored in the place of masks, and takes away the blanks around URLs, as
+// they come with pasting. It returns the members that keep a stored secret.
+func unmask(after, before *switchboard.Subscription) (kept []string, err error) {
+	if err := unmaskURL("request.url", &after.Request.URL, before.Request.URL); err != nil {
+		return nil, err
+	}
+	if err := unmaskURL("auth.token_url", &after.Auth.TokenURL, before.Auth.TokenURL); err != nil {
+		return nil, err
+	}
+	keep := func(field string, after *switchboard.Secret, stored switchboard.Secret, found bool) {
+		switch {
+		case *after != switchboard.Mask:
+		case found:
+			*after, kept = stored, append(kept, field)
+		case err == nil:
+			err = switchboard.InvalidField(field, "is %s, and there is no stored value to keep", switchboard.Mask)
+		}
+	}
+	for _, s := range []struct {
+		field         string
+		after, before *switchboard.Secret
+	}{
+		{"auth.password", &after.Auth.Password, &before.Auth.Password},
+		{"auth.token", &after.Auth.Token, &before.Auth.Token},
+		{"auth.value", &after.Auth.Value, &before.Auth.Value},
+		{"auth.client_secret", &after.Auth.ClientSecret, &before.Auth.ClientSecret},
+		{"auth.private_key", &after.Auth.PrivateKey, &before.Auth.PrivateKey},
+	} {
+		keep(s.field, s.after, *s.before, *s.before != "")
+	}
+	for _, name := range slices.Sorted(maps.Keys(after.Auth.Parameters)) {
+		value := after.Auth.Parameters[name]
+		stored, found := before.Auth.Parameters[name]
+		keep("auth.parameters."+rest.Clip(name), &value, stored, found)
+		after.Auth.Parameters[name] = value
+	}
+	headers := map[string]string{} // their names' case may differ, as HTTP allows
+	for name, value := range before.Request.Headers {
+		headers[textproto.CanonicalMIMEHeaderKey(name)] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(after.Request.Headers)) {
+		value, field := switchboard.Secret(after.Request.Headers[name]), "request.headers."+rest.Clip(name)
+		if value != switchboard.Mask && strings.Contains(value.Reveal(), switchboard.Mask) {
+			return nil, switchboard.InvalidField(field, "holds %s in place of a part of its value: write the whole value", switchboard.Mask)
+		}
+		stored, found := headers[textproto.CanonicalMIMEHeaderKey(name)]
+		keep(field, &value, switchboard.Secret(stored), found)
+		after.Request.Headers[name] = value.Reveal()
+	}
+	return kept, err
+}
+
+// unmaskURL keeps the stored URL where its masked form comes back.
+func unmaskURL(field string, after *string, before string) error {
+	switch *after = strings.TrimSpace(*after); {
+	case *after == switchboard.MaskQuery(before):
+		*after = before
+	case *after != before && switchboard.HoldsMask(*after):
+		return switchboard.InvalidField(field, "holds %s in place of a value of its query: write the value itself", switchboard.Mask)
+	}
+	return nil
+}

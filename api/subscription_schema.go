@@ -1,0 +1,110 @@
+package api
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// schemaUse says what the schema of a subscription, or of a part of it, is derived for. The
+// declaration is the same: [switchboard.Subscription].
+type schemaUse struct {
+	suffix   string   // of the names of the parts
+	required []string // nil: those that the declaration says
+	change   bool     // nothing has a default, and null removes a member
+	answer   bool     // it has what is read only, and members with a default are always there
+}
+
+// TransformSchema makes the schema of a new subscription: what is read only is not in it.
+func (newSubscription) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	return schemaUse{suffix: "Input"}.derive(r, reflect.TypeFor[newSubscription](), s)
+}
+
+// TransformSchema makes the schema of a change: nothing but the version is required.
+func (subscriptionPatch) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	return schemaUse{suffix: "Change", change: true, required: []string{"version"}}.derive(r, reflect.TypeFor[subscriptionPatch](), s)
+}
+
+// TransformSchema makes the schema of a subscription that is previewed: its request is needed.
+func (previewed) TransformSchema(r huma.Registry, _ *huma.Schema) *huma.Schema {
+	return newSubscriptionWhich(r, "request")
+}
+
+// TransformSchema makes the schema of a subscription that is matched: nothing is needed.
+func (matched) TransformSchema(r huma.Registry, _ *huma.Schema) *huma.Schema {
+	return newSubscriptionWhich(r)
+}
+
+// newSubscriptionWhich is the schema of a new subscription that requires those members only.
+func newSubscriptionWhich(r huma.Registry, required ...string) *huma.Schema {
+	s := *huma.SchemaFromType(r, reflect.TypeFor[newSubscription]())
+	s.Required = required
+	return &s
+}
+
+// TransformSchema makes the schema of answers.
+func (subscription) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	return schemaUse{answer: true}.derive(r, reflect.TypeFor[subscription](), s)
+}
+
+// derive makes the schema of a type for the use from the one that huma makes of its tags. Those
+// of its parts are added to the registry under names of their own.
+func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *huma.Schema {
+	derived := *base
+	derived.Properties, derived.Required = map[string]*huma.Schema{}, slices.Clone(u.required)
+	for _, f := range reflect.VisibleFields(t) {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		property := base.Properties[name]
+		if property == nil || f.Anonymous || !u.answer && f.Tag.Get("readOnly") == "true" {
+			continue
+		}
+		one := *property
+		derived.Properties[name] = &one
+		needed := slices.Contains(base.Required, name)
+		if u.required == nil && (needed || u.answer && f.Tag.Get("always")+f.Tag.Get("default")+f.Tag.Get("default_duration") != "") {
+			derived.Required = append(derived.Required, name)
+		}
+		switch {
+		case one.Ref != "":
+			clears := strings.HasPrefix(options, "omit") && f.Tag.Get("always") == ""
+			one.Ref = u.part(r, f.Type, !u.answer && (u.change || clears))
+		case u.answer:
+			one.ReadOnly, one.Default = false, nil
+			one.Minimum, one.Maximum, one.MaxLength, one.MinItems, one.MaxItems = nil, nil, nil, nil, nil
+		case u.change:
+			one.Default = nil
+			// It may be left out, so it can be removed. What is of any type may be null anyway.
+			one.Nullable = options != "" && one.Type != ""
+		case f.Tag.Get("default_duration") != "":
+			// In words only: a client that sent the default of the timeout would fix it.
+			one.Description += ". Default: " + f.Tag.Get("default_duration")
+		}
+		if one.Enum != nil && one.Nullable {
+			one.Enum = append(slices.Clone(one.Enum), nil)
+		}
+		one.PrecomputeMessages()
+	}
+	slices.Sort(derived.Required)
+	return &derived
+}
+
+// part adds the schema of a part to the registry, and returns the reference to it.
+func (u schemaUse) part(r huma.Registry, t reflect.Type, nullable bool) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	const prefix = "#/components/schemas/"
+	part := u
+	if u.change {
+		part.required = []string{} // nothing in it
+	}
+	// The declaration's own schema, whatever the registry has under its name by now.
+	base := huma.SchemaFromType(huma.NewMapRegistry(prefix, huma.DefaultSchemaNamer), t)
+	name := huma.DefaultSchemaNamer(t, "") + u.suffix
+	derived := part.derive(r, t, base)
+	derived.Nullable = nullable
+	r.Map()[name] = derived
+	return prefix + name
+}

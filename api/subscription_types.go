@@ -1,0 +1,103 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
+	"github.com/seed-49a43567/switchboard/signing"
+)
+
+// newSubscription is a subscription as it is created. Members that it declares hide those of
+// the same name.
+type newSubscription struct {
+	rest.Source
+	switchboard.Subscription
+	Secret  *switchboard.Secret `json:"secret,omitempty" doc:"A signing secret of your own. standard: whsec_ and 24 to 64 bytes in base64. standard-ed25519: whsk_ and the key's seed in base64. hmac-sha256-hex: 16 to 256 printable characters. Left out, one is made. Shown in this answer, and never again"`
+	Version struct{}            `json:"-"` // it has none yet
+}
+
+// subscriptionPatch is a change of a subscription: a JSON merge patch, RFC 7396.
+type subscriptionPatch struct {
+	rest.Source
+	switchboard.Subscription
+	Tenant struct{} `json:"-"` // it stays
+}
+
+// subscription is a subscription as it is shown.
+type subscription struct {
+	switchboard.Subscription
+	Signature shownSignature `json:"signature"`
+	Secret    string         `json:"secret,omitempty" doc:"The signing secret: shown once, when it is made. Of the scheme standard-ed25519 never: what receivers need are the public keys" example:"whsec_…"`
+	Warnings  []string       `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event, what in its events and filter may never take one, what its signature does not cover, and that its host has no address now that may be reached"`
+
+	// Not in the policy, so that one that was shown can be sent back as it is.
+	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt but the last, give or take 10 % and while neither Retry-After nor our load lengthens it"`
+	RetrySpan     switchboard.Duration   `json:"retry_span" doc:"The sum of the schedule" example:"120h33m20s"`
+}
+
+type shownSignature struct {
+	switchboard.Signature
+	Secrets    []signingSecret `json:"secrets,omitempty" nullable:"false" doc:"The secrets that sign, without their values, the current one first: several during a rotation. In lists they are left out"`
+	PublicKeys []string        `json:"public_keys,omitempty" nullable:"false" doc:"Of standard-ed25519: what to verify with, the current key first. In lists they are left out"`
+}
+
+// signingSecret is what may be shown of a secret that signs.
+type signingSecret struct {
+	Since time.Time  `json:"since" doc:"When it was made"`
+	Until *time.Time `json:"until" doc:"When it signs no more; null: it is the current one"`
+}
+
+func subscriptionOf(s *switchboard.Subscription) subscription {
+	out := subscription{Subscription: *s, Signature: shownSignatureOf(s), RetrySchedule: s.Retry.Schedule(), RetrySpan: s.Retry.Span()}
+	out.CreatedAt, out.UpdatedAt = s.CreatedAt.UTC(), s.UpdatedAt.UTC()
+	if s.Filter == nil {
+		out.Filter = json.RawMessage("{}")
+	}
+	if s.Request.Headers == nil {
+		out.Request.Headers = switchboard.Headers{}
+	}
+	return out
+}
+
+// shownSignatureOf shows what signs where the subscription was read with its secrets.
+func shownSignatureOf(s *switchboard.Subscription) shownSignature {
+	out := shownSignature{Signature: s.Signature}
+	now := time.Now()
+	for _, secret := range signing.Valid(s.Signature.Scheme, s.Secrets, now) {
+		out.Secrets = append(out.Secrets, signingSecret{secret.CreatedAt.UTC(), date(secret.ExpiresAt)})
+	}
+	for _, key := range signing.PublicKeys(s.Signature.Scheme, s.Secrets, now) {
+		out.PublicKeys = append(out.PublicKeys, key.Text)
+	}
+	return out
+}
+
+// subscriptionFor shows subscriptions as the caller may see them. A caller who may not change
+// one does not see the query of its URLs: it is the token of many receivers.
+func subscriptionFor(caller switchboard.Caller) func(*switchboard.Subscription) subscription {
+	return func(s *switchboard.Subscription) subscription {
+		out := subscriptionOf(s)
+		if !edits(caller) {
+			out.Request.URL = switchboard.MaskQuery(out.Request.URL)
+			out.Auth.TokenURL = switchboard.MaskQuery(out.Auth.TokenURL)
+		}
+		return out
+	}
+}
+
+// edits reports whether the caller's role may change subscriptions.
+func edits(caller switchboard.Caller) bool {
+	return caller.Role == switchboard.RoleAdmin || caller.Role == switchboard.RoleIntegrator
+}
+
+// withSecret is the one place where a secret leaves: when it is made. A private key never
+// does, since only the sender needs it.
+func withSecret(s *switchboard.Subscription, secret switchboard.Secret) subscription {
+	out := subscriptionOf(s)
+	if !signing.HasPublicKeys(s.Signature.Scheme) {
+		out.Secret = secret.Reveal()
+	}
+	return out
+}
