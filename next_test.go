@@ -73,7 +73,7 @@ func TestNextForEveryFailure(t *testing.T) {
 	policy := policies()["defaults"]
 	for _, failure := range Failures() {
 		got := Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure})
-		// What is aborted and was not cancelled was set going again: it is due at once.
+		// A delivery that was aborted and is not cancelled was retried: it is due at once.
 		if waits := failure != FailureAborted; got.State != StateRetrying || (got.Wait > 0) != waits || got.Reason == "" {
 			t.Errorf("%s: %+v; want retrying", failure, got)
 		}
