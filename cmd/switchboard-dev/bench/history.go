@@ -61,10 +61,11 @@ type historyDatabase struct {
 	tenant string
 }
 
-// retained is how many days stay, so that historyRemoved of count deliveries go.
+// retained is how many days stay, so that historyRemoved of count deliveries go; not fewer
+// than event ids are listed for, as retention must be.
 func retained(count int) int {
 	days := (historyRemoved*historyDays + count - 1) / count
-	return max(1, historyDays-days)
+	return max(eventIDDays, historyDays-days)
 }
 
 // openHistory migrates a database as it would have been historyDays ago, so that there is

@@ -110,7 +110,7 @@ func TestStopWhileAScriptWaits(t *testing.T) {
 	select {
 	case got := <-answered:
 		problem, ok := errors.AsType[*apiclient.Error](got)
-		if !ok || problem.Status != http.StatusServiceUnavailable || !strings.Contains(problem.Detail, "goes on") || problem.DeliveryID == "" {
+		if !ok || problem.Status != http.StatusServiceUnavailable || !strings.Contains(problem.Detail, "continues") || problem.DeliveryID == "" {
 			t.Errorf("answered %+v", got)
 		}
 	case <-time.After(shutdownTimeout / 2):
