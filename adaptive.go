@@ -20,8 +20,8 @@ type Adaptive struct {
 // Bounds and defaults of limits that follow the load.
 const (
 	defaultMinimumTimeout = Duration(5 * time.Second)
-	defaultMaximumStretch = 2.0
-	maxMaximumStretch     = 10.0
+	defaultMaxIntervalFactor = 2.0
+	maxMaxIntervalFactor     = 10.0
 )
 
 // setDefaults fills in how far the subscription's limits may go. The number of
@@ -33,12 +33,12 @@ func (a *Adaptive) setDefaults(s *Subscription) {
 		return
 	}
 	a.MinimumTimeout = cmp.Or(a.MinimumTimeout, min(defaultMinimumTimeout, s.Timeout))
-	a.MaxIntervalFactor = cmp.Or(a.MaxIntervalFactor, defaultMaximumStretch)
+	a.MaxIntervalFactor = cmp.Or(a.MaxIntervalFactor, defaultMaxIntervalFactor)
 	a.MinimumAttempts = cmp.Or(a.MinimumAttempts, s.Retry.MaxAttempts)
 }
 
-// validateAdaptive checks the bounds that the limits keep under load; of limits
-// that do not follow it, they play no part.
+// validateAdaptive checks the bounds of limits that follow the load. Fixed limits have
+// none.
 func (s *Subscription) validateAdaptive() error {
 	a := s.Adaptive
 	switch {
@@ -46,8 +46,8 @@ func (s *Subscription) validateAdaptive() error {
 		return nil
 	case a.MinimumTimeout < MinTimeout || a.MinimumTimeout > s.Timeout:
 		return InvalidField("adaptive.minimum_timeout", "must be from %s to timeout, %s", MinTimeout, s.Timeout)
-	case !(a.MaxIntervalFactor >= 1 && a.MaxIntervalFactor <= maxMaximumStretch):
-		return InvalidField("adaptive.maximum_stretch", "must be from 1 to %g", maxMaximumStretch)
+	case !(a.MaxIntervalFactor >= 1 && a.MaxIntervalFactor <= maxMaxIntervalFactor):
+		return InvalidField("adaptive.maximum_interval_factor", "must be from 1 to %g", maxMaxIntervalFactor)
 	case a.MinimumAttempts < 1 || a.MinimumAttempts > s.Retry.MaxAttempts:
 		return InvalidField("adaptive.minimum_attempts", "must be from 1 to retry.maximum_attempts, %d", s.Retry.MaxAttempts)
 	}
@@ -58,12 +58,12 @@ func (s *Subscription) validateAdaptive() error {
 type Limits struct {
 	Timeout        Duration // of the attempt
 	IntervalFactor float64  // the factor of the wait after it; 0 counts as 1
-	MaxAttempts    int      // how many the run may make; 0: as many as its policy says
+	MaxAttempts    int      // how many the generation may have; 0: as many as its policy says
 	Load           float64  // that they follow from, 0 to 1
 }
 
 // LimitsUnder returns the limits of an attempt that a worker under that load
-// makes; load is the share of its places that are taken.
+// makes; load is the share of its slots that are taken.
 func (s *Subscription) LimitsUnder(load float64) Limits {
 	load = share(load)
 	limits := Limits{Timeout: s.Timeout, IntervalFactor: 1, MaxAttempts: s.Retry.MaxAttempts, Load: load}
