@@ -2,6 +2,7 @@
 
 GO            ?= go
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+SWAGGER_UI    := 5.35.0
 WORKFLOWCHECK := $(GO) run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 VERSION_FLAGS := -trimpath -ldflags=-s
 
@@ -9,7 +10,7 @@ VERSION_FLAGS := -trimpath -ldflags=-s
 # the server for it costs more than the whole rest. The code that is ours is in
 # the other packages.
 SERVER_PACKAGES := ./cmd/... ./deploy/...
-RACE_PACKAGES   := . ./activities/... ./api/... ./catalogue/... ./store/... ./webhook/... ./worker/... ./workflows/...
+RACE_PACKAGES   := . ./activities/... ./api/... ./catalogue/... ./filter/... ./ingest/... ./signing/... ./store/... ./webhook/... ./worker/... ./workflows/...
 
 .PHONY: help
 help: ## List the targets.
@@ -36,6 +37,13 @@ receivers: ## Install what the tests run beside Postgres: Node.js, Python, OpenS
 		sudo=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
 		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends nodejs python3 openssl curl; \
 	} || { echo "the tests need node, python3, openssl and curl: install them, and start again"; exit 1; }
+
+.PHONY: vendor-docs
+vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the version that this file names.
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && npm pack --silent --pack-destination "$$dir" swagger-ui-dist@$(SWAGGER_UI) >/dev/null && \
+	tar -xzf "$$dir"/*.tgz -C "$$dir" && cd "$$dir/package" && \
+	cp swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css LICENSE NOTICE "$(CURDIR)/api/rest/docs/" && \
+	echo "swagger-ui-dist $(SWAGGER_UI) (Apache-2.0), from npm by make vendor-docs" > "$(CURDIR)/api/rest/docs/VERSION"
 
 .PHONY: fmt
 fmt: ## Fail if a file is not formatted.

@@ -73,7 +73,7 @@ func TestNextForEveryFailure(t *testing.T) {
 	policy := policies()["defaults"]
 	for _, failure := range Failures() {
 		got := Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure})
-		// What is aborted and was not cancelled was set going again: it is due at once.
+		// A delivery that was aborted and is not cancelled was retried: it is due at once.
 		if waits := failure != FailureAborted; got.State != StateRetrying || (got.Wait > 0) != waits || got.Reason == "" {
 			t.Errorf("%s: %+v; want retrying", failure, got)
 		}
@@ -208,7 +208,7 @@ func TestDefaultSchedule(t *testing.T) {
 	}
 	// Under full load the first waits are longer and none is longer than the longest.
 	for attempt := 1; attempt < policy.MaxAttempts; attempt++ {
-		got := Next(policy, Limits{IntervalFactor: maxMaximumStretch}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
+		got := Next(policy, Limits{IntervalFactor: maxIntervalFactor}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
 		if longest := float64(4*time.Hour) * (1 + jitter); float64(got) > longest {
 			t.Errorf("attempt %d under load is followed by a wait of %s", attempt, got)
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"net/http"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -19,11 +20,11 @@ type batchResults struct {
 }
 
 type batchResult struct {
-	Status     string         `json:"status" enum:"accepted,duplicate,error" doc:"What became of the event"`
+	Status     string         `json:"status" enum:"accepted,duplicate,error" doc:"The outcome for the event"`
 	ID         string         `json:"id" doc:"The event's id; of an error, the id that it was posted with"`
 	Duplicate  bool           `json:"duplicate"`
 	Deliveries []acceptedPart `json:"deliveries" nullable:"false"`
-	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same, as of a single event"`
+	Warnings   []string       `json:"warnings,omitempty" nullable:"false" doc:"What is odd about an event that was accepted, as of a single event"`
 	Problem    *rest.Problem  `json:"problem,omitempty" doc:"Why this event was not stored; its field is relative to the event"`
 }
 
@@ -54,7 +55,7 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 	for i := range taken {
 		results[positions[i]] = resultOf(&taken[i], ids[i], rest.RequestID(ctx))
 	}
-	if err := refusedWhole(results); err != nil {
+	if err := checkAllRefused(results); err != nil {
 		return nil, err
 	}
 	return &reply[batchResults]{Body: batchResults{results}}, nil
@@ -74,4 +75,43 @@ func resultOf(r *ingest.Result, postedID, requestID string) batchResult {
 
 func failed(id string, p *rest.Problem) batchResult {
 	return batchResult{Status: "error", ID: id, Deliveries: []acceptedPart{}, Problem: p}
+}
+
+// allRefusedError is the error of a batch of which no event was accepted: a client that
+// looks at the status alone must not take the batch for accepted.
+type allRefusedError struct {
+	err     error
+	results []batchResult
+}
+
+func (e *allRefusedError) Error() string { return e.err.Error() }
+func (e *allRefusedError) Unwrap() error { return e.err }
+
+func (e *allRefusedError) ProblemMembers() (members any, stored bool) {
+	return problemMembers{Results: e.results}, false
+}
+
+// problemMembers are the members that errors of the resources add to their problems.
+type problemMembers struct {
+	EventID    string `json:"event_id,omitempty" doc:"Of a trigger that was accepted although this is an error: the id to wait for it again" example:"evt_01k0000000000000000000000"`
+	DeliveryID string `json:"delivery_id,omitempty" doc:"Of a trigger that was accepted although this is an error" example:"dlv_01k0000000000000000000000"`
+	Reason     string `json:"reason,omitempty" doc:"Why the delivery has its state" example:"timeout"`
+
+	Results []batchResult `json:"results,omitempty" nullable:"false" doc:"Of a batch of which no event was accepted: one for each event, as where some are"`
+}
+
+// checkAllRefused returns an error if no event was accepted. If one of them may be accepted
+// the next time, its code is that of the error.
+func checkAllRefused(results []batchResult) error {
+	err := switchboard.Errorf(switchboard.CodeInvalid, "none of the events was accepted: results says why of each")
+	for i := range results {
+		p := results[i].Problem
+		if p == nil {
+			return nil
+		}
+		if p.Status >= http.StatusInternalServerError || p.Code == switchboard.CodeRateLimited {
+			err = &switchboard.Error{Code: p.Code, Message: p.Detail}
+		}
+	}
+	return &allRefusedError{err, results}
 }

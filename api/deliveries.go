@@ -102,7 +102,7 @@ func (s *server) retryDelivery(ctx context.Context, caller switchboard.Caller, i
 	if reopened {
 		s.Engine.Start(ctx, []switchboard.Delivery{d})
 	} else {
-		s.tell(ctx, "retry", d.ID, func(ctx context.Context) error { return s.Engine.RetryNow(ctx, d.ID) })
+		s.signal(ctx, "retry", d.ID, func(ctx context.Context) error { return s.Engine.RetryNow(ctx, d.ID) })
 	}
 	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
 }
@@ -115,23 +115,23 @@ func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	s.tell(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d) })
+	s.signal(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d) })
 	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
 }
 
-// engineTimeout bounds how long a caller waits for Temporal. The row is written by then.
+// engineTimeout bounds how long a caller waits for Temporal, once the row is written.
 const engineTimeout = 2 * time.Second
 
-// tell lets the engine know of an action that is stored, also if the caller has
-// gone by now. That it fails is no error to them: the row says what is to be. The
-// relay reads there within seconds what was cancelled. A retry it does not look for: the
-// reconciler finds that, once it is overdue by [switchboard.StuckAfter].
-func (s *server) tell(ctx context.Context, verb, id string, call func(context.Context) error) {
+// signal tells the engine of an action that is stored, also if the caller has gone. A
+// failure is no error to the caller, because the row holds the action: the relay
+// dispatches cancellations within seconds, and the reconciler finds a retry once it is
+// overdue by [switchboard.StuckAfter].
+func (s *server) signal(ctx context.Context, action, id string, call func(context.Context) error) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
 	defer cancel()
 	if err := call(bounded); err != nil {
-		s.Logger.LogAttrs(ctx, slog.LevelWarn, "stored, but the engine does not know yet",
-			slog.String("action", verb), slog.String("delivery", id),
+		s.Logger.LogAttrs(ctx, slog.LevelWarn, "an action is stored, and Temporal was not reached",
+			slog.String("action", action), slog.String("delivery", id),
 			slog.String("request_id", rest.RequestID(ctx)), slog.String("error", err.Error()))
 	}
 }

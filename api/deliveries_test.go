@@ -42,14 +42,14 @@ func TestDeliveryShape(t *testing.T) {
 	got.want(t, http.StatusOK)
 	want := `{"id":"dlv_new","tenant":"acme","event_id":"evt_1","event_type":"ticket.created","subscription_id":"sub_acme",
 	 "state":"retrying","reason":"http_500","ending":"","permanent":false,"attempts_made":3,"next_attempt_at":"2026-01-31T11:00:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
-	 "workflow_id":"dlv_new","run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_new/0198-run/history",
+	 "workflow_id":"dlv_new","temporal_run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_new/0198-run/history",
 	 "attempts":[
-	  {"id":"att_1","number":1,"at":"2026-01-31T11:00:00Z","duration_ms":12,"status_code":503,"failure":"http_5xx","detail":"503 Service Unavailable","permanent":false,"timeout_ms":10000, "load": 0.0, "stretch": 1.0, "requests": 2,
+	  {"id":"att_1","number":1,"at":"2026-01-31T11:00:00Z","duration_ms":12,"status_code":503,"failure":"http_5xx","detail":"503 Service Unavailable","permanent":false,"timeout_ms":10000, "load": 0.0, "interval_factor": 1.0, "requests": 2,
 	   "request":{"method":"POST","url":"https://crm.example.com/hook","headers":{"Authorization":"[redacted]","X-Env":"prod"},"bytes":612},
 	   "response":{"headers":{"Set-Cookie":"[redacted]"},"body":"down é","truncated":true}},
-	  {"id":"att_2","number":2,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":null,"failure":"dns","detail":"no such host","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0, "requests": 0,
+	  {"id":"att_2","number":2,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":null,"failure":"dns","detail":"no such host","permanent":false,"timeout_ms":5000, "load": 0.0, "interval_factor": 1.0, "requests": 0,
 	   "request":{"method":"","url":"","headers":{},"bytes":0}},
-	  {"id":"att_3","number":3,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":500,"failure":"http_5xx","detail":"","permanent":false,"timeout_ms":5000, "load": 0.0, "stretch": 1.0, "requests": 0,
+	  {"id":"att_3","number":3,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":500,"failure":"http_5xx","detail":"","permanent":false,"timeout_ms":5000, "load": 0.0, "interval_factor": 1.0, "requests": 0,
 	   "request":{"method":"","url":"","headers":{},"bytes":0},
 	   "response":{"headers":{},"body":"/wAB","encoding":"base64","truncated":false}}],
 	 "actions":[{"at":"2026-01-31T11:00:00Z","actor":"key_support","actor_name":"support","action":"retry","reason":"receiver fixed"}]}`

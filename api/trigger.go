@@ -24,7 +24,7 @@ type triggered struct {
 
 type triggerInput struct {
 	ID   string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
-	Wait string `query:"wait" doc:"Wait so long for the receiver's answer: a duration from 100ms to 60s. Left out, the answer is 202 at once" example:"8s"`
+	Wait string `query:"wait" doc:"Wait this long for the receiver's answer: a duration from 100ms to 60s. Left out, the answer is 202 at once" example:"8s"`
 	payload[triggered]
 }
 
@@ -46,17 +46,17 @@ func (s *server) triggerSubscription(ctx context.Context, caller switchboard.Cal
 	if wait == 0 {
 		return &triggerReply{http.StatusAccepted, acceptanceOf(&accepted)}, nil
 	}
-	answer, err := s.awaitAnswer(ctx, caller, &accepted, wait)
+	answer, err := s.awaitResponse(ctx, caller, &accepted, wait)
 	if err != nil {
 		return nil, err
 	}
 	return &triggerReply{http.StatusOK, answer}, nil
 }
 
-// MaxWait is the longest wait for a receiver's answer: no script's user waits for longer.
+// MaxWait is the longest wait for a receiver's answer: no user of a script waits longer.
 const MaxWait = time.Minute
 
-// minWait is the shortest: less is not worth the connection that it holds.
+// minWait is the shortest wait: less is not worth the connection that it holds.
 const minWait = 100 * time.Millisecond
 
 // maxWaits bounds the calls of a process that wait at the same time: each holds a
@@ -85,38 +85,38 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 	return s.ingest.AcceptFor(ctx, caller, in.ID, e, awaited)
 }
 
-// awaitAnswer waits for what the receiver answers. The delivery does not depend on
-// that: it goes on when the time is up, when the caller has gone, and when this process
-// stops, which keeps nobody waiting.
-func (s *server) awaitAnswer(ctx context.Context, caller switchboard.Caller, accepted *ingest.Result, wait time.Duration) (*receiverResponse, error) {
-	if len(accepted.Deliveries) == 0 { // erased since it was accepted the first time
-		return nil, switchboard.Errorf(switchboard.CodeConflict, "the id was used before, and its delivery is not there any more")
+// awaitResponse waits for the receiver's answer. The delivery does not depend on the wait:
+// it continues when the time is up, when the caller has gone, and when this process
+// stops, which ends all waits.
+func (s *server) awaitResponse(ctx context.Context, caller switchboard.Caller, accepted *ingest.Result, wait time.Duration) (*receiverResponse, error) {
+	if len(accepted.Deliveries) == 0 { // they were deleted since the first time
+		return nil, switchboard.Errorf(switchboard.CodeConflict, "the id was used before, and its delivery was deleted since")
 	}
 	id := accepted.Deliveries[0].ID
 	select {
 	case s.waits <- struct{}{}:
 		defer func() { <-s.waits }()
 	default:
-		return nil, &waitError{err: switchboard.Errorf(switchboard.CodeUnavailable, "too many scripts wait for answers; the delivery goes on"), event: accepted.Event.ID, delivery: id}
+		return nil, &waitError{err: switchboard.Errorf(switchboard.CodeUnavailable, "too many scripts wait for answers; the delivery continues"), event: accepted.Event.ID, delivery: id}
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer context.AfterFunc(s.Serving, cancel)()
 	found, err := s.Store.Answer(waiting, caller, id)
 	if err == nil {
-		return answerOf(accepted, &found)
+		return responseTo(accepted, &found)
 	}
 	switch {
-	case waiting.Err() == nil || ctx.Err() != nil: // it is the store's, or the caller has gone
+	case waiting.Err() == nil || ctx.Err() != nil: // an error of the store, or the caller has gone
 	case s.Serving.Err() != nil:
-		err = switchboard.Errorf(switchboard.CodeUnavailable, "this server stops; the delivery goes on, and the same id waits for it again")
+		err = switchboard.Errorf(switchboard.CodeUnavailable, "this server stops; the delivery continues, and the same id waits for it again")
 	default:
-		err = switchboard.Errorf(switchboard.CodeTimeout, "the receiver has not answered within %s; the delivery goes on, and the same id waits for it again", switchboard.Duration(wait))
+		err = switchboard.Errorf(switchboard.CodeTimeout, "the receiver has not answered within %s; the delivery continues, and the same id waits for it again", switchboard.Duration(wait))
 	}
 	return nil, &waitError{err: err, event: accepted.Event.ID, delivery: id}
 }
 
-// waitError is an error after the acceptance: it names the delivery, which goes on.
+// waitError is an error after the acceptance: it names the delivery, which continues.
 type waitError struct {
 	err             error
 	event, delivery string

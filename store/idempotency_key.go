@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/lib/pq"
+
 	"github.com/seed-49a43567/switchboard"
 )
 
@@ -93,8 +95,8 @@ func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyCla
 	if err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, "save answer", "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5 WHERE name = $1 AND locked_until = $2",
-		claim.Name[:], claim.Until, answer.Status, keyID, ciphertext)
+	_, err = s.exec(ctx, "save answer", "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5, tenants = $6 WHERE name = $1 AND locked_until = $2",
+		claim.Name[:], claim.Until, answer.Status, keyID, ciphertext, pq.Array(tenantsNamed(answer.Body)))
 	return err
 }
 

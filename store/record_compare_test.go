@@ -1,11 +1,10 @@
 package store_test
 
 import (
+	"database/sql"
 	"fmt"
 	"testing"
 	"time"
-
-	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -127,12 +126,12 @@ func (b *bundle) deliveriesFor(cases []recordCase) []string {
 	for i, c := range cases {
 		deliveries := accepted[i].Deliveries
 		ids[i] = deliveries[0].ID
-		next, completed, dispatch, reason := pq.NullTime{}, pq.NullTime{}, pq.NullTime{Time: b.clock(), Valid: c.dispatch}, "some reason"
+		next, completed, dispatch, reason := sql.NullTime{}, sql.NullTime{}, sql.NullTime{Time: b.clock(), Valid: c.dispatch}, "some reason"
 		switch {
 		case c.state.HasNextAttempt():
-			next = pq.NullTime{Time: b.clock(), Valid: true}
+			next = sql.NullTime{Time: b.clock(), Valid: true}
 		case c.state.Final():
-			completed = pq.NullTime{Time: b.clock(), Valid: true}
+			completed = sql.NullTime{Time: b.clock(), Valid: true}
 		}
 		must(b.t, second(b.sql.Exec(`UPDATE deliveries SET state = $2, reason = $3, next_attempt_at = $4, completed_at = $5, dispatch_at = $6,
 response_awaited = $7, attempts_made = 3, prior_attempts = 1, generation = 2, temporal_run_id = 'before', last_status_code = 500, last_failure = 'http_5xx' WHERE id = $1`,

@@ -38,16 +38,6 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 	}
 	if sub.State == switchboard.SubscriptionActive {
 		// The caller is not told of an error here: the subscription is verified, and
-		// heldOfVerified finds the verified subscriptions with held deliveries by going in the index from
-		// each subscription with held ones to the next, however many deliveries lie between.
-		const heldOfVerified = `
-WITH RECURSIVE owner AS (
-	(SELECT subscription_id AS id FROM deliveries WHERE ` + isHeld + ` ORDER BY subscription_id LIMIT 1)
-	UNION ALL
-	SELECT (SELECT subscription_id FROM deliveries WHERE ` + isHeld + ` AND subscription_id > owner.id ORDER BY subscription_id LIMIT 1)
-	FROM owner WHERE owner.id IS NOT NULL)
-SELECT id FROM subscriptions JOIN owner USING (id) WHERE state = 'active' AND deleted_at IS NULL`
-
 		// ReleaseVerified releases the deliveries that are left.
 		_, _ = s.applyInBatches(ctx, release(), id)
 	}

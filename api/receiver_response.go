@@ -25,19 +25,19 @@ type receiverResponse struct {
 	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is neither JSON nor text; else left out"`
 	Truncated    bool              `json:"truncated" doc:"The body was longer than what is kept of it, and is a string then; or null: nothing is kept of an answer that came while Postgres was away"`
 	DurationMS   int64             `json:"duration_ms" doc:"Of the attempt that was answered" example:"12"`
-	Warnings     []string          `json:"warnings,omitempty" nullable:"false" doc:"What was accepted all the same, as without a wait"`
+	Warnings     []string          `json:"warnings,omitempty" nullable:"false" doc:"What is odd about an event that was accepted, as without a wait"`
 }
 
-// scriptHeaders are the headers of an answer that a script is shown. It may run in
-// a customer's browser, and need not see cookies and the like.
+// scriptHeaders are the headers of an answer that are shown to a script. It may run in a
+// customer's browser, which need not see cookies and the like.
 var scriptHeaders = []string{
 	"content-type", "content-language", "date", "etag", "expires", "last-modified", "location",
 	"retry-after", "x-correlation-id", "x-request-id",
 }
 
-// answerOf shows the latest answer of a delivery: of one that is triggered anew that
-// is the first, of a repeat it is the one that its state came of.
-func answerOf(accepted *ingest.Result, found *switchboard.DeliveryDetail) (*receiverResponse, error) {
+// responseTo shows the latest answer of a delivery: the first one for a new trigger, and
+// for a repeated trigger the one that the delivery's state follows from.
+func responseTo(accepted *ingest.Result, found *switchboard.DeliveryDetail) (*receiverResponse, error) {
 	d := &found.Delivery
 	for _, a := range slices.Backward(found.Attempts) {
 		o := &a.Outcome
@@ -52,14 +52,14 @@ func answerOf(accepted *ingest.Result, found *switchboard.DeliveryDetail) (*rece
 		out.Body, out.BodyEncoding = scriptBody(&o.Response)
 		return out, nil
 	}
-	return nil, &waitError{err: whyNone(found), event: accepted.Event.ID, delivery: d.ID, reason: d.Reason}
+	return nil, &waitError{err: noResponse(found), event: accepted.Event.ID, delivery: d.ID, reason: d.Reason}
 }
 
-// whyNone says why a delivery has no answer and waits for none.
-func whyNone(found *switchboard.DeliveryDetail) error {
+// noResponse is the error about a delivery that has no answer and waits for none.
+func noResponse(found *switchboard.DeliveryDetail) error {
 	switch d := &found.Delivery; d.State {
 	case switchboard.StateHeld:
-		return switchboard.Errorf(switchboard.CodeConflict, "the delivery is held (%s) and goes on once it is released", d.Reason)
+		return switchboard.Errorf(switchboard.CodeConflict, "the delivery is held (%s) and is sent once it is released", d.Reason)
 	case switchboard.StateBlocked:
 		return switchboard.Errorf(switchboard.CodeConflict, "the delivery waits for an earlier one with the same key")
 	}
@@ -80,7 +80,7 @@ func forScripts(headers map[string]string) map[string]string {
 	return out
 }
 
-// scriptBody is the body as JSON, and the encoding of what is no text.
+// scriptBody is the body as JSON; encoding is base64 if the body is not text.
 func scriptBody(r *switchboard.Response) (body json.RawMessage, encoding string) {
 	text := r.Body
 	switch {
@@ -97,8 +97,8 @@ func scriptBody(r *switchboard.Response) (body json.RawMessage, encoding string)
 	return asJSON(base64.StdEncoding.EncodeToString(r.Body)), "base64"
 }
 
-// isJSON reports whether the body is JSON: either it says so, or it is an object or
-// a list, as of the many receivers that send every answer as text/html.
+// isJSON reports whether the body is JSON. Many receivers send every answer as text/html:
+// an object or a list is JSON whatever its Content-Type is.
 func isJSON(r *switchboard.Response) bool {
 	if r.Truncated || !utf8.Valid(r.Body) || !json.Valid(r.Body) {
 		return false

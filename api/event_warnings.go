@@ -15,9 +15,9 @@ import (
 // maxEventWarnings bounds the warnings about a subscription's events: it may name 200.
 const maxEventWarnings = 10
 
-// eventWarnings says what of the events and the filter of a subscription may never take
-// an event. Nothing of it is an error: tenants and event types need not be known before
-// they are posted. Only what differs from before is looked at.
+// eventWarnings says which of a subscription's event types, and which parts of its filter,
+// may never match an event. None is an error: tenants and event types need not be known
+// before they are posted. Only what differs from before is checked.
 func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, before, after *switchboard.Subscription) ([]string, error) {
 	sameEvents := slices.Equal(before.Events, after.Events)
 	if sameEvents && bytes.Equal(before.Filter, after.Filter) {
@@ -41,8 +41,8 @@ func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, b
 	return append(warnings, f.Check(after.Tenant, s.typesOf(after))...), nil
 }
 
-// typesOf lists what the catalogue has of the events that the subscription takes. Where
-// it is of no platform, * says nothing about whose events they are.
+// typesOf lists the catalogue's event types that the subscription takes. Without a
+// platform, * does not say whose events they are, and is left out.
 func (s *server) typesOf(sub *switchboard.Subscription) []switchboard.EventType {
 	named := *sub
 	if sub.Profile == "" {
@@ -53,12 +53,12 @@ func (s *server) typesOf(sub *switchboard.Subscription) []switchboard.EventType 
 	})
 }
 
-// definite leaves out the pattern that takes every type.
+// definite returns the patterns without *, which takes every type.
 func definite(events []string) []string {
 	return slices.DeleteFunc(slices.Clone(events), func(pattern string) bool { return pattern == "*" })
 }
 
-// unknownTypes warns of event types and patterns that fit neither the catalogue nor what
+// unknownTypes warns of event types and patterns that match neither the catalogue nor what
 // was posted for the tenant lately.
 func (s *server) unknownTypes(sub *switchboard.Subscription, posted []string) (warnings []string) {
 	var known []string
@@ -86,7 +86,7 @@ func (s *server) unknownTypes(sub *switchboard.Subscription, posted []string) (w
 	return warnings
 }
 
-// patterns are the names with the patterns that take them.
+// patterns are the names and the patterns that match them.
 func patterns(names []string) []string {
 	all := slices.Clone(names)
 	for _, name := range names {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// delivery is a delivery as it is shown; attempts and actions only where one is
-// asked for.
+// delivery is a delivery as it is shown; attempts and actions are in the answer for one
+// delivery only.
 type delivery struct {
 	ID             string            `json:"id" example:"dlv_01k0000000000000000000000"`
 	Tenant         string            `json:"tenant" example:"acme"`
@@ -19,36 +19,36 @@ type delivery struct {
 	EventType      string            `json:"event_type" example:"ticket.created"`
 	SubscriptionID string            `json:"subscription_id" example:"sub_01k0000000000000000000000"`
 	State          switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
-	Reason         string            `json:"reason" doc:"Why it stands there, as http_503; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
-	Ending         string            `json:"ending" doc:"Of one that has failed: whether its attempts are used up or no later one can succeed; else empty"`
+	Reason         string            `json:"reason" doc:"Why it has this state, as http_503; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
+	Ending         string            `json:"ending" doc:"Of a failed delivery: whether its attempts are used up or no later one can succeed; else empty"`
 	Permanent      bool              `json:"permanent" doc:"It has failed because no later attempt can succeed"`
 	AttemptsMade   int               `json:"attempts_made" example:"2"`
-	NextAttemptAt  *time.Time        `json:"next_attempt_at" doc:"null where none is to follow by itself"`
+	NextAttemptAt  *time.Time        `json:"next_attempt_at" doc:"null where no attempt follows by itself"`
 	CreatedAt      time.Time         `json:"created_at"`
 	CompletedAt    *time.Time        `json:"completed_at" doc:"null until the state is final"`
 	WorkflowID     string            `json:"workflow_id" doc:"Of its Temporal workflow" example:"dlv_01k0000000000000000000000"`
-	RunID          string            `json:"run_id" doc:"The Temporal run that has the delivery; empty before one has recorded something"`
+	TemporalRunID  string            `json:"temporal_run_id" doc:"The Temporal run that has the delivery; empty before one has recorded something"`
 	TemporalURL    string            `json:"temporal_url" doc:"The workflow in Temporal's web UI; empty where that is not set up"`
 	Attempts       []attempt         `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
 	Actions        []action          `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`
 }
 
 type attempt struct {
-	ID         string              `json:"id" example:"att_01k0000000000000000000000"`
-	Number     int                 `json:"number" doc:"From 1, over the whole life of the delivery" example:"1"`
-	At         time.Time           `json:"at" doc:"When it began"`
-	DurationMS int64               `json:"duration_ms" example:"12"`
-	StatusCode *int                `json:"status_code" doc:"null: no answer" example:"503"`
-	Failure    switchboard.Failure `json:"failure" doc:"Out of a closed list; empty: it succeeded" example:"http_5xx"`
-	Detail     string              `json:"detail" doc:"The failure in words"`
-	Permanent  bool                `json:"permanent" doc:"No later attempt can succeed, whatever anybody repairs"`
-	TimeoutMS  int64               `json:"timeout_ms" doc:"The time limit that held for it" example:"10000"`
-	Load       float64             `json:"load" doc:"The share of the worker's places that were taken when it began, 0 to 1; adaptive limits follow it" example:"0.25"`
-	Attempts   int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"38"`
-	Stretch    float64             `json:"stretch" doc:"The factor by which the wait behind it was longer under that load" example:"1.25"`
-	Request    sentRequest         `json:"request" doc:"What was sent; values of sensitive headers and of the query are masked"`
-	Requests   int                 `json:"requests" doc:"How often the request was sent: 0 if it could not be, more than 1 where a kept connection broke before the answer, a receiver of HTTP/2 turned it down unprocessed, or a token was renewed" example:"1"`
-	Response   *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
+	ID             string              `json:"id" example:"att_01k0000000000000000000000"`
+	Number         int                 `json:"number" doc:"From 1, over the whole life of the delivery" example:"1"`
+	At             time.Time           `json:"at" doc:"When it began"`
+	DurationMS     int64               `json:"duration_ms" example:"12"`
+	StatusCode     *int                `json:"status_code" doc:"null: no answer" example:"503"`
+	Failure        switchboard.Failure `json:"failure" doc:"Out of a closed list; empty: it succeeded" example:"http_5xx"`
+	Detail         string              `json:"detail" doc:"The failure in words"`
+	Permanent      bool                `json:"permanent" doc:"No later attempt can succeed, whatever is repaired"`
+	TimeoutMS      int64               `json:"timeout_ms" doc:"Its time limit" example:"10000"`
+	Load           float64             `json:"load" doc:"The share of the worker's slots that were in use when it began, 0 to 1; adaptive limits follow it" example:"0.25"`
+	Attempts       int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"38"`
+	IntervalFactor float64             `json:"interval_factor" doc:"The factor by which the wait after it was longer under that load" example:"1.25"`
+	Request        sentRequest         `json:"request" doc:"What was sent; values of sensitive headers and of the query are masked"`
+	Requests       int                 `json:"requests" doc:"How often the request was sent: 0 if it could not be, more than 1 where an idle connection broke before the answer, a receiver of HTTP/2 turned it down unprocessed, or a token was renewed" example:"1"`
+	Response       *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
 }
 
 type sentRequest struct {
@@ -79,11 +79,11 @@ func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
 		ID: d.ID, Tenant: d.Tenant, EventID: d.EventID, EventType: d.EventType, SubscriptionID: d.SubscriptionID,
 		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, AttemptsMade: d.AttemptsMade,
 		NextAttemptAt: date(d.NextAttemptAt), CreatedAt: d.CreatedAt.UTC(), CompletedAt: date(d.CompletedAt),
-		WorkflowID: d.ID, RunID: d.TemporalRunID, TemporalURL: s.temporalURL(d),
+		WorkflowID: d.ID, TemporalRunID: d.TemporalRunID, TemporalURL: s.temporalURL(d),
 	}
 }
 
-// temporalURL links to the run that recorded last, or to the workflow's latest.
+// temporalURL links to the run that recorded last, or to the workflow's latest run.
 func (s *server) temporalURL(d *switchboard.Delivery) string {
 	if s.TemporalUI == "" {
 		return ""
@@ -112,7 +112,7 @@ func attemptOf(a *switchboard.Attempt) attempt {
 	out := attempt{
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, Permanent: o.IsPermanent(), TimeoutMS: a.Timeout.Milliseconds(),
-		Load: hundredths(a.Load), Attempts: a.MaxAttempts, Stretch: hundredths(max(a.IntervalFactor, 1)), Requests: o.Requests,
+		Load: hundredths(a.Load), Attempts: a.MaxAttempts, IntervalFactor: hundredths(max(a.IntervalFactor, 1)), Requests: o.Requests,
 		Request: sentRequest{a.Request.Method, switchboard.MaskQuery(a.Request.URL), switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
 	}
 	if o.StatusCode != 0 {
@@ -121,7 +121,7 @@ func attemptOf(a *switchboard.Attempt) attempt {
 	return out
 }
 
-// hundredths rounds what nobody reads more exactly.
+// hundredths rounds to what people read.
 func hundredths(x float64) float64 { return math.Round(x*100) / 100 }
 
 // responseOf shows the body as text if it is, so that people can read it.
@@ -139,7 +139,7 @@ func responseOf(r *switchboard.Response) *response {
 	return out
 }
 
-// wholeRunes leaves out the last letter if the cut went through it.
+// wholeRunes leaves out the last character if the body was cut inside of it.
 func wholeRunes(body []byte) []byte {
 	for back := 1; back < utf8.UTFMax && back <= len(body); back++ {
 		if start := len(body) - back; utf8.RuneStart(body[start]) {

@@ -108,8 +108,8 @@ func (s *server) putEventType(ctx context.Context, caller switchboard.Caller, in
 	return &reply[eventType]{Body: eventTypeOf(&t)}, nil
 }
 
-// namedAt is an event type with nothing but the names of the path, spelled as the
-// catalogue does where it knows them.
+// namedAt is an event type with the names of the path and nothing else, spelled as in the
+// catalogue if it has them.
 func (s *server) namedAt(in *eventTypePath) switchboard.EventType {
 	if known, ok := s.Catalogue.EventType(in.Platform, in.Name); ok {
 		return switchboard.EventType{Platform: known.Platform, Name: known.Name}
@@ -117,8 +117,8 @@ func (s *server) namedAt(in *eventTypePath) switchboard.EventType {
 	return switchboard.EventType{Platform: in.Platform, Name: in.Name}
 }
 
-// patchEventType changes what is stored: what this process knows of the type may be
-// older than what others made of it.
+// patchEventType changes the stored type: what this process knows of the type may be
+// older.
 func (s *server) patchEventType(ctx context.Context, caller switchboard.Caller, in *putEventTypeInput) (*reply[eventType], error) {
 	if err := ownsCatalogue(caller); err != nil {
 		return nil, err
@@ -153,8 +153,7 @@ func (s *server) deleteEventType(ctx context.Context, caller switchboard.Caller,
 	return &empty{}, nil
 }
 
-// ownsCatalogue refuses a key that is bound to a tenant: the catalogue is
-// everybody's.
+// ownsCatalogue refuses a key that is bound to a tenant: all tenants share the catalogue.
 func ownsCatalogue(caller switchboard.Caller) error {
 	if caller.Tenant == "" {
 		return nil
@@ -162,8 +161,8 @@ func ownsCatalogue(caller switchboard.Caller) error {
 	return switchboard.Errorf(switchboard.CodeForbidden, "a key that is bound to a tenant may not change the catalogue: it is every tenant's")
 }
 
-// refreshCatalogue lets this process see a change at once, as the others will soon.
-// The change is stored by now, so that a failure is none of the caller's.
+// refreshCatalogue lets this process see a change at once; others see it within seconds.
+// The change is stored by then, so that a failure is no error to the caller.
 func (s *server) refreshCatalogue(ctx context.Context) {
 	if err := s.Catalogue.Refresh(context.WithoutCancel(ctx)); err != nil {
 		s.Logger.LogAttrs(ctx, slog.LevelWarn, "stored, but the catalogue does not show it yet",
