@@ -1,4 +1,4 @@
-package switchboard
+package switchboard_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // TestSubscriptionReference: the table of docs/subscriptions.md is that of the declaration.
@@ -15,12 +18,12 @@ import (
 func TestSubscriptionReference(t *testing.T) {
 	t.Parallel()
 	const document, head = "docs/subscriptions.md", "| field | values | default | meaning |\n|---|---|---|---|\n"
-	text := readFile(t, document)
+	text := readDocument(t, document)
 	prose, table, found := strings.Cut(text, head)
 	if !found {
 		t.Fatalf("%s has no table", document)
 	}
-	want := referenceRows("", reflect.TypeFor[Subscription]())
+	want := referenceRows("", reflect.TypeFor[switchboard.Subscription]())
 	if len(want) < 40 {
 		t.Fatalf("%d fields: the test does not read the declaration", len(want))
 	}
@@ -33,15 +36,6 @@ func TestSubscriptionReference(t *testing.T) {
 	if diff := cmp.Diff(want, strings.SplitAfter(strings.TrimSuffix(table, "\n"), "\n"), cmp.Transformer("trim", strings.TrimSpace)); diff != "" {
 		t.Errorf("%s (declaration -, document +; UPDATE_DOCS=1 writes it):\n%s", document, diff)
 	}
-}
-
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // referenceRows are the rows of the fields of a type that callers may give.
@@ -68,6 +62,9 @@ func referenceRows(path string, of reflect.Type) []string {
 			fallback = "required"
 		}
 		meaning := strings.ReplaceAll(f.Tag.Get("doc"), "|", "\\|")
+		if value == reflect.TypeFor[switchboard.Scheme]() {
+			meaning = signing.Words()
+		}
 		rows = append(rows, "| `"+path+name+"` | "+valuesOf(f.Tag, value)+" | "+fallback+" | "+meaning+" |\n")
 		if value.Kind() == reflect.Struct {
 			rows = append(rows, referenceRows(path+name+".", value)...)
@@ -83,12 +80,19 @@ func valuesOf(tag reflect.StructTag, value reflect.Type) string {
 		reflect.Struct: "object", reflect.Map: "object", reflect.Slice: "list",
 	}[value.Kind()]
 	switch {
-	case value == reflect.TypeFor[Duration]():
+	case value == reflect.TypeFor[switchboard.Duration]():
 		words = "duration"
 	case value == reflect.TypeFor[json.RawMessage]():
 		words = "JSON"
 	}
-	if enum := tag.Get("enum"); enum != "" {
+	enum := tag.Get("enum")
+	if value == reflect.TypeFor[switchboard.Scheme]() {
+		for _, scheme := range signing.Schemes() {
+			enum += "," + string(scheme)
+		}
+		enum = strings.TrimPrefix(enum, ",")
+	}
+	if enum != "" {
 		return "`" + strings.ReplaceAll(enum, ",", "` `") + "`"
 	}
 	for _, bound := range []struct{ tag, words string }{
