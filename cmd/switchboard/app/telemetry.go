@@ -50,21 +50,21 @@ func sdkLatencies() sdkmetric.View {
 // observeStats shows what is open: the counts that tell whether the system is
 // healthy. Overdue is zero in a healthy one.
 func observeStats(meter metric.Meter, cached *cachedStats) error {
-	var errs [4]error
-	var open, overdue, backlog metric.Int64ObservableGauge
-	var oldest metric.Float64ObservableGauge
-	open, errs[0] = meter.Int64ObservableGauge("switchboard_deliveries_open",
-		metric.WithDescription("Deliveries that are not final, by state."))
-	overdue, errs[1] = meter.Int64ObservableGauge("switchboard_deliveries_overdue",
-		metric.WithDescription("Deliveries whose date passed longer ago than any attempt takes."))
-	backlog, errs[2] = meter.Int64ObservableGauge("switchboard_relay_backlog",
-		metric.WithDescription("Deliveries of which Temporal should know by now and does not: whose workflow is to be started, or to be ended."))
-	oldest, errs[3] = meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
+	var err error
+	gauge := func(name, description string) metric.Int64ObservableGauge {
+		g, failed := meter.Int64ObservableGauge(name, metric.WithDescription(description))
+		err = errors.Join(err, failed)
+		return g
+	}
+	open := gauge("switchboard_deliveries_open", "Deliveries that are not final, by state.")
+	overdue := gauge("switchboard_deliveries_overdue", "Deliveries whose date passed longer ago than any attempt takes.")
+	backlog := gauge("switchboard_relay_backlog", "Deliveries whose workflow is to be started or cancelled, and was not yet.")
+	oldest, failed := meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
 		metric.WithDescription("How late the delivery is that has waited longest for its workflow; 0: none waits."))
-	if err := errors.Join(errs[:]...); err != nil {
+	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
-	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		s, ok := cached.get(ctx)
 		if !ok {
 			return nil // Postgres is away for long: no value is truer than an old one
