@@ -18,6 +18,7 @@ type Event struct {
 	Data       []byte    // one JSON value
 	OccurredAt time.Time // when it happened at the platform; acceptance if not given
 	CreatedAt  time.Time // when it was accepted
+	ErasedAt   time.Time // when its data were erased; zero: they were not
 }
 
 // Limits of an event's fields: of texts in characters, of data in bytes.

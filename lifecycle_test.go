@@ -4,7 +4,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -327,5 +329,29 @@ func TestRecordDates(t *testing.T) {
 				t.Errorf("%s: %s at %s, want %s after %s", name, what, date.got, date.want, walkNow)
 			}
 		}
+	}
+}
+
+// TestStatesAreWrittenInTwoStatements: the one that saves what a method of the lifecycle changed, and
+// the fast one, which is compared with it.
+func TestStatesAreWrittenInTwoStatements(t *testing.T) {
+	t.Parallel()
+	writes := regexp.MustCompile(`(?s)UPDATE deliveries( d)?\s+SET [^;` + "`" + `"]*\bstate = `)
+	var found []string
+	err := fs.WalkDir(os.DirFS("."), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if writes.Match(text) {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"store/delivery.go", "store/record_fast.go"}; !slices.Equal(found, want) {
+		t.Errorf("states are written in %v, want only %v", found, want)
 	}
 }

@@ -222,8 +222,8 @@ func (b *bundle) started() []string {
 
 // The names that tests use, and the ids that the store makes.
 var (
-	namePattern = regexp.MustCompile(`\b(sub|dlv|evt|key|att)_[a-z0-9]+\b`)
-	idPattern   = regexp.MustCompile(`\b(sub|dlv|evt|key|att)_[0-9a-z]{26}\b`)
+	namePattern = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era)_[a-z0-9]+\b`)
+	idPattern   = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era)_[0-9a-z]{26}\b`)
 )
 
 // id is the id of what has that name, or the name itself.

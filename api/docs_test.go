@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -259,18 +260,26 @@ func TestSchemasOfAChange(t *testing.T) {
 func TestExamplesWork(t *testing.T) {
 	t.Parallel()
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
-	ids := strings.NewReplacer("evt_01k0000000000000000000000", "evt_acme", "key_01k0000000000000000000000", "key_globex", "_01k0000000000000000000000", "_acme")
+	ids := strings.NewReplacer("evt_01k0000000000000000000000", "evt_acme", "key_01k0000000000000000000000", "key_globex", "era_01k0000000000000000000000", "era_globex", "_01k0000000000000000000000", "_acme")
 	for path, item := range doc["paths"].(map[string]any) {
 		for method, o := range item.(map[string]any) {
 			op := o.(map[string]any)
 			t.Run(op["operationId"].(string), func(t *testing.T) {
 				t.Parallel()
-				sent := path
+				sent, query := path, url.Values{}
 				for _, p := range asList(op["parameters"]) {
-					if param := p.(map[string]any); param["in"] == "path" {
-						example := param["schema"].(map[string]any)["examples"].([]any)[0].(string)
-						sent = strings.ReplaceAll(sent, "{"+param["name"].(string)+"}", ids.Replace(example))
+					param := p.(map[string]any)
+					if param["in"] != "path" && param["required"] != true {
+						continue
 					}
+					example := param["schema"].(map[string]any)["examples"].([]any)[0].(string)
+					if param["in"] == "query" {
+						query.Set(param["name"].(string), example)
+					}
+					sent = strings.ReplaceAll(sent, "{"+param["name"].(string)+"}", ids.Replace(example))
+				}
+				if len(query) > 0 {
+					sent += "?" + query.Encode()
 				}
 				body := ""
 				if content, ok := op["requestBody"].(map[string]any); ok {

@@ -19,6 +19,8 @@ type Engine interface {
 	RetryNow(ctx context.Context, deliveryID string) error
 	// Cancel ends the workflow run that has the delivery.
 	Cancel(ctx context.Context, d switchboard.Delivery) error
+	// Erase starts the workflow of an erasure, unless it runs or has run.
+	Erase(ctx context.Context, erasureID string) error
 }
 
 // eventInput is an event as it is posted.
@@ -68,6 +70,7 @@ type event struct {
 	Key        string          `json:"key" doc:"Empty: it has none" example:"ticket-4711"`
 	OccurredAt time.Time       `json:"occurred_at"`
 	CreatedAt  time.Time       `json:"created_at" doc:"When it was accepted"`
+	ErasedAt   *time.Time      `json:"erased_at,omitempty" doc:"When its data were erased, or left with their retention; absent: they were not"`
 	Data       json.RawMessage `json:"data,omitempty" doc:"Only in the answer for one event; white space between its tokens may be missing here" example:"{\"ticket\":{\"id\":4711}}"`
 	Deliveries []delivery      `json:"deliveries" nullable:"false" doc:"One for each subscription that wanted it, without attempts and actions"`
 }
@@ -76,7 +79,7 @@ type event struct {
 func (s *server) eventOf(detail *switchboard.EventDetail) event {
 	e := detail.Event
 	out := event{
-		ID: e.ID, Tenant: e.Tenant, Type: e.Type, Key: e.Key, OccurredAt: e.OccurredAt.UTC(), CreatedAt: e.CreatedAt.UTC(),
+		ID: e.ID, Tenant: e.Tenant, Type: e.Type, Key: e.Key, OccurredAt: e.OccurredAt.UTC(), CreatedAt: e.CreatedAt.UTC(), ErasedAt: date(e.ErasedAt),
 		Deliveries: make([]delivery, 0, len(detail.Deliveries)),
 	}
 	for i := range detail.Deliveries {

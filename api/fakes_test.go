@@ -266,6 +266,11 @@ func (f *fakeEngine) Start(_ context.Context, deliveries []switchboard.Delivery)
 	}
 }
 
+func (f *fakeEngine) Erase(_ context.Context, id string) error {
+	f.note("erase " + id)
+	return f.err
+}
+
 func (f *fakeEngine) RetryNow(_ context.Context, id string) error {
 	f.note("retry " + id)
 	return f.err

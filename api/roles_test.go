@@ -21,6 +21,7 @@ var calls = []struct {
 	{"POST /v1/events/batch", `{"events":[` + postedEvent + `]}`, 202, "p"},
 	{"GET /v1/events", ``, 200, "pisv"},
 	{"GET /v1/events/evt_acme", ``, 200, "pisv"},
+	{"DELETE /v1/events/evt_acme/data?reason=asked", ``, 202, ""},
 	{"POST /v1/subscriptions", `{"tenant":"acme","name":"n","events":["*"],` + okRequest + `}`, 201, "i"},
 	{"GET /v1/subscriptions", ``, 200, "isv"},
 	{"GET /v1/subscriptions/sub_acme", ``, 200, "isv"},
@@ -45,6 +46,8 @@ var calls = []struct {
 	{"PATCH /v1/event_types/iomnihub/ticket.created", `{"deprecated":true}`, 200, ""},
 	{"DELETE /v1/event_types/iomnihub/ticket.created", ``, 204, ""},
 	{"GET /v1/platforms", ``, 200, "pisv"},
+	{"DELETE /v1/tenants/acme?reason=asked", ``, 202, ""},
+	{"GET /v1/erasures/era_globex", ``, 200, ""},
 	{"GET /v1/keys", ``, 200, ""},
 	{"POST /v1/keys", `{"name":"n","role":"viewer"}`, 201, ""},
 	{"DELETE /v1/keys/key_globex", ``, 200, ""},
@@ -113,7 +116,7 @@ func TestCallsAreComplete(t *testing.T) {
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
 	known := map[string]bool{}
 	for _, c := range calls {
-		known[strings.NewReplacer("sub_acme", "{id}", "dlv_acme", "{id}", "evt_acme", "{id}", "key_globex", "{id}", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
+		known[strings.NewReplacer("sub_acme", "{id}", "dlv_acme", "{id}", "evt_acme", "{id}", "key_globex", "{id}", "era_globex", "{id}", "tenants/acme", "tenants/{tenant}", "?reason=asked", "", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
 	}
 	n := 0
 	for path, item := range doc["paths"].(map[string]any) {

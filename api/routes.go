@@ -37,6 +37,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/events/batch", roles{publisher}, s.postBatch, "post-events", accepted, batch, rest.Shared(batchesAtOnce*s.MaxBatch)),
 		rest.On(get, "/v1/events", everybody, s.listEvents, "list-events"),
 		rest.On(get, "/v1/events/{id}", everybody, s.getEvent, "get-event"),
+		rest.On(remove, "/v1/events/{id}/data", nil, s.eraseEvent, "erase-event", accepted, acts),
 
 		rest.On(post, "/v1/subscriptions", roles{integrator}, s.createSubscription, "create-subscription", created, sub),
 		rest.On(get, "/v1/subscriptions", readers, s.listSubscriptions, "list-subscriptions"),
@@ -65,6 +66,9 @@ func (s *server) routes() []rest.Route {
 		rest.On(patch, "/v1/event_types/{platform}/{name}", nil, s.patchEventType, "update-event-type", kind),
 		rest.On(remove, "/v1/event_types/{platform}/{name}", nil, s.deleteEventType, "delete-event-type", gone),
 		rest.On(get, "/v1/platforms", everybody, s.listPlatforms, "list-platforms"),
+
+		rest.On(remove, "/v1/tenants/{tenant}", nil, s.eraseTenant, "erase-tenant", accepted, acts),
+		rest.On(get, "/v1/erasures/{id}", nil, s.getErasure, "get-erasure"),
 
 		rest.On(post, "/v1/keys", nil, s.createKey, "create-key", created, cost(2)),
 		rest.On(get, "/v1/keys", nil, s.listKeys, "list-keys"),

@@ -110,6 +110,9 @@ func newDatabase(t testing.TB) *database {
 	d.seedKeys(t)
 	d.seedDelivery(t, "acme", 38)
 	d.seedDelivery(t, "globex", 1)
+	erasure, err := d.EraseEvent(t.Context(), anybody(), "globex", "evt_globex", "asked")
+	must(t, err)
+	d.ids["era_globex"] = erasure.ID
 	must(t, d.copyRows(t))
 	d.seed = d.fingerprint(t)
 	return d

@@ -83,7 +83,7 @@ func checkLabel(field, label string) error {
 	switch {
 	case switchboard.LongerThan(label, MaxLabel):
 		return switchboard.InvalidField(field, "is longer than %d characters", MaxLabel)
-	case strings.ContainsFunc(label, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case strings.ContainsFunc(label, switchboard.IsControl):
 		return switchboard.InvalidField(field, "may not hold control characters")
 	}
 	return nil

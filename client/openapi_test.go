@@ -85,6 +85,13 @@ var calls = map[string]struct {
 		return second(c.ListEvents(ctx, switchboard.EventFilter{Tenant: "acme", Type: "t", Key: "k", After: at, Before: at}, page))
 	}, nil, pageOf[client.Event]()},
 	"get-event": {func(ctx context.Context, c *client.Client) error { return second(c.GetEvent(ctx, "{id}", "acme")) }, nil, client.Event{}},
+	"erase-event": {func(ctx context.Context, c *client.Client) error {
+		return second(c.EraseEvent(ctx, "{id}", "acme", "why", options...))
+	}, nil, switchboard.Erasure{}},
+	"erase-tenant": {func(ctx context.Context, c *client.Client) error {
+		return second(c.EraseTenant(ctx, "{tenant}", "why", options...))
+	}, nil, switchboard.Erasure{}},
+	"get-erasure": {func(ctx context.Context, c *client.Client) error { return second(c.GetErasure(ctx, "{id}")) }, nil, switchboard.Erasure{}},
 	"create-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CreateSubscription(ctx, subscription, options...))
 	}, client.NewSubscription{}, client.Subscription{}},

@@ -82,8 +82,8 @@ WITH e AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::timesta
 SELECT ` + fields("d", deliveryFields, "") + ` FROM e CROSS JOIN LATERAL (
 	SELECT * FROM deliveries d WHERE d.id >= e.lo AND d.id < e.hi AND d.id >= $6 AND d.id < $7 AND d.event_id = e.id AND d.tenant = e.tenant AND d.event_at IS NULL OFFSET 0) d
 UNION ALL
-SELECT ` + fields("d", deliveryFields, "") + ` FROM e JOIN deliveries d ON d.event_id = e.id AND d.tenant = e.tenant AND d.event_at = e.created_at
-WHERE d.event_at IS NOT NULL AND d.id >= $6
+SELECT ` + fields("d", deliveryFields, "") + ` FROM (SELECT * FROM deliveries WHERE event_id = ANY($1) AND event_at IS NOT NULL AND id >= $6 OFFSET 0) d
+JOIN e ON d.event_id = e.id AND d.tenant = e.tenant AND d.event_at = e.created_at
 ORDER BY id`
 
 // selector reads rows into the slice at dest.

@@ -10,7 +10,9 @@ import (
 )
 
 // eventColumns are the columns of switchboard.Event.
-const eventColumns = "id, tenant, type, key, data, occurred_at, created_at"
+const eventColumns = "id, tenant, type, key, data, occurred_at, created_at, " + erasedColumn
+
+const erasedColumn = "coalesce(erased_at, " + zeroTime + ") AS erased_at"
 
 // Event returns an event with its deliveries. Ids are unique in their tenant only:
 // where the tenant is left out and several have that id, it is a Conflict for the
@@ -53,7 +55,7 @@ func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchb
 func (s *Store) eventsQuery(caller switchboard.Caller, f switchboard.EventFilter) pageQuery {
 	q := pageQuery{
 		cursors: cursors{s.keys, "events", caller, f},
-		columns: "id, tenant, type, key, occurred_at, created_at", table: "events", order: "created_at DESC, id DESC, tenant DESC",
+		columns: "id, tenant, type, key, occurred_at, created_at, " + erasedColumn, table: "events", order: "created_at DESC, id DESC, tenant DESC",
 		where: &conditions{}, span: timeSpan{f.After, f.Before},
 		after: func(c *conditions, p position) {
 			c.add("created_at <= ?", p.At) // leaves out partitions, which the row comparison does not

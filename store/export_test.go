@@ -23,3 +23,11 @@ func (s *Store) RecordLocked(ctx context.Context, records []switchboard.Record) 
 
 // SetSearchBudget says how long a list goes on searching.
 func (s *Store) SetSearchBudget(budget time.Duration) { s.searchBudget = budget }
+
+// HotQueries are statements that find rows of partitioned tables, by name.
+func HotQueries() map[string]string {
+	return map[string]string{
+		"load": loadQuery, "record fast": recordFastQuery, "lock": lockDeliveriesQuery, "save": saveDeliveriesQuery, "deliveries of events": deliveriesOfQuery,
+		"earlier events": earlierQuery, "in order": "UPDATE deliveries SET dispatch_at = NULL WHERE id = " + lockedInOrder + " AND id >= $2 AND id <= $3",
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/lib/pq"
+
 	"github.com/seed-49a43567/switchboard"
 )
 
@@ -31,7 +33,7 @@ ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, locked_until = EXCL
 WHERE k.expires_at <= $3 OR (k.request = EXCLUDED.request AND k.status IS NULL AND k.locked_until <= $3)
 RETURNING created_at`
 
-// reclaimQuery takes a key whose kept answer cannot be decrypted.
+// reclaimQuery takes a key whose stored answer cannot be decrypted.
 const reclaimQuery = `
 UPDATE idempotency_keys SET locked_until = $2, status = NULL, key_id = '', ciphertext = '' WHERE name = $1 AND status IS NOT NULL
 RETURNING created_at`
@@ -39,7 +41,7 @@ RETURNING created_at`
 // Claim lets the holder of the API key carry out a request with an Idempotency-Key, or
 // returns the answer that it was given. request sums up what is asked: the key with
 // another request is KeyReused. Where the same request is under way it is a Conflict. An
-// answer that no encryption key of this process opens counts as one that was not kept.
+// answer that no encryption key of this process opens counts as one that was not stored.
 func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error) {
 	now := s.now()
 	claim := switchboard.IdempotencyClaim{Name: sha256.Sum256([]byte(apiKeyID + "\x00" + key)), Until: now.Add(claimTime)}
@@ -86,15 +88,15 @@ func underWay() error {
 	return &switchboard.Error{Code: switchboard.CodeConflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
 }
 
-// SaveAnswer stores the answer to a claimed request, unless somebody else has claimed it
+// SaveAnswer stores the answer to a claimed request, unless another request has claimed it
 // since.
 func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error {
 	keyID, ciphertext, err := s.keys.seal(answer.Body, answerPlace(claim))
 	if err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, "save answer", "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5 WHERE name = $1 AND locked_until = $2",
-		claim.Name[:], claim.Until, answer.Status, keyID, ciphertext)
+	_, err = s.exec(ctx, "save answer", "UPDATE idempotency_keys SET status = $3, key_id = $4, ciphertext = $5, tenants = $6 WHERE name = $1 AND locked_until = $2",
+		claim.Name[:], claim.Until, answer.Status, keyID, ciphertext, pq.Array(tenantsNamed(answer.Body)))
 	return err
 }
 

@@ -97,7 +97,7 @@ func TestSnake(t *testing.T) {
 	}
 }
 
-func TestSealIsBoundToItsPlace(t *testing.T) {
+func TestCiphertextOpensWithItsAssociatedDataOnly(t *testing.T) {
 	t.Parallel()
 	ring, err := ParseKeyring(testKey)
 	if err != nil {

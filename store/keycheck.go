@@ -9,10 +9,11 @@ import (
 	"github.com/lib/pq"
 )
 
-// checkedText is what a key's check value holds, encrypted.
+// checkedText is the plain text of a key's check value.
 const checkedText = "switchboard"
 
-func checkPlace(keyID string) string { return "encryption_keys/" + keyID }
+// checkValueData is the associated data of a key's check value.
+func checkValueData(keyID string) string { return "encryption_keys/" + keyID }
 
 // KeyError says that the encryption keys of this process are not those of the database. It
 // names ids and never bytes.
@@ -20,14 +21,14 @@ type KeyError struct{ message string }
 
 func (e *KeyError) Error() string { return KeyringVariable + ": " + e.message }
 
-// sampled is how many rows are tried with a key that has no check value yet: one that
-// opens proves the key, and one that is damaged proves nothing.
-const sampled = 50
+// maxSampled is how many rows a key without a check value is tried on: a row that it opens
+// proves the key, and a damaged row proves nothing.
+const maxSampled = 50
 
-// CheckKeys compares the keyring with the database: each key must open the check value of
-// its id, and each id that rows in use were encrypted with must be there, save for those
-// that the operator has given up. A key without a check value gets one, unless rows were
-// encrypted under its id and it opens none of them. A [KeyError] says what to do.
+// CheckKeys compares the keyring with the database: each key must open the check value of its
+// id, and each id that rows in use were encrypted with must be there, except those that the
+// operator declared lost. A key without a check value gets one, unless rows were encrypted
+// under its id and it opens none of them. A [KeyError] says what to do.
 func (s *Store) CheckKeys(ctx context.Context, lost ...string) error {
 	if s.keys == nil {
 		return &KeyError{"is not set"}
@@ -43,13 +44,13 @@ func (s *Store) CheckKeys(ctx context.Context, lost ...string) error {
 		if err := s.addCheckValue(ctx, key.id); err != nil {
 			return err
 		}
-		// Another process may have been faster, with other bytes.
+		// Another process may have been faster, with a different key of that id.
 		if values, err = s.checkValues(ctx); err != nil {
 			return err
 		}
 	}
 	for _, key := range s.keys.keys {
-		if _, err := s.keys.open(key.id, values[key.id], checkPlace(key.id)); err != nil {
+		if _, err := s.keys.open(key.id, values[key.id], checkValueData(key.id)); err != nil {
 			return wrongKey(key.id)
 		}
 	}
@@ -66,12 +67,13 @@ func (s *Store) CheckKeys(ctx context.Context, lost ...string) error {
 	return nil
 }
 
+// wrongKey is the error of a key that does not open what was encrypted under its id.
 func wrongKey(id string) error {
 	return &KeyError{fmt.Sprintf("the key %s has other bytes than the one that this database's rows are encrypted with under that id: "+
 		"give the bytes that were used before, or the new key an id of its own, with the old one behind it", id)}
 }
 
-// checkValues are those of the keys that were ever used, by id.
+// checkValues returns the check values of all keys that were ever used, by id.
 func (s *Store) checkValues(ctx context.Context) (map[string][]byte, error) {
 	var rows []struct {
 		ID         string
@@ -95,21 +97,21 @@ func (s *Store) addCheckValue(ctx context.Context, id string) error {
 	case !proven:
 		return wrongKey(id)
 	}
-	value := s.keys.find(id).Seal(nil, nil, []byte(checkedText), []byte(checkPlace(id))) //nolint:gosec // this AEAD makes its nonces itself
+	value := s.keys.find(id).Seal(nil, nil, []byte(checkedText), []byte(checkValueData(id))) //nolint:gosec // this AEAD makes its nonces itself
 	_, err := s.exec(ctx, "add check value", "INSERT INTO encryption_keys (id, check_value, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
 		id, value, s.now())
 	return err
 }
 
-// opensSamples reports whether the key opens one of the rows that were encrypted under its
-// id before there were check values, or there are none.
+// opensSamples reports whether the key opens one of the rows that were encrypted under its id,
+// or there are no such rows.
 func (s *Store) opensSamples(ctx context.Context, id string) (bool, error) {
 	var rows []struct {
 		ID         string
 		Ciphertext []byte
 	}
 	err := s.list(ctx, "check encryption key", &rows, `
-SELECT id, headers_ciphertext AS ciphertext FROM subscriptions WHERE headers_key_id = $1 ORDER BY id DESC LIMIT $2`, id, sampled)
+SELECT id, headers_ciphertext AS ciphertext FROM subscriptions WHERE headers_key_id = $1 ORDER BY id DESC LIMIT $2`, id, maxSampled)
 	if err != nil {
 		return false, err
 	}
@@ -121,7 +123,7 @@ SELECT id, headers_ciphertext AS ciphertext FROM subscriptions WHERE headers_key
 	return len(rows) == 0, nil
 }
 
-// keysInUse are the ids that something is encrypted with which is still needed.
+// keysInUse returns the ids of the keys that are needed to decrypt rows in use.
 func (s *Store) keysInUse(ctx context.Context) ([]string, error) {
 	var ids pq.StringArray
 	err := s.get(ctx, "list encryption keys in use", &ids, nil, `

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -63,7 +64,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if _, err := provider.Up(ctx); err != nil {
 		return mapError(ctx, "migrate", err)
 	}
-	_, err = s.MakePartitions(ctx, PartitionsAhead)
+	_, err = s.MakePartitions(ctx, PartitionsAhead, 24*time.Hour)
 	return err
 }
 

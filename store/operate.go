@@ -19,6 +19,11 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 			return err
 		}
 		before, after, err := s.transit(ctx, tx, caller, id, action(caller, switchboard.ActionRetry, reason), func(d *switchboard.Delivery, now time.Time) error {
+			if d.State.Final() {
+				if err := refuseErased(ctx, tx, id); err != nil {
+					return err
+				}
+			}
 			return d.Retry(now, deleted)
 		})
 		d, nextGeneration = after, after.Generation != before.Generation
@@ -36,7 +41,11 @@ func (s *Store) Reset(ctx context.Context, deliveryID, temporalRunID string, act
 			return err
 		}
 		_, d, err = s.transit(ctx, tx, switchboard.Caller{}, deliveryID, action, func(d *switchboard.Delivery, now time.Time) error {
-			d.Reset(now, temporalRunID, deleted)
+			erased := refuseErased(ctx, tx, deliveryID)
+			if erased != nil && !isRefused(erased) {
+				return erased
+			}
+			d.Reset(now, temporalRunID, deleted || erased != nil)
 			return nil
 		})
 		return err

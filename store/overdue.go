@@ -40,7 +40,8 @@ func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 	const late, backlog = "late", "backlog"
 	err := s.search(ctx, "count open deliveries", &counts, `
 SELECT state, count(*), 0::float8 AS oldest FROM deliveries
-WHERE state <> 'delivered' AND state IN ('pending', 'retrying', 'held', 'blocked') GROUP BY state
+WHERE state NOT IN ('pending', 'delivered') AND state IN ('retrying', 'held', 'blocked') GROUP BY state -- each part has an index of its own
+UNION ALL SELECT 'pending', count(*), 0 FROM deliveries WHERE next_attempt_at IS NOT NULL AND state = 'pending' HAVING count(*) > 0
 UNION ALL SELECT '`+late+`', count(*), 0 FROM deliveries WHERE `+overdue+`$1
 UNION ALL SELECT '`+backlog+`', count(*), coalesce(extract(epoch FROM $2 - min(next_attempt_at)), 0) FROM deliveries
 	WHERE dispatch_at IS NOT NULL AND (next_attempt_at < $3 OR state = 'cancelled' AND dispatch_at <= $2)`, now.Add(-switchboard.StuckAfter), now, now.Add(-switchboard.DispatchWithin))

@@ -100,12 +100,13 @@ func idBound(at time.Time) string {
 // midnight is when the day of that time begins.
 func midnight(at time.Time) time.Time { return at.UTC().Truncate(24 * time.Hour) }
 
-// MakePartitions makes the partitions of today and of the days ahead that are missing, and
-// returns how many it made. It can be repeated, and does nothing where nothing is missing.
-func (s *Store) MakePartitions(ctx context.Context, ahead int) (made int, err error) {
+// MakePartitions makes the partitions of today and of the days ahead that are missing, each of
+// that width, and returns how many it made. It can be repeated, and does nothing where nothing
+// is missing.
+func (s *Store) MakePartitions(ctx context.Context, ahead int, width time.Duration) (made int, err error) {
 	until := midnight(s.now()).AddDate(0, 0, ahead+1)
 	for {
-		more, err := s.makeNextPartition(ctx, until)
+		more, err := s.makeNextPartition(ctx, until, width)
 		if err != nil || !more {
 			return made, mapError(ctx, "make partitions", err)
 		}
@@ -115,7 +116,7 @@ func (s *Store) MakePartitions(ctx context.Context, ahead int) (made int, err er
 
 // makeNextPartition makes the first partition that is missing, in a transaction of its own:
 // many in one would need more locks than Postgres has. It reports false if none is missing.
-func (s *Store) makeNextPartition(ctx context.Context, until time.Time) (more bool, err error) {
+func (s *Store) makeNextPartition(ctx context.Context, until time.Time, width time.Duration) (more bool, err error) {
 	for range partitionRetries {
 		err = s.once(ctx, func(ctx context.Context, tx transaction) error {
 			more = false
@@ -126,8 +127,8 @@ func (s *Store) makeNextPartition(ctx context.Context, until time.Time) (more bo
 			if err := tx.GetContext(ctx, &begins, "SELECT lo FROM partitions WHERE suffix = $1 FOR UPDATE", tailSuffix); err != nil {
 				return err
 			}
-			end, more2 := nextSplit(begins, midnight(s.now()), until)
-			if more = more2; !more {
+			var end time.Time
+			if end, more = nextSplit(begins, midnight(s.now()), until, width); !more {
 				return nil
 			}
 			return s.splitTail(ctx, tx, begins, end)
@@ -145,18 +146,18 @@ func (s *Store) makeNextPartition(ctx context.Context, until time.Time) (more bo
 }
 
 // nextSplit is where the tail is split next: at the beginning of today if there is no
-// partition yet, and else a day later, or at the end of today if nobody made partitions for
-// longer. It reports false if the tail begins late enough.
-func nextSplit(begins sql.NullTime, today, until time.Time) (end time.Time, more bool) {
-	switch tomorrow := today.AddDate(0, 0, 1); {
+// partition yet, and else a partition's width later, or where that of today ends if nobody
+// made partitions for longer. It reports false if the tail begins late enough.
+func nextSplit(begins sql.NullTime, today, until time.Time, width time.Duration) (end time.Time, more bool) {
+	switch {
 	case !begins.Valid:
 		return today, true
 	case !begins.Time.Before(until):
 		return time.Time{}, false
 	case begins.Time.Before(today):
-		return tomorrow, true
+		return switchboard.PartitionEnd(today, width), true
 	}
-	return begins.Time.UTC().AddDate(0, 0, 1), true
+	return switchboard.PartitionEnd(begins.Time.UTC(), width), true
 }
 
 // splitTail gives the first part of the tail, up to a time, partitions of its own: the

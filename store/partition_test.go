@@ -55,10 +55,10 @@ func TestMakePartitions(t *testing.T) {
 		all = append(all, b.record(d, 1, 503))
 		b.advance(24 * time.Hour)
 	}
-	made, err := b.MakePartitions(t.Context(), 2)
+	made, err := b.MakePartitions(t.Context(), 2, 24*time.Hour)
 	must(t, err)
 	equal(t, "partitions made", made, 3) // the one that holds what came to the tail, up to today, and two
-	made, err = b.MakePartitions(t.Context(), 2)
+	made, err = b.MakePartitions(t.Context(), 2, 24*time.Hour)
 	must(t, err)
 	equal(t, "made again", made, 0)
 	equal(t, "the last of events", b.partitions("events")[9:], []string{
@@ -94,7 +94,7 @@ func TestMakePartitionsBehindAReader(t *testing.T) {
 	must(t, reader.Get(&rows, "SELECT count(*) FROM events"))
 	done := make(chan error, 1)
 	go func() {
-		_, err := b.MakePartitions(t.Context(), 7)
+		_, err := b.MakePartitions(t.Context(), 7, 24*time.Hour)
 		done <- err
 	}()
 	eventually(t, "it waits for the reader", func() bool {

@@ -93,14 +93,13 @@ type connector struct {
 	setUp string
 }
 
-// forDeliveries plans each prepared statement once, whatever its arguments: Postgres
-// would else plan those with lists at every call, for longer than they run. Such a plan
-// outlives the day that its table was small enough to be read as a whole, so it avoids
-// that.
+// forDeliveries makes Postgres plan each prepared statement once, whatever its arguments:
+// it would plan those with lists at every call, for longer than they run. Such a plan is
+// still in use when the table is no longer small, so it must not read a table as a whole.
 const forDeliveries = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
 
-// forSearches plans each query for its arguments, which differ widely, and ends one that
-// takes too long.
+// forSearches lets Postgres plan each query for its arguments, which differ widely, and ends
+// one that takes too long.
 func forSearches() string {
 	return fmt.Sprintf("SET enable_seqscan = off; SET statement_timeout = %d", searchTimeout.Milliseconds())
 }

@@ -71,8 +71,8 @@ func TestKeyRotation(t *testing.T) {
 	equal(t, "without the key", got.Unreadable, []string{"request.headers"})
 }
 
-// TestCiphertextStaysInItsPlace moves one to another row.
-func TestCiphertextStaysInItsPlace(t *testing.T) {
+// TestMovedCiphertextIsUnreadable moves a ciphertext to another row.
+func TestMovedCiphertextIsUnreadable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	mine, theirs := b.subscribe("spy", "*"), b.subscribe("acme", "*")

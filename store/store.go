@@ -1,21 +1,24 @@
-// Package store keeps everything that Switchboard must not lose in Postgres, and
-// is the only place with SQL.
+// Package store stores everything that Switchboard must not lose in Postgres, and is the
+// only place with SQL.
 //
-// What concurrent callers write on the hot path (accepting events, recording
-// attempts) shares commits, and what they read (keys, the work of attempts) shares
-// queries: see batcher. Every change of a delivery goes through one shape: lock the
-// row, change it in Go by a function of the row alone, save it. The schema's
-// constraints say what a row may look like.
+// On the hot path, concurrent callers share commits (accepting events, recording attempts)
+// and queries (keys, what attempts need): see package batch. Every change of a delivery
+// locks the row, applies a transition of [switchboard.Delivery], and saves the row. The
+// schema's constraints say what a row may look like.
 //
-// Rows are locked in one order everywhere, subscriptions before events before
-// deliveries and each by id, so that transactions wait for each other but never
-// in a circle. Only recording attempts leaves the order to Postgres' plan, because
-// it is the hot path; it is run once more if it has to give way.
+// Events, deliveries, attempts and actions are partitioned by time: see partition.go. A
+// statement on the hot path says between which ids or times its rows are, because Postgres
+// leaves out partitions by such bounds and not by a list of ids.
 //
-// Every method that touches a tenant's data for somebody outside takes a
-// [switchboard.Caller]; a row of a tenant outside the caller's scope is
-// [switchboard.NotFound] exactly as one that does not exist. Errors for callers are
-// [switchboard.Error] values; Postgres being away is [switchboard.Unavailable].
+// Rows are locked in one order everywhere, subscriptions before events before deliveries and
+// each by id, so that transactions wait for each other but never in a circle. Only the
+// recording of attempts leaves the order to Postgres's plan, because it is the hot path; a
+// deadlock there is resolved by running it once more.
+//
+// Every method that serves a caller from outside takes a [switchboard.Caller]; a row of a
+// tenant outside the caller's scope is [switchboard.CodeNotFound], like one that does not
+// exist. Errors for callers are [switchboard.Error] values; Postgres being away is
+// [switchboard.CodeUnavailable].
 package store
 
 import (
@@ -71,11 +74,13 @@ const (
 	callTimeout  = 15 * time.Second
 	writeTimeout = 4 * time.Second
 	readTimeout  = 3 * time.Second
-	// searchTimeout is how long Postgres works on a search: somebody looks at an empty page
-	// meanwhile, and others wait for the connection.
+	// searchTimeout is how long Postgres works on a search: its caller sees nothing meanwhile,
+	// and others wait for the connection.
 	searchTimeout = 5 * time.Second
-	// idleTimeout gives connections back that a burst needed.
-	idleTimeout = 5 * time.Minute
+	// idleTimeout closes connections that a burst needed. Those of searches stay longer: the
+	// first query of a connection reads what Postgres knows of all partitions, for 0.1 s.
+	idleTimeout       = 5 * time.Minute
+	searchIdleTimeout = time.Hour
 )
 
 // Config says where the store is.
@@ -87,10 +92,9 @@ type Config struct {
 	Keyring *Keyring
 	// MaxConns is the size of the connection pool; 0: 20.
 	MaxConns int
-	// BatchWait is for how long nobody may have come before a shared query begins, or a
-	// shared commit of events; attempts are given four times as long. On a busy day each
-	// may wait five times as long in all: a posted event twice, for its key and its
-	// commit. 0: 8 ms.
+	// BatchWait is how long a shared query, or a shared commit of events, waits for the next
+	// item; a shared commit of attempts waits four times as long. In all, each waits at most
+	// five times as long: an event twice, for its key and its commit. 0: 8 ms.
 	BatchWait time.Duration
 	// IdempotencyWindow is for how long an event that comes again with its id is a
 	// duplicate; 0: 7 days.
@@ -162,6 +166,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.searchBudget = searchBudget
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
+	s.searches.SetConnMaxIdleTime(searchIdleTimeout)
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)

@@ -18,6 +18,8 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	open := b.delivery("acme")
 	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: "acme"}, "text")
 	must(t, err)
+	erasure, err := b.EraseEvent(t.Context(), root(), "acme", open.EventID, "")
+	must(t, err)
 	ctx, spy := t.Context(), of("spy")
 	update := func(s *switchboard.Subscription) error { s.Name = "mine"; return nil }
 	methods := map[string]struct {
@@ -40,6 +42,9 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"GivenSubscription":       {d.SubscriptionID, "sub_none", func(id string) error { return second(b.GivenSubscription(ctx, spy, id)) }},
 		"RecordVerification":      {d.SubscriptionID, "sub_none", func(id string) error { return second(b.RecordVerification(ctx, spy, id, 1, "")) }},
 		"Answer":                  {d.ID, "dlv_none", func(id string) error { return second(b.Answer(ctx, spy, id)) }},
+		"EraseTenant":             {"acme", "nobody", func(id string) error { return second(b.EraseTenant(ctx, spy, id, "")) }},
+		"EraseEvent":              {d.EventID, "evt_none", func(id string) error { return second(b.EraseEvent(ctx, spy, "", id, "")) }},
+		"Erasure":                 {erasure.ID, "era_none", func(id string) error { return second(b.Erasure(ctx, spy, id)) }},
 		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
 	}
 	lists := map[string]func() (int, error){

@@ -125,13 +125,14 @@ func (s *Sender) send(ctx context.Context, sub *switchboard.Subscription, m rend
 // roundTrip sends the message and reads the response.
 func (s *Sender) roundTrip(ctx context.Context, a authorized, x *attemptState) (switchboard.Outcome, error) {
 	m := &a.message
-	t, resp, err := s.do(ctx, a.to, x, outgoing{hasBody: len(m.Body) > 0, build: func(ctx context.Context) (*http.Request, error) {
+	request := outgoing{hasBody: len(m.Body) > 0, build: func(ctx context.Context) (*http.Request, error) {
 		req, err := http.NewRequestWithContext(ctx, m.Method, m.URL, bytes.NewReader(m.Body))
 		if err == nil {
 			req.Header = m.Header
 		}
 		return req, err
-	}}) //nolint:bodyclose // outcomeOf reads and closes it
+	}}
+	t, resp, err := s.do(ctx, a.to, x, request) //nolint:bodyclose // outcomeOf reads and closes it
 	if t == nil {
 		return unsendable(err), nil
 	}

@@ -12,31 +12,54 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
+// The ids of the schedules.
 const (
-	// ReconcileSchedule is the id of the schedule that starts the reconciler.
 	ReconcileSchedule = "switchboard-reconcile"
-	// reconcileEvery is the time between two passes.
-	reconcileEvery = 15 * time.Second
+	RetainSchedule    = "switchboard-retain"
 )
 
-// ensureSchedule creates the reconciler's schedule, or brings it up to date.
-func ensureSchedule(ctx context.Context, c client.Client) error {
-	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: reconcileEvery}}}
-	policy := client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileEvery}
+// schedule starts a workflow at regular times, and skips one while the last still runs.
+type schedule struct {
+	id         string
+	every      time.Duration
+	workflow   any
+	workflowID string
+	timeout    time.Duration // of a run; 0: none
+}
+
+func schedules() []schedule {
+	return []schedule{
+		{ReconcileSchedule, 15 * time.Second, workflows.Reconcile, "reconcile", 5 * time.Minute},
+		{RetainSchedule, time.Hour, workflows.Retain, "retain", 0},
+	}
+}
+
+// ensureSchedules creates the schedules, or brings them up to date.
+func ensureSchedules(ctx context.Context, c client.Client) error {
+	var errs []error
+	for _, s := range schedules() {
+		errs = append(errs, s.ensure(ctx, c))
+	}
+	return errors.Join(errs...)
+}
+
+func (s schedule) ensure(ctx context.Context, c client.Client) error {
+	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: s.every}}}
+	policy := client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: s.every}
 	action := &client.ScheduleWorkflowAction{
-		ID: "reconcile", Workflow: workflows.Reconcile, TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: 5 * time.Minute,
+		ID: s.workflowID, Workflow: s.workflow, TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: s.timeout,
 	}
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID: ReconcileSchedule, Spec: spec, Action: action, Overlap: policy.Overlap, CatchupWindow: policy.CatchupWindow,
+		ID: s.id, Spec: spec, Action: action, Overlap: policy.Overlap, CatchupWindow: policy.CatchupWindow,
 	})
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return err
 	}
-	return c.ScheduleClient().GetHandle(ctx, ReconcileSchedule).Update(ctx, client.ScheduleUpdateOptions{
+	return c.ScheduleClient().GetHandle(ctx, s.id).Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
-			schedule := in.Description.Schedule
-			schedule.Spec, schedule.Policy, schedule.Action = &spec, &policy, action
-			return &client.ScheduleUpdate{Schedule: &schedule}, nil
+			updated := in.Description.Schedule
+			updated.Spec, updated.Policy, updated.Action = &spec, &policy, action
+			return &client.ScheduleUpdate{Schedule: &updated}, nil
 		},
 	})
 }

@@ -36,6 +36,8 @@ type Config struct {
 	Notices    Notices
 	Deliveries *activities.Deliveries
 	Reconciler *activities.Reconciler
+	Retainer   *activities.Retainer
+	Eraser     *activities.Eraser
 	Slots      int // attempts under way at a time, local and regular ones each
 	Outages    *activities.Outages
 	Running    func() // called once, when the worker has started
@@ -56,8 +58,12 @@ func Run(ctx context.Context, c Config) error {
 	w := worker.New(c.Client, workflows.TaskQueue, options)
 	w.RegisterWorkflow(workflows.Deliver)
 	w.RegisterWorkflow(workflows.Reconcile)
+	w.RegisterWorkflow(workflows.Retain)
+	w.RegisterWorkflow(workflows.Erase)
 	w.RegisterActivity(c.Deliveries)
 	w.RegisterActivity(c.Reconciler)
+	w.RegisterActivity(c.Retainer)
+	w.RegisterActivity(c.Eraser)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the Temporal worker: %w", err)
 	}
@@ -72,7 +78,7 @@ func Run(ctx context.Context, c Config) error {
 	relay := newRelay(c.Engine, c.Outbox, c.Outages, c.Log)
 	group.Go(func() error { relay.run(working); return nil })
 	group.Go(func() error {
-		untilDone(working, c, "reconciler's schedule", func() error { return ensureSchedule(working, c.Client) })
+		untilDone(working, c, "schedules", func() error { return ensureSchedules(working, c.Client) })
 		return nil
 	})
 	group.Go(func() error { activities.FlushUnrecorded(attempting, c.Deliveries); return nil })

@@ -99,7 +99,7 @@ func checkIdempotencyKey(keys []string) error {
 		return switchboard.InvalidField(switchboard.IdempotencyHeader, "is given twice")
 	case key == "":
 		return switchboard.InvalidField(switchboard.IdempotencyHeader, "is empty: give it a value, or leave it out")
-	case len(key) > maxIdempotencyKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }):
+	case len(key) > maxIdempotencyKey || !switchboard.IsPrintableASCII(key):
 		return switchboard.InvalidField(switchboard.IdempotencyHeader, "must be at most %d printable characters of ASCII", maxIdempotencyKey)
 	}
 	return nil

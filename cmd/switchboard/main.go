@@ -25,6 +25,8 @@ type commands struct {
 	Worker  workerCommand  `cmd:"" help:"Run the worker."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
 	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
+	Erase   eraseCommand   `cmd:"" help:"Erase a tenant, or the content of an event."`
+	Verify  verifyCommand  `cmd:"" help:"Check every promise on the live database and in Temporal, without changing anything: ends with 1 if one is broken."`
 
 	Version     versionCommand   `cmd:"" help:"Print the version, the commit, and the version of the schema that this binary needs."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Show the version."`
@@ -47,6 +49,25 @@ type (
 		Tenant *string          `help:"The one tenant that the key is for; every tenant if left out."`
 		// TTL is a text of days too, which kong's own durations are not.
 		TTL switchboard.Duration `name:"ttl" placeholder:"90d" help:"How long the key is valid, as 90d or 720h; for ever if left out."`
+	}
+	eraseCommand struct {
+		Tenant eraseTenantCommand `cmd:"" help:"Erase all of a tenant: keys, subscriptions, events, deliveries. What is open is cancelled."`
+		Event  eraseEventCommand  `cmd:"" help:"Erase the data of an event, and what its attempts sent and were answered. The rows stay."`
+	}
+	eraseTenantCommand struct {
+		Name   string `arg:"" help:"The tenant."`
+		Reason string `required:"" help:"Why. It is kept."`
+		Wait   bool   `help:"Show the progress until everything is erased."`
+	}
+	eraseEventCommand struct {
+		ID     string `arg:"" help:"The event's id."`
+		Tenant string `help:"Its tenant; needed where several have an event of that id."`
+		Reason string `required:"" help:"Why. It is kept."`
+		Wait   bool   `help:"Wait until it is erased."`
+	}
+	verifyCommand struct {
+		JSON         bool `name:"json" help:"Print one JSON document."`
+		SkipTemporal bool `help:"Check the database alone."`
 	}
 	listKeysCommand  struct{}
 	revokeKeyCommand struct {
@@ -103,4 +124,22 @@ func (listKeysCommand) Run(ctx context.Context, c app.Config) error {
 
 func (k revokeKeyCommand) Run(ctx context.Context, c app.Config) error {
 	return app.RevokeKey(ctx, c, k.ID, os.Stdout)
+}
+
+func (e eraseTenantCommand) Run(ctx context.Context, c app.Config) error {
+	if e.Name == "" { // as of a variable of the shell that is not set
+		return switchboard.InvalidField("name", "is empty: name the tenant")
+	}
+	return app.Erase(ctx, c, app.ErasureRequest{Tenant: e.Name, Reason: e.Reason, Wait: e.Wait}, os.Stdout)
+}
+
+func (e eraseEventCommand) Run(ctx context.Context, c app.Config) error {
+	if e.ID == "" {
+		return switchboard.InvalidField("id", "is empty: name the event")
+	}
+	return app.Erase(ctx, c, app.ErasureRequest{Tenant: e.Tenant, EventID: e.ID, Reason: e.Reason, Wait: e.Wait}, os.Stdout)
+}
+
+func (v verifyCommand) Run(ctx context.Context, c app.Config) error {
+	return app.Verify(ctx, c, app.VerifyOptions{JSON: v.JSON, SkipTemporal: v.SkipTemporal}, os.Stdout)
 }

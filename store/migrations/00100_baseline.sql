@@ -198,10 +198,37 @@ INSERT INTO partitions (suffix, stage, at) VALUES ('tail', 'open', now());
 -- The time before which payloads are erased: what is older cannot be retried. The one row
 -- is locked FOR SHARE by whoever reopens a delivery.
 CREATE TABLE retention (
-    one            boolean     PRIMARY KEY DEFAULT true CHECK (one),
-    payloads_until timestamptz NOT NULL
+    one             boolean     PRIMARY KEY DEFAULT true CHECK (one),
+    payloads_until  timestamptz NOT NULL,
+    last_success_at timestamptz          -- when the workflow Retain last did all of its steps
 );
 INSERT INTO retention (payloads_until) VALUES ('1970-01-01 00:00:00+00');
+
+-- Erasures of a tenant, or of the content of one event. They are the audit record as well,
+-- and stay.
+CREATE TABLE erasures (
+    id            text COLLATE "C" PRIMARY KEY,
+    scope         text        NOT NULL CHECK (scope IN ('tenant', 'event')),
+    tenant        text COLLATE "C" NOT NULL CHECK (tenant <> ''),
+    event_id      text COLLATE "C" NOT NULL,  -- empty: all of the tenant, or the tenant was erased later
+    event_at      timestamptz,                -- created_at of the event
+    requested_at  timestamptz NOT NULL,
+    cut_off_at    timestamptz,                -- what a tenant makes later is not erased; null: it is not cut off yet
+    finished_at   timestamptz,                -- null: it is under way
+    actor         text        NOT NULL CHECK (actor <> ''),
+    person        text        NOT NULL,
+    reason        text        NOT NULL,
+    -- How much was erased so far.
+    keys          int         NOT NULL DEFAULT 0,
+    subscriptions int         NOT NULL DEFAULT 0,
+    cancelled     int         NOT NULL DEFAULT 0,
+    deliveries    int         NOT NULL DEFAULT 0,
+    attempts      int         NOT NULL DEFAULT 0,
+    events        int         NOT NULL DEFAULT 0
+);
+
+CREATE UNIQUE INDEX erasures_running ON erasures (tenant, event_id) WHERE finished_at IS NULL;
+CREATE INDEX erasures_tenant ON erasures (tenant, id);
 
 -- API keys. The key itself is known to its holder only.
 CREATE TABLE keys (
@@ -245,6 +272,7 @@ CREATE TABLE idempotency_keys (
     status       int,                   -- of the answer; null: there is none yet
     key_id       text        NOT NULL DEFAULT '',  -- which key of SWITCHBOARD_ENCRYPTION_KEY
     ciphertext   bytea       NOT NULL DEFAULT '',  -- the answer's body
+    tenants      text[]      NOT NULL DEFAULT '{}', -- that the answer names: it goes with their erasure
     CONSTRAINT answer_is_encrypted CHECK ((status IS NULL) = (key_id = ''))
 );
 
@@ -252,5 +280,5 @@ CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires_at);
 ALTER TABLE idempotency_keys ALTER COLUMN ciphertext SET STATISTICS 0; -- nobody searches in it
 
 -- +goose Down
-DROP TABLE idempotency_keys, event_types, encryption_keys, keys, retention, partitions, actions, attempts, deliveries, events, event_ids,
+DROP TABLE idempotency_keys, event_types, encryption_keys, keys, erasures, retention, partitions, actions, attempts, deliveries, events, event_ids,
     subscription_secrets, subscriptions;

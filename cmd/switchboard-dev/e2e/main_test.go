@@ -104,13 +104,15 @@ func prepareSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *s
 	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	t.Cleanup(s.client.CloseIdleConnections)
 	s.registerNamespace(temporalAddr)
-	s.config = app.Config{
-		DatabaseURL: databaseURL, EncryptionKey: encryptionKey, Listen: freeAddr(t),
-		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		MaxData:    switchboard.DefaultMaxData, Slots: 100, MaxConns: 10, TemporalUI: "http://127.0.0.1:8233",
-		Temporal: func() (client.Options, error) {
-			return client.Options{HostPort: temporalAddr, Namespace: namespace}, nil
-		},
+	var err error
+	if s.config, err = app.DefaultConfig(); err != nil {
+		t.Fatal(err)
+	}
+	s.config.DatabaseURL, s.config.EncryptionKey, s.config.Listen = databaseURL, encryptionKey, freeAddr(t)
+	s.config.AllowCIDRs = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	s.config.Slots, s.config.MaxConns = 100, 10
+	s.config.Temporal = func() (client.Options, error) {
+		return client.Options{HostPort: temporalAddr, Namespace: namespace}, nil
 	}
 	if err := app.EnsureKey(t.Context(), s.config, "test", s.key); err != nil {
 		t.Fatal(err)

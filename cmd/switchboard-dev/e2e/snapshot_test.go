@@ -10,7 +10,7 @@ import (
 // tables are all that Switchboard stores something in.
 func tables() []string {
 	return []string{
-		"events", "deliveries", "attempts", "actions", "subscriptions", "subscription_secrets", "keys", "event_types",
+		"events", "event_ids", "deliveries", "attempts", "actions", "partitions", "retention", "erasures", "subscriptions", "subscription_secrets", "keys", "event_types",
 		"encryption_keys", "idempotency_keys",
 	}
 }
@@ -52,7 +52,8 @@ func TestSnapshotKnowsEveryTable(t *testing.T) {
 	s := newSystem(t)
 	var n int
 	err := s.database().QueryRowContext(t.Context(), `
-SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'switchboard_migrations'`).Scan(&n)
+SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+	AND relname <> 'switchboard_migrations'`).Scan(&n)
 	if err != nil || n != len(tables()) {
 		t.Errorf("the schema has %d tables, the snapshot %d; %v", n, len(tables()), err)
 	}

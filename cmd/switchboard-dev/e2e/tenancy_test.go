@@ -16,7 +16,7 @@ import (
 
 // property is what a tenant owns in a test: the ids of one of each kind.
 type property struct {
-	tenant, subscription, event, ownEvent, delivery, key string
+	tenant, subscription, event, ownEvent, delivery, key, erasure string
 }
 
 // settle gives the tenant a subscription, two events, one of them with an id that
@@ -24,6 +24,8 @@ type property struct {
 func (s *system) settle(tenant, url string) property {
 	s.t.Helper()
 	p := property{tenant: tenant, ownEvent: "order-" + tenant, event: "order-1"}
+	s.call(http.MethodPost, "/v1/events", fields{"tenant": tenant, "type": "ticket.created", "id": "gone-" + tenant, "data": tenant})
+	p.erasure = s.erase("/v1/events/gone-" + tenant + "/data").ID
 	p.subscription, _ = s.subscribe(url, fields{
 		"tenant": tenant, "name": "same name", "retry": hourly["retry"], "signature": fields{"scheme": "standard-ed25519"}, // whose keys are listed
 	})
@@ -103,7 +105,7 @@ func (s *system) operations() []string {
 
 // idFor is the tenant's id that fits the operation.
 func idFor(operation string, p property) string {
-	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key} {
+	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key, "/erasures/": p.erasure} {
 		if strings.Contains(operation, part) {
 			return id
 		}
@@ -116,6 +118,7 @@ func nobody() property {
 	now := time.Now()
 	return property{
 		ownEvent: "order-nobody", subscription: switchboard.NewID(switchboard.SubscriptionPrefix, now),
+		erasure:  switchboard.NewID(switchboard.ErasurePrefix, now),
 		delivery: switchboard.NewID(switchboard.DeliveryPrefix, now), key: switchboard.NewID(switchboard.KeyPrefix, now),
 	}
 }
@@ -131,7 +134,11 @@ func (s *system) ask(key madeKey, operation, id string) answer {
 	case strings.HasSuffix(path, "/trigger"):
 		body = fields{"data": 1}
 	}
-	return s.as(key, method, strings.Replace(path, "{id}", id, 1), body)
+	path = strings.Replace(path, "{id}", id, 1)
+	if strings.HasSuffix(path, "/data") {
+		path += "?reason=asked"
+	}
+	return s.as(key, method, path, body)
 }
 
 // withoutIDs is the answer without the id that was asked for and without what

@@ -87,11 +87,13 @@ func Run(ctx context.Context, c Config) error {
 // runSwitchboard migrates the schema, makes the development key and runs the API
 // and the worker, and the demo if it is wanted, until ctx ends.
 func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr string, s secrets, log *slog.Logger) error {
-	config := app.Config{
-		DatabaseURL: databaseURL, EncryptionKey: s.encryptionKey.Reveal(), Listen: c.APIAddr,
-		AllowCIDRs: loopback(), MaxData: switchboard.DefaultMaxData, Slots: 500, MaxConns: 20, TemporalUI: "http://" + c.UIAddr,
-		Temporal: func() (client.Options, error) { return client.Options{HostPort: temporalAddr}, nil },
+	config, err := app.DefaultConfig()
+	if err != nil {
+		return err
 	}
+	config.DatabaseURL, config.EncryptionKey, config.Listen = databaseURL, s.encryptionKey.Reveal(), c.APIAddr
+	config.AllowCIDRs, config.TemporalUI = loopback(), "http://"+c.UIAddr
+	config.Temporal = func() (client.Options, error) { return client.Options{HostPort: temporalAddr}, nil }
 	if err := app.Migrate(ctx, config, io.Discard); err != nil {
 		return err
 	}

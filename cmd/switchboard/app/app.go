@@ -115,7 +115,7 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	if err != nil {
 		return nil, err
 	}
-	if err := observeStats(t.meter, newCachedStats(s.Stats)); err != nil {
+	if err := errors.Join(observeStats(t.meter, newCached(s.Stats)), observeRetention(t.meter, newCached(s.RetentionStatus))); err != nil {
 		return nil, err
 	}
 	builtIn, err := catalogue.Load()
@@ -178,10 +178,14 @@ func (a *app) runWorker(ctx context.Context) error {
 			Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Tasks: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
 		},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
-		Outages:    a.outages,
-		Slots:      a.config.Slots,
-		Running:    a.ready.workerRuns,
-		Log:        a.log,
+		Retainer: &activities.Retainer{
+			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Log: a.log,
+		},
+		Eraser:  &activities.Eraser{Store: a.store, Log: a.log},
+		Outages: a.outages,
+		Slots:   a.config.Slots,
+		Running: a.ready.workerRuns,
+		Log:     a.log,
 	})
 }
 

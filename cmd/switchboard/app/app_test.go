@@ -16,7 +16,6 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api"
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
@@ -30,12 +29,15 @@ func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
 // configOf is the configuration of a process that never reaches Temporal.
 func configOf(databaseURL string) Config {
-	return Config{
-		DatabaseURL: databaseURL, EncryptionKey: "test:" + strings.Repeat("00", 32), Listen: "127.0.0.1:0",
-		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		MaxData:    switchboard.DefaultMaxData, Slots: minSlots, MaxConns: minConns,
-		Temporal: func() (client.Options, error) { return client.Options{HostPort: "127.0.0.1:1"}, nil },
+	config, err := DefaultConfig()
+	if err != nil {
+		panic(err) // the tags are wrong
 	}
+	config.DatabaseURL, config.EncryptionKey, config.Listen = databaseURL, "test:"+strings.Repeat("00", 32), "127.0.0.1:0"
+	config.AllowCIDRs = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	config.Slots, config.MaxConns = minSlots, minConns
+	config.Temporal = func() (client.Options, error) { return client.Options{HostPort: "127.0.0.1:1"}, nil }
+	return config
 }
 
 // TestReadyWithoutTemporal: a process with the API takes events before its worker has

@@ -10,7 +10,9 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
+	"github.com/alecthomas/kong"
 	"go.temporal.io/sdk/client"
 
 	"github.com/seed-49a43567/switchboard"
@@ -37,6 +39,12 @@ type Config struct {
 	CostlyCalls   float64           `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"What the costly calls of one key may cost a second, in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or the call of a token endpoint 10."`
 	TemporalUI    string            `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
 	LogLevel      slog.Level        `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
+
+	// How long what was done is kept, see docs/retention.md.
+	Retention         switchboard.Duration `name:"retention" env:"SWITCHBOARD_RETENTION" default:"30d" help:"How long a delivered delivery is kept after its end, with its event and its attempts."`
+	RetentionFailed   switchboard.Duration `name:"retention-failed" env:"SWITCHBOARD_RETENTION_FAILED" default:"90d" help:"How long a failed or cancelled delivery is kept: at least as long."`
+	PayloadRetention  switchboard.Duration `name:"payload-retention" env:"SWITCHBOARD_PAYLOAD_RETENTION" placeholder:"DURATION" help:"How long an event's data, and headers and bodies of its attempts, are kept after it was accepted. Default: as long as the rows."`
+	IdempotencyWindow switchboard.Duration `name:"idempotency-window" env:"SWITCHBOARD_IDEMPOTENCY_WINDOW" default:"7d" help:"For how long an event that comes again with its id is a duplicate."`
 
 	// The way to the receivers, see docs/egress.md.
 	NAT64       []netip.Prefix   `name:"nat64-prefixes" env:"SWITCHBOARD_NAT64_PREFIXES" sep:"," placeholder:"CIDR,…" help:"Prefixes of this network's own NAT64, beside 64:ff9b::/96."`
@@ -89,8 +97,48 @@ func (c *Config) Check() error {
 	if c.MaxConns < minConns {
 		complain("SWITCHBOARD_MAX_CONNS", "must be at least %d", minConns)
 	}
+	c.checkRetention(complain)
 	return errors.Join(errs...)
 }
+
+func (c *Config) checkRetention(complain func(variable, format string, args ...any)) {
+	if c.Retention < minRetention || c.Retention > maxRetention {
+		complain("SWITCHBOARD_RETENTION", "must be from 1d to 3650d")
+	}
+	if c.RetentionFailed < c.Retention || c.RetentionFailed > maxRetention {
+		complain("SWITCHBOARD_RETENTION_FAILED", "must be from SWITCHBOARD_RETENTION, which is %s, to 3650d", c.Retention)
+	}
+	if c.PayloadRetention != 0 && (c.PayloadRetention < minRetention || c.PayloadRetention > c.Retention) {
+		complain("SWITCHBOARD_PAYLOAD_RETENTION", "must be from 1d to SWITCHBOARD_RETENTION, which is %s, or be left out", c.Retention)
+	}
+	if c.IdempotencyWindow < minIdempotencyWindow || c.IdempotencyWindow > c.Retention {
+		complain("SWITCHBOARD_IDEMPOTENCY_WINDOW", "must be from 1h to SWITCHBOARD_RETENTION, which is %s: the answer to a duplicate names its deliveries", c.Retention)
+	}
+}
+
+// retention is what is set of it.
+func (c *Config) retention() switchboard.Retention {
+	return switchboard.Retention{Delivered: time.Duration(c.Retention), Failed: time.Duration(c.RetentionFailed), Payloads: time.Duration(c.PayloadRetention)}
+}
+
+// DefaultConfig is the configuration where nothing is set: neither by flag nor by environment.
+func DefaultConfig() (Config, error) {
+	var c Config
+	withoutEnvironment := kong.PostBuild(func(k *kong.Kong) error {
+		for _, flag := range k.Model.Flags {
+			flag.Envs, flag.Tag.Envs = nil, nil
+		}
+		return nil
+	})
+	err := kong.ApplyDefaults(&c, withoutEnvironment)
+	return c, err
+}
+
+const (
+	minRetention         = switchboard.Duration(24 * time.Hour) // a partition is a day
+	maxRetention         = 3650 * minRetention
+	minIdempotencyWindow = switchboard.Duration(time.Hour) // the shortest that a client's own retries take
+)
 
 const (
 	maxMaxData  = 16 << 20 // beyond that a webhook is a file transfer

@@ -35,26 +35,81 @@ func TestEgressSettings(t *testing.T) {
 		{proxy, "http://user:s3cret@proxy.example.internal/path", proxy + ": may hold nothing behind host and port"},
 		{proxy, "http://user:s3cr%et@proxy.example.internal", proxy + ": is not a URL"},
 	}
+	for _, test := range tests {
+		t.Run(test.variable+"="+test.value, func(t *testing.T) { checkSetting(t, test.variable, test.value, test.wrong) })
+	}
+}
+
+// A setting of the retention that cannot be meant is refused at the start, by its name.
+func TestRetentionSettings(t *testing.T) {
+	const retention, failed, payloads, window = "SWITCHBOARD_RETENTION", "SWITCHBOARD_RETENTION_FAILED", "SWITCHBOARD_PAYLOAD_RETENTION", "SWITCHBOARD_IDEMPOTENCY_WINDOW"
+	for _, test := range []struct{ variable, value, wrong string }{
+		{retention, "30d", ""},
+		{retention, "7d", ""},
+		{retention, "168h", ""},
+		{retention, "90d", ""},
+		{retention, "91d", failed + ": must be from SWITCHBOARD_RETENTION"},
+		{retention, "23h", retention + ": must be from 1d"},
+		{retention, "0s", retention + ": must be from 1d"},
+		{retention, "-30d", "retention"},
+		{retention, "30", "retention"},
+		{retention, "a month", "retention"},
+		{retention, "", "retention"},
+		{retention, "3651d", retention + ": must be from 1d to 3650d"},
+		{retention, "6d", window + ": must be from 1h to SWITCHBOARD_RETENTION, which is 144h"},
+		{failed, "30d", ""},
+		{failed, "29d", failed + ": must be from SWITCHBOARD_RETENTION, which is 720h"},
+		{failed, "3651d", failed + ": must be"},
+		{failed, "never", "retention-failed"},
+		{payloads, "1d", ""},
+		{payloads, "30d", ""},
+		{payloads, "0s", ""},
+		{payloads, "31d", payloads + ": must be from 1d to SWITCHBOARD_RETENTION"},
+		{payloads, "1h", payloads + ": must be from 1d"},
+		{payloads, "off", "payload-retention"},
+		{window, "1h", ""},
+		{window, "30d", ""},
+		{window, "59m", window + ": must be from 1h"},
+		{window, "31d", window + ": must be from 1h to SWITCHBOARD_RETENTION"},
+		{window, "0s", window + ": must be from 1h"},
+		{window, "week", "idempotency-window"},
+	} {
+		t.Run(test.variable+"="+test.value, func(t *testing.T) { checkSetting(t, test.variable, test.value, test.wrong) })
+	}
+}
+
+// What is set in the environment has no part in the default configuration.
+func TestDefaultConfig(t *testing.T) {
+	t.Setenv("SWITCHBOARD_SLOTS", "7")
+	t.Setenv("SWITCHBOARD_RETENTION", "nonsense")
+	config, err := DefaultConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Slots != 500 || config.Retention.String() != "720h" || config.Validation != "warn" {
+		t.Errorf("%+v", config)
+	}
+}
+
+// checkSetting sets one variable, and checks what is said of it.
+func checkSetting(t *testing.T, variable, value, wrong string) {
+	t.Helper()
 	t.Setenv("SWITCHBOARD_DATABASE_URL", "postgres://x:y@127.0.0.1:1/x")
 	t.Setenv("SWITCHBOARD_ENCRYPTION_KEY", "k1:"+strings.Repeat("00", 32))
-	for _, test := range tests {
-		t.Run(test.variable+"="+test.value, func(t *testing.T) {
-			t.Setenv(test.variable, test.value)
-			var config Config
-			parser, err := kong.New(&config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err = parser.Parse(nil); err == nil {
-				err = config.Check()
-			}
-			switch {
-			case test.wrong == "" && err != nil:
-				t.Error(err)
-			case test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong) || strings.Contains(err.Error(), "s3cr")):
-				t.Errorf("%v; want an error that says %q", err, test.wrong)
-			}
-		})
+	t.Setenv(variable, value)
+	var config Config
+	parser, err := kong.New(&config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = parser.Parse(nil); err == nil {
+		err = config.Check()
+	}
+	switch {
+	case wrong == "" && err != nil:
+		t.Error(err)
+	case wrong != "" && (err == nil || !strings.Contains(err.Error(), wrong) || strings.Contains(err.Error(), "s3cr")):
+		t.Errorf("%v; want an error that says %q", err, wrong)
 	}
 }
 

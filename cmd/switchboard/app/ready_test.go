@@ -139,7 +139,7 @@ func TestOneHangsAlone(t *testing.T) {
 func TestMetricsWhilePostgresHangs(t *testing.T) {
 	t.Parallel()
 	counts := make(chan switchboard.Stats, 1)
-	cached := newCachedStats(func(context.Context) (switchboard.Stats, error) {
+	cached := newCached(func(context.Context) (switchboard.Stats, error) {
 		stats, open := <-counts
 		if !open {
 			return stats, errors.New("away")

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/seed-49a43567/switchboard"
 )
 
 const (
@@ -18,24 +16,25 @@ const (
 	statsMemory = time.Minute
 )
 
-// cachedStats counts when it is asked, once at a time, and keeps nobody waiting for long.
-type cachedStats struct {
-	load func(context.Context) (switchboard.Stats, error)
+// cached loads what is scraped when it is asked, once at a time, and keeps nobody waiting for
+// long.
+type cached[T any] struct {
+	load func(context.Context) (T, error)
 	wait time.Duration
 	now  func() time.Time
 
 	mu      sync.Mutex
 	at      time.Time // when the counts came; zero: never
-	stats   switchboard.Stats
+	stats   T
 	loading chan struct{} // closed when the counting under way ends; nil: there is none
 }
 
-func newCachedStats(load func(context.Context) (switchboard.Stats, error)) *cachedStats {
-	return &cachedStats{load: load, wait: statsWait, now: time.Now}
+func newCached[T any](load func(context.Context) (T, error)) *cached[T] {
+	return &cached[T]{load: load, wait: statsWait, now: time.Now}
 }
 
 // get returns the counts, and false if there are none that are new enough.
-func (c *cachedStats) get(ctx context.Context) (switchboard.Stats, bool) {
+func (c *cached[T]) get(ctx context.Context) (T, bool) {
 	if loading := c.refresh(); loading != nil {
 		enough := time.NewTimer(c.wait)
 		defer enough.Stop()
@@ -52,7 +51,7 @@ func (c *cachedStats) get(ctx context.Context) (switchboard.Stats, bool) {
 
 // refresh begins to count unless that is under way, and returns what is closed at the end of
 // it; nil: the counts are new enough.
-func (c *cachedStats) refresh() <-chan struct{} {
+func (c *cached[T]) refresh() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.at.IsZero() && c.now().Sub(c.at) < statsAge {
@@ -66,7 +65,7 @@ func (c *cachedStats) refresh() <-chan struct{} {
 }
 
 // count is bounded by the store, as every call of it.
-func (c *cachedStats) count(done chan struct{}) {
+func (c *cached[T]) count(done chan struct{}) {
 	defer close(done)
 	stats, err := c.load(context.Background())
 	c.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -12,6 +13,8 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/seed-49a43567/switchboard"
 )
 
 // telemetry is OpenTelemetry with its Prometheus exporter, on a registry of its own.
@@ -49,23 +52,23 @@ func sdkLatencies() sdkmetric.View {
 
 // observeStats shows what is open: the counts that tell whether the system is
 // healthy. Overdue is zero in a healthy one.
-func observeStats(meter metric.Meter, cached *cachedStats) error {
-	var err error
-	gauge := func(name, description string) metric.Int64ObservableGauge {
-		g, failed := meter.Int64ObservableGauge(name, metric.WithDescription(description))
-		err = errors.Join(err, failed)
-		return g
-	}
-	open := gauge("switchboard_deliveries_open", "Deliveries that are not final, by state.")
-	overdue := gauge("switchboard_deliveries_overdue", "Deliveries whose date passed longer ago than any attempt takes.")
-	backlog := gauge("switchboard_relay_backlog", "Deliveries whose workflow is to be started or cancelled, and was not yet.")
-	oldest, failed := meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
+func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
+	var errs [4]error
+	var open, overdue, backlog metric.Int64ObservableGauge
+	var oldest metric.Float64ObservableGauge
+	open, errs[0] = meter.Int64ObservableGauge("switchboard_deliveries_open",
+		metric.WithDescription("Deliveries that are not final, by state."))
+	overdue, errs[1] = meter.Int64ObservableGauge("switchboard_deliveries_overdue",
+		metric.WithDescription("Deliveries whose date passed longer ago than any attempt takes."))
+	backlog, errs[2] = meter.Int64ObservableGauge("switchboard_relay_backlog",
+		metric.WithDescription("Deliveries of which Temporal should know by now and does not: whose workflow is to be started, or to be ended."))
+	oldest, errs[3] = meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
 		metric.WithDescription("How late the delivery is that has waited longest for its workflow; 0: none waits."))
-	if err = errors.Join(err, failed); err != nil {
+	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		s, ok := cached.get(ctx)
+	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		s, ok := counts.get(ctx)
 		if !ok {
 			return nil // Postgres is away for long: no value is truer than an old one
 		}
@@ -77,5 +80,40 @@ func observeStats(meter metric.Meter, cached *cachedStats) error {
 		o.ObserveFloat64(oldest, s.RelayOldest.Seconds())
 		return nil
 	}, open, overdue, backlog, oldest)
+	return err
+}
+
+// observeRetention shows the state of the partitions: whether there are enough ahead, and
+// whether what is old leaves.
+func observeRetention(meter metric.Meter, status *cached[switchboard.RetentionStatus]) error {
+	var ahead, oldest, success metric.Float64ObservableGauge
+	var tail metric.Int64ObservableGauge
+	var errs [4]error
+	ahead, errs[0] = meter.Float64ObservableGauge("switchboard_partition_days_ahead",
+		metric.WithDescription("For how many days from now partitions exist. Below 3 the workflow Retain does not run."))
+	tail, errs[1] = meter.Int64ObservableGauge("switchboard_partition_tail_rows",
+		metric.WithDescription("Deliveries behind the last day that has a partition, up to 1000: 0 in a healthy system."))
+	oldest, errs[2] = meter.Float64ObservableGauge("switchboard_partition_oldest_age", metric.WithUnit("s"),
+		metric.WithDescription("How long ago the oldest partition begins that has not been folded into the one that is kept."))
+	success, errs[3] = meter.Float64ObservableGauge("switchboard_retention_success_age", metric.WithUnit("s"),
+		metric.WithDescription("How long ago the workflow Retain last did all of its steps; absent: never."))
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		s, ok := status.get(ctx)
+		if !ok {
+			return nil
+		}
+		o.ObserveFloat64(ahead, s.DaysAhead)
+		o.ObserveInt64(tail, int64(s.TailRows))
+		if !s.Oldest.IsZero() {
+			o.ObserveFloat64(oldest, time.Since(s.Oldest).Seconds())
+		}
+		if !s.LastSuccess.IsZero() {
+			o.ObserveFloat64(success, time.Since(s.LastSuccess).Seconds())
+		}
+		return nil
+	}, ahead, tail, oldest, success)
 	return err
 }

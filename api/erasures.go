@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+type eraseTenantInput struct {
+	Tenant string `path:"tenant" doc:"The tenant" example:"acme"`
+	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept when the data are gone" maxLength:"500" example:"request 4711"`
+}
+
+func (s *server) eraseTenant(ctx context.Context, caller switchboard.Caller, in *eraseTenantInput) (*reply[switchboard.Erasure], error) {
+	if err := checkErasure(in.Reason); err != nil {
+		return nil, err
+	}
+	if err := switchboard.ValidateTenant(in.Tenant); err != nil {
+		return nil, err
+	}
+	return s.startErasure(ctx, func() (switchboard.Erasure, error) {
+		return s.Store.EraseTenant(ctx, caller, in.Tenant, in.Reason)
+	})
+}
+
+type eraseEventInput struct {
+	ID     string `path:"id" doc:"Id of the event" example:"evt_01k0000000000000000000000"`
+	Tenant string `query:"tenant" doc:"Its tenant; needed where several have an event with this id"`
+	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept when the data are gone" maxLength:"500" example:"request 4711"`
+}
+
+func (s *server) eraseEvent(ctx context.Context, caller switchboard.Caller, in *eraseEventInput) (*reply[switchboard.Erasure], error) {
+	if err := checkErasure(in.Reason); err != nil {
+		return nil, err
+	}
+	tenant, err := tenantFilter(caller, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	return s.startErasure(ctx, func() (switchboard.Erasure, error) {
+		return s.Store.EraseEvent(ctx, caller, tenant, in.ID, in.Reason)
+	})
+}
+
+// checkErasure wants a reason: it is all that is left to explain what is missing.
+func checkErasure(reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return switchboard.InvalidField("reason", "is required: it is kept when the data are gone")
+	}
+	return checkReason(reason)
+}
+
+// startErasure stores an erasure and starts its workflow. If that fails, the same call again
+// starts it: the erasure is the one under way.
+func (s *server) startErasure(ctx context.Context, begin func() (switchboard.Erasure, error)) (*reply[switchboard.Erasure], error) {
+	e, err := begin()
+	if err != nil {
+		return nil, err
+	}
+	if !e.Finished() {
+		if err := s.Engine.Erase(ctx, e.ID); err != nil {
+			return nil, err
+		}
+	}
+	return &reply[switchboard.Erasure]{Body: e}, nil
+}
+
+type erasureInput struct {
+	ID string `path:"id" doc:"Id of the erasure" example:"era_01k0000000000000000000000"`
+}
+
+func (s *server) getErasure(ctx context.Context, caller switchboard.Caller, in *erasureInput) (*reply[switchboard.Erasure], error) {
+	e, err := s.Store.Erasure(ctx, caller, in.ID)
+	return &reply[switchboard.Erasure]{Body: e}, err
+}

@@ -1,0 +1,25 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// EraseTenant begins to erase all of a tenant, for that reason, which is kept. Ask for the
+// erasure until it is finished.
+func (c *Client) EraseTenant(ctx context.Context, tenant, why string, options ...Option) (switchboard.Erasure, error) {
+	return call[switchboard.Erasure](ctx, c, request{method: http.MethodDelete, path: path("tenants", tenant), query: query("reason", why), options: options})
+}
+
+// EraseEvent begins to erase the content of an event, for that reason, which is kept. The
+// tenant may be empty where only one has an event with the id.
+func (c *Client) EraseEvent(ctx context.Context, id, tenant, why string, options ...Option) (switchboard.Erasure, error) {
+	return call[switchboard.Erasure](ctx, c, request{method: http.MethodDelete, path: path("events", id, "data"), query: query("tenant", tenant, "reason", why), options: options})
+}
+
+// GetErasure returns an erasure.
+func (c *Client) GetErasure(ctx context.Context, id string) (switchboard.Erasure, error) {
+	return call[switchboard.Erasure](ctx, c, request{method: http.MethodGet, path: path("erasures", id)})
+}

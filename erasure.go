@@ -1,0 +1,53 @@
+package switchboard
+
+import "time"
+
+// ErasurePrefix begins the ids of erasures.
+const ErasurePrefix = "era_"
+
+// ErasureScope says how much an erasure erases.
+type ErasureScope string
+
+// The scopes of an erasure.
+const (
+	// ErasureTenant is all of a tenant: keys, subscriptions with their secrets, events,
+	// deliveries with their attempts and actions. What is made later stays.
+	ErasureTenant ErasureScope = "tenant"
+	// ErasureEvent is the content of one event: its data, and what its attempts sent and were
+	// answered. The rows stay and say that they were erased.
+	ErasureEvent ErasureScope = "event"
+)
+
+// Erasure is one erasure, which is also its audit record: it stays.
+type Erasure struct {
+	ID          string       `json:"id" doc:"As era_…"`
+	Scope       ErasureScope `json:"scope" enum:"tenant,event"`
+	Tenant      string       `json:"tenant"`
+	EventID     string       `json:"event_id,omitempty" doc:"Of the event. After the erasure of its tenant it is empty."`
+	RequestedAt time.Time    `json:"requested_at"`
+	FinishedAt  time.Time    `json:"finished_at,omitzero" doc:"Absent while the erasure runs."`
+	Actor       string       `json:"actor" doc:"The API key that asked for it, or cli."`
+	Person      string       `json:"person,omitempty" doc:"The person, as they named themselves."`
+	Reason      string       `json:"reason,omitempty"`
+	Erased      Erased       `json:"erased"`
+}
+
+// Finished reports whether everything is erased.
+func (e Erasure) Finished() bool { return !e.FinishedAt.IsZero() }
+
+// Erased counts what an erasure has erased so far.
+type Erased struct {
+	Keys          int `json:"keys"`
+	Subscriptions int `json:"subscriptions"`
+	Cancelled     int `json:"cancelled" doc:"Deliveries that were open."`
+	Deliveries    int `json:"deliveries"`
+	Attempts      int `json:"attempts"`
+	Events        int `json:"events"`
+}
+
+// ErasureProgress is where an erasure stands after one of its steps.
+type ErasureProgress struct {
+	Finished bool `json:"finished"`
+	// Waiting counts cancelled deliveries whose workflows are to end before the rows go.
+	Waiting int `json:"waiting,omitempty"`
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// eraseBudget is how long one step of an erasure deletes rows. Between the steps others get
+// the advisory lock.
+const eraseBudget = 15 * time.Second
+
+// eraseTenant does the next part of a tenant's erasure: nothing new may start, what is open
+// is cancelled, its workflows end, and then the rows go, the newest first.
+func (s *Store) eraseTenant(ctx context.Context, e erasureRow) (switchboard.ErasureProgress, error) {
+	var progress switchboard.ErasureProgress
+	if e.CutOffAt.IsZero() {
+		if err := s.cutOff(ctx, &e); err != nil {
+			return progress, err
+		}
+	}
+	var err error
+	if progress.Waiting, err = s.cancelTenant(ctx, e); progress.Waiting > 0 || err != nil {
+		return progress, err
+	}
+	err = s.maintain(ctx, "erase a tenant", func(ctx context.Context, m maintenance) error {
+		if err := m.dropStage(ctx); err != nil {
+			return err
+		}
+		more, err := m.eraseRows(ctx, e)
+		if more || err != nil {
+			return err
+		}
+		progress.Finished = true
+		return m.finishTenant(ctx, e)
+	})
+	return progress, err
+}
+
+// cutOff deletes the keys and the secrets of a tenant and its subscriptions' claim to events,
+// so that nothing new starts. What is made after it is not erased.
+func (s *Store) cutOff(ctx context.Context, e *erasureRow) error {
+	return s.tx(ctx, "cut off a tenant", func(ctx context.Context, tx transaction) error {
+		keys, err := affected(tx.ExecContext(ctx, "DELETE FROM keys WHERE tenant = $1", e.Tenant))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "SELECT FROM subscriptions WHERE tenant = $1 ORDER BY id FOR UPDATE", e.Tenant); err != nil {
+			return err
+		}
+		now := s.now() // every event that was accepted for one of them is stored by now
+		if _, err := tx.ExecContext(ctx, `
+UPDATE subscriptions SET deleted_at = coalesce(deleted_at, $2), updated_at = $2, version = version + 1 WHERE tenant = $1`, e.Tenant, now); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM subscription_secrets WHERE subscription_id IN (SELECT id FROM subscriptions WHERE tenant = $1)", e.Tenant); err != nil {
+			return err
+		}
+		e.CutOffAt = now
+		_, err = tx.ExecContext(ctx, "UPDATE erasures SET cut_off_at = $2, keys = $3 WHERE id = $1", e.ID, now, keys)
+		return err
+	})
+}
+
+// cancelTenant cancels open deliveries of the tenant's subscriptions, and returns how many
+// are not cancelled yet, or have a workflow that is not told yet.
+func (s *Store) cancelTenant(ctx context.Context, e erasureRow) (waiting int, err error) {
+	const open = `FROM deliveries d WHERE d.completed_at IS NULL AND d.subscription_id IN (SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2)`
+	var found bool
+	if err := s.get(ctx, "erase a tenant", &found, nil, "SELECT EXISTS (SELECT "+open+")", e.Tenant, e.CutOffAt); err != nil {
+		return 0, err
+	}
+	if found {
+		cancelled, err := s.CancelDeleted(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if _, err := s.exec(ctx, "erase a tenant", "UPDATE erasures SET cancelled = cancelled + $2 WHERE id = $1", e.ID, cancelled); err != nil {
+			return 0, err
+		}
+	}
+	err = s.get(ctx, "erase a tenant", &waiting, nil, `
+SELECT (SELECT count(*) `+open+`) + (SELECT count(*) FROM deliveries WHERE dispatch_at IS NOT NULL AND tenant = $1 AND created_at <= $2)`, e.Tenant, e.CutOffAt)
+	return waiting, err
+}
+
+// eraseRows deletes the tenant's rows, partition by partition, until its time is up. It
+// reports whether there are more.
+func (m maintenance) eraseRows(ctx context.Context, e erasureRow) (more bool, err error) {
+	partitions, err := m.partitions(ctx)
+	if err != nil {
+		return false, err
+	}
+	slices.Reverse(partitions)
+	for until, i := time.Now().Add(eraseBudget), 0; i < len(partitions); {
+		if time.Now().After(until) || ctx.Err() != nil {
+			return true, ctx.Err()
+		}
+		deleted, err := m.eraseBatch(ctx, e, partitions[i].Suffix)
+		if err != nil {
+			return false, err
+		}
+		if deleted > 0 {
+			continue
+		}
+		i++
+	}
+	return false, nil
+}
+
+// eraseBatch deletes the next deliveries and events of the tenant from a partition, and
+// returns how many rows of both it deleted.
+func (m maintenance) eraseBatch(ctx context.Context, e erasureRow, suffix string) (deleted int, err error) {
+	err = m.tx(ctx, func(tx *sqlx.Tx) error {
+		var ids, events []string
+		if err := tx.SelectContext(ctx, &ids, "SELECT id FROM deliveries_"+suffix+` WHERE tenant = $1 AND created_at <= $2 AND completed_at IS NOT NULL ORDER BY id LIMIT $3 FOR UPDATE`,
+			e.Tenant, e.CutOffAt, maintenanceRows); err != nil {
+			return err
+		}
+		attempts, err := deleteDeliveries(ctx, tx, suffix, ids)
+		if err != nil {
+			return err
+		}
+		if err := tx.SelectContext(ctx, &events, `
+DELETE FROM events_`+suffix+` WHERE (created_at, id, tenant) IN (
+	SELECT created_at, id, tenant FROM events_`+suffix+` WHERE tenant = $1 AND created_at <= $2 ORDER BY created_at, id LIMIT $3)
+RETURNING id`, e.Tenant, e.CutOffAt, maintenanceRows); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM event_ids WHERE name IN (SELECT "+eventName("$1", "id")+" FROM unnest($2::text[]) AS n(id))", e.Tenant, pq.Array(events)); err != nil {
+			return err
+		}
+		deleted = len(ids) + len(events)
+		_, err = tx.ExecContext(ctx, "UPDATE erasures SET deliveries = deliveries + $2, attempts = attempts + $3, events = events + $4 WHERE id = $1",
+			e.ID, len(ids), attempts, len(events))
+		return err
+	})
+	return deleted, err
+}
+
+// finishTenant deletes what is left of the tenant beside its events and deliveries, and has
+// Postgres remove the old versions of the rows from its files.
+func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
+	if err := m.tx(ctx, func(tx *sqlx.Tx) error {
+		subscriptions, err := affected(tx.ExecContext(ctx, "DELETE FROM subscriptions WHERE tenant = $1 AND created_at <= $2", e.Tenant, e.CutOffAt))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency_keys WHERE status IS NOT NULL AND created_at <= $2 AND (tenants @> ARRAY[$1::text] OR tenants = '{}')", e.Tenant, e.CutOffAt); err != nil {
+			return err
+		}
+		// That an event was erased stays known, and its id, which the platform chose, does not.
+		if _, err := tx.ExecContext(ctx, "UPDATE erasures SET event_id = '', reason = '' WHERE tenant = $1 AND scope = 'event' AND finished_at IS NOT NULL", e.Tenant); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE erasures SET subscriptions = subscriptions + $2 WHERE id = $1", e.ID, subscriptions)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := m.vacuum(ctx, e); err != nil {
+		return err
+	}
+	_, err := m.ExecContext(ctx, "UPDATE erasures SET finished_at = $2 WHERE id = $1", e.ID, m.s.now())
+	return err
+}
+
+// vacuum vacuums what the tenant's rows were deleted from.
+func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
+	partitions, err := m.partitions(ctx)
+	if err != nil {
+		return err
+	}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, keys, event_ids, idempotency_keys"}
+	for _, p := range partitions {
+		if p.Lo.After(e.CutOffAt) {
+			continue
+		}
+		for _, t := range partitionedTables() {
+			statements = append(statements, "VACUUM (SKIP_LOCKED) "+t.partition(p.Suffix))
+		}
+	}
+	return execAll(ctx, m, statements...)
+}

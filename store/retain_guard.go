@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// refuseErased refuses to start a final delivery again whose payload is erased, or is about
+// to be: a visit that replaces its partition copies only what was open when it began. It
+// locks the row of retention, so that the date moves afterwards or is seen here. The
+// delivery is locked.
+func refuseErased(ctx context.Context, tx transaction, deliveryID string) error {
+	var until time.Time
+	if err := tx.GetContext(ctx, &until, "SELECT payloads_until FROM retention FOR SHARE"); err != nil {
+		return err
+	}
+	var events []struct {
+		At     time.Time
+		Erased bool
+	}
+	if err := tx.SelectContext(ctx, &events, `
+SELECT e.created_at AS at, e.erased_at IS NOT NULL AS erased FROM deliveries d
+JOIN events e ON e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id AND e.tenant = d.tenant WHERE d.id = $1`, deliveryID); err != nil {
+		return err
+	}
+	switch {
+	case len(events) == 0 || events[0].Erased:
+		return switchboard.Errorf(switchboard.CodeConflict, "the data of the event of delivery %s are erased: there is nothing to send", deliveryID)
+	case deliveryID < idBound(until) || events[0].At.Before(until):
+		return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is of before %s, for which the retention is over: it is shown, and cannot be started again",
+			deliveryID, until.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// isRefused reports whether the error is a refusal, and not one of the database.
+func isRefused(err error) bool {
+	_, ok := errors.AsType[*switchboard.Error](err)
+	return ok
+}

@@ -1,0 +1,209 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+const (
+	// verifyTimeout bounds each query of a verification.
+	verifyTimeout = 30 * time.Second
+	// maxSamples is how many violations of one check in one partition are named.
+	maxSamples = 20
+	// verifyGrace is how much later than its date a row may leave: retention runs every hour,
+	// and looks at survivors once a day.
+	verifyGrace = 2 * 24 * time.Hour
+	// minDaysAhead is for how many days there are partitions where retention runs.
+	minDaysAhead = 3
+)
+
+// Verification is a read-only look at the whole database, query by query on one connection.
+type Verification struct {
+	s      *Store
+	db     *sqlx.DB
+	conn   *sqlx.Conn
+	r      switchboard.Retention
+	window time.Duration
+	Report switchboard.VerifyReport
+}
+
+// Verify begins a verification under those settings. It is to be closed.
+func (s *Store) Verify(ctx context.Context, r switchboard.Retention, idempotencyWindow time.Duration) (*Verification, error) {
+	v := &Verification{s: s, r: r, window: idempotencyWindow, db: sqlx.NewDb(sql.OpenDB(s.unbounded), "postgres")}
+	v.db.Mapper = s.db.Mapper
+	v.Report.Violations, v.Report.Unchecked = []switchboard.Violation{}, []switchboard.Violation{}
+	var err error
+	if v.conn, err = v.db.Connx(ctx); err == nil {
+		err = execAll(ctx, v.conn, "SET default_transaction_read_only = on", fmt.Sprintf("SET statement_timeout = %d", verifyTimeout.Milliseconds()))
+	}
+	if err != nil {
+		return nil, mapError(ctx, "verify", errors.Join(err, v.db.Close()))
+	}
+	return v, nil
+}
+
+// Close ends the verification.
+func (v *Verification) Close() error { return v.db.Close() }
+
+// Database checks the promises that the database alone can break.
+func (v *Verification) Database(ctx context.Context) error {
+	partitions, err := v.s.Partitions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		for _, c := range v.partitionChecks(p) {
+			if err := v.run(ctx, p.Suffix, c); err != nil {
+				return mapError(ctx, "verify", err)
+			}
+		}
+	}
+	for _, c := range globalChecks() {
+		if err := v.run(ctx, "", c); err != nil {
+			return mapError(ctx, "verify", err)
+		}
+	}
+	if err := v.daysAhead(ctx); err != nil {
+		return err
+	}
+	return v.ciphertexts(ctx)
+}
+
+// run makes one check: its query returns what breaks a promise, as subject and detail.
+func (v *Verification) run(ctx context.Context, partition string, c check) error {
+	var found []struct{ Subject, Detail string }
+	query := strings.ReplaceAll(c.query, "{p}", partition)
+	err := v.conn.SelectContext(ctx, &found, fmt.Sprintf("SELECT subject::text, detail::text FROM (%s) AS found (subject, detail) LIMIT %d", query, maxSamples+1), c.args...)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case pq.As(err, pqerror.QueryCanceled) != nil:
+		v.uncheck(c.name, partition, "it took longer than "+verifyTimeout.String())
+		return nil
+	case pq.As(err, pqerror.UndefinedTable) != nil && partition != "":
+		v.uncheck(c.name, partition, "the partition was replaced meanwhile: verify again")
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	v.Report.Checks++
+	for i, f := range found {
+		if i == maxSamples {
+			f.Subject, f.Detail = "", "and more"
+		}
+		v.Violate(switchboard.Violation{Check: c.name, Partition: partition, Subject: f.Subject, Detail: f.Detail})
+	}
+	return nil
+}
+
+// Violate adds a violation to the report.
+func (v *Verification) Violate(found switchboard.Violation) {
+	v.Report.Violations = append(v.Report.Violations, found)
+}
+
+func (v *Verification) uncheck(name, partition, why string) {
+	v.Report.Unchecked = append(v.Report.Unchecked, switchboard.Violation{Check: name, Partition: partition, Detail: why})
+}
+
+// daysAhead checks that there are partitions for what comes.
+func (v *Verification) daysAhead(ctx context.Context) error {
+	status, err := v.s.RetentionStatus(ctx)
+	if err != nil {
+		return err
+	}
+	v.Report.Checks++
+	if status.DaysAhead < minDaysAhead {
+		v.Violate(switchboard.Violation{Check: "partitions_ahead", Detail: fmt.Sprintf("partitions end in %.1f days: the workflow Retain does not run", status.DaysAhead)})
+	}
+	if status.TailRows > 0 {
+		v.Violate(switchboard.Violation{Check: "partitions_ahead", Partition: tailSuffix, Detail: "deliveries are in the partition behind the last day"})
+	}
+	return nil
+}
+
+// ciphertexts checks that everything encrypted that is in use can be decrypted.
+func (v *Verification) ciphertexts(ctx context.Context) error {
+	request := switchboard.PageRequest{Limit: switchboard.MaxPage}
+	everybody := switchboard.Caller{Role: switchboard.RoleAdmin}
+	for {
+		page, err := v.s.Subscriptions(ctx, everybody, switchboard.SubscriptionFilter{}, request)
+		if err != nil {
+			return err
+		}
+		for _, sub := range page.Items {
+			if len(sub.Unreadable) > 0 {
+				v.Violate(switchboard.Violation{Check: "undecryptable", Subject: sub.ID, Detail: strings.Join(sub.Unreadable, ", ")})
+			}
+		}
+		if request.Cursor = page.NextCursor; request.Cursor == "" {
+			break
+		}
+	}
+	var secrets []struct {
+		ID, SubscriptionID, KeyID string
+		Ciphertext                []byte
+	}
+	if err := v.conn.SelectContext(ctx, &secrets, `
+SELECT k.id, k.subscription_id, k.key_id, k.ciphertext FROM subscription_secrets k JOIN subscriptions s ON s.id = k.subscription_id
+WHERE s.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1)`, v.s.now()); err != nil {
+		return mapError(ctx, "verify", err)
+	}
+	for _, k := range secrets {
+		if _, err := v.s.keys.open(k.KeyID, k.Ciphertext, secretData(k.SubscriptionID, k.ID)); err != nil {
+			v.Violate(switchboard.Violation{Check: "undecryptable", Subject: k.SubscriptionID, Detail: "a signing secret of encryption key " + k.KeyID})
+		}
+	}
+	v.Report.Checks += 2
+	return nil
+}
+
+// OpenDelivery is what a verification asks of an open delivery.
+type OpenDelivery struct {
+	HasNextAttempt bool // it has a date, and so a workflow
+	Undispatched   bool // Temporal is still to be told of it
+}
+
+// Open returns the open deliveries, by id.
+func (v *Verification) Open(ctx context.Context) (map[string]OpenDelivery, error) {
+	partitions, err := v.s.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open := map[string]OpenDelivery{}
+	for _, p := range partitions {
+		var rows []struct {
+			ID                           string
+			HasNextAttempt, Undispatched bool
+		}
+		if err := v.conn.SelectContext(ctx, &rows, "SELECT id, next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT NULL AS undispatched FROM deliveries_"+
+			p.Suffix+" WHERE completed_at IS NULL"); err != nil {
+			return nil, mapError(ctx, "verify", err)
+		}
+		for _, r := range rows {
+			open[r.ID] = OpenDelivery{r.HasNextAttempt, r.Undispatched}
+		}
+	}
+	return open, nil
+}
+
+// Read returns the delivery as it is now, and false if it is final or gone. Undispatched is
+// also that of one that was cancelled.
+func (v *Verification) Read(ctx context.Context, id string) (d OpenDelivery, open bool, err error) {
+	var rows []struct{ HasNextAttempt, Undispatched, Open bool }
+	err = v.conn.SelectContext(ctx, &rows, `
+SELECT next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT NULL AS undispatched, completed_at IS NULL AS open FROM deliveries WHERE id = $1`, id)
+	if err != nil || len(rows) == 0 {
+		return d, false, mapError(ctx, "verify", err)
+	}
+	return OpenDelivery{rows[0].HasNextAttempt, rows[0].Undispatched}, rows[0].Open, nil
+}

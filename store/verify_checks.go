@@ -1,0 +1,89 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// check is a query for what breaks a promise: it returns subject and detail of each. Where
+// it is made for each partition, {p} is the suffix.
+type check struct {
+	name  string
+	query string
+	args  []any
+}
+
+// partitionChecks are the checks of one partition.
+func (v *Verification) partitionChecks(p switchboard.Partition) []check {
+	now := v.s.now()
+	checks := []check{
+		{"undated", `SELECT id, state FROM deliveries_{p} WHERE (state IN ('delivered', 'failed', 'cancelled')) <> (completed_at IS NOT NULL)
+	OR (state IN ('pending', 'retrying')) <> (next_attempt_at IS NOT NULL)`, nil},
+		{"parked_without_reason", "SELECT id, state FROM deliveries_{p} WHERE state IN ('held', 'blocked') AND reason = ''", nil},
+		{"attempt_without_delivery", "SELECT id, delivery_id FROM attempts_{p} a WHERE NOT EXISTS (SELECT FROM deliveries_{p} d WHERE d.id = a.delivery_id)", nil},
+		{"action_without_delivery", "SELECT id, delivery_id FROM actions_{p} a WHERE NOT EXISTS (SELECT FROM deliveries_{p} d WHERE d.id = a.delivery_id)", nil},
+		{"attempt_missing", `SELECT id, 'attempt ' || attempts_made FROM deliveries_{p} d WHERE attempts_made > 0
+	AND NOT EXISTS (SELECT FROM attempts_{p} a WHERE a.delivery_id = d.id AND a.number = d.attempts_made)`, nil},
+		{"attempt_uncounted", "SELECT d.id, 'attempt ' || a.number FROM deliveries_{p} d JOIN attempts_{p} a ON a.delivery_id = d.id WHERE a.number > d.attempts_made", nil},
+		{"delivery_without_event", `SELECT id, event_id FROM deliveries_{p} d
+	WHERE event_at IS NULL AND NOT EXISTS (SELECT FROM events_{p} e WHERE e.created_at = d.created_at AND e.id = d.event_id AND e.tenant = d.tenant)
+	OR event_at IS NOT NULL AND NOT EXISTS (SELECT FROM events e WHERE e.created_at = d.event_at AND e.id = d.event_id AND e.tenant = d.tenant)`, nil},
+		{"open_without_data", `SELECT d.id, 'its event was erased' FROM deliveries_{p} d JOIN events_{p} e ON e.created_at = d.created_at AND e.id = d.event_id AND e.tenant = d.tenant
+	WHERE d.completed_at IS NULL AND d.event_at IS NULL AND e.erased_at IS NOT NULL`, nil},
+		{"erased_event_with_data", "SELECT id, 'erased at ' || erased_at FROM events_{p} WHERE erased_at IS NOT NULL AND data <> ''", nil},
+		{"erased_event_with_attempts", `SELECT d.id, e.id FROM erasures x JOIN events_{p} e ON e.id = x.event_id AND e.tenant = x.tenant AND e.created_at = x.event_at
+	JOIN deliveries_{p} d ON d.event_id = e.id AND d.tenant = e.tenant AND d.created_at = e.created_at JOIN attempts_{p} a ON a.delivery_id = d.id
+	WHERE x.scope = 'event' AND x.finished_at IS NOT NULL AND (a.response_body <> '' OR a.detail <> '' OR a.request_headers <> '{}')`, nil},
+		{"erased_tenant_with_deliveries", `SELECT d.id, x.id FROM erasures x JOIN deliveries_{p} d ON d.tenant = x.tenant
+	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND d.created_at <= x.cut_off_at`, nil},
+		{"erased_tenant_with_events", `SELECT e.id, x.id FROM erasures x JOIN events_{p} e ON e.tenant = x.tenant
+	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND e.created_at <= x.cut_off_at`, nil},
+		{"past_retention", fmt.Sprintf("SELECT id, state || ' since ' || completed_at FROM deliveries_{p} d WHERE %s", isOver(v.r, now.Add(-v.r.PartitionWidth()-verifyGrace))), nil},
+	}
+	if from := now.Add(-v.window); p.Hi.IsZero() || p.Hi.After(from) {
+		checks = append(checks, v.idempotencyChecks(p, now, from)...)
+	}
+	if over := now.Add(-v.r.Payloads - v.r.PartitionWidth() - verifyGrace); v.r.Payloads > 0 && !p.Hi.IsZero() && p.Hi.Before(over) {
+		checks = append(checks, check{"payload_past_retention", `SELECT id, 'of ' || created_at FROM events_{p} e WHERE erased_at IS NULL AND NOT EXISTS (
+	SELECT FROM deliveries d WHERE d.event_id = e.id AND d.tenant = e.tenant AND coalesce(d.event_at, d.created_at) = e.created_at AND (d.completed_at IS NULL OR d.completed_at > $1))`, []any{now.Add(-verifyGrace)}})
+	}
+	return checks
+}
+
+// idempotencyChecks compare the events of the idempotency window with their ids. Ids that
+// look like Switchboard's own may be listed or not.
+func (v *Verification) idempotencyChecks(p switchboard.Partition, now, from time.Time) []check {
+	lo, hi := p.Lo, p.Hi
+	if lo.Before(from) {
+		lo = from
+	}
+	if hi.IsZero() || hi.After(now) {
+		hi = now
+	}
+	return []check{
+		{"event_id_missing", fmt.Sprintf(`SELECT e.id, 'of ' || e.created_at FROM events_{p} e WHERE e.created_at > $1 AND e.created_at < $2 AND e.id !~ '^%s[0-9a-z]{26}$'
+	AND NOT EXISTS (SELECT FROM event_ids i WHERE i.name = %s)`, switchboard.EventPrefix, eventName("e.tenant", "e.id")), []any{lo, hi}},
+		{"event_id_without_event", fmt.Sprintf(`SELECT i.name, 'of ' || i.created_at FROM event_ids i LEFT JOIN events_{p} e ON e.created_at = i.created_at AND %s = i.name
+	WHERE i.created_at > $1 AND i.created_at < $2 AND e.id IS NULL`, eventName("e.tenant", "e.id")), []any{lo, hi}},
+	}
+}
+
+// globalChecks are the checks of what is not partitioned.
+func globalChecks() []check {
+	return []check{
+		{"partition_missing", `SELECT t || '_' || p.suffix, 'is no partition of ' || t FROM partitions p, unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t
+	WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = t::regclass AND i.inhrelid = to_regclass(t || '_' || p.suffix))`, nil},
+		{"partition_unknown", `SELECT c.relname, 'is not listed in the table partitions' FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+	JOIN unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t ON i.inhparent = t::regclass
+	WHERE NOT EXISTS (SELECT FROM partitions p WHERE c.relname = t || '_' || p.suffix)`, nil},
+		{"partition_gap", "SELECT suffix, 'begins at ' || lo FROM (SELECT suffix, lo, lag(hi) OVER (ORDER BY lo NULLS FIRST, hi NULLS LAST) AS before FROM partitions) AS p WHERE lo IS DISTINCT FROM before", nil},
+		{"erased_tenant_with_subscriptions", `SELECT s.id, x.id FROM erasures x JOIN subscriptions s ON s.tenant = x.tenant
+	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND s.created_at <= x.cut_off_at`, nil},
+		{"erased_tenant_with_keys", `SELECT k.id, x.id FROM erasures x JOIN keys k ON k.tenant = x.tenant
+	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND k.created_at <= x.cut_off_at`, nil},
+		{"delivery_without_subscription", `SELECT d.id, d.subscription_id FROM deliveries d WHERE d.completed_at IS NULL
+	AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = d.subscription_id)`, nil},
+	}
+}
