@@ -10,7 +10,7 @@ const DefaultScheme Scheme = "standard"
 
 // Signature says how the requests of a subscription are signed.
 type Signature struct {
-	Scheme Scheme `json:"scheme,omitempty" enum:"standard,standard-ed25519,hmac-sha256-hex,none" default:"standard" doc:"standard: Standard Webhooks v1. standard-ed25519: Standard Webhooks v1a. hmac-sha256-hex: HMAC-SHA256 over the body, in a header of your choice; not for a GET, HEAD or DELETE whose params are the query string. None of them covers the URL or other headers"`
+	Scheme Scheme `json:"scheme,omitempty" default:"standard"`
 	Header string `json:"header,omitempty" nonzero:"true" doc:"Of hmac-sha256-hex: the header that holds it. Default: X-Webhook-Signature" maxLength:"200"`
 	Prefix string `json:"prefix,omitempty" doc:"Of hmac-sha256-hex: what precedes it, as sha256=" maxLength:"64"`
 }

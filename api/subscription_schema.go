@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 )
 
 // schemaUse says what the schema of a subscription, or of a part of it, is derived for. The
@@ -65,6 +68,12 @@ func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *h
 		needed := slices.Contains(base.Required, name)
 		if u.required == nil && (needed || u.answer && f.Tag.Get("always")+f.Tag.Get("default")+f.Tag.Get("default_duration") != "") {
 			derived.Required = append(derived.Required, name)
+		}
+		if f.Type == reflect.TypeFor[switchboard.Scheme]() { // package signing has the schemes
+			one.Enum, one.Description = nil, signing.Words()
+			for _, scheme := range signing.Schemes() {
+				one.Enum = append(one.Enum, string(scheme))
+			}
 		}
 		switch {
 		case one.Ref != "":

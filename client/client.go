@@ -191,11 +191,7 @@ func bodyOf(body any) ([]byte, error) {
 	if body == nil {
 		return nil, nil
 	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(body)
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+	return switchboard.EncodeJSON(body)
 }
 
 // path joins the parts of a path, each escaped.

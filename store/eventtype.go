@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -71,7 +70,7 @@ func (s *Store) ChangeEventType(ctx context.Context, caller switchboard.Caller, 
 // locked, and of two first changes one would be lost.
 func (s *Store) lockEventType(ctx context.Context, tx transaction, base switchboard.EventType) (switchboard.EventType, error) {
 	if base.BuiltIn {
-		document, err := encode(base)
+		document, err := switchboard.EncodeJSON(base)
 		if err != nil {
 			return base, err
 		}
@@ -98,7 +97,7 @@ INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $
 }
 
 func (s *Store) putEventType(ctx context.Context, tx transaction, t switchboard.EventType) error {
-	document, err := encode(t)
+	document, err := switchboard.EncodeJSON(t)
 	if err != nil {
 		return err
 	}
@@ -114,18 +113,6 @@ func ownsEventTypes(caller switchboard.Caller) error {
 		return nil
 	}
 	return switchboard.Errorf(switchboard.CodeForbidden, "event types are every tenant's: this key is bound to one")
-}
-
-// encode writes JSON that holds documents of others, which have limits that are checked
-// again when they are read: they must not grow by <, > and & becoming six bytes each.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // DeleteEventType takes back what was added or changed at run time. One that was

@@ -95,7 +95,7 @@ func (k *Keyring) sealParts(r *subscriptionRow, headers map[string]string, hidde
 	if hidden.Query == "" && hidden.Params == nil && hidden.SOAP == nil && hidden.Auth == nil {
 		return nil
 	}
-	if text, err = encode(hidden); err != nil {
+	if text, err = switchboard.EncodeJSON(hidden); err != nil {
 		return err
 	}
 	r.PrivateKeyID, r.PrivateCiphertext, err = k.seal(text, privateData(r.ID))

@@ -154,9 +154,11 @@ func (s *Server) humaConfig() huma.Config {
 
 // WriteJSON leaves <, > and & as they are: no answer is put into a script.
 func WriteJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	text, err := switchboard.EncodeJSON(v)
+	if err == nil {
+		_, err = w.Write(append(text, '\n'))
+	}
+	return err
 }
 
 // secure sets the headers that keep browsers and proxies from doing more with an

@@ -152,9 +152,6 @@ func appendString(b []byte, s string) []byte {
 	if !slices.ContainsFunc([]byte(s), func(c byte) bool { return c < ' ' || c == '"' || c == '\\' || c >= 0x7f }) {
 		return append(append(append(b, '"'), s...), '"')
 	}
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s) // writing a string into memory cannot fail
-	return append(b, bytes.TrimSuffix(buffer.Bytes(), []byte{'\n'})...)
+	text, _ := switchboard.EncodeJSON(s) // a string can always be encoded
+	return append(b, text...)
 }
