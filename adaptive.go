@@ -7,9 +7,8 @@ import (
 )
 
 // Adaptive says how a subscription's limits follow the load of the worker that
-// makes an attempt, and how far they may go. Under no load they are the
-// subscription's own, under full load those named here, and in between they lie
-// on the straight line.
+// makes an attempt, and how far they may go. Under no load they are the subscription's own,
+// under full load those named here, and in between they are interpolated linearly.
 type Adaptive struct {
 	Enabled           bool     `json:"enabled" required:"false" always:"true" doc:"Whether timeout and retries follow the load of the worker. false: the limits are fixed, and the bounds below are forgotten. Default: true, unless a timeout is given alone" example:"true"`
 	MinimumTimeout    Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load: 1s to timeout. Default: 5s" example:"5s"`
@@ -20,25 +19,25 @@ type Adaptive struct {
 // Bounds and defaults of limits that follow the load.
 const (
 	defaultMinimumTimeout = Duration(5 * time.Second)
-	defaultMaxIntervalFactor = 2.0
-	maxMaxIntervalFactor     = 10.0
+	defaultIntervalFactor = 2.0
+	maxIntervalFactor     = 10.0
 )
 
 // setDefaults fills in how far the subscription's limits may go. The number of
 // attempts falls only where a subscription says so: a spike of load must not by
-// itself end a delivery early, which nothing makes good afterwards.
+// itself end a delivery early, since nothing repairs that afterwards.
 func (a *Adaptive) setDefaults(s *Subscription) {
 	if !a.Enabled {
 		*a = Adaptive{}
 		return
 	}
 	a.MinimumTimeout = cmp.Or(a.MinimumTimeout, min(defaultMinimumTimeout, s.Timeout))
-	a.MaxIntervalFactor = cmp.Or(a.MaxIntervalFactor, defaultMaxIntervalFactor)
+	a.MaxIntervalFactor = cmp.Or(a.MaxIntervalFactor, defaultIntervalFactor)
 	a.MinimumAttempts = cmp.Or(a.MinimumAttempts, s.Retry.MaxAttempts)
 }
 
-// validateAdaptive checks the bounds of limits that follow the load. Fixed limits have
-// none.
+// validateAdaptive checks the bounds that the limits keep under load; of limits
+// that do not follow it, they play no part.
 func (s *Subscription) validateAdaptive() error {
 	a := s.Adaptive
 	switch {
@@ -46,8 +45,8 @@ func (s *Subscription) validateAdaptive() error {
 		return nil
 	case a.MinimumTimeout < MinTimeout || a.MinimumTimeout > s.Timeout:
 		return InvalidField("adaptive.minimum_timeout", "must be from %s to timeout, %s", MinTimeout, s.Timeout)
-	case !(a.MaxIntervalFactor >= 1 && a.MaxIntervalFactor <= maxMaxIntervalFactor):
-		return InvalidField("adaptive.maximum_interval_factor", "must be from 1 to %g", maxMaxIntervalFactor)
+	case !(a.MaxIntervalFactor >= 1 && a.MaxIntervalFactor <= maxIntervalFactor):
+		return InvalidField("adaptive.maximum_interval_factor", "must be from 1 to %g", maxIntervalFactor)
 	case a.MinimumAttempts < 1 || a.MinimumAttempts > s.Retry.MaxAttempts:
 		return InvalidField("adaptive.minimum_attempts", "must be from 1 to retry.maximum_attempts, %d", s.Retry.MaxAttempts)
 	}
@@ -58,12 +57,12 @@ func (s *Subscription) validateAdaptive() error {
 type Limits struct {
 	Timeout        Duration // of the attempt
 	IntervalFactor float64  // the factor of the wait after it; 0 counts as 1
-	MaxAttempts    int      // how many the generation may have; 0: as many as its policy says
+	MaxAttempts    int      // how many the run may make; 0: as many as its policy says
 	Load           float64  // that they follow from, 0 to 1
 }
 
 // LimitsUnder returns the limits of an attempt that a worker under that load
-// makes; load is the share of its slots that are taken.
+// makes; load is the share of its places that are taken.
 func (s *Subscription) LimitsUnder(load float64) Limits {
 	load = share(load)
 	limits := Limits{Timeout: s.Timeout, IntervalFactor: 1, MaxAttempts: s.Retry.MaxAttempts, Load: load}

@@ -66,7 +66,7 @@ var (
 	page         = switchboard.PageRequest{Limit: 7, Cursor: "c"}
 	anyJSON      = json.RawMessage(`{"a":1}`)
 	event        = client.NewEvent{Tenant: "acme", Type: "t", Data: anyJSON, ID: "i", Key: "k", OccurredAt: at}
-	subscription = client.NewSubscription{Tenant: "acme", Auth: &client.Auth{}, Adaptive: &client.Adaptive{}}
+	subscription = client.NewSubscription{Subscription: switchboard.Subscription{Tenant: "acme"}}
 	sample       = client.SampleEvent{EventID: "e"}
 	options      = []client.Option{client.IdempotencyKey("k"), client.Actor("marta"), client.RequestID("r")}
 )
@@ -367,7 +367,7 @@ var renamed = map[string]string{"maximum_stretch": "maximum_interval_factor"}
 var ofProblems = []string{"type", "title"}
 
 // ofAnswers are members of some answers, whose types serve others or bodies too.
-var ofAnswers = []string{"secrets", "public_keys", "searched_to"}
+var ofAnswers = []string{"secrets", "public_keys", "searched_to", "id", "state", "state_reason", "version", "created_at", "updated_at", "unreadable"}
 
 // membersOf lists the fields of a struct by their JSON names.
 func membersOf(typ reflect.Type) map[string]reflect.Type {

@@ -90,9 +90,9 @@ func TestStopWhileAScriptWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, func() bool { _, err := c.Health(t.Context()); return err == nil })
-	subscription, err := c.CreateSubscription(t.Context(), apiclient.NewSubscription{
-		Tenant: "acme", Name: "n", Events: []string{"*"}, Request: apiclient.Request{URL: "http://127.0.0.1:1/"},
-	})
+	subscription, err := c.CreateSubscription(t.Context(), apiclient.NewSubscription{Subscription: switchboard.Subscription{
+		Tenant: "acme", Name: "n", Events: []string{"*"}, Request: switchboard.Request{URL: "http://127.0.0.1:1/"},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
