@@ -38,7 +38,7 @@ const (
 //
 //   - json is the name. A caller must give a member without omitempty or omitzero.
 //   - default takes the place of a member that was not given, see [Subscription.SetDefaults];
-//     default_duration is that of a duration, which clients are told in words only.
+//     default_duration is that of a duration; the description alone gives it to clients.
 //   - readOnly members are set by Switchboard only.
 //   - always marks members that answers have although callers may leave them out, beside
 //     those with a default.
@@ -84,7 +84,7 @@ func (s *Subscription) CheckReadable() error {
 		return nil
 	}
 	return &Error{Code: CodeConflict, Field: s.Unreadable[0], Err: ErrUnreadable,
-		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it anew"}
+		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it again"}
 }
 
 // CheckVersion is a [CodeConflict] unless the subscription still has the version that a caller

@@ -185,7 +185,7 @@ func isOver(r switchboard.Retention, now time.Time) string {
 }
 
 // erasedPayload is what takes the place of the columns that hold what was sent and answered.
-// Of a URL the host stays: path and query may be made of the event's data.
+// Of a URL only the host stays: path and query may hold the event's data.
 func erasedPayload(alias string, at time.Time) map[string]map[string]string {
 	return map[string]map[string]string{
 		"events": {"data": "''::bytea", "erased_at": "coalesce(" + alias + ".erased_at, " + timestamp(at) + "::timestamptz)"},
@@ -267,7 +267,7 @@ func (c compaction) insert(ctx context.Context, db sqlx.ExecerContext, table, se
 }
 
 // stageEvents copies the events: all of them while only payloads are erased, else those that
-// a delivery is left of, be it one of another partition that was made later.
+// a delivery is left of, even one in another partition that was made later.
 func (c compaction) stageEvents(ctx context.Context) error {
 	bounds := []string{"event_at < " + timestamp(c.visit.Hi)}
 	own := "id < " + pq.QuoteLiteral(idBound(c.visit.Hi))

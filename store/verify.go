@@ -126,7 +126,7 @@ func (v *Verification) daysAhead(ctx context.Context) error {
 		v.Violate(switchboard.Violation{Check: "partitions_ahead", Detail: fmt.Sprintf("partitions end in %.1f days: the workflow Retain does not run", status.DaysAhead)})
 	}
 	if status.TailRows > 0 {
-		v.Violate(switchboard.Violation{Check: "partitions_ahead", Partition: tailSuffix, Detail: "deliveries are in the partition behind the last day"})
+		v.Violate(switchboard.Violation{Check: "partitions_ahead", Partition: tailSuffix, Detail: "deliveries are in the partition after the last day"})
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ WHERE s.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1)`, v.s
 // OpenDelivery is what a verification asks of an open delivery.
 type OpenDelivery struct {
 	HasNextAttempt bool // it has a date, and so a workflow
-	Undispatched   bool // Temporal is still to be told of it
+	Undispatched   bool // its dispatch is outstanding
 }
 
 // Open returns the open deliveries, by id.
