@@ -193,14 +193,17 @@ func isOver(r switchboard.Retention, now time.Time) string {
 		timestamp(now.Add(-r.Delivered)), timestamp(now.Add(-r.Failed)))
 }
 
+// shownOfURL is what stays of a URL when a payload is erased: the host, because path and query
+// may be made of the event's data. An attempt that was lost has no URL.
+const shownOfURL = `^[^/]*//[^/?#]*`
+
 // erasedPayload is what takes the place of the columns that hold what was sent and answered.
-// Of a URL the host stays: path and query may be made of the event's data.
 func erasedPayload(alias string, at time.Time) map[string]map[string]string {
 	return map[string]map[string]string{
 		"events": {"data": "''::bytea", "erased_at": "coalesce(" + alias + ".erased_at, " + timestamp(at) + "::timestamptz)"},
 		"attempts": {
 			"request_headers": "'{}'::jsonb", "response_headers": "'{}'::jsonb", "response_body": "''::bytea",
-			"url": "substring(" + alias + ".url from '^[^/]*//[^/?#]*')",
+			"url": "coalesce(substring(" + alias + ".url FROM '" + shownOfURL + "'), '')",
 		},
 	}
 }
