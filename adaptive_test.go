@@ -104,9 +104,9 @@ func TestAdaptiveDefaults(t *testing.T) {
 func TestAdaptiveValidate(t *testing.T) {
 	t.Parallel()
 	for field, changes := range map[string][]Adaptive{
-		"adaptive.minimum_timeout":  {{MinimumTimeout: -1}, {MinimumTimeout: MinTimeout - 1}, {MinimumTimeout: DefaultTimeout + 1}},
-		"adaptive.maximum_stretch":  {{MaxIntervalFactor: -1}, {MaxIntervalFactor: 0.99}, {MaxIntervalFactor: 10.01}, {MaxIntervalFactor: math.NaN()}, {MaxIntervalFactor: math.Inf(1)}},
-		"adaptive.minimum_attempts": {{MinimumAttempts: -1}, {MinimumAttempts: 39}},
+		"adaptive.minimum_timeout":         {{MinimumTimeout: -1}, {MinimumTimeout: MinTimeout - 1}, {MinimumTimeout: DefaultTimeout + 1}},
+		"adaptive.maximum_interval_factor": {{MaxIntervalFactor: -1}, {MaxIntervalFactor: 0.99}, {MaxIntervalFactor: 10.01}, {MaxIntervalFactor: math.NaN()}, {MaxIntervalFactor: math.Inf(1)}},
+		"adaptive.minimum_attempts":        {{MinimumAttempts: -1}, {MinimumAttempts: 39}},
 	} {
 		for _, change := range changes {
 			s := subscription()
