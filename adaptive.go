@@ -7,9 +7,8 @@ import (
 )
 
 // Adaptive says how a subscription's limits follow the load of the worker that
-// makes an attempt, and how far they may go. Under no load they are the
-// subscription's own, under full load those named here, and in between they lie
-// on the straight line.
+// makes an attempt, and how far they may go. Under no load they are the subscription's own,
+// under full load those named here, and in between they are interpolated linearly.
 type Adaptive struct {
 	Enabled           bool     `json:"enabled" required:"false" always:"true" doc:"Whether timeout and retries follow the load of the worker. false: the limits are fixed, and the bounds below are forgotten. Default: true, unless a timeout is given alone" example:"true"`
 	MinimumTimeout    Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load: 1s to timeout. Default: 5s" example:"5s"`
@@ -20,20 +19,20 @@ type Adaptive struct {
 // Bounds and defaults of limits that follow the load.
 const (
 	defaultMinimumTimeout = Duration(5 * time.Second)
-	defaultMaximumStretch = 2.0
-	maxMaximumStretch     = 10.0
+	defaultIntervalFactor = 2.0
+	maxIntervalFactor     = 10.0
 )
 
 // setDefaults fills in how far the subscription's limits may go. The number of
 // attempts falls only where a subscription says so: a spike of load must not by
-// itself end a delivery early, which nothing makes good afterwards.
+// itself end a delivery early, since nothing repairs that afterwards.
 func (a *Adaptive) setDefaults(s *Subscription) {
 	if !a.Enabled {
 		*a = Adaptive{}
 		return
 	}
 	a.MinimumTimeout = cmp.Or(a.MinimumTimeout, min(defaultMinimumTimeout, s.Timeout))
-	a.MaxIntervalFactor = cmp.Or(a.MaxIntervalFactor, defaultMaximumStretch)
+	a.MaxIntervalFactor = cmp.Or(a.MaxIntervalFactor, defaultIntervalFactor)
 	a.MinimumAttempts = cmp.Or(a.MinimumAttempts, s.Retry.MaxAttempts)
 }
 
@@ -46,8 +45,8 @@ func (s *Subscription) validateAdaptive() error {
 		return nil
 	case a.MinimumTimeout < MinTimeout || a.MinimumTimeout > s.Timeout:
 		return InvalidField("adaptive.minimum_timeout", "must be from %s to timeout, %s", MinTimeout, s.Timeout)
-	case !(a.MaxIntervalFactor >= 1 && a.MaxIntervalFactor <= maxMaximumStretch):
-		return InvalidField("adaptive.maximum_stretch", "must be from 1 to %g", maxMaximumStretch)
+	case !(a.MaxIntervalFactor >= 1 && a.MaxIntervalFactor <= maxIntervalFactor):
+		return InvalidField("adaptive.maximum_interval_factor", "must be from 1 to %g", maxIntervalFactor)
 	case a.MinimumAttempts < 1 || a.MinimumAttempts > s.Retry.MaxAttempts:
 		return InvalidField("adaptive.minimum_attempts", "must be from 1 to retry.maximum_attempts, %d", s.Retry.MaxAttempts)
 	}

@@ -208,7 +208,7 @@ func TestDefaultSchedule(t *testing.T) {
 	}
 	// Under full load the first waits are longer and none is longer than the longest.
 	for attempt := 1; attempt < policy.MaxAttempts; attempt++ {
-		got := Next(policy, Limits{IntervalFactor: maxMaximumStretch}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
+		got := Next(policy, Limits{IntervalFactor: maxIntervalFactor}, "dlv_1", attempt, Outcome{Failure: FailureTimeout}).Wait
 		if longest := float64(4*time.Hour) * (1 + jitter); float64(got) > longest {
 			t.Errorf("attempt %d under load is followed by a wait of %s", attempt, got)
 		}

@@ -149,11 +149,11 @@ func heartbeat(ctx context.Context) (stop func()) {
 		beat := time.NewTicker(HeartbeatTimeout / 6)
 		defer beat.Stop()
 		for {
-			activity.RecordHeartbeat(ctx)
 			select {
 			case <-ctx.Done():
 				return
 			case <-beat.C:
+				activity.RecordHeartbeat(ctx)
 			}
 		}
 	}()

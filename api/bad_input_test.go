@@ -158,7 +158,7 @@ func TestBadInput(t *testing.T) {
 		{"verification of a template", subs, newSubscriptionWith(`"request":{"url":"https://example.com/{{ a }}"},"verification":"challenge"`), 422, invalid, "verification"},
 		{"minimum above the timeout", subs, newSubscriptionWith(okRequest + `,"timeout":"3s","adaptive":{"minimum_timeout":"4s"}`), 422, invalid, "adaptive.minimum_timeout"},
 		{"minimum of zero", subs, newSubscriptionWith(okRequest + `,"adaptive":{"minimum_attempts":0}`), 422, invalid, "adaptive.minimum_attempts"},
-		{"stretch below one", subs, newSubscriptionWith(okRequest + `,"adaptive":{"maximum_interval_factor":0.5}`), 422, invalid, "adaptive.maximum_stretch"},
+		{"interval factor below one", subs, newSubscriptionWith(okRequest + `,"adaptive":{"maximum_interval_factor":0.5}`), 422, invalid, "adaptive.maximum_interval_factor"},
 		{"enabled no boolean", subs, newSubscriptionWith(okRequest + `,"adaptive":{"enabled":1}`), 422, invalid, "adaptive.enabled"},
 		{"body over the limit", subs, newSubscriptionWith(okRequest + `,"name":"` + strings.Repeat("x", subscriptionBody) + `"`), 413, tooLarge, ""},
 

@@ -77,8 +77,8 @@ func TestBatchesTakeTurns(t *testing.T) {
 	}
 	go post(batchesAtOnce)
 	b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"t","data":1}`).want(t, http.StatusAccepted)
-	if len(b.events(t)) != 1 || len(gated.entered) != 0 {
-		t.Errorf("%d events are stored, and %d more batches were taken in", len(b.events(t)), len(gated.entered))
+	if b.eventCount(t) != 1 || len(gated.entered) != 0 {
+		t.Errorf("%d events are stored, and %d more batches were taken in", b.eventCount(t), len(gated.entered))
 	}
 	b.call(t, publisherKey, "POST", "/v1/events/batch", batch(0)+" ").wantProblem(t, http.StatusRequestEntityTooLarge, switchboard.CodeTooLarge, "events")
 	close(gated.gate)

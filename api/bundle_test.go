@@ -134,6 +134,24 @@ func (b *bundle) events(t testing.TB) []switchboard.Event {
 	}
 }
 
+// eventCount is how many were stored since the test began.
+func (b *bundle) eventCount(t testing.TB) int {
+	t.Helper()
+	var n int
+	must(t, b.db.sql.Get(&n, "SELECT count(*) FROM events WHERE id NOT IN ('evt_acme', 'evt_globex')"))
+	return n
+}
+
+// lastEvent is the one that was stored last.
+func (b *bundle) lastEvent(t testing.TB) switchboard.Event {
+	t.Helper()
+	page, err := b.db.Events(t.Context(), anybody(), switchboard.EventFilter{}, switchboard.PageRequest{Limit: 1})
+	must(t, err)
+	e, _, err := b.db.Event(t.Context(), anybody(), page.Items[0].Event.Tenant, page.Items[0].Event.ID)
+	must(t, err)
+	return e
+}
+
 // subscription is what is stored under that name.
 func (b *bundle) subscription(t testing.TB, name string) switchboard.Subscription {
 	t.Helper()

@@ -34,10 +34,15 @@ func TestCompressedBodies(t *testing.T) {
 			continue
 		}
 		method, path, _ := strings.Cut(c.call, " ")
-		for _, coding := range []string{"gzip", "GZIP", "x-gzip", "identity, gzip"} {
-			seeded(t).call(t, adminKey, method, path, zipped(t, c.body), "Content-Encoding", coding).want(t, c.status)
+		for _, coding := range []string{"gzip", "GZIP", "x-gzip", "identity, gzip", "identity"} {
+			t.Run(c.call+" "+coding, func(t *testing.T) {
+				body := c.body
+				if coding != "identity" {
+					body = zipped(t, body)
+				}
+				seeded(t).call(t, adminKey, method, path, body, "Content-Encoding", coding).want(t, c.status)
+			})
 		}
-		seeded(t).call(t, adminKey, method, path, c.body, "Content-Encoding", "identity").want(t, c.status)
 	}
 	b := setup(t)
 	b.call(t, adminKey, "POST", "/v1/events", zipped(t, postedEvent[:20])+zipped(t, postedEvent[20:]), "Content-Encoding", "gzip").want(t, http.StatusAccepted) // two members

@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,12 +24,12 @@ func TestPostEvent(t *testing.T) {
 	b.db.setClock(created)
 	got := b.call(t, publisherKey, "POST", "/v1/events", `{"tenant":"acme","type":"ticket.created","data":{"id":4711},
 		"id":"ticket-4711","key":"4711","occurred_at":"2026-01-31T13:00:00+01:00"}`).want(t, http.StatusAccepted)
-	want := map[string]any{"id": "ticket-4711", "duplicate": false, "deliveries": []any{
-		map[string]any{"id": "dlv_1", "subscription_id": "sub_acme"},
-		map[string]any{"id": "dlv_2", "subscription_id": "sub_new"},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	to := map[any]any{}
+	for _, d := range asList(got["deliveries"]) {
+		to[d.(map[string]any)["subscription_id"]] = d.(map[string]any)["id"]
+	}
+	if got["id"] != "ticket-4711" || got["duplicate"] != false || len(to) != 2 || to["sub_acme"] == nil || to["sub_new"] == nil {
+		t.Errorf("got %v", got)
 	}
 	stored := switchboard.Event{
 		ID: "ticket-4711", Tenant: "acme", Type: "ticket.created", Key: "4711", Data: []byte(`{"id":4711}`),
@@ -38,7 +39,7 @@ func TestPostEvent(t *testing.T) {
 		t.Error(diff)
 	}
 	// The held delivery is not started: its subscription is unverified.
-	if diff := cmp.Diff([]string{"start dlv_1"}, b.started()); diff != "" {
+	if diff := cmp.Diff([]string{fmt.Sprint("start ", to["sub_acme"])}, b.started()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -81,7 +82,7 @@ func TestDataIsKept(t *testing.T) {
 			"\n{ \"data\" : \t" + value + "\n , \"type\":\"t\" ,\"tenant\" : \"acme\"\r\n}\n",
 		} {
 			b.call(t, publisherKey, "POST", "/v1/events", frame).want(t, http.StatusAccepted)
-			if got := b.events(t)[len(b.events(t))-1].Data; sha256.Sum256(got) != sha256.Sum256([]byte(value)) {
+			if got := b.lastEvent(t).Data; sha256.Sum256(got) != sha256.Sum256([]byte(value)) {
 				t.Errorf("sent %.80q, stored %.80q", value, got)
 			}
 		}
@@ -151,8 +152,8 @@ func TestBatchOfAThousand(t *testing.T) {
 	b := setup(t)
 	body := `{"events":[` + strings.TrimSuffix(strings.Repeat(postedEvent+",", switchboard.MaxBatch), ",") + `]}`
 	got := b.call(t, publisherKey, "POST", "/v1/events/batch", body).want(t, http.StatusAccepted)
-	if n := len(got["results"].([]any)); n != switchboard.MaxBatch || len(b.events(t)) != n {
-		t.Errorf("%d results, %d stored", n, len(b.events(t)))
+	if n := len(got["results"].([]any)); n != switchboard.MaxBatch || b.eventCount(t) != n {
+		t.Errorf("%d results, %d stored", n, b.eventCount(t))
 	}
 }
 

@@ -79,16 +79,16 @@ func TestIdempotencyKeyNamesOneRequest(t *testing.T) {
 		switch {
 		case c.key != adminKey: // whose keys are others
 			got.want(t, http.StatusAccepted)
-			if stored := len(b.events(t)); stored != 2 {
+			if stored := b.eventCount(t); stored != 2 {
 				t.Errorf("%s: %d events", name, stored)
 			}
 		case c.same:
-			if got.want(t, http.StatusAccepted); !bytes.Equal(got.body, first.body) || len(b.events(t)) != 1 {
+			if got.want(t, http.StatusAccepted); !bytes.Equal(got.body, first.body) || b.eventCount(t) != 1 {
 				t.Errorf("%s: %s", name, got.body)
 			}
 		default:
 			got.wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
-			if stored := len(b.events(t)); stored != 1 {
+			if stored := b.eventCount(t); stored != 1 {
 				t.Errorf("%s: %d events", name, stored)
 			}
 		}
@@ -126,7 +126,7 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 			b := setup(t)
 			fail(b)
 			b.call(t, adminKey, "POST", call.path, call.body, "Idempotency-Key", "k")
-			before := len(b.events(t))
+			before := b.eventCount(t)
 			b.store.fail("SaveAnswer", nil)
 			b.store.fail("Accept", nil)
 			reused := b.call(t, adminKey, "POST", call.path, strings.Replace(call.body, "1", "7", 1), "Idempotency-Key", "k")
@@ -136,8 +136,8 @@ func TestIdempotencyKeyAfterAnError(t *testing.T) {
 			if before == 0 {
 				want = strings.Count(call.body, `"data"`)
 			}
-			if len(b.events(t)) != want {
-				t.Errorf("%s, %s: %d events, want %d", name, call.path, len(b.events(t)), want)
+			if b.eventCount(t) != want {
+				t.Errorf("%s, %s: %d events, want %d", name, call.path, b.eventCount(t), want)
 			}
 		}
 	}
@@ -153,8 +153,8 @@ func TestIdempotencyKeyOfATriggerThatTimedOut(t *testing.T) {
 	first := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	b.call(t, adminKey, "POST", path, `{"data":2}`, "Idempotency-Key", "k").wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
 	again := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
-	if len(b.events(t)) != 1 || again.EventID != first.EventID || first.EventID == "" {
-		t.Errorf("%d events, %q then %q", len(b.events(t)), first.EventID, again.EventID)
+	if b.eventCount(t) != 1 || again.EventID != first.EventID || first.EventID == "" {
+		t.Errorf("%d events, %q then %q", b.eventCount(t), first.EventID, again.EventID)
 	}
 }
 

@@ -50,6 +50,7 @@ func TestEmptyParameters(t *testing.T) {
 
 func TestRepeatedParameters(t *testing.T) {
 	t.Parallel()
+	b := setup(t)
 	for _, c := range []struct{ call, field string }{
 		{"GET /v1/events?tenant=acme&tenant=globex", "tenant"},
 		{"GET /v1/events?tenant=acme&tenant=acme", "tenant"},
@@ -66,7 +67,6 @@ func TestRepeatedParameters(t *testing.T) {
 		{"GET /v1/deliveries?state=,", "state"},
 		{"GET /v1/deliveries?%73tuck=", "stuck"},
 	} {
-		b := setup(t)
 		method, path, _ := strings.Cut(c.call, " ")
 		p := b.call(t, adminKey, method, path, `{"data":1}`).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
 		if b.stored(t) {
@@ -76,7 +76,6 @@ func TestRepeatedParameters(t *testing.T) {
 			t.Errorf("%s: %s", c.call, p.Detail)
 		}
 	}
-	b := setup(t)
 	b.call(t, adminKey, "GET", "/v1/deliveries?state=failed&state=held,blocked&state=failed", nil).want(t, http.StatusOK)
 	if got := len(b.store.deliveries.States); got != 4 {
 		t.Errorf("%d states", got)

@@ -25,7 +25,7 @@ type change struct {
 // and checks the whole. Secrets that come back masked stay as they are.
 func (c change) apply(before switchboard.Subscription, document json.RawMessage) (switchboard.Subscription, error) {
 	if field := c.removesRequired(); field != "" {
-		return before, switchboard.InvalidField(field, "cannot be removed")
+		return before, switchboard.InvalidField(field, "is required: null cannot remove it")
 	}
 	afresh, err := json.Marshal(c.startsAfresh(&before))
 	if err != nil {

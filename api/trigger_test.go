@@ -247,7 +247,7 @@ func TestTriggerOfPaused(t *testing.T) {
 	b := setup(t)
 	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionUnverified })
 	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
-	if started := b.started(); len(started) > 0 || len(b.events(t)) != 1 {
-		t.Errorf("started %v, stored %d", started, len(b.events(t)))
+	if started := b.started(); len(started) > 0 || b.eventCount(t) != 1 {
+		t.Errorf("started %v, stored %d", started, b.eventCount(t))
 	}
 }

@@ -29,7 +29,7 @@ func TestValidationWarns(t *testing.T) {
 	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].(string), "data.ticket.id: must be ") {
 		t.Errorf("got %v", got)
 	}
-	if len(b.events(t)) != 1 {
+	if b.eventCount(t) != 1 {
 		t.Error("it was not stored")
 	}
 	line := b.logs.lines(t)[0]

@@ -19,10 +19,10 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = c.CreateSubscription(ctx, client.NewSubscription{
+	_, err = c.CreateSubscription(ctx, client.NewSubscription{Subscription: switchboard.Subscription{
 		Tenant: "acme", Name: "CRM", Events: []string{"ticket.*"},
-		Request: client.Request{URL: "https://crm.example.com/hook"},
-	})
+		Request: switchboard.Request{URL: "https://crm.example.com/hook"},
+	}})
 	if err != nil {
 		log.Fatal(err)
 	}

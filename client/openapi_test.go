@@ -66,7 +66,7 @@ var (
 	page         = switchboard.PageRequest{Limit: 7, Cursor: "c"}
 	anyJSON      = json.RawMessage(`{"a":1}`)
 	event        = client.NewEvent{Tenant: "acme", Type: "t", Data: anyJSON, ID: "i", Key: "k", OccurredAt: at}
-	subscription = client.NewSubscription{Tenant: "acme", Auth: &client.Auth{}, Adaptive: &client.Adaptive{}}
+	subscription = client.NewSubscription{Subscription: switchboard.Subscription{Tenant: "acme"}}
 	sample       = client.SampleEvent{EventID: "e"}
 	options      = []client.Option{client.IdempotencyKey("k"), client.Actor("marta"), client.RequestID("r")}
 )
@@ -185,6 +185,7 @@ func pageOf[T any]() any {
 	return struct {
 		Data []T `json:"data"`
 		Next any `json:"next_cursor"`
+		To   any `json:"searched_to"`
 	}{}
 }
 
@@ -360,13 +361,13 @@ func (d document) within(t *testing.T, at string, s schema, typ reflect.Type) {
 }
 
 // renamed are members that the API is about to call by the other name.
-var renamed = map[string]string{"run_id": "temporal_run_id", "stretch": "interval_factor", "maximum_stretch": "maximum_interval_factor"}
+var renamed = map[string]string{"maximum_stretch": "maximum_interval_factor"}
 
 // ofProblems are members of a problem that say what its status says: the client has the latter.
 var ofProblems = []string{"type", "title"}
 
-// ofAnswers are members of answers whose types serve as bodies too.
-var ofAnswers = []string{"secrets", "public_keys"}
+// ofAnswers are members of some answers, whose types serve others or bodies too.
+var ofAnswers = []string{"secrets", "public_keys", "searched_to", "id", "state", "state_reason", "version", "created_at", "updated_at", "unreadable"}
 
 // membersOf lists the fields of a struct by their JSON names.
 func membersOf(typ reflect.Type) map[string]reflect.Type {

@@ -18,7 +18,7 @@ type Patch map[string]any
 // CreateSubscription stores a subscription. The answer has the signing secret, which is
 // not shown again.
 func (c *Client) CreateSubscription(ctx context.Context, s NewSubscription, options ...Option) (Subscription, error) {
-	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: s.reveal(), options: options})
+	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: revealed{s}, options: options})
 }
 
 // ListSubscriptions returns a page of subscriptions, newest first.

@@ -68,7 +68,7 @@ type SampleEvent struct {
 
 // tryout is a subscription that is not stored, and an event, on the wire.
 type tryout struct {
-	Subscription revealedSubscription `json:"subscription"`
+	Subscription revealed `json:"subscription"`
 	SampleEvent
 }
 
@@ -90,7 +90,7 @@ func (c *Client) PreviewSubscription(ctx context.Context, id string, event Sampl
 
 // Preview is [Client.PreviewSubscription] for a subscription that is not stored.
 func (c *Client) Preview(ctx context.Context, s NewSubscription, event SampleEvent, options ...Option) (Preview, error) {
-	return call[Preview](ctx, c, request{method: http.MethodPost, path: path("preview"), body: tryout{s.reveal(), event}, options: options})
+	return call[Preview](ctx, c, request{method: http.MethodPost, path: path("preview"), body: tryout{revealed{s}, event}, options: options})
 }
 
 // Match says whether a subscription would get an event, and why.
@@ -119,5 +119,5 @@ func (c *Client) MatchSubscription(ctx context.Context, id string, event SampleE
 
 // Match is [Client.MatchSubscription] for a subscription that is not stored.
 func (c *Client) Match(ctx context.Context, s NewSubscription, event SampleEvent, options ...Option) (Match, error) {
-	return call[Match](ctx, c, request{method: http.MethodPost, path: path("match"), body: tryout{s.reveal(), event}, options: options})
+	return call[Match](ctx, c, request{method: http.MethodPost, path: path("match"), body: tryout{revealed{s}, event}, options: options})
 }

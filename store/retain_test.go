@@ -216,7 +216,7 @@ FROM deliveries d JOIN events e ON e.created_at = coalesce(d.event_at, d.created
 		if s.State != "delivered" {
 			kept = r.Failed
 		}
-		if over := g.endedAt.Add(kept); !open && !over.After(now) && !g.createdAt.Truncate(testDay).Add(testDay).Add(kept).After(now.Add(-7*testDay)) {
+		if over := g.endedAt.Add(kept); !open && over.Before(now) && !g.createdAt.Truncate(testDay).Add(testDay).Add(kept).After(now.Add(-7*testDay)) {
 			a.t.Errorf("the %s of %s is kept though its time is over", s.State, g.createdAt)
 		}
 		if r.Payloads > 0 && !open && !g.createdAt.Truncate(testDay).Add(testDay).Add(r.Payloads).After(now) && s.Payloads > 0 {

@@ -53,8 +53,8 @@ type element interface {
 	elementType() reflect.Type
 }
 
-// shape is what decoding knows of a struct: its fields by their JSON names. It is read
-// from the struct's tags once, when an operation is registered.
+// shape is what decoding knows of a struct: its fields by their JSON names. An operation
+// reads it from the tags once, when it is registered; [Decode] does so at each call.
 type shape struct{ fields map[string]member }
 
 type member struct {

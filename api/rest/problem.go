@@ -60,11 +60,16 @@ func (p *Problem) MarshalJSON() ([]byte, error) {
 	return append(append(base[:len(base)-1], ','), members[1:]...), nil
 }
 
-// The methods by which huma knows an error that is to be shown.
+// Error makes it an error, which huma shows as it is.
+func (p *Problem) Error() string { return p.Detail }
 
-func (p *Problem) Error() string             { return p.Detail }
-func (p *Problem) GetStatus() int            { return p.Status }
-func (p *Problem) GetHeaders() http.Header   { return p.headers }
+// GetStatus tells huma the status of the answer.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders tells huma the headers of the answer.
+func (p *Problem) GetHeaders() http.Header { return p.headers }
+
+// ContentType tells huma the media type of the answer.
 func (p *Problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"

@@ -21,7 +21,8 @@ type Command struct {
 	Rate        int    `default:"50" help:"Events a second while latency is measured."`
 	RateSeconds int    `default:"20" help:"For how long latency is measured."`
 	Backoff     int    `default:"10000" help:"Deliveries in backoff while memory is measured."`
-	Only        string `enum:",floor,ours,latency,memory,rendering,limits" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering or limits."`
+	History     int    `default:"5000000" help:"Old deliveries that are seeded for --only history, which takes some minutes and 3 KB of disk for each."`
+	Only        string `enum:",floor,ours,latency,memory,rendering,limits,history" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering, limits or history; the last is measured only when asked for."`
 	DataDir     string `help:"Folder for the databases and logs; kept. A temporary one if left out."`
 	JSON        string `name:"json" help:"File to write everything to that was measured."`
 
@@ -57,7 +58,7 @@ func (c *Command) validate() error {
 		value int
 	}{
 		{"--rounds", c.Rounds}, {"--deliveries", c.Deliveries}, {"--concurrency", c.Concurrency},
-		{"--rate", c.Rate}, {"--rate-seconds", c.RateSeconds}, {"--backoff", c.Backoff},
+		{"--rate", c.Rate}, {"--rate-seconds", c.RateSeconds}, {"--backoff", c.Backoff}, {"--history", c.History},
 	} {
 		if f.value < 1 {
 			return fmt.Errorf("%s must be at least 1", f.flag)
@@ -94,6 +95,7 @@ const (
 	onlyMemory    = "memory"
 	onlyRendering = "rendering"
 	onlyLimits    = "limits"
+	onlyHistory   = "history"
 )
 
 // bench is one run of the benchmark.
@@ -109,11 +111,17 @@ type bench struct {
 func (b *bench) does(what string) bool { return b.Only == "" || b.Only == what }
 
 func (b *bench) measure(ctx context.Context) (err error) {
-	b.progress("starting the stack in %s", b.dir)
-	b.stack, err = startStack(ctx, stackConfig{
+	config := stackConfig{
 		dir: b.dir, switchboard: b.Switchboard, floor: b.does(onlyFloor), serve: b.Only != onlyFloor, concurrency: b.Concurrency,
-	})
-	if err != nil {
+	}
+	if b.Only == onlyHistory {
+		if err := roomFor(b.dir, b.History); err != nil {
+			return err
+		}
+		config.history = b.History
+	}
+	b.progress("starting the stack in %s", b.dir)
+	if b.stack, err = startStack(ctx, config); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.stack.stop()) }()
@@ -128,6 +136,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{b.does(onlyMemory), b.measureMemory},
 		{b.does(onlyRendering), b.measureRendering},
 		{b.does(onlyLimits), b.measureLimits},
+		{b.Only == onlyHistory, b.measureHistory},
 	} {
 		if !phase.wanted {
 			continue

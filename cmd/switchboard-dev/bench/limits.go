@@ -20,16 +20,16 @@ type limits struct {
 }
 
 const (
-	// limitsDeliveries are more than the 500 places of a worker.
+	// limitsDeliveries are more than the 500 slots of a worker.
 	limitsDeliveries  = 700
 	limitsConcurrency = 64
 	// slowAnswer is for how long the slow receiver holds its answers back: less than
-	// the shortest limit, and long enough for the places to fill.
+	// the shortest limit, and long enough for the slots to fill.
 	slowAnswer    = 4500 * time.Millisecond
 	limitsTimeout = 5 * time.Minute
 )
 
-// measureLimits fills the worker's places with attempts that take long, and reads
+// measureLimits fills the worker's slots with attempts that take long, and reads
 // from each what limit it was made under.
 func (b *bench) measureLimits(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limitsTimeout)

@@ -67,16 +67,16 @@ func (p *poster) over(connections *http.Client) (*client.Client, error) {
 
 // subscribe makes the subscriptions. That of the absent receiver retries after an hour.
 func (p *poster) subscribe(ctx context.Context, receiver string) error {
-	wanted := []client.NewSubscription{
-		{Tenant: tenantAway, Request: client.Request{URL: receiver + pathAway}, Retry: client.Retry{InitialInterval: switchboard.Duration(time.Hour)}},
-		{Tenant: tenantSlow, Request: client.Request{URL: receiver + pathSlow}, MaxInFlight: manyInFlight},
+	wanted := []switchboard.Subscription{
+		{Tenant: tenantAway, Request: switchboard.Request{URL: receiver + pathAway}, Retry: switchboard.RetryPolicy{InitialInterval: switchboard.Duration(time.Hour)}},
+		{Tenant: tenantSlow, Request: switchboard.Request{URL: receiver + pathSlow}, MaxInFlight: manyInFlight},
 	}
 	for i := range tenants {
-		wanted = append(wanted, client.NewSubscription{Tenant: tenantName(i), Request: client.Request{URL: receiver + pathWell}})
+		wanted = append(wanted, switchboard.Subscription{Tenant: tenantName(i), Request: switchboard.Request{URL: receiver + pathWell}})
 	}
 	for _, s := range wanted {
 		s.Name, s.Events = "bench", []string{"*"}
-		if _, err := p.api.CreateSubscription(ctx, s); err != nil {
+		if _, err := p.api.CreateSubscription(ctx, client.NewSubscription{Subscription: s}); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,7 @@ type report struct {
 	Backoff     *backoff           `json:"backoff,omitempty"`
 	Rendering   *rendering         `json:"rendering,omitempty"`
 	Limits      *limits            `json:"limits,omitempty"`
+	History     *history           `json:"history,omitempty"`
 }
 
 // machine is what the numbers were measured on.

@@ -35,6 +35,7 @@ type stackConfig struct {
 	floor       bool   // with the bare worker
 	serve       bool   // with Switchboard
 	concurrency int
+	history     int // old deliveries that are to be seeded; 0: the databases begin empty
 }
 
 // stack is everything that is measured, and what measures it.
@@ -46,6 +47,7 @@ type stack struct {
 	client   client.Client
 	receiver *receiver
 	poster   *poster
+	history  []*historyDatabase // the full one and the empty one; nil: not asked for
 }
 
 // startStack starts everything. After an error nothing is left running.
@@ -116,9 +118,17 @@ func (s *stack) startSwitchboard(ctx context.Context, c stackConfig, temporalAdd
 	if err != nil {
 		return err
 	}
-	env, err := s.environment(listen, temporalAddr)
-	if err != nil {
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
 		return err
+	}
+	keyring := "bench:" + base64.StdEncoding.EncodeToString(key)
+	env := s.environment(listen, temporalAddr, keyring)
+	if c.history > 0 {
+		if err := s.openHistories(ctx, keyring); err != nil {
+			return err
+		}
+		env = append(env, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(c.history)))
 	}
 	if _, err := output(ctx, env, c.switchboard, "migrate"); err != nil {
 		return err
@@ -148,22 +158,18 @@ func (s *stack) startSwitchboard(ctx context.Context, c stackConfig, temporalAdd
 	return s.poster.subscribe(ctx, s.receiver.url)
 }
 
-// environment is all that Switchboard is told. Nothing of ours leaks into it.
-func (s *stack) environment(listen, temporalAddr string) ([]string, error) {
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return nil, err
-	}
+// environment is the whole environment of Switchboard: nothing of ours is in it.
+func (s *stack) environment(listen, temporalAddr, keyring string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + os.Getenv("HOME"),
 		"SWITCHBOARD_DATABASE_URL=" + s.postgres.URL(database),
-		"SWITCHBOARD_ENCRYPTION_KEY=bench:" + base64.StdEncoding.EncodeToString(key),
+		"SWITCHBOARD_ENCRYPTION_KEY=" + keyring,
 		"SWITCHBOARD_LISTEN=" + listen,
 		"SWITCHBOARD_ALLOW_CIDRS=127.0.0.0/8",
 		"TEMPORAL_ADDRESS=" + temporalAddr,
 		"TEMPORAL_NAMESPACE=" + client.DefaultNamespace,
-	}, nil
+	}
 }
 
 // untilReady waits until Switchboard says that nothing is missing.

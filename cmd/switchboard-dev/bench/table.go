@@ -92,6 +92,9 @@ func (r *report) lines() []line {
 	if r.Limits != nil {
 		lines = append(lines, r.Limits.lines()...)
 	}
+	if r.History != nil {
+		lines = append(lines, r.History.lines()...)
+	}
 	return lines
 }
 

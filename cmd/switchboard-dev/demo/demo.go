@@ -84,10 +84,10 @@ func (c Config) play(ctx context.Context, receiver string) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range []client.NewSubscription{
-		{Name: "Call centre", Events: []string{"call.*", "agent.*"}, Request: client.Request{URL: receiver + "/calls", Body: switchboard.BodyData}},
-		{Name: "Help desk", Events: []string{"ticket.*"}, Request: client.Request{URL: receiver + "/tickets", Body: switchboard.BodyEnvelope}},
-		{Name: "CRM", Events: []string{"ticket.*"}, Request: client.Request{URL: receiver + failingPath, Body: switchboard.BodyEnvelope}},
+	for _, s := range []switchboard.Subscription{
+		{Name: "Call centre", Events: []string{"call.*", "agent.*"}, Request: switchboard.Request{URL: receiver + "/calls", Body: switchboard.BodyData}},
+		{Name: "Help desk", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: receiver + "/tickets", Body: switchboard.BodyEnvelope}},
+		{Name: "CRM", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: receiver + failingPath, Body: switchboard.BodyEnvelope}},
 	} {
 		if err := c.subscribe(ctx, api, s); err != nil {
 			return err
@@ -117,12 +117,12 @@ func (c Config) play(ctx context.Context, receiver string) error {
 }
 
 // subscribe creates the subscription, unless an earlier start did.
-func (c Config) subscribe(ctx context.Context, api *client.Client, s client.NewSubscription) error {
-	s.Tenant, s.Secret = tenant, c.Secret
-	s.Retry = client.Retry{ // retries that can be waited for
+func (c Config) subscribe(ctx context.Context, api *client.Client, s switchboard.Subscription) error {
+	s.Tenant = tenant
+	s.Retry = switchboard.RetryPolicy{ // retries that can be waited for
 		InitialInterval: switchboard.Duration(3 * time.Second), BackoffCoefficient: 2, MaximumInterval: switchboard.Duration(15 * time.Second),
 	}
-	if _, err := api.CreateSubscription(ctx, s); err != nil && switchboard.CodeOf(err) != switchboard.CodeConflict {
+	if _, err := api.CreateSubscription(ctx, client.NewSubscription{Subscription: s, Secret: c.Secret}); err != nil && switchboard.CodeOf(err) != switchboard.CodeConflict {
 		return fmt.Errorf("the demo's subscription: %w", err)
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
-// loadPatience is for what a loaded machine does thousands of times.
-const loadPatience = 5 * time.Minute
+// loadTimeout is for what a loaded machine does thousands of times.
+const loadTimeout = 5 * time.Minute
 
 // Killing serve in the middle of a load loses nothing that was answered 202, and
 // sends twice only what was in flight at that moment.
@@ -42,7 +42,7 @@ func TestKillServeUnderLoad(t *testing.T) {
 	if err := <-posted; err != nil {
 		t.Fatal(err)
 	}
-	awaitFor(t, loadPatience, "all delivered", func() bool { return p.count("pending,retrying,held,blocked") == 0 })
+	awaitFor(t, loadTimeout, "all delivered", func() bool { return p.count("pending,retrying,held,blocked") == 0 })
 
 	if n := p.count("delivered"); n != events || len(l.accepted) != events {
 		t.Errorf("%d events answered 202, %d deliveries delivered; want %d each", len(l.accepted), n, events)
@@ -50,7 +50,7 @@ func TestKillServeUnderLoad(t *testing.T) {
 	if n := p.countOf("/v1/events?"); n != events {
 		t.Errorf("%d events, want %d", n, events)
 	}
-	// A place among the requests in flight is held until the outcome is durable: what
+	// A slot of the requests in flight is held until the outcome is durable: what
 	// was answered by the receiver and not recorded at the kill held one, and is sent
 	// again. Nothing else is.
 	duplicates := l.checkDelivered(r)
@@ -86,7 +86,7 @@ func TestKilledAttemptsAreInTheRecord(t *testing.T) {
 	p.start()
 	// Temporal gives the second out again a minute later, when the longest attempt is over.
 	for id, want := range map[string][]string{ofFirst: {"unknown", ""}, ofSecond: {"http_5xx", "unknown", ""}} {
-		awaitFor(t, loadPatience, "delivered", func() bool { return p.delivery(id).State == "delivered" })
+		awaitFor(t, loadTimeout, "delivered", func() bool { return p.delivery(id).State == "delivered" })
 		var got []string
 		for _, a := range p.delivery(id).Attempts {
 			got = append(got, string(a.Failure))
@@ -119,7 +119,7 @@ func newLoad(t *testing.T, s *system, events int) *load {
 
 // post posts them all, so many at a time.
 func (l *load) post(posters int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), loadPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
 	failed := make([]error, posters)
 	var posting sync.WaitGroup

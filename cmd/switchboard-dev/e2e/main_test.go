@@ -27,9 +27,9 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// patience is how long a condition may take to come true: far longer than it
+// awaitTimeout is how long a condition may take to come true: far longer than it
 // ever does, for a machine that is busy with something else.
-const patience = 60 * time.Second
+const awaitTimeout = 60 * time.Second
 
 var shared = &engine{databases: pgtest.New(migrate)}
 
@@ -101,7 +101,7 @@ func startSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *sys
 func prepareSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
 	t.Helper()
 	s := &system{t: t, namespace: namespace, key: switchboard.NewKeyText(), log: &logBuffer{}}
-	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	s.client = &http.Client{Timeout: awaitTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	t.Cleanup(s.client.CloseIdleConnections)
 	s.registerNamespace(temporalAddr)
 	var err error
@@ -189,19 +189,19 @@ func (s *system) url(path string) string { return "http://" + s.config.Listen + 
 // become so.
 func await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	awaitFor(t, patience, what, condition)
+	awaitFor(t, awaitTimeout, what, condition)
 }
 
-func awaitFor(t *testing.T, patience time.Duration, what string, condition func() bool) {
+func awaitFor(t *testing.T, timeout time.Duration, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for !condition() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("not %s within %s", what, patience)
+			t.Fatalf("not %s within %s", what, timeout)
 		case <-poll.C:
 		}
 	}

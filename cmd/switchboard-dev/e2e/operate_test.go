@@ -157,7 +157,7 @@ func TestDeletionEndsWhatIsPausedInTemporal(t *testing.T) {
 	}
 }
 
-// retryOnce shows that a cancelled delivery can be set going again.
+// retryOnce shows that a cancelled delivery can be started again.
 func retryOnce(t *testing.T, s *system, r *receiver, id string) {
 	t.Helper()
 	s.operate(id, "retry", "customer is back")
@@ -221,12 +221,26 @@ func TestCancelInTemporalDuringAHangingRequest(t *testing.T) {
 	if err := s.temporal.CancelWorkflow(t.Context(), id, ""); err != nil {
 		t.Fatal(err)
 	}
+	wantAborted(t, gaveUp)
+	s.awaitState(id, "cancelled")
+}
+
+// wantAborted fails the test unless the receiver's caller gives up.
+func wantAborted(t *testing.T, gaveUp <-chan struct{}) {
+	t.Helper()
 	select {
 	case <-gaveUp:
 	case <-time.After(10 * time.Second):
 		t.Error("the request under way was not aborted")
 	}
-	s.awaitState(id, "cancelled")
+}
+
+// terminate terminates the delivery's workflow, as an engineer does in Temporal's UI.
+func (s *system) terminate(id string) {
+	s.t.Helper()
+	if err := s.temporal.TerminateWorkflow(s.t.Context(), id, "", "test"); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func TestTerminateInTemporal(t *testing.T) {
@@ -236,9 +250,7 @@ func TestTerminateInTemporal(t *testing.T) {
 	s.subscribe(r.URL, hourly)
 	id := s.post("ticket.created", `{}`)
 	s.awaitPending(id)
-	if err := s.temporal.TerminateWorkflow(t.Context(), id, "", "test"); err != nil {
-		t.Fatal(err)
-	}
+	s.terminate(id)
 	d := s.awaitState(id, "cancelled") // by the reconciler, whose schedule runs by itself
 	if d.Reason != "terminated" {
 		t.Errorf("reason %q, want terminated", d.Reason)
@@ -252,15 +264,9 @@ func TestTerminateInTemporalDuringTheFirstAttempt(t *testing.T) {
 	s.subscribe(r.URL, fields{"timeout": "30s"})
 	id := s.post("ticket.created", `{}`)
 	r.await(t, 1)
-	if err := s.temporal.TerminateWorkflow(t.Context(), id, "", "test"); err != nil {
-		t.Fatal(err)
-	}
+	s.terminate(id)
 	s.awaitState(id, "cancelled")
-	select {
-	case <-gaveUp:
-	case <-time.After(10 * time.Second):
-		t.Error("the request under way was not aborted")
-	}
+	wantAborted(t, gaveUp)
 	if n := len(r.got()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
 	}
@@ -284,7 +290,7 @@ func (s *system) reset(id, runID string, event int64) {
 	}
 }
 
-// The reset takes the delivery, though it was started for an earlier setting-going of it.
+// The reset run takes the delivery, though it was started for an earlier generation.
 func TestTerminatedResetOfAnEarlierRunIsCancelled(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -299,9 +305,7 @@ func TestTerminatedResetOfAnEarlierRunIsCancelled(t *testing.T) {
 	s.reset(id, first.TemporalRunID, firstTaskCompleted)
 	r.await(t, 3)
 	s.awaitPending(id)
-	if err := s.temporal.TerminateWorkflow(t.Context(), id, "", "test"); err != nil {
-		t.Fatal(err)
-	}
+	s.terminate(id)
 	s.awaitState(id, "cancelled")
 }
 

@@ -29,7 +29,7 @@ func TestPostgresOfTemporalAndSwitchboardAway(t *testing.T) {
 	answers := postUntilAway(s, database.kill)
 	answerFirst()
 	answerFurther()
-	s.awaitKept(held...)
+	s.awaitUnrecorded(held...)
 
 	database.start()
 	for _, id := range held {
@@ -42,10 +42,10 @@ func TestPostgresOfTemporalAndSwitchboardAway(t *testing.T) {
 	stop()
 }
 
-// What Temporal has lost sight of for longer than it waits for a worker, it gives to
+// What Temporal does not hear of for longer than it waits for a worker, it gives to
 // any worker as soon as it is back. The one that keeps the outcome has recorded it by
 // then.
-func TestAnotherWorkerDoesNotRepeatWhatOneKeeps(t *testing.T) {
+func TestAnotherWorkerDoesNotRepeatAnUnrecordedAttempt(t *testing.T) {
 	t.Parallel()
 	s, database, stop := startSharedPostgres(t)
 	stopAnother := s.startWorkerBeside()
@@ -58,7 +58,7 @@ func TestAnotherWorkerDoesNotRepeatWhatOneKeeps(t *testing.T) {
 	last := r.await(t, len(held))[len(held)-1].at
 	database.kill()
 	answer()
-	s.awaitKept(held...)
+	s.awaitUnrecorded(held...)
 	await(t, "Postgres away for long enough", func() bool { return time.Since(last) > workflowTaskTimeout })
 
 	database.start()
@@ -94,14 +94,14 @@ func startSharedPostgres(t *testing.T) (s *system, database *ownPostgres, stop f
 	}
 }
 
-// awaitKept waits until the worker says that it keeps the outcomes of those
+// awaitUnrecorded waits until the worker says that it could not record the outcomes of those
 // deliveries.
-func (s *system) awaitKept(ids ...string) {
+func (s *system) awaitUnrecorded(ids ...string) {
 	s.t.Helper()
 	for _, id := range ids {
-		await(s.t, "the outcome of "+id+" kept", func() bool {
+		await(s.t, "the outcome of "+id+" not recorded", func() bool {
 			return slices.ContainsFunc(strings.Split(s.log.String(), "\n"), func(line string) bool {
-				return strings.Contains(line, "outcome kept") && strings.Contains(line, id)
+				return strings.Contains(line, "outcome not recorded yet") && strings.Contains(line, id)
 			})
 		})
 	}

@@ -248,7 +248,7 @@ func tree(t *testing.T, text []byte) node {
 		case xml.EndElement:
 			stack = stack[:len(stack)-1]
 			parent := stack[len(stack)-1]
-			parent.Children = append(parent.Children, settled(*top))
+			parent.Children = append(parent.Children, normalized(*top))
 		}
 	}
 	if len(root.Children) != 1 {
@@ -257,8 +257,8 @@ func tree(t *testing.T, text []byte) node {
 	return root.Children[0]
 }
 
-// settled sorts the element's children and reads its text as JSON if it is an object.
-func settled(n node) node {
+// normalized sorts the element's children and reads its text as JSON if it is an object.
+func normalized(n node) node {
 	slices.SortStableFunc(n.Children, func(a, b node) int { return strings.Compare(a.Name, b.Name) })
 	text, _ := n.Text.(string)
 	n.Text = strings.TrimSpace(text)

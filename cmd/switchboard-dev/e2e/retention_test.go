@@ -14,6 +14,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
 	"github.com/seed-49a43567/switchboard/workflows"
 )
@@ -81,7 +82,8 @@ func TestRetention(t *testing.T) {
 	s.config.Retention, s.config.RetentionFailed = switchboard.Duration(10*24*time.Hour), switchboard.Duration(15*24*time.Hour)
 	r := newReceiver(t, 503, 200)
 	everybody := switchboard.Caller{Role: switchboard.RoleAdmin}
-	sub := switchboard.Subscription{Tenant: "acme", Name: "old", Events: []string{"*"}, Request: switchboard.Request{URL: r.URL}}
+	sub := switchboard.Subscription{Tenant: "acme", Name: "old", Events: []string{"*"}, Request: switchboard.Request{URL: r.URL},
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}}}
 	sub.Retry.InitialInterval = switchboard.Duration(time.Hour)
 	sub.SetDefaults()
 	if err := storeAt(t, url, 20).CreateSubscription(t.Context(), everybody, &sub); err != nil {

@@ -16,7 +16,7 @@ import (
 // contact is data of the use case contact, with a variable typed by hand.
 const contact = `{"contact":{"id":310,"first_name":"Mei & \"Co\"\r\n","czCol":{"15":12345678901234567890}},"variables":{"has_message":true}}`
 
-// A webhook script's placeholders are put in their places, whatever the method and
+// A webhook script's placeholders are filled in, whatever the method and
 // the encoding.
 func TestScripts(t *testing.T) {
 	t.Parallel()

@@ -19,9 +19,9 @@ type property struct {
 	tenant, subscription, event, ownEvent, delivery, key, erasure string
 }
 
-// settle gives the tenant a subscription, two events, one of them with an id that
+// populate gives the tenant a subscription, two events, one of them with an id that
 // other tenants use too, and a delivery in backoff.
-func (s *system) settle(tenant, url string) property {
+func (s *system) populate(tenant, url string) property {
 	s.t.Helper()
 	p := property{tenant: tenant, ownEvent: "order-" + tenant, event: "order-1"}
 	s.call(http.MethodPost, "/v1/events", fields{"tenant": tenant, "type": "ticket.created", "id": "gone-" + tenant, "data": tenant})
@@ -48,7 +48,7 @@ func TestTenantsDoNotKnowOfEachOther(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503)
-	acme, globex := s.settle("acme", r.URL), s.settle("globex", r.URL)
+	acme, globex := s.populate("acme", r.URL), s.populate("globex", r.URL)
 	operations := s.operations()
 	key := s.newKey("admin", "acme") // may do everything, within its tenant
 	db := s.database()
@@ -153,7 +153,7 @@ func TestListsShowTheOwnTenantOnly(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503)
-	acme, globex := s.settle("acme", r.URL), s.settle("globex", r.URL)
+	acme, globex := s.populate("acme", r.URL), s.populate("globex", r.URL)
 	for _, role := range []string{"admin", "integrator", "support", "viewer"} {
 		key := s.newKey(role, "acme")
 		for _, list := range []string{"/v1/events?", "/v1/subscriptions?", "/v1/deliveries?", "/v1/keys?"} {
@@ -202,8 +202,8 @@ func TestCursorsAreTheTenantsOwn(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503)
-	s.settle("acme", r.URL)
-	s.settle("globex", r.URL)
+	s.populate("acme", r.URL)
+	s.populate("globex", r.URL)
 	cursor := as[struct {
 		NextCursor string `json:"next_cursor"`
 	}](t, s.as(s.newKey("viewer", "globex"), http.MethodGet, "/v1/deliveries?limit=1", nil)).NextCursor
@@ -219,7 +219,7 @@ func TestNothingIsMadeForAnotherTenant(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503)
-	globex := s.settle("globex", r.URL)
+	globex := s.populate("globex", r.URL)
 	key := s.newKey("admin", "acme")
 	db := s.database()
 	before := snapshotOf(t, db)
@@ -253,7 +253,7 @@ func TestRolesWithRealKeys(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := newReceiver(t, 503)
-	p := s.settle("acme", r.URL)
+	p := s.populate("acme", r.URL)
 	// Who may, beside admin: p(ublisher), i(ntegrator), s(upport), v(iewer).
 	calls := []struct {
 		call, may string

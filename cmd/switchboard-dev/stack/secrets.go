@@ -23,7 +23,7 @@ type secrets struct {
 }
 
 // loadSecrets reads the stack's secrets, and makes those that there are not. A
-// given API key takes the place of the kept one.
+// given API key replaces the stored one.
 func loadSecrets(dir string, apiKey switchboard.Secret) (secrets, error) {
 	// Postgres may run as another user, who must be able to enter the folder.
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -31,18 +31,18 @@ func loadSecrets(dir string, apiKey switchboard.Secret) (secrets, error) {
 	}
 	var s secrets
 	var errs [3]error
-	s.encryptionKey, errs[0] = keptSecret(filepath.Join(dir, "encryption.key"), newEncryptionKey)
-	s.demoSecret, errs[1] = keptSecret(filepath.Join(dir, "demo.secret"), newDemoSecret)
+	s.encryptionKey, errs[0] = storedSecret(filepath.Join(dir, "encryption.key"), newEncryptionKey)
+	s.demoSecret, errs[1] = storedSecret(filepath.Join(dir, "demo.secret"), newDemoSecret)
 	if s.apiKey = apiKey; apiKey == "" {
-		s.apiKey, errs[2] = keptSecret(filepath.Join(dir, "api.key"), switchboard.NewKeyText)
+		s.apiKey, errs[2] = storedSecret(filepath.Join(dir, "api.key"), switchboard.NewKeyText)
 	}
 	return s, errors.Join(errs[:]...)
 }
 
-func keptSecret(path string, create func() switchboard.Secret) (switchboard.Secret, error) {
-	kept, err := os.ReadFile(path)
+func storedSecret(path string, create func() switchboard.Secret) (switchboard.Secret, error) {
+	stored, err := os.ReadFile(path)
 	if err == nil {
-		return switchboard.Secret(strings.TrimSpace(string(kept))), nil
+		return switchboard.Secret(strings.TrimSpace(string(stored))), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -16,7 +17,9 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api"
+	apiclient "github.com/seed-49a43567/switchboard/client"
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
@@ -82,18 +85,32 @@ func TestStopWhileAScriptWaits(t *testing.T) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, config, Parts{API: true}, slog.New(slog.DiscardHandler)) }()
-	await(t, func() bool { return call(t, config, "GET", "/healthz", "").Code == http.StatusOK })
-	subscription := call(t, config, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n","events":["*"],"request":{"url":"http://127.0.0.1:1/"}}`)
-	answered := make(chan answer, 1)
+	c, err := apiclient.New(apiclient.Config{URL: "http://" + config.Listen, Key: "sbk_test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { _, err := c.Health(t.Context()); return err == nil })
+	subscription, err := c.CreateSubscription(t.Context(), apiclient.NewSubscription{Subscription: switchboard.Subscription{
+		Tenant: "acme", Name: "n", Events: []string{"*"}, Request: switchboard.Request{URL: "http://127.0.0.1:1/"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan error, 1)
 	go func() {
-		answered <- call(t, config, "POST", "/v1/subscriptions/"+subscription.ID+"/trigger?wait=60s", `{"data":1}`)
+		_, err := c.TriggerAndWait(t.Context(), subscription.ID, apiclient.Trigger{Data: json.RawMessage(`1`)}, time.Minute)
+		answered <- err
 	}()
-	await(t, func() bool { return len(call(t, config, "GET", "/v1/deliveries", "").Data) == 1 })
+	await(t, func() bool {
+		page, err := c.ListDeliveries(t.Context(), switchboard.DeliveryFilter{}, switchboard.PageRequest{})
+		return err == nil && len(page.Items) == 1
+	})
 
 	stop()
 	select {
 	case got := <-answered:
-		if got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Detail, "goes on") || got.DeliveryID == "" {
+		problem, ok := errors.AsType[*apiclient.Error](got)
+		if !ok || problem.Status != http.StatusServiceUnavailable || !strings.Contains(problem.Detail, "continues") || problem.DeliveryID == "" {
 			t.Errorf("answered %+v", got)
 		}
 	case <-time.After(shutdownTimeout / 2):
@@ -169,35 +186,6 @@ func serve(t *testing.T, ctx context.Context, server *http.Server, log io.Writer
 		result <- serveHTTP(ctx, server, listener, 50*time.Millisecond, slog.New(slog.NewTextHandler(log, nil)))
 	}()
 	return listener.Addr().String(), result
-}
-
-// answer is what the tests read of an answer, whatever it is one to.
-type answer struct {
-	Code       int `json:"-"`
-	ID         string
-	Data       []json.RawMessage
-	Detail     string
-	DeliveryID string `json:"delivery_id"`
-}
-
-// call calls the API with the key of the test; the code is 0 where nobody answers.
-func call(t *testing.T, config Config, method, path, body string) answer {
-	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+config.Listen+path, strings.NewReader(body))
-	if err != nil {
-		t.Error(err)
-		return answer{}
-	}
-	request.Header.Set("Authorization", "Bearer sbk_test")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return answer{}
-	}
-	defer response.Body.Close()
-	got := answer{Code: response.StatusCode}
-	if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
-		t.Errorf("%s %s: %v", method, path, err)
-	}
-	return got
 }
 
 func freeAddress(t *testing.T) string {

@@ -173,7 +173,7 @@ func (c *Config) openStore() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns})
+	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns, IdempotencyWindow: time.Duration(c.IdempotencyWindow)})
 }
 
 // guard makes the guard. It fails by the egress proxy alone.

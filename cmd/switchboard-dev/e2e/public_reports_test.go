@@ -140,7 +140,7 @@ func TestNamesThatMisbehave(t *testing.T) {
 }
 
 // TestAnswersThatAreOdd: a receiver that says 200 has taken the delivery, and one that
-// drops a kept connection costs no attempt, even where there is only one.
+// drops an idle connection costs no attempt, even where there is only one.
 func TestAnswersThatAreOdd(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
@@ -163,7 +163,7 @@ func TestAnswersThatAreOdd(t *testing.T) {
 			}
 		})
 	}
-	t.Run("drops a kept connection", func(t *testing.T) {
+	t.Run("drops an idle connection", func(t *testing.T) {
 		t.Parallel()
 		addr := serveRaw(t, func(conn net.Conn, r *bufio.Reader) {
 			if readRequest(r) {

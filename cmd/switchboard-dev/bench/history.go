@@ -1,0 +1,397 @@
+package bench
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
+	"github.com/seed-49a43567/switchboard/workflows"
+)
+
+const (
+	// historyDays is over how many days the old deliveries are spread.
+	historyDays = 30
+	// historyRemoved is how many of them retention removes.
+	historyRemoved = 1_000_000
+	// costRounds and costDeliveries are of each database, in turn; a round of it takes seconds.
+	costRounds     = 5
+	costDeliveries = 3000
+	// costCallers accept, load and record at the same time, batches of costBatch events.
+	costCallers = 4
+	costBatch   = 10
+	// retainTimeout bounds the run of retention.
+	retainTimeout = 15 * time.Minute
+	// emptyDatabase is the one that the full one is compared with.
+	emptyDatabase = "switchboard_empty"
+)
+
+// history is what many old deliveries cost.
+type history struct {
+	Deliveries int        `json:"deliveries"`
+	SeedS      float64    `json:"seed_seconds"`
+	Bytes      int64      `json:"bytes"` // of the full database
+	Empty      []cost     `json:"empty"`
+	Full       []cost     `json:"full"`
+	Lists      []listTime `json:"lists"`
+	RetainS    float64    `json:"retain_seconds"`
+	Removed    int64      `json:"removed"` // deliveries, by retention
+	Alone      spread     `json:"arrival_ms_without_retention"`
+	Beside     spread     `json:"arrival_ms_beside_retention"`
+}
+
+// cost is what a round of accepting, loading and recording took of Postgres.
+type cost struct {
+	CPU float64 `json:"postgres_cpu_us_per_delivery"`
+	WAL float64 `json:"wal_bytes_per_delivery"`
+}
+
+// historyDatabase is one of the two databases, used past `switchboard serve`.
+type historyDatabase struct {
+	*store.Store
+	sql    *sql.DB
+	tenant string
+}
+
+// retained is how many days stay, so that historyRemoved of count deliveries go; not fewer
+// than event ids are listed for, as retention must be.
+func retained(count int) int {
+	days := (historyRemoved*historyDays + count - 1) / count
+	return max(eventIDDays, historyDays-days)
+}
+
+// openHistory migrates a database as it would have been historyDays ago, so that there is
+// a partition for each day since.
+func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *historyDatabase, err error) {
+	if err := s.postgres.CreateDatabase(ctx, name, ""); err != nil {
+		return nil, err
+	}
+	keys, err := store.ParseKeyring(keyring)
+	if err != nil {
+		return nil, err
+	}
+	d := &historyDatabase{tenant: "history"}
+	for _, now := range []func() time.Time{
+		func() time.Time { return time.Now().AddDate(0, 0, -historyDays) },
+		time.Now,
+	} {
+		if d.Store != nil {
+			err = d.Store.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if d.Store, err = store.Open(store.Config{URL: s.postgres.URL(name), Keyring: keys, Now: now}); err != nil {
+			return nil, err
+		}
+		if err := d.Migrate(ctx); err != nil {
+			return nil, errors.Join(err, d.Store.Close())
+		}
+	}
+	d.sql, err = sql.Open("postgres", s.postgres.URL(name))
+	if err != nil {
+		return nil, errors.Join(err, d.Store.Close())
+	}
+	sub := switchboard.Subscription{Tenant: d.tenant, Name: "history", Events: []string{"*"}, Request: switchboard.Request{URL: "http://127.0.0.1:1/"}}
+	sub.SetDefaults()
+	if err := d.CreateSubscription(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, &sub); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+// openHistories opens Switchboard's own database, and one beside it that stays empty.
+func (s *stack) openHistories(ctx context.Context, keyring string) error {
+	for _, name := range []string{database, emptyDatabase} {
+		d, err := s.openHistory(ctx, name, keyring)
+		if err != nil {
+			return err
+		}
+		s.history = append(s.history, d)
+	}
+	return nil
+}
+
+// bytesPerDelivery is what an old delivery takes on disk, with its event and attempts and
+// while they are written.
+const bytesPerDelivery = 5 << 10
+
+// roomFor checks that the disk has room for the old deliveries.
+func roomFor(dir string, deliveries int) error {
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(dir, &disk); err != nil {
+		return err
+	}
+	if free, needed := int64(disk.Bavail)*disk.Bsize, int64(deliveries)*bytesPerDelivery; free < needed {
+		return fmt.Errorf("%d deliveries need %d MB of disk, and %d MB are free (choose fewer with --history, or another folder with --data-dir)", deliveries, needed>>20, free>>20)
+	}
+	return nil
+}
+
+func (d *historyDatabase) close() error { return errors.Join(d.sql.Close(), d.Store.Close()) }
+
+// measureHistory seeds one database, compares it with an empty one, and then lets retention
+// work on it while deliveries are made.
+func (b *bench) measureHistory(ctx context.Context) (err error) {
+	h := &history{Deliveries: b.History}
+	full, empty := b.stack.history[0], b.stack.history[1]
+	defer func() { err = errors.Join(err, full.close(), empty.close()) }()
+
+	b.progress("seeding %d deliveries of %d days", b.History, historyDays)
+	start := time.Now()
+	if err := seed(ctx, full.sql, b.History, b.progress); err != nil {
+		return fmt.Errorf("history, seeding: %w", err)
+	}
+	h.SeedS = time.Since(start).Seconds()
+	if err := full.sql.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&h.Bytes); err != nil {
+		return err
+	}
+	b.progress("%.1f GB; %d rounds of %d deliveries in each of the two databases", float64(h.Bytes)/1e9, costRounds+1, costDeliveries)
+	// One checkpoint, and the round to warm up behind it: in production five minutes lie between
+	// two, and a checkpoint before each round would charge it with images of whole pages.
+	if _, err := full.sql.ExecContext(ctx, "CHECKPOINT"); err != nil {
+		return err
+	}
+	for i := range costRounds + 1 {
+		for _, d := range []*historyDatabase{empty, full} {
+			c, err := b.costOf(ctx, d)
+			if err != nil {
+				return fmt.Errorf("history, cost: %w", err)
+			}
+			switch {
+			case i == 0: // to warm up
+			case d == empty:
+				h.Empty = append(h.Empty, c)
+			default:
+				h.Full = append(h.Full, c)
+			}
+		}
+	}
+	b.progress("lists, then retention beside %d deliveries/s", b.Rate)
+	if h.Lists, err = timeLists(ctx, full); err != nil {
+		return fmt.Errorf("history, lists: %w", err)
+	}
+	if err := b.retainBeside(ctx, full, h); err != nil {
+		return fmt.Errorf("history, retention: %w", err)
+	}
+	b.report.History = h
+	return nil
+}
+
+// costOf measures a round: events are accepted, and each of their deliveries is loaded and
+// recorded as delivered, as an attempt does.
+func (b *bench) costOf(ctx context.Context, d *historyDatabase) (cost, error) {
+	before, err := b.stack.used()
+	if err != nil {
+		return cost{}, err
+	}
+	wal, err := d.wal(ctx)
+	if err != nil {
+		return cost{}, err
+	}
+	group, working := errgroup.WithContext(ctx)
+	for range costCallers {
+		group.Go(func() error {
+			for range costDeliveries / costCallers / costBatch {
+				if err := d.deliver(working); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return cost{}, err
+	}
+	after, err := b.stack.used()
+	if err != nil {
+		return cost{}, err
+	}
+	end, err := d.wal(ctx)
+	if err != nil {
+		return cost{}, err
+	}
+	used := after.since(before)[processPostgres]
+	return cost{CPU: float64(used.Microseconds()) / costDeliveries, WAL: (end - wal) / costDeliveries}, nil
+}
+
+// deliver accepts a batch of events and makes their deliveries, without a request.
+func (d *historyDatabase) deliver(ctx context.Context) error {
+	events := make([]switchboard.Event, costBatch)
+	for i := range events {
+		events[i] = switchboard.Event{Tenant: d.tenant, Type: "ticket.created", ID: switchboard.NewID("history-", time.Now()), Data: seedData()}
+	}
+	accepted, err := d.Accept(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, events)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, a := range accepted {
+		for _, delivery := range a.Deliveries {
+			group.Go(func() error {
+				loaded, err := d.LoadForAttempt(ctx, delivery.ID)
+				if err != nil {
+					return err
+				}
+				now := time.Now()
+				attempt := switchboard.Attempt{
+					ID: switchboard.NewID(switchboard.AttemptPrefix, now), DeliveryID: delivery.ID, Number: 1, At: now, Timeout: time.Duration(loaded.Subscription.Timeout),
+					Request: switchboard.SentRequest{Method: "POST", URL: loaded.Subscription.Request.URL, Headers: map[string]string{"Content-Type": "application/json"}, Bytes: eventSize},
+					Outcome: switchboard.Outcome{StatusCode: 200, Requests: 1, Latency: 20 * time.Millisecond, Response: switchboard.Response{Body: []byte("ok")}},
+				}
+				_, err = d.Record(ctx, switchboard.Record{
+					Attempt: attempt, Decision: switchboard.Decision{State: switchboard.StateDelivered}, Generation: 1, TemporalRunID: switchboard.NewID("history-", time.Now()),
+				})
+				return err
+			})
+		}
+	}
+	return group.Wait()
+}
+
+// wal is how many bytes of WAL the server has written so far.
+func (d *historyDatabase) wal(ctx context.Context) (bytes float64, err error) {
+	err = d.sql.QueryRowContext(ctx, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')").Scan(&bytes)
+	return bytes, err
+}
+
+// retainBeside runs retention while events are posted at a steady pace, after a time of
+// the pace alone.
+func (b *bench) retainBeside(ctx context.Context, full *historyDatabase, h *history) error {
+	if _, err := b.paced(ctx, 2*b.Rate); err != nil {
+		return err
+	}
+	alone, err := b.paced(ctx, b.RateSeconds*b.Rate)
+	if err != nil {
+		return err
+	}
+	before, err := full.count(ctx)
+	if err != nil {
+		return err
+	}
+	group, working := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		start := time.Now()
+		run, err := b.stack.client.ExecuteWorkflow(working, client.StartWorkflowOptions{ID: "bench-retain", TaskQueue: workflows.TaskQueue, WorkflowExecutionTimeout: retainTimeout}, "Retain")
+		if err == nil {
+			err = run.Get(working, nil)
+		}
+		h.RetainS = time.Since(start).Seconds()
+		return err
+	})
+	var beside latency
+	group.Go(func() (err error) {
+		beside, err = b.paced(working, b.RateSeconds*b.Rate)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	after, err := full.count(ctx)
+	if err != nil {
+		return err
+	}
+	h.Removed, h.Alone, h.Beside = before-after, alone.Arrival, beside.Arrival
+	return nil
+}
+
+// count is how many deliveries are stored that were seeded.
+func (d *historyDatabase) count(ctx context.Context) (n int64, err error) {
+	err = d.sql.QueryRowContext(ctx, "SELECT count(*) FROM deliveries WHERE tenant LIKE 'seed-%'").Scan(&n)
+	return n, err
+}
+
+// The bounds of the issue: what old deliveries may add.
+const (
+	targetHistoryCost = 1.1 // times what it costs empty
+	targetRetainS     = 60.0
+	targetBesideP99   = 1.2 // times the p99 without
+)
+
+func (h *history) lines() []line {
+	of := func(costs []cost, value func(cost) float64) float64 {
+		var values []float64
+		for _, c := range costs {
+			values = append(values, value(c))
+		}
+		return median(values)
+	}
+	cpu, wal := func(c cost) float64 { return c.CPU }, func(c cost) float64 { return c.WAL }
+	lines := []line{
+		info(fmt.Sprintf("old deliveries seeded in %.0f s", h.SeedS), "%d, %.1f GB", h.Deliveries, float64(h.Bytes)/1e9),
+		info("CPU µs of Postgres per delivery, empty", "%.0f", of(h.Empty, cpu)),
+		info("  full", "%.0f", of(h.Full, cpu)),
+		atMost("  full against empty", of(h.Full, cpu)/of(h.Empty, cpu), targetHistoryCost, "%.2f"),
+		info("WAL bytes per delivery, empty", "%.0f", of(h.Empty, wal)),
+		info("  full", "%.0f", of(h.Full, wal)),
+	}
+	for _, l := range h.Lists {
+		lines = append(lines, atMost("p95 ms of list: "+l.Name, l.P95, l.Bound, "%.0f"))
+	}
+	other := h.Deliveries < 2*historyRemoved
+	return append(lines,
+		atMost(fmt.Sprintf("retention of %d deliveries, s", h.Removed), h.RetainS, targetRetainS, "%.1f").unless(other),
+		info("POST to receiver without it, ms, p99", "%.1f", h.Alone.P99),
+		info("  beside it", "%.1f", h.Beside.P99),
+		atMost("  beside it against without", h.Beside.P99/max(h.Alone.P99, 0.1), targetBesideP99, "%.2f").unless(other))
+}
+
+// listTime is how long a list takes.
+type listTime struct {
+	Name  string  `json:"name"`
+	P95   float64 `json:"p95_ms"`
+	Bound float64 `json:"bound_ms"`
+}
+
+// The bounds of lists in milliseconds: those by state, the others, and those that search
+// back in slices of time and may answer with a part.
+const (
+	boundByState = 50
+	boundOthers  = 150
+	boundSlices  = 2500
+	listTries    = 20
+)
+
+// timeLists times the lists that a console shows, each for several tenants.
+func timeLists(ctx context.Context, d *historyDatabase) ([]listTime, error) {
+	failed, retrying := switchboard.StateFailed, switchboard.StateRetrying
+	var times []listTime
+	for _, l := range []struct {
+		name   string
+		filter switchboard.DeliveryFilter
+		bound  float64
+	}{
+		{"newest", switchboard.DeliveryFilter{}, boundOthers},
+		{"of a tenant", switchboard.DeliveryFilter{Tenant: "seed"}, boundOthers},
+		{"of a subscription", switchboard.DeliveryFilter{Subscription: "seed"}, boundOthers},
+		{"retrying", switchboard.DeliveryFilter{States: []switchboard.State{retrying}}, boundByState},
+		{"failed and retrying", switchboard.DeliveryFilter{States: []switchboard.State{failed, retrying}}, boundByState},
+		{"failed of a tenant", switchboard.DeliveryFilter{Tenant: "seed", States: []switchboard.State{failed}}, boundByState},
+		{"failed of a host", switchboard.DeliveryFilter{Host: "seed", States: []switchboard.State{failed}}, boundByState},
+		{"failed with 410", switchboard.DeliveryFilter{StatusCode: 410, States: []switchboard.State{failed}}, boundSlices},
+		{"by failure", switchboard.DeliveryFilter{Failure: switchboard.FailureHTTP5xx}, boundOthers},
+		{"of an event", switchboard.DeliveryFilter{Event: "seed"}, boundOthers},
+		{"of a type that there is none of", switchboard.DeliveryFilter{EventType: "no.such.type"}, boundSlices},
+		{"by text", switchboard.DeliveryFilter{Text: "nothing-holds-this"}, boundSlices},
+	} {
+		var took []time.Duration
+		for try := range listTries {
+			start := time.Now()
+			if _, err := d.Deliveries(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, seeded(l.filter, try), switchboard.PageRequest{}); err != nil {
+				return nil, fmt.Errorf("%s: %w", l.name, err)
+			}
+			took = append(took, time.Since(start))
+		}
+		slices.Sort(took)
+		times = append(times, listTime{l.name, milliseconds(percentile(took, 0.95)), l.bound})
+	}
+	return times, nil
+}
