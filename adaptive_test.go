@@ -60,8 +60,8 @@ func FuzzLimitsUnder(f *testing.F) {
 	f.Add(0.0, 1.0, int64(5*time.Second), int64(10*time.Second), 2.0, 12, 12)
 	f.Add(0.49, 0.5, int64(time.Second), int64(30*time.Second), 10.0, 1, 100)
 	f.Add(math.Nextafter(1, 0), 1.0, int64(2999999999), int64(3*time.Second), 1.0, 2, 3)
-	f.Fuzz(func(t *testing.T, less, more float64, minimum, timeout int64, stretch float64, attempts, maximum int) {
-		s := adaptive(Adaptive{MinimumTimeout: Duration(minimum), MaxIntervalFactor: stretch, MinimumAttempts: attempts})
+	f.Fuzz(func(t *testing.T, less, more float64, minimum, timeout int64, factor float64, attempts, maximum int) {
+		s := adaptive(Adaptive{MinimumTimeout: Duration(minimum), MaxIntervalFactor: factor, MinimumAttempts: attempts})
 		s.Timeout, s.Retry.MaxAttempts = Duration(timeout), maximum
 		if s.Timeout < MinTimeout || s.Timeout > MaxTimeout || maximum < 1 || maximum > maxMaximumAttempts || s.validateAdaptive() != nil {
 			t.Skip()

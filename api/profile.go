@@ -17,7 +17,7 @@ func (s *server) build(in *newSubscription, document json.RawMessage) (switchboa
 	}
 	document = switchboard.MergePatch(document, profile, "filter", "request.params")
 	platform := base.Profile
-	base.Tenant, base.Profile = in.Subscription.Tenant, ""
+	base.Tenant, base.Profile = in.Tenant, ""
 	sub, err := change{in.Source.Source(), &in.Subscription}.apply(base, document)
 	if err != nil {
 		return sub, err
@@ -53,7 +53,7 @@ func (s *server) profile(name string) (switchboard.Subscription, json.RawMessage
 		if err := rest.Decode(p.Profile, &profile); err != nil { // the caller cannot repair it
 			return profile.Subscription, nil, &switchboard.Error{Code: switchboard.CodeInternal, Message: "the profile of " + p.Name + " is unusable", Err: err}
 		}
-		profile.Subscription.Profile = p.Name
+		profile.Profile = p.Name
 		return profile.Subscription, p.Profile, nil
 	}
 	return profile.Subscription, nil, switchboard.InvalidField("profile", "is not a platform of the catalogue; known: %s", strings.Join(known, ", "))

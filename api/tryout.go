@@ -57,7 +57,7 @@ func (s *server) buildTrial(caller switchboard.Caller, in *newSubscription, docu
 	if in == nil {
 		return switchboard.Subscription{}, switchboard.InvalidField("subscription", "is required")
 	}
-	in.Subscription.Tenant = cmp.Or(in.Subscription.Tenant, caller.Tenant, placeholderTenant)
+	in.Tenant = cmp.Or(in.Tenant, caller.Tenant, placeholderTenant)
 	given, err := s.build(in, json.RawMessage(document))
 	if err == nil {
 		err = caller.CheckTenant(given.Tenant)

@@ -11,9 +11,9 @@ import (
 // challenge is answered.
 const notChallenged = "the address has not answered the challenge yet"
 
-// unverify makes a subscription unverified whose address has to prove itself anew. One
-// that was disabled too: the address that answers wants our requests. But an
-// operator who paused a subscription must not find it running.
+// unverify makes a subscription unverified if its address has to answer a challenge, also one
+// that was disabled: an address that answers wants our requests. A paused one is refused,
+// since an operator who paused a subscription must not find it running.
 func unverify(before, after *switchboard.Subscription) error {
 	same := before.Verification == switchboard.VerificationChallenge && before.Request.URL == after.Request.URL
 	switch {
@@ -45,8 +45,8 @@ func (s *server) verifySubscription(ctx context.Context, caller switchboard.Call
 	return &reply[subscription]{Body: subscriptionOf(&sub)}, nil
 }
 
-// verify challenges a subscription that is unverified, and notes what came of it. One
-// that asks for no verification any more becomes active as it is.
+// verify challenges a subscription that is unverified, and records the result. One that no
+// longer requires a verification becomes active without a challenge.
 func (s *server) verify(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	sub, err := s.Store.SubscriptionWithSecrets(ctx, caller, id)
 	if err != nil || sub.State != switchboard.SubscriptionUnverified {

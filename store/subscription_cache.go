@@ -39,8 +39,8 @@ func subscriptionsQuery() string {
 		" FROM subscriptions s WHERE s.id = ANY($1)"
 }
 
-// subscriptionsAt returns the subscriptions with their secrets. It
-// reads those that are not cached at their revision, which are by their ids.
+// subscriptionsAt returns the subscriptions with their secrets, by id. It reads those that are
+// not cached at the given revision.
 func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]batch.Result[switchboard.Subscription], error) {
 	found := make(map[string]batch.Result[switchboard.Subscription], len(revisions))
 	var others []string
