@@ -106,11 +106,14 @@ func nextDispatch(ctx context.Context, tx transaction, subscription, id string, 
 	return at, err
 }
 
-// applyToAll applies the transition to the subscriptions of that query, in any order, so that none
-// always comes after another that has very many.
+// inAnyOrder is the query with its rows in any order, so that no subscription always comes after
+// another that has very many.
+func inAnyOrder(query string) string { return query + " ORDER BY random()" }
+
+// applyToAll applies the transition to the subscriptions of that query, in any order.
 func (s *Store) applyToAll(ctx context.Context, b bulkTransition, query string, args ...any) (int, error) {
 	var found []string
-	if err := s.list(ctx, "list subscriptions to change", &found, query+" ORDER BY random()", args...); err != nil {
+	if err := s.list(ctx, "list subscriptions to change", &found, inAnyOrder(query), args...); err != nil {
 		return 0, err
 	}
 	return s.applyInBatches(ctx, b, found...)

@@ -155,14 +155,14 @@ func saveDeliveries(ctx context.Context, tx transaction, rows ...*row) error {
 }
 
 // deliveryColumns is a delivery as json_populate_recordset reads it: by the names of its
-// columns. A time that is left out is null.
+// columns. What is left out is null: a time, and what recording an attempt does not change.
 type deliveryColumns struct {
 	ID              string              `json:"id"`
-	Tenant          string              `json:"tenant"`
-	EventID         string              `json:"event_id"`
-	EventType       string              `json:"event_type"`
-	SubscriptionID  string              `json:"subscription_id"`
-	Method          string              `json:"method"`
+	Tenant          string              `json:"tenant,omitzero"`
+	EventID         string              `json:"event_id,omitzero"`
+	EventType       string              `json:"event_type,omitzero"`
+	SubscriptionID  string              `json:"subscription_id,omitzero"`
+	Method          string              `json:"method,omitzero"`
 	Host            string              `json:"host"`
 	State           switchboard.State   `json:"state"`
 	Reason          string              `json:"reason"`
@@ -170,7 +170,7 @@ type deliveryColumns struct {
 	LastStatusCode  int                 `json:"last_status_code"`
 	LastFailure     switchboard.Failure `json:"last_failure"`
 	NextAttemptAt   time.Time           `json:"next_attempt_at,omitzero"`
-	CreatedAt       time.Time           `json:"created_at"`
+	CreatedAt       time.Time           `json:"created_at,omitzero"`
 	CompletedAt     time.Time           `json:"completed_at,omitzero"`
 	Permanent       bool                `json:"permanent"`
 	Generation      int                 `json:"generation"`

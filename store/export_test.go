@@ -31,3 +31,31 @@ func HotQueries() map[string]string {
 		"earlier events": earlierQuery, "in order": "UPDATE deliveries SET dispatch_at = NULL WHERE id = " + lockedInOrder + " AND id >= $2 AND id <= $3",
 	}
 }
+
+// PeriodicPlans is how often each of the statements that run every few seconds was planned for its
+// arguments, and how often it ran with a plan that was made before, by what it reads.
+func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {
+	plans := map[string]Plans{}
+	for _, p := range []*preparedStatements{s.hot, s.counts} {
+		var rows []struct {
+			Statement string
+			Plans
+		}
+		if err := p.db.SelectContext(ctx, &rows, "SELECT statement, generic_plans AS generic, custom_plans AS custom FROM pg_prepared_statements"); err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			plans[r.Statement] = r.Plans
+		}
+	}
+	periodic := map[string]Plans{}
+	for name, query := range map[string]string{
+		"due": anyDueQuery, "overdue": overdueQuery, "held of verified": inAnyOrder(heldOfVerified), "open of deleted": inAnyOrder(openOfDeleted), "stats": statsQuery,
+	} {
+		periodic[name] = plans[query]
+	}
+	return periodic, nil
+}
+
+// Plans counts the plans of a statement on its connection.
+type Plans struct{ Generic, Custom int }

@@ -12,17 +12,24 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// preparedStatements are the queries that every delivery needs: for Postgres they cost more
-// to plan than to run.
+// preparedStatements are queries that run for every delivery, or every few seconds: for
+// Postgres they cost more to plan than to run.
 type preparedStatements struct {
-	db    *sqlx.DB
-	mu    sync.Mutex
-	ready atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
+	db      *sqlx.DB
+	queries []string
+	mu      sync.Mutex
+	ready   atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
 }
 
 // hotQueries are those of Authenticate, Accept, LoadForAttempt, Record and of the outbox.
 func hotQueries() []string {
 	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery}
+}
+
+// periodicQueries are those of the relay and of the reconciler at rest. They look into every
+// partition: with 41 of them, planning took 50 to 80 ms, and running 1 to 2 ms.
+func periodicQueries() []string {
+	return []string{anyDueQuery, overdueQuery, inAnyOrder(heldOfVerified), inAnyOrder(openOfDeleted)}
 }
 
 // prepare returns the prepared statements by their queries.
@@ -36,7 +43,7 @@ func (p *preparedStatements) prepare(ctx context.Context) (map[string]*sqlx.Stmt
 		return *ready, nil
 	}
 	prepared := map[string]*sqlx.Stmt{}
-	for _, query := range hotQueries() {
+	for _, query := range p.queries {
 		statement, err := p.db.PreparexContext(ctx, query) //nolint:sqlclosecheck // lives as long as the store
 		if err != nil {
 			for _, made := range prepared {

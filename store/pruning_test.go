@@ -9,6 +9,7 @@ import (
 
 	"github.com/lib/pq"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/store"
 )
 
@@ -58,4 +59,35 @@ func TestHotStatementsTouchOnePartition(t *testing.T) {
 			t.Errorf("%s touches %v:\n%s", name, partitions, text)
 		}
 	}
+}
+
+// TestStatementsAtRestAreNotPlannedAgain: what the relay, the reconciler and the metrics ask every
+// few seconds looks into every partition, and costs Postgres 50 times as much to plan as to run.
+func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	keyring, err := store.ParseKeyring(ring)
+	must(t, err)
+	s, err := store.Open(store.Config{URL: b.url, Keyring: keyring, MaxConns: 2}) // one connection for searches, and one for the rest
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	const passes, custom = 8, 5 // Postgres compares five plans before it keeps one
+	for range passes {
+		_, err = s.ClaimDispatches(t.Context(), 1, time.Second)
+		must(t, err)
+		_, err = s.Overdue(t.Context(), time.Minute, switchboard.Delivery{}, 1)
+		must(t, err)
+		_, err = s.ReleaseVerified(t.Context())
+		must(t, err)
+		_, err = s.CancelDeleted(t.Context())
+		must(t, err)
+		_, err = s.Stats(t.Context())
+		must(t, err)
+	}
+	plans, err := s.PeriodicPlans(t.Context())
+	must(t, err)
+	once := store.Plans{Generic: passes}
+	equal(t, "plans", plans, map[string]store.Plans{
+		"due": once, "overdue": once, "held of verified": once, "open of deleted": once, "stats": {Generic: passes - custom, Custom: custom},
+	})
 }

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -123,7 +124,8 @@ type Store struct {
 	idempotencyWindow time.Duration
 	searchBudget      time.Duration // see listSlices
 
-	hot     *preparedStatements
+	hot     *preparedStatements // of db
+	counts  *preparedStatements // of searches
 	filters *filters
 	cache   *lru.Cache[string, cachedSubscription] // by id
 	answers *answers
@@ -162,8 +164,9 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		url: cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
-		hot: &preparedStatements{db: db}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
+		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
+	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery}}
 	s.searchBudget = searchBudget
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
 	s.searches.SetConnMaxIdleTime(searchIdleTimeout)
@@ -299,7 +302,11 @@ func (s *Store) get(ctx context.Context, operation string, dest any, missing err
 func (s *Store) list(ctx context.Context, operation string, dest any, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return mapError(ctx, operation, s.db.SelectContext(bounded, dest, query, args...))
+	prepared, err := s.hot.prepare(bounded)
+	if err == nil {
+		err = session{s.db, prepared}.SelectContext(bounded, dest, query, args...)
+	}
+	return mapError(ctx, operation, err)
 }
 
 // search reads rows into the slice at dest, with a connection for searches. Postgres
@@ -307,7 +314,11 @@ func (s *Store) list(ctx context.Context, operation string, dest any, query stri
 func (s *Store) search(ctx context.Context, operation string, dest any, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return searchError(ctx, bounded, operation, s.searches.SelectContext(bounded, dest, query, args...))
+	prepared, err := s.counts.prepare(bounded)
+	if err == nil {
+		err = session{s.searches, prepared}.SelectContext(bounded, dest, query, args...)
+	}
+	return searchError(ctx, bounded, operation, err)
 }
 
 // searchError is the error of a search, which Postgres may have ended within the bounds.
