@@ -23,6 +23,9 @@ const (
 	// verifyGrace is how much later than its date a row may leave: retention runs every hour,
 	// and looks at survivors once a day.
 	verifyGrace = 2 * 24 * time.Hour
+	// windowMargin is how much of the idempotency window's end is left alone: its rows may be
+	// deleted, or an id come again, while they are looked at.
+	windowMargin = time.Hour / 2
 	// minDaysAhead is for how many days there are partitions where retention runs.
 	minDaysAhead = 3
 )
@@ -180,25 +183,20 @@ type OpenDelivery struct {
 	Undispatched   bool // Temporal is still to be told of it
 }
 
-// Open returns the open deliveries, by id.
+// Open returns the open deliveries, by id. It reads the whole table at once: partitions may be
+// replaced between two looks.
 func (v *Verification) Open(ctx context.Context) (map[string]OpenDelivery, error) {
-	partitions, err := v.s.Partitions(ctx)
-	if err != nil {
-		return nil, err
+	var rows []struct {
+		ID                           string
+		HasNextAttempt, Undispatched bool
 	}
-	open := map[string]OpenDelivery{}
-	for _, p := range partitions {
-		var rows []struct {
-			ID                           string
-			HasNextAttempt, Undispatched bool
-		}
-		if err := v.conn.SelectContext(ctx, &rows, "SELECT id, next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT NULL AS undispatched FROM deliveries_"+
-			p.Suffix+" WHERE completed_at IS NULL"); err != nil {
-			return nil, mapError(ctx, "verify", err)
-		}
-		for _, r := range rows {
-			open[r.ID] = OpenDelivery{r.HasNextAttempt, r.Undispatched}
-		}
+	if err := v.conn.SelectContext(ctx, &rows, `
+SELECT id, next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT NULL AS undispatched FROM deliveries WHERE completed_at IS NULL`); err != nil {
+		return nil, mapError(ctx, "verify", err)
+	}
+	open := make(map[string]OpenDelivery, len(rows))
+	for _, r := range rows {
+		open[r.ID] = OpenDelivery{r.HasNextAttempt, r.Undispatched}
 	}
 	return open, nil
 }
