@@ -48,6 +48,7 @@ type Erased struct {
 // ErasureProgress is where an erasure stands after one of its steps.
 type ErasureProgress struct {
 	Finished bool `json:"finished"`
-	// Waiting counts cancelled deliveries whose workflows are to end before the rows go.
+	// Waiting counts cancelled deliveries whose workflows are to end before the rows go. It is
+	// 1 while something that was made before the erasure may still be stored.
 	Waiting int `json:"waiting,omitempty"`
 }

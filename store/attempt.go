@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -58,6 +59,13 @@ func columnsOf(a switchboard.Attempt, generation int) attemptColumns {
 		ResponseHeaders: cleanHeaders(o.Response.Headers), ResponseTruncated: o.Response.Truncated, ResponseBody: o.Response.Body,
 		Load: a.Load, MaxAttempts: a.MaxAttempts, IntervalFactor: a.IntervalFactor,
 	}
+}
+
+var shownOfURLPattern = regexp.MustCompile(shownOfURL)
+
+// erasePayload is what an erasure of the event does.
+func (c *attemptColumns) erasePayload() {
+	c.Detail, c.URL, c.RequestHeaders, c.ResponseHeaders, c.ResponseBody = "", shownOfURLPattern.FindString(c.URL), headers{}, headers{}, nil
 }
 
 // attempt is the attempt of the columns.

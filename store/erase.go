@@ -47,7 +47,8 @@ SELECT EXISTS (SELECT FROM subscriptions WHERE tenant = $1) OR EXISTS (SELECT FR
 }
 
 // EraseEvent begins the erasure of an event's content, or returns the one that is under way
-// or was finished before. The tenant may be left out where only one has an event of that id.
+// or was finished before. Of several events with that id, it is the newest that must not be
+// erased yet. The tenant may be left out where only one has an event of that id.
 func (s *Store) EraseEvent(ctx context.Context, caller switchboard.Caller, tenant, id, reason string) (switchboard.Erasure, error) {
 	event, _, err := s.Event(ctx, caller, tenant, id)
 	if err != nil {
@@ -64,7 +65,7 @@ func (s *Store) beginErasure(ctx context.Context, caller switchboard.Caller, e s
 	err := s.tx(ctx, "begin an erasure", func(ctx context.Context, tx transaction) error {
 		var earlier []erasureRow
 		if err := tx.SelectContext(ctx, &earlier, "SELECT "+erasureColumns()+` FROM erasures
-WHERE scope = $1 AND tenant = $2 AND event_id = $3 ORDER BY id DESC LIMIT 1`, string(e.Scope), e.Tenant, e.EventID); err != nil {
+WHERE scope = $1 AND tenant = $2 AND event_id = $3 AND coalesce(event_at, `+zeroTime+`) = $4 ORDER BY id DESC LIMIT 1`, string(e.Scope), e.Tenant, e.EventID, eventAt); err != nil {
 			return err
 		}
 		if len(earlier) > 0 && (!earlier[0].Finished() || !needed || e.Scope == switchboard.ErasureEvent) {

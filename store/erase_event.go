@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
@@ -16,18 +17,21 @@ import (
 var errReopened = errors.New("a delivery of the event was started again meanwhile")
 
 // eraseEvent cancels the open deliveries of an event, and empties the event and what its
-// attempts sent and were answered.
+// attempts sent and were answered. Events that came earlier with its id, before the idempotency
+// window, go with it.
 func (s *Store) eraseEvent(ctx context.Context, e erasureRow) (switchboard.ErasureProgress, error) {
 	var cancelled int
 	err := s.maintain(ctx, "erase an event", func(ctx context.Context, m maintenance) error {
 		if err := m.dropStage(ctx); err != nil {
 			return err
 		}
-		deliveries, err := s.deliveriesOfEvent(ctx, e)
+		deliveries, err := m.deliveriesOfEvent(ctx, e)
 		if err != nil {
 			return err
 		}
-		for _, d := range deliveries {
+		ids := make([]string, len(deliveries))
+		for i, d := range deliveries {
+			ids[i] = d.ID
 			if d.State.Final() {
 				continue
 			}
@@ -36,23 +40,20 @@ func (s *Store) eraseEvent(ctx context.Context, e erasureRow) (switchboard.Erasu
 			}
 			cancelled++
 		}
-		return s.emptyEvent(ctx, e, deliveries, cancelled)
+		return m.emptyEvent(ctx, e, ids, cancelled)
 	})
 	return switchboard.ErasureProgress{Finished: err == nil}, err
 }
 
-// ofEvent is the condition under which a delivery is of the event with id $1 of the tenant
-// $2 that was accepted at $3: its id lies between $4 and $5, or it was made later.
-const ofEvent = "event_id = $1 AND tenant = $2 AND (id >= $4 AND id < $5 AND event_at IS NULL AND created_at = $3 OR event_at IS NOT NULL AND event_at = $3)"
+// ofErasure are the events of an erasure: the tenant $1 and the id $2.
+const ofErasure = "tenant = $1 AND id = $2"
 
-func (e erasureRow) ofEvent() []any {
-	return []any{e.EventID, e.Tenant, e.EventAt, idBound(e.EventAt), idBound(e.EventAt) + "~"}
-}
-
-func (s *Store) deliveriesOfEvent(ctx context.Context, e erasureRow) ([]switchboard.Delivery, error) {
-	found := []switchboard.Delivery{}
-	err := s.list(ctx, "erase an event", &found, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE "+ofEvent, e.ofEvent()...)
-	return found, err
+func (m maintenance) deliveriesOfEvent(ctx context.Context, e erasureRow) ([]switchboard.Delivery, error) {
+	var events []switchboard.Event
+	if err := m.SelectContext(ctx, &events, "SELECT id, tenant, created_at FROM events WHERE "+ofErasure, e.Tenant, e.EventID); err != nil {
+		return nil, err
+	}
+	return selectDeliveriesOf(ctx, m, events)
 }
 
 // cancelErased cancels a delivery whose event is erased, unless it has ended meanwhile.
@@ -68,14 +69,12 @@ func (s *Store) cancelErased(ctx context.Context, id string) error {
 }
 
 // emptyEvent empties the event and its attempts, while nobody can start one of the
-// deliveries again: whoever does so waits for the row, and then finds the event erased.
-func (s *Store) emptyEvent(ctx context.Context, e erasureRow, deliveries []switchboard.Delivery, cancelled int) error {
-	ids := make([]string, len(deliveries))
-	for i, d := range deliveries {
-		ids[i] = d.ID
-	}
-	return s.tx(ctx, "erase an event", func(ctx context.Context, tx transaction) error {
-		rows, err := lockDeliveries(ctx, tx, ids)
+// deliveries again: whoever does so waits for the row, and then finds the event erased. It
+// uses the connection that holds the advisory lock: were that lost before, a visit might have
+// begun to copy what is emptied here.
+func (m maintenance) emptyEvent(ctx context.Context, e erasureRow, ids []string, cancelled int) error {
+	return m.tx(ctx, func(tx *sqlx.Tx) error {
+		rows, err := lockDeliveries(ctx, transaction{Tx: tx}, ids)
 		if err != nil {
 			return err
 		}
@@ -84,22 +83,27 @@ func (s *Store) emptyEvent(ctx context.Context, e erasureRow, deliveries []switc
 				return errReopened
 			}
 		}
-		now := s.now()
+		now := m.s.now()
 		payload := erasedPayload("a", now)["attempts"]
 		payload["detail"] = "''"
-		emptied, err := affected(tx.ExecContext(ctx, "UPDATE attempts a SET "+assignments(payload)+" WHERE a.delivery_id = ANY($1)", pq.Array(ids)))
+		least, greatest := bounds(ids)
+		attempts, err := affected(tx.ExecContext(ctx, "UPDATE attempts a SET "+assignments(payload)+" WHERE a.delivery_id = ANY($1) AND a.delivery_id >= $2 AND a.delivery_id <= $3", pq.Array(ids), least, greatest))
 		if err != nil {
 			return err
 		}
 		payload = erasedPayload("e", now)["events"]
-		if _, err := tx.ExecContext(ctx, "UPDATE events e SET "+assignments(payload)+" WHERE created_at = $1 AND id = $2 AND tenant = $3", e.EventAt, e.EventID, e.Tenant); err != nil {
+		events, err := affected(tx.ExecContext(ctx, "UPDATE events e SET "+assignments(payload)+" WHERE "+ofErasure, e.Tenant, e.EventID))
+		if err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, fmt.Sprintf("UPDATE event_ids SET content = '' WHERE name = %s", eventName("$1", "$2")), e.Tenant, e.EventID); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE erasures SET finished_at = $2, cancelled = cancelled + $3, deliveries = $4, attempts = $5, events = 1 WHERE id = $1",
-			e.ID, now, cancelled, len(ids), emptied)
+		// Where the event is gone, its tenant was erased meanwhile, and its id is to be forgotten.
+		_, err = tx.ExecContext(ctx, `
+UPDATE erasures SET finished_at = $2, cancelled = cancelled + $3, deliveries = $4, attempts = $5, events = $6,
+	event_id = CASE WHEN $6 = 0 THEN '' ELSE event_id END, reason = CASE WHEN $6 = 0 THEN '' ELSE reason END WHERE id = $1`,
+			e.ID, now, cancelled, len(ids), attempts, events)
 		return err
 	})
 }

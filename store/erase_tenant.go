@@ -15,18 +15,25 @@ import (
 // the advisory lock.
 const eraseBudget = 15 * time.Second
 
+// eraseSettles is how long after the cut the rows go at the earliest: by then all that was
+// dated before it is stored, because a call waits for one before it at most, each takes no
+// longer than callTimeout, and clocks differ by less than the rest.
+const eraseSettles = 2*callTimeout + 5*time.Second
+
 // eraseTenant does the next part of a tenant's erasure: nothing new may start, what is open
 // is cancelled, its workflows end, and then the rows go, the newest first.
 func (s *Store) eraseTenant(ctx context.Context, e erasureRow) (switchboard.ErasureProgress, error) {
 	var progress switchboard.ErasureProgress
-	if e.CutOffAt.IsZero() {
-		if err := s.cutOff(ctx, &e); err != nil {
-			return progress, err
-		}
+	if err := s.cutOff(ctx, &e); err != nil {
+		return progress, err
 	}
 	var err error
 	if progress.Waiting, err = s.cancelTenant(ctx, e); progress.Waiting > 0 || err != nil {
 		return progress, err
+	}
+	if s.now().Before(e.CutOffAt.Add(eraseSettles)) {
+		progress.Waiting = 1
+		return progress, nil
 	}
 	err = s.maintain(ctx, "erase a tenant", func(ctx context.Context, m maintenance) error {
 		if err := m.dropStage(ctx); err != nil {
@@ -43,26 +50,33 @@ func (s *Store) eraseTenant(ctx context.Context, e erasureRow) (switchboard.Eras
 }
 
 // cutOff deletes the keys and the secrets of a tenant and its subscriptions' claim to events,
-// so that nothing new starts. What is made after it is not erased.
+// so that nothing new starts. What is made after it is not erased. Each step does it again,
+// for what was being made at that time.
 func (s *Store) cutOff(ctx context.Context, e *erasureRow) error {
 	return s.tx(ctx, "cut off a tenant", func(ctx context.Context, tx transaction) error {
-		keys, err := affected(tx.ExecContext(ctx, "DELETE FROM keys WHERE tenant = $1", e.Tenant))
+		at := e.CutOffAt
+		if at.IsZero() {
+			at = s.now()
+		}
+		keys, err := affected(tx.ExecContext(ctx, "DELETE FROM keys WHERE tenant = $1 AND created_at <= $2", e.Tenant, at))
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "SELECT FROM subscriptions WHERE tenant = $1 ORDER BY id FOR UPDATE", e.Tenant); err != nil {
+		// Whoever stores an event for one of them is waited for.
+		if _, err := tx.ExecContext(ctx, "SELECT FROM subscriptions WHERE tenant = $1 AND created_at <= $2 AND deleted_at IS DISTINCT FROM $2 ORDER BY id FOR UPDATE", e.Tenant, at); err != nil {
 			return err
 		}
-		now := s.now() // every event that was accepted for one of them is stored by now
 		if _, err := tx.ExecContext(ctx, `
-UPDATE subscriptions SET deleted_at = coalesce(deleted_at, $2), updated_at = $2, version = version + 1 WHERE tenant = $1`, e.Tenant, now); err != nil {
+UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1
+WHERE tenant = $1 AND created_at <= $2 AND deleted_at IS DISTINCT FROM $2`, e.Tenant, at); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM subscription_secrets WHERE subscription_id IN (SELECT id FROM subscriptions WHERE tenant = $1)", e.Tenant); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM subscription_secrets WHERE subscription_id IN (SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2)", e.Tenant, at); err != nil {
 			return err
 		}
-		e.CutOffAt = now
-		_, err = tx.ExecContext(ctx, "UPDATE erasures SET cut_off_at = $2, keys = $3 WHERE id = $1", e.ID, now, keys)
+		if _, err = tx.ExecContext(ctx, "UPDATE erasures SET cut_off_at = $2, keys = keys + $3 WHERE id = $1", e.ID, at, keys); err == nil {
+			e.CutOffAt = at
+		}
 		return err
 	})
 }

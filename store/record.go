@@ -81,6 +81,10 @@ func recordRows(ctx context.Context, tx transaction, records []switchboard.Recor
 	if err != nil {
 		return nil, err
 	}
+	erased, err := erasedAmong(ctx, tx, rows)
+	if err != nil {
+		return nil, err
+	}
 	var attempts []attemptColumns
 	changed := map[string]*row{}
 	for _, r := range byNumber(records) {
@@ -94,6 +98,9 @@ func recordRows(ctx context.Context, tx transaction, records []switchboard.Recor
 		taken[keyOf(r)], recorded[r.Attempt.ID] = true, true
 		d.Record(r)
 		attempts, changed[d.ID] = append(attempts, columnsOf(r.Attempt, r.Generation)), d
+		if slices.Contains(erased, d.ID) { // it was under way meanwhile
+			attempts[len(attempts)-1].erasePayload()
+		}
 	}
 	if len(attempts) == 0 {
 		return rows, nil
@@ -110,6 +117,25 @@ func recordRows(ctx context.Context, tx transaction, records []switchboard.Recor
 		return nil, err
 	}
 	return rows, announceAnswers(ctx, tx, saved...)
+}
+
+// erasedAmong returns those of the deliveries, which are locked, whose event is erased. None of
+// these is open.
+func erasedAmong(ctx context.Context, tx transaction, rows map[string]*row) (erased []string, err error) {
+	var final []string
+	for id, d := range rows {
+		if d.State.Final() {
+			final = append(final, id)
+		}
+	}
+	if len(final) == 0 {
+		return nil, nil
+	}
+	least, greatest := bounds(final)
+	err = tx.SelectContext(ctx, &erased, `
+SELECT d.id FROM deliveries d JOIN events e ON e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id AND e.tenant = d.tenant
+WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND e.erased_at IS NOT NULL`, pq.Array(final), least, greatest)
+	return erased, err
 }
 
 // attemptKey is what names an attempt.

@@ -20,8 +20,9 @@ import (
 // day: 1.5 s and 27 MB of WAL where DELETE and VACUUM take some 15 s and 800 MB, and locks
 // are held for 30 to 55 ms. No open delivery is ever lost, because of three rules:
 //
-//   - Stage lists the open deliveries with their xmin, the transaction that wrote the row.
-//     Swap locks the tables and copies again whatever is listed with another xmin.
+//   - Stage lists the open deliveries, and those that ended a short time ago, with their xmin,
+//     the transaction that wrote the row. Swap locks the tables and copies again whatever is
+//     listed with another xmin.
 //   - What has ended is not started again: PlanVisits has moved the date in the table
 //     retention beforehand, and whoever starts a final delivery again reads it FOR SHARE.
 //   - Whatever else deletes or changes old rows holds the advisory lock and drops the stage.
@@ -29,9 +30,13 @@ import (
 const (
 	stageSuffix    = "next" // of the tables that hold the survivors
 	replacedPrefix = "gone_"
-	// stagedOpen lists what was open at the stage. It is logged as every other table: were it
-	// empty after a crash, all that changed since would be lost.
+	// stagedOpen lists what was open at the stage, or had ended within lateChanges. It is logged
+	// as every other table: were it empty after a crash, all that changed since would be lost.
 	stagedOpen = "staged_open"
+	// lateChanges is for how long after its end a delivery may still change: an attempt under
+	// way is recorded after a cancellation, and the relay notes that its workflow has ended.
+	// No retention is shorter, so that few deliveries of a visit have ended within it.
+	lateChanges = 24 * time.Hour
 )
 
 // Stage copies what survives a visit into new tables. It can be repeated, and then begins
@@ -46,6 +51,10 @@ func (s *Store) Stage(ctx context.Context, v switchboard.PartitionVisit) (switch
 		if err != nil {
 			return err
 		}
+		if current, err := c.isCurrent(ctx); !current || err != nil {
+			step.Note = "another run has replaced the partitions: left to the next run"
+			return err
+		}
 		step.Rows, err = c.stage(ctx)
 		return err
 	})
@@ -53,8 +62,8 @@ func (s *Store) Stage(ctx context.Context, v switchboard.PartitionVisit) (switch
 }
 
 // Swap puts the staged tables in the place of the visit's partitions. It reports false where
-// there is no such stage any more: an erasure has dropped it, and the visit is left to the
-// next run. It is done only once however often it is called.
+// there is no such stage any more: an erasure or another run has dropped it, and the visit
+// is left to the next run. It is done only once however often it is called.
 func (s *Store) Swap(ctx context.Context, v switchboard.PartitionVisit) (done bool, step switchboard.RetentionStep, err error) {
 	step = switchboard.RetentionStep{Step: "swap", Partitions: v.Parts}
 	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
@@ -66,7 +75,7 @@ func (s *Store) Swap(ctx context.Context, v switchboard.PartitionVisit) (done bo
 			return err
 		}
 		if staged, err := c.isStaged(ctx); !staged || err != nil {
-			step.Note = "an erasure dropped the stage: left to the next run"
+			step.Note = "there is no stage any more: left to the next run"
 			return err
 		}
 		if err := c.vacuumed(ctx); err != nil {
@@ -184,14 +193,17 @@ func isOver(r switchboard.Retention, now time.Time) string {
 		timestamp(now.Add(-r.Delivered)), timestamp(now.Add(-r.Failed)))
 }
 
+// shownOfURL is what stays of a URL when a payload is erased: the host, because path and query
+// may be made of the event's data. An attempt that was lost has no URL.
+const shownOfURL = `^[^/]*//[^/?#]*`
+
 // erasedPayload is what takes the place of the columns that hold what was sent and answered.
-// Of a URL the host stays: path and query may be made of the event's data.
 func erasedPayload(alias string, at time.Time) map[string]map[string]string {
 	return map[string]map[string]string{
 		"events": {"data": "''::bytea", "erased_at": "coalesce(" + alias + ".erased_at, " + timestamp(at) + "::timestamptz)"},
 		"attempts": {
 			"request_headers": "'{}'::jsonb", "response_headers": "'{}'::jsonb", "response_body": "''::bytea",
-			"url": "substring(" + alias + ".url from '^[^/]*//[^/?#]*')",
+			"url": "coalesce(substring(" + alias + ".url FROM '" + shownOfURL + "'), '')",
 		},
 	}
 }
@@ -224,7 +236,8 @@ func (c compaction) stage(ctx context.Context) (survivors int64, err error) {
 	}
 	if err := execAll(ctx, c,
 		"CREATE TABLE "+stagedOpen+` (id text COLLATE "C" PRIMARY KEY, row_version xid NOT NULL)`,
-		fmt.Sprintf("INSERT INTO %s SELECT id, row_version FROM %s d WHERE completed_at IS NULL", stagedOpen, c.union("deliveries")),
+		fmt.Sprintf("INSERT INTO %s SELECT id, row_version FROM %s d WHERE completed_at IS NULL OR completed_at > %s",
+			stagedOpen, c.union("deliveries"), timestamp(c.visit.At.Add(-lateChanges))),
 		"ANALYZE "+stagedOpen); err != nil {
 		return 0, err
 	}
@@ -329,4 +342,12 @@ FROM pg_index i LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.con
 		statements = append(statements, fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT bounds CHECK (%s)", next(table), strings.Join(check, " AND ")))
 	}
 	return execAll(ctx, c, append(statements, "ANALYZE "+next(table))...)
+}
+
+// isCurrent reports whether the visit's partitions are still those that it was planned for.
+func (c compaction) isCurrent(ctx context.Context) (current bool, err error) {
+	err = c.GetContext(ctx, &current, `
+SELECT count(*) = cardinality($1::text[]) AND coalesce(min(coalesce(lo, '-infinity')) = coalesce($2::timestamptz, '-infinity') AND max(hi) = $3, false)
+FROM partitions WHERE suffix = ANY($1)`, pq.Array(c.visit.Parts), nullTime(c.visit.Lo), c.visit.Hi)
+	return current, err
 }

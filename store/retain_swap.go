@@ -84,7 +84,7 @@ func (c compaction) swap(ctx context.Context, tx *sqlx.Tx) (copied int64, err er
 	return copied, err
 }
 
-// copyChanged copies again what was open at the stage and changed since, whole.
+// copyChanged copies again, whole, what is listed and changed since the stage.
 func (c compaction) copyChanged(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 	const changed = "staged_changed"
 	deliveries := c.union("deliveries")

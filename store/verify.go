@@ -23,6 +23,9 @@ const (
 	// verifyGrace is how much later than its date a row may leave: retention runs every hour,
 	// and looks at survivors once a day.
 	verifyGrace = 2 * 24 * time.Hour
+	// windowMargin is how much of the idempotency window's end is left alone: its rows may be
+	// deleted, or an id come again, while they are looked at.
+	windowMargin = time.Hour / 2
 	// minDaysAhead is for how many days there are partitions where retention runs.
 	minDaysAhead = 3
 )
@@ -84,17 +87,8 @@ func (v *Verification) run(ctx context.Context, partition string, c check) error
 	var found []struct{ Subject, Detail string }
 	query := strings.ReplaceAll(c.query, "{p}", partition)
 	err := v.conn.SelectContext(ctx, &found, fmt.Sprintf("SELECT subject::text, detail::text FROM (%s) AS found (subject, detail) LIMIT %d", query, maxSamples+1), c.args...)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case pq.As(err, pqerror.QueryCanceled) != nil:
-		v.uncheck(c.name, partition, "it took longer than "+verifyTimeout.String())
-		return nil
-	case pq.As(err, pqerror.UndefinedTable) != nil && partition != "":
-		v.uncheck(c.name, partition, "the partition was replaced meanwhile: verify again")
-		return nil
-	case err != nil:
-		return fmt.Errorf("%s: %w", c.name, err)
+	if err != nil {
+		return v.checkFailed(ctx, c.name, partition, err)
 	}
 	v.Report.Checks++
 	for i, f := range found {
@@ -109,6 +103,22 @@ func (v *Verification) run(ctx context.Context, partition string, c check) error
 // Violate adds a violation to the report.
 func (v *Verification) Violate(found switchboard.Violation) {
 	v.Report.Violations = append(v.Report.Violations, found)
+}
+
+// checkFailed says that a check was not made if its query took too long or its partition is
+// gone, and returns every other error.
+func (v *Verification) checkFailed(ctx context.Context, name, partition string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case pq.As(err, pqerror.QueryCanceled) != nil:
+		v.uncheck(name, partition, "it took longer than "+verifyTimeout.String())
+	case pq.As(err, pqerror.UndefinedTable) != nil && partition != "":
+		v.uncheck(name, partition, "the partition was replaced meanwhile: verify again")
+	default:
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 func (v *Verification) uncheck(name, partition, why string) {
@@ -126,7 +136,7 @@ func (v *Verification) daysAhead(ctx context.Context) error {
 		v.Violate(switchboard.Violation{Check: "partitions_ahead", Detail: fmt.Sprintf("partitions end in %.1f days: the workflow Retain does not run", status.DaysAhead)})
 	}
 	if status.TailRows > 0 {
-		v.Violate(switchboard.Violation{Check: "partitions_ahead", Partition: tailSuffix, Detail: "deliveries are in the partition behind the last day"})
+		v.Violate(switchboard.Violation{Check: "partitions_ahead", Partition: tailSuffix, Detail: "deliveries are in the partition after the last day"})
 	}
 	return nil
 }
@@ -173,25 +183,20 @@ type OpenDelivery struct {
 	Undispatched   bool // Temporal is still to be told of it
 }
 
-// Open returns the open deliveries, by id.
+// Open returns the open deliveries, by id. It reads the whole table at once: partitions may be
+// replaced between two looks.
 func (v *Verification) Open(ctx context.Context) (map[string]OpenDelivery, error) {
-	partitions, err := v.s.Partitions(ctx)
-	if err != nil {
-		return nil, err
+	var rows []struct {
+		ID                           string
+		HasNextAttempt, Undispatched bool
 	}
-	open := map[string]OpenDelivery{}
-	for _, p := range partitions {
-		var rows []struct {
-			ID                           string
-			HasNextAttempt, Undispatched bool
-		}
-		if err := v.conn.SelectContext(ctx, &rows, "SELECT id, next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT NULL AS undispatched FROM deliveries_"+
-			p.Suffix+" WHERE completed_at IS NULL"); err != nil {
-			return nil, mapError(ctx, "verify", err)
-		}
-		for _, r := range rows {
-			open[r.ID] = OpenDelivery{r.HasNextAttempt, r.Undispatched}
-		}
+	if err := v.conn.SelectContext(ctx, &rows, `
+SELECT id, next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT NULL AS undispatched FROM deliveries WHERE completed_at IS NULL`); err != nil {
+		return nil, mapError(ctx, "verify", err)
+	}
+	open := make(map[string]OpenDelivery, len(rows))
+	for _, r := range rows {
+		open[r.ID] = OpenDelivery{r.HasNextAttempt, r.Undispatched}
 	}
 	return open, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -26,7 +27,7 @@ const erasurePause = time.Second
 
 // Erase begins an erasure, prints its id, and follows it to its end if that is wanted.
 func Erase(ctx context.Context, config Config, request ErasureRequest, out io.Writer) error {
-	if request.Reason == "" {
+	if strings.TrimSpace(request.Reason) == "" {
 		return switchboard.InvalidField("--reason", "is empty: the reason is kept when the data are gone")
 	}
 	s, err := config.openMigrated(ctx)

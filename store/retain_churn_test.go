@@ -1,0 +1,196 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Old deliveries are attempted, retried, cancelled, reset and posted again by the store's own
+// methods while two runs of retention replace their partitions, and while Postgres ends the
+// connections of those at random: nothing that is to be kept is lost.
+func TestRetentionUnderChurn(t *testing.T) {
+	t.Parallel()
+	r := switchboard.Retention{Delivered: 6 * testDay, Failed: 8 * testDay, Payloads: 2 * testDay}
+	a := setupArchive(t, 10)
+	sub := a.subscribe("acme", "other")
+	a.fill(10)
+	a.exec("UPDATE deliveries SET subscription_id = $1", sub.ID)
+	var open []*churned
+	for _, g := range a.rows {
+		if g.endedAt.IsZero() {
+			open = append(open, &churned{generated: g, actions: 1})
+		}
+	}
+	slices.SortFunc(open, func(x, y *churned) int { return x.createdAt.Compare(y.createdAt) })
+
+	ctx, stop := context.WithCancel(t.Context())
+	var done atomic.Int64
+	var group sync.WaitGroup
+	for worker := range 4 {
+		group.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(worker), 7))
+			for ctx.Err() == nil {
+				if i := random.IntN(len(open)/4)*4 + worker; i < len(open) {
+					if err := a.change(open[i], random); err != nil {
+						t.Errorf("%s of %s: %v", open[i].id, open[i].createdAt, err)
+						return
+					}
+					done.Add(1)
+				}
+			}
+		})
+	}
+	var ends atomic.Int64
+	group.Go(func() { // what holds the advisory lock loses its connection
+		for tick := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+			var ended int64
+			must(t, a.sql.Get(&ended, `SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
+	AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND random() < 0.1`))
+			ends.Add(ended)
+		}
+	})
+	for range 3 {
+		var runs sync.WaitGroup
+		for range 2 {
+			runs.Go(func() {
+				for range 6 {
+					a.tryToRetain(r)
+				}
+			})
+		}
+		runs.Wait()
+		a.at(a.clock().Add(testDay / 2))
+	}
+	stop()
+	group.Wait()
+	if done.Load() < 100 || ends.Load() < 5 {
+		t.Errorf("only %d changes and %d ends", done.Load(), ends.Load())
+	}
+	a.retain(r)
+	a.retain(r)
+	for _, c := range open {
+		a.checkChurned(c)
+	}
+	a.checkPartitions()
+	equal(t, "violations", a.verifyDatabase().Violations, []switchboard.Violation{})
+}
+
+// churned is a delivery with how many actions it has.
+type churned struct {
+	*generated
+	actions int
+}
+
+// change does something to a delivery.
+func (a *archive) change(c *churned, random *rand.Rand) error {
+	ctx := a.t.Context()
+	found, err := a.Find(ctx, []string{c.id})
+	if err != nil || len(found) != 1 {
+		return fmt.Errorf("found %d: %w", len(found), err)
+	}
+	before := found[0]
+	if !before.State.Final() {
+		loaded, err := a.LoadForAttempt(ctx, c.id)
+		if err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		if string(loaded.Event.Data) != "payload of "+c.event {
+			return fmt.Errorf("the event of a %s delivery has the data %q", before.State, loaded.Event.Data)
+		}
+	}
+	after := before
+	switch n := random.IntN(40); {
+	case n < 20 || before.State.Final(): // an attempt may end after its delivery
+		decision := switchboard.Decision{State: switchboard.StateRetrying, Wait: time.Hour}
+		if n == 1 {
+			decision = switchboard.Decision{State: switchboard.StateDelivered}
+		}
+		attempt := a.attempt(before, before.AttemptsMade+1, 503)
+		after, err = a.Record(ctx, switchboard.Record{Attempt: attempt, Decision: decision, TemporalRunID: before.TemporalRunID, Generation: before.Generation})
+		c.attempts++
+	case n < 26 && before.State.HasNextAttempt():
+		after, _, err = a.Retry(ctx, root(), c.id, "at once")
+		if after != before {
+			c.actions++
+		}
+	case n < 28:
+		after, err = a.Cancel(ctx, root(), c.id, "over")
+		c.actions++
+	case n < 32:
+		after, err = a.HoldDelivery(ctx, c.id, before.Generation, switchboard.StateBlocked, "later", switchboard.Action{})
+	case n < 36:
+		after, err = a.Reset(ctx, c.id, switchboard.NewID("run_", a.clock()), switchboard.Action{Actor: "cli", Kind: switchboard.ActionReset})
+		c.actions++
+	default:
+		_, err = a.Postpone(ctx, before, a.clock().Add(time.Minute), "later")
+	}
+	if err != nil {
+		return err
+	}
+	c.state = string(after.State)
+	c.endedAt = after.CompletedAt
+	if after.State.Final() {
+		_, _, err := a.Retry(ctx, root(), c.id, "again")
+		switch {
+		case err == nil:
+			c.actions++
+			c.endedAt = time.Time{}
+		case switchboard.CodeOf(err) != switchboard.CodeConflict:
+			return err
+		}
+	}
+	return nil
+}
+
+// checkChurned compares what is stored of the delivery with what was done.
+func (a *archive) checkChurned(c *churned) {
+	a.t.Helper()
+	detail, err := a.Delivery(a.t.Context(), root(), c.id)
+	if err != nil {
+		a.t.Errorf("the %s of %s that ended at %s: %v", c.state, c.createdAt, c.endedAt, err)
+		return
+	}
+	if len(detail.Attempts) != c.attempts || detail.Delivery.AttemptsMade != c.attempts || len(detail.Actions) != c.actions {
+		a.t.Errorf("the %s of %s that ended at %s: %d attempts (%d counted) of %d, %d actions of %d", c.state, c.createdAt, c.endedAt,
+			len(detail.Attempts), detail.Delivery.AttemptsMade, c.attempts, len(detail.Actions), c.actions)
+	}
+}
+
+// tryToRetain does what the workflow does, and gives up at the first error.
+func (a *archive) tryToRetain(r switchboard.Retention) {
+	ctx := a.t.Context()
+	if _, err := a.MakePartitionsAhead(ctx, r); err != nil {
+		return
+	}
+	visits, err := a.PlanVisits(ctx, r)
+	if err != nil {
+		return
+	}
+	for _, v := range visits {
+		if _, err := a.Stage(ctx, v); err != nil {
+			return
+		}
+		for range 50 {
+			_, _, err := a.Swap(ctx, v)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, switchboard.ErrSwapDeferred) && !errors.Is(err, switchboard.ErrMaintenanceBusy) {
+				return
+			}
+		}
+		if _, err := a.DropReplaced(ctx); err != nil {
+			return
+		}
+	}
+	_, _, _ = a.PruneSurvivors(ctx, r)
+}

@@ -1,0 +1,82 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// What happens to a delivery around its end, between the steps of a visit, is not lost.
+func TestRetentionKeepsWhatIsRecordedLate(t *testing.T) {
+	t.Parallel()
+	r := switchboard.Retention{Delivered: 2 * testDay, Failed: 4 * testDay}
+	for _, c := range []struct {
+		name             string
+		before, meantime func(a *archive, d switchboard.Delivery) // the stage, and until the swap
+	}{
+		{"an attempt of what was cancelled before the stage", (*archive).cancelNow, func(a *archive, d switchboard.Delivery) { a.record(d, d.AttemptsMade+1, 503) }},
+		{"an attempt of what was cancelled since", func(*archive, switchboard.Delivery) {}, func(a *archive, d switchboard.Delivery) {
+			a.cancelNow(d)
+			a.record(d, d.AttemptsMade+1, 503)
+		}},
+		{"an attempt that ends it", func(*archive, switchboard.Delivery) {}, func(a *archive, d switchboard.Delivery) { a.record(d, d.AttemptsMade+1, 200) }},
+		{"a reset of what was cancelled before", (*archive).cancelNow, func(a *archive, d switchboard.Delivery) {
+			_, err := a.Reset(a.t.Context(), d.ID, "another run", switchboard.Action{Actor: "cli", Kind: switchboard.ActionReset})
+			must(a.t, err)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			a := setupArchive(t, 4)
+			g := a.add(generated{state: "retrying", createdAt: a.first.Add(time.Hour), attempts: 2})
+			d := a.read(g.id)
+			ctx := t.Context()
+			visits, err := a.PlanVisits(ctx, r)
+			must(t, err)
+			c.before(a, d)
+			_, err = a.Stage(ctx, visits[0])
+			must(t, err)
+			c.meantime(a, d)
+			want, err := a.Delivery(ctx, root(), d.ID)
+			must(t, err)
+			a.swap(visits[0])
+			got, err := a.Delivery(ctx, root(), d.ID)
+			must(t, err)
+			equal(t, "after the swap", got, want)
+		})
+	}
+}
+
+func (a *archive) cancelNow(d switchboard.Delivery) {
+	a.t.Helper()
+	_, err := a.Cancel(a.t.Context(), root(), d.ID, "over")
+	must(a.t, err)
+}
+
+// A visit that another run's has overtaken changes nothing: its partitions are others by now.
+func TestRetentionOfAnOvertakenVisit(t *testing.T) {
+	t.Parallel()
+	r := switchboard.Retention{Delivered: testDay, Failed: 2 * testDay}
+	a := setupArchive(t, 6)
+	a.fill(6)
+	ctx := t.Context()
+	visits, err := a.PlanVisits(ctx, r)
+	must(t, err)
+	narrow := visits[0] // into the first partition, which then covers less than it does now
+	a.retain(r)
+	before, err := a.Partitions(ctx)
+	must(t, err)
+	narrow.Parts, narrow.Hi = narrow.Parts[:1], a.first
+	for _, table := range []string{"events", "deliveries", "attempts", "actions"} { // so that no row is in its way
+		a.exec("DELETE FROM " + table + "_kept")
+	}
+	_, err = a.Stage(ctx, narrow)
+	must(t, err)
+	done, _, err := a.Swap(ctx, narrow)
+	must(t, err)
+	equal(t, "done", done, false)
+	after, err := a.Partitions(ctx)
+	must(t, err)
+	equal(t, "the partitions", after, before)
+}
