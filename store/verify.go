@@ -87,17 +87,8 @@ func (v *Verification) run(ctx context.Context, partition string, c check) error
 	var found []struct{ Subject, Detail string }
 	query := strings.ReplaceAll(c.query, "{p}", partition)
 	err := v.conn.SelectContext(ctx, &found, fmt.Sprintf("SELECT subject::text, detail::text FROM (%s) AS found (subject, detail) LIMIT %d", query, maxSamples+1), c.args...)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case pq.As(err, pqerror.QueryCanceled) != nil:
-		v.uncheck(c.name, partition, "it took longer than "+verifyTimeout.String())
-		return nil
-	case pq.As(err, pqerror.UndefinedTable) != nil && partition != "":
-		v.uncheck(c.name, partition, "the partition was replaced meanwhile: verify again")
-		return nil
-	case err != nil:
-		return fmt.Errorf("%s: %w", c.name, err)
+	if err != nil {
+		return v.checkFailed(ctx, c.name, partition, err)
 	}
 	v.Report.Checks++
 	for i, f := range found {
@@ -112,6 +103,22 @@ func (v *Verification) run(ctx context.Context, partition string, c check) error
 // Violate adds a violation to the report.
 func (v *Verification) Violate(found switchboard.Violation) {
 	v.Report.Violations = append(v.Report.Violations, found)
+}
+
+// checkFailed says that a check was not made if its query took too long or its partition is
+// gone, and returns every other error.
+func (v *Verification) checkFailed(ctx context.Context, name, partition string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case pq.As(err, pqerror.QueryCanceled) != nil:
+		v.uncheck(name, partition, "it took longer than "+verifyTimeout.String())
+	case pq.As(err, pqerror.UndefinedTable) != nil && partition != "":
+		v.uncheck(name, partition, "the partition was replaced meanwhile: verify again")
+	default:
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 func (v *Verification) uncheck(name, partition, why string) {
