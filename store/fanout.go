@@ -36,12 +36,11 @@ type candidate struct {
 func (s *Store) matchSubscriptions(ctx context.Context, db session, all []*pendingEvent) error {
 	var tenants, patterns, only []string
 	for _, p := range all {
-		switch {
-		case p.only != "":
+		if p.only != "" {
 			only = append(only, p.only)
-		case !p.caller.Sees(p.event.Tenant):
-			p.acceptance.Err = &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
-		default:
+		} else if err := p.caller.CheckTenant(p.event.Tenant); err != nil {
+			p.acceptance.Err = err
+		} else {
 			tenants = append(tenants, p.event.Tenant)
 			patterns = append(patterns, patternsOf(p.event.Type)...)
 		}

@@ -17,8 +17,8 @@ const keyFields = "id name role tenant created_at expires_at? revoked_at?"
 // exists, so that a development key may be created at every start; with another
 // role or tenant, or if that key was revoked, it is a Conflict.
 func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error) {
-	if !caller.Sees(key.Tenant) {
-		return switchboard.Key{}, &switchboard.Error{Code: switchboard.CodeForbidden, Field: "tenant", Message: "is not the tenant of this key"}
+	if err := caller.CheckTenant(key.Tenant); err != nil {
+		return switchboard.Key{}, err
 	}
 	key.CreatedAt = s.now()
 	key.ID = switchboard.NewID(switchboard.KeyPrefix, key.CreatedAt)

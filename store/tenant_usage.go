@@ -13,8 +13,8 @@ const usageEvents = 1000
 // TenantUsage says whether the tenant is named anywhere, and the types of its last events.
 // A caller who does not see the tenant is refused.
 func (s *Store) TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error) {
-	if !caller.Sees(tenant) {
-		return switchboard.TenantUsage{}, switchboard.Errorf(switchboard.CodeForbidden, "the tenant is outside this key's scope")
+	if err := caller.CheckTenant(tenant); err != nil {
+		return switchboard.TenantUsage{}, err
 	}
 	usage := switchboard.TenantUsage{EventTypes: []string{}}
 	if err := s.list(ctx, "read tenant usage", &usage.EventTypes, `
