@@ -49,6 +49,8 @@ func TestNullInAChange(t *testing.T) {
 		{`"adaptive":{"minimum_timeout":null}`, []string{"adaptive", "minimum_timeout"}, "3s", ""},
 		{`"adaptive":{"maximum_interval_factor":null}`, []string{"adaptive", "maximum_interval_factor"}, 2.0, ""},
 		{`"adaptive":{"minimum_attempts":null}`, []string{"adaptive", "minimum_attempts"}, 5.0, ""},
+		{`"adaptive":{"enabled":null}`, []string{"adaptive", "enabled"}, true, ""},
+		{`"request":{"soap":{"parameters":{"p":null}}}`, []string{"request", "soap", "parameters"}, nil, ""},
 		{`"adaptive":null`, []string{"adaptive"}, map[string]any{"enabled": false}, ""}, // the timeout is given alone
 		{`"signature":null`, []string{"signature", "scheme"}, "standard", ""},
 		{`"signature":{"header":null}`, []string{"signature", "header"}, "X-Webhook-Signature", ""},

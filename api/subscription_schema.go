@@ -85,7 +85,10 @@ func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *h
 		case u.change:
 			one.Default = nil
 			// It may be left out, so it can be removed. What is of any type may be null anyway.
-			one.Nullable = options != "" && one.Type != ""
+			one.Nullable = one.Type != "" && (options != "" || f.Tag.Get("required") == "false")
+			if values, ok := one.AdditionalProperties.(*huma.Schema); ok { // null removes one of them
+				one.AdditionalProperties = &huma.Schema{Type: values.Type, Nullable: true}
+			}
 		case f.Tag.Get("default_duration") != "":
 			// In words only: a client that sent the default of the timeout would fix it.
 			one.Description += ". Default: " + f.Tag.Get("default_duration")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -232,7 +233,8 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 		}
 		return m.nested.decode(value, into, path+".")
 	default:
-		if err := json.Unmarshal(value, into.Addr().Interface()); err != nil {
+		// encoding/json would read a null in a list as an empty string.
+		if err := json.Unmarshal(value, into.Addr().Interface()); err != nil || reflect.Indirect(into).Kind() == reflect.Slice && holdsNull(value) {
 			return wrong(path, "must be %s", m.want)
 		}
 		if m.nonzero && into.IsZero() && !isNull(value) {
@@ -240,6 +242,13 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 		}
 	}
 	return nil
+}
+
+// holdsNull reports whether a valid list has null among its elements.
+func holdsNull(list []byte) bool {
+	var elements []json.RawMessage
+	_ = json.Unmarshal(list, &elements) // null is no list
+	return slices.ContainsFunc(elements, func(e json.RawMessage) bool { return isNull(e) })
 }
 
 func isNull(value []byte) bool { return bytes.Equal(value, []byte("null")) }
