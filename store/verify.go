@@ -180,7 +180,7 @@ WHERE s.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1)`, v.s
 // OpenDelivery is what a verification asks of an open delivery.
 type OpenDelivery struct {
 	HasNextAttempt bool // it has a date, and so a workflow
-	Undispatched   bool // Temporal is still to be told of it
+	Undispatched   bool // its dispatch is outstanding
 }
 
 // Open returns the open deliveries, by id. It reads the whole table at once: partitions may be

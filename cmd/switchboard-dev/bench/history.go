@@ -155,7 +155,7 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 		return err
 	}
 	b.progress("%.1f GB; %d rounds of %d deliveries in each of the two databases", float64(h.Bytes)/1e9, costRounds+1, costDeliveries)
-	// One checkpoint, and the round to warm up behind it: in production five minutes lie between
+	// One checkpoint, and the round to warm up after it: in production five minutes lie between
 	// two, and a checkpoint before each round would charge it with images of whole pages.
 	if _, err := full.sql.ExecContext(ctx, "CHECKPOINT"); err != nil {
 		return err
