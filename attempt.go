@@ -92,7 +92,7 @@ func (o Outcome) Reason() string {
 // IsPermanent reports whether no later attempt can succeed: the outcome says so itself,
 // or the receiver has said 410 Gone, "likely to be permanent" (RFC 9110, 15.5.11), after
 // which Standard Webhooks asks a sender to stop. Everything else may pass, by itself or
-// because somebody repairs it: the subscription is read anew at each attempt.
+// because somebody repairs it: each attempt reads the subscription again.
 func (o Outcome) IsPermanent() bool { return o.Permanent || o.StatusCode == http.StatusGone }
 
 // Attempt is one HTTP request of a delivery.

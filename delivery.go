@@ -81,13 +81,13 @@ type Delivery struct {
 	CompletedAt    time.Time // zero unless the state is final
 	Permanent      bool      // it has failed because no later attempt can succeed; false, failed: its attempts are used up
 	Generation     int       // counts from 1 how often it was started; an operator's retry or a release starts the next
-	PriorAttempts  int       // made before the present series: a retry or a release gives all of the policy's attempts anew
+	PriorAttempts  int       // those of earlier generations: a retry or a release gives all of the policy's attempts again
 	TemporalRunID  string    // of the latest Temporal run of this generation that recorded something; empty before
 	DispatchAt     time.Time // when a relay starts its workflow, or wakes that of a cancelled one so that it ends; zero: Temporal knows
 }
 
 // ReasonAt is why the delivery stands where it does at that time. A date that has passed
-// is our fault, and the reason for the attempt before says nothing of it.
+// is our fault, and the reason for the attempt before does not explain it.
 func (d *Delivery) ReasonAt(now time.Time) string {
 	late, dispatched := now.Sub(d.NextAttemptAt), d.DispatchAt.IsZero()
 	switch {

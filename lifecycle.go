@@ -12,7 +12,7 @@ import "time"
 // or it is final.
 
 // DispatchGrace is how long the relay leaves a delivery to the process that accepted, retried
-// or cancelled it, and tells Temporal itself. It is longer than a start takes on a busy day,
+// or cancelled it, and dispatches it itself. It is longer than a start takes on a busy day,
 // and short enough for what a process left behind when it died.
 const DispatchGrace = 5 * time.Second
 
@@ -170,7 +170,7 @@ func (d *Delivery) Release(now, dispatchAt time.Time, a Admission) error {
 	return nil
 }
 
-// Postpone dates the next attempt anew, for that reason, if it is still due at that date.
+// Postpone changes the date of the next attempt, for that reason, if it is still due at that date.
 func (d *Delivery) Postpone(due, until time.Time, reason string) {
 	if d.State.HasNextAttempt() && d.NextAttemptAt.Equal(due) {
 		d.NextAttemptAt, d.Reason = until, reason

@@ -88,7 +88,7 @@ type PartitionVisit struct {
 	Lo        time.Time      `json:"lo"`    // zero: before everything
 	Hi        time.Time      `json:"hi"`
 	Stage     PartitionStage `json:"stage"` // of the result: erased or pruned
-	At        time.Time      `json:"at"`    // the time by which it is decided what is kept
+	At        time.Time      `json:"at"`    // retention periods are counted back from it
 	Retention Retention      `json:"retention"`
 }
 

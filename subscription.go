@@ -38,7 +38,7 @@ const (
 //
 //   - json is the name. A caller must give a member without omitempty or omitzero.
 //   - default takes the place of a member that was not given, see [Subscription.SetDefaults];
-//     default_duration is that of a duration, which clients are told in words only.
+//     default_duration is that of a duration; the description alone gives it to clients.
 //   - readOnly members are set by Switchboard only.
 //   - always marks members that answers have although callers may leave them out, beside
 //     those with a default.
@@ -52,7 +52,7 @@ type Subscription struct {
 	Profile      string            `json:"profile,omitempty" doc:"A platform, as signalzen: what is left out below is as that platform sends it. Fixed at creation"`
 	UseCase      string            `json:"use_case,omitempty" doc:"Which of an event's data the templates may read, as contact or ticket. Fixed at creation. Left out: all"`
 	Events       []string          `json:"events" nullable:"false" minItems:"1" maxItems:"200" doc:"Event types, or patterns: ticket.* takes every type below ticket, * every type. A change replaces the list" example:"ticket.*,customer.created"`
-	Filter       json.RawMessage   `json:"filter,omitempty" always:"true" doc:"Which of those events, by their content: the shape of what is asked for, with values or operators ($eq $ne $gt $gte $lt $lte $in $nin $exist $startsWith $endsWith $regex $and $or $not). data is the event's data, metadata its id, type, key, tenant and occurred_at. {} takes all. A change replaces the whole filter" example:"{\"data\":{\"ticket\":{\"priority\":{\"$gte\":3}}}}"`
+	Filter       json.RawMessage   `json:"filter,omitempty" always:"true" doc:"Which of those events, by their content: the shape of what is asked for, with values or operators. data is the event's data, metadata its id, type, key, tenant and occurred_at. {} takes all. A change replaces the whole filter" example:"{\"data\":{\"ticket\":{\"priority\":{\"$gte\":3}}}}"`
 	Request      Request           `json:"request" doc:"The HTTP request to send"`
 	Signature    Signature         `json:"signature,omitzero" always:"true" doc:"How requests are signed. In a change, another scheme starts afresh. Where the secret does not fit it, the answer holds a new one, which replaces those before at once"`
 	Secrets      []SigningSecret   `json:"-"` // the current one first
@@ -84,7 +84,7 @@ func (s *Subscription) CheckReadable() error {
 		return nil
 	}
 	return &Error{Code: CodeConflict, Field: s.Unreadable[0], Err: ErrUnreadable,
-		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it anew"}
+		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it again"}
 }
 
 // CheckVersion is a [CodeConflict] unless the subscription still has the version that a caller

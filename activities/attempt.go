@@ -2,7 +2,7 @@
 // closing of a delivery that was cancelled in Temporal, and the reconciler's pass.
 //
 // A receiver's answer is a value here. An error is our own, as Postgres being away: Temporal
-// retries it, and it uses up nothing of the delivery's retry policy. Nothing that crosses to
+// retries it, and it uses up no attempt of the delivery's retry policy. Nothing that crosses to
 // Temporal holds payloads, headers or secrets: ids, states, status codes and dates only.
 package activities
 
@@ -29,8 +29,8 @@ type DeliveryStore interface {
 	Record(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error)
 	// Reset gives the delivery to the Temporal run that a reset of its workflow made.
 	Reset(ctx context.Context, deliveryID, temporalRunID string, action switchboard.Action) (switchboard.Delivery, error)
-	// Postpone dates the next attempt anew, unless somebody has done so since the delivery was
-	// loaded, and says why. It reports whether that changed anything.
+	// Postpone changes the date of the next attempt, unless somebody has done so since the delivery was
+	// loaded, and stores why. It reports whether that changed anything.
 	Postpone(ctx context.Context, loaded switchboard.Delivery, until time.Time, reason string) (bool, error)
 	// CloseDelivery moves an open delivery of that generation to a final state.
 	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
@@ -215,7 +215,7 @@ func (e *execution) load(ctx context.Context) (switchboard.LoadedDelivery, error
 	return loaded, err
 }
 
-// send makes the next attempt of the delivery, under those limits.
+// send makes the next attempt of the delivery under the limits.
 func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery, limits switchboard.Limits) (switchboard.Attempt, error) {
 	now := e.Now()
 	made := switchboard.Attempt{

@@ -24,8 +24,8 @@ import (
 type fakeStore struct {
 	*activities.Deliveries
 	t           *testing.T
-	work        switchboard.LoadedDelivery
-	workErr     error
+	loaded      switchboard.LoadedDelivery
+	loadErr     error
 	postponeErr error
 	recordErr   error
 	recorded    []switchboard.Attempt
@@ -45,9 +45,9 @@ func newFakeStore(t *testing.T) *fakeStore {
 		t.Fatal(err)
 	}
 	d := &fakeStore{t: t, outcome: switchboard.Outcome{StatusCode: 200}, sending: func(context.Context) {}}
-	d.work.Delivery = switchboard.Delivery{ID: "dlv_1", State: switchboard.StatePending, Generation: 1, NextAttemptAt: time.Now().Add(-time.Second)}
-	d.work.Subscription = switchboard.Subscription{ID: "sub_1", MaxInFlight: 1, Timeout: switchboard.DefaultTimeout}
-	d.work.Subscription.SetDefaults()
+	d.loaded.Delivery = switchboard.Delivery{ID: "dlv_1", State: switchboard.StatePending, Generation: 1, NextAttemptAt: time.Now().Add(-time.Second)}
+	d.loaded.Subscription = switchboard.Subscription{ID: "sub_1", MaxInFlight: 1, Timeout: switchboard.DefaultTimeout}
+	d.loaded.Subscription.SetDefaults()
 	d.Deliveries = &activities.Deliveries{
 		Store: d, Sender: d, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
@@ -55,7 +55,7 @@ func newFakeStore(t *testing.T) *fakeStore {
 }
 
 func (d *fakeStore) LoadForAttempt(context.Context, string) (switchboard.LoadedDelivery, error) {
-	return d.work, d.workErr
+	return d.loaded, d.loadErr
 }
 
 func (d *fakeStore) Record(_ context.Context, r switchboard.Record) (switchboard.Delivery, error) {
@@ -64,26 +64,26 @@ func (d *fakeStore) Record(_ context.Context, r switchboard.Record) (switchboard
 		return switchboard.Delivery{}, d.recordErr
 	}
 	d.recorded, d.generations = append(d.recorded, a), append(d.generations, generation)
-	delivery := d.work.Delivery
+	delivery := d.loaded.Delivery
 	delivery.State, delivery.Reason, delivery.AttemptsMade, delivery.Permanent = decision.State, decision.Reason, a.Number, decision.Permanent
 	if delivery.NextAttemptAt = a.At.Add(decision.Wait); !decision.State.HasNextAttempt() {
 		delivery.NextAttemptAt = time.Time{}
 	}
-	if generation == d.work.Delivery.Generation {
-		d.work.Delivery = delivery
+	if generation == d.loaded.Delivery.Generation {
+		d.loaded.Delivery = delivery
 	}
 	return delivery, nil
 }
 
 func (d *fakeStore) Reset(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {
-	delivery := d.work.Delivery
+	delivery := d.loaded.Delivery
 	delivery.State, delivery.NextAttemptAt = switchboard.StatePending, time.Now()
 	return delivery, nil
 }
 
 func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
-	changed := d.work.Delivery.Reason != reason
-	d.work.Delivery.NextAttemptAt, d.work.Delivery.Reason = until, reason
+	changed := d.loaded.Delivery.Reason != reason
+	d.loaded.Delivery.NextAttemptAt, d.loaded.Delivery.Reason = until, reason
 	return changed, d.postponeErr
 }
 
@@ -93,8 +93,8 @@ func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int,
 
 func (d *fakeStore) CloseDelivery(_ context.Context, _ string, generation int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
 	d.generations = append(d.generations, generation)
-	d.work.Delivery.State, d.work.Delivery.Reason = state, reason
-	return d.work.Delivery, d.workErr
+	d.loaded.Delivery.State, d.loaded.Delivery.Reason = state, reason
+	return d.loaded.Delivery, d.loadErr
 }
 
 func (d *fakeStore) Attempt(ctx context.Context, _ switchboard.LoadedDelivery, _ time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
@@ -137,8 +137,8 @@ func delay(t *testing.T, err error) (kind string, wait time.Duration) {
 func TestAttemptBeforeItsDateSendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Delivery.State, d.work.Delivery.Reason = switchboard.StateRetrying, "http_503"
-	d.work.Delivery.NextAttemptAt = time.Now().Add(time.Hour)
+	d.loaded.Delivery.State, d.loaded.Delivery.Reason = switchboard.StateRetrying, "http_503"
+	d.loaded.Delivery.NextAttemptAt = time.Now().Add(time.Hour)
 	_, err := d.attempt(activities.AttemptInput{})
 	kind, wait := delay(t, err)
 	if kind != "http_503" || wait < 59*time.Minute || wait > time.Hour || d.sent != 0 {
@@ -165,7 +165,7 @@ func TestAttemptBesideOneUnderWaySendsNothing(t *testing.T) {
 func TestAttemptOfAFinalDeliverySendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Delivery.State = switchboard.StateDelivered
+	d.loaded.Delivery.State = switchboard.StateDelivered
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateDelivered || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
@@ -175,7 +175,7 @@ func TestAttemptOfAFinalDeliverySendsNothing(t *testing.T) {
 func TestDeletedSubscriptionGetsNothing(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Subscription.DeletedAt = time.Now()
+	d.loaded.Subscription.DeletedAt = time.Now()
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateCancelled || result.Reason != switchboard.ReasonSubscriptionDeleted || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
@@ -185,7 +185,7 @@ func TestDeletedSubscriptionGetsNothing(t *testing.T) {
 func TestUnverifiedAddressGetsNothing(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Subscription.State = switchboard.SubscriptionUnverified
+	d.loaded.Subscription.State = switchboard.SubscriptionUnverified
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateHeld || result.Reason != switchboard.ReasonSubscriptionUnverified || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
@@ -195,7 +195,7 @@ func TestUnverifiedAddressGetsNothing(t *testing.T) {
 func TestResetSendsAFinalDeliveryAgain(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateDelivered, 1
+	d.loaded.Delivery.State, d.loaded.Delivery.AttemptsMade = switchboard.StateDelivered, 1
 	result, err := d.attempt(activities.AttemptInput{Reset: true})
 	if err != nil || result.AttemptsMade != 2 || d.sent != 1 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
@@ -215,7 +215,7 @@ func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 		{false, "default-test-run-id", 1},
 	} {
 		d := newFakeStore(t)
-		d.work.Delivery.Generation, d.work.Delivery.TemporalRunID = 2, c.holder
+		d.loaded.Delivery.Generation, d.loaded.Delivery.TemporalRunID = 2, c.holder
 		var suite testsuite.WorkflowTestSuite
 		suite.SetLogger(slog.New(slog.DiscardHandler))
 		env := suite.NewTestActivityEnvironment()
@@ -233,7 +233,7 @@ func TestCancelledInTemporalIsTheRunThatHasTheDelivery(t *testing.T) {
 func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.workErr = switchboard.Errorf(switchboard.CodeNotFound, "gone")
+	d.loadErr = switchboard.Errorf(switchboard.CodeNotFound, "gone")
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateCancelled || result.Reason != switchboard.ReasonErased {
 		t.Errorf("ended %v, %v", result, err)
@@ -243,7 +243,7 @@ func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	due := d.work.Delivery
+	due := d.loaded.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
 		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_2", Generation: 1}}) // while the only slot is taken
@@ -257,7 +257,7 @@ func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	if d.sent != 1 || len(d.recorded) != 1 {
 		t.Errorf("%d requests, %d recorded; want 1 and 1", d.sent, len(d.recorded))
 	}
-	d.work.Delivery = due
+	d.loaded.Delivery = due
 	if _, err := d.attempt(activities.AttemptInput{}); err != nil || d.sent != 2 {
 		t.Errorf("the slot was not released: %v", err)
 	}
@@ -307,17 +307,17 @@ func TestDeliveryThatWaitsForASlotIsNotOverdue(t *testing.T) {
 	for late, postponed := range map[time.Duration]bool{time.Second: false, switchboard.StuckAfter: true} {
 		d := newFakeStore(t)
 		date := time.Now().Add(-late)
-		d.work.Delivery.NextAttemptAt = date
-		d.work.Subscription.MaxInFlight = 0
+		d.loaded.Delivery.NextAttemptAt = date
+		d.loaded.Subscription.MaxInFlight = 0
 		_, err := d.attempt(activities.AttemptInput{})
 		if _, wait := delay(t, err); wait <= 0 || d.sent != 0 {
 			t.Errorf("%s late: waits %s after %d requests, want a date and no request", late, wait, d.sent)
 		}
-		if reason := d.work.Delivery.Reason; (reason == switchboard.ReasonWaitingForSlot) != postponed {
+		if reason := d.loaded.Delivery.Reason; (reason == switchboard.ReasonWaitingForSlot) != postponed {
 			t.Errorf("%s late: reason %q, want it to wait for a slot: %t", late, reason, postponed)
 		}
-		if d.work.Delivery.NextAttemptAt.After(date) != postponed {
-			t.Errorf("%s late: dated %s, want a new date: %t", late, d.work.Delivery.NextAttemptAt, postponed)
+		if d.loaded.Delivery.NextAttemptAt.After(date) != postponed {
+			t.Errorf("%s late: dated %s, want a new date: %t", late, d.loaded.Delivery.NextAttemptAt, postponed)
 		}
 	}
 }
@@ -326,7 +326,7 @@ func TestDeliveryThatWaitsForASlotIsNotOverdue(t *testing.T) {
 func TestTemporalLearnsTheCodeOfOurErrorOnly(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.workErr = fmt.Errorf("dial tcp 10.1.2.3:5432: %w", switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away"))
+	d.loadErr = fmt.Errorf("dial tcp 10.1.2.3:5432: %w", switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away"))
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	_, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{})
@@ -338,7 +338,7 @@ func TestTemporalLearnsTheCodeOfOurErrorOnly(t *testing.T) {
 func TestOutdatedGenerationSendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Delivery.Generation = 2
+	d.loaded.Delivery.Generation = 2
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || !result.Outdated || d.sent != 0 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)

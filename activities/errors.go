@@ -78,7 +78,7 @@ func (e *execution) backoff() time.Duration {
 }
 
 // observe reports whether the error is news: neither one of an outage nor the one that the delivery's
-// row gives as its reason. The first time it is stored there, so that whoever reads the row sees
+// row gives as its reason. The first time it is stored there, so that a reader of the row sees
 // why the date has passed. An error that repeats costs one write.
 func (e *execution) observe(ctx context.Context, err error) bool {
 	switch {

@@ -21,7 +21,7 @@ const heartbeatAfter = 250 * time.Millisecond
 // it returns when the request has ended; it empties the heartbeat if nothing was sent.
 func (e *execution) heartbeat(ctx context.Context, r switchboard.Record) (ended func(error)) {
 	if e.local || e.Tasks == nil {
-		return func(error) {} // a local activity has no heartbeat; the workflow's history tells
+		return func(error) {} // a local activity has no heartbeat; the workflow's history shows it
 	}
 	r.Attempt.Outcome.Failure = switchboard.FailureUnknown
 	outcome := inflight.OutcomeOf(r)

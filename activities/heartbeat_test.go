@@ -78,7 +78,7 @@ func (d *fakeStore) heard(h *heartbeats) error {
 func TestKilledAttemptLeavesAHeartbeat(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
+	d.loaded.Delivery.State, d.loaded.Delivery.AttemptsMade = switchboard.StateRetrying, 1
 	var h heartbeats
 	var trace inflight.UnrecordedOutcome
 	d.sending = func(context.Context) {
@@ -93,7 +93,7 @@ func TestKilledAttemptLeavesAHeartbeat(t *testing.T) {
 	}
 
 	next := newFakeStore(t) // another process, which finds the row as it was
-	next.work.Delivery.State, next.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1
+	next.loaded.Delivery.State, next.loaded.Delivery.AttemptsMade = switchboard.StateRetrying, 1
 	_, err := next.attempt(activities.AttemptInput{}, &trace)
 	if kind, wait := delay(t, err); kind != "unknown" || wait <= 0 || next.sent != 0 {
 		t.Errorf("failed as %s for %s after %d requests; want unknown, dated, and none beside the lost one", kind, wait, next.sent)
@@ -101,7 +101,7 @@ func TestKilledAttemptLeavesAHeartbeat(t *testing.T) {
 	if len(next.recorded) != 1 || next.recorded[0].Number != 2 || next.recorded[0].Outcome.Failure != switchboard.FailureUnknown || next.recorded[0].Outcome.Detail == "" {
 		t.Fatalf("recorded %+v, want the second attempt as unknown", next.recorded)
 	}
-	next.work.Delivery.NextAttemptAt = time.Now()
+	next.loaded.Delivery.NextAttemptAt = time.Now()
 	if result, err := next.attempt(activities.AttemptInput{}, &trace); err != nil || result.State != switchboard.StateDelivered || next.sent != 1 || len(next.recorded) != 2 {
 		t.Errorf("the one after it: %+v, %v after %d requests, %d recorded", result, err, next.sent, len(next.recorded))
 	}
@@ -168,11 +168,11 @@ func TestFirstAttemptOfALostWorker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newFakeStore(t)
-			c.set(&d.work.Delivery)
+			c.set(&d.loaded.Delivery)
 			var suite testsuite.WorkflowTestSuite
 			suite.SetLogger(slog.New(slog.DiscardHandler))
 			c.in.DeliverInput = activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}
-			before := d.work.Delivery.AttemptsMade
+			before := d.loaded.Delivery.AttemptsMade
 			if _, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, c.in); err != nil {
 				t.Fatal(err)
 			}

@@ -19,23 +19,23 @@ func (d *fakeStore) queue(t *testing.T, n int, taken time.Duration) []time.Durat
 	begin := time.Now()
 	now := begin
 	d.Now = func() time.Time { return now }
-	due := d.work.Delivery
+	due := d.loaded.Delivery
 	due.NextAttemptAt = begin
 	var waits []time.Duration
 	d.sending = func(context.Context) {
 		now = begin.Add(taken)
 		for i := range n {
-			d.work.Delivery = due // the store has one row for all
+			d.loaded.Delivery = due // the store has one row for all
 			_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_later_", i), Generation: 1}})
 			_, wait := delay(t, err)
 			waits = append(waits, wait.Round(time.Millisecond))
 		}
-		d.work.Delivery = due
+		d.loaded.Delivery = due
 	}
 	if _, err := d.attempt(activities.AttemptInput{}); err != nil {
 		t.Fatal(err)
 	}
-	d.work.Delivery = due
+	d.loaded.Delivery = due
 	return waits
 }
 
@@ -74,12 +74,12 @@ func (d *fakeStore) first(t *testing.T) bool {
 func TestFirstAttemptDoesNotOvertakeDeliveriesThatWait(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Subscription.MaxInFlight = 2
+	d.loaded.Subscription.MaxInFlight = 2
 	begin := time.Now()
-	now, due := begin, d.work.Delivery
+	now, due := begin, d.loaded.Delivery
 	d.Now = func() time.Time { return now }
 	attempt := func(id string) error {
-		d.work.Delivery = due // the store has one row for all
+		d.loaded.Delivery = due // the store has one row for all
 		_, err := d.attempt(activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: id, Generation: 1}})
 		return err
 	}
@@ -95,18 +95,18 @@ func TestFirstAttemptDoesNotOvertakeDeliveriesThatWait(t *testing.T) {
 			t.Error(err)
 		}
 		d.sending = func(context.Context) {}
-		d.work.Delivery = due
+		d.loaded.Delivery = due
 		if d.first(t) {
 			t.Error("a first attempt took the slot that another waits for")
 		}
-		if d.work.Delivery.NextAttemptAt.Before(now) {
+		if d.loaded.Delivery.NextAttemptAt.Before(now) {
 			t.Error("its regular activity, which follows at once, finds it due")
 		}
 	}
 	if err := attempt("dlv_1"); err != nil {
 		t.Fatal(err)
 	}
-	d.work.Delivery = due
+	d.loaded.Delivery = due
 	if !d.first(t) {
 		t.Error("a first attempt got no slot while all were free")
 	}

@@ -43,8 +43,8 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newFakeStore(t)
-			d.work.Subscription.MaxInFlight, d.work.Subscription.Adaptive = 100, test.adaptive
-			d.work.Subscription.SetDefaults()
+			d.loaded.Subscription.MaxInFlight, d.loaded.Subscription.Adaptive = 100, test.adaptive
+			d.loaded.Subscription.SetDefaults()
 			d.sending = func(context.Context) {
 				next := activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_", d.sent+1), Generation: 1}
 				_, err := d.attempt(activities.AttemptInput{DeliverInput: next})
@@ -77,7 +77,7 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 func TestUnrecordedOutcomeIsRecordedWithItsLimits(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
+	d.loaded.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
 	d.outcome = switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
 	outcome := &inflight.UnrecordedOutcome{
 		AttemptID: "att_1", Number: 2, Generation: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx,
@@ -96,7 +96,7 @@ func TestUnrecordedOutcomeIsRecordedWithItsLimits(t *testing.T) {
 func TestLimitsSurviveTheBuffer(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
+	d.loaded.Subscription.Adaptive = switchboard.Adaptive{Enabled: true}
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 		t.Fatal("ended, want an error of our own")

@@ -48,7 +48,7 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 		attempts: in.counter("switchboard_attempts", "Attempts by result: delivered, or the failure."),
 		latency: in.seconds("switchboard_attempt_duration", "Time from the start of an attempt to the end of the receiver's answer.",
 			.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30),
-		completed: in.counter("switchboard_deliveries_completed", "Deliveries that came to a final state through an attempt, by state."),
+		completed: in.counter("switchboard_deliveries_completed", "Deliveries that an attempt brought to a final state, by state."),
 		endToEnd: in.seconds("switchboard_delivery_duration", "Time from acceptance to delivery.",
 			.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300, 3600, 36000, 360000),
 		timeout: in.seconds("switchboard_applied_timeout", "Time limit that was applied to an attempt.",

@@ -95,7 +95,7 @@ func TestInfraErrorIsTheReasonOfItsDelivery(t *testing.T) {
 	t.Parallel()
 	const unreadable = "waiting_for_switchboard: its subscription or its event cannot be read"
 	for name, c := range map[string]struct {
-		workErr, sendErr error
+		loadErr, sendErr error
 		reason           string
 		lines            int // of five executions
 	}{
@@ -113,14 +113,14 @@ func TestInfraErrorIsTheReasonOfItsDelivery(t *testing.T) {
 			var log bytes.Buffer
 			d.Log = slog.New(slog.NewJSONHandler(&log, nil))
 			d.Outages = &activities.Outages{Log: d.Log}
-			d.workErr, d.sendErr = c.workErr, c.sendErr
-			due := d.work.Delivery.NextAttemptAt
+			d.loadErr, d.sendErr = c.loadErr, c.sendErr
+			due := d.loaded.Delivery.NextAttemptAt
 			for range 5 {
 				if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 					t.Fatal("ended, want an error of our own")
 				}
 			}
-			if got := d.work.Delivery; got.Reason != c.reason || !got.NextAttemptAt.Equal(due) {
+			if got := d.loaded.Delivery; got.Reason != c.reason || !got.NextAttemptAt.Equal(due) {
 				t.Errorf("reason %q, due %s; want %q, %s", got.Reason, got.NextAttemptAt.Format(time.RFC3339Nano), c.reason, due.Format(time.RFC3339Nano))
 			}
 			if lines := strings.Count(log.String(), `"level":"WARN"`); lines != c.lines {

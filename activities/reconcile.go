@@ -64,8 +64,8 @@ type WorkflowStatus string
 // The statuses of a workflow run.
 const (
 	WorkflowNotFound         WorkflowStatus = "not_found"          // no run: never started, or forgotten after its retention
-	WorkflowBackingOff       WorkflowStatus = "backing_off"        // open, and its attempt waits for a date that is far
-	WorkflowRunning          WorkflowStatus = "running"            // open, and something of it is or will soon be worked on
+	WorkflowBackingOff       WorkflowStatus = "backing_off"        // open, and its attempt waits for a distant date
+	WorkflowRunning          WorkflowStatus = "running"            // open, and a worker works on it or soon will
 	WorkflowPaused           WorkflowStatus = "paused_in_temporal" // open, and somebody paused its attempt in Temporal itself
 	WorkflowClosedExternally WorkflowStatus = "closed_externally"  // cancelled or terminated
 	WorkflowEnded            WorkflowStatus = "ended"              // closed in any other way
@@ -191,7 +191,7 @@ func (r *Reconciler) repair(ctx context.Context, d switchboard.Delivery, result 
 		return r.Store.StartNextGeneration(ctx, d.ID, d.Generation)
 	}
 	// WorkflowRunning: its worker is busy, or died, and Temporal's timeouts decide.
-	// WorkflowPaused: an engineer's wish, who unpauses it there; it stays in the count.
+	// WorkflowPaused: an engineer paused it in Temporal, and unpauses it there. It stays in the count.
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (a *Deliveries) flush(ctx context.Context) {
 }
 
 // flushOne records the delivery's outcome, unless its activity is under way here, or has done so
-// since. It fails if there is no use in trying others.
+// since. It fails if the others would fail too.
 func (a *Deliveries) flushOne(ctx context.Context, deliveryID string) error {
 	if ctx.Err() != nil {
 		return nil

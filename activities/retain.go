@@ -140,7 +140,7 @@ func (r *Retainer) work(ctx context.Context, do func() error) error {
 // HeartbeatTimeout is after which silence the activities that take long count as lost.
 const HeartbeatTimeout = time.Minute
 
-// heartbeat tells Temporal that the activity is at work until stop is called.
+// heartbeat sends heartbeats until stop is called.
 func heartbeat(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

@@ -18,7 +18,7 @@ func TestLatestUnrecordedOutcomeCounts(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	first := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
-	d.work.Delivery.State, d.work.Delivery.AttemptsMade = switchboard.StateRetrying, 1 // it is recorded by now
+	d.loaded.Delivery.State, d.loaded.Delivery.AttemptsMade = switchboard.StateRetrying, 1 // it is recorded by now
 	d.recordErr = switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 	if _, err := d.attempt(activities.AttemptInput{Unrecorded: first}); err == nil || d.sent != 1 {
 		t.Fatalf("ended with %v after %d requests, want an error of our own after the second attempt", err, d.sent)
@@ -32,7 +32,7 @@ func TestLatestUnrecordedOutcomeCounts(t *testing.T) {
 func TestUnrecordedOutcomeOfAnEarlierGenerationIsThatGenerations(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
-	d.work.Delivery.Generation = 2
+	d.loaded.Delivery.Generation = 2
 	outcome := &inflight.UnrecordedOutcome{AttemptID: "att_1", Number: 1, Generation: 1, At: time.Now(), StatusCode: 200}
 	result, err := d.attempt(activities.AttemptInput{Unrecorded: outcome})
 	if err != nil || !result.Outdated || d.sent != 0 {
@@ -90,7 +90,7 @@ func TestLocalAttemptReturnsTheUnrecordedOutcome(t *testing.T) {
 	if _, err := d.attempt(activities.AttemptInput{}); err == nil {
 		t.Fatal("ended, want an error of our own")
 	}
-	d.workErr = away
+	d.loadErr = away
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	value, err := suite.NewTestActivityEnvironment().ExecuteLocalActivity(d.Deliveries.Attempt, activities.AttemptInput{DeliverInput: activities.DeliverInput{DeliveryID: "dlv_1", Generation: 1}})

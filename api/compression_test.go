@@ -104,7 +104,7 @@ func TestBadGzip(t *testing.T) {
 		"half of it":              {whole[:len(whole)/2], bad},
 		"without its end":         {whole[:len(whole)-1], bad},
 		"a damaged sum":           {string(damaged), bad},
-		"something behind it":     {whole + "hunter2", bad},
+		"something after it":      {whole + "hunter2", bad},
 		"a bomb":                  {bomb, large},
 		"one byte over the limit": {zipped(t, strings.Repeat(" ", limit+1)), large},
 		"very many empty members": {strings.Repeat(zipped(t, ""), limit/20), large},

@@ -122,7 +122,7 @@ func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, 
 // engineTimeout bounds how long a caller waits for Temporal, once the row is written.
 const engineTimeout = 2 * time.Second
 
-// signal tells the engine of an action that is stored, also if the caller has gone. A
+// signal passes a stored action to the engine, also if the caller has gone. A
 // failure is no error to the caller, because the row holds the action: the relay
 // dispatches cancellations within seconds, and the reconciler finds a retry once it is
 // overdue by [switchboard.StuckAfter].

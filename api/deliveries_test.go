@@ -147,7 +147,7 @@ func TestOperate(t *testing.T) {
 				t.Error(diff)
 			}
 			logged := strings.Contains(b.logs.String(), "temporal is away")
-			if told := !strings.HasPrefix(c.engine, "start"); logged != (engineErr != nil && told) {
+			if signalled := !strings.HasPrefix(c.engine, "start"); logged != (engineErr != nil && signalled) {
 				t.Errorf("%s, %v: log:\n%s", c.call, engineErr, b.logs)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/catalogue"
+	"github.com/seed-49a43567/switchboard/filter"
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
@@ -255,6 +256,19 @@ func TestSchemasOfAChange(t *testing.T) {
 	slices.Sort(fixed)
 	if diff := cmp.Diff([]string{"events", "name", "request.url", "version"}, fixed); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestSchemaNamesEachOperator: the description of a filter names every operator.
+func TestSchemaNamesEachOperator(t *testing.T) {
+	t.Parallel()
+	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
+	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
+	for _, name := range []string{"NewSubscription", "SubscriptionPatch", "Subscription"} {
+		property := schemas[name].(map[string]any)["properties"].(map[string]any)["filter"].(map[string]any)
+		if want := "(" + strings.Join(filter.Operators(), " ") + ")"; !strings.Contains(property["description"].(string), want) {
+			t.Errorf("%s: %s\ndoes not name the operators %s", name, property["description"], want)
+		}
 	}
 }
 

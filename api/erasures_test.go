@@ -53,7 +53,7 @@ func TestErasures(t *testing.T) {
 			}
 			got.wantProblem(t, c.status, code, c.field)
 			if calls := b.engine.all(); len(calls) > 0 {
-				t.Errorf("Temporal was told %v", calls)
+				t.Errorf("Temporal was asked for %v", calls)
 			}
 		})
 	}
@@ -70,7 +70,7 @@ func TestErasureStartsItsWorkflow(t *testing.T) {
 	b.engine.err = nil
 	b.call(t, adminKey, http.MethodDelete, call, nil).want(t, http.StatusAccepted)
 	if calls := b.engine.all(); len(calls) != 2 || calls[0] != calls[1] || !strings.HasPrefix(calls[0], "erase era_") {
-		t.Errorf("Temporal was told %v", calls)
+		t.Errorf("Temporal was asked for %v", calls)
 	}
 }
 

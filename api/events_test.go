@@ -213,7 +213,7 @@ func TestListEvents(t *testing.T) {
 		}
 		cursor, _ = got["next_cursor"].(string)
 		if more := cursor != ""; more != (id != "one") {
-			t.Errorf("behind %s there is more: %v", id, more)
+			t.Errorf("after %s there is more: %v", id, more)
 		}
 	}
 	want := switchboard.EventFilter{

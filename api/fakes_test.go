@@ -147,7 +147,7 @@ func (f *fakeStore) Deliveries(ctx context.Context, caller switchboard.Caller, f
 	return f.Store.Deliveries(ctx, caller, filter, page)
 }
 
-// Cancel enters behind the real one.
+// Cancel calls the real one first.
 func (f *fakeStore) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error) {
 	d, err := f.Store.Cancel(ctx, caller, id, reason)
 	if err == nil {
@@ -163,7 +163,7 @@ func (f *fakeStore) Answer(ctx context.Context, caller switchboard.Caller, deliv
 	return f.Store.Answer(ctx, caller, deliveryID)
 }
 
-// Claim enters behind the real one.
+// Claim calls the real one first.
 func (f *fakeStore) Claim(ctx context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error) {
 	claim, err := f.Store.Claim(ctx, apiKeyID, key, request)
 	if err == nil {

@@ -127,7 +127,7 @@ func TestSameUseCase(t *testing.T) {
 		wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "use_case")
 }
 
-// TestUnusableProfile is our own fault, and nothing that a caller can mend.
+// TestUnusableProfile is our own fault, and nothing that a caller can repair.
 func TestUnusableProfile(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *Config) { c.Catalogue = badCatalogue{c.Catalogue} })

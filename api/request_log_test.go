@@ -75,7 +75,7 @@ func TestForeignErrors(t *testing.T) {
 }
 
 // TestCallerGone: who breaks off has made no error of ours. What was stored by then
-// is told to the engine all the same.
+// reaches the engine all the same.
 func TestCallerGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -105,7 +105,7 @@ func TestCallerGone(t *testing.T) {
 		t.Error(diff)
 	}
 	if lines := b.logs.lines(t); len(lines) != 2 {
-		t.Errorf("the engine was not told: %v", lines)
+		t.Errorf("the engine did not hear of it: %v", lines)
 	}
 }
 

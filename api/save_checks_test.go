@@ -43,7 +43,7 @@ func TestAuthRefused(t *testing.T) {
 	}
 }
 
-// TestWarnings are told where templates are new, and only there.
+// TestWarnings are given where templates are new, and only there.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -75,7 +75,7 @@ func TestChangeOfScheme(t *testing.T) {
 				t.Errorf("the secret stays: %v", stays)
 			}
 			shown, _ := got["secret"].(string)
-			if told := !c.stays && c.to != signing.StandardEd25519; told != (shown != "") || told && shown != current(after.Secrets).Reveal() {
+			if wantShown := !c.stays && c.to != signing.StandardEd25519; wantShown != (shown != "") || wantShown && shown != current(after.Secrets).Reveal() {
 				t.Errorf("shown: %q", shown)
 			}
 			keys, _ := got["signature"].(map[string]any)["public_keys"].([]any)

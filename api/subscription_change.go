@@ -24,7 +24,7 @@ type change struct {
 // apply merges the body into the document of a subscription as it was given, as RFC 7396 says,
 // and checks the whole. Secrets that come back masked stay as they are.
 func (c change) apply(before switchboard.Subscription, document json.RawMessage) (switchboard.Subscription, error) {
-	if field := c.removesRequired(); field != "" {
+	if field := c.removesRequired(); field != "" && before.ID != "" { // complete refuses a new one
 		return before, switchboard.InvalidField(field, "is required: null cannot remove it")
 	}
 	afresh, err := json.Marshal(c.startsAfresh(&before))

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
@@ -74,6 +75,9 @@ func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *h
 			for _, scheme := range signing.Schemes() {
 				one.Enum = append(one.Enum, string(scheme))
 			}
+		}
+		if name == "filter" { // package filter has the operators
+			one.Description = strings.Replace(one.Description, "operators", "operators ("+strings.Join(filter.Operators(), " ")+")", 1)
 		}
 		switch {
 		case one.Ref != "":

@@ -87,7 +87,7 @@ func TestTriggerAndWait(t *testing.T) {
 		t.Errorf("status %d, got  %swant %s", got.status, got.body, want)
 	}
 	if !b.store.awaited {
-		t.Error("the store was not told that somebody waits")
+		t.Error("the store does not know that somebody waits")
 	}
 	// The same id again waits for the same delivery.
 	again := b.call(t, integratorKey, "POST", triggerPath+"?wait=8s", `{"data":1,"id":"script-1"}`).want(t, http.StatusOK)

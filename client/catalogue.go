@@ -94,8 +94,7 @@ func (c *Client) UpdateEventType(ctx context.Context, platform, name string, fie
 // DeleteEventType takes an event type back: one that was added is gone, and one that
 // was changed is again as it came with Switchboard.
 func (c *Client) DeleteEventType(ctx context.Context, platform, name string) error {
-	_, err := c.call(ctx, request{method: http.MethodDelete, path: path("event_types", platform, name)}, nil)
-	return err
+	return c.call(ctx, request{method: http.MethodDelete, path: path("event_types", platform, name)}, nil)
 }
 
 // ListPlatforms returns a page of platforms, by name.

@@ -20,6 +20,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,40 +119,40 @@ type request struct {
 // call makes a call and reads its answer into a T.
 func call[T any](ctx context.Context, c *Client, r request) (T, error) {
 	var into T
-	_, err := c.call(ctx, r, &into)
+	err := c.call(ctx, r, &into)
 	return into, err
 }
 
 // call makes a call, again where the config says so, and reads its answer into what
-// into points to; nil: it has no body. The status is that of the answer.
-func (c *Client) call(ctx context.Context, r request, into any) (status int, err error) {
+// into points to; nil: it has no body.
+func (c *Client) call(ctx context.Context, r request, into any) error {
 	body, err := bodyOf(r.body)
 	if err != nil {
-		return 0, fmt.Errorf("client: %s %s: %w", r.method, r.path, err)
+		return fmt.Errorf("client: %s %s: %w", r.method, r.path, err)
 	}
 	for tries := 0; ; tries++ {
-		status, safe, err := c.send(ctx, r, body, into)
+		safe, err := c.send(ctx, r, body, into)
 		problem, ok := errors.AsType[*Error](err)
 		if !ok || !safe || tries == c.retries || !problem.temporary() {
-			return status, err
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return status, err
+			return err
 		case <-time.After(problem.RetryAfter):
 		}
 	}
 }
 
 // send makes one request. safe says that repeating it does no harm.
-func (c *Client) send(ctx context.Context, r request, body []byte, into any) (status int, safe bool, err error) {
+func (c *Client) send(ctx context.Context, r request, body []byte, into any) (safe bool, err error) {
 	target := c.base + r.path
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
 	}
 	sent, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(body))
 	if err != nil {
-		return 0, false, fmt.Errorf("client: %w", err)
+		return false, fmt.Errorf("client: %w", err)
 	}
 	if body != nil {
 		sent.Header.Set("Content-Type", "application/json")
@@ -165,24 +166,24 @@ func (c *Client) send(ctx context.Context, r request, body []byte, into any) (st
 	safe = r.safe || r.method == http.MethodGet || r.method == http.MethodPut || r.method == http.MethodDelete || sent.Header.Get(idempotencyHeader) != ""
 	answer, err := c.http.Do(sent)
 	if err != nil {
-		return 0, false, fmt.Errorf("client: %w", err)
+		return false, fmt.Errorf("client: %w", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return answer.StatusCode, false, fmt.Errorf("client: %s %s: %w", r.method, r.path, err)
+		return false, fmt.Errorf("client: %s %s: %w", r.method, r.path, err)
 	case len(text) > maxAnswer:
-		return answer.StatusCode, false, fmt.Errorf("client: %s %s: the answer is longer than %d bytes", r.method, r.path, maxAnswer)
+		return false, fmt.Errorf("client: %s %s: the answer is longer than %d bytes", r.method, r.path, maxAnswer)
 	case answer.StatusCode < 200 || answer.StatusCode > 299:
-		return answer.StatusCode, safe, errorOf(answer, text)
+		return safe, errorOf(answer, text)
 	case into == nil:
-		return answer.StatusCode, false, nil
+		return false, nil
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return answer.StatusCode, false, fmt.Errorf("client: %s %s: the answer is not the API's: %w", r.method, r.path, err)
+		return false, fmt.Errorf("client: %s %s: the answer is not the API's: %w", r.method, r.path, err)
 	}
-	return answer.StatusCode, false, nil
+	return false, nil
 }
 
 // bodyOf encodes a body. The bytes of an event's data stay as they are, white space
@@ -206,9 +207,9 @@ func path(parts ...string) string {
 // query leaves out what is empty.
 func query(pairs ...string) url.Values {
 	values := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			values.Set(pairs[i], pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		if name, value := pair[0], pair[len(pair)-1]; value != "" {
+			values.Set(name, value)
 		}
 	}
 	return values

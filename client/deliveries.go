@@ -107,7 +107,7 @@ func (c *Client) GetDelivery(ctx context.Context, id string) (Delivery, error) {
 }
 
 // RetryDelivery makes the next attempt due now. A delivery that has ended starts
-// anew. The reason may be empty.
+// again. The reason may be empty.
 func (c *Client) RetryDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
 	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "retry"), body: reason{why}, options: options})
 }

@@ -50,8 +50,7 @@ func (c *Client) UpdateSubscription(ctx context.Context, id string, version int,
 // DeleteSubscription deletes a subscription; its open deliveries are cancelled. The
 // reason may be empty.
 func (c *Client) DeleteSubscription(ctx context.Context, id, why string, options ...Option) error {
-	_, err := c.call(ctx, request{method: http.MethodDelete, path: path("subscriptions", id), query: query("reason", why), options: options}, nil)
-	return err
+	return c.call(ctx, request{method: http.MethodDelete, path: path("subscriptions", id), query: query("reason", why), options: options}, nil)
 }
 
 // Rotation says what becomes of the signing secrets before the new one.

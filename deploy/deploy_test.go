@@ -124,7 +124,7 @@ func TestStopTimeouts(t *testing.T) {
 	}
 }
 
-// What operators are told to register and to alert on is there.
+// What operators are asked to register and to alert on is there.
 func TestNamesInREADME(t *testing.T) {
 	t.Parallel()
 	readme := read(t, "README.md")

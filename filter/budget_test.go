@@ -75,7 +75,7 @@ func TestConditionsOnElementsCost(t *testing.T) {
 		`{"data":{"n":{"$exist":false}}}`:                         VerdictRejected,
 	} {
 		if got := mustParse(t, document).Verdict(in, budget); got != want {
-			t.Errorf("%s with no effort left: %d; want %d", document, got, want)
+			t.Errorf("%s with no budget left: %d; want %d", document, got, want)
 		}
 	}
 }
@@ -109,14 +109,14 @@ func TestEffortSpent(t *testing.T) {
 	}
 }
 
-// What the effort does not suffice for is not known: no operator, and no $not around it,
+// What the budget does not suffice for is not known: no operator, and no $not around it,
 // makes an answer of that. What is known all the same decides.
 func TestUndecided(t *testing.T) {
 	t.Parallel()
-	const effort = 500
-	// Lists of which the last element is another, and a text: longer than the effort is.
-	in := NewInput(eventOf(`{"list":[` + strings.Repeat("1,", effort) + `2],"objects":[` + strings.Repeat("{},", effort) + `{"x":1}],` +
-		`"text":"` + strings.Repeat("ab", effort) + `refund","status":"open"}`))
+	const budget = 500
+	// Lists of which the last element is another, and a text: longer than the budget is.
+	in := NewInput(eventOf(`{"list":[` + strings.Repeat("1,", budget) + `2],"objects":[` + strings.Repeat("{},", budget) + `{"x":1}],` +
+		`"text":"` + strings.Repeat("ab", budget) + `refund","status":"open"}`))
 	const costly = `{"text":{"$regex":"(?:a?){60}a{60}z|fund"}}`
 	for _, test := range []struct {
 		data string
@@ -147,7 +147,7 @@ func TestUndecided(t *testing.T) {
 		{`{"text":{"$regex":"refund"}}`, VerdictMatched},                                            // a mere text costs little
 		{`{"text":{"$not":{"$regex":"refund"}}}`, VerdictRejected},
 	} {
-		got := mustParse(t, `{"data":`+test.data+`}`).Verdict(in, (&SharedBudget{effort}).ForEvent())
+		got := mustParse(t, `{"data":`+test.data+`}`).Verdict(in, (&SharedBudget{budget}).ForEvent())
 		if got != test.want || got.Delivers() != (test.want != VerdictRejected) {
 			t.Errorf("%s: %d; want %d", test.data, got, test.want)
 		}
@@ -186,8 +186,8 @@ func TestRegexReadsLongTexts(t *testing.T) {
 // An explanation says of what is not known that it is not.
 func TestExplainSaysWhatIsUndecided(t *testing.T) {
 	t.Parallel()
-	const effort = 1000
-	in := NewInput(eventOf(`{"list":[` + strings.Repeat("1,", effort) + `2],"objects":[` + strings.Repeat("{},", effort) + `{"x":1}]}`))
+	const budget = 1000
+	in := NewInput(eventOf(`{"list":[` + strings.Repeat("1,", budget) + `2],"objects":[` + strings.Repeat("{},", budget) + `{"x":1}]}`))
 	for filter, paths := range map[string][]string{
 		`{"data":{"list":2}}`:                                            {"data.list"},
 		`{"data":{"objects":{"x":1}}}`:                                   {"data.objects"},
@@ -196,7 +196,7 @@ func TestExplainSaysWhatIsUndecided(t *testing.T) {
 		`{"data":{"list":{"$exist":true}},"metadata":{"tenant":"acme"}}`: nil,
 	} {
 		var undecided []string
-		_, findings := mustParse(t, filter).root.explain(in, "", &Budget{left: effort})
+		_, findings := mustParse(t, filter).root.explain(in, "", &Budget{left: budget})
 		for _, f := range findings {
 			if said := strings.Contains(f.Text, tooExpensive); said != f.Undecided || f.Undecided && f.Holds {
 				t.Errorf("%s: %+v", filter, f)

@@ -457,7 +457,7 @@ func TestShown(t *testing.T) {
 }
 
 // Lists in the objects of lists are looked through for the closest element as long as
-// there is effort for it; the answer is whole.
+// there is budget for it; the answer is whole.
 func TestExplainOfNestedListsIsBounded(t *testing.T) { // not parallel: it counts allocations
 	name := strings.Repeat("é", 1000)
 	conditions := strings.TrimSuffix(strings.Repeat(`{"x":1},`, maxConditions-1), ",")

@@ -2,12 +2,9 @@ package filter
 
 import (
 	"os"
-	"reflect"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/seed-49a43567/switchboard"
 )
 
 // TestManual: the examples of docs/filters.md are true.
@@ -45,14 +42,5 @@ func TestManualDescribesEachOperator(t *testing.T) {
 		if row := "\n| `" + o.name + "` | " + o.doc + " |\n"; !strings.Contains(string(text), row) {
 			t.Errorf("docs/filters.md has no row%s", row)
 		}
-	}
-}
-
-// TestSubscriptionNamesEachOperator: the description of the field names every operator.
-func TestSubscriptionNamesEachOperator(t *testing.T) {
-	t.Parallel()
-	f, _ := reflect.TypeFor[switchboard.Subscription]().FieldByName("Filter")
-	if doc, want := f.Tag.Get("doc"), strings.Join(Operators(), " "); !strings.Contains(doc, "("+want+")") {
-		t.Errorf("%s\ndoes not name the operators %s", doc, want)
 	}
 }

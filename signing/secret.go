@@ -121,7 +121,7 @@ func decode(prefix string, secret switchboard.Secret) ([]byte, error) {
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	// The decoder skips line breaks; receivers' decoders may not.
 	if err != nil || strings.ContainsAny(encoded, "\r\n") {
-		return nil, switchboard.InvalidField("secret", "must be base64 behind %s", prefix)
+		return nil, switchboard.InvalidField("secret", "must be base64 after %s", prefix)
 	}
 	return key, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// encoded is a secret with n bytes behind the prefix.
+// encoded is a secret with n bytes after the prefix.
 func encoded(prefix string, n int) switchboard.Secret {
 	return encode(prefix, bytes.Repeat([]byte{7}, n))
 }

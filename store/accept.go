@@ -65,7 +65,7 @@ func (p *pendingEvent) key() eventKey { return eventKey{p.event.Tenant, p.event.
 // Accept stores events, each with one delivery for every subscription that wants it:
 // pending where that is active, held where it is not verified yet. It returns when that
 // is durable. Ids and times that are missing are filled in. What became of each event
-// is in the acceptance of the same place; an error means that nothing of the call is
+// is in the acceptance at the same index; an error means that nothing of the call is
 // known to be stored. The relay starts what the caller has not started within a few
 // seconds.
 func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {

@@ -41,7 +41,7 @@ func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
 		})
 		equal(t, "stored delivery", b.read(d.ID), d)
 	}
-	equal(t, "takers", got, map[string]bool{wants["ticket.created"].ID: true, wants["ticket.*"].ID: true, wants["*"].ID: true})
+	equal(t, "subscriptions", got, map[string]bool{wants["ticket.created"].ID: true, wants["ticket.*"].ID: true, wants["*"].ID: true})
 	if a.Duplicate || !switchboard.IsID(switchboard.EventPrefix, a.Event.ID) || !a.Event.OccurredAt.Equal(begin()) {
 		t.Errorf("acceptance: %+v", a)
 	}
@@ -290,9 +290,9 @@ func TestConcurrentMix(t *testing.T) {
 					sub := subs[random.IntN(3)]
 					ok(second(other.RotateSecret(t.Context(), root(), sub.ID, signing.NewSecret(signing.Standard), switchboard.Rotation{Grace: time.Hour})))
 				case 8:
-					told := slices.Clone(seed.Deliveries)
-					slices.Reverse(told)
-					ok(b.MarkDispatched(t.Context(), told))
+					reversed := slices.Clone(seed.Deliveries)
+					slices.Reverse(reversed)
+					ok(b.MarkDispatched(t.Context(), reversed))
 				case 9:
 					ok(other.DispatchNow(t.Context(), idsOf(seed.Deliveries)))
 				case 10:

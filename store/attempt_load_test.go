@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store"
 )
 
-// TestWorkSeesEveryChange: a subscription that is kept parsed is never behind its row.
-func TestWorkSeesEveryChange(t *testing.T) {
+// TestLoadSeesEveryChange: a subscription in the cache is never older than its row.
+func TestLoadSeesEveryChange(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.subscribe("acme", "*")
@@ -57,9 +57,9 @@ func secretsOf(w switchboard.LoadedDelivery, at time.Time) []switchboard.Secret 
 	return secrets
 }
 
-// TestWorkTogether: callers that share a query get what is theirs, and one whose work
+// TestLoadTogether: callers that share a query get what is theirs, and one whose delivery
 // cannot be had hurts nobody else.
-func TestWorkTogether(t *testing.T) {
+func TestLoadTogether(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ids, broken := map[string]string{}, ""

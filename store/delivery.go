@@ -101,7 +101,7 @@ func selectDeliveriesOf(ctx context.Context, db selector, events []switchboard.E
 	for _, e := range events {
 		bound := idBound(e.CreatedAt)
 		ids, tenants, times = append(ids, e.ID), append(tenants, e.Tenant), append(times, e.CreatedAt.Format(time.RFC3339Nano))
-		lo, hi = append(lo, bound), append(hi, bound+"~") // behind every id of those 8 ms
+		lo, hi = append(lo, bound), append(hi, bound+"~") // after every id of those 8 ms
 	}
 	err := db.SelectContext(ctx, &deliveries, deliveriesOfQuery, pq.Array(ids), pq.Array(tenants), pq.Array(times), pq.Array(lo), pq.Array(hi),
 		slices.Min(lo), slices.Max(hi))

@@ -69,7 +69,7 @@ func deliveriesQuery(caller switchboard.Caller, f switchboard.DeliveryFilter, no
 		c.add("id >= ?", idBound(f.After))
 	}
 	if !f.Before.IsZero() {
-		c.add("id < ?", idBound(f.Before)+"~") // behind every id of those 8 ms
+		c.add("id < ?", idBound(f.Before)+"~") // after every id of those 8 ms
 	}
 	searched := c.text(f.Text)
 	c.states(f.States)

@@ -55,7 +55,7 @@ func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Durat
 }
 
 // MarkDispatched records that Temporal knows of these generations of deliveries. One that an
-// operator has replaced meanwhile says nothing of the next, and a start nothing of the end.
+// operator has replaced meanwhile does not cover the next, and a start does not cover the cancellation.
 func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error {
 	ids, generations, ended := make([]string, len(deliveries)), make([]int64, len(deliveries)), make([]bool, len(deliveries))
 	for i, d := range deliveries {

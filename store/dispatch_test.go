@@ -202,7 +202,7 @@ func TestOverdueAndStats(t *testing.T) {
 	equal(t, "started", overdue(switchboard.StuckAfter), []string{started.ID})
 	b.advance(time.Hour)
 	equal(t, "both, the longest first", overdue(switchboard.StuckAfter), idsOf([]switchboard.Delivery{started, retrying}))
-	// Both may have one date, and the second must still come behind the first.
+	// Both may have one date, and the second must still come after the first.
 	_, err := b.sql.Exec("UPDATE deliveries SET next_attempt_at = $1 WHERE id = ANY($2)", begin(), pq.Array([]string{started.ID, retrying.ID}))
 	must(t, err)
 	inOrder := slices.Sorted(slices.Values([]string{started.ID, retrying.ID}))
@@ -211,10 +211,10 @@ func TestOverdueAndStats(t *testing.T) {
 	equal(t, "the first", idsOf(limited), inOrder[:1])
 	limited, err = b.Overdue(t.Context(), 0, limited[0], 1)
 	must(t, err)
-	equal(t, "the next behind it", idsOf(limited), inOrder[1:])
+	equal(t, "the next after it", idsOf(limited), inOrder[1:])
 	limited, err = b.Overdue(t.Context(), 0, limited[0], 1)
 	must(t, err)
-	equal(t, "none behind the last", idsOf(limited), []string{})
+	equal(t, "none after the last", idsOf(limited), []string{})
 
 	stats, err := b.Stats(t.Context())
 	must(t, err)
@@ -363,7 +363,7 @@ func TestListen(t *testing.T) {
 	must(t, err)
 	next(t, "start after a retry that is due for the relay", h.starts)
 	must(t, b.DispatchNow(t.Context(), []string{d.ID}))
-	next(t, "start after StartSoon", h.starts)
+	next(t, "start after DispatchNow", h.starts)
 	must(t, b.StartNextGeneration(t.Context(), d.ID, 2))
 	next(t, "start after the next generation", h.starts)
 

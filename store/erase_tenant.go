@@ -82,7 +82,7 @@ WHERE tenant = $1 AND created_at <= $2 AND deleted_at IS DISTINCT FROM $2`, e.Te
 }
 
 // cancelTenant cancels open deliveries of the tenant's subscriptions, and returns how many
-// are not cancelled yet, or have a workflow that is not told yet.
+// are not cancelled yet, or have a workflow that was not cancelled yet.
 func (s *Store) cancelTenant(ctx context.Context, e erasureRow) (waiting int, err error) {
 	const open = `FROM deliveries d WHERE d.completed_at IS NULL AND d.subscription_id IN (SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2)`
 	var found bool

@@ -70,7 +70,7 @@ func (s *Store) CheckKeys(ctx context.Context, lost ...string) error {
 // wrongKey is the error of a key that does not open what was encrypted under its id.
 func wrongKey(id string) error {
 	return &KeyError{fmt.Sprintf("the key %s has other bytes than the one that this database's rows are encrypted with under that id: "+
-		"give the bytes that were used before, or the new key an id of its own, with the old one behind it", id)}
+		"give the bytes that were used before, or the new key an id of its own, with the old one after it", id)}
 }
 
 // checkValues returns the check values of all keys that were ever used, by id.

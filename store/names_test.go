@@ -98,7 +98,7 @@ func TestTenantUsage(t *testing.T) {
 	refused(t, "another tenant's", err, switchboard.CodeForbidden, "")
 }
 
-// TestUndecidedIsDelivered: a filter whose effort is used up loses no event, and the
+// TestUndecidedIsDelivered: a filter whose budget is used up loses no event, and the
 // acceptance names the subscription.
 func TestUndecidedIsDelivered(t *testing.T) {
 	t.Parallel()

@@ -79,7 +79,7 @@ func (s *Store) HoldDelivery(ctx context.Context, deliveryID string, generation 
 	})
 }
 
-// Postpone dates the next attempt of a delivery anew, for that reason, unless somebody has
+// Postpone changes the date of a delivery's next attempt, for that reason, unless somebody has
 // done so since it was loaded. It reports whether it has changed anything.
 func (s *Store) Postpone(ctx context.Context, loaded switchboard.Delivery, until time.Time, reason string) (changed bool, err error) {
 	err = s.tx(ctx, "postpone delivery", func(ctx context.Context, tx transaction) error {

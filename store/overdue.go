@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Lists and the metric count every delivery whose date has passed, whoever is to blame: a
+// Lists and the metric count every delivery whose date has passed, whatever the cause: a
 // worker, Temporal or the relay. A relay that claims a delivery and fails to start it moves
 // dispatch_at each time, so that column does not tell. The reconciler leaves the deliveries
 // that are to be dispatched to the relay.

@@ -89,7 +89,7 @@ func (t partitionedTable) create(suffix string) []string {
 const idBoundLetters = 9
 
 // idBound is what the ids of deliveries made at or after that time begin with or sort
-// behind. The first is of 1970: an earlier time would come out behind all ids.
+// behind. The first is of 1970: an earlier time would sort after all ids.
 func idBound(at time.Time) string {
 	if first := time.UnixMilli(0); at.Before(first) {
 		at = first

@@ -110,14 +110,14 @@ func TestAcceptGoesByTheFilter(t *testing.T) {
 	equal(t, "deliveries", len(b.accept(event("acme", "")).Deliveries), 2)
 }
 
-// The filters of a tenant share the effort for an event: of two that each look at more
+// The filters of a tenant share the budget for an event: of two that each look at more
 // than half as many elements as all may, the second does not come to the end of the
 // list. It gets the event, and the acceptance says so. What is not about a list is known
 // all the same.
 func TestAcceptSharesTheEffort(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	takers := map[string]string{}
+	names := map[string]string{}
 	filters := map[string]string{"plain": `{"data":{"b":"x"}}`, "other": `{"data":{"a":5,"b":"y"}}`}
 	for i := range 20 {
 		filters[fmt.Sprintf("long %d", i)] = `{"data":{"a":5}}`
@@ -129,20 +129,20 @@ func TestAcceptSharesTheEffort(t *testing.T) {
 		}
 		sub.SetDefaults()
 		must(t, b.CreateSubscription(t.Context(), root(), &sub))
-		takers[sub.ID], _, _ = strings.Cut(name, " ")
+		names[sub.ID], _, _ = strings.Cut(name, " ")
 	}
 	e := event("acme", "")
 	e.Data = []byte(`{"a":[` + strings.Repeat("1,", 60_000) + `5],"b":"x"}`)
-	for range 2 { // the effort for one event is not taken from the next
+	for range 2 { // the budget for one event is not taken from the next
 		got, undecided := map[string]int{}, map[string]int{}
 		accepted := b.accept(e)
 		for _, d := range accepted.Deliveries {
-			got[takers[d.SubscriptionID]]++
+			got[names[d.SubscriptionID]]++
 		}
 		for _, id := range accepted.Undecided {
-			undecided[takers[id]]++
+			undecided[names[id]]++
 		}
-		equal(t, "takers", got, map[string]int{"long": 20, "plain": 1})
+		equal(t, "names", got, map[string]int{"long": 20, "plain": 1})
 		equal(t, "undecided", undecided["plain"]+undecided["other"], 0)
 		// 16 times 60,001 looks are within a million. The one that takes no event may look too.
 		if n := undecided["long"]; n != 4 && n != 5 {
@@ -186,11 +186,11 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	equal(t, "state", verified.State, switchboard.SubscriptionActive)
 	equal(t, "state reason", verified.StateReason, "")
 	for i, d := range []switchboard.Delivery{before, held} {
-		released, turn := b.read(d.ID), b.clock().Add(time.Duration(i)*10*time.Millisecond)
+		released, date := b.read(d.ID), b.clock().Add(time.Duration(i)*10*time.Millisecond)
 		equal(t, "released", released.State, switchboard.StatePending)
 		equal(t, "run", released.Generation, 2)
-		equal(t, "start due", b.startDue(d.ID), turn)
-		equal(t, "next attempt", released.NextAttemptAt, turn)
+		equal(t, "start due", b.startDue(d.ID), date)
+		equal(t, "next attempt", released.NextAttemptAt, date)
 		done := b.actions(d.ID)
 		equal(t, "last action", done[len(done)-1], "switchboard release what it was held for is over")
 	}

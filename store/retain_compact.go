@@ -280,7 +280,7 @@ func (c compaction) insert(ctx context.Context, db sqlx.ExecerContext, table, se
 }
 
 // stageEvents copies the events: all of them while only payloads are erased, else those that
-// a delivery is left of, be it one of another partition that was made later.
+// a delivery is left of, even one in another partition that was made later.
 func (c compaction) stageEvents(ctx context.Context) error {
 	bounds := []string{"event_at < " + timestamp(c.visit.Hi)}
 	own := "id < " + pq.QuoteLiteral(idBound(c.visit.Hi))

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,8 +10,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -27,11 +26,10 @@ type archive struct {
 
 // generated is one delivery that a test made.
 type generated struct {
-	id, event, tenant, state  string
-	createdAt, endedAt, after time.Time // endedAt is zero while it is open
-	attempts                  int
-	eventAt                   time.Time // zero: the event was accepted with the delivery
-	erased                    bool      // its payload may be gone
+	id, event, tenant, state string
+	createdAt, endedAt       time.Time // endedAt is zero while it is open
+	attempts                 int
+	eventAt                  time.Time // zero: the event was accepted with the delivery
 }
 
 func setupArchive(t *testing.T, days int) *archive {
@@ -74,20 +72,20 @@ func (a *archive) add(g generated) *generated {
 	} else {
 		eventAt = g.eventAt
 	}
-	var next, ended, other pq.NullTime
+	var next, ended, other sql.NullTime
 	reason := ""
 	switch g.state {
 	case "pending", "retrying":
-		next = pq.NullTime{Time: g.createdAt.Add(time.Hour), Valid: true}
+		next = sql.NullTime{Time: g.createdAt.Add(time.Hour), Valid: true}
 	case "delivered":
-		ended = pq.NullTime{Time: g.endedAt, Valid: true}
+		ended = sql.NullTime{Time: g.endedAt, Valid: true}
 	case "failed", "cancelled":
-		ended, reason = pq.NullTime{Time: g.endedAt, Valid: true}, "operator"
+		ended, reason = sql.NullTime{Time: g.endedAt, Valid: true}, "operator"
 	default:
 		reason = "subscription_unverified"
 	}
 	if !eventAt.Equal(g.createdAt) {
-		other = pq.NullTime{Time: eventAt, Valid: true}
+		other = sql.NullTime{Time: eventAt, Valid: true}
 	}
 	if g.attempts == 0 && g.state != "pending" && g.state != "held" {
 		g.attempts = 2
@@ -433,10 +431,10 @@ func (a *archive) recordOne(g *generated, ends bool) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	now := a.clock()
-	var ended pq.NullTime
-	state, next := "retrying", pq.NullTime{Time: now.Add(time.Hour), Valid: true}
+	var ended sql.NullTime
+	state, next := "retrying", sql.NullTime{Time: now.Add(time.Hour), Valid: true}
 	if ends {
-		state, next, ended = "delivered", pq.NullTime{}, pq.NullTime{Time: now, Valid: true}
+		state, next, ended = "delivered", sql.NullTime{}, sql.NullTime{Time: now, Valid: true}
 	}
 	result, err := tx.Exec("UPDATE deliveries SET state = $2, attempts_made = attempts_made + 1, next_attempt_at = $3, completed_at = $4 WHERE id = $1", g.id, state, next, ended)
 	if err != nil {

@@ -150,7 +150,7 @@ func (b *bundle) read(id string) switchboard.Delivery {
 	return found[0]
 }
 
-// startDue is when Temporal is to be told of the delivery; empty: it knows.
+// startDue is when the delivery is to be dispatched; empty: it was.
 func (b *bundle) startDue(id string) time.Time {
 	b.t.Helper()
 	var due time.Time
@@ -158,7 +158,7 @@ func (b *bundle) startDue(id string) time.Time {
 	return due.UTC()
 }
 
-// actions lists what was done to the delivery, as "actor verb reason".
+// actions lists what was done to the delivery, as "actor action reason".
 func (b *bundle) actions(id string) []string {
 	b.t.Helper()
 	detail, err := b.Delivery(b.t.Context(), root(), id)

@@ -20,7 +20,7 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return err
 	}
-	// The caller is not told of an error here: the subscription is deleted, and CancelDeleted
+	// The caller does not see an error here: the subscription is deleted, and CancelDeleted
 	// cancels the deliveries that are left.
 	_, _ = s.applyInBatches(ctx, cancelDeleted(action(caller, switchboard.ActionCancel, reason)), id)
 	return nil

@@ -78,7 +78,7 @@ func TestUnreadableParts(t *testing.T) {
 func TestUnreadableSubscription(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	sub, other := b.private("mended"), b.private("deleted")
+	sub, other := b.private("repaired"), b.private("deleted")
 	accepted, err := b.AcceptFor(t.Context(), root(), sub.ID, event("acme", ""), false)
 	must(t, err)
 	d := accepted.Deliveries[0]
@@ -180,7 +180,7 @@ func TestCheckKeys(t *testing.T) {
 	check("the key", ring, "")
 	check("the key again", ring, "")
 	check("other bytes", foreign, "test has other bytes")
-	check("other bytes, behind another", key(newer)+","+foreign, "test has other bytes")
+	check("other bytes, after another", key(newer)+","+foreign, "test has other bytes")
 	check("a new key, first roll-out", ring+","+key(newer), "")
 	check("the new key with other bytes", ring+","+key(other), "newer has other bytes")
 	check("the old process, meanwhile", ring, "")

@@ -37,7 +37,7 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 		return switchboard.Subscription{}, err
 	}
 	if sub.State == switchboard.SubscriptionActive {
-		// The caller is not told of an error here: the subscription is verified, and
+		// The caller does not see an error here: the subscription is verified, and
 		// ReleaseVerified releases the deliveries that are left.
 		_, _ = s.applyInBatches(ctx, release(), id)
 	}

@@ -87,17 +87,8 @@ func (v *Verification) run(ctx context.Context, partition string, c check) error
 	var found []struct{ Subject, Detail string }
 	query := strings.ReplaceAll(c.query, "{p}", partition)
 	err := v.conn.SelectContext(ctx, &found, fmt.Sprintf("SELECT subject::text, detail::text FROM (%s) AS found (subject, detail) LIMIT %d", query, maxSamples+1), c.args...)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case pq.As(err, pqerror.QueryCanceled) != nil:
-		v.uncheck(c.name, partition, "it took longer than "+verifyTimeout.String())
-		return nil
-	case pq.As(err, pqerror.UndefinedTable) != nil && partition != "":
-		v.uncheck(c.name, partition, "the partition was replaced meanwhile: verify again")
-		return nil
-	case err != nil:
-		return fmt.Errorf("%s: %w", c.name, err)
+	if err != nil {
+		return v.checkFailed(ctx, c.name, partition, err)
 	}
 	v.Report.Checks++
 	for i, f := range found {
@@ -112,6 +103,22 @@ func (v *Verification) run(ctx context.Context, partition string, c check) error
 // Violate adds a violation to the report.
 func (v *Verification) Violate(found switchboard.Violation) {
 	v.Report.Violations = append(v.Report.Violations, found)
+}
+
+// checkFailed says that a check was not made if its query took too long or its partition is
+// gone, and returns every other error.
+func (v *Verification) checkFailed(ctx context.Context, name, partition string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case pq.As(err, pqerror.QueryCanceled) != nil:
+		v.uncheck(name, partition, "it took longer than "+verifyTimeout.String())
+	case pq.As(err, pqerror.UndefinedTable) != nil && partition != "":
+		v.uncheck(name, partition, "the partition was replaced meanwhile: verify again")
+	default:
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 func (v *Verification) uncheck(name, partition, why string) {
@@ -129,7 +136,7 @@ func (v *Verification) daysAhead(ctx context.Context) error {
 		v.Violate(switchboard.Violation{Check: "partitions_ahead", Detail: fmt.Sprintf("partitions end in %.1f days: the workflow Retain does not run", status.DaysAhead)})
 	}
 	if status.TailRows > 0 {
-		v.Violate(switchboard.Violation{Check: "partitions_ahead", Partition: tailSuffix, Detail: "deliveries are in the partition behind the last day"})
+		v.Violate(switchboard.Violation{Check: "partitions_ahead", Partition: tailSuffix, Detail: "deliveries are in the partition after the last day"})
 	}
 	return nil
 }
@@ -173,7 +180,7 @@ WHERE s.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1)`, v.s
 // OpenDelivery is what a verification asks of an open delivery.
 type OpenDelivery struct {
 	HasNextAttempt bool // it has a date, and so a workflow
-	Undispatched   bool // Temporal is still to be told of it
+	Undispatched   bool // its dispatch is outstanding
 }
 
 // Open returns the open deliveries, by id. It reads the whole table at once: partitions may be

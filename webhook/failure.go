@@ -167,7 +167,7 @@ func classifyAlert(err error) (switchboard.Outcome, bool) {
 	text := strings.TrimPrefix(op.Err.Error(), "tls: ")
 	switch {
 	case isRenegotiation(err):
-		return failed(switchboard.FailureTLS, "the receiver asked to negotiate TLS anew, as servers do that want a client certificate for some paths only: "+
+		return failed(switchboard.FailureTLS, "the receiver asked to negotiate TLS again, as servers do that want a client certificate for some paths only: "+
 			"that is done once in a connection, over HTTP/1.1, and with auth of the type %s only", switchboard.AuthMTLS), true
 	case op.Op == ourAlert:
 		return failed(switchboard.FailureTLS, "what the receiver sent is refused in TLS: %s", text), true

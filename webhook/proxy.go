@@ -30,7 +30,7 @@ func ParseProxy(raw string) (*url.URL, error) {
 	case u.Hostname() == "":
 		return nil, errors.New("names no host")
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("may hold nothing behind host and port")
+		return nil, errors.New("may hold nothing after host and port")
 	case !switchboard.IsPort(u.Port()):
 		return nil, errors.New("names a port that does not exist")
 	}

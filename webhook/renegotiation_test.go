@@ -114,7 +114,7 @@ func TestRenegotiation(t *testing.T) {
 	for _, auth := range []switchboard.Auth{{}, {Type: switchboard.AuthBearer, Token: "tok-1"}} {
 		o := attempt(t, s, workWith(url, auth), plenty)
 		want(t, o, switchboard.FailureTLS)
-		if !strings.HasPrefix(o.Detail, "the receiver asked to negotiate TLS anew") || o.Requests != 1 {
+		if !strings.HasPrefix(o.Detail, "the receiver asked to negotiate TLS again") || o.Requests != 1 {
 			t.Errorf("%q: %+v; want the reason after one request", auth.Type, o)
 		}
 	}

@@ -141,9 +141,9 @@ func (e *Engine) Drain() {
 	}
 }
 
-// dispatch tells Temporal of a delivery: its workflow is started, or that of a cancelled delivery
-// is woken, so that it reads the row and ends. To cancel the workflow might hit that of the next
-// generation, which an operator asks for meanwhile. It reports false if that is to be tried again.
+// dispatch starts the workflow of a delivery, or wakes that of a cancelled one, so that it reads
+// the row and ends. A cancel request to Temporal might hit the workflow of the next generation,
+// which an operator asks for meanwhile. It reports false if the dispatch is to be tried again.
 func (e *Engine) dispatch(ctx context.Context, d switchboard.Delivery) (bool, error) {
 	if d.State != switchboard.StateCancelled {
 		return e.start(ctx, d)

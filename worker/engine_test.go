@@ -128,13 +128,13 @@ func TestEagerWhileTemporalAnswers(t *testing.T) {
 // TestCancelIsOfTheRunThatHasTheDelivery and of no later one.
 func TestCancelIsOfTheRunThatHasTheDelivery(t *testing.T) {
 	t.Parallel()
-	for runID, want := range map[string][]string{"its run": {"cancel d its run"}, "": {"pause d", "unpause d"}} {
+	for temporalRunID, want := range map[string][]string{"its run": {"cancel d its run"}, "": {"pause d", "unpause d"}} {
 		room := &fakeTemporal{seen: &workflowservice.DescribeWorkflowExecutionResponse{}}
-		if err := newEngine(t, room, &fakeOutbox{}).Cancel(t.Context(), switchboard.Delivery{ID: "d", TemporalRunID: runID}); err != nil {
+		if err := newEngine(t, room, &fakeOutbox{}).Cancel(t.Context(), switchboard.Delivery{ID: "d", TemporalRunID: temporalRunID}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, room.calls); diff != "" {
-			t.Errorf("run %q (-want +got):\n%s", runID, diff)
+			t.Errorf("run %q (-want +got):\n%s", temporalRunID, diff)
 		}
 	}
 }

@@ -44,7 +44,7 @@ type relay struct {
 
 // dispatcher is what the relay needs of the engine.
 type dispatcher interface {
-	// dispatch tells Temporal of a delivery; false: it is to be tried again.
+	// dispatch starts or cancels a delivery's workflow; false: it is to be tried again.
 	dispatch(ctx context.Context, d switchboard.Delivery) (bool, error)
 }
 

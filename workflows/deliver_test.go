@@ -21,19 +21,19 @@ import (
 )
 
 // The test environment gives an activity at most ten executions, where the server
-// gives as many as it takes: stories keep below that.
+// gives as many as it takes: scenarios keep below that.
 
-// story is a delivery in virtual time: a row in memory, a receiver that
-// answers by script, and the real workflow and activities between them.
-type story struct {
+// scenario is a delivery in virtual time: a row in memory, a receiver that
+// gives its answers in order, and the real workflow and activities between them.
+type scenario struct {
 	*testsuite.TestWorkflowEnvironment
-	row  *row
-	sent *script
+	store *fakeStore
+	sent  *fakeSender
 }
 
-const deliveryID = "dlv_story"
+const deliveryID = "dlv_1"
 
-func newStory(t *testing.T, answers ...int) *story {
+func newScenario(t *testing.T, answers ...int) *scenario {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
@@ -43,17 +43,17 @@ func newStory(t *testing.T, answers ...int) *story {
 		InitialInterval: switchboard.Duration(5 * time.Second), BackoffCoefficient: 3,
 		MaximumInterval: switchboard.Duration(10 * time.Hour), MaxAttempts: 8,
 	}
-	s := &story{
+	s := &scenario{
 		TestWorkflowEnvironment: env,
-		row: &row{work: switchboard.LoadedDelivery{
+		store: &fakeStore{loaded: switchboard.LoadedDelivery{
 			Delivery: switchboard.Delivery{
 				ID: deliveryID, State: switchboard.StatePending, Generation: 1, CreatedAt: env.Now(), NextAttemptAt: env.Now(),
 			},
 			Subscription: switchboard.Subscription{
-				ID: "sub_story", Retry: policy, Timeout: switchboard.DefaultTimeout, MaxInFlight: switchboard.DefaultMaxInFlight,
+				ID: "sub_1", Retry: policy, Timeout: switchboard.DefaultTimeout, MaxInFlight: switchboard.DefaultMaxInFlight,
 			},
 		}},
-		sent: &script{answers: answers, now: env.Now},
+		sent: &fakeSender{answers: answers, now: env.Now},
 	}
 	limiter := inflight.NewLimiter(10)
 	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
@@ -61,12 +61,12 @@ func newStory(t *testing.T, answers ...int) *story {
 		t.Fatal(err)
 	}
 	env.RegisterActivity(&activities.Deliveries{
-		Store: s.row, Sender: s.sent, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
+		Store: s.store, Sender: s.sent, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
 	})
 	return s
 }
 
-func (s *story) run() (workflows.DeliverResult, error) {
+func (s *scenario) run() (workflows.DeliverResult, error) {
 	s.ExecuteWorkflow(workflows.Deliver, activities.DeliverInput{DeliveryID: deliveryID, Generation: 1})
 	if err := s.GetWorkflowError(); err != nil {
 		return workflows.DeliverResult{}, err
@@ -75,16 +75,16 @@ func (s *story) run() (workflows.DeliverResult, error) {
 	return result, s.GetWorkflowResult(&result)
 }
 
-// row is a store that holds one delivery.
-type row struct {
+// fakeStore is a store that holds one delivery.
+type fakeStore struct {
 	mu       sync.Mutex
-	work     switchboard.LoadedDelivery
+	loaded   switchboard.LoadedDelivery
 	attempts []switchboard.Attempt
 	actions  []switchboard.Action
 	faults   map[string]int // how many of the next calls of a method fail
 }
 
-func (r *row) fails(method string) error {
+func (r *fakeStore) fails(method string) error {
 	if r.faults[method] == 0 {
 		return nil
 	}
@@ -92,22 +92,22 @@ func (r *row) fails(method string) error {
 	return switchboard.Errorf(switchboard.CodeUnavailable, "Postgres is away")
 }
 
-func (r *row) LoadForAttempt(context.Context, string) (switchboard.LoadedDelivery, error) {
+func (r *fakeStore) LoadForAttempt(context.Context, string) (switchboard.LoadedDelivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.work, r.fails("Work")
+	return r.loaded, r.fails("LoadForAttempt")
 }
 
-func (r *row) Record(_ context.Context, rec switchboard.Record) (switchboard.Delivery, error) {
-	a, d, runID := rec.Attempt, rec.Decision, rec.TemporalRunID
+func (r *fakeStore) Record(_ context.Context, rec switchboard.Record) (switchboard.Delivery, error) {
+	a, d, temporalRunID := rec.Attempt, rec.Decision, rec.TemporalRunID
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.fails("Record"); err != nil {
 		return switchboard.Delivery{}, err
 	}
 	r.attempts = append(r.attempts, a)
-	delivery := &r.work.Delivery
-	delivery.AttemptsMade, delivery.TemporalRunID = a.Number, runID
+	delivery := &r.loaded.Delivery
+	delivery.AttemptsMade, delivery.TemporalRunID = a.Number, temporalRunID
 	if delivery.State.HasNextAttempt() {
 		delivery.State, delivery.Reason, delivery.Permanent = d.State, d.Reason, d.Permanent
 		delivery.NextAttemptAt = a.At.Add(d.Wait)
@@ -115,40 +115,40 @@ func (r *row) Record(_ context.Context, rec switchboard.Record) (switchboard.Del
 	return *delivery, nil
 }
 
-func (r *row) Reset(_ context.Context, _, runID string, action switchboard.Action) (switchboard.Delivery, error) {
+func (r *fakeStore) Reset(_ context.Context, _, temporalRunID string, action switchboard.Action) (switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.actions = append(r.actions, action)
-	r.work.Delivery.State, r.work.Delivery.TemporalRunID = switchboard.StatePending, runID
-	return r.work.Delivery, nil
+	r.loaded.Delivery.State, r.loaded.Delivery.TemporalRunID = switchboard.StatePending, temporalRunID
+	return r.loaded.Delivery, nil
 }
 
-func (r *row) HoldDelivery(ctx context.Context, id string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+func (r *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
 	return r.CloseDelivery(ctx, id, generation, state, reason, action)
 }
 
-func (r *row) CloseDelivery(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
+func (r *fakeStore) CloseDelivery(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.fails("CloseDelivery"); err != nil {
 		return switchboard.Delivery{}, err
 	}
-	if !r.work.Delivery.State.Final() {
-		r.work.Delivery.State, r.work.Delivery.Reason = state, reason
+	if !r.loaded.Delivery.State.Final() {
+		r.loaded.Delivery.State, r.loaded.Delivery.Reason = state, reason
 		r.actions = append(r.actions, action)
 	}
-	return r.work.Delivery, nil
+	return r.loaded.Delivery, nil
 }
 
-func (r *row) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
+func (r *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.work.Delivery.NextAttemptAt, r.work.Delivery.Reason = until, reason
+	r.loaded.Delivery.NextAttemptAt, r.loaded.Delivery.Reason = until, reason
 	return true, nil
 }
 
-// script is a receiver that answers one status after the other, the last for ever.
-type script struct {
+// fakeSender is a receiver that answers one status after the other, the last for ever.
+type fakeSender struct {
 	now     func() time.Time
 	answers []int
 
@@ -156,7 +156,7 @@ type script struct {
 	times []time.Time
 }
 
-func (s *script) Attempt(context.Context, switchboard.LoadedDelivery, time.Time, time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+func (s *fakeSender) Attempt(context.Context, switchboard.LoadedDelivery, time.Time, time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := s.answers[min(len(s.times), len(s.answers)-1)]
@@ -166,7 +166,7 @@ func (s *script) Attempt(context.Context, switchboard.LoadedDelivery, time.Time,
 
 func TestDeliverAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, 200)
+	s := newScenario(t, 200)
 	result, err := s.run()
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func TestDeliverAtOnce(t *testing.T) {
 
 func TestDeliverAfterFailuresWaitsAsThePolicySays(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, 503, 500, 200)
+	s := newScenario(t, 503, 500, 200)
 	result, err := s.run()
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestDeliverAfterFailuresWaitsAsThePolicySays(t *testing.T) {
 
 func TestDeliverFailsWhenAttemptsAreUsedUp(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, 503)
+	s := newScenario(t, 503)
 	began := s.Now()
 	_, err := s.run()
 	failure, ok := errors.AsType[*temporal.ApplicationError](err)
@@ -215,13 +215,13 @@ func TestDeliverFailsWhenAttemptsAreUsedUp(t *testing.T) {
 
 func TestDeliverStopsAtGone(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, 410)
+	s := newScenario(t, 410)
 	_, err := s.run()
 	if failure, ok := errors.AsType[*temporal.ApplicationError](err); !ok || failure.Message() != "http_410 after 1 attempts: no later one can succeed" {
 		t.Fatalf("ended with %v, want it to say that no later attempt can succeed", err)
 	}
-	if len(s.sent.times) != 1 || s.row.work.Delivery.State != switchboard.StateFailed {
-		t.Errorf("%d requests, state %s; want 1, failed", len(s.sent.times), s.row.work.Delivery.State)
+	if len(s.sent.times) != 1 || s.store.loaded.Delivery.State != switchboard.StateFailed {
+		t.Errorf("%d requests, state %s; want 1, failed", len(s.sent.times), s.store.loaded.Delivery.State)
 	}
 }
 
@@ -229,11 +229,11 @@ func TestDeliverStopsAtGone(t *testing.T) {
 // been verified. The run ends; the verification releases the delivery.
 func TestDeliverEndsHeld(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, 503, 200)
+	s := newScenario(t, 503, 200)
 	s.RegisterDelayedCallback(func() {
-		s.row.mu.Lock()
-		defer s.row.mu.Unlock()
-		s.row.work.Subscription.State = switchboard.SubscriptionUnverified
+		s.store.mu.Lock()
+		defer s.store.mu.Unlock()
+		s.store.loaded.Subscription.State = switchboard.SubscriptionUnverified
 	}, time.Second)
 	result, err := s.run()
 	if err != nil {
@@ -247,14 +247,14 @@ func TestDeliverEndsHeld(t *testing.T) {
 func TestDatabaseOutageNeverSendsTwice(t *testing.T) {
 	t.Parallel()
 	for name, faults := range map[string]map[string]int{
-		"before the first attempt": {"Work": 5},
+		"before the first attempt": {"LoadForAttempt": 5},
 		"while recording":          {"Record": 5},
-		"while both":               {"Work": 3, "Record": 4},
+		"while both":               {"LoadForAttempt": 3, "Record": 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStory(t, 503, 200)
-			s.row.faults = faults
+			s := newScenario(t, 503, 200)
+			s.store.faults = faults
 			result, err := s.run()
 			if err != nil {
 				t.Fatal(err)
@@ -262,8 +262,8 @@ func TestDatabaseOutageNeverSendsTwice(t *testing.T) {
 			if len(s.sent.times) != 2 || result.AttemptsMade != 2 {
 				t.Errorf("%d requests, %d attempts recorded; want 2 and 2", len(s.sent.times), result.AttemptsMade)
 			}
-			if s.row.attempts[0].Outcome.StatusCode != 503 {
-				t.Errorf("first attempt recorded as %d, want 503", s.row.attempts[0].Outcome.StatusCode)
+			if s.store.attempts[0].Outcome.StatusCode != 503 {
+				t.Errorf("first attempt recorded as %d, want 503", s.store.attempts[0].Outcome.StatusCode)
 			}
 		})
 	}
@@ -282,7 +282,7 @@ func TestFirstTaskThatWasLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStory(t, 503, 200)
+			s := newScenario(t, 503, 200)
 			s.SetCurrentHistoryLength(c.events)
 			began := s.Now()
 			result, err := s.run()
@@ -290,7 +290,7 @@ func TestFirstTaskThatWasLost(t *testing.T) {
 				t.Fatalf("ended %v, %v; want delivered", result, err)
 			}
 			var got []switchboard.Failure
-			for _, a := range s.row.attempts {
+			for _, a := range s.store.attempts {
 				got = append(got, a.Outcome.Failure)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" || len(s.sent.times) != 2 {
@@ -305,25 +305,25 @@ func TestFirstTaskThatWasLost(t *testing.T) {
 
 func TestCancelDuringBackoff(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, 503)
-	s.row.faults = map[string]int{"CloseDelivery": 2}
+	s := newScenario(t, 503)
+	s.store.faults = map[string]int{"CloseDelivery": 2}
 	s.RegisterDelayedCallback(s.CancelWorkflow, 2*time.Second)
 	_, err := s.run()
 	if !temporal.IsCanceledError(err) {
 		t.Fatalf("ended with %v, want cancelled", err)
 	}
-	if len(s.sent.times) != 1 || s.row.work.Delivery.State != switchboard.StateCancelled {
-		t.Errorf("%d requests, state %s; want 1, cancelled", len(s.sent.times), s.row.work.Delivery.State)
+	if len(s.sent.times) != 1 || s.store.loaded.Delivery.State != switchboard.StateCancelled {
+		t.Errorf("%d requests, state %s; want 1, cancelled", len(s.sent.times), s.store.loaded.Delivery.State)
 	}
-	if len(s.row.actions) != 1 || s.row.actions[0].Actor != switchboard.ActorTemporal {
-		t.Errorf("actions %v, want one by Temporal", s.row.actions)
+	if len(s.store.actions) != 1 || s.store.actions[0].Actor != switchboard.ActorTemporal {
+		t.Errorf("actions %v, want one by Temporal", s.store.actions)
 	}
 }
 
 func TestCancelledByItsRowEndsCancelled(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, 200)
-	s.row.work.Delivery.State, s.row.work.Delivery.Reason = switchboard.StateCancelled, switchboard.ReasonOperator
+	s := newScenario(t, 200)
+	s.store.loaded.Delivery.State, s.store.loaded.Delivery.Reason = switchboard.StateCancelled, switchboard.ReasonOperator
 	if _, err := s.run(); !temporal.IsCanceledError(err) {
 		t.Fatalf("ended with %v, want cancelled", err)
 	}
@@ -334,14 +334,14 @@ func TestCancelledByItsRowEndsCancelled(t *testing.T) {
 
 func TestOperatorsRetryBringsTheNextAttemptForward(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, 503, 200)
-	s.row.work.Subscription.Retry.InitialInterval = switchboard.Duration(10 * time.Hour)
+	s := newScenario(t, 503, 200)
+	s.store.loaded.Subscription.Retry.InitialInterval = switchboard.Duration(10 * time.Hour)
 	// The row is dated back; the pending activity is woken by Temporal's own means,
 	// which the test environment lacks: its retry at the old date finds it due.
 	s.RegisterDelayedCallback(func() {
-		s.row.mu.Lock()
-		defer s.row.mu.Unlock()
-		s.row.work.Delivery.NextAttemptAt = s.Now()
+		s.store.mu.Lock()
+		defer s.store.mu.Unlock()
+		s.store.loaded.Delivery.NextAttemptAt = s.Now()
 	}, time.Second)
 	result, err := s.run()
 	if err != nil || result.State != switchboard.StateDelivered {

@@ -67,12 +67,12 @@ func (u *UnrecordedOutcome) After(d switchboard.Delivery) bool {
 	return u != nil && u.Number > d.AttemptsMade
 }
 
-// Latest is the outcome of the latest attempt among several places; nil: there is none. A place
+// Latest is the outcome of the latest attempt among several sources; nil: there is none. A source
 // that nobody empties may hold one that was recorded meanwhile. If there are two of one attempt,
 // a known outcome counts before an unknown one.
-func Latest(places ...*UnrecordedOutcome) *UnrecordedOutcome {
+func Latest(sources ...*UnrecordedOutcome) *UnrecordedOutcome {
 	var found *UnrecordedOutcome
-	for _, u := range places {
+	for _, u := range sources {
 		if u == nil {
 			continue
 		}

@@ -313,7 +313,7 @@ func (r *reader) next() byte {
 	}
 }
 
-// value moves behind the next value and returns its exact bytes.
+// value moves past the next value and returns its exact bytes.
 func (r *reader) value() []byte {
 	first := r.next()
 	start, depth := r.pos, 0
@@ -328,7 +328,7 @@ func (r *reader) value() []byte {
 			continue
 		case '}', ']':
 			if depth == 0 {
-				return r.data[start:r.pos:r.pos] // behind a number or a word
+				return r.data[start:r.pos:r.pos] // after a number or a word
 			}
 			depth--
 		case ',', ' ', '\t', '\r', '\n':

@@ -14,7 +14,7 @@ import (
 type requestMetrics struct {
 	duration metric.Float64Histogram
 	// series keeps the labels that were seen, so that a request does not build and
-	// sort them anew. Routes, methods and statuses are all bounded.
+	// sort them again. Routes, methods and statuses are all bounded.
 	series sync.Map // series → metric.MeasurementOption
 }
 

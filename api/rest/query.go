@@ -16,7 +16,7 @@ import (
 
 // checkQuery refuses text that Postgres could not store or compare, and a query string
 // of which a part would be dropped silently: one that is malformed, a parameter without
-// a value, which is a script's empty variable more often than a wish for everything, and
+// a value, which is more often a script's empty variable than a request for everything, and
 // a parameter that is given twice, unless it is among the repeatable ones. Unknown
 // parameters are left to huma.
 func checkQuery(u url.URL, repeatable []string) error {

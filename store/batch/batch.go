@@ -52,17 +52,17 @@ type Config[In, Out any] struct {
 	Size func(In) int
 	// Flush runs one transaction or query, and returns a result for each item.
 	Flush func(context.Context, []In) ([]Result[Out], error)
-	// Outage reports whether an error of Flush is no item's fault: then all items have it,
+	// Outage reports whether an error of Flush was caused by no item: then all items get it,
 	// and are not flushed one by one.
 	Outage func(error) bool
 }
 
 // Delay is how long a batch waits for more items: as long as they keep coming. The faster
 // callers come, the more of them share a batch, and those who come again only after their
-// batch was flushed are not kept waiting for nobody.
+// batch was flushed do not wait in vain.
 type Delay struct {
-	Idle time.Duration // a batch is flushed when no item has come for so long,
-	Max  time.Duration // and no later than so long after its first item
+	Idle time.Duration // a batch is flushed when no item has come for this long,
+	Max  time.Duration // and no later than this long after its first item
 }
 
 // Result is what became of one item.
@@ -71,7 +71,7 @@ type Result[Out any] struct {
 	Err error
 }
 
-// batch is the items that are flushed together.
+// batch is a group of items that are flushed together.
 type batch[In, Out any] struct {
 	began   time.Time // when its first item came
 	items   []In
@@ -169,7 +169,7 @@ func (b *Batcher[In, Out]) remainingDelay(joined *batch[In, Out]) time.Duration 
 	return min(time.Until(b.lastArrival.Add(b.cfg.Delay.Idle)), time.Until(joined.began.Add(b.cfg.Delay.Max)))
 }
 
-// flush flushes the items together, and one by one if that fails through the fault of one.
+// flush flushes the items together, and one by one if one of them makes that fail.
 func (b *Batcher[In, Out]) flush(items []In) []Result[Out] {
 	results, err := b.cfg.Flush(context.Background(), items)
 	switch {

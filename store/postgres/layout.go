@@ -18,7 +18,7 @@ import (
 // at worst.
 const maxSocketDir = 103 - len("/.s.PGSQL.65535.lock")
 
-// maxLog is the size in bytes from which on the log starts anew.
+// maxLog is the size in bytes at which the log is emptied.
 const maxLog = 16 << 20
 
 // layout is what lies where in a server's folder.
@@ -95,7 +95,7 @@ func (l layout) initdb(ctx context.Context, bin string, who owner) error {
 	return os.Rename(aside, l.data())
 }
 
-// openLog opens the server's log to append to, anew if it has grown long.
+// openLog opens the server's log to append to, and empties it if it has grown long.
 func (l layout) openLog() (*os.File, error) {
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	if info, err := os.Stat(l.path("postgres.log")); err == nil && info.Size() > maxLog {

@@ -44,7 +44,7 @@ type Config struct {
 	Port int
 	// Settings overrides settings of postgresql.conf by name.
 	Settings map[string]string
-	// Progress is told, in one line each, of what takes long; nil: nobody is.
+	// Progress gets a line for each thing that takes long; may be nil.
 	Progress func(string)
 }
 

@@ -84,7 +84,7 @@ func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *histo
 		time.Now,
 	} {
 		if d.Store != nil {
-			err = d.Store.Close()
+			err = d.Close()
 		}
 		if err != nil {
 			return nil, err
@@ -93,12 +93,12 @@ func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *histo
 			return nil, err
 		}
 		if err := d.Migrate(ctx); err != nil {
-			return nil, errors.Join(err, d.Store.Close())
+			return nil, errors.Join(err, d.Close())
 		}
 	}
 	d.sql, err = sql.Open("postgres", s.postgres.URL(name))
 	if err != nil {
-		return nil, errors.Join(err, d.Store.Close())
+		return nil, errors.Join(err, d.Close())
 	}
 	sub := switchboard.Subscription{Tenant: d.tenant, Name: "history", Events: []string{"*"}, Request: switchboard.Request{URL: "http://127.0.0.1:1/"}}
 	sub.SetDefaults()
@@ -136,7 +136,7 @@ func roomFor(dir string, deliveries int) error {
 	return nil
 }
 
-func (d *historyDatabase) close() error { return errors.Join(d.sql.Close(), d.Store.Close()) }
+func (d *historyDatabase) close() error { return errors.Join(d.sql.Close(), d.Close()) }
 
 // measureHistory seeds one database, compares it with an empty one, and then lets retention
 // work on it while deliveries are made.
@@ -155,7 +155,7 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 		return err
 	}
 	b.progress("%.1f GB; %d rounds of %d deliveries in each of the two databases", float64(h.Bytes)/1e9, costRounds+1, costDeliveries)
-	// One checkpoint, and the round to warm up behind it: in production five minutes lie between
+	// One checkpoint, and the round to warm up after it: in production five minutes lie between
 	// two, and a checkpoint before each round would charge it with images of whole pages.
 	if _, err := full.sql.ExecContext(ctx, "CHECKPOINT"); err != nil {
 		return err

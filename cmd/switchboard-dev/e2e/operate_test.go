@@ -278,11 +278,11 @@ const firstTaskCompleted = 4
 
 // reset resets a run of the delivery's workflow to that event, as an engineer does in
 // Temporal's UI.
-func (s *system) reset(id, runID string, event int64) {
+func (s *system) reset(id, temporalRunID string, event int64) {
 	s.t.Helper()
 	_, err := s.temporal.ResetWorkflowExecution(s.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace:         s.namespace,
-		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: runID},
+		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: temporalRunID},
 		Reason:            "test", WorkflowTaskFinishEventId: event, RequestId: "reset-" + id,
 	})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // before is kept beside it, as switchboard.log.1: an outage of an hour fits into both.
 const maxLog = 16 << 20
 
-// rotated is a file that begins anew when it is full.
+// rotated is a file that starts empty again when it is full.
 type rotated struct {
 	path string
 	max  int64

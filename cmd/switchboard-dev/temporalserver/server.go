@@ -52,7 +52,7 @@ type Config struct {
 	FreshAttributes bool
 
 	Log      *slog.Logger // gets the server's warnings and errors; nil: nobody does
-	Progress func(string) // is told what takes long while it happens; nil: nobody is
+	Progress func(string) // gets what takes long while it happens; may be nil
 }
 
 // Server is a running Temporal server.

@@ -44,7 +44,7 @@ func settings() map[dynamicconfig.Key]any {
 		dynamicconfig.VisibilityTaskBatchSize.Key():       5000,
 
 		// Whenever a queue gets a task it sorts all those that it has not yet ticked off
-		// anew, done or not. By default it ticks off every 30 s: with few shards those are
+		// again, done or not. By default it ticks off every 30 s: with few shards those are
 		// thousands, and a fifth of the server's CPU at 200 deliveries/s.
 		dynamicconfig.TransferProcessorUpdateAckInterval.Key():   time.Second,
 		dynamicconfig.TimerProcessorUpdateAckInterval.Key():      time.Second,

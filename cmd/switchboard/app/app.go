@@ -221,16 +221,16 @@ func newServer(handler http.Handler) *http.Server {
 }
 
 // serveHTTP serves until ctx ends, and then lets requests under way finish. Those that
-// take longer than patience are broken off, which is no failure of the process.
-func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener, patience time.Duration, log *slog.Logger) error {
+// take longer than the timeout are broken off, which is no failure of the process.
+func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener, timeout time.Duration, log *slog.Logger) error {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
 		<-ctx.Done()
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		if err := server.Shutdown(bounded); err != nil {
-			log.WarnContext(ctx, "requests under way are broken off", "after", patience.String(), "error", err)
+			log.WarnContext(ctx, "requests under way are broken off", "after", timeout.String(), "error", err)
 			_ = server.Close() // its listener is closed already, and nothing else may fail
 		}
 	}()

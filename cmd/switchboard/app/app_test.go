@@ -23,8 +23,8 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
-// patience is how long a test waits for what takes no time.
-const patience = 20 * time.Second
+// testTimeout is how long a test waits for what takes no time.
+const testTimeout = 20 * time.Second
 
 var pg = pgtest.New(func(url string) error { return Migrate(context.Background(), configOf(url), io.Discard) })
 
@@ -200,11 +200,11 @@ func freeAddress(t *testing.T) string {
 
 func await(t *testing.T, condition func() bool) {
 	t.Helper()
-	deadline, poll := time.After(patience), time.Tick(20*time.Millisecond)
+	deadline, poll := time.After(testTimeout), time.Tick(20*time.Millisecond)
 	for !condition() {
 		select {
 		case <-deadline:
-			t.Fatalf("not within %s", patience)
+			t.Fatalf("not within %s", testTimeout)
 		case <-poll:
 		}
 	}
@@ -214,7 +214,7 @@ func awaitClosed(t *testing.T, done <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-done:
-	case <-time.After(patience):
-		t.Errorf("not within %s", patience)
+	case <-time.After(testTimeout):
+		t.Errorf("not within %s", testTimeout)
 	}
 }

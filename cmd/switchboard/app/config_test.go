@@ -32,7 +32,7 @@ func TestEgressSettings(t *testing.T) {
 		{proxy, "https://user:s3cret@proxy.example.internal", ""},
 		{proxy, "socks5://proxy.example.internal:1080", ""},
 		{proxy, "proxy.example.internal:3128", proxy + ": must start with http://"},
-		{proxy, "http://user:s3cret@proxy.example.internal/path", proxy + ": may hold nothing behind host and port"},
+		{proxy, "http://user:s3cret@proxy.example.internal/path", proxy + ": may hold nothing after host and port"},
 		{proxy, "http://user:s3cr%et@proxy.example.internal", proxy + ": is not a URL"},
 	}
 	for _, test := range tests {

@@ -55,7 +55,7 @@ func TestStandardLogHoldsNothingOfAReceiver(t *testing.T) { //nolint:paralleltes
 	_ = resp.Body.Close()
 	select {
 	case <-lines:
-	case <-time.After(patience):
+	case <-time.After(testTimeout):
 		t.Fatal("net/http has said nothing")
 	}
 	log.Printf("two\nlines of %s", strings.Repeat("x", 1000))

@@ -61,7 +61,7 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 	overdue, errs[1] = meter.Int64ObservableGauge("switchboard_deliveries_overdue",
 		metric.WithDescription("Deliveries whose date passed longer ago than any attempt takes."))
 	backlog, errs[2] = meter.Int64ObservableGauge("switchboard_relay_backlog",
-		metric.WithDescription("Deliveries of which Temporal should know by now and does not: whose workflow is to be started, or to be ended."))
+		metric.WithDescription("Deliveries whose workflow should have been started or cancelled by now, and was not."))
 	oldest, errs[3] = meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
 		metric.WithDescription("How late the delivery is that has waited longest for its workflow; 0: none waits."))
 	if err := errors.Join(errs[:]...); err != nil {
@@ -92,7 +92,7 @@ func observeRetention(meter metric.Meter, status *cached[switchboard.RetentionSt
 	ahead, errs[0] = meter.Float64ObservableGauge("switchboard_partition_days_ahead",
 		metric.WithDescription("For how many days from now partitions exist. Below 3 the workflow Retain does not run."))
 	tail, errs[1] = meter.Int64ObservableGauge("switchboard_partition_tail_rows",
-		metric.WithDescription("Deliveries behind the last day that has a partition, up to 1000: 0 in a healthy system."))
+		metric.WithDescription("Deliveries after the last day that has a partition, up to 1000: 0 in a healthy system."))
 	oldest, errs[2] = meter.Float64ObservableGauge("switchboard_partition_oldest_age", metric.WithUnit("s"),
 		metric.WithDescription("How long ago the oldest partition begins that has not been folded into the one that is kept."))
 	success, errs[3] = meter.Float64ObservableGauge("switchboard_retention_success_age", metric.WithUnit("s"),
