@@ -118,21 +118,7 @@ func (s *Store) MakePartitions(ctx context.Context, ahead int, width time.Durati
 // many in one would need more locks than Postgres has. It reports false if none is missing.
 func (s *Store) makeNextPartition(ctx context.Context, until time.Time, width time.Duration) (more bool, err error) {
 	for range partitionRetries {
-		err = s.once(ctx, func(ctx context.Context, tx transaction) error {
-			more = false
-			if _, err := tx.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", partitionLockTimeout.Milliseconds())); err != nil {
-				return err
-			}
-			var begins sql.NullTime
-			if err := tx.GetContext(ctx, &begins, "SELECT lo FROM partitions WHERE suffix = $1 FOR UPDATE", tailSuffix); err != nil {
-				return err
-			}
-			var end time.Time
-			if end, more = nextSplit(begins, midnight(s.now()), until, width); !more {
-				return nil
-			}
-			return s.splitTail(ctx, tx, begins, end)
-		})
+		more, err = s.tryNextPartition(ctx, until, width)
 		if pq.As(err, pqerror.LockNotAvailable) == nil {
 			return more, err
 		}
@@ -143,6 +129,79 @@ func (s *Store) makeNextPartition(ctx context.Context, until time.Time, width ti
 		}
 	}
 	return false, err
+}
+
+// tryNextPartition makes the next partition if the locks are free.
+func (s *Store) tryNextPartition(ctx context.Context, until time.Time, width time.Duration) (more bool, err error) {
+	var tail struct {
+		Lo     sql.NullTime
+		Filled bool
+	}
+	if err := s.get(ctx, "read the last partition", &tail, nil, "SELECT lo, EXISTS (SELECT FROM events_"+tailSuffix+") OR EXISTS (SELECT FROM deliveries_"+tailSuffix+
+		") AS filled FROM partitions WHERE suffix = $1", tailSuffix); err != nil {
+		return false, err
+	}
+	end, more := nextSplit(tail.Lo, midnight(s.now()), until, width)
+	if !more {
+		return false, nil
+	}
+	if tail.Filled && tail.Lo.Valid {
+		end = switchboard.PartitionEnd(until.Add(-time.Nanosecond), width)
+		if err := s.boundTail(ctx, tail.Lo, end); err != nil {
+			return false, err
+		}
+	}
+	return true, s.once(ctx, func(ctx context.Context, tx transaction) error {
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", partitionLockTimeout.Milliseconds())); err != nil {
+			return err
+		}
+		var begins sql.NullTime
+		if err := tx.GetContext(ctx, &begins, "SELECT lo FROM partitions WHERE suffix = $1 FOR UPDATE", tailSuffix); err != nil {
+			return err
+		}
+		if begins.Valid != tail.Lo.Valid || !begins.Time.Equal(tail.Lo.Time) {
+			return nil // another process has made it
+		}
+		return s.splitTail(ctx, tx, begins, end)
+	})
+}
+
+// boundTail gives a tail with rows, which has some where nobody made partitions for days,
+// checks of the bounds that it is about to have. They are proven without keeping anybody
+// waiting, and spare the split a scan with everything locked. Should the process die before
+// the split, rows of after the end could not be stored, so the end is days ahead.
+func (s *Store) boundTail(ctx context.Context, lo sql.NullTime, end time.Time) (err error) {
+	db := sql.OpenDB(s.unbounded) // the proof may take minutes, in which Postgres sends nothing
+	defer db.Close()
+	drop, prove := []string{}, []string{}
+	for _, t := range partitionedTables() {
+		alter := "ALTER TABLE " + t.partition(tailSuffix)
+		drop = append(drop, alter+" DROP CONSTRAINT IF EXISTS bounds")
+		prove = append(prove, fmt.Sprintf("%[1]s ADD CONSTRAINT bounds CHECK (%[2]s IS NOT NULL AND %[2]s >= %[3]s AND %[2]s < %[4]s) NOT VALID",
+			alter, t.column, t.bound(lo, ""), t.bound(sql.NullTime{Time: end, Valid: true}, "")), alter+" VALIDATE CONSTRAINT bounds")
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	run := func(ctx context.Context, statements []string) error {
+		for _, statement := range statements {
+			if _, err := conn.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err = run(ctx, append([]string{fmt.Sprintf("SET lock_timeout = %d", partitionLockTimeout.Milliseconds())}, append(drop, prove...)...))
+	if err == nil {
+		return nil
+	}
+	undone := run(context.WithoutCancel(ctx), drop)
+	if pq.As(err, pqerror.CheckViolation) != nil && undone == nil {
+		return nil // there are rows of a later time: the split moves them, and scans
+	}
+	return errors.Join(err, undone)
 }
 
 // nextSplit is where the tail is split next: at the beginning of today if there is no
@@ -185,6 +244,7 @@ func (s *Store) splitTail(ctx context.Context, tx transaction, lo sql.NullTime, 
 		statements = append(t.create(tailSuffix),
 			fmt.Sprintf("WITH later AS (DELETE FROM %s WHERE %s >= %s RETURNING *) INSERT INTO %s SELECT * FROM later", old, t.column, t.bound(hi, ""), next),
 			t.attach(suffix, lo, hi),
+			"ALTER TABLE "+old+" DROP CONSTRAINT IF EXISTS bounds", // of boundTail
 			t.attach(tailSuffix, hi, sql.NullTime{}))
 		for _, statement := range statements {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
