@@ -10,7 +10,7 @@ VERSION_FLAGS := -trimpath -ldflags=-s
 # the server for it costs more than the whole rest. The code that is ours is in
 # the other packages.
 SERVER_PACKAGES := ./cmd/... ./deploy/...
-RACE_PACKAGES   := . ./activities/... ./api/... ./catalogue/... ./filter/... ./ingest/... ./signing/... ./store/... ./webhook/... ./worker/... ./workflows/...
+RACE_PACKAGES   := . ./activities/... ./api/... ./catalogue/... ./client/... ./filter/... ./ingest/... ./signing/... ./store/... ./webhook/... ./worker/... ./workflows/...
 
 .PHONY: help
 help: ## List the targets.
@@ -63,7 +63,7 @@ determinism: ## Prove statically that workflows are deterministic.
 
 .PHONY: unit
 unit: ## Test the packages by themselves: real Postgres, replayed histories, race detector.
-	$(GO) test -race $(RACE_PACKAGES)
+	$(GO) test -race -timeout 20m $(RACE_PACKAGES)
 
 .PHONY: end-to-end
 end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
