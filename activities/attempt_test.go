@@ -146,7 +146,7 @@ func TestAttemptBeforeItsDateSendsNothing(t *testing.T) {
 	}
 }
 
-// Temporal repeats an attempt that it has lost sight of.
+// Temporal repeats an attempt whose worker it no longer hears from.
 func TestAttemptBesideOneUnderWaySendsNothing(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)

@@ -26,7 +26,7 @@ const infraErrorType = "infrastructure"
 
 var (
 	errNotRecorded = errors.New("the request was sent, and its outcome waits to be recorded: Postgres is away")
-	errUnderWay    = errors.New("an attempt that Temporal has lost sight of is still under way, or is being recorded")
+	errUnderWay    = errors.New("an attempt whose worker Temporal no longer hears from is still under way, or is being recorded")
 )
 
 // scheduledRetryError is the failure of a regular activity whose delivery has a next attempt:

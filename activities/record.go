@@ -94,7 +94,7 @@ const (
 )
 
 // FlushUnrecorded records the outcomes in the buffer as soon as Postgres is back, until ctx ends.
-// Their own activities do so too, but Temporal may have lost sight of those in the same outage.
+// Their own activities do so too, but Temporal may have given those up in the same outage.
 // It is no method, which would be registered as an activity.
 func FlushUnrecorded(ctx context.Context, a *Deliveries) {
 	for a.Unrecorded.Wait(ctx) {

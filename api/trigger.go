@@ -76,13 +76,13 @@ func (in *triggerInput) wait() (time.Duration, error) {
 }
 
 // acceptTrigger stores the event and its one delivery.
-func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, in *triggerInput, awaited bool) (ingest.Result, error) {
+func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, in *triggerInput, responseAwaited bool) (ingest.Result, error) {
 	sub, err := s.Store.Subscription(ctx, caller, in.ID)
 	if err != nil {
 		return ingest.Result{}, err
 	}
 	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: cmp.Or(in.JSON.ID, rest.EventID(ctx, 0)), Key: in.JSON.Key}
-	return s.ingest.AcceptFor(ctx, caller, in.ID, e, awaited)
+	return s.ingest.AcceptFor(ctx, caller, in.ID, e, responseAwaited)
 }
 
 // awaitResponse waits for the receiver's answer. The delivery does not depend on the wait:

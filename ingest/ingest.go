@@ -18,9 +18,9 @@ type Store interface {
 	// Accept stores events with their deliveries, in one transaction; the answers
 	// are in the order of the events.
 	Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error)
-	// AcceptFor stores an event with a delivery to just this subscription. awaited says
+	// AcceptFor stores an event with a delivery to just this subscription. responseAwaited says
 	// that a caller waits for the receiver's first answer.
-	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error)
+	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, responseAwaited bool) (switchboard.Acceptance, error)
 }
 
 // Dispatcher starts the workflows of deliveries that are stored. It blocks for a moment
@@ -119,12 +119,12 @@ func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events
 }
 
 // AcceptFor takes in an event for just one subscription, whatever it subscribes to.
-// Its data may be anything. awaited says that the caller waits for the receiver's answer.
-func (i *Ingester) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, e switchboard.Event, awaited bool) (Result, error) {
+// Its data may be anything. responseAwaited says that the caller waits for the receiver's answer.
+func (i *Ingester) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, e switchboard.Event, responseAwaited bool) (Result, error) {
 	if err := i.check(caller, &e); err != nil {
 		return Result{}, err
 	}
-	accepted, err := i.Store.AcceptFor(ctx, caller, subscriptionID, e, awaited)
+	accepted, err := i.Store.AcceptFor(ctx, caller, subscriptionID, e, responseAwaited)
 	if err == nil {
 		err = accepted.Err
 	}

@@ -46,11 +46,11 @@ FROM stored LEFT JOIN made ON made.event_id = stored.id AND made.tenant = stored
 
 // pendingEvent is an event that is being accepted, and what became of it.
 type pendingEvent struct {
-	event   switchboard.Event
-	named   bool   // the platform chose its id
-	only    string // deliver to that subscription alone; empty: to all that want it
-	awaited bool   // a caller waits for the first response
-	caller  switchboard.Caller
+	event           switchboard.Event
+	named           bool   // the platform chose its id
+	only            string // deliver to that subscription alone; empty: to all that want it
+	responseAwaited bool   // a caller waits for the first response
+	caller          switchboard.Caller
 
 	matched    []candidate // the subscriptions that it is delivered to
 	stored     bool        // here, with its deliveries: if accept is called again, its acceptance stands
@@ -107,9 +107,9 @@ func (s *Store) acceptMany(ctx context.Context, pending []*pendingEvent) ([]swit
 // AcceptFor stores an event with one delivery, to that subscription alone,
 // whatever events it wants and whether or not it is active; one that is not
 // verified has it held. What is awaited can be waited for with [Store.Answer].
-func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, awaited bool) (switchboard.Acceptance, error) {
+func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, responseAwaited bool) (switchboard.Acceptance, error) {
 	p := s.pending(caller, event)
-	p.only, p.awaited = subscriptionID, awaited
+	p.only, p.responseAwaited = subscriptionID, responseAwaited
 	accepted, err := s.acceptFew(ctx, []*pendingEvent{p})
 	if err != nil {
 		return switchboard.Acceptance{}, err
@@ -259,7 +259,7 @@ func newDelivery(p *pendingEvent, c candidate) *row {
 			ID: switchboard.NewID(switchboard.DeliveryPrefix, e.CreatedAt), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
 			SubscriptionID: c.ID, Method: c.Method, Host: hostOf(c.URL),
 		},
-		ResponseAwaited: p.awaited,
+		ResponseAwaited: p.responseAwaited,
 	}
 	r.Accept(e.CreatedAt, switchboard.Admit(e.CreatedAt, switchboard.Conditions{Subscription: &switchboard.Subscription{State: c.State}}))
 	return r

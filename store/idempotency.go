@@ -116,7 +116,7 @@ func (s *Store) resolveDuplicates(ctx context.Context, db session, all []*pendin
 			p.repeatEarlier(known[key])
 		}
 		for _, d := range p.acceptance.Deliveries {
-			if p.awaited && !d.State.Final() {
+			if p.responseAwaited && !d.State.Final() {
 				awaited = append(awaited, d.ID)
 			}
 		}

@@ -22,7 +22,7 @@ import (
 //
 // Two attempts may come with one number: the last of an earlier run that was still
 // under way when an operator restarted the delivery, or one that Temporal repeated
-// elsewhere because it had lost sight of the first. Both requests were made, so the later
+// elsewhere because it no longer heard from the first. Both requests were made, so the later
 // record takes the next free number.
 func (s *Store) Record(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error) {
 	r.Attempt.At = r.Attempt.At.UTC().Truncate(time.Microsecond)

@@ -23,7 +23,7 @@ func NewAttempts(cause error) *Attempts {
 }
 
 // Begin makes a context that [Attempts.Abort] ends, until done is called. It reports false if an
-// attempt of that delivery is under way here: Temporal repeats one that it has lost sight of, as
+// attempt of that delivery is under way here: Temporal repeats one whose worker it no longer hears from, as
 // after an outage of its own, and the request must not go out beside the first.
 func (a *Attempts) Begin(ctx context.Context, deliveryID string) (attempt context.Context, done func(), ok bool) {
 	a.mu.Lock()

@@ -59,7 +59,7 @@ type Config[In, Out any] struct {
 
 // Delay is how long a batch waits for more items: as long as they keep coming. The faster
 // callers come, the more of them share a batch, and those who come again only after their
-// batch was flushed do not wait in vain.
+// batch was flushed do not wait for nothing.
 type Delay struct {
 	Idle time.Duration // a batch is flushed when no item has come for this long,
 	Max  time.Duration // and no later than this long after its first item
