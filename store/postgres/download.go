@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -43,32 +42,20 @@ func download(ctx context.Context, repository, dir string, progress func(string)
 }
 
 // fetch has the library fetch and unpack the programs. It would go on and run a
-// server of its own; a locale that does not exist stops it before.
+// server of its own; a locale that does not exist stops it before. The library asks
+// first whether the port is free, and port 0 always is.
 func fetch(repository, dir string) error {
 	scratch, err := os.MkdirTemp("", "switchboard-pg-download-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
 	run := filepath.Join(scratch, "run") // made once all is unpacked
-	err = embedded.NewDatabase(embedded.DefaultConfig().Port(port).Logger(io.Discard).Locale("none-such").
+	err = embedded.NewDatabase(embedded.DefaultConfig().Port(0).Logger(io.Discard).Locale("none-such").
 		BinaryRepositoryURL(repository).CachePath(scratch).BinariesPath(dir).
 		RuntimePath(run).DataPath(filepath.Join(scratch, "data"))).Start()
 	if exists(run) {
 		return nil
 	}
 	return err
-}
-
-func freePort() (uint32, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return uint32(l.Addr().(*net.TCPAddr).Port), nil
 }
