@@ -15,8 +15,8 @@ type State string
 const (
 	StatePending  State = "pending"  // accepted, the first attempt is not finished
 	StateRetrying State = "retrying" // failed at least once, the next attempt is dated
-	StateHeld     State = "held"     // the address of the subscription has not answered its challenge yet
-	StateBlocked  State = "blocked"  // an earlier delivery of the same key is open; none is yet, since nothing orders them
+	StateHeld     State = "held"     // parked: the reason says why it may not be sent now
+	StateBlocked  State = "blocked"  // parked: an earlier delivery of the same key is open
 
 	StateDelivered State = "delivered"
 	StateFailed    State = "failed" // retries used up, or a permanent failure
@@ -34,21 +34,33 @@ func (s State) Valid() bool { return slices.Contains(States(), s) }
 // Final reports whether nothing follows by itself.
 func (s State) Final() bool { return s == StateDelivered || s == StateFailed || s == StateCancelled }
 
+// Parked reports whether a delivery in that state waits in Postgres for a release, without a
+// workflow.
+func (s State) Parked() bool { return s == StateHeld || s == StateBlocked }
+
 // HasNextAttempt reports whether a delivery in that state has a date for its next attempt.
 func (s State) HasNextAttempt() bool { return s == StatePending || s == StateRetrying }
 
 // Reasons that are not outcomes.
 const (
 	ReasonSubscriptionDeleted    = "subscription_deleted"
-	ReasonSubscriptionPaused     = "subscription_paused"     // no delivery has it yet: a paused subscription gets none
-	ReasonSubscriptionDisabled   = "subscription_disabled"   // nor this
+	ReasonSubscriptionPaused     = "subscription_paused"
+	ReasonSubscriptionDisabled   = "subscription_disabled"
 	ReasonSubscriptionUnverified = "subscription_unverified" // its address has not answered the challenge yet
+	ReasonBreakerOpen            = "breaker_open"            // its endpoint has failed again and again
+	ReasonReceiverAskedToWait    = "receiver_asked_to_wait"  // by Retry-After with a 429 or 503
+	ReasonRateLimited            = "rate_limited"            // the rate_limit of its subscription is used up
+	ReasonEarlierDeliveryOpen    = "earlier_delivery_open"   // of the same key
+	ReasonHoldExpired            = "hold_expired"            // it was parked for as long as a hold lasts
+	ReasonExpired                = "expired"                 // deliver_within has passed
+	ReasonSuperseded             = "superseded"              // by a later event of the same type and key
+	ReasonRejectedByReceiver     = "rejected_by_receiver"    // its answer said that it wants this message no more
 	ReasonErased                 = "erased"                  // its row is gone
-	ReasonOperator               = "operator"                // cancelled by an operator
+	ReasonOperator               = "operator"                // cancelled or held by an operator
 	ReasonTerminated             = "terminated"              // its workflow was terminated in Temporal
 
 	// Reasons of a delivery whose date has passed because of us, and not of its receiver.
-	ReasonWaitingForSlot        = "waiting_for_slot"        // max_in_flight requests of its subscription, or all that the worker may make, are under way
+	ReasonWaitingForSlot        = "waiting_for_slot"        // all requests that its subscription, its tenant or the worker may make are under way
 	ReasonWaitingForTemporal    = "waiting_for_temporal"    // its workflow is not started yet
 	ReasonWaitingForSwitchboard = "waiting_for_switchboard" // its attempt is not made; the reason, if it is known, follows a colon
 )
@@ -81,9 +93,15 @@ type Delivery struct {
 	CompletedAt    time.Time // zero unless the state is final
 	Permanent      bool      // it has failed because no later attempt can succeed; false, failed: its attempts are used up
 	Generation     int       // counts from 1 how often it was started; an operator's retry or a release starts the next
-	PriorAttempts  int       // those of earlier generations: a retry or a release gives all of the policy's attempts again
+	PriorAttempts  int       // those that the policy does not count: an operator's retry gives all of its attempts again
 	TemporalRunID  string    // of the latest Temporal run of this generation that recorded something; empty before
-	DispatchAt     time.Time // when a relay starts its workflow, or wakes that of a cancelled one so that it ends; zero: Temporal knows
+	DispatchAt     time.Time // when a relay starts its workflow, or wakes that of a cancelled or held one so that it ends; zero: Temporal knows
+	ParkedAt       time.Time // since when it is held or blocked; zero: it is neither
+	HeldUntil      time.Time // when the hold ends by itself, and the delivery fails; zero: it is not parked
+	BlockedBy      string    // the delivery of the same key that it waits for; empty unless it is blocked
+	ExpiresAt      time.Time // when it fails unless it is delivered by then; zero: never
+	Key            string    // the event's, where its subscription orders or supersedes by key
+	Ordered        bool      // it waits for earlier deliveries of its key
 }
 
 // ReasonAt is why the delivery stands where it does at that time. A date that has passed

@@ -16,6 +16,7 @@ const (
 	AttemptPrefix      = "att_"
 	KeyPrefix          = "key_"
 	ActionPrefix       = "act_"
+	OperationPrefix    = "op_"
 )
 
 // crockford's alphabet has no letters that look like digits, preserves the order of the

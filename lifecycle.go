@@ -42,7 +42,7 @@ func (d *Delivery) Accept(now time.Time, a Admission) {
 	d.Generation, d.CreatedAt = 1, now
 	switch a.Kind {
 	case AdmissionPark:
-		d.park(a.State, a.Reason)
+		d.park(now, a)
 	case AdmissionEnd:
 		d.end(now, a.State, a.Reason)
 	case AdmissionDefer:
@@ -146,28 +146,59 @@ func (d *Delivery) Close(now time.Time, generation int, state State, reason stri
 
 // Hold parks a delivery of that generation that waits for an attempt. Its workflow ends by
 // itself.
-func (d *Delivery) Hold(generation int, state State, reason string) {
+func (d *Delivery) Hold(now time.Time, generation int, a Admission) {
 	if d.State.HasNextAttempt() && d.Generation == generation {
-		d.park(state, reason)
+		d.park(now, a)
 	}
 }
 
+// SetAside is an operator's: an open delivery is held until an operator releases it. Its workflow,
+// if one is open, ends at dispatchAt. One that is set aside already stays as it is.
+func (d *Delivery) SetAside(now time.Time, a Admission, dispatchAt time.Time) error {
+	switch {
+	case d.State == StateHeld && d.Reason == a.Reason:
+		return nil
+	case d.State.Final():
+		return Errorf(CodeConflict, "delivery %s is %s already", d.ID, d.State)
+	}
+	hasWorkflow := d.State.HasNextAttempt()
+	d.park(now, a)
+	if hasWorkflow {
+		d.DispatchAt = dispatchAt
+	}
+	return nil
+}
+
 // Release starts the next generation of a parked delivery, due and dispatched at that time, if
-// it is admitted by now. Otherwise it stays parked, or ends.
+// it is admitted by now. Its attempts so far count. Otherwise it stays parked, or ends.
 func (d *Delivery) Release(now, dispatchAt time.Time, a Admission) error {
-	if d.State != StateHeld && d.State != StateBlocked {
+	if !d.State.Parked() {
 		return Errorf(CodeConflict, "delivery %s is %s and cannot be released", d.ID, d.State)
 	}
 	switch a.Kind {
 	case AdmissionPark:
-		d.park(a.State, a.Reason)
+		d.park(now, a)
 	case AdmissionEnd:
 		d.end(now, a.State, a.Reason)
 	default:
+		prior := d.PriorAttempts
 		d.reopen(dispatchAt)
+		d.PriorAttempts = prior
 		d.nextGeneration(dispatchAt)
 	}
 	return nil
+}
+
+// Expire ends a delivery whose hold is over.
+func (d *Delivery) Expire(now time.Time) {
+	if !d.State.Parked() || d.HeldUntil.After(now) {
+		return
+	}
+	reason := ReasonHoldExpired
+	if !d.ExpiresAt.IsZero() && !d.ExpiresAt.After(now) {
+		reason = ReasonExpired
+	}
+	d.end(now, StateFailed, reason)
 }
 
 // Postpone changes the date of the next attempt, for that reason, if it is still due at that date.
@@ -183,6 +214,7 @@ func (d *Delivery) reopen(at time.Time) {
 	d.State, d.Reason, d.Permanent = StatePending, "", false
 	d.PriorAttempts = d.AttemptsMade
 	d.NextAttemptAt, d.CompletedAt, d.DispatchAt = at, time.Time{}, time.Time{}
+	d.unpark()
 }
 
 // nextGeneration lets another workflow have the delivery. No Temporal run has it before that
@@ -192,14 +224,25 @@ func (d *Delivery) nextGeneration(dispatchAt time.Time) {
 	d.TemporalRunID, d.DispatchAt = "", dispatchAt
 }
 
-// park takes the dates from a delivery.
-func (d *Delivery) park(state State, reason string) {
-	d.State, d.Reason = state, reason
+// park takes the dates from a delivery, and dates the end of the hold. One that is parked
+// already stays parked since the same time, unless it is for an operator.
+func (d *Delivery) park(now time.Time, a Admission) {
+	if !d.State.Parked() || a.Reason == ReasonOperator {
+		d.ParkedAt, d.HeldUntil = now, now.Add(a.HoldFor)
+		if !d.ExpiresAt.IsZero() && d.ExpiresAt.Before(d.HeldUntil) {
+			d.HeldUntil = d.ExpiresAt
+		}
+	}
+	d.State, d.Reason, d.BlockedBy = a.State, a.Reason, a.BlockedBy
 	d.NextAttemptAt, d.DispatchAt = time.Time{}, time.Time{}
 }
+
+// unpark forgets that a delivery was parked.
+func (d *Delivery) unpark() { d.ParkedAt, d.HeldUntil, d.BlockedBy = time.Time{}, time.Time{}, "" }
 
 // end makes a delivery final.
 func (d *Delivery) end(now time.Time, state State, reason string) {
 	d.State, d.Reason = state, reason
 	d.NextAttemptAt, d.CompletedAt, d.DispatchAt = time.Time{}, now, time.Time{}
+	d.unpark()
 }

@@ -49,7 +49,9 @@ var methods = map[string]func(*Delivery) error{
 	"StartNextGeneration":          func(d *Delivery) error { d.StartNextGeneration(walkNow, 2); return nil },
 	"Cancel":                       func(d *Delivery) error { return d.Cancel(walkNow, ReasonOperator, walkDate) },
 	"Close":                        func(d *Delivery) error { d.Close(walkNow, 2, StateCancelled, ReasonTerminated); return nil },
-	"Hold":                         func(d *Delivery) error { d.Hold(2, StateHeld, ReasonSubscriptionUnverified); return nil },
+	"Hold":                         func(d *Delivery) error { d.Hold(walkNow, 2, parkedAdmission); return nil },
+	"SetAside":                     func(d *Delivery) error { return d.SetAside(walkNow, asideAdmission, walkDate) },
+	"Expire":                       func(d *Delivery) error { d.Expire(walkNow); return nil },
 	"Release":                      func(d *Delivery) error { return d.Release(walkNow, walkDate, Admission{Kind: AdmissionSend}) },
 	"Release (parked)":             func(d *Delivery) error { return d.Release(walkNow, walkDate, parkedAdmission) },
 	"Release (ended)":              func(d *Delivery) error { return d.Release(walkNow, walkDate, endedAdmission) },
@@ -57,7 +59,8 @@ var methods = map[string]func(*Delivery) error{
 }
 
 var (
-	parkedAdmission = Admission{Kind: AdmissionPark, State: StateHeld, Reason: ReasonSubscriptionUnverified}
+	parkedAdmission = Admission{Kind: AdmissionPark, State: StateHeld, Reason: ReasonSubscriptionUnverified, HoldFor: time.Hour}
+	asideAdmission  = Admission{Kind: AdmissionPark, State: StateHeld, Reason: ReasonOperator, HoldFor: time.Hour}
 	endedAdmission  = Admission{Kind: AdmissionEnd, State: StateCancelled, Reason: ReasonSubscriptionDeleted}
 )
 
@@ -82,6 +85,11 @@ func inState(state State) Delivery {
 		d.NextAttemptAt, d.DispatchAt = walkNow, walkNow.Add(time.Minute)
 	case state.Final():
 		d.CompletedAt = walkNow.Add(-time.Minute)
+	case state.Parked():
+		d.ParkedAt, d.HeldUntil = walkNow.Add(-time.Minute), walkNow
+		if state == StateBlocked {
+			d.BlockedBy = "dlv_0"
+		}
 	}
 	if state != StatePending && state != StateDelivered {
 		d.Reason = "some reason"
@@ -152,7 +160,10 @@ func checkInvariants(t *testing.T, name string, d Delivery) {
 	if needs := d.State != StatePending && d.State != StateDelivered; needs && d.Reason == "" {
 		t.Errorf("%s: %s without a reason", name, d.State)
 	}
-	if !d.DispatchAt.IsZero() && !d.State.HasNextAttempt() && d.State != StateCancelled {
+	if parked := d.State.Parked(); parked == d.HeldUntil.IsZero() || parked == d.ParkedAt.IsZero() || (d.State == StateBlocked) == (d.BlockedBy == "") {
+		t.Errorf("%s: %s, parked at %s until %s by %q", name, d.State, d.ParkedAt, d.HeldUntil, d.BlockedBy)
+	}
+	if !d.DispatchAt.IsZero() && !d.State.HasNextAttempt() && d.State != StateCancelled && d.State != StateHeld {
 		t.Errorf("%s: %s, dispatched at %s", name, d.State, d.DispatchAt)
 	}
 	if d.Generation < 1 || d.PriorAttempts < 0 || d.AttemptsMade < d.PriorAttempts {
@@ -258,7 +269,7 @@ func TestAnotherGeneration(t *testing.T) {
 	for name, apply := range map[string]func(*Delivery){
 		"StartNextGeneration": func(d *Delivery) { d.StartNextGeneration(walkNow, 1) },
 		"Close":               func(d *Delivery) { d.Close(walkNow, 1, StateCancelled, ReasonTerminated) },
-		"Hold":                func(d *Delivery) { d.Hold(1, StateHeld, ReasonSubscriptionUnverified) },
+		"Hold":                func(d *Delivery) { d.Hold(walkNow, 1, parkedAdmission) },
 		"Postpone":            func(d *Delivery) { d.Postpone(walkNow.Add(-time.Second), walkDate, ReasonWaitingForSlot) },
 		"Reset":               func(d *Delivery) { d.Reset(walkNow, "run", false) },
 	} {
@@ -285,7 +296,7 @@ func TestCounts(t *testing.T) {
 		"retry of one that waits":  {StateRetrying, methods["Retry"], Delivery{Generation: 2, AttemptsMade: 3, PriorAttempts: 1, TemporalRunID: "run"}},
 		"reset of a final one":     {StateDelivered, methods["Reset"], Delivery{Generation: 2, AttemptsMade: 3, PriorAttempts: 3, TemporalRunID: "reset"}},
 		"reset of one that waits":  {StateRetrying, methods["Reset"], Delivery{Generation: 2, AttemptsMade: 3, PriorAttempts: 1, TemporalRunID: "reset"}},
-		"release":                  {StateHeld, methods["Release"], Delivery{Generation: 3, AttemptsMade: 3, PriorAttempts: 3}},
+		"release":                  {StateHeld, methods["Release"], Delivery{Generation: 3, AttemptsMade: 3, PriorAttempts: 1}},
 		"next generation":          {StateRetrying, methods["StartNextGeneration"], Delivery{Generation: 3, AttemptsMade: 3, PriorAttempts: 1}},
 		"attempt":                  {StateRetrying, methods["Record (retry)"], Delivery{Generation: 2, AttemptsMade: 4, PriorAttempts: 1, TemporalRunID: "run"}},
 		"attempt, earlier":         {StateRetrying, methods["Record (earlier generation)"], Delivery{Generation: 2, AttemptsMade: 4, PriorAttempts: 2, TemporalRunID: "run"}},

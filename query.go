@@ -70,11 +70,12 @@ type Acceptance struct {
 }
 
 // LoadedDelivery is all that an attempt needs: the delivery, its event, and the
-// subscription as it is now, with its secrets.
+// subscription as it is now, with its secrets and the health of its endpoint.
 type LoadedDelivery struct {
 	Delivery     Delivery
 	Event        Event
 	Subscription Subscription
+	Health       Health
 }
 
 // EventDetail is an event with its deliveries.

@@ -17,8 +17,8 @@ type SubscriptionState string
 // The states of a subscription.
 const (
 	SubscriptionActive     SubscriptionState = "active"
-	SubscriptionPaused     SubscriptionState = "paused"     // by an operator
-	SubscriptionDisabled   SubscriptionState = "disabled"   // by us, as after 410 Gone
+	SubscriptionPaused     SubscriptionState = "paused"     // by an operator, for a while
+	SubscriptionDisabled   SubscriptionState = "disabled"   // by an operator, or by us, as after 410 Gone
 	SubscriptionUnverified SubscriptionState = "unverified" // the receiver has not answered the challenge yet
 )
 
@@ -46,28 +46,37 @@ const (
 //
 // A member that is zero was not given.
 type Subscription struct {
-	ID           string            `json:"id" readOnly:"true" example:"sub_01k0000000000000000000000"`
-	Tenant       string            `json:"tenant" doc:"Whose events it gets" example:"acme" maxLength:"128"`
-	Name         string            `json:"name" doc:"For people. No two subscriptions of a tenant have the same name; CRM and crm are two" example:"CRM sync" maxLength:"200"`
-	Profile      string            `json:"profile,omitempty" doc:"A platform, as signalzen: what is left out below is as that platform sends it. Fixed at creation"`
-	UseCase      string            `json:"use_case,omitempty" doc:"Which of an event's data the templates may read, as contact or ticket. Fixed at creation. Left out: all"`
-	Events       []string          `json:"events" nullable:"false" minItems:"1" maxItems:"200" doc:"Event types, or patterns: ticket.* takes every type below ticket, * every type. A change replaces the list" example:"ticket.*,customer.created"`
-	Filter       json.RawMessage   `json:"filter,omitempty" always:"true" doc:"Which of those events, by their content: the shape of what is asked for, with values or operators. data is the event's data, metadata its id, type, key, tenant and occurred_at. {} takes all. A change replaces the whole filter" example:"{\"data\":{\"ticket\":{\"priority\":{\"$gte\":3}}}}"`
-	Request      Request           `json:"request" doc:"The HTTP request to send"`
-	Signature    Signature         `json:"signature,omitzero" always:"true" doc:"How requests are signed. In a change, another scheme starts afresh. Where the secret does not fit it, the answer holds a new one, which replaces those before at once"`
-	Secrets      []SigningSecret   `json:"-"` // the current one first
-	Auth         Auth              `json:"auth,omitzero" doc:"What requests show the receiver beside their signature. In a change, another type starts afresh"`
-	Verification Verification      `json:"verification,omitempty" enum:"none,challenge" default:"none" doc:"challenge: before anything is delivered, and after each change of the url, the address must answer a signed POST of {\"challenge\": \"…\"} with that bare value"`
-	Retry        RetryPolicy       `json:"retry,omitzero" always:"true" doc:"When a failed attempt is followed by another"`
-	Timeout      Duration          `json:"timeout,omitempty" default_duration:"10s" doc:"Of one attempt, from dialling to the end of the answer: 1s to 30s. Under load it is less; one that is given without adaptive is fixed" example:"10s"`
-	Adaptive     Adaptive          `json:"adaptive" required:"false" always:"true" doc:"How timeout and retries follow the load of the worker"`
-	MaxInFlight  int               `json:"max_in_flight,omitempty" minimum:"1" maximum:"1000" default:"16" doc:"Requests at the same time, per worker process" example:"16"`
-	State        SubscriptionState `json:"state" readOnly:"true" enum:"active,paused,disabled,unverified" doc:"paused and disabled: events make no deliveries for it. unverified: they do, and those are held until its address has answered the challenge" example:"active"`
-	StateReason  string            `json:"state_reason" readOnly:"true" doc:"Why it is not active"`
-	Version      int               `json:"version" doc:"Counts changes. A change names the version that it changes; an old one is a conflict" example:"1"`
-	CreatedAt    time.Time         `json:"created_at" readOnly:"true"`
-	UpdatedAt    time.Time         `json:"updated_at" readOnly:"true"`
-	DeletedAt    time.Time         `json:"-"` // zero: it is not; a deleted one is seen by its deliveries only
+	ID            string            `json:"id" readOnly:"true" example:"sub_01k0000000000000000000000"`
+	Tenant        string            `json:"tenant" doc:"Whose events it gets" example:"acme" maxLength:"128"`
+	Name          string            `json:"name" doc:"For people. No two subscriptions of a tenant have the same name; CRM and crm are two" example:"CRM sync" maxLength:"200"`
+	Profile       string            `json:"profile,omitempty" doc:"A platform, as signalzen: what is left out below is as that platform sends it. Fixed at creation"`
+	UseCase       string            `json:"use_case,omitempty" doc:"Which of an event's data the templates may read, as contact or ticket. Fixed at creation. Left out: all"`
+	Events        []string          `json:"events" nullable:"false" minItems:"1" maxItems:"200" doc:"Event types, or patterns: ticket.* takes every type below ticket, * every type. A change replaces the list" example:"ticket.*,customer.created"`
+	Filter        json.RawMessage   `json:"filter,omitempty" always:"true" doc:"Which of those events, by their content: the shape of what is asked for, with values or operators. data is the event's data, metadata its id, type, key, tenant and occurred_at. {} takes all. A change replaces the whole filter" example:"{\"data\":{\"ticket\":{\"priority\":{\"$gte\":3}}}}"`
+	Request       Request           `json:"request" doc:"The HTTP request to send"`
+	Signature     Signature         `json:"signature,omitzero" always:"true" doc:"How requests are signed. In a change, another scheme starts afresh. Where the secret does not fit it, the answer holds a new one, which replaces those before at once"`
+	Secrets       []SigningSecret   `json:"-"` // the current one first
+	Auth          Auth              `json:"auth,omitzero" doc:"What requests show the receiver beside their signature. In a change, another type starts afresh"`
+	Verification  Verification      `json:"verification,omitempty" enum:"none,challenge" default:"none" doc:"challenge: before anything is delivered, and after each change of the url, the address must answer a signed POST of {\"challenge\": \"…\"} with that bare value"`
+	Retry         RetryPolicy       `json:"retry,omitzero" always:"true" doc:"When a failed attempt is followed by another"`
+	Timeout       Duration          `json:"timeout,omitempty" default_duration:"10s" doc:"Of one attempt, from dialling to the end of the answer: 1s to 30s. Under load it is less; one that is given without adaptive is fixed" example:"10s"`
+	Adaptive      Adaptive          `json:"adaptive" required:"false" always:"true" doc:"How timeout and retries follow the load of the worker"`
+	MaxInFlight   int               `json:"max_in_flight,omitempty" minimum:"1" maximum:"100" default:"16" doc:"Requests at the same time, of all workers together" example:"16"`
+	RateLimit     RateLimit         `json:"rate_limit,omitzero" doc:"How many requests are made in a time, of all workers together. What exceeds it is held and sent in order. Left out: no limit"`
+	Ordering      Ordering          `json:"ordering,omitempty" enum:"none,key" default:"none" doc:"key: the events of one key are delivered strictly in the order in which they were accepted, each when the one before has ended. Events without a key have no order"`
+	DeliverWithin Duration          `json:"deliver_within,omitempty" doc:"A delivery that has not succeeded by then fails as expired: 1s to 720h from its acceptance. Left out: no deadline" example:"30m"`
+	Supersede     bool              `json:"supersede,omitempty" doc:"A new event cancels the open deliveries of older ones with the same type and key"`
+	HoldFor       Duration          `json:"hold_for,omitempty" default_duration:"720h" doc:"For how long a delivery is held at most, before it fails as hold_expired: 1m to 2160h" example:"720h"`
+	ReleaseRate   int               `json:"release_rate,omitempty" minimum:"1" maximum:"1000" default:"50" doc:"How many held deliveries are released in a second, after a pause or when its endpoint has recovered" example:"50"`
+	Breaker       Breaker           `json:"breaker,omitzero" always:"true" doc:"When deliveries are held because the endpoint fails"`
+	State         SubscriptionState `json:"state" readOnly:"true" enum:"active,paused,disabled,unverified" doc:"paused and disabled: deliveries are held until it is resumed or enabled. unverified: until its address has answered the challenge" example:"active"`
+	StateReason   string            `json:"state_reason" readOnly:"true" doc:"Why it is not active"`
+	StateSince    time.Time         `json:"state_since" readOnly:"true" doc:"Since when it is in that state"`
+	StateBy       string            `json:"state_by" readOnly:"true" doc:"Who brought it there: a person, an API key, or switchboard"`
+	Version       int               `json:"version" doc:"Counts changes. A change names the version that it changes; an old one is a conflict" example:"1"`
+	CreatedAt     time.Time         `json:"created_at" readOnly:"true"`
+	UpdatedAt     time.Time         `json:"updated_at" readOnly:"true"`
+	DeletedAt     time.Time         `json:"-"` // zero: it is not; a deleted one is seen by its deliveries only
 	// Unreadable names the members that are stored and cannot be read, as "request.headers": no
 	// key of this installation decrypts them, or they are damaged. They are zero here.
 	Unreadable []string `json:"unreadable,omitempty" readOnly:"true" nullable:"false" doc:"Members that are stored and cannot be read, because this installation lacks the key that they were encrypted with, or because they are damaged. Nothing is sent meanwhile. Give them again in one change (null: there is none); for secret, rotate it" example:"request.headers,auth"`
@@ -108,7 +117,14 @@ const (
 	MinTimeout         = Duration(time.Second)
 	MaxTimeout         = Duration(30 * time.Second)
 	DefaultMaxInFlight = 16
-	MaxMaxInFlight     = 1000
+	// MaxMaxInFlight is well below the slots of a worker, so that one subscription never has them all.
+	MaxMaxInFlight   = 100
+	MaxReleaseRate   = 1000
+	MinHold          = Duration(time.Minute)
+	MaxHold          = Duration(90 * 24 * time.Hour)
+	MaxDeliverWithin = Duration(30 * 24 * time.Hour)
+	// DefaultHold is for how long a delivery is held at most where its subscription does not say.
+	DefaultHold = 30 * 24 * time.Hour
 )
 
 // Wants reports whether the subscription takes events of that type: "Object.*"
@@ -171,6 +187,8 @@ func (s *Subscription) Document() (json.RawMessage, error) {
 		Tenant      hidden `json:"tenant,omitempty"`
 		State       hidden `json:"state,omitempty"`
 		StateReason hidden `json:"state_reason,omitempty"`
+		StateSince  hidden `json:"state_since,omitempty"`
+		StateBy     hidden `json:"state_by,omitempty"`
 		Version     hidden `json:"version,omitempty"`
 		CreatedAt   hidden `json:"created_at,omitempty"`
 		UpdatedAt   hidden `json:"updated_at,omitempty"`

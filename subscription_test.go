@@ -47,6 +47,8 @@ func TestSubscriptionDefaults(t *testing.T) {
 		Signature: Signature{Scheme: "standard"}, Verification: VerificationNone,
 		Retry:   RetryPolicy{InitialInterval: Duration(5 * time.Second), BackoffCoefficient: 3, MaximumInterval: Duration(4 * time.Hour), MaxAttempts: 38},
 		Timeout: Duration(10 * time.Second), MaxInFlight: 16, State: SubscriptionActive,
+		Ordering: OrderingNone, HoldFor: Duration(30 * 24 * time.Hour), ReleaseRate: 50,
+		Breaker: Breaker{Mode: BreakerAuto, MinimumAttempts: 10, FailurePercent: 70, Window: Duration(5 * time.Minute), FailuresInARow: 10, DisableAfter: Duration(120 * time.Hour)},
 	}
 	got := subscription()
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -35,7 +35,7 @@ type DeliveryStore interface {
 	// CloseDelivery moves an open delivery of that generation to a final state.
 	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 	// HoldDelivery parks a delivery of that generation that waits for an attempt.
-	HoldDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
+	HoldDelivery(ctx context.Context, deliveryID string, generation int, admission switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error)
 }
 
 // Sender renders, signs and sends the request of an attempt that begins at that time. The
@@ -154,7 +154,9 @@ func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDel
 	now, sent := e.Now(), false
 	slot := e.Limiter.Take(&loaded.Subscription, e.local, now)
 	defer func() { slot.Release(e.Now(), sent) }()
-	admission := switchboard.Admit(now, switchboard.Conditions{Subscription: &loaded.Subscription, SlotAt: slot.RetryAt})
+	admission := switchboard.Admit(now, switchboard.Conditions{
+		Subscription: &loaded.Subscription, Health: &loaded.Health, Delivery: &loaded.Delivery, SlotAt: slot.RetryAt,
+	})
 	switch admission.Kind {
 	case switchboard.AdmissionDefer:
 		return e.postpone(ctx, loaded, admission)
@@ -188,13 +190,16 @@ func (e *execution) postpone(ctx context.Context, loaded switchboard.LoadedDeliv
 func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery, admission switchboard.Admission) (AttemptResult, error) {
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
-	move, kind := e.Store.CloseDelivery, switchboard.ActionCancel
+	id, generation := loaded.Delivery.ID, loaded.Delivery.Generation
+	action := switchboard.Action{At: e.Now(), Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: admission.Detail}
+	var d switchboard.Delivery
+	var err error
 	if admission.Kind == switchboard.AdmissionPark {
-		move, kind = e.Store.HoldDelivery, switchboard.ActionHold
+		action.Kind = switchboard.ActionHold
+		d, err = e.Store.HoldDelivery(ctx, id, generation, admission, action)
+	} else {
+		d, err = e.Store.CloseDelivery(ctx, id, generation, admission.State, admission.Reason, action)
 	}
-	d, err := move(ctx, loaded.Delivery.ID, loaded.Delivery.Generation, admission.State, admission.Reason, switchboard.Action{
-		At: e.Now(), Actor: switchboard.ActorSwitchboard, Kind: kind, Reason: admission.Detail,
-	})
 	if err != nil {
 		return AttemptResult{}, err
 	}

@@ -87,8 +87,8 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 	return changed, d.postponeErr
 }
 
-func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
-	return d.CloseDelivery(ctx, id, generation, state, reason, action)
+func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
+	return d.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
 }
 
 func (d *fakeStore) CloseDelivery(_ context.Context, _ string, generation int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {

@@ -20,9 +20,13 @@ import (
 // name came since $12. Whoever deletes one of the subscriptions waits for this statement,
 // and then finds its deliveries to cancel. One statement is one round trip, and commits by
 // itself.
+//
+// A delivery is parked only if its subscription's flow is still as $13 has it. A release that has
+// begun since would not find it. It is pending instead: its attempt decides again.
 const acceptQuery = `
 WITH live AS MATERIALIZED (
-	SELECT id FROM subscriptions WHERE id = ANY($11::text[]) AND deleted_at IS NULL ORDER BY id FOR SHARE),
+	SELECT s.id, s.flow FROM subscriptions s WHERE s.id = ANY($11::text[]) AND s.deleted_at IS NULL ORDER BY s.id FOR SHARE),
+known AS (SELECT * FROM unnest($11::text[], $13::int[]) AS k(id, flow)),
 named AS (
 	INSERT INTO event_ids AS known (name, created_at, content)
 	SELECT name::uuid, created_at, content FROM unnest($8::text[], $6::timestamptz[], $9::bytea[]) AS n(name, created_at, content) WHERE name <> ''
@@ -36,10 +40,15 @@ stored AS (
 	WHERE name = '' OR name::uuid IN (SELECT name FROM named)
 	ON CONFLICT DO NOTHING RETURNING id, tenant),
 made AS (
-	INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, next_attempt_at, created_at, dispatch_at, response_awaited)
-	SELECT n.id, n.tenant, n.event_id, n.event_type, n.subscription_id, n.method, n.host, n.state, n.reason, n.next_attempt_at, n.created_at, n.dispatch_at, n.response_awaited
+	INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, next_attempt_at, created_at, dispatch_at, response_awaited,
+		parked_at, held_until, blocked_by, expires_at, key, ordered)
+	SELECT n.id, n.tenant, n.event_id, n.event_type, n.subscription_id, n.method, n.host,
+		CASE WHEN outdated THEN 'pending' ELSE n.state END, CASE WHEN outdated THEN '' ELSE n.reason END,
+		CASE WHEN outdated THEN n.created_at ELSE n.next_attempt_at END, n.created_at, CASE WHEN outdated THEN n.created_at ELSE n.dispatch_at END, n.response_awaited,
+		CASE WHEN NOT outdated THEN n.parked_at END, CASE WHEN NOT outdated THEN n.held_until END, CASE WHEN outdated THEN '' ELSE n.blocked_by END, n.expires_at, n.key, n.ordered
 	FROM json_populate_recordset(NULL::deliveries, $10) AS n
-	JOIN stored ON stored.id = n.event_id AND stored.tenant = n.tenant JOIN live ON live.id = n.subscription_id
+	JOIN stored ON stored.id = n.event_id AND stored.tenant = n.tenant JOIN live ON live.id = n.subscription_id JOIN known ON known.id = live.id
+	CROSS JOIN LATERAL (SELECT live.flow <> known.flow AND n.state IN ('held', 'blocked') AS outdated) AS o
 	RETURNING id, event_id, tenant)
 SELECT stored.id, stored.tenant, array_remove(array_agg(made.id), NULL) AS deliveries
 FROM stored LEFT JOIN made ON made.event_id = stored.id AND made.tenant = stored.tenant GROUP BY stored.id, stored.tenant`
@@ -63,8 +72,7 @@ type eventKey struct{ tenant, id string }
 func (p *pendingEvent) key() eventKey { return eventKey{p.event.Tenant, p.event.ID} }
 
 // Accept stores events, each with one delivery for every subscription that wants it:
-// pending where that is active, held where it is not verified yet. It returns when that
-// is durable. Ids and times that are missing are filled in. What became of each event
+// pending where it may be sent now, and else parked. It returns when that is durable. Ids and times that are missing are filled in. What became of each event
 // is in the acceptance at the same index; an error means that nothing of the call is
 // known to be stored. The relay starts what the caller has not started within a few
 // seconds.
@@ -105,8 +113,7 @@ func (s *Store) acceptMany(ctx context.Context, pending []*pendingEvent) ([]swit
 }
 
 // AcceptFor stores an event with one delivery, to that subscription alone,
-// whatever events it wants and whether or not it is active; one that is not
-// verified has it held. What is awaited can be waited for with [Store.Answer].
+// whatever events it wants; one that is not active has it held. What is awaited can be waited for with [Store.Answer].
 func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, responseAwaited bool) (switchboard.Acceptance, error) {
 	p := s.pending(caller, event)
 	p.only, p.responseAwaited = subscriptionID, responseAwaited
@@ -226,7 +233,8 @@ func (s *Store) storeEvents(ctx context.Context, db session, first map[eventKey]
 // acceptArguments makes the deliveries of the events, by their ids, and the arguments with
 // which acceptQuery stores both.
 func (s *Store) acceptArguments(events []*pendingEvent) (map[string]switchboard.Delivery, []any, error) {
-	var ids, tenants, types, keys, occurred, created, names, subscriptions []string
+	var ids, tenants, types, keys, occurred, created, names []string
+	flows := map[string]int{}
 	var data, contents pq.ByteaArray
 	rows, deliveries := []*row{}, map[string]switchboard.Delivery{}
 	for _, p := range events {
@@ -240,19 +248,26 @@ func (s *Store) acceptArguments(events []*pendingEvent) (map[string]switchboard.
 		}
 		names, contents = append(names, name), append(contents, content)
 		for _, c := range p.matched {
-			r := newDelivery(p, c)
-			rows, subscriptions, deliveries[r.ID] = append(rows, r), append(subscriptions, c.ID), r.Delivery
+			r, err := newDelivery(p, c)
+			if err != nil {
+				return nil, nil, err
+			}
+			rows, flows[c.ID], deliveries[r.ID] = append(rows, r), c.Flow, r.Delivery
 		}
+	}
+	subscriptions, known := slices.Sorted(maps.Keys(flows)), make([]int64, 0, len(flows))
+	for _, id := range subscriptions {
+		known = append(known, int64(flows[id]))
 	}
 	made, err := deliveriesJSON(rows)
 	return deliveries, []any{
 		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data,
-		pq.Array(names), contents, made, pq.Array(unique(subscriptions)), s.now().Add(-s.idempotencyWindow),
+		pq.Array(names), contents, made, pq.Array(subscriptions), s.now().Add(-s.idempotencyWindow), pq.Array(known),
 	}, err
 }
 
 // newDelivery is the delivery of an event to a subscription that wants it.
-func newDelivery(p *pendingEvent, c candidate) *row {
+func newDelivery(p *pendingEvent, c candidate) (*row, error) {
 	e := p.event
 	r := &row{
 		Delivery: switchboard.Delivery{
@@ -261,8 +276,18 @@ func newDelivery(p *pendingEvent, c candidate) *row {
 		},
 		ResponseAwaited: p.responseAwaited,
 	}
-	r.Accept(e.CreatedAt, switchboard.Admit(e.CreatedAt, switchboard.Conditions{Subscription: &switchboard.Subscription{State: c.State}}))
-	return r
+	if c.DeliverWithinUS > 0 {
+		r.ExpiresAt = e.CreatedAt.Add(time.Duration(c.DeliverWithinUS) * time.Microsecond)
+	}
+	if c.Ordered || c.Supersede {
+		r.Key, r.Ordered = e.Key, c.Ordered && e.Key != ""
+	}
+	health, err := parseHealth(c.Health)
+	r.Accept(e.CreatedAt, switchboard.Admit(e.CreatedAt, switchboard.Conditions{
+		Subscription: &switchboard.Subscription{State: c.State, HoldFor: switchboard.Duration(time.Duration(c.HoldForUS) * time.Microsecond)},
+		Health:       &health, Delivery: &r.Delivery, Queue: health.QueueReason,
+	}))
+	return r, err
 }
 
 // hostOf is the host and port of a URL; empty if it is none.

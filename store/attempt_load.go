@@ -56,7 +56,9 @@ func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switc
 		if !there {
 			continue // erased between the two queries, and the delivery with it
 		}
-		byID[r.Delivery.ID] = batch.Result[switchboard.LoadedDelivery]{Out: switchboard.LoadedDelivery{Delivery: r.Delivery, Event: r.Event, Subscription: sub.Out}, Err: sub.Err}
+		byID[r.Delivery.ID] = batch.Result[switchboard.LoadedDelivery]{Out: switchboard.LoadedDelivery{
+			Delivery: r.Delivery, Event: r.Event, Subscription: sub.Out.subscription, Health: sub.Out.health,
+		}, Err: sub.Err}
 	}
 	loaded := make([]batch.Result[switchboard.LoadedDelivery], len(ids))
 	for i, id := range ids {
@@ -69,7 +71,7 @@ func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switc
 }
 
 // readLoads reads those of the deliveries that exist, and their subscriptions by id.
-func (s *Store) readLoads(ctx context.Context, ids []string) (rows []loadedRow, subscriptions map[string]batch.Result[switchboard.Subscription], err error) {
+func (s *Store) readLoads(ctx context.Context, ids []string) (rows []loadedRow, subscriptions map[string]batch.Result[cachedSubscription], err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	err = s.direct(ctx, "load for attempt", func(ctx context.Context, db session) (err error) {

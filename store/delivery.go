@@ -13,7 +13,7 @@ import (
 
 // deliveryFields are the columns of switchboard.Delivery.
 const deliveryFields = "id tenant event_id event_type subscription_id method host state reason attempts_made " +
-	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent generation prior_attempts temporal_run_id dispatch_at?"
+	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent generation prior_attempts temporal_run_id dispatch_at? parked_at? held_until? blocked_by expires_at? key ordered"
 
 // row is a delivery with the columns that only the store knows.
 type row struct {
@@ -136,7 +136,8 @@ func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[stri
 const saveDeliveriesQuery = `
 UPDATE deliveries d SET state = n.state, reason = n.reason, attempts_made = n.attempts_made, last_status_code = n.last_status_code, last_failure = n.last_failure,
 	next_attempt_at = n.next_attempt_at, completed_at = n.completed_at, permanent = n.permanent, generation = n.generation,
-	prior_attempts = n.prior_attempts, temporal_run_id = n.temporal_run_id, dispatch_at = n.dispatch_at
+	prior_attempts = n.prior_attempts, temporal_run_id = n.temporal_run_id, dispatch_at = n.dispatch_at,
+	parked_at = n.parked_at, held_until = n.held_until, blocked_by = n.blocked_by
 FROM json_populate_recordset(NULL::deliveries, $1) AS n WHERE d.id = n.id AND d.id = ANY($2) AND d.id >= $3 AND d.id <= $4`
 
 // saveDeliveries writes what can change of deliveries that are locked.
@@ -178,6 +179,12 @@ type deliveryColumns struct {
 	TemporalRunID   string              `json:"temporal_run_id"`
 	DispatchAt      time.Time           `json:"dispatch_at,omitzero"`
 	ResponseAwaited bool                `json:"response_awaited"`
+	ParkedAt        time.Time           `json:"parked_at,omitzero"`
+	HeldUntil       time.Time           `json:"held_until,omitzero"`
+	BlockedBy       string              `json:"blocked_by"`
+	ExpiresAt       time.Time           `json:"expires_at,omitzero"`
+	Key             string              `json:"key"`
+	Ordered         bool                `json:"ordered"`
 }
 
 // deliveriesJSON writes the rows as a JSON array of deliveryColumns.
@@ -186,7 +193,7 @@ func deliveriesJSON(rows []*row) (string, error) {
 	for i, r := range rows {
 		columns[i] = deliveryColumns{r.ID, r.Tenant, r.EventID, r.EventType, r.SubscriptionID, r.Method, r.Host, r.State, r.Reason, r.AttemptsMade,
 			r.LastStatusCode, r.LastFailure, r.NextAttemptAt, r.CreatedAt, r.CompletedAt, r.Permanent, r.Generation, r.PriorAttempts, r.TemporalRunID,
-			r.DispatchAt, r.ResponseAwaited}
+			r.DispatchAt, r.ResponseAwaited, r.ParkedAt, r.HeldUntil, r.BlockedBy, r.ExpiresAt, r.Key, r.Ordered}
 	}
 	text, err := json.Marshal(columns)
 	return string(text), err

@@ -11,15 +11,17 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// candidatesQuery reads the subscriptions that an event may go to: the active and
-// unverified ones of the tenants $1 with a pattern of $2, and those with an id of $3.
+// candidatesQuery reads the subscriptions that an event may go to: those of the tenants $1 with
+// a pattern of $2, and those with an id of $3.
 // Each part has an index of its own, which one condition for both would not.
 const candidatesQuery = `
-SELECT id, tenant, events, filter, state, method, url FROM subscriptions
-WHERE deleted_at IS NULL AND tenant = ANY($1) AND state IN ('active', 'unverified') AND patterns && $2
-UNION
-SELECT id, tenant, events, filter, state, method, url FROM subscriptions
-WHERE deleted_at IS NULL AND id = ANY($3)`
+SELECT ` + candidateColumns + ` FROM subscriptions s
+WHERE s.deleted_at IS NULL AND s.tenant = ANY($1) AND s.patterns && $2
+UNION ALL
+SELECT ` + candidateColumns + ` FROM subscriptions s
+WHERE s.deleted_at IS NULL AND s.id = ANY($3) AND NOT (s.tenant = ANY($1) AND s.patterns && $2)`
+
+const candidateColumns = "s.id, s.tenant, s.events, s.filter, s.state, s.method, s.url, s.flow, s.ordered, s.supersede, s.deliver_within_us, s.hold_for_us, " + healthColumn
 
 // candidate is a subscription that an event may go to, as far as a new delivery needs it.
 type candidate struct {
@@ -30,6 +32,13 @@ type candidate struct {
 	State  switchboard.SubscriptionState
 	Method string
 	URL    string
+	Flow   int // counts changes of what decides whether its deliveries may be sent
+
+	Ordered         bool
+	Supersede       bool
+	DeliverWithinUS int64
+	HoldForUS       int64
+	Health          []byte // JSON; null: it is healthy
 }
 
 // matchSubscriptions finds the subscriptions that each event goes to.
@@ -96,7 +105,7 @@ func (p *pendingEvent) eligible(c candidate) bool {
 		return p.only == c.ID && p.caller.Sees(c.Tenant)
 	}
 	wants := switchboard.Subscription{Events: c.Events}
-	return (c.State == switchboard.SubscriptionActive || c.State == switchboard.SubscriptionUnverified) && wants.Wants(p.event.Type)
+	return wants.Wants(p.event.Type)
 }
 
 // patternsOf lists what can stand in a subscription's patterns for it to want the

@@ -72,9 +72,9 @@ func (s *Store) CloseDelivery(ctx context.Context, deliveryID string, generation
 
 // HoldDelivery parks a delivery of that generation that waits for an attempt. Any other is returned
 // unchanged.
-func (s *Store) HoldDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
-	return s.change(ctx, switchboard.Caller{}, deliveryID, action, func(d *switchboard.Delivery, _ time.Time) error {
-		d.Hold(generation, state, reason)
+func (s *Store) HoldDelivery(ctx context.Context, deliveryID string, generation int, admission switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
+	return s.change(ctx, switchboard.Caller{}, deliveryID, action, func(d *switchboard.Delivery, now time.Time) error {
+		d.Hold(now, generation, admission)
 		return nil
 	})
 }

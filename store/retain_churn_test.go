@@ -126,7 +126,7 @@ func (a *archive) change(c *churned, random *rand.Rand) error {
 		after, err = a.Cancel(ctx, root(), c.id, "over")
 		c.actions++
 	case n < 32:
-		after, err = a.HoldDelivery(ctx, c.id, before.Generation, switchboard.StateBlocked, "later", switchboard.Action{})
+		after, err = a.HoldDelivery(ctx, c.id, before.Generation, switchboard.Admission{Kind: switchboard.AdmissionPark, State: switchboard.StateBlocked, Reason: "later", BlockedBy: "dlv_0", HoldFor: time.Hour}, switchboard.Action{})
 	case n < 36:
 		after, err = a.Reset(ctx, c.id, switchboard.NewID("run_", a.clock()), switchboard.Action{Actor: "cli", Kind: switchboard.ActionReset})
 		c.actions++

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -10,9 +11,11 @@ import (
 )
 
 const insertSubscriptionQuery = `
-INSERT INTO subscriptions (id, tenant, name, state, state_reason, events, patterns, filter, method, url, max_in_flight, document, version, created_at, updated_at,
+INSERT INTO subscriptions (id, tenant, name, state, state_reason, state_since, state_by, events, patterns, filter, method, url, max_in_flight,
+	ordered, supersede, deliver_within_us, hold_for_us, document, version, created_at, updated_at,
 	headers_key_id, headers_ciphertext, private_key_id, private_ciphertext)
-VALUES (:id, :tenant, :name, :state, :state_reason, :events, :patterns, :filter, :method, :url, :max_in_flight, :document, :version, :created_at, :updated_at,
+VALUES (:id, :tenant, :name, :state, :state_reason, :state_since, :state_by, :events, :patterns, :filter, :method, :url, :max_in_flight,
+	:ordered, :supersede, :deliver_within_us, :hold_for_us, :document, :version, :created_at, :updated_at,
 	:headers_key_id, :headers_ciphertext, :private_key_id, :private_ciphertext)`
 
 // CreateSubscription stores a new subscription as it was given, with its signing secrets, and
@@ -24,7 +27,8 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 	}
 	made := *sub
 	made.CreatedAt = s.now()
-	made.UpdatedAt = made.CreatedAt
+	made.UpdatedAt, made.StateSince = made.CreatedAt, made.CreatedAt
+	made.StateBy = cmp.Or(caller.Person, caller.KeyID, switchboard.ActorSwitchboard)
 	made.ID = switchboard.NewID(switchboard.SubscriptionPrefix, made.CreatedAt)
 	made.Version = 1
 	made.Secrets = slices.Clone(made.Secrets)

@@ -26,27 +26,29 @@ const (
 // transactions of one number, which a database that was restored may have had.
 const revisionColumn = "s.xmin::text || ' ' || s.updated_at AS revision"
 
-// cachedSubscription is a subscription with its signing secrets, as a revision has it. It stays in
+// cachedSubscription is a subscription with its signing secrets and its health, as a revision has
+// it: what of the health decides about a delivery changes the subscription's flow too. It stays in
 // memory until others take its place; one that is deleted is dropped with the next
 // delivery that would have gone there.
 type cachedSubscription struct {
 	revision     string
 	subscription switchboard.Subscription
+	health       switchboard.Health
 }
 
 func subscriptionsQuery() string {
-	return "SELECT " + fields("s", subscriptionFields, "") + ", " + revisionColumn + ", " + secretsColumn +
+	return "SELECT " + fields("s", subscriptionFields, "") + ", " + revisionColumn + ", " + secretsColumn + ", " + healthColumn +
 		" FROM subscriptions s WHERE s.id = ANY($1)"
 }
 
 // subscriptionsAt returns the subscriptions with their secrets, by id. It reads those that are
 // not cached at the given revision.
-func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]batch.Result[switchboard.Subscription], error) {
-	found := make(map[string]batch.Result[switchboard.Subscription], len(revisions))
+func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]batch.Result[cachedSubscription], error) {
+	found := make(map[string]batch.Result[cachedSubscription], len(revisions))
 	var others []string
 	for id, revision := range revisions {
 		if k, ok := s.cache.Get(id); ok && k.revision == revision {
-			found[id] = batch.Result[switchboard.Subscription]{Out: k.subscription}
+			found[id] = batch.Result[cachedSubscription]{Out: k}
 		} else {
 			others = append(others, id)
 		}
@@ -58,15 +60,21 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 		subscriptionRow
 		Revision string
 		Secrets  []byte
+		Health   []byte
 	}
 	if err := db.SelectContext(ctx, &rows, subscriptionsQuery(), pq.Array(others)); err != nil {
 		return nil, err
 	}
 	for _, r := range rows {
 		sub, err := s.keys.signing(r.subscriptionRow, r.Secrets)
-		found[r.ID] = batch.Result[switchboard.Subscription]{Out: sub, Err: err}
+		health, unread := parseHealth(r.Health)
+		if unread != nil {
+			return nil, unread
+		}
+		loaded := cachedSubscription{r.Revision, sub, health}
+		found[r.ID] = batch.Result[cachedSubscription]{Out: loaded, Err: err}
 		if err == nil && sub.DeletedAt.IsZero() && len(r.PrivateCiphertext)+len(r.HeadersCiphertext)+len(r.Document) <= maxCachedSize {
-			s.cache.Add(r.ID, cachedSubscription{r.Revision, sub})
+			s.cache.Add(r.ID, loaded)
 		} else {
 			s.cache.Remove(r.ID)
 		}

@@ -16,20 +16,25 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-const subscriptionFields = "id tenant name state state_reason events filter method url max_in_flight document version created_at updated_at deleted_at? " +
+const subscriptionFields = "id tenant name state state_reason state_since state_by events filter method url max_in_flight document version created_at updated_at deleted_at? " +
 	"headers_key_id headers_ciphertext private_key_id private_ciphertext"
 
 // subscriptionRow is a subscription as its table holds it: the document that was given,
 // without what is encrypted, beside the columns that SQL reads.
 type subscriptionRow struct {
-	ID, Tenant, Name, StateReason, Filter string
+	ID, Tenant, Name, StateReason, StateBy, Filter string
 
 	State             switchboard.SubscriptionState
+	StateSince        time.Time
 	Events            pq.StringArray
 	Patterns          pq.StringArray // written only: what events are looked up by
 	Method            string         // written only, as are the url, which has no query, and max_in_flight
 	URL               string
 	MaxInFlight       int
+	Ordered           bool // written only, as are the three after it
+	Supersede         bool
+	DeliverWithinUS   int64
+	HoldForUS         int64
 	Document          jsonText
 	Version           int
 	CreatedAt         time.Time
@@ -65,6 +70,8 @@ func (k *Keyring) subscriptionRow(given switchboard.Subscription) (subscriptionR
 	address, query := switchboard.SplitQuery(given.Request.URL)
 	r := subscriptionRow{
 		ID: given.ID, Tenant: given.Tenant, Name: given.Name, State: effective.State, StateReason: clean(given.StateReason),
+		StateSince: given.StateSince, StateBy: clean(given.StateBy), Ordered: effective.Ordering == switchboard.OrderingKey, Supersede: effective.Supersede,
+		DeliverWithinUS: time.Duration(effective.DeliverWithin).Microseconds(), HoldForUS: time.Duration(effective.HoldFor).Microseconds(),
 		Events: given.Events, Patterns: lower(given.Events), Filter: string(given.Filter),
 		Method: effective.Request.Method, URL: address, MaxInFlight: effective.MaxInFlight,
 		Version: given.Version, CreatedAt: given.CreatedAt, UpdatedAt: given.UpdatedAt,
@@ -128,7 +135,7 @@ func (k *Keyring) given(r subscriptionRow) (sub switchboard.Subscription, why er
 	damaged, err := readDocument(&sub, []byte(r.Document))
 	unreadable(err, damaged...)
 	sub.ID, sub.Tenant, sub.Name, sub.Events = r.ID, r.Tenant, r.Name, r.Events
-	sub.State, sub.StateReason, sub.Version = r.State, r.StateReason, r.Version
+	sub.State, sub.StateReason, sub.StateSince, sub.StateBy, sub.Version = r.State, r.StateReason, r.StateSince.UTC(), r.StateBy, r.Version
 	sub.CreatedAt, sub.UpdatedAt, sub.DeletedAt = r.CreatedAt, r.UpdatedAt, r.DeletedAt.UTC()
 	parsed, err := filter.Parse([]byte(r.Filter))
 	sub.Filter = parsed.Document()

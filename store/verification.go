@@ -30,7 +30,8 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 		if reason == "" {
 			sub.State = switchboard.SubscriptionActive
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE subscriptions SET state = $2, state_reason = $3 WHERE id = $1", id, string(sub.State), sub.StateReason)
+		_, err = tx.ExecContext(ctx, "UPDATE subscriptions SET state = $2, state_reason = $3, state_since = CASE WHEN state = $2 THEN state_since ELSE $4 END, flow = flow + 1 WHERE id = $1",
+			id, string(sub.State), sub.StateReason, s.now())
 		return err
 	})
 	if err != nil {

@@ -123,8 +123,8 @@ func (r *fakeStore) Reset(_ context.Context, _, temporalRunID string, action swi
 	return r.loaded.Delivery, nil
 }
 
-func (r *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
-	return r.CloseDelivery(ctx, id, generation, state, reason, action)
+func (r *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
+	return r.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
 }
 
 func (r *fakeStore) CloseDelivery(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {

@@ -1,0 +1,44 @@
+package switchboard
+
+import "time"
+
+// Ordering says in which order the deliveries of a subscription are sent.
+type Ordering string
+
+// The kinds of ordering. Empty is the same as none.
+const (
+	OrderingNone Ordering = "none"
+	OrderingKey  Ordering = "key" // per key of the event, in order of acceptance
+)
+
+// RateLimit is how many requests of a subscription are made in a time, by all workers together.
+type RateLimit struct {
+	PerSecond float64 `json:"per_second,omitempty" minimum:"0.01" maximum:"1000" doc:"Requests a second" example:"10"`
+	Burst     int     `json:"burst,omitempty" minimum:"1" maximum:"1000" doc:"How many may be made at once after a pause. Default: 1" example:"1"`
+}
+
+// BreakerMode says whether a subscription has a breaker.
+type BreakerMode string
+
+// The modes of a breaker. Empty is the same as auto.
+const (
+	BreakerAuto BreakerMode = "auto"
+	BreakerOff  BreakerMode = "off"
+)
+
+// Breaker says when the breaker of an endpoint opens, and when its subscription is disabled.
+// What is zero is the configuration's.
+type Breaker struct {
+	Mode            BreakerMode `json:"mode,omitempty" enum:"auto,off" default:"auto" doc:"off: failing deliveries are retried by their policy alone"`
+	MinimumAttempts int         `json:"minimum_attempts,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"So many attempts in the window at least" example:"10"`
+	FailurePercent  int         `json:"failure_percent,omitempty" minimum:"1" maximum:"100" default:"70" doc:"So many of a hundred of them failed through the endpoint's fault" example:"70"`
+	Window          Duration    `json:"window,omitempty" default_duration:"5m" doc:"The time over which attempts are counted: 10s to 1h" example:"5m"`
+	FailuresInARow  int         `json:"failures_in_a_row,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"Or so many failed one after the other" example:"10"`
+	DisableAfter    Duration    `json:"disable_after,omitempty" default_duration:"120h" doc:"The subscription is disabled after so long of nothing but failures: 1h to 2160h" example:"120h"`
+}
+
+// The intervals of probes while a breaker is open.
+const (
+	MinProbeInterval = 30 * time.Second
+	MaxProbeInterval = 15 * time.Minute
+)

@@ -1,0 +1,132 @@
+-- +goose Up
+
+-- Flow control: what may not be sent now is parked, and released by an operation.
+
+ALTER TABLE subscriptions
+    ADD COLUMN state_since       timestamptz,
+    ADD COLUMN state_by          text    NOT NULL DEFAULT '',
+    -- Counts changes of what decides whether its deliveries may be sent: its state, its deletion,
+    -- and its health. A delivery that is accepted as parked is so only if this is still the number
+    -- that was read with the reason.
+    ADD COLUMN flow              int     NOT NULL DEFAULT 1,
+    -- What a new delivery needs of the document.
+    ADD COLUMN ordered           boolean NOT NULL DEFAULT false,
+    ADD COLUMN supersede         boolean NOT NULL DEFAULT false,
+    ADD COLUMN deliver_within_us bigint  NOT NULL DEFAULT 0,  -- 0: no deadline
+    ADD COLUMN hold_for_us       bigint  NOT NULL DEFAULT 2592000000000;  -- 30 days
+
+UPDATE subscriptions SET state_since = updated_at;
+ALTER TABLE subscriptions ALTER COLUMN state_since SET NOT NULL;
+
+-- The health of an endpoint: a row only for what is unhealthy.
+CREATE TABLE subscription_health (
+    subscription_id     text COLLATE "C" PRIMARY KEY REFERENCES subscriptions ON DELETE CASCADE,
+    breaker             text        NOT NULL DEFAULT 'closed' CHECK (breaker IN ('closed', 'open', 'half_open')),
+    breaker_since       timestamptz,
+    breaker_reason      text        NOT NULL DEFAULT '',
+    failing_since       timestamptz,           -- the first failure after the last success
+    probe_at            timestamptz,
+    probe_interval_us   bigint      NOT NULL DEFAULT 0,
+    probe_delivery_id   text COLLATE "C" NOT NULL DEFAULT '',
+    deferred_until      timestamptz,           -- the receiver asked to send nothing before
+    queue_reason        text        NOT NULL DEFAULT '',  -- why deliveries wait in order; what is accepted waits behind them
+    slow                boolean     NOT NULL DEFAULT false,
+    -- What the breaker counts.
+    window_at           timestamptz NOT NULL,
+    attempts            int         NOT NULL DEFAULT 0,
+    failures            int         NOT NULL DEFAULT 0,
+    previous_attempts   int         NOT NULL DEFAULT 0,
+    previous_failures   int         NOT NULL DEFAULT 0,
+    failures_in_a_row   int         NOT NULL DEFAULT 0,
+    last_failure_reason text        NOT NULL DEFAULT '',
+    updated_at          timestamptz NOT NULL,
+    CONSTRAINT open_has_since CHECK ((breaker = 'closed') = (breaker_since IS NULL)),
+    CONSTRAINT open_has_probe CHECK (breaker <> 'open' OR probe_at IS NOT NULL)
+);
+
+-- When the next request of a subscription with a rate limit may be made, at its full rate.
+CREATE TABLE subscription_rates (
+    subscription_id text COLLATE "C" PRIMARY KEY REFERENCES subscriptions ON DELETE CASCADE,
+    allowed_at      timestamptz NOT NULL
+);
+
+-- The workers that live, and the requests in flight that they hold beyond their own share of
+-- max_in_flight.
+CREATE TABLE workers (
+    id      text        PRIMARY KEY,
+    seen_at timestamptz NOT NULL
+);
+
+CREATE TABLE slot_leases (
+    subscription_id text COLLATE "C" NOT NULL REFERENCES subscriptions ON DELETE CASCADE,
+    worker_id       text        NOT NULL,
+    slots           int         NOT NULL CHECK (slots >= 0),
+    until           timestamptz NOT NULL,
+    PRIMARY KEY (subscription_id, worker_id)
+);
+
+-- The last delivery of each key of a subscription that orders by key. Whoever accepts or ends one
+-- locks the row, so that each waits for the one before.
+CREATE TABLE ordering_keys (
+    subscription_id text COLLATE "C" NOT NULL REFERENCES subscriptions ON DELETE CASCADE,
+    key             text        NOT NULL,
+    last_delivery   text COLLATE "C" NOT NULL,
+    PRIMARY KEY (subscription_id, key)
+);
+
+ALTER TABLE deliveries
+    ADD COLUMN parked_at  timestamptz,
+    ADD COLUMN held_until timestamptz,                     -- when the hold ends by itself, and the delivery fails
+    ADD COLUMN blocked_by text COLLATE "C" NOT NULL DEFAULT '',
+    ADD COLUMN expires_at timestamptz,                     -- it fails unless it is delivered by then; null: never
+    ADD COLUMN key        text    NOT NULL DEFAULT '',     -- the event's, where its subscription orders or supersedes by key
+    ADD COLUMN ordered    boolean NOT NULL DEFAULT false;  -- it waits for earlier deliveries of its key
+
+UPDATE deliveries SET parked_at = created_at, held_until = now() + interval '30 days' WHERE state IN ('held', 'blocked');
+
+ALTER TABLE deliveries
+    ADD CONSTRAINT parked_has_end CHECK ((state IN ('held', 'blocked')) = (held_until IS NOT NULL) AND (held_until IS NULL) = (parked_at IS NULL)),
+    ADD CONSTRAINT blocked_has_blocker CHECK ((state = 'blocked') = (blocked_by <> '')),
+    DROP CONSTRAINT only_dated_or_cancelled_is_dispatched,
+    -- The workflow of one that an operator holds is woken, so that it ends.
+    ADD CONSTRAINT only_open_or_cancelled_is_dispatched CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying', 'held', 'cancelled'));
+
+CREATE INDEX deliveries_held_until ON deliveries (held_until) WHERE held_until IS NOT NULL;
+CREATE INDEX deliveries_blocked_by ON deliveries (blocked_by) WHERE blocked_by <> '';
+CREATE INDEX deliveries_key ON deliveries (subscription_id, key, id) WHERE key <> '' AND completed_at IS NULL;
+
+-- An action on many deliveries of a subscription: the workflow of the same id works on it.
+CREATE TABLE operations (
+    id              text COLLATE "C" PRIMARY KEY,
+    tenant          text COLLATE "C" NOT NULL,
+    subscription_id text COLLATE "C" NOT NULL,
+    action          text        NOT NULL CHECK (action IN ('release', 'cancel')),
+    state           text        NOT NULL CHECK (state IN ('running', 'finished', 'cancelled')),
+    rate            float8      NOT NULL CHECK (rate >= 0),  -- deliveries a second; 0: as fast as it goes
+    reason          text        NOT NULL,
+    actor           text        NOT NULL CHECK (actor <> ''),
+    person          text        NOT NULL DEFAULT '',
+    total           int         NOT NULL,
+    done            int         NOT NULL DEFAULT 0,
+    skipped         int         NOT NULL DEFAULT 0,
+    after_id        text COLLATE "C" NOT NULL DEFAULT '',  -- the last delivery that a step has looked at
+    next_at         timestamptz NOT NULL,                  -- when the next delivery is dispatched, at the rate
+    created_at      timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL,
+    finished_at     timestamptz,
+    CONSTRAINT finished_has_date CHECK ((state = 'running') = (finished_at IS NULL))
+);
+
+CREATE UNIQUE INDEX operations_running ON operations (subscription_id, action) WHERE state = 'running';
+CREATE INDEX operations_tenant ON operations (tenant, id);
+CREATE INDEX operations_subscription ON operations (subscription_id, id);
+
+-- +goose Down
+DROP TABLE operations, ordering_keys, slot_leases, workers, subscription_rates, subscription_health;
+DROP INDEX deliveries_key, deliveries_blocked_by, deliveries_held_until;
+ALTER TABLE deliveries
+    DROP CONSTRAINT only_open_or_cancelled_is_dispatched, DROP CONSTRAINT blocked_has_blocker, DROP CONSTRAINT parked_has_end,
+    DROP COLUMN ordered, DROP COLUMN key, DROP COLUMN expires_at, DROP COLUMN blocked_by, DROP COLUMN held_until, DROP COLUMN parked_at;
+ALTER TABLE deliveries ADD CONSTRAINT only_dated_or_cancelled_is_dispatched CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying', 'cancelled')) NOT VALID;
+ALTER TABLE subscriptions
+    DROP COLUMN hold_for_us, DROP COLUMN deliver_within_us, DROP COLUMN supersede, DROP COLUMN ordered, DROP COLUMN flow, DROP COLUMN state_by, DROP COLUMN state_since;
