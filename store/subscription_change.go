@@ -33,6 +33,9 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		}
 		changed.ID, changed.Tenant, changed.UseCase, changed.CreatedAt = old.ID, old.Tenant, old.UseCase, old.CreatedAt
 		changed.Version, changed.UpdatedAt = old.Version+1, s.now()
+		if changed.State != old.State { // its new address has to answer a challenge
+			changed.StateSince, changed.StateBy = changed.UpdatedAt, stateBy(caller)
+		}
 		if err := s.saveSubscription(ctx, tx, changed); err != nil || len(changed.Secrets) == 0 {
 			return err
 		}

@@ -38,6 +38,7 @@ type Config struct {
 	Reconciler *activities.Reconciler
 	Retainer   *activities.Retainer
 	Eraser     *activities.Eraser
+	Operator   *activities.Operator
 	Slots      int // attempts under way at a time, local and regular ones each
 	Outages    *activities.Outages
 	Running    func() // called once, when the worker has started
@@ -60,10 +61,12 @@ func Run(ctx context.Context, c Config) error {
 	w.RegisterWorkflow(workflows.Reconcile)
 	w.RegisterWorkflow(workflows.Retain)
 	w.RegisterWorkflow(workflows.Erase)
+	w.RegisterWorkflow(workflows.Operate)
 	w.RegisterActivity(c.Deliveries)
 	w.RegisterActivity(c.Reconciler)
 	w.RegisterActivity(c.Retainer)
 	w.RegisterActivity(c.Eraser)
+	w.RegisterActivity(c.Operator)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the Temporal worker: %w", err)
 	}

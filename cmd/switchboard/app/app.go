@@ -171,17 +171,22 @@ func (a *app) runWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	operations, err := activities.NewOperationMetrics(a.telemetry.meter)
+	if err != nil {
+		return err
+	}
 	return worker.Run(ctx, worker.Config{
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
 			Store: a.store, Sender: a.sender,
 			Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Tasks: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
 		},
-		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
+		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Metrics: operations, Log: a.log},
 		Retainer: &activities.Retainer{
 			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Log: a.log,
 		},
-		Eraser:  &activities.Eraser{Store: a.store, Log: a.log},
+		Eraser:   &activities.Eraser{Store: a.store, Log: a.log},
+		Operator: &activities.Operator{Store: a.store, Metrics: operations, Log: a.log},
 		Outages: a.outages,
 		Slots:   a.config.Slots,
 		Running: a.ready.workerRuns,

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// SetAside holds an open delivery for an operator: see [switchboard.Delivery.SetAside]. A request
+// that is under way ends by itself. The relay wakes the workflow that the caller has not woken within
+// the grace, so that it ends.
+func (s *Store) SetAside(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, err error) {
+	err = s.tx(ctx, "hold delivery", func(ctx context.Context, tx transaction) error {
+		conditions, err := lockConditionsOf(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		_, d, err = s.transit(ctx, tx, caller, id, action(caller, switchboard.ActionHold, reason), func(d *switchboard.Delivery, now time.Time) error {
+			asHeld := switchboard.Delivery{State: switchboard.StateHeld, Reason: switchboard.ReasonOperator}
+			admission := switchboard.Admit(now, switchboard.Conditions{Subscription: conditions.Subscription, Delivery: &asHeld})
+			if admission.Kind == switchboard.AdmissionEnd {
+				return switchboard.Errorf(switchboard.CodeConflict, "delivery %s cannot be held: %s", id, admission.Detail)
+			}
+			return d.SetAside(now, admission, now.Add(switchboard.DispatchGrace))
+		})
+		return err
+	})
+	return d, err
+}
+
+// ReleaseDelivery ends the hold of an operator. The delivery is sent at once, unless something else
+// holds it: then it stays held for that reason. One that no operator holds is released only if
+// nothing holds it any more; else that is a Conflict.
+func (s *Store) ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, err error) {
+	err = s.tx(ctx, "release delivery", func(ctx context.Context, tx transaction) error {
+		conditions, err := lockConditionsOf(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		_, d, err = s.transit(ctx, tx, caller, id, action(caller, switchboard.ActionRelease, reason), func(d *switchboard.Delivery, now time.Time) error {
+			asReleased := *d
+			if d.Reason == switchboard.ReasonOperator {
+				asReleased.Reason = ""
+			}
+			conditions.Delivery = &asReleased
+			admission := switchboard.Admit(now, conditions)
+			if d.State.Parked() && d.Reason != switchboard.ReasonOperator && admission.Kind == switchboard.AdmissionPark {
+				return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is %s by no operator, and cannot be released: %s", id, d.State, admission.Detail)
+			}
+			return d.Release(now, now, admission)
+		})
+		return err
+	})
+	return d, err
+}
