@@ -135,8 +135,18 @@ func changeFlow(ctx context.Context, tx transaction, id string) (*switchboard.Su
 }
 
 // follow stores what follows from a change of the health.
-func (s *Store) follow(ctx context.Context, tx transaction, sub *switchboard.Subscription, _, _ *switchboard.Health, now time.Time, result *switchboard.HealthResult) error {
+func (s *Store) follow(ctx context.Context, tx transaction, sub *switchboard.Subscription, before, after *switchboard.Health, now time.Time, result *switchboard.HealthResult) error {
 	change := &result.Change
+	if change.Opened {
+		if err := s.announce(ctx, tx, switchboard.NewBreakerOpened(after)); err != nil {
+			return err
+		}
+	}
+	if change.Closed {
+		if err := s.announce(ctx, tx, switchboard.NewBreakerClosed(before, now)); err != nil {
+			return err
+		}
+	}
 	if change.Disable == "" || sub.State == switchboard.SubscriptionDisabled {
 		change.Disable = ""
 		return nil
@@ -149,5 +159,8 @@ func (s *Store) disableByReceiver(ctx context.Context, tx transaction, sub *swit
 	sub.State, sub.StateReason, sub.StateSince, sub.StateBy = switchboard.SubscriptionDisabled, clean(reason), now, switchboard.ActorSwitchboard
 	_, err := tx.ExecContext(ctx, "UPDATE subscriptions SET state = $2, state_reason = $3, state_since = $4, state_by = $5 WHERE id = $1",
 		sub.ID, string(sub.State), sub.StateReason, sub.StateSince, sub.StateBy)
-	return err
+	if err != nil {
+		return err
+	}
+	return s.announce(ctx, tx, switchboard.NewSubscriptionDisabled(sub))
 }
