@@ -36,6 +36,7 @@ type DeliveryStore interface {
 	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 	// HoldDelivery parks a delivery of that generation that waits for an attempt.
 	HoldDelivery(ctx context.Context, deliveryID string, generation int, admission switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error)
+	HealthStore
 }
 
 // Sender renders, signs and sends the request of an attempt that begins at that time. The
@@ -62,8 +63,10 @@ type Deliveries struct {
 	Limiter    *inflight.Limiter
 	InFlight   *inflight.Attempts
 	Unrecorded *inflight.Buffer
+	Health     *inflight.Health
 	Metrics    *Metrics
-	Tasks      Tasks // nil: a task that was lost may have been another process's, and no heartbeat is made
+	Tasks      Tasks    // nil: a task that was lost may have been another process's, and no heartbeat is made
+	Recovery   Recovery // nil: what follows from the health of endpoints is left to the reconciler
 	Outages    *Outages
 	Log        *slog.Logger
 	Now        func() time.Time // the clock that attempts are dated by

@@ -119,6 +119,7 @@ type Store struct {
 	bulk    *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // and with many: nobody waits behind them
 	records *batch.Batcher[switchboard.Record, switchboard.Delivery]
 	loads   *batch.Batcher[string, switchboard.LoadedDelivery]
+	reports *batch.Batcher[switchboard.HealthReport, switchboard.HealthResult]
 	callers *batch.Batcher[keyHash, switchboard.Caller]
 
 	idempotencyWindow time.Duration
@@ -177,6 +178,7 @@ func Open(cfg Config) (*Store, error) {
 	s.accepts = newBatcher(flushes, delay, sizeOfEvents, s.acceptWithin(writeTimeout))
 	s.bulk = newBatcher(bulkFlushes, delay, sizeOfEvents, s.acceptWithin(callTimeout))
 	s.records = newBatcher(flushes, recordDelay, sizeOfRecord, s.recordAll)
+	s.reports = newBatcher(1, recordDelay, nil, s.reportAll) // those of one endpoint would wait for each other's locks
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
 	return s, nil
@@ -218,6 +220,7 @@ func (s *Store) Close() error {
 	s.accepts.Close()
 	s.bulk.Close()
 	s.records.Close()
+	s.reports.Close()
 	s.loads.Close()
 	s.callers.Close()
 	s.answers.close()

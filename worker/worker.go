@@ -35,6 +35,7 @@ type Config struct {
 	Outbox     Outbox
 	Notices    Notices
 	Deliveries *activities.Deliveries
+	Recoverer  *activities.Recoverer
 	Reconciler *activities.Reconciler
 	Retainer   *activities.Retainer
 	Eraser     *activities.Eraser
@@ -58,11 +59,13 @@ func Run(ctx context.Context, c Config) error {
 	options.OnFatalError = func(err error) { fatal <- err }
 	w := worker.New(c.Client, workflows.TaskQueue, options)
 	w.RegisterWorkflow(workflows.Deliver)
+	w.RegisterWorkflow(workflows.Recover)
 	w.RegisterWorkflow(workflows.Reconcile)
 	w.RegisterWorkflow(workflows.Retain)
 	w.RegisterWorkflow(workflows.Erase)
 	w.RegisterWorkflow(workflows.Operate)
 	w.RegisterActivity(c.Deliveries)
+	w.RegisterActivity(c.Recoverer)
 	w.RegisterActivity(c.Reconciler)
 	w.RegisterActivity(c.Retainer)
 	w.RegisterActivity(c.Eraser)

@@ -14,7 +14,12 @@ const (
 	// started for. The first, that of nearly all, has none: what Temporal stores for it it also
 	// writes four times.
 	GenerationMemo = "generation"
+	// RecoverSignal wakes the workflow that recovers an endpoint: its health has changed.
+	RecoverSignal = "health changed"
 )
+
+// RecoverID is the id of the workflow that recovers the endpoint of a subscription.
+func RecoverID(subscriptionID string) string { return "recover-" + subscriptionID }
 
 // DeliverResult is how a delivery's workflow ended.
 type DeliverResult struct {
