@@ -188,10 +188,10 @@ func (a *app) runWorker(ctx context.Context) error {
 		},
 		Eraser:   &activities.Eraser{Store: a.store, Log: a.log},
 		Operator: &activities.Operator{Store: a.store, Metrics: operations, Log: a.log},
-		Outages: a.outages,
-		Slots:   a.config.Slots,
-		Running: a.ready.workerRuns,
-		Log:     a.log,
+		Outages:  a.outages,
+		Slots:    a.config.Slots,
+		Running:  a.ready.workerRuns,
+		Log:      a.log,
 	})
 }
 
