@@ -48,6 +48,7 @@ func (f *fakeOperation) OperateStep(_ context.Context, id string) (switchboard.O
 
 func runOperate(f *fakeOperation, id string) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(slog.New(slog.DiscardHandler))
 	env := suite.NewTestWorkflowEnvironment()
 	f.clock = env.Now
 	env.RegisterActivity(&activities.Operator{Store: f, Log: slog.New(slog.DiscardHandler)})
@@ -79,7 +80,7 @@ func TestOperateGoesOnAfterOutages(t *testing.T) {
 	t.Parallel()
 	away := &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away", Err: errors.New("secret words")}
 	f := &fakeOperation{steps: 2, fail: map[int]error{}}
-	for i := 2; i < 50; i++ {
+	for i := 2; i < 8; i++ {
 		f.fail[i] = away
 	}
 	env := runOperate(f, "op_1")
