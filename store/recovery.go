@@ -59,8 +59,9 @@ WHERE h.subscription_id = $1 AND s.state = 'active' AND s.deleted_at IS NULL`, s
 func (s *Store) recoverNow(ctx context.Context, tx transaction, sub *switchboard.Subscription, h *switchboard.Health, now time.Time, step *switchboard.RecoveryStep) error {
 	if h.Breaker != switchboard.BreakerOpen {
 		h.DeferredUntil = time.Time{}
-		*step = switchboard.RecoveryStep{Breaker: h.Breaker}
-		return nil
+		operation, err := s.startRelease(ctx, tx, sub.ID, 0, bySwitchboard(switchboard.ActionRelease, "the time is over for which the receiver asked to wait"))
+		*step = switchboard.RecoveryStep{Breaker: h.Breaker, Operation: operation}
+		return err
 	}
 	h.DeferredUntil = time.Time{}
 	probe, err := s.releaseProbe(ctx, tx, sub, h, now)
@@ -88,7 +89,7 @@ func (s *Store) releaseProbe(ctx context.Context, tx transaction, sub *switchboa
 		}
 		id := oldest[0]
 		h.LetThrough(now, id)
-		_, after, err := s.transit(ctx, tx, switchboard.Caller{}, id, switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionRelease, Reason: "it is the probe of the endpoint, whose breaker is open"},
+		_, after, err := s.transit(ctx, tx, switchboard.Caller{}, id, bySwitchboard(switchboard.ActionRelease, "it is the probe of the endpoint, whose breaker is open"),
 			func(d *switchboard.Delivery, now time.Time) error {
 				if !d.State.Parked() { // somebody was faster
 					return nil
