@@ -115,7 +115,9 @@ func (h *Health) Observe(now time.Time, r HealthReport) HealthChange {
 	isProbe := h.ProbeDeliveryID != "" && h.ProbeDeliveryID == r.DeliveryID
 	switch {
 	case h.Breaker != BreakerOpen && h.Breaker != BreakerHalfOpen:
-		h.count(now, r)
+		if r.Verdict != EndpointUnknown {
+			h.count(now, r)
+		}
 		if r.Verdict == EndpointFails {
 			change.Opened = h.open(now, r)
 		}
@@ -138,8 +140,12 @@ func (h *Health) Observe(now time.Time, r HealthReport) HealthChange {
 	return change
 }
 
-// Close closes the breaker and forgets what was counted.
+// Close closes the breaker and forgets what was counted. The release that follows is also that of a
+// time for which the receiver asked to wait, if it is over.
 func (h *Health) Close(now time.Time) {
+	if !h.DeferredUntil.After(now) {
+		h.DeferredUntil = time.Time{}
+	}
 	*h = Health{
 		SubscriptionID: h.SubscriptionID, Breaker: BreakerClosed, WindowAt: now,
 		DeferredUntil: h.DeferredUntil, QueueReason: h.QueueReason, Slow: h.Slow,

@@ -186,7 +186,7 @@ func TestReportOfAnInactiveSubscription(t *testing.T) {
 	for range 20 {
 		equal(t, "paused", b.report(b.Store, b.failure(&sub, "dlv_x")), switchboard.HealthResult{Health: switchboard.Health{SubscriptionID: sub.ID}})
 	}
-	must(t, second(b.DeleteSubscription(t.Context(), root(), sub.ID, "")))
+	must(t, b.DeleteSubscription(t.Context(), root(), sub.ID, ""))
 	equal(t, "deleted", b.report(b.Store, b.failure(&sub, "dlv_x")), switchboard.HealthResult{})
 }
 
