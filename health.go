@@ -44,6 +44,13 @@ type Health struct {
 	LastFailureReason string
 }
 
+// Endpoint is where the deliveries of a subscription go, with what is known of it.
+type Endpoint struct {
+	SubscriptionID string
+	Host           string
+	Health         Health
+}
+
 // SlowAfter is the average latency from which on an endpoint is slow.
 const SlowAfter = time.Second
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/store"
 )
 
@@ -315,7 +316,7 @@ func TestNextRecoveryOfOthers(t *testing.T) {
 		equal(t, name, step, switchboard.RecoveryStep{})
 		late, err := b.LateRecoveries(t.Context(), time.Minute)
 		must(t, err)
-		equal(t, name+", late", late, []string(nil))
+		equal(t, name+", late", late, []switchboard.Endpoint{})
 	}
 	step, err := b.NextRecovery(t.Context(), "sub_none")
 	must(t, err)
@@ -352,7 +353,7 @@ func TestLateRecoveries(t *testing.T) {
 		must(t, err)
 		late, err := b.LateRecoveries(t.Context(), time.Minute)
 		must(t, err)
-		equal(t, name, len(late) == 1 && late[0] == sub.ID, c.late)
+		equal(t, name, len(late) == 1 && late[0].SubscriptionID == sub.ID && late[0].Host == "receiver.example:8443", c.late)
 		_, err = b.sql.Exec("DELETE FROM subscription_health")
 		must(t, err)
 	}
@@ -408,4 +409,68 @@ func TestOperationalEventsOfTheBreaker(t *testing.T) {
 	var types []string
 	must(t, b.sql.Select(&types, "SELECT event_type FROM deliveries ORDER BY id"))
 	equal(t, "events", types, []string{switchboard.EventBreakerOpened, switchboard.EventBreakerClosed, switchboard.EventSubscriptionDisabled})
+}
+
+// TestRenewedHealth: another address, or no breaker, closes the breaker at once and releases what it held.
+func TestRenewedHealth(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for name, c := range map[string]struct {
+		change  func(*switchboard.Subscription)
+		renewed bool
+	}{
+		"another name":    {func(s *switchboard.Subscription) { s.Name += "2" }, false},
+		"another address": {func(s *switchboard.Subscription) { s.Request.URL += "/2" }, true},
+		"no breaker":      {func(s *switchboard.Subscription) { s.Breaker.Mode = switchboard.BreakerOff }, true},
+		"not active": {func(s *switchboard.Subscription) {
+			s.Request.URL, s.State = s.Request.URL+"/3", switchboard.SubscriptionUnverified
+		}, true},
+	} {
+		sub := b.subscribe("acme", "ticket.*")
+		open := b.openBreaker(&sub)
+		d := b.accept(event("acme", "")).Deliveries[0]
+		changed, err := b.UpdateSubscription(t.Context(), root(), sub.ID, sub.Version, func(s *switchboard.Subscription) error { c.change(s); return nil })
+		must(t, err)
+		want := open
+		if c.renewed {
+			want = switchboard.Health{SubscriptionID: sub.ID, Breaker: switchboard.BreakerClosed, WindowAt: open.WindowAt}
+		}
+		equal(t, name, b.health(b.Store, d.ID), want)
+		var releases int
+		must(t, b.sql.Get(&releases, "SELECT count(*) FROM operations WHERE subscription_id = $1", sub.ID))
+		equal(t, name+", releases", releases == 1, c.renewed && changed.State == switchboard.SubscriptionActive)
+		must(t, b.DeleteSubscription(t.Context(), root(), sub.ID, ""))
+	}
+}
+
+// TestBreakerDefaults: a subscription's own thresholds count before the configuration's, and those before
+// Switchboard's own.
+func TestBreakerDefaults(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	keyring, err := store.ParseKeyring(ring)
+	must(t, err)
+	s, err := store.Open(store.Config{URL: b.url, Keyring: keyring, Now: b.clock, Breaker: switchboard.Breaker{FailuresInARow: 3, FailurePercent: 50}})
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	given := switchboard.Subscription{
+		Tenant: "acme", Name: "own", Events: []string{"*"}, Request: switchboard.Request{URL: "https://receiver.example"}, Breaker: switchboard.Breaker{FailurePercent: 90},
+		Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
+	}
+	must(t, s.CreateSubscription(t.Context(), root(), &given))
+	want := switchboard.Breaker{
+		Mode: switchboard.BreakerAuto, MinimumAttempts: 10, FailurePercent: 90, Window: switchboard.Duration(5 * time.Minute), FailuresInARow: 3, DisableAfter: switchboard.Duration(120 * time.Hour),
+	}
+	equal(t, "created", given.Breaker, want)
+	read, err := s.Subscription(t.Context(), root(), given.ID)
+	must(t, err)
+	equal(t, "read", read.Breaker, want)
+	accepted, err := s.Accept(t.Context(), root(), []switchboard.Event{event("acme", "")})
+	must(t, err)
+	loaded, err := s.LoadForAttempt(t.Context(), accepted[0].Deliveries[0].ID)
+	must(t, err)
+	equal(t, "of an attempt", loaded.Subscription.Breaker, want)
+	stored, err := b.GivenSubscription(t.Context(), root(), given.ID)
+	must(t, err)
+	equal(t, "stored", stored.Breaker, switchboard.Breaker{FailurePercent: 90})
 }

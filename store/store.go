@@ -100,6 +100,8 @@ type Config struct {
 	// IdempotencyWindow is for how long an event that comes again with its id is a
 	// duplicate; 0: 7 days.
 	IdempotencyWindow time.Duration
+	// Breaker has the thresholds of subscriptions that do not say; what is zero is Switchboard's own default.
+	Breaker switchboard.Breaker
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -123,6 +125,7 @@ type Store struct {
 	callers *batch.Batcher[keyHash, switchboard.Caller]
 
 	idempotencyWindow time.Duration
+	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
 	searchBudget      time.Duration // see listSlices
 
 	hot     *preparedStatements // of db
@@ -168,7 +171,7 @@ func Open(cfg Config) (*Store, error) {
 		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery}}
-	s.searchBudget = searchBudget
+	s.searchBudget, s.breaker = searchBudget, cfg.Breaker
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
