@@ -35,11 +35,15 @@ type fakeStore struct {
 	sending     func(ctx context.Context) // runs while the request is under way
 	sent        int
 	timeouts    []time.Duration // that the sender was given
+	turn        time.Duration   // until the next turn under the rate limit
+	turns       int             // asked for
+	queued      []string        // deliveries that were parked behind others
+	slow        []bool          // what SetSlow was called with
 }
 
 func newFakeStore(t *testing.T) *fakeStore {
 	t.Helper()
-	limiter := inflight.NewLimiter(10)
+	limiter := inflight.NewLimiter(10, 10)
 	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +93,21 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 
 func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
 	return d.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
+}
+
+func (d *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
+	d.turns++
+	return d.turn, nil
+}
+
+func (d *fakeStore) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, a switchboard.Admission) (switchboard.Delivery, error) {
+	d.queued = append(d.queued, loaded.ID)
+	return d.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{})
+}
+
+func (d *fakeStore) SetSlow(_ context.Context, _ string, slow bool) error {
+	d.slow = append(d.slow, slow)
+	return nil
 }
 
 func (d *fakeStore) CloseDelivery(_ context.Context, _ string, generation int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
