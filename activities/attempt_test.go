@@ -262,6 +262,8 @@ func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
+	d.Limiter = inflight.NewLimiter(1, 0)
+	d.loaded.Subscription.MaxInFlight = 2
 	due := d.loaded.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
@@ -327,7 +329,7 @@ func TestDeliveryThatWaitsForASlotIsNotOverdue(t *testing.T) {
 		d := newFakeStore(t)
 		date := time.Now().Add(-late)
 		d.loaded.Delivery.NextAttemptAt = date
-		d.loaded.Subscription.MaxInFlight = 0
+		d.Limiter = inflight.NewLimiter(0, 0)
 		_, err := d.attempt(activities.AttemptInput{})
 		if _, wait := delay(t, err); wait <= 0 || d.sent != 0 {
 			t.Errorf("%s late: waits %s after %d requests, want a date and no request", late, wait, d.sent)

@@ -46,12 +46,12 @@ func (e *execution) release(ctx context.Context, loaded switchboard.LoadedDelive
 	if !slot.Taken() {
 		return
 	}
-	slot.Release(e.Now(), latency)
+	slow := slot.Release(e.Now(), latency)
 	id := loaded.Subscription.ID
 	if e.Released != nil && (loaded.Health.QueueReason != "" || e.Limiter.IsWaiting(id)) {
 		e.Released(id)
 	}
-	if slow := e.Limiter.Slow(id, loaded.Health.Slow); slow != loaded.Health.Slow {
+	if slow != loaded.Health.Slow {
 		ctx, cancel := storeContext(ctx)
 		defer cancel()
 		if err := e.Store.SetSlow(ctx, id, slow); err != nil { // the next request tries again

@@ -95,7 +95,9 @@ func observeSlots(meter metric.Meter, limiter *inflight.Limiter) error {
 }
 
 // turn records the wait for a turn under a rate limit.
-func (m *Metrics) turn(ctx context.Context, wait time.Duration) { m.turnWait.Record(ctx, wait.Seconds()) }
+func (m *Metrics) turn(ctx context.Context, wait time.Duration) {
+	m.turnWait.Record(ctx, wait.Seconds())
+}
 
 // sending counts a request that goes out under that time limit; the function it
 // returns takes its outcome.

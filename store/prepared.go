@@ -21,9 +21,10 @@ type preparedStatements struct {
 	ready   atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
 }
 
-// hotQueries are those of Authenticate, Accept, LoadForAttempt, Record and of the outbox.
+// hotQueries are those of Authenticate, Accept, LoadForAttempt, Record, of operational events and
+// of the outbox.
 func hotQueries() []string {
-	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery, takeTurnsQuery, nextQueuedQuery, anyQueuedQuery}
+	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, subjectsQuery, announceQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery, takeTurnsQuery, nextQueuedQuery, anyQueuedQuery}
 }
 
 // periodicQueries are those of the relay and of the reconciler at rest. They look into every
@@ -57,6 +58,12 @@ func (p *preparedStatements) prepare(ctx context.Context) (map[string]*sqlx.Stmt
 	return prepared, nil
 }
 
+// querier is a session or a transaction.
+type querier interface {
+	SelectContext(ctx context.Context, dest any, query string, args ...any) error
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
 // session reads with the prepared statements where there are, each on whatever
 // connection is free.
 type session struct {
@@ -84,6 +91,14 @@ func (t transaction) SelectContext(ctx context.Context, dest any, query string, 
 		return t.StmtxContext(ctx, statement).SelectContext(ctx, dest, args...) //nolint:sqlclosecheck // ends with the transaction
 	}
 	return t.Tx.SelectContext(ctx, dest, query, args...)
+}
+
+// GetContext reads a row into dest.
+func (t transaction) GetContext(ctx context.Context, dest any, query string, args ...any) error {
+	if statement := t.prepared[query]; statement != nil {
+		return t.StmtxContext(ctx, statement).GetContext(ctx, dest, args...) //nolint:sqlclosecheck // ends with the transaction
+	}
+	return t.Tx.GetContext(ctx, dest, query, args...)
 }
 
 // ExecContext runs a statement.

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -17,17 +15,19 @@ import (
 // one parks it.
 func (s *Store) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, admission switchboard.Admission) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "queue delivery", func(ctx context.Context, tx transaction) error {
-		sub, health, err := lockFlow(ctx, tx, loaded.SubscriptionID, func(h switchboard.Health) bool { return h.QueueReason == "" })
+		conditions, err := lockQueue(ctx, tx, loaded.SubscriptionID)
 		if err != nil {
 			return err
 		}
-		if health.QueueReason == "" {
-			if err := s.setQueueReason(ctx, tx, sub.ID, admission.Reason); err != nil {
+		if conditions.Queue == "" {
+			if err := s.setQueueReason(ctx, tx, loaded.SubscriptionID, admission.Reason); err != nil {
 				return err
 			}
 		}
+		conditions.Queue = ""
 		_, d, err = s.transit(ctx, tx, switchboard.Caller{}, loaded.ID, switchboard.Action{}, func(d *switchboard.Delivery, now time.Time) error {
-			a := switchboard.Admit(now, switchboard.Conditions{Subscription: &sub, Health: &health, Delivery: d})
+			conditions.Delivery = d
+			a := switchboard.Admit(now, conditions)
 			if a.Kind == switchboard.AdmissionSend {
 				a = admission
 			}
@@ -43,49 +43,23 @@ func (s *Store) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, 
 	return d, err
 }
 
-// flowRow is what decides about the deliveries of a subscription.
-type flowRow struct {
-	switchboard.Subscription
-	HoldForUS int64
-	Rate      []byte // its rate_limit as JSON; null: it has none
-}
-
-// lockFlow keeps what decides about the deliveries of a subscription from being changed until the
-// transaction ends, and reads it: under a lock that others may share, unless the caller is to
-// change it. What it reads of the health is not older than the lock.
-func lockFlow(ctx context.Context, tx transaction, id string, changes func(switchboard.Health) bool) (switchboard.Subscription, switchboard.Health, error) {
-	health, err := selectHealth(ctx, tx, id)
+// lockQueue locks a subscription: alone, if its queue begins now.
+func lockQueue(ctx context.Context, tx transaction, subscriptionID string) (switchboard.Conditions, error) {
+	health, err := selectHealth(ctx, tx, subscriptionID)
 	if err != nil {
-		return switchboard.Subscription{}, health, err
+		return switchboard.Conditions{}, err
 	}
-	lock := "FOR SHARE"
-	if changes(health) {
-		lock = "FOR NO KEY UPDATE"
+	lock := shared
+	if health.QueueReason == "" {
+		lock = exclusive
 	}
-	var rows []flowRow
-	err = tx.SelectContext(ctx, &rows, "SELECT id, tenant, state, coalesce(deleted_at, "+zeroTime+") AS deleted_at, max_in_flight, hold_for_us, document -> 'rate_limit' AS rate "+
-		"FROM subscriptions WHERE id = $1 "+lock, id)
-	if err != nil {
-		return switchboard.Subscription{}, health, err
-	}
-	if len(rows) == 0 {
-		return switchboard.Subscription{}, health, noSubscription(id)
-	}
-	sub := rows[0].Subscription
-	sub.HoldFor = switchboard.Duration(time.Duration(rows[0].HoldForUS) * time.Microsecond)
-	if len(rows[0].Rate) > 0 {
-		if err := json.Unmarshal(rows[0].Rate, &sub.RateLimit); err != nil {
-			return sub, health, fmt.Errorf("the rate limit of a subscription cannot be read: %w", err)
-		}
-	}
-	health, err = selectHealth(ctx, tx, id)
-	return sub, health, err
+	return lockFlow(ctx, tx, subscriptionID, lock)
 }
 
 // selectHealth reads the health of a subscription.
-func selectHealth(ctx context.Context, db selector, id string) (switchboard.Health, error) {
+func selectHealth(ctx context.Context, db selector, subscriptionID string) (switchboard.Health, error) {
 	var rows [][]byte
-	if err := db.SelectContext(ctx, &rows, "SELECT row_to_json(h) FROM subscription_health h WHERE subscription_id = $1", id); err != nil || len(rows) == 0 {
+	if err := db.SelectContext(ctx, &rows, "SELECT row_to_json(h) FROM subscription_health h WHERE subscription_id = $1", subscriptionID); err != nil || len(rows) == 0 {
 		return switchboard.Health{}, err
 	}
 	return parseHealth(rows[0])

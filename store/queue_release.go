@@ -34,24 +34,26 @@ func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead ti
 	empty := false
 	err := s.tx(ctx, "release queued deliveries", func(ctx context.Context, tx transaction) error {
 		released, empty = nil, false
-		sub, health, err := lockFlow(ctx, tx, subscriptionID, func(switchboard.Health) bool { return false })
-		if err != nil || health.QueueReason == "" {
+		conditions, err := lockFlow(ctx, tx, subscriptionID, shared)
+		if err != nil || conditions.Queue == "" {
 			return err
 		}
 		now := s.now()
-		if switchboard.Admit(now, switchboard.Conditions{Subscription: &sub, Health: &health}).Kind != switchboard.AdmissionSend {
-			return nil // its release follows when that is over
+		conditions.Queue = ""
+		if switchboard.Admit(now, conditions).Kind != switchboard.AdmissionSend {
+			return nil // the queue goes on when that is over
 		}
-		limit := room(sub, health)
+		limit := room(*conditions.Subscription, *conditions.Health)
 		if limit <= 0 {
 			return nil
 		}
 		var rows []*row
-		if err := tx.SelectContext(ctx, &rows, nextQueuedQuery, sub.ID, queueReasons(), now.Add(-parkedFor), limit); err != nil {
+		if err := tx.SelectContext(ctx, &rows, nextQueuedQuery, subscriptionID, queueReasons(), now.Add(-parkedFor), limit); err != nil {
 			return err
 		}
-		empty = len(rows) < limit
-		released, err = s.releaseInTurn(ctx, tx, now, sub, health, ahead, rows)
+		// After the last turns of a rate limit the next request has to wait for its turn too.
+		empty = len(rows) == 0 || len(rows) < limit && !conditions.Subscription.RateLimit.IsSet()
+		released, err = s.releaseInTurn(ctx, tx, now, conditions, ahead, rows)
 		return err
 	})
 	if err == nil && empty {
@@ -61,10 +63,11 @@ func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead ti
 }
 
 // releaseInTurn releases those of the deliveries, which are locked, whose turn comes in that time.
-func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time, sub switchboard.Subscription, health switchboard.Health, ahead time.Duration, rows []*row) ([]switchboard.Delivery, error) {
+func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time, conditions switchboard.Conditions, ahead time.Duration, rows []*row) ([]switchboard.Delivery, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
+	sub := conditions.Subscription
 	wait, reason := time.Duration(0), switchboard.ReasonWaitingForSlot
 	if sub.RateLimit.IsSet() {
 		taken, err := selectTurns(ctx, tx, map[string]turnsAsked{sub.ID: {sub.RateLimit, len(rows)}}, ahead)
@@ -79,7 +82,8 @@ func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time
 	for _, r := range rows {
 		from[r.ID] = r.State
 		at := now.Add(max(0, wait)).Truncate(time.Microsecond)
-		a := switchboard.Admit(now, switchboard.Conditions{Subscription: &sub, Health: &health, Delivery: &r.Delivery})
+		conditions.Delivery = &r.Delivery
+		a := switchboard.Admit(now, conditions)
 		if a.Kind == switchboard.AdmissionSend {
 			a = switchboard.Admission{Kind: switchboard.AdmissionDefer, Reason: reason, Until: at}
 		}
@@ -99,8 +103,8 @@ func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time
 // clearQueueReason lets what is accepted be sent at once again, unless deliveries wait.
 func (s *Store) clearQueueReason(ctx context.Context, subscriptionID string) error {
 	return s.tx(ctx, "end queue", func(ctx context.Context, tx transaction) error {
-		_, health, err := lockFlow(ctx, tx, subscriptionID, func(switchboard.Health) bool { return true })
-		if err != nil || health.QueueReason == "" {
+		conditions, err := lockFlow(ctx, tx, subscriptionID, exclusive)
+		if err != nil || conditions.Queue == "" {
 			return err
 		}
 		var waiting []int

@@ -72,6 +72,7 @@ type Slot struct {
 	tenant       string
 	subscription string
 	began        time.Time
+	slow         bool // its endpoint was known to be so
 }
 
 // Taken reports whether the slot is taken.
@@ -96,7 +97,7 @@ func (l *Limiter) Take(r Request, now time.Time) *Slot {
 		q = newQueue()
 		l.queues[id] = q
 	}
-	slot := &Slot{Load: p.load(), limiter: l, pool: p, tenant: tenant, subscription: id, began: now}
+	slot := &Slot{Load: p.load(), limiter: l, pool: p, tenant: tenant, subscription: id, began: now, slow: r.Slow}
 	p.taken++
 	p.tenants[tenant]++
 	q.take(slot, r)
@@ -113,12 +114,12 @@ func (s *Slot) Begin(now time.Time) {
 	}
 }
 
-// Release gives the slot back, if it is taken. The latency is that of the request, if one was
-// made; else it is 0.
-func (s *Slot) Release(now time.Time, latency time.Duration) {
+// Release gives the slot back, if it is taken, and reports whether the endpoint is slow by the
+// latency of its requests here. The latency is that of the request, if one was made; else it is 0.
+func (s *Slot) Release(now time.Time, latency time.Duration) (slow bool) {
 	l := s.limiter
 	if l == nil {
-		return
+		return s.slow
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,6 +136,7 @@ func (s *Slot) Release(now time.Time, latency time.Duration) {
 	if q.idle(now) {
 		delete(l.queues, s.subscription)
 	}
+	return q.slow(s.slow)
 }
 
 // poolOf is the pool that a request takes its slot of.
