@@ -62,10 +62,9 @@ func Run(ctx context.Context, c Config) error {
 	options := Options(c.Slots)
 	options.OnFatalError = func(err error) { fatal <- err }
 	w := worker.New(c.Client, workflows.TaskQueue, options)
-	w.RegisterWorkflow(workflows.Deliver)
-	w.RegisterWorkflow(workflows.Reconcile)
-	w.RegisterWorkflow(workflows.Retain)
-	w.RegisterWorkflow(workflows.Erase)
+	for _, workflow := range workflows.All() {
+		w.RegisterWorkflow(workflow)
+	}
 	w.RegisterActivity(c.Deliveries)
 	w.RegisterActivity(c.Reconciler)
 	w.RegisterActivity(c.Retainer)
