@@ -123,6 +123,7 @@ type Store struct {
 	loads   *batch.Batcher[string, switchboard.LoadedDelivery]
 	reports *batch.Batcher[switchboard.HealthReport, switchboard.HealthResult]
 	callers *batch.Batcher[keyHash, switchboard.Caller]
+	turns   *batch.Batcher[turnRequest, time.Duration]
 
 	idempotencyWindow time.Duration
 	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
@@ -184,6 +185,7 @@ func Open(cfg Config) (*Store, error) {
 	s.reports = newBatcher(1, recordDelay, nil, s.reportAll) // those of one endpoint would wait for each other's locks
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
+	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
 	return s, nil
 }
 
@@ -226,6 +228,7 @@ func (s *Store) Close() error {
 	s.reports.Close()
 	s.loads.Close()
 	s.callers.Close()
+	s.turns.Close()
 	s.answers.close()
 	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)
