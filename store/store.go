@@ -127,7 +127,7 @@ type Store struct {
 
 	idempotencyWindow time.Duration
 	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
-	searchBudget      time.Duration // see listSlices
+	searchBudget      time.Duration       // see listSlices
 
 	hot     *preparedStatements // of db
 	counts  *preparedStatements // of searches
