@@ -132,8 +132,11 @@ func (s *Subscription) Wants(eventType string) bool {
 }
 
 // matches ignores case, because platforms spell one event both ways. Both sides
-// are ASCII.
+// are ASCII. Who asks for every type does not ask for Switchboard's own.
 func matches(pattern, eventType string) bool {
+	if IsOperational(eventType) && !IsOperational(pattern) {
+		return false
+	}
 	prefix, wild := strings.CutSuffix(pattern, "*")
 	if !wild {
 		return strings.EqualFold(pattern, eventType)

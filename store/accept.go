@@ -23,9 +23,17 @@ import (
 //
 // A delivery is parked only if its subscription's flow is still as $13 has it. A release that has
 // begun since would not find it. It is pending instead: its attempt decides again.
-const acceptQuery = `
+var acceptQuery = acceptStatement("FOR SHARE", "JOIN")
+
+// announceQuery does so in a transaction that has locked other rows already: it waits for no
+// subscription. What goes to one that somebody else is changing is pending, and its attempt decides.
+var announceQuery = acceptStatement("FOR SHARE SKIP LOCKED", "LEFT JOIN")
+
+// acceptStatement locks the subscriptions in that way, and joins the deliveries with those locked.
+func acceptStatement(lock, join string) string {
+	return `
 WITH live AS MATERIALIZED (
-	SELECT s.id, s.flow FROM subscriptions s WHERE s.id = ANY($11::text[]) AND s.deleted_at IS NULL ORDER BY s.id FOR SHARE),
+	SELECT s.id, s.flow FROM subscriptions s WHERE s.id = ANY($11::text[]) AND s.deleted_at IS NULL ORDER BY s.id ` + lock + `),
 known AS (SELECT * FROM unnest($11::text[], $13::int[]) AS k(id, flow)),
 named AS (
 	INSERT INTO event_ids AS known (name, created_at, content)
@@ -47,18 +55,21 @@ made AS (
 		CASE WHEN outdated THEN n.created_at ELSE n.next_attempt_at END, n.created_at, CASE WHEN outdated THEN n.created_at ELSE n.dispatch_at END, n.response_awaited,
 		CASE WHEN NOT outdated THEN n.parked_at END, CASE WHEN NOT outdated THEN n.held_until END, CASE WHEN outdated THEN '' ELSE n.blocked_by END, n.expires_at, n.key, n.ordered
 	FROM json_populate_recordset(NULL::deliveries, $10) AS n
-	JOIN stored ON stored.id = n.event_id AND stored.tenant = n.tenant JOIN live ON live.id = n.subscription_id JOIN known ON known.id = live.id
-	CROSS JOIN LATERAL (SELECT live.flow <> known.flow AND n.state IN ('held', 'blocked') AS outdated) AS o
+	JOIN stored ON stored.id = n.event_id AND stored.tenant = n.tenant ` + join + ` live ON live.id = n.subscription_id JOIN known ON known.id = n.subscription_id
+	CROSS JOIN LATERAL (SELECT live.flow IS DISTINCT FROM known.flow AND n.state IN ('held', 'blocked') AS outdated) AS o
 	RETURNING id, event_id, tenant)
 SELECT stored.id, stored.tenant, array_remove(array_agg(made.id), NULL) AS deliveries
 FROM stored LEFT JOIN made ON made.event_id = stored.id AND made.tenant = stored.tenant GROUP BY stored.id, stored.tenant`
+}
 
 // pendingEvent is an event that is being accepted, and what became of it.
 type pendingEvent struct {
 	event           switchboard.Event
 	named           bool   // the platform chose its id
 	only            string // deliver to that subscription alone; empty: to all that want it
+	except          string // do not deliver to that subscription; empty: there is none
 	responseAwaited bool   // a caller waits for the first response
+	leftToRelay     bool   // no process starts its deliveries after the commit: the relay does so at once
 	caller          switchboard.Caller
 
 	matched    []candidate // the subscriptions that it is delivered to
@@ -171,7 +182,7 @@ func (s *Store) acceptAll(ctx context.Context, calls [][]*pendingEvent) ([]batch
 }
 
 // accept may be called again after a failure. What it stored before is no duplicate then.
-func (s *Store) accept(ctx context.Context, db session, all []*pendingEvent) error {
+func (s *Store) accept(ctx context.Context, db querier, all []*pendingEvent) error {
 	fresh := slices.DeleteFunc(slices.Clone(all), func(p *pendingEvent) bool { return p.stored })
 	for _, p := range fresh {
 		p.acceptance = switchboard.Acceptance{}
@@ -180,7 +191,7 @@ func (s *Store) accept(ctx context.Context, db session, all []*pendingEvent) err
 		return err
 	}
 	first := distinct(all)
-	if err := s.storeEvents(ctx, db, first); err != nil {
+	if err := s.storeEvents(ctx, db, acceptQuery, first); err != nil {
 		return err
 	}
 	return s.resolveDuplicates(ctx, db, all, first)
@@ -198,10 +209,10 @@ func distinct(all []*pendingEvent) map[eventKey]*pendingEvent {
 	return first
 }
 
-// storeEvents stores the events whose names are free, with their deliveries, and fills
+// storeEvents stores the events whose names are free, with their deliveries, by that statement, and fills
 // in their acceptances. Somebody who is storing the same name is waited for; the order
 // of the names keeps two batches from waiting for each other.
-func (s *Store) storeEvents(ctx context.Context, db session, first map[eventKey]*pendingEvent) error {
+func (s *Store) storeEvents(ctx context.Context, db querier, statement string, first map[eventKey]*pendingEvent) error {
 	fresh := slices.SortedFunc(maps.Values(first), func(a, b *pendingEvent) int {
 		return cmp.Or(strings.Compare(a.event.ID, b.event.ID), strings.Compare(a.event.Tenant, b.event.Tenant))
 	})
@@ -217,7 +228,7 @@ func (s *Store) storeEvents(ctx context.Context, db session, first map[eventKey]
 		ID, Tenant string
 		Deliveries pq.StringArray
 	}
-	if err := db.SelectContext(ctx, &found, acceptQuery, args...); err != nil {
+	if err := db.SelectContext(ctx, &found, statement, args...); err != nil {
 		return err
 	}
 	for _, f := range found {
@@ -287,6 +298,9 @@ func newDelivery(p *pendingEvent, c candidate) (*row, error) {
 		Subscription: &switchboard.Subscription{State: c.State, HoldFor: switchboard.Duration(time.Duration(c.HoldForUS) * time.Microsecond)},
 		Health:       &health, Delivery: &r.Delivery, Queue: health.QueueReason,
 	}))
+	if p.leftToRelay && !r.DispatchAt.IsZero() {
+		r.DispatchAt = r.NextAttemptAt
+	}
 	return r, err
 }
 

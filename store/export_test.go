@@ -16,7 +16,7 @@ func (s *Store) RecordFast(ctx context.Context, records []switchboard.Record) (m
 // RecordLocked records by the lifecycle alone.
 func (s *Store) RecordLocked(ctx context.Context, records []switchboard.Record) error {
 	return s.tx(ctx, "record attempts", func(ctx context.Context, tx transaction) error {
-		_, err := recordRows(ctx, tx, records)
+		_, err := s.recordRows(ctx, tx, records)
 		return err
 	})
 }

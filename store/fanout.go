@@ -42,7 +42,7 @@ type candidate struct {
 }
 
 // matchSubscriptions finds the subscriptions that each event goes to.
-func (s *Store) matchSubscriptions(ctx context.Context, db session, all []*pendingEvent) error {
+func (s *Store) matchSubscriptions(ctx context.Context, db querier, all []*pendingEvent) error {
 	var tenants, patterns, only []string
 	for _, p := range all {
 		if p.only != "" {
@@ -104,16 +104,22 @@ func (p *pendingEvent) eligible(c candidate) bool {
 	if p.only != "" {
 		return p.only == c.ID && p.caller.Sees(c.Tenant)
 	}
+	if p.except == c.ID {
+		return false
+	}
 	wants := switchboard.Subscription{Events: c.Events}
 	return wants.Wants(p.event.Type)
 }
 
 // patternsOf lists what can stand in a subscription's patterns for it to want the
-// type: a.b.c, a.b.*, a.* and *, in lower case. It narrows what is read and locked;
+// type: a.b.c, a.b.*, a.* and *, in lower case; * is not for operational ones. It narrows what is read and locked;
 // Wants decides.
 func patternsOf(eventType string) []string {
 	eventType = strings.ToLower(eventType)
-	patterns := []string{eventType, "*"}
+	patterns := []string{eventType}
+	if !switchboard.IsOperational(eventType) {
+		patterns = append(patterns, "*")
+	}
 	for i, r := range eventType {
 		if r == '.' {
 			patterns = append(patterns, eventType[:i]+".*")

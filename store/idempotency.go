@@ -55,7 +55,7 @@ CROSS JOIN LATERAL (
 		AND id = n.id AND tenant = n.tenant ORDER BY created_at LIMIT 1 OFFSET 0) e`
 
 // findEarlier reads the events that came before with those keys.
-func findEarlier(ctx context.Context, db session, keys []eventKey) (map[eventKey]*earlierEvent, error) {
+func findEarlier(ctx context.Context, db querier, keys []eventKey) (map[eventKey]*earlierEvent, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
@@ -77,7 +77,7 @@ func findEarlier(ctx context.Context, db session, keys []eventKey) (map[eventKey
 
 // dropOwnIDs leaves out the events whose id Switchboard made for an earlier event: those
 // are not listed in event_ids.
-func dropOwnIDs(ctx context.Context, db session, pending []*pendingEvent) ([]*pendingEvent, error) {
+func dropOwnIDs(ctx context.Context, db querier, pending []*pendingEvent) ([]*pendingEvent, error) {
 	var own []eventKey
 	for _, p := range pending {
 		if p.named && switchboard.IsID(switchboard.EventPrefix, p.event.ID) {
@@ -90,7 +90,7 @@ func dropOwnIDs(ctx context.Context, db session, pending []*pendingEvent) ([]*pe
 
 // resolveDuplicates says of every event that was not stored here whether it is a duplicate
 // of the stored one or contradicts it. A duplicate may be awaited where the first was not.
-func (s *Store) resolveDuplicates(ctx context.Context, db session, all []*pendingEvent, first map[eventKey]*pendingEvent) error {
+func (s *Store) resolveDuplicates(ctx context.Context, db querier, all []*pendingEvent, first map[eventKey]*pendingEvent) error {
 	var before []eventKey
 	for key, p := range first {
 		if !p.stored {
@@ -194,7 +194,7 @@ func contradicts(what string) error {
 }
 
 // addDeliveries reads the deliveries of the events.
-func addDeliveries(ctx context.Context, db session, known map[eventKey]*earlierEvent) error {
+func addDeliveries(ctx context.Context, db querier, known map[eventKey]*earlierEvent) error {
 	events := make([]switchboard.Event, 0, len(known))
 	for _, e := range known {
 		events = append(events, e.Event)

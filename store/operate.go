@@ -143,12 +143,15 @@ func (s *Store) saveTransitions(ctx context.Context, tx transaction, action swit
 		return err
 	}
 	now, dispatch := s.now(), false
-	ids, ended := make([]string, len(rows)), []string{}
+	ids, ended, failed := make([]string, len(rows)), []string{}, []*row{}
 	for i, r := range rows {
 		ids[i] = r.ID
 		dispatch = dispatch || !r.DispatchAt.IsZero() && !r.DispatchAt.After(now)
 		if r.State.Final() && !from[r.ID].Final() {
 			ended = append(ended, r.ID)
+		}
+		if from[r.ID] != switchboard.StateFailed {
+			failed = append(failed, r)
 		}
 	}
 	if action.Kind != "" {
@@ -157,6 +160,9 @@ func (s *Store) saveTransitions(ctx context.Context, tx transaction, action swit
 		}
 	}
 	if err := announceAnswers(ctx, tx, rows...); err != nil {
+		return err
+	}
+	if err := s.announceFailed(ctx, tx, failed); err != nil {
 		return err
 	}
 	if len(ended) > 0 { // attempts under way are to stop

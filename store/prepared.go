@@ -21,9 +21,10 @@ type preparedStatements struct {
 	ready   atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
 }
 
-// hotQueries are those of Authenticate, Accept, LoadForAttempt, Record and of the outbox.
+// hotQueries are those of Authenticate, Accept, LoadForAttempt, Record, of operational events and
+// of the outbox.
 func hotQueries() []string {
-	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery}
+	return []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, subjectsQuery, announceQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery}
 }
 
 // periodicQueries are those of the relay and of the reconciler at rest. They look into every
@@ -55,6 +56,12 @@ func (p *preparedStatements) prepare(ctx context.Context) (map[string]*sqlx.Stmt
 	}
 	p.ready.Store(&prepared)
 	return prepared, nil
+}
+
+// querier is a session or a transaction.
+type querier interface {
+	SelectContext(ctx context.Context, dest any, query string, args ...any) error
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
 // session reads with the prepared statements where there are, each on whatever

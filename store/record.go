@@ -52,7 +52,7 @@ func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]
 	}
 	var rows map[string]*row
 	err = s.tx(ctx, "record attempts", func(ctx context.Context, tx transaction) (err error) {
-		rows, err = recordRows(ctx, tx, others)
+		rows, err = s.recordRows(ctx, tx, others)
 		return err
 	})
 	for i, r := range records {
@@ -72,7 +72,7 @@ func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]
 }
 
 // recordRows stores what is new and returns the deliveries as they are afterwards.
-func recordRows(ctx context.Context, tx transaction, records []switchboard.Record) (map[string]*row, error) {
+func (s *Store) recordRows(ctx context.Context, tx transaction, records []switchboard.Record) (map[string]*row, error) {
 	rows, err := lockDeliveries(ctx, tx, deliveriesOf(records))
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func recordRows(ctx context.Context, tx transaction, records []switchboard.Recor
 		return nil, err
 	}
 	var attempts []attemptColumns
-	changed := map[string]*row{}
+	changed, failedBefore := map[string]*row{}, map[string]bool{}
 	for _, r := range byNumber(records) {
 		d := rows[r.Attempt.DeliveryID]
 		if d == nil || recorded[r.Attempt.ID] {
@@ -96,6 +96,7 @@ func recordRows(ctx context.Context, tx transaction, records []switchboard.Recor
 			r.Attempt.Number = d.AttemptsMade + 1
 		}
 		taken[keyOf(r)], recorded[r.Attempt.ID] = true, true
+		failedBefore[d.ID] = failedBefore[d.ID] || d.State == switchboard.StateFailed
 		d.Record(r)
 		attempts, changed[d.ID] = append(attempts, columnsOf(r.Attempt, r.Generation)), d
 		if slices.Contains(erased, d.ID) { // it was under way meanwhile
@@ -116,7 +117,10 @@ func recordRows(ctx context.Context, tx transaction, records []switchboard.Recor
 	if err := saveDeliveries(ctx, tx, saved...); err != nil {
 		return nil, err
 	}
-	return rows, announceAnswers(ctx, tx, saved...)
+	if err := announceAnswers(ctx, tx, saved...); err != nil {
+		return nil, err
+	}
+	return rows, s.announceFailed(ctx, tx, slices.DeleteFunc(saved, func(d *row) bool { return failedBefore[d.ID] }))
 }
 
 // erasedAmong returns those of the deliveries, which are locked, whose event is erased. None of

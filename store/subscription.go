@@ -12,10 +12,10 @@ import (
 
 const insertSubscriptionQuery = `
 INSERT INTO subscriptions (id, tenant, name, state, state_reason, state_since, state_by, events, patterns, filter, method, url, max_in_flight,
-	ordered, supersede, deliver_within_us, hold_for_us, document, version, created_at, updated_at,
+	ordered, supersede, deliver_within_us, hold_for_us, operational, document, version, created_at, updated_at,
 	headers_key_id, headers_ciphertext, private_key_id, private_ciphertext)
 VALUES (:id, :tenant, :name, :state, :state_reason, :state_since, :state_by, :events, :patterns, :filter, :method, :url, :max_in_flight,
-	:ordered, :supersede, :deliver_within_us, :hold_for_us, :document, :version, :created_at, :updated_at,
+	:ordered, :supersede, :deliver_within_us, :hold_for_us, :operational, :document, :version, :created_at, :updated_at,
 	:headers_key_id, :headers_ciphertext, :private_key_id, :private_ciphertext)`
 
 // CreateSubscription stores a new subscription as it was given, with its signing secrets, and

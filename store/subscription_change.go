@@ -60,7 +60,7 @@ func (s *Store) saveSubscription(ctx context.Context, tx transaction, sub switch
 	_, err = tx.NamedExecContext(ctx, `
 UPDATE subscriptions SET name = :name, state = :state, state_reason = :state_reason, state_since = :state_since, state_by = :state_by, events = :events, patterns = :patterns, filter = :filter,
 	method = :method, url = :url, max_in_flight = :max_in_flight, ordered = :ordered, supersede = :supersede,
-	deliver_within_us = :deliver_within_us, hold_for_us = :hold_for_us, flow = flow + 1, document = :document, version = :version, updated_at = :updated_at,
+	deliver_within_us = :deliver_within_us, hold_for_us = :hold_for_us, operational = :operational, flow = flow + 1, document = :document, version = :version, updated_at = :updated_at,
 	headers_key_id = :headers_key_id, headers_ciphertext = :headers_ciphertext,
 	private_key_id = :private_key_id, private_ciphertext = :private_ciphertext
 WHERE id = :id`, r)

@@ -31,10 +31,11 @@ type subscriptionRow struct {
 	Method            string         // written only, as are the url, which has no query, and max_in_flight
 	URL               string
 	MaxInFlight       int
-	Ordered           bool // written only, as are the three after it
+	Ordered           bool // written only, as are the four after it
 	Supersede         bool
 	DeliverWithinUS   int64
 	HoldForUS         int64
+	Operational       bool // it takes Switchboard's own events
 	Document          jsonText
 	Version           int
 	CreatedAt         time.Time
@@ -72,7 +73,8 @@ func (k *Keyring) subscriptionRow(given switchboard.Subscription) (subscriptionR
 		ID: given.ID, Tenant: given.Tenant, Name: given.Name, State: effective.State, StateReason: clean(given.StateReason),
 		StateSince: given.StateSince, StateBy: clean(given.StateBy), Ordered: effective.Ordering == switchboard.OrderingKey, Supersede: effective.Supersede,
 		DeliverWithinUS: time.Duration(effective.DeliverWithin).Microseconds(), HoldForUS: time.Duration(effective.HoldFor).Microseconds(),
-		Events: given.Events, Patterns: lower(given.Events), Filter: string(given.Filter),
+		Operational: slices.ContainsFunc(given.Events, switchboard.IsOperational),
+		Events:      given.Events, Patterns: lower(given.Events), Filter: string(given.Filter),
 		Method: effective.Request.Method, URL: address, MaxInFlight: effective.MaxInFlight,
 		Version: given.Version, CreatedAt: given.CreatedAt, UpdatedAt: given.UpdatedAt,
 	}

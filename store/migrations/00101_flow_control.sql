@@ -13,10 +13,13 @@ ALTER TABLE subscriptions
     ADD COLUMN ordered           boolean NOT NULL DEFAULT false,
     ADD COLUMN supersede         boolean NOT NULL DEFAULT false,
     ADD COLUMN deliver_within_us bigint  NOT NULL DEFAULT 0,  -- 0: no deadline
-    ADD COLUMN hold_for_us       bigint  NOT NULL DEFAULT 2592000000000;  -- 30 days
+    ADD COLUMN hold_for_us       bigint  NOT NULL DEFAULT 2592000000000,  -- 30 days
+    ADD COLUMN operational       boolean NOT NULL DEFAULT false;  -- it takes Switchboard's own events
 
-UPDATE subscriptions SET state_since = updated_at;
+UPDATE subscriptions SET state_since = updated_at, operational = EXISTS (SELECT FROM unnest(patterns) AS p WHERE p LIKE 'switchboard.%');
 ALTER TABLE subscriptions ALTER COLUMN state_since SET NOT NULL;
+
+CREATE INDEX subscriptions_operational ON subscriptions (tenant) WHERE operational AND deleted_at IS NULL;
 
 -- The health of an endpoint: a row only for what is unhealthy.
 CREATE TABLE subscription_health (
@@ -129,4 +132,4 @@ ALTER TABLE deliveries
     DROP COLUMN ordered, DROP COLUMN key, DROP COLUMN expires_at, DROP COLUMN blocked_by, DROP COLUMN held_until, DROP COLUMN parked_at;
 ALTER TABLE deliveries ADD CONSTRAINT only_dated_or_cancelled_is_dispatched CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying', 'cancelled')) NOT VALID;
 ALTER TABLE subscriptions
-    DROP COLUMN hold_for_us, DROP COLUMN deliver_within_us, DROP COLUMN supersede, DROP COLUMN ordered, DROP COLUMN flow, DROP COLUMN state_by, DROP COLUMN state_since;
+    DROP COLUMN operational, DROP COLUMN hold_for_us, DROP COLUMN deliver_within_us, DROP COLUMN supersede, DROP COLUMN ordered, DROP COLUMN flow, DROP COLUMN state_by, DROP COLUMN state_since;
