@@ -19,7 +19,7 @@ SELECT ` + candidateColumns + ` FROM subscriptions s
 WHERE s.deleted_at IS NULL AND s.tenant = ANY($1) AND s.patterns && $2
 UNION ALL
 SELECT ` + candidateColumns + ` FROM subscriptions s
-WHERE s.deleted_at IS NULL AND s.id = ANY($3) AND NOT (s.tenant = ANY($1) AND s.patterns && $2)`
+WHERE s.deleted_at IS NULL AND s.id = ANY($3) AND (s.tenant = ANY($1) AND s.patterns && $2) IS NOT TRUE`
 
 const candidateColumns = "s.id, s.tenant, s.events, s.filter, s.state, s.method, s.url, s.flow, s.ordered, s.supersede, s.deliver_within_us, s.hold_for_us, " + healthColumn
 
