@@ -141,12 +141,14 @@ func (r *Retainer) work(ctx context.Context, do func() error) error {
 const HeartbeatTimeout = time.Minute
 
 // heartbeat sends heartbeats until stop is called.
-func heartbeat(ctx context.Context) (stop func()) {
+func heartbeat(ctx context.Context) (stop func()) { return heartbeatEvery(ctx, HeartbeatTimeout/6) }
+
+func heartbeatEvery(ctx context.Context, interval time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		beat := time.NewTicker(HeartbeatTimeout / 6)
+		beat := time.NewTicker(interval)
 		defer beat.Stop()
 		for {
 			select {

@@ -9,8 +9,6 @@ import (
 )
 
 const (
-	// batchLimit bounds one transaction, so that nobody waits long for its locks.
-	batchLimit = 1000
 	// bulkLimit bounds one bulk transition, because a caller waits for it: about a second.
 	bulkLimit = 10 * batchLimit
 	// dispatchSpacing is the time between the dispatches of two deliveries. A hundred a second
@@ -28,7 +26,6 @@ type bulkTransition struct {
 
 // The deliveries that bulk transitions look for, each with an index of its own.
 const (
-	isOpen = "completed_at IS NULL"
 	isHeld = "state = 'held'"
 )
 

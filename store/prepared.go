@@ -93,6 +93,14 @@ func (t transaction) SelectContext(ctx context.Context, dest any, query string, 
 	return t.Tx.SelectContext(ctx, dest, query, args...)
 }
 
+// GetContext reads a row into dest.
+func (t transaction) GetContext(ctx context.Context, dest any, query string, args ...any) error {
+	if statement := t.prepared[query]; statement != nil {
+		return t.StmtxContext(ctx, statement).GetContext(ctx, dest, args...) //nolint:sqlclosecheck // ends with the transaction
+	}
+	return t.Tx.GetContext(ctx, dest, query, args...)
+}
+
 // ExecContext runs a statement.
 func (t transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	if statement := t.prepared[query]; statement != nil {

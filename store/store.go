@@ -164,7 +164,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		url: cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
-		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
+		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery}}
 	s.searchBudget = searchBudget

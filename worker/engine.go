@@ -52,6 +52,8 @@ type Outbox interface {
 	MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error
 	// DispatchNow makes deliveries due to be dispatched and wakes the relays.
 	DispatchNow(ctx context.Context, ids []string) error
+	// Operation returns an operation.
+	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
 }
 
 // Engine is the one way into Temporal.

@@ -50,6 +50,10 @@ func (o *fakeOutbox) DispatchNow(_ context.Context, ids []string) error {
 	return nil
 }
 
+func (o *fakeOutbox) Operation(_ context.Context, _ switchboard.Caller, id string) (switchboard.Operation, error) {
+	return switchboard.Operation{ID: id, Tenant: "acme", SubscriptionID: "sub_1", Action: switchboard.ActionRelease}, o.away
+}
+
 // fakeTemporal is a client of a Temporal that gives the answers that it is given.
 type fakeTemporal struct {
 	client.Client // for what the tests do not need

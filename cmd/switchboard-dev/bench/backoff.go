@@ -37,7 +37,7 @@ func (b *bench) measureMemory(ctx context.Context) error {
 	}
 	b.stack.receiver.expect(b.Backoff)
 	start := time.Now()
-	if _, err := b.stack.poster.burst(ctx, tenantAway, b.Backoff, b.Concurrency); err != nil {
+	if _, err := b.stack.poster.burst(ctx, func(int) string { return tenantAway }, b.Backoff, b.Concurrency); err != nil {
 		return fmt.Errorf("memory: %w", err)
 	}
 	if err := b.stack.receiver.wait(ctx); err != nil {

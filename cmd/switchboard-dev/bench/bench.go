@@ -22,9 +22,18 @@ type Command struct {
 	RateSeconds int    `default:"20" help:"For how long latency is measured."`
 	Backoff     int    `default:"10000" help:"Deliveries in backoff while memory is measured."`
 	History     int    `default:"5000000" help:"Old deliveries that are seeded for --only history, which takes some minutes and 3 KB of disk for each."`
-	Only        string `enum:",floor,ours,latency,memory,rendering,limits,history" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering, limits or history; the last is measured only when asked for."`
-	DataDir     string `help:"Folder for the databases and logs; kept. A temporary one if left out."`
-	JSON        string `name:"json" help:"File to write everything to that was measured."`
+	Only        string `enum:",floor,ours,latency,memory,rendering,limits,history,isolation,parked" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering, limits, history, isolation or parked; the last three are measured only when asked for."`
+
+	Scenario         string `default:"abcdef" help:"Bad traffic of --only isolation: a, 30 endpoints that hang at 0.5 events/s each; b, 60 at 1/s; c, 60 that answer after 3 s at 0.5/s; d, 200 that refuse at 1/s; e, as a of the healthy tenant itself; f, 520 events at once for one that hangs."`
+	IsolationSeconds int    `default:"60" help:"Of each window without bad traffic, and of the one beside it after its first time."`
+	OnsetSeconds     int    `default:"60" help:"The first time of bad traffic, in which breakers open."`
+	IsolationCap     int    `default:"100" help:"max_in_flight in scenario f: the largest that the binary allows."`
+
+	Parked     int  `default:"100000" help:"Deliveries that are parked for --only parked."`
+	ParkedKill bool `help:"Kill Switchboard, Temporal and Postgres in the middle of their release, and start them again."`
+
+	DataDir string `help:"Folder for the databases and logs; kept. A temporary one if left out."`
+	JSON    string `name:"json" help:"File to write everything to that was measured."`
 
 	Out io.Writer `kong:"-"` // where the table goes; nil: standard output
 }
@@ -59,6 +68,7 @@ func (c *Command) validate() error {
 	}{
 		{"--rounds", c.Rounds}, {"--deliveries", c.Deliveries}, {"--concurrency", c.Concurrency},
 		{"--rate", c.Rate}, {"--rate-seconds", c.RateSeconds}, {"--backoff", c.Backoff}, {"--history", c.History},
+		{"--isolation-seconds", c.IsolationSeconds}, {"--onset-seconds", c.OnsetSeconds}, {"--isolation-cap", c.IsolationCap}, {"--parked", c.Parked},
 	} {
 		if f.value < 1 {
 			return fmt.Errorf("%s must be at least 1", f.flag)
@@ -96,6 +106,8 @@ const (
 	onlyRendering = "rendering"
 	onlyLimits    = "limits"
 	onlyHistory   = "history"
+	onlyIsolation = "isolation"
+	onlyParked    = "parked"
 )
 
 // bench is one run of the benchmark.
@@ -137,6 +149,8 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{b.does(onlyRendering), b.measureRendering},
 		{b.does(onlyLimits), b.measureLimits},
 		{b.Only == onlyHistory, b.measureHistory},
+		{b.Only == onlyIsolation, b.measureIsolation},
+		{b.Only == onlyParked, b.measureParked},
 	} {
 		if !phase.wanted {
 			continue

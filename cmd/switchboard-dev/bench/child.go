@@ -107,6 +107,21 @@ func tail(path string) string {
 	return string(text[max(0, len(text)-most):])
 }
 
+// kill ends the process as kill -9 does.
+func (c *child) kill() error {
+	_ = c.stdin.Close()
+	select {
+	case <-c.done:
+		return nil
+	default:
+	}
+	if err := syscall.Kill(c.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill %s: %w", c.name, err)
+	}
+	<-c.done
+	return nil
+}
+
 // stop ends the process in order, or by force if it takes too long.
 func (c *child) stop() error {
 	_ = c.stdin.Close()

@@ -35,7 +35,7 @@ func (b *bench) measureLimits(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limitsTimeout)
 	defer cancel()
 	b.stack.receiver.expect(limitsDeliveries)
-	all, err := b.stack.poster.burst(ctx, tenantSlow, limitsDeliveries, limitsConcurrency)
+	all, err := b.stack.poster.burst(ctx, slowTenant, limitsDeliveries, limitsConcurrency)
 	if err == nil {
 		err = b.stack.receiver.wait(ctx)
 	}

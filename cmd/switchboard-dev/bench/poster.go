@@ -20,14 +20,14 @@ import (
 // of one alone, no more than 16 requests would be in flight.
 const tenants = 8
 
-// Tenants whose receivers fail.
-const (
-	tenantAway = "bench-away"
-	tenantSlow = "bench-slow"
-)
+// tenantAway is a tenant whose receiver fails.
+const tenantAway = "bench-away"
 
-// manyInFlight is more requests than a worker makes at a time.
-const manyInFlight = 1000
+// slowTenants have slow receivers. Together they may have more requests in flight than a worker
+// makes at a time; one alone may not.
+const slowTenants = 10
+
+func slowTenant(i int) string { return fmt.Sprintf("bench-slow-%d", i%slowTenants) }
 
 // eventSize is the length of a posted event in bytes: that of the peers' measurement.
 const eventSize = 623
@@ -69,7 +69,11 @@ func (p *poster) over(connections *http.Client) (*client.Client, error) {
 func (p *poster) subscribe(ctx context.Context, receiver string) error {
 	wanted := []switchboard.Subscription{
 		{Tenant: tenantAway, Request: switchboard.Request{URL: receiver + pathAway}, Retry: switchboard.RetryPolicy{InitialInterval: switchboard.Duration(time.Hour)}},
-		{Tenant: tenantSlow, Request: switchboard.Request{URL: receiver + pathSlow}, MaxInFlight: manyInFlight},
+	}
+	for i := range slowTenants {
+		wanted = append(wanted, switchboard.Subscription{
+			Tenant: slowTenant(i), Request: switchboard.Request{URL: receiver + pathSlow}, MaxInFlight: switchboard.MaxMaxInFlight,
+		})
 	}
 	for i := range tenants {
 		wanted = append(wanted, switchboard.Subscription{Tenant: tenantName(i), Request: switchboard.Request{URL: receiver + pathWell}})
@@ -85,13 +89,10 @@ func (p *poster) subscribe(ctx context.Context, receiver string) error {
 
 func tenantName(i int) string { return fmt.Sprintf("bench-%d", i%tenants) }
 
-// post posts one event. Empty stands for one of the tenants in turn.
+// post posts one event.
 func (p *poster) post(ctx context.Context, via *client.Client, tenant string) (posted, error) {
 	n := p.count.Add(1)
-	if tenant == "" {
-		tenant = tenantName(int(n))
-	}
-	event := p.event(tenant, n)
+	event := p.event(tenant, ticketCreated, n)
 	at := time.Now()
 	accepted, err := via.PostEvent(ctx, event)
 	took := time.Since(at)
@@ -104,9 +105,12 @@ func (p *poster) post(ctx context.Context, via *client.Client, tenant string) (p
 	return posted{delivery: accepted.Deliveries[0].ID, at: at, answer: took}, nil
 }
 
+// ticketCreated is the type of the events that are measured.
+const ticketCreated = "ticket.created"
+
 // event is a ticket, which makes a body of the wanted size.
-func (p *poster) event(tenant string, n int64) client.NewEvent {
-	const kind, frame, end = "ticket.created", `{"tenant":"","type":"","data":}`, `"}`
+func (p *poster) event(tenant, kind string, n int64) client.NewEvent {
+	const frame, end = `{"tenant":"","type":"","data":}`, `"}`
 	data := fmt.Appendf(make([]byte, 0, eventSize), `{"ticket":{"id":%d,"status":"open"},"text":"`, n)
 	data = append(data, p.padding[:eventSize-len(frame)-len(tenant)-len(kind)-len(data)-len(end)]...)
 	return client.NewEvent{Tenant: tenant, Type: kind, Data: json.RawMessage(append(data, end...))}
@@ -114,7 +118,7 @@ func (p *poster) event(tenant string, n int64) client.NewEvent {
 
 // burst posts count events, so many at a time, each on a connection of its own, as
 // fast as they are accepted.
-func (p *poster) burst(ctx context.Context, tenant string, count, concurrency int) ([]posted, error) {
+func (p *poster) burst(ctx context.Context, tenant func(i int) string, count, concurrency int) ([]posted, error) {
 	all := make([]posted, count)
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -130,7 +134,7 @@ func (p *poster) burst(ctx context.Context, tenant string, count, concurrency in
 				return err
 			}
 			for i := next.Add(1) - 1; i < int64(count); i = next.Add(1) - 1 {
-				one, err := p.post(ctx, via, tenant)
+				one, err := p.post(ctx, via, tenant(int(i)))
 				if err != nil {
 					return err
 				}
@@ -157,7 +161,7 @@ func (p *poster) pace(ctx context.Context, count, rate int) ([]posted, error) {
 			return nil, errors.Join(group.Wait(), ctx.Err())
 		}
 		group.Go(func() error {
-			one, err := p.post(ctx, p.api, "")
+			one, err := p.post(ctx, p.api, tenantName(i))
 			all[i] = one
 			return err
 		})

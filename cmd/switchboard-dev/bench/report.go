@@ -23,6 +23,8 @@ type report struct {
 	Rendering   *rendering         `json:"rendering,omitempty"`
 	Limits      *limits            `json:"limits,omitempty"`
 	History     *history           `json:"history,omitempty"`
+	Isolation   *isolation         `json:"isolation,omitempty"`
+	Parked      *parked            `json:"parked,omitempty"`
 }
 
 // machine is what the numbers were measured on.

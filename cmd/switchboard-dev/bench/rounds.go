@@ -153,7 +153,7 @@ func (b *bench) floorRound(ctx context.Context, number int) (round, error) {
 func (b *bench) ourRound(ctx context.Context) (round, error) {
 	receiver := b.stack.receiver
 	receiver.expect(b.Deliveries)
-	all, err := b.stack.poster.burst(ctx, "", b.Deliveries, b.Concurrency)
+	all, err := b.stack.poster.burst(ctx, tenantName, b.Deliveries, b.Concurrency)
 	if err != nil {
 		return round{}, err
 	}

@@ -47,62 +47,75 @@ type stack struct {
 	client   client.Client
 	receiver *receiver
 	poster   *poster
-	history  []*historyDatabase // the full one and the empty one; nil: not asked for
+
+	config       stackConfig
+	temporalAddr string
+	listen       string             // address of Switchboard
+	keyring      string             // that it encrypts with
+	history      []*historyDatabase // the full one and the empty one; nil: not asked for
 }
 
 // startStack starts everything. After an error nothing is left running.
 func startStack(ctx context.Context, c stackConfig) (_ *stack, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	s := &stack{}
+	s := &stack{config: c}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	self, err := os.Executable()
-	if err != nil {
+	if s.postgres, err = postgres.Start(ctx, s.postgresConfig()); err != nil {
 		return nil, err
 	}
-	if s.postgres, err = postgres.Start(ctx, postgres.Config{Dir: filepath.Join(c.dir, "postgres")}); err != nil {
-		return nil, err
-	}
-	addr, err := s.startTemporal(ctx, self, c.dir)
-	if err != nil {
+	if err := s.startTemporal(ctx); err != nil {
 		return nil, err
 	}
 	if c.floor {
-		if err := s.startFloor(ctx, self, c.dir, addr); err != nil {
+		if err := s.startFloor(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if c.serve {
-		if err := s.startSwitchboard(ctx, c, addr); err != nil {
+		if err := s.startSwitchboard(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-func (s *stack) startTemporal(ctx context.Context, self, dir string) (addr string, err error) {
+func (s *stack) startTemporal(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command(self, "bench-temporal", "--database-url", s.postgres.URL("temporal"))
 	cmd.Env = append(os.Environ(), "GOGC=400", "GOMEMLIMIT=4GiB") // as in the development stack
-	if s.temporal, err = startChild("the Temporal server", filepath.Join(dir, "temporal.log"), cmd); err != nil {
-		return "", err
+	if s.temporal, err = startChild("the Temporal server", filepath.Join(s.config.dir, "temporal.log"), cmd); err != nil {
+		return err
 	}
 	var ready temporalReady
 	if err := s.temporal.ask(ctx, "", &ready); err != nil {
-		return "", err
+		return err
 	}
+	s.temporalAddr = ready.Addr
 	s.client, err = client.DialContext(ctx, client.Options{
 		HostPort: ready.Addr, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
-	return ready.Addr, err
+	return err
 }
 
-func (s *stack) startFloor(ctx context.Context, self, dir, addr string) (err error) {
-	cmd := exec.Command(self, "bench-floor", "--temporal-addr", addr)
-	if s.floor, err = startChild("the bare worker", filepath.Join(dir, "floor.log"), cmd); err != nil {
+func (s *stack) postgresConfig() postgres.Config {
+	return postgres.Config{Dir: filepath.Join(s.config.dir, "postgres")}
+}
+
+func (s *stack) startFloor(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, "bench-floor", "--temporal-addr", s.temporalAddr)
+	if s.floor, err = startChild("the bare worker", filepath.Join(s.config.dir, "floor.log"), cmd); err != nil {
 		return err
 	}
 	var ready floorReady
@@ -110,30 +123,27 @@ func (s *stack) startFloor(ctx context.Context, self, dir, addr string) (err err
 }
 
 // startSwitchboard migrates, makes a key, serves, and subscribes the receiver.
-func (s *stack) startSwitchboard(ctx context.Context, c stackConfig, temporalAddr string) error {
+func (s *stack) startSwitchboard(ctx context.Context) (err error) {
 	if err := s.postgres.CreateDatabase(ctx, database, ""); err != nil {
 		return err
 	}
-	listen, err := temporalserver.FreeAddress()
-	if err != nil {
+	if s.listen, err = temporalserver.FreeAddress(); err != nil {
 		return err
 	}
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		return err
 	}
-	keyring := "bench:" + base64.StdEncoding.EncodeToString(key)
-	env := s.environment(listen, temporalAddr, keyring)
-	if c.history > 0 {
-		if err := s.openHistories(ctx, keyring); err != nil {
+	s.keyring = "bench:" + base64.StdEncoding.EncodeToString(key)
+	if s.config.history > 0 {
+		if err := s.openHistories(ctx, s.keyring); err != nil {
 			return err
 		}
-		env = append(env, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(c.history)))
 	}
-	if _, err := output(ctx, env, c.switchboard, "migrate"); err != nil {
+	if _, err := output(ctx, s.environment(), s.config.switchboard, "migrate"); err != nil {
 		return err
 	}
-	printed, err := output(ctx, env, c.switchboard, "keys", "create", "--name", "bench", "--role", "admin")
+	printed, err := output(ctx, s.environment(), s.config.switchboard, "keys", "create", "--name", "bench", "--role", "admin")
 	if err != nil {
 		return err
 	}
@@ -141,35 +151,56 @@ func (s *stack) startSwitchboard(ctx context.Context, c stackConfig, temporalAdd
 	if len(words) != 2 {
 		return fmt.Errorf("keys create printed %d words; want the key's id and its text", len(words))
 	}
-	cmd := exec.Command(c.switchboard, "serve")
-	cmd.Env = env
-	if s.serve, err = startChild("switchboard serve", filepath.Join(c.dir, "serve.log"), cmd); err != nil {
-		return err
-	}
 	if s.receiver, err = startReceiver(); err != nil {
 		return err
 	}
-	if s.poster, err = newPoster("http://"+listen, switchboard.Secret(words[1]), c.concurrency); err != nil {
+	if s.poster, err = newPoster("http://"+s.listen, switchboard.Secret(words[1]), s.config.concurrency); err != nil {
 		return err
 	}
-	if err := s.untilReady(ctx); err != nil {
+	if err := s.startServe(ctx); err != nil {
 		return err
 	}
 	return s.poster.subscribe(ctx, s.receiver.url)
 }
 
+// startServe starts `switchboard serve` and returns when it is ready.
+func (s *stack) startServe(ctx context.Context) (err error) {
+	cmd := exec.Command(s.config.switchboard, "serve")
+	cmd.Env = s.environment()
+	if s.serve, err = startChild("switchboard serve", filepath.Join(s.config.dir, "serve.log"), cmd); err != nil {
+		return err
+	}
+	return s.untilReady(ctx)
+}
+
+// killAll ends Switchboard, Temporal and Postgres as a loss of power would, and starts them again.
+func (s *stack) killAll(ctx context.Context) (err error) {
+	s.client.Close()
+	if err := errors.Join(s.serve.kill(), s.temporal.kill(), s.postgres.Kill()); err != nil {
+		return err
+	}
+	if s.postgres, err = postgres.Start(ctx, s.postgresConfig()); err != nil {
+		return err
+	}
+	return errors.Join(s.startTemporal(ctx), s.startServe(ctx))
+}
+
 // environment is the whole environment of Switchboard: nothing of ours is in it.
-func (s *stack) environment(listen, temporalAddr, keyring string) []string {
-	return []string{
+func (s *stack) environment() []string {
+	env := []string{
 		"PATH=" + os.Getenv("PATH"),
 		"HOME=" + os.Getenv("HOME"),
 		"SWITCHBOARD_DATABASE_URL=" + s.postgres.URL(database),
-		"SWITCHBOARD_ENCRYPTION_KEY=" + keyring,
-		"SWITCHBOARD_LISTEN=" + listen,
+		"SWITCHBOARD_ENCRYPTION_KEY=" + s.keyring,
+		"SWITCHBOARD_LISTEN=" + s.listen,
 		"SWITCHBOARD_ALLOW_CIDRS=127.0.0.0/8",
-		"TEMPORAL_ADDRESS=" + temporalAddr,
+		"TEMPORAL_ADDRESS=" + s.temporalAddr,
 		"TEMPORAL_NAMESPACE=" + client.DefaultNamespace,
 	}
+	if s.config.history > 0 {
+		env = append(env, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history)))
+	}
+	return env
 }
 
 // untilReady waits until Switchboard says that nothing is missing.

@@ -95,6 +95,12 @@ func (r *report) lines() []line {
 	if r.History != nil {
 		lines = append(lines, r.History.lines()...)
 	}
+	if r.Isolation != nil {
+		lines = append(lines, r.Isolation.lines()...)
+	}
+	if r.Parked != nil {
+		lines = append(lines, r.Parked.lines()...)
+	}
 	return lines
 }
 

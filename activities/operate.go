@@ -1,0 +1,82 @@
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// OperationStore is what the workflow Operate needs of the store.
+type OperationStore interface {
+	// OperateStep does the next part of an operation, in one transaction. It may be repeated.
+	OperateStep(ctx context.Context, operationID string) (switchboard.OperationProgress, error)
+}
+
+// OperateInput is the input of the workflow Operate. What it is about stands in Postgres.
+type OperateInput struct {
+	OperationID string `json:"operation_id"`
+}
+
+// StepHeartbeatTimeout is after which silence the worker of a step counts as lost. A release goes
+// on at its rate only if that is noticed soon.
+const StepHeartbeatTimeout = 5 * time.Second
+
+// Operator does the steps of the workflow Operate.
+type Operator struct {
+	Store   OperationStore
+	Metrics *OperationMetrics
+	Log     *slog.Logger
+}
+
+// OperateStep does the next part of an operation, and says where it stands then.
+func (o *Operator) OperateStep(ctx context.Context, in OperateInput) (switchboard.OperationProgress, error) {
+	defer heartbeatEvery(ctx, StepHeartbeatTimeout/4)()
+	progress, err := o.Store.OperateStep(ctx, in.OperationID)
+	switch {
+	case err == nil:
+		o.Metrics.stepped(ctx, progress)
+		return progress, nil
+	case switchboard.CodeOf(err) == switchboard.CodeNotFound:
+		return progress, temporal.NewNonRetryableApplicationError("there is no such operation", "not_found", nil)
+	}
+	o.Log.WarnContext(ctx, "a step of an operation failed, and is tried again", "operation", in.OperationID, "attempt", activity.GetInfo(ctx).Attempt, "error", err)
+	return progress, temporal.NewApplicationError(infraMessage(err), infraErrorType)
+}
+
+// OperationMetrics counts what operations do.
+type OperationMetrics struct {
+	released, cancelled metric.MeasurementOption
+	changed             metric.Int64Counter
+}
+
+// NewOperationMetrics registers the instruments with the meter.
+func NewOperationMetrics(meter metric.Meter) (*OperationMetrics, error) {
+	in := instruments{meter: meter}
+	m := &OperationMetrics{
+		changed:  in.counter("switchboard_operation_deliveries", "Deliveries that operations have changed, by action: release or cancel."),
+		released: metric.WithAttributes(attribute.String("action", string(switchboard.ActionRelease))), cancelled: metric.WithAttributes(attribute.String("action", string(switchboard.ActionCancel))),
+	}
+	if in.err != nil {
+		return nil, in.err
+	}
+	m.changed.Add(context.Background(), 0, m.released)
+	m.changed.Add(context.Background(), 0, m.cancelled)
+	return m, nil
+}
+
+// stepped counts what a step has changed.
+func (m *OperationMetrics) stepped(ctx context.Context, p switchboard.OperationProgress) {
+	switch p.Action {
+	case switchboard.ActionRelease:
+		m.changed.Add(ctx, int64(p.Changed), m.released)
+	case switchboard.ActionCancel:
+		m.changed.Add(ctx, int64(p.Changed), m.cancelled)
+	}
+}

@@ -1,0 +1,305 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+const (
+	// batchLimit bounds one transaction, so that nobody waits long for its locks.
+	batchLimit = 1000
+	// releaseAhead is how far ahead a step dates its last delivery, and releaseLead how long before
+	// that date the next step is made: a step a second, and half a second for it to begin. What is
+	// dated further ahead would be dispatched although its subscription is paused meanwhile.
+	releaseAhead = 1500 * time.Millisecond
+	releaseLead  = 500 * time.Millisecond
+	// releaseBehind is how late a step may be without a loss of rate: what should have been
+	// dispatched in that time is dispatched at once. After a longer pause of the workflow the rate
+	// begins afresh, so that the receiver sees no burst.
+	releaseBehind = time.Second
+	// cancelSpacing is the time between the dispatches of two deliveries that are cancelled, whose
+	// workflows end by that. A hundred a second is far less than a relay does, so that nobody
+	// else's starts wait behind very many.
+	cancelSpacing = 10 * time.Millisecond
+	// A relay is behind if relayLate deliveries were due relayLateBy ago. A step then dates no
+	// more, because those of others would wait behind them; the operation goes on relayPause later.
+	relayLate   = 100
+	relayLateBy = time.Second
+	relayPause  = time.Second
+)
+
+// The deliveries that operations look for, each with an index of its own. What an operator holds
+// only an operator releases.
+const (
+	isOpen       = "completed_at IS NULL"
+	isReleasable = "state = 'held' AND reason <> '" + switchboard.ReasonOperator + "'"
+)
+
+// The limit is an argument so that Postgres walks the index: were it known to be more than it
+// believes to be there, Postgres would read and sort all that are left.
+var (
+	nextReleasableQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
+		" FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + " AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE"
+	nextOpenQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
+		" FROM deliveries WHERE subscription_id = $1 AND " + isOpen + " AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE"
+)
+
+const (
+	countReleasableQuery = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isReleasable
+	countOpenQuery       = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isOpen
+	anyReleasableQuery   = "SELECT EXISTS (SELECT FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + ")"
+	relayLateQuery       = "SELECT count(*) FROM (SELECT FROM deliveries WHERE dispatch_at <= $1 LIMIT $2) AS late"
+)
+
+// operationQueries are those of the steps of operations.
+func operationQueries() []string {
+	return []string{nextReleasableQuery, nextOpenQuery, countReleasableQuery, countOpenQuery, anyReleasableQuery, relayLateQuery}
+}
+
+// OperateStep does the next part of an operation in one transaction, with how far it is: after a
+// crash the next step goes on where the last that was committed has ended.
+func (s *Store) OperateStep(ctx context.Context, operationID string) (switchboard.OperationProgress, error) {
+	var progress switchboard.OperationProgress
+	err := s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
+		sub, o, err := lockOperation(ctx, tx, operationID)
+		if err != nil {
+			return err
+		}
+		if o.State != switchboard.OperationRunning {
+			progress = switchboard.OperationProgress{Action: o.Action, SubscriptionID: o.SubscriptionID, Total: o.Total, Done: o.Done, Skipped: o.Skipped, Finished: true}
+			return nil
+		}
+		if progress, err = s.step(ctx, tx, sub, &o); err != nil {
+			return err
+		}
+		return s.saveOperation(ctx, tx, o)
+	})
+	return progress, err
+}
+
+// lockOperation locks an operation, after its subscription, whose state and health stay as they
+// are until the transaction ends.
+func lockOperation(ctx context.Context, tx transaction, id string) (conditions switchboard.Conditions, o operationRow, err error) {
+	var found []struct {
+		SubscriptionID string
+		Queued         bool
+	}
+	if err := tx.SelectContext(ctx, &found, `
+SELECT o.subscription_id, h.queue_reason IS NOT DISTINCT FROM $2 AS queued
+FROM operations o LEFT JOIN subscription_health h ON h.subscription_id = o.subscription_id WHERE o.id = $1`, id, switchboard.ReasonRateLimited); err != nil {
+		return conditions, o, err
+	}
+	if len(found) == 0 {
+		return conditions, o, noOperation(id)
+	}
+	lock := shared
+	if found[0].Queued {
+		lock = exclusive // to end the queue with the operation
+	}
+	conditions, err = lockFlow(ctx, tx, found[0].SubscriptionID, lock)
+	if err != nil {
+		return conditions, o, err
+	}
+	err = tx.GetContext(ctx, &o, "SELECT "+operationColumns()+" FROM operations WHERE id = $1 FOR NO KEY UPDATE", id)
+	return conditions, o, err
+}
+
+func (s *Store) saveOperation(ctx context.Context, tx transaction, o operationRow) error {
+	_, err := tx.ExecContext(ctx, `
+UPDATE operations SET state = $2, total = $3, done = $4, skipped = $5, after_id = $6, next_at = $7, updated_at = $8, finished_at = nullif($9, `+zeroTime+`) WHERE id = $1`,
+		o.ID, string(o.State), o.Total, o.Done, o.Skipped, o.AfterID, o.NextAt, o.UpdatedAt, o.FinishedAt)
+	return err
+}
+
+// step looks at the next deliveries of an operation, and says where it stands then.
+func (s *Store) step(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow) (switchboard.OperationProgress, error) {
+	o.UpdatedAt = s.now()
+	done := o.Done
+	work := s.releaseNext
+	if o.Action == switchboard.ActionCancel {
+		work = s.cancelNext
+	}
+	wait, err := work(ctx, tx, conditions, o)
+	return switchboard.OperationProgress{
+		Action: o.Action, SubscriptionID: o.SubscriptionID, Total: o.Total, Done: o.Done, Skipped: o.Skipped, Changed: o.Done - done,
+		Wait: switchboard.Duration(wait), Finished: o.State != switchboard.OperationRunning,
+	}, err
+}
+
+func (o *operationRow) finish() {
+	o.State, o.FinishedAt = switchboard.OperationFinished, o.UpdatedAt
+}
+
+// count counts what the operation is about, when it looks for the oldest delivery.
+func (o *operationRow) count(ctx context.Context, tx transaction, query string) error {
+	if o.AfterID != "" {
+		return nil
+	}
+	var left int
+	err := tx.GetContext(ctx, &left, query, o.SubscriptionID)
+	o.Total = o.Done + left
+	return err
+}
+
+// next locks the next deliveries of the operation, and moves it behind them. It reports whether
+// these are the last.
+func (o *operationRow) next(ctx context.Context, tx transaction, query string, limit int) (rows []*row, last bool, err error) {
+	if err := tx.SelectContext(ctx, &rows, query, o.SubscriptionID, o.AfterID, limit); err != nil {
+		return nil, false, err
+	}
+	if len(rows) > 0 {
+		o.AfterID = rows[len(rows)-1].ID
+	}
+	return rows, len(rows) < limit, nil
+}
+
+// action is what the operation does to each delivery.
+func (o *operationRow) action() switchboard.Action {
+	return switchboard.Action{Actor: o.Actor, Person: o.Person, Kind: o.Action, Reason: o.Reason}
+}
+
+// cancelNext cancels the next open deliveries of a subscription that is deleted.
+func (s *Store) cancelNext(ctx context.Context, tx transaction, _ switchboard.Conditions, o *operationRow) (time.Duration, error) {
+	if err := o.count(ctx, tx, countOpenQuery); err != nil {
+		return 0, err
+	}
+	rows, last, err := o.next(ctx, tx, nextOpenQuery, batchLimit)
+	if err != nil {
+		return 0, err
+	}
+	states, now := map[string]switchboard.State{}, o.UpdatedAt
+	o.NextAt = latest(o.NextAt, now)
+	for _, r := range rows {
+		states[r.ID] = r.State
+		if err := r.Cancel(now, switchboard.ReasonSubscriptionDeleted, o.NextAt); err != nil {
+			return 0, err
+		}
+		if !r.DispatchAt.IsZero() {
+			o.NextAt = o.NextAt.Add(cancelSpacing)
+		}
+	}
+	o.Done += len(rows)
+	if last {
+		o.finish()
+	}
+	return 0, s.saveTransitions(ctx, tx, o.action(), states, rows...)
+}
+
+// releaseNext releases the next held deliveries of a subscription, as far as they are admitted by
+// now, and says how long the next step is to wait.
+func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow) (time.Duration, error) {
+	now := o.UpdatedAt
+	late, err := relayIsLate(ctx, tx, now)
+	if err != nil || late {
+		return relayPause, err
+	}
+	if err := o.count(ctx, tx, countReleasableQuery); err != nil {
+		return 0, err
+	}
+	limit, spacing := batchLimit, time.Duration(0)
+	admitted := switchboard.Admit(now, conditions).Kind == switchboard.AdmissionSend
+	if o.NextAt = latest(o.NextAt, now.Add(-releaseBehind)); o.Rate > 0 && admitted {
+		spacing = time.Duration(float64(time.Second) / o.Rate)
+		if limit = o.room(now, spacing); limit == 0 {
+			return o.wait(now), nil
+		}
+	}
+	rows, last, err := o.next(ctx, tx, nextReleasableQuery, limit)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.release(ctx, tx, conditions, o, rows, spacing); err != nil || !last {
+		return o.wait(now), err
+	}
+	return s.endRelease(ctx, tx, conditions, o, admitted)
+}
+
+// room is how many deliveries fit between the last that was dated and releaseAhead.
+func (o *operationRow) room(now time.Time, spacing time.Duration) int {
+	ahead := now.Add(releaseAhead).Sub(o.NextAt)
+	if ahead <= 0 {
+		return 0
+	}
+	return min(int(ahead/spacing)+1, batchLimit)
+}
+
+// wait is how long the next step is to wait.
+func (o *operationRow) wait(now time.Time) time.Duration {
+	return max(o.NextAt.Add(-releaseLead).Sub(now), 0)
+}
+
+// release releases those of the deliveries that are admitted, one after the other at the rate.
+func (s *Store) release(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, rows []*row, spacing time.Duration) error {
+	now, states := o.UpdatedAt, map[string]switchboard.State{}
+	var released, others []*row
+	for _, r := range rows {
+		before := r.Delivery
+		at := latest(o.NextAt, now.Add(-releaseBehind))
+		conditions.Delivery = &r.Delivery
+		if err := r.Release(now, at, switchboard.Admit(now, conditions)); err != nil {
+			return err
+		}
+		states[r.ID] = before.State
+		switch {
+		case r.State.HasNextAttempt():
+			released, o.NextAt = append(released, r), at.Add(spacing)
+		case r.Delivery != before:
+			others = append(others, r)
+		}
+		if r.State.Parked() {
+			o.Skipped++
+		} else {
+			o.Done++
+		}
+	}
+	if err := s.saveTransitions(ctx, tx, o.action(), states, released...); err != nil {
+		return err
+	}
+	return s.saveTransitions(ctx, tx, switchboard.Action{}, states, others...)
+}
+
+// endRelease ends a release that has looked at the last delivery, unless it is to look again at
+// those that were parked behind it meanwhile.
+//
+// A queue behind the rate limit ends with it, once its last delivery is dispatched: what is
+// accepted from then on is sent at once.
+func (s *Store) endRelease(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, admitted bool) (time.Duration, error) {
+	if !admitted {
+		o.finish() // whoever lets the rest be sent starts another release
+		return 0, nil
+	}
+	var left bool
+	if err := tx.GetContext(ctx, &left, anyReleasableQuery, o.SubscriptionID); err != nil {
+		return 0, err
+	}
+	queued, now := conditions.Health.QueueReason == switchboard.ReasonRateLimited, o.UpdatedAt
+	switch {
+	case left:
+		o.AfterID = ""
+		return o.wait(now), nil
+	case queued && o.NextAt.After(now):
+		return o.NextAt.Sub(now), nil
+	case queued:
+		if err := clearQueue(ctx, tx, o.SubscriptionID, now); err != nil {
+			return 0, err
+		}
+	}
+	o.finish()
+	return 0, nil
+}
+
+// relayIsLate reports whether the relays do not keep up with what is due to be dispatched.
+func relayIsLate(ctx context.Context, tx transaction, now time.Time) (bool, error) {
+	var late int
+	err := tx.GetContext(ctx, &late, relayLateQuery, now.Add(-relayLateBy), relayLate)
+	return late == relayLate, err
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

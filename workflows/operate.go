@@ -1,0 +1,45 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+)
+
+const (
+	// operateStepTimeout bounds one step, which is one transaction of at most a thousand rows.
+	operateStepTimeout = time.Minute
+	// operateStepsPerRun keeps the history short: a step and its wait are at most 11 events.
+	operateStepsPerRun = 500
+)
+
+// Operate works on an operation step by step, until nothing is left to do. Its input and its
+// results hold ids and counts only. How far it is stands in Postgres, so that a step may be
+// repeated, and another run may go on.
+func Operate(ctx workflow.Context, in activities.OperateInput) (switchboard.OperationProgress, error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: operateStepTimeout,
+		HeartbeatTimeout:    activities.StepHeartbeatTimeout,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 30 * time.Second},
+	})
+	var o *activities.Operator
+	for range operateStepsPerRun {
+		var progress switchboard.OperationProgress
+		if err := workflow.ExecuteActivity(ctx, o.OperateStep, in).Get(ctx, &progress); err != nil || progress.Finished {
+			return progress, err
+		}
+		workflow.SetCurrentDetails(ctx, fmt.Sprintf("%s of %s: %d of %d done, %d skipped",
+			progress.Action, progress.SubscriptionID, progress.Done, progress.Total, progress.Skipped))
+		if progress.Wait > 0 {
+			if err := workflow.Sleep(ctx, time.Duration(progress.Wait)); err != nil {
+				return progress, err
+			}
+		}
+	}
+	return switchboard.OperationProgress{}, workflow.NewContinueAsNewError(ctx, Operate, in)
+}
