@@ -29,8 +29,14 @@ type Caller struct {
 	Person string // the name that the key's user gives, for actions; may be empty
 }
 
-// Sees reports whether the caller's scope includes the tenant.
-func (c Caller) Sees(tenant string) bool { return c.Tenant == "" || c.Tenant == tenant }
+// Sees reports whether the caller's scope includes the tenant. That of the operators is not the
+// platform's: its publishers and integrators do not see it.
+func (c Caller) Sees(tenant string) bool {
+	if tenant == OperatorTenant && (c.Role == RolePublisher || c.Role == RoleIntegrator) {
+		return false
+	}
+	return c.Tenant == "" || c.Tenant == tenant
+}
 
 // CheckTenant refuses a tenant outside the caller's scope, in the same words whether that
 // tenant exists or not.

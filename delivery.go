@@ -124,6 +124,12 @@ func (d *Delivery) Ending() string {
 	switch {
 	case d.State != StateFailed:
 		return ""
+	case d.Reason == ReasonHoldExpired:
+		return "it was held for as long as a hold lasts"
+	case d.Reason == ReasonExpired:
+		return "deliver_within passed before it was delivered"
+	case d.Reason == ReasonRejectedByReceiver:
+		return "the receiver answered that it wants this message no more"
 	case d.Permanent:
 		return fmt.Sprintf("no later attempt can succeed, so attempt %d was the last", d.AttemptsMade)
 	}

@@ -51,11 +51,33 @@ func ValidateTenant(tenant string) error {
 	return nil
 }
 
+// validateOwner checks the tenant of a subscription, which may be the operators'.
+func validateOwner(tenant string) error {
+	if tenant == OperatorTenant {
+		return nil
+	}
+	return ValidateTenant(tenant)
+}
+
+// CheckPosted refuses what only Switchboard itself may post. [Event.Validate] allows it, since its
+// own events can be tested too.
+func (e *Event) CheckPosted() error {
+	switch {
+	case e.Tenant == OperatorTenant:
+		return InvalidField("tenant", "is that of the operators: nothing can be posted for it")
+	case IsOperational(e.Type):
+		return InvalidField("type", "begins with %s: such events are Switchboard's own", OperationalPrefix)
+	case IsOperational(e.ID):
+		return InvalidField("id", "begins with %s: such ids are those of Switchboard's own events", OperationalPrefix)
+	}
+	return nil
+}
+
 // Validate checks the event as it was posted; maxData is the limit of its data in bytes.
 // That the data are one JSON value is not checked again: whoever decodes an event has
 // checked it to find where the value ends, and a scan of the data is costly.
 func (e *Event) Validate(maxData int) error {
-	if err := ValidateTenant(e.Tenant); err != nil {
+	if err := validateOwner(e.Tenant); err != nil {
 		return err
 	}
 	if err := ValidateEventType("type", e.Type); err != nil {

@@ -17,6 +17,9 @@ const (
 	EventDeliveryFailed       = OperationalPrefix + "delivery.failed"
 )
 
+// OperationalPlatform is the platform of the catalogue that describes them.
+const OperationalPlatform = "switchboard"
+
 // OperatorTenant is the tenant of the operators' own subscriptions: those get the operational
 // events of every tenant. Nothing can be posted for it, and no key is bound to it.
 const OperatorTenant = "_operator"

@@ -13,7 +13,7 @@ var patternPattern = regexp.MustCompile(`^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(
 // checked by package signing, and whether the URL's address may be reached by the egress guard.
 func (s *Subscription) Validate() error {
 	checks := []func() error{
-		func() error { return ValidateTenant(s.Tenant) },
+		func() error { return validateOwner(s.Tenant) },
 		s.validateName,
 		s.validateEvents,
 		s.Request.Validate,

@@ -244,7 +244,7 @@ func TestListPlatforms(t *testing.T) {
 			t.Errorf("%v", p)
 		}
 	}
-	if diff := cmp.Diff([]string{"commbox", "firstline", "iomnihub", "signalzen", "ziwo"}, found); diff != "" {
+	if diff := cmp.Diff([]string{"commbox", "firstline", "iomnihub", "signalzen", "switchboard", "ziwo"}, found); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -29,7 +28,7 @@ func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, b
 		if err != nil {
 			return nil, err
 		}
-		if before.ID == "" && caller.Tenant == "" && !usage.Known { // a bound key's tenant is known
+		if before.ID == "" && caller.Tenant == "" && !usage.Known && after.Tenant != switchboard.OperatorTenant { // a bound key's tenant is known
 			warnings = append(warnings, fmt.Sprintf("tenant: no event, subscription or key names %q yet; events reach the subscription under exactly this name", after.Tenant))
 		}
 		warnings = append(warnings, s.unknownTypes(after, usage.EventTypes)...)
@@ -61,8 +60,8 @@ func definite(events []string) []string {
 // unknownTypes warns of event types and patterns that match neither the catalogue nor what
 // was posted for the tenant lately.
 func (s *server) unknownTypes(sub *switchboard.Subscription, posted []string) (warnings []string) {
-	var known []string
-	for _, t := range s.Catalogue.EventTypes(sub.Profile) {
+	known := []string{testType}
+	for _, t := range slices.Concat(s.Catalogue.EventTypes(sub.Profile), s.Catalogue.EventTypes(switchboard.OperationalPlatform)) {
 		known = append(known, t.Name)
 	}
 	platform := "the catalogue"
@@ -71,7 +70,7 @@ func (s *server) unknownTypes(sub *switchboard.Subscription, posted []string) (w
 	}
 	for i, pattern := range sub.Events {
 		fits := func(eventType string) bool { return takes(pattern, eventType) }
-		if pattern == "*" || strings.HasPrefix(strings.ToLower(pattern), "switchboard.") || slices.ContainsFunc(known, fits) || slices.ContainsFunc(posted, fits) {
+		if pattern == "*" || slices.ContainsFunc(known, fits) || slices.ContainsFunc(posted, fits) {
 			continue
 		}
 		if len(warnings) == maxEventWarnings {

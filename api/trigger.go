@@ -82,6 +82,9 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 		return ingest.Result{}, err
 	}
 	e := switchboard.Event{Tenant: sub.Tenant, Type: triggerType, Data: in.JSON.Data, ID: cmp.Or(in.JSON.ID, rest.EventID(ctx, 0)), Key: in.JSON.Key}
+	if err := e.CheckPosted(); err != nil {
+		return ingest.Result{}, err
+	}
 	return s.ingest.AcceptFor(ctx, caller, in.ID, e, responseAwaited)
 }
 

@@ -31,12 +31,13 @@ func TestLoad(t *testing.T) {
 	c := loaded(t)
 	type count struct{ Types, Examples int }
 	want := map[string]count{
-		"commbox":   {12, 29},
-		"firstline": {14, 14},
-		"iomnihub":  {5, 5},
-		"signalzen": {10, 11},
-		"ziwo":      {6, 6},
-		"":          {47, 65},
+		"commbox":     {12, 29},
+		"firstline":   {14, 14},
+		"iomnihub":    {5, 5},
+		"signalzen":   {10, 11},
+		"switchboard": {4, 5},
+		"ziwo":        {6, 6},
+		"":            {51, 70},
 	}
 	got := map[string]count{"": {len(c.EventTypes("")), len(c.Examples(""))}}
 	for _, p := range c.Platforms() {
@@ -56,7 +57,7 @@ func TestEveryEventType(t *testing.T) {
 	for _, e := range c.EventTypes("") {
 		t.Run(e.Platform+"/"+e.Name, func(t *testing.T) {
 			t.Parallel()
-			if e.VendorName == "" || e.Entity == "" || e.Description == "" || len(e.UseCases) == 0 || e.Schema == nil || !e.BuiltIn {
+			if e.VendorName == "" || e.Entity == "" || e.Description == "" || (len(e.UseCases) == 0) != (e.Platform == switchboard.OperationalPlatform) || e.Schema == nil || !e.BuiltIn {
 				t.Errorf("incomplete: %+v", e)
 			}
 			if err := c.CheckEventType(e); err != nil {

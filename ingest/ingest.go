@@ -91,7 +91,10 @@ func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events
 	for n := range events {
 		r := &results[n]
 		r.Event = events[n]
-		if r.Err = i.check(caller, &events[n]); r.Err == nil {
+		if r.Err = events[n].CheckPosted(); r.Err == nil {
+			r.Err = i.check(caller, &events[n])
+		}
+		if r.Err == nil {
 			r.Err = i.checkSchema(ctx, r)
 		}
 		if r.Err == nil {

@@ -67,6 +67,9 @@ func (c *conditions) anyCase(column, name string) {
 // scope keeps to the tenants that the caller sees and, if one is given, to that.
 func (c *conditions) scope(caller switchboard.Caller, tenant string) {
 	c.equal("tenant", caller.Tenant)
+	if caller.Tenant == "" && !caller.Sees(switchboard.OperatorTenant) {
+		c.add("tenant <> ?", switchboard.OperatorTenant)
+	}
 	c.equal("tenant", tenant)
 }
 

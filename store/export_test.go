@@ -59,3 +59,13 @@ func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {
 
 // Plans counts the plans of a statement on its connection.
 type Plans struct{ Generic, Custom int }
+
+// Announce announces events in a transaction, which fails if then does.
+func (s *Store) Announce(ctx context.Context, then func() error, events ...switchboard.OperationalEvent) error {
+	return s.tx(ctx, "announce", func(ctx context.Context, tx transaction) error {
+		if err := s.announce(ctx, tx, events...); err != nil || then == nil {
+			return err
+		}
+		return then()
+	})
+}

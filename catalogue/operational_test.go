@@ -1,0 +1,60 @@
+package catalogue
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// TestOperationalEventsMatchTheirSchemas: what Switchboard announces is what the catalogue says.
+func TestOperationalEventsMatchTheirSchemas(t *testing.T) {
+	t.Parallel()
+	c := loaded(t)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	health := &switchboard.Health{SubscriptionID: "sub_1", BreakerSince: at, ProbeAt: at}
+	announced := []switchboard.OperationalEvent{
+		switchboard.NewBreakerOpened(health), switchboard.NewBreakerClosed(health, at),
+		switchboard.NewSubscriptionDisabled(&switchboard.Subscription{ID: "sub_1", StateSince: at, StateBy: "switchboard"}),
+		switchboard.NewDeliveryFailed(&switchboard.Delivery{ID: "dlv_1", SubscriptionID: "sub_1", CreatedAt: at, CompletedAt: at, State: switchboard.StateFailed}),
+	}
+	if got := len(c.EventTypes(switchboard.OperationalPlatform)); got != len(announced) {
+		t.Errorf("the catalogue has %d types, and %d are announced", got, len(announced))
+	}
+	for _, e := range announced {
+		data, err := switchboard.EncodeJSON(e.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Validate(t.Context(), e.Type, data); err != nil {
+			t.Errorf("%s: %v", e.Type, err)
+		}
+		without := strings.Replace(string(data), `"subscription"`, `"endpoint"`, 1)
+		if c.Validate(t.Context(), e.Type, []byte(without)) == nil {
+			t.Errorf("%s: data without the subscription are valid", e.Type)
+		}
+		known, _ := c.EventType(switchboard.OperationalPlatform, e.Type)
+		for _, sample := range known.Samples {
+			var read switchboard.OperationalData
+			if err := decodeStrict(sample.Data, &read); err != nil {
+				t.Fatalf("%s, sample %s: %v", e.Type, sample.Name, err)
+			}
+			written, _ := switchboard.EncodeJSON(read)
+			if diff := cmp.Diff(decoded(t, sample.Data), decoded(t, written)); diff != "" {
+				t.Errorf("%s, sample %s, read and written again: %s", e.Type, sample.Name, diff)
+			}
+		}
+	}
+}
+
+func decoded(t *testing.T, text []byte) (value any) {
+	t.Helper()
+	if err := json.Unmarshal(text, &value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
