@@ -41,7 +41,7 @@ type runningRelease struct {
 }
 
 // endpointHealthOf shows a report; nil where there is nothing to say.
-func endpointHealthOf(r switchboard.HealthReport) *endpointHealth {
+func endpointHealthOf(r switchboard.SubscriptionHealth) *endpointHealth {
 	if r.Empty() {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (s *server) addHealth(ctx context.Context, shown []subscription) error {
 	for i := range shown {
 		ids[i] = shown[i].ID
 	}
-	reports, err := s.Store.HealthReports(ctx, ids)
+	reports, err := s.Store.SubscriptionHealth(ctx, ids)
 	if err != nil {
 		return err
 	}

@@ -11,12 +11,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// HealthReports is counted: a list asks once.
-func (f *fakeStore) HealthReports(ctx context.Context, ids []string) (map[string]switchboard.HealthReport, error) {
-	if err := f.enter("HealthReports"); err != nil {
+// SubscriptionHealth is counted: a list asks once.
+func (f *fakeStore) SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error) {
+	if err := f.enter("SubscriptionHealth"); err != nil {
 		return nil, err
 	}
-	return f.Store.HealthReports(ctx, ids)
+	return f.Store.SubscriptionHealth(ctx, ids)
 }
 
 // exec changes rows behind the API's back.
@@ -68,7 +68,7 @@ func TestSubscriptionHealth(t *testing.T) {
 	if diff := cmp.Diff(want, get()["health"]); diff != "" {
 		t.Error(diff)
 	}
-	b.store.fail("HealthReports", &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "away"})
+	b.store.fail("SubscriptionHealth", &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "away"})
 	b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
 }
 
@@ -102,7 +102,7 @@ func TestHealthInLists(t *testing.T) {
 			t.Errorf("nobody asked for the health of %v", item)
 		}
 	}
-	if n := b.store.count("HealthReports"); n != 0 {
+	if n := b.store.count("SubscriptionHealth"); n != 0 {
 		t.Errorf("health was read %d times", n)
 	}
 	healths := map[any]any{}
@@ -116,7 +116,7 @@ func TestHealthInLists(t *testing.T) {
 	if diff := cmp.Diff(map[any]any{"sub_acme": 2.0, "sub_globex": nil}, healths); diff != "" {
 		t.Error(diff)
 	}
-	if n := b.store.count("HealthReports"); n != 1 {
+	if n := b.store.count("SubscriptionHealth"); n != 1 {
 		t.Errorf("health was read %d times", n)
 	}
 	b.call(t, viewerKey, "GET", "/v1/subscriptions?include=secrets", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "include")

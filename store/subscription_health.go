@@ -9,9 +9,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// healthReportsQuery reads of the subscriptions $1 their health, what is held, counted up to $2,
+// subscriptionHealthQuery reads of the subscriptions $1 their health, what is held, counted up to $2,
 // and the release that runs. The index deliveries_held has the held ones in order.
-const healthReportsQuery = `
+const subscriptionHealthQuery = `
 SELECT s.id, ` + healthColumn + `,
 	(SELECT count(*) FROM (SELECT FROM deliveries d WHERE d.subscription_id = s.id AND d.state = 'held' LIMIT $2) AS held) AS held,
 	coalesce((SELECT d.parked_at FROM deliveries d WHERE d.subscription_id = s.id AND d.state = 'held' ORDER BY d.id LIMIT 1), ` + zeroTime + `) AS held_since,
@@ -19,12 +19,12 @@ SELECT s.id, ` + healthColumn + `,
 FROM unnest($1::text[]) AS s(id)
 LEFT JOIN operations o ON o.subscription_id = s.id AND o.action = 'release' AND o.state = 'running'`
 
-// HealthReports returns what is known of the endpoints of the subscriptions, by their ids. Whoever
+// SubscriptionHealth returns what is known of the endpoints of the subscriptions, by their ids. Whoever
 // asks sees the subscriptions.
-func (s *Store) HealthReports(ctx context.Context, ids []string) (map[string]switchboard.HealthReport, error) {
-	reports := make(map[string]switchboard.HealthReport, len(ids))
+func (s *Store) SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error) {
+	found := make(map[string]switchboard.SubscriptionHealth, len(ids))
 	if len(ids) == 0 {
-		return reports, nil
+		return found, nil
 	}
 	var rows []struct {
 		ID                   string
@@ -34,21 +34,21 @@ func (s *Store) HealthReports(ctx context.Context, ids []string) (map[string]swi
 		OperationID          string
 		Total, Done, Skipped int
 	}
-	if err := s.search(ctx, "read health", &rows, healthReportsQuery, pq.Array(ids), switchboard.MaxCounted+1); err != nil {
+	if err := s.search(ctx, "read health", &rows, subscriptionHealthQuery, pq.Array(ids), switchboard.MaxCounted+1); err != nil {
 		return nil, err
 	}
 	for _, r := range rows {
-		health, err := parseHealth(r.Health)
+		endpoint, err := parseHealth(r.Health)
 		if err != nil {
 			return nil, err
 		}
-		report := switchboard.HealthReport{
-			Health: health, Held: min(r.Held, switchboard.MaxCounted), MoreHeld: r.Held > switchboard.MaxCounted, HeldSince: r.HeldSince.UTC(),
+		health := switchboard.SubscriptionHealth{
+			Health: endpoint, Held: min(r.Held, switchboard.MaxCounted), MoreHeld: r.Held > switchboard.MaxCounted, HeldSince: r.HeldSince.UTC(),
 		}
 		if r.OperationID != "" {
-			report.Release = &switchboard.Operation{ID: r.OperationID, SubscriptionID: r.ID, Total: r.Total, Done: r.Done, Skipped: r.Skipped}
+			health.Release = &switchboard.Operation{ID: r.OperationID, SubscriptionID: r.ID, Total: r.Total, Done: r.Done, Skipped: r.Skipped}
 		}
-		reports[r.ID] = report
+		found[r.ID] = health
 	}
-	return reports, nil
+	return found, nil
 }
