@@ -44,6 +44,13 @@ type Health struct {
 	LastFailureReason string
 }
 
+// Endpoint is where the deliveries of a subscription go, with what is known of it.
+type Endpoint struct {
+	SubscriptionID string
+	Host           string
+	Health         Health
+}
+
 // SlowAfter is the average latency from which on an endpoint is slow.
 const SlowAfter = time.Second
 
@@ -115,7 +122,9 @@ func (h *Health) Observe(now time.Time, r HealthReport) HealthChange {
 	isProbe := h.ProbeDeliveryID != "" && h.ProbeDeliveryID == r.DeliveryID
 	switch {
 	case h.Breaker != BreakerOpen && h.Breaker != BreakerHalfOpen:
-		h.count(now, r)
+		if r.Verdict != EndpointUnknown {
+			h.count(now, r)
+		}
 		if r.Verdict == EndpointFails {
 			change.Opened = h.open(now, r)
 		}
@@ -138,8 +147,12 @@ func (h *Health) Observe(now time.Time, r HealthReport) HealthChange {
 	return change
 }
 
-// Close closes the breaker and forgets what was counted.
+// Close closes the breaker and forgets what was counted. The release that follows is also that of a
+// time for which the receiver asked to wait, if it is over.
 func (h *Health) Close(now time.Time) {
+	if !h.DeferredUntil.After(now) {
+		h.DeferredUntil = time.Time{}
+	}
 	*h = Health{
 		SubscriptionID: h.SubscriptionID, Breaker: BreakerClosed, WindowAt: now,
 		DeferredUntil: h.DeferredUntil, QueueReason: h.QueueReason, Slow: h.Slow,

@@ -18,6 +18,8 @@ type HealthStore interface {
 type Recovery interface {
 	// Recover starts the workflow that recovers the endpoint of a subscription, or wakes it.
 	Recover(ctx context.Context, subscriptionID, summary string) error
+	// Operate starts the workflow of an operation.
+	Operate(ctx context.Context, operationID string) error
 }
 
 // reportHealth counts a recorded attempt of the process, and reports it where the endpoint is not
@@ -48,6 +50,9 @@ func (a *Deliveries) recoverEndpoint(ctx context.Context, d *switchboard.Deliver
 		return
 	}
 	err := a.Recovery.Recover(ctx, d.SubscriptionID, recoverySummary(d.Host, &result.Health))
+	if err == nil && result.Operation != "" {
+		err = a.Recovery.Operate(ctx, result.Operation)
+	}
 	if a.Outages.Observe(ctx, Temporal, err) {
 		a.Log.WarnContext(ctx, "recovery left to the reconciler", "subscription", d.SubscriptionID, "operation", result.Operation, "error", err)
 	}

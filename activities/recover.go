@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"go.temporal.io/sdk/temporal"
@@ -22,8 +23,12 @@ type RecoveryStore interface {
 
 // Recoverer is the activity of the workflow that recovers an endpoint.
 type Recoverer struct {
-	Store RecoveryStore
-	Log   *slog.Logger
+	Store  RecoveryStore
+	Engine interface {
+		// Operate starts the workflow of an operation.
+		Operate(ctx context.Context, operationID string) error
+	}
+	Log *slog.Logger
 }
 
 // RecoverEndpoint does what is due for an unhealthy endpoint, as to let a probe through, and says
@@ -34,7 +39,13 @@ func (r *Recoverer) RecoverEndpoint(ctx context.Context, in RecoverInput) (switc
 		r.Log.WarnContext(ctx, "endpoint not recovered yet", "subscription", in.SubscriptionID, "error", err)
 		return step, temporal.NewApplicationError(infraMessage(err), infraErrorType)
 	}
-	if step.WaitFor == switchboard.WaitForProbeResult {
+	switch {
+	case step.Operation != "":
+		r.Log.InfoContext(ctx, "deferral over", "subscription", in.SubscriptionID, "operation", step.Operation)
+		if err := r.Engine.Operate(ctx, step.Operation); err != nil && !errors.Is(err, context.Canceled) {
+			r.Log.WarnContext(ctx, "release left to the reconciler", "subscription", in.SubscriptionID, "operation", step.Operation, "error", err)
+		}
+	case step.WaitFor == switchboard.WaitForProbeResult:
 		r.Log.InfoContext(ctx, "probe let through", "subscription", in.SubscriptionID, "delivery", step.Probe)
 	}
 	return step, nil

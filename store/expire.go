@@ -38,7 +38,7 @@ func (s *Store) expireBatch(ctx context.Context) (found, expired int, err error)
 	slices.Sort(ids)
 	err = s.tx(ctx, "end holds", func(ctx context.Context, tx transaction) error {
 		for _, id := range unique(subscriptions) {
-			if _, err := lockConditions(ctx, tx, id); err != nil && switchboard.CodeOf(err) != switchboard.CodeNotFound {
+			if _, err := lockFlow(ctx, tx, id, shared); err != nil && switchboard.CodeOf(err) != switchboard.CodeNotFound {
 				return err
 			}
 		}

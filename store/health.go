@@ -126,6 +126,28 @@ WHERE subscription_id = $1`, subscriptionID)
 	return err
 }
 
+// renewHealth does what [startAfresh] does for a subscription that was given another endpoint, or no breaker, and
+// starts the release of what was held because of it. The transaction has changed its flow.
+func (s *Store) renewHealth(ctx context.Context, tx transaction, sub *switchboard.Subscription) error {
+	healths, err := lockHealth(ctx, tx, sub.ID)
+	if err != nil {
+		return err
+	}
+	before, known := healths[sub.ID]
+	if !known {
+		return nil
+	}
+	if err := startAfresh(ctx, tx, sub.ID); err != nil {
+		return err
+	}
+	waited := before.Breaker != switchboard.BreakerClosed || !before.DeferredUntil.IsZero()
+	if !waited || cmp.Or(sub.State, switchboard.SubscriptionActive) != switchboard.SubscriptionActive {
+		return nil
+	}
+	_, err = s.startRelease(ctx, tx, sub.ID, 0, bySwitchboard(switchboard.ActionRelease, "its address or its breaker was changed"))
+	return err
+}
+
 // forgottenAfter is for how long an endpoint stays known whose last attempt has failed and that got
 // no other since.
 const forgottenAfter = 7 * 24 * time.Hour

@@ -49,7 +49,7 @@ var (
 const (
 	countReleasableQuery = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isReleasable
 	countOpenQuery       = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isOpen
-	anyReleasableQuery   = "SELECT 1 FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + " LIMIT 1"
+	anyReleasableQuery   = "SELECT EXISTS (SELECT FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + ")"
 	relayLateQuery       = "SELECT count(*) FROM (SELECT FROM deliveries WHERE dispatch_at <= $1 LIMIT $2) AS late"
 )
 
@@ -79,16 +79,18 @@ func (s *Store) OperateStep(ctx context.Context, operationID string) (switchboar
 	return progress, err
 }
 
-// lockOperation locks an operation, after its subscription.
+// lockOperation locks an operation, after its subscription, whose state and health stay as they
+// are until the transaction ends.
 func lockOperation(ctx context.Context, tx transaction, id string) (conditions switchboard.Conditions, o operationRow, err error) {
-	var subscription []string
-	if err := tx.SelectContext(ctx, &subscription, "SELECT subscription_id FROM operations WHERE id = $1", id); err != nil {
+	var found []string
+	if err := tx.SelectContext(ctx, &found, "SELECT subscription_id FROM operations WHERE id = $1", id); err != nil {
 		return conditions, o, err
 	}
-	if len(subscription) == 0 {
+	if len(found) == 0 {
 		return conditions, o, noOperation(id)
 	}
-	if conditions, err = lockConditions(ctx, tx, subscription[0]); err != nil {
+	conditions, err = lockFlow(ctx, tx, found[0], shared)
+	if err != nil {
 		return conditions, o, err
 	}
 	err = tx.GetContext(ctx, &o, "SELECT "+operationColumns()+" FROM operations WHERE id = $1 FOR NO KEY UPDATE", id)
@@ -202,7 +204,7 @@ func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions swit
 	if err := s.release(ctx, tx, conditions, o, rows, spacing); err != nil || !last {
 		return o.wait(now), err
 	}
-	return endRelease(ctx, tx, o, admitted)
+	return s.endRelease(ctx, tx, o, admitted)
 }
 
 // room is how many deliveries fit between the last that was dated and releaseAhead.
@@ -250,16 +252,18 @@ func (s *Store) release(ctx context.Context, tx transaction, conditions switchbo
 }
 
 // endRelease ends a release that has looked at the last delivery, unless it is to look again at
-// those that were parked behind it meanwhile. Those that are held for a reason of the present wait
-// for the release that its end starts.
-func endRelease(ctx context.Context, tx transaction, o *operationRow, admitted bool) (time.Duration, error) {
-	var left []int
-	if admitted {
-		if err := tx.SelectContext(ctx, &left, anyReleasableQuery, o.SubscriptionID); err != nil {
-			return 0, err
-		}
+// those that were parked behind it meanwhile. Those that wait for their turn behind others are not
+// its: the workers release them.
+func (s *Store) endRelease(ctx context.Context, tx transaction, o *operationRow, admitted bool) (time.Duration, error) {
+	if !admitted {
+		o.finish() // whoever lets the rest be sent starts another release
+		return 0, nil
 	}
-	if len(left) > 0 {
+	var left bool
+	if err := tx.GetContext(ctx, &left, anyReleasableQuery, o.SubscriptionID); err != nil {
+		return 0, err
+	}
+	if left {
 		o.AfterID = ""
 		return o.wait(o.UpdatedAt), nil
 	}

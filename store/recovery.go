@@ -59,8 +59,9 @@ WHERE h.subscription_id = $1 AND s.state = 'active' AND s.deleted_at IS NULL`, s
 func (s *Store) recoverNow(ctx context.Context, tx transaction, sub *switchboard.Subscription, h *switchboard.Health, now time.Time, step *switchboard.RecoveryStep) error {
 	if h.Breaker != switchboard.BreakerOpen {
 		h.DeferredUntil = time.Time{}
-		*step = switchboard.RecoveryStep{Breaker: h.Breaker}
-		return nil
+		operation, err := s.startRelease(ctx, tx, sub.ID, 0, bySwitchboard(switchboard.ActionRelease, "the time is over for which the receiver asked to wait"))
+		*step = switchboard.RecoveryStep{Breaker: h.Breaker, Operation: operation}
+		return err
 	}
 	h.DeferredUntil = time.Time{}
 	probe, err := s.releaseProbe(ctx, tx, sub, h, now)
@@ -88,7 +89,7 @@ func (s *Store) releaseProbe(ctx context.Context, tx transaction, sub *switchboa
 		}
 		id := oldest[0]
 		h.LetThrough(now, id)
-		_, after, err := s.transit(ctx, tx, switchboard.Caller{}, id, switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionRelease, Reason: "it is the probe of the endpoint, whose breaker is open"},
+		_, after, err := s.transit(ctx, tx, switchboard.Caller{}, id, bySwitchboard(switchboard.ActionRelease, "it is the probe of the endpoint, whose breaker is open"),
 			func(d *switchboard.Delivery, now time.Time) error {
 				if !d.State.Parked() { // somebody was faster
 					return nil
@@ -107,14 +108,28 @@ func (s *Store) releaseProbe(ctx context.Context, tx transaction, sub *switchboa
 // lateRecoveryQuery finds the subscriptions for which something has been due since before $1: the
 // workflow that would do it is missing.
 const lateRecoveryQuery = `
-SELECT h.subscription_id FROM subscription_health h JOIN subscriptions s ON s.id = h.subscription_id
+SELECT h.subscription_id, s.url, row_to_json(h) AS health FROM subscription_health h JOIN subscriptions s ON s.id = h.subscription_id
 WHERE s.state = 'active' AND s.deleted_at IS NULL AND (h.breaker = 'open' AND h.probe_at <= $1 AND (h.deferred_until IS NULL OR h.deferred_until <= $1)
 	OR h.breaker <> 'open' AND h.deferred_until <= $1)
 ORDER BY h.subscription_id LIMIT $2`
 
-// LateRecoveries returns the subscriptions for which something has been due for longer than slack.
-func (s *Store) LateRecoveries(ctx context.Context, slack time.Duration) ([]string, error) {
-	var ids []string
-	err := s.list(ctx, "list endpoints to recover", &ids, lateRecoveryQuery, s.now().Add(-slack), batchLimit)
-	return ids, err
+// LateRecoveries returns the endpoints for which something has been due for longer than slack. If
+// there are very many, it returns some of them.
+func (s *Store) LateRecoveries(ctx context.Context, slack time.Duration) ([]switchboard.Endpoint, error) {
+	var rows []struct {
+		SubscriptionID, URL string
+		Health              []byte
+	}
+	err := s.list(ctx, "list endpoints to recover", &rows, lateRecoveryQuery, s.now().Add(-slack), batchLimit)
+	if err != nil {
+		return nil, err
+	}
+	late := make([]switchboard.Endpoint, len(rows))
+	for i, r := range rows {
+		late[i] = switchboard.Endpoint{SubscriptionID: r.SubscriptionID, Host: hostOf(r.URL)}
+		if late[i].Health, err = parseHealth(r.Health); err != nil {
+			return nil, err
+		}
+	}
+	return late, nil
 }

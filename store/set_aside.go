@@ -12,7 +12,7 @@ import (
 // the grace, so that it ends.
 func (s *Store) SetAside(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "hold delivery", func(ctx context.Context, tx transaction) error {
-		conditions, err := lockConditionsOf(ctx, tx, id)
+		conditions, err := lockFlowOf(ctx, tx, id, shared)
 		if err != nil {
 			return err
 		}
@@ -34,7 +34,7 @@ func (s *Store) SetAside(ctx context.Context, caller switchboard.Caller, id, rea
 // nothing holds it any more; else that is a Conflict.
 func (s *Store) ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "release delivery", func(ctx context.Context, tx transaction) error {
-		conditions, err := lockConditionsOf(ctx, tx, id)
+		conditions, err := lockFlowOf(ctx, tx, id, shared)
 		if err != nil {
 			return err
 		}

@@ -36,7 +36,7 @@ func (s *Store) cancelOpenOf(ctx context.Context, subscriptions []string) (cance
 			next := o
 			err := s.tx(ctx, "cancel deliveries of a subscription", func(ctx context.Context, tx transaction) error {
 				next = o
-				conditions, err := lockConditions(ctx, tx, id)
+				conditions, err := lockFlow(ctx, tx, id, shared)
 				if err != nil {
 					return err
 				}
