@@ -34,8 +34,9 @@ type DeliveryStore interface {
 	Postpone(ctx context.Context, loaded switchboard.Delivery, until time.Time, reason string) (bool, error)
 	// CloseDelivery moves an open delivery of that generation to a final state.
 	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
-	// HoldDelivery parks a delivery of that generation that waits for an attempt.
-	HoldDelivery(ctx context.Context, deliveryID string, generation int, admission switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error)
+	// HoldDelivery parks or ends a delivery that may not be sent under those conditions, as they are
+	// when its subscription is locked. Without a change, it may be sent by now.
+	HoldDelivery(ctx context.Context, loaded switchboard.Delivery, conditions switchboard.Conditions) (switchboard.Delivery, error)
 }
 
 // Sender renders, signs and sends the request of an attempt that begins at that time. The
@@ -154,14 +155,15 @@ func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDel
 	now, sent := e.Now(), false
 	slot := e.Limiter.Take(&loaded.Subscription, e.local, now)
 	defer func() { slot.Release(e.Now(), sent) }()
-	admission := switchboard.Admit(now, switchboard.Conditions{
+	conditions := switchboard.Conditions{
 		Subscription: &loaded.Subscription, Health: &loaded.Health, Delivery: &loaded.Delivery, SlotAt: slot.RetryAt,
-	})
+	}
+	admission := switchboard.Admit(now, conditions)
 	switch admission.Kind {
 	case switchboard.AdmissionDefer:
 		return e.postpone(ctx, loaded, admission)
 	case switchboard.AdmissionPark, switchboard.AdmissionEnd:
-		return e.stop(ctx, loaded, admission)
+		return e.stop(ctx, loaded, conditions)
 	}
 	sent = true
 	made, err := e.send(ctx, loaded, loaded.Subscription.LimitsUnder(slot.Load))
@@ -186,20 +188,12 @@ func (e *execution) postpone(ctx context.Context, loaded switchboard.LoadedDeliv
 	return result, err
 }
 
-// stop parks or ends a delivery that may not be sent now.
-func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery, admission switchboard.Admission) (AttemptResult, error) {
+// stop parks or ends a delivery that may not be sent now. Where it may be by the time that the store
+// has looked again, its attempt is made at once.
+func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery, conditions switchboard.Conditions) (AttemptResult, error) {
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
-	id, generation := loaded.Delivery.ID, loaded.Delivery.Generation
-	action := switchboard.Action{At: e.Now(), Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: admission.Detail}
-	var d switchboard.Delivery
-	var err error
-	if admission.Kind == switchboard.AdmissionPark {
-		action.Kind = switchboard.ActionHold
-		d, err = e.Store.HoldDelivery(ctx, id, generation, admission, action)
-	} else {
-		d, err = e.Store.CloseDelivery(ctx, id, generation, admission.State, admission.Reason, action)
-	}
+	d, err := e.Store.HoldDelivery(ctx, loaded.Delivery, conditions)
 	if err != nil {
 		return AttemptResult{}, err
 	}

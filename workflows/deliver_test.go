@@ -123,8 +123,9 @@ func (r *fakeStore) Reset(_ context.Context, _, temporalRunID string, action swi
 	return r.loaded.Delivery, nil
 }
 
-func (r *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
-	return r.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
+func (r *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c switchboard.Conditions) (switchboard.Delivery, error) {
+	a := switchboard.Admit(time.Now(), c)
+	return r.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{Kind: switchboard.ActionHold})
 }
 
 func (r *fakeStore) CloseDelivery(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
