@@ -36,11 +36,15 @@ type fakeStore struct {
 	sent        int
 	resumed     bool            // the subscription is active again by the time that the store looks
 	timeouts    []time.Duration // that the sender was given
+	turn        time.Duration   // until the next turn under the rate limit
+	turns       int             // asked for
+	queued      []string        // deliveries that were parked behind others
+	slow        []bool          // what SetSlow was called with
 }
 
 func newFakeStore(t *testing.T) *fakeStore {
 	t.Helper()
-	limiter := inflight.NewLimiter(10)
+	limiter := inflight.NewLimiter(10, 10)
 	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
 	if err != nil {
 		t.Fatal(err)
@@ -90,10 +94,26 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 
 func (d *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c switchboard.Conditions) (switchboard.Delivery, error) {
 	if d.resumed {
+		d.loaded.Subscription.State = switchboard.SubscriptionActive
 		return d.loaded.Delivery, nil
 	}
 	a := switchboard.Admit(time.Now(), c)
 	return d.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{})
+}
+
+func (d *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
+	d.turns++
+	return d.turn, nil
+}
+
+func (d *fakeStore) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, a switchboard.Admission) (switchboard.Delivery, error) {
+	d.queued = append(d.queued, loaded.ID)
+	return d.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{})
+}
+
+func (d *fakeStore) SetSlow(_ context.Context, _ string, slow bool) error {
+	d.slow = append(d.slow, slow)
+	return nil
 }
 
 func (d *fakeStore) CloseDelivery(_ context.Context, _ string, generation int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
@@ -203,9 +223,10 @@ func TestResumedMeanwhile(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.loaded.Subscription.State, d.resumed = switchboard.SubscriptionPaused, true
-	_, err := d.attempt(activities.AttemptInput{})
-	if kind, wait := delay(t, err); kind != "pending" || wait > time.Second || d.sent != 0 {
-		t.Errorf("%s in %s after %d requests", kind, wait, d.sent)
+	d.outcome.StatusCode = 200
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.StateDelivered || d.sent != 1 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }
 
@@ -260,6 +281,8 @@ func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
+	d.Limiter = inflight.NewLimiter(1, 0)
+	d.loaded.Subscription.MaxInFlight = 2
 	due := d.loaded.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
@@ -325,7 +348,7 @@ func TestDeliveryThatWaitsForASlotIsNotOverdue(t *testing.T) {
 		d := newFakeStore(t)
 		date := time.Now().Add(-late)
 		d.loaded.Delivery.NextAttemptAt = date
-		d.loaded.Subscription.MaxInFlight = 0
+		d.Limiter = inflight.NewLimiter(0, 0)
 		_, err := d.attempt(activities.AttemptInput{})
 		if _, wait := delay(t, err); wait <= 0 || d.sent != 0 {
 			t.Errorf("%s late: waits %s after %d requests, want a date and no request", late, wait, d.sent)

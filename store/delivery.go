@@ -141,7 +141,7 @@ const saveDeliveriesQuery = `
 UPDATE deliveries d SET state = n.state, reason = n.reason, attempts_made = n.attempts_made, last_status_code = n.last_status_code, last_failure = n.last_failure,
 	next_attempt_at = n.next_attempt_at, completed_at = n.completed_at, permanent = n.permanent, generation = n.generation,
 	prior_attempts = n.prior_attempts, temporal_run_id = n.temporal_run_id, dispatch_at = n.dispatch_at,
-	parked_at = n.parked_at, held_until = n.held_until, blocked_by = n.blocked_by, expires_at = n.expires_at, position = coalesce(n.position, 0)
+	parked_at = n.parked_at, held_until = n.held_until, blocked_by = n.blocked_by, expires_at = n.expires_at, position = coalesce(n.position, d.position)
 FROM json_populate_recordset(NULL::deliveries, $1) AS n WHERE d.id = n.id AND d.id = ANY($2) AND d.id >= $3 AND d.id <= $4`
 
 // saveDeliveries writes what can change of deliveries that are locked.
