@@ -80,6 +80,9 @@ func TestBreakerAcrossProcesses(t *testing.T) {
 	for _, s := range both {
 		equal(t, "each process", b.health(s, before.ID), want)
 	}
+	stats, err := b.Stats(t.Context())
+	must(t, err)
+	equal(t, "breakers that are open", stats.Breakers, map[string]int{"http_503": 1})
 	held := b.accept(event("acme", "")).Deliveries[0]
 	equal(t, "accepted then", [2]string{string(held.State), held.Reason}, [2]string{"held", switchboard.ReasonBreakerOpen})
 
