@@ -60,6 +60,7 @@ type ReconcileResult struct {
 	Restarted int `json:"restarted"` // given their next generation
 	Woken     int `json:"woken"`     // whose waiting attempt runs now
 	Cancelled int `json:"cancelled"` // whose workflow was cancelled or terminated in Temporal
+	Recovered int `json:"recovered"` // endpoints whose workflow was started again
 	// Operations are those whose workflow was started again.
 	Operations int `json:"operations"`
 	Expired    int `json:"expired"` // held for as long as a hold lasts

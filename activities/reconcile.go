@@ -43,6 +43,8 @@ type Engine interface {
 	ClosedExternally(ctx context.Context, since time.Time) ([]string, error)
 	// Operate starts the workflow of an operation, unless it runs.
 	Operate(ctx context.Context, operationID string) error
+	// Recover starts the workflow that recovers the endpoint of a subscription, or wakes it.
+	Recover(ctx context.Context, subscriptionID, summary string) error
 }
 
 // WorkflowView is what Temporal says of a delivery's latest workflow run.
@@ -77,6 +79,7 @@ type Reconciler struct {
 	Store interface {
 		OverdueStore
 		OperationsStore
+		EndpointStore
 	}
 	Engine  Engine
 	Metrics *OperationMetrics
@@ -111,7 +114,7 @@ func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	var result ReconcileResult
 	// No part needs the others, and one delivery that cannot be repaired is no reason to leave
 	// the others.
-	err := errors.Join(r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result), r.startOperations(ctx, &result), r.expireHolds(ctx, &result))
+	err := errors.Join(r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result), r.startOperations(ctx, &result), r.expireHolds(ctx, &result), r.recoverEndpoints(ctx, &result))
 	if err != nil {
 		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
 		return result, temporal.NewApplicationError(infraMessage(err), infraErrorType)

@@ -10,7 +10,7 @@ import (
 // expireLimit bounds a pass of the reconciler; the next is near.
 const expireLimit = 10 * batchLimit
 
-const expiredQuery = "SELECT id, subscription_id FROM deliveries WHERE held_until <= $1 ORDER BY held_until LIMIT $2"
+const expiredQuery = "SELECT id FROM deliveries WHERE held_until <= $1 ORDER BY held_until LIMIT $2"
 
 // ExpireHolds ends parked deliveries whose hold is over, and returns how many. Of very many a call
 // ends only some.
@@ -27,22 +27,13 @@ func (s *Store) ExpireHolds(ctx context.Context) (int, error) {
 
 func (s *Store) expireBatch(ctx context.Context) (found, expired int, err error) {
 	now := s.now()
-	var due []struct{ ID, SubscriptionID string }
-	if err := s.list(ctx, "list holds that are over", &due, expiredQuery, now, batchLimit); err != nil || len(due) == 0 {
+	var ids []string
+	if err := s.list(ctx, "list holds that are over", &ids, expiredQuery, now, batchLimit); err != nil || len(ids) == 0 {
 		return 0, 0, err
-	}
-	ids, subscriptions := make([]string, len(due)), make([]string, len(due))
-	for i, d := range due {
-		ids[i], subscriptions[i] = d.ID, d.SubscriptionID
 	}
 	slices.Sort(ids)
 	err = s.tx(ctx, "end holds", func(ctx context.Context, tx transaction) error {
-		for _, id := range unique(subscriptions) {
-			if _, err := lockFlow(ctx, tx, id, shared); err != nil && switchboard.CodeOf(err) != switchboard.CodeNotFound {
-				return err
-			}
-		}
-		rows, err := lockDeliveries(ctx, tx, ids)
+		rows, err := lockInQueues(ctx, tx, ids...)
 		if err != nil {
 			return err
 		}
@@ -63,5 +54,5 @@ func (s *Store) expireBatch(ctx context.Context) (found, expired int, err error)
 	if err != nil {
 		return 0, 0, err
 	}
-	return len(due), expired, nil
+	return len(ids), expired, nil
 }

@@ -50,7 +50,7 @@ func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {
 	}
 	periodic := map[string]Plans{}
 	for name, query := range map[string]string{
-		"due": anyDueQuery, "overdue": overdueQuery, "expired": expiredQuery, "operations": idleOperationsQuery, "stats": statsQuery,
+		"due": anyDueQuery, "overdue": overdueQuery, "expired": expiredQuery, "operations": idleOperationsQuery, "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "stats": statsQuery,
 	} {
 		periodic[name] = plans[query]
 	}

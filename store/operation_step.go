@@ -39,14 +39,9 @@ const (
 
 // The limit is an argument so that Postgres walks the index: were it known to be more than it
 // believes to be there, Postgres would read and sort all that are left.
-var (
-	nextReleasableQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
-		" FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + " AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE"
-	nextOpenQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
-		" FROM deliveries WHERE subscription_id = $1 AND " + isOpen + " AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE"
-)
-
 const (
+	nextReleasableQuery  = "SELECT id FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + " AND id > $2 ORDER BY id LIMIT $3"
+	nextOpenQuery        = "SELECT id FROM deliveries WHERE subscription_id = $1 AND " + isOpen + " AND id > $2 ORDER BY id LIMIT $3"
 	countReleasableQuery = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isReleasable
 	countOpenQuery       = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isOpen
 	anyReleasableQuery   = "SELECT EXISTS (SELECT FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + ")"
@@ -135,15 +130,29 @@ func (o *operationRow) count(ctx context.Context, tx transaction, query string) 
 }
 
 // next locks the next deliveries of the operation, and moves it behind them. It reports whether
-// these are the last.
-func (o *operationRow) next(ctx context.Context, tx transaction, query string, limit int) (rows []*row, last bool, err error) {
-	if err := tx.SelectContext(ctx, &rows, query, o.SubscriptionID, o.AfterID, limit); err != nil {
+// these are the last. One that has been changed since it was found is left out: it needs no more.
+func (o *operationRow) next(ctx context.Context, tx transaction, query string, limit int, wanted func(*switchboard.Delivery) bool) (rows []*row, last bool, err error) {
+	var ids []string
+	if err := tx.SelectContext(ctx, &ids, query, o.SubscriptionID, o.AfterID, limit); err != nil || len(ids) == 0 {
+		return nil, true, err
+	}
+	locked, err := lockInQueues(ctx, tx, ids...)
+	if err != nil {
 		return nil, false, err
 	}
-	if len(rows) > 0 {
-		o.AfterID = rows[len(rows)-1].ID
+	for _, id := range ids {
+		if r := locked[id]; r != nil && wanted(&r.Delivery) {
+			rows = append(rows, r)
+		}
 	}
-	return rows, len(rows) < limit, nil
+	o.AfterID = ids[len(ids)-1]
+	return rows, len(ids) < limit, nil
+}
+
+func openDelivery(d *switchboard.Delivery) bool { return !d.State.Final() }
+
+func releasable(d *switchboard.Delivery) bool {
+	return d.State == switchboard.StateHeld && d.Reason != switchboard.ReasonOperator
 }
 
 // action is what the operation does to each delivery.
@@ -156,7 +165,7 @@ func (s *Store) cancelNext(ctx context.Context, tx transaction, _ switchboard.Co
 	if err := o.count(ctx, tx, countOpenQuery); err != nil {
 		return 0, err
 	}
-	rows, last, err := o.next(ctx, tx, nextOpenQuery, batchLimit)
+	rows, last, err := o.next(ctx, tx, nextOpenQuery, batchLimit, openDelivery)
 	if err != nil {
 		return 0, err
 	}
@@ -197,7 +206,7 @@ func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions swit
 			return o.wait(now), nil
 		}
 	}
-	rows, last, err := o.next(ctx, tx, nextReleasableQuery, limit)
+	rows, last, err := o.next(ctx, tx, nextReleasableQuery, limit, releasable)
 	if err != nil {
 		return 0, err
 	}
@@ -223,20 +232,23 @@ func (o *operationRow) wait(now time.Time) time.Duration {
 
 // release releases those of the deliveries that are admitted, one after the other at the rate.
 func (s *Store) release(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, rows []*row, spacing time.Duration) error {
+	before, err := predecessors(ctx, tx, rows...)
+	if err != nil {
+		return err
+	}
 	now, states := o.UpdatedAt, map[string]switchboard.State{}
 	var released, others []*row
 	for _, r := range rows {
-		before := r.Delivery
-		at := latest(o.NextAt, now.Add(-releaseBehind))
-		conditions.Delivery = &r.Delivery
+		was, at := r.Delivery, o.NextAt
+		conditions.Delivery, conditions.Predecessor = &was, before[r.ID]
 		if err := r.Release(now, at, switchboard.Admit(now, conditions)); err != nil {
 			return err
 		}
-		states[r.ID] = before.State
+		states[r.ID] = was.State
 		switch {
 		case r.State.HasNextAttempt():
 			released, o.NextAt = append(released, r), at.Add(spacing)
-		case r.Delivery != before:
+		case r.Delivery != was:
 			others = append(others, r)
 		}
 		if r.State.Parked() {

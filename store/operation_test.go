@@ -241,7 +241,7 @@ func TestReleaseAgain(t *testing.T) {
 	b.step(b.Store, operation)
 	b.changeState(sub, switchboard.PauseSubscription)
 	first := "dlv_" + sub.ID + "_000000001"
-	held, err := b.HoldDelivery(t.Context(), first, 2, admission(switchboard.ReasonSubscriptionPaused), switchboard.Action{Actor: "switchboard", Kind: switchboard.ActionHold})
+	held, err := b.HoldDelivery(t.Context(), b.read(first), switchboard.Conditions{})
 	must(t, err)
 	equal(t, "parked behind the release", held.State, switchboard.StateHeld)
 	equal(t, "operation", b.changeState(sub, switchboard.ResumeSubscription), operation)
@@ -251,10 +251,6 @@ func TestReleaseAgain(t *testing.T) {
 	var running int
 	must(t, b.sql.Get(&running, "SELECT count(*) FROM operations WHERE state = 'running'"))
 	equal(t, "running operations", running, 0)
-}
-
-func admission(reason string) switchboard.Admission {
-	return switchboard.Admission{Kind: switchboard.AdmissionPark, State: switchboard.StateHeld, Reason: reason, HoldFor: switchboard.DefaultHold}
 }
 
 // TestReleaseRaces: events are accepted, the subscription is paused and resumed, and two processes do

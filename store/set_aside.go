@@ -38,19 +38,29 @@ func (s *Store) ReleaseDelivery(ctx context.Context, caller switchboard.Caller, 
 		if err != nil {
 			return err
 		}
-		_, d, err = s.transit(ctx, tx, caller, id, action(caller, switchboard.ActionRelease, reason), func(d *switchboard.Delivery, now time.Time) error {
-			asReleased := *d
-			if d.Reason == switchboard.ReasonOperator {
-				asReleased.Reason = ""
-			}
-			conditions.Delivery = &asReleased
-			admission := switchboard.Admit(now, conditions)
-			if d.State.Parked() && d.Reason != switchboard.ReasonOperator && admission.Kind == switchboard.AdmissionPark {
-				return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is %s by no operator, and cannot be released: %s", id, d.State, admission.Detail)
-			}
-			return d.Release(now, now, admission)
-		})
-		return err
+		r, err := s.lockDelivery(ctx, tx, caller, id)
+		if err != nil {
+			return err
+		}
+		was, now := r.Delivery, s.now()
+		asReleased, byOperator := was, was.Reason == switchboard.ReasonOperator
+		if byOperator {
+			asReleased.Reason = ""
+		}
+		before, err := predecessors(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		conditions.Delivery, conditions.Predecessor = &asReleased, before[id]
+		admission := switchboard.Admit(now, conditions)
+		if was.State.Parked() && !byOperator && admission.Kind == switchboard.AdmissionPark {
+			return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is %s by no operator, and cannot be released: %s", id, was.State, admission.Detail)
+		}
+		if err := r.Release(now, now, admission); err != nil {
+			return err
+		}
+		d = r.Delivery
+		return s.saveTransition(ctx, tx, action(caller, switchboard.ActionRelease, reason), was, r)
 	})
 	return d, err
 }
