@@ -74,7 +74,7 @@ bench: build ## Measure speed and size, side by side with bare Temporal (about 1
 	bin/switchboard-dev bench $(ARGS)
 
 .PHONY: record-histories
-record-histories: ## Record the histories of a released workflow shape: RELEASE=v0.1.0.
+record-histories: ## Record the histories of the released workflows: RELEASE=v0.1.0.
 	$(GO) test ./cmd/switchboard-dev/e2e -count=1 -run '^TestHistories$$' -args -record $(CURDIR)/workflows/testdata/$(RELEASE)
 
 .PHONY: fuzz

@@ -13,8 +13,8 @@ const (
 	// ErasureTenant is all of a tenant: keys, subscriptions with their secrets, events,
 	// deliveries with their attempts and actions. What is made later stays.
 	ErasureTenant ErasureScope = "tenant"
-	// ErasureEvent is the content of one event: its data, and what its attempts sent and were
-	// answered. The rows stay and say that they were erased.
+	// ErasureEvent is the content of one event: its data and key, and what its attempts sent and
+	// were answered. The rows stay and say that they were erased.
 	ErasureEvent ErasureScope = "event"
 )
 

@@ -20,6 +20,7 @@ type Metrics struct {
 	completed metric.Int64Counter
 	endToEnd  metric.Float64Histogram
 	timeout   metric.Float64Histogram
+	turnWait  metric.Float64Histogram
 }
 
 // instruments makes instruments of a meter, and collects the errors.
@@ -53,6 +54,8 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 			.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300, 3600, 36000, 360000),
 		timeout: in.seconds("switchboard_applied_timeout", "Time limit that was applied to an attempt.",
 			1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 30),
+		turnWait: in.seconds("switchboard_rate_limit_wait", "Time until the turn of a request that had to wait for one under its subscription's rate limit. One of more than a second is parked.",
+			.01, .05, .1, .25, .5, 1, 5, 30, 300, 3600),
 	}
 	var err error
 	m.inFlight, err = meter.Int64UpDownCounter("switchboard_requests_in_flight",
@@ -63,13 +66,37 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 			o.Observe(limiter.Load())
 			return nil
 		}))
-	if err := errors.Join(in.err, err, loadErr); err != nil {
+	if err := errors.Join(in.err, err, loadErr, observeSlots(meter, limiter)); err != nil {
 		return nil, err
 	}
 	// Shown as 0 from the start: an alert on the increase misses the first step of a series
 	// that begins with it.
 	m.completed.Add(context.Background(), 0, metric.WithAttributes(attribute.String("state", string(switchboard.StateFailed))))
 	return m, nil
+}
+
+// observeSlots shows the slots by pool.
+func observeSlots(meter metric.Meter, limiter *inflight.Limiter) error {
+	gauge := func(name, description string, value func(inflight.Usage) int) error {
+		_, err := meter.Int64ObservableGauge(name, metric.WithDescription(description),
+			metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+				for _, pool := range inflight.Pools() {
+					o.Observe(int64(value(limiter.Usage(pool))), metric.WithAttributes(attribute.String("pool", string(pool))))
+				}
+				return nil
+			}))
+		return err
+	}
+	return errors.Join(
+		gauge("switchboard_slots", "Requests that this process may have under way, by pool: fast, and slow for slow endpoints.", func(u inflight.Usage) int { return u.Limit }),
+		gauge("switchboard_slots_taken", "Slots that are taken, by pool.", func(u inflight.Usage) int { return u.Taken }),
+		gauge("switchboard_tenants_at_share", "Tenants that hold half of the slots that the others leave, by pool: their deliveries wait.", func(u inflight.Usage) int { return u.TenantsAtShare }),
+	)
+}
+
+// turn records the wait for a turn under a rate limit.
+func (m *Metrics) turn(ctx context.Context, wait time.Duration) {
+	m.turnWait.Record(ctx, wait.Seconds())
 }
 
 // sending counts a request that goes out under that time limit; the function it

@@ -34,14 +34,19 @@ func TestAcceptMakesADeliveryForEachThatWantsIt(t *testing.T) {
 	got := map[string]bool{}
 	for _, d := range a.Deliveries {
 		got[d.SubscriptionID] = true
-		equal(t, "delivery", d, switchboard.Delivery{
+		want := switchboard.Delivery{
 			ID: d.ID, Tenant: "acme", EventID: a.Event.ID, EventType: "ticket.created", SubscriptionID: d.SubscriptionID,
 			Method: "POST", Host: "receiver.example:8443", State: switchboard.StatePending, Generation: 1, NextAttemptAt: begin(), CreatedAt: begin(),
 			DispatchAt: begin().Add(switchboard.DispatchGrace),
-		})
+		}
+		if d.SubscriptionID == paused.ID {
+			want.State, want.Reason, want.NextAttemptAt, want.DispatchAt = switchboard.StateHeld, switchboard.ReasonSubscriptionPaused, time.Time{}, time.Time{}
+			want.ParkedAt, want.HeldUntil = begin(), begin().Add(switchboard.DefaultHold)
+		}
+		equal(t, "delivery", d, want)
 		equal(t, "stored delivery", b.read(d.ID), d)
 	}
-	equal(t, "subscriptions", got, map[string]bool{wants["ticket.created"].ID: true, wants["ticket.*"].ID: true, wants["*"].ID: true})
+	equal(t, "subscriptions", got, map[string]bool{wants["ticket.created"].ID: true, wants["ticket.*"].ID: true, wants["*"].ID: true, paused.ID: true})
 	if a.Duplicate || !switchboard.IsID(switchboard.EventPrefix, a.Event.ID) || !a.Event.OccurredAt.Equal(begin()) {
 		t.Errorf("acceptance: %+v", a)
 	}

@@ -21,7 +21,7 @@ SELECT 'dlv_' || id, $2, 'pending', $3, 'ticket.created', 'x', 'POST', $3, id, $
 // holdAll holds all of the subscription's deliveries for that reason.
 func (b *bundle) holdAll(sub switchboard.Subscription, reason string) {
 	b.t.Helper()
-	_, err := b.sql.Exec("UPDATE deliveries SET state = 'held', reason = $2, next_attempt_at = NULL, dispatch_at = NULL WHERE subscription_id = $1", sub.ID, reason)
+	_, err := b.sql.Exec("UPDATE deliveries SET state = 'held', reason = $2, "+parked+" WHERE subscription_id = $1", sub.ID, reason)
 	must(b.t, err)
 }
 

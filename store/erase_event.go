@@ -74,6 +74,14 @@ func (s *Store) cancelErased(ctx context.Context, id string) error {
 // begun to copy what is emptied here.
 func (m maintenance) emptyEvent(ctx context.Context, e erasureRow, ids []string, cancelled int) error {
 	return m.tx(ctx, func(tx *sqlx.Tx) error {
+		least, greatest := bounds(ids)
+		// The last delivery of a key that has ended blocks nobody.
+		if _, err := tx.ExecContext(ctx, `
+DELETE FROM ordering_keys o USING deliveries d
+WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND d.key <> '' AND o.subscription_id = d.subscription_id AND o.key = d.key AND o.last_delivery = d.id`,
+			pq.Array(ids), least, greatest); err != nil {
+			return err
+		}
 		rows, err := lockDeliveries(ctx, transaction{Tx: tx}, ids)
 		if err != nil {
 			return err
@@ -86,12 +94,15 @@ func (m maintenance) emptyEvent(ctx context.Context, e erasureRow, ids []string,
 		now := m.s.now()
 		payload := erasedPayload("a", now)["attempts"]
 		payload["detail"] = "''"
-		least, greatest := bounds(ids)
 		attempts, err := affected(tx.ExecContext(ctx, "UPDATE attempts a SET "+assignments(payload)+" WHERE a.delivery_id = ANY($1) AND a.delivery_id >= $2 AND a.delivery_id <= $3", pq.Array(ids), least, greatest))
 		if err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "UPDATE deliveries SET key = '' WHERE id = ANY($1) AND id >= $2 AND id <= $3 AND key <> ''", pq.Array(ids), least, greatest); err != nil {
+			return err
+		}
 		payload = erasedPayload("e", now)["events"]
+		payload["key"] = "''"
 		events, err := affected(tx.ExecContext(ctx, "UPDATE events e SET "+assignments(payload)+" WHERE "+ofErasure, e.Tenant, e.EventID))
 		if err != nil {
 			return err

@@ -151,8 +151,8 @@ func TestEraseEvent(t *testing.T) {
 	equal(t, "what was cancelled before", b.read(ended.ID).Reason, switchboard.ReasonOperator)
 	event, _, err := b.Event(ctx, root(), "acme", open.EventID)
 	must(t, err)
-	if len(event.Data) > 0 || event.ErasedAt.IsZero() {
-		t.Errorf("the event: %q, erased at %v", event.Data, event.ErasedAt)
+	if len(event.Data) > 0 || event.Key != "" || event.ErasedAt.IsZero() {
+		t.Errorf("the event: %q, key %q, erased at %v", event.Data, event.Key, event.ErasedAt)
 	}
 	detail, err := b.Delivery(ctx, root(), open.ID)
 	must(t, err)

@@ -159,6 +159,9 @@ func (p *pendingEvent) repeatEarlier(e *earlierEvent) {
 	case len(e.Data) == 0 && len(e.Content) > 0 && !bytes.Equal(e.Content, contentOf(p.event)):
 		p.acceptance.Err = contradicts("content")
 	default:
+		if len(e.Data) == 0 && len(e.Content) == 0 {
+			e.Key = p.event.Key // it was erased with the data, and cannot be compared
+		}
 		p.repeat(switchboard.Acceptance{Event: e.Event, Deliveries: e.deliveries})
 	}
 }

@@ -7,10 +7,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// hold parks a delivery, in a state that nothing leads to yet or for another reason.
+// parked is what an UPDATE sets of a delivery that it parks, beside its state and its reason.
+const parked = "next_attempt_at = NULL, dispatch_at = NULL, parked_at = created_at, held_until = created_at + interval '30 days'"
+
+// hold parks a delivery, whatever the state of its subscription.
 func (b *bundle) hold(id string, state switchboard.State) {
 	b.t.Helper()
-	_, err := b.sql.Exec("UPDATE deliveries SET state = $2, reason = 'subscription_paused', next_attempt_at = NULL, dispatch_at = NULL WHERE id = $1", id, state)
+	_, err := b.sql.Exec("UPDATE deliveries SET state = $2, reason = 'subscription_paused', blocked_by = CASE WHEN $2 = 'blocked' THEN 'dlv_0' ELSE '' END, "+parked+" WHERE id = $1", id, state)
 	must(b.t, err)
 }
 
@@ -78,6 +81,7 @@ func TestCancel(t *testing.T) {
 	for _, before := range []switchboard.Delivery{pending, b.read(held.ID), retrying} {
 		want := before
 		want.State, want.Reason, want.NextAttemptAt, want.CompletedAt = switchboard.StateCancelled, switchboard.ReasonOperator, time.Time{}, b.clock()
+		want.ParkedAt, want.HeldUntil = time.Time{}, time.Time{}
 		if before.State != switchboard.StateHeld { // which has no workflow to end
 			want.DispatchAt = b.clock().Add(switchboard.DispatchGrace)
 		}

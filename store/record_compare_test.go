@@ -133,9 +133,13 @@ func (b *bundle) deliveriesFor(cases []recordCase) []string {
 		case c.state.Final():
 			completed = sql.NullTime{Time: b.clock(), Valid: true}
 		}
+		parkedAt, heldUntil, blockedBy := sql.NullTime{Time: b.clock(), Valid: c.state.Parked()}, sql.NullTime{Time: b.clock().Add(time.Hour), Valid: c.state.Parked()}, ""
+		if c.state == switchboard.StateBlocked {
+			blockedBy = "dlv_0"
+		}
 		must(b.t, second(b.sql.Exec(`UPDATE deliveries SET state = $2, reason = $3, next_attempt_at = $4, completed_at = $5, dispatch_at = $6,
-response_awaited = $7, attempts_made = 3, prior_attempts = 1, generation = 2, temporal_run_id = 'before', last_status_code = 500, last_failure = 'http_5xx' WHERE id = $1`,
-			ids[i], string(c.state), reason, next, completed, dispatch, c.awaited)))
+response_awaited = $7, parked_at = $8, held_until = $9, blocked_by = $10, attempts_made = 3, prior_attempts = 1, generation = 2, temporal_run_id = 'before', last_status_code = 500, last_failure = 'http_5xx' WHERE id = $1`,
+			ids[i], string(c.state), reason, next, completed, dispatch, c.awaited, parkedAt, heldUntil, blockedBy)))
 	}
 	return ids
 }

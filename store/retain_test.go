@@ -90,9 +90,10 @@ func (a *archive) add(g generated) *generated {
 	if g.attempts == 0 && g.state != "pending" && g.state != "held" {
 		g.attempts = 2
 	}
-	a.exec(`INSERT INTO deliveries (id, tenant, state, reason, attempts_made, next_attempt_at, event_type, host, method, created_at, completed_at, event_id, subscription_id, event_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'ticket.created', 'receiver.example', 'POST', $7, $8, $9, 'sub_1', $10)`,
-		g.id, g.tenant, g.state, reason, g.attempts, next, g.createdAt, ended, g.event, other)
+	parkedAt, heldUntil := sql.NullTime{Time: g.createdAt, Valid: g.state == "held"}, sql.NullTime{Time: g.createdAt.Add(90 * testDay), Valid: g.state == "held"}
+	a.exec(`INSERT INTO deliveries (id, tenant, state, reason, attempts_made, next_attempt_at, event_type, host, method, created_at, completed_at, event_id, subscription_id, event_at, parked_at, held_until)
+VALUES ($1, $2, $3, $4, $5, $6, 'ticket.created', 'receiver.example', 'POST', $7, $8, $9, 'sub_1', $10, $11, $12)`,
+		g.id, g.tenant, g.state, reason, g.attempts, next, g.createdAt, ended, g.event, other, parkedAt, heldUntil)
 	for number := 1; number <= g.attempts; number++ {
 		a.addAttempt(g.id, number, g.createdAt)
 	}
@@ -303,7 +304,7 @@ func TestRetentionOfSurvivors(t *testing.T) {
 	a := setupArchive(t, 8)
 	a.fill(8)
 	a.retain(r)
-	a.exec("UPDATE deliveries SET state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1 WHERE completed_at IS NULL", a.clock())
+	a.exec("UPDATE deliveries SET state = 'cancelled', reason = 'operator', next_attempt_at = NULL, completed_at = $1, parked_at = NULL, held_until = NULL WHERE completed_at IS NULL", a.clock())
 	for _, g := range a.rows {
 		if g.endedAt.IsZero() {
 			g.state, g.endedAt = "cancelled", a.clock()

@@ -25,7 +25,7 @@ func TestMigrateAndCheck(t *testing.T) {
 			}
 		}
 	}
-	check("empty", "no Switchboard schema", "version 100", "switchboard migrate")
+	check("empty", "no Switchboard schema", "version 101", "switchboard migrate")
 	var tables int
 	must(t, b.sql.Get(&tables, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
 	equal(t, "tables made by the check", tables, 0)
@@ -40,7 +40,7 @@ func TestMigrateAndCheck(t *testing.T) {
 
 	_, err := b.sql.Exec("INSERT INTO switchboard_migrations (version_id, is_applied) VALUES (1000, true)")
 	must(t, err)
-	check("newer", "version 1000", "up to 100 only", "older")
+	check("newer", "version 1000", "up to 101 only", "older")
 	_, err = b.sql.Exec("DELETE FROM switchboard_migrations WHERE version_id > 0")
 	must(t, err)
 	check("older", "no Switchboard schema")
@@ -77,10 +77,14 @@ func TestConstraints(t *testing.T) {
 		"final with a date":         {"UPDATE deliveries SET next_attempt_at = now() WHERE id = $1", done.ID, "dated_has_next_attempt_at"},
 		"final without its end":     {"UPDATE deliveries SET completed_at = NULL WHERE id = $1", done.ID, "final_has_completed_at"},
 		"open with an end":          {"UPDATE deliveries SET completed_at = now() WHERE id = $1", d.ID, "final_has_completed_at"},
-		"held without a reason":     {"UPDATE deliveries SET state = 'held', next_attempt_at = NULL, dispatch_at = NULL WHERE id = $1", d.ID, "stopped_has_reason"},
+		"held without a reason":     {"UPDATE deliveries SET state = 'held', " + parked + " WHERE id = $1", d.ID, "stopped_has_reason"},
 		"failed without a reason":   {"UPDATE deliveries SET state = 'failed' WHERE id = $1", done.ID, "stopped_has_reason"},
 		"retrying, never attempted": {"UPDATE deliveries SET state = 'retrying' WHERE id = $1", d.ID, "retrying_was_attempted"},
-		"held and to be started":    {"UPDATE deliveries SET state = 'held', reason = 'x', next_attempt_at = NULL WHERE id = $1", d.ID, "only_dated_or_cancelled_is_dispatched"},
+		"blocked and to be started": {"UPDATE deliveries SET state = 'blocked', reason = 'x', blocked_by = 'dlv_0', next_attempt_at = NULL, parked_at = now(), held_until = now() WHERE id = $1", d.ID, "only_open_or_cancelled_is_dispatched"},
+		"held without an end":       {"UPDATE deliveries SET state = 'held', reason = 'x', next_attempt_at = NULL, parked_at = now() WHERE id = $1", d.ID, "parked_has_end"},
+		"held since never":          {"UPDATE deliveries SET state = 'held', reason = 'x', next_attempt_at = NULL, held_until = now() WHERE id = $1", d.ID, "parked_has_end"},
+		"pending and held":          {"UPDATE deliveries SET parked_at = now(), held_until = now() WHERE id = $1", d.ID, "parked_has_end"},
+		"blocked by nothing":        {"UPDATE deliveries SET state = 'blocked', reason = 'x', " + parked + " WHERE id = $1", d.ID, "blocked_has_blocker"},
 		"an unknown state":          {"UPDATE deliveries SET state = 'lost', next_attempt_at = NULL, dispatch_at = NULL WHERE id = $1", d.ID, "known_state"},
 		"a run before the first":    {"UPDATE deliveries SET generation = 0 WHERE id = $1", d.ID, "counts"},
 		"attempts that vanish":      {"UPDATE deliveries SET prior_attempts = 2 WHERE id = $1", done.ID, "counts"},

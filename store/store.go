@@ -120,6 +120,7 @@ type Store struct {
 	records *batch.Batcher[switchboard.Record, switchboard.Delivery]
 	loads   *batch.Batcher[string, switchboard.LoadedDelivery]
 	callers *batch.Batcher[keyHash, switchboard.Caller]
+	turns   *batch.Batcher[turnRequest, time.Duration]
 
 	idempotencyWindow time.Duration
 	searchBudget      time.Duration // see listSlices
@@ -179,6 +180,7 @@ func Open(cfg Config) (*Store, error) {
 	s.records = newBatcher(flushes, recordDelay, sizeOfRecord, s.recordAll)
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
+	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
 	return s, nil
 }
 
@@ -220,6 +222,7 @@ func (s *Store) Close() error {
 	s.records.Close()
 	s.loads.Close()
 	s.callers.Close()
+	s.turns.Close()
 	s.answers.close()
 	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)

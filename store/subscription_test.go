@@ -23,7 +23,14 @@ func full() switchboard.Subscription {
 			InitialInterval: switchboard.Duration(1500 * time.Microsecond), BackoffCoefficient: 1.7,
 			MaximumInterval: switchboard.Duration(90 * time.Minute), MaxAttempts: 3,
 		},
-		Timeout: switchboard.Duration(2500 * time.Millisecond), MaxInFlight: 3, State: switchboard.SubscriptionDisabled, StateReason: "410 Gone",
+		Timeout: switchboard.Duration(2500 * time.Millisecond), MaxInFlight: 3,
+		RateLimit: switchboard.RateLimit{PerSecond: 2.5, Burst: 4}, Ordering: switchboard.OrderingKey, DeliverWithin: switchboard.Duration(time.Hour), Supersede: true,
+		HoldFor: switchboard.Duration(48 * time.Hour), ReleaseRate: 7,
+		Breaker: switchboard.Breaker{
+			Mode: switchboard.BreakerOff, MinimumAttempts: 3, FailurePercent: 50, Window: switchboard.Duration(time.Minute), FailuresInARow: 4,
+			DisableAfter: switchboard.Duration(2 * time.Hour),
+		},
+		State: switchboard.SubscriptionDisabled, StateReason: "410 Gone",
 	}
 }
 
@@ -40,6 +47,7 @@ func TestSubscriptionIsReadAsItWasWritten(t *testing.T) {
 	must(t, b.CreateSubscription(t.Context(), of("acme"), &s))
 	want := full()
 	want.ID, want.Version, want.CreatedAt, want.UpdatedAt, want.Secrets = s.ID, 1, begin(), begin(), s.Secrets
+	want.StateSince, want.StateBy = begin(), "key_acme"
 	equal(t, "created", s, want)
 	got, err := b.Subscription(t.Context(), of("acme"), s.ID)
 	must(t, err)

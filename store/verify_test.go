@@ -29,7 +29,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 	cases := []struct{ want, do string }{
 		{"undated", "UPDATE deliveries SET next_attempt_at = NULL WHERE tenant = '{t}'"},
 		{"undated", "UPDATE deliveries SET state = 'failed', reason = 'x', next_attempt_at = NULL, dispatch_at = NULL WHERE tenant = '{t}'"},
-		{"parked_without_reason", "UPDATE deliveries SET state = 'held', reason = '', next_attempt_at = NULL, dispatch_at = NULL WHERE tenant = '{t}'"},
+		{"parked_without_reason", "UPDATE deliveries SET state = 'held', reason = '', " + parked + " WHERE tenant = '{t}'"},
 		{"attempt_without_delivery", "UPDATE attempts SET delivery_id = delivery_id || '0' WHERE delivery_id = '{d}'"},
 		{"action_without_delivery", "UPDATE actions SET delivery_id = delivery_id || '0' WHERE delivery_id = '{d}'"},
 		{"attempt_missing", "DELETE FROM attempts WHERE delivery_id = '{d}'"},

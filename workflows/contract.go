@@ -21,3 +21,8 @@ type DeliverResult struct {
 	State        switchboard.State `json:"state"`
 	AttemptsMade int               `json:"attempts_made"`
 }
+
+// All lists the workflows. A worker registers each, and the recorded histories of each must replay.
+func All() []any {
+	return []any{Deliver, Reconcile, Retain, Erase}
+}

@@ -55,7 +55,7 @@ func newScenario(t *testing.T, answers ...int) *scenario {
 		}},
 		sent: &fakeSender{answers: answers, now: env.Now},
 	}
-	limiter := inflight.NewLimiter(10)
+	limiter := inflight.NewLimiter(10, 10)
 	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +139,16 @@ func (r *fakeStore) CloseDelivery(_ context.Context, _ string, _ int, state swit
 	}
 	return r.loaded.Delivery, nil
 }
+
+func (r *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
+	return 0, nil
+}
+
+func (r *fakeStore) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, a switchboard.Admission) (switchboard.Delivery, error) {
+	return r.HoldDelivery(ctx, loaded.ID, loaded.Generation, a, switchboard.Action{})
+}
+
+func (r *fakeStore) SetSlow(context.Context, string, bool) error { return nil }
 
 func (r *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
 	r.mu.Lock()

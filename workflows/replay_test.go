@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// Every history of every released shape replays: a change of the workflow that
-// breaks one would leave deliveries stuck that are under way.
+// Every history of every released shape replays: a change of a workflow that
+// breaks one would leave those stuck that are under way.
 func TestReplayReleasedHistories(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "*", "*.json"))
@@ -21,7 +21,9 @@ func TestReplayReleasedHistories(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
-			replayer.RegisterWorkflow(workflows.Deliver)
+			for _, workflow := range workflows.All() {
+				replayer.RegisterWorkflow(workflow)
+			}
 			if err := replayer.ReplayWorkflowHistoryFromJSONFile(nil, file); err != nil {
 				t.Error(err)
 			}

@@ -53,19 +53,14 @@ CREATE TABLE subscription_rates (
     allowed_at      timestamptz NOT NULL
 );
 
--- The workers that live, and the requests in flight that they hold beyond their own share of
--- max_in_flight.
-CREATE TABLE workers (
-    id      text        PRIMARY KEY,
-    seen_at timestamptz NOT NULL
-);
+CREATE INDEX subscription_health_queued ON subscription_health (subscription_id) WHERE queue_reason <> '';
 
-CREATE TABLE slot_leases (
-    subscription_id text COLLATE "C" NOT NULL REFERENCES subscriptions ON DELETE CASCADE,
-    worker_id       text        NOT NULL,
-    slots           int         NOT NULL CHECK (slots >= 0),
-    until           timestamptz NOT NULL,
-    PRIMARY KEY (subscription_id, worker_id)
+-- The workers that live. They divide each max_in_flight by how many they are.
+CREATE TABLE workers (
+    id        text        PRIMARY KEY,
+    joined_at timestamptz NOT NULL,
+    seen_at   timestamptz NOT NULL,  -- the last heartbeat
+    counted   int         NOT NULL   -- the workers that it reckons with: a new one waits for the others
 );
 
 -- The last delivery of each key of a subscription that orders by key. Whoever accepts or ends one
@@ -125,7 +120,7 @@ CREATE INDEX operations_tenant ON operations (tenant, id);
 CREATE INDEX operations_subscription ON operations (subscription_id, id);
 
 -- +goose Down
-DROP TABLE operations, ordering_keys, slot_leases, workers, subscription_rates, subscription_health;
+DROP TABLE operations, ordering_keys, workers, subscription_rates, subscription_health;
 DROP INDEX deliveries_key, deliveries_blocked_by, deliveries_held_until;
 ALTER TABLE deliveries
     DROP CONSTRAINT only_open_or_cancelled_is_dispatched, DROP CONSTRAINT blocked_has_blocker, DROP CONSTRAINT parked_has_end,

@@ -69,8 +69,8 @@ func retained(count int) int {
 	return max(eventIDDays, historyDays-days)
 }
 
-// openHistory migrates a database as it would have been historyDays ago, so that there is
-// a partition for each day since.
+// openHistory makes a database that is as old as the deliveries that are seeded, with a
+// partition for each day.
 func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *historyDatabase, err error) {
 	if err := s.postgres.CreateDatabase(ctx, name, ""); err != nil {
 		return nil, err
@@ -79,23 +79,19 @@ func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *histo
 	if err != nil {
 		return nil, err
 	}
+	// Where the days ahead have run out, the next partition reaches until today. So none of them
+	// may run out: else what is measured would be stored among the rows of weeks.
+	for ago := historyDays; ago > 0; ago -= store.PartitionsAhead {
+		if err := s.migrateAgo(ctx, name, keys, ago); err != nil {
+			return nil, err
+		}
+	}
 	d := &historyDatabase{tenant: "history"}
-	for _, now := range []func() time.Time{
-		func() time.Time { return time.Now().AddDate(0, 0, -historyDays) },
-		time.Now,
-	} {
-		if d.Store != nil {
-			err = d.Close()
-		}
-		if err != nil {
-			return nil, err
-		}
-		if d.Store, err = store.Open(store.Config{URL: s.postgres.URL(name), Keyring: keys, Now: now}); err != nil {
-			return nil, err
-		}
-		if err := d.Migrate(ctx); err != nil {
-			return nil, errors.Join(err, d.Close())
-		}
+	if d.Store, err = store.Open(store.Config{URL: s.postgres.URL(name), Keyring: keys}); err != nil {
+		return nil, err
+	}
+	if err := d.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	d.sql, err = sql.Open("postgres", s.postgres.URL(name))
 	if err != nil {
@@ -107,6 +103,15 @@ func (s *stack) openHistory(ctx context.Context, name, keyring string) (_ *histo
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
+}
+
+// migrateAgo migrates a database with the clock of so many days ago.
+func (s *stack) migrateAgo(ctx context.Context, name string, keys *store.Keyring, days int) error {
+	ago, err := store.Open(store.Config{URL: s.postgres.URL(name), Keyring: keys, Now: func() time.Time { return time.Now().AddDate(0, 0, -days) }})
+	if err != nil {
+		return err
+	}
+	return errors.Join(ago.Migrate(ctx), ago.Close())
 }
 
 // openHistories opens Switchboard's own database, and one beside it that stays empty.

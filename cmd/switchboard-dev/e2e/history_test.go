@@ -17,33 +17,42 @@ import (
 )
 
 // record is the folder that histories are written to, one for each released shape
-// of the workflow: `make record-histories`. Empty: they are replayed only.
+// of the workflows: `make record-histories`. Empty: they are replayed only.
 var record = flag.String("record", "", "folder to write the histories to, below workflows/testdata")
 
-// Each way that a delivery's life can go, run for real; its history replays, and
-// can be kept for the versions to come.
+// Each way that a workflow's life can go, run for real; its history replays, and
+// can be recorded for the versions to come. live returns the workflow's id.
 func TestHistories(t *testing.T) {
 	t.Parallel()
-	for name, live := range map[string]func(*testing.T, *system) string{
-		"delivered at once":    liveDelivered,
-		"delivered by retry":   liveRetried,
-		"failed at once":       liveGone,
-		"failed in the end":    liveUsedUp,
-		"cancelled":            liveCancelled,
-		"cancelled by its row": liveCancelledInFlight,
+	for _, c := range []struct {
+		name   string
+		system func(*testing.T) *system
+		live   func(*testing.T, *system) string
+	}{
+		{"delivered at once", newSystem, liveDelivered},
+		{"delivered by retry", newSystem, liveRetried},
+		{"failed at once", newSystem, liveGone},
+		{"failed in the end", newSystem, liveUsedUp},
+		{"cancelled", newSystem, liveCancelled},
+		{"cancelled by its row", newSystem, liveCancelledInFlight},
+		{"retain", newOldSystem, liveRetain},
+		{"erase a tenant", newSystem, liveEraseTenant},
+		{"erase an event", newSystem, liveEraseEvent},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSystem(t)
-			id := live(t, s)
+			s := c.system(t)
+			id := c.live(t, s)
 			history := s.closedHistory(id)
 			replayer := worker.NewWorkflowReplayer()
-			replayer.RegisterWorkflow(workflows.Deliver)
+			for _, workflow := range workflows.All() {
+				replayer.RegisterWorkflow(workflow)
+			}
 			if err := replayer.ReplayWorkflowHistory(nil, history); err != nil {
 				t.Errorf("replay: %v", err)
 			}
 			if *record != "" {
-				writeHistory(t, filepath.Join(*record, strings.ReplaceAll(name, " ", "_")+".json"), history)
+				writeHistory(t, filepath.Join(*record, strings.ReplaceAll(c.name, " ", "_")+".json"), history)
 			}
 		})
 	}
@@ -88,7 +97,39 @@ func liveCancelledInFlight(t *testing.T, s *system) string {
 	return id
 }
 
-// closedHistory returns the history of the delivery's workflow once it is closed.
+// newOldSystem starts a Switchboard with partitions that are past the retention.
+func newOldSystem(t *testing.T) *system {
+	t.Helper()
+	s := prepareOldSystem(t)
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func liveRetain(t *testing.T, s *system) string {
+	const id = "retain-by-test"
+	if steps := s.retain(id).Steps; len(steps) < 10 {
+		t.Errorf("it visited nothing: %+v", steps)
+	}
+	return id
+}
+
+func liveEraseTenant(t *testing.T, s *system) string {
+	s.awaitState(liveDelivered(t, s), "delivered")
+	return s.erase("/v1/tenants/acme").ID
+}
+
+func liveEraseEvent(t *testing.T, s *system) string {
+	id := liveDelivered(t, s)
+	s.awaitState(id, "delivered")
+	d, err := s.api().GetDelivery(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.erase("/v1/events/" + d.EventID + "/data").ID
+}
+
+// closedHistory returns the history of a workflow once it is closed.
 func (s *system) closedHistory(id string) *historypb.History {
 	s.t.Helper()
 	await(s.t, "workflow "+id+" closed", func() bool {

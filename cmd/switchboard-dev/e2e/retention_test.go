@@ -73,13 +73,34 @@ func oldDatabase(t *testing.T, days int) string {
 	return url
 }
 
+// prepareOldSystem makes a Switchboard, which does not run yet, of a database with partitions of
+// which some are past the retention.
+func prepareOldSystem(t *testing.T) *system {
+	t.Helper()
+	s := prepareSystem(t, oldDatabase(t, 21), shared.addr(t), namespaceOf(t))
+	s.config.Retention, s.config.RetentionFailed = switchboard.Duration(10*24*time.Hour), switchboard.Duration(15*24*time.Hour)
+	return s
+}
+
+// retain runs the workflow Retain to its end.
+func (s *system) retain(id string) (result workflows.RetainResult) {
+	s.t.Helper()
+	run, err := s.temporal.ExecuteWorkflow(s.t.Context(), sdk.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue}, workflows.Retain)
+	if err == nil {
+		err = run.Get(s.t.Context(), &result)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return result
+}
+
 // Of deliveries on both sides of the limit those leave that ended too long ago; one that is
 // open stays and is delivered when its receiver is back. Then every promise is kept.
 func TestRetention(t *testing.T) {
 	t.Parallel()
-	url := oldDatabase(t, 21)
-	s := prepareSystem(t, url, shared.addr(t), namespaceOf(t))
-	s.config.Retention, s.config.RetentionFailed = switchboard.Duration(10*24*time.Hour), switchboard.Duration(15*24*time.Hour)
+	s := prepareOldSystem(t)
+	url := s.config.DatabaseURL
 	r := newReceiver(t, 503, 200)
 	everybody := switchboard.Caller{Role: switchboard.RoleAdmin}
 	sub := switchboard.Subscription{Tenant: "acme", Name: "old", Events: []string{"*"}, Request: switchboard.Request{URL: r.URL},
@@ -111,15 +132,7 @@ func TestRetention(t *testing.T) {
 	t.Cleanup(s.stop)
 	s.awaitBackoff(made["open 20"])
 
-	run, err := s.temporal.ExecuteWorkflow(t.Context(), sdk.StartWorkflowOptions{ID: "retain-by-test", TaskQueue: workflows.TaskQueue}, workflows.Retain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var result workflows.RetainResult
-	if err := run.Get(t.Context(), &result); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("retention: %+v", result)
+	t.Logf("retention: %+v", s.retain("retain-by-test"))
 	for name, want := range map[string]int{"delivered 12": 404, "delivered 5": 200, "failed 12": 200, "failed 20": 404, "open 20": 200} {
 		if got := s.call(http.MethodGet, "/v1/deliveries/"+made[name], nil).status; got != want {
 			t.Errorf("%s days ago: answered %d, want %d", name, got, want)

@@ -34,6 +34,7 @@ type Config struct {
 	MaxBatch      int               `name:"max-batch" env:"SWITCHBOARD_MAX_BATCH" default:"5242880" help:"Limit of a batch of events in bytes. A process has room for four such batches at a time."`
 	Validation    ingest.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What becomes of an event whose data are not what the catalogue's schema of its type asks for."`
 	Slots         int               `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
+	SlowSlots     int               `name:"slow-slots" env:"SWITCHBOARD_SLOW_SLOTS" default:"200" help:"Attempts for slow endpoints that a worker makes at the same time, beside the others."`
 	MaxConns      int               `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
 	RefusedKeys   float64           `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Keys a second from one address that may be refused before it is answered 429."`
 	CostlyCalls   float64           `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"What the costly calls of one key may cost a second, in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or the call of a token endpoint 10."`
@@ -87,6 +88,9 @@ func (c *Config) Check() error {
 	}
 	if c.Slots < minSlots || c.Slots > maxSlots {
 		complain("SWITCHBOARD_SLOTS", "must be from %d to %d", minSlots, maxSlots)
+	}
+	if c.SlowSlots < minSlots || c.SlowSlots > maxSlots {
+		complain("SWITCHBOARD_SLOW_SLOTS", "must be from %d to %d", minSlots, maxSlots)
 	}
 	if c.RefusedKeys != 0 && c.RefusedKeys < minRate { // 0: the default of the API
 		complain("SWITCHBOARD_REFUSED_KEYS", "must be at least %v a second", minRate)
