@@ -109,8 +109,7 @@ type Stats struct {
 type FlowStats struct {
 	Parked           []ParkedStats
 	HoldsEnding      int           // parked deliveries whose hold ends, and which fail, within [HoldsEndingWithin]
-	BreakersOpen     int           // subscriptions whose breaker is open or half open
-	BreakerOldest    time.Duration // how long ago the one that has been open longest opened; 0: none is open
+	BreakerOldest    time.Duration // how long ago the breaker that has been open longest opened; 0: none is open
 	Deferred         int           // subscriptions whose receiver asked to wait
 	Slow             int           // subscriptions whose endpoint is slow
 	Operations       int           // that run

@@ -10,7 +10,7 @@ import (
 )
 
 // What flowStatsQuery counts beside the parked deliveries.
-const countEnding, countBreakers, countDeferred, countSlow, countOperations = "ending", "breakers", "deferred", "slow", "operations"
+const countEnding, countOldestBreaker, countDeferred, countSlow, countOperations = "ending", "breaker", "deferred", "slow", "operations"
 
 // flowStatsQuery counts what is parked at the time $1, and what keeps it there; $2 is until when a
 // hold is about to end; one that ends with deliver_within does so by wish. The times stand in a table, as in statsQuery.
@@ -18,7 +18,7 @@ const flowStatsQuery = `
 WITH t AS MATERIALIZED (SELECT $1::timestamptz AS now, $2::timestamptz AS ending)
 SELECT state, reason, count(*), extract(epoch FROM max(t.now - parked_at))::float8 AS oldest FROM t, deliveries WHERE held_until IS NOT NULL GROUP BY state, reason
 UNION ALL SELECT '` + countEnding + `', '', count(*), 0 FROM t, deliveries WHERE held_until IS NOT NULL AND held_until < t.ending AND held_until IS DISTINCT FROM expires_at
-UNION ALL SELECT '` + countBreakers + `', '', count(*), coalesce(extract(epoch FROM max(t.now - breaker_since)), 0) FROM t, subscription_health WHERE breaker <> 'closed'
+UNION ALL SELECT '` + countOldestBreaker + `', '', count(*), coalesce(extract(epoch FROM max(t.now - breaker_since)), 0) FROM t, subscription_health WHERE breaker <> 'closed'
 UNION ALL SELECT '` + countDeferred + `', '', count(*), 0 FROM t, subscription_health WHERE deferred_until > t.now
 UNION ALL SELECT '` + countSlow + `', '', count(*), 0 FROM subscription_health WHERE slow
 UNION ALL SELECT '` + countOperations + `', '', count(*), greatest(0, coalesce(extract(epoch FROM max(t.now - greatest(updated_at, next_at))), 0)) FROM t, operations WHERE state = 'running'`
@@ -40,8 +40,8 @@ func (s *Store) FlowStats(ctx context.Context) (switchboard.FlowStats, error) {
 		switch c.State {
 		case countEnding:
 			stats.HoldsEnding = c.Count
-		case countBreakers:
-			stats.BreakersOpen, stats.BreakerOldest = c.Count, oldest
+		case countOldestBreaker:
+			stats.BreakerOldest = oldest
 		case countDeferred:
 			stats.Deferred = c.Count
 		case countSlow:

@@ -42,8 +42,8 @@ func TestFlowStats(t *testing.T) {
 		return got
 	}
 	want := switchboard.FlowStats{
-		Parked:       []switchboard.ParkedStats{{State: switchboard.StateHeld, Reason: "subscription_paused", Count: 2, Oldest: 2 * time.Hour}},
-		BreakersOpen: 1, BreakerOldest: time.Minute, Deferred: 1, Slow: 1, Operations: 1, OperationStalled: time.Second,
+		Parked:        []switchboard.ParkedStats{{State: switchboard.StateHeld, Reason: "subscription_paused", Count: 2, Oldest: 2 * time.Hour}},
+		BreakerOldest: time.Minute, Deferred: 1, Slow: 1, Operations: 1, OperationStalled: time.Second,
 	}
 	equal(t, "two are held for two days", stats(), want)
 	b.advance(23 * time.Hour) // 25 hours after the first

@@ -28,7 +28,6 @@ func observeFlow(meter metric.Meter, stats *cached[switchboard.FlowStats]) error
 	parked := count("switchboard_deliveries_parked", "Deliveries that wait in Postgres for a release, by state and reason.")
 	parkedOldest := seconds("switchboard_parked_oldest", "How long the delivery that has been parked longest for that reason is so; 0: none is.")
 	ending := count("switchboard_holds_ending", "Parked deliveries whose hold ends within a day: they fail then.")
-	breakers := count("switchboard_breakers_open", "Subscriptions whose breaker is open.")
 	breakerOldest := seconds("switchboard_breaker_oldest", "How long the breaker that has been open longest is so; 0: none is open.")
 	deferred := count("switchboard_subscriptions_deferred", "Subscriptions whose receiver asked to wait.")
 	slow := count("switchboard_endpoints_slow", "Subscriptions that are sent from the queue of slow endpoints.")
@@ -48,7 +47,6 @@ func observeFlow(meter metric.Meter, stats *cached[switchboard.FlowStats]) error
 			o.ObserveFloat64(parkedOldest, p.Oldest.Seconds(), by)
 		}
 		o.ObserveInt64(ending, int64(s.HoldsEnding))
-		o.ObserveInt64(breakers, int64(s.BreakersOpen))
 		o.ObserveFloat64(breakerOldest, s.BreakerOldest.Seconds())
 		o.ObserveInt64(deferred, int64(s.Deferred))
 		o.ObserveInt64(slow, int64(s.Slow))
