@@ -16,7 +16,7 @@ import (
 
 // Old deliveries are attempted, retried, cancelled, reset and posted again by the store's own
 // methods while two runs of retention replace their partitions, and while Postgres ends the
-// connections of those at random: nothing that is to be kept is lost, and a verification finds
+// connections of those at random. Nothing that is to be kept is lost, and a verification finds
 // nothing broken meanwhile.
 func TestRetentionUnderChurn(t *testing.T) {
 	t.Parallel()
