@@ -170,7 +170,8 @@ func (d *Delivery) SetAside(now time.Time, a Admission, dispatchAt time.Time) er
 }
 
 // Release starts the next generation of a parked delivery, due and dispatched at that time, if
-// it is admitted by now. Its attempts so far count. Otherwise it stays parked, or ends.
+// it is admitted by now; one that is deferred is due at the date of the admission. Its attempts so
+// far count. Otherwise it stays parked, or ends.
 func (d *Delivery) Release(now, dispatchAt time.Time, a Admission) error {
 	if !d.State.Parked() {
 		return Errorf(CodeConflict, "delivery %s is %s and cannot be released", d.ID, d.State)
@@ -185,6 +186,9 @@ func (d *Delivery) Release(now, dispatchAt time.Time, a Admission) error {
 		d.reopen(dispatchAt)
 		d.PriorAttempts = prior
 		d.nextGeneration(dispatchAt)
+		if a.Kind == AdmissionDefer {
+			d.NextAttemptAt, d.Reason = a.Until, a.Reason
+		}
 	}
 	return nil
 }

@@ -34,8 +34,23 @@ type DeliveryStore interface {
 	Postpone(ctx context.Context, loaded switchboard.Delivery, until time.Time, reason string) (bool, error)
 	// CloseDelivery moves an open delivery of that generation to a final state.
 	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
-	// HoldDelivery parks a delivery of that generation that waits for an attempt.
+	// HoldDelivery parks a delivery of that generation that waits for an attempt. Where it may be
+	// sent by now, it is returned as it is.
 	HoldDelivery(ctx context.Context, deliveryID string, generation int, admission switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error)
+	HealthStore
+	LimitStore
+}
+
+// LimitStore is what attempts need of the store for the limits that hold across workers.
+type LimitStore interface {
+	// TakeTurn returns how long a request must wait for its turn under the rate limit of a
+	// subscription. It takes the turn if that is no longer than [switchboard.RateWait].
+	TakeTurn(ctx context.Context, subscriptionID string, limit switchboard.RateLimit) (wait time.Duration, err error)
+	// QueueDelivery parks a delivery of that generation that exceeds a limit of its subscription.
+	// What is accepted after it waits behind it.
+	QueueDelivery(ctx context.Context, loaded switchboard.Delivery, admission switchboard.Admission) (switchboard.Delivery, error)
+	// SetSlow says for all processes whether the endpoint of a subscription is slow.
+	SetSlow(ctx context.Context, subscriptionID string, slow bool) error
 }
 
 // Sender renders, signs and sends the request of an attempt that begins at that time. The
@@ -60,10 +75,13 @@ type Deliveries struct {
 	Store      DeliveryStore
 	Sender     Sender
 	Limiter    *inflight.Limiter
+	Released   func(subscriptionID string) // called when a request of a subscription has ended whose deliveries wait in order; nil: nobody releases them
 	InFlight   *inflight.Attempts
 	Unrecorded *inflight.Buffer
+	Health     *inflight.Health
 	Metrics    *Metrics
-	Tasks      Tasks // nil: a task that was lost may have been another process's, and no heartbeat is made
+	Tasks      Tasks    // nil: a task that was lost may have been another process's, and no heartbeat is made
+	Recovery   Recovery // nil: what follows from the health of endpoints is left to the reconciler
 	Outages    *Outages
 	Log        *slog.Logger
 	Now        func() time.Time // the clock that attempts are dated by
@@ -149,26 +167,74 @@ func (e *execution) attempt(ctx context.Context) (AttemptResult, error) {
 	return e.attemptDue(ctx, loaded)
 }
 
-// attemptDue makes the attempt whose date has come, if it is admitted.
+// attemptDue makes the attempt whose date has come, if it is admitted. One that was to be parked
+// and may be sent by now is decided about again.
 func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDelivery) (AttemptResult, error) {
-	now, sent := e.Now(), false
-	slot := e.Limiter.Take(&loaded.Subscription, e.local, now)
-	defer func() { slot.Release(e.Now(), sent) }()
-	admission := switchboard.Admit(now, switchboard.Conditions{
-		Subscription: &loaded.Subscription, Health: &loaded.Health, Delivery: &loaded.Delivery, SlotAt: slot.RetryAt,
-	})
-	switch admission.Kind {
+	result, err := e.admit(ctx, loaded)
+	for range maxDecisions - 1 {
+		if !errors.Is(err, errDecideAgain) {
+			return result, err
+		}
+		if loaded, err = e.load(ctx); err != nil {
+			return AttemptResult{}, &attemptError{loaded.Delivery, whyNotLoaded(err), err}
+		}
+		result, err = e.admit(ctx, loaded)
+	}
+	if errors.Is(err, errDecideAgain) { // its subscription changes all the time
+		result.NextAttemptAt, err = e.Now().Add(infraWait).UTC(), nil
+	}
+	return result, err
+}
+
+// maxDecisions is how often an execution decides about an attempt.
+const maxDecisions = 3
+
+// admit decides about the attempt, and makes it if it may be made.
+func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery) (AttemptResult, error) {
+	now := e.Now()
+	conditions := switchboard.Conditions{Subscription: &loaded.Subscription, Health: &loaded.Health, Delivery: &loaded.Delivery}
+	if admission := switchboard.Admit(now, conditions); admission.Kind != switchboard.AdmissionSend {
+		return e.stop(ctx, loaded, admission)
+	}
+	slow := e.Limiter.Slow(loaded.Subscription.ID, loaded.Health.Slow)
+	if e.local && (slow || e.Limiter.Hangs(loaded.Subscription.ID, now)) {
+		return e.handOver(loaded), nil
+	}
+	slot := e.Limiter.Take(inflight.Request{Subscription: &loaded.Subscription, DeliveryID: loaded.Delivery.ID, Slow: loaded.Health.Slow, First: e.local}, now)
+	var latency time.Duration
+	defer func() { e.release(ctx, loaded, slot, latency) }()
+	conditions.Full, conditions.SlotAt = slot.Full, slot.RetryAt
+	var err error
+	if slot.Taken() {
+		if conditions.RateAt, err = e.takeTurn(ctx, loaded); err != nil {
+			return AttemptResult{}, &attemptError{loaded.Delivery, whyNotLoaded(err), err}
+		}
+	}
+	switch admission := switchboard.Admit(now, conditions); admission.Kind {
 	case switchboard.AdmissionDefer:
 		return e.postpone(ctx, loaded, admission)
 	case switchboard.AdmissionPark, switchboard.AdmissionEnd:
 		return e.stop(ctx, loaded, admission)
 	}
-	sent = true
+	if !e.waitUntil(ctx, conditions.RateAt) {
+		result := e.resultOf(loaded, loaded.Delivery)
+		result.NextAttemptAt = conditions.RateAt
+		return result, nil
+	}
+	slot.Begin(e.Now())
 	made, err := e.send(ctx, loaded, loaded.Subscription.LimitsUnder(slot.Load))
-	if err != nil {
+	if latency = made.Outcome.Latency; err != nil {
 		return AttemptResult{}, &attemptError{loaded.Delivery, whyNotSent(err), err}
 	}
 	return e.record(ctx, loaded, made, loaded.Delivery.Generation), nil
+}
+
+// handOver leaves the first attempt to the regular activity on the queue of slow endpoints: the
+// local one would hold the slot of a workflow task for as long as the request takes.
+func (e *execution) handOver(loaded switchboard.LoadedDelivery) AttemptResult {
+	result := e.resultOf(loaded, loaded.Delivery)
+	result.TaskQueue, result.FairnessKey = SlowTaskQueue, loaded.Subscription.ID
+	return result
 }
 
 // postpone leaves the attempt to a later date. If that is far, it is stored too, so that the
@@ -194,16 +260,24 @@ func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery,
 	action := switchboard.Action{At: e.Now(), Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: admission.Detail}
 	var d switchboard.Delivery
 	var err error
-	if admission.Kind == switchboard.AdmissionPark {
+	switch {
+	case admission.Kind == switchboard.AdmissionEnd:
+		d, err = e.Store.CloseDelivery(ctx, id, generation, admission.State, admission.Reason, action)
+	case switchboard.IsQueueReason(admission.Reason):
+		e.Limiter.AddWaiting(loaded.Subscription.ID)
+		d, err = e.Store.QueueDelivery(ctx, loaded.Delivery, admission)
+	default:
 		action.Kind = switchboard.ActionHold
 		d, err = e.Store.HoldDelivery(ctx, id, generation, admission, action)
-	} else {
-		d, err = e.Store.CloseDelivery(ctx, id, generation, admission.State, admission.Reason, action)
 	}
 	if err != nil {
 		return AttemptResult{}, err
 	}
-	return e.resultOf(loaded, d), nil
+	result := e.resultOf(loaded, d)
+	if d.Generation == generation && d.State.HasNextAttempt() && !d.NextAttemptAt.After(e.Now()) {
+		return result, errDecideAgain
+	}
+	return result, nil
 }
 
 // load reads the delivery, and gives it to a run that was made by a reset.

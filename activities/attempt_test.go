@@ -35,11 +35,18 @@ type fakeStore struct {
 	sending     func(ctx context.Context) // runs while the request is under way
 	sent        int
 	timeouts    []time.Duration // that the sender was given
+	reports     []switchboard.HealthReport
+	healthAfter switchboard.HealthResult
+	reportErr   error
+	turn        time.Duration // until the next turn under the rate limit
+	turns       int           // asked for
+	queued      []string      // deliveries that were parked behind others
+	slow        []bool        // what SetSlow was called with
 }
 
 func newFakeStore(t *testing.T) *fakeStore {
 	t.Helper()
-	limiter := inflight.NewLimiter(10)
+	limiter := inflight.NewLimiter(10, 10)
 	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +56,7 @@ func newFakeStore(t *testing.T) *fakeStore {
 	d.loaded.Subscription = switchboard.Subscription{ID: "sub_1", MaxInFlight: 1, Timeout: switchboard.DefaultTimeout}
 	d.loaded.Subscription.SetDefaults()
 	d.Deliveries = &activities.Deliveries{
-		Store: d, Sender: d, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: d, Sender: d, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	return d
 }
@@ -75,6 +82,11 @@ func (d *fakeStore) Record(_ context.Context, r switchboard.Record) (switchboard
 	return delivery, nil
 }
 
+func (d *fakeStore) ReportHealth(_ context.Context, r switchboard.HealthReport) (switchboard.HealthResult, error) {
+	d.reports = append(d.reports, r)
+	return d.healthAfter, d.reportErr
+}
+
 func (d *fakeStore) Reset(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {
 	delivery := d.loaded.Delivery
 	delivery.State, delivery.NextAttemptAt = switchboard.StatePending, time.Now()
@@ -89,6 +101,21 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 
 func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
 	return d.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
+}
+
+func (d *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
+	d.turns++
+	return d.turn, nil
+}
+
+func (d *fakeStore) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, a switchboard.Admission) (switchboard.Delivery, error) {
+	d.queued = append(d.queued, loaded.ID)
+	return d.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{})
+}
+
+func (d *fakeStore) SetSlow(_ context.Context, _ string, slow bool) error {
+	d.slow = append(d.slow, slow)
+	return nil
 }
 
 func (d *fakeStore) CloseDelivery(_ context.Context, _ string, generation int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
@@ -243,6 +270,8 @@ func TestErasedDeliveryEndsItsWorkflow(t *testing.T) {
 func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
+	d.Limiter = inflight.NewLimiter(1, 0)
+	d.loaded.Subscription.MaxInFlight = 2
 	due := d.loaded.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
@@ -308,7 +337,7 @@ func TestDeliveryThatWaitsForASlotIsNotOverdue(t *testing.T) {
 		d := newFakeStore(t)
 		date := time.Now().Add(-late)
 		d.loaded.Delivery.NextAttemptAt = date
-		d.loaded.Subscription.MaxInFlight = 0
+		d.Limiter = inflight.NewLimiter(0, 0)
 		_, err := d.attempt(activities.AttemptInput{})
 		if _, wait := delay(t, err); wait <= 0 || d.sent != 0 {
 			t.Errorf("%s late: waits %s after %d requests, want a date and no request", late, wait, d.sent)

@@ -10,6 +10,11 @@ import (
 // The inputs and results of activities: what crosses to Temporal. Histories of workflows that
 // are under way hold them, so that fields are only added.
 
+// SlowTaskQueue is where the attempts of slow endpoints are made: by activities alone, with slots of
+// their own. An activity stays on the queue that it was scheduled on; its slot is that of the
+// endpoint's class at each attempt.
+const SlowTaskQueue = "deliveries-slow"
+
 // DeliverInput is the input of a delivery's workflow.
 type DeliverInput struct {
 	DeliveryID string `json:"delivery_id"`
@@ -40,6 +45,10 @@ type AttemptResult struct {
 	// Outdated says that a later generation of the delivery has started, as by an operator's
 	// retry: the workflow run of this one has nothing more to do.
 	Outdated bool `json:"outdated,omitempty"`
+	// TaskQueue is where the regular activity is to run, with that fairness key; empty: on that of
+	// the workflow, with its key.
+	TaskQueue   string `json:"task_queue,omitempty"`
+	FairnessKey string `json:"fairness_key,omitempty"`
 }
 
 // HasNextAttempt reports whether another attempt follows in this generation.
@@ -51,6 +60,7 @@ type ReconcileResult struct {
 	Restarted int `json:"restarted"` // given their next generation
 	Woken     int `json:"woken"`     // whose waiting attempt runs now
 	Cancelled int `json:"cancelled"` // whose workflow was cancelled or terminated in Temporal
+	Recovered int `json:"recovered"` // endpoints whose workflow was started again
 	Released  int `json:"released"`  // held until their subscription was verified, which it is
 	Deleted   int `json:"deleted"`   // cancelled with their subscription
 }

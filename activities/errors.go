@@ -26,6 +26,9 @@ const infraErrorType = "infrastructure"
 
 var (
 	errNotRecorded = errors.New("the request was sent, and its outcome waits to be recorded: Postgres is away")
+	// errDecideAgain never leaves an execution: what kept the delivery from being sent was over when
+	// it was to be parked.
+	errDecideAgain = errors.New("the delivery may be sent by now")
 	errUnderWay    = errors.New("an attempt whose worker Temporal no longer hears from is still under way, or is being recorded")
 )
 

@@ -46,6 +46,7 @@ func TestLimitsFollowTheLoad(t *testing.T) {
 			d.loaded.Subscription.MaxInFlight, d.loaded.Subscription.Adaptive = 100, test.adaptive
 			d.loaded.Subscription.SetDefaults()
 			d.sending = func(context.Context) {
+				d.loaded.Subscription.Tenant = fmt.Sprint("tenant_", d.sent) // none gets more than its share
 				next := activities.DeliverInput{DeliveryID: fmt.Sprint("dlv_", d.sent+1), Generation: 1}
 				_, err := d.attempt(activities.AttemptInput{DeliverInput: next})
 				if taken := d.Limiter.Load(); taken == 1 && err == nil {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -16,7 +18,7 @@ const (
 )
 
 // lockFlow locks a subscription, and returns what [switchboard.Admit] decides by as far as it is
-// the subscription's: its state, whether it is deleted, for how long it holds, and the health of its
+// the subscription's: its state and limits, whether it is deleted, for how long it holds, and the health of its
 // endpoint. It reads them after it has the lock: what a statement reads beside the row that it
 // waits for is from before it waited.
 func lockFlow(ctx context.Context, tx transaction, subscriptionID string, lock flowLock) (switchboard.Conditions, error) {
@@ -28,36 +30,28 @@ func lockFlow(ctx context.Context, tx transaction, subscriptionID string, lock f
 		return switchboard.Conditions{}, noSubscription(subscriptionID)
 	}
 	var row struct {
-		State     switchboard.SubscriptionState
-		DeletedAt time.Time
-		HoldForUS int64
-		Health    []byte
+		Tenant      string
+		State       switchboard.SubscriptionState
+		DeletedAt   time.Time
+		MaxInFlight int
+		Rate        []byte // its rate_limit as JSON; null: it has none
+		HoldForUS   int64
+		Health      []byte
 	}
 	if err := tx.GetContext(ctx, &row, flowQuery, subscriptionID); err != nil {
 		return switchboard.Conditions{}, err
 	}
+	sub := &switchboard.Subscription{
+		ID: subscriptionID, Tenant: row.Tenant, State: row.State, DeletedAt: row.DeletedAt, MaxInFlight: row.MaxInFlight,
+		HoldFor: switchboard.Duration(time.Duration(row.HoldForUS) * time.Microsecond),
+	}
+	if len(row.Rate) > 0 {
+		if err := json.Unmarshal(row.Rate, &sub.RateLimit); err != nil {
+			return switchboard.Conditions{}, fmt.Errorf("the rate limit of a subscription cannot be read: %w", err)
+		}
+	}
 	health, err := parseHealth(row.Health)
-	sub := &switchboard.Subscription{ID: subscriptionID, State: row.State, DeletedAt: row.DeletedAt, HoldFor: switchboard.Duration(time.Duration(row.HoldForUS) * time.Microsecond)}
-	return switchboard.Conditions{Subscription: sub, Health: &health, Queue: slotQueue(health)}, err
+	return switchboard.Conditions{Subscription: sub, Health: &health, Queue: health.QueueReason}, err
 }
 
-var flowQuery = "SELECT " + fields("s", "state deleted_at? hold_for_us", "") + ", " + healthColumn + " FROM subscriptions s WHERE id = $1"
-
-// slotQueue is why deliveries wait that the end of a request releases, and not an operation.
-func slotQueue(health switchboard.Health) string {
-	if health.QueueReason == switchboard.ReasonWaitingForSlot {
-		return health.QueueReason
-	}
-	return ""
-}
-
-// clearQueue lets what is accepted for a subscription be sent at once again, since nothing waits
-// any more. The transaction has the exclusive lock, or takes it: two that share it and do this at
-// the same time are a deadlock, after which one of them is run again.
-func clearQueue(ctx context.Context, tx transaction, subscriptionID string, now time.Time) error {
-	if _, err := tx.ExecContext(ctx, "UPDATE subscriptions SET flow = flow + 1 WHERE id = $1", subscriptionID); err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, "UPDATE subscription_health SET queue_reason = '', updated_at = $2 WHERE subscription_id = $1", subscriptionID, now)
-	return err
-}
+var flowQuery = "SELECT " + fields("s", "tenant state deleted_at? max_in_flight hold_for_us", "") + ", s.document -> 'rate_limit' AS rate, " + healthColumn + " FROM subscriptions s WHERE id = $1"

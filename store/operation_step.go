@@ -82,23 +82,14 @@ func (s *Store) OperateStep(ctx context.Context, operationID string) (switchboar
 // lockOperation locks an operation, after its subscription, whose state and health stay as they
 // are until the transaction ends.
 func lockOperation(ctx context.Context, tx transaction, id string) (conditions switchboard.Conditions, o operationRow, err error) {
-	var found []struct {
-		SubscriptionID string
-		Queued         bool
-	}
-	if err := tx.SelectContext(ctx, &found, `
-SELECT o.subscription_id, h.queue_reason IS NOT DISTINCT FROM $2 AS queued
-FROM operations o LEFT JOIN subscription_health h ON h.subscription_id = o.subscription_id WHERE o.id = $1`, id, switchboard.ReasonRateLimited); err != nil {
+	var found []string
+	if err := tx.SelectContext(ctx, &found, "SELECT subscription_id FROM operations WHERE id = $1", id); err != nil {
 		return conditions, o, err
 	}
 	if len(found) == 0 {
 		return conditions, o, noOperation(id)
 	}
-	lock := shared
-	if found[0].Queued {
-		lock = exclusive // to end the queue with the operation
-	}
-	conditions, err = lockFlow(ctx, tx, found[0].SubscriptionID, lock)
+	conditions, err = lockFlow(ctx, tx, found[0], shared)
 	if err != nil {
 		return conditions, o, err
 	}
@@ -213,7 +204,7 @@ func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions swit
 	if err := s.release(ctx, tx, conditions, o, rows, spacing); err != nil || !last {
 		return o.wait(now), err
 	}
-	return s.endRelease(ctx, tx, conditions, o, admitted)
+	return s.endRelease(ctx, tx, o, admitted)
 }
 
 // room is how many deliveries fit between the last that was dated and releaseAhead.
@@ -261,11 +252,9 @@ func (s *Store) release(ctx context.Context, tx transaction, conditions switchbo
 }
 
 // endRelease ends a release that has looked at the last delivery, unless it is to look again at
-// those that were parked behind it meanwhile.
-//
-// A queue behind the rate limit ends with it, once its last delivery is dispatched: what is
-// accepted from then on is sent at once.
-func (s *Store) endRelease(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, admitted bool) (time.Duration, error) {
+// those that were parked behind it meanwhile. Those that wait for their turn behind others are not
+// its: the workers release them.
+func (s *Store) endRelease(ctx context.Context, tx transaction, o *operationRow, admitted bool) (time.Duration, error) {
 	if !admitted {
 		o.finish() // whoever lets the rest be sent starts another release
 		return 0, nil
@@ -274,17 +263,9 @@ func (s *Store) endRelease(ctx context.Context, tx transaction, conditions switc
 	if err := tx.GetContext(ctx, &left, anyReleasableQuery, o.SubscriptionID); err != nil {
 		return 0, err
 	}
-	queued, now := conditions.Health.QueueReason == switchboard.ReasonRateLimited, o.UpdatedAt
-	switch {
-	case left:
+	if left {
 		o.AfterID = ""
-		return o.wait(now), nil
-	case queued && o.NextAt.After(now):
-		return o.NextAt.Sub(now), nil
-	case queued:
-		if err := clearQueue(ctx, tx, o.SubscriptionID, now); err != nil {
-			return 0, err
-		}
+		return o.wait(o.UpdatedAt), nil
 	}
 	o.finish()
 	return 0, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -35,10 +36,13 @@ type Config struct {
 	Outbox     Outbox
 	Notices    Notices
 	Deliveries *activities.Deliveries
+	Recoverer  *activities.Recoverer
 	Reconciler *activities.Reconciler
 	Retainer   *activities.Retainer
 	Eraser     *activities.Eraser
+	Queues     *activities.Queues
 	Slots      int // attempts under way at a time, local and regular ones each
+	SlowSlots  int // attempts for slow endpoints under way at a time
 	Outages    *activities.Outages
 	Running    func() // called once, when the worker has started
 	Log        *slog.Logger
@@ -52,7 +56,10 @@ func Run(ctx context.Context, c Config) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	fatal := make(chan error, 1)
+	if untilJoined(ctx, c); ctx.Err() != nil {
+		return nil
+	}
+	fatal := make(chan error, 2)
 	options := Options(c.Slots)
 	options.OnFatalError = func(err error) { fatal <- err }
 	w := worker.New(c.Client, workflows.TaskQueue, options)
@@ -60,11 +67,20 @@ func Run(ctx context.Context, c Config) error {
 		w.RegisterWorkflow(workflow)
 	}
 	w.RegisterActivity(c.Deliveries)
+	w.RegisterActivity(c.Recoverer)
 	w.RegisterActivity(c.Reconciler)
 	w.RegisterActivity(c.Retainer)
 	w.RegisterActivity(c.Eraser)
+	slow := worker.New(c.Client, activities.SlowTaskQueue, worker.Options{
+		DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: c.SlowSlots, WorkerStopTimeout: stopTimeout, OnFatalError: options.OnFatalError,
+	})
+	slow.RegisterActivity(c.Deliveries)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the Temporal worker: %w", err)
+	}
+	if err := slow.Start(); err != nil {
+		w.Stop()
+		return fmt.Errorf("start the Temporal worker for slow endpoints: %w", err)
 	}
 	c.Running()
 
@@ -80,6 +96,7 @@ func Run(ctx context.Context, c Config) error {
 		untilDone(working, c, "schedules", func() error { return ensureSchedules(working, c.Client) })
 		return nil
 	})
+	group.Go(func() error { c.Queues.Run(attempting); return nil })
 	group.Go(func() error { activities.FlushUnrecorded(attempting, c.Deliveries); return nil })
 	group.Go(func() error { return c.Notices.Listen(attempting, relay.wake, c.Deliveries.InFlight.Abort) })
 
@@ -91,7 +108,10 @@ func Run(ctx context.Context, c Config) error {
 		err = fmt.Errorf("the Temporal worker: %w", err)
 	}
 	stopWorking()
-	w.Stop()
+	var stopping sync.WaitGroup
+	stopping.Go(slow.Stop)
+	stopping.Go(w.Stop)
+	stopping.Wait()
 	stopAttempting()
 	return cmp.Or(err, group.Wait())
 }
@@ -109,6 +129,23 @@ func Options(slots int) worker.Options {
 		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
 			InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
 		}),
+	}
+}
+
+// untilJoined returns when the other workers know of this one, or are taken for dead: until then
+// they use its share of what holds across workers.
+func untilJoined(ctx context.Context, c Config) {
+	retry := time.NewTicker(switchboard.WorkerHeartbeat / 4)
+	defer retry.Stop()
+	for ctx.Err() == nil {
+		counted, err := c.Queues.Join(ctx)
+		if c.Outages.Observe(ctx, activities.Postgres, err) {
+			c.Log.WarnContext(ctx, "waiting for Postgres", "for", "the list of workers", "error", err)
+		}
+		if counted && err == nil {
+			return
+		}
+		wait(ctx, retry.C, nil)
 	}
 }
 

@@ -24,18 +24,22 @@ const maxAttemptDuration = time.Duration(switchboard.MaxTimeout) + attemptMargin
 // The first attempt is a local activity in the workflow's first task: a healthy
 // delivery costs nothing more. What it could not finish is handed over to one
 // regular activity, which Temporal retries without adding to the history, shows
-// with its last failure and next date, and lets an operator retry now.
+// with its last failure and next date, and lets an operator retry now. To a slow endpoint the
+// local activity sends nothing: it names the queue on which the regular one makes all attempts.
+//
+// A delivery that may not be sent now is parked: the run completes with that state, and a
+// release starts the next.
 func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, error) {
 	attempt := activities.AttemptInput{DeliverInput: in, Reset: wasReset(ctx), LostAt: lostAt(ctx)}
 	result, err := firstAttempt(ctx, attempt)
 	attempt.LostAt = time.Time{}
 	if err != nil || result.Unrecorded != nil || result.HasNextAttempt() {
 		attempt.Unrecorded = result.Unrecorded
-		result, err = furtherAttempts(ctx, attempt, result.Retry)
+		result, err = furtherAttempts(ctx, attempt, result)
 	}
 	if attempt.Reset && err == nil && result.TemporalRunID != workflow.GetInfo(ctx).WorkflowExecution.RunID {
 		// The reset kept the result of the run before it: deliver again nevertheless.
-		result, err = furtherAttempts(ctx, attempt, result.Retry)
+		result, err = furtherAttempts(ctx, attempt, result)
 	}
 	if ctx.Err() != nil {
 		return cancelled(ctx, attempt, result)
@@ -80,9 +84,11 @@ func firstAttempt(ctx workflow.Context, in activities.AttemptInput) (activities.
 	return result, err
 }
 
-func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, retry switchboard.RetryPolicy) (activities.AttemptResult, error) {
-	policy := temporalPolicy(retry)
+func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, first activities.AttemptResult) (activities.AttemptResult, error) {
+	policy := temporalPolicy(first.Retry)
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           first.TaskQueue,
+		Priority:            temporal.Priority{FairnessKey: first.FairnessKey},
 		ActivityID:          AttemptActivityID,
 		StartToCloseTimeout: maxAttemptDuration, // a subscription's own timeout may change while its deliveries wait
 		RetryPolicy:         &policy,

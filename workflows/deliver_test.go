@@ -55,13 +55,13 @@ func newScenario(t *testing.T, answers ...int) *scenario {
 		}},
 		sent: &fakeSender{answers: answers, now: env.Now},
 	}
-	limiter := inflight.NewLimiter(10)
+	limiter := inflight.NewLimiter(10, 10)
 	metrics, err := activities.NewMetrics(noop.NewMeterProvider().Meter(""), limiter)
 	if err != nil {
 		t.Fatal(err)
 	}
 	env.RegisterActivity(&activities.Deliveries{
-		Store: s.store, Sender: s.sent, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
+		Store: s.store, Sender: s.sent, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
 	})
 	return s
 }
@@ -123,6 +123,10 @@ func (r *fakeStore) Reset(_ context.Context, _, temporalRunID string, action swi
 	return r.loaded.Delivery, nil
 }
 
+func (r *fakeStore) ReportHealth(context.Context, switchboard.HealthReport) (switchboard.HealthResult, error) {
+	return switchboard.HealthResult{}, nil
+}
+
 func (r *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
 	return r.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
 }
@@ -139,6 +143,16 @@ func (r *fakeStore) CloseDelivery(_ context.Context, _ string, _ int, state swit
 	}
 	return r.loaded.Delivery, nil
 }
+
+func (r *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
+	return 0, nil
+}
+
+func (r *fakeStore) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, a switchboard.Admission) (switchboard.Delivery, error) {
+	return r.HoldDelivery(ctx, loaded.ID, loaded.Generation, a, switchboard.Action{})
+}
+
+func (r *fakeStore) SetSlow(context.Context, string, bool) error { return nil }
 
 func (r *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until time.Time, reason string) (bool, error) {
 	r.mu.Lock()

@@ -104,32 +104,3 @@ func TestUnrecordedOutcome(t *testing.T) {
 		t.Error(diff)
 	}
 }
-
-// TestLimiter: a slot that no request was made in says nothing of their duration.
-func TestLimiter(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	sub := &switchboard.Subscription{ID: "sub_1", MaxInFlight: 2}
-	for name, c := range map[string]struct {
-		requested bool
-		interval  time.Duration // between the dates of two that got no slot
-	}{
-		"a request of 8s was made": {true, 2 * time.Second},
-		"none was made":            {false, 500 * time.Millisecond}, // by the age of those in flight, 2s
-	} {
-		l := NewLimiter(10)
-		l.Take(sub, false, now) // and keeps its slot
-		first := l.Take(sub, false, now)
-		if first.Load != 0.1 || l.Load() != 0.2 {
-			t.Errorf("%s: load %g, then %g", name, first.Load, l.Load())
-		}
-		later := now.Add(8 * time.Second)
-		first.Release(later, c.requested)
-		later = later.Add(-4 * time.Second) // those in flight are younger than the average
-		l.Take(sub, false, later)
-		one, other := l.Take(sub, false, later), l.Take(sub, false, later)
-		if one.RetryAt.IsZero() || other.RetryAt.Sub(one.RetryAt) != c.interval {
-			t.Errorf("%s: dates %s and %s, want them %s apart", name, one.RetryAt, other.RetryAt, c.interval)
-		}
-	}
-}

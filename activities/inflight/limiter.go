@@ -8,147 +8,197 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
+// Pool is a group of slots.
+type Pool string
+
+// The pools. Slow endpoints have slots of their own, so that they leave the others theirs.
 const (
-	// minDefer is for how long a delivery waits at least that got no slot.
-	minDefer = time.Second
-	// maxDefer is for how long it waits at most, however many wait before it: a receiver that
-	// became fast is not left idle for longer.
-	maxDefer = 5 * time.Minute
-	// durationShare is the part that one request has in the average duration of its
-	// subscription's: an eighth.
-	durationShare = 8
+	PoolFast Pool = "fast"
+	PoolSlow Pool = "slow"
 )
 
-// Limiter bounds the requests in flight of this process: so many in all, and so many of each
-// subscription. A delivery that gets no slot gets a date for its next try, as far from the date
-// of the one before as slots become free: with ten thousand waiting for a slow receiver,
-// Temporal would otherwise be busy with asking for them.
+// Pools lists every pool.
+func Pools() []Pool { return []Pool{PoolFast, PoolSlow} }
+
+// Limiter bounds the requests in flight of this process: so many of each pool, at most half of
+// what the others leave of it for each tenant, and this process's share of max_in_flight for each
+// subscription. A delivery that gets no slot of the pool gets a date for its next try, as far from
+// the date of the one before as slots become free: with ten thousand waiting for a slow receiver,
+// Temporal would otherwise be busy with asking for them. One beyond max_in_flight gets none: it
+// is to wait in Postgres.
 type Limiter struct {
-	limit int
-
-	mu     sync.Mutex
-	taken  int
-	queues map[string]*queue // by subscription
+	mu      sync.Mutex
+	pools   map[Pool]*pool
+	queues  map[string]*queue // by subscription
+	waiting map[string]bool   // the subscriptions whose deliveries wait in Postgres
+	workers workers
 }
 
-// queue is what is known of a subscription with requests in flight, or with deliveries that
-// wait for a slot. It is dropped when both are over, or with the next request.
-type queue struct {
-	inFlight    int
-	starts      time.Duration // the sum of the starts of those in flight, each as time after since
-	since       time.Time
-	avgDuration time.Duration // of its requests
-	lastDate    time.Time     // the latest date given to a delivery that got no slot
+// pool is what is taken of a pool.
+type pool struct {
+	limit   int
+	taken   int
+	tenants map[string]int // the slots that each has taken
 }
 
-// NewLimiter makes the limiter of a process that has at most limit requests in flight.
-func NewLimiter(limit int) *Limiter {
-	return &Limiter{limit: limit, queues: map[string]*queue{}}
+// NewLimiter makes the limiter of a process that has at most so many requests in flight, and so
+// many more to slow endpoints.
+func NewLimiter(slots, slowSlots int) *Limiter {
+	return &Limiter{
+		pools: map[Pool]*pool{
+			PoolFast: {limit: slots, tenants: map[string]int{}},
+			PoolSlow: {limit: slowSlots, tenants: map[string]int{}},
+		},
+		queues: map[string]*queue{}, waiting: map[string]bool{},
+	}
 }
 
-// Slot is the right to have one request in flight.
+// Request is one that wants a slot.
+type Request struct {
+	Subscription *switchboard.Subscription
+	DeliveryID   string
+	Slow         bool // its endpoint is known to be slow
+	First        bool // it is the delivery's first attempt
+}
+
+// Slot is the right to have one request in flight, or says when there is one.
 type Slot struct {
-	Load    float64   // the share of all slots that were taken before this one, 0 to 1
-	RetryAt time.Time // zero: the slot is taken; else there is none, and this is when to try again
+	Load    float64   // the share of the pool's slots that were taken before this one, 0 to 1
+	Full    bool      // there is none: max_in_flight requests of the subscription are under way
+	RetryAt time.Time // there is none: when to try again; zero: the slot is taken
 
 	limiter      *Limiter
+	pool         *pool
+	tenant       string
 	subscription string
-	takenAt      time.Time
+	began        time.Time
+	slow         bool // its endpoint was known to be so
 }
 
-// Take takes a slot for a request of the subscription. While slots are contended, a delivery's
-// first attempt gets none, so that it does not overtake those that wait.
-func (l *Limiter) Take(s *switchboard.Subscription, first bool, now time.Time) Slot {
+// Taken reports whether the slot is taken.
+func (s *Slot) Taken() bool { return s.limiter != nil }
+
+// Take takes a slot for a request. While slots are contended, a delivery's first attempt gets
+// none, so that it does not overtake those that wait.
+func (l *Limiter) Take(r Request, now time.Time) *Slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	q := l.queues[s.ID]
-	if l.taken >= l.limit || q.full(s.MaxInFlight) || first && q.contended(s.MaxInFlight, now) {
-		return Slot{RetryAt: q.nextDate(now)}
+	id, tenant := r.Subscription.ID, r.Subscription.Tenant
+	q, p := l.queues[id], l.poolOf(r, now)
+	switch {
+	case l.workers.lost(now):
+		return &Slot{RetryAt: now.Add(minDefer + rand.N(minDefer))} //nolint:gosec // a spread, not a secret
+	case q.free(l.workers.share(r.Subscription.MaxInFlight), r.DeliveryID, now) <= 0:
+		return &Slot{Full: true}
+	case p.room(tenant) <= 0 || r.First && q.contended(now) && 2*p.tenants[tenant] >= p.share(tenant):
+		return &Slot{RetryAt: q.nextDate(now)}
 	}
 	if q == nil {
-		q = &queue{since: now}
-		l.queues[s.ID] = q
+		q = newQueue()
+		l.queues[id] = q
 	}
-	slot := Slot{Load: l.load(), limiter: l, subscription: s.ID, takenAt: now}
-	l.taken++
-	q.inFlight++
-	q.starts += now.Sub(q.since)
+	slot := &Slot{Load: p.load(), limiter: l, pool: p, tenant: tenant, subscription: id, began: now, slow: r.Slow}
+	p.taken++
+	p.tenants[tenant]++
+	q.take(slot, r)
 	return slot
 }
 
-// Release gives the slot back, if it is taken. The time since then is the duration of a request,
-// if one was made.
-func (s Slot) Release(now time.Time, requested bool) {
-	l := s.limiter
-	if l == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.taken--
-	q := l.queues[s.subscription]
-	q.inFlight--
-	q.starts -= s.takenAt.Sub(q.since)
-	if requested {
-		q.observe(now.Sub(s.takenAt))
-	}
-	if q.inFlight == 0 && !q.lastDate.After(now) {
-		delete(l.queues, s.subscription)
+// Begin says that the request begins now, and not when the slot was taken: it has waited for the
+// subscription's rate limit.
+func (s *Slot) Begin(now time.Time) {
+	if l := s.limiter; l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		s.began = now
 	}
 }
 
-// Load is the share of this process's slots that are taken, 0 to 1.
+// Release gives the slot back, if it is taken, and reports whether the endpoint is slow by the
+// latency of its requests here. The latency is that of the request, if one was made; else it is 0.
+func (s *Slot) Release(now time.Time, latency time.Duration) (slow bool) {
+	l := s.limiter
+	if l == nil {
+		return s.slow
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.pool.taken--
+	if s.pool.tenants[s.tenant]--; s.pool.tenants[s.tenant] == 0 {
+		delete(s.pool.tenants, s.tenant)
+	}
+	q := l.queues[s.subscription]
+	delete(q.inFlight, s)
+	q.usedAt = now
+	if latency > 0 {
+		q.observe(latency)
+	}
+	if q.idle(now) {
+		delete(l.queues, s.subscription)
+	}
+	return q.slow(s.slow)
+}
+
+// poolOf is the pool that a request takes its slot of.
+func (l *Limiter) poolOf(r Request, now time.Time) *pool {
+	if q := l.queues[r.Subscription.ID]; q.slow(r.Slow) || q.hangs(now) {
+		return l.pools[PoolSlow]
+	}
+	return l.pools[PoolFast]
+}
+
+// Slow reports whether the endpoint of a subscription is slow, by the average latency of its
+// requests here; known is what all processes take it for so far.
+func (l *Limiter) Slow(subscriptionID string, known bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queues[subscriptionID].slow(known)
+}
+
+// Hangs reports whether a request of the subscription is under way here for so long that the next
+// one is expected to be slow.
+func (l *Limiter) Hangs(subscriptionID string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queues[subscriptionID].hangs(now)
+}
+
+// Usage is what is taken of a pool.
+type Usage struct {
+	Taken          int
+	Limit          int
+	TenantsAtShare int // tenants that may take no more for now
+}
+
+// Usage returns what is taken of a pool.
+func (l *Limiter) Usage(name Pool) Usage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.pools[name]
+	u := Usage{Taken: p.taken, Limit: p.limit}
+	for tenant := range p.tenants {
+		if p.room(tenant) <= 0 {
+			u.TenantsAtShare++
+		}
+	}
+	return u
+}
+
+// Load is the share of this process's slots that are taken, 0 to 1; those of slow endpoints are
+// not among them.
 func (l *Limiter) Load() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.load()
+	return l.pools[PoolFast].load()
 }
 
-func (l *Limiter) load() float64 { return float64(l.taken) / float64(l.limit) }
+func (p *pool) load() float64 { return float64(p.taken) / float64(p.limit) }
 
-func (q *queue) full(limit int) bool { return limit <= 0 || q != nil && q.inFlight >= limit }
-
-// contended reports whether half of the slots are taken, and deliveries wait for longer than the
-// shortest time. With fewer taken the receiver has become faster than their dates expect, or
-// they are cancelled.
-func (q *queue) contended(limit int, now time.Time) bool {
-	return q != nil && 2*q.inFlight >= limit && q.lastDate.After(now.Add(2*minDefer))
+// share is how many slots a tenant may have: half of those that the others leave, so that however
+// much it has to send, the next one finds as many free. The last one that is free anybody gets.
+func (p *pool) share(tenant string) int {
+	return (p.limit - (p.taken - p.tenants[tenant]) + 1) / 2
 }
 
-// nextDate is when a delivery that got no slot is to try again.
-func (q *queue) nextDate(now time.Time) time.Time {
-	if q == nil { // other subscriptions have taken all slots
-		return now.Add(minDefer + rand.N(minDefer)) //nolint:gosec // a spread, not a secret
-	}
-	if soonest := now.Add(minDefer); q.lastDate.Before(soonest) {
-		q.lastDate = soonest
-	}
-	q.lastDate = q.lastDate.Add(q.slotInterval(now))
-	if latest := now.Add(maxDefer); q.lastDate.After(latest) {
-		q.lastDate = latest
-		return latest.Add(-rand.N(maxDefer / 2)) //nolint:gosec // as above
-	}
-	return q.lastDate
-}
-
-// observe updates the moving average of request durations.
-func (q *queue) observe(d time.Duration) {
-	if q.avgDuration == 0 {
-		q.avgDuration = d
-	}
-	q.avgDuration += (d - q.avgDuration) / durationShare
-}
-
-// slotInterval is the time between the dates of two deliveries: half of the time between two
-// slots that become free. Deliveries come unevenly, and where one is called for each slot, every
-// fifth slot stays empty (Erlang's loss formula, 16 slots; with two deliveries for each, every
-// sixteenth). A request is taken to last for the average duration, or for the age of those in
-// flight if they are older, which shows a receiver that has begun to hang.
-func (q *queue) slotInterval(now time.Time) time.Duration {
-	if q.inFlight == 0 {
-		return q.avgDuration
-	}
-	n := time.Duration(q.inFlight)
-	age := now.Sub(q.since) - q.starts/n
-	return max(q.avgDuration, age) / n / 2
-}
+// room is how many more slots the tenant may take.
+func (p *pool) room(tenant string) int { return p.share(tenant) - p.tenants[tenant] }

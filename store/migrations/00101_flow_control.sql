@@ -17,6 +17,8 @@ ALTER TABLE subscriptions
     ADD COLUMN operational       boolean NOT NULL DEFAULT false;  -- it takes Switchboard's own events
 
 UPDATE subscriptions SET state_since = updated_at, operational = EXISTS (SELECT FROM unnest(patterns) AS p WHERE p LIKE 'switchboard.%');
+-- No subscription may have more requests under way than this any more.
+UPDATE subscriptions SET max_in_flight = 100, document = jsonb_set(document::jsonb, '{max_in_flight}', '100')::json WHERE max_in_flight > 100;
 ALTER TABLE subscriptions ALTER COLUMN state_since SET NOT NULL;
 
 CREATE INDEX subscriptions_operational ON subscriptions (tenant) WHERE operational AND deleted_at IS NULL;
@@ -53,19 +55,14 @@ CREATE TABLE subscription_rates (
     allowed_at      timestamptz NOT NULL
 );
 
--- The workers that live, and the requests in flight that they hold beyond their own share of
--- max_in_flight.
-CREATE TABLE workers (
-    id      text        PRIMARY KEY,
-    seen_at timestamptz NOT NULL
-);
+CREATE INDEX subscription_health_queued ON subscription_health (subscription_id) WHERE queue_reason <> '';
 
-CREATE TABLE slot_leases (
-    subscription_id text COLLATE "C" NOT NULL REFERENCES subscriptions ON DELETE CASCADE,
-    worker_id       text        NOT NULL,
-    slots           int         NOT NULL CHECK (slots >= 0),
-    until           timestamptz NOT NULL,
-    PRIMARY KEY (subscription_id, worker_id)
+-- The workers that live. They divide each max_in_flight by how many they are.
+CREATE TABLE workers (
+    id        text        PRIMARY KEY,
+    joined_at timestamptz NOT NULL,
+    seen_at   timestamptz NOT NULL,  -- the last heartbeat
+    counted   int         NOT NULL   -- the workers that it reckons with: a new one waits for the others
 );
 
 -- The last delivery of each key of a subscription that orders by key. Whoever accepts or ends one
@@ -125,7 +122,7 @@ CREATE INDEX operations_tenant ON operations (tenant, id);
 CREATE INDEX operations_subscription ON operations (subscription_id, id);
 
 -- +goose Down
-DROP TABLE operations, ordering_keys, slot_leases, workers, subscription_rates, subscription_health;
+DROP TABLE operations, ordering_keys, workers, subscription_rates, subscription_health;
 DROP INDEX deliveries_key, deliveries_blocked_by, deliveries_held_until;
 ALTER TABLE deliveries
     DROP CONSTRAINT only_open_or_cancelled_is_dispatched, DROP CONSTRAINT blocked_has_blocker, DROP CONSTRAINT parked_has_end,

@@ -44,6 +44,7 @@ type app struct {
 	store     *store.Store
 	temporal  client.Client
 	namespace string
+	identity  string // names the process
 	engine    *worker.Engine
 	outages   *activities.Outages
 	catalogue *catalogue.Live
@@ -132,7 +133,7 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 		return nil, err
 	}
 	return &app{
-		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, telemetry: t,
+		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, identity: identity, telemetry: t,
 		engine:    worker.NewEngine(c, namespace, identity, s, outages, log),
 		outages:   outages,
 		ready:     newReadiness(s, c, config.LostKeys),
@@ -169,24 +170,29 @@ func (a *app) handler(serving context.Context) (http.Handler, error) {
 func (a *app) missing(context.Context) []api.Missing { return a.ready.missing(a.parts) }
 
 func (a *app) runWorker(ctx context.Context) error {
-	limiter := inflight.NewLimiter(a.config.Slots)
+	limiter := inflight.NewLimiter(a.config.Slots, a.config.SlowSlots)
 	metrics, err := activities.NewMetrics(a.telemetry.meter, limiter)
 	if err != nil {
 		return err
 	}
+	queues := activities.NewQueues(activities.QueuesConfig{
+		Store: a.store, Limiter: limiter, Start: a.engine.Start, WorkerID: a.identity, Outages: a.outages, Log: a.log, Now: time.Now,
+	})
 	return worker.Run(ctx, worker.Config{
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
 			Store: a.store, Sender: a.sender,
-			Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Tasks: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
+			Limiter: limiter, Released: queues.Ended, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Tasks: a.engine, Recovery: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
 		},
+		Recoverer:  &activities.Recoverer{Store: a.store, Engine: a.engine, Log: a.log},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
 		Retainer: &activities.Retainer{
 			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Metrics: metrics, Log: a.log,
 		},
 		Eraser:  &activities.Eraser{Store: a.store, Log: a.log},
 		Outages: a.outages,
-		Slots:   a.config.Slots,
+		Queues:  queues,
+		Slots:   a.config.Slots, SlowSlots: a.config.SlowSlots,
 		Running: a.ready.workerRuns,
 		Log:     a.log,
 	})

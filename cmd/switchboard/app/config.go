@@ -34,6 +34,7 @@ type Config struct {
 	MaxBatch      int               `name:"max-batch" env:"SWITCHBOARD_MAX_BATCH" default:"5242880" help:"Limit of a batch of events in bytes. A process has room for four such batches at a time."`
 	Validation    ingest.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What becomes of an event whose data are not what the catalogue's schema of its type asks for."`
 	Slots         int               `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
+	SlowSlots     int               `name:"slow-slots" env:"SWITCHBOARD_SLOW_SLOTS" default:"200" help:"Attempts for slow endpoints that a worker makes at the same time, beside the others."`
 	MaxConns      int               `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
 	RefusedKeys   float64           `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Keys a second from one address that may be refused before it is answered 429."`
 	CostlyCalls   float64           `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"What the costly calls of one key may cost a second, in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or the call of a token endpoint 10."`
@@ -45,6 +46,14 @@ type Config struct {
 	RetentionFailed   switchboard.Duration `name:"retention-failed" env:"SWITCHBOARD_RETENTION_FAILED" default:"90d" help:"How long a failed or cancelled delivery is kept: at least as long."`
 	PayloadRetention  switchboard.Duration `name:"payload-retention" env:"SWITCHBOARD_PAYLOAD_RETENTION" placeholder:"DURATION" help:"How long an event's data, and headers and bodies of its attempts, are kept after it was accepted. Default: as long as the rows."`
 	IdempotencyWindow switchboard.Duration `name:"idempotency-window" env:"SWITCHBOARD_IDEMPOTENCY_WINDOW" default:"7d" help:"For how long an event that comes again with its id is a duplicate."`
+
+	// The breakers of subscriptions that do not say, see docs/failures.md.
+	Breaker             switchboard.BreakerMode `name:"breaker" env:"SWITCHBOARD_BREAKER" default:"auto" enum:"auto,off" help:"Whether a subscription has a breaker that does not say."`
+	BreakerAttempts     int                     `name:"breaker-minimum-attempts" env:"SWITCHBOARD_BREAKER_MINIMUM_ATTEMPTS" default:"10" help:"A breaker opens by the share of failures after so many attempts in the window at least."`
+	BreakerPercent      int                     `name:"breaker-failure-percent" env:"SWITCHBOARD_BREAKER_FAILURE_PERCENT" default:"70" help:"And if so many of a hundred attempts failed through the endpoint's fault."`
+	BreakerWindow       switchboard.Duration    `name:"breaker-window" env:"SWITCHBOARD_BREAKER_WINDOW" default:"5m" help:"The time over which attempts are counted."`
+	BreakerInARow       int                     `name:"breaker-failures-in-a-row" env:"SWITCHBOARD_BREAKER_FAILURES_IN_A_ROW" default:"10" help:"Or so many attempts failed one after the other."`
+	BreakerDisableAfter switchboard.Duration    `name:"breaker-disable-after" env:"SWITCHBOARD_BREAKER_DISABLE_AFTER" default:"5d" help:"A subscription is disabled after so long of nothing but failures."`
 
 	// The way to the receivers, see docs/egress.md.
 	NAT64       []netip.Prefix   `name:"nat64-prefixes" env:"SWITCHBOARD_NAT64_PREFIXES" sep:"," placeholder:"CIDR,…" help:"Prefixes of this network's own NAT64, beside 64:ff9b::/96."`
@@ -88,6 +97,9 @@ func (c *Config) Check() error {
 	if c.Slots < minSlots || c.Slots > maxSlots {
 		complain("SWITCHBOARD_SLOTS", "must be from %d to %d", minSlots, maxSlots)
 	}
+	if c.SlowSlots < minSlots || c.SlowSlots > maxSlots {
+		complain("SWITCHBOARD_SLOW_SLOTS", "must be from %d to %d", minSlots, maxSlots)
+	}
 	if c.RefusedKeys != 0 && c.RefusedKeys < minRate { // 0: the default of the API
 		complain("SWITCHBOARD_REFUSED_KEYS", "must be at least %v a second", minRate)
 	}
@@ -98,6 +110,7 @@ func (c *Config) Check() error {
 		complain("SWITCHBOARD_MAX_CONNS", "must be at least %d", minConns)
 	}
 	c.checkRetention(complain)
+	c.checkBreaker(complain)
 	return errors.Join(errs...)
 }
 
@@ -113,6 +126,22 @@ func (c *Config) checkRetention(complain func(variable, format string, args ...a
 	}
 	if c.IdempotencyWindow < minIdempotencyWindow || c.IdempotencyWindow > c.Retention {
 		complain("SWITCHBOARD_IDEMPOTENCY_WINDOW", "must be from 1h to SWITCHBOARD_RETENTION, which is %s: the answer to a duplicate names its deliveries", c.Retention)
+	}
+}
+
+// checkBreaker holds the settings against the bounds of the same members of a subscription.
+func (c *Config) checkBreaker(complain func(variable, format string, args ...any)) {
+	breaker := c.breaker()
+	if wrong, ok := errors.AsType[*switchboard.Error](breaker.Check()); ok {
+		complain("SWITCHBOARD_BREAKER_"+strings.ToUpper(wrong.Field), "%s", wrong.Message)
+	}
+}
+
+// breaker is what is set of it.
+func (c *Config) breaker() switchboard.Breaker {
+	return switchboard.Breaker{
+		Mode: c.Breaker, MinimumAttempts: c.BreakerAttempts, FailurePercent: c.BreakerPercent, Window: c.BreakerWindow,
+		FailuresInARow: c.BreakerInARow, DisableAfter: c.BreakerDisableAfter,
 	}
 }
 
@@ -173,7 +202,7 @@ func (c *Config) openStore() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns, IdempotencyWindow: time.Duration(c.IdempotencyWindow)})
+	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns, IdempotencyWindow: time.Duration(c.IdempotencyWindow), Breaker: c.breaker()})
 }
 
 // guard makes the guard. It fails by the egress proxy alone.

@@ -1,0 +1,186 @@
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
+)
+
+// QueueStore is what the release of deliveries that wait in order needs of the store.
+type QueueStore interface {
+	// Heartbeat says that the worker lives and reckons with so many, and returns what it is to know
+	// of the others.
+	Heartbeat(ctx context.Context, workerID string, counted int) (switchboard.Workers, error)
+	// Leave says that the worker has ended.
+	Leave(ctx context.Context, workerID string) error
+	// ReleaseNext releases the oldest deliveries of the subscription that wait for their turn, as
+	// many as room says and as the rate limit allows in that time. Each is due at its turn.
+	ReleaseNext(ctx context.Context, subscriptionID string, ahead time.Duration, room func(switchboard.Subscription, switchboard.Health) int) ([]switchboard.Delivery, error)
+}
+
+const (
+	// queuePool is how many subscriptions' deliveries are released at a time.
+	queuePool = 4
+	// turnsAhead is for how long ahead turns of a rate limit are given out: longer than the time
+	// between two looks at the queue.
+	turnsAhead = switchboard.WorkerHeartbeat * 3 / 2
+)
+
+// QueuesConfig is what [Queues] are made of. Every field is required.
+type QueuesConfig struct {
+	Store    QueueStore
+	Limiter  *inflight.Limiter
+	Start    func(ctx context.Context, deliveries []switchboard.Delivery) // starts their workflows
+	WorkerID string                                                       // names this process
+	Outages  *Outages
+	Log      *slog.Logger
+	Now      func() time.Time
+}
+
+// Queues releases deliveries that wait for their turn under a rate_limit or max_in_flight, as far
+// as this process can send them: when a request of their subscription has ended, and every second,
+// so that a worker that died, or one that has nothing to send itself, holds up nothing. With the
+// same heartbeat the workers know how many they are, and divide max_in_flight.
+type Queues struct {
+	QueuesConfig
+
+	counted int // the workers that this one reckons with
+
+	mu      sync.Mutex
+	ended   map[string]bool // subscriptions with a request that has ended since their last release
+	pending chan struct{}   // holds a signal while there are some
+}
+
+// NewQueues makes the queues of a process.
+func NewQueues(c QueuesConfig) *Queues {
+	return &Queues{QueuesConfig: c, ended: map[string]bool{}, pending: make(chan struct{}, 1)}
+}
+
+// Ended says that a request of the subscription has ended.
+func (q *Queues) Ended(subscriptionID string) {
+	q.mu.Lock()
+	q.ended[subscriptionID] = true
+	q.mu.Unlock()
+	select {
+	case q.pending <- struct{}{}:
+	default: // a signal is there already
+	}
+}
+
+// Join says that this worker lives, and reports whether the others reckon with it.
+func (q *Queues) Join(ctx context.Context) (bool, error) {
+	w, err := q.heartbeat(ctx)
+	return w.Counted, err
+}
+
+// Run goes on until ctx ends, and then says that this worker has ended.
+func (q *Queues) Run(ctx context.Context) {
+	tick := time.NewTicker(switchboard.WorkerHeartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			q.leave(ctx)
+			return
+		case <-tick.C:
+			if w, err := q.heartbeat(ctx); q.Outages.Observe(ctx, Postgres, err) {
+				q.Log.WarnContext(ctx, "heartbeat of this worker not stored", "error", err)
+			} else {
+				q.release(ctx, w.Queued)
+			}
+		case <-q.pending:
+			q.release(ctx, q.takeEnded())
+		}
+	}
+}
+
+func (q *Queues) heartbeat(ctx context.Context) (switchboard.Workers, error) {
+	ctx, cancel := context.WithTimeout(ctx, switchboard.WorkerExpiry-switchboard.WorkerMargin)
+	defer cancel()
+	began := q.Now()
+	w, err := q.Store.Heartbeat(ctx, q.WorkerID, q.counted)
+	if err != nil {
+		return w, err
+	}
+	if q.Limiter.SetWorkers(w.Live, w.Rank, began.Add(switchboard.WorkerExpiry-switchboard.WorkerMargin)) || w.Live < q.counted {
+		q.counted = w.Live
+	}
+	q.Limiter.SetWaiting(w.Queued, began)
+	return w, nil
+}
+
+func (q *Queues) leave(ctx context.Context) {
+	ctx, cancel := storeContext(ctx)
+	defer cancel()
+	if err := q.Store.Leave(ctx, q.WorkerID); err != nil { // the others find out by themselves
+		q.Log.DebugContext(ctx, "end of this worker not stored", "error", err)
+	}
+}
+
+// takeEnded returns the subscriptions with a request that has ended.
+func (q *Queues) takeEnded() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ids := make([]string, 0, len(q.ended))
+	for id := range q.ended {
+		ids = append(ids, id)
+	}
+	clear(q.ended)
+	return ids
+}
+
+func (q *Queues) release(ctx context.Context, subscriptionIDs []string) {
+	pool := errgroup.Group{}
+	pool.SetLimit(queuePool)
+	for _, id := range subscriptionIDs {
+		pool.Go(func() error { q.releaseNext(ctx, id); return nil })
+	}
+	_ = pool.Wait()
+}
+
+// releaseNext releases deliveries of one subscription. What fails is tried again in a second.
+func (q *Queues) releaseNext(ctx context.Context, subscriptionID string) {
+	bounded, cancel := storeContext(ctx)
+	defer cancel()
+	released, err := q.Store.ReleaseNext(bounded, subscriptionID, turnsAhead, func(s switchboard.Subscription, h switchboard.Health) int {
+		return q.Limiter.Room(inflight.Request{Subscription: &s, Slow: h.Slow}, q.Now())
+	})
+	if err != nil {
+		if q.Outages.Observe(ctx, Postgres, err) {
+			q.Log.WarnContext(ctx, "deliveries that wait for their turn not released", "subscription", subscriptionID, "error", err)
+		}
+		return
+	}
+	if len(released) > 0 {
+		q.Limiter.Expect(released)
+		go q.start(ctx, released)
+	}
+}
+
+// start starts deliveries at their turns. If this process ends before, a relay starts them.
+func (q *Queues) start(ctx context.Context, released []switchboard.Delivery) {
+	for len(released) > 0 && ctx.Err() == nil {
+		now, due := q.Now(), 0
+		for due < len(released) && !released[due].NextAttemptAt.After(now) {
+			due++
+		}
+		if due > 0 {
+			q.Start(ctx, released[:due])
+			released = released[due:]
+			continue
+		}
+		timer := time.NewTimer(released[0].NextAttemptAt.Sub(now))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// parkedFor is for how long a delivery that an attempt has parked stays so at least: its workflow
+// may not have ended before, and the next one could not start.
+const parkedFor = 250 * time.Millisecond
+
+// The deliveries of a subscription that wait for their turn. Those that were parked when they were
+// accepted have no workflow.
+var (
+	nextQueuedQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") + ` FROM deliveries
+WHERE subscription_id = $1 AND state = 'held' AND reason = ANY($2) AND (parked_at = created_at OR parked_at <= $3) ORDER BY id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED`
+	anyQueuedQuery = "SELECT 1 FROM deliveries WHERE subscription_id = $1 AND state = 'held' AND reason = ANY($2) LIMIT 1"
+)
+
+func queueReasons() any {
+	return pq.Array([]string{switchboard.ReasonRateLimited, switchboard.ReasonWaitingForSlot})
+}
+
+// ReleaseNext releases the oldest deliveries of the subscription that wait for their turn, as many
+// as room says and as the rate limit allows in that time, in order. Each is due at its turn, and
+// dispatched a little later unless the caller does so. When none waits any more, those that are
+// accepted wait no longer.
+func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead time.Duration, room func(switchboard.Subscription, switchboard.Health) int) ([]switchboard.Delivery, error) {
+	var released []switchboard.Delivery
+	empty := false
+	err := s.tx(ctx, "release queued deliveries", func(ctx context.Context, tx transaction) error {
+		released, empty = nil, false
+		conditions, err := lockFlow(ctx, tx, subscriptionID, shared)
+		if err != nil || conditions.Queue == "" {
+			return err
+		}
+		now := s.now()
+		conditions.Queue = ""
+		if switchboard.Admit(now, conditions).Kind != switchboard.AdmissionSend {
+			return nil // the queue goes on when that is over
+		}
+		limit := room(*conditions.Subscription, *conditions.Health)
+		if limit <= 0 {
+			return nil
+		}
+		var rows []*row
+		if err := tx.SelectContext(ctx, &rows, nextQueuedQuery, subscriptionID, queueReasons(), now.Add(-parkedFor), limit); err != nil {
+			return err
+		}
+		// After the last turns of a rate limit the next request has to wait for its turn too.
+		empty = len(rows) == 0 || len(rows) < limit && !conditions.Subscription.RateLimit.IsSet()
+		released, err = s.releaseInTurn(ctx, tx, now, conditions, ahead, rows)
+		return err
+	})
+	if err == nil && empty {
+		err = s.clearQueueReason(ctx, subscriptionID)
+	}
+	return released, err
+}
+
+// releaseInTurn releases those of the deliveries, which are locked, whose turn comes in that time.
+func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time, conditions switchboard.Conditions, ahead time.Duration, rows []*row) ([]switchboard.Delivery, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	sub := conditions.Subscription
+	wait, reason := time.Duration(0), switchboard.ReasonWaitingForSlot
+	if sub.RateLimit.IsSet() {
+		taken, err := selectTurns(ctx, tx, map[string]turnsAsked{sub.ID: {sub.RateLimit, len(rows)}}, ahead)
+		if err != nil {
+			return nil, err
+		}
+		rows = rows[:min(len(rows), taken[sub.ID].granted)]
+		wait, reason = taken[sub.ID].first, switchboard.ReasonRateLimited
+	}
+	from := map[string]switchboard.State{}
+	var released []switchboard.Delivery
+	for _, r := range rows {
+		from[r.ID] = r.State
+		at := now.Add(max(0, wait)).Truncate(time.Microsecond)
+		conditions.Delivery = &r.Delivery
+		a := switchboard.Admit(now, conditions)
+		if a.Kind == switchboard.AdmissionSend {
+			a = switchboard.Admission{Kind: switchboard.AdmissionDefer, Reason: reason, Until: at}
+		}
+		if err := r.Release(now, at.Add(switchboard.DispatchGrace), a); err != nil {
+			return nil, err
+		}
+		if r.State.HasNextAttempt() {
+			released = append(released, r.Delivery)
+		}
+		if sub.RateLimit.IsSet() {
+			wait += sub.RateLimit.Interval()
+		}
+	}
+	return released, s.saveTransitions(ctx, tx, switchboard.Action{}, from, rows...)
+}
+
+// clearQueueReason lets what is accepted be sent at once again, unless deliveries wait.
+func (s *Store) clearQueueReason(ctx context.Context, subscriptionID string) error {
+	return s.tx(ctx, "end queue", func(ctx context.Context, tx transaction) error {
+		conditions, err := lockFlow(ctx, tx, subscriptionID, exclusive)
+		if err != nil || conditions.Queue == "" {
+			return err
+		}
+		var waiting []int
+		if err := tx.SelectContext(ctx, &waiting, anyQueuedQuery, subscriptionID, queueReasons()); err != nil || len(waiting) > 0 {
+			return err
+		}
+		if err := s.setQueueReason(ctx, tx, subscriptionID, ""); err != nil {
+			return err
+		}
+		return forgetHealthy(ctx, tx, subscriptionID)
+	})
+}

@@ -1,0 +1,228 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// beyondCap is the admission of a delivery that exceeds max_in_flight.
+func beyondCap() switchboard.Admission {
+	return switchboard.Admission{Kind: switchboard.AdmissionPark, State: switchboard.StateHeld, Reason: switchboard.ReasonWaitingForSlot, HoldFor: time.Hour}
+}
+
+// roomFor lets so many be released.
+func roomFor(n int) func(switchboard.Subscription, switchboard.Health) int {
+	return func(switchboard.Subscription, switchboard.Health) int { return n }
+}
+
+// post accepts an event that one subscription wants, and returns its delivery.
+func (b *bundle) post(n int) switchboard.Delivery {
+	b.t.Helper()
+	b.advance(time.Second)
+	return b.accept(event("acme", fmt.Sprint("evt-", n))).Deliveries[0]
+}
+
+func (b *bundle) queueReason(subscriptionID string) (reason string) {
+	b.t.Helper()
+	must(b.t, b.sql.Get(&reason, "SELECT coalesce((SELECT queue_reason FROM subscription_health WHERE subscription_id = $1), '')", subscriptionID))
+	return reason
+}
+
+func inOrder(deliveries []switchboard.Delivery) []string {
+	var ids []string
+	for _, d := range deliveries {
+		ids = append(ids, d.ID)
+	}
+	return ids
+}
+
+// TestQueueIsFirstInFirstOut: behind the first that is parked what is accepted waits too, and is
+// released in order; when none waits any more, events are sent at once again.
+func TestQueueIsFirstInFirstOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.limited(2, switchboard.RateLimit{})
+	first := b.post(1)
+	parked, err := b.QueueDelivery(t.Context(), first, beyondCap())
+	must(t, err)
+	if parked.State != switchboard.StateHeld || parked.Reason != switchboard.ReasonWaitingForSlot || b.queueReason(sub.ID) != switchboard.ReasonWaitingForSlot {
+		t.Fatalf("parked as %s %s, the queue waits for %q", parked.State, parked.Reason, b.queueReason(sub.ID))
+	}
+	var behind []switchboard.Delivery
+	for i := range 4 {
+		behind = append(behind, b.post(2+i))
+	}
+	for _, d := range behind {
+		if d = b.read(d.ID); d.State != switchboard.StateHeld || d.Reason != switchboard.ReasonWaitingForSlot {
+			t.Errorf("one that is accepted meanwhile is %s %s", d.State, d.Reason)
+		}
+	}
+	want := append([]string{first.ID}, inOrder(behind)...)
+	var got []string
+	for _, room := range []int{0, 2, 1, 5} {
+		released, err := b.ReleaseNext(t.Context(), sub.ID, time.Second, roomFor(room))
+		must(t, err)
+		got = append(got, inOrder(released)...)
+		for _, d := range released {
+			if d.State != switchboard.StatePending || d.Generation != 2 || !d.NextAttemptAt.Equal(b.clock()) || !d.DispatchAt.Equal(b.clock().Add(switchboard.DispatchGrace)) {
+				t.Errorf("released as %+v", d)
+			}
+		}
+	}
+	equal(t, "released", got, want)
+	if reason := b.queueReason(sub.ID); reason != "" {
+		t.Errorf("nothing waits, and the queue waits for %q", reason)
+	}
+	if d := b.post(10); d.State != switchboard.StatePending {
+		t.Errorf("after the queue an event is %s", d.State)
+	}
+}
+
+// TestQueueBehindARateLimit: each delivery gets a turn of its own, as far as turns come in that
+// time.
+func TestQueueBehindARateLimit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.limited(16, switchboard.RateLimit{PerSecond: 0.1, Burst: 2}) // one in ten seconds
+	a := beyondCap()
+	a.Reason = switchboard.ReasonRateLimited
+	first := b.post(1)
+	_, err := b.QueueDelivery(t.Context(), first, a)
+	must(t, err)
+	for i := range 5 {
+		b.post(2 + i)
+	}
+	b.advance(time.Second)
+	released, err := b.ReleaseNext(t.Context(), sub.ID, 25*time.Second, roomFor(16))
+	must(t, err)
+	var turns []time.Duration
+	for _, d := range released {
+		turns = append(turns, d.NextAttemptAt.Sub(b.clock()).Round(time.Second))
+		if !d.HasTurn() {
+			t.Errorf("released as %s %s, without its turn", d.State, d.Reason)
+		}
+	}
+	equal(t, "turns", turns, []time.Duration{0, 0, 10 * time.Second, 20 * time.Second})
+	if wait, err := b.TakeTurn(t.Context(), sub.ID, sub.RateLimit); err != nil || wait < 25*time.Second {
+		t.Errorf("a request beside them has its turn in %s, %v", wait, err)
+	}
+	if reason := b.queueReason(sub.ID); reason != switchboard.ReasonRateLimited {
+		t.Errorf("two wait, and the queue waits for %q", reason)
+	}
+}
+
+// TestQueueOfASubscriptionThatMayNotBeSent stays until it may.
+func TestQueueOfASubscriptionThatMayNotBeSent(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"paused":       "UPDATE subscriptions SET state = 'paused'",
+		"breaker open": "UPDATE subscription_health SET breaker = 'open', breaker_since = now(), probe_at = now()",
+		"deferred":     "UPDATE subscription_health SET deferred_until = '2026-07-02'",
+	} {
+		b := setup(t)
+		sub := b.limited(2, switchboard.RateLimit{})
+		_, err := b.QueueDelivery(t.Context(), b.post(1), beyondCap())
+		must(t, err)
+		_, err = b.sql.Exec(change)
+		must(t, err)
+		b.advance(time.Second)
+		released, err := b.ReleaseNext(t.Context(), sub.ID, time.Second, roomFor(5))
+		must(t, err)
+		if len(released) != 0 || b.queueReason(sub.ID) == "" {
+			t.Errorf("%s: released %v, the queue waits for %q", name, inOrder(released), b.queueReason(sub.ID))
+		}
+	}
+}
+
+// TestQueueDecidesAgain: what another reason keeps from being sent by now is parked for that one.
+func TestQueueDecidesAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.limited(2, switchboard.RateLimit{})
+	d := b.post(1)
+	_, err := b.sql.Exec("UPDATE subscriptions SET state = 'paused', flow = flow + 1")
+	must(t, err)
+	if d, err = b.QueueDelivery(t.Context(), d, beyondCap()); err != nil || d.Reason != switchboard.ReasonSubscriptionPaused {
+		t.Errorf("parked for %s, %v", d.Reason, err)
+	}
+	old := d
+	old.Generation = 7
+	if after, err := b.QueueDelivery(t.Context(), old, beyondCap()); err != nil || after != d {
+		t.Errorf("one of another generation is now %+v, %v", after, err)
+	}
+}
+
+// TestTwoWorkersReleaseEachOnce.
+func TestTwoWorkersReleaseEachOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.limited(2, switchboard.RateLimit{})
+	_, err := b.QueueDelivery(t.Context(), b.post(0), beyondCap())
+	must(t, err)
+	for i := range 30 {
+		b.post(1 + i)
+	}
+	b.advance(time.Second)
+	other := b.open(ring)
+	found := make(chan []string, 2)
+	for _, release := range []func() ([]switchboard.Delivery, error){
+		func() ([]switchboard.Delivery, error) {
+			return b.ReleaseNext(t.Context(), sub.ID, time.Second, roomFor(3))
+		},
+		func() ([]switchboard.Delivery, error) {
+			return other.ReleaseNext(t.Context(), sub.ID, time.Second, roomFor(3))
+		},
+	} {
+		go func() {
+			var all []string
+			for range 20 {
+				released, err := release()
+				if err != nil {
+					t.Error(err)
+				}
+				all = append(all, inOrder(released)...)
+			}
+			found <- all
+		}()
+	}
+	all := append(<-found, <-found...)
+	slices.Sort(all)
+	if len(all) != 31 || len(slices.Compact(all)) != 31 {
+		t.Errorf("released %d, %d different ones; want 31", len(all), len(slices.Compact(all)))
+	}
+}
+
+// TestClassOfAnEndpoint: every process hears of a change, and of nothing else.
+func TestClassOfAnEndpoint(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe("acme", "*")
+	d := b.post(1)
+	flow := func() (flow int) {
+		must(t, b.sql.Get(&flow, "SELECT flow FROM subscriptions"))
+		return flow
+	}
+	slow := func() bool {
+		loaded, err := b.LoadForAttempt(t.Context(), d.ID)
+		must(t, err)
+		return loaded.Health.Slow
+	}
+	before := flow()
+	for i, c := range []struct {
+		slow    bool
+		changes int
+	}{{false, 0}, {true, 1}, {true, 1}, {false, 2}} {
+		must(t, b.SetSlow(t.Context(), d.SubscriptionID, c.slow))
+		if slow() != c.slow || flow()-before != c.changes {
+			t.Errorf("step %d: slow %t after %d changes, want %t and %d", i, slow(), flow()-before, c.slow, c.changes)
+		}
+	}
+	var rows int
+	if must(t, b.sql.Get(&rows, "SELECT count(*) FROM subscription_health")); rows != 0 {
+		t.Error("a healthy endpoint has a row")
+	}
+}

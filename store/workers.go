@@ -1,0 +1,47 @@
+package store
+
+import (
+	"context"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// heartbeatQuery says that the worker $1 lives and reckons with $2 workers. It returns what it is
+// to know of those that were heard of since $3 microseconds ago, and forgets the others. The time
+// is the database's, so that the workers' clocks do not matter. A statement does not see what it
+// writes itself: the worker's own row is the one of its heartbeat before.
+const heartbeatQuery = `
+WITH me AS (
+	INSERT INTO workers AS w (id, joined_at, seen_at, counted) VALUES ($1, clock_timestamp(), clock_timestamp(), $2)
+	ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), counted = excluded.counted RETURNING joined_at),
+gone AS (DELETE FROM workers WHERE id <> $1 AND seen_at < clock_timestamp() - $3 * interval '1 microsecond'),
+others AS MATERIALIZED (SELECT id, joined_at, counted FROM workers WHERE id <> $1 AND seen_at >= clock_timestamp() - $3 * interval '1 microsecond')
+SELECT 1 + count(others.id) AS live, count(others.id) FILTER (WHERE (others.joined_at, others.id) < (me.joined_at, $1)) AS rank,
+	coalesce(min(others.counted) >= 1 + count(others.id), true) AS counted,
+	ARRAY(SELECT h.subscription_id FROM subscription_health h JOIN subscriptions s ON s.id = h.subscription_id
+		WHERE h.queue_reason <> '' AND h.breaker <> 'open' AND (h.deferred_until IS NULL OR h.deferred_until <= now()) AND s.state = 'active' AND s.deleted_at IS NULL) AS queued
+FROM me LEFT JOIN others ON true GROUP BY me.joined_at`
+
+// Heartbeat says that the worker lives and reckons with so many, and returns what it is to know of
+// the others.
+func (s *Store) Heartbeat(ctx context.Context, workerID string, counted int) (switchboard.Workers, error) {
+	var rows []struct {
+		Live, Rank int
+		Counted    bool
+		Queued     pq.StringArray
+	}
+	err := s.list(ctx, "heartbeat", &rows, heartbeatQuery, workerID, counted, switchboard.WorkerExpiry.Microseconds())
+	if err != nil || len(rows) == 0 {
+		return switchboard.Workers{}, err
+	}
+	w := rows[0]
+	return switchboard.Workers{Live: w.Live, Rank: w.Rank, Counted: w.Counted, Queued: w.Queued}, nil
+}
+
+// Leave says that the worker has ended.
+func (s *Store) Leave(ctx context.Context, workerID string) error {
+	_, err := s.exec(ctx, "worker left", "DELETE FROM workers WHERE id = $1", workerID)
+	return err
+}
