@@ -34,6 +34,7 @@ type fakeStore struct {
 	sendErr     error
 	sending     func(ctx context.Context) // runs while the request is under way
 	sent        int
+	resumed     bool            // the subscription is active again by the time that the store looks
 	timeouts    []time.Duration // that the sender was given
 	reports     []switchboard.HealthReport
 	healthAfter switchboard.HealthResult
@@ -99,8 +100,13 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 	return changed, d.postponeErr
 }
 
-func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
-	return d.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
+func (d *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c switchboard.Conditions) (switchboard.Delivery, error) {
+	if d.resumed {
+		d.loaded.Subscription.State = switchboard.SubscriptionActive
+		return d.loaded.Delivery, nil
+	}
+	a := switchboard.Admit(time.Now(), c)
+	return d.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{})
 }
 
 func (d *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
@@ -215,6 +221,19 @@ func TestUnverifiedAddressGetsNothing(t *testing.T) {
 	d.loaded.Subscription.State = switchboard.SubscriptionUnverified
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateHeld || result.Reason != switchboard.ReasonSubscriptionUnverified || d.sent != 0 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
+	}
+}
+
+// TestResumedMeanwhile: what was to be held, and may be sent by the time that the store looks again,
+// is attempted at once.
+func TestResumedMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	d.loaded.Subscription.State, d.resumed = switchboard.SubscriptionPaused, true
+	d.outcome.StatusCode = 200
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.StateDelivered || d.sent != 1 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }
