@@ -49,6 +49,7 @@ func (v *Verification) partitionChecks(p switchboard.Partition) []check {
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND d.created_at <= x.cut_off_at`, nil},
 		{"erased_tenant_with_events", `SELECT e.id, x.id FROM erasures x JOIN events_{p} e ON e.tenant = x.tenant
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND e.created_at <= x.cut_off_at`, nil},
+		{"erased_tenant_announced", `SELECT id, key FROM events_{p} e WHERE tenant = '` + switchboard.OperatorTenant + `' AND key <> '' AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = e.key)`, nil},
 		{"past_retention", fmt.Sprintf("SELECT id, state || ' since ' || completed_at FROM deliveries_{p} d WHERE %s", isOver(v.r, now.Add(-v.widthOf(p)-verifyGrace))), nil},
 	}
 	if from := now.Add(windowMargin - v.window); p.Hi.IsZero() || p.Hi.After(from) {
@@ -83,7 +84,7 @@ func (v *Verification) idempotencyChecks(p switchboard.Partition, now, from time
 func globalChecks() []check {
 	return []check{
 		{"partition_missing", `SELECT t || '_' || p.suffix, 'is no partition of ' || t FROM partitions p, unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t
-	WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = t::regclass AND i.inhrelid = to_regclass(t || '_' || p.suffix))`, nil},
+	WHERE NOT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = t::regclass AND c.relname = t || '_' || p.suffix)`, nil},
 		{"partition_unknown", `SELECT c.relname, 'is not listed in the table partitions' FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 	JOIN unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t ON i.inhparent = t::regclass
 	WHERE NOT EXISTS (SELECT FROM partitions p WHERE c.relname = t || '_' || p.suffix)`, nil},

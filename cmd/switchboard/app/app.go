@@ -111,12 +111,15 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	if err := s.CheckKeys(ctx, config.LostKeys...); err != nil {
 		return nil, err
 	}
+	if err := s.Warm(ctx); err != nil {
+		return nil, err
+	}
 	identity := worker.NewIdentity()
 	c, namespace, err := config.dialTemporal(identity, t.meter, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(observeStats(t.meter, newCached(s.Stats)), observeRetention(t.meter, newCached(s.RetentionStatus))); err != nil {
+	if err := errors.Join(observeStats(t.meter, newCached(s.Stats)), observeRetention(t.meter, newCached(s.RetentionStatus)), observeFlow(t.meter, newCached(s.FlowStats))); err != nil {
 		return nil, err
 	}
 	builtIn, err := catalogue.Load()
@@ -188,7 +191,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		Recoverer:  &activities.Recoverer{Store: a.store, Engine: a.engine, Log: a.log},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Metrics: operations, Log: a.log},
 		Retainer: &activities.Retainer{
-			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Log: a.log,
+			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Metrics: metrics, Log: a.log,
 		},
 		Eraser:   &activities.Eraser{Store: a.store, Log: a.log},
 		Operator: &activities.Operator{Store: a.store, Metrics: operations, Log: a.log},
