@@ -37,6 +37,8 @@ type fakeStore struct {
 	timeouts    []time.Duration // that the sender was given
 	turn        time.Duration   // until the next turn under the rate limit
 	turns       int             // asked for
+	asked       func()          // runs while one is asked for; nil: nothing does
+	hold        func() bool     // whether a delivery is parked when its row is locked; nil: it is
 	queued      []string        // deliveries that were parked behind others
 	slow        []bool          // what SetSlow was called with
 }
@@ -92,11 +94,17 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 }
 
 func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
+	if d.hold != nil && !d.hold() {
+		return d.loaded.Delivery, nil
+	}
 	return d.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
 }
 
 func (d *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
 	d.turns++
+	if d.asked != nil {
+		d.asked()
+	}
 	return d.turn, nil
 }
 
