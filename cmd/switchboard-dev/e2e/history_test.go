@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -13,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
@@ -35,6 +37,7 @@ func TestHistories(t *testing.T) {
 		{"failed in the end", newSystem, liveUsedUp},
 		{"cancelled", newSystem, liveCancelled},
 		{"cancelled by its row", newSystem, liveCancelledInFlight},
+		{"delivered to a slow endpoint", newSystem, liveSlow},
 		{"retain", newOldSystem, liveRetain},
 		{"erase a tenant", newSystem, liveEraseTenant},
 		{"erase an event", newSystem, liveEraseEvent},
@@ -127,6 +130,19 @@ func liveEraseEvent(t *testing.T, s *system) string {
 		t.Fatal(err)
 	}
 	return s.erase("/v1/events/" + d.EventID + "/data").ID
+}
+
+// liveSlow posts an event while an earlier one is not answered for more than a second.
+func liveSlow(t *testing.T, s *system) string {
+	r, answer := newHoldingReceiver(t, 200)
+	s.subscribe(r.URL, nil)
+	s.post("ticket.created", `{}`)
+	began := r.await(t, 1)[0].at
+	await(t, "a request under way for more than a second", func() bool { return time.Since(began) > switchboard.SlowAfter })
+	id := s.post("ticket.created", `{}`)
+	r.await(t, 2)
+	answer()
+	return id
 }
 
 // closedHistory returns the history of a workflow once it is closed.
