@@ -89,6 +89,7 @@ type DeliveryDetail struct {
 	Delivery Delivery
 	Attempts []Attempt // in order of their numbers
 	Actions  []Action  // in order of time
+	Health   Health    // of its endpoint, if it is held; else zero
 }
 
 // TenantUsage says where a tenant is named. There is no list of tenants.
