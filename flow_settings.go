@@ -1,6 +1,9 @@
 package switchboard
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Ordering says in which order the deliveries of a subscription are sent.
 type Ordering string
@@ -35,6 +38,14 @@ type Breaker struct {
 	Window          Duration    `json:"window,omitempty" default_duration:"5m" shortest:"10s" longest:"1h" doc:"The time over which attempts are counted" example:"5m"`
 	FailuresInARow  int         `json:"failures_in_a_row,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"Or so many failed one after the other" example:"10"`
 	DisableAfter    Duration    `json:"disable_after,omitempty" default_duration:"120h" shortest:"1h" longest:"2160h" doc:"The subscription is disabled after so long of nothing but failures" example:"120h"`
+}
+
+// Or returns the breaker with what it leaves out as the other has it.
+func (b Breaker) Or(other Breaker) Breaker {
+	return Breaker{
+		Mode: cmp.Or(b.Mode, other.Mode), MinimumAttempts: cmp.Or(b.MinimumAttempts, other.MinimumAttempts), FailurePercent: cmp.Or(b.FailurePercent, other.FailurePercent),
+		Window: cmp.Or(b.Window, other.Window), FailuresInARow: cmp.Or(b.FailuresInARow, other.FailuresInARow), DisableAfter: cmp.Or(b.DisableAfter, other.DisableAfter),
+	}
 }
 
 // The intervals of probes while a breaker is open.

@@ -100,8 +100,9 @@ type TenantUsage struct {
 
 // Stats counts what is open, for metrics.
 type Stats struct {
-	Open         map[State]int // deliveries in each state that is not final
-	Overdue      int           // deliveries that are stuck, as DeliveryFilter.Stuck has it
-	RelayBacklog int           // deliveries whose workflow should be started by now and is not, and cancelled ones whose workflow is due to be ended
-	RelayOldest  time.Duration // how long the one that has waited longest for its workflow is late; 0: there is none
+	Open         map[State]int  // deliveries in each state that is not final
+	Overdue      int            // deliveries that are stuck, as DeliveryFilter.Stuck has it
+	RelayBacklog int            // deliveries whose workflow should be started by now and is not, and cancelled ones whose workflow is due to be ended
+	Breakers     map[string]int // breakers that are open or half open, by the last failure
+	RelayOldest  time.Duration  // how long the one that has waited longest for its workflow is late; 0: there is none
 }
