@@ -2,6 +2,7 @@ package switchboard
 
 import (
 	"cmp"
+	"reflect"
 	"time"
 )
 
@@ -47,6 +48,9 @@ func (b Breaker) Or(other Breaker) Breaker {
 		Window: cmp.Or(b.Window, other.Window), FailuresInARow: cmp.Or(b.FailuresInARow, other.FailuresInARow), DisableAfter: cmp.Or(b.DisableAfter, other.DisableAfter),
 	}
 }
+
+// Check refuses the first member that is not within its bounds. One that is zero was not given.
+func (b Breaker) Check() error { return checkBounds(reflect.ValueOf(b), "") }
 
 // The intervals of probes while a breaker is open.
 const (

@@ -138,7 +138,7 @@ func (h *Health) Observe(now time.Time, r HealthReport) HealthChange {
 		h.LastFailureReason = r.Reason
 		h.probeLater(now, min(2*h.ProbeInterval, MaxProbeInterval), r.RetryAfter)
 		if after := time.Duration(r.Breaker.DisableAfter); after > 0 && now.Sub(h.FailingSince) >= after && change.Disable == "" {
-			change.Disable = fmt.Sprintf("every attempt has failed since %s; the last: %s", h.FailingSince.UTC().Format(time.RFC3339), r.Reason)
+			change.Disable = fmt.Sprintf("every attempt has failed since %s, the last with %s", h.FailingSince.UTC().Format(time.RFC3339), r.Reason)
 		}
 	case isProbe: // it did not reach the endpoint: another one may
 		change.Reopened = true
@@ -210,9 +210,9 @@ func (h *Health) open(now time.Time, r HealthReport) bool {
 	b, attempts, failures := r.Breaker, h.Attempts+h.PreviousAttempts, h.Failures+h.PreviousFailures
 	switch {
 	case h.FailuresInARow >= b.FailuresInARow:
-		h.BreakerReason = fmt.Sprintf("%d attempts in a row failed; the last: %s", h.FailuresInARow, r.Reason)
+		h.BreakerReason = fmt.Sprintf("%d attempts in a row failed, the last with %s", h.FailuresInARow, r.Reason)
 	case attempts >= b.MinimumAttempts && 100*failures >= b.FailurePercent*attempts:
-		h.BreakerReason = fmt.Sprintf("%d of %d attempts within %s failed; the last: %s", failures, attempts, b.Window, r.Reason)
+		h.BreakerReason = fmt.Sprintf("%d of %d attempts within %s failed, the last with %s", failures, attempts, b.Window, r.Reason)
 	default:
 		return false
 	}

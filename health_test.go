@@ -196,12 +196,12 @@ func TestDisableAfter(t *testing.T) {
 		want    string
 	}{
 		"not yet":         {fiveDays - 1, BreakerOpen, 'f', ""},
-		"five days":       {fiveDays, BreakerOpen, 'f', "every attempt has failed since 2026-07-01T12:00:00Z; the last: http_500"},
-		"half open":       {fiveDays, BreakerHalfOpen, 'f', "every attempt has failed since 2026-07-01T12:00:00Z; the last: http_500"},
+		"five days":       {fiveDays, BreakerOpen, 'f', "every attempt has failed since 2026-07-01T12:00:00Z, the last with http_500"},
+		"half open":       {fiveDays, BreakerHalfOpen, 'f', "every attempt has failed since 2026-07-01T12:00:00Z, the last with http_500"},
 		"answered":        {fiveDays, BreakerOpen, 'w', ""},
 		"our own fault":   {fiveDays, BreakerOpen, 'u', ""},
 		"still closed":    {fiveDays, BreakerClosed, 'f', ""},
-		"a year, no time": {365 * 24 * time.Hour, BreakerOpen, 'f', "every attempt has failed since 2025-07-06T12:00:00Z; the last: http_500"},
+		"a year, no time": {365 * 24 * time.Hour, BreakerOpen, 'f', "every attempt has failed since 2025-07-06T12:00:00Z, the last with http_500"},
 	} {
 		h := Health{Breaker: c.breaker, FailingSince: now.Add(-c.failing), ProbeDeliveryID: "dlv_1", ProbeInterval: time.Minute, WindowAt: now}
 		if c.breaker != BreakerClosed {

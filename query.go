@@ -96,6 +96,7 @@ type DeliveryDetail struct {
 type TenantUsage struct {
 	Known      bool     // an event, a subscription or a key names it
 	EventTypes []string // of its last events, as they were posted
+	Keyless    []string // those of them of which no event had a key
 }
 
 // Stats counts what is open, for metrics.

@@ -31,7 +31,7 @@ func (f *fakeRecovery) Operate(_ context.Context, operationID string) error {
 // TestReportOfAnAttempt: which attempts are reported, and what is started where the report changes something.
 func TestReportOfAnAttempt(t *testing.T) {
 	t.Parallel()
-	open := switchboard.Health{Breaker: switchboard.BreakerOpen, BreakerReason: "10 attempts in a row failed; the last: http_503"}
+	open := switchboard.Health{Breaker: switchboard.BreakerOpen, BreakerReason: "10 attempts in a row failed, the last with http_503"}
 	known := switchboard.Health{SubscriptionID: "sub_1", Breaker: switchboard.BreakerHalfOpen}
 	failed := switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
 	const recovers = "recover sub_1: receiver.example"

@@ -187,6 +187,41 @@ func TestProfileWithFlowSettings(t *testing.T) {
 	within(t, "", map[string]any{"ordering": "key", "rate_limit": map[string]any{"per_second": 10.0, "burst": 3.0}, "hold_for": "720h"}, got)
 }
 
+// TestKeyWarnings: events without a key have no order, which whoever asks for one should know.
+func TestKeyWarnings(t *testing.T) {
+	t.Parallel()
+	const ordering = "ordering: of ticket.created no event that was posted lately had a key, and events without one are sent as if there were no ordering"
+	for _, c := range []struct {
+		members string
+		want    any // the warnings
+	}{
+		{`"events":["ticket.*"]`, nil},
+		{`"events":["ticket.*"],"ordering":"key"`, []any{ordering}},
+		{`"events":["ticket.created"],"supersede":true`, []any{strings.ReplaceAll(ordering, "ordering", "supersede")}},
+		{`"events":["ticket.solved"],"ordering":"key"`, nil}, // of which one had a key
+		{`"events":["call.ringing"],"ordering":"key"`, nil},  // of which none was posted
+	} {
+		t.Run(c.members, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.post(t, switchboard.Event{Tenant: "acme", Type: "ticket.solved", Data: []byte(`1`)}, switchboard.Event{Tenant: "acme", Type: "ticket.solved", Key: "k", Data: []byte(`1`)})
+			got := b.call(t, integratorKey, "POST", "/v1/subscriptions", `{"tenant":"acme","name":"n",`+okRequest+`,`+c.members+`}`).want(t, http.StatusCreated)
+			if diff := cmp.Diff(c.want, got["warnings"]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	b := setup(t)
+	got := b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":3,"ordering":"key"}`).want(t, http.StatusOK)
+	if diff := cmp.Diff([]any{ordering}, got["warnings"]); diff != "" {
+		t.Error(diff)
+	}
+	got = b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", `{"version":4,"name":"new"}`).want(t, http.StatusOK)
+	if got["warnings"] != nil {
+		t.Errorf("warned again: %v", got["warnings"])
+	}
+}
+
 // orderedCatalogue has a platform whose profile has settings of flow control.
 type orderedCatalogue struct{ Catalogue }
 

@@ -71,7 +71,7 @@ func TestBreakerAcrossProcesses(t *testing.T) {
 	result := b.report(both[1], b.failure(&sub, "dlv_x"))
 	equal(t, "the tenth", result.Change, switchboard.HealthChange{Opened: true})
 	want := switchboard.Health{
-		SubscriptionID: sub.ID, Breaker: switchboard.BreakerOpen, BreakerSince: b.clock(), BreakerReason: "10 attempts in a row failed; the last: http_503",
+		SubscriptionID: sub.ID, Breaker: switchboard.BreakerOpen, BreakerSince: b.clock(), BreakerReason: "10 attempts in a row failed, the last with http_503",
 		FailingSince: begin().Add(time.Second), ProbeAt: b.clock().Add(30 * time.Second), ProbeInterval: 30 * time.Second, WindowAt: begin().Add(time.Second),
 		Attempts: 10, Failures: 10, FailuresInARow: 10, LastFailureReason: "http_503",
 	}
@@ -80,6 +80,9 @@ func TestBreakerAcrossProcesses(t *testing.T) {
 	for _, s := range both {
 		equal(t, "each process", b.health(s, before.ID), want)
 	}
+	stats, err := b.Stats(t.Context())
+	must(t, err)
+	equal(t, "breakers that are open", stats.Breakers, map[string]int{"http_503": 1})
 	held := b.accept(event("acme", "")).Deliveries[0]
 	equal(t, "accepted then", [2]string{string(held.State), held.Reason}, [2]string{"held", switchboard.ReasonBreakerOpen})
 
