@@ -34,9 +34,9 @@ type DeliveryStore interface {
 	Postpone(ctx context.Context, loaded switchboard.Delivery, until time.Time, reason string) (bool, error)
 	// CloseDelivery moves an open delivery of that generation to a final state.
 	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
-	// HoldDelivery parks a delivery of that generation that waits for an attempt. Where it may be
-	// sent by now, it is returned as it is.
-	HoldDelivery(ctx context.Context, deliveryID string, generation int, admission switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error)
+	// HoldDelivery parks or ends a delivery that may not be sent, as its subscription and its health
+	// are when they are locked. Where it may be sent by now, it is returned as it is.
+	HoldDelivery(ctx context.Context, loaded switchboard.Delivery, conditions switchboard.Conditions) (switchboard.Delivery, error)
 	HealthStore
 	LimitStore
 }
@@ -161,7 +161,7 @@ func (e *execution) attempt(ctx context.Context) (AttemptResult, error) {
 	}
 	result := e.resultOf(loaded, loaded.Delivery)
 	result.Outdated = outdated
-	if outdated || !loaded.Delivery.State.HasNextAttempt() || loaded.Delivery.NextAttemptAt.After(e.Now()) {
+	if outdated || !e.isDue(loaded.Delivery) {
 		return result, nil
 	}
 	return e.attemptDue(ctx, loaded)
@@ -170,6 +170,7 @@ func (e *execution) attempt(ctx context.Context) (AttemptResult, error) {
 // attemptDue makes the attempt whose date has come, if it is admitted. One that was to be parked
 // and may be sent by now is decided about again.
 func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDelivery) (AttemptResult, error) {
+	generation := loaded.Delivery.Generation
 	result, err := e.admit(ctx, loaded)
 	for range maxDecisions - 1 {
 		if !errors.Is(err, errDecideAgain) {
@@ -178,12 +179,22 @@ func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDel
 		if loaded, err = e.load(ctx); err != nil {
 			return AttemptResult{}, &attemptError{loaded.Delivery, whyNotLoaded(err), err}
 		}
+		if loaded.Delivery.Generation != generation || !e.isDue(loaded.Delivery) { // it has moved on since
+			result = e.resultOf(loaded, loaded.Delivery)
+			result.Outdated = loaded.Delivery.Generation != generation
+			return result, nil
+		}
 		result, err = e.admit(ctx, loaded)
 	}
 	if errors.Is(err, errDecideAgain) { // its subscription changes all the time
 		result.NextAttemptAt, err = e.Now().Add(infraWait).UTC(), nil
 	}
 	return result, err
+}
+
+// isDue reports whether the delivery waits for an attempt whose date has come.
+func (e *execution) isDue(d switchboard.Delivery) bool {
+	return d.State.HasNextAttempt() && !d.NextAttemptAt.After(e.Now())
 }
 
 // maxDecisions is how often an execution decides about an attempt.
@@ -194,7 +205,7 @@ func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery
 	now := e.Now()
 	conditions := switchboard.Conditions{Subscription: &loaded.Subscription, Health: &loaded.Health, Delivery: &loaded.Delivery}
 	if admission := switchboard.Admit(now, conditions); admission.Kind != switchboard.AdmissionSend {
-		return e.stop(ctx, loaded, admission)
+		return e.stop(ctx, loaded, conditions, admission)
 	}
 	slow := e.Limiter.Slow(loaded.Subscription.ID, loaded.Health.Slow)
 	if e.local && (slow || e.Limiter.Hangs(loaded.Subscription.ID, now)) {
@@ -214,7 +225,7 @@ func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery
 	case switchboard.AdmissionDefer:
 		return e.postpone(ctx, loaded, admission)
 	case switchboard.AdmissionPark, switchboard.AdmissionEnd:
-		return e.stop(ctx, loaded, admission)
+		return e.stop(ctx, loaded, conditions, admission)
 	}
 	if !e.waitUntil(ctx, conditions.RateAt) {
 		result := e.resultOf(loaded, loaded.Delivery)
@@ -252,29 +263,24 @@ func (e *execution) postpone(ctx context.Context, loaded switchboard.LoadedDeliv
 	return result, err
 }
 
-// stop parks or ends a delivery that may not be sent now.
-func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery, admission switchboard.Admission) (AttemptResult, error) {
+// stop parks or ends a delivery that may not be sent now. Where it may be by the time that the store
+// has looked again, it is decided about again.
+func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery, conditions switchboard.Conditions, admission switchboard.Admission) (AttemptResult, error) {
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
-	id, generation := loaded.Delivery.ID, loaded.Delivery.Generation
-	action := switchboard.Action{At: e.Now(), Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: admission.Detail}
 	var d switchboard.Delivery
 	var err error
-	switch {
-	case admission.Kind == switchboard.AdmissionEnd:
-		d, err = e.Store.CloseDelivery(ctx, id, generation, admission.State, admission.Reason, action)
-	case switchboard.IsQueueReason(admission.Reason):
+	if switchboard.IsQueueReason(admission.Reason) {
 		e.Limiter.AddWaiting(loaded.Subscription.ID)
 		d, err = e.Store.QueueDelivery(ctx, loaded.Delivery, admission)
-	default:
-		action.Kind = switchboard.ActionHold
-		d, err = e.Store.HoldDelivery(ctx, id, generation, admission, action)
+	} else {
+		d, err = e.Store.HoldDelivery(ctx, loaded.Delivery, conditions)
 	}
 	if err != nil {
 		return AttemptResult{}, err
 	}
 	result := e.resultOf(loaded, d)
-	if d.Generation == generation && d.State.HasNextAttempt() && !d.NextAttemptAt.After(e.Now()) {
+	if d.Generation == loaded.Delivery.Generation && e.isDue(d) {
 		return result, errDecideAgain
 	}
 	return result, nil

@@ -34,11 +34,12 @@ type fakeStore struct {
 	sendErr     error
 	sending     func(ctx context.Context) // runs while the request is under way
 	sent        int
+	resumed     bool            // the subscription is active again by the time that the store looks
 	timeouts    []time.Duration // that the sender was given
 	turn        time.Duration   // until the next turn under the rate limit
 	turns       int             // asked for
 	asked       func()          // runs while one is asked for; nil: nothing does
-	hold        func() bool     // whether a delivery is parked when its row is locked; nil: it is
+	afterHold   func()          // runs when the store has decided again; nil: nothing does
 	queued      []string        // deliveries that were parked behind others
 	slow        []bool          // what SetSlow was called with
 	reports     []switchboard.HealthReport
@@ -101,11 +102,17 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 	return changed, d.postponeErr
 }
 
-func (d *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
-	if d.hold != nil && !d.hold() {
-		return d.loaded.Delivery, nil
+func (d *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c switchboard.Conditions) (switchboard.Delivery, error) {
+	if d.resumed {
+		d.loaded.Subscription.State = switchboard.SubscriptionActive
+		delivery := d.loaded.Delivery
+		if d.afterHold != nil {
+			d.afterHold()
+		}
+		return delivery, nil
 	}
-	return d.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
+	a := switchboard.Admit(time.Now(), c)
+	return d.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{})
 }
 
 func (d *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
@@ -223,6 +230,19 @@ func TestUnverifiedAddressGetsNothing(t *testing.T) {
 	d.loaded.Subscription.State = switchboard.SubscriptionUnverified
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateHeld || result.Reason != switchboard.ReasonSubscriptionUnverified || d.sent != 0 {
+		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
+	}
+}
+
+// TestResumedMeanwhile: what was to be held, and may be sent by the time that the store looks again,
+// is attempted at once.
+func TestResumedMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := newFakeStore(t)
+	d.loaded.Subscription.State, d.resumed = switchboard.SubscriptionPaused, true
+	d.outcome.StatusCode = 200
+	result, err := d.attempt(activities.AttemptInput{})
+	if err != nil || result.State != switchboard.StateDelivered || d.sent != 1 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
 	}
 }

@@ -166,34 +166,17 @@ func TestClassOfAnEndpointIsToldOnce(t *testing.T) {
 	}
 }
 
-// TestParkIsDecidedAgain: one that was to be parked and may be sent when its row is locked is sent.
+// TestParkIsDecidedAgain: one that was to be parked is sent if it may be by the time that its row is
+// locked, and not if it has been cancelled since.
 func TestParkIsDecidedAgain(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		resumed bool // by the time that it is loaded again
-		sent    int
-	}{
-		"resumed meanwhile":       {true, 1},
-		"it changes all the time": {false, 0},
-	} {
+	for state, sent := range map[switchboard.State]int{switchboard.StatePending: 1, switchboard.StateCancelled: 0} {
 		d := newFakeStore(t)
-		d.loaded.Subscription.State = switchboard.SubscriptionPaused
-		holds := 0
-		d.hold = func() bool { // the row says that it may be sent
-			holds++
-			if c.resumed {
-				d.loaded.Subscription.State = switchboard.SubscriptionActive
-			}
-			return false
-		}
-		_, err := d.attempt(activities.AttemptInput{})
-		if d.sent != c.sent || holds > 5 {
-			t.Errorf("%s: %d requests after %d decisions, %v", name, d.sent, holds, err)
-		}
-		if c.sent == 0 {
-			if _, wait := delay(t, err); wait <= 0 {
-				t.Errorf("%s: executed again in %s", name, wait)
-			}
+		d.loaded.Subscription.State, d.resumed = switchboard.SubscriptionPaused, true
+		d.afterHold = func() { d.loaded.Delivery.State = state }
+		result, err := d.attempt(activities.AttemptInput{})
+		if err != nil || d.sent != sent || result.State.HasNextAttempt() {
+			t.Errorf("%s meanwhile: ended as %s, %v after %d requests, want %d", state, result.State, err, d.sent, sent)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (s *Store) applyBatch(ctx context.Context, b bulkTransition, subscription, 
 		// The limit is an argument so that Postgres walks the index: were it known to be more
 		// than it believes to be there, Postgres would read and sort all that are left.
 		var rows []*row
-		err = tx.SelectContext(ctx, &rows, "SELECT "+fields("deliveries", deliveryFields+" response_awaited", "")+
+		err = tx.SelectContext(ctx, &rows, "SELECT "+fields("deliveries", rowFields, "")+
 			" FROM deliveries WHERE subscription_id = $1 AND "+b.where+" AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE", subscription, after, batchLimit)
 		if err != nil || len(rows) == 0 {
 			found, changed = 0, 0

@@ -15,10 +15,14 @@ import (
 const deliveryFields = "id tenant event_id event_type subscription_id method host state reason attempts_made " +
 	"last_status_code last_failure next_attempt_at? created_at completed_at? permanent generation prior_attempts temporal_run_id dispatch_at? parked_at? held_until? blocked_by expires_at? key ordered"
 
+// rowFields are the columns of row.
+const rowFields = deliveryFields + " response_awaited position"
+
 // row is a delivery with the columns that only the store knows.
 type row struct {
 	switchboard.Delivery
-	ResponseAwaited bool // a caller may wait for the first response
+	ResponseAwaited bool  // a caller may wait for the first response
+	Position        int64 // in the queue of its ordering key; 0: it has never been in one
 }
 
 // shownAt gives the deliveries the reasons that they have at that time.
@@ -118,7 +122,7 @@ func selectDeliveriesOf(ctx context.Context, db selector, events []switchboard.E
 	return deliveries, err
 }
 
-var lockDeliveriesQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
+var lockDeliveriesQuery = "SELECT " + fields("deliveries", rowFields, "") +
 	" FROM deliveries WHERE id = ANY($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE"
 
 // lockedInOrder is any of the deliveries $1, in an UPDATE that locks all of them first: in the
@@ -147,7 +151,7 @@ const saveDeliveriesQuery = `
 UPDATE deliveries d SET state = n.state, reason = n.reason, attempts_made = n.attempts_made, last_status_code = n.last_status_code, last_failure = n.last_failure,
 	next_attempt_at = n.next_attempt_at, completed_at = n.completed_at, permanent = n.permanent, generation = n.generation,
 	prior_attempts = n.prior_attempts, temporal_run_id = n.temporal_run_id, dispatch_at = n.dispatch_at,
-	parked_at = n.parked_at, held_until = n.held_until, blocked_by = n.blocked_by
+	parked_at = n.parked_at, held_until = n.held_until, blocked_by = n.blocked_by, expires_at = n.expires_at, position = coalesce(n.position, d.position)
 FROM json_populate_recordset(NULL::deliveries, $1) AS n WHERE d.id = n.id AND d.id = ANY($2) AND d.id >= $3 AND d.id <= $4`
 
 // saveDeliveries writes what can change of deliveries that are locked.
@@ -195,6 +199,7 @@ type deliveryColumns struct {
 	ExpiresAt       time.Time           `json:"expires_at,omitzero"`
 	Key             string              `json:"key"`
 	Ordered         bool                `json:"ordered"`
+	Position        int64               `json:"position,omitzero"`
 }
 
 // deliveriesJSON writes the rows as a JSON array of deliveryColumns.
@@ -203,7 +208,7 @@ func deliveriesJSON(rows []*row) (string, error) {
 	for i, r := range rows {
 		columns[i] = deliveryColumns{r.ID, r.Tenant, r.EventID, r.EventType, r.SubscriptionID, r.Method, r.Host, r.State, r.Reason, r.AttemptsMade,
 			r.LastStatusCode, r.LastFailure, r.NextAttemptAt, r.CreatedAt, r.CompletedAt, r.Permanent, r.Generation, r.PriorAttempts, r.TemporalRunID,
-			r.DispatchAt, r.ResponseAwaited, r.ParkedAt, r.HeldUntil, r.BlockedBy, r.ExpiresAt, r.Key, r.Ordered}
+			r.DispatchAt, r.ResponseAwaited, r.ParkedAt, r.HeldUntil, r.BlockedBy, r.ExpiresAt, r.Key, r.Ordered, r.Position}
 	}
 	text, err := json.Marshal(columns)
 	return string(text), err

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lib/pq"
@@ -11,44 +12,59 @@ import (
 )
 
 // Retry makes a delivery due now, or starts its next generation, which nextGeneration reports:
-// see [switchboard.Delivery.Retry].
+// see [switchboard.Delivery.Retry]. One that is ordered waits for those of its key that are open.
 func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, nextGeneration bool, err error) {
 	err = s.tx(ctx, "retry delivery", func(ctx context.Context, tx transaction) error {
 		deleted, err := lockSubscriptionOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		before, after, err := s.transit(ctx, tx, caller, id, action(caller, switchboard.ActionRetry, reason), func(d *switchboard.Delivery, now time.Time) error {
-			if d.State.Final() {
-				if err := refuseErased(ctx, tx, id); err != nil {
-					return err
-				}
+		r, err := s.lockDelivery(ctx, tx, caller, id)
+		if err != nil {
+			return err
+		}
+		before, now := r.Delivery, s.now()
+		if before.State.Final() {
+			if err := refuseErased(ctx, tx, id); err != nil {
+				return err
 			}
-			return d.Retry(now, deleted)
-		})
-		d, nextGeneration = after, after.Generation != before.Generation
-		return err
+		}
+		if err := r.Retry(now, deleted); err != nil {
+			return err
+		}
+		if err := enterAgain(ctx, tx, now, before, r); err != nil {
+			return err
+		}
+		d, nextGeneration = r.Delivery, r.Generation != before.Generation && r.State.HasNextAttempt()
+		return s.saveTransition(ctx, tx, action(caller, switchboard.ActionRetry, reason), before, r)
 	})
 	return d, nextGeneration && err == nil, err
 }
 
 // Reset gives the delivery to the Temporal run that a reset of its workflow made: see
-// [switchboard.Delivery.Reset].
+// [switchboard.Delivery.Reset]. One that is ordered waits for those of its key that are open; then
+// that run ends.
 func (s *Store) Reset(ctx context.Context, deliveryID, temporalRunID string, action switchboard.Action) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "reset delivery", func(ctx context.Context, tx transaction) error {
 		deleted, err := lockSubscriptionOf(ctx, tx, deliveryID)
 		if err != nil {
 			return err
 		}
-		_, d, err = s.transit(ctx, tx, switchboard.Caller{}, deliveryID, action, func(d *switchboard.Delivery, now time.Time) error {
-			erased := refuseErased(ctx, tx, deliveryID)
-			if erased != nil && !isRefused(erased) {
-				return erased
-			}
-			d.Reset(now, temporalRunID, deleted || erased != nil)
-			return nil
-		})
-		return err
+		r, err := s.lockDelivery(ctx, tx, switchboard.Caller{}, deliveryID)
+		if err != nil {
+			return err
+		}
+		erased := refuseErased(ctx, tx, deliveryID)
+		if erased != nil && !isRefused(erased) {
+			return erased
+		}
+		before, now := r.Delivery, s.now()
+		r.Reset(now, temporalRunID, deleted || erased != nil)
+		if err := enterAgain(ctx, tx, now, before, r); err != nil {
+			return err
+		}
+		d = r.Delivery
+		return s.saveTransition(ctx, tx, action, before, r)
 	})
 	return d, err
 }
@@ -70,13 +86,36 @@ func (s *Store) CloseDelivery(ctx context.Context, deliveryID string, generation
 	})
 }
 
-// HoldDelivery parks a delivery of that generation that waits for an attempt. Any other is returned
-// unchanged.
-func (s *Store) HoldDelivery(ctx context.Context, deliveryID string, generation int, admission switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
-	return s.change(ctx, switchboard.Caller{}, deliveryID, action, func(d *switchboard.Delivery, now time.Time) error {
-		d.Hold(now, generation, admission)
-		return nil
+// HoldDelivery parks or ends a delivery that waits for an attempt, unless it may be sent by now.
+// conditions are those that the attempt knows: what its subscription, its health and its key say
+// is read again, while the subscription is locked. So a release that has begun since the delivery
+// was loaded finds it parked, or it is not parked any more. Without a change it is returned as it
+// is: it may be sent, or another generation serves it.
+func (s *Store) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, conditions switchboard.Conditions) (d switchboard.Delivery, err error) {
+	err = s.tx(ctx, "hold delivery", func(ctx context.Context, tx transaction) error {
+		flow, err := lockFlow(ctx, tx, loaded.SubscriptionID, shared)
+		if err != nil {
+			return err
+		}
+		conditions.Subscription, conditions.Health = flow.Subscription, flow.Health
+		r, err := s.lockDelivery(ctx, tx, switchboard.Caller{}, loaded.ID)
+		if err != nil {
+			return err
+		}
+		before, now := r.Delivery, s.now()
+		conditions.Delivery = &before
+		action, admission := bySwitchboard(switchboard.ActionHold, ""), switchboard.Admit(now, conditions)
+		switch admission.Kind {
+		case switchboard.AdmissionPark:
+			r.Hold(now, loaded.Generation, admission)
+		case switchboard.AdmissionEnd:
+			action.Kind = switchboard.ActionCancel
+			r.Close(now, loaded.Generation, admission.State, admission.Reason)
+		}
+		action.Reason, d = admission.Detail, r.Delivery
+		return s.saveTransition(ctx, tx, action, before, r)
 	})
+	return d, err
 }
 
 // Postpone changes the date of a delivery's next attempt, for that reason, unless somebody has
@@ -115,22 +154,36 @@ func (s *Store) change(ctx context.Context, caller switchboard.Caller, id string
 // transit locks a delivery that the caller sees, applies a transition of the lifecycle, and
 // saves the delivery with the action if that has changed it.
 func (s *Store) transit(ctx context.Context, tx transaction, caller switchboard.Caller, id string, action switchboard.Action, apply func(*switchboard.Delivery, time.Time) error) (before, after switchboard.Delivery, err error) {
-	rows, err := lockDeliveries(ctx, tx, []string{id})
+	r, err := s.lockDelivery(ctx, tx, caller, id)
 	if err != nil {
 		return before, after, err
-	}
-	r := rows[id]
-	if r == nil || !caller.Sees(r.Tenant) {
-		return before, after, noDelivery(id)
 	}
 	before = r.Delivery
 	if err := apply(&r.Delivery, s.now()); err != nil {
 		return before, before, err
 	}
-	if r.Delivery == before {
-		return before, before, nil
+	return before, r.Delivery, s.saveTransition(ctx, tx, action, before, r)
+}
+
+// lockDelivery locks a delivery that the caller sees, after its ordering key.
+func (s *Store) lockDelivery(ctx context.Context, tx transaction, caller switchboard.Caller, id string) (*row, error) {
+	rows, err := lockInQueues(ctx, tx, id)
+	if err != nil {
+		return nil, err
 	}
-	return before, r.Delivery, s.saveTransitions(ctx, tx, action, map[string]switchboard.State{id: before.State}, r)
+	r := rows[id]
+	if r == nil || !caller.Sees(r.Tenant) {
+		return nil, noDelivery(id)
+	}
+	return r, nil
+}
+
+// saveTransition is saveTransitions of one delivery, if it has changed.
+func (s *Store) saveTransition(ctx context.Context, tx transaction, action switchboard.Action, before switchboard.Delivery, r *row) error {
+	if r.Delivery == before {
+		return nil
+	}
+	return s.saveTransitions(ctx, tx, action, map[string]switchboard.State{r.ID: before.State}, r)
 }
 
 // saveTransitions saves deliveries after a transition, with the action if it has a kind, and
@@ -170,10 +223,12 @@ func (s *Store) saveTransitions(ctx context.Context, tx transaction, action swit
 			return err
 		}
 	}
-	if !dispatch {
-		return nil
+	if dispatch {
+		if err := notify(ctx, tx, dispatchChannel, ""); err != nil {
+			return err
+		}
 	}
-	return notify(ctx, tx, dispatchChannel, "")
+	return s.leaveQueues(ctx, tx, slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return from[r.ID].Final() }))
 }
 
 // lockSubscriptionOf keeps the subscription of a delivery from being deleted until the

@@ -40,9 +40,9 @@ const (
 // The limit is an argument so that Postgres walks the index: were it known to be more than it
 // believes to be there, Postgres would read and sort all that are left.
 var (
-	nextReleasableQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
+	nextReleasableQuery = "SELECT " + fields("deliveries", rowFields, "") +
 		" FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + " AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE"
-	nextOpenQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") +
+	nextOpenQuery = "SELECT " + fields("deliveries", rowFields, "") +
 		" FROM deliveries WHERE subscription_id = $1 AND " + isOpen + " AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE"
 )
 

@@ -168,9 +168,7 @@ func TestUnverifiedSubscriptionHoldsUntilItIsVerified(t *testing.T) {
 	equal(t, "reason", held.Reason, switchboard.ReasonSubscriptionUnverified)
 	equal(t, "start due", b.startDue(held.ID), time.Time{})
 	// One from before is held when its attempt is due.
-	after, err := b.HoldDelivery(t.Context(), before.ID, before.Generation, switchboard.Admission{
-		Kind: switchboard.AdmissionPark, State: switchboard.StateHeld, Reason: switchboard.ReasonSubscriptionUnverified, HoldFor: switchboard.DefaultHold,
-	}, switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionHold})
+	after, err := b.HoldDelivery(t.Context(), before, switchboard.Conditions{})
 	must(t, err)
 	equal(t, "held", after.State, switchboard.StateHeld)
 

@@ -16,7 +16,7 @@ const parkedFor = 250 * time.Millisecond
 // The deliveries of a subscription that wait for their turn. Those that were parked when they were
 // accepted have no workflow.
 var (
-	nextQueuedQuery = "SELECT " + fields("deliveries", deliveryFields+" response_awaited", "") + ` FROM deliveries
+	nextQueuedQuery = "SELECT " + fields("deliveries", rowFields, "") + ` FROM deliveries
 WHERE subscription_id = $1 AND state = 'held' AND reason = ANY($2) AND (parked_at = created_at OR parked_at <= $3) ORDER BY id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED`
 	anyQueuedQuery = "SELECT 1 FROM deliveries WHERE subscription_id = $1 AND state = 'held' AND reason = ANY($2) LIMIT 1"
 )
@@ -111,9 +111,6 @@ func (s *Store) clearQueueReason(ctx context.Context, subscriptionID string) err
 		if err := tx.SelectContext(ctx, &waiting, anyQueuedQuery, subscriptionID, queueReasons()); err != nil || len(waiting) > 0 {
 			return err
 		}
-		if err := s.setQueueReason(ctx, tx, subscriptionID, ""); err != nil {
-			return err
-		}
-		return forgetHealthy(ctx, tx, subscriptionID)
+		return s.setQueueReason(ctx, tx, subscriptionID, "")
 	})
 }

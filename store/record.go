@@ -73,7 +73,7 @@ func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]
 
 // recordRows stores what is new and returns the deliveries as they are afterwards.
 func (s *Store) recordRows(ctx context.Context, tx transaction, records []switchboard.Record) (map[string]*row, error) {
-	rows, err := lockDeliveries(ctx, tx, deliveriesOf(records))
+	rows, err := lockForRecords(ctx, tx, records)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Store) recordRows(ctx context.Context, tx transaction, records []switch
 		return nil, err
 	}
 	var attempts []attemptColumns
-	changed, failedBefore := map[string]*row{}, map[string]bool{}
+	changed, failedBefore, finalBefore := map[string]*row{}, map[string]bool{}, map[string]bool{}
 	for _, r := range byNumber(records) {
 		d := rows[r.Attempt.DeliveryID]
 		if d == nil || recorded[r.Attempt.ID] {
@@ -97,6 +97,7 @@ func (s *Store) recordRows(ctx context.Context, tx transaction, records []switch
 		}
 		taken[keyOf(r)], recorded[r.Attempt.ID] = true, true
 		failedBefore[d.ID] = failedBefore[d.ID] || d.State == switchboard.StateFailed
+		finalBefore[d.ID] = finalBefore[d.ID] || d.State.Final()
 		d.Record(r)
 		attempts, changed[d.ID] = append(attempts, columnsOf(r.Attempt, r.Generation)), d
 		if slices.Contains(erased, d.ID) { // it was under way meanwhile
@@ -120,7 +121,31 @@ func (s *Store) recordRows(ctx context.Context, tx transaction, records []switch
 	if err := announceAnswers(ctx, tx, saved...); err != nil {
 		return nil, err
 	}
-	return rows, s.announceFailed(ctx, tx, slices.DeleteFunc(saved, func(d *row) bool { return failedBefore[d.ID] }))
+	if err := s.announceFailed(ctx, tx, without(saved, failedBefore)); err != nil {
+		return nil, err
+	}
+	return rows, s.leaveQueues(ctx, tx, without(saved, finalBefore))
+}
+
+// without are the rows whose ids are not in the set.
+func without(rows []*row, ids map[string]bool) []*row {
+	return slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return ids[r.ID] })
+}
+
+// lockForRecords locks the deliveries of the records, those that one may end after the key that
+// they are ordered by.
+func lockForRecords(ctx context.Context, tx transaction, records []switchboard.Record) (map[string]*row, error) {
+	var ending []string
+	for _, r := range records {
+		if r.Decision.State.Final() {
+			ending = append(ending, r.Attempt.DeliveryID)
+		}
+	}
+	blocked, err := lockQueues(ctx, tx, unique(ending))
+	if err != nil {
+		return nil, err
+	}
+	return lockDeliveries(ctx, tx, append(blocked, deliveriesOf(records)...))
 }
 
 // erasedAmong returns those of the deliveries, which are locked, whose event is erased. None of

@@ -13,8 +13,9 @@ import (
 // current generation, and moves those deliveries, as $2 has them; $3 are their ids, with the
 // bounds $4 and $5. It does by one statement what [switchboard.Delivery.Record] does; a test compares the
 // two. What it does not return is left to recordRows: what was recorded before, is of an
-// earlier generation or out of order. Awaited deliveries need a NOTIFY and go there too, and those
-// that fail for good where somebody takes operational events.
+// earlier generation or out of order. Awaited deliveries need a NOTIFY and go there too, those
+// that fail for good where somebody takes operational events, and ordered ones that end, which
+// others wait for.
 //
 // IS TRUE keeps Postgres from finding the deliveries by their state, as it would while few
 // are open, and would go on to when very many are.
@@ -26,7 +27,7 @@ moved AS (
 		last_status_code = n.last_status_code, last_failure = n.last_failure, next_attempt_at = n.next_attempt_at, completed_at = n.completed_at,
 		temporal_run_id = n.temporal_run_id, dispatch_at = NULL
 	FROM n WHERE d.id = n.id AND d.id = ANY($3::text[]) AND d.id >= $4 AND d.id <= $5 AND d.generation = n.generation AND d.attempts_made = n.attempts_made - 1
-		AND (d.state IN ('pending', 'retrying')) IS TRUE AND NOT d.response_awaited
+		AND (d.state IN ('pending', 'retrying')) IS TRUE AND NOT d.response_awaited AND (n.completed_at IS NULL OR NOT d.ordered)
 		AND CASE WHEN n.state = 'failed' THEN NOT EXISTS (SELECT FROM subscriptions o WHERE o.tenant IN (d.tenant, '` + switchboard.OperatorTenant + `') AND o.operational AND o.deleted_at IS NULL) ELSE true END
 	RETURNING d.*),
 stored AS (

@@ -24,6 +24,7 @@ func TestRetentionUnderChurn(t *testing.T) {
 	sub := a.subscribe("acme", "other")
 	a.fill(10)
 	a.exec("UPDATE deliveries SET subscription_id = $1", sub.ID)
+	a.exec("UPDATE subscriptions SET state = 'paused' WHERE id = $1", sub.ID) // so that one whose attempt is due can be held
 	var open []*churned
 	for _, g := range a.rows {
 		if g.endedAt.IsZero() {
@@ -126,7 +127,10 @@ func (a *archive) change(c *churned, random *rand.Rand) error {
 		after, err = a.Cancel(ctx, root(), c.id, "over")
 		c.actions++
 	case n < 32:
-		after, err = a.HoldDelivery(ctx, c.id, before.Generation, switchboard.Admission{Kind: switchboard.AdmissionPark, State: switchboard.StateBlocked, Reason: "later", BlockedBy: "dlv_0", HoldFor: time.Hour}, switchboard.Action{})
+		after, err = a.HoldDelivery(ctx, before, switchboard.Conditions{})
+		if after != before {
+			c.actions++
+		}
 	case n < 36:
 		after, err = a.Reset(ctx, c.id, switchboard.NewID("run_", a.clock()), switchboard.Action{Actor: "cli", Kind: switchboard.ActionReset})
 		c.actions++

@@ -129,8 +129,9 @@ func (r *fakeStore) ReportHealth(context.Context, switchboard.HealthReport) (swi
 	return switchboard.HealthResult{}, nil
 }
 
-func (r *fakeStore) HoldDelivery(ctx context.Context, id string, generation int, a switchboard.Admission, action switchboard.Action) (switchboard.Delivery, error) {
-	return r.CloseDelivery(ctx, id, generation, a.State, a.Reason, action)
+func (r *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c switchboard.Conditions) (switchboard.Delivery, error) {
+	a := switchboard.Admit(time.Now(), c)
+	return r.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{Kind: switchboard.ActionHold})
 }
 
 func (r *fakeStore) CloseDelivery(_ context.Context, _ string, _ int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
@@ -151,7 +152,7 @@ func (r *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (ti
 }
 
 func (r *fakeStore) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, a switchboard.Admission) (switchboard.Delivery, error) {
-	return r.HoldDelivery(ctx, loaded.ID, loaded.Generation, a, switchboard.Action{})
+	return r.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{Kind: switchboard.ActionHold})
 }
 
 func (r *fakeStore) SetSlow(context.Context, string, bool) error { return nil }

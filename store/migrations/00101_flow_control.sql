@@ -65,12 +65,14 @@ CREATE TABLE workers (
     counted   int         NOT NULL   -- the workers that it reckons with: a new one waits for the others
 );
 
--- The last delivery of each key of a subscription that orders by key. Whoever accepts or ends one
--- locks the row, so that each waits for the one before.
+-- The keys of subscriptions that order by key, while a delivery of theirs is open: the last one,
+-- and the position that it has. Whoever accepts or ends one locks the row, so that each waits for
+-- the one before.
 CREATE TABLE ordering_keys (
     subscription_id text COLLATE "C" NOT NULL REFERENCES subscriptions ON DELETE CASCADE,
-    key             text        NOT NULL,
-    last_delivery   text COLLATE "C" NOT NULL,
+    key             text COLLATE "C" NOT NULL,
+    last_delivery   text COLLATE "C" NOT NULL DEFAULT '',
+    last_position   bigint      NOT NULL DEFAULT 0,
     PRIMARY KEY (subscription_id, key)
 );
 
@@ -80,7 +82,8 @@ ALTER TABLE deliveries
     ADD COLUMN blocked_by text COLLATE "C" NOT NULL DEFAULT '',
     ADD COLUMN expires_at timestamptz,                     -- it fails unless it is delivered by then; null: never
     ADD COLUMN key        text    NOT NULL DEFAULT '',     -- the event's, where its subscription orders or supersedes by key
-    ADD COLUMN ordered    boolean NOT NULL DEFAULT false;  -- it waits for earlier deliveries of its key
+    ADD COLUMN ordered    boolean NOT NULL DEFAULT false,  -- it waits for earlier deliveries of its key
+    ADD COLUMN position   bigint  NOT NULL DEFAULT 0;      -- among those: the least is sent first
 
 UPDATE deliveries SET parked_at = created_at, held_until = now() + interval '30 days' WHERE state IN ('held', 'blocked');
 
@@ -91,9 +94,10 @@ ALTER TABLE deliveries
     -- The workflow of one that an operator holds is woken, so that it ends.
     ADD CONSTRAINT only_open_or_cancelled_is_dispatched CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying', 'held', 'cancelled'));
 
+CREATE INDEX deliveries_parked ON deliveries (state, reason, parked_at) WHERE held_until IS NOT NULL;
 CREATE INDEX deliveries_held_until ON deliveries (held_until) WHERE held_until IS NOT NULL;
 CREATE INDEX deliveries_blocked_by ON deliveries (blocked_by) WHERE blocked_by <> '';
-CREATE INDEX deliveries_key ON deliveries (subscription_id, key, id) WHERE key <> '' AND completed_at IS NULL;
+CREATE INDEX deliveries_key ON deliveries (subscription_id, key, position) WHERE key <> '' AND completed_at IS NULL;
 
 -- An action on many deliveries of a subscription: the workflow of the same id works on it.
 CREATE TABLE operations (
@@ -123,10 +127,10 @@ CREATE INDEX operations_subscription ON operations (subscription_id, id);
 
 -- +goose Down
 DROP TABLE operations, ordering_keys, workers, subscription_rates, subscription_health;
-DROP INDEX deliveries_key, deliveries_blocked_by, deliveries_held_until;
+DROP INDEX deliveries_key, deliveries_blocked_by, deliveries_held_until, deliveries_parked;
 ALTER TABLE deliveries
     DROP CONSTRAINT only_open_or_cancelled_is_dispatched, DROP CONSTRAINT blocked_has_blocker, DROP CONSTRAINT parked_has_end,
-    DROP COLUMN ordered, DROP COLUMN key, DROP COLUMN expires_at, DROP COLUMN blocked_by, DROP COLUMN held_until, DROP COLUMN parked_at;
+    DROP COLUMN position, DROP COLUMN ordered, DROP COLUMN key, DROP COLUMN expires_at, DROP COLUMN blocked_by, DROP COLUMN held_until, DROP COLUMN parked_at;
 ALTER TABLE deliveries ADD CONSTRAINT only_dated_or_cancelled_is_dispatched CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying', 'cancelled')) NOT VALID;
 ALTER TABLE subscriptions
     DROP COLUMN operational, DROP COLUMN hold_for_us, DROP COLUMN deliver_within_us, DROP COLUMN supersede, DROP COLUMN ordered, DROP COLUMN flow, DROP COLUMN state_by, DROP COLUMN state_since;
