@@ -105,7 +105,6 @@ type Stats struct {
 	Overdue      int            // deliveries that are stuck, as DeliveryFilter.Stuck has it
 	RelayBacklog int            // deliveries whose workflow should be started by now and is not, and cancelled ones whose workflow is due to be ended
 	Breakers     map[string]int // breakers that are open or half open, by the last failure
-	Operations   int            // that run
 	RelayOldest  time.Duration  // how long the one that has waited longest for its workflow is late; 0: there is none
 }
 

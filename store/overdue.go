@@ -30,7 +30,7 @@ func (s *Store) Overdue(ctx context.Context, slack time.Duration, after switchbo
 }
 
 // What statsQuery counts beside the states.
-const countLate, countBacklog, countOperations, countBreaker = "late", "backlog", "operations", "breaker "
+const countLate, countBacklog, countBreaker = "late", "backlog", "breaker "
 
 // statsQuery counts what is open at the time $1: overdue is what was due at $2, and the relay is
 // late with what was due at $3. The times stand in a table, so that they do not matter to the plan:
@@ -40,7 +40,6 @@ WITH t AS MATERIALIZED (SELECT $1::timestamptz AS now, $2::timestamptz AS overdu
 SELECT state, count(*), 0::float8 AS oldest FROM deliveries
 WHERE state NOT IN ('pending', 'delivered') AND state IN ('retrying', 'held', 'blocked') GROUP BY state -- each part has an index of its own
 UNION ALL SELECT 'pending', count(*), 0 FROM deliveries WHERE next_attempt_at IS NOT NULL AND state = 'pending' HAVING count(*) > 0
-UNION ALL SELECT '` + countOperations + `', count(*), 0 FROM operations WHERE state = 'running'
 UNION ALL SELECT '` + countBreaker + `' || last_failure_reason, count(*), 0 FROM subscription_health WHERE breaker <> 'closed' GROUP BY last_failure_reason
 UNION ALL SELECT '` + countLate + `', count(*), 0 FROM t, deliveries WHERE ` + overdue + `t.overdue
 UNION ALL SELECT '` + countBacklog + `', count(*), coalesce(extract(epoch FROM max(t.now - next_attempt_at)), 0) FROM t, deliveries
@@ -71,8 +70,6 @@ func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 		switch c.State {
 		case countLate:
 			stats.Overdue = c.Count
-		case countOperations:
-			stats.Operations = c.Count
 		case countBacklog:
 			stats.RelayBacklog, stats.RelayOldest = c.Count, time.Duration(c.Oldest*float64(time.Second))
 		default:

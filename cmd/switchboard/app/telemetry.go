@@ -53,8 +53,8 @@ func sdkLatencies() sdkmetric.View {
 // observeStats shows what is open: the counts that tell whether the system is
 // healthy. Overdue is zero in a healthy one.
 func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
-	var errs [6]error
-	var open, overdue, backlog, breakers, operations metric.Int64ObservableGauge
+	var errs [5]error
+	var open, overdue, backlog, breakers metric.Int64ObservableGauge
 	var oldest metric.Float64ObservableGauge
 	open, errs[0] = meter.Int64ObservableGauge("switchboard_deliveries_open",
 		metric.WithDescription("Deliveries that are not final, by state."))
@@ -64,10 +64,6 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 		metric.WithDescription("Deliveries whose workflow should have been started or cancelled by now, and was not."))
 	oldest, errs[3] = meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
 		metric.WithDescription("How late the delivery is that has waited longest for its workflow; 0: none waits."))
-	operations, errs[5] = meter.Int64ObservableGauge("switchboard_operations_running",
-		metric.WithDescription("Operations that run: releases of held deliveries, and the cancelling of those of deleted subscriptions."))
-	breakers, errs[4] = meter.Int64ObservableGauge("switchboard_breakers_open",
-		metric.WithDescription("Endpoints whose breaker is open or half open, by their last failure."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
@@ -84,10 +80,9 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 		}
 		o.ObserveInt64(overdue, int64(s.Overdue))
 		o.ObserveInt64(backlog, int64(s.RelayBacklog))
-		o.ObserveInt64(operations, int64(s.Operations))
 		o.ObserveFloat64(oldest, s.RelayOldest.Seconds())
 		return nil
-	}, open, overdue, backlog, oldest, breakers, operations)
+	}, open, overdue, backlog, oldest, breakers)
 	return err
 }
 
