@@ -290,7 +290,7 @@ func newDelivery(p *pendingEvent, c candidate) (*row, error) {
 	if c.DeliverWithinUS > 0 {
 		r.ExpiresAt = e.CreatedAt.Add(time.Duration(c.DeliverWithinUS) * time.Microsecond)
 	}
-	if c.Ordered || c.Supersede {
+	if (c.Ordered || c.Supersede) && !p.leftToRelay { // an announcement locks no keys: other rows are locked before it
 		r.Key, r.Ordered = e.Key, c.Ordered && e.Key != ""
 	}
 	health, err := parseHealth(c.Health)
