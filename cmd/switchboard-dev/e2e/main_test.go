@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -31,10 +32,17 @@ import (
 // ever does, for a machine that is busy with something else.
 const awaitTimeout = 60 * time.Second
 
-var shared = &engine{databases: pgtest.New(migrate)}
+var (
+	shared = &engine{databases: pgtest.New(migrate)}
+	built  = &binary{}
+)
 
 func TestMain(m *testing.M) {
 	code := shared.databases.Run(m)
+	if err := built.remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
 }
 

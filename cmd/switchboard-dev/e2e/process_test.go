@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -16,16 +18,42 @@ type process struct {
 	env    []string // further settings, as name=value
 }
 
-// newProcess builds the production binary and prepares a system that runs it, on
-// the shared Postgres and Temporal.
+// binary is the production binary, which is built when the first test asks.
+type binary struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func (b *binary) path(t *testing.T) string {
+	t.Helper()
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "switchboard-e2e-"); b.err != nil {
+			return
+		}
+		output, err := exec.Command("go", "build", "-o", filepath.Join(b.dir, "switchboard"), "github.com/seed-49a43567/switchboard/cmd/switchboard").CombinedOutput()
+		if err != nil {
+			b.err = fmt.Errorf("build: %w\n%s", err, output)
+		}
+	})
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	return filepath.Join(b.dir, "switchboard")
+}
+
+func (b *binary) remove() error {
+	if b.dir == "" {
+		return nil
+	}
+	return os.RemoveAll(b.dir)
+}
+
+// newProcess prepares a system that runs the production binary, on the shared Postgres and Temporal.
 func newProcess(t *testing.T) *process {
 	t.Helper()
 	s := prepareSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))
-	p := &process{system: s, binary: filepath.Join(t.TempDir(), "switchboard")}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary, "github.com/seed-49a43567/switchboard/cmd/switchboard")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, output)
-	}
+	p := &process{system: s, binary: built.path(t)}
 	t.Cleanup(p.kill)
 	return p
 }

@@ -1,0 +1,88 @@
+package e2e
+
+import (
+	"cmp"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Two processes that each see half of the failures open the breaker at the documented threshold.
+// While it is open nothing is sent and no attempt is used up, also when both are killed; after a
+// probe has succeeded everything is delivered.
+func TestBreakerOfTwoProcesses(t *testing.T) {
+	t.Parallel()
+	const failures = 10 // in a row, by default
+	p := newProcess(t)
+	p.start()
+	another := p.beside()
+	var healthy atomic.Bool
+	r := newReceiverFunc(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		if !healthy.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	subscription, _ := p.subscribe(r.URL, fields{"retry": fields{"initial_interval": "5s", "backoff_coefficient": 1}})
+	var failed, parked []string
+	for i := range failures {
+		failed = append(failed, []*process{p, another}[i%2].post("ticket.created", `{}`))
+	}
+	for _, by := range []*process{p, another} {
+		await(t, "breaker open", func() bool { return by.breaker(subscription) == switchboard.BreakerOpen })
+	}
+	opened := len(r.got())
+	for i := range failures {
+		parked = append(parked, []*process{p, another}[i%2].post("ticket.created", `{}`))
+	}
+	for _, id := range parked {
+		if d := p.awaitState(id, "held"); d.Reason != switchboard.ReasonBreakerOpen || d.AttemptsMade != 0 {
+			t.Errorf("%s is held for %s after %d attempts", id, d.Reason, d.AttemptsMade)
+		}
+	}
+	for _, id := range failed { // at the date of its next attempt
+		if d := p.awaitState(id, "held"); d.Reason != switchboard.ReasonBreakerOpen || d.AttemptsMade != 1 {
+			t.Errorf("%s is held for %s after %d attempts", id, d.Reason, d.AttemptsMade)
+		}
+	}
+	if n := len(r.got()); opened != failures || n != failures {
+		t.Errorf("%d requests when the breaker opened, %d while it is open; want %d", opened, n, failures)
+	}
+	p.kill()
+	another.kill()
+	healthy.Store(true)
+	p.start()
+	another.start()
+	if state := p.breaker(subscription); state != switchboard.BreakerOpen {
+		t.Errorf("the breaker is %s after a restart", state)
+	}
+	awaitFor(t, loadTimeout, "breaker closed", func() bool { return p.breaker(subscription) == switchboard.BreakerClosed })
+	p.awaitAllDelivered(2 * failures)
+	checkAttemptsMade(p, failed, 2)
+	checkAttemptsMade(p, parked, 1)
+	if probe := r.got()[failures]; probe.header.Get("webhook-id") != failed[0] {
+		t.Errorf("the probe was %s, want the oldest delivery %s", probe.header.Get("webhook-id"), failed[0])
+	}
+	t.Logf("the probe came %s after the last failure", r.got()[failures].at.Sub(r.got()[failures-1].at).Round(time.Second))
+}
+
+func checkAttemptsMade(p *process, ids []string, want int) {
+	p.t.Helper()
+	for _, id := range ids {
+		if d := p.delivery(id); d.AttemptsMade != want {
+			p.t.Errorf("%s was delivered by attempt %d, want %d", id, d.AttemptsMade, want)
+		}
+	}
+}
+
+// breaker is where the breaker of the subscription stands, as the API shows it: a healthy endpoint
+// has no health in the answer.
+func (s *system) breaker(subscription string) switchboard.BreakerState {
+	s.t.Helper()
+	a := s.call(http.MethodGet, "/v1/subscriptions/"+subscription, nil)
+	return cmp.Or(as[struct {
+		Health struct{ Breaker switchboard.BreakerState }
+	}](s.t, a).Health.Breaker, switchboard.BreakerClosed)
+}

@@ -1,0 +1,32 @@
+package e2e
+
+import "os"
+
+// fullSize reports whether the tests of flow control have the size of the issue, which takes
+// some minutes and not the seconds that everybody waits for.
+func fullSize() bool { return os.Getenv("SWITCHBOARD_E2E_FULL") != "" }
+
+// beside starts another process of the same system, with an address of its own.
+func (p *process) beside() *process {
+	p.t.Helper()
+	s := *p.system
+	s.config.Listen, s.log = freeAddr(p.t), &logBuffer{}
+	another := &process{system: &s, binary: p.binary, env: p.env}
+	p.t.Cleanup(another.kill)
+	another.start()
+	return another
+}
+
+// awaitAllDelivered waits until so many are delivered and nothing else is left, and checks that
+// no promise is broken.
+func (s *system) awaitAllDelivered(count int) {
+	s.t.Helper()
+	awaitFor(s.t, loadTimeout, "nothing open", func() bool { return s.count("pending,retrying,held,blocked") == 0 })
+	if n := s.count("delivered"); n != count {
+		s.t.Errorf("%d delivered, want %d; %d failed, %d cancelled", n, count, s.count("failed"), s.count("cancelled"))
+	}
+	s.awaitNothingOpen()
+	if printed, kept := s.verify(); !kept {
+		s.t.Errorf("verify:\n%s", printed)
+	}
+}

@@ -1,0 +1,114 @@
+package e2e
+
+import (
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A rate limit holds for two processes together, and what waits for it is sent in the order of
+// acceptance, without a workflow meanwhile.
+func TestRateLimitOfTwoProcesses(t *testing.T) {
+	t.Parallel()
+	const perSecond = 10
+	events := 60
+	if fullSize() {
+		events = 5000
+	}
+	p := newProcess(t)
+	p.start()
+	another := p.beside()
+	r := newReceiver(t, 200)
+	p.subscribe(r.URL, fields{"rate_limit": fields{"per_second": perSecond}})
+	var ids []string
+	for i := range events {
+		ids = append(ids, []*process{p, another}[i%2].post("ticket.created", `{}`))
+	}
+	awaitFor(t, loadTimeout+time.Duration(events)*time.Second/perSecond, "all delivered", func() bool { return len(r.got()) >= events })
+	p.awaitAllDelivered(events)
+	got := r.got()
+	if len(got) != events {
+		t.Errorf("%d requests, want %d", len(got), events)
+	}
+	checkRate(t, got, perSecond)
+	checkPlaces(t, got, ids)
+}
+
+// checkRate checks that no second had many more requests than its share, and reports the rate. A
+// late request may come together with the one after it, so that a machine under load decides
+// about single seconds.
+func checkRate(t *testing.T, got []received, perSecond int) {
+	t.Helper()
+	most := 0
+	for i := range got {
+		n := 0
+		for _, later := range got[i:] {
+			if later.at.Sub(got[i].at) < time.Second {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	took := got[len(got)-1].at.Sub(got[0].at)
+	rate := float64(len(got)-1) / took.Seconds()
+	t.Logf("%d requests in %s, %.2f/s, at most %d in a second", len(got), took.Round(time.Millisecond), rate, most)
+	if rate > 1.05*float64(perSecond) || most > 2*perSecond {
+		t.Errorf("%.2f/s, and %d in one second; want %d", rate, most, perSecond)
+	}
+	if fullSize() && rate < 0.95*float64(perSecond) {
+		t.Errorf("%.2f/s, want %d", rate, perSecond)
+	}
+}
+
+// checkPlaces checks that the requests came in the order of acceptance, but for those that were
+// under way at the same time. In a random order each would be off by a third of all.
+func checkPlaces(t *testing.T, got []received, ids []string) {
+	t.Helper()
+	slices.Sort(ids) // they have the order of acceptance
+	most, sum := 0, 0
+	for i, request := range got {
+		place := slices.Index(ids, request.header.Get("webhook-id"))
+		most = max(most, place-i, i-place)
+		sum += max(place-i, i-place)
+	}
+	t.Logf("%d places off the order of acceptance on average, %d at most", sum/len(got), most)
+	if sum/len(got) > len(got)/10 {
+		t.Errorf("%d places off the order of acceptance on average", sum/len(got))
+	}
+}
+
+// max_in_flight holds for two processes together.
+func TestMaxInFlightOfTwoProcesses(t *testing.T) {
+	t.Parallel()
+	const limit, events = 4, 60
+	p := newProcess(t)
+	p.start()
+	another := p.beside()
+	var inFlight, most atomic.Int64
+	r := newReceiverFunc(t, func(_ int, _ http.ResponseWriter, request *http.Request) {
+		n := inFlight.Add(1)
+		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); {
+			seen = most.Load()
+		}
+		select { // long beside what starting a request takes, so that the limit is reached
+		case <-time.After(200 * time.Millisecond):
+		case <-request.Context().Done():
+		}
+		inFlight.Add(-1)
+	})
+	p.subscribe(r.URL, fields{"max_in_flight": limit})
+	for i := range events {
+		[]*process{p, another}[i%2].post("ticket.created", `{}`)
+	}
+	p.awaitAllDelivered(events)
+	got := r.got()
+	t.Logf("%d requests in %s, at most %d in flight", len(got), got[len(got)-1].at.Sub(got[0].at).Round(time.Millisecond), most.Load())
+	if n := most.Load(); n > limit || n < 2 {
+		t.Errorf("%d requests in flight, want at most %d, and more than one", n, limit)
+	}
+	if len(got) != events {
+		t.Errorf("%d requests, want %d", len(got), events)
+	}
+}
