@@ -59,6 +59,35 @@ func FailureOfStatus(status int) Failure {
 	return FailureBadResponse
 }
 
+// EndpointVerdict is what an attempt shows of its endpoint.
+type EndpointVerdict string
+
+// The verdicts.
+const (
+	EndpointWorks   EndpointVerdict = "works"   // it answered, if only to refuse this one request
+	EndpointFails   EndpointVerdict = "fails"   // the failure is the endpoint's fault, whatever is sent there
+	EndpointUnknown EndpointVerdict = "unknown" // the attempt did not reach it, or nobody knows what it answered
+)
+
+// Endpoint is what the outcome shows of the endpoint. A status from 400 to 499 refuses one
+// payload, and is an answer; 429 is the one that is about all requests.
+func (o Outcome) Endpoint() EndpointVerdict {
+	switch o.Failure {
+	case FailureDNS, FailureConnectRefused, FailureConnectTimeout, FailureConnect,
+		FailureTLSExpired, FailureTLSUntrusted, FailureTLSName, FailureTLS,
+		FailureTimeout, FailureReset, FailureBadResponse, FailureHTTP5xx:
+		return EndpointFails
+	case FailureHTTP4xx:
+		if o.StatusCode == http.StatusTooManyRequests {
+			return EndpointFails
+		}
+		return EndpointWorks
+	case "", FailureRedirect:
+		return EndpointWorks
+	}
+	return EndpointUnknown // our guard, our templates, the token endpoint, an operator, or a crash of ours
+}
+
 // Outcome is what an attempt saw. It is a value, never an error: the receiver's
 // failure is not ours.
 type Outcome struct {
@@ -67,6 +96,7 @@ type Outcome struct {
 	Detail     string        // the failure in words, for people; holds no secrets
 	Latency    time.Duration // from the start of the attempt to the end of the answer
 	RetryAfter time.Duration // how long the receiver asked us to wait; 0: it did not
+	Wish       ReceiverWish  // what the receiver asked for in its answer's header; empty: nothing
 	Permanent  bool          // no later attempt can succeed, whatever anybody repairs
 	Requests   int           // how often the request was sent, at least in part; 0: nothing was
 	Response   Response

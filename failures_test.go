@@ -16,6 +16,7 @@ type failureLine struct {
 	where   string // what the line is limited to; empty: nothing
 	repairs [3]string
 	policy  string
+	shows   EndpointVerdict // of the endpoint
 }
 
 // failureLines reads the table.
@@ -40,7 +41,7 @@ func failureLines(t *testing.T) []failureLine {
 			continue
 		}
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if len(cells) != 6 {
+		if len(cells) != 7 {
 			t.Fatalf("%d cells in %s", len(cells), line)
 		}
 		for i := range cells {
@@ -51,7 +52,7 @@ func failureLines(t *testing.T) []failureLine {
 			t.Fatalf("no failure, or no words for it, in %s", line)
 		}
 		status, _ := strconv.Atoi(named[2])
-		lines = append(lines, failureLine{Failure(named[1]), status, named[3], [3]string(cells[2:5]), cells[5]})
+		lines = append(lines, failureLine{Failure(named[1]), status, named[3], [3]string(cells[2:5]), cells[5], EndpointVerdict(cells[6])})
 	}
 	return lines
 }
@@ -125,6 +126,19 @@ func TestPolicyIsAsDocumented(t *testing.T) {
 		if got := Next(policy, Limits{}, "dlv_1", 1, Outcome{Failure: failure, StatusCode: status}); got.Permanent != lines[at].permanent() {
 			t.Errorf("%d: %+v; documented as %s", status, got, lines[at].policy)
 		}
+	}
+}
+
+// TestVerdictsAreAsDocumented: each line says what such an attempt shows of its endpoint.
+func TestVerdictsAreAsDocumented(t *testing.T) {
+	t.Parallel()
+	for _, l := range failureLines(t) {
+		if got := (Outcome{Failure: l.failure, StatusCode: l.status}).Endpoint(); got != l.shows {
+			t.Errorf("%s %d %s: %s, documented as %s", l.failure, l.status, l.where, got, l.shows)
+		}
+	}
+	if got := (Outcome{StatusCode: 200}).Endpoint(); got != EndpointWorks {
+		t.Errorf("a success: %s", got)
 	}
 }
 

@@ -1,6 +1,10 @@
 package switchboard
 
-import "time"
+import (
+	"cmp"
+	"reflect"
+	"time"
+)
 
 // Ordering says in which order the deliveries of a subscription are sent.
 type Ordering string
@@ -13,7 +17,7 @@ const (
 
 // RateLimit is how many requests of a subscription are made in a time, by all workers together.
 type RateLimit struct {
-	PerSecond float64 `json:"per_second,omitempty" minimum:"0.01" maximum:"1000" doc:"Requests a second" example:"10"`
+	PerSecond float64 `json:"per_second" minimum:"0.01" maximum:"1000" doc:"Requests a second" example:"10"`
 	Burst     int     `json:"burst,omitempty" minimum:"1" maximum:"1000" doc:"How many may be made at once after a pause. Default: 1" example:"1"`
 }
 
@@ -32,10 +36,21 @@ type Breaker struct {
 	Mode            BreakerMode `json:"mode,omitempty" enum:"auto,off" default:"auto" doc:"off: failing deliveries are retried by their policy alone"`
 	MinimumAttempts int         `json:"minimum_attempts,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"So many attempts in the window at least" example:"10"`
 	FailurePercent  int         `json:"failure_percent,omitempty" minimum:"1" maximum:"100" default:"70" doc:"So many of a hundred of them failed through the endpoint's fault" example:"70"`
-	Window          Duration    `json:"window,omitempty" default_duration:"5m" doc:"The time over which attempts are counted: 10s to 1h" example:"5m"`
+	Window          Duration    `json:"window,omitempty" default_duration:"5m" shortest:"10s" longest:"1h" doc:"The time over which attempts are counted" example:"5m"`
 	FailuresInARow  int         `json:"failures_in_a_row,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"Or so many failed one after the other" example:"10"`
-	DisableAfter    Duration    `json:"disable_after,omitempty" default_duration:"120h" doc:"The subscription is disabled after so long of nothing but failures: 1h to 2160h" example:"120h"`
+	DisableAfter    Duration    `json:"disable_after,omitempty" default_duration:"120h" shortest:"1h" longest:"2160h" doc:"The subscription is disabled after so long of nothing but failures" example:"120h"`
 }
+
+// Or returns the breaker with what it leaves out as the other has it.
+func (b Breaker) Or(other Breaker) Breaker {
+	return Breaker{
+		Mode: cmp.Or(b.Mode, other.Mode), MinimumAttempts: cmp.Or(b.MinimumAttempts, other.MinimumAttempts), FailurePercent: cmp.Or(b.FailurePercent, other.FailurePercent),
+		Window: cmp.Or(b.Window, other.Window), FailuresInARow: cmp.Or(b.FailuresInARow, other.FailuresInARow), DisableAfter: cmp.Or(b.DisableAfter, other.DisableAfter),
+	}
+}
+
+// Check refuses the first member that is not within its bounds. One that is zero was not given.
+func (b Breaker) Check() error { return checkBounds(reflect.ValueOf(b), "") }
 
 // The intervals of probes while a breaker is open.
 const (

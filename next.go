@@ -98,6 +98,8 @@ func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outco
 		// An aborted delivery was cancelled, and its row says so. If it does not, an
 		// operator has retried it since.
 		return Decision{State: StateRetrying, Reason: outcome.Reason()}
+	case outcome.Wish == WishAbortMessage:
+		return Decision{State: StateFailed, Reason: ReasonRejectedByReceiver, Permanent: true}
 	case outcome.IsPermanent():
 		return Decision{State: StateFailed, Reason: outcome.Reason(), Permanent: true}
 	case attempt >= allowed(policy, limits, outcome):

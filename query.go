@@ -89,18 +89,21 @@ type DeliveryDetail struct {
 	Delivery Delivery
 	Attempts []Attempt // in order of their numbers
 	Actions  []Action  // in order of time
+	Health   Health    // of its endpoint, if it is held; else zero
 }
 
 // TenantUsage says where a tenant is named. There is no list of tenants.
 type TenantUsage struct {
 	Known      bool     // an event, a subscription or a key names it
 	EventTypes []string // of its last events, as they were posted
+	Keyless    []string // those of them of which no event had a key
 }
 
 // Stats counts what is open, for metrics.
 type Stats struct {
-	Open         map[State]int // deliveries in each state that is not final
-	Overdue      int           // deliveries that are stuck, as DeliveryFilter.Stuck has it
-	RelayBacklog int           // deliveries whose workflow should be started by now and is not, and cancelled ones whose workflow is due to be ended
-	RelayOldest  time.Duration // how long the one that has waited longest for its workflow is late; 0: there is none
+	Open         map[State]int  // deliveries in each state that is not final
+	Overdue      int            // deliveries that are stuck, as DeliveryFilter.Stuck has it
+	RelayBacklog int            // deliveries whose workflow should be started by now and is not, and cancelled ones whose workflow is due to be ended
+	Breakers     map[string]int // breakers that are open or half open, by the last failure
+	RelayOldest  time.Duration  // how long the one that has waited longest for its workflow is late; 0: there is none
 }

@@ -42,7 +42,9 @@ const (
 //   - readOnly members are set by Switchboard only.
 //   - always marks members that answers have although callers may leave them out, beside
 //     those with a default.
-//   - doc, example, enum and bounds document the member.
+//   - enum, minimum and maximum, and shortest and longest of a duration, are what a member may
+//     be; minLength to maxItems are checked by those who know what a member is for.
+//   - doc and example document the member.
 //
 // A member that is zero was not given.
 type Subscription struct {
@@ -63,10 +65,10 @@ type Subscription struct {
 	Adaptive      Adaptive          `json:"adaptive" required:"false" always:"true" doc:"How timeout and retries follow the load of the worker"`
 	MaxInFlight   int               `json:"max_in_flight,omitempty" minimum:"1" maximum:"100" default:"16" doc:"Requests at the same time, of all workers together" example:"16"`
 	RateLimit     RateLimit         `json:"rate_limit,omitzero" doc:"How many requests are made in a time, of all workers together. What exceeds it is held and sent in order. Left out: no limit"`
-	Ordering      Ordering          `json:"ordering,omitempty" enum:"none,key" default:"none" doc:"key: the events of one key are delivered strictly in the order in which they were accepted, each when the one before has ended. Events without a key have no order"`
-	DeliverWithin Duration          `json:"deliver_within,omitempty" doc:"A delivery that has not succeeded by then fails as expired: 1s to 720h from its acceptance. Left out: no deadline" example:"30m"`
+	Ordering      Ordering          `json:"ordering,omitempty" enum:"none,key" default:"none" doc:"key: the events of one key are delivered strictly in the order in which they were accepted, each when the one before has ended. Events without a key have no order. A change acts on what is accepted after it"`
+	DeliverWithin Duration          `json:"deliver_within,omitempty" shortest:"1s" longest:"720h" doc:"A delivery that has not succeeded so long after its acceptance fails as expired. Left out: no deadline" example:"30m"`
 	Supersede     bool              `json:"supersede,omitempty" doc:"A new event cancels the open deliveries of older ones with the same type and key"`
-	HoldFor       Duration          `json:"hold_for,omitempty" default_duration:"720h" doc:"For how long a delivery is held at most, before it fails as hold_expired: 1m to 2160h" example:"720h"`
+	HoldFor       Duration          `json:"hold_for,omitempty" default_duration:"720h" shortest:"1m" longest:"2160h" doc:"For how long a delivery is held at most, before it fails as hold_expired" example:"720h"`
 	ReleaseRate   int               `json:"release_rate,omitempty" minimum:"1" maximum:"1000" default:"50" doc:"How many held deliveries are released in a second, after a pause or when its endpoint has recovered" example:"50"`
 	Breaker       Breaker           `json:"breaker,omitzero" always:"true" doc:"When deliveries are held because the endpoint fails"`
 	State         SubscriptionState `json:"state" readOnly:"true" enum:"active,paused,disabled,unverified" doc:"paused and disabled: deliveries are held until it is resumed or enabled. unverified: until its address has answered the challenge" example:"active"`
@@ -118,11 +120,7 @@ const (
 	MaxTimeout         = Duration(30 * time.Second)
 	DefaultMaxInFlight = 16
 	// MaxMaxInFlight is well below the slots of a worker, so that one subscription never has them all.
-	MaxMaxInFlight   = 100
-	MaxReleaseRate   = 1000
-	MinHold          = Duration(time.Minute)
-	MaxHold          = Duration(90 * 24 * time.Hour)
-	MaxDeliverWithin = Duration(30 * 24 * time.Hour)
+	MaxMaxInFlight = 100
 	// DefaultHold is for how long a delivery is held at most where its subscription does not say.
 	DefaultHold = 30 * 24 * time.Hour
 )
@@ -153,6 +151,9 @@ func (s *Subscription) SetDefaults() {
 	setDefaults(reflect.ValueOf(s).Elem())
 	s.Retry.MaximumInterval = cmp.Or(s.Retry.MaximumInterval, max(defaultMaximumInterval, s.Retry.InitialInterval))
 	s.State = cmp.Or(s.State, SubscriptionActive)
+	if s.RateLimit.PerSecond != 0 {
+		s.RateLimit.Burst = cmp.Or(s.RateLimit.Burst, 1)
+	}
 	s.Adaptive.setDefaults(s)
 }
 

@@ -96,7 +96,7 @@ func valuesOf(tag reflect.StructTag, value reflect.Type) string {
 		return "`" + strings.ReplaceAll(enum, ",", "` `") + "`"
 	}
 	for _, bound := range []struct{ tag, words string }{
-		{"minimum", "from %"}, {"maximum", "to %"}, {"minLength", "at least % characters"}, {"maxLength", "at most % characters"},
+		{"minimum", "from %"}, {"maximum", "to %"}, {"shortest", "from %"}, {"longest", "to %"}, {"minLength", "at least % characters"}, {"maxLength", "at most % characters"},
 		{"minItems", "at least %"}, {"maxItems", "at most % entries"},
 	} {
 		if limit := tag.Get(bound.tag); limit != "" {

@@ -1,8 +1,8 @@
 package switchboard
 
 import (
+	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -18,10 +18,11 @@ func (s *Subscription) Validate() error {
 		s.validateEvents,
 		s.Request.Validate,
 		s.Retry.validate,
-		s.validateLimits,
+		s.validateTimeout,
 		s.validateAuth,
 		s.validateVerification,
 		s.validateAdaptive,
+		s.validateBounds,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -58,16 +59,20 @@ func (s *Subscription) validateEvents() error {
 	return nil
 }
 
-func (s *Subscription) validateLimits() error {
-	switch {
-	case s.Timeout < MinTimeout || s.Timeout > MaxTimeout:
+func (s *Subscription) validateTimeout() error {
+	if s.Timeout < MinTimeout || s.Timeout > MaxTimeout {
 		return InvalidField("timeout", "must be from %s to %s", MinTimeout, MaxTimeout)
-	case s.MaxInFlight < 1 || s.MaxInFlight > MaxMaxInFlight:
-		return InvalidField("max_in_flight", "must be from 1 to %d", MaxMaxInFlight)
-	case !slices.Contains([]SubscriptionState{SubscriptionActive, SubscriptionPaused, SubscriptionDisabled, SubscriptionUnverified}, s.State):
-		return InvalidField("state", "%q is not a state", s.State)
 	}
 	return nil
+}
+
+// validateBounds holds every member against its tags. Adaptive limits that are not enabled play no part.
+func (s *Subscription) validateBounds() error {
+	checked := *s
+	if !checked.Adaptive.Enabled {
+		checked.Adaptive = Adaptive{}
+	}
+	return checkBounds(reflect.ValueOf(checked), "")
 }
 
 // ValidateTime checks a time that a caller gives in a field. Beyond these years

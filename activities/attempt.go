@@ -37,6 +37,7 @@ type DeliveryStore interface {
 	// HoldDelivery parks or ends a delivery that may not be sent, as its subscription and its health
 	// are when they are locked. Where it may be sent by now, it is returned as it is.
 	HoldDelivery(ctx context.Context, loaded switchboard.Delivery, conditions switchboard.Conditions) (switchboard.Delivery, error)
+	HealthStore
 	LimitStore
 }
 
@@ -77,8 +78,10 @@ type Deliveries struct {
 	Released   func(subscriptionID string) // called when a request of a subscription has ended whose deliveries wait in order; nil: nobody releases them
 	InFlight   *inflight.Attempts
 	Unrecorded *inflight.Buffer
+	Health     *inflight.Health
 	Metrics    *Metrics
-	Tasks      Tasks // nil: a task that was lost may have been another process's, and no heartbeat is made
+	Tasks      Tasks    // nil: a task that was lost may have been another process's, and no heartbeat is made
+	Recovery   Recovery // nil: what follows from the health of endpoints is left to the reconciler
 	Outages    *Outages
 	Log        *slog.Logger
 	Now        func() time.Time // the clock that attempts are dated by

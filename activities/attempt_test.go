@@ -36,10 +36,13 @@ type fakeStore struct {
 	sent        int
 	resumed     bool            // the subscription is active again by the time that the store looks
 	timeouts    []time.Duration // that the sender was given
-	turn        time.Duration   // until the next turn under the rate limit
-	turns       int             // asked for
-	queued      []string        // deliveries that were parked behind others
-	slow        []bool          // what SetSlow was called with
+	reports     []switchboard.HealthReport
+	healthAfter switchboard.HealthResult
+	reportErr   error
+	turn        time.Duration // until the next turn under the rate limit
+	turns       int           // asked for
+	queued      []string      // deliveries that were parked behind others
+	slow        []bool        // what SetSlow was called with
 }
 
 func newFakeStore(t *testing.T) *fakeStore {
@@ -54,7 +57,7 @@ func newFakeStore(t *testing.T) *fakeStore {
 	d.loaded.Subscription = switchboard.Subscription{ID: "sub_1", MaxInFlight: 1, Timeout: switchboard.DefaultTimeout}
 	d.loaded.Subscription.SetDefaults()
 	d.Deliveries = &activities.Deliveries{
-		Store: d, Sender: d, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: d, Sender: d, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	return d
 }
@@ -78,6 +81,11 @@ func (d *fakeStore) Record(_ context.Context, r switchboard.Record) (switchboard
 		d.loaded.Delivery = delivery
 	}
 	return delivery, nil
+}
+
+func (d *fakeStore) ReportHealth(_ context.Context, r switchboard.HealthReport) (switchboard.HealthResult, error) {
+	d.reports = append(d.reports, r)
+	return d.healthAfter, d.reportErr
 }
 
 func (d *fakeStore) Reset(_ context.Context, _, _ string, _ switchboard.Action) (switchboard.Delivery, error) {

@@ -20,6 +20,8 @@ type Metrics struct {
 	completed metric.Int64Counter
 	endToEnd  metric.Float64Histogram
 	timeout   metric.Float64Histogram
+	breakers  metric.Int64Counter
+	disabled  metric.Int64Counter
 	turnWait  metric.Float64Histogram
 }
 
@@ -54,6 +56,8 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 			.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300, 3600, 36000, 360000),
 		timeout: in.seconds("switchboard_applied_timeout", "Time limit that was applied to an attempt.",
 			1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 30),
+		breakers: in.counter("switchboard_breaker_changes", "Breakers that opened, closed, or stayed open after a probe, by change."),
+		disabled: in.counter("switchboard_subscriptions_disabled", "Subscriptions that were disabled because of what their receiver answered."),
 		turnWait: in.seconds("switchboard_rate_limit_wait", "Time until the turn of a request that had to wait for one under its subscription's rate limit. One of more than a second is parked.",
 			.01, .05, .1, .25, .5, 1, 5, 30, 300, 3600),
 	}
@@ -72,6 +76,10 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 	// Shown as 0 from the start: an alert on the increase misses the first step of a series
 	// that begins with it.
 	m.completed.Add(context.Background(), 0, metric.WithAttributes(attribute.String("state", string(switchboard.StateFailed))))
+	for _, change := range []string{breakerOpened, breakerStaysOpen, breakerClosed} {
+		m.breakers.Add(context.Background(), 0, metric.WithAttributes(attribute.String("change", change)))
+	}
+	m.disabled.Add(context.Background(), 0)
 	return m, nil
 }
 
@@ -123,5 +131,27 @@ func (m *Metrics) recorded(ctx context.Context, o switchboard.Outcome, d switchb
 	m.completed.Add(ctx, 1, metric.WithAttributes(attribute.String("state", string(d.State))))
 	if d.State == switchboard.StateDelivered {
 		m.endToEnd.Record(ctx, d.CompletedAt.Sub(d.CreatedAt).Seconds())
+	}
+}
+
+// The changes of a breaker, as the metric names them.
+const (
+	breakerOpened    = "opened"
+	breakerStaysOpen = "stays_open"
+	breakerClosed    = "closed"
+)
+
+// healthChanged counts what followed from a report.
+func (m *Metrics) healthChanged(ctx context.Context, c *switchboard.HealthChange) {
+	count := func(happened bool, change string) {
+		if happened {
+			m.breakers.Add(ctx, 1, metric.WithAttributes(attribute.String("change", change)))
+		}
+	}
+	count(c.Opened, breakerOpened)
+	count(c.Reopened, breakerStaysOpen)
+	count(c.Closed, breakerClosed)
+	if c.Disable != "" {
+		m.disabled.Add(ctx, 1)
 	}
 }

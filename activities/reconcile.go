@@ -42,6 +42,8 @@ type Engine interface {
 	RetryNow(ctx context.Context, deliveryID string) error
 	// ClosedExternally lists deliveries whose workflow was cancelled or terminated since then.
 	ClosedExternally(ctx context.Context, since time.Time) ([]string, error)
+	// Recover starts the workflow that recovers the endpoint of a subscription, or wakes it.
+	Recover(ctx context.Context, subscriptionID, summary string) error
 }
 
 // WorkflowView is what Temporal says of a delivery's latest workflow run.
@@ -76,6 +78,7 @@ type Reconciler struct {
 	Store interface {
 		OverdueStore
 		BulkStore
+		EndpointStore
 	}
 	Engine Engine
 	Log    *slog.Logger
@@ -105,7 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	var result ReconcileResult
 	// No part needs the others, and one delivery that cannot be repaired is no reason to leave
 	// the others.
-	err := errors.Join(r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result), r.finishBulk(ctx, &result))
+	err := errors.Join(r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result), r.finishBulk(ctx, &result), r.recoverEndpoints(ctx, &result))
 	if err != nil {
 		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
 		return result, temporal.NewApplicationError(infraMessage(err), infraErrorType)

@@ -23,6 +23,8 @@ type fakeOverdue struct {
 	did     []string
 	held    int // that a release finds
 	deleted int // that are open of deleted subscriptions
+	late    []switchboard.Endpoint
+	forgets []string
 }
 
 func (l *fakeOverdue) Overdue(_ context.Context, _ time.Duration, after switchboard.Delivery, limit int) ([]switchboard.Delivery, error) {
@@ -44,6 +46,15 @@ func (l *fakeOverdue) StartNextGeneration(_ context.Context, id string, _ int) e
 func (l *fakeOverdue) ReleaseVerified(context.Context) (int, error) { return l.held, nil }
 
 func (l *fakeOverdue) CancelDeleted(context.Context) (int, error) { return l.deleted, nil }
+
+func (l *fakeOverdue) LateRecoveries(context.Context, time.Duration) ([]switchboard.Endpoint, error) {
+	return l.late, nil
+}
+
+func (l *fakeOverdue) ForgetHealthy(context.Context) (int, error) {
+	l.did = append(l.did, l.forgets...)
+	return len(l.forgets), nil
+}
 
 func (l *fakeOverdue) CloseDelivery(_ context.Context, id string, _ int, state switchboard.State, reason string, _ switchboard.Action) (switchboard.Delivery, error) {
 	l.did = append(l.did, string(state)+" "+id+" "+reason)
@@ -75,6 +86,11 @@ func (s *fakeTemporal) RetryNow(_ context.Context, id string) error {
 
 func (s *fakeTemporal) ClosedExternally(context.Context, time.Time) ([]string, error) {
 	return s.closed, nil
+}
+
+func (s *fakeTemporal) Recover(_ context.Context, id, summary string) error {
+	s.did = append(s.did, "recover "+id+": "+summary)
+	return s.err
 }
 
 func dated(id string) switchboard.Delivery {
@@ -222,5 +238,27 @@ func TestReconcileGoesOnAfterWhatItMayNotRepair(t *testing.T) {
 				t.Errorf("then did %v, %v; want it to begin again with the first", l.did, err)
 			}
 		})
+	}
+}
+
+// TestReconcileEndpoints: the missing workflow of an unhealthy endpoint is started, and healthy ones are
+// forgotten, also while Temporal is away.
+func TestReconcileEndpoints(t *testing.T) {
+	t.Parallel()
+	late := []switchboard.Endpoint{
+		{SubscriptionID: "sub_1", Host: "a.example", Health: switchboard.Health{BreakerReason: "10 attempts in a row failed"}},
+		{SubscriptionID: "sub_2", Host: "b.example", Health: switchboard.Health{DeferredUntil: time.Now()}},
+	}
+	did := []string{"recover sub_1: a.example · 10 attempts in a row failed", "recover sub_2: b.example · the receiver asked to wait", "forget sub_3"}
+	for name, c := range map[string]struct {
+		err       error
+		recovered int
+	}{"done": {nil, 2}, "Temporal is away": {errors.New("away"), 0}} {
+		store := &fakeOverdue{late: late, forgets: []string{"forget sub_3"}}
+		r := activities.Reconciler{Store: store, Engine: &fakeTemporal{fakeOverdue: store, err: c.err}, Log: slog.New(slog.DiscardHandler)}
+		result, err := r.Reconcile(t.Context())
+		if result.Recovered != c.recovered || (err != nil) != (c.err != nil) || !slices.Equal(store.did, did) {
+			t.Errorf("%s: %+v, %v, did %q; want %q", name, result, err, store.did, did)
+		}
 	}
 }

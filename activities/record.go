@@ -28,6 +28,7 @@ func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDeliver
 		result.Unrecorded = inflight.OutcomeOf(r)
 		return result
 	}
+	e.reportHealth(ctx, &loaded, made)
 	return e.resultOf(loaded, d)
 }
 

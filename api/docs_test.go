@@ -145,6 +145,17 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 }
 
+// TestEveryComponentIsUsed: a schema that nothing refers to is of no use to whoever makes a client.
+func TestEveryComponentIsUsed(t *testing.T) {
+	t.Parallel()
+	got := setup(t).call(t, "", "GET", "/openapi.json", nil)
+	for name := range got.want(t, http.StatusOK)["components"].(map[string]any)["schemas"].(map[string]any) {
+		if !strings.Contains(string(got.body), `"#/components/schemas/`+name+`"`) {
+			t.Errorf("nothing refers to %s", name)
+		}
+	}
+}
+
 // TestDocumentSaysWhere: where the server is, what the groups are, and with what each call
 // may fail: the statuses that such a call can have, in the words of its kind.
 func TestDocumentSaysWhere(t *testing.T) {
@@ -254,7 +265,7 @@ func TestSchemasOfAChange(t *testing.T) {
 	}
 	check("", schemas["SubscriptionPatch"].(map[string]any))
 	slices.Sort(fixed)
-	if diff := cmp.Diff([]string{"events", "name", "request.url", "version"}, fixed); diff != "" {
+	if diff := cmp.Diff([]string{"events", "name", "rate_limit.per_second", "request.url", "version"}, fixed); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -15,29 +16,62 @@ import (
 const maxEventWarnings = 10
 
 // eventWarnings says which of a subscription's event types, and which parts of its filter,
-// may never match an event. None is an error: tenants and event types need not be known
-// before they are posted. Only what differs from before is checked.
-func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, before, after *switchboard.Subscription) ([]string, error) {
-	sameEvents := slices.Equal(before.Events, after.Events)
-	if sameEvents && bytes.Equal(before.Filter, after.Filter) {
-		return nil, nil
-	}
-	var warnings []string
-	if !sameEvents {
+// may never match an event, and which of its events have no key to order or supersede by. None is
+// an error: tenants and event types need not be known before they are posted. Only what differs
+// from before is checked.
+func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, before, after *switchboard.Subscription) (warnings []string, err error) {
+	sameEvents, sameFilter, sameKeys := slices.Equal(before.Events, after.Events), bytes.Equal(before.Filter, after.Filter), byKey(before) == byKey(after)
+	if !sameEvents || !sameKeys {
 		usage, err := s.Store.TenantUsage(ctx, caller, after.Tenant)
 		if err != nil {
 			return nil, err
 		}
-		if before.ID == "" && caller.Tenant == "" && !usage.Known && after.Tenant != switchboard.OperatorTenant { // a bound key's tenant is known
-			warnings = append(warnings, fmt.Sprintf("tenant: no event, subscription or key names %q yet; events reach the subscription under exactly this name", after.Tenant))
+		if !sameEvents {
+			if before.ID == "" && caller.Tenant == "" && !usage.Known && after.Tenant != switchboard.OperatorTenant { // a bound key's tenant is known
+				warnings = append(warnings, fmt.Sprintf("tenant: no event, subscription or key names %q yet; events reach the subscription under exactly this name", after.Tenant))
+			}
+			warnings = append(warnings, s.unknownTypes(after, usage.EventTypes)...)
 		}
-		warnings = append(warnings, s.unknownTypes(after, usage.EventTypes)...)
+		warnings = append(warnings, keyWarnings(after, usage.Keyless)...)
+	}
+	if sameEvents && sameFilter {
+		return warnings, nil
 	}
 	f, err := filter.Parse(after.Filter)
 	if err != nil {
 		return nil, err
 	}
 	return append(warnings, f.Check(after.Tenant, s.typesOf(after))...), nil
+}
+
+// byKey names the members by which the subscription treats the events of one key together.
+func byKey(sub *switchboard.Subscription) string {
+	var members []string
+	if sub.Ordering == switchboard.OrderingKey {
+		members = append(members, "ordering")
+	}
+	if sub.Supersede {
+		members = append(members, "supersede")
+	}
+	return strings.Join(members, ", ")
+}
+
+// keyWarnings warns of events that have no key, where the subscription treats those of one key
+// together. keyless are the types of which no event that was posted lately had one.
+func keyWarnings(sub *switchboard.Subscription, keyless []string) []string {
+	members := byKey(sub)
+	keyless = slices.DeleteFunc(slices.Clone(keyless), func(name string) bool { return !sub.Wants(name) || switchboard.IsOperational(name) })
+	if members == "" || len(keyless) == 0 {
+		return nil
+	}
+	more := ""
+	if len(keyless) > maxEventWarnings {
+		keyless, more = keyless[:maxEventWarnings], " and others"
+	}
+	for i := range keyless {
+		keyless[i] = rest.Clip(keyless[i])
+	}
+	return []string{fmt.Sprintf("%s: of %s%s no event that was posted lately had a key, and events without one are sent as if there were no %s", members, strings.Join(keyless, ", "), more, members)}
 }
 
 // typesOf lists the catalogue's event types that the subscription takes. Without a

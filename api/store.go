@@ -36,6 +36,9 @@ type Store interface {
 	// SubscriptionWithSecrets returns a subscription with its signing secrets.
 	SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
 	Subscriptions(ctx context.Context, caller switchboard.Caller, filter switchboard.SubscriptionFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error)
+	// SubscriptionHealth returns what is known of the endpoints of subscriptions that the caller
+	// sees, by their ids.
+	SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error)
 	// GivenSubscription returns a subscription as it was given, without defaults, with its
 	// signing secrets.
 	GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)

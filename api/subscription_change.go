@@ -37,7 +37,11 @@ func (c change) apply(before switchboard.Subscription, document json.RawMessage)
 	if err := json.Unmarshal(document, &after); err != nil {
 		return before, err
 	}
-	after.ID, after.Tenant, after.State, after.StateReason, after.Version = before.ID, before.Tenant, before.State, before.StateReason, before.Version
+	if has(document, "rate_limit") && after.RateLimit.PerSecond == 0 {
+		return before, switchboard.InvalidField("rate_limit.per_second", "is required: null in place of the whole rate_limit removes the limit")
+	}
+	after.ID, after.Tenant, after.Version = before.ID, before.Tenant, before.Version
+	after.State, after.StateReason, after.StateSince, after.StateBy = before.State, before.StateReason, before.StateSince, before.StateBy
 	after.Secrets, after.CreatedAt, after.UpdatedAt = before.Secrets, before.CreatedAt, before.UpdatedAt
 	if !has(document, "adaptive", "enabled") {
 		after.Adaptive.Enabled = !has(document, "timeout") || has(document, "adaptive")

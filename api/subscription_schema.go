@@ -79,6 +79,9 @@ func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *h
 		if name == "filter" { // package filter has the operators
 			one.Description = strings.Replace(one.Description, "operators", "operators ("+strings.Join(filter.Operators(), " ")+")", 1)
 		}
+		if shortest := f.Tag.Get("shortest"); shortest != "" && !u.answer {
+			one.Description += ". From " + shortest + " to " + f.Tag.Get("longest")
+		}
 		switch {
 		case one.Ref != "":
 			clears := strings.HasPrefix(options, "omit") && f.Tag.Get("always") == ""

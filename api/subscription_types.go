@@ -32,6 +32,8 @@ type subscription struct {
 	Secret    string         `json:"secret,omitempty" doc:"The signing secret: shown once, when it is made. Of the scheme standard-ed25519 never: what receivers need are the public keys" example:"whsec_…"`
 	Warnings  []string       `json:"warnings,omitempty" nullable:"false" doc:"In the answer to a change: what in its templates may not work with every event, what in its events and filter may never take one, what its signature does not cover, and that its host has no address now that may be reached"`
 
+	Health *endpointHealth `json:"health,omitempty" doc:"Of its endpoint, in the answer for one subscription, and in lists with include=health. Left out: it is healthy, and nothing is held"`
+
 	// Not in the policy, so that one that was shown can be sent back as it is.
 	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt but the last, give or take 10 % and while neither Retry-After nor our load lengthens it"`
 	RetrySpan     switchboard.Duration   `json:"retry_span" doc:"The sum of the schedule" example:"120h33m20s"`
@@ -51,7 +53,7 @@ type signingSecret struct {
 
 func subscriptionOf(s *switchboard.Subscription) subscription {
 	out := subscription{Subscription: *s, Signature: shownSignatureOf(s), RetrySchedule: s.Retry.Schedule(), RetrySpan: s.Retry.Span()}
-	out.CreatedAt, out.UpdatedAt = s.CreatedAt.UTC(), s.UpdatedAt.UTC()
+	out.CreatedAt, out.UpdatedAt, out.StateSince = s.CreatedAt.UTC(), s.UpdatedAt.UTC(), s.StateSince.UTC()
 	if s.Filter == nil {
 		out.Filter = json.RawMessage("{}")
 	}

@@ -59,14 +59,19 @@ func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller,
 	if err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{Body: subscriptionFor(caller)(&sub)}, nil
+	shown := []subscription{subscriptionFor(caller)(&sub)}
+	if err := s.addHealth(ctx, shown); err != nil {
+		return nil, err
+	}
+	return &reply[subscription]{Body: shown[0]}, nil
 }
 
 type subscriptionsInput struct {
-	Tenant string `query:"tenant" doc:"Only this tenant's"`
-	State  string `query:"state" enum:"active,paused,disabled,unverified" doc:"Only this state"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	Tenant  string `query:"tenant" doc:"Only this tenant's"`
+	State   string `query:"state" enum:"active,paused,disabled,unverified" doc:"Only this state"`
+	Include string `query:"include" enum:"health" doc:"health: with the health of each endpoint, and how many deliveries are held for it"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
 func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Caller, in *subscriptionsInput) (*reply[page[subscription]], error) {
@@ -79,7 +84,13 @@ func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return nil, err
 	}
-	return rest.PageOf(found, subscriptionFor(caller)), nil
+	answer := rest.PageOf(found, subscriptionFor(caller))
+	if in.Include == includeHealth {
+		if err := s.addHealth(ctx, answer.Body.Data); err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
 }
 
 type updateSubscriptionInput struct {

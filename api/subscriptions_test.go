@@ -37,6 +37,9 @@ func TestCreateSubscription(t *testing.T) {
 		"retry_schedule": append([]any{"5s", "15s", "45s", "2m15s", "6m45s", "20m15s", "1h0m45s", "3h2m15s"}, slices.Repeat([]any{"4h"}, 29)...),
 		"retry_span":     "120h33m20s",
 		"timeout":        "10s", "max_in_flight": 16.0, "state": "active", "state_reason": "", "version": 1.0,
+		"ordering": "none", "hold_for": "720h", "release_rate": 50.0,
+		"breaker":     map[string]any{"mode": "auto", "minimum_attempts": 10.0, "failure_percent": 70.0, "window": "5m", "failures_in_a_row": 10.0, "disable_after": "120h"},
+		"state_since": "2026-01-31T11:00:00Z", "state_by": "key_integrator",
 		"created_at": "2026-01-31T11:00:00Z", "updated_at": "2026-01-31T11:00:00Z",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -70,7 +73,9 @@ func TestCreateSubscriptionWithEverything(t *testing.T) {
 		Signature: switchboard.Signature{Scheme: signing.Standard}, Secrets: []switchboard.SigningSecret{{Secret: switchboard.Secret(secret), CreatedAt: created}},
 		Retry:        switchboard.RetryPolicy{InitialInterval: hours, BackoffCoefficient: 1.5, MaximumInterval: hours, MaxAttempts: 3},
 		Verification: switchboard.VerificationNone, Timeout: switchboard.MinTimeout, MaxInFlight: 1, Version: 1, CreatedAt: created, UpdatedAt: created,
+		StateSince: created.UTC(), StateBy: stored.StateBy, // the key's id
 	}
+	want.SetDefaults() // of flow control
 	if diff := cmp.Diff(want, stored); diff != "" {
 		t.Error(diff)
 	}

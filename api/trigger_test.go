@@ -118,7 +118,8 @@ func TestTriggerWithoutAnAnswer(t *testing.T) {
 	}
 	park := func(state, reason string) func(*bundle, string) {
 		return func(b *bundle, id string) {
-			_, err := b.db.sql.Exec("UPDATE deliveries SET state = $1, reason = $2, next_attempt_at = NULL, dispatch_at = NULL WHERE id = $3", state, reason, id)
+			_, err := b.db.sql.Exec(`UPDATE deliveries SET state = $1, reason = $2, next_attempt_at = NULL, dispatch_at = NULL, parked_at = now(), held_until = now(),
+blocked_by = CASE $1 WHEN 'blocked' THEN 'dlv_0' ELSE '' END WHERE id = $3`, state, reason, id)
 			must(t, err)
 		}
 	}

@@ -41,6 +41,7 @@ var intended = []struct {
 	{"the name of a schema", regexp.MustCompile(`\bGivenSubscription\b`), "PreviewTrial"},
 	{"a url was always required", regexp.MustCompile(`^NewSubscription\.request\.url: string`), "NewSubscription.request.url: string required"},
 	{"left out of a change means unchanged, so nothing has a default", regexp.MustCompile(`^(SubscriptionPatch\..*?) default=\S+(.*)$`), "$1$2"},
+	{"one subscription never has all slots of a worker", regexp.MustCompile(`^((?:NewSubscription|SubscriptionPatch)\.max_in_flight: .*) maximum=1000$`), "$1 maximum=100"},
 	{"a default that depends on another member is said in words", regexp.MustCompile(`^(NewSubscription\.adaptive\.maximum_interval_factor: .*?) default=\S+(.*)$`), "$1$2"},
 }
 

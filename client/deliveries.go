@@ -25,6 +25,12 @@ type Delivery struct {
 	NextAttemptAt  *time.Time        `json:"next_attempt_at"`
 	CreatedAt      time.Time         `json:"created_at"`
 	CompletedAt    *time.Time        `json:"completed_at"`
+	ParkedAt       *time.Time        `json:"held_since,omitempty"` // nil: it is neither held nor blocked
+	HeldUntil      *time.Time        `json:"held_until,omitempty"`
+	ReleasedBy     string            `json:"released_by,omitempty"` // in words
+	BlockedBy      string            `json:"blocked_by,omitempty"`
+	ExpiresAt      *time.Time        `json:"expires_at,omitempty"` // nil: it has no deadline
+	Key            string            `json:"ordering_key,omitempty"`
 	WorkflowID     string            `json:"workflow_id"`
 	TemporalRunID  string            `json:"temporal_run_id"`
 	TemporalURL    string            `json:"temporal_url"`

@@ -96,7 +96,7 @@ var calls = map[string]struct {
 		return second(c.CreateSubscription(ctx, subscription, options...))
 	}, client.NewSubscription{}, client.Subscription{}},
 	"list-subscriptions": {func(ctx context.Context, c *client.Client) error {
-		return second(c.ListSubscriptions(ctx, switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionActive}, page))
+		return second(c.ListSubscriptions(ctx, switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionActive}, page, client.IncludeHealth))
 	}, nil, pageOf[client.Subscription]()},
 	"get-subscription": {func(ctx context.Context, c *client.Client) error { return second(c.GetSubscription(ctx, "{id}")) }, nil, client.Subscription{}},
 	"update-subscription": {func(ctx context.Context, c *client.Client) error {
@@ -367,7 +367,7 @@ var renamed = map[string]string{"maximum_stretch": "maximum_interval_factor"}
 var ofProblems = []string{"type", "title"}
 
 // ofAnswers are members of some answers, whose types serve others or bodies too.
-var ofAnswers = []string{"secrets", "public_keys", "searched_to", "id", "state", "state_reason", "version", "created_at", "updated_at", "unreadable"}
+var ofAnswers = []string{"secrets", "public_keys", "searched_to", "id", "state", "state_reason", "state_since", "state_by", "version", "created_at", "updated_at", "unreadable"}
 
 // membersOf lists the fields of a struct by their JSON names.
 func membersOf(typ reflect.Type) map[string]reflect.Type {

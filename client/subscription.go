@@ -22,6 +22,7 @@ type Subscription struct {
 	RetrySchedule []switchboard.Duration `json:"retry_schedule"`
 	RetrySpan     switchboard.Duration   `json:"retry_span"`
 	Warnings      []string               `json:"warnings,omitempty"`
+	Health        *EndpointHealth        `json:"health,omitempty"` // nil: healthy and nothing held, or not asked for
 }
 
 // Signature says how requests are signed.
@@ -35,6 +36,36 @@ type Signature struct {
 type SigningSecret struct {
 	Since time.Time  `json:"since"`
 	Until *time.Time `json:"until"` // nil: it is the current one
+}
+
+// EndpointHealth is the health of an endpoint that is unhealthy, or for which deliveries are held.
+type EndpointHealth struct {
+	Breaker         switchboard.BreakerState `json:"breaker"`
+	Reason          string                   `json:"reason"` // why the breaker is not closed, in words
+	BreakerSince    *time.Time               `json:"breaker_since,omitempty"`
+	FailingSince    *time.Time               `json:"failing_since,omitempty"`
+	NextProbeAt     *time.Time               `json:"next_probe_at,omitempty"`
+	ProbeDeliveryID string                   `json:"probe_delivery_id,omitempty"`
+	DeferredUntil   *time.Time               `json:"deferred_until,omitempty"` // the receiver asked to send nothing before
+	Queue           string                   `json:"queue,omitempty"`          // why deliveries wait for their turn
+	Slow            bool                     `json:"slow"`
+	Held            HeldDeliveries           `json:"held"`
+	Release         *RunningRelease          `json:"release,omitempty"`
+}
+
+// HeldDeliveries counts what is held.
+type HeldDeliveries struct {
+	Count int        `json:"count"` // at most [switchboard.MaxCounted]
+	More  bool       `json:"more"`  // there are more than Count
+	Since *time.Time `json:"oldest_since,omitempty"`
+}
+
+// RunningRelease says how far the release of what is held is.
+type RunningRelease struct {
+	OperationID string `json:"operation_id"`
+	Done        int    `json:"done"`
+	Skipped     int    `json:"skipped"`
+	Total       int    `json:"total"`
 }
 
 // revealed is a new subscription on its way to the API, with its secrets in clear.

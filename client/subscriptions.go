@@ -21,16 +21,26 @@ func (c *Client) CreateSubscription(ctx context.Context, s NewSubscription, opti
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: revealed{s}, options: options})
 }
 
+// Include names what a list of subscriptions has beside them.
+type Include string
+
+// IncludeHealth adds the health of each endpoint.
+const IncludeHealth Include = "health"
+
 // ListSubscriptions returns a page of subscriptions, newest first.
-func (c *Client) ListSubscriptions(ctx context.Context, filter switchboard.SubscriptionFilter, asked switchboard.PageRequest) (switchboard.Page[Subscription], error) {
-	return list[Subscription](ctx, c, path("subscriptions"), query("tenant", filter.Tenant, "state", string(filter.State)), asked)
+func (c *Client) ListSubscriptions(ctx context.Context, filter switchboard.SubscriptionFilter, asked switchboard.PageRequest, include ...Include) (switchboard.Page[Subscription], error) {
+	values := query("tenant", filter.Tenant, "state", string(filter.State))
+	for _, what := range include {
+		values.Add("include", string(what))
+	}
+	return list[Subscription](ctx, c, path("subscriptions"), values, asked)
 }
 
 // Subscriptions iterates over all subscriptions that the filter lets through, as
 // [Client.ListSubscriptions].
-func (c *Client) Subscriptions(ctx context.Context, filter switchboard.SubscriptionFilter) iter.Seq2[Subscription, error] {
+func (c *Client) Subscriptions(ctx context.Context, filter switchboard.SubscriptionFilter, include ...Include) iter.Seq2[Subscription, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[Subscription], error) {
-		return c.ListSubscriptions(ctx, filter, asked)
+		return c.ListSubscriptions(ctx, filter, asked, include...)
 	})
 }
 

@@ -68,6 +68,13 @@ func Words() string {
 	return words.String() + "None of them covers the URL or other headers"
 }
 
+// IsStandardWebhooks reports whether requests are signed with a scheme of Standard Webhooks, so that their
+// receiver knows that specification.
+func IsStandardWebhooks(name switchboard.Scheme) bool {
+	s := find(name)
+	return s != nil && s.sign != nil && s.ownHeader == ""
+}
+
 // find returns the scheme of that name; nil: there is none.
 func find(name switchboard.Scheme) *scheme {
 	for i := range schemes {

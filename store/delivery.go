@@ -55,6 +55,16 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 			return noDelivery(id)
 		}
 		detail.Delivery = shownAt(s.now(), rows)[0]
+		if detail.Delivery.State == switchboard.StateHeld {
+			var text []byte
+			if err := tx.GetContext(ctx, &text, "SELECT "+healthColumn+" FROM (SELECT $1 AS id) s", detail.Delivery.SubscriptionID); err != nil {
+				return err
+			}
+			var err error
+			if detail.Health, err = parseHealth(text); err != nil {
+				return err
+			}
+		}
 		if err := selectAttempts(ctx, tx, &detail.Attempts, id); err != nil {
 			return err
 		}

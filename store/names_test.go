@@ -79,13 +79,13 @@ func TestTenantUsage(t *testing.T) {
 	must(t, b.DeleteSubscription(t.Context(), root(), deleted.ID, ""))
 	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
 	b.accept(switchboard.Event{Tenant: "posted", Type: "Call.Ended", Data: []byte("1")})
-	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Data: []byte("1")})
+	b.accept(switchboard.Event{Tenant: "posted", Type: "call.rang", Key: "call-1", Data: []byte("1")})
 	_, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: "keyed"}, "a key")
 	must(t, err)
 	for tenant, want := range map[string]switchboard.TenantUsage{
 		"subscribed": {Known: true, EventTypes: []string{}},
 		"deleted":    {EventTypes: []string{}},
-		"posted":     {Known: true, EventTypes: []string{"Call.Ended", "call.rang"}},
+		"posted":     {Known: true, EventTypes: []string{"Call.Ended", "call.rang"}, Keyless: []string{"Call.Ended"}},
 		"keyed":      {Known: true, EventTypes: []string{}},
 		"Posted":     {EventTypes: []string{}},
 		"nobody":     {EventTypes: []string{}},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -29,7 +30,7 @@ func (s *Store) Overdue(ctx context.Context, slack time.Duration, after switchbo
 }
 
 // What statsQuery counts beside the states.
-const countLate, countBacklog = "late", "backlog"
+const countLate, countBacklog, countBreaker = "late", "backlog", "breaker "
 
 // statsQuery counts what is open at the time $1: overdue is what was due at $2, and the relay is
 // late with what was due at $3. The times stand in a table, so that they do not matter to the plan:
@@ -39,6 +40,7 @@ WITH t AS MATERIALIZED (SELECT $1::timestamptz AS now, $2::timestamptz AS overdu
 SELECT state, count(*), 0::float8 AS oldest FROM deliveries
 WHERE state NOT IN ('pending', 'delivered') AND state IN ('retrying', 'held', 'blocked') GROUP BY state -- each part has an index of its own
 UNION ALL SELECT 'pending', count(*), 0 FROM deliveries WHERE next_attempt_at IS NOT NULL AND state = 'pending' HAVING count(*) > 0
+UNION ALL SELECT '` + countBreaker + `' || last_failure_reason, count(*), 0 FROM subscription_health WHERE breaker <> 'closed' GROUP BY last_failure_reason
 UNION ALL SELECT '` + countLate + `', count(*), 0 FROM t, deliveries WHERE ` + overdue + `t.overdue
 UNION ALL SELECT '` + countBacklog + `', count(*), coalesce(extract(epoch FROM max(t.now - next_attempt_at)), 0) FROM t, deliveries
 	WHERE dispatch_at IS NOT NULL AND (next_attempt_at < t.dispatched OR state = 'cancelled' AND dispatch_at <= t.now)`
@@ -54,13 +56,17 @@ func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 		Oldest float64 // the longest that one of them is late, in seconds
 	}
 	err := s.search(ctx, "count open deliveries", &counts, statsQuery, now, now.Add(-switchboard.StuckAfter), now.Add(-switchboard.DispatchWithin))
-	stats := switchboard.Stats{Open: map[switchboard.State]int{}}
+	stats := switchboard.Stats{Open: map[switchboard.State]int{}, Breakers: map[string]int{}}
 	for _, state := range switchboard.States() {
 		if !state.Final() {
 			stats.Open[state] = 0
 		}
 	}
 	for _, c := range counts {
+		if reason, ok := strings.CutPrefix(c.State, countBreaker); ok {
+			stats.Breakers[reason] = c.Count
+			continue
+		}
 		switch c.State {
 		case countLate:
 			stats.Overdue = c.Count

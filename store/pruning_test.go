@@ -81,6 +81,10 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 		must(t, err)
 		_, err = s.CancelDeleted(t.Context())
 		must(t, err)
+		_, err = s.LateRecoveries(t.Context(), time.Minute)
+		must(t, err)
+		_, err = s.ForgetHealthy(t.Context())
+		must(t, err)
 		_, err = s.Stats(t.Context())
 		must(t, err)
 	}
@@ -88,6 +92,6 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 	must(t, err)
 	once := store.Plans{Generic: passes}
 	equal(t, "plans", plans, map[string]store.Plans{
-		"due": once, "overdue": once, "held of verified": once, "open of deleted": once, "stats": {Generic: passes - custom, Custom: custom},
+		"due": once, "overdue": once, "held of verified": once, "open of deleted": once, "late recoveries": once, "healthy": once, "stats": {Generic: passes - custom, Custom: custom},
 	})
 }

@@ -100,6 +100,8 @@ type Config struct {
 	// IdempotencyWindow is for how long an event that comes again with its id is a
 	// duplicate; 0: 7 days.
 	IdempotencyWindow time.Duration
+	// Breaker has the thresholds of subscriptions that do not say; what is zero is Switchboard's own default.
+	Breaker switchboard.Breaker
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -119,11 +121,13 @@ type Store struct {
 	bulk    *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // and with many: nobody waits behind them
 	records *batch.Batcher[switchboard.Record, switchboard.Delivery]
 	loads   *batch.Batcher[string, switchboard.LoadedDelivery]
+	reports *batch.Batcher[switchboard.HealthReport, switchboard.HealthResult]
 	callers *batch.Batcher[keyHash, switchboard.Caller]
 	turns   *batch.Batcher[turnRequest, time.Duration]
 
 	idempotencyWindow time.Duration
-	searchBudget      time.Duration // see listSlices
+	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
+	searchBudget      time.Duration       // see listSlices
 
 	hot     *preparedStatements // of db
 	counts  *preparedStatements // of searches
@@ -168,7 +172,7 @@ func Open(cfg Config) (*Store, error) {
 		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery}}
-	s.searchBudget = searchBudget
+	s.searchBudget, s.breaker = searchBudget, cfg.Breaker
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
@@ -178,6 +182,7 @@ func Open(cfg Config) (*Store, error) {
 	s.accepts = newBatcher(flushes, delay, sizeOfEvents, s.acceptWithin(writeTimeout))
 	s.bulk = newBatcher(bulkFlushes, delay, sizeOfEvents, s.acceptWithin(callTimeout))
 	s.records = newBatcher(flushes, recordDelay, sizeOfRecord, s.recordAll)
+	s.reports = newBatcher(1, recordDelay, nil, s.reportAll) // those of one endpoint would wait for each other's locks
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
@@ -220,6 +225,7 @@ func (s *Store) Close() error {
 	s.accepts.Close()
 	s.bulk.Close()
 	s.records.Close()
+	s.reports.Close()
 	s.loads.Close()
 	s.callers.Close()
 	s.turns.Close()

@@ -52,7 +52,7 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 		return nil
 	})
 	if err == nil {
-		*sub = withDefaults(made)
+		*sub = s.withDefaults(made)
 	}
 	return err
 }
@@ -99,7 +99,7 @@ func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.
 	if err != nil {
 		return given, err
 	}
-	return withDefaults(given), nil
+	return s.withDefaults(given), nil
 }
 
 // Subscriptions lists subscriptions without their signing secrets, newest first.
@@ -116,7 +116,7 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 	}
 	page := switchboard.Page[switchboard.Subscription]{Items: make([]switchboard.Subscription, len(rows.Items)), NextCursor: rows.NextCursor}
 	for i, r := range rows.Items {
-		page.Items[i], _ = s.keys.subscription(r)
+		page.Items[i], _ = s.subscription(r)
 	}
 	return page, s.markSecrets(ctx, page.Items)
 }

@@ -66,7 +66,7 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 		return nil, err
 	}
 	for _, r := range rows {
-		sub, err := s.keys.signing(r.subscriptionRow, r.Secrets)
+		sub, err := s.signing(r.subscriptionRow, r.Secrets)
 		health, unread := parseHealth(r.Health)
 		if unread != nil {
 			return nil, unread
@@ -84,10 +84,10 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 
 // signing decrypts and parses a subscription with its secrets. Its filter has been
 // applied long ago.
-func (k *Keyring) signing(r subscriptionRow, secrets []byte) (switchboard.Subscription, error) {
+func (s *Store) signing(r subscriptionRow, secrets []byte) (switchboard.Subscription, error) {
 	r.Filter = ""
-	sub, why := k.subscription(r)
-	why = errors.Join(why, addSecrets(k, &sub, secrets))
+	sub, why := s.subscription(r)
+	why = errors.Join(why, addSecrets(s.keys, &sub, secrets))
 	if err := sub.CheckReadable(); err != nil && sub.DeletedAt.IsZero() { // for a deleted one nothing is sent
 		return sub, fmt.Errorf("%w: %w", err, why)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/seed-49a43567/switchboard"
@@ -33,8 +34,19 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		}
 		changed.ID, changed.Tenant, changed.UseCase, changed.CreatedAt = old.ID, old.Tenant, old.UseCase, old.CreatedAt
 		changed.Version, changed.UpdatedAt = old.Version+1, s.now()
-		if err := s.saveSubscription(ctx, tx, changed); err != nil || len(changed.Secrets) == 0 {
+		if changed.State != old.State {
+			changed.StateSince, changed.StateBy = changed.UpdatedAt, cmp.Or(caller.Person, caller.KeyID, switchboard.ActorSwitchboard)
+		}
+		if err := s.saveSubscription(ctx, tx, changed); err != nil {
 			return err
+		}
+		if changed.Request.URL != old.Request.URL || changed.Breaker.Mode == switchboard.BreakerOff {
+			if err := s.renewHealth(ctx, tx, &changed); err != nil {
+				return err
+			}
+		}
+		if len(changed.Secrets) == 0 {
+			return nil
 		}
 		if err := revokeSecrets(ctx, tx, id); err != nil {
 			return err
@@ -45,7 +57,7 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return switchboard.Subscription{}, err
 	}
-	return withDefaults(changed), nil
+	return s.withDefaults(changed), nil
 }
 
 func (s *Store) saveSubscription(ctx context.Context, tx transaction, sub switchboard.Subscription) error {
@@ -70,7 +82,7 @@ func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller swi
 	if err != nil {
 		return given, err
 	}
-	return withDefaults(given), nil
+	return s.withDefaults(given), nil
 }
 
 // lockGiven does what lockSubscription does, and returns the subscription as it was given.

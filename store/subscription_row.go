@@ -118,12 +118,18 @@ func withDefaults(given switchboard.Subscription) switchboard.Subscription {
 	return given
 }
 
+// withDefaults is [withDefaults], with the thresholds of a breaker as the configuration has them.
+func (s *Store) withDefaults(given switchboard.Subscription) switchboard.Subscription {
+	given.Breaker = given.Breaker.Or(s.breaker)
+	return withDefaults(given)
+}
+
 // subscription reads a row, with defaults where nothing was given. What of it cannot be read
 // is named in Unreadable, so that one such row hides neither others nor itself; why is the
 // error that is not for callers.
-func (k *Keyring) subscription(r subscriptionRow) (sub switchboard.Subscription, why error) {
-	given, why := k.given(r)
-	return withDefaults(given), why
+func (s *Store) subscription(r subscriptionRow) (sub switchboard.Subscription, why error) {
+	given, why := s.keys.given(r)
+	return s.withDefaults(given), why
 }
 
 // given reads a row as it was given.

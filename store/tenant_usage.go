@@ -10,16 +10,27 @@ import (
 // holds them together.
 const usageEvents = 1000
 
-// TenantUsage says whether the tenant is named anywhere, and the types of its last events.
+// TenantUsage says whether the tenant is named anywhere, the types of its last events, and whether
+// those had keys.
 // A caller who does not see the tenant is refused.
 func (s *Store) TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error) {
 	if err := caller.CheckTenant(tenant); err != nil {
 		return switchboard.TenantUsage{}, err
 	}
 	usage := switchboard.TenantUsage{EventTypes: []string{}}
-	if err := s.list(ctx, "read tenant usage", &usage.EventTypes, `
-SELECT DISTINCT type FROM (SELECT type FROM events WHERE tenant = $1 ORDER BY created_at DESC, id DESC LIMIT $2) AS last ORDER BY type`, tenant, usageEvents); err != nil {
+	var types []struct {
+		Type  string
+		Keyed bool
+	}
+	if err := s.list(ctx, "read tenant usage", &types, `
+SELECT type, bool_or(key <> '') AS keyed FROM (SELECT type, key FROM events WHERE tenant = $1 ORDER BY created_at DESC, id DESC LIMIT $2) AS last GROUP BY type ORDER BY type`, tenant, usageEvents); err != nil {
 		return usage, err
+	}
+	for _, t := range types {
+		usage.EventTypes = append(usage.EventTypes, t.Type)
+		if !t.Keyed {
+			usage.Keyless = append(usage.Keyless, t.Type)
+		}
 	}
 	var known []bool
 	err := s.list(ctx, "read tenant usage", &known, `

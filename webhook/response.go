@@ -39,6 +39,7 @@ func outcomeOf(resp *http.Response, cancel context.CancelFunc) switchboard.Outco
 		o.Detail = statusDetail(resp.StatusCode, o.Failure)
 		o.RetryAfter = switchboard.ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
+	o.Wish = switchboard.ParseReceiverWish(resp.Header.Get(switchboard.DeliveryHeader))
 	// After 101 the body is the raw connection, which may stay silent for ever.
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		o.Response.Body, o.Response.Truncated = readBody(resp, cancel)

@@ -59,6 +59,9 @@ func (s *Sender) Attempt(ctx context.Context, loaded switchboard.LoadedDelivery,
 		return switchboard.SentRequest{Method: sub.Request.Method, URL: switchboard.MaskQuery(sub.Request.URL)}, unsendable(err), nil //nolint:nilerr // it became a value
 	}
 	outcome, err := s.send(ctx, sub, m, timeout)
+	if !signing.IsStandardWebhooks(sub.Signature.Scheme) {
+		outcome.Wish = ""
+	}
 	return sentAs(m, &sub.Auth), outcome, err
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 	Outbox     Outbox
 	Notices    Notices
 	Deliveries *activities.Deliveries
+	Recoverer  *activities.Recoverer
 	Reconciler *activities.Reconciler
 	Retainer   *activities.Retainer
 	Eraser     *activities.Eraser
@@ -66,6 +67,7 @@ func Run(ctx context.Context, c Config) error {
 		w.RegisterWorkflow(workflow)
 	}
 	w.RegisterActivity(c.Deliveries)
+	w.RegisterActivity(c.Recoverer)
 	w.RegisterActivity(c.Reconciler)
 	w.RegisterActivity(c.Retainer)
 	w.RegisterActivity(c.Eraser)

@@ -14,7 +14,12 @@ const (
 	// started for. The first, that of nearly all, has none: what Temporal stores for it it also
 	// writes four times.
 	GenerationMemo = "generation"
+	// RecoverSignal wakes the workflow that recovers an endpoint: its health has changed.
+	RecoverSignal = "health changed"
 )
+
+// RecoverID is the id of the workflow that recovers the endpoint of a subscription.
+func RecoverID(subscriptionID string) string { return "recover-" + subscriptionID }
 
 // DeliverResult is how a delivery's workflow ended.
 type DeliverResult struct {
@@ -24,5 +29,5 @@ type DeliverResult struct {
 
 // All lists the workflows. A worker registers each, and the recorded histories of each must replay.
 func All() []any {
-	return []any{Deliver, Reconcile, Retain, Erase}
+	return []any{Deliver, Recover, Reconcile, Retain, Erase}
 }

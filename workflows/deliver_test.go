@@ -61,7 +61,7 @@ func newScenario(t *testing.T, answers ...int) *scenario {
 		t.Fatal(err)
 	}
 	env.RegisterActivity(&activities.Deliveries{
-		Store: s.store, Sender: s.sent, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
+		Store: s.store, Sender: s.sent, Limiter: limiter, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Log: slog.New(slog.DiscardHandler), Now: env.Now,
 	})
 	return s
 }
@@ -121,6 +121,10 @@ func (r *fakeStore) Reset(_ context.Context, _, temporalRunID string, action swi
 	r.actions = append(r.actions, action)
 	r.loaded.Delivery.State, r.loaded.Delivery.TemporalRunID = switchboard.StatePending, temporalRunID
 	return r.loaded.Delivery, nil
+}
+
+func (r *fakeStore) ReportHealth(context.Context, switchboard.HealthReport) (switchboard.HealthResult, error) {
+	return switchboard.HealthResult{}, nil
 }
 
 func (r *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c switchboard.Conditions) (switchboard.Delivery, error) {

@@ -1,6 +1,7 @@
 // Package inflight is what one worker process knows of the attempts that are under way in it:
-// three plain types without Temporal and without a store. A [Limiter] bounds the requests,
-// [Attempts] can abort one, and a [Buffer] holds outcomes that Postgres has not recorded yet.
+// four plain types without Temporal and without a store. A [Limiter] bounds the requests,
+// [Attempts] can abort one, a [Buffer] holds outcomes that Postgres has not recorded yet, and
+// [Health] counts what endpoints answered.
 package inflight
 
 import (

@@ -11,22 +11,23 @@ import (
 // activity, or in the heartbeat of the regular one. It has nothing of the receiver's answer but
 // the status.
 type UnrecordedOutcome struct {
-	AttemptID      string               `json:"attempt_id"`
-	Number         int                  `json:"number"`
-	Generation     int                  `json:"generation"` // of the delivery
-	At             time.Time            `json:"at"`
-	Timeout        switchboard.Duration `json:"timeout"`
-	Load           float64              `json:"load,omitempty"`
-	MaxAttempts    int                  `json:"max_attempts,omitempty"`
-	IntervalFactor float64              `json:"interval_factor,omitempty"`
-	Method         string               `json:"method"`
-	Bytes          int                  `json:"bytes"`
-	StatusCode     int                  `json:"status_code,omitempty"`
-	Failure        switchboard.Failure  `json:"failure,omitempty"`
-	Latency        switchboard.Duration `json:"latency"`
-	RetryAfter     switchboard.Duration `json:"retry_after,omitempty"`
-	Permanent      bool                 `json:"permanent,omitempty"`
-	Requests       int                  `json:"requests,omitempty"`
+	AttemptID      string                   `json:"attempt_id"`
+	Number         int                      `json:"number"`
+	Generation     int                      `json:"generation"` // of the delivery
+	At             time.Time                `json:"at"`
+	Timeout        switchboard.Duration     `json:"timeout"`
+	Load           float64                  `json:"load,omitempty"`
+	MaxAttempts    int                      `json:"max_attempts,omitempty"`
+	IntervalFactor float64                  `json:"interval_factor,omitempty"`
+	Method         string                   `json:"method"`
+	Bytes          int                      `json:"bytes"`
+	StatusCode     int                      `json:"status_code,omitempty"`
+	Failure        switchboard.Failure      `json:"failure,omitempty"`
+	Latency        switchboard.Duration     `json:"latency"`
+	RetryAfter     switchboard.Duration     `json:"retry_after,omitempty"`
+	Wish           switchboard.ReceiverWish `json:"wish,omitempty"`
+	Permanent      bool                     `json:"permanent,omitempty"`
+	Requests       int                      `json:"requests,omitempty"`
 }
 
 // OutcomeOf is the outcome of the attempt.
@@ -35,7 +36,7 @@ func OutcomeOf(r switchboard.Record) *UnrecordedOutcome {
 	return &UnrecordedOutcome{
 		AttemptID: a.ID, Number: a.Number, Generation: r.Generation, At: a.At, Timeout: switchboard.Duration(a.Timeout),
 		Load: a.Load, MaxAttempts: a.MaxAttempts, IntervalFactor: a.IntervalFactor, Method: a.Request.Method, Bytes: a.Request.Bytes,
-		StatusCode: o.StatusCode, Failure: o.Failure, Latency: switchboard.Duration(o.Latency), RetryAfter: switchboard.Duration(o.RetryAfter),
+		StatusCode: o.StatusCode, Failure: o.Failure, Latency: switchboard.Duration(o.Latency), RetryAfter: switchboard.Duration(o.RetryAfter), Wish: o.Wish,
 		Permanent: o.Permanent, Requests: o.Requests,
 	}
 }
@@ -47,7 +48,7 @@ func (u *UnrecordedOutcome) Attempt(deliveryID string) switchboard.Attempt {
 		Load: u.Load, MaxAttempts: u.MaxAttempts, IntervalFactor: u.IntervalFactor,
 		Request: switchboard.SentRequest{Method: u.Method, Bytes: u.Bytes},
 		Outcome: switchboard.Outcome{
-			StatusCode: u.StatusCode, Failure: u.Failure, Latency: time.Duration(u.Latency), RetryAfter: time.Duration(u.RetryAfter),
+			StatusCode: u.StatusCode, Failure: u.Failure, Latency: time.Duration(u.Latency), RetryAfter: time.Duration(u.RetryAfter), Wish: u.Wish,
 			Permanent: u.Permanent, Requests: u.Requests, Detail: u.detail(),
 			Response: switchboard.Response{Truncated: u.StatusCode != 0}, // there was an answer, which is lost
 		},

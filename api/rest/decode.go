@@ -237,11 +237,35 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 		if err := json.Unmarshal(value, into.Addr().Interface()); err != nil || reflect.Indirect(into).Kind() == reflect.Slice && holdsNull(value) {
 			return wrong(path, "must be %s", m.want)
 		}
+		if name, twice := repeated(into, value); twice {
+			return wrong(path+"."+Clip(name), "is given twice")
+		}
 		if m.nonzero && into.IsZero() && !isNull(value) {
 			return wrong(path, "may be neither empty nor zero: leave it out for its default")
 		}
 	}
 	return nil
+}
+
+// repeated finds a name that stands twice in the object of a map, of which only the last would be read.
+func repeated(into reflect.Value, object []byte) (name string, twice bool) {
+	if reflect.Indirect(into).Kind() != reflect.Map || isNull(object) {
+		return "", false
+	}
+	r, seen := reader{data: object, pos: 1}, map[string]bool{}
+	for r.next() != '}' {
+		if name = unquote(r.value()); seen[name] {
+			return name, true
+		}
+		seen[name] = true
+		r.next() // the colon
+		r.pos++
+		r.value()
+		if r.next() == ',' {
+			r.pos++
+		}
+	}
+	return "", false
 }
 
 // holdsNull reports whether a valid list has null among its elements.

@@ -3,7 +3,6 @@ package rest
 import (
 	"cmp"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -34,11 +33,7 @@ func (s *Server) serveDocs(routes []Route) error {
 	if len(unused) > 0 {
 		return fmt.Errorf("there is prose of operations that do not exist: %v", slices.Sorted(maps.Keys(unused)))
 	}
-	// huma documents its own error type for every operation; we answer with ours.
-	schemas := s.huma.OpenAPI().Components.Schemas.Map()
-	delete(schemas, "ErrorModel")
-	delete(schemas, "ErrorDetail")
-	document, err := json.Marshal(s.huma.OpenAPI())
+	document, err := s.document()
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"bytes"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"reflect"
@@ -17,7 +19,7 @@ import (
 func (s *Server) newDocument() *huma.OpenAPI {
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
-		Info:    &huma.Info{Title: "Switchboard", Version: s.Version, Description: s.Prose.Overview},
+		Info:    &huma.Info{Title: "Switchboard", Version: s.Version, Description: s.Prose.Overview, License: &huma.License{Name: "Proprietary"}},
 		Components: &huma.Components{
 			Schemas:   huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 			Responses: map[string]*huma.Response{},
@@ -83,6 +85,25 @@ func (s *Server) problemSchema() *huma.Schema {
 	maps.Copy(problem.Properties, members.Properties)
 	delete(schemas.Map(), huma.DefaultSchemaNamer(t, ""))
 	return ref
+}
+
+// document is the OpenAPI document in JSON. It leaves out the schemas that nothing refers to: huma's
+// own of errors, since we answer with ours, and those that others were derived from.
+func (s *Server) document() ([]byte, error) {
+	schemas := s.huma.OpenAPI().Components.Schemas.Map()
+	for {
+		document, err := json.Marshal(s.huma.OpenAPI())
+		if err != nil {
+			return nil, err
+		}
+		before := len(schemas)
+		maps.DeleteFunc(schemas, func(name string, _ *huma.Schema) bool {
+			return !bytes.Contains(document, []byte(`"#/components/schemas/`+name+`"`))
+		})
+		if len(schemas) == before { // what only a dropped one referred to is dropped next
+			return document, nil
+		}
+	}
 }
 
 // documentBody adds the body to the document after huma has set the operation up: huma

@@ -17,6 +17,8 @@ ALTER TABLE subscriptions
     ADD COLUMN operational       boolean NOT NULL DEFAULT false;  -- it takes Switchboard's own events
 
 UPDATE subscriptions SET state_since = updated_at, operational = EXISTS (SELECT FROM unnest(patterns) AS p WHERE p LIKE 'switchboard.%');
+-- No subscription may have more requests under way than this any more.
+UPDATE subscriptions SET max_in_flight = 100, document = jsonb_set(document::jsonb, '{max_in_flight}', '100')::json WHERE max_in_flight > 100;
 ALTER TABLE subscriptions ALTER COLUMN state_since SET NOT NULL;
 
 CREATE INDEX subscriptions_operational ON subscriptions (tenant) WHERE operational AND deleted_at IS NULL;

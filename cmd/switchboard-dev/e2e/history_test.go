@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
@@ -35,6 +37,8 @@ func TestHistories(t *testing.T) {
 		{"failed in the end", newSystem, liveUsedUp},
 		{"cancelled", newSystem, liveCancelled},
 		{"cancelled by its row", newSystem, liveCancelledInFlight},
+		{"recovered by a probe", newSystem, liveRecovered},
+		{"deferred by the receiver", newSystem, liveDeferred},
 		{"retain", newOldSystem, liveRetain},
 		{"erase a tenant", newSystem, liveEraseTenant},
 		{"erase an event", newSystem, liveEraseEvent},
@@ -76,6 +80,28 @@ func liveGone(t *testing.T, s *system) string {
 func liveUsedUp(t *testing.T, s *system) string {
 	s.subscribe(newReceiver(t, 500).URL, fields{"retry": fields{"initial_interval": "100ms", "maximum_attempts": 3, "backoff_coefficient": 1}})
 	return s.post("ticket.created", `{}`)
+}
+
+// liveRecovered opens the breaker with the first failure, and its first probe succeeds.
+func liveRecovered(t *testing.T, s *system) string {
+	sub, _ := s.subscribe(newReceiver(t, 503, 200).URL, fields{"retry": fields{"initial_interval": "1s"}, "breaker": fields{"failures_in_a_row": 1}})
+	id := s.post("ticket.created", `{}`)
+	awaitFor(t, switchboard.MinProbeInterval+awaitTimeout, "delivered", func() bool { return s.delivery(id).State == switchboard.StateDelivered })
+	return workflows.RecoverID(sub)
+}
+
+// liveDeferred answers the first request with the shortest Retry-After that holds all deliveries.
+func liveDeferred(t *testing.T, s *system) string {
+	receiver := newReceiverFunc(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n == 1 {
+			w.Header().Set("Retry-After", "5")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	})
+	sub, _ := s.subscribe(receiver.URL, nil)
+	id := s.post("ticket.created", `{}`)
+	s.awaitState(id, switchboard.StateDelivered)
+	return workflows.RecoverID(sub)
 }
 
 func liveCancelled(t *testing.T, s *system) string {

@@ -179,8 +179,9 @@ func (a *app) runWorker(ctx context.Context) error {
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
 			Store: a.store, Sender: a.sender,
-			Limiter: limiter, Released: queues.Ended, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Metrics: metrics, Tasks: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
+			Limiter: limiter, Released: queues.Ended, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Tasks: a.engine, Recovery: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
 		},
+		Recoverer:  &activities.Recoverer{Store: a.store, Engine: a.engine, Log: a.log},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
 		Retainer: &activities.Retainer{
 			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Log: a.log,

@@ -47,6 +47,14 @@ type Config struct {
 	PayloadRetention  switchboard.Duration `name:"payload-retention" env:"SWITCHBOARD_PAYLOAD_RETENTION" placeholder:"DURATION" help:"How long an event's data, and headers and bodies of its attempts, are kept after it was accepted. Default: as long as the rows."`
 	IdempotencyWindow switchboard.Duration `name:"idempotency-window" env:"SWITCHBOARD_IDEMPOTENCY_WINDOW" default:"7d" help:"For how long an event that comes again with its id is a duplicate."`
 
+	// The breakers of subscriptions that do not say, see docs/failures.md.
+	Breaker             switchboard.BreakerMode `name:"breaker" env:"SWITCHBOARD_BREAKER" default:"auto" enum:"auto,off" help:"Whether a subscription has a breaker that does not say."`
+	BreakerAttempts     int                     `name:"breaker-minimum-attempts" env:"SWITCHBOARD_BREAKER_MINIMUM_ATTEMPTS" default:"10" help:"A breaker opens by the share of failures after so many attempts in the window at least."`
+	BreakerPercent      int                     `name:"breaker-failure-percent" env:"SWITCHBOARD_BREAKER_FAILURE_PERCENT" default:"70" help:"And if so many of a hundred attempts failed through the endpoint's fault."`
+	BreakerWindow       switchboard.Duration    `name:"breaker-window" env:"SWITCHBOARD_BREAKER_WINDOW" default:"5m" help:"The time over which attempts are counted."`
+	BreakerInARow       int                     `name:"breaker-failures-in-a-row" env:"SWITCHBOARD_BREAKER_FAILURES_IN_A_ROW" default:"10" help:"Or so many attempts failed one after the other."`
+	BreakerDisableAfter switchboard.Duration    `name:"breaker-disable-after" env:"SWITCHBOARD_BREAKER_DISABLE_AFTER" default:"5d" help:"A subscription is disabled after so long of nothing but failures."`
+
 	// The way to the receivers, see docs/egress.md.
 	NAT64       []netip.Prefix   `name:"nat64-prefixes" env:"SWITCHBOARD_NAT64_PREFIXES" sep:"," placeholder:"CIDR,…" help:"Prefixes of this network's own NAT64, beside 64:ff9b::/96."`
 	DNSServers  []netip.AddrPort `name:"dns-servers" env:"SWITCHBOARD_DNS_SERVERS" sep:"," placeholder:"IP:PORT,…" help:"DNS servers for the names of receivers. Default: those of the system."`
@@ -102,6 +110,7 @@ func (c *Config) Check() error {
 		complain("SWITCHBOARD_MAX_CONNS", "must be at least %d", minConns)
 	}
 	c.checkRetention(complain)
+	c.checkBreaker(complain)
 	return errors.Join(errs...)
 }
 
@@ -117,6 +126,22 @@ func (c *Config) checkRetention(complain func(variable, format string, args ...a
 	}
 	if c.IdempotencyWindow < minIdempotencyWindow || c.IdempotencyWindow > c.Retention {
 		complain("SWITCHBOARD_IDEMPOTENCY_WINDOW", "must be from 1h to SWITCHBOARD_RETENTION, which is %s: the answer to a duplicate names its deliveries", c.Retention)
+	}
+}
+
+// checkBreaker holds the settings against the bounds of the same members of a subscription.
+func (c *Config) checkBreaker(complain func(variable, format string, args ...any)) {
+	breaker := c.breaker()
+	if wrong, ok := errors.AsType[*switchboard.Error](breaker.Check()); ok {
+		complain("SWITCHBOARD_BREAKER_"+strings.ToUpper(wrong.Field), "%s", wrong.Message)
+	}
+}
+
+// breaker is what is set of it.
+func (c *Config) breaker() switchboard.Breaker {
+	return switchboard.Breaker{
+		Mode: c.Breaker, MinimumAttempts: c.BreakerAttempts, FailurePercent: c.BreakerPercent, Window: c.BreakerWindow,
+		FailuresInARow: c.BreakerInARow, DisableAfter: c.BreakerDisableAfter,
 	}
 }
 
@@ -177,7 +202,7 @@ func (c *Config) openStore() (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns, IdempotencyWindow: time.Duration(c.IdempotencyWindow)})
+	return store.Open(store.Config{URL: c.DatabaseURL, Keyring: keyring, MaxConns: c.MaxConns, IdempotencyWindow: time.Duration(c.IdempotencyWindow), Breaker: c.breaker()})
 }
 
 // guard makes the guard. It fails by the egress proxy alone.

@@ -135,3 +135,33 @@ func TestEgressSettingsReachTheGuard(t *testing.T) {
 		t.Errorf("%q, %v; want no lookup where a proxy is set", warning, err)
 	}
 }
+
+// A threshold of the breaker that no subscription could have is refused at the start, by its name.
+func TestBreakerSettings(t *testing.T) {
+	const mode, attempts, percent = "SWITCHBOARD_BREAKER", "SWITCHBOARD_BREAKER_MINIMUM_ATTEMPTS", "SWITCHBOARD_BREAKER_FAILURE_PERCENT"
+	const window, inARow, disable = "SWITCHBOARD_BREAKER_WINDOW", "SWITCHBOARD_BREAKER_FAILURES_IN_A_ROW", "SWITCHBOARD_BREAKER_DISABLE_AFTER"
+	for _, test := range []struct{ variable, value, wrong string }{
+		{mode, "off", ""},
+		{mode, "auto", ""},
+		{mode, "on", "breaker"},
+		{attempts, "1", ""},
+		{attempts, "1000", ""},
+		{attempts, "1001", attempts + ": must be from 1 to 1000"},
+		{attempts, "-1", attempts + ": must be from 1 to 1000"},
+		{percent, "100", ""},
+		{percent, "101", percent + ": must be from 1 to 100"},
+		{window, "10s", ""},
+		{window, "1h", ""},
+		{window, "9s", window + ": must be from 10s to 1h"},
+		{window, "61m", window + ": must be from 10s to 1h"},
+		{window, "long", "breaker-window"},
+		{inARow, "1", ""},
+		{inARow, "1001", inARow + ": must be from 1 to 1000"},
+		{disable, "1h", ""},
+		{disable, "90d", ""},
+		{disable, "59m", disable + ": must be from 1h to 2160h"},
+		{disable, "91d", disable + ": must be from 1h to 2160h"},
+	} {
+		t.Run(test.variable+"="+test.value, func(t *testing.T) { checkSetting(t, test.variable, test.value, test.wrong) })
+	}
+}

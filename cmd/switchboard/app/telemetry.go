@@ -53,8 +53,8 @@ func sdkLatencies() sdkmetric.View {
 // observeStats shows what is open: the counts that tell whether the system is
 // healthy. Overdue is zero in a healthy one.
 func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
-	var errs [4]error
-	var open, overdue, backlog metric.Int64ObservableGauge
+	var errs [5]error
+	var open, overdue, backlog, breakers metric.Int64ObservableGauge
 	var oldest metric.Float64ObservableGauge
 	open, errs[0] = meter.Int64ObservableGauge("switchboard_deliveries_open",
 		metric.WithDescription("Deliveries that are not final, by state."))
@@ -64,6 +64,8 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 		metric.WithDescription("Deliveries whose workflow should have been started or cancelled by now, and was not."))
 	oldest, errs[3] = meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
 		metric.WithDescription("How late the delivery is that has waited longest for its workflow; 0: none waits."))
+	breakers, errs[4] = meter.Int64ObservableGauge("switchboard_breakers_open",
+		metric.WithDescription("Endpoints whose breaker is open or half open, by their last failure."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
@@ -75,11 +77,14 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 		for state, count := range s.Open {
 			o.ObserveInt64(open, int64(count), metric.WithAttributes(attribute.String("state", string(state))))
 		}
+		for reason, count := range s.Breakers {
+			o.ObserveInt64(breakers, int64(count), metric.WithAttributes(attribute.String("reason", reason)))
+		}
 		o.ObserveInt64(overdue, int64(s.Overdue))
 		o.ObserveInt64(backlog, int64(s.RelayBacklog))
 		o.ObserveFloat64(oldest, s.RelayOldest.Seconds())
 		return nil
-	}, open, overdue, backlog, oldest)
+	}, open, overdue, backlog, oldest, breakers)
 	return err
 }
 

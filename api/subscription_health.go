@@ -1,0 +1,77 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// includeHealth asks a list for the health of each endpoint.
+const includeHealth = "health"
+
+// endpointHealth is what is shown of an endpoint that is unhealthy, or for which deliveries are held.
+type endpointHealth struct {
+	Breaker         switchboard.BreakerState `json:"breaker" enum:"closed,open,half_open" doc:"open: deliveries are held, but for a probe now and then. half_open: nothing was held that could be the probe, so the next delivery is" example:"open"`
+	Reason          string                   `json:"reason" doc:"Why the breaker is not closed, in words; else empty" example:"10 attempts in a row failed, the last with http_503"`
+	BreakerSince    *time.Time               `json:"breaker_since,omitempty" doc:"Since when the breaker is not closed"`
+	FailingSince    *time.Time               `json:"failing_since,omitempty" doc:"The first failure after the last success"`
+	NextProbeAt     *time.Time               `json:"next_probe_at,omitempty" doc:"When the next probe is let through"`
+	ProbeDeliveryID string                   `json:"probe_delivery_id,omitempty" doc:"The delivery that is the probe now" example:"dlv_01k0000000000000000000000"`
+	DeferredUntil   *time.Time               `json:"deferred_until,omitempty" doc:"The receiver asked by Retry-After to send nothing before"`
+	Queue           string                   `json:"queue,omitempty" doc:"Why deliveries wait for their turn, in order of acceptance: rate_limited or waiting_for_slot" example:"rate_limited"`
+	Slow            bool                     `json:"slow" doc:"It answers in more than a second on average, and is sent to from slots of its own"`
+	Held            heldDeliveries           `json:"held"`
+	Release         *runningRelease          `json:"release,omitempty" doc:"The operation that releases what is held; left out: none runs"`
+}
+
+// heldDeliveries counts what is held, up to a bound.
+type heldDeliveries struct {
+	Count int        `json:"count" doc:"How many deliveries are held, counted up to 1000" example:"1000"`
+	More  bool       `json:"more" doc:"There are more than count" example:"true"`
+	Since *time.Time `json:"oldest_since,omitempty" doc:"Since when the oldest of them is held"`
+}
+
+// runningRelease says how far a release is.
+type runningRelease struct {
+	OperationID string `json:"operation_id" example:"op_01k0000000000000000000000"`
+	Done        int    `json:"done" doc:"Deliveries that it has released" example:"350"`
+	Skipped     int    `json:"skipped" doc:"Deliveries that stay held, because another reason holds them" example:"0"`
+	Total       int    `json:"total" doc:"Deliveries that were held when it began" example:"1204"`
+}
+
+// endpointHealthOf shows a report; nil where there is nothing to say.
+func endpointHealthOf(r switchboard.SubscriptionHealth) *endpointHealth {
+	if r.Empty() {
+		return nil
+	}
+	h := r.Health
+	out := &endpointHealth{
+		Breaker: h.Breaker, Reason: h.BreakerReason, BreakerSince: date(h.BreakerSince), FailingSince: date(h.FailingSince),
+		NextProbeAt: date(h.ProbeAt), ProbeDeliveryID: h.ProbeDeliveryID, DeferredUntil: date(h.DeferredUntil), Queue: h.QueueReason, Slow: h.Slow,
+		Held: heldDeliveries{r.Held, r.MoreHeld, date(r.HeldSince)},
+	}
+	if out.Breaker == "" {
+		out.Breaker = switchboard.BreakerClosed
+	}
+	if r.Release != nil {
+		out.Release = &runningRelease{r.Release.ID, r.Release.Done, r.Release.Skipped, r.Release.Total}
+	}
+	return out
+}
+
+// addHealth reads the health of the subscriptions of an answer, all at once.
+func (s *server) addHealth(ctx context.Context, shown []subscription) error {
+	ids := make([]string, len(shown))
+	for i := range shown {
+		ids[i] = shown[i].ID
+	}
+	reports, err := s.Store.SubscriptionHealth(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range shown {
+		shown[i].Health = endpointHealthOf(reports[shown[i].ID])
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// SubscriptionHealth is counted: a list asks once.
+func (f *fakeStore) SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error) {
+	if err := f.enter("SubscriptionHealth"); err != nil {
+		return nil, err
+	}
+	return f.Store.SubscriptionHealth(ctx, ids)
+}
+
+// exec changes rows behind the API's back.
+func (b *bundle) exec(t testing.TB, query string, args ...any) {
+	t.Helper()
+	_, err := b.db.sql.Exec(query, args...)
+	must(t, err)
+	b.before = b.db.fingerprint(t)
+}
+
+// unhealthy gives sub_acme an open breaker and a running release, and holds n deliveries for it.
+func (b *bundle) unhealthy(t testing.TB, n int) {
+	t.Helper()
+	id := b.id("sub_acme")
+	b.exec(t, `INSERT INTO subscription_health (subscription_id, breaker, breaker_since, breaker_reason, failing_since, probe_at, probe_delivery_id, deferred_until, queue_reason, slow, window_at, updated_at)
+VALUES ($1, 'open', '2026-01-31T10:00:00Z', '10 in a row failed', '2026-01-31T09:00:00Z', '2026-01-31T11:30:00Z', $2, '2026-01-31T12:00:00Z', 'rate_limited', true, now(), now())`, id, b.id("dlv_acme"))
+	b.exec(t, `INSERT INTO operations (id, tenant, subscription_id, action, state, rate, reason, actor, total, done, skipped, next_at, created_at, updated_at)
+VALUES ('op_1', 'acme', $1, 'release', 'running', 50, 'resumed', 'switchboard', 12, 7, 2, now(), now(), now())`, id)
+	b.exec(t, `INSERT INTO deliveries (id, tenant, state, reason, event_type, host, method, created_at, event_id, subscription_id, parked_at, held_until)
+SELECT 'dlv_06e170c0439f4yfdx2h' || to_char(i, 'FM0000'), 'acme', 'held', 'breaker_open', 't', 'crm.example.com', 'POST', '2026-01-31T10:00:00Z', 'evt_1', $1,
+	timestamptz '2026-01-31T10:30:00Z' + i * interval '1 s', '2026-03-01T00:00:00Z' FROM generate_series(1, $2) AS i`, id, n)
+}
+
+// TestSubscriptionHealth: the answer for one subscription has it, and is left out where there is
+// nothing to say.
+func TestSubscriptionHealth(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	get := func() map[string]any {
+		return b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)
+	}
+	if health, there := get()["health"]; there {
+		t.Errorf("a healthy one has %v", health)
+	}
+	b.unhealthy(t, 3)
+	want := map[string]any{
+		"breaker": "open", "reason": "10 in a row failed", "breaker_since": "2026-01-31T10:00:00Z", "failing_since": "2026-01-31T09:00:00Z",
+		"next_probe_at": "2026-01-31T11:30:00Z", "probe_delivery_id": "dlv_acme", "deferred_until": "2026-01-31T12:00:00Z", "queue": "rate_limited", "slow": true,
+		"held":    map[string]any{"count": 3.0, "more": false, "oldest_since": "2026-01-31T10:30:01Z"},
+		"release": map[string]any{"operation_id": "op_1", "done": 7.0, "skipped": 2.0, "total": 12.0},
+	}
+	if diff := cmp.Diff(want, get()["health"]); diff != "" {
+		t.Error(diff)
+	}
+	// Held deliveries alone are worth saying.
+	b.exec(t, "DELETE FROM subscription_health")
+	b.exec(t, "DELETE FROM operations")
+	want = map[string]any{"breaker": "closed", "reason": "", "slow": false, "held": want["held"]}
+	if diff := cmp.Diff(want, get()["health"]); diff != "" {
+		t.Error(diff)
+	}
+	b.store.fail("SubscriptionHealth", &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "away"})
+	b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
+}
+
+// TestHeldIsCountedUpToABound: nobody waits for a count of a million.
+func TestHeldIsCountedUpToABound(t *testing.T) {
+	t.Parallel()
+	for n, more := range map[int]bool{switchboard.MaxCounted: false, switchboard.MaxCounted + 1: true} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.unhealthy(t, n)
+			got := b.call(t, viewerKey, "GET", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusOK)
+			held := got["health"].(map[string]any)["held"].(map[string]any)
+			if held["count"] != float64(switchboard.MaxCounted) || held["more"] != more {
+				t.Errorf("held %v", held)
+			}
+		})
+	}
+}
+
+// TestHealthInLists: only where it is asked for, and read once for the page.
+func TestHealthInLists(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.unhealthy(t, 2)
+	list := func(query string) []any {
+		return asList(b.call(t, viewerKey, "GET", "/v1/subscriptions"+query, nil).want(t, http.StatusOK)["data"])
+	}
+	for _, item := range list("") {
+		if _, there := item.(map[string]any)["health"]; there {
+			t.Errorf("nobody asked for the health of %v", item)
+		}
+	}
+	if n := b.store.count("SubscriptionHealth"); n != 0 {
+		t.Errorf("health was read %d times", n)
+	}
+	healths := map[any]any{}
+	for _, item := range list("?include=health") {
+		s := item.(map[string]any)
+		healths[s["id"]] = nil
+		if health, there := s["health"].(map[string]any); there {
+			healths[s["id"]] = health["held"].(map[string]any)["count"]
+		}
+	}
+	if diff := cmp.Diff(map[any]any{"sub_acme": 2.0, "sub_globex": nil}, healths); diff != "" {
+		t.Error(diff)
+	}
+	if n := b.store.count("SubscriptionHealth"); n != 1 {
+		t.Errorf("health was read %d times", n)
+	}
+	b.call(t, viewerKey, "GET", "/v1/subscriptions?include=secrets", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "include")
+	b.call(t, globexKey, "GET", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+}
+
+// TestParkedDelivery: since when, until when, and what releases it.
+func TestParkedDelivery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	members := []string{"held_since", "held_until", "released_by", "blocked_by", "expires_at", "ordering_key"}
+	shown := func(call string) map[string]any {
+		got := b.call(t, viewerKey, "GET", call, nil).want(t, http.StatusOK)
+		if data := asList(got["data"]); len(data) == 1 {
+			got = data[0].(map[string]any)
+		}
+		found := map[string]any{}
+		for _, name := range members {
+			if value, there := got[name]; there {
+				found[name] = value
+			}
+		}
+		return found
+	}
+	const one, list = "/v1/deliveries/dlv_acme", "/v1/deliveries?tenant=acme"
+	for _, call := range []string{one, list} {
+		if diff := cmp.Diff(map[string]any{}, shown(call)); diff != "" {
+			t.Errorf("%s, retrying: %s", call, diff)
+		}
+	}
+	b.exec(t, `UPDATE deliveries SET state = 'blocked', reason = 'earlier_delivery_open', blocked_by = 'dlv_0', key = 'ticket-1', ordered = true, next_attempt_at = NULL, dispatch_at = NULL,
+parked_at = '2026-01-31T11:00:00Z', held_until = '2026-02-28T11:00:00Z', expires_at = '2026-03-01T00:00:00Z' WHERE id = $1`, b.id("dlv_acme"))
+	want := map[string]any{
+		"held_since": "2026-01-31T11:00:00Z", "held_until": "2026-02-28T11:00:00Z", "blocked_by": "dlv_0", "ordering_key": "ticket-1", "expires_at": "2026-03-01T00:00:00Z",
+		"released_by": "when dlv_0, an earlier delivery of the same key, has ended or is held by an operator",
+	}
+	for _, call := range []string{one, list} {
+		if diff := cmp.Diff(want, shown(call)); diff != "" {
+			t.Errorf("%s, blocked: %s", call, diff)
+		}
+	}
+	b.exec(t, "UPDATE deliveries SET state = 'held', reason = 'breaker_open', blocked_by = '', expires_at = NULL, key = '', ordered = false WHERE id = $1", b.id("dlv_acme"))
+	b.unhealthy(t, 0)
+	b.exec(t, "UPDATE subscription_health SET probe_delivery_id = ''")
+	for call, released := range map[string]string{
+		one: "when the endpoint has answered a probe, the next is at 2026-01-31T11:30:00Z", list: "when the endpoint has answered a probe",
+	} {
+		want := map[string]any{"held_since": "2026-01-31T11:00:00Z", "held_until": "2026-02-28T11:00:00Z", "released_by": released}
+		if diff := cmp.Diff(want, shown(call)); diff != "" {
+			t.Errorf("%s, held: %s", call, diff)
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package worker
+
+import (
+	"context"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/workflows"
+)
+
+// maxSummary is the longest summary of a workflow that Temporal takes, in bytes.
+const maxSummary = 400
+
+// Recover starts the workflow that recovers the endpoint of a subscription, or wakes the one that
+// runs: the health of the endpoint has changed.
+func (e *Engine) Recover(ctx context.Context, subscriptionID, summary string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	_, err := e.client.SignalWithStartWorkflow(ctx, workflows.RecoverID(subscriptionID), workflows.RecoverSignal, nil, client.StartWorkflowOptions{
+		TaskQueue:             workflows.TaskQueue,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		TypedSearchAttributes: temporal.NewSearchAttributes(subscriptionAttribute.ValueSet(subscriptionID)),
+		StaticSummary:         strings.ToValidUTF8(summary[:min(len(summary), maxSummary)], ""),
+	}, workflows.Recover, activities.RecoverInput{SubscriptionID: subscriptionID})
+	return err
+}
