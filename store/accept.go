@@ -373,7 +373,7 @@ func (m made) admit(predecessor string) (switchboard.Admission, error) {
 
 // accept gives a new delivery its first state, in place of another that it was given.
 func (m made) accept(a switchboard.Admission) {
-	m.Reason, m.NextAttemptAt, m.DispatchAt = "", time.Time{}, time.Time{}
+	m.State, m.Reason, m.NextAttemptAt, m.DispatchAt = "", "", time.Time{}, time.Time{}
 	m.ParkedAt, m.HeldUntil, m.BlockedBy = time.Time{}, time.Time{}, ""
 	m.Accept(m.CreatedAt, a)
 }

@@ -69,3 +69,22 @@ func (s *Store) Announce(ctx context.Context, then func() error, events ...switc
 		return then()
 	})
 }
+
+// SetAside holds a delivery for an operator.
+func (s *Store) SetAside(ctx context.Context, id string) error {
+	action := switchboard.Action{Actor: "cli", Kind: switchboard.ActionHold}
+	_, err := s.change(ctx, switchboard.Caller{}, id, action, func(d *switchboard.Delivery, now time.Time) error {
+		a := switchboard.Admission{Kind: switchboard.AdmissionPark, State: switchboard.StateHeld, Reason: switchboard.ReasonOperator, HoldFor: switchboard.DefaultHold}
+		return d.SetAside(now, a, now)
+	})
+	return err
+}
+
+// ReleaseHeld starts the release of what is held for a subscription.
+func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operationID string, err error) {
+	err = s.tx(ctx, "start a release", func(ctx context.Context, tx transaction) error {
+		operationID, err = s.startRelease(ctx, tx, subscriptionID, 0, switchboard.Action{Actor: "cli"})
+		return err
+	})
+	return operationID, err
+}

@@ -39,14 +39,9 @@ const (
 
 // The limit is an argument so that Postgres walks the index: were it known to be more than it
 // believes to be there, Postgres would read and sort all that are left.
-var (
-	nextReleasableQuery = "SELECT " + fields("deliveries", rowFields, "") +
-		" FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + " AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE"
-	nextOpenQuery = "SELECT " + fields("deliveries", rowFields, "") +
-		" FROM deliveries WHERE subscription_id = $1 AND " + isOpen + " AND id > $2 ORDER BY id LIMIT $3 FOR NO KEY UPDATE"
-)
-
 const (
+	nextReleasableQuery  = "SELECT id FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + " AND id > $2 ORDER BY id LIMIT $3"
+	nextOpenQuery        = "SELECT id FROM deliveries WHERE subscription_id = $1 AND " + isOpen + " AND id > $2 ORDER BY id LIMIT $3"
 	countReleasableQuery = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isReleasable
 	countOpenQuery       = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isOpen
 	anyReleasableQuery   = "SELECT EXISTS (SELECT FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + ")"
@@ -134,16 +129,21 @@ func (o *operationRow) count(ctx context.Context, tx transaction, query string) 
 	return err
 }
 
-// next locks the next deliveries of the operation, and moves it behind them. It reports whether
-// these are the last.
-func (o *operationRow) next(ctx context.Context, tx transaction, query string, limit int) (rows []*row, last bool, err error) {
-	if err := tx.SelectContext(ctx, &rows, query, o.SubscriptionID, o.AfterID, limit); err != nil {
-		return nil, false, err
+// next locks the next deliveries of the operation that are still as it looks for them, and moves it
+// behind them. It reports whether these are the last.
+func (o *operationRow) next(ctx context.Context, tx transaction, query string, limit int, is func(*row) bool) (rows []*row, last bool, err error) {
+	var ids []string
+	if err := tx.SelectContext(ctx, &ids, query, o.SubscriptionID, o.AfterID, limit); err != nil || len(ids) == 0 {
+		return nil, true, err
 	}
-	if len(rows) > 0 {
-		o.AfterID = rows[len(rows)-1].ID
+	locked, err := lockInQueues(ctx, tx, ids...)
+	for _, id := range ids {
+		if r := locked[id]; r != nil && is(r) {
+			rows = append(rows, r)
+		}
 	}
-	return rows, len(rows) < limit, nil
+	o.AfterID = ids[len(ids)-1]
+	return rows, len(ids) < limit, err
 }
 
 // action is what the operation does to each delivery.
@@ -156,7 +156,7 @@ func (s *Store) cancelNext(ctx context.Context, tx transaction, _ switchboard.Co
 	if err := o.count(ctx, tx, countOpenQuery); err != nil {
 		return 0, err
 	}
-	rows, last, err := o.next(ctx, tx, nextOpenQuery, batchLimit)
+	rows, last, err := o.next(ctx, tx, nextOpenQuery, batchLimit, func(r *row) bool { return !r.State.Final() })
 	if err != nil {
 		return 0, err
 	}
@@ -197,7 +197,9 @@ func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions swit
 			return o.wait(now), nil
 		}
 	}
-	rows, last, err := o.next(ctx, tx, nextReleasableQuery, limit)
+	rows, last, err := o.next(ctx, tx, nextReleasableQuery, limit, func(r *row) bool {
+		return r.State == switchboard.StateHeld && r.Reason != switchboard.ReasonOperator
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -224,11 +226,15 @@ func (o *operationRow) wait(now time.Time) time.Duration {
 // release releases those of the deliveries that are admitted, one after the other at the rate.
 func (s *Store) release(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, rows []*row, spacing time.Duration) error {
 	now, states := o.UpdatedAt, map[string]switchboard.State{}
+	earlier, err := predecessors(ctx, tx, rows...)
+	if err != nil {
+		return err
+	}
 	var released, others []*row
 	for _, r := range rows {
 		before := r.Delivery
 		at := latest(o.NextAt, now.Add(-releaseBehind))
-		conditions.Delivery = &r.Delivery
+		conditions.Delivery, conditions.Predecessor = &r.Delivery, earlier[r.ID]
 		if err := r.Release(now, at, switchboard.Admit(now, conditions)); err != nil {
 			return err
 		}
