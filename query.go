@@ -107,3 +107,26 @@ type Stats struct {
 	Breakers     map[string]int // breakers that are open or half open, by the last failure
 	RelayOldest  time.Duration  // how long the one that has waited longest for its workflow is late; 0: there is none
 }
+
+// FlowStats counts what may not be sent now, and why, for metrics.
+type FlowStats struct {
+	Parked           []ParkedStats
+	HoldsEnding      int           // parked deliveries whose hold ends, and which fail, within [HoldsEndingWithin]
+	BreakerOldest    time.Duration // how long ago the breaker that has been open longest opened; 0: none is open
+	Deferred         int           // subscriptions whose receiver asked to wait
+	Slow             int           // subscriptions whose endpoint is slow
+	Operations       int           // that run
+	OperationStalled time.Duration // the longest time since the last step of one that runs, beyond the date of its next step
+}
+
+// HoldsEndingWithin is how long before the end of a hold it is counted as ending: time enough to
+// repair the receiver, and to resume its subscription.
+const HoldsEndingWithin = 24 * time.Hour
+
+// ParkedStats counts the deliveries that are parked for one reason.
+type ParkedStats struct {
+	State  State
+	Reason string
+	Count  int
+	Oldest time.Duration // how long the one that has been parked longest is so
+}

@@ -10,7 +10,7 @@ type SubscriptionHealth struct {
 	Health    Health     // the zero value: it is healthy
 	Held      int        // deliveries that are held, at most MaxCounted
 	MoreHeld  bool       // more than those are
-	HeldSince time.Time  // since when the oldest of them is held; zero: none is
+	HeldSince time.Time  // since when the first of those is held; zero: none is
 	Release   *Operation // that releases them now; nil: none does
 }
 

@@ -42,6 +42,8 @@ func TestEventWarnings(t *testing.T) {
 		{`"events":["order.payed"]`, []string{"events[0]: order.payed takes no event type of the catalogue, |is Order.Paid meant?"}},
 		{`"events":["something.entirely.different"]`, []string{"events[0]: something.entirely.different takes no event type|lately"}},
 		{`"events":["switchboard.test","*"]`, nil},
+		{`"profile":"commbox","events":["switchboard.breaker.*","Switchboard.Delivery.Failed"]`, nil},
+		{`"events":["switchboard.breaker.open"]`, []string{"events[0]: switchboard.breaker.open takes no event type|is switchboard.breaker.opened meant?"}},
 		{`"profile":"commbox","events":["object.*"],"filter":{"data":{"Event":{"Object":{"Id":{"$exist":true}}}}}`, nil},
 		{`"profile":"commbox","events":["object.*"],"filter":{"data":{"Event":{"Objekt":{"Id":"1"}}}}`,
 			[]string{"filter.data.Event.Objekt: data.Event.Objekt is in none of the samples of these events (commbox)|is Object meant?"}},

@@ -29,7 +29,7 @@ type endpointHealth struct {
 type heldDeliveries struct {
 	Count int        `json:"count" doc:"How many deliveries are held, counted up to 1000" example:"1000"`
 	More  bool       `json:"more" doc:"There are more than count" example:"true"`
-	Since *time.Time `json:"oldest_since,omitempty" doc:"Since when the oldest of them is held"`
+	Since *time.Time `json:"oldest_since,omitempty" doc:"Since when the first of those that are counted is held"`
 }
 
 // runningRelease says how far a release is.
@@ -37,7 +37,7 @@ type runningRelease struct {
 	OperationID string `json:"operation_id" example:"op_01k0000000000000000000000"`
 	Done        int    `json:"done" doc:"Deliveries that it has released" example:"350"`
 	Skipped     int    `json:"skipped" doc:"Deliveries that stay held, because another reason holds them" example:"0"`
-	Total       int    `json:"total" doc:"Deliveries that were held when it began" example:"1204"`
+	Total       int    `json:"total" doc:"Deliveries that were held when it began; 0 before its first step" example:"1204"`
 }
 
 // endpointHealthOf shows a report; nil where there is nothing to say.

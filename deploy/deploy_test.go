@@ -135,7 +135,7 @@ func TestNamesInREADME(t *testing.T) {
 	}
 	var code strings.Builder
 	for _, file := range []string{"../activities/metrics.go", "../api/rest/metrics.go", "../api/rest/limits.go", "../ingest/ingest.go",
-		"../cmd/switchboard/app/telemetry.go"} {
+		"../cmd/switchboard/app/telemetry.go", "../cmd/switchboard/app/telemetry_flow.go"} {
 		code.WriteString(read(t, file))
 	}
 	named := regexp.MustCompile(`\bswitchboard_[a-z_]*[a-z]\b`).FindAllString(readme+read(t, "../docs/api.md"), -1)

@@ -31,6 +31,9 @@ func (s *Store) eraseTenant(ctx context.Context, e erasureRow) (switchboard.Eras
 	if progress.Waiting, err = s.cancelTenant(ctx, e); progress.Waiting > 0 || err != nil {
 		return progress, err
 	}
+	if progress.Waiting, err = s.cancelAnnounced(ctx, e); progress.Waiting > 0 || err != nil {
+		return progress, err
+	}
 	if s.now().Before(e.CutOffAt.Add(eraseSettles)) {
 		progress.Waiting = 1
 		return progress, nil
@@ -116,6 +119,12 @@ func (m maintenance) eraseRows(ctx context.Context, e erasureRow) (more bool, er
 			return true, ctx.Err()
 		}
 		deleted, err := m.eraseBatch(ctx, e, partitions[i].Suffix)
+		if err != nil {
+			return false, err
+		}
+		if deleted == 0 {
+			deleted, err = m.eraseAnnounced(ctx, e, partitions[i].Suffix)
+		}
 		if err != nil {
 			return false, err
 		}

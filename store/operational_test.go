@@ -259,3 +259,31 @@ func countIf(holds bool) int {
 	}
 	return 0
 }
+
+// TestEraseTenantFromTheOperators: what the operators were told about a tenant goes with it, and
+// what they were told about others stays.
+func TestEraseTenantFromTheOperators(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := t.Context()
+	operators := b.subscribe("_operator", "switchboard.*")
+	b.withCanary("acme")
+	own := b.subscribe("acme", "switchboard.*")
+	b.subscribe("globex", "ticket.*")
+	other := b.accept(event("globex", "")).Deliveries[0]
+	b.fail(other)
+	for i := range 2 {
+		b.fail(b.accept(switchboard.Event{ID: fmt.Sprint(canary, "-failed-", i), Tenant: "acme", Type: "ticket.created", Data: []byte("1")}).Deliveries[0])
+	}
+	equal(t, "told before", []int{len(b.announcedTo(operators)), len(b.announcedTo(own))}, []int{3, 2})
+	page, err := b.Deliveries(ctx, root(), switchboard.DeliveryFilter{Subscription: operators.ID}, switchboard.PageRequest{})
+	must(t, err)
+	b.record(page.Items[0], 1, 200) // one is delivered, the others are open
+
+	e, err := b.EraseTenant(ctx, root(), "acme", "asked for by letter 5")
+	must(t, err)
+	b.eraseAll(e.ID)
+	equal(t, "rows that hold the canary", b.canaries(), []string{})
+	equal(t, "told about others", b.announcedTo(operators), []string{"_operator switchboard.delivery.failed switchboard.delivery.failed:" + other.ID + ":1"})
+	equal(t, "violations", b.verifyDatabase().Violations, []switchboard.Violation{})
+}

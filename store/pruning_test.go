@@ -87,11 +87,13 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 		must(t, err)
 		_, err = s.Stats(t.Context())
 		must(t, err)
+		_, err = s.FlowStats(t.Context())
+		must(t, err)
 	}
 	plans, err := s.PeriodicPlans(t.Context())
 	must(t, err)
 	once := store.Plans{Generic: passes}
 	equal(t, "plans", plans, map[string]store.Plans{
-		"due": once, "overdue": once, "held of verified": once, "open of deleted": once, "late recoveries": once, "healthy": once, "stats": {Generic: passes - custom, Custom: custom},
+		"due": once, "overdue": once, "held of verified": once, "open of deleted": once, "late recoveries": once, "healthy": once, "stats": {Generic: passes - custom, Custom: custom}, "flow": {Generic: passes - custom, Custom: custom},
 	})
 }

@@ -49,6 +49,7 @@ func (v *Verification) partitionChecks(p switchboard.Partition) []check {
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND d.created_at <= x.cut_off_at`, nil},
 		{"erased_tenant_with_events", `SELECT e.id, x.id FROM erasures x JOIN events_{p} e ON e.tenant = x.tenant
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND e.created_at <= x.cut_off_at`, nil},
+		{"erased_tenant_announced", `SELECT id, key FROM events_{p} e WHERE tenant = '` + switchboard.OperatorTenant + `' AND key <> '' AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = e.key)`, nil},
 		{"past_retention", fmt.Sprintf("SELECT id, state || ' since ' || completed_at FROM deliveries_{p} d WHERE %s", isOver(v.r, now.Add(-v.widthOf(p)-verifyGrace))), nil},
 	}
 	if from := now.Add(windowMargin - v.window); p.Hi.IsZero() || p.Hi.After(from) {

@@ -94,6 +94,7 @@ ALTER TABLE deliveries
     -- The workflow of one that an operator holds is woken, so that it ends.
     ADD CONSTRAINT only_open_or_cancelled_is_dispatched CHECK (dispatch_at IS NULL OR state IN ('pending', 'retrying', 'held', 'cancelled'));
 
+CREATE INDEX deliveries_parked ON deliveries (state, reason, parked_at) WHERE held_until IS NOT NULL;
 CREATE INDEX deliveries_held_until ON deliveries (held_until) WHERE held_until IS NOT NULL;
 CREATE INDEX deliveries_blocked_by ON deliveries (blocked_by) WHERE blocked_by <> '';
 CREATE INDEX deliveries_key ON deliveries (subscription_id, key, position) WHERE key <> '' AND completed_at IS NULL;
@@ -126,7 +127,7 @@ CREATE INDEX operations_subscription ON operations (subscription_id, id);
 
 -- +goose Down
 DROP TABLE operations, ordering_keys, workers, subscription_rates, subscription_health;
-DROP INDEX deliveries_key, deliveries_blocked_by, deliveries_held_until;
+DROP INDEX deliveries_key, deliveries_blocked_by, deliveries_held_until, deliveries_parked;
 ALTER TABLE deliveries
     DROP CONSTRAINT only_open_or_cancelled_is_dispatched, DROP CONSTRAINT blocked_has_blocker, DROP CONSTRAINT parked_has_end,
     DROP COLUMN position, DROP COLUMN ordered, DROP COLUMN key, DROP COLUMN expires_at, DROP COLUMN blocked_by, DROP COLUMN held_until, DROP COLUMN parked_at;

@@ -65,10 +65,12 @@ func Run(ctx context.Context, c Config) error {
 
 // explain says what is to be seen, and what to try.
 func (c Config) explain() {
-	fmt.Fprintf(c.Out, `The demo posts events for three endpoints. The CRM's fails for %[1]s and then recovers. Try meanwhile:
+	fmt.Fprintf(c.Out, `The demo posts events for three endpoints. The CRM's fails for %[1]s and then recovers. After 5 failures in a row its breaker
+opens, and its deliveries are held until a probe succeeds: a fourth endpoint, on call, hears of both. Try meanwhile:
 
   what waits, why and until when
     curl -s '%[2]s/v1/deliveries?tenant=%[3]s&state=retrying' -H 'Authorization: Bearer %[4]s'
+    curl -s '%[2]s/v1/deliveries?tenant=%[3]s&state=held' -H 'Authorization: Bearer %[4]s'
   one of them, with every attempt (and POST …/retry sends it again now)
     curl -s %[2]s/v1/deliveries/DELIVERY -H 'Authorization: Bearer %[4]s'
   the same in Temporal: a running workflow with one pending activity
@@ -87,7 +89,8 @@ func (c Config) play(ctx context.Context, receiver string) error {
 	for _, s := range []switchboard.Subscription{
 		{Name: "Call centre", Events: []string{"call.*", "agent.*"}, Request: switchboard.Request{URL: receiver + "/calls", Body: switchboard.BodyData}},
 		{Name: "Help desk", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: receiver + "/tickets", Body: switchboard.BodyEnvelope}},
-		{Name: "CRM", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: receiver + failingPath, Body: switchboard.BodyEnvelope}},
+		{Name: "CRM", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: receiver + failingPath, Body: switchboard.BodyEnvelope}, Breaker: switchboard.Breaker{FailuresInARow: 5}},
+		{Name: "On call", Events: []string{switchboard.OperationalPrefix + "*"}, Request: switchboard.Request{URL: receiver + onCallPath, Body: switchboard.BodyEnvelope}},
 	} {
 		if err := c.subscribe(ctx, api, s); err != nil {
 			return err

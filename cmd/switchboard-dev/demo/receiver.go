@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +19,11 @@ import (
 // maxBody bounds what the receiver reads: more than any demo event.
 const maxBody = 1 << 20
 
-// failingPath is the endpoint that fails when the demo begins, for outage.
+// failingPath is the endpoint that fails when the demo begins, for outage; onCallPath is the one that
+// hears of it.
 const (
 	failingPath = "/crm"
+	onCallPath  = "/on-call"
 	outage      = 45 * time.Second
 )
 
@@ -47,7 +50,7 @@ func (r *receiver) recover(ctx context.Context, after time.Duration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.recovered = true
-	fmt.Fprintf(r.out, "  receiver  %s is back: what waits for it arrives with its next attempt\n", failingPath)
+	fmt.Fprintf(r.out, "  receiver  %s is back: what waits for it arrives with its next attempt, or after the next probe\n", failingPath)
 	return nil
 }
 
@@ -84,7 +87,21 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	status, number := r.answer(id, request.URL.Path)
 	fmt.Fprintf(r.out, "  receiver  %s  %s, attempt %d, signature verified, answered %d\n", id, request.URL.Path, number, status)
+	if request.URL.Path == onCallPath {
+		r.alert(body)
+	}
 	w.WriteHeader(status)
+}
+
+// alert prints what an operational event says.
+func (r *receiver) alert(body []byte) {
+	var e struct {
+		Type string
+		Data switchboard.OperationalData
+	}
+	if json.Unmarshal(body, &e) == nil {
+		fmt.Fprintf(r.out, "  on call   %s %s: %s\n", e.Data.Subscription.Name, e.Type, e.Data.Reason)
+	}
 }
 
 func (r *receiver) answer(id, path string) (status, number int) {

@@ -116,7 +116,7 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(observeStats(t.meter, newCached(s.Stats)), observeRetention(t.meter, newCached(s.RetentionStatus))); err != nil {
+	if err := errors.Join(observeStats(t.meter, newCached(s.Stats)), observeRetention(t.meter, newCached(s.RetentionStatus)), observeFlow(t.meter, newCached(s.FlowStats))); err != nil {
 		return nil, err
 	}
 	builtIn, err := catalogue.Load()
