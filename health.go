@@ -209,6 +209,8 @@ func (h *Health) roll(now time.Time, half time.Duration) {
 func (h *Health) open(now time.Time, r HealthReport) bool {
 	b, attempts, failures := r.Breaker, h.Attempts+h.PreviousAttempts, h.Failures+h.PreviousFailures
 	switch {
+	case h.FailuresInARow >= b.FailuresInARow && h.FailuresInARow == 1:
+		h.BreakerReason = "an attempt failed, with " + r.Reason
 	case h.FailuresInARow >= b.FailuresInARow:
 		h.BreakerReason = fmt.Sprintf("%d attempts in a row failed, the last with %s", h.FailuresInARow, r.Reason)
 	case attempts >= b.MinimumAttempts && 100*failures >= b.FailurePercent*attempts:

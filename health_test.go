@@ -34,6 +34,7 @@ func TestBreakerOpens(t *testing.T) {
 	}{
 		"nine in a row":                     {byRow(), "fffffffff", 0, ""},
 		"ten in a row":                      {byRow(), "ffffffffff", 0, "10 attempts in a row"},
+		"the first failure":                 {thresholds(func(b *Breaker) { b.FailuresInARow = 1 }), "f", 0, "an attempt failed, with http_503"},
 		"ten in a row, hours apart":         {byRow(), "ffffffffff", time.Hour, "10 attempts in a row"},
 		"an answer ends the row":            {byRow(), "fffffwfffffffff", 0, ""},
 		"ten after an answer":               {byRow(), "fffffwffffffffff", 0, "10 attempts in a row"},

@@ -13,8 +13,7 @@ type Violation struct {
 type VerifyReport struct {
 	Checks     int         `json:"checks"` // that were made, each partition's by itself
 	Violations []Violation `json:"violations"`
-	// Unchecked are the checks that were not completed, because they took too long or a
-	// partition was replaced meanwhile.
+	// Unchecked are the checks that were not completed, because they took too long.
 	Unchecked []Violation `json:"unchecked"`
 }
 

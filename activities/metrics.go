@@ -20,6 +20,7 @@ type Metrics struct {
 	completed metric.Int64Counter
 	endToEnd  metric.Float64Histogram
 	timeout   metric.Float64Histogram
+	deferred  metric.Int64Counter
 	breakers  metric.Int64Counter
 	disabled  metric.Int64Counter
 	turnWait  metric.Float64Histogram
@@ -51,6 +52,7 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 		attempts: in.counter("switchboard_attempts", "Attempts by result: delivered, or the failure."),
 		latency: in.seconds("switchboard_attempt_duration", "Time from the start of an attempt to the end of the receiver's answer.",
 			.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30),
+		deferred:  in.counter("switchboard_retention_swaps_deferred", "Swaps of partitions that did not get their locks within 100 ms, and were tried again."),
 		completed: in.counter("switchboard_deliveries_completed", "Deliveries that an attempt brought to a final state, by state."),
 		endToEnd: in.seconds("switchboard_delivery_duration", "Time from acceptance to delivery.",
 			.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300, 3600, 36000, 360000),

@@ -50,6 +50,7 @@ type Retainer struct {
 	Store             RetentionStore
 	Retention         switchboard.Retention
 	IdempotencyWindow time.Duration
+	Metrics           *Metrics
 	Log               *slog.Logger
 }
 
@@ -93,7 +94,13 @@ func (r *Retainer) Stage(ctx context.Context, v switchboard.PartitionVisit) (ste
 // Swap puts the staged tables in the place of the visit's partitions. Where locks are not
 // free it fails, and Temporal tries again.
 func (r *Retainer) Swap(ctx context.Context, v switchboard.PartitionVisit) (result SwapResult, err error) {
-	err = r.work(ctx, func() error { result.Done, result.Step, err = r.Store.Swap(ctx, v); return err })
+	err = r.work(ctx, func() error {
+		result.Done, result.Step, err = r.Store.Swap(ctx, v)
+		if errors.Is(err, switchboard.ErrSwapDeferred) && r.Metrics != nil {
+			r.Metrics.deferred.Add(ctx, 1)
+		}
+		return err
+	})
 	return result, err
 }
 

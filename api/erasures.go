@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 type eraseTenantInput struct {
@@ -73,4 +74,17 @@ type erasureInput struct {
 func (s *server) getErasure(ctx context.Context, caller switchboard.Caller, in *erasureInput) (*reply[switchboard.Erasure], error) {
 	e, err := s.Store.Erasure(ctx, caller, in.ID)
 	return &reply[switchboard.Erasure]{Body: e}, err
+}
+
+type erasuresInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (s *server) listErasures(ctx context.Context, caller switchboard.Caller, in *erasuresInput) (*reply[page[switchboard.Erasure]], error) {
+	found, err := s.Store.Erasures(ctx, caller, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return rest.PageOf(found, func(e *switchboard.Erasure) switchboard.Erasure { return *e }), nil
 }

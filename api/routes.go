@@ -68,6 +68,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/platforms", everybody, s.listPlatforms, "list-platforms"),
 
 		rest.On(remove, "/v1/tenants/{tenant}", nil, s.eraseTenant, "erase-tenant", accepted, acts),
+		rest.On(get, "/v1/erasures", nil, s.listErasures, "list-erasures"),
 		rest.On(get, "/v1/erasures/{id}", nil, s.getErasure, "get-erasure"),
 
 		rest.On(post, "/v1/keys", nil, s.createKey, "create-key", created, cost(2)),

@@ -74,4 +74,5 @@ type Store interface {
 	// EraseEvent begins the erasure of an event's content, or returns the one under way.
 	EraseEvent(ctx context.Context, caller switchboard.Caller, tenant, id, reason string) (switchboard.Erasure, error)
 	Erasure(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Erasure, error)
+	Erasures(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Erasure], error)
 }

@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"iter"
 	"net/http"
+	"net/url"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -22,4 +24,16 @@ func (c *Client) EraseEvent(ctx context.Context, id, tenant, why string, options
 // GetErasure returns an erasure.
 func (c *Client) GetErasure(ctx context.Context, id string) (switchboard.Erasure, error) {
 	return call[switchboard.Erasure](ctx, c, request{method: http.MethodGet, path: path("erasures", id)})
+}
+
+// ListErasures returns a page of erasures, newest first; finished ones too.
+func (c *Client) ListErasures(ctx context.Context, asked switchboard.PageRequest) (switchboard.Page[switchboard.Erasure], error) {
+	return list[switchboard.Erasure](ctx, c, path("erasures"), url.Values{}, asked)
+}
+
+// Erasures iterates over all erasures, as [Client.ListErasures].
+func (c *Client) Erasures(ctx context.Context) iter.Seq2[switchboard.Erasure, error] {
+	return all(func(asked switchboard.PageRequest) (switchboard.Page[switchboard.Erasure], error) {
+		return c.ListErasures(ctx, asked)
+	})
 }

@@ -91,7 +91,8 @@ var calls = map[string]struct {
 	"erase-tenant": {func(ctx context.Context, c *client.Client) error {
 		return second(c.EraseTenant(ctx, "{tenant}", "why", options...))
 	}, nil, switchboard.Erasure{}},
-	"get-erasure": {func(ctx context.Context, c *client.Client) error { return second(c.GetErasure(ctx, "{id}")) }, nil, switchboard.Erasure{}},
+	"list-erasures": {func(ctx context.Context, c *client.Client) error { return second(c.ListErasures(ctx, page)) }, nil, pageOf[switchboard.Erasure]()},
+	"get-erasure":   {func(ctx context.Context, c *client.Client) error { return second(c.GetErasure(ctx, "{id}")) }, nil, switchboard.Erasure{}},
 	"create-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CreateSubscription(ctx, subscription, options...))
 	}, client.NewSubscription{}, client.Subscription{}},

@@ -98,6 +98,21 @@ func (s *Store) Erasure(ctx context.Context, caller switchboard.Caller, id strin
 	return row.erasure(), err
 }
 
+// Erasures lists erasures, newest first.
+func (s *Store) Erasures(ctx context.Context, caller switchboard.Caller, p switchboard.PageRequest) (switchboard.Page[switchboard.Erasure], error) {
+	q := pageQuery{
+		cursors: cursors{s.keys, "erasures", caller, nil}, columns: erasureColumns(), table: "erasures", order: "id DESC",
+		where: &conditions{}, after: afterID,
+	}
+	q.where.scope(caller, "")
+	found, err := list(ctx, s, q, p, func(r erasureRow) position { return position{ID: r.ID} })
+	page := switchboard.Page[switchboard.Erasure]{NextCursor: found.NextCursor}
+	for _, r := range found.Items {
+		page.Items = append(page.Items, r.erasure())
+	}
+	return page, err
+}
+
 // EraseStep does the next part of an erasure and says where it stands then. It can be
 // repeated, after a crash at any point too. ErrMaintenanceBusy is its error while another
 // process changes the partitions.

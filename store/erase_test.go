@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,12 @@ func TestEraseTenant(t *testing.T) {
 	equal(t, "finished", done.Finished(), true)
 	equal(t, "the audit", []string{done.Tenant, done.Actor, done.Reason}, []string{"acme", "key_root", "asked for by letter 5"})
 	equal(t, "erased", done.Erased, switchboard.Erased{Keys: 1, Subscriptions: 1, Cancelled: 1, Deliveries: 3, Attempts: 3, Events: 3})
+	listed, err := b.Erasures(ctx, root(), switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "listed", []any{len(listed.Items), slices.Contains(listed.Items, done)}, []any{2, true})
+	listed, err = b.Erasures(ctx, of("globex"), switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "listed for another tenant", len(listed.Items), 0)
 	_, err = b.Erasure(ctx, of("globex"), e.ID)
 	refused(t, "another tenant's erasure", err, switchboard.CodeNotFound, "")
 	again, err = b.EraseTenant(ctx, root(), "acme", "once more")

@@ -32,6 +32,27 @@ func HotQueries() map[string]string {
 	}
 }
 
+// HotPlans is how often each statement of the hot path ran with a plan, on a connection that is free.
+func (s *Store) HotPlans(ctx context.Context) (map[string]int, error) {
+	var rows []struct {
+		Statement string
+		Generic   int
+	}
+	if err := s.db.SelectContext(ctx, &rows, "SELECT statement, generic_plans AS generic FROM pg_prepared_statements"); err != nil {
+		return nil, err
+	}
+	plans := map[string]int{}
+	for _, query := range hotQueries() {
+		plans[query] = 0
+		for _, r := range rows {
+			if r.Statement == query {
+				plans[query] = r.Generic
+			}
+		}
+	}
+	return plans, nil
+}
+
 // PeriodicPlans is how often each of the statements that run every few seconds was planned for its
 // arguments, and how often it ran with a plan that was made before, by what it reads.
 func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {

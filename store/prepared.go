@@ -6,11 +6,14 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"github.com/jmoiron/sqlx"
+	"golang.org/x/sync/errgroup"
 )
 
 // preparedStatements are queries that run for every delivery, or every few seconds: for
@@ -57,6 +60,55 @@ func (p *preparedStatements) prepare(ctx context.Context) (map[string]*sqlx.Stmt
 	}
 	p.ready.Store(&prepared)
 	return prepared, nil
+}
+
+// maxParameter finds the parameters of a statement.
+var maxParameter = regexp.MustCompile(`\$(\d+)`)
+
+// warmConnections is how many connections plan the hot statements before the process is ready.
+const warmConnections = 3
+
+// Warm plans the statements of the hot path on a few connections. On a new one the first delivery
+// would wait for that: 0.35 to 0.5 s with 41 partitions.
+func (s *Store) Warm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	prepared, err := s.hot.prepare(ctx)
+	if err != nil {
+		return mapError(ctx, "plan statements", err)
+	}
+	var txs []*sqlx.Tx // all open at the same time, so that each has a connection of its own
+	for range min(warmConnections, s.db.Stats().MaxOpenConnections) {
+		tx, err := s.db.BeginTxx(ctx, nil)
+		if err != nil {
+			return mapError(ctx, "plan statements", err)
+		}
+		defer tx.Rollback() //nolint:errcheck // nothing was changed
+		txs = append(txs, tx)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, tx := range txs {
+		group.Go(func() error { return planHot(ctx, transaction{tx, prepared}) })
+	}
+	return mapError(ctx, "plan statements", group.Wait())
+}
+
+// planHot runs each statement with NULL for every argument, which finds no row and adds none.
+func planHot(ctx context.Context, tx transaction) error {
+	for _, query := range hotQueries() {
+		arguments := 0
+		for _, found := range maxParameter.FindAllStringSubmatch(query, -1) {
+			n, err := strconv.Atoi(found[1])
+			if err != nil {
+				return err
+			}
+			arguments = max(arguments, n)
+		}
+		if _, err := tx.ExecContext(ctx, query, make([]any, arguments)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // querier is a session or a transaction.

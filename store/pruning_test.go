@@ -61,6 +61,29 @@ func TestHotStatementsTouchOnePartition(t *testing.T) {
 	}
 }
 
+// A new connection has planned the statements of deliveries before the first comes, and that has
+// changed nothing.
+func TestWarm(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.delivery("acme")
+	before := b.dump()
+	keyring, err := store.ParseKeyring(ring)
+	must(t, err)
+	s, err := store.Open(store.Config{URL: b.url, Keyring: keyring, MaxConns: 2}) // one connection for searches, and one for the rest
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	must(t, s.Warm(t.Context()))
+	plans, err := s.HotPlans(t.Context())
+	must(t, err)
+	for query, n := range plans {
+		if n != 1 {
+			t.Errorf("ran with %d plans: %s", n, query)
+		}
+	}
+	equal(t, "the database", b.dump(), before)
+}
+
 // TestStatementsAtRestAreNotPlannedAgain: what the relay, the reconciler and the metrics ask every
 // few seconds looks into every partition, and costs Postgres 50 times as much to plan as to run.
 func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {

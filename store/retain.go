@@ -19,6 +19,12 @@ import (
 // so that nobody waits long for it.
 const maintenanceRows = 1000
 
+// gentle leaves CPU and disk to deliveries: one process for each statement, and a VACUUM that pauses
+// as autovacuum does by default. Without, a VACUUM of a partition takes all that the disk gives.
+func gentle() []string {
+	return []string{"SET max_parallel_workers_per_gather = 0", "SET max_parallel_maintenance_workers = 0", "SET vacuum_cost_delay = '2ms'"}
+}
+
 // maintenance is a connection for work that takes long. It holds the advisory lock that one
 // process at a time has, which is that of the migrations.
 type maintenance struct {
@@ -46,6 +52,9 @@ func (s *Store) maintain(ctx context.Context, operation string, work func(contex
 			return switchboard.ErrMaintenanceBusy
 		}
 		defer unlockMaintenance(ctx, conn)
+		if err := execAll(ctx, conn, gentle()...); err != nil {
+			return err
+		}
 		return work(ctx, maintenance{conn, s})
 	}()
 	if errors.Is(err, switchboard.ErrMaintenanceBusy) || errors.Is(err, switchboard.ErrSwapDeferred) {

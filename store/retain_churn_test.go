@@ -16,7 +16,8 @@ import (
 
 // Old deliveries are attempted, retried, cancelled, reset and posted again by the store's own
 // methods while two runs of retention replace their partitions, and while Postgres ends the
-// connections of those at random: nothing that is to be kept is lost.
+// connections of those at random. Nothing that is to be kept is lost, and a verification finds
+// nothing broken meanwhile.
 func TestRetentionUnderChurn(t *testing.T) {
 	t.Parallel()
 	r := switchboard.Retention{Delivered: 6 * testDay, Failed: 8 * testDay, Payloads: 2 * testDay}
@@ -59,6 +60,16 @@ func TestRetentionUnderChurn(t *testing.T) {
 			ends.Add(ended)
 		}
 	})
+	var verified atomic.Int64
+	group.Go(func() {
+		for ctx.Err() == nil {
+			if report := a.verifyDatabase(); !report.Clean() {
+				t.Errorf("meanwhile: %+v", report)
+				return
+			}
+			verified.Add(1)
+		}
+	})
 	for range 3 {
 		var runs sync.WaitGroup
 		for range 2 {
@@ -73,8 +84,8 @@ func TestRetentionUnderChurn(t *testing.T) {
 	}
 	stop()
 	group.Wait()
-	if done.Load() < 100 || ends.Load() < 5 {
-		t.Errorf("only %d changes and %d ends", done.Load(), ends.Load())
+	if done.Load() < 100 || ends.Load() < 5 || verified.Load() < 2 {
+		t.Errorf("only %d changes, %d ends and %d verifications", done.Load(), ends.Load(), verified.Load())
 	}
 	a.retain(r)
 	a.retain(r)

@@ -22,7 +22,7 @@ import (
 //
 //   - Stage lists the open deliveries, and those that ended a short time ago, with their xmin,
 //     the transaction that wrote the row. Swap locks the tables and copies again whatever is
-//     listed with another xmin.
+//     listed with another xmin, or has an action since.
 //   - What has ended is not started again: PlanVisits has moved the date in the table
 //     retention beforehand, and whoever starts a final delivery again reads it FOR SHARE.
 //   - Whatever else deletes or changes old rows holds the advisory lock and drops the stage.

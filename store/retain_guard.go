@@ -30,7 +30,7 @@ JOIN events e ON e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.
 	case len(events) == 0 || events[0].Erased:
 		return switchboard.Errorf(switchboard.CodeConflict, "the data of the event of delivery %s are erased: there is nothing to send", deliveryID)
 	case deliveryID < idBound(until) || events[0].At.Before(until):
-		return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is of before %s, for which the retention is over: it is shown, and cannot be started again",
+		return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is of before %s, for which SWITCHBOARD_RETENTION or SWITCHBOARD_PAYLOAD_RETENTION is over: it is shown until it is removed, and cannot be started again; post its event anew",
 			deliveryID, until.UTC().Format(time.RFC3339))
 	}
 	return nil

@@ -19,15 +19,16 @@ const recheckAfter = 20 * time.Hour
 // more to do, and Temporal calls again.
 const maxBatches = 200
 
-// eventIDBatch is how many event ids one statement deletes.
-const eventIDBatch = 5000
+// eventIDBatch is how many event ids one statement deletes. They are all over the index, so that
+// each may write a page.
+const eventIDBatch = 1000
 
 // PruneEventIDs deletes event ids from before the idempotency window. It reports whether
 // there is more to do.
 func (s *Store) PruneEventIDs(ctx context.Context, window time.Duration) (step switchboard.RetentionStep, more bool, err error) {
 	step.Step = "prune event ids"
 	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
-		step.Rows, more, err = batches(func() (int64, error) {
+		step.Rows, more, err = batches(ctx, func() (int64, error) {
 			return affected(m.ExecContext(ctx, `
 DELETE FROM event_ids WHERE name IN (SELECT name FROM event_ids WHERE created_at < $1 LIMIT $2)`, s.now().Add(-window), eventIDBatch))
 		})
@@ -36,12 +37,19 @@ DELETE FROM event_ids WHERE name IN (SELECT name FROM event_ids WHERE created_at
 	return step, more, err
 }
 
-// batches calls work until it changes nothing, at most maxBatches times.
-func batches(work func() (int64, error)) (rows int64, more bool, err error) {
+// batches calls work until it changes nothing, at most maxBatches times. It pauses after each for as
+// long as that took: half of the time is left to deliveries.
+func batches(ctx context.Context, work func() (int64, error)) (rows int64, more bool, err error) {
 	for range maxBatches {
+		began := time.Now()
 		n, err := work()
 		if rows += n; n == 0 || err != nil {
 			return rows, false, err
+		}
+		select {
+		case <-time.After(time.Since(began)):
+		case <-ctx.Done():
+			return rows, false, ctx.Err()
 		}
 	}
 	return rows, true, nil
@@ -98,7 +106,7 @@ func (m maintenance) pruneSurvivors(ctx context.Context, r switchboard.Retention
 			func() (int64, error) { return m.deleteOver(ctx, p.Suffix, isOver(r, now)) },
 			func() (int64, error) { return m.deleteUnreferenced(ctx, p.Suffix) },
 		} {
-			removed, again, err := batches(remove)
+			removed, again, err := batches(ctx, remove)
 			if rows += removed; again || err != nil {
 				return rows, again, err
 			}
@@ -107,7 +115,7 @@ func (m maintenance) pruneSurvivors(ctx context.Context, r switchboard.Retention
 	if r.Payloads == 0 {
 		return rows, false, nil
 	}
-	erased, more, err := batches(func() (int64, error) { return m.erasePayloads(ctx, p.Suffix) })
+	erased, more, err := batches(ctx, func() (int64, error) { return m.erasePayloads(ctx, p.Suffix) })
 	return rows + erased, more, err
 }
 

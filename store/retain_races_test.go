@@ -13,23 +13,26 @@ func TestRetentionKeepsWhatIsRecordedLate(t *testing.T) {
 	r := switchboard.Retention{Delivered: 2 * testDay, Failed: 4 * testDay}
 	for _, c := range []struct {
 		name             string
+		ended            time.Duration                            // after the partition's beginning; 0: it is open
 		before, meantime func(a *archive, d switchboard.Delivery) // the stage, and until the swap
 	}{
-		{"an attempt of what was cancelled before the stage", (*archive).cancelNow, func(a *archive, d switchboard.Delivery) { a.record(d, d.AttemptsMade+1, 503) }},
-		{"an attempt of what was cancelled since", func(*archive, switchboard.Delivery) {}, func(a *archive, d switchboard.Delivery) {
+		{"an attempt of what was cancelled before the stage", 0, (*archive).cancelNow, func(a *archive, d switchboard.Delivery) { a.record(d, d.AttemptsMade+1, 503) }},
+		{"an attempt of what was cancelled since", 0, func(*archive, switchboard.Delivery) {}, func(a *archive, d switchboard.Delivery) {
 			a.cancelNow(d)
 			a.record(d, d.AttemptsMade+1, 503)
 		}},
-		{"an attempt that ends it", func(*archive, switchboard.Delivery) {}, func(a *archive, d switchboard.Delivery) { a.record(d, d.AttemptsMade+1, 200) }},
-		{"a reset of what was cancelled before", (*archive).cancelNow, func(a *archive, d switchboard.Delivery) {
-			_, err := a.Reset(a.t.Context(), d.ID, "another run", switchboard.Action{Actor: "cli", Kind: switchboard.ActionReset})
-			must(a.t, err)
-		}},
+		{"an attempt that ends it", 0, func(*archive, switchboard.Delivery) {}, func(a *archive, d switchboard.Delivery) { a.record(d, d.AttemptsMade+1, 200) }},
+		{"a reset of what was cancelled before", 0, (*archive).cancelNow, (*archive).resetNow},
+		{"a reset of what failed three days before", 36 * time.Hour, func(*archive, switchboard.Delivery) {}, (*archive).resetNow},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			a := setupArchive(t, 4)
-			g := a.add(generated{state: "retrying", createdAt: a.first.Add(time.Hour), attempts: 2})
+			g := generated{state: "retrying", createdAt: a.first.Add(time.Hour), attempts: 2}
+			if c.ended > 0 {
+				g.state, g.endedAt = "failed", a.first.Add(c.ended)
+			}
+			g.id = a.add(g).id
 			d := a.read(g.id)
 			ctx := t.Context()
 			visits, err := a.PlanVisits(ctx, r)
@@ -46,6 +49,12 @@ func TestRetentionKeepsWhatIsRecordedLate(t *testing.T) {
 			equal(t, "after the swap", got, want)
 		})
 	}
+}
+
+func (a *archive) resetNow(d switchboard.Delivery) {
+	a.t.Helper()
+	_, err := a.Reset(a.t.Context(), d.ID, "another run", switchboard.Action{Actor: "cli", Kind: switchboard.ActionReset})
+	must(a.t, err)
 }
 
 func (a *archive) cancelNow(d switchboard.Delivery) {

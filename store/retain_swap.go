@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -84,14 +85,25 @@ func (c compaction) swap(ctx context.Context, tx *sqlx.Tx) (copied int64, err er
 	return copied, err
 }
 
-// copyChanged copies again, whole, what is listed and changed since the stage.
+// clockMargin is by how much the clocks of two processes may differ.
+const clockMargin = time.Minute
+
+// actionsSince is less than the ids of actions since the stage.
+func (c compaction) actionsSince() string {
+	return switchboard.NewID(switchboard.ActionPrefix, c.visit.At.Add(-clockMargin))[:len(switchboard.ActionPrefix)+idBoundLetters]
+}
+
+// copyChanged copies again, whole, what is listed and changed since the stage, and whatever
+// somebody acted on: a reset in Temporal may come long after the end of a delivery, and is
+// noted although it starts nothing.
 func (c compaction) copyChanged(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 	const changed = "staged_changed"
 	deliveries := c.union("deliveries")
 	result, err := tx.ExecContext(ctx, fmt.Sprintf(`
 CREATE TEMPORARY TABLE %s ON COMMIT DROP AS
 SELECT d.id FROM %s o JOIN %s d ON d.id = o.id WHERE d.row_version <> o.row_version
-UNION SELECT d.id FROM %s d WHERE d.completed_at IS NULL AND NOT EXISTS (SELECT FROM %s o WHERE o.id = d.id)`, changed, stagedOpen, deliveries, deliveries, stagedOpen))
+UNION SELECT d.id FROM %s d WHERE d.completed_at IS NULL AND NOT EXISTS (SELECT FROM %s o WHERE o.id = d.id)
+UNION SELECT a.delivery_id FROM %s a WHERE a.id >= %s`, changed, stagedOpen, deliveries, deliveries, stagedOpen, c.union("actions"), pq.QuoteLiteral(c.actionsSince())))
 	if err != nil {
 		return 0, err
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ const (
 	// windowMargin is how much of the idempotency window's end is left alone: its rows may be
 	// deleted, or an id come again, while they are looked at.
 	windowMargin = time.Hour / 2
+	// maxLooks is how often partitions are listed of which some may have replaced others.
+	maxLooks = 5
 	// minDaysAhead is for how many days there are partitions where retention runs.
 	minDaysAhead = 3
 )
@@ -60,16 +63,8 @@ func (v *Verification) Close() error { return v.db.Close() }
 
 // Database checks the promises that the database alone can break.
 func (v *Verification) Database(ctx context.Context) error {
-	partitions, err := v.s.Partitions(ctx)
-	if err != nil {
+	if err := v.everyPartition(ctx); err != nil {
 		return err
-	}
-	for _, p := range partitions {
-		for _, c := range v.partitionChecks(p) {
-			if err := v.run(ctx, p.Suffix, c); err != nil {
-				return mapError(ctx, "verify", err)
-			}
-		}
 	}
 	for _, c := range globalChecks() {
 		if err := v.run(ctx, "", c); err != nil {
@@ -82,13 +77,66 @@ func (v *Verification) Database(ctx context.Context) error {
 	return v.ciphertexts(ctx)
 }
 
+// everyPartition checks each partition, and those that have taken the place of others meanwhile.
+func (v *Verification) everyPartition(ctx context.Context) error {
+	checked := map[switchboard.Partition]bool{}
+	for look := 1; ; look++ {
+		partitions, err := v.s.Partitions(ctx)
+		if err != nil {
+			return err
+		}
+		partitions = slices.DeleteFunc(partitions, func(p switchboard.Partition) bool { return checked[p] })
+		if len(partitions) == 0 {
+			return nil
+		}
+		for _, p := range partitions {
+			if look > maxLooks {
+				v.uncheck("partition", p.Suffix, "it was replaced again and again meanwhile: verify again")
+			} else if checked[p], err = v.partition(ctx, p); err != nil {
+				return mapError(ctx, "verify", err)
+			}
+		}
+		if look > maxLooks {
+			return nil
+		}
+	}
+}
+
+// partition makes the checks of a partition. It reports false, and what it found counts for
+// nothing, if the partition was replaced or changed its stage meanwhile: then it is to be looked at
+// as it is now.
+func (v *Verification) partition(ctx context.Context, p switchboard.Partition) (checked bool, err error) {
+	before := v.Report
+	for _, c := range v.partitionChecks(p) {
+		err := v.run(ctx, p.Suffix, c)
+		if pq.As(err, pqerror.UndefinedTable) != nil {
+			v.Report = before
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	if err := v.conn.GetContext(ctx, &checked, "SELECT EXISTS (SELECT FROM partitions WHERE suffix = $1 AND stage = $2 AND at = $3)", p.Suffix, string(p.Stage), p.At); err != nil {
+		return false, err
+	}
+	if !checked {
+		v.Report = before
+	}
+	return checked, nil
+}
+
 // run makes one check: its query returns what breaks a promise, as subject and detail.
 func (v *Verification) run(ctx context.Context, partition string, c check) error {
 	var found []struct{ Subject, Detail string }
 	query := strings.ReplaceAll(c.query, "{p}", partition)
 	err := v.conn.SelectContext(ctx, &found, fmt.Sprintf("SELECT subject::text, detail::text FROM (%s) AS found (subject, detail) LIMIT %d", query, maxSamples+1), c.args...)
 	if err != nil {
-		return v.checkFailed(ctx, c.name, partition, err)
+		if ctx.Err() == nil && pq.As(err, pqerror.QueryCanceled) != nil {
+			v.uncheck(c.name, partition, "it took longer than "+verifyTimeout.String())
+			return nil
+		}
+		return fmt.Errorf("%s: %w", c.name, err)
 	}
 	v.Report.Checks++
 	for i, f := range found {
@@ -103,22 +151,6 @@ func (v *Verification) run(ctx context.Context, partition string, c check) error
 // Violate adds a violation to the report.
 func (v *Verification) Violate(found switchboard.Violation) {
 	v.Report.Violations = append(v.Report.Violations, found)
-}
-
-// checkFailed says that a check was not made if its query took too long or its partition is
-// gone, and returns every other error.
-func (v *Verification) checkFailed(ctx context.Context, name, partition string, err error) error {
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case pq.As(err, pqerror.QueryCanceled) != nil:
-		v.uncheck(name, partition, "it took longer than "+verifyTimeout.String())
-	case pq.As(err, pqerror.UndefinedTable) != nil && partition != "":
-		v.uncheck(name, partition, "the partition was replaced meanwhile: verify again")
-	default:
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
 }
 
 func (v *Verification) uncheck(name, partition, why string) {

@@ -84,7 +84,7 @@ func (v *Verification) idempotencyChecks(p switchboard.Partition, now, from time
 func globalChecks() []check {
 	return []check{
 		{"partition_missing", `SELECT t || '_' || p.suffix, 'is no partition of ' || t FROM partitions p, unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t
-	WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = t::regclass AND i.inhrelid = to_regclass(t || '_' || p.suffix))`, nil},
+	WHERE NOT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = t::regclass AND c.relname = t || '_' || p.suffix)`, nil},
 		{"partition_unknown", `SELECT c.relname, 'is not listed in the table partitions' FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 	JOIN unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t ON i.inhparent = t::regclass
 	WHERE NOT EXISTS (SELECT FROM partitions p WHERE c.relname = t || '_' || p.suffix)`, nil},

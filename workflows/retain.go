@@ -21,6 +21,9 @@ const (
 	// left to the next run.
 	swapRetryInterval = 500 * time.Millisecond
 	swapTries         = 200
+	// visitPause is between two visits. After a swap, Postgres plans each statement anew on each
+	// connection, and has the old tables' files to delete.
+	visitPause = time.Second
 )
 
 // RetainResult says what each step of a run did.
@@ -43,7 +46,12 @@ func Retain(ctx workflow.Context) (RetainResult, error) {
 	if err := workflow.ExecuteActivity(run.ctx, r.PlanVisits).Get(ctx, &visits); err != nil {
 		run.failed("plan visits", nil, err)
 	}
-	for _, v := range visits {
+	for i, v := range visits {
+		if i > 0 {
+			if err := workflow.Sleep(ctx, visitPause); err != nil {
+				return run.result, err
+			}
+		}
 		if !run.visit(v) {
 			break // the next ones would meet the same obstacle
 		}

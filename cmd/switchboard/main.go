@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -26,7 +27,7 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
 	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
 	Erase   eraseCommand   `cmd:"" help:"Erase a tenant, or the content of an event."`
-	Verify  verifyCommand  `cmd:"" help:"Check every promise on the live database and in Temporal, without changing anything: ends with 1 if one is broken."`
+	Verify  verifyCommand  `cmd:"" help:"Check every promise on the live database and in Temporal, without changing anything: ends with 1 if one is broken, and with 2 if none was found broken and some checks took too long."`
 
 	Version     versionCommand   `cmd:"" help:"Print the version, the commit, and the version of the schema that this binary needs."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Show the version."`
@@ -79,6 +80,9 @@ func main() {
 	app.SetGC()
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "switchboard:", err)
+		if errors.Is(err, app.ErrUnchecked) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }

@@ -111,6 +111,9 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	if err := s.CheckKeys(ctx, config.LostKeys...); err != nil {
 		return nil, err
 	}
+	if err := s.Warm(ctx); err != nil {
+		return nil, err
+	}
 	identity := worker.NewIdentity()
 	c, namespace, err := config.dialTemporal(identity, t.meter, log)
 	if err != nil {
@@ -184,7 +187,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		Recoverer:  &activities.Recoverer{Store: a.store, Engine: a.engine, Log: a.log},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
 		Retainer: &activities.Retainer{
-			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Log: a.log,
+			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Metrics: metrics, Log: a.log,
 		},
 		Eraser:  &activities.Eraser{Store: a.store, Log: a.log},
 		Outages: a.outages,

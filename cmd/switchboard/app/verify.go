@@ -16,9 +16,11 @@ import (
 	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// ErrViolations is the error of a verification that found a promise broken, or could not
-// check all of them. The report is printed already.
-var ErrViolations = errors.New("not every promise is kept")
+// The errors of a verification. The report is printed already.
+var (
+	ErrViolations = errors.New("not every promise is kept")
+	ErrUnchecked  = errors.New("no promise was found broken, and some checks were not completed")
+)
 
 // VerifyOptions say how to verify.
 type VerifyOptions struct {
@@ -57,8 +59,11 @@ func Verify(ctx context.Context, config Config, options VerifyOptions, out io.Wr
 	if err := printReport(v.Report, options.JSON, out); err != nil {
 		return err
 	}
-	if !v.Report.Clean() {
+	switch {
+	case len(v.Report.Violations) > 0:
 		return ErrViolations
+	case len(v.Report.Unchecked) > 0:
+		return ErrUnchecked
 	}
 	return nil
 }
