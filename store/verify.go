@@ -71,7 +71,7 @@ func (v *Verification) Database(ctx context.Context) error {
 			}
 		}
 	}
-	for _, c := range globalChecks() {
+	for _, c := range append(globalChecks(), flowChecks(v.s.now())...) {
 		if err := v.run(ctx, "", c); err != nil {
 			return mapError(ctx, "verify", err)
 		}
