@@ -160,6 +160,21 @@ func TestNextIsReleased(t *testing.T) {
 	equal(t, "violations", b.checks(), []string(nil))
 }
 
+// TestTwoRecordsOfOneDelivery: where one of several records that share a transaction ends a delivery,
+// the next of its key is released.
+func TestTwoRecordsOfOneDelivery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ordering("acme", byKey)
+	all := b.acceptKeyed("acme", "k", "k")
+	var records []switchboard.Record
+	for number, decision := range []switchboard.Decision{{State: switchboard.StateDelivered}, {State: switchboard.StateRetrying, Reason: "http_503"}} {
+		records = append(records, switchboard.Record{Attempt: b.attempt(all[0], number+1, 503), Decision: decision, Generation: 1, TemporalRunID: "run"})
+	}
+	must(t, b.RecordLocked(t.Context(), records))
+	equal(t, "queue", b.queue(all), "delivered pending")
+}
+
 // TestMiddleOfAQueueLeaves: the one after it waits for the one before it.
 func TestMiddleOfAQueueLeaves(t *testing.T) {
 	t.Parallel()
