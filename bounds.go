@@ -23,11 +23,11 @@ func checkBounds(v reflect.Value, path string) error {
 		case field.Kind() == reflect.Struct:
 			err = checkBounds(field, at+".")
 		case field.Type() == reflect.TypeFor[Duration]():
-			err = checkSpan(at, Duration(field.Int()), tag)
+			err = checkRange(at, float64(field.Int()), tag.Get("shortest"), tag.Get("longest"), nanosecondsOf)
 		case field.Kind() == reflect.Int:
-			err = checkNumber(at, float64(field.Int()), tag)
+			err = checkRange(at, float64(field.Int()), tag.Get("minimum"), tag.Get("maximum"), numberOf)
 		case field.Kind() == reflect.Float64:
-			err = checkNumber(at, field.Float(), tag)
+			err = checkRange(at, field.Float(), tag.Get("minimum"), tag.Get("maximum"), numberOf)
 		case field.Kind() == reflect.String && tag.Get("enum") != "":
 			if known := strings.Split(tag.Get("enum"), ","); !slices.Contains(known, field.String()) {
 				err = InvalidField(at, "%q is not known; known: %s", field.String(), strings.Join(known, ", "))
@@ -40,26 +40,23 @@ func checkBounds(v reflect.Value, path string) error {
 	return nil
 }
 
-// checkNumber holds a number against the tags minimum and maximum.
-func checkNumber(field string, n float64, tag reflect.StructTag) error {
-	least, most := tag.Get("minimum"), tag.Get("maximum")
-	low, noLow := strconv.ParseFloat(least, 64)
-	high, noHigh := strconv.ParseFloat(most, 64)
-	if (noLow != nil || n >= low) && (noHigh != nil || n <= high) {
+// checkRange holds a number against the ends of its range; one that is empty is open.
+func checkRange(field string, n float64, least, most string, read func(string) float64) error {
+	if (least == "" || n >= read(least)) && (most == "" || n <= read(most)) {
 		return nil
 	}
 	return InvalidField(field, "must be %s", rangeOf(least, most))
 }
 
-// checkSpan holds a duration against the tags shortest and longest.
-func checkSpan(field string, d Duration, tag reflect.StructTag) error {
-	shortest, longest := tag.Get("shortest"), tag.Get("longest")
-	low, noLow := ParseDuration(shortest)
-	high, noHigh := ParseDuration(longest)
-	if (noLow != nil || time.Duration(d) >= low) && (noHigh != nil || time.Duration(d) <= high) {
-		return nil
-	}
-	return InvalidField(field, "must be %s", rangeOf(shortest, longest))
+// numberOf and nanosecondsOf read a bound; a test reads that of every tag.
+func numberOf(bound string) float64 {
+	n, _ := strconv.ParseFloat(bound, 64)
+	return n
+}
+
+func nanosecondsOf(bound string) float64 {
+	d, _ := ParseDuration(bound)
+	return float64(d)
 }
 
 // rangeOf says in words from where to where a value may be; either end may be empty.

@@ -161,7 +161,7 @@ func (e *execution) attempt(ctx context.Context) (AttemptResult, error) {
 	}
 	result := e.resultOf(loaded, loaded.Delivery)
 	result.Outdated = outdated
-	if outdated || !loaded.Delivery.State.HasNextAttempt() || loaded.Delivery.NextAttemptAt.After(e.Now()) {
+	if outdated || !e.isDue(loaded.Delivery) {
 		return result, nil
 	}
 	return e.attemptDue(ctx, loaded)
@@ -170,6 +170,7 @@ func (e *execution) attempt(ctx context.Context) (AttemptResult, error) {
 // attemptDue makes the attempt whose date has come, if it is admitted. One that was to be parked
 // and may be sent by now is decided about again.
 func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDelivery) (AttemptResult, error) {
+	generation := loaded.Delivery.Generation
 	result, err := e.admit(ctx, loaded)
 	for range maxDecisions - 1 {
 		if !errors.Is(err, errDecideAgain) {
@@ -178,12 +179,22 @@ func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDel
 		if loaded, err = e.load(ctx); err != nil {
 			return AttemptResult{}, &attemptError{loaded.Delivery, whyNotLoaded(err), err}
 		}
+		if loaded.Delivery.Generation != generation || !e.isDue(loaded.Delivery) { // it has moved on since
+			result = e.resultOf(loaded, loaded.Delivery)
+			result.Outdated = loaded.Delivery.Generation != generation
+			return result, nil
+		}
 		result, err = e.admit(ctx, loaded)
 	}
 	if errors.Is(err, errDecideAgain) { // its subscription changes all the time
 		result.NextAttemptAt, err = e.Now().Add(infraWait).UTC(), nil
 	}
 	return result, err
+}
+
+// isDue reports whether the delivery waits for an attempt whose date has come.
+func (e *execution) isDue(d switchboard.Delivery) bool {
+	return d.State.HasNextAttempt() && !d.NextAttemptAt.After(e.Now())
 }
 
 // maxDecisions is how often an execution decides about an attempt.
@@ -269,7 +280,7 @@ func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery,
 		return AttemptResult{}, err
 	}
 	result := e.resultOf(loaded, d)
-	if d.Generation == loaded.Delivery.Generation && d.State.HasNextAttempt() && !d.NextAttemptAt.After(e.Now()) {
+	if d.Generation == loaded.Delivery.Generation && e.isDue(d) {
 		return result, errDecideAgain
 	}
 	return result, nil

@@ -36,13 +36,15 @@ type fakeStore struct {
 	sent        int
 	resumed     bool            // the subscription is active again by the time that the store looks
 	timeouts    []time.Duration // that the sender was given
+	turn        time.Duration   // until the next turn under the rate limit
+	turns       int             // asked for
+	asked       func()          // runs while one is asked for; nil: nothing does
+	afterHold   func()          // runs when the store has decided again; nil: nothing does
+	queued      []string        // deliveries that were parked behind others
+	slow        []bool          // what SetSlow was called with
 	reports     []switchboard.HealthReport
 	healthAfter switchboard.HealthResult
 	reportErr   error
-	turn        time.Duration // until the next turn under the rate limit
-	turns       int           // asked for
-	queued      []string      // deliveries that were parked behind others
-	slow        []bool        // what SetSlow was called with
 }
 
 func newFakeStore(t *testing.T) *fakeStore {
@@ -103,7 +105,11 @@ func (d *fakeStore) Postpone(_ context.Context, _ switchboard.Delivery, until ti
 func (d *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c switchboard.Conditions) (switchboard.Delivery, error) {
 	if d.resumed {
 		d.loaded.Subscription.State = switchboard.SubscriptionActive
-		return d.loaded.Delivery, nil
+		delivery := d.loaded.Delivery
+		if d.afterHold != nil {
+			d.afterHold()
+		}
+		return delivery, nil
 	}
 	a := switchboard.Admit(time.Now(), c)
 	return d.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{})
@@ -111,6 +117,9 @@ func (d *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Deliver
 
 func (d *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
 	d.turns++
+	if d.asked != nil {
+		d.asked()
+	}
 	return d.turn, nil
 }
 

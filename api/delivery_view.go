@@ -20,7 +20,7 @@ type delivery struct {
 	SubscriptionID string            `json:"subscription_id" example:"sub_01k0000000000000000000000"`
 	State          switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
 	Reason         string            `json:"reason" doc:"Why it has this state, as http_503, or breaker_open of one that is held; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
-	Ending         string            `json:"ending" doc:"Of a failed delivery: whether its attempts are used up or no later one can succeed; else empty"`
+	Ending         string            `json:"ending" doc:"Of a failed delivery: whether its attempts are used up, no later one can succeed, or its hold or its deadline is over; else empty"`
 	Permanent      bool              `json:"permanent" doc:"It has failed because no later attempt can succeed"`
 	AttemptsMade   int               `json:"attempts_made" example:"2"`
 	NextAttemptAt  *time.Time        `json:"next_attempt_at" doc:"null where no attempt follows by itself"`

@@ -89,7 +89,7 @@ func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {
 	}
 	periodic := map[string]Plans{}
 	for name, query := range map[string]string{
-		"due": anyDueQuery, "overdue": overdueQuery, "held of verified": inAnyOrder(heldOfVerified), "open of deleted": inAnyOrder(openOfDeleted), "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "stats": statsQuery, "flow": flowStatsQuery,
+		"heartbeat": heartbeatQuery, "due": anyDueQuery, "overdue": overdueQuery, "held of verified": inAnyOrder(heldOfVerified), "open of deleted": inAnyOrder(openOfDeleted), "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "stats": statsQuery, "flow": flowStatsQuery,
 	} {
 		periodic[name] = plans[query]
 	}

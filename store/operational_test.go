@@ -215,6 +215,24 @@ func TestAnnounceWaitsForNoSubscription(t *testing.T) {
 	equal(t, "while it is being changed, and before", states, []switchboard.State{switchboard.StatePending, switchboard.StateHeld})
 }
 
+// TestAnnouncementsHaveNoOrder: neither ordering nor superseding applies to them.
+func TestAnnouncementsHaveNoOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	subject, ordered := b.subscribe("acme", "ticket.*"), b.subscribe("acme", "switchboard.*")
+	must(t, second(b.sql.Exec("UPDATE subscriptions SET ordered = true, supersede = true WHERE id = $1", ordered.ID)))
+	for range 2 {
+		must(t, b.Announce(t.Context(), nil, b.opened(subject)))
+		b.advance(time.Minute)
+	}
+	page, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{Subscription: ordered.ID}, switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "announced", len(page.Items), 2)
+	for _, d := range page.Items {
+		equal(t, "state, key, ordered", []any{d.State, d.Key, d.Ordered}, []any{switchboard.StatePending, "", false})
+	}
+}
+
 // TestOperatorsTenantIsTheirs: the platform's keys neither list nor find what is the operators'.
 func TestOperatorsTenantIsTheirs(t *testing.T) {
 	t.Parallel()

@@ -95,17 +95,6 @@ func (s *Store) SetSlow(ctx context.Context, subscriptionID string, slow bool) e
 		_, err = tx.ExecContext(ctx, `
 INSERT INTO subscription_health (subscription_id, slow, window_at, updated_at) SELECT id, $2, $3, $3 FROM subscriptions WHERE id = $1
 ON CONFLICT (subscription_id) DO UPDATE SET slow = excluded.slow, updated_at = excluded.updated_at`, subscriptionID, slow, s.now())
-		if err != nil {
-			return err
-		}
-		return forgetHealthy(ctx, tx, subscriptionID)
+		return err
 	})
-}
-
-// forgetHealthy deletes the health of a subscription if there is nothing to say of it.
-func forgetHealthy(ctx context.Context, tx transaction, subscriptionID string) error {
-	_, err := tx.ExecContext(ctx, `
-DELETE FROM subscription_health WHERE subscription_id = $1 AND breaker = 'closed' AND failing_since IS NULL AND deferred_until IS NULL
-	AND queue_reason = '' AND NOT slow AND probe_delivery_id = '' AND failures = 0 AND previous_failures = 0`, subscriptionID)
-	return err
 }

@@ -111,9 +111,6 @@ func (s *Store) clearQueueReason(ctx context.Context, subscriptionID string) err
 		if err := tx.SelectContext(ctx, &waiting, anyQueuedQuery, subscriptionID, queueReasons()); err != nil || len(waiting) > 0 {
 			return err
 		}
-		if err := s.setQueueReason(ctx, tx, subscriptionID, ""); err != nil {
-			return err
-		}
-		return forgetHealthy(ctx, tx, subscriptionID)
+		return s.setQueueReason(ctx, tx, subscriptionID, "")
 	})
 }

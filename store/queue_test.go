@@ -221,8 +221,10 @@ func TestClassOfAnEndpoint(t *testing.T) {
 			t.Errorf("step %d: slow %t after %d changes, want %t and %d", i, slow(), flow()-before, c.slow, c.changes)
 		}
 	}
+	forgotten, err := b.ForgetHealthy(t.Context())
+	must(t, err)
 	var rows int
-	if must(t, b.sql.Get(&rows, "SELECT count(*) FROM subscription_health")); rows != 0 {
+	if must(t, b.sql.Get(&rows, "SELECT count(*) FROM subscription_health")); rows != 0 || forgotten != 1 {
 		t.Error("a healthy endpoint has a row")
 	}
 }

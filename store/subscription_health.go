@@ -9,15 +9,16 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// subscriptionHealthQuery reads of the subscriptions $1 their health, what is held, counted up to $2
-// with the oldest first, and the release that runs. The index deliveries_held has the held ones in order.
+// subscriptionHealthQuery reads of the subscriptions $1 their health, what is held, counted up to $2,
+// and the release that runs. The index deliveries_held has what is held. Without an order Postgres
+// stops at the limit; it begins with the oldest partition.
 const subscriptionHealthQuery = `
 SELECT s.id, ` + healthColumn + `,
 	held.n AS held, coalesce(held.since, ` + zeroTime + `) AS held_since,
 	coalesce(o.id, '') AS operation_id, coalesce(o.total, 0) AS total, coalesce(o.done, 0) AS done, coalesce(o.skipped, 0) AS skipped
 FROM unnest($1::text[]) AS s(id)
 CROSS JOIN LATERAL (SELECT count(*) AS n, min(parked_at) AS since
-	FROM (SELECT d.parked_at FROM deliveries d WHERE d.subscription_id = s.id AND d.state = 'held' ORDER BY d.id LIMIT $2) AS oldest) AS held
+	FROM (SELECT d.parked_at FROM deliveries d WHERE d.subscription_id = s.id AND d.state = 'held' LIMIT $2) AS counted) AS held
 LEFT JOIN operations o ON o.subscription_id = s.id AND o.action = 'release' AND o.state = 'running'`
 
 // SubscriptionHealth returns what is known of the endpoints of the subscriptions, by their ids. Whoever

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/metric/noop"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
@@ -256,6 +258,44 @@ func TestDeliverEndsHeld(t *testing.T) {
 	}
 	if want := (workflows.DeliverResult{State: switchboard.StateHeld, AttemptsMade: 1}); result != want || len(s.sent.times) != 1 {
 		t.Errorf("ended %v after %d requests, want %v after 1", result, len(s.sent.times), want)
+	}
+}
+
+// TestDeliverToASlowEndpoint: the local activity sends nothing, and all attempts are made on the
+// queue of slow endpoints.
+func TestDeliverToASlowEndpoint(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t, 503, 200)
+	s.store.loaded.Health.Slow = true
+	var queues []string
+	s.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		queues = append(queues, info.TaskQueue)
+	})
+	result, err := s.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (workflows.DeliverResult{State: switchboard.StateDelivered, AttemptsMade: 2}); result != want || len(s.sent.times) != 2 {
+		t.Errorf("ended %v after %d requests, want %v after 2", result, len(s.sent.times), want)
+	}
+	for _, q := range queues {
+		if q != activities.SlowTaskQueue {
+			t.Errorf("an attempt on the queue %s", q)
+		}
+	}
+	if len(queues) == 0 {
+		t.Error("no regular activity")
+	}
+}
+
+// TestDeliverEndsQueued: the first attempt is one too many for the subscription's max_in_flight.
+func TestDeliverEndsQueued(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t, 200)
+	s.store.loaded.Subscription.MaxInFlight = 0
+	result, err := s.run()
+	if want := (workflows.DeliverResult{State: switchboard.StateHeld}); err != nil || result != want || len(s.sent.times) != 0 {
+		t.Errorf("ended %v, %v after %d requests, want %v after none", result, err, len(s.sent.times), want)
 	}
 }
 

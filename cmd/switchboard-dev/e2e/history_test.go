@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -37,6 +38,7 @@ func TestHistories(t *testing.T) {
 		{"failed in the end", newSystem, liveUsedUp},
 		{"cancelled", newSystem, liveCancelled},
 		{"cancelled by its row", newSystem, liveCancelledInFlight},
+		{"delivered to a slow endpoint", newSystem, liveSlow},
 		{"recovered by a probe", newSystem, liveRecovered},
 		{"deferred by the receiver", newSystem, liveDeferred},
 		{"retain", newOldSystem, liveRetain},
@@ -153,6 +155,19 @@ func liveEraseEvent(t *testing.T, s *system) string {
 		t.Fatal(err)
 	}
 	return s.erase("/v1/events/" + d.EventID + "/data").ID
+}
+
+// liveSlow posts an event while an earlier one is not answered for more than a second.
+func liveSlow(t *testing.T, s *system) string {
+	r, answer := newHoldingReceiver(t, 200)
+	s.subscribe(r.URL, nil)
+	s.post("ticket.created", `{}`)
+	began := r.await(t, 1)[0].at
+	await(t, "a request under way for more than a second", func() bool { return time.Since(began) > switchboard.SlowAfter })
+	id := s.post("ticket.created", `{}`)
+	r.await(t, 2)
+	answer()
+	return id
 }
 
 // closedHistory returns the history of a workflow once it is closed.

@@ -112,7 +112,7 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 		return nil, err
 	}
 	if err := s.Warm(ctx); err != nil {
-		return nil, err
+		log.WarnContext(ctx, "statements are planned when the first deliveries come", "error", err)
 	}
 	identity := worker.NewIdentity()
 	c, namespace, err := config.dialTemporal(identity, t.meter, log)

@@ -78,6 +78,15 @@ func TestRetentionSettings(t *testing.T) {
 	}
 }
 
+// TestSlots: a worker without slots, or with one, would send nothing.
+func TestSlots(t *testing.T) {
+	for _, variable := range []string{"SWITCHBOARD_SLOTS", "SWITCHBOARD_SLOW_SLOTS"} {
+		for value, wrong := range map[string]string{"2": "", "10000": "", "1": variable + ": must be from 2 to 10000", "0": variable, "10001": variable, "-1": variable, "many": "slots"} {
+			t.Run(variable+"="+value, func(t *testing.T) { checkSetting(t, variable, value, wrong) })
+		}
+	}
+}
+
 // What is set in the environment has no part in the default configuration.
 func TestDefaultConfig(t *testing.T) {
 	t.Setenv("SWITCHBOARD_SLOTS", "7")
@@ -86,7 +95,7 @@ func TestDefaultConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Slots != 500 || config.Retention.String() != "720h" || config.Validation != "warn" {
+	if config.Slots != 500 || config.SlowSlots != 200 || config.Retention.String() != "720h" || config.Validation != "warn" {
 		t.Errorf("%+v", config)
 	}
 }
