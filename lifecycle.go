@@ -55,7 +55,8 @@ func (d *Delivery) Accept(now time.Time, a Admission) {
 // Record counts an attempt and moves the delivery as was decided after it. An attempt of an
 // earlier generation is only counted, as a prior attempt: the present generation still has all
 // that the policy allows. A delivery that waits for no attempt, because it was cancelled or held
-// while the request was under way, stays in its state.
+// while the request was under way, stays in its state; but one that is held and that the receiver
+// has taken is delivered.
 func (d *Delivery) Record(r Record) {
 	current := d.Generation == r.Generation
 	if made := r.Attempt.Number - d.AttemptsMade; made > 0 {
@@ -69,6 +70,11 @@ func (d *Delivery) Record(r Record) {
 		return
 	}
 	d.TemporalRunID = r.TemporalRunID
+	if d.State.Parked() && r.Decision.State == StateDelivered {
+		_, at := r.Dates()
+		d.end(at, StateDelivered, r.Decision.Reason)
+		return
+	}
 	if !d.State.HasNextAttempt() {
 		return
 	}

@@ -61,6 +61,7 @@ type ReconcileResult struct {
 	Woken     int `json:"woken"`     // whose waiting attempt runs now
 	Cancelled int `json:"cancelled"` // whose workflow was cancelled or terminated in Temporal
 	Recovered int `json:"recovered"` // endpoints whose workflow was started again
-	Released  int `json:"released"`  // held until their subscription was verified, which it is
-	Deleted   int `json:"deleted"`   // cancelled with their subscription
+	// Operations are those whose workflow was started again.
+	Operations int `json:"operations"`
+	Expired    int `json:"expired"` // held for as long as a hold lasts
 }

@@ -50,10 +50,10 @@ func (o *Operator) OperateStep(ctx context.Context, in OperateInput) (switchboar
 	return progress, temporal.NewApplicationError(infraMessage(err), infraErrorType)
 }
 
-// OperationMetrics counts what operations do.
+// OperationMetrics counts what operations do, and holds that are over; nil: nothing is counted.
 type OperationMetrics struct {
 	released, cancelled metric.MeasurementOption
-	changed             metric.Int64Counter
+	changed, holds      metric.Int64Counter
 }
 
 // NewOperationMetrics registers the instruments with the meter.
@@ -61,6 +61,7 @@ func NewOperationMetrics(meter metric.Meter) (*OperationMetrics, error) {
 	in := instruments{meter: meter}
 	m := &OperationMetrics{
 		changed:  in.counter("switchboard_operation_deliveries", "Deliveries that operations have changed, by action: release or cancel."),
+		holds:    in.counter("switchboard_holds_expired", "Held or blocked deliveries that failed because their hold was over."),
 		released: metric.WithAttributes(attribute.String("action", string(switchboard.ActionRelease))), cancelled: metric.WithAttributes(attribute.String("action", string(switchboard.ActionCancel))),
 	}
 	if in.err != nil {
@@ -68,15 +69,26 @@ func NewOperationMetrics(meter metric.Meter) (*OperationMetrics, error) {
 	}
 	m.changed.Add(context.Background(), 0, m.released)
 	m.changed.Add(context.Background(), 0, m.cancelled)
+	m.holds.Add(context.Background(), 0)
 	return m, nil
 }
 
 // stepped counts what a step has changed.
 func (m *OperationMetrics) stepped(ctx context.Context, p switchboard.OperationProgress) {
+	if m == nil {
+		return
+	}
 	switch p.Action {
 	case switchboard.ActionRelease:
 		m.changed.Add(ctx, int64(p.Changed), m.released)
 	case switchboard.ActionCancel:
 		m.changed.Add(ctx, int64(p.Changed), m.cancelled)
+	}
+}
+
+// expired counts holds that are over.
+func (m *OperationMetrics) expired(ctx context.Context, holds int) {
+	if m != nil && holds > 0 {
+		m.holds.Add(ctx, int64(holds))
 	}
 }

@@ -25,13 +25,12 @@ type OverdueStore interface {
 	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
 }
 
-// BulkStore finishes bulk transitions that were left unfinished, because they were very many or
-// the process died. It returns how many deliveries it has changed.
-type BulkStore interface {
-	// ReleaseVerified releases what is held for subscriptions that are verified by now.
-	ReleaseVerified(ctx context.Context) (int, error)
-	// CancelDeleted cancels what is open of subscriptions that are deleted.
-	CancelDeleted(ctx context.Context) (int, error)
+// OperationsStore is what the reconciler needs of the store for operations and holds.
+type OperationsStore interface {
+	// OperationsToStart returns running operations whose next step is late by more than slack.
+	OperationsToStart(ctx context.Context, slack time.Duration) ([]string, error)
+	// ExpireHolds ends parked deliveries whose hold is over, and returns how many.
+	ExpireHolds(ctx context.Context) (int, error)
 }
 
 // Engine is what the reconciler asks of Temporal.
@@ -42,6 +41,8 @@ type Engine interface {
 	RetryNow(ctx context.Context, deliveryID string) error
 	// ClosedExternally lists deliveries whose workflow was cancelled or terminated since then.
 	ClosedExternally(ctx context.Context, since time.Time) ([]string, error)
+	// Operate starts the workflow of an operation, unless it runs.
+	Operate(ctx context.Context, operationID string) error
 	// Recover starts the workflow that recovers the endpoint of a subscription, or wakes it.
 	Recover(ctx context.Context, subscriptionID, summary string) error
 }
@@ -77,11 +78,12 @@ const (
 type Reconciler struct {
 	Store interface {
 		OverdueStore
-		BulkStore
+		OperationsStore
 		EndpointStore
 	}
-	Engine Engine
-	Log    *slog.Logger
+	Engine  Engine
+	Metrics *OperationMetrics
+	Log     *slog.Logger
 
 	mu   sync.Mutex
 	last switchboard.Delivery // of the pass before; zero: the next pass begins with the longest overdue
@@ -99,16 +101,20 @@ const (
 	// that an outage of the reconciler is bridged. Older ones are found when their delivery's
 	// date passes.
 	closedWindow = time.Hour
+	// operationSlack is how late the step of an operation is before its workflow is started again:
+	// the process that stored the operation may have died before it started the workflow, or
+	// somebody has ended it in Temporal.
+	operationSlack = time.Minute
 )
 
 // Reconcile makes one pass: deliveries whose workflow was cancelled or terminated in Temporal
-// become cancelled, each overdue one is started again, woken or closed, and bulk transitions are
-// finished.
+// become cancelled, each overdue one is started again, woken or closed, operations that nobody works
+// on are started, and holds that are over end.
 func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	var result ReconcileResult
 	// No part needs the others, and one delivery that cannot be repaired is no reason to leave
 	// the others.
-	err := errors.Join(r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result), r.finishBulk(ctx, &result), r.recoverEndpoints(ctx, &result))
+	err := errors.Join(r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result), r.startOperations(ctx, &result), r.expireHolds(ctx, &result), r.recoverEndpoints(ctx, &result))
 	if err != nil {
 		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
 		return result, temporal.NewApplicationError(infraMessage(err), infraErrorType)
@@ -198,11 +204,24 @@ func (r *Reconciler) repair(ctx context.Context, d switchboard.Delivery, result 
 	return nil
 }
 
-func (r *Reconciler) finishBulk(ctx context.Context, result *ReconcileResult) error {
-	var released, deleted error
-	result.Released, released = r.Store.ReleaseVerified(ctx)
-	result.Deleted, deleted = r.Store.CancelDeleted(ctx)
-	return errors.Join(released, deleted)
+func (r *Reconciler) startOperations(ctx context.Context, result *ReconcileResult) error {
+	ids, err := r.Store.OperationsToStart(ctx, operationSlack)
+	failures := []error{err}
+	for _, id := range ids {
+		if err := r.Engine.Operate(ctx, id); err != nil {
+			failures = append(failures, err)
+			break // Temporal is away, and the next pass is near
+		}
+		result.Operations++
+		r.Log.WarnContext(ctx, "operation was not worked on", "operation", id)
+	}
+	return errors.Join(failures...)
+}
+
+func (r *Reconciler) expireHolds(ctx context.Context, result *ReconcileResult) (err error) {
+	result.Expired, err = r.Store.ExpireHolds(ctx)
+	r.Metrics.expired(ctx, result.Expired)
+	return err
 }
 
 func (r *Reconciler) cancel(ctx context.Context, d switchboard.Delivery, result *ReconcileResult) error {

@@ -21,8 +21,8 @@ type fakeOverdue struct {
 	overdue []switchboard.Delivery
 	found   []switchboard.Delivery
 	did     []string
-	held    int // that a release finds
-	deleted int // that are open of deleted subscriptions
+	idle    []string // operations that nobody works on
+	holds   int      // that are over
 	late    []switchboard.Endpoint
 	forgets []string
 }
@@ -43,9 +43,11 @@ func (l *fakeOverdue) StartNextGeneration(_ context.Context, id string, _ int) e
 	return nil
 }
 
-func (l *fakeOverdue) ReleaseVerified(context.Context) (int, error) { return l.held, nil }
+func (l *fakeOverdue) OperationsToStart(context.Context, time.Duration) ([]string, error) {
+	return l.idle, nil
+}
 
-func (l *fakeOverdue) CancelDeleted(context.Context) (int, error) { return l.deleted, nil }
+func (l *fakeOverdue) ExpireHolds(context.Context) (int, error) { return l.holds, nil }
 
 func (l *fakeOverdue) LateRecoveries(context.Context, time.Duration) ([]switchboard.Endpoint, error) {
 	return l.late, nil
@@ -81,6 +83,14 @@ func (s *fakeTemporal) Describe(_ context.Context, id string) (activities.Workfl
 
 func (s *fakeTemporal) RetryNow(_ context.Context, id string) error {
 	s.did = append(s.did, "wake "+id)
+	return nil
+}
+
+func (s *fakeTemporal) Operate(_ context.Context, id string) error {
+	if id == "op_away" {
+		return errors.New("Temporal is away")
+	}
+	s.did = append(s.did, "operate "+id)
 	return nil
 }
 
@@ -182,13 +192,13 @@ func TestReconcileGoesOnAfterOneThatCannotBeRepaired(t *testing.T) {
 // With Temporal away, each of very many would take its time for nothing.
 func TestReconcileGivesUpWhereNothingCanBeRepaired(t *testing.T) {
 	t.Parallel()
-	l := &fakeOverdue{overdue: slices.Repeat([]switchboard.Delivery{dated("dlv_1")}, 500), held: 2, deleted: 3}
+	l := &fakeOverdue{overdue: slices.Repeat([]switchboard.Delivery{dated("dlv_1")}, 500), idle: []string{"op_1", "op_2", "op_away", "op_3"}, holds: 3}
 	engine := &fakeTemporal{fakeOverdue: l, err: errors.New("Temporal is away")}
 	result, err := (&activities.Reconciler{Store: l, Log: slog.New(slog.DiscardHandler), Engine: engine}).Reconcile(t.Context())
 	if err == nil || engine.describes > 20 {
 		t.Errorf("ended with %v after %d describes, want an error after a few", err, engine.describes)
 	}
-	if want := (activities.ReconcileResult{Overdue: 500, Released: 2, Deleted: 3}); result != want {
+	if want := (activities.ReconcileResult{Overdue: 500, Operations: 2, Expired: 3}); result != want {
 		t.Errorf("%+v, want %+v", result, want)
 	}
 }

@@ -240,8 +240,8 @@ func (b *bundle) started() []string {
 
 // The names that tests use, and the ids that the store makes.
 var (
-	namePattern = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era)_[a-z0-9]+\b`)
-	idPattern   = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era)_[0-9a-z]{26}\b`)
+	namePattern = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era|op)_[a-z0-9]+\b`)
+	idPattern   = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era|op)_[0-9a-z]{26}\b`)
 )
 
 // id is the id of what has that name, or the name itself.
@@ -270,7 +270,7 @@ func (b *bundle) named(text []byte) []byte {
 	return idPattern.ReplaceAllFunc(text, func(id []byte) []byte {
 		name, known := b.names[string(id)]
 		for n := 1; !known; n++ {
-			name = fmt.Sprintf("%s%d", id[:4], n)
+			name = fmt.Sprintf("%s_%d", bytes.SplitN(id, []byte("_"), 2)[0], n)
 			if _, taken := b.ids[name]; !taken {
 				b.ids[name], b.names[string(id)], known = string(id), name, true
 			}

@@ -119,12 +119,37 @@ func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, 
 	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
 }
 
+type holdInput struct {
+	ID string `path:"id" doc:"Id of the delivery" example:"dlv_01k0000000000000000000000"`
+	payload[requiredReasonInput]
+}
+
+func (s *server) holdDelivery(ctx context.Context, caller switchboard.Caller, in *holdInput) (*reply[delivery], error) {
+	if err := checkRequiredReason(in.JSON.Reason); err != nil {
+		return nil, err
+	}
+	d, err := s.Store.SetAside(ctx, caller, in.ID, in.JSON.Reason)
+	if err != nil {
+		return nil, err
+	}
+	s.signal(ctx, "hold", d.ID, func(ctx context.Context) error { return s.Engine.RetryNow(ctx, d.ID) })
+	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
+}
+
+func (s *server) releaseDelivery(ctx context.Context, caller switchboard.Caller, in *operateInput) (*reply[delivery], error) {
+	if err := checkReason(in.JSON.Reason); err != nil {
+		return nil, err
+	}
+	d, err := s.Store.ReleaseDelivery(ctx, caller, in.ID, in.JSON.Reason)
+	return &reply[delivery]{Body: s.deliveryOf(&d)}, err
+}
+
 // engineTimeout bounds how long a caller waits for Temporal, once the row is written.
 const engineTimeout = 2 * time.Second
 
 // signal passes a stored action to the engine, also if the caller has gone. A
 // failure is no error to the caller, because the row holds the action: the relay
-// dispatches cancellations within seconds, and the reconciler finds a retry once it is
+// dispatches cancellations and holds within seconds, and the reconciler finds a retry once it is
 // overdue by [switchboard.StuckAfter].
 func (s *server) signal(ctx context.Context, action, id string, call func(context.Context) error) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)

@@ -317,7 +317,7 @@ func TestExamplesWork(t *testing.T) {
 					}
 					body = strings.Replace(string(example), `"version":1`, `"version":3`, 1)
 				}
-				if got := seeded(t).call(t, adminKey, strings.ToUpper(method), sent, body); got.status >= 300 || body == "null" {
+				if got := seeded(t).call(t, adminKey, strings.ToUpper(method), applicable(sent), body); got.status >= 300 || body == "null" {
 					t.Errorf("%s %s %s: %d %s", method, sent, body, got.status, got.body)
 				}
 			})
@@ -356,4 +356,9 @@ func TestDocsPage(t *testing.T) {
 	if got := b.call(t, "", "GET", "/docs/LICENSE", nil); !strings.Contains(string(got.body), "Apache License") {
 		t.Errorf("the licence of Swagger UI is not served: %d", got.status)
 	}
+}
+
+// applicable names what the call of an example is about where it needs another state.
+func applicable(path string) string {
+	return strings.NewReplacer("sub_acme/resume", "sub_paused/resume", "sub_acme/enable", "sub_disabled/enable", "dlv_acme/release", "dlv_held/release").Replace(path)
 }

@@ -21,6 +21,8 @@ type Engine interface {
 	Cancel(ctx context.Context, d switchboard.Delivery) error
 	// Erase starts the workflow of an erasure, unless it runs or has run.
 	Erase(ctx context.Context, erasureID string) error
+	// Operate starts the workflow of an operation, unless it runs.
+	Operate(ctx context.Context, operationID string) error
 }
 
 // eventInput is an event as it is posted.

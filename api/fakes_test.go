@@ -271,6 +271,11 @@ func (f *fakeEngine) Erase(_ context.Context, id string) error {
 	return f.err
 }
 
+func (f *fakeEngine) Operate(_ context.Context, id string) error {
+	f.note("operate " + id)
+	return f.err
+}
+
 func (f *fakeEngine) RetryNow(_ context.Context, id string) error {
 	f.note("retry " + id)
 	return f.err

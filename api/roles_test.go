@@ -30,6 +30,10 @@ var calls = []struct {
 	{"POST /v1/subscriptions/sub_acme/rotate_secret", ``, 200, "i"},
 	{"POST /v1/subscriptions/sub_acme/test", ``, 202, "i"},
 	{"POST /v1/subscriptions/sub_acme/verify", ``, 200, "i"},
+	{"POST /v1/subscriptions/sub_acme/pause", `{"reason":"r"}`, 200, "is"},
+	{"POST /v1/subscriptions/sub_paused/resume", ``, 200, "is"},
+	{"POST /v1/subscriptions/sub_paused/disable", `{"reason":"r"}`, 200, "i"},
+	{"POST /v1/subscriptions/sub_disabled/enable", ``, 200, "i"},
 	{"GET /v1/subscriptions/sub_acme/jwks", ``, 200, "isv"},
 	{"POST /v1/subscriptions/sub_acme/trigger", `{"data":1}`, 202, "pi"},
 	{"POST /v1/subscriptions/sub_acme/preview", ``, 200, "is"},
@@ -40,6 +44,10 @@ var calls = []struct {
 	{"GET /v1/deliveries/dlv_acme", ``, 200, "isv"},
 	{"POST /v1/deliveries/dlv_acme/retry", ``, 200, "s"},
 	{"POST /v1/deliveries/dlv_acme/cancel", ``, 200, "s"},
+	{"POST /v1/deliveries/dlv_acme/hold", `{"reason":"r"}`, 200, "s"},
+	{"POST /v1/deliveries/dlv_held/release", ``, 200, "s"},
+	{"GET /v1/operations", ``, 200, "isv"},
+	{"GET /v1/operations/op_acme", ``, 200, "isv"},
 	{"GET /v1/event_types", ``, 200, "pisv"},
 	{"GET /v1/event_types/iomnihub/ticket.created", ``, 200, "pisv"},
 	{"PUT /v1/event_types/iomnihub/ticket.created", `{}`, 200, ""},
@@ -56,9 +64,44 @@ var calls = []struct {
 // seeded is a bundle in which every call of the table can succeed.
 func seeded(t testing.TB, change ...func(*Config)) *bundle {
 	b := setup(t, change...)
+	b.inEveryState(t)
 	must(t, b.db.SaveEventType(t.Context(), anybody(), switchboard.EventType{Platform: "iomnihub", Name: "ticket.created"})) // it was changed
 	b.sign(t, "sub_acme", signing.StandardEd25519)                                                                           // it has public keys
 	return b
+}
+
+// inEveryState makes sub_paused and sub_disabled with the delivery dlv_held, which an operator holds,
+// and op_acme, all of acme.
+func (b *bundle) inEveryState(t testing.TB) {
+	t.Helper()
+	for name, action := range map[string]switchboard.SubscriptionAction{"sub_paused": switchboard.PauseSubscription, "sub_disabled": switchboard.DisableSubscription} {
+		s := switchboard.Subscription{Tenant: "acme", Name: name, Events: []string{"none"}, Request: switchboard.Request{URL: "https://crm.example.com/hook"}, Secrets: secretsOf(signing.NewSecret(signing.Standard))}
+		s.SetDefaults()
+		must(t, b.db.CreateSubscription(t.Context(), anybody(), &s))
+		if name == "sub_paused" {
+			accepted, err := b.db.AcceptFor(t.Context(), anybody(), s.ID, switchboard.Event{Tenant: "acme", Type: "none", Data: []byte(`1`)}, false)
+			must(t, err)
+			_, err = b.db.SetAside(t.Context(), anybody(), accepted.Deliveries[0].ID, "r")
+			must(t, err)
+			b.rename("dlv_held", accepted.Deliveries[0].ID)
+			_, _, err = b.db.ChangeSubscriptionState(t.Context(), anybody(), s.ID, action, "r")
+			must(t, err)
+			_, operation, err := b.db.ChangeSubscriptionState(t.Context(), anybody(), s.ID, switchboard.ResumeSubscription, "")
+			must(t, err)
+			b.rename("op_acme", operation)
+		}
+		_, _, err := b.db.ChangeSubscriptionState(t.Context(), anybody(), s.ID, action, "r")
+		must(t, err)
+		b.rename(name, s.ID)
+	}
+	b.before = b.db.fingerprint(t)
+}
+
+// rename gives what has that id a name.
+func (b *bundle) rename(name, id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ids[name], b.names[id] = id, name
 }
 
 // TestRoles goes through every route with every role.
@@ -116,7 +159,7 @@ func TestCallsAreComplete(t *testing.T) {
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
 	known := map[string]bool{}
 	for _, c := range calls {
-		known[strings.NewReplacer("sub_acme", "{id}", "dlv_acme", "{id}", "evt_acme", "{id}", "key_globex", "{id}", "era_globex", "{id}", "tenants/acme", "tenants/{tenant}", "?reason=asked", "", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
+		known[strings.NewReplacer("sub_acme", "{id}", "sub_paused", "{id}", "sub_disabled", "{id}", "dlv_acme", "{id}", "dlv_held", "{id}", "op_acme", "{id}", "evt_acme", "{id}", "key_globex", "{id}", "era_globex", "{id}", "tenants/acme", "tenants/{tenant}", "?reason=asked", "", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
 	}
 	n := 0
 	for path, item := range doc["paths"].(map[string]any) {
@@ -160,6 +203,13 @@ func TestScope(t *testing.T) {
 		{acmeIntegratorKey, "POST /v1/match", `{"subscription":{"tenant":"TENANT"}}`},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/retry", ``},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/cancel", ``},
+		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/hold", `{"reason":"r"}`},
+		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/release", ``},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/pause", `{"reason":"r"}`},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/resume", ``},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/disable", `{"reason":"r"}`},
+		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/enable", ``},
+		{acmeViewerKey, "GET /v1/operations?tenant=TENANT", ``},
 		{acmeAdminKey, "DELETE /v1/keys/key_TENANT", ``},
 	}
 	for _, p := range pairs {

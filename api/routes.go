@@ -46,6 +46,10 @@ func (s *server) routes() []rest.Route {
 		rest.On(remove, "/v1/subscriptions/{id}", roles{integrator}, s.deleteSubscription, "delete-subscription", gone, acts),
 		rest.On(post, "/v1/subscriptions/{id}/rotate_secret", roles{integrator}, s.rotateSecret, "rotate-secret", optional),
 		rest.On(post, "/v1/subscriptions/{id}/verify", roles{integrator}, s.verifySubscription, "verify-subscription", optional, cost(rest.MaxCost)),
+		rest.On(post, "/v1/subscriptions/{id}/pause", roles{integrator, support}, s.pauseSubscription, "pause-subscription", acts),
+		rest.On(post, "/v1/subscriptions/{id}/resume", roles{integrator, support}, s.resumeSubscription, "resume-subscription", optional, acts),
+		rest.On(post, "/v1/subscriptions/{id}/disable", roles{integrator}, s.disableSubscription, "disable-subscription", acts),
+		rest.On(post, "/v1/subscriptions/{id}/enable", roles{integrator}, s.enableSubscription, "enable-subscription", optional, acts),
 		rest.On(get, "/v1/subscriptions/{id}/jwks", readers, s.listPublicKeys, "list-public-keys"),
 
 		rest.On(post, "/v1/subscriptions/{id}/test", roles{integrator}, s.testSubscription, "test-subscription", accepted, event, optional, cost(5)),
@@ -59,6 +63,11 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/deliveries/{id}", readers, s.getDelivery, "get-delivery"),
 		rest.On(post, "/v1/deliveries/{id}/retry", roles{support}, s.retryDelivery, "retry-delivery", optional, acts),
 		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", optional, acts),
+		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
+		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),
+
+		rest.On(get, "/v1/operations", readers, s.listOperations, "list-operations"),
+		rest.On(get, "/v1/operations/{id}", readers, s.getOperation, "get-operation"),
 
 		rest.On(get, "/v1/event_types", everybody, s.listEventTypes, "list-event-types"),
 		rest.On(get, "/v1/event_types/{platform}/{name}", everybody, s.getEventType, "get-event-type"),

@@ -30,7 +30,21 @@ type reasonInput struct {
 	Reason string `json:"reason,omitempty" doc:"Why, in your own words; kept with the action" example:"receiver fixed" maxLength:"500"`
 }
 
+// requiredReasonInput is what an operator has to say about an action that keeps deliveries from
+// being sent.
+type requiredReasonInput struct {
+	Reason string `json:"reason" doc:"Why, in your own words: whoever finds the deliveries held reads it" example:"receiver is being migrated" maxLength:"500"`
+}
+
 const maxReason = 500
+
+// checkRequiredReason is checkReason where there has to be one.
+func checkRequiredReason(reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return switchboard.InvalidField("reason", "is required: whoever finds the deliveries held reads it")
+	}
+	return checkReason(reason)
+}
 
 // checkReason refuses what a list of actions could not show.
 func checkReason(reason string) error {

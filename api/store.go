@@ -25,6 +25,10 @@ type Store interface {
 	// that its next generation has to be started.
 	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
 	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	// SetAside holds an open delivery until an operator releases it.
+	SetAside(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	// ReleaseDelivery ends the hold of an operator, and has the delivery dispatched.
+	ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
 	// Answer waits for the first attempt of the delivery that the receiver answered, or
 	// until none will follow by itself, because it has ended, is held or is blocked. When
 	// ctx ends first its error is ctx's.
@@ -46,14 +50,23 @@ type Store interface {
 	// still has the version, else it returns a Conflict. The change sees no signing secrets;
 	// one that it sets replaces those before at once. What is returned has its defaults.
 	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
-	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error
+	// DeleteSubscription hides the subscription, and returns the operation that cancels its
+	// deliveries, which is to be started.
+	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) (operationID string, err error)
+	// ChangeSubscriptionState brings the subscription to the state that the action leads to, or
+	// returns a Conflict. The operation is to be started; empty: there is none.
+	ChangeSubscriptionState(ctx context.Context, caller switchboard.Caller, id string, action switchboard.SubscriptionAction, reason string) (sub switchboard.Subscription, operationID string, err error)
 	// RotateSecret makes next the current secret; those before sign too, each until its
 	// own grace has passed.
 	RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error)
 	// RecordVerification stores how the challenge ended, if the subscription still has the
-	// version, else it returns a Conflict: with an empty reason it becomes active and its
-	// held deliveries are released; else it stays unverified for that reason.
-	RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (switchboard.Subscription, error)
+	// version, else it returns a Conflict: with an empty reason it becomes active, and the
+	// operation that releases its held deliveries is to be started; else it stays unverified for
+	// that reason, and there is none.
+	RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (sub switchboard.Subscription, operationID string, err error)
+
+	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
+	Operations(ctx context.Context, caller switchboard.Caller, filter switchboard.OperationFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error)
 
 	// SaveEventType adds the type, or replaces the one of its platform and name.
 	SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error

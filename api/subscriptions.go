@@ -195,7 +195,12 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 	if err := checkReason(in.Reason); err != nil {
 		return nil, err
 	}
-	return &empty{}, s.Store.DeleteSubscription(ctx, caller, in.ID, in.Reason)
+	operation, err := s.Store.DeleteSubscription(ctx, caller, in.ID, in.Reason)
+	if err != nil {
+		return nil, err
+	}
+	s.operate(ctx, operation)
+	return &empty{}, nil
 }
 
 // testEvent is what a test sends.

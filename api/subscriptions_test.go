@@ -257,9 +257,13 @@ func TestDeleteSubscription(t *testing.T) {
 	if len(got.body) > 0 {
 		t.Errorf("body %q", got.body)
 	}
-	actions := asList(b.call(t, viewerKey, "GET", "/v1/deliveries/dlv_acme", nil).want(t, http.StatusOK)["actions"])
-	if len(actions) != 1 || !strings.Contains(actions[0].(map[string]any)["reason"].(string), "moved") {
-		t.Errorf("actions %v", actions)
+	started := b.started()
+	if len(started) != 1 || !strings.HasPrefix(started[0], "operate op_") {
+		t.Fatalf("started %v", started)
+	}
+	cancels := b.call(t, viewerKey, "GET", "/v1/operations/"+strings.TrimPrefix(started[0], "operate "), nil).want(t, http.StatusOK)
+	if cancels["action"] != "cancel" || cancels["reason"] != "moved" || cancels["subscription_id"] != "sub_acme" {
+		t.Errorf("operation %v", cancels)
 	}
 	b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }

@@ -61,7 +61,11 @@ func (s *server) verify(ctx context.Context, caller switchboard.Caller, id strin
 			return sub, err
 		}
 	}
-	return s.Store.RecordVerification(ctx, caller, id, sub.Version, reason)
+	sub, operation, err := s.Store.RecordVerification(ctx, caller, id, sub.Version, reason)
+	if err == nil {
+		s.operate(ctx, operation)
+	}
+	return sub, err
 }
 
 // challenge returns what came back in place of the answer; empty: it was the answer.

@@ -123,3 +123,13 @@ func (c *Client) RetryDelivery(ctx context.Context, id, why string, options ...O
 func (c *Client) CancelDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
 	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "cancel"), body: reason{why}, options: options})
 }
+
+// HoldDelivery holds an open delivery until it is released.
+func (c *Client) HoldDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
+	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "hold"), body: reason{why}, options: options})
+}
+
+// ReleaseDelivery ends the hold of an operator. The reason may be empty.
+func (c *Client) ReleaseDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
+	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "release"), body: reason{why}, options: options})
+}

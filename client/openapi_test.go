@@ -112,6 +112,28 @@ var calls = map[string]struct {
 	"verify-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.VerifySubscription(ctx, "{id}", options...))
 	}, struct{}{}, client.Subscription{}},
+	"pause-subscription": {func(ctx context.Context, c *client.Client) error {
+		return second(c.PauseSubscription(ctx, "{id}", "why", options...))
+	}, reason{}, client.Subscription{}},
+	"resume-subscription": {func(ctx context.Context, c *client.Client) error {
+		return second(c.ResumeSubscription(ctx, "{id}", "why", options...))
+	}, reason{}, client.Subscription{}},
+	"disable-subscription": {func(ctx context.Context, c *client.Client) error {
+		return second(c.DisableSubscription(ctx, "{id}", "why", options...))
+	}, reason{}, client.Subscription{}},
+	"enable-subscription": {func(ctx context.Context, c *client.Client) error {
+		return second(c.EnableSubscription(ctx, "{id}", "why", options...))
+	}, reason{}, client.Subscription{}},
+	"hold-delivery": {func(ctx context.Context, c *client.Client) error {
+		return second(c.HoldDelivery(ctx, "{id}", "why", options...))
+	}, reason{}, client.Delivery{}},
+	"release-delivery": {func(ctx context.Context, c *client.Client) error {
+		return second(c.ReleaseDelivery(ctx, "{id}", "why", options...))
+	}, reason{}, client.Delivery{}},
+	"list-operations": {func(ctx context.Context, c *client.Client) error {
+		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
+	}, nil, pageOf[client.Operation]()},
+	"get-operation":    {func(ctx context.Context, c *client.Client) error { return second(c.GetOperation(ctx, "{id}")) }, nil, client.Operation{}},
 	"list-public-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListPublicKeys(ctx, "{id}")) }, nil, listOf[client.PublicKey]("keys")},
 	"test-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.TestSubscription(ctx, "{id}", client.TestEvent{}, options...))

@@ -79,6 +79,31 @@ func (c *Client) VerifySubscription(ctx context.Context, id string, options ...O
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "verify"), body: struct{}{}, options: options})
 }
 
+// PauseSubscription has the deliveries of an active subscription held until it is resumed.
+func (c *Client) PauseSubscription(ctx context.Context, id, why string, options ...Option) (Subscription, error) {
+	return c.changeState(ctx, id, switchboard.PauseSubscription, why, options)
+}
+
+// ResumeSubscription ends a pause, and has what was held released. The reason may be empty.
+func (c *Client) ResumeSubscription(ctx context.Context, id, why string, options ...Option) (Subscription, error) {
+	return c.changeState(ctx, id, switchboard.ResumeSubscription, why, options)
+}
+
+// DisableSubscription has the deliveries of a subscription held until it is enabled.
+func (c *Client) DisableSubscription(ctx context.Context, id, why string, options ...Option) (Subscription, error) {
+	return c.changeState(ctx, id, switchboard.DisableSubscription, why, options)
+}
+
+// EnableSubscription has what was held for a disabled subscription released. The reason may be
+// empty.
+func (c *Client) EnableSubscription(ctx context.Context, id, why string, options ...Option) (Subscription, error) {
+	return c.changeState(ctx, id, switchboard.EnableSubscription, why, options)
+}
+
+func (c *Client) changeState(ctx context.Context, id string, action switchboard.SubscriptionAction, why string, options []Option) (Subscription, error) {
+	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, string(action)), body: reason{why}, options: options})
+}
+
 // PublicKey is a key that verifies signatures of the scheme standard-ed25519 (RFC 7517).
 type PublicKey struct {
 	KeyType   string     `json:"kty"`

@@ -301,7 +301,7 @@ func TestConcurrentMix(t *testing.T) {
 				case 9:
 					ok(other.DispatchNow(t.Context(), idsOf(seed.Deliveries)))
 				case 10:
-					ok(second(other.CancelDeleted(t.Context())))
+					ok(second(other.ExpireHolds(t.Context())))
 				}
 			}
 		})

@@ -10,7 +10,7 @@ import (
 )
 
 // The outbox: dispatch_at says when a relay starts a delivery's workflow, or wakes that of a
-// cancelled delivery so that it ends. What is here changes that column alone, and no state.
+// cancelled or held delivery so that it ends. What is here changes that column alone, and no state.
 
 // Each relay claims every second. To plan one of these for every partition costs more than to run
 // it, so that they are prepared. Nearly always nothing is due, which anyDueQuery finds out without
@@ -24,7 +24,7 @@ const (
 
 	dispatchedQuery = `
 UPDATE deliveries d SET dispatch_at = NULL FROM unnest($1::text[], $4::int[], $5::bool[]) AS n(id, generation, ended)
-WHERE d.id = n.id AND d.id = ` + lockedInOrder + ` AND d.id >= $2 AND d.id <= $3 AND d.generation = n.generation AND (d.state = 'cancelled') = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`
+WHERE d.id = n.id AND d.id = ` + lockedInOrder + ` AND d.id >= $2 AND d.id <= $3 AND d.generation = n.generation AND (d.state NOT IN ('pending', 'retrying')) = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`
 )
 
 var dueQuery = "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE dispatch_at <= $1 ORDER BY dispatch_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
@@ -55,11 +55,12 @@ func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Durat
 }
 
 // MarkDispatched records that Temporal knows of these generations of deliveries. One that an
-// operator has replaced meanwhile does not cover the next, and a start does not cover the cancellation.
+// operator has replaced meanwhile does not cover the next, and a start does not cover the cancellation
+// or the hold.
 func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error {
 	ids, generations, ended := make([]string, len(deliveries)), make([]int64, len(deliveries)), make([]bool, len(deliveries))
 	for i, d := range deliveries {
-		ids[i], generations[i], ended[i] = d.ID, int64(d.Generation), d.State == switchboard.StateCancelled
+		ids[i], generations[i], ended[i] = d.ID, int64(d.Generation), !d.State.HasNextAttempt()
 	}
 	least, greatest := bounds(ids)
 	_, err := s.exec(ctx, "mark deliveries dispatched", dispatchedQuery, pq.Array(ids), least, greatest, pq.Array(generations), pq.Array(ended))

@@ -70,7 +70,7 @@ func (s *Store) cutOff(ctx context.Context, e *erasureRow) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `
-UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1
+UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1, flow = flow + 1
 WHERE tenant = $1 AND created_at <= $2 AND deleted_at IS DISTINCT FROM $2`, e.Tenant, at); err != nil {
 			return err
 		}
@@ -88,12 +88,12 @@ WHERE tenant = $1 AND created_at <= $2 AND deleted_at IS DISTINCT FROM $2`, e.Te
 // are not cancelled yet, or have a workflow that was not cancelled yet.
 func (s *Store) cancelTenant(ctx context.Context, e erasureRow) (waiting int, err error) {
 	const open = `FROM deliveries d WHERE d.completed_at IS NULL AND d.subscription_id IN (SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2)`
-	var found bool
-	if err := s.get(ctx, "erase a tenant", &found, nil, "SELECT EXISTS (SELECT "+open+")", e.Tenant, e.CutOffAt); err != nil {
+	var subscriptions []string
+	if err := s.list(ctx, "erase a tenant", &subscriptions, "SELECT DISTINCT subscription_id "+open, e.Tenant, e.CutOffAt); err != nil {
 		return 0, err
 	}
-	if found {
-		cancelled, err := s.CancelDeleted(ctx)
+	if len(subscriptions) > 0 {
+		cancelled, err := s.cancelOpenOf(ctx, subscriptions)
 		if err != nil {
 			return 0, err
 		}
@@ -174,6 +174,9 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 		if err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM operations WHERE tenant = $1 AND created_at <= $2", e.Tenant, e.CutOffAt); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency_keys WHERE status IS NOT NULL AND created_at <= $2 AND (tenants @> ARRAY[$1::text] OR tenants = '{}')", e.Tenant, e.CutOffAt); err != nil {
 			return err
 		}
@@ -199,7 +202,7 @@ func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	if err != nil {
 		return err
 	}
-	statements := []string{"VACUUM subscriptions, subscription_secrets, keys, event_ids, idempotency_keys"}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, operations, keys, event_ids, idempotency_keys"}
 	for _, p := range partitions {
 		if p.Lo.After(e.CutOffAt) {
 			continue

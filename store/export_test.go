@@ -89,7 +89,7 @@ func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {
 	}
 	periodic := map[string]Plans{}
 	for name, query := range map[string]string{
-		"heartbeat": heartbeatQuery, "due": anyDueQuery, "overdue": overdueQuery, "held of verified": inAnyOrder(heldOfVerified), "open of deleted": inAnyOrder(openOfDeleted), "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "stats": statsQuery, "flow": flowStatsQuery,
+		"heartbeat": heartbeatQuery, "due": anyDueQuery, "overdue": overdueQuery, "expired": expiredQuery, "operations": idleOperationsQuery, "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "stats": statsQuery, "flow": flowStatsQuery,
 	} {
 		periodic[name] = plans[query]
 	}
@@ -109,15 +109,6 @@ func (s *Store) Announce(ctx context.Context, then func() error, events ...switc
 	})
 }
 
-// SetAside holds a delivery for an operator.
-func (s *Store) SetAside(ctx context.Context, id string) error {
-	action := switchboard.Action{Actor: "cli", Kind: switchboard.ActionHold}
-	_, err := s.change(ctx, switchboard.Caller{}, id, action, func(d *switchboard.Delivery, now time.Time) error {
-		a := switchboard.Admission{Kind: switchboard.AdmissionPark, State: switchboard.StateHeld, Reason: switchboard.ReasonOperator, HoldFor: switchboard.DefaultHold}
-		return d.SetAside(now, a, now)
-	})
-	return err
-}
 
 // ReleaseHeld starts the release of what is held for a subscription.
 func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operationID string, err error) {

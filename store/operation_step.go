@@ -129,21 +129,30 @@ func (o *operationRow) count(ctx context.Context, tx transaction, query string) 
 	return err
 }
 
-// next locks the next deliveries of the operation that are still as it looks for them, and moves it
-// behind them. It reports whether these are the last.
-func (o *operationRow) next(ctx context.Context, tx transaction, query string, limit int, is func(*row) bool) (rows []*row, last bool, err error) {
+// next locks the next deliveries of the operation, and moves it behind them. It reports whether
+// these are the last. One that has been changed since it was found is left out: it needs no more.
+func (o *operationRow) next(ctx context.Context, tx transaction, query string, limit int, wanted func(*switchboard.Delivery) bool) (rows []*row, last bool, err error) {
 	var ids []string
 	if err := tx.SelectContext(ctx, &ids, query, o.SubscriptionID, o.AfterID, limit); err != nil || len(ids) == 0 {
 		return nil, true, err
 	}
 	locked, err := lockInQueues(ctx, tx, ids...)
+	if err != nil {
+		return nil, false, err
+	}
 	for _, id := range ids {
-		if r := locked[id]; r != nil && is(r) {
+		if r := locked[id]; r != nil && wanted(&r.Delivery) {
 			rows = append(rows, r)
 		}
 	}
 	o.AfterID = ids[len(ids)-1]
-	return rows, len(ids) < limit, err
+	return rows, len(ids) < limit, nil
+}
+
+func openDelivery(d *switchboard.Delivery) bool { return !d.State.Final() }
+
+func releasable(d *switchboard.Delivery) bool {
+	return d.State == switchboard.StateHeld && d.Reason != switchboard.ReasonOperator
 }
 
 // action is what the operation does to each delivery.
@@ -156,7 +165,7 @@ func (s *Store) cancelNext(ctx context.Context, tx transaction, _ switchboard.Co
 	if err := o.count(ctx, tx, countOpenQuery); err != nil {
 		return 0, err
 	}
-	rows, last, err := o.next(ctx, tx, nextOpenQuery, batchLimit, func(r *row) bool { return !r.State.Final() })
+	rows, last, err := o.next(ctx, tx, nextOpenQuery, batchLimit, openDelivery)
 	if err != nil {
 		return 0, err
 	}
@@ -197,9 +206,7 @@ func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions swit
 			return o.wait(now), nil
 		}
 	}
-	rows, last, err := o.next(ctx, tx, nextReleasableQuery, limit, func(r *row) bool {
-		return r.State == switchboard.StateHeld && r.Reason != switchboard.ReasonOperator
-	})
+	rows, last, err := o.next(ctx, tx, nextReleasableQuery, limit, releasable)
 	if err != nil {
 		return 0, err
 	}
@@ -225,24 +232,23 @@ func (o *operationRow) wait(now time.Time) time.Duration {
 
 // release releases those of the deliveries that are admitted, one after the other at the rate.
 func (s *Store) release(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, rows []*row, spacing time.Duration) error {
-	now, states := o.UpdatedAt, map[string]switchboard.State{}
-	earlier, err := predecessors(ctx, tx, rows...)
+	before, err := predecessors(ctx, tx, rows...)
 	if err != nil {
 		return err
 	}
+	now, states := o.UpdatedAt, map[string]switchboard.State{}
 	var released, others []*row
 	for _, r := range rows {
-		before := r.Delivery
-		at := latest(o.NextAt, now.Add(-releaseBehind))
-		conditions.Delivery, conditions.Predecessor = &r.Delivery, earlier[r.ID]
+		was, at := r.Delivery, o.NextAt
+		conditions.Delivery, conditions.Predecessor = &was, before[r.ID]
 		if err := r.Release(now, at, switchboard.Admit(now, conditions)); err != nil {
 			return err
 		}
-		states[r.ID] = before.State
+		states[r.ID] = was.State
 		switch {
 		case r.State.HasNextAttempt():
 			released, o.NextAt = append(released, r), at.Add(spacing)
-		case r.Delivery != before:
+		case r.Delivery != was:
 			others = append(others, r)
 		}
 		if r.State.Parked() {

@@ -147,7 +147,7 @@ func TestNextIsReleased(t *testing.T) {
 			return second(b.CloseDelivery(ctx, d.ID, 1, switchboard.StateFailed, switchboard.ReasonExpired, switchboard.Action{}))
 		}, "failed pending 1"},
 		"permanent failure":    {func(d switchboard.Delivery) error { b.end(d.ID, 410); return nil }, "failed pending 1"},
-		"held by an operator":  {func(d switchboard.Delivery) error { return b.SetAside(ctx, d.ID) }, "operator pending 1"},
+		"held by an operator":  {func(d switchboard.Delivery) error { return second(b.SetAside(ctx, root(), d.ID, "")) }, "operator pending 1"},
 		"its event is erased":  {func(d switchboard.Delivery) error { return b.eraseEvent(d) }, "cancelled pending 1"},
 		"failure with a retry": {func(d switchboard.Delivery) error { b.end(d.ID, 503); return nil }, "retrying 0 1"},
 	} {
@@ -186,10 +186,12 @@ func TestMiddleOfAQueueLeaves(t *testing.T) {
 	must(t, second(b.Cancel(t.Context(), root(), all[3].ID, "")))
 	all = append(all, b.acceptKeyed("acme", "k")...)
 	equal(t, "after the last has left", b.queue(all), "pending cancelled 0 cancelled 2")
-	must(t, b.SetAside(t.Context(), all[2].ID))
+	must(t, second(b.SetAside(t.Context(), root(), all[2].ID, "")))
 	equal(t, "the third is set aside", b.queue(all), "pending cancelled operator cancelled 0")
+	must(t, second(b.ReleaseDelivery(t.Context(), root(), all[2].ID, "")))
+	equal(t, "and released, behind the others", b.queue(all), "pending cancelled 4 cancelled 0")
 	b.end(all[0].ID, 200)
-	equal(t, "the first ends", b.queue(all), "delivered cancelled operator cancelled pending")
+	equal(t, "the first ends", b.queue(all), "delivered cancelled 4 cancelled pending")
 }
 
 // TestBackToTheEndOfTheQueue: a delivery that is started again comes after those that are open.

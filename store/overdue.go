@@ -43,7 +43,7 @@ UNION ALL SELECT 'pending', count(*), 0 FROM deliveries WHERE next_attempt_at IS
 UNION ALL SELECT '` + countBreaker + `' || last_failure_reason, count(*), 0 FROM subscription_health WHERE breaker <> 'closed' GROUP BY last_failure_reason
 UNION ALL SELECT '` + countLate + `', count(*), 0 FROM t, deliveries WHERE ` + overdue + `t.overdue
 UNION ALL SELECT '` + countBacklog + `', count(*), coalesce(extract(epoch FROM max(t.now - next_attempt_at)), 0) FROM t, deliveries
-	WHERE dispatch_at IS NOT NULL AND (next_attempt_at < t.dispatched OR state = 'cancelled' AND dispatch_at <= t.now)`
+	WHERE dispatch_at IS NOT NULL AND (next_attempt_at < t.dispatched OR state IN ('cancelled', 'held') AND dispatch_at <= t.now)`
 
 // Stats counts what is open. Each claim of a relay moves dispatch_at, so the date of the next
 // attempt tells how long a delivery has waited for its workflow. Like a search it may take long,

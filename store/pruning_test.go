@@ -102,9 +102,9 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 		must(t, err)
 		_, err = s.Overdue(t.Context(), time.Minute, switchboard.Delivery{}, 1)
 		must(t, err)
-		_, err = s.ReleaseVerified(t.Context())
+		_, err = s.ExpireHolds(t.Context())
 		must(t, err)
-		_, err = s.CancelDeleted(t.Context())
+		_, err = s.OperationsToStart(t.Context(), time.Minute)
 		must(t, err)
 		_, err = s.LateRecoveries(t.Context(), time.Minute)
 		must(t, err)
@@ -119,6 +119,6 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 	must(t, err)
 	once := store.Plans{Generic: passes}
 	equal(t, "plans", plans, map[string]store.Plans{
-		"heartbeat": once, "due": once, "overdue": once, "held of verified": once, "open of deleted": once, "late recoveries": once, "healthy": once, "stats": {Generic: passes - custom, Custom: custom}, "flow": {Generic: passes - custom, Custom: custom},
+		"heartbeat": once, "due": once, "overdue": once, "expired": once, "operations": once, "late recoveries": once, "healthy": once, "stats": {Generic: passes - custom, Custom: custom}, "flow": {Generic: passes - custom, Custom: custom},
 	})
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -28,7 +27,7 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 	made := *sub
 	made.CreatedAt = s.now()
 	made.UpdatedAt, made.StateSince = made.CreatedAt, made.CreatedAt
-	made.StateBy = cmp.Or(caller.Person, caller.KeyID, switchboard.ActorSwitchboard)
+	made.StateBy = stateBy(caller)
 	made.ID = switchboard.NewID(switchboard.SubscriptionPrefix, made.CreatedAt)
 	made.Version = 1
 	made.Secrets = slices.Clone(made.Secrets)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/seed-49a43567/switchboard"
@@ -35,7 +34,7 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		changed.ID, changed.Tenant, changed.UseCase, changed.CreatedAt = old.ID, old.Tenant, old.UseCase, old.CreatedAt
 		changed.Version, changed.UpdatedAt = old.Version+1, s.now()
 		if changed.State != old.State {
-			changed.StateSince, changed.StateBy = changed.UpdatedAt, cmp.Or(caller.Person, caller.KeyID, switchboard.ActorSwitchboard)
+			changed.StateSince, changed.StateBy = changed.UpdatedAt, stateBy(caller)
 		}
 		if err := s.saveSubscription(ctx, tx, changed); err != nil {
 			return err

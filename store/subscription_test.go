@@ -98,6 +98,7 @@ func TestUpdateSubscription(t *testing.T) {
 	must(t, err)
 	want := full()
 	want.ID, want.Tenant, want.Version, want.CreatedAt, want.UpdatedAt, want.Secrets = s.ID, "acme", 2, begin(), b.clock(), nil
+	want.StateSince, want.StateBy = b.clock(), "key_acme"
 	equal(t, "updated", got, want)
 	stored, err := b.Subscription(t.Context(), root(), s.ID)
 	must(t, err)

@@ -20,17 +20,25 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	must(t, err)
 	erasure, err := b.EraseEvent(t.Context(), root(), "acme", open.EventID, "")
 	must(t, err)
+	operation := b.pausedAndResumed(open.SubscriptionID)
 	ctx, spy := t.Context(), of("spy")
 	update := func(s *switchboard.Subscription) error { s.Name = "mine"; return nil }
 	methods := map[string]struct {
 		theirs, none string
 		call         func(id string) error
 	}{
-		"Event":              {d.EventID, "evt_none", func(id string) error { _, _, err := b.Event(ctx, spy, "", id); return err }},
-		"Event of a tenant":  {d.EventID, "evt_none", func(id string) error { _, _, err := b.Event(ctx, spy, "acme", id); return err }},
-		"Delivery":           {d.ID, "dlv_none", func(id string) error { return second(b.Delivery(ctx, spy, id)) }},
-		"Retry":              {d.ID, "dlv_none", func(id string) error { _, _, err := b.Retry(ctx, spy, id, ""); return err }},
-		"Cancel":             {open.ID, "dlv_none", func(id string) error { return second(b.Cancel(ctx, spy, id, "")) }},
+		"Event":             {d.EventID, "evt_none", func(id string) error { _, _, err := b.Event(ctx, spy, "", id); return err }},
+		"Event of a tenant": {d.EventID, "evt_none", func(id string) error { _, _, err := b.Event(ctx, spy, "acme", id); return err }},
+		"Delivery":          {d.ID, "dlv_none", func(id string) error { return second(b.Delivery(ctx, spy, id)) }},
+		"Retry":             {d.ID, "dlv_none", func(id string) error { _, _, err := b.Retry(ctx, spy, id, ""); return err }},
+		"Cancel":            {open.ID, "dlv_none", func(id string) error { return second(b.Cancel(ctx, spy, id, "")) }},
+		"SetAside":          {open.ID, "dlv_none", func(id string) error { return second(b.SetAside(ctx, spy, id, "")) }},
+		"ReleaseDelivery":   {open.ID, "dlv_none", func(id string) error { return second(b.ReleaseDelivery(ctx, spy, id, "")) }},
+		"Operation":         {operation, "op_none", func(id string) error { return second(b.Operation(ctx, spy, id)) }},
+		"ChangeSubscriptionState": {d.SubscriptionID, "sub_none", func(id string) error {
+			_, _, err := b.ChangeSubscriptionState(ctx, spy, id, switchboard.PauseSubscription, "x")
+			return err
+		}},
 		"Subscription":       {d.SubscriptionID, "sub_none", func(id string) error { return second(b.Subscription(ctx, spy, id)) }},
 		"UpdateSubscription": {d.SubscriptionID, "sub_none", func(id string) error { return second(b.UpdateSubscription(ctx, spy, id, 9, update)) }},
 		"DeleteSubscription": {d.SubscriptionID, "sub_none", func(id string) error { return b.DeleteSubscription(ctx, spy, id, "") }},
@@ -58,6 +66,10 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		},
 		"Subscriptions": func() (int, error) {
 			p, err := b.Subscriptions(ctx, spy, switchboard.SubscriptionFilter{Tenant: "acme"}, switchboard.PageRequest{})
+			return len(p.Items), err
+		},
+		"Operations": func() (int, error) {
+			p, err := b.Operations(ctx, spy, switchboard.OperationFilter{}, switchboard.PageRequest{})
 			return len(p.Items), err
 		},
 		"Keys": func() (int, error) {

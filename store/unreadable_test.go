@@ -110,7 +110,7 @@ func TestUnreadableSubscription(t *testing.T) {
 	must(t, err)
 	equal(t, "it signs with the new one alone", work.Subscription.Secrets, []switchboard.SigningSecret{{Secret: next, CreatedAt: b.clock()}})
 
-	must(t, wrong.DeleteSubscription(t.Context(), root(), other.ID, ""))
+	must(t, second(wrong.DeleteSubscription(t.Context(), root(), other.ID, "")))
 	refused(t, "deleted", second(wrong.Subscription(t.Context(), root(), other.ID)), switchboard.CodeNotFound, "")
 }
 

@@ -143,11 +143,11 @@ func (e *Engine) Drain() {
 	}
 }
 
-// dispatch starts the workflow of a delivery, or wakes that of a cancelled one, so that it reads
-// the row and ends. A cancel request to Temporal might hit the workflow of the next generation,
+// dispatch starts the workflow of a delivery, or wakes that of a cancelled or held one, so that it
+// reads the row and ends. A cancel request to Temporal might hit the workflow of the next generation,
 // which an operator asks for meanwhile. It reports false if the dispatch is to be tried again.
 func (e *Engine) dispatch(ctx context.Context, d switchboard.Delivery) (bool, error) {
-	if d.State != switchboard.StateCancelled {
+	if d.State.HasNextAttempt() {
 		return e.start(ctx, d)
 	}
 	err := e.RetryNow(ctx, d.ID)

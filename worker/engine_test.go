@@ -280,3 +280,19 @@ func TestStartedElsewhere(t *testing.T) {
 		t.Errorf("two processes are %s", one)
 	}
 }
+
+// TestOperate: the workflow has the operation's id, and names the action and the subscription.
+func TestOperate(t *testing.T) {
+	t.Parallel()
+	var got client.StartWorkflowOptions
+	fake := &fakeTemporal{start: func(o client.StartWorkflowOptions) error { got = o; return nil }}
+	if err := newEngine(t, fake, &fakeOutbox{}).Operate(t.Context(), "op_1"); err != nil {
+		t.Fatal(err)
+	}
+	if got.ID != "op_1" || got.StaticSummary != "release · sub_1" || got.WorkflowIDConflictPolicy != enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING {
+		t.Errorf("%+v", got)
+	}
+	if err := newEngine(t, fake, &fakeOutbox{away: errors.New("Postgres is away")}).Operate(t.Context(), "op_1"); err == nil {
+		t.Error("started without the operation")
+	}
+}

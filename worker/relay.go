@@ -24,6 +24,9 @@ const (
 	// relayPoll finds what no notification came for: starts that failed, leases that ended, and
 	// starts that found the workflow of an earlier generation still open.
 	relayPoll = time.Second
+	// relaySoon is the pause after a pass that found something. A release dates its deliveries
+	// evenly: with longer pauses they would reach the receiver in bursts.
+	relaySoon = 250 * time.Millisecond
 	// relayMaxFailures is how many starts in a row fail before Temporal counts as away: with
 	// fewer, a single start that takes too long would end the pass.
 	relayMaxFailures = 8
@@ -31,9 +34,9 @@ const (
 
 // relay dispatches rows of the outbox: it starts or cancels their workflows. It starts those of
 // deliveries that the API could not start because it died, was too busy, or Temporal was away;
-// that an operator retried; that a bulk transition released; or whose workflow the reconciler did
-// not find. It ends those of deliveries that were cancelled with their subscription, or while
-// Temporal was away.
+// that an operator retried; that an operation released; or whose workflow the reconciler did
+// not find. It ends those of deliveries that an operator held, or that were cancelled with their
+// subscription, or while Temporal was away.
 type relay struct {
 	dispatcher dispatcher
 	outbox     Outbox
@@ -64,6 +67,8 @@ func (r *relay) wake() {
 func (r *relay) run(ctx context.Context) {
 	poll := time.NewTicker(relayPoll)
 	defer poll.Stop()
+	soon := time.NewTicker(relaySoon)
+	defer soon.Stop()
 	for {
 		claimed, err := r.pass(ctx)
 		switch {
@@ -71,8 +76,10 @@ func (r *relay) run(ctx context.Context) {
 			return
 		case err != nil: // Postgres or Temporal is away: a signal would not help
 			wait(ctx, poll.C, nil)
-		case claimed < relayBatch:
+		case claimed == 0:
 			wait(ctx, poll.C, r.woken)
+		case claimed < relayBatch:
+			wait(ctx, soon.C, r.woken)
 		}
 	}
 }

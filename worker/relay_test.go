@@ -129,7 +129,8 @@ func TestRelayPassBesideSlowStarts(t *testing.T) {
 	}
 }
 
-// TestRelayRun: a signal is followed at once, a full batch by the next, and while
+// TestRelayRun: a signal is followed at once, a full batch by the next, what was found by a look soon
+// after, and while
 // Postgres is away only the poll asks again.
 func TestRelayRun(t *testing.T) {
 	t.Parallel()
@@ -161,7 +162,9 @@ func TestRelayRun(t *testing.T) {
 		if len(f.dispatched) != 2*relayBatch+1 {
 			t.Errorf("dispatched %d", len(f.dispatched))
 		}
-		time.Sleep(relayPoll)
+		time.Sleep(relaySoon)
+		passes("soon after it has found something", 1)
+		time.Sleep(relayPoll - relaySoon)
 		passes("the poll", 1)
 		put(0, errors.New("Postgres is away"))
 		r.wake()

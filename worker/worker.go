@@ -40,6 +40,7 @@ type Config struct {
 	Reconciler *activities.Reconciler
 	Retainer   *activities.Retainer
 	Eraser     *activities.Eraser
+	Operator   *activities.Operator
 	Queues     *activities.Queues
 	Slots      int // attempts under way at a time, local and regular ones each
 	SlowSlots  int // attempts for slow endpoints under way at a time
@@ -71,6 +72,7 @@ func Run(ctx context.Context, c Config) error {
 	w.RegisterActivity(c.Reconciler)
 	w.RegisterActivity(c.Retainer)
 	w.RegisterActivity(c.Eraser)
+	w.RegisterActivity(c.Operator)
 	slow := worker.New(c.Client, activities.SlowTaskQueue, worker.Options{
 		DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: c.SlowSlots, WorkerStopTimeout: stopTimeout, OnFatalError: options.OnFatalError,
 	})

@@ -175,6 +175,10 @@ func (a *app) runWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	operations, err := activities.NewOperationMetrics(a.telemetry.meter)
+	if err != nil {
+		return err
+	}
 	queues := activities.NewQueues(activities.QueuesConfig{
 		Store: a.store, Limiter: limiter, Start: a.engine.Start, WorkerID: a.identity, Outages: a.outages, Log: a.log, Now: time.Now,
 	})
@@ -185,14 +189,15 @@ func (a *app) runWorker(ctx context.Context) error {
 			Limiter: limiter, Released: queues.Ended, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Tasks: a.engine, Recovery: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
 		},
 		Recoverer:  &activities.Recoverer{Store: a.store, Engine: a.engine, Log: a.log},
-		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Log: a.log},
+		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Metrics: operations, Log: a.log},
 		Retainer: &activities.Retainer{
 			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Metrics: metrics, Log: a.log,
 		},
-		Eraser:  &activities.Eraser{Store: a.store, Log: a.log},
-		Outages: a.outages,
-		Queues:  queues,
-		Slots:   a.config.Slots, SlowSlots: a.config.SlowSlots,
+		Eraser:   &activities.Eraser{Store: a.store, Log: a.log},
+		Operator: &activities.Operator{Store: a.store, Metrics: operations, Log: a.log},
+		Outages:  a.outages,
+		Queues:   queues,
+		Slots:    a.config.Slots, SlowSlots: a.config.SlowSlots,
 		Running: a.ready.workerRuns,
 		Log:     a.log,
 	})

@@ -1,0 +1,55 @@
+package switchboard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SubscriptionAction is what an operator does to the state of a subscription.
+type SubscriptionAction string
+
+// The actions on the state of a subscription. What leads to unverified, and out of it, is the
+// challenge.
+const (
+	PauseSubscription   SubscriptionAction = "pause"   // its deliveries are held for a while
+	ResumeSubscription  SubscriptionAction = "resume"  // the end of a pause
+	DisableSubscription SubscriptionAction = "disable" // its deliveries are held until somebody enables it
+	EnableSubscription  SubscriptionAction = "enable"
+)
+
+// transition is from which states the action leads to which.
+func (a SubscriptionAction) transition() (from []SubscriptionState, to SubscriptionState) {
+	switch a {
+	case PauseSubscription:
+		return []SubscriptionState{SubscriptionActive}, SubscriptionPaused
+	case ResumeSubscription:
+		return []SubscriptionState{SubscriptionPaused}, SubscriptionActive
+	case DisableSubscription:
+		return []SubscriptionState{SubscriptionActive, SubscriptionPaused}, SubscriptionDisabled
+	case EnableSubscription:
+		return []SubscriptionState{SubscriptionDisabled}, SubscriptionActive
+	}
+	return nil, ""
+}
+
+// RequiresReason reports whether somebody who finds deliveries held is to learn why.
+func (a SubscriptionAction) RequiresReason() bool {
+	return a == PauseSubscription || a == DisableSubscription
+}
+
+// ChangeState brings the subscription to the state that the action leads to. An action that its
+// state does not allow is a [CodeConflict] that says the state.
+func (s *Subscription) ChangeState(now time.Time, action SubscriptionAction, reason, by string) error {
+	from, to := action.transition()
+	if !slices.Contains(from, s.State) {
+		states := make([]string, len(from))
+		for i, state := range from {
+			states[i] = string(state)
+		}
+		return &Error{Code: CodeConflict, Message: fmt.Sprintf("the subscription is %s, and %s is for one that is %s", s.State, action, strings.Join(states, " or "))}
+	}
+	s.State, s.StateReason, s.StateSince, s.StateBy = to, reason, now, by
+	return nil
+}
