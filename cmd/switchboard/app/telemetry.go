@@ -64,6 +64,8 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 		metric.WithDescription("Deliveries whose workflow should have been started or cancelled by now, and was not."))
 	oldest, errs[3] = meter.Float64ObservableGauge("switchboard_relay_oldest", metric.WithUnit("s"),
 		metric.WithDescription("How late the delivery is that has waited longest for its workflow; 0: none waits."))
+	breakers, errs[4] = meter.Int64ObservableGauge("switchboard_breakers_open",
+		metric.WithDescription("Endpoints whose breaker is open or half open, by their last failure."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
