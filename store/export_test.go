@@ -109,7 +109,6 @@ func (s *Store) Announce(ctx context.Context, then func() error, events ...switc
 	})
 }
 
-
 // ReleaseHeld starts the release of what is held for a subscription.
 func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operationID string, err error) {
 	err = s.tx(ctx, "start a release", func(ctx context.Context, tx transaction) error {
