@@ -91,6 +91,7 @@ func (d *Delivery) Retry(now time.Time, subscriptionDeleted bool) error {
 		return Errorf(CodeConflict, "the subscription of delivery %s is deleted", d.ID)
 	case d.State.Final():
 		d.reopen(now)
+		d.extend(now)
 		d.nextGeneration(now.Add(DispatchGrace))
 	case d.State.HasNextAttempt():
 		d.NextAttemptAt = now
@@ -114,6 +115,7 @@ func (d *Delivery) Reset(now time.Time, temporalRunID string, subscriptionDelete
 	d.TemporalRunID = temporalRunID
 	if d.State.Final() && !subscriptionDeleted {
 		d.reopen(now)
+		d.extend(now)
 	}
 }
 
@@ -225,6 +227,13 @@ func (d *Delivery) reopen(at time.Time) {
 	d.PriorAttempts = d.AttemptsMade
 	d.NextAttemptAt, d.CompletedAt, d.DispatchAt = at, time.Time{}, time.Time{}
 	d.unpark()
+}
+
+// extend takes away a deadline that has passed: a person wants the delivery sent all the same.
+func (d *Delivery) extend(now time.Time) {
+	if !d.ExpiresAt.After(now) {
+		d.ExpiresAt = time.Time{}
+	}
 }
 
 // nextGeneration lets another workflow have the delivery. No Temporal run has it before that

@@ -34,8 +34,9 @@ var methods = map[string]func(*Delivery) error{
 		d.Accept(walkNow, Admission{Kind: AdmissionDefer, Until: walkDate})
 		return nil
 	},
-	"Accept (parked)": func(d *Delivery) error { d.Accept(walkNow, parkedAdmission); return nil },
-	"Accept (ended)":  func(d *Delivery) error { d.Accept(walkNow, endedAdmission); return nil },
+	"Accept (parked)":  func(d *Delivery) error { d.Accept(walkNow, parkedAdmission); return nil },
+	"Accept (blocked)": func(d *Delivery) error { d.Accept(walkNow, blockedAdmission); return nil },
+	"Accept (ended)":   func(d *Delivery) error { d.Accept(walkNow, endedAdmission); return nil },
 
 	"Record (delivered)":          recordOf(StateDelivered, 2),
 	"Record (retry)":              recordOf(StateRetrying, 2),
@@ -49,19 +50,25 @@ var methods = map[string]func(*Delivery) error{
 	"StartNextGeneration":          func(d *Delivery) error { d.StartNextGeneration(walkNow, 2); return nil },
 	"Cancel":                       func(d *Delivery) error { return d.Cancel(walkNow, ReasonOperator, walkDate) },
 	"Close":                        func(d *Delivery) error { d.Close(walkNow, 2, StateCancelled, ReasonTerminated); return nil },
+	"Close (expired)":              func(d *Delivery) error { d.Close(walkNow, 2, StateFailed, ReasonExpired); return nil },
+	"Hold (blocked)":               func(d *Delivery) error { d.Hold(walkNow, 2, blockedAdmission); return nil },
 	"Hold":                         func(d *Delivery) error { d.Hold(walkNow, 2, parkedAdmission); return nil },
 	"SetAside":                     func(d *Delivery) error { return d.SetAside(walkNow, asideAdmission, walkDate) },
 	"Expire":                       func(d *Delivery) error { d.Expire(walkNow); return nil },
 	"Release":                      func(d *Delivery) error { return d.Release(walkNow, walkDate, Admission{Kind: AdmissionSend}) },
 	"Release (parked)":             func(d *Delivery) error { return d.Release(walkNow, walkDate, parkedAdmission) },
+	"Release (blocked)":            func(d *Delivery) error { return d.Release(walkNow, walkDate, blockedAdmission) },
+	"Release (expired)":            func(d *Delivery) error { return d.Release(walkNow, walkDate, expiredAdmission) },
 	"Release (ended)":              func(d *Delivery) error { return d.Release(walkNow, walkDate, endedAdmission) },
 	"Postpone":                     func(d *Delivery) error { d.Postpone(walkNow, walkDate, ReasonWaitingForSlot); return nil },
 }
 
 var (
-	parkedAdmission = Admission{Kind: AdmissionPark, State: StateHeld, Reason: ReasonSubscriptionUnverified, HoldFor: time.Hour}
-	asideAdmission  = Admission{Kind: AdmissionPark, State: StateHeld, Reason: ReasonOperator, HoldFor: time.Hour}
-	endedAdmission  = Admission{Kind: AdmissionEnd, State: StateCancelled, Reason: ReasonSubscriptionDeleted}
+	parkedAdmission  = Admission{Kind: AdmissionPark, State: StateHeld, Reason: ReasonSubscriptionUnverified, HoldFor: time.Hour}
+	asideAdmission   = Admission{Kind: AdmissionPark, State: StateHeld, Reason: ReasonOperator, HoldFor: time.Hour}
+	blockedAdmission = Admission{Kind: AdmissionPark, State: StateBlocked, Reason: ReasonEarlierDeliveryOpen, BlockedBy: "dlv_0", HoldFor: time.Hour}
+	expiredAdmission = Admission{Kind: AdmissionEnd, State: StateFailed, Reason: ReasonExpired}
+	endedAdmission   = Admission{Kind: AdmissionEnd, State: StateCancelled, Reason: ReasonSubscriptionDeleted}
 )
 
 func recordOf(state State, generation int) func(*Delivery) error {

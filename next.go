@@ -108,6 +108,16 @@ func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outco
 	return Decision{State: StateRetrying, Reason: outcome.Reason(), Wait: wait(policy, cmp.Or(limits.IntervalFactor, 1), delivery, attempt, outcome.RetryAfter)}
 }
 
+// Within is the decision about a delivery with that deadline, after an attempt that ended at that
+// time: one whose next attempt would come after the deadline has failed at once. zero: there is no
+// deadline.
+func (d Decision) Within(deadline, end time.Time) Decision {
+	if deadline.IsZero() || !d.State.HasNextAttempt() || end.Add(d.Wait).Before(deadline) {
+		return d
+	}
+	return Decision{State: StateFailed, Reason: ReasonExpired}
+}
+
 // allowed is how many attempts may be made when the latest ended so. One whose
 // outcome is lost is not the last: it is our fault that nobody knows it.
 func allowed(policy RetryPolicy, limits Limits, outcome Outcome) int {

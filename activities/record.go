@@ -15,7 +15,8 @@ import (
 // the outcome goes into the buffer and into the result: the request must not go out again.
 func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDelivery, made switchboard.Attempt, generation int) AttemptResult {
 	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), IntervalFactor: made.IntervalFactor, MaxAttempts: made.MaxAttempts, Load: made.Load}
-	decision := switchboard.Next(loaded.Subscription.Retry, applied, made.DeliveryID, made.Number-loaded.Delivery.PriorAttempts, made.Outcome)
+	decision := switchboard.Next(loaded.Subscription.Retry, applied, made.DeliveryID, made.Number-loaded.Delivery.PriorAttempts, made.Outcome).
+		Within(loaded.Delivery.ExpiresAt, made.At.Add(made.Outcome.Latency))
 	r := switchboard.Record{Attempt: made, Decision: decision, Generation: generation, TemporalRunID: e.temporalRunID}
 	d, err := e.commit(ctx, r)
 	if err != nil {

@@ -49,16 +49,16 @@ stored AS (
 	ON CONFLICT DO NOTHING RETURNING id, tenant),
 made AS (
 	INSERT INTO deliveries (id, tenant, event_id, event_type, subscription_id, method, host, state, reason, next_attempt_at, created_at, dispatch_at, response_awaited,
-		parked_at, held_until, blocked_by, expires_at, key, ordered)
+		parked_at, held_until, blocked_by, expires_at, key, ordered, position)
 	SELECT n.id, n.tenant, n.event_id, n.event_type, n.subscription_id, n.method, n.host,
 		CASE WHEN outdated THEN 'pending' ELSE n.state END, CASE WHEN outdated THEN '' ELSE n.reason END,
 		CASE WHEN outdated THEN n.created_at ELSE n.next_attempt_at END, n.created_at, CASE WHEN outdated THEN n.created_at ELSE n.dispatch_at END, n.response_awaited,
-		CASE WHEN NOT outdated THEN n.parked_at END, CASE WHEN NOT outdated THEN n.held_until END, CASE WHEN outdated THEN '' ELSE n.blocked_by END, n.expires_at, n.key, n.ordered
+		CASE WHEN NOT outdated THEN n.parked_at END, CASE WHEN NOT outdated THEN n.held_until END, CASE WHEN outdated THEN '' ELSE n.blocked_by END, n.expires_at, n.key, n.ordered, coalesce(n.position, 0)
 	FROM json_populate_recordset(NULL::deliveries, $10) AS n
 	JOIN stored ON stored.id = n.event_id AND stored.tenant = n.tenant ` + join + ` live ON live.id = n.subscription_id JOIN known ON known.id = n.subscription_id
 	CROSS JOIN LATERAL (SELECT live.flow IS DISTINCT FROM known.flow AND n.state IN ('held', 'blocked') AS outdated) AS o
-	RETURNING id, event_id, tenant)
-SELECT stored.id, stored.tenant, array_remove(array_agg(made.id), NULL) AS deliveries
+	RETURNING id, event_id, tenant, parked_at)
+SELECT stored.id, stored.tenant, array_remove(array_agg(made.id), NULL) AS deliveries, array_agg(made.id) FILTER (WHERE made.parked_at IS NOT NULL) AS parked
 FROM stored LEFT JOIN made ON made.event_id = stored.id AND made.tenant = stored.tenant GROUP BY stored.id, stored.tenant`
 }
 
@@ -72,9 +72,17 @@ type pendingEvent struct {
 	leftToRelay     bool   // no process starts its deliveries after the commit: the relay does so at once
 	caller          switchboard.Caller
 
+	order      int         // among those that are accepted together
 	matched    []candidate // the subscriptions that it is delivered to
+	made       []made      // its deliveries
 	stored     bool        // here, with its deliveries: if accept is called again, its acceptance stands
 	acceptance switchboard.Acceptance
+}
+
+// made is a new delivery, and the subscription that it is for.
+type made struct {
+	*row
+	candidate candidate
 }
 
 // eventKey identifies an event.
@@ -184,8 +192,8 @@ func (s *Store) acceptAll(ctx context.Context, calls [][]*pendingEvent) ([]batch
 // accept may be called again after a failure. What it stored before is no duplicate then.
 func (s *Store) accept(ctx context.Context, db querier, all []*pendingEvent) error {
 	fresh := slices.DeleteFunc(slices.Clone(all), func(p *pendingEvent) bool { return p.stored })
-	for _, p := range fresh {
-		p.acceptance = switchboard.Acceptance{}
+	for i, p := range fresh {
+		p.acceptance, p.order = switchboard.Acceptance{}, i
 	}
 	if err := s.matchSubscriptions(ctx, db, fresh); err != nil {
 		return err
@@ -213,41 +221,96 @@ func distinct(all []*pendingEvent) map[eventKey]*pendingEvent {
 // in their acceptances. Somebody who is storing the same name is waited for; the order
 // of the names keeps two batches from waiting for each other.
 func (s *Store) storeEvents(ctx context.Context, db querier, statement string, first map[eventKey]*pendingEvent) error {
-	fresh := slices.SortedFunc(maps.Values(first), func(a, b *pendingEvent) int {
-		return cmp.Or(strings.Compare(a.event.ID, b.event.ID), strings.Compare(a.event.Tenant, b.event.Tenant))
-	})
+	fresh := slices.SortedFunc(maps.Values(first), compareNames)
 	fresh, err := dropOwnIDs(ctx, db, slices.DeleteFunc(fresh, func(p *pendingEvent) bool { return p.stored }))
-	if err != nil || len(fresh) == 0 {
+	if err != nil {
 		return err
 	}
-	deliveries, args, err := s.acceptArguments(fresh)
+	var plain, inOrder []*pendingEvent
+	for _, p := range fresh {
+		if p.needsOrder() {
+			inOrder = append(inOrder, p)
+			continue
+		}
+		p.made = nil
+		for _, c := range p.matched {
+			if err := p.deliver(c, "", 0); err != nil {
+				return err
+			}
+		}
+		plain = append(plain, p)
+	}
+	if err := s.insertEvents(ctx, db, statement, plain); err != nil {
+		return err
+	}
+	for _, p := range plain {
+		p.accepted()
+	}
+	return s.storeInOrder(ctx, inOrder)
+}
+
+// compareNames is the order in which the names of events are stored.
+func compareNames(a, b *pendingEvent) int {
+	return cmp.Or(strings.Compare(a.event.ID, b.event.ID), strings.Compare(a.event.Tenant, b.event.Tenant))
+}
+
+// insertEvents stores those of the events whose names are free, with the deliveries that are made.
+// Afterwards made are those that are stored, as they are stored; it is nil where the event is not.
+func (s *Store) insertEvents(ctx context.Context, db querier, statement string, events []*pendingEvent) error {
+	if len(events) == 0 {
+		return nil
+	}
+	args, err := s.acceptArguments(events)
 	if err != nil {
 		return err
 	}
 	var found []struct {
-		ID, Tenant string
-		Deliveries pq.StringArray
+		ID, Tenant         string
+		Deliveries, Parked pq.StringArray
 	}
 	if err := db.SelectContext(ctx, &found, statement, args...); err != nil {
 		return err
 	}
+	type stored struct{ deliveries, parked []string }
+	byKey := make(map[eventKey]stored, len(found))
 	for _, f := range found {
-		p := first[eventKey{f.Tenant, f.ID}]
-		p.stored, p.acceptance.Event = true, p.event
-		for _, id := range slices.Sorted(slices.Values(f.Deliveries)) {
-			p.acceptance.Deliveries = append(p.acceptance.Deliveries, deliveries[id])
+		byKey[eventKey{f.Tenant, f.ID}] = stored{f.Deliveries, f.Parked}
+	}
+	for _, p := range events {
+		f, there := byKey[p.key()]
+		if !there {
+			p.made = nil
+			continue
+		}
+		p.made = slices.DeleteFunc(append([]made{}, p.made...), func(m made) bool { return !slices.Contains(f.deliveries, m.ID) })
+		for _, m := range p.made {
+			if m.State.Parked() && !slices.Contains(f.parked, m.ID) { // its subscription has changed meanwhile
+				m.accept(switchboard.Admission{Kind: switchboard.AdmissionSend})
+				m.DispatchAt = m.CreatedAt
+			}
 		}
 	}
 	return nil
 }
 
-// acceptArguments makes the deliveries of the events, by their ids, and the arguments with
-// which acceptQuery stores both.
-func (s *Store) acceptArguments(events []*pendingEvent) (map[string]switchboard.Delivery, []any, error) {
+// accepted fills in the acceptance of an event, if it is stored.
+func (p *pendingEvent) accepted() {
+	if p.made == nil {
+		return
+	}
+	p.stored, p.acceptance.Event = true, p.event
+	for _, m := range p.made {
+		p.acceptance.Deliveries = append(p.acceptance.Deliveries, m.Delivery)
+	}
+	slices.SortFunc(p.acceptance.Deliveries, func(a, b switchboard.Delivery) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// acceptArguments are those with which acceptQuery stores the events and what is made of them.
+func (s *Store) acceptArguments(events []*pendingEvent) ([]any, error) {
 	var ids, tenants, types, keys, occurred, created, names []string
 	flows := map[string]int{}
 	var data, contents pq.ByteaArray
-	rows, deliveries := []*row{}, map[string]switchboard.Delivery{}
+	rows := []*row{}
 	for _, p := range events {
 		e := p.event
 		ids, tenants, types, keys = append(ids, e.ID), append(tenants, e.Tenant), append(types, e.Type), append(keys, e.Key)
@@ -258,50 +321,61 @@ func (s *Store) acceptArguments(events []*pendingEvent) (map[string]switchboard.
 			name, content = p.key().name(), contentOf(e)
 		}
 		names, contents = append(names, name), append(contents, content)
-		for _, c := range p.matched {
-			r, err := newDelivery(p, c)
-			if err != nil {
-				return nil, nil, err
-			}
-			rows, flows[c.ID], deliveries[r.ID] = append(rows, r), c.Flow, r.Delivery
+		for _, m := range p.made {
+			rows, flows[m.SubscriptionID] = append(rows, m.row), m.candidate.Flow
 		}
 	}
 	subscriptions, known := slices.Sorted(maps.Keys(flows)), make([]int64, 0, len(flows))
 	for _, id := range subscriptions {
 		known = append(known, int64(flows[id]))
 	}
-	made, err := deliveriesJSON(rows)
-	return deliveries, []any{
+	text, err := deliveriesJSON(rows)
+	return []any{
 		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data,
-		pq.Array(names), contents, made, pq.Array(subscriptions), s.now().Add(-s.idempotencyWindow), pq.Array(known),
+		pq.Array(names), contents, text, pq.Array(subscriptions), s.now().Add(-s.idempotencyWindow), pq.Array(known),
 	}, err
 }
 
-// newDelivery is the delivery of an event to a subscription that wants it.
-func newDelivery(p *pendingEvent, c candidate) (*row, error) {
+// deliver makes the delivery of an event to a subscription that wants it, after another one of the
+// same key; empty: after none.
+func (p *pendingEvent) deliver(c candidate, predecessor string, position int64) error {
 	e := p.event
-	r := &row{
+	m := made{&row{
 		Delivery: switchboard.Delivery{
 			ID: switchboard.NewID(switchboard.DeliveryPrefix, e.CreatedAt), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
-			SubscriptionID: c.ID, Method: c.Method, Host: hostOf(c.URL),
+			SubscriptionID: c.ID, Method: c.Method, Host: hostOf(c.URL), CreatedAt: e.CreatedAt,
 		},
-		ResponseAwaited: p.responseAwaited,
-	}
+		ResponseAwaited: p.responseAwaited, Position: position,
+	}, c}
 	if c.DeliverWithinUS > 0 {
-		r.ExpiresAt = e.CreatedAt.Add(time.Duration(c.DeliverWithinUS) * time.Microsecond)
+		m.ExpiresAt = e.CreatedAt.Add(time.Duration(c.DeliverWithinUS) * time.Microsecond)
 	}
-	if (c.Ordered || c.Supersede) && !p.leftToRelay { // an announcement locks no keys: other rows are locked before it
-		r.Key, r.Ordered = e.Key, c.Ordered && e.Key != ""
+	if p.needsOrder() && (c.Ordered || c.Supersede) {
+		m.Key, m.Ordered = e.Key, c.Ordered
 	}
-	health, err := parseHealth(c.Health)
-	r.Accept(e.CreatedAt, switchboard.Admit(e.CreatedAt, switchboard.Conditions{
-		Subscription: &switchboard.Subscription{State: c.State, HoldFor: switchboard.Duration(time.Duration(c.HoldForUS) * time.Microsecond)},
-		Health:       &health, Delivery: &r.Delivery, Queue: health.QueueReason,
-	}))
-	if p.leftToRelay && !r.DispatchAt.IsZero() {
-		r.DispatchAt = r.NextAttemptAt
+	a, err := m.admit(predecessor)
+	m.accept(a)
+	if p.leftToRelay && !m.DispatchAt.IsZero() {
+		m.DispatchAt = m.NextAttemptAt
 	}
-	return r, err
+	p.made = append(p.made, m)
+	return err
+}
+
+// admit decides about a new delivery that another one of the same key is before.
+func (m made) admit(predecessor string) (switchboard.Admission, error) {
+	health, err := parseHealth(m.candidate.Health)
+	return switchboard.Admit(m.CreatedAt, switchboard.Conditions{
+		Subscription: &switchboard.Subscription{State: m.candidate.State, HoldFor: switchboard.Duration(time.Duration(m.candidate.HoldForUS) * time.Microsecond)},
+		Health:       &health, Delivery: &m.Delivery, Predecessor: predecessor, Queue: health.QueueReason,
+	}), err
+}
+
+// accept gives a new delivery its first state, in place of another that it was given.
+func (m made) accept(a switchboard.Admission) {
+	m.State, m.Reason, m.NextAttemptAt, m.DispatchAt = "", "", time.Time{}, time.Time{}
+	m.ParkedAt, m.HeldUntil, m.BlockedBy = time.Time{}, time.Time{}, ""
+	m.Accept(m.CreatedAt, a)
 }
 
 // hostOf is the host and port of a URL; empty if it is none.

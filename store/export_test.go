@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -19,6 +20,23 @@ func (s *Store) RecordLocked(ctx context.Context, records []switchboard.Record) 
 		_, err := s.recordRows(ctx, tx, records)
 		return err
 	})
+}
+
+// MigrateTo brings the schema to that version, and makes the partitions.
+func (s *Store) MigrateTo(ctx context.Context, version int64) error {
+	db := sql.OpenDB(s.unbounded)
+	defer db.Close()
+	provider, err := newProvider(db)
+	if err != nil {
+		return err
+	}
+	if _, err := provider.UpTo(ctx, version); err != nil {
+		return err
+	}
+	old := *s
+	old.hot = &preparedStatements{db: s.db} // the present statements do not fit that version
+	_, err = old.MakePartitions(ctx, PartitionsAhead, 24*time.Hour)
+	return err
 }
 
 // SetSearchBudget says how long a list goes on searching.
@@ -89,4 +107,13 @@ func (s *Store) Announce(ctx context.Context, then func() error, events ...switc
 		}
 		return then()
 	})
+}
+
+// ReleaseHeld starts the release of what is held for a subscription.
+func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operationID string, err error) {
+	err = s.tx(ctx, "start a release", func(ctx context.Context, tx transaction) error {
+		operationID, err = s.startRelease(ctx, tx, subscriptionID, 0, switchboard.Action{Actor: "cli"})
+		return err
+	})
+	return operationID, err
 }

@@ -96,8 +96,9 @@ func (s *Store) recordRows(ctx context.Context, tx transaction, records []switch
 			r.Attempt.Number = d.AttemptsMade + 1
 		}
 		taken[keyOf(r)], recorded[r.Attempt.ID] = true, true
-		failedBefore[d.ID] = failedBefore[d.ID] || d.State == switchboard.StateFailed
-		finalBefore[d.ID] = finalBefore[d.ID] || d.State.Final()
+		if changed[d.ID] == nil { // another record may have ended it a moment ago
+			failedBefore[d.ID], finalBefore[d.ID] = d.State == switchboard.StateFailed, d.State.Final()
+		}
 		d.Record(r)
 		attempts, changed[d.ID] = append(attempts, columnsOf(r.Attempt, r.Generation)), d
 		if slices.Contains(erased, d.ID) { // it was under way meanwhile

@@ -66,7 +66,7 @@ func (v *Verification) Database(ctx context.Context) error {
 	if err := v.everyPartition(ctx); err != nil {
 		return err
 	}
-	for _, c := range globalChecks() {
+	for _, c := range append(globalChecks(), flowChecks(v.s.now())...) {
 		if err := v.run(ctx, "", c); err != nil {
 			return mapError(ctx, "verify", err)
 		}

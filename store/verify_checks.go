@@ -31,6 +31,8 @@ func (v *Verification) partitionChecks(p switchboard.Partition) []check {
 		{"undated", `SELECT id, state FROM deliveries_{p} WHERE (state IN ('delivered', 'failed', 'cancelled')) <> (completed_at IS NOT NULL)
 	OR (state IN ('pending', 'retrying')) <> (next_attempt_at IS NOT NULL)`, nil},
 		{"parked_without_reason", "SELECT id, state FROM deliveries_{p} WHERE state IN ('held', 'blocked') AND reason = ''", nil},
+		{"parked_without_end", "SELECT id, state FROM deliveries_{p} WHERE state IN ('held', 'blocked') AND (parked_at IS NULL OR held_until IS NULL)", nil},
+		{"parked_past_end", "SELECT id, state || ' until ' || held_until FROM deliveries_{p} WHERE state IN ('held', 'blocked') AND held_until < $1", []any{now.Add(-parkedGrace)}},
 		{"attempt_without_delivery", "SELECT id, delivery_id FROM attempts_{p} a WHERE NOT EXISTS (SELECT FROM deliveries_{p} d WHERE d.id = a.delivery_id)", nil},
 		{"action_without_delivery", "SELECT id, delivery_id FROM actions_{p} a WHERE NOT EXISTS (SELECT FROM deliveries_{p} d WHERE d.id = a.delivery_id)", nil},
 		{"attempt_missing", `SELECT id, 'attempt ' || attempts_made FROM deliveries_{p} d WHERE attempts_made > 0
@@ -77,6 +79,33 @@ func (v *Verification) idempotencyChecks(p switchboard.Partition, now, from time
 	AND NOT EXISTS (SELECT FROM event_ids i WHERE i.name = %s)`, switchboard.EventPrefix, eventName("e.tenant", "e.id")), []any{lo, hi}},
 		{"event_id_without_event", fmt.Sprintf(`SELECT i.name, 'of ' || i.created_at FROM event_ids i LEFT JOIN events_{p} e ON e.created_at = i.created_at AND %s = i.name
 	WHERE i.created_at > $1 AND i.created_at < $2 AND e.id IS NULL`, eventName("e.tenant", "e.id")), []any{lo, hi}},
+	}
+}
+
+// parkedGrace is how long after the end of a hold a delivery may still be parked, and how long after
+// the date until which a receiver asked to wait: the reconciler and the workflow Recover act within
+// a minute or two.
+const parkedGrace = 15 * time.Minute
+
+// flowChecks are those of parked deliveries, across partitions. Each sees the database at one
+// moment, at which whatever released or blocked a delivery is either done or not begun.
+func flowChecks(now time.Time) []check {
+	return []check{
+		{"blocked_by_none", `SELECT d.id, 'by ' || d.blocked_by FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
+	WHERE d.state = 'blocked' AND s.deleted_at IS NULL AND NOT EXISTS (SELECT FROM deliveries b
+		WHERE b.id = d.blocked_by AND b.completed_at IS NULL AND NOT (b.state = 'held' AND b.reason = '` + switchboard.ReasonOperator + `'))`, nil},
+		{"held_without_cause", `SELECT d.id, d.reason FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
+	LEFT JOIN subscription_health h ON h.subscription_id = s.id
+	WHERE d.state = 'held' AND d.reason <> '` + switchboard.ReasonOperator + `' AND s.state = 'active' AND s.deleted_at IS NULL
+	AND coalesce(h.breaker, 'closed') = 'closed' AND (h.deferred_until IS NULL OR h.deferred_until < $1) AND coalesce(h.queue_reason, '') = ''
+	AND NOT EXISTS (SELECT FROM operations o WHERE o.subscription_id = s.id AND o.action = 'release' AND o.state = 'running')`, []any{now.Add(-parkedGrace)}},
+		{"key_sent_twice", `SELECT min(id), 'and ' || max(id) || ' of one key' FROM deliveries d WHERE d.ordered AND d.key <> '' AND d.next_attempt_at IS NOT NULL
+	GROUP BY subscription_id, key HAVING count(*) > 1`, nil},
+		{"ordering_key_outdated", `SELECT coalesce(k.subscription_id, q.subscription_id), coalesce('the last one is ' || q.last, 'no delivery is open')
+	FROM ordering_keys k FULL JOIN (SELECT DISTINCT ON (d.subscription_id, d.key) d.subscription_id, d.key, d.id AS last FROM deliveries d WHERE ` + isQueued + `
+		ORDER BY d.subscription_id, d.key, d.position DESC) q ON q.subscription_id = k.subscription_id AND q.key = k.key
+	WHERE k.last_delivery IS DISTINCT FROM q.last`, nil},
+		{"breaker_without_probe", "SELECT subscription_id, 'open since ' || breaker_since FROM subscription_health WHERE breaker = 'open' AND probe_at IS NULL", nil},
 	}
 }
 

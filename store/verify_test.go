@@ -30,6 +30,16 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 		{"undated", "UPDATE deliveries SET next_attempt_at = NULL WHERE tenant = '{t}'"},
 		{"undated", "UPDATE deliveries SET state = 'failed', reason = 'x', next_attempt_at = NULL, dispatch_at = NULL WHERE tenant = '{t}'"},
 		{"parked_without_reason", "UPDATE deliveries SET state = 'held', reason = '', " + parked + " WHERE tenant = '{t}'"},
+		{"parked_without_end", "UPDATE deliveries SET state = 'held', reason = 'operator', next_attempt_at = NULL, dispatch_at = NULL WHERE tenant = '{t}'"},
+		{"parked_past_end", "UPDATE deliveries SET state = 'held', reason = 'operator', next_attempt_at = NULL, dispatch_at = NULL, parked_at = created_at, held_until = created_at - interval '1 hour' WHERE tenant = '{t}'"},
+		{"blocked_by_none", "UPDATE deliveries SET state = 'blocked', reason = 'x', blocked_by = 'dlv_gone', " + parked + " WHERE tenant = '{t}'"},
+		{"held_without_cause", "UPDATE deliveries SET state = 'held', reason = 'breaker_open', " + parked + " WHERE tenant = '{t}'"},
+		{"key_sent_twice", `WITH changed AS (UPDATE deliveries SET ordered = true, key = 'k' WHERE tenant = '{t}')
+			INSERT INTO deliveries (id, tenant, state, next_attempt_at, event_type, host, method, created_at, event_id, subscription_id, ordered, key)
+			SELECT id || '0', tenant, 'pending', next_attempt_at, event_type, host, method, created_at, event_id, subscription_id, true, 'k' FROM deliveries WHERE tenant = '{t}'`},
+		{"ordering_key_outdated", "INSERT INTO ordering_keys (subscription_id, key, last_delivery) VALUES ('{s}', 'k', '{d}')"},
+		{"ordering_key_outdated", "UPDATE deliveries SET ordered = true, key = 'k' WHERE tenant = '{t}'"},
+		{"breaker_without_probe", "INSERT INTO subscription_health (subscription_id, breaker, breaker_since, window_at, updated_at) VALUES ('{s}', 'open', now(), now(), now())"},
 		{"attempt_without_delivery", "UPDATE attempts SET delivery_id = delivery_id || '0' WHERE delivery_id = '{d}'"},
 		{"action_without_delivery", "UPDATE actions SET delivery_id = delivery_id || '0' WHERE delivery_id = '{d}'"},
 		{"attempt_missing", "DELETE FROM attempts WHERE delivery_id = '{d}'"},
@@ -68,7 +78,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 	if report := b.verifyDatabase(); !report.Clean() || report.Checks < 100 {
 		t.Fatalf("before: %+v", report)
 	}
-	_, err := b.sql.Exec("ALTER TABLE deliveries DROP CONSTRAINT dated_has_next_attempt_at, DROP CONSTRAINT final_has_completed_at, DROP CONSTRAINT stopped_has_reason")
+	_, err := b.sql.Exec("ALTER TABLE deliveries DROP CONSTRAINT dated_has_next_attempt_at, DROP CONSTRAINT final_has_completed_at, DROP CONSTRAINT stopped_has_reason, DROP CONSTRAINT parked_has_end; ALTER TABLE subscription_health DROP CONSTRAINT open_has_probe")
 	must(t, err)
 	for i, c := range cases {
 		before := b.verifyDatabase().Violations

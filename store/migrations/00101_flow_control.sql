@@ -85,7 +85,9 @@ ALTER TABLE deliveries
     ADD COLUMN ordered    boolean NOT NULL DEFAULT false,  -- it waits for earlier deliveries of its key
     ADD COLUMN position   bigint  NOT NULL DEFAULT 0;      -- among those: the least is sent first
 
-UPDATE deliveries SET parked_at = created_at, held_until = now() + interval '30 days' WHERE state IN ('held', 'blocked');
+-- Nothing was blocked by another delivery before: whatever stands so waits for an operator.
+UPDATE deliveries SET state = 'held', reason = 'operator' WHERE state = 'blocked';
+UPDATE deliveries SET parked_at = created_at, held_until = now() + interval '30 days' WHERE state = 'held';
 
 ALTER TABLE deliveries
     ADD CONSTRAINT parked_has_end CHECK ((state IN ('held', 'blocked')) = (held_until IS NOT NULL) AND (held_until IS NULL) = (parked_at IS NULL)),
@@ -124,6 +126,14 @@ CREATE TABLE operations (
 CREATE UNIQUE INDEX operations_running ON operations (subscription_id, action) WHERE state = 'running';
 CREATE INDEX operations_tenant ON operations (tenant, id);
 CREATE INDEX operations_subscription ON operations (subscription_id, id);
+
+-- What the version before had not released or cancelled yet.
+INSERT INTO operations (id, tenant, subscription_id, action, state, rate, reason, actor, total, next_at, created_at, updated_at)
+SELECT 'op_0' || substr(md5(s.id), 1, 25), s.tenant, s.id, 'release', 'running', 50, 'what they were held for is over', 'switchboard', 0, now(), now(), now()
+FROM subscriptions s WHERE s.state = 'active' AND s.deleted_at IS NULL AND EXISTS (SELECT FROM deliveries d WHERE d.subscription_id = s.id AND d.state = 'held' AND d.reason <> 'operator')
+UNION ALL
+SELECT 'op_0' || substr(md5(s.id), 1, 25), s.tenant, s.id, 'cancel', 'running', 0, 'the subscription is deleted', 'switchboard', 0, now(), now(), now()
+FROM subscriptions s WHERE s.deleted_at IS NOT NULL AND EXISTS (SELECT FROM deliveries d WHERE d.subscription_id = s.id AND d.completed_at IS NULL);
 
 -- +goose Down
 DROP TABLE operations, ordering_keys, workers, subscription_rates, subscription_health;

@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// version100 makes a database of schema version 100 with partitions, a subscription in each state
+// and, for each of them, a delivery in each state. Their ids end in both.
+func version100(t *testing.T) *bundle {
+	t.Helper()
+	b := setupAt(t, pg.Empty(t))
+	must(t, b.MigrateTo(t.Context(), 100))
+	for _, statement := range []string{`
+INSERT INTO subscriptions (id, tenant, name, state, events, patterns, method, url, max_in_flight, document, version, created_at, updated_at, deleted_at, headers_key_id, headers_ciphertext)
+SELECT 'sub_' || name, 'acme', name, CASE name WHEN 'deleted' THEN 'active' ELSE name END, '{ticket.*}', '{ticket.*}', 'POST', 'https://receiver.example', 16, '{}', 1, $1, $1,
+	CASE name WHEN 'deleted' THEN $1::timestamptz END, '', ''
+FROM unnest('{active,paused,disabled,unverified,deleted}'::text[]) AS name`, `
+INSERT INTO events (id, tenant, type, created_at, occurred_at, data) SELECT 'evt_1', 'acme', 'ticket.created', $1, $1, '{}'`, `
+INSERT INTO deliveries (id, tenant, state, reason, attempts_made, next_attempt_at, event_type, host, method, created_at, completed_at, event_id, subscription_id)
+SELECT 'dlv_06fhv37_' || s.id || '_' || n.state, 'acme', n.state, CASE WHEN n.state IN ('pending', 'delivered') THEN '' ELSE 'some reason' END, CASE n.state WHEN 'retrying' THEN 1 ELSE 0 END,
+	CASE WHEN n.state IN ('pending', 'retrying') THEN $1::timestamptz END, 'ticket.created', 'receiver.example', 'POST', $1,
+	CASE WHEN n.state IN ('delivered', 'failed', 'cancelled') THEN $1::timestamptz END, 'evt_1', s.id
+FROM subscriptions s, unnest('{pending,retrying,held,blocked,delivered,failed,cancelled}'::text[]) AS n(state)`} {
+		must(t, second(b.sql.Exec(statement, b.clock())))
+	}
+	return b
+}
+
+// TestUpgradeFrom100: what was stored is what the present version can go on with.
+func TestUpgradeFrom100(t *testing.T) {
+	t.Parallel()
+	b := version100(t)
+	must(t, b.Migrate(t.Context()))
+	must(t, b.CheckSchema(t.Context()))
+	var after []struct {
+		SubscriptionID, State, Reason string
+		Parked                        bool
+		Count                         int
+	}
+	must(t, b.sql.Select(&after, `
+SELECT subscription_id AS subscriptionid, state, reason, parked_at = created_at AND held_until > now() + interval '29 days' IS TRUE AS parked, count(*) FROM deliveries
+WHERE state IN ('held', 'blocked') GROUP BY 1, 2, 3, 4 ORDER BY 1, 3`))
+	equal(t, "kinds of parked deliveries", len(after), 10)
+	for _, a := range after {
+		if a.State != "held" || !a.Parked || a.Count != 1 || a.Reason != "some reason" && a.Reason != switchboard.ReasonOperator {
+			t.Errorf("%+v", a)
+		}
+	}
+	var operations []string
+	must(t, b.sql.Select(&operations, "SELECT action || ' ' || subscription_id FROM operations WHERE state = 'running' ORDER BY 1"))
+	equal(t, "operations", operations, []string{"cancel sub_deleted", "release sub_active"})
+	var odd int
+	must(t, b.sql.Get(&odd, "SELECT count(*) FROM subscriptions WHERE state_since IS DISTINCT FROM updated_at OR flow <> 1 OR ordered OR supersede OR deliver_within_us <> 0 OR hold_for_us <> $1",
+		switchboard.DefaultHold/time.Microsecond))
+	equal(t, "subscriptions with other settings than the defaults", odd, 0)
+
+	// Its operations end.
+	to, err := b.OperationsToStart(t.Context(), 0)
+	must(t, err)
+	if len(to) == 0 {
+		b.advance(time.Since(begin()) + time.Hour) // the migration dates by Postgres's clock
+		to, err = b.OperationsToStart(t.Context(), 0)
+		must(t, err)
+	}
+	equal(t, "operations to start", len(to), 2)
+	for _, id := range to {
+		for finished := false; !finished; b.advance(time.Second) {
+			progress, err := b.OperateStep(t.Context(), id)
+			must(t, err)
+			finished = progress.Finished
+		}
+	}
+	var states []string
+	must(t, b.sql.Select(&states, "SELECT state || ' ' || reason FROM deliveries WHERE subscription_id = 'sub_active' ORDER BY id"))
+	equal(t, "of the active one", states, []string{"held operator", "cancelled some reason", "delivered ", "failed some reason", "pending ", "pending ", "retrying some reason"})
+	must(t, b.sql.Get(&odd, "SELECT count(*) FROM deliveries WHERE subscription_id = 'sub_deleted' AND completed_at IS NULL"))
+	equal(t, "open ones of the deleted one", odd, 0)
+}
+
+// TestUpgradedSchemaIsTheFreshOne: in columns, constraints and indexes, of partitions too.
+func TestUpgradedSchemaIsTheFreshOne(t *testing.T) {
+	t.Parallel()
+	upgraded, fresh := version100(t), setup(t)
+	must(t, upgraded.Migrate(t.Context()))
+	describe := func(b *bundle) []string {
+		var lines []string
+		must(t, b.sql.Select(&lines, `
+SELECT concat_ws(' ', 'column', table_name, column_name, data_type, is_nullable, column_default, collation_name) FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT concat_ws(' ', 'constraint', conrelid::regclass, pg_get_constraintdef(oid), convalidated) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'index ' || regexp_replace(indexdef, 'INDEX \S+ ON', 'INDEX ON') FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT concat_ws(' ', 'table', relname, reloptions) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')`))
+		slices.Sort(lines)
+		return lines
+	}
+	equal(t, "schema", describe(upgraded), describe(fresh))
+}
