@@ -112,7 +112,7 @@ func (s *Store) Announce(ctx context.Context, then func() error, events ...switc
 // ReleaseHeld starts the release of what is held for a subscription.
 func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operationID string, err error) {
 	err = s.tx(ctx, "start a release", func(ctx context.Context, tx transaction) error {
-		operationID, err = s.startRelease(ctx, tx, subscriptionID, 0, switchboard.Action{Actor: "cli"})
+		operationID, err = s.startRelease(ctx, tx, subscriptionID, switchboard.Action{Actor: "cli"})
 		return err
 	})
 	return operationID, err

@@ -144,7 +144,7 @@ func (s *Store) renewHealth(ctx context.Context, tx transaction, sub *switchboar
 	if !waited || cmp.Or(sub.State, switchboard.SubscriptionActive) != switchboard.SubscriptionActive {
 		return nil
 	}
-	_, err = s.startRelease(ctx, tx, sub.ID, 0, bySwitchboard(switchboard.ActionRelease, "its address or its breaker was changed"))
+	_, err = s.startRelease(ctx, tx, sub.ID, bySwitchboard(switchboard.ActionRelease, "its address or its breaker was changed"))
 	return err
 }
 

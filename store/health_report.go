@@ -146,7 +146,7 @@ func (s *Store) follow(ctx context.Context, tx transaction, sub *switchboard.Sub
 		if err := s.announce(ctx, tx, switchboard.NewBreakerClosed(before, now)); err != nil {
 			return err
 		}
-		operation, err := s.startRelease(ctx, tx, sub.ID, 0, bySwitchboard(switchboard.ActionRelease, "the breaker of the endpoint has closed"))
+		operation, err := s.startRelease(ctx, tx, sub.ID, bySwitchboard(switchboard.ActionRelease, "the breaker of the endpoint has closed"))
 		if err != nil {
 			return err
 		}

@@ -20,14 +20,15 @@ func operationColumns() string { return fields("operations", operationFields+" a
 
 // startRelease starts the release of what is held for a subscription, or begins the one that runs
 // again, in the transaction of the change that allows it. That transaction has locked the
-// subscription by its change of flow. rate is how many deliveries are released in a second; 0: as
-// the subscription says. Either is no more than its rate limit. After the commit the process
-// starts the workflow of that id; where it does not, the reconciler does.
-func (s *Store) startRelease(ctx context.Context, tx transaction, subscriptionID string, rate float64, by switchboard.Action) (operationID string, err error) {
+// subscription by its change of flow. The subscription says how many deliveries are released in a
+// second, and never more than its rate limit. After the commit the process starts the workflow of
+// that id; where it does not, the reconciler does.
+func (s *Store) startRelease(ctx context.Context, tx transaction, subscriptionID string, by switchboard.Action) (operationID string, err error) {
 	const query = `
-SELECT least(CASE WHEN $2::float8 > 0 THEN $2::float8 ELSE coalesce((document->>'release_rate')::float8, $3::float8) END, coalesce((document#>>'{rate_limit,per_second}')::float8, 'infinity'))
+SELECT least(coalesce((document->>'release_rate')::float8, $2::float8), coalesce((document#>>'{rate_limit,per_second}')::float8, 'infinity'))
 FROM subscriptions WHERE id = $1`
-	if err := tx.GetContext(ctx, &rate, query, subscriptionID, rate, withDefaults(switchboard.Subscription{}).ReleaseRate); err != nil {
+	var rate float64
+	if err := tx.GetContext(ctx, &rate, query, subscriptionID, withDefaults(switchboard.Subscription{}).ReleaseRate); err != nil {
 		return "", err
 	}
 	return s.startOperation(ctx, tx, subscriptionID, switchboard.ActionRelease, rate, by)

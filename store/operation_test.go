@@ -353,7 +353,7 @@ func TestTwoReleasesDoNotSlowEachOther(t *testing.T) {
 	}
 }
 
-// TestRateOfARelease: the subscription's, or that of the call, and never more than its rate limit.
+// TestRateOfARelease: the subscription's, and never more than its rate limit.
 func TestRateOfARelease(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

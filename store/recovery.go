@@ -59,7 +59,7 @@ WHERE h.subscription_id = $1 AND s.state = 'active' AND s.deleted_at IS NULL`, s
 func (s *Store) recoverNow(ctx context.Context, tx transaction, sub *switchboard.Subscription, h *switchboard.Health, now time.Time, step *switchboard.RecoveryStep) error {
 	if h.Breaker != switchboard.BreakerOpen {
 		h.DeferredUntil = time.Time{}
-		operation, err := s.startRelease(ctx, tx, sub.ID, 0, bySwitchboard(switchboard.ActionRelease, "the time is over for which the receiver asked to wait"))
+		operation, err := s.startRelease(ctx, tx, sub.ID, bySwitchboard(switchboard.ActionRelease, "the time is over for which the receiver asked to wait"))
 		*step = switchboard.RecoveryStep{Breaker: h.Breaker, Operation: operation}
 		return err
 	}

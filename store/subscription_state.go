@@ -52,5 +52,5 @@ func (s *Store) reopenSubscription(ctx context.Context, tx transaction, id strin
 	if err := startAfresh(ctx, tx, id); err != nil {
 		return "", err
 	}
-	return s.startRelease(ctx, tx, id, 0, by)
+	return s.startRelease(ctx, tx, id, by)
 }

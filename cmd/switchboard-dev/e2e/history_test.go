@@ -41,6 +41,8 @@ func TestHistories(t *testing.T) {
 		{"delivered to a slow endpoint", newSystem, liveSlow},
 		{"recovered by a probe", newSystem, liveRecovered},
 		{"deferred by the receiver", newSystem, liveDeferred},
+		{"release", newSystem, liveRelease},
+		{"cancel of a deleted subscription", newSystem, liveCancelDeleted},
 		{"retain", newOldSystem, liveRetain},
 		{"erase a tenant", newSystem, liveEraseTenant},
 		{"erase an event", newSystem, liveEraseEvent},
@@ -123,6 +125,44 @@ func liveCancelledInFlight(t *testing.T, s *system) string {
 	r.await(t, 1)
 	s.operate(id, "cancel", "")
 	return id
+}
+
+// liveRelease releases more deliveries than one step does, and returns the operation.
+func liveRelease(t *testing.T, s *system) string {
+	r := newReceiver(t, 200)
+	sub, _ := s.subscribe(r.URL, fields{"release_rate": 10})
+	if _, err := s.api().PauseSubscription(t.Context(), sub, "test"); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		s.post("ticket.created", `{}`)
+	}
+	if _, err := s.api().ResumeSubscription(t.Context(), sub, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.await(t, 20)
+	return s.operation(sub)
+}
+
+// liveCancelDeleted cancels what waits for another attempt, and returns the operation.
+func liveCancelDeleted(t *testing.T, s *system) string {
+	sub, _ := s.subscribe(newReceiver(t, 503).URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitPending(id)
+	if err := s.api().DeleteSubscription(t.Context(), sub, ""); err != nil {
+		t.Fatal(err)
+	}
+	return s.operation(sub)
+}
+
+// operation returns the id of the latest operation on deliveries of a subscription.
+func (s *system) operation(sub string) string {
+	s.t.Helper()
+	page, err := s.api().ListOperations(s.t.Context(), switchboard.OperationFilter{Subscription: sub}, switchboard.PageRequest{})
+	if err != nil || len(page.Items) == 0 {
+		s.t.Fatalf("operations of %s: %d, %v", sub, len(page.Items), err)
+	}
+	return page.Items[0].ID
 }
 
 // newOldSystem starts a Switchboard with partitions that are past the retention.

@@ -70,6 +70,23 @@ func (s *system) operate(id, action, reason string) {
 	}
 }
 
+// TestHoldEndsTheWorkflow of a delivery in backoff, and its release starts the next one, which knows
+// the attempts made so far.
+func TestHoldEndsTheWorkflow(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := newReceiver(t, 503, 200)
+	s.subscribe(r.URL, hourly)
+	id := s.post("ticket.created", `{}`)
+	s.awaitPending(id)
+	s.operate(id, "hold", "wrong price")
+	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	s.operate(id, "release", "")
+	if done := s.awaitState(id, "delivered"); done.AttemptsMade != 2 {
+		t.Errorf("%d attempts", done.AttemptsMade)
+	}
+}
+
 func TestRetryOfAFinalDeliveryStartsANewRun(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
