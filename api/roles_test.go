@@ -55,6 +55,7 @@ var calls = []struct {
 	{"DELETE /v1/event_types/iomnihub/ticket.created", ``, 204, ""},
 	{"GET /v1/platforms", ``, 200, "pisv"},
 	{"DELETE /v1/tenants/acme?reason=asked", ``, 202, ""},
+	{"GET /v1/erasures", ``, 200, ""},
 	{"GET /v1/erasures/era_globex", ``, 200, ""},
 	{"GET /v1/keys", ``, 200, ""},
 	{"POST /v1/keys", `{"name":"n","role":"viewer"}`, 201, ""},

@@ -99,7 +99,7 @@ func (b *bench) measureParked(ctx context.Context) (err error) {
 		return fmt.Errorf("parked, at rest: %w", err)
 	}
 	b.report.Parked = result
-	if err := b.release(ctx, db, made.ID, result); err != nil {
+	if err := b.release(ctx, made.ID, result); err != nil {
 		return fmt.Errorf("parked, release: %w", err)
 	}
 	return nil
@@ -238,7 +238,7 @@ func (p *poster) batch(ctx context.Context, count int) error {
 }
 
 // release resumes the subscription and waits until all have arrived.
-func (b *bench) release(ctx context.Context, db *sql.DB, subscription string, result *parked) error {
+func (b *bench) release(ctx context.Context, subscription string, result *parked) error {
 	b.stack.receiver.expect(b.Parked)
 	before, err := b.stack.used()
 	if err != nil {

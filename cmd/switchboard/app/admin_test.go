@@ -124,8 +124,8 @@ func TestWrongKeyDoesNotStart(t *testing.T) {
 		}
 	}
 	execute(t, config, `INSERT INTO subscriptions (id, tenant, name, state, events, method, url, document,
-		max_in_flight, version, created_at, updated_at, headers_key_id, headers_ciphertext)
-		VALUES ('sub_1', 'acme', 'n', 'active', '{*}', 'POST', 'https://x.example', '{}', 1, 1, now(), now(), 'gone', '')`)
+		max_in_flight, version, state_since, created_at, updated_at, headers_key_id, headers_ciphertext)
+		VALUES ('sub_1', 'acme', 'n', 'active', '{*}', 'POST', 'https://x.example', '{}', 1, 1, now(), now(), now(), 'gone', '')`)
 	if _, err := build(t.Context(), config, Parts{API: true}, slog.New(slog.DiscardHandler)); !says(err, "lacks the key gone") {
 		t.Errorf("a key that is in use: %v", err)
 	}
