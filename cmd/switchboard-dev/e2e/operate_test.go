@@ -90,15 +90,15 @@ func TestHoldEndsTheWorkflow(t *testing.T) {
 func TestRetryOfAFinalDeliveryStartsANewRun(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	r := newReceiver(t, 410, 503, 200)
+	r := newReceiver(t, 503, 503, 503, 200)
 	s.subscribe(r.URL, fields{"retry": fields{"initial_interval": "1s", "maximum_attempts": 2}})
 	id := s.post("ticket.created", `{}`)
 	first := s.awaitState(id, "failed")
 	s.operate(id, "retry", "")
 	// The new run has the policy's attempts, not what the first left.
 	done := s.awaitState(id, "delivered")
-	if done.AttemptsMade != 3 || done.TemporalRunID == first.TemporalRunID {
-		t.Errorf("%d attempts, run %s after run %s; want 3 and a new run", done.AttemptsMade, done.TemporalRunID, first.TemporalRunID)
+	if done.AttemptsMade != 4 || done.TemporalRunID == first.TemporalRunID {
+		t.Errorf("%d attempts, run %s after run %s; want 4 and a new run", done.AttemptsMade, done.TemporalRunID, first.TemporalRunID)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestDeletionEndsTheWorkflows(t *testing.T) {
 	s := newSystem(t)
 	kept, deleted := newReceiver(t, 503, 200), newReceiver(t, 503)
 	other := s.toBackoff(kept.URL)
-	id, _ := s.subscribe(deleted.URL, fields{"tenant": "globex", "retry": hourly["retry"]})
+	id, _ := s.subscribe(deleted.URL, fields{"tenant": "globex", "retry": hourly["retry"], "breaker": fields{"mode": "off"}})
 	var deliveries []string
 	for range 20 {
 		a := s.call(http.MethodPost, "/v1/events", fields{"tenant": "globex", "type": "ticket.created", "data": 1})
@@ -311,14 +311,17 @@ func (s *system) reset(id, temporalRunID string, event int64) {
 func TestTerminatedResetOfAnEarlierRunIsCancelled(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	r := newReceiver(t, 410, 410, 503)
-	s.subscribe(r.URL, hourly)
+	r := newReceiver(t, 503)
+	subscription, _ := s.subscribe(r.URL, fields{"retry": fields{"maximum_attempts": 1}})
 	id := s.post("ticket.created", `{}`)
 	first := s.awaitState(id, "failed")
 	s.operate(id, "retry", "")
 	r.await(t, 2)
 	s.awaitState(id, "failed")
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED)
+	if a := s.call(http.MethodPatch, "/v1/subscriptions/"+subscription, fields{"version": 1, "retry": fields{"initial_interval": "1h", "maximum_attempts": 10}}); a.status != http.StatusOK {
+		t.Fatalf("answered %d %s", a.status, a.body)
+	}
 	s.reset(id, first.TemporalRunID, firstTaskCompleted)
 	r.await(t, 3)
 	s.awaitPending(id)

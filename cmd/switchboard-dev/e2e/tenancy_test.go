@@ -16,7 +16,7 @@ import (
 
 // property is what a tenant owns in a test: the ids of one of each kind.
 type property struct {
-	tenant, subscription, event, ownEvent, delivery, key, erasure string
+	tenant, subscription, event, ownEvent, delivery, key, erasure, operation string
 }
 
 // populate gives the tenant a subscription, two events, one of them with an id that
@@ -39,7 +39,29 @@ func (s *system) populate(tenant, url string) property {
 		s.awaitBackoff(p.delivery)
 	}
 	p.key = s.newKey("viewer", tenant).ID
+	p.operation = s.release(tenant, url)
 	return p
+}
+
+// release pauses and resumes a subscription of the tenant, and returns the id of the operation,
+// which has ended.
+func (s *system) release(tenant, url string) (operation string) {
+	s.t.Helper()
+	subscription, _ := s.subscribe(url, fields{"tenant": tenant, "events": []string{"nothing.of.it"}})
+	for _, call := range []string{"pause", "resume"} {
+		if a := s.call(http.MethodPost, "/v1/subscriptions/"+subscription+"/"+call, fields{"reason": "test"}); a.status != http.StatusOK {
+			s.t.Fatalf("%s: answered %d %s", call, a.status, a.body)
+		}
+	}
+	await(s.t, "the release to end", func() bool {
+		found := as[struct{ Data []client.Operation }](s.t, s.call(http.MethodGet, "/v1/operations?subscription="+subscription, nil)).Data
+		if len(found) != 1 {
+			s.t.Fatalf("%d operations", len(found))
+		}
+		operation = found[0].ID
+		return found[0].State == switchboard.OperationFinished
+	})
+	return operation
 }
 
 // Whatever a tenant's key asks about another's, the answer is that for an id that
@@ -105,7 +127,7 @@ func (s *system) operations() []string {
 
 // idFor is the tenant's id that fits the operation.
 func idFor(operation string, p property) string {
-	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key, "/erasures/": p.erasure} {
+	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key, "/erasures/": p.erasure, "/operations/": p.operation} {
 		if strings.Contains(operation, part) {
 			return id
 		}
@@ -118,7 +140,7 @@ func nobody() property {
 	now := time.Now()
 	return property{
 		ownEvent: "order-nobody", subscription: switchboard.NewID(switchboard.SubscriptionPrefix, now),
-		erasure:  switchboard.NewID(switchboard.ErasurePrefix, now),
+		erasure: switchboard.NewID(switchboard.ErasurePrefix, now), operation: switchboard.NewID(switchboard.OperationPrefix, now),
 		delivery: switchboard.NewID(switchboard.DeliveryPrefix, now), key: switchboard.NewID(switchboard.KeyPrefix, now),
 	}
 }
@@ -133,6 +155,8 @@ func (s *system) ask(key madeKey, operation, id string) answer {
 		body = fields{"version": 1, "name": "taken over"}
 	case strings.HasSuffix(path, "/trigger"):
 		body = fields{"data": 1}
+	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/disable"), strings.HasSuffix(path, "/hold"):
+		body = fields{"reason": "asked"}
 	}
 	path = strings.Replace(path, "{id}", id, 1)
 	if strings.HasSuffix(path, "/data") {
@@ -156,7 +180,7 @@ func TestListsShowTheOwnTenantOnly(t *testing.T) {
 	acme, globex := s.populate("acme", r.URL), s.populate("globex", r.URL)
 	for _, role := range []string{"admin", "integrator", "support", "viewer"} {
 		key := s.newKey(role, "acme")
-		for _, list := range []string{"/v1/events?", "/v1/subscriptions?", "/v1/deliveries?", "/v1/keys?"} {
+		for _, list := range []string{"/v1/events?", "/v1/subscriptions?", "/v1/deliveries?", "/v1/operations?", "/v1/keys?"} {
 			if list == "/v1/keys?" && role != "admin" {
 				continue
 			}
@@ -252,7 +276,7 @@ func TestNothingIsMadeForAnotherTenant(t *testing.T) {
 func TestRolesWithRealKeys(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	r := newReceiver(t, 503)
+	r := newReceiver(t, 404) // which opens no breaker
 	p := s.populate("acme", r.URL)
 	// Who may, beside admin: p(ublisher), i(ntegrator), s(upport), v(iewer).
 	calls := []struct {
