@@ -72,6 +72,10 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 			p, err := b.Operations(ctx, spy, switchboard.OperationFilter{}, switchboard.PageRequest{})
 			return len(p.Items), err
 		},
+		"Erasures": func() (int, error) {
+			p, err := b.Erasures(ctx, spy, switchboard.PageRequest{})
+			return len(p.Items), err
+		},
 		"Keys": func() (int, error) {
 			p, err := b.Keys(ctx, spy, switchboard.PageRequest{})
 			return len(p.Items), err
