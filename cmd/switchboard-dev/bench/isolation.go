@@ -20,7 +20,7 @@ type isolation struct {
 	Idle      cpuPerSecond `json:"idle_cpu_ms_per_second"`
 }
 
-// window is a stretch of time in which healthy events were posted at a steady pace.
+// window is a span of time in which healthy events were posted at a steady pace.
 type window struct {
 	Events      int          `json:"events"`
 	NotAccepted int          `json:"not_accepted"` // posts that were not answered 202
