@@ -107,7 +107,7 @@ func (f *fakeQueues) run(t *testing.T, test func(*activities.Queues)) {
 		stop()
 		<-ended
 		if !f.left {
-			t.Error("the others are not told that this worker has ended")
+			t.Error("the others do not hear that this worker has ended")
 		}
 	})
 }

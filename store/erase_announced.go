@@ -10,14 +10,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// What the operators were told about a tenant names its subscriptions and events. It goes with the
+// What the operators got about a tenant names its subscriptions and events. It goes with the
 // tenant.
 
 // aboutTenant finds the operators' events about the subscriptions of the tenant $1 that were made
 // until $2. Their keys are the subscriptions' ids.
 const aboutTenant = `e.tenant = '` + switchboard.OperatorTenant + `' AND e.key <> '' AND e.key IN (SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2)`
 
-// cancelAnnounced cancels the open deliveries of what the operators are told about the tenant, and
+// cancelAnnounced cancels the open deliveries of what the operators get about the tenant, and
 // returns how many are not cancelled yet, or have a workflow that was not cancelled yet.
 func (s *Store) cancelAnnounced(ctx context.Context, e erasureRow) (waiting int, err error) {
 	var found []struct {
@@ -43,7 +43,7 @@ JOIN events e ON e.created_at = d.created_at AND e.id = d.event_id AND e.tenant 
 	return len(found), nil
 }
 
-// eraseAnnounced deletes the next of what the operators were told about the tenant from a partition,
+// eraseAnnounced deletes the next of what the operators got about the tenant from a partition,
 // and returns how many rows it deleted.
 func (m maintenance) eraseAnnounced(ctx context.Context, e erasureRow, suffix string) (deleted int, err error) {
 	err = m.tx(ctx, func(tx *sqlx.Tx) error {

@@ -202,7 +202,7 @@ func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	if err != nil {
 		return err
 	}
-	statements := []string{"VACUUM subscriptions, subscription_secrets, operations, keys, event_ids, idempotency_keys"}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, ordering_keys, operations, keys, event_ids, idempotency_keys"}
 	for _, p := range partitions {
 		if p.Lo.After(e.CutOffAt) {
 			continue

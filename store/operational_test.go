@@ -278,8 +278,8 @@ func countIf(holds bool) int {
 	return 0
 }
 
-// TestEraseTenantFromTheOperators: what the operators were told about a tenant goes with it, and
-// what they were told about others stays.
+// TestEraseTenantFromTheOperators: what the operators got about a tenant goes with it, and
+// what they got about others stays.
 func TestEraseTenantFromTheOperators(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"syscall"
 	"time"
 
@@ -353,56 +352,4 @@ func (h *history) lines() []line {
 		info("POST to receiver without it, ms, p99", "%.1f", h.Alone.P99),
 		info("  beside it", "%.1f", h.Beside.P99),
 		atMost("  beside it against without", h.Beside.P99/max(h.Alone.P99, 0.1), targetBesideP99, "%.2f").unless(other))
-}
-
-// listTime is how long a list takes.
-type listTime struct {
-	Name  string  `json:"name"`
-	P95   float64 `json:"p95_ms"`
-	Bound float64 `json:"bound_ms"`
-}
-
-// The bounds of lists in milliseconds: those by state, the others, and those that search
-// back in slices of time and may answer with a part.
-const (
-	boundByState = 50
-	boundOthers  = 150
-	boundSlices  = 2500
-	listTries    = 20
-)
-
-// timeLists times the lists that a console shows, each for several tenants.
-func timeLists(ctx context.Context, d *historyDatabase) ([]listTime, error) {
-	failed, retrying := switchboard.StateFailed, switchboard.StateRetrying
-	var times []listTime
-	for _, l := range []struct {
-		name   string
-		filter switchboard.DeliveryFilter
-		bound  float64
-	}{
-		{"newest", switchboard.DeliveryFilter{}, boundOthers},
-		{"of a tenant", switchboard.DeliveryFilter{Tenant: "seed"}, boundOthers},
-		{"of a subscription", switchboard.DeliveryFilter{Subscription: "seed"}, boundOthers},
-		{"retrying", switchboard.DeliveryFilter{States: []switchboard.State{retrying}}, boundByState},
-		{"failed and retrying", switchboard.DeliveryFilter{States: []switchboard.State{failed, retrying}}, boundByState},
-		{"failed of a tenant", switchboard.DeliveryFilter{Tenant: "seed", States: []switchboard.State{failed}}, boundByState},
-		{"failed of a host", switchboard.DeliveryFilter{Host: "seed", States: []switchboard.State{failed}}, boundByState},
-		{"failed with 410", switchboard.DeliveryFilter{StatusCode: 410, States: []switchboard.State{failed}}, boundSlices},
-		{"by failure", switchboard.DeliveryFilter{Failure: switchboard.FailureHTTP5xx}, boundOthers},
-		{"of an event", switchboard.DeliveryFilter{Event: "seed"}, boundOthers},
-		{"of a type that there is none of", switchboard.DeliveryFilter{EventType: "no.such.type"}, boundSlices},
-		{"by text", switchboard.DeliveryFilter{Text: "nothing-holds-this"}, boundSlices},
-	} {
-		var took []time.Duration
-		for try := range listTries {
-			start := time.Now()
-			if _, err := d.Deliveries(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, seeded(l.filter, try), switchboard.PageRequest{}); err != nil {
-				return nil, fmt.Errorf("%s: %w", l.name, err)
-			}
-			took = append(took, time.Since(start))
-		}
-		slices.Sort(took)
-		times = append(times, listTime{l.name, milliseconds(percentile(took, 0.95)), l.bound})
-	}
-	return times, nil
 }
