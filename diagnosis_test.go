@@ -154,7 +154,9 @@ func TestWhyNamesTheFacts(t *testing.T) {
 		{"delivered at once", diagnosable(StateDelivered, "", Outcome{StatusCode: 204}), nil, "crm.example.com took it in attempt 1 with 204 No Content, at 2026-01-31T11:59:00Z, after 210ms.", SideNobody},
 		{"delivered late", diagnosable(StateDelivered, "", down, Outcome{StatusCode: 200}), nil, "crm.example.com took it in attempt 2 with 200 OK, at 2026-01-31T11:59:00Z, after 210ms. 1 attempt before had failed.", SideNobody},
 		{"not tried", diagnosable(StatePending, ""), nil, "No attempt has been made yet, since its acceptance at 2026-01-31T11:00:00Z.", SideNobody},
-		{"not dispatched", diagnosable(StatePending, ""), func(d *DeliveryDetail) { d.Delivery.NextAttemptAt, d.Delivery.DispatchAt = at.Add(-time.Minute), at.Add(-time.Minute) },
+		{"not dispatched", diagnosable(StatePending, ""), func(d *DeliveryDetail) {
+			d.Delivery.NextAttemptAt, d.Delivery.DispatchAt = at.Add(-time.Minute), at.Add(-time.Minute)
+		},
 			"It is late: its workflow is not started, because Temporal is away or no worker runs.", SideSwitchboard},
 		{"unreadable", diagnosable(StatePending, WaitingForSwitchboard("its subscription cannot be read")), nil, "It is late: it waits for us: its subscription cannot be read.", SideSwitchboard},
 		{"paused", diagnosable(StateHeld, ReasonSubscriptionPaused), func(d *DeliveryDetail) {
