@@ -99,7 +99,7 @@ func (d *Delivery) Retry(now time.Time, subscriptionDeleted bool) error {
 			d.DispatchAt = now
 		}
 	default:
-		return Errorf(CodeConflict, "delivery %s is %s (%s) and cannot be retried", d.ID, d.State, d.Reason)
+		return Errorf(CodeConflict, "delivery %s is %s (%s) and cannot be retried: it is sent %s", d.ID, d.State, d.Reason, d.ReleasedBy(Health{}))
 	}
 	return nil
 }
