@@ -24,6 +24,22 @@ func (r Role) Valid() bool { return slices.Contains(Roles(), r) }
 // asked for: support and viewers do their work without the customers' data.
 func (r Role) ReadsPayload() bool { return r != RoleSupport && r != RoleViewer }
 
+// Origin is by which way somebody reached Switchboard.
+type Origin string
+
+// The origins.
+const (
+	OriginAPI         Origin = "api"
+	OriginConsole     Origin = "console"
+	OriginTemporal    Origin = "temporal"    // Temporal's own UI, CLI or API
+	OriginSwitchboard Origin = "switchboard" // itself, or one of its own commands
+)
+
+// Origins lists every origin.
+func Origins() []Origin {
+	return []Origin{OriginAPI, OriginConsole, OriginTemporal, OriginSwitchboard}
+}
+
 // Caller is the API key behind a request. Every method that touches a tenant's data takes a
 // Caller, so that no code path can forget whose data it may touch.
 type Caller struct {
@@ -35,6 +51,11 @@ type Caller struct {
 	// ReadPayload allows to read what is sent and answered: without it, the API leaves out event
 	// data, bodies, paths and queries of URLs, and most header values.
 	ReadPayload bool
+
+	// Where the request comes from, for the audit. They decide nothing.
+	Origin    Origin
+	RequestID string // of the request, as in logs and problems; empty: there was none
+	Address   string // of the peer that connected, without its port; empty: there was none
 }
 
 // Sees reports whether the caller's scope includes the tenant. That of the operators is not the

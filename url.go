@@ -139,6 +139,10 @@ func MaskPath(rawURL string) string {
 // maskPattern is the mask, with or without percent-encoded brackets.
 var maskPattern = regexp.MustCompile(`(?i)(\[|%5B)redacted(\]|%5D)`)
 
-// HoldsMask reports whether the URL's path or query has a mask: a caller who may not see the
-// value has sent it back, maybe by a program that encodes brackets.
-func HoldsMask(rawURL string) bool { return maskPattern.MatchString(rawURL[len(Address(rawURL)):]) }
+// HoldsMask reports whether the URL has a mask, in its query or in the place of its path: a caller
+// who may not see the value has sent it back, maybe by a program that encodes brackets.
+func HoldsMask(rawURL string) bool {
+	before, query := SplitQuery(rawURL)
+	at := maskPattern.FindStringIndex(before[len(Address(before)):])
+	return maskPattern.MatchString(query) || at != nil && at[0] == len("/")
+}
