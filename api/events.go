@@ -23,6 +23,8 @@ type Engine interface {
 	Erase(ctx context.Context, erasureID string) error
 	// Operate starts the workflow of an operation, unless it runs.
 	Operate(ctx context.Context, operationID string) error
+	// WakeRecovery wakes the workflow that recovers the endpoint of a subscription, if one runs.
+	WakeRecovery(ctx context.Context, subscriptionID string) error
 }
 
 // eventInput is an event as it is posted.

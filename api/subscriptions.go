@@ -166,13 +166,17 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 	if before.Signature.Scheme != after.Signature.Scheme {
 		secrets = nextSecrets(after.Signature.Scheme, before.Secrets)
 	}
-	sub, err := s.Store.UpdateSubscription(ctx, caller, before.ID, before.Version, func(given *switchboard.Subscription) (err error) {
+	sub, operation, err := s.Store.UpdateSubscription(ctx, caller, before.ID, before.Version, func(given *switchboard.Subscription) (err error) {
 		*given, err = s.change(patch, *given)
 		given.Secrets = secrets
 		return err
 	})
 	if err != nil {
 		return subscription{}, err
+	}
+	if operation != "" {
+		s.operate(ctx, operation)
+		s.wakeRecovery(ctx, before.ID)
 	}
 	if before.Verification != sub.Verification || before.Request.URL != sub.Request.URL {
 		sub = s.verifySaved(ctx, caller, sub)
@@ -200,6 +204,7 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 		return nil, err
 	}
 	s.operate(ctx, operation)
+	s.wakeRecovery(ctx, in.ID)
 	return &empty{}, nil
 }
 
