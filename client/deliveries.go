@@ -69,7 +69,7 @@ type SentRequest struct {
 type Response struct {
 	Headers   map[string]string `json:"headers"`
 	Body      string            `json:"body"`
-	Encoding  string            `json:"encoding,omitempty"` // "base64": of the body, which is not text
+	Encoding  string            `json:"encoding,omitempty"`      // "base64": of the body, which is not text
 	Redacted  *Redacted         `json:"body_redacted,omitempty"` // of the body, which a key without read_payload does not get
 	Truncated bool              `json:"truncated"`
 }
