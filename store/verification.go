@@ -35,7 +35,7 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditVerify, "", &sub, stateChanges(&before, &sub)); err != nil || reason != "" {
 			return err
 		}
-		operationID, err = s.reopenSubscription(ctx, tx, id, bySwitchboard(switchboard.ActionRelease, "what it was held for is over"))
+		operationID, err = s.reopenSubscription(ctx, tx, id, "verified", bySwitchboard(switchboard.ActionRelease, "what it was held for is over"))
 		return err
 	})
 	return sub, operationID, err
