@@ -125,6 +125,8 @@ type Store struct {
 	callers *batch.Batcher[keyHash, switchboard.Caller]
 	turns   *batch.Batcher[turnRequest, time.Duration]
 
+	dispatches *batch.Batcher[[]string, struct{}]
+
 	idempotencyWindow time.Duration
 	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
 	searchBudget      time.Duration       // see listSlices
@@ -186,6 +188,7 @@ func Open(cfg Config) (*Store, error) {
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
+	s.dispatches = newBatcher(1, delay, nil, s.dispatchAll)
 	return s, nil
 }
 
@@ -229,6 +232,7 @@ func (s *Store) Close() error {
 	s.loads.Close()
 	s.callers.Close()
 	s.turns.Close()
+	s.dispatches.Close()
 	s.answers.close()
 	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)
