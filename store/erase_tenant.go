@@ -184,6 +184,9 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE erasures SET event_id = '', reason = '' WHERE tenant = $1 AND scope = 'event' AND finished_at IS NOT NULL", e.Tenant); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, emptyAuditQuery, e.Tenant, e.CutOffAt); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, "UPDATE erasures SET subscriptions = subscriptions + $2 WHERE id = $1", e.ID, subscriptions)
 		return err
 	}); err != nil {
@@ -196,13 +199,21 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 	return err
 }
 
+// emptyAuditQuery leaves of what was done to a tenant's objects who did it, to which, and when. The
+// words go, with event ids, which the platform chose, and with the tenant's own people. That the
+// tenant is erased keeps its reason, as the erasure does.
+const emptyAuditQuery = `
+UPDATE audit SET changed = '{}', reason = CASE kind WHEN 'tenant' THEN reason ELSE '' END, object = CASE kind WHEN 'event' THEN '' ELSE object END,
+	person = CASE WHEN bound THEN '' ELSE person END, address = CASE WHEN bound THEN '' ELSE address END
+WHERE tenant = $1 AND at <= $2`
+
 // vacuum vacuums what the tenant's rows were deleted from.
 func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	partitions, err := m.partitions(ctx)
 	if err != nil {
 		return err
 	}
-	statements := []string{"VACUUM subscriptions, subscription_secrets, ordering_keys, operations, keys, event_ids, idempotency_keys"}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, ordering_keys, operations, keys, event_ids, idempotency_keys, audit"}
 	for _, p := range partitions {
 		if p.Lo.After(e.CutOffAt) {
 			continue
