@@ -61,8 +61,8 @@ const (
 	// recordDelayFactor and maxRecordDelayFactor are how many times longer records wait for the
 	// next, and for all: a caller waits for an event, and only a workflow for a record.
 	recordDelayFactor, maxRecordDelayFactor = 16, 20
-	defaultMaxConns   = 20
-	searchShare       = 5 // one connection in so many is for searches
+	defaultMaxConns                         = 20
+	searchShare                             = 5 // one connection in so many is for searches
 
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
