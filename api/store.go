@@ -49,7 +49,7 @@ type Store interface {
 	// UpdateSubscription stores what change makes of the subscription as it was given, if that
 	// still has the version, else it returns a Conflict. The change sees no signing secrets;
 	// one that it sets replaces those before at once. What is returned has its defaults.
-	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
+	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (sub switchboard.Subscription, operationID string, err error)
 	// DeleteSubscription hides the subscription, and returns the operation that cancels its
 	// deliveries, which is to be started.
 	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) (operationID string, err error)
@@ -67,6 +67,9 @@ type Store interface {
 
 	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
 	Operations(ctx context.Context, caller switchboard.Caller, filter switchboard.OperationFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error)
+
+	// Audit lists what was done, newest first.
+	Audit(ctx context.Context, caller switchboard.Caller, filter switchboard.AuditFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error)
 
 	// SaveEventType adds the type, or replaces the one of its platform and name.
 	SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error

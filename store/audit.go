@@ -1,0 +1,111 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// audit notes a change in its transaction. The entry says the verb, the kind, the object, its tenant,
+// the reason and what changed; the caller and the clock say the rest. What Switchboard does by itself
+// has a zero caller, and leaves no row.
+func (s *Store) audit(ctx context.Context, tx transaction, caller switchboard.Caller, e switchboard.AuditEntry) error {
+	if caller == (switchboard.Caller{}) {
+		return nil
+	}
+	now := s.now()
+	changed := []byte("{}")
+	if len(e.Changed) > 0 {
+		var err error
+		if changed, err = json.Marshal(e.Changed); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `
+INSERT INTO audit (id, at, actor, role, bound, person, verb, kind, object, tenant, reason, request_id, origin, address, changed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		switchboard.NewID(switchboard.ActionPrefix, now), now, cmp.Or(caller.KeyID, switchboard.ActorSwitchboard), string(caller.Role), caller.Tenant != "",
+		clean(caller.Person), string(e.Verb), string(e.Kind), clean(e.Object), e.Tenant, clean(e.Reason), clean(caller.RequestID),
+		string(cmp.Or(caller.Origin, switchboard.OriginSwitchboard)), clean(caller.Address), clean(string(changed)))
+	return err
+}
+
+// bySelf is the caller of what Switchboard does by itself and the audit has: the disabling of a
+// subscription.
+func bySelf() switchboard.Caller {
+	return switchboard.Caller{KeyID: switchboard.ActorSwitchboard, Origin: switchboard.OriginSwitchboard}
+}
+
+// byAction is the caller behind an action that was not made by a key: somebody in Temporal, or nobody.
+func byAction(action switchboard.Action) switchboard.Caller {
+	if action.Actor != switchboard.ActorTemporal {
+		return switchboard.Caller{}
+	}
+	return switchboard.Caller{KeyID: switchboard.ActorTemporal, Origin: switchboard.OriginTemporal}
+}
+
+// auditSubscription notes what a caller has done to a subscription.
+func (s *Store) auditSubscription(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, reason string, sub *switchboard.Subscription, changed switchboard.AuditChanges) error {
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{
+		Verb: verb, Kind: switchboard.AuditSubscription, Object: sub.ID, Tenant: sub.Tenant, Reason: reason, Changed: changed,
+	})
+}
+
+// stateChanges are those of the state of a subscription.
+func stateChanges(before, after *switchboard.Subscription) switchboard.AuditChanges {
+	changed := switchboard.AuditChanges{}
+	changed.Set("state", before.State, after.State)
+	changed.Set("state_reason", before.StateReason, after.StateReason)
+	return changed
+}
+
+// auditDelivery notes what a caller has done to a delivery.
+func (s *Store) auditDelivery(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before, after *switchboard.Delivery) error {
+	changed := switchboard.AuditChanges{}
+	changed.Set("state", before.State, after.State)
+	changed.Set("reason", before.Reason, after.Reason)
+	changed.Set("generation", before.Generation, after.Generation)
+	changed.Set("next_attempt_at", before.NextAttemptAt, after.NextAttemptAt)
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{
+		Verb: switchboard.AuditVerb(action.Kind), Kind: switchboard.AuditDelivery, Object: after.ID, Tenant: after.Tenant, Reason: action.Reason, Changed: changed,
+	})
+}
+
+// auditRow is an entry as it is read.
+type auditRow struct {
+	switchboard.AuditEntry
+	Changes []byte // what changed, as JSON
+}
+
+// Audit lists what was done, newest first.
+func (s *Store) Audit(ctx context.Context, caller switchboard.Caller, f switchboard.AuditFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error) {
+	q := pageQuery{
+		cursors: cursors{s.keys, "audit", caller, f}, table: "audit", order: "id DESC", where: &conditions{}, after: afterID,
+		columns: fields("audit", "id at actor role person verb kind object tenant reason request_id origin address", "") +
+			", audit.changed AS changes, coalesce((SELECT name FROM keys WHERE keys.id = audit.actor), '') AS actor_name",
+	}
+	q.where.scope(caller, f.Tenant)
+	q.where.equal("object", f.Object)
+	q.where.equal("actor", f.Actor)
+	q.where.equal("person", f.Person)
+	q.where.equal("verb", string(f.Verb))
+	q.where.equal("kind", string(f.Kind))
+	if !f.After.IsZero() {
+		q.where.add("at >= ? AND id >= ?", f.After, boundOf(switchboard.ActionPrefix, f.After))
+	}
+	if !f.Before.IsZero() {
+		q.where.add("at < ? AND id < ?", f.Before, boundOf(switchboard.ActionPrefix, f.Before)+"~") // after every id of those 8 ms
+	}
+	rows, err := list(ctx, s, q, p, func(r auditRow) position { return position{ID: r.ID} })
+	page := switchboard.Page[switchboard.AuditEntry]{Items: make([]switchboard.AuditEntry, len(rows.Items)), NextCursor: rows.NextCursor}
+	for i, r := range rows.Items {
+		page.Items[i] = r.AuditEntry
+		page.Items[i].At = r.At.UTC()
+		if err == nil {
+			err = json.Unmarshal(r.Changes, &page.Items[i].Changed)
+		}
+	}
+	return page, err
+}
