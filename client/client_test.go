@@ -44,6 +44,7 @@ func (fakeOutside) Start(context.Context, []switchboard.Delivery)             {}
 func (fakeOutside) RetryNow(context.Context, string) error                    { return nil }
 func (fakeOutside) Erase(context.Context, string) error                       { return nil }
 func (fakeOutside) Operate(context.Context, string) error                     { return nil }
+func (fakeOutside) ResumeOperation(context.Context, string) error             { return nil }
 func (fakeOutside) Cancel(context.Context, switchboard.Delivery) error        { return nil }
 func (fakeOutside) Challenge(context.Context, switchboard.Subscription) error { return nil }
 func (fakeOutside) CheckAuth(context.Context, switchboard.Subscription) error { return nil }

@@ -25,7 +25,7 @@ func TestMigrateAndCheck(t *testing.T) {
 			}
 		}
 	}
-	check("empty", "no Switchboard schema", "version 101", "switchboard migrate")
+	check("empty", "no Switchboard schema", "version 105", "switchboard migrate")
 	var tables int
 	must(t, b.sql.Get(&tables, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
 	equal(t, "tables made by the check", tables, 0)
@@ -40,7 +40,7 @@ func TestMigrateAndCheck(t *testing.T) {
 
 	_, err := b.sql.Exec("INSERT INTO switchboard_migrations (version_id, is_applied) VALUES (1000, true)")
 	must(t, err)
-	check("newer", "version 1000", "up to 101 only", "older")
+	check("newer", "version 1000", "up to 105 only", "older")
 	_, err = b.sql.Exec("DELETE FROM switchboard_migrations WHERE version_id > 0")
 	must(t, err)
 	check("older", "no Switchboard schema")
