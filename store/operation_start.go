@@ -86,10 +86,11 @@ VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11, $12, $12, $12, 
 			return &switchboard.Error{Code: switchboard.CodeConflict, Field: "plan", Message: "was started already, as operation " + p.ID}
 		}
 		found, err := selectOperations(ctx, tx, "WHERE id = $1", p.ID)
-		if err == nil {
-			o = found[0].shownAt(now)
+		if err != nil {
+			return err
 		}
-		return err
+		o = found[0].shownAt(now)
+		return s.auditOperation(ctx, tx, caller, switchboard.AuditStart, r.Reason, switchboard.Operation{}, o)
 	})
 	return o, err
 }
@@ -122,24 +123,32 @@ func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, 
 			return noOperation(id)
 		}
 		o = found[0]
-		now := s.now()
+		before, now := o.Operation, s.now()
 		if err := o.Change(now, change); err != nil {
 			return err
 		}
 		if o.State == switchboard.OperationRunning { // what should have been done meanwhile is not made up for
 			o.NextAt = latest(o.NextAt, now)
 		}
-		if o.State.Ended() {
-			return s.endOperation(ctx, tx, &o)
+		if err := s.auditOperation(ctx, tx, caller, switchboard.AuditVerb(change), reason, before, o.Operation); err != nil {
+			return err
 		}
 		return s.saveOperation(ctx, tx, o)
 	})
 	return o.shownAt(s.now()), err
 }
 
-// endOperation saves an operation of somebody that has ended, and announces that.
-func (s *Store) endOperation(ctx context.Context, tx transaction, o *operationRow) error {
-	return s.saveOperation(ctx, tx, *o)
+// auditOperation notes what a caller has done to an operation.
+func (s *Store) auditOperation(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, reason string, before, after switchboard.Operation) error {
+	changed := switchboard.AuditChanges{}
+	changed.Set("action", before.Action, after.Action)
+	changed.Set("state", before.State, after.State)
+	changed.Set("filter", before.Filter, after.Filter)
+	changed.Set("rate", before.Rate, after.Rate)
+	changed.Set("total", before.Total, after.Total)
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{
+		Verb: verb, Kind: switchboard.AuditOperation, Object: after.ID, Tenant: after.Tenant, Reason: reason, Changed: changed,
+	})
 }
 
 // OperationItems lists what an operation did to each delivery, the newest first; an empty outcome is
