@@ -75,6 +75,8 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/operations/{id}/resume", roles{support}, s.resumeOperation, "resume-operation", optional, acts),
 		rest.On(post, "/v1/operations/{id}/cancel", roles{support}, s.cancelOperation, "cancel-operation", acts),
 
+		rest.On(get, "/v1/actions", roles{support}, s.listActions, "list-actions"),
+
 		rest.On(get, "/v1/event_types", everybody, s.listEventTypes, "list-event-types"),
 		rest.On(get, "/v1/event_types/{platform}/{name}", everybody, s.getEventType, "get-event-type"),
 		rest.On(put, "/v1/event_types/{platform}/{name}", nil, s.putEventType, "put-event-type", kind),

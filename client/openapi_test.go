@@ -149,6 +149,11 @@ var calls = map[string]struct {
 	"cancel-operation": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CancelOperation(ctx, "{id}", "why", options...))
 	}, reason{}, client.Operation{}},
+	"list-actions": {func(ctx context.Context, c *client.Client) error {
+		return second(c.ListActions(ctx, switchboard.AuditFilter{
+			Tenant: "acme", Object: "sub_1", Actor: "key_1", Person: "Ana", Verb: switchboard.AuditPause, Kind: switchboard.AuditSubscription, After: at, Before: at,
+		}, page))
+	}, nil, pageOf[switchboard.AuditEntry]()},
 	"list-public-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListPublicKeys(ctx, "{id}")) }, nil, listOf[client.PublicKey]("keys")},
 	"test-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.TestSubscription(ctx, "{id}", client.TestEvent{}, options...))
