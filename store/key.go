@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
+	"errors"
 
 	"github.com/lib/pq"
 
@@ -10,12 +12,12 @@ import (
 	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-const keyFields = "id name role tenant created_at expires_at? revoked_at?"
+const keyFields = "id name role tenant created_at expires_at? revoked_at? read_payload last_used_at?"
 
 // CreateKey stores an API key under the hash of its text, and fills in id and
-// time. The same text again, with the same role and tenant, gives the key that
+// time. The same text again, with the same role, tenant and permission, gives the key that
 // exists, so that a development key may be created at every start; with another
-// role or tenant, or if that key was revoked, it is a Conflict.
+// role, tenant or permission, or if that key was revoked, it is a Conflict.
 func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error) {
 	if err := caller.CheckTenant(key.Tenant); err != nil {
 		return switchboard.Key{}, err
@@ -26,19 +28,22 @@ func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key sw
 	var stored switchboard.Key
 	err := s.tx(ctx, "create key", func(ctx context.Context, tx transaction) error {
 		_, err := tx.ExecContext(ctx, `
-INSERT INTO keys (id, name, role, tenant, created_at, expires_at, hash)
-VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7) ON CONFLICT (hash) DO NOTHING`,
-			key.ID, clean(key.Name), string(key.Role), key.Tenant, key.CreatedAt, key.ExpiresAt, hash[:])
+INSERT INTO keys (id, name, role, tenant, created_at, expires_at, hash, read_payload)
+VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7, $8) ON CONFLICT (hash) DO NOTHING`,
+			key.ID, clean(key.Name), string(key.Role), key.Tenant, key.CreatedAt, key.ExpiresAt, hash[:], key.ReadPayload)
 		if err != nil {
 			return err
 		}
-		return tx.GetContext(ctx, &stored, "SELECT "+fields("keys", keyFields, "")+" FROM keys WHERE hash = $1", hash[:])
+		if err := tx.GetContext(ctx, &stored, "SELECT "+fields("keys", keyFields, "")+" FROM keys WHERE hash = $1", hash[:]); err != nil || stored.ID != key.ID {
+			return err
+		}
+		return s.auditKey(ctx, tx, caller, switchboard.AuditCreate, switchboard.Key{}, stored)
 	})
 	if err != nil {
 		return switchboard.Key{}, err
 	}
-	if stored.ID != key.ID && (stored.Role != key.Role || stored.Tenant != key.Tenant || !stored.RevokedAt.IsZero()) {
-		return switchboard.Key{}, switchboard.Errorf(switchboard.CodeConflict, "this key exists, with another role or tenant, or revoked")
+	if stored.ID != key.ID && (stored.Role != key.Role || stored.Tenant != key.Tenant || stored.ReadPayload != key.ReadPayload || !stored.RevokedAt.IsZero()) {
+		return switchboard.Key{}, switchboard.Errorf(switchboard.CodeConflict, "this key exists, with another role, tenant or permission, or revoked")
 	}
 	return stored, nil
 }
@@ -55,19 +60,42 @@ func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboa
 
 // RevokeKey ends a key's validity now. Revoking it again changes nothing.
 func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error) {
-	c := &conditions{args: []any{s.now()}}
+	c := &conditions{}
 	c.add("id = ?", id)
 	c.scope(caller, "")
 	var key switchboard.Key
-	err := s.get(ctx, "revoke key", &key, switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id),
-		"UPDATE keys SET revoked_at = coalesce(revoked_at, $1)"+c.where()+" RETURNING "+fields("keys", keyFields, ""), c.args...)
+	err := s.tx(ctx, "revoke key", func(ctx context.Context, tx transaction) error {
+		err := tx.GetContext(ctx, &key, "SELECT "+fields("keys", keyFields, "")+" FROM keys"+c.where()+" FOR UPDATE", c.args...)
+		if errors.Is(err, sql.ErrNoRows) {
+			return switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id)
+		}
+		if err != nil || !key.RevokedAt.IsZero() {
+			return err
+		}
+		before := key
+		key.RevokedAt = s.now()
+		if _, err := tx.ExecContext(ctx, "UPDATE keys SET revoked_at = $2 WHERE id = $1", id, key.RevokedAt); err != nil {
+			return err
+		}
+		return s.auditKey(ctx, tx, caller, switchboard.AuditRevoke, before, key)
+	})
 	return key, err
+}
+
+func (s *Store) auditKey(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, before, after switchboard.Key) error {
+	changed := switchboard.AuditChanges{}
+	changed.Set("name", before.Name, after.Name)
+	changed.Set("role", before.Role, after.Role)
+	changed.Set("read_payload", before.ReadPayload, after.ReadPayload)
+	changed.Set("expires_at", before.ExpiresAt.UTC(), after.ExpiresAt.UTC())
+	changed.Set("revoked_at", before.RevokedAt.UTC(), after.RevokedAt.UTC())
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditKey, Object: after.ID, Tenant: after.Tenant, Changed: changed})
 }
 
 // keyHash is the SHA-256 of a key's text.
 type keyHash [sha256.Size]byte
 
-const callersQuery = "SELECT hash, id, role, tenant FROM keys WHERE hash = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
+const callersQuery = "SELECT hash, id, role, tenant, read_payload FROM keys WHERE hash = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
 
 // Authenticate returns whose key the text is. For one that is unknown, expired or
 // revoked it is the same Unauthenticated error, which tells nobody which.
@@ -102,7 +130,7 @@ func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]batch.Resu
 		callers[i].Err = switchboard.Errorf(switchboard.CodeUnauthenticated, "the API key is unknown, expired or revoked")
 		for _, k := range keys {
 			if keyHash(k.Hash) == hashes[i] {
-				callers[i] = batch.Result[switchboard.Caller]{Out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant}}
+				callers[i] = batch.Result[switchboard.Caller]{Out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant, ReadPayload: k.ReadPayload}}
 			}
 		}
 	}

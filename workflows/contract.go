@@ -16,6 +16,8 @@ const (
 	GenerationMemo = "generation"
 	// RecoverSignal wakes the workflow that recovers an endpoint: its health has changed.
 	RecoverSignal = "health changed"
+	// ResumeSignal lets the workflow of an operation go on that was paused.
+	ResumeSignal = "operation resumed"
 )
 
 // RecoverID is the id of the workflow that recovers the endpoint of a subscription.
@@ -29,5 +31,5 @@ type DeliverResult struct {
 
 // All lists the workflows. A worker registers each, and the recorded histories of each must replay.
 func All() []any {
-	return []any{Deliver, Operate, Recover, Reconcile, Retain, Erase}
+	return []any{Deliver, Operate, Recover, Reconcile, RollUp, Retain, Erase}
 }
