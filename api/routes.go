@@ -61,6 +61,8 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/match", roles{integrator, support}, s.matchGiven, "match", trial, cost(2), unknownEvent),
 
 		rest.On(get, "/v1/deliveries", readers, s.listDeliveries, "list-deliveries"),
+		rest.On(get, "/v1/deliveries/facets", readers, s.countFacets, "count-facets", cost(1)),
+		rest.On(get, "/v1/search", readers, s.search, "search"),
 		rest.On(get, "/v1/deliveries/{id}", readers, s.getDelivery, "get-delivery"),
 		rest.On(post, "/v1/deliveries/{id}/retry", roles{support}, s.retryDelivery, "retry-delivery", optional, acts),
 		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", optional, acts),

@@ -21,6 +21,11 @@ type Store interface {
 
 	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
 	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
+	// DeliveryFacets counts the values that the newest deliveries of a list have, and reports false
+	// where they could not be found in time.
+	DeliveryFacets(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, by []switchboard.Facet) (switchboard.Facets, bool, error)
+	// Search finds what is called so, or begins so.
+	Search(ctx context.Context, caller switchboard.Caller, text string) ([]switchboard.SearchHit, error)
 	// Retry makes the next attempt due now; reopened says that the delivery was final, so
 	// that its next generation has to be started.
 	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
