@@ -72,7 +72,7 @@ func join[T ~string](words []T) string {
 
 // pageDelivery is a page of deliveries, with how many match.
 type pageDelivery struct {
-	page[delivery]
+	rest.Page[delivery]
 	Count *switchboard.Count `json:"count,omitempty" doc:"How many match, whatever page it is: where count=true asks for it. Left out where they could not be counted within 0.3 s"`
 }
 
