@@ -60,9 +60,11 @@ const (
 	maxDelayFactor = 5
 	// recordDelayFactor and maxRecordDelayFactor are how many times longer records wait for the
 	// next, and for all: a caller waits for an event, and only a workflow for a record.
-	recordDelayFactor, maxRecordDelayFactor = 16, 20
-	defaultMaxConns                         = 20
-	searchShare                             = 5 // one connection in so many is for searches
+	recordDelayFactor    = 16
+	maxRecordDelayFactor = 20
+
+	defaultMaxConns = 20
+	searchShare     = 5 // one connection in so many is for searches
 
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
