@@ -69,10 +69,11 @@ func (s *Store) lease(ctx context.Context, now time.Time, limit int, lease time.
 	return claimed, err
 }
 
-// closedQuery finds those of the subscriptions $1 that nothing is sent to now.
+// closedQuery finds those of the subscriptions $1 that nothing is sent to now, or whose deliveries
+// wait in order.
 const closedQuery = `
 SELECT s.id FROM subscriptions s LEFT JOIN subscription_health h ON h.subscription_id = s.id
-WHERE s.id = ANY($1) AND (s.state <> 'active' OR h.breaker = 'open') ORDER BY s.id`
+WHERE s.id = ANY($1) AND (s.state <> 'active' OR h.breaker = 'open' OR h.queue_reason <> '') ORDER BY s.id`
 
 // parkClaimed parks those of the claimed deliveries that may not be sent now, and returns the rest.
 func (s *Store) parkClaimed(ctx context.Context, claimed []switchboard.Delivery) ([]switchboard.Delivery, error) {
@@ -115,7 +116,10 @@ func (s *Store) parkDispatched(ctx context.Context, subscriptionID string, ids [
 				continue
 			}
 			before := r.Delivery
-			conditions.Delivery, conditions.Queue = &before, ""
+			conditions.Delivery = &before
+			if conditions.Queue = ""; r.Generation == 1 && r.AttemptsMade == 0 { // others have had their turn
+				conditions.Queue = conditions.Health.QueueReason
+			}
 			if a := switchboard.Admit(now, conditions); a.Kind == switchboard.AdmissionPark {
 				r.Hold(now, r.Generation, a)
 				states[id], changed = before.State, append(changed, r)
