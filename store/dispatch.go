@@ -137,15 +137,21 @@ func (s *Store) parkDispatched(ctx context.Context, subscriptionID string, ids [
 
 // MarkDispatched records that Temporal knows of these generations of deliveries. One that an
 // operator has replaced meanwhile does not cover the next, and a start does not cover the cancellation
-// or the hold.
+// or the hold. Concurrent callers share a transaction.
 func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error {
+	_, err := do(ctx, s.dispatched, "mark deliveries dispatched", deliveries)
+	return err
+}
+
+func (s *Store) markAll(ctx context.Context, calls [][]switchboard.Delivery) ([]batch.Result[struct{}], error) {
+	deliveries := slices.Concat(calls...)
 	ids, generations, ended := make([]string, len(deliveries)), make([]int64, len(deliveries)), make([]bool, len(deliveries))
 	for i, d := range deliveries {
 		ids[i], generations[i], ended[i] = d.ID, int64(d.Generation), !d.State.HasNextAttempt()
 	}
 	least, greatest := bounds(ids)
 	_, err := s.exec(ctx, "mark deliveries dispatched", dispatchedQuery, pq.Array(ids), least, greatest, pq.Array(generations), pq.Array(ended))
-	return err
+	return make([]batch.Result[struct{}], len(calls)), err
 }
 
 // DispatchNow makes those of the deliveries that wait for an attempt due to be dispatched, and

@@ -127,6 +127,7 @@ type Store struct {
 	turns   *batch.Batcher[turnRequest, time.Duration]
 
 	dispatches *batch.Batcher[[]string, struct{}]
+	dispatched *batch.Batcher[[]switchboard.Delivery, struct{}]
 
 	idempotencyWindow time.Duration
 	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
@@ -192,6 +193,7 @@ func Open(cfg Config) (*Store, error) {
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
 	s.dispatches = newBatcher(1, delay, nil, s.dispatchAll)
+	s.dispatched = newBatcher(1, recordDelay, nil, s.markAll)
 	return s, nil
 }
 
@@ -236,6 +238,7 @@ func (s *Store) Close() error {
 	s.callers.Close()
 	s.turns.Close()
 	s.dispatches.Close()
+	s.dispatched.Close()
 	s.answers.close()
 	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)
