@@ -112,7 +112,7 @@ func TestAgainstTheAPI(t *testing.T) {
 	if !again.Duplicate || again.Deliveries[0].ID != deliveries[0] {
 		t.Errorf("again %+v", again)
 	}
-	cancelled, err := c.CancelDelivery(ctx, deliveries[0], "not wanted", client.Actor("marta"))
+	cancelled, err := c.CancelDelivery(ctx, deliveries[0], client.Act{Reason: "not wanted"}, client.Actor("marta"))
 	must(t, err)
 	if cancelled.State != switchboard.StateCancelled {
 		t.Errorf("cancelled %+v", cancelled)
