@@ -99,6 +99,7 @@ type Outcome struct {
 	Wish       ReceiverWish  // what the receiver asked for in its answer's header; empty: nothing
 	Permanent  bool          // no later attempt can succeed, whatever anybody repairs
 	Requests   int           // how often the request was sent, at least in part; 0: nothing was
+	RemoteIP   string        // the address that was dialled last; empty: none was, or the egress proxy was
 	Response   Response
 }
 
@@ -137,6 +138,8 @@ type Attempt struct {
 	IntervalFactor float64       // the factor of the wait before the next one, as applied under that load
 	Request        SentRequest
 	Outcome        Outcome
+	// SubscriptionVersion is that of the subscription that the request was made from; 0: it is not known.
+	SubscriptionVersion int
 }
 
 // SentRequest is what was sent, as far as it may be shown.
@@ -145,4 +148,5 @@ type SentRequest struct {
 	URL     string            // its query's values masked
 	Headers map[string]string // sensitive values masked
 	Bytes   int               // length of the body
+	SHA256  []byte            // of the body; empty: it is not known, or erased
 }

@@ -20,6 +20,26 @@ func Roles() []Role { return []Role{RoleAdmin, RolePublisher, RoleIntegrator, Ro
 // Valid reports whether r is one of the roles.
 func (r Role) Valid() bool { return slices.Contains(Roles(), r) }
 
+// ReadsPayload reports whether a new key of the role may read payloads where nothing else is
+// asked for: support and viewers do their work without the customers' data.
+func (r Role) ReadsPayload() bool { return r != RoleSupport && r != RoleViewer }
+
+// Origin is by which way somebody reached Switchboard.
+type Origin string
+
+// The origins.
+const (
+	OriginAPI         Origin = "api"
+	OriginConsole     Origin = "console"
+	OriginTemporal    Origin = "temporal"    // Temporal's own UI, CLI or API
+	OriginSwitchboard Origin = "switchboard" // itself, or one of its own commands
+)
+
+// Origins lists every origin.
+func Origins() []Origin {
+	return []Origin{OriginAPI, OriginConsole, OriginTemporal, OriginSwitchboard}
+}
+
 // Caller is the API key behind a request. Every method that touches a tenant's data takes a
 // Caller, so that no code path can forget whose data it may touch.
 type Caller struct {
@@ -27,6 +47,15 @@ type Caller struct {
 	Role   Role
 	Tenant string // empty: every tenant
 	Person string // the name that the key's user gives, for actions; may be empty
+
+	// ReadPayload allows to read what is sent and answered: without it, the API leaves out event
+	// data, bodies, paths and queries of URLs, and most header values.
+	ReadPayload bool
+
+	// Where the request comes from, for the audit. They decide nothing.
+	Origin    Origin
+	RequestID string // of the request, as in logs and problems; empty: there was none
+	Address   string // of the peer that connected, without its port; empty: there was none
 }
 
 // Sees reports whether the caller's scope includes the tenant. That of the operators is not the

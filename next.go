@@ -128,19 +128,38 @@ func allowed(policy RetryPolicy, limits Limits, outcome Outcome) int {
 	return attempts
 }
 
-// wait is the policy's exponential interval, times the factor, with its jitter. A
+// wait is how long after an attempt the next one is made.
+func wait(p RetryPolicy, factor float64, delivery string, attempt int, retryAfter time.Duration) time.Duration {
+	return p.waitOf(factor, delivery, attempt, retryAfter).total()
+}
+
+// waitParts are what a wait is made of.
+type waitParts struct {
+	plain     float64 // the policy's exponential interval
+	stretched float64 // the same, times the factor
+	asked     float64 // for how long the receiver asked to wait
+	deviation float64 // the jitter, as a share in [-jitter, jitter)
+}
+
+// waitOf is the policy's exponential interval, times the factor, with its jitter. A
 // receiver's Retry-After lengthens it, and is never undercut. Neither exceeds the
 // policy's maximum by more than the jitter: it is what the subscriber was promised,
 // whatever our load.
-func wait(p RetryPolicy, factor float64, delivery string, attempt int, retryAfter time.Duration) time.Duration {
-	longest := float64(p.MaximumInterval)
-	interval := p.interval(attempt, factor)
-	deviation := jitter * fraction(delivery, attempt) // in [-jitter, jitter)
-	asked := min(float64(retryAfter), longest)
-	if asked > interval*(1+deviation) {
-		return time.Duration(asked * (1 + math.Abs(deviation)))
+func (p RetryPolicy) waitOf(factor float64, delivery string, attempt int, retryAfter time.Duration) waitParts {
+	return waitParts{
+		plain: p.interval(attempt, 1), stretched: p.interval(attempt, factor),
+		asked: min(float64(retryAfter), float64(p.MaximumInterval)), deviation: jitter * fraction(delivery, attempt),
 	}
-	return time.Duration(interval * (1 + deviation))
+}
+
+// asksMore reports whether the receiver's Retry-After makes the wait.
+func (w waitParts) asksMore() bool { return w.asked > w.stretched*(1+w.deviation) }
+
+func (w waitParts) total() time.Duration {
+	if w.asksMore() {
+		return time.Duration(w.asked * (1 + math.Abs(w.deviation)))
+	}
+	return time.Duration(w.stretched * (1 + w.deviation))
 }
 
 // fraction maps a delivery's attempt to a stable number in [-1, 1).

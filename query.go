@@ -90,6 +90,11 @@ type DeliveryDetail struct {
 	Attempts []Attempt // in order of their numbers
 	Actions  []Action  // in order of time
 	Health   Health    // of its endpoint, if it is held; else zero
+	// Subscription is that of the delivery as it is now, deleted or not, without its signing secrets.
+	Subscription Subscription
+	SecretMadeAt time.Time // when its current signing secret was made; zero: it has none
+	Event        Event     // without its data
+	Alike        *Alike    // nil: they were not counted
 }
 
 // TenantUsage says where a tenant is named. There is no list of tenants.

@@ -90,6 +90,6 @@ func (s *server) getDelivery(ctx context.Context, caller switchboard.Caller, in 
 		return nil, err
 	}
 	out := show(&found.Delivery)
-	addHistory(&out, &found)
+	addHistory(&out, caller, &found)
 	return &reply[delivery]{Body: out}, nil
 }

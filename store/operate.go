@@ -39,7 +39,7 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 		}
 		d = r.Delivery
 		start = r.Generation != before.Generation && r.State.HasNextAttempt() && !r.NextAttemptAt.After(now)
-		return s.saveAction(ctx, tx, action(caller, switchboard.ActionRetry, reason), before, r)
+		return s.saveAction(ctx, tx, caller, action(caller, switchboard.ActionRetry, reason), before, r)
 	})
 	return d, start && err == nil, err
 }
@@ -75,7 +75,7 @@ func (s *Store) Reset(ctx context.Context, deliveryID, temporalRunID string, act
 			return err
 		}
 		d = r.Delivery
-		return s.saveTransition(ctx, tx, action, before, r)
+		return s.saveTransition(ctx, tx, byAction(action), action, before, r)
 	})
 	return d, err
 }
@@ -95,7 +95,7 @@ func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reaso
 			return err
 		}
 		d = r.Delivery
-		return s.saveAction(ctx, tx, action(caller, switchboard.ActionCancel, reason), before, r)
+		return s.saveAction(ctx, tx, caller, action(caller, switchboard.ActionCancel, reason), before, r)
 	})
 	return d, err
 }
@@ -136,7 +136,7 @@ func (s *Store) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c
 			r.Close(now, loaded.Generation, admission.State, admission.Reason)
 		}
 		action.Reason, d = admission.Detail, r.Delivery
-		return s.saveTransition(ctx, tx, action, before, r)
+		return s.saveTransition(ctx, tx, switchboard.Caller{}, action, before, r)
 	})
 	return d, err
 }
@@ -185,7 +185,7 @@ func (s *Store) transit(ctx context.Context, tx transaction, caller switchboard.
 	if err := apply(&r.Delivery, s.now()); err != nil {
 		return before, before, err
 	}
-	return before, r.Delivery, s.saveTransition(ctx, tx, action, before, r)
+	return before, r.Delivery, s.saveTransition(ctx, tx, cmp.Or(caller, byAction(action)), action, before, r)
 }
 
 // lockDelivery locks a delivery that the caller sees, after its ordering key.
@@ -203,17 +203,20 @@ func (s *Store) lockDelivery(ctx context.Context, tx transaction, caller switchb
 
 // saveAction saves a delivery after what an operator did. The action is kept also if nothing has
 // changed, as where a second person cancels: who asked, and why, is known.
-func (s *Store) saveAction(ctx context.Context, tx transaction, action switchboard.Action, before switchboard.Delivery, r *row) error {
+func (s *Store) saveAction(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before switchboard.Delivery, r *row) error {
 	if r.Delivery == before {
 		return s.insertActions(ctx, tx, action, r.ID)
 	}
-	return s.saveTransition(ctx, tx, action, before, r)
+	return s.saveTransition(ctx, tx, caller, action, before, r)
 }
 
-// saveTransition is saveTransitions of one delivery, if it has changed.
-func (s *Store) saveTransition(ctx context.Context, tx transaction, action switchboard.Action, before switchboard.Delivery, r *row) error {
+// saveTransition is saveTransitions of one delivery, if it has changed, and audits what somebody did.
+func (s *Store) saveTransition(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before switchboard.Delivery, r *row) error {
 	if r.Delivery == before {
 		return nil
+	}
+	if err := s.auditDelivery(ctx, tx, caller, action, &before, &r.Delivery); err != nil {
+		return err
 	}
 	return s.saveTransitions(ctx, tx, action, map[string]switchboard.State{r.ID: before.State}, r)
 }

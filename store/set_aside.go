@@ -30,7 +30,7 @@ func (s *Store) SetAside(ctx context.Context, caller switchboard.Caller, id, rea
 			return err
 		}
 		d = r.Delivery
-		return s.saveAction(ctx, tx, action(caller, switchboard.ActionHold, reason), before, r)
+		return s.saveAction(ctx, tx, caller, action(caller, switchboard.ActionHold, reason), before, r)
 	})
 	return d, err
 }
@@ -64,7 +64,7 @@ func (s *Store) ReleaseDelivery(ctx context.Context, caller switchboard.Caller, 
 			return err
 		}
 		d = r.Delivery
-		return s.saveAction(ctx, tx, action(caller, switchboard.ActionRelease, reason), was, r)
+		return s.saveAction(ctx, tx, caller, action(caller, switchboard.ActionRelease, reason), was, r)
 	})
 	return d, err
 }

@@ -56,6 +56,7 @@ func (s *Server) check(ctx huma.Context, r *Route, c *call) (reserved *reservati
 		return nil, err
 	}
 	log := logOf(ctx.Context())
+	c.caller.Origin, c.caller.RequestID, c.caller.Address = switchboard.OriginAPI, log.id, peerOf(ctx.RemoteAddr())
 	log.caller = c.caller
 	if c.caller.Role != switchboard.RoleAdmin && !slices.Contains(r.roles, c.caller.Role) {
 		return nil, switchboard.Errorf(switchboard.CodeForbidden, "a key with the role %s may not do this; needed: %s", c.caller.Role, roleList(r.roles))

@@ -115,6 +115,16 @@ func (g *keyGate) count(ctx context.Context, reason string) {
 	g.refused.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason)))
 }
 
+// peerOf is the address of the peer that connected, without its port. What a header such as
+// X-Forwarded-For says instead is not believed: anybody can send one.
+func peerOf(remoteAddr string) string {
+	peer, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return remoteAddr
+	}
+	return peer.Addr().Unmap().String()
+}
+
 // holderOf is the client's address without its port; of IPv6 the network of 64 bits,
 // which one client has as a whole.
 func holderOf(remoteAddr string) string {

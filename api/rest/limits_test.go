@@ -18,3 +18,18 @@ func TestHolders(t *testing.T) {
 		}
 	}
 }
+
+func TestPeers(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"198.51.100.7:1":          "198.51.100.7",
+		"[::ffff:198.51.100.7]:1": "198.51.100.7",
+		"[2001:db8::9]:7":         "2001:db8::9",
+		"@":                       "@",
+		"":                        "",
+	} {
+		if got := peerOf(address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}

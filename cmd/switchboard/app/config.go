@@ -218,4 +218,4 @@ func (c *Config) guard() (*webhook.Guard, error) {
 }
 
 // operator is the caller of commands run on the machine itself.
-var operator = switchboard.Caller{KeyID: "cli", Role: switchboard.RoleAdmin}
+var operator = switchboard.Caller{KeyID: "cli", Role: switchboard.RoleAdmin, Origin: switchboard.OriginSwitchboard}
