@@ -10,9 +10,14 @@ import (
 
 // Act is what is asked of one delivery.
 type Act struct {
-	Reason  string       `json:"reason,omitempty"`   // why; required to hold and to resend
-	RetryAt *time.Time   `json:"retry_at,omitempty"` // of a retry: the date of the next attempt; nil: now
-	Expect  *Expectation `json:"expect,omitempty"`   // act only if the delivery stands so; else the [Error] has it as Current
+	Reason string       `json:"reason,omitempty"` // why; required to hold and to resend
+	Expect *Expectation `json:"expect,omitempty"` // act only if the delivery stands so; else the [Error] has it as Current
+}
+
+// Retry is what is asked with a retry.
+type Retry struct {
+	Act
+	RetryAt *time.Time `json:"retry_at,omitempty"` // the date of the next attempt; nil: now
 }
 
 // Expectation is how a delivery is believed to stand. What is left out may be anything.
@@ -33,8 +38,8 @@ func (c *Client) act(ctx context.Context, id, action string, body any, options [
 
 // RetryDelivery makes the next attempt due, now or at RetryAt. A delivery that has ended starts
 // again.
-func (c *Client) RetryDelivery(ctx context.Context, id string, act Act, options ...Option) (Delivery, error) {
-	return c.act(ctx, id, "retry", act, options)
+func (c *Client) RetryDelivery(ctx context.Context, id string, retry Retry, options ...Option) (Delivery, error) {
+	return c.act(ctx, id, "retry", retry, options)
 }
 
 // CancelDelivery ends a delivery, and aborts a request that is under way.

@@ -159,8 +159,8 @@ var calls = map[string]struct {
 	}, nil, pageOf[client.Delivery]()},
 	"get-delivery": {func(ctx context.Context, c *client.Client) error { return second(c.GetDelivery(ctx, "{id}")) }, nil, client.Delivery{}},
 	"retry-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.RetryDelivery(ctx, "{id}", act, options...))
-	}, client.Act{}, client.Delivery{}},
+		return second(c.RetryDelivery(ctx, "{id}", client.Retry{Act: act}, options...))
+	}, client.Retry{}, client.Delivery{}},
 	"cancel-delivery": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CancelDelivery(ctx, "{id}", act, options...))
 	}, client.Act{}, client.Delivery{}},
