@@ -13,6 +13,7 @@ const (
 	ActionHold    ActionKind = "hold"
 	ActionRelease ActionKind = "release"
 	ActionResend  ActionKind = "resend" // of a copy; both deliveries have it
+	ActionReplay  ActionKind = "replay" // the delivery was made from an event that was accepted before
 )
 
 // Actors that are not API keys.

@@ -45,6 +45,7 @@ func (fakeOutside) RetryNow(context.Context, string) error        { return nil }
 func (fakeOutside) Erase(context.Context, string) error           { return nil }
 func (fakeOutside) Operate(context.Context, string) error         { return nil }
 
+func (fakeOutside) ResumeOperation(context.Context, string) error             { return nil }
 func (fakeOutside) WakeRecovery(context.Context, string) error                { return nil }
 func (fakeOutside) Cancel(context.Context, switchboard.Delivery) error        { return nil }
 func (fakeOutside) Challenge(context.Context, switchboard.Subscription) error { return nil }
