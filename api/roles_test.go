@@ -46,6 +46,9 @@ var calls = []struct {
 	{"POST /v1/deliveries/dlv_acme/cancel", ``, 200, "s"},
 	{"POST /v1/deliveries/dlv_acme/hold", `{"reason":"r"}`, 200, "s"},
 	{"POST /v1/deliveries/dlv_held/release", ``, 200, "s"},
+	{"GET /v1/failures", ``, 200, "sv"},
+	{"GET /v1/stats", ``, 200, "isv"},
+	{"GET /v1/stats/now", ``, 200, "sv"},
 	{"GET /v1/operations", ``, 200, "isv"},
 	{"GET /v1/operations/op_acme", ``, 200, "isv"},
 	{"GET /v1/event_types", ``, 200, "pisv"},
@@ -211,6 +214,9 @@ func TestScope(t *testing.T) {
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/disable", `{"reason":"r"}`},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/enable", ``},
 		{acmeViewerKey, "GET /v1/operations?tenant=TENANT", ``},
+		{acmeViewerKey, "GET /v1/failures?tenant=TENANT", ``},
+		{acmeViewerKey, "GET /v1/stats?tenant=TENANT", ``},
+		{acmeViewerKey, "GET /v1/stats/now?tenant=TENANT", ``},
 		{acmeAdminKey, "DELETE /v1/keys/key_TENANT", ``},
 	}
 	for _, p := range pairs {

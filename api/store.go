@@ -68,6 +68,14 @@ type Store interface {
 	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
 	Operations(ctx context.Context, caller switchboard.Caller, filter switchboard.OperationFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error)
 
+	// Traffic counts attempts.
+	Traffic(ctx context.Context, caller switchboard.Caller, q switchboard.TrafficQuery) (switchboard.Traffic, error)
+	// OpenStatus counts what is open now; an empty tenant: of all that the caller sees, with the
+	// workers for a caller who is bound to none.
+	OpenStatus(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.OpenStatus, error)
+	// FailureGroups counts what fails, those with the most open deliveries first.
+	FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error)
+
 	// SaveEventType adds the type, or replaces the one of its platform and name.
 	SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error
 	// ChangeEventType applies the change to the stored type of base's platform and name;
