@@ -51,6 +51,7 @@ var calls = []struct {
 	{"GET /v1/stats/now", ``, 200, "sv"},
 	{"GET /v1/operations", ``, 200, "isv"},
 	{"GET /v1/operations/op_acme", ``, 200, "isv"},
+	{"GET /v1/actions", ``, 200, "s"},
 	{"GET /v1/event_types", ``, 200, "pisv"},
 	{"GET /v1/event_types/iomnihub/ticket.created", ``, 200, "pisv"},
 	{"PUT /v1/event_types/iomnihub/ticket.created", `{}`, 200, ""},
@@ -217,6 +218,7 @@ func TestScope(t *testing.T) {
 		{acmeViewerKey, "GET /v1/failures?tenant=TENANT", ``},
 		{acmeViewerKey, "GET /v1/stats?tenant=TENANT", ``},
 		{acmeViewerKey, "GET /v1/stats/now?tenant=TENANT", ``},
+		{acmeAdminKey, "GET /v1/actions?tenant=TENANT", ``},
 		{acmeAdminKey, "DELETE /v1/keys/key_TENANT", ``},
 	}
 	for _, p := range pairs {

@@ -136,9 +136,14 @@ var calls = map[string]struct {
 	"get-stats": {func(ctx context.Context, c *client.Client) error {
 		return second(c.GetStats(ctx, switchboard.TrafficQuery{By: switchboard.TrafficByHost, From: at, To: at, Step: time.Hour, Tenant: "acme", Subscription: "sub_1"}))
 	}, nil, switchboard.Traffic{}},
-	"get-stats-now":    {func(ctx context.Context, c *client.Client) error { return second(c.GetStatsNow(ctx, "acme")) }, nil, switchboard.OpenStatus{}},
-	"get-failures":     {func(ctx context.Context, c *client.Client) error { return second(c.GetFailures(ctx, "acme", 7)) }, nil, switchboard.FailureGroups{}},
-	"get-operation":    {func(ctx context.Context, c *client.Client) error { return second(c.GetOperation(ctx, "{id}")) }, nil, client.Operation{}},
+	"get-stats-now": {func(ctx context.Context, c *client.Client) error { return second(c.GetStatsNow(ctx, "acme")) }, nil, switchboard.OpenStatus{}},
+	"get-failures":  {func(ctx context.Context, c *client.Client) error { return second(c.GetFailures(ctx, "acme", 7)) }, nil, switchboard.FailureGroups{}},
+	"get-operation": {func(ctx context.Context, c *client.Client) error { return second(c.GetOperation(ctx, "{id}")) }, nil, client.Operation{}},
+	"list-actions": {func(ctx context.Context, c *client.Client) error {
+		return second(c.ListActions(ctx, switchboard.AuditFilter{
+			Tenant: "acme", Object: "sub_1", Actor: "key_1", Person: "Ana", Verb: switchboard.AuditPause, Kind: switchboard.AuditSubscription, After: at, Before: at,
+		}, page))
+	}, nil, pageOf[switchboard.AuditEntry]()},
 	"list-public-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListPublicKeys(ctx, "{id}")) }, nil, listOf[client.PublicKey]("keys")},
 	"test-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.TestSubscription(ctx, "{id}", client.TestEvent{}, options...))
