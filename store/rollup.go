@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -211,9 +210,7 @@ func (s *Store) finishHour(ctx context.Context, now time.Time, result *switchboa
 			return err
 		}
 		var row rollupRow
-		if err := tx.GetContext(ctx, &row, lockRollup); errors.Is(err, sql.ErrNoRows) {
-			return nil
-		} else if err != nil {
+		if err := tx.GetContext(ctx, &row, lockRollup); err != nil {
 			return err
 		}
 		from := row.HoursTo.UTC()
