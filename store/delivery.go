@@ -68,6 +68,9 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 		if err := selectAttempts(ctx, tx, &detail.Attempts, id); err != nil {
 			return err
 		}
+		if err := addResends(ctx, tx, &detail); err != nil {
+			return err
+		}
 		return tx.SelectContext(ctx, &detail.Actions, `
 SELECT a.at, a.actor, coalesce(k.name, '') AS key_name, a.person, a.action AS kind, a.reason
 FROM actions a LEFT JOIN keys k ON k.id = a.actor WHERE a.delivery_id = $1 ORDER BY a.id`, id)
