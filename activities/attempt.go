@@ -312,6 +312,8 @@ func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery,
 		Load:           limits.Load,
 		MaxAttempts:    limits.MaxAttempts,
 		IntervalFactor: limits.IntervalFactor,
+
+		SubscriptionVersion: loaded.Subscription.Version,
 	}
 	done := e.Metrics.sending(ctx, made.Timeout)
 	stopHeartbeat := e.heartbeat(ctx, switchboard.Record{Attempt: made, Generation: loaded.Delivery.Generation})
