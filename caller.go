@@ -20,6 +20,10 @@ func Roles() []Role { return []Role{RoleAdmin, RolePublisher, RoleIntegrator, Ro
 // Valid reports whether r is one of the roles.
 func (r Role) Valid() bool { return slices.Contains(Roles(), r) }
 
+// ReadsPayload reports whether a new key of the role may read payloads where nothing else is
+// asked for: support and viewers do their work without the customers' data.
+func (r Role) ReadsPayload() bool { return r != RoleSupport && r != RoleViewer }
+
 // Origin is by which way somebody reached Switchboard.
 type Origin string
 
@@ -43,6 +47,10 @@ type Caller struct {
 	Role   Role
 	Tenant string // empty: every tenant
 	Person string // the name that the key's user gives, for actions; may be empty
+
+	// ReadPayload allows to read what is sent and answered: without it, the API leaves out event
+	// data, bodies, paths and queries of URLs, and most header values.
+	ReadPayload bool
 
 	// Where the request comes from, for the audit. They decide nothing.
 	Origin    Origin

@@ -80,6 +80,16 @@ func SensitiveHeader(name string) bool {
 	return false
 }
 
+// PlainHeader reports whether the header's value may be shown to who may not read payloads: it
+// says how a body is sent, and never what is in it.
+func PlainHeader(name string) bool {
+	switch textproto.CanonicalMIMEHeaderKey(name) {
+	case "Content-Type", "Content-Length", "Date", "Server", "Retry-After", "Webhook-Id", "Webhook-Timestamp", "X-Request-Id":
+		return true
+	}
+	return false
+}
+
 // MaskHeaders returns a copy in which the values of sensitive headers are masked.
 func MaskHeaders(headers map[string]string) map[string]string {
 	masked := make(map[string]string, len(headers))

@@ -16,6 +16,9 @@ type Key struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero: it does not expire
 	RevokedAt time.Time // zero: it is not revoked
+
+	ReadPayload bool      // see [Caller]
+	LastUsedAt  time.Time // to the minute; zero: it was not used
 }
 
 // KeyTextPrefix starts the text of an API key, so that scanners find leaked keys.

@@ -94,9 +94,9 @@ func NewBreakerOpened(h *Health) OperationalEvent {
 	return operational(EventBreakerOpened, h.SubscriptionID, h.BreakerSince, h.BreakerReason, OperationalData{Breaker: b})
 }
 
-// NewBreakerClosed is the event that the breaker closed at that time; the health is as it was before.
-func NewBreakerClosed(before *Health, at time.Time) OperationalEvent {
-	return operational(EventBreakerClosed, before.SubscriptionID, at, "a request to the endpoint succeeded", OperationalData{Breaker: operationalBreaker(before)})
+// NewBreakerClosed is the event that the breaker closed at that time, and why; the health is as it was before.
+func NewBreakerClosed(before *Health, at time.Time, reason string) OperationalEvent {
+	return operational(EventBreakerClosed, before.SubscriptionID, at, reason, OperationalData{Breaker: operationalBreaker(before)})
 }
 
 // NewSubscriptionDisabled is the event that a subscription is disabled.

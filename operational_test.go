@@ -48,8 +48,8 @@ func TestOperationalEvents(t *testing.T) {
 		{NewBreakerOpened(health), OperationalEvent{EventBreakerOpened, "switchboard.breaker.opened:sub_1:1772366520000000", OperationalData{
 			Subscription: subscription, At: at(2), Reason: "10 attempts in a row failed", Breaker: &opened,
 		}}},
-		{NewBreakerClosed(health, at(8)), OperationalEvent{EventBreakerClosed, "switchboard.breaker.closed:sub_1:1772366880000000", OperationalData{
-			Subscription: subscription, At: at(8), Reason: "a request to the endpoint succeeded", Breaker: &breaker,
+		{NewBreakerClosed(health, at(8), "resumed by marta"), OperationalEvent{EventBreakerClosed, "switchboard.breaker.closed:sub_1:1772366880000000", OperationalData{
+			Subscription: subscription, At: at(8), Reason: "resumed by marta", Breaker: &breaker,
 		}}},
 		{NewSubscriptionDisabled(&Subscription{ID: "sub_1", State: SubscriptionDisabled, StateReason: "gone", StateSince: at(7), StateBy: "switchboard"}), OperationalEvent{
 			EventSubscriptionDisabled, "switchboard.subscription.disabled:sub_1:1772366820000000", OperationalData{

@@ -126,12 +126,23 @@ func MaskQuery(rawURL string) string {
 	return before + "?" + strings.Join(parameters, "&")
 }
 
+// MaskPath masks the path and the query of the URL, for who may not read payloads: both may hold
+// values of events, and tokens of senders.
+func MaskPath(rawURL string) string {
+	address := Address(rawURL)
+	if rest := rawURL[len(address):]; rest == "" || rest == "/" {
+		return rawURL
+	}
+	return address + "/" + Mask
+}
+
 // maskPattern is the mask, with or without percent-encoded brackets.
 var maskPattern = regexp.MustCompile(`(?i)(\[|%5B)redacted(\]|%5D)`)
 
-// HoldsMask reports whether the URL's query has a mask: a caller who may not see the value
-// has sent it back, maybe by a program that encodes brackets.
+// HoldsMask reports whether the URL has a mask, in its query or in the place of its path: a caller
+// who may not see the value has sent it back, maybe by a program that encodes brackets.
 func HoldsMask(rawURL string) bool {
-	_, query := SplitQuery(rawURL)
-	return maskPattern.MatchString(query)
+	before, query := SplitQuery(rawURL)
+	at := maskPattern.FindStringIndex(before[len(Address(before)):])
+	return maskPattern.MatchString(query) || at != nil && at[0] == len("/")
 }

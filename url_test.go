@@ -37,7 +37,9 @@ func TestHoldsMask(t *testing.T) {
 		"https://r.test/hook?token=hunter2":                       false,
 		`https://r.test/{{ a | default: "?[redacted]" }}?token=x`: false,
 		"https://r.test/hook?token=%255Bredacted%255D":            false,
-		"https://r.test/[redacted]":                               false,
+		"https://r.test/[redacted]":                               true,
+		"https://r.test/%5Bredacted%5D?a=1":                       true,
+		"https://r.test/hook/[redacted]":                          false,
 		`https://r.test/{{ id | default: "[redacted]" }}`:         false,
 		"https://r.test/hook?token=redacted&list=[]":              false,
 	} {

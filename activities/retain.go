@@ -35,6 +35,8 @@ type VisitStore interface {
 type RowStore interface {
 	PruneEventIDs(ctx context.Context, window time.Duration) (switchboard.RetentionStep, bool, error)
 	PruneSurvivors(ctx context.Context, r switchboard.Retention) (switchboard.RetentionStep, bool, error)
+	// PruneRecords deletes what belongs to no partition and whose time is over.
+	PruneRecords(ctx context.Context, r switchboard.Retention) (switchboard.RetentionStep, bool, error)
 }
 
 // RetentionStore is what the steps of the workflow Retain need of the store.
@@ -77,6 +79,11 @@ func (r *Retainer) PruneEventIDs(ctx context.Context) (switchboard.RetentionStep
 	return r.repeat(ctx, func() (switchboard.RetentionStep, bool, error) {
 		return r.Store.PruneEventIDs(ctx, r.IdempotencyWindow)
 	})
+}
+
+// PruneRecords deletes what belongs to no partition and whose time is over, as finished operations.
+func (r *Retainer) PruneRecords(ctx context.Context) (switchboard.RetentionStep, error) {
+	return r.repeat(ctx, func() (switchboard.RetentionStep, bool, error) { return r.Store.PruneRecords(ctx, r.Retention) })
 }
 
 // PlanVisits returns the visits to partitions that are due.

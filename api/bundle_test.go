@@ -164,7 +164,7 @@ func (b *bundle) subscription(t testing.TB, name string) switchboard.Subscriptio
 func (b *bundle) change(t testing.TB, name string, change func(*switchboard.Subscription)) {
 	t.Helper()
 	before := b.subscription(t, name)
-	_, err := b.db.UpdateSubscription(t.Context(), anybody(), before.ID, before.Version, func(s *switchboard.Subscription) error {
+	_, _, err := b.db.UpdateSubscription(t.Context(), anybody(), before.ID, before.Version, func(s *switchboard.Subscription) error {
 		change(s)
 		s.SetDefaults()
 		return s.Validate()

@@ -83,7 +83,7 @@ func (s *server) getDelivery(ctx context.Context, caller switchboard.Caller, in 
 	if err != nil {
 		return nil, err
 	}
-	return &reply[delivery]{Body: s.detailOf(&found)}, nil
+	return &reply[delivery]{Body: s.detailOf(caller, &found)}, nil
 }
 
 type operateInput struct {

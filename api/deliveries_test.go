@@ -66,13 +66,13 @@ func TestDeliveryShape(t *testing.T) {
 func TestTruncatedInALetter(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{"aé": "aé", "a\xc3": "a", "a\xf0\x9f\x98": "a", "": "", "\xf0\x9f\x98\x80": "😀"} {
-		got := responseOf(&switchboard.Response{Body: []byte(body), Truncated: true})
+		got := responseOf(anybody(), &switchboard.Response{Body: []byte(body), Truncated: true})
 		if got.Body != want || got.Encoding != "" {
 			t.Errorf("%q: %q, encoding %q", body, got.Body, got.Encoding)
 		}
 	}
 	for _, body := range []string{"a\xff", "\x80\x80\x80\x80"} {
-		if got := responseOf(&switchboard.Response{Body: []byte(body), Truncated: true}); got.Encoding != "base64" {
+		if got := responseOf(anybody(), &switchboard.Response{Body: []byte(body), Truncated: true}); got.Encoding != "base64" {
 			t.Errorf("%q: %q is shown as text", body, got.Body)
 		}
 	}

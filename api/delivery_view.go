@@ -52,7 +52,7 @@ type attempt struct {
 	Load           float64             `json:"load" doc:"The share of the worker's slots that were in use when it began, 0 to 1; adaptive limits follow it" example:"0.25"`
 	Attempts       int                 `json:"maximum_attempts,omitempty" doc:"How many attempts the policy allowed under that load" example:"38"`
 	IntervalFactor float64             `json:"interval_factor" doc:"The factor by which the wait after it was longer under that load" example:"1.25"`
-	Request        sentRequest         `json:"request" doc:"What was sent; values of sensitive headers and of the query are masked"`
+	Request        sentRequest         `json:"request" doc:"What was sent; values of sensitive headers and of the query are masked, and for keys without read_payload the path, all of the query and most headers"`
 	Requests       int                 `json:"requests" doc:"How often the request was sent: 0 if it could not be, more than 1 where an idle connection broke before the answer, a receiver of HTTP/2 turned it down unprocessed, or a token was renewed" example:"1"`
 	Response       *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
 }
@@ -68,6 +68,7 @@ type response struct {
 	Headers   map[string]string `json:"headers"`
 	Body      string            `json:"body" doc:"At most the first 16 KiB"`
 	Encoding  string            `json:"encoding,omitempty" enum:"base64" doc:"base64 where the body is not text; else left out"`
+	Redacted  *redacted         `json:"body_redacted,omitempty" doc:"For keys without read_payload: what is said of the body in its place"`
 	Truncated bool              `json:"truncated" doc:"The body was longer"`
 }
 
@@ -102,12 +103,12 @@ func (s *server) temporalURL(d *switchboard.Delivery) string {
 	return link
 }
 
-func (s *server) detailOf(d *switchboard.DeliveryDetail) delivery {
+func (s *server) detailOf(caller switchboard.Caller, d *switchboard.DeliveryDetail) delivery {
 	out := s.deliveryOf(&d.Delivery)
 	out.ReleasedBy = d.Delivery.ReleasedBy(d.Health)
 	out.Attempts, out.Actions = make([]attempt, 0, len(d.Attempts)), make([]action, 0, len(d.Actions))
 	for i := range d.Attempts {
-		out.Attempts = append(out.Attempts, attemptOf(&d.Attempts[i]))
+		out.Attempts = append(out.Attempts, attemptOf(caller, &d.Attempts[i]))
 	}
 	for _, a := range d.Actions {
 		out.Actions = append(out.Actions, action{a.At.UTC(), a.Actor, a.KeyName, a.Person, a.Kind, a.Reason})
@@ -115,16 +116,16 @@ func (s *server) detailOf(d *switchboard.DeliveryDetail) delivery {
 	return out
 }
 
-func attemptOf(a *switchboard.Attempt) attempt {
+func attemptOf(caller switchboard.Caller, a *switchboard.Attempt) attempt {
 	o := &a.Outcome
 	out := attempt{
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, Permanent: o.IsPermanent(), TimeoutMS: a.Timeout.Milliseconds(),
 		Load: hundredths(a.Load), Attempts: a.MaxAttempts, IntervalFactor: hundredths(max(a.IntervalFactor, 1)), Requests: o.Requests,
-		Request: sentRequest{a.Request.Method, switchboard.MaskQuery(a.Request.URL), switchboard.MaskHeaders(a.Request.Headers), a.Request.Bytes},
+		Request: sentRequest{a.Request.Method, shownURL(caller, a.Request.URL, false), shownHeaders(caller, a.Request.Headers), a.Request.Bytes},
 	}
 	if o.StatusCode != 0 {
-		out.StatusCode, out.Response = &o.StatusCode, responseOf(&o.Response)
+		out.StatusCode, out.Response = &o.StatusCode, responseOf(caller, &o.Response)
 	}
 	return out
 }
@@ -133,8 +134,12 @@ func attemptOf(a *switchboard.Attempt) attempt {
 func hundredths(x float64) float64 { return math.Round(x*100) / 100 }
 
 // responseOf shows the body as text if it is, so that people can read it.
-func responseOf(r *switchboard.Response) *response {
-	out := &response{Headers: switchboard.MaskHeaders(r.Headers), Truncated: r.Truncated}
+func responseOf(caller switchboard.Caller, r *switchboard.Response) *response {
+	out := &response{Headers: shownHeaders(caller, r.Headers), Truncated: r.Truncated}
+	if !caller.ReadPayload {
+		out.Redacted = redact(r.Body, out.Headers["Content-Type"], nil)
+		return out
+	}
 	body := r.Body
 	if r.Truncated {
 		body = wholeRunes(body)

@@ -23,6 +23,8 @@ type Engine interface {
 	Erase(ctx context.Context, erasureID string) error
 	// Operate starts the workflow of an operation, unless it runs.
 	Operate(ctx context.Context, operationID string) error
+	// WakeRecovery wakes the workflow that recovers the endpoint of a subscription, if one runs.
+	WakeRecovery(ctx context.Context, subscriptionID string) error
 }
 
 // eventInput is an event as it is posted.
@@ -74,6 +76,7 @@ type event struct {
 	CreatedAt  time.Time       `json:"created_at" doc:"When it was accepted"`
 	ErasedAt   *time.Time      `json:"erased_at,omitempty" doc:"When its data were erased, or left with their retention; absent: they were not"`
 	Data       json.RawMessage `json:"data,omitempty" doc:"Only in the answer for one event; white space between its tokens may be missing here" example:"{\"ticket\":{\"id\":4711}}"`
+	Redacted   *redacted       `json:"data_redacted,omitempty" doc:"For keys without read_payload: what is said of the data in their place"`
 	Deliveries []delivery      `json:"deliveries" nullable:"false" doc:"One for each subscription that wanted it, without attempts and actions"`
 }
 
@@ -145,7 +148,11 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 		return nil, err
 	}
 	out := s.eventOf(&switchboard.EventDetail{Event: e, Deliveries: deliveries})
-	out.Data = e.Data
+	if caller.ReadPayload {
+		out.Data = e.Data
+	} else {
+		out.Redacted = redact(e.Data, "application/json", s.namesOf(e.Type))
+	}
 	return &reply[event]{Body: out}, nil
 }
 

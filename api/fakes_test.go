@@ -124,7 +124,7 @@ func (f *fakeStore) SubscriptionWithSecrets(ctx context.Context, caller switchbo
 	return s, err
 }
 
-func (f *fakeStore) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
+func (f *fakeStore) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, string, error) {
 	return f.Store.UpdateSubscription(ctx, caller, id, version, func(s *switchboard.Subscription) error {
 		f.damaged(s)
 		return change(s)
@@ -273,6 +273,11 @@ func (f *fakeEngine) Erase(_ context.Context, id string) error {
 
 func (f *fakeEngine) Operate(_ context.Context, id string) error {
 	f.note("operate " + id)
+	return f.err
+}
+
+func (f *fakeEngine) WakeRecovery(_ context.Context, id string) error {
+	f.note("wake " + id)
 	return f.err
 }
 

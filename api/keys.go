@@ -10,10 +10,12 @@ import (
 )
 
 type newKey struct {
-	Name      string           `json:"name" doc:"For people" example:"CRM backend" maxLength:"200"`
-	Role      switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" doc:"What it may do" example:"publisher"`
-	Tenant    string           `json:"tenant,omitempty" doc:"Binds it to one tenant; left out, it may act for every tenant" example:"acme" maxLength:"128"`
-	ExpiresAt *time.Time       `json:"expires_at,omitempty" doc:"Left out, it does not expire" example:"2099-01-31T12:00:00Z"`
+	Name   string           `json:"name" doc:"For people" example:"CRM backend" maxLength:"200"`
+	Role   switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" doc:"What it may do" example:"publisher"`
+	Tenant string           `json:"tenant,omitempty" doc:"Binds it to one tenant; left out, it may act for every tenant" example:"acme" maxLength:"128"`
+	// A pointer, because what is left out depends on the role.
+	ReadPayload *bool      `json:"read_payload,omitempty" doc:"Whether it may read event data, bodies, paths and queries of URLs, and all headers. Left out: yes, but for support and viewer" example:"false"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty" doc:"Left out, it does not expire" example:"2099-01-31T12:00:00Z"`
 }
 
 // key is an API key as it is shown.
@@ -25,13 +27,18 @@ type key struct {
 	CreatedAt time.Time        `json:"created_at"`
 	ExpiresAt *time.Time       `json:"expires_at" doc:"null: it does not expire"`
 	RevokedAt *time.Time       `json:"revoked_at" doc:"null: it is not revoked"`
-	Key       string           `json:"key,omitempty" doc:"The key itself: shown once, when it is created" example:"sbk_…"`
+
+	ReadPayload bool       `json:"read_payload" doc:"Whether it may read event data, bodies, paths and queries of URLs, and all headers" example:"false"`
+	LastUsedAt  *time.Time `json:"last_used_at" doc:"To the minute; null: it was not used"`
+
+	Key string `json:"key,omitempty" doc:"The key itself: shown once, when it is created" example:"sbk_…"`
 }
 
 func keyOf(k *switchboard.Key) key {
 	return key{
 		ID: k.ID, Name: k.Name, Role: k.Role, Tenant: k.Tenant,
 		CreatedAt: k.CreatedAt.UTC(), ExpiresAt: date(k.ExpiresAt), RevokedAt: date(k.RevokedAt),
+		ReadPayload: k.ReadPayload, LastUsedAt: date(k.LastUsedAt),
 	}
 }
 
@@ -46,6 +53,13 @@ func (s *server) createKey(ctx context.Context, caller switchboard.Caller, in *c
 	if err := caller.CheckTenant(asked.Tenant); err != nil {
 		return nil, err
 	}
+	// Nor does one that may not read payloads make one that may.
+	if asked.ReadPayload && !caller.ReadPayload {
+		if in.JSON.ReadPayload != nil {
+			return nil, &switchboard.Error{Code: switchboard.CodeForbidden, Field: "read_payload", Message: "is a permission that this key does not have itself"}
+		}
+		asked.ReadPayload = false
+	}
 	text := switchboard.NewKeyText()
 	created, err := s.Store.CreateKey(ctx, caller, asked, text)
 	if err != nil {
@@ -57,7 +71,10 @@ func (s *server) createKey(ctx context.Context, caller switchboard.Caller, in *c
 }
 
 func (in *newKey) key() (switchboard.Key, error) {
-	k := switchboard.Key{Name: in.Name, Role: in.Role, Tenant: in.Tenant}
+	k := switchboard.Key{Name: in.Name, Role: in.Role, Tenant: in.Tenant, ReadPayload: in.Role.ReadsPayload()}
+	if in.ReadPayload != nil {
+		k.ReadPayload = *in.ReadPayload
+	}
 	switch {
 	case strings.TrimSpace(in.Name) == "":
 		return k, switchboard.InvalidField("name", "is required")

@@ -29,6 +29,12 @@ type matchTrialInput struct{ payload[matchTrial] }
 
 func (s *server) matchGiven(ctx context.Context, caller switchboard.Caller, in *matchTrialInput) (*reply[match], error) {
 	trial := &in.JSON
+	// Whether a condition of one's own choice holds tells the value, question by question.
+	if trial.EventID != "" {
+		if err := requirePayload(caller, "a filter of one's own on an event that was posted"); err != nil {
+			return nil, err
+		}
+	}
 	var asked *newSubscription
 	if trial.Subscription != nil {
 		asked = &trial.Subscription.newSubscription
@@ -55,7 +61,13 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 	if out.Undecided {
 		findings = append(findings, undecidedFinding())
 	}
-	out.Reasons = append(findings, f.Explain(&e)...)
+	for _, finding := range f.Explain(&e) {
+		if !caller.ReadPayload {
+			finding = finding.Redacted()
+		}
+		findings = append(findings, finding)
+	}
+	out.Reasons = findings
 	return &reply[match]{Body: out}, nil
 }
 

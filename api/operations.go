@@ -56,3 +56,9 @@ func (s *server) operate(ctx context.Context, id string) {
 		s.signal(ctx, "operation", id, func(ctx context.Context) error { return s.Engine.Operate(ctx, id) })
 	}
 }
+
+// wakeRecovery wakes the workflow that recovers an endpoint for which there is nothing to wait any
+// more. A failure is no error to the caller: the workflow sees it at its next date.
+func (s *server) wakeRecovery(ctx context.Context, subscriptionID string) {
+	s.signal(ctx, "recovery", subscriptionID, func(ctx context.Context) error { return s.Engine.WakeRecovery(ctx, subscriptionID) })
+}

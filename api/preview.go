@@ -34,6 +34,9 @@ type previewInput struct {
 }
 
 func (s *server) previewSubscription(ctx context.Context, caller switchboard.Caller, in *previewInput) (*reply[preview], error) {
+	if err := requirePayload(caller, "a preview"); err != nil {
+		return nil, err
+	}
 	sub, err := s.Store.SubscriptionWithSecrets(ctx, caller, in.ID)
 	if err == nil {
 		err = sub.CheckReadable()
@@ -61,6 +64,9 @@ func (s *server) previewSubscription(ctx context.Context, caller switchboard.Cal
 type previewTrialInput struct{ payload[previewTrial] }
 
 func (s *server) previewGiven(ctx context.Context, caller switchboard.Caller, in *previewTrialInput) (*reply[preview], error) {
+	if err := requirePayload(caller, "a preview"); err != nil {
+		return nil, err
+	}
 	trial := &in.JSON
 	var asked *newSubscription
 	if trial.Subscription != nil {

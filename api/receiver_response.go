@@ -23,6 +23,7 @@ type receiverResponse struct {
 	Headers      map[string]string `json:"headers" doc:"Those of the answer that scripts may want, their names in lower case" example:"{\"content-type\":\"application/json\"}"`
 	Body         json.RawMessage   `json:"body" doc:"Parsed, if it is JSON; else a string. null: there is none" example:"{\"found\":true}"`
 	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is neither JSON nor text; else left out"`
+	Redacted     *redacted         `json:"body_redacted,omitempty" doc:"For keys without read_payload: what is said of the body in its place"`
 	Truncated    bool              `json:"truncated" doc:"The body was longer than what is kept of it, and is a string then; or null: nothing is kept of an answer that came while Postgres was away"`
 	DurationMS   int64             `json:"duration_ms" doc:"Of the attempt that was answered" example:"12"`
 	Warnings     []string          `json:"warnings,omitempty" nullable:"false" doc:"What is odd about an event that was accepted, as without a wait"`
@@ -37,7 +38,7 @@ var scriptHeaders = []string{
 
 // responseTo shows the latest answer of a delivery: the first one for a new trigger, and
 // for a repeated trigger the one that the delivery's state follows from.
-func responseTo(accepted *ingest.Result, found *switchboard.DeliveryDetail) (*receiverResponse, error) {
+func responseTo(caller switchboard.Caller, accepted *ingest.Result, found *switchboard.DeliveryDetail) (*receiverResponse, error) {
 	d := &found.Delivery
 	for _, a := range slices.Backward(found.Attempts) {
 		o := &a.Outcome
@@ -46,10 +47,14 @@ func responseTo(accepted *ingest.Result, found *switchboard.DeliveryDetail) (*re
 		}
 		out := &receiverResponse{
 			DeliveryID: d.ID, EventID: accepted.Event.ID, Duplicate: accepted.Duplicate, State: d.State,
-			StatusCode: o.StatusCode, Headers: forScripts(o.Response.Headers), Truncated: o.Response.Truncated,
+			StatusCode: o.StatusCode, Headers: forScripts(shownHeaders(caller, o.Response.Headers)), Truncated: o.Response.Truncated,
 			DurationMS: o.Latency.Milliseconds(), Warnings: accepted.Warnings,
 		}
-		out.Body, out.BodyEncoding = scriptBody(&o.Response)
+		if caller.ReadPayload {
+			out.Body, out.BodyEncoding = scriptBody(&o.Response)
+		} else {
+			out.Body, out.Redacted = json.RawMessage("null"), redact(o.Response.Body, o.Response.Headers["Content-Type"], nil)
+		}
 		return out, nil
 	}
 	return nil, &waitError{err: noResponse(found), event: accepted.Event.ID, delivery: d.ID, reason: d.Reason}

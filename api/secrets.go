@@ -49,7 +49,7 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	if err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{Body: withSecret(&sub, secret)}, nil
+	return &reply[subscription]{Body: withSecret(caller, &sub, secret)}, nil
 }
 
 // firstSecret is the signing secret of a new subscription: the one given, if it fits

@@ -49,7 +49,7 @@ type Store interface {
 	// UpdateSubscription stores what change makes of the subscription as it was given, if that
 	// still has the version, else it returns a Conflict. The change sees no signing secrets;
 	// one that it sets replaces those before at once. What is returned has its defaults.
-	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error)
+	UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (sub switchboard.Subscription, operationID string, err error)
 	// DeleteSubscription hides the subscription, and returns the operation that cancels its
 	// deliveries, which is to be started.
 	DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) (operationID string, err error)

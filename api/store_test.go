@@ -93,7 +93,7 @@ func (d *database) step() { d.setClock(d.clock().Add(time.Minute)) }
 
 // anybody sees every tenant.
 func anybody() switchboard.Caller {
-	return switchboard.Caller{KeyID: "key_anybody", Role: switchboard.RoleAdmin}
+	return switchboard.Caller{KeyID: "key_anybody", Role: switchboard.RoleAdmin, ReadPayload: true}
 }
 
 func newDatabase(t testing.TB) *database {
@@ -125,7 +125,7 @@ func (d *database) seedKeys(t testing.TB) {
 		adminKey, publisherKey, integratorKey, supportKey, viewerKey, acmeAdminKey, acmePublisherKey, acmeIntegratorKey, acmeViewerKey, expiredKey, revokedKey, globexKey,
 	} {
 		name := strings.TrimSuffix(strings.TrimPrefix(text, "sbk_"), "-1f4c")
-		key := switchboard.Key{Name: name, Role: switchboard.RoleViewer}
+		key := switchboard.Key{Name: name, Role: switchboard.RoleViewer, ReadPayload: true}
 		switch tenant, role, bound := strings.Cut(name, "-"); {
 		case bound:
 			key.Tenant, key.Role = tenant, switchboard.Role(role)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"maps"
@@ -210,6 +211,24 @@ func unmask(after, before *switchboard.Subscription) (kept []string, err error) 
 		keep("auth.parameters."+rest.Clip(name), &value, stored, found)
 		after.Auth.Parameters[name] = value
 	}
+	if bytes.Equal(after.Request.Params, asJSON(switchboard.Mask)) {
+		if before.Request.Params == nil {
+			return nil, switchboard.InvalidField("request.params", "is %s, and there is no stored value to keep", switchboard.Mask)
+		}
+		after.Request.Params = before.Request.Params
+	}
+	if soap := after.Request.SOAP; soap != nil {
+		stored := cmp.Or(before.Request.SOAP, &switchboard.SOAP{})
+		action := switchboard.Secret(soap.Action)
+		keep("request.soap.action", &action, switchboard.Secret(stored.Action), stored.Action != "")
+		soap.Action = action.Reveal()
+		for _, name := range slices.Sorted(maps.Keys(soap.Parameters)) {
+			value := switchboard.Secret(soap.Parameters[name])
+			old, found := stored.Parameters[name]
+			keep("request.soap.parameters."+rest.Clip(name), &value, switchboard.Secret(old), found)
+			soap.Parameters[name] = value.Reveal()
+		}
+	}
 	headers := map[string]string{} // their names' case may differ, as HTTP allows
 	for name, value := range before.Request.Headers {
 		headers[textproto.CanonicalMIMEHeaderKey(name)] = value
@@ -229,10 +248,10 @@ func unmask(after, before *switchboard.Subscription) (kept []string, err error) 
 // unmaskURL keeps the stored URL where its masked form comes back.
 func unmaskURL(field string, after *string, before string) error {
 	switch *after = strings.TrimSpace(*after); {
-	case *after == switchboard.MaskQuery(before):
+	case *after == switchboard.MaskQuery(before) || *after == switchboard.MaskPath(before):
 		*after = before
 	case *after != before && switchboard.HoldsMask(*after):
-		return switchboard.InvalidField(field, "holds %s in place of a value of its query: write the value itself", switchboard.Mask)
+		return switchboard.InvalidField(field, "holds %s in place of a part of its path or query: write the whole URL", switchboard.Mask)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +26,31 @@ func (b *bundle) exec(t testing.TB, query string, args ...any) {
 	_, err := b.db.sql.Exec(query, args...)
 	must(t, err)
 	b.before = b.db.fingerprint(t)
+}
+
+// TestAnotherAddressReleases: a change after which deliveries may be sent starts their release at once.
+func TestAnotherAddressReleases(t *testing.T) {
+	t.Parallel()
+	for body, released := range map[string]bool{
+		`{"version":3,"name":"n"}`: false,
+		`{"version":3,"request":{"url":"https://crm.example.com/elsewhere"}}`: true,
+		`{"version":3,"breaker":{"mode":"off"}}`:                              true,
+	} {
+		b := setup(t)
+		b.unhealthy(t, 1)
+		b.exec(t, "DELETE FROM operations")
+		b.call(t, integratorKey, "PATCH", "/v1/subscriptions/sub_acme", body).want(t, http.StatusOK)
+		started := b.started()
+		if !released {
+			if len(started) != 0 {
+				t.Errorf("%s: started %v", body, started)
+			}
+			continue
+		}
+		if len(started) != 2 || !strings.HasPrefix(started[0], "operate op_") || started[1] != "wake sub_acme" {
+			t.Errorf("%s: started %v", body, started)
+		}
+	}
 }
 
 // unhealthy gives sub_acme an open breaker and a running release, and holds n deliveries for it.

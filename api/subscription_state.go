@@ -48,6 +48,9 @@ func (s *server) changeState(ctx context.Context, caller switchboard.Caller, id 
 		return nil, err
 	}
 	s.operate(ctx, operation)
+	if sub.State != switchboard.SubscriptionActive {
+		s.wakeRecovery(ctx, id)
+	}
 	if err := s.addKeys(ctx, caller, &sub); err != nil {
 		return nil, err
 	}

@@ -81,10 +81,9 @@ func shownSignatureOf(s *switchboard.Subscription) shownSignature {
 func subscriptionFor(caller switchboard.Caller) func(*switchboard.Subscription) subscription {
 	return func(s *switchboard.Subscription) subscription {
 		out := subscriptionOf(s)
-		if !edits(caller) {
-			out.Request.URL = switchboard.MaskQuery(out.Request.URL)
-			out.Auth.TokenURL = switchboard.MaskQuery(out.Auth.TokenURL)
-		}
+		out.Request.URL = shownURL(caller, out.Request.URL, edits(caller))
+		out.Auth.TokenURL = shownURL(caller, out.Auth.TokenURL, edits(caller))
+		maskSubscription(caller, &out.Subscription)
 		return out
 	}
 }
@@ -96,8 +95,8 @@ func edits(caller switchboard.Caller) bool {
 
 // withSecret is the one place where a secret leaves: when it is made. A private key never
 // does, since only the sender needs it.
-func withSecret(s *switchboard.Subscription, secret switchboard.Secret) subscription {
-	out := subscriptionOf(s)
+func withSecret(caller switchboard.Caller, s *switchboard.Subscription, secret switchboard.Secret) subscription {
+	out := subscriptionFor(caller)(s)
 	if !signing.HasPublicKeys(s.Signature.Scheme) {
 		out.Secret = secret.Reveal()
 	}

@@ -42,7 +42,7 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 		return nil, err
 	}
 	sub = s.verifySaved(ctx, caller, given)
-	out := withSecret(&sub, current(sub.Secrets))
+	out := withSecret(caller, &sub, current(sub.Secrets))
 	out.Warnings = warnings
 	return &reply[subscription]{Body: out}, nil
 }
@@ -160,19 +160,23 @@ func (s *server) change(patch *subscriptionPatch, given switchboard.Subscription
 // changes nothing leaves the version as it is.
 func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patch *subscriptionPatch, before, after *switchboard.Subscription) (subscription, error) {
 	if reflect.DeepEqual(before, after) {
-		return subscriptionOf(before), nil
+		return subscriptionFor(caller)(before), nil
 	}
 	var secrets []switchboard.SigningSecret
 	if before.Signature.Scheme != after.Signature.Scheme {
 		secrets = nextSecrets(after.Signature.Scheme, before.Secrets)
 	}
-	sub, err := s.Store.UpdateSubscription(ctx, caller, before.ID, before.Version, func(given *switchboard.Subscription) (err error) {
+	sub, operation, err := s.Store.UpdateSubscription(ctx, caller, before.ID, before.Version, func(given *switchboard.Subscription) (err error) {
 		*given, err = s.change(patch, *given)
 		given.Secrets = secrets
 		return err
 	})
 	if err != nil {
 		return subscription{}, err
+	}
+	if operation != "" {
+		s.operate(ctx, operation)
+		s.wakeRecovery(ctx, before.ID)
 	}
 	if before.Verification != sub.Verification || before.Request.URL != sub.Request.URL {
 		sub = s.verifySaved(ctx, caller, sub)
@@ -183,7 +187,7 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 			sub.Unreadable = []string{switchboard.UnreadableSecret}
 		}
 	}
-	return withSecret(&sub, current(secrets)), nil
+	return withSecret(caller, &sub, current(secrets)), nil
 }
 
 type deleteSubscriptionInput struct {
@@ -200,6 +204,7 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 		return nil, err
 	}
 	s.operate(ctx, operation)
+	s.wakeRecovery(ctx, in.ID)
 	return &empty{}, nil
 }
 

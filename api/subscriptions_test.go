@@ -258,7 +258,7 @@ func TestDeleteSubscription(t *testing.T) {
 		t.Errorf("body %q", got.body)
 	}
 	started := b.started()
-	if len(started) != 1 || !strings.HasPrefix(started[0], "operate op_") {
+	if len(started) != 2 || !strings.HasPrefix(started[0], "operate op_") || started[1] != "wake sub_acme" {
 		t.Fatalf("started %v", started)
 	}
 	cancels := b.call(t, viewerKey, "GET", "/v1/operations/"+strings.TrimPrefix(started[0], "operate "), nil).want(t, http.StatusOK)

@@ -107,7 +107,7 @@ func (s *server) awaitResponse(ctx context.Context, caller switchboard.Caller, a
 	defer context.AfterFunc(s.Serving, cancel)()
 	found, err := s.Store.Answer(waiting, caller, id)
 	if err == nil {
-		return responseTo(accepted, &found)
+		return responseTo(caller, accepted, &found)
 	}
 	switch {
 	case waiting.Err() == nil || ctx.Err() != nil: // an error of the store, or the caller has gone

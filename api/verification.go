@@ -42,7 +42,7 @@ func (s *server) verifySubscription(ctx context.Context, caller switchboard.Call
 	if err != nil {
 		return nil, err
 	}
-	return &reply[subscription]{Body: subscriptionOf(&sub)}, nil
+	return &reply[subscription]{Body: subscriptionFor(caller)(&sub)}, nil
 }
 
 // verify challenges a subscription that is unverified, and records the result. One that no

@@ -18,7 +18,7 @@ func TestOperationalEventsMatchTheirSchemas(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	health := &switchboard.Health{SubscriptionID: "sub_1", BreakerSince: at, ProbeAt: at}
 	announced := []switchboard.OperationalEvent{
-		switchboard.NewBreakerOpened(health), switchboard.NewBreakerClosed(health, at),
+		switchboard.NewBreakerOpened(health), switchboard.NewBreakerClosed(health, at, "a request to the endpoint succeeded"),
 		switchboard.NewSubscriptionDisabled(&switchboard.Subscription{ID: "sub_1", StateSince: at, StateBy: "switchboard"}),
 		switchboard.NewDeliveryFailed(&switchboard.Delivery{ID: "dlv_1", SubscriptionID: "sub_1", CreatedAt: at, CompletedAt: at, State: switchboard.StateFailed}),
 	}

@@ -39,11 +39,13 @@ func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 // fakeOutside is all that an API needs beside its store, and does nothing.
 type fakeOutside struct{ *webhook.Sender }
 
-func (fakeOutside) Check(context.Context, string) (string, error)             { return "", nil }
-func (fakeOutside) Start(context.Context, []switchboard.Delivery)             {}
-func (fakeOutside) RetryNow(context.Context, string) error                    { return nil }
-func (fakeOutside) Erase(context.Context, string) error                       { return nil }
-func (fakeOutside) Operate(context.Context, string) error                     { return nil }
+func (fakeOutside) Check(context.Context, string) (string, error) { return "", nil }
+func (fakeOutside) Start(context.Context, []switchboard.Delivery) {}
+func (fakeOutside) RetryNow(context.Context, string) error        { return nil }
+func (fakeOutside) Erase(context.Context, string) error           { return nil }
+func (fakeOutside) Operate(context.Context, string) error         { return nil }
+
+func (fakeOutside) WakeRecovery(context.Context, string) error                { return nil }
 func (fakeOutside) Cancel(context.Context, switchboard.Delivery) error        { return nil }
 func (fakeOutside) Challenge(context.Context, switchboard.Subscription) error { return nil }
 func (fakeOutside) CheckAuth(context.Context, switchboard.Subscription) error { return nil }

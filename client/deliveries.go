@@ -69,8 +69,24 @@ type SentRequest struct {
 type Response struct {
 	Headers   map[string]string `json:"headers"`
 	Body      string            `json:"body"`
-	Encoding  string            `json:"encoding,omitempty"` // "base64": of the body, which is not text
+	Encoding  string            `json:"encoding,omitempty"`      // "base64": of the body, which is not text
+	Redacted  *Redacted         `json:"body_redacted,omitempty"` // of the body, which a key without read_payload does not get
 	Truncated bool              `json:"truncated"`
+}
+
+// Redacted is what a key without the permission read_payload gets in the place of content.
+type Redacted struct {
+	Bytes  int         `json:"bytes"`
+	Type   string      `json:"type,omitempty"` // its media type, where that is known
+	SHA256 string      `json:"sha256"`         // of its bytes, in hex
+	Shape  []ShapePart `json:"shape,omitempty"`
+}
+
+// ShapePart is the type of one value in JSON that is not shown.
+type ShapePart struct {
+	Path   string `json:"path"`             // names that are not in the catalogue are …
+	Type   string `json:"type"`             // as JSON Schema names it
+	Length *int   `json:"length,omitempty"` // of a string in characters, of an array in elements, of an object in members
 }
 
 // Action is what an operator, or Switchboard itself, did to a delivery.

@@ -59,8 +59,9 @@ type Event struct {
 	Key        string          `json:"key"`
 	OccurredAt time.Time       `json:"occurred_at"`
 	CreatedAt  time.Time       `json:"created_at"`
-	ErasedAt   time.Time       `json:"erased_at,omitzero"` // zero: its data were not erased
-	Data       json.RawMessage `json:"data,omitempty"`     // of a single event only
+	ErasedAt   time.Time       `json:"erased_at,omitzero"`      // zero: its data were not erased
+	Data       json.RawMessage `json:"data,omitempty"`          // of a single event only
+	Redacted   *Redacted       `json:"data_redacted,omitempty"` // of the data, which a key without read_payload does not get
 	Deliveries []Delivery      `json:"deliveries"`
 }
 

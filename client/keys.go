@@ -16,18 +16,24 @@ type NewKey struct {
 	Role      switchboard.Role `json:"role"`
 	Tenant    string           `json:"tenant,omitempty"`    // binds it to one tenant
 	ExpiresAt time.Time        `json:"expires_at,omitzero"` // zero: it does not expire
+
+	ReadPayload *bool `json:"read_payload,omitempty"` // may it read payloads; nil: unless its role is support or viewer
 }
 
 // Key is an API key as the API shows it.
 type Key struct {
-	ID        string             `json:"id"`
-	Name      string             `json:"name"`
-	Role      switchboard.Role   `json:"role"`
-	Tenant    string             `json:"tenant"`
-	CreatedAt time.Time          `json:"created_at"`
-	ExpiresAt *time.Time         `json:"expires_at"`
-	RevokedAt *time.Time         `json:"revoked_at"`
-	Key       switchboard.Secret `json:"key,omitempty"` // the key itself: only in the answer to [Client.CreateKey]
+	ID        string           `json:"id"`
+	Name      string           `json:"name"`
+	Role      switchboard.Role `json:"role"`
+	Tenant    string           `json:"tenant"`
+	CreatedAt time.Time        `json:"created_at"`
+	ExpiresAt *time.Time       `json:"expires_at"`
+	RevokedAt *time.Time       `json:"revoked_at"`
+
+	ReadPayload bool       `json:"read_payload"` // it may read event data, bodies, paths and queries of URLs, and all headers
+	LastUsedAt  *time.Time `json:"last_used_at"` // to the minute; nil: it was not used
+
+	Key switchboard.Secret `json:"key,omitempty"` // the key itself: only in the answer to [Client.CreateKey]
 }
 
 // CreateKey makes an API key.

@@ -37,6 +37,7 @@ type ReceiverResponse struct {
 	Headers      map[string]string `json:"headers"`
 	Body         json.RawMessage   `json:"body"`                    // parsed if it is JSON, else a string; null: there is none
 	BodyEncoding string            `json:"body_encoding,omitempty"` // "base64": of a body that is neither JSON nor text
+	Redacted     *Redacted         `json:"body_redacted,omitempty"` // of the body, which a key without read_payload does not get
 	Truncated    bool              `json:"truncated"`
 	DurationMS   int64             `json:"duration_ms"`
 	Warnings     []string          `json:"warnings,omitempty"`

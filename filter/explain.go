@@ -23,6 +23,19 @@ type Finding struct {
 	Undecided bool   `json:"undecided,omitempty" doc:"Whether it holds is not known: to look at it takes more than a filter may"`
 }
 
+// Redacted is the finding without the value that was found in the event's data. Its metadata may
+// be read by whoever may read the event.
+func (f Finding) Redacted() Finding {
+	if f.Found == "" || strings.HasPrefix(f.Path, "metadata.") {
+		return f
+	}
+	if rest, shown := strings.CutPrefix(f.Text, f.Path+" is "+f.Found); shown {
+		f.Text = f.Path + " is " + switchboard.Mask + rest
+	}
+	f.Found = switchboard.Mask
+	return f
+}
+
 // Explain returns a finding for each condition, in the order in which they are written.
 // It evaluates all of them, where [Filter.Match] stops as soon as the answer is known.
 func (f Filter) Explain(e *switchboard.Event) []Finding {

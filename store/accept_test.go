@@ -227,6 +227,8 @@ func TestAcceptForOneSubscription(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
+func third[A, B any](_ A, _ B, err error) error { return err }
+
 // TestAcceptAndDelete runs both at the same time: whichever comes first, no
 // delivery stays open.
 func TestAcceptAndDelete(t *testing.T) {

@@ -180,8 +180,18 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency_keys WHERE status IS NOT NULL AND created_at <= $2 AND (tenants @> ARRAY[$1::text] OR tenants = '{}')", e.Tenant, e.CutOffAt); err != nil {
 			return err
 		}
+		// A count that has read the tenant's attempts is waited for.
+		if _, err := tx.ExecContext(ctx, "SELECT FROM rollup FOR UPDATE"); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM traffic_subscription WHERE tenant = $1 AND at <= $2", e.Tenant, e.CutOffAt); err != nil {
+			return err
+		}
 		// That an event was erased stays known, and its id, which the platform chose, does not.
 		if _, err := tx.ExecContext(ctx, "UPDATE erasures SET event_id = '', reason = '' WHERE tenant = $1 AND scope = 'event' AND finished_at IS NOT NULL", e.Tenant); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, emptyAuditQuery, e.Tenant, e.CutOffAt); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE erasures SET subscriptions = subscriptions + $2 WHERE id = $1", e.ID, subscriptions)
@@ -196,13 +206,21 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 	return err
 }
 
+// emptyAuditQuery leaves of what was done to a tenant's objects who did it, to which, and when. The
+// words go, with event ids, which the platform chose, and with the tenant's own people. That the
+// tenant is erased keeps its reason, as the erasure does.
+const emptyAuditQuery = `
+UPDATE audit SET changed = '{}', reason = CASE kind WHEN 'tenant' THEN reason ELSE '' END, object = CASE kind WHEN 'event' THEN '' ELSE object END,
+	person = CASE WHEN bound THEN '' ELSE person END, address = CASE WHEN bound THEN '' ELSE address END
+WHERE tenant = $1 AND at <= $2`
+
 // vacuum vacuums what the tenant's rows were deleted from.
 func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	partitions, err := m.partitions(ctx)
 	if err != nil {
 		return err
 	}
-	statements := []string{"VACUUM subscriptions, subscription_secrets, ordering_keys, operations, keys, event_ids, idempotency_keys"}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, ordering_keys, operations, traffic_subscription, keys, event_ids, idempotency_keys, audit"}
 	for _, p := range partitions {
 		if p.Lo.After(e.CutOffAt) {
 			continue

@@ -116,36 +116,36 @@ func saveHealth(ctx context.Context, tx transaction, now time.Time, healths ...s
 }
 
 // startAfresh forgets what is known of the endpoint of a subscription but whether it is slow: its
-// breaker is closed, and nothing that its receiver asked for holds. Whoever calls it has changed
-// the subscription's flow in the same transaction, and starts a release.
-func startAfresh(ctx context.Context, tx transaction, subscriptionID string) error {
-	_, err := tx.ExecContext(ctx, `
+// breaker is closed, which is announced for that reason, and nothing that its receiver asked for
+// holds. It reports whether deliveries may have waited for one of these. Whoever calls it has
+// changed the subscription's flow in the same transaction, and starts a release.
+func (s *Store) startAfresh(ctx context.Context, tx transaction, subscriptionID, reason string) (waited bool, err error) {
+	healths, err := lockHealth(ctx, tx, subscriptionID)
+	before, known := healths[subscriptionID]
+	if err != nil || !known {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, `
 UPDATE subscription_health SET breaker = 'closed', breaker_since = NULL, breaker_reason = '', failing_since = NULL, probe_at = NULL, probe_interval_us = 0,
 	probe_delivery_id = '', deferred_until = NULL, attempts = 0, failures = 0, previous_attempts = 0, previous_failures = 0, failures_in_a_row = 0, last_failure_reason = ''
-WHERE subscription_id = $1`, subscriptionID)
-	return err
+WHERE subscription_id = $1`, subscriptionID); err != nil {
+		return false, err
+	}
+	if before.Breaker == switchboard.BreakerClosed {
+		return !before.DeferredUntil.IsZero(), nil
+	}
+	return true, s.announce(ctx, tx, switchboard.NewBreakerClosed(&before, s.now(), reason))
 }
 
-// renewHealth does what [startAfresh] does for a subscription that was given another endpoint, or no breaker, and
-// starts the release of what was held because of it. The transaction has changed its flow.
-func (s *Store) renewHealth(ctx context.Context, tx transaction, sub *switchboard.Subscription) error {
-	healths, err := lockHealth(ctx, tx, sub.ID)
-	if err != nil {
-		return err
+// renewHealth does what [Store.startAfresh] does for a subscription that somebody gave another
+// endpoint, or no breaker, and starts the release of what was held because of it, whose operation is to be
+// started in Temporal; empty: there is none. The transaction has changed its flow.
+func (s *Store) renewHealth(ctx context.Context, tx transaction, sub *switchboard.Subscription, reason string) (operationID string, err error) {
+	waited, err := s.startAfresh(ctx, tx, sub.ID, reason)
+	if err != nil || !waited || cmp.Or(sub.State, switchboard.SubscriptionActive) != switchboard.SubscriptionActive {
+		return "", err
 	}
-	before, known := healths[sub.ID]
-	if !known {
-		return nil
-	}
-	if err := startAfresh(ctx, tx, sub.ID); err != nil {
-		return err
-	}
-	waited := before.Breaker != switchboard.BreakerClosed || !before.DeferredUntil.IsZero()
-	if !waited || cmp.Or(sub.State, switchboard.SubscriptionActive) != switchboard.SubscriptionActive {
-		return nil
-	}
-	_, err = s.startRelease(ctx, tx, sub.ID, bySwitchboard(switchboard.ActionRelease, "its address or its breaker was changed"))
-	return err
+	return s.startRelease(ctx, tx, sub.ID, bySwitchboard(switchboard.ActionRelease, reason))
 }
 
 // forgottenAfter is for how long an endpoint stays known whose last attempt has failed and that got

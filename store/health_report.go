@@ -143,7 +143,7 @@ func (s *Store) follow(ctx context.Context, tx transaction, sub *switchboard.Sub
 		}
 	}
 	if change.Closed {
-		if err := s.announce(ctx, tx, switchboard.NewBreakerClosed(before, now)); err != nil {
+		if err := s.announce(ctx, tx, switchboard.NewBreakerClosed(before, now, "a request to the endpoint succeeded")); err != nil {
 			return err
 		}
 		operation, err := s.startRelease(ctx, tx, sub.ID, bySwitchboard(switchboard.ActionRelease, "the breaker of the endpoint has closed"))

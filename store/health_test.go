@@ -414,6 +414,51 @@ func TestOperationalEventsOfTheBreaker(t *testing.T) {
 	equal(t, "events", types, []string{switchboard.EventBreakerOpened, switchboard.EventBreakerClosed, switchboard.EventSubscriptionDisabled})
 }
 
+// TestBreakerClosedByAPerson: whoever closes a breaker is named in the event that it closed.
+func TestBreakerClosedByAPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	own := b.subscribe("acme", "switchboard.breaker.closed")
+	marta := switchboard.Caller{KeyID: "key_support", Role: switchboard.RoleAdmin, Person: "marta"}
+	change := func(change func(*switchboard.Subscription)) func(switchboard.Subscription) error {
+		return func(s switchboard.Subscription) error {
+			return second(b.UpdateSubscription(t.Context(), marta, s.ID, s.Version, func(s *switchboard.Subscription) error { change(s); return nil }))
+		}
+	}
+	states := func(actions ...switchboard.SubscriptionAction) func(switchboard.Subscription) error {
+		return func(s switchboard.Subscription) (err error) {
+			for _, action := range actions {
+				_, _, err = b.ChangeSubscriptionState(t.Context(), marta, s.ID, action, "r")
+			}
+			return err
+		}
+	}
+	for _, c := range []struct {
+		open bool
+		by   func(switchboard.Subscription) error
+		want string
+	}{
+		{true, change(func(s *switchboard.Subscription) { s.Request.URL += "/2" }), "its address was changed by marta"},
+		{true, change(func(s *switchboard.Subscription) { s.Breaker.Mode = switchboard.BreakerOff }), "its breaker was turned off by marta"},
+		{true, states(switchboard.PauseSubscription, switchboard.ResumeSubscription), "the subscription was resumed by marta"},
+		{true, states(switchboard.DisableSubscription, switchboard.EnableSubscription), "the subscription was enabled by marta"},
+		{true, states(switchboard.PauseSubscription), ""},
+		{false, states(switchboard.PauseSubscription, switchboard.ResumeSubscription), ""},
+		{false, change(func(s *switchboard.Subscription) { s.Request.URL += "/2" }), ""},
+	} {
+		sub := b.subscribe("acme", "ticket.*")
+		if c.open {
+			b.openBreaker(&sub)
+		}
+		must(t, c.by(sub))
+		var got string
+		must(t, b.sql.Get(&got, `SELECT coalesce(string_agg(convert_from(e.data, 'UTF8')::json->>'reason', ','), '')
+FROM events e JOIN deliveries d ON d.event_id = e.id AND d.tenant = e.tenant WHERE d.subscription_id = $1 AND e.key = $2`, own.ID, sub.ID))
+		equal(t, "announced: "+c.want, got, c.want)
+		b.advance(time.Minute)
+	}
+}
+
 // TestRenewedHealth: another address, or no breaker, closes the breaker at once and releases what it held.
 func TestRenewedHealth(t *testing.T) {
 	t.Parallel()

@@ -10,12 +10,12 @@ import (
 	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-const keyFields = "id name role tenant created_at expires_at? revoked_at?"
+const keyFields = "id name role tenant created_at expires_at? revoked_at? read_payload last_used_at?"
 
 // CreateKey stores an API key under the hash of its text, and fills in id and
-// time. The same text again, with the same role and tenant, gives the key that
+// time. The same text again, with the same role, tenant and permission, gives the key that
 // exists, so that a development key may be created at every start; with another
-// role or tenant, or if that key was revoked, it is a Conflict.
+// role, tenant or permission, or if that key was revoked, it is a Conflict.
 func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error) {
 	if err := caller.CheckTenant(key.Tenant); err != nil {
 		return switchboard.Key{}, err
@@ -26,9 +26,9 @@ func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key sw
 	var stored switchboard.Key
 	err := s.tx(ctx, "create key", func(ctx context.Context, tx transaction) error {
 		_, err := tx.ExecContext(ctx, `
-INSERT INTO keys (id, name, role, tenant, created_at, expires_at, hash)
-VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7) ON CONFLICT (hash) DO NOTHING`,
-			key.ID, clean(key.Name), string(key.Role), key.Tenant, key.CreatedAt, key.ExpiresAt, hash[:])
+INSERT INTO keys (id, name, role, tenant, created_at, expires_at, hash, read_payload)
+VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7, $8) ON CONFLICT (hash) DO NOTHING`,
+			key.ID, clean(key.Name), string(key.Role), key.Tenant, key.CreatedAt, key.ExpiresAt, hash[:], key.ReadPayload)
 		if err != nil {
 			return err
 		}
@@ -37,8 +37,8 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7) ON CONFLICT (hash) DO 
 	if err != nil {
 		return switchboard.Key{}, err
 	}
-	if stored.ID != key.ID && (stored.Role != key.Role || stored.Tenant != key.Tenant || !stored.RevokedAt.IsZero()) {
-		return switchboard.Key{}, switchboard.Errorf(switchboard.CodeConflict, "this key exists, with another role or tenant, or revoked")
+	if stored.ID != key.ID && (stored.Role != key.Role || stored.Tenant != key.Tenant || stored.ReadPayload != key.ReadPayload || !stored.RevokedAt.IsZero()) {
+		return switchboard.Key{}, switchboard.Errorf(switchboard.CodeConflict, "this key exists, with another role, tenant or permission, or revoked")
 	}
 	return stored, nil
 }
@@ -67,7 +67,7 @@ func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id str
 // keyHash is the SHA-256 of a key's text.
 type keyHash [sha256.Size]byte
 
-const callersQuery = "SELECT hash, id, role, tenant FROM keys WHERE hash = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
+const callersQuery = "SELECT hash, id, role, tenant, read_payload FROM keys WHERE hash = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
 
 // Authenticate returns whose key the text is. For one that is unknown, expired or
 // revoked it is the same Unauthenticated error, which tells nobody which.
@@ -102,7 +102,7 @@ func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]batch.Resu
 		callers[i].Err = switchboard.Errorf(switchboard.CodeUnauthenticated, "the API key is unknown, expired or revoked")
 		for _, k := range keys {
 			if keyHash(k.Hash) == hashes[i] {
-				callers[i] = batch.Result[switchboard.Caller]{Out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant}}
+				callers[i] = batch.Result[switchboard.Caller]{Out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant, ReadPayload: k.ReadPayload}}
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 			return err
 		}
 		d, nextGeneration = r.Delivery, r.Generation != before.Generation && r.State.HasNextAttempt()
-		return s.saveTransition(ctx, tx, action(caller, switchboard.ActionRetry, reason), before, r)
+		return s.saveTransition(ctx, tx, caller, action(caller, switchboard.ActionRetry, reason), before, r)
 	})
 	return d, nextGeneration && err == nil, err
 }
@@ -64,7 +64,7 @@ func (s *Store) Reset(ctx context.Context, deliveryID, temporalRunID string, act
 			return err
 		}
 		d = r.Delivery
-		return s.saveTransition(ctx, tx, action, before, r)
+		return s.saveTransition(ctx, tx, byAction(action), action, before, r)
 	})
 	return d, err
 }
@@ -113,7 +113,7 @@ func (s *Store) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c
 			r.Close(now, loaded.Generation, admission.State, admission.Reason)
 		}
 		action.Reason, d = admission.Detail, r.Delivery
-		return s.saveTransition(ctx, tx, action, before, r)
+		return s.saveTransition(ctx, tx, switchboard.Caller{}, action, before, r)
 	})
 	return d, err
 }
@@ -162,7 +162,7 @@ func (s *Store) transit(ctx context.Context, tx transaction, caller switchboard.
 	if err := apply(&r.Delivery, s.now()); err != nil {
 		return before, before, err
 	}
-	return before, r.Delivery, s.saveTransition(ctx, tx, action, before, r)
+	return before, r.Delivery, s.saveTransition(ctx, tx, cmp.Or(caller, byAction(action)), action, before, r)
 }
 
 // lockDelivery locks a delivery that the caller sees, after its ordering key.
@@ -178,10 +178,13 @@ func (s *Store) lockDelivery(ctx context.Context, tx transaction, caller switchb
 	return r, nil
 }
 
-// saveTransition is saveTransitions of one delivery, if it has changed.
-func (s *Store) saveTransition(ctx context.Context, tx transaction, action switchboard.Action, before switchboard.Delivery, r *row) error {
+// saveTransition is saveTransitions of one delivery, if it has changed, and audits what somebody did.
+func (s *Store) saveTransition(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before switchboard.Delivery, r *row) error {
 	if r.Delivery == before {
 		return nil
+	}
+	if err := s.auditDelivery(ctx, tx, caller, action, &before, &r.Delivery); err != nil {
+		return err
 	}
 	return s.saveTransitions(ctx, tx, action, map[string]switchboard.State{r.ID: before.State}, r)
 }

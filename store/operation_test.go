@@ -69,6 +69,12 @@ func (b *bundle) RecordVerification(ctx context.Context, caller switchboard.Call
 	return sub, err
 }
 
+// UpdateSubscription changes a subscription as the store does, and leaves an operation that follows alone.
+func (b *bundle) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
+	sub, _, err := b.Store.UpdateSubscription(ctx, caller, id, version, change)
+	return sub, err
+}
+
 // DeleteSubscription deletes a subscription as the store does, and does the operation.
 func (b *bundle) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) error {
 	operation, err := b.Store.DeleteSubscription(ctx, caller, id, reason)

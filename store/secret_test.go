@@ -62,7 +62,7 @@ func TestKeyRotation(t *testing.T) {
 	got, err := both.Subscription(t.Context(), root(), sub.ID)
 	must(t, err)
 	equal(t, "what the old key encrypted", got, withoutSecrets(sub))
-	must(t, second(both.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(*switchboard.Subscription) error { return nil })))
+	must(t, third(both.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(*switchboard.Subscription) error { return nil })))
 	onlyNew := b.open(newer)
 	must(t, second(onlyNew.Subscription(t.Context(), root(), sub.ID)))
 

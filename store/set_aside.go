@@ -60,7 +60,7 @@ func (s *Store) ReleaseDelivery(ctx context.Context, caller switchboard.Caller, 
 			return err
 		}
 		d = r.Delivery
-		return s.saveTransition(ctx, tx, action(caller, switchboard.ActionRelease, reason), was, r)
+		return s.saveTransition(ctx, tx, caller, action(caller, switchboard.ActionRelease, reason), was, r)
 	})
 	return d, err
 }

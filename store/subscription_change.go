@@ -12,10 +12,11 @@ import (
 // before at once. It cannot move the subscription to another id, tenant or use case. An error
 // of it is returned, and nothing is stored. Where a part of the subscription cannot be read, the
 // change gives it again and takes it out of Unreadable, or it is a Conflict. The change may be
-// called twice.
-func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (switchboard.Subscription, error) {
-	var changed switchboard.Subscription
-	err := s.tx(ctx, "update subscription", func(ctx context.Context, tx transaction) error {
+// called twice. Where another address, or no breaker, lets deliveries be sent that were held, their
+// release is started, whose operation is to be started in Temporal; else the id is empty.
+func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (changed switchboard.Subscription, operationID string, err error) {
+	err = s.tx(ctx, "update subscription", func(ctx context.Context, tx transaction) error {
+		operationID = ""
 		old, err := s.lockGiven(ctx, tx, caller, id)
 		if err != nil {
 			return err
@@ -39,8 +40,8 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		if err := s.saveSubscription(ctx, tx, changed); err != nil {
 			return err
 		}
-		if changed.Request.URL != old.Request.URL || changed.Breaker.Mode == switchboard.BreakerOff {
-			if err := s.renewHealth(ctx, tx, &changed); err != nil {
+		if what := unblocks(&old, &changed); what != "" {
+			if operationID, err = s.renewHealth(ctx, tx, &changed, what+" by "+clean(stateBy(caller))); err != nil {
 				return err
 			}
 		}
@@ -54,9 +55,20 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		return s.insertSecret(ctx, tx, id, changed.UpdatedAt, changed.Secrets[0])
 	})
 	if err != nil {
-		return switchboard.Subscription{}, err
+		return switchboard.Subscription{}, "", err
 	}
-	return s.withDefaults(changed), nil
+	return s.withDefaults(changed), operationID, nil
+}
+
+// unblocks says what of a change makes what is known of the endpoint void; empty: nothing.
+func unblocks(before, after *switchboard.Subscription) string {
+	switch {
+	case after.Request.URL != before.Request.URL:
+		return "its address was changed"
+	case after.Breaker.Mode == switchboard.BreakerOff:
+		return "its breaker was turned off"
+	}
+	return ""
 }
 
 func (s *Store) saveSubscription(ctx context.Context, tx transaction, sub switchboard.Subscription) error {

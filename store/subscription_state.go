@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -26,7 +27,8 @@ func (s *Store) ChangeSubscriptionState(ctx context.Context, caller switchboard.
 		case switchboard.SubscriptionDisabled:
 			return s.announce(ctx, tx, switchboard.NewSubscriptionDisabled(&sub))
 		case switchboard.SubscriptionActive:
-			operationID, err = s.reopenSubscription(ctx, tx, id, action(caller, switchboard.ActionRelease, cmp.Or(reason, "the subscription is active again")))
+			operationID, err = s.reopenSubscription(ctx, tx, id, fmt.Sprintf("%sd by %s", act, sub.StateBy),
+				action(caller, switchboard.ActionRelease, cmp.Or(reason, "the subscription is active again")))
 			return err
 		}
 		return nil
@@ -47,9 +49,9 @@ func saveState(ctx context.Context, tx transaction, sub switchboard.Subscription
 }
 
 // reopenSubscription forgets what is known of the endpoint of a subscription that is active again,
-// and starts the release of what is held.
-func (s *Store) reopenSubscription(ctx context.Context, tx transaction, id string, by switchboard.Action) (operationID string, err error) {
-	if err := startAfresh(ctx, tx, id); err != nil {
+// and starts the release of what is held. reason says what made it so.
+func (s *Store) reopenSubscription(ctx context.Context, tx transaction, id, reason string, by switchboard.Action) (operationID string, err error) {
+	if _, err := s.startAfresh(ctx, tx, id, "the subscription was "+reason); err != nil {
 		return "", err
 	}
 	return s.startRelease(ctx, tx, id, by)

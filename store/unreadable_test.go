@@ -93,11 +93,11 @@ func TestUnreadableSubscription(t *testing.T) {
 	must(t, err)
 	equal(t, "endpoint", []any{endpoint.Unreadable, len(endpoint.Secrets)},
 		[]any{[]string{"request.headers", "request.url", "auth", "request.params", "request.soap", "secret"}, 0})
-	refused(t, "a change that gives nothing anew", second(wrong.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
+	refused(t, "a change that gives nothing anew", third(wrong.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
 		s.Name = "renamed"
 		return nil
 	})), switchboard.CodeConflict, "request.headers")
-	must(t, second(wrong.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
+	must(t, third(wrong.UpdateSubscription(t.Context(), root(), sub.ID, 1, func(s *switchboard.Subscription) error {
 		s.Request.Headers, s.Auth, s.Request.Params = map[string]string{"A": "b"}, switchboard.Auth{}, json.RawMessage(`{}`)
 		s.Unreadable = nil
 		return nil
@@ -185,7 +185,7 @@ func TestCheckKeys(t *testing.T) {
 	check("the new key with other bytes", ring+","+key(other), "newer has other bytes")
 	check("the old process, meanwhile", ring, "")
 	check("second roll-out", key(newer)+","+ring, "")
-	must(t, second(b.open(key(newer)+","+ring).UpdateSubscription(t.Context(), root(), sub.ID, 1, func(*switchboard.Subscription) error { return nil })))
+	must(t, third(b.open(key(newer)+","+ring).UpdateSubscription(t.Context(), root(), sub.ID, 1, func(*switchboard.Subscription) error { return nil })))
 	check("the old process, when the new key is in use", ring, "lacks the key newer")
 	check("the new key alone, while a secret is under the old one", key(newer), "lacks the key test")
 	check("the old key is given up", key(newer), "", "test")

@@ -113,3 +113,18 @@ UNION ALL SELECT concat_ws(' ', 'table', relname, reloptions) FROM pg_class WHER
 	}
 	equal(t, "schema", describe(upgraded), describe(fresh))
 }
+
+// TestUpgradeFrom101: keys that exist may read payloads as before, and those that a process of
+// that version makes meanwhile may not.
+func TestUpgradeFrom101(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, pg.Empty(t))
+	must(t, b.MigrateTo(t.Context(), 101))
+	const insert = "INSERT INTO keys (id, name, role, tenant, created_at, hash) VALUES ($1::text, 'n', 'viewer', '', now(), sha256($1::text::bytea))"
+	must(t, second(b.sql.Exec(insert, "key_before")))
+	must(t, b.Migrate(t.Context()))
+	must(t, second(b.sql.Exec(insert, "key_meanwhile")))
+	var may []string
+	must(t, b.sql.Select(&may, "SELECT id FROM keys WHERE read_payload AND last_used_at IS NULL"))
+	equal(t, "keys that may read payloads", may, []string{"key_before"})
+}

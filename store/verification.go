@@ -32,7 +32,7 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 		if err := saveState(ctx, tx, sub); err != nil {
 			return err
 		}
-		operationID, err = s.reopenSubscription(ctx, tx, id, bySwitchboard(switchboard.ActionRelease, "what it was held for is over"))
+		operationID, err = s.reopenSubscription(ctx, tx, id, "verified", bySwitchboard(switchboard.ActionRelease, "what it was held for is over"))
 		return err
 	})
 	return sub, operationID, err

@@ -28,3 +28,11 @@ func (e *Engine) Recover(ctx context.Context, subscriptionID, summary string) er
 	}, workflows.Recover, activities.RecoverInput{SubscriptionID: subscriptionID})
 	return err
 }
+
+// WakeRecovery wakes the workflow that recovers the endpoint of a subscription, if one runs: with
+// nothing left to wait for, as after a pause, it ends. Otherwise it would do so at its next date.
+func (e *Engine) WakeRecovery(ctx context.Context, subscriptionID string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return ignoreNotFound(e.client.SignalWorkflow(ctx, workflows.RecoverID(subscriptionID), "", workflows.RecoverSignal, nil))
+}

@@ -24,6 +24,8 @@ const (
 	// visitPause is between two visits. After a swap, Postgres plans each statement anew on each
 	// connection, and has the old tables' files to delete.
 	visitPause = time.Second
+	// pruneRecords is a step that runs begun by earlier versions do not have.
+	pruneRecords = "prune records"
 )
 
 // RetainResult says what each step of a run did.
@@ -42,6 +44,9 @@ func Retain(ctx workflow.Context) (RetainResult, error) {
 	run.step("make partitions", r.MakePartitions)
 	run.step("close partitions", r.ClosePartitions)
 	run.step("prune event ids", r.PruneEventIDs)
+	if workflow.GetVersion(ctx, pruneRecords, workflow.DefaultVersion, 1) == 1 {
+		run.step(pruneRecords, r.PruneRecords)
+	}
 	var visits []switchboard.PartitionVisit
 	if err := workflow.ExecuteActivity(run.ctx, r.PlanVisits).Get(ctx, &visits); err != nil {
 		run.failed("plan visits", nil, err)

@@ -80,6 +80,11 @@ func (f *fakePartitions) PruneEventIDs(context.Context, time.Duration) (switchbo
 	return step, err == nil && f.count("ids") < 3, err
 }
 
+func (f *fakePartitions) PruneRecords(context.Context, switchboard.Retention) (switchboard.RetentionStep, bool, error) {
+	step, err := f.call("records")
+	return step, false, err
+}
+
 func (f *fakePartitions) PruneSurvivors(context.Context, switchboard.Retention) (switchboard.RetentionStep, bool, error) {
 	step, err := f.call("survivors")
 	return step, false, err
@@ -107,7 +112,7 @@ func quietEnvironment() *testsuite.TestWorkflowEnvironment {
 
 func TestRetain(t *testing.T) {
 	t.Parallel()
-	const prepared = "make close ids ids ids plan "
+	const prepared = "make close ids ids ids records plan "
 	for _, c := range []struct {
 		name   string
 		visits int
@@ -122,8 +127,8 @@ func TestRetain(t *testing.T) {
 		{"locks are never free", 2, map[string]int{"swap": 1000}, false, prepared + "stage survivors", true},
 		{"an erasure drops the stage", 2, nil, true, prepared + "stage swap survivors finish", false},
 		{"a step fails for a while", 1, map[string]int{"make": 3, "stage": 3, "drop": 3, "finish": 3}, false, prepared + "stage swap drop survivors finish", false},
-		{"a step fails for good", 1, map[string]int{"close": 1000}, false, "make ids ids ids plan stage swap drop survivors", true},
-		{"nothing can be planned", 1, map[string]int{"plan": 1000}, false, "make close ids ids ids survivors", true},
+		{"a step fails for good", 1, map[string]int{"close": 1000}, false, "make ids ids ids records plan stage swap drop survivors", true},
+		{"nothing can be planned", 1, map[string]int{"plan": 1000}, false, "make close ids ids ids records survivors", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -50,6 +50,8 @@ type (
 		Tenant *string          `help:"The one tenant that the key is for; every tenant if left out."`
 		// TTL is a text of days too, which kong's own durations are not.
 		TTL switchboard.Duration `name:"ttl" placeholder:"90d" help:"How long the key is valid, as 90d or 720h; for ever if left out."`
+
+		ReadPayload *bool `negatable:"" help:"Whether the key may read event data, bodies, paths and queries of URLs, and all headers; if left out, all but support and viewer may."`
 	}
 	eraseCommand struct {
 		Tenant eraseTenantCommand `cmd:"" help:"Erase all of a tenant: keys, subscriptions, events, deliveries. What is open is cancelled."`
@@ -119,7 +121,7 @@ func (migrateCommand) Run(ctx context.Context, c app.Config) error {
 func (versionCommand) Run() error { return app.PrintVersion(os.Stdout) }
 
 func (k createKeyCommand) Run(ctx context.Context, c app.Config) error {
-	return app.CreateKey(ctx, c, app.NewKey{Name: k.Name, Role: k.Role, Tenant: k.Tenant, TTL: time.Duration(k.TTL)}, os.Stdout)
+	return app.CreateKey(ctx, c, app.NewKey{Name: k.Name, Role: k.Role, Tenant: k.Tenant, TTL: time.Duration(k.TTL), ReadPayload: k.ReadPayload}, os.Stdout)
 }
 
 func (listKeysCommand) Run(ctx context.Context, c app.Config) error {

@@ -80,6 +80,8 @@ type NewKey struct {
 	Role   switchboard.Role
 	Tenant *string       // nil: every tenant
 	TTL    time.Duration // 0: it does not expire
+
+	ReadPayload *bool // nil: as [switchboard.Role.ReadsPayload] says
 }
 
 // CreateKey makes an API key and prints its text, which is shown this once.
@@ -106,7 +108,7 @@ func CreateKey(ctx context.Context, config Config, wanted NewKey, out io.Writer)
 
 // key refuses what would make a key that may do more than was meant.
 func (k NewKey) key(now time.Time) (switchboard.Key, error) {
-	key := switchboard.Key{Name: k.Name, Role: k.Role}
+	key := switchboard.Key{Name: k.Name, Role: k.Role, ReadPayload: k.Role.ReadsPayload()}
 	switch {
 	case !k.Role.Valid():
 		return key, switchboard.InvalidField("role", "%q is not a role; known: %v", k.Role, switchboard.Roles())
@@ -117,6 +119,9 @@ func (k NewKey) key(now time.Time) (switchboard.Key, error) {
 	}
 	if k.Tenant != nil {
 		key.Tenant = *k.Tenant
+	}
+	if k.ReadPayload != nil {
+		key.ReadPayload = *k.ReadPayload
 	}
 	if k.TTL > 0 {
 		key.ExpiresAt = now.Add(k.TTL)
@@ -132,7 +137,7 @@ func EnsureKey(ctx context.Context, config Config, name string, text switchboard
 		return err
 	}
 	defer s.Close()
-	_, err = s.CreateKey(ctx, operator, switchboard.Key{Name: name, Role: switchboard.RoleAdmin}, text)
+	_, err = s.CreateKey(ctx, operator, switchboard.Key{Name: name, Role: switchboard.RoleAdmin, ReadPayload: true}, text)
 	return err
 }
 
@@ -144,7 +149,7 @@ func ListKeys(ctx context.Context, config Config, out io.Writer) error {
 	}
 	defer s.Close()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tNAME\tROLE\tTENANT\tCREATED\tEXPIRES\tREVOKED")
+	fmt.Fprintln(table, "ID\tNAME\tROLE\tTENANT\tREADS PAYLOAD\tCREATED\tLAST USED\tEXPIRES\tREVOKED")
 	request := switchboard.PageRequest{Limit: switchboard.MaxPage}
 	for {
 		page, err := s.Keys(ctx, operator, request)
@@ -152,7 +157,7 @@ func ListKeys(ctx context.Context, config Config, out io.Writer) error {
 			return err
 		}
 		for _, k := range page.Items {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.Tenant, date(k.CreatedAt), date(k.ExpiresAt), date(k.RevokedAt))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%t\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.Tenant, k.ReadPayload, date(k.CreatedAt), date(k.LastUsedAt), date(k.ExpiresAt), date(k.RevokedAt))
 		}
 		if request.Cursor = page.NextCursor; request.Cursor == "" {
 			return table.Flush()

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"mime"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// What a caller without the permission read_payload gets in the place of payloads. Every answer
+// that has event data, a body, a URL or headers is made with these functions:
+//
+//   - [shownURL] and [shownHeaders] mask;
+//   - [redact] says of a body or of event data how long it is, of which type, and of which shape;
+//   - [requirePayload] refuses what has no meaning without them.
+
+// redacted stands in the place of content that the caller may not read.
+type redacted struct {
+	Bytes  int         `json:"bytes" doc:"Its length" example:"612"`
+	Type   string      `json:"type,omitempty" doc:"Its media type, where that is known" example:"application/json"`
+	SHA256 string      `json:"sha256" doc:"Of its bytes, in hex: the same content has the same" example:"5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"`
+	Shape  []shapePart `json:"shape,omitempty" nullable:"false" doc:"Of JSON: its members in order. Names that are not in the catalogue's schema of the event type are …; at most 200 are listed"`
+}
+
+// redact describes content. A nil content, which is not there, has no description.
+func redact(content []byte, mediaType string, names schemaNames) *redacted {
+	if content == nil {
+		return nil
+	}
+	sum := sha256.Sum256(content)
+	media, _, _ := mime.ParseMediaType(mediaType) // without its parameters, which may be anything
+	return &redacted{Bytes: len(content), Type: media, SHA256: hex.EncodeToString(sum[:]), Shape: shapeOf(content, names)}
+}
+
+// shownURL is a URL for the caller: without read_payload its path and query are masked. whole says
+// that the caller may see the values of the query too, which else are masked from everybody.
+func shownURL(caller switchboard.Caller, rawURL string, whole bool) string {
+	switch {
+	case !caller.ReadPayload:
+		return switchboard.MaskPath(rawURL)
+	case whole:
+		return rawURL
+	}
+	return switchboard.MaskQuery(rawURL)
+}
+
+// shownHeaders are headers for the caller: the values of sensitive ones are masked, and without
+// read_payload all but those of a closed list.
+func shownHeaders(caller switchboard.Caller, headers map[string]string) map[string]string {
+	shown := switchboard.MaskHeaders(headers)
+	for name := range shown {
+		if !caller.ReadPayload && !switchboard.PlainHeader(name) {
+			shown[name] = switchboard.Mask
+		}
+	}
+	return shown
+}
+
+// requirePayload refuses callers without read_payload; what names what they asked for.
+func requirePayload(caller switchboard.Caller, what string) error {
+	if caller.ReadPayload {
+		return nil
+	}
+	return switchboard.Errorf(switchboard.CodeForbidden, "%s needs the permission read_payload, which this key does not have", what)
+}
+
+// maskSubscription hides what the requests of a subscription hold beside its URLs and the event. The
+// caller may send the masks back in a change, see unmask.
+func maskSubscription(caller switchboard.Caller, s *switchboard.Subscription) {
+	if caller.ReadPayload {
+		return
+	}
+	s.Request.Headers = shownHeaders(caller, s.Request.Headers)
+	if s.Request.Params != nil {
+		s.Request.Params = asJSON(switchboard.Mask)
+	}
+	if s.Request.SOAP != nil {
+		soap := *s.Request.SOAP
+		soap.Parameters = masked(soap.Parameters)
+		if soap.Action != "" {
+			soap.Action = switchboard.Mask
+		}
+		s.Request.SOAP = &soap
+	}
+	s.Auth.Parameters = masked(s.Auth.Parameters)
+}
+
+// masked has the names alone.
+func masked[T ~string](values map[string]T) map[string]T {
+	if values == nil {
+		return nil
+	}
+	out := make(map[string]T, len(values))
+	for name := range values {
+		out[name] = switchboard.Mask
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package switchboard
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// AuditRetention is for how long a row of the audit is kept: a year, and a month to look back on it.
+const AuditRetention = 400 * 24 * time.Hour
+
+// AuditVerb is what somebody did, in an [AuditEntry].
+type AuditVerb string
+
+// What is done to deliveries, subscriptions, operations, keys, event types, events and tenants.
+const (
+	AuditCreate       AuditVerb = "create"
+	AuditUpdate       AuditVerb = "update"
+	AuditDelete       AuditVerb = "delete"
+	AuditPause        AuditVerb = "pause"
+	AuditResume       AuditVerb = "resume"
+	AuditDisable      AuditVerb = "disable"
+	AuditEnable       AuditVerb = "enable"
+	AuditVerify       AuditVerb = "verify"
+	AuditRotateSecret AuditVerb = "rotate_secret"
+	AuditRevoke       AuditVerb = "revoke"
+	AuditErase        AuditVerb = "erase"
+	AuditStart        AuditVerb = "start"
+	AuditRetry        AuditVerb = "retry"
+	AuditCancel       AuditVerb = "cancel"
+	AuditHold         AuditVerb = "hold"
+	AuditRelease      AuditVerb = "release"
+	AuditResend       AuditVerb = "resend"
+	AuditReset        AuditVerb = "reset" // of a delivery's workflow, in Temporal itself
+)
+
+// AuditVerbs lists every verb.
+func AuditVerbs() []AuditVerb {
+	return []AuditVerb{
+		AuditCreate, AuditUpdate, AuditDelete, AuditPause, AuditResume, AuditDisable, AuditEnable, AuditVerify, AuditRotateSecret, AuditRevoke,
+		AuditErase, AuditStart, AuditRetry, AuditCancel, AuditHold, AuditRelease, AuditResend, AuditReset,
+	}
+}
+
+// Valid reports whether v is one of the verbs.
+func (v AuditVerb) Valid() bool { return slices.Contains(AuditVerbs(), v) }
+
+// AuditKind is what kind of object an [AuditEntry] is about.
+type AuditKind string
+
+// The kinds of object.
+const (
+	AuditDelivery     AuditKind = "delivery"
+	AuditSubscription AuditKind = "subscription"
+	AuditOperation    AuditKind = "operation"
+	AuditKey          AuditKind = "key"
+	AuditEventType    AuditKind = "event_type" // the object is its platform and name, as iomnihub/ticket.created
+	AuditEvent        AuditKind = "event"
+	AuditTenant       AuditKind = "tenant"
+)
+
+// AuditKinds lists every kind.
+func AuditKinds() []AuditKind {
+	return []AuditKind{AuditDelivery, AuditSubscription, AuditOperation, AuditKey, AuditEventType, AuditEvent, AuditTenant}
+}
+
+// Valid reports whether k is one of the kinds.
+func (k AuditKind) Valid() bool { return slices.Contains(AuditKinds(), k) }
+
+// AuditEntry is one change that somebody made: who, what, why, when, and by which way. It holds no
+// payload, no secret and no credential. The caller of a change says the verb, the kind, the object,
+// its tenant, the reason and what changed; the store fills in the rest.
+type AuditEntry struct {
+	ID        string       `json:"id" doc:"As act_…" example:"act_01k0000000000000000000000"`
+	At        time.Time    `json:"at"`
+	Actor     string       `json:"actor" doc:"The API key, or cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
+	ActorName string       `json:"actor_name" doc:"The name of that key; empty where there is none, or no more" example:"Support"`
+	Role      Role         `json:"role" doc:"Of the key at that time; empty: the actor has none" example:"support"`
+	Person    string       `json:"person" doc:"Who used the key, as they named themselves" example:"Ana"`
+	Verb      AuditVerb    `json:"verb" doc:"What was done" example:"pause"`
+	Kind      AuditKind    `json:"kind" enum:"delivery,subscription,operation,key,event_type,event,tenant" doc:"What it was done to"`
+	Object    string       `json:"object" doc:"Id of that. Of an event type platform/name" example:"sub_01k0000000000000000000000"`
+	Tenant    string       `json:"tenant" doc:"Whose it is; empty: every tenant's" example:"acme"`
+	Reason    string       `json:"reason" doc:"Why, in the actor's own words" example:"receiver is being migrated"`
+	RequestID string       `json:"request_id" doc:"Of the call, as in logs and problems; empty: there was none"`
+	Origin    Origin       `json:"origin" enum:"api,console,temporal,switchboard" doc:"By which way it was done"`
+	Address   string       `json:"address" doc:"Of the peer that connected, which may be a proxy; empty: there was none" example:"198.51.100.7"`
+	Changed   AuditChanges `json:"changed" nullable:"false" doc:"What was changed, by the names of the members"`
+}
+
+// AuditChanges are changed members by their paths, as "retry.max_attempts".
+type AuditChanges map[string]AuditChange
+
+// AuditChange is what a member was and is.
+type AuditChange struct {
+	Before json.RawMessage `json:"before,omitempty" doc:"Absent: it was not given"`
+	After  json.RawMessage `json:"after,omitempty" doc:"Absent: it is not given"`
+	Hidden bool            `json:"hidden,omitempty" doc:"It has changed, and what it was and is is not kept, or only a part of it: it may hold a credential, or is long"`
+}
+
+// AuditFilter narrows a list of the audit. A zero field does not narrow.
+type AuditFilter struct {
+	Tenant string
+	Object string
+	Actor  string
+	Person string
+	Verb   AuditVerb
+	Kind   AuditKind
+	After  time.Time // at that time or later
+	Before time.Time
+}

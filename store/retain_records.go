@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// agedRecords deletes rows of a table without partitions that are over since before $1, at most $2 at
+// a time.
+type agedRecords struct {
+	query string
+	keep  time.Duration
+}
+
+// agedRecordsOf lists what has an age of its own.
+func agedRecordsOf(r switchboard.Retention) []agedRecords {
+	return []agedRecords{
+		{"DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < $1 LIMIT $2)", r.Failed},
+	}
+}
+
+// PruneRecords deletes what belongs to no partition and whose time is over: finished operations, as
+// long after their end as failed deliveries, and the keys of ordered deliveries of which none is
+// open. It reports whether there is more to do.
+func (s *Store) PruneRecords(ctx context.Context, r switchboard.Retention) (step switchboard.RetentionStep, more bool, err error) {
+	step.Step = "prune records"
+	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
+		work := []func() (int64, error){func() (int64, error) { return m.deleteIdleKeys(ctx) }}
+		for _, aged := range agedRecordsOf(r) {
+			work = append(work, func() (int64, error) {
+				return affected(m.ExecContext(ctx, aged.query, s.now().Add(-aged.keep), maintenanceRows))
+			})
+		}
+		for _, remove := range work {
+			rows, again, err := batches(ctx, remove)
+			if step.Rows += rows; err != nil {
+				return err
+			}
+			more = more || again
+		}
+		return nil
+	})
+	return step, more, err
+}
+
+// idleKeysQuery locks keys whose last delivery is in no queue.
+const idleKeysQuery = `
+SELECT subscription_id, key FROM ordering_keys k WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.id = k.last_delivery AND ` + isQueued + `)
+LIMIT $1 FOR UPDATE OF k SKIP LOCKED`
+
+// deleteIdleKeys deletes keys without an open delivery. Whoever ends the last one deletes its key:
+// there are some only after a fault. Whether the queue is empty is asked again by a statement that
+// sees what was accepted before the key was locked.
+func (m maintenance) deleteIdleKeys(ctx context.Context) (deleted int64, err error) {
+	err = m.tx(ctx, func(tx *sqlx.Tx) error {
+		var idle []keyRow
+		if err := tx.SelectContext(ctx, &idle, idleKeysQuery, maintenanceRows); err != nil || len(idle) == 0 {
+			return err
+		}
+		keys := make([]orderingKey, len(idle))
+		for i, k := range idle {
+			keys[i] = k.orderingKey()
+		}
+		subscriptions, names := split(keys)
+		deleted, err = affected(tx.ExecContext(ctx, `
+DELETE FROM ordering_keys k USING unnest($1::text[], $2::text[]) AS n(subscription_id, key)
+WHERE k.subscription_id = n.subscription_id AND k.key = n.key
+AND NOT EXISTS (SELECT FROM deliveries d WHERE d.subscription_id = k.subscription_id AND d.key = k.key AND `+isQueued+")", pq.Array(subscriptions), pq.Array(names)))
+		return err
+	})
+	return deleted, err
+}
