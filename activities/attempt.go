@@ -302,7 +302,7 @@ func (e *execution) load(ctx context.Context) (switchboard.LoadedDelivery, error
 
 // send makes the next attempt of the delivery under the limits.
 func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery, limits switchboard.Limits) (switchboard.Attempt, error) {
-	now := e.Now()
+	now := e.Now().Truncate(time.Microsecond) // as Postgres keeps it, so that what is rendered by it can be rendered again
 	made := switchboard.Attempt{
 		ID:             switchboard.NewID(switchboard.AttemptPrefix, now),
 		DeliveryID:     loaded.Delivery.ID,

@@ -21,6 +21,8 @@ type Store interface {
 
 	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
 	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
+	// LoadForAttempt loads what an attempt needs, for callers who see the delivery.
+	LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error)
 	// Retry makes the next attempt due now; reopened says that the delivery was final, so
 	// that its next generation has to be started.
 	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)

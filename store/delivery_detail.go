@@ -30,7 +30,7 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 func (s *Store) deliveryWith(ctx context.Context, caller switchboard.Caller, id string, add func(context.Context, transaction, *switchboard.DeliveryDetail) error) (switchboard.DeliveryDetail, error) {
 	var detail switchboard.DeliveryDetail
 	err := s.tx(ctx, "read delivery", func(ctx context.Context, tx transaction) error {
-		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}}
+		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}, ReadAt: s.now()}
 		rows := []switchboard.Delivery{}
 		if err := tx.SelectContext(ctx, &rows, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE id = $1", id); err != nil {
 			return err
@@ -38,7 +38,7 @@ func (s *Store) deliveryWith(ctx context.Context, caller switchboard.Caller, id 
 		if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
 			return noDelivery(id)
 		}
-		detail.Delivery = shownAt(s.now(), rows)[0]
+		detail.Delivery = shownAt(detail.ReadAt, rows)[0]
 		if detail.Delivery.State == switchboard.StateHeld {
 			var text []byte
 			if err := tx.GetContext(ctx, &text, "SELECT "+healthColumn+" FROM (SELECT $1 AS id) s", detail.Delivery.SubscriptionID); err != nil {
