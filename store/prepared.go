@@ -28,7 +28,7 @@ type preparedStatements struct {
 // hotQueries are those of Authenticate, Accept, LoadForAttempt, Record, of operational events and
 // of the outbox.
 func hotQueries() []string {
-	return slices.Concat(queueQueries(), []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, subjectsQuery, announceQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery, takeTurnsQuery, nextQueuedQuery, anyQueuedQuery})
+	return slices.Concat(queueQueries(), []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, subjectsQuery, announceQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery, dispatchNowQuery, closedQuery, takeTurnsQuery, nextQueuedQuery, anyQueuedQuery})
 }
 
 // periodicQueries are those of the relay and of the reconciler at rest. They look into every
