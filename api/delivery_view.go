@@ -13,30 +13,40 @@ import (
 // delivery is a delivery as it is shown; attempts and actions are in the answer for one
 // delivery only.
 type delivery struct {
-	ID             string            `json:"id" example:"dlv_01k0000000000000000000000"`
-	Tenant         string            `json:"tenant" example:"acme"`
-	EventID        string            `json:"event_id" example:"evt_01k0000000000000000000000"`
-	EventType      string            `json:"event_type" example:"ticket.created"`
-	SubscriptionID string            `json:"subscription_id" example:"sub_01k0000000000000000000000"`
-	State          switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
-	Reason         string            `json:"reason" doc:"Why it has this state, as http_503, or breaker_open of one that is held; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
-	Ending         string            `json:"ending" doc:"Of a failed delivery: whether its attempts are used up, no later one can succeed, or its hold or its deadline is over; else empty"`
-	Permanent      bool              `json:"permanent" doc:"It has failed because no later attempt can succeed"`
-	AttemptsMade   int               `json:"attempts_made" example:"2"`
-	NextAttemptAt  *time.Time        `json:"next_attempt_at" doc:"null where no attempt follows by itself"`
-	CreatedAt      time.Time         `json:"created_at"`
-	CompletedAt    *time.Time        `json:"completed_at" doc:"null until the state is final"`
-	ParkedAt       *time.Time        `json:"held_since,omitempty" doc:"Since when it is held or blocked; left out where it is neither, as are the next three"`
-	HeldUntil      *time.Time        `json:"held_until,omitempty" doc:"When it fails as hold_expired, or as expired, unless it is released before"`
-	ReleasedBy     string            `json:"released_by,omitempty" doc:"What releases it, in words; in the answer for one delivery also when, where that is known" example:"when the endpoint has answered a probe, the next is at 2026-01-31T12:00:30Z"`
-	BlockedBy      string            `json:"blocked_by,omitempty" doc:"The delivery of the same key that it waits for" example:"dlv_01k0000000000000000000000"`
-	ExpiresAt      *time.Time        `json:"expires_at,omitempty" doc:"When it fails as expired unless it is delivered by then; left out: deliver_within is not set"`
-	Key            string            `json:"ordering_key,omitempty" doc:"The event's key, where its subscription orders or supersedes by it" example:"ticket-4711"`
-	WorkflowID     string            `json:"workflow_id" doc:"Of its Temporal workflow" example:"dlv_01k0000000000000000000000"`
-	TemporalRunID  string            `json:"temporal_run_id" doc:"The Temporal run that has the delivery; empty before one has recorded something"`
-	TemporalURL    string            `json:"temporal_url" doc:"The workflow in Temporal's web UI; empty where that is not set up"`
-	Attempts       []attempt         `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
-	Actions        []action          `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`
+	ID             string                        `json:"id" example:"dlv_01k0000000000000000000000"`
+	Tenant         string                        `json:"tenant" example:"acme"`
+	EventID        string                        `json:"event_id" example:"evt_01k0000000000000000000000"`
+	EventType      string                        `json:"event_type" example:"ticket.created"`
+	SubscriptionID string                        `json:"subscription_id" example:"sub_01k0000000000000000000000"`
+	State          switchboard.State             `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
+	Reason         string                        `json:"reason" doc:"Why it has this state, as http_503, or breaker_open of one that is held; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
+	Ending         string                        `json:"ending" doc:"Of a failed delivery: whether its attempts are used up, no later one can succeed, or its hold or its deadline is over; else empty"`
+	Permanent      bool                          `json:"permanent" doc:"It has failed because no later attempt can succeed"`
+	AttemptsMade   int                           `json:"attempts_made" example:"2"`
+	Generation     int                           `json:"generation" doc:"How often it was started: a retry after its end, or a release, starts the next" example:"1"`
+	NextAttemptAt  *time.Time                    `json:"next_attempt_at" doc:"null where no attempt follows by itself"`
+	CreatedAt      time.Time                     `json:"created_at"`
+	CompletedAt    *time.Time                    `json:"completed_at" doc:"null until the state is final"`
+	ParkedAt       *time.Time                    `json:"held_since,omitempty" doc:"Since when it is held or blocked; left out where it is neither, as are the next three"`
+	HeldUntil      *time.Time                    `json:"held_until,omitempty" doc:"When it fails as hold_expired, or as expired, unless it is released before"`
+	ReleasedBy     string                        `json:"released_by,omitempty" doc:"What releases it, in words; in the answer for one delivery also when, where that is known" example:"when the endpoint has answered a probe, the next is at 2026-01-31T12:00:30Z"`
+	BlockedBy      string                        `json:"blocked_by,omitempty" doc:"The delivery of the same key that it waits for" example:"dlv_01k0000000000000000000000"`
+	ExpiresAt      *time.Time                    `json:"expires_at,omitempty" doc:"When it fails as expired unless it is delivered by then; left out: deliver_within is not set"`
+	Key            string                        `json:"ordering_key,omitempty" doc:"The event's key, where its subscription orders or supersedes by it" example:"ticket-4711"`
+	WorkflowID     string                        `json:"workflow_id" doc:"Of its Temporal workflow" example:"dlv_01k0000000000000000000000"`
+	TemporalRunID  string                        `json:"temporal_run_id" doc:"The Temporal run that has the delivery; empty before one has recorded something"`
+	TemporalURL    string                        `json:"temporal_url" doc:"The workflow in Temporal's web UI; empty where that is not set up"`
+	Available      []switchboard.AvailableAction `json:"available_actions" nullable:"false" doc:"What this key may do to it as it stands, and why not the rest"`
+	ResendOf       string                        `json:"resend_of,omitempty" doc:"The delivery that it is a copy of; only in the answer for one delivery, as are the next two" example:"dlv_01k0000000000000000000000"`
+	Changed        []string                      `json:"changed,omitempty" nullable:"false" doc:"What the resend has changed of its request: url, headers, body, timeout" example:"[\"headers\"]"`
+	ResentAs       []string                      `json:"resent_as,omitempty" nullable:"false" doc:"Its copies, in order" example:"[\"dlv_01k0000000000000000000000\"]"`
+	Attempts       []attempt                     `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
+	Actions        []action                      `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`
+
+	Subscription *deliverySubscription `json:"subscription,omitempty" doc:"As it is now. This and what follows is only in the answer for one delivery"`
+	EventKey     string                `json:"event_key,omitempty" doc:"The key of the event; left out: it has none" example:"ticket-4711"`
+	Matched      string                `json:"matched,omitempty" doc:"The pattern of the subscription that takes the event's type; left out: none does by now" example:"ticket.*"`
+	Diagnosis    *diagnosis            `json:"diagnosis,omitempty" doc:"Why it stands where it does, what follows and when, and what to do"`
 }
 
 type attempt struct {
@@ -55,6 +65,9 @@ type attempt struct {
 	Request        sentRequest         `json:"request" doc:"What was sent; values of sensitive headers and of the query are masked, and for keys without read_payload the path, all of the query and most headers"`
 	Requests       int                 `json:"requests" doc:"How often the request was sent: 0 if it could not be, more than 1 where an idle connection broke before the answer, a receiver of HTTP/2 turned it down unprocessed, or a token was renewed" example:"1"`
 	Response       *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
+
+	SubscriptionVersion int    `json:"subscription_version,omitempty" doc:"Of the subscription that the request was made from; left out: it is not known" example:"7"`
+	RemoteIP            string `json:"remote_ip,omitempty" doc:"The address that was dialled; left out: none was, or an egress proxy was" example:"203.0.113.7"`
 }
 
 type sentRequest struct {
@@ -62,6 +75,7 @@ type sentRequest struct {
 	URL     string            `json:"url" example:"https://crm.example.com/hook"`
 	Headers map[string]string `json:"headers"`
 	Bytes   int               `json:"bytes" doc:"Length of the body" example:"612"`
+	SHA256  string            `json:"sha256,omitempty" doc:"Of the body, in hex; left out: it is not known, or was erased" example:"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"`
 }
 
 type response struct {
@@ -84,10 +98,10 @@ type action struct {
 func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
 	return delivery{
 		ID: d.ID, Tenant: d.Tenant, EventID: d.EventID, EventType: d.EventType, SubscriptionID: d.SubscriptionID,
-		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, AttemptsMade: d.AttemptsMade,
+		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, AttemptsMade: d.AttemptsMade, Generation: d.Generation,
 		NextAttemptAt: date(d.NextAttemptAt), CreatedAt: d.CreatedAt.UTC(), CompletedAt: date(d.CompletedAt),
 		ParkedAt: date(d.ParkedAt), HeldUntil: date(d.HeldUntil), ReleasedBy: d.ReleasedBy(switchboard.Health{}), BlockedBy: d.BlockedBy,
-		ExpiresAt: date(d.ExpiresAt), Key: d.Key, WorkflowID: d.ID, TemporalRunID: d.TemporalRunID, TemporalURL: s.temporalURL(d),
+		ExpiresAt: date(d.ExpiresAt), Key: d.Key, WorkflowID: d.ID, TemporalRunID: d.TemporalRunID, TemporalURL: s.temporalURL(d), Available: []switchboard.AvailableAction{},
 	}
 }
 
@@ -103,9 +117,11 @@ func (s *server) temporalURL(d *switchboard.Delivery) string {
 	return link
 }
 
-func (s *server) detailOf(caller switchboard.Caller, d *switchboard.DeliveryDetail) delivery {
-	out := s.deliveryOf(&d.Delivery)
+// addHistory adds what is in the answer for one delivery only.
+func addHistory(out *delivery, caller switchboard.Caller, d *switchboard.DeliveryDetail) {
 	out.ReleasedBy = d.Delivery.ReleasedBy(d.Health)
+	out.ResendOf, out.Changed, out.ResentAs = d.ResendOf, d.Changed, d.ResentAs
+	out.addContext(caller, d)
 	out.Attempts, out.Actions = make([]attempt, 0, len(d.Attempts)), make([]action, 0, len(d.Actions))
 	for i := range d.Attempts {
 		out.Attempts = append(out.Attempts, attemptOf(caller, &d.Attempts[i]))
@@ -113,7 +129,6 @@ func (s *server) detailOf(caller switchboard.Caller, d *switchboard.DeliveryDeta
 	for _, a := range d.Actions {
 		out.Actions = append(out.Actions, action{a.At.UTC(), a.Actor, a.KeyName, a.Person, a.Kind, a.Reason})
 	}
-	return out
 }
 
 func attemptOf(caller switchboard.Caller, a *switchboard.Attempt) attempt {
@@ -122,12 +137,17 @@ func attemptOf(caller switchboard.Caller, a *switchboard.Attempt) attempt {
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, Permanent: o.IsPermanent(), TimeoutMS: a.Timeout.Milliseconds(),
 		Load: hundredths(a.Load), Attempts: a.MaxAttempts, IntervalFactor: hundredths(max(a.IntervalFactor, 1)), Requests: o.Requests,
-		Request: sentRequest{a.Request.Method, shownURL(caller, a.Request.URL, false), shownHeaders(caller, a.Request.Headers), a.Request.Bytes},
+		Request: sentRequestOf(caller, a), SubscriptionVersion: a.SubscriptionVersion, RemoteIP: o.RemoteIP,
 	}
 	if o.StatusCode != 0 {
 		out.StatusCode, out.Response = &o.StatusCode, responseOf(caller, &o.Response)
 	}
 	return out
+}
+
+func sentRequestOf(caller switchboard.Caller, a *switchboard.Attempt) sentRequest {
+	r := &a.Request
+	return sentRequest{r.Method, shownURL(caller, r.URL, false), shownHeaders(caller, r.Headers), r.Bytes, digest(r.SHA256)}
 }
 
 // hundredths rounds to what people read.

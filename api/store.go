@@ -26,14 +26,20 @@ type Store interface {
 	DeliveryFacets(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, by []switchboard.Facet) (switchboard.Facets, bool, error)
 	// Search finds what is called so, or begins so.
 	Search(ctx context.Context, caller switchboard.Caller, text string) ([]switchboard.SearchHit, error)
-	// Retry makes the next attempt due now; reopened says that the delivery was final, so
-	// that its next generation has to be started.
-	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
-	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	// LoadForAttempt loads what an attempt needs, for callers who see the delivery.
+	LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error)
+	// Surroundings returns what decides about actions on deliveries that the caller sees, by their ids.
+	Surroundings(ctx context.Context, ids []string) (map[string]switchboard.Surroundings, error)
+	// Retry makes the next attempt due; start says that the workflow of the next generation has to be
+	// started now. A conflict of this and the next three is a [switchboard.StandingConflict].
+	Retry(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, start bool, err error)
+	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// SetAside holds an open delivery until an operator releases it.
-	SetAside(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	SetAside(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// ReleaseDelivery ends the hold of an operator, and has the delivery dispatched.
-	ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
+	// Resend makes a copy of a delivery; start says that its workflow has to be started now.
+	Resend(ctx context.Context, caller switchboard.Caller, id string, asked switchboard.Resend) (d switchboard.Delivery, start bool, err error)
 	// Answer waits for the first attempt of the delivery that the receiver answered, or
 	// until none will follow by itself, because it has ended, is held or is blocked. When
 	// ctx ends first its error is ctx's.
@@ -82,6 +88,13 @@ type Store interface {
 	OperationItems(ctx context.Context, caller switchboard.Caller, id string, outcome switchboard.OperationOutcome, page switchboard.PageRequest) (switchboard.Page[switchboard.OperationItem], error)
 	Operations(ctx context.Context, caller switchboard.Caller, filter switchboard.OperationFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error)
 
+	// Traffic counts attempts.
+	Traffic(ctx context.Context, caller switchboard.Caller, q switchboard.TrafficQuery) (switchboard.Traffic, error)
+	// OpenStatus counts what is open now; an empty tenant: of all that the caller sees, with the
+	// workers for a caller who is bound to none.
+	OpenStatus(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.OpenStatus, error)
+	// FailureGroups counts what fails, those with the most open deliveries first.
+	FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error)
 	// Audit lists what was done, newest first.
 	Audit(ctx context.Context, caller switchboard.Caller, filter switchboard.AuditFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error)
 

@@ -13,30 +13,41 @@ import (
 
 // Delivery is a delivery as the API shows it.
 type Delivery struct {
-	ID             string            `json:"id"`
-	Tenant         string            `json:"tenant"`
-	EventID        string            `json:"event_id"`
-	EventType      string            `json:"event_type"`
-	SubscriptionID string            `json:"subscription_id"`
-	State          switchboard.State `json:"state"`
-	Reason         string            `json:"reason"`
-	Ending         string            `json:"ending"`
-	Permanent      bool              `json:"permanent"`
-	AttemptsMade   int               `json:"attempts_made"`
-	NextAttemptAt  *time.Time        `json:"next_attempt_at"`
-	CreatedAt      time.Time         `json:"created_at"`
-	CompletedAt    *time.Time        `json:"completed_at"`
-	ParkedAt       *time.Time        `json:"held_since,omitempty"` // nil: it is neither held nor blocked
-	HeldUntil      *time.Time        `json:"held_until,omitempty"`
-	ReleasedBy     string            `json:"released_by,omitempty"` // in words
-	BlockedBy      string            `json:"blocked_by,omitempty"`
-	ExpiresAt      *time.Time        `json:"expires_at,omitempty"` // nil: it has no deadline
-	Key            string            `json:"ordering_key,omitempty"`
-	WorkflowID     string            `json:"workflow_id"`
-	TemporalRunID  string            `json:"temporal_run_id"`
-	TemporalURL    string            `json:"temporal_url"`
-	Attempts       []Attempt         `json:"attempts,omitempty"` // of a single delivery only
-	Actions        []Action          `json:"actions,omitempty"`  // of a single delivery only
+	ID             string                        `json:"id"`
+	Tenant         string                        `json:"tenant"`
+	EventID        string                        `json:"event_id"`
+	EventType      string                        `json:"event_type"`
+	SubscriptionID string                        `json:"subscription_id"`
+	State          switchboard.State             `json:"state"`
+	Reason         string                        `json:"reason"`
+	Ending         string                        `json:"ending"`
+	Permanent      bool                          `json:"permanent"`
+	AttemptsMade   int                           `json:"attempts_made"`
+	Generation     int                           `json:"generation"`
+	NextAttemptAt  *time.Time                    `json:"next_attempt_at"`
+	CreatedAt      time.Time                     `json:"created_at"`
+	CompletedAt    *time.Time                    `json:"completed_at"`
+	ParkedAt       *time.Time                    `json:"held_since,omitempty"` // nil: it is neither held nor blocked
+	HeldUntil      *time.Time                    `json:"held_until,omitempty"`
+	ReleasedBy     string                        `json:"released_by,omitempty"` // in words
+	BlockedBy      string                        `json:"blocked_by,omitempty"`
+	ExpiresAt      *time.Time                    `json:"expires_at,omitempty"` // nil: it has no deadline
+	Key            string                        `json:"ordering_key,omitempty"`
+	WorkflowID     string                        `json:"workflow_id"`
+	TemporalRunID  string                        `json:"temporal_run_id"`
+	TemporalURL    string                        `json:"temporal_url"`
+	Available      []switchboard.AvailableAction `json:"available_actions"`
+	ResendOf       string                        `json:"resend_of,omitempty"` // of a single delivery only, as the next two
+	Changed        []string                      `json:"changed,omitempty"`
+	ResentAs       []string                      `json:"resent_as,omitempty"`
+	Attempts       []Attempt                     `json:"attempts,omitempty"` // of a single delivery only
+	Actions        []Action                      `json:"actions,omitempty"`  // of a single delivery only
+
+	// Of a single delivery only.
+	Subscription *DeliverySubscription `json:"subscription,omitempty"` // as it is now
+	EventKey     string                `json:"event_key,omitempty"`
+	Matched      string                `json:"matched,omitempty"` // the pattern that takes the event's type; empty: none does by now
+	Diagnosis    *Diagnosis            `json:"diagnosis,omitempty"`
 }
 
 // Attempt is one request of a delivery.
@@ -56,6 +67,9 @@ type Attempt struct {
 	Request        SentRequest         `json:"request"`
 	Requests       int                 `json:"requests"`
 	Response       *Response           `json:"response,omitempty"`
+
+	SubscriptionVersion int    `json:"subscription_version,omitempty"` // 0: it is not known
+	RemoteIP            string `json:"remote_ip,omitempty"`            // that was dialled; empty: none was, or an egress proxy was
 }
 
 // SentRequest is what an attempt sent, with secrets masked.
@@ -64,6 +78,7 @@ type SentRequest struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers"`
 	Bytes   int               `json:"bytes"`
+	SHA256  string            `json:"sha256,omitempty"` // of the body, in hex
 }
 
 // Response is the head of what the receiver answered.
@@ -133,26 +148,4 @@ func (c *Client) Deliveries(ctx context.Context, filter switchboard.DeliveryFilt
 // GetDelivery returns a delivery with its attempts and actions.
 func (c *Client) GetDelivery(ctx context.Context, id string) (Delivery, error) {
 	return call[Delivery](ctx, c, request{method: http.MethodGet, path: path("deliveries", id)})
-}
-
-// RetryDelivery makes the next attempt due now. A delivery that has ended starts
-// again. The reason may be empty.
-func (c *Client) RetryDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
-	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "retry"), body: reason{why}, options: options})
-}
-
-// CancelDelivery ends a delivery, and aborts a request that is under way. The reason
-// may be empty.
-func (c *Client) CancelDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
-	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "cancel"), body: reason{why}, options: options})
-}
-
-// HoldDelivery holds an open delivery until it is released.
-func (c *Client) HoldDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
-	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "hold"), body: reason{why}, options: options})
-}
-
-// ReleaseDelivery ends the hold of an operator. The reason may be empty.
-func (c *Client) ReleaseDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
-	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "release"), body: reason{why}, options: options})
 }

@@ -68,6 +68,7 @@ var (
 	event        = client.NewEvent{Tenant: "acme", Type: "t", Data: anyJSON, ID: "i", Key: "k", OccurredAt: at}
 	subscription = client.NewSubscription{Subscription: switchboard.Subscription{Tenant: "acme"}}
 	sample       = client.SampleEvent{EventID: "e"}
+	act          = client.Act{Reason: "why"}
 	options      = []client.Option{client.IdempotencyKey("k"), client.Actor("marta"), client.RequestID("r")}
 )
 
@@ -84,7 +85,9 @@ var calls = map[string]struct {
 	"list-events": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListEvents(ctx, switchboard.EventFilter{Tenant: "acme", Type: "t", Key: "k", After: at, Before: at}, page))
 	}, nil, pageOf[client.Event]()},
-	"get-event": {func(ctx context.Context, c *client.Client) error { return second(c.GetEvent(ctx, "{id}", "acme")) }, nil, client.Event{}},
+	"get-event":           {func(ctx context.Context, c *client.Client) error { return second(c.GetEvent(ctx, "{id}", "acme")) }, nil, client.Event{}},
+	"explain-event":       {func(ctx context.Context, c *client.Client) error { return second(c.ExplainEvent(ctx, "{id}", "acme")) }, nil, client.Explanation{}},
+	"get-attempt-request": {func(ctx context.Context, c *client.Client) error { return second(c.GetAttemptRequest(ctx, "{id}", 1)) }, nil, client.AttemptRequest{}},
 	"erase-event": {func(ctx context.Context, c *client.Client) error {
 		return second(c.EraseEvent(ctx, "{id}", "acme", "why", options...))
 	}, nil, switchboard.Erasure{}},
@@ -125,14 +128,22 @@ var calls = map[string]struct {
 		return second(c.EnableSubscription(ctx, "{id}", "why", options...))
 	}, reason{}, client.Subscription{}},
 	"hold-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.HoldDelivery(ctx, "{id}", "why", options...))
-	}, reason{}, client.Delivery{}},
+		return second(c.HoldDelivery(ctx, "{id}", act, options...))
+	}, client.Act{}, client.Delivery{}},
 	"release-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.ReleaseDelivery(ctx, "{id}", "why", options...))
-	}, reason{}, client.Delivery{}},
+		return second(c.ReleaseDelivery(ctx, "{id}", act, options...))
+	}, client.Act{}, client.Delivery{}},
+	"resend-delivery": {func(ctx context.Context, c *client.Client) error {
+		return second(c.ResendDelivery(ctx, "{id}", client.Resend{Act: act}, options...))
+	}, client.Resend{}, client.Delivery{}},
 	"list-operations": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
 	}, nil, pageOf[client.Operation]()},
+	"get-stats": {func(ctx context.Context, c *client.Client) error {
+		return second(c.GetStats(ctx, switchboard.TrafficQuery{By: switchboard.TrafficByHost, From: at, To: at, Step: time.Hour, Tenant: "acme", Subscription: "sub_1"}))
+	}, nil, switchboard.Traffic{}},
+	"get-stats-now": {func(ctx context.Context, c *client.Client) error { return second(c.GetStatsNow(ctx, "acme")) }, nil, switchboard.OpenStatus{}},
+	"get-failures":  {func(ctx context.Context, c *client.Client) error { return second(c.GetFailures(ctx, "acme", 7)) }, nil, switchboard.FailureGroups{}},
 	"get-operation": {func(ctx context.Context, c *client.Client) error { return second(c.GetOperation(ctx, "{id}")) }, nil, client.Operation{}},
 	"start-operation": {func(ctx context.Context, c *client.Client) error {
 		return second(c.PlanOperation(ctx, everyOperation, options...))
@@ -182,11 +193,11 @@ var calls = map[string]struct {
 	}, nil, countedPageOf[client.Delivery]()},
 	"get-delivery": {func(ctx context.Context, c *client.Client) error { return second(c.GetDelivery(ctx, "{id}")) }, nil, client.Delivery{}},
 	"retry-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.RetryDelivery(ctx, "{id}", "why", options...))
-	}, reason{}, client.Delivery{}},
+		return second(c.RetryDelivery(ctx, "{id}", client.Retry{Act: act}, options...))
+	}, client.Retry{}, client.Delivery{}},
 	"cancel-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.CancelDelivery(ctx, "{id}", "why", options...))
-	}, reason{}, client.Delivery{}},
+		return second(c.CancelDelivery(ctx, "{id}", act, options...))
+	}, client.Act{}, client.Delivery{}},
 	"list-event-types": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListEventTypes(ctx, client.EventTypeFilter{Platform: "p", Entity: "e", UseCase: "u", Text: "t"}, page))
 	}, nil, pageOf[client.EventType]()},
@@ -262,7 +273,7 @@ func listOf[T any](name string) any {
 
 // beside are the methods that are no operation of the document, and those that are one in
 // another form.
-var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems"}
+var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom"}
 
 // TestEveryOperationHasAMethod, of its name, and every method an operation.
 func TestEveryOperationHasAMethod(t *testing.T) {
@@ -312,7 +323,7 @@ func TestCallsAreThoseOfTheDocument(t *testing.T) {
 				t.Parallel()
 				known := calls[op.OperationID]
 				sent := record(t, known.call)
-				if got, want := sent.Method+" "+sent.URL.Path, strings.ToUpper(method)+" "+path; got != want {
+				if got, want := sent.Method+" "+strings.Replace(sent.URL.Path, "/attempts/1/", "/attempts/{n}/", 1), strings.ToUpper(method)+" "+path; got != want {
 					t.Errorf("calls %s; want %s", got, want)
 				}
 				var wanted []string

@@ -134,7 +134,7 @@ func (m maintenance) deleteOver(ctx context.Context, suffix, condition string) (
 	return deleted, err
 }
 
-// deleteDeliveries deletes deliveries of a partition with their attempts and actions, and
+// deleteDeliveries deletes deliveries of a partition with their attempts, actions and overrides, and
 // returns how many attempts those were.
 func deleteDeliveries(ctx context.Context, tx *sqlx.Tx, suffix string, ids []string) (attempts int64, err error) {
 	if len(ids) == 0 {
@@ -144,6 +144,9 @@ func deleteDeliveries(ctx context.Context, tx *sqlx.Tx, suffix string, ids []str
 		return 0, err
 	}
 	if _, err := tx.ExecContext(ctx, "DELETE FROM actions_"+suffix+" WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
+		return 0, err
+	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM resends WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
 		return 0, err
 	}
 	_, err = tx.ExecContext(ctx, "DELETE FROM deliveries_"+suffix+" WHERE id = ANY($1)", pq.Array(ids))
@@ -178,7 +181,7 @@ WHERE (e.created_at, e.id, e.tenant) IN (SELECT created_at, id, tenant FROM even
 		erased, err = affected(tx.ExecContext(ctx, fmt.Sprintf(`
 UPDATE attempts_%[1]s a SET %[2]s
 WHERE (a.delivery_id, a.number) IN (SELECT a.delivery_id, a.number FROM attempts_%[1]s a JOIN deliveries_%[1]s d ON d.id = a.delivery_id
-	WHERE d.completed_at IS NOT NULL AND (a.request_headers <> '{}' OR a.response_headers <> '{}' OR a.response_body <> '' OR a.url <> %[3]s) LIMIT %[4]d)`,
+	WHERE d.completed_at IS NOT NULL AND (a.request_headers <> '{}' OR a.response_headers <> '{}' OR a.response_body <> '' OR a.request_sha256 <> '' OR a.url <> %[3]s) LIMIT %[4]d)`,
 			suffix, assignments(payload), payload["url"], maintenanceRows)))
 		return err
 	})
