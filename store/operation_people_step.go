@@ -23,11 +23,11 @@ func (s *Store) operateSelected(ctx context.Context, o operationRow) (switchboar
 	}
 	now := s.now()
 	if o.Action.Sends() {
-		var late int
-		if err := s.getPrepared(ctx, "operate", &late, relayLateQuery, now.Add(-relayLateBy), relayLate); err != nil {
+		var late []int
+		if err := s.list(ctx, "operate", &late, relayLateQuery, now.Add(-relayLateBy), relayLate); err != nil {
 			return switchboard.OperationProgress{}, err
 		}
-		if late == relayLate {
+		if late[0] == relayLate {
 			return o.progress(o.Operation, relayPause), s.touchOperation(ctx, o.ID)
 		}
 	}
