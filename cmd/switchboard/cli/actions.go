@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/client"
 )
 
 type actionsCommand struct {
@@ -50,15 +49,18 @@ func (c actionsCommand) Run(ctx context.Context, s *Session) error {
 }
 
 func auditColumns(objects bool) []column[switchboard.AuditEntry] {
+	person := column[switchboard.AuditEntry]{title: "who", text: func(e switchboard.AuditEntry) string { return who(e.Person, e.ActorName, e.Actor) }, least: 14}
 	reason := column[switchboard.AuditEntry]{title: "reason (changed)", text: reasonAndChanges, least: 36}
+	if objects { // an id leaves no more of 80 columns
+		person.least, reason.least = 8, 10
+	}
 	columns := []column[switchboard.AuditEntry]{
 		{title: "at (UTC)", text: func(e switchboard.AuditEntry) string { return e.At.UTC().Format("01-02 15:04:05") }},
-		{title: "who", text: func(e switchboard.AuditEntry) string { return who(e.Person, e.ActorName, e.Actor) }, least: 8},
+		person,
 		{title: "did", text: func(e switchboard.AuditEntry) string { return string(e.Verb) }},
 	}
 	if objects {
 		columns = append(columns, column[switchboard.AuditEntry]{title: "to", text: func(e switchboard.AuditEntry) string { return e.Object }})
-		reason.least = 10 // an id leaves no more of 80 columns
 	}
 	return append(append(columns, reason), []column[switchboard.AuditEntry]{
 		{title: "tenant", text: func(e switchboard.AuditEntry) string { return e.Tenant }, least: 8, rank: 1},
@@ -74,28 +76,4 @@ func reasonAndChanges(e switchboard.AuditEntry) string {
 		return e.Reason
 	}
 	return strings.TrimSpace(e.Reason + " (" + strings.Join(slices.Sorted(maps.Keys(e.Changed)), ", ") + ")")
-}
-
-type whoamiCommand struct{}
-
-func (whoamiCommand) Help() string {
-	return `Examples:
-
-    switchboard whoami --profile prod`
-}
-
-func (whoamiCommand) Run(ctx context.Context, s *Session) error {
-	return act(s, func(api *client.Client) (client.Me, error) { return api.GetMe(ctx, s.options()...) }, func(me client.Me) {
-		tenant, payloads := me.Tenant, "no"
-		if tenant == "" {
-			tenant = "every tenant"
-		}
-		if me.ReadPayload {
-			payloads = "yes"
-		}
-		s.printFacts(
-			fact{"Key", me.KeyID}, fact{"Name", me.Name}, fact{"Role", string(me.Role)}, fact{"Tenant", tenant},
-			fact{"Reads payloads", payloads}, fact{"Expires", s.moment(value(me.ExpiresAt))}, fact{"Person", me.Person},
-		)
-	})
 }

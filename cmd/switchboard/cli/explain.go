@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -43,7 +44,9 @@ func (s *Session) explain(sub client.ExplainedSubscription) {
 	s.printf("\n%s  %s  %s\n", mark, sub.SubscriptionID, clean(sub.Name))
 	s.printIndented("     ", clean(sub.Text))
 	for _, note := range sub.Notes {
-		s.printIndented("     ", clean(note.Text))
+		if !strings.Contains(sub.Text, note.Text) {
+			s.printIndented("     ", clean(note.Text))
+		}
 	}
 	for _, d := range sub.Deliveries {
 		line := fmt.Sprintf("%s is %s", d.ID, d.State)

@@ -91,7 +91,7 @@ func (s *Session) ended(o client.Operation) error {
 // progressLine is how far an operation is, in one line that fits a terminal.
 func (s *Session) progressLine(o client.Operation) string {
 	words := progressOf(o)
-	if o.State != switchboard.OperationRunning {
+	if o.State == switchboard.OperationPaused {
 		words += ", " + string(o.State)
 	}
 	if o.Skipped > 0 {

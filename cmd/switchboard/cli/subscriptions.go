@@ -262,7 +262,7 @@ func (c updateSubscriptionCommand) Run(ctx context.Context, s *Session) error {
 			}
 			version = now.Version
 		}
-		return api.UpdateSubscription(ctx, c.ID, version, patch)
+		return api.UpdateSubscription(ctx, c.ID, version, patch, s.options()...)
 	}, s.showSubscription)
 }
 
