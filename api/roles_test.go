@@ -57,6 +57,7 @@ var calls = []struct {
 	{"DELETE /v1/tenants/acme?reason=asked", ``, 202, ""},
 	{"GET /v1/erasures", ``, 200, ""},
 	{"GET /v1/erasures/era_globex", ``, 200, ""},
+	{"GET /v1/me", ``, 200, "pisv"},
 	{"GET /v1/keys", ``, 200, ""},
 	{"POST /v1/keys", `{"name":"n","role":"viewer"}`, 201, ""},
 	{"DELETE /v1/keys/key_globex", ``, 200, ""},

@@ -204,7 +204,11 @@ func (d *database) copyRows(t testing.TB) error {
 	for _, table := range tables {
 		setup += fmt.Sprintf("CREATE TABLE seed.%[1]s AS TABLE public.%[1]s;", table)
 		reset += fmt.Sprintf("DELETE FROM public.%[1]s; INSERT INTO public.%[1]s OVERRIDING SYSTEM VALUE TABLE seed.%[1]s;", table)
-		prints = append(prints, fmt.Sprintf("coalesce((SELECT md5(string_agg(r::text, ' ' ORDER BY r::text)) FROM public.%s r), '')", table))
+		row := "r::text"
+		if table == "keys" {
+			row = "(to_jsonb(r) - 'last_used_at')::text" // written after the answer
+		}
+		prints = append(prints, fmt.Sprintf("coalesce((SELECT md5(string_agg(%[1]s, ' ' ORDER BY %[1]s)) FROM public.%[2]s r), '')", row, table))
 	}
 	d.reset, d.print = reset+"COMMIT", "SELECT "+strings.Join(prints, " || ")
 	_, err = d.sql.Exec(setup)

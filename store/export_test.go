@@ -117,3 +117,6 @@ func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operati
 	})
 	return operationID, err
 }
+
+// WaitForKeyUses waits until the uses of keys are written.
+func WaitForKeyUses(s *Store) { s.uses.done.Wait() }

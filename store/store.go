@@ -134,6 +134,7 @@ type Store struct {
 	filters *filters
 	cache   *lru.Cache[string, cachedSubscription] // by id
 	answers *answers
+	uses    *keyUses
 }
 
 // Open prepares a store. It does not connect: Postgres may come up later.
@@ -186,6 +187,7 @@ func Open(cfg Config) (*Store, error) {
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
+	s.uses = &keyUses{write: s.writeKeyUses, noted: map[string]time.Time{}}
 	return s, nil
 }
 
@@ -229,6 +231,7 @@ func (s *Store) Close() error {
 	s.loads.Close()
 	s.callers.Close()
 	s.turns.Close()
+	s.uses.close()
 	s.answers.close()
 	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)
