@@ -33,6 +33,8 @@ type Conditions struct {
 	// Queue is why earlier deliveries of the subscription wait, behind which one that is accepted
 	// now waits too; empty: none wait.
 	Queue string
+	// New says that the delivery is being accepted, and that nobody waits for it.
+	New bool
 	// RateAt is when the rate limit lets the request through; zero: now.
 	RateAt time.Time
 	// Full says that max_in_flight requests of the subscription are under way.
@@ -52,7 +54,7 @@ type gate func(now time.Time, c Conditions) (Admission, bool)
 func gates() []gate {
 	return []gate{
 		subscriptionDeleted, deadlinePassed, heldByOperator, subscriptionInactive, earlierDeliveryOpen, breakerOpen, receiverAskedToWait,
-		behindOthers, rateLimited, subscriptionFull, noSlotFree,
+		behindOthers, endpointFailing, rateLimited, subscriptionFull, noSlotFree,
 	}
 }
 
@@ -124,6 +126,12 @@ func receiverAskedToWait(now time.Time, c Conditions) (Admission, bool) {
 
 func behindOthers(_ time.Time, c Conditions) (Admission, bool) {
 	return held(c.Queue, "earlier deliveries of the subscription wait"), c.Queue != ""
+}
+
+// endpointFailing lets the first attempt to an endpoint that fails wait for a little. Before its
+// breaker opens, deliveries would be started much faster than their failures are counted.
+func endpointFailing(now time.Time, c Conditions) (Admission, bool) {
+	return Admission{Kind: AdmissionDefer, Reason: ReasonEndpointFailing, Until: now.Add(FailingDelay)}, c.New && c.Health != nil && c.Health.IsFailing(now)
 }
 
 func rateLimited(now time.Time, c Conditions) (Admission, bool) {

@@ -13,27 +13,34 @@ import (
 // an event type, is only said to have changed: nobody reads it in a list.
 const maxAudited = 2048
 
-// Set notes what a member was and is, if that differs.
+// Set notes what a member was and is, if that differs. Both can be written as JSON; zero: there is none.
 func (c AuditChanges) Set(path string, before, after any) {
-	was, _ := json.Marshal(before) // strings, numbers, times
-	is, _ := json.Marshal(after)
-	c.compare(path, was, is)
+	was, is := audited(before), audited(after)
+	switch {
+	case bytes.Equal(was, is):
+	case len(was)+len(is) > maxAudited:
+		c.hide(path, true)
+	default:
+		c[path] = AuditChange{Before: was, After: is}
+	}
 }
 
-// Compare notes how the members of two JSON documents differ. A list is one value.
+// audited is a value as JSON; nil: it is zero.
+func audited(value any) json.RawMessage {
+	if value == nil || reflect.ValueOf(value).IsZero() {
+		return nil
+	}
+	text, _ := EncodeJSON(value)
+	return text
+}
+
+// Compare notes how two JSON documents differ, member by member. A list is one value.
 func (c AuditChanges) Compare(before, after json.RawMessage) { c.compare("", before, after) }
 
 func (c AuditChanges) compare(path string, before, after json.RawMessage) {
-	if bytes.Equal(before, after) {
-		return
-	}
 	was, is := membersOf(before), membersOf(after)
 	if len(before) > 0 && was == nil || len(after) > 0 && is == nil {
-		change := AuditChange{Before: before, After: after}
-		if len(before)+len(after) > maxAudited {
-			change = AuditChange{Hidden: true}
-		}
-		c[path] = change
+		c.Set(path, before, after)
 		return
 	}
 	for _, name := range namesOf(was, is) {
@@ -63,22 +70,18 @@ func (c AuditChanges) hide(path string, changed bool) {
 // sender an address of its own. A subscription without an id was not there before.
 func SubscriptionChanges(before, after *Subscription) (AuditChanges, error) {
 	c := AuditChanges{}
-	was, err := before.audited()
+	was, err := before.publicDocument()
 	if err != nil {
 		return nil, err
 	}
-	is, err := after.audited()
+	is, err := after.publicDocument()
 	if err != nil {
 		return nil, err
 	}
 	c.Compare(was, is)
+	c.Set("filter", before.Filter, after.Filter)
 	if from, to := before.Request.URL, after.Request.URL; from != to {
-		change := AuditChange{Hidden: true}
-		if from != "" {
-			change.Before, _ = json.Marshal(Address(from) + "/…") // a text
-		}
-		change.After, _ = json.Marshal(Address(to) + "/…")
-		c["request.url"] = change
+		c["request.url"] = AuditChange{Before: audited(shortened(from)), After: audited(shortened(to)), Hidden: true}
 	}
 	for _, name := range namesOf(before.Request.Headers, after.Request.Headers) {
 		from, had := before.Request.Headers[name]
@@ -101,17 +104,48 @@ func namesOf[T any](a, b map[string]T) []string {
 	return slices.Compact(names)
 }
 
-// audited is the document of what of the subscription may be kept in the audit.
-func (s *Subscription) audited() (json.RawMessage, error) {
+// shortened is the scheme and the host of a URL; nil: there is none.
+func shortened(address string) any {
+	if address == "" {
+		return nil
+	}
+	return Address(address) + "/…"
+}
+
+// publicDocument is the document of what of the subscription may be kept in the audit, without its
+// filter.
+func (s *Subscription) publicDocument() (json.RawMessage, error) {
 	if s.ID == "" {
 		return json.RawMessage(`{}`), nil
 	}
 	public := *s
-	public.Request.URL, public.Request.Headers, public.Request.Params, public.Request.SOAP, public.Auth = "", nil, nil, nil, Auth{}
+	public.Filter, public.Request.URL, public.Request.Headers, public.Request.Params, public.Request.SOAP, public.Auth = nil, "", nil, nil, nil, Auth{}
 	document, err := public.Document()
 	if err != nil {
 		return nil, err
 	}
 	state, err := json.Marshal(map[string]any{"state": s.State, "version": s.Version})
 	return MergePatch(document, state), err
+}
+
+// EventTypeChanges are the changes from one version of an event type to another. Schema and samples are
+// long, and samples may be somebody's data. Without a name it was not there before.
+func EventTypeChanges(before, after EventType) (AuditChanges, error) {
+	c := AuditChanges{}
+	c.hide("schema", !bytes.Equal(before.Schema, after.Schema))
+	c.hide("sample", !bytes.Equal(before.Sample, after.Sample))
+	c.hide("samples", !reflect.DeepEqual(before.Samples, after.Samples))
+	documents := [2]json.RawMessage{}
+	for i, t := range []EventType{before, after} {
+		if t.Name == "" {
+			continue
+		}
+		t.Schema, t.Sample, t.Samples = nil, nil, nil
+		var err error
+		if documents[i], err = EncodeJSON(t); err != nil {
+			return nil, err
+		}
+	}
+	c.Compare(documents[0], documents[1])
+	return c, nil
 }

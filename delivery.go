@@ -60,6 +60,7 @@ const (
 	ReasonTerminated             = "terminated"              // its workflow was terminated in Temporal
 
 	// Reasons of a delivery whose date has passed because of us, and not of its receiver.
+	ReasonEndpointFailing       = "endpoint_failing"        // the latest attempts to its endpoint have failed: it is sent some seconds later
 	ReasonWaitingForSlot        = "waiting_for_slot"        // all requests that its subscription, its tenant or the worker may make are under way
 	ReasonWaitingForTemporal    = "waiting_for_temporal"    // its workflow is not started yet
 	ReasonWaitingForSwitchboard = "waiting_for_switchboard" // its attempt is not made; the reason, if it is known, follows a colon

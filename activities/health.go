@@ -23,12 +23,12 @@ type Recovery interface {
 }
 
 // reportHealth counts a recorded attempt of the process, and reports it where the endpoint is not
-// healthy. An error changes nothing for the delivery: the attempt is recorded, and the next one is
-// reported again.
-func (a *Deliveries) reportHealth(ctx context.Context, loaded *switchboard.LoadedDelivery, made switchboard.Attempt) {
+// healthy. It returns the health as it is then. An error changes nothing for the delivery: the
+// attempt is recorded, and the next one is reported again.
+func (a *Deliveries) reportHealth(ctx context.Context, loaded *switchboard.LoadedDelivery, made switchboard.Attempt) switchboard.Health {
 	report, needed := a.Health.Observe(a.Now(), &loaded.Health, loaded.Subscription.Report(made))
 	if !needed {
-		return
+		return loaded.Health
 	}
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
@@ -36,12 +36,15 @@ func (a *Deliveries) reportHealth(ctx context.Context, loaded *switchboard.Loade
 	if a.Outages.Observe(ctx, Postgres, err) {
 		a.Log.WarnContext(ctx, "health of an endpoint not reported", "subscription", report.SubscriptionID, "delivery", made.DeliveryID, "error", err)
 	}
-	if err != nil || result.Change == (switchboard.HealthChange{}) {
-		return
+	if err != nil {
+		return loaded.Health
 	}
-	a.logHealth(ctx, &loaded.Delivery, &result)
-	a.Metrics.healthChanged(ctx, &result.Change)
-	a.recoverEndpoint(ctx, &loaded.Delivery, &result)
+	if result.Change != (switchboard.HealthChange{}) {
+		a.logHealth(ctx, &loaded.Delivery, &result)
+		a.Metrics.healthChanged(ctx, &result.Change)
+		a.recoverEndpoint(ctx, &loaded.Delivery, &result)
+	}
+	return result.Health
 }
 
 // recoverEndpoint starts what follows from the change.

@@ -14,9 +14,9 @@ import (
 
 // QueueStore is what the release of deliveries that wait in order needs of the store.
 type QueueStore interface {
-	// Heartbeat says that the worker lives and reckons with so many, and returns what it is to know
-	// of the others.
-	Heartbeat(ctx context.Context, workerID string, counted int) (switchboard.Workers, error)
+	// Heartbeat says that the worker lives and reckons with so many, with what else is to be known
+	// of it, and returns what it is to know of the others.
+	Heartbeat(ctx context.Context, workerID string, counted int, facts switchboard.WorkerFacts) (switchboard.Workers, error)
 	// Leave says that the worker has ended.
 	Leave(ctx context.Context, workerID string) error
 	// ReleaseNext releases the oldest deliveries of the subscription that wait for their turn, as
@@ -104,7 +104,7 @@ func (q *Queues) heartbeat(ctx context.Context) (switchboard.Workers, error) {
 	ctx, cancel := context.WithTimeout(ctx, switchboard.WorkerExpiry-switchboard.WorkerMargin)
 	defer cancel()
 	began := q.Now()
-	w, err := q.Store.Heartbeat(ctx, q.WorkerID, q.counted)
+	w, err := q.Store.Heartbeat(ctx, q.WorkerID, q.counted, q.facts())
 	if err != nil {
 		return w, err
 	}
@@ -113,6 +113,14 @@ func (q *Queues) heartbeat(ctx context.Context) (switchboard.Workers, error) {
 	}
 	q.Limiter.SetWaiting(w.Queued, began)
 	return w, nil
+}
+
+// facts are what people want to know of this worker.
+func (q *Queues) facts() switchboard.WorkerFacts {
+	fast, slow := q.Limiter.Usage(inflight.PoolFast), q.Limiter.Usage(inflight.PoolSlow)
+	return switchboard.WorkerFacts{
+		Version: switchboard.Version, Slots: fast.Limit, SlotsTaken: fast.Taken, SlowSlots: slow.Limit, SlowSlotsTaken: slow.Taken,
+	}
 }
 
 func (q *Queues) leave(ctx context.Context) {

@@ -27,7 +27,7 @@ type fakeQueues struct {
 	started  map[string]time.Time
 }
 
-func (f *fakeQueues) Heartbeat(_ context.Context, _ string, counted int) (switchboard.Workers, error) {
+func (f *fakeQueues) Heartbeat(_ context.Context, _ string, counted int, _ switchboard.WorkerFacts) (switchboard.Workers, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away {

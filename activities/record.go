@@ -28,8 +28,25 @@ func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDeliver
 		result.Unrecorded = inflight.OutcomeOf(r)
 		return result
 	}
-	e.reportHealth(ctx, &loaded, made)
-	return e.resultOf(loaded, d)
+	loaded.Delivery, loaded.Health = d, e.reportHealth(ctx, &loaded, made)
+	return e.resultOf(loaded, e.parkBehindBreaker(ctx, loaded))
+}
+
+// parkBehindBreaker parks a delivery whose attempt has failed while the breaker of its endpoint is
+// open, or has opened it. In backoff it would keep a workflow and a timer, only to be parked at its
+// next date; where it cannot be parked now, that is what happens.
+func (e *execution) parkBehindBreaker(ctx context.Context, loaded switchboard.LoadedDelivery) switchboard.Delivery {
+	if !loaded.Delivery.State.HasNextAttempt() || !loaded.Health.IsOpen(loaded.Delivery.ID) {
+		return loaded.Delivery
+	}
+	ctx, cancel := storeContext(ctx)
+	defer cancel()
+	conditions := switchboard.Conditions{Subscription: &loaded.Subscription, Health: &loaded.Health, Delivery: &loaded.Delivery}
+	d, err := e.Store.HoldDelivery(ctx, loaded.Delivery, conditions)
+	if err != nil {
+		return loaded.Delivery
+	}
+	return d
 }
 
 // commit stores the attempt with what follows from it, and removes it from the buffer.

@@ -48,6 +48,7 @@ var calls = []struct {
 	{"POST /v1/deliveries/dlv_held/release", ``, 200, "s"},
 	{"GET /v1/operations", ``, 200, "isv"},
 	{"GET /v1/operations/op_acme", ``, 200, "isv"},
+	{"GET /v1/actions", ``, 200, "s"},
 	{"GET /v1/event_types", ``, 200, "pisv"},
 	{"GET /v1/event_types/iomnihub/ticket.created", ``, 200, "pisv"},
 	{"PUT /v1/event_types/iomnihub/ticket.created", `{}`, 200, ""},
@@ -212,6 +213,7 @@ func TestScope(t *testing.T) {
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/disable", `{"reason":"r"}`},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/enable", ``},
 		{acmeViewerKey, "GET /v1/operations?tenant=TENANT", ``},
+		{acmeAdminKey, "GET /v1/actions?tenant=TENANT", ``},
 		{acmeAdminKey, "DELETE /v1/keys/key_TENANT", ``},
 	}
 	for _, p := range pairs {

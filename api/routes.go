@@ -69,6 +69,8 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/operations", readers, s.listOperations, "list-operations"),
 		rest.On(get, "/v1/operations/{id}", readers, s.getOperation, "get-operation"),
 
+		rest.On(get, "/v1/actions", roles{support}, s.listActions, "list-actions"),
+
 		rest.On(get, "/v1/event_types", everybody, s.listEventTypes, "list-event-types"),
 		rest.On(get, "/v1/event_types/{platform}/{name}", everybody, s.getEventType, "get-event-type"),
 		rest.On(put, "/v1/event_types/{platform}/{name}", nil, s.putEventType, "put-event-type", kind),

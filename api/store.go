@@ -68,6 +68,9 @@ type Store interface {
 	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
 	Operations(ctx context.Context, caller switchboard.Caller, filter switchboard.OperationFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error)
 
+	// Audit lists what was done, newest first.
+	Audit(ctx context.Context, caller switchboard.Caller, filter switchboard.AuditFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error)
+
 	// SaveEventType adds the type, or replaces the one of its platform and name.
 	SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error
 	// ChangeEventType applies the change to the stored type of base's platform and name;

@@ -133,7 +133,12 @@ var calls = map[string]struct {
 	"list-operations": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
 	}, nil, pageOf[client.Operation]()},
-	"get-operation":    {func(ctx context.Context, c *client.Client) error { return second(c.GetOperation(ctx, "{id}")) }, nil, client.Operation{}},
+	"get-operation": {func(ctx context.Context, c *client.Client) error { return second(c.GetOperation(ctx, "{id}")) }, nil, client.Operation{}},
+	"list-actions": {func(ctx context.Context, c *client.Client) error {
+		return second(c.ListActions(ctx, switchboard.AuditFilter{
+			Tenant: "acme", Object: "sub_1", Actor: "key_1", Person: "Ana", Verb: switchboard.AuditPause, Kind: switchboard.AuditSubscription, After: at, Before: at,
+		}, page))
+	}, nil, pageOf[switchboard.AuditEntry]()},
 	"list-public-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListPublicKeys(ctx, "{id}")) }, nil, listOf[client.PublicKey]("keys")},
 	"test-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.TestSubscription(ctx, "{id}", client.TestEvent{}, options...))

@@ -147,7 +147,7 @@ func (i *Ingester) check(caller switchboard.Caller, e *switchboard.Event) error 
 }
 
 // dispatch starts the new deliveries, once they are stored. What is held or blocked is
-// started when it is released.
+// started when it is released, and what is deferred by a relay at its date.
 func (i *Ingester) dispatch(ctx context.Context, accepted []switchboard.Acceptance) {
 	var fresh []switchboard.Delivery
 	for _, a := range accepted {
@@ -155,7 +155,7 @@ func (i *Ingester) dispatch(ctx context.Context, accepted []switchboard.Acceptan
 			continue
 		}
 		for _, d := range a.Deliveries {
-			if d.State.HasNextAttempt() {
+			if d.State.HasNextAttempt() && !d.NextAttemptAt.After(d.CreatedAt) {
 				fresh = append(fresh, d)
 			}
 		}

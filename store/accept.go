@@ -353,7 +353,7 @@ func (p *pendingEvent) deliver(c candidate, predecessor string, position int64) 
 	if p.needsOrder() && (c.Ordered || c.Supersede) {
 		m.Key, m.Ordered = e.Key, c.Ordered
 	}
-	a, err := m.admit(predecessor)
+	a, err := m.admit(predecessor, p.only != "")
 	m.accept(a)
 	if p.leftToRelay && !m.DispatchAt.IsZero() {
 		m.DispatchAt = m.NextAttemptAt
@@ -362,12 +362,13 @@ func (p *pendingEvent) deliver(c candidate, predecessor string, position int64) 
 	return err
 }
 
-// admit decides about a new delivery that another one of the same key is before.
-func (m made) admit(predecessor string) (switchboard.Admission, error) {
+// admit decides about a new delivery that another one of the same key is before. Somebody may wait
+// for the answer to one that was asked for.
+func (m made) admit(predecessor string, askedFor bool) (switchboard.Admission, error) {
 	health, err := parseHealth(m.candidate.Health)
 	return switchboard.Admit(m.CreatedAt, switchboard.Conditions{
 		Subscription: &switchboard.Subscription{State: m.candidate.State, HoldFor: switchboard.Duration(time.Duration(m.candidate.HoldForUS) * time.Microsecond)},
-		Health:       &health, Delivery: &m.Delivery, Predecessor: predecessor, Queue: health.QueueReason,
+		Health:       &health, Delivery: &m.Delivery, Predecessor: predecessor, Queue: health.QueueReason, New: !askedFor,
 	}), err
 }
 

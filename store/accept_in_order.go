@@ -135,7 +135,7 @@ func queueMade(ctx context.Context, tx transaction, events []*pendingEvent, keys
 				continue
 			}
 			k, before := keys[m.orderingKey()], m.Delivery
-			a, err := m.admit(k.LastDelivery)
+			a, err := m.admit(k.LastDelivery, p.only != "")
 			if err != nil {
 				return err
 			}

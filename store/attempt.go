@@ -14,7 +14,7 @@ import (
 
 // attemptNames are the columns of attemptColumns.
 const attemptNames = `id, delivery_id, number, generation, at, status_code, failure, permanent, detail, latency_us, timeout_us, retry_after_us, requests,
-	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, interval_factor`
+	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, interval_factor, late`
 
 // insertAttemptsQuery stores a JSON array of attemptColumns.
 const insertAttemptsQuery = "INSERT INTO attempts (" + attemptNames + ")\nSELECT " + attemptNames + " FROM json_populate_recordset(NULL::attempts, $1)"
@@ -45,6 +45,7 @@ type attemptColumns struct {
 	Load              float64             `json:"load"`
 	MaxAttempts       int                 `json:"max_attempts"`
 	IntervalFactor    float64             `json:"interval_factor"`
+	Late              bool                `json:"late"`
 }
 
 // columnsOf makes an attempt one that Postgres can hold and gives back unchanged: what a
@@ -57,7 +58,7 @@ func columnsOf(a switchboard.Attempt, generation int) attemptColumns {
 		LatencyUS: o.Latency.Microseconds(), TimeoutUS: a.Timeout.Microseconds(), RetryAfterUS: o.RetryAfter.Microseconds(), Requests: o.Requests,
 		Method: a.Request.Method, URL: clean(a.Request.URL), RequestHeaders: cleanHeaders(a.Request.Headers), RequestBytes: a.Request.Bytes,
 		ResponseHeaders: cleanHeaders(o.Response.Headers), ResponseTruncated: o.Response.Truncated, ResponseBody: o.Response.Body,
-		Load: a.Load, MaxAttempts: a.MaxAttempts, IntervalFactor: a.IntervalFactor,
+		Load: a.Load, MaxAttempts: a.MaxAttempts, IntervalFactor: a.IntervalFactor, Late: isLate(a),
 	}
 }
 

@@ -46,6 +46,21 @@ func byAction(action switchboard.Action) switchboard.Caller {
 	return switchboard.Caller{KeyID: switchboard.ActorTemporal, Origin: switchboard.OriginTemporal}
 }
 
+// auditSubscription notes what a caller has done to a subscription.
+func (s *Store) auditSubscription(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, reason string, sub *switchboard.Subscription, changed switchboard.AuditChanges) error {
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{
+		Verb: verb, Kind: switchboard.AuditSubscription, Object: sub.ID, Tenant: sub.Tenant, Reason: reason, Changed: changed,
+	})
+}
+
+// stateChanges are those of the state of a subscription.
+func stateChanges(before, after *switchboard.Subscription) switchboard.AuditChanges {
+	changed := switchboard.AuditChanges{}
+	changed.Set("state", before.State, after.State)
+	changed.Set("state_reason", before.StateReason, after.StateReason)
+	return changed
+}
+
 // auditDelivery notes what a caller has done to a delivery.
 func (s *Store) auditDelivery(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before, after *switchboard.Delivery) error {
 	changed := switchboard.AuditChanges{}
@@ -56,4 +71,41 @@ func (s *Store) auditDelivery(ctx context.Context, tx transaction, caller switch
 	return s.audit(ctx, tx, caller, switchboard.AuditEntry{
 		Verb: switchboard.AuditVerb(action.Kind), Kind: switchboard.AuditDelivery, Object: after.ID, Tenant: after.Tenant, Reason: action.Reason, Changed: changed,
 	})
+}
+
+// auditRow is an entry as it is read.
+type auditRow struct {
+	switchboard.AuditEntry
+	Changes []byte // what changed, as JSON
+}
+
+// Audit lists what was done, newest first.
+func (s *Store) Audit(ctx context.Context, caller switchboard.Caller, f switchboard.AuditFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error) {
+	q := pageQuery{
+		cursors: cursors{s.keys, "audit", caller, f}, table: "audit", order: "id DESC", where: &conditions{}, after: afterID,
+		columns: fields("audit", "id at actor role person verb kind object tenant reason request_id origin address", "") +
+			", audit.changed AS changes, coalesce((SELECT name FROM keys WHERE keys.id = audit.actor), '') AS actor_name",
+	}
+	q.where.scope(caller, f.Tenant)
+	q.where.equal("object", f.Object)
+	q.where.equal("actor", f.Actor)
+	q.where.equal("person", f.Person)
+	q.where.equal("verb", string(f.Verb))
+	q.where.equal("kind", string(f.Kind))
+	if !f.After.IsZero() {
+		q.where.add("at >= ? AND id >= ?", f.After, boundOf(switchboard.ActionPrefix, f.After))
+	}
+	if !f.Before.IsZero() {
+		q.where.add("at < ? AND id < ?", f.Before, boundOf(switchboard.ActionPrefix, f.Before)+"~") // after every id of those 8 ms
+	}
+	rows, err := list(ctx, s, q, p, func(r auditRow) position { return position{ID: r.ID} })
+	page := switchboard.Page[switchboard.AuditEntry]{Items: make([]switchboard.AuditEntry, len(rows.Items)), NextCursor: rows.NextCursor}
+	for i, r := range rows.Items {
+		page.Items[i] = r.AuditEntry
+		page.Items[i].At = r.At.UTC()
+		if err == nil {
+			err = json.Unmarshal(r.Changes, &page.Items[i].Changed)
+		}
+	}
+	return page, err
 }

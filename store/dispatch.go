@@ -2,11 +2,14 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lib/pq"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
 // The outbox: dispatch_at says when a relay starts a delivery's workflow, or wakes that of a
@@ -16,7 +19,8 @@ import (
 // it, so that they are prepared. Nearly always nothing is due, which anyDueQuery finds out without
 // a transaction.
 //
-// IS TRUE keeps Postgres from the index of dispatch_at, which holds all that wait for a later date.
+// IS TRUE keeps Postgres from the index of dispatch_at, which holds all that wait for a later date,
+// and from that of next_attempt_at.
 const (
 	anyDueQuery = "SELECT 1 FROM deliveries WHERE dispatch_at <= $1 LIMIT 1"
 
@@ -25,19 +29,30 @@ const (
 	dispatchedQuery = `
 UPDATE deliveries d SET dispatch_at = NULL FROM unnest($1::text[], $4::int[], $5::bool[]) AS n(id, generation, ended)
 WHERE d.id = n.id AND d.id = ` + lockedInOrder + ` AND d.id >= $2 AND d.id <= $3 AND d.generation = n.generation AND (d.state NOT IN ('pending', 'retrying')) = n.ended AND (d.dispatch_at IS NOT NULL) IS TRUE`
+
+	dispatchNowQuery = "UPDATE deliveries SET dispatch_at = $4 WHERE id = " + lockedInOrder + " AND id >= $2 AND id <= $3 AND (next_attempt_at IS NOT NULL) IS TRUE"
 )
 
 var dueQuery = "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE dispatch_at <= $1 ORDER BY dispatch_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
 
 // ClaimDispatches takes the deliveries that have been due to be dispatched for longest. For the
-// lease nobody else gets them.
+// lease nobody else gets them. Those that may not be sent any more are parked instead, which costs
+// less than a workflow that would do so.
 func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
 	now := s.now()
-	claimed := []switchboard.Delivery{}
 	var due []int
 	if err := s.list(ctx, "claim dispatches", &due, anyDueQuery, now); err != nil || len(due) == 0 {
+		return []switchboard.Delivery{}, err
+	}
+	claimed, err := s.lease(ctx, now, limit, lease)
+	if err != nil {
 		return claimed, err
 	}
+	return s.parkClaimed(ctx, claimed)
+}
+
+func (s *Store) lease(ctx context.Context, now time.Time, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
+	claimed := []switchboard.Delivery{}
 	err := s.tx(ctx, "claim dispatches", func(ctx context.Context, tx transaction) error {
 		claimed = claimed[:0]
 		if err := tx.SelectContext(ctx, &claimed, dueQuery, now, limit); err != nil || len(claimed) == 0 {
@@ -54,6 +69,68 @@ func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Durat
 	return claimed, err
 }
 
+// closedQuery finds those of the subscriptions $1 that nothing is sent to now.
+const closedQuery = `
+SELECT s.id FROM subscriptions s LEFT JOIN subscription_health h ON h.subscription_id = s.id
+WHERE s.id = ANY($1) AND (s.state <> 'active' OR h.breaker = 'open') ORDER BY s.id`
+
+// parkClaimed parks those of the claimed deliveries that may not be sent now, and returns the rest.
+func (s *Store) parkClaimed(ctx context.Context, claimed []switchboard.Delivery) ([]switchboard.Delivery, error) {
+	bySubscription := map[string][]string{}
+	for _, d := range claimed {
+		if d.State.HasNextAttempt() {
+			bySubscription[d.SubscriptionID] = append(bySubscription[d.SubscriptionID], d.ID)
+		}
+	}
+	var closed []string
+	if err := s.list(ctx, "find what may not be dispatched", &closed, closedQuery, pq.Array(slices.Collect(maps.Keys(bySubscription)))); err != nil {
+		return nil, err
+	}
+	parked := map[string]bool{}
+	for _, id := range closed {
+		if err := s.parkDispatched(ctx, id, bySubscription[id], parked); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(claimed, func(d switchboard.Delivery) bool { return parked[d.ID] }), nil
+}
+
+// parkDispatched parks those deliveries of a subscription that have no workflow yet and may not be
+// sent, as its state and its health are now, and adds them to parked.
+func (s *Store) parkDispatched(ctx context.Context, subscriptionID string, ids []string, parked map[string]bool) error {
+	return s.tx(ctx, "park what is to be dispatched", func(ctx context.Context, tx transaction) error {
+		conditions, err := lockFlow(ctx, tx, subscriptionID, shared)
+		if err != nil {
+			return err
+		}
+		rows, err := lockInQueues(ctx, tx, ids...)
+		if err != nil {
+			return err
+		}
+		states, now := map[string]switchboard.State{}, s.now()
+		var changed []*row
+		for _, id := range ids {
+			r := rows[id]
+			if r == nil || r.DispatchAt.IsZero() || !r.State.HasNextAttempt() {
+				continue
+			}
+			before := r.Delivery
+			conditions.Delivery, conditions.Queue = &before, ""
+			if a := switchboard.Admit(now, conditions); a.Kind == switchboard.AdmissionPark {
+				r.Hold(now, r.Generation, a)
+				states[id], changed = before.State, append(changed, r)
+			}
+		}
+		if err := s.saveTransitions(ctx, tx, bySwitchboard(switchboard.ActionHold, "nothing is sent to its endpoint now"), states, changed...); err != nil {
+			return err
+		}
+		for _, r := range changed {
+			parked[r.ID] = true
+		}
+		return nil
+	})
+}
+
 // MarkDispatched records that Temporal knows of these generations of deliveries. One that an
 // operator has replaced meanwhile does not cover the next, and a start does not cover the cancellation
 // or the hold.
@@ -68,14 +145,18 @@ func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Del
 }
 
 // DispatchNow makes those of the deliveries that wait for an attempt due to be dispatched, and
-// wakes the relays. IS TRUE keeps Postgres from the index of next_attempt_at, which holds all
-// that wait for an attempt.
+// wakes the relays. Concurrent callers share a transaction: Postgres commits those that notify one
+// after the other.
 func (s *Store) DispatchNow(ctx context.Context, ids []string) error {
+	_, err := do(ctx, s.dispatches, "dispatch deliveries", ids)
+	return err
+}
+
+func (s *Store) dispatchAll(ctx context.Context, calls [][]string) ([]batch.Result[struct{}], error) {
+	ids := slices.Concat(calls...)
 	least, greatest := bounds(ids)
-	return s.tx(ctx, "dispatch deliveries", func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET dispatch_at = $4 WHERE id = "+lockedInOrder+" AND id >= $2 AND id <= $3 AND (next_attempt_at IS NOT NULL) IS TRUE",
-			pq.Array(ids), least, greatest, s.now())
-		if err != nil {
+	return make([]batch.Result[struct{}], len(calls)), s.tx(ctx, "dispatch deliveries", func(ctx context.Context, tx transaction) error {
+		if _, err := tx.ExecContext(ctx, dispatchNowQuery, pq.Array(ids), least, greatest, s.now()); err != nil {
 			return err
 		}
 		return notify(ctx, tx, dispatchChannel, "")

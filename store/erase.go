@@ -76,16 +76,31 @@ WHERE scope = $1 AND tenant = $2 AND event_id = $3 AND coalesce(event_at, `+zero
 			return missing
 		}
 		now := s.now()
-		if _, err := tx.ExecContext(ctx, `
+		begun, err := affected(tx.ExecContext(ctx, `
 INSERT INTO erasures (id, scope, tenant, event_id, event_at, requested_at, actor, person, reason)
 VALUES ($1, $2, $3, $4, nullif($5, `+zeroTime+`), $6, $7, $8, $9) ON CONFLICT (tenant, event_id) WHERE finished_at IS NULL DO NOTHING`,
 			switchboard.NewID(switchboard.ErasurePrefix, now), string(e.Scope), e.Tenant, e.EventID, eventAt, now,
-			action(caller, "", "").Actor, clean(caller.Person), clean(e.Reason)); err != nil {
+			action(caller, "", "").Actor, clean(caller.Person), clean(e.Reason)))
+		if err != nil {
+			return err
+		}
+		if begun > 0 {
+			err = s.auditErasure(ctx, tx, caller, e)
+		}
+		if err != nil {
 			return err
 		}
 		return tx.GetContext(ctx, &row, "SELECT "+erasureColumns()+" FROM erasures WHERE tenant = $1 AND event_id = $2 AND finished_at IS NULL", e.Tenant, e.EventID)
 	})
 	return row.erasure(), err
+}
+
+func (s *Store) auditErasure(ctx context.Context, tx transaction, caller switchboard.Caller, e switchboard.Erasure) error {
+	entry := switchboard.AuditEntry{Verb: switchboard.AuditErase, Kind: switchboard.AuditTenant, Object: e.Tenant, Tenant: e.Tenant, Reason: e.Reason}
+	if e.Scope == switchboard.ErasureEvent {
+		entry.Kind, entry.Object = switchboard.AuditEvent, e.EventID
+	}
+	return s.audit(ctx, tx, caller, entry)
 }
 
 // Erasure returns an erasure.

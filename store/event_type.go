@@ -35,7 +35,26 @@ func (s *Store) SaveEventType(ctx context.Context, caller switchboard.Caller, t 
 	if err := ownsEventTypes(caller); err != nil {
 		return err
 	}
-	return s.tx(ctx, "save event type", func(ctx context.Context, tx transaction) error { return s.putEventType(ctx, tx, t) })
+	return s.tx(ctx, "save event type", func(ctx context.Context, tx transaction) error {
+		var before switchboard.EventType
+		verb := switchboard.AuditUpdate
+		switch document, err := storedEventType(ctx, tx, t); {
+		case errors.Is(err, sql.ErrNoRows):
+			verb = switchboard.AuditCreate
+		case err != nil:
+			return err
+		default:
+			_ = json.Unmarshal([]byte(document), &before) // what cannot be read is replaced
+		}
+		return s.putEventType(ctx, tx, caller, verb, before, t)
+	})
+}
+
+// storedEventType reads what is stored of the type of that platform and name, and keeps others from
+// changing it.
+func storedEventType(ctx context.Context, tx transaction, t switchboard.EventType) (document string, err error) {
+	err = tx.GetContext(ctx, &document, "SELECT document FROM event_types WHERE platform = $1 AND name = $2 FOR UPDATE", t.Platform, strings.ToLower(t.Name))
+	return document, err
 }
 
 // ChangeEventType applies a change to the event type of base's platform and name, and
@@ -53,11 +72,12 @@ func (s *Store) ChangeEventType(ctx context.Context, caller switchboard.Caller, 
 		if changed, err = s.lockEventType(ctx, tx, base); err != nil {
 			return err
 		}
+		before := changed
 		if err := change(&changed); err != nil {
 			return err
 		}
 		changed.Platform, changed.Name, changed.BuiltIn = base.Platform, base.Name, false
-		return s.putEventType(ctx, tx, changed)
+		return s.putEventType(ctx, tx, caller, switchboard.AuditUpdate, before, changed)
 	})
 	if err != nil {
 		return switchboard.EventType{}, err
@@ -80,9 +100,8 @@ INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $
 			return base, err
 		}
 	}
-	var document string
 	var stored switchboard.EventType
-	err := tx.GetContext(ctx, &document, "SELECT document FROM event_types WHERE platform = $1 AND name = $2 FOR UPDATE", base.Platform, strings.ToLower(base.Name))
+	document, err := storedEventType(ctx, tx, base)
 	if errors.Is(err, sql.ErrNoRows) {
 		return stored, switchboard.Errorf(switchboard.CodeNotFound, "%s/%s was deleted meanwhile", base.Platform, base.Name)
 	}
@@ -96,16 +115,26 @@ INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $
 	return stored, nil
 }
 
-func (s *Store) putEventType(ctx context.Context, tx transaction, t switchboard.EventType) error {
+func (s *Store) putEventType(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, before, t switchboard.EventType) error {
 	document, err := switchboard.EncodeJSON(t)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `
+	if _, err = tx.ExecContext(ctx, `
 INSERT INTO event_types (platform, name, document, updated_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (platform, name) DO UPDATE SET document = excluded.document, updated_at = excluded.updated_at`,
-		t.Platform, strings.ToLower(t.Name), clean(string(document)), s.now())
-	return err
+		t.Platform, strings.ToLower(t.Name), clean(string(document)), s.now()); err != nil {
+		return err
+	}
+	changed, err := switchboard.EventTypeChanges(before, t)
+	if err != nil {
+		return err
+	}
+	return s.auditEventType(ctx, tx, caller, verb, t.Platform, t.Name, changed)
+}
+
+func (s *Store) auditEventType(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, platform, name string, changed switchboard.AuditChanges) error {
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditEventType, Object: platform + "/" + name, Changed: changed})
 }
 
 func ownsEventTypes(caller switchboard.Caller) error {
@@ -121,9 +150,14 @@ func (s *Store) DeleteEventType(ctx context.Context, caller switchboard.Caller, 
 	if err := ownsEventTypes(caller); err != nil {
 		return err
 	}
-	deleted, err := s.exec(ctx, "delete event type", "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, strings.ToLower(name))
-	if err == nil && deleted == 0 {
-		return switchboard.Errorf(switchboard.CodeNotFound, "nothing was added to or changed in %s/%s", platform, name)
-	}
-	return err
+	return s.tx(ctx, "delete event type", func(ctx context.Context, tx transaction) error {
+		deleted, err := affected(tx.ExecContext(ctx, "DELETE FROM event_types WHERE platform = $1 AND name = $2", platform, strings.ToLower(name)))
+		if err == nil && deleted == 0 {
+			return switchboard.Errorf(switchboard.CodeNotFound, "nothing was added to or changed in %s/%s", platform, name)
+		}
+		if err != nil {
+			return err
+		}
+		return s.auditEventType(ctx, tx, caller, switchboard.AuditDelete, platform, name, nil)
+	})
 }

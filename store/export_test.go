@@ -89,7 +89,7 @@ func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {
 	}
 	periodic := map[string]Plans{}
 	for name, query := range map[string]string{
-		"heartbeat": heartbeatQuery, "due": anyDueQuery, "overdue": overdueQuery, "expired": expiredQuery, "operations": idleOperationsQuery, "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "stats": statsQuery, "flow": flowStatsQuery,
+		"heartbeat": heartbeatQuery, "due": anyDueQuery, "overdue": overdueQuery, "expired": expiredQuery, "operations": idleOperationsQuery, "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "minutes": minutesQuery(), "hours": hoursQuery(), "stats": statsQuery, "flow": flowStatsQuery,
 	} {
 		periodic[name] = plans[query]
 	}
@@ -120,3 +120,8 @@ func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operati
 
 // WaitForKeyUses waits until the uses of keys are written.
 func WaitForKeyUses(s *Store) { s.uses.done.Wait() }
+
+// RollupQueries are those that read attempts, by name.
+func RollupQueries() map[string]string {
+	return map[string]string{"by the minute": minutesQuery(), "by subscription": bySubscriptionQuery(false)}
+}

@@ -161,10 +161,14 @@ func (s *Store) follow(ctx context.Context, tx transaction, sub *switchboard.Sub
 
 // disableByReceiver disables a subscription that is locked, because of what its receiver answered.
 func (s *Store) disableByReceiver(ctx context.Context, tx transaction, sub *switchboard.Subscription, reason string, now time.Time) error {
+	before := *sub
 	sub.State, sub.StateReason, sub.StateSince, sub.StateBy = switchboard.SubscriptionDisabled, clean(reason), now, switchboard.ActorSwitchboard
 	_, err := tx.ExecContext(ctx, "UPDATE subscriptions SET state = $2, state_reason = $3, state_since = $4, state_by = $5 WHERE id = $1",
 		sub.ID, string(sub.State), sub.StateReason, sub.StateSince, sub.StateBy)
 	if err != nil {
+		return err
+	}
+	if err := s.auditSubscription(ctx, tx, bySelf(), switchboard.AuditDisable, sub.StateReason, sub, stateChanges(&before, sub)); err != nil {
 		return err
 	}
 	return s.announce(ctx, tx, switchboard.NewSubscriptionDisabled(sub))

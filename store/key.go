@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
+	"errors"
 
 	"github.com/lib/pq"
 
@@ -32,7 +34,10 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7, $8) ON CONFLICT (hash)
 		if err != nil {
 			return err
 		}
-		return tx.GetContext(ctx, &stored, "SELECT "+fields("keys", keyFields, "")+" FROM keys WHERE hash = $1", hash[:])
+		if err := tx.GetContext(ctx, &stored, "SELECT "+fields("keys", keyFields, "")+" FROM keys WHERE hash = $1", hash[:]); err != nil || stored.ID != key.ID {
+			return err
+		}
+		return s.auditKey(ctx, tx, caller, switchboard.AuditCreate, switchboard.Key{}, stored)
 	})
 	if err != nil {
 		return switchboard.Key{}, err
@@ -66,13 +71,36 @@ func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboa
 
 // RevokeKey ends a key's validity now. Revoking it again changes nothing.
 func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error) {
-	c := &conditions{args: []any{s.now()}}
+	c := &conditions{}
 	c.add("id = ?", id)
 	c.scope(caller, "")
 	var key switchboard.Key
-	err := s.get(ctx, "revoke key", &key, switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id),
-		"UPDATE keys SET revoked_at = coalesce(revoked_at, $1)"+c.where()+" RETURNING "+fields("keys", keyFields, ""), c.args...)
+	err := s.tx(ctx, "revoke key", func(ctx context.Context, tx transaction) error {
+		err := tx.GetContext(ctx, &key, "SELECT "+fields("keys", keyFields, "")+" FROM keys"+c.where()+" FOR UPDATE", c.args...)
+		if errors.Is(err, sql.ErrNoRows) {
+			return switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id)
+		}
+		if err != nil || !key.RevokedAt.IsZero() {
+			return err
+		}
+		before := key
+		key.RevokedAt = s.now()
+		if _, err := tx.ExecContext(ctx, "UPDATE keys SET revoked_at = $2 WHERE id = $1", id, key.RevokedAt); err != nil {
+			return err
+		}
+		return s.auditKey(ctx, tx, caller, switchboard.AuditRevoke, before, key)
+	})
 	return key, err
+}
+
+func (s *Store) auditKey(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, before, after switchboard.Key) error {
+	changed := switchboard.AuditChanges{}
+	changed.Set("name", before.Name, after.Name)
+	changed.Set("role", before.Role, after.Role)
+	changed.Set("read_payload", before.ReadPayload, after.ReadPayload)
+	changed.Set("expires_at", before.ExpiresAt.UTC(), after.ExpiresAt.UTC())
+	changed.Set("revoked_at", before.RevokedAt.UTC(), after.RevokedAt.UTC())
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditKey, Object: after.ID, Tenant: after.Tenant, Changed: changed})
 }
 
 // keyHash is the SHA-256 of a key's text.

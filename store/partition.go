@@ -88,13 +88,16 @@ func (t partitionedTable) create(suffix string) []string {
 // bound is exact to 8 ms, and for every hour and day.
 const idBoundLetters = 9
 
-// idBound is what the ids of deliveries made at or after that time begin with or sort
+// idBound is [boundOf] for deliveries.
+func idBound(at time.Time) string { return boundOf(switchboard.DeliveryPrefix, at) }
+
+// boundOf is what the ids with that prefix that were made at or after that time begin with or sort
 // behind. The first is of 1970: an earlier time would sort after all ids.
-func idBound(at time.Time) string {
+func boundOf(prefix string, at time.Time) string {
 	if first := time.UnixMilli(0); at.Before(first) {
 		at = first
 	}
-	return switchboard.NewID(switchboard.DeliveryPrefix, at)[:len(switchboard.DeliveryPrefix)+idBoundLetters]
+	return switchboard.NewID(prefix, at)[:len(prefix)+idBoundLetters]
 }
 
 // midnight is when the day of that time begins.

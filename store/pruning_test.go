@@ -27,7 +27,7 @@ func TestHotStatementsTouchOnePartition(t *testing.T) {
 	delivery := pq.QuoteLiteral(fmt.Sprintf(`[{"id":%q,"state":"retrying","reason":"http_503","attempts_made":1,"generation":1,"permanent":false,"last_status_code":503,"last_failure":"http_5xx","prior_attempts":0,"temporal_run_id":"r","blocked_by":"","next_attempt_at":"2026-07-01T13:00:00Z"}]`, d.ID))
 	attempt := pq.QuoteLiteral(fmt.Sprintf(`[{"id":"att_1","delivery_id":%q,"number":1,"generation":1,"at":"2026-07-01T12:00:00Z","status_code":503,"failure":"","detail":"",
 		"latency_us":1,"timeout_us":1,"retry_after_us":0,"method":"POST","url":"","request_headers":{},"request_bytes":1,"response_headers":{},"response_truncated":false,
-		"response_body":"\\x","load":0,"max_attempts":1,"interval_factor":1,"permanent":false,"requests":1}]`, d.ID))
+		"response_body":"\\x","load":0,"max_attempts":1,"interval_factor":1,"permanent":false,"requests":1,"late":false}]`, d.ID))
 	arguments := map[string]string{
 		"load":                 strings.Join([]string{ids, id, id, at, at}, ", "),
 		"lock":                 strings.Join([]string{ids, id, id}, ", "),
@@ -96,7 +96,7 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 	defer func() { must(t, s.Close()) }()
 	const passes, custom = 8, 5 // Postgres compares five plans before it keeps one
 	for range passes {
-		_, err = s.Heartbeat(t.Context(), "worker", 1)
+		_, err = s.Heartbeat(t.Context(), "worker", 1, switchboard.WorkerFacts{})
 		must(t, err)
 		_, err = s.ClaimDispatches(t.Context(), 1, time.Second)
 		must(t, err)
@@ -110,6 +110,8 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 		must(t, err)
 		_, err = s.ForgetHealthy(t.Context())
 		must(t, err)
+		_, err = s.RollUp(t.Context())
+		must(t, err)
 		_, err = s.Stats(t.Context())
 		must(t, err)
 		_, err = s.FlowStats(t.Context())
@@ -119,6 +121,6 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 	must(t, err)
 	once := store.Plans{Generic: passes}
 	equal(t, "plans", plans, map[string]store.Plans{
-		"heartbeat": once, "due": once, "overdue": once, "expired": once, "operations": once, "late recoveries": once, "healthy": once, "stats": {Generic: passes - custom, Custom: custom}, "flow": {Generic: passes - custom, Custom: custom},
+		"heartbeat": once, "due": once, "overdue": once, "expired": once, "operations": once, "late recoveries": once, "healthy": once, "minutes": once, "hours": once, "stats": {Generic: passes - custom, Custom: custom}, "flow": {Generic: passes - custom, Custom: custom},
 	})
 }

@@ -97,8 +97,10 @@ func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id 
 		if err := s.insertSecret(ctx, tx, id, sub.UpdatedAt, sub.Secrets[0]); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE subscriptions SET updated_at = $2, version = $3 WHERE id = $1", id, sub.UpdatedAt, sub.Version)
-		return err
+		if _, err = tx.ExecContext(ctx, "UPDATE subscriptions SET updated_at = $2, version = $3 WHERE id = $1", id, sub.UpdatedAt, sub.Version); err != nil {
+			return err
+		}
+		return s.auditSubscription(ctx, tx, caller, switchboard.AuditRotateSecret, "", &sub, nil)
 	})
 	if err != nil {
 		return switchboard.Subscription{}, err

@@ -48,7 +48,11 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 				return err
 			}
 		}
-		return nil
+		changes, err := switchboard.SubscriptionChanges(&switchboard.Subscription{}, &made)
+		if err != nil {
+			return err
+		}
+		return s.auditSubscription(ctx, tx, caller, switchboard.AuditCreate, "", &made, changes)
 	})
 	if err == nil {
 		*sub = s.withDefaults(made)

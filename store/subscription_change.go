@@ -45,6 +45,13 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 				return err
 			}
 		}
+		changes, err := switchboard.SubscriptionChanges(&old, &changed)
+		if err != nil {
+			return err
+		}
+		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditUpdate, "", &changed, changes); err != nil {
+			return err
+		}
 		if len(changed.Secrets) == 0 {
 			return nil
 		}

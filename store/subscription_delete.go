@@ -10,11 +10,15 @@ import (
 // deliveries: it is to be started in Temporal. The row stays, because deliveries name it.
 func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) (operationID string, err error) {
 	err = s.tx(ctx, "delete subscription", func(ctx context.Context, tx transaction) error {
-		if _, err := s.lockSubscription(ctx, tx, caller, id); err != nil {
+		sub, err := s.lockSubscription(ctx, tx, caller, id)
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1, flow = flow + 1 WHERE id = $1", id, s.now())
+		_, err = tx.ExecContext(ctx, "UPDATE subscriptions SET deleted_at = $2, updated_at = $2, version = version + 1, flow = flow + 1 WHERE id = $1", id, s.now())
 		if err != nil {
+			return err
+		}
+		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditDelete, reason, &sub, nil); err != nil {
 			return err
 		}
 		operationID, err = s.startCancel(ctx, tx, id, action(caller, switchboard.ActionCancel, reason))

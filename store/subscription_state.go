@@ -17,10 +17,14 @@ func (s *Store) ChangeSubscriptionState(ctx context.Context, caller switchboard.
 		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
 			return err
 		}
+		before := sub
 		if err := sub.ChangeState(s.now(), act, clean(reason), clean(stateBy(caller))); err != nil {
 			return err
 		}
 		if err := saveState(ctx, tx, sub); err != nil {
+			return err
+		}
+		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditVerb(act), reason, &sub, stateChanges(&before, &sub)); err != nil {
 			return err
 		}
 		switch sub.State {

@@ -73,6 +73,10 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 			p, err := b.Operations(ctx, spy, switchboard.OperationFilter{}, switchboard.PageRequest{})
 			return len(p.Items), err
 		},
+		"Audit": func() (int, error) {
+			p, err := b.Audit(ctx, spy, switchboard.AuditFilter{}, switchboard.PageRequest{})
+			return len(p.Items), err
+		},
 		"Erasures": func() (int, error) {
 			p, err := b.Erasures(ctx, spy, switchboard.PageRequest{})
 			return len(p.Items), err

@@ -25,11 +25,14 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 		if sub.State != switchboard.SubscriptionUnverified {
 			return nil
 		}
-		if sub.StateReason = clean(reason); reason != "" {
-			return saveState(ctx, tx, sub)
+		before := sub
+		if sub.StateReason = clean(reason); reason == "" {
+			sub.State, sub.StateSince, sub.StateBy = switchboard.SubscriptionActive, s.now(), clean(stateBy(caller))
 		}
-		sub.State, sub.StateSince, sub.StateBy = switchboard.SubscriptionActive, s.now(), clean(stateBy(caller))
 		if err := saveState(ctx, tx, sub); err != nil {
+			return err
+		}
+		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditVerify, "", &sub, stateChanges(&before, &sub)); err != nil || reason != "" {
 			return err
 		}
 		operationID, err = s.reopenSubscription(ctx, tx, id, "verified", bySwitchboard(switchboard.ActionRelease, "what it was held for is over"))

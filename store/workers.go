@@ -14,8 +14,11 @@ import (
 // writes itself: the worker's own row is the one of its heartbeat before.
 const heartbeatQuery = `
 WITH me AS (
-	INSERT INTO workers AS w (id, joined_at, seen_at, counted) VALUES ($1, clock_timestamp(), clock_timestamp(), $2)
-	ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), counted = excluded.counted RETURNING joined_at),
+	INSERT INTO workers AS w (id, joined_at, seen_at, counted, version, slots, slots_taken, slow_slots, slow_slots_taken)
+	VALUES ($1, clock_timestamp(), clock_timestamp(), $2, $4, $5, $6, $7, $8)
+	ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), counted = excluded.counted, version = excluded.version,
+		slots = excluded.slots, slots_taken = excluded.slots_taken, slow_slots = excluded.slow_slots, slow_slots_taken = excluded.slow_slots_taken
+	RETURNING joined_at),
 gone AS (DELETE FROM workers WHERE id <> $1 AND seen_at < clock_timestamp() - $3 * interval '1 microsecond'),
 others AS MATERIALIZED (SELECT id, joined_at, counted FROM workers WHERE id <> $1 AND seen_at >= clock_timestamp() - $3 * interval '1 microsecond')
 SELECT 1 + count(others.id) AS live, count(others.id) FILTER (WHERE (others.joined_at, others.id) < (me.joined_at, $1)) AS rank,
@@ -24,15 +27,16 @@ SELECT 1 + count(others.id) AS live, count(others.id) FILTER (WHERE (others.join
 		WHERE h.queue_reason <> '' AND h.breaker <> 'open' AND (h.deferred_until IS NULL OR h.deferred_until <= now()) AND s.state = 'active' AND s.deleted_at IS NULL) AS queued
 FROM me LEFT JOIN others ON true GROUP BY me.joined_at`
 
-// Heartbeat says that the worker lives and reckons with so many, and returns what it is to know of
-// the others.
-func (s *Store) Heartbeat(ctx context.Context, workerID string, counted int) (switchboard.Workers, error) {
+// Heartbeat says that the worker lives and reckons with so many, with what else is to be known of
+// it, and returns what it is to know of the others.
+func (s *Store) Heartbeat(ctx context.Context, workerID string, counted int, facts switchboard.WorkerFacts) (switchboard.Workers, error) {
 	var rows []struct {
 		Live, Rank int
 		Counted    bool
 		Queued     pq.StringArray
 	}
-	err := s.list(ctx, "heartbeat", &rows, heartbeatQuery, workerID, counted, switchboard.WorkerExpiry.Microseconds())
+	err := s.list(ctx, "heartbeat", &rows, heartbeatQuery, workerID, counted, switchboard.WorkerExpiry.Microseconds(),
+		facts.Version, facts.Slots, facts.SlotsTaken, facts.SlowSlots, facts.SlowSlotsTaken)
 	if err != nil || len(rows) == 0 {
 		return switchboard.Workers{}, err
 	}

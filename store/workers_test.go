@@ -32,7 +32,7 @@ func TestHeartbeats(t *testing.T) {
 			_, err := b.sql.Exec(c.change)
 			must(t, err)
 		}
-		got, err := b.Heartbeat(t.Context(), c.worker, c.counted)
+		got, err := b.Heartbeat(t.Context(), c.worker, c.counted, switchboard.WorkerFacts{})
 		must(t, err)
 		got.Queued = nil
 		equal(t, "heartbeat "+string(rune('0'+i))+" of "+c.worker, got, c.want)
@@ -68,7 +68,7 @@ func TestHeartbeatNamesWhatWaits(t *testing.T) {
 		_, err = b.sql.Exec(change, sub.ID)
 		must(t, err)
 	}
-	got, err := b.Heartbeat(t.Context(), "a", 1)
+	got, err := b.Heartbeat(t.Context(), "a", 1, switchboard.WorkerFacts{})
 	must(t, err)
 	if !slices.Equal(got.Queued, want) {
 		t.Errorf("queued %v, want %v", got.Queued, want)

@@ -16,6 +16,7 @@ import (
 const (
 	ReconcileSchedule = "switchboard-reconcile"
 	RetainSchedule    = "switchboard-retain"
+	RollUpSchedule    = "switchboard-roll-up"
 )
 
 // schedule starts a workflow at regular times, and skips one while the last still runs.
@@ -30,6 +31,7 @@ type schedule struct {
 func schedules() []schedule {
 	return []schedule{
 		{ReconcileSchedule, 15 * time.Second, workflows.Reconcile, "reconcile", 5 * time.Minute},
+		{RollUpSchedule, 15 * time.Second, workflows.RollUp, "roll-up", 10 * time.Minute},
 		{RetainSchedule, time.Hour, workflows.Retain, "retain", 0},
 	}
 }

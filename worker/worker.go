@@ -39,6 +39,7 @@ type Config struct {
 	Recoverer  *activities.Recoverer
 	Reconciler *activities.Reconciler
 	Retainer   *activities.Retainer
+	Counter    *activities.Counter
 	Eraser     *activities.Eraser
 	Operator   *activities.Operator
 	Queues     *activities.Queues
@@ -71,6 +72,7 @@ func Run(ctx context.Context, c Config) error {
 	w.RegisterActivity(c.Recoverer)
 	w.RegisterActivity(c.Reconciler)
 	w.RegisterActivity(c.Retainer)
+	w.RegisterActivity(c.Counter)
 	w.RegisterActivity(c.Eraser)
 	w.RegisterActivity(c.Operator)
 	slow := worker.New(c.Client, activities.SlowTaskQueue, worker.Options{

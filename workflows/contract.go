@@ -29,5 +29,5 @@ type DeliverResult struct {
 
 // All lists the workflows. A worker registers each, and the recorded histories of each must replay.
 func All() []any {
-	return []any{Deliver, Operate, Recover, Reconcile, Retain, Erase}
+	return []any{Deliver, Operate, Recover, Reconcile, RollUp, Retain, Erase}
 }

@@ -17,7 +17,7 @@ CREATE TABLE audit (
     request_id text        NOT NULL,
     origin     text        NOT NULL CHECK (origin IN ('api', 'console', 'temporal', 'switchboard')),
     address    text        NOT NULL,
-    changed    jsonb       NOT NULL CHECK (jsonb_typeof(changed) = 'object')
+    changed    json        NOT NULL CHECK (json_typeof(changed) = 'object')  -- as it was written: a filter may hold what jsonb refuses
 );
 
 CREATE INDEX audit_tenant ON audit (tenant, id);

@@ -76,11 +76,11 @@ WITH made AS MATERIALIZED (
     'sub_' || lpad((g % 500)::text, 26, '0'), gen_random_uuid()::text
   FROM made
 )
-INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, request_headers, request_bytes, response_headers, response_truncated, response_body)
+INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, late)
 SELECT 'att_' || seed_time((extract(epoch FROM at) * 1000)::bigint) || seed_random(17), id, number, 1, at, CASE WHEN number < attempts THEN 503 ELSE status END,
   CASE WHEN number < attempts THEN 'http_5xx' WHEN status = 200 THEN '' WHEN status < 500 THEN 'http_4xx' ELSE 'http_5xx' END, '', 12000, 10000000, 0, 'POST', 'https://host-' || (g % 200) || '.example.com/hook',
   '{"Content-Type": "application/json", "User-Agent": "Switchboard", "Webhook-Id": "dlv_01k0000000000000000000000", "Webhook-Timestamp": "1769860800", "Webhook-Signature": "[redacted]"}', 650,
-  '{"Content-Type": "text/plain", "Date": "Sat, 31 Jan 2026 12:00:00 GMT", "Server": "nginx", "Content-Length": "2"}', false, convert_to('ok', 'UTF8')
+  '{"Content-Type": "text/plain", "Date": "Sat, 31 Jan 2026 12:00:00 GMT", "Server": "nginx", "Content-Length": "2"}', false, convert_to('ok', 'UTF8'), false
 FROM made, generate_series(1, attempts) AS number`
 
 // seedClosed has days that are over closed, as the workflow Retain does with each when it ends.

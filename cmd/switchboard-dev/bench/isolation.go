@@ -28,6 +28,7 @@ type window struct {
 	Duplicates  int          `json:"duplicates"`
 	Answer      spread       `json:"answer_ms"`
 	Arrival     spread       `json:"arrival_ms"`
+	Slices      []spread     `json:"arrival_ms_by_slice"` // of sliceLength each, in order
 	CPU         cpuPerSecond `json:"cpu_ms_per_second"`
 	Others      float64      `json:"others_cores"`
 }
@@ -59,6 +60,7 @@ type besideBad struct {
 }
 
 const (
+	sliceLength     = 5 * time.Second
 	isolationRate   = 20 // healthy events a second
 	isolationTenant = "isolation-healthy"
 	// arrivalTimeout is how long healthy events are waited for after the last was posted.

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -106,6 +107,9 @@ func (r *receiver) note(all []posted, now time.Time, w *window) {
 			at = now
 		}
 		answers[i], arrivals[i] = p.answer, at.Sub(p.at)
+	}
+	for slice := range slices.Chunk(arrivals, eventsIn(sliceLength)) {
+		w.Slices = append(w.Slices, spreadOf(slice))
 	}
 	w.Events, w.Answer, w.Arrival, w.Duplicates = len(all), spreadOf(answers), spreadOf(arrivals), r.duplicates
 }

@@ -193,6 +193,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		Retainer: &activities.Retainer{
 			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Metrics: metrics, Log: a.log,
 		},
+		Counter:  &activities.Counter{Store: a.store, Log: a.log},
 		Eraser:   &activities.Eraser{Store: a.store, Log: a.log},
 		Operator: &activities.Operator{Store: a.store, Metrics: operations, Log: a.log},
 		Outages:  a.outages,

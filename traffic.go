@@ -1,0 +1,130 @@
+package switchboard
+
+import (
+	"math"
+	"time"
+)
+
+// Attempts are counted by minute and hour in rollups: charts would otherwise read every one of
+// them. Attempts of the last minutes may be missing there; lists of deliveries are the truth.
+
+const (
+	// MinuteTrafficKept is for how long attempts are kept by the minute.
+	MinuteTrafficKept = 48 * time.Hour
+	// SubscriptionTrafficKept is for how long they are kept by subscription, tenant and host.
+	SubscriptionTrafficKept = 35 * 24 * time.Hour
+	// HourTrafficKept is for how long they are kept by the hour.
+	HourTrafficKept = 400 * 24 * time.Hour
+	// LateAfter is how far from the time of its delivery's id an attempt is late, as a retry is.
+	LateAfter = time.Minute
+)
+
+// LatencyBounds are the milliseconds that latencies are counted by: each up to one of them, and one
+// count more for what is above the last.
+func LatencyBounds() []int {
+	return []int{10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000}
+}
+
+// Percentile is the latency in milliseconds that the share of the counted latencies does not exceed,
+// where counts has one for each of [LatencyBounds] and one more. Between two bounds it is
+// interpolated. 0: nothing was counted.
+func Percentile(counts []int64, share float64) int {
+	var total int64
+	for _, n := range counts {
+		total += n
+	}
+	if total == 0 {
+		return 0
+	}
+	rank, below, lower := share*float64(total), 0.0, 0
+	for i, bound := range LatencyBounds() {
+		n := float64(counts[i])
+		if n > 0 && below+n >= rank {
+			return lower + int(math.Ceil(float64(bound-lower)*(rank-below)/n))
+		}
+		below, lower = below+n, bound
+	}
+	return lower
+}
+
+// TrafficCount counts attempts.
+type TrafficCount struct {
+	Attempts  int64 `json:"attempts" doc:"Attempts" example:"41200"`
+	Succeeded int64 `json:"succeeded" doc:"Those that were answered with 2xx" example:"40460"`
+	Failed    int64 `json:"failed" doc:"The others" example:"740"`
+	P50       int   `json:"p50_ms" doc:"Median of their latency in milliseconds, to the width of the range that it was counted in" example:"80"`
+	P95       int   `json:"p95_ms" doc:"95th percentile of their latency in milliseconds" example:"410"`
+}
+
+// TrafficPoint counts the attempts of one step of time.
+type TrafficPoint struct {
+	At time.Time `json:"at" doc:"When the step begins"`
+	TrafficCount
+}
+
+// TrafficGroup counts attempts that have something in common.
+type TrafficGroup struct {
+	Value string `json:"value" doc:"What they have in common" example:"succeeded"`
+	TrafficCount
+	Points []TrafficPoint `json:"points" nullable:"false" doc:"By step, the earliest first. A step without attempts has none"`
+}
+
+// Traffic is how many attempts were made in a time.
+type Traffic struct {
+	By        TrafficBy      `json:"by" enum:"outcome,failure,status_code,host,subscription" doc:"What groups have in common. outcome: succeeded or failed. failure: only failed attempts. status_code: none, if there was no response"`
+	From      time.Time      `json:"from" doc:"From the beginning of this step"`
+	To        time.Time      `json:"to" doc:"To the beginning of this one, which is not counted"`
+	Step      Duration       `json:"step" doc:"How long a step is" example:"5m0s"`
+	CountedTo time.Time      `json:"counted_to,omitzero" doc:"Attempts from then on are not counted yet; absent if none are counted yet"`
+	Groups    []TrafficGroup `json:"groups" nullable:"false" doc:"The largest first"`
+	More      bool           `json:"more" doc:"There are more groups than the 50 largest, which are shown"`
+}
+
+// FailureGroup are deliveries that fail alike.
+type FailureGroup struct {
+	Host       string    `json:"host" doc:"Where they go" example:"crm.example.com"`
+	Failure    Failure   `json:"failure" doc:"How the last attempt failed" example:"http_5xx"`
+	StatusCode int       `json:"status_code" doc:"What it was answered with; 0: no response" example:"503"`
+	Tenants    int       `json:"tenants" doc:"How many tenants have such deliveries, or had such attempts in the last 24 hours" example:"1"`
+	Open       int       `json:"open" doc:"Deliveries that are retrying, held or blocked" example:"312"`
+	Oldest     string    `json:"oldest,omitempty" doc:"The oldest of these; absent if there is none" example:"dlv_01k0000000000000000000000"`
+	OldestAt   time.Time `json:"oldest_at,omitzero" doc:"When that was accepted"`
+	Attempts   int64     `json:"attempts" doc:"Attempts that failed so in the last 24 hours, of deliveries that have ended too" example:"1840"`
+	LastHour   time.Time `json:"last_hour,omitzero" doc:"The hour of the last of these attempts; absent if there is none"`
+}
+
+// FailureGroups is what fails now, and what has failed in the last 24 hours.
+type FailureGroups struct {
+	At      time.Time      `json:"at" doc:"When this was counted. It is counted every 15 seconds at most"`
+	Groups  []FailureGroup `json:"groups" nullable:"false" doc:"Those with the most open deliveries first"`
+	More    bool           `json:"more" doc:"There are more groups than limit"`
+	Bounded bool           `json:"bounded" doc:"There are more open deliveries or groups than are counted, which are the newest 100,000 deliveries"`
+}
+
+// WorkerStatus is what a worker says of itself. The relayed counts are those of its last heartbeat.
+type WorkerStatus struct {
+	ID        string    `json:"id" doc:"Names the process: process id, host, random letters"`
+	Version   string    `json:"version" example:"0.1.0"`
+	StartedAt time.Time `json:"started_at"`
+	SeenAt    time.Time `json:"seen_at" doc:"Its last heartbeat; there is one every second"`
+	Pools     []Slots   `json:"pools" nullable:"false" doc:"Its slots"`
+}
+
+// Slots are a worker's places for attempts under way, of one task queue.
+type Slots struct {
+	Queue string `json:"queue" doc:"The Temporal task queue: deliveries, or deliveries-slow for slow endpoints" example:"deliveries"`
+	Total int    `json:"total" doc:"Attempts that may be under way" example:"100"`
+	Taken int    `json:"taken" doc:"Attempts that are" example:"12"`
+}
+
+// OpenStatus is what is open now.
+type OpenStatus struct {
+	At       time.Time      `json:"at" doc:"When this was counted. It is counted every 5 seconds at most"`
+	Open     map[State]int  `json:"open" nullable:"false" doc:"Open deliveries by state"`
+	Overdue  int            `json:"overdue" doc:"Deliveries for which nothing happened though the date of the next attempt has passed"`
+	Oldest   string         `json:"oldest,omitempty" doc:"The oldest open delivery; absent if there is none" example:"dlv_01k0000000000000000000000"`
+	OldestAt time.Time      `json:"oldest_at,omitzero" doc:"When it was accepted"`
+	Breakers int            `json:"breakers_open" doc:"Subscriptions whose breaker is open or half open"`
+	Backlog  int            `json:"relay_backlog" doc:"Deliveries whose workflow should have been started in Temporal by now; for keys that are bound to no tenant"`
+	Workers  []WorkerStatus `json:"workers" nullable:"false" doc:"The workers that live; for keys that are bound to no tenant"`
+}
