@@ -12,6 +12,7 @@ const (
 	ActionReset   ActionKind = "reset"   // of its workflow, in Temporal itself
 	ActionHold    ActionKind = "hold"    // only by Switchboard: the address of the subscription is not verified
 	ActionRelease ActionKind = "release" // only by Switchboard: the address is verified now
+	ActionReplay  ActionKind = "replay"  // the delivery was made from an event that was accepted before
 )
 
 // Actors that are not API keys.

@@ -23,6 +23,9 @@ type Engine interface {
 	Erase(ctx context.Context, erasureID string) error
 	// Operate starts the workflow of an operation, unless it runs.
 	Operate(ctx context.Context, operationID string) error
+	// ResumeOperation starts the workflow of an operation that was paused; one that is about to
+	// end goes on.
+	ResumeOperation(ctx context.Context, operationID string) error
 	// WakeRecovery wakes the workflow that recovers the endpoint of a subscription, if one runs.
 	WakeRecovery(ctx context.Context, subscriptionID string) error
 }

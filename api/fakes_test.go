@@ -283,6 +283,11 @@ func (f *fakeEngine) Operate(_ context.Context, id string) error {
 	return f.err
 }
 
+func (f *fakeEngine) ResumeOperation(_ context.Context, id string) error {
+	f.note("resume " + id)
+	return f.err
+}
+
 func (f *fakeEngine) WakeRecovery(_ context.Context, id string) error {
 	f.note("wake " + id)
 	return f.err

@@ -66,6 +66,15 @@ type Store interface {
 	RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (sub switchboard.Subscription, operationID string, err error)
 
 	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
+	// PlanOperation says what an operation would do.
+	PlanOperation(ctx context.Context, caller switchboard.Caller, r switchboard.OperationRequest) (switchboard.OperationPlan, error)
+	// StartOperation stores an operation, which is to be started: that of the plan or, without
+	// one, what the request asks for.
+	StartOperation(ctx context.Context, caller switchboard.Caller, plan string, r switchboard.OperationRequest) (switchboard.Operation, error)
+	// ChangeOperation pauses, resumes or cancels an operation. One that is resumed is to be woken.
+	ChangeOperation(ctx context.Context, caller switchboard.Caller, id string, change switchboard.OperationChange, reason string) (switchboard.Operation, error)
+	// OperationItems lists what an operation did to each delivery; an empty outcome is every one.
+	OperationItems(ctx context.Context, caller switchboard.Caller, id string, outcome switchboard.OperationOutcome, page switchboard.PageRequest) (switchboard.Page[switchboard.OperationItem], error)
 	Operations(ctx context.Context, caller switchboard.Caller, filter switchboard.OperationFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error)
 
 	// Audit lists what was done, newest first.
