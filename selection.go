@@ -73,7 +73,7 @@ func (k ActionKind) applies(state State) bool {
 	var err error
 	switch k {
 	case ActionRetry:
-		err = d.Retry(now, false)
+		err = d.Retry(now, now, Obstacles{})
 	case ActionCancel:
 		err = d.Cancel(now, ReasonOperator, now)
 	case ActionHold:

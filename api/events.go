@@ -83,15 +83,15 @@ type event struct {
 	Deliveries []delivery      `json:"deliveries" nullable:"false" doc:"One for each subscription that wanted it, without attempts and actions"`
 }
 
-// eventOf shows an event without its data.
-func (s *server) eventOf(detail *switchboard.EventDetail) event {
+// eventOf shows an event without its data, and its deliveries as show does.
+func eventOf(detail *switchboard.EventDetail, show func(*switchboard.Delivery) delivery) event {
 	e := detail.Event
 	out := event{
 		ID: e.ID, Tenant: e.Tenant, Type: e.Type, Key: e.Key, OccurredAt: e.OccurredAt.UTC(), CreatedAt: e.CreatedAt.UTC(), ErasedAt: date(e.ErasedAt),
 		Deliveries: make([]delivery, 0, len(detail.Deliveries)),
 	}
 	for i := range detail.Deliveries {
-		out.Deliveries = append(out.Deliveries, s.deliveryOf(&detail.Deliveries[i]))
+		out.Deliveries = append(out.Deliveries, show(&detail.Deliveries[i]))
 	}
 	return out
 }
@@ -150,7 +150,11 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 	if err != nil {
 		return nil, err
 	}
-	out := s.eventOf(&switchboard.EventDetail{Event: e, Deliveries: deliveries})
+	show, err := s.shown(ctx, caller, idsOf(deliveries))
+	if err != nil {
+		return nil, err
+	}
+	out := eventOf(&switchboard.EventDetail{Event: e, Deliveries: deliveries}, show)
 	if caller.ReadPayload {
 		out.Data = e.Data
 	} else {
@@ -179,5 +183,13 @@ func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	return rest.PageOf(found, s.eventOf), nil
+	var ids []string
+	for i := range found.Items {
+		ids = append(ids, idsOf(found.Items[i].Deliveries)...)
+	}
+	show, err := s.shown(ctx, caller, ids)
+	if err != nil {
+		return nil, err
+	}
+	return rest.PageOf(found, func(detail *switchboard.EventDetail) event { return eventOf(detail, show) }), nil
 }

@@ -109,7 +109,7 @@ func (s *server) operationPlanOf(p *switchboard.OperationPlan) operationPlan {
 		out.Sample = append(out.Sample, s.deliveryOf(&p.Sample[i]))
 	}
 	for _, e := range p.SampleEvents {
-		out.SampleEvents = append(out.SampleEvents, s.eventOf(&switchboard.EventDetail{Event: e}))
+		out.SampleEvents = append(out.SampleEvents, eventOf(&switchboard.EventDetail{Event: e}, s.deliveryOf))
 	}
 	return out
 }

@@ -62,7 +62,7 @@ func (s *server) routes() []rest.Route {
 
 		rest.On(get, "/v1/deliveries", readers, s.listDeliveries, "list-deliveries"),
 		rest.On(get, "/v1/deliveries/{id}", readers, s.getDelivery, "get-delivery"),
-		rest.On(post, "/v1/deliveries/{id}/retry", roles{support}, s.retryDelivery, "retry-delivery", optional, acts),
+		rest.On(post, "/v1/deliveries/{id}/retry", roles{integrator, support}, s.retryDelivery, "retry-delivery", optional, acts),
 		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", optional, acts),
 		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),

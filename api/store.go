@@ -21,14 +21,16 @@ type Store interface {
 
 	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
 	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
-	// Retry makes the next attempt due now; reopened says that the delivery was final, so
-	// that its next generation has to be started.
-	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
-	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	// Surroundings returns what decides about actions on deliveries that the caller sees, by their ids.
+	Surroundings(ctx context.Context, ids []string) (map[string]switchboard.Surroundings, error)
+	// Retry makes the next attempt due; start says that the workflow of the next generation has to be
+	// started now. A conflict of this and the next three is a [switchboard.StandingConflict].
+	Retry(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, start bool, err error)
+	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// SetAside holds an open delivery until an operator releases it.
-	SetAside(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	SetAside(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// ReleaseDelivery ends the hold of an operator, and has the delivery dispatched.
-	ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// Answer waits for the first attempt of the delivery that the receiver answered, or
 	// until none will follow by itself, because it has ended, is held or is blocked. When
 	// ctx ends first its error is ctx's.

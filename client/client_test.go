@@ -115,7 +115,7 @@ func TestAgainstTheAPI(t *testing.T) {
 	if !again.Duplicate || again.Deliveries[0].ID != deliveries[0] {
 		t.Errorf("again %+v", again)
 	}
-	cancelled, err := c.CancelDelivery(ctx, deliveries[0], "not wanted", client.Actor("marta"))
+	cancelled, err := c.CancelDelivery(ctx, deliveries[0], client.Act{Reason: "not wanted"}, client.Actor("marta"))
 	must(t, err)
 	if cancelled.State != switchboard.StateCancelled {
 		t.Errorf("cancelled %+v", cancelled)
@@ -248,7 +248,9 @@ func TestRetries(t *testing.T) {
 		{"for too long", []string{`429 3600 {"code":"rate_limited"}`, good}, post(withID), 1, 0, true},
 		{"without a time", []string{`503 - {"code":"unavailable"}`, good}, post(withID), 2, soon, false},
 		{"no answer", []string{`0 - `, good}, post(withID), 2, soon, false},
-		{"no answer to a change", []string{`0 - `, good}, func(ctx context.Context, c *client.Client) error { return second(c.RetryDelivery(ctx, "d", "why")) }, 1, 0, true},
+		{"no answer to a change", []string{`0 - `, good}, func(ctx context.Context, c *client.Client) error {
+			return second(c.RetryDelivery(ctx, "d", client.Retry{}))
+		}, 1, 0, true},
 		{"a batch", []string{busy, `200 - {"results":[]}`}, func(ctx context.Context, c *client.Client) error {
 			return second(c.PostEvents(ctx, []client.NewEvent{{}, {}}))
 		}, 2, 2 * time.Second, false},

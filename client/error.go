@@ -29,6 +29,8 @@ type Error struct {
 	DeliveryID string `json:"delivery_id"`
 	Reason     string `json:"reason"` // why that delivery stands where it stands
 
+	Current *switchboard.Standing `json:"current"` // how the delivery stands, of an action that this does not allow
+
 	Results []BatchResult `json:"results"` // of a batch of which no event was accepted
 
 	RetryAfter time.Duration `json:"-"` // after which to try again; 0: the answer does not say

@@ -68,6 +68,7 @@ var (
 	event        = client.NewEvent{Tenant: "acme", Type: "t", Data: anyJSON, ID: "i", Key: "k", OccurredAt: at}
 	subscription = client.NewSubscription{Subscription: switchboard.Subscription{Tenant: "acme"}}
 	sample       = client.SampleEvent{EventID: "e"}
+	act          = client.Act{Reason: "why"}
 	options      = []client.Option{client.IdempotencyKey("k"), client.Actor("marta"), client.RequestID("r")}
 )
 
@@ -125,11 +126,11 @@ var calls = map[string]struct {
 		return second(c.EnableSubscription(ctx, "{id}", "why", options...))
 	}, reason{}, client.Subscription{}},
 	"hold-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.HoldDelivery(ctx, "{id}", "why", options...))
-	}, reason{}, client.Delivery{}},
+		return second(c.HoldDelivery(ctx, "{id}", act, options...))
+	}, client.Act{}, client.Delivery{}},
 	"release-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.ReleaseDelivery(ctx, "{id}", "why", options...))
-	}, reason{}, client.Delivery{}},
+		return second(c.ReleaseDelivery(ctx, "{id}", act, options...))
+	}, client.Act{}, client.Delivery{}},
 	"list-operations": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
 	}, nil, pageOf[client.Operation]()},
@@ -178,11 +179,11 @@ var calls = map[string]struct {
 	}, nil, pageOf[client.Delivery]()},
 	"get-delivery": {func(ctx context.Context, c *client.Client) error { return second(c.GetDelivery(ctx, "{id}")) }, nil, client.Delivery{}},
 	"retry-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.RetryDelivery(ctx, "{id}", "why", options...))
-	}, reason{}, client.Delivery{}},
+		return second(c.RetryDelivery(ctx, "{id}", client.Retry{Act: act}, options...))
+	}, client.Retry{}, client.Delivery{}},
 	"cancel-delivery": {func(ctx context.Context, c *client.Client) error {
-		return second(c.CancelDelivery(ctx, "{id}", "why", options...))
-	}, reason{}, client.Delivery{}},
+		return second(c.CancelDelivery(ctx, "{id}", act, options...))
+	}, client.Act{}, client.Delivery{}},
 	"list-event-types": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListEventTypes(ctx, client.EventTypeFilter{Platform: "p", Entity: "e", UseCase: "u", Text: "t"}, page))
 	}, nil, pageOf[client.EventType]()},

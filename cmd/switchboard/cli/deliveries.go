@@ -200,7 +200,7 @@ func (retryDeliveryCommand) Help() string {
 
 func (c retryDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	return c.change(ctx, s, "Retry", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.RetryDelivery(ctx, id, c.Reason, options...)
+		return api.RetryDelivery(ctx, id, client.Retry{Act: client.Act{Reason: c.Reason}}, options...)
 	})
 }
 
@@ -217,7 +217,7 @@ func (cancelDeliveryCommand) Help() string {
 
 func (c cancelDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	return c.change(ctx, s, "Cancel", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.CancelDelivery(ctx, id, c.Reason, options...)
+		return api.CancelDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
 	})
 }
 
@@ -234,7 +234,7 @@ func (holdDeliveryCommand) Help() string {
 
 func (c holdDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	return c.change(ctx, s, "Hold", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.HoldDelivery(ctx, id, c.Reason, options...)
+		return api.HoldDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
 	})
 }
 
@@ -251,6 +251,6 @@ func (releaseDeliveryCommand) Help() string {
 
 func (c releaseDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	return c.change(ctx, s, "Release", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.ReleaseDelivery(ctx, id, c.Reason, options...)
+		return api.ReleaseDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
 	})
 }
