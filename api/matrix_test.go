@@ -56,6 +56,12 @@ var payloadCalls = []tableCall{
 // unboundCalls may be made with keys that are bound to no tenant only.
 var unboundCalls = regexp.MustCompile(`^(PUT|PATCH|DELETE) /v1/event_types/|^POST /v1/keys$`)
 
+// everybodys are calls whose answers are of no tenant.
+var everybodys = regexp.MustCompile(`^GET /v1/(event_types|platforms)`)
+
+// boundIntegrators are calls that an integrator may make whose key is bound to a tenant.
+var boundIntegrators = regexp.MustCompile(`^POST /v1/deliveries/[^/]+/retry$`)
+
 // needsPayload are calls that a key without read_payload may not make.
 var needsPayload = regexp.MustCompile(`/preview$`)
 
@@ -185,8 +191,9 @@ func (m *matrix) allow(c tableCall, own string, k matrixKey) {
 // statusFor is the status that the key gets; 0: its tenant is another one, so that it gets what it
 // gets of things that do not exist.
 func (c tableCall) statusFor(k matrixKey, own string) int {
+	bound := k.role == switchboard.RoleIntegrator && k.tenant != "" && boundIntegrators.MatchString(c.call)
 	switch {
-	case k.role != switchboard.RoleAdmin && !strings.Contains(c.roles, string(k.role)[:1]):
+	case k.role != switchboard.RoleAdmin && !strings.Contains(c.roles, string(k.role)[:1]) && !bound:
 		return http.StatusForbidden
 	case k.tenant != "" && k.tenant != own:
 		return 0
@@ -204,7 +211,7 @@ func (m *matrix) checkOther(c tableCall, own string, k matrixKey, got answer) {
 	m.t.Helper()
 	name := c.call + " by " + k.text()
 	if got.status < http.StatusBadRequest {
-		if strings.Contains(string(got.body), `"tenant":"`+own+`"`) || strings.Contains(string(got.body), "_"+own) {
+		if !everybodys.MatchString(c.call) && (strings.Contains(string(got.body), `"tenant":"`+own+`"`) || strings.Contains(string(got.body), "_"+own)) {
 			m.t.Errorf("%s: the answer has something of %s:\n%s", name, own, got.body)
 		}
 		return

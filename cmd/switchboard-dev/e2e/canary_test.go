@@ -138,7 +138,7 @@ func (s *system) leakyTraffic(c canaries) leaky {
 	}
 	auth := fields{"type": "basic", "username": "me", "password": c.secret}
 	closed := freeAddr(s.t)
-	out := leaky{property: s.populate("acme", r.URL)}
+	out := leaky{property: s.populate("acme", newReceiver(s.t, http.StatusServiceUnavailable).URL)}
 	// Whatever goes wrong says so in words: of the receiver, of the connection, of the template.
 	out.subscription, out.secret = s.subscribe(r.URL, fields{"retry": hourly["retry"], "auth": auth, "request": request(r.URL, " {{ what }}")})
 	s.subscribe(r.URL, fields{"retry": hourly["retry"], "auth": auth, "request": request("http://"+closed, "")})
