@@ -181,7 +181,8 @@ func (s *system) leakyTraffic(c canaries) leaky {
 	} {
 		s.call(http.MethodPost, call.path, call.body)
 	}
-	if a := s.call(http.MethodPatch, of, fields{"version": 1, "request": fields{"url": r.URL + "/changed/" + c.payload + "?token=" + c.secret + "2", "params": fields{"other": c.secret}, "headers": fields{"X-Api-Key": c.secret, "X-Plain": c.payload + "2"}}}); a.status != http.StatusOK {
+	version := as[struct{ Version int }](s.t, s.call(http.MethodGet, of, nil)).Version
+	if a := s.call(http.MethodPatch, of, fields{"version": version, "request": fields{"url": r.URL + "/changed/" + c.payload + "?token=" + c.secret + "2", "params": fields{"other": c.secret}, "headers": fields{"X-Api-Key": c.secret, "X-Plain": c.payload + "2"}}}); a.status != http.StatusOK {
 		s.t.Errorf("change: answered %d %s", a.status, a.body)
 	}
 	if a, err := s.try(switchboard.Secret(c.secret), http.MethodGet, "/v1/me", nil); err != nil || a.status != http.StatusUnauthorized {
