@@ -111,6 +111,7 @@ type Stats struct {
 	RelayBacklog int            // deliveries whose workflow should be started by now and is not, and cancelled ones whose workflow is due to be ended
 	Breakers     map[string]int // breakers that are open or half open, by the last failure
 	RelayOldest  time.Duration  // how long the one that has waited longest for its workflow is late; 0: there is none
+	Oldest       string         // the open delivery that was accepted first; empty: none is open
 }
 
 // FlowStats counts what may not be sent now, and why, for metrics.

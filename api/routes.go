@@ -67,6 +67,10 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),
 
+		rest.On(get, "/v1/failures", roles{support, viewer}, s.getFailures, "get-failures"),
+		rest.On(get, "/v1/stats", readers, s.getStats, "get-stats"),
+		rest.On(get, "/v1/stats/now", roles{support, viewer}, s.getStatsNow, "get-stats-now"),
+
 		rest.On(get, "/v1/operations", readers, s.listOperations, "list-operations"),
 		rest.On(post, "/v1/operations", roles{support}, s.startOperation, "start-operation", accepted, acts, cost(2), plan, started),
 		rest.On(get, "/v1/operations/{id}", readers, s.getOperation, "get-operation"),

@@ -134,6 +134,11 @@ var calls = map[string]struct {
 	"list-operations": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
 	}, nil, pageOf[client.Operation]()},
+	"get-stats": {func(ctx context.Context, c *client.Client) error {
+		return second(c.GetStats(ctx, switchboard.TrafficQuery{By: switchboard.TrafficByHost, From: at, To: at, Step: time.Hour, Tenant: "acme", Subscription: "sub_1"}))
+	}, nil, switchboard.Traffic{}},
+	"get-stats-now": {func(ctx context.Context, c *client.Client) error { return second(c.GetStatsNow(ctx, "acme")) }, nil, switchboard.OpenStatus{}},
+	"get-failures":  {func(ctx context.Context, c *client.Client) error { return second(c.GetFailures(ctx, "acme", 7)) }, nil, switchboard.FailureGroups{}},
 	"get-operation": {func(ctx context.Context, c *client.Client) error { return second(c.GetOperation(ctx, "{id}")) }, nil, client.Operation{}},
 	"start-operation": {func(ctx context.Context, c *client.Client) error {
 		return second(c.PlanOperation(ctx, everyOperation, options...))
@@ -250,7 +255,7 @@ func listOf[T any](name string) any {
 
 // beside are the methods that are no operation of the document, and those that are one in
 // another form.
-var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems"}
+var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom"}
 
 // TestEveryOperationHasAMethod, of its name, and every method an operation.
 func TestEveryOperationHasAMethod(t *testing.T) {
