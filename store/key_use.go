@@ -82,5 +82,5 @@ func (s *Store) writeKeyUses(ids []string) {
 	s.uses.forget(now)
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
-	_, _ = s.exec(ctx, "note uses of keys", keyUsesQuery, pq.StringArray(ids), now, now.Add(-useInterval))
+	_, _ = s.db.ExecContext(ctx, keyUsesQuery, pq.StringArray(ids), now, now.Add(-useInterval))
 }
