@@ -25,7 +25,7 @@ func marked(t *testing.T) *bundle {
 		s.Request.URL += "/" + payloadMark + "?token=" + payloadMark
 		s.Request.Headers = switchboard.Headers{"X-Env": payloadMark, "X-Api-Key": payloadMark}
 		s.Request.Body, s.Request.ContentType = switchboard.BodyParams, "text/xml"
-		s.Request.Params = []byte(`{"` + payloadMark + `":"` + payloadMark + ` {{ ticket.subject }}"}`)
+		s.Request.Params = []byte(`{"text":"` + payloadMark + ` {{ ticket.subject }}"}`)
 		s.Request.SOAP = &switchboard.SOAP{Version: "1.1", Action: payloadMark, Parameters: map[string]string{"p": payloadMark}}
 		s.Auth = switchboard.Auth{Type: switchboard.AuthOAuth2, TokenURL: "https://id.example.com/" + payloadMark, ClientID: "me", ClientSecret: payloadMark, Parameters: switchboard.Parameters{"audience": payloadMark}}
 	})

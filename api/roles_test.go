@@ -182,7 +182,7 @@ func TestWithoutKey(t *testing.T) {
 func routeOf(call string) string {
 	route, _, _ := strings.Cut(call, "?")
 	route = namePattern.ReplaceAllString(route, "{id}")
-	return strings.NewReplacer("tenants/acme", "tenants/{tenant}", "iomnihub/ticket.created", "{platform}/{name}").Replace(route)
+	return strings.NewReplacer("tenants/acme", "tenants/{tenant}", "attempts/1/", "attempts/{n}/", "iomnihub/ticket.created", "{platform}/{name}").Replace(route)
 }
 
 // TestCallsAreComplete: the table above has every route of the API.
