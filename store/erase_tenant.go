@@ -183,6 +183,9 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM operations WHERE tenant = $1 AND created_at <= $2", e.Tenant, e.CutOffAt); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM resends WHERE tenant = $1 AND created_at <= $2", e.Tenant, e.CutOffAt); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency_keys WHERE status IS NOT NULL AND created_at <= $2 AND (tenants @> ARRAY[$1::text] OR tenants = '{}')", e.Tenant, e.CutOffAt); err != nil {
 			return err
 		}
@@ -226,7 +229,7 @@ func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	if err != nil {
 		return err
 	}
-	statements := []string{"VACUUM subscriptions, subscription_secrets, ordering_keys, operations, traffic_subscription, keys, event_ids, idempotency_keys, audit"}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, resends, ordering_keys, operations, traffic_subscription, keys, event_ids, idempotency_keys, audit"}
 	for _, p := range partitions {
 		if p.Lo.After(e.CutOffAt) {
 			continue
