@@ -97,6 +97,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/erasures", nil, s.listErasures, "list-erasures"),
 		rest.On(get, "/v1/erasures/{id}", nil, s.getErasure, "get-erasure"),
 
+		rest.On(get, "/v1/me", everybody, s.getMe, "get-me", acts),
 		rest.On(post, "/v1/keys", nil, s.createKey, "create-key", created, cost(2)),
 		rest.On(get, "/v1/keys", nil, s.listKeys, "list-keys"),
 		rest.On(remove, "/v1/keys/{id}", nil, s.revokeKey, "revoke-key"),

@@ -217,6 +217,7 @@ var calls = map[string]struct {
 	"create-key": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CreateKey(ctx, client.NewKey{Name: "n"}, options...))
 	}, client.NewKey{}, client.Key{}},
+	"get-me":     {func(ctx context.Context, c *client.Client) error { return second(c.GetMe(ctx, options...)) }, nil, client.Me{}},
 	"list-keys":  {func(ctx context.Context, c *client.Client) error { return second(c.ListKeys(ctx, page)) }, nil, pageOf[client.Key]()},
 	"revoke-key": {func(ctx context.Context, c *client.Client) error { return second(c.RevokeKey(ctx, "{id}")) }, nil, client.Key{}},
 }

@@ -140,6 +140,7 @@ type Store struct {
 	cache   *lru.Cache[string, cachedSubscription] // by id
 	facets  *lru.Cache[string, keptFacets]         // by who asks for which
 	answers *answers
+	uses    *keyUses
 }
 
 // Open prepares a store. It does not connect: Postgres may come up later.
@@ -198,6 +199,7 @@ func Open(cfg Config) (*Store, error) {
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
+	s.uses = &keyUses{write: s.writeKeyUses, noted: map[string]time.Time{}}
 	s.dispatches = newBatcher(1, delay, nil, s.dispatchAll)
 	s.dispatched = newBatcher(1, recordDelay, nil, s.markAll)
 	return s, nil
@@ -243,6 +245,7 @@ func (s *Store) Close() error {
 	s.loads.Close()
 	s.callers.Close()
 	s.turns.Close()
+	s.uses.close()
 	s.dispatches.Close()
 	s.dispatched.Close()
 	s.answers.close()
