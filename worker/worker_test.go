@@ -25,7 +25,7 @@ type joining struct {
 	returns time.Duration // when Postgres does
 }
 
-func (j *joining) Heartbeat(context.Context, string, int) (switchboard.Workers, error) {
+func (j *joining) Heartbeat(context.Context, string, int, switchboard.WorkerFacts) (switchboard.Workers, error) {
 	passed := time.Since(j.since)
 	if passed < j.returns {
 		return switchboard.Workers{}, errors.New("Postgres is away")
