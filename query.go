@@ -95,6 +95,7 @@ type DeliveryDetail struct {
 	SecretMadeAt time.Time // when its current signing secret was made; zero: it has none
 	Event        Event     // without its data
 	Alike        *Alike    // nil: they were not counted
+	ReadAt       time.Time // when all of this was read
 }
 
 // TenantUsage says where a tenant is named. There is no list of tenants.

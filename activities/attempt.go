@@ -305,7 +305,7 @@ func (e *execution) load(ctx context.Context) (switchboard.LoadedDelivery, error
 
 // send makes the next attempt of the delivery under the limits.
 func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery, limits switchboard.Limits) (switchboard.Attempt, error) {
-	now := e.Now()
+	now := e.Now().Truncate(time.Microsecond) // as Postgres keeps it, so that what is rendered by it can be rendered again
 	made := switchboard.Attempt{
 		ID:             switchboard.NewID(switchboard.AttemptPrefix, now),
 		DeliveryID:     loaded.Delivery.ID,
@@ -315,6 +315,8 @@ func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery,
 		Load:           limits.Load,
 		MaxAttempts:    limits.MaxAttempts,
 		IntervalFactor: limits.IntervalFactor,
+
+		SubscriptionVersion: loaded.Subscription.Version,
 	}
 	done := e.Metrics.sending(ctx, made.Timeout)
 	stopHeartbeat := e.heartbeat(ctx, switchboard.Record{Attempt: made, Generation: loaded.Delivery.Generation})

@@ -21,6 +21,8 @@ type Store interface {
 
 	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
 	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
+	// LoadForAttempt loads what an attempt needs, for callers who see the delivery.
+	LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error)
 	// Surroundings returns what decides about actions on deliveries that the caller sees, by their ids.
 	Surroundings(ctx context.Context, ids []string) (map[string]switchboard.Surroundings, error)
 	// Retry makes the next attempt due; start says that the workflow of the next generation has to be

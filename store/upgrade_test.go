@@ -32,6 +32,21 @@ SELECT 'att_' || id, id, 1, 1, $1, 503, 'http_5xx', '', 1, 1, 0, 'POST', 'https:
 	return b
 }
 
+// TestUpgradeKeepsAttempts: one that was made before says that what it sent is not known.
+func TestUpgradeKeepsAttempts(t *testing.T) {
+	t.Parallel()
+	b := version100(t)
+	must(t, b.MigrateTo(t.Context(), 101))
+	must(t, second(b.sql.Exec(`
+INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, request_headers, request_bytes, response_headers, response_truncated, response_body)
+VALUES ('att_1', 'dlv_06fhv37_sub_active_retrying', 1, 1, $1, 503, 'http_5xx', '', 1, 1, 0, 'POST', 'https://receiver.example', '{}', 2, '{}', false, '')`, b.clock())))
+	must(t, b.Migrate(t.Context()))
+	detail, err := b.Delivery(t.Context(), root(), "dlv_06fhv37_sub_active_retrying")
+	must(t, err)
+	a := detail.Attempts[0]
+	equal(t, "attempt", []any{a.Outcome.StatusCode, len(a.Request.SHA256), a.SubscriptionVersion, a.Outcome.RemoteIP}, []any{503, 0, 0, ""})
+}
+
 // TestUpgradeFrom100: what was stored is what the present version can go on with.
 func TestUpgradeFrom100(t *testing.T) {
 	t.Parallel()

@@ -158,7 +158,7 @@ func (s *system) ask(key madeKey, operation, id string) answer {
 	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/disable"), strings.HasSuffix(path, "/hold"), path == "/v1/operations/{id}/cancel":
 		body = fields{"reason": "asked"}
 	}
-	path = strings.Replace(path, "{id}", id, 1)
+	path = strings.NewReplacer("{id}", id, "{n}", "1").Replace(path)
 	if strings.HasSuffix(path, "/data") {
 		path += "?reason=asked"
 	}
