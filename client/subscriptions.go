@@ -58,10 +58,10 @@ func (c *Client) GetSubscription(ctx context.Context, id string) (Subscription, 
 
 // UpdateSubscription changes a subscription that still has the version; of another one
 // the answer is a conflict.
-func (c *Client) UpdateSubscription(ctx context.Context, id string, version int, patch Patch) (Subscription, error) {
+func (c *Client) UpdateSubscription(ctx context.Context, id string, version int, patch Patch, options ...Option) (Subscription, error) {
 	body := Patch{"version": version}
 	maps.Copy(body, patch)
-	return call[Subscription](ctx, c, request{method: http.MethodPatch, path: path("subscriptions", id), body: body})
+	return call[Subscription](ctx, c, request{method: http.MethodPatch, path: path("subscriptions", id), body: body, options: options})
 }
 
 // DeleteSubscription deletes a subscription; its open deliveries are cancelled. The
