@@ -22,7 +22,8 @@ type Command struct {
 	RateSeconds int    `default:"20" help:"For how long latency is measured."`
 	Backoff     int    `default:"10000" help:"Deliveries in backoff while memory is measured."`
 	History     int    `default:"5000000" help:"Old deliveries that are seeded for --only history, which takes some minutes and 3 KB of disk for each."`
-	Only        string `enum:",floor,ours,latency,memory,rendering,limits,history,isolation,parked" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering, limits, history, isolation or parked; the last three are measured only when asked for."`
+	Lists       int    `default:"1000000" help:"Old deliveries that are seeded for --only lists."`
+	Only        string `enum:",floor,ours,latency,memory,rendering,limits,history,lists,isolation,parked" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering, limits, history, lists, isolation or parked; the last four are measured only when asked for."`
 
 	Scenario         string `default:"abcdef" help:"Bad traffic of --only isolation: a, 30 endpoints that hang at 0.5 events/s each; b, 60 at 1/s; c, 60 that answer after 3 s at 0.5/s; d, 200 that refuse at 1/s; e, as a of the healthy tenant itself; f, 520 events at once for one that hangs."`
 	IsolationSeconds int    `default:"60" help:"Of each window without bad traffic, and of the one beside it after its first time."`
@@ -68,7 +69,7 @@ func (c *Command) validate() error {
 		value int
 	}{
 		{"--rounds", c.Rounds}, {"--deliveries", c.Deliveries}, {"--concurrency", c.Concurrency},
-		{"--rate", c.Rate}, {"--rate-seconds", c.RateSeconds}, {"--backoff", c.Backoff}, {"--history", c.History},
+		{"--rate", c.Rate}, {"--rate-seconds", c.RateSeconds}, {"--backoff", c.Backoff}, {"--history", c.History}, {"--lists", c.Lists},
 		{"--isolation-seconds", c.IsolationSeconds}, {"--onset-seconds", c.OnsetSeconds}, {"--isolation-cap", c.IsolationCap}, {"--parked", c.Parked}, {"--release-rate", c.ReleaseRate},
 	} {
 		if f.value < 1 {
@@ -107,6 +108,7 @@ const (
 	onlyRendering = "rendering"
 	onlyLimits    = "limits"
 	onlyHistory   = "history"
+	onlyLists     = "lists"
 	onlyIsolation = "isolation"
 	onlyParked    = "parked"
 )
@@ -127,11 +129,11 @@ func (b *bench) measure(ctx context.Context) (err error) {
 	config := stackConfig{
 		dir: b.dir, switchboard: b.Switchboard, floor: b.does(onlyFloor), serve: b.Only != onlyFloor, concurrency: b.Concurrency,
 	}
-	if b.Only == onlyHistory {
-		if err := roomFor(b.dir, b.History); err != nil {
+	if seeded := map[string]int{onlyHistory: b.History, onlyLists: b.Lists}[b.Only]; seeded > 0 {
+		if err := roomFor(b.dir, seeded); err != nil {
 			return err
 		}
-		config.history = b.History
+		config.history = seeded
 	}
 	b.progress("starting the stack in %s", b.dir)
 	if b.stack, err = startStack(ctx, config); err != nil {
@@ -150,6 +152,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{b.does(onlyRendering), b.measureRendering},
 		{b.does(onlyLimits), b.measureLimits},
 		{b.Only == onlyHistory, b.measureHistory},
+		{b.Only == onlyLists, b.measureLists},
 		{b.Only == onlyIsolation, b.measureIsolation},
 		{b.Only == onlyParked, b.measureParked},
 	} {

@@ -344,7 +344,7 @@ func (h *history) lines() []line {
 		info("  full", "%.0f", of(h.Full, wal)),
 	}
 	for _, l := range h.Lists {
-		lines = append(lines, atMost("p95 ms of list: "+l.Name, l.P95, l.Bound, "%.0f"))
+		lines = append(lines, atMost("p95 ms of "+l.Name, l.P95, l.Bound, "%.0f"))
 	}
 	other := h.Deliveries < 2*historyRemoved
 	return append(lines,

@@ -2,9 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"time"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -12,6 +9,7 @@ import (
 // listTime is how long a list takes.
 type listTime struct {
 	Name  string  `json:"name"`
+	P50   float64 `json:"p50_ms"`
 	P95   float64 `json:"p95_ms"`
 	Bound float64 `json:"bound_ms"`
 }
@@ -28,7 +26,7 @@ const (
 // timeLists times the lists that a console shows, each for several tenants.
 func timeLists(ctx context.Context, d *historyDatabase) ([]listTime, error) {
 	failed, retrying := switchboard.StateFailed, switchboard.StateRetrying
-	var times []listTime
+	var calls []timedCall
 	for _, l := range []struct {
 		name   string
 		filter switchboard.DeliveryFilter
@@ -47,16 +45,10 @@ func timeLists(ctx context.Context, d *historyDatabase) ([]listTime, error) {
 		{"of a type that there is none of", switchboard.DeliveryFilter{EventType: "no.such.type"}, boundSlices},
 		{"by text", switchboard.DeliveryFilter{Text: "nothing-holds-this"}, boundSlices},
 	} {
-		var took []time.Duration
-		for try := range listTries {
-			start := time.Now()
-			if _, err := d.Deliveries(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, seeded(l.filter, try), switchboard.PageRequest{}); err != nil {
-				return nil, fmt.Errorf("%s: %w", l.name, err)
-			}
-			took = append(took, time.Since(start))
-		}
-		slices.Sort(took)
-		times = append(times, listTime{l.name, milliseconds(percentile(took, 0.95)), l.bound})
+		calls = append(calls, timedCall{"list: " + l.name, l.bound, func(try int) error {
+			_, err := d.Deliveries(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, seeded(l.filter, try), switchboard.PageRequest{})
+			return err
+		}})
 	}
-	return times, nil
+	return timeCalls(calls)
 }

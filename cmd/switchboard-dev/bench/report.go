@@ -23,6 +23,7 @@ type report struct {
 	Rendering   *rendering         `json:"rendering,omitempty"`
 	Limits      *limits            `json:"limits,omitempty"`
 	History     *history           `json:"history,omitempty"`
+	Lists       *lists             `json:"lists,omitempty"`
 	Isolation   *isolation         `json:"isolation,omitempty"`
 	Parked      *parked            `json:"parked,omitempty"`
 }

@@ -95,6 +95,9 @@ func (r *report) lines() []line {
 	if r.History != nil {
 		lines = append(lines, r.History.lines()...)
 	}
+	if r.Lists != nil {
+		lines = append(lines, r.Lists.lines()...)
+	}
 	if r.Isolation != nil {
 		lines = append(lines, r.Isolation.lines()...)
 	}

@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/worker"
+)
+
+// lists is how long the calls of a console take among many old deliveries.
+type lists struct {
+	Deliveries int        `json:"deliveries"`
+	SeedS      float64    `json:"seed_seconds"`
+	Calls      []listTime `json:"calls"`
+}
+
+// The bounds of the calls of a console in milliseconds, at 10 million deliveries.
+const (
+	boundCount    = 300
+	boundFacets   = 300
+	boundSearch   = 50
+	boundOverview = 300
+)
+
+// measureLists seeds old deliveries, and times what a console asks.
+func (b *bench) measureLists(ctx context.Context) (err error) {
+	l := &lists{Deliveries: b.Lists}
+	full, empty := b.stack.history[0], b.stack.history[1]
+	defer func() { err = errors.Join(err, full.close(), empty.close()) }()
+	retain := b.stack.client.ScheduleClient().GetHandle(ctx, worker.RetainSchedule)
+	if err := retain.Pause(ctx, client.SchedulePauseOptions{Note: "switchboard-dev bench times lists"}); err != nil {
+		return err
+	}
+	b.progress("seeding %d deliveries of %d days", b.Lists, historyDays)
+	start := time.Now()
+	if err := seed(ctx, full.sql, b.Lists, b.progress); err != nil {
+		return fmt.Errorf("lists, seeding: %w", err)
+	}
+	l.SeedS = time.Since(start).Seconds()
+	b.progress("timing lists, counts, facets and searches")
+	if l.Calls, err = timeLists(ctx, full); err != nil {
+		return fmt.Errorf("lists: %w", err)
+	}
+	more, err := timeCalls(consoleCalls(ctx, full))
+	if err != nil {
+		return fmt.Errorf("lists: %w", err)
+	}
+	l.Calls = append(l.Calls, more...)
+	b.report.Lists = l
+	return nil
+}
+
+// timedCall is a call that is timed. try is how often it was made before.
+type timedCall struct {
+	name  string
+	bound float64
+	call  func(try int) error
+}
+
+// timeCalls makes each of the calls some times.
+func timeCalls(calls []timedCall) ([]listTime, error) {
+	times := make([]listTime, 0, len(calls))
+	for _, c := range calls {
+		var took []time.Duration
+		for try := range listTries {
+			start := time.Now()
+			if err := c.call(try); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+			took = append(took, time.Since(start))
+		}
+		slices.Sort(took)
+		times = append(times, listTime{c.name, milliseconds(percentile(took, 0.5)), milliseconds(percentile(took, 0.95)), c.bound})
+	}
+	return times, nil
+}
+
+// consoleCalls are those beside the lists. Facets are asked otherwise each time, because they are kept for
+// some seconds.
+func consoleCalls(ctx context.Context, d *historyDatabase) []timedCall {
+	admin := switchboard.Caller{Role: switchboard.RoleAdmin}
+	failed := []switchboard.State{switchboard.StateFailed}
+	counted := func(f switchboard.DeliveryFilter) func(int) error {
+		return func(try int) error {
+			_, err := d.Deliveries(ctx, admin, seeded(f, try), switchboard.PageRequest{Count: true})
+			return err
+		}
+	}
+	faceted := func(f switchboard.DeliveryFilter) func(int) error {
+		return func(try int) error {
+			_, _, err := d.DeliveryFacets(ctx, admin, seeded(f, try), switchboard.AllFacets()[:switchboard.MaxFacets])
+			return err
+		}
+	}
+	searched := func(text func(n int) string) func(int) error {
+		return func(try int) error {
+			_, err := d.Search(ctx, admin, text(try*17))
+			return err
+		}
+	}
+	return []timedCall{
+		{"count: of a tenant", boundOthers + boundCount, counted(switchboard.DeliveryFilter{Tenant: "seed"})},
+		{"count: failed", boundByState + boundCount, counted(switchboard.DeliveryFilter{States: failed})},
+		{"count: failed of a host", boundByState + boundCount, counted(switchboard.DeliveryFilter{Host: "seed", States: failed})},
+		{"facets: of a tenant", boundFacets, faceted(switchboard.DeliveryFilter{Tenant: "seed"})},
+		{"facets: failed of a host", boundFacets, faceted(switchboard.DeliveryFilter{Host: "seed", States: failed})},
+		{"search: event id", boundSearch, searched(func(n int) string { return fmt.Sprintf("seed-3-%d", n+1) })},
+		{"search: beginning of an event id", boundSearch, searched(func(n int) string { return fmt.Sprintf("seed-%d", 1+n%historyDays) })},
+		{"search: beginning of a delivery's id", boundSearch, searched(func(int) string { return switchboard.DeliveryPrefix + "0" })},
+		{"search: nothing", boundSearch, searched(func(n int) string { return fmt.Sprintf("nothing-%d", n) })},
+		{"failures", boundOverview, func(int) error { _, err := d.FailureGroups(ctx, admin, ""); return err }},
+		{"stats now", boundOverview, func(int) error { _, err := d.OpenStatus(ctx, admin, ""); return err }},
+		{"stats of 24 h", boundOverview, func(int) error {
+			q := switchboard.TrafficQuery{}
+			if err := q.Complete(admin, time.Now()); err != nil {
+				return err
+			}
+			_, err := d.Traffic(ctx, admin, q)
+			return err
+		}},
+	}
+}
+
+func (l *lists) lines() []line {
+	lines := []line{info(fmt.Sprintf("old deliveries seeded in %.0f s", l.SeedS), "%d", l.Deliveries)}
+	for _, c := range l.Calls {
+		lines = append(lines, info("p50 ms: "+c.Name, "%.0f", c.P50), atMost("  p95", c.P95, c.Bound, "%.0f"))
+	}
+	return lines
+}
