@@ -133,7 +133,13 @@ func (m maintenance) eraseRows(ctx context.Context, e erasureRow) (more bool, er
 		}
 		i++
 	}
-	return false, nil
+	_, more, err = batches(ctx, func() (int64, error) {
+		return affected(m.ExecContext(ctx, `
+DELETE FROM operation_items WHERE (operation_id, delivery_id, event_id) IN (
+	SELECT i.operation_id, i.delivery_id, i.event_id FROM operations o JOIN operation_items i ON i.operation_id = o.id WHERE o.tenant = $1 AND o.created_at <= $2 LIMIT $3)`,
+			e.Tenant, e.CutOffAt, maintenanceRows))
+	})
+	return more, err
 }
 
 // eraseBatch deletes the next deliveries and events of the tenant from a partition, and

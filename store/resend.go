@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/lib/pq"
@@ -141,7 +141,8 @@ func (s *Store) readOverrides(ctx context.Context, db querier, ids []string) (ma
 			err = json.Unmarshal(plain, overrides)
 		}
 		if err != nil {
-			unreadable[r.DeliveryID] = fmt.Errorf("the overrides of a resend: %w: %w", switchboard.ErrUnreadable, err)
+			unreadable[r.DeliveryID] = &switchboard.Error{Code: switchboard.CodeConflict, Err: errors.Join(switchboard.ErrUnreadable, err),
+				Message: "what the resend has changed cannot be read: it was encrypted with a key that this installation does not have, or is damaged"}
 			continue
 		}
 		found[r.DeliveryID] = overrides

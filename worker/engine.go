@@ -174,8 +174,9 @@ func refused(err error) bool {
 	return precondition || invalid
 }
 
-// start starts the delivery's workflow. It reports false if that of an earlier generation is
-// still open: that one is woken, so that it ends, and the start is to be tried again.
+// start starts the delivery's workflow, or wakes the one that waits for its next attempt. It reports
+// false if that may be the workflow of an earlier generation: that one is woken, so that it ends, and
+// the start is to be tried again. Recording an attempt of the present one ends that.
 func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error) {
 	options := startOptions(d)
 	options.StaticDetails = e.details(d)
@@ -187,8 +188,12 @@ func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error
 	if _, open := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !open {
 		return err == nil, err
 	}
-	if d.Generation == 1 {
+	switch {
+	case d.Generation == 1 && d.AttemptsMade == 0:
 		return true, nil // somebody was faster
+	case d.Generation == 1: // an operation retries it
+		err := e.RetryNow(ctx, d.ID)
+		return err == nil, err
 	}
 	return false, e.RetryNow(ctx, d.ID)
 }
