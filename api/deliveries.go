@@ -107,8 +107,8 @@ func (s *server) retryDelivery(ctx context.Context, caller switchboard.Caller, i
 	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
 }
 
-func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, in *operateInput) (*reply[delivery], error) {
-	if err := checkReason(in.JSON.Reason); err != nil {
+func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, in *holdInput) (*reply[delivery], error) {
+	if err := checkRequiredReason(in.JSON.Reason); err != nil {
 		return nil, err
 	}
 	d, err := s.Store.Cancel(ctx, caller, in.ID, in.JSON.Reason)

@@ -134,8 +134,7 @@ func (c *Client) RetryDelivery(ctx context.Context, id, why string, options ...O
 	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "retry"), body: reason{why}, options: options})
 }
 
-// CancelDelivery ends a delivery, and aborts a request that is under way. The reason
-// may be empty.
+// CancelDelivery ends a delivery for that reason, and aborts a request that is under way.
 func (c *Client) CancelDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
 	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "cancel"), body: reason{why}, options: options})
 }

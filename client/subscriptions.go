@@ -51,14 +51,13 @@ func (c *Client) GetSubscription(ctx context.Context, id string) (Subscription, 
 
 // UpdateSubscription changes a subscription that still has the version; of another one
 // the answer is a conflict.
-func (c *Client) UpdateSubscription(ctx context.Context, id string, version int, patch Patch) (Subscription, error) {
+func (c *Client) UpdateSubscription(ctx context.Context, id string, version int, patch Patch, options ...Option) (Subscription, error) {
 	body := Patch{"version": version}
 	maps.Copy(body, patch)
-	return call[Subscription](ctx, c, request{method: http.MethodPatch, path: path("subscriptions", id), body: body})
+	return call[Subscription](ctx, c, request{method: http.MethodPatch, path: path("subscriptions", id), body: body, options: options})
 }
 
-// DeleteSubscription deletes a subscription; its open deliveries are cancelled. The
-// reason may be empty.
+// DeleteSubscription deletes a subscription for that reason; its open deliveries are cancelled.
 func (c *Client) DeleteSubscription(ctx context.Context, id, why string, options ...Option) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: path("subscriptions", id), query: query("reason", why), options: options}, nil)
 }

@@ -155,11 +155,11 @@ func (s *system) ask(key madeKey, operation, id string) answer {
 		body = fields{"version": 1, "name": "taken over"}
 	case strings.HasSuffix(path, "/trigger"):
 		body = fields{"data": 1}
-	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/disable"), strings.HasSuffix(path, "/hold"):
+	case strings.HasSuffix(path, "/cancel"), strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/disable"), strings.HasSuffix(path, "/hold"):
 		body = fields{"reason": "asked"}
 	}
 	path = strings.Replace(path, "{id}", id, 1)
-	if strings.HasSuffix(path, "/data") {
+	if method == http.MethodDelete {
 		path += "?reason=asked"
 	}
 	return s.as(key, method, path, body)
