@@ -9,9 +9,11 @@ type ActionKind string
 const (
 	ActionRetry   ActionKind = "retry"
 	ActionCancel  ActionKind = "cancel"
-	ActionReset   ActionKind = "reset"   // of its workflow, in Temporal itself
-	ActionHold    ActionKind = "hold"    // only by Switchboard: the address of the subscription is not verified
-	ActionRelease ActionKind = "release" // only by Switchboard: the address is verified now
+	ActionReset   ActionKind = "reset" // of its workflow, in Temporal itself
+	ActionHold    ActionKind = "hold"
+	ActionRelease ActionKind = "release"
+	ActionResend  ActionKind = "resend" // of a copy; both deliveries have it
+	ActionReplay  ActionKind = "replay" // the delivery was made from an event that was accepted before
 )
 
 // Actors that are not API keys.

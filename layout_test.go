@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"worker":              {"", "activities", "workflows"},
 	"console":             {"", "api"},
 	"cmd":                 {},
+	"cmd/switchboard/cli": {"", "client"},
 }
 
 // The path of the module.

@@ -84,24 +84,47 @@ func (d *Delivery) Record(r Record) {
 }
 
 // Retry is an operator's: a final delivery starts its next generation, and one that waits for
-// its next attempt is due now. For a subscription that is deleted neither is allowed.
-func (d *Delivery) Retry(now time.Time, subscriptionDeleted bool) error {
+// its next attempt gets another date: now, or later. What takes the data or the subscription
+// from a delivery stands in the way.
+func (d *Delivery) Retry(now, at time.Time, o Obstacles) error {
+	at = latest(now, at)
 	switch {
-	case subscriptionDeleted:
+	case o.SubscriptionDeleted:
 		return Errorf(CodeConflict, "the subscription of delivery %s is deleted", d.ID)
+	case d.State.Final() && o.NothingToSend != nil:
+		return o.NothingToSend
 	case d.State.Final():
-		d.reopen(now)
-		d.extend(now)
-		d.nextGeneration(now.Add(DispatchGrace))
+		d.reopen(at)
+		d.extend(at)
+		d.nextGeneration(latest(at, now.Add(DispatchGrace)))
 	case d.State.HasNextAttempt():
-		d.NextAttemptAt = now
+		d.NextAttemptAt = at
+		if at.After(now) {
+			d.extend(at)
+		}
 		if !d.DispatchAt.IsZero() { // a release has dispatched it for later
-			d.DispatchAt = now
+			d.DispatchAt = at
 		}
 	default:
 		return Errorf(CodeConflict, "delivery %s is %s (%s) and cannot be retried", d.ID, d.State, d.Reason)
 	}
 	return nil
+}
+
+// Obstacles stand in the way of sending a delivery again, whatever its state is.
+type Obstacles struct {
+	SubscriptionDeleted bool
+	// NothingToSend is the conflict of a delivery whose data are erased, or are about to be; nil:
+	// they are there.
+	NothingToSend error
+}
+
+// CheckResend refuses a copy of a delivery that could not be sent.
+func (o Obstacles) CheckResend(id string) error {
+	if o.SubscriptionDeleted {
+		return Errorf(CodeConflict, "the subscription of delivery %s is deleted", id)
+	}
+	return o.NothingToSend
 }
 
 // Reset gives the delivery to the Temporal run that a reset of its workflow made, in the same
@@ -229,9 +252,9 @@ func (d *Delivery) reopen(at time.Time) {
 	d.unpark()
 }
 
-// extend takes away a deadline that has passed: a person wants the delivery sent all the same.
-func (d *Delivery) extend(now time.Time) {
-	if !d.ExpiresAt.After(now) {
+// extend takes away a deadline that has passed by then: a person wants the delivery sent all the same.
+func (d *Delivery) extend(at time.Time) {
+	if !d.ExpiresAt.After(at) {
 		d.ExpiresAt = time.Time{}
 	}
 }
@@ -264,4 +287,11 @@ func (d *Delivery) end(now time.Time, state State, reason string) {
 	d.State, d.Reason = state, reason
 	d.NextAttemptAt, d.CompletedAt, d.DispatchAt = time.Time{}, now, time.Time{}
 	d.unpark()
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

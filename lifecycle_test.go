@@ -43,8 +43,12 @@ var methods = map[string]func(*Delivery) error{
 	"Record (failed)":             recordOf(StateFailed, 2),
 	"Record (earlier generation)": recordOf(StateDelivered, 1),
 
-	"Retry":                        func(d *Delivery) error { return d.Retry(walkNow, false) },
-	"Retry (subscription deleted)": func(d *Delivery) error { return d.Retry(walkNow, true) },
+	"Retry":                        func(d *Delivery) error { return d.Retry(walkNow, walkNow, Obstacles{}) },
+	"Retry (later)":                func(d *Delivery) error { return d.Retry(walkNow, walkDate, Obstacles{}) },
+	"Retry (subscription deleted)": func(d *Delivery) error { return d.Retry(walkNow, walkNow, Obstacles{SubscriptionDeleted: true}) },
+	"Retry (data erased)": func(d *Delivery) error {
+		return d.Retry(walkNow, walkNow, Obstacles{NothingToSend: Errorf(CodeConflict, "erased")})
+	},
 	"Reset":                        func(d *Delivery) error { d.Reset(walkNow, "reset", false); return nil },
 	"Reset (subscription deleted)": func(d *Delivery) error { d.Reset(walkNow, "reset", true); return nil },
 	"StartNextGeneration":          func(d *Delivery) error { d.StartNextGeneration(walkNow, 2); return nil },

@@ -1,6 +1,9 @@
 package switchboard
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // OperationState says whether an operation runs.
 type OperationState string
@@ -8,28 +11,84 @@ type OperationState string
 // The states of an operation.
 const (
 	OperationRunning   OperationState = "running"
+	OperationPaused    OperationState = "paused"
 	OperationFinished  OperationState = "finished"
 	OperationCancelled OperationState = "cancelled"
 )
 
-// Operation is an action on many deliveries of a subscription. It runs as a workflow of its own,
-// oldest delivery first, at a rate.
+// Ended reports whether an operation in that state does nothing any more.
+func (s OperationState) Ended() bool { return s == OperationFinished || s == OperationCancelled }
+
+// Limits of an operation.
+const (
+	// PlanLifetime is for how long a plan can be started.
+	PlanLifetime = 15 * time.Minute
+	// MaxSupportItems is how many deliveries or events one operation of a support key may be about.
+	MaxSupportItems = 10_000
+	// MinOperationRate and MaxOperationRate bound the rate of an operation, in items a second.
+	MinOperationRate, MaxOperationRate = 0.01, 1000.0
+	// SendRate is the rate of an operation that has deliveries sent, unless it is given: slow enough for
+	// a receiver that was just repaired.
+	SendRate = 50.0
+)
+
+// Operation is an action on many deliveries. It runs as a workflow of its own, oldest delivery
+// first, at a rate.
 type Operation struct {
 	ID             string         `json:"id" example:"op_01k0000000000000000000000"`
-	Tenant         string         `json:"tenant" example:"acme"`
-	SubscriptionID string         `json:"subscription_id" example:"sub_01k0000000000000000000000"`
-	Action         ActionKind     `json:"action" enum:"release,cancel" doc:"release: held deliveries are sent. cancel: open ones are cancelled, because their subscription was deleted"`
-	State          OperationState `json:"state" enum:"running,finished,cancelled"`
+	Tenant         string         `json:"tenant" doc:"Whose deliveries it is about; empty: those of several" example:"acme"`
+	SubscriptionID string         `json:"subscription_id" doc:"Whose deliveries it is about, or which one gets the events of a replay; empty: it is about those of several" example:"sub_01k0000000000000000000000"`
+	Action         ActionKind     `json:"action" enum:"retry,cancel,hold,release,replay" doc:"What is done to each of them"`
+	State          OperationState `json:"state" enum:"running,paused,finished,cancelled"`
+	Filter         *Selection     `json:"filter,omitempty" doc:"What it is about; absent: Switchboard started it by itself, about all of the subscription's"`
+	BoundID        string         `json:"bound_id,omitempty" doc:"What was accepted later has a greater id, and is not touched" example:"dlv_01k000000"`
 	Rate           float64        `json:"rate" doc:"Deliveries a second; 0: as fast as it goes" example:"50"`
 	Reason         string         `json:"reason" doc:"Why it was started"`
 	Actor          string         `json:"actor" doc:"The API key that started it, or switchboard" example:"key_01k0000000000000000000000"`
 	Person         string         `json:"person,omitempty" doc:"Who used the key, as they named themselves"`
-	Total          int            `json:"total" doc:"Deliveries that it is about; 0 before its first step" example:"1200"`
-	Done           int            `json:"done" doc:"Those that it has released or cancelled" example:"400"`
-	Skipped        int            `json:"skipped" doc:"Those that it has left held, because something else holds them" example:"0"`
+	Total          int            `json:"total" doc:"Deliveries or events that it is about; 0: they are not counted yet, or were too many to count in time" example:"1200"`
+	Done           int            `json:"done" doc:"Those that it has acted on" example:"400"`
+	Skipped        int            `json:"skipped" doc:"Those that it has left as they are: see its items" example:"0"`
+	Failed         int            `json:"failed" doc:"Those that Switchboard could not act on: see its items" example:"0"`
 	CreatedAt      time.Time      `json:"created_at"`
 	UpdatedAt      time.Time      `json:"updated_at" doc:"When its last step was made"`
-	FinishedAt     time.Time      `json:"finished_at,omitzero" doc:"Absent while it runs"`
+	ExpectedEndAt  time.Time      `json:"expected_end_at,omitzero" doc:"When it will have come to the last one, at its rate; absent unless it runs and that is known"`
+	FinishedAt     time.Time      `json:"finished_at,omitzero" doc:"When it finished or was cancelled; absent before"`
+}
+
+// Handled is how many deliveries or events the operation has come to.
+func (o *Operation) Handled() int { return o.Done + o.Skipped + o.Failed }
+
+// ExpectedEnd is when an operation that runs will have come to the last one; zero: that is not
+// known.
+func (o *Operation) ExpectedEnd(now time.Time) time.Time {
+	if o.State != OperationRunning || o.Rate <= 0 || o.Total < o.Handled() || o.Total == 0 {
+		return time.Time{}
+	}
+	return now.Add(time.Duration(float64(o.Total-o.Handled()) / o.Rate * float64(time.Second)))
+}
+
+// OperationOutcome is what an operation did to one delivery.
+type OperationOutcome string
+
+// The outcomes of an operation's items.
+const (
+	OutcomeDone    OperationOutcome = "done"
+	OutcomeSkipped OperationOutcome = "skipped" // the action does not apply to it, or it does not match any more
+	OutcomeFailed  OperationOutcome = "failed"  // Switchboard could not do it
+)
+
+// OperationOutcomes lists every outcome.
+func OperationOutcomes() []OperationOutcome {
+	return []OperationOutcome{OutcomeDone, OutcomeSkipped, OutcomeFailed}
+}
+
+// OperationItem is a delivery that an operation has come to, or an event of a replay.
+type OperationItem struct {
+	DeliveryID string           `json:"delivery_id" doc:"Of a replay: the delivery that it made; empty: it made none" example:"dlv_01k0000000000000000000000"`
+	EventID    string           `json:"event_id,omitempty" doc:"Of a replay: the event" example:"evt_01k0000000000000000000000"`
+	Outcome    OperationOutcome `json:"outcome" enum:"done,skipped,failed"`
+	Why        string           `json:"why,omitempty" doc:"Why it was skipped, or has failed" example:"it is delivered, and does not match the filter any more"`
 }
 
 // OperationFilter narrows a list of operations. A zero field does not narrow.
@@ -39,6 +98,40 @@ type OperationFilter struct {
 	State        OperationState
 }
 
+// OperationChange is what somebody does to an operation.
+type OperationChange string
+
+// The changes of an operation.
+const (
+	PauseOperation  OperationChange = "pause"
+	ResumeOperation OperationChange = "resume"
+	CancelOperation OperationChange = "cancel"
+)
+
+// Change pauses, resumes or cancels an operation. What Switchboard started by itself can be paused
+// if it sends, and never cancelled: its deliveries would be left without anybody who ends what
+// holds them.
+func (o *Operation) Change(now time.Time, change OperationChange) error {
+	if o.Filter == nil && (change == CancelOperation || o.Action != ActionRelease) {
+		return Errorf(CodeConflict, "Switchboard started operation %s by itself, and has to finish it; pause its subscription to keep deliveries from being sent", o.ID)
+	}
+	from, to := []OperationState{OperationRunning}, OperationPaused
+	switch change {
+	case ResumeOperation:
+		from, to = []OperationState{OperationPaused}, OperationRunning
+	case CancelOperation:
+		from, to = []OperationState{OperationRunning, OperationPaused}, OperationCancelled
+	}
+	if !slices.Contains(from, o.State) {
+		return Errorf(CodeConflict, "operation %s is %s", o.ID, o.State)
+	}
+	o.State, o.UpdatedAt = to, now
+	if to.Ended() {
+		o.FinishedAt = now
+	}
+	return nil
+}
+
 // OperationProgress is where an operation stands after one of its steps.
 type OperationProgress struct {
 	Action         ActionKind `json:"action"`
@@ -46,10 +139,14 @@ type OperationProgress struct {
 	Total          int        `json:"total"`
 	Done           int        `json:"done"`
 	Skipped        int        `json:"skipped"`
-	// Changed counts the deliveries that this step has released or cancelled.
+	Failed         int        `json:"failed,omitempty"`
+	// Changed and Passed count the deliveries that this step has acted on, and that it has skipped.
 	Changed int `json:"changed"`
+	Passed  int `json:"passed,omitempty"`
 	// Wait is how long the next step is to wait, so that no more deliveries are dated than are
 	// soon dispatched.
-	Wait     Duration `json:"wait"`
-	Finished bool     `json:"finished"`
+	Wait Duration `json:"wait"`
+	// Finished says that no step follows: the operation has ended, or is paused.
+	Finished bool           `json:"finished"`
+	State    OperationState `json:"state,omitempty"`
 }

@@ -97,6 +97,8 @@ type problemMembers struct {
 	DeliveryID string `json:"delivery_id,omitempty" doc:"Of a trigger that was accepted although this is an error" example:"dlv_01k0000000000000000000000"`
 	Reason     string `json:"reason,omitempty" doc:"Why the delivery has its state" example:"timeout"`
 
+	Current *switchboard.Standing `json:"current,omitempty" doc:"Of an action that the state of its delivery does not allow, or that expects another: how it stands"`
+
 	Results []batchResult `json:"results,omitempty" nullable:"false" doc:"Of a batch of which no event was accepted: one for each event, as where some are"`
 }
 

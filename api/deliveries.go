@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -71,7 +69,11 @@ func (s *server) listDeliveries(ctx context.Context, caller switchboard.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	return rest.PageOf(found, s.deliveryOf), nil
+	show, err := s.shown(ctx, caller, idsOf(found.Items))
+	if err != nil {
+		return nil, err
+	}
+	return rest.PageOf(found, show), nil
 }
 
 type deliveryInput struct {
@@ -83,80 +85,11 @@ func (s *server) getDelivery(ctx context.Context, caller switchboard.Caller, in 
 	if err != nil {
 		return nil, err
 	}
-	return &reply[delivery]{Body: s.detailOf(caller, &found)}, nil
-}
-
-type operateInput struct {
-	ID string `path:"id" doc:"Id of the delivery" example:"dlv_01k0000000000000000000000"`
-	payload[reasonInput]
-}
-
-func (s *server) retryDelivery(ctx context.Context, caller switchboard.Caller, in *operateInput) (*reply[delivery], error) {
-	if err := checkReason(in.JSON.Reason); err != nil {
-		return nil, err
-	}
-	d, reopened, err := s.Store.Retry(ctx, caller, in.ID, in.JSON.Reason)
+	show, err := s.shown(ctx, caller, []string{found.Delivery.ID})
 	if err != nil {
 		return nil, err
 	}
-	if reopened {
-		s.Engine.Start(ctx, []switchboard.Delivery{d})
-	} else {
-		s.signal(ctx, "retry", d.ID, func(ctx context.Context) error { return s.Engine.RetryNow(ctx, d.ID) })
-	}
-	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
-}
-
-func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, in *holdInput) (*reply[delivery], error) {
-	if err := checkRequiredReason(in.JSON.Reason); err != nil {
-		return nil, err
-	}
-	d, err := s.Store.Cancel(ctx, caller, in.ID, in.JSON.Reason)
-	if err != nil {
-		return nil, err
-	}
-	s.signal(ctx, "cancel", d.ID, func(ctx context.Context) error { return s.Engine.Cancel(ctx, d) })
-	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
-}
-
-type holdInput struct {
-	ID string `path:"id" doc:"Id of the delivery" example:"dlv_01k0000000000000000000000"`
-	payload[requiredReasonInput]
-}
-
-func (s *server) holdDelivery(ctx context.Context, caller switchboard.Caller, in *holdInput) (*reply[delivery], error) {
-	if err := checkRequiredReason(in.JSON.Reason); err != nil {
-		return nil, err
-	}
-	d, err := s.Store.SetAside(ctx, caller, in.ID, in.JSON.Reason)
-	if err != nil {
-		return nil, err
-	}
-	s.signal(ctx, "hold", d.ID, func(ctx context.Context) error { return s.Engine.RetryNow(ctx, d.ID) })
-	return &reply[delivery]{Body: s.deliveryOf(&d)}, nil
-}
-
-func (s *server) releaseDelivery(ctx context.Context, caller switchboard.Caller, in *operateInput) (*reply[delivery], error) {
-	if err := checkReason(in.JSON.Reason); err != nil {
-		return nil, err
-	}
-	d, err := s.Store.ReleaseDelivery(ctx, caller, in.ID, in.JSON.Reason)
-	return &reply[delivery]{Body: s.deliveryOf(&d)}, err
-}
-
-// engineTimeout bounds how long a caller waits for Temporal, once the row is written.
-const engineTimeout = 2 * time.Second
-
-// signal passes a stored action to the engine, also if the caller has gone. A
-// failure is no error to the caller, because the row holds the action: the relay
-// dispatches cancellations and holds within seconds, and the reconciler finds a retry once it is
-// overdue by [switchboard.StuckAfter].
-func (s *server) signal(ctx context.Context, action, id string, call func(context.Context) error) {
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
-	defer cancel()
-	if err := call(bounded); err != nil {
-		s.Logger.LogAttrs(ctx, slog.LevelWarn, "an action is stored, and Temporal was not reached",
-			slog.String("action", action), slog.String("delivery", id),
-			slog.String("request_id", rest.RequestID(ctx)), slog.String("error", err.Error()))
-	}
+	out := show(&found.Delivery)
+	addHistory(&out, caller, &found)
+	return &reply[delivery]{Body: out}, nil
 }

@@ -41,8 +41,10 @@ func TestDeliveryShape(t *testing.T) {
 	got := b.call(t, supportKey, "GET", "/v1/deliveries/dlv_new", nil)
 	got.want(t, http.StatusOK)
 	want := `{"id":"dlv_new","tenant":"acme","event_id":"evt_1","event_type":"ticket.created","subscription_id":"sub_acme",
-	 "state":"retrying","reason":"http_500","ending":"","permanent":false,"attempts_made":3,"next_attempt_at":"2026-01-31T11:00:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
+	 "state":"retrying","reason":"http_500","ending":"","permanent":false,"attempts_made":3,"generation":1,"next_attempt_at":"2026-01-31T11:00:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
 	 "workflow_id":"dlv_new","temporal_run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_new/0198-run/history",
+	 "available_actions":[{"action":"retry","allowed":true},{"action":"cancel","allowed":true},{"action":"hold","allowed":true},
+	  {"action":"release","allowed":false,"why_not":"delivery dlv_new is retrying and cannot be released"},{"action":"resend","allowed":true}],
 	 "attempts":[
 	  {"id":"att_1","number":1,"at":"2026-01-31T11:00:00Z","duration_ms":12,"status_code":503,"failure":"http_5xx","detail":"503 Service Unavailable","permanent":false,"timeout_ms":10000, "load": 0.0, "interval_factor": 1.0, "requests": 2,
 	   "request":{"method":"POST","url":"https://crm.example.com/hook","headers":{"Authorization":"[redacted]","X-Env":"prod"},"bytes":612},
@@ -156,5 +158,104 @@ func TestOperate(t *testing.T) {
 	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_globex/cancel", `{"reason":"r"}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	if b.stored(t) {
 		t.Error("something was stored or started")
+	}
+}
+
+// TestExpect: an action whose caller believes something else of its delivery is refused with how it
+// stands, and done for one who knows.
+func TestExpect(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ call, expect, right string }{
+		{"dlv_acme/retry", `{"state":"pending"}`, `{"state":"retrying","generation":1,"attempts":1}`},
+		{"dlv_acme/retry", `{"generation":2}`, `{"generation":1}`},
+		{"dlv_acme/cancel", `{"attempts":0}`, `{"attempts":1}`},
+		{"dlv_acme/hold", `{"state":"retrying","attempts":3}`, `{}`},
+		{"dlv_held/release", `{"state":"retrying"}`, `{"state":"held"}`},
+	} {
+		b := seeded(t)
+		got := b.call(t, supportKey, "POST", "/v1/deliveries/"+c.call, `{"reason":"r","expect":`+c.expect+`}`)
+		p := got.wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "expect")
+		if p.Current == nil || p.Current.Generation != 1 || p.Current.State == "" || p.Current.Reason == "" {
+			t.Errorf("%s %s: %s", c.call, c.expect, got.body)
+		}
+		if b.stored(t) {
+			t.Errorf("%s %s: something was stored or started", c.call, c.expect)
+		}
+		b.call(t, supportKey, "POST", "/v1/deliveries/"+c.call, `{"reason":"r","expect":`+c.right+`}`).want(t, http.StatusOK)
+	}
+}
+
+// TestActionsBadInput: what is wrong is named, and nothing is done.
+func TestActionsBadInput(t *testing.T) {
+	t.Parallel()
+	b := seeded(t)
+	for _, c := range []struct{ call, body, field string }{
+		{"dlv_acme/retry", `{"expect":{"state":"gone"}}`, "expect.state"},
+		{"dlv_acme/cancel", `{"reason":"r","expect":{"generation":0}}`, "expect.generation"},
+		{"dlv_acme/cancel", `{"reason":"r","expect":{"attempts":-1}}`, "expect.attempts"},
+		{"dlv_acme/hold", `{"reason":"r","expect":{"run":1}}`, "expect.run"},
+		{"dlv_acme/hold", `{"reason":"r","retry_at":"2100-01-01T00:00:00Z"}`, "retry_at"},
+		{"dlv_acme/retry", `{"retry_at":"2100-01-01T00:00:00Z"}`, "retry_at"},
+		{"dlv_acme/retry", `{"retry_at":"2025-01-01T00:00:00Z"}`, "retry_at"},
+		{"dlv_acme/retry", `{"retry_at":"tonight"}`, "retry_at"},
+	} {
+		b.call(t, supportKey, "POST", "/v1/deliveries/"+c.call, c.body).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, c.field)
+		if b.stored(t) {
+			t.Fatalf("%s %s: something was stored or started", c.call, c.body)
+		}
+	}
+}
+
+// TestRetryAt: the next attempt gets the date, and no workflow is started before it.
+func TestRetryAt(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	for id, engine := range map[string]string{"dlv_acme": "retry dlv_acme", "dlv_globex": "retry dlv_globex"} {
+		b := setup(t)
+		got := b.call(t, supportKey, "POST", "/v1/deliveries/"+id+"/retry", `{"retry_at":"`+at+`"}`).want(t, http.StatusOK)
+		if diff := cmp.Diff([]string{engine}, b.started()); got["next_attempt_at"] != at || diff != "" {
+			t.Errorf("%s: %v, %s", id, got["next_attempt_at"], diff)
+		}
+	}
+}
+
+// TestIntegratorsActions: those who integrate one tenant may retry its deliveries, and do nothing else
+// to them.
+func TestIntegratorsActions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		key, call string
+		status    int
+	}{
+		{acmeIntegratorKey, "dlv_acme/retry", http.StatusOK},
+		{acmeIntegratorKey, "dlv_globex/retry", http.StatusNotFound},
+		{acmeIntegratorKey, "dlv_acme/cancel", http.StatusForbidden},
+		{acmeIntegratorKey, "dlv_acme/hold", http.StatusForbidden},
+		{integratorKey, "dlv_acme/retry", http.StatusForbidden},
+	} {
+		b := setup(t)
+		if got := b.call(t, c.key, "POST", "/v1/deliveries/"+c.call, `{"reason":"r"}`); got.status != c.status {
+			t.Errorf("%s by %s: %d %s", c.call, c.key, got.status, got.body)
+		}
+	}
+}
+
+// TestAvailableActionsInEveryAnswer: one delivery, a list, an event, a list of events, and an action.
+func TestAvailableActionsInEveryAnswer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := func(v any) map[string]any { return v.([]any)[0].(map[string]any) }
+	get := func(path string) map[string]any { return b.call(t, viewerKey, "GET", path, nil).want(t, http.StatusOK) }
+	for name, d := range map[string]map[string]any{
+		"delivery":   get("/v1/deliveries/dlv_acme"),
+		"deliveries": first(get("/v1/deliveries?tenant=acme")["data"]),
+		"event":      first(get("/v1/events/evt_acme?tenant=acme")["deliveries"]),
+		"events":     first(first(get("/v1/events?tenant=acme")["data"])["deliveries"]),
+		"retry":      b.call(t, supportKey, "POST", "/v1/deliveries/dlv_acme/retry", nil).want(t, http.StatusOK),
+	} {
+		available := d["available_actions"].([]any)
+		if allowed := available[0].(map[string]any)["allowed"]; len(available) != 5 || allowed != (name == "retry") {
+			t.Errorf("%s: %v", name, available)
+		}
 	}
 }

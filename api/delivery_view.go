@@ -13,30 +13,32 @@ import (
 // delivery is a delivery as it is shown; attempts and actions are in the answer for one
 // delivery only.
 type delivery struct {
-	ID             string            `json:"id" example:"dlv_01k0000000000000000000000"`
-	Tenant         string            `json:"tenant" example:"acme"`
-	EventID        string            `json:"event_id" example:"evt_01k0000000000000000000000"`
-	EventType      string            `json:"event_type" example:"ticket.created"`
-	SubscriptionID string            `json:"subscription_id" example:"sub_01k0000000000000000000000"`
-	State          switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
-	Reason         string            `json:"reason" doc:"Why it has this state, as http_503, or breaker_open of one that is held; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
-	Ending         string            `json:"ending" doc:"Of a failed delivery: whether its attempts are used up, no later one can succeed, or its hold or its deadline is over; else empty"`
-	Permanent      bool              `json:"permanent" doc:"It has failed because no later attempt can succeed"`
-	AttemptsMade   int               `json:"attempts_made" example:"2"`
-	NextAttemptAt  *time.Time        `json:"next_attempt_at" doc:"null where no attempt follows by itself"`
-	CreatedAt      time.Time         `json:"created_at"`
-	CompletedAt    *time.Time        `json:"completed_at" doc:"null until the state is final"`
-	ParkedAt       *time.Time        `json:"held_since,omitempty" doc:"Since when it is held or blocked; left out where it is neither, as are the next three"`
-	HeldUntil      *time.Time        `json:"held_until,omitempty" doc:"When it fails as hold_expired, or as expired, unless it is released before"`
-	ReleasedBy     string            `json:"released_by,omitempty" doc:"What releases it, in words; in the answer for one delivery also when, where that is known" example:"when the endpoint has answered a probe, the next is at 2026-01-31T12:00:30Z"`
-	BlockedBy      string            `json:"blocked_by,omitempty" doc:"The delivery of the same key that it waits for" example:"dlv_01k0000000000000000000000"`
-	ExpiresAt      *time.Time        `json:"expires_at,omitempty" doc:"When it fails as expired unless it is delivered by then; left out: deliver_within is not set"`
-	Key            string            `json:"ordering_key,omitempty" doc:"The event's key, where its subscription orders or supersedes by it" example:"ticket-4711"`
-	WorkflowID     string            `json:"workflow_id" doc:"Of its Temporal workflow" example:"dlv_01k0000000000000000000000"`
-	TemporalRunID  string            `json:"temporal_run_id" doc:"The Temporal run that has the delivery; empty before one has recorded something"`
-	TemporalURL    string            `json:"temporal_url" doc:"The workflow in Temporal's web UI; empty where that is not set up"`
-	Attempts       []attempt         `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
-	Actions        []action          `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`
+	ID             string                        `json:"id" example:"dlv_01k0000000000000000000000"`
+	Tenant         string                        `json:"tenant" example:"acme"`
+	EventID        string                        `json:"event_id" example:"evt_01k0000000000000000000000"`
+	EventType      string                        `json:"event_type" example:"ticket.created"`
+	SubscriptionID string                        `json:"subscription_id" example:"sub_01k0000000000000000000000"`
+	State          switchboard.State             `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
+	Reason         string                        `json:"reason" doc:"Why it has this state, as http_503, or breaker_open of one that is held; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
+	Ending         string                        `json:"ending" doc:"Of a failed delivery: whether its attempts are used up, no later one can succeed, or its hold or its deadline is over; else empty"`
+	Permanent      bool                          `json:"permanent" doc:"It has failed because no later attempt can succeed"`
+	AttemptsMade   int                           `json:"attempts_made" example:"2"`
+	Generation     int                           `json:"generation" doc:"How often it was started: a retry after its end, or a release, starts the next" example:"1"`
+	NextAttemptAt  *time.Time                    `json:"next_attempt_at" doc:"null where no attempt follows by itself"`
+	CreatedAt      time.Time                     `json:"created_at"`
+	CompletedAt    *time.Time                    `json:"completed_at" doc:"null until the state is final"`
+	ParkedAt       *time.Time                    `json:"held_since,omitempty" doc:"Since when it is held or blocked; left out where it is neither, as are the next three"`
+	HeldUntil      *time.Time                    `json:"held_until,omitempty" doc:"When it fails as hold_expired, or as expired, unless it is released before"`
+	ReleasedBy     string                        `json:"released_by,omitempty" doc:"What releases it, in words; in the answer for one delivery also when, where that is known" example:"when the endpoint has answered a probe, the next is at 2026-01-31T12:00:30Z"`
+	BlockedBy      string                        `json:"blocked_by,omitempty" doc:"The delivery of the same key that it waits for" example:"dlv_01k0000000000000000000000"`
+	ExpiresAt      *time.Time                    `json:"expires_at,omitempty" doc:"When it fails as expired unless it is delivered by then; left out: deliver_within is not set"`
+	Key            string                        `json:"ordering_key,omitempty" doc:"The event's key, where its subscription orders or supersedes by it" example:"ticket-4711"`
+	WorkflowID     string                        `json:"workflow_id" doc:"Of its Temporal workflow" example:"dlv_01k0000000000000000000000"`
+	TemporalRunID  string                        `json:"temporal_run_id" doc:"The Temporal run that has the delivery; empty before one has recorded something"`
+	TemporalURL    string                        `json:"temporal_url" doc:"The workflow in Temporal's web UI; empty where that is not set up"`
+	Available      []switchboard.AvailableAction `json:"available_actions" nullable:"false" doc:"What this key may do to it as it stands, and why not the rest"`
+	Attempts       []attempt                     `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
+	Actions        []action                      `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`
 }
 
 type attempt struct {
@@ -84,10 +86,10 @@ type action struct {
 func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
 	return delivery{
 		ID: d.ID, Tenant: d.Tenant, EventID: d.EventID, EventType: d.EventType, SubscriptionID: d.SubscriptionID,
-		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, AttemptsMade: d.AttemptsMade,
+		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, AttemptsMade: d.AttemptsMade, Generation: d.Generation,
 		NextAttemptAt: date(d.NextAttemptAt), CreatedAt: d.CreatedAt.UTC(), CompletedAt: date(d.CompletedAt),
 		ParkedAt: date(d.ParkedAt), HeldUntil: date(d.HeldUntil), ReleasedBy: d.ReleasedBy(switchboard.Health{}), BlockedBy: d.BlockedBy,
-		ExpiresAt: date(d.ExpiresAt), Key: d.Key, WorkflowID: d.ID, TemporalRunID: d.TemporalRunID, TemporalURL: s.temporalURL(d),
+		ExpiresAt: date(d.ExpiresAt), Key: d.Key, WorkflowID: d.ID, TemporalRunID: d.TemporalRunID, TemporalURL: s.temporalURL(d), Available: []switchboard.AvailableAction{},
 	}
 }
 
@@ -103,8 +105,8 @@ func (s *server) temporalURL(d *switchboard.Delivery) string {
 	return link
 }
 
-func (s *server) detailOf(caller switchboard.Caller, d *switchboard.DeliveryDetail) delivery {
-	out := s.deliveryOf(&d.Delivery)
+// addHistory adds what is in the answer for one delivery only.
+func addHistory(out *delivery, caller switchboard.Caller, d *switchboard.DeliveryDetail) {
 	out.ReleasedBy = d.Delivery.ReleasedBy(d.Health)
 	out.Attempts, out.Actions = make([]attempt, 0, len(d.Attempts)), make([]action, 0, len(d.Actions))
 	for i := range d.Attempts {
@@ -113,7 +115,6 @@ func (s *server) detailOf(caller switchboard.Caller, d *switchboard.DeliveryDeta
 	for _, a := range d.Actions {
 		out.Actions = append(out.Actions, action{a.At.UTC(), a.Actor, a.KeyName, a.Person, a.Kind, a.Reason})
 	}
-	return out
 }
 
 func attemptOf(caller switchboard.Caller, a *switchboard.Attempt) attempt {

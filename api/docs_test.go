@@ -360,5 +360,5 @@ func TestDocsPage(t *testing.T) {
 
 // applicable names what the call of an example is about where it needs another state.
 func applicable(path string) string {
-	return strings.NewReplacer("sub_acme/resume", "sub_paused/resume", "sub_acme/enable", "sub_disabled/enable", "dlv_acme/release", "dlv_held/release").Replace(path)
+	return strings.NewReplacer("sub_acme/resume", "sub_paused/resume", "sub_acme/enable", "sub_disabled/enable", "dlv_acme/release", "dlv_held/release", "op_acme/resume", "op_paused/resume", "op_acme/cancel", "op_paused/cancel").Replace(path)
 }

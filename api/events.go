@@ -23,6 +23,9 @@ type Engine interface {
 	Erase(ctx context.Context, erasureID string) error
 	// Operate starts the workflow of an operation, unless it runs.
 	Operate(ctx context.Context, operationID string) error
+	// ResumeOperation starts the workflow of an operation that was paused; one that is about to
+	// end goes on.
+	ResumeOperation(ctx context.Context, operationID string) error
 	// WakeRecovery wakes the workflow that recovers the endpoint of a subscription, if one runs.
 	WakeRecovery(ctx context.Context, subscriptionID string) error
 }
@@ -80,15 +83,15 @@ type event struct {
 	Deliveries []delivery      `json:"deliveries" nullable:"false" doc:"One for each subscription that wanted it, without attempts and actions"`
 }
 
-// eventOf shows an event without its data.
-func (s *server) eventOf(detail *switchboard.EventDetail) event {
+// eventOf shows an event without its data, and its deliveries as show does.
+func eventOf(detail *switchboard.EventDetail, show func(*switchboard.Delivery) delivery) event {
 	e := detail.Event
 	out := event{
 		ID: e.ID, Tenant: e.Tenant, Type: e.Type, Key: e.Key, OccurredAt: e.OccurredAt.UTC(), CreatedAt: e.CreatedAt.UTC(), ErasedAt: date(e.ErasedAt),
 		Deliveries: make([]delivery, 0, len(detail.Deliveries)),
 	}
 	for i := range detail.Deliveries {
-		out.Deliveries = append(out.Deliveries, s.deliveryOf(&detail.Deliveries[i]))
+		out.Deliveries = append(out.Deliveries, show(&detail.Deliveries[i]))
 	}
 	return out
 }
@@ -147,7 +150,11 @@ func (s *server) getEvent(ctx context.Context, caller switchboard.Caller, in *on
 	if err != nil {
 		return nil, err
 	}
-	out := s.eventOf(&switchboard.EventDetail{Event: e, Deliveries: deliveries})
+	show, err := s.shown(ctx, caller, idsOf(deliveries))
+	if err != nil {
+		return nil, err
+	}
+	out := eventOf(&switchboard.EventDetail{Event: e, Deliveries: deliveries}, show)
 	if caller.ReadPayload {
 		out.Data = e.Data
 	} else {
@@ -176,5 +183,13 @@ func (s *server) listEvents(ctx context.Context, caller switchboard.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	return rest.PageOf(found, s.eventOf), nil
+	var ids []string
+	for i := range found.Items {
+		ids = append(ids, idsOf(found.Items[i].Deliveries)...)
+	}
+	show, err := s.shown(ctx, caller, ids)
+	if err != nil {
+		return nil, err
+	}
+	return rest.PageOf(found, func(detail *switchboard.EventDetail) event { return eventOf(detail, show) }), nil
 }

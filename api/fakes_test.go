@@ -148,8 +148,8 @@ func (f *fakeStore) Deliveries(ctx context.Context, caller switchboard.Caller, f
 }
 
 // Cancel calls the real one first.
-func (f *fakeStore) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error) {
-	d, err := f.Store.Cancel(ctx, caller, id, reason)
+func (f *fakeStore) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error) {
+	d, err := f.Store.Cancel(ctx, caller, id, reason, options...)
 	if err == nil {
 		err = f.enter("Cancel")
 	}
@@ -273,6 +273,11 @@ func (f *fakeEngine) Erase(_ context.Context, id string) error {
 
 func (f *fakeEngine) Operate(_ context.Context, id string) error {
 	f.note("operate " + id)
+	return f.err
+}
+
+func (f *fakeEngine) ResumeOperation(_ context.Context, id string) error {
+	f.note("resume " + id)
 	return f.err
 }
 

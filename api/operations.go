@@ -15,14 +15,14 @@ type operation struct {
 
 func (s *server) operationOf(o *switchboard.Operation) operation {
 	out := operation{*o, s.temporalURL(&switchboard.Delivery{ID: o.ID})}
-	out.CreatedAt, out.UpdatedAt, out.FinishedAt = o.CreatedAt.UTC(), o.UpdatedAt.UTC(), o.FinishedAt.UTC()
+	out.CreatedAt, out.UpdatedAt, out.FinishedAt, out.ExpectedEndAt = o.CreatedAt.UTC(), o.UpdatedAt.UTC(), o.FinishedAt.UTC(), o.ExpectedEndAt.UTC()
 	return out
 }
 
 type operationsInput struct {
 	Tenant       string `query:"tenant" doc:"Only this tenant's"`
 	Subscription string `query:"subscription" doc:"Only those on deliveries of this subscription"`
-	State        string `query:"state" enum:"running,finished,cancelled" doc:"Only this state"`
+	State        string `query:"state" enum:"running,paused,finished,cancelled" doc:"Only this state"`
 	Limit        int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
 	Cursor       string `query:"cursor" doc:"next_cursor of the page before"`
 }
@@ -47,6 +47,59 @@ type operationInput struct {
 func (s *server) getOperation(ctx context.Context, caller switchboard.Caller, in *operationInput) (*reply[operation], error) {
 	o, err := s.Store.Operation(ctx, caller, in.ID)
 	return &reply[operation]{Body: s.operationOf(&o)}, err
+}
+
+type operationItemsInput struct {
+	ID      string `path:"id" doc:"Id of the operation" example:"op_01k0000000000000000000000"`
+	Outcome string `query:"outcome" enum:"done,skipped,failed" doc:"Only those with this outcome"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (s *server) listOperationItems(ctx context.Context, caller switchboard.Caller, in *operationItemsInput) (*reply[page[switchboard.OperationItem]], error) {
+	found, err := s.Store.OperationItems(ctx, caller, in.ID, switchboard.OperationOutcome(in.Outcome), switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return rest.PageOf(found, func(i *switchboard.OperationItem) switchboard.OperationItem { return *i }), nil
+}
+
+type stopOperationInput struct {
+	ID string `path:"id" doc:"Id of the operation" example:"op_01k0000000000000000000000"`
+	payload[requiredReasonInput]
+}
+
+func (s *server) pauseOperation(ctx context.Context, caller switchboard.Caller, in *stopOperationInput) (*reply[operation], error) {
+	return s.stopOperation(ctx, caller, in, switchboard.PauseOperation)
+}
+
+func (s *server) cancelOperation(ctx context.Context, caller switchboard.Caller, in *stopOperationInput) (*reply[operation], error) {
+	return s.stopOperation(ctx, caller, in, switchboard.CancelOperation)
+}
+
+func (s *server) stopOperation(ctx context.Context, caller switchboard.Caller, in *stopOperationInput, change switchboard.OperationChange) (*reply[operation], error) {
+	if err := checkRequiredReason(in.JSON.Reason); err != nil {
+		return nil, err
+	}
+	o, err := s.Store.ChangeOperation(ctx, caller, in.ID, change, in.JSON.Reason)
+	return &reply[operation]{Body: s.operationOf(&o)}, err
+}
+
+type resumeOperationInput struct {
+	ID string `path:"id" doc:"Id of the operation" example:"op_01k0000000000000000000000"`
+	payload[reasonInput]
+}
+
+func (s *server) resumeOperation(ctx context.Context, caller switchboard.Caller, in *resumeOperationInput) (*reply[operation], error) {
+	if err := checkReason(in.JSON.Reason); err != nil {
+		return nil, err
+	}
+	o, err := s.Store.ChangeOperation(ctx, caller, in.ID, switchboard.ResumeOperation, in.JSON.Reason)
+	if err != nil {
+		return nil, err
+	}
+	s.signal(ctx, "resume", o.ID, func(ctx context.Context) error { return s.Engine.ResumeOperation(ctx, o.ID) })
+	return &reply[operation]{Body: s.operationOf(&o)}, nil
 }
 
 // operate starts the workflow of an operation that was just stored; empty: there is none. A

@@ -48,6 +48,11 @@ var calls = []struct {
 	{"POST /v1/deliveries/dlv_held/release", ``, 200, "s"},
 	{"GET /v1/operations", ``, 200, "isv"},
 	{"GET /v1/operations/op_acme", ``, 200, "isv"},
+	{"POST /v1/operations", `{"action":"cancel","filter":{"tenant":"acme"},"reason":"r"}`, 202, "s"},
+	{"GET /v1/operations/op_retry/items", ``, 200, "isv"},
+	{"POST /v1/operations/op_retry/pause", `{"reason":"r"}`, 200, "s"},
+	{"POST /v1/operations/op_paused/resume", ``, 200, "s"},
+	{"POST /v1/operations/op_paused/cancel", `{"reason":"r"}`, 200, "s"},
 	{"GET /v1/actions", ``, 200, "s"},
 	{"GET /v1/event_types", ``, 200, "pisv"},
 	{"GET /v1/event_types/iomnihub/ticket.created", ``, 200, "pisv"},
@@ -73,7 +78,7 @@ func seeded(t testing.TB, change ...func(*Config)) *bundle {
 }
 
 // inEveryState makes sub_paused and sub_disabled with the delivery dlv_held, which an operator holds,
-// and op_acme, all of acme.
+// and op_acme, op_retry and op_paused, all of acme.
 func (b *bundle) inEveryState(t testing.TB) {
 	t.Helper()
 	for name, action := range map[string]switchboard.SubscriptionAction{"sub_paused": switchboard.PauseSubscription, "sub_disabled": switchboard.DisableSubscription} {
@@ -95,6 +100,15 @@ func (b *bundle) inEveryState(t testing.TB) {
 		_, _, err := b.db.ChangeSubscriptionState(t.Context(), anybody(), s.ID, action, "r")
 		must(t, err)
 		b.rename(name, s.ID)
+	}
+	for _, name := range []string{"op_retry", "op_paused"} {
+		o, err := b.db.StartOperation(t.Context(), anybody(), "", switchboard.OperationRequest{Action: switchboard.ActionRetry, Filter: switchboard.Selection{Tenant: "acme"}, Reason: "r"})
+		must(t, err)
+		if name == "op_paused" {
+			_, err = b.db.ChangeOperation(t.Context(), anybody(), o.ID, switchboard.PauseOperation, "r")
+			must(t, err)
+		}
+		b.rename(name, o.ID)
 	}
 	b.before = b.db.fingerprint(t)
 }

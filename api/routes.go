@@ -29,6 +29,7 @@ func (s *server) routes() []rest.Route {
 	trial, sub, kind := rest.MaxBody(s.MaxData+eventOverhead+subscriptionBody, ""), rest.MaxBody(subscriptionBody, ""), rest.MaxBody(eventTypeBody, "")
 	optional, acts, cost, on := rest.OptionalBody, rest.Acts, rest.Cost, rest.Fails
 	answer, acceptance := rest.Answers[receiverResponse](http.StatusOK), rest.Answers[acceptance](http.StatusAccepted)
+	plan, started := rest.Answers[operationPlan](http.StatusOK), rest.Answers[operation](http.StatusAccepted)
 	unanswered := on(http.StatusBadGateway, "The delivery has ended without an answer of the receiver")
 	late := on(http.StatusGatewayTimeout, "The receiver has not answered in time; the delivery goes on")
 	unknownEvent := on(http.StatusNotFound, "")
@@ -61,13 +62,18 @@ func (s *server) routes() []rest.Route {
 
 		rest.On(get, "/v1/deliveries", readers, s.listDeliveries, "list-deliveries"),
 		rest.On(get, "/v1/deliveries/{id}", readers, s.getDelivery, "get-delivery"),
-		rest.On(post, "/v1/deliveries/{id}/retry", roles{support}, s.retryDelivery, "retry-delivery", optional, acts),
+		rest.On(post, "/v1/deliveries/{id}/retry", roles{integrator, support}, s.retryDelivery, "retry-delivery", optional, acts),
 		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),
 
 		rest.On(get, "/v1/operations", readers, s.listOperations, "list-operations"),
+		rest.On(post, "/v1/operations", roles{support}, s.startOperation, "start-operation", accepted, acts, cost(2), plan, started),
 		rest.On(get, "/v1/operations/{id}", readers, s.getOperation, "get-operation"),
+		rest.On(get, "/v1/operations/{id}/items", readers, s.listOperationItems, "list-operation-items"),
+		rest.On(post, "/v1/operations/{id}/pause", roles{support}, s.pauseOperation, "pause-operation", acts),
+		rest.On(post, "/v1/operations/{id}/resume", roles{support}, s.resumeOperation, "resume-operation", optional, acts),
+		rest.On(post, "/v1/operations/{id}/cancel", roles{support}, s.cancelOperation, "cancel-operation", acts),
 
 		rest.On(get, "/v1/actions", roles{support}, s.listActions, "list-actions"),
 

@@ -21,14 +21,16 @@ type Store interface {
 
 	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
 	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
-	// Retry makes the next attempt due now; reopened says that the delivery was final, so
-	// that its next generation has to be started.
-	Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, reopened bool, err error)
-	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	// Surroundings returns what decides about actions on deliveries that the caller sees, by their ids.
+	Surroundings(ctx context.Context, ids []string) (map[string]switchboard.Surroundings, error)
+	// Retry makes the next attempt due; start says that the workflow of the next generation has to be
+	// started now. A conflict of this and the next three is a [switchboard.StandingConflict].
+	Retry(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, start bool, err error)
+	Cancel(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// SetAside holds an open delivery until an operator releases it.
-	SetAside(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	SetAside(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// ReleaseDelivery ends the hold of an operator, and has the delivery dispatched.
-	ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error)
+	ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// Answer waits for the first attempt of the delivery that the receiver answered, or
 	// until none will follow by itself, because it has ended, is held or is blocked. When
 	// ctx ends first its error is ctx's.
@@ -66,6 +68,15 @@ type Store interface {
 	RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (sub switchboard.Subscription, operationID string, err error)
 
 	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
+	// PlanOperation says what an operation would do.
+	PlanOperation(ctx context.Context, caller switchboard.Caller, r switchboard.OperationRequest) (switchboard.OperationPlan, error)
+	// StartOperation stores an operation, which is to be started: that of the plan or, without
+	// one, what the request asks for.
+	StartOperation(ctx context.Context, caller switchboard.Caller, plan string, r switchboard.OperationRequest) (switchboard.Operation, error)
+	// ChangeOperation pauses, resumes or cancels an operation. One that is resumed is to be woken.
+	ChangeOperation(ctx context.Context, caller switchboard.Caller, id string, change switchboard.OperationChange, reason string) (switchboard.Operation, error)
+	// OperationItems lists what an operation did to each delivery; an empty outcome is every one.
+	OperationItems(ctx context.Context, caller switchboard.Caller, id string, outcome switchboard.OperationOutcome, page switchboard.PageRequest) (switchboard.Page[switchboard.OperationItem], error)
 	Operations(ctx context.Context, caller switchboard.Caller, filter switchboard.OperationFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error)
 
 	// Audit lists what was done, newest first.

@@ -38,6 +38,8 @@ var intended = []struct {
 	{"the name of a schema", regexp.MustCompile(`\bGivenEvent\b`), "SampleEvent"},
 	{"a match says that it needs nothing of a subscription", regexp.MustCompile(`^(POST /v1/match takes: .*)GivenSubscription`), "${1}MatchTrial"},
 	{"a preview says that it needs a request only", regexp.MustCompile(`\bGivenSubscription\.subscription: NewSubscription required`), "PreviewTrial.subscription: object required"},
+	{"a retry may have a date, and an action an expectation", regexp.MustCompile(`^(POST /v1/deliveries/\{id\}/retry takes: .*)ReasonInput`), "${1}RetryInput"},
+	{"a retry may have a date, and an action an expectation", regexp.MustCompile(`^(POST /v1/deliveries/\{id\}/cancel takes: .*)ReasonInput`), "${1}ActionInput"},
 	{"the name of a schema", regexp.MustCompile(`\bGivenSubscription\b`), "PreviewTrial"},
 	{"a url was always required", regexp.MustCompile(`^NewSubscription\.request\.url: string`), "NewSubscription.request.url: string required"},
 	{"left out of a change means unchanged, so nothing has a default", regexp.MustCompile(`^(SubscriptionPatch\..*?) default=\S+(.*)$`), "$1$2"},

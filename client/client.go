@@ -36,10 +36,11 @@ type Config struct {
 	// idleConnections connections and gives a call defaultTimeout.
 	HTTP *http.Client
 
-	// Retries is how often a call is repeated that was answered with 429 or 503, after
-	// the time that Retry-After names, up to a minute. Only calls are repeated that may be without harm:
-	// those that read, put or delete, and those that post with an [IdempotencyKey] or
-	// post events with ids of their own. 0: none is.
+	// Retries is how often a call is repeated that was answered with 429 or 503, or not at
+	// all: after the time that Retry-After names, up to a minute, or else after pauses of
+	// 0.2 to 5 seconds. Only calls are repeated that may be without harm: those that read, put
+	// or delete, those with an [IdempotencyKey], and those that post events or triggers, to
+	// which the client gives an id where they have none. 0: no call is repeated.
 	Retries int
 }
 
@@ -51,6 +52,10 @@ const (
 	defaultTimeout = 90 * time.Second
 	// maxRetryAfter is the longest time that a call waits before it is repeated.
 	maxRetryAfter = time.Minute
+	// firstPause and longestPause bound the wait where the answer names no time: a process
+	// that is replaced is back within seconds.
+	firstPause   = 200 * time.Millisecond
+	longestPause = 5 * time.Second
 	// maxAnswer is the longest answer that is read, in bytes.
 	maxAnswer = 64 << 20
 )
@@ -132,14 +137,14 @@ func (c *Client) call(ctx context.Context, r request, into any) error {
 	}
 	for tries := 0; ; tries++ {
 		safe, err := c.send(ctx, r, body, into)
-		problem, ok := errors.AsType[*Error](err)
-		if !ok || !safe || tries == c.retries || !problem.temporary() {
+		pause, temporary := pauseAfter(err, tries)
+		if !safe || !temporary || tries == c.retries {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(problem.RetryAfter):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -166,13 +171,13 @@ func (c *Client) send(ctx context.Context, r request, body []byte, into any) (sa
 	safe = r.safe || r.method == http.MethodGet || r.method == http.MethodPut || r.method == http.MethodDelete || sent.Header.Get(idempotencyHeader) != ""
 	answer, err := c.http.Do(sent)
 	if err != nil {
-		return false, fmt.Errorf("client: %w", err)
+		return safe, noAnswer(ctx, err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("client: %s %s: %w", r.method, r.path, err)
+		return safe, noAnswer(ctx, fmt.Errorf("%s %s: %w", r.method, r.path, err))
 	case len(text) > maxAnswer:
 		return false, fmt.Errorf("client: %s %s: the answer is longer than %d bytes", r.method, r.path, maxAnswer)
 	case answer.StatusCode < 200 || answer.StatusCode > 299:

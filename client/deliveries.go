@@ -12,30 +12,32 @@ import (
 
 // Delivery is a delivery as the API shows it.
 type Delivery struct {
-	ID             string            `json:"id"`
-	Tenant         string            `json:"tenant"`
-	EventID        string            `json:"event_id"`
-	EventType      string            `json:"event_type"`
-	SubscriptionID string            `json:"subscription_id"`
-	State          switchboard.State `json:"state"`
-	Reason         string            `json:"reason"`
-	Ending         string            `json:"ending"`
-	Permanent      bool              `json:"permanent"`
-	AttemptsMade   int               `json:"attempts_made"`
-	NextAttemptAt  *time.Time        `json:"next_attempt_at"`
-	CreatedAt      time.Time         `json:"created_at"`
-	CompletedAt    *time.Time        `json:"completed_at"`
-	ParkedAt       *time.Time        `json:"held_since,omitempty"` // nil: it is neither held nor blocked
-	HeldUntil      *time.Time        `json:"held_until,omitempty"`
-	ReleasedBy     string            `json:"released_by,omitempty"` // in words
-	BlockedBy      string            `json:"blocked_by,omitempty"`
-	ExpiresAt      *time.Time        `json:"expires_at,omitempty"` // nil: it has no deadline
-	Key            string            `json:"ordering_key,omitempty"`
-	WorkflowID     string            `json:"workflow_id"`
-	TemporalRunID  string            `json:"temporal_run_id"`
-	TemporalURL    string            `json:"temporal_url"`
-	Attempts       []Attempt         `json:"attempts,omitempty"` // of a single delivery only
-	Actions        []Action          `json:"actions,omitempty"`  // of a single delivery only
+	ID             string                        `json:"id"`
+	Tenant         string                        `json:"tenant"`
+	EventID        string                        `json:"event_id"`
+	EventType      string                        `json:"event_type"`
+	SubscriptionID string                        `json:"subscription_id"`
+	State          switchboard.State             `json:"state"`
+	Reason         string                        `json:"reason"`
+	Ending         string                        `json:"ending"`
+	Permanent      bool                          `json:"permanent"`
+	AttemptsMade   int                           `json:"attempts_made"`
+	Generation     int                           `json:"generation"`
+	NextAttemptAt  *time.Time                    `json:"next_attempt_at"`
+	CreatedAt      time.Time                     `json:"created_at"`
+	CompletedAt    *time.Time                    `json:"completed_at"`
+	ParkedAt       *time.Time                    `json:"held_since,omitempty"` // nil: it is neither held nor blocked
+	HeldUntil      *time.Time                    `json:"held_until,omitempty"`
+	ReleasedBy     string                        `json:"released_by,omitempty"` // in words
+	BlockedBy      string                        `json:"blocked_by,omitempty"`
+	ExpiresAt      *time.Time                    `json:"expires_at,omitempty"` // nil: it has no deadline
+	Key            string                        `json:"ordering_key,omitempty"`
+	WorkflowID     string                        `json:"workflow_id"`
+	TemporalRunID  string                        `json:"temporal_run_id"`
+	TemporalURL    string                        `json:"temporal_url"`
+	Available      []switchboard.AvailableAction `json:"available_actions"`
+	Attempts       []Attempt                     `json:"attempts,omitempty"` // of a single delivery only
+	Actions        []Action                      `json:"actions,omitempty"`  // of a single delivery only
 }
 
 // Attempt is one request of a delivery.
@@ -126,25 +128,4 @@ func (c *Client) Deliveries(ctx context.Context, filter switchboard.DeliveryFilt
 // GetDelivery returns a delivery with its attempts and actions.
 func (c *Client) GetDelivery(ctx context.Context, id string) (Delivery, error) {
 	return call[Delivery](ctx, c, request{method: http.MethodGet, path: path("deliveries", id)})
-}
-
-// RetryDelivery makes the next attempt due now. A delivery that has ended starts
-// again. The reason may be empty.
-func (c *Client) RetryDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
-	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "retry"), body: reason{why}, options: options})
-}
-
-// CancelDelivery ends a delivery for that reason, and aborts a request that is under way.
-func (c *Client) CancelDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
-	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "cancel"), body: reason{why}, options: options})
-}
-
-// HoldDelivery holds an open delivery until it is released.
-func (c *Client) HoldDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
-	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "hold"), body: reason{why}, options: options})
-}
-
-// ReleaseDelivery ends the hold of an operator. The reason may be empty.
-func (c *Client) ReleaseDelivery(ctx context.Context, id, why string, options ...Option) (Delivery, error) {
-	return call[Delivery](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "release"), body: reason{why}, options: options})
 }

@@ -1,8 +1,11 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,6 +28,8 @@ type Error struct {
 	EventID    string `json:"event_id"`
 	DeliveryID string `json:"delivery_id"`
 	Reason     string `json:"reason"` // why that delivery stands where it stands
+
+	Current *switchboard.Standing `json:"current"` // how the delivery stands, of an action that this does not allow
 
 	Results []BatchResult `json:"results"` // of a batch of which no event was accepted
 
@@ -63,10 +68,36 @@ func (e *Error) Unwrap() error {
 	return &switchboard.Error{Code: e.Code, Field: e.Field, Message: e.Detail}
 }
 
-// temporary reports whether the same call may succeed after RetryAfter.
-func (e *Error) temporary() bool {
-	busy := e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
-	return busy && e.RetryAfter > 0 && e.RetryAfter <= maxRetryAfter
+// lost says that no answer came, or not all of one.
+type lost struct{ err error }
+
+func (l lost) Error() string { return "client: " + l.err.Error() }
+func (l lost) Unwrap() error { return l.err }
+
+// noAnswer is the error of a request without a whole answer. That the caller's context has
+// ended is no reason to repeat it.
+func noAnswer(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	return lost{err}
+}
+
+// pauseAfter says how long to wait before the same call is made again, after so many
+// repetitions; false: it would not succeed, or not soon enough.
+func pauseAfter(err error, repeated int) (time.Duration, bool) {
+	if problem, ok := errors.AsType[*Error](err); ok {
+		if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusServiceUnavailable {
+			return 0, false
+		}
+		if problem.RetryAfter > 0 {
+			return problem.RetryAfter, problem.RetryAfter <= maxRetryAfter
+		}
+	} else if _, none := errors.AsType[lost](err); !none {
+		return 0, false
+	}
+	pause := min(firstPause<<min(repeated, 10), longestPause)
+	return pause/2 + rand.N(pause/2), true // clients that failed together do not come back together
 }
 
 // maxForeign is how much is shown of an answer that is not the API's.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -15,7 +16,7 @@ type NewEvent struct {
 	Tenant     string          `json:"tenant"`
 	Type       string          `json:"type"`
 	Data       json.RawMessage `json:"data"`                 // any JSON value
-	ID         string          `json:"id,omitempty"`         // your own id, which makes posting idempotent
+	ID         string          `json:"id,omitempty"`         // your own id, which makes posting idempotent; empty: see [Client.PostEvent]
 	Key        string          `json:"key,omitempty"`        // what the event is about, as a ticket's id
 	OccurredAt time.Time       `json:"occurred_at,omitzero"` // zero: the time of acceptance
 }
@@ -65,9 +66,21 @@ type Event struct {
 	Deliveries []Delivery      `json:"deliveries"`
 }
 
-// PostEvent posts an event.
+// PostEvent posts an event. However often it is repeated, it is accepted once: by its id, which
+// a client that repeats calls makes where there is none.
 func (c *Client) PostEvent(ctx context.Context, event NewEvent, options ...Option) (Acceptance, error) {
-	return call[Acceptance](ctx, c, request{method: http.MethodPost, path: path("events"), body: event, safe: event.ID != "", options: options})
+	event.ID = c.eventID(event.ID)
+	return call[Acceptance](ctx, c, request{method: http.MethodPost, path: path("events"), body: event, safe: true, options: options})
+}
+
+// eventID is the id that an event is posted with. The one that is made has no prefix: ids that
+// begin as Switchboard's own do cost it a further look-up. Where no call is repeated none is
+// made, because Switchboard keeps the ids that it was given in a table of their own.
+func (c *Client) eventID(given string) string {
+	if given != "" || c.retries == 0 {
+		return given
+	}
+	return switchboard.NewID("", time.Now())
 }
 
 // batch is several events on the wire.
@@ -83,11 +96,11 @@ type batchResults struct {
 // PostEvents posts up to 1,000 events, and returns what became of each, in their order.
 // Where none was accepted, the error's Results say why of each.
 func (c *Client) PostEvents(ctx context.Context, events []NewEvent, options ...Option) ([]BatchResult, error) {
-	safe := true
+	events = slices.Clone(events)
 	for i := range events {
-		safe = safe && events[i].ID != ""
+		events[i].ID = c.eventID(events[i].ID)
 	}
-	answer, err := call[batchResults](ctx, c, request{method: http.MethodPost, path: path("events", "batch"), body: batch{events}, safe: safe, options: options})
+	answer, err := call[batchResults](ctx, c, request{method: http.MethodPost, path: path("events", "batch"), body: batch{events}, safe: true, options: options})
 	return answer.Results, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -30,4 +31,77 @@ func (c *Client) Operations(ctx context.Context, filter switchboard.OperationFil
 // GetOperation returns an operation.
 func (c *Client) GetOperation(ctx context.Context, id string) (Operation, error) {
 	return call[Operation](ctx, c, request{method: http.MethodGet, path: path("operations", id)})
+}
+
+// NewOperation asks for an operation, or for its plan: an action with a filter, or a plan that
+// [Client.PlanOperation] gave.
+type NewOperation struct {
+	Plan   string                 `json:"plan,omitempty"`
+	Action switchboard.ActionKind `json:"action,omitempty"`
+	Filter *switchboard.Selection `json:"filter,omitempty"`
+	Rate   float64                `json:"rate,omitempty"` // deliveries a second; 0: that of the action
+	Reason string                 `json:"reason,omitempty"`
+	DryRun bool                   `json:"dry_run,omitempty"` // set by PlanOperation
+}
+
+// OperationPlan says what an operation would do.
+type OperationPlan struct {
+	Plan            string                      `json:"plan"`
+	ExpiresAt       time.Time                   `json:"expires_at"`
+	Action          switchboard.ActionKind      `json:"action"`
+	Filter          switchboard.Selection       `json:"filter"`
+	BoundID         string                      `json:"bound_id"`
+	Rate            float64                     `json:"rate"`
+	Count           switchboard.PlanCount       `json:"count"`
+	Limit           int                         `json:"limit"`
+	DurationSeconds float64                     `json:"duration_seconds"`
+	ByState         []switchboard.PlanPart      `json:"by_state"`
+	ByFailure       []switchboard.PlanPart      `json:"by_failure"`
+	BySubscription  []switchboard.PlanPart      `json:"by_subscription"`
+	ByTenant        []switchboard.PlanPart      `json:"by_tenant"`
+	ByEventType     []switchboard.PlanPart      `json:"by_event_type"`
+	Excluded        []switchboard.PlanExclusion `json:"excluded"`
+	Sample          []Delivery                  `json:"sample"`
+	SampleEvents    []Event                     `json:"sample_events"`
+}
+
+// PlanOperation says what an operation would do, and does nothing. It may take half a minute. The
+// plan can be started with [Client.StartOperation].
+func (c *Client) PlanOperation(ctx context.Context, asked NewOperation, options ...Option) (OperationPlan, error) {
+	asked.DryRun = true
+	return call[OperationPlan](ctx, c, request{method: http.MethodPost, path: path("operations"), body: asked, safe: true, options: options})
+}
+
+// StartOperation starts an operation: that of a plan, with a reason, or one that was not planned.
+func (c *Client) StartOperation(ctx context.Context, asked NewOperation, options ...Option) (Operation, error) {
+	asked.DryRun = false
+	return call[Operation](ctx, c, request{method: http.MethodPost, path: path("operations"), body: asked, options: options})
+}
+
+// ListOperationItems returns a page of what the operation did to each delivery; an empty outcome
+// is every one.
+func (c *Client) ListOperationItems(ctx context.Context, id string, outcome switchboard.OperationOutcome, asked switchboard.PageRequest) (switchboard.Page[switchboard.OperationItem], error) {
+	return list[switchboard.OperationItem](ctx, c, path("operations", id, "items"), query("outcome", string(outcome)), asked)
+}
+
+// OperationItems iterates over what the operation did to each delivery, as [Client.ListOperationItems].
+func (c *Client) OperationItems(ctx context.Context, id string, outcome switchboard.OperationOutcome) iter.Seq2[switchboard.OperationItem, error] {
+	return all(func(asked switchboard.PageRequest) (switchboard.Page[switchboard.OperationItem], error) {
+		return c.ListOperationItems(ctx, id, outcome, asked)
+	})
+}
+
+// PauseOperation stops an operation, within two seconds, until it is resumed.
+func (c *Client) PauseOperation(ctx context.Context, id, why string, options ...Option) (Operation, error) {
+	return call[Operation](ctx, c, request{method: http.MethodPost, path: path("operations", id, "pause"), body: reason{why}, options: options})
+}
+
+// ResumeOperation lets a paused operation go on. The reason may be empty.
+func (c *Client) ResumeOperation(ctx context.Context, id, why string, options ...Option) (Operation, error) {
+	return call[Operation](ctx, c, request{method: http.MethodPost, path: path("operations", id, "resume"), body: reason{why}, options: options})
+}
+
+// CancelOperation stops an operation, within two seconds, and leaves the rest as it is.
+func (c *Client) CancelOperation(ctx context.Context, id, why string, options ...Option) (Operation, error) {
+	return call[Operation](ctx, c, request{method: http.MethodPost, path: path("operations", id, "cancel"), body: reason{why}, options: options})
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"maps"
 	"net/http"
@@ -19,6 +20,12 @@ type Patch map[string]any
 // not shown again.
 func (c *Client) CreateSubscription(ctx context.Context, s NewSubscription, options ...Option) (Subscription, error) {
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: revealed{s}, options: options})
+}
+
+// CreateSubscriptionFrom is [Client.CreateSubscription] from a JSON document of the API's own
+// form, as out of a file: a member that the API does not know is refused.
+func (c *Client) CreateSubscriptionFrom(ctx context.Context, document json.RawMessage, options ...Option) (Subscription, error) {
+	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: document, options: options})
 }
 
 // Include names what a list of subscriptions has beside them.

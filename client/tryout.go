@@ -23,7 +23,7 @@ func (c *Client) TestSubscription(ctx context.Context, id string, event TestEven
 // Trigger is what a script sends to just one subscription.
 type Trigger struct {
 	Data json.RawMessage `json:"data"`
-	ID   string          `json:"id,omitempty"` // your own id, which makes triggering idempotent
+	ID   string          `json:"id,omitempty"` // your own id, which makes triggering idempotent; empty: as with [Client.PostEvent]
 	Key  string          `json:"key,omitempty"`
 }
 
@@ -46,15 +46,17 @@ type ReceiverResponse struct {
 // TriggerSubscription sends data to just this subscription, and returns once they are
 // stored.
 func (c *Client) TriggerSubscription(ctx context.Context, id string, trigger Trigger, options ...Option) (Acceptance, error) {
-	return call[Acceptance](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "trigger"), body: trigger, safe: trigger.ID != "", options: options})
+	trigger.ID = c.eventID(trigger.ID)
+	return call[Acceptance](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "trigger"), body: trigger, safe: true, options: options})
 }
 
 // TriggerAndWait is [Client.TriggerSubscription], and waits for the receiver's answer, up
 // to 60 seconds. An [*Error] with a DeliveryID says that the delivery is stored all the
 // same: calling again with the same id waits for it again.
 func (c *Client) TriggerAndWait(ctx context.Context, id string, trigger Trigger, wait time.Duration, options ...Option) (ReceiverResponse, error) {
+	trigger.ID = c.eventID(trigger.ID)
 	return call[ReceiverResponse](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "trigger"), query: query("wait", wait.String()),
-		body: trigger, safe: trigger.ID != "", options: options})
+		body: trigger, safe: true, options: options})
 }
 
 // SampleEvent is the event that a preview or match is made for: one that was posted,

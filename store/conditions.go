@@ -108,3 +108,25 @@ func (c *conditions) query(columns, table, order string, limit int) string {
 	}
 	return "SELECT * FROM (" + strings.Join(queries, "\nUNION ALL ") + ") AS page" + tail
 }
+
+// union writes a query of all that matches: one for each of the alternatives.
+func (c *conditions) union(write func(where string) string) string {
+	if len(c.alternatives) == 0 {
+		return write(c.where())
+	}
+	queries := make([]string, len(c.alternatives))
+	for i, alternative := range c.alternatives {
+		all := conditions{terms: append(slices.Clip(c.terms), alternative)}
+		queries[i] = write(all.where())
+	}
+	return strings.Join(queries, "\nUNION ALL ")
+}
+
+// condition is all of them in one, for rows that are found already.
+func (c *conditions) condition() string {
+	terms := slices.Clip(c.terms)
+	if len(c.alternatives) > 0 {
+		terms = append(terms, "("+strings.Join(c.alternatives, " OR ")+")")
+	}
+	return strings.Join(terms, " AND ")
+}

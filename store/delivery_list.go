@@ -19,20 +19,26 @@ const filterSettings = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan
 // Deliveries lists the deliveries that the filter keeps, newest first.
 func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
 	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is for every spelling
-	var times []time.Time
-	if event := eventOf(f); event != "" {
-		c := &conditions{}
-		c.add("id = ?", event)
-		c.scope(caller, f.Tenant)
-		if err := s.search(ctx, "list deliveries", &times, "SELECT DISTINCT created_at FROM events"+c.where(), c.args...); err != nil {
-			return switchboard.Page[switchboard.Delivery]{}, err
-		}
+	times, err := s.timesOfEvent(ctx, caller, f)
+	if err != nil {
+		return switchboard.Page[switchboard.Delivery]{}, err
 	}
 	q := deliveriesQuery(caller, f, s.now(), times)
 	q.keys = s.keys
 	page, err := list(ctx, s, q, p, func(d switchboard.Delivery) position { return position{ID: d.ID} })
 	shownAt(s.now(), page.Items)
 	return page, err
+}
+
+// timesOfEvent are the times of the events with the id that the filter names, if any.
+func (s *Store) timesOfEvent(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter) (times []time.Time, err error) {
+	if event := eventOf(f); event != "" {
+		c := &conditions{}
+		c.add("id = ?", event)
+		c.scope(caller, f.Tenant)
+		err = s.search(ctx, "list deliveries", &times, "SELECT DISTINCT created_at FROM events"+c.where(), c.args...)
+	}
+	return times, err
 }
 
 // eventOf is the event whose deliveries the filter keeps, if it is only one.

@@ -30,6 +30,9 @@ func mapError(ctx context.Context, operation string, err error) error {
 	case away(err):
 		return &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away: try again", Err: err}
 	}
+	if e, ok := errors.AsType[*switchboard.StandingConflict](err); ok {
+		return e
+	}
 	if e, ok := errors.AsType[*switchboard.Error](err); ok {
 		return e
 	}

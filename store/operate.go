@@ -11,9 +11,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Retry makes a delivery due now, or starts its next generation, which nextGeneration reports:
-// see [switchboard.Delivery.Retry]. One that is ordered waits for those of its key that are open.
-func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason string) (d switchboard.Delivery, nextGeneration bool, err error) {
+// Retry makes a delivery due, or starts its next generation: see [switchboard.Delivery.Retry]. One
+// that is ordered waits for those of its key that are open. start says that the workflow of the next
+// generation is to be started now.
+func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, start bool, err error) {
+	asked := only(options)
 	err = s.tx(ctx, "retry delivery", func(ctx context.Context, tx transaction) error {
 		deleted, err := lockSubscriptionOf(ctx, tx, id)
 		if err != nil {
@@ -23,22 +25,31 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 		if err != nil {
 			return err
 		}
-		before, now := r.Delivery, s.now()
+		before, now, obstacles := r.Delivery, s.now(), switchboard.Obstacles{SubscriptionDeleted: deleted}
 		if before.State.Final() {
-			if err := refuseErased(ctx, tx, id); err != nil {
-				return err
+			if obstacles.NothingToSend = refuseErased(ctx, tx, id); obstacles.NothingToSend != nil && !isRefused(obstacles.NothingToSend) {
+				return obstacles.NothingToSend
 			}
 		}
-		if err := r.Retry(now, deleted); err != nil {
+		if err := asked.Expect.Act(now, &r.Delivery, func() error { return r.Retry(now, asked.RetryAt, obstacles) }); err != nil {
 			return err
 		}
 		if err := enterAgain(ctx, tx, now, before, r); err != nil {
 			return err
 		}
-		d, nextGeneration = r.Delivery, r.Generation != before.Generation && r.State.HasNextAttempt()
-		return s.saveTransition(ctx, tx, caller, action(caller, switchboard.ActionRetry, reason), before, r)
+		d = r.Delivery
+		start = r.Generation != before.Generation && r.State.HasNextAttempt() && !r.NextAttemptAt.After(now)
+		return s.saveAction(ctx, tx, caller, action(caller, switchboard.ActionRetry, reason), before, r)
 	})
-	return d, nextGeneration && err == nil, err
+	return d, start && err == nil, err
+}
+
+// only returns the options that were given, if any were.
+func only(options []switchboard.ActionOptions) switchboard.ActionOptions {
+	if len(options) == 0 {
+		return switchboard.ActionOptions{}
+	}
+	return options[0]
 }
 
 // Reset gives the delivery to the Temporal run that a reset of its workflow made: see
@@ -71,10 +82,22 @@ func (s *Store) Reset(ctx context.Context, deliveryID, temporalRunID string, act
 
 // Cancel ends an open delivery for an operator. The relay ends the workflow that the caller
 // has not ended within the grace.
-func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Delivery, error) {
-	return s.change(ctx, caller, id, action(caller, switchboard.ActionCancel, reason), func(d *switchboard.Delivery, now time.Time) error {
-		return d.Cancel(now, switchboard.ReasonOperator, now.Add(switchboard.DispatchGrace))
+func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, err error) {
+	err = s.tx(ctx, "cancel delivery", func(ctx context.Context, tx transaction) error {
+		r, err := s.lockDelivery(ctx, tx, caller, id)
+		if err != nil {
+			return err
+		}
+		before, now := r.Delivery, s.now()
+		if err := only(options).Expect.Act(now, &r.Delivery, func() error {
+			return r.Cancel(now, switchboard.ReasonOperator, now.Add(switchboard.DispatchGrace))
+		}); err != nil {
+			return err
+		}
+		d = r.Delivery
+		return s.saveAction(ctx, tx, caller, action(caller, switchboard.ActionCancel, reason), before, r)
 	})
+	return d, err
 }
 
 // CloseDelivery moves an open delivery of that generation to a final state. Any other is returned
@@ -176,6 +199,15 @@ func (s *Store) lockDelivery(ctx context.Context, tx transaction, caller switchb
 		return nil, noDelivery(id)
 	}
 	return r, nil
+}
+
+// saveAction saves a delivery after what an operator did. The action is kept also if nothing has
+// changed, as where a second person cancels: who asked, and why, is known.
+func (s *Store) saveAction(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before switchboard.Delivery, r *row) error {
+	if r.Delivery == before {
+		return s.insertActions(ctx, tx, action, r.ID)
+	}
+	return s.saveTransition(ctx, tx, caller, action, before, r)
 }
 
 // saveTransition is saveTransitions of one delivery, if it has changed, and audits what somebody did.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -55,6 +56,104 @@ func TestRetryOfADeliveryThatWaits(t *testing.T) {
 	equal(t, "next generation, dispatch", []any{nextGeneration, b.read(got.ID).DispatchAt}, []any{false, time.Time{}})
 }
 
+// TestRetryAt: the next attempt gets the date, and no workflow is started before it.
+func TestRetryAt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	at := b.clock().Add(6 * time.Hour)
+	later := switchboard.ActionOptions{RetryAt: at}
+	retrying, failed := b.record(b.delivery("acme"), 1, 503), b.record(b.delivery("acme"), 1, 410)
+	for name, c := range map[string]struct {
+		before   switchboard.Delivery
+		want     switchboard.Delivery // state, generation
+		dispatch time.Time
+	}{
+		"in backoff": {retrying, switchboard.Delivery{State: switchboard.StateRetrying, Generation: 1}, time.Time{}},
+		"final":      {failed, switchboard.Delivery{State: switchboard.StatePending, Generation: 2}, at},
+	} {
+		got, start, err := b.Retry(t.Context(), root(), c.before.ID, "tonight", later)
+		must(t, err)
+		equal(t, name, []any{got.State, got.Generation, got.NextAttemptAt, got.DispatchAt, start}, []any{c.want.State, c.want.Generation, at, c.dispatch, false})
+		equal(t, name+", stored", b.read(got.ID), got)
+	}
+	b.advance(switchboard.DispatchGrace + time.Second)
+	claimed, err := b.ClaimDispatches(t.Context(), 10, time.Second)
+	must(t, err)
+	equal(t, "dispatched before the date", len(claimed), 0)
+	b.advance(6 * time.Hour)
+	claimed, err = b.ClaimDispatches(t.Context(), 10, time.Second)
+	must(t, err)
+	equal(t, "dispatched at the date", []any{len(claimed), claimed[0].ID}, []any{1, failed.ID})
+}
+
+// TestExpect: an action happens to a delivery that stands as its caller believes, and else says how it
+// stands.
+func TestExpect(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	one, two := 1, 2
+	d := b.record(b.delivery("acme"), 1, 503)
+	wrong := switchboard.ActionOptions{Expect: switchboard.Expectation{State: switchboard.StateRetrying, Generation: 1, Attempts: &two}}
+	right := switchboard.ActionOptions{Expect: switchboard.Expectation{State: switchboard.StateRetrying, Generation: 1, Attempts: &one}}
+	actions := map[string]func(switchboard.ActionOptions) error{
+		"retry": func(o switchboard.ActionOptions) error {
+			_, _, err := b.Retry(t.Context(), root(), d.ID, "", o)
+			return err
+		},
+		"cancel": func(o switchboard.ActionOptions) error { return second(b.Cancel(t.Context(), root(), d.ID, "", o)) },
+		"hold":   func(o switchboard.ActionOptions) error { return second(b.SetAside(t.Context(), root(), d.ID, "", o)) },
+		"release": func(o switchboard.ActionOptions) error {
+			return second(b.ReleaseDelivery(t.Context(), root(), d.ID, "", o))
+		},
+	}
+	standing := switchboard.Standing{State: switchboard.StateRetrying, Generation: 1, Attempts: 1, Reason: "http_503"}
+	for name, act := range actions {
+		err := act(wrong)
+		refused(t, name, err, switchboard.CodeConflict, "expect")
+		if conflict, ok := errors.AsType[*switchboard.StandingConflict](err); !ok || conflict.Current != standing {
+			t.Errorf("%s: %#v", name, err)
+		}
+	}
+	equal(t, "unchanged", b.read(d.ID), d)
+	equal(t, "actions", len(b.actions(d.ID)), 0)
+	conflict, ok := errors.AsType[*switchboard.StandingConflict](actions["release"](right))
+	equal(t, "what the state does not allow", []any{ok, conflict.Current}, []any{true, standing})
+	must(t, actions["cancel"](right))
+}
+
+// TestSurroundings: what keeps each delivery of a list from being sent again.
+func TestSurroundings(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	here, gone, paused, erased := b.delivery("acme"), b.delivery("acme"), b.delivery("acme"), b.record(b.delivery("acme"), 1, 410)
+	must(t, b.DeleteSubscription(t.Context(), root(), gone.SubscriptionID, ""))
+	b.changeState(switchboard.Subscription{ID: paused.SubscriptionID}, switchboard.PauseSubscription)
+	_, err := b.sql.Exec("UPDATE events SET erased_at = now(), data = '' WHERE id = $1", erased.EventID)
+	must(t, err)
+	found, err := b.Surroundings(t.Context(), []string{here.ID, gone.ID, paused.ID, erased.ID, "dlv_none"})
+	must(t, err)
+	for name, c := range map[string]struct {
+		id              string
+		deleted, erased bool
+		state           switchboard.SubscriptionState
+	}{
+		"in order": {here.ID, false, false, switchboard.SubscriptionActive},
+		"deleted":  {gone.ID, true, false, switchboard.SubscriptionActive},
+		"paused":   {paused.ID, false, false, switchboard.SubscriptionPaused},
+		"erased":   {erased.ID, false, true, switchboard.SubscriptionActive},
+	} {
+		around := found[c.id]
+		obstacles := around.Obstacles()
+		equal(t, name, []any{obstacles.SubscriptionDeleted, obstacles.NothingToSend != nil, around.Subscription.State}, []any{c.deleted, c.erased, c.state})
+	}
+	equal(t, "found", len(found), 4)
+	_, err = b.sql.Exec("UPDATE retention SET payloads_until = $1", b.clock().Add(time.Hour))
+	must(t, err)
+	found, err = b.Surroundings(t.Context(), []string{here.ID})
+	must(t, err)
+	refused(t, "retention is over", found[here.ID].NothingToSend, switchboard.CodeConflict, "")
+}
+
 func TestRetryRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -85,13 +184,13 @@ func TestCancel(t *testing.T) {
 		if before.State != switchboard.StateHeld { // which has no workflow to end
 			want.DispatchAt = b.clock().Add(switchboard.DispatchGrace)
 		}
-		for range 2 { // the second time changes nothing
+		for range 2 { // the second time changes nothing, and is known all the same
 			got, err := b.Cancel(t.Context(), of("acme"), before.ID, "wrong number")
 			must(t, err)
 			equal(t, string(before.State), got, want)
 		}
 		equal(t, "stored", b.read(before.ID), want)
-		equal(t, "actions", b.actions(before.ID), []string{"key_acme cancel wrong number"})
+		equal(t, "actions", b.actions(before.ID), []string{"key_acme cancel wrong number", "key_acme cancel wrong number"})
 	}
 	for status, state := range map[int]switchboard.State{200: switchboard.StateDelivered, 410: switchboard.StateFailed} {
 		_, err := b.Cancel(t.Context(), root(), b.record(b.delivery("acme"), 1, status).ID, "")

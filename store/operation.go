@@ -2,21 +2,49 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
-const operationFields = "id tenant subscription_id action state rate reason actor person total done skipped created_at updated_at finished_at?"
+const operationFields = "id tenant subscription_id action state bound_id rate reason actor person total done skipped failed created_at updated_at finished_at? after_id after_at? next_at wake_at?"
 
 // operationRow is an operation as its table holds it.
 type operationRow struct {
 	switchboard.Operation
-	AfterID string    // the last delivery that a step has looked at
-	NextAt  time.Time // when the next delivery is dispatched, at the rate
+	FilterText []byte    // JSON; null: it is Switchboard's own
+	AfterID    string    // the last delivery, or event, that a step has looked at
+	AfterAt    time.Time // of that event, when it was accepted
+	NextAt     time.Time // when the next delivery is dispatched, at the rate
+	WakeAt     time.Time // when the next workflow is woken of a delivery that it cancels or holds
 }
 
-func operationColumns() string { return fields("operations", operationFields+" after_id next_at", "") }
+func operationColumns() string {
+	return fields("operations", operationFields, "") + ", operations.filter AS filter_text"
+}
+
+// selectOperations reads operations.
+func selectOperations(ctx context.Context, db selector, query string, args ...any) ([]operationRow, error) {
+	rows := []operationRow{}
+	if err := db.SelectContext(ctx, &rows, "SELECT "+operationColumns()+" FROM operations "+query, args...); err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if err := rows[i].parseFilter(); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+func (o *operationRow) parseFilter() error {
+	if len(o.FilterText) == 0 {
+		return nil
+	}
+	o.Filter = &switchboard.Selection{}
+	return json.Unmarshal(o.FilterText, o.Filter)
+}
 
 // startRelease starts the release of what is held for a subscription, or begins the one that runs
 // again, in the transaction of the change that allows it. That transaction has locked the
@@ -40,15 +68,15 @@ func (s *Store) startCancel(ctx context.Context, tx transaction, subscriptionID 
 	return s.startOperation(ctx, tx, subscriptionID, switchboard.ActionCancel, 0, by)
 }
 
-// startOperation stores an operation. Of one action only one runs for a subscription: where there
-// is one, it begins again with the oldest delivery, for the new reason.
+// startOperation stores an operation of Switchboard's own. Of one action only one runs for a
+// subscription: where there is one, it begins again with the oldest delivery, for the new reason.
 func (s *Store) startOperation(ctx context.Context, tx transaction, subscriptionID string, kind switchboard.ActionKind, rate float64, by switchboard.Action) (operationID string, err error) {
 	now := s.now()
 	err = tx.GetContext(ctx, &operationID, `
 INSERT INTO operations (id, tenant, subscription_id, action, state, rate, reason, actor, person, total, next_at, created_at, updated_at)
 SELECT $1, tenant, id, $3, 'running', $4::float8, $5, $6, $7, 0, $8, $8, $8 FROM subscriptions WHERE id = $2
-ON CONFLICT (subscription_id, action) WHERE state = 'running'
-DO UPDATE SET after_id = '', rate = excluded.rate, reason = excluded.reason, actor = excluded.actor, person = excluded.person
+ON CONFLICT (subscription_id, action) WHERE state IN ('running', 'paused') AND filter IS NULL
+DO UPDATE SET state = 'running', after_id = '', rate = excluded.rate, reason = excluded.reason, actor = excluded.actor, person = excluded.person
 RETURNING id`,
 		switchboard.NewID(switchboard.OperationPrefix, now), subscriptionID, string(kind), rate, clean(by.Reason), by.Actor, clean(by.Person), now)
 	return operationID, err
@@ -64,21 +92,38 @@ func (s *Store) Operation(ctx context.Context, caller switchboard.Caller, id str
 	c := &conditions{}
 	c.add("id = ?", id)
 	c.scope(caller, "")
-	var o switchboard.Operation
-	err := s.get(ctx, "read an operation", &o, noOperation(id), "SELECT "+fields("operations", operationFields, "")+" FROM operations"+c.where(), c.args...)
-	return o, err
+	var o operationRow
+	err := s.get(ctx, "read an operation", &o, noOperation(id), "SELECT "+operationColumns()+" FROM operations"+c.where(), c.args...)
+	if err == nil {
+		err = o.parseFilter()
+	}
+	return o.shownAt(s.now()), err
+}
+
+// shownAt is the operation as it is shown at that time.
+func (o *operationRow) shownAt(now time.Time) switchboard.Operation {
+	o.ExpectedEndAt = o.ExpectedEnd(now)
+	return o.Operation
 }
 
 // Operations lists operations, newest first.
 func (s *Store) Operations(ctx context.Context, caller switchboard.Caller, f switchboard.OperationFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error) {
 	q := pageQuery{
-		cursors: cursors{s.keys, "operations", caller, f}, columns: fields("operations", operationFields, ""), table: "operations", order: "id DESC",
+		cursors: cursors{s.keys, "operations", caller, f}, columns: operationColumns(), table: "operations", order: "id DESC",
 		where: &conditions{}, after: afterID,
 	}
 	q.where.scope(caller, f.Tenant)
 	q.where.equal("subscription_id", f.Subscription)
 	q.where.equal("state", string(f.State))
-	return list(ctx, s, q, p, func(o switchboard.Operation) position { return position{ID: o.ID} })
+	found, err := list(ctx, s, q, p, func(o operationRow) position { return position{ID: o.ID} })
+	page := switchboard.Page[switchboard.Operation]{Items: make([]switchboard.Operation, len(found.Items)), NextCursor: found.NextCursor, SearchedTo: found.SearchedTo}
+	for i := range found.Items {
+		if err == nil {
+			err = found.Items[i].parseFilter()
+		}
+		page.Items[i] = found.Items[i].shownAt(s.now())
+	}
+	return page, err
 }
 
 // OperationsToStart returns running operations whose next step is late by more than slack, so that

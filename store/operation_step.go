@@ -94,8 +94,9 @@ func lockOperation(ctx context.Context, tx transaction, id string) (conditions s
 
 func (s *Store) saveOperation(ctx context.Context, tx transaction, o operationRow) error {
 	_, err := tx.ExecContext(ctx, `
-UPDATE operations SET state = $2, total = $3, done = $4, skipped = $5, after_id = $6, next_at = $7, updated_at = $8, finished_at = nullif($9, `+zeroTime+`) WHERE id = $1`,
-		o.ID, string(o.State), o.Total, o.Done, o.Skipped, o.AfterID, o.NextAt, o.UpdatedAt, o.FinishedAt)
+UPDATE operations SET state = $2, total = $3, done = $4, skipped = $5, after_id = $6, next_at = $7, updated_at = $8, finished_at = nullif($9, `+zeroTime+`),
+	failed = $10, after_at = nullif($11, `+zeroTime+`), wake_at = nullif($12, `+zeroTime+`) WHERE id = $1`,
+		o.ID, string(o.State), o.Total, o.Done, o.Skipped, o.AfterID, o.NextAt, o.UpdatedAt, o.FinishedAt, o.Failed, o.AfterAt, o.WakeAt)
 	return err
 }
 

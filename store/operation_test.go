@@ -517,13 +517,13 @@ func TestSetAside(t *testing.T) {
 	want := retrying
 	want.State, want.Reason, want.NextAttemptAt = switchboard.StateHeld, switchboard.ReasonOperator, time.Time{}
 	want.ParkedAt, want.HeldUntil, want.DispatchAt = b.clock(), b.clock().Add(switchboard.DefaultHold), b.clock().Add(switchboard.DispatchGrace)
-	for range 2 { // the second time changes nothing
+	for range 2 { // the second time changes nothing, and is known all the same
 		got, err := b.SetAside(t.Context(), of("acme"), retrying.ID, "wrong price")
 		must(t, err)
 		equal(t, "held", got, want)
 	}
 	equal(t, "stored", b.read(retrying.ID), want)
-	equal(t, "actions", b.actions(retrying.ID), []string{"key_acme hold wrong price"})
+	equal(t, "actions", b.actions(retrying.ID), []string{"key_acme hold wrong price", "key_acme hold wrong price"})
 
 	// The start that a relay has made before covers neither the hold nor the wake that it asks for.
 	started := retrying

@@ -26,10 +26,19 @@ SELECT e.created_at AS at, e.erased_at IS NOT NULL AS erased FROM deliveries d
 JOIN events e ON e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id AND e.tenant = d.tenant WHERE d.id = $1`, deliveryID); err != nil {
 		return err
 	}
+	if len(events) == 0 {
+		return nothingToSend(deliveryID, until, until, true)
+	}
+	return nothingToSend(deliveryID, events[0].At, until, events[0].Erased)
+}
+
+// nothingToSend is the conflict of a delivery whose event, of that time, is erased, or will be since
+// payloads of before until are; else nil.
+func nothingToSend(deliveryID string, eventAt, until time.Time, erased bool) error {
 	switch {
-	case len(events) == 0 || events[0].Erased:
+	case erased:
 		return switchboard.Errorf(switchboard.CodeConflict, "the data of the event of delivery %s are erased: there is nothing to send", deliveryID)
-	case deliveryID < idBound(until) || events[0].At.Before(until):
+	case deliveryID < idBound(until) || eventAt.Before(until):
 		return switchboard.Errorf(switchboard.CodeConflict, "delivery %s is of before %s, for which SWITCHBOARD_RETENTION or SWITCHBOARD_PAYLOAD_RETENTION is over: it is shown until it is removed, and cannot be started again; post its event anew",
 			deliveryID, until.UTC().Format(time.RFC3339))
 	}

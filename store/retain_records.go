@@ -20,6 +20,8 @@ type agedRecords struct {
 // agedRecordsOf lists what has an age of its own.
 func agedRecordsOf(r switchboard.Retention) []agedRecords {
 	return []agedRecords{
+		{`DELETE FROM operation_items WHERE (operation_id, delivery_id, event_id) IN (
+	SELECT i.operation_id, i.delivery_id, i.event_id FROM operations o JOIN operation_items i ON i.operation_id = o.id WHERE o.finished_at < $1 LIMIT $2)`, r.Failed},
 		{"DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < $1 LIMIT $2)", r.Failed},
 	}
 }

@@ -129,6 +129,7 @@ type Store struct {
 	idempotencyWindow time.Duration
 	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
 	searchBudget      time.Duration       // see listSlices
+	planning          chan struct{}       // one taken for each plan that is counted: it holds a connection for searches
 
 	hot     *preparedStatements // of db
 	counts  *preparedStatements // of searches
@@ -174,6 +175,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery}}
 	s.searchBudget, s.breaker = searchBudget, cfg.Breaker
+	s.planning = make(chan struct{}, max(1, searching/2))
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
 	// Postgres keeps microseconds: what is returned is what is stored.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }

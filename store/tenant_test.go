@@ -35,6 +35,12 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"SetAside":          {open.ID, "dlv_none", func(id string) error { return second(b.SetAside(ctx, spy, id, "")) }},
 		"ReleaseDelivery":   {open.ID, "dlv_none", func(id string) error { return second(b.ReleaseDelivery(ctx, spy, id, "")) }},
 		"Operation":         {operation, "op_none", func(id string) error { return second(b.Operation(ctx, spy, id)) }},
+		"ChangeOperation": {operation, "op_none", func(id string) error {
+			return second(b.ChangeOperation(ctx, spy, id, switchboard.PauseOperation, "x"))
+		}},
+		"OperationItems": {operation, "op_none", func(id string) error {
+			return second(b.OperationItems(ctx, spy, id, "", switchboard.PageRequest{}))
+		}},
 		"ChangeSubscriptionState": {d.SubscriptionID, "sub_none", func(id string) error {
 			_, _, err := b.ChangeSubscriptionState(ctx, spy, id, switchboard.PauseSubscription, "x")
 			return err
@@ -103,12 +109,19 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	refused(t, "SaveEventType", b.SaveEventType(ctx, spy, shared), switchboard.CodeForbidden, "")
 	refused(t, "ChangeEventType", second(b.ChangeEventType(ctx, spy, shared, func(*switchboard.EventType) error { return nil })), switchboard.CodeForbidden, "")
 	refused(t, "DeleteEventType", b.DeleteEventType(ctx, spy, "own", "ticket.created"), switchboard.CodeForbidden, "")
+	all := switchboard.OperationRequest{Action: switchboard.ActionCancel, Filter: switchboard.Selection{Text: "ticket"}}
+	plan, err := b.PlanOperation(ctx, spy, all)
+	must(t, err)
+	equal(t, "what PlanOperation finds", []any{plan.Count, plan.Filter.Tenant, len(plan.Sample)}, []any{switchboard.PlanCount{Exact: true}, "spy", 0})
+	refused(t, "StartOperation", second(b.StartOperation(ctx, spy, "", all)), switchboard.CodeInvalid, "filter")
+	all.Filter.Tenant = "acme"
+	refused(t, "PlanOperation of a tenant", second(b.PlanOperation(ctx, spy, all)), switchboard.CodeForbidden, "filter.tenant")
 	refused(t, "TenantUsage", second(b.TenantUsage(ctx, spy, "acme")), switchboard.CodeForbidden, "")
 	equal(t, "the database", b.dump(), before)
 
 	// Whoever adds a method with a caller adds it here.
 	covered := map[string]bool{
-		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "TenantUsage": true,
+		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "TenantUsage": true, "PlanOperation": true, "StartOperation": true,
 		"CreateSubscription": true, "CreateKey": true, // these two make rows: see their own tests
 	}
 	for name := range methods {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -19,16 +20,44 @@ import (
 func (e *Engine) Operate(ctx context.Context, operationID string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	o, err := e.outbox.Operation(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, operationID)
+	options, err := e.operateOptions(ctx, operationID)
 	if err != nil {
 		return err
 	}
-	_, err = e.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: operationID, TaskQueue: workflows.TaskQueue, StaticSummary: fmt.Sprintf("%s · %s", o.Action, o.SubscriptionID),
+	_, err = e.client.ExecuteWorkflow(ctx, options, workflows.Operate, activities.OperateInput{OperationID: operationID})
+	return err
+}
+
+// ResumeOperation starts the workflow of an operation that was paused. That of before may be
+// about to end, because it has seen the pause: the signal lets it go on instead.
+func (e *Engine) ResumeOperation(ctx context.Context, operationID string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	options, err := e.operateOptions(ctx, operationID)
+	if err != nil {
+		return err
+	}
+	_, err = e.client.SignalWithStartWorkflow(ctx, operationID, workflows.ResumeSignal, nil, options, workflows.Operate, activities.OperateInput{OperationID: operationID})
+	return err
+}
+
+func (e *Engine) operateOptions(ctx context.Context, operationID string) (client.StartWorkflowOptions, error) {
+	o, err := e.outbox.Operation(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, operationID)
+	if err != nil {
+		return client.StartWorkflowOptions{}, err
+	}
+	var attributes []temporal.SearchAttributeUpdate
+	if o.Tenant != "" {
+		attributes = append(attributes, tenantAttribute.ValueSet(o.Tenant))
+	}
+	if o.SubscriptionID != "" {
+		attributes = append(attributes, subscriptionAttribute.ValueSet(o.SubscriptionID))
+	}
+	return client.StartWorkflowOptions{
+		ID: operationID, TaskQueue: workflows.TaskQueue, StaticSummary: fmt.Sprintf("%s · %s", o.Action, cmp.Or(o.SubscriptionID, o.Tenant, "several tenants")),
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		TypedSearchAttributes:    temporal.NewSearchAttributes(tenantAttribute.ValueSet(o.Tenant), subscriptionAttribute.ValueSet(o.SubscriptionID)),
+		TypedSearchAttributes:    temporal.NewSearchAttributes(attributes...),
 		Priority:                 temporal.Priority{FairnessKey: fairnessKey(o.Tenant)},
-	}, workflows.Operate, activities.OperateInput{OperationID: operationID})
-	return err
+	}, nil
 }

@@ -16,6 +16,8 @@ const (
 	GenerationMemo = "generation"
 	// RecoverSignal wakes the workflow that recovers an endpoint: its health has changed.
 	RecoverSignal = "health changed"
+	// ResumeSignal lets the workflow of an operation go on that was paused.
+	ResumeSignal = "operation resumed"
 )
 
 // RecoverID is the id of the workflow that recovers the endpoint of a subscription.

@@ -28,13 +28,20 @@ func Operate(ctx workflow.Context, in activities.OperateInput) (switchboard.Oper
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 30 * time.Second},
 	})
 	var o *activities.Operator
+	resumed := workflow.GetSignalChannel(ctx, ResumeSignal)
 	for range operateStepsPerRun {
 		var progress switchboard.OperationProgress
-		if err := workflow.ExecuteActivity(ctx, o.OperateStep, in).Get(ctx, &progress); err != nil || progress.Finished {
+		if err := workflow.ExecuteActivity(ctx, o.OperateStep, in).Get(ctx, &progress); err != nil {
 			return progress, err
 		}
-		workflow.SetCurrentDetails(ctx, fmt.Sprintf("%s of %s: %d of %d done, %d skipped",
-			progress.Action, progress.SubscriptionID, progress.Done, progress.Total, progress.Skipped))
+		if progress.Finished {
+			if resumed.ReceiveAsync(nil) { // it was paused when the step was made, and is not any more
+				continue
+			}
+			return progress, nil
+		}
+		workflow.SetCurrentDetails(ctx, fmt.Sprintf("%s: %d of %d done, %d skipped, %d failed",
+			progress.Action, progress.Done, progress.Total, progress.Skipped, progress.Failed))
 		if progress.Wait > 0 {
 			if err := workflow.Sleep(ctx, time.Duration(progress.Wait)); err != nil {
 				return progress, err

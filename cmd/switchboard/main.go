@@ -15,19 +15,25 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/cli"
 )
+
+// serverGroup is the group of the commands that work on the database, and of their settings.
+const serverGroup = "server"
 
 // commands is the command line.
 type commands struct {
-	app.Config
+	app.Config `embed:"" group:"server"`
 
-	Serve   serveCommand   `cmd:"" help:"Run the API and the worker in one process."`
-	API     apiCommand     `cmd:"" name:"api" help:"Run the API."`
-	Worker  workerCommand  `cmd:"" help:"Run the worker."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
-	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
-	Erase   eraseCommand   `cmd:"" help:"Erase a tenant, or the content of an event."`
-	Verify  verifyCommand  `cmd:"" help:"Check every promise on the live database and in Temporal, without changing anything: ends with 1 if one is broken, and with 2 if none was found broken and some checks took too long."`
+	Serve   serveCommand   `cmd:"" group:"server" help:"Run the API and the worker in one process."`
+	API     apiCommand     `cmd:"" group:"server" name:"api" help:"Run the API."`
+	Worker  workerCommand  `cmd:"" group:"server" help:"Run the worker."`
+	Migrate migrateCommand `cmd:"" group:"server" help:"Bring the database's schema up to date."`
+	Keys    keysCommand    `cmd:"" group:"server" help:"Create, list and revoke API keys."`
+	Erase   eraseCommand   `cmd:"" group:"server" help:"Erase a tenant, or the content of an event."`
+	Verify  verifyCommand  `cmd:"" group:"server" help:"Check every promise on the live database and in Temporal, without changing anything: ends with 1 if one is broken, and with 2 if none was found broken and some checks took too long."`
+
+	cli.Commands `embed:""`
 
 	Version     versionCommand   `cmd:"" help:"Print the version, the commit, and the version of the schema that this binary needs."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Show the version."`
@@ -81,26 +87,65 @@ type (
 
 func main() {
 	app.SetGC()
-	if err := run(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], cli.NewTerminal(os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "switchboard:", err)
-		if errors.Is(err, app.ErrUnchecked) {
-			os.Exit(2)
-		}
-		os.Exit(1)
 	}
+	os.Exit(exitCode(err))
 }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+// exitCode is that of a command that ended with err. Of the commands that work on the database
+// two have a code of their own: a wrong flag has kong's, and verify has 2 for what it could not check.
+func exitCode(err error) int {
+	if errors.Is(err, app.ErrUnchecked) {
+		return 2
+	}
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && ofServer(wrong.Context) {
+		return wrong.ExitCode()
+	}
+	return cli.ExitCode(err)
+}
+
+// run runs the command of a command line.
+func run(ctx context.Context, line []string, terminal *cli.Terminal) error {
 	var c commands
-	parsed := kong.Parse(&c,
+	parser, err := newParser(ctx, &c)
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.Parse(line)
+	if err != nil {
+		return err
+	}
+	return parsed.Run(c.Config, c.Session(terminal))
+}
+
+// newParser makes the parser of the command line.
+func newParser(ctx context.Context, c *commands) (*kong.Kong, error) {
+	return kong.New(c,
 		kong.Name("switchboard"),
 		kong.Description("Delivers a support platform's events as webhooks, for as long as it takes."),
 		kong.Vars{"version": switchboard.Version},
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: serverGroup, Title: "Run and administrate a server:"},
+			{Key: cli.Group, Title: "Work with a running server, over its API:"},
+		}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Help(cli.Help),
 	)
-	return parsed.Run(c.Config)
+}
+
+// ofServer reports whether a command is one of those that work on the database.
+func ofServer(parsed *kong.Context) bool {
+	for command := parsed.Selected(); command != nil; command = command.Parent {
+		if command.Group != nil {
+			return command.Group.Key == serverGroup
+		}
+	}
+	return false
 }
 
 func (serveCommand) Run(ctx context.Context, c app.Config) error {

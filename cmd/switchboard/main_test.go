@@ -1,10 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/cli"
 )
 
 // TestCreateKeyFlags: a slip of the shell does not make a key that may do more, or for
@@ -69,5 +74,31 @@ func TestWrongDuration(t *testing.T) {
 	_, err = parser.Parse([]string{"keys", "create", "--name", "x", "--role", "admin", "--ttl", "90days"})
 	if err == nil || !strings.Contains(err.Error(), "--ttl") || !strings.Contains(err.Error(), `"7d"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestExitCodes: which command has which code for a wrong flag, and for what it could not check.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		line string
+		code int
+	}{
+		{"verify --wrong", 80},
+		{"serve --wrong", 80},
+		{"deliveries list --wrong", 2},
+		{"deliveries show", 2},
+		{"no-such-command", 2},
+	} {
+		err := run(t.Context(), strings.Fields(c.line), &cli.Terminal{Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }})
+		if got := exitCode(err); got != c.code {
+			t.Errorf("%s: %d, want %d: %v", c.line, got, c.code, err)
+		}
+	}
+	if got := exitCode(fmt.Errorf("verify: %w", app.ErrUnchecked)); got != 2 {
+		t.Errorf("unchecked: %d", got)
+	}
+	if got := exitCode(app.ErrViolations); got != 1 {
+		t.Errorf("violations: %d", got)
 	}
 }

@@ -1,0 +1,113 @@
+// Package cli is the part of the command line that works with a running Switchboard, over its
+// API: what support and integrators use. It needs neither the database nor Temporal.
+//
+// Which server, and with which key, comes from the environment or from a profile. What is
+// printed is a table for people that fits the terminal, or with --output the API's answers as
+// JSON or YAML. Exit codes are for scripts, see [ExitCode].
+package cli
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+// Group is the name of the group of these commands and flags in the command line.
+const Group = "client"
+
+// Commands are the commands, and the flags that they share.
+type Commands struct {
+	Deliveries    deliveriesCommand    `cmd:"" group:"client" help:"List, show, retry, cancel, hold, release and resend deliveries."`
+	Events        eventsCommand        `cmd:"" group:"client" help:"Send events, and see what became of them."`
+	Subscriptions subscriptionsCommand `cmd:"" group:"client" help:"List, show, create, change, pause, resume and try subscriptions."`
+	Completion    completionCommand    `cmd:"" group:"client" help:"Print the completion for a shell."`
+	Complete      completeCommand      `cmd:"" hidden:""`
+
+	Flags `embed:"" group:"client"`
+}
+
+// Flags are the flags of every command of this package.
+type Flags struct {
+	Profile string `env:"SWITCHBOARD_PROFILE" placeholder:"NAME" help:"Profile to use out of the configuration file."`
+	Actor   string `env:"SWITCHBOARD_ACTOR" placeholder:"PERSON" help:"Who acts, for the record of changes; without it the record has the key alone."`
+	Output  output `short:"o" enum:"table,wide,json,yaml" default:"table" help:"How to print: ${enum}. wide cuts nothing and has more columns; json and yaml are what the API answers."`
+}
+
+// output is how answers are printed.
+type output string
+
+const (
+	outputTable output = "table"
+	outputWide  output = "wide"
+	outputJSON  output = "json"
+	outputYAML  output = "yaml"
+)
+
+// machine reports whether programs read it.
+func (o output) machine() bool { return o == outputJSON || o == outputYAML }
+
+// Session is one command's use of a server.
+type Session struct {
+	*Terminal
+	flags   Flags
+	answers *transcript
+}
+
+// Session is for running a command on that terminal.
+func (c *Commands) Session(t *Terminal) *Session {
+	return &Session{Terminal: t, flags: c.Flags, answers: &transcript{next: http.DefaultTransport}}
+}
+
+const (
+	// retries ride out the replacement of a process.
+	retries = 3
+	// callTimeout is longer than the longest wait of the API for a receiver, 60 seconds.
+	callTimeout = 90 * time.Second
+)
+
+// api connects to the server of the profile.
+func (s *Session) api() (*client.Client, error) {
+	p, err := s.profile()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Config{URL: p.URL, Key: p.Key, Retries: retries, HTTP: &http.Client{Transport: s.answers, Timeout: callTimeout}})
+	if err != nil {
+		return nil, usage("%s: %v", p.origin, err)
+	}
+	return c, nil
+}
+
+// options go along with a call that changes something: a repeated call does nothing twice.
+func (s *Session) options() []client.Option {
+	options := []client.Option{client.IdempotencyKey(newKey())}
+	if s.flags.Actor != "" {
+		options = append(options, client.Actor(s.flags.Actor))
+	}
+	return options
+}
+
+// act makes a call of the API and prints its answer.
+func act[T any](s *Session, call func(*client.Client) (T, error), show func(T)) error {
+	api, err := s.api()
+	if err != nil {
+		return err
+	}
+	answer, err := call(api)
+	if err != nil {
+		return err
+	}
+	return s.print(s.answers.last, func() { show(answer) })
+}
+
+// pause waits, and reports whether to go on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write what is printed into testdata")
+
+// fakeAPI answers as it is told, and remembers what it was asked.
+type fakeAPI struct {
+	answers map[string]string // by method and path; a status of its own before the body, as "409 {…}"
+	asked   []string          // method, path, query, body
+	headers []http.Header
+}
+
+func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+string(body)))
+	f.headers = append(f.headers, r.Header)
+	answer, ok := f.answers[r.Method+" "+r.URL.Path]
+	if !ok {
+		answer = `404 {"status":404,"code":"not_found","detail":"there is no such thing","request_id":"r-1"}`
+	}
+	status := http.StatusOK
+	if !strings.HasPrefix(answer, "{") && !strings.HasPrefix(answer, "[") {
+		_, _ = fmt.Sscan(answer, &status)
+		_, answer, _ = strings.Cut(answer, " ")
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, answer)
+}
+
+// now is the time of every test.
+var now = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+
+// result is what a command did.
+type result struct {
+	out, err string
+	failure  error
+}
+
+// try runs a command line against an API, on a terminal of 80 columns that shows no colour,
+// unless change makes it another.
+func try(t *testing.T, api http.Handler, change func(*Terminal), line ...string) result {
+	t.Helper()
+	server := httptest.NewServer(api)
+	defer server.Close()
+	var out, errs bytes.Buffer
+	environment := map[string]string{urlVariable: server.URL, keyVariable: "sbk_hunter2", "XDG_CONFIG_HOME": t.TempDir()}
+	terminal := &Terminal{In: strings.NewReader(""), Out: &out, Err: &errs, Width: 80, Now: func() time.Time { return now }, Getenv: func(name string) string { return environment[name] }}
+	if change != nil {
+		change(terminal)
+	}
+	failure := runLine(t.Context(), terminal, line...)
+	for _, text := range []string{out.String(), errs.String(), fmt.Sprint(failure)} {
+		if strings.Contains(text, "hunter2") {
+			t.Errorf("%q shows the key: %s", line, text)
+		}
+	}
+	return result{out.String(), errs.String(), failure}
+}
+
+// runLine parses and runs a command line.
+func runLine(ctx context.Context, terminal *Terminal, line ...string) error {
+	var commands Commands
+	parser, err := kong.New(&commands, kong.Name("switchboard"), kong.BindTo(ctx, (*context.Context)(nil)), kong.Help(Help), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.Parse(line)
+	if err != nil {
+		return err
+	}
+	return parsed.Run(commands.Session(terminal))
+}
+
+func answersOf(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "answers.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found map[string]json.RawMessage
+	if err := json.Unmarshal(text, &found); err != nil {
+		t.Fatal(err)
+	}
+	answers := map[string]string{}
+	for call, body := range found {
+		answers[call] = string(body)
+	}
+	return answers
+}
+
+// TestOutput runs every command on 80 columns without colour, and in the other forms, and
+// compares what is printed with testdata/*.txt.
+func TestOutput(t *testing.T) {
+	t.Parallel()
+	const dlv, sub = "dlv_01k0000000000000000000000a", "sub_01k0000000000000000000000a"
+	for _, c := range []struct {
+		name string
+		line []string
+		asks string // the last request
+	}{
+		{"deliveries_list", []string{"deliveries", "list", "--tenant", "acme", "--state", "retrying,failed", "--last", "1h"}, "GET /v1/deliveries?after=2026-01-31T11%3A00%3A00Z&limit=50&state=retrying&state=failed&tenant=acme"},
+		{"deliveries_list_wide", []string{"deliveries", "list", "-o", "wide"}, "GET /v1/deliveries?limit=50"},
+		{"deliveries_list_json", []string{"deliveries", "list", "-o", "json", "--limit", "0"}, "GET /v1/deliveries?limit=250"},
+		{"deliveries_list_yaml", []string{"deliveries", "list", "-o", "yaml", "--limit", "7"}, "GET /v1/deliveries?limit=7"},
+		{"deliveries_show", []string{"deliveries", "show", dlv}, "GET /v1/deliveries/" + dlv},
+		{"deliveries_retry", []string{"deliveries", "retry", dlv, "--reason", "repaired"}, "POST /v1/deliveries/" + dlv + `/retry {"reason":"repaired"}`},
+		{"deliveries_cancel", []string{"deliveries", "cancel", dlv, "-r", "mistake"}, "POST /v1/deliveries/" + dlv + `/cancel {"reason":"mistake"}`},
+		{"deliveries_hold", []string{"deliveries", "hold", dlv, "-r", "wait"}, "POST /v1/deliveries/" + dlv + `/hold {"reason":"wait"}`},
+		{"deliveries_release", []string{"deliveries", "release", dlv}, "POST /v1/deliveries/" + dlv + `/release {}`},
+		{"events_send", []string{"events", "send", "--tenant", "acme", "--type", "ticket.created", "--id", "e1", "--data", `{"n": 12345678901234567890}`}, `POST /v1/events {"tenant":"acme","type":"ticket.created","data":{"n":12345678901234567890},"id":"e1"}`},
+		{"events_list", []string{"events", "list", "--tenant", "acme"}, "GET /v1/events?limit=50&tenant=acme"},
+		{"events_show", []string{"events", "show", "e1", "--tenant", "acme"}, "GET /v1/events/e1?tenant=acme"},
+		{"subscriptions_list", []string{"subscriptions", "list", "--state", "active"}, "GET /v1/subscriptions?include=health&limit=50&state=active"},
+		{"subscriptions_show", []string{"subscriptions", "show", sub}, "GET /v1/subscriptions/" + sub},
+		{"subscriptions_create", []string{"subscriptions", "create", "--tenant", "acme", "--name", "CRM", "--events", "ticket.*,call.*", "--url", "https://crm.example.com/hook", "--set", "request.method=PUT", "--set", "max_in_flight=4"},
+			`POST /v1/subscriptions {"events":["ticket.*","call.*"],"max_in_flight":4,"name":"CRM","request":{"method":"PUT","url":"https://crm.example.com/hook"},"tenant":"acme"}`},
+		{"subscriptions_update", []string{"subscriptions", "update", sub, "--set", "rate_limit=null"}, "PATCH /v1/subscriptions/" + sub + ` {"rate_limit":null,"version":3}`},
+		{"subscriptions_pause", []string{"subscriptions", "pause", sub, "--reason", "moves"}, "POST /v1/subscriptions/" + sub + `/pause {"reason":"moves"}`},
+		{"subscriptions_resume", []string{"subscriptions", "resume", sub}, "POST /v1/subscriptions/" + sub + `/resume {}`},
+		{"subscriptions_test", []string{"subscriptions", "test", sub, "--type", "ticket.created"}, "POST /v1/subscriptions/" + sub + `/test {"type":"ticket.created"}`},
+		{"subscriptions_preview", []string{"subscriptions", "preview", sub, "--event", "e1"}, "POST /v1/subscriptions/" + sub + `/preview {"event_id":"e1"}`},
+		{"completion_bash", []string{"completion", "bash"}, ""},
+		{"complete", []string{"complete", "--", "deliveries", "list", "--st"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			api := &fakeAPI{answers: answersOf(t)}
+			got := try(t, api, nil, c.line...)
+			if got.failure != nil {
+				t.Fatal(got.failure)
+			}
+			if c.asks != "" && (len(api.asked) == 0 || api.asked[len(api.asked)-1] != c.asks) {
+				t.Errorf("asked\n%q, want\n%q", api.asked, c.asks)
+			}
+			printed := got.out + got.err
+			file := filepath.Join("testdata", c.name+".txt")
+			if *update {
+				if err := os.WriteFile(file, []byte(printed), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), printed); diff != "" {
+				t.Error(diff)
+			}
+			machine := slices.ContainsFunc([]string{"_wide", "_json", "_yaml", "completion_"}, func(part string) bool { return strings.Contains(c.name, part) })
+			checkLines(t, printed, !machine)
+		})
+	}
+}
+
+// checkLines: nothing is wider than 80 columns, or would be obeyed by a terminal.
+func checkLines(t *testing.T, printed string, narrow bool) {
+	t.Helper()
+	for line := range strings.SplitSeq(printed, "\n") {
+		if narrow && len([]rune(line)) > 80 && !strings.Contains(line, "://") {
+			t.Errorf("%d columns: %s", len([]rune(line)), line)
+		}
+		if strings.ContainsAny(line, "\x1b\u009b\x07\r") {
+			t.Errorf("a control character: %q", line)
+		}
+	}
+}

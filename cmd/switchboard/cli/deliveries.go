@@ -1,0 +1,256 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+type deliveriesCommand struct {
+	List    listDeliveriesCommand  `cmd:"" help:"List deliveries, newest first."`
+	Show    showDeliveryCommand    `cmd:"" help:"Show one delivery: why it stands where it does, what follows, every attempt and action."`
+	Retry   retryDeliveryCommand   `cmd:"" help:"Send deliveries now, or at a time. Those that have ended start again."`
+	Cancel  cancelDeliveryCommand  `cmd:"" help:"Cancel deliveries. A request that is under way is aborted."`
+	Hold    holdDeliveryCommand    `cmd:"" help:"Hold deliveries until they are released."`
+	Release releaseDeliveryCommand `cmd:"" help:"Release deliveries that an operator holds."`
+}
+
+// deliveryFilter narrows a list of deliveries.
+type deliveryFilter struct {
+	Tenant       string               `help:"Only this tenant's."`
+	Subscription string               `help:"Only deliveries to this subscription."`
+	Event        string               `help:"Only deliveries of this event."`
+	EventType    string               `help:"Only deliveries of this event type, in any case."`
+	State        []switchboard.State  `enum:"pending,retrying,held,blocked,delivered,failed,cancelled" help:"Only these states: ${enum}."`
+	Failure      switchboard.Failure  `help:"Only where the last attempt failed like this, as timeout or http_5xx."`
+	StatusCode   int                  `placeholder:"503" help:"Only where the last attempt was answered with this."`
+	Host         string               `help:"Only deliveries to this host."`
+	After        timeFlag             `placeholder:"TIME" help:"Only what was accepted at that time or later, as 2026-01-31T12:00:00Z, or in UTC \"2026-01-31 12:00\", or 12:00 of today."`
+	Before       timeFlag             `placeholder:"TIME" help:"Only what was accepted before that time."`
+	Last         switchboard.Duration `placeholder:"24h" help:"Only what was accepted in so long a time before now."`
+	Stuck        bool                 `help:"Only what is overdue."`
+	Text         string               `help:"Only where an id, the event type, the host or the reason holds this."`
+}
+
+func (f *deliveryFilter) filter(now time.Time) (switchboard.DeliveryFilter, error) {
+	after, err := since(f.After, f.Last, now)
+	return switchboard.DeliveryFilter{
+		Tenant: f.Tenant, Subscription: f.Subscription, Event: f.Event, EventType: f.EventType, States: f.State,
+		Failure: f.Failure, StatusCode: f.StatusCode, Host: f.Host, After: after, Before: f.Before.Time, Stuck: f.Stuck, Text: f.Text,
+	}, err
+}
+
+// since is the time that --after or --last names; zero: neither does.
+func since(after timeFlag, last switchboard.Duration, now time.Time) (time.Time, error) {
+	switch {
+	case last == 0:
+		return after.Time, nil
+	case !after.IsZero():
+		return time.Time{}, usage("--after and --last say the same: give one")
+	case last < 0:
+		return time.Time{}, usage("--last may not be negative")
+	}
+	return now.Add(-time.Duration(last)), nil
+}
+
+// watchFlag is of commands that can show their answer again and again.
+type watchFlag struct {
+	Watch bool `short:"w" help:"Show it again every 2 seconds, until Ctrl-C."`
+}
+
+type listDeliveriesCommand struct {
+	deliveryFilter
+	Limit int `default:"50" help:"How many; 0: all."`
+	watchFlag
+}
+
+func (listDeliveriesCommand) Help() string {
+	return `Examples:
+
+    switchboard deliveries list --tenant acme --state retrying,held
+    switchboard deliveries list --host crm.example.com --state failed --after 14:00 --before 16:00
+    switchboard deliveries list --event ticket-20817-created -o json`
+}
+
+func (c listDeliveriesCommand) Run(ctx context.Context, s *Session) error {
+	api, err := s.api()
+	if err != nil {
+		return err
+	}
+	return s.watch(ctx, c.Watch, func() (bool, error) {
+		filter, err := c.filter(s.Now())
+		if err != nil {
+			return false, err
+		}
+		items, raw, err := gather(s, c.Limit, func(asked switchboard.PageRequest) (switchboard.Page[client.Delivery], error) {
+			return api.ListDeliveries(ctx, filter, asked)
+		})
+		if err != nil {
+			return false, err
+		}
+		return false, printList(s, items, raw, s.deliveryColumns(), "No delivery matches.")
+	})
+}
+
+func (s *Session) deliveryColumns() []column[client.Delivery] {
+	return []column[client.Delivery]{
+		{title: "delivery", text: func(d client.Delivery) string { return d.ID }},
+		{title: "state", text: func(d client.Delivery) string { return string(d.State) }, color: func(d client.Delivery) text.Color { return colorOf(d.State) }},
+		{title: "tenant", text: func(d client.Delivery) string { return d.Tenant }, least: 8, rank: 2},
+		{title: "event type", text: func(d client.Delivery) string { return d.EventType }, least: 10, rank: 3},
+		{title: "why", text: func(d client.Delivery) string { return d.Reason }, least: 10},
+		{title: "tries", text: func(d client.Delivery) string { return fmt.Sprint(d.AttemptsMade) }, rank: 5},
+		{title: "next", text: func(d client.Delivery) string { return s.relative(value(d.NextAttemptAt)) }, rank: 1},
+		{title: "accepted", text: func(d client.Delivery) string { return s.relative(d.CreatedAt) }, rank: 4},
+		{title: "event", text: func(d client.Delivery) string { return d.EventID }, least: 16, rank: 6},
+		{title: "subscription", text: func(d client.Delivery) string { return d.SubscriptionID }, rank: 7},
+	}
+}
+
+// colorOf is the colour of a state, which is always named beside it.
+func colorOf(state switchboard.State) text.Color {
+	switch state {
+	case switchboard.StateDelivered:
+		return text.FgGreen
+	case switchboard.StateFailed:
+		return text.FgRed
+	case switchboard.StateRetrying:
+		return text.FgYellow
+	case switchboard.StateHeld, switchboard.StateBlocked:
+		return text.FgMagenta
+	case switchboard.StateCancelled:
+		return text.FgHiBlack
+	}
+	return text.FgBlue
+}
+
+// someDeliveries are the deliveries that an action is for.
+type someDeliveries struct {
+	IDs []string `arg:"" name:"id" help:"The deliveries, as dlv_…"`
+	Yes bool     `short:"y" help:"Do not ask, where there are several."`
+}
+
+type optionalReason struct {
+	Reason string `short:"r" help:"Why. It is kept."`
+}
+
+type requiredReason struct {
+	Reason string `short:"r" required:"" help:"Why. It is kept."`
+}
+
+// change does the same to each of the deliveries, and tells what became of it. It goes on after
+// one that does not allow it, and ends with the error of the first of these.
+func (c someDeliveries) change(ctx context.Context, s *Session, verb string, do func(api *client.Client, id string, options []client.Option) (client.Delivery, error)) error {
+	api, err := s.api()
+	if err != nil {
+		return err
+	}
+	if len(c.IDs) > 1 {
+		if err := s.confirm(ctx, fmt.Sprintf("%s %s?", verb, count(len(c.IDs), "delivery")), len(c.IDs), c.Yes); err != nil {
+			return err
+		}
+	}
+	var first error
+	for _, id := range c.IDs {
+		changed, err := do(api, id, s.options())
+		if err == nil {
+			err = s.print(s.answers.last, func() { s.printf("%s\n", s.line(changed)) })
+		}
+		if err == nil {
+			continue
+		}
+		if len(c.IDs) == 1 || ctx.Err() != nil {
+			return err
+		}
+		s.note("%s: %v", id, err)
+		if first == nil {
+			first = fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return first
+}
+
+// line is a delivery in one line.
+func (s *Session) line(d client.Delivery) string {
+	line := d.ID + " is " + string(d.State)
+	if d.Reason != "" && !d.State.Final() {
+		line += " (" + d.Reason + ")"
+	}
+	if d.NextAttemptAt != nil {
+		line += ", next attempt " + s.relativeIn(*d.NextAttemptAt, 2)
+	}
+	return clean(line)
+}
+
+type retryDeliveryCommand struct {
+	someDeliveries
+	optionalReason
+}
+
+func (retryDeliveryCommand) Help() string {
+	return `Examples:
+
+    switchboard deliveries retry dlv_01k0000000000000000000000 --reason "receiver repaired"`
+}
+
+func (c retryDeliveryCommand) Run(ctx context.Context, s *Session) error {
+	return c.change(ctx, s, "Retry", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
+		return api.RetryDelivery(ctx, id, client.Retry{Act: client.Act{Reason: c.Reason}}, options...)
+	})
+}
+
+type cancelDeliveryCommand struct {
+	someDeliveries
+	requiredReason
+}
+
+func (cancelDeliveryCommand) Help() string {
+	return `Examples:
+
+    switchboard deliveries cancel dlv_01k0000000000000000000000 --reason "sent by mistake"`
+}
+
+func (c cancelDeliveryCommand) Run(ctx context.Context, s *Session) error {
+	return c.change(ctx, s, "Cancel", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
+		return api.CancelDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
+	})
+}
+
+type holdDeliveryCommand struct {
+	someDeliveries
+	requiredReason
+}
+
+func (holdDeliveryCommand) Help() string {
+	return `Examples:
+
+    switchboard deliveries hold dlv_01k0000000000000000000000 --reason "until acme has answered"`
+}
+
+func (c holdDeliveryCommand) Run(ctx context.Context, s *Session) error {
+	return c.change(ctx, s, "Hold", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
+		return api.HoldDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
+	})
+}
+
+type releaseDeliveryCommand struct {
+	someDeliveries
+	optionalReason
+}
+
+func (releaseDeliveryCommand) Help() string {
+	return `Examples:
+
+    switchboard deliveries release dlv_01k0000000000000000000000`
+}
+
+func (c releaseDeliveryCommand) Run(ctx context.Context, s *Session) error {
+	return c.change(ctx, s, "Release", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
+		return api.ReleaseDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
+	})
+}

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxInput is the longest file that is read: longer than any body that the API takes.
+const maxInput = 64 << 20
+
+// timeFlag is a time as people write it.
+type timeFlag struct{ time.Time }
+
+// UnmarshalText reads a time: RFC 3339, or in UTC without its zone, its seconds, or its hour, or
+// 15:04 of today.
+func (t *timeFlag) UnmarshalText(text []byte) error {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+		if at, err := time.Parse(layout, string(text)); err == nil {
+			t.Time = at
+			return nil
+		}
+	}
+	if at, err := time.Parse("15:04", string(text)); err == nil {
+		year, month, day := time.Now().UTC().Date()
+		t.Time = time.Date(year, month, day, at.Hour(), at.Minute(), 0, 0, time.UTC)
+		return nil
+	}
+	return errors.New(`must be a time, as 2026-01-31T12:00:00Z, or in UTC "2026-01-31 12:00", or 12:00 of today`)
+}
+
+// read returns a text that was given, or what the file holds that it names: @file, or - for
+// standard input.
+func (s *Session) read(given string) ([]byte, error) {
+	name, isFile := strings.CutPrefix(given, "@")
+	if given != "-" && !isFile {
+		return []byte(given), nil
+	}
+	if given == "-" || name == "-" {
+		return readAll(s.In, "standard input")
+	}
+	file, err := os.Open(name) // #nosec G304 -- the user's own file
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	defer file.Close()
+	return readAll(file, name)
+}
+
+func readAll(from io.Reader, name string) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(from, maxInput+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxInput {
+		return nil, usage("%s is longer than %d bytes", name, maxInput)
+	}
+	return text, nil
+}
+
+// readJSON reads a JSON value that was given, or a file that was named. Its bytes stay as they are.
+func (s *Session) readJSON(flag, given string) (json.RawMessage, error) {
+	text, err := s.read(given)
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(text) {
+		return nil, usage("%s is not JSON: give a value, @file, or - for standard input", flag)
+	}
+	return text, nil
+}
+
+// readDocument reads a JSON or YAML document that is an object.
+func (s *Session) readDocument(flag, given string) (json.RawMessage, error) {
+	text, err := s.read("@" + strings.TrimPrefix(given, "@"))
+	if err != nil {
+		return nil, err
+	}
+	if !json.Valid(text) {
+		var document map[string]any
+		if err := yaml.Unmarshal(text, &document); err != nil {
+			return nil, usage("%s is neither JSON nor YAML: %v", flag, err)
+		}
+		if text, err = json.Marshal(document); err != nil {
+			return nil, usage("%s cannot be written as JSON: %v", flag, err)
+		}
+	}
+	if trimmed := strings.TrimSpace(string(text)); !strings.HasPrefix(trimmed, "{") {
+		return nil, usage("%s must be an object", flag)
+	}
+	return text, nil
+}
+
+// setMembers sets members of an object: each is path=value, as request.timeout=20s. A value that
+// is no JSON is a string.
+func setMembers(document json.RawMessage, members []string) (json.RawMessage, error) {
+	for _, member := range members {
+		path, text, ok := strings.Cut(member, "=")
+		if !ok || path == "" {
+			return nil, usage("--set %s: must be member=value, as max_in_flight=4", member)
+		}
+		value := json.RawMessage(text)
+		if !json.Valid(value) {
+			value, _ = json.Marshal(text) // a string always can be
+		}
+		document = setMember(document, strings.Split(path, "."), value)
+	}
+	return document, nil
+}
+
+func setMember(document json.RawMessage, path []string, value json.RawMessage) json.RawMessage {
+	members := map[string]json.RawMessage{}
+	_ = json.Unmarshal(document, &members) // what is no object is replaced by one
+	if len(path) > 1 {
+		value = setMember(members[path[0]], path[1:], value)
+	}
+	if members == nil { // the document is null
+		members = map[string]json.RawMessage{}
+	}
+	members[path[0]] = value
+	text, _ := json.Marshal(members) // all are valid JSON
+	return text
+}

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// column is a column of a table of Ts.
+type column[T any] struct {
+	title string
+	text  func(T) string
+	color func(T) text.Color // nil: none
+	least int                // the width to which it may be cut; 0: it is never cut
+	rank  int                // of those columns that do not fit, the highest is left out first; 0: it never is
+}
+
+// gap is between columns.
+const gap = 2
+
+// shortened ends what was cut.
+const shortened = "…"
+
+// printTable prints a table with as many of the columns as fit the terminal.
+func printTable[T any](s *Session, columns []column[T], items []T) {
+	rows := make([][]string, len(items))
+	for i, item := range items {
+		for _, c := range columns {
+			rows[i] = append(rows[i], clean(c.text(item)))
+		}
+	}
+	widths := make([]int, len(columns))
+	for i, c := range columns {
+		widths[i] = text.StringWidth(c.title)
+		for _, row := range rows {
+			widths[i] = max(widths[i], text.StringWidth(row[i]))
+		}
+	}
+	shown := make([]int, len(columns))
+	for i := range shown {
+		shown[i] = i
+	}
+	if s.Width > 0 && s.flags.Output != outputWide {
+		shown = fit(columns, widths, s.Width)
+	}
+	w := newTable()
+	var header table.Row
+	var configs []table.ColumnConfig
+	for _, i := range shown {
+		header = append(header, columns[i].title)
+		configs = append(configs, table.ColumnConfig{Number: len(configs) + 1, WidthMax: widths[i], WidthMaxEnforcer: func(cell string, width int) string {
+			return text.Snip(cell, width, shortened)
+		}})
+	}
+	w.AppendHeader(header)
+	w.SetColumnConfigs(configs)
+	for i, row := range rows {
+		var cells table.Row
+		for _, j := range shown {
+			cell := text.Snip(row[j], widths[j], shortened)
+			if color := columns[j].color; color != nil && s.Color {
+				cell = color(items[i]).EscapeSeq() + cell + text.Reset.EscapeSeq()
+			}
+			cells = append(cells, cell)
+		}
+		w.AppendRow(cells)
+	}
+	w.SetOutputMirror(s.Out)
+	w.Render()
+}
+
+// newTable is a table without lines.
+func newTable() table.Writer {
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", strings.Repeat(" ", gap)
+	style.Format.Header = text.FormatUpper
+	w := table.NewWriter()
+	w.SetStyle(style)
+	w.SuppressTrailingSpaces()
+	return w
+}
+
+// fit chooses the columns that are shown, and narrows those that may be cut.
+func fit[T any](columns []column[T], widths []int, width int) (shown []int) {
+	for i := range columns {
+		shown = append(shown, i)
+	}
+	least := func(i int) int {
+		if columns[i].least == 0 {
+			return widths[i]
+		}
+		return min(widths[i], columns[i].least)
+	}
+	total := func(of func(int) int) int {
+		sum := gap * (len(shown) - 1)
+		for _, i := range shown {
+			sum += of(i)
+		}
+		return sum
+	}
+	for total(least) > width {
+		last := slices.MaxFunc(shown, func(a, b int) int { return columns[a].rank - columns[b].rank })
+		if columns[last].rank == 0 {
+			break
+		}
+		shown = slices.DeleteFunc(shown, func(i int) bool { return i == last })
+	}
+	for total(func(i int) int { return widths[i] }) > width {
+		widest := -1
+		for _, i := range shown {
+			if widths[i] > least(i) && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	return shown
+}
+
+// fact is a line of what is shown of one thing.
+type fact struct{ name, value string }
+
+// printFacts prints names and values below each other; those without a value are left out.
+func (s *Session) printFacts(facts ...fact) {
+	names := 0
+	for _, f := range facts {
+		if f.value != "" {
+			names = max(names, text.StringWidth(f.name))
+		}
+	}
+	for _, f := range facts {
+		if f.value != "" {
+			s.printIndented(text.Pad(f.name, names+gap, ' '), clean(f.value))
+		}
+	}
+}
+
+// printIndented prints a text after a label, with further lines below its beginning.
+func (s *Session) printIndented(label, words string) {
+	indent := text.StringWidth(label)
+	if s.Width > indent+20 && strings.Contains(words, " ") { // a URL is copied whole
+		words = text.WrapSoft(words, s.Width-indent)
+	}
+	for i, line := range strings.Split(words, "\n") {
+		if i > 0 {
+			label = strings.Repeat(" ", indent)
+		}
+		s.printf("%s\n", strings.TrimRight(label+strings.TrimRight(line, " "), " "))
+	}
+}

@@ -1,0 +1,161 @@
+package switchboard
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Selection says which deliveries an operation is about, or which events are replayed. Its members
+// have the names by which lists are filtered. A zero field does not narrow.
+type Selection struct {
+	Tenant       string    `json:"tenant,omitempty" doc:"Only this tenant's" example:"acme"`
+	Subscription string    `json:"subscription,omitempty" doc:"Only deliveries to this subscription. Of a replay: the one that gets the events, which has to be given" example:"sub_01k0000000000000000000000"`
+	Event        string    `json:"event,omitempty" doc:"Only deliveries of this event, or this event" example:"evt_01k0000000000000000000000"`
+	EventType    string    `json:"event_type,omitempty" doc:"Only this event type, in any case" example:"ticket.created"`
+	Key          string    `json:"key,omitempty" doc:"Only events with this key; for a replay alone" example:"ticket-4711"`
+	States       []State   `json:"state,omitempty" nullable:"false" doc:"Only these states. Left out, a retry takes retrying and failed ones, a release held ones, and the others every state that they apply to" example:"[\"failed\"]"`
+	Failure      Failure   `json:"failure,omitempty" doc:"Only where the last attempt failed like this, as timeout or http_5xx" example:"http_5xx"`
+	StatusCode   int       `json:"status_code,omitempty" doc:"Only where the last attempt was answered with this" example:"503"`
+	Host         string    `json:"host,omitempty" doc:"Only deliveries to this host; with a port only to that one" example:"crm.example.com"`
+	After        time.Time `json:"after,omitzero" doc:"Only what was accepted at that time or later"`
+	Before       time.Time `json:"before,omitzero" doc:"Only what was accepted before that time"`
+	Stuck        bool      `json:"stuck,omitempty" doc:"Only what is overdue"`
+	Text         string    `json:"text,omitempty" maxLength:"200" doc:"Only where an id, the event type, the host or the reason holds this, in any case"`
+}
+
+const maxSearchText = 200
+
+// Deliveries is the filter of a list with the same deliveries, in those states that the operation
+// looks at.
+func (s *Selection) Deliveries(action ActionKind) DeliveryFilter {
+	return DeliveryFilter{
+		Tenant: s.Tenant, Subscription: s.Subscription, Event: s.Event, EventType: strings.ToLower(s.EventType), States: s.StatesFor(action), Failure: s.Failure,
+		StatusCode: s.StatusCode, Host: strings.ToLower(s.Host), After: s.After, Before: s.Before, Stuck: s.Stuck, Text: s.Text,
+	}
+}
+
+// IsEmpty reports whether nothing narrows the selection.
+func (s *Selection) IsEmpty() bool { return reflect.ValueOf(*s).IsZero() }
+
+// StatesFor are the states of the deliveries that an operation with that action looks at.
+func (s *Selection) StatesFor(action ActionKind) []State {
+	return slices.DeleteFunc(States(), func(state State) bool {
+		if len(s.States) == 0 {
+			return !action.takes(state)
+		}
+		return !slices.Contains(s.States, state) || !action.applies(state)
+	})
+}
+
+// OperationActions lists the actions that people's operations have.
+func OperationActions() []ActionKind {
+	return []ActionKind{ActionRetry, ActionCancel, ActionHold, ActionRelease, ActionReplay}
+}
+
+// Sends reports whether deliveries are sent because of the action.
+func (k ActionKind) Sends() bool { return k == ActionRetry || k == ActionRelease || k == ActionReplay }
+
+// OperationRate is how many deliveries a second an operation with that action acts on, unless it is said.
+func (k ActionKind) OperationRate() float64 {
+	if k.Sends() {
+		return SendRate
+	}
+	return MaxOperationRate
+}
+
+// applies reports whether the action changes a delivery in that state: as the lifecycle has it.
+func (k ActionKind) applies(state State) bool {
+	now := time.Unix(1, 0)
+	d := Delivery{State: state, Reason: "reason", NextAttemptAt: now.Add(time.Second)}
+	before := d
+	var err error
+	switch k {
+	case ActionRetry:
+		err = d.Retry(now, now, Obstacles{})
+	case ActionCancel:
+		err = d.Cancel(now, ReasonOperator, now)
+	case ActionHold:
+		err = d.SetAside(now, held(ReasonOperator, ""), now)
+	case ActionRelease:
+		err = d.Release(now, now, Admission{Kind: AdmissionSend})
+	}
+	return err == nil && d != before
+}
+
+// takes reports whether an operation looks at deliveries in that state if its filter names none. A
+// retry sends again what somebody else has, or has stopped, only if that is said.
+func (k ActionKind) takes(state State) bool {
+	switch k {
+	case ActionRetry:
+		return state == StateRetrying || state == StateFailed
+	case ActionRelease:
+		return state == StateHeld
+	}
+	return k.applies(state)
+}
+
+// WhyNot says why an operation does not look at deliveries in that state.
+func (s *Selection) WhyNot(action ActionKind, state State) string {
+	if action.applies(state) {
+		return string(state) + ": the filter has to name this state"
+	}
+	return string(state) + ": a " + string(action) + " does not apply to this state"
+}
+
+// Check refuses a selection that makes no sense for the action, with the path of the member.
+func (s *Selection) Check(action ActionKind) error {
+	if !slices.Contains(OperationActions(), action) {
+		return InvalidField("action", "is unknown; known: %s", joinWords(OperationActions()))
+	}
+	if s.IsEmpty() {
+		return InvalidField("filter", "is empty: it would be about everything; narrow it by tenant, subscription, host, time or another member")
+	}
+	for _, state := range s.States {
+		if !state.Valid() {
+			return InvalidField("filter.state", "has an unknown state; known: %s", joinWords(States()))
+		}
+	}
+	switch {
+	case s.Failure != "" && !slices.Contains(Failures(), s.Failure):
+		return InvalidField("filter.failure", "is unknown; known: %s", joinWords(Failures()))
+	case s.StatusCode != 0 && (s.StatusCode < 100 || s.StatusCode > 599):
+		return InvalidField("filter.status_code", "must be from 100 to 599")
+	case LongerThan(s.Text, maxSearchText):
+		return InvalidField("filter.text", "is longer than %d characters", maxSearchText)
+	case !s.After.IsZero() && !s.Before.IsZero() && !s.After.Before(s.Before):
+		return InvalidField("filter.before", "is not later than after")
+	case action == ActionReplay:
+		return s.checkReplay()
+	case s.Key != "":
+		return InvalidField("filter.key", "is of events, and only a replay is about those")
+	case len(s.StatesFor(action)) == 0:
+		return InvalidField("filter.state", "has no state that a %s applies to", action)
+	}
+	return nil
+}
+
+// checkReplay refuses what only deliveries have.
+func (s *Selection) checkReplay() error {
+	if s.Subscription == "" {
+		return InvalidField("filter.subscription", "is required: it gets the events")
+	}
+	for _, member := range []struct {
+		name  string
+		given bool
+	}{{"state", len(s.States) > 0}, {"failure", s.Failure != ""}, {"status_code", s.StatusCode != 0}, {"host", s.Host != ""}, {"stuck", s.Stuck}, {"text", s.Text != ""}} {
+		if member.given {
+			return InvalidField("filter."+member.name, "is of deliveries, and a replay is about events")
+		}
+	}
+	return nil
+}
+
+func joinWords[T ~string](words []T) string {
+	text := make([]string, len(words))
+	for i, w := range words {
+		text[i] = string(w)
+	}
+	return strings.Join(text, ", ")
+}
