@@ -13,6 +13,7 @@ func TestAdmit(t *testing.T) {
 	in := func(state SubscriptionState) *Subscription { return &Subscription{State: state} }
 	deleted, day := &Subscription{State: SubscriptionUnverified, DeletedAt: now}, &Subscription{State: SubscriptionPaused, HoldFor: Duration(24 * time.Hour)}
 	open := &Health{Breaker: BreakerOpen, ProbeDeliveryID: "dlv_probe"}
+	failing := &Health{SubscriptionID: "sub_1", Breaker: BreakerClosed, FailuresInARow: 3, WindowAt: now}
 	probe, aside := &Delivery{ID: "dlv_probe"}, &Delivery{State: StateHeld, Reason: ReasonOperator}
 	end := Admission{Kind: AdmissionEnd, State: StateCancelled, Reason: ReasonSubscriptionDeleted, Detail: "its subscription is deleted"}
 	expired := Admission{Kind: AdmissionEnd, State: StateFailed, Reason: ReasonExpired, Detail: "the subscription's deliver_within has passed"}
@@ -52,6 +53,11 @@ func TestAdmit(t *testing.T) {
 		"receiver asked to wait":        {Conditions{Health: &Health{DeferredUntil: soon}}, park(ReasonReceiverAskedToWait, "the receiver asked to send nothing for now")},
 		"receiver asked to wait, over":  {Conditions{Health: &Health{DeferredUntil: now}}, send},
 		"others wait":                   {Conditions{Queue: ReasonRateLimited}, park(ReasonRateLimited, "earlier deliveries of the subscription wait")},
+		"fails, new":                    {Conditions{New: true, Health: failing}, Admission{Kind: AdmissionDefer, Reason: ReasonEndpointFailing, Until: now.Add(5 * time.Second)}},
+		"fails, asked for":              {Conditions{Health: failing}, send},
+		"failed twice, new":             {Conditions{New: true, Health: &Health{FailuresInARow: 2, WindowAt: now}}, send},
+		"failed long ago, new":          {Conditions{New: true, Health: &Health{FailuresInARow: 9, WindowAt: now.Add(-5 * time.Minute)}}, send},
+		"fails, new, breaker half open": {Conditions{New: true, Health: &Health{Breaker: BreakerHalfOpen, FailuresInARow: 9, WindowAt: now}}, send},
 		"rate limited":                  {Conditions{RateAt: soon.Add(1)}, park(ReasonRateLimited, "the rate limit of the subscription is used up")},
 		"its turn comes within seconds": {Conditions{RateAt: soon}, send},
 		"subscription full":             {Conditions{Full: true}, park(ReasonWaitingForSlot, "max_in_flight requests of the subscription are under way")},

@@ -182,8 +182,8 @@ func (c *diagnosed) changedText(side Side) string {
 		return ""
 	case c.last.SubscriptionVersion != 0 && c.last.SubscriptionVersion != sub.Version:
 		return fmt.Sprintf(" The subscription has been changed since: from version %d to %d, at %s.", c.last.SubscriptionVersion, sub.Version, utc(sub.UpdatedAt))
-	case !c.SecretMadeAt.IsZero() && c.SecretMadeAt.After(sub.UpdatedAt):
-		return " The secret of the subscription was rotated at " + utc(c.SecretMadeAt) + "."
+	case c.SecretMadeAt.After(sub.CreatedAt):
+		return fmt.Sprintf(" The subscription was last changed at %s, and its secret at %s.", utc(sub.UpdatedAt), utc(c.SecretMadeAt))
 	}
 	return " The subscription was last changed at " + utc(sub.UpdatedAt) + "."
 }

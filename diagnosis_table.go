@@ -83,6 +83,7 @@ func ReasonExplanations() []Explanation {
 		{Reason: ReasonSubscriptionUnverified, Says: "the address of {subscription} has not answered its challenge{by}", Side: SideReceiver, Advice: "Let the receiver answer the challenge, then verify the subscription again"},
 		{Reason: ReasonBreakerOpen, Says: "{host} fails, so that its breaker is open{breaker}", Side: SideReceiver, Advice: "Repair the endpoint: a probe finds it out, and what is held is sent then. To try at once, pause and resume the subscription"},
 		{Reason: ReasonReceiverAskedToWait, Says: "{host} asked to be sent nothing for now, by Retry-After", Side: SideReceiver, Advice: "Wait; if it happens often, give the subscription a rate_limit"},
+		{Reason: ReasonEndpointFailing, Says: "the latest attempts to {host} have failed, so the first attempt of a new delivery waits for some seconds", Side: SideReceiver, Advice: "Wait; see why the latest deliveries to it failed"},
 		{Reason: ReasonRateLimited, Says: "the rate_limit of {subscription} is used up, and earlier deliveries wait too", Side: SideSettings, Advice: "Wait, or raise the rate_limit"},
 		{Reason: ReasonWaitingForSlot, State: StateHeld, Says: "max_in_flight requests of {subscription} are under way, and earlier deliveries wait too", Side: SideReceiver, Advice: "Wait; the receiver should answer sooner, or max_in_flight can be raised"},
 		{Reason: ReasonWaitingForSlot, Says: "all requests that a worker may make at a time are under way", Side: SideSwitchboard, Advice: "Wait; add workers if it lasts"},

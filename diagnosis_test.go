@@ -21,7 +21,7 @@ func diagnosable(state State, reason string, outcomes ...Outcome) *DeliveryDetai
 	now := diagnosedAt()
 	sub := subscription()
 	sub.SetDefaults()
-	sub.ID, sub.Name, sub.Version, sub.UpdatedAt = "sub_1", "CRM sync", 7, now.Add(-24*time.Hour)
+	sub.ID, sub.Name, sub.Version, sub.CreatedAt, sub.UpdatedAt = "sub_1", "CRM sync", 7, now.Add(-48*time.Hour), now.Add(-24*time.Hour)
 	d := Delivery{
 		ID: "dlv_1", Tenant: "acme", SubscriptionID: "sub_1", Host: "crm.example.com", State: state, Reason: reason, Generation: 1,
 		CreatedAt: now.Add(-time.Hour), AttemptsMade: len(outcomes), BlockedBy: "dlv_0",
@@ -148,7 +148,7 @@ func TestWhyNamesTheFacts(t *testing.T) {
 		{"credentials", diagnosable(StateRetrying, "http_401", Outcome{Failure: FailureHTTP4xx, StatusCode: 401}), nil,
 			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com refused our credentials with 401 Unauthorized. The subscription was last changed at 2026-01-30T12:00:00Z.", SideSettings},
 		{"a secret since", diagnosable(StateRetrying, "http_401", Outcome{Failure: FailureHTTP4xx, StatusCode: 401}), func(d *DeliveryDetail) { d.SecretMadeAt = at.Add(-2 * time.Hour) },
-			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com refused our credentials with 401 Unauthorized. The secret of the subscription was rotated at 2026-01-31T10:00:00Z.", SideSettings},
+			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com refused our credentials with 401 Unauthorized. The subscription was last changed at 2026-01-30T12:00:00Z, and its secret at 2026-01-31T10:00:00Z.", SideSettings},
 		{"a change since", diagnosable(StateRetrying, "http_404", Outcome{Failure: FailureHTTP4xx, StatusCode: 404}), func(d *DeliveryDetail) { d.Attempts[0].SubscriptionVersion, d.Subscription.UpdatedAt = 6, at },
 			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com has nothing at the path of the URL: 404 Not Found. The subscription has been changed since: from version 6 to 7, at 2026-01-31T12:00:00Z.", SideSettings},
 		{"delivered at once", diagnosable(StateDelivered, "", Outcome{StatusCode: 204}), nil, "crm.example.com took it in attempt 1 with 204 No Content, at 2026-01-31T11:59:00Z, after 210ms.", SideNobody},

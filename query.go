@@ -95,6 +95,7 @@ type DeliveryDetail struct {
 	SecretMadeAt time.Time // when its current signing secret was made; zero: it has none
 	Event        Event     // without its data
 	Alike        *Alike    // nil: they were not counted
+	ReadAt       time.Time // when all of this was read
 }
 
 // TenantUsage says where a tenant is named. There is no list of tenants.
@@ -111,6 +112,7 @@ type Stats struct {
 	RelayBacklog int            // deliveries whose workflow should be started by now and is not, and cancelled ones whose workflow is due to be ended
 	Breakers     map[string]int // breakers that are open or half open, by the last failure
 	RelayOldest  time.Duration  // how long the one that has waited longest for its workflow is late; 0: there is none
+	Oldest       string         // the open delivery that was accepted first; empty: none is open
 }
 
 // FlowStats counts what may not be sent now, and why, for metrics.

@@ -74,7 +74,7 @@ type Traffic struct {
 	By        TrafficBy      `json:"by" enum:"outcome,failure,status_code,host,subscription" doc:"What groups have in common. outcome: succeeded or failed. failure: only failed attempts. status_code: none, if there was no response"`
 	From      time.Time      `json:"from" doc:"From the beginning of this step"`
 	To        time.Time      `json:"to" doc:"To the beginning of this one, which is not counted"`
-	Step      Duration       `json:"step" doc:"How long a step is" example:"5m0s"`
+	Step      Duration       `json:"step" doc:"How long a step is" example:"5m"`
 	CountedTo time.Time      `json:"counted_to,omitzero" doc:"Attempts from then on are not counted yet; absent if none are counted yet"`
 	Groups    []TrafficGroup `json:"groups" nullable:"false" doc:"The largest first"`
 	More      bool           `json:"more" doc:"There are more groups than the 50 largest, which are shown"`
@@ -101,20 +101,16 @@ type FailureGroups struct {
 	Bounded bool           `json:"bounded" doc:"There are more open deliveries or groups than are counted, which are the newest 100,000 deliveries"`
 }
 
-// WorkerStatus is what a worker says of itself. The relayed counts are those of its last heartbeat.
+// WorkerStatus is what a worker says of itself, every second.
 type WorkerStatus struct {
-	ID        string    `json:"id" doc:"Names the process: process id, host, random letters"`
-	Version   string    `json:"version" example:"0.1.0"`
-	StartedAt time.Time `json:"started_at"`
-	SeenAt    time.Time `json:"seen_at" doc:"Its last heartbeat; there is one every second"`
-	Pools     []Slots   `json:"pools" nullable:"false" doc:"Its slots"`
-}
-
-// Slots are a worker's places for attempts under way, of one task queue.
-type Slots struct {
-	Queue string `json:"queue" doc:"The Temporal task queue: deliveries, or deliveries-slow for slow endpoints" example:"deliveries"`
-	Total int    `json:"total" doc:"Attempts that may be under way" example:"100"`
-	Taken int    `json:"taken" doc:"Attempts that are" example:"12"`
+	ID             string    `json:"id" doc:"Names the process: process id, host, random letters"`
+	Version        string    `json:"version" example:"0.1.0"`
+	JoinedAt       time.Time `json:"joined_at" doc:"When it started"`
+	SeenAt         time.Time `json:"seen_at" doc:"When it was last heard of"`
+	Slots          int       `json:"slots" doc:"Attempts that may be under way, on the task queue deliveries" example:"100"`
+	SlotsTaken     int       `json:"slots_taken" doc:"Attempts that are" example:"12"`
+	SlowSlots      int       `json:"slow_slots" doc:"Attempts to slow endpoints that may be under way beside those, on the task queue deliveries-slow" example:"500"`
+	SlowSlotsTaken int       `json:"slow_slots_taken" doc:"Attempts to slow endpoints that are" example:"0"`
 }
 
 // OpenStatus is what is open now.

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -213,7 +214,8 @@ func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery
 	}
 	slot := e.Limiter.Take(inflight.Request{Subscription: &loaded.Subscription, DeliveryID: loaded.Delivery.ID, Slow: loaded.Health.Slow, First: e.local}, now)
 	var latency time.Duration
-	defer func() { e.release(ctx, loaded, slot, latency) }()
+	release := sync.OnceFunc(func() { e.release(ctx, loaded, slot, latency) })
+	defer release()
 	conditions.Full, conditions.SlotAt = slot.Full, slot.RetryAt
 	var err error
 	if slot.Taken() {
@@ -237,6 +239,7 @@ func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery
 	if latency = made.Outcome.Latency; err != nil {
 		return AttemptResult{}, &attemptError{loaded.Delivery, whyNotSent(err), err}
 	}
+	release() // the request has ended: another one need not wait until it is recorded
 	return e.record(ctx, loaded, made, loaded.Delivery.Generation), nil
 }
 
@@ -302,7 +305,7 @@ func (e *execution) load(ctx context.Context) (switchboard.LoadedDelivery, error
 
 // send makes the next attempt of the delivery under the limits.
 func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery, limits switchboard.Limits) (switchboard.Attempt, error) {
-	now := e.Now()
+	now := e.Now().Truncate(time.Microsecond) // as Postgres keeps it, so that what is rendered by it can be rendered again
 	made := switchboard.Attempt{
 		ID:             switchboard.NewID(switchboard.AttemptPrefix, now),
 		DeliveryID:     loaded.Delivery.ID,
@@ -312,6 +315,8 @@ func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery,
 		Load:           limits.Load,
 		MaxAttempts:    limits.MaxAttempts,
 		IntervalFactor: limits.IntervalFactor,
+
+		SubscriptionVersion: loaded.Subscription.Version,
 	}
 	done := e.Metrics.sending(ctx, made.Timeout)
 	stopHeartbeat := e.heartbeat(ctx, switchboard.Record{Attempt: made, Generation: loaded.Delivery.Generation})

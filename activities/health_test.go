@@ -68,6 +68,35 @@ func TestReportOfAnAttempt(t *testing.T) {
 	}
 }
 
+// TestParkedBehindTheBreaker: a delivery whose attempt finds the breaker open, or opens it, is parked at
+// once; in backoff it would keep its workflow for that.
+func TestParkedBehindTheBreaker(t *testing.T) {
+	t.Parallel()
+	failed := switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx}
+	for name, c := range map[string]struct {
+		outcome switchboard.Outcome
+		breaker switchboard.BreakerState
+		probe   string
+		want    switchboard.State
+	}{
+		"opens it":                     {failed, switchboard.BreakerOpen, "", switchboard.StateHeld},
+		"another one is the probe":     {failed, switchboard.BreakerOpen, "dlv_2", switchboard.StateHeld},
+		"it is the probe":              {failed, switchboard.BreakerOpen, "dlv_1", switchboard.StateRetrying},
+		"closed":                       {failed, switchboard.BreakerClosed, "", switchboard.StateRetrying},
+		"half open":                    {failed, switchboard.BreakerHalfOpen, "", switchboard.StateRetrying},
+		"delivered":                    {switchboard.Outcome{StatusCode: 200}, switchboard.BreakerOpen, "", switchboard.StateDelivered},
+		"no later attempt can succeed": {switchboard.Outcome{StatusCode: 410, Failure: switchboard.FailureHTTP4xx}, switchboard.BreakerOpen, "", switchboard.StateFailed},
+	} {
+		d := newFakeStore(t)
+		d.outcome, d.healthAfter.Health = c.outcome, switchboard.Health{SubscriptionID: "sub_1", Breaker: c.breaker, ProbeDeliveryID: c.probe}
+		d.loaded.Health = switchboard.Health{SubscriptionID: "sub_1", Breaker: switchboard.BreakerHalfOpen}
+		_, _ = d.attempt(activities.AttemptInput{}) // one that is retried fails the activity, with its next date
+		if d.loaded.Delivery.State != c.want || d.sent != 1 {
+			t.Errorf("%s: %s after %d requests, want %s", name, d.loaded.Delivery.State, d.sent, c.want)
+		}
+	}
+}
+
 // TestReportWithoutTemporal: what cannot be started is left to the reconciler, and changes nothing for the
 // delivery.
 func TestReportWithoutTemporal(t *testing.T) {

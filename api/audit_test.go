@@ -16,7 +16,7 @@ var audited = map[string]string{
 	"DELETE /v1/events/evt_acme/data?reason=asked":   "erase event evt_acme acme asked",
 	"POST /v1/subscriptions":                         "create subscription sub_new acme ",
 	"PATCH /v1/subscriptions/sub_acme":               "update subscription sub_acme acme ",
-	"DELETE /v1/subscriptions/sub_acme?reason=r":     "delete subscription sub_acme acme r",
+	"DELETE /v1/subscriptions/sub_acme?reason=asked": "delete subscription sub_acme acme asked",
 	"POST /v1/subscriptions/sub_acme/rotate_secret":  "rotate_secret subscription sub_acme acme ",
 	"POST /v1/subscriptions/sub_acme/pause":          "pause subscription sub_acme acme r",
 	"POST /v1/subscriptions/sub_paused/resume":       "resume subscription sub_paused acme ",
@@ -26,12 +26,16 @@ var audited = map[string]string{
 	"POST /v1/deliveries/dlv_acme/cancel":            "cancel delivery dlv_acme acme r",
 	"POST /v1/deliveries/dlv_acme/hold":              "hold delivery dlv_acme acme r",
 	"POST /v1/deliveries/dlv_held/release":           "release delivery dlv_held acme ",
+	"POST /v1/operations":                            "start operation op_1 acme r",
+	"POST /v1/operations/op_retry/pause":             "pause operation op_retry acme r",
+	"POST /v1/operations/op_paused/resume":           "resume operation op_paused acme ",
+	"POST /v1/operations/op_paused/cancel":           "cancel operation op_paused acme r",
 	"PUT /v1/event_types/iomnihub/ticket.created":    "update event_type iomnihub/ticket.created  ",
 	"PATCH /v1/event_types/iomnihub/ticket.created":  "update event_type iomnihub/ticket.created  ",
 	"DELETE /v1/event_types/iomnihub/ticket.created": "delete event_type iomnihub/ticket.created  ",
 	"DELETE /v1/tenants/acme?reason=asked":           "erase tenant acme acme asked",
 	"POST /v1/keys":                                  "create key key_new  ",
-	"DELETE /v1/keys/key_globex?reason=r":            "revoke key key_globex globex r",
+	"DELETE /v1/keys/key_globex?reason=asked":        "revoke key key_globex globex asked",
 }
 
 // unaudited are the calls that change nothing, or only add events and their deliveries, which say

@@ -54,7 +54,12 @@ func TestDeliveryShape(t *testing.T) {
 	  {"id":"att_3","number":3,"at":"2026-01-31T11:00:00Z","duration_ms":0,"status_code":500,"failure":"http_5xx","detail":"","permanent":false,"timeout_ms":5000, "load": 0.0, "interval_factor": 1.0, "requests": 0,
 	   "request":{"method":"","url":"","headers":{},"bytes":0},
 	   "response":{"headers":{},"body":"/wAB","encoding":"base64","truncated":false}}],
-	 "actions":[{"at":"2026-01-31T11:00:00Z","actor":"key_support","actor_name":"support","action":"retry","reason":"receiver fixed"}]}`
+	 "actions":[{"at":"2026-01-31T11:00:00Z","actor":"key_support","actor_name":"support","action":"retry","reason":"receiver fixed"}],
+	 "subscription":{"name":"CRM","version":3,"state":"active"},"matched":"ticket.*",
+	 "diagnosis":{"why":"Attempt 3 failed at 2026-01-31T11:00:00Z: crm.example.com failed with 500 Internal Server Error.","side":"receiver","advice":"Wait: it is retried. Tell whoever runs the endpoint if it lasts",
+	  "next":{"text":"Attempt 4 of 38 has been due since 2026-01-31T11:00:00Z: asked for by support at 2026-01-31T11:00:00Z (receiver fixed).","at":"2026-01-31T11:00:00Z","number":4,"of":38,
+	   "because":[{"code":"operator","text":"asked for by support at 2026-01-31T11:00:00Z (receiver fixed)","at":"2026-01-31T11:00:00Z"}]},
+	  "alike":{"count":1,"more":false}}}`
 	var wantValue, gotValue any
 	if err := errors.Join(json.Unmarshal([]byte(want), &wantValue), json.Unmarshal(got.body, &gotValue)); err != nil {
 		t.Fatal(err)

@@ -39,6 +39,11 @@ type delivery struct {
 	Available      []switchboard.AvailableAction `json:"available_actions" nullable:"false" doc:"What this key may do to it as it stands, and why not the rest"`
 	Attempts       []attempt                     `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
 	Actions        []action                      `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`
+
+	Subscription *deliverySubscription `json:"subscription,omitempty" doc:"As it is now. This and what follows is only in the answer for one delivery"`
+	EventKey     string                `json:"event_key,omitempty" doc:"The key of the event; left out: it has none" example:"ticket-4711"`
+	Matched      string                `json:"matched,omitempty" doc:"The pattern of the subscription that takes the event's type; left out: none does by now" example:"ticket.*"`
+	Diagnosis    *diagnosis            `json:"diagnosis,omitempty" doc:"Why it stands where it does, what follows and when, and what to do"`
 }
 
 type attempt struct {
@@ -57,6 +62,9 @@ type attempt struct {
 	Request        sentRequest         `json:"request" doc:"What was sent; values of sensitive headers and of the query are masked, and for keys without read_payload the path, all of the query and most headers"`
 	Requests       int                 `json:"requests" doc:"How often the request was sent: 0 if it could not be, more than 1 where an idle connection broke before the answer, a receiver of HTTP/2 turned it down unprocessed, or a token was renewed" example:"1"`
 	Response       *response           `json:"response,omitempty" doc:"The head of the answer; missing where there was none"`
+
+	SubscriptionVersion int    `json:"subscription_version,omitempty" doc:"Of the subscription that the request was made from; left out: it is not known" example:"7"`
+	RemoteIP            string `json:"remote_ip,omitempty" doc:"The address that was dialled; left out: none was, or an egress proxy was" example:"203.0.113.7"`
 }
 
 type sentRequest struct {
@@ -64,6 +72,7 @@ type sentRequest struct {
 	URL     string            `json:"url" example:"https://crm.example.com/hook"`
 	Headers map[string]string `json:"headers"`
 	Bytes   int               `json:"bytes" doc:"Length of the body" example:"612"`
+	SHA256  string            `json:"sha256,omitempty" doc:"Of the body, in hex; left out: it is not known, or was erased" example:"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"`
 }
 
 type response struct {
@@ -108,6 +117,7 @@ func (s *server) temporalURL(d *switchboard.Delivery) string {
 // addHistory adds what is in the answer for one delivery only.
 func addHistory(out *delivery, caller switchboard.Caller, d *switchboard.DeliveryDetail) {
 	out.ReleasedBy = d.Delivery.ReleasedBy(d.Health)
+	out.addContext(caller, d)
 	out.Attempts, out.Actions = make([]attempt, 0, len(d.Attempts)), make([]action, 0, len(d.Actions))
 	for i := range d.Attempts {
 		out.Attempts = append(out.Attempts, attemptOf(caller, &d.Attempts[i]))
@@ -123,12 +133,17 @@ func attemptOf(caller switchboard.Caller, a *switchboard.Attempt) attempt {
 		ID: a.ID, Number: a.Number, At: a.At.UTC(), DurationMS: o.Latency.Milliseconds(),
 		Failure: o.Failure, Detail: o.Detail, Permanent: o.IsPermanent(), TimeoutMS: a.Timeout.Milliseconds(),
 		Load: hundredths(a.Load), Attempts: a.MaxAttempts, IntervalFactor: hundredths(max(a.IntervalFactor, 1)), Requests: o.Requests,
-		Request: sentRequest{a.Request.Method, shownURL(caller, a.Request.URL, false), shownHeaders(caller, a.Request.Headers), a.Request.Bytes},
+		Request: sentRequestOf(caller, a), SubscriptionVersion: a.SubscriptionVersion, RemoteIP: o.RemoteIP,
 	}
 	if o.StatusCode != 0 {
 		out.StatusCode, out.Response = &o.StatusCode, responseOf(caller, &o.Response)
 	}
 	return out
+}
+
+func sentRequestOf(caller switchboard.Caller, a *switchboard.Attempt) sentRequest {
+	r := &a.Request
+	return sentRequest{r.Method, shownURL(caller, r.URL, false), shownHeaders(caller, r.Headers), r.Bytes, digest(r.SHA256)}
 }
 
 // hundredths rounds to what people read.

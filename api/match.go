@@ -96,7 +96,7 @@ func stateFinding(state switchboard.SubscriptionState) filter.Finding {
 	case switchboard.SubscriptionUnverified:
 		f.Text = "the subscription is not verified yet: its deliveries are held until it is"
 	default:
-		f.Holds, f.Text = false, fmt.Sprintf("the subscription is %s and takes no new events", state)
+		f.Text = fmt.Sprintf("the subscription is %s: its deliveries are held until it is active", state)
 	}
 	return f
 }

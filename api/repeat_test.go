@@ -91,7 +91,7 @@ func TestPersonWhoActs(t *testing.T) {
 	for header, want := range map[string]string{"marta@platform": "marta@platform", "Márta Kovács": "Márta Kovács", "票": "票", strings.Repeat("é", 128): strings.Repeat("é", 128)} {
 		b := setup(t)
 		for _, call := range []string{"retry", "cancel"} {
-			b.call(t, supportKey, "POST", "/v1/deliveries/dlv_acme/"+call, nil, "Switchboard-Actor", header).want(t, http.StatusOK)
+			b.call(t, supportKey, "POST", "/v1/deliveries/dlv_acme/"+call, `{"reason":"r"}`, "Switchboard-Actor", header).want(t, http.StatusOK)
 			actions := asList(b.call(t, viewerKey, "GET", "/v1/deliveries/dlv_acme", nil).want(t, http.StatusOK)["actions"])
 			if got := actions[len(actions)-1].(map[string]any); got["person"] != want || got["actor"] != "key_support" || got["action"] != call {
 				t.Errorf("%s: %+v", call, got)

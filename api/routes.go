@@ -38,6 +38,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/events/batch", roles{publisher}, s.postBatch, "post-events", accepted, batch, rest.Shared(batchesAtOnce*s.MaxBatch)),
 		rest.On(get, "/v1/events", everybody, s.listEvents, "list-events"),
 		rest.On(get, "/v1/events/{id}", everybody, s.getEvent, "get-event"),
+		rest.On(get, "/v1/events/{id}/explain", readers, s.explainEvent, "explain-event", cost(2)),
 		rest.On(remove, "/v1/events/{id}/data", nil, s.eraseEvent, "erase-event", accepted, acts),
 
 		rest.On(post, "/v1/subscriptions", roles{integrator}, s.createSubscription, "create-subscription", created, sub, acts),
@@ -62,10 +63,15 @@ func (s *server) routes() []rest.Route {
 
 		rest.On(get, "/v1/deliveries", readers, s.listDeliveries, "list-deliveries"),
 		rest.On(get, "/v1/deliveries/{id}", readers, s.getDelivery, "get-delivery"),
+		rest.On(get, "/v1/deliveries/{id}/attempts/{n}/request", readers, s.getAttemptRequest, "get-attempt-request", cost(2)),
 		rest.On(post, "/v1/deliveries/{id}/retry", roles{integrator, support}, s.retryDelivery, "retry-delivery", optional, acts),
 		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),
+
+		rest.On(get, "/v1/failures", roles{support, viewer}, s.getFailures, "get-failures"),
+		rest.On(get, "/v1/stats", readers, s.getStats, "get-stats"),
+		rest.On(get, "/v1/stats/now", roles{support, viewer}, s.getStatsNow, "get-stats-now"),
 
 		rest.On(get, "/v1/operations", readers, s.listOperations, "list-operations"),
 		rest.On(post, "/v1/operations", roles{support}, s.startOperation, "start-operation", accepted, acts, cost(2), plan, started),

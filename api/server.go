@@ -32,6 +32,9 @@ type server struct {
 	rest   *rest.Server
 	ingest *ingest.Ingester
 	waits  chan struct{} // one taken for each call that waits for a receiver's answer
+
+	openStatus    *snapshots[switchboard.OpenStatus]
+	failureGroups *snapshots[switchboard.FailureGroups]
 }
 
 // New makes the HTTP API. The error names the field of the config at fault.
@@ -57,7 +60,15 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	s := &server{Config: config, rest: layer, ingest: ingester, waits: make(chan struct{}, maxWaits)}
+	openStatus, err := newSnapshots[switchboard.OpenStatus](openStatusAge)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	failures, err := newSnapshots[switchboard.FailureGroups](failureGroupsAge)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	s := &server{Config: config, rest: layer, ingest: ingester, waits: make(chan struct{}, maxWaits), openStatus: openStatus, failureGroups: failures}
 	serveHealth(layer.Mount, s.Ready, s.Metrics)
 	handler, err := layer.Handler(s.routes())
 	if err != nil {

@@ -21,6 +21,8 @@ type Store interface {
 
 	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
 	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
+	// LoadForAttempt loads what an attempt needs, for callers who see the delivery.
+	LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error)
 	// Surroundings returns what decides about actions on deliveries that the caller sees, by their ids.
 	Surroundings(ctx context.Context, ids []string) (map[string]switchboard.Surroundings, error)
 	// Retry makes the next attempt due; start says that the workflow of the next generation has to be
@@ -79,6 +81,13 @@ type Store interface {
 	OperationItems(ctx context.Context, caller switchboard.Caller, id string, outcome switchboard.OperationOutcome, page switchboard.PageRequest) (switchboard.Page[switchboard.OperationItem], error)
 	Operations(ctx context.Context, caller switchboard.Caller, filter switchboard.OperationFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error)
 
+	// Traffic counts attempts.
+	Traffic(ctx context.Context, caller switchboard.Caller, q switchboard.TrafficQuery) (switchboard.Traffic, error)
+	// OpenStatus counts what is open now; an empty tenant: of all that the caller sees, with the
+	// workers for a caller who is bound to none.
+	OpenStatus(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.OpenStatus, error)
+	// FailureGroups counts what fails, those with the most open deliveries first.
+	FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error)
 	// Audit lists what was done, newest first.
 	Audit(ctx context.Context, caller switchboard.Caller, filter switchboard.AuditFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error)
 

@@ -298,17 +298,54 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// TestExample runs the example against a real API.
-func TestExample(t *testing.T) {
+// TestExamples runs the examples against a real API, one after the other, and holds what they print
+// against what their last comment says.
+func TestExamples(t *testing.T) {
 	url, key := realAPI(t)
 	t.Setenv("SWITCHBOARD_URL", url)
-	t.Setenv("SWITCHBOARD_KEY", key.Reveal())
+	t.Setenv("SWITCHBOARD_API_KEY", key.Reveal())
+	source, err := os.ReadFile("example_test.go")
+	must(t, err)
 	Example()
-	c, err := client.New(client.Config{URL: url, Key: key})
-	must(t, err)
-	found, err := c.ListDeliveries(t.Context(), switchboard.DeliveryFilter{EventType: "ticket.created"}, switchboard.PageRequest{})
-	must(t, err)
-	if len(found.Items) != 1 {
-		t.Errorf("%d deliveries", len(found.Items))
+	for _, example := range []struct {
+		name string
+		run  func()
+	}{
+		{"ExampleError", ExampleError},
+		{"ExampleClient_PostEvent", ExampleClient_PostEvent},
+		{"ExampleClient_PostEvents", ExampleClient_PostEvents},
+		{"ExampleClient_Events", ExampleClient_Events},
+		{"ExampleClient_UpdateSubscription", ExampleClient_UpdateSubscription},
+		{"ExampleClient_PauseSubscription", ExampleClient_PauseSubscription},
+		{"ExampleClient_RetryDelivery", ExampleClient_RetryDelivery},
+		{"ExampleClient_CreateKey", ExampleClient_CreateKey},
+		{"ExampleClient_Actions", ExampleClient_Actions},
+		{"ExampleClient_EraseEvent", ExampleClient_EraseEvent},
+	} {
+		_, body, found := strings.Cut(string(source), "func "+example.name+"() {\n")
+		body, _, _ = strings.Cut(body, "\n}\n")
+		_, want, says := strings.Cut(body, "\t// Prints:\n")
+		if !found || !says {
+			t.Fatalf("%s does not say what it prints", example.name)
+		}
+		want = strings.ReplaceAll(want, "\t// ", "") + "\n"
+		if got := printed(t, example.run); got != want {
+			t.Errorf("%s prints\n%s\nwant\n%s", example.name, got, want)
+		}
 	}
+}
+
+// printed is what a function prints.
+func printed(t *testing.T, run func()) string {
+	t.Helper()
+	file, err := os.CreateTemp(t.TempDir(), "")
+	must(t, err)
+	defer file.Close()
+	stdout := os.Stdout
+	os.Stdout = file
+	defer func() { os.Stdout = stdout }()
+	run()
+	text, err := os.ReadFile(file.Name())
+	must(t, err)
+	return string(text)
 }

@@ -38,6 +38,12 @@ type Delivery struct {
 	Available      []switchboard.AvailableAction `json:"available_actions"`
 	Attempts       []Attempt                     `json:"attempts,omitempty"` // of a single delivery only
 	Actions        []Action                      `json:"actions,omitempty"`  // of a single delivery only
+
+	// Of a single delivery only.
+	Subscription *DeliverySubscription `json:"subscription,omitempty"` // as it is now
+	EventKey     string                `json:"event_key,omitempty"`
+	Matched      string                `json:"matched,omitempty"` // the pattern that takes the event's type; empty: none does by now
+	Diagnosis    *Diagnosis            `json:"diagnosis,omitempty"`
 }
 
 // Attempt is one request of a delivery.
@@ -57,6 +63,9 @@ type Attempt struct {
 	Request        SentRequest         `json:"request"`
 	Requests       int                 `json:"requests"`
 	Response       *Response           `json:"response,omitempty"`
+
+	SubscriptionVersion int    `json:"subscription_version,omitempty"` // 0: it is not known
+	RemoteIP            string `json:"remote_ip,omitempty"`            // that was dialled; empty: none was, or an egress proxy was
 }
 
 // SentRequest is what an attempt sent, with secrets masked.
@@ -65,6 +74,7 @@ type SentRequest struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers"`
 	Bytes   int               `json:"bytes"`
+	SHA256  string            `json:"sha256,omitempty"` // of the body, in hex
 }
 
 // Response is the head of what the receiver answered.

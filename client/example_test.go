@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
@@ -15,7 +16,7 @@ import (
 // Example subscribes an endpoint, posts an event, and looks at what became of it.
 func Example() {
 	ctx := context.Background()
-	c, err := client.New(client.Config{URL: os.Getenv("SWITCHBOARD_URL"), Key: switchboard.Secret(os.Getenv("SWITCHBOARD_KEY")), Retries: 3})
+	c, err := client.New(client.Config{URL: os.Getenv("SWITCHBOARD_URL"), Key: switchboard.Secret(os.Getenv("SWITCHBOARD_API_KEY")), Retries: 3})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -42,4 +43,192 @@ func Example() {
 		}
 		fmt.Println(delivery.ID, delivery.State, delivery.Reason)
 	}
+}
+
+// connect makes a client of what the environment says.
+func connect() *client.Client {
+	c, err := client.New(client.Config{URL: os.Getenv("SWITCHBOARD_URL"), Key: switchboard.Secret(os.Getenv("SWITCHBOARD_API_KEY")), Retries: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return c
+}
+
+// An error says of what kind it is, and which field is at fault.
+func ExampleError() {
+	_, err := connect().PostEvent(context.Background(), client.NewEvent{Tenant: "acme", Type: "not a type", Data: json.RawMessage(`{}`)})
+	if problem, ok := errors.AsType[*client.Error](err); ok {
+		fmt.Println(problem.Status, problem.Code, problem.Field)
+	}
+	switch switchboard.CodeOf(err) {
+	case switchboard.CodeInvalid:
+		fmt.Println("the input is wrong")
+	case switchboard.CodeOverloaded, switchboard.CodeUnavailable, switchboard.CodeRateLimited:
+		fmt.Println("try again later")
+	}
+	// Prints:
+	// 422 invalid type
+	// the input is wrong
+}
+
+// An event that is posted again with its id is a duplicate, and is delivered once.
+func ExampleClient_PostEvent() {
+	event := client.NewEvent{Tenant: "acme", Type: "ticket.solved", ID: "ticket-1-solved", Data: json.RawMessage(`{"id":1}`)}
+	for range 2 {
+		accepted, err := connect().PostEvent(context.Background(), event)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(accepted.ID, accepted.Duplicate)
+	}
+	// Prints:
+	// ticket-1-solved false
+	// ticket-1-solved true
+}
+
+// Of a batch each event has a result of its own.
+func ExampleClient_PostEvents() {
+	results, err := connect().PostEvents(context.Background(), []client.NewEvent{
+		{Tenant: "acme", Type: "ticket.closed", ID: "ticket-1-closed", Data: json.RawMessage(`{"id":1}`)},
+		{Tenant: "acme", Type: "not a type", Data: json.RawMessage(`{}`)},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, result := range results {
+		if result.Problem != nil {
+			fmt.Println(result.Status, result.Problem.Field)
+			continue
+		}
+		fmt.Println(result.Status, result.ID)
+	}
+	// Prints:
+	// accepted ticket-1-closed
+	// error type
+}
+
+// An iterator asks for further pages as it goes, and can be left at any time.
+func ExampleClient_Events() {
+	for event, err := range connect().Events(context.Background(), switchboard.EventFilter{Tenant: "acme", Type: "ticket.solved"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(event.ID)
+	}
+	// Prints:
+	// ticket-1-solved
+}
+
+// A change names the version that it changes, so that nobody's change is lost.
+func ExampleClient_UpdateSubscription() {
+	ctx, c := context.Background(), connect()
+	made, err := c.CreateSubscription(ctx, client.NewSubscription{Subscription: switchboard.Subscription{
+		Tenant: "acme", Name: "Warehouse", Events: []string{"order.*"}, Request: switchboard.Request{URL: "https://warehouse.example.com/hook"},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	changed, err := c.UpdateSubscription(ctx, made.ID, made.Version, client.Patch{"timeout": "20s", "rate_limit": nil})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(changed.Timeout, changed.Version)
+
+	_, err = c.UpdateSubscription(ctx, made.ID, made.Version, client.Patch{"timeout": "30s"})
+	fmt.Println(switchboard.CodeOf(err))
+	// Prints:
+	// 20s 2
+	// conflict
+}
+
+// What is paused is held, and what was held is released.
+func ExampleClient_PauseSubscription() {
+	ctx, c := context.Background(), connect()
+	for subscription, err := range c.Subscriptions(ctx, switchboard.SubscriptionFilter{Tenant: "acme"}, client.IncludeHealth) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if subscription.Name != "Warehouse" {
+			continue
+		}
+		paused, err := c.PauseSubscription(ctx, subscription.ID, "they move their server", client.Actor("ana"))
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(paused.State, "by", paused.StateBy)
+		resumed, err := c.ResumeSubscription(ctx, subscription.ID, "they have moved")
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(resumed.State)
+	}
+	// Prints:
+	// paused by ana
+	// active
+}
+
+// An action can be made to depend on how the delivery stood when it was looked at.
+func ExampleClient_RetryDelivery() {
+	ctx, c := context.Background(), connect()
+	for delivery, err := range c.Deliveries(ctx, switchboard.DeliveryFilter{Tenant: "acme", Event: "ticket-4711-created"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		cancelled, err := c.CancelDelivery(ctx, delivery.ID, client.Act{Reason: "not wanted", Expect: delivery.Expect()})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(cancelled.State)
+
+		_, err = c.HoldDelivery(ctx, delivery.ID, client.Act{Reason: "wait", Expect: delivery.Expect()})
+		if problem, ok := errors.AsType[*client.Error](err); ok && problem.Current != nil {
+			fmt.Println("it is", problem.Current.State, "by now")
+		}
+		later := time.Now().Add(time.Hour)
+		again, err := c.RetryDelivery(ctx, delivery.ID, client.Retry{Act: client.Act{Reason: "wanted after all"}, RetryAt: &later})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(again.State)
+	}
+	// Prints:
+	// cancelled
+	// it is cancelled by now
+	// pending
+}
+
+// The text of a key is in the answer that made it, and nowhere else.
+func ExampleClient_CreateKey() {
+	ctx, c := context.Background(), connect()
+	key, err := c.CreateKey(ctx, client.NewKey{Name: "support of acme", Role: switchboard.RoleSupport, Tenant: "acme"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(key.Role, key.Tenant, key.ReadPayload, len(key.Key.Reveal()) > 0)
+	// Prints:
+	// support acme false true
+}
+
+// Every change is in the audit, with who made it and why.
+func ExampleClient_Actions() {
+	for entry, err := range connect().Actions(context.Background(), switchboard.AuditFilter{Tenant: "acme", Kind: switchboard.AuditDelivery, Verb: switchboard.AuditCancel}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.Verb, entry.Reason)
+	}
+	// Prints:
+	// cancel not wanted
+}
+
+// An erasure goes on by itself once it was asked for.
+func ExampleClient_EraseEvent() {
+	ctx, c := context.Background(), connect()
+	erasure, err := c.EraseEvent(ctx, "ticket-1-closed", "acme", "the customer asked for it")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(erasure.Tenant, erasure.Reason)
+	// Prints:
+	// acme the customer asked for it
 }

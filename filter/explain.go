@@ -43,6 +43,36 @@ func (f Filter) Explain(e *switchboard.Event) []Finding {
 	return findings
 }
 
+// NewExplainBudget returns a budget for [Filter.Unmet]: that of one whole explanation.
+func NewExplainBudget() *Budget { return &Budget{left: explainBudget} }
+
+// Unmet returns the first condition that keeps the filter from matching, as it is written; nil:
+// none is known to. Several filters that meet one event share the budget.
+func (f Filter) Unmet(in *Input, budget *Budget) (Verdict, *Finding) {
+	if f.root == nil {
+		return VerdictMatched, nil
+	}
+	verdict, findings := f.root.explain(in, "", budget)
+	if verdict != VerdictRejected {
+		return verdict, nil
+	}
+	for i := 0; i < len(findings); i++ {
+		if one := &findings[i]; !one.Holds && !one.Undecided {
+			return verdict, one
+		}
+		// Of a condition that holds, those in it need not.
+		for inside := findings[i].Condition; i+1 < len(findings) && isInside(findings[i+1].Condition, inside); i++ {
+		}
+	}
+	return verdict, nil
+}
+
+// isInside reports whether a condition at that location belongs to the one at the other.
+func isInside(location, outer string) bool {
+	rest, found := strings.CutPrefix(location, outer)
+	return found && rest != "" && (rest[0] == '.' || rest[0] == '[')
+}
+
 func (f Filter) explain(in *Input) (Verdict, []Finding) {
 	if f.root == nil {
 		return VerdictMatched, nil

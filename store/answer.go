@@ -24,7 +24,7 @@ func (s *Store) Answer(ctx context.Context, caller switchboard.Caller, deliveryI
 	}
 	defer stop()
 	for {
-		detail, err := s.Delivery(ctx, caller, deliveryID)
+		detail, err := s.deliveryWith(ctx, caller, deliveryID, nil)
 		if err != nil || hasAnswerOrEnd(detail) {
 			return detail, err
 		}

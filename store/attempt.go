@@ -14,7 +14,8 @@ import (
 
 // attemptNames are the columns of attemptColumns.
 const attemptNames = `id, delivery_id, number, generation, at, status_code, failure, permanent, detail, latency_us, timeout_us, retry_after_us, requests,
-	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, interval_factor, late`
+	method, url, request_headers, request_bytes, response_headers, response_truncated, response_body, load, max_attempts, interval_factor, late,
+	request_sha256, subscription_version, remote_ip`
 
 // insertAttemptsQuery stores a JSON array of attemptColumns.
 const insertAttemptsQuery = "INSERT INTO attempts (" + attemptNames + ")\nSELECT " + attemptNames + " FROM json_populate_recordset(NULL::attempts, $1)"
@@ -46,6 +47,10 @@ type attemptColumns struct {
 	MaxAttempts       int                 `json:"max_attempts"`
 	IntervalFactor    float64             `json:"interval_factor"`
 	Late              bool                `json:"late"`
+
+	RequestSHA256       octets `json:"request_sha256"`
+	SubscriptionVersion int    `json:"subscription_version"`
+	RemoteIP            string `json:"remote_ip"`
 }
 
 // columnsOf makes an attempt one that Postgres can hold and gives back unchanged: what a
@@ -59,6 +64,7 @@ func columnsOf(a switchboard.Attempt, generation int) attemptColumns {
 		Method: a.Request.Method, URL: clean(a.Request.URL), RequestHeaders: cleanHeaders(a.Request.Headers), RequestBytes: a.Request.Bytes,
 		ResponseHeaders: cleanHeaders(o.Response.Headers), ResponseTruncated: o.Response.Truncated, ResponseBody: o.Response.Body,
 		Load: a.Load, MaxAttempts: a.MaxAttempts, IntervalFactor: a.IntervalFactor, Late: isLate(a),
+		RequestSHA256: a.Request.SHA256, SubscriptionVersion: a.SubscriptionVersion, RemoteIP: o.RemoteIP,
 	}
 }
 
@@ -66,7 +72,7 @@ var shownOfURLPattern = regexp.MustCompile(shownOfURL)
 
 // erasePayload is what an erasure of the event does.
 func (c *attemptColumns) erasePayload() {
-	c.Detail, c.URL, c.RequestHeaders, c.ResponseHeaders, c.ResponseBody = "", shownOfURLPattern.FindString(c.URL), headers{}, headers{}, nil
+	c.Detail, c.URL, c.RequestHeaders, c.ResponseHeaders, c.ResponseBody, c.RequestSHA256 = "", shownOfURLPattern.FindString(c.URL), headers{}, headers{}, nil, nil
 }
 
 // attempt is the attempt of the columns.
@@ -74,13 +80,13 @@ func (c attemptColumns) attempt() switchboard.Attempt {
 	micro := func(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 	return switchboard.Attempt{
 		ID: c.ID, DeliveryID: c.DeliveryID, Number: c.Number, At: c.At, Timeout: micro(c.TimeoutUS),
-		Request: switchboard.SentRequest{Method: c.Method, URL: c.URL, Headers: c.RequestHeaders, Bytes: c.RequestBytes},
+		Request: switchboard.SentRequest{Method: c.Method, URL: c.URL, Headers: c.RequestHeaders, Bytes: c.RequestBytes, SHA256: c.RequestSHA256},
 		Outcome: switchboard.Outcome{
 			StatusCode: c.StatusCode, Failure: c.Failure, Permanent: c.Permanent, Detail: c.Detail,
-			Latency: micro(c.LatencyUS), RetryAfter: micro(c.RetryAfterUS), Requests: c.Requests,
+			Latency: micro(c.LatencyUS), RetryAfter: micro(c.RetryAfterUS), Requests: c.Requests, RemoteIP: c.RemoteIP,
 			Response: switchboard.Response{Headers: c.ResponseHeaders, Truncated: c.ResponseTruncated, Body: c.ResponseBody},
 		},
-		Load: c.Load, MaxAttempts: c.MaxAttempts, IntervalFactor: c.IntervalFactor,
+		Load: c.Load, MaxAttempts: c.MaxAttempts, IntervalFactor: c.IntervalFactor, SubscriptionVersion: c.SubscriptionVersion,
 	}
 }
 

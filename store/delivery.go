@@ -42,42 +42,6 @@ func bounds(ids []string) (least, greatest string) {
 	return slices.Min(ids), slices.Max(ids)
 }
 
-// Delivery returns a delivery with its attempts and actions.
-func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error) {
-	var detail switchboard.DeliveryDetail
-	err := s.tx(ctx, "read delivery", func(ctx context.Context, tx transaction) error {
-		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}}
-		rows := []switchboard.Delivery{}
-		if err := tx.SelectContext(ctx, &rows, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE id = $1", id); err != nil {
-			return err
-		}
-		if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
-			return noDelivery(id)
-		}
-		detail.Delivery = shownAt(s.now(), rows)[0]
-		if detail.Delivery.State == switchboard.StateHeld {
-			var text []byte
-			if err := tx.GetContext(ctx, &text, "SELECT "+healthColumn+" FROM (SELECT $1 AS id) s", detail.Delivery.SubscriptionID); err != nil {
-				return err
-			}
-			var err error
-			if detail.Health, err = parseHealth(text); err != nil {
-				return err
-			}
-		}
-		if err := selectAttempts(ctx, tx, &detail.Attempts, id); err != nil {
-			return err
-		}
-		return tx.SelectContext(ctx, &detail.Actions, `
-SELECT a.at, a.actor, coalesce(k.name, '') AS key_name, a.person, a.action AS kind, a.reason
-FROM actions a LEFT JOIN keys k ON k.id = a.actor WHERE a.delivery_id = $1 ORDER BY a.id`, id)
-	})
-	if err != nil {
-		return switchboard.DeliveryDetail{}, err
-	}
-	return detail, nil
-}
-
 // Find returns those of the deliveries that exist, in any order, whosever they are.
 func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error) {
 	found := []switchboard.Delivery{}

@@ -69,10 +69,11 @@ func (s *Store) lease(ctx context.Context, now time.Time, limit int, lease time.
 	return claimed, err
 }
 
-// closedQuery finds those of the subscriptions $1 that nothing is sent to now.
+// closedQuery finds those of the subscriptions $1 that nothing is sent to now, or whose deliveries
+// wait in order.
 const closedQuery = `
 SELECT s.id FROM subscriptions s LEFT JOIN subscription_health h ON h.subscription_id = s.id
-WHERE s.id = ANY($1) AND (s.state <> 'active' OR h.breaker = 'open') ORDER BY s.id`
+WHERE s.id = ANY($1) AND (s.state <> 'active' OR h.breaker = 'open' OR h.queue_reason <> '') ORDER BY s.id`
 
 // parkClaimed parks those of the claimed deliveries that may not be sent now, and returns the rest.
 func (s *Store) parkClaimed(ctx context.Context, claimed []switchboard.Delivery) ([]switchboard.Delivery, error) {
@@ -115,7 +116,10 @@ func (s *Store) parkDispatched(ctx context.Context, subscriptionID string, ids [
 				continue
 			}
 			before := r.Delivery
-			conditions.Delivery, conditions.Queue = &before, ""
+			conditions.Delivery = &before
+			if conditions.Queue = ""; r.Generation == 1 && r.AttemptsMade == 0 { // others have had their turn
+				conditions.Queue = conditions.Health.QueueReason
+			}
 			if a := switchboard.Admit(now, conditions); a.Kind == switchboard.AdmissionPark {
 				r.Hold(now, r.Generation, a)
 				states[id], changed = before.State, append(changed, r)
@@ -133,15 +137,21 @@ func (s *Store) parkDispatched(ctx context.Context, subscriptionID string, ids [
 
 // MarkDispatched records that Temporal knows of these generations of deliveries. One that an
 // operator has replaced meanwhile does not cover the next, and a start does not cover the cancellation
-// or the hold.
+// or the hold. Concurrent callers share a transaction.
 func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error {
+	_, err := do(ctx, s.dispatched, "mark deliveries dispatched", deliveries)
+	return err
+}
+
+func (s *Store) markAll(ctx context.Context, calls [][]switchboard.Delivery) ([]batch.Result[struct{}], error) {
+	deliveries := slices.Concat(calls...)
 	ids, generations, ended := make([]string, len(deliveries)), make([]int64, len(deliveries)), make([]bool, len(deliveries))
 	for i, d := range deliveries {
 		ids[i], generations[i], ended[i] = d.ID, int64(d.Generation), !d.State.HasNextAttempt()
 	}
 	least, greatest := bounds(ids)
 	_, err := s.exec(ctx, "mark deliveries dispatched", dispatchedQuery, pq.Array(ids), least, greatest, pq.Array(generations), pq.Array(ended))
-	return err
+	return make([]batch.Result[struct{}], len(calls)), err
 }
 
 // DispatchNow makes those of the deliveries that wait for an attempt due to be dispatched, and

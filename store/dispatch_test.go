@@ -221,7 +221,7 @@ func TestOverdueAndStats(t *testing.T) {
 	equal(t, "stats", stats, switchboard.Stats{
 		Open: map[switchboard.State]int{switchboard.StatePending: 2, switchboard.StateRetrying: 1, switchboard.StateHeld: 1, switchboard.StateBlocked: 0},
 		// The one whose start the relay owes counts as overdue too.
-		Overdue: 3, Breakers: map[string]int{}, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()),
+		Overdue: 3, Breakers: map[string]int{}, RelayBacklog: 1, RelayOldest: b.clock().Sub(begin()), Oldest: stats.Oldest,
 	})
 	equal(t, "due for the relay", b.read(pending.ID).DispatchAt, begin().Add(5*time.Second))
 }
@@ -384,4 +384,63 @@ func TestListen(t *testing.T) {
 
 	cancel()
 	must(t, next(t, "end", h.ended))
+}
+
+// TestParkedInsteadOfDispatched: what may not be sent by the time that a relay would start it is
+// parked, and needs no workflow for that.
+func TestParkedInsteadOfDispatched(t *testing.T) {
+	t.Parallel()
+	queue := func(b *bundle, sub *switchboard.Subscription) {
+		must(b.t, second(b.QueueDelivery(b.t.Context(), b.accept(event(sub.Tenant, "")).Deliveries[0], beyondCap())))
+	}
+	for name, c := range map[string]struct {
+		meanwhile func(*bundle, *switchboard.Subscription)
+		earlier   bool // it was dispatched before, and is by a release now
+		want      string
+	}{
+		"nothing":                      {func(*bundle, *switchboard.Subscription) {}, false, "pending claimed"},
+		"paused":                       {func(b *bundle, sub *switchboard.Subscription) { b.state(sub.ID, switchboard.SubscriptionPaused) }, false, "held subscription_paused"},
+		"breaker open":                 {func(b *bundle, sub *switchboard.Subscription) { b.openBreaker(sub) }, false, "held breaker_open"},
+		"others wait":                  {queue, false, "held waiting_for_slot"},
+		"others wait, its turn is now": {queue, true, "pending claimed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			sub := b.subscribe("acme", "ticket.*")
+			id := b.accept(event("acme", "")).Deliveries[0].ID
+			if c.earlier {
+				must(t, second(b.sql.Exec("UPDATE deliveries SET generation = 2 WHERE id = $1", id)))
+			}
+			c.meanwhile(b, &sub)
+			b.advance(switchboard.DispatchGrace)
+			claimed, err := b.ClaimDispatches(t.Context(), 10, 10*time.Second)
+			must(t, err)
+			d := b.read(id)
+			got := string(d.State) + " " + d.Reason
+			if slices.Contains(idsOf(claimed), id) {
+				got = string(d.State) + " claimed"
+			}
+			equal(t, "it is", got, c.want)
+			equal(t, "to be dispatched", d.DispatchAt.IsZero(), d.State.Parked())
+		})
+	}
+}
+
+// TestNewDeliveryOfAFailingEndpoint: before the breaker opens, what is accepted waits for some seconds.
+func TestNewDeliveryOfAFailingEndpoint(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe("acme", "ticket.*")
+	for range 3 {
+		equal(t, "due", b.accept(event("acme", "")).Deliveries[0].NextAttemptAt, b.clock())
+		b.report(b.Store, b.failure(&sub, "dlv_x"))
+	}
+	d, later := b.accept(event("acme", "")).Deliveries[0], b.clock().Add(switchboard.FailingDelay)
+	equal(t, "after three failures", []any{d.State, d.Reason, d.NextAttemptAt, d.DispatchAt}, []any{switchboard.StatePending, switchboard.ReasonEndpointFailing, later, later})
+	asked, err := b.AcceptFor(t.Context(), root(), sub.ID, event("acme", ""), false)
+	must(t, err)
+	equal(t, "one that somebody asked for", asked.Deliveries[0].NextAttemptAt, b.clock())
+	b.report(b.Store, b.success(&sub, "dlv_x"))
+	equal(t, "after an answer", b.accept(event("acme", "")).Deliveries[0].NextAttemptAt, b.clock())
 }

@@ -37,12 +37,12 @@ const countLate, countBacklog, countBreaker = "late", "backlog", "breaker "
 // where they do, Postgres plans anew at every call, for 0.1 s with 41 partitions.
 const statsQuery = `
 WITH t AS MATERIALIZED (SELECT $1::timestamptz AS now, $2::timestamptz AS overdue, $3::timestamptz AS dispatched)
-SELECT state, count(*), 0::float8 AS oldest FROM deliveries
+SELECT state, count(*), 0::float8 AS oldest, min(id) AS least FROM deliveries
 WHERE state NOT IN ('pending', 'delivered') AND state IN ('retrying', 'held', 'blocked') GROUP BY state -- each part has an index of its own
-UNION ALL SELECT 'pending', count(*), 0 FROM deliveries WHERE next_attempt_at IS NOT NULL AND state = 'pending' HAVING count(*) > 0
-UNION ALL SELECT '` + countBreaker + `' || last_failure_reason, count(*), 0 FROM subscription_health WHERE breaker <> 'closed' GROUP BY last_failure_reason
-UNION ALL SELECT '` + countLate + `', count(*), 0 FROM t, deliveries WHERE ` + overdue + `t.overdue
-UNION ALL SELECT '` + countBacklog + `', count(*), coalesce(extract(epoch FROM max(t.now - next_attempt_at)), 0) FROM t, deliveries
+UNION ALL SELECT 'pending', count(*), 0, min(id) FROM deliveries WHERE next_attempt_at IS NOT NULL AND state = 'pending' HAVING count(*) > 0
+UNION ALL SELECT '` + countBreaker + `' || last_failure_reason, count(*), 0, '' FROM subscription_health WHERE breaker <> 'closed' GROUP BY last_failure_reason
+UNION ALL SELECT '` + countLate + `', count(*), 0, '' FROM t, deliveries WHERE ` + overdue + `t.overdue
+UNION ALL SELECT '` + countBacklog + `', count(*), coalesce(extract(epoch FROM max(t.now - next_attempt_at)), 0), '' FROM t, deliveries
 	WHERE dispatch_at IS NOT NULL AND (next_attempt_at < t.dispatched OR state IN ('cancelled', 'held') AND dispatch_at <= t.now)`
 
 // Stats counts what is open. Each claim of a relay moves dispatch_at, so the date of the next
@@ -54,14 +54,10 @@ func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 		State  string
 		Count  int
 		Oldest float64 // the longest that one of them is late, in seconds
+		Least  string  // the least id
 	}
 	err := s.search(ctx, "count open deliveries", &counts, statsQuery, now, now.Add(-switchboard.StuckAfter), now.Add(-switchboard.DispatchWithin))
-	stats := switchboard.Stats{Open: map[switchboard.State]int{}, Breakers: map[string]int{}}
-	for _, state := range switchboard.States() {
-		if !state.Final() {
-			stats.Open[state] = 0
-		}
-	}
+	stats := noStats()
 	for _, c := range counts {
 		if reason, ok := strings.CutPrefix(c.State, countBreaker); ok {
 			stats.Breakers[reason] = c.Count
@@ -74,7 +70,16 @@ func (s *Store) Stats(ctx context.Context) (switchboard.Stats, error) {
 			stats.RelayBacklog, stats.RelayOldest = c.Count, time.Duration(c.Oldest*float64(time.Second))
 		default:
 			stats.Open[switchboard.State(c.State)] = c.Count
+			stats.Oldest = older(stats.Oldest, c.Least)
 		}
 	}
 	return stats, err
+}
+
+// older is the id of what was accepted first; empty: there is none.
+func older(a, b string) string {
+	if a == "" || b != "" && b < a {
+		return b
+	}
+	return a
 }

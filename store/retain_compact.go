@@ -202,7 +202,7 @@ func erasedPayload(alias string, at time.Time) map[string]map[string]string {
 	return map[string]map[string]string{
 		"events": {"data": "''::bytea", "erased_at": "coalesce(" + alias + ".erased_at, " + timestamp(at) + "::timestamptz)"},
 		"attempts": {
-			"request_headers": "'{}'::jsonb", "response_headers": "'{}'::jsonb", "response_body": "''::bytea",
+			"request_headers": "'{}'::jsonb", "response_headers": "'{}'::jsonb", "response_body": "''::bytea", "request_sha256": "''::bytea",
 			"url": "coalesce(substring(" + alias + ".url FROM '" + shownOfURL + "'), '')",
 		},
 	}

@@ -178,7 +178,7 @@ WHERE (e.created_at, e.id, e.tenant) IN (SELECT created_at, id, tenant FROM even
 		erased, err = affected(tx.ExecContext(ctx, fmt.Sprintf(`
 UPDATE attempts_%[1]s a SET %[2]s
 WHERE (a.delivery_id, a.number) IN (SELECT a.delivery_id, a.number FROM attempts_%[1]s a JOIN deliveries_%[1]s d ON d.id = a.delivery_id
-	WHERE d.completed_at IS NOT NULL AND (a.request_headers <> '{}' OR a.response_headers <> '{}' OR a.response_body <> '' OR a.url <> %[3]s) LIMIT %[4]d)`,
+	WHERE d.completed_at IS NOT NULL AND (a.request_headers <> '{}' OR a.response_headers <> '{}' OR a.response_body <> '' OR a.request_sha256 <> '' OR a.url <> %[3]s) LIMIT %[4]d)`,
 			suffix, assignments(payload), payload["url"], maintenanceRows)))
 		return err
 	})

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -60,14 +59,14 @@ func latencyCounts() string {
 }
 
 // countedAttempts are the attempts from $3 to $4; $1 and $2 are the bounds of the ids of deliveries
-// that they are not late for.
+// that they are not late for. COLLATE "C" makes it cheaper to sort them into groups.
 const countedAttempts = `
-SELECT delivery_id, at, failure, status_code, latency_us FROM attempts WHERE NOT late AND delivery_id >= $1 AND delivery_id < $2 AND at >= $3 AND at < $4
-UNION ALL SELECT delivery_id, at, failure, status_code, latency_us FROM attempts WHERE late AND at >= $3 AND at < $4`
+SELECT delivery_id, at, failure COLLATE "C" AS failure, status_code, latency_us FROM attempts WHERE NOT late AND delivery_id >= $1 AND delivery_id < $2 AND at >= $3 AND at < $4
+UNION ALL SELECT delivery_id, at, failure COLLATE "C", status_code, latency_us FROM attempts WHERE late AND at >= $3 AND at < $4`
 
 // ofDelivery looks up the delivery of each attempt a. OFFSET 0 keeps Postgres from any other plan:
 // the one that it makes while there are few deliveries would compare each attempt with each of them.
-const ofDelivery = "CROSS JOIN LATERAL (SELECT tenant, subscription_id, host FROM deliveries WHERE id = a.delivery_id OFFSET 0) d"
+const ofDelivery = "CROSS JOIN LATERAL (SELECT tenant, subscription_id, host COLLATE \"C\" AS host FROM deliveries WHERE id = a.delivery_id OFFSET 0) d"
 
 // upsert stores rows that are counted anew, or added to what is there; rows that are as before
 // are not written.
@@ -211,9 +210,7 @@ func (s *Store) finishHour(ctx context.Context, now time.Time, result *switchboa
 			return err
 		}
 		var row rollupRow
-		if err := tx.GetContext(ctx, &row, lockRollup); errors.Is(err, sql.ErrNoRows) {
-			return nil
-		} else if err != nil {
+		if err := tx.GetContext(ctx, &row, lockRollup); err != nil {
 			return err
 		}
 		from := row.HoursTo.UTC()

@@ -60,9 +60,11 @@ const (
 	maxDelayFactor = 5
 	// recordDelayFactor and maxRecordDelayFactor are how many times longer records wait for the
 	// next, and for all: a caller waits for an event, and only a workflow for a record.
-	recordDelayFactor, maxRecordDelayFactor = 16, 20
-	defaultMaxConns                         = 20
-	searchShare                             = 5 // one connection in so many is for searches
+	recordDelayFactor    = 16
+	maxRecordDelayFactor = 20
+
+	defaultMaxConns = 20
+	searchShare     = 5 // one connection in so many is for searches
 
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
@@ -125,6 +127,7 @@ type Store struct {
 	turns   *batch.Batcher[turnRequest, time.Duration]
 
 	dispatches *batch.Batcher[[]string, struct{}]
+	dispatched *batch.Batcher[[]switchboard.Delivery, struct{}]
 
 	idempotencyWindow time.Duration
 	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
@@ -173,7 +176,7 @@ func Open(cfg Config) (*Store, error) {
 		url: cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
 		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
-	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery}}
+	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery, tenantStatsQuery}}
 	s.searchBudget, s.breaker = searchBudget, cfg.Breaker
 	s.planning = make(chan struct{}, max(1, searching/2))
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
@@ -190,6 +193,7 @@ func Open(cfg Config) (*Store, error) {
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
 	s.dispatches = newBatcher(1, delay, nil, s.dispatchAll)
+	s.dispatched = newBatcher(1, recordDelay, nil, s.markAll)
 	return s, nil
 }
 
@@ -234,6 +238,7 @@ func (s *Store) Close() error {
 	s.callers.Close()
 	s.turns.Close()
 	s.dispatches.Close()
+	s.dispatched.Close()
 	s.answers.close()
 	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
 		return fmt.Errorf("store: %w", err)

@@ -175,9 +175,10 @@ func (b *bundle) actions(id string) []string {
 func (b *bundle) attempt(d switchboard.Delivery, number, status int) switchboard.Attempt {
 	return switchboard.Attempt{
 		ID: switchboard.NewID(switchboard.AttemptPrefix, b.clock()), DeliveryID: d.ID, Number: number, At: b.clock(), Timeout: 10 * time.Second,
-		Request: switchboard.SentRequest{Method: "POST", URL: "https://receiver.example:8443/hook", Headers: map[string]string{"X-Env": "prod"}, Bytes: 16},
+		Request:             switchboard.SentRequest{Method: "POST", URL: "https://receiver.example:8443/hook", Headers: map[string]string{"X-Env": "prod"}, Bytes: 16, SHA256: []byte("digest of the body")},
+		SubscriptionVersion: 3,
 		Outcome: switchboard.Outcome{
-			StatusCode: status, Failure: switchboard.FailureOfStatus(status), Latency: 20 * time.Millisecond, Requests: 2,
+			StatusCode: status, Failure: switchboard.FailureOfStatus(status), Latency: 20 * time.Millisecond, Requests: 2, RemoteIP: "203.0.113.7",
 			Response: switchboard.Response{Headers: map[string]string{"Server": "test"}, Body: []byte{0, 0xff, 'x'}},
 		},
 	}

@@ -21,6 +21,10 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	erasure, err := b.EraseEvent(t.Context(), root(), "acme", open.EventID, "")
 	must(t, err)
 	operation := b.pausedAndResumed(open.SubscriptionID)
+	b.advance(time.Second)
+	b.rollUp()
+	b.advance(2 * time.Hour)
+	b.rollUp()
 	ctx, spy := t.Context(), of("spy")
 	update := func(s *switchboard.Subscription) error { s.Name = "mine"; return nil }
 	methods := map[string]struct {
@@ -85,6 +89,21 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"Erasures": func() (int, error) {
 			p, err := b.Erasures(ctx, spy, switchboard.PageRequest{})
 			return len(p.Items), err
+		},
+		"Traffic": func() (int, error) {
+			found, err := b.Traffic(ctx, spy, switchboard.TrafficQuery{Tenant: "acme", By: switchboard.TrafficByHost})
+			return len(found.Groups), err
+		},
+		"FailureGroups": func() (int, error) {
+			found, err := b.FailureGroups(ctx, spy, "")
+			return len(found.Groups), err
+		},
+		"OpenStatus": func() (n int, err error) {
+			found, err := b.OpenStatus(ctx, spy, "acme")
+			for _, open := range found.Open {
+				n += open
+			}
+			return n + len(found.Workers) + found.Overdue + found.Breakers, err
 		},
 		"Keys": func() (int, error) {
 			p, err := b.Keys(ctx, spy, switchboard.PageRequest{})

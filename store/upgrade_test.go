@@ -24,10 +24,27 @@ INSERT INTO deliveries (id, tenant, state, reason, attempts_made, next_attempt_a
 SELECT 'dlv_06fhv37_' || s.id || '_' || n.state, 'acme', n.state, CASE WHEN n.state IN ('pending', 'delivered') THEN '' ELSE 'some reason' END, CASE n.state WHEN 'retrying' THEN 1 ELSE 0 END,
 	CASE WHEN n.state IN ('pending', 'retrying') THEN $1::timestamptz END, 'ticket.created', 'receiver.example', 'POST', $1,
 	CASE WHEN n.state IN ('delivered', 'failed', 'cancelled') THEN $1::timestamptz END, 'evt_1', s.id
-FROM subscriptions s, unnest('{pending,retrying,held,blocked,delivered,failed,cancelled}'::text[]) AS n(state)`} {
+FROM subscriptions s, unnest('{pending,retrying,held,blocked,delivered,failed,cancelled}'::text[]) AS n(state)`, `
+INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, request_headers, request_bytes, response_headers, response_truncated, response_body)
+SELECT 'att_' || id, id, 1, 1, $1, 503, 'http_5xx', '', 1, 1, 0, 'POST', 'https://receiver.example', '{}', 1, '{}', false, '' FROM deliveries WHERE state = 'retrying'`} {
 		must(t, second(b.sql.Exec(statement, b.clock())))
 	}
 	return b
+}
+
+// TestUpgradeKeepsAttempts: one that was made before says that what it sent is not known.
+func TestUpgradeKeepsAttempts(t *testing.T) {
+	t.Parallel()
+	b := version100(t)
+	must(t, b.MigrateTo(t.Context(), 101))
+	must(t, second(b.sql.Exec(`
+INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, request_headers, request_bytes, response_headers, response_truncated, response_body)
+VALUES ('att_1', 'dlv_06fhv37_sub_active_retrying', 1, 1, $1, 503, 'http_5xx', '', 1, 1, 0, 'POST', 'https://receiver.example', '{}', 2, '{}', false, '')`, b.clock())))
+	must(t, b.Migrate(t.Context()))
+	detail, err := b.Delivery(t.Context(), root(), "dlv_06fhv37_sub_active_retrying")
+	must(t, err)
+	a := detail.Attempts[0]
+	equal(t, "attempt", []any{a.Outcome.StatusCode, len(a.Request.SHA256), a.SubscriptionVersion, a.Outcome.RemoteIP}, []any{503, 0, 0, ""})
 }
 
 // TestUpgradeFrom100: what was stored is what the present version can go on with.
@@ -57,6 +74,8 @@ WHERE state IN ('held', 'blocked') GROUP BY 1, 2, 3, 4 ORDER BY 1, 3`))
 	must(t, b.sql.Get(&odd, "SELECT count(*) FROM subscriptions WHERE state_since IS DISTINCT FROM updated_at OR flow <> 1 OR ordered OR supersede OR deliver_within_us <> 0 OR hold_for_us <> $1",
 		switchboard.DefaultHold/time.Microsecond))
 	equal(t, "subscriptions with other settings than the defaults", odd, 0)
+	must(t, b.sql.Get(&odd, "SELECT count(*) FROM attempts WHERE late"))
+	equal(t, "old attempts that are in the index of late ones", odd, 0)
 
 	// Its operations end.
 	to, err := b.OperationsToStart(t.Context(), 0)

@@ -46,7 +46,7 @@ func (v *Verification) partitionChecks(p switchboard.Partition) []check {
 		{"erased_event_with_data", "SELECT id, 'erased at ' || erased_at FROM events_{p} WHERE erased_at IS NOT NULL AND data <> ''", nil},
 		{"erased_event_with_attempts", `SELECT d.id, e.id FROM erasures x JOIN events_{p} e ON e.id = x.event_id AND e.tenant = x.tenant AND e.created_at = x.event_at
 	JOIN deliveries_{p} d ON d.event_id = e.id AND d.tenant = e.tenant AND d.created_at = e.created_at JOIN attempts_{p} a ON a.delivery_id = d.id
-	WHERE x.scope = 'event' AND x.finished_at IS NOT NULL AND (a.response_body <> '' OR a.detail <> '' OR a.request_headers <> '{}' OR a.response_headers <> '{}')`, nil},
+	WHERE x.scope = 'event' AND x.finished_at IS NOT NULL AND (a.response_body <> '' OR a.request_sha256 <> '' OR a.detail <> '' OR a.request_headers <> '{}' OR a.response_headers <> '{}')`, nil},
 		{"erased_tenant_with_deliveries", `SELECT d.id, x.id FROM erasures x JOIN deliveries_{p} d ON d.tenant = x.tenant
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND d.created_at <= x.cut_off_at`, nil},
 		{"erased_tenant_with_events", `SELECT e.id, x.id FROM erasures x JOIN events_{p} e ON e.tenant = x.tenant

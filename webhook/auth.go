@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"time"
 
@@ -46,9 +47,11 @@ func (s *Sender) authorize(ctx context.Context, sub *switchboard.Subscription, m
 }
 
 // sentAs is [render.Message.Sent] of the message with the header that auth adds, which is
-// masked whatever its name.
+// masked whatever its name, and the digest of the body.
 func sentAs(m render.Message, auth *switchboard.Auth) switchboard.SentRequest {
 	sent := m.Sent()
+	digest := sha256.Sum256(m.Body)
+	sent.SHA256 = digest[:]
 	if name := auth.HeaderName(); name != "" {
 		sent.Headers[name] = switchboard.Mask
 	}

@@ -26,9 +26,12 @@ const (
 	answering // the first byte of the response has come
 )
 
-// progress is the phase of one attempt and the number of its dials. A dial may outlive the
-// request that began it, so several goroutines write to it.
-type progress struct{ reached, dials atomic.Int32 }
+// progress is the phase of one attempt, the number of its dials, and the address that was dialled
+// last. A dial may outlive the request that began it, so several goroutines write to it.
+type progress struct {
+	reached, dials atomic.Int32
+	dialled        atomic.Pointer[netip.Addr]
+}
 
 type progressKey struct{}
 
@@ -80,7 +83,15 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 	}
 	connect := func(ctx context.Context, addr netip.Addr) (net.Conn, error) {
 		reach(ctx, connecting)
-		dialer := net.Dialer{Control: s.guard.control}
+		dialer := net.Dialer{Control: func(network, address string, c syscall.RawConn) error {
+			if err := s.guard.control(network, address, c); err != nil {
+				return err // nobody learns which address was refused
+			}
+			if p, ok := ctx.Value(progressKey{}).(*progress); ok {
+				p.dialled.Store(&addr)
+			}
+			return nil
+		}}
 		return dialer.DialContext(ctx, network, netip.AddrPortFrom(addr, uint16(port)).String())
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {

@@ -105,7 +105,9 @@ func (s *Sender) send(ctx context.Context, sub *switchboard.Subscription, m rend
 	ctx, cancel := context.WithTimeoutCause(ctx, x.timeout, errTimeLimit)
 	defer cancel()
 	began := time.Now()
-	defer func() { outcome.Latency, outcome.Requests = time.Since(began), x.requests }()
+	defer func() {
+		outcome.Latency, outcome.Requests, outcome.RemoteIP = time.Since(began), x.requests, x.remoteIP
+	}()
 
 	first, err := s.authorize(ctx, sub, m, refusal{})
 	if err != nil {
@@ -140,6 +142,9 @@ func (s *Sender) roundTrip(ctx context.Context, a authorized, x *attemptState) (
 		return unsendable(err), nil
 	}
 	defer t.cancel(nil)
+	if s.guard.proxy == nil {
+		x.remoteIP = t.remoteIP()
+	}
 	var outcome switchboard.Outcome
 	if err != nil {
 		outcome, err = s.noResponse(ctx, err, t, x)

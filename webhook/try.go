@@ -27,6 +27,7 @@ type attemptState struct {
 	timeout  time.Duration // of the attempt, for people
 	requests int           // that got a connection, and so may have been sent
 	repeated bool          // the one repeat is used up
+	remoteIP string        // the address that was dialled last; empty: none was, or the proxy was
 	reason   string        // why the receiver refused the token with 403; empty: it did not say
 }
 
@@ -74,6 +75,19 @@ func (t *try) gotConn(info httptrace.GotConnInfo) {
 		t.response.begin()
 	}
 	t.reach(connected)
+}
+
+// remoteIP is the address of the connection, or else the last one that was dialled.
+func (t *try) remoteIP() string {
+	if t.conn != nil {
+		if addr, ok := t.conn.RemoteAddr().(*net.TCPAddr); ok {
+			return addr.AddrPort().Addr().Unmap().String()
+		}
+	}
+	if addr := t.dialled.Load(); addr != nil {
+		return addr.Unmap().String()
+	}
+	return ""
 }
 
 func isHTTP2(conn net.Conn) bool {

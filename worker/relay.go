@@ -25,8 +25,8 @@ const (
 	// starts that found the workflow of an earlier generation still open.
 	relayPoll = time.Second
 	// relaySoon is the pause after a pass that found something. A release dates its deliveries
-	// evenly: with longer pauses they would reach the receiver in bursts.
-	relaySoon = 250 * time.Millisecond
+	// evenly: with longer pauses they would reach the receiver in bursts, beyond its max_in_flight.
+	relaySoon = 50 * time.Millisecond
 	// relayMaxFailures is how many starts in a row fail before Temporal counts as away: with
 	// fewer, a single start that takes too long would end the pass.
 	relayMaxFailures = 8

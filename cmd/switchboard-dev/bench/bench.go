@@ -29,8 +29,9 @@ type Command struct {
 	OnsetSeconds     int    `default:"60" help:"The first time of bad traffic, in which breakers open."`
 	IsolationCap     int    `default:"100" help:"max_in_flight in scenario f: the largest that the binary allows."`
 
-	Parked     int  `default:"100000" help:"Deliveries that are parked for --only parked."`
-	ParkedKill bool `help:"Kill Switchboard, Temporal and Postgres in the middle of their release, and start them again."`
+	Parked      int  `default:"100000" help:"Deliveries that are parked for --only parked."`
+	ReleaseRate int  `default:"200" help:"At which they are released, in deliveries a second."`
+	ParkedKill  bool `help:"Kill Switchboard, Temporal and Postgres in the middle of their release, and start them again."`
 
 	DataDir string `help:"Folder for the databases and logs; kept. A temporary one if left out."`
 	JSON    string `name:"json" help:"File to write everything to that was measured."`
@@ -68,7 +69,7 @@ func (c *Command) validate() error {
 	}{
 		{"--rounds", c.Rounds}, {"--deliveries", c.Deliveries}, {"--concurrency", c.Concurrency},
 		{"--rate", c.Rate}, {"--rate-seconds", c.RateSeconds}, {"--backoff", c.Backoff}, {"--history", c.History},
-		{"--isolation-seconds", c.IsolationSeconds}, {"--onset-seconds", c.OnsetSeconds}, {"--isolation-cap", c.IsolationCap}, {"--parked", c.Parked},
+		{"--isolation-seconds", c.IsolationSeconds}, {"--onset-seconds", c.OnsetSeconds}, {"--isolation-cap", c.IsolationCap}, {"--parked", c.Parked}, {"--release-rate", c.ReleaseRate},
 	} {
 		if f.value < 1 {
 			return fmt.Errorf("%s must be at least 1", f.flag)

@@ -51,8 +51,6 @@ type release struct {
 
 const (
 	parkedTenant = "bench-parked"
-	// releaseRate is the release_rate of their subscription.
-	releaseRate = 200
 	// releaseStretch is over what the rate is counted, beside the whole.
 	releaseStretch = 10 * time.Second
 	// parkedBatch is how many events are posted in one call.
@@ -72,16 +70,16 @@ const (
 // measureParked parks deliveries at their acceptance, and compares the stack at rest with and
 // without them. Then it releases them.
 func (b *bench) measureParked(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, parkedTimeout+2*time.Duration(b.Parked)*time.Second/releaseRate)
+	ctx, cancel := context.WithTimeout(ctx, parkedTimeout+2*time.Duration(b.Parked)*time.Second/time.Duration(b.ReleaseRate))
 	defer cancel()
 	db, err := sql.Open("postgres", b.stack.postgres.URL(database))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	result := &parked{Deliveries: b.Parked, Rate: releaseRate}
+	result := &parked{Deliveries: b.Parked, Rate: b.ReleaseRate}
 	made, err := b.stack.poster.api.CreateSubscription(ctx, client.NewSubscription{Subscription: switchboard.Subscription{
-		Tenant: parkedTenant, Name: "parked", Events: []string{"*"}, Request: switchboard.Request{URL: b.stack.receiver.url + pathWell}, ReleaseRate: releaseRate,
+		Tenant: parkedTenant, Name: "parked", Events: []string{"*"}, Request: switchboard.Request{URL: b.stack.receiver.url + pathWell}, ReleaseRate: b.ReleaseRate,
 	}})
 	if err != nil {
 		return fmt.Errorf("parked: %w", err)

@@ -12,6 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/temporalproto"
+	sdk "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -44,6 +45,7 @@ func TestHistories(t *testing.T) {
 		{"release", newSystem, liveRelease},
 		{"cancel of a deleted subscription", newSystem, liveCancelDeleted},
 		{"retain", newOldSystem, liveRetain},
+		{"roll up", newSystem, liveRollUp},
 		{"erase a tenant", newSystem, liveEraseTenant},
 		{"erase an event", newSystem, liveEraseEvent},
 	} {
@@ -178,6 +180,25 @@ func liveRetain(t *testing.T, s *system) string {
 	const id = "retain-by-test"
 	if steps := s.retain(id).Steps; len(steps) < 10 {
 		t.Errorf("it visited nothing: %+v", steps)
+	}
+	return id
+}
+
+// liveRollUp makes a pass that has something to count.
+func liveRollUp(t *testing.T, s *system) string {
+	const id = "roll-up-by-test"
+	s.awaitState(liveDelivered(t, s), "delivered")
+	run, err := s.temporal.ExecuteWorkflow(t.Context(), sdk.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue}, workflows.RollUp)
+	var result switchboard.RollupResult
+	if err == nil {
+		err = run.Get(t.Context(), &result)
+	}
+	if err != nil || !result.From.Before(result.To) {
+		t.Errorf("counted %+v, %v", result, err)
+	}
+	found, err := s.api().GetStats(t.Context(), switchboard.TrafficQuery{})
+	if err != nil || len(found.Groups) != 1 || found.Groups[0].Succeeded != 1 {
+		t.Errorf("counted %+v, %v", found, err)
 	}
 	return id
 }

@@ -158,7 +158,7 @@ func (s *system) ask(key madeKey, operation, id string) answer {
 	case strings.HasSuffix(path, "/cancel"), strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/disable"), strings.HasSuffix(path, "/hold"):
 		body = fields{"reason": "asked"}
 	}
-	path = strings.Replace(path, "{id}", id, 1)
+	path = strings.NewReplacer("{id}", id, "{n}", "1").Replace(path)
 	if method == http.MethodDelete {
 		path += "?reason=asked"
 	}

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// deliverySubscription is the subscription of a delivery, in short.
+type deliverySubscription struct {
+	Name    string                        `json:"name" example:"CRM sync"`
+	Version int                           `json:"version" example:"7"`
+	State   switchboard.SubscriptionState `json:"state" enum:"active,paused,disabled,unverified" example:"active"`
+	Deleted bool                          `json:"deleted,omitempty" doc:"It was deleted"`
+}
+
+// diagnosis is a [switchboard.Diagnosis] as it is shown.
+type diagnosis struct {
+	Why          string           `json:"why" example:"Attempt 7 failed at 2026-01-31T12:17:35Z: crm.example.com failed with 503 Service Unavailable. 6 attempts before it ended alike, since 2026-01-31T11:47:15Z."`
+	ReceiverSaid string           `json:"receiver_said,omitempty" doc:"How the receiver's last answer begins, if it was a failure and is text; only for keys with read_payload" example:"upstream connect error"`
+	Next         nextStep         `json:"next" doc:"What follows"`
+	Side         switchboard.Side `json:"side" enum:"nobody,receiver,settings,switchboard,operator" doc:"Who can end it: whoever runs the endpoint, edits the subscription or runs Switchboard, an operator who wanted it so, or nobody, since nothing is wrong" example:"receiver"`
+	Advice       string           `json:"advice" doc:"Empty: nothing is to be done" example:"Wait: it is retried. Tell whoever runs the endpoint if it lasts"`
+	Alike        *alike           `json:"alike" doc:"The other deliveries to this host that are in the same state after the same failure; null: they are not counted, since it has not failed, or counting took too long"`
+}
+
+type nextStep struct {
+	Text    string     `json:"text" doc:"All of it in words" example:"Attempt 8 of 38 follows at 2026-01-31T13:18:20Z: 1h0m45s by the policy; +1.2 % so that deliveries which failed together do not return together."`
+	At      *time.Time `json:"at" doc:"When the next attempt is made; null: it has no date"`
+	Number  int        `json:"number" doc:"Of the next attempt; 0: none follows by itself" example:"8"`
+	Of      int        `json:"of" doc:"The last number that the policy allows; 0: none follows" example:"38"`
+	Because []cause    `json:"because" nullable:"false" doc:"What made that date, or what stands in the way"`
+}
+
+type cause struct {
+	Code switchboard.CauseCode `json:"code" example:"policy_interval"`
+	Text string                `json:"text" example:"1h0m45s by the policy"`
+	At   *time.Time            `json:"at,omitempty" doc:"The date that it is about"`
+}
+
+type alike struct {
+	Count int  `json:"count" example:"312"`
+	More  bool `json:"more" doc:"The newest 10,000 of the host, or of the key's tenant, in that state were looked at, and there are more"`
+}
+
+// addContext adds what explains the delivery.
+func (out *delivery) addContext(caller switchboard.Caller, d *switchboard.DeliveryDetail) {
+	out.EventKey, out.Diagnosis = d.Event.Key, diagnosisOf(caller, d)
+	if sub := &d.Subscription; sub.ID != "" {
+		out.Subscription = &deliverySubscription{sub.Name, sub.Version, sub.State, !sub.DeletedAt.IsZero()}
+		out.Matched = matchedPattern(sub, d.Delivery.EventType)
+	}
+}
+
+// diagnosisOf explains the delivery. What the receiver said is for those who may read it.
+func diagnosisOf(caller switchboard.Caller, d *switchboard.DeliveryDetail) *diagnosis {
+	found := switchboard.Diagnose(d, d.ReadAt)
+	out := &diagnosis{
+		Why: found.Why, Side: found.Side, Advice: found.Advice,
+		Next: nextStep{found.Next.Text, date(found.Next.At), found.Next.Number, found.Next.Of, make([]cause, len(found.Next.Because))},
+	}
+	if caller.ReadPayload {
+		out.ReceiverSaid = found.ReceiverSaid
+	}
+	for i, c := range found.Next.Because {
+		out.Next.Because[i] = cause{c.Code, c.Text, date(c.At)}
+	}
+	if d.Alike != nil {
+		out.Alike = &alike{d.Alike.Count, d.Alike.More}
+	}
+	return out
+}
+
+// matchedPattern is the first of the subscription's patterns that takes events of that type; empty:
+// none does.
+func matchedPattern(sub *switchboard.Subscription, eventType string) string {
+	at := slices.IndexFunc(sub.Events, func(pattern string) bool { return takes(pattern, eventType) })
+	if at < 0 {
+		return ""
+	}
+	return sub.Events[at]
+}
+
+// digest shows a SHA-256; empty: it is not known.
+func digest(sum []byte) string { return hex.EncodeToString(sum) }

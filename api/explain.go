@@ -1,0 +1,206 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/filter"
+)
+
+// maxExplained is how many subscriptions of a tenant an event is held against.
+const maxExplained = 200
+
+// explanation says of an event which subscriptions of its tenant get it, and why the others do not.
+type explanation struct {
+	EventID       string                  `json:"event_id" example:"ticket-4711-created"`
+	Tenant        string                  `json:"tenant" example:"acme"`
+	EventType     string                  `json:"event_type" example:"ticket.created"`
+	CreatedAt     time.Time               `json:"created_at" doc:"When the event was accepted"`
+	Text          string                  `json:"text" doc:"All of it in words" example:"acme has 2 subscriptions; 1 takes the event, and 1 has a delivery of it"`
+	Subscriptions []explainedSubscription `json:"subscriptions" nullable:"false" doc:"Those of the tenant, newest first, as they are now; then those that are deleted and have a delivery of the event"`
+	More          bool                    `json:"more" doc:"The tenant has more than the newest 200"`
+}
+
+// explainedSubscription is a subscription that was held against an event.
+type explainedSubscription struct {
+	SubscriptionID string                        `json:"subscription_id" example:"sub_01k0000000000000000000000"`
+	Name           string                        `json:"name" doc:"Empty where it is deleted" example:"CRM sync"`
+	State          switchboard.SubscriptionState `json:"state" doc:"Empty where it is deleted" example:"active"`
+	Deleted        bool                          `json:"deleted,omitempty"`
+	Matches        bool                          `json:"matches" doc:"Whether it takes the event, as it is now" example:"false"`
+	Undecided      bool                          `json:"undecided,omitempty" doc:"Whether it does is not known: the event's data are erased, or the filter costs too much. One whose filter cost too much at acceptance got the event"`
+	Unmet          *filter.Finding               `json:"unmet,omitempty" doc:"The first condition that does not hold"`
+	Notes          []note                        `json:"notes" nullable:"false" doc:"What was otherwise when the event came"`
+	Deliveries     []eventDelivery               `json:"deliveries" nullable:"false" doc:"Of the event to this subscription; more than one after a replay"`
+	Text           string                        `json:"text" doc:"All of it in words" example:"CRM sync does not take it: data.ticket.priority is 2; it must be at least 3"`
+}
+
+// note is what was otherwise when the event came.
+type note struct {
+	Code string    `json:"code" enum:"made_after,changed_since,inactive_then,state_changed_since" example:"made_after"`
+	Text string    `json:"text" example:"made after the event, at 2026-01-31T12:00:00Z"`
+	At   time.Time `json:"at"`
+}
+
+// eventDelivery is a delivery of an event, in short.
+type eventDelivery struct {
+	ID     string            `json:"id" example:"dlv_01k0000000000000000000000"`
+	State  switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"delivered"`
+	Reason string            `json:"reason" example:"http_503"`
+}
+
+func (s *server) explainEvent(ctx context.Context, caller switchboard.Caller, in *oneEventInput) (*reply[explanation], error) {
+	tenant, err := tenantFilter(caller, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	e, deliveries, err := s.Store.Event(ctx, caller, tenant, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	subs, err := s.Store.Subscriptions(ctx, caller, switchboard.SubscriptionFilter{Tenant: e.Tenant}, switchboard.PageRequest{Limit: maxExplained})
+	if err != nil {
+		return nil, err
+	}
+	out := explanation{
+		EventID: e.ID, Tenant: e.Tenant, EventType: e.Type, CreatedAt: e.CreatedAt.UTC(), More: subs.NextCursor != "", Subscriptions: []explainedSubscription{},
+	}
+	of := map[string][]eventDelivery{}
+	for _, d := range deliveries {
+		of[d.SubscriptionID] = append(of[d.SubscriptionID], eventDelivery{d.ID, d.State, d.Reason})
+	}
+	held := &against{event: &e, input: filter.NewInput(&e), budget: filter.NewExplainBudget()}
+	matching := 0
+	for i := range subs.Items {
+		sub := &subs.Items[i]
+		one := held.explain(caller, sub)
+		one.Deliveries = append([]eventDelivery{}, of[sub.ID]...)
+		delete(of, sub.ID)
+		if one.Matches {
+			matching++
+		}
+		one.Text = one.text()
+		out.Subscriptions = append(out.Subscriptions, one)
+	}
+	for _, d := range deliveries { // in their order
+		if rest := of[d.SubscriptionID]; rest != nil && !out.More {
+			out.Subscriptions = append(out.Subscriptions, explainedSubscription{
+				SubscriptionID: d.SubscriptionID, Deleted: true, Notes: []note{}, Deliveries: rest, Text: "the subscription " + d.SubscriptionID + " is deleted",
+			})
+			delete(of, d.SubscriptionID)
+		}
+	}
+	out.Text = fmt.Sprintf("%s has %s; %s the event, and it has %s", e.Tenant, counted(len(subs.Items), "subscription"), takers(matching), countedDeliveries(len(deliveries)))
+	if out.More {
+		out.Text = "of the newest " + fmt.Sprint(maxExplained) + " subscriptions of " + e.Tenant + " " + takers(matching) + " the event, and it has " + countedDeliveries(len(deliveries))
+	}
+	return &reply[explanation]{Body: out}, nil
+}
+
+// against is an event that subscriptions are held against.
+type against struct {
+	event  *switchboard.Event
+	input  *filter.Input
+	budget *filter.Budget
+}
+
+func (a *against) explain(caller switchboard.Caller, sub *switchboard.Subscription) explainedSubscription {
+	out := explainedSubscription{SubscriptionID: sub.ID, Name: sub.Name, State: sub.State, Notes: notesOf(sub, a.event)}
+	if byType := typeFinding(sub, a.event.Type); !byType.Holds {
+		out.Unmet = &byType
+		return out
+	}
+	f, err := filter.Parse(sub.Filter)
+	switch {
+	case err != nil || !a.event.ErasedAt.IsZero() && !f.IsZero():
+		out.Undecided = true
+		return out
+	}
+	verdict, unmet := f.Unmet(a.input, a.budget)
+	out.Matches, out.Undecided = verdict == filter.VerdictMatched, verdict == filter.VerdictUndecided
+	if unmet != nil && !caller.ReadPayload {
+		hidden := unmet.Redacted()
+		unmet = &hidden
+	}
+	out.Unmet = unmet
+	return out
+}
+
+// notesOf says what was otherwise when the event came, as far as the subscription's own dates tell.
+func notesOf(sub *switchboard.Subscription, e *switchboard.Event) []note {
+	notes := []note{}
+	add := func(code, text string, at time.Time) {
+		notes = append(notes, note{code, text + " at " + at.UTC().Format(time.RFC3339), at.UTC()})
+	}
+	switch {
+	case sub.CreatedAt.After(e.CreatedAt):
+		add("made_after", "made after the event,", sub.CreatedAt)
+		return notes
+	case sub.UpdatedAt.After(e.CreatedAt):
+		add("changed_since", fmt.Sprintf("changed since the event, to version %d,", sub.Version), sub.UpdatedAt)
+	}
+	by := ""
+	if sub.StateBy != "" {
+		by = " by " + sub.StateBy
+	}
+	if sub.StateReason != "" {
+		by += " (" + sub.StateReason + ")"
+	}
+	switch {
+	case sub.StateSince.After(e.CreatedAt):
+		add("state_changed_since", fmt.Sprintf("became %s after the event%s,", sub.State, by), sub.StateSince)
+	case sub.State != switchboard.SubscriptionActive:
+		add("inactive_then", fmt.Sprintf("%s then, so that its delivery was held: brought there%s,", sub.State, by), sub.StateSince)
+	}
+	return notes
+}
+
+// text is all that is said of a subscription.
+func (x *explainedSubscription) text() string {
+	text := x.Name + " takes it"
+	switch {
+	case x.Undecided:
+		text = x.Name + " may take it: whether its filter matches is not known"
+	case x.Unmet != nil:
+		text = x.Name + " does not take it: " + x.Unmet.Text
+	case !x.Matches:
+		text = x.Name + " does not take it: its filter does not match"
+	}
+	has := len(x.Deliveries) > 0
+	switch {
+	case has:
+		text += "; its delivery is " + string(x.Deliveries[len(x.Deliveries)-1].State)
+	case x.Matches && len(x.Notes) == 0:
+		text += "; it has no delivery: the event was posted for another subscription alone, or its delivery is older than what is kept"
+	}
+	for _, n := range x.Notes {
+		text += "; " + n.Text
+	}
+	return text
+}
+
+func counted(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+func countedDeliveries(n int) string {
+	if n == 1 {
+		return "1 delivery"
+	}
+	return fmt.Sprintf("%d deliveries", n)
+}
+
+func takers(n int) string {
+	switch n {
+	case 0:
+		return "none takes"
+	case 1:
+		return "1 takes"
+	}
+	return fmt.Sprintf("%d take", n)
+}

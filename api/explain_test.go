@@ -1,0 +1,168 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
+)
+
+// blindKey makes a support key without read_payload, and returns its text.
+func (b *bundle) blindKey(t testing.TB) string {
+	t.Helper()
+	_, err := b.db.CreateKey(t.Context(), anybody(), switchboard.Key{Name: "blind", Role: switchboard.RoleSupport}, "sbk_blind-1f4c")
+	must(t, err)
+	return "sbk_blind-1f4c"
+}
+
+// TestExplainEvent: each subscription of the tenant says whether it takes the event, what keeps it
+// from it, and what was otherwise then.
+func TestExplainEvent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	subscribe := func(name string, events []string, filter string) {
+		s := switchboard.Subscription{Tenant: "acme", Name: name, Events: events, Filter: json.RawMessage(filter), Request: switchboard.Request{URL: "https://crm.example.com/hook"}}
+		s.SetDefaults()
+		must(t, b.db.CreateSubscription(t.Context(), anybody(), &s))
+		b.rename("sub_"+name, s.ID)
+	}
+	subscribe("calls", []string{"call.*"}, "")
+	subscribe("urgent", []string{"ticket.*"}, `{"data":{"$or":[{"ticket":{"vip":true}},{"ticket":{"id":7}}],"ticket":{"priority":{"$gte":3}}}}`)
+	subscribe("gone", []string{"ticket.*"}, "")
+	subscribe("paused", []string{"ticket.*"}, "")
+	_, _, err := b.db.ChangeSubscriptionState(t.Context(), anybody(), b.id("sub_paused"), switchboard.PauseSubscription, "their wish")
+	must(t, err)
+	b.db.setClock(created.Add(time.Minute))
+	b.post(t, switchboard.Event{ID: "evt_7", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"ticket":{"id":7,"priority":2}}`)})
+	b.db.setClock(created.Add(2 * time.Minute))
+	subscribe("later", []string{"*"}, "")
+	_, err = b.db.DeleteSubscription(t.Context(), anybody(), b.id("sub_gone"), "r")
+	must(t, err)
+
+	texts := func(key string) map[string]string {
+		got := b.call(t, key, "GET", "/v1/events/evt_7/explain", nil)
+		got.want(t, http.StatusOK)
+		var out explanation
+		must(t, json.Unmarshal(got.body, &out))
+		all := map[string]string{"": out.Text}
+		for _, s := range out.Subscriptions {
+			all[s.SubscriptionID] = s.Text
+			if s.Matches != strings.Contains(s.Text, " takes it") {
+				t.Errorf("%+v", s)
+			}
+		}
+		return all
+	}
+	got := texts(supportKey)
+	for id, want := range map[string]string{
+		"":           "acme has 5 subscriptions; 3 take the event, and it has 3 deliveries",
+		"sub_acme":   "CRM takes it; its delivery is pending",
+		"sub_calls":  `calls does not take it: the event type is "ticket.created"; the subscription takes call.*`,
+		"sub_urgent": "urgent does not take it: data.ticket.priority is 2; it must be at least 3",
+		"sub_paused": "paused takes it; its delivery is held; paused then, so that its delivery was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:00Z",
+		"sub_later":  "later takes it; made after the event, at 2026-01-31T11:02:00Z",
+		"sub_gone":   "the subscription sub_gone is deleted",
+	} {
+		if got[id] != want {
+			t.Errorf("%s: %s\nwant %s", id, got[id], want)
+		}
+	}
+	if blind := texts(b.blindKey(t))["sub_urgent"]; strings.Contains(blind, "is 2") || !strings.Contains(blind, "does not take it") {
+		t.Errorf("without read_payload: %s", blind)
+	}
+	b.call(t, supportKey, "GET", "/v1/events/none/explain", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+	b.call(t, globexKey, "GET", "/v1/events/evt_7/explain", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+}
+
+// TestExplainErased: of data that are gone only the type is known.
+func TestExplainErased(t *testing.T) {
+	t.Parallel()
+	e := &switchboard.Event{Type: "ticket.created", ErasedAt: created}
+	for filter, want := range map[string]explainedSubscription{
+		"":                 {Matches: true},
+		`{"data":{"a":1}}`: {Undecided: true},
+	} {
+		got := (&against{event: e}).explain(anybody(), &switchboard.Subscription{Name: "n", Events: []string{"*"}, Filter: json.RawMessage(filter), State: switchboard.SubscriptionActive})
+		if got.Matches != want.Matches || got.Undecided != want.Undecided || got.Unmet != nil {
+			t.Errorf("%s: %+v", filter, got)
+		}
+	}
+}
+
+// TestAttemptRequest: the body is rendered anew, and compared with what was kept.
+func TestAttemptRequest(t *testing.T) {
+	t.Parallel()
+	const body = `{"name":"Ada"}`
+	sum := sha256.Sum256([]byte(body))
+	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = bytesPreview(body) })
+	sent := switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook/secret-path", SHA256: sum[:], Bytes: len(body)}
+	other := sent
+	other.SHA256 = []byte("another")
+	unknown := sent
+	unknown.SHA256 = nil
+	failed := switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx, RemoteIP: "203.0.113.7", Response: switchboard.Response{Body: []byte("their words")}}
+	b.deliver(t,
+		switchboard.Attempt{Request: sent, Outcome: failed, SubscriptionVersion: 2}, switchboard.Attempt{Request: other, Outcome: failed, SubscriptionVersion: 2},
+		switchboard.Attempt{Request: other, Outcome: failed, SubscriptionVersion: 3}, switchboard.Attempt{Request: unknown, Outcome: failed})
+	blind := b.blindKey(t)
+	for n, want := range []struct {
+		same sameness
+		why  string
+	}{
+		{isSame, "these are the bytes that were sent"}, {isNotSame, "the subscription has been changed since, from version 2 to 3"}, {isNotSame, "although the subscription is the same"}, {isSameUnknown, "no SHA-256 was kept"},
+	} {
+		got := b.call(t, supportKey, "GET", "/v1/deliveries/dlv_new/attempts/"+string(rune('1'+n))+"/request", nil)
+		got.want(t, http.StatusOK)
+		var out attemptRequest
+		must(t, json.Unmarshal(got.body, &out))
+		if out.Same != want.same || !strings.Contains(out.Why, want.why) || out.Body != body || out.RemoteIP != "203.0.113.7" || out.SHA256 != digest(sum[:]) {
+			t.Errorf("attempt %d: %+v", n+1, out)
+		}
+		hidden := b.call(t, blind, "GET", "/v1/deliveries/dlv_new/attempts/"+string(rune('1'+n))+"/request", nil)
+		hidden.want(t, http.StatusOK)
+		if text := string(hidden.body); strings.Contains(text, "Ada") || strings.Contains(text, "secret-path") || !strings.Contains(text, `"body_redacted"`) {
+			t.Errorf("without read_payload: %s", text)
+		}
+	}
+	b.call(t, supportKey, "GET", "/v1/deliveries/dlv_new/attempts/5/request", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+	b.call(t, globexKey, "GET", "/v1/deliveries/dlv_new/attempts/1/request", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+
+	// The receiver's words are for those who may read them.
+	said := func(key string) bool {
+		return strings.Contains(string(b.call(t, key, "GET", "/v1/deliveries/dlv_new", nil).body), `"receiver_said":"their words"`)
+	}
+	if !said(supportKey) || said(blind) {
+		t.Errorf("the receiver's words: %t for those who may read them, %t for others", said(supportKey), said(blind))
+	}
+}
+
+// TestAttemptRequestThatCannotBeRendered says why.
+func TestAttemptRequestThatCannotBeRendered(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = refusingPreview{} })
+	got := b.call(t, supportKey, "GET", "/v1/deliveries/dlv_acme/attempts/1/request", nil)
+	got.want(t, http.StatusOK)
+	var out attemptRequest
+	must(t, json.Unmarshal(got.body, &out))
+	if out.Same != isSameUnknown || out.Why != "the request cannot be rendered today: request.params.a has no value" || out.Body != "" {
+		t.Errorf("%+v", out)
+	}
+	_, err := b.db.sql.Exec("UPDATE events SET erased_at = now(), data = '' WHERE id = 'evt_acme'")
+	must(t, err)
+	got = b.call(t, supportKey, "GET", "/v1/deliveries/dlv_acme/attempts/1/request", nil)
+	if got.want(t, http.StatusOK); !strings.Contains(string(got.body), "the data of the event are erased") {
+		t.Errorf("%s", got.body)
+	}
+}
+
+// refusingPreview renders nothing.
+type refusingPreview struct{}
+
+func (refusingPreview) Preview(switchboard.LoadedDelivery, time.Time) (webhook.Preview, error) {
+	return webhook.Preview{}, switchboard.InvalidField("request.params.a", "has no value")
+}

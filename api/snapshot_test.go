@@ -1,0 +1,84 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// TestSnapshots: who gets what was made for whom before, and when it is made again.
+func TestSnapshots(t *testing.T) {
+	t.Parallel()
+	kept, err := newSnapshots[int](time.Minute)
+	must(t, err)
+	now, made := created, 0
+	kept.now = func() time.Time { return now }
+	admin, viewer := switchboard.Caller{Role: switchboard.RoleAdmin}, switchboard.Caller{Role: switchboard.RoleViewer}
+	acme, globex := switchboard.Caller{Role: switchboard.RoleViewer, Tenant: "acme"}, switchboard.Caller{Role: switchboard.RoleViewer, Tenant: "globex"}
+	for i, c := range []struct {
+		name   string
+		caller switchboard.Caller
+		tenant string
+		after  time.Duration
+		fails  bool
+		want   int // the how-manieth answer that was made
+	}{
+		{"the first", admin, "", 0, false, 1},
+		{"another caller who sees as much", viewer, "", 0, false, 1},
+		{"one who does not see the operators' tenant", switchboard.Caller{Role: switchboard.RoleIntegrator}, "", 0, false, 2},
+		{"a tenant", admin, "acme", 0, false, 3},
+		{"that tenant's key", acme, "acme", 0, false, 4},
+		{"another tenant's key", globex, "globex", 0, false, 5},
+		{"again", acme, "acme", 59 * time.Second, false, 4},
+		{"it is too old", acme, "acme", time.Second, true, 6},
+		{"a failure is not kept", acme, "acme", 0, false, 7},
+		{"nor are the others as new", globex, "globex", 0, false, 8},
+	} {
+		now = now.Add(c.after)
+		got, err := kept.get(t.Context(), scopeOf(c.caller, c.tenant), func(context.Context) (int, error) {
+			if made++; c.fails {
+				return made, errors.New("away")
+			}
+			return made, nil
+		})
+		if got != c.want || (err != nil) != c.fails {
+			t.Errorf("%d, %s: got answer %d (%v), want %d", i, c.name, got, err, c.want)
+		}
+	}
+}
+
+// TestSnapshotsAreMadeOnce, however many ask at the same time, and also if the first of them goes.
+func TestSnapshotsAreMadeOnce(t *testing.T) {
+	t.Parallel()
+	kept, err := newSnapshots[int](time.Minute)
+	must(t, err)
+	begun, finish := make(chan struct{}), make(chan struct{})
+	answer := func(ctx context.Context) (int, error) {
+		close(begun) // a second call panics
+		<-finish
+		return 7, ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var first, others sync.WaitGroup
+	first.Go(func() {
+		if _, err := kept.get(ctx, "acme", answer); !errors.Is(err, context.Canceled) {
+			t.Errorf("the one who has gone: %v", err)
+		}
+	})
+	<-begun
+	for range 5 {
+		others.Go(func() {
+			if got, err := kept.get(t.Context(), "acme", answer); got != 7 || err != nil {
+				t.Errorf("got %d, %v", got, err)
+			}
+		})
+	}
+	cancel()
+	first.Wait()
+	close(finish)
+	others.Wait()
+}

@@ -1,0 +1,78 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
+)
+
+const (
+	// openStatusAge is how old the counts of what is open may be: they take up to 0.2 s.
+	openStatusAge = 5 * time.Second
+	// failureGroupsAge is how old the groups may be: they take up to 1.5 s.
+	failureGroupsAge = 15 * time.Second
+)
+
+type trafficInput struct {
+	By           string         `query:"by" enum:"outcome,failure,status_code,host,subscription" default:"outcome" doc:"What the attempts of a group have in common"`
+	From         rest.TimeParam `query:"from" doc:"Attempts from then on; without it, of the 24 hours before to. Attempts are kept for 400 days, by tenant, subscription or host for 35"`
+	To           rest.TimeParam `query:"to" doc:"Attempts before then; without it, until now"`
+	Step         string         `query:"step" doc:"How long a step is: 1m, 5m, 15m and the like for what is not older than 48 hours, else and by tenant, subscription or host whole hours, as 1h or 1d. Without it, one that gives no more than 120 steps is chosen" example:"1h"`
+	Tenant       string         `query:"tenant" doc:"Only this tenant's"`
+	Subscription string         `query:"subscription" doc:"Only those of deliveries to this subscription"`
+}
+
+func (s *server) getStats(ctx context.Context, caller switchboard.Caller, in *trafficInput) (*reply[switchboard.Traffic], error) {
+	q := switchboard.TrafficQuery{By: switchboard.TrafficBy(in.By), From: in.From.Time, To: in.To.Time, Subscription: in.Subscription}
+	var err error
+	if q.Tenant, err = tenantFilter(caller, in.Tenant); err != nil {
+		return nil, err
+	}
+	if in.Step != "" {
+		if q.Step, err = switchboard.ParseDuration(in.Step); err != nil || q.Step <= 0 {
+			return nil, switchboard.InvalidField("step", "must be a duration such as 5m, 1h or 1d")
+		}
+	}
+	found, err := s.Store.Traffic(ctx, caller, q)
+	return &reply[switchboard.Traffic]{Body: found}, err
+}
+
+type openStatusInput struct {
+	Tenant string `query:"tenant" doc:"Only this tenant's"`
+}
+
+func (s *server) getStatsNow(ctx context.Context, caller switchboard.Caller, in *openStatusInput) (*reply[switchboard.OpenStatus], error) {
+	tenant, err := tenantFilter(caller, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.openStatus.get(ctx, scopeOf(caller, tenant), func(ctx context.Context) (switchboard.OpenStatus, error) {
+		return s.Store.OpenStatus(ctx, caller, tenant)
+	})
+	return &reply[switchboard.OpenStatus]{Body: found}, err
+}
+
+type failureGroupsInput struct {
+	Tenant string `query:"tenant" doc:"Only this tenant's"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Groups at most"`
+}
+
+func (s *server) getFailures(ctx context.Context, caller switchboard.Caller, in *failureGroupsInput) (*reply[switchboard.FailureGroups], error) {
+	tenant, err := tenantFilter(caller, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.failureGroups.get(ctx, scopeOf(caller, tenant), func(ctx context.Context) (switchboard.FailureGroups, error) {
+		found, err := s.Store.FailureGroups(ctx, caller, tenant)
+		if len(found.Groups) > switchboard.MaxPage { // no more is ever shown
+			found.Groups, found.More = found.Groups[:switchboard.MaxPage:switchboard.MaxPage], true
+		}
+		return found, err
+	})
+	if len(found.Groups) > in.Limit {
+		found.Groups, found.More = found.Groups[:in.Limit], true
+	}
+	return &reply[switchboard.FailureGroups]{Body: found}, err
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// alikeTimeout bounds the count of deliveries that fail alike. An answer without it is better than
+// one that lets a person wait.
+const alikeTimeout = 300 * time.Millisecond
+
+// Delivery returns a delivery with its attempts and actions, and what explains it.
+func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error) {
+	detail, err := s.deliveryWith(ctx, caller, id, s.addContext)
+	if err == nil {
+		detail.Alike = s.alike(ctx, caller, &detail.Delivery)
+	}
+	return detail, err
+}
+
+// deliveryWith reads a delivery with its attempts and actions, and what add reads in the same
+// transaction; nil: nothing.
+func (s *Store) deliveryWith(ctx context.Context, caller switchboard.Caller, id string, add func(context.Context, transaction, *switchboard.DeliveryDetail) error) (switchboard.DeliveryDetail, error) {
+	var detail switchboard.DeliveryDetail
+	err := s.tx(ctx, "read delivery", func(ctx context.Context, tx transaction) error {
+		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}, ReadAt: s.now()}
+		rows := []switchboard.Delivery{}
+		if err := tx.SelectContext(ctx, &rows, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE id = $1", id); err != nil {
+			return err
+		}
+		if len(rows) == 0 || !caller.Sees(rows[0].Tenant) {
+			return noDelivery(id)
+		}
+		detail.Delivery = shownAt(detail.ReadAt, rows)[0]
+		if detail.Delivery.State == switchboard.StateHeld {
+			var text []byte
+			if err := tx.GetContext(ctx, &text, "SELECT "+healthColumn+" FROM (SELECT $1 AS id) s", detail.Delivery.SubscriptionID); err != nil {
+				return err
+			}
+			var err error
+			if detail.Health, err = parseHealth(text); err != nil {
+				return err
+			}
+		}
+		if err := selectAttempts(ctx, tx, &detail.Attempts, id); err != nil {
+			return err
+		}
+		if err := tx.SelectContext(ctx, &detail.Actions, `
+SELECT a.at, a.actor, coalesce(k.name, '') AS key_name, a.person, a.action AS kind, a.reason
+FROM actions a LEFT JOIN keys k ON k.id = a.actor WHERE a.delivery_id = $1 ORDER BY a.id`, id); err != nil || add == nil {
+			return err
+		}
+		return add(ctx, tx, &detail)
+	})
+	if err != nil {
+		return switchboard.DeliveryDetail{}, err
+	}
+	return detail, nil
+}
+
+// addContext adds the subscription as it is now, deleted or not, and the event without its data.
+func (s *Store) addContext(ctx context.Context, tx transaction, detail *switchboard.DeliveryDetail) error {
+	var subs []struct {
+		subscriptionRow
+		SecretMadeAt time.Time
+	}
+	if err := tx.SelectContext(ctx, &subs, "SELECT "+fields("s", subscriptionFields, "")+`,
+	coalesce((SELECT x.created_at FROM subscription_secrets x WHERE x.subscription_id = s.id AND x.expires_at IS NULL), `+zeroTime+`) AS secret_made_at
+FROM subscriptions s WHERE s.id = $1`, detail.Delivery.SubscriptionID); err != nil {
+		return err
+	}
+	if len(subs) > 0 { // else its tenant is being erased
+		detail.Subscription, _ = s.subscription(subs[0].subscriptionRow)
+		detail.SecretMadeAt = subs[0].SecretMadeAt
+	}
+	var events []switchboard.Event
+	err := tx.SelectContext(ctx, &events, `
+SELECT e.id, e.tenant, e.type, e.key, e.occurred_at, e.created_at, `+erasedColumn+`
+FROM deliveries d JOIN events e ON e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id AND e.tenant = d.tenant WHERE d.id = $1`, detail.Delivery.ID)
+	if len(events) > 0 {
+		detail.Event = events[0]
+	}
+	return err
+}
+
+// alike counts the other deliveries to the host of a delivery that are in its state after the same
+// failure; nil: it is open for the first time, has not failed, or the count took too long. The
+// newest of the host, or those of the caller's tenant, are looked at: no tenant learns of another.
+func (s *Store) alike(ctx context.Context, caller switchboard.Caller, d *switchboard.Delivery) *switchboard.Alike {
+	if d.LastFailure == "" || d.State == switchboard.StatePending || d.State == switchboard.StateDelivered {
+		return nil
+	}
+	c := &conditions{}
+	c.scope(caller, "")
+	c.add("state = ? AND state NOT IN ('pending', 'delivered')", string(d.State))
+	name := d.Host
+	if _, port, err := net.SplitHostPort(d.Host); err == nil {
+		name = strings.TrimSuffix(d.Host, ":"+port)
+	}
+	if caller.Tenant == "" { // a tenant's own are found by another index, and are all of one state
+		c.add(hostWithoutPort+" = ?", name)
+	}
+	newest := c.query("id, last_failure, "+hostWithoutPort+" AS host", "deliveries", "id DESC", switchboard.MaxAlike+1)
+	query := "SELECT count(*) AS looked_at, count(*) FILTER (WHERE last_failure = " + c.term("?", string(d.LastFailure)) + " AND host = " + c.term("?", name) +
+		" AND id <> " + c.term("?", d.ID) + ") AS alike FROM (" + newest + ") AS newest"
+	var counted struct{ LookedAt, Alike int }
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := withSettings(bounded, s.searches, fmt.Sprintf("%sSET LOCAL statement_timeout = %d", filterSettings, alikeTimeout.Milliseconds()), func(tx *sqlx.Tx) error {
+		return tx.GetContext(bounded, &counted, query, c.args...)
+	})
+	if err != nil {
+		return nil // the rest of the answer does not depend on it
+	}
+	return &switchboard.Alike{Count: counted.Alike, More: counted.LookedAt > switchboard.MaxAlike}
+}
