@@ -180,7 +180,7 @@ func TestCallsAreComplete(t *testing.T) {
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
 	known := map[string]bool{}
 	for _, c := range calls {
-		known[strings.NewReplacer("sub_acme", "{id}", "sub_paused", "{id}", "sub_disabled", "{id}", "dlv_acme", "{id}", "dlv_held", "{id}", "op_acme", "{id}", "evt_acme", "{id}", "key_globex", "{id}", "era_globex", "{id}", "tenants/acme", "tenants/{tenant}", "?reason=asked", "", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
+		known[strings.NewReplacer("sub_acme", "{id}", "sub_paused", "{id}", "sub_disabled", "{id}", "dlv_acme", "{id}", "dlv_held", "{id}", "op_acme", "{id}", "op_retry", "{id}", "op_paused", "{id}", "attempts/1/", "attempts/{n}/", "evt_acme", "{id}", "key_globex", "{id}", "era_globex", "{id}", "tenants/acme", "tenants/{tenant}", "?reason=asked", "", "iomnihub/ticket.created", "{platform}/{name}").Replace(c.call)] = true
 	}
 	n := 0
 	for path, item := range doc["paths"].(map[string]any) {
