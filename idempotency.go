@@ -31,3 +31,6 @@ func (c IdempotencyClaim) EventID(number int) string {
 	seed := sha256.Sum256(binary.BigEndian.AppendUint64(c.Name[:], uint64(number)))
 	return idOf(EventPrefix, c.CreatedAt, seed[:])
 }
+
+// DeliveryID is the id of the delivery that the request makes, for the same reason.
+func (c IdempotencyClaim) DeliveryID() string { return idOf(DeliveryPrefix, c.CreatedAt, c.Name[:]) }

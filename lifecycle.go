@@ -111,6 +111,14 @@ func (d *Delivery) Retry(now, at time.Time, o Obstacles) error {
 	return nil
 }
 
+// DispatchBy has a relay start, or wake, the workflow of a delivery that waits for an attempt at that
+// time: an operation that retries many leaves that to the relays.
+func (d *Delivery) DispatchBy(at time.Time) {
+	if d.State.HasNextAttempt() {
+		d.DispatchAt = at
+	}
+}
+
 // Obstacles stand in the way of sending a delivery again, whatever its state is.
 type Obstacles struct {
 	SubscriptionDeleted bool

@@ -51,6 +51,7 @@ var methods = map[string]func(*Delivery) error{
 	},
 	"Reset":                        func(d *Delivery) error { d.Reset(walkNow, "reset", false); return nil },
 	"Reset (subscription deleted)": func(d *Delivery) error { d.Reset(walkNow, "reset", true); return nil },
+	"DispatchBy":                   func(d *Delivery) error { d.DispatchBy(walkDate); return nil },
 	"StartNextGeneration":          func(d *Delivery) error { d.StartNextGeneration(walkNow, 2); return nil },
 	"Cancel":                       func(d *Delivery) error { return d.Cancel(walkNow, ReasonOperator, walkDate) },
 	"Close":                        func(d *Delivery) error { d.Close(walkNow, 2, StateCancelled, ReasonTerminated); return nil },

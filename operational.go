@@ -1,6 +1,7 @@
 package switchboard
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ const (
 	EventBreakerClosed        = OperationalPrefix + "breaker.closed"
 	EventSubscriptionDisabled = OperationalPrefix + "subscription.disabled"
 	EventDeliveryFailed       = OperationalPrefix + "delivery.failed"
+	EventOperationFinished    = OperationalPrefix + "operation.finished"
 )
 
 // OperationalPlatform is the platform of the catalogue that describes them.
@@ -42,12 +44,13 @@ type OperationalEvent struct {
 // and the host of the subscription.
 type OperationalData struct {
 	Tenant       string                  `json:"tenant"`
-	Subscription OperationalSubscription `json:"subscription"`
-	At           time.Time               `json:"at"`     // when it happened
-	Reason       string                  `json:"reason"` // in words
+	Subscription OperationalSubscription `json:"subscription,omitzero"` // absent: it happened to an operation
+	At           time.Time               `json:"at"`                    // when it happened
+	Reason       string                  `json:"reason"`                // in words
 	Breaker      *OperationalBreaker     `json:"breaker,omitempty"`
 	Disabled     *OperationalDisabled    `json:"disabled,omitempty"`
 	Delivery     *OperationalDelivery    `json:"delivery,omitempty"`
+	Operation    *OperationalOperation   `json:"operation,omitempty"`
 }
 
 // OperationalSubscription is the subscription that it happened to.
@@ -87,6 +90,19 @@ type OperationalDelivery struct {
 	LastFailure    Failure   `json:"last_failure"`     // empty: no attempt was made
 }
 
+// OperationalOperation is an operation of somebody that has finished.
+type OperationalOperation struct {
+	ID             string     `json:"id"`
+	Action         ActionKind `json:"action"`
+	SubscriptionID string     `json:"subscription_id"` // empty: of several
+	By             string     `json:"by"`              // a person, or an API key
+	StartedAt      time.Time  `json:"started_at"`
+	Total          int        `json:"total"`
+	Done           int        `json:"done"`
+	Skipped        int        `json:"skipped"`
+	Failed         int        `json:"failed"`
+}
+
 // NewBreakerOpened is the event that the breaker opened, as the health has it now.
 func NewBreakerOpened(h *Health) OperationalEvent {
 	b := operationalBreaker(h)
@@ -113,6 +129,16 @@ func NewDeliveryFailed(d *Delivery) OperationalEvent {
 	}})
 	e.ID = fmt.Sprintf("%s:%s:%d", e.Type, d.ID, d.Generation)
 	return e
+}
+
+// NewOperationFinished is the event that an operation of somebody has come to the last of its items.
+func NewOperationFinished(o *Operation) OperationalEvent {
+	return OperationalEvent{Type: EventOperationFinished, ID: EventOperationFinished + ":" + o.ID, Data: OperationalData{
+		Tenant: o.Tenant, At: o.FinishedAt, Reason: o.Reason, Operation: &OperationalOperation{
+			ID: o.ID, Action: o.Action, SubscriptionID: o.SubscriptionID, By: cmp.Or(o.Person, o.Actor), StartedAt: o.CreatedAt,
+			Total: o.Total, Done: o.Done, Skipped: o.Skipped, Failed: o.Failed,
+		},
+	}}
 }
 
 func operationalBreaker(h *Health) *OperationalBreaker {

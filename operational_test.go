@@ -61,6 +61,11 @@ func TestOperationalEvents(t *testing.T) {
 				ID: "dlv_1", EventID: "evt_1", EventType: "ticket.created", AcceptedAt: at(0), Reason: "http_500", Attempts: 3, Generation: 2, LastStatusCode: 500, LastFailure: FailureHTTP5xx,
 			},
 		}}},
+		{NewOperationFinished(&Operation{
+			ID: "op_1", Tenant: "acme", SubscriptionID: "sub_1", Action: ActionRetry, Reason: "repaired", Actor: "key_1", Person: "marta", Total: 3, Done: 2, Skipped: 1, CreatedAt: at(1), FinishedAt: at(9),
+		}), OperationalEvent{EventOperationFinished, "switchboard.operation.finished:op_1", OperationalData{
+			Tenant: "acme", At: at(9), Reason: "repaired", Operation: &OperationalOperation{ID: "op_1", Action: ActionRetry, SubscriptionID: "sub_1", By: "marta", StartedAt: at(1), Total: 3, Done: 2, Skipped: 1},
+		}}},
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
 			t.Errorf("%s: %s", c.want.Type, diff)

@@ -76,6 +76,14 @@ type LoadedDelivery struct {
 	Event        Event
 	Subscription Subscription
 	Health       Health
+
+	// Overrides are those of a resend, which are not applied yet; nil: there are none.
+	Overrides *Overrides
+	// Body takes the place of the rendered one, with the bytes of a resend; nil: it does not.
+	Body *string
+	// Elsewhere says that it is a resend to another address than the subscription's: what is seen
+	// there says nothing of the subscription's endpoint.
+	Elsewhere bool
 }
 
 // EventDetail is an event with its deliveries.
@@ -90,6 +98,9 @@ type DeliveryDetail struct {
 	Attempts []Attempt // in order of their numbers
 	Actions  []Action  // in order of time
 	Health   Health    // of its endpoint, if it is held; else zero
+	ResendOf string    // the delivery that it is a copy of; empty: of none
+	Changed  []string  // what that resend has changed: url, headers, body, timeout
+	ResentAs []string  // its copies, in order of time
 	// Subscription is that of the delivery as it is now, deleted or not, without its signing secrets.
 	Subscription Subscription
 	SecretMadeAt time.Time // when its current signing secret was made; zero: it has none

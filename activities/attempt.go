@@ -236,7 +236,10 @@ func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery
 	}
 	slot.Begin(e.Now())
 	made, err := e.send(ctx, loaded, loaded.Subscription.LimitsUnder(slot.Load))
-	if latency = made.Outcome.Latency; err != nil {
+	if !loaded.Elsewhere {
+		latency = made.Outcome.Latency
+	}
+	if err != nil {
 		return AttemptResult{}, &attemptError{loaded.Delivery, whyNotSent(err), err}
 	}
 	release() // the request has ended: another one need not wait until it is recorded
@@ -294,6 +297,7 @@ func (e *execution) load(ctx context.Context) (switchboard.LoadedDelivery, error
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
 	loaded, err := e.Store.LoadForAttempt(ctx, e.in.DeliveryID)
+	loaded = webhook.Overridden(loaded)
 	if err != nil || !e.in.Reset || loaded.Delivery.TemporalRunID == e.temporalRunID {
 		return loaded, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/webhook"
 )
 
 // Cancelled closes a delivery whose workflow was cancelled, and says where it stands then. If an
@@ -22,6 +23,7 @@ func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptRes
 	if err != nil {
 		return AttemptResult{}, e.infraError(ctx, err)
 	}
+	loaded = webhook.Overridden(loaded)
 	generation := in.Generation
 	if in.Reset && loaded.Delivery.TemporalRunID == e.temporalRunID {
 		generation = loaded.Delivery.Generation // a reset of an earlier generation's run took over the present one

@@ -52,38 +52,38 @@ func (o *Operator) OperateStep(ctx context.Context, in OperateInput) (switchboar
 
 // OperationMetrics counts what operations do, and holds that are over; nil: nothing is counted.
 type OperationMetrics struct {
-	released, cancelled metric.MeasurementOption
-	changed, holds      metric.Int64Counter
+	actions                 map[switchboard.ActionKind]metric.MeasurementOption
+	changed, skipped, holds metric.Int64Counter
 }
 
 // NewOperationMetrics registers the instruments with the meter.
 func NewOperationMetrics(meter metric.Meter) (*OperationMetrics, error) {
 	in := instruments{meter: meter}
 	m := &OperationMetrics{
-		changed:  in.counter("switchboard_operation_deliveries", "Deliveries that operations have changed, by action: release or cancel."),
-		holds:    in.counter("switchboard_holds_expired", "Held or blocked deliveries that failed because their hold was over."),
-		released: metric.WithAttributes(attribute.String("action", string(switchboard.ActionRelease))), cancelled: metric.WithAttributes(attribute.String("action", string(switchboard.ActionCancel))),
+		changed: in.counter("switchboard_operation_deliveries", "Deliveries that operations have changed or made, by action: retry, cancel, hold, release or replay."),
+		skipped: in.counter("switchboard_operation_skipped", "Deliveries that operations have left as they were, and events that were not replayed, by action."),
+		holds:   in.counter("switchboard_holds_expired", "Held or blocked deliveries that failed because their hold was over."),
+		actions: map[switchboard.ActionKind]metric.MeasurementOption{},
 	}
 	if in.err != nil {
 		return nil, in.err
 	}
-	m.changed.Add(context.Background(), 0, m.released)
-	m.changed.Add(context.Background(), 0, m.cancelled)
+	for _, action := range switchboard.OperationActions() {
+		m.actions[action] = metric.WithAttributes(attribute.String("action", string(action)))
+		m.changed.Add(context.Background(), 0, m.actions[action])
+		m.skipped.Add(context.Background(), 0, m.actions[action])
+	}
 	m.holds.Add(context.Background(), 0)
 	return m, nil
 }
 
-// stepped counts what a step has changed.
+// stepped counts what a step has changed and skipped.
 func (m *OperationMetrics) stepped(ctx context.Context, p switchboard.OperationProgress) {
-	if m == nil {
+	if m == nil || m.actions[p.Action] == nil {
 		return
 	}
-	switch p.Action {
-	case switchboard.ActionRelease:
-		m.changed.Add(ctx, int64(p.Changed), m.released)
-	case switchboard.ActionCancel:
-		m.changed.Add(ctx, int64(p.Changed), m.cancelled)
-	}
+	m.changed.Add(ctx, int64(p.Changed), m.actions[p.Action])
+	m.skipped.Add(ctx, int64(p.Passed), m.actions[p.Action])
 }
 
 // expired counts holds that are over.

@@ -28,7 +28,9 @@ func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDeliver
 		result.Unrecorded = inflight.OutcomeOf(r)
 		return result
 	}
-	loaded.Delivery, loaded.Health = d, e.reportHealth(ctx, &loaded, made)
+	if loaded.Delivery = d; !loaded.Elsewhere {
+		loaded.Health = e.reportHealth(ctx, &loaded, made)
+	}
 	return e.resultOf(loaded, e.parkBehindBreaker(ctx, loaded))
 }
 

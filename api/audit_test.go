@@ -25,6 +25,7 @@ var audited = map[string]string{
 	"POST /v1/deliveries/dlv_acme/retry":             "retry delivery dlv_acme acme ",
 	"POST /v1/deliveries/dlv_acme/cancel":            "cancel delivery dlv_acme acme r",
 	"POST /v1/deliveries/dlv_acme/hold":              "hold delivery dlv_acme acme r",
+	"POST /v1/deliveries/dlv_acme/resend":            "resend delivery dlv_acme acme r",
 	"POST /v1/deliveries/dlv_held/release":           "release delivery dlv_held acme ",
 	"POST /v1/operations":                            "start operation op_1 acme r",
 	"POST /v1/operations/op_retry/pause":             "pause operation op_retry acme r",

@@ -37,6 +37,9 @@ type delivery struct {
 	TemporalRunID  string                        `json:"temporal_run_id" doc:"The Temporal run that has the delivery; empty before one has recorded something"`
 	TemporalURL    string                        `json:"temporal_url" doc:"The workflow in Temporal's web UI; empty where that is not set up"`
 	Available      []switchboard.AvailableAction `json:"available_actions" nullable:"false" doc:"What this key may do to it as it stands, and why not the rest"`
+	ResendOf       string                        `json:"resend_of,omitempty" doc:"The delivery that it is a copy of; only in the answer for one delivery, as are the next two" example:"dlv_01k0000000000000000000000"`
+	Changed        []string                      `json:"changed,omitempty" nullable:"false" doc:"What the resend has changed of its request: url, headers, body, timeout" example:"[\"headers\"]"`
+	ResentAs       []string                      `json:"resent_as,omitempty" nullable:"false" doc:"Its copies, in order" example:"[\"dlv_01k0000000000000000000000\"]"`
 	Attempts       []attempt                     `json:"attempts,omitzero" nullable:"false" doc:"Only in the answer for one delivery; in order"`
 	Actions        []action                      `json:"actions,omitzero" nullable:"false" doc:"What operators did; only in the answer for one delivery; in order"`
 
@@ -117,6 +120,7 @@ func (s *server) temporalURL(d *switchboard.Delivery) string {
 // addHistory adds what is in the answer for one delivery only.
 func addHistory(out *delivery, caller switchboard.Caller, d *switchboard.DeliveryDetail) {
 	out.ReleasedBy = d.Delivery.ReleasedBy(d.Health)
+	out.ResendOf, out.Changed, out.ResentAs = d.ResendOf, d.Changed, d.ResentAs
 	out.addContext(caller, d)
 	out.Attempts, out.Actions = make([]attempt, 0, len(d.Attempts)), make([]action, 0, len(d.Actions))
 	for i := range d.Attempts {

@@ -260,6 +260,13 @@ func (f *fakeEngine) all() []string {
 	return append([]string(nil), f.calls...)
 }
 
+// forget forgets what it was asked.
+func (f *fakeEngine) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = nil
+}
+
 func (f *fakeEngine) Start(_ context.Context, deliveries []switchboard.Delivery) {
 	for _, d := range deliveries {
 		f.note("start " + d.ID)

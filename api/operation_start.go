@@ -58,7 +58,11 @@ func (s *server) startOperation(ctx context.Context, caller switchboard.Caller, 
 		if err != nil {
 			return nil, err
 		}
-		return &startOperationReply{http.StatusOK, s.operationPlanOf(&plan)}, nil
+		show, err := s.shown(ctx, caller, idsOf(plan.Sample))
+		if err != nil {
+			return nil, err
+		}
+		return &startOperationReply{http.StatusOK, operationPlanOf(&plan, show)}, nil
 	}
 	o, err := s.Store.StartOperation(ctx, caller, in.JSON.Plan, request)
 	if err != nil {
@@ -99,17 +103,17 @@ func (n *newOperation) request() (switchboard.OperationRequest, error) {
 	return r, r.Filter.Check(n.Action)
 }
 
-func (s *server) operationPlanOf(p *switchboard.OperationPlan) operationPlan {
+func operationPlanOf(p *switchboard.OperationPlan, show func(*switchboard.Delivery) delivery) operationPlan {
 	out := operationPlan{
 		Plan: p.Plan, ExpiresAt: p.ExpiresAt.UTC(), Action: p.Action, Filter: p.Filter, BoundID: p.BoundID, Rate: p.Rate, Count: p.Count, Limit: p.Limit,
 		DurationSeconds: p.Duration().Seconds(), ByState: some(p.ByState), ByFailure: some(p.ByFailure), BySubscription: some(p.BySubscription),
 		ByTenant: some(p.ByTenant), ByEventType: some(p.ByEventType), Excluded: some(p.Excluded), Sample: []delivery{}, SampleEvents: []event{},
 	}
 	for i := range p.Sample {
-		out.Sample = append(out.Sample, s.deliveryOf(&p.Sample[i]))
+		out.Sample = append(out.Sample, show(&p.Sample[i]))
 	}
 	for _, e := range p.SampleEvents {
-		out.SampleEvents = append(out.SampleEvents, eventOf(&switchboard.EventDetail{Event: e}, s.deliveryOf))
+		out.SampleEvents = append(out.SampleEvents, eventOf(&switchboard.EventDetail{Event: e}, show))
 	}
 	return out
 }

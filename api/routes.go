@@ -67,6 +67,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/deliveries/{id}/retry", roles{integrator, support}, s.retryDelivery, "retry-delivery", optional, acts),
 		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
+		rest.On(post, "/v1/deliveries/{id}/resend", roles{integrator, support}, s.resendDelivery, "resend-delivery", created, trial, acts),
 		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),
 
 		rest.On(get, "/v1/failures", roles{support, viewer}, s.getFailures, "get-failures"),
@@ -94,6 +95,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/erasures", nil, s.listErasures, "list-erasures"),
 		rest.On(get, "/v1/erasures/{id}", nil, s.getErasure, "get-erasure"),
 
+		rest.On(get, "/v1/me", everybody, s.getMe, "get-me", acts),
 		rest.On(post, "/v1/keys", nil, s.createKey, "create-key", created, cost(2), acts),
 		rest.On(get, "/v1/keys", nil, s.listKeys, "list-keys"),
 		rest.On(remove, "/v1/keys/{id}", nil, s.revokeKey, "revoke-key", acts),

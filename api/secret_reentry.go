@@ -13,7 +13,7 @@ import (
 // address; a token endpoint's is all of its URL, since many customers share the hosts of
 // logins. The key of a client certificate never leaves.
 func requireAgain(before, after *switchboard.Subscription, kept []string) error {
-	moved := origin(before.Request.URL) != origin(after.Request.URL)
+	moved := render.Origin(before.Request.URL) != render.Origin(after.Request.URL)
 	authMoved := moved || before.Auth.TokenURL != after.Auth.TokenURL
 	for _, field := range kept {
 		inHeader := strings.HasPrefix(field, "request.headers.")
@@ -22,14 +22,4 @@ func requireAgain(before, after *switchboard.Subscription, kept []string) error 
 		}
 	}
 	return nil
-}
-
-// origin is a URL's scheme, host and port as requests are sent there: φίλος.gr and φίλοσ.gr
-// are the same word in two cases, and two hosts. What has no such form stays as it is written,
-// and so is an origin of its own.
-func origin(rawURL string) string {
-	if address, err := render.FinalAddress("url", rawURL); err == nil {
-		return address
-	}
-	return switchboard.Address(rawURL)
 }

@@ -41,15 +41,15 @@ func newSnapshots[T any](age time.Duration) (*snapshots[T], error) {
 	return &snapshots[T]{age: age, now: time.Now, kept: kept}, err
 }
 
-// get returns the answer for the scope. What makes it is bounded by the store, and goes on when
+// get returns the answer for the scope. What loads it is bounded by the store, and goes on when
 // the caller who came first has gone.
-func (s *snapshots[T]) get(ctx context.Context, of scope, make func(context.Context) (T, error)) (T, error) {
+func (s *snapshots[T]) get(ctx context.Context, of scope, load func(context.Context) (T, error)) (T, error) {
 	if found, ok := s.kept.Get(of); ok && s.now().Sub(found.at) < s.age {
 		return found.answer, nil
 	}
 	result := s.made.DoChan(string(of), func() (any, error) {
 		at := s.now()
-		answer, err := make(context.WithoutCancel(ctx))
+		answer, err := load(context.WithoutCancel(ctx))
 		if err == nil {
 			s.kept.Add(of, snapshot[T]{at, answer})
 		}

@@ -33,6 +33,8 @@ type Store interface {
 	SetAside(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
 	// ReleaseDelivery ends the hold of an operator, and has the delivery dispatched.
 	ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (switchboard.Delivery, error)
+	// Resend makes a copy of a delivery; start says that its workflow has to be started now.
+	Resend(ctx context.Context, caller switchboard.Caller, id string, asked switchboard.Resend) (d switchboard.Delivery, start bool, err error)
 	// Answer waits for the first attempt of the delivery that the receiver answered, or
 	// until none will follow by itself, because it has ended, is held or is blocked. When
 	// ctx ends first its error is ctx's.
@@ -102,6 +104,7 @@ type Store interface {
 
 	// CreateKey stores the hash of a key's text, and returns the key with its id and time.
 	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
+	Key(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
 	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
 	RevokeKey(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Key, error)
 

@@ -113,7 +113,7 @@ func newDatabase(t testing.TB) *database {
 	erasure, err := d.EraseEvent(t.Context(), anybody(), "globex", "evt_globex", "asked")
 	must(t, err)
 	d.ids["era_globex"] = erasure.ID
-	must(t, d.copyRows(t))
+	d.copyRows(t)
 	d.seed = d.fingerprint(t)
 	return d
 }
@@ -192,23 +192,38 @@ func (d *database) setVersion(t testing.TB, id string, version int) {
 	must(t, err)
 }
 
-// copyRows keeps a copy of all rows, and prepares to compare with it and to bring it back.
-func (d *database) copyRows(t testing.TB) error {
+// tables are all but that of migrations.
+func (d *database) tables(t testing.TB) (names []string) {
 	t.Helper()
-	var tables []string
-	err := d.sql.Select(&tables, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'switchboard_migrations' ORDER BY 1`)
-	if err != nil {
-		return err
+	must(t, d.sql.Select(&names, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'switchboard_migrations' ORDER BY 1`))
+	return names
+}
+
+// copyRows keeps a copy of all rows, and prepares to compare with it and to bring it back.
+func (d *database) copyRows(t testing.TB) {
+	t.Helper()
+	var prints []string
+	for _, table := range d.tables(t) {
+		row := "r::text"
+		if table == "keys" {
+			row = "(to_jsonb(r) - 'last_used_at')::text" // written after the answer
+		}
+		prints = append(prints, fmt.Sprintf("coalesce((SELECT md5(string_agg(%[1]s, ' ' ORDER BY %[1]s)) FROM public.%[2]s r), '')", row, table))
 	}
-	setup, reset, prints := "CREATE SCHEMA seed;", "BEGIN; SET LOCAL session_replication_role = replica;", []string{}
-	for _, table := range tables {
-		setup += fmt.Sprintf("CREATE TABLE seed.%[1]s AS TABLE public.%[1]s;", table)
-		reset += fmt.Sprintf("DELETE FROM public.%[1]s; INSERT INTO public.%[1]s OVERRIDING SYSTEM VALUE TABLE seed.%[1]s;", table)
-		prints = append(prints, fmt.Sprintf("coalesce((SELECT md5(string_agg(r::text, ' ' ORDER BY r::text)) FROM public.%s r), '')", table))
+	d.reset, d.print = d.keepRows(t, "seed"), "SELECT "+strings.Join(prints, " || ")
+}
+
+// keepRows copies all rows into a schema, and returns the statements that bring them back.
+func (d *database) keepRows(t testing.TB, schema string) (restore string) {
+	t.Helper()
+	keep, restore := "CREATE SCHEMA "+schema+";", "BEGIN; SET LOCAL session_replication_role = replica;"
+	for _, table := range d.tables(t) {
+		keep += fmt.Sprintf("CREATE TABLE %[1]s.%[2]s AS TABLE public.%[2]s;", schema, table)
+		restore += fmt.Sprintf("DELETE FROM public.%[2]s; INSERT INTO public.%[2]s OVERRIDING SYSTEM VALUE TABLE %[1]s.%[2]s;", schema, table)
 	}
-	d.reset, d.print = reset+"COMMIT", "SELECT "+strings.Join(prints, " || ")
-	_, err = d.sql.Exec(setup)
-	return err
+	_, err := d.sql.Exec(keep)
+	must(t, err)
+	return restore + "COMMIT"
 }
 
 // fingerprint differs where a row of any table does.

@@ -211,11 +211,8 @@ func unmask(after, before *switchboard.Subscription) (kept []string, err error) 
 		keep("auth.parameters."+rest.Clip(name), &value, stored, found)
 		after.Auth.Parameters[name] = value
 	}
-	if bytes.Equal(after.Request.Params, asJSON(switchboard.Mask)) {
-		if before.Request.Params == nil {
-			return nil, switchboard.InvalidField("request.params", "is %s, and there is no stored value to keep", switchboard.Mask)
-		}
-		after.Request.Params = before.Request.Params
+	if err := unmaskParams(&after.Request, &before.Request); err != nil {
+		return nil, err
 	}
 	if soap := after.Request.SOAP; soap != nil {
 		stored := cmp.Or(before.Request.SOAP, &switchboard.SOAP{})
@@ -243,6 +240,21 @@ func unmask(after, before *switchboard.Subscription) (kept []string, err error) 
 		after.Request.Headers[name] = value.Reveal()
 	}
 	return kept, err
+}
+
+// unmaskParams keeps the stored params where a mask comes back in the place of the whole.
+func unmaskParams(after, before *switchboard.Request) error {
+	const field = "request.params"
+	switch {
+	case bytes.Equal(after.Params, before.Params) || !bytes.Contains(after.Params, []byte(switchboard.Mask)):
+	case !bytes.Equal(after.Params, asJSON(switchboard.Mask)):
+		return switchboard.InvalidField(field, "hold %s in place of a value: write the whole document", switchboard.Mask)
+	case before.Params == nil:
+		return switchboard.InvalidField(field, "are %s, and there is no stored value to keep", switchboard.Mask)
+	default:
+		after.Params = before.Params
+	}
+	return nil
 }
 
 // unmaskURL keeps the stored URL where its masked form comes back.

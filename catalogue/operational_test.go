@@ -21,6 +21,7 @@ func TestOperationalEventsMatchTheirSchemas(t *testing.T) {
 		switchboard.NewBreakerOpened(health), switchboard.NewBreakerClosed(health, at, "a request to the endpoint succeeded"),
 		switchboard.NewSubscriptionDisabled(&switchboard.Subscription{ID: "sub_1", StateSince: at, StateBy: "switchboard"}),
 		switchboard.NewDeliveryFailed(&switchboard.Delivery{ID: "dlv_1", SubscriptionID: "sub_1", CreatedAt: at, CompletedAt: at, State: switchboard.StateFailed}),
+		switchboard.NewOperationFinished(&switchboard.Operation{ID: "op_1", Action: switchboard.ActionRetry, Actor: "key_1", Reason: "repaired", CreatedAt: at, FinishedAt: at}),
 	}
 	if got := len(c.EventTypes(switchboard.OperationalPlatform)); got != len(announced) {
 		t.Errorf("the catalogue has %d types, and %d are announced", got, len(announced))
@@ -33,9 +34,9 @@ func TestOperationalEventsMatchTheirSchemas(t *testing.T) {
 		if err := c.Validate(t.Context(), e.Type, data); err != nil {
 			t.Errorf("%s: %v", e.Type, err)
 		}
-		without := strings.Replace(string(data), `"subscription"`, `"endpoint"`, 1)
+		without := strings.NewReplacer(`"subscription"`, `"endpoint"`, `"operation"`, `"workflow"`).Replace(string(data))
 		if c.Validate(t.Context(), e.Type, []byte(without)) == nil {
-			t.Errorf("%s: data without the subscription are valid", e.Type)
+			t.Errorf("%s: data without what it happened to are valid", e.Type)
 		}
 		known, _ := c.EventType(switchboard.OperationalPlatform, e.Type)
 		for _, sample := range known.Samples {

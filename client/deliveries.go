@@ -36,6 +36,9 @@ type Delivery struct {
 	TemporalRunID  string                        `json:"temporal_run_id"`
 	TemporalURL    string                        `json:"temporal_url"`
 	Available      []switchboard.AvailableAction `json:"available_actions"`
+	ResendOf       string                        `json:"resend_of,omitempty"` // of a single delivery only, as the next two
+	Changed        []string                      `json:"changed,omitempty"`
+	ResentAs       []string                      `json:"resent_as,omitempty"`
 	Attempts       []Attempt                     `json:"attempts,omitempty"` // of a single delivery only
 	Actions        []Action                      `json:"actions,omitempty"`  // of a single delivery only
 

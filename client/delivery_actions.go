@@ -20,6 +20,15 @@ type Retry struct {
 	RetryAt *time.Time `json:"retry_at,omitempty"` // the date of the next attempt; nil: now
 }
 
+// Resend is what is asked with a resend.
+type Resend struct {
+	Act
+	URL     string                `json:"url,omitempty"`
+	Headers map[string]string     `json:"headers,omitempty"` // added to those of the subscription, or in their place
+	Body    *string               `json:"body,omitempty"`    // its bytes
+	Timeout *switchboard.Duration `json:"timeout,omitempty"`
+}
+
 // Expectation is how a delivery is believed to stand. What is left out may be anything.
 type Expectation struct {
 	State      switchboard.State `json:"state,omitempty"`
@@ -55,4 +64,9 @@ func (c *Client) HoldDelivery(ctx context.Context, id string, act Act, options .
 // ReleaseDelivery ends the hold of an operator.
 func (c *Client) ReleaseDelivery(ctx context.Context, id string, act Act, options ...Option) (Delivery, error) {
 	return c.act(ctx, id, "release", act, options)
+}
+
+// ResendDelivery makes a copy of a delivery, and returns it.
+func (c *Client) ResendDelivery(ctx context.Context, id string, resend Resend, options ...Option) (Delivery, error) {
+	return c.act(ctx, id, "resend", resend, options)
 }

@@ -36,6 +36,22 @@ type Key struct {
 	Key switchboard.Secret `json:"key,omitempty"` // the key itself: only in the answer to [Client.CreateKey]
 }
 
+// Me is the API key that a client uses.
+type Me struct {
+	KeyID       string           `json:"key_id"`
+	Name        string           `json:"name"`
+	Role        switchboard.Role `json:"role"`
+	Tenant      string           `json:"tenant"` // empty: every tenant
+	ReadPayload bool             `json:"read_payload"`
+	ExpiresAt   *time.Time       `json:"expires_at"`
+	Person      string           `json:"person,omitempty"` // as [Actor] says
+}
+
+// GetMe returns what the API knows of the client's own key.
+func (c *Client) GetMe(ctx context.Context, options ...Option) (Me, error) {
+	return call[Me](ctx, c, request{method: http.MethodGet, path: path("me"), options: options})
+}
+
 // CreateKey makes an API key.
 func (c *Client) CreateKey(ctx context.Context, key NewKey, options ...Option) (Key, error) {
 	return call[Key](ctx, c, request{method: http.MethodPost, path: path("keys"), body: key, options: options})

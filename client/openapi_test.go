@@ -133,6 +133,9 @@ var calls = map[string]struct {
 	"release-delivery": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ReleaseDelivery(ctx, "{id}", act, options...))
 	}, client.Act{}, client.Delivery{}},
+	"resend-delivery": {func(ctx context.Context, c *client.Client) error {
+		return second(c.ResendDelivery(ctx, "{id}", client.Resend{Act: act}, options...))
+	}, client.Resend{}, client.Delivery{}},
 	"list-operations": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
 	}, nil, pageOf[client.Operation]()},
@@ -210,6 +213,7 @@ var calls = map[string]struct {
 	"create-key": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CreateKey(ctx, client.NewKey{Name: "n"}, options...))
 	}, client.NewKey{}, client.Key{}},
+	"get-me":    {func(ctx context.Context, c *client.Client) error { return second(c.GetMe(ctx, options...)) }, nil, client.Me{}},
 	"list-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListKeys(ctx, page)) }, nil, pageOf[client.Key]()},
 	"revoke-key": {func(ctx context.Context, c *client.Client) error {
 		return second(c.RevokeKey(ctx, "{id}", "why", options...))

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -18,7 +19,7 @@ import (
 var loadQuery = "SELECT " +
 	fields("d", deliveryFields, "delivery") + ", " +
 	fields("e", "id tenant type key data occurred_at created_at", "event") + ", " +
-	revisionColumn + `
+	revisionColumn + `, d.event_at IS NOT NULL AS again
 FROM deliveries d
 CROSS JOIN LATERAL (
 	SELECT * FROM events e WHERE e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id AND e.tenant = d.tenant
@@ -42,11 +43,16 @@ type loadedRow struct {
 	Delivery switchboard.Delivery
 	Event    switchboard.Event
 	Revision string
+	Again    bool // it was made after its event, so that it may have overrides
 }
 
 // loadAll loads several deliveries.
 func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switchboard.LoadedDelivery], error) {
 	rows, subscriptions, err := s.readLoads(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	overrides, unreadable, err := s.overridesOf(ctx, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +63,8 @@ func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switc
 			continue // erased between the two queries, and the delivery with it
 		}
 		byID[r.Delivery.ID] = batch.Result[switchboard.LoadedDelivery]{Out: switchboard.LoadedDelivery{
-			Delivery: r.Delivery, Event: r.Event, Subscription: sub.Out.subscription, Health: sub.Out.health,
-		}, Err: sub.Err}
+			Delivery: r.Delivery, Event: r.Event, Subscription: sub.Out.subscription, Health: sub.Out.health, Overrides: overrides[r.Delivery.ID],
+		}, Err: cmp.Or(sub.Err, unreadable[r.Delivery.ID])}
 	}
 	loaded := make([]batch.Result[switchboard.LoadedDelivery], len(ids))
 	for i, id := range ids {
@@ -68,6 +74,27 @@ func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switc
 		}
 	}
 	return loaded, nil
+}
+
+// overridesOf reads the overrides of those of the deliveries that were made after their events: no
+// other one asks Postgres for them.
+func (s *Store) overridesOf(ctx context.Context, rows []loadedRow) (found map[string]*switchboard.Overrides, unreadable map[string]error, err error) {
+	var again []string
+	for _, r := range rows {
+		if r.Again {
+			again = append(again, r.Delivery.ID)
+		}
+	}
+	if len(again) == 0 {
+		return nil, nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	err = s.direct(ctx, "load overrides", func(ctx context.Context, db session) (err error) {
+		found, unreadable, err = s.readOverrides(ctx, db, again)
+		return err
+	})
+	return found, unreadable, err
 }
 
 // readLoads reads those of the deliveries that exist, and their subscriptions by id.

@@ -87,7 +87,10 @@ FROM deliveries d JOIN events e ON e.created_at = coalesce(d.event_at, d.created
 	if len(events) > 0 {
 		detail.Event = events[0]
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return addResends(ctx, tx, detail)
 }
 
 // alike counts the other deliveries to the host of a delivery that are in its state after the same

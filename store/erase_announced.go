@@ -13,9 +13,10 @@ import (
 // What the operators got about a tenant names its subscriptions and events. It goes with the
 // tenant.
 
-// aboutTenant finds the operators' events about the subscriptions of the tenant $1 that were made
-// until $2. Their keys are the subscriptions' ids.
-const aboutTenant = `e.tenant = '` + switchboard.OperatorTenant + `' AND e.key <> '' AND e.key IN (SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2)`
+// aboutTenant finds the operators' events about the subscriptions and operations of the tenant $1 that
+// were made until $2. Their keys are the ids of those.
+const aboutTenant = `e.tenant = '` + switchboard.OperatorTenant + `' AND e.key <> '' AND e.key IN (
+	SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2 UNION ALL SELECT id FROM operations WHERE tenant = $1 AND created_at <= $2)`
 
 // cancelAnnounced cancels the open deliveries of what the operators get about the tenant, and
 // returns how many are not cancelled yet, or have a workflow that was not cancelled yet.

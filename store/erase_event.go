@@ -101,6 +101,9 @@ WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND d.key <> '' AND o.subscri
 		if _, err := tx.ExecContext(ctx, "UPDATE deliveries SET key = '' WHERE id = ANY($1) AND id >= $2 AND id <= $3 AND key <> ''", pq.Array(ids), least, greatest); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "UPDATE resends SET key_id = '', ciphertext = '' WHERE delivery_id = ANY($1) AND ciphertext <> ''", pq.Array(ids)); err != nil {
+			return err
+		}
 		payload = erasedPayload("e", now)["events"]
 		payload["key"] = "''"
 		events, err := affected(tx.ExecContext(ctx, "UPDATE events e SET "+assignments(payload)+" WHERE "+ofErasure, e.Tenant, e.EventID))

@@ -133,7 +133,13 @@ func (m maintenance) eraseRows(ctx context.Context, e erasureRow) (more bool, er
 		}
 		i++
 	}
-	return false, nil
+	_, more, err = batches(ctx, func() (int64, error) {
+		return affected(m.ExecContext(ctx, `
+DELETE FROM operation_items WHERE (operation_id, delivery_id, event_id) IN (
+	SELECT i.operation_id, i.delivery_id, i.event_id FROM operations o JOIN operation_items i ON i.operation_id = o.id WHERE o.tenant = $1 AND o.created_at <= $2 LIMIT $3)`,
+			e.Tenant, e.CutOffAt, maintenanceRows))
+	})
+	return more, err
 }
 
 // eraseBatch deletes the next deliveries and events of the tenant from a partition, and
@@ -175,6 +181,9 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM operations WHERE tenant = $1 AND created_at <= $2", e.Tenant, e.CutOffAt); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM resends WHERE tenant = $1 AND created_at <= $2", e.Tenant, e.CutOffAt); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency_keys WHERE status IS NOT NULL AND created_at <= $2 AND (tenants @> ARRAY[$1::text] OR tenants = '{}')", e.Tenant, e.CutOffAt); err != nil {
@@ -220,7 +229,7 @@ func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	if err != nil {
 		return err
 	}
-	statements := []string{"VACUUM subscriptions, subscription_secrets, ordering_keys, operations, traffic_subscription, keys, event_ids, idempotency_keys, audit"}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, resends, ordering_keys, operations, traffic_subscription, keys, event_ids, idempotency_keys, audit"}
 	for _, p := range partitions {
 		if p.Lo.After(e.CutOffAt) {
 			continue

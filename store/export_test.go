@@ -118,6 +118,9 @@ func (s *Store) ReleaseHeld(ctx context.Context, subscriptionID string) (operati
 	return operationID, err
 }
 
+// WaitForKeyUses waits until the uses of keys are written.
+func WaitForKeyUses(s *Store) { s.uses.done.Wait() }
+
 // RollupQueries are those that read attempts, by name.
 func RollupQueries() map[string]string {
 	return map[string]string{"by the minute": minutesQuery(), "by subscription": bySubscriptionQuery(false)}

@@ -48,6 +48,17 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7, $8) ON CONFLICT (hash)
 	return stored, nil
 }
 
+// Key returns the key of that id.
+func (s *Store) Key(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error) {
+	c := &conditions{}
+	c.add("id = ?", id)
+	c.scope(caller, "")
+	var key switchboard.Key
+	err := s.get(ctx, "read key", &key, switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id),
+		"SELECT "+fields("keys", keyFields, "")+" FROM keys"+c.where(), c.args...)
+	return key, err
+}
+
 // Keys lists keys, newest first, revoked and expired ones included.
 func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboard.PageRequest) (switchboard.Page[switchboard.Key], error) {
 	q := pageQuery{
@@ -130,6 +141,7 @@ func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]batch.Resu
 		callers[i].Err = switchboard.Errorf(switchboard.CodeUnauthenticated, "the API key is unknown, expired or revoked")
 		for _, k := range keys {
 			if keyHash(k.Hash) == hashes[i] {
+				s.uses.note(k.ID, s.now())
 				callers[i] = batch.Result[switchboard.Caller]{Out: switchboard.Caller{KeyID: k.ID, Role: k.Role, Tenant: k.Tenant, ReadPayload: k.ReadPayload}}
 			}
 		}

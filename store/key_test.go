@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 func TestKeys(t *testing.T) {
@@ -31,6 +32,8 @@ func TestKeys(t *testing.T) {
 	must(t, err)
 	equal(t, "caller", caller, switchboard.Caller{KeyID: viewer.ID, Role: switchboard.RoleViewer, Tenant: "acme"})
 
+	store.WaitForKeyUses(b.Store)
+	viewer.LastUsedAt = b.clock()
 	page, err := b.Keys(t.Context(), root(), switchboard.PageRequest{})
 	must(t, err)
 	equal(t, "all keys", page.Items, []switchboard.Key{viewer, admin})
@@ -57,4 +60,43 @@ func TestKeys(t *testing.T) {
 	refused(t, "the text of a revoked key", err, switchboard.CodeConflict, "")
 	_, err = b.RevokeKey(t.Context(), root(), "key_none", "r")
 	refused(t, "no such key", err, switchboard.CodeNotFound, "")
+}
+
+// TestLastUse: the last use of a key is written soon after it, and at most once a minute by all
+// processes together.
+func TestLastUse(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := b.open(ring)
+	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer}, "text")
+	must(t, err)
+	equal(t, "before", key.LastUsedAt, time.Time{})
+	use := func(s *store.Store) {
+		must(t, second(s.Authenticate(t.Context(), "text")))
+		store.WaitForKeyUses(s)
+	}
+	for _, step := range []struct {
+		name    string
+		after   time.Duration
+		by      *store.Store
+		written bool
+	}{
+		{"the first use", 0, b.Store, true},
+		{"a use within the minute", 59 * time.Second, b.Store, false},
+		{"one of another process", 0, other, false},
+		{"a use a minute later", time.Second, b.Store, true},
+		{"one of another process a minute after that", time.Minute, other, true},
+		{"one of the first process at the same time", 0, b.Store, false},
+	} {
+		b.advance(step.after)
+		before := key.LastUsedAt
+		use(step.by)
+		key, err = b.Key(t.Context(), root(), key.ID)
+		must(t, err)
+		want := before
+		if step.written {
+			want = b.clock()
+		}
+		equal(t, step.name, key.LastUsedAt, want)
+	}
 }

@@ -56,19 +56,40 @@ func operationQueries() []string {
 // OperateStep does the next part of an operation in one transaction, with how far it is: after a
 // crash the next step goes on where the last that was committed has ended.
 func (s *Store) OperateStep(ctx context.Context, operationID string) (switchboard.OperationProgress, error) {
+	var found []operationRow
+	err := s.direct(ctx, "operate", func(ctx context.Context, db session) (err error) {
+		found, err = selectOperations(ctx, db, "WHERE id = $1", operationID)
+		return err
+	})
+	switch {
+	case err != nil:
+		return switchboard.OperationProgress{}, err
+	case len(found) == 0:
+		return switchboard.OperationProgress{}, noOperation(operationID)
+	case found[0].Filter != nil:
+		return s.operateSelected(ctx, found[0])
+	}
+	return s.operateOwn(ctx, operationID)
+}
+
+// operateOwn does the next step of an operation of Switchboard's own.
+func (s *Store) operateOwn(ctx context.Context, operationID string) (switchboard.OperationProgress, error) {
 	var progress switchboard.OperationProgress
 	err := s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
 		sub, o, err := lockOperation(ctx, tx, operationID)
 		if err != nil {
 			return err
 		}
+		before := o.Operation
 		if o.State != switchboard.OperationRunning {
-			progress = switchboard.OperationProgress{Action: o.Action, SubscriptionID: o.SubscriptionID, Total: o.Total, Done: o.Done, Skipped: o.Skipped, Finished: true}
+			progress = o.progress(before, 0)
 			return nil
 		}
-		if progress, err = s.step(ctx, tx, sub, &o); err != nil {
+		wait, err := s.step(ctx, tx, sub, &o)
+		if err != nil {
 			return err
 		}
+		progress = o.progress(before, wait)
 		return s.saveOperation(ctx, tx, o)
 	})
 	return progress, err
@@ -100,19 +121,13 @@ UPDATE operations SET state = $2, total = $3, done = $4, skipped = $5, after_id 
 	return err
 }
 
-// step looks at the next deliveries of an operation, and says where it stands then.
-func (s *Store) step(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow) (switchboard.OperationProgress, error) {
+// step looks at the next deliveries of an operation, and says how long the next step is to wait.
+func (s *Store) step(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow) (time.Duration, error) {
 	o.UpdatedAt = s.now()
-	done := o.Done
-	work := s.releaseNext
 	if o.Action == switchboard.ActionCancel {
-		work = s.cancelNext
+		return s.cancelNext(ctx, tx, conditions, o)
 	}
-	wait, err := work(ctx, tx, conditions, o)
-	return switchboard.OperationProgress{
-		Action: o.Action, SubscriptionID: o.SubscriptionID, Total: o.Total, Done: o.Done, Skipped: o.Skipped, Changed: o.Done - done,
-		Wait: switchboard.Duration(wait), Finished: o.State != switchboard.OperationRunning,
-	}, err
+	return s.releaseNext(ctx, tx, conditions, o)
 }
 
 func (o *operationRow) finish() {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/lib/pq"
@@ -60,22 +61,41 @@ func (s *Store) announced(ctx context.Context, tx transaction, events []switchbo
 		return nil, err
 	}
 	var pending []*pendingEvent
+	for _, e := range events {
+		if e.Data.Operation == nil {
+			continue
+		}
+		var err error
+		if pending, err = s.announceTo(pending, e, e.Data.Operation.ID); err != nil {
+			return nil, err
+		}
+	}
 	for _, subject := range subjects {
 		for _, e := range events {
 			if e.Data.Subscription.ID != subject.ID {
 				continue
 			}
 			e.Data.Tenant, e.Data.Subscription.Name, e.Data.Subscription.Host = subject.Tenant, subject.Name, hostOf(subject.URL)
-			data, err := switchboard.EncodeJSON(e.Data)
-			if err != nil {
+			var err error
+			if pending, err = s.announceTo(pending, e, subject.ID); err != nil {
 				return nil, err
 			}
-			for _, tenant := range unique([]string{subject.Tenant, switchboard.OperatorTenant}) {
-				p := s.pending(switchboard.Caller{}, switchboard.Event{ID: e.ID, Tenant: tenant, Type: e.Type, Key: subject.ID, Data: data, OccurredAt: e.Data.At})
-				p.except, p.leftToRelay = subject.ID, true
-				pending = append(pending, p)
-			}
 		}
+	}
+	return pending, nil
+}
+
+// announceTo adds the event about that subscription or operation for its tenant, if it has one, and for
+// the operators.
+func (s *Store) announceTo(pending []*pendingEvent, e switchboard.OperationalEvent, about string) ([]*pendingEvent, error) {
+	data, err := switchboard.EncodeJSON(e.Data)
+	if err != nil {
+		return nil, err
+	}
+	for _, tenant := range unique([]string{cmp.Or(e.Data.Tenant, switchboard.OperatorTenant), switchboard.OperatorTenant}) {
+		p := s.pending(switchboard.Caller{}, switchboard.Event{ID: e.ID, Tenant: tenant, Type: e.Type, Key: about, Data: data, OccurredAt: e.Data.At})
+		p.except, p.leftToRelay = about, true
+		pending = append(pending, p)
 	}
 	return pending, nil
 }

@@ -27,7 +27,7 @@ func TestHotStatementsTouchOnePartition(t *testing.T) {
 	delivery := pq.QuoteLiteral(fmt.Sprintf(`[{"id":%q,"state":"retrying","reason":"http_503","attempts_made":1,"generation":1,"permanent":false,"last_status_code":503,"last_failure":"http_5xx","prior_attempts":0,"temporal_run_id":"r","blocked_by":"","next_attempt_at":"2026-07-01T13:00:00Z"}]`, d.ID))
 	attempt := pq.QuoteLiteral(fmt.Sprintf(`[{"id":"att_1","delivery_id":%q,"number":1,"generation":1,"at":"2026-07-01T12:00:00Z","status_code":503,"failure":"","detail":"",
 		"latency_us":1,"timeout_us":1,"retry_after_us":0,"method":"POST","url":"","request_headers":{},"request_bytes":1,"response_headers":{},"response_truncated":false,
-		"response_body":"\\x","load":0,"max_attempts":1,"interval_factor":1,"permanent":false,"requests":1,"late":false}]`, d.ID))
+		"response_body":"\\x","load":0,"max_attempts":1,"interval_factor":1,"permanent":false,"requests":1,"late":false,"request_sha256":"\\x","subscription_version":1,"remote_ip":""}]`, d.ID))
 	arguments := map[string]string{
 		"load":                 strings.Join([]string{ids, id, id, at, at}, ", "),
 		"lock":                 strings.Join([]string{ids, id, id}, ", "),

@@ -134,7 +134,7 @@ func (m maintenance) deleteOver(ctx context.Context, suffix, condition string) (
 	return deleted, err
 }
 
-// deleteDeliveries deletes deliveries of a partition with their attempts and actions, and
+// deleteDeliveries deletes deliveries of a partition with their attempts, actions and overrides, and
 // returns how many attempts those were.
 func deleteDeliveries(ctx context.Context, tx *sqlx.Tx, suffix string, ids []string) (attempts int64, err error) {
 	if len(ids) == 0 {
@@ -144,6 +144,9 @@ func deleteDeliveries(ctx context.Context, tx *sqlx.Tx, suffix string, ids []str
 		return 0, err
 	}
 	if _, err := tx.ExecContext(ctx, "DELETE FROM actions_"+suffix+" WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
+		return 0, err
+	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM resends WHERE delivery_id = ANY($1)", pq.Array(ids)); err != nil {
 		return 0, err
 	}
 	_, err = tx.ExecContext(ctx, "DELETE FROM deliveries_"+suffix+" WHERE id = ANY($1)", pq.Array(ids))

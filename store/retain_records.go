@@ -22,6 +22,7 @@ func agedRecordsOf(r switchboard.Retention) []agedRecords {
 	return []agedRecords{
 		{`DELETE FROM operation_items WHERE (operation_id, delivery_id, event_id) IN (
 	SELECT i.operation_id, i.delivery_id, i.event_id FROM operations o JOIN operation_items i ON i.operation_id = o.id WHERE o.finished_at < $1 LIMIT $2)`, r.Failed},
+		{resendsGoneQuery, r.Failed},
 		{"DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < $1 LIMIT $2)", r.Failed},
 		{"DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2)", switchboard.AuditRetention},
 	}
@@ -33,7 +34,10 @@ func agedRecordsOf(r switchboard.Retention) []agedRecords {
 func (s *Store) PruneRecords(ctx context.Context, r switchboard.Retention) (step switchboard.RetentionStep, more bool, err error) {
 	step.Step = "prune records"
 	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
-		work := []func() (int64, error){func() (int64, error) { return m.deleteIdleKeys(ctx) }}
+		work := []func() (int64, error){
+			func() (int64, error) { return m.deleteIdleKeys(ctx) },
+			func() (int64, error) { return m.eraseOldOverrides(ctx) },
+		}
 		for _, aged := range agedRecordsOf(r) {
 			work = append(work, func() (int64, error) {
 				return affected(m.ExecContext(ctx, aged.query, s.now().Add(-aged.keep), maintenanceRows))

@@ -77,7 +77,9 @@ func TestRollupsEqualTheAttempts(t *testing.T) {
 	random := rand.New(rand.NewPCG(14, 3))
 	begin := time.Date(2026, 7, 2, 21, 0, 0, 0, time.UTC)
 	var open []switchboard.Delivery
-	subs := []switchboard.Subscription{b.subscribe("acme", "*"), b.subscribe("acme", "*"), b.subscribe("globex", "*")}
+	for _, tenant := range []string{"acme", "acme", "globex"} {
+		b.subscribe(tenant, "*")
+	}
 	accept := func(n int) {
 		for range n {
 			open = append(open, b.accept(event([]string{"acme", "globex"}[random.IntN(2)], "")).Deliveries...)
@@ -124,7 +126,6 @@ func TestRollupsEqualTheAttempts(t *testing.T) {
 	if late < 20 || inOld < 6 {
 		t.Errorf("only %d late attempts, %d in yesterday's partition", late, inOld)
 	}
-	equal(t, "subscriptions", len(subs), 3)
 }
 
 // TestRollUpFollows: what was just attempted is counted by the next pass.

@@ -139,6 +139,7 @@ type Store struct {
 	filters *filters
 	cache   *lru.Cache[string, cachedSubscription] // by id
 	answers *answers
+	uses    *keyUses
 }
 
 // Open prepares a store. It does not connect: Postgres may come up later.
@@ -192,6 +193,7 @@ func Open(cfg Config) (*Store, error) {
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
+	s.uses = &keyUses{write: s.writeKeyUses, noted: map[string]time.Time{}}
 	s.dispatches = newBatcher(1, delay, nil, s.dispatchAll)
 	s.dispatched = newBatcher(1, recordDelay, nil, s.markAll)
 	return s, nil
@@ -237,6 +239,7 @@ func (s *Store) Close() error {
 	s.loads.Close()
 	s.callers.Close()
 	s.turns.Close()
+	s.uses.close()
 	s.dispatches.Close()
 	s.dispatched.Close()
 	s.answers.close()

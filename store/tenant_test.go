@@ -37,8 +37,12 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"Retry":             {d.ID, "dlv_none", func(id string) error { _, _, err := b.Retry(ctx, spy, id, ""); return err }},
 		"Cancel":            {open.ID, "dlv_none", func(id string) error { return second(b.Cancel(ctx, spy, id, "")) }},
 		"SetAside":          {open.ID, "dlv_none", func(id string) error { return second(b.SetAside(ctx, spy, id, "")) }},
-		"ReleaseDelivery":   {open.ID, "dlv_none", func(id string) error { return second(b.ReleaseDelivery(ctx, spy, id, "")) }},
-		"Operation":         {operation, "op_none", func(id string) error { return second(b.Operation(ctx, spy, id)) }},
+		"Resend": {d.ID, "dlv_none", func(id string) error {
+			_, _, err := b.Resend(ctx, spy, id, switchboard.Resend{Reason: "x"})
+			return err
+		}},
+		"ReleaseDelivery": {open.ID, "dlv_none", func(id string) error { return second(b.ReleaseDelivery(ctx, spy, id, "")) }},
+		"Operation":       {operation, "op_none", func(id string) error { return second(b.Operation(ctx, spy, id)) }},
 		"ChangeOperation": {operation, "op_none", func(id string) error {
 			return second(b.ChangeOperation(ctx, spy, id, switchboard.PauseOperation, "x"))
 		}},
@@ -63,6 +67,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"EraseTenant":             {"acme", "nobody", func(id string) error { return second(b.EraseTenant(ctx, spy, id, "")) }},
 		"EraseEvent":              {d.EventID, "evt_none", func(id string) error { return second(b.EraseEvent(ctx, spy, "", id, "")) }},
 		"Erasure":                 {erasure.ID, "era_none", func(id string) error { return second(b.Erasure(ctx, spy, id)) }},
+		"Key":                     {key.ID, "key_none", func(id string) error { return second(b.Key(ctx, spy, id)) }},
 		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id, "")) }},
 	}
 	lists := map[string]func() (int, error){

@@ -36,10 +36,6 @@ SELECT 'att_' || id, id, 1, 1, $1, 503, 'http_5xx', '', 1, 1, 0, 'POST', 'https:
 func TestUpgradeKeepsAttempts(t *testing.T) {
 	t.Parallel()
 	b := version100(t)
-	must(t, b.MigrateTo(t.Context(), 101))
-	must(t, second(b.sql.Exec(`
-INSERT INTO attempts (id, delivery_id, number, generation, at, status_code, failure, detail, latency_us, timeout_us, retry_after_us, method, url, request_headers, request_bytes, response_headers, response_truncated, response_body)
-VALUES ('att_1', 'dlv_06fhv37_sub_active_retrying', 1, 1, $1, 503, 'http_5xx', '', 1, 1, 0, 'POST', 'https://receiver.example', '{}', 2, '{}', false, '')`, b.clock())))
 	must(t, b.Migrate(t.Context()))
 	detail, err := b.Delivery(t.Context(), root(), "dlv_06fhv37_sub_active_retrying")
 	must(t, err)

@@ -19,6 +19,7 @@ type Preview struct {
 // Preview makes the request of an attempt that would begin at that time, and sends
 // nothing. Its errors are those of [Sender.Prepare].
 func (s *Sender) Preview(loaded switchboard.LoadedDelivery, at time.Time) (Preview, error) {
+	loaded = Overridden(loaded)
 	m, err := s.Prepare(loaded, at)
 	if err != nil {
 		return Preview{}, err

@@ -53,6 +53,7 @@ func (e *Interrupted) Unwrap() error { return e.Err }
 // the receiver had answered, for another reason than [ErrAborted], or this machine
 // could not send. The outcome is then [switchboard.FailureUnknown].
 func (s *Sender) Attempt(ctx context.Context, loaded switchboard.LoadedDelivery, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
+	loaded = Overridden(loaded)
 	sub := &loaded.Subscription
 	m, err := s.Prepare(loaded, at)
 	if err != nil {
@@ -69,7 +70,8 @@ func (s *Sender) Attempt(ctx context.Context, loaded switchboard.LoadedDelivery,
 // not hold what auth adds, which is only in what is sent. Its errors are those of
 // [render.Renderer.Render] and [signing.Sign].
 func (s *Sender) Prepare(loaded switchboard.LoadedDelivery, at time.Time) (render.Message, error) {
-	m, err := s.renderer.Render(&loaded.Subscription, []switchboard.Event{loaded.Event}, at)
+	loaded = Overridden(loaded)
+	m, err := s.renderer.RenderWith(&loaded.Subscription, []switchboard.Event{loaded.Event}, at, loaded.Body)
 	if err != nil {
 		return render.Message{}, err
 	}

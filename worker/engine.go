@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -64,6 +65,7 @@ type Engine struct {
 	outbox    Outbox
 	outages   *activities.Outages
 	log       *slog.Logger
+	publicURL string        // of the API; empty: it is not known
 	slots     chan struct{} // one taken for each start under way
 }
 
@@ -82,6 +84,13 @@ func NewIdentity() string {
 // eagerly if the worker of the same process uses the same client.
 func NewEngine(c client.Client, namespace, identity string, outbox Outbox, outages *activities.Outages, log *slog.Logger) *Engine {
 	return &Engine{client: c, namespace: namespace, identity: identity, outbox: outbox, outages: outages, log: log, slots: make(chan struct{}, startPool)}
+}
+
+// LinkTo has the engine put into each workflow that it starts a link to its delivery, below that
+// address of the API; empty: none.
+func (e *Engine) LinkTo(publicURL string) *Engine {
+	e.publicURL = strings.TrimRight(publicURL, "/")
+	return e
 }
 
 // Start starts the workflows of deliveries that were just stored. It never fails: the rows are
@@ -165,10 +174,12 @@ func refused(err error) bool {
 	return precondition || invalid
 }
 
-// start starts the delivery's workflow. It reports false if that of an earlier generation is
-// still open: that one is woken, so that it ends, and the start is to be tried again.
+// start starts the delivery's workflow, or wakes the one that waits for its next attempt. It reports
+// false if that may be the workflow of an earlier generation: that one is woken, so that it ends, and
+// the start is to be tried again. Recording an attempt of the present one ends that.
 func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error) {
 	options := startOptions(d)
+	options.StaticDetails = e.details(d)
 	// An eager start's answer brings the first task. A start that has waited for Temporal to
 	// come back may be served when nobody waits for its answer any more: the task would be lost
 	// for ten seconds, and then look like a lost attempt.
@@ -177,8 +188,12 @@ func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error
 	if _, open := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !open {
 		return err == nil, err
 	}
-	if d.Generation == 1 {
+	switch {
+	case d.Generation == 1 && d.AttemptsMade == 0:
 		return true, nil // somebody was faster
+	case d.Generation == 1: // an operation retries it
+		err := e.RetryNow(ctx, d.ID)
+		return err == nil, err
 	}
 	return false, e.RetryNow(ctx, d.ID)
 }
@@ -214,6 +229,15 @@ func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 		StaticSummary: fmt.Sprintf("%s %s · %s", d.Method, d.Host, d.EventType),
 		Priority:      temporal.Priority{FairnessKey: fairnessKey(d.Tenant)},
 	}
+}
+
+// details are what Temporal's UI shows of the workflow, in Markdown: a link to the delivery. They are a
+// part of the history that only an installation with a public address has.
+func (e *Engine) details(d switchboard.Delivery) string {
+	if e.publicURL == "" {
+		return ""
+	}
+	return fmt.Sprintf("[%s](%s/v1/deliveries/%s)", d.ID, e.publicURL, d.ID)
 }
 
 // fairnessKey is the tenant, cut to the 64 bytes that Temporal takes.

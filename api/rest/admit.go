@@ -33,6 +33,15 @@ func EventID(ctx context.Context, number int) string {
 	return ""
 }
 
+// DeliveryID is the id of the delivery that the request makes, for the same reason; empty: any id will
+// do.
+func DeliveryID(ctx context.Context) string {
+	if claim := callOf(ctx).claim; claim != nil {
+		return claim.DeliveryID()
+	}
+	return ""
+}
+
 // admit is the middleware of an operation.
 func (s *Server) admit(r *Route) func(ctx huma.Context, next func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {

@@ -31,6 +31,12 @@ type Route struct {
 // body have the right types; what their values mean is the handler's to check.
 type Handler[In, Out any] func(ctx context.Context, caller switchboard.Caller, in *In) (*Out, error)
 
+// Call is the method and the path of the route.
+func (r *Route) Call() string { return r.method + " " + r.path }
+
+// Roles are those that may call it, beside admin.
+func (r *Route) Roles() []switchboard.Role { return r.roles }
+
 // Payload is the JSON body of a request; an operation's input embeds it.
 type Payload[T any] struct{ JSON T }
 

@@ -40,6 +40,16 @@ func FinalURL(field, raw string) (string, error) {
 	return final + rest, nil
 }
 
+// Origin is a URL's scheme, host and port as requests are sent there: φίλος.gr and φίλοσ.gr
+// are the same word in two cases, and two hosts. What has no such form stays as it is written,
+// and so is an origin of its own.
+func Origin(rawURL string) string {
+	if address, err := FinalAddress("url", rawURL); err == nil {
+		return address
+	}
+	return switchboard.Address(rawURL)
+}
+
 // FinalAddress returns scheme, host and port of a URL, whose path and query may be
 // templates, in the form in which it is sent.
 func FinalAddress(field, raw string) (string, error) {

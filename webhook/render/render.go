@@ -58,6 +58,11 @@ func NewRenderer(platforms Platforms) *Renderer {
 // event's field at fault. The next attempt reads the subscription again, which its owner
 // may have repaired by then. Only erased data never come back, see [ErrErased].
 func (r *Renderer) Render(sub *switchboard.Subscription, events []switchboard.Event, at time.Time) (Message, error) {
+	return r.RenderWith(sub, events, at, nil)
+}
+
+// RenderWith is Render, with those bytes in the place of the body, if they are given.
+func (r *Renderer) RenderWith(sub *switchboard.Subscription, events []switchboard.Event, at time.Time, body *string) (Message, error) {
 	if len(events) != 1 {
 		return Message{}, fmt.Errorf("cannot render %d events into one message: it takes exactly one", len(events))
 	}
@@ -77,7 +82,7 @@ func (r *Renderer) Render(sub *switchboard.Subscription, events []switchboard.Ev
 	budget := liquid.NewBudget()
 	p := &rendering{
 		renderer: r, request: request, event: event, profile: sub.Profile,
-		placeholders: &placeholders{event: event, useCase: useCase, budget: budget}, budget: budget, now: at,
+		placeholders: &placeholders{event: event, useCase: useCase, budget: budget}, budget: budget, now: at, given: body,
 	}
 	return p.message()
 }
@@ -122,15 +127,19 @@ type rendering struct {
 	placeholders *placeholders
 	budget       *liquid.Budget
 	now          time.Time // when the attempt begins
+	given        *string   // in the place of the body; nil: it is rendered
 }
 
 func (p *rendering) message() (Message, error) {
 	m := Message{Method: p.request.Method}
 	var query string
 	var err error
-	if p.request.InQuery() {
+	switch {
+	case p.request.InQuery():
 		query, err = p.query()
-	} else {
+	case p.given != nil:
+		m.Body = []byte(*p.given)
+	default:
 		m.Body, err = p.body()
 	}
 	if err != nil {

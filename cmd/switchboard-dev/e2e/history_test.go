@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
@@ -44,6 +45,7 @@ func TestHistories(t *testing.T) {
 		{"deferred by the receiver", newSystem, liveDeferred},
 		{"release", newSystem, liveRelease},
 		{"cancel of a deleted subscription", newSystem, liveCancelDeleted},
+		{"operation that was paused", newSystem, livePausedOperation},
 		{"retain", newOldSystem, liveRetain},
 		{"roll up", newSystem, liveRollUp},
 		{"erase a tenant", newSystem, liveEraseTenant},
@@ -66,6 +68,26 @@ func TestHistories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// livePausedOperation pauses an operation and resumes it, and returns it.
+func livePausedOperation(t *testing.T, s *system) string {
+	r := newReceiver(t, 200)
+	sub, _ := s.subscribe(r.URL, nil)
+	for range 40 {
+		s.post("ticket.created", `{}`)
+	}
+	id := s.startOperation(client.NewOperation{Action: switchboard.ActionReplay, Rate: 10, Filter: &switchboard.Selection{Subscription: sub}})
+	for range 2 {
+		if _, err := s.api().PauseOperation(t.Context(), id, "test"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.api().ResumeOperation(t.Context(), id, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.awaitOperation(id, "finished", finished)
+	return id
 }
 
 func liveDelivered(t *testing.T, s *system) string {

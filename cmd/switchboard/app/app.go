@@ -134,7 +134,7 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	}
 	return &app{
 		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, identity: identity, telemetry: t,
-		engine:    worker.NewEngine(c, namespace, identity, s, outages, log),
+		engine:    worker.NewEngine(c, namespace, identity, s, outages, log).LinkTo(config.PublicURL),
 		outages:   outages,
 		ready:     newReadiness(s, c, config.LostKeys),
 		catalogue: types,

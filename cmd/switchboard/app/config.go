@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ type Config struct {
 	RefusedKeys   float64           `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Keys a second from one address that may be refused before it is answered 429."`
 	CostlyCalls   float64           `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"What the costly calls of one key may cost a second, in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or the call of a token endpoint 10."`
 	TemporalUI    string            `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
+	PublicURL     string            `name:"public-url" env:"SWITCHBOARD_PUBLIC_URL" placeholder:"URL" help:"Address of the API as support reaches it, as https://switchboard.example.com: Temporal's UI links each workflow to its delivery there."`
 	LogLevel      slog.Level        `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 
 	// How long what was done is kept, see docs/retention.md.
@@ -73,6 +75,9 @@ func (c *Config) Check() error {
 	}
 	if err := c.checkDatabaseURL(); err != nil {
 		errs = append(errs, err)
+	}
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		complain("SWITCHBOARD_PUBLIC_URL", "is not an http or https URL without user, query and fragment")
 	}
 	if _, err := store.ParseKeyring(c.EncryptionKey); err != nil {
 		errs = append(errs, err)

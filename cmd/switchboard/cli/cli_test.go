@@ -112,6 +112,7 @@ func answersOf(t *testing.T) map[string]string {
 func TestOutput(t *testing.T) {
 	t.Parallel()
 	const dlv, sub = "dlv_01k0000000000000000000000a", "sub_01k0000000000000000000000a"
+	const op = "op_01k0000000000000000000000a"
 	for _, c := range []struct {
 		name string
 		line []string
@@ -138,6 +139,23 @@ func TestOutput(t *testing.T) {
 		{"subscriptions_resume", []string{"subscriptions", "resume", sub}, "POST /v1/subscriptions/" + sub + `/resume {}`},
 		{"subscriptions_test", []string{"subscriptions", "test", sub, "--type", "ticket.created"}, "POST /v1/subscriptions/" + sub + `/test {"type":"ticket.created"}`},
 		{"subscriptions_preview", []string{"subscriptions", "preview", sub, "--event", "e1"}, "POST /v1/subscriptions/" + sub + `/preview {"event_id":"e1"}`},
+		{"deliveries_show_attempt", []string{"deliveries", "show", dlv, "--attempt", "1"}, "GET /v1/deliveries/" + dlv + "/attempts/1/request"},
+		{"deliveries_retry_at", []string{"deliveries", "retry", dlv, "--at", "2026-01-31T18:00:00Z", "--expect-state", "failed", "--expect-attempts", "0"}, "POST /v1/deliveries/" + dlv + `/retry {"expect":{"state":"failed","attempts":0},"retry_at":"2026-01-31T18:00:00Z"}`},
+		{"events_explain", []string{"events", "explain", "e1", "--tenant", "acme"}, "GET /v1/events/e1/explain?tenant=acme"},
+		{"operations_plan", []string{"operations", "plan", "retry", "--host", "crm.example.com", "--state", "failed", "--after", "2026-01-31T14:00:00Z", "--before", "2026-01-31 16:00"},
+			`POST /v1/operations {"action":"retry","filter":{"state":["failed"],"host":"crm.example.com","after":"2026-01-31T14:00:00Z","before":"2026-01-31T16:00:00Z"},"dry_run":true}`},
+		{"operations_start", []string{"operations", "start", "retry", "--host", "crm.example.com", "-r", "repaired", "--yes"}, `POST /v1/operations {"plan":"c2VhbGVk","reason":"repaired"}`},
+		{"operations_start_plan", []string{"operations", "start", "--plan", "c2VhbGVk", "-r", "repaired", "--yes", "-o", "yaml"}, `POST /v1/operations {"plan":"c2VhbGVk","reason":"repaired"}`},
+		{"operations_list", []string{"operations", "list", "--state", "running"}, "GET /v1/operations?limit=50&state=running"},
+		{"operations_show", []string{"operations", "show", op}, "GET /v1/operations/" + op},
+		{"operations_items", []string{"operations", "show", op, "--items", "skipped"}, "GET /v1/operations/" + op + "/items?limit=50&outcome=skipped"},
+		{"operations_watch", []string{"operations", "watch", "op_01k0000000000000000000000b"}, "GET /v1/operations/op_01k0000000000000000000000b"},
+		{"operations_pause", []string{"operations", "pause", op, "-r", "slow"}, "POST /v1/operations/" + op + `/pause {"reason":"slow"}`},
+		{"operations_resume", []string{"operations", "resume", op}, "POST /v1/operations/" + op + `/resume {}`},
+		{"operations_cancel", []string{"operations", "cancel", op, "-r", "wrong"}, "POST /v1/operations/" + op + `/cancel {"reason":"wrong"}`},
+		{"failures", []string{"failures", "--tenant", "acme"}, "GET /v1/failures?limit=50&tenant=acme"},
+		{"status", []string{"status"}, "GET /v1/stats/now"},
+		{"actions", []string{"actions", "--object", dlv, "--last", "7d"}, "GET /v1/actions?after=2026-01-24T12%3A00%3A00Z&limit=50&object=" + dlv},
 		{"completion_bash", []string{"completion", "bash"}, ""},
 		{"complete", []string{"complete", "--", "deliveries", "list", "--st"}, ""},
 	} {

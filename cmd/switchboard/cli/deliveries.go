@@ -143,6 +143,20 @@ type requiredReason struct {
 	Reason string `short:"r" required:"" help:"Why. It is kept."`
 }
 
+// expectation makes an action conditional.
+type expectation struct {
+	ExpectState    switchboard.State `placeholder:"STATE" enum:",pending,retrying,held,blocked,delivered,failed,cancelled" default:"" help:"Do it only if the delivery is in this state."`
+	ExpectAttempts *int              `placeholder:"N" help:"Do it only if so many attempts were made."`
+}
+
+func (e expectation) act(reason string) client.Act {
+	act := client.Act{Reason: reason}
+	if e.ExpectState != "" || e.ExpectAttempts != nil {
+		act.Expect = &client.Expectation{State: e.ExpectState, Attempts: e.ExpectAttempts}
+	}
+	return act
+}
+
 // change does the same to each of the deliveries, and tells what became of it. It goes on after
 // one that does not allow it, and ends with the error of the first of these.
 func (c someDeliveries) change(ctx context.Context, s *Session, verb string, do func(api *client.Client, id string, options []client.Option) (client.Delivery, error)) error {
@@ -190,23 +204,31 @@ func (s *Session) line(d client.Delivery) string {
 type retryDeliveryCommand struct {
 	someDeliveries
 	optionalReason
+	expectation
+	At timeFlag `placeholder:"TIME" help:"When to make the next attempt, within 30 days; now if it is left out."`
 }
 
 func (retryDeliveryCommand) Help() string {
 	return `Examples:
 
-    switchboard deliveries retry dlv_01k0000000000000000000000 --reason "receiver repaired"`
+    switchboard deliveries retry dlv_01k0000000000000000000000 --reason "receiver repaired"
+    switchboard deliveries retry dlv_01k0000000000000000000000 --at 18:00 --expect-state failed`
 }
 
 func (c retryDeliveryCommand) Run(ctx context.Context, s *Session) error {
+	retry := client.Retry{Act: c.act(c.Reason)}
+	if !c.At.IsZero() {
+		retry.RetryAt = &c.At.Time
+	}
 	return c.change(ctx, s, "Retry", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.RetryDelivery(ctx, id, client.Retry{Act: client.Act{Reason: c.Reason}}, options...)
+		return api.RetryDelivery(ctx, id, retry, options...)
 	})
 }
 
 type cancelDeliveryCommand struct {
 	someDeliveries
 	requiredReason
+	expectation
 }
 
 func (cancelDeliveryCommand) Help() string {
@@ -217,13 +239,14 @@ func (cancelDeliveryCommand) Help() string {
 
 func (c cancelDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	return c.change(ctx, s, "Cancel", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.CancelDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
+		return api.CancelDelivery(ctx, id, c.act(c.Reason), options...)
 	})
 }
 
 type holdDeliveryCommand struct {
 	someDeliveries
 	requiredReason
+	expectation
 }
 
 func (holdDeliveryCommand) Help() string {
@@ -234,13 +257,14 @@ func (holdDeliveryCommand) Help() string {
 
 func (c holdDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	return c.change(ctx, s, "Hold", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.HoldDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
+		return api.HoldDelivery(ctx, id, c.act(c.Reason), options...)
 	})
 }
 
 type releaseDeliveryCommand struct {
 	someDeliveries
 	optionalReason
+	expectation
 }
 
 func (releaseDeliveryCommand) Help() string {
@@ -251,6 +275,6 @@ func (releaseDeliveryCommand) Help() string {
 
 func (c releaseDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	return c.change(ctx, s, "Release", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.ReleaseDelivery(ctx, id, client.Act{Reason: c.Reason}, options...)
+		return api.ReleaseDelivery(ctx, id, c.act(c.Reason), options...)
 	})
 }

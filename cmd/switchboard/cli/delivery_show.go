@@ -3,15 +3,18 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
 )
 
 type showDeliveryCommand struct {
-	ID string `arg:"" help:"The delivery, as dlv_…"`
+	ID      string `arg:"" help:"The delivery, as dlv_…"`
+	Attempt int    `placeholder:"N" help:"Show what attempt N sent, and whether these are the bytes, and what it was answered."`
 	watchFlag
 }
 
@@ -21,6 +24,7 @@ func (showDeliveryCommand) Help() string {
 Examples:
 
     switchboard deliveries show dlv_01k0000000000000000000000
+    switchboard deliveries show dlv_01k0000000000000000000000 --attempt 2
     switchboard deliveries show dlv_01k0000000000000000000000 --watch
     switchboard deliveries show dlv_01k0000000000000000000000 -o json`
 }
@@ -29,6 +33,9 @@ func (c showDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	api, err := s.api()
 	if err != nil {
 		return err
+	}
+	if c.Attempt != 0 {
+		return s.showAttempt(ctx, api, c.ID, c.Attempt)
 	}
 	return s.watch(ctx, c.Watch, func() (bool, error) {
 		d, err := api.GetDelivery(ctx, c.ID)
@@ -41,13 +48,13 @@ func (c showDeliveryCommand) Run(ctx context.Context, s *Session) error {
 
 // showDelivery prints why, what follows, and then all that happened.
 func (s *Session) showDelivery(d client.Delivery) {
-	s.printf("\n")
+	s.showDiagnosis(d.Diagnosis)
 	s.printFacts(
 		fact{"Delivery", d.ID}, fact{"State", string(d.State)}, fact{"Reason", d.Reason}, fact{"Ended because", d.Ending},
 		fact{"Tenant", d.Tenant}, fact{"Event", d.EventType + " " + d.EventID}, fact{"Subscription", d.SubscriptionID}, fact{"Key", d.Key},
 		fact{"Accepted", s.moment(d.CreatedAt)}, fact{"Next attempt", s.moment(value(d.NextAttemptAt))}, fact{"Ended", s.moment(value(d.CompletedAt))},
 		fact{"Held since", s.moment(value(d.ParkedAt))}, fact{"Held until", s.moment(value(d.HeldUntil))}, fact{"Released", d.ReleasedBy}, fact{"Blocked by", d.BlockedBy},
-		fact{"Expires", s.moment(value(d.ExpiresAt))}, fact{"Temporal", d.TemporalURL},
+		fact{"Expires", s.moment(value(d.ExpiresAt))}, fact{"You can", possible(d.Available)}, fact{"Temporal", d.TemporalURL},
 	)
 	if len(d.Attempts) > 0 {
 		s.printf("\n")
@@ -57,6 +64,41 @@ func (s *Session) showDelivery(d client.Delivery) {
 		s.printf("\n")
 		printTable(s, s.actionColumns(), d.Actions)
 	}
+}
+
+// showDiagnosis prints the two sentences that most who ask want to know, and what to do.
+func (s *Session) showDiagnosis(d *client.Diagnosis) {
+	if d == nil {
+		return
+	}
+	why := d.Why
+	if d.ReceiverSaid != "" {
+		why += " They said: " + d.ReceiverSaid
+	}
+	s.printIndented("", clean(why))
+	s.printIndented("", clean(d.Next.Text))
+	if d.Advice != "" {
+		s.printIndented("", clean(d.Advice))
+	}
+	if d.Alike != nil && d.Alike.Count > 0 {
+		others := count(d.Alike.Count, "other delivery")
+		if d.Alike.More {
+			others = "At least " + others
+		}
+		s.printIndented("", others+" to this host stand alike.")
+	}
+	s.printf("\n")
+}
+
+// possible lists the actions that the delivery and the key allow.
+func possible(actions []switchboard.AvailableAction) string {
+	var allowed []string
+	for _, a := range actions {
+		if a.Allowed {
+			allowed = append(allowed, string(a.Action))
+		}
+	}
+	return strings.Join(allowed, ", ")
 }
 
 func (s *Session) attemptColumns() []column[client.Attempt] {

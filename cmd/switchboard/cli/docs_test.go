@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -42,4 +43,41 @@ func TestDocument(t *testing.T) {
 	} else if listed != table.String() {
 		t.Errorf("docs/cli.md lists\n%s\nwant (go test ./cmd/switchboard/cli -update)\n%s", listed, table.String())
 	}
+}
+
+// TestCommandsInDocuments: every command line in the documents is one that is understood.
+func TestCommandsInDocuments(t *testing.T) {
+	t.Parallel()
+	lines := regexp.MustCompile("(?m)(?:^\\$ (?:bin/)?|`)switchboard ((?:deliveries|events|subscriptions|operations|failures|status|actions|search|whoami)[^`\n]*)")
+	seen := 0
+	for _, file := range []string{"docs/runbook.md", "docs/cli.md", "README.md"} {
+		text, err := os.ReadFile("../../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range lines.FindAllStringSubmatch(string(text), -1) {
+			seen++
+			parser, err := kong.New(&Commands{}, kong.Name("switchboard"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			words := strings.ReplaceAll(found[1], " …", "")
+			_, err = parser.Parse(splitWords(words))
+			if err != nil && !strings.Contains(err.Error(), "expected ") && !strings.Contains(err.Error(), "missing flags") { // it is named without its arguments
+				t.Errorf("%s: switchboard %s: %v", file, found[1], err)
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("saw %d commands only: the test looks in the wrong place", seen)
+	}
+}
+
+// splitWords splits a command line as a shell does, where quotes are around whole words.
+func splitWords(line string) []string {
+	var words []string
+	for _, word := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(line, -1) {
+		words = append(words, strings.Trim(word, `"`))
+	}
+	return words
 }

@@ -10,9 +10,10 @@ import (
 )
 
 type eventsCommand struct {
-	Send sendEventCommand  `cmd:"" help:"Send an event. Sent again with the same id, it is accepted once."`
-	List listEventsCommand `cmd:"" help:"List events, newest first."`
-	Show showEventCommand  `cmd:"" help:"Show one event with its data and its deliveries."`
+	Send    sendEventCommand    `cmd:"" help:"Send an event. Sent again with the same id, it is accepted once."`
+	List    listEventsCommand   `cmd:"" help:"List events, newest first."`
+	Show    showEventCommand    `cmd:"" help:"Show one event with its data and its deliveries."`
+	Explain explainEventCommand `cmd:"" help:"Say of each subscription of the tenant whether it takes the event, and why."`
 }
 
 type sendEventCommand struct {
@@ -93,14 +94,18 @@ func (c listEventsCommand) Run(ctx context.Context, s *Session) error {
 		if err != nil {
 			return false, err
 		}
-		return false, printList(s, items, raw, []column[client.Event]{
-			{title: "event", text: func(e client.Event) string { return e.ID }, least: 16},
-			{title: "tenant", text: func(e client.Event) string { return e.Tenant }, least: 8, rank: 1},
-			{title: "type", text: func(e client.Event) string { return e.Type }, least: 10},
-			{title: "key", text: func(e client.Event) string { return e.Key }, least: 8, rank: 3},
-			{title: "accepted", text: func(e client.Event) string { return s.relative(e.CreatedAt) }, rank: 2},
-		}, "No event matches.")
+		return false, printList(s, items, raw, s.eventColumns(), "No event matches.")
 	})
+}
+
+func (s *Session) eventColumns() []column[client.Event] {
+	return []column[client.Event]{
+		{title: "event", text: func(e client.Event) string { return e.ID }, least: 16},
+		{title: "tenant", text: func(e client.Event) string { return e.Tenant }, least: 8, rank: 1},
+		{title: "type", text: func(e client.Event) string { return e.Type }, least: 10},
+		{title: "key", text: func(e client.Event) string { return e.Key }, least: 8, rank: 3},
+		{title: "accepted", text: func(e client.Event) string { return s.relative(e.CreatedAt) }, rank: 2},
+	}
 }
 
 // oneEvent names an event.

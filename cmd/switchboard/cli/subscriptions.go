@@ -262,7 +262,7 @@ func (c updateSubscriptionCommand) Run(ctx context.Context, s *Session) error {
 			}
 			version = now.Version
 		}
-		return api.UpdateSubscription(ctx, c.ID, version, patch)
+		return api.UpdateSubscription(ctx, c.ID, version, patch, s.options()...)
 	}, s.showSubscription)
 }
 
@@ -350,13 +350,7 @@ func (c previewSubscriptionCommand) Run(ctx context.Context, s *Session) error {
 		return api.PreviewSubscription(ctx, c.ID, event, s.options()...)
 	}, func(p client.Preview) {
 		s.printf("%s %s\n", p.Method, clean(p.URL))
-		for _, name := range sortedNames(p.Headers) {
-			s.printf("%s: %s\n", name, clean(p.Headers[name]))
-		}
-		s.printf("\n%s\n", cleanLines(p.Body))
-		if p.BodyEncoding != "" {
-			s.note("the body is shown in %s", p.BodyEncoding)
-		}
+		s.printMessage(p.Headers, p.Body, p.BodyEncoding, nil)
 		s.warn(p.Warnings)
 	})
 }

@@ -23,7 +23,8 @@ const gap = 2
 // shortened ends what was cut.
 const shortened = "…"
 
-// printTable prints a table with as many of the columns as fit the terminal.
+// printTable prints a table with as many of the columns as fit the terminal. A column of a rank
+// that has nothing in it is left out.
 func printTable[T any](s *Session, columns []column[T], items []T) {
 	rows := make([][]string, len(items))
 	for i, item := range items {
@@ -38,12 +39,15 @@ func printTable[T any](s *Session, columns []column[T], items []T) {
 			widths[i] = max(widths[i], text.StringWidth(row[i]))
 		}
 	}
-	shown := make([]int, len(columns))
-	for i := range shown {
-		shown[i] = i
+	var shown []int
+	for i, c := range columns {
+		empty := !slices.ContainsFunc(rows, func(row []string) bool { return row[i] != "" })
+		if !empty || c.rank == 0 || s.flags.Output == outputWide {
+			shown = append(shown, i)
+		}
 	}
 	if s.Width > 0 && s.flags.Output != outputWide {
-		shown = fit(columns, widths, s.Width)
+		shown = fit(shown, columns, widths, s.Width)
 	}
 	w := newTable()
 	var header table.Row
@@ -83,11 +87,8 @@ func newTable() table.Writer {
 	return w
 }
 
-// fit chooses the columns that are shown, and narrows those that may be cut.
-func fit[T any](columns []column[T], widths []int, width int) (shown []int) {
-	for i := range columns {
-		shown = append(shown, i)
-	}
+// fit leaves out what does not fit of the columns that are shown, and narrows those that may be cut.
+func fit[T any](shown []int, columns []column[T], widths []int, width int) []int {
 	least := func(i int) int {
 		if columns[i].least == 0 {
 			return widths[i]

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+type actionsCommand struct {
+	Tenant string                `help:"Only what was done to this tenant's."`
+	Object string                `placeholder:"ID" help:"Only what was done to this: dlv_…, sub_…, op_…, key_…, or an event type as platform/name."`
+	By     string                `placeholder:"KEY" help:"Only what this API key did, as key_…, or temporal or switchboard."`
+	Person string                `help:"Only what this person did."`
+	Verb   switchboard.AuditVerb `help:"Only this, as retry or update."`
+	Kind   switchboard.AuditKind `enum:",delivery,subscription,operation,key,event_type,event,tenant" default:"" help:"Only what was done to one of these: ${enum}."`
+	After  timeFlag              `placeholder:"TIME" help:"Only what was done at that time or later."`
+	Before timeFlag              `placeholder:"TIME" help:"Only what was done before that time."`
+	Last   switchboard.Duration  `placeholder:"24h" help:"Only what was done in so long a time before now."`
+	Limit  int                   `default:"50" help:"How many; 0: all."`
+}
+
+func (actionsCommand) Help() string {
+	return `Examples:
+
+    switchboard actions --object dlv_01k0000000000000000000000
+    switchboard actions --tenant acme --kind subscription --last 7d`
+}
+
+func (c actionsCommand) Run(ctx context.Context, s *Session) error {
+	after, err := since(c.After, c.Last, s.Now())
+	if err != nil {
+		return err
+	}
+	api, err := s.api()
+	if err != nil {
+		return err
+	}
+	filter := switchboard.AuditFilter{Tenant: c.Tenant, Object: c.Object, Actor: c.By, Person: c.Person, Verb: c.Verb, Kind: c.Kind, After: after, Before: c.Before.Time}
+	items, raw, err := gather(s, c.Limit, func(asked switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error) {
+		return api.ListActions(ctx, filter, asked)
+	})
+	if err != nil {
+		return err
+	}
+	return printList(s, items, raw, auditColumns(c.Object == ""), "Nothing was done that matches.")
+}
+
+func auditColumns(objects bool) []column[switchboard.AuditEntry] {
+	person := column[switchboard.AuditEntry]{title: "who", text: func(e switchboard.AuditEntry) string { return who(e.Person, e.ActorName, e.Actor) }, least: 14}
+	reason := column[switchboard.AuditEntry]{title: "reason (changed)", text: reasonAndChanges, least: 36}
+	if objects { // an id leaves no more of 80 columns
+		person.least, reason.least = 8, 10
+	}
+	columns := []column[switchboard.AuditEntry]{
+		{title: "at (UTC)", text: func(e switchboard.AuditEntry) string { return e.At.UTC().Format("01-02 15:04:05") }},
+		person,
+		{title: "did", text: func(e switchboard.AuditEntry) string { return string(e.Verb) }},
+	}
+	if objects {
+		columns = append(columns, column[switchboard.AuditEntry]{title: "to", text: func(e switchboard.AuditEntry) string { return e.Object }})
+	}
+	return append(append(columns, reason), []column[switchboard.AuditEntry]{
+		{title: "tenant", text: func(e switchboard.AuditEntry) string { return e.Tenant }, least: 8, rank: 1},
+		{title: "by way of", text: func(e switchboard.AuditEntry) string { return string(e.Origin) }, rank: 2},
+		{title: "from", text: func(e switchboard.AuditEntry) string { return e.Address }, rank: 3},
+		{title: "request", text: func(e switchboard.AuditEntry) string { return e.RequestID }, rank: 4},
+	}...)
+}
+
+// reasonAndChanges is why something was done, and which members were changed.
+func reasonAndChanges(e switchboard.AuditEntry) string {
+	if len(e.Changed) == 0 {
+		return e.Reason
+	}
+	return strings.TrimSpace(e.Reason + " (" + strings.Join(slices.Sorted(maps.Keys(e.Changed)), ", ") + ")")
+}

@@ -1,0 +1,320 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// A step of an operation of somebody looks for the next items without a lock, and then does them in
+// one transaction with how far the operation is: each is looked at again when it is locked. So an
+// item is done once, whenever a step is aborted or made twice.
+
+// maxWhy bounds what an item keeps of why it was skipped.
+const maxWhy = 500
+
+// operateSelected does the next step of an operation of somebody.
+func (s *Store) operateSelected(ctx context.Context, o operationRow) (switchboard.OperationProgress, error) {
+	if o.State != switchboard.OperationRunning {
+		return o.progress(o.Operation, 0), nil
+	}
+	now := s.now()
+	if o.Action.Sends() {
+		var late []int
+		if err := s.list(ctx, "operate", &late, relayLateQuery, now.Add(-relayLateBy), relayLate); err != nil {
+			return switchboard.OperationProgress{}, err
+		}
+		if late[0] == relayLate {
+			return o.progress(o.Operation, relayPause), s.touchOperation(ctx, o.ID)
+		}
+	}
+	o.NextAt = latest(o.NextAt, now.Add(-releaseBehind))
+	spacing := time.Duration(float64(time.Second) / o.Rate)
+	limit := o.room(now, spacing)
+	if limit == 0 {
+		return o.progress(o.Operation, o.wait(now)), nil
+	}
+	if o.Action == switchboard.ActionReplay {
+		return s.replayStep(ctx, o, limit, spacing)
+	}
+	q, err := s.selectedDeliveries(ctx, o.Filter.Deliveries(o.Action), o.Tenant, o.BoundID)
+	if err != nil {
+		return switchboard.OperationProgress{}, err
+	}
+	ids, through, last, err := s.nextSelected(ctx, q, o.AfterID, o.BoundID, limit)
+	if err != nil {
+		return switchboard.OperationProgress{}, mapError(ctx, "operate", err)
+	}
+	var progress switchboard.OperationProgress
+	err = s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
+		b := &operationBatch{store: s, tx: tx, spacing: spacing}
+		locked, err := b.lock(ctx, o, func(ctx context.Context) ([]string, error) { return b.lockSubscriptionsOf(ctx, ids) })
+		if err != nil || !locked {
+			progress = o.progress(o.Operation, 0)
+			progress.Finished = false
+			return err
+		}
+		if err := b.act(ctx, q, ids); err != nil {
+			return err
+		}
+		progress, err = b.save(ctx, through, time.Time{}, last)
+		return err
+	})
+	return progress, err
+}
+
+// touchOperation says that somebody works on an operation.
+func (s *Store) touchOperation(ctx context.Context, id string) error {
+	_, err := s.exec(ctx, "operate", "UPDATE operations SET updated_at = $2 WHERE id = $1", id, s.now())
+	return err
+}
+
+// progress is where the operation stands, after a step that began with it as it was before.
+func (o *operationRow) progress(before switchboard.Operation, wait time.Duration) switchboard.OperationProgress {
+	return switchboard.OperationProgress{
+		Action: o.Action, SubscriptionID: o.SubscriptionID, Total: o.Total, Done: o.Done, Skipped: o.Skipped, Failed: o.Failed,
+		Changed: o.Done - before.Done, Passed: o.Skipped - before.Skipped, Wait: switchboard.Duration(wait),
+		Finished: o.State != switchboard.OperationRunning, State: o.State,
+	}
+}
+
+// operationBatch is what one step does, in its transaction.
+type operationBatch struct {
+	store   *Store
+	tx      transaction
+	spacing time.Duration // between the dispatches of two deliveries that are sent
+	o       *operationRow // locked
+	before  switchboard.Operation
+	now     time.Time
+	deleted map[string]bool                   // the subscriptions that are
+	flows   map[string]switchboard.Conditions // of the subscriptions, which are locked
+	blocked []string                          // deliveries that wait for some of the batch
+	items   []switchboard.OperationItem
+}
+
+// lock locks what others locks first, and then the operation. It reports false if that has moved on
+// since it was read, as where another worker has made this step.
+func (b *operationBatch) lock(ctx context.Context, read operationRow, others func(context.Context) ([]string, error)) (bool, error) {
+	var err error
+	if b.blocked, err = others(ctx); err != nil {
+		return false, err
+	}
+	found, err := selectOperations(ctx, b.tx, "WHERE id = $1 FOR NO KEY UPDATE", read.ID)
+	if err != nil {
+		return false, err
+	}
+	if len(found) == 0 {
+		return false, noOperation(read.ID)
+	}
+	b.o, b.before, b.now = &found[0], found[0].Operation, b.store.now()
+	b.o.NextAt = read.NextAt
+	return b.o.State == switchboard.OperationRunning && b.o.AfterID == read.AfterID && b.o.AfterAt.Equal(read.AfterAt), nil
+}
+
+// lockSubscriptionsOf locks the subscriptions of deliveries, and the keys of those that are ordered.
+// It returns the deliveries that wait for them.
+func (b *operationBatch) lockSubscriptionsOf(ctx context.Context, ids []string) (blocked []string, err error) {
+	b.deleted, b.flows = map[string]bool{}, map[string]switchboard.Conditions{}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var found []struct {
+		ID      string
+		Deleted bool
+	}
+	least, greatest := bounds(ids)
+	if err := b.tx.SelectContext(ctx, &found, `
+SELECT s.id, s.deleted_at IS NOT NULL AS deleted FROM subscriptions s WHERE s.id = ANY(ARRAY(
+	SELECT DISTINCT subscription_id FROM deliveries WHERE id = ANY($1) AND id >= $2 AND id <= $3)) ORDER BY s.id FOR SHARE`, pq.Array(ids), least, greatest); err != nil {
+		return nil, err
+	}
+	for _, f := range found {
+		b.deleted[f.ID] = f.Deleted
+	}
+	return lockQueues(ctx, b.tx, ids)
+}
+
+// act locks the deliveries, does the action to each that matches still, and notes what became of it.
+func (b *operationBatch) act(ctx context.Context, q selected, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := lockDeliveries(ctx, b.tx, append(b.blocked, ids...))
+	if err != nil {
+		return err
+	}
+	matching, err := b.stillMatching(ctx, q, ids)
+	if err != nil {
+		return err
+	}
+	act, err := b.action(ctx, rows, matching)
+	if err != nil {
+		return err
+	}
+	states, changed := map[string]switchboard.State{}, []*row{}
+	b.o.WakeAt = latest(b.o.WakeAt, b.now)
+	for _, id := range ids {
+		r := rows[id]
+		switch {
+		case r == nil:
+			b.skip(id, "", "it is gone")
+			continue
+		case !matching[id]:
+			b.skip(id, "", "it is "+string(r.State)+", and does not match the filter any more")
+			continue
+		}
+		before := r.Delivery
+		err := act(r)
+		switch {
+		case err != nil && !isRefused(err):
+			return err
+		case err != nil:
+			r.Delivery = before
+			b.skip(id, "", err.(*switchboard.Error).Message) //nolint:errorlint // isRefused says so
+		case r.Delivery == before:
+			b.skip(id, "", "it is "+string(r.State)+" already")
+		default:
+			states[id], changed = before.State, append(changed, r)
+			b.done(id, "", before, &r.Delivery)
+		}
+	}
+	return b.store.saveTransitions(ctx, b.tx, b.o.action(), states, changed...)
+}
+
+// stillMatching are those of the deliveries, which are locked, that the filter finds.
+func (b *operationBatch) stillMatching(ctx context.Context, q selected, ids []string) (map[string]bool, error) {
+	least, greatest := bounds(ids)
+	c := q.where.with()
+	of := c.term("id = ANY(?) AND id >= ? AND id <= ?", pq.Array(ids), least, greatest)
+	var found []string
+	// OFFSET 0 makes Postgres find them by their ids.
+	err := b.tx.SelectContext(ctx, &found, "SELECT id FROM (SELECT * FROM deliveries WHERE "+of+" OFFSET 0) AS deliveries WHERE "+c.condition(), c.args...)
+	matching := make(map[string]bool, len(found))
+	for _, id := range found {
+		matching[id] = true
+	}
+	return matching, err
+}
+
+// action is what is done to each delivery. Its error is a refusal, or one of the database.
+func (b *operationBatch) action(ctx context.Context, rows map[string]*row, matching map[string]bool) (func(*row) error, error) {
+	switch b.o.Action {
+	case switchboard.ActionCancel:
+		return func(r *row) error { return r.Cancel(b.now, switchboard.ReasonOperator, b.o.WakeAt) }, nil
+	case switchboard.ActionHold:
+		return func(r *row) error { return b.hold(ctx, r) }, nil
+	case switchboard.ActionRelease:
+		var parked []*row
+		for id := range matching {
+			if r := rows[id]; r != nil && r.State.Parked() {
+				parked = append(parked, r)
+			}
+		}
+		before, err := predecessors(ctx, b.tx, parked...)
+		return func(r *row) error { return b.release(ctx, r, before[r.ID]) }, err
+	}
+	nothing, err := nothingToSendOf(ctx, b.tx, rows)
+	return func(r *row) error { return b.retry(ctx, r, nothing[r.ID]) }, err
+}
+
+func (b *operationBatch) retry(ctx context.Context, r *row, nothing error) error {
+	before := r.Delivery
+	if err := r.Retry(b.now, b.o.NextAt, switchboard.Obstacles{SubscriptionDeleted: b.deleted[r.SubscriptionID], NothingToSend: nothing}); err != nil {
+		return err
+	}
+	if err := enterAgain(ctx, b.tx, b.now, before, r); err != nil {
+		return err
+	}
+	r.DispatchBy(b.o.NextAt)
+	return nil
+}
+
+func (b *operationBatch) hold(ctx context.Context, r *row) error {
+	flow, err := b.flow(ctx, r.SubscriptionID)
+	if err != nil {
+		return err
+	}
+	admission, err := switchboard.OperatorHold(b.now, &r.Delivery, flow.Subscription)
+	if err != nil {
+		return err
+	}
+	return r.SetAside(b.now, admission, b.o.WakeAt)
+}
+
+func (b *operationBatch) release(ctx context.Context, r *row, predecessor string) error {
+	flow, err := b.flow(ctx, r.SubscriptionID)
+	if err != nil {
+		return err
+	}
+	flow.Predecessor = predecessor
+	admission, err := switchboard.OperatorRelease(b.now, &r.Delivery, flow)
+	if err != nil {
+		return err
+	}
+	return r.Release(b.now, b.o.NextAt, admission)
+}
+
+// flow is what decides about the deliveries of a subscription, which is locked.
+func (b *operationBatch) flow(ctx context.Context, subscriptionID string) (switchboard.Conditions, error) {
+	flow, known := b.flows[subscriptionID]
+	if known {
+		return flow, nil
+	}
+	flow, err := lockFlow(ctx, b.tx, subscriptionID, shared)
+	b.flows[subscriptionID] = flow
+	return flow, err
+}
+
+// done notes that a delivery was changed, and dates the next one. A workflow that has to end is woken
+// later than the one before.
+func (b *operationBatch) done(id, event string, before switchboard.Delivery, after *switchboard.Delivery) {
+	b.items = append(b.items, switchboard.OperationItem{DeliveryID: id, EventID: event, Outcome: switchboard.OutcomeDone})
+	b.o.Done++
+	b.o.NextAt = b.o.NextAt.Add(b.spacing)
+	if !b.o.Action.Sends() && before.State.HasNextAttempt() && !after.DispatchAt.IsZero() {
+		b.o.WakeAt = b.o.WakeAt.Add(cancelSpacing)
+	}
+}
+
+func (b *operationBatch) skip(id, event, why string) {
+	b.items = append(b.items, switchboard.OperationItem{DeliveryID: id, EventID: event, Outcome: switchboard.OutcomeSkipped, Why: switchboard.Clip(why, maxWhy)})
+	b.o.Skipped++
+}
+
+// save stores the items and the operation, which has come that far.
+func (b *operationBatch) save(ctx context.Context, throughID string, throughAt time.Time, last bool) (switchboard.OperationProgress, error) {
+	if err := b.saveItems(ctx); err != nil {
+		return switchboard.OperationProgress{}, err
+	}
+	o := b.o
+	o.AfterID, o.AfterAt, o.UpdatedAt = throughID, throughAt, b.now
+	o.Total = max(o.Total, o.Handled())
+	wait := o.wait(b.now)
+	if last {
+		o.Total, wait = o.Handled(), 0
+		o.finish()
+		if err := b.store.announce(ctx, b.tx, switchboard.NewOperationFinished(&o.Operation)); err != nil {
+			return switchboard.OperationProgress{}, err
+		}
+	}
+	return o.progress(b.before, wait), b.store.saveOperation(ctx, b.tx, *o)
+}
+
+func (b *operationBatch) saveItems(ctx context.Context) error {
+	if len(b.items) == 0 {
+		return nil
+	}
+	var deliveries, events, outcomes, whys []string
+	for _, i := range b.items {
+		deliveries, events, outcomes, whys = append(deliveries, i.DeliveryID), append(events, i.EventID), append(outcomes, string(i.Outcome)), append(whys, clean(i.Why))
+	}
+	// The same event id may come again after its idempotency window: of the skipped ones one is kept.
+	_, err := b.tx.ExecContext(ctx, `
+INSERT INTO operation_items (operation_id, delivery_id, event_id, outcome, why)
+SELECT $1, delivery_id, event_id, outcome, why FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS n(delivery_id, event_id, outcome, why)
+ON CONFLICT DO NOTHING`, b.o.ID, pq.Array(deliveries), pq.Array(events), pq.Array(outcomes), pq.Array(whys))
+	return err
+}
