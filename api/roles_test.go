@@ -45,6 +45,8 @@ var calls = []tableCall{
 	{"POST /v1/preview", `{"subscription":{` + okRequest + `}}`, 200, "is"},
 	{"POST /v1/match", `{"subscription":{"events":["ticket.*"]}}`, 200, "is"},
 	{"GET /v1/deliveries", ``, 200, "isv"},
+	{"GET /v1/deliveries/facets", ``, 200, "isv"},
+	{"GET /v1/search?q=acme", ``, 200, "isv"},
 	{"GET /v1/deliveries/dlv_acme", ``, 200, "isv"},
 	{"GET /v1/deliveries/dlv_acme/attempts/1/request", ``, 200, "isv"},
 	{"POST /v1/deliveries/dlv_acme/retry", ``, 200, "s"},

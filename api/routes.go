@@ -62,6 +62,8 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/match", roles{integrator, support}, s.matchGiven, "match", trial, cost(2), unknownEvent),
 
 		rest.On(get, "/v1/deliveries", readers, s.listDeliveries, "list-deliveries"),
+		rest.On(get, "/v1/deliveries/facets", readers, s.countFacets, "count-facets", cost(1)),
+		rest.On(get, "/v1/search", readers, s.search, "search"),
 		rest.On(get, "/v1/deliveries/{id}", readers, s.getDelivery, "get-delivery"),
 		rest.On(get, "/v1/deliveries/{id}/attempts/{n}/request", readers, s.getAttemptRequest, "get-attempt-request", cost(2)),
 		rest.On(post, "/v1/deliveries/{id}/retry", roles{integrator, support}, s.retryDelivery, "retry-delivery", optional, acts),

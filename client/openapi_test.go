@@ -160,6 +160,10 @@ var calls = map[string]struct {
 	"cancel-operation": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CancelOperation(ctx, "{id}", "why", options...))
 	}, reason{}, client.Operation{}},
+	"search": {func(ctx context.Context, c *client.Client) error { return second(c.Search(ctx, "q")) }, nil, listOf[switchboard.SearchHit]("data")},
+	"count-facets": {func(ctx context.Context, c *client.Client) error {
+		return second(c.CountFacets(ctx, everyDelivery, switchboard.FacetHost))
+	}, nil, client.Facets{}},
 	"list-actions": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListActions(ctx, switchboard.AuditFilter{
 			Tenant: "acme", Object: "sub_1", Actor: "key_1", Person: "Ana", Verb: switchboard.AuditPause, Kind: switchboard.AuditSubscription, After: at, Before: at,
@@ -185,8 +189,8 @@ var calls = map[string]struct {
 		return second(c.Match(ctx, subscription, sample, options...))
 	}, tryout{}, client.Match{}},
 	"list-deliveries": {func(ctx context.Context, c *client.Client) error {
-		return second(c.ListDeliveries(ctx, everyDelivery, page))
-	}, nil, pageOf[client.Delivery]()},
+		return second(c.ListDeliveries(ctx, everyDelivery, switchboard.PageRequest{Limit: page.Limit, Cursor: page.Cursor, Count: true}))
+	}, nil, countedPageOf[client.Delivery]()},
 	"get-delivery": {func(ctx context.Context, c *client.Client) error { return second(c.GetDelivery(ctx, "{id}")) }, nil, client.Delivery{}},
 	"retry-delivery": {func(ctx context.Context, c *client.Client) error {
 		return second(c.RetryDelivery(ctx, "{id}", client.Retry{Act: act}, options...))
@@ -251,6 +255,16 @@ func pageOf[T any]() any {
 		Data []T `json:"data"`
 		Next any `json:"next_cursor"`
 		To   any `json:"searched_to"`
+	}{}
+}
+
+// countedPageOf is a page that says how many match.
+func countedPageOf[T any]() any {
+	return struct {
+		Data  []T                `json:"data"`
+		Next  any                `json:"next_cursor"`
+		To    any                `json:"searched_to"`
+		Count *switchboard.Count `json:"count"`
 	}{}
 }
 

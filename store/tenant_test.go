@@ -79,6 +79,14 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 			p, err := b.Deliveries(ctx, spy, switchboard.DeliveryFilter{Text: "http"}, switchboard.PageRequest{})
 			return len(p.Items), err
 		},
+		"DeliveryFacets": func() (int, error) {
+			found, _, err := b.DeliveryFacets(ctx, spy, switchboard.DeliveryFilter{Tenant: "acme"}, switchboard.AllFacets()[:4])
+			return found.Matches.Value, err
+		},
+		"Search": func() (int, error) {
+			found, err := b.Search(ctx, spy, d.EventID)
+			return len(found), err
+		},
 		"Subscriptions": func() (int, error) {
 			p, err := b.Subscriptions(ctx, spy, switchboard.SubscriptionFilter{Tenant: "acme"}, switchboard.PageRequest{})
 			return len(p.Items), err

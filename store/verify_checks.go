@@ -99,6 +99,10 @@ func flowChecks(now time.Time) []check {
 	WHERE d.state = 'held' AND d.reason <> '` + switchboard.ReasonOperator + `' AND s.state = 'active' AND s.deleted_at IS NULL
 	AND coalesce(h.breaker, 'closed') = 'closed' AND (h.deferred_until IS NULL OR h.deferred_until < $1) AND coalesce(h.queue_reason, '') = ''
 	AND NOT EXISTS (SELECT FROM operations o WHERE o.subscription_id = s.id AND o.action = 'release' AND o.state = 'running')`, []any{now.Add(-parkedGrace)}},
+		{"open_of_deleted", `SELECT d.id, d.state || ' of ' || s.id FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
+	WHERE d.completed_at IS NULL AND s.deleted_at IS NOT NULL
+	AND NOT EXISTS (SELECT FROM operations o WHERE o.subscription_id = s.id AND o.action = 'cancel' AND o.finished_at IS NULL)
+	AND NOT EXISTS (SELECT FROM erasures x WHERE x.scope = 'tenant' AND x.tenant = s.tenant AND x.finished_at IS NULL)`, nil},
 		{"key_sent_twice", `SELECT min(id), 'and ' || max(id) || ' of one key' FROM deliveries d WHERE d.ordered AND d.key <> '' AND d.next_attempt_at IS NOT NULL
 	GROUP BY subscription_id, key HAVING count(*) > 1`, nil},
 		{"ordering_key_outdated", `SELECT coalesce(k.subscription_id, q.subscription_id), coalesce('the last one is ' || q.last, 'no delivery is open')
