@@ -106,7 +106,7 @@ func (d *Delivery) Retry(now, at time.Time, o Obstacles) error {
 			d.DispatchAt = at
 		}
 	default:
-		return Errorf(CodeConflict, "delivery %s is %s (%s) and cannot be retried", d.ID, d.State, d.Reason)
+		return Errorf(CodeConflict, "delivery %s is %s (%s) and cannot be retried: it is sent %s", d.ID, d.State, d.Reason, d.ReleasedBy(Health{}))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ const (
 type PageRequest struct {
 	Limit  int    // 0: DefaultPage
 	Cursor string // NextCursor of the page before; empty: the first page
+	Count  bool   // how many match is asked for too, where the list can say so
 }
 
 // Page is one page of a list, newest first.
@@ -26,6 +27,8 @@ type Page[T any] struct {
 	// matches and the time for it was used up: older ones may follow, even if the page has
 	// none. Zero: the page is complete.
 	SearchedTo time.Time
+	// Count is how many match; nil: it was not asked for, or could not be counted in time.
+	Count *Count
 }
 
 // EventFilter narrows a list of events. A zero field does not narrow.

@@ -39,9 +39,10 @@ type Workers struct {
 }
 
 // How often workers say that they live, and after how long one that does not is taken for dead.
-// A worker stops to send WorkerMargin before that. It starts no sooner than the others know of it,
-// or are taken for dead: after the death of a process the next one waits for no longer than
-// WorkerExpiry.
+// A worker stops to send WorkerMargin before that; what it has in flight ends by itself. It starts
+// no sooner than the others know of it, or are taken for dead: after the death of a process the
+// next one waits for no longer than WorkerExpiry. Where others have more in flight than their new
+// share, it waits for these to end, but for no longer than an attempt of the default time limit.
 const (
 	WorkerHeartbeat = time.Second
 	WorkerExpiry    = 5 * time.Second

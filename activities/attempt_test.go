@@ -299,7 +299,7 @@ func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	t.Parallel()
 	d := newFakeStore(t)
 	d.Limiter = inflight.NewLimiter(1, 0)
-	d.loaded.Subscription.MaxInFlight = 2
+	d.loaded.Subscription.MaxInFlight, d.loaded.Subscription.Version = 2, 5
 	due := d.loaded.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}
@@ -313,6 +313,9 @@ func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	}
 	if d.sent != 1 || len(d.recorded) != 1 {
 		t.Errorf("%d requests, %d recorded; want 1 and 1", d.sent, len(d.recorded))
+	}
+	if made := d.recorded[0]; made.SubscriptionVersion != 5 || !made.At.Equal(made.At.Truncate(time.Microsecond)) {
+		t.Errorf("recorded for version %d, at %s", made.SubscriptionVersion, made.At)
 	}
 	d.loaded.Delivery = due
 	if _, err := d.attempt(activities.AttemptInput{}); err != nil || d.sent != 2 {

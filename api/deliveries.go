@@ -9,7 +9,17 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
+// deliveriesInput asks for a page of deliveries.
 type deliveriesInput struct {
+	DeliveriesFilter
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	Count  bool   `query:"count" doc:"Also count how many match, up to 10,000"`
+}
+
+// DeliveriesFilter are the conditions that deliveries are found by. The name is exported because huma
+// reads the parameters of no other embedded struct.
+type DeliveriesFilter struct {
 	Tenant       string         `query:"tenant" doc:"Only this tenant's"`
 	Subscription string         `query:"subscription" doc:"Only deliveries to this subscription"`
 	Event        string         `query:"event" doc:"Only deliveries of this event"`
@@ -22,12 +32,10 @@ type deliveriesInput struct {
 	Before       rest.TimeParam `query:"before" doc:"Only what was accepted before that time"`
 	Stuck        bool           `query:"stuck" doc:"Only what is overdue: the date of its next attempt has passed, and nothing happened"`
 	Text         string         `query:"text" maxLength:"200" doc:"Only where an id, the event type, the host or the reason holds this, in any case"`
-	Limit        int            `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor       string         `query:"cursor" doc:"next_cursor of the page before"`
 }
 
 // filter checks and converts the parameters.
-func (in *deliveriesInput) filter(caller switchboard.Caller) (switchboard.DeliveryFilter, error) {
+func (in *DeliveriesFilter) filter(caller switchboard.Caller) (switchboard.DeliveryFilter, error) {
 	f := switchboard.DeliveryFilter{
 		Subscription: in.Subscription, Event: in.Event, EventType: in.EventType,
 		Failure: switchboard.Failure(in.Failure), StatusCode: in.StatusCode, Host: strings.ToLower(in.Host),
@@ -60,12 +68,18 @@ func join[T ~string](words []T) string {
 	return strings.Join(text, ", ")
 }
 
-func (s *server) listDeliveries(ctx context.Context, caller switchboard.Caller, in *deliveriesInput) (*reply[page[delivery]], error) {
+// pageDelivery is a page of deliveries, with how many match.
+type pageDelivery struct {
+	rest.Page[delivery]
+	Count *switchboard.Count `json:"count,omitempty" doc:"How many match, whatever page it is: where count=true asks for it. Left out where they could not be counted within 0.3 s"`
+}
+
+func (s *server) listDeliveries(ctx context.Context, caller switchboard.Caller, in *deliveriesInput) (*reply[pageDelivery], error) {
 	filter, err := in.filter(caller)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Store.Deliveries(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	found, err := s.Store.Deliveries(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor, Count: in.Count})
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +87,7 @@ func (s *server) listDeliveries(ctx context.Context, caller switchboard.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	return rest.PageOf(found, show), nil
+	return &reply[pageDelivery]{Body: pageDelivery{rest.PageOf(found, show).Body, found.Count}}, nil
 }
 
 type deliveryInput struct {

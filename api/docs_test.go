@@ -222,9 +222,9 @@ func TestDocumentSaysWhere(t *testing.T) {
 	headers := parameters(t, b, "header")
 	for call, want := range map[string]string{
 		"POST /v1/events":                        "Idempotency-Key",
-		"POST /v1/subscriptions/x/rotate_secret": "Idempotency-Key",
+		"POST /v1/subscriptions/x/rotate_secret": "Idempotency-Key Switchboard-Actor",
 		"GET /v1/events":                         "",
-		"PATCH /v1/subscriptions/x":              "",
+		"PATCH /v1/subscriptions/x":              "Switchboard-Actor",
 		"POST /v1/deliveries/x/cancel":           "Idempotency-Key Switchboard-Actor",
 		"DELETE /v1/subscriptions/x":             "Switchboard-Actor",
 	} {

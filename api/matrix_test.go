@@ -60,7 +60,7 @@ var unboundCalls = regexp.MustCompile(`^(PUT|PATCH|DELETE) /v1/event_types/|^POS
 var everybodys = regexp.MustCompile(`^GET /v1/(event_types|platforms)`)
 
 // boundIntegrators are calls that an integrator may make whose key is bound to a tenant.
-var boundIntegrators = regexp.MustCompile(`^POST /v1/deliveries/[^/]+/retry$`)
+var boundIntegrators = regexp.MustCompile(`^POST /v1/deliveries/[^/]+/(retry|resend)$`)
 
 // needsPayload are calls that a key without read_payload may not make.
 var needsPayload = regexp.MustCompile(`/preview$`)

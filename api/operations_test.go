@@ -62,6 +62,7 @@ func TestCallsThatDoNotApply(t *testing.T) {
 		{"subscriptions/sub_disabled/disable", `{"reason":"r"}`, "the subscription is disabled"},
 		{"subscriptions/sub_disabled/resume", `{}`, "the subscription is disabled"},
 		{"subscriptions/sub_disabled/pause", `{"reason":"r"}`, "the subscription is disabled"},
+		{"deliveries/dlv_held/retry", `{}`, "is held (operator) and cannot be retried: it is sent when an operator releases it"},
 		{"deliveries/dlv_globex/hold", `{"reason":"r"}`, "is failed already"},
 		{"deliveries/dlv_acme/release", `{}`, "is retrying and cannot be released"},
 	} {

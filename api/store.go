@@ -21,6 +21,11 @@ type Store interface {
 
 	Deliveries(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error)
 	Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error)
+	// DeliveryFacets counts the values that the newest deliveries of a list have, and reports false
+	// where they could not be found in time.
+	DeliveryFacets(ctx context.Context, caller switchboard.Caller, filter switchboard.DeliveryFilter, by []switchboard.Facet) (switchboard.Facets, bool, error)
+	// Search finds what is called so, or begins so.
+	Search(ctx context.Context, caller switchboard.Caller, text string) ([]switchboard.SearchHit, error)
 	// LoadForAttempt loads what an attempt needs, for callers who see the delivery.
 	LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error)
 	// Surroundings returns what decides about actions on deliveries that the caller sees, by their ids.
@@ -106,7 +111,7 @@ type Store interface {
 	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
 	Key(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
 	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
-	RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
+	RevokeKey(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Key, error)
 
 	// EraseTenant begins the erasure of a tenant, or returns the one under way.
 	EraseTenant(ctx context.Context, caller switchboard.Caller, tenant, reason string) (switchboard.Erasure, error)

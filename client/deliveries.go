@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -114,8 +115,14 @@ type Action struct {
 	Reason string                 `json:"reason"`
 }
 
-// ListDeliveries returns a page of deliveries, newest first, without attempts and actions.
+// ListDeliveries returns a page of deliveries, newest first, without attempts and actions. Asked to
+// count, it also says how many match.
 func (c *Client) ListDeliveries(ctx context.Context, filter switchboard.DeliveryFilter, asked switchboard.PageRequest) (switchboard.Page[Delivery], error) {
+	return list[Delivery](ctx, c, path("deliveries"), deliveryQuery(filter), asked)
+}
+
+// deliveryQuery writes a filter of deliveries as a query.
+func deliveryQuery(filter switchboard.DeliveryFilter) url.Values {
 	values := query("tenant", filter.Tenant, "subscription", filter.Subscription, "event", filter.Event, "event_type", filter.EventType,
 		"failure", string(filter.Failure), "host", filter.Host, "after", instant(filter.After), "before", instant(filter.Before), "text", filter.Text)
 	for _, state := range filter.States {
@@ -127,7 +134,7 @@ func (c *Client) ListDeliveries(ctx context.Context, filter switchboard.Delivery
 	if filter.Stuck {
 		values.Set("stuck", "true")
 	}
-	return list[Delivery](ctx, c, path("deliveries"), values, asked)
+	return values
 }
 
 // Deliveries iterates over all deliveries that the filter lets through, as

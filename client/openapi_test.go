@@ -104,7 +104,7 @@ var calls = map[string]struct {
 	}, nil, pageOf[client.Subscription]()},
 	"get-subscription": {func(ctx context.Context, c *client.Client) error { return second(c.GetSubscription(ctx, "{id}")) }, nil, client.Subscription{}},
 	"update-subscription": {func(ctx context.Context, c *client.Client) error {
-		return second(c.UpdateSubscription(ctx, "{id}", 1, client.Patch{"name": "n"}))
+		return second(c.UpdateSubscription(ctx, "{id}", 1, client.Patch{"name": "n"}, options...))
 	}, client.Patch{}, client.Subscription{}},
 	"delete-subscription": {func(ctx context.Context, c *client.Client) error {
 		return c.DeleteSubscription(ctx, "{id}", "why", options...)
@@ -160,6 +160,10 @@ var calls = map[string]struct {
 	"cancel-operation": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CancelOperation(ctx, "{id}", "why", options...))
 	}, reason{}, client.Operation{}},
+	"search": {func(ctx context.Context, c *client.Client) error { return second(c.Search(ctx, "q")) }, nil, listOf[switchboard.SearchHit]("data")},
+	"count-facets": {func(ctx context.Context, c *client.Client) error {
+		return second(c.CountFacets(ctx, everyDelivery, switchboard.FacetHost))
+	}, nil, client.Facets{}},
 	"list-actions": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListActions(ctx, switchboard.AuditFilter{
 			Tenant: "acme", Object: "sub_1", Actor: "key_1", Person: "Ana", Verb: switchboard.AuditPause, Kind: switchboard.AuditSubscription, After: at, Before: at,
@@ -185,8 +189,8 @@ var calls = map[string]struct {
 		return second(c.Match(ctx, subscription, sample, options...))
 	}, tryout{}, client.Match{}},
 	"list-deliveries": {func(ctx context.Context, c *client.Client) error {
-		return second(c.ListDeliveries(ctx, everyDelivery, page))
-	}, nil, pageOf[client.Delivery]()},
+		return second(c.ListDeliveries(ctx, everyDelivery, switchboard.PageRequest{Limit: page.Limit, Cursor: page.Cursor, Count: true}))
+	}, nil, countedPageOf[client.Delivery]()},
 	"get-delivery": {func(ctx context.Context, c *client.Client) error { return second(c.GetDelivery(ctx, "{id}")) }, nil, client.Delivery{}},
 	"retry-delivery": {func(ctx context.Context, c *client.Client) error {
 		return second(c.RetryDelivery(ctx, "{id}", client.Retry{Act: act}, options...))
@@ -201,21 +205,23 @@ var calls = map[string]struct {
 		return second(c.GetEventType(ctx, "{platform}", "{name}"))
 	}, nil, client.EventType{}},
 	"put-event-type": {func(ctx context.Context, c *client.Client) error {
-		return second(c.PutEventType(ctx, "{platform}", "{name}", client.EventTypeFields{}))
+		return second(c.PutEventType(ctx, "{platform}", "{name}", client.EventTypeFields{}, options...))
 	}, client.EventTypeFields{}, client.EventType{}},
 	"update-event-type": {func(ctx context.Context, c *client.Client) error {
-		return second(c.UpdateEventType(ctx, "{platform}", "{name}", client.EventTypeFields{}))
+		return second(c.UpdateEventType(ctx, "{platform}", "{name}", client.EventTypeFields{}, options...))
 	}, client.EventTypeFields{}, client.EventType{}},
 	"delete-event-type": {func(ctx context.Context, c *client.Client) error {
-		return c.DeleteEventType(ctx, "{platform}", "{name}")
+		return c.DeleteEventType(ctx, "{platform}", "{name}", options...)
 	}, nil, nil},
 	"list-platforms": {func(ctx context.Context, c *client.Client) error { return second(c.ListPlatforms(ctx, page)) }, nil, pageOf[client.Platform]()},
 	"create-key": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CreateKey(ctx, client.NewKey{Name: "n"}, options...))
 	}, client.NewKey{}, client.Key{}},
-	"get-me":     {func(ctx context.Context, c *client.Client) error { return second(c.GetMe(ctx, options...)) }, nil, client.Me{}},
-	"list-keys":  {func(ctx context.Context, c *client.Client) error { return second(c.ListKeys(ctx, page)) }, nil, pageOf[client.Key]()},
-	"revoke-key": {func(ctx context.Context, c *client.Client) error { return second(c.RevokeKey(ctx, "{id}")) }, nil, client.Key{}},
+	"get-me":    {func(ctx context.Context, c *client.Client) error { return second(c.GetMe(ctx, options...)) }, nil, client.Me{}},
+	"list-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListKeys(ctx, page)) }, nil, pageOf[client.Key]()},
+	"revoke-key": {func(ctx context.Context, c *client.Client) error {
+		return second(c.RevokeKey(ctx, "{id}", "why", options...))
+	}, nil, client.Key{}},
 }
 
 var everyDelivery = switchboard.DeliveryFilter{
@@ -249,6 +255,16 @@ func pageOf[T any]() any {
 		Data []T `json:"data"`
 		Next any `json:"next_cursor"`
 		To   any `json:"searched_to"`
+	}{}
+}
+
+// countedPageOf is a page that says how many match.
+func countedPageOf[T any]() any {
+	return struct {
+		Data  []T                `json:"data"`
+		Next  any                `json:"next_cursor"`
+		To    any                `json:"searched_to"`
+		Count *switchboard.Count `json:"count"`
 	}{}
 }
 

@@ -13,9 +13,10 @@ import (
 
 // page is a page of a list on the wire.
 type page[T any] struct {
-	Data       []T       `json:"data"`
-	NextCursor *string   `json:"next_cursor"`
-	SearchedTo time.Time `json:"searched_to"`
+	Data       []T                `json:"data"`
+	NextCursor *string            `json:"next_cursor"`
+	SearchedTo time.Time          `json:"searched_to"`
+	Count      *switchboard.Count `json:"count"`
 }
 
 // list asks for one page.
@@ -26,8 +27,11 @@ func list[T any](ctx context.Context, c *Client, path string, query url.Values, 
 	if asked.Cursor != "" {
 		query.Set("cursor", asked.Cursor)
 	}
+	if asked.Count {
+		query.Set("count", "true")
+	}
 	answer, err := call[page[T]](ctx, c, request{method: http.MethodGet, path: path, query: query})
-	found := switchboard.Page[T]{Items: answer.Data, SearchedTo: answer.SearchedTo}
+	found := switchboard.Page[T]{Items: answer.Data, SearchedTo: answer.SearchedTo, Count: answer.Count}
 	if answer.NextCursor != nil {
 		found.NextCursor = *answer.NextCursor
 	}

@@ -60,3 +60,8 @@ func TestAlikeCountsTheSameFailureOfTheHost(t *testing.T) {
 	untried := b.accept(event("acme", "")).Deliveries[0]
 	equal(t, "not tried", count(root(), untried.ID), (*switchboard.Alike)(nil))
 }
+
+// history is the delivery with its attempts and actions, without what explains it.
+func history(d switchboard.DeliveryDetail) switchboard.DeliveryDetail {
+	return switchboard.DeliveryDetail{Delivery: d.Delivery, Attempts: d.Attempts, Actions: d.Actions, Health: d.Health}
+}

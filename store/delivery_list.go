@@ -18,16 +18,32 @@ const filterSettings = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan
 
 // Deliveries lists the deliveries that the filter keeps, newest first.
 func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
-	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is for every spelling
-	times, err := s.timesOfEvent(ctx, caller, f)
+	q, err := s.deliveriesQuery(ctx, caller, f)
 	if err != nil {
 		return switchboard.Page[switchboard.Delivery]{}, err
 	}
-	q := deliveriesQuery(caller, f, s.now(), times)
-	q.keys = s.keys
+	var count *switchboard.Count
+	if p.Count {
+		if count, err = s.countMatches(ctx, q); err != nil {
+			return switchboard.Page[switchboard.Delivery]{}, err
+		}
+	}
 	page, err := list(ctx, s, q, p, func(d switchboard.Delivery) position { return position{ID: d.ID} })
+	page.Count = count
 	shownAt(s.now(), page.Items)
 	return page, err
+}
+
+// deliveriesQuery is the list of the deliveries that the filter keeps.
+func (s *Store) deliveriesQuery(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter) (pageQuery, error) {
+	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is for every spelling
+	times, err := s.timesOfEvent(ctx, caller, f)
+	if err != nil {
+		return pageQuery{}, err
+	}
+	q := deliveriesQuery(caller, f, s.now(), times)
+	q.keys = s.keys
+	return q, nil
 }
 
 // timesOfEvent are the times of the events with the id that the filter names, if any.

@@ -125,3 +125,46 @@ func WaitForKeyUses(s *Store) { s.uses.done.Wait() }
 func RollupQueries() map[string]string {
 	return map[string]string{"by the minute": minutesQuery(), "by subscription": bySubscriptionQuery(false)}
 }
+
+// ListStatement is a statement that a list runs, with what it sets before.
+type ListStatement struct {
+	Settings, Query string
+	Args            []any
+}
+
+// DeliveryStatements are those of the first page of a list of deliveries, of its count and of its
+// facets. Of a list that is searched in slices it is the slice of the last hour; its count reads what
+// there is until its time is over.
+func (s *Store) DeliveryStatements(ctx context.Context, f switchboard.DeliveryFilter) (map[string]ListStatement, error) {
+	q, err := s.deliveriesQuery(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, f)
+	if err != nil {
+		return nil, err
+	}
+	count, countArgs := q.countQuery(switchboard.MaxMatches + 1)
+	facets, facetArgs := q.facetsQuery(switchboard.AllFacets()[:switchboard.MaxFacets], switchboard.MaxMatches+1)
+	statements := map[string]ListStatement{"page": pageStatement(q, s.now()), "facets": {filterSettings, facets, facetArgs}}
+	if q.within == nil {
+		statements["count"] = ListStatement{countSettings, count, countArgs}
+	}
+	return statements, nil
+}
+
+// EventStatement is that of the first page of a list of events.
+func (s *Store) EventStatement(f switchboard.EventFilter) ListStatement {
+	return pageStatement(s.eventsQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, f), s.now())
+}
+
+// SearchStatement is that of a search.
+func SearchStatement(text string) ListStatement {
+	query, args := searchQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, text)
+	return ListStatement{"", query, args}
+}
+
+func pageStatement(q pageQuery, now time.Time) ListStatement {
+	c := q.where.with()
+	if q.within != nil {
+		q.within(c, now.Add(-firstSlice), time.Time{})
+	}
+	query := c.query(q.columns, q.table, q.order, switchboard.DefaultPage+1)
+	return ListStatement{q.settings, query, c.args}
+}

@@ -219,7 +219,7 @@ func TestCloseDelivery(t *testing.T) {
 	}
 	detail, err := b.Delivery(t.Context(), root(), d.ID)
 	must(t, err)
-	equal(t, "detail", detail, switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{action}})
+	equal(t, "detail", history(detail), switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{action}})
 
 	_, err = b.CloseDelivery(t.Context(), "dlv_none", 1, switchboard.StateCancelled, "x", action)
 	refused(t, "no such delivery", err, switchboard.CodeNotFound, "")

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lib/pq"
@@ -31,9 +32,10 @@ func queueReasons() any {
 // accepted wait no longer.
 func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead time.Duration, room func(switchboard.Subscription, switchboard.Health) int) ([]switchboard.Delivery, error) {
 	var released []switchboard.Delivery
+	var behind []string // they wait for an earlier delivery of their key
 	empty := false
 	err := s.tx(ctx, "release queued deliveries", func(ctx context.Context, tx transaction) error {
-		released, empty = nil, false
+		released, behind, empty = nil, nil, false
 		conditions, err := lockFlow(ctx, tx, subscriptionID, shared)
 		if err != nil || conditions.Queue == "" {
 			return err
@@ -53,13 +55,64 @@ func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead ti
 		}
 		// After the last turns of a rate limit the next request has to wait for its turn too.
 		empty = len(rows) == 0 || len(rows) < limit && !conditions.Subscription.RateLimit.IsSet()
+		if rows, behind, err = firstOfKeys(ctx, tx, rows); err != nil {
+			return err
+		}
 		released, err = s.releaseInTurn(ctx, tx, now, conditions, ahead, rows)
 		return err
 	})
+	for _, id := range behind {
+		if err == nil {
+			err = s.blockBehind(ctx, id)
+		}
+	}
 	if err == nil && empty {
 		err = s.clearQueueReason(ctx, subscriptionID)
 	}
 	return released, err
+}
+
+// firstOfKeys leaves out those of the deliveries, which are locked, that are to be sent after an
+// earlier one of their key, and returns their ids. Their keys are not locked: whoever enters a queue
+// enters at its end, so that the first of a queue stays the first.
+func firstOfKeys(ctx context.Context, tx transaction, rows []*row) (first []*row, behind []string, err error) {
+	ordered := slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return !r.Ordered })
+	before := map[string]string{}
+	if err := findBefore(ctx, tx, before, ordered); err != nil || len(before) == 0 {
+		return rows, nil, err
+	}
+	for _, r := range rows {
+		if before[r.ID] == "" {
+			first = append(first, r)
+		} else {
+			behind = append(behind, r.ID)
+		}
+	}
+	return first, behind, nil
+}
+
+// blockBehind lets a delivery that waits for its turn wait for the earlier one of its key instead.
+func (s *Store) blockBehind(ctx context.Context, id string) error {
+	return s.tx(ctx, "block delivery", func(ctx context.Context, tx transaction) error {
+		conditions, err := lockFlowOf(ctx, tx, id, shared)
+		if err != nil {
+			return err
+		}
+		r, err := s.lockDelivery(ctx, tx, switchboard.Caller{}, id)
+		if err != nil || r.State != switchboard.StateHeld || r.Reason == switchboard.ReasonOperator {
+			return err
+		}
+		before, err := predecessors(ctx, tx, r)
+		if err != nil || before[id] == "" {
+			return err
+		}
+		was, now := r.Delivery, s.now()
+		conditions.Delivery, conditions.Predecessor = &was, before[id]
+		if err := r.Release(now, now, switchboard.Admit(now, conditions)); err != nil {
+			return err
+		}
+		return s.saveTransition(ctx, tx, switchboard.Caller{}, switchboard.Action{}, was, r)
+	})
 }
 
 // releaseInTurn releases those of the deliveries, which are locked, whose turn comes in that time.

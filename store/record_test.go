@@ -43,7 +43,7 @@ func TestRecordMovesTheDelivery(t *testing.T) {
 
 	detail, err := b.Delivery(t.Context(), of("acme"), d.ID)
 	must(t, err)
-	equal(t, "detail", detail, switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{a, second}, Actions: []switchboard.Action{}})
+	equal(t, "detail", history(detail), switchboard.DeliveryDetail{Delivery: want, Attempts: []switchboard.Attempt{a, second}, Actions: []switchboard.Action{}})
 }
 
 // TestRecordKeepsWhatIsPermanent: with what was decided and with the outcome itself, also

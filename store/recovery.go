@@ -80,7 +80,8 @@ func (s *Store) recoverNow(ctx context.Context, tx transaction, sub *switchboard
 const oldestHeldQuery = "SELECT id FROM deliveries WHERE subscription_id = $1 AND state = 'held' AND reason = '" + switchboard.ReasonBreakerOpen + "' AND held_until > $2 ORDER BY id LIMIT 1"
 
 // releaseProbe releases the oldest delivery that the breaker holds, and returns its id; empty: none
-// is held. One that must not be sent any more, as after its deadline, ends, and is none.
+// is held. One that must not be sent any more, as after its deadline, ends, and one that is to wait
+// for an earlier delivery of its key is blocked: neither is the probe.
 func (s *Store) releaseProbe(ctx context.Context, tx transaction, sub *switchboard.Subscription, h *switchboard.Health, now time.Time) (string, error) {
 	for {
 		var oldest []string
@@ -89,20 +90,35 @@ func (s *Store) releaseProbe(ctx context.Context, tx transaction, sub *switchboa
 		}
 		id := oldest[0]
 		h.LetThrough(now, id)
-		_, after, err := s.transit(ctx, tx, switchboard.Caller{}, id, bySwitchboard(switchboard.ActionRelease, "it is the probe of the endpoint, whose breaker is open"),
-			func(d *switchboard.Delivery, now time.Time) error {
-				if !d.State.Parked() { // somebody was faster
-					return nil
-				}
-				return d.Release(now, now, switchboard.Admit(now, switchboard.Conditions{Subscription: sub, Health: h, Delivery: d}))
-			})
+		state, err := s.releaseAsProbe(ctx, tx, sub, h, now, id)
 		if err != nil {
 			return "", err
 		}
-		if after.State.HasNextAttempt() {
+		if state.HasNextAttempt() {
 			return id, nil
 		}
 	}
+}
+
+// releaseAsProbe releases a delivery that the breaker held a moment ago, and returns its state. It
+// is blocked if an earlier one of its key is open.
+func (s *Store) releaseAsProbe(ctx context.Context, tx transaction, sub *switchboard.Subscription, h *switchboard.Health, now time.Time, id string) (switchboard.State, error) {
+	r, err := s.lockDelivery(ctx, tx, switchboard.Caller{}, id)
+	if err != nil {
+		return "", err
+	}
+	if r.State != switchboard.StateHeld || r.Reason != switchboard.ReasonBreakerOpen { // somebody was faster
+		return r.State, nil
+	}
+	before, err := predecessors(ctx, tx, r)
+	if err != nil {
+		return "", err
+	}
+	was := r.Delivery
+	if err := r.Release(now, now, switchboard.Admit(now, switchboard.Conditions{Subscription: sub, Health: h, Delivery: &was, Predecessor: before[id]})); err != nil {
+		return "", err
+	}
+	return r.State, s.saveTransition(ctx, tx, switchboard.Caller{}, bySwitchboard(switchboard.ActionRelease, "it is the probe of the endpoint, whose breaker is open"), was, r)
 }
 
 // lateRecoveryQuery finds the subscriptions for which something has been due since before $1: the

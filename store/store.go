@@ -138,6 +138,7 @@ type Store struct {
 	counts  *preparedStatements // of searches
 	filters *filters
 	cache   *lru.Cache[string, cachedSubscription] // by id
+	facets  *lru.Cache[string, keptFacets]         // by who asks for which
 	answers *answers
 	uses    *keyUses
 }
@@ -173,8 +174,13 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	facets, err := lru.New[string, keptFacets](maxFacetsKept)
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{
-		url: cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
+		facets: facets,
+		url:    cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
 		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
 	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery, tenantStatsQuery}}

@@ -68,7 +68,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"EraseEvent":              {d.EventID, "evt_none", func(id string) error { return second(b.EraseEvent(ctx, spy, "", id, "")) }},
 		"Erasure":                 {erasure.ID, "era_none", func(id string) error { return second(b.Erasure(ctx, spy, id)) }},
 		"Key":                     {key.ID, "key_none", func(id string) error { return second(b.Key(ctx, spy, id)) }},
-		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
+		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id, "")) }},
 	}
 	lists := map[string]func() (int, error){
 		"Events": func() (int, error) {
@@ -78,6 +78,14 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"Deliveries": func() (int, error) {
 			p, err := b.Deliveries(ctx, spy, switchboard.DeliveryFilter{Text: "http"}, switchboard.PageRequest{})
 			return len(p.Items), err
+		},
+		"DeliveryFacets": func() (int, error) {
+			found, _, err := b.DeliveryFacets(ctx, spy, switchboard.DeliveryFilter{Tenant: "acme"}, switchboard.AllFacets()[:4])
+			return found.Matches.Value, err
+		},
+		"Search": func() (int, error) {
+			found, err := b.Search(ctx, spy, d.EventID)
+			return len(found), err
 		},
 		"Subscriptions": func() (int, error) {
 			p, err := b.Subscriptions(ctx, spy, switchboard.SubscriptionFilter{Tenant: "acme"}, switchboard.PageRequest{})

@@ -99,6 +99,10 @@ func flowChecks(now time.Time) []check {
 	WHERE d.state = 'held' AND d.reason <> '` + switchboard.ReasonOperator + `' AND s.state = 'active' AND s.deleted_at IS NULL
 	AND coalesce(h.breaker, 'closed') = 'closed' AND (h.deferred_until IS NULL OR h.deferred_until < $1) AND coalesce(h.queue_reason, '') = ''
 	AND NOT EXISTS (SELECT FROM operations o WHERE o.subscription_id = s.id AND o.action = 'release' AND o.state = 'running')`, []any{now.Add(-parkedGrace)}},
+		{"open_of_deleted", `SELECT d.id, d.state || ' of ' || s.id FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
+	WHERE d.completed_at IS NULL AND s.deleted_at IS NOT NULL
+	AND NOT EXISTS (SELECT FROM operations o WHERE o.subscription_id = s.id AND o.action = 'cancel' AND o.finished_at IS NULL)
+	AND NOT EXISTS (SELECT FROM erasures x WHERE x.scope = 'tenant' AND x.tenant = s.tenant AND x.finished_at IS NULL)`, nil},
 		{"key_sent_twice", `SELECT min(id), 'and ' || max(id) || ' of one key' FROM deliveries d WHERE d.ordered AND d.key <> '' AND d.next_attempt_at IS NOT NULL
 	GROUP BY subscription_id, key HAVING count(*) > 1`, nil},
 		{"ordering_key_outdated", `SELECT coalesce(k.subscription_id, q.subscription_id), coalesce('the last one is ' || q.last, 'no delivery is open')
@@ -110,7 +114,7 @@ func flowChecks(now time.Time) []check {
 }
 
 // globalChecks are the checks of what is not partitioned.
-func globalChecks() []check {
+func globalChecks(now time.Time) []check {
 	return []check{
 		{"partition_missing", `SELECT t || '_' || p.suffix, 'is no partition of ' || t FROM partitions p, unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t
 	WHERE NOT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = t::regclass AND c.relname = t || '_' || p.suffix)`, nil},
@@ -122,6 +126,9 @@ func globalChecks() []check {
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND s.created_at <= x.cut_off_at`, nil},
 		{"erased_tenant_with_keys", `SELECT k.id, x.id FROM erasures x JOIN keys k ON k.tenant = x.tenant
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND k.created_at <= x.cut_off_at`, nil},
+		{"erased_tenant_with_audit", `SELECT a.id, x.id FROM erasures x JOIN audit a ON a.tenant = x.tenant
+	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND a.at <= x.cut_off_at AND (a.changed::text <> '{}' OR a.reason <> '' AND a.kind <> 'tenant')`, nil},
+		{"audit_past_retention", "SELECT id, 'of ' || at FROM audit WHERE at < $1", []any{now.Add(-switchboard.AuditRetention - verifyGrace)}},
 		{"delivery_without_subscription", `SELECT d.id, d.subscription_id FROM deliveries d WHERE d.completed_at IS NULL
 	AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = d.subscription_id)`, nil},
 	}

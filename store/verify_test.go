@@ -34,6 +34,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 		{"parked_past_end", "UPDATE deliveries SET state = 'held', reason = 'operator', next_attempt_at = NULL, dispatch_at = NULL, parked_at = created_at, held_until = created_at - interval '1 hour' WHERE tenant = '{t}'"},
 		{"blocked_by_none", "UPDATE deliveries SET state = 'blocked', reason = 'x', blocked_by = 'dlv_gone', " + parked + " WHERE tenant = '{t}'"},
 		{"held_without_cause", "UPDATE deliveries SET state = 'held', reason = 'breaker_open', " + parked + " WHERE tenant = '{t}'"},
+		{"open_of_deleted", "UPDATE subscriptions SET deleted_at = now() WHERE id = '{s}'"},
 		{"key_sent_twice", `WITH changed AS (UPDATE deliveries SET ordered = true, key = 'k' WHERE tenant = '{t}')
 			INSERT INTO deliveries (id, tenant, state, next_attempt_at, event_type, host, method, created_at, event_id, subscription_id, ordered, key)
 			SELECT id || '0', tenant, 'pending', next_attempt_at, event_type, host, method, created_at, event_id, subscription_id, true, 'k' FROM deliveries WHERE tenant = '{t}'`},
@@ -57,6 +58,8 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 		{"erased_tenant_with_events", erasedTenant},
 		{"erased_tenant_with_subscriptions", erasedTenant},
 		{"erased_tenant_with_keys", erasedTenant},
+		{"erased_tenant_with_audit", erasedTenant},
+		{"audit_past_retention", "UPDATE audit SET at = at - interval '403 days' WHERE tenant = '{t}'"},
 		{"erased_tenant_announced", `INSERT INTO events (id, tenant, type, key, data, occurred_at, created_at)
 			SELECT 'evt_' || substr('{d}', 5), '_operator', 'switchboard.breaker.opened', 'sub_erased', '1', created_at, created_at FROM events WHERE tenant = '{t}'`},
 		{"erased_event_with_attempts", `INSERT INTO erasures (id, scope, tenant, event_id, event_at, requested_at, finished_at, actor, person, reason)

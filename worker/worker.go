@@ -136,17 +136,31 @@ func Options(slots int) worker.Options {
 	}
 }
 
-// untilJoined returns when the other workers know of this one, or are taken for dead: until then
-// they use its share of what holds across workers.
+// joinTimeout is for how long a worker waits for others to have no more requests in flight than their
+// share: an attempt of the default time limit, and its recording. Those that hang for longer do not
+// keep it from its work, so that a subscription may have more than max_in_flight requests in flight
+// until they end.
+const joinTimeout = time.Duration(switchboard.DefaultTimeout) + 5*time.Second
+
+// untilJoined returns when the other workers know of this one and leave it its share of what holds
+// across workers, or are taken for dead; after joinTimeout they know of it at least.
 func untilJoined(ctx context.Context, c Config) {
 	retry := time.NewTicker(switchboard.WorkerHeartbeat / 4)
 	defer retry.Stop()
+	var joined time.Time
 	for ctx.Err() == nil {
 		counted, err := c.Queues.Join(ctx)
 		if c.Outages.Observe(ctx, activities.Postgres, err) {
 			c.Log.WarnContext(ctx, "waiting for Postgres", "for", "the list of workers", "error", err)
 		}
-		if counted && err == nil {
+		switch {
+		case err != nil:
+		case counted:
+			return
+		case joined.IsZero():
+			joined = time.Now()
+		case time.Since(joined) >= joinTimeout:
+			c.Log.WarnContext(ctx, "working beside requests of other workers above their share of max_in_flight", "after", joinTimeout.String())
 			return
 		}
 		wait(ctx, retry.C, nil)

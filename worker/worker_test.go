@@ -2,12 +2,66 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
+	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
+
+// joining is a store that answers heartbeats of a worker that joins.
+type joining struct {
+	activities.QueueStore
+
+	since   time.Time
+	counts  time.Duration // when the others reckon with the worker; 0: they never do
+	returns time.Duration // when Postgres does
+}
+
+func (j *joining) Heartbeat(context.Context, string, int, switchboard.WorkerFacts) (switchboard.Workers, error) {
+	passed := time.Since(j.since)
+	if passed < j.returns {
+		return switchboard.Workers{}, errors.New("Postgres is away")
+	}
+	return switchboard.Workers{Live: 2, Rank: 1, Counted: j.counts > 0 && passed >= j.counts}, nil
+}
+
+// TestJoin: a worker begins when the others reckon with it, and does not wait without end for
+// requests of theirs that hang.
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		store joining
+		want  time.Duration
+	}{
+		"at once":                     {joining{counts: time.Nanosecond}, 250 * time.Millisecond},
+		"with a later heartbeat":      {joining{counts: 900 * time.Millisecond}, time.Second},
+		"requests of another hang":    {joining{}, joinTimeout},
+		"Postgres is away for a time": {joining{returns: time.Minute}, time.Minute + joinTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				log := slog.New(slog.DiscardHandler)
+				began := time.Now()
+				store := c.store
+				store.since = began
+				queues := activities.NewQueues(activities.QueuesConfig{Store: &store, Limiter: inflight.NewLimiter(8, 8), Now: time.Now})
+				untilJoined(t.Context(), Config{Queues: queues, Outages: &activities.Outages{Log: log}, Log: log})
+				if waited := time.Since(began); waited < c.want-250*time.Millisecond || waited > c.want+250*time.Millisecond {
+					t.Errorf("it waited for %s; want %s", waited, c.want)
+				}
+			})
+		})
+	}
+}
 
 // A process that stops while it waits for Temporal has nothing to complain of.
 func TestStopWhileTemporalIsAwayIsNoError(t *testing.T) {

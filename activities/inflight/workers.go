@@ -12,7 +12,8 @@ import (
 const expectedFor = 2 * time.Second
 
 // workers is what this process knows of the workers that live. max_in_flight of a subscription is
-// divided among them: no worker asks another, and together they never exceed it.
+// divided among them: no worker asks another, and together they begin no request beyond it. What is in
+// flight when their number changes may hang beside those of a worker that has joined since.
 type workers struct {
 	live  int       // this one included; 0: it is alone, and nobody counts
 	rank  int       // how many of them came before it

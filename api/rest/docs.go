@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 )
@@ -33,11 +34,15 @@ func (s *Server) serveDocs(routes []Route) error {
 	if len(unused) > 0 {
 		return fmt.Errorf("there is prose of operations that do not exist: %v", slices.Sorted(maps.Keys(unused)))
 	}
-	document, err := s.document()
-	if err != nil {
-		return err
-	}
-	s.engine.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json", document) })
+	document := sync.OnceValues(s.document) // most processes are never asked for it, and it takes longer to make than the rest
+	s.engine.GET("/openapi.json", func(c *gin.Context) {
+		text, err := document()
+		if err != nil {
+			s.refuse(c, err)
+			return
+		}
+		c.Data(http.StatusOK, "application/json", text)
+	})
 	return s.serveFiles()
 }
 

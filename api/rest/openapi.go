@@ -15,13 +15,16 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
+// schemaPrefix is before the name of a schema in a reference to it.
+const schemaPrefix = "#/components/schemas/"
+
 // newDocument is the OpenAPI document without operations.
 func (s *Server) newDocument() *huma.OpenAPI {
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info:    &huma.Info{Title: "Switchboard", Version: s.Version, Description: s.Prose.Overview, License: &huma.License{Name: "Proprietary"}},
 		Components: &huma.Components{
-			Schemas:   huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+			Schemas:   huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer),
 			Responses: map[string]*huma.Response{},
 			SecuritySchemes: map[string]*huma.SecurityScheme{
 				"key": {Type: "http", Scheme: "bearer", Description: "An API key, as `Authorization: Bearer sbk_…`"},
@@ -88,17 +91,23 @@ func (s *Server) problemSchema() *huma.Schema {
 }
 
 // document is the OpenAPI document in JSON. It leaves out the schemas that nothing refers to: huma's
-// own of errors, since we answer with ours, and those that others were derived from.
+// own of errors, since we answer with ours, and those that others were derived from. Requests may be
+// checked by these meanwhile: the document is made of a copy.
 func (s *Server) document() ([]byte, error) {
-	schemas := s.huma.OpenAPI().Components.Schemas.Map()
+	whole := *s.huma.OpenAPI()
+	components := *whole.Components
+	components.Schemas = huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
+	whole.Components = &components
+	schemas := components.Schemas.Map()
+	maps.Copy(schemas, s.huma.OpenAPI().Components.Schemas.Map())
 	for {
-		document, err := json.Marshal(s.huma.OpenAPI())
+		document, err := json.Marshal(&whole)
 		if err != nil {
 			return nil, err
 		}
 		before := len(schemas)
 		maps.DeleteFunc(schemas, func(name string, _ *huma.Schema) bool {
-			return !bytes.Contains(document, []byte(`"#/components/schemas/`+name+`"`))
+			return !bytes.Contains(document, []byte(`"`+schemaPrefix+name+`"`))
 		})
 		if len(schemas) == before { // what only a dropped one referred to is dropped next
 			return document, nil

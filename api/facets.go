@@ -1,0 +1,63 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+type facetsInput struct {
+	DeliveriesFilter
+	By []string `query:"by,explode" doc:"By what to count, up to 4 of: state, failure, host, subscription, event_type, tenant. Repeat it, or join them with commas. Left out: state, failure, host and subscription" example:"failure"`
+}
+
+// facets are the values that deliveries have.
+type facets struct {
+	Matches *switchboard.Count                  `json:"matches" doc:"How many deliveries were looked at, the newest first. Null where they could not be found within a second: narrow the filter"`
+	Facets  map[string][]switchboard.FacetValue `json:"facets" doc:"For each facet its values, the most frequent first, 20 at most. Deliveries without a failure count for none. Null where matches is"`
+}
+
+// by checks and converts the facets that are asked for.
+func (in *facetsInput) by() ([]switchboard.Facet, error) {
+	var by []switchboard.Facet
+	for _, list := range in.By {
+		for name := range strings.SplitSeq(list, ",") {
+			facet := switchboard.Facet(name)
+			if !slices.Contains(switchboard.AllFacets(), facet) {
+				return nil, switchboard.InvalidField("by", "has an unknown facet; known: %s", join(switchboard.AllFacets()))
+			}
+			if !slices.Contains(by, facet) {
+				by = append(by, facet)
+			}
+		}
+	}
+	if len(by) > switchboard.MaxFacets {
+		return nil, switchboard.InvalidField("by", "has %d facets: ask for %d at a time", len(by), switchboard.MaxFacets)
+	}
+	if len(by) == 0 {
+		by = switchboard.AllFacets()[:switchboard.MaxFacets]
+	}
+	return by, nil
+}
+
+func (s *server) countFacets(ctx context.Context, caller switchboard.Caller, in *facetsInput) (*reply[facets], error) {
+	filter, err := in.filter(caller)
+	if err != nil {
+		return nil, err
+	}
+	by, err := in.by()
+	if err != nil {
+		return nil, err
+	}
+	found, known, err := s.Store.DeliveryFacets(ctx, caller, filter, by)
+	if err != nil || !known {
+		return &reply[facets]{}, err
+	}
+	out := facets{Matches: &found.Matches, Facets: map[string][]switchboard.FacetValue{}}
+	for facet, values := range found.Values {
+		out.Facets[string(facet)] = values
+	}
+	return &reply[facets]{Body: out}, nil
+}

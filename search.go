@@ -1,0 +1,37 @@
+package switchboard
+
+// SearchKind is what a hit of a search is.
+type SearchKind string
+
+// The kinds of hits.
+const (
+	HitDelivery     SearchKind = "delivery"
+	HitEvent        SearchKind = "event"
+	HitSubscription SearchKind = "subscription"
+	HitOperation    SearchKind = "operation"
+	HitEventKey     SearchKind = "event_key" // events have that key
+	HitTenant       SearchKind = "tenant"
+	HitHost         SearchKind = "host" // a subscription of the tenant sends there
+)
+
+// SearchKinds lists every kind of hits.
+func SearchKinds() []SearchKind {
+	return []SearchKind{HitDelivery, HitEvent, HitSubscription, HitOperation, HitEventKey, HitTenant, HitHost}
+}
+
+const (
+	// MaxHits is how many hits a search has at most.
+	MaxHits = 10
+	// MinSearch and MaxSearch bound the length of what is searched for.
+	MinSearch = 2
+	MaxSearch = 255
+)
+
+// SearchHit is one thing that a search found.
+type SearchHit struct {
+	Kind   SearchKind `json:"kind" enum:"delivery,event,subscription,operation,event_key,tenant,host" doc:"What was found"`
+	ID     string     `json:"id,omitempty" doc:"Its id; a key, a tenant and a host have none" example:"dlv_01k0000000000000000000000"`
+	Tenant string     `json:"tenant" doc:"Whose it is" example:"acme"`
+	Text   string     `json:"text" doc:"What it is called: the event type of a delivery or an event, the name of a subscription, the action of an operation, the key, the tenant, the host" example:"ticket.created"`
+	Exact  bool       `json:"exact" doc:"It is what was searched for, and does not only begin with it"`
+}
