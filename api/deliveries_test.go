@@ -160,7 +160,7 @@ func TestOperate(t *testing.T) {
 		}
 	}
 	b := setup(t)
-	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_globex/cancel", nil).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
+	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_globex/cancel", `{"reason":"r"}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	if b.stored(t) {
 		t.Error("something was stored or started")
 	}

@@ -111,8 +111,8 @@ func (s *server) retryDelivery(ctx context.Context, caller switchboard.Caller, i
 	return s.acted(ctx, caller, &d), nil
 }
 
-func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, in *operateInput) (*reply[delivery], error) {
-	if err := checkReason(in.JSON.Reason); err != nil {
+func (s *server) cancelDelivery(ctx context.Context, caller switchboard.Caller, in *holdInput) (*reply[delivery], error) {
+	if err := checkRequiredReason(in.JSON.Reason); err != nil {
 		return nil, err
 	}
 	options, err := in.JSON.Expect.options()

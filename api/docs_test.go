@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -221,9 +222,9 @@ func TestDocumentSaysWhere(t *testing.T) {
 	headers := parameters(t, b, "header")
 	for call, want := range map[string]string{
 		"POST /v1/events":                        "Idempotency-Key",
-		"POST /v1/subscriptions/x/rotate_secret": "Idempotency-Key",
+		"POST /v1/subscriptions/x/rotate_secret": "Idempotency-Key Switchboard-Actor",
 		"GET /v1/events":                         "",
-		"PATCH /v1/subscriptions/x":              "",
+		"PATCH /v1/subscriptions/x":              "Switchboard-Actor",
 		"POST /v1/deliveries/x/cancel":           "Idempotency-Key Switchboard-Actor",
 		"DELETE /v1/subscriptions/x":             "Switchboard-Actor",
 	} {
@@ -300,7 +301,7 @@ func TestExamplesWork(t *testing.T) {
 					if param["in"] != "path" && param["required"] != true {
 						continue
 					}
-					example := param["schema"].(map[string]any)["examples"].([]any)[0].(string)
+					example := fmt.Sprint(param["schema"].(map[string]any)["examples"].([]any)[0])
 					if param["in"] == "query" {
 						query.Set(param["name"].(string), example)
 					}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"strings"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -14,7 +13,7 @@ type eraseTenantInput struct {
 }
 
 func (s *server) eraseTenant(ctx context.Context, caller switchboard.Caller, in *eraseTenantInput) (*reply[switchboard.Erasure], error) {
-	if err := checkErasure(in.Reason); err != nil {
+	if err := checkRequiredReason(in.Reason); err != nil {
 		return nil, err
 	}
 	if err := switchboard.ValidateTenant(in.Tenant); err != nil {
@@ -32,7 +31,7 @@ type eraseEventInput struct {
 }
 
 func (s *server) eraseEvent(ctx context.Context, caller switchboard.Caller, in *eraseEventInput) (*reply[switchboard.Erasure], error) {
-	if err := checkErasure(in.Reason); err != nil {
+	if err := checkRequiredReason(in.Reason); err != nil {
 		return nil, err
 	}
 	tenant, err := tenantFilter(caller, in.Tenant)
@@ -42,14 +41,6 @@ func (s *server) eraseEvent(ctx context.Context, caller switchboard.Caller, in *
 	return s.startErasure(ctx, func() (switchboard.Erasure, error) {
 		return s.Store.EraseEvent(ctx, caller, tenant, in.ID, in.Reason)
 	})
-}
-
-// checkErasure wants a reason: it is all that is left to explain what is missing.
-func checkErasure(reason string) error {
-	if strings.TrimSpace(reason) == "" {
-		return switchboard.InvalidField("reason", "is required: it is kept when the data are gone")
-	}
-	return checkReason(reason)
 }
 
 // startErasure stores an erasure and starts its workflow. If that fails, the same call again

@@ -116,11 +116,15 @@ func (s *server) listKeys(ctx context.Context, caller switchboard.Caller, in *ke
 }
 
 type keyInput struct {
-	ID string `path:"id" doc:"Id of the key" example:"key_01k0000000000000000000000"`
+	ID     string `path:"id" doc:"Id of the key" example:"key_01k0000000000000000000000"`
+	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept in the audit" maxLength:"500" example:"left the company"`
 }
 
 func (s *server) revokeKey(ctx context.Context, caller switchboard.Caller, in *keyInput) (*reply[key], error) {
-	revoked, err := s.Store.RevokeKey(ctx, caller, in.ID)
+	if err := checkRequiredReason(in.Reason); err != nil {
+		return nil, err
+	}
+	revoked, err := s.Store.RevokeKey(ctx, caller, in.ID, in.Reason)
 	if err != nil {
 		return nil, err
 	}

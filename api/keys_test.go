@@ -57,7 +57,7 @@ func TestListAndRevokeKeys(t *testing.T) {
 	if item := list.want(t, http.StatusOK)["data"].([]any)[0].(map[string]any); item["id"] != "key_globex" || item["key"] != nil || item["expires_at"] != nil {
 		t.Errorf("got %s", list.body)
 	}
-	if got := b.call(t, adminKey, "DELETE", "/v1/keys/key_globex", nil).want(t, http.StatusOK); got["revoked_at"] != "2026-01-31T11:01:00Z" {
+	if got := b.call(t, adminKey, "DELETE", "/v1/keys/key_globex?reason=r", nil).want(t, http.StatusOK); got["revoked_at"] != "2026-01-31T11:01:00Z" {
 		t.Errorf("got %v", got)
 	}
 }

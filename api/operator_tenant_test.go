@@ -30,7 +30,7 @@ func TestOperatorTenant(t *testing.T) {
 		{integratorKey, "GET " + id, ``, 404},
 		{acmeAdminKey, "GET " + id, ``, 404},
 		{integratorKey, "PATCH " + id, `{"version":1,"name":"x"}`, 404},
-		{integratorKey, "DELETE " + id, ``, 404},
+		{integratorKey, "DELETE " + id + "?reason=r", ``, 404},
 		{integratorKey, "POST " + id + "/rotate_secret", ``, 404},
 		{integratorKey, "POST " + id + "/test", ``, 404},
 		{publisherKey, "POST " + id + "/trigger", `{"data":1}`, 404},

@@ -91,7 +91,7 @@ func TestPersonWhoActs(t *testing.T) {
 	for header, want := range map[string]string{"marta@platform": "marta@platform", "Márta Kovács": "Márta Kovács", "票": "票", strings.Repeat("é", 128): strings.Repeat("é", 128)} {
 		b := setup(t)
 		for _, call := range []string{"retry", "cancel"} {
-			b.call(t, supportKey, "POST", "/v1/deliveries/dlv_acme/"+call, nil, "Switchboard-Actor", header).want(t, http.StatusOK)
+			b.call(t, supportKey, "POST", "/v1/deliveries/dlv_acme/"+call, `{"reason":"r"}`, "Switchboard-Actor", header).want(t, http.StatusOK)
 			actions := asList(b.call(t, viewerKey, "GET", "/v1/deliveries/dlv_acme", nil).want(t, http.StatusOK)["actions"])
 			if got := actions[len(actions)-1].(map[string]any); got["person"] != want || got["actor"] != "key_support" || got["action"] != call {
 				t.Errorf("%s: %+v", call, got)
@@ -100,7 +100,7 @@ func TestPersonWhoActs(t *testing.T) {
 	}
 	for _, header := range []string{"", " ", "a\nb", "a\x00", "a\tb", "\xff", strings.Repeat("é", 129)} {
 		b := setup(t)
-		for _, call := range []string{"POST /v1/deliveries/dlv_acme/retry", "DELETE /v1/subscriptions/sub_acme", "GET /v1/events"} {
+		for _, call := range []string{"POST /v1/deliveries/dlv_acme/retry", "DELETE /v1/subscriptions/sub_acme?reason=r", "GET /v1/events"} {
 			method, path, _ := strings.Cut(call, " ")
 			b.call(t, adminKey, method, path, nil, "Switchboard-Actor", header).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "Switchboard-Actor")
 		}
@@ -110,11 +110,11 @@ func TestPersonWhoActs(t *testing.T) {
 	}
 	b := setup(t)
 	b.call(t, supportKey, "POST", "/v1/deliveries/dlv_acme/retry", `{"reason":"r"}`, "Switchboard-Actor", "marta@platform").want(t, http.StatusOK)
-	b.call(t, adminKey, "POST", "/v1/deliveries/dlv_acme/cancel", nil).want(t, http.StatusOK)
+	b.call(t, adminKey, "POST", "/v1/deliveries/dlv_acme/cancel", `{"reason":"r"}`).want(t, http.StatusOK)
 	got := b.call(t, viewerKey, "GET", "/v1/deliveries/dlv_acme", nil).want(t, http.StatusOK)["actions"]
 	want := []any{
 		map[string]any{"at": "2026-01-31T11:00:00Z", "actor": "key_support", "actor_name": "support", "person": "marta@platform", "action": "retry", "reason": "r"},
-		map[string]any{"at": "2026-01-31T11:01:00Z", "actor": "key_admin", "actor_name": "admin", "action": "cancel", "reason": ""},
+		map[string]any{"at": "2026-01-31T11:01:00Z", "actor": "key_admin", "actor_name": "admin", "action": "cancel", "reason": "r"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

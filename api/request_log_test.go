@@ -100,7 +100,7 @@ func TestCallerGone(t *testing.T) {
 		cancel()
 		return nil
 	})
-	send(going, "/v1/deliveries/dlv_acme/cancel", "")
+	send(going, "/v1/deliveries/dlv_acme/cancel", `{"reason":"r"}`)
 	if diff := cmp.Diff([]string{"cancel dlv_acme"}, b.started()); diff != "" {
 		t.Error(diff)
 	}

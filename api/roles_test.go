@@ -30,7 +30,7 @@ var calls = []tableCall{
 	{"GET /v1/subscriptions", ``, 200, "isv"},
 	{"GET /v1/subscriptions/sub_acme", ``, 200, "isv"},
 	{"PATCH /v1/subscriptions/sub_acme", `{"version":3,"name":"x"}`, 200, "i"},
-	{"DELETE /v1/subscriptions/sub_acme", ``, 204, "i"},
+	{"DELETE /v1/subscriptions/sub_acme?reason=asked", ``, 204, "i"},
 	{"POST /v1/subscriptions/sub_acme/rotate_secret", ``, 200, "i"},
 	{"POST /v1/subscriptions/sub_acme/test", ``, 202, "i"},
 	{"POST /v1/subscriptions/sub_acme/verify", ``, 200, "i"},
@@ -50,7 +50,7 @@ var calls = []tableCall{
 	{"GET /v1/deliveries/dlv_acme", ``, 200, "isv"},
 	{"GET /v1/deliveries/dlv_acme/attempts/1/request", ``, 200, "isv"},
 	{"POST /v1/deliveries/dlv_acme/retry", ``, 200, "s"},
-	{"POST /v1/deliveries/dlv_acme/cancel", ``, 200, "s"},
+	{"POST /v1/deliveries/dlv_acme/cancel", `{"reason":"r"}`, 200, "s"},
 	{"POST /v1/deliveries/dlv_acme/hold", `{"reason":"r"}`, 200, "s"},
 	{"POST /v1/deliveries/dlv_held/release", ``, 200, "s"},
 	{"POST /v1/deliveries/dlv_acme/resend", `{"reason":"r"}`, 201, "s"},
@@ -77,7 +77,7 @@ var calls = []tableCall{
 	{"GET /v1/me", ``, 200, "pisv"},
 	{"GET /v1/keys", ``, 200, ""},
 	{"POST /v1/keys", `{"name":"n","role":"viewer"}`, 201, ""},
-	{"DELETE /v1/keys/key_globex", ``, 200, ""},
+	{"DELETE /v1/keys/key_globex?reason=asked", ``, 200, ""},
 }
 
 // seeded is a bundle in which every call of the table can succeed.
@@ -226,7 +226,7 @@ func TestScope(t *testing.T) {
 		{acmeViewerKey, "GET /v1/deliveries/dlv_TENANT", ``},
 		{acmeIntegratorKey, "PATCH /v1/subscriptions/sub_TENANT", `{"version":3,"name":"x"}`},
 		{acmeIntegratorKey, "PATCH /v1/subscriptions/sub_TENANT", `{"version":3,"name":""}`},
-		{acmeIntegratorKey, "DELETE /v1/subscriptions/sub_TENANT", ``},
+		{acmeIntegratorKey, "DELETE /v1/subscriptions/sub_TENANT?reason=r", ``},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/rotate_secret", ``},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/test", ``},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/verify", ``},
@@ -237,7 +237,7 @@ func TestScope(t *testing.T) {
 		{acmeIntegratorKey, "POST /v1/preview", `{"subscription":{"tenant":"TENANT",` + okRequest + `}}`},
 		{acmeIntegratorKey, "POST /v1/match", `{"subscription":{"tenant":"TENANT"}}`},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/retry", ``},
-		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/cancel", ``},
+		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/cancel", `{"reason":"r"}`},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/hold", `{"reason":"r"}`},
 		{acmeAdminKey, "POST /v1/deliveries/dlv_TENANT/release", ``},
 		{acmeIntegratorKey, "POST /v1/subscriptions/sub_TENANT/pause", `{"reason":"r"}`},
@@ -249,7 +249,7 @@ func TestScope(t *testing.T) {
 		{acmeViewerKey, "GET /v1/stats?tenant=TENANT", ``},
 		{acmeViewerKey, "GET /v1/stats/now?tenant=TENANT", ``},
 		{acmeAdminKey, "GET /v1/actions?tenant=TENANT", ``},
-		{acmeAdminKey, "DELETE /v1/keys/key_TENANT", ``},
+		{acmeAdminKey, "DELETE /v1/keys/key_TENANT?reason=r", ``},
 	}
 	for _, p := range pairs {
 		b := setup(t)

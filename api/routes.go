@@ -41,13 +41,13 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/events/{id}/explain", readers, s.explainEvent, "explain-event", cost(2)),
 		rest.On(remove, "/v1/events/{id}/data", nil, s.eraseEvent, "erase-event", accepted, acts),
 
-		rest.On(post, "/v1/subscriptions", roles{integrator}, s.createSubscription, "create-subscription", created, sub),
+		rest.On(post, "/v1/subscriptions", roles{integrator}, s.createSubscription, "create-subscription", created, sub, acts),
 		rest.On(get, "/v1/subscriptions", readers, s.listSubscriptions, "list-subscriptions"),
 		rest.On(get, "/v1/subscriptions/{id}", readers, s.getSubscription, "get-subscription"),
-		rest.On(patch, "/v1/subscriptions/{id}", roles{integrator}, s.updateSubscription, "update-subscription", sub),
+		rest.On(patch, "/v1/subscriptions/{id}", roles{integrator}, s.updateSubscription, "update-subscription", sub, acts),
 		rest.On(remove, "/v1/subscriptions/{id}", roles{integrator}, s.deleteSubscription, "delete-subscription", gone, acts),
-		rest.On(post, "/v1/subscriptions/{id}/rotate_secret", roles{integrator}, s.rotateSecret, "rotate-secret", optional),
-		rest.On(post, "/v1/subscriptions/{id}/verify", roles{integrator}, s.verifySubscription, "verify-subscription", optional, cost(rest.MaxCost)),
+		rest.On(post, "/v1/subscriptions/{id}/rotate_secret", roles{integrator}, s.rotateSecret, "rotate-secret", optional, acts),
+		rest.On(post, "/v1/subscriptions/{id}/verify", roles{integrator}, s.verifySubscription, "verify-subscription", optional, cost(rest.MaxCost), acts),
 		rest.On(post, "/v1/subscriptions/{id}/pause", roles{integrator, support}, s.pauseSubscription, "pause-subscription", acts),
 		rest.On(post, "/v1/subscriptions/{id}/resume", roles{integrator, support}, s.resumeSubscription, "resume-subscription", optional, acts),
 		rest.On(post, "/v1/subscriptions/{id}/disable", roles{integrator}, s.disableSubscription, "disable-subscription", acts),
@@ -67,7 +67,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/deliveries/{id}", readers, s.getDelivery, "get-delivery"),
 		rest.On(get, "/v1/deliveries/{id}/attempts/{n}/request", readers, s.getAttemptRequest, "get-attempt-request", cost(2)),
 		rest.On(post, "/v1/deliveries/{id}/retry", roles{integrator, support}, s.retryDelivery, "retry-delivery", optional, acts),
-		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", optional, acts),
+		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/resend", roles{integrator, support}, s.resendDelivery, "resend-delivery", created, trial, acts),
 		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),
@@ -88,9 +88,9 @@ func (s *server) routes() []rest.Route {
 
 		rest.On(get, "/v1/event_types", everybody, s.listEventTypes, "list-event-types"),
 		rest.On(get, "/v1/event_types/{platform}/{name}", everybody, s.getEventType, "get-event-type"),
-		rest.On(put, "/v1/event_types/{platform}/{name}", nil, s.putEventType, "put-event-type", kind),
-		rest.On(patch, "/v1/event_types/{platform}/{name}", nil, s.patchEventType, "update-event-type", kind),
-		rest.On(remove, "/v1/event_types/{platform}/{name}", nil, s.deleteEventType, "delete-event-type", gone),
+		rest.On(put, "/v1/event_types/{platform}/{name}", nil, s.putEventType, "put-event-type", kind, acts),
+		rest.On(patch, "/v1/event_types/{platform}/{name}", nil, s.patchEventType, "update-event-type", kind, acts),
+		rest.On(remove, "/v1/event_types/{platform}/{name}", nil, s.deleteEventType, "delete-event-type", gone, acts),
 		rest.On(get, "/v1/platforms", everybody, s.listPlatforms, "list-platforms"),
 
 		rest.On(remove, "/v1/tenants/{tenant}", nil, s.eraseTenant, "erase-tenant", accepted, acts),
@@ -98,8 +98,8 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/erasures/{id}", nil, s.getErasure, "get-erasure"),
 
 		rest.On(get, "/v1/me", everybody, s.getMe, "get-me", acts),
-		rest.On(post, "/v1/keys", nil, s.createKey, "create-key", created, cost(2)),
+		rest.On(post, "/v1/keys", nil, s.createKey, "create-key", created, cost(2), acts),
 		rest.On(get, "/v1/keys", nil, s.listKeys, "list-keys"),
-		rest.On(remove, "/v1/keys/{id}", nil, s.revokeKey, "revoke-key"),
+		rest.On(remove, "/v1/keys/{id}", nil, s.revokeKey, "revoke-key", acts),
 	}
 }

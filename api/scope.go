@@ -31,9 +31,9 @@ type reasonInput struct {
 }
 
 // requiredReasonInput is what an operator has to say about an action that keeps deliveries from
-// being sent.
+// being sent, or ends them.
 type requiredReasonInput struct {
-	Reason string `json:"reason" doc:"Why, in your own words: whoever finds the deliveries held reads it" example:"receiver is being migrated" maxLength:"500"`
+	Reason string `json:"reason" doc:"Why, in your own words: whoever finds it done reads it" example:"receiver is being migrated" maxLength:"500"`
 }
 
 const maxReason = 500
@@ -41,7 +41,7 @@ const maxReason = 500
 // checkRequiredReason is checkReason where there has to be one.
 func checkRequiredReason(reason string) error {
 	if strings.TrimSpace(reason) == "" {
-		return switchboard.InvalidField("reason", "is required: whoever finds the deliveries held reads it")
+		return switchboard.InvalidField("reason", "is required: say why, for whoever finds it done")
 	}
 	return checkReason(reason)
 }

@@ -111,7 +111,7 @@ type Store interface {
 	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
 	Key(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
 	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
-	RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
+	RevokeKey(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Key, error)
 
 	// EraseTenant begins the erasure of a tenant, or returns the one under way.
 	EraseTenant(ctx context.Context, caller switchboard.Caller, tenant, reason string) (switchboard.Erasure, error)

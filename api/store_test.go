@@ -139,7 +139,7 @@ func (d *database) seedKeys(t testing.TB) {
 		made, err := d.CreateKey(t.Context(), anybody(), key, switchboard.Secret(text))
 		must(t, err)
 		if text == revokedKey {
-			_, err := d.RevokeKey(t.Context(), anybody(), made.ID)
+			_, err := d.RevokeKey(t.Context(), anybody(), made.ID, "r")
 			must(t, err)
 		}
 		d.ids["key_"+strings.TrimSuffix(name, "-viewer")] = made.ID

@@ -192,11 +192,11 @@ func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patc
 
 type deleteSubscriptionInput struct {
 	ID     string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
-	Reason string `query:"reason" doc:"Why, in your own words; kept with its deliveries" maxLength:"500"`
+	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept with its deliveries" maxLength:"500" example:"replaced by another"`
 }
 
 func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Caller, in *deleteSubscriptionInput) (*empty, error) {
-	if err := checkReason(in.Reason); err != nil {
+	if err := checkRequiredReason(in.Reason); err != nil {
 		return nil, err
 	}
 	operation, err := s.Store.DeleteSubscription(ctx, caller, in.ID, in.Reason)

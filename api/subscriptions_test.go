@@ -265,7 +265,7 @@ func TestDeleteSubscription(t *testing.T) {
 	if cancels["action"] != "cancel" || cancels["reason"] != "moved" || cancels["subscription_id"] != "sub_acme" {
 		t.Errorf("operation %v", cancels)
 	}
-	b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+	b.call(t, integratorKey, "DELETE", "/v1/subscriptions/sub_acme?reason=moved", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 }
 
 func TestRotateSecret(t *testing.T) {

@@ -29,7 +29,7 @@ func TestUnreadableIsShown(t *testing.T) {
 		t.Error("a healthy one is marked")
 	}
 	b.call(t, adminKey, "POST", "/v1/subscriptions/sub_acme/preview", `{}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "request.headers")
-	b.call(t, adminKey, "DELETE", "/v1/subscriptions/sub_acme", nil).want(t, http.StatusNoContent)
+	b.call(t, adminKey, "DELETE", "/v1/subscriptions/sub_acme?reason=r", nil).want(t, http.StatusNoContent)
 }
 
 // TestUnreadableIsGivenAnew: a change is taken if it says what every part that cannot be

@@ -65,7 +65,7 @@ var wireSteps = []struct{ name, key, call, body string }{
 	{"cancel one", supportKey, "POST /v1/deliveries/dlv_acme/cancel", `{"reason":"r"}`},
 	{"create a key", adminKey, "POST /v1/keys", `{"name":"CRM backend","role":"publisher","tenant":"acme"}`},
 	{"list keys", adminKey, "GET /v1/keys", ""},
-	{"revoke a key", adminKey, "DELETE /v1/keys/key_globex", ""},
+	{"revoke a key", adminKey, "DELETE /v1/keys/key_globex?reason=r", ""},
 	{"platforms", viewerKey, "GET /v1/platforms", ""},
 	{"an event type", viewerKey, "GET /v1/event_types/ziwo/agent.logged_in", ""},
 }

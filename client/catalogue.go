@@ -82,19 +82,19 @@ func (c *Client) GetEventType(ctx context.Context, platform, name string) (Event
 }
 
 // PutEventType adds an event type, or replaces it: what is left out is empty.
-func (c *Client) PutEventType(ctx context.Context, platform, name string, fields EventTypeFields) (EventType, error) {
-	return call[EventType](ctx, c, request{method: http.MethodPut, path: path("event_types", platform, name), body: fields})
+func (c *Client) PutEventType(ctx context.Context, platform, name string, fields EventTypeFields, options ...Option) (EventType, error) {
+	return call[EventType](ctx, c, request{method: http.MethodPut, path: path("event_types", platform, name), body: fields, options: options})
 }
 
 // UpdateEventType changes an event type: what is left out stays.
-func (c *Client) UpdateEventType(ctx context.Context, platform, name string, fields EventTypeFields) (EventType, error) {
-	return call[EventType](ctx, c, request{method: http.MethodPatch, path: path("event_types", platform, name), body: fields})
+func (c *Client) UpdateEventType(ctx context.Context, platform, name string, fields EventTypeFields, options ...Option) (EventType, error) {
+	return call[EventType](ctx, c, request{method: http.MethodPatch, path: path("event_types", platform, name), body: fields, options: options})
 }
 
 // DeleteEventType takes an event type back: one that was added is gone, and one that
 // was changed is again as it came with Switchboard.
-func (c *Client) DeleteEventType(ctx context.Context, platform, name string) error {
-	return c.call(ctx, request{method: http.MethodDelete, path: path("event_types", platform, name)}, nil)
+func (c *Client) DeleteEventType(ctx context.Context, platform, name string, options ...Option) error {
+	return c.call(ctx, request{method: http.MethodDelete, path: path("event_types", platform, name), options: options}, nil)
 }
 
 // ListPlatforms returns a page of platforms, by name.

@@ -67,7 +67,7 @@ func (c *Client) Keys(ctx context.Context) iter.Seq2[Key, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[Key], error) { return c.ListKeys(ctx, asked) })
 }
 
-// RevokeKey makes an API key useless.
-func (c *Client) RevokeKey(ctx context.Context, id string) (Key, error) {
-	return call[Key](ctx, c, request{method: http.MethodDelete, path: path("keys", id)})
+// RevokeKey makes an API key useless, for that reason.
+func (c *Client) RevokeKey(ctx context.Context, id, why string, options ...Option) (Key, error) {
+	return call[Key](ctx, c, request{method: http.MethodDelete, path: path("keys", id), query: query("reason", why), options: options})
 }

@@ -104,7 +104,7 @@ var calls = map[string]struct {
 	}, nil, pageOf[client.Subscription]()},
 	"get-subscription": {func(ctx context.Context, c *client.Client) error { return second(c.GetSubscription(ctx, "{id}")) }, nil, client.Subscription{}},
 	"update-subscription": {func(ctx context.Context, c *client.Client) error {
-		return second(c.UpdateSubscription(ctx, "{id}", 1, client.Patch{"name": "n"}))
+		return second(c.UpdateSubscription(ctx, "{id}", 1, client.Patch{"name": "n"}, options...))
 	}, client.Patch{}, client.Subscription{}},
 	"delete-subscription": {func(ctx context.Context, c *client.Client) error {
 		return c.DeleteSubscription(ctx, "{id}", "why", options...)
@@ -205,21 +205,23 @@ var calls = map[string]struct {
 		return second(c.GetEventType(ctx, "{platform}", "{name}"))
 	}, nil, client.EventType{}},
 	"put-event-type": {func(ctx context.Context, c *client.Client) error {
-		return second(c.PutEventType(ctx, "{platform}", "{name}", client.EventTypeFields{}))
+		return second(c.PutEventType(ctx, "{platform}", "{name}", client.EventTypeFields{}, options...))
 	}, client.EventTypeFields{}, client.EventType{}},
 	"update-event-type": {func(ctx context.Context, c *client.Client) error {
-		return second(c.UpdateEventType(ctx, "{platform}", "{name}", client.EventTypeFields{}))
+		return second(c.UpdateEventType(ctx, "{platform}", "{name}", client.EventTypeFields{}, options...))
 	}, client.EventTypeFields{}, client.EventType{}},
 	"delete-event-type": {func(ctx context.Context, c *client.Client) error {
-		return c.DeleteEventType(ctx, "{platform}", "{name}")
+		return c.DeleteEventType(ctx, "{platform}", "{name}", options...)
 	}, nil, nil},
 	"list-platforms": {func(ctx context.Context, c *client.Client) error { return second(c.ListPlatforms(ctx, page)) }, nil, pageOf[client.Platform]()},
 	"create-key": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CreateKey(ctx, client.NewKey{Name: "n"}, options...))
 	}, client.NewKey{}, client.Key{}},
-	"get-me":     {func(ctx context.Context, c *client.Client) error { return second(c.GetMe(ctx, options...)) }, nil, client.Me{}},
-	"list-keys":  {func(ctx context.Context, c *client.Client) error { return second(c.ListKeys(ctx, page)) }, nil, pageOf[client.Key]()},
-	"revoke-key": {func(ctx context.Context, c *client.Client) error { return second(c.RevokeKey(ctx, "{id}")) }, nil, client.Key{}},
+	"get-me":    {func(ctx context.Context, c *client.Client) error { return second(c.GetMe(ctx, options...)) }, nil, client.Me{}},
+	"list-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListKeys(ctx, page)) }, nil, pageOf[client.Key]()},
+	"revoke-key": {func(ctx context.Context, c *client.Client) error {
+		return second(c.RevokeKey(ctx, "{id}", "why", options...))
+	}, nil, client.Key{}},
 }
 
 var everyDelivery = switchboard.DeliveryFilter{

@@ -64,8 +64,7 @@ func (c *Client) UpdateSubscription(ctx context.Context, id string, version int,
 	return call[Subscription](ctx, c, request{method: http.MethodPatch, path: path("subscriptions", id), body: body, options: options})
 }
 
-// DeleteSubscription deletes a subscription; its open deliveries are cancelled. The
-// reason may be empty.
+// DeleteSubscription deletes a subscription for that reason; its open deliveries are cancelled.
 func (c *Client) DeleteSubscription(ctx context.Context, id, why string, options ...Option) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: path("subscriptions", id), query: query("reason", why), options: options}, nil)
 }

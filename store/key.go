@@ -37,7 +37,7 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7, $8) ON CONFLICT (hash)
 		if err := tx.GetContext(ctx, &stored, "SELECT "+fields("keys", keyFields, "")+" FROM keys WHERE hash = $1", hash[:]); err != nil || stored.ID != key.ID {
 			return err
 		}
-		return s.auditKey(ctx, tx, caller, switchboard.AuditCreate, switchboard.Key{}, stored)
+		return s.auditKey(ctx, tx, caller, switchboard.AuditCreate, "", switchboard.Key{}, stored)
 	})
 	if err != nil {
 		return switchboard.Key{}, err
@@ -70,7 +70,7 @@ func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboa
 }
 
 // RevokeKey ends a key's validity now. Revoking it again changes nothing.
-func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error) {
+func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Key, error) {
 	c := &conditions{}
 	c.add("id = ?", id)
 	c.scope(caller, "")
@@ -88,19 +88,19 @@ func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id str
 		if _, err := tx.ExecContext(ctx, "UPDATE keys SET revoked_at = $2 WHERE id = $1", id, key.RevokedAt); err != nil {
 			return err
 		}
-		return s.auditKey(ctx, tx, caller, switchboard.AuditRevoke, before, key)
+		return s.auditKey(ctx, tx, caller, switchboard.AuditRevoke, reason, before, key)
 	})
 	return key, err
 }
 
-func (s *Store) auditKey(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, before, after switchboard.Key) error {
+func (s *Store) auditKey(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, reason string, before, after switchboard.Key) error {
 	changed := switchboard.AuditChanges{}
 	changed.Set("name", before.Name, after.Name)
 	changed.Set("role", before.Role, after.Role)
 	changed.Set("read_payload", before.ReadPayload, after.ReadPayload)
 	changed.Set("expires_at", before.ExpiresAt.UTC(), after.ExpiresAt.UTC())
 	changed.Set("revoked_at", before.RevokedAt.UTC(), after.RevokedAt.UTC())
-	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditKey, Object: after.ID, Tenant: after.Tenant, Changed: changed})
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditKey, Object: after.ID, Tenant: after.Tenant, Reason: reason, Changed: changed})
 }
 
 // keyHash is the SHA-256 of a key's text.

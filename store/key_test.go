@@ -43,11 +43,11 @@ func TestKeys(t *testing.T) {
 
 	b.advance(time.Hour)
 	_, expired := b.Authenticate(t.Context(), "text of the viewer")
-	revoked, err := b.RevokeKey(t.Context(), root(), admin.ID)
+	revoked, err := b.RevokeKey(t.Context(), root(), admin.ID, "r")
 	must(t, err)
 	equal(t, "revoked at", revoked.RevokedAt, b.clock())
 	b.advance(time.Hour)
-	again, err := b.RevokeKey(t.Context(), root(), admin.ID)
+	again, err := b.RevokeKey(t.Context(), root(), admin.ID, "r")
 	must(t, err)
 	equal(t, "revoked again", again, revoked)
 	_, used := b.Authenticate(t.Context(), "text of the admin")
@@ -58,7 +58,7 @@ func TestKeys(t *testing.T) {
 	}
 	_, err = b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleAdmin}, "text of the admin")
 	refused(t, "the text of a revoked key", err, switchboard.CodeConflict, "")
-	_, err = b.RevokeKey(t.Context(), root(), "key_none")
+	_, err = b.RevokeKey(t.Context(), root(), "key_none", "r")
 	refused(t, "no such key", err, switchboard.CodeNotFound, "")
 }
 

@@ -68,7 +68,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"EraseEvent":              {d.EventID, "evt_none", func(id string) error { return second(b.EraseEvent(ctx, spy, "", id, "")) }},
 		"Erasure":                 {erasure.ID, "era_none", func(id string) error { return second(b.Erasure(ctx, spy, id)) }},
 		"Key":                     {key.ID, "key_none", func(id string) error { return second(b.Key(ctx, spy, id)) }},
-		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id)) }},
+		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id, "")) }},
 	}
 	lists := map[string]func() (int, error){
 		"Events": func() (int, error) {

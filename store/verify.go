@@ -66,7 +66,7 @@ func (v *Verification) Database(ctx context.Context) error {
 	if err := v.everyPartition(ctx); err != nil {
 		return err
 	}
-	for _, c := range append(globalChecks(), flowChecks(v.s.now())...) {
+	for _, c := range append(globalChecks(v.s.now()), flowChecks(v.s.now())...) {
 		if err := v.run(ctx, "", c); err != nil {
 			return mapError(ctx, "verify", err)
 		}

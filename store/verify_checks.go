@@ -114,7 +114,7 @@ func flowChecks(now time.Time) []check {
 }
 
 // globalChecks are the checks of what is not partitioned.
-func globalChecks() []check {
+func globalChecks(now time.Time) []check {
 	return []check{
 		{"partition_missing", `SELECT t || '_' || p.suffix, 'is no partition of ' || t FROM partitions p, unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t
 	WHERE NOT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = t::regclass AND c.relname = t || '_' || p.suffix)`, nil},
@@ -126,6 +126,9 @@ func globalChecks() []check {
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND s.created_at <= x.cut_off_at`, nil},
 		{"erased_tenant_with_keys", `SELECT k.id, x.id FROM erasures x JOIN keys k ON k.tenant = x.tenant
 	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND k.created_at <= x.cut_off_at`, nil},
+		{"erased_tenant_with_audit", `SELECT a.id, x.id FROM erasures x JOIN audit a ON a.tenant = x.tenant
+	WHERE x.scope = 'tenant' AND x.finished_at IS NOT NULL AND a.at <= x.cut_off_at AND (a.changed::text <> '{}' OR a.reason <> '' AND a.kind <> 'tenant')`, nil},
+		{"audit_past_retention", "SELECT id, 'of ' || at FROM audit WHERE at < $1", []any{now.Add(-switchboard.AuditRetention - verifyGrace)}},
 		{"delivery_without_subscription", `SELECT d.id, d.subscription_id FROM deliveries d WHERE d.completed_at IS NULL
 	AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = d.subscription_id)`, nil},
 	}

@@ -58,6 +58,8 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 		{"erased_tenant_with_events", erasedTenant},
 		{"erased_tenant_with_subscriptions", erasedTenant},
 		{"erased_tenant_with_keys", erasedTenant},
+		{"erased_tenant_with_audit", erasedTenant},
+		{"audit_past_retention", "UPDATE audit SET at = at - interval '403 days' WHERE tenant = '{t}'"},
 		{"erased_tenant_announced", `INSERT INTO events (id, tenant, type, key, data, occurred_at, created_at)
 			SELECT 'evt_' || substr('{d}', 5), '_operator', 'switchboard.breaker.opened', 'sub_erased', '1', created_at, created_at FROM events WHERE tenant = '{t}'`},
 		{"erased_event_with_attempts", `INSERT INTO erasures (id, scope, tenant, event_id, event_at, requested_at, finished_at, actor, person, reason)

@@ -80,7 +80,8 @@ type (
 	}
 	listKeysCommand  struct{}
 	revokeKeyCommand struct {
-		ID string `arg:"" help:"The key's id, as key_…"`
+		ID     string `arg:"" help:"The key's id, as key_…"`
+		Reason string `required:"" help:"Why. It is kept in the audit."`
 	}
 )
 
@@ -174,7 +175,7 @@ func (listKeysCommand) Run(ctx context.Context, c app.Config) error {
 }
 
 func (k revokeKeyCommand) Run(ctx context.Context, c app.Config) error {
-	return app.RevokeKey(ctx, c, k.ID, os.Stdout)
+	return app.RevokeKey(ctx, c, k.ID, k.Reason, os.Stdout)
 }
 
 func (e eraseTenantCommand) Run(ctx context.Context, c app.Config) error {

@@ -212,7 +212,7 @@ func TestKeysThatAreOver(t *testing.T) {
 	if a := s.as(revoked, http.MethodGet, "/v1/events", nil); a.status != http.StatusOK {
 		t.Fatalf("before it is revoked: answered %d %s", a.status, a.body)
 	}
-	if a := s.call(http.MethodDelete, "/v1/keys/"+revoked.ID, nil); a.status != http.StatusOK {
+	if a := s.call(http.MethodDelete, "/v1/keys/"+revoked.ID+"?reason=r", nil); a.status != http.StatusOK {
 		t.Fatalf("answered %d %s", a.status, a.body)
 	}
 	await(t, "expired", func() bool {

@@ -147,7 +147,7 @@ func liveCancelledInFlight(t *testing.T, s *system) string {
 	s.subscribe(r.URL, nil)
 	id := s.post("ticket.created", `{}`)
 	r.await(t, 1)
-	s.operate(id, "cancel", "")
+	s.operate(id, "cancel", "r")
 	return id
 }
 
@@ -173,7 +173,7 @@ func liveCancelDeleted(t *testing.T, s *system) string {
 	sub, _ := s.subscribe(newReceiver(t, 503).URL, hourly)
 	id := s.post("ticket.created", `{}`)
 	s.awaitPending(id)
-	if err := s.api().DeleteSubscription(t.Context(), sub, ""); err != nil {
+	if err := s.api().DeleteSubscription(t.Context(), sub, "it is not needed any more"); err != nil {
 		t.Fatal(err)
 	}
 	return s.operation(sub)

@@ -56,7 +56,7 @@ func TestMetricsCountWhatIsOpen(t *testing.T) {
 	id := s.post("ticket.created", `{}`)
 	s.awaitState(id, "retrying")
 	await(t, "one delivery open in the metrics", func() bool { return s.metrics()["switchboard_deliveries_open"] == 1 })
-	s.operate(id, "cancel", "")
+	s.operate(id, "cancel", "r")
 	s.awaitNothingOpen()
 	for name, want := range map[string]float64{
 		"switchboard_attempts_total": 1, "switchboard_requests_in_flight": 0, "switchboard_deliveries_overdue": 0,

@@ -135,7 +135,7 @@ func TestDeletionEndsTheWorkflows(t *testing.T) {
 	for _, d := range deliveries {
 		s.awaitBackoff(d)
 	}
-	if a := s.call(http.MethodDelete, "/v1/subscriptions/"+id, nil); a.status != http.StatusNoContent {
+	if a := s.call(http.MethodDelete, "/v1/subscriptions/"+id+"?reason=r", nil); a.status != http.StatusNoContent {
 		t.Fatalf("answered %d %s", a.status, a.body)
 	}
 	for _, d := range deliveries {
@@ -165,7 +165,7 @@ func TestDeletionEndsWhatIsPausedInTemporal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := s.call(http.MethodDelete, "/v1/subscriptions/"+subscription, nil); a.status != http.StatusNoContent {
+	if a := s.call(http.MethodDelete, "/v1/subscriptions/"+subscription+"?reason=r", nil); a.status != http.StatusNoContent {
 		t.Fatalf("answered %d %s", a.status, a.body)
 	}
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
@@ -192,7 +192,7 @@ func TestCancelDuringAHangingRequest(t *testing.T) {
 			s.subscribe(r.URL, fields{"timeout": "30s", "retry": fields{"initial_interval": "100ms"}})
 			id := s.post("ticket.created", `{}`)
 			r.await(t, len(before)+1)
-			s.operate(id, "cancel", "")
+			s.operate(id, "cancel", "r")
 			select {
 			case <-gaveUp:
 			case <-time.After(10 * time.Second):

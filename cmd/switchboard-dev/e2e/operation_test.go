@@ -130,8 +130,9 @@ func TestOperationSurvivesKills(t *testing.T) {
 			t.Errorf("%s is listed %d times", d, items[d])
 		}
 	}
-	if n := p.number("SELECT count(*) FROM deliveries WHERE generation = 2 AND state = 'delivered'"); n != deliveries {
-		t.Errorf("%d are delivered in their second generation, want %d", n, deliveries)
+	// One for which no slot was free is held for a moment, and released in the generation after.
+	if n := p.number("SELECT count(*) FROM deliveries WHERE generation >= 2 AND state = 'delivered'"); n != deliveries {
+		t.Errorf("%d are delivered in a later generation, want %d", n, deliveries)
 	}
 	if n := p.number("SELECT count(*) FROM deliveries WHERE generation = 1 AND state = 'failed'"); n != later {
 		t.Errorf("%d of the later ones are as they were, want %d", n, later)
@@ -158,7 +159,7 @@ func TestOperationRetriesWhatIsInBackoff(t *testing.T) {
 	awaitFor(t, loadTimeout, "a second attempt of each", func() bool {
 		return s.number("SELECT count(*) FROM deliveries WHERE attempts_made >= 2 AND dispatch_at IS NULL") == deliveries
 	})
-	if n := s.number("SELECT count(*) FROM deliveries WHERE attempts_made = 2 AND generation = 1 AND state = 'retrying'"); n != deliveries {
+	if n := s.number("SELECT count(*) FROM deliveries WHERE attempts_made = 2 AND state = 'retrying'"); n != deliveries {
 		t.Errorf("%d have made exactly one further attempt, want %d", n, deliveries)
 	}
 	if n := len(r.got()); n != 2*deliveries {

@@ -70,7 +70,7 @@ func TestPostgresAway(t *testing.T) {
 	answers := postUntilAway(s, database.kill)
 
 	checkUnavailable(t, s.call(http.MethodPost, "/v1/events", fields{"tenant": "acme", "type": "steady", "id": "while-away", "data": 1}))
-	checkUnavailable(t, s.call(http.MethodPost, "/v1/deliveries/"+held[0]+"/cancel", nil))
+	checkUnavailable(t, s.call(http.MethodPost, "/v1/deliveries/"+held[0]+"/cancel", map[string]string{"reason": "r"}))
 	answerFirst()
 	answerFurther()
 	answerRefused()

@@ -60,7 +60,7 @@ func TestShownIsSent(t *testing.T) {
 			if d := s.awaitState(s.post("shown."+server, c.data), "delivered"); len(d.Attempts) != 1 {
 				t.Errorf("%s, %s: %d attempts", c.name, server, len(d.Attempts))
 			}
-			s.call("DELETE", "/v1/subscriptions/"+subscription, nil)
+			s.call("DELETE", "/v1/subscriptions/"+subscription+"?reason=r", nil)
 		}
 		if got := last(node.got()).Target; got != c.sent {
 			t.Errorf("%s: Node read %s, want %s", c.name, got, c.sent)

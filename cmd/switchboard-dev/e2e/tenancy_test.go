@@ -155,11 +155,11 @@ func (s *system) ask(key madeKey, operation, id string) answer {
 		body = fields{"version": 1, "name": "taken over"}
 	case strings.HasSuffix(path, "/trigger"):
 		body = fields{"data": 1}
-	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/disable"), strings.HasSuffix(path, "/hold"), strings.HasSuffix(path, "/resend"), path == "/v1/operations/{id}/cancel":
+	case strings.HasSuffix(path, "/cancel"), strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/disable"), strings.HasSuffix(path, "/hold"), strings.HasSuffix(path, "/resend"):
 		body = fields{"reason": "asked"}
 	}
 	path = strings.NewReplacer("{id}", id, "{n}", "1").Replace(path)
-	if strings.HasSuffix(path, "/data") {
+	if method == http.MethodDelete {
 		path += "?reason=asked"
 	}
 	return s.as(key, method, path, body)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -166,13 +167,16 @@ func ListKeys(ctx context.Context, config Config, out io.Writer) error {
 }
 
 // RevokeKey revokes an API key at once.
-func RevokeKey(ctx context.Context, config Config, id string, out io.Writer) error {
+func RevokeKey(ctx context.Context, config Config, id, reason string, out io.Writer) error {
+	if strings.TrimSpace(reason) == "" {
+		return switchboard.InvalidField("--reason", "is empty: say why, for whoever finds the key revoked")
+	}
 	s, err := config.openMigrated(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	key, err := s.RevokeKey(ctx, operator, id)
+	key, err := s.RevokeKey(ctx, operator, id, reason)
 	if err != nil {
 		return err
 	}

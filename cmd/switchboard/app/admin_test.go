@@ -81,7 +81,7 @@ func TestKeysNeedASchema(t *testing.T) {
 			return CreateKey(t.Context(), config, NewKey{Name: "n", Role: switchboard.RoleAdmin}, io.Discard)
 		},
 		"list":   func() error { return ListKeys(t.Context(), config, io.Discard) },
-		"revoke": func() error { return RevokeKey(t.Context(), config, "key_x", io.Discard) },
+		"revoke": func() error { return RevokeKey(t.Context(), config, "key_x", "r", io.Discard) },
 	}
 	for name, run := range commands {
 		if err := run(); err == nil || !strings.Contains(err.Error(), "run `switchboard migrate`") {

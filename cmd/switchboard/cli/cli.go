@@ -26,6 +26,7 @@ type Commands struct {
 	Failures      failuresCommand      `cmd:"" group:"client" help:"What fails now and has failed in the last 24 hours, by host and kind of failure."`
 	Status        statusCommand        `cmd:"" group:"client" help:"How many deliveries are open, whether one is overdue, and which workers live."`
 	Actions       actionsCommand       `cmd:"" group:"client" help:"Who changed what, when and why, newest first."`
+	Whoami        whoamiCommand        `cmd:"" group:"client" help:"Show the API key that is used: its role, its tenant, and what it may read."`
 	Completion    completionCommand    `cmd:"" group:"client" help:"Print the completion for a shell."`
 	Complete      completeCommand      `cmd:"" hidden:""`
 

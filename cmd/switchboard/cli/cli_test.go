@@ -141,6 +141,8 @@ func TestOutput(t *testing.T) {
 		{"subscriptions_preview", []string{"subscriptions", "preview", sub, "--event", "e1"}, "POST /v1/subscriptions/" + sub + `/preview {"event_id":"e1"}`},
 		{"deliveries_show_attempt", []string{"deliveries", "show", dlv, "--attempt", "1"}, "GET /v1/deliveries/" + dlv + "/attempts/1/request"},
 		{"deliveries_retry_at", []string{"deliveries", "retry", dlv, "--at", "2026-01-31T18:00:00Z", "--expect-state", "failed", "--expect-attempts", "0"}, "POST /v1/deliveries/" + dlv + `/retry {"expect":{"state":"failed","attempts":0},"retry_at":"2026-01-31T18:00:00Z"}`},
+		{"deliveries_resend", []string{"deliveries", "resend", dlv, "-r", "lost", "--url", "https://crm.example.com/v2", "--header", "X-Try=a;b=1", "--body", "{}", "--timeout", "20s"},
+			"POST /v1/deliveries/" + dlv + `/resend {"reason":"lost","url":"https://crm.example.com/v2","headers":{"X-Try":"a;b=1"},"body":"{}","timeout":"20s"}`},
 		{"events_explain", []string{"events", "explain", "e1", "--tenant", "acme"}, "GET /v1/events/e1/explain?tenant=acme"},
 		{"operations_plan", []string{"operations", "plan", "retry", "--host", "crm.example.com", "--state", "failed", "--after", "2026-01-31T14:00:00Z", "--before", "2026-01-31 16:00"},
 			`POST /v1/operations {"action":"retry","filter":{"state":["failed"],"host":"crm.example.com","after":"2026-01-31T14:00:00Z","before":"2026-01-31T16:00:00Z"},"dry_run":true}`},
@@ -156,6 +158,7 @@ func TestOutput(t *testing.T) {
 		{"failures", []string{"failures", "--tenant", "acme"}, "GET /v1/failures?limit=50&tenant=acme"},
 		{"status", []string{"status"}, "GET /v1/stats/now"},
 		{"actions", []string{"actions", "--object", dlv, "--last", "7d"}, "GET /v1/actions?after=2026-01-24T12%3A00%3A00Z&limit=50&object=" + dlv},
+		{"whoami", []string{"whoami"}, "GET /v1/me"},
 		{"completion_bash", []string{"completion", "bash"}, ""},
 		{"complete", []string{"complete", "--", "deliveries", "list", "--st"}, ""},
 	} {

@@ -18,6 +18,7 @@ type deliveriesCommand struct {
 	Cancel  cancelDeliveryCommand  `cmd:"" help:"Cancel deliveries. A request that is under way is aborted."`
 	Hold    holdDeliveryCommand    `cmd:"" help:"Hold deliveries until they are released."`
 	Release releaseDeliveryCommand `cmd:"" help:"Release deliveries that an operator holds."`
+	Resend  resendDeliveryCommand  `cmd:"" help:"Send a copy of a delivery, with another URL, headers, body or timeout for this once."`
 }
 
 // deliveryFilter narrows a list of deliveries.

@@ -54,7 +54,7 @@ func (s *Session) showDelivery(d client.Delivery) {
 		fact{"Tenant", d.Tenant}, fact{"Event", d.EventType + " " + d.EventID}, fact{"Subscription", d.SubscriptionID}, fact{"Key", d.Key},
 		fact{"Accepted", s.moment(d.CreatedAt)}, fact{"Next attempt", s.moment(value(d.NextAttemptAt))}, fact{"Ended", s.moment(value(d.CompletedAt))},
 		fact{"Held since", s.moment(value(d.ParkedAt))}, fact{"Held until", s.moment(value(d.HeldUntil))}, fact{"Released", d.ReleasedBy}, fact{"Blocked by", d.BlockedBy},
-		fact{"Expires", s.moment(value(d.ExpiresAt))}, fact{"You can", possible(d.Available)}, fact{"Temporal", d.TemporalURL},
+		fact{"Expires", s.moment(value(d.ExpiresAt))}, fact{"Copy of", d.ResendOf}, fact{"Sent again as", strings.Join(d.ResentAs, ", ")}, fact{"You can", possible(d.Available)}, fact{"Temporal", d.TemporalURL},
 	)
 	if len(d.Attempts) > 0 {
 		s.printf("\n")
