@@ -13,7 +13,7 @@ import (
 // what is resumed is sent, per key in the order in which it was accepted.
 func TestPauseInFlightAndKill(t *testing.T) {
 	t.Parallel()
-	const keys, events = 4, 6
+	const keys, events = 4, 4
 	p := newProcess(t)
 	p.start()
 	answered := make(chan struct{})
