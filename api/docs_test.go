@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -300,7 +301,7 @@ func TestExamplesWork(t *testing.T) {
 					if param["in"] != "path" && param["required"] != true {
 						continue
 					}
-					example := param["schema"].(map[string]any)["examples"].([]any)[0].(string)
+					example := fmt.Sprint(param["schema"].(map[string]any)["examples"].([]any)[0])
 					if param["in"] == "query" {
 						query.Set(param["name"].(string), example)
 					}
