@@ -221,6 +221,10 @@ func TestOwnOperationsAreNotCancelled(t *testing.T) {
 	refused(t, "cancel", second(b.ChangeOperation(t.Context(), root(), id, switchboard.CancelOperation, "r")), switchboard.CodeConflict, "")
 	must(t, second(b.ChangeOperation(t.Context(), root(), id, switchboard.PauseOperation, "r")))
 	equal(t, "paused", b.step(b.Store, id).Changed, 0)
+	b.advance(time.Hour)
+	if report := b.verifyDatabase(); slices.ContainsFunc(report.Violations, func(v switchboard.Violation) bool { return v.Check == "held_without_cause" }) {
+		t.Errorf("what a paused release leaves held is no violation: %+v", report.Violations)
+	}
 	must(t, second(b.ChangeOperation(t.Context(), root(), id, switchboard.ResumeOperation, "")))
 	b.operate(id)
 	equal(t, "operation", b.outcome(id), "finished 5 0 0 of 5")

@@ -98,7 +98,7 @@ func flowChecks(now time.Time) []check {
 	LEFT JOIN subscription_health h ON h.subscription_id = s.id
 	WHERE d.state = 'held' AND d.reason <> '` + switchboard.ReasonOperator + `' AND s.state = 'active' AND s.deleted_at IS NULL
 	AND coalesce(h.breaker, 'closed') = 'closed' AND (h.deferred_until IS NULL OR h.deferred_until < $1) AND coalesce(h.queue_reason, '') = ''
-	AND NOT EXISTS (SELECT FROM operations o WHERE o.subscription_id = s.id AND o.action = 'release' AND o.state = 'running')`, []any{now.Add(-parkedGrace)}},
+	AND NOT EXISTS (SELECT FROM operations o WHERE o.subscription_id = s.id AND o.action = 'release' AND o.state IN ('running', 'paused'))`, []any{now.Add(-parkedGrace)}},
 		{"open_of_deleted", `SELECT d.id, d.state || ' of ' || s.id FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
 	WHERE d.completed_at IS NULL AND s.deleted_at IS NOT NULL
 	AND NOT EXISTS (SELECT FROM operations o WHERE o.subscription_id = s.id AND o.action = 'cancel' AND o.finished_at IS NULL)

@@ -23,6 +23,7 @@ type Commands struct {
 	Events        eventsCommand        `cmd:"" group:"client" help:"Send events, and see what became of them."`
 	Subscriptions subscriptionsCommand `cmd:"" group:"client" help:"List, show, create, change, pause, resume and try subscriptions."`
 	Operations    operationsCommand    `cmd:"" group:"client" help:"Do something to all deliveries that match, or send events again."`
+	Search        searchCommand        `cmd:"" group:"client" help:"Find what is called so, or begins so: ids, keys, tenants, hosts, names of subscriptions."`
 	Failures      failuresCommand      `cmd:"" group:"client" help:"What fails now and has failed in the last 24 hours, by host and kind of failure."`
 	Status        statusCommand        `cmd:"" group:"client" help:"How many deliveries are open, whether one is overdue, and which workers live."`
 	Actions       actionsCommand       `cmd:"" group:"client" help:"Who changed what, when and why, newest first."`

@@ -158,6 +158,7 @@ func TestOutput(t *testing.T) {
 		{"failures", []string{"failures", "--tenant", "acme"}, "GET /v1/failures?limit=50&tenant=acme"},
 		{"status", []string{"status"}, "GET /v1/stats/now"},
 		{"actions", []string{"actions", "--object", dlv, "--last", "7d"}, "GET /v1/actions?after=2026-01-24T12%3A00%3A00Z&limit=50&object=" + dlv},
+		{"search", []string{"search", "ticket-20817"}, "GET /v1/search?q=ticket-20817"},
 		{"whoami", []string{"whoami"}, "GET /v1/me"},
 		{"completion_bash", []string{"completion", "bash"}, ""},
 		{"complete", []string{"complete", "--", "deliveries", "list", "--st"}, ""},
