@@ -30,8 +30,12 @@ func TestNoSecretCanBeRead(t *testing.T) {
 	b.accept(event("acme", ""))
 
 	var all strings.Builder
-	for _, rows := range b.dump() {
-		all.WriteString(strings.Join(rows, "\n"))
+	for table, rows := range b.dump() {
+		text := strings.Join(rows, "\n")
+		if table == "audit" { // says which headers were changed, and nothing of their values
+			text = strings.NewReplacer("request.headers.Authorization", "", "request.headers.X-Token", "").Replace(text)
+		}
+		all.WriteString(text)
 	}
 	changed, err := b.Subscription(t.Context(), root(), sub.ID)
 	must(t, err)
