@@ -25,8 +25,10 @@ const (
 	PlanLifetime = 15 * time.Minute
 	// MaxSupportItems is how many deliveries or events one operation of a support key may be about.
 	MaxSupportItems = 10_000
-	// MinOperationRate and MaxOperationRate bound the rate of an operation, in items a second.
-	MinOperationRate, MaxOperationRate = 0.01, 1000.0
+	// MinOperationRate is the lowest rate of an operation, in items a second.
+	MinOperationRate = 0.01
+	// MaxOperationRate is the highest.
+	MaxOperationRate = 1000.0
 	// SendRate is the rate of an operation that has deliveries sent, unless it is given: slow enough for
 	// a receiver that was just repaired.
 	SendRate = 50.0

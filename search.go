@@ -22,8 +22,9 @@ func SearchKinds() []SearchKind {
 const (
 	// MaxHits is how many hits a search has at most.
 	MaxHits = 10
-	// MinSearch and MaxSearch bound the length of what is searched for.
+	// MinSearch is the least length of what is searched for.
 	MinSearch = 2
+	// MaxSearch is the greatest.
 	MaxSearch = 255
 )
 

@@ -63,10 +63,10 @@ func TestResendRefused(t *testing.T) {
 	} {
 		b := setup(t)
 		got := b.call(t, c.key, "POST", "/v1/deliveries/dlv_acme/resend", c.body)
-		switch {
-		case c.status == http.StatusCreated:
+		switch c.status {
+		case http.StatusCreated:
 			got.want(t, c.status)
-		case c.status == forbidden:
+		case forbidden:
 			got.wantProblem(t, c.status, switchboard.CodeForbidden, c.field)
 		default:
 			got.wantProblem(t, c.status, switchboard.CodeInvalid, c.field)

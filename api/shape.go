@@ -23,9 +23,6 @@ const (
 // schemaNames are names of members that may be shown, because they are written in the catalogue.
 type schemaNames map[string]bool
 
-// envelopeNames are the members of an envelope, which Switchboard itself names.
-var envelopeNames = []string{"id", "type", "timestamp", "data"}
-
 // namesOf are the names that the catalogue's schemas of an event type write.
 func (s *server) namesOf(eventType string) schemaNames {
 	names := schemaNames{}

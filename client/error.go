@@ -97,7 +97,7 @@ func pauseAfter(err error, repeated int) (time.Duration, bool) {
 		return 0, false
 	}
 	pause := min(firstPause<<min(repeated, 10), longestPause)
-	return pause/2 + rand.N(pause/2), true // clients that failed together do not come back together
+	return pause/2 + rand.N(pause/2), true //nolint:gosec // a spread, not a secret: clients that failed together do not come back together
 }
 
 // maxForeign is how much is shown of an answer that is not the API's.

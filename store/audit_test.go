@@ -186,3 +186,21 @@ func TestErasedTenantsKeepWhoDidWhat(t *testing.T) {
 	}
 	equal(t, "rows that hold the canary", b.canaries(), []string{})
 }
+
+// TestAuditOfVerification: the audit says who verified an address, and how it came out.
+func TestAuditOfVerification(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe("acme", "ticket.*")
+	b.state(sub.ID, switchboard.SubscriptionUnverified)
+	for _, reason := range []string{"no answer", ""} {
+		b.advance(time.Second)
+		_, err := b.RecordVerification(t.Context(), of("acme"), sub.ID, sub.Version, reason)
+		must(t, err)
+	}
+	entries := b.audited(root(), switchboard.AuditFilter{Object: sub.ID, Verb: switchboard.AuditVerify})
+	equal(t, "entries", len(entries), 2)
+	text := func(c switchboard.AuditChange) string { return string(c.Before) + " " + string(c.After) }
+	equal(t, "a failure", text(entries[1].Changed["state_reason"]), ` "no answer"`)
+	equal(t, "a success", text(entries[0].Changed["state"]), `"unverified" "active"`)
+}

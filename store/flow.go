@@ -56,8 +56,8 @@ func lockFlow(ctx context.Context, tx transaction, subscriptionID string, lock f
 
 var flowQuery = "SELECT " + fields("s", "tenant state deleted_at? max_in_flight hold_for_us", "") + ", s.document -> 'rate_limit' AS rate, " + healthColumn + " FROM subscriptions s WHERE id = $1"
 
-// lockFlowOf is lockFlow for the subscription of a delivery.
-func lockFlowOf(ctx context.Context, tx transaction, deliveryID string, lock flowLock) (switchboard.Conditions, error) {
+// lockFlowOf is a shared lockFlow for the subscription of a delivery.
+func lockFlowOf(ctx context.Context, tx transaction, deliveryID string) (switchboard.Conditions, error) {
 	var found []string
 	if err := tx.SelectContext(ctx, &found, "SELECT subscription_id FROM deliveries WHERE id = $1", deliveryID); err != nil {
 		return switchboard.Conditions{}, err
@@ -65,5 +65,5 @@ func lockFlowOf(ctx context.Context, tx transaction, deliveryID string, lock flo
 	if len(found) == 0 {
 		return switchboard.Conditions{}, noDelivery(deliveryID)
 	}
-	return lockFlow(ctx, tx, found[0], lock)
+	return lockFlow(ctx, tx, found[0], shared)
 }

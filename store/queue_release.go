@@ -94,7 +94,7 @@ func firstOfKeys(ctx context.Context, tx transaction, rows []*row) (first []*row
 // blockBehind lets a delivery that waits for its turn wait for the earlier one of its key instead.
 func (s *Store) blockBehind(ctx context.Context, id string) error {
 	return s.tx(ctx, "block delivery", func(ctx context.Context, tx transaction) error {
-		conditions, err := lockFlowOf(ctx, tx, id, shared)
+		conditions, err := lockFlowOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}

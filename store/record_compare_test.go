@@ -24,7 +24,7 @@ type recordCase struct {
 // fast reports whether the one statement records the attempt: the next of its generation, unless it
 // ends a delivery that others may wait for.
 func (c recordCase) fast() bool {
-	return c.state.HasNextAttempt() && !c.awaited && c.number == 4 && c.generation == 2 && !(c.ordered && c.decision.State.Final())
+	return c.state.HasNextAttempt() && !c.awaited && c.number == 4 && c.generation == 2 && (!c.ordered || !c.decision.State.Final())
 }
 
 // recordCases generates every combination.

@@ -19,7 +19,7 @@ func resendData(deliveryID string) string { return "resends/" + deliveryID }
 // that its workflow is to be started now.
 func (s *Store) Resend(ctx context.Context, caller switchboard.Caller, id string, asked switchboard.Resend) (d switchboard.Delivery, start bool, err error) {
 	err = s.tx(ctx, "resend delivery", func(ctx context.Context, tx transaction) error {
-		conditions, err := lockFlowOf(ctx, tx, id, shared)
+		conditions, err := lockFlowOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}

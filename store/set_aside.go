@@ -11,7 +11,7 @@ import (
 // the grace, so that it ends.
 func (s *Store) SetAside(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "hold delivery", func(ctx context.Context, tx transaction) error {
-		conditions, err := lockFlowOf(ctx, tx, id, shared)
+		conditions, err := lockFlowOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (s *Store) SetAside(ctx context.Context, caller switchboard.Caller, id, rea
 // nothing holds it any more; else that is a Conflict.
 func (s *Store) ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "release delivery", func(ctx context.Context, tx transaction) error {
-		conditions, err := lockFlowOf(ctx, tx, id, shared)
+		conditions, err := lockFlowOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}

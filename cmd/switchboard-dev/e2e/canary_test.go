@@ -100,8 +100,8 @@ func (s *system) readable(p property) []string {
 		if item["get"] == nil || strings.Contains(path, "/event_types/") || strings.Contains(path, "/jwks") {
 			continue
 		}
-		if strings.Contains(path, "{id}") {
-			path = strings.Replace(path, "{id}", idFor(http.MethodGet+" "+path, p), 1)
+		if before, after, of := strings.Cut(path, "{id}"); of {
+			path = before + idFor(http.MethodGet+" "+path, p) + after
 		}
 		paths = append(paths, strings.Replace(path, "{n}", "1", 1))
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -81,6 +80,6 @@ func TestProgressLine(t *testing.T) {
 	}
 	o.State, o.Total = switchboard.OperationPaused, 0
 	if got := (&Commands{}).Session(&Terminal{Live: true, Width: 80}).progressLine(o); got != "1,706, paused, 6 skipped" {
-		t.Error(fmt.Sprintf("%q", got))
+		t.Errorf("%q", got)
 	}
 }

@@ -40,11 +40,11 @@ func (s *Session) follow(ctx context.Context, api *client.Client, id string) err
 	var before string
 	for {
 		o, err := api.GetOperation(ctx, id)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			s.note("%s goes on: switchboard operations watch %s", id, id)
-			return nil
-		}
-		if err != nil {
+			return nil //nolint:nilerr // whoever watches has stopped
+		case err != nil:
 			return err
 		}
 		if !s.flags.Output.machine() {
