@@ -33,7 +33,6 @@ func TestBreakerOfTwoProcesses(t *testing.T) {
 	for _, by := range []*process{p, another} {
 		await(t, "breaker open", func() bool { return by.breaker(subscription) == switchboard.BreakerOpen })
 	}
-	opened := len(r.got())
 	for i := range failures {
 		parked = append(parked, []*process{p, another}[i%2].post("ticket.created", `{}`))
 	}
@@ -49,11 +48,10 @@ func TestBreakerOfTwoProcesses(t *testing.T) {
 			t.Errorf("%s was accepted while the breaker was open, and has made %d attempts", id, made[id])
 		}
 	}
-	if sum != failures {
-		t.Errorf("%d attempts were made, want %d", sum, failures)
-	}
-	if n := len(r.got()); opened != failures || n != failures {
-		t.Errorf("%d requests when the breaker opened, %d while it is open; want %d", opened, n, failures)
+	// One more may be under way in the other process when the breaker opens.
+	sent := len(r.got())
+	if sum != sent || sent < failures || sent > failures+1 {
+		t.Errorf("%d attempts of %d requests were made, want %d", sum, sent, failures)
 	}
 	p.kill()
 	another.kill()
@@ -70,10 +68,10 @@ func TestBreakerOfTwoProcesses(t *testing.T) {
 			t.Errorf("%s was delivered by attempt %d, want %d", id, d.AttemptsMade, before+1)
 		}
 	}
-	if probe := r.got()[failures]; probe.header.Get("webhook-id") != failed[0] {
+	if probe := r.got()[sent]; probe.header.Get("webhook-id") != failed[0] {
 		t.Errorf("the probe was %s, want the oldest delivery %s", probe.header.Get("webhook-id"), failed[0])
 	}
-	t.Logf("the probe came %s after the last failure", r.got()[failures].at.Sub(r.got()[failures-1].at).Round(time.Second))
+	t.Logf("the probe came %s after the last failure", r.got()[sent].at.Sub(r.got()[sent-1].at).Round(time.Second))
 }
 
 // breaker is where the breaker of the subscription stands, as the API shows it: a healthy endpoint
