@@ -75,7 +75,11 @@ const closedQuery = `
 SELECT s.id FROM subscriptions s LEFT JOIN subscription_health h ON h.subscription_id = s.id
 WHERE s.id = ANY($1) AND (s.state <> 'active' OR h.breaker = 'open' OR h.queue_reason <> '') ORDER BY s.id`
 
-// parkClaimed parks those of the claimed deliveries that may not be sent now, and returns the rest.
+// resentQuery finds those of the deliveries $1 that are resends.
+const resentQuery = "SELECT delivery_id FROM resends WHERE delivery_id = ANY($1)"
+
+// parkClaimed parks those of the claimed deliveries that may not be sent now, and returns the rest. A
+// resend may go to another endpoint, whose state the subscription does not have: its attempt decides.
 func (s *Store) parkClaimed(ctx context.Context, claimed []switchboard.Delivery) ([]switchboard.Delivery, error) {
 	bySubscription := map[string][]string{}
 	for _, d := range claimed {
@@ -89,7 +93,13 @@ func (s *Store) parkClaimed(ctx context.Context, claimed []switchboard.Delivery)
 	}
 	parked := map[string]bool{}
 	for _, id := range closed {
-		if err := s.parkDispatched(ctx, id, bySubscription[id], parked); err != nil {
+		ids := bySubscription[id]
+		var resent []string
+		if err := s.list(ctx, "find resends", &resent, resentQuery, pq.Array(ids)); err != nil {
+			return nil, err
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(resent, id) })
+		if err := s.parkDispatched(ctx, id, ids, parked); err != nil {
 			return nil, err
 		}
 	}

@@ -403,6 +403,10 @@ func TestParkedInsteadOfDispatched(t *testing.T) {
 		"breaker open":                 {func(b *bundle, sub *switchboard.Subscription) { b.openBreaker(sub) }, false, "held breaker_open"},
 		"others wait":                  {queue, false, "held waiting_for_slot"},
 		"others wait, its turn is now": {queue, true, "pending claimed"},
+		"breaker open, a resend": {func(b *bundle, sub *switchboard.Subscription) {
+			must(b.t, second(b.sql.Exec("INSERT INTO resends (delivery_id, original_id, tenant, created_at, changed) SELECT id, id, tenant, created_at, '{url}' FROM deliveries")))
+			b.openBreaker(sub)
+		}, false, "pending claimed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
