@@ -92,9 +92,9 @@ func (s *server) explainEvent(ctx context.Context, caller switchboard.Caller, in
 			delete(of, d.SubscriptionID)
 		}
 	}
-	out.Text = fmt.Sprintf("%s has %s; %s the event, and it has %s", e.Tenant, counted(len(subs.Items), "subscription"), takers(matching), countedDeliveries(len(deliveries)))
+	out.Text = fmt.Sprintf("%s has %s; %s the event, and it has %s", e.Tenant, counted(len(subs.Items), "subscription"), howManyTake(matching), countedDeliveries(len(deliveries)))
 	if out.More {
-		out.Text = "of the newest " + fmt.Sprint(maxExplained) + " subscriptions of " + e.Tenant + " " + takers(matching) + " the event, and it has " + countedDeliveries(len(deliveries))
+		out.Text = "of the newest " + fmt.Sprint(maxExplained) + " subscriptions of " + e.Tenant + " " + howManyTake(matching) + " the event, and it has " + countedDeliveries(len(deliveries))
 	}
 	return &reply[explanation]{Body: out}, nil
 }
@@ -152,7 +152,7 @@ func notesOf(sub *switchboard.Subscription, e *switchboard.Event) []note {
 	case sub.StateSince.After(e.CreatedAt):
 		add("state_changed_since", fmt.Sprintf("became %s after the event%s,", sub.State, by), sub.StateSince)
 	case sub.State != switchboard.SubscriptionActive:
-		add("inactive_then", fmt.Sprintf("%s then, so that its delivery was held: brought there%s,", sub.State, by), sub.StateSince)
+		add("inactive_then", fmt.Sprintf("%s then, so that what it takes was held: brought there%s,", sub.State, by), sub.StateSince)
 	}
 	return notes
 }
@@ -195,7 +195,8 @@ func countedDeliveries(n int) string {
 	return fmt.Sprintf("%d deliveries", n)
 }
 
-func takers(n int) string {
+// howManyTake is how many subscriptions take an event, in words.
+func howManyTake(n int) string {
 	switch n {
 	case 0:
 		return "none takes"

@@ -64,7 +64,7 @@ func TestExplainEvent(t *testing.T) {
 		"sub_acme":   "CRM takes it; its delivery is pending",
 		"sub_calls":  `calls does not take it: the event type is "ticket.created"; the subscription takes call.*`,
 		"sub_urgent": "urgent does not take it: data.ticket.priority is 2; it must be at least 3",
-		"sub_paused": "paused takes it; its delivery is held; paused then, so that its delivery was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:00Z",
+		"sub_paused": "paused takes it; its delivery is held; paused then, so that what it takes was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:00Z",
 		"sub_later":  "later takes it; made after the event, at 2026-01-31T11:02:00Z",
 		"sub_gone":   "the subscription sub_gone is deleted",
 	} {
