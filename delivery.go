@@ -131,10 +131,6 @@ func (d *Delivery) Ending() string {
 		return "deliver_within passed before it was delivered"
 	case d.Reason == ReasonRejectedByReceiver:
 		return "the receiver answered that it wants this message no more"
-	case d.Reason == ReasonExpired:
-		return "it was not delivered within the time that its subscription gives it"
-	case d.Reason == ReasonHoldExpired:
-		return "it was held for as long as a hold lasts"
 	case d.Permanent:
 		return fmt.Sprintf("no later attempt can succeed, so attempt %d was the last", d.AttemptsMade)
 	}

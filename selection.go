@@ -107,19 +107,19 @@ func (s *Selection) WhyNot(action ActionKind, state State) string {
 // Check refuses a selection that makes no sense for the action, with the path of the member.
 func (s *Selection) Check(action ActionKind) error {
 	if !slices.Contains(OperationActions(), action) {
-		return InvalidField("action", "is unknown; known: %s", joinWords(OperationActions()))
+		return InvalidField("action", "is unknown; known: %s", JoinWords(OperationActions()))
 	}
 	if s.IsEmpty() {
 		return InvalidField("filter", "is empty: it would be about everything; narrow it by tenant, subscription, host, time or another member")
 	}
 	for _, state := range s.States {
 		if !state.Valid() {
-			return InvalidField("filter.state", "has an unknown state; known: %s", joinWords(States()))
+			return InvalidField("filter.state", "has an unknown state; known: %s", JoinWords(States()))
 		}
 	}
 	switch {
 	case s.Failure != "" && !slices.Contains(Failures(), s.Failure):
-		return InvalidField("filter.failure", "is unknown; known: %s", joinWords(Failures()))
+		return InvalidField("filter.failure", "is unknown; known: %s", JoinWords(Failures()))
 	case s.StatusCode != 0 && (s.StatusCode < 100 || s.StatusCode > 599):
 		return InvalidField("filter.status_code", "must be from 100 to 599")
 	case LongerThan(s.Text, maxSearchText):
@@ -150,12 +150,4 @@ func (s *Selection) checkReplay() error {
 		}
 	}
 	return nil
-}
-
-func joinWords[T ~string](words []T) string {
-	text := make([]string, len(words))
-	for i, w := range words {
-		text[i] = string(w)
-	}
-	return strings.Join(text, ", ")
 }

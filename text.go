@@ -31,3 +31,12 @@ func IsControl(r rune) bool { return r < 0x20 || r == 0x7f }
 func IsPrintableASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
+
+// JoinWords lists words as errors name those that are known: a, b, c.
+func JoinWords[T ~string](words []T) string {
+	text := make([]string, len(words))
+	for i, w := range words {
+		text[i] = string(w)
+	}
+	return strings.Join(text, ", ")
+}

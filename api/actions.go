@@ -27,10 +27,10 @@ func (in *actionsInput) filter(caller switchboard.Caller) (switchboard.AuditFilt
 		After: in.After.Time, Before: in.Before.Time,
 	}
 	if f.Verb != "" && !f.Verb.Valid() {
-		return f, switchboard.InvalidField("verb", "is unknown; known: %s", join(switchboard.AuditVerbs()))
+		return f, switchboard.InvalidField("verb", "is unknown; known: %s", switchboard.JoinWords(switchboard.AuditVerbs()))
 	}
 	if f.Kind != "" && !f.Kind.Valid() {
-		return f, switchboard.InvalidField("kind", "is unknown; known: %s", join(switchboard.AuditKinds()))
+		return f, switchboard.InvalidField("kind", "is unknown; known: %s", switchboard.JoinWords(switchboard.AuditKinds()))
 	}
 	var err error
 	f.Tenant, err = tenantFilter(caller, in.Tenant)

@@ -49,23 +49,15 @@ func (in *DeliveriesFilter) filter(caller switchboard.Caller) (switchboard.Deliv
 		for name := range strings.SplitSeq(list, ",") {
 			state := switchboard.State(name)
 			if !state.Valid() {
-				return f, switchboard.InvalidField("state", "has an unknown state; known: %s", join(switchboard.States()))
+				return f, switchboard.InvalidField("state", "has an unknown state; known: %s", switchboard.JoinWords(switchboard.States()))
 			}
 			f.States = append(f.States, state)
 		}
 	}
 	if in.Failure != "" && !slices.Contains(switchboard.Failures(), f.Failure) {
-		return f, switchboard.InvalidField("failure", "is unknown; known: %s", join(switchboard.Failures()))
+		return f, switchboard.InvalidField("failure", "is unknown; known: %s", switchboard.JoinWords(switchboard.Failures()))
 	}
 	return f, nil
-}
-
-func join[T ~string](words []T) string {
-	text := make([]string, len(words))
-	for i, w := range words {
-		text[i] = string(w)
-	}
-	return strings.Join(text, ", ")
 }
 
 // pageDelivery is a page of deliveries, with how many match.

@@ -24,7 +24,7 @@ func (e *expectation) options() (switchboard.ActionOptions, error) {
 	case e == nil:
 		return o, nil
 	case e.State != "" && !e.State.Valid():
-		return o, switchboard.InvalidField("expect.state", "is unknown; known: %s", join(switchboard.States()))
+		return o, switchboard.InvalidField("expect.state", "is unknown; known: %s", switchboard.JoinWords(switchboard.States()))
 	case e.Generation != nil && *e.Generation < 1:
 		return o, switchboard.InvalidField("expect.generation", "must be at least 1")
 	case e.Attempts != nil && *e.Attempts < 0:

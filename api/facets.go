@@ -26,7 +26,7 @@ func (in *facetsInput) by() ([]switchboard.Facet, error) {
 		for name := range strings.SplitSeq(list, ",") {
 			facet := switchboard.Facet(name)
 			if !slices.Contains(switchboard.AllFacets(), facet) {
-				return nil, switchboard.InvalidField("by", "has an unknown facet; known: %s", join(switchboard.AllFacets()))
+				return nil, switchboard.InvalidField("by", "has an unknown facet; known: %s", switchboard.JoinWords(switchboard.AllFacets()))
 			}
 			if !slices.Contains(by, facet) {
 				by = append(by, facet)

@@ -83,7 +83,7 @@ func (in *newKey) key() (switchboard.Key, error) {
 	case strings.ContainsFunc(in.Name, isControl):
 		return k, switchboard.InvalidField("name", "may not hold control characters")
 	case !in.Role.Valid():
-		return k, switchboard.InvalidField("role", "must be one of %s", join(switchboard.Roles()))
+		return k, switchboard.InvalidField("role", "must be one of %s", switchboard.JoinWords(switchboard.Roles()))
 	}
 	if in.Tenant != "" {
 		if err := switchboard.ValidateTenant(in.Tenant); err != nil {

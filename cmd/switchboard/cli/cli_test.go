@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write what is printed into testdata")
 
-// fakeAPI answers as it is told, and remembers what it was asked.
+// fakeAPI answers as a test sets it, and remembers what it was asked.
 type fakeAPI struct {
 	answers map[string]string // by method and path; a status of its own before the body, as "409 {…}"
 	asked   []string          // method, path, query, body
