@@ -35,6 +35,7 @@ type server struct {
 
 	openStatus    *snapshots[switchboard.OpenStatus]
 	failureGroups *snapshots[switchboard.FailureGroups]
+	traffic       *snapshots[switchboard.Traffic]
 }
 
 // API is the HTTP API.
@@ -80,7 +81,14 @@ func New(config Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	s := &server{Config: config, rest: layer, ingest: ingester, waits: make(chan struct{}, maxWaits), openStatus: openStatus, failureGroups: failures}
+	traffic, err := newSnapshots[switchboard.Traffic](trafficAge)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	s := &server{
+		Config: config, rest: layer, ingest: ingester, waits: make(chan struct{}, maxWaits),
+		openStatus: openStatus, failureGroups: failures, traffic: traffic,
+	}
 	serveHealth(layer.Mount, s.Ready, s.Metrics)
 	handler, err := layer.Handler(s.routes())
 	if err != nil {

@@ -1,7 +1,6 @@
 package console
 
 import (
-
 	"github.com/seed-49a43567/switchboard/client"
 )
 

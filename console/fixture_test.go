@@ -254,7 +254,7 @@ func (f *fakeEngine) Cancel(_ context.Context, d switchboard.Delivery) error {
 	return f.note("cancel " + d.ID)
 }
 
-func (*fakeEngine) Check(context.Context, string) (string, error)              { return "", nil }
+func (*fakeEngine) Check(context.Context, string) (string, error)             { return "", nil }
 func (*fakeEngine) Challenge(context.Context, switchboard.Subscription) error { return nil }
 func (*fakeEngine) CheckAuth(context.Context, switchboard.Subscription) error { return nil }
 

@@ -17,9 +17,9 @@ func functions(files *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": files.path,
 		"icon":  files.icon,
-		"ago":   ago, "clock": clock, "day": day,
+		"ago":   ago, "clock": clock, "day": day, "moment": moment,
 		"short": short, "state": stateOf, "bytes": bytesInWords, "count": count, "counted": counted, "percent": percent, "plural": plural,
-		"duration": durationInWords, "milliseconds": milliseconds, "live": live,
+		"duration": durationInWords, "milliseconds": milliseconds, "live": live, "instant": instant,
 
 		"linkDelivery": linkDelivery, "linkAttempt": linkAttempt, "linkDeliveryAction": linkDeliveryAction, "linkEvent": linkEvent,
 		"linkSubscription": linkSubscription, "linkSubscriptionAction": linkSubscriptionAction, "linkOperation": linkOperation, "linkOperations": linkOperations,

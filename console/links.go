@@ -113,3 +113,8 @@ func instant(t time.Time) string {
 	}
 	return t.UTC().Format(time.RFC3339)
 }
+
+// linkFailingSubscriptions are those whose endpoints fail.
+func linkFailingSubscriptions() string {
+	return address(parameters("failing", "true"), "subscriptions")
+}

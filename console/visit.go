@@ -102,6 +102,11 @@ func (v *visit) path(name string) string { return v.request.PathValue(name) }
 // isPoll reports whether a part of a page is asked for, as those are that keep themselves up to date.
 func (v *visit) isPoll() bool { return v.request.URL.Query().Has(partParameter) }
 
+// shows reports whether a part of the page is shown: as a part of the whole, or by itself.
+func (v *visit) shows(part string) bool {
+	return !v.isPoll() || v.request.URL.Query().Get(partParameter) == part
+}
+
 // serve answers the requests of a route.
 func (c *Console) serve(r route) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
