@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
@@ -26,7 +27,7 @@ type problem struct {
 	Again     bool   // asking again may help
 }
 
-// statuses are those of errors of our own.
+// statusOf is the status of an error of our own.
 func statusOf(code switchboard.Code) int {
 	switch code {
 	case switchboard.CodeInvalid:
@@ -57,6 +58,9 @@ func problemOf(v *visit, err error) problem {
 		}
 	} else if own, ok := errors.AsType[*switchboard.Error](err); ok && own.Code != switchboard.CodeInternal {
 		p.Status, p.Code, p.Text, p.Field = statusOf(own.Code), string(own.Code), own.Message, own.Field
+		if own.Field != "" {
+			p.Text = own.Field + ": " + own.Message // as the API has it
+		}
 	} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		p.Status, p.Code, p.Text = http.StatusServiceUnavailable, string(switchboard.CodeTimeout), "there was no answer in time"
 	} else {
@@ -95,7 +99,7 @@ func errorPage(v *visit, err error) answer {
 		return answer{text: p.Text, code: p.Status}
 	}
 	if p.Status == http.StatusServiceUnavailable && v.request.Method == http.MethodGet {
-		v.writer.Header().Set("Refresh", "5") // retrySeconds
+		v.writer.Header().Set("Refresh", strconv.Itoa(retrySeconds))
 	}
 	if p.Status == http.StatusNotFound {
 		p.Search = v.path("id")

@@ -44,15 +44,26 @@ type fixture struct {
 	logs    *logBuffer
 }
 
-// newFixture makes a console; change may alter its config.
+// newFixture makes a console on a database of its own; change may alter its config.
 func newFixture(t *testing.T, change ...func(*Config)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, engine: &fakeEngine{}, signed: &fakeSessions{byToken: map[switchboard.Secret]switchboard.Session{}}, logs: &logBuffer{}}
 	keyring, err := store.ParseKeyring("test:" + strings.Repeat("00", 32))
 	must(t, err)
-	f.store, err = store.Open(store.Config{URL: pg.Database(t), Keyring: keyring, MaxConns: 6, BatchWait: time.Microsecond})
+	opened, err := store.Open(store.Config{URL: pg.Database(t), Keyring: keyring, MaxConns: 6, BatchWait: time.Microsecond})
 	must(t, err)
-	t.Cleanup(func() { must(t, f.store.Close()) })
+	t.Cleanup(func() { must(t, opened.Close()) })
+	return serve(t, opened, change...)
+}
+
+// newFixtureOn is another process on the same database: it has kept no answers of the API yet.
+func newFixtureOn(t *testing.T, f *fixture) *fixture {
+	t.Helper()
+	return serve(t, f.store)
+}
+
+func serve(t *testing.T, opened *store.Store, change ...func(*Config)) *fixture {
+	t.Helper()
+	f := &fixture{t: t, store: opened, engine: &fakeEngine{}, signed: &fakeSessions{byToken: map[switchboard.Secret]switchboard.Session{}}, logs: &logBuffer{}}
 	base, err := catalogue.Load()
 	must(t, err)
 	live := catalogue.NewLive(base, f.store, slog.New(slog.DiscardHandler))
@@ -309,4 +320,23 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// parsed are all templates.
+var parsed = sync.OnceValues(func() (pages, error) {
+	files, err := newAssets()
+	if err != nil {
+		return nil, err
+	}
+	return parsePages(files)
+})
+
+// execute is what a page's template makes of its data, without the layout.
+func execute(t *testing.T, template string, data any) string {
+	t.Helper()
+	all, err := parsed()
+	must(t, err)
+	var text strings.Builder
+	must(t, all[template].ExecuteTemplate(&text, "content", data))
+	return text.String()
 }

@@ -27,6 +27,7 @@
   const options = (figure, place, data) => {
     const bars = figure.dataset.chart === "bars";
     const axis = { stroke: token("muted"), grid: { stroke: token("line"), width: 1 }, ticks: { stroke: token("line"), width: 1 } };
+    const ticks = [[86400, "{D} {MMM}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1]];
     const first = token("chart-delivered"), second = token("chart-failed");
     const zone = localStorage.getItem("switchboard.times") === "utc" ? { tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC") } : {};
     const series = data.names.map((name, i) => (bars
@@ -35,7 +36,7 @@
     return {
       ...zone, width: Math.max(200, place.clientWidth), height: 180, cursor: { drag: { x: false, y: false }, points: { show: false } },
       scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
-      axes: [{ ...axis, values: [[86400, "{D} {MMM}"], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}"], [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}"]].map((v) => [v[0], v[1], v[2] || null, null, v[4] || null, null, null, null, 1]) }, { ...axis, size: 56 }],
+      axes: [{ ...axis, values: ticks }, { ...axis, size: 56 }],
       series: [{ value: (_, at) => (at === null ? "–" : new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", ...(zone.tzDate ? { timeZone: "UTC" } : {}) }).format(at * 1000)) }, ...series],
     };
   };

@@ -65,7 +65,7 @@
     skew = server - at;
     const notice = one("[data-skew]");
     if (!notice) return;
-    notice.hidden = Math.abs(skew) < 3000; // the header Date is exact to the second
+    notice.hidden = Math.abs(skew) < 2500;
     one("span", notice).textContent = span(Math.round(Math.abs(skew) / 1000));
   };
 
@@ -103,8 +103,8 @@
     element.classList.toggle("stale", !works);
     const offline = one("[data-offline]"), updated = one("[data-updated]");
     if (works) {
-      noteSkew(Date.parse(response.headers.get("Date")), Date.now());
-      if (updated) updated.textContent = "updated " + exact(settings.get("times") === "utc" ? utc : local, now());
+      noteSkew(Date.parse(response.headers.get("Date")) + 500, Date.now()); // Date is exact to the second
+      if (updated && !element.dataset.livePath) updated.textContent = "updated " + exact(settings.get("times") === "utc" ? utc : local, now());
       offline.hidden = true;
     } else {
       offline.textContent = (updated?.textContent || "").replace("updated", "As of") + ": " + (response ? "the server answers " + response.status : "cannot reach the server") + ". It is tried again.";
@@ -139,13 +139,13 @@
 
   // Rows of lists.
   const rows = () => all("[data-row]");
-  const here = () => one("[data-row].here");
+  const here = () => one("[data-row][data-here]");
   const go = (step) => {
     const list = rows(), at = list.indexOf(here());
     const next = list[Math.max(0, Math.min(list.length - 1, at < 0 ? 0 : at + step))];
     if (!next) return;
-    here()?.classList.remove("here");
-    next.classList.add("here");
+    here()?.removeAttribute("data-here");
+    next.dataset.here = "";
     next.scrollIntoView({ block: "nearest" });
     one("a[data-open]", next)?.focus({ preventScroll: true });
   };
