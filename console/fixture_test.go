@@ -34,7 +34,7 @@ func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
 // fixture is a console on a real API and a real store, with a fake engine, behind a server.
 type fixture struct {
-	t       *testing.T
+	t       testing.TB
 	store   *store.Store
 	api     *api.API
 	console *Console
@@ -45,7 +45,7 @@ type fixture struct {
 }
 
 // newFixture makes a console on a database of its own; change may alter its config.
-func newFixture(t *testing.T, change ...func(*Config)) *fixture {
+func newFixture(t testing.TB, change ...func(*Config)) *fixture {
 	t.Helper()
 	keyring, err := store.ParseKeyring("test:" + strings.Repeat("00", 32))
 	must(t, err)
@@ -56,12 +56,12 @@ func newFixture(t *testing.T, change ...func(*Config)) *fixture {
 }
 
 // newFixtureOn is another process on the same database: it has kept no answers of the API yet.
-func newFixtureOn(t *testing.T, f *fixture) *fixture {
+func newFixtureOn(t testing.TB, f *fixture) *fixture {
 	t.Helper()
 	return serve(t, f.store)
 }
 
-func serve(t *testing.T, opened *store.Store, change ...func(*Config)) *fixture {
+func serve(t testing.TB, opened *store.Store, change ...func(*Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, store: opened, engine: &fakeEngine{}, signed: &fakeSessions{byToken: map[switchboard.Secret]switchboard.Session{}}, logs: &logBuffer{}}
 	base, err := catalogue.Load()
@@ -163,7 +163,7 @@ func (p *person) send(method, path string, form url.Values, headers ...string) s
 }
 
 // want fails the test unless the answer has the status and each of the texts.
-func (s shown) want(t *testing.T, status int, texts ...string) shown {
+func (s shown) want(t testing.TB, status int, texts ...string) shown {
 	t.Helper()
 	if s.status != status {
 		t.Fatalf("status %d, want %d: %s", s.status, status, s.body)
@@ -177,7 +177,7 @@ func (s shown) want(t *testing.T, status int, texts ...string) shown {
 }
 
 // without fails the test if the answer has any of the texts.
-func (s shown) without(t *testing.T, texts ...string) shown {
+func (s shown) without(t testing.TB, texts ...string) shown {
 	t.Helper()
 	for _, text := range texts {
 		if strings.Contains(s.body, text) {
@@ -332,7 +332,7 @@ var parsed = sync.OnceValues(func() (pages, error) {
 })
 
 // execute is what a page's template makes of its data, without the layout.
-func execute(t *testing.T, template string, data any) string {
+func execute(t testing.TB, template string, data any) string {
 	t.Helper()
 	all, err := parsed()
 	must(t, err)
