@@ -160,7 +160,7 @@ func (a *app) handler(serving context.Context) (http.Handler, error) {
 			Store: a.store, Sender: a.sender, Catalogue: a.catalogue, Engine: a.engine, Guard: a.guard,
 			Serving: serving, Ready: a.missing,
 			Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
-			MaxData: a.config.MaxData, MaxBatch: a.config.MaxBatch, Validation: a.config.Validation, RefusedKeys: a.config.RefusedKeys, CostlyCalls: a.config.CostlyCalls, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
+			MaxData: a.config.MaxData, MaxBatch: a.config.MaxBatch, Validation: a.config.Validation, PublicURL: a.config.PublicURL, RefusedKeys: a.config.RefusedKeys, CostlyCalls: a.config.CostlyCalls, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
 		})
 	}
 	return api.Health(a.missing, a.telemetry.handler), nil
