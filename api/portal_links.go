@@ -70,15 +70,15 @@ func (in *newPortalLink) link(caller switchboard.Caller) (switchboard.PortalLink
 		}
 	}
 	var err error
-	if link.Lasts, err = within("expires_in", in.ExpiresIn, switchboard.PortalLinkLasts, switchboard.MaxPortalLinkLasts); err != nil {
+	if link.Lasts, err = lasting("expires_in", in.ExpiresIn, switchboard.PortalLinkLasts, switchboard.MaxPortalLinkLasts); err != nil {
 		return link, err
 	}
-	link.Session, err = within("session", in.Session, switchboard.PortalSessionLasts, switchboard.MaxPortalSessionLasts)
+	link.Session, err = lasting("session", in.Session, switchboard.PortalSessionLasts, switchboard.MaxPortalSessionLasts)
 	return link, err
 }
 
-// within is a time as it was given, or the usual one.
-func within(field string, given *switchboard.Duration, usual, most time.Duration) (time.Duration, error) {
+// lasting is a time as it was given, or the usual one.
+func lasting(field string, given *switchboard.Duration, usual, most time.Duration) (time.Duration, error) {
 	if given == nil {
 		return usual, nil
 	}
