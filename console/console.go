@@ -17,7 +17,7 @@ import (
 )
 
 // Root is the path of the console's first page; all others are below it.
-const Root = "/console"
+const Root = switchboard.ConsolePath
 
 // API is the way to the API.
 type API interface {
@@ -36,6 +36,13 @@ type Config struct {
 	// PublicURL is the address by which people reach the console, as https://switchboard.example.com,
 	// for links that leave it; empty: they have the host of the request.
 	PublicURL string
+
+	// Proxy has people signed in by a proxy in front of the console; nil: none does.
+	Proxy *Proxy
+	// NoKeys keeps people from signing in with API keys.
+	NoKeys bool
+	// Brand is how the portal looks.
+	Brand Brand
 }
 
 // Console serves the pages. It is not changed after New.
@@ -44,6 +51,10 @@ type Console struct {
 	mux    *http.ServeMux
 	pages  pages
 	assets *assets
+	brand  *brandFiles
+
+	crossOrigin *http.CrossOriginProtection
+	tries       *tries
 }
 
 // New makes the console. The error names the field of the config at fault.
@@ -69,18 +80,42 @@ func New(config Config) (*Console, error) {
 		return nil, fmt.Errorf("console: templates: %w", err)
 	}
 	c := &Console{Config: config, mux: http.NewServeMux(), pages: parsed, assets: files}
+	if err := c.secure(); err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
 	for _, r := range c.routes() {
 		c.mux.HandleFunc(r.pattern, c.serve(r))
 	}
 	c.mux.Handle("GET "+assetsPath, files)
+	c.mux.Handle("GET "+brandPath, c.brand)
 	return c, nil
+}
+
+// secure makes what keeps strangers out, and the files of the brand.
+func (c *Console) secure() (err error) {
+	if c.Proxy != nil {
+		if err := c.Proxy.check(); err != nil {
+			return err
+		}
+	}
+	if c.crossOrigin, err = newCrossOrigin(c.PublicURL); err != nil {
+		return err
+	}
+	if c.tries, err = newTries(); err != nil {
+		return err
+	}
+	c.brand, err = newBrandFiles(c.Brand)
+	return err
 }
 
 // routes are those of all pages. Each file of a page has its own.
 func (c *Console) routes() []route {
 	return slices.Concat(
 		c.commonRoutes(),
+		c.signInRoutes(),
 		c.overviewRoutes(),
+		c.keyRoutes(),
+		c.auditRoutes(),
 	)
 }
 
@@ -96,6 +131,11 @@ func (c *Console) commonRoutes() []route {
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.logged(w, r, func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
+		if err := c.checkSender(r); err != nil {
+			v := c.newVisit(w, r)
+			c.write(v, errorPage(v, err))
+			return
+		}
 		c.mux.ServeHTTP(w, r)
 	})
 }

@@ -65,6 +65,33 @@ func linkOverview(last string) string { return address(parameters("last", last))
 // linkSignIn leads to the next page afterwards; empty: to the first.
 func linkSignIn(next string) string { return address(parameters("next", next), "sign-in") }
 
+// linkEnter is where a portal link leads to.
+func linkEnter() string { return address(nil, "enter") }
+
+func linkKeys() string { return address(nil, "keys") }
+
+func linkNewKey() string { return address(nil, "keys", "create") }
+
+func linkRevokeKey(id string) string { return address(nil, "keys", id, "revoke") }
+
+func linkEndSession(id string) string { return address(nil, "keys", "sessions", id, "end") }
+
+// linkAudit is the list with that filter.
+func linkAudit(filter switchboard.AuditFilter) string {
+	return address(auditParameters(filter), "audit")
+}
+
+// linkAuditFile is the same as a file.
+func linkAuditFile(filter switchboard.AuditFilter) string {
+	return address(auditParameters(filter), "audit", "file")
+}
+
+// auditParameters writes a filter of the audit with the names that the API has for it.
+func auditParameters(f switchboard.AuditFilter) url.Values {
+	return parameters("tenant", f.Tenant, "object", f.Object, "actor", f.Actor, "person", f.Person, "verb", string(f.Verb), "kind", string(f.Kind),
+		"after", instant(f.After), "before", instant(f.Before))
+}
+
 func linkSignOut() string { return address(nil, "sign-out") }
 
 // address is the console's page of that path, each part of which is escaped.

@@ -198,6 +198,7 @@ type layout struct {
 	Search   string
 	Banner   banner
 	Now      time.Time
+	Brand    shownBrand
 }
 
 // navigation is a page that the header leads to.
@@ -209,7 +210,7 @@ type navigation struct {
 }
 
 func (c *Console) layoutOf(v *visit, a answer) layout {
-	shown := layout{Title: a.title, Content: a.data, Charts: a.charts, Now: v.now}
+	shown := layout{Title: a.title, Content: a.data, Charts: a.charts, Now: v.now, Brand: c.brandOf(v)}
 	if v.session.ID == "" {
 		return shown
 	}

@@ -86,7 +86,7 @@ func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) *visit {
 func (v *visit) enter(s switchboard.Session) error {
 	v.session = s
 	caller := s.Caller
-	caller.RequestID, caller.Address = requestID(v.request), peerOf(v.request)
+	caller.RequestID, caller.Address = requestID(v.request), v.console.addressOf(v.request)
 	api, err := client.New(client.Config{
 		URL:  "http://switchboard.invalid", // no request of it leaves the process
 		HTTP: &http.Client{Transport: v.console.API.Transport(caller)},
@@ -121,7 +121,7 @@ func (c *Console) serve(r route) http.HandlerFunc {
 }
 
 func (c *Console) answer(v *visit, r route) (answer, error) {
-	session, err := c.find(v)
+	session, err := c.find(v, r.who&strangers != 0)
 	switch {
 	case err != nil && r.who&strangers == 0:
 		return c.withoutSession(v, err)

@@ -203,6 +203,16 @@
     keys[event.key]();
   });
 
+  // A portal link has its token behind the #, which no server sees: it goes into the form, and out of the address.
+  const enter = () => {
+    const field = one("[data-link-token]");
+    if (!field || location.hash.length < 2) return;
+    field.value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+    field.closest(".field").hidden = true;
+    one("form[data-enter] button")?.focus();
+  };
+
   const reveal = (within) => { for (const element of all("[data-needs-script]", within)) element.hidden = false; };
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-copy], [data-do]");
@@ -237,6 +247,7 @@
     showTimes();
     ticked();
     one("[data-focus]")?.focus();
+    enter();
     setInterval(update, 1000);
     setInterval(showTimes, 5000);
   });

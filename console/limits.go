@@ -1,0 +1,75 @@
+package console
+
+import (
+	"net/netip"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+// How many keys and links that are refused may be tried a minute: from one address, and in all
+// (console.md, section 4). Nobody guesses 32 random bytes, but each try costs a lookup.
+const (
+	triesOfOne = 10
+	triesOfAll = 100
+
+	maxAddresses = 10_000 // in memory: of the others the one that tried least recently is forgotten
+)
+
+// tries bounds what strangers may try. It is in the memory of this process.
+type tries struct {
+	all       *rate.Limiter
+	byAddress *lru.Cache[string, *rate.Limiter]
+}
+
+func newTries() (*tries, error) {
+	byAddress, err := lru.New[string, *rate.Limiter](maxAddresses)
+	return &tries{perMinute(triesOfAll), byAddress}, err
+}
+
+func perMinute(n int) *rate.Limiter {
+	return rate.NewLimiter(rate.Every(time.Minute/time.Duration(n)), n)
+}
+
+// wait is how long the address has to wait for its next try; 0: it need not.
+func (t *tries) wait(address string, now time.Time) time.Duration {
+	longest := untilNext(t.all, now)
+	if own, known := t.byAddress.Get(holderOf(address)); known {
+		longest = max(longest, untilNext(own, now))
+	}
+	return longest
+}
+
+func untilNext(l *rate.Limiter, now time.Time) time.Duration {
+	missing := 1 - l.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	return time.Duration(missing / float64(l.Limit()) * float64(time.Second))
+}
+
+// failed notes that what the address tried was refused.
+func (t *tries) failed(address string, now time.Time) {
+	holder := holderOf(address)
+	fresh := perMinute(triesOfOne)
+	own, known, _ := t.byAddress.PeekOrAdd(holder, fresh)
+	if !known {
+		own = fresh
+	}
+	own.AllowN(now, 1)
+	t.all.AllowN(now, 1)
+}
+
+// holderOf is the address; of IPv6 the network of 64 bits, which one client has as a whole.
+func holderOf(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	network, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return network.String()
+}

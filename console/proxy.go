@@ -1,0 +1,134 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Proxy says how a proxy in front of the console names people that it has signed in.
+type Proxy struct {
+	Header       string // has the person, as X-Forwarded-Email
+	GroupsHeader string // has the person's groups, with commas between them
+	Groups       []Group
+	Peers        []netip.Prefix // from which the headers are believed: the addresses of the proxy itself
+}
+
+// Group is what people of a group may do.
+type Group struct {
+	Name        string
+	Role        switchboard.Role
+	ReadPayload bool
+}
+
+// withPayload follows a role that may read payloads.
+const withPayload = "+read_payload"
+
+// ParseGroups reads "wh-admin=admin,wh-support=support+read_payload". Who is in several of the groups
+// has the first of them. An admin reads payloads, as with a key.
+func ParseGroups(text string) ([]Group, error) {
+	var groups []Group
+	for part := range strings.SplitSeq(text, ",") {
+		name, may, ok := strings.Cut(part, "=")
+		role, reads := strings.CutSuffix(strings.TrimSpace(may), withPayload)
+		g := Group{Name: strings.TrimSpace(name), Role: switchboard.Role(role)}
+		g.ReadPayload = reads || g.Role.ReadsPayload()
+		switch {
+		case !ok || g.Name == "":
+			return nil, fmt.Errorf("%q is not GROUP=ROLE or GROUP=ROLE%s", part, withPayload)
+		case !g.Role.HasConsole():
+			return nil, fmt.Errorf("%q: the role must be admin, integrator, support or viewer", part)
+		case slices.ContainsFunc(groups, func(other Group) bool { return other.Name == g.Name }):
+			return nil, fmt.Errorf("the group %q is there twice", g.Name)
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+func (p *Proxy) check() error {
+	switch {
+	case p.Header == "" || p.GroupsHeader == "":
+		return errors.New("Config.Proxy needs both headers")
+	case len(p.Groups) == 0 || len(p.Peers) == 0:
+		return errors.New("Config.Proxy needs groups and peers")
+	}
+	return nil
+}
+
+// proxied is a person whom the proxy names, and what they may do.
+type proxied struct {
+	person string
+	group  Group
+}
+
+// is reports whether the person has begun the session, and may do the same today.
+func (p *proxied) is(caller *switchboard.Caller) bool {
+	return p.person == caller.Person && p.group.Role == caller.Role && p.group.ReadPayload == caller.ReadPayload
+}
+
+// proxied is the person whom a trusted proxy names; nil: none does. Whether a proxy is trusted depends
+// on who connected, and on no header, since anybody can send one.
+func (c *Console) proxied(r *http.Request) (*proxied, error) {
+	p := c.Proxy
+	if p == nil || len(r.Header.Values(p.Header)) == 0 && len(r.Header.Values(p.GroupsHeader)) == 0 {
+		return nil, nil
+	}
+	if !c.trusts(r) {
+		c.Logger.WarnContext(r.Context(), "headers that name a person are ignored: who sent them is not the proxy", "peer", peerOf(r), "request_id", requestID(r))
+		return nil, nil
+	}
+	names := r.Header.Values(p.Header)
+	if len(names) == 0 {
+		return nil, nil
+	}
+	if len(names) > 1 {
+		return nil, switchboard.Errorf(switchboard.CodeForbidden, "the proxy in front of the console names more than one person")
+	}
+	if err := switchboard.CheckPerson(p.Header, names[0]); err != nil {
+		return nil, switchboard.Errorf(switchboard.CodeForbidden, "the name that the proxy in front of the console gives cannot be used")
+	}
+	var theirs []string
+	for _, value := range r.Header.Values(p.GroupsHeader) {
+		for name := range strings.SplitSeq(value, ",") {
+			theirs = append(theirs, strings.TrimSpace(name))
+		}
+	}
+	for _, g := range p.Groups {
+		if slices.Contains(theirs, g.Name) {
+			return &proxied{names[0], g}, nil
+		}
+	}
+	return nil, switchboard.Errorf(switchboard.CodeForbidden, "%s is in no group that may use the console", names[0])
+}
+
+// enterByProxy begins the session of a person whom the proxy names.
+func (c *Console) enterByProxy(v *visit, named *proxied) (switchboard.Session, error) {
+	return c.begin(v, switchboard.Caller{Person: named.person, Role: named.group.Role, ReadPayload: named.group.ReadPayload}, true)
+}
+
+// trusts reports whether who connected is the proxy.
+func (c *Console) trusts(r *http.Request) bool {
+	peer, err := netip.ParseAddr(peerOf(r))
+	return err == nil && c.Proxy != nil && slices.ContainsFunc(c.Proxy.Peers, func(p netip.Prefix) bool { return p.Contains(peer.WithZone("")) })
+}
+
+// addressOf is from where the person comes: who connected or, if that is the proxy, the last address
+// in X-Forwarded-For, which the proxy itself has added.
+func (c *Console) addressOf(r *http.Request) string {
+	peer := peerOf(r)
+	if !c.trusts(r) {
+		return peer
+	}
+	forwarded := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	last := strings.TrimSpace(forwarded[strings.LastIndex(forwarded, ",")+1:])
+	if ip, err := netip.ParseAddr(last); err == nil {
+		return ip.Unmap().String()
+	}
+	return peer
+}
