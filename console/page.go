@@ -239,7 +239,7 @@ func navigationOf(v *visit) []navigation {
 		{navigation{Name: "Subscriptions", Address: Root + "/subscriptions", Key: "s"}, readers},
 		{navigation{Name: "Operations", Address: Root + "/operations", Key: "o"}, operators},
 		{navigation{Name: "Catalogue", Address: Root + "/catalogue"}, readers},
-		{navigation{Name: "Audit", Address: Root + "/audit"}, operators | portals},
+		{navigation{Name: "Audit", Address: Root + "/audit"}, auditors},
 		{navigation{Name: "Keys", Address: Root + "/keys"}, administrators},
 	} {
 		if !p.who.includes(&v.session) {

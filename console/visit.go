@@ -41,6 +41,7 @@ const (
 	supporters
 	integrators
 	portals   // those whom a portal link brought, with one of the roles above
+	customers // those whom a portal link brought, whatever their role
 	strangers // those who are not signed in
 )
 
@@ -49,6 +50,7 @@ const (
 	staff     = viewers | supporters                         // what is about the platform as a whole
 	operators = supporters                                   // what acts on deliveries
 	editors   = integrators | portals                        // what changes subscriptions
+	auditors  = supporters | customers                       // what shows who did what
 	anyone    = readers | strangers
 
 	administrators who = 0 // admins alone
@@ -70,8 +72,8 @@ func (w who) roles() []switchboard.Role {
 
 // includes reports whether whoever has the session may use the route.
 func (w who) includes(s *switchboard.Session) bool {
-	if s.Portal && w&portals == 0 {
-		return false
+	if s.Portal && w&(portals|customers) != portals {
+		return w&customers != 0
 	}
 	return s.Caller.Role == switchboard.RoleAdmin || slices.Contains(w.roles(), s.Caller.Role)
 }

@@ -169,7 +169,7 @@ func (a *app) handler(serving context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := console.New(console.Config{API: served, Sessions: a.store, Logger: a.log, PublicURL: a.config.PublicURL})
+	pages, err := a.config.newConsole(served, a.store, a.log)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type Config struct {
 	RefusedKeys   float64           `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Keys a second from one address that may be refused before it is answered 429."`
 	CostlyCalls   float64           `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"What the costly calls of one key may cost a second, in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or the call of a token endpoint 10."`
 	TemporalUI    string            `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
-	PublicURL     string            `name:"public-url" env:"SWITCHBOARD_PUBLIC_URL" placeholder:"URL" help:"Address of the API as support reaches it, as https://switchboard.example.com: Temporal's UI links each workflow to its delivery there."`
+	PublicURL     string            `name:"public-url" env:"SWITCHBOARD_PUBLIC_URL" placeholder:"URL" help:"Address of API and console as people reach it, as https://switchboard.example.com: portal links lead there, and Temporal's UI links each workflow to its delivery."`
 	LogLevel      slog.Level        `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 
 	// How long what was done is kept, see docs/retention.md.
@@ -62,6 +62,9 @@ type Config struct {
 	DNSServers  []netip.AddrPort `name:"dns-servers" env:"SWITCHBOARD_DNS_SERVERS" sep:"," placeholder:"IP:PORT,…" help:"DNS servers for the names of receivers. Default: those of the system."`
 	EgressProxy string           `name:"egress-proxy" env:"SWITCHBOARD_EGRESS_PROXY" placeholder:"URL" help:"Proxy through which all receivers are reached: http://, https:// or socks5://, with user:password@ if it asks. Prefer the environment over the flag."`
 
+	// The console, see docs/console.md.
+	Console ConsoleConfig `embed:""`
+
 	// Temporal says how to reach Temporal; nil: Temporal's own environment does.
 	Temporal func() (client.Options, error) `kong:"-"`
 }
@@ -80,6 +83,9 @@ func (c *Config) Check() error {
 		complain("SWITCHBOARD_PUBLIC_URL", "is not an http or https URL without user, query and fragment")
 	}
 	if _, err := store.ParseKeyring(c.EncryptionKey); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := c.Console.config(); err != nil {
 		errs = append(errs, err)
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+
+	"github.com/seed-49a43567/switchboard/api"
+	"github.com/seed-49a43567/switchboard/console"
+	"github.com/seed-49a43567/switchboard/store"
+)
+
+// ConsoleConfig is what can be set of the console, see docs/console.md.
+type ConsoleConfig struct {
+	ProxyHeader  string         `name:"console-proxy-header" env:"SWITCHBOARD_CONSOLE_PROXY_HEADER" placeholder:"NAME" help:"Header in which a proxy in front of the console names the person that it has signed in."`
+	GroupsHeader string         `name:"console-groups-header" env:"SWITCHBOARD_CONSOLE_GROUPS_HEADER" placeholder:"NAME" help:"Header in which it names the person's groups, with commas between them."`
+	Groups       string         `name:"console-groups" env:"SWITCHBOARD_CONSOLE_GROUPS" placeholder:"GROUP=ROLE[+read_payload],…" help:"What the people of a group may do; who is in several has the first."`
+	ProxyCIDRs   []netip.Prefix `name:"console-proxy-cidrs" env:"SWITCHBOARD_CONSOLE_PROXY_CIDRS" sep:"," placeholder:"CIDR,…" help:"Addresses of that proxy: from others, its headers are ignored."`
+	KeySignIn    bool           `name:"console-key-sign-in" env:"SWITCHBOARD_CONSOLE_KEY_SIGN_IN" default:"true" negatable:"" help:"Whether people may sign in to the console with API keys."`
+	BrandName    string         `name:"console-brand-name" env:"SWITCHBOARD_CONSOLE_BRAND_NAME" placeholder:"NAME" help:"Name of the platform, for the portal of its customers."`
+	BrandLogo    string         `name:"console-brand-logo" env:"SWITCHBOARD_CONSOLE_BRAND_LOGO" type:"path" placeholder:"FILE" help:"Its logo, SVG or PNG."`
+	BrandAccent  string         `name:"console-brand-accent" env:"SWITCHBOARD_CONSOLE_BRAND_ACCENT" placeholder:"#RRGGBB" help:"Colour of the portal's header, on which white text can be read."`
+}
+
+// config is what the console is made with.
+func (c *ConsoleConfig) config() (console.Config, error) {
+	made := console.Config{NoKeys: !c.KeySignIn, Brand: console.Brand{Name: c.BrandName, Accent: c.BrandAccent}}
+	if c.BrandLogo != "" {
+		logo, err := os.ReadFile(c.BrandLogo)
+		if err != nil {
+			return made, fmt.Errorf("SWITCHBOARD_CONSOLE_BRAND_LOGO: %w", err)
+		}
+		made.Brand.Logo = logo
+	}
+	if c.ProxyHeader == "" && c.GroupsHeader == "" && c.Groups == "" && len(c.ProxyCIDRs) == 0 {
+		return made, nil
+	}
+	if c.ProxyHeader == "" || c.GroupsHeader == "" || c.Groups == "" || len(c.ProxyCIDRs) == 0 {
+		return made, errors.New("SWITCHBOARD_CONSOLE_PROXY_HEADER, SWITCHBOARD_CONSOLE_GROUPS_HEADER, SWITCHBOARD_CONSOLE_GROUPS and SWITCHBOARD_CONSOLE_PROXY_CIDRS: set all of them, or none")
+	}
+	for _, prefix := range c.ProxyCIDRs {
+		if prefix.Bits() == 0 {
+			return made, fmt.Errorf("SWITCHBOARD_CONSOLE_PROXY_CIDRS: %s is everybody: whoever can connect could then name anybody", prefix)
+		}
+	}
+	groups, err := console.ParseGroups(c.Groups)
+	if err != nil {
+		return made, fmt.Errorf("SWITCHBOARD_CONSOLE_GROUPS: %w", err)
+	}
+	made.Proxy = &console.Proxy{Header: c.ProxyHeader, GroupsHeader: c.GroupsHeader, Groups: groups, Peers: c.ProxyCIDRs}
+	return made, nil
+}
+
+// newConsole makes the console over the API.
+func (c *Config) newConsole(served *api.API, s *store.Store, log *slog.Logger) (*console.Console, error) {
+	made, err := c.Console.config()
+	if err != nil {
+		return nil, err
+	}
+	made.API, made.Sessions, made.Logger, made.PublicURL = served, s, log, c.PublicURL
+	return console.New(made)
+}
