@@ -154,8 +154,8 @@ func TestHealthInLists(t *testing.T) {
 func TestActivity(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.exec(t, `INSERT INTO traffic_subscription SELECT date_trunc('hour', now()) - h * interval '1 hour', 'acme', $1, 'crm.example.com', failure, 0, 10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0
-FROM (VALUES (1, ''), (2, ''), (2, 'timeout'), (30, '')) AS t(h, failure)`, b.id("sub_acme"))
+	b.exec(t, `INSERT INTO traffic_subscription SELECT date_trunc('hour', $2::timestamptz) - h * interval '1 hour', 'acme', $1, 'crm.example.com', failure, 0, 10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0
+FROM (VALUES (1, ''), (2, ''), (2, 'timeout'), (30, '')) AS t(h, failure)`, b.id("sub_acme"), created)
 	shown := func(path string) map[string]any {
 		got := b.call(t, viewerKey, "GET", path, nil).want(t, http.StatusOK)
 		if data, list := got["data"]; list {

@@ -278,7 +278,7 @@ func listOf[T any](name string) any {
 
 // beside are the methods that are no operation of the document, and those that are one in
 // another form.
-var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom"}
+var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom", "PreviewFrom", "MatchFrom"}
 
 // TestEveryOperationHasAMethod, of its name, and every method an operation.
 func TestEveryOperationHasAMethod(t *testing.T) {

@@ -81,6 +81,8 @@ func (c *Console) routes() []route {
 	return slices.Concat(
 		c.commonRoutes(),
 		c.overviewRoutes(),
+		c.subscriptionRoutes(),
+		c.catalogueRoutes(),
 	)
 }
 

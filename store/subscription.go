@@ -142,7 +142,7 @@ func (s *Store) subscriptionsQuery(caller switchboard.Caller, f switchboard.Subs
 		q.where.add(term, switchboard.FailingAfter)
 	}
 	if f.Text != "" {
-		q.where.add("strpos(lower(concat_ws(' ', id, name, tenant, "+hostColumn+")), lower(?)) > 0", f.Text)
+		q.where.add("position(lower(?) IN lower(concat_ws(' ', id, name, tenant, "+hostColumn+"))) > 0", f.Text)
 	}
 	return q
 }
