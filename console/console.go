@@ -116,6 +116,8 @@ func (c *Console) routes() []route {
 		c.overviewRoutes(),
 		c.keyRoutes(),
 		c.auditRoutes(),
+		c.subscriptionRoutes(),
+		c.catalogueRoutes(),
 	)
 }
 

@@ -1,0 +1,263 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// TestHeaders: every answer keeps browsers from framing it, running what is not ours, and keeping it.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	style, err := f.console.assets.path("console.css")
+	must(t, err)
+	ana := f.as(switchboard.RoleSupport, "")
+	for name, got := range map[string]shown{
+		"page": ana.get("/console"), "part": ana.get("/console?part=now"), "not found": ana.get("/console/nothing"), "not allowed": ana.get("/console/keys"),
+		"sign-in": f.nobody().get("/console/sign-in"), "redirect": f.nobody().get("/console"), "link": f.nobody().get("/console/enter"),
+		"refused": ana.post("/console/sign-out", url.Values{}, "Sec-Fetch-Site", "cross-site"), "asset": f.nobody().get(style),
+	} {
+		for header, want := range map[string]string{
+			"Content-Security-Policy":      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"X-Content-Type-Options":       "nosniff",
+			"Referrer-Policy":              "same-origin",
+			"Cross-Origin-Opener-Policy":   "same-origin",
+			"Cross-Origin-Resource-Policy": "same-origin",
+			"Permissions-Policy":           "camera=(), geolocation=(), microphone=()",
+			"Cache-Control":                "no-store",
+		} {
+			if name == "asset" && header == "Cache-Control" {
+				want = "public, max-age=31536000, immutable"
+			}
+			if has := got.header.Get(header); has != want {
+				t.Errorf("%s: %s is %q", name, header, has)
+			}
+		}
+	}
+	if got := ana.get("/console/audit/file").want(t, http.StatusOK); !strings.Contains(got.header.Get("Content-Security-Policy"), "sandbox") || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("file: %v", got.header)
+	}
+}
+
+// TestOtherSites: nothing is done that a page of another site has sent, by any route; nor what says
+// nothing about its sender.
+func TestOtherSites(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ana := f.as(switchboard.RoleAdmin, "")
+	senders := map[string][2]string{ // Sec-Fetch-Site, Origin
+		"another site":                    {"cross-site", "https://evil.example.com"},
+		"another host of the same site":   {"same-site", "https://other.example.com"},
+		"an old browser, another site":    {"", "https://evil.example.com"},
+		"an old browser, no origin":       {"", "null"},
+		"nobody says":                     {"", ""},
+		"another port":                    {"", "http://127.0.0.1:1"},
+		"another site that forges origin": {"cross-site", f.url},
+	}
+	posts := 0
+	for _, r := range f.console.routes() {
+		path, isPost := strings.CutPrefix(r.pattern, "POST ")
+		if !isPost {
+			continue
+		}
+		posts++
+		path = placeholder.ReplaceAllString(path, "x")
+		for name, sender := range senders {
+			got := ana.post(path, url.Values{"reason": {"because"}}, "Sec-Fetch-Site", sender[0], "Origin", sender[1])
+			if got.status != http.StatusForbidden || !strings.Contains(got.body, "not sent by a page of the console") {
+				t.Errorf("%s from %s: %d", r.pattern, name, got.status)
+			}
+		}
+	}
+	if posts < 5 {
+		t.Fatalf("%d routes: the test looks in the wrong place", posts)
+	}
+	ana.get("/console").want(t, http.StatusOK) // still signed in
+	for name, sender := range map[string][2]string{"a browser": {"same-origin", f.url}, "an old browser": {"", f.url}} {
+		f.as(switchboard.RoleAdmin, "").post("/console/sign-out", url.Values{}, "Sec-Fetch-Site", sender[0], "Origin", sender[1]).want(t, http.StatusSeeOther)
+		t.Log(name)
+	}
+	for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodOptions} {
+		if got := ana.send(method, "/console/sign-out", nil, "Sec-Fetch-Site", "cross-site"); got.status < http.StatusBadRequest {
+			t.Errorf("%s: %d", method, got.status)
+		}
+	}
+}
+
+// TestPublicOrigin: behind a proxy that changes the host, the public address is the origin.
+func TestPublicOrigin(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *Config) { c.PublicURL = "https://console.example.com/below" })
+	for origin, want := range map[string]int{"https://console.example.com": http.StatusSeeOther, "http://console.example.com": http.StatusForbidden, "https://console.example.com.evil.example": http.StatusForbidden} {
+		f.as(switchboard.RoleAdmin, "").post("/console/sign-out", url.Values{}, "Sec-Fetch-Site", "", "Origin", origin).want(t, want)
+	}
+}
+
+// TestCookieOpensNoCall: a session opens pages, and no call of the API.
+func TestCookieOpensNoCall(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ana := f.as(switchboard.RoleAdmin, "")
+	ana.get("/console").want(t, http.StatusOK)
+	for _, path := range []string{"/v1/me", "/v1/deliveries", "/v1/keys", "/v1/sessions"} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Cookie", ana.cookie)
+		w := httptest.NewRecorder()
+		f.api.ServeHTTP(w, r)
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+// placeholder is a part of a route's pattern.
+var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// property is what a tenant has, by the beginning of the routes that take its id.
+type property map[string]string
+
+// populate gives a tenant one of each.
+func (f *fixture) populate(tenant string) property {
+	f.t.Helper()
+	sub := f.subscribe(tenant)
+	d := f.accept(tenant, "order-"+tenant, `{"of":"`+tenant+`"}`)[0]
+	f.attempt(sub, d, switchboard.Outcome{StatusCode: http.StatusServiceUnavailable, Failure: switchboard.FailureHTTP5xx})
+	o, err := f.store.StartOperation(f.t.Context(), operator(), "", switchboard.OperationRequest{Action: switchboard.ActionRetry, Filter: switchboard.Selection{Tenant: tenant}, Reason: "r"})
+	must(f.t, err)
+	key, _ := f.key(switchboard.RoleViewer, tenant)
+	session := f.as(switchboard.RoleViewer, tenant).session.ID
+	return property{"subscriptions": sub.ID, "deliveries": d.ID, "events": "order-" + tenant, "operations": o.ID, "keys/sessions": session, "keys": key.ID}
+}
+
+// nobodys are ids that do not exist.
+func nobodys() property {
+	return property{
+		"subscriptions": "sub_01k0000000000000000000000z", "deliveries": "dlv_01k0000000000000000000000z", "events": "order-nobody",
+		"operations": "op_01k0000000000000000000000z", "keys/sessions": "ses_01k0000000000000000000000z", "keys": "key_01k0000000000000000000000z",
+	}
+}
+
+// fill puts the id into the route's pattern. It reports false for a route without an id.
+func (p property) fill(t *testing.T, path string) (filled, id string, ok bool) {
+	t.Helper()
+	if !strings.Contains(path, "{id}") {
+		return path, "", false
+	}
+	longest := ""
+	for kind := range p {
+		if strings.HasPrefix(path, Root+"/"+kind+"/") && len(kind) > len(longest) {
+			longest = kind
+		}
+	}
+	if longest == "" {
+		t.Fatalf("what has %s an id of? Say so in populate", path)
+	}
+	path = strings.Replace(path, "{id}", p[longest], 1)
+	return placeholder.ReplaceAllString(path, "1"), p[longest], true
+}
+
+// requestIDs are in error pages.
+var requestIDs = regexp.MustCompile(`req_[0-9a-z]{26}`)
+
+// TestPortalSeesNothingOfOthers: by every route of the table, another tenant's thing is answered as one
+// that does not exist, and nothing changes.
+func TestPortalSeesNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	acme, none := f.populate("acme"), nobodys()
+	f.populate("globex")
+	bob := f.portal("globex", switchboard.RoleIntegrator)
+	subject, err := f.store.Subscription(t.Context(), operator(), acme["subscriptions"])
+	must(t, err)
+	routes := 0
+	for _, r := range f.console.routes() {
+		method, path, _ := strings.Cut(r.pattern, " ")
+		theirs, id, ok := acme.fill(t, path)
+		if !ok {
+			continue
+		}
+		routes++
+		missing, noID, _ := none.fill(t, path)
+		for _, query := range []string{"", "?tenant=acme"} {
+			ask := func(path, id string) shown {
+				var form url.Values
+				if method == http.MethodPost {
+					form = url.Values{"reason": {"because"}, "expect": {"pending.1.0"}, "version": {fmt.Sprint(subject.Version)}, "name": {"taken over"}}
+				}
+				got := bob.send(method, path+query, form)
+				got.body = requestIDs.ReplaceAllString(strings.ReplaceAll(got.body, id, "ID"), "REQUEST")
+				got.body = strings.ReplaceAll(got.body, short(id), "ID")
+				return got
+			}
+			got, not := ask(theirs, id), ask(missing, noID)
+			if got.status != not.status || got.status < http.StatusBadRequest {
+				t.Errorf("%s%s: %d, and of nothing %d", r.pattern, query, got.status, not.status)
+			}
+			if diff := cmp.Diff(withoutTimes(not.body), withoutTimes(got.body)); diff != "" {
+				t.Errorf("%s%s: the answers differ:\n%s", r.pattern, query, diff)
+			}
+		}
+	}
+	if routes < 5 {
+		t.Fatalf("%d routes with an id: the test looks in the wrong place", routes)
+	}
+	after, err := f.store.Subscription(t.Context(), operator(), acme["subscriptions"])
+	must(t, err)
+	if diff := cmp.Diff(subject, after); diff != "" {
+		t.Errorf("the subscription has changed:\n%s", diff)
+	}
+	d, err := f.store.Delivery(t.Context(), operator(), acme["deliveries"])
+	must(t, err)
+	if len(d.Actions) > 0 {
+		t.Errorf("something was done to the delivery: %+v", d.Actions)
+	}
+}
+
+var timesOfPages = regexp.MustCompile(`data-now="[^"]*"|<time .*?</time>`)
+
+func withoutTimes(body string) string { return timesOfPages.ReplaceAllString(body, "TIME") }
+
+// TestPortalNamesNobodyElse: no page that a customer may open names another tenant, its host, Temporal, or
+// one of the platform's people.
+func TestPortalNamesNobodyElse(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.populate("acme")
+	own := f.populate("globex")
+	_, _, err := f.store.ChangeSubscriptionState(t.Context(), switchboard.Caller{KeyID: "key_x", Role: switchboard.RoleSupport, Person: "Zoe of the platform", Address: "10.9.8.7"}, own["subscriptions"], switchboard.PauseSubscription, "their wish")
+	must(t, err)
+	pages := 0
+	for _, role := range []switchboard.Role{switchboard.RoleIntegrator, switchboard.RoleViewer} {
+		bob := f.portal("globex", role)
+		for _, r := range f.console.routes() {
+			path, isGet := strings.CutPrefix(r.pattern, "GET ")
+			if !isGet {
+				continue
+			}
+			path, _, _ = own.fill(t, strings.ReplaceAll(path, "{$}", ""))
+			path = strings.NewReplacer("{platform}", "iomnihub", "{type}", "ticket.created").Replace(path)
+			got := bob.get(path)
+			if got.status != http.StatusOK {
+				continue
+			}
+			pages++
+			for _, name := range []string{"acme", "temporal.example.com", "Zoe of the platform", "10.9.8.7"} {
+				if strings.Contains(got.body, name) {
+					t.Errorf("%s as %s names %s", path, role, name)
+				}
+			}
+		}
+	}
+	if pages < 6 {
+		t.Fatalf("%d pages: the test looks in the wrong place", pages)
+	}
+}
