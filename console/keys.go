@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -154,7 +155,7 @@ func (c *Console) revokeKeyPage(v *visit) (endPage, error) {
 	if err != nil {
 		return endPage{}, err
 	}
-	p := endPage{Title: "Revoke " + key.Name, Address: linkRevokeKey(key.ID), Button: "Revoke the key"}
+	p := endPage{Title: "Revoke " + key.Name, Address: linkRevokeKey(key.ID), Button: "Revoke the key", Reason: reasonField{Last: v.lastReasons()}}
 	p.Says = append(p.Says, "The key "+key.ID+" with the role "+string(key.Role)+" is refused from then on, for ever.",
 		"That ends "+plural(key.Sessions, "session", "sessions")+" of the console, and "+plural(key.PortalLinks, "portal link", "portal links")+" that nobody has used yet.")
 	if key.ID == v.session.Caller.KeyID {
@@ -169,8 +170,10 @@ func (c *Console) showRevokeKey(v *visit) (answer, error) {
 }
 
 func (c *Console) revokeKey(v *visit) (answer, error) {
-	_, err := v.api.RevokeKey(v.request.Context(), v.path("id"), v.request.PostFormValue("reason"))
-	return v.ended(err, c.revokeKeyPage)
+	return v.end(c.revokeKeyPage, func(reason string) error {
+		_, err := v.api.RevokeKey(v.request.Context(), v.path("id"), reason)
+		return err
+	})
 }
 
 func (c *Console) endSessionPage(v *visit) (endPage, error) {
@@ -182,7 +185,7 @@ func (c *Console) endSessionPage(v *visit) (endPage, error) {
 		if s.ID != id {
 			continue
 		}
-		p := endPage{Title: "End the session of " + s.Person, Address: linkEndSession(id), Button: "End the session"}
+		p := endPage{Title: "End the session of " + s.Person, Address: linkEndSession(id), Button: "End the session", Reason: reasonField{Last: v.lastReasons()}}
 		p.Says = append(p.Says, "The next request of "+s.Person+" leads to the sign-in. Whoever has a key may sign in again: to keep somebody out, revoke the key.")
 		return p, nil
 	}
@@ -195,23 +198,29 @@ func (c *Console) showEndSession(v *visit) (answer, error) {
 }
 
 func (c *Console) endSession(v *visit) (answer, error) {
-	err := v.api.EndSession(v.request.Context(), v.path("id"), v.request.PostFormValue("reason"))
-	return v.ended(err, c.endSessionPage)
+	return v.end(c.endSessionPage, func(reason string) error { return v.api.EndSession(v.request.Context(), v.path("id"), reason) })
 }
 
-// ended leads back to the keys, or shows the form again with what is wrong.
-func (v *visit) ended(err error, form func(*visit) (endPage, error)) (answer, error) {
-	refused, ok := errors.AsType[*client.Error](err)
-	switch {
-	case err == nil:
-		return redirect(linkKeys()), nil
-	case !ok || refused.Status != http.StatusUnprocessableEntity:
-		return answer{}, err
+// end ends something for the reason that was given, and leads back to the keys, or shows the form
+// again with what is wrong with the reason.
+func (v *visit) end(form func(*visit) (endPage, error), do func(reason string) error) (answer, error) {
+	reason := strings.TrimSpace(v.request.PostFormValue("reason"))
+	fault := reasonFault(reason)
+	if fault == "" {
+		err := do(reason)
+		refused, ok := errors.AsType[*client.Error](err)
+		switch {
+		case err == nil:
+			return redirect(linkKeys()), nil
+		case !ok || refused.Field != "reason":
+			return answer{}, err
+		}
+		fault = refused.Detail
 	}
 	p, err := form(v)
 	if err != nil {
 		return answer{}, err
 	}
-	p.Reason, p.Faults = reasonField{Value: v.request.PostFormValue("reason"), Error: refused.Detail}, faultsOf(refused)
-	return page("end", p.Title, p).status(refused.Status), nil
+	p.Reason.Value, p.Reason.Error, p.Faults = reason, fault, []fieldFault{{"reason", fault}}
+	return page("end", p.Title, p).status(http.StatusUnprocessableEntity), nil
 }

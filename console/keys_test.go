@@ -40,7 +40,7 @@ func TestKeys(t *testing.T) {
 	must(t, err)
 	revoke := "/console/keys/" + caller.KeyID + "/revoke"
 	ana.get(revoke).want(t, http.StatusOK, "That ends 2 sessions of the console, and 1 portal link ", `name="reason"`)
-	ana.post(revoke, url.Values{"reason": {""}}).want(t, http.StatusUnprocessableEntity, "is required", "2 sessions")
+	ana.post(revoke, url.Values{"reason": {""}}).want(t, http.StatusUnprocessableEntity, "say why", "2 sessions")
 	bob.get("/console/audit").want(t, http.StatusOK)
 	ana.post(revoke, url.Values{"reason": {"left the company"}}).want(t, http.StatusSeeOther)
 	bob.get("/console/audit").want(t, http.StatusSeeOther)
@@ -60,7 +60,7 @@ func TestEndSession(t *testing.T) {
 	end := "/console/keys/sessions/" + sessions.Items[0].ID + "/end"
 	ana.get("/console/keys").want(t, http.StatusOK, "Bob, portal", end)
 	ana.get(end).want(t, http.StatusOK, "End the session of Bob")
-	ana.post(end, url.Values{"reason": {"  "}}).want(t, http.StatusUnprocessableEntity, "is required")
+	ana.post(end, url.Values{"reason": {"  "}}).want(t, http.StatusUnprocessableEntity, "say why")
 	bob.get("/console/audit").want(t, http.StatusOK)
 	ana.post(end, url.Values{"reason": {"lost laptop"}}).want(t, http.StatusSeeOther)
 	bob.get("/console/audit").want(t, http.StatusSeeOther)
