@@ -30,6 +30,7 @@ type Config struct {
 	TemporalAddr string `name:"temporal-addr" default:"127.0.0.1:7233" help:"Address of the Temporal server."`
 	UIAddr       string `name:"temporal-ui-addr" default:"127.0.0.1:8233" help:"Address of Temporal's web UI."`
 	DemoAddr     string `name:"demo-addr" default:"127.0.0.1:8090" help:"Address of the demo's receiver."`
+	DemoTLSAddr  string `name:"demo-tls-addr" default:"127.0.0.1:8091" help:"Address of the demo's receiver whose certificate is expired."`
 	Demo         bool   `name:"demo" default:"true" negatable:"" help:"Run a receiver, subscriptions to it and a stream of sample events."`
 	APIKey       string `name:"api-key" help:"Text of the development key, which has the role admin; one is made at the first start if left out."`
 
@@ -110,7 +111,7 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 		if !c.Demo {
 			return nil
 		}
-		return demo.Run(ctx, demo.Config{API: "http://" + c.APIAddr, UI: "http://" + c.UIAddr, Key: s.apiKey, Receiver: c.DemoAddr, Secret: s.demoSecret, Out: c.Out})
+		return demo.Run(ctx, demo.Config{API: "http://" + c.APIAddr, Key: s.apiKey, Receiver: c.DemoAddr, Expired: c.DemoTLSAddr, Secret: s.demoSecret, Out: c.Out})
 	})
 	return group.Wait()
 }
@@ -148,7 +149,7 @@ func (c Config) openLog() (*slog.Logger, io.Closer, error) {
 func (c Config) checkPorts() error {
 	wanted := []struct{ flag, addr string }{{"--api-addr", c.APIAddr}, {"--temporal-addr", c.TemporalAddr}, {"--temporal-ui-addr", c.UIAddr}}
 	if c.Demo {
-		wanted = append(wanted, struct{ flag, addr string }{"--demo-addr", c.DemoAddr})
+		wanted = append(wanted, struct{ flag, addr string }{"--demo-addr", c.DemoAddr}, struct{ flag, addr string }{"--demo-tls-addr", c.DemoTLSAddr})
 	}
 	for _, w := range wanted {
 		if _, _, err := net.SplitHostPort(w.addr); err != nil {
