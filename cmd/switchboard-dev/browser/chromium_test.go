@@ -247,18 +247,51 @@ func (v *visitor) awaitText(text string) {
 	v.await(fmt.Sprintf("showing %q", text), fmt.Sprintf(`document.body && document.body.innerText.includes(%q)`, text))
 }
 
-// click clicks the first element that the selector finds, and counts it. What it leads to is for the caller to await.
-func (v *visitor) click(selector string) {
+// click clicks the first link, button or other control that can be seen and whose words begin so, and counts it. What
+// it leads to is for the caller to await.
+func (v *visitor) click(words string) {
 	v.t.Helper()
 	v.clicks++
-	v.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	v.await(fmt.Sprintf("showing a control %q", words), fmt.Sprintf(controls, words)+`.length > 0`)
+	at := evaluate[[]float64](v, fmt.Sprintf(`(() => {
+		const [e] = `+controls+`;
+		e.scrollIntoView({block: "center", behavior: "instant"});
+		const box = e.getBoundingClientRect();
+		return [box.x + box.width / 2, box.y + box.height / 2];
+	})()`, words))
+	v.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
+// controls are what can be clicked and begins with some words.
+const controls = `[...document.querySelectorAll("a[href], button:enabled, summary, label")].filter(e => e.checkVisibility({visibilityProperty: true}) && e.innerText.trim().startsWith(%q))`
+
 // follow clicks, and returns when the page at that path is there. The path may be the beginning of one.
-func (v *visitor) follow(selector, path string) {
+func (v *visitor) follow(words, path string) {
 	v.t.Helper()
-	v.click(selector)
+	v.click(words)
+	v.awaitPath(path)
+}
+
+// awaitPath returns when the page at that path is there. The path may be the beginning of one.
+func (v *visitor) awaitPath(path string) {
+	v.t.Helper()
 	v.await("at "+path, fmt.Sprintf(`(location.pathname + location.search).startsWith(%q) && document.readyState === "complete"`, path))
+}
+
+// cookies is the header by which the visitor is known.
+func (v *visitor) cookies() string {
+	v.t.Helper()
+	ctx, cancel := v.limited()
+	defer cancel()
+	found, err := chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{v.base + "/console"}})
+	if err != nil {
+		v.fatal("cookies", err)
+	}
+	var header []string
+	for _, c := range found.Cookies {
+		header = append(header, c.Name+"="+c.Value)
+	}
+	return strings.Join(header, "; ")
 }
 
 // fill fills a field of a form as typing does, without a click.

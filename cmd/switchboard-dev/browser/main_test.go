@@ -4,6 +4,7 @@ package browser
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,9 @@ type running struct {
 	ended  chan error
 	out    printed
 	err    error
+
+	seeds     seeds
+	receivers []*httptest.Server
 }
 
 // stack is the running stack.
@@ -70,7 +74,7 @@ func (r *running) start() {
 	if r.err = os.Chmod(r.dir, 0o755); r.err != nil {
 		return
 	}
-	var addresses [4]string
+	var addresses [5]string
 	for i := range addresses {
 		if addresses[i], r.err = temporalserver.FreeAddress(); r.err != nil {
 			return
@@ -85,7 +89,7 @@ func (r *running) start() {
 	r.out.ready = make(chan struct{})
 	go func() {
 		r.ended <- stack.Run(ctx, stack.Config{
-			DataDir: filepath.Join(r.dir, "data"), APIAddr: addresses[0], TemporalAddr: addresses[1], UIAddr: addresses[2], DemoAddr: addresses[3],
+			DataDir: filepath.Join(r.dir, "data"), APIAddr: addresses[0], TemporalAddr: addresses[1], UIAddr: addresses[2], DemoAddr: addresses[3], DemoTLSAddr: addresses[4],
 			Demo: true, APIKey: r.key.Reveal(), Out: &r.out,
 		})
 	}()
@@ -99,6 +103,9 @@ func (r *running) start() {
 
 // stop ends the stack, and removes its state.
 func (r *running) stop() error {
+	for _, receiver := range r.receivers {
+		defer receiver.Close()
+	}
 	if r.cancel != nil {
 		r.cancel()
 		if err := <-r.ended; err != nil {

@@ -1,0 +1,112 @@
+package browser
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+// The tenant of the seeds, beside the demo's.
+const acme = "acme"
+
+// seeds are what the tests look at: made by calls of the API, with names that are the same at every run.
+type seeds struct {
+	once          sync.Once
+	subscriptions map[string]string // ids by name
+	event         string            // that some subscriptions took
+	untaken       string            // that none took
+	retrying      string            // deliveries by state
+	delivered     string
+	failed        string
+	held          string
+	refusing      string // host that answers 503
+}
+
+// seeded is the running stack with the seeds.
+func (r *running) seeded(t *testing.T) *seeds {
+	t.Helper()
+	r.stack(t)
+	r.seeds.once.Do(func() { r.seeds.make(t, r) })
+	if r.seeds.held == "" {
+		t.Fatal("there are no seeds")
+	}
+	return &r.seeds
+}
+
+func (s *seeds) make(t *testing.T, r *running) {
+	t.Helper()
+	s.refusing = r.receive(func(w http.ResponseWriter) {
+		w.Header().Set("X-Request-Id", "crm-4711")
+		http.Error(w, "upstream connect error", http.StatusServiceUnavailable)
+	})
+	healthy := r.receive(func(w http.ResponseWriter) {
+		w.Header().Set("X-Request-Id", "archive-4711")
+		_, _ = io.WriteString(w, "archived")
+	})
+	late := switchboard.RetryPolicy{InitialInterval: switchboard.Duration(time.Hour)}
+	s.subscriptions = map[string]string{}
+	for _, c := range []switchboard.Subscription{
+		{Name: "CRM sync", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: s.refusing + "/hook"}, Retry: late},
+		{Name: "Archive", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/archive"}},
+		{Name: "One try", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: s.refusing + "/once"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
+		{Name: "Paused", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/paused"}},
+		{Name: "Urgent alone", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/urgent"}, Filter: json.RawMessage(`{"data":{"priority":{"$gte":3}}}`)},
+		{Name: "Chats", Events: []string{"chat.*"}, Request: switchboard.Request{URL: healthy + "/chats"}},
+	} {
+		c.Tenant = acme
+		made, err := r.api.CreateSubscription(t.Context(), client.NewSubscription{Subscription: c})
+		must(t, err)
+		s.subscriptions[c.Name] = made.ID
+	}
+	_, err := r.api.PauseSubscription(t.Context(), s.subscriptions["Paused"], "their wish: a migration", client.Actor("Ana"))
+	must(t, err)
+	s.event, s.untaken = "ticket-20817-created", "order-1-shipped"
+	taken, err := r.api.PostEvent(t.Context(), client.NewEvent{Tenant: acme, Type: "ticket.created", ID: s.event, Data: json.RawMessage(`{"id": 20817, "priority": 2, "number": 12345678901234567890}`)})
+	must(t, err)
+	_, err = r.api.PostEvent(t.Context(), client.NewEvent{Tenant: acme, Type: "order.shipped", ID: s.untaken, Data: json.RawMessage(`{"id": 1}`)})
+	must(t, err)
+	for _, d := range taken.Deliveries {
+		for name, into := range map[string]*string{"CRM sync": &s.retrying, "Archive": &s.delivered, "One try": &s.failed, "Paused": &s.held} {
+			if d.SubscriptionID == s.subscriptions[name] {
+				*into = d.ID
+			}
+		}
+	}
+	for id, state := range map[string]switchboard.State{s.retrying: switchboard.StateRetrying, s.delivered: switchboard.StateDelivered, s.failed: switchboard.StateFailed, s.held: switchboard.StateHeld} {
+		r.awaitState(t, id, state)
+	}
+}
+
+// receive starts a receiver, and returns its URL. It lasts as long as the stack.
+func (r *running) receive(answer func(w http.ResponseWriter)) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		_, _ = io.Copy(io.Discard, request.Body)
+		answer(w)
+	}))
+	r.receivers = append(r.receivers, server)
+	return server.URL
+}
+
+// awaitState returns when the delivery is in that state.
+func (r *running) awaitState(t *testing.T, id string, state switchboard.State) {
+	t.Helper()
+	await(t, id+" "+string(state), func() bool {
+		d, err := r.api.GetDelivery(t.Context(), id)
+		must(t, err)
+		return d.State == state
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
