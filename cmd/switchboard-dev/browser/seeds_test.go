@@ -68,20 +68,29 @@ func (s *seeds) make(t *testing.T, r *running) {
 	_, err := r.api.PauseSubscription(t.Context(), s.subscriptions["Paused"], "their wish: a migration", client.Actor("Ana"))
 	must(t, err)
 	s.event, s.untaken = "ticket-20817-created", "order-1-shipped"
-	taken, err := r.api.PostEvent(t.Context(), client.NewEvent{Tenant: acme, Type: "ticket.created", ID: s.event, Data: json.RawMessage(`{"id": 20817, "priority": 2, "number": 12345678901234567890}`)})
-	must(t, err)
-	_, err = r.api.PostEvent(t.Context(), client.NewEvent{Tenant: acme, Type: "order.shipped", ID: s.untaken, Data: json.RawMessage(`{"id": 1}`)})
-	must(t, err)
-	for _, d := range taken.Deliveries {
-		for name, into := range map[string]*string{"CRM sync": &s.retrying, "Archive": &s.delivered, "One try": &s.failed, "Paused": &s.held} {
-			if d.SubscriptionID == s.subscriptions[name] {
-				*into = d.ID
-			}
-		}
-	}
+	made := r.post(t, s, "ticket.created", s.event)
+	s.retrying, s.delivered, s.failed, s.held = made["CRM sync"], made["Archive"], made["One try"], made["Paused"]
+	r.post(t, s, "order.shipped", s.untaken)
 	for id, state := range map[string]switchboard.State{s.retrying: switchboard.StateRetrying, s.delivered: switchboard.StateDelivered, s.failed: switchboard.StateFailed, s.held: switchboard.StateHeld} {
 		r.awaitState(t, id, state)
 	}
+}
+
+// post posts an event, and returns its deliveries by the names of their subscriptions.
+func (r *running) post(t *testing.T, s *seeds, kind, id string) map[string]string {
+	t.Helper()
+	data := json.RawMessage(`{"id": 20817, "priority": 2, "number": 12345678901234567890}`)
+	accepted, err := r.api.PostEvent(t.Context(), client.NewEvent{Tenant: acme, Type: kind, ID: id, Data: data})
+	must(t, err)
+	made := map[string]string{}
+	for _, d := range accepted.Deliveries {
+		for name, subscription := range s.subscriptions {
+			if d.SubscriptionID == subscription {
+				made[name] = d.ID
+			}
+		}
+	}
+	return made
 }
 
 // receive starts a receiver, and returns its URL. It lasts as long as the stack.
