@@ -174,7 +174,7 @@ func (v *visitor) limited() (context.Context, context.CancelFunc) {
 
 func (v *visitor) fatal(what string, err error) {
 	v.t.Helper()
-	if name := v.capture("fault"); name != "" {
+	if name := v.capture("fault_" + strings.ReplaceAll(v.t.Name(), "/", "_")); name != "" {
 		what += " (see " + name + ")"
 	}
 	v.t.Fatalf("%s: %v", what, err)
@@ -336,6 +336,18 @@ func (v *visitor) look(at view) {
 	}))
 }
 
+// picture is what is seen, as a PNG.
+func (v *visitor) picture() []byte {
+	v.t.Helper()
+	ctx, cancel := v.limited()
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return picture
+}
+
 // capture keeps a picture of what is seen, and names its file; empty if there is none.
 func (v *visitor) capture(name string) string {
 	ctx, cancel := v.limited()
@@ -344,7 +356,7 @@ func (v *visitor) capture(name string) string {
 	if err != nil {
 		return ""
 	}
-	file := filepath.Join(pictures, strings.ReplaceAll(v.t.Name(), "/", "_")+"."+name+".png")
+	file := filepath.Join(pictures, name+".png")
 	if err := errors.Join(os.MkdirAll(pictures, 0o755), os.WriteFile(file, picture, 0o644)); err != nil {
 		return ""
 	}

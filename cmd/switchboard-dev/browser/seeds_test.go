@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func (r *running) seeded(t *testing.T) *seeds {
 
 func (s *seeds) make(t *testing.T, r *running) {
 	t.Helper()
-	s.refusing = r.receive(func(w http.ResponseWriter) {
+	refusing := r.receive(func(w http.ResponseWriter) {
 		w.Header().Set("X-Request-Id", "crm-4711")
 		http.Error(w, "upstream connect error", http.StatusServiceUnavailable)
 	})
@@ -50,12 +51,13 @@ func (s *seeds) make(t *testing.T, r *running) {
 		w.Header().Set("X-Request-Id", "archive-4711")
 		_, _ = io.WriteString(w, "archived")
 	})
+	s.refusing = strings.TrimPrefix(refusing, "http://")
 	late := switchboard.RetryPolicy{InitialInterval: switchboard.Duration(time.Hour)}
 	s.subscriptions = map[string]string{}
 	for _, c := range []switchboard.Subscription{
-		{Name: "CRM sync", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: s.refusing + "/hook"}, Retry: late},
+		{Name: "CRM sync", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: refusing + "/hook"}, Retry: late},
 		{Name: "Archive", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/archive"}},
-		{Name: "One try", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: s.refusing + "/once"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
+		{Name: "One try", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: refusing + "/once"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
 		{Name: "Paused", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/paused"}},
 		{Name: "Urgent alone", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/urgent"}, Filter: json.RawMessage(`{"data":{"priority":{"$gte":3}}}`)},
 		{Name: "Chats", Events: []string{"chat.*"}, Request: switchboard.Request{URL: healthy + "/chats"}},

@@ -1,0 +1,50 @@
+package browser
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/demo"
+)
+
+// screenshots is the folder that the README's pictures are written to; empty: they are taken, and not kept.
+var screenshots = flag.String("screenshots", "", "write the README's pictures of the console to this folder")
+
+// maxPicture is how large a picture of the README may be, in bytes: it is in the repository for good.
+const maxPicture = 150_000
+
+// TestScreenshots takes the README's pictures, of the demo: `make screenshots` keeps them.
+func TestScreenshots(t *testing.T) {
+	t.Parallel()
+	stack := shared.stack(t)
+	var delivery string
+	await(t, "retrying, for its certificate", func() bool {
+		found, err := stack.api.ListDeliveries(t.Context(), switchboard.DeliveryFilter{Tenant: demo.Tenant, States: []switchboard.State{switchboard.StateRetrying}, Failure: switchboard.FailureTLSExpired},
+			switchboard.PageRequest{Limit: 1})
+		must(t, err)
+		if len(found.Data) > 0 {
+			delivery = found.Data[0].ID
+		}
+		return delivery != ""
+	})
+	v := browser.newVisitor(t, stack.url)
+	stack.signIn(v, stack.key)
+	v.visit("/console?last=1h")
+	v.awaitText("Certificate")
+	overview := v.picture()
+	v.visit("/console/deliveries/" + delivery)
+	v.awaitText("certificate")
+	for name, picture := range map[string][]byte{"console_overview.png": overview, "console_delivery.png": v.picture()} {
+		if len(picture) > maxPicture {
+			t.Errorf("%s has %d bytes, %d at most", name, len(picture), maxPicture)
+		}
+		if *screenshots == "" {
+			continue
+		}
+		must(t, os.MkdirAll(*screenshots, 0o755))
+		must(t, os.WriteFile(filepath.Join(*screenshots, name), picture, 0o644))
+	}
+}
