@@ -49,6 +49,7 @@ var secretMarks = []string{"sbk_", "whsec_", "whsk_", "hunter2"}
 // bundle is an API on a real store, with a fake engine and fake receivers.
 type bundle struct {
 	handler   http.Handler
+	api       *API
 	db        *database
 	store     *fakeStore
 	engine    *fakeEngine
@@ -88,7 +89,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.handler = handler
+	b.handler, b.api = handler, handler
 	t.Cleanup(func() {
 		for _, mark := range secretMarks {
 			if strings.Contains(b.logs.String(), mark) {
