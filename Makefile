@@ -5,6 +5,7 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 SWAGGER_UI    := 5.35.0
 HTMX          := 4.0.1
 UPLOT         := 1.6.32
+AXE           := 4.14.1
 WORKFLOWCHECK := $(GO) run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 # The names that the browser tests look for.
 BROWSERS      := chromium-headless-shell chromium chromium-browser google-chrome
@@ -52,10 +53,12 @@ vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the 
 	echo "swagger-ui-dist $(SWAGGER_UI) (Apache-2.0), from npm by make vendor-docs" > "$(CURDIR)/api/rest/docs/VERSION"
 
 .PHONY: vendor-console
-vendor-console: ## Fetch the scripts of others that the console loads from npm, in the versions that this file names.
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && to="$(CURDIR)/console/assets" && cd "$$dir" && npm pack --silent htmx.org@$(HTMX) uplot@$(UPLOT) >/dev/null && \
+vendor-console: ## Fetch the scripts of others, which the console loads or its tests use, from npm, in the versions that this file names.
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && to="$(CURDIR)/console/assets" && cd "$$dir" && npm pack --silent htmx.org@$(HTMX) uplot@$(UPLOT) axe-core@$(AXE) >/dev/null && \
 	tar -xzf htmx.org-$(HTMX).tgz && cp package/dist/htmx.min.js "$$to/htmx-$(HTMX).min.js" && cp package/dist/ext/hx-ptag.min.js "$$to/hx-ptag-$(HTMX).min.js" && cp package/LICENSE "$$to/htmx-LICENSE.txt" && \
-	tar -xzf uplot-$(UPLOT).tgz && cp package/dist/uPlot.iife.min.js "$$to/uplot-$(UPLOT).min.js" && cp package/LICENSE "$$to/uplot-LICENSE.txt"
+	tar -xzf uplot-$(UPLOT).tgz && cp package/dist/uPlot.iife.min.js "$$to/uplot-$(UPLOT).min.js" && cp package/LICENSE "$$to/uplot-LICENSE.txt" && \
+	tar -xzf axe-core-$(AXE).tgz && cp package/axe.min.js package/LICENSE package/LICENSE-3RD-PARTY.txt "$(CURDIR)/console/testdata/axe/" && \
+	echo "axe-core $(AXE) (MPL-2.0), from npm by make vendor-console; for the browser tests alone" > "$(CURDIR)/console/testdata/axe/VERSION"
 
 .PHONY: fmt
 fmt: ## Fail if a file is not formatted.

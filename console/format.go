@@ -23,7 +23,7 @@ func functions(files *assets) template.FuncMap {
 
 		"linkDelivery": linkDelivery, "linkAttempt": linkAttempt, "linkDeliveryAction": linkDeliveryAction, "linkEvent": linkEvent,
 		"linkSubscription": linkSubscription, "linkSubscriptionAction": linkSubscriptionAction, "linkOperation": linkOperation, "linkOperations": linkOperations,
-		"linkEventType": linkEventType, "linkSearch": linkSearch, "linkSignIn": linkSignIn, "linkSignOut": linkSignOut,
+		"linkEventType": linkEventType, "linkSearch": linkSearch, "linkSignIn": linkSignIn, "linkSignOut": linkSignOut, "linkTryIt": linkTryIt,
 	}
 }
 
