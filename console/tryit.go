@@ -52,8 +52,8 @@ func (c *Console) tryIt(v *visit) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		if len(found.Data) > 0 {
-			*wanted.into = &found.Data[0]
+		if len(found.Items) > 0 {
+			*wanted.into = &found.Items[0]
 		}
 	}
 	caller := v.session.Caller
@@ -61,7 +61,7 @@ func (c *Console) tryIt(v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	data.actions = done.Data
+	data.actions = done.Items
 	return page("tryit", "Try it", newTryItPage(&data)), nil
 }
 

@@ -25,8 +25,8 @@ func TestScreenshots(t *testing.T) {
 		found, err := stack.api.ListDeliveries(t.Context(), switchboard.DeliveryFilter{Tenant: demo.Tenant, States: []switchboard.State{switchboard.StateRetrying}, Failure: switchboard.FailureTLSExpired},
 			switchboard.PageRequest{Limit: 1})
 		must(t, err)
-		if len(found.Data) > 0 {
-			delivery = found.Data[0].ID
+		if len(found.Items) > 0 {
+			delivery = found.Items[0].ID
 		}
 		return delivery != ""
 	})
