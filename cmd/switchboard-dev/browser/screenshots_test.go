@@ -20,16 +20,8 @@ const maxPicture = 150_000
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	stack := shared.stack(t)
-	var delivery string
-	await(t, "retrying, for its certificate", func() bool {
-		found, err := stack.api.ListDeliveries(t.Context(), switchboard.DeliveryFilter{Tenant: demo.Tenant, States: []switchboard.State{switchboard.StateRetrying}, Failure: switchboard.FailureTLSExpired},
-			switchboard.PageRequest{Limit: 1})
-		must(t, err)
-		if len(found.Items) > 0 {
-			delivery = found.Items[0].ID
-		}
-		return delivery != ""
-	})
+	stack.awaitDemo(t)
+	delivery := stack.deliveries(t, switchboard.DeliveryFilter{Tenant: demo.Tenant, Failure: switchboard.FailureTLSExpired})[0].ID
 	v := browser.newVisitor(t, stack.url)
 	stack.signIn(v, stack.key)
 	v.visit("/console?last=1h")

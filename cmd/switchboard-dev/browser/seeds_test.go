@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ type seeds struct {
 	delivered     string
 	failed        string
 	held          string
-	refusing      string // host that answers 503
+	refusing      string      // host that answers 503
+	repaired      atomic.Bool // the receiver of the subscription Repaired works
 }
 
 // seeded is the running stack with the seeds.
@@ -51,6 +53,11 @@ func (s *seeds) make(t *testing.T, r *running) {
 		w.Header().Set("X-Request-Id", "archive-4711")
 		_, _ = io.WriteString(w, "archived")
 	})
+	repaired := r.receive(func(w http.ResponseWriter) {
+		if !s.repaired.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})
 	s.refusing = strings.TrimPrefix(refusing, "http://")
 	late := switchboard.RetryPolicy{InitialInterval: switchboard.Duration(time.Hour)}
 	s.subscriptions = map[string]string{}
@@ -60,6 +67,7 @@ func (s *seeds) make(t *testing.T, r *running) {
 		{Name: "One try", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: refusing + "/once"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
 		{Name: "Paused", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/paused"}},
 		{Name: "Urgent alone", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/urgent"}, Filter: json.RawMessage(`{"data":{"priority":{"$gte":3}}}`)},
+		{Name: "Repaired", Events: []string{"repair.*"}, Request: switchboard.Request{URL: repaired + "/hook"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
 		{Name: "Chats", Events: []string{"chat.*"}, Request: switchboard.Request{URL: healthy + "/chats"}},
 	} {
 		c.Tenant = acme
