@@ -219,6 +219,12 @@ var calls = map[string]struct {
 	}, client.NewKey{}, client.Key{}},
 	"get-me":    {func(ctx context.Context, c *client.Client) error { return second(c.GetMe(ctx, options...)) }, nil, client.Me{}},
 	"list-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListKeys(ctx, page)) }, nil, pageOf[client.Key]()},
+	"get-key":   {func(ctx context.Context, c *client.Client) error { return second(c.GetKey(ctx, "{id}")) }, nil, client.Key{}},
+	"create-portal-link": {func(ctx context.Context, c *client.Client) error {
+		return second(c.CreatePortalLink(ctx, client.NewPortalLink{Tenant: "acme", Name: "n", Next: "/console", ExpiresIn: 1, Session: 1}, options...))
+	}, client.NewPortalLink{}, client.PortalLink{}},
+	"list-sessions": {func(ctx context.Context, c *client.Client) error { return second(c.ListSessions(ctx, "k", page)) }, nil, pageOf[client.Session]()},
+	"end-session":   {func(ctx context.Context, c *client.Client) error { return c.EndSession(ctx, "{id}", "why", options...) }, nil, nil},
 	"revoke-key": {func(ctx context.Context, c *client.Client) error {
 		return second(c.RevokeKey(ctx, "{id}", "why", options...))
 	}, nil, client.Key{}},

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -59,8 +60,20 @@ func TestErrorPages(t *testing.T) {
 	}
 	ana.get("/console?part=nothing").want(t, http.StatusNotFound).without(t, "<html")
 	ana.get("/console?part=layout").want(t, http.StatusNotFound)
-	f.signed.err = &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away"}
-	got = ana.get("/console").want(t, http.StatusServiceUnavailable, "the database is away", "Try again")
+}
+
+// away are sessions of a database that does not answer.
+type away struct{ Sessions }
+
+func (away) FindSession(context.Context, switchboard.Secret, bool) (switchboard.Session, error) {
+	return switchboard.Session{}, &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away"}
+}
+
+// TestOutage: while Postgres is away, the page says so and asks again by itself.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *Config) { c.Sessions = away{c.Sessions} })
+	got := f.as(switchboard.RoleSupport, "").get("/console").want(t, http.StatusServiceUnavailable, "the database is away", "Try again")
 	if got.header.Get("Refresh") == "" {
 		t.Error("the page does not ask again by itself")
 	}

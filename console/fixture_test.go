@@ -39,7 +39,6 @@ type fixture struct {
 	api     *api.API
 	console *Console
 	engine  *fakeEngine
-	signed  *fakeSessions
 	url     string // of the server
 	logs    *logBuffer
 }
@@ -63,7 +62,7 @@ func newFixtureOn(t testing.TB, f *fixture) *fixture {
 
 func serve(t testing.TB, opened *store.Store, change ...func(*Config)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, store: opened, engine: &fakeEngine{}, signed: &fakeSessions{byToken: map[switchboard.Secret]switchboard.Session{}}, logs: &logBuffer{}}
+	f := &fixture{t: t, store: opened, engine: &fakeEngine{}, logs: &logBuffer{}}
 	base, err := catalogue.Load()
 	must(t, err)
 	live := catalogue.NewLive(base, f.store, slog.New(slog.DiscardHandler))
@@ -75,7 +74,7 @@ func serve(t testing.TB, opened *store.Store, change ...func(*Config)) *fixture 
 		RefusedKeys: 1e6, CostlyCalls: 1e6, TemporalUI: "http://temporal.example.com",
 	})
 	must(t, err)
-	config := Config{API: f.api, Sessions: f.signed, Logger: logger}
+	config := Config{API: f.api, Sessions: f.store, Logger: logger}
 	for _, c := range change {
 		c(&config)
 	}
@@ -108,10 +107,11 @@ func (f *fixture) as(role switchboard.Role, tenant string, change ...func(*switc
 	}
 	made, err := f.store.CreateKey(f.t.Context(), operator(), key, switchboard.NewKeyText())
 	must(f.t, err)
-	session := switchboard.Session{ID: switchboard.NewID(switchboard.SessionPrefix, time.Now()), Caller: switchboard.Caller{
+	begun, err := f.store.BeginSession(f.t.Context(), switchboard.SignIn{Caller: switchboard.Caller{
 		KeyID: made.ID, Role: made.Role, Tenant: made.Tenant, ReadPayload: made.ReadPayload, Person: "Ana",
-	}}
-	return &person{f, sessionCookie + "=" + f.signed.add(session).Reveal(), session}
+	}})
+	must(f.t, err)
+	return &person{f, sessionCookie + "=" + begun.Token.Reveal(), begun.Session}
 }
 
 // nobody is somebody who is not signed in.
@@ -268,34 +268,6 @@ func (f *fakeEngine) Cancel(_ context.Context, d switchboard.Delivery) error {
 func (*fakeEngine) Check(context.Context, string) (string, error)             { return "", nil }
 func (*fakeEngine) Challenge(context.Context, switchboard.Subscription) error { return nil }
 func (*fakeEngine) CheckAuth(context.Context, switchboard.Subscription) error { return nil }
-
-// fakeSessions are in memory.
-type fakeSessions struct {
-	mu      sync.Mutex
-	byToken map[switchboard.Secret]switchboard.Session
-	err     error // nil: they can be read
-}
-
-func (f *fakeSessions) add(s switchboard.Session) switchboard.Secret {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	token := switchboard.NewSessionToken()
-	f.byToken[token] = s
-	return token
-}
-
-func (f *fakeSessions) FindSession(_ context.Context, token switchboard.Secret, _ bool) (switchboard.Session, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err != nil {
-		return switchboard.Session{}, f.err
-	}
-	s, known := f.byToken[token]
-	if !known {
-		return s, switchboard.Errorf(switchboard.CodeUnauthenticated, "the session is over")
-	}
-	return s, nil
-}
 
 // logBuffer is a log that may be written and read at the same time.
 type logBuffer struct {

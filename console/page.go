@@ -136,7 +136,7 @@ func (c *Console) writePage(v *visit, a answer) {
 			c.write(v, answer{text: "an internal error, which is ours; the log holds it under the request id " + requestID(v.request), code: http.StatusInternalServerError})
 			return
 		}
-		c.writePage(v, errorPage(v, err))
+		c.write(v, errorPage(v, err))
 		return
 	}
 	header := v.writer.Header()

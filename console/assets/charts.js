@@ -35,6 +35,7 @@
       : { label: name, stroke: i ? second : first, width: 2, dash: i ? [6, 4] : [], points: { show: data.times.length < 40, size: 4 }, value: (_, v) => (v === null ? "–" : v) }));
     return {
       ...zone, width: Math.max(200, place.clientWidth), height: 180, cursor: { drag: { x: false, y: false }, points: { show: false } },
+      legend: { markers: { width: 0, fill: (_, i) => (i === 1 ? first : second) } },
       scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
       axes: [{ ...axis, values: ticks }, { ...axis, size: 56 }],
       series: [{ value: (_, at) => (at === null ? "–" : new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", ...(zone.tzDate ? { timeZone: "UTC" } : {}) }).format(at * 1000)) }, ...series],

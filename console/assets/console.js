@@ -192,7 +192,7 @@
   let goes = 0; // when g was pressed
   document.addEventListener("keydown", (event) => {
     const field = event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
-    if (event.key === "Escape" && field) { field.blur(); return; }
+    if (event.key === "Escape") { field?.blur(); for (const menu of all("details.menu[open]")) menu.open = false; return; }
     if (field || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || one("dialog[open]")) return;
     if (settings.get("keys") === "off" && event.key !== "?") return;
     const going = Date.now() - goes < 1500;
