@@ -144,6 +144,17 @@ func (p *printed) String() string {
 	return p.text.String()
 }
 
+// signInLink is the address that the stack prints, which signs one person in.
+func (r *running) signInLink(t *testing.T) string {
+	t.Helper()
+	_, rest, found := strings.Cut(r.out.String(), "console       ")
+	link, _, _ := strings.Cut(rest, "\n")
+	if !found {
+		t.Fatalf("no link to the console is printed:\n%s", r.out.String())
+	}
+	return link
+}
+
 // await returns when the condition is true, and fails the test if it does not become so.
 func await(t *testing.T, what string, condition func() bool) {
 	t.Helper()

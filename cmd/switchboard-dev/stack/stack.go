@@ -37,6 +37,9 @@ type Config struct {
 	Out io.Writer `kong:"-"` // where progress and addresses are printed
 }
 
+// keyName is the name of the development key, and of whoever uses it.
+const keyName = "development"
+
 // database is the name of Switchboard's own database on the private Postgres.
 const database = "switchboard"
 
@@ -98,7 +101,8 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 	if err := app.Migrate(ctx, config, io.Discard); err != nil {
 		return err
 	}
-	if err := app.EnsureKey(ctx, config, "development", s.apiKey); err != nil {
+	enter, err := app.EnterConsole(ctx, config, keyName, s.apiKey)
+	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -107,7 +111,7 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 		if err := awaitReady(ctx, "http://"+c.APIAddr); err != nil {
 			return err
 		}
-		c.printAddresses(s)
+		c.printAddresses(s, enter)
 		if !c.Demo {
 			return nil
 		}
@@ -116,15 +120,17 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 	return group.Wait()
 }
 
-func (c Config) printAddresses(s secrets) {
+func (c Config) printAddresses(s secrets, enter switchboard.Secret) {
 	fmt.Fprintf(c.Out, `
 Switchboard is ready.
 
+  console       http://%[1]s%[5]s
+                (signs in once; later with the API key)
   API           http://%[1]s/v1   (docs http://%[1]s/docs)
   Temporal UI   http://%[2]s
   API key       %[3]s
   log           %[4]s
-`, c.APIAddr, c.UIAddr, s.apiKey.Reveal(), c.logPath())
+`, c.APIAddr, c.UIAddr, s.apiKey.Reveal(), c.logPath(), enter.Reveal())
 	if c.Demo {
 		fmt.Fprintf(c.Out, "  receiver      http://%s   (the demo's)\n", c.DemoAddr)
 	}
