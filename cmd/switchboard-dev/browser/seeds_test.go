@@ -47,7 +47,8 @@ func (s *seeds) make(t *testing.T, r *running) {
 	t.Helper()
 	refusing := r.receive(func(w http.ResponseWriter) {
 		w.Header().Set("X-Request-Id", "crm-4711")
-		http.Error(w, "upstream connect error", http.StatusServiceUnavailable)
+		// What a receiver answers is shown as it is, and never run.
+		http.Error(w, `upstream connect error <script>document.title = "stolen"</script>`, http.StatusServiceUnavailable)
 	})
 	healthy := r.receive(func(w http.ResponseWriter) {
 		w.Header().Set("X-Request-Id", "archive-4711")
