@@ -21,7 +21,7 @@ func TestLiveDelivery(t *testing.T) {
 	v.click("request")
 	v.awaitText("12345678901234567890")
 	evaluate[int](v, `window.opened = 1`)
-	_, err := stack.api.RetryDelivery(t.Context(), delivery, client.Retry{Reason: "by somebody else"}, client.Actor("Bob"))
+	_, err := stack.api.RetryDelivery(t.Context(), delivery, client.Retry{Act: client.Act{Reason: "by somebody else"}}, client.Actor("Bob"))
 	must(t, err)
 	v.awaitText("by somebody else")
 	v.await("showing two attempts", `document.querySelectorAll("#attempt-1, #attempt-2").length === 2`)
