@@ -63,7 +63,7 @@ func TestPortalLink(t *testing.T) {
 func TestBadPortalLinks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	blind := b.blindKey(t)
+	blind := b.blindIntegrator(t)
 	for _, c := range []struct {
 		key, body string
 		status    int
@@ -93,8 +93,8 @@ func TestBadPortalLinks(t *testing.T) {
 	b.call(t, adminKey, "POST", "/v1/portal_links", `{"tenant":"acme","name":"Bob","role":"viewer"}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 }
 
-// blindKey makes the key of an integrator who may not read payloads.
-func (b *bundle) blindKey(t *testing.T) string {
+// blindIntegrator makes the key of an integrator who may not read payloads.
+func (b *bundle) blindIntegrator(t *testing.T) string {
 	t.Helper()
 	return b.call(t, adminKey, "POST", "/v1/keys", `{"name":"n","role":"integrator","read_payload":false}`).want(t, http.StatusCreated)["key"].(string)
 }

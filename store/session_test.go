@@ -50,7 +50,7 @@ func (b *bundle) over(what string, token switchboard.Secret) {
 }
 
 // found checks that the token opens a session.
-func (b *bundle) found(token switchboard.Secret, poll bool) switchboard.Session {
+func (b *bundle) present(token switchboard.Secret, poll bool) switchboard.Session {
 	b.t.Helper()
 	s, err := b.FindSession(b.t.Context(), token, poll)
 	must(b.t, err)
@@ -67,7 +67,7 @@ func TestSession(t *testing.T) {
 		CreatedAt: begin(), SeenAt: begin(), EndsAt: begin().Add(12 * time.Hour), Address: "192.0.2.1",
 	}
 	equal(t, "begun", in.Session, want)
-	equal(t, "found", b.found(in.Token, false), want)
+	equal(t, "found", b.present(in.Token, false), want)
 	if len(in.Token.Reveal()) != 43 || !strings.HasPrefix(in.Session.ID, "ses_") {
 		t.Errorf("token of %d letters, id %s", len(in.Token.Reveal()), in.Session.ID)
 	}
@@ -142,10 +142,10 @@ func TestSessionEnds(t *testing.T) {
 			}
 			for _, s := range c.steps {
 				b.advance(s.after)
-				b.found(token, s.poll)
+				b.present(token, s.poll)
 			}
 			if c.before != nil {
-				b.found(token, true)
+				b.present(token, true)
 				c.before(b, key)
 			}
 			b.advance(c.last)
@@ -184,8 +184,8 @@ func TestSeen(t *testing.T) {
 		{61 * time.Second, false, 3 * time.Minute},
 	} {
 		b.advance(step.after)
-		b.found(token, step.poll)
-		equal(t, "seen", b.found(token, true).SeenAt, begin().Add(step.want))
+		b.present(token, step.poll)
+		equal(t, "seen", b.present(token, true).SeenAt, begin().Add(step.want))
 	}
 }
 
@@ -199,7 +199,7 @@ func TestVerifiedSession(t *testing.T) {
 		ID: in.Session.ID, Verified: true, Caller: switchboard.Caller{KeyID: "person:ana@example.com", Role: switchboard.RoleSupport, Person: "ana@example.com"},
 		CreatedAt: begin(), SeenAt: begin(), EndsAt: begin().Add(12 * time.Hour),
 	})
-	equal(t, "found", b.found(in.Token, false), in.Session)
+	equal(t, "found", b.present(in.Token, false), in.Session)
 	audit, err := b.Audit(t.Context(), root(), switchboard.AuditFilter{Actor: "person:ana@example.com"}, switchboard.PageRequest{})
 	must(t, err)
 	equal(t, "audited", len(audit.Items), 1)
@@ -219,7 +219,7 @@ func TestPortalLink(t *testing.T) {
 		ID: in.Session.ID, Portal: true, Caller: switchboard.Caller{KeyID: key.ID, Role: switchboard.RoleViewer, Tenant: "acme", Person: "Bob"},
 		CreatedAt: begin(), SeenAt: begin(), EndsAt: begin().Add(time.Hour), Address: "192.0.2.2",
 	})
-	equal(t, "found", b.found(in.Token, false), in.Session)
+	equal(t, "found", b.present(in.Token, false), in.Session)
 	_, replayed := b.spend(token)
 	late := b.link(key)
 	b.advance(5 * time.Minute)
@@ -289,5 +289,5 @@ func TestSessionsGo(t *testing.T) {
 	must(t, err)
 	b.eraseAll(e.ID)
 	equal(t, "with the tenant", rows(), 1)
-	b.found(everybodys.Token, false)
+	b.present(everybodys.Token, false)
 }
