@@ -61,14 +61,14 @@ func Run(ctx context.Context, c Config) error {
 
 // explain says what is to be seen, and what to try.
 func (c Config) explain() {
-	fmt.Fprintf(c.Out, `The demo posts events for four endpoints. The help desk's works. The CRM's answers 503 for %[1]s in every %[2]s, and
+	fmt.Fprintf(c.Out, `The demo posts events for four endpoints. The help desk's works. The CRM's answers 503 for %[1]s of every %[2]s, and
 deliveries to it fail for good after %[3]d attempts. The warehouse's hangs: after %[4]d timeouts its breaker opens, and its deliveries
 are held. The certificate of billing's is expired. A fifth, on call, hears of breakers.
 
   In the console: the page "Try it" goes through it in five steps.
   From a shell:   README.md, "A first delivery", with a receiver of your own.
 
-`, outage, period, crmAttempts, warehouseFailures)
+`, outage, switchboard.Duration(period), crmAttempts, warehouseFailures)
 }
 
 // play subscribes the endpoints and posts the sample events in turn, until ctx ends.
