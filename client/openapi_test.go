@@ -136,6 +136,9 @@ var calls = map[string]struct {
 	"resend-delivery": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ResendDelivery(ctx, "{id}", client.Resend{Act: act}, options...))
 	}, client.Resend{}, client.Delivery{}},
+	"preview-resend": {func(ctx context.Context, c *client.Client) error {
+		return second(c.PreviewResend(ctx, "{id}", client.ResendChanges{}))
+	}, client.ResendChanges{}, client.ResendPreview{}},
 	"list-operations": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
 	}, nil, pageOf[client.Operation]()},

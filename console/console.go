@@ -82,6 +82,7 @@ func (c *Console) routes() []route {
 		c.commonRoutes(),
 		c.overviewRoutes(),
 		c.tryItRoutes(),
+		c.deliveryRoutes(),
 	)
 }
 
