@@ -83,6 +83,8 @@ func (c *Console) routes() []route {
 		c.overviewRoutes(),
 		c.tryItRoutes(),
 		c.deliveryRoutes(),
+		c.subscriptionRoutes(),
+		c.catalogueRoutes(),
 	)
 }
 
