@@ -88,6 +88,12 @@ func (c Caller) Sees(tenant string) bool {
 	return c.Tenant == "" || c.Tenant == tenant
 }
 
+// IsTenants reports whether the caller is one of a tenant's own people, who are not told the names of
+// the platform's.
+func (c Caller) IsTenants() bool {
+	return c.Tenant != "" && (c.Role == RoleIntegrator || c.Role == RoleViewer)
+}
+
 // CheckTenant refuses a tenant outside the caller's scope, in the same words whether that
 // tenant exists or not.
 func (c Caller) CheckTenant(tenant string) error {

@@ -107,7 +107,7 @@ type against struct {
 }
 
 func (a *against) explain(caller switchboard.Caller, sub *switchboard.Subscription) explainedSubscription {
-	out := explainedSubscription{SubscriptionID: sub.ID, Name: sub.Name, State: sub.State, Notes: notesOf(sub, a.event)}
+	out := explainedSubscription{SubscriptionID: sub.ID, Name: sub.Name, State: sub.State, Notes: notesOf(caller, sub, a.event)}
 	if byType := typeFinding(sub, a.event.Type); !byType.Holds {
 		out.Unmet = &byType
 		return out
@@ -129,7 +129,7 @@ func (a *against) explain(caller switchboard.Caller, sub *switchboard.Subscripti
 }
 
 // notesOf says what was otherwise when the event came, as far as the subscription's own dates tell.
-func notesOf(sub *switchboard.Subscription, e *switchboard.Event) []note {
+func notesOf(caller switchboard.Caller, sub *switchboard.Subscription, e *switchboard.Event) []note {
 	notes := []note{}
 	add := func(code, text string, at time.Time) {
 		notes = append(notes, note{code, text + " at " + at.UTC().Format(time.RFC3339), at.UTC()})
@@ -142,7 +142,7 @@ func notesOf(sub *switchboard.Subscription, e *switchboard.Event) []note {
 		add("changed_since", fmt.Sprintf("changed since the event, to version %d,", sub.Version), sub.UpdatedAt)
 	}
 	by := ""
-	if sub.StateBy != "" {
+	if sub.StateBy != "" && !caller.IsTenants() {
 		by = " by " + sub.StateBy
 	}
 	if sub.StateReason != "" {

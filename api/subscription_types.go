@@ -79,13 +79,17 @@ func shownSignatureOf(s *switchboard.Subscription) shownSignature {
 }
 
 // subscriptionFor shows subscriptions as the caller may see them. A caller who may not change
-// one does not see the query of its URLs: it is the token of many receivers.
+// one does not see the query of its URLs: it is the token of many receivers. A tenant's own people do not
+// see who of the platform's brought it to its state.
 func subscriptionFor(caller switchboard.Caller) func(*switchboard.Subscription) subscription {
 	return func(s *switchboard.Subscription) subscription {
 		out := subscriptionOf(s)
 		out.Request.URL = shownURL(caller, out.Request.URL, edits(caller))
 		out.Auth.TokenURL = shownURL(caller, out.Auth.TokenURL, edits(caller))
 		maskSubscription(caller, &out.Subscription)
+		if caller.IsTenants() && out.StateBy != caller.KeyID && out.StateBy != caller.Person {
+			out.StateBy = ""
+		}
 		return out
 	}
 }

@@ -116,6 +116,7 @@ func (c *Console) routes() []route {
 		c.overviewRoutes(),
 		c.keyRoutes(),
 		c.auditRoutes(),
+		c.tryItRoutes(),
 		c.deliveryRoutes(),
 		c.subscriptionRoutes(),
 		c.catalogueRoutes(),

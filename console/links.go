@@ -133,6 +133,8 @@ func auditParameters(f switchboard.AuditFilter) url.Values {
 		"after", instant(f.After), "before", instant(f.Before))
 }
 
+func linkTryIt() string { return address(nil, "try") }
+
 func linkSignOut() string { return address(nil, "sign-out") }
 
 // address is the console's page of that path, each part of which is escaped.

@@ -233,8 +233,12 @@ func TestPortalNamesNobodyElse(t *testing.T) {
 	f := newFixture(t)
 	f.populate("acme")
 	own := f.populate("globex")
-	_, _, err := f.store.ChangeSubscriptionState(t.Context(), switchboard.Caller{KeyID: "key_x", Role: switchboard.RoleSupport, Person: "Zoe of the platform", Address: "10.9.8.7"}, own["subscriptions"], switchboard.PauseSubscription, "their wish")
+	zoe := switchboard.Caller{KeyID: "key_x", Role: switchboard.RoleSupport, Person: "Zoe of the platform", Address: "10.9.8.7"}
+	_, err := f.store.SetAside(t.Context(), zoe, own["deliveries"], "their wish")
 	must(t, err)
+	_, _, err = f.store.ChangeSubscriptionState(t.Context(), zoe, own["subscriptions"], switchboard.PauseSubscription, "their wish")
+	must(t, err)
+	f.as(switchboard.RoleSupport, "").get(linkDelivery(own["deliveries"])).want(t, http.StatusOK, "Zoe of the platform")
 	pages := 0
 	for _, role := range []switchboard.Role{switchboard.RoleIntegrator, switchboard.RoleViewer} {
 		bob := f.portal("globex", role)

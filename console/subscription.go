@@ -152,9 +152,6 @@ func (c *Console) subscription(v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if v.session.Portal {
-		sub.StateBy = "" // may be one of the platform's people
-	}
 	p := subscriptionPage{Sub: sub, Tab: tab}
 	v.readSubscription(&p, last, query.Get("cursor"))
 	p.Standing, p.Health = standingOf(&sub, v.now), healthLineOf(&sub, p.Recent.Value)

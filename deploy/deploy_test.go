@@ -89,11 +89,13 @@ func environment(t *testing.T, file string) map[string]string {
 // variables lists the environment variables of the configuration, sorted.
 func variables() []string {
 	var names []string
-	config := reflect.TypeFor[app.Config]()
-	for i := range config.NumField() {
-		if name, ok := config.Field(i).Tag.Lookup("env"); ok {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[app.Config]()) {
+		if name, ok := field.Tag.Lookup("env"); ok {
 			names = append(names, name)
 		}
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[app.ConsoleConfig]()) {
+		names = append(names, field.Tag.Get("env"))
 	}
 	slices.Sort(names)
 	return names

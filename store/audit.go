@@ -80,12 +80,6 @@ type auditRow struct {
 	Bound   bool   // whoever did it is bound to the tenant
 }
 
-// ownPeople reports whether the caller is a tenant's own, who is not told the names of the platform's
-// people.
-func ownPeople(caller switchboard.Caller) bool {
-	return caller.Tenant != "" && (caller.Role == switchboard.RoleIntegrator || caller.Role == switchboard.RoleViewer)
-}
-
 // Audit lists what was done, newest first. A tenant's integrators and viewers do not see who of the
 // platform's people did it.
 func (s *Store) Audit(ctx context.Context, caller switchboard.Caller, f switchboard.AuditFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error) {
@@ -111,7 +105,7 @@ func (s *Store) Audit(ctx context.Context, caller switchboard.Caller, f switchbo
 	for i, r := range rows.Items {
 		page.Items[i] = r.AuditEntry
 		page.Items[i].At = r.At.UTC()
-		if !r.Bound && ownPeople(caller) {
+		if !r.Bound && caller.IsTenants() {
 			page.Items[i].Person, page.Items[i].ActorName, page.Items[i].Address = "", "", ""
 		}
 		if err == nil {

@@ -22,6 +22,14 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 	if err == nil {
 		detail.Alike = s.alike(ctx, caller, &detail.Delivery)
 	}
+	if caller.IsTenants() {
+		for i := range detail.Actions {
+			if a := &detail.Actions[i]; a.Actor != caller.KeyID {
+				a.Person, a.KeyName = "", ""
+			}
+		}
+		detail.Subscription.StateBy = ""
+	}
 	return detail, err
 }
 

@@ -20,7 +20,7 @@ type ConsoleConfig struct {
 	ProxyCIDRs   []netip.Prefix `name:"console-proxy-cidrs" env:"SWITCHBOARD_CONSOLE_PROXY_CIDRS" sep:"," placeholder:"CIDR,…" help:"Addresses of that proxy: from others, its headers are ignored."`
 	KeySignIn    bool           `name:"console-key-sign-in" env:"SWITCHBOARD_CONSOLE_KEY_SIGN_IN" default:"true" negatable:"" help:"Whether people may sign in to the console with API keys."`
 	BrandName    string         `name:"console-brand-name" env:"SWITCHBOARD_CONSOLE_BRAND_NAME" placeholder:"NAME" help:"Name of the platform, for the portal of its customers."`
-	BrandLogo    string         `name:"console-brand-logo" env:"SWITCHBOARD_CONSOLE_BRAND_LOGO" type:"path" placeholder:"FILE" help:"Its logo, SVG or PNG."`
+	BrandLogo    string         `name:"console-brand-logo" env:"SWITCHBOARD_CONSOLE_BRAND_LOGO" placeholder:"FILE" help:"Its logo, SVG or PNG."`
 	BrandAccent  string         `name:"console-brand-accent" env:"SWITCHBOARD_CONSOLE_BRAND_ACCENT" placeholder:"#RRGGBB" help:"Colour of the portal's header, on which white text can be read."`
 }
 

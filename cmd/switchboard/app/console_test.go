@@ -1,0 +1,44 @@
+package app
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestConsoleConfig: the settings of a proxy are all there or none, and each is checked.
+func TestConsoleConfig(t *testing.T) {
+	t.Parallel()
+	logo := filepath.Join(t.TempDir(), "logo.svg")
+	if err := os.WriteFile(logo, []byte("<svg/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	peers := []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")}
+	whole := ConsoleConfig{ProxyHeader: "X-Person", GroupsHeader: "X-Groups", Groups: "wh-admin=admin", ProxyCIDRs: peers}
+	for name, c := range map[string]struct {
+		change func(*ConsoleConfig)
+		want   string // in the error; empty: there is none
+	}{
+		"none":             {func(c *ConsoleConfig) { *c = ConsoleConfig{} }, ""},
+		"all":              {func(*ConsoleConfig) {}, ""},
+		"no header":        {func(c *ConsoleConfig) { c.ProxyHeader = "" }, "all of them, or none"},
+		"no groups header": {func(c *ConsoleConfig) { c.GroupsHeader = "" }, "all of them, or none"},
+		"no groups":        {func(c *ConsoleConfig) { c.Groups = "" }, "all of them, or none"},
+		"no addresses":     {func(c *ConsoleConfig) { c.ProxyCIDRs = nil }, "all of them, or none"},
+		"addresses alone":  {func(c *ConsoleConfig) { *c = ConsoleConfig{ProxyCIDRs: peers} }, "all of them, or none"},
+		"everybody":        {func(c *ConsoleConfig) { c.ProxyCIDRs = append(peers, netip.MustParsePrefix("::/0")) }, "is everybody"},
+		"an unknown role":  {func(c *ConsoleConfig) { c.Groups = "wh=root" }, "SWITCHBOARD_CONSOLE_GROUPS"},
+		"publishers":       {func(c *ConsoleConfig) { c.Groups = "wh=publisher" }, "SWITCHBOARD_CONSOLE_GROUPS"},
+		"a logo":           {func(c *ConsoleConfig) { c.BrandLogo = logo }, ""},
+		"no such logo":     {func(c *ConsoleConfig) { c.BrandLogo = logo + "x" }, "SWITCHBOARD_CONSOLE_BRAND_LOGO"},
+	} {
+		config := whole
+		c.change(&config)
+		_, err := config.config()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
