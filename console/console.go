@@ -85,6 +85,8 @@ func (c *Console) routes() []route {
 		c.searchRoutes(),
 		c.eventRoutes(),
 		c.operationRoutes(),
+		c.subscriptionRoutes(),
+		c.catalogueRoutes(),
 	)
 }
 

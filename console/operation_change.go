@@ -32,7 +32,7 @@ func (c *Console) readOperationChange(v *visit) (*operationChangePage, error) {
 		return nil, err
 	}
 	title := changeText(change) + " the " + operationTitle(&o)
-	return &operationChangePage{Operation: operationLineOf(o), Change: change, Title: title, Danger: change == switchboard.CancelOperation}, nil
+	return &operationChangePage{Operation: operationLineOf(o), Change: change, Title: title, Danger: change == switchboard.CancelOperation, Reason: reasonField{Last: v.lastReasons()}}, nil
 }
 
 func (c *Console) operationChangeForm(v *visit) (answer, error) {

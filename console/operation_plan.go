@@ -126,6 +126,7 @@ func (c *Console) plan(v *visit) (*planPage, int, error) {
 		return nil, 0, err
 	}
 	data.fill(&plan)
+	data.Reason.Last = v.lastReasons()
 	return data, 0, nil
 }
 
