@@ -6,8 +6,6 @@ import (
 	"iter"
 	"maps"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -30,26 +28,19 @@ func (c *Client) CreateSubscriptionFrom(ctx context.Context, document json.RawMe
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: document, options: options})
 }
 
-// Include names what an answer has beside subscriptions.
+// Include names what a list of subscriptions has beside them.
 type Include string
 
-// IncludeHealth adds the health of each endpoint, and what was sent to it lately.
+// IncludeHealth adds the health of each endpoint.
 const IncludeHealth Include = "health"
 
 // ListSubscriptions returns a page of subscriptions, newest first.
 func (c *Client) ListSubscriptions(ctx context.Context, filter switchboard.SubscriptionFilter, asked switchboard.PageRequest, include ...Include) (switchboard.Page[Subscription], error) {
-	values := including(query("tenant", filter.Tenant, "state", string(filter.State), "event_type", filter.EventType, "text", filter.Text), include)
-	if filter.Failing != nil {
-		values.Set("failing", strconv.FormatBool(*filter.Failing))
-	}
-	return list[Subscription](ctx, c, path("subscriptions"), values, asked)
-}
-
-func including(values url.Values, include []Include) url.Values {
+	values := query("tenant", filter.Tenant, "state", string(filter.State))
 	for _, what := range include {
 		values.Add("include", string(what))
 	}
-	return values
+	return list[Subscription](ctx, c, path("subscriptions"), values, asked)
 }
 
 // Subscriptions iterates over all subscriptions that the filter lets through, as
@@ -60,9 +51,9 @@ func (c *Client) Subscriptions(ctx context.Context, filter switchboard.Subscript
 	})
 }
 
-// GetSubscription returns a subscription, with the health of its endpoint.
-func (c *Client) GetSubscription(ctx context.Context, id string, include ...Include) (Subscription, error) {
-	return call[Subscription](ctx, c, request{method: http.MethodGet, path: path("subscriptions", id), query: including(query(), include)})
+// GetSubscription returns a subscription.
+func (c *Client) GetSubscription(ctx context.Context, id string) (Subscription, error) {
+	return call[Subscription](ctx, c, request{method: http.MethodGet, path: path("subscriptions", id)})
 }
 
 // UpdateSubscription changes a subscription that still has the version; of another one

@@ -87,6 +87,7 @@ func (c *Console) routes() []route {
 		c.operationRoutes(),
 		c.subscriptionRoutes(),
 		c.catalogueRoutes(),
+		c.deliveryRoutes(),
 	)
 }
 

@@ -268,7 +268,7 @@ func TestStoredHTMLIsText(t *testing.T) {
 		SubscriptionID: evil, Name: evil, State: "paused", Text: evil, Unmet: &client.Reason{Text: evil}, Notes: []client.Note{{Text: evil}}, Deliveries: []client.EventDelivery{{ID: evil, State: "failed"}},
 	}
 	one := eventPage{
-		Event: e, Data: jsonTextOf(e.Data), Text: evil, Key: linkEventList(eventQuery{filter: switchboard.EventFilter{Key: evil}}),
+		Event: e, Data: bodyOf(string(e.Data), "", nil, linkEventData(evil, evil)), Text: evil, Key: linkEventList(eventQuery{filter: switchboard.EventFilter{Key: evil}}),
 		Rows: []explainedRow{{ExplainedSubscription: sub, Reasons: []client.Reason{{Text: evil}}}},
 	}
 	selection := selectionOf(q.filter)

@@ -3,7 +3,6 @@ package console
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/seed-49a43567/switchboard"
@@ -12,10 +11,9 @@ import (
 
 // eventPage is one event, and what became of it.
 type eventPage struct {
-	Event    client.Event
-	Data     jsonText // for those who may read it
-	Download string   // of all of the data
-	Key      string   // the events with the same key; empty: it has none
+	Event client.Event
+	Data  bodyView
+	Key   string // the events with the same key; empty: it has none
 
 	Text    string // what explain says of it as a whole
 	Rows    []explainedRow
@@ -41,7 +39,7 @@ func (c *Console) event(v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	data := eventPage{Event: e, Data: jsonTextOf(e.Data), Download: linkEventData(e.ID, e.Tenant)}
+	data := eventPage{Event: e, Data: bodyOf(string(e.Data), "", e.Redacted, linkEventData(e.ID, e.Tenant))}
 	if e.Key != "" {
 		data.Key = linkEventList(eventQuery{filter: switchboard.EventFilter{Tenant: e.Tenant, Key: e.Key}})
 	}
@@ -163,26 +161,4 @@ func (c *Console) eventSend(v *visit) (answer, error) {
 		return answer{}, err
 	}
 	return redirect(linkDelivery(accepted.Deliveries[0].ID)), nil
-}
-
-// jsonText is JSON as people read it.
-type jsonText struct {
-	Text string
-	Cut  bool // there is more of it
-}
-
-// shownJSON is how much of JSON is shown, in bytes: a browser stays quick with that.
-const shownJSON = 64 << 10
-
-// jsonTextOf indents JSON, and changes nothing else of it.
-func jsonTextOf(data json.RawMessage) jsonText {
-	text := []byte(data)
-	var indented bytes.Buffer
-	if json.Indent(&indented, data, "", "  ") == nil {
-		text = indented.Bytes()
-	}
-	if len(text) <= shownJSON {
-		return jsonText{Text: string(text)}
-	}
-	return jsonText{string(bytes.ToValidUTF8(text[:shownJSON], nil)), true}
 }
