@@ -88,6 +88,8 @@ func (c *Console) routes() []route {
 		c.subscriptionRoutes(),
 		c.catalogueRoutes(),
 		c.deliveryRoutes(),
+		c.subscriptionRoutes(),
+		c.catalogueRoutes(),
 	)
 }
 
