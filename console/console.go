@@ -85,8 +85,6 @@ func (c *Console) routes() []route {
 		c.searchRoutes(),
 		c.eventRoutes(),
 		c.operationRoutes(),
-		c.subscriptionRoutes(),
-		c.catalogueRoutes(),
 		c.deliveryRoutes(),
 		c.subscriptionRoutes(),
 		c.catalogueRoutes(),
