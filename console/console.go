@@ -85,6 +85,7 @@ func (c *Console) routes() []route {
 		c.searchRoutes(),
 		c.eventRoutes(),
 		c.operationRoutes(),
+		c.tryItRoutes(),
 		c.deliveryRoutes(),
 		c.subscriptionRoutes(),
 		c.catalogueRoutes(),
