@@ -45,7 +45,7 @@ var audited = map[string]string{
 // themselves what was posted.
 var unaudited = []string{
 	"POST /v1/events", "POST /v1/events/batch", "POST /v1/subscriptions/sub_acme/test", "POST /v1/subscriptions/sub_acme/trigger",
-	"POST /v1/subscriptions/sub_acme/preview", "POST /v1/preview", "POST /v1/subscriptions/sub_acme/match", "POST /v1/match",
+	"POST /v1/subscriptions/sub_acme/preview", "POST /v1/preview", "POST /v1/deliveries/dlv_acme/preview", "POST /v1/subscriptions/sub_acme/match", "POST /v1/match",
 	"POST /v1/subscriptions/sub_acme/verify", // of one that is active: see TestAuditOfVerification
 }
 

@@ -54,6 +54,7 @@ var calls = []tableCall{
 	{"POST /v1/deliveries/dlv_acme/hold", `{"reason":"r"}`, 200, "s"},
 	{"POST /v1/deliveries/dlv_held/release", ``, 200, "s"},
 	{"POST /v1/deliveries/dlv_acme/resend", `{"reason":"r"}`, 201, "s"},
+	{"POST /v1/deliveries/dlv_acme/preview", ``, 200, "s"},
 	{"GET /v1/failures", ``, 200, "sv"},
 	{"GET /v1/stats", ``, 200, "isv"},
 	{"GET /v1/stats/now", ``, 200, "sv"},

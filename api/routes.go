@@ -69,6 +69,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/resend", roles{integrator, support}, s.resendDelivery, "resend-delivery", created, trial, acts),
+		rest.On(post, "/v1/deliveries/{id}/preview", roles{integrator, support}, s.previewResend, "preview-resend", trial, optional, cost(2)),
 		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),
 
 		rest.On(get, "/v1/failures", roles{support, viewer}, s.getFailures, "get-failures"),

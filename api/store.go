@@ -54,6 +54,8 @@ type Store interface {
 	// SubscriptionHealth returns what is known of the endpoints of subscriptions that the caller
 	// sees, by their ids.
 	SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error)
+	// SubscriptionActivity returns what was sent for such subscriptions lately, and what is still to be.
+	SubscriptionActivity(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionActivity, error)
 	// GivenSubscription returns a subscription as it was given, without defaults, with its
 	// signing secrets.
 	GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)

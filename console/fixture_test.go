@@ -193,6 +193,7 @@ func (f *fixture) subscribe(tenant string, change ...func(*switchboard.Subscript
 	s := switchboard.Subscription{
 		Tenant: tenant, Name: "CRM of " + tenant, Events: []string{"ticket.*"}, Verification: switchboard.VerificationNone,
 		Request: switchboard.Request{URL: "https://crm." + tenant + ".example.com/hook"},
+		Secrets: []switchboard.SigningSecret{{Secret: "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}},
 	}
 	for _, c := range change {
 		c(&s)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -19,11 +21,13 @@ func functions(files *assets) template.FuncMap {
 		"icon":  files.icon,
 		"ago":   ago, "clock": clock, "day": day, "moment": moment,
 		"short": short, "state": stateOf, "bytes": bytesInWords, "count": count, "counted": counted, "percent": percent, "plural": plural,
-		"duration": durationInWords, "milliseconds": milliseconds, "live": live, "instant": instant,
+		"duration": durationInWords, "milliseconds": milliseconds, "live": live, "instant": instant, "sentence": sentence,
 
-		"linkDelivery": linkDelivery, "linkAttempt": linkAttempt, "linkDeliveryAction": linkDeliveryAction, "linkEvent": linkEvent,
+		"words": words, "commas": commas, "hasFilter": hasFilter, "hasSample": hasSample, "hasSchema": hasSchema, "linkCatalogue": linkCatalogue, "linkEventTypeAction": linkEventTypeAction,
+		"linkSubscriptions": linkSubscriptions, "linkNewSubscription": linkNewSubscription,
+		"linkDelivery": linkDelivery, "linkAttempt": linkAttempt, "linkDeliveryAction": linkDeliveryAction, "linkPart": linkPart, "linkEvent": linkEvent,
 		"linkSubscription": linkSubscription, "linkSubscriptionAction": linkSubscriptionAction, "linkOperation": linkOperation, "linkOperations": linkOperations,
-		"linkEventType": linkEventType, "linkSearch": linkSearch, "linkSignIn": linkSignIn, "linkSignOut": linkSignOut,
+		"linkEventType": linkEventType, "linkSearch": linkSearch, "linkSignIn": linkSignIn, "linkSignOut": linkSignOut, "linkTryIt": linkTryIt,
 	}
 }
 
@@ -123,6 +127,15 @@ func stateOf(state any) look {
 	return shown
 }
 
+// sentence begins a text with a capital letter.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
+}
+
 // count writes a whole number with separators: 4,310.
 func count(v any) string {
 	n := reflect.ValueOf(v)
@@ -188,7 +201,7 @@ func milliseconds(v any) string {
 		return fmt.Sprint(v)
 	}
 	if ms := n.Int(); ms >= 1000 {
-		return strconv.FormatFloat(float64(ms)/1000, 'f', 1, 64) + " s"
+		return strings.TrimSuffix(strconv.FormatFloat(float64(ms)/1000, 'f', 1, 64), ".0") + " s"
 	}
 	return count(v) + " ms"
 }

@@ -77,7 +77,7 @@ type parsedPage struct {
 
 // parsePages parses every page with the layout and the parts of all pages.
 func parsePages(files *assets) (pages, error) {
-	common, err := template.New("").Option("missingkey=error").Funcs(functions(files)).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	common, err := template.New("").Option("missingkey=error").Funcs(functions(files)).ParseFS(templateFiles, "templates/layout.html", "templates/*parts.html")
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func parsePages(files *assets) (pages, error) {
 	}
 	parsed := pages{}
 	for _, entry := range names {
-		if entry.Name() == "layout.html" || entry.Name() == "parts.html" {
+		if entry.Name() == "layout.html" || strings.HasSuffix(entry.Name(), "parts.html") {
 			continue
 		}
 		own, err := common.Clone()
@@ -195,6 +195,7 @@ type layout struct {
 	Tenant   string
 	Verified bool
 	Pages    []navigation
+	TryIt    bool // the page for newcomers is for them
 	Search   string
 	Banner   banner
 	Now      time.Time
@@ -215,7 +216,7 @@ func (c *Console) layoutOf(v *visit, a answer) layout {
 	}
 	caller := v.session.Caller
 	shown.SignedIn, shown.Name, shown.Role, shown.Tenant, shown.Verified = true, caller.Person, string(caller.Role), caller.Tenant, v.session.Verified
-	shown.Pages = navigationOf(v)
+	shown.Pages, shown.TryIt = navigationOf(v), operators.includes(&v.session)
 	if v.request.URL.Path == linkSearch("") {
 		shown.Search = v.request.URL.Query().Get("q")
 	}
