@@ -42,6 +42,7 @@ func newAssets() (*assets, error) {
 		if err != nil {
 			return err
 		}
+		content = lean(path.Base(name), content)
 		var zipped bytes.Buffer
 		zip, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
 		if err != nil {
@@ -64,6 +65,23 @@ func newAssets() (*assets, error) {
 		return nil
 	})
 	return found, err
+}
+
+// lean leaves out of our own scripts and styles what only readers of the source need: indentation,
+// and lines that are a comment. No text in them goes over several lines.
+func lean(name string, content []byte) []byte {
+	if ext := path.Ext(name); ext != ".js" && ext != ".css" || strings.Contains(name, ".min.") {
+		return content
+	}
+	var kept []byte
+	for line := range bytes.Lines(content) {
+		line = bytes.TrimLeft(line, " \t\n")
+		comment := bytes.HasPrefix(line, []byte("//")) || bytes.HasPrefix(line, []byte("/*")) && bytes.HasSuffix(line, []byte("*/\n"))
+		if !comment {
+			kept = append(kept, line...)
+		}
+	}
+	return kept
 }
 
 // ServeHTTP serves a file.

@@ -71,8 +71,9 @@ func TestAssets(t *testing.T) {
 	f := newFixture(t)
 	address, err := f.console.assets.path("console.css")
 	must(t, err)
-	want, err := assetFiles.ReadFile("assets/console.css")
+	source, err := assetFiles.ReadFile("assets/console.css")
 	must(t, err)
+	want := lean("console.css", source)
 	zipped := f.nobody().get(address, "Accept-Encoding", "br, gzip;q=0.5").want(t, http.StatusOK)
 	if zipped.header.Get("Content-Encoding") != "gzip" || !strings.Contains(zipped.header.Get("Cache-Control"), "immutable") || !strings.HasPrefix(zipped.header.Get("Content-Type"), "text/css") {
 		t.Errorf("%v", zipped.header)
@@ -84,8 +85,32 @@ func TestAssets(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Error("the compressed form is another file")
 	}
-	if plain := f.nobody().get(address, "Accept-Encoding", "identity").want(t, http.StatusOK); plain.body != string(want) {
+	if plain := f.nobody().get(address, "Accept-Encoding", "identity").want(t, http.StatusOK); plain.body != string(want) || len(want) >= len(source) {
 		t.Error("the plain form is another file")
 	}
 	f.nobody().get(assetsPath+"00000000/console.css").want(t, http.StatusNotFound)
+}
+
+// TestLean: comments and indentation go, and nothing else; the files of others stay as they are.
+func TestLean(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, given, want string }{
+		{"a.js", "// A comment.\n\n  one(); // two\n  // three\n\treturn \"//\";\n", "one(); // two\nreturn \"//\";\n"},
+		{"a.css", "/* A comment. */\n  a { color: red; } /* why */\n", "a { color: red; } /* why */\n"},
+		{"a.min.js", "// licence\n  a()", "// licence\n  a()"},
+		{"a.svg", "  <svg>\n", "  <svg>\n"},
+	} {
+		if got := string(lean(c.name, []byte(c.given))); got != c.want {
+			t.Errorf("%s: %q", c.given, got)
+		}
+	}
+	for _, name := range []string{"console.js", "charts.js", "console.css"} {
+		content, err := assetFiles.ReadFile("assets/" + name)
+		must(t, err)
+		for line := range bytes.Lines(content) {
+			if bytes.Count(line, []byte("`"))%2 != 0 || bytes.Count(line, []byte("/*")) != bytes.Count(line, []byte("*/")) {
+				t.Errorf("%s: a text or comment goes over several lines: %s", name, line)
+			}
+		}
+	}
 }
