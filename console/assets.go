@@ -42,7 +42,9 @@ func newAssets() (*assets, error) {
 		if err != nil {
 			return err
 		}
-		content = lean(path.Base(name), content)
+		if !strings.Contains(name, ".min.") {
+			content = withoutComments(path.Ext(name), content)
+		}
 		var zipped bytes.Buffer
 		zip, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
 		if err != nil {
@@ -67,21 +69,25 @@ func newAssets() (*assets, error) {
 	return found, err
 }
 
-// lean leaves out of our own scripts and styles what only readers of the source need: indentation,
-// and lines that are a comment. No text in them goes over several lines.
-func lean(name string, content []byte) []byte {
-	if ext := path.Ext(name); ext != ".js" && ext != ".css" || strings.Contains(name, ".min.") {
+// withoutComments leaves out of our own scripts and styles what browsers do not read: indentation, and
+// lines that are a comment. Neither has a text of several lines.
+func withoutComments(extension string, content []byte) []byte {
+	begins, ends := "//", ""
+	switch extension {
+	case ".css":
+		begins, ends = "/*", "*/"
+	case ".js":
+	default:
 		return content
 	}
-	var kept []byte
+	var out []byte
 	for line := range bytes.Lines(content) {
-		line = bytes.TrimLeft(line, " \t\n")
-		comment := bytes.HasPrefix(line, []byte("//")) || bytes.HasPrefix(line, []byte("/*")) && bytes.HasSuffix(line, []byte("*/\n"))
-		if !comment {
-			kept = append(kept, line...)
+		text := bytes.TrimLeft(line, " \t")
+		if !bytes.HasPrefix(text, []byte(begins)) || !bytes.HasSuffix(bytes.TrimSpace(text), []byte(ends)) {
+			out = append(out, text...)
 		}
 	}
-	return kept
+	return out
 }
 
 // ServeHTTP serves a file.
