@@ -1,0 +1,42 @@
+package browser
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/demo"
+)
+
+// screenshots is the folder that the README's pictures are written to; empty: they are taken, and not kept.
+var screenshots = flag.String("screenshots", "", "write the README's pictures of the console to this folder")
+
+// maxPicture is how large a picture of the README may be, in bytes: it is in the repository for good.
+const maxPicture = 150_000
+
+// TestScreenshots takes the README's pictures, of the demo: `make screenshots` keeps them.
+func TestScreenshots(t *testing.T) {
+	t.Parallel()
+	stack := shared.stack(t)
+	stack.awaitDemo(t)
+	delivery := stack.deliveries(t, switchboard.DeliveryFilter{Tenant: demo.Tenant, Failure: switchboard.FailureTLSExpired})[0].ID
+	v := browser.newVisitor(t, stack.url)
+	stack.signIn(v, stack.key)
+	v.visit("/console?last=1h")
+	v.awaitText("Certificate")
+	overview := v.picture()
+	v.visit("/console/deliveries/" + delivery)
+	v.awaitText("certificate")
+	for name, picture := range map[string][]byte{"console_overview.png": overview, "console_delivery.png": v.picture()} {
+		if len(picture) > maxPicture {
+			t.Errorf("%s has %d bytes, %d at most", name, len(picture), maxPicture)
+		}
+		if *screenshots == "" {
+			continue
+		}
+		must(t, os.MkdirAll(*screenshots, 0o755))
+		must(t, os.WriteFile(filepath.Join(*screenshots, name), picture, 0o644))
+	}
+}
