@@ -25,7 +25,7 @@ func TestScreenshots(t *testing.T) {
 	v := browser.newVisitor(t, stack.url)
 	stack.signIn(v, stack.key)
 	v.visit("/console?last=1h")
-	v.awaitText("Certificate")
+	v.awaitText("TLS expired")
 	overview := v.picture()
 	v.visit("/console/deliveries/" + delivery)
 	v.awaitText("certificate")

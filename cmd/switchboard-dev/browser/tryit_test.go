@@ -24,7 +24,7 @@ func TestTryIt(t *testing.T) {
 	v.awaitText("Failing now")
 	v.visit("/console/try")
 	v.follow("A delivery that does not arrive", "/console/deliveries/dlv_")
-	v.awaitText("certificate")
+	v.awaitText("Timeline")
 	v.visit("/console/try")
 	v.follow("Retry a failed delivery", "/console/deliveries/dlv_")
 	v.fill("[name=reason]", "trying it")
