@@ -158,14 +158,19 @@ func (r *running) signInLink(t *testing.T) string {
 // await returns when the condition is true, and fails the test if it does not become so.
 func await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(awaitTimeout)
+	awaitFor(t, awaitTimeout, what, condition)
+}
+
+func awaitFor(t *testing.T, timeout time.Duration, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for !condition() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("not %s within %s", what, awaitTimeout)
+			t.Fatalf("not %s within %s", what, timeout)
 		case <-poll.C:
 		}
 	}

@@ -16,7 +16,8 @@ func TestTryIt(t *testing.T) {
 	stack.awaitDemo(t)
 	v := browser.newVisitor(t, "")
 	v.visit(stack.signInLink(t))
-	v.follow("Continue", "/console")
+	v.click("Continue")
+	v.await("signed in", `location.pathname === "/console"`)
 	v.base = stack.url
 	v.visit("/console/try")
 	v.awaitText("0 of 5 done")
