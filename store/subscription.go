@@ -107,13 +107,7 @@ func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.
 
 // Subscriptions lists subscriptions without their signing secrets, newest first.
 func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f switchboard.SubscriptionFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error) {
-	q := pageQuery{
-		cursors: cursors{s.keys, "subscriptions", caller, f}, columns: fields("subscriptions", subscriptionFields, ""), table: "subscriptions", order: "id DESC",
-		where: &conditions{terms: []string{"deleted_at IS NULL"}}, after: afterID,
-	}
-	q.where.scope(caller, f.Tenant)
-	q.where.equal("state", string(f.State))
-	rows, err := list(ctx, s, q, p, func(r subscriptionRow) position { return position{ID: r.ID} })
+	rows, err := list(ctx, s, s.subscriptionsQuery(caller, f), p, func(r subscriptionRow) position { return position{ID: r.ID} })
 	if err != nil {
 		return switchboard.Page[switchboard.Subscription]{}, err
 	}
@@ -122,6 +116,16 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 		page.Items[i], _ = s.subscription(r)
 	}
 	return page, s.markSecrets(ctx, page.Items)
+}
+
+func (s *Store) subscriptionsQuery(caller switchboard.Caller, f switchboard.SubscriptionFilter) pageQuery {
+	q := pageQuery{
+		cursors: cursors{s.keys, "subscriptions", caller, f}, columns: fields("subscriptions", subscriptionFields, ""), table: "subscriptions", order: "id DESC",
+		where: &conditions{terms: []string{"deleted_at IS NULL"}}, after: afterID,
+	}
+	q.where.scope(caller, f.Tenant)
+	q.where.equal("state", string(f.State))
+	return q
 }
 
 // markSecrets marks those of the subscriptions whose current signing secret cannot be read.
