@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func TestAttemptRequest(t *testing.T) {
 	const body = `{"name":"Ada"}`
 	sum := sha256.Sum256([]byte(body))
 	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = bytesPreview(body) })
-	sent := switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook/secret-path", SHA256: sum[:], Bytes: len(body)}
+	sent := switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook/secret-path", SHA256: sum[:], Bytes: len(body), Headers: map[string]string{"Webhook-Signature": "v1,its-signature"}}
 	other := sent
 	other.SHA256 = []byte("another")
 	unknown := sent
@@ -132,12 +133,59 @@ func TestAttemptRequest(t *testing.T) {
 	b.call(t, supportKey, "GET", "/v1/deliveries/dlv_new/attempts/5/request", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 	b.call(t, globexKey, "GET", "/v1/deliveries/dlv_new/attempts/1/request", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 
+	// A signature is for those who may read what it signs, in both answers.
+	for _, path := range []string{"/v1/deliveries/dlv_new", "/v1/deliveries/dlv_new/attempts/1/request"} {
+		for key, want := range map[string]bool{supportKey: true, blind: false} {
+			if shown := strings.Contains(string(b.call(t, key, "GET", path, nil).body), "its-signature"); shown != want {
+				t.Errorf("%s shows the signature: %t; want %t", path, shown, want)
+			}
+		}
+	}
+
 	// The receiver's words are for those who may read them.
 	said := func(key string) bool {
 		return strings.Contains(string(b.call(t, key, "GET", "/v1/deliveries/dlv_new", nil).body), `"receiver_said":"their words"`)
 	}
 	if !said(supportKey) || said(blind) {
 		t.Errorf("the receiver's words: %t for those who may read them, %t for others", said(supportKey), said(blind))
+	}
+}
+
+// TestReadingAPayloadIsAudited: once for each person, delivery and hour, and only where a body is shown.
+func TestReadingAPayloadIsAudited(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = bytesPreview("its body") })
+	blind := b.blindKey(t)
+	const path = "/v1/deliveries/dlv_acme/attempts/1/request"
+	read := func(key string, person ...string) {
+		t.Helper()
+		var headers []string
+		if len(person) > 0 {
+			headers = []string{"Switchboard-Actor", person[0]}
+		}
+		b.call(t, key, "GET", path, nil, headers...).want(t, http.StatusOK)
+	}
+	for range 3 {
+		read(supportKey, "Ana")
+	}
+	read(supportKey, "Ben")
+	read(supportKey)
+	read(blind, "Ana")
+	b.db.setClock(created.Add(time.Hour))
+	read(supportKey, "Ana")
+	b.store.fail("NotePayloadRead", &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away"})
+	if got := b.call(t, supportKey, "GET", path, nil); got.status != http.StatusServiceUnavailable || strings.Contains(string(got.body), "its body") {
+		t.Errorf("a body is shown that cannot be noted: %d %s", got.status, got.body)
+	}
+	var people []string
+	for _, e := range b.actions(t) {
+		if e.Verb != switchboard.AuditReadPayload || e.Kind != switchboard.AuditDelivery || e.Object != b.id("dlv_acme") || e.Tenant != "acme" {
+			t.Errorf("%+v", e)
+		}
+		people = append(people, e.Person)
+	}
+	if want := []string{"Ana", "", "Ben", "Ana"}; !slices.Equal(people, want) {
+		t.Errorf("newest first %q; want %q", people, want)
 	}
 }
 

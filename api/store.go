@@ -95,6 +95,8 @@ type Store interface {
 	OpenStatus(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.OpenStatus, error)
 	// FailureGroups counts what fails, those with the most open deliveries first.
 	FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error)
+	// NotePayloadRead notes in the audit that the caller opened a payload of a delivery.
+	NotePayloadRead(ctx context.Context, caller switchboard.Caller, d *switchboard.Delivery) error
 	// Audit lists what was done, newest first.
 	Audit(ctx context.Context, caller switchboard.Caller, filter switchboard.AuditFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error)
 
