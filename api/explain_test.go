@@ -35,13 +35,31 @@ func TestExplainEvent(t *testing.T) {
 	subscribe("calls", []string{"call.*"}, "")
 	subscribe("urgent", []string{"ticket.*"}, `{"data":{"$or":[{"ticket":{"vip":true}},{"ticket":{"id":7}}],"ticket":{"priority":{"$gte":3}}}}`)
 	subscribe("gone", []string{"ticket.*"}, "")
-	subscribe("paused", []string{"ticket.*"}, "")
-	_, _, err := b.db.ChangeSubscriptionState(t.Context(), anybody(), b.id("sub_paused"), switchboard.PauseSubscription, "their wish")
-	must(t, err)
+	change := func(name string, action switchboard.SubscriptionAction, reason string) {
+		t.Helper()
+		_, _, err := b.db.ChangeSubscriptionState(t.Context(), anybody(), b.id("sub_"+name), action, reason)
+		must(t, err)
+	}
+	for _, name := range []string{"paused", "resumed", "forgotten", "stopped", "changed"} {
+		subscribe(name, []string{"ticket.*"}, "")
+	}
+	for _, name := range []string{"paused", "resumed", "forgotten"} {
+		change(name, switchboard.PauseSubscription, "their wish")
+	}
 	b.db.setClock(created.Add(time.Minute))
 	b.post(t, switchboard.Event{ID: "evt_7", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"ticket":{"id":7,"priority":2}}`)})
 	b.db.setClock(created.Add(2 * time.Minute))
 	subscribe("later", []string{"*"}, "")
+	change("resumed", switchboard.ResumeSubscription, "")
+	change("forgotten", switchboard.ResumeSubscription, "")
+	change("stopped", switchboard.PauseSubscription, "too much")
+	_, err := b.db.sql.Exec("DELETE FROM audit WHERE object = $1 AND verb IN ('create', 'pause')", b.id("sub_forgotten")) // older than what is kept
+	must(t, err)
+	_, _, err = b.db.UpdateSubscription(t.Context(), anybody(), b.id("sub_changed"), 1, func(s *switchboard.Subscription) error {
+		s.Filter = json.RawMessage(`{"data":{"ticket":{"id":8}}}`)
+		return nil
+	})
+	must(t, err)
 	_, err = b.db.DeleteSubscription(t.Context(), anybody(), b.id("sub_gone"), "r")
 	must(t, err)
 
@@ -61,13 +79,18 @@ func TestExplainEvent(t *testing.T) {
 	}
 	got := texts(supportKey)
 	for id, want := range map[string]string{
-		"":           "acme has 5 subscriptions; 3 take the event, and it has 3 deliveries",
+		"":           "acme has 9 subscriptions; 6 take the event, and it has 7 deliveries",
 		"sub_acme":   "CRM takes it; its delivery is pending",
 		"sub_calls":  `calls does not take it: the event type is "ticket.created"; the subscription takes call.*`,
 		"sub_urgent": "urgent does not take it: data.ticket.priority is 2; it must be at least 3",
 		"sub_paused": "paused takes it; its delivery is held; paused then, so that what it takes was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:00Z",
-		"sub_later":  "later takes it; made after the event, at 2026-01-31T11:02:00Z",
-		"sub_gone":   "the subscription sub_gone is deleted",
+		"sub_resumed": "resumed takes it; its delivery is pending; paused then, so that what it takes was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:00Z; " +
+			"became active after the event by key_anybody, at 2026-01-31T11:02:00Z",
+		"sub_forgotten": "forgotten takes it; its delivery is pending; paused then, so that what it takes was held; became active after the event by key_anybody, at 2026-01-31T11:02:00Z",
+		"sub_stopped":   "stopped takes it; its delivery is pending; active then; became paused after the event by key_anybody (too much), at 2026-01-31T11:02:00Z",
+		"sub_changed":   "changed does not take it: data.ticket.id is 7; it must be 8; its delivery is pending; filter was changed since the event, to version 2, at 2026-01-31T11:02:00Z",
+		"sub_later":     "later takes it; made after the event, at 2026-01-31T11:02:00Z",
+		"sub_gone":      "the subscription sub_gone is deleted",
 	} {
 		if got[id] != want {
 			t.Errorf("%s: %s\nwant %s", id, got[id], want)

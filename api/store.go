@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -54,6 +55,9 @@ type Store interface {
 	// SubscriptionHealth returns what is known of the endpoints of subscriptions that the caller
 	// sees, by their ids.
 	SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error)
+	// SubscriptionsThen returns what the audit says of subscriptions at that time that the caller sees,
+	// by their ids.
+	SubscriptionsThen(ctx context.Context, at time.Time, ids []string) (map[string]switchboard.SubscriptionThen, error)
 	// GivenSubscription returns a subscription as it was given, without defaults, with its
 	// signing secrets.
 	GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)

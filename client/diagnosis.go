@@ -94,7 +94,7 @@ type ExplainedSubscription struct {
 type Note struct {
 	Code string    `json:"code"`
 	Text string    `json:"text"`
-	At   time.Time `json:"at"`
+	At   time.Time `json:"at,omitzero"` // zero: it is not known
 }
 
 // EventDelivery is a delivery of an event, in short.
