@@ -160,7 +160,7 @@ func TestOutput(t *testing.T) {
 		{"failures", []string{"failures", "--tenant", "acme"}, "GET /v1/failures?limit=50&tenant=acme"},
 		{"status", []string{"status"}, "GET /v1/stats/now"},
 		{"actions", []string{"actions", "--object", dlv, "--last", "7d"}, "GET /v1/actions?after=2026-01-24T12%3A00%3A00Z&limit=50&object=" + dlv},
-		{"actions_filters", []string{"actions", "--tenant", "acme", "--by", "key_1", "--person", "Ana", "--verb", "retry", "--kind", "delivery", "--after", "2026-01-31T10:00:00Z", "--before", "11:00", "--limit", "5"},
+		{"actions_filters", []string{"actions", "--tenant", "acme", "--by", "key_1", "--person", "Ana", "--verb", "retry", "--kind", "delivery", "--after", "2026-01-31T10:00:00Z", "--before", "2026-01-31 11:00", "--limit", "5"},
 			"GET /v1/actions?actor=key_1&after=2026-01-31T10%3A00%3A00Z&before=2026-01-31T11%3A00%3A00Z&kind=delivery&limit=5&person=Ana&tenant=acme&verb=retry"},
 		{"search", []string{"search", "ticket-20817"}, "GET /v1/search?q=ticket-20817"},
 		{"whoami", []string{"whoami"}, "GET /v1/me"},
