@@ -75,7 +75,7 @@ func (s *server) getAttemptRequest(ctx context.Context, caller switchboard.Calle
 		err = nil
 	}
 	if err == nil && out.Body != "" { // it is shown once it is noted who sees it
-		err = s.Store.NotePayloadRead(ctx, caller, &detail.Delivery)
+		err = s.Store.NotePayloadRead(ctx, caller, detail.Delivery.ID)
 	}
 	return &reply[attemptRequest]{Body: out}, err
 }

@@ -100,7 +100,7 @@ type Store interface {
 	// FailureGroups counts what fails, those with the most open deliveries first.
 	FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error)
 	// NotePayloadRead notes in the audit that the caller opened a payload of a delivery.
-	NotePayloadRead(ctx context.Context, caller switchboard.Caller, d *switchboard.Delivery) error
+	NotePayloadRead(ctx context.Context, caller switchboard.Caller, deliveryID string) error
 	// Audit lists what was done, newest first.
 	Audit(ctx context.Context, caller switchboard.Caller, filter switchboard.AuditFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error)
 

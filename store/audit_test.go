@@ -215,13 +215,13 @@ func TestReadsAreNotedOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if err := b.NotePayloadRead(t.Context(), ana, &d); err != nil {
+			if err := b.NotePayloadRead(t.Context(), ana, d.ID); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
 	b.advance(time.Hour)
-	must(t, b.NotePayloadRead(t.Context(), ana, &d))
+	must(t, b.NotePayloadRead(t.Context(), ana, d.ID))
 	equal(t, "entries", verbs(b.audited(root(), switchboard.AuditFilter{Object: d.ID})), "read_payload read_payload")
 }

@@ -170,7 +170,7 @@ func TestUpgradeFrom101KeepsFlowControl(t *testing.T) {
 	equal(t, "audit", len(b.audited(root(), switchboard.AuditFilter{})), 0)
 	then, err := b.SubscriptionsThen(t.Context(), b.clock().Add(-time.Hour), []string{"sub_paused"})
 	must(t, err)
-	equal(t, "the state of before", then["sub_paused"].State, "")
+	equal(t, "the state of before", string(then["sub_paused"].State), "")
 	if b.rollUp().MoreDue {
 		t.Error("hours before the upgrade are to be counted")
 	}
