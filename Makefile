@@ -3,6 +3,8 @@
 GO            ?= go
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 SWAGGER_UI    := 5.35.0
+HTMX          := 4.0.1
+UPLOT         := 1.6.32
 WORKFLOWCHECK := $(GO) run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 VERSION_FLAGS := -trimpath -ldflags=-s
 
@@ -44,6 +46,12 @@ vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the 
 	tar -xzf "$$dir"/*.tgz -C "$$dir" && cd "$$dir/package" && \
 	cp swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css LICENSE NOTICE "$(CURDIR)/api/rest/docs/" && \
 	echo "swagger-ui-dist $(SWAGGER_UI) (Apache-2.0), from npm by make vendor-docs" > "$(CURDIR)/api/rest/docs/VERSION"
+
+.PHONY: vendor-console
+vendor-console: ## Fetch the scripts of others that the console loads from npm, in the versions that this file names.
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && to="$(CURDIR)/console/assets" && cd "$$dir" && npm pack --silent htmx.org@$(HTMX) uplot@$(UPLOT) >/dev/null && \
+	tar -xzf htmx.org-$(HTMX).tgz && cp package/dist/htmx.min.js "$$to/htmx-$(HTMX).min.js" && cp package/dist/ext/hx-ptag.min.js "$$to/hx-ptag-$(HTMX).min.js" && cp package/LICENSE "$$to/htmx-LICENSE.txt" && \
+	tar -xzf uplot-$(UPLOT).tgz && cp package/dist/uPlot.iife.min.js "$$to/uplot-$(UPLOT).min.js" && cp package/LICENSE "$$to/uplot-LICENSE.txt"
 
 .PHONY: fmt
 fmt: ## Fail if a file is not formatted.

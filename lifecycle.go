@@ -251,6 +251,32 @@ func (d *Delivery) Postpone(due, until time.Time, reason string) {
 	}
 }
 
+// TakeBack undoes what an operation did to a delivery that was not sent since: it stands as it did before;
+// one that the operation made, which had no state, is cancelled. Its generation stays, so that a workflow
+// that is being started for it finds out. It reports whether it did so. It leaves what is dispatched and
+// due, since a worker may be sending it, what somebody has held or ended since, and what would be sent
+// without the operation too.
+func (d *Delivery) TakeBack(now time.Time, before *Delivery) bool {
+	switch {
+	case d.State.Final(), d.AttemptsMade != before.AttemptsMade, d.State == StateHeld && d.Reason == ReasonOperator:
+		return false
+	case d.State.HasNextAttempt() && d.DispatchAt.IsZero() && !d.NextAttemptAt.After(now):
+		return false
+	case before.State.Parked() && before.Reason != ReasonOperator:
+		return false
+	case before.State.HasNextAttempt() && (d.State.Parked() || d.Generation != before.Generation):
+		return false
+	case before.State == "":
+		d.end(now, StateCancelled, ReasonOperator)
+		return true
+	}
+	d.State, d.Reason, d.Permanent = before.State, before.Reason, before.Permanent
+	d.PriorAttempts, d.TemporalRunID, d.BlockedBy = before.PriorAttempts, before.TemporalRunID, before.BlockedBy
+	d.NextAttemptAt, d.CompletedAt, d.DispatchAt = before.NextAttemptAt, before.CompletedAt, before.DispatchAt
+	d.ParkedAt, d.HeldUntil, d.ExpiresAt = before.ParkedAt, before.HeldUntil, before.ExpiresAt
+	return true
+}
+
 // reopen makes a delivery pending and due at that time, with all of the policy's attempts
 // before it.
 func (d *Delivery) reopen(at time.Time) {

@@ -65,6 +65,10 @@ var methods = map[string]func(*Delivery) error{
 	"Release (blocked)":            func(d *Delivery) error { return d.Release(walkNow, walkDate, blockedAdmission) },
 	"Release (expired)":            func(d *Delivery) error { return d.Release(walkNow, walkDate, expiredAdmission) },
 	"Release (ended)":              func(d *Delivery) error { return d.Release(walkNow, walkDate, endedAdmission) },
+	"TakeBack (made)":              takeBackTo(Delivery{}),
+	"TakeBack (ended)":             takeBackTo(inState(StateFailed)),
+	"TakeBack (waiting)":           takeBackTo(Delivery{State: StateRetrying, Reason: "http_503", Generation: 2, NextAttemptAt: walkDate, DispatchAt: walkDate}),
+	"TakeBack (held)":              takeBackTo(Delivery{State: StateHeld, Reason: ReasonOperator, Generation: 1, ParkedAt: walkNow, HeldUntil: walkDate}),
 	"Postpone":                     func(d *Delivery) error { d.Postpone(walkNow, walkDate, ReasonWaitingForSlot); return nil },
 }
 
@@ -75,6 +79,11 @@ var (
 	expiredAdmission = Admission{Kind: AdmissionEnd, State: StateFailed, Reason: ReasonExpired}
 	endedAdmission   = Admission{Kind: AdmissionEnd, State: StateCancelled, Reason: ReasonSubscriptionDeleted}
 )
+
+func takeBackTo(before Delivery) func(*Delivery) error {
+	before.AttemptsMade, before.PriorAttempts = 3, 1
+	return func(d *Delivery) error { d.TakeBack(walkNow, &before); return nil }
+}
 
 func recordOf(state State, generation int) func(*Delivery) error {
 	return func(d *Delivery) error {
@@ -292,6 +301,35 @@ func TestAnotherGeneration(t *testing.T) {
 				t.Errorf("%s in state %s: %+v", name, state, after)
 			}
 		}
+	}
+}
+
+// TestTakeBackLeaves what is not the operation's any more.
+func TestTakeBackLeaves(t *testing.T) {
+	t.Parallel()
+	failed, retrying, waiting := inState(StateFailed), inState(StateRetrying), inState(StateHeld)
+	for name, c := range map[string]struct {
+		now    func(*Delivery)
+		before Delivery
+	}{
+		"an attempt was made":                  {func(d *Delivery) { d.AttemptsMade++ }, failed},
+		"a worker may be sending it":           {func(d *Delivery) { d.DispatchAt = time.Time{} }, failed},
+		"it was held for something else":       {func(*Delivery) {}, waiting},
+		"its workflow has ended":               {func(d *Delivery) { d.Generation++ }, retrying},
+		"it waits in a queue without workflow": {func(d *Delivery) { d.park(walkNow, parkedAdmission) }, retrying},
+		"somebody holds it":                    {func(d *Delivery) { d.park(walkNow, asideAdmission) }, failed},
+	} {
+		d := inState(StatePending)
+		c.now(&d)
+		before := d
+		if d.TakeBack(walkNow, &c.before) || d != before {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	postponed := inState(StatePending)
+	postponed.DispatchAt, postponed.NextAttemptAt = time.Time{}, walkDate
+	if !postponed.TakeBack(walkNow, &failed) || postponed.State != StateFailed {
+		t.Errorf("dispatched, and postponed for lack of a slot: %+v", postponed)
 	}
 }
 

@@ -142,9 +142,11 @@ type OperationProgress struct {
 	Done           int        `json:"done"`
 	Skipped        int        `json:"skipped"`
 	Failed         int        `json:"failed,omitempty"`
-	// Changed and Passed count the deliveries that this step has acted on, and that it has skipped.
+	// Changed, Passed and Broken count the deliveries that this step has acted on, that it has skipped,
+	// and that it could not act on.
 	Changed int `json:"changed"`
 	Passed  int `json:"passed,omitempty"`
+	Broken  int `json:"broken,omitempty"`
 	// Wait is how long the next step is to wait, so that no more deliveries are dated than are
 	// soon dispatched.
 	Wait Duration `json:"wait"`

@@ -17,6 +17,9 @@ import (
 type OperationStore interface {
 	// OperateStep does the next part of an operation, in one transaction. It may be repeated.
 	OperateStep(ctx context.Context, operationID string) (switchboard.OperationProgress, error)
+	// OperateSingly does so one item at a time. An item that always breaks its transaction gets the
+	// outcome failed, and the others are done.
+	OperateSingly(ctx context.Context, operationID string) (switchboard.OperationProgress, error)
 }
 
 // OperateInput is the input of the workflow Operate. What it is about stands in Postgres.
@@ -28,6 +31,10 @@ type OperateInput struct {
 // on at its rate only if that is noticed soon.
 const StepHeartbeatTimeout = 5 * time.Second
 
+// stepTries is how often a step is tried as a whole, in some seconds. Then its items are done one by one,
+// so that the one that breaks it is found.
+const stepTries = 3
+
 // Operator does the steps of the workflow Operate.
 type Operator struct {
 	Store   OperationStore
@@ -38,22 +45,29 @@ type Operator struct {
 // OperateStep does the next part of an operation, and says where it stands then.
 func (o *Operator) OperateStep(ctx context.Context, in OperateInput) (switchboard.OperationProgress, error) {
 	defer heartbeatEvery(ctx, StepHeartbeatTimeout/4)()
-	progress, err := o.Store.OperateStep(ctx, in.OperationID)
+	step, try := o.Store.OperateStep, activity.GetInfo(ctx).Attempt
+	if try > stepTries {
+		step = o.Store.OperateSingly
+	}
+	progress, err := step(ctx, in.OperationID)
 	switch {
 	case err == nil:
 		o.Metrics.stepped(ctx, progress)
+		if progress.Broken > 0 {
+			o.Log.WarnContext(ctx, "an operation could not act on some deliveries", "operation", in.OperationID, "failed", progress.Broken)
+		}
 		return progress, nil
 	case switchboard.CodeOf(err) == switchboard.CodeNotFound:
 		return progress, temporal.NewNonRetryableApplicationError("there is no such operation", "not_found", nil)
 	}
-	o.Log.WarnContext(ctx, "a step of an operation failed, and is tried again", "operation", in.OperationID, "attempt", activity.GetInfo(ctx).Attempt, "error", err)
+	o.Log.WarnContext(ctx, "a step of an operation failed, and is tried again", "operation", in.OperationID, "attempt", try, "error", err)
 	return progress, temporal.NewApplicationError(infraMessage(err), infraErrorType)
 }
 
 // OperationMetrics counts what operations do, and holds that are over; nil: nothing is counted.
 type OperationMetrics struct {
-	actions                 map[switchboard.ActionKind]metric.MeasurementOption
-	changed, skipped, holds metric.Int64Counter
+	actions                         map[switchboard.ActionKind]metric.MeasurementOption
+	changed, skipped, failed, holds metric.Int64Counter
 }
 
 // NewOperationMetrics registers the instruments with the meter.
@@ -62,6 +76,7 @@ func NewOperationMetrics(meter metric.Meter) (*OperationMetrics, error) {
 	m := &OperationMetrics{
 		changed: in.counter("switchboard_operation_deliveries", "Deliveries that operations have changed or made, by action: retry, cancel, hold, release or replay."),
 		skipped: in.counter("switchboard_operation_skipped", "Deliveries that operations have left as they were, and events that were not replayed, by action."),
+		failed:  in.counter("switchboard_operation_failed", "Deliveries and events that operations could not act on because of an error of Switchboard's own, by action."),
 		holds:   in.counter("switchboard_holds_expired", "Held or blocked deliveries that failed because their hold was over."),
 		actions: map[switchboard.ActionKind]metric.MeasurementOption{},
 	}
@@ -72,18 +87,20 @@ func NewOperationMetrics(meter metric.Meter) (*OperationMetrics, error) {
 		m.actions[action] = metric.WithAttributes(attribute.String("action", string(action)))
 		m.changed.Add(context.Background(), 0, m.actions[action])
 		m.skipped.Add(context.Background(), 0, m.actions[action])
+		m.failed.Add(context.Background(), 0, m.actions[action])
 	}
 	m.holds.Add(context.Background(), 0)
 	return m, nil
 }
 
-// stepped counts what a step has changed and skipped.
+// stepped counts what a step has changed, skipped, and could not act on.
 func (m *OperationMetrics) stepped(ctx context.Context, p switchboard.OperationProgress) {
 	if m == nil || m.actions[p.Action] == nil {
 		return
 	}
 	m.changed.Add(ctx, int64(p.Changed), m.actions[p.Action])
 	m.skipped.Add(ctx, int64(p.Passed), m.actions[p.Action])
+	m.failed.Add(ctx, int64(p.Broken), m.actions[p.Action])
 }
 
 // expired counts holds that are over.

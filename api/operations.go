@@ -82,6 +82,9 @@ func (s *server) stopOperation(ctx context.Context, caller switchboard.Caller, i
 		return nil, err
 	}
 	o, err := s.Store.ChangeOperation(ctx, caller, in.ID, change, in.JSON.Reason)
+	if err == nil && change == switchboard.CancelOperation && o.Action.Sends() { // its workflow takes back the rest
+		s.signal(ctx, "cancel", o.ID, func(ctx context.Context) error { return s.Engine.ResumeOperation(ctx, o.ID) })
+	}
 	return &reply[operation]{Body: s.operationOf(&o)}, err
 }
 

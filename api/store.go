@@ -117,6 +117,11 @@ type Store interface {
 	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
 	Key(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
 	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
+	// Sessions lists who is signed in to the console, of one key if its id is given.
+	Sessions(ctx context.Context, caller switchboard.Caller, keyID string, page switchboard.PageRequest) (switchboard.Page[switchboard.Session], error)
+	RevokeSession(ctx context.Context, caller switchboard.Caller, id, reason string) error
+	// CreatePortalLink stores a link, and returns it with its id, its times and its token.
+	CreatePortalLink(ctx context.Context, caller switchboard.Caller, link switchboard.PortalLink) (switchboard.PortalLink, switchboard.Secret, error)
 	RevokeKey(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Key, error)
 
 	// EraseTenant begins the erasure of a tenant, or returns the one under way.

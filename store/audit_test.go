@@ -62,6 +62,9 @@ func TestAuditIsFiltered(t *testing.T) {
 	}
 	e := b.audited(root(), switchboard.AuditFilter{Actor: "key_ana"})[0]
 	equal(t, "by whom", []any{e.At, e.Role, e.Person, e.Origin, e.RequestID, e.Address, e.Reason}, []any{noon, switchboard.RoleSupport, "Ana", switchboard.OriginConsole, "req_1", "198.51.100.7", "wrong price"})
+	theirs := b.audited(switchboard.Caller{KeyID: "key_bob", Role: switchboard.RoleIntegrator, Tenant: "acme"}, switchboard.AuditFilter{})
+	equal(t, "what a tenant's own people see", verbs(theirs), "create hold release")
+	equal(t, "whom they see", []string{theirs[1].Person, theirs[1].ActorName, theirs[1].Address, theirs[1].Reason}, []string{"", "", "", "wrong price"})
 	equal(t, "what changed", string(e.Changed["state"].Before)+string(e.Changed["state"].After), `"pending""held"`)
 
 	var found []switchboard.AuditEntry

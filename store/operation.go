@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-const operationFields = "id tenant subscription_id action state bound_id rate reason actor person total done skipped failed created_at updated_at finished_at? after_id after_at? next_at wake_at?"
+const operationFields = "id tenant subscription_id action state bound_id rate reason actor person total done skipped failed created_at updated_at finished_at? after_id after_at? next_at wake_at? back_id"
 
 // operationRow is an operation as its table holds it.
 type operationRow struct {
@@ -18,6 +18,7 @@ type operationRow struct {
 	AfterAt    time.Time // of that event, when it was accepted
 	NextAt     time.Time // when the next delivery is dispatched, at the rate
 	WakeAt     time.Time // when the next workflow is woken of a delivery that it cancels or holds
+	BackID     string    // of a cancelled one: the items of lesser ids are still to be taken back; empty: none
 }
 
 func operationColumns() string {
@@ -130,15 +131,15 @@ func (s *Store) operationsQuery(caller switchboard.Caller, f switchboard.Operati
 	return q
 }
 
-// OperationsToStart returns running operations whose next step is late by more than slack, so that
-// no workflow may work on them.
+// OperationsToStart returns operations whose next step is late by more than slack, so that no workflow may
+// work on them.
 func (s *Store) OperationsToStart(ctx context.Context, slack time.Duration) ([]string, error) {
 	var ids []string
 	err := s.list(ctx, "list operations to start", &ids, idleOperationsQuery, s.now().Add(-slack), batchLimit)
 	return ids, err
 }
 
-const idleOperationsQuery = "SELECT id FROM operations WHERE state = 'running' AND updated_at < $1 AND next_at < $1 ORDER BY id LIMIT $2"
+const idleOperationsQuery = "SELECT id FROM operations WHERE (state = 'running' AND next_at < $1 OR back_id <> '') AND updated_at < $1 ORDER BY id LIMIT $2"
 
 func noOperation(id string) error {
 	return switchboard.Errorf(switchboard.CodeNotFound, "there is no operation %q", id)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/lib/pq"
@@ -16,9 +17,14 @@ import (
 // maxWhy bounds what an item keeps of why it was skipped.
 const maxWhy = 500
 
-// operateSelected does the next step of an operation of somebody.
-func (s *Store) operateSelected(ctx context.Context, o operationRow) (switchboard.OperationProgress, error) {
-	if o.State != switchboard.OperationRunning {
+// operateSelected does the next step of an operation of somebody: all of it in one transaction, or
+// each item in one of its own.
+func (s *Store) operateSelected(ctx context.Context, o operationRow, singly bool) (switchboard.OperationProgress, error) {
+	switch {
+	case o.BackID != "":
+		_, progress, err := s.takeBack(ctx, o, singly)
+		return progress, err
+	case o.State != switchboard.OperationRunning:
 		return o.progress(o.Operation, 0), nil
 	}
 	now := s.now()
@@ -32,38 +38,93 @@ func (s *Store) operateSelected(ctx context.Context, o operationRow) (switchboar
 		}
 	}
 	o.NextAt = latest(o.NextAt, now.Add(-releaseBehind))
-	spacing := time.Duration(float64(time.Second) / o.Rate)
-	limit := o.room(now, spacing)
+	limit := o.room(now, o.spacing())
 	if limit == 0 {
 		return o.progress(o.Operation, o.wait(now)), nil
 	}
+	items, err := s.nextItems(ctx, &o, limit)
+	switch {
+	case err != nil:
+		return switchboard.OperationProgress{}, mapError(ctx, "operate", err)
+	case singly:
+		return s.operateSingly(ctx, o, items)
+	}
+	_, progress, err := s.doItems(ctx, o, items, nil)
+	return progress, err
+}
+
+// spacing is the time between the dispatches of two deliveries that are sent.
+func (o *operationRow) spacing() time.Duration {
+	return time.Duration(float64(time.Second) / o.Rate)
+}
+
+// stepItems are the items that a step has found, in order.
+type stepItems struct {
+	ids    []string // of the deliveries that are in the selection
+	in     selected
+	events []switchboard.Event // of a replay
+	// How far the operation is after them: the last of them, or beyond it.
+	throughID string
+	throughAt time.Time
+	last      bool // no more follow
+}
+
+// nextItems finds the next items of an operation.
+func (s *Store) nextItems(ctx context.Context, o *operationRow, limit int) (stepItems, error) {
 	if o.Action == switchboard.ActionReplay {
-		return s.replayStep(ctx, o, limit, spacing)
+		return s.nextReplayed(ctx, o, limit)
 	}
 	q, err := s.selectedDeliveries(ctx, o.Filter.Deliveries(o.Action), o.Tenant, o.BoundID)
 	if err != nil {
-		return switchboard.OperationProgress{}, err
+		return stepItems{}, err
 	}
-	ids, through, last, err := s.nextSelected(ctx, q, o.AfterID, o.BoundID, limit)
-	if err != nil {
-		return switchboard.OperationProgress{}, mapError(ctx, "operate", err)
-	}
-	var progress switchboard.OperationProgress
+	items := stepItems{in: q}
+	items.ids, items.throughID, items.last, err = s.nextSelected(ctx, q, o.AfterID, o.BoundID, limit)
+	return items, err
+}
+
+// doItems does the action to the items in one transaction, with how far the operation is then. If that
+// has broken, it notes so instead. It returns the operation as it is then; without an id: it has moved
+// on since it was read.
+func (s *Store) doItems(ctx context.Context, o operationRow, items stepItems, broken error) (after operationRow, progress switchboard.OperationProgress, err error) {
 	err = s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
-		b := &operationBatch{store: s, tx: tx, spacing: spacing}
-		locked, err := b.lock(ctx, o, func(ctx context.Context) ([]string, error) { return b.lockSubscriptionsOf(ctx, ids) })
+		after = operationRow{}
+		b := &operationBatch{store: s, tx: tx}
+		do := b.itemsWork(&o, items, broken)
+		locked, err := b.lock(ctx, o, do.lock)
 		if err != nil || !locked {
 			progress = o.progress(o.Operation, 0)
 			progress.Finished = false
 			return err
 		}
-		if err := b.act(ctx, q, ids); err != nil {
+		if err := do.act(ctx); err != nil {
 			return err
 		}
-		progress, err = b.save(ctx, through, time.Time{}, last)
+		progress, err = b.save(ctx, items)
+		after = *b.o
 		return err
 	})
-	return progress, err
+	return after, progress, err
+}
+
+// itemsWork is what a transaction does to its items, and what it locks for that before the operation.
+type itemsWork struct {
+	lock func(context.Context) (blocked []string, err error)
+	act  func(context.Context) error
+}
+
+func (b *operationBatch) itemsWork(o *operationRow, items stepItems, broken error) itemsWork {
+	switch {
+	case broken != nil:
+		return itemsWork{func(context.Context) ([]string, error) { return nil, nil }, func(context.Context) error { b.fail(items, broken); return nil }}
+	case o.Action == switchboard.ActionReplay:
+		r := &replayBatch{operationBatch: b, events: items.events}
+		return itemsWork{func(ctx context.Context) ([]string, error) { return nil, r.lockSubscription(ctx, o.SubscriptionID) }, r.make}
+	}
+	return itemsWork{
+		func(ctx context.Context) ([]string, error) { return b.lockSubscriptionsOf(ctx, items.ids) },
+		func(ctx context.Context) error { return b.act(ctx, items.in, items.ids) },
+	}
 }
 
 // touchOperation says that somebody works on an operation.
@@ -76,8 +137,8 @@ func (s *Store) touchOperation(ctx context.Context, id string) error {
 func (o *operationRow) progress(before switchboard.Operation, wait time.Duration) switchboard.OperationProgress {
 	return switchboard.OperationProgress{
 		Action: o.Action, SubscriptionID: o.SubscriptionID, Total: o.Total, Done: o.Done, Skipped: o.Skipped, Failed: o.Failed,
-		Changed: o.Done - before.Done, Passed: o.Skipped - before.Skipped, Wait: switchboard.Duration(wait),
-		Finished: o.State != switchboard.OperationRunning, State: o.State,
+		Changed: o.Done - before.Done, Passed: o.Skipped - before.Skipped, Broken: o.Failed - before.Failed, Wait: switchboard.Duration(wait),
+		Finished: o.State != switchboard.OperationRunning && o.BackID == "", State: o.State,
 	}
 }
 
@@ -85,14 +146,19 @@ func (o *operationRow) progress(before switchboard.Operation, wait time.Duration
 type operationBatch struct {
 	store   *Store
 	tx      transaction
-	spacing time.Duration // between the dispatches of two deliveries that are sent
 	o       *operationRow // locked
 	before  switchboard.Operation
 	now     time.Time
 	deleted map[string]bool                   // the subscriptions that are
 	flows   map[string]switchboard.Conditions // of the subscriptions, which are locked
 	blocked []string                          // deliveries that wait for some of the batch
-	items   []switchboard.OperationItem
+	items   []batchItem
+}
+
+// batchItem is what became of an item.
+type batchItem struct {
+	switchboard.OperationItem
+	before *undo // of one that is sent; nil: it is not taken back
 }
 
 // lock locks what others locks first, and then the operation. It reports false if that has moved on
@@ -271,29 +337,34 @@ func (b *operationBatch) flow(ctx context.Context, subscriptionID string) (switc
 // done notes that a delivery was changed, and dates the next one. A workflow that has to end is woken
 // later than the one before.
 func (b *operationBatch) done(id, event string, before switchboard.Delivery, after *switchboard.Delivery) {
-	b.items = append(b.items, switchboard.OperationItem{DeliveryID: id, EventID: event, Outcome: switchboard.OutcomeDone})
+	item := batchItem{OperationItem: switchboard.OperationItem{DeliveryID: id, EventID: event, Outcome: switchboard.OutcomeDone}}
+	if b.o.Action.Sends() {
+		stood := undoOf(&before)
+		item.before = &stood
+	}
+	b.items = append(b.items, item)
 	b.o.Done++
-	b.o.NextAt = b.o.NextAt.Add(b.spacing)
+	b.o.NextAt = b.o.NextAt.Add(b.o.spacing())
 	if !b.o.Action.Sends() && before.State.HasNextAttempt() && !after.DispatchAt.IsZero() {
 		b.o.WakeAt = b.o.WakeAt.Add(cancelSpacing)
 	}
 }
 
 func (b *operationBatch) skip(id, event, why string) {
-	b.items = append(b.items, switchboard.OperationItem{DeliveryID: id, EventID: event, Outcome: switchboard.OutcomeSkipped, Why: switchboard.Clip(why, maxWhy)})
+	b.items = append(b.items, batchItem{OperationItem: switchboard.OperationItem{DeliveryID: id, EventID: event, Outcome: switchboard.OutcomeSkipped, Why: switchboard.Clip(why, maxWhy)}})
 	b.o.Skipped++
 }
 
-// save stores the items and the operation, which has come that far.
-func (b *operationBatch) save(ctx context.Context, throughID string, throughAt time.Time, last bool) (switchboard.OperationProgress, error) {
+// save stores what became of the items, and the operation, which has come that far.
+func (b *operationBatch) save(ctx context.Context, items stepItems) (switchboard.OperationProgress, error) {
 	if err := b.saveItems(ctx); err != nil {
 		return switchboard.OperationProgress{}, err
 	}
 	o := b.o
-	o.AfterID, o.AfterAt, o.UpdatedAt = throughID, throughAt, b.now
+	o.AfterID, o.AfterAt, o.UpdatedAt = items.throughID, items.throughAt, b.now
 	o.Total = max(o.Total, o.Handled())
 	wait := o.wait(b.now)
-	if last {
+	if items.last {
 		o.Total, wait = o.Handled(), 0
 		o.finish()
 		if err := b.store.announce(ctx, b.tx, switchboard.NewOperationFinished(&o.Operation)); err != nil {
@@ -308,13 +379,22 @@ func (b *operationBatch) saveItems(ctx context.Context) error {
 		return nil
 	}
 	var deliveries, events, outcomes, whys []string
-	for _, i := range b.items {
+	befores := make([]*string, len(b.items))
+	for n, i := range b.items {
 		deliveries, events, outcomes, whys = append(deliveries, i.DeliveryID), append(events, i.EventID), append(outcomes, string(i.Outcome)), append(whys, clean(i.Why))
+		if i.before != nil {
+			text, err := json.Marshal(i.before)
+			if err != nil {
+				return err
+			}
+			before := string(text)
+			befores[n] = &before
+		}
 	}
 	// The same event id may come again after its idempotency window: of the skipped ones one is kept.
 	_, err := b.tx.ExecContext(ctx, `
-INSERT INTO operation_items (operation_id, delivery_id, event_id, outcome, why)
-SELECT $1, delivery_id, event_id, outcome, why FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS n(delivery_id, event_id, outcome, why)
-ON CONFLICT DO NOTHING`, b.o.ID, pq.Array(deliveries), pq.Array(events), pq.Array(outcomes), pq.Array(whys))
+INSERT INTO operation_items (operation_id, delivery_id, event_id, outcome, why, before)
+SELECT $1, delivery_id, event_id, outcome, why, before::json FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS n(delivery_id, event_id, outcome, why, before)
+ON CONFLICT DO NOTHING`, b.o.ID, pq.Array(deliveries), pq.Array(events), pq.Array(outcomes), pq.Array(whys), pq.Array(befores))
 	return err
 }

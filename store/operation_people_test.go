@@ -201,9 +201,9 @@ func TestPausedAndCancelled(t *testing.T) {
 	change(switchboard.CancelOperation, "")
 	b.advance(time.Minute)
 	equal(t, "cancelled", b.step(b.Store, o.ID).Changed, 0)
-	equal(t, "operation", b.outcome(o.ID), "cancelled 302 0 0 of 400")
+	equal(t, "operation", b.outcome(o.ID), "cancelled 151 151 0 of 400") // those that no relay has dispatched are taken back
 	change(switchboard.ResumeOperation, switchboard.CodeConflict)
-	equal(t, "left", b.count(sub, switchboard.StateFailed), 98)
+	equal(t, "left", b.count(sub, switchboard.StateFailed), 249)
 	var verbs []string
 	must(t, b.sql.Select(&verbs, "SELECT verb FROM audit WHERE object = $1 ORDER BY id", o.ID))
 	equal(t, "audit", len(verbs), 4)
@@ -319,4 +319,28 @@ func TestOperationIsAnnounced(t *testing.T) {
 	want := []string{"_operator" + of + one.ID, "_operator" + of + several.ID}
 	slices.Sort(want)
 	equal(t, "the operators'", b.announcedTo(operators), want)
+}
+
+// TestRetriedOnceThroughAQueue: a retried delivery for which max_in_flight leaves no slot waits in Postgres,
+// and its turn is another generation. It was acted on once, and no attempt is used up.
+func TestRetriedOnceThroughAQueue(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe("acme", "none")
+	id := b.stored(sub, switchboard.StateFailed, 1, b.clock().Add(-time.Hour))[0]
+	o := b.startedBy(root(), switchboard.ActionRetry, switchboard.Selection{Tenant: "acme"})
+	b.operate(o.ID)
+	for generation := 2; generation < 4; generation++ {
+		d := b.read(id)
+		equal(t, "generation", d.Generation, generation)
+		must(t, second(b.QueueDelivery(t.Context(), d, switchboard.Admit(b.clock(), switchboard.Conditions{Full: true}))))
+		b.advance(time.Second)
+		released, err := b.ReleaseNext(t.Context(), sub.ID, time.Second, roomFor(1))
+		must(t, err)
+		equal(t, "released", inOrder(released), []string{id})
+	}
+	d := b.read(id)
+	equal(t, "after two turns", []any{d.State, d.Generation, d.AttemptsMade, d.PriorAttempts}, []any{switchboard.StatePending, 4, 1, 1})
+	equal(t, "operation", b.outcome(o.ID), "finished 1 0 0 of 1")
+	equal(t, "actions", b.actions(id), []string{"key_root retry a reason"})
 }

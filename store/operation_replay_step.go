@@ -14,44 +14,26 @@ import (
 // replayData bounds the events of a step whose data a filter has to read: they are in memory together.
 const replayData = 50
 
-// replayStep makes deliveries of the next events of a replay.
-func (s *Store) replayStep(ctx context.Context, o operationRow, limit int, spacing time.Duration) (switchboard.OperationProgress, error) {
-	var progress switchboard.OperationProgress
+// nextReplayed finds the next events of a replay.
+func (s *Store) nextReplayed(ctx context.Context, o *operationRow, limit int) (stepItems, error) {
+	var items stepItems
 	q, err := s.selectedEvents(ctx, o.Filter, o.BoundID)
 	if err != nil {
-		return progress, err
+		return items, err
 	}
 	var subs []candidate
 	if err := s.search(ctx, "operate", &subs, "SELECT "+candidateColumns+" FROM subscriptions s WHERE s.id = $1", o.SubscriptionID); err != nil {
-		return progress, err
+		return items, err
 	}
 	columns := "id tenant type key created_at occurred_at"
 	if len(subs) > 0 && subs[0].Filter != "" {
 		limit, columns = min(limit, replayData), columns+" data"
 	}
-	events, reached, last, err := s.nextEvents(ctx, q, columns, &o, limit)
-	if err != nil {
-		return progress, mapError(ctx, "operate", err)
+	items.events, items.throughAt, items.last, err = s.nextEvents(ctx, q, columns, o, limit)
+	if end := len(items.events) - 1; end >= 0 && items.throughAt.IsZero() {
+		items.throughID, items.throughAt = items.events[end].ID, items.events[end].CreatedAt
 	}
-	err = s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
-		b := &replayBatch{operationBatch: operationBatch{store: s, tx: tx, spacing: spacing}, events: events}
-		locked, err := b.lock(ctx, o, b.lockSubscription(o.SubscriptionID))
-		if err != nil || !locked {
-			progress = o.progress(o.Operation, 0)
-			progress.Finished = false
-			return err
-		}
-		if err := b.make(ctx); err != nil {
-			return err
-		}
-		through := ""
-		if len(events) > 0 && reached.IsZero() {
-			through, reached = events[len(events)-1].ID, events[len(events)-1].CreatedAt
-		}
-		progress, err = b.save(ctx, through, reached, last)
-		return err
-	})
-	return progress, err
+	return items, err
 }
 
 // nextEvents returns the next events of a replay, in order. Where it has looked further than the last
@@ -88,31 +70,29 @@ func (s *Store) nextEvents(ctx context.Context, q selected, columns string, o *o
 
 // replayBatch is one step of a replay, in its transaction.
 type replayBatch struct {
-	operationBatch
+	*operationBatch
 	events []switchboard.Event
 	sub    candidate // locked
 }
 
 // lockSubscription locks the subscription that gets the events, and the keys of its queues.
-func (b *replayBatch) lockSubscription(id string) func(context.Context) ([]string, error) {
-	return func(ctx context.Context) ([]string, error) {
-		flow, err := lockFlow(ctx, b.tx, id, shared)
-		if err != nil {
-			return nil, err
-		}
-		b.flows = map[string]switchboard.Conditions{id: flow}
-		if err := b.tx.GetContext(ctx, &b.sub, "SELECT "+candidateColumns+" FROM subscriptions s WHERE s.id = $1", id); err != nil || !b.sub.Ordered {
-			return nil, err
-		}
-		rows := make([]*row, 0, len(b.events))
-		for _, e := range b.events {
-			if e.Key != "" {
-				rows = append(rows, &row{Delivery: switchboard.Delivery{SubscriptionID: id, Key: e.Key}})
-			}
-		}
-		_, err = lockKeys(ctx, b.tx, distinctKeys(rows))
-		return nil, err
+func (b *replayBatch) lockSubscription(ctx context.Context, id string) error {
+	flow, err := lockFlow(ctx, b.tx, id, shared)
+	if err != nil {
+		return err
 	}
+	b.flows = map[string]switchboard.Conditions{id: flow}
+	if err := b.tx.GetContext(ctx, &b.sub, "SELECT "+candidateColumns+" FROM subscriptions s WHERE s.id = $1", id); err != nil || !b.sub.Ordered {
+		return err
+	}
+	rows := make([]*row, 0, len(b.events))
+	for _, e := range b.events {
+		if e.Key != "" {
+			rows = append(rows, &row{Delivery: switchboard.Delivery{SubscriptionID: id, Key: e.Key}})
+		}
+	}
+	_, err = lockKeys(ctx, b.tx, distinctKeys(rows))
+	return err
 }
 
 // make makes a delivery of each event that the subscription takes.

@@ -111,7 +111,9 @@ func (p *planned) checkCount(caller switchboard.Caller) error {
 	return nil
 }
 
-// ChangeOperation pauses, resumes or cancels an operation. A step that is under way ends first.
+// ChangeOperation pauses, resumes or cancels an operation. A step that is under way ends first. What a
+// cancelled one has not sent yet is taken back: some here, and the rest by its workflow, which is to be
+// woken.
 func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, id string, change switchboard.OperationChange, reason string) (switchboard.Operation, error) {
 	var o operationRow
 	err := s.tx(ctx, "change an operation", func(ctx context.Context, tx transaction) error {
@@ -127,6 +129,9 @@ func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, 
 		if err := o.Change(now, change); err != nil {
 			return err
 		}
+		if o.State == switchboard.OperationCancelled && o.Action.Sends() {
+			o.BackID = backAll
+		}
 		if o.State == switchboard.OperationRunning { // what should have been done meanwhile is not made up for
 			o.NextAt = latest(o.NextAt, now)
 		}
@@ -135,6 +140,11 @@ func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, 
 		}
 		return s.saveOperation(ctx, tx, o)
 	})
+	if err == nil && o.BackID != "" {
+		if after, _, err := s.takeBack(ctx, o, false); err == nil { // else it is the workflow's
+			o = after
+		}
+	}
 	return o.shownAt(s.now()), err
 }
 

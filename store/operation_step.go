@@ -44,7 +44,7 @@ const (
 	nextOpenQuery        = "SELECT id FROM deliveries WHERE subscription_id = $1 AND " + isOpen + " AND id > $2 ORDER BY id LIMIT $3"
 	countReleasableQuery = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isReleasable
 	countOpenQuery       = "SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND " + isOpen
-	anyReleasableQuery   = "SELECT EXISTS (SELECT FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + ")"
+	anyReleasableQuery   = "SELECT EXISTS (SELECT FROM deliveries d WHERE subscription_id = $1 AND " + isReleasable + " AND NOT EXISTS (SELECT FROM operation_items i WHERE i.operation_id = $2 AND i.delivery_id = d.id))"
 	relayLateQuery       = "SELECT count(*) FROM (SELECT FROM deliveries WHERE dispatch_at <= $1 LIMIT $2) AS late"
 )
 
@@ -56,6 +56,10 @@ func operationQueries() []string {
 // OperateStep does the next part of an operation in one transaction, with how far it is: after a
 // crash the next step goes on where the last that was committed has ended.
 func (s *Store) OperateStep(ctx context.Context, operationID string) (switchboard.OperationProgress, error) {
+	return s.operate(ctx, operationID, false)
+}
+
+func (s *Store) operate(ctx context.Context, operationID string, singly bool) (switchboard.OperationProgress, error) {
 	var found []operationRow
 	err := s.direct(ctx, "operate", func(ctx context.Context, db session) (err error) {
 		found, err = selectOperations(ctx, db, "WHERE id = $1", operationID)
@@ -67,13 +71,15 @@ func (s *Store) OperateStep(ctx context.Context, operationID string) (switchboar
 	case len(found) == 0:
 		return switchboard.OperationProgress{}, noOperation(operationID)
 	case found[0].Filter != nil:
-		return s.operateSelected(ctx, found[0])
+		return s.operateSelected(ctx, found[0], singly)
+	case singly:
+		return s.ownSingly(ctx, operationID)
 	}
-	return s.operateOwn(ctx, operationID)
+	return s.operateOwn(ctx, operationID, batchLimit)
 }
 
-// operateOwn does the next step of an operation of Switchboard's own.
-func (s *Store) operateOwn(ctx context.Context, operationID string) (switchboard.OperationProgress, error) {
+// operateOwn does the next step of an operation of Switchboard's own, with at most so many deliveries.
+func (s *Store) operateOwn(ctx context.Context, operationID string, limit int) (switchboard.OperationProgress, error) {
 	var progress switchboard.OperationProgress
 	err := s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
 		sub, o, err := lockOperation(ctx, tx, operationID)
@@ -85,7 +91,7 @@ func (s *Store) operateOwn(ctx context.Context, operationID string) (switchboard
 			progress = o.progress(before, 0)
 			return nil
 		}
-		wait, err := s.step(ctx, tx, sub, &o)
+		wait, err := s.step(ctx, tx, sub, &o, limit)
 		if err != nil {
 			return err
 		}
@@ -116,18 +122,18 @@ func lockOperation(ctx context.Context, tx transaction, id string) (conditions s
 func (s *Store) saveOperation(ctx context.Context, tx transaction, o operationRow) error {
 	_, err := tx.ExecContext(ctx, `
 UPDATE operations SET state = $2, total = $3, done = $4, skipped = $5, after_id = $6, next_at = $7, updated_at = $8, finished_at = nullif($9, `+zeroTime+`),
-	failed = $10, after_at = nullif($11, `+zeroTime+`), wake_at = nullif($12, `+zeroTime+`) WHERE id = $1`,
-		o.ID, string(o.State), o.Total, o.Done, o.Skipped, o.AfterID, o.NextAt, o.UpdatedAt, o.FinishedAt, o.Failed, o.AfterAt, o.WakeAt)
+	failed = $10, after_at = nullif($11, `+zeroTime+`), wake_at = nullif($12, `+zeroTime+`), back_id = $13 WHERE id = $1`,
+		o.ID, string(o.State), o.Total, o.Done, o.Skipped, o.AfterID, o.NextAt, o.UpdatedAt, o.FinishedAt, o.Failed, o.AfterAt, o.WakeAt, o.BackID)
 	return err
 }
 
 // step looks at the next deliveries of an operation, and says how long the next step is to wait.
-func (s *Store) step(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow) (time.Duration, error) {
+func (s *Store) step(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, limit int) (time.Duration, error) {
 	o.UpdatedAt = s.now()
 	if o.Action == switchboard.ActionCancel {
-		return s.cancelNext(ctx, tx, conditions, o)
+		return s.cancelNext(ctx, tx, o, limit)
 	}
-	return s.releaseNext(ctx, tx, conditions, o)
+	return s.releaseNext(ctx, tx, conditions, o, limit)
 }
 
 func (o *operationRow) finish() {
@@ -177,11 +183,11 @@ func (o *operationRow) action() switchboard.Action {
 }
 
 // cancelNext cancels the next open deliveries of a subscription that is deleted.
-func (s *Store) cancelNext(ctx context.Context, tx transaction, _ switchboard.Conditions, o *operationRow) (time.Duration, error) {
+func (s *Store) cancelNext(ctx context.Context, tx transaction, o *operationRow, limit int) (time.Duration, error) {
 	if err := o.count(ctx, tx, countOpenQuery); err != nil {
 		return 0, err
 	}
-	rows, last, err := o.next(ctx, tx, nextOpenQuery, batchLimit, openDelivery)
+	rows, last, err := o.next(ctx, tx, nextOpenQuery, limit, openDelivery)
 	if err != nil {
 		return 0, err
 	}
@@ -205,7 +211,7 @@ func (s *Store) cancelNext(ctx context.Context, tx transaction, _ switchboard.Co
 
 // releaseNext releases the next held deliveries of a subscription, as far as they are admitted by
 // now, and says how long the next step is to wait.
-func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow) (time.Duration, error) {
+func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, limit int) (time.Duration, error) {
 	now := o.UpdatedAt
 	late, err := relayIsLate(ctx, tx, now)
 	if err != nil || late {
@@ -214,11 +220,11 @@ func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions swit
 	if err := o.count(ctx, tx, countReleasableQuery); err != nil {
 		return 0, err
 	}
-	limit, spacing := batchLimit, time.Duration(0)
+	spacing := time.Duration(0)
 	admitted := switchboard.Admit(now, conditions).Kind == switchboard.AdmissionSend
 	if o.NextAt = latest(o.NextAt, now.Add(-releaseBehind)); o.Rate > 0 && admitted {
 		spacing = time.Duration(float64(time.Second) / o.Rate)
-		if limit = o.room(now, spacing); limit == 0 {
+		if limit = min(limit, o.room(now, spacing)); limit == 0 {
 			return o.wait(now), nil
 		}
 	}
@@ -280,7 +286,7 @@ func (s *Store) release(ctx context.Context, tx transaction, conditions switchbo
 }
 
 // endRelease ends a release that has looked at the last delivery, unless it is to look again at
-// those that were parked behind it meanwhile. Those that wait for their turn behind others are not
+// those that were parked behind it meanwhile. Those that it could not release stay held. Those that wait for their turn behind others are not
 // its: the workers release them.
 func (s *Store) endRelease(ctx context.Context, tx transaction, o *operationRow, admitted bool) (time.Duration, error) {
 	if !admitted {
@@ -288,7 +294,7 @@ func (s *Store) endRelease(ctx context.Context, tx transaction, o *operationRow,
 		return 0, nil
 	}
 	var left bool
-	if err := tx.GetContext(ctx, &left, anyReleasableQuery, o.SubscriptionID); err != nil {
+	if err := tx.GetContext(ctx, &left, anyReleasableQuery, o.SubscriptionID, o.ID); err != nil {
 		return 0, err
 	}
 	if left {

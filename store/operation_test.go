@@ -310,7 +310,8 @@ func TestReleaseRaces(t *testing.T) {
 	equal(t, "held", b.count(sub, switchboard.StateHeld), 0)
 	equal(t, "pending", b.count(sub, switchboard.StatePending), 360)
 	var twice int
-	must(t, b.sql.Get(&twice, "SELECT count(*) FROM deliveries WHERE generation > 2"))
+	// A relay that claims one while the subscription is paused holds it again.
+	must(t, b.sql.Get(&twice, "SELECT count(*) FROM deliveries d WHERE generation > 2 + (SELECT count(*) FROM actions a WHERE a.delivery_id = d.id AND a.action = 'hold')"))
 	equal(t, "released twice", twice, 0)
 	b.noDeadlocks()
 }

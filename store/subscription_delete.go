@@ -44,7 +44,7 @@ func (s *Store) cancelOpenOf(ctx context.Context, subscriptions []string) (cance
 				if err != nil {
 					return err
 				}
-				_, err = s.step(ctx, tx, conditions, &next)
+				_, err = s.step(ctx, tx, conditions, &next, batchLimit)
 				return err
 			})
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -22,9 +23,14 @@ type fakeOperation struct {
 	steps int
 	wait  time.Duration
 	fail  map[int]error // what the n-th call fails with
+	one   int           // the step of which a single item breaks; 0: none
+
+	paused map[int]bool   // the calls that find the operation paused
+	during map[int]func() // called during the n-th call
 
 	mu     sync.Mutex
 	calls  int
+	singly []int // those of them that did items one by one
 	clock  func() time.Time
 	stamps []time.Time // of the steps
 }
@@ -33,6 +39,27 @@ func (f *fakeOperation) OperateStep(_ context.Context, id string) (switchboard.O
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls++
+	if during := f.during[f.calls]; during != nil {
+		during()
+	}
+	if f.paused[f.calls] {
+		return switchboard.OperationProgress{Finished: true, State: switchboard.OperationPaused}, nil
+	}
+	if len(f.stamps)+1 == f.one {
+		return switchboard.OperationProgress{}, errors.New("its row breaks it")
+	}
+	return f.step(id)
+}
+
+func (f *fakeOperation) OperateSingly(_ context.Context, id string) (switchboard.OperationProgress, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls++
+	f.singly = append(f.singly, f.calls)
+	return f.step(id)
+}
+
+func (f *fakeOperation) step(id string) (switchboard.OperationProgress, error) {
 	if err := f.fail[f.calls]; err != nil {
 		return switchboard.OperationProgress{}, err
 	}
@@ -42,18 +69,64 @@ func (f *fakeOperation) OperateStep(_ context.Context, id string) (switchboard.O
 	f.stamps = append(f.stamps, f.clock())
 	done := len(f.stamps)
 	return switchboard.OperationProgress{
-		Action: switchboard.ActionRelease, SubscriptionID: "sub_1", Total: f.steps, Done: done, Changed: 1, Wait: switchboard.Duration(f.wait), Finished: done == f.steps,
+		Action: switchboard.ActionRelease, SubscriptionID: "sub_1", Total: f.steps, Done: done, Changed: 1, Wait: switchboard.Duration(f.wait), Finished: done >= f.steps,
 	}, nil
 }
 
 func runOperate(f *fakeOperation, id string) *testsuite.TestWorkflowEnvironment {
+	env := operateEnvironment(f)
+	env.ExecuteWorkflow(workflows.Operate, activities.OperateInput{OperationID: id})
+	return env
+}
+
+func operateEnvironment(f *fakeOperation) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	env := suite.NewTestWorkflowEnvironment()
 	f.clock = env.Now
 	env.RegisterActivity(&activities.Operator{Store: f, Log: slog.New(slog.DiscardHandler)})
-	env.ExecuteWorkflow(workflows.Operate, activities.OperateInput{OperationID: id})
 	return env
+}
+
+// TestOperateResumed: one that finds its operation paused ends, unless it was told of the resumption by
+// then; it may be told at any time.
+func TestOperateResumed(t *testing.T) {
+	t.Parallel()
+	resume := func(env *testsuite.TestWorkflowEnvironment) { env.SignalWorkflow(workflows.ResumeSignal, nil) }
+	for name, c := range map[string]struct {
+		paused       map[int]bool
+		prepare      func(f *fakeOperation, env *testsuite.TestWorkflowEnvironment)
+		calls, steps int
+		state        switchboard.OperationState
+	}{
+		"not resumed": {map[int]bool{2: true}, nil, 2, 1, switchboard.OperationPaused},
+		"resumed while the step that finds it paused is made": {map[int]bool{2: true}, func(f *fakeOperation, env *testsuite.TestWorkflowEnvironment) {
+			f.during = map[int]func(){2: func() { resume(env) }}
+		}, 4, 3, ""},
+		"resumed, and paused again, while it waits": {map[int]bool{2: true, 3: true}, func(_ *fakeOperation, env *testsuite.TestWorkflowEnvironment) {
+			env.RegisterDelayedCallback(func() { resume(env) }, 5*time.Second)
+		}, 3, 1, switchboard.OperationPaused},
+		"paused and resumed while it waits": {nil, func(_ *fakeOperation, env *testsuite.TestWorkflowEnvironment) {
+			env.RegisterDelayedCallback(func() { resume(env) }, 15*time.Second)
+		}, 4, 3, ""},
+		"started by the resumption": {nil, func(_ *fakeOperation, env *testsuite.TestWorkflowEnvironment) {
+			env.RegisterDelayedCallback(func() { resume(env) }, 0)
+		}, 4, 3, ""},
+	} {
+		f := &fakeOperation{steps: 3, wait: 10 * time.Second, paused: c.paused}
+		env := operateEnvironment(f)
+		if c.prepare != nil {
+			c.prepare(f, env)
+		}
+		env.ExecuteWorkflow(workflows.Operate, activities.OperateInput{OperationID: "op_1"})
+		var progress switchboard.OperationProgress
+		if err := env.GetWorkflowResult(&progress); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if f.calls != c.calls || min(len(f.stamps), 3) != c.steps || progress.State != c.state || !progress.Finished {
+			t.Errorf("%s: %d calls, %d steps, %+v; want %d calls, %d steps", name, f.calls, len(f.stamps), progress, c.calls, c.steps)
+		}
+	}
 }
 
 // TestOperateWaitsAsAsked between two steps, and returns where the operation stands.
@@ -86,6 +159,17 @@ func TestOperateGoesOnAfterOutages(t *testing.T) {
 	env := runOperate(f, "op_1")
 	if err := env.GetWorkflowError(); err != nil || len(f.stamps) != 2 {
 		t.Errorf("%d steps, %v", len(f.stamps), err)
+	}
+}
+
+// TestOperateSinglyAfterTries: a step that has broken three times is done one item at a time, and the next
+// as a whole again.
+func TestOperateSinglyAfterTries(t *testing.T) {
+	t.Parallel()
+	f := &fakeOperation{steps: 3, one: 2}
+	env := runOperate(f, "op_1")
+	if err := env.GetWorkflowError(); err != nil || len(f.stamps) != 3 || !slices.Equal(f.singly, []int{5}) || f.calls != 6 {
+		t.Errorf("%d steps, one by one after %v of %d calls, %v", len(f.stamps), f.singly, f.calls, err)
 	}
 }
 

@@ -26,6 +26,12 @@ func (s *system) awaitAllDelivered(count int) {
 		s.t.Errorf("%d delivered, want %d; %d failed, %d cancelled", n, count, s.count("failed"), s.count("cancelled"))
 	}
 	s.awaitNothingOpen()
+	s.wantVerified()
+}
+
+// wantVerified checks that no promise is broken.
+func (s *system) wantVerified() {
+	s.t.Helper()
 	if printed, kept := s.verify(); !kept {
 		s.t.Errorf("verify:\n%s", printed)
 	}

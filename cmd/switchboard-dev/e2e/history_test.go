@@ -45,7 +45,8 @@ func TestHistories(t *testing.T) {
 		{"deferred by the receiver", newSystem, liveDeferred},
 		{"release", newSystem, liveRelease},
 		{"cancel of a deleted subscription", newSystem, liveCancelDeleted},
-		{"operation that was paused", newSystem, livePausedOperation},
+		{"operation that was paused again", newSystem, livePausedOperation},
+		{"operation that was resumed", newSystem, liveResumedOperation},
 		{"retain", newOldSystem, liveRetain},
 		{"roll up", newSystem, liveRollUp},
 		{"erase a tenant", newSystem, liveEraseTenant},
@@ -70,22 +71,47 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// livePausedOperation pauses an operation and resumes it, and returns it.
-func livePausedOperation(t *testing.T, s *system) string {
-	r := newReceiver(t, 200)
-	sub, _ := s.subscribe(r.URL, nil)
+// startSlowOperation starts an operation that takes some steps, which are a second apart.
+func (s *system) startSlowOperation() string {
+	s.t.Helper()
+	sub, _ := s.subscribe(newReceiver(s.t, 200).URL, nil)
 	for range 40 {
 		s.post("ticket.created", `{}`)
 	}
-	id := s.startOperation(client.NewOperation{Action: switchboard.ActionReplay, Rate: 10, Filter: &switchboard.Selection{Subscription: sub}})
-	for range 2 {
-		if _, err := s.api().PauseOperation(t.Context(), id, "test"); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.api().ResumeOperation(t.Context(), id, ""); err != nil {
-			t.Fatal(err)
-		}
+	return s.startOperation(client.NewOperation{Action: switchboard.ActionReplay, Rate: 10, Filter: &switchboard.Selection{Subscription: sub}})
+}
+
+func (s *system) pauseOperation(id string) {
+	s.t.Helper()
+	if _, err := s.api().PauseOperation(s.t.Context(), id, "test"); err != nil {
+		s.t.Fatal(err)
 	}
+}
+
+func (s *system) resumeOperation(id string) {
+	s.t.Helper()
+	if _, err := s.api().ResumeOperation(s.t.Context(), id, ""); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// livePausedOperation pauses an operation between two of its steps, resumes it and pauses it again: it is
+// told of the resumption, and ends all the same.
+func livePausedOperation(t *testing.T, s *system) string {
+	id := s.startSlowOperation()
+	s.awaitOperation(id, "a step made", func(o client.Operation) bool { return o.Done > 0 })
+	s.pauseOperation(id)
+	s.resumeOperation(id)
+	s.pauseOperation(id)
+	return id
+}
+
+// liveResumedOperation resumes an operation whose workflow has ended because of its pause.
+func liveResumedOperation(t *testing.T, s *system) string {
+	id := s.startSlowOperation()
+	s.pauseOperation(id)
+	s.closedHistory(id)
+	s.resumeOperation(id)
 	s.awaitOperation(id, "finished", finished)
 	return id
 }
