@@ -58,8 +58,11 @@ type DeliveryFilter struct {
 
 // SubscriptionFilter narrows a list of subscriptions. A zero field does not narrow.
 type SubscriptionFilter struct {
-	Tenant string
-	State  SubscriptionState
+	Tenant    string
+	State     SubscriptionState
+	EventType string // that it takes, by its patterns
+	Failing   *bool  // whether the breaker is not closed, or the last [FailingAfter] attempts have failed
+	Text      string // part of an id, name, tenant or host, in any case
 }
 
 // Acceptance is the result of posting one event.

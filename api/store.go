@@ -58,6 +58,8 @@ type Store interface {
 	// SubscriptionsThen returns what the audit says of subscriptions at that time that the caller sees,
 	// by their ids.
 	SubscriptionsThen(ctx context.Context, at time.Time, ids []string) (map[string]switchboard.SubscriptionThen, error)
+	// SubscriptionActivity returns what was sent for such subscriptions lately, and what is still to be.
+	SubscriptionActivity(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionActivity, error)
 	// GivenSubscription returns a subscription as it was given, without defaults, with its
 	// signing secrets.
 	GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)

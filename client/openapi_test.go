@@ -102,9 +102,11 @@ var calls = map[string]struct {
 		return second(c.CreateSubscription(ctx, subscription, options...))
 	}, client.NewSubscription{}, client.Subscription{}},
 	"list-subscriptions": {func(ctx context.Context, c *client.Client) error {
-		return second(c.ListSubscriptions(ctx, switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionActive}, page, client.IncludeHealth))
+		return second(c.ListSubscriptions(ctx, switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionActive, EventType: "t", Failing: new(true), Text: "crm"}, page, client.IncludeHealth))
 	}, nil, pageOf[client.Subscription]()},
-	"get-subscription": {func(ctx context.Context, c *client.Client) error { return second(c.GetSubscription(ctx, "{id}")) }, nil, client.Subscription{}},
+	"get-subscription": {func(ctx context.Context, c *client.Client) error {
+		return second(c.GetSubscription(ctx, "{id}", client.IncludeHealth))
+	}, nil, client.Subscription{}},
 	"update-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.UpdateSubscription(ctx, "{id}", 1, client.Patch{"name": "n"}, options...))
 	}, client.Patch{}, client.Subscription{}},
@@ -287,7 +289,7 @@ func listOf[T any](name string) any {
 
 // beside are the methods that are no operation of the document, and those that are one in
 // another form.
-var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom"}
+var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom", "PreviewFrom", "MatchFrom"}
 
 // TestEveryOperationHasAMethod, of its name, and every method an operation.
 func TestEveryOperationHasAMethod(t *testing.T) {

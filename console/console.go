@@ -82,6 +82,8 @@ func (c *Console) routes() []route {
 		c.commonRoutes(),
 		c.overviewRoutes(),
 		c.deliveryRoutes(),
+		c.subscriptionRoutes(),
+		c.catalogueRoutes(),
 	)
 }
 

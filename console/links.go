@@ -3,6 +3,7 @@ package console
 import (
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -50,6 +51,46 @@ func linkSubscriptionAction(id, action string) string {
 
 func linkSubscriptions(tenant, state string) string {
 	return address(parameters("tenant", tenant, "state", state), "subscriptions")
+}
+
+func linkNewSubscription() string { return address(nil, "subscriptions", "new") }
+
+// linkSubscriptionList is a page of the list.
+func linkSubscriptionList(f subscriptionsFilter, cursor string) string {
+	query := f.parameters()
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	return address(query, "subscriptions")
+}
+
+// linkSubscriptionRows are the rows with those ids, for a page that keeps them up to date.
+func linkSubscriptionRows(f subscriptionsFilter, cursor string, ids []string) string {
+	query := f.parameters()
+	query.Set(shownParameter, strings.Join(ids, ","))
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	return address(query, "subscriptions")
+}
+
+// linkSubscriptionTab is a tab of the page of a subscription; last is how far back its chart goes.
+func linkSubscriptionTab(id, tab, last string) string {
+	return address(parameters("tab", tab, "last", last), "subscriptions", id)
+}
+
+// linkSubscriptionChanges are changes of a subscription from that cursor on.
+func linkSubscriptionChanges(id, cursor string) string {
+	return address(parameters("tab", "changes", "cursor", cursor), "subscriptions", id)
+}
+
+func linkCatalogue(platform, text, cursor string) string {
+	return address(parameters("platform", platform, "text", text, "cursor", cursor), "catalogue")
+}
+
+// linkEventTypeAction is the form that edits an event type, or takes it back.
+func linkEventTypeAction(platform, name, action string) string {
+	return address(nil, "catalogue", platform, name, action)
 }
 
 func linkOperation(id string) string { return address(nil, "operations", id) }

@@ -77,7 +77,7 @@ type parsedPage struct {
 
 // parsePages parses every page with the layout and the parts of all pages.
 func parsePages(files *assets) (pages, error) {
-	common, err := template.New("").Option("missingkey=error").Funcs(functions(files)).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	common, err := template.New("").Option("missingkey=error").Funcs(functions(files)).ParseFS(templateFiles, "templates/layout.html", "templates/*parts.html")
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func parsePages(files *assets) (pages, error) {
 	}
 	parsed := pages{}
 	for _, entry := range names {
-		if entry.Name() == "layout.html" || entry.Name() == "parts.html" {
+		if entry.Name() == "layout.html" || strings.HasSuffix(entry.Name(), "parts.html") {
 			continue
 		}
 		own, err := common.Clone()

@@ -21,7 +21,22 @@
     const names = [...figure.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
     const rows = [...figure.querySelectorAll("tbody tr")].map((row) => [...row.cells]);
     const columns = names.map((_, i) => rows.map((cells) => (cells[i + 1].textContent.trim() === "" ? null : Number(cells[i + 1].textContent))));
-    return { names, times: rows.map((cells) => Date.parse(cells[0].querySelector("time").dateTime) / 1000), columns };
+    const marks = [...figure.querySelectorAll(".marks time")].map((time) => Date.parse(time.dateTime) / 1000);
+    return { names, times: rows.map((cells) => Date.parse(cells[0].querySelector("time").dateTime) / 1000), columns, marks };
+  };
+
+  // Changes stand as dashed lines at their times; the list below says what they were.
+  const drawMarks = (marks) => (plot) => {
+    const pen = plot.ctx, { left, top, width, height } = plot.bbox;
+    pen.save();
+    pen.strokeStyle = token("text");
+    pen.setLineDash([4, 4]);
+    for (const at of marks) {
+      const x = plot.valToPos(at, "x", true);
+      if (x < left || x > left + width) continue;
+      pen.beginPath(); pen.moveTo(x, top); pen.lineTo(x, top + height); pen.stroke();
+    }
+    pen.restore();
   };
 
   const options = (figure, place, data) => {
@@ -34,7 +49,7 @@
       ? { label: name, stroke: i ? second : first, fill: i ? hatched(second) : first, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.9, 60], align: 1 }), value: (_, v, s, at) => (at === null ? "–" : data.columns[i][at]) }
       : { label: name, stroke: i ? second : first, width: 2, dash: i ? [6, 4] : [], points: { show: data.times.length < 40, size: 4 }, value: (_, v) => (v === null ? "–" : v) }));
     return {
-      ...zone, width: Math.max(200, place.clientWidth), height: 180, cursor: { drag: { x: false, y: false }, points: { show: false } },
+      ...zone, hooks: { draw: [drawMarks(data.marks)] }, width: Math.max(200, place.clientWidth), height: 180, cursor: { drag: { x: false, y: false }, points: { show: false } },
       legend: { markers: { width: 0, fill: (_, i) => (i === 1 ? first : second) } },
       scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
       axes: [{ ...axis, values: ticks }, { ...axis, size: 56 }],
