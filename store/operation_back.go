@@ -168,7 +168,7 @@ func (s *Store) saveTakenBack(ctx context.Context, tx transaction, o *operationR
 	if _, err := tx.ExecContext(ctx, "UPDATE operation_items SET outcome = 'skipped', why = $3, before = NULL WHERE operation_id = $1 AND delivery_id = ANY($2)", o.ID, pq.Array(all), why); err != nil {
 		return err
 	}
-	if len(ended) > 0 { // a relay may be starting them
+	if len(ended) > 0 { // a workflow may wait for a slot
 		if err := notify(ctx, tx, cancelChannel, ended...); err != nil {
 			return err
 		}
