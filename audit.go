@@ -12,7 +12,7 @@ const AuditRetention = 400 * 24 * time.Hour
 // AuditVerb is what somebody did, in an [AuditEntry].
 type AuditVerb string
 
-// What is done to deliveries, subscriptions, operations, keys, event types, events and tenants.
+// What is done to deliveries, subscriptions, operations, keys, event types, events, tenants and sessions.
 const (
 	AuditCreate       AuditVerb = "create"
 	AuditUpdate       AuditVerb = "update"
@@ -31,14 +31,15 @@ const (
 	AuditHold         AuditVerb = "hold"
 	AuditRelease      AuditVerb = "release"
 	AuditResend       AuditVerb = "resend"
-	AuditReset        AuditVerb = "reset" // of a delivery's workflow, in Temporal itself
+	AuditReset        AuditVerb = "reset"        // of a delivery's workflow, in Temporal itself
+	AuditReadPayload  AuditVerb = "read_payload" // somebody opened the body that an attempt sent: it changes nothing
 )
 
 // AuditVerbs lists every verb.
 func AuditVerbs() []AuditVerb {
 	return []AuditVerb{
 		AuditCreate, AuditUpdate, AuditDelete, AuditPause, AuditResume, AuditDisable, AuditEnable, AuditVerify, AuditRotateSecret, AuditRevoke,
-		AuditErase, AuditStart, AuditRetry, AuditCancel, AuditHold, AuditRelease, AuditResend, AuditReset,
+		AuditErase, AuditStart, AuditRetry, AuditCancel, AuditHold, AuditRelease, AuditResend, AuditReset, AuditReadPayload,
 	}
 }
 
@@ -57,11 +58,13 @@ const (
 	AuditEventType    AuditKind = "event_type" // the object is its platform and name, as iomnihub/ticket.created
 	AuditEvent        AuditKind = "event"
 	AuditTenant       AuditKind = "tenant"
+	AuditSession      AuditKind = "session"     // of a person who uses the console
+	AuditPortalLink   AuditKind = "portal_link" // begins such a session
 )
 
 // AuditKinds lists every kind.
 func AuditKinds() []AuditKind {
-	return []AuditKind{AuditDelivery, AuditSubscription, AuditOperation, AuditKey, AuditEventType, AuditEvent, AuditTenant}
+	return []AuditKind{AuditDelivery, AuditSubscription, AuditOperation, AuditKey, AuditEventType, AuditEvent, AuditTenant, AuditSession, AuditPortalLink}
 }
 
 // Valid reports whether k is one of the kinds.
@@ -73,12 +76,12 @@ func (k AuditKind) Valid() bool { return slices.Contains(AuditKinds(), k) }
 type AuditEntry struct {
 	ID        string       `json:"id" doc:"As act_…" example:"act_01k0000000000000000000000"`
 	At        time.Time    `json:"at"`
-	Actor     string       `json:"actor" doc:"The API key, or cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
+	Actor     string       `json:"actor" doc:"The API key; person:… where a trusted proxy named the person; or cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
 	ActorName string       `json:"actor_name" doc:"The name of that key; empty where there is none, or no more" example:"Support"`
 	Role      Role         `json:"role" doc:"Of the key at that time; empty: the actor has none" example:"support"`
-	Person    string       `json:"person" doc:"Who used the key, as they named themselves" example:"Ana"`
+	Person    string       `json:"person" doc:"Who it was: verified if the actor is that person, else as they named themselves" example:"Ana"`
 	Verb      AuditVerb    `json:"verb" doc:"What was done" example:"pause"`
-	Kind      AuditKind    `json:"kind" enum:"delivery,subscription,operation,key,event_type,event,tenant" doc:"What it was done to"`
+	Kind      AuditKind    `json:"kind" enum:"delivery,subscription,operation,key,event_type,event,tenant,session,portal_link" doc:"What it was done to"`
 	Object    string       `json:"object" doc:"Id of that. Of an event type platform/name" example:"sub_01k0000000000000000000000"`
 	Tenant    string       `json:"tenant" doc:"Whose it is; empty: every tenant's" example:"acme"`
 	Reason    string       `json:"reason" doc:"Why, in the actor's own words" example:"receiver is being migrated"`

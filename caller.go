@@ -1,6 +1,11 @@
 package switchboard
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Role is what an API key may do.
 type Role string
@@ -38,6 +43,22 @@ const (
 // Origins lists every origin.
 func Origins() []Origin {
 	return []Origin{OriginAPI, OriginConsole, OriginTemporal, OriginSwitchboard}
+}
+
+// MaxPerson is the longest name of a person who acts, in characters.
+const MaxPerson = 128
+
+// CheckPerson refuses a name that does not say who acts.
+func CheckPerson(field, person string) error {
+	switch {
+	case strings.TrimSpace(person) == "":
+		return InvalidField(field, "is empty: name who acts")
+	case !utf8.ValidString(person) || strings.ContainsFunc(person, unicode.IsControl):
+		return InvalidField(field, "must be UTF-8 without control characters")
+	case LongerThan(person, MaxPerson):
+		return InvalidField(field, "is longer than %d characters", MaxPerson)
+	}
+	return nil
 }
 
 // Caller is the API key behind a request. Every method that touches a tenant's data takes a

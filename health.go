@@ -68,16 +68,16 @@ const (
 	// FailingDelay is for how long the first attempt to a failing endpoint waits: as long as the
 	// second one of a delivery does by default.
 	FailingDelay = 5 * time.Second
-	// failingAfter is how many failures in a row make an endpoint a failing one: one or two may be
+	// FailingAfter is how many failures in a row make an endpoint a failing one: one or two may be
 	// of a connection that broke.
-	failingAfter = 3
+	FailingAfter = 3
 	// failingFor is for how long an endpoint that got no request since stays a failing one.
 	failingFor = 5 * time.Minute
 )
 
 // IsFailing reports whether the latest attempts have failed, though too few for the breaker.
 func (h *Health) IsFailing(now time.Time) bool {
-	return cmp.Or(h.Breaker, BreakerClosed) == BreakerClosed && h.FailuresInARow >= failingAfter && now.Sub(h.WindowAt) < failingFor
+	return cmp.Or(h.Breaker, BreakerClosed) == BreakerClosed && h.FailuresInARow >= FailingAfter && now.Sub(h.WindowAt) < failingFor
 }
 
 // AdmitsLike reports whether [Admit] decides by both alike.

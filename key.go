@@ -19,6 +19,11 @@ type Key struct {
 
 	ReadPayload bool      // see [Caller]
 	LastUsedAt  time.Time // to the minute; zero: it was not used
+
+	// What ends with the key: sessions of the console, and portal links that nobody has used yet.
+	// Counted where keys are read, and nowhere else.
+	Sessions    int
+	PortalLinks int
 }
 
 // KeyTextPrefix starts the text of an API key, so that scanners find leaked keys.

@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"activities/inflight": {""},
 	"workflows":           {"", "activities"},
 	"worker":              {"", "activities", "workflows"},
-	"console":             {"", "api"},
+	"console":             {"", "client"},
 	"cmd":                 {},
 	"cmd/switchboard/cli": {"", "client"},
 }

@@ -42,6 +42,7 @@ type EventFilter struct {
 
 // DeliveryFilter narrows a list of deliveries. A zero field does not narrow.
 type DeliveryFilter struct {
+	IDs          []string // just these, MaxPage at most
 	Tenant       string
 	Subscription string
 	Event        string
@@ -58,8 +59,11 @@ type DeliveryFilter struct {
 
 // SubscriptionFilter narrows a list of subscriptions. A zero field does not narrow.
 type SubscriptionFilter struct {
-	Tenant string
-	State  SubscriptionState
+	Tenant    string
+	State     SubscriptionState
+	EventType string // that it takes, by its patterns
+	Failing   *bool  // whether the breaker is not closed, or the last [FailingAfter] attempts have failed
+	Text      string // part of an id, name, tenant or host, in any case
 }
 
 // Acceptance is the result of posting one event.
@@ -138,6 +142,7 @@ type FlowStats struct {
 	Slow             int           // subscriptions whose endpoint is slow
 	Operations       int           // that run
 	OperationStalled time.Duration // the longest time since the last step of one that runs, beyond the date of its next step
+	RollupLag        time.Duration // how old the latest count of attempts is, or how late that of an hour that is over
 }
 
 // HoldsEndingWithin is how long before the end of a hold it is counted as ending: time enough to

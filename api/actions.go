@@ -10,10 +10,10 @@ import (
 type actionsInput struct {
 	Tenant string         `query:"tenant" doc:"Only what was done to this tenant's"`
 	Object string         `query:"object" doc:"Only what was done to this: an id, an event type as platform/name, or a tenant" example:"sub_01k0000000000000000000000"`
-	Actor  string         `query:"actor" doc:"Only what this API key did, or cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
-	Person string         `query:"person" doc:"Only what this person did, as they named themselves" example:"Ana"`
+	Actor  string         `query:"actor" doc:"Only what this API key did; or person:…, cli, temporal or switchboard" example:"key_01k0000000000000000000000"`
+	Person string         `query:"person" doc:"Only what this person did, verified or as they named themselves" example:"Ana"`
 	Verb   string         `query:"verb" doc:"Only this, as pause" example:"pause"`
-	Kind   string         `query:"kind" doc:"Only what was done to things of this kind: delivery, subscription, operation, key, event_type, event or tenant" example:"subscription"`
+	Kind   string         `query:"kind" doc:"Only what was done to things of this kind: delivery, subscription, operation, key, event_type, event, tenant, session or portal_link" example:"subscription"`
 	After  rest.TimeParam `query:"after" doc:"Only what was done at that time or later"`
 	Before rest.TimeParam `query:"before" doc:"Only what was done before that time"`
 	Limit  int            `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
@@ -38,6 +38,9 @@ func (in *actionsInput) filter(caller switchboard.Caller) (switchboard.AuditFilt
 }
 
 func (s *server) listActions(ctx context.Context, caller switchboard.Caller, in *actionsInput) (*reply[page[switchboard.AuditEntry]], error) {
+	if caller.Tenant == "" && (caller.Role == integrator || caller.Role == viewer) {
+		return nil, switchboard.Errorf(switchboard.CodeForbidden, "a key with the role %s reads the audit only if it is bound to a tenant; needed: admin or support", caller.Role)
+	}
 	filter, err := in.filter(caller)
 	if err != nil {
 		return nil, err

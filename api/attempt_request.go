@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -74,6 +72,9 @@ func (s *server) getAttemptRequest(ctx context.Context, caller switchboard.Calle
 		out.Same, out.Why = isSameUnknown, "the request cannot be rendered today: "+refusal.Field+" "+refusal.Message
 		err = nil
 	}
+	if err == nil && out.Body != "" { // it is shown once it is noted who sees it
+		err = s.Store.NotePayloadRead(ctx, caller, detail.Delivery.ID)
+	}
 	return &reply[attemptRequest]{Body: out}, err
 }
 
@@ -85,14 +86,7 @@ func (out *attemptRequest) render(caller switchboard.Caller, sender Previewer, l
 	}
 	sum := sha256.Sum256(rendered.Body)
 	out.SHA256 = digest(sum[:])
-	switch {
-	case !caller.ReadPayload:
-		out.Redacted = redact(rendered.Body, rendered.Headers["Content-Type"], nil)
-	case utf8.Valid(rendered.Body):
-		out.Body = string(rendered.Body)
-	default:
-		out.Body, out.BodyEncoding = base64.StdEncoding.EncodeToString(rendered.Body), "base64"
-	}
+	out.Body, out.BodyEncoding, out.Redacted = shownBody(caller, rendered.Body, rendered.Headers["Content-Type"])
 	kept, now := made.Request.SHA256, loaded.Subscription.Version
 	switch {
 	case len(kept) == 0:

@@ -37,13 +37,15 @@ var audited = map[string]string{
 	"DELETE /v1/tenants/acme?reason=asked":           "erase tenant acme acme asked",
 	"POST /v1/keys":                                  "create key key_new  ",
 	"DELETE /v1/keys/key_globex?reason=asked":        "revoke key key_globex globex asked",
+	"POST /v1/portal_links":                          "create portal_link plk_new acme ",
+	"DELETE /v1/sessions/ses_globex?reason=asked":    "revoke session ses_globex globex asked",
 }
 
 // unaudited are the calls that change nothing, or only add events and their deliveries, which say
 // themselves what was posted.
 var unaudited = []string{
 	"POST /v1/events", "POST /v1/events/batch", "POST /v1/subscriptions/sub_acme/test", "POST /v1/subscriptions/sub_acme/trigger",
-	"POST /v1/subscriptions/sub_acme/preview", "POST /v1/preview", "POST /v1/subscriptions/sub_acme/match", "POST /v1/match",
+	"POST /v1/subscriptions/sub_acme/preview", "POST /v1/preview", "POST /v1/deliveries/dlv_acme/preview", "POST /v1/subscriptions/sub_acme/match", "POST /v1/match",
 	"POST /v1/subscriptions/sub_acme/verify", // of one that is active: see TestAuditOfVerification
 }
 
@@ -132,7 +134,7 @@ func TestReasons(t *testing.T) {
 			b.call(t, adminKey, "POST", path, body).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "reason")
 		}
 	}
-	for _, path := range []string{"/v1/subscriptions/sub_acme", "/v1/keys/key_globex", "/v1/tenants/acme", "/v1/events/evt_acme/data"} {
+	for _, path := range []string{"/v1/subscriptions/sub_acme", "/v1/keys/key_globex", "/v1/sessions/ses_globex", "/v1/tenants/acme", "/v1/events/evt_acme/data"} {
 		for _, query := range []string{"", "?reason=", "?reason=%20"} {
 			b.call(t, adminKey, "DELETE", path+query, nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "reason")
 		}

@@ -49,6 +49,7 @@ var secretMarks = []string{"sbk_", "whsec_", "whsk_", "hunter2"}
 // bundle is an API on a real store, with a fake engine and fake receivers.
 type bundle struct {
 	handler   http.Handler
+	api       *API
 	db        *database
 	store     *fakeStore
 	engine    *fakeEngine
@@ -78,7 +79,8 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 	config := Config{
 		Store: b.store, Engine: b.engine, Guard: fakeGuard{}, Catalogue: realCatalogue(t, db.Store), Validation: ingest.ValidationOff,
 		RefusedKeys: 1e6, CostlyCalls: 1e6, // but where limits are tested
-		Logger: slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		PublicURL: "https://switchboard.example.com/",
+		Logger:    slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	config.Sender = &fakeSender{webhook.NewSender(webhook.Config{Platforms: config.Catalogue.(render.Platforms)}), b.receivers}
 	for _, c := range change {
@@ -88,13 +90,14 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.handler = handler
+	b.handler, b.api = handler, handler
 	t.Cleanup(func() {
 		for _, mark := range secretMarks {
 			if strings.Contains(b.logs.String(), mark) {
 				t.Errorf("the log holds %q:\n%s", mark, b.logs)
 			}
 		}
+		b.handler, b.api = nil, nil // package testing keeps the cleanups of parallel tests until all have run: some 5 GB of APIs
 	})
 	return b
 }
@@ -240,8 +243,8 @@ func (b *bundle) started() []string {
 
 // The names that tests use, and the ids that the store makes.
 var (
-	namePattern = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era|op)_[a-z0-9]+\b`)
-	idPattern   = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era|op)_[0-9a-z]{26}\b`)
+	namePattern = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era|op|ses|plk)_[a-z0-9]+\b`)
+	idPattern   = regexp.MustCompile(`\b(sub|dlv|evt|key|att|era|op|ses|plk)_[0-9a-z]{26}\b`)
 )
 
 // id is the id of what has that name, or the name itself.

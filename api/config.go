@@ -72,6 +72,10 @@ type Config struct {
 	TemporalUI        string
 	TemporalNamespace string // part of those links; empty: "default"
 
+	// PublicURL is the address by which people reach this server, as https://switchboard.example.com,
+	// for portal links; empty: none can be made.
+	PublicURL string
+
 	Version string // shown in the OpenAPI document; empty: "dev"
 }
 
@@ -126,7 +130,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.CostlyCalls = cmp.Or(c.CostlyCalls, DefaultCostlyCalls)
 	c.MaxData = cmp.Or(c.MaxData, switchboard.DefaultMaxData)
 	c.MaxBatch = cmp.Or(c.MaxBatch, DefaultMaxBatch)
-	c.TemporalUI = strings.TrimRight(c.TemporalUI, "/")
+	c.TemporalUI, c.PublicURL = strings.TrimRight(c.TemporalUI, "/"), strings.TrimRight(c.PublicURL, "/")
 	c.TemporalNamespace = cmp.Or(c.TemporalNamespace, "default")
 	c.Version = cmp.Or(c.Version, "dev")
 	return c, nil

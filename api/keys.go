@@ -31,6 +31,9 @@ type key struct {
 	ReadPayload bool       `json:"read_payload" doc:"Whether it may read event data, bodies, paths and queries of URLs, and all headers" example:"false"`
 	LastUsedAt  *time.Time `json:"last_used_at" doc:"To the minute; null: it was not used"`
 
+	Sessions    int `json:"sessions" doc:"People who are signed in to the console with it, or by its portal links: these sessions end with the key" example:"3"`
+	PortalLinks int `json:"portal_links" doc:"Portal links that it made and nobody has used yet: they end with it too" example:"0"`
+
 	Key string `json:"key,omitempty" doc:"The key itself: shown once, when it is created" example:"sbk_…"`
 }
 
@@ -38,7 +41,7 @@ func keyOf(k *switchboard.Key) key {
 	return key{
 		ID: k.ID, Name: k.Name, Role: k.Role, Tenant: k.Tenant,
 		CreatedAt: k.CreatedAt.UTC(), ExpiresAt: date(k.ExpiresAt), RevokedAt: date(k.RevokedAt),
-		ReadPayload: k.ReadPayload, LastUsedAt: date(k.LastUsedAt),
+		ReadPayload: k.ReadPayload, LastUsedAt: date(k.LastUsedAt), Sessions: k.Sessions, PortalLinks: k.PortalLinks,
 	}
 }
 
@@ -116,11 +119,23 @@ func (s *server) listKeys(ctx context.Context, caller switchboard.Caller, in *ke
 }
 
 type keyInput struct {
+	ID string `path:"id" doc:"Id of the key" example:"key_01k0000000000000000000000"`
+}
+
+func (s *server) getKey(ctx context.Context, caller switchboard.Caller, in *keyInput) (*reply[key], error) {
+	found, err := s.Store.Key(ctx, caller, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &reply[key]{Body: keyOf(&found)}, nil
+}
+
+type revokeKeyInput struct {
 	ID     string `path:"id" doc:"Id of the key" example:"key_01k0000000000000000000000"`
 	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept in the audit" maxLength:"500" example:"left the company"`
 }
 
-func (s *server) revokeKey(ctx context.Context, caller switchboard.Caller, in *keyInput) (*reply[key], error) {
+func (s *server) revokeKey(ctx context.Context, caller switchboard.Caller, in *revokeKeyInput) (*reply[key], error) {
 	if err := checkRequiredReason(in.Reason); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ func TestCreateKey(t *testing.T) {
 	want := map[string]any{
 		"id": "key_new", "name": "CRM", "role": "publisher", "tenant": "acme",
 		"created_at": "2026-01-31T11:00:00Z", "expires_at": "2999-01-01T00:00:00Z", "revoked_at": nil, "read_payload": true, "last_used_at": nil,
+		"sessions": 0.0, "portal_links": 0.0,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

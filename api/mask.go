@@ -2,8 +2,10 @@ package api
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"mime"
+	"unicode/utf8"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -11,7 +13,7 @@ import (
 // What a caller without the permission read_payload gets in the place of payloads. Every answer
 // that has event data, a body, a URL or headers is made with these functions:
 //
-//   - [shownURL] and [shownHeaders] mask;
+//   - [shownURL], [shownHeaders] and [shownBody] mask;
 //   - [redact] says of a body or of event data how long it is, of which type, and of which shape;
 //   - [requirePayload] refuses what has no meaning without them.
 
@@ -31,6 +33,17 @@ func redact(content []byte, mediaType string, names schemaNames) *redacted {
 	sum := sha256.Sum256(content)
 	media, _, _ := mime.ParseMediaType(mediaType) // without its parameters, which may be anything
 	return &redacted{Bytes: len(content), Type: media, SHA256: hex.EncodeToString(sum[:]), Shape: shapeOf(content, names)}
+}
+
+// shownBody is a body for the caller: its text, in base64 where it is none, or what stands in its place.
+func shownBody(caller switchboard.Caller, body []byte, mediaType string) (text, encoding string, instead *redacted) {
+	switch {
+	case !caller.ReadPayload:
+		return "", "", redact(body, mediaType, nil)
+	case utf8.Valid(body):
+		return string(body), "", nil
+	}
+	return base64.StdEncoding.EncodeToString(body), "base64", nil
 }
 
 // shownURL is a URL for the caller: without read_payload its path and query are masked. whole says

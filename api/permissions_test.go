@@ -31,6 +31,7 @@ var payloadRules = map[string]string{
 	"POST /v1/subscriptions/{id}/match":            "no values that were found in the data",
 	"POST /v1/match":                               "no values that were found in the data; 403 with event_id",
 	"GET /v1/deliveries/{id}/attempts/{n}/request": "no body, path, query and few headers",
+	"POST /v1/deliveries/{id}/preview":             "no body, path, query and few headers",
 	"GET /v1/deliveries/{id}":                      "no bodies, paths, queries and few headers of its attempts",
 }
 

@@ -11,7 +11,11 @@ import (
 // jsonWebKeySet has the name under which the API's document knows it.
 type jsonWebKeySet signing.JSONWebKeySet
 
-func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[jsonWebKeySet], error) {
+type publicKeysInput struct {
+	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+}
+
+func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, in *publicKeysInput) (*reply[jsonWebKeySet], error) {
 	sub, err := s.Store.SubscriptionWithSecrets(ctx, caller, in.ID)
 	if err != nil {
 		return nil, err

@@ -12,15 +12,21 @@ import (
 
 // resend is a copy of a delivery that somebody asks for.
 type resend struct {
-	Reason  string                `json:"reason" doc:"Why, in your own words; kept with the action of both deliveries" example:"the receiver lost it" maxLength:"500"`
-	Expect  *expectation          `json:"expect,omitempty" doc:"Act only if the original stands so. Else the answer is 409, with how it stands as current"`
+	Reason string       `json:"reason" doc:"Why, in your own words; kept with the action of both deliveries" example:"the receiver lost it" maxLength:"500"`
+	Expect *expectation `json:"expect,omitempty" doc:"Act only if the original stands so. Else the answer is 409, with how it stands as current"`
+	ResendChanges
+}
+
+// ResendChanges are what a resend changes of the request. The name is exported because huma reads the
+// members of no other embedded struct.
+type ResendChanges struct {
 	URL     string                `json:"url,omitempty" doc:"In the place of the subscription's, placeholders included" example:"https://crm.example.com/hook2" maxLength:"2048"`
 	Headers map[string]string     `json:"headers,omitempty" doc:"Added to those of the subscription, or in their place; values may hold placeholders" example:"{\"X-Replay\":\"1\"}"`
 	Body    *string               `json:"body,omitempty" doc:"The bytes of the body, in the place of what is rendered; the content type stays. Not where the request has no body" example:"{\"id\":4711}"`
 	Timeout *switchboard.Duration `json:"timeout,omitempty" doc:"Of each attempt, under any load: 1s to 30s" example:"30s"`
 }
 
-func (r *resend) overrides() switchboard.Overrides {
+func (r *ResendChanges) overrides() switchboard.Overrides {
 	o := switchboard.Overrides{URL: r.URL, Headers: r.Headers, Body: r.Body}
 	if r.Timeout != nil {
 		o.Timeout = *r.Timeout
@@ -45,7 +51,7 @@ func (s *server) resendDelivery(ctx context.Context, caller switchboard.Caller, 
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := s.checkOverrides(ctx, caller, in.ID, &in.JSON, &overrides)
+	elsewhere, err := s.checkOverrides(ctx, caller, in.ID, &in.JSON.ResendChanges, &overrides)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +71,7 @@ func (s *server) resendDelivery(ctx context.Context, caller switchboard.Caller, 
 
 // checkOverrides holds what a resend changes against the rules for a subscription, and its address
 // against the egress guard. elsewhere says that it goes to another scheme, host or port.
-func (s *server) checkOverrides(ctx context.Context, caller switchboard.Caller, id string, asked *resend, o *switchboard.Overrides) (elsewhere bool, err error) {
+func (s *server) checkOverrides(ctx context.Context, caller switchboard.Caller, id string, asked *ResendChanges, o *switchboard.Overrides) (elsewhere bool, err error) {
 	found, err := s.Store.Delivery(ctx, caller, id)
 	if err != nil {
 		return false, err

@@ -54,6 +54,7 @@ var calls = []tableCall{
 	{"POST /v1/deliveries/dlv_acme/hold", `{"reason":"r"}`, 200, "s"},
 	{"POST /v1/deliveries/dlv_held/release", ``, 200, "s"},
 	{"POST /v1/deliveries/dlv_acme/resend", `{"reason":"r"}`, 201, "s"},
+	{"POST /v1/deliveries/dlv_acme/preview", ``, 200, "s"},
 	{"GET /v1/failures", ``, 200, "sv"},
 	{"GET /v1/stats", ``, 200, "isv"},
 	{"GET /v1/stats/now", ``, 200, "sv"},
@@ -77,7 +78,11 @@ var calls = []tableCall{
 	{"GET /v1/me", ``, 200, "pisv"},
 	{"GET /v1/keys", ``, 200, ""},
 	{"POST /v1/keys", `{"name":"n","role":"viewer"}`, 201, ""},
+	{"GET /v1/keys/key_globex", ``, 200, ""},
 	{"DELETE /v1/keys/key_globex?reason=asked", ``, 200, ""},
+	{"POST /v1/portal_links", `{"tenant":"acme","name":"Bob","role":"viewer"}`, 201, "i"},
+	{"GET /v1/sessions", ``, 200, ""},
+	{"DELETE /v1/sessions/ses_globex?reason=asked", ``, 204, ""},
 }
 
 // seeded is a bundle in which every call of the table can succeed.
@@ -249,7 +254,10 @@ func TestScope(t *testing.T) {
 		{acmeViewerKey, "GET /v1/stats?tenant=TENANT", ``},
 		{acmeViewerKey, "GET /v1/stats/now?tenant=TENANT", ``},
 		{acmeAdminKey, "GET /v1/actions?tenant=TENANT", ``},
+		{acmeAdminKey, "GET /v1/keys/key_TENANT", ``},
 		{acmeAdminKey, "DELETE /v1/keys/key_TENANT?reason=r", ``},
+		{acmeIntegratorKey, "POST /v1/portal_links", `{"tenant":"TENANT","name":"Bob","role":"viewer"}`},
+		{acmeAdminKey, "DELETE /v1/sessions/ses_TENANT?reason=r", ``},
 	}
 	for _, p := range pairs {
 		b := setup(t)

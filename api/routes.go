@@ -64,11 +64,12 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/deliveries/facets", readers, s.countFacets, "count-facets", cost(1)),
 		rest.On(get, "/v1/search", readers, s.search, "search"),
 		rest.On(get, "/v1/deliveries/{id}", readers, s.getDelivery, "get-delivery"),
-		rest.On(get, "/v1/deliveries/{id}/attempts/{n}/request", readers, s.getAttemptRequest, "get-attempt-request", cost(2)),
+		rest.On(get, "/v1/deliveries/{id}/attempts/{n}/request", readers, s.getAttemptRequest, "get-attempt-request", cost(2), acts),
 		rest.On(post, "/v1/deliveries/{id}/retry", roles{integrator, support}, s.retryDelivery, "retry-delivery", optional, acts),
 		rest.On(post, "/v1/deliveries/{id}/cancel", roles{support}, s.cancelDelivery, "cancel-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/hold", roles{support}, s.holdDelivery, "hold-delivery", acts),
 		rest.On(post, "/v1/deliveries/{id}/resend", roles{integrator, support}, s.resendDelivery, "resend-delivery", created, trial, acts),
+		rest.On(post, "/v1/deliveries/{id}/preview", roles{integrator, support}, s.previewResend, "preview-resend", trial, optional, cost(2)),
 		rest.On(post, "/v1/deliveries/{id}/release", roles{support}, s.releaseDelivery, "release-delivery", optional, acts),
 
 		rest.On(get, "/v1/failures", roles{support, viewer}, s.getFailures, "get-failures"),
@@ -83,7 +84,7 @@ func (s *server) routes() []rest.Route {
 		rest.On(post, "/v1/operations/{id}/resume", roles{support}, s.resumeOperation, "resume-operation", optional, acts),
 		rest.On(post, "/v1/operations/{id}/cancel", roles{support}, s.cancelOperation, "cancel-operation", acts),
 
-		rest.On(get, "/v1/actions", roles{support}, s.listActions, "list-actions"),
+		rest.On(get, "/v1/actions", readers, s.listActions, "list-actions"),
 
 		rest.On(get, "/v1/event_types", everybody, s.listEventTypes, "list-event-types"),
 		rest.On(get, "/v1/event_types/{platform}/{name}", everybody, s.getEventType, "get-event-type"),
@@ -99,6 +100,10 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/me", everybody, s.getMe, "get-me", acts),
 		rest.On(post, "/v1/keys", nil, s.createKey, "create-key", created, cost(2), acts),
 		rest.On(get, "/v1/keys", nil, s.listKeys, "list-keys"),
+		rest.On(get, "/v1/keys/{id}", nil, s.getKey, "get-key"),
 		rest.On(remove, "/v1/keys/{id}", nil, s.revokeKey, "revoke-key", acts),
+		rest.On(post, "/v1/portal_links", roles{integrator}, s.createPortalLink, "create-portal-link", created, cost(2), acts),
+		rest.On(get, "/v1/sessions", nil, s.listSessions, "list-sessions"),
+		rest.On(remove, "/v1/sessions/{id}", nil, s.endSession, "end-session", gone, acts),
 	}
 }

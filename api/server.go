@@ -35,10 +35,23 @@ type server struct {
 
 	openStatus    *snapshots[switchboard.OpenStatus]
 	failureGroups *snapshots[switchboard.FailureGroups]
+	traffic       *snapshots[switchboard.Traffic]
 }
 
+// API is the HTTP API.
+type API struct {
+	handler http.Handler
+	rest    *rest.Server
+}
+
+// ServeHTTP answers a request that came over the network.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// Transport makes requests of the API without the network, as that caller; see [rest.Server.Transport].
+func (a *API) Transport(caller switchboard.Caller) http.RoundTripper { return a.rest.Transport(caller) }
+
 // New makes the HTTP API. The error names the field of the config at fault.
-func New(config Config) (http.Handler, error) {
+func New(config Config) (*API, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
@@ -68,13 +81,20 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	s := &server{Config: config, rest: layer, ingest: ingester, waits: make(chan struct{}, maxWaits), openStatus: openStatus, failureGroups: failures}
+	traffic, err := newSnapshots[switchboard.Traffic](trafficAge)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	s := &server{
+		Config: config, rest: layer, ingest: ingester, waits: make(chan struct{}, maxWaits),
+		openStatus: openStatus, failureGroups: failures, traffic: traffic,
+	}
 	serveHealth(layer.Mount, s.Ready, s.Metrics)
 	handler, err := layer.Handler(s.routes())
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	return handler, nil
+	return &API{handler, layer}, nil
 }
 
 // spendChallenge takes the cost of saving a subscription that makes us send requests: a

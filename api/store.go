@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -54,6 +55,11 @@ type Store interface {
 	// SubscriptionHealth returns what is known of the endpoints of subscriptions that the caller
 	// sees, by their ids.
 	SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error)
+	// SubscriptionsThen returns what the audit says of subscriptions at that time that the caller sees,
+	// by their ids.
+	SubscriptionsThen(ctx context.Context, at time.Time, ids []string) (map[string]switchboard.SubscriptionThen, error)
+	// SubscriptionActivity returns what was sent for such subscriptions lately, and what is still to be.
+	SubscriptionActivity(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionActivity, error)
 	// GivenSubscription returns a subscription as it was given, without defaults, with its
 	// signing secrets.
 	GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error)
@@ -95,6 +101,8 @@ type Store interface {
 	OpenStatus(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.OpenStatus, error)
 	// FailureGroups counts what fails, those with the most open deliveries first.
 	FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error)
+	// NotePayloadRead notes in the audit that the caller opened a payload of a delivery.
+	NotePayloadRead(ctx context.Context, caller switchboard.Caller, deliveryID string) error
 	// Audit lists what was done, newest first.
 	Audit(ctx context.Context, caller switchboard.Caller, filter switchboard.AuditFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error)
 
@@ -111,6 +119,11 @@ type Store interface {
 	CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error)
 	Key(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error)
 	Keys(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.Key], error)
+	// Sessions lists who is signed in to the console, of one key if its id is given.
+	Sessions(ctx context.Context, caller switchboard.Caller, keyID string, page switchboard.PageRequest) (switchboard.Page[switchboard.Session], error)
+	RevokeSession(ctx context.Context, caller switchboard.Caller, id, reason string) error
+	// CreatePortalLink stores a link, and returns it with its id, its times and its token.
+	CreatePortalLink(ctx context.Context, caller switchboard.Caller, link switchboard.PortalLink) (switchboard.PortalLink, switchboard.Secret, error)
 	RevokeKey(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Key, error)
 
 	// EraseTenant begins the erasure of a tenant, or returns the one under way.

@@ -144,6 +144,11 @@ func (d *database) seedKeys(t testing.TB) {
 		}
 		d.ids["key_"+strings.TrimSuffix(name, "-viewer")] = made.ID
 	}
+	in, err := d.BeginSession(t.Context(), switchboard.SignIn{Caller: switchboard.Caller{
+		KeyID: d.ids["key_globex"], Role: switchboard.RoleViewer, Tenant: "globex", Person: "Gus", ReadPayload: true, Address: "198.51.100.7",
+	}})
+	must(t, err)
+	d.ids["ses_globex"] = in.Session.ID
 }
 
 // seedDelivery makes the subscription sub_TENANT, with version 3, the event evt_TENANT, and

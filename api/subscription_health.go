@@ -60,8 +60,26 @@ func endpointHealthOf(r switchboard.SubscriptionHealth) *endpointHealth {
 	return out
 }
 
-// addHealth reads the health of the subscriptions of an answer, all at once.
-func (s *server) addHealth(ctx context.Context, shown []subscription) error {
+// activity is what was sent for a subscription lately, and what is still to be.
+type activity struct {
+	Open          switchboard.Count          `json:"open" doc:"Deliveries that have not ended, counted up to 1000"`
+	Since         time.Time                  `json:"since" doc:"From when on attempts are counted: the hour 24 hours ago"`
+	Attempts      switchboard.TrafficCount   `json:"attempts" doc:"Since then, as far as they are counted: GET /v1/stats says how far"`
+	Hours         []switchboard.ActivityHour `json:"hours" nullable:"false" doc:"The hours of these attempts, the earliest first. One without attempts is left out"`
+	DeliveredHour *time.Time                 `json:"last_delivered_hour,omitempty" doc:"When the last hour began in which an attempt succeeded. Left out: none has in 35 days"`
+}
+
+func activityOf(a switchboard.SubscriptionActivity) *activity {
+	out := &activity{Open: a.Open, Since: a.Since, Attempts: a.Attempts, Hours: a.Hours, DeliveredHour: date(a.DeliveredHour)}
+	if out.Hours == nil {
+		out.Hours = []switchboard.ActivityHour{}
+	}
+	return out
+}
+
+// addHealth reads the health of the subscriptions of an answer, all at once, and what was sent lately
+// where that is asked for.
+func (s *server) addHealth(ctx context.Context, shown []subscription, withActivity bool) error {
 	ids := make([]string, len(shown))
 	for i := range shown {
 		ids[i] = shown[i].ID
@@ -73,5 +91,12 @@ func (s *server) addHealth(ctx context.Context, shown []subscription) error {
 	for i := range shown {
 		shown[i].Health = endpointHealthOf(reports[shown[i].ID])
 	}
-	return nil
+	if !withActivity {
+		return nil
+	}
+	activities, err := s.Store.SubscriptionActivity(ctx, ids)
+	for i := range shown {
+		shown[i].Activity = activityOf(activities[shown[i].ID])
+	}
+	return err
 }

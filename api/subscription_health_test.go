@@ -145,8 +145,50 @@ func TestHealthInLists(t *testing.T) {
 	if n := b.store.count("SubscriptionHealth"); n != 1 {
 		t.Errorf("health was read %d times", n)
 	}
+	b.call(t, viewerKey, "GET", "/v1/subscriptions?failing=1", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "failing")
 	b.call(t, viewerKey, "GET", "/v1/subscriptions?include=secrets", nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "include")
 	b.call(t, globexKey, "GET", "/v1/subscriptions/sub_acme", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+}
+
+// TestActivity: what is open and was sent lately is in the answers that were asked for it.
+func TestActivity(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, `INSERT INTO traffic_subscription SELECT date_trunc('hour', $2::timestamptz) - h * interval '1 hour', 'acme', $1, 'crm.example.com', failure, 0, 10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0
+FROM (VALUES (1, ''), (2, ''), (2, 'timeout'), (30, '')) AS t(h, failure)`, b.id("sub_acme"), created)
+	shown := func(path string) map[string]any {
+		got := b.call(t, viewerKey, "GET", path, nil).want(t, http.StatusOK)
+		if data, list := got["data"]; list {
+			got = asList(data)[0].(map[string]any)
+		}
+		activity, _ := got["activity"].(map[string]any)
+		return activity
+	}
+	for _, path := range []string{"/v1/subscriptions/sub_acme", "/v1/subscriptions?tenant=acme"} {
+		if got := shown(path); got != nil {
+			t.Errorf("%s: nobody asked for %v", path, got)
+		}
+	}
+	for _, path := range []string{"/v1/subscriptions/sub_acme?include=health", "/v1/subscriptions?tenant=acme&include=health"} {
+		got := shown(path)
+		want := map[string]any{"attempts": 30.0, "succeeded": 20.0, "failed": 10.0, "p50_ms": 175.0, "p95_ms": 243.0}
+		if diff := cmp.Diff(want, got["attempts"]); diff != "" {
+			t.Errorf("%s: %s", path, diff)
+		}
+		if n := len(asList(got["hours"])); n != 2 || got["last_delivered_hour"] == nil || got["open"].(map[string]any)["value"] != 1.0 {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+	b.store.fail("SubscriptionActivity", &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "away"})
+	b.call(t, viewerKey, "GET", "/v1/subscriptions?include=health", nil).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
+}
+
+// SubscriptionActivity fails if a test wants it to.
+func (f *fakeStore) SubscriptionActivity(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionActivity, error) {
+	if err := f.enter("SubscriptionActivity"); err != nil {
+		return nil, err
+	}
+	return f.Store.SubscriptionActivity(ctx, ids)
 }
 
 // TestParkedDelivery: since when, until when, and what releases it.

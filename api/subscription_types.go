@@ -34,6 +34,8 @@ type subscription struct {
 
 	Health *endpointHealth `json:"health,omitempty" doc:"Of its endpoint, in the answer for one subscription, and in lists with include=health. Left out: it is healthy, and nothing is held"`
 
+	Activity *activity `json:"activity,omitempty" doc:"What was sent lately, and what is still to be, with include=health"`
+
 	// Not in the policy, so that one that was shown can be sent back as it is.
 	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt but the last, give or take 10 % and while neither Retry-After nor our load lengthens it"`
 	RetrySpan     switchboard.Duration   `json:"retry_span" doc:"The sum of the schedule" example:"120h33m20s"`

@@ -48,7 +48,8 @@ func (s *server) createSubscription(ctx context.Context, caller switchboard.Call
 }
 
 type subscriptionInput struct {
-	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	ID      string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
+	Include string `query:"include" enum:"health" doc:"health: with what was sent lately, too; the health of the endpoint is in the answer anyway"`
 }
 
 func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller, in *subscriptionInput) (*reply[subscription], error) {
@@ -60,18 +61,21 @@ func (s *server) getSubscription(ctx context.Context, caller switchboard.Caller,
 		return nil, err
 	}
 	shown := []subscription{subscriptionFor(caller)(&sub)}
-	if err := s.addHealth(ctx, shown); err != nil {
+	if err := s.addHealth(ctx, shown, in.Include == includeHealth); err != nil {
 		return nil, err
 	}
 	return &reply[subscription]{Body: shown[0]}, nil
 }
 
 type subscriptionsInput struct {
-	Tenant  string `query:"tenant" doc:"Only this tenant's"`
-	State   string `query:"state" enum:"active,paused,disabled,unverified" doc:"Only this state"`
-	Include string `query:"include" enum:"health" doc:"health: with the health of each endpoint, and how many deliveries are held for it"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
-	Cursor  string `query:"cursor" doc:"next_cursor of the page before"`
+	Tenant    string `query:"tenant" doc:"Only this tenant's"`
+	State     string `query:"state" enum:"active,paused,disabled,unverified" doc:"Only this state"`
+	EventType string `query:"event_type" maxLength:"128" doc:"Only those that take events of this type, by their event types and patterns"`
+	Failing   string `query:"failing" enum:"true,false" doc:"true: only those whose endpoint fails: its breaker is not closed, or its last 3 attempts have failed. false: only the others"`
+	Text      string `query:"text" maxLength:"200" doc:"Only where the id, name, tenant or host holds this, in any case"`
+	Include   string `query:"include" enum:"health" doc:"health: with the health of each endpoint, how many deliveries are held for it and are open, and the attempts of the last 24 hours"`
+	Limit     int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor    string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
 func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Caller, in *subscriptionsInput) (*reply[page[subscription]], error) {
@@ -79,14 +83,18 @@ func (s *server) listSubscriptions(ctx context.Context, caller switchboard.Calle
 	if err != nil {
 		return nil, err
 	}
-	filter := switchboard.SubscriptionFilter{Tenant: tenant, State: switchboard.SubscriptionState(in.State)}
+	filter := switchboard.SubscriptionFilter{Tenant: tenant, State: switchboard.SubscriptionState(in.State), EventType: in.EventType, Text: in.Text}
+	if in.Failing != "" {
+		failing := in.Failing == "true"
+		filter.Failing = &failing
+	}
 	found, err := s.Store.Subscriptions(ctx, caller, filter, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, err
 	}
 	answer := rest.PageOf(found, subscriptionFor(caller))
 	if in.Include == includeHealth {
-		if err := s.addHealth(ctx, answer.Body.Data); err != nil {
+		if err := s.addHealth(ctx, answer.Body.Data, true); err != nil {
 			return nil, err
 		}
 	}

@@ -237,14 +237,14 @@ func TestListSubscriptions(t *testing.T) {
 	for _, name := range []string{"sub_acme", "sub_globex"} {
 		b.change(t, name, func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionPaused })
 	}
-	got := b.call(t, viewerKey, "GET", "/v1/subscriptions?state=paused&tenant=acme", nil)
+	got := b.call(t, viewerKey, "GET", "/v1/subscriptions?state=paused&tenant=acme&text=ACME&failing=false", nil)
 	if body := got.want(t, http.StatusOK); body["next_cursor"] != nil || len(body["data"].([]any)) != 1 {
 		t.Errorf("got %v", body)
 	}
 	if strings.Contains(string(got.body), "hunter2") {
 		t.Errorf("a secret is shown: %s", got.body)
 	}
-	if diff := cmp.Diff(switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionPaused}, b.store.subscriptions); diff != "" {
+	if diff := cmp.Diff(switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionPaused, Failing: new(false), Text: "ACME"}, b.store.subscriptions); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -23,6 +23,11 @@ type Retry struct {
 // Resend is what is asked with a resend.
 type Resend struct {
 	Act
+	ResendChanges
+}
+
+// ResendChanges are what a resend changes of the request.
+type ResendChanges struct {
 	URL     string                `json:"url,omitempty"`
 	Headers map[string]string     `json:"headers,omitempty"` // added to those of the subscription, or in their place
 	Body    *string               `json:"body,omitempty"`    // its bytes
@@ -64,6 +69,23 @@ func (c *Client) HoldDelivery(ctx context.Context, id string, act Act, options .
 // ReleaseDelivery ends the hold of an operator.
 func (c *Client) ReleaseDelivery(ctx context.Context, id string, act Act, options ...Option) (Delivery, error) {
 	return c.act(ctx, id, "release", act, options)
+}
+
+// ResendPreview is the request that a resend would send.
+type ResendPreview struct {
+	Method       string            `json:"method"`
+	URL          string            `json:"url"`
+	Headers      map[string]string `json:"headers"`
+	Body         string            `json:"body,omitempty"`
+	BodyEncoding string            `json:"body_encoding,omitempty"` // "base64": of a body that is not text
+	Redacted     *Redacted         `json:"body_redacted,omitempty"` // of the body, which a key without read_payload does not get
+	Elsewhere    bool              `json:"elsewhere"`               // it goes to another scheme, host or port than the subscription's
+	Warnings     []string          `json:"warnings"`
+}
+
+// PreviewResend returns the request that a resend with these changes would send, and sends nothing.
+func (c *Client) PreviewResend(ctx context.Context, id string, changes ResendChanges) (ResendPreview, error) {
+	return call[ResendPreview](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "preview"), body: changes, safe: true})
 }
 
 // ResendDelivery makes a copy of a delivery, and returns it.

@@ -32,6 +32,8 @@ type Key struct {
 
 	ReadPayload bool       `json:"read_payload"` // it may read event data, bodies, paths and queries of URLs, and all headers
 	LastUsedAt  *time.Time `json:"last_used_at"` // to the minute; nil: it was not used
+	Sessions    int        `json:"sessions"`     // of the console that end with it
+	PortalLinks int        `json:"portal_links"` // that nobody has used yet, and that end with it
 
 	Key switchboard.Secret `json:"key,omitempty"` // the key itself: only in the answer to [Client.CreateKey]
 }
@@ -55,6 +57,11 @@ func (c *Client) GetMe(ctx context.Context, options ...Option) (Me, error) {
 // CreateKey makes an API key.
 func (c *Client) CreateKey(ctx context.Context, key NewKey, options ...Option) (Key, error) {
 	return call[Key](ctx, c, request{method: http.MethodPost, path: path("keys"), body: key, options: options})
+}
+
+// GetKey returns an API key.
+func (c *Client) GetKey(ctx context.Context, id string) (Key, error) {
+	return call[Key](ctx, c, request{method: http.MethodGet, path: path("keys", id)})
 }
 
 // ListKeys returns a page of API keys, newest first; revoked and expired ones too.

@@ -85,9 +85,11 @@ var calls = map[string]struct {
 	"list-events": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListEvents(ctx, switchboard.EventFilter{Tenant: "acme", Type: "t", Key: "k", After: at, Before: at}, page))
 	}, nil, pageOf[client.Event]()},
-	"get-event":           {func(ctx context.Context, c *client.Client) error { return second(c.GetEvent(ctx, "{id}", "acme")) }, nil, client.Event{}},
-	"explain-event":       {func(ctx context.Context, c *client.Client) error { return second(c.ExplainEvent(ctx, "{id}", "acme")) }, nil, client.Explanation{}},
-	"get-attempt-request": {func(ctx context.Context, c *client.Client) error { return second(c.GetAttemptRequest(ctx, "{id}", 1)) }, nil, client.AttemptRequest{}},
+	"get-event":     {func(ctx context.Context, c *client.Client) error { return second(c.GetEvent(ctx, "{id}", "acme")) }, nil, client.Event{}},
+	"explain-event": {func(ctx context.Context, c *client.Client) error { return second(c.ExplainEvent(ctx, "{id}", "acme")) }, nil, client.Explanation{}},
+	"get-attempt-request": {func(ctx context.Context, c *client.Client) error {
+		return second(c.GetAttemptRequest(ctx, "{id}", 1, client.Actor("ana")))
+	}, nil, client.AttemptRequest{}},
 	"erase-event": {func(ctx context.Context, c *client.Client) error {
 		return second(c.EraseEvent(ctx, "{id}", "acme", "why", options...))
 	}, nil, switchboard.Erasure{}},
@@ -100,9 +102,11 @@ var calls = map[string]struct {
 		return second(c.CreateSubscription(ctx, subscription, options...))
 	}, client.NewSubscription{}, client.Subscription{}},
 	"list-subscriptions": {func(ctx context.Context, c *client.Client) error {
-		return second(c.ListSubscriptions(ctx, switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionActive}, page, client.IncludeHealth))
+		return second(c.ListSubscriptions(ctx, switchboard.SubscriptionFilter{Tenant: "acme", State: switchboard.SubscriptionActive, EventType: "t", Failing: new(true), Text: "crm"}, page, client.IncludeHealth))
 	}, nil, pageOf[client.Subscription]()},
-	"get-subscription": {func(ctx context.Context, c *client.Client) error { return second(c.GetSubscription(ctx, "{id}")) }, nil, client.Subscription{}},
+	"get-subscription": {func(ctx context.Context, c *client.Client) error {
+		return second(c.GetSubscription(ctx, "{id}", client.IncludeHealth))
+	}, nil, client.Subscription{}},
 	"update-subscription": {func(ctx context.Context, c *client.Client) error {
 		return second(c.UpdateSubscription(ctx, "{id}", 1, client.Patch{"name": "n"}, options...))
 	}, client.Patch{}, client.Subscription{}},
@@ -136,6 +140,9 @@ var calls = map[string]struct {
 	"resend-delivery": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ResendDelivery(ctx, "{id}", client.Resend{Act: act}, options...))
 	}, client.Resend{}, client.Delivery{}},
+	"preview-resend": {func(ctx context.Context, c *client.Client) error {
+		return second(c.PreviewResend(ctx, "{id}", client.ResendChanges{}))
+	}, client.ResendChanges{}, client.ResendPreview{}},
 	"list-operations": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
 	}, nil, pageOf[client.Operation]()},
@@ -219,6 +226,12 @@ var calls = map[string]struct {
 	}, client.NewKey{}, client.Key{}},
 	"get-me":    {func(ctx context.Context, c *client.Client) error { return second(c.GetMe(ctx, options...)) }, nil, client.Me{}},
 	"list-keys": {func(ctx context.Context, c *client.Client) error { return second(c.ListKeys(ctx, page)) }, nil, pageOf[client.Key]()},
+	"get-key":   {func(ctx context.Context, c *client.Client) error { return second(c.GetKey(ctx, "{id}")) }, nil, client.Key{}},
+	"create-portal-link": {func(ctx context.Context, c *client.Client) error {
+		return second(c.CreatePortalLink(ctx, client.NewPortalLink{Tenant: "acme", Name: "n", Next: "/console", ExpiresIn: 1, Session: 1}, options...))
+	}, client.NewPortalLink{}, client.PortalLink{}},
+	"list-sessions": {func(ctx context.Context, c *client.Client) error { return second(c.ListSessions(ctx, "k", page)) }, nil, pageOf[client.Session]()},
+	"end-session":   {func(ctx context.Context, c *client.Client) error { return c.EndSession(ctx, "{id}", "why", options...) }, nil, nil},
 	"revoke-key": {func(ctx context.Context, c *client.Client) error {
 		return second(c.RevokeKey(ctx, "{id}", "why", options...))
 	}, nil, client.Key{}},
@@ -276,7 +289,7 @@ func listOf[T any](name string) any {
 
 // beside are the methods that are no operation of the document, and those that are one in
 // another form.
-var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom"}
+var beside = []string{"Health", "Ready", "Version", "TriggerAndWait", "PlanOperation", "OperationItems", "CreateSubscriptionFrom", "PreviewFrom", "MatchFrom"}
 
 // TestEveryOperationHasAMethod, of its name, and every method an operation.
 func TestEveryOperationHasAMethod(t *testing.T) {

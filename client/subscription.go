@@ -22,7 +22,17 @@ type Subscription struct {
 	RetrySchedule []switchboard.Duration `json:"retry_schedule"`
 	RetrySpan     switchboard.Duration   `json:"retry_span"`
 	Warnings      []string               `json:"warnings,omitempty"`
-	Health        *EndpointHealth        `json:"health,omitempty"` // nil: healthy and nothing held, or not asked for
+	Health        *EndpointHealth        `json:"health,omitempty"`   // nil: healthy and nothing held, or not asked for
+	Activity      *Activity              `json:"activity,omitempty"` // nil: not asked for
+}
+
+// Activity is what was sent for a subscription lately, and what is still to be.
+type Activity struct {
+	Open          switchboard.Count          `json:"open"`  // counted up to [switchboard.MaxCounted]
+	Since         time.Time                  `json:"since"` // attempts are counted from then on
+	Attempts      switchboard.TrafficCount   `json:"attempts"`
+	Hours         []switchboard.ActivityHour `json:"hours"`                         // those with attempts, the earliest first
+	DeliveredHour *time.Time                 `json:"last_delivered_hour,omitempty"` // when the last hour began in which an attempt succeeded; nil: none has in 35 days
 }
 
 // Signature says how requests are signed.

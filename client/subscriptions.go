@@ -6,6 +6,8 @@ import (
 	"iter"
 	"maps"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -28,19 +30,26 @@ func (c *Client) CreateSubscriptionFrom(ctx context.Context, document json.RawMe
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: document, options: options})
 }
 
-// Include names what a list of subscriptions has beside them.
+// Include names what an answer has beside subscriptions.
 type Include string
 
-// IncludeHealth adds the health of each endpoint.
+// IncludeHealth adds the health of each endpoint, and what was sent to it lately.
 const IncludeHealth Include = "health"
 
 // ListSubscriptions returns a page of subscriptions, newest first.
 func (c *Client) ListSubscriptions(ctx context.Context, filter switchboard.SubscriptionFilter, asked switchboard.PageRequest, include ...Include) (switchboard.Page[Subscription], error) {
-	values := query("tenant", filter.Tenant, "state", string(filter.State))
+	values := including(query("tenant", filter.Tenant, "state", string(filter.State), "event_type", filter.EventType, "text", filter.Text), include)
+	if filter.Failing != nil {
+		values.Set("failing", strconv.FormatBool(*filter.Failing))
+	}
+	return list[Subscription](ctx, c, path("subscriptions"), values, asked)
+}
+
+func including(values url.Values, include []Include) url.Values {
 	for _, what := range include {
 		values.Add("include", string(what))
 	}
-	return list[Subscription](ctx, c, path("subscriptions"), values, asked)
+	return values
 }
 
 // Subscriptions iterates over all subscriptions that the filter lets through, as
@@ -51,9 +60,9 @@ func (c *Client) Subscriptions(ctx context.Context, filter switchboard.Subscript
 	})
 }
 
-// GetSubscription returns a subscription.
-func (c *Client) GetSubscription(ctx context.Context, id string) (Subscription, error) {
-	return call[Subscription](ctx, c, request{method: http.MethodGet, path: path("subscriptions", id)})
+// GetSubscription returns a subscription, with the health of its endpoint.
+func (c *Client) GetSubscription(ctx context.Context, id string, include ...Include) (Subscription, error) {
+	return call[Subscription](ctx, c, request{method: http.MethodGet, path: path("subscriptions", id), query: including(query(), include)})
 }
 
 // UpdateSubscription changes a subscription that still has the version; of another one

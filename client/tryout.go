@@ -71,7 +71,7 @@ type SampleEvent struct {
 
 // tryout is a subscription that is not stored, and an event, on the wire.
 type tryout struct {
-	Subscription revealed `json:"subscription"`
+	Subscription any `json:"subscription"`
 	SampleEvent
 }
 
@@ -94,6 +94,11 @@ func (c *Client) PreviewSubscription(ctx context.Context, id string, event Sampl
 // Preview is [Client.PreviewSubscription] for a subscription that is not stored.
 func (c *Client) Preview(ctx context.Context, s NewSubscription, event SampleEvent, options ...Option) (Preview, error) {
 	return call[Preview](ctx, c, request{method: http.MethodPost, path: path("preview"), body: tryout{revealed{s}, event}, options: options})
+}
+
+// PreviewFrom is [Client.Preview] of a JSON document, as [Client.CreateSubscriptionFrom] has it.
+func (c *Client) PreviewFrom(ctx context.Context, document json.RawMessage, event SampleEvent, options ...Option) (Preview, error) {
+	return call[Preview](ctx, c, request{method: http.MethodPost, path: path("preview"), body: tryout{document, event}, options: options})
 }
 
 // Match says whether a subscription would get an event, and why.
@@ -123,4 +128,9 @@ func (c *Client) MatchSubscription(ctx context.Context, id string, event SampleE
 // Match is [Client.MatchSubscription] for a subscription that is not stored.
 func (c *Client) Match(ctx context.Context, s NewSubscription, event SampleEvent, options ...Option) (Match, error) {
 	return call[Match](ctx, c, request{method: http.MethodPost, path: path("match"), body: tryout{revealed{s}, event}, options: options})
+}
+
+// MatchFrom is [Client.Match] of a JSON document, as [Client.CreateSubscriptionFrom] has it.
+func (c *Client) MatchFrom(ctx context.Context, document json.RawMessage, event SampleEvent, options ...Option) (Match, error) {
+	return call[Match](ctx, c, request{method: http.MethodPost, path: path("match"), body: tryout{document, event}, options: options})
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,9 @@ func TestAuditIsFiltered(t *testing.T) {
 	}
 	e := b.audited(root(), switchboard.AuditFilter{Actor: "key_ana"})[0]
 	equal(t, "by whom", []any{e.At, e.Role, e.Person, e.Origin, e.RequestID, e.Address, e.Reason}, []any{noon, switchboard.RoleSupport, "Ana", switchboard.OriginConsole, "req_1", "198.51.100.7", "wrong price"})
+	theirs := b.audited(switchboard.Caller{KeyID: "key_bob", Role: switchboard.RoleIntegrator, Tenant: "acme"}, switchboard.AuditFilter{})
+	equal(t, "what a tenant's own people see", verbs(theirs), "create hold release")
+	equal(t, "whom they see", []string{theirs[1].Person, theirs[1].ActorName, theirs[1].Address, theirs[1].Reason}, []string{"", "", "", "wrong price"})
 	equal(t, "what changed", string(e.Changed["state"].Before)+string(e.Changed["state"].After), `"pending""held"`)
 
 	var found []switchboard.AuditEntry
@@ -203,4 +207,24 @@ func TestAuditOfVerification(t *testing.T) {
 	text := func(c switchboard.AuditChange) string { return string(c.Before) + " " + string(c.After) }
 	equal(t, "a failure", text(entries[1].Changed["state_reason"]), ` "no answer"`)
 	equal(t, "a success", text(entries[0].Changed["state"]), `"unverified" "active"`)
+}
+
+// TestReadsAreNotedOnce: of 20 who open a payload at the same time under one name, one is noted.
+func TestReadsAreNotedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	ana := switchboard.Caller{KeyID: "key_ana", Role: switchboard.RoleSupport, Person: "Ana", Origin: switchboard.OriginConsole}
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if err := b.NotePayloadRead(t.Context(), ana, d.ID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	b.advance(time.Hour)
+	must(t, b.NotePayloadRead(t.Context(), ana, d.ID))
+	equal(t, "entries", verbs(b.audited(root(), switchboard.AuditFilter{Object: d.ID})), "read_payload read_payload")
 }

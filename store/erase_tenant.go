@@ -52,7 +52,7 @@ func (s *Store) eraseTenant(ctx context.Context, e erasureRow) (switchboard.Eras
 	return progress, err
 }
 
-// cutOff deletes the keys and the secrets of a tenant and its subscriptions' claim to events,
+// cutOff deletes the keys, the sessions and the secrets of a tenant and its subscriptions' claim to events,
 // so that nothing new starts. What is made after it is not erased. Each step does it again,
 // for what was being made at that time.
 func (s *Store) cutOff(ctx context.Context, e *erasureRow) error {
@@ -64,6 +64,11 @@ func (s *Store) cutOff(ctx context.Context, e *erasureRow) error {
 		keys, err := affected(tx.ExecContext(ctx, "DELETE FROM keys WHERE tenant = $1 AND created_at <= $2", e.Tenant, at))
 		if err != nil {
 			return err
+		}
+		for _, table := range []string{"sessions", "portal_links"} {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE tenant = $1 AND created_at <= $2", e.Tenant, at); err != nil {
+				return err
+			}
 		}
 		// Whoever stores an event for one of them is waited for.
 		if _, err := tx.ExecContext(ctx, "SELECT FROM subscriptions WHERE tenant = $1 AND created_at <= $2 AND deleted_at IS DISTINCT FROM $2 ORDER BY id FOR UPDATE", e.Tenant, at); err != nil {
@@ -229,7 +234,7 @@ func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	if err != nil {
 		return err
 	}
-	statements := []string{"VACUUM subscriptions, subscription_secrets, resends, ordering_keys, operations, traffic_subscription, keys, event_ids, idempotency_keys, audit"}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, resends, ordering_keys, operations, traffic_subscription, keys, sessions, portal_links, event_ids, idempotency_keys, audit"}
 	for _, p := range partitions {
 		if p.Lo.After(e.CutOffAt) {
 			continue

@@ -14,6 +14,16 @@ import (
 
 const keyFields = "id name role tenant created_at expires_at? revoked_at? read_payload last_used_at?"
 
+// keyReadFields are also what ends with the key.
+func (s *Store) keyReadFields(c *conditions) string {
+	open := &conditions{args: c.args}
+	open.add("sessions.key_id = keys.id")
+	s.openSession(open)
+	waiting := open.term("portal_links.key_id = keys.id AND spent_at IS NULL AND portal_links.expires_at > ?", s.now())
+	c.args = open.args
+	return fields("keys", keyFields, "") + ", (SELECT count(*) FROM sessions" + open.where() + ") AS sessions, (SELECT count(*) FROM portal_links WHERE " + waiting + ") AS portal_links"
+}
+
 // CreateKey stores an API key under the hash of its text, and fills in id and
 // time. The same text again, with the same role, tenant and permission, gives the key that
 // exists, so that a development key may be created at every start; with another
@@ -53,19 +63,19 @@ func (s *Store) Key(ctx context.Context, caller switchboard.Caller, id string) (
 	c := &conditions{}
 	c.add("id = ?", id)
 	c.scope(caller, "")
+	columns := s.keyReadFields(c)
 	var key switchboard.Key
-	err := s.get(ctx, "read key", &key, switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id),
-		"SELECT "+fields("keys", keyFields, "")+" FROM keys"+c.where(), c.args...)
+	err := s.get(ctx, "read key", &key, switchboard.Errorf(switchboard.CodeNotFound, "there is no key %q", id), "SELECT "+columns+" FROM keys"+c.where(), c.args...)
 	return key, err
 }
 
 // Keys lists keys, newest first, revoked and expired ones included.
 func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboard.PageRequest) (switchboard.Page[switchboard.Key], error) {
 	q := pageQuery{
-		cursors: cursors{s.keys, "keys", caller, nil}, columns: fields("keys", keyFields, ""), table: "keys", order: "id DESC",
-		where: &conditions{}, after: afterID,
+		cursors: cursors{s.keys, "keys", caller, nil}, table: "keys", order: "id DESC", where: &conditions{}, after: afterID,
 	}
 	q.where.scope(caller, "")
+	q.columns = s.keyReadFields(q.where)
 	return list(ctx, s, q, p, func(k switchboard.Key) position { return position{ID: k.ID} })
 }
 

@@ -24,12 +24,14 @@ func agedRecordsOf(r switchboard.Retention) []agedRecords {
 	SELECT i.operation_id, i.delivery_id, i.event_id FROM operations o JOIN operation_items i ON i.operation_id = o.id WHERE o.finished_at < $1 LIMIT $2)`, r.Failed},
 		{resendsGoneQuery, r.Failed},
 		{"DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < $1 LIMIT $2)", r.Failed},
+		{"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at < $1 LIMIT $2)", 0},
+		{"DELETE FROM portal_links WHERE id IN (SELECT id FROM portal_links WHERE expires_at < $1 LIMIT $2)", 0},
 		{"DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2)", switchboard.AuditRetention},
 	}
 }
 
 // PruneRecords deletes what belongs to no partition and whose time is over: finished operations, as
-// long after their end as failed deliveries, rows of the audit, and the keys of ordered deliveries of which none is
+// long after their end as failed deliveries, rows of the audit, sessions, portal links, and the keys of ordered deliveries of which none is
 // open. It reports whether there is more to do.
 func (s *Store) PruneRecords(ctx context.Context, r switchboard.Retention) (step switchboard.RetentionStep, more bool, err error) {
 	step.Step = "prune records"

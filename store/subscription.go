@@ -107,12 +107,7 @@ func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.
 
 // Subscriptions lists subscriptions without their signing secrets, newest first.
 func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f switchboard.SubscriptionFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Subscription], error) {
-	q := pageQuery{
-		cursors: cursors{s.keys, "subscriptions", caller, f}, columns: fields("subscriptions", subscriptionFields, ""), table: "subscriptions", order: "id DESC",
-		where: &conditions{terms: []string{"deleted_at IS NULL"}}, after: afterID,
-	}
-	q.where.scope(caller, f.Tenant)
-	q.where.equal("state", string(f.State))
+	q := s.subscriptionsQuery(caller, f)
 	rows, err := list(ctx, s, q, p, func(r subscriptionRow) position { return position{ID: r.ID} })
 	if err != nil {
 		return switchboard.Page[switchboard.Subscription]{}, err
@@ -122,6 +117,34 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 		page.Items[i], _ = s.subscription(r)
 	}
 	return page, s.markSecrets(ctx, page.Items)
+}
+
+// failingEndpoint is what holds for the subscriptions that fail: the breaker is not closed, or so
+// many attempts have failed in a row. A healthy one has no row there.
+const failingEndpoint = "EXISTS (SELECT FROM subscription_health h WHERE h.subscription_id = subscriptions.id AND (h.breaker <> 'closed' OR h.failures_in_a_row >= ?))"
+
+// subscriptionsQuery is the list of the subscriptions that the filter keeps.
+func (s *Store) subscriptionsQuery(caller switchboard.Caller, f switchboard.SubscriptionFilter) pageQuery {
+	q := pageQuery{
+		cursors: cursors{s.keys, "subscriptions", caller, f}, columns: fields("subscriptions", subscriptionFields, ""), table: "subscriptions", order: "id DESC",
+		where: &conditions{terms: []string{"deleted_at IS NULL"}}, after: afterID,
+	}
+	q.where.scope(caller, f.Tenant)
+	q.where.equal("state", string(f.State))
+	if f.EventType != "" {
+		q.where.add("patterns && ?", pq.Array(patternsOf(f.EventType)))
+	}
+	if f.Failing != nil {
+		term := failingEndpoint
+		if !*f.Failing {
+			term = "NOT " + term
+		}
+		q.where.add(term, switchboard.FailingAfter)
+	}
+	if f.Text != "" {
+		q.where.add("position(lower(?) IN lower(concat_ws(' ', id, name, tenant, "+hostColumn+"))) > 0", f.Text)
+	}
+	return q
 }
 
 // markSecrets marks those of the subscriptions whose current signing secret cannot be read.

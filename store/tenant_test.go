@@ -18,6 +18,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	open := b.delivery("acme")
 	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: "acme"}, "text")
 	must(t, err)
+	session := b.signIn(key)
 	erasure, err := b.EraseEvent(t.Context(), root(), "acme", open.EventID, "")
 	must(t, err)
 	operation := b.pausedAndResumed(open.SubscriptionID)
@@ -36,6 +37,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"Delivery":          {d.ID, "dlv_none", func(id string) error { return second(b.Delivery(ctx, spy, id)) }},
 		"Retry":             {d.ID, "dlv_none", func(id string) error { _, _, err := b.Retry(ctx, spy, id, ""); return err }},
 		"Cancel":            {open.ID, "dlv_none", func(id string) error { return second(b.Cancel(ctx, spy, id, "")) }},
+		"NotePayloadRead":   {open.ID, "dlv_none", func(id string) error { return b.NotePayloadRead(ctx, spy, id) }},
 		"SetAside":          {open.ID, "dlv_none", func(id string) error { return second(b.SetAside(ctx, spy, id, "")) }},
 		"Resend": {d.ID, "dlv_none", func(id string) error {
 			_, _, err := b.Resend(ctx, spy, id, switchboard.Resend{Reason: "x"})
@@ -68,6 +70,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"EraseEvent":              {d.EventID, "evt_none", func(id string) error { return second(b.EraseEvent(ctx, spy, "", id, "")) }},
 		"Erasure":                 {erasure.ID, "era_none", func(id string) error { return second(b.Erasure(ctx, spy, id)) }},
 		"Key":                     {key.ID, "key_none", func(id string) error { return second(b.Key(ctx, spy, id)) }},
+		"RevokeSession":           {session.Session.ID, "ses_none", func(id string) error { return b.RevokeSession(ctx, spy, id, "") }},
 		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id, "")) }},
 	}
 	lists := map[string]func() (int, error){
@@ -118,6 +121,10 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 			}
 			return n + len(found.Workers) + found.Overdue + found.Breakers, err
 		},
+		"Sessions": func() (int, error) {
+			p, err := b.Sessions(ctx, spy, "", switchboard.PageRequest{})
+			return len(p.Items), err
+		},
 		"Keys": func() (int, error) {
 			p, err := b.Keys(ctx, spy, switchboard.PageRequest{})
 			return len(p.Items), err
@@ -148,12 +155,14 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	refused(t, "StartOperation", second(b.StartOperation(ctx, spy, "", all)), switchboard.CodeInvalid, "filter")
 	all.Filter.Tenant = "acme"
 	refused(t, "PlanOperation of a tenant", second(b.PlanOperation(ctx, spy, all)), switchboard.CodeForbidden, "filter.tenant")
+	_, _, err = b.CreatePortalLink(ctx, spy, switchboard.PortalLink{Tenant: "acme", Person: "p", Role: switchboard.RoleViewer})
+	refused(t, "CreatePortalLink", err, switchboard.CodeForbidden, "tenant")
 	refused(t, "TenantUsage", second(b.TenantUsage(ctx, spy, "acme")), switchboard.CodeForbidden, "")
 	equal(t, "the database", b.dump(), before)
 
 	// Whoever adds a method with a caller adds it here.
 	covered := map[string]bool{
-		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "TenantUsage": true, "PlanOperation": true, "StartOperation": true,
+		"Accept": true, "SaveEventType": true, "ChangeEventType": true, "DeleteEventType": true, "TenantUsage": true, "PlanOperation": true, "StartOperation": true, "CreatePortalLink": true,
 		"CreateSubscription": true, "CreateKey": true, // these two make rows: see their own tests
 	}
 	for name := range methods {

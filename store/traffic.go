@@ -96,21 +96,29 @@ JOIN (SELECT value FROM counted GROUP BY value ORDER BY sum(attempts) DESC, valu
 func trafficGroups(q switchboard.TrafficQuery, rows []trafficRow) []switchboard.TrafficGroup {
 	groups := []switchboard.TrafficGroup{}
 	for first := 0; first < len(rows); {
-		total := trafficRow{Value: rows[first].Value, Latencies: make(pq.Int64Array, len(latencyColumns()))}
+		total := trafficRow{Value: rows[first].Value}
 		group := switchboard.TrafficGroup{Value: total.Value}
 		for ; first < len(rows) && rows[first].Value == total.Value; first++ {
 			r := rows[first]
 			group.Points = append(group.Points, switchboard.TrafficPoint{At: q.From.Add(time.Duration(r.Step) * q.Step), TrafficCount: r.count()})
-			total.Attempts, total.Succeeded = total.Attempts+r.Attempts, total.Succeeded+r.Succeeded
-			for i, n := range r.Latencies {
-				total.Latencies[i] += n
-			}
+			total.add(r.Attempts, r.Succeeded, r.Latencies)
 		}
 		group.TrafficCount = total.count()
 		groups = append(groups, group)
 	}
 	slices.SortStableFunc(groups, func(a, b switchboard.TrafficGroup) int { return cmp.Compare(b.Attempts, a.Attempts) })
 	return groups
+}
+
+// add adds the attempts of another step.
+func (r *trafficRow) add(attempts, succeeded int64, latencies pq.Int64Array) {
+	if r.Latencies == nil {
+		r.Latencies = make(pq.Int64Array, len(latencyColumns()))
+	}
+	r.Attempts, r.Succeeded = r.Attempts+attempts, r.Succeeded+succeeded
+	for i, n := range latencies {
+		r.Latencies[i] += n
+	}
 }
 
 func (r trafficRow) count() switchboard.TrafficCount {

@@ -138,7 +138,7 @@ func headerParameters(r *Route) []*huma.Param {
 			Description: "Makes the call safe to repeat: for 24 hours the same key with the same request gets the answer of the first time, and with another one it is refused"})
 	}
 	if r.acts {
-		params = append(params, &huma.Param{Name: actorHeader, In: "header", Schema: text(maxActor, "marta@platform"),
+		params = append(params, &huma.Param{Name: actorHeader, In: "header", Schema: text(switchboard.MaxPerson, "marta@platform"),
 			Description: "Who acts, where several people use a key: kept with the action"})
 	}
 	return params

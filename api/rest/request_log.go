@@ -62,6 +62,9 @@ func (s *Server) logRequest(c *gin.Context) {
 	route, status := routeOf(c), c.Writer.Status()
 	s.metrics.record(c.Request.Context(), route, c.Request.Method, status, took)
 	level := s.levelOf(route, status)
+	if log.caller.Origin == switchboard.OriginConsole && level == slog.LevelInfo {
+		level = slog.LevelDebug // the console logs the request that this one is made for
+	}
 	if len(log.warnings) > 0 {
 		level = max(level, slog.LevelWarn)
 	}

@@ -149,7 +149,7 @@ func TestResendElsewhere(t *testing.T) {
 	id := s.post("ticket.created", `{"a":1}`)
 	s.awaitState(id, "delivered")
 	body := "changed"
-	d, err := s.api().ResendDelivery(t.Context(), id, client.Resend{Act: client.Act{Reason: "show me"}, URL: other.URL + "/bin", Body: &body, Headers: map[string]string{"X-Debug": "1"}})
+	d, err := s.api().ResendDelivery(t.Context(), id, client.Resend{Act: client.Act{Reason: "show me"}, ResendChanges: client.ResendChanges{URL: other.URL + "/bin", Body: &body, Headers: map[string]string{"X-Debug": "1"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

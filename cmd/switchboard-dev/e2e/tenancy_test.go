@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,7 +17,7 @@ import (
 
 // property is what a tenant owns in a test: the ids of one of each kind.
 type property struct {
-	tenant, subscription, event, ownEvent, delivery, key, erasure, operation string
+	tenant, subscription, event, ownEvent, delivery, key, erasure, operation, session string
 }
 
 // populate gives the tenant a subscription, two events, one of them with an id that
@@ -40,7 +41,22 @@ func (s *system) populate(tenant, url string) property {
 	}
 	p.key = s.newKey("viewer", tenant).ID
 	p.operation = s.release(tenant, url)
+	p.session = s.signIn(tenant, p.key)
 	return p
+}
+
+// signIn signs one of the tenant's people in, and returns the id of the session.
+func (s *system) signIn(tenant, key string) (session string) {
+	s.t.Helper()
+	session = switchboard.NewID(switchboard.SessionPrefix, time.Now())
+	hash := sha256.Sum256([]byte(session))
+	_, err := s.database().Exec(`
+INSERT INTO sessions (id, hash, key_id, person, role, tenant, read_payload, portal, created_at, seen_at, ends_at, address)
+VALUES ($1, $2, $3, 'Bob', 'viewer', $4, false, true, now(), now(), now() + interval '1 hour', '')`, session, hash[:], key, tenant)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return session
 }
 
 // release pauses and resumes a subscription of the tenant, and returns the id of the operation,
@@ -127,7 +143,7 @@ func (s *system) operations() []string {
 
 // idFor is the tenant's id that fits the operation.
 func idFor(operation string, p property) string {
-	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key, "/erasures/": p.erasure, "/operations/": p.operation} {
+	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key, "/erasures/": p.erasure, "/operations/": p.operation, "/sessions/": p.session} {
 		if strings.Contains(operation, part) {
 			return id
 		}
@@ -142,6 +158,7 @@ func nobody() property {
 		ownEvent: "order-nobody", subscription: switchboard.NewID(switchboard.SubscriptionPrefix, now),
 		erasure: switchboard.NewID(switchboard.ErasurePrefix, now), operation: switchboard.NewID(switchboard.OperationPrefix, now),
 		delivery: switchboard.NewID(switchboard.DeliveryPrefix, now), key: switchboard.NewID(switchboard.KeyPrefix, now),
+		session: switchboard.NewID(switchboard.SessionPrefix, now),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -17,6 +18,7 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 	"github.com/seed-49a43567/switchboard/api"
 	"github.com/seed-49a43567/switchboard/catalogue"
+	"github.com/seed-49a43567/switchboard/console"
 	"github.com/seed-49a43567/switchboard/store"
 	"github.com/seed-49a43567/switchboard/webhook"
 	"github.com/seed-49a43567/switchboard/worker"
@@ -152,18 +154,37 @@ func (a *app) close() {
 	}
 }
 
-// handler is what the process answers over HTTP until serving ends: the API, or for a
-// worker alone its health and metrics.
+// handler is what the process answers over HTTP until serving ends: the API and the console,
+// or for a worker alone its health and metrics.
 func (a *app) handler(serving context.Context) (http.Handler, error) {
-	if a.parts.API {
-		return api.New(api.Config{
-			Store: a.store, Sender: a.sender, Catalogue: a.catalogue, Engine: a.engine, Guard: a.guard,
-			Serving: serving, Ready: a.missing,
-			Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
-			MaxData: a.config.MaxData, MaxBatch: a.config.MaxBatch, Validation: a.config.Validation, RefusedKeys: a.config.RefusedKeys, CostlyCalls: a.config.CostlyCalls, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
-		})
+	if !a.parts.API {
+		return api.Health(a.missing, a.telemetry.handler), nil
 	}
-	return api.Health(a.missing, a.telemetry.handler), nil
+	served, err := api.New(api.Config{
+		Store: a.store, Sender: a.sender, Catalogue: a.catalogue, Engine: a.engine, Guard: a.guard,
+		Serving: serving, Ready: a.missing,
+		Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
+		MaxData: a.config.MaxData, MaxBatch: a.config.MaxBatch, Validation: a.config.Validation, PublicURL: a.config.PublicURL, RefusedKeys: a.config.RefusedKeys, CostlyCalls: a.config.CostlyCalls, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	pages, err := console.New(console.Config{API: served, Sessions: a.store, Logger: a.log, PublicURL: a.config.PublicURL})
+	if err != nil {
+		return nil, err
+	}
+	return withConsole(served, pages), nil
+}
+
+// withConsole serves the console's pages below its path, and the API everywhere else.
+func withConsole(served, pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == console.Root || strings.HasPrefix(r.URL.Path, console.Root+"/") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		served.ServeHTTP(w, r)
+	})
 }
 
 // missing says what is missing for the process to do its work.

@@ -15,7 +15,7 @@ type actionsCommand struct {
 	By     string                `placeholder:"KEY" help:"Only what this API key did, as key_…, or temporal or switchboard."`
 	Person string                `help:"Only what this person did."`
 	Verb   switchboard.AuditVerb `help:"Only this, as retry or update."`
-	Kind   switchboard.AuditKind `enum:",delivery,subscription,operation,key,event_type,event,tenant" default:"" help:"Only what was done to one of these: ${enum}."`
+	Kind   switchboard.AuditKind `enum:",delivery,subscription,operation,key,event_type,event,tenant,session,portal_link" default:"" help:"Only what was done to one of these: ${enum}."`
 	After  timeFlag              `placeholder:"TIME" help:"Only what was done at that time or later."`
 	Before timeFlag              `placeholder:"TIME" help:"Only what was done before that time."`
 	Last   switchboard.Duration  `placeholder:"24h" help:"Only what was done in so long a time before now."`

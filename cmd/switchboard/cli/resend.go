@@ -27,7 +27,7 @@ Examples:
 }
 
 func (c resendDeliveryCommand) Run(ctx context.Context, s *Session) error {
-	resend := client.Resend{Act: c.act(c.Reason), URL: c.URL, Headers: c.Header}
+	resend := client.Resend{Act: c.act(c.Reason), ResendChanges: client.ResendChanges{URL: c.URL, Headers: c.Header}}
 	if c.Body != nil {
 		body, err := s.read(*c.Body)
 		if err != nil {

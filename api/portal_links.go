@@ -1,0 +1,90 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+type newPortalLink struct {
+	Tenant      string                `json:"tenant" doc:"Whose subscriptions, deliveries and events the person sees" example:"acme" maxLength:"128"`
+	Name        string                `json:"name" doc:"Of the person, for the audit" example:"bob@acme.example" maxLength:"128"`
+	Role        switchboard.Role      `json:"role" enum:"integrator,viewer" doc:"Whether the person may change subscriptions and retry deliveries, or only look" example:"integrator"`
+	ReadPayload *bool                 `json:"read_payload,omitempty" doc:"Whether the person may read event data, bodies, paths and queries of URLs, and all headers. Left out: integrators, if this key may" example:"true"`
+	Next        string                `json:"next,omitempty" doc:"The page of the console to begin with" example:"/console/deliveries" maxLength:"2048"`
+	ExpiresIn   *switchboard.Duration `json:"expires_in,omitempty" doc:"For how long the link can be used, once; at most 15m. Default: 5m" example:"5m"`
+	Session     *switchboard.Duration `json:"session,omitempty" doc:"How long the person stays signed in; at most 8h. Default: 1h" example:"1h"`
+}
+
+// portalLink is a link as it is shown, once.
+type portalLink struct {
+	ID        string    `json:"id" example:"plk_01k0000000000000000000000"`
+	URL       string    `json:"url" doc:"Lead the person's browser there. It works once, and is shown here alone" example:"https://switchboard.example.com/console/enter#hqFz…"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+type createPortalLinkInput struct{ payload[newPortalLink] }
+
+func (s *server) createPortalLink(ctx context.Context, caller switchboard.Caller, in *createPortalLinkInput) (*reply[portalLink], error) {
+	asked, err := in.JSON.link(caller)
+	if err != nil {
+		return nil, err
+	}
+	if s.PublicURL == "" {
+		return nil, switchboard.Errorf(switchboard.CodeConflict, "SWITCHBOARD_PUBLIC_URL is not set: without it, this process does not know the address of its console")
+	}
+	made, token, err := s.Store.CreatePortalLink(ctx, caller, asked)
+	if err != nil {
+		return nil, err
+	}
+	// Behind the # it reaches no server's log and no other site.
+	return &reply[portalLink]{Body: portalLink{
+		ID: made.ID, URL: s.PublicURL + switchboard.ConsolePath + "/enter#" + token.Reveal(), ExpiresAt: made.ExpiresAt,
+	}}, nil
+}
+
+func (in *newPortalLink) link(caller switchboard.Caller) (switchboard.PortalLink, error) {
+	link := switchboard.PortalLink{Tenant: in.Tenant, Person: in.Name, Role: in.Role, Next: in.Next}
+	if err := switchboard.ValidateTenant(in.Tenant); err != nil {
+		return link, err
+	}
+	if err := caller.CheckTenant(in.Tenant); err != nil {
+		return link, err
+	}
+	if err := switchboard.CheckPerson("name", in.Name); err != nil {
+		return link, err
+	}
+	if in.Role != switchboard.RoleIntegrator && in.Role != switchboard.RoleViewer {
+		return link, switchboard.InvalidField("role", "must be integrator or viewer")
+	}
+	if in.Next != "" {
+		if err := switchboard.CheckConsolePath("next", in.Next); err != nil {
+			return link, err
+		}
+	}
+	link.ReadPayload = in.Role.ReadsPayload() && caller.ReadPayload
+	if in.ReadPayload != nil {
+		if link.ReadPayload = *in.ReadPayload; link.ReadPayload && !caller.ReadPayload {
+			return link, &switchboard.Error{Code: switchboard.CodeForbidden, Field: "read_payload", Message: "is a permission that this key does not have itself"}
+		}
+	}
+	var err error
+	if link.Lasts, err = lasting("expires_in", in.ExpiresIn, switchboard.PortalLinkLasts, switchboard.MaxPortalLinkLasts); err != nil {
+		return link, err
+	}
+	link.Session, err = lasting("session", in.Session, switchboard.PortalSessionLasts, switchboard.MaxPortalSessionLasts)
+	return link, err
+}
+
+// lasting is a time as it was given, or the usual one.
+func lasting(field string, given *switchboard.Duration, usual, most time.Duration) (time.Duration, error) {
+	if given == nil {
+		return usual, nil
+	}
+	const least = 10 * time.Second // less nobody can use
+	if asked := time.Duration(*given); asked < least || asked > most {
+		return 0, switchboard.InvalidField(field, "must be from %s to %s", switchboard.Duration(least), switchboard.Duration(most))
+	}
+	return time.Duration(*given), nil
+}

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/signing"
+)
+
+// resendPreview is the request that a resend would send.
+type resendPreview struct {
+	Method       string            `json:"method" example:"POST"`
+	URL          string            `json:"url" example:"https://crm.example.com/hook2"`
+	Headers      map[string]string `json:"headers" doc:"With those of the signature; values of sensitive headers are masked" example:"{\"Content-Type\":\"application/json\"}"`
+	Body         string            `json:"body,omitempty" example:"{\"first_name\":\"Ada\"}"`
+	BodyEncoding string            `json:"body_encoding,omitempty" enum:"base64" doc:"base64 where the body is not text; else left out"`
+	Redacted     *redacted         `json:"body_redacted,omitempty" doc:"For keys without read_payload: what is said of the body in its place"`
+	Elsewhere    bool              `json:"elsewhere" doc:"It goes to another scheme, host or port than the subscription's: without its authentication and sensitive headers, and signed with a made-up secret"`
+	Warnings     []string          `json:"warnings" nullable:"false" doc:"As those of a preview of the subscription"`
+}
+
+type resendPreviewInput struct {
+	ID string `path:"id" doc:"Id of the delivery" example:"dlv_01k0000000000000000000000"`
+	payload[ResendChanges]
+}
+
+func (s *server) previewResend(ctx context.Context, caller switchboard.Caller, in *resendPreviewInput) (*reply[resendPreview], error) {
+	overrides := in.JSON.overrides()
+	if err := caller.CheckResend(&overrides); err != nil {
+		return nil, err
+	}
+	elsewhere, err := s.checkOverrides(ctx, caller, in.ID, &in.JSON, &overrides)
+	if err != nil {
+		return nil, err
+	}
+	around, err := s.Store.Surroundings(ctx, []string{in.ID})
+	if err != nil {
+		return nil, err
+	}
+	surroundings := around[in.ID]
+	if err := surroundings.Obstacles().CheckResend(in.ID); err != nil {
+		return nil, err
+	}
+	loaded, err := s.Store.LoadForAttempt(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	loaded.Overrides, loaded.Body = &overrides, nil // the resend of a resend has the changes of its own alone
+	if !edits(caller) {                             // see previewSubscription
+		loaded.Subscription.Secrets = secretsOf(signing.NewSecret(loaded.Subscription.Signature.Scheme))
+	}
+	made, err := s.Sender.Preview(loaded, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	out := resendPreview{
+		Method: made.Method, URL: shownURL(caller, made.URL, edits(caller)), Headers: shownHeaders(caller, made.Headers),
+		Elsewhere: elsewhere, Warnings: append([]string{}, made.Warnings...),
+	}
+	out.Body, out.BodyEncoding, out.Redacted = shownBody(caller, made.Body, made.Headers["Content-Type"])
+	return &reply[resendPreview]{Body: out}, nil
+}

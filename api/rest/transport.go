@@ -1,0 +1,64 @@
+package rest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// inProcessKey is the key of the caller in the context of a request that this process makes of
+// itself. Nothing that comes over the network sets it.
+type inProcessKey struct{}
+
+// Transport makes requests of the API without the network, as that caller: the console's, for
+// somebody who is signed in there. They pass the same handlers, with the same roles and limits.
+// The caller's address and request id are those of the request that they are made for.
+func (s *Server) Transport(caller switchboard.Caller) http.RoundTripper {
+	caller.Origin = switchboard.OriginConsole
+	return &transport{s, caller}
+}
+
+type transport struct {
+	server *Server
+	caller switchboard.Caller
+}
+
+// RoundTrip serves the request, and returns the answer when it is complete.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	served := r.Clone(context.WithValue(r.Context(), inProcessKey{}, t.caller))
+	if served.Header.Get(requestIDHeader) == "" && t.caller.RequestID != "" {
+		served.Header.Set(requestIDHeader, t.caller.RequestID)
+	}
+	if served.Body == nil {
+		served.Body = http.NoBody // as a handler may expect it
+	}
+	defer served.Body.Close()
+	served.RemoteAddr = t.caller.Address
+	answer := &bufferedAnswer{header: http.Header{}}
+	t.server.engine.ServeHTTP(answer, served)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	status := cmp.Or(answer.status, http.StatusOK)
+	return &http.Response{
+		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: answer.header, Body: io.NopCloser(&answer.body), ContentLength: int64(answer.body.Len()),
+	}, nil
+}
+
+// bufferedAnswer is what a handler writes.
+type bufferedAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *bufferedAnswer) Header() http.Header { return a.header }
+
+func (a *bufferedAnswer) WriteHeader(status int) { a.status = cmp.Or(a.status, status) }
+
+func (a *bufferedAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }

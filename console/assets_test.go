@@ -1,0 +1,105 @@
+package console
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"testing"
+)
+
+// vendored are files of others, which are as they were published on npm, with their licences: of
+// htmx.org 4.0.1 and uplot 1.6.32.
+var vendored = map[string]string{
+	"htmx-4.0.1.min.js":    "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
+	"hx-ptag-4.0.1.min.js": "1993b23e86553100e4f45eed1b756eb8cf53c5b2244caf98e58662dfde9ca069",
+	"htmx-LICENSE.txt":     "d3d2456f76414f2456104660ebd65aff1c04cd7966b942bdabd63f3cdb316a38",
+	"uplot-1.6.32.min.js":  "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+	"uplot-LICENSE.txt":    "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+}
+
+func TestVendoredFiles(t *testing.T) {
+	t.Parallel()
+	for name, want := range vendored {
+		content, err := assetFiles.ReadFile("assets/" + name)
+		must(t, err)
+		if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != want {
+			t.Errorf("%s is not the file that was published", name)
+		}
+	}
+	// What finds barriers in the browser tests, of axe-core 4.14.1.
+	content, err := os.ReadFile("testdata/axe/axe.min.js")
+	must(t, err)
+	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c" {
+		t.Error("axe.min.js is not the file that was published")
+	}
+}
+
+func TestWithoutComments(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ extension, content, want string }{
+		{".js", "// says what\n  a(); // kept\n\n\tb();\n", "a(); // kept\n\nb();\n"},
+		{".css", "/* Lists */\n  .a { b: c; } /* kept */\n/* of\ntwo */\n", ".a { b: c; } /* kept */\n/* of\ntwo */\n"},
+		{".svg", "  <!-- kept -->\n", "  <!-- kept -->\n"},
+	} {
+		if got := string(withoutComments(c.extension, []byte(c.content))); got != c.want {
+			t.Errorf("%s: %q, want %q", c.extension, got, c.want)
+		}
+	}
+}
+
+// TestAssetSize: all scripts and styles are 45 kB at most as browsers load them (console.md, section 6).
+func TestAssetSize(t *testing.T) {
+	t.Parallel()
+	files, err := newAssets()
+	must(t, err)
+	total := 0
+	for address, file := range files.byPath {
+		if ext := path.Ext(address); ext == ".js" || ext == ".css" {
+			total += len(file.zipped)
+		}
+	}
+	if total > 45<<10 {
+		t.Errorf("scripts and styles are %d bytes", total)
+	}
+	t.Logf("scripts and styles are %d bytes", total)
+	for name, most := range map[string]int{"console.js": 400, "console.css": 500} {
+		content, err := fs.ReadFile(assetFiles, "assets/"+name)
+		must(t, err)
+		if lines := bytes.Count(content, []byte("\n")); lines > most {
+			t.Errorf("%s has %d lines", name, lines)
+		}
+	}
+}
+
+// TestAssets are served compressed, for ever, to anyone.
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	address, err := f.console.assets.path("console.css")
+	must(t, err)
+	want, err := assetFiles.ReadFile("assets/console.css")
+	must(t, err)
+	want = withoutComments(".css", want)
+	zipped := f.nobody().get(address, "Accept-Encoding", "br, gzip;q=0.5").want(t, http.StatusOK)
+	if zipped.header.Get("Content-Encoding") != "gzip" || !strings.Contains(zipped.header.Get("Cache-Control"), "immutable") || !strings.HasPrefix(zipped.header.Get("Content-Type"), "text/css") {
+		t.Errorf("%v", zipped.header)
+	}
+	zip, err := gzip.NewReader(strings.NewReader(zipped.body))
+	must(t, err)
+	got, err := io.ReadAll(zip)
+	must(t, err)
+	if !bytes.Equal(got, want) {
+		t.Error("the compressed form is another file")
+	}
+	if plain := f.nobody().get(address, "Accept-Encoding", "identity").want(t, http.StatusOK); plain.body != string(want) {
+		t.Error("the plain form is another file")
+	}
+	f.nobody().get(assetsPath+"00000000/console.css").want(t, http.StatusNotFound)
+}

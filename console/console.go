@@ -1,0 +1,109 @@
+// Package console is the support console: pages for people, under /console.
+//
+// It is a user of the client package. Each page is made of a few calls of the API, which are made
+// in-process as the person who is signed in, so that roles, masks and tenancy are decided once.
+// All that it keeps itself are sessions.
+package console
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// Root is the path of the console's first page; all others are below it.
+const Root = "/console"
+
+// API is the way to the API.
+type API interface {
+	// Transport makes requests of the API as that caller.
+	Transport(caller switchboard.Caller) http.RoundTripper
+}
+
+// Config is what the console needs.
+type Config struct {
+	API      API      // required
+	Sessions Sessions // required
+
+	Logger *slog.Logger     // one line per request; nil: slog.Default
+	Now    func() time.Time // nil: time.Now
+
+	// PublicURL is the address by which people reach the console, as https://switchboard.example.com,
+	// for links that leave it; empty: they have the host of the request.
+	PublicURL string
+}
+
+// Console serves the pages. It is not changed after New.
+type Console struct {
+	Config
+	mux    *http.ServeMux
+	pages  pages
+	assets *assets
+}
+
+// New makes the console. The error names the field of the config at fault.
+func New(config Config) (*Console, error) {
+	switch {
+	case config.API == nil:
+		return nil, errors.New("console: Config.API is required")
+	case config.Sessions == nil:
+		return nil, errors.New("console: Config.Sessions is required")
+	}
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	files, err := newAssets()
+	if err != nil {
+		return nil, fmt.Errorf("console: assets: %w", err)
+	}
+	parsed, err := parsePages(files)
+	if err != nil {
+		return nil, fmt.Errorf("console: templates: %w", err)
+	}
+	c := &Console{Config: config, mux: http.NewServeMux(), pages: parsed, assets: files}
+	for _, r := range c.routes() {
+		c.mux.HandleFunc(r.pattern, c.serve(r))
+	}
+	c.mux.Handle("GET "+assetsPath, files)
+	return c, nil
+}
+
+// routes are those of all pages. Each file of a page has its own.
+func (c *Console) routes() []route {
+	return slices.Concat(
+		c.commonRoutes(),
+		c.overviewRoutes(),
+		c.deliveriesRoutes(),
+		c.searchRoutes(),
+		c.eventRoutes(),
+		c.operationRoutes(),
+		c.tryItRoutes(),
+		c.deliveryRoutes(),
+		c.subscriptionRoutes(),
+		c.catalogueRoutes(),
+	)
+}
+
+// commonRoutes are those of no page in particular.
+func (c *Console) commonRoutes() []route {
+	return []route{
+		{"GET /console/banner", readers, c.banner},
+		{"/console/", readers, func(v *visit) (answer, error) { return answer{}, errNoPage(v.request.URL.Path) }},
+	}
+}
+
+// ServeHTTP answers a request below /console.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.logged(w, r, func(w http.ResponseWriter, r *http.Request) {
+		setHeaders(w.Header())
+		c.mux.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,99 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// TestFirstPage: staff begin with the overview, others with their subscriptions.
+func TestFirstPage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, c := range []struct {
+		role   switchboard.Role
+		status int
+		to     string
+	}{
+		{switchboard.RoleAdmin, http.StatusOK, ""},
+		{switchboard.RoleSupport, http.StatusOK, ""},
+		{switchboard.RoleViewer, http.StatusOK, ""},
+		{switchboard.RoleIntegrator, http.StatusSeeOther, "/console/subscriptions"},
+	} {
+		got := f.as(c.role, "").get("/console")
+		if got.status != c.status || got.header.Get("Location") != c.to {
+			t.Errorf("%s: %d to %q: %s", c.role, got.status, got.header.Get("Location"), got.body)
+		}
+	}
+}
+
+// TestStrangers are led to the sign-in, and back afterwards; a poll makes the browser load its page anew.
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, c := range []struct{ path, to string }{
+		{"/console", "/console/sign-in"},
+		{"/console/deliveries?state=failed", "/console/sign-in?next=%2Fconsole%2Fdeliveries%3Fstate%3Dfailed"},
+	} {
+		got := f.nobody().get(c.path)
+		if got.status != http.StatusSeeOther || got.header.Get("Location") != c.to {
+			t.Errorf("%s: %d to %q", c.path, got.status, got.header.Get("Location"))
+		}
+	}
+	got := f.nobody().get("/console?part=now")
+	if got.status != http.StatusUnauthorized || got.header.Get("HX-Refresh") != "true" {
+		t.Errorf("poll: %d, %v", got.status, got.header)
+	}
+}
+
+// TestErrorPages show what failed in words, with its code and the id of the request.
+func TestErrorPages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ana := f.as(switchboard.RoleSupport, "")
+	got := ana.get("/console/nothing").want(t, http.StatusNotFound, "there is no page at /console/nothing", "Code not_found", `data-copy="req_`)
+	if !strings.Contains(got.body, got.header.Get("X-Request-Id")) {
+		t.Errorf("the id of the request is not shown")
+	}
+	ana.get("/console?part=nothing").want(t, http.StatusNotFound).without(t, "<html")
+	ana.get("/console?part=layout").want(t, http.StatusNotFound)
+}
+
+// away are sessions of a database that does not answer.
+type away struct{ Sessions }
+
+func (away) FindSession(context.Context, switchboard.Secret, bool) (switchboard.Session, error) {
+	return switchboard.Session{}, &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away"}
+}
+
+// TestOutage: while Postgres is away, the page says so and asks again by itself.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *Config) { c.Sessions = away{c.Sessions} })
+	got := f.as(switchboard.RoleSupport, "").get("/console").want(t, http.StatusServiceUnavailable, "the database is away", "Try again")
+	if got.header.Get("Refresh") == "" {
+		t.Error("the page does not ask again by itself")
+	}
+}
+
+// TestPolls: a part that has not changed is answered 304, and one that has comes alone.
+func TestPolls(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ana := f.as(switchboard.RoleSupport, "")
+	first := ana.get("/console?part=now").want(t, http.StatusOK, "Nothing is overdue", `data-live="5"`).without(t, "<html", "<h1")
+	tag := first.header.Get("HX-PTag")
+	if tag == "" {
+		t.Fatal("a part has no tag")
+	}
+	if got := ana.get("/console?part=now", "HX-PTag", tag); got.status != http.StatusNotModified || got.body != "" {
+		t.Errorf("%d, %s", got.status, got.body)
+	}
+	ana.get("/console?part=now", "HX-PTag", "another").want(t, http.StatusOK, "Nothing is overdue")
+	if strings.Contains(f.logs.String(), `"level":"INFO","msg":"console request","method":"GET","route":"GET /console"`) {
+		t.Error("polls are in the log")
+	}
+}

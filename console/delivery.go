@@ -1,0 +1,215 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+func (c *Console) deliveryRoutes() []route {
+	const retriers = supporters | integrators | portals
+	return []route{
+		{"GET /console/deliveries/{id}", readers, c.delivery},
+		{"GET /console/deliveries/{id}/attempts/{n}/request", readers, c.attemptRequest},
+		{"GET /console/deliveries/{id}/attempts/{n}/response", readers, c.attemptResponse},
+		{"GET /console/deliveries/{id}/changes", readers, c.resendChanges},
+
+		{"GET /console/deliveries/{id}/retry", retriers, c.deliveryActionForm(switchboard.ActionRetry)},
+		{"POST /console/deliveries/{id}/retry", retriers, c.actOnDelivery(switchboard.ActionRetry)},
+		{"GET /console/deliveries/{id}/cancel", operators, c.deliveryActionForm(switchboard.ActionCancel)},
+		{"POST /console/deliveries/{id}/cancel", operators, c.actOnDelivery(switchboard.ActionCancel)},
+		{"GET /console/deliveries/{id}/hold", operators, c.deliveryActionForm(switchboard.ActionHold)},
+		{"POST /console/deliveries/{id}/hold", operators, c.actOnDelivery(switchboard.ActionHold)},
+		{"GET /console/deliveries/{id}/release", operators, c.deliveryActionForm(switchboard.ActionRelease)},
+		{"POST /console/deliveries/{id}/release", operators, c.actOnDelivery(switchboard.ActionRelease)},
+		{"GET /console/deliveries/{id}/resend", supporters | integrators, c.resendForm},
+		{"POST /console/deliveries/{id}/resend", supporters | integrators, c.resend},
+	}
+}
+
+// liveSeconds is how often the page of an open delivery asks for what is new.
+const liveSeconds = 2
+
+// deliveryPage is a delivery as its page shows it.
+type deliveryPage struct {
+	client.Delivery
+	Diagnosis    client.Diagnosis
+	Side         string // who can end it, in words; empty: nothing is wrong
+	Host         string
+	Live         int // how often it asks for itself, in seconds; 0: it has ended
+	List         string
+	Alike        alikeLink
+	Buttons      []actionButton
+	Temporal     string // empty: there is no link
+	Timeline     []timelineEntry
+	Facts        []fact
+	Subscription *subscriptionFacts
+	Copies       []resendLink
+	Original     *resendLink
+	Tickets      []ticket
+	Related      *relatedDeliveries // nil: they are not read anew
+}
+
+// fact is something that is known of a delivery.
+type fact struct {
+	Name string
+	Text string
+	At   any // a time in place of the text; nil: it is none
+	Link string
+}
+
+// alikeLink leads to the other deliveries that fail alike.
+type alikeLink struct {
+	Text    string // empty: there are none
+	Address string
+}
+
+// subscriptionFacts are what the page says of the subscription.
+type subscriptionFacts struct {
+	Name    string
+	Address string // empty: it is deleted
+	State   string
+	Version int
+	Matched string // the pattern that takes the event; empty: none does by now
+	URL     string
+	Breaker string // in words; empty: it is closed
+	Policy  string
+}
+
+// resendLink is another delivery of a resend.
+type resendLink struct {
+	ID      string
+	Address string
+	Changes string // the page that compares the two
+	Changed string // what was changed, in words
+}
+
+// relatedDeliveries are those of the same event, and of events with the same key.
+type relatedDeliveries struct {
+	Event     []relatedDelivery
+	EventLink string
+	Key       []relatedDelivery
+	KeyLink   string // empty: the event has no key
+	Failed    string // why they could not be read
+}
+
+type relatedDelivery struct {
+	ID      string
+	Address string
+	State   switchboard.State
+	Text    string
+	At      any
+}
+
+// delivery shows a delivery. A poll reads it and its subscription alone.
+func (c *Console) delivery(v *visit) (answer, error) {
+	if err := v.checkQuery(); err != nil {
+		return answer{}, err
+	}
+	d, err := v.api.GetDelivery(v.request.Context(), v.path("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	sub, err := v.subscriptionOf(&d)
+	if err != nil {
+		return answer{}, err
+	}
+	shown := deliveryPageOf(&d, sub, looker{Session: v.session, link: v.absolute(linkDelivery(d.ID)), now: v.now})
+	if !v.isPoll() {
+		shown.Related = v.relatedTo(&d)
+	}
+	return page("delivery", "Delivery "+short(d.ID), shown), nil
+}
+
+// subscriptionOf is the subscription of a delivery as it is now; nil: it is deleted.
+func (v *visit) subscriptionOf(d *client.Delivery) (*client.Subscription, error) {
+	if d.Subscription == nil || d.Subscription.Deleted {
+		return nil, nil
+	}
+	sub, err := v.api.GetSubscription(v.request.Context(), d.SubscriptionID)
+	switch {
+	case switchboard.CodeOf(err) == switchboard.CodeNotFound: // it was deleted just now
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &sub, nil
+}
+
+// maxRelated is how many other deliveries of an event, and on each side of one of its key, are shown.
+const maxRelated = 20
+
+// relatedTo are the deliveries beside it. They are no reason to fail.
+func (v *visit) relatedTo(d *client.Delivery) *relatedDeliveries {
+	related := &relatedDeliveries{EventLink: linkEvent(d.EventID, d.Tenant)}
+	ctx := v.request.Context()
+	page, err := v.api.ListDeliveries(ctx, switchboard.DeliveryFilter{Tenant: d.Tenant, Event: d.EventID}, switchboard.PageRequest{Limit: maxRelated})
+	if err != nil {
+		related.Failed = problemOf(v, err).Text
+		return related
+	}
+	related.Event = othersOfEvent(d, page.Items)
+	if d.EventKey == "" {
+		return related
+	}
+	related.KeyLink = linkEvents(switchboard.EventFilter{Tenant: d.Tenant, Key: d.EventKey})
+	events, err := v.eventsAround(ctx, d)
+	if err != nil {
+		related.Failed = problemOf(v, err).Text
+		return related
+	}
+	related.Key = othersOfKey(d, events)
+	return related
+}
+
+// nearEvents is how many events of the same key are looked at after the delivery's, and before it.
+const nearEvents = 3
+
+// eventsAround are the events of the same key, newest first.
+func (v *visit) eventsAround(ctx context.Context, d *client.Delivery) ([]client.Event, error) {
+	filter := switchboard.EventFilter{Tenant: d.Tenant, Key: d.EventKey, After: d.CreatedAt}
+	later, err := v.api.ListEvents(ctx, filter, switchboard.PageRequest{})
+	if err != nil {
+		return nil, err
+	}
+	filter.After, filter.Before = filter.Before, d.CreatedAt
+	earlier, err := v.api.ListEvents(ctx, filter, switchboard.PageRequest{Limit: nearEvents + 1})
+	if err != nil {
+		return nil, err
+	}
+	isOwn := func(e client.Event) bool { return e.ID == d.EventID }
+	after, before := slices.DeleteFunc(later.Items, isOwn), slices.DeleteFunc(earlier.Items, isOwn)
+	return slices.Concat(after[max(0, len(after)-nearEvents):], before[:min(len(before), nearEvents)]), nil
+}
+
+// othersOfEvent are the other deliveries of the same event.
+func othersOfEvent(d *client.Delivery, found []client.Delivery) []relatedDelivery {
+	var others []relatedDelivery
+	for i := range found {
+		if found[i].ID != d.ID {
+			text := "to another subscription"
+			if found[i].SubscriptionID == d.SubscriptionID {
+				text = "to the same subscription"
+			}
+			others = append(others, relatedDelivery{found[i].ID, linkDelivery(found[i].ID), found[i].State, text, found[i].CreatedAt})
+		}
+	}
+	return others
+}
+
+// othersOfKey are the deliveries to the same subscription of events with the same key.
+func othersOfKey(d *client.Delivery, events []client.Event) []relatedDelivery {
+	var others []relatedDelivery
+	for i := range events {
+		text := cmp.Or(map[bool]string{true: "later"}[events[i].CreatedAt.After(d.CreatedAt)], "earlier") + ": " + events[i].Type
+		for _, other := range events[i].Deliveries {
+			if other.SubscriptionID == d.SubscriptionID && other.ID != d.ID {
+				others = append(others, relatedDelivery{other.ID, linkDelivery(other.ID), other.State, text, events[i].CreatedAt})
+			}
+		}
+	}
+	return others
+}

@@ -1,0 +1,182 @@
+package console
+
+import (
+	"bytes"
+	"html"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+func seenAt() time.Time { return time.Date(2026, 1, 31, 12, 20, 0, 0, time.UTC) }
+
+// seenDelivery is a delivery in that state, after attempts that ended like that.
+func seenDelivery(state switchboard.State, failure switchboard.Failure, attempts int) *client.Delivery {
+	now := seenAt()
+	d := &client.Delivery{
+		ID: "dlv_01k3n1c3d401", Tenant: "acme", EventID: "evt_1", EventType: "ticket.created", SubscriptionID: "sub_1", State: state, Reason: "the reason",
+		AttemptsMade: attempts, Generation: 1, CreatedAt: now.Add(-time.Hour), TemporalURL: "http://temporal.example.com/x", EventKey: "ticket-1", Matched: "ticket.*",
+		Subscription: &client.DeliverySubscription{Name: "CRM sync", Version: 7, State: switchboard.SubscriptionActive},
+		Diagnosis: &client.Diagnosis{Why: "Why it is so.", Side: switchboard.SideReceiver, Advice: "What to do", Next: client.NextStep{Text: "What follows.", Because: []client.Cause{
+			{Code: switchboard.CausePolicy, Text: "one part", At: &now}, {Code: switchboard.CauseJitter, Text: "another part"},
+		}}},
+		Actions: []client.Action{{At: now.Add(-45 * time.Minute), Actor: "key_1", Name: "support desk", Person: "Ana", Action: switchboard.ActionRetry, Reason: "receiver repaired"}},
+	}
+	for i, action := range []switchboard.ActionKind{switchboard.ActionRetry, switchboard.ActionCancel, switchboard.ActionHold, switchboard.ActionRelease, switchboard.ActionResend} {
+		offered := switchboard.AvailableAction{Action: action, Allowed: i%2 == 0}
+		if !offered.Allowed {
+			offered.WhyNot = "why not to " + string(action)
+		}
+		d.Available = append(d.Available, offered)
+	}
+	if state.HasNextAttempt() {
+		next := now.Add(time.Hour)
+		d.NextAttemptAt, d.Diagnosis.Next.At, d.Diagnosis.Next.Number, d.Diagnosis.Next.Of = &next, &next, attempts+1, 12
+	}
+	for i := range attempts {
+		a := client.Attempt{
+			Number: i + 1, At: now.Add(time.Duration(i-attempts) * 10 * time.Minute), DurationMS: 210, TimeoutMS: 10_000, Failure: failure, Requests: 1, SubscriptionVersion: 7,
+			Detail: "dial by 10.0.0.2", RemoteIP: "203.0.113.7", Request: client.SentRequest{Method: "POST", URL: "https://crm.example.com/hook", Headers: map[string]string{"Webhook-Id": "dlv_01k3n1c3d401"}},
+		}
+		status := map[switchboard.Failure]int{"": 200, switchboard.FailureHTTP4xx: 404, switchboard.FailureHTTP5xx: 503, switchboard.FailureRedirect: 301}[failure]
+		if status != 0 {
+			a.StatusCode, a.Response = &status, &client.Response{Headers: map[string]string{"X-Request-Id": "r1"}, Body: `{"n":12345678901234567890}`}
+		}
+		d.Attempts = append(d.Attempts, a)
+	}
+	return d
+}
+
+func seenSubscription() *client.Subscription {
+	s := &client.Subscription{}
+	s.Request.URL = "https://crm.example.com/hook"
+	s.Retry.MaxAttempts = 12
+	for range 11 {
+		s.RetrySchedule = append(s.RetrySchedule, switchboard.Duration(time.Hour))
+	}
+	return s
+}
+
+// rendered is a block of a page.
+func rendered(t *testing.T, template, block string, data any) string {
+	t.Helper()
+	files, err := newAssets()
+	must(t, err)
+	parsed, err := parsePages(files)
+	must(t, err)
+	var out bytes.Buffer
+	must(t, parsed[template].ExecuteTemplate(&out, block, data))
+	return out.String()
+}
+
+// TestDeliveryPage shows, in every state and after every failure, what the API says in its words, each
+// action or why not, and all that happened.
+func TestDeliveryPage(t *testing.T) {
+	t.Parallel()
+	for _, state := range switchboard.States() {
+		for _, failure := range append(switchboard.Failures(), "") {
+			for _, attempts := range []int{0, 3} {
+				name := string(state) + " " + string(failure)
+				d := seenDelivery(state, failure, attempts)
+				p := deliveryPageOf(d, seenSubscription(), looker{link: "https://s.example.com/console/deliveries/dlv_01k3n1c3d401", now: seenAt()})
+				shown := html.UnescapeString(rendered(t, "delivery", "content", p))
+				wanted := []string{"Why it is so.", "What follows.", "Their side.", "What to do", "why not to cancel", "why not to release", `href="/console/deliveries/dlv_01k3n1c3d401/retry"`,
+					"Ana (support desk) retried it", "receiver repaired", "accepted", `data-page-id="dlv_01k3n1c3d401"`, "One part", "Another part", "ticket.*"}
+				if attempts > 0 {
+					wanted = append(wanted, "attempt 3", "210 ms of 10 s", `id="attempt-3-request"`)
+				}
+				if d.NextAttemptAt != nil {
+					wanted = append(wanted, `<time datetime="2026-01-31T13:20:00Z"`)
+				}
+				for _, text := range wanted {
+					if !strings.Contains(shown, text) {
+						t.Fatalf("%s: %q is not in:\n%s", name, text, shown)
+					}
+				}
+				if live := strings.Contains(shown, "data-live="); live == state.Final() {
+					t.Errorf("%s: live %t", name, live)
+				}
+				if n := strings.Count(shown, "Open in Temporal"); n != 1 {
+					t.Errorf("%s: %d links to Temporal", name, n)
+				}
+			}
+		}
+	}
+}
+
+// TestDeliveryPageOfAPortal has a retry, and neither Temporal nor what is for colleagues.
+func TestDeliveryPageOfAPortal(t *testing.T) {
+	t.Parallel()
+	d := seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 2)
+	p := deliveryPageOf(d, nil, looker{Session: switchboard.Session{Portal: true}, now: seenAt()})
+	if len(p.Buttons) != 1 || p.Buttons[0].Text != "Retry now…" || p.Temporal != "" || len(p.Tickets) != 1 || p.Tickets[0].For != "for the customer" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestTimeline is newest first, after what is planned; only the newest response is there at once.
+func TestTimeline(t *testing.T) {
+	t.Parallel()
+	d := seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 3)
+	var texts []string
+	var open []int
+	for _, e := range timelineOf(d, seenSubscription()) {
+		texts = append(texts, e.Text)
+		if e.Attempt != nil && e.Attempt.Response != nil {
+			open = append(open, e.Attempt.Number)
+		}
+	}
+	want := []string{"attempt 4 is planned", "attempt 3", "attempt 2", "attempt 1", "Ana (support desk) retried it", "accepted"}
+	if !slices.Equal(texts, want) || !slices.Equal(open, []int{3}) {
+		t.Errorf("%q with the responses of %v, want %q", texts, open, want)
+	}
+}
+
+// TestLaterAttempts counts from the next attempt on, also after an operator's retry has given all of
+// them again.
+func TestLaterAttempts(t *testing.T) {
+	t.Parallel()
+	at := seenAt()
+	for name, c := range map[string]struct {
+		number, of int
+		more       int
+		after      time.Duration
+	}{
+		"the second":                    {2, 12, 10, 10 * time.Hour},
+		"the last but one":              {11, 12, 1, time.Hour},
+		"the last":                      {12, 12, 0, 0},
+		"the first of another start":    {8, 19, 11, 11 * time.Hour},
+		"more than the policy has left": {2, 50, 0, 0},
+	} {
+		more, last := laterAttempts(&client.NextStep{At: &at, Number: c.number, Of: c.of}, seenSubscription())
+		if more != c.more || more > 0 && !last.Equal(at.Add(c.after)) {
+			t.Errorf("%s: %d more until %s", name, more, last)
+		}
+	}
+	if more, _ := laterAttempts(&client.NextStep{At: &at, Number: 1, Of: 12}, nil); more != 0 {
+		t.Errorf("of a deleted subscription: %d", more)
+	}
+}
+
+// TestRelated: others of the event and of its key are shown, and never the delivery itself.
+func TestRelated(t *testing.T) {
+	t.Parallel()
+	d := seenDelivery(switchboard.StateRetrying, "", 0)
+	other := client.Delivery{ID: "dlv_2", SubscriptionID: "sub_2", State: switchboard.StateDelivered}
+	same := client.Delivery{ID: "dlv_3", SubscriptionID: "sub_1", State: switchboard.StateFailed}
+	got := othersOfEvent(d, []client.Delivery{*d, other, same})
+	if len(got) != 2 || got[0].Text != "to another subscription" || got[1].Text != "to the same subscription" {
+		t.Errorf("of the event: %+v", got)
+	}
+	got = othersOfKey(d, []client.Event{
+		{ID: "evt_3", Type: "ticket.closed", CreatedAt: d.CreatedAt.Add(time.Minute), Deliveries: []client.Delivery{other, same}},
+		{ID: "evt_0", Type: "ticket.opened", CreatedAt: d.CreatedAt.Add(-time.Minute), Deliveries: []client.Delivery{same, *d}},
+	})
+	if len(got) != 2 || got[0].Text != "later: ticket.closed" || got[1].Text != "earlier: ticket.opened" {
+		t.Errorf("of the key: %+v", got)
+	}
+}

@@ -1,0 +1,108 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+const errorTemplate = "error"
+
+// retrySeconds is after how long the page about an outage asks again by itself.
+const retrySeconds = 5
+
+// problem is what failed: a whole page, or a part of one.
+type problem struct {
+	Status    int
+	Title     string
+	Text      string // in words
+	Code      string
+	Field     string
+	RequestID string
+	Search    string // where an id was not found: what to search for
+	Again     bool   // asking again may help
+}
+
+// statusOf is the status of an error of our own.
+func statusOf(code switchboard.Code) int {
+	switch code {
+	case switchboard.CodeInvalid:
+		return http.StatusUnprocessableEntity
+	case switchboard.CodeForbidden:
+		return http.StatusForbidden
+	case switchboard.CodeNotFound:
+		return http.StatusNotFound
+	case switchboard.CodeConflict:
+		return http.StatusConflict
+	case switchboard.CodeRateLimited:
+		return http.StatusTooManyRequests
+	case switchboard.CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case switchboard.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// problemOf says what failed. What is our fault goes to the log.
+func problemOf(v *visit, err error) problem {
+	p := problem{RequestID: requestID(v.request)}
+	if answered, ok := errors.AsType[*client.Error](err); ok {
+		p.Status, p.Code, p.Text, p.Field = answered.Status, string(answered.Code), answered.Detail, answered.Field
+		if answered.RequestID != "" {
+			p.RequestID = answered.RequestID
+		}
+	} else if own, ok := errors.AsType[*switchboard.Error](err); ok && own.Code != switchboard.CodeInternal {
+		p.Status, p.Code, p.Text, p.Field = statusOf(own.Code), string(own.Code), own.Message, own.Field
+		if own.Field != "" {
+			p.Text = own.Field + ": " + own.Message // as the API has it
+		}
+	} else if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		p.Status, p.Code, p.Text = http.StatusServiceUnavailable, string(switchboard.CodeTimeout), "there was no answer in time"
+	} else {
+		p.Status, p.Code, p.Text = http.StatusInternalServerError, string(switchboard.CodeInternal), "an internal error, which is ours; the log holds it under the request id"
+	}
+	if p.Status >= http.StatusInternalServerError {
+		logOf(v.request).cause = err
+	}
+	p.Title, p.Again = titleOf(p.Status), p.Status >= http.StatusInternalServerError || p.Status == http.StatusTooManyRequests
+	return p
+}
+
+func titleOf(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "Not found"
+	case http.StatusForbidden:
+		return "Not allowed"
+	case http.StatusConflict:
+		return "It has changed meanwhile"
+	case http.StatusUnprocessableEntity:
+		return "This cannot be shown"
+	case http.StatusTooManyRequests:
+		return "Too many requests"
+	case http.StatusServiceUnavailable:
+		return "Not available at the moment"
+	}
+	return "Something went wrong"
+}
+
+// errorPage shows what failed. A part of a page is answered with its text alone: the page keeps what
+// it shows, and says from when it is.
+func errorPage(v *visit, err error) answer {
+	p := problemOf(v, err)
+	if v.isPoll() {
+		return answer{text: p.Text, code: p.Status}
+	}
+	if p.Status == http.StatusServiceUnavailable && v.request.Method == http.MethodGet {
+		v.writer.Header().Set("Refresh", strconv.Itoa(retrySeconds))
+	}
+	if p.Status == http.StatusNotFound {
+		p.Search = v.path("id")
+	}
+	return page(errorTemplate, p.Title, p).status(p.Status)
+}

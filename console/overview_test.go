@@ -1,0 +1,147 @@
+package console
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+// overviewAt is the time of the tests of pages that are made without a server.
+var overviewAt = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+
+// trafficOf has one point for each outcome, in the first of two steps.
+func trafficOf(succeeded, failed int64) switchboard.Traffic {
+	t := switchboard.Traffic{From: overviewAt.Add(-2 * time.Hour), To: overviewAt, Step: switchboard.Duration(time.Hour), CountedTo: overviewAt}
+	for _, g := range []struct {
+		value string
+		n     int64
+	}{{"succeeded", succeeded}, {"failed", failed}} {
+		if g.n > 0 {
+			c := switchboard.TrafficCount{Attempts: g.n, P50: 80, P95: 2400}
+			t.Groups = append(t.Groups, switchboard.TrafficGroup{Value: g.value, TrafficCount: c, Points: []switchboard.TrafficPoint{{At: t.From, TrafficCount: c}}})
+		}
+	}
+	return t
+}
+
+func answered[T any](value T) read[T] { return read[T]{Value: value} }
+
+func TestStatusInWords(t *testing.T) {
+	t.Parallel()
+	failing := switchboard.FailureGroups{Groups: []switchboard.FailureGroup{{Host: "a", Open: 1}, {Host: "a", Open: 2}, {Host: "b"}, {Host: "c", Open: 1}}}
+	for _, c := range []struct {
+		name string
+		data overviewData
+		good bool
+		want string
+	}{
+		{"all well", overviewData{hour: answered(trafficOf(982, 18))}, true, "Nothing is overdue. 98.2 % of the attempts of the last hour were delivered."},
+		{"nothing sent", overviewData{}, true, "Nothing is overdue. No attempt was made in the last hour."},
+		{"hosts fail", overviewData{hour: answered(trafficOf(1, 1)), failures: answered(failing)}, true, "Nothing is overdue. 50.0 % of the attempts of the last hour were delivered. 2 hosts fail."},
+		{"overdue", overviewData{now: answered(switchboard.OpenStatus{Overdue: 14, OldestAt: overviewAt.Add(-6 * time.Minute)}), hour: answered(trafficOf(1, 0))}, false,
+			"14 deliveries are overdue. The oldest open one was accepted 6 min ago. 100 % of the attempts of the last hour were delivered."},
+		{"not started", overviewData{now: answered(switchboard.OpenStatus{Backlog: 7})}, false, "Nothing is overdue. 7 deliveries wait to be started in Temporal. No attempt was made in the last hour."},
+		{"unknown", overviewData{now: read[switchboard.OpenStatus]{Failed: &problem{}}}, false, "How it is could not be read."},
+		{"traffic unknown", overviewData{hour: read[switchboard.Traffic]{Failed: &problem{}}}, true, "Nothing is overdue."},
+	} {
+		if got := statusInWords(&c.data, overviewAt); got.Text != c.want || got.Good != c.good {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+// TestOverviewTemplate executes the template with all that there may be, and with nothing.
+func TestOverviewTemplate(t *testing.T) {
+	t.Parallel()
+	day := overviewRanges()[1]
+	full := overviewData{
+		now: answered(switchboard.OpenStatus{Open: map[switchboard.State]int{"pending": 4000, "held": 310}, Overdue: 2, Oldest: "dlv_1", OldestAt: overviewAt, Breakers: 3, Backlog: 7,
+			Workers: []switchboard.WorkerStatus{{Version: "1", Slots: 100, SlowSlots: 50, SlotsTaken: 12}, {Version: "2", Slots: 100}}}),
+		hour: answered(trafficOf(10, 1)), traffic: answered(trafficOf(98, 2)),
+		failures: answered(switchboard.FailureGroups{More: true, Bounded: true, Groups: []switchboard.FailureGroup{
+			{Host: "crm.example.com", Failure: switchboard.FailureHTTP5xx, StatusCode: 503, Tenants: 1, Open: 312, Attempts: 1840, OldestAt: overviewAt},
+			{Host: "<b>", Failure: switchboard.FailureTLSExpired, Tenants: 2, Attempts: 88},
+		}}),
+		operations: answered([]client.Operation{{Operation: switchboard.Operation{ID: "op_1", Action: "retry", State: "running", Total: 100, Done: 40}}, {Operation: switchboard.Operation{ID: "op_2", Action: "cancel", State: "paused"}}}),
+		health:     answered(client.Health{Status: "degraded", Missing: []client.Missing{{Name: "temporal", Message: "does not answer"}}}),
+	}
+	support := &switchboard.Session{Caller: switchboard.Caller{Role: switchboard.RoleSupport}}
+	got := execute(t, "overview", newOverviewPage(&full, support, day, overviewAt))
+	for _, want := range []string{
+		"2 deliveries are overdue.", "4,310", "/console/deliveries?last=all&amp;stuck=true", "/console/deliveries/dlv_1", "Not started", "/console/subscriptions?failing=true",
+		"98.0 % of 100 attempts in the last 24 hours were delivered; 2 failed.", "Half of them took up to 80 ms, 95 of 100 up to 2.4 s.", "<td>98<td>2", "2026-01-31T11:00Z",
+		"crm.example.com", "503 Service Unavailable", "TLS expired", "&lt;b&gt;", "There are more groups",
+		"/console/deliveries?failure=http_5xx&amp;host=crm.example.com&amp;last=all&amp;state=retrying&amp;state=held&amp;state=blocked&amp;status_code=503",
+		"/console/operations/plan?action=retry&amp;failure=tls_expired&amp;host=%3Cb%3E&amp;last=24h&amp;state=failed",
+		"40 of 100", "0 so far", "temporal: does not answer.", "2 workers, 12 of 250 places taken.", "different versions",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in:\n%s", want, got)
+		}
+	}
+	if len(got) > 80_000 {
+		t.Errorf("the page has %d bytes", len(got))
+	}
+	viewer := &switchboard.Session{Caller: switchboard.Caller{Role: switchboard.RoleViewer, Tenant: "acme"}}
+	got = execute(t, "overview", newOverviewPage(&full, viewer, day, overviewAt))
+	for _, hidden := range []string{"Act on all", "Not started", "places taken"} {
+		if strings.Contains(got, hidden) {
+			t.Errorf("a viewer of one tenant sees %q", hidden)
+		}
+	}
+	got = execute(t, "overview", newOverviewPage(&overviewData{none: true}, support, day, overviewAt))
+	for _, want := range []string{"No deliveries yet", "curl $API/v1/events", "Nothing fails.", "None. ", "No worker lives"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in:\n%s", want, got)
+		}
+	}
+}
+
+// TestOverviewSize: with as much as it shows, the page keeps to its 80 kB.
+func TestOverviewSize(t *testing.T) {
+	t.Parallel()
+	data := overviewData{}
+	for range shownGroups {
+		data.failures.Value.Groups = append(data.failures.Value.Groups, switchboard.FailureGroup{
+			Host: "a-rather-long-name.eu-central-1.example.com", Failure: switchboard.FailureHTTP5xx, StatusCode: 503, Open: 12345, OldestAt: overviewAt,
+		})
+	}
+	data.traffic.Value = trafficOf(1234, 56)
+	data.traffic.Value.Step = switchboard.Duration(time.Minute)
+	for i := range 120 {
+		for g := range data.traffic.Value.Groups {
+			group := &data.traffic.Value.Groups[g]
+			group.Points = append(group.Points, switchboard.TrafficPoint{At: data.traffic.Value.From.Add(time.Duration(i) * time.Minute), TrafficCount: group.TrafficCount})
+		}
+	}
+	page := newOverviewPage(&data, &switchboard.Session{Caller: switchboard.Caller{Role: switchboard.RoleSupport}}, overviewRanges()[0], overviewAt)
+	if got := len(execute(t, "overview", page)); got > 76_000 { // what surrounds it has less than 4 kB
+		t.Errorf("the page has %d bytes", got)
+	} else {
+		t.Logf("the page has %d bytes", got)
+	}
+}
+
+// TestOverview: what fails is seen, and leads to the deliveries that fail so.
+func TestOverview(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ana := f.as(switchboard.RoleSupport, "")
+	ana.get("/console").want(t, http.StatusOK, "No deliveries yet", "Nothing fails.")
+	s := f.subscribe("acme")
+	f.attempt(s, f.accept("acme", "e1", `{}`)[0], switchboard.Outcome{StatusCode: 503, Failure: switchboard.FailureHTTP5xx})
+
+	again := newFixtureOn(t, f) // another process: it has kept no answers yet
+	ben := again.as(switchboard.RoleSupport, "")
+	ben.get("/console").want(t, http.StatusOK, "crm.acme.example.com", "503 Service Unavailable", "Act on all").without(t, "No deliveries yet")
+	ben.get("/console?part=failing").want(t, http.StatusOK, "crm.acme.example.com").without(t, "Engine")
+	ben.get("/console?part=work").want(t, http.StatusOK, "Engine").without(t, "crm.acme.example.com")
+	ben.get("/console?last=7d").want(t, http.StatusOK, "in the last 7 days")
+	ben.get("/console?last=2h").want(t, http.StatusUnprocessableEntity, "must be 1h, 24h, 7d or 30d")
+	ben.get("/console?lats=7d").want(t, http.StatusUnprocessableEntity, "lats", "it knows last")
+	again.as(switchboard.RoleViewer, "globex").get("/console").want(t, http.StatusOK).without(t, "crm.acme", "Act on all")
+}

@@ -1,0 +1,15 @@
+package console
+
+import "unicode/utf8"
+
+// reasonFault is what is wrong with a reason, which the console always asks for; empty: nothing is.
+func reasonFault(reason string) string {
+	const least, most = 3, 500
+	switch n := utf8.RuneCountInString(reason); {
+	case n < least:
+		return "say why, in 3 letters or more: whoever finds it done reads it"
+	case n > most:
+		return "is longer than 500 letters"
+	}
+	return ""
+}

@@ -1,0 +1,93 @@
+package console
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// changeRow is something that was done to a subscription.
+type changeRow struct {
+	ID      string
+	At      time.Time
+	Verb    string
+	Who     string
+	Reason  string
+	Version string // "6 → 7"; empty: it stays
+	Members []changedMember
+}
+
+// changedMember is a member that was changed.
+type changedMember struct {
+	Path   string
+	Before string
+	After  string
+	Hidden bool
+}
+
+func changesOf(entries []switchboard.AuditEntry) []changeRow {
+	rows := make([]changeRow, 0, len(entries))
+	for _, e := range entries {
+		row := changeRow{ID: e.ID, At: e.At, Verb: verbOf(e.Verb), Who: whoOf(&e), Reason: e.Reason}
+		for _, path := range slices.Sorted(maps.Keys(e.Changed)) {
+			change := e.Changed[path]
+			if path == "version" {
+				row.Version = strings.TrimPrefix(string(change.Before)+" → "+string(change.After), " → ")
+				continue
+			}
+			row.Members = append(row.Members, changedMember{path, plainJSON(change.Before), plainJSON(change.After), change.Hidden})
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// names are the members that were changed.
+func (r *changeRow) names() []string {
+	var names []string
+	for _, m := range r.Members {
+		names = append(names, m.Path)
+	}
+	return names
+}
+
+// verbOf is a verb as a word: rotate_secret is "rotate secret".
+func verbOf(verb switchboard.AuditVerb) string { return strings.ReplaceAll(string(verb), "_", " ") }
+
+// whoOf is who did something: the person, as they named themselves, and the key that they used.
+func whoOf(e *switchboard.AuditEntry) string {
+	actor := e.Actor
+	if e.ActorName != "" {
+		actor = e.ActorName + " (" + short(e.Actor) + ")"
+	}
+	if e.Person == "" {
+		return actor
+	}
+	return e.Person + " with " + actor
+}
+
+// plainJSON is a value as people read it: a text without its quotes.
+func plainJSON(value []byte) string {
+	f := formField{Kind: fieldText}
+	return f.text(value)
+}
+
+// marksOf are the changes that may explain what a chart shows, the earliest first.
+func marksOf(entries []switchboard.AuditEntry) []chartMark {
+	var marks []chartMark
+	for _, row := range changesOf(entries) {
+		text := row.Verb
+		if names := row.names(); row.Verb == verbOf(switchboard.AuditUpdate) && len(names) > 0 {
+			text += ": " + commas(names, 3)
+		}
+		if row.Version != "" {
+			text += " (version " + row.Version + ")"
+		}
+		marks = append(marks, chartMark{row.At, text + ", by " + row.Who})
+	}
+	slices.Reverse(marks)
+	return marks
+}

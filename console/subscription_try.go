@@ -1,0 +1,182 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+func (c *Console) subscriptionTryRoutes() []route {
+	triers := editors | supporters
+	return []route{
+		{"GET /console/subscriptions/{id}/test", editors, c.testForm},
+		{"POST /console/subscriptions/{id}/test", editors, c.sendTest},
+		{"GET /console/subscriptions/{id}/preview", triers, c.previewForm},
+		{"POST /console/subscriptions/{id}/preview", triers, c.previewStored},
+		{"GET /console/subscriptions/{id}/match", triers, c.matchForm},
+		{"POST /console/subscriptions/{id}/match", triers, c.matchStored},
+	}
+}
+
+// tryPage is the form of an event that a subscription is tried with, and what came of it.
+type tryPage struct {
+	Sub     client.Subscription
+	Action  string // test, preview or match
+	Title   string
+	Address string
+	Try     tryFields
+	Types   []string // event types that the subscription takes, of which the catalogue has samples
+	Faults  []fieldFault
+	Preview *client.Preview
+	Match   *client.Match
+}
+
+// newTryPage is the form with the sample of an event type: of the one that is named in the query, else of
+// the first that the subscription takes.
+func newTryPage(v *visit, action string) (tryPage, error) {
+	p := tryPage{Action: action, Title: map[string]string{"test": "Send a test to", doPreview: "Preview", doMatch: "Try a match of"}[action]}
+	sub, err := v.api.GetSubscription(v.request.Context(), v.path("id"))
+	if err != nil {
+		return p, err
+	}
+	p.Sub, p.Title, p.Address = sub, p.Title+" "+sub.Name, linkSubscriptionAction(sub.ID, action)
+	types, err := typesFor(v, &sub)
+	if err != nil {
+		return p, err
+	}
+	query := v.request.URL.Query()
+	p.Try.EventID, p.Try.Type = query.Get("event_id"), query.Get("event_type")
+	if p.Try.EventID != "" {
+		return p, nil
+	}
+	for _, t := range types {
+		p.Types = append(p.Types, t.Name)
+		if p.Try.Type == "" {
+			p.Try.Type = t.Name
+		}
+		if strings.EqualFold(t.Name, p.Try.Type) && p.Try.Data == "" {
+			p.Try.Data = indented(t.Sample)
+		}
+	}
+	return p, nil
+}
+
+// typesFor are the event types with a sample that the subscription takes, of its platform if it is of
+// one.
+func typesFor(v *visit, sub *client.Subscription) ([]client.EventType, error) {
+	var types []client.EventType
+	for t, err := range v.api.EventTypes(v.request.Context(), client.EventTypeFilter{Platform: sub.Profile, UseCase: sub.UseCase}) {
+		if err != nil {
+			return nil, err
+		}
+		if hasSample(t) && sub.Wants(t.Name) {
+			types = append(types, t)
+		}
+	}
+	return types, nil
+}
+
+func hasSample(t client.EventType) bool { return len(t.Sample) > 0 && string(t.Sample) != "null" }
+
+func hasSchema(t client.EventType) bool { return len(t.Schema) > 0 && string(t.Schema) != "null" }
+
+// indented writes JSON over several lines, and otherwise as it is.
+func indented(document json.RawMessage) string {
+	var text bytes.Buffer
+	if json.Indent(&text, document, "", "  ") != nil {
+		return string(document)
+	}
+	return text.String()
+}
+
+func tryForm(v *visit, action string) (answer, error) {
+	if err := v.checkQuery("event_type", "event_id"); err != nil {
+		return answer{}, err
+	}
+	p, err := newTryPage(v, action)
+	return page("subscription_try", p.Title, p), err
+}
+
+func (c *Console) testForm(v *visit) (answer, error)    { return tryForm(v, "test") }
+func (c *Console) previewForm(v *visit) (answer, error) { return tryForm(v, doPreview) }
+func (c *Console) matchForm(v *visit) (answer, error)   { return tryForm(v, doMatch) }
+
+// readTry is what was typed.
+func readTry(v *visit, action string) (tryPage, client.SampleEvent, error) {
+	p, err := newTryPage(v, action)
+	if err != nil {
+		return p, client.SampleEvent{}, err
+	}
+	typed, err := readForm(v.request, nil)
+	if err != nil {
+		return p, client.SampleEvent{}, err
+	}
+	p.Try = typed.try
+	event, err := p.Try.sample()
+	return p, event, err
+}
+
+// tryAgain shows the form with what was typed, and what is wrong with it.
+func tryAgain(p tryPage, err error) (answer, error) {
+	faults, ours := formFaults(err)
+	if !ours || p.Sub.ID == "" {
+		return answer{}, err
+	}
+	p.Faults = faults
+	return page("subscription_try", p.Title, p).status(http.StatusUnprocessableEntity), nil
+}
+
+// sendTest sends a test event, and leads to the delivery that it makes.
+func (c *Console) sendTest(v *visit) (answer, error) {
+	p, event, err := readTry(v, "test")
+	if err != nil {
+		return tryAgain(p, err)
+	}
+	accepted, err := v.api.TestSubscription(v.request.Context(), p.Sub.ID, client.TestEvent{Type: event.Type, Data: event.Data})
+	if err != nil {
+		return tryAgain(p, err)
+	}
+	for _, d := range accepted.Deliveries {
+		return redirect(linkDelivery(d.ID)), nil
+	}
+	return redirect(linkEvent(accepted.ID, p.Sub.Tenant)), nil
+}
+
+func (c *Console) previewStored(v *visit) (answer, error) {
+	p, event, err := readTry(v, doPreview)
+	if err != nil {
+		return tryAgain(p, err)
+	}
+	made, err := v.api.PreviewSubscription(v.request.Context(), p.Sub.ID, event)
+	if err != nil {
+		return tryAgain(p, err)
+	}
+	p.Preview = &made
+	return page("subscription_try", p.Title, p), nil
+}
+
+func (c *Console) matchStored(v *visit) (answer, error) {
+	p, event, err := readTry(v, doMatch)
+	if err != nil {
+		return tryAgain(p, err)
+	}
+	found, err := v.api.MatchSubscription(v.request.Context(), p.Sub.ID, event)
+	if err != nil {
+		return tryAgain(p, err)
+	}
+	p.Match = &found
+	return page("subscription_try", p.Title, p), nil
+}
+
+// wordsOf are the words of an error of ours, without its code.
+func wordsOf(err error) string {
+	if own, ok := errors.AsType[*switchboard.Error](err); ok {
+		return own.Message
+	}
+	return err.Error()
+}

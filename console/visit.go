@@ -1,0 +1,199 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+// visit is one request of a person who is signed in; of the pages for anyone, session and api are
+// zero.
+type visit struct {
+	request *http.Request
+	writer  http.ResponseWriter
+	session switchboard.Session // who it is, and what they may do
+	api     *client.Client      // calls /v1 in-process as that person
+	now     time.Time
+	console *Console
+}
+
+// handler returns what is shown. An error becomes an error page: one of the API with its words, its
+// code and its request id.
+type handler func(v *visit) (answer, error)
+
+// route is a page, or an action, who may use it, and who serves it.
+type route struct {
+	pattern string // of net/http: "GET /console/deliveries/{id}"
+	who     who
+	handler handler
+}
+
+// who says who may use a route beside admins, who may use every one.
+type who uint8
+
+const (
+	viewers who = 1 << iota
+	supporters
+	integrators
+	portals   // those whom a portal link brought, with one of the roles above
+	strangers // those who are not signed in
+)
+
+const (
+	readers   = viewers | supporters | integrators | portals // what is read by all
+	staff     = viewers | supporters                         // what is about the platform as a whole
+	operators = supporters                                   // what acts on deliveries
+	editors   = integrators | portals                        // what changes subscriptions
+	anyone    = readers | strangers
+
+	administrators who = 0 // admins alone
+)
+
+// roles are those that may use the route beside admin.
+func (w who) roles() []switchboard.Role {
+	var roles []switchboard.Role
+	for _, r := range []struct {
+		who  who
+		role switchboard.Role
+	}{{integrators, switchboard.RoleIntegrator}, {supporters, switchboard.RoleSupport}, {viewers, switchboard.RoleViewer}} {
+		if w&r.who != 0 {
+			roles = append(roles, r.role)
+		}
+	}
+	return roles
+}
+
+// includes reports whether whoever has the session may use the route.
+func (w who) includes(s *switchboard.Session) bool {
+	if s.Portal && w&portals == 0 {
+		return false
+	}
+	return s.Caller.Role == switchboard.RoleAdmin || slices.Contains(w.roles(), s.Caller.Role)
+}
+
+// newVisit is the request of somebody who is not known yet.
+func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) *visit {
+	return &visit{request: r, writer: w, now: c.Now(), console: c}
+}
+
+// enter makes the visit that of a session. The API's log and audit have the request's id and the
+// address that it came from.
+func (v *visit) enter(s switchboard.Session) error {
+	v.session = s
+	caller := s.Caller
+	caller.RequestID, caller.Address = requestID(v.request), peerOf(v.request)
+	api, err := client.New(client.Config{
+		URL:  "http://switchboard.invalid", // no request of it leaves the process
+		HTTP: &http.Client{Transport: v.console.API.Transport(caller)},
+	})
+	v.api = api
+	logOf(v.request).caller = caller
+	return err
+}
+
+// path is a value of the route's pattern, as its id.
+func (v *visit) path(name string) string { return v.request.PathValue(name) }
+
+// isPoll reports whether a part of a page is asked for, as those are that keep themselves up to date.
+func (v *visit) isPoll() bool { return v.request.URL.Query().Has(partParameter) }
+
+// shows reports whether a part of the page is shown: as a part of the whole, or by itself.
+func (v *visit) shows(part string) bool {
+	return !v.isPoll() || v.request.URL.Query().Get(partParameter) == part
+}
+
+// serve answers the requests of a route.
+func (c *Console) serve(r route) http.HandlerFunc {
+	return func(w http.ResponseWriter, request *http.Request) {
+		v := c.newVisit(w, request)
+		logOf(request).route = r.pattern
+		shown, err := c.answer(v, r)
+		if err != nil {
+			shown = errorPage(v, err)
+		}
+		c.write(v, shown)
+	}
+}
+
+func (c *Console) answer(v *visit, r route) (answer, error) {
+	session, err := c.find(v)
+	switch {
+	case err != nil && r.who&strangers == 0:
+		return c.withoutSession(v, err)
+	case err == nil:
+		if err := v.enter(session); err != nil {
+			return answer{}, err
+		}
+	}
+	if r.who&strangers == 0 && !r.who.includes(&v.session) {
+		return answer{}, errNotAllowed(r.who, &v.session)
+	}
+	return r.handler(v)
+}
+
+// withoutSession leads whoever is not signed in to the page where they can, and back afterwards. A
+// poll makes the browser load its page anew, which ends there too.
+func (c *Console) withoutSession(v *visit, err error) (answer, error) {
+	if switchboard.CodeOf(err) != switchboard.CodeUnauthenticated {
+		return answer{}, err
+	}
+	if v.isPoll() {
+		v.writer.Header().Set("HX-Refresh", "true")
+		return answer{code: http.StatusUnauthorized, text: "you are signed out"}, nil
+	}
+	next := ""
+	if v.request.Method == http.MethodGet && v.request.URL.Path != Root {
+		next = v.request.URL.RequestURI()
+	}
+	return redirect(linkSignIn(next)), nil
+}
+
+// peerOf is the address of who connected, without its port.
+func peerOf(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return peer.Addr().Unmap().String()
+}
+
+// checkQuery refuses parameters that the page does not know, so that a link with a slip of the pen
+// shows an error and not something else than was meant.
+func (v *visit) checkQuery(known ...string) error {
+	var unknown []string
+	for name := range v.request.URL.Query() {
+		if name != partParameter && !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	slices.Sort(unknown)
+	if len(known) == 0 {
+		return switchboard.InvalidField(unknown[0], "this page has no parameters")
+	}
+	return switchboard.InvalidField(unknown[0], "this page has no such parameter; it knows %s", switchboard.JoinWords(known))
+}
+
+// errNoPage is the error about a path that leads nowhere.
+func errNoPage(path string) error {
+	return switchboard.Errorf(switchboard.CodeNotFound, "there is no page at %s", path)
+}
+
+// errNotAllowed is the error about a page that is not for the role.
+func errNotAllowed(w who, s *switchboard.Session) error {
+	if s.Portal {
+		return switchboard.Errorf(switchboard.CodeNotFound, "there is no such page")
+	}
+	needed := fmt.Sprint(switchboard.RoleAdmin)
+	if roles := w.roles(); len(roles) > 0 {
+		needed = switchboard.JoinWords(roles) + " or admin"
+	}
+	return switchboard.Errorf(switchboard.CodeForbidden, "your role is %s; this page is for %s", s.Caller.Role, needed)
+}

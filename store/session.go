@@ -1,0 +1,218 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// seenInterval is how exactly the last request of a session is known: it is written at most so often.
+const seenInterval = time.Minute
+
+// sessionRow is a session as it is stored.
+type sessionRow struct {
+	ID          string
+	KeyID       string // empty: the person has no key
+	Person      string
+	Role        switchboard.Role
+	Tenant      string
+	ReadPayload bool
+	Portal      bool
+	CreatedAt   time.Time
+	SeenAt      time.Time
+	EndsAt      time.Time
+	Address     string
+}
+
+const sessionColumns = "id, coalesce(key_id, '') AS key_id, person, role, tenant, read_payload, portal, created_at, seen_at, ends_at, address"
+
+func (r *sessionRow) session() switchboard.Session {
+	s := switchboard.Session{
+		ID:     r.ID,
+		Caller: switchboard.Caller{KeyID: r.KeyID, Role: r.Role, Tenant: r.Tenant, Person: r.Person, ReadPayload: r.ReadPayload},
+		Portal: r.Portal, CreatedAt: r.CreatedAt.UTC(), SeenAt: r.SeenAt.UTC(), EndsAt: r.EndsAt.UTC(), Address: r.Address,
+	}
+	if r.KeyID == "" {
+		s.Verified, s.Caller.KeyID = true, switchboard.ActorOfPerson(r.Person)
+	}
+	return s
+}
+
+// validKey holds of rows whose key is valid at a time.
+func validKey(table, now string) string {
+	return "EXISTS (SELECT FROM keys k WHERE k.id = " + table + ".key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > " + now + "))"
+}
+
+// openSession holds of sessions that are not over.
+func (s *Store) openSession(c *conditions) {
+	now := s.now()
+	c.add("sessions.ends_at > ?", now)
+	c.add("sessions.seen_at > CASE WHEN sessions.portal THEN ?::timestamptz ELSE ?::timestamptz END", now.Add(-switchboard.PortalIdle), now.Add(-switchboard.SessionIdle))
+	c.add("(sessions.key_id IS NULL OR "+validKey("sessions", "?")+")", now)
+}
+
+func tokenHash(token switchboard.Secret) []byte {
+	hash := sha256.Sum256([]byte(token.Reveal()))
+	return hash[:]
+}
+
+// BeginSession begins a session of twelve hours, and ends the one that it replaces.
+func (s *Store) BeginSession(ctx context.Context, in switchboard.SignIn) (switchboard.SignedIn, error) {
+	var begun switchboard.SignedIn
+	err := s.tx(ctx, "begin a session", func(ctx context.Context, tx transaction) (err error) {
+		begun, err = s.begin(ctx, tx, in, false, switchboard.SessionLasts)
+		return err
+	})
+	return begun, err
+}
+
+func (s *Store) begin(ctx context.Context, tx transaction, in switchboard.SignIn, portal bool, lasts time.Duration) (switchboard.SignedIn, error) {
+	if in.Replaces != "" {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", tokenHash(in.Replaces)); err != nil {
+			return switchboard.SignedIn{}, err
+		}
+	}
+	now, caller, token := s.now(), in.Caller, switchboard.NewSessionToken()
+	row := sessionRow{
+		ID: switchboard.NewID(switchboard.SessionPrefix, now), KeyID: caller.KeyID, Person: clean(caller.Person), Role: caller.Role, Tenant: caller.Tenant,
+		ReadPayload: caller.ReadPayload, Portal: portal, CreatedAt: now, SeenAt: now, EndsAt: now.Add(lasts), Address: clean(caller.Address),
+	}
+	if in.Verified {
+		row.KeyID = ""
+		caller.KeyID = switchboard.ActorOfPerson(caller.Person)
+	}
+	_, err := tx.ExecContext(ctx, `
+INSERT INTO sessions (id, hash, key_id, person, role, tenant, read_payload, portal, created_at, seen_at, ends_at, address)
+VALUES ($1, $2, nullif($3, ''), $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
+		row.ID, tokenHash(token), row.KeyID, row.Person, string(row.Role), row.Tenant, row.ReadPayload, row.Portal, now, row.EndsAt, row.Address)
+	if err != nil {
+		return switchboard.SignedIn{}, err
+	}
+	err = s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: switchboard.AuditCreate, Kind: switchboard.AuditSession, Object: row.ID, Tenant: row.Tenant})
+	return switchboard.SignedIn{Session: row.session(), Token: token}, err
+}
+
+// FindSession returns the session that the token opens, or the same Unauthenticated error for one that
+// never was and one that is over. A request that is no poll keeps it open.
+func (s *Store) FindSession(ctx context.Context, token switchboard.Secret, poll bool) (switchboard.Session, error) {
+	c := &conditions{}
+	c.add("sessions.hash = ?", tokenHash(token))
+	s.openSession(c)
+	var row sessionRow
+	missing := switchboard.Errorf(switchboard.CodeUnauthenticated, "the session is over")
+	if err := s.get(ctx, "find a session", &row, missing, "SELECT "+sessionColumns+" FROM sessions"+c.where(), c.args...); err != nil {
+		return switchboard.Session{}, err
+	}
+	if row.KeyID != "" && !row.Portal {
+		s.uses.note(row.KeyID, s.now())
+	}
+	if now := s.now(); !poll && now.Sub(row.SeenAt) >= seenInterval {
+		row.SeenAt = now
+		if _, err := s.exec(ctx, "find a session", "UPDATE sessions SET seen_at = greatest(seen_at, $2) WHERE id = $1", row.ID, now); err != nil {
+			return switchboard.Session{}, err
+		}
+	}
+	return row.session(), nil
+}
+
+// EndSession ends the session that the token opens, if there is one.
+func (s *Store) EndSession(ctx context.Context, token switchboard.Secret) error {
+	_, err := s.exec(ctx, "end a session", "DELETE FROM sessions WHERE hash = $1", tokenHash(token))
+	return err
+}
+
+// Sessions lists the sessions that are not over, newest first; of one key if one is given.
+func (s *Store) Sessions(ctx context.Context, caller switchboard.Caller, keyID string, p switchboard.PageRequest) (switchboard.Page[switchboard.Session], error) {
+	q := pageQuery{
+		cursors: cursors{s.keys, "sessions", caller, keyID}, columns: sessionColumns, table: "sessions", order: "id DESC", where: &conditions{}, after: afterID,
+	}
+	q.where.scope(caller, "")
+	q.where.equal("key_id", keyID)
+	s.openSession(q.where)
+	rows, err := list(ctx, s, q, p, func(r sessionRow) position { return position{ID: r.ID} })
+	page := switchboard.Page[switchboard.Session]{Items: make([]switchboard.Session, len(rows.Items)), NextCursor: rows.NextCursor}
+	for i := range rows.Items {
+		page.Items[i] = rows.Items[i].session()
+	}
+	return page, err
+}
+
+// RevokeSession ends somebody's session.
+func (s *Store) RevokeSession(ctx context.Context, caller switchboard.Caller, id, reason string) error {
+	c := &conditions{}
+	c.add("id = ?", id)
+	c.scope(caller, "")
+	s.openSession(c)
+	return s.tx(ctx, "end a session", func(ctx context.Context, tx transaction) error {
+		var tenant string
+		err := tx.GetContext(ctx, &tenant, "DELETE FROM sessions"+c.where()+" RETURNING tenant", c.args...)
+		if errors.Is(err, sql.ErrNoRows) {
+			return switchboard.Errorf(switchboard.CodeNotFound, "there is no session %q", id)
+		}
+		if err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: switchboard.AuditRevoke, Kind: switchboard.AuditSession, Object: id, Tenant: tenant, Reason: reason})
+	})
+}
+
+// CreatePortalLink stores a link, fills in its id and times, and returns it with its token.
+func (s *Store) CreatePortalLink(ctx context.Context, caller switchboard.Caller, link switchboard.PortalLink) (switchboard.PortalLink, switchboard.Secret, error) {
+	if err := caller.CheckTenant(link.Tenant); err != nil {
+		return switchboard.PortalLink{}, "", err
+	}
+	now, token := s.now(), switchboard.NewSessionToken()
+	link.ID, link.KeyID, link.CreatedAt = switchboard.NewID(switchboard.PortalLinkPrefix, now), caller.KeyID, now
+	link.ExpiresAt = now.Add(cmp.Or(link.Lasts, switchboard.PortalLinkLasts))
+	link.Session = cmp.Or(link.Session, switchboard.PortalSessionLasts)
+	err := s.tx(ctx, "create a portal link", func(ctx context.Context, tx transaction) error {
+		_, err := tx.ExecContext(ctx, `
+INSERT INTO portal_links (id, hash, key_id, person, role, tenant, read_payload, next, created_at, expires_at, seconds)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			link.ID, tokenHash(token), link.KeyID, clean(link.Person), string(link.Role), link.Tenant, link.ReadPayload, clean(link.Next), now, link.ExpiresAt, int(link.Session.Seconds()))
+		if err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: switchboard.AuditCreate, Kind: switchboard.AuditPortalLink, Object: link.ID, Tenant: link.Tenant})
+	})
+	return link, token, err
+}
+
+// SpendPortalLink begins the session of a link, which nobody can use again. It is the same
+// Unauthenticated error for a link that never was, that was used, that has expired, and whose key is
+// not valid any more.
+func (s *Store) SpendPortalLink(ctx context.Context, token switchboard.Secret, in switchboard.SignIn) (switchboard.SignedIn, error) {
+	var begun switchboard.SignedIn
+	err := s.tx(ctx, "spend a portal link", func(ctx context.Context, tx transaction) error {
+		var link struct {
+			KeyID       string
+			Person      string
+			Role        switchboard.Role
+			Tenant      string
+			ReadPayload bool
+			Next        string
+			Seconds     int
+		}
+		err := tx.GetContext(ctx, &link, `
+UPDATE portal_links SET spent_at = $2 WHERE hash = $1 AND spent_at IS NULL AND expires_at > $2 AND `+validKey("portal_links", "$2")+`
+RETURNING key_id, person, role, tenant, read_payload, next, seconds`, tokenHash(token), s.now())
+		if errors.Is(err, sql.ErrNoRows) {
+			return switchboard.Errorf(switchboard.CodeUnauthenticated, "the link was used already, has expired or was withdrawn: ask for a new one")
+		}
+		if err != nil {
+			return err
+		}
+		c := &in.Caller
+		c.KeyID, c.Person, c.Role, c.Tenant, c.ReadPayload = link.KeyID, link.Person, link.Role, link.Tenant, link.ReadPayload
+		in.Verified = false
+		begun, err = s.begin(ctx, tx, in, link.Tenant != "", time.Duration(link.Seconds)*time.Second)
+		begun.Next = link.Next
+		return err
+	})
+	return begun, err
+}

@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+// openAndDelivered reads of the subscriptions $1 how many deliveries are open, counted up to $2, and
+// the last hour in which an attempt succeeded. The index deliveries_open has what is open.
+const openAndDelivered = `
+SELECT s.id, open.n AS open, coalesce(delivered.at, ` + zeroTime + `) AS delivered
+FROM subscriptions s
+CROSS JOIN LATERAL (SELECT count(*) AS n
+	FROM (SELECT FROM deliveries d WHERE d.subscription_id = s.id AND d.completed_at IS NULL LIMIT $2) AS counted) AS open
+LEFT JOIN LATERAL (SELECT t.at FROM traffic_subscription t WHERE t.tenant = s.tenant AND t.subscription_id = s.id AND t.failure = '' ORDER BY t.at DESC LIMIT 1) AS delivered ON true
+WHERE s.id = ANY($1)`
+
+// activityQuery counts the attempts of the subscriptions $1 since $2, by the hour.
+func activityQuery() string {
+	return `
+SELECT s.id, t.at, sum(t.attempts) AS attempts, coalesce(sum(t.attempts) FILTER (WHERE t.failure = ''), 0) AS succeeded, ARRAY[sum(t.` + strings.Join(latencyColumns(), "), sum(t.") + `)]::bigint[] AS latencies
+FROM subscriptions s JOIN traffic_subscription t ON t.tenant = s.tenant AND t.subscription_id = s.id
+WHERE s.id = ANY($1) AND t.at >= $2 GROUP BY s.id, t.at ORDER BY s.id, t.at`
+}
+
+// SubscriptionActivity returns what was sent for the subscriptions lately, and what is still to be, by
+// their ids. Whoever asks sees the subscriptions.
+func (s *Store) SubscriptionActivity(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionActivity, error) {
+	found := make(map[string]switchboard.SubscriptionActivity, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	since := s.now().UTC().Add(-switchboard.ActivityFor).Truncate(time.Hour)
+	var states []struct {
+		ID        string
+		Open      int
+		Delivered time.Time
+	}
+	if err := s.search(ctx, "count open deliveries", &states, openAndDelivered, pq.Array(ids), switchboard.MaxCounted+1); err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		ID                  string
+		At                  time.Time
+		Attempts, Succeeded int64
+		Latencies           pq.Int64Array
+	}
+	if err := s.search(ctx, "count attempts", &rows, activityQuery(), pq.Array(ids), since); err != nil {
+		return nil, err
+	}
+	hours, totals := map[string][]switchboard.ActivityHour{}, map[string]trafficRow{}
+	for _, r := range rows {
+		hours[r.ID] = append(hours[r.ID], switchboard.ActivityHour{At: r.At.UTC(), Attempts: r.Attempts, Failed: r.Attempts - r.Succeeded})
+		total := totals[r.ID]
+		total.add(r.Attempts, r.Succeeded, r.Latencies)
+		totals[r.ID] = total
+	}
+	for _, r := range states {
+		activity := switchboard.SubscriptionActivity{
+			Open: switchboard.Count{Value: min(r.Open, switchboard.MaxCounted), More: r.Open > switchboard.MaxCounted}, Since: since, Hours: hours[r.ID],
+		}
+		if total := totals[r.ID]; total.Attempts > 0 {
+			activity.Attempts = total.count()
+		}
+		if !r.Delivered.IsZero() {
+			activity.DeliveredHour = r.Delivered.UTC()
+		}
+		found[r.ID] = activity
+	}
+	return found, nil
+}
