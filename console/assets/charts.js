@@ -18,8 +18,8 @@
   };
 
   const read = (figure) => {
-    const names = [...figure.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
-    const rows = [...figure.querySelectorAll("tbody tr")].map((row) => [...row.cells]);
+    const names = [...figure.querySelectorAll(".numbers thead th")].slice(1).map((cell) => cell.textContent);
+    const rows = [...figure.querySelectorAll(".numbers tbody tr")].map((row) => [...row.cells]);
     const columns = names.map((_, i) => rows.map((cells) => (cells[i + 1].textContent.trim() === "" ? null : Number(cells[i + 1].textContent))));
     const marks = [...figure.querySelectorAll(".marks time")].map((time) => Date.parse(time.dateTime) / 1000);
     return { names, times: rows.map((cells) => Date.parse(cells[0].querySelector("time").dateTime) / 1000), columns, marks };
