@@ -5,7 +5,10 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 SWAGGER_UI    := 5.35.0
 HTMX          := 4.0.1
 UPLOT         := 1.6.32
+AXE           := 4.14.1
 WORKFLOWCHECK := $(GO) run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
+# The names that the browser tests look for.
+BROWSERS      := chromium-headless-shell chromium chromium-browser google-chrome
 VERSION_FLAGS := -trimpath -ldflags=-s
 
 # What links the Temporal server is tested without the race detector: building
@@ -33,12 +36,14 @@ build: ## Build both binaries into bin/.
 test: receivers fmt vet lint determinism unit end-to-end ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
-receivers: ## Install what the tests run beside Postgres: Node.js, Python, OpenSSL, curl (apt-get, as root or by sudo).
-	@missing=; for program in node python3 openssl curl; do command -v $$program >/dev/null || missing=1; done; \
+receivers: ## Install what the tests run beside Postgres: Node.js, Python, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
+	@missing=; for program in node python3 openssl curl; do command -v $$program >/dev/null || missing="nodejs python3 openssl curl"; done; \
+	for program in $(BROWSERS); do command -v $$program >/dev/null && found=1; done; \
+	test -n "$$found" || missing="$$missing chromium-headless-shell"; \
 	test -z "$$missing" || { \
 		sudo=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
-		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends nodejs python3 openssl curl; \
-	} || { echo "the tests need node, python3, openssl and curl: install them, and start again"; exit 1; }
+		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $$missing; \
+	} || { echo "the tests need node, python3, openssl, curl and one of $(BROWSERS): install them, and start again"; exit 1; }
 
 .PHONY: vendor-docs
 vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the version that this file names.
@@ -48,10 +53,12 @@ vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the 
 	echo "swagger-ui-dist $(SWAGGER_UI) (Apache-2.0), from npm by make vendor-docs" > "$(CURDIR)/api/rest/docs/VERSION"
 
 .PHONY: vendor-console
-vendor-console: ## Fetch the scripts of others that the console loads from npm, in the versions that this file names.
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && to="$(CURDIR)/console/assets" && cd "$$dir" && npm pack --silent htmx.org@$(HTMX) uplot@$(UPLOT) >/dev/null && \
+vendor-console: ## Fetch the scripts of others, which the console loads or its tests use, from npm, in the versions that this file names.
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && to="$(CURDIR)/console/assets" && cd "$$dir" && npm pack --silent htmx.org@$(HTMX) uplot@$(UPLOT) axe-core@$(AXE) >/dev/null && \
 	tar -xzf htmx.org-$(HTMX).tgz && cp package/dist/htmx.min.js "$$to/htmx-$(HTMX).min.js" && cp package/dist/ext/hx-ptag.min.js "$$to/hx-ptag-$(HTMX).min.js" && cp package/LICENSE "$$to/htmx-LICENSE.txt" && \
-	tar -xzf uplot-$(UPLOT).tgz && cp package/dist/uPlot.iife.min.js "$$to/uplot-$(UPLOT).min.js" && cp package/LICENSE "$$to/uplot-LICENSE.txt"
+	tar -xzf uplot-$(UPLOT).tgz && cp package/dist/uPlot.iife.min.js "$$to/uplot-$(UPLOT).min.js" && cp package/LICENSE "$$to/uplot-LICENSE.txt" && \
+	tar -xzf axe-core-$(AXE).tgz && cp package/axe.min.js package/LICENSE package/LICENSE-3RD-PARTY.txt "$(CURDIR)/console/testdata/axe/" && \
+	echo "axe-core $(AXE) (MPL-2.0), from npm by make vendor-console; for the browser tests alone" > "$(CURDIR)/console/testdata/axe/VERSION"
 
 .PHONY: fmt
 fmt: ## Fail if a file is not formatted.
@@ -80,6 +87,10 @@ end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
 .PHONY: bench
 bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).
 	bin/switchboard-dev bench $(ARGS)
+
+.PHONY: screenshots
+screenshots: ## Make the README's pictures of the console, from the running demo.
+	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 5m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
 
 .PHONY: record-histories
 record-histories: ## Record the histories of the released workflows: RELEASE=v0.1.0.

@@ -81,6 +81,7 @@ func (c *Console) routes() []route {
 	return slices.Concat(
 		c.commonRoutes(),
 		c.overviewRoutes(),
+		c.tryItRoutes(),
 		c.deliveryRoutes(),
 		c.subscriptionRoutes(),
 		c.catalogueRoutes(),

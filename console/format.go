@@ -27,7 +27,7 @@ func functions(files *assets) template.FuncMap {
 		"linkSubscriptions": linkSubscriptions, "linkNewSubscription": linkNewSubscription,
 		"linkDelivery": linkDelivery, "linkAttempt": linkAttempt, "linkDeliveryAction": linkDeliveryAction, "linkPart": linkPart, "linkEvent": linkEvent,
 		"linkSubscription": linkSubscription, "linkSubscriptionAction": linkSubscriptionAction, "linkOperation": linkOperation, "linkOperations": linkOperations,
-		"linkEventType": linkEventType, "linkSearch": linkSearch, "linkSignIn": linkSignIn, "linkSignOut": linkSignOut,
+		"linkEventType": linkEventType, "linkSearch": linkSearch, "linkSignIn": linkSignIn, "linkSignOut": linkSignOut, "linkTryIt": linkTryIt,
 	}
 }
 

@@ -106,6 +106,8 @@ func linkOverview(last string) string { return address(parameters("last", last))
 // linkSignIn leads to the next page afterwards; empty: to the first.
 func linkSignIn(next string) string { return address(parameters("next", next), "sign-in") }
 
+func linkTryIt() string { return address(nil, "try") }
+
 func linkSignOut() string { return address(nil, "sign-out") }
 
 // address is the console's page of that path, each part of which is escaped.

@@ -195,6 +195,7 @@ type layout struct {
 	Tenant   string
 	Verified bool
 	Pages    []navigation
+	TryIt    bool // the page for newcomers is for them
 	Search   string
 	Banner   banner
 	Now      time.Time
@@ -215,7 +216,7 @@ func (c *Console) layoutOf(v *visit, a answer) layout {
 	}
 	caller := v.session.Caller
 	shown.SignedIn, shown.Name, shown.Role, shown.Tenant, shown.Verified = true, caller.Person, string(caller.Role), caller.Tenant, v.session.Verified
-	shown.Pages = navigationOf(v)
+	shown.Pages, shown.TryIt = navigationOf(v), operators.includes(&v.session)
 	if v.request.URL.Path == linkSearch("") {
 		shown.Search = v.request.URL.Query().Get("q")
 	}

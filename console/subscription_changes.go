@@ -35,7 +35,7 @@ func changesOf(entries []switchboard.AuditEntry) []changeRow {
 		for _, path := range slices.Sorted(maps.Keys(e.Changed)) {
 			change := e.Changed[path]
 			if path == "version" {
-				row.Version = string(change.Before) + " → " + string(change.After)
+				row.Version = strings.TrimPrefix(string(change.Before)+" → "+string(change.After), " → ")
 				continue
 			}
 			row.Members = append(row.Members, changedMember{path, plainJSON(change.Before), plainJSON(change.After), change.Hidden})
@@ -43,6 +43,15 @@ func changesOf(entries []switchboard.AuditEntry) []changeRow {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// names are the members that were changed.
+func (r *changeRow) names() []string {
+	var names []string
+	for _, m := range r.Members {
+		names = append(names, m.Path)
+	}
+	return names
 }
 
 // verbOf is a verb as a word: rotate_secret is "rotate secret".
@@ -71,18 +80,11 @@ func marksOf(entries []switchboard.AuditEntry) []chartMark {
 	var marks []chartMark
 	for _, row := range changesOf(entries) {
 		text := row.Verb
-		var names []string
-		for _, m := range row.Members {
-			names = append(names, m.Path)
-		}
-		if len(names) > 0 {
-			text += ": " + strings.Join(names[:min(len(names), 3)], ", ")
-		}
-		if len(names) > 3 {
-			text += " …"
+		if names := row.names(); row.Verb == verbOf(switchboard.AuditUpdate) && len(names) > 0 {
+			text += ": " + commas(names, 3)
 		}
 		if row.Version != "" {
-			text += " (v" + row.Version + ")"
+			text += " (version " + row.Version + ")"
 		}
 		marks = append(marks, chartMark{row.At, text + ", by " + row.Who})
 	}

@@ -245,7 +245,7 @@ func TestMarks(t *testing.T) {
 		{At: at, Verb: switchboard.AuditUpdate, Actor: "key_01k00000000000000000000d2", ActorName: "desk", Person: "Ana", Changed: changed("auth", "name", "timeout", "events")},
 	}
 	want := []chartMark{
-		{at, "update: auth, events, name … (v6 → 7), by Ana with desk (…000000d2)"},
+		{at, "update: auth, events, name and 1 more (version 6 → 7), by Ana with desk (…000000d2)"},
 		{at.Add(time.Hour), "rotate secret, by switchboard"},
 	}
 	if diff := cmp.Diff(want, marksOf(entries)); diff != "" {

@@ -3,9 +3,11 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
 )
 
@@ -173,8 +175,8 @@ func (c *Console) matchStored(v *visit) (answer, error) {
 
 // wordsOf are the words of an error of ours, without its code.
 func wordsOf(err error) string {
-	if faults, ok := formFaults(err); ok && len(faults) > 0 {
-		return faults[0].Text
+	if own, ok := errors.AsType[*switchboard.Error](err); ok {
+		return own.Message
 	}
 	return err.Error()
 }

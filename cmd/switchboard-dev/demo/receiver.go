@@ -2,16 +2,18 @@ package demo
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -19,78 +21,89 @@ import (
 // maxBody bounds what the receiver reads: more than any demo event.
 const maxBody = 1 << 20
 
-// failingPath is the endpoint that fails when the demo begins, for outage; onCallPath is the one that
-// hears of it.
-const (
-	failingPath = "/crm"
-	onCallPath  = "/on-call"
-	outage      = 45 * time.Second
-)
-
-// receiver is what a customer would run: it verifies the signature with the
-// official library, and prints what arrives.
+// receiver is what the demo's customers would run: it verifies the signature with the
+// official library. What it answers is seen in the console; it prints what is not.
 type receiver struct {
 	verifier *standardwebhooks.Webhook
 	out      io.Writer
-
-	mu        sync.Mutex
-	attempts  map[string]int // of deliveries that were not taken yet, by webhook-id
-	recovered bool
+	started  time.Time
+	plain    net.Listener
+	expired  net.Listener // with the certificate that is expired
 }
 
-// recover ends the outage after that time.
-func (r *receiver) recover(ctx context.Context, after time.Duration) error {
-	end := time.NewTimer(after)
-	defer end.Stop()
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-end.C:
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.recovered = true
-	fmt.Fprintf(r.out, "  receiver  %s is back: what waits for it arrives with its next attempt, or after the next probe\n", failingPath)
-	return nil
-}
-
-func newReceiver(secret switchboard.Secret, out io.Writer) (*receiver, error) {
-	verifier, err := standardwebhooks.NewWebhook(secret.Reveal())
+func newReceiver(c Config) (*receiver, error) {
+	verifier, err := standardwebhooks.NewWebhook(c.Secret.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	return &receiver{verifier: verifier, out: out, attempts: map[string]int{}}, nil
+	r := &receiver{verifier: verifier, out: c.Out, started: time.Now()}
+	if r.plain, err = listen(c.Receiver, "--demo-addr"); err != nil {
+		return nil, err
+	}
+	if r.expired, err = listen(c.Expired, "--demo-tls-addr"); err != nil {
+		return nil, errors.Join(err, r.plain.Close())
+	}
+	host, _, err := net.SplitHostPort(c.Expired)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := expiredCertificate(host, r.started)
+	if err != nil {
+		return nil, err
+	}
+	r.expired = tls.NewListener(r.expired, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	return r, nil
 }
 
-func (r *receiver) serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}
+func listen(address, flag string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("the demo's receiver: %w (choose another address with %s, or leave the demo out with --no-demo)", err, flag)
+	}
+	return listener, nil
+}
+
+// serve answers until ctx ends.
+func (r *receiver) serve(ctx context.Context) error {
+	// Handshakes that a client refuses are not worth a line each: the demo is there to show them in the console.
+	server := &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	var group errgroup.Group
+	for _, listener := range []net.Listener{r.plain, r.expired} {
+		group.Go(func() error {
+			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
-// ServeHTTP answers as a careful receiver does.
+// ServeHTTP answers as a careful receiver does, and as the path says.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
 	if err != nil {
 		http.Error(w, "the body cannot be read", http.StatusBadRequest)
 		return
 	}
-	id := request.Header.Get("webhook-id")
 	if err := r.verifier.Verify(body, request.Header); err != nil {
-		fmt.Fprintf(r.out, "  receiver  %s  signature REFUSED: %v\n", id, err)
+		fmt.Fprintf(r.out, "  receiver  %s  signature REFUSED: %v\n", request.Header.Get("webhook-id"), err)
 		http.Error(w, "signature refused", http.StatusUnauthorized)
 		return
 	}
-	status, number := r.answer(id, request.URL.Path)
-	fmt.Fprintf(r.out, "  receiver  %s  %s, attempt %d, signature verified, answered %d\n", id, request.URL.Path, number, status)
-	if request.URL.Path == onCallPath {
-		r.alert(body)
+	switch path := request.URL.Path; {
+	case path == warehousePath:
+		<-request.Context().Done() // the sender gives up, or the demo ends
+	case path == crmPath && crmFails(time.Since(r.started)):
+		http.Error(w, "upstream connect error: the CRM restarts", http.StatusServiceUnavailable)
+	default:
+		if path == onCallPath {
+			r.alert(body)
+		}
+		w.WriteHeader(http.StatusNoContent)
 	}
-	w.WriteHeader(status)
 }
 
 // alert prints what an operational event says.
@@ -102,16 +115,4 @@ func (r *receiver) alert(body []byte) {
 	if json.Unmarshal(body, &e) == nil {
 		fmt.Fprintf(r.out, "  on call   %s %s: %s\n", e.Data.Subscription.Name, e.Type, e.Data.Reason)
 	}
-}
-
-func (r *receiver) answer(id, path string) (status, number int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.attempts[id]++
-	number = r.attempts[id]
-	if path == failingPath && !r.recovered {
-		return http.StatusServiceUnavailable, number
-	}
-	delete(r.attempts, id)
-	return http.StatusNoContent, number
 }

@@ -30,11 +30,15 @@ type Config struct {
 	TemporalAddr string `name:"temporal-addr" default:"127.0.0.1:7233" help:"Address of the Temporal server."`
 	UIAddr       string `name:"temporal-ui-addr" default:"127.0.0.1:8233" help:"Address of Temporal's web UI."`
 	DemoAddr     string `name:"demo-addr" default:"127.0.0.1:8090" help:"Address of the demo's receiver."`
+	DemoTLSAddr  string `name:"demo-tls-addr" default:"127.0.0.1:8091" help:"Address of the demo's receiver whose certificate is expired."`
 	Demo         bool   `name:"demo" default:"true" negatable:"" help:"Run a receiver, subscriptions to it and a stream of sample events."`
 	APIKey       string `name:"api-key" help:"Text of the development key, which has the role admin; one is made at the first start if left out."`
 
 	Out io.Writer `kong:"-"` // where progress and addresses are printed
 }
+
+// keyName is the name of the development key, and of whoever uses it.
+const keyName = "development"
 
 // database is the name of Switchboard's own database on the private Postgres.
 const database = "switchboard"
@@ -97,7 +101,8 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 	if err := app.Migrate(ctx, config, io.Discard); err != nil {
 		return err
 	}
-	if err := app.EnsureKey(ctx, config, "development", s.apiKey); err != nil {
+	enter, err := app.EnterConsole(ctx, config, keyName, s.apiKey)
+	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -106,24 +111,26 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 		if err := awaitReady(ctx, "http://"+c.APIAddr); err != nil {
 			return err
 		}
-		c.printAddresses(s)
+		c.printAddresses(s, enter)
 		if !c.Demo {
 			return nil
 		}
-		return demo.Run(ctx, demo.Config{API: "http://" + c.APIAddr, UI: "http://" + c.UIAddr, Key: s.apiKey, Receiver: c.DemoAddr, Secret: s.demoSecret, Out: c.Out})
+		return demo.Run(ctx, demo.Config{API: "http://" + c.APIAddr, Key: s.apiKey, Receiver: c.DemoAddr, Expired: c.DemoTLSAddr, Secret: s.demoSecret, Out: c.Out})
 	})
 	return group.Wait()
 }
 
-func (c Config) printAddresses(s secrets) {
+func (c Config) printAddresses(s secrets, enter switchboard.Secret) {
 	fmt.Fprintf(c.Out, `
 Switchboard is ready.
 
+  console       http://%[1]s%[5]s
+                (signs in once; later with the API key)
   API           http://%[1]s/v1   (docs http://%[1]s/docs)
   Temporal UI   http://%[2]s
   API key       %[3]s
   log           %[4]s
-`, c.APIAddr, c.UIAddr, s.apiKey.Reveal(), c.logPath())
+`, c.APIAddr, c.UIAddr, s.apiKey.Reveal(), c.logPath(), enter.Reveal())
 	if c.Demo {
 		fmt.Fprintf(c.Out, "  receiver      http://%s   (the demo's)\n", c.DemoAddr)
 	}
@@ -148,7 +155,7 @@ func (c Config) openLog() (*slog.Logger, io.Closer, error) {
 func (c Config) checkPorts() error {
 	wanted := []struct{ flag, addr string }{{"--api-addr", c.APIAddr}, {"--temporal-addr", c.TemporalAddr}, {"--temporal-ui-addr", c.UIAddr}}
 	if c.Demo {
-		wanted = append(wanted, struct{ flag, addr string }{"--demo-addr", c.DemoAddr})
+		wanted = append(wanted, struct{ flag, addr string }{"--demo-addr", c.DemoAddr}, struct{ flag, addr string }{"--demo-tls-addr", c.DemoTLSAddr})
 	}
 	for _, w := range wanted {
 		if _, _, err := net.SplitHostPort(w.addr); err != nil {
