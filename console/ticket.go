@@ -158,7 +158,7 @@ func answeredText(d *client.Delivery, host string) string {
 		text = fmt.Sprintf("%s was answered %s within %s", subject, resultOf(last), milliseconds(max(longest, 1)))
 	}
 	if d.Diagnosis != nil && d.Diagnosis.ReceiverSaid != "" {
-		text += fmt.Sprintf(", and said: %q", d.Diagnosis.ReceiverSaid)
+		text += ", and said: “" + d.Diagnosis.ReceiverSaid + "”"
 	}
 	return text + "."
 }
