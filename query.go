@@ -42,6 +42,7 @@ type EventFilter struct {
 
 // DeliveryFilter narrows a list of deliveries. A zero field does not narrow.
 type DeliveryFilter struct {
+	IDs          []string // just these, MaxPage at most
 	Tenant       string
 	Subscription string
 	Event        string

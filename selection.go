@@ -10,6 +10,7 @@ import (
 // Selection says which deliveries an operation is about, or which events are replayed. Its members
 // have the names by which lists are filtered. A zero field does not narrow.
 type Selection struct {
+	IDs          []string  `json:"id,omitempty" nullable:"false" maxItems:"250" doc:"Only deliveries with these ids" example:"[\"dlv_01k0000000000000000000000\"]"`
 	Tenant       string    `json:"tenant,omitempty" doc:"Only this tenant's" example:"acme"`
 	Subscription string    `json:"subscription,omitempty" doc:"Only deliveries to this subscription. Of a replay: the one that gets the events, which has to be given" example:"sub_01k0000000000000000000000"`
 	Event        string    `json:"event,omitempty" doc:"Only deliveries of this event, or this event" example:"evt_01k0000000000000000000000"`
@@ -31,7 +32,7 @@ const maxSearchText = 200
 // looks at.
 func (s *Selection) Deliveries(action ActionKind) DeliveryFilter {
 	return DeliveryFilter{
-		Tenant: s.Tenant, Subscription: s.Subscription, Event: s.Event, EventType: strings.ToLower(s.EventType), States: s.StatesFor(action), Failure: s.Failure,
+		IDs: s.IDs, Tenant: s.Tenant, Subscription: s.Subscription, Event: s.Event, EventType: strings.ToLower(s.EventType), States: s.StatesFor(action), Failure: s.Failure,
 		StatusCode: s.StatusCode, Host: strings.ToLower(s.Host), After: s.After, Before: s.Before, Stuck: s.Stuck, Text: s.Text,
 	}
 }
@@ -122,6 +123,8 @@ func (s *Selection) Check(action ActionKind) error {
 		return InvalidField("filter.failure", "is unknown; known: %s", JoinWords(Failures()))
 	case s.StatusCode != 0 && (s.StatusCode < 100 || s.StatusCode > 599):
 		return InvalidField("filter.status_code", "must be from 100 to 599")
+	case len(s.IDs) > MaxPage:
+		return InvalidField("filter.id", "has more than %d ids", MaxPage)
 	case LongerThan(s.Text, maxSearchText):
 		return InvalidField("filter.text", "is longer than %d characters", maxSearchText)
 	case !s.After.IsZero() && !s.Before.IsZero() && !s.After.Before(s.Before):
@@ -144,7 +147,7 @@ func (s *Selection) checkReplay() error {
 	for _, member := range []struct {
 		name  string
 		given bool
-	}{{"state", len(s.States) > 0}, {"failure", s.Failure != ""}, {"status_code", s.StatusCode != 0}, {"host", s.Host != ""}, {"stuck", s.Stuck}, {"text", s.Text != ""}} {
+	}{{"id", len(s.IDs) > 0}, {"state", len(s.States) > 0}, {"failure", s.Failure != ""}, {"status_code", s.StatusCode != 0}, {"host", s.Host != ""}, {"stuck", s.Stuck}, {"text", s.Text != ""}} {
 		if member.given {
 			return InvalidField("filter."+member.name, "is of deliveries, and a replay is about events")
 		}

@@ -29,6 +29,8 @@ func TestCheckSelection(t *testing.T) {
 		{"a replay", ActionReplay, Selection{Subscription: "sub_1", Key: "k"}, ""},
 		{"a replay to nobody", ActionReplay, Selection{Tenant: "acme"}, "filter.subscription"},
 		{"a replay of a state", ActionReplay, Selection{Subscription: "sub_1", States: []State{StateFailed}}, "filter.state"},
+		{"too many ids", ActionRetry, Selection{IDs: make([]string, MaxPage+1)}, "filter.id"},
+		{"a replay of ids", ActionReplay, Selection{Subscription: "sub_1", IDs: []string{"dlv_1"}}, "filter.id"},
 		{"a replay of a host", ActionReplay, Selection{Subscription: "sub_1", Host: "h"}, "filter.host"},
 	} {
 		err := c.filter.Check(c.action)

@@ -20,6 +20,7 @@ type deliveriesInput struct {
 // DeliveriesFilter are the conditions that deliveries are found by. The name is exported because huma
 // reads the parameters of no other embedded struct.
 type DeliveriesFilter struct {
+	ID           []string       `query:"id,explode" nullable:"false" maxItems:"250" doc:"Only these, up to 250. Repeat it, or join them with commas"`
 	Tenant       string         `query:"tenant" doc:"Only this tenant's"`
 	Subscription string         `query:"subscription" doc:"Only deliveries to this subscription"`
 	Event        string         `query:"event" doc:"Only deliveries of this event"`
@@ -44,6 +45,12 @@ func (in *DeliveriesFilter) filter(caller switchboard.Caller) (switchboard.Deliv
 	var err error
 	if f.Tenant, err = tenantFilter(caller, in.Tenant); err != nil {
 		return f, err
+	}
+	for _, list := range in.ID {
+		f.IDs = append(f.IDs, strings.Split(list, ",")...)
+	}
+	if len(f.IDs) > switchboard.MaxPage {
+		return f, switchboard.InvalidField("id", "has more than %d ids", switchboard.MaxPage)
 	}
 	for _, list := range in.State {
 		for name := range strings.SplitSeq(list, ",") {

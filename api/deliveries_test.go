@@ -104,7 +104,7 @@ func TestTemporalURL(t *testing.T) {
 func TestListDeliveries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	query := "tenant=acme&subscription=sub_acme&event=evt_acme&event_type=ticket.created&state=pending,retrying&state=held&failure=http_5xx" +
+	query := "id=dlv_1,dlv_2&id=dlv_acme&tenant=acme&subscription=sub_acme&event=evt_acme&event_type=ticket.created&state=pending,retrying&state=held&failure=http_5xx" +
 		"&status_code=503&host=CRM.example.com&after=2026-01-01T00:00:00Z&before=2026-02-01T00:00:00Z&stuck=true&text=crm&limit=250"
 	b.db.setClock(created.Add(time.Hour)) // its next attempt is overdue
 	got := b.call(t, viewerKey, "GET", "/v1/deliveries?"+query, nil).want(t, http.StatusOK)
@@ -116,7 +116,7 @@ func TestListDeliveries(t *testing.T) {
 		t.Errorf("next_cursor %v", next)
 	}
 	want := switchboard.DeliveryFilter{
-		Tenant: "acme", Subscription: b.id("sub_acme"), Event: "evt_acme", EventType: "ticket.created",
+		IDs: []string{"dlv_1", "dlv_2", b.id("dlv_acme")}, Tenant: "acme", Subscription: b.id("sub_acme"), Event: "evt_acme", EventType: "ticket.created",
 		States:  []switchboard.State{switchboard.StatePending, switchboard.StateRetrying, switchboard.StateHeld},
 		Failure: switchboard.FailureHTTP5xx, StatusCode: 503, Host: "crm.example.com",
 		After: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Before: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), Stuck: true, Text: "crm",

@@ -18,10 +18,13 @@ type delivery struct {
 	EventID        string                        `json:"event_id" example:"evt_01k0000000000000000000000"`
 	EventType      string                        `json:"event_type" example:"ticket.created"`
 	SubscriptionID string                        `json:"subscription_id" example:"sub_01k0000000000000000000000"`
+	Host           string                        `json:"host" doc:"Of the subscription's URL at acceptance, with the port where the URL has one" example:"crm.example.com"`
 	State          switchboard.State             `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"retrying"`
 	Reason         string                        `json:"reason" doc:"Why it has this state, as http_503, or breaker_open of one that is held; empty where the state says all. Where its date has passed because of us: waiting_for_slot, waiting_for_temporal, or waiting_for_switchboard: and why" example:"http_503"`
 	Ending         string                        `json:"ending" doc:"Of a failed delivery: whether its attempts are used up, no later one can succeed, or its hold or its deadline is over; else empty"`
 	Permanent      bool                          `json:"permanent" doc:"It has failed because no later attempt can succeed"`
+	LastFailure    switchboard.Failure           `json:"last_failure,omitempty" doc:"How its last attempt failed, out of a closed list; left out: it did not, or there was none" example:"http_5xx"`
+	LastStatusCode int                           `json:"last_status_code,omitempty" doc:"What its last attempt was answered with; left out: nothing" example:"503"`
 	AttemptsMade   int                           `json:"attempts_made" example:"2"`
 	Generation     int                           `json:"generation" doc:"How often it was started: a retry after its end, or a release, starts the next" example:"1"`
 	NextAttemptAt  *time.Time                    `json:"next_attempt_at" doc:"null where no attempt follows by itself"`
@@ -97,8 +100,8 @@ type action struct {
 
 func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
 	return delivery{
-		ID: d.ID, Tenant: d.Tenant, EventID: d.EventID, EventType: d.EventType, SubscriptionID: d.SubscriptionID,
-		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, AttemptsMade: d.AttemptsMade, Generation: d.Generation,
+		ID: d.ID, Tenant: d.Tenant, EventID: d.EventID, EventType: d.EventType, SubscriptionID: d.SubscriptionID, Host: d.Host,
+		State: d.State, Reason: d.Reason, Ending: d.Ending(), Permanent: d.Permanent, LastFailure: d.LastFailure, LastStatusCode: d.LastStatusCode, AttemptsMade: d.AttemptsMade, Generation: d.Generation,
 		NextAttemptAt: date(d.NextAttemptAt), CreatedAt: d.CreatedAt.UTC(), CompletedAt: date(d.CompletedAt),
 		ParkedAt: date(d.ParkedAt), HeldUntil: date(d.HeldUntil), ReleasedBy: d.ReleasedBy(switchboard.Health{}), BlockedBy: d.BlockedBy,
 		ExpiresAt: date(d.ExpiresAt), Key: d.Key, WorkflowID: d.ID, TemporalRunID: d.TemporalRunID, TemporalURL: s.temporalURL(d), Available: []switchboard.AvailableAction{},

@@ -18,10 +18,13 @@ type Delivery struct {
 	EventID        string                        `json:"event_id"`
 	EventType      string                        `json:"event_type"`
 	SubscriptionID string                        `json:"subscription_id"`
+	Host           string                        `json:"host"`
 	State          switchboard.State             `json:"state"`
 	Reason         string                        `json:"reason"`
 	Ending         string                        `json:"ending"`
 	Permanent      bool                          `json:"permanent"`
+	LastFailure    switchboard.Failure           `json:"last_failure,omitempty"`
+	LastStatusCode int                           `json:"last_status_code,omitempty"` // 0: there was no answer
 	AttemptsMade   int                           `json:"attempts_made"`
 	Generation     int                           `json:"generation"`
 	NextAttemptAt  *time.Time                    `json:"next_attempt_at"`
@@ -125,6 +128,9 @@ func (c *Client) ListDeliveries(ctx context.Context, filter switchboard.Delivery
 func deliveryQuery(filter switchboard.DeliveryFilter) url.Values {
 	values := query("tenant", filter.Tenant, "subscription", filter.Subscription, "event", filter.Event, "event_type", filter.EventType,
 		"failure", string(filter.Failure), "host", filter.Host, "after", instant(filter.After), "before", instant(filter.Before), "text", filter.Text)
+	for _, id := range filter.IDs {
+		values.Add("id", id)
+	}
 	for _, state := range filter.States {
 		values.Add("state", string(state))
 	}

@@ -42,6 +42,9 @@ func newAssets() (*assets, error) {
 		if err != nil {
 			return err
 		}
+		if !strings.Contains(name, ".min.") {
+			content = withoutComments(path.Ext(name), content)
+		}
 		var zipped bytes.Buffer
 		zip, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
 		if err != nil {
@@ -64,6 +67,27 @@ func newAssets() (*assets, error) {
 		return nil
 	})
 	return found, err
+}
+
+// withoutComments leaves out of our own scripts and styles what browsers do not read: indentation, and
+// lines that are a comment. Neither has a text of several lines.
+func withoutComments(extension string, content []byte) []byte {
+	begins, ends := "//", ""
+	switch extension {
+	case ".css":
+		begins, ends = "/*", "*/"
+	case ".js":
+	default:
+		return content
+	}
+	var out []byte
+	for line := range bytes.Lines(content) {
+		text := bytes.TrimLeft(line, " \t")
+		if !bytes.HasPrefix(text, []byte(begins)) || !bytes.HasSuffix(bytes.TrimSpace(text), []byte(ends)) {
+			out = append(out, text...)
+		}
+	}
+	return out
 }
 
 // ServeHTTP serves a file.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"html/template"
+	"strings"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -70,7 +71,7 @@ func pointsByTime(g *switchboard.TrafficGroup) map[int64]switchboard.TrafficCoun
 func attemptsChart(t *switchboard.Traffic, sentence string) chart {
 	succeeded, failed := outcomes(t)
 	delivered, refused := pointsByTime(&succeeded), pointsByTime(&failed)
-	c := chart{Name: "Attempts per " + durationInWords(time.Duration(t.Step)), Sentence: sentence, Kind: "bars", Columns: []string{"delivered", "failed"}}
+	c := chart{Name: "Attempts per " + strings.TrimPrefix(durationInWords(time.Duration(t.Step)), "1 "), Sentence: sentence, Kind: "bars", Columns: []string{"delivered", "failed"}}
 	for _, at := range steps(t) {
 		c.Rows = append(c.Rows, chartRow{at, []int64{delivered[at.Unix()].Attempts, refused[at.Unix()].Attempts}})
 	}

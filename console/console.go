@@ -81,6 +81,10 @@ func (c *Console) routes() []route {
 	return slices.Concat(
 		c.commonRoutes(),
 		c.overviewRoutes(),
+		c.deliveriesRoutes(),
+		c.searchRoutes(),
+		c.eventRoutes(),
+		c.operationRoutes(),
 		c.tryItRoutes(),
 		c.deliveryRoutes(),
 		c.subscriptionRoutes(),

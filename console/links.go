@@ -24,12 +24,13 @@ func linkDeliveryAction(id, action string) string { return address(nil, "deliver
 // linkDeliveries is the list with that filter; last says how far back it goes, as 24h, unless the
 // filter has a time.
 func linkDeliveries(filter switchboard.DeliveryFilter, last string) string {
-	return address(deliveryParameters(filter, last), "deliveries")
+	return linkDeliveryList(deliveryQuery{filter: filter, last: last})
 }
 
 // linkPlan is the plan of an action on all deliveries of a list.
 func linkPlan(action switchboard.ActionKind, filter switchboard.DeliveryFilter, last string) string {
-	query := deliveryParameters(filter, last)
+	q := deliveryQuery{filter: filter, last: last}
+	query := q.values()
 	query.Set("action", string(action))
 	return address(query, "operations", "plan")
 }
@@ -39,7 +40,7 @@ func linkEvent(id, tenant string) string {
 }
 
 func linkEvents(filter switchboard.EventFilter) string {
-	return address(parameters("tenant", filter.Tenant, "event_type", filter.Type, "key", filter.Key, "after", instant(filter.After), "before", instant(filter.Before)), "events")
+	return linkEventList(eventQuery{filter: filter})
 }
 
 func linkSubscription(id string) string { return address(nil, "subscriptions", id) }
@@ -133,28 +134,12 @@ func parameters(pairs ...string) url.Values {
 	return values
 }
 
-// deliveryParameters writes a filter of deliveries with the names that the API has for it.
-func deliveryParameters(f switchboard.DeliveryFilter, last string) url.Values {
-	values := parameters("tenant", f.Tenant, "subscription", f.Subscription, "event", f.Event, "event_type", f.EventType, "failure", string(f.Failure),
-		"host", f.Host, "after", instant(f.After), "before", instant(f.Before), "text", f.Text, "last", last)
-	for _, state := range f.States {
-		values.Add("state", string(state))
-	}
-	if f.StatusCode != 0 {
-		values.Set("status_code", strconv.Itoa(f.StatusCode))
-	}
-	if f.Stuck {
-		values.Set("stuck", "true")
-	}
-	return values
-}
-
 // instant writes a time as the API reads it; empty: there is none.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format(time.RFC3339)
+	return t.UTC().Format(time.RFC3339Nano)
 }
 
 // linkFailingSubscriptions are those whose endpoints fail.

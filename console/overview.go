@@ -69,12 +69,13 @@ func overviewRange(asked string) (timeRange, error) {
 type timeRange struct {
 	Name   string
 	Text   string
+	Words  string
 	length time.Duration
 }
 
 func overviewRanges() []timeRange {
 	const day = 24 * time.Hour
-	return []timeRange{{"1h", "1 h", time.Hour}, {"24h", "24 h", day}, {"7d", "7 d", 7 * day}, {"30d", "30 d", 30 * day}}
+	return []timeRange{{"1h", "1 h", "hour", time.Hour}, {"24h", "24 h", "24 hours", day}, {"7d", "7 d", "7 days", 7 * day}, {"30d", "30 d", "30 days", 30 * day}}
 }
 
 // readOverview asks for what the page, or the part of it that is asked for, needs, all at a time. The

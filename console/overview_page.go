@@ -108,13 +108,16 @@ func statusInWords(data *overviewData, now time.Time) statusLine {
 	if data.now.Failed != nil {
 		return statusLine{Text: "How it is could not be read."}
 	}
-	line := statusLine{Good: data.now.Value.Overdue == 0}
+	line := statusLine{Good: data.now.Value.Overdue == 0 && data.now.Value.Backlog == 0}
 	words := []string{"Nothing is overdue."}
-	if !line.Good {
+	if data.now.Value.Overdue > 0 {
 		words[0] = plural(data.now.Value.Overdue, "delivery is", "deliveries are") + " overdue."
 		if oldest := data.now.Value.OldestAt; !oldest.IsZero() {
 			words[0] += " The oldest open one was accepted " + durationInWords(now.Sub(oldest)) + " ago."
 		}
+	}
+	if backlog := data.now.Value.Backlog; backlog > 0 {
+		words = append(words, plural(backlog, "delivery waits to be started in Temporal.", "deliveries wait to be started in Temporal."))
 	}
 	if hour := &data.hour.Value; data.hour.Failed == nil {
 		succeeded, failed := outcomes(hour)
@@ -169,9 +172,9 @@ func attemptsInWords(t *switchboard.Traffic, last timeRange) string {
 	succeeded, failed := outcomes(t)
 	all := succeeded.Attempts + failed.Attempts
 	if all == 0 {
-		return "No attempt was made in the last " + last.Text + "."
+		return "No attempt was made in the last " + last.Words + "."
 	}
-	return fmt.Sprintf("%s %% of %s in the last %s were delivered; %s failed.", percent(succeeded.Attempts, all), plural(all, "attempt", "attempts"), last.Text, count(failed.Attempts))
+	return fmt.Sprintf("%s %% of %s in the last %s were delivered; %s failed.", percent(succeeded.Attempts, all), plural(all, "attempt", "attempts"), last.Words, count(failed.Attempts))
 }
 
 // latencyInWords says what the chart of latencies shows.

@@ -44,6 +44,7 @@ func TestStatusInWords(t *testing.T) {
 		{"hosts fail", overviewData{hour: answered(trafficOf(1, 1)), failures: answered(failing)}, true, "Nothing is overdue. 50.0 % of the attempts of the last hour were delivered. 2 hosts fail."},
 		{"overdue", overviewData{now: answered(switchboard.OpenStatus{Overdue: 14, OldestAt: overviewAt.Add(-6 * time.Minute)}), hour: answered(trafficOf(1, 0))}, false,
 			"14 deliveries are overdue. The oldest open one was accepted 6 min ago. 100 % of the attempts of the last hour were delivered."},
+		{"not started", overviewData{now: answered(switchboard.OpenStatus{Backlog: 7})}, false, "Nothing is overdue. 7 deliveries wait to be started in Temporal. No attempt was made in the last hour."},
 		{"unknown", overviewData{now: read[switchboard.OpenStatus]{Failed: &problem{}}}, false, "How it is could not be read."},
 		{"traffic unknown", overviewData{hour: read[switchboard.Traffic]{Failed: &problem{}}}, true, "Nothing is overdue."},
 	} {
@@ -72,7 +73,7 @@ func TestOverviewTemplate(t *testing.T) {
 	got := execute(t, "overview", newOverviewPage(&full, support, day, overviewAt))
 	for _, want := range []string{
 		"2 deliveries are overdue.", "4,310", "/console/deliveries?last=all&amp;stuck=true", "/console/deliveries/dlv_1", "Not started", "/console/subscriptions?failing=true",
-		"98.0 % of 100 attempts in the last 24 h were delivered; 2 failed.", "Half of them took up to 80 ms, 95 of 100 up to 2.4 s.", "<td>98<td>2", "2026-01-31T11:00Z",
+		"98.0 % of 100 attempts in the last 24 hours were delivered; 2 failed.", "Half of them took up to 80 ms, 95 of 100 up to 2.4 s.", "<td>98<td>2", "2026-01-31T11:00Z",
 		"crm.example.com", "503 Service Unavailable", "TLS expired", "&lt;b&gt;", "There are more groups",
 		"/console/deliveries?failure=http_5xx&amp;host=crm.example.com&amp;last=all&amp;state=retrying&amp;state=held&amp;state=blocked&amp;status_code=503",
 		"/console/operations/plan?action=retry&amp;failure=tls_expired&amp;host=%3Cb%3E&amp;last=24h&amp;state=failed",
@@ -139,7 +140,7 @@ func TestOverview(t *testing.T) {
 	ben.get("/console").want(t, http.StatusOK, "crm.acme.example.com", "503 Service Unavailable", "Act on all").without(t, "No deliveries yet")
 	ben.get("/console?part=failing").want(t, http.StatusOK, "crm.acme.example.com").without(t, "Engine")
 	ben.get("/console?part=work").want(t, http.StatusOK, "Engine").without(t, "crm.acme.example.com")
-	ben.get("/console?last=7d").want(t, http.StatusOK, "in the last 7 d")
+	ben.get("/console?last=7d").want(t, http.StatusOK, "in the last 7 days")
 	ben.get("/console?last=2h").want(t, http.StatusUnprocessableEntity, "must be 1h, 24h, 7d or 30d")
 	ben.get("/console?lats=7d").want(t, http.StatusUnprocessableEntity, "lats", "it knows last")
 	again.as(switchboard.RoleViewer, "globex").get("/console").want(t, http.StatusOK).without(t, "crm.acme", "Act on all")

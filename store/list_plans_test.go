@@ -3,6 +3,7 @@ package store_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -105,6 +106,7 @@ func TestListsReadNoTable(t *testing.T) {
 		"by an id":            {Text: "dlv_06e170c0439f4yfdx2hxxxxxxx"},
 		"of a time":           {After: a.first.Add(testDay), Before: a.first.Add(testDay + time.Hour)},
 		"stuck":               {Stuck: true},
+		"by ids":              {IDs: slices.Repeat([]string{"dlv_06e170c0439f4yfdx2hxxxxxxx"}, switchboard.MaxPage), States: []switchboard.State{failed}},
 	} {
 		statements, err := a.DeliveryStatements(t.Context(), f)
 		must(t, err)

@@ -56,6 +56,8 @@ func everyState(t *testing.T) (*bundle, switchboard.Subscription) {
 func TestPlanCounts(t *testing.T) {
 	t.Parallel()
 	b, sub := everyState(t)
+	failed, err := b.Deliveries(t.Context(), root(), switchboard.DeliveryFilter{States: []switchboard.State{switchboard.StateFailed}}, switchboard.PageRequest{})
+	must(t, err)
 	three := switchboard.PlanCount{Value: 3, Exact: true}
 	for _, c := range []struct {
 		name     string
@@ -69,6 +71,7 @@ func TestPlanCounts(t *testing.T) {
 		{"cancel", switchboard.ActionCancel, switchboard.Selection{Host: "CRM.example.com"}, 12, []string{"delivered: a cancel does not apply to this state", "failed: a cancel does not apply to this state", "cancelled: a cancel does not apply to this state"}},
 		{"hold", switchboard.ActionHold, switchboard.Selection{EventType: "Ticket.created", States: []switchboard.State{"retrying"}}, 3, nil},
 		{"release", switchboard.ActionRelease, switchboard.Selection{Text: "ticket", States: []switchboard.State{"held"}}, 3, nil},
+		{"some ids", switchboard.ActionRetry, switchboard.Selection{IDs: []string{failed.Items[0].ID, failed.Items[0].ID, failed.Items[2].ID, "dlv_none"}}, 2, nil},
 		{"a status code", switchboard.ActionRetry, switchboard.Selection{StatusCode: 503}, 6, nil},
 		{"a failure and a time", switchboard.ActionRetry, switchboard.Selection{Failure: "http_5xx", After: b.clock().Add(-4 * time.Hour)}, 3, nil},
 		{"replay", switchboard.ActionReplay, switchboard.Selection{Subscription: sub.ID}, 21, nil},

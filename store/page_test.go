@@ -173,6 +173,9 @@ func TestDeliveriesFilters(t *testing.T) {
 		"text: its event":    {root(), switchboard.DeliveryFilter{Text: failed.EventID}, "failed"},
 		"text: its sub":      {root(), switchboard.DeliveryFilter{Text: failed.SubscriptionID}, "failed"},
 		"text: part of it":   {root(), switchboard.DeliveryFilter{Text: strings.ToUpper(failed.ID[20:])}, "failed"},
+		"ids":                {root(), switchboard.DeliveryFilter{IDs: []string{pending.ID, failed.ID, "dlv_none"}}, "failed pending"},
+		"ids of a tenant":    {of("other"), switchboard.DeliveryFilter{IDs: []string{pending.ID, failed.ID}}, "failed"},
+		"ids and a state":    {root(), switchboard.DeliveryFilter{IDs: []string{pending.ID, failed.ID}, States: []switchboard.State{switchboard.StatePending}}, "pending"},
 		"together":           {root(), switchboard.DeliveryFilter{Tenant: "acme", States: []switchboard.State{switchboard.StateRetrying}, StatusCode: 410}, ""},
 	} {
 		ids := walk(t, func(p switchboard.PageRequest) ([]string, string, error) {

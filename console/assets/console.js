@@ -125,7 +125,7 @@
   };
   // A link that shows next week what it shows today has times instead of "the last 24 hours".
   const copyLink = () => {
-    const link = new URL(location.href);
+    const link = new URL(one("[data-permanent]")?.href || location.href); // the server knows it where there is more to it
     const last = link.searchParams.get("last") || one("[data-last]")?.dataset.last || "";
     const hours = { h: 1, d: 24 }[last.slice(-1)] * parseInt(last, 10);
     if (hours && !link.searchParams.get("after") && !link.searchParams.get("before")) {
