@@ -75,7 +75,7 @@ func prefixed(prefix, text string) string {
 // customerTicket is for whoever runs the endpoint. It names nobody, no host but the endpoint's, and no
 // id but the one that the endpoint got.
 func customerTicket(d *client.Delivery, sub *client.Subscription, now time.Time) string {
-	host := cmp.Or(hostOf(d, sub), "your endpoint")
+	host := cmp.Or(d.Host, "your endpoint")
 	var sentences []string
 	if n := len(d.Attempts); n == 0 {
 		sentences = append(sentences, fmt.Sprintf("We have not sent %s to %s yet; it was accepted at %s UTC.", d.EventType, host, inTicket(d.CreatedAt, now)))
