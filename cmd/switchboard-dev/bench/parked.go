@@ -69,14 +69,9 @@ const (
 
 // measureParked parks deliveries at their acceptance, and compares the stack at rest with and
 // without them. Then it releases them.
-func (b *bench) measureParked(ctx context.Context) (err error) {
+func (b *bench) measureParked(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, parkedTimeout+2*time.Duration(b.Parked)*time.Second/time.Duration(b.ReleaseRate))
 	defer cancel()
-	db, err := sql.Open("postgres", b.stack.postgres.URL(database))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
 	result := &parked{Deliveries: b.Parked, Rate: b.ReleaseRate}
 	made, err := b.stack.poster.api.CreateSubscription(ctx, client.NewSubscription{Subscription: switchboard.Subscription{
 		Tenant: parkedTenant, Name: "parked", Events: []string{"*"}, Request: switchboard.Request{URL: b.stack.receiver.url + pathWell}, ReleaseRate: b.ReleaseRate,
@@ -87,6 +82,24 @@ func (b *bench) measureParked(ctx context.Context) (err error) {
 	if err := b.stack.poster.change(ctx, made.ID, "pause"); err != nil {
 		return fmt.Errorf("parked: %w", err)
 	}
+	if err := b.atRest(ctx, result); err != nil {
+		return err
+	}
+	b.report.Parked = result
+	if err := b.release(ctx, made.ID, result); err != nil {
+		return fmt.Errorf("parked, release: %w", err)
+	}
+	return nil
+}
+
+// atRest parks the deliveries, and compares the stack with and without them. Its connections are closed
+// before Postgres is killed.
+func (b *bench) atRest(ctx context.Context, result *parked) (err error) {
+	db, err := sql.Open("postgres", b.stack.postgres.URL(database))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	if result.None, err = b.standing(ctx, db); err != nil {
 		return fmt.Errorf("parked, none: %w", err)
 	}
@@ -95,10 +108,6 @@ func (b *bench) measureParked(ctx context.Context) (err error) {
 	}
 	if result.Parked, err = b.standing(ctx, db); err != nil {
 		return fmt.Errorf("parked, at rest: %w", err)
-	}
-	b.report.Parked = result
-	if err := b.release(ctx, made.ID, result); err != nil {
-		return fmt.Errorf("parked, release: %w", err)
 	}
 	return nil
 }
