@@ -31,14 +31,15 @@ const (
 	AuditHold         AuditVerb = "hold"
 	AuditRelease      AuditVerb = "release"
 	AuditResend       AuditVerb = "resend"
-	AuditReset        AuditVerb = "reset" // of a delivery's workflow, in Temporal itself
+	AuditReset        AuditVerb = "reset"        // of a delivery's workflow, in Temporal itself
+	AuditReadPayload  AuditVerb = "read_payload" // somebody opened the body that an attempt sent: it changes nothing
 )
 
 // AuditVerbs lists every verb.
 func AuditVerbs() []AuditVerb {
 	return []AuditVerb{
 		AuditCreate, AuditUpdate, AuditDelete, AuditPause, AuditResume, AuditDisable, AuditEnable, AuditVerify, AuditRotateSecret, AuditRevoke,
-		AuditErase, AuditStart, AuditRetry, AuditCancel, AuditHold, AuditRelease, AuditResend, AuditReset,
+		AuditErase, AuditStart, AuditRetry, AuditCancel, AuditHold, AuditRelease, AuditResend, AuditReset, AuditReadPayload,
 	}
 }
 

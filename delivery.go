@@ -122,15 +122,12 @@ func (d *Delivery) ReasonAt(now time.Time) string {
 
 // Ending says in words why nothing follows by itself; empty unless the delivery has failed.
 func (d *Delivery) Ending() string {
+	explained, isReason := explainReason(d.Reason, d.State)
 	switch {
 	case d.State != StateFailed:
 		return ""
-	case d.Reason == ReasonHoldExpired:
-		return "it was held for as long as a hold lasts"
-	case d.Reason == ReasonExpired:
-		return "deliver_within passed before it was delivered"
-	case d.Reason == ReasonRejectedByReceiver:
-		return "the receiver answered that it wants this message no more"
+	case isReason:
+		return strings.NewReplacer("{host}", d.Host, "{subscription}", "the subscription").Replace(explained.Says)
 	case d.Permanent:
 		return fmt.Sprintf("no later attempt can succeed, so attempt %d was the last", d.AttemptsMade)
 	}

@@ -54,13 +54,13 @@ func TestReasonAt(t *testing.T) {
 func TestEnding(t *testing.T) {
 	t.Parallel()
 	for want, d := range map[string]Delivery{
-		"all attempts are used up: attempt 38 was the last":        {State: StateFailed, AttemptsMade: 38},
-		"all attempts are used up: attempt 40 was the last":        {State: StateFailed, AttemptsMade: 40, PriorAttempts: 38},
-		"no later attempt can succeed, so attempt 1 was the last":  {State: StateFailed, AttemptsMade: 1, Permanent: true},
-		"no later attempt can succeed, so attempt 2 was the last":  {State: StateFailed, AttemptsMade: 2, PriorAttempts: 1, Permanent: true},
-		"it was held for as long as a hold lasts":                  {State: StateFailed, Reason: ReasonHoldExpired},
-		"deliver_within passed before it was delivered":            {State: StateFailed, Reason: ReasonExpired, AttemptsMade: 2},
-		"the receiver answered that it wants this message no more": {State: StateFailed, Reason: ReasonRejectedByReceiver, AttemptsMade: 1},
+		"all attempts are used up: attempt 38 was the last":                 {State: StateFailed, AttemptsMade: 38},
+		"all attempts are used up: attempt 40 was the last":                 {State: StateFailed, AttemptsMade: 40, PriorAttempts: 38},
+		"no later attempt can succeed, so attempt 1 was the last":           {State: StateFailed, AttemptsMade: 1, Permanent: true},
+		"no later attempt can succeed, so attempt 2 was the last":           {State: StateFailed, AttemptsMade: 2, PriorAttempts: 1, Permanent: true},
+		"it was held for as long as a hold lasts":                           {State: StateFailed, Reason: ReasonHoldExpired},
+		"deliver_within of the subscription passed before it was delivered": {State: StateFailed, Reason: ReasonExpired, AttemptsMade: 2},
+		"crm.example.com answered that it wants this message no more":       {State: StateFailed, Reason: ReasonRejectedByReceiver, Host: "crm.example.com", AttemptsMade: 1},
 	} {
 		if got := d.Ending(); got != want {
 			t.Errorf("%q; want %q", got, want)

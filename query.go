@@ -142,6 +142,7 @@ type FlowStats struct {
 	Slow             int           // subscriptions whose endpoint is slow
 	Operations       int           // that run
 	OperationStalled time.Duration // the longest time since the last step of one that runs, beyond the date of its next step
+	RollupLag        time.Duration // how old the latest count of attempts is, or how late that of an hour that is over
 }
 
 // HoldsEndingWithin is how long before the end of a hold it is counted as ending: time enough to

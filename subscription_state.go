@@ -53,3 +53,13 @@ func (s *Subscription) ChangeState(now time.Time, action SubscriptionAction, rea
 	s.State, s.StateReason, s.StateSince, s.StateBy = to, reason, now, by
 	return nil
 }
+
+// SubscriptionThen is what the audit says of a subscription at some time in the past.
+type SubscriptionThen struct {
+	State         SubscriptionState // empty: the audit does not say
+	Since         time.Time         // zero: the audit does not go back so far
+	By            string            // who had made it so
+	Reason        string
+	EventsChanged bool // since then
+	FilterChanged bool // since then
+}

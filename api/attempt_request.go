@@ -72,6 +72,9 @@ func (s *server) getAttemptRequest(ctx context.Context, caller switchboard.Calle
 		out.Same, out.Why = isSameUnknown, "the request cannot be rendered today: "+refusal.Field+" "+refusal.Message
 		err = nil
 	}
+	if err == nil && out.Body != "" { // it is shown once it is noted who sees it
+		err = s.Store.NotePayloadRead(ctx, caller, detail.Delivery.ID)
+	}
 	return &reply[attemptRequest]{Body: out}, err
 }
 

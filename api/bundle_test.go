@@ -97,6 +97,7 @@ func setup(t testing.TB, change ...func(*Config)) *bundle {
 				t.Errorf("the log holds %q:\n%s", mark, b.logs)
 			}
 		}
+		b.handler, b.api = nil, nil // package testing keeps the cleanups of parallel tests until all have run: some 5 GB of APIs
 	})
 	return b
 }

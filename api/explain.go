@@ -41,7 +41,7 @@ type explainedSubscription struct {
 type note struct {
 	Code string    `json:"code" enum:"made_after,changed_since,inactive_then,state_changed_since" example:"made_after"`
 	Text string    `json:"text" example:"made after the event, at 2026-01-31T12:00:00Z"`
-	At   time.Time `json:"at"`
+	At   time.Time `json:"at,omitzero" doc:"Left out: it is not known"`
 }
 
 // eventDelivery is a delivery of an event, in short.
@@ -71,7 +71,11 @@ func (s *server) explainEvent(ctx context.Context, caller switchboard.Caller, in
 	for _, d := range deliveries {
 		of[d.SubscriptionID] = append(of[d.SubscriptionID], eventDelivery{d.ID, d.State, d.Reason})
 	}
-	held := &against{event: &e, input: filter.NewInput(&e), budget: filter.NewExplainBudget()}
+	then, err := s.Store.SubscriptionsThen(ctx, e.CreatedAt, changedSince(subs.Items, &e))
+	if err != nil {
+		return nil, err
+	}
+	held := &against{event: &e, input: filter.NewInput(&e), budget: filter.NewExplainBudget(), then: then}
 	matching := 0
 	for i := range subs.Items {
 		sub := &subs.Items[i]
@@ -104,10 +108,21 @@ type against struct {
 	event  *switchboard.Event
 	input  *filter.Input
 	budget *filter.Budget
+	then   map[string]switchboard.SubscriptionThen // of those that have changed since
+}
+
+// changedSince are the ids of the subscriptions that were there when the event came, and have changed.
+func changedSince(subs []switchboard.Subscription, e *switchboard.Event) (ids []string) {
+	for i := range subs {
+		if s := &subs[i]; !s.CreatedAt.After(e.CreatedAt) && (s.UpdatedAt.After(e.CreatedAt) || s.StateSince.After(e.CreatedAt)) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
 }
 
 func (a *against) explain(caller switchboard.Caller, sub *switchboard.Subscription) explainedSubscription {
-	out := explainedSubscription{SubscriptionID: sub.ID, Name: sub.Name, State: sub.State, Notes: notesOf(sub, a.event)}
+	out := explainedSubscription{SubscriptionID: sub.ID, Name: sub.Name, State: sub.State, Notes: notesOf(sub, a.event, a.then[sub.ID])}
 	if byType := typeFinding(sub, a.event.Type); !byType.Holds {
 		out.Unmet = &byType
 		return out
@@ -128,33 +143,66 @@ func (a *against) explain(caller switchboard.Caller, sub *switchboard.Subscripti
 	return out
 }
 
-// notesOf says what was otherwise when the event came, as far as the subscription's own dates tell.
-func notesOf(sub *switchboard.Subscription, e *switchboard.Event) []note {
+// notesOf says what was otherwise when the event came, as far as the subscription's own dates and the
+// audit tell.
+func notesOf(sub *switchboard.Subscription, e *switchboard.Event, then switchboard.SubscriptionThen) []note {
 	notes := []note{}
 	add := func(code, text string, at time.Time) {
-		notes = append(notes, note{code, text + " at " + at.UTC().Format(time.RFC3339), at.UTC()})
+		if !at.IsZero() {
+			text += " at " + at.UTC().Format(time.RFC3339)
+		}
+		notes = append(notes, note{code, text, at.UTC()})
 	}
 	switch {
 	case sub.CreatedAt.After(e.CreatedAt):
 		add("made_after", "made after the event,", sub.CreatedAt)
 		return notes
 	case sub.UpdatedAt.After(e.CreatedAt):
-		add("changed_since", fmt.Sprintf("changed since the event, to version %d,", sub.Version), sub.UpdatedAt)
+		add("changed_since", fmt.Sprintf("%schanged since the event, to version %d,", whatChanged(then), sub.Version), sub.UpdatedAt)
 	}
-	by := ""
-	if sub.StateBy != "" {
-		by = " by " + sub.StateBy
+	const held = "%s then, so that what it takes was held: brought there%s,"
+	if !sub.StateSince.After(e.CreatedAt) {
+		if sub.State != switchboard.SubscriptionActive {
+			add("inactive_then", fmt.Sprintf(held, sub.State, byWhom(sub.StateBy, sub.StateReason)), sub.StateSince)
+		}
+		return notes
 	}
-	if sub.StateReason != "" {
-		by += " (" + sub.StateReason + ")"
-	}
+	was := ""
 	switch {
-	case sub.StateSince.After(e.CreatedAt):
-		add("state_changed_since", fmt.Sprintf("became %s after the event%s,", sub.State, by), sub.StateSince)
-	case sub.State != switchboard.SubscriptionActive:
-		add("inactive_then", fmt.Sprintf("%s then, so that what it takes was held: brought there%s,", sub.State, by), sub.StateSince)
+	case then.State == switchboard.SubscriptionActive:
+		was = "active then; "
+	case then.State != "" && !then.Since.IsZero():
+		add("inactive_then", fmt.Sprintf(held, then.State, byWhom(then.By, then.Reason)), then.Since)
+	case then.State != "":
+		add("inactive_then", fmt.Sprintf("%s then, so that what it takes was held", then.State), time.Time{})
 	}
+	add("state_changed_since", fmt.Sprintf("%sbecame %s after the event%s,", was, sub.State, byWhom(sub.StateBy, sub.StateReason)), sub.StateSince)
 	return notes
+}
+
+// whatChanged names what decides which events a subscription takes, as far as it has changed since; empty:
+// the audit names none of it.
+func whatChanged(then switchboard.SubscriptionThen) string {
+	switch {
+	case then.EventsChanged && then.FilterChanged:
+		return "events and filter were "
+	case then.EventsChanged:
+		return "events were "
+	case then.FilterChanged:
+		return "filter was "
+	}
+	return ""
+}
+
+// byWhom is who did something and why, as far as that is known.
+func byWhom(by, reason string) (words string) {
+	if by != "" {
+		words = " by " + by
+	}
+	if reason != "" {
+		words += " (" + reason + ")"
+	}
+	return words
 }
 
 // text is all that is said of a subscription.

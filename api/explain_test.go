@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,13 +35,32 @@ func TestExplainEvent(t *testing.T) {
 	subscribe("calls", []string{"call.*"}, "")
 	subscribe("urgent", []string{"ticket.*"}, `{"data":{"$or":[{"ticket":{"vip":true}},{"ticket":{"id":7}}],"ticket":{"priority":{"$gte":3}}}}`)
 	subscribe("gone", []string{"ticket.*"}, "")
-	subscribe("paused", []string{"ticket.*"}, "")
-	_, _, err := b.db.ChangeSubscriptionState(t.Context(), anybody(), b.id("sub_paused"), switchboard.PauseSubscription, "their wish")
-	must(t, err)
+	change := func(name string, action switchboard.SubscriptionAction, reason string) {
+		t.Helper()
+		_, _, err := b.db.ChangeSubscriptionState(t.Context(), anybody(), b.id("sub_"+name), action, reason)
+		must(t, err)
+	}
+	for _, name := range []string{"paused", "resumed", "forgotten", "stopped", "changed"} {
+		subscribe(name, []string{"ticket.*"}, "")
+	}
+	b.db.setClock(created.Add(30 * time.Second))
+	for _, name := range []string{"paused", "resumed", "forgotten"} {
+		change(name, switchboard.PauseSubscription, "their wish")
+	}
 	b.db.setClock(created.Add(time.Minute))
 	b.post(t, switchboard.Event{ID: "evt_7", Tenant: "acme", Type: "ticket.created", Data: []byte(`{"ticket":{"id":7,"priority":2}}`)})
 	b.db.setClock(created.Add(2 * time.Minute))
 	subscribe("later", []string{"*"}, "")
+	change("resumed", switchboard.ResumeSubscription, "")
+	change("forgotten", switchboard.ResumeSubscription, "")
+	change("stopped", switchboard.PauseSubscription, "too much")
+	_, err := b.db.sql.Exec("DELETE FROM audit WHERE object = $1 AND verb IN ('create', 'pause')", b.id("sub_forgotten")) // older than what is kept
+	must(t, err)
+	_, _, err = b.db.UpdateSubscription(t.Context(), anybody(), b.id("sub_changed"), 1, func(s *switchboard.Subscription) error {
+		s.Filter = json.RawMessage(`{"data":{"ticket":{"id":8}}}`)
+		return nil
+	})
+	must(t, err)
 	_, err = b.db.DeleteSubscription(t.Context(), anybody(), b.id("sub_gone"), "r")
 	must(t, err)
 
@@ -60,13 +80,18 @@ func TestExplainEvent(t *testing.T) {
 	}
 	got := texts(supportKey)
 	for id, want := range map[string]string{
-		"":           "acme has 5 subscriptions; 3 take the event, and it has 3 deliveries",
+		"":           "acme has 9 subscriptions; 6 take the event, and it has 7 deliveries",
 		"sub_acme":   "CRM takes it; its delivery is pending",
 		"sub_calls":  `calls does not take it: the event type is "ticket.created"; the subscription takes call.*`,
 		"sub_urgent": "urgent does not take it: data.ticket.priority is 2; it must be at least 3",
-		"sub_paused": "paused takes it; its delivery is held; paused then, so that what it takes was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:00Z",
-		"sub_later":  "later takes it; made after the event, at 2026-01-31T11:02:00Z",
-		"sub_gone":   "the subscription sub_gone is deleted",
+		"sub_paused": "paused takes it; its delivery is held; paused then, so that what it takes was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:30Z",
+		"sub_resumed": "resumed takes it; its delivery is held; paused then, so that what it takes was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:30Z; " +
+			"became active after the event by key_anybody, at 2026-01-31T11:02:00Z",
+		"sub_forgotten": "forgotten takes it; its delivery is held; paused then, so that what it takes was held; became active after the event by key_anybody, at 2026-01-31T11:02:00Z",
+		"sub_stopped":   "stopped takes it; its delivery is pending; active then; became paused after the event by key_anybody (too much), at 2026-01-31T11:02:00Z",
+		"sub_changed":   "changed does not take it: data.ticket.id is 7; it must be 8; its delivery is pending; filter was changed since the event, to version 2, at 2026-01-31T11:02:00Z",
+		"sub_later":     "later takes it; made after the event, at 2026-01-31T11:02:00Z",
+		"sub_gone":      "the subscription sub_gone is deleted",
 	} {
 		if got[id] != want {
 			t.Errorf("%s: %s\nwant %s", id, got[id], want)
@@ -100,7 +125,7 @@ func TestAttemptRequest(t *testing.T) {
 	const body = `{"name":"Ada"}`
 	sum := sha256.Sum256([]byte(body))
 	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = bytesPreview(body) })
-	sent := switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook/secret-path", SHA256: sum[:], Bytes: len(body)}
+	sent := switchboard.SentRequest{Method: "POST", URL: "https://crm.example.com/hook/secret-path", SHA256: sum[:], Bytes: len(body), Headers: map[string]string{"Webhook-Signature": "v1,its-signature"}}
 	other := sent
 	other.SHA256 = []byte("another")
 	unknown := sent
@@ -132,12 +157,59 @@ func TestAttemptRequest(t *testing.T) {
 	b.call(t, supportKey, "GET", "/v1/deliveries/dlv_new/attempts/5/request", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 	b.call(t, globexKey, "GET", "/v1/deliveries/dlv_new/attempts/1/request", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
 
+	// A signature is for those who may read what it signs, in both answers.
+	for _, path := range []string{"/v1/deliveries/dlv_new", "/v1/deliveries/dlv_new/attempts/1/request"} {
+		for key, want := range map[string]bool{supportKey: true, blind: false} {
+			if shown := strings.Contains(string(b.call(t, key, "GET", path, nil).body), "its-signature"); shown != want {
+				t.Errorf("%s shows the signature: %t; want %t", path, shown, want)
+			}
+		}
+	}
+
 	// The receiver's words are for those who may read them.
 	said := func(key string) bool {
 		return strings.Contains(string(b.call(t, key, "GET", "/v1/deliveries/dlv_new", nil).body), `"receiver_said":"their words"`)
 	}
 	if !said(supportKey) || said(blind) {
 		t.Errorf("the receiver's words: %t for those who may read them, %t for others", said(supportKey), said(blind))
+	}
+}
+
+// TestReadingAPayloadIsAudited: once for each person, delivery and hour, and only where a body is shown.
+func TestReadingAPayloadIsAudited(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *Config) { c.Sender.(*fakeSender).Previewer = bytesPreview("its body") })
+	blind := b.blindKey(t)
+	const path = "/v1/deliveries/dlv_acme/attempts/1/request"
+	read := func(key string, person ...string) {
+		t.Helper()
+		var headers []string
+		if len(person) > 0 {
+			headers = []string{"Switchboard-Actor", person[0]}
+		}
+		b.call(t, key, "GET", path, nil, headers...).want(t, http.StatusOK)
+	}
+	for range 3 {
+		read(supportKey, "Ana")
+	}
+	read(supportKey, "Ben")
+	read(supportKey)
+	read(blind, "Ana")
+	b.db.setClock(created.Add(time.Hour))
+	read(supportKey, "Ana")
+	b.store.fail("NotePayloadRead", &switchboard.Error{Code: switchboard.CodeUnavailable, Message: "the database is away"})
+	if got := b.call(t, supportKey, "GET", path, nil); got.status != http.StatusServiceUnavailable || strings.Contains(string(got.body), "its body") {
+		t.Errorf("a body is shown that cannot be noted: %d %s", got.status, got.body)
+	}
+	var people []string
+	for _, e := range b.actions(t) {
+		if e.Verb != switchboard.AuditReadPayload || e.Kind != switchboard.AuditDelivery || e.Object != b.id("dlv_acme") || e.Tenant != "acme" {
+			t.Errorf("%+v", e)
+		}
+		people = append(people, e.Person)
+	}
+	if want := []string{"Ana", "", "Ben", "Ana"}; !slices.Equal(people, want) {
+		t.Errorf("newest first %q; want %q", people, want)
 	}
 }
 

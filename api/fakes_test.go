@@ -92,6 +92,13 @@ func (f *fakeStore) AcceptFor(ctx context.Context, caller switchboard.Caller, su
 	return f.Store.AcceptFor(ctx, caller, subscriptionID, e, awaited)
 }
 
+func (f *fakeStore) NotePayloadRead(ctx context.Context, caller switchboard.Caller, deliveryID string) error {
+	if err := f.enter("NotePayloadRead"); err != nil {
+		return err
+	}
+	return f.Store.NotePayloadRead(ctx, caller, deliveryID)
+}
+
 func (f *fakeStore) Events(ctx context.Context, caller switchboard.Caller, filter switchboard.EventFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error) {
 	f.events, f.page = filter, page
 	return f.Store.Events(ctx, caller, filter, page)

@@ -180,7 +180,7 @@ func (m *matrix) allow(c tableCall, own string, k matrixKey) {
 	if got := m.try(c, own, k); got.status != c.status {
 		m.t.Errorf("%s by %s: status %d, want %d:\n%s", c.call, k.text(), got.status, c.status, got.body)
 	}
-	if changesNothing.MatchString(c.call) {
+	if changesNothing.MatchString(c.call) && !strings.HasSuffix(c.call, "/request") { // that is noted in the audit
 		return
 	}
 	_, err := m.db.sql.Exec(m.restore)

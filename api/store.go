@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api/rest"
@@ -54,6 +55,9 @@ type Store interface {
 	// SubscriptionHealth returns what is known of the endpoints of subscriptions that the caller
 	// sees, by their ids.
 	SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error)
+	// SubscriptionsThen returns what the audit says of subscriptions at that time that the caller sees,
+	// by their ids.
+	SubscriptionsThen(ctx context.Context, at time.Time, ids []string) (map[string]switchboard.SubscriptionThen, error)
 	// SubscriptionActivity returns what was sent for such subscriptions lately, and what is still to be.
 	SubscriptionActivity(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionActivity, error)
 	// GivenSubscription returns a subscription as it was given, without defaults, with its
@@ -97,6 +101,8 @@ type Store interface {
 	OpenStatus(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.OpenStatus, error)
 	// FailureGroups counts what fails, those with the most open deliveries first.
 	FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error)
+	// NotePayloadRead notes in the audit that the caller opened a payload of a delivery.
+	NotePayloadRead(ctx context.Context, caller switchboard.Caller, deliveryID string) error
 	// Audit lists what was done, newest first.
 	Audit(ctx context.Context, caller switchboard.Caller, filter switchboard.AuditFilter, page switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error)
 

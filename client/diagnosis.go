@@ -94,7 +94,7 @@ type ExplainedSubscription struct {
 type Note struct {
 	Code string    `json:"code"`
 	Text string    `json:"text"`
-	At   time.Time `json:"at"`
+	At   time.Time `json:"at,omitzero"` // zero: it is not known
 }
 
 // EventDelivery is a delivery of an event, in short.
@@ -105,9 +105,9 @@ type EventDelivery struct {
 }
 
 // GetAttemptRequest returns what an attempt sent, and whether its body, rendered anew, are the bytes
-// that were sent.
-func (c *Client) GetAttemptRequest(ctx context.Context, deliveryID string, number int) (AttemptRequest, error) {
-	return call[AttemptRequest](ctx, c, request{method: http.MethodGet, path: path("deliveries", deliveryID, "attempts", strconv.Itoa(number), "request")})
+// that were sent. To see the body leaves a row in the audit.
+func (c *Client) GetAttemptRequest(ctx context.Context, deliveryID string, number int, options ...Option) (AttemptRequest, error) {
+	return call[AttemptRequest](ctx, c, request{method: http.MethodGet, path: path("deliveries", deliveryID, "attempts", strconv.Itoa(number), "request"), options: options})
 }
 
 // ExplainEvent says of each subscription of the event's tenant whether it takes the event, and why.

@@ -197,6 +197,102 @@ func ExampleClient_RetryDelivery() {
 	// pending
 }
 
+// A plan says what an operation would do, and is started as it was shown.
+func ExampleClient_PlanOperation() {
+	ctx, c := context.Background(), connect()
+	plan, err := c.PlanOperation(ctx, client.NewOperation{
+		Action: switchboard.ActionCancel, Filter: &switchboard.Selection{Tenant: "acme", EventType: "ticket.created", States: []switchboard.State{switchboard.StatePending}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(plan.Count.Value, plan.Count.Exact, plan.ByState)
+
+	operation, err := c.StartOperation(ctx, client.NewOperation{Plan: plan.Plan, Reason: "posted by mistake"}, client.Actor("ana"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(operation.State, operation.Total)
+
+	_, err = c.StartOperation(ctx, client.NewOperation{Plan: plan.Plan, Reason: "once more"})
+	fmt.Println(switchboard.CodeOf(err))
+
+	stopped, err := c.CancelOperation(ctx, operation.ID, "it was none")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(stopped.State)
+	for item, err := range c.OperationItems(ctx, operation.ID, switchboard.OutcomeSkipped) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(item.DeliveryID, item.Why)
+	}
+	// Prints:
+	// 1 true [{pending 1}]
+	// running 1
+	// conflict
+	// cancelled
+}
+
+// A search finds ids, keys, tenants, hosts and names by how they begin.
+func ExampleClient_Search() {
+	hits, err := connect().Search(context.Background(), "ticket-4711")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, hit := range hits {
+		fmt.Println(hit.Kind, hit.ID, hit.Tenant, hit.Text, hit.Exact)
+	}
+	// Prints:
+	// event ticket-4711-created acme ticket.created false
+}
+
+// A list can say how many match, and facets by what they differ.
+func ExampleClient_CountFacets() {
+	ctx, c := context.Background(), connect()
+	page, err := c.ListDeliveries(ctx, switchboard.DeliveryFilter{Tenant: "acme"}, switchboard.PageRequest{Limit: 1, Count: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	facets, err := c.CountFacets(ctx, switchboard.DeliveryFilter{Tenant: "acme"}, switchboard.FacetHost)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(page.Count.Value, page.Count.More, facets.Values[switchboard.FacetHost])
+	// Prints:
+	// 3 false [{crm.example.com 3}]
+}
+
+// Attempts are counted by time; what is open now is counted anew.
+func ExampleClient_GetStats() {
+	ctx, c := context.Background(), connect()
+	stats, err := c.GetStats(ctx, switchboard.TrafficQuery{By: switchboard.TrafficByFailure, From: time.Now().Add(-24 * time.Hour)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(stats.By, time.Duration(stats.Step))
+	for _, group := range stats.Groups {
+		fmt.Println(group.Value, group.Attempts, group.P95)
+	}
+
+	now, err := c.GetStatsNow(ctx, "acme")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(now.Open[switchboard.StateHeld], now.Overdue)
+
+	failing, err := c.GetFailures(ctx, "acme", 10)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(failing.Groups))
+	// Prints:
+	// failure 15m0s
+	// 0 0
+	// 0
+}
+
 // The text of a key is in the answer that made it, and nowhere else.
 func ExampleClient_CreateKey() {
 	ctx, c := context.Background(), connect()

@@ -85,9 +85,11 @@ var calls = map[string]struct {
 	"list-events": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListEvents(ctx, switchboard.EventFilter{Tenant: "acme", Type: "t", Key: "k", After: at, Before: at}, page))
 	}, nil, pageOf[client.Event]()},
-	"get-event":           {func(ctx context.Context, c *client.Client) error { return second(c.GetEvent(ctx, "{id}", "acme")) }, nil, client.Event{}},
-	"explain-event":       {func(ctx context.Context, c *client.Client) error { return second(c.ExplainEvent(ctx, "{id}", "acme")) }, nil, client.Explanation{}},
-	"get-attempt-request": {func(ctx context.Context, c *client.Client) error { return second(c.GetAttemptRequest(ctx, "{id}", 1)) }, nil, client.AttemptRequest{}},
+	"get-event":     {func(ctx context.Context, c *client.Client) error { return second(c.GetEvent(ctx, "{id}", "acme")) }, nil, client.Event{}},
+	"explain-event": {func(ctx context.Context, c *client.Client) error { return second(c.ExplainEvent(ctx, "{id}", "acme")) }, nil, client.Explanation{}},
+	"get-attempt-request": {func(ctx context.Context, c *client.Client) error {
+		return second(c.GetAttemptRequest(ctx, "{id}", 1, client.Actor("ana")))
+	}, nil, client.AttemptRequest{}},
 	"erase-event": {func(ctx context.Context, c *client.Client) error {
 		return second(c.EraseEvent(ctx, "{id}", "acme", "why", options...))
 	}, nil, switchboard.Erasure{}},

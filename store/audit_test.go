@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -206,4 +207,24 @@ func TestAuditOfVerification(t *testing.T) {
 	text := func(c switchboard.AuditChange) string { return string(c.Before) + " " + string(c.After) }
 	equal(t, "a failure", text(entries[1].Changed["state_reason"]), ` "no answer"`)
 	equal(t, "a success", text(entries[0].Changed["state"]), `"unverified" "active"`)
+}
+
+// TestReadsAreNotedOnce: of 20 who open a payload at the same time under one name, one is noted.
+func TestReadsAreNotedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	ana := switchboard.Caller{KeyID: "key_ana", Role: switchboard.RoleSupport, Person: "Ana", Origin: switchboard.OriginConsole}
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if err := b.NotePayloadRead(t.Context(), ana, d.ID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	b.advance(time.Hour)
+	must(t, b.NotePayloadRead(t.Context(), ana, d.ID))
+	equal(t, "entries", verbs(b.audited(root(), switchboard.AuditFilter{Object: d.ID})), "read_payload read_payload")
 }

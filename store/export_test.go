@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/lib/pq"
+
 	"github.com/seed-49a43567/switchboard"
 )
 
@@ -154,10 +156,61 @@ func (s *Store) EventStatement(f switchboard.EventFilter) ListStatement {
 	return pageStatement(s.eventsQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, f), s.now())
 }
 
+// SubscriptionStatement is that of the first page of a list of subscriptions.
+func (s *Store) SubscriptionStatement(f switchboard.SubscriptionFilter) ListStatement {
+	return pageStatement(s.subscriptionsQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, f), s.now())
+}
+
+// ActivityStatements are those that read what was sent for the subscriptions lately.
+func (s *Store) ActivityStatements(ids []string) []ListStatement {
+	return []ListStatement{
+		{"", openAndDelivered, []any{pq.Array(ids), switchboard.MaxCounted + 1}},
+		{"", activityQuery(), []any{pq.Array(ids), s.now().Add(-switchboard.ActivityFor)}},
+	}
+}
+
 // SearchStatement is that of a search.
 func SearchStatement(text string) ListStatement {
 	query, args := searchQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, text)
 	return ListStatement{"", query, args}
+}
+
+// ConsoleStatements are those of what a console shows beside deliveries and events, by name.
+func (s *Store) ConsoleStatements(audit map[string]switchboard.AuditFilter, operations map[string]switchboard.OperationFilter, operation string, traffic map[string]switchboard.TrafficQuery, tenant string, subscriptions []string) map[string]ListStatement {
+	root, now := switchboard.Caller{Role: switchboard.RoleAdmin}, s.now()
+	statements := map[string]ListStatement{}
+	for name, f := range audit {
+		statements["audit, "+name] = pageStatement(s.auditQuery(root, f), now)
+	}
+	for name, f := range operations {
+		statements["operations, "+name] = pageStatement(s.operationsQuery(root, f), now)
+	}
+	for _, outcome := range []switchboard.OperationOutcome{"", switchboard.OutcomeSkipped} {
+		statements["items, "+string(outcome)] = pageStatement(s.itemsQuery(root, operation, outcome), now)
+	}
+	for name, f := range map[string]switchboard.SubscriptionFilter{"all": {}, "of a tenant": {Tenant: tenant}, "paused": {State: switchboard.SubscriptionPaused}} {
+		statements["subscriptions, "+name] = pageStatement(s.subscriptionsQuery(root, f), now)
+	}
+	aggregate := func(name, query string, args ...any) {
+		statements[name] = ListStatement{"SET LOCAL enable_seqscan = off", query, args} // as forSearches
+	}
+	aggregate("health of subscriptions", subscriptionHealthQuery, pq.Array(subscriptions), switchboard.MaxCounted+1)
+	aggregate("open of a tenant", tenantStatsQuery, tenant, now.Add(-switchboard.StuckAfter))
+	for name, of := range map[string]string{"": "", " of a tenant": tenant} {
+		query, args := openFailuresQuery(root, of)
+		aggregate("failures"+name, query, args...)
+		query, args = failedQuery(root, of, now)
+		aggregate("failed attempts"+name, query, args...)
+	}
+	for name, q := range traffic {
+		if err := q.Complete(root, now); err != nil {
+			panic(err)
+		}
+		table, _ := trafficTable(root, q)
+		query, args := trafficQuery(root, q, table)
+		aggregate("stats, "+name, query, args...)
+	}
+	return statements
 }
 
 func pageStatement(q pageQuery, now time.Time) ListStatement {

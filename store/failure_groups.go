@@ -33,24 +33,13 @@ type failing struct {
 func (s *Store) FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error) {
 	now := s.now()
 	found := switchboard.FailureGroups{At: now}
-	c := &conditions{}
-	c.scope(caller, tenant)
-	c.add("last_failure <> ''")
-	c.states([]switchboard.State{switchboard.StateRetrying, switchboard.StateHeld, switchboard.StateBlocked})
-	var open []failing
-	err := s.search(ctx, "count failing deliveries", &open, "SELECT tenant, host, last_failure AS failure, last_status_code AS status_code, count(*), min(id) AS oldest FROM ("+
-		c.query("tenant, host, last_failure, last_status_code, id", "deliveries", "id DESC", maxFailing)+") AS open GROUP BY 1, 2, 3, 4", c.args...)
-	if err != nil {
+	var open, closed []failing
+	query, args := openFailuresQuery(caller, tenant)
+	if err := s.search(ctx, "count failing deliveries", &open, query, args...); err != nil {
 		return found, err
 	}
-	c = &conditions{}
-	c.scope(caller, tenant)
-	c.add("failure <> ''")
-	c.add("at >= ?", now.Add(-failedFor).Truncate(time.Hour))
-	var closed []failing
-	err = s.search(ctx, "count failed attempts", &closed, "SELECT tenant, host, failure, status_code, sum(attempts) AS count, max(at) AS last_hour FROM traffic_subscription"+
-		c.where()+" GROUP BY 1, 2, 3, 4 ORDER BY count DESC LIMIT "+c.term("?", maxFailed), c.args...)
-	if err != nil {
+	query, args = failedQuery(caller, tenant, now)
+	if err := s.search(ctx, "count failed attempts", &closed, query, args...); err != nil {
 		return found, err
 	}
 	found.Groups = failureGroups(open, closed)
@@ -60,6 +49,28 @@ func (s *Store) FailureGroups(ctx context.Context, caller switchboard.Caller, te
 	}
 	found.Bounded = counted >= maxFailing || len(closed) >= maxFailed
 	return found, nil
+}
+
+// openFailuresQuery counts the open deliveries that fail.
+func openFailuresQuery(caller switchboard.Caller, tenant string) (query string, args []any) {
+	c := &conditions{}
+	c.scope(caller, tenant)
+	c.add("last_failure <> ''")
+	c.states([]switchboard.State{switchboard.StateRetrying, switchboard.StateHeld, switchboard.StateBlocked})
+	query = "SELECT tenant, host, last_failure AS failure, last_status_code AS status_code, count(*), min(id) AS oldest FROM (" +
+		c.query("tenant, host, last_failure, last_status_code, id", "deliveries", "id DESC", maxFailing) + ") AS open GROUP BY 1, 2, 3, 4"
+	return query, c.args
+}
+
+// failedQuery counts the attempts that failed lately.
+func failedQuery(caller switchboard.Caller, tenant string, now time.Time) (query string, args []any) {
+	c := &conditions{}
+	c.scope(caller, tenant)
+	c.add("failure <> ''")
+	c.add("at >= ?", now.Add(-failedFor).Truncate(time.Hour))
+	query = "SELECT tenant, host, failure, status_code, sum(attempts) AS count, max(at) AS last_hour FROM traffic_subscription" +
+		c.where() + " GROUP BY 1, 2, 3, 4 ORDER BY count DESC LIMIT " + c.term("?", maxFailed)
+	return query, c.args
 }
 
 // failureGroups puts together what fails alike at several tenants.

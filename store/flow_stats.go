@@ -10,18 +10,20 @@ import (
 )
 
 // What flowStatsQuery counts beside the parked deliveries.
-const countEnding, countOldestBreaker, countDeferred, countSlow, countOperations = "ending", "breaker", "deferred", "slow", "operations"
+const countEnding, countOldestBreaker, countDeferred, countSlow, countOperations, countRollup = "ending", "breaker", "deferred", "slow", "operations", "rollup"
 
 // flowStatsQuery counts what is parked at the time $1, and what keeps it there; $2 is until when a
-// hold is about to end; one that ends with deliver_within does so by wish. The times stand in a table, as in statsQuery.
+// hold is about to end; one that ends with deliver_within does so by wish. $3 is before when every hour
+// has been counted. The times stand in a table, as in statsQuery.
 const flowStatsQuery = `
-WITH t AS MATERIALIZED (SELECT $1::timestamptz AS now, $2::timestamptz AS ending)
+WITH t AS MATERIALIZED (SELECT $1::timestamptz AS now, $2::timestamptz AS ending, $3::timestamptz AS counted)
 SELECT state, reason, count(*), extract(epoch FROM max(t.now - parked_at))::float8 AS oldest FROM t, deliveries WHERE held_until IS NOT NULL GROUP BY state, reason
 UNION ALL SELECT '` + countEnding + `', '', count(*), 0 FROM t, deliveries WHERE held_until IS NOT NULL AND held_until < t.ending AND held_until IS DISTINCT FROM expires_at
 UNION ALL SELECT '` + countOldestBreaker + `', '', count(*), coalesce(extract(epoch FROM max(t.now - breaker_since)), 0) FROM t, subscription_health WHERE breaker <> 'closed'
 UNION ALL SELECT '` + countDeferred + `', '', count(*), 0 FROM t, subscription_health WHERE deferred_until > t.now
 UNION ALL SELECT '` + countSlow + `', '', count(*), 0 FROM subscription_health WHERE slow
-UNION ALL SELECT '` + countOperations + `', '', count(*), greatest(0, coalesce(extract(epoch FROM max(t.now - greatest(updated_at, next_at))), 0)) FROM t, operations WHERE state = 'running'`
+UNION ALL SELECT '` + countOperations + `', '', count(*), greatest(0, coalesce(extract(epoch FROM max(t.now - greatest(updated_at, next_at))), 0)) FROM t, operations WHERE state = 'running'
+UNION ALL SELECT '` + countRollup + `', '', 0, greatest(0, extract(epoch FROM greatest(t.now - minutes_to, t.counted - hours_to))) FROM t, rollup`
 
 // FlowStats counts what may not be sent now, and why. Like a search it may take long, and uses the
 // connections of searches.
@@ -32,7 +34,7 @@ func (s *Store) FlowStats(ctx context.Context) (switchboard.FlowStats, error) {
 		Count         int
 		Oldest        float64 // in seconds
 	}
-	err := s.search(ctx, "count parked deliveries", &counts, flowStatsQuery, now, now.Add(switchboard.HoldsEndingWithin))
+	err := s.search(ctx, "count parked deliveries", &counts, flowStatsQuery, now, now.Add(switchboard.HoldsEndingWithin), now.Add(-time.Hour-hourSettles))
 	var stats switchboard.FlowStats
 	missing := parkReasons()
 	for _, c := range counts {
@@ -48,6 +50,8 @@ func (s *Store) FlowStats(ctx context.Context) (switchboard.FlowStats, error) {
 			stats.Slow = c.Count
 		case countOperations:
 			stats.Operations, stats.OperationStalled = c.Count, oldest
+		case countRollup:
+			stats.RollupLag = oldest
 		default:
 			delete(missing, c.Reason)
 			stats.Parked = append(stats.Parked, switchboard.ParkedStats{State: switchboard.State(c.State), Reason: c.Reason, Count: c.Count, Oldest: oldest})

@@ -52,4 +52,13 @@ func TestFlowStats(t *testing.T) {
 	must(t, second(b.sql.Exec("UPDATE deliveries SET expires_at = held_until")))
 	want.HoldsEnding = 0
 	equal(t, "with a deadline at the same time", stats(), want)
+
+	b.rollUp()
+	equal(t, "just counted", stats(), want)
+	b.advance(time.Minute)
+	want.RollupLag, want.Parked[0].Oldest, want.BreakerOldest, want.OperationStalled = time.Minute, 25*time.Hour+time.Minute, 23*time.Hour+2*time.Minute, 23*time.Hour+time.Minute+time.Second
+	equal(t, "a minute later", stats(), want)
+	must(t, second(b.sql.Exec("UPDATE rollup SET hours_to = $1", b.clock().Add(-3*time.Hour))))
+	want.RollupLag = 3*time.Hour - time.Hour - 10*time.Minute
+	equal(t, "an hour is late", stats(), want)
 }

@@ -109,14 +109,7 @@ func (o *operationRow) shownAt(now time.Time) switchboard.Operation {
 
 // Operations lists operations, newest first.
 func (s *Store) Operations(ctx context.Context, caller switchboard.Caller, f switchboard.OperationFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Operation], error) {
-	q := pageQuery{
-		cursors: cursors{s.keys, "operations", caller, f}, columns: operationColumns(), table: "operations", order: "id DESC",
-		where: &conditions{}, after: afterID,
-	}
-	q.where.scope(caller, f.Tenant)
-	q.where.equal("subscription_id", f.Subscription)
-	q.where.equal("state", string(f.State))
-	found, err := list(ctx, s, q, p, func(o operationRow) position { return position{ID: o.ID} })
+	found, err := list(ctx, s, s.operationsQuery(caller, f), p, func(o operationRow) position { return position{ID: o.ID} })
 	page := switchboard.Page[switchboard.Operation]{Items: make([]switchboard.Operation, len(found.Items)), NextCursor: found.NextCursor, SearchedTo: found.SearchedTo}
 	for i := range found.Items {
 		if err == nil {
@@ -125,6 +118,17 @@ func (s *Store) Operations(ctx context.Context, caller switchboard.Caller, f swi
 		page.Items[i] = found.Items[i].shownAt(s.now())
 	}
 	return page, err
+}
+
+func (s *Store) operationsQuery(caller switchboard.Caller, f switchboard.OperationFilter) pageQuery {
+	q := pageQuery{
+		cursors: cursors{s.keys, "operations", caller, f}, columns: operationColumns(), table: "operations", order: "id DESC",
+		where: &conditions{}, after: afterID,
+	}
+	q.where.scope(caller, f.Tenant)
+	q.where.equal("subscription_id", f.Subscription)
+	q.where.equal("state", string(f.State))
+	return q
 }
 
 // OperationsToStart returns operations whose next step is late by more than slack, so that no workflow may

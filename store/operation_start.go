@@ -167,6 +167,10 @@ func (s *Store) OperationItems(ctx context.Context, caller switchboard.Caller, i
 	if _, err := s.Operation(ctx, caller, id); err != nil {
 		return switchboard.Page[switchboard.OperationItem]{}, err
 	}
+	return list(ctx, s, s.itemsQuery(caller, id, outcome), p, func(i switchboard.OperationItem) position { return position{ID: i.DeliveryID, Tenant: i.EventID} })
+}
+
+func (s *Store) itemsQuery(caller switchboard.Caller, id string, outcome switchboard.OperationOutcome) pageQuery {
 	filter := struct {
 		Operation string
 		Outcome   switchboard.OperationOutcome
@@ -178,5 +182,5 @@ func (s *Store) OperationItems(ctx context.Context, caller switchboard.Caller, i
 	}
 	q.where.equal("operation_id", id)
 	q.where.equal("outcome", string(outcome))
-	return list(ctx, s, q, p, func(i switchboard.OperationItem) position { return position{ID: i.DeliveryID, Tenant: i.EventID} })
+	return q
 }

@@ -37,6 +37,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"Delivery":          {d.ID, "dlv_none", func(id string) error { return second(b.Delivery(ctx, spy, id)) }},
 		"Retry":             {d.ID, "dlv_none", func(id string) error { _, _, err := b.Retry(ctx, spy, id, ""); return err }},
 		"Cancel":            {open.ID, "dlv_none", func(id string) error { return second(b.Cancel(ctx, spy, id, "")) }},
+		"NotePayloadRead":   {open.ID, "dlv_none", func(id string) error { return b.NotePayloadRead(ctx, spy, id) }},
 		"SetAside":          {open.ID, "dlv_none", func(id string) error { return second(b.SetAside(ctx, spy, id, "")) }},
 		"Resend": {d.ID, "dlv_none", func(id string) error {
 			_, _, err := b.Resend(ctx, spy, id, switchboard.Resend{Reason: "x"})

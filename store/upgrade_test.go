@@ -128,3 +128,53 @@ func TestUpgradeFrom101(t *testing.T) {
 	must(t, b.sql.Select(&may, "SELECT id FROM keys WHERE read_payload AND last_used_at IS NULL"))
 	equal(t, "keys that may read payloads", may, []string{"key_before"})
 }
+
+// TestUpgradeFrom101KeepsFlowControl: what version 101 knows of endpoints, operations, keys and workers goes
+// on, and what came later begins empty.
+func TestUpgradeFrom101KeepsFlowControl(t *testing.T) {
+	t.Parallel()
+	b := version100(t)
+	must(t, b.MigrateTo(t.Context(), 101))
+	for _, statement := range []string{
+		`INSERT INTO subscription_health (subscription_id, breaker, breaker_since, breaker_reason, failing_since, probe_at, window_at, updated_at)
+			VALUES ('sub_paused', 'open', $1, 'http_503', $1, $1::timestamptz + interval '1 hour', $1, $1)`,
+		`INSERT INTO operations (id, tenant, subscription_id, action, state, rate, reason, actor, person, total, done, skipped, next_at, created_at, updated_at, finished_at)
+			VALUES ('op_before', 'acme', 'sub_active', 'release', 'finished', 50, 'resumed', 'key_1', 'Ana', 3, 2, 1, $1, $1, $1, $1)`,
+		`INSERT INTO ordering_keys (subscription_id, key, last_delivery, last_position) SELECT 'sub_active', 'key-1', 'dlv_06fhv37_sub_active_retrying', 1 WHERE $1::timestamptz IS NOT NULL`,
+		`UPDATE deliveries SET key = 'key-1', ordered = true, position = 1 WHERE id = 'dlv_06fhv37_sub_active_retrying' AND $1::timestamptz IS NOT NULL`,
+		`INSERT INTO workers (id, joined_at, seen_at, counted) SELECT 'worker-before', clock_timestamp(), clock_timestamp(), 1 WHERE $1::timestamptz IS NOT NULL`,
+	} {
+		must(t, second(b.sql.Exec(statement, b.clock())))
+	}
+	must(t, b.Migrate(t.Context()))
+	must(t, b.CheckSchema(t.Context()))
+
+	o, err := b.Operation(t.Context(), root(), "op_before")
+	must(t, err)
+	equal(t, "operation", []any{o.State, o.Action, o.Total, o.Done, o.Skipped, o.Failed, o.Person, o.Filter == nil, o.BoundID},
+		[]any{switchboard.OperationFinished, switchboard.ActionRelease, 3, 2, 1, 0, "Ana", true, ""})
+	items, err := b.OperationItems(t.Context(), root(), o.ID, "", switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "items", len(items.Items), 0)
+	health, err := b.SubscriptionHealth(t.Context(), []string{"sub_paused"})
+	must(t, err)
+	equal(t, "breaker", []any{health["sub_paused"].Health.Breaker, health["sub_paused"].Held}, []any{switchboard.BreakerOpen, 2})
+	status, err := b.OpenStatus(t.Context(), root(), "")
+	must(t, err)
+	equal(t, "worker", []any{len(status.Workers), status.Workers[0].ID, status.Workers[0].Version, status.Workers[0].Slots}, []any{1, "worker-before", "", 0})
+	detail, err := b.Delivery(t.Context(), root(), "dlv_06fhv37_sub_active_retrying")
+	must(t, err)
+	equal(t, "its key", detail.Delivery.Key, "key-1")
+
+	// What came later.
+	equal(t, "audit", len(b.audited(root(), switchboard.AuditFilter{})), 0)
+	then, err := b.SubscriptionsThen(t.Context(), b.clock().Add(-time.Hour), []string{"sub_paused"})
+	must(t, err)
+	equal(t, "the state of before", string(then["sub_paused"].State), "")
+	if b.rollUp().MoreDue {
+		t.Error("hours before the upgrade are to be counted")
+	}
+	flow, err := b.FlowStats(t.Context())
+	must(t, err)
+	equal(t, "operations that run", flow.Operations, 2) // those that version 101 began
+}

@@ -157,7 +157,7 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 	}
 	b.progress("seeding %d deliveries of %d days", b.History, historyDays)
 	start := time.Now()
-	if err := seed(ctx, full.sql, b.History, b.progress); err != nil {
+	if err := seed(ctx, full.sql, b.History, false, b.progress); err != nil {
 		return fmt.Errorf("history, seeding: %w", err)
 	}
 	h.SeedS = time.Since(start).Seconds()

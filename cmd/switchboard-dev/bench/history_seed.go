@@ -27,11 +27,14 @@ func seedData() []byte {
 	return []byte(`{"ticket":{"id":4711,"status":"open"},"text":"` + strings.Repeat("x", seedData600) + `"}`)
 }
 
+func seededTenant(try int) string       { return fmt.Sprintf("seed-%d", try*17%seedTenants) }
+func seededSubscription(try int) string { return fmt.Sprintf("sub_%026d", try*17%seedTenants) }
+
 // seeded puts names of seeded rows in the place of "seed" in a filter.
 func seeded(f switchboard.DeliveryFilter, try int) switchboard.DeliveryFilter {
 	n := try * 17
 	for field, name := range map[*string]string{
-		&f.Tenant: fmt.Sprintf("seed-%d", n%seedTenants), &f.Subscription: fmt.Sprintf("sub_%026d", n%seedTenants),
+		&f.Tenant: seededTenant(try), &f.Subscription: seededSubscription(try),
 		&f.Host: fmt.Sprintf("host-%d.example.com", n%seedHosts), &f.Event: fmt.Sprintf("seed-3-%d", n+1),
 	} {
 		if *field == "seed" {
@@ -52,14 +55,14 @@ CREATE OR REPLACE FUNCTION seed_random(n int) RETURNS text LANGUAGE sql VOLATILE
 
 // seedDay stores the deliveries of one day: of 50 one has failed after five attempts and of
 // 200 one was cancelled, of ten one needed a second attempt. $1 is when the day begins, $2
-// its number, $3 how many there are, $4 whether event ids are listed, $5 the data.
+// its number, $3 how many there are, $4 whether event ids are listed, $5 the data, $6 whether of 140 one is in backoff still.
 const seedDay = `
 WITH made AS MATERIALIZED (
   SELECT g, at, 'seed-' || (g % 500) AS tenant, 'seed-' || $2::int || '-' || g AS event_id,
     'dlv_' || seed_time((extract(epoch FROM at) * 1000)::bigint) || seed_random(17) AS id,
-    CASE WHEN g % 50 = 0 THEN 'failed' WHEN g % 200 = 1 THEN 'cancelled' ELSE 'delivered' END AS state,
+    CASE WHEN g % 50 = 0 THEN 'failed' WHEN g % 200 = 1 THEN 'cancelled' WHEN $6::boolean AND g % 140 = 3 THEN 'retrying' ELSE 'delivered' END AS state,
     CASE WHEN g % 50 = 0 THEN 5 WHEN g % 10 = 3 THEN 2 ELSE 1 END AS attempts,
-    CASE WHEN g % 1000 = 0 THEN 410 WHEN g % 50 = 0 THEN 503 ELSE 200 END AS status
+    CASE WHEN g % 1000 = 0 THEN 410 WHEN g % 50 = 0 OR $6::boolean AND g % 140 = 3 THEN 503 ELSE 200 END AS status
   FROM (SELECT g, $1::timestamptz + (g::float8 / ($3::int + 1)) * interval '1 day' AS at FROM generate_series(1, $3::int) AS g) AS times
 ), posted AS (
   INSERT INTO events (id, tenant, type, key, created_at, occurred_at, data)
@@ -69,10 +72,11 @@ WITH made AS MATERIALIZED (
   SELECT encode(substr(sha256(convert_to(tenant, 'UTF8') || '\x00'::bytea || convert_to(event_id, 'UTF8')), 1, 16), 'hex')::uuid, at, substr(sha256(convert_to(event_id, 'UTF8')), 1, 16)
   FROM made WHERE $4::boolean
 ), stored AS (
-  INSERT INTO deliveries (id, tenant, state, reason, attempts_made, last_status_code, last_failure, event_type, host, method, created_at, completed_at, event_id, subscription_id, temporal_run_id)
+  INSERT INTO deliveries (id, tenant, state, reason, attempts_made, last_status_code, last_failure, event_type, host, method, created_at, next_attempt_at, completed_at, event_id, subscription_id, temporal_run_id)
   SELECT id, tenant, state, CASE state WHEN 'failed' THEN 'http_' || status WHEN 'cancelled' THEN 'operator' ELSE '' END, attempts, status,
     CASE WHEN status = 200 THEN '' WHEN status < 500 THEN 'http_4xx' ELSE 'http_5xx' END,
-    'ticket.' || (ARRAY['created', 'resolved', 'tagged'])[g % 3 + 1], 'host-' || (g % 200) || '.example.com', 'POST', at, at + interval '1 second', event_id,
+    'ticket.' || (ARRAY['created', 'resolved', 'tagged'])[g % 3 + 1], 'host-' || (g % 200) || '.example.com', 'POST', at,
+    CASE state WHEN 'retrying' THEN now() + interval '1 year' END, CASE state WHEN 'retrying' THEN NULL ELSE at + interval '1 second' END, event_id,
     'sub_' || lpad((g % 500)::text, 26, '0'), gen_random_uuid()::text
   FROM made
 )
@@ -87,9 +91,9 @@ FROM made, generate_series(1, attempts) AS number`
 // Else the run of it that is measured would do so with all of them.
 const seedClosed = "UPDATE partitions SET stage = 'closed', at = now() WHERE hi <= now() AND lo IS NOT NULL"
 
-// seed stores count final deliveries of the last historyDays days, straight by SQL, and
-// leaves the tables vacuumed as they would be by then.
-func seed(ctx context.Context, db *sql.DB, count int, progress func(string, ...any)) error {
+// seed stores count deliveries of the last historyDays days, straight by SQL, and leaves the tables
+// vacuumed as they would be by then. They are final, unless some are to be open.
+func seed(ctx context.Context, db *sql.DB, count int, open bool, progress func(string, ...any)) error {
 	if _, err := db.ExecContext(ctx, seedFunctions); err != nil {
 		return err
 	}
@@ -101,7 +105,7 @@ func seed(ctx context.Context, db *sql.DB, count int, progress func(string, ...a
 			if err := working.Err(); err != nil {
 				return err
 			}
-			_, err := db.ExecContext(working, seedDay, today.AddDate(0, 0, -day), day, count/historyDays, day <= eventIDDays, seedData())
+			_, err := db.ExecContext(working, seedDay, today.AddDate(0, 0, -day), day, count/historyDays, day <= eventIDDays, seedData(), open)
 			if err == nil && day%5 == 0 {
 				progress("seeded the day %d days ago", day)
 			}

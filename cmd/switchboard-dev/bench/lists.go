@@ -26,6 +26,7 @@ const (
 	boundFacets   = 300
 	boundSearch   = 50
 	boundOverview = 300
+	boundDelivery = 50
 )
 
 // measureLists seeds old deliveries, and times what a console asks.
@@ -39,15 +40,22 @@ func (b *bench) measureLists(ctx context.Context) (err error) {
 	}
 	b.progress("seeding %d deliveries of %d days", b.Lists, historyDays)
 	start := time.Now()
-	if err := seed(ctx, full.sql, b.Lists, b.progress); err != nil {
+	if err := seed(ctx, full.sql, b.Lists, true, b.progress); err != nil {
+		return fmt.Errorf("lists, seeding: %w", err)
+	}
+	if err := b.seedConsole(ctx, full); err != nil {
 		return fmt.Errorf("lists, seeding: %w", err)
 	}
 	l.SeedS = time.Since(start).Seconds()
-	b.progress("timing lists, counts, facets and searches")
+	b.progress("timing what a console asks")
 	if l.Calls, err = timeLists(ctx, full); err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
-	more, err := timeCalls(consoleCalls(ctx, full))
+	single, err := b.singleCalls(ctx, full)
+	if err != nil {
+		return fmt.Errorf("lists: %w", err)
+	}
+	more, err := timeCalls(slices.Concat(consoleCalls(ctx, full), overviewCalls(ctx, full), otherLists(ctx, full), single))
 	if err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
@@ -114,17 +122,120 @@ func consoleCalls(ctx context.Context, d *historyDatabase) []timedCall {
 		{"search: beginning of an event id", boundSearch, searched(func(n int) string { return fmt.Sprintf("seed-%d", 1+n%historyDays) })},
 		{"search: beginning of a delivery's id", boundSearch, searched(func(int) string { return switchboard.DeliveryPrefix + "0" })},
 		{"search: nothing", boundSearch, searched(func(n int) string { return fmt.Sprintf("nothing-%d", n) })},
-		{"failures", boundOverview, func(int) error { _, err := d.FailureGroups(ctx, admin, ""); return err }},
-		{"stats now", boundOverview, func(int) error { _, err := d.OpenStatus(ctx, admin, ""); return err }},
-		{"stats of 24 h", boundOverview, func(int) error {
-			q := switchboard.TrafficQuery{}
+	}
+}
+
+// overviewCalls are those of the overview. The API keeps the failures and what is open for some
+// seconds; here each call counts anew.
+func overviewCalls(ctx context.Context, d *historyDatabase) []timedCall {
+	admin := switchboard.Caller{Role: switchboard.RoleAdmin}
+	stats := func(days int, q switchboard.TrafficQuery) func(int) error {
+		return func(try int) error {
+			q := q
+			if q.Subscription != "" {
+				q.Subscription = seededSubscription(try)
+			}
+			if q.Tenant != "" {
+				q.Tenant = seededTenant(try)
+			}
+			q.From = time.Now().AddDate(0, 0, -days)
 			if err := q.Complete(admin, time.Now()); err != nil {
 				return err
 			}
-			_, err := d.Traffic(ctx, admin, q)
+			traffic, err := d.Traffic(ctx, admin, q)
+			if err == nil && len(traffic.Groups) == 0 {
+				err = errors.New("no attempt is counted")
+			}
+			return err
+		}
+	}
+	failures := func(tenant bool) func(int) error {
+		return func(try int) error {
+			of := ""
+			if tenant {
+				of = seededTenant(try)
+			}
+			_, err := d.FailureGroups(ctx, admin, of)
+			return err
+		}
+	}
+	return []timedCall{
+		{"failures", boundOverview, failures(false)},
+		{"failures of a tenant", boundOverview, failures(true)},
+		{"stats now", boundOverview, func(int) error { _, err := d.OpenStatus(ctx, admin, ""); return err }},
+		{"stats now of a tenant", boundOverview, func(try int) error { _, err := d.OpenStatus(ctx, admin, seededTenant(try)); return err }},
+		{"stats of 24 h", boundOverview, stats(1, switchboard.TrafficQuery{})},
+		{"stats of 30 d by failure", boundOverview, stats(30, switchboard.TrafficQuery{By: switchboard.TrafficByFailure})},
+		{"stats of 24 h by host", boundOverview, stats(1, switchboard.TrafficQuery{By: switchboard.TrafficByHost})},
+		{"stats of 30 d of a subscription", boundOverview, stats(30, switchboard.TrafficQuery{Subscription: "seed"})},
+		{"stats of 30 d of a tenant", boundOverview, stats(30, switchboard.TrafficQuery{Tenant: "seed"})},
+	}
+}
+
+// otherLists are those of other things than deliveries.
+func otherLists(ctx context.Context, d *historyDatabase) []timedCall {
+	admin := switchboard.Caller{Role: switchboard.RoleAdmin}
+	audited := func(filter func(try int) switchboard.AuditFilter) func(int) error {
+		return func(try int) error {
+			page, err := d.Audit(ctx, admin, filter(try), switchboard.PageRequest{})
+			if err == nil && len(page.Items) == 0 {
+				err = errors.New("nothing is found")
+			}
+			return err
+		}
+	}
+	return []timedCall{
+		{"audit: newest", boundOthers, audited(func(int) switchboard.AuditFilter { return switchboard.AuditFilter{} })},
+		{"audit: of a tenant", boundOthers, audited(func(try int) switchboard.AuditFilter { return switchboard.AuditFilter{Tenant: seededTenant(try)} })},
+		{"audit: of an object", boundOthers, audited(func(try int) switchboard.AuditFilter { return switchboard.AuditFilter{Object: seededSubscription(try)} })},
+		{"audit: by a person", boundOthers, audited(func(try int) switchboard.AuditFilter {
+			return switchboard.AuditFilter{Person: fmt.Sprintf("person-%d", try)}
+		})},
+		{"audit: of a verb", boundOthers, audited(func(int) switchboard.AuditFilter { return switchboard.AuditFilter{Verb: switchboard.AuditPause} })},
+		{"events: newest", boundOthers, func(int) error {
+			_, err := d.Events(ctx, admin, switchboard.EventFilter{}, switchboard.PageRequest{})
+			return err
+		}},
+		{"subscriptions: with health", boundOthers, func(int) error {
+			page, err := d.Subscriptions(ctx, admin, switchboard.SubscriptionFilter{}, switchboard.PageRequest{})
+			if err != nil {
+				return err
+			}
+			ids := make([]string, len(page.Items))
+			for i, s := range page.Items {
+				ids[i] = s.ID
+			}
+			_, err = d.SubscriptionHealth(ctx, ids)
+			return err
+		}},
+		{"operations: newest", boundOthers, func(int) error {
+			_, err := d.Operations(ctx, admin, switchboard.OperationFilter{}, switchboard.PageRequest{})
 			return err
 		}},
 	}
+}
+
+// singleCalls are those that the API makes up out of several statements.
+func (b *bench) singleCalls(ctx context.Context, d *historyDatabase) ([]timedCall, error) {
+	api := b.stack.poster.api
+	calls := []timedCall{{"event: explained to 200 subscriptions", boundOthers, func(try int) error {
+		x, err := api.ExplainEvent(ctx, fmt.Sprintf("seed-3-%d", (1+try)*seedTenants), "seed-0")
+		if err == nil && len(x.Subscriptions) != seedManySubscriptions {
+			err = fmt.Errorf("%d subscriptions are explained", len(x.Subscriptions))
+		}
+		return err
+	}}}
+	for _, state := range []switchboard.State{switchboard.StateDelivered, switchboard.StateFailed} {
+		ids, err := seededIDs(ctx, d, string(state))
+		if err != nil {
+			return nil, err
+		}
+		calls = append(calls, timedCall{"delivery: " + string(state), boundDelivery, func(try int) error {
+			_, err := api.GetDelivery(ctx, ids[try])
+			return err
+		}})
+	}
+	return calls, nil
 }
 
 func (l *lists) lines() []line {

@@ -33,6 +33,7 @@ func observeFlow(meter metric.Meter, stats *cached[switchboard.FlowStats]) error
 	slow := count("switchboard_endpoints_slow", "Subscriptions that are sent from the queue of slow endpoints.")
 	operations := count("switchboard_operations_running", "Operations on many deliveries that run, as releases.")
 	stalled := seconds("switchboard_operation_stalled", "How late the next step of a running operation is, of the latest one; 0: none is late.")
+	lag := seconds("switchboard_rollup_lag", "How old the latest count of attempts is, or how late that of an hour that is over.")
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -52,6 +53,7 @@ func observeFlow(meter metric.Meter, stats *cached[switchboard.FlowStats]) error
 		o.ObserveInt64(slow, int64(s.Slow))
 		o.ObserveInt64(operations, int64(s.Operations))
 		o.ObserveFloat64(stalled, s.OperationStalled.Seconds())
+		o.ObserveFloat64(lag, s.RollupLag.Seconds())
 		return nil
 	}, all...)
 	return err

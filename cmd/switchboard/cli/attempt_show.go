@@ -13,7 +13,7 @@ func (s *Session) showAttempt(ctx context.Context, api *client.Client, id string
 	if err != nil {
 		return err
 	}
-	sent, err := api.GetAttemptRequest(ctx, id, number)
+	sent, err := api.GetAttemptRequest(ctx, id, number, s.actor()...)
 	if err != nil {
 		return err
 	}

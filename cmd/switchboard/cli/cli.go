@@ -88,11 +88,15 @@ func (s *Session) api() (*client.Client, error) {
 
 // options go along with a call that changes something: a repeated call does nothing twice.
 func (s *Session) options() []client.Option {
-	options := []client.Option{client.IdempotencyKey(newKey())}
-	if s.flags.Actor != "" {
-		options = append(options, client.Actor(s.flags.Actor))
+	return append(s.actor(), client.IdempotencyKey(newKey()))
+}
+
+// actor goes along with a call that is only noted.
+func (s *Session) actor() []client.Option {
+	if s.flags.Actor == "" {
+		return nil
 	}
-	return options
+	return []client.Option{client.Actor(s.flags.Actor)}
 }
 
 // act makes a call of the API and prints its answer.

@@ -13,6 +13,7 @@ import (
 
 type deliveriesCommand struct {
 	List    listDeliveriesCommand  `cmd:"" help:"List deliveries, newest first."`
+	Facets  deliveryFacetsCommand  `cmd:"" help:"Count the deliveries of a list by state, failure, host and the like."`
 	Show    showDeliveryCommand    `cmd:"" help:"Show one delivery: why it stands where it does, what follows, every attempt and action."`
 	Retry   retryDeliveryCommand   `cmd:"" help:"Send deliveries now, or at a time. Those that have ended start again."`
 	Cancel  cancelDeliveryCommand  `cmd:"" help:"Cancel deliveries. A request that is under way is aborted."`
@@ -66,7 +67,8 @@ type watchFlag struct {
 
 type listDeliveriesCommand struct {
 	deliveryFilter
-	Limit int `default:"50" help:"How many; 0: all."`
+	Limit int  `default:"50" help:"How many; 0: all."`
+	Count bool `help:"Say how many match, too, counted up to 10,000."`
 	watchFlag
 }
 
@@ -75,6 +77,7 @@ func (listDeliveriesCommand) Help() string {
 
     switchboard deliveries list --tenant acme --state retrying,held
     switchboard deliveries list --host crm.example.com --state failed --after 14:00 --before 16:00
+    switchboard deliveries list --state failed --last 24h --count --limit 5
     switchboard deliveries list --event ticket-20817-created -o json`
 }
 
@@ -88,14 +91,36 @@ func (c listDeliveriesCommand) Run(ctx context.Context, s *Session) error {
 		if err != nil {
 			return false, err
 		}
+		var matches *switchboard.Count
 		items, raw, err := gather(s, c.Limit, func(asked switchboard.PageRequest) (switchboard.Page[client.Delivery], error) {
-			return api.ListDeliveries(ctx, filter, asked)
+			asked.Count = c.Count && asked.Cursor == ""
+			found, err := api.ListDeliveries(ctx, filter, asked)
+			if asked.Count {
+				matches = found.Count
+			}
+			return found, err
 		})
 		if err != nil {
 			return false, err
 		}
+		if c.Count {
+			s.note("%s", howMany(matches))
+		}
 		return false, printList(s, items, raw, s.deliveryColumns(), "No delivery matches.")
 	})
+}
+
+// howMany says how many match; nil: they could not be counted in time.
+func howMany(matches *switchboard.Count) string {
+	switch {
+	case matches == nil:
+		return "how many match could not be counted in time: narrow the list by --last or by more filters"
+	case matches.More:
+		return "more than " + count(matches.Value, "delivery") + " match"
+	case matches.Value == 1:
+		return "1 delivery matches"
+	}
+	return count(matches.Value, "delivery") + " match"
 }
 
 func (s *Session) deliveryColumns() []column[client.Delivery] {

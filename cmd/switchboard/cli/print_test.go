@@ -99,7 +99,7 @@ func TestComplete(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"del":                                  "deliveries",
-		"deliveries ":                          "list show retry cancel hold release resend",
+		"deliveries ":                          "list facets show retry cancel hold release resend",
 		"deliveries can":                       "cancel",
 		"deliveries list --state ":             "pending retrying held blocked delivered failed cancelled",
 		"deliveries list --state=f":            "--state=failed",
