@@ -110,7 +110,7 @@ func (s *Store) auditQuery(caller switchboard.Caller, f switchboard.AuditFilter)
 	if f.Person != "" {
 		q.where.equal("person", f.Person)
 		q.where.add("person <> ''") // tells Postgres that its partial index will do
-		if ownPeople(caller) {
+		if caller.IsTenants() {
 			q.where.add("bound") // who did the rest is not to be found out either
 		}
 	}
