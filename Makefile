@@ -90,7 +90,7 @@ bench: build ## Measure speed and size, side by side with bare Temporal (about 1
 
 .PHONY: screenshots
 screenshots: ## Make the README's pictures of the console, from the running demo.
-	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 5m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
+	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 15m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
 
 .PHONY: record-histories
 record-histories: ## Record the histories of the released workflows: RELEASE=v0.1.0.

@@ -252,15 +252,16 @@ func (d *Delivery) Postpone(due, until time.Time, reason string) {
 }
 
 // TakeBack undoes what an operation did to a delivery that was not sent since: it stands as it did before;
-// one that the operation made, which had no state, is cancelled. Its generation stays, so that a workflow
-// that is being started for it finds out. It reports whether it did so. It leaves what is dispatched and
-// due, since a worker may be sending it, what somebody has held or ended since, and what would be sent
-// without the operation too.
+// one that the operation made, which had no state, is cancelled. Its generation stays. It reports whether
+// it did so. It leaves what a relay or a worker has and may be sending, what somebody has held or ended
+// since, and what would be sent without the operation too.
 func (d *Delivery) TakeBack(now time.Time, before *Delivery) bool {
+	claimed := !d.DispatchAt.IsZero() && !d.DispatchAt.Equal(d.NextAttemptAt) // the operation has dated both
+	due := d.DispatchAt.IsZero() && !d.NextAttemptAt.After(now)
 	switch {
 	case d.State.Final(), d.AttemptsMade != before.AttemptsMade, d.State == StateHeld && d.Reason == ReasonOperator:
 		return false
-	case d.State.HasNextAttempt() && d.DispatchAt.IsZero() && !d.NextAttemptAt.After(now):
+	case d.State.HasNextAttempt() && (claimed || due):
 		return false
 	case before.State.Parked() && before.Reason != ReasonOperator:
 		return false

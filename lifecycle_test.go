@@ -82,7 +82,13 @@ var (
 
 func takeBackTo(before Delivery) func(*Delivery) error {
 	before.AttemptsMade, before.PriorAttempts = 3, 1
-	return func(d *Delivery) error { d.TakeBack(walkNow, &before); return nil }
+	return func(d *Delivery) error {
+		if d.State.HasNextAttempt() {
+			d.DispatchAt = d.NextAttemptAt // as operations date it
+		}
+		d.TakeBack(walkNow, &before)
+		return nil
+	}
 }
 
 func recordOf(state State, generation int) func(*Delivery) error {
@@ -314,12 +320,15 @@ func TestTakeBackLeaves(t *testing.T) {
 	}{
 		"an attempt was made":                  {func(d *Delivery) { d.AttemptsMade++ }, failed},
 		"a worker may be sending it":           {func(d *Delivery) { d.DispatchAt = time.Time{} }, failed},
+		"a relay has claimed it":               {func(d *Delivery) { d.DispatchAt = walkDate }, failed},
+		"its turn has come":                    {func(d *Delivery) { d.NextAttemptAt, d.DispatchAt = walkDate, walkDate.Add(DispatchGrace) }, failed},
 		"it was held for something else":       {func(*Delivery) {}, waiting},
 		"its workflow has ended":               {func(d *Delivery) { d.Generation++ }, retrying},
 		"it waits in a queue without workflow": {func(d *Delivery) { d.park(walkNow, parkedAdmission) }, retrying},
 		"somebody holds it":                    {func(d *Delivery) { d.park(walkNow, asideAdmission) }, failed},
 	} {
 		d := inState(StatePending)
+		d.DispatchAt = d.NextAttemptAt
 		c.now(&d)
 		before := d
 		if d.TakeBack(walkNow, &c.before) || d != before {

@@ -38,8 +38,7 @@ type deliveryPage struct {
 	client.Delivery
 	Diagnosis    client.Diagnosis
 	Side         string // who can end it, in words; empty: nothing is wrong
-	Host         string
-	Live         int // how often it asks for itself, in seconds; 0: it has ended
+	Live         int    // how often it asks for itself, in seconds; 0: it has ended
 	List         string
 	Alike        alikeLink
 	Buttons      []actionButton

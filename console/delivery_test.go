@@ -100,6 +100,11 @@ func TestAttemptParts(t *testing.T) {
 	if file := ana.get(linkDownload(linkAttemptResponse(d.ID, 1))); file.body != `<script>alert(1)</script>` || file.header.Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("%q, %v", file.body, file.header)
 	}
+	read, err := f.store.Audit(t.Context(), operator(), switchboard.AuditFilter{Object: d.ID, Verb: switchboard.AuditReadPayload}, switchboard.PageRequest{})
+	must(t, err)
+	if len(read.Items) != 1 || read.Items[0].Person != "Ana" || read.Items[0].Origin != switchboard.OriginConsole {
+		t.Errorf("the audit has of who read it: %+v", read.Items)
+	}
 	if page := ana.get(linkDelivery(d.ID)); len(page.body) > 80<<10 {
 		t.Errorf("the page of the delivery has %d bytes", len(page.body))
 	}

@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -20,7 +19,7 @@ type looker struct {
 
 // deliveryPageOf is a function of its arguments alone. A nil subscription is deleted.
 func deliveryPageOf(d *client.Delivery, sub *client.Subscription, by looker) deliveryPage {
-	p := deliveryPage{Delivery: *d, Host: hostOf(d, sub), List: linkDeliveries(switchboard.DeliveryFilter{}, "")}
+	p := deliveryPage{Delivery: *d, List: linkDeliveries(switchboard.DeliveryFilter{}, "")}
 	if d.Diagnosis != nil {
 		p.Diagnosis = *d.Diagnosis
 	}
@@ -28,7 +27,7 @@ func deliveryPageOf(d *client.Delivery, sub *client.Subscription, by looker) del
 	if !d.State.Final() {
 		p.Live = liveSeconds
 	}
-	p.Alike = alikeOf(d, p.Host)
+	p.Alike = alikeOf(d)
 	p.Buttons = deliveryButtons(d, by.Portal)
 	if !by.Portal {
 		p.Temporal = d.TemporalURL
@@ -48,22 +47,6 @@ func deliveryPageOf(d *client.Delivery, sub *client.Subscription, by looker) del
 
 func orNothing(changed string) string { return cmp.Or(changed, "nothing") }
 
-// hostOf is where a delivery goes: by its last attempt, or by its subscription.
-func hostOf(d *client.Delivery, sub *client.Subscription) string {
-	address := ""
-	if n := len(d.Attempts); n > 0 {
-		address = d.Attempts[n-1].Request.URL
-	}
-	if address == "" && sub != nil {
-		address = sub.Request.URL
-	}
-	parsed, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return parsed.Host
-}
-
 // sideInWords says who can end it.
 func sideInWords(side switchboard.Side) string {
 	switch side {
@@ -80,12 +63,12 @@ func sideInWords(side switchboard.Side) string {
 }
 
 // alikeOf leads to the other deliveries that the diagnosis counted.
-func alikeOf(d *client.Delivery, host string) alikeLink {
+func alikeOf(d *client.Delivery) alikeLink {
 	if d.Diagnosis == nil || d.Diagnosis.Alike == nil || d.Diagnosis.Alike.Count == 0 || len(d.Attempts) == 0 {
 		return alikeLink{}
 	}
 	alike, last := d.Diagnosis.Alike, d.Attempts[len(d.Attempts)-1]
-	filter := switchboard.DeliveryFilter{Host: host, States: []switchboard.State{d.State}, Failure: last.Failure}
+	filter := switchboard.DeliveryFilter{Host: d.Host, States: []switchboard.State{d.State}, Failure: last.Failure}
 	if last.StatusCode != nil {
 		filter.StatusCode = *last.StatusCode
 	}

@@ -18,7 +18,7 @@ func seenAt() time.Time { return time.Date(2026, 1, 31, 12, 20, 0, 0, time.UTC) 
 func seenDelivery(state switchboard.State, failure switchboard.Failure, attempts int) *client.Delivery {
 	now := seenAt()
 	d := &client.Delivery{
-		ID: "dlv_01k3n1c3d401", Tenant: "acme", EventID: "evt_1", EventType: "ticket.created", SubscriptionID: "sub_1", State: state, Reason: "the reason",
+		ID: "dlv_01k3n1c3d401", Host: "crm.example.com", Tenant: "acme", EventID: "evt_1", EventType: "ticket.created", SubscriptionID: "sub_1", State: state, Reason: "the reason",
 		AttemptsMade: attempts, Generation: 1, CreatedAt: now.Add(-time.Hour), TemporalURL: "http://temporal.example.com/x", EventKey: "ticket-1", Matched: "ticket.*",
 		Subscription: &client.DeliverySubscription{Name: "CRM sync", Version: 7, State: switchboard.SubscriptionActive},
 		Diagnosis: &client.Diagnosis{Why: "Why it is so.", Side: switchboard.SideReceiver, Advice: "What to do", Next: client.NextStep{Text: "What follows.", Because: []client.Cause{

@@ -133,6 +133,9 @@ func (c *Console) plan(v *visit) (*planPage, int, error) {
 func planPageOf(q *planQuery) *planPage {
 	data := &planPage{Title: "Plan an operation", Action: q.action, What: selectionChips(&q.selection), Replay: linkReplay(q.selection), Post: linkSelectionPlan(q.action, q.selection)}
 	for _, action := range switchboard.OperationActions() {
+		if action != switchboard.ActionReplay && len(q.selection.StatesFor(action)) == 0 {
+			continue // it applies to none of the states that are asked for
+		}
 		link := linkSelectionPlan(action, q.selection)
 		if action == switchboard.ActionReplay {
 			link = linkReplay(switchboard.Selection{

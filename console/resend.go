@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -267,6 +268,9 @@ func previewViewOf(now, changed *client.ResendPreview, changes client.ResendChan
 	v.Differences = slices.Concat(v.Differences, diffHeaders(now.Headers, changed.Headers))
 	if changes.Timeout != nil {
 		v.Differences = append(v.Differences, difference{"timeout", "the subscription's", changes.Timeout.String(), "changed"})
+	}
+	if json.Valid([]byte(now.Body)) && changed.Body != "" && !json.Valid([]byte(changed.Body)) {
+		v.Warnings = append(v.Warnings, "the body was JSON, and is none any more")
 	}
 	switch {
 	case changed.Redacted != nil:

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
@@ -281,6 +282,37 @@ func TestCatalogue(t *testing.T) {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	ana.get(path).want(t, http.StatusNotFound)
+}
+
+// TestSubscriptionSizes: a full page of the list, and the form, have 80 kB at most.
+func TestSubscriptionSizes(t *testing.T) {
+	t.Parallel()
+	var found foundSubscriptions
+	since := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	activity := &client.Activity{Since: since, DeliveredHour: &since, Attempts: switchboard.TrafficCount{Attempts: 41200, Succeeded: 40460, Failed: 740, P95: 410}, Open: switchboard.Count{Value: 1000, More: true}}
+	for h := range 25 {
+		activity.Hours = append(activity.Hours, switchboard.ActivityHour{At: since.Add(time.Duration(h) * time.Hour), Attempts: 1000 + int64(h), Failed: 30})
+	}
+	for range shownFailing + shownOthers {
+		sub := *stored()
+		sub.ID, sub.Name, sub.State, sub.Activity = switchboard.NewID(switchboard.SubscriptionPrefix, since), "CRM sync of the customer", switchboard.SubscriptionActive, activity
+		sub.Health = &client.EndpointHealth{Breaker: switchboard.BreakerOpen, Held: client.HeldDeliveries{Count: 1000, More: true}}
+		found.subs = append(found.subs, sub)
+	}
+	list := newSubscriptionsPage(subscriptionsFilter{}, found, "")
+	list.Tenants = true
+	fields := subscriptionFields(false)
+	texts, err := textsOf(fields, stored())
+	must(t, err)
+	form, err := formOf(fields, typedForm{texts: texts, base: texts}, stored())
+	must(t, err)
+	for template, data := range map[string]any{"subscriptions": list, "subscription_edit": form} {
+		if size := len(execute(t, template, data)); size > 75_000 { // the layout has the rest
+			t.Errorf("%s has %d bytes", template, size)
+		} else {
+			t.Logf("%s has %d bytes", template, size)
+		}
+	}
 }
 
 // TestEmptyTemplates: no page of a subscription fails for something that is not there.

@@ -21,8 +21,8 @@ func (c *Console) subscriptionRoutes() []route {
 // How many subscriptions a page of the list has: of those that fail, which come first, and of the
 // others. A page is to have 80 kB at most.
 const (
-	shownFailing = 20
-	shownOthers  = 40
+	shownFailing = 10
+	shownOthers  = 30
 )
 
 // subscriptionsPage is the list.

@@ -75,7 +75,7 @@ func prefixed(prefix, text string) string {
 // customerTicket is for whoever runs the endpoint. It names nobody, no host but the endpoint's, and no
 // id but the one that the endpoint got.
 func customerTicket(d *client.Delivery, sub *client.Subscription, now time.Time) string {
-	host := cmp.Or(hostOf(d, sub), "your endpoint")
+	host := cmp.Or(d.Host, "your endpoint")
 	var sentences []string
 	if n := len(d.Attempts); n == 0 {
 		sentences = append(sentences, fmt.Sprintf("We have not sent %s to %s yet; it was accepted at %s UTC.", d.EventType, host, inTicket(d.CreatedAt, now)))
@@ -158,7 +158,7 @@ func answeredText(d *client.Delivery, host string) string {
 		text = fmt.Sprintf("%s was answered %s within %s", subject, resultOf(last), milliseconds(max(longest, 1)))
 	}
 	if d.Diagnosis != nil && d.Diagnosis.ReceiverSaid != "" {
-		text += fmt.Sprintf(", and said: %q", d.Diagnosis.ReceiverSaid)
+		text += ", and said: “" + d.Diagnosis.ReceiverSaid + "”"
 	}
 	return text + "."
 }

@@ -60,10 +60,10 @@ func TestTicketsOfManyAttempts(t *testing.T) {
 	t.Parallel()
 	d := seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 30)
 	d.Attempts[0].At = d.Attempts[0].At.Add(-24 * time.Hour)
-	d.Diagnosis.ReceiverSaid = "upstream\nconnect error"
+	d.Diagnosis.ReceiverSaid = "upstream connect error"
 	d.Attempts[0].DurationMS = 2400
 	customers := customerTicket(d, seenSubscription(), seenAt())
-	for _, text := range []string{"at Fri 30 Jan 07:20:00, 07:30:00, … and 12:10:00 UTC (30 times)", `within 2.4 s, and said: "upstream\nconnect error"`} {
+	for _, text := range []string{"at Fri 30 Jan 07:20:00, 07:30:00, … and 12:10:00 UTC (30 times)", "within 2.4 s, and said: “upstream connect error”."} {
 		if !strings.Contains(customers, text) {
 			t.Errorf("%q is not in: %s", text, customers)
 		}

@@ -156,6 +156,19 @@ func (s *Store) EventStatement(f switchboard.EventFilter) ListStatement {
 	return pageStatement(s.eventsQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, f), s.now())
 }
 
+// SubscriptionStatement is that of the first page of a list of subscriptions.
+func (s *Store) SubscriptionStatement(f switchboard.SubscriptionFilter) ListStatement {
+	return pageStatement(s.subscriptionsQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, f), s.now())
+}
+
+// ActivityStatements are those that read what was sent for the subscriptions lately.
+func (s *Store) ActivityStatements(ids []string) []ListStatement {
+	return []ListStatement{
+		{"", openAndDelivered, []any{pq.Array(ids), switchboard.MaxCounted + 1}},
+		{"", activityQuery(), []any{pq.Array(ids), s.now().Add(-switchboard.ActivityFor)}},
+	}
+}
+
 // SearchStatement is that of a search.
 func SearchStatement(text string) ListStatement {
 	query, args := searchQuery(switchboard.Caller{Role: switchboard.RoleAdmin}, text)

@@ -119,6 +119,20 @@ func TestListsReadNoTable(t *testing.T) {
 	} {
 		check("events, "+name, a.EventStatement(f))
 	}
+	a.exec("INSERT INTO subscription_health (subscription_id, failures_in_a_row, window_at, updated_at) SELECT 'sub_' || g * 100, 5, now(), now() FROM generate_series(1, 40) AS g; ANALYZE subscription_health")
+	for name, f := range map[string]switchboard.SubscriptionFilter{
+		"all": {}, "of a tenant": {Tenant: "tenant-7"}, "paused": {State: switchboard.SubscriptionPaused}, "failing": {Failing: new(true)}, "not failing": {Failing: new(false)},
+		"failing of a tenant": {Failing: new(true), Tenant: "tenant-7"}, "by text": {Text: "nothing holds this"}, "that take a type": {EventType: "ticket.created"}, "not failing by text": {Failing: new(false), Text: "name 4"},
+	} {
+		check("subscriptions, "+name, a.SubscriptionStatement(f))
+	}
+	var shown []string
+	for i := range 50 {
+		shown = append(shown, fmt.Sprint("sub_", i))
+	}
+	for _, s := range a.ActivityStatements(shown) {
+		check("activity", s)
+	}
 	for _, text := range []string{"dlv_06", "evt-2", "sub_17", "op_0", "key-7", "tenant-7", "host-77", "name 4", "nothing is called so"} {
 		check("search, "+text, store.SearchStatement(text))
 	}

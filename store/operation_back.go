@@ -15,8 +15,14 @@ import (
 // has dated, and those that wait for their turn, the latest first. The call that cancels does so for the
 // first, and steps of the workflow for the rest.
 
-// backAll is after the id of every item.
-const backAll = "~"
+const (
+	// backAll is after the id of every item.
+	backAll = "~"
+	// backFor is for how long it is looked again, each time backWait later: what a relay or a worker had
+	// may be parked for lack of a slot. A busy one comes to it within the lease of the relay, and some.
+	backFor  = 15 * time.Second
+	backWait = time.Second
+)
 
 // undo is how a delivery stood before an operation sent it. Without a state: the operation made it.
 type undo struct {
@@ -56,7 +62,7 @@ func (s *Store) takeBack(ctx context.Context, o operationRow, singly bool) (afte
 	if !singly {
 		return s.takeBackItems(ctx, o, batchLimit, false)
 	}
-	for began := time.Now(); o.BackID != "" && time.Since(began) < singlyBudget; o = after {
+	for began := time.Now(); o.BackID != "" && progress.Wait == 0 && time.Since(began) < singlyBudget; o = after {
 		after, progress, err = s.takeBackItems(ctx, o, 1, false)
 		if ofItem(err) {
 			after, progress, err = s.takeBackItems(ctx, o, 1, true)
@@ -109,10 +115,16 @@ ORDER BY delivery_id DESC LIMIT $3`, o.ID, o.BackID, limit)
 		if err := s.takeBackRows(ctx, tx, &after, rows, items); err != nil {
 			return err
 		}
-		if after.UpdatedAt, after.BackID = s.now(), ""; len(items) == limit {
+		wait := time.Duration(0)
+		switch after.UpdatedAt = s.now(); {
+		case len(items) == limit:
 			after.BackID = ids[len(ids)-1]
+		case after.UpdatedAt.Sub(after.FinishedAt) < backFor:
+			after.BackID, wait = backAll, backWait
+		default:
+			after.BackID = ""
 		}
-		progress = after.progress(after.Operation, 0)
+		progress = after.progress(after.Operation, wait)
 		return s.saveOperation(ctx, tx, after)
 	})
 	return after, progress, err
@@ -168,7 +180,7 @@ func (s *Store) saveTakenBack(ctx context.Context, tx transaction, o *operationR
 	if _, err := tx.ExecContext(ctx, "UPDATE operation_items SET outcome = 'skipped', why = $3, before = NULL WHERE operation_id = $1 AND delivery_id = ANY($2)", o.ID, pq.Array(all), why); err != nil {
 		return err
 	}
-	if len(ended) > 0 { // a relay may be starting them
+	if len(ended) > 0 { // a workflow may wait for a slot
 		if err := notify(ctx, tx, cancelChannel, ended...); err != nil {
 			return err
 		}

@@ -119,9 +119,9 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 	return page, s.markSecrets(ctx, page.Items)
 }
 
-// failingEndpoint is what holds for the subscriptions that fail: the breaker is not closed, or so
-// many attempts have failed in a row. A healthy one has no row there.
-const failingEndpoint = "EXISTS (SELECT FROM subscription_health h WHERE h.subscription_id = subscriptions.id AND (h.breaker <> 'closed' OR h.failures_in_a_row >= ?))"
+// failingEndpoints are the subscriptions that fail: the breaker is not closed, or so many attempts have
+// failed in a row. A healthy one has no row there.
+const failingEndpoints = "(ARRAY(SELECT subscription_id FROM subscription_health WHERE breaker <> 'closed' OR failures_in_a_row >= ?))"
 
 // subscriptionsQuery is the list of the subscriptions that the filter keeps.
 func (s *Store) subscriptionsQuery(caller switchboard.Caller, f switchboard.SubscriptionFilter) pageQuery {
@@ -134,12 +134,14 @@ func (s *Store) subscriptionsQuery(caller switchboard.Caller, f switchboard.Subs
 	if f.EventType != "" {
 		q.where.add("patterns && ?", pq.Array(patternsOf(f.EventType)))
 	}
-	if f.Failing != nil {
-		term := failingEndpoint
-		if !*f.Failing {
-			term = "NOT " + term
-		}
-		q.where.add(term, switchboard.FailingAfter)
+	switch {
+	case f.Failing != nil && *f.Failing:
+		q.where.add("id = ANY "+failingEndpoints, switchboard.FailingAfter)
+	case f.Failing != nil:
+		q.where.add("id <> ALL "+failingEndpoints, switchboard.FailingAfter)
+		fallthrough
+	default: // in the order of ids, until the page is full
+		q.settings = filterSettings
 	}
 	if f.Text != "" {
 		q.where.add("position(lower(?) IN lower(concat_ws(' ', id, name, tenant, "+hostColumn+"))) > 0", f.Text)

@@ -14,18 +14,21 @@ import (
 // the last hour in which an attempt succeeded. The index deliveries_open has what is open.
 const openAndDelivered = `
 SELECT s.id, open.n AS open, coalesce(delivered.at, ` + zeroTime + `) AS delivered
-FROM subscriptions s
+FROM ` + askedSubscriptions + `
 CROSS JOIN LATERAL (SELECT count(*) AS n
 	FROM (SELECT FROM deliveries d WHERE d.subscription_id = s.id AND d.completed_at IS NULL LIMIT $2) AS counted) AS open
-LEFT JOIN LATERAL (SELECT t.at FROM traffic_subscription t WHERE t.tenant = s.tenant AND t.subscription_id = s.id AND t.failure = '' ORDER BY t.at DESC LIMIT 1) AS delivered ON true
-WHERE s.id = ANY($1)`
+LEFT JOIN LATERAL (SELECT t.at FROM traffic_subscription t WHERE t.tenant = s.tenant AND t.subscription_id = s.id AND t.failure = '' ORDER BY t.at DESC LIMIT 1) AS delivered ON true`
+
+// askedSubscriptions are those with the ids $1, with their tenants. OFFSET 0 keeps Postgres from reading
+// all subscriptions while they are few.
+const askedSubscriptions = "unnest($1::text[]) AS asked(id) CROSS JOIN LATERAL (SELECT id, tenant FROM subscriptions WHERE subscriptions.id = asked.id OFFSET 0) AS s"
 
 // activityQuery counts the attempts of the subscriptions $1 since $2, by the hour.
 func activityQuery() string {
 	return `
 SELECT s.id, t.at, sum(t.attempts) AS attempts, coalesce(sum(t.attempts) FILTER (WHERE t.failure = ''), 0) AS succeeded, ARRAY[sum(t.` + strings.Join(latencyColumns(), "), sum(t.") + `)]::bigint[] AS latencies
-FROM subscriptions s JOIN traffic_subscription t ON t.tenant = s.tenant AND t.subscription_id = s.id
-WHERE s.id = ANY($1) AND t.at >= $2 GROUP BY s.id, t.at ORDER BY s.id, t.at`
+FROM ` + askedSubscriptions + ` JOIN traffic_subscription t ON t.tenant = s.tenant AND t.subscription_id = s.id
+WHERE t.at >= $2 GROUP BY s.id, t.at ORDER BY s.id, t.at`
 }
 
 // SubscriptionActivity returns what was sent for the subscriptions lately, and what is still to be, by

@@ -14,10 +14,14 @@ import (
 )
 
 const (
-	// relayBatch is how many deliveries a relay claims at a time.
+	// relayBatch is how many deliveries a relay claims at a time, at most.
 	relayBatch = 200
 	// relayPool is how many of them are under way at a time.
 	relayPool = 32
+	// relayPassTime is how long a pass is to take: where starts are slow, fewer are claimed. What is
+	// claimed is started, also if its operation is cancelled or its subscription paused meanwhile, and is
+	// no other relay's.
+	relayPassTime = 500 * time.Millisecond
 	// relayLease is for how long the claimed deliveries are this relay's: longer than a start may
 	// take, short enough that a dead relay's claims are soon another's.
 	relayLease = 10 * time.Second
@@ -69,8 +73,10 @@ func (r *relay) run(ctx context.Context) {
 	defer poll.Stop()
 	soon := time.NewTicker(relaySoon)
 	defer soon.Stop()
-	for {
-		claimed, err := r.pass(ctx)
+	for limit := relayBatch; ; {
+		began, asked := time.Now(), limit
+		claimed, err := r.pass(ctx, asked)
+		limit = nextLimit(limit, time.Since(began))
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -78,10 +84,18 @@ func (r *relay) run(ctx context.Context) {
 			wait(ctx, poll.C, nil)
 		case claimed == 0:
 			wait(ctx, poll.C, r.woken)
-		case claimed < relayBatch:
+		case claimed < asked:
 			wait(ctx, soon.C, r.woken)
 		}
 	}
+}
+
+// nextLimit is how many deliveries the next pass claims, after one that has taken that long.
+func nextLimit(limit int, took time.Duration) int {
+	if took > relayPassTime {
+		return max(limit/2, relayPool)
+	}
+	return min(2*limit, relayBatch)
 }
 
 // wait returns with the next tick, with a signal, or when ctx ends.
@@ -93,11 +107,11 @@ func wait(ctx context.Context, tick <-chan time.Time, signal <-chan struct{}) {
 	}
 }
 
-// pass dispatches one batch, and returns how many deliveries it has claimed. A start that fails or
+// pass dispatches so many deliveries, and returns how many deliveries it has claimed. A start that fails or
 // takes too long does not stop the others; the pass ends when Temporal does not answer at all. What
 // is left is claimed again when its lease ends.
-func (r *relay) pass(ctx context.Context) (int, error) {
-	due, err := r.outbox.ClaimDispatches(ctx, relayBatch, relayLease)
+func (r *relay) pass(ctx context.Context, limit int) (int, error) {
+	due, err := r.outbox.ClaimDispatches(ctx, limit, relayLease)
 	if r.observe(ctx, activities.Postgres, err); err != nil || len(due) == 0 {
 		return 0, err
 	}

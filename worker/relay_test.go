@@ -62,7 +62,7 @@ func TestRelayPass(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			box := &fakeOutbox{due: named("a", "b", "c")}
-			claimed, err := newRelay(&fakeDispatcher{refuse: c.refuse}, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context())
+			claimed, err := newRelay(&fakeDispatcher{refuse: c.refuse}, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context(), relayBatch)
 			if claimed != 3 || !errors.Is(err, c.err) {
 				t.Errorf("claimed %d, %v; want 3, %v", claimed, err, c.err)
 			}
@@ -117,7 +117,7 @@ func TestRelayPassBesideSlowStarts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				box, f := &fakeOutbox{due: named(ids...)}, &slow{hangs: c.hangs}
 				began := time.Now()
-				claimed, err := newRelay(f, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context())
+				claimed, err := newRelay(f, box, nil, slog.New(slog.DiscardHandler)).pass(t.Context(), relayBatch)
 				if claimed != relayBatch || !errors.Is(err, c.err) || c.err == nil && err != nil {
 					t.Errorf("claimed %d, %v; want %d, %v", claimed, err, relayBatch, c.err)
 				}
@@ -176,4 +176,18 @@ func TestRelayRun(t *testing.T) {
 		stop()
 		<-ended
 	})
+}
+
+// TestRelayClaimsFewerWhereStartsAreSlow, and all again when they are not.
+func TestRelayClaimsFewerWhereStartsAreSlow(t *testing.T) {
+	t.Parallel()
+	limit := relayBatch
+	var limits []int
+	for _, took := range []time.Duration{time.Second, time.Second, time.Second, time.Second, relayPassTime, 0, 0, 0} {
+		limit = nextLimit(limit, took)
+		limits = append(limits, limit)
+	}
+	if want := []int{100, 50, relayPool, relayPool, 64, 128, relayBatch, relayBatch}; !slices.Equal(limits, want) {
+		t.Errorf("%v, want %v", limits, want)
+	}
 }

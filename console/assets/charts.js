@@ -17,9 +17,11 @@
     return pen.createPattern(tile, "repeat");
   };
 
+  // The legend, which is drawn beside, is a table too.
   const read = (figure) => {
-    const names = [...figure.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
-    const rows = [...figure.querySelectorAll("tbody tr")].map((row) => [...row.cells]);
+    const table = figure.querySelector(".numbers");
+    const names = [...table.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
+    const rows = [...table.querySelectorAll("tbody tr")].map((row) => [...row.cells]);
     const columns = names.map((_, i) => rows.map((cells) => (cells[i + 1].textContent.trim() === "" ? null : Number(cells[i + 1].textContent))));
     const marks = [...figure.querySelectorAll(".marks time")].map((time) => Date.parse(time.dateTime) / 1000);
     return { names, times: rows.map((cells) => Date.parse(cells[0].querySelector("time").dateTime) / 1000), columns, marks };
@@ -47,11 +49,12 @@
     const zone = localStorage.getItem("switchboard.times") === "utc" ? { tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC") } : {};
     const series = data.names.map((name, i) => (bars
       ? { label: name, stroke: i ? second : first, fill: i ? hatched(second) : first, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.9, 60], align: 1 }), value: (_, v, s, at) => (at === null ? "–" : data.columns[i][at]) }
-      : { label: name, stroke: i ? second : first, width: 2, dash: i ? [6, 4] : [], points: { show: data.times.length < 40, size: 4 }, value: (_, v) => (v === null ? "–" : v) }));
+      : { label: name, stroke: i ? second : first, width: 2, dash: i ? [6, 4] : [], points: { show: data.columns[i].filter((v) => v !== null).length < 40, size: 4 }, value: (_, v) => (v === null ? "–" : v) }));
     return {
       ...zone, hooks: { draw: [drawMarks(data.marks)] }, width: Math.max(200, place.clientWidth), height: 180, cursor: { drag: { x: false, y: false }, points: { show: false } },
       legend: { markers: { width: 0, fill: (_, i) => (i === 1 ? first : second) } },
-      scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
+      // The newest bar begins at the last time.
+      scales: { x: { range: (_, low, high) => [low, high + (data.times[1] - data.times[0] || 0)] }, y: { range: (_, low, high) => [0, Math.max(1, high * 1.05)] } },
       axes: [{ ...axis, values: ticks }, { ...axis, size: 56 }],
       series: [{ value: (_, at) => (at === null ? "–" : new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", ...(zone.tzDate ? { timeZone: "UTC" } : {}) }).format(at * 1000)) }, ...series],
     };

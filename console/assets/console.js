@@ -115,7 +115,7 @@
   const pause = () => {
     paused = !paused;
     const button = one('[data-do="pause"]');
-    if (button) { button.setAttribute("aria-pressed", paused); button.textContent = paused ? "Paused" : "Pause"; }
+    if (button) { button.setAttribute("aria-pressed", paused); button.textContent = paused ? "Updates paused" : "Pause updates"; }
     say(paused ? "Updates are paused" : "Updates go on");
   };
 

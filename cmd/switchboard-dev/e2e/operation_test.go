@@ -18,6 +18,14 @@ func sized(full, quick int) int {
 	return quick
 }
 
+// sizedTimeout is for what a loaded machine does with so many of them.
+func sizedTimeout() time.Duration {
+	if fullSize() {
+		return 4 * loadTimeout
+	}
+	return loadTimeout
+}
+
 // newRepairableReceiver refuses until it is repaired.
 func newRepairableReceiver(t *testing.T) (r *receiver, repaired *atomic.Bool) {
 	t.Helper()
@@ -53,7 +61,7 @@ func (s *system) startOperation(asked client.NewOperation) string {
 // awaitOperation waits until the operation is as wanted.
 func (s *system) awaitOperation(id, what string, wanted func(client.Operation) bool) (o client.Operation) {
 	s.t.Helper()
-	awaitFor(s.t, loadTimeout, what, func() bool {
+	awaitFor(s.t, sizedTimeout(), what, func() bool {
 		found, err := s.api().GetOperation(s.t.Context(), id)
 		o = found
 		return err == nil && wanted(o)
@@ -137,7 +145,7 @@ func TestOperationSurvivesKills(t *testing.T) {
 	if err := l.post(32); err != nil {
 		t.Fatal(err)
 	}
-	awaitFor(t, loadTimeout, "all failed", func() bool { return p.count("failed") == deliveries })
+	awaitFor(t, sizedTimeout(), "all failed", func() bool { return p.count("failed") == deliveries })
 	plan := p.plan(client.NewOperation{Action: switchboard.ActionRetry, Filter: &switchboard.Selection{Subscription: subscription}})
 	if want := (switchboard.PlanCount{Value: deliveries, Exact: true}); plan.Count != want {
 		t.Errorf("planned %+v, want %+v", plan.Count, want)
@@ -145,7 +153,7 @@ func TestOperationSurvivesKills(t *testing.T) {
 	for range later {
 		p.post("ticket.created", `{}`)
 	}
-	awaitFor(t, loadTimeout, "the later ones failed", func() bool { return p.count("failed") == deliveries+later })
+	awaitFor(t, sizedTimeout(), "the later ones failed", func() bool { return p.count("failed") == deliveries+later })
 	repaired.Store(true)
 	p.noteGenerations()
 	began := time.Now()
@@ -161,7 +169,7 @@ func TestOperationSurvivesKills(t *testing.T) {
 	if o.Done != deliveries || o.Skipped != 0 || o.Failed != 0 || o.Total != deliveries {
 		t.Errorf("%d done, %d skipped, %d failed of %d, want %d done", o.Done, o.Skipped, o.Failed, o.Total, deliveries)
 	}
-	awaitFor(t, loadTimeout, "all delivered", func() bool { return p.count("delivered") == deliveries })
+	awaitFor(t, sizedTimeout(), "all delivered", func() bool { return p.count("delivered") == deliveries })
 	items := p.items(id)
 	for d := range l.accepted {
 		if items[d] != 1 {
@@ -187,7 +195,7 @@ func TestCancelledOperationStops(t *testing.T) {
 	if err := newLoad(t, s, deliveries).post(32); err != nil {
 		t.Fatal(err)
 	}
-	awaitFor(t, loadTimeout, "all failed", func() bool { return s.count("failed") == deliveries })
+	awaitFor(t, sizedTimeout(), "all failed", func() bool { return s.count("failed") == deliveries })
 	repaired.Store(true)
 	sent := len(r.got())
 	id := s.startOperation(client.NewOperation{Action: switchboard.ActionRetry, Rate: float64(sized(500, 100)), Filter: &switchboard.Selection{Subscription: subscription}})
@@ -196,10 +204,10 @@ func TestCancelledOperationStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Now()
-	awaitFor(t, loadTimeout, "all taken back", func() bool {
+	awaitFor(t, sizedTimeout(), "all taken back", func() bool {
 		return s.number("SELECT count(*) FROM operations WHERE id = $1 AND back_id = ''", id) == 1
 	})
-	awaitFor(t, loadTimeout, "what was dispatched is delivered", func() bool { return s.count("pending,retrying,held,blocked") == 0 })
+	awaitFor(t, sizedTimeout(), "what was dispatched is delivered", func() bool { return s.count("pending,retrying,held,blocked") == 0 })
 	late := r.got()[len(r.got())-1].at.Sub(at)
 	t.Logf("the last request came %s after the cancellation", late)
 	if fullSize() && late > 2*time.Second {
@@ -228,10 +236,10 @@ func TestOperationRetriesWhatIsInBackoff(t *testing.T) {
 	if err := newLoad(t, s, deliveries).post(32); err != nil {
 		t.Fatal(err)
 	}
-	awaitFor(t, loadTimeout, "all in backoff", func() bool { return s.count("retrying") == deliveries })
+	awaitFor(t, sizedTimeout(), "all in backoff", func() bool { return s.count("retrying") == deliveries })
 	id := s.startOperation(client.NewOperation{Action: switchboard.ActionRetry, Rate: 200, Filter: &switchboard.Selection{Subscription: subscription}})
 	s.awaitOperation(id, "finished", finished)
-	awaitFor(t, loadTimeout, "a second attempt of each", func() bool {
+	awaitFor(t, sizedTimeout(), "a second attempt of each", func() bool {
 		return s.number("SELECT count(*) FROM deliveries WHERE attempts_made >= 2 AND dispatch_at IS NULL") == deliveries
 	})
 	if n := s.number("SELECT count(*) FROM deliveries WHERE attempts_made = 2 AND state = 'retrying'"); n != deliveries {
@@ -252,7 +260,7 @@ func TestReplayToANewSubscription(t *testing.T) {
 	if err := newLoad(t, s, events).post(32); err != nil {
 		t.Fatal(err)
 	}
-	awaitFor(t, loadTimeout, "all delivered", func() bool { return s.count("delivered") == events })
+	awaitFor(t, sizedTimeout(), "all delivered", func() bool { return s.count("delivered") == events })
 	r := newReceiver(t, 200)
 	subscription, _ := s.subscribe(r.URL, fields{"max_in_flight": 50})
 	began := time.Now()
@@ -260,7 +268,7 @@ func TestReplayToANewSubscription(t *testing.T) {
 	if o := s.awaitOperation(id, "finished", finished); o.Done != events || o.Skipped != 0 {
 		t.Errorf("%d done and %d skipped, want %d done", o.Done, o.Skipped, events)
 	}
-	awaitFor(t, loadTimeout, "all replayed", func() bool { return s.count("delivered") == 2*events })
+	awaitFor(t, sizedTimeout(), "all replayed", func() bool { return s.count("delivered") == 2*events })
 	t.Logf("%d events replayed in %s", events, time.Since(began).Round(time.Second))
 	if n := len(r.got()); n != events {
 		t.Errorf("%d requests, want %d", n, events)
