@@ -85,11 +85,11 @@ func (p *deliveriesPage) read(ctx context.Context, v *visit, q *deliveryQuery) e
 	}
 	p.fill(q, &found, v.now, operators.includes(&v.session))
 	if p.Nothing != nil && p.Nothing.Kind == kindNoMatch && q.cursor == "" {
-		any, err := v.api.ListDeliveries(ctx, switchboard.DeliveryFilter{}, switchboard.PageRequest{Limit: 1})
+		one, err := v.api.ListDeliveries(ctx, switchboard.DeliveryFilter{}, switchboard.PageRequest{Limit: 1})
 		if err != nil {
 			return err
 		}
-		if len(any.Items) == 0 {
+		if len(one.Items) == 0 {
 			p.Nothing = noEventsYet()
 		}
 	}

@@ -209,8 +209,8 @@ func (p *eventsPage) read(ctx context.Context, v *visit, q *eventQuery) error {
 	if q.cursor != "" {
 		return nil
 	}
-	any, err := v.api.ListEvents(ctx, switchboard.EventFilter{}, switchboard.PageRequest{Limit: 1})
-	if err == nil && len(any.Items) == 0 {
+	one, err := v.api.ListEvents(ctx, switchboard.EventFilter{}, switchboard.PageRequest{Limit: 1})
+	if err == nil && len(one.Items) == 0 {
 		p.Nothing = noEventsYet()
 	}
 	return err

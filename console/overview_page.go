@@ -112,8 +112,9 @@ func statusInWords(data *overviewData, now time.Time) statusLine {
 	words := []string{"Nothing is overdue."}
 	if data.now.Value.Overdue > 0 {
 		words[0] = plural(data.now.Value.Overdue, "delivery is", "deliveries are") + " overdue."
-		if oldest := data.now.Value.OldestAt; !oldest.IsZero() {
-			words[0] += " The oldest open one was accepted " + durationInWords(now.Sub(oldest)) + " ago."
+		// In whole minutes, so that a poll is answered 304 meanwhile.
+		if age := now.Sub(data.now.Value.OldestAt).Truncate(time.Minute); age > 0 && !data.now.Value.OldestAt.IsZero() {
+			words[0] += " The oldest open one was accepted " + durationInWords(age) + " ago."
 		}
 	}
 	if backlog := data.now.Value.Backlog; backlog > 0 {

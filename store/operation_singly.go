@@ -99,8 +99,8 @@ func whyBroken(err error) string {
 		}
 		return why + "); the log of the worker has more"
 	}
-	if isRefused(err) {
-		return err.(*switchboard.Error).Message
+	if refusal, ok := errors.AsType[*switchboard.Error](err); ok {
+		return refusal.Message
 	}
 	return "Switchboard's own error; the log of the worker has more"
 }
