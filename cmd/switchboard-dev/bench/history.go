@@ -186,7 +186,7 @@ func (b *bench) measureHistory(ctx context.Context) (err error) {
 		}
 	}
 	b.progress("lists, then retention beside %d deliveries/s", b.Rate)
-	if h.Lists, err = timeLists(ctx, full); err != nil {
+	if h.Lists, err = b.timeLists(ctx, full); err != nil {
 		return fmt.Errorf("history, lists: %w", err)
 	}
 	if err := b.retainBeside(ctx, full, h); err != nil {

@@ -48,14 +48,14 @@ func (b *bench) measureLists(ctx context.Context) (err error) {
 	}
 	l.SeedS = time.Since(start).Seconds()
 	b.progress("timing what a console asks")
-	if l.Calls, err = timeLists(ctx, full); err != nil {
+	if l.Calls, err = b.timeLists(ctx, full); err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
 	single, err := b.singleCalls(ctx, full)
 	if err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
-	more, err := timeCalls(slices.Concat(consoleCalls(ctx, full), overviewCalls(ctx, full), otherLists(ctx, full), single))
+	more, err := b.timeCalls(slices.Concat(consoleCalls(ctx, full), overviewCalls(ctx, full), otherLists(ctx, full), single))
 	if err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
@@ -72,10 +72,14 @@ type timedCall struct {
 }
 
 // timeCalls makes each of the calls some times.
-func timeCalls(calls []timedCall) ([]listTime, error) {
+func (b *bench) timeCalls(calls []timedCall) ([]listTime, error) {
 	times := make([]listTime, 0, len(calls))
 	for _, c := range calls {
 		var took []time.Duration
+		before, err := b.stack.used()
+		if err != nil {
+			return nil, err
+		}
 		for try := range listTries {
 			start := time.Now()
 			if err := c.call(try); err != nil {
@@ -83,8 +87,15 @@ func timeCalls(calls []timedCall) ([]listTime, error) {
 			}
 			took = append(took, time.Since(start))
 		}
+		after, err := b.stack.used()
+		if err != nil {
+			return nil, err
+		}
+		used := after.since(before)
 		slices.Sort(took)
-		times = append(times, listTime{c.name, milliseconds(percentile(took, 0.5)), milliseconds(percentile(took, 0.95)), c.bound})
+		times = append(times, listTime{
+			c.name, milliseconds(percentile(took, 0.5)), milliseconds(percentile(took, 0.95)), milliseconds((used[processPostgres] + used[processServe]) / listTries), c.bound,
+		})
 	}
 	return times, nil
 }
@@ -241,7 +252,7 @@ func (b *bench) singleCalls(ctx context.Context, d *historyDatabase) ([]timedCal
 func (l *lists) lines() []line {
 	lines := []line{info(fmt.Sprintf("old deliveries seeded in %.0f s", l.SeedS), "%d", l.Deliveries)}
 	for _, c := range l.Calls {
-		lines = append(lines, info("p50 ms: "+c.Name, "%.0f", c.P50), atMost("  p95", c.P95, c.Bound, "%.0f"))
+		lines = append(lines, info("p50 ms: "+c.Name, "%.0f", c.P50), info("  CPU ms", "%.1f", c.CPU), atMost("  p95", c.P95, c.Bound, "%.0f"))
 	}
 	return lines
 }

@@ -25,7 +25,7 @@ SELECT 'act_' || seed_time((extract(epoch FROM at) * 1000)::bigint) || seed_rand
   CASE WHEN g % 100 = 0 THEN 'sub_' || lpad((g / 100 % 500)::text, 26, '0') ELSE 'dlv_' || seed_random(26) END, 'seed-' || (g % 500), 'the receiver is repaired', '', 'api', '', '{}'
 FROM (SELECT g, now() - interval '400 days' * (1 - g::float8 / $1::int) AS at FROM generate_series(1, $1::int) AS g) AS times`
 
-// auditShare: of so many deliveries one was acted on.
+// auditShare: of so many deliveries one was acted on; and each subscription is paused once at least.
 const auditShare = 10
 
 // seedConsole stores what the console lists beside deliveries, and counts the seeded attempts.
@@ -33,7 +33,7 @@ func (b *bench) seedConsole(ctx context.Context, d *historyDatabase) error {
 	if _, err := d.sql.ExecContext(ctx, seedSubscriptions, seedTenants, seedManySubscriptions); err != nil {
 		return fmt.Errorf("subscriptions: %w", err)
 	}
-	if _, err := d.sql.ExecContext(ctx, seedAudit, b.Lists/auditShare); err != nil {
+	if _, err := d.sql.ExecContext(ctx, seedAudit, max(b.Lists/auditShare, 100*seedTenants)); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
 	b.progress("counting the attempts of %d days", historyDays)
