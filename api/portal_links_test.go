@@ -81,7 +81,7 @@ func TestBadPortalLinks(t *testing.T) {
 		{adminKey, `{"tenant":"acme","name":"Bob","role":"viewer","expires_in":"16m"}`, 422, switchboard.CodeInvalid, "expires_in"},
 		{adminKey, `{"tenant":"acme","name":"Bob","role":"viewer","expires_in":"0s"}`, 422, switchboard.CodeInvalid, "expires_in"},
 		{adminKey, `{"tenant":"acme","name":"Bob","role":"viewer","session":"9h"}`, 422, switchboard.CodeInvalid, "session"},
-		{integratorKey, `{"tenant":"_operator","name":"Bob","role":"viewer"}`, 403, switchboard.CodeForbidden, "tenant"},
+		{integratorKey, `{"tenant":"_operator","name":"Bob","role":"viewer"}`, 422, switchboard.CodeInvalid, "tenant"},
 		{blind, `{"tenant":"acme","name":"Bob","role":"viewer","read_payload":true}`, 403, switchboard.CodeForbidden, "read_payload"},
 	} {
 		b.call(t, c.key, "POST", "/v1/portal_links", c.body).wantProblem(t, c.status, c.code, c.field)
