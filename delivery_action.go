@@ -2,6 +2,7 @@ package switchboard
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -92,7 +93,7 @@ func OperatorRelease(now time.Time, d *Delivery, c Conditions) (Admission, error
 type AvailableAction struct {
 	Action  ActionKind `json:"action" enum:"retry,cancel,hold,release,resend" example:"release"`
 	Allowed bool       `json:"allowed"`
-	WhyNot  string     `json:"why_not,omitempty" doc:"Why it is not allowed; left out where it is" example:"delivery dlv_01k0000000000000000000000 is retrying and cannot be released"`
+	WhyNot  string     `json:"why_not,omitempty" doc:"Why it is not allowed; left out where it is" example:"it is retrying and cannot be released"`
 }
 
 // Surroundings are what decides about the actions on a delivery beside its own state.
@@ -145,9 +146,14 @@ func AvailableActions(now time.Time, d Delivery, caller Caller, s Surroundings) 
 		if err == nil && after == d && a.kind != ActionResend && a.kind != ActionRetry {
 			err = Errorf(CodeConflict, "delivery %s is %s already (%s)", d.ID, d.State, d.Reason)
 		}
-		available[i] = AvailableAction{Action: a.kind, Allowed: err == nil, WhyNot: messageOf(err)}
+		available[i] = AvailableAction{Action: a.kind, Allowed: err == nil, WhyNot: withoutID(messageOf(err), d.ID)}
 	}
 	return available
+}
+
+// withoutID is a message about a delivery, for those who see which delivery it is about.
+func withoutID(message, id string) string {
+	return strings.NewReplacer("the subscription of delivery "+id, "its subscription", "delivery "+id, "it").Replace(message)
 }
 
 // messageOf is what an error tells its caller; empty: there is none.

@@ -12,6 +12,10 @@ import (
 // interval factor in four bytes.
 const dateTolerance = 50 * time.Millisecond
 
+// leastStretch is the least factor of our load that is named as a cause. A lesser one is ×1.00 in two
+// decimals, which says nothing.
+const leastStretch = 1.005
+
 // next is what follows.
 func (c *diagnosed) next() NextStep {
 	d := &c.Delivery
@@ -107,7 +111,7 @@ func (w waitParts) causes(p RetryPolicy, after *Attempt) []Cause {
 		causes = append(causes, Cause{Code: CauseRetryAfter, Text: asked})
 	} else {
 		causes = append(causes, Cause{Code: CausePolicy, Text: policy})
-		if w.stretched > w.plain {
+		if w.stretched/w.plain >= leastStretch {
 			causes = append(causes, Cause{Code: CauseLoad, Text: fmt.Sprintf("×%.2f for our load, %.0f %%", w.stretched/w.plain, 100*after.Load)})
 		}
 		if after.Outcome.RetryAfter > 0 {

@@ -36,6 +36,10 @@ func TestNextNamesWhatMadeTheDate(t *testing.T) {
 			d.Attempts[0].IntervalFactor, d.Attempts[0].Load = float64(float32(1.4)), 0.4
 			dueByPolicy(d)
 		}, parts(CausePolicy, CauseLoad, CauseJitter), "×1.40 for our load, 40 %"},
+		{"load of no effect", diagnosable(StateRetrying, "http_503", down), func(d *DeliveryDetail) {
+			d.Attempts[0].IntervalFactor, d.Attempts[0].Load = float64(float32(1.004)), 0.004
+			dueByPolicy(d)
+		}, parts(CausePolicy, CauseJitter), "5s by the policy; "},
 		{"Retry-After", diagnosable(StateRetrying, "http_503", wants(2*time.Minute)), dueByPolicy, parts(CauseRetryAfter, CauseJitter), "asked to wait 2m by Retry-After, longer than the 5s"},
 		{"Retry-After, bounded", diagnosable(StateRetrying, "http_503", wants(9*time.Hour)), dueByPolicy, parts(CauseRetryAfter, CauseJitter), "; maximum_interval, 4h, bounds it"},
 		{"short Retry-After", diagnosable(StateRetrying, "http_503", wants(time.Second)), dueByPolicy, parts(CausePolicy, CauseRetryAfter, CauseJitter), "Retry-After, 1s, is not longer"},

@@ -44,7 +44,7 @@ func TestDeliveryShape(t *testing.T) {
 	 "state":"retrying","reason":"http_500","ending":"","permanent":false,"attempts_made":3,"generation":1,"next_attempt_at":"2026-01-31T11:00:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
 	 "workflow_id":"dlv_new","temporal_run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_new/0198-run/history",
 	 "available_actions":[{"action":"retry","allowed":true},{"action":"cancel","allowed":true},{"action":"hold","allowed":true},
-	  {"action":"release","allowed":false,"why_not":"delivery dlv_new is retrying and cannot be released"},{"action":"resend","allowed":true}],
+	  {"action":"release","allowed":false,"why_not":"it is retrying and cannot be released"},{"action":"resend","allowed":true}],
 	 "attempts":[
 	  {"id":"att_1","number":1,"at":"2026-01-31T11:00:00Z","duration_ms":12,"status_code":503,"failure":"http_5xx","detail":"503 Service Unavailable","permanent":false,"timeout_ms":10000, "load": 0.0, "interval_factor": 1.0, "requests": 2,
 	   "request":{"method":"POST","url":"https://crm.example.com/hook","headers":{"Authorization":"[redacted]","X-Env":"prod"},"bytes":612},

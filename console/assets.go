@@ -6,11 +6,16 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/tdewolff/minify/v2"
+	"github.com/tdewolff/minify/v2/css"
+	"github.com/tdewolff/minify/v2/js"
 )
 
 //go:embed assets
@@ -33,7 +38,7 @@ type asset struct {
 }
 
 func newAssets() (*assets, error) {
-	found := &assets{byPath: map[string]asset{}, paths: map[string]string{}}
+	found, minifier := &assets{byPath: map[string]asset{}, paths: map[string]string{}}, newMinifier()
 	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -42,8 +47,10 @@ func newAssets() (*assets, error) {
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(name, ".min.") {
-			content = withoutComments(path.Ext(name), content)
+		if extension := path.Ext(name); (extension == ".css" || extension == ".js") && !strings.Contains(name, ".min.") {
+			if content, err = minifier.Bytes(extension, content); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
 		}
 		var zipped bytes.Buffer
 		zip, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
@@ -69,25 +76,12 @@ func newAssets() (*assets, error) {
 	return found, err
 }
 
-// withoutComments leaves out of our own scripts and styles what browsers do not read: indentation, and
-// lines that are a comment. Neither has a text of several lines.
-func withoutComments(extension string, content []byte) []byte {
-	begins, ends := "//", ""
-	switch extension {
-	case ".css":
-		begins, ends = "/*", "*/"
-	case ".js":
-	default:
-		return content
-	}
-	var out []byte
-	for line := range bytes.Lines(content) {
-		text := bytes.TrimLeft(line, " \t")
-		if !bytes.HasPrefix(text, []byte(begins)) || !bytes.HasSuffix(bytes.TrimSpace(text), []byte(ends)) {
-			out = append(out, text...)
-		}
-	}
-	return out
+// newMinifier shortens our own scripts and styles. Files of others are served as they were published.
+func newMinifier() *minify.M {
+	m := minify.New()
+	m.AddFunc(".css", css.Minify)
+	m.AddFunc(".js", js.Minify)
+	return m
 }
 
 // ServeHTTP serves a file.

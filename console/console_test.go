@@ -79,6 +79,16 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestPause: updates can be paused where there are some.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ana := f.as(switchboard.RoleSupport, "")
+	ana.get("/console").want(t, http.StatusOK, `data-do="pause"`, `data-do="copy-link"`)
+	ana.get("/console/search").want(t, http.StatusOK, `data-do="copy-link"`).without(t, `data-do="pause"`)
+	ana.get("/console/nothing").want(t, http.StatusNotFound).without(t, `data-do="pause"`)
+}
+
 // TestPolls: a part that has not changed is answered 304, and one that has comes alone.
 func TestPolls(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
@@ -37,6 +38,7 @@ const liveSeconds = 2
 type deliveryPage struct {
 	client.Delivery
 	Diagnosis    client.Diagnosis
+	Next         nextLine
 	Side         string // who can end it, in words; empty: nothing is wrong
 	Live         int    // how often it asks for itself, in seconds; 0: it has ended
 	List         string
@@ -50,6 +52,13 @@ type deliveryPage struct {
 	Original     *resendLink
 	Tickets      []ticket
 	Related      *relatedDeliveries // nil: they are not read anew
+}
+
+// nextLine is what follows, with each of its causes once.
+type nextLine struct {
+	Text   string    // the beginning of a sentence that its time ends, or a whole one
+	At     time.Time // zero: the text is a whole sentence
+	Causes []string
 }
 
 // fact is something that is known of a delivery.

@@ -23,6 +23,7 @@ func deliveryPageOf(d *client.Delivery, sub *client.Subscription, by looker) del
 	if d.Diagnosis != nil {
 		p.Diagnosis = *d.Diagnosis
 	}
+	p.Next = nextOf(&p.Diagnosis, by.now)
 	p.Side = sideInWords(p.Diagnosis.Side)
 	if !d.State.Final() {
 		p.Live = liveSeconds
@@ -43,6 +44,27 @@ func deliveryPageOf(d *client.Delivery, sub *client.Subscription, by looker) del
 	}
 	p.Tickets = ticketsOf(d, sub, by)
 	return p
+}
+
+// nextOf begins the sentence about a date of its own, since the API's names every cause of the date too.
+// Causes that the sentences of the diagnosis name are not listed again.
+func nextOf(d *client.Diagnosis, now time.Time) nextLine {
+	next, said := nextLine{Text: d.Next.Text}, d.Why
+	if d.Next.At == nil {
+		said += " " + d.Next.Text
+	} else {
+		verb := "follows at"
+		if !d.Next.At.After(now) {
+			verb = "has been due since"
+		}
+		next.Text, next.At = fmt.Sprintf("Attempt %d of %d %s", d.Next.Number, d.Next.Of, verb), *d.Next.At
+	}
+	for _, cause := range d.Next.Because {
+		if !strings.Contains(said, cause.Text) {
+			next.Causes = append(next.Causes, cause.Text)
+		}
+	}
+	return next
 }
 
 func orNothing(changed string) string { return cmp.Or(changed, "nothing") }

@@ -2,7 +2,9 @@ package console
 
 import (
 	"bytes"
+	"fmt"
 	"html"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +75,37 @@ func rendered(t *testing.T, template, block string, data any) string {
 	return out.String()
 }
 
+// TestNextOf names each cause once.
+func TestNextOf(t *testing.T) {
+	t.Parallel()
+	now := seenAt()
+	later := now.Add(time.Hour)
+	causes := func(texts ...string) (because []client.Cause) {
+		for _, text := range texts {
+			because = append(because, client.Cause{Text: text})
+		}
+		return because
+	}
+	for _, c := range []struct {
+		name      string
+		diagnosis client.Diagnosis
+		want      nextLine
+	}{
+		{"dated", client.Diagnosis{Why: "Attempt 2 failed.", Next: client.NextStep{Text: "Attempt 3 of 38 follows at T: 5s by the policy; +1 % by chance.", At: &later, Number: 3, Of: 38, Because: causes("5s by the policy", "+1 % by chance")}},
+			nextLine{"Attempt 3 of 38 follows at", later, []string{"5s by the policy", "+1 % by chance"}}},
+		{"overdue", client.Diagnosis{Why: "It is late: no worker lives.", Next: client.NextStep{At: &now, Number: 1, Of: 38, Because: causes("due at once", "no worker lives")}},
+			nextLine{"Attempt 1 of 38 has been due since", now, []string{"due at once"}}},
+		{"held", client.Diagnosis{Why: "It is held: the breaker is open.", Next: client.NextStep{Text: "Attempt 3 of 38 follows after a probe; otherwise it fails at T.", Number: 3, Of: 38, Because: causes("the breaker is open", "after a probe", "otherwise it fails at T", "it fails unless it is delivered by U")}},
+			nextLine{"Attempt 3 of 38 follows after a probe; otherwise it fails at T.", time.Time{}, []string{"it fails unless it is delivered by U"}}},
+		{"ended", client.Diagnosis{Why: "It is delivered.", Next: client.NextStep{Text: "Nothing follows: it is delivered.", Because: causes("it is delivered")}},
+			nextLine{"Nothing follows: it is delivered.", time.Time{}, nil}},
+	} {
+		if got := nextOf(&c.diagnosis, now); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
 // TestDeliveryPage shows, in every state and after every failure, what the API says in its words, each
 // action or why not, and all that happened.
 func TestDeliveryPage(t *testing.T) {
@@ -84,13 +117,15 @@ func TestDeliveryPage(t *testing.T) {
 				d := seenDelivery(state, failure, attempts)
 				p := deliveryPageOf(d, seenSubscription(), looker{link: "https://s.example.com/console/deliveries/dlv_01k3n1c3d401", now: seenAt()})
 				shown := html.UnescapeString(rendered(t, "delivery", "content", p))
-				wanted := []string{"Why it is so.", "What follows.", "Their side.", "What to do", "why not to cancel", "why not to release", `href="/console/deliveries/dlv_01k3n1c3d401/retry"`,
+				wanted := []string{"Why it is so.", "Their side.", "What to do", "why not to cancel", "why not to release", `href="/console/deliveries/dlv_01k3n1c3d401/retry"`,
 					"Ana (support desk) retried it", "receiver repaired", "accepted", `data-page-id="dlv_01k3n1c3d401"`, "One part", "Another part", "ticket.*"}
 				if attempts > 0 {
 					wanted = append(wanted, "attempt 3", "210 ms of 10 s", `id="attempt-3-request"`)
 				}
-				if d.NextAttemptAt != nil {
-					wanted = append(wanted, `<time datetime="2026-01-31T13:20:00Z"`)
+				if d.NextAttemptAt == nil {
+					wanted = append(wanted, "What follows.")
+				} else {
+					wanted = append(wanted, fmt.Sprintf(`<strong>Attempt %d of 12 follows at <time datetime="2026-01-31T13:20:00Z"`, attempts+1))
 				}
 				for _, text := range wanted {
 					if !strings.Contains(shown, text) {

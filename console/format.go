@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ func functions(files *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": files.path,
 		"icon":  files.icon,
-		"ago":   ago, "clock": clock, "day": day, "moment": moment,
+		"ago":   ago, "clock": clock, "day": day, "moment": moment, "withTimes": withTimes,
 		"short": short, "state": stateOf, "bytes": bytesInWords, "count": count, "counted": counted, "percent": percent, "plural": plural,
 		"duration": durationInWords, "milliseconds": milliseconds, "live": live, "instant": instant, "sentence": sentence,
 
@@ -71,6 +72,26 @@ func clock(v any) template.HTML { return timeElement(v, "both") }
 
 // day is a date.
 func day(v any) template.HTML { return timeElement(v, "day") }
+
+// timeInText is a time as the API writes it within its sentences.
+var timeInText = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`)
+
+// withTimes is a text of the API, with each time in it as details show times.
+func withTimes(text string) template.HTML {
+	var out strings.Builder
+	end := 0
+	for _, found := range timeInText.FindAllStringIndex(text, -1) {
+		at, err := time.Parse(time.RFC3339, text[found[0]:found[1]])
+		if err != nil { // as the 31st of February
+			continue
+		}
+		out.WriteString(template.HTMLEscapeString(text[end:found[0]]))
+		out.WriteString(string(clock(at)))
+		end = found[1]
+	}
+	out.WriteString(template.HTMLEscapeString(text[end:]))
+	return template.HTML(out.String()) //nolint:gosec // escaped, but for times of ours
+}
 
 // timeOf reports false for no time: zero, or nil.
 func timeOf(v any) (time.Time, bool) {

@@ -36,6 +36,31 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// TestWithTimes: a text stays as it is, and cannot be more than text, but for its times.
+func TestWithTimes(t *testing.T) {
+	t.Parallel()
+	element := func(iso, shown string) string {
+		return `<time datetime="` + iso + `" data-time="both" title="` + iso + `">` + shown + ` UTC</time>`
+	}
+	for _, c := range []struct {
+		text, want string
+	}{
+		{"", ""},
+		{"no time", "no time"},
+		{"failed at 2026-11-29T06:25:37Z: 503", "failed at " + element("2026-11-29T06:25:37Z", "29 Nov 06:25:37") + ": 503"},
+		{"2026-11-29T06:25:37Z", element("2026-11-29T06:25:37Z", "29 Nov 06:25:37")},
+		{"since 2026-01-31T13:04:05.006+01:00 to 2026-02-01T00:00:00Z.", "since " + element("2026-01-31T12:04:05.006Z", "31 Jan 12:04:05") + " to " + element("2026-02-01T00:00:00Z", "1 Feb 00:00:00") + "."},
+		{`<b title="2026-11-29T06:25:37Z">&`, `&lt;b title=&#34;` + element("2026-11-29T06:25:37Z", "29 Nov 06:25:37") + `&#34;&gt;&amp;`},
+		{"<script>alert('x')</script>", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"},
+		{"2026-02-31T06:25:37Z <i>", "2026-02-31T06:25:37Z &lt;i&gt;"},
+		{"2026-11-29, 2026-11-29T06:25Z, 12026-11-29T06:25:37Z", "2026-11-29, 2026-11-29T06:25Z, 12026-11-29T06:25:37Z"},
+	} {
+		if got := string(withTimes(c.text)); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
+		}
+	}
+}
+
 // TestLooks: every state has a colour and an icon of its own kind, and is named in a word.
 func TestLooks(t *testing.T) {
 	t.Parallel()

@@ -26,9 +26,27 @@ type overviewPage struct {
 
 // statusLine says in a sentence how it is.
 type statusLine struct {
-	Good bool
-	Text string
+	Level statusLevel
+	Text  string
 }
+
+// statusLevel is how it is as an icon, a word and a colour.
+type statusLevel struct {
+	Icon   string
+	Word   string // empty: the sentence is enough
+	Colour string
+}
+
+func goodLevel() statusLevel { return statusLevel{Icon: "delivered", Colour: "delivered"} }
+func warningLevel() statusLevel {
+	return statusLevel{Icon: "warning", Word: "Warning", Colour: "retrying"}
+}
+func faultLevel() statusLevel { return statusLevel{Icon: "warning", Word: "Fault", Colour: "failed"} }
+
+// leastShare is how many in a hundred attempts of the last hour have to be delivered, or the overview
+// warns. It is our choice: receivers that restart, and events that one refuses, are a few in a hundred on
+// any day; one attempt in twenty that fails is a receiver that is away, or a mistake of ours.
+const leastShare = 95
 
 // tile is a number that leads to what it counts.
 type tile struct {
@@ -106,9 +124,9 @@ curl $API/v1/deliveries -H "Authorization: Bearer $KEY"`,
 // statusInWords is the one sentence that is read first.
 func statusInWords(data *overviewData, now time.Time) statusLine {
 	if data.now.Failed != nil {
-		return statusLine{Text: "How it is could not be read."}
+		return statusLine{faultLevel(), "How it is could not be read."}
 	}
-	line := statusLine{Good: data.now.Value.Overdue == 0 && data.now.Value.Backlog == 0}
+	warns := false
 	words := []string{"Nothing is overdue."}
 	if data.now.Value.Overdue > 0 {
 		words[0] = plural(data.now.Value.Overdue, "delivery is", "deliveries are") + " overdue."
@@ -123,6 +141,7 @@ func statusInWords(data *overviewData, now time.Time) statusLine {
 	if hour := &data.hour.Value; data.hour.Failed == nil {
 		succeeded, failed := outcomes(hour)
 		if all := succeeded.Attempts + failed.Attempts; all > 0 {
+			warns = succeeded.Attempts*100 < leastShare*all
 			words = append(words, percent(succeeded.Attempts, all)+" % of the attempts of the last hour were delivered.")
 		} else {
 			words = append(words, "No attempt was made in the last hour.")
@@ -135,9 +154,16 @@ func statusInWords(data *overviewData, now time.Time) statusLine {
 		}
 	}
 	if len(hosts) > 0 {
+		warns = true
 		words = append(words, plural(len(hosts), "host fails.", "hosts fail."))
 	}
-	line.Text = strings.Join(words, " ")
+	line := statusLine{goodLevel(), strings.Join(words, " ")}
+	switch {
+	case data.now.Value.Overdue > 0, data.now.Value.Backlog > 0:
+		line.Level = faultLevel()
+	case warns:
+		line.Level = warningLevel()
+	}
 	return line
 }
 

@@ -33,23 +33,44 @@ func answered[T any](value T) read[T] { return read[T]{Value: value} }
 func TestStatusInWords(t *testing.T) {
 	t.Parallel()
 	failing := switchboard.FailureGroups{Groups: []switchboard.FailureGroup{{Host: "a", Open: 1}, {Host: "a", Open: 2}, {Host: "b"}, {Host: "c", Open: 1}}}
+	good, warning, fault := goodLevel(), warningLevel(), faultLevel()
 	for _, c := range []struct {
-		name string
-		data overviewData
-		good bool
-		want string
+		name  string
+		data  overviewData
+		level statusLevel
+		want  string
 	}{
-		{"all well", overviewData{hour: answered(trafficOf(982, 18))}, true, "Nothing is overdue. 98.2 % of the attempts of the last hour were delivered."},
-		{"nothing sent", overviewData{}, true, "Nothing is overdue. No attempt was made in the last hour."},
-		{"hosts fail", overviewData{hour: answered(trafficOf(1, 1)), failures: answered(failing)}, true, "Nothing is overdue. 50.0 % of the attempts of the last hour were delivered. 2 hosts fail."},
-		{"overdue", overviewData{now: answered(switchboard.OpenStatus{Overdue: 14, OldestAt: overviewAt.Add(-6 * time.Minute)}), hour: answered(trafficOf(1, 0))}, false,
-			"14 deliveries are overdue. The oldest open one was accepted 6 min ago. 100 % of the attempts of the last hour were delivered."},
-		{"not started", overviewData{now: answered(switchboard.OpenStatus{Backlog: 7})}, false, "Nothing is overdue. 7 deliveries wait to be started in Temporal. No attempt was made in the last hour."},
-		{"unknown", overviewData{now: read[switchboard.OpenStatus]{Failed: &problem{}}}, false, "How it is could not be read."},
-		{"traffic unknown", overviewData{hour: read[switchboard.Traffic]{Failed: &problem{}}}, true, "Nothing is overdue."},
+		{"all well", overviewData{hour: answered(trafficOf(982, 18))}, good, "Nothing is overdue. 98.2 % of the attempts of the last hour were delivered."},
+		{"nothing sent", overviewData{}, good, "Nothing is overdue. No attempt was made in the last hour."},
+		{"the least share", overviewData{hour: answered(trafficOf(95, 5))}, good, "Nothing is overdue. 95.0 % of the attempts of the last hour were delivered."},
+		{"less than that", overviewData{hour: answered(trafficOf(9499, 501))}, warning, "Nothing is overdue. 94.9 % of the attempts of the last hour were delivered."},
+		{"nothing delivered", overviewData{hour: answered(trafficOf(0, 3))}, warning, "Nothing is overdue. 0.0 % of the attempts of the last hour were delivered."},
+		{"hosts fail", overviewData{hour: answered(trafficOf(99, 1)), failures: answered(failing)}, warning, "Nothing is overdue. 99.0 % of the attempts of the last hour were delivered. 2 hosts fail."},
+		{"a host has failed", overviewData{hour: answered(trafficOf(99, 1)), failures: answered(switchboard.FailureGroups{Groups: failing.Groups[2:3]})}, good, "Nothing is overdue. 99.0 % of the attempts of the last hour were delivered."},
+		{"overdue", overviewData{now: answered(switchboard.OpenStatus{Overdue: 14, OldestAt: overviewAt.Add(-6 * time.Minute)}), hour: answered(trafficOf(1, 0)), failures: answered(failing)}, fault,
+			"14 deliveries are overdue. The oldest open one was accepted 6 min ago. 100 % of the attempts of the last hour were delivered. 2 hosts fail."},
+		{"not started", overviewData{now: answered(switchboard.OpenStatus{Backlog: 7})}, fault, "Nothing is overdue. 7 deliveries wait to be started in Temporal. No attempt was made in the last hour."},
+		{"unknown", overviewData{now: read[switchboard.OpenStatus]{Failed: &problem{}}}, fault, "How it is could not be read."},
+		{"traffic unknown", overviewData{hour: read[switchboard.Traffic]{Failed: &problem{}}}, good, "Nothing is overdue."},
 	} {
-		if got := statusInWords(&c.data, overviewAt); got.Text != c.want || got.Good != c.good {
+		if got := statusInWords(&c.data, overviewAt); got.Text != c.want || got.Level != c.level {
 			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+// TestStatusLevels: no level is told by its colour alone.
+func TestStatusLevels(t *testing.T) {
+	t.Parallel()
+	for hosts, want := range []string{`<p class="line delivered"><svg`, `<p class="line retrying"><svg`} {
+		data := overviewData{}
+		for range hosts {
+			data.failures.Value.Groups = []switchboard.FailureGroup{{Host: "a", Open: 1}}
+		}
+		page := newOverviewPage(&data, &switchboard.Session{Caller: switchboard.Caller{Role: switchboard.RoleSupport}}, overviewRanges()[0], overviewAt)
+		got := execute(t, "overview", page)
+		if !strings.Contains(got, want) || strings.Contains(got, "<strong>Warning.</strong> Nothing is overdue.") != (hosts > 0) {
+			t.Errorf("%d hosts fail:\n%s", hosts, got)
 		}
 	}
 }

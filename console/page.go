@@ -179,14 +179,21 @@ func (c *Console) render(v *visit, a answer) ([]byte, error) {
 		err := parsed.ExecuteTemplate(&text, part, a.data)
 		return text.Bytes(), err
 	}
-	err := parsed.ExecuteTemplate(&text, "layout", c.layoutOf(v, a))
+	var content bytes.Buffer
+	if err := parsed.ExecuteTemplate(&content, "content", a.data); err != nil {
+		return nil, err
+	}
+	shown := c.layoutOf(v, a)
+	shown.Content, shown.Live = template.HTML(content.String()), bytes.Contains(content.Bytes(), []byte(` data-live="`)) //nolint:gosec // a template made it
+	err := parsed.ExecuteTemplate(&text, "layout", shown)
 	return text.Bytes(), err
 }
 
 // layout is what surrounds the content of a page.
 type layout struct {
 	Title   string
-	Content any // what the page is executed with
+	Content template.HTML
+	Live    bool // a part of the content keeps itself up to date
 	Charts  bool
 
 	SignedIn bool
@@ -211,7 +218,7 @@ type navigation struct {
 }
 
 func (c *Console) layoutOf(v *visit, a answer) layout {
-	shown := layout{Title: a.title, Content: a.data, Charts: a.charts, Now: v.now, Brand: c.brandOf(v)}
+	shown := layout{Title: a.title, Charts: a.charts, Now: v.now, Brand: c.brandOf(v)}
 	if v.session.ID == "" {
 		return shown
 	}

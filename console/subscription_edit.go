@@ -43,26 +43,6 @@ type formSection struct {
 	Fields []formField
 }
 
-// tryFields are the event that a subscription is tried with, as they were typed.
-type tryFields struct {
-	EventID string
-	Type    string
-	Data    string
-	Key     string
-}
-
-// sample is the event that was typed.
-func (t *tryFields) sample() (client.SampleEvent, error) {
-	event := client.SampleEvent{EventID: t.EventID, Type: t.Type, Key: t.Key}
-	if strings.TrimSpace(t.Data) != "" {
-		if !json.Valid([]byte(t.Data)) {
-			return event, switchboard.InvalidField("data", "is not JSON")
-		}
-		event.Data = json.RawMessage(t.Data)
-	}
-	return event, nil
-}
-
 // sectionsOf puts the fields into the sections of the form.
 func sectionsOf(fields []formField) []formSection {
 	var sections []formSection
@@ -349,59 +329,6 @@ const (
 	doPreview = "preview"
 	doMatch   = "match"
 )
-
-// tryTyped tries what was typed with an event, and saves nothing.
-func tryTyped(v *visit, fields []formField, typed typedForm, document client.Patch, sub *client.Subscription) (answer, error) {
-	event, err := typed.try.sample()
-	if err != nil {
-		return formAgain(fields, typed, sub, err)
-	}
-	var preview *client.Preview
-	var match *client.Match
-	switch typed.do {
-	case doPreview:
-		made, failed := v.api.PreviewFrom(v.request.Context(), encoded(document), event)
-		preview, err = &made, failed
-	case doMatch:
-		made, failed := v.api.MatchFrom(v.request.Context(), encoded(document), event)
-		match, err = &made, failed
-	default:
-		return answer{}, switchboard.InvalidField("do", "must be %s, %s or %s", doSave, doPreview, doMatch)
-	}
-	if err != nil {
-		return formAgain(fields, typed, sub, err)
-	}
-	shown, err := formOf(fields, typed, sub)
-	shown.Preview, shown.Match = preview, match
-	return page("subscription_edit", shown.Title, shown), err
-}
-
-// triedDocument is a stored subscription with what was typed, to be tried. Its stored credentials are
-// not known here: without authentication it renders alike, and headers that hold one say so.
-func triedDocument(fields []formField, typed map[string]string, sub *client.Subscription) (client.Patch, error) {
-	document, err := documentOf(fields, typed)
-	if err != nil {
-		return nil, err
-	}
-	delete(document, "auth")
-	document["tenant"], document["name"] = sub.Tenant, sub.Name
-	if sub.Profile != "" {
-		document["profile"] = sub.Profile
-	}
-	if sub.UseCase != "" {
-		document["use_case"] = sub.UseCase
-	}
-	if request, ok := document["request"].(map[string]any); ok {
-		if headers, ok := request["headers"].(map[string]any); ok {
-			for name, value := range headers {
-				if text, _ := value.(string); strings.Contains(text, switchboard.Mask) {
-					headers[name] = "stored"
-				}
-			}
-		}
-	}
-	return document, nil
-}
 
 // encoded writes a document. What was typed as JSON in it is valid.
 func encoded(document client.Patch) json.RawMessage {

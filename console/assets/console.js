@@ -91,8 +91,16 @@
     address.searchParams.set("part", event.target.getAttribute("hx-get").split("=")[1]);
     event.detail.ctx.request.action = address.pathname + address.search;
   });
+  // Pages and their parts are HTML. Any other answer, as that of an error, is shown as text, and above
+  // the link to what was asked for.
   document.addEventListener("htmx:before:swap", (event) => {
-    if (isLive(event) && (event.detail.ctx.response.status >= 400 || busy())) event.preventDefault();
+    const { response, target, text } = event.detail.ctx, html = (response.headers.get("Content-Type") || "").startsWith("text/html");
+    if (isLive(event) ? !html || response.status >= 400 || busy() : !html) event.preventDefault();
+    if (html || isLive(event) || !text) return;
+    const fault = document.createElement("p");
+    fault.className = "fault";
+    fault.textContent = text;
+    target.prepend(fault);
   });
   document.addEventListener("htmx:finally:request", (event) => {
     if (!isLive(event)) return;
@@ -113,9 +121,11 @@
   });
   document.addEventListener("htmx:after:swap", (event) => { reveal(event.target); showTimes(event.target); ticked(); });
   const pause = () => {
-    paused = !paused;
     const button = one('[data-do="pause"]');
-    if (button) { button.setAttribute("aria-pressed", paused); button.textContent = paused ? "Updates paused" : "Pause updates"; }
+    if (!button) return; // nothing on the page keeps itself up to date
+    paused = !paused;
+    button.setAttribute("aria-pressed", paused);
+    button.textContent = paused ? "Updates paused" : "Pause updates";
     say(paused ? "Updates are paused" : "Updates go on");
   };
 
