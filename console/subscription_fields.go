@@ -123,7 +123,7 @@ func schemes() []string { return []string{"standard", "standard-ed25519", "hmac-
 
 // textsOf are the members of a subscription as the form shows them, by their paths.
 func textsOf(fields []formField, sub *client.Subscription) (map[string]string, error) {
-	document, err := documentOf(sub)
+	document, err := subscriptionJSON(sub)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +134,8 @@ func textsOf(fields []formField, sub *client.Subscription) (map[string]string, e
 	return texts, nil
 }
 
-// documentOf is a subscription as JSON, whose members are read by their paths.
-func documentOf(sub *client.Subscription) (json.RawMessage, error) {
+// subscriptionJSON is a subscription as JSON, whose members are read by their paths.
+func subscriptionJSON(sub *client.Subscription) (json.RawMessage, error) {
 	return json.Marshal(sub) //nolint:gosec // it stays in this process: a secret's text is never shown
 }
 
