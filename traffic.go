@@ -6,7 +6,8 @@ import (
 )
 
 // Attempts are counted by minute and hour in rollups: charts would otherwise read every one of
-// them. Attempts of the last minutes may be missing there; lists of deliveries are the truth.
+// them. Attempts of the last seconds are missing there, and some that were recorded late until their
+// hour is over; lists of deliveries are the truth.
 
 const (
 	// MinuteTrafficKept is for how long attempts are kept by the minute.
