@@ -84,8 +84,8 @@ type ResendPreview struct {
 }
 
 // PreviewResend returns the request that a resend with these changes would send, and sends nothing.
-func (c *Client) PreviewResend(ctx context.Context, id string, changes ResendChanges) (ResendPreview, error) {
-	return call[ResendPreview](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "preview"), body: changes, safe: true})
+func (c *Client) PreviewResend(ctx context.Context, id string, changes ResendChanges, options ...Option) (ResendPreview, error) {
+	return call[ResendPreview](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "preview"), body: changes, safe: true, options: options})
 }
 
 // ResendDelivery makes a copy of a delivery, and returns it.

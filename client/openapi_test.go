@@ -141,7 +141,7 @@ var calls = map[string]struct {
 		return second(c.ResendDelivery(ctx, "{id}", client.Resend{Act: act}, options...))
 	}, client.Resend{}, client.Delivery{}},
 	"preview-resend": {func(ctx context.Context, c *client.Client) error {
-		return second(c.PreviewResend(ctx, "{id}", client.ResendChanges{}))
+		return second(c.PreviewResend(ctx, "{id}", client.ResendChanges{}, options...))
 	}, client.ResendChanges{}, client.ResendPreview{}},
 	"list-operations": {func(ctx context.Context, c *client.Client) error {
 		return second(c.ListOperations(ctx, switchboard.OperationFilter{Tenant: "acme", Subscription: "sub_1", State: switchboard.OperationRunning}, page))
@@ -239,7 +239,7 @@ var calls = map[string]struct {
 
 var everyDelivery = switchboard.DeliveryFilter{
 	Tenant: "acme", Subscription: "s", Event: "e", EventType: "t", States: switchboard.States(), Failure: switchboard.FailureDNS, StatusCode: 503,
-	Host: "h", After: at, Before: at, Stuck: true, Text: "t",
+	IDs: []string{"dlv_1", "dlv_2"}, Host: "h", After: at, Before: at, Stuck: true, Text: "t",
 }
 
 var everyOperation = client.NewOperation{

@@ -137,7 +137,7 @@ func formOf(fields []formField, typed typedForm, sub *client.Subscription) (subs
 		return shown, err
 	}
 	shown.Base = string(base)
-	document, err := json.Marshal(sub)
+	document, err := subscriptionJSON(sub)
 	if err != nil {
 		return shown, err
 	}
