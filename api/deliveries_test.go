@@ -40,8 +40,8 @@ func TestDeliveryShape(t *testing.T) {
 	b.db.setClock(created)
 	got := b.call(t, supportKey, "GET", "/v1/deliveries/dlv_new", nil)
 	got.want(t, http.StatusOK)
-	want := `{"id":"dlv_new","tenant":"acme","event_id":"evt_1","event_type":"ticket.created","subscription_id":"sub_acme",
-	 "state":"retrying","reason":"http_500","ending":"","permanent":false,"attempts_made":3,"generation":1,"next_attempt_at":"2026-01-31T11:00:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
+	want := `{"id":"dlv_new","tenant":"acme","event_id":"evt_1","event_type":"ticket.created","subscription_id":"sub_acme","host":"crm.example.com",
+	 "state":"retrying","reason":"http_500","last_failure":"http_5xx","last_status_code":500,"ending":"","permanent":false,"attempts_made":3,"generation":1,"next_attempt_at":"2026-01-31T11:00:00Z","created_at":"2026-01-31T11:00:00Z","completed_at":null,
 	 "workflow_id":"dlv_new","temporal_run_id":"0198-run","temporal_url":"http://127.0.0.1:8233/namespaces/default/workflows/dlv_new/0198-run/history",
 	 "available_actions":[{"action":"retry","allowed":true},{"action":"cancel","allowed":true},{"action":"hold","allowed":true},
 	  {"action":"release","allowed":false,"why_not":"delivery dlv_new is retrying and cannot be released"},{"action":"resend","allowed":true}],

@@ -61,7 +61,10 @@ var unboundCalls = regexp.MustCompile(`^(PUT|PATCH|DELETE) /v1/event_types/|^POS
 var everybodys = regexp.MustCompile(`^GET /v1/(event_types|platforms)`)
 
 // boundIntegrators are calls that an integrator may make whose key is bound to a tenant.
-var boundIntegrators = regexp.MustCompile(`^POST /v1/deliveries/[^/]+/(retry|resend|preview)$`)
+var boundIntegrators = regexp.MustCompile(`^POST /v1/deliveries/[^/]+/(retry|resend|preview)$|^GET /v1/actions$`)
+
+// boundViewers are calls that a viewer may make whose key is bound to a tenant.
+var boundViewers = regexp.MustCompile(`^GET /v1/actions$`)
 
 // needsPayload are calls that a key without read_payload may not make.
 var needsPayload = regexp.MustCompile(`/(v1|subscriptions/[^/]+)/preview$`)
@@ -192,7 +195,7 @@ func (m *matrix) allow(c tableCall, own string, k matrixKey) {
 // statusFor is the status that the key gets; 0: its tenant is another one, so that it gets what it
 // gets of things that do not exist.
 func (c tableCall) statusFor(k matrixKey, own string) int {
-	bound := k.role == switchboard.RoleIntegrator && k.tenant != "" && boundIntegrators.MatchString(c.call)
+	bound := k.tenant != "" && (k.role == switchboard.RoleIntegrator && boundIntegrators.MatchString(c.call) || k.role == switchboard.RoleViewer && boundViewers.MatchString(c.call))
 	switch {
 	case k.role != switchboard.RoleAdmin && !strings.Contains(c.roles, string(k.role)[:1]) && !bound:
 		return http.StatusForbidden

@@ -52,8 +52,11 @@ type auditRow struct {
 	Changes  []string
 }
 
-// auditFilter reads the filter of the address.
-func auditFilter(v *visit) (switchboard.AuditFilter, error) {
+// auditFilter reads the filter of the address, which may have the other names as well.
+func auditFilter(v *visit, others ...string) (switchboard.AuditFilter, error) {
+	if err := v.checkQuery(append([]string{"tenant", "object", "actor", "person", "verb", "kind", "after", "before"}, others...)...); err != nil {
+		return switchboard.AuditFilter{}, err
+	}
 	query := v.request.URL.Query()
 	f := switchboard.AuditFilter{
 		Tenant: query.Get("tenant"), Object: query.Get("object"), Actor: query.Get("actor"), Person: query.Get("person"),
@@ -84,10 +87,7 @@ func timeOfForm(text string) (at time.Time, err error) {
 }
 
 func (c *Console) audit(v *visit) (answer, error) {
-	if err := v.checkQuery("tenant", "object", "actor", "person", "verb", "kind", "after", "before", "cursor"); err != nil {
-		return answer{}, err
-	}
-	filter, err := auditFilter(v)
+	filter, err := auditFilter(v, "cursor")
 	if err != nil {
 		return answer{}, err
 	}

@@ -3,6 +3,9 @@ package console
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +65,44 @@ func TestErrorPages(t *testing.T) {
 	ana.get("/console?part=layout").want(t, http.StatusNotFound)
 }
 
+// TestPartsAreOfThePage: a block that is executed with something else than the data of its page is no part.
+func TestPartsAreOfThePage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	own := f.populate("acme")
+	ana := f.as(switchboard.RoleAdmin, "")
+	for template, path := range map[string]string{
+		"deliveries": "/console/deliveries", "delivery": linkDelivery(own["deliveries"]), "operations": "/console/operations", "operation": linkOperation(own["operations"]),
+		"event": linkEvent(own["events"], "acme"), "events": "/console/events", "subscription": linkSubscription(own["subscriptions"]), "subscriptions": "/console/subscriptions",
+		"audit": "/console/audit", "attempt": linkAttemptRequest(own["deliveries"], 1), "overview": "/console",
+	} {
+		joined := "?part="
+		if strings.Contains(path, "?") {
+			joined = "&part="
+		}
+		for _, block := range f.console.pages[template].Templates() {
+			if block.Name() == "" {
+				continue // what was there before the templates
+			}
+			want := http.StatusNotFound
+			if slices.Contains(f.console.pages[template].parts, block.Name()) {
+				want = http.StatusOK
+			}
+			if got := ana.get(path + joined + url.QueryEscape(block.Name())); got.status != want {
+				t.Errorf("%s of %s: %d, want %d", block.Name(), template, got.status, want)
+			}
+		}
+	}
+	for template, want := range map[string][]string{
+		"deliveries": {"deliveryFilters", "facets", "rows"}, "delivery": {"asides", "delivery"}, "operations": {"running"}, "operation": {"progress"}, "events": nil,
+		"attempt": {"request", "response"}, "overview": {"failing", "now", "traffic", "work"},
+	} {
+		if got := slices.Sorted(slices.Values(f.console.pages[template].parts)); !slices.Equal(got, want) {
+			t.Errorf("%s has the parts %q", template, got)
+		}
+	}
+}
+
 // away are sessions of a database that does not answer.
 type away struct{ Sessions }
 
@@ -76,6 +117,29 @@ func TestOutage(t *testing.T) {
 	got := f.as(switchboard.RoleSupport, "").get("/console").want(t, http.StatusServiceUnavailable, "the database is away", "Try again")
 	if got.header.Get("Refresh") == "" {
 		t.Error("the page does not ask again by itself")
+	}
+}
+
+// hangUp is an API during whose call the browser goes away.
+type hangUp struct{ leave context.CancelFunc }
+
+func (h hangUp) Transport(switchboard.Caller) http.RoundTripper { return h }
+
+func (h hangUp) RoundTrip(*http.Request) (*http.Response, error) {
+	h.leave()
+	return nil, context.Canceled
+}
+
+// TestNothingTypedIsLogged: the log has what failed, and not what was searched for.
+func TestNothingTypedIsLogged(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	f := newFixture(t, func(c *Config) { c.API = hangUp{leave} })
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/console/search?q=bob-at-home", nil)
+	r.Header.Set("Cookie", f.as(switchboard.RoleSupport, "").cookie)
+	f.console.ServeHTTP(httptest.NewRecorder(), r)
+	if log := f.logs.String(); !strings.Contains(log, "context canceled") || strings.Contains(log, "bob-at-home") {
+		t.Errorf("the log is %s", log)
 	}
 }
 

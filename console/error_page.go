@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/seed-49a43567/switchboard"
@@ -32,6 +33,8 @@ func statusOf(code switchboard.Code) int {
 	switch code {
 	case switchboard.CodeInvalid:
 		return http.StatusUnprocessableEntity
+	case switchboard.CodeTooLarge:
+		return http.StatusRequestEntityTooLarge
 	case switchboard.CodeForbidden:
 		return http.StatusForbidden
 	case switchboard.CodeNotFound:
@@ -67,10 +70,18 @@ func problemOf(v *visit, err error) problem {
 		p.Status, p.Code, p.Text = http.StatusInternalServerError, string(switchboard.CodeInternal), "an internal error, which is ours; the log holds it under the request id"
 	}
 	if p.Status >= http.StatusInternalServerError {
-		logOf(v.request).cause = err
+		logOf(v.request).cause = withoutAddress(err)
 	}
 	p.Title, p.Again = titleOf(p.Status), p.Status >= http.StatusInternalServerError || p.Status == http.StatusTooManyRequests
 	return p
+}
+
+// withoutAddress is the error without the address of the call, whose query is what somebody typed.
+func withoutAddress(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 func titleOf(status int) string {

@@ -140,13 +140,17 @@ func (p *person) post(path string, form url.Values, headers ...string) shown {
 
 func (p *person) send(method, path string, form url.Values, headers ...string) shown {
 	p.f.t.Helper()
-	r, err := http.NewRequestWithContext(p.f.t.Context(), method, p.f.url+path, strings.NewReader(form.Encode()))
+	if form != nil {
+		headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "Origin", p.f.url}, headers...)
+	}
+	return p.sendBody(method, path, strings.NewReader(form.Encode()), headers...)
+}
+
+func (p *person) sendBody(method, path string, content io.Reader, headers ...string) shown {
+	p.f.t.Helper()
+	r, err := http.NewRequestWithContext(p.f.t.Context(), method, p.f.url+path, content)
 	must(p.f.t, err)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Origin", p.f.url)
-	}
 	if p.cookie != "" {
 		r.Header.Set("Cookie", p.cookie)
 	}

@@ -124,7 +124,7 @@ func (c *Console) createKey(v *visit) (answer, error) {
 	}
 	if shown.Expires != "" {
 		at, err := time.ParseInLocation("2006-01-02", shown.Expires, time.UTC)
-		if err != nil {
+		if err != nil || at.IsZero() { // the zero time would be a key that does not expire
 			return again(http.StatusUnprocessableEntity, []fieldFault{{"expires_at", "must be a date such as 2027-01-31"}})
 		}
 		asked.ExpiresAt = at

@@ -20,6 +20,7 @@ func TestKeys(t *testing.T) {
 	ana.get("/console/keys/create").want(t, http.StatusOK, `name="role"`)
 	ana.post("/console/keys/create", url.Values{"name": {" "}, "role": {"viewer"}}).want(t, http.StatusUnprocessableEntity, "is required", "#field-name")
 	ana.post("/console/keys/create", url.Values{"name": {"CRM"}, "role": {"viewer"}, "expires_at": {"soon"}}).want(t, http.StatusUnprocessableEntity, "must be a date", `value="CRM"`)
+	ana.post("/console/keys/create", url.Values{"name": {"CRM"}, "role": {"viewer"}, "expires_at": {"0001-01-01"}}).want(t, http.StatusUnprocessableEntity, "must be a date")
 	made := ana.post("/console/keys/create", url.Values{"name": {"<b>CRM</b>"}, "role": {"support"}, "tenant": {"acme"}, "read_payload": {"no"}, "expires_at": {"2099-01-31"}})
 	made.want(t, http.StatusCreated, "shown now, and never again", "without payloads", "support of acme").without(t, "<b>CRM")
 	_, rest, _ := strings.Cut(made.body, `<span class="mono">`+switchboard.KeyTextPrefix)
@@ -101,6 +102,7 @@ func TestAudit(t *testing.T) {
 	ana.get("/console/audit?verb=fly").want(t, http.StatusUnprocessableEntity, "is unknown")
 	ana.get("/console/audit?part=rows").want(t, http.StatusOK, "Zoe").without(t, "<html")
 
+	ana.get("/console/audit/file?persn=Zoe").want(t, http.StatusUnprocessableEntity, "persn")
 	got := ana.get("/console/audit/file?verb=pause").want(t, http.StatusOK)
 	if got.header.Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("%v", got.header)

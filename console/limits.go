@@ -1,12 +1,42 @@
 package console
 
 import (
+	"errors"
+	"net/http"
 	"net/netip"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"github.com/seed-49a43567/switchboard"
 )
+
+// The longest forms that are read: net/http's own limit, which a form with files in it does not have,
+// and what a key and a name need.
+const (
+	maxForm          = 10 << 20
+	maxStrangersForm = 16 << 10
+)
+
+// readPosted reads the form of the request, up to the limit.
+func (v *visit) readPosted(limit int) error {
+	r := v.request
+	r.Body = http.MaxBytesReader(v.writer, r.Body, int64(limit))
+	err := r.ParseForm()
+	if err == nil {
+		if err = r.ParseMultipartForm(int64(limit)); errors.Is(err, http.ErrNotMultipart) {
+			return nil
+		}
+	}
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return switchboard.Errorf(switchboard.CodeTooLarge, "the form is longer than %s", bytesInWords(limit))
+	}
+	if err != nil {
+		return switchboard.Errorf(switchboard.CodeInvalid, "the form cannot be read")
+	}
+	return nil
+}
 
 // How many keys and links that are refused may be tried a minute: from one address, and in all
 // (console.md, section 4). Nobody guesses 32 random bytes, but each try costs a lookup.

@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"text/template/parse"
 	"time"
 )
 
@@ -72,7 +73,7 @@ type pages map[string]parsedPage
 
 type parsedPage struct {
 	*template.Template
-	parts []string // the blocks of its own, which may be asked for
+	parts []string // the blocks that may be asked for
 }
 
 // parsePages parses every page with the layout and the parts of all pages.
@@ -98,14 +99,35 @@ func parsePages(files *assets) (pages, error) {
 			return nil, err
 		}
 		p := parsedPage{Template: own}
-		for _, block := range own.Templates() {
-			if common.Lookup(block.Name()) == nil && block.Name() != entry.Name() {
-				p.parts = append(p.parts, block.Name())
-			}
+		if content := own.Lookup("content"); content != nil {
+			p.addParts(common, content.Tree.Root)
 		}
 		parsed[strings.TrimSuffix(entry.Name(), path.Ext(entry.Name()))] = p
 	}
 	return parsed, nil
+}
+
+// addParts finds the blocks that are executed with the data of the page as a whole: no other can be
+// shown by itself.
+func (p *parsedPage) addParts(common *template.Template, node parse.Node) {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return
+		}
+		for _, inner := range n.Nodes {
+			p.addParts(common, inner)
+		}
+	case *parse.IfNode:
+		p.addParts(common, n.List)
+		p.addParts(common, n.ElseList)
+	case *parse.TemplateNode:
+		if n.Pipe == nil || n.Pipe.String() != "." || common.Lookup(n.Name) != nil || slices.Contains(p.parts, n.Name) {
+			return
+		}
+		p.parts = append(p.parts, n.Name)
+		p.addParts(common, p.Lookup(n.Name).Tree.Root)
+	}
 }
 
 // write sends the answer. What fails on the way becomes an error page.

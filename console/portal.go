@@ -28,7 +28,6 @@ func (c *Console) newEnterPage(v *visit) enterPage {
 
 // enter begins the session of a portal link.
 func (c *Console) enter(v *visit) (answer, error) {
-	v.request.Body = http.MaxBytesReader(v.writer, v.request.Body, maxStrangersForm)
 	token := switchboard.Secret(v.request.PostFormValue("token"))
 	var begun switchboard.SignedIn
 	err := c.try(v, func(ctx context.Context) (err error) {

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"bytes"
 	"fmt"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -268,4 +270,40 @@ func TestPortalNamesNobodyElse(t *testing.T) {
 	if pages < 6 {
 		t.Fatalf("%d pages: the test looks in the wrong place", pages)
 	}
+}
+
+// TestLongForms: no form is read beyond its limit, whichever way it is encoded.
+func TestLongForms(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	sub := f.subscribe("acme")
+	path := linkSubscriptionAction(sub.ID, "pause")
+	post := func(p *person, path string, length int) (asURL, asParts shown) {
+		t.Helper()
+		text := strings.Repeat("a", length)
+		var parts bytes.Buffer
+		form := multipart.NewWriter(&parts)
+		file, err := form.CreateFormFile("reason", "reason.txt")
+		must(t, err)
+		_, err = file.Write([]byte(text))
+		must(t, err)
+		must(t, form.Close())
+		return p.post(path, url.Values{"reason": {text}}), p.sendBody(http.MethodPost, path, &parts, "Content-Type", form.FormDataContentType())
+	}
+	for name, c := range map[string]struct {
+		person *person
+		path   string
+		limit  int
+	}{"of somebody": {f.as(switchboard.RoleSupport, ""), path, maxForm}, "of a stranger": {f.nobody(), "/console/sign-in", maxStrangersForm}, "of a link": {f.nobody(), linkEnter(), maxStrangersForm}} {
+		for length, want := range map[int]int{100: http.StatusUnprocessableEntity, c.limit: http.StatusRequestEntityTooLarge} {
+			asURL, asParts := post(c.person, c.path, length)
+			if length == 100 && name == "of somebody" {
+				asURL.want(t, http.StatusSeeOther)
+			} else {
+				asURL.want(t, want)
+			}
+			asParts.want(t, want)
+		}
+	}
+	f.as(switchboard.RoleSupport, "").post(path+"?a=%zz", url.Values{"reason": {"because"}}).want(t, http.StatusUnprocessableEntity, "the form cannot be read")
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// maxStrangersForm is the longest form that is read of somebody who is not signed in.
-const maxStrangersForm = 16 << 10
-
 func (c *Console) signInRoutes() []route {
 	return []route{
 		{"GET /console/sign-in", anyone, c.showSignIn},
@@ -57,7 +54,6 @@ func (c *Console) showSignIn(v *visit) (answer, error) {
 
 // signIn begins a session of a key. Whatever is wrong with the key, the answer is the same.
 func (c *Console) signIn(v *visit) (answer, error) {
-	v.request.Body = http.MaxBytesReader(v.writer, v.request.Body, maxStrangersForm)
 	shown := c.newSignInPage(v, v.request.PostFormValue("next"))
 	shown.Name = v.request.PostFormValue("name")
 	again := func(status int, field, text string) (answer, error) {

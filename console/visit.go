@@ -135,6 +135,15 @@ func (c *Console) answer(v *visit, r route) (answer, error) {
 	if r.who&strangers == 0 && !r.who.includes(&v.session) {
 		return answer{}, errNotAllowed(r.who, &v.session)
 	}
+	if v.request.Method == http.MethodPost {
+		limit := maxForm
+		if r.who&strangers != 0 {
+			limit = maxStrangersForm
+		}
+		if err := v.readPosted(limit); err != nil {
+			return answer{}, err
+		}
+	}
 	return r.handler(v)
 }
 
