@@ -6,7 +6,8 @@ import (
 )
 
 // Attempts are counted by minute and hour in rollups: charts would otherwise read every one of
-// them. Attempts of the last minutes may be missing there; lists of deliveries are the truth.
+// them. Attempts of the last seconds are missing there, and some that were recorded late until their
+// hour is over; lists of deliveries are the truth.
 
 const (
 	// MinuteTrafficKept is for how long attempts are kept by the minute.
@@ -95,7 +96,7 @@ type FailureGroup struct {
 
 // FailureGroups is what fails now, and what has failed in the last 24 hours.
 type FailureGroups struct {
-	At      time.Time      `json:"at" doc:"When this was counted. It is counted every 15 seconds at most"`
+	At      time.Time      `json:"at" doc:"When this was counted, 15 seconds ago at most"`
 	Groups  []FailureGroup `json:"groups" nullable:"false" doc:"Those with the most open deliveries first"`
 	More    bool           `json:"more" doc:"There are more groups than limit"`
 	Bounded bool           `json:"bounded" doc:"There are more open deliveries or groups than are counted, which are the newest 100,000 deliveries"`

@@ -73,15 +73,15 @@ func New(config Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	openStatus, err := newSnapshots[switchboard.OpenStatus](openStatusAge)
+	openStatus, err := newSnapshots[switchboard.OpenStatus](openStatusAge, openStatusAge)
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	failures, err := newSnapshots[switchboard.FailureGroups](failureGroupsAge)
+	failures, err := newSnapshots[switchboard.FailureGroups](leastFailureGroupsAge, failureGroupsAge)
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	traffic, err := newSnapshots[switchboard.Traffic](trafficAge)
+	traffic, err := newSnapshots[switchboard.Traffic](trafficAge, trafficAge)
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}

@@ -11,8 +11,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// maxSnapshots is for how many scopes a process keeps an answer of one call.
-const maxSnapshots = 1000
+const (
+	// maxSnapshots is for how many scopes a process keeps an answer of one call.
+	maxSnapshots = 1000
+	// snapshotFactor is how many times as long as it took to make an answer is kept, between its
+	// bounds: those who ask all the time take 5 % of a connection.
+	snapshotFactor = 20
+)
 
 // scope is all that an answer depends on: callers of one scope may have the same.
 type scope string
@@ -25,33 +30,34 @@ func scopeOf(caller switchboard.Caller, tenant string) scope {
 // snapshots keep an answer that is dear to make, for a while and for each scope. Whoever asks
 // meanwhile gets the same one, and those who ask while it is made wait for it.
 type snapshots[T any] struct {
-	age  time.Duration
-	now  func() time.Time
-	kept *lru.Cache[scope, snapshot[T]]
-	made singleflight.Group
+	least, most time.Duration // how long an answer is kept
+	now         func() time.Time
+	kept        *lru.Cache[scope, snapshot[T]]
+	made        singleflight.Group
 }
 
 type snapshot[T any] struct {
-	at     time.Time
+	until  time.Time
 	answer T
 }
 
-func newSnapshots[T any](age time.Duration) (*snapshots[T], error) {
+func newSnapshots[T any](least, most time.Duration) (*snapshots[T], error) {
 	kept, err := lru.New[scope, snapshot[T]](maxSnapshots)
-	return &snapshots[T]{age: age, now: time.Now, kept: kept}, err
+	return &snapshots[T]{least: least, most: most, now: time.Now, kept: kept}, err
 }
 
 // get returns the answer for the scope. What loads it is bounded by the store, and goes on when
 // the caller who came first has gone.
 func (s *snapshots[T]) get(ctx context.Context, of scope, load func(context.Context) (T, error)) (T, error) {
-	if found, ok := s.kept.Get(of); ok && s.now().Sub(found.at) < s.age {
+	if found, ok := s.kept.Get(of); ok && s.now().Before(found.until) {
 		return found.answer, nil
 	}
 	result := s.made.DoChan(string(of), func() (any, error) {
 		at := s.now()
 		answer, err := load(context.WithoutCancel(ctx))
 		if err == nil {
-			s.kept.Add(of, snapshot[T]{at, answer})
+			took := s.now().Sub(at)
+			s.kept.Add(of, snapshot[T]{at.Add(min(max(snapshotFactor*took, s.least), s.most)), answer})
 		}
 		return answer, err
 	})

@@ -13,7 +13,7 @@ import (
 // TestSnapshots: who gets what was made for whom before, and when it is made again.
 func TestSnapshots(t *testing.T) {
 	t.Parallel()
-	kept, err := newSnapshots[int](time.Minute)
+	kept, err := newSnapshots[int](time.Minute, time.Minute)
 	must(t, err)
 	now, made := created, 0
 	kept.now = func() time.Time { return now }
@@ -51,10 +51,40 @@ func TestSnapshots(t *testing.T) {
 	}
 }
 
+// TestSnapshotsAreKept the longer the longer they take, within bounds.
+func TestSnapshotsAreKept(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ took, kept time.Duration }{
+		{0, 2 * time.Second},
+		{100 * time.Millisecond, 2 * time.Second},
+		{200 * time.Millisecond, 4 * time.Second},
+		{time.Second, 15 * time.Second},
+	} {
+		snapshots, err := newSnapshots[int](2*time.Second, 15*time.Second)
+		must(t, err)
+		now, made := created, 0
+		snapshots.now = func() time.Time { return now }
+		for _, step := range []struct {
+			at   time.Duration
+			want int
+		}{{0, 1}, {c.kept - 1, 1}, {c.kept, 2}} {
+			now = created.Add(step.at)
+			got, err := snapshots.get(t.Context(), "acme", func(context.Context) (int, error) {
+				made++
+				now = now.Add(c.took)
+				return made, nil
+			})
+			if must(t, err); got != step.want {
+				t.Errorf("took %s: answer %d after %s, want %d", c.took, got, step.at, step.want)
+			}
+		}
+	}
+}
+
 // TestSnapshotsAreMadeOnce, however many ask at the same time, and also if the first of them goes.
 func TestSnapshotsAreMadeOnce(t *testing.T) {
 	t.Parallel()
-	kept, err := newSnapshots[int](time.Minute)
+	kept, err := newSnapshots[int](time.Minute, time.Minute)
 	must(t, err)
 	begun, finish := make(chan struct{}), make(chan struct{})
 	answer := func(ctx context.Context) (int, error) {

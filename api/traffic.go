@@ -12,8 +12,10 @@ import (
 const (
 	// openStatusAge is how old the counts of what is open may be: they take up to 0.2 s.
 	openStatusAge = 5 * time.Second
-	// failureGroupsAge is how old the groups may be: they take up to 1.5 s.
-	failureGroupsAge = 15 * time.Second
+	// failureGroupsAge is how old the groups may be: they take up to 1.5 s. While little fails they
+	// take less than 0.1 s, and are as new as leastFailureGroupsAge, so that an endpoint that has
+	// just died is seen soon.
+	failureGroupsAge, leastFailureGroupsAge = 15 * time.Second, 2 * time.Second
 	// trafficAge is how old a chart of outcomes may be: what it is made of is counted every 15
 	// seconds, and 30 days take up to 140 ms.
 	trafficAge = 10 * time.Second

@@ -307,3 +307,50 @@ func TestLongForms(t *testing.T) {
 	}
 	f.as(switchboard.RoleSupport, "").post(path+"?a=%zz", url.Values{"reason": {"because"}}).want(t, http.StatusUnprocessableEntity, "the form cannot be read")
 }
+
+// TestNoPayloadOnAnyPage: by no route does anybody who may not read payloads see a byte of one, and by some
+// does somebody who may.
+func TestNoPayloadOnAnyPage(t *testing.T) {
+	t.Parallel()
+	const mark = "pAyLoAdMaRk"
+	f := newFixture(t)
+	own := f.populate("globex")
+	sub := f.subscribe("globex", func(s *switchboard.Subscription) {
+		s.Name = "Marked"
+		s.Request.URL, s.Request.Headers = "https://crm.example.com/"+mark+"?token="+mark, switchboard.Headers{"X-Env": mark}
+	})
+	own["subscriptions"], own["events"] = sub.ID, "order-mark"
+	for _, d := range f.accept("globex", own["events"], `{"`+mark+`":"`+mark+`"}`) {
+		if d.SubscriptionID == sub.ID {
+			outcome := answeredWith(http.StatusServiceUnavailable, mark)
+			f.attemptThat(sub, d, outcome, switchboard.SentRequest{Method: "POST", URL: sub.Request.URL, Headers: map[string]string{"X-Env": mark}})
+			own["deliveries"] = d.ID
+		}
+	}
+	people := map[string]*person{"a customer": f.portal("globex", switchboard.RoleViewer)}
+	for _, role := range []switchboard.Role{switchboard.RoleSupport, switchboard.RoleViewer, switchboard.RoleIntegrator} {
+		people[string(role)] = f.as(role, "", func(k *switchboard.Key) { k.ReadPayload = false })
+	}
+	reader, shows := f.as(switchboard.RoleAdmin, ""), 0
+	for _, r := range f.console.routes() {
+		path, isGet := strings.CutPrefix(r.pattern, "GET ")
+		if !isGet {
+			continue
+		}
+		path, _, _ = own.fill(t, strings.ReplaceAll(path, "{$}", ""))
+		path = strings.NewReplacer("{platform}", "iomnihub", "{type}", "ticket.created").Replace(path)
+		for _, query := range []string{"", "?tenant=globex", "?tab=settings", "?tab=failing", "?download=1", "?event_id=order-mark"} {
+			if strings.Contains(reader.get(path+query).body, mark) {
+				shows++
+			}
+			for name, p := range people {
+				if got := p.get(path + query); strings.Contains(got.body, mark) {
+					t.Errorf("%s%s shows a payload to %s", path, query, name)
+				}
+			}
+		}
+	}
+	if shows < 8 {
+		t.Errorf("only %d pages show a payload to whoever may read it: the search proves nothing", shows)
+	}
+}

@@ -8,7 +8,8 @@ import (
 )
 
 // fillConsole stores what a console shows beside the deliveries of manyDays: 20,000 rows of the audit, 3,000
-// operations, of which op_1 has 20,000 items, and the counts of the attempts of 30 days.
+// operations, of which op_1 has 20,000 items, and the counts of the attempts of 30 days,
+// some of them recent.
 func (a *archive) fillConsole() {
 	now := a.clock()
 	a.exec(`INSERT INTO audit (id, at, actor, role, bound, person, verb, kind, object, tenant, reason, request_id, origin, address, changed)
@@ -25,6 +26,7 @@ FROM generate_series(1, 3000) AS g`, now)
 	a.exec("INSERT INTO traffic_hour (at, failure, status_code, "+counts+"date_trunc('hour', $1::timestamptz) - h * interval '1 hour', failure, status"+counted+"FROM generate_series(0, 400 * 24) AS h, "+codes, now)
 	a.exec("INSERT INTO traffic_subscription (at, tenant, subscription_id, host, failure, status_code, "+counts+
 		"date_trunc('hour', $1::timestamptz) - h * interval '1 hour', 'tenant-' || g, 'sub_' || g, 'host-' || g % 10, failure, status"+counted+"FROM generate_series(0, 30 * 24) AS h, generate_series(0, 19) AS g, "+codes, now)
+	a.exec("INSERT INTO traffic_recent SELECT * FROM traffic_subscription WHERE at = date_trunc('hour', $1::timestamptz)", now)
 	a.exec("ANALYZE")
 }
 

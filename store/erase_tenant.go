@@ -198,8 +198,10 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 		if _, err := tx.ExecContext(ctx, "SELECT FROM rollup FOR UPDATE"); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM traffic_subscription WHERE tenant = $1 AND at <= $2", e.Tenant, e.CutOffAt); err != nil {
-			return err
+		for _, table := range []string{"traffic_subscription", "traffic_recent"} {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE tenant = $1 AND at <= $2", e.Tenant, e.CutOffAt); err != nil {
+				return err
+			}
 		}
 		// That an event was erased stays known, and its id, which the platform chose, does not.
 		if _, err := tx.ExecContext(ctx, "UPDATE erasures SET event_id = '', reason = '' WHERE tenant = $1 AND scope = 'event' AND finished_at IS NOT NULL", e.Tenant); err != nil {
@@ -234,7 +236,7 @@ func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	if err != nil {
 		return err
 	}
-	statements := []string{"VACUUM subscriptions, subscription_secrets, resends, ordering_keys, operations, traffic_subscription, keys, sessions, portal_links, event_ids, idempotency_keys, audit"}
+	statements := []string{"VACUUM subscriptions, subscription_secrets, resends, ordering_keys, operations, traffic_subscription, traffic_recent, keys, sessions, portal_links, event_ids, idempotency_keys, audit"}
 	for _, p := range partitions {
 		if p.Lo.After(e.CutOffAt) {
 			continue

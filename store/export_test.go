@@ -91,7 +91,7 @@ func (s *Store) PeriodicPlans(ctx context.Context) (map[string]Plans, error) {
 	}
 	periodic := map[string]Plans{}
 	for name, query := range map[string]string{
-		"heartbeat": heartbeatQuery, "due": anyDueQuery, "overdue": overdueQuery, "expired": expiredQuery, "operations": idleOperationsQuery, "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "minutes": minutesQuery(), "hours": hoursQuery(), "stats": statsQuery, "flow": flowStatsQuery,
+		"heartbeat": heartbeatQuery, "due": anyDueQuery, "overdue": overdueQuery, "expired": expiredQuery, "operations": idleOperationsQuery, "late recoveries": lateRecoveryQuery, "healthy": healthyQuery, "minutes": minutesQuery(), "hours": hoursQuery(), "recent": bySubscriptionQuery("traffic_recent", false), "stats": statsQuery, "flow": flowStatsQuery,
 	} {
 		periodic[name] = plans[query]
 	}
@@ -125,7 +125,7 @@ func WaitForKeyUses(s *Store) { s.uses.done.Wait() }
 
 // RollupQueries are those that read attempts, by name.
 func RollupQueries() map[string]string {
-	return map[string]string{"by the minute": minutesQuery(), "by subscription": bySubscriptionQuery(false)}
+	return map[string]string{"by the minute": minutesQuery(), "by subscription": bySubscriptionQuery("traffic_subscription", false), "recent": bySubscriptionQuery("traffic_recent", false)}
 }
 
 // ListStatement is a statement that a list runs, with what it sets before.
@@ -164,7 +164,7 @@ func (s *Store) SubscriptionStatement(f switchboard.SubscriptionFilter) ListStat
 // ActivityStatements are those that read what was sent for the subscriptions lately.
 func (s *Store) ActivityStatements(ids []string) []ListStatement {
 	return []ListStatement{
-		{"", openAndDelivered, []any{pq.Array(ids), switchboard.MaxCounted + 1}},
+		{"", openAndDelivered(), []any{pq.Array(ids), switchboard.MaxCounted + 1}},
 		{"", activityQuery(), []any{pq.Array(ids), s.now().Add(-switchboard.ActivityFor)}},
 	}
 }
@@ -206,8 +206,7 @@ func (s *Store) ConsoleStatements(audit map[string]switchboard.AuditFilter, oper
 		if err := q.Complete(root, now); err != nil {
 			panic(err)
 		}
-		table, _ := trafficTable(root, q)
-		query, args := trafficQuery(root, q, table)
+		query, args := trafficQuery(root, q)
 		aggregate("stats, "+name, query, args...)
 	}
 	return statements

@@ -68,7 +68,7 @@ func failedQuery(caller switchboard.Caller, tenant string, now time.Time) (query
 	c.scope(caller, tenant)
 	c.add("failure <> ''")
 	c.add("at >= ?", now.Add(-failedFor).Truncate(time.Hour))
-	query = "SELECT tenant, host, failure, status_code, sum(attempts) AS count, max(at) AS last_hour FROM traffic_subscription" +
+	query = "SELECT tenant, host, failure, status_code, sum(attempts) AS count, max(at) AS last_hour FROM " + subscriptionTraffic() +
 		c.where() + " GROUP BY 1, 2, 3, 4 ORDER BY count DESC LIMIT " + c.term("?", maxFailed)
 	return query, c.args
 }

@@ -121,6 +121,6 @@ func TestStatementsAtRestAreNotPlannedAgain(t *testing.T) {
 	must(t, err)
 	once := store.Plans{Generic: passes}
 	equal(t, "plans", plans, map[string]store.Plans{
-		"heartbeat": once, "due": once, "overdue": once, "expired": once, "operations": once, "late recoveries": once, "healthy": once, "minutes": once, "hours": once, "stats": {Generic: passes - custom, Custom: custom}, "flow": {Generic: passes - custom, Custom: custom},
+		"heartbeat": once, "due": once, "overdue": once, "expired": once, "operations": once, "late recoveries": once, "healthy": once, "minutes": once, "hours": once, "recent": once, "stats": {Generic: passes - custom, Custom: custom}, "flow": {Generic: passes - custom, Custom: custom},
 	})
 }

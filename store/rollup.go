@@ -15,13 +15,14 @@ import (
 // The rollups count attempts, so that a chart reads thousands of rows instead of millions. Attempts
 // are read by the time of their delivery's id, which needs no index of its own; those that are late
 // for it, as retries, are in the small index attempts_late. A pass counts the last minutes anew, so
-// that it may be repeated, and adds whole slices of time to the hour of each subscription. What was
-// recorded after that is counted when the hour is over: it is then counted as a whole once more.
+// that it may be repeated, and adds whole slices of time to the hour of each subscription; what is
+// too recent for that is in traffic_recent. What was recorded after its slice was added is counted
+// when the hour is over: it is then counted as a whole once more.
 
 const (
 	// rollupSlice is how much is added at a time to the counts by subscription. A shorter one writes
-	// each of their rows more often.
-	rollupSlice = 5 * time.Minute
+	// each of their rows more often, a longer one has each pass count more in traffic_recent.
+	rollupSlice = time.Minute
 	// rollupSettles is how long after its time an attempt is recorded as a rule: it takes
 	// [switchboard.MaxTimeout] at most, and begins before that.
 	rollupSettles = time.Minute
@@ -110,14 +111,20 @@ func hoursQuery() string {
 }
 
 // bySubscriptionQuery counts attempts by subscription and hour.
-func bySubscriptionQuery(add bool) string {
-	return upsert("traffic_subscription", subscriptionKey, "SELECT date_trunc('hour', at), tenant, subscription_id, host, failure, status_code, count(*), "+latencyCounts()+
+func bySubscriptionQuery(table string, add bool) string {
+	return upsert(table, subscriptionKey, "SELECT date_trunc('hour', at), tenant, subscription_id, host, failure, status_code, count(*), "+latencyCounts()+
 		"\nFROM ("+countedAttempts+") a "+ofDelivery+" GROUP BY 1, 2, 3, 4, 5, 6", add)
+}
+
+// subscriptionTraffic is all that is counted by subscription, as the table t.
+func subscriptionTraffic() string {
+	columns := subscriptionKey + ", attempts, " + strings.Join(latencyColumns(), ", ")
+	return "(SELECT " + columns + " FROM traffic_subscription UNION ALL SELECT " + columns + " FROM traffic_recent) AS t"
 }
 
 // rollupQueries are those of a pass that has nothing special to do.
 func rollupQueries() []string {
-	return []string{minutesQuery(), hoursQuery(), bySubscriptionQuery(true)}
+	return []string{minutesQuery(), hoursQuery(), bySubscriptionQuery("traffic_subscription", true), bySubscriptionQuery("traffic_recent", false)}
 }
 
 // rollupRow is how far attempts are counted.
@@ -151,7 +158,7 @@ func (s *Store) RollUp(ctx context.Context) (switchboard.RollupResult, error) {
 		if row.MinutesTo.Before(now) {
 			row.MinutesTo = now
 		}
-		if err := addSlices(ctx, tx, &row, now); err != nil {
+		if err := countSubscriptions(ctx, tx, &row, now); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, "UPDATE rollup SET minutes_to = $1, subscriptions_to = $2", row.MinutesTo, row.SubscriptionsTo)
@@ -181,16 +188,20 @@ func countedIDs(from, to time.Time) []any {
 	return []any{idBound(from.Add(-switchboard.LateAfter)), idBound(to.Add(switchboard.LateAfter + exact)), from, to}
 }
 
-// addSlices adds the slices that are over to the counts by subscription. Those of hours that are
-// over are counted with the hour.
-func addSlices(ctx context.Context, tx querier, row *rollupRow, now time.Time) error {
+// countSubscriptions adds the slices that are over to the counts by subscription, and counts anew
+// what is later. Hours that are over are counted as a whole.
+func countSubscriptions(ctx context.Context, tx querier, row *rollupRow, now time.Time) error {
 	from := latest(latest(row.SubscriptionsTo, row.HoursTo), now.Truncate(time.Hour).Add(-time.Hour))
-	to := now.Add(-rollupSettles).Truncate(rollupSlice)
-	if !from.Before(to) {
-		return nil
+	if to := now.Add(-rollupSettles).Truncate(rollupSlice); from.Before(to) {
+		if _, err := tx.ExecContext(ctx, bySubscriptionQuery("traffic_subscription", true), countedIDs(from, to)...); err != nil {
+			return err
+		}
+		from, row.SubscriptionsTo = to, to
 	}
-	row.SubscriptionsTo = to
-	_, err := tx.ExecContext(ctx, bySubscriptionQuery(true), countedIDs(from, to)...)
+	if _, err := tx.ExecContext(ctx, "DELETE FROM traffic_recent"); err != nil || !from.Before(now) {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, bySubscriptionQuery("traffic_recent", false), countedIDs(from, now)...)
 	return err
 }
 
@@ -243,7 +254,7 @@ func countHour(ctx context.Context, tx *sqlx.Tx, from, to time.Time) error {
 	if err := countMinutes(ctx, tx, from, to); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, bySubscriptionQuery(false), countedIDs(from, to)...)
+	_, err := tx.ExecContext(ctx, bySubscriptionQuery("traffic_subscription", false), countedIDs(from, to)...)
 	return err
 }
 

@@ -37,7 +37,7 @@ func (b *bundle) rollUp() switchboard.RollupResult {
 }
 
 // counted are the rows of a rollup from one time to another, and what they are to be: the same
-// count of the attempts themselves.
+// count of the attempts themselves. Those by subscription are of two tables.
 func (b *bundle) counted(table string, from, to time.Time) (got, want []string) {
 	b.t.Helper()
 	var latencies []string
@@ -47,12 +47,12 @@ func (b *bundle) counted(table string, from, to time.Time) (got, want []string) 
 		lower = bound
 	}
 	latencies = append(latencies, fmt.Sprintf("count(*) FILTER (WHERE latency_us > %d)", lower*1000))
-	unit, names := strings.TrimPrefix(table, "traffic_"), "failure, status_code"
+	unit, names, rows := strings.TrimPrefix(table, "traffic_"), "failure, status_code", table
 	if unit == "subscription" {
-		unit, names = "hour", "tenant, subscription_id, host, failure, status_code"
+		unit, names, rows = "hour", "tenant, subscription_id, host, failure, status_code", "(TABLE traffic_subscription UNION ALL TABLE traffic_recent) AS counts"
 	}
-	columns := "ms_10, ms_25, ms_50, ms_100, ms_250, ms_500, ms_1000, ms_2500, ms_5000, ms_10000, ms_30000, ms_more"
-	must(b.t, b.sql.Select(&got, "SELECT concat_ws(' ', at, "+names+", attempts, "+columns+") FROM "+table+" WHERE at >= $1 AND at < $2 ORDER BY 1", from, to))
+	columns := "sum(ms_10), sum(ms_25), sum(ms_50), sum(ms_100), sum(ms_250), sum(ms_500), sum(ms_1000), sum(ms_2500), sum(ms_5000), sum(ms_10000), sum(ms_30000), sum(ms_more)"
+	must(b.t, b.sql.Select(&got, "SELECT concat_ws(' ', at, "+names+", sum(attempts), "+columns+") FROM "+rows+" WHERE at >= $1 AND at < $2 GROUP BY at, "+names+" ORDER BY 1", from, to))
 	must(b.t, b.sql.Select(&want, "SELECT concat_ws(' ', date_trunc('"+unit+"', a.at), "+names+", count(*), "+strings.Join(latencies, ", ")+`)
 FROM attempts a JOIN deliveries d ON d.id = a.delivery_id WHERE a.at >= $1 AND a.at < $2 GROUP BY date_trunc('`+unit+"', a.at), "+names+" ORDER BY 1", from, to))
 	return got, want
@@ -139,28 +139,33 @@ func TestRollUpFollows(t *testing.T) {
 	for _, step := range []struct {
 		advance time.Duration
 		ago     time.Duration // of the attempts that are recorded
-		counted []string      // rollups that have all attempts by then
 	}{
-		{0, 0, []string{"traffic_minute", "traffic_hour"}},
-		{15 * time.Second, 10 * time.Second, []string{"traffic_minute", "traffic_hour"}},
-		{45 * time.Second, 50 * time.Second, []string{"traffic_minute", "traffic_hour"}},
-		{5 * time.Minute, 0, []string{"traffic_minute", "traffic_hour"}},
-		{6 * time.Minute, 0, []string{"traffic_minute", "traffic_hour"}},
-		{40 * time.Minute, 30 * time.Second, []string{"traffic_minute", "traffic_hour"}},
-		{5 * time.Minute, 59 * time.Second, []string{"traffic_minute", "traffic_hour"}},
+		{0, 0},
+		{15 * time.Second, 10 * time.Second},
+		{45 * time.Second, 50 * time.Second},
+		{5 * time.Minute, 0},
+		{6 * time.Minute, 0},
+		{40 * time.Minute, 30 * time.Second},
+		{5 * time.Minute, 59 * time.Second},
+		{3 * time.Minute, 30 * time.Second}, // an attempt of the hour before
 	} {
 		b.advance(step.advance)
 		b.attempted(b.delivery("acme"), 200, step.ago, 20*time.Millisecond)
 		retried = b.attempted(retried, 503, step.ago, 20*time.Millisecond)
 		b.advance(time.Millisecond)
 		b.rollUp()
-		b.checkRollups(b.clock().Format(time.TimeOnly), hour, b.clock(), step.counted...)
+		b.checkRollups(b.clock().Format(time.TimeOnly), hour, b.clock(), "traffic_minute", "traffic_hour", "traffic_subscription")
 	}
-	// The slices by subscription that are over.
-	b.advance(rollupSlice + time.Minute)
+	b.advance(2 * time.Minute)
 	b.rollUp()
-	to := b.clock().Add(-time.Minute).Truncate(rollupSlice)
-	b.checkRollups("by subscription", hour, to, "traffic_subscription")
+	b.checkRollups("of slices that are over", hour, b.clock(), "traffic_subscription")
+	var recent int
+	if must(t, b.sql.Get(&recent, "SELECT count(*) FROM traffic_recent")); recent > 0 {
+		t.Errorf("%d counts of slices that are over are recent", recent)
+	}
+	b.attempted(b.delivery("acme"), 200, 0, time.Second)
+	b.advance(time.Second)
+	b.rollUp()
 	before := b.dump()
 	b.rollUp()
 	b.rollUp()
@@ -169,8 +174,6 @@ func TestRollUpFollows(t *testing.T) {
 	delete(after, "rollup")
 	equal(t, "after passes that find nothing new", after, before)
 }
-
-const rollupSlice = 5 * time.Minute
 
 // TestRollUpCatchesUp: hours in which no pass ran are counted, so many at a time.
 func TestRollUpCatchesUp(t *testing.T) {
@@ -216,7 +219,7 @@ func TestRollupsAreForgotten(t *testing.T) {
 		for b.rollUp().MoreDue {
 			t.Log("another pass")
 		}
-		for table, want := range map[string]int{"traffic_minute": step.minutes, "traffic_hour": step.hours, "traffic_subscription": step.bySubscription} {
+		for table, want := range map[string]int{"traffic_recent": 0, "traffic_minute": step.minutes, "traffic_hour": step.hours, "traffic_subscription": step.bySubscription} {
 			var n int
 			if must(t, b.sql.Get(&n, "SELECT count(*) FROM "+table)); n != want {
 				t.Errorf("after %s: %d rows in %s, want %d", step.after, n, table, want)

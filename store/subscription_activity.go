@@ -12,12 +12,14 @@ import (
 
 // openAndDelivered reads of the subscriptions $1 how many deliveries are open, counted up to $2, and
 // the last hour in which an attempt succeeded. The index deliveries_open has what is open.
-const openAndDelivered = `
+func openAndDelivered() string {
+	return `
 SELECT s.id, open.n AS open, coalesce(delivered.at, ` + zeroTime + `) AS delivered
 FROM ` + askedSubscriptions + `
 CROSS JOIN LATERAL (SELECT count(*) AS n
 	FROM (SELECT FROM deliveries d WHERE d.subscription_id = s.id AND d.completed_at IS NULL LIMIT $2) AS counted) AS open
-LEFT JOIN LATERAL (SELECT t.at FROM traffic_subscription t WHERE t.tenant = s.tenant AND t.subscription_id = s.id AND t.failure = '' ORDER BY t.at DESC LIMIT 1) AS delivered ON true`
+LEFT JOIN LATERAL (SELECT t.at FROM ` + subscriptionTraffic() + ` WHERE t.tenant = s.tenant AND t.subscription_id = s.id AND t.failure = '' ORDER BY t.at DESC LIMIT 1) AS delivered ON true`
+}
 
 // askedSubscriptions are those with the ids $1, with their tenants. OFFSET 0 keeps Postgres from reading
 // all subscriptions while they are few.
@@ -27,7 +29,7 @@ const askedSubscriptions = "unnest($1::text[]) AS asked(id) CROSS JOIN LATERAL (
 func activityQuery() string {
 	return `
 SELECT s.id, t.at, sum(t.attempts) AS attempts, coalesce(sum(t.attempts) FILTER (WHERE t.failure = ''), 0) AS succeeded, ARRAY[sum(t.` + strings.Join(latencyColumns(), "), sum(t.") + `)]::bigint[] AS latencies
-FROM ` + askedSubscriptions + ` JOIN traffic_subscription t ON t.tenant = s.tenant AND t.subscription_id = s.id
+FROM ` + askedSubscriptions + ` JOIN ` + subscriptionTraffic() + ` ON t.tenant = s.tenant AND t.subscription_id = s.id
 WHERE t.at >= $2 GROUP BY s.id, t.at ORDER BY s.id, t.at`
 }
 
@@ -44,7 +46,7 @@ func (s *Store) SubscriptionActivity(ctx context.Context, ids []string) (map[str
 		Open      int
 		Delivered time.Time
 	}
-	if err := s.search(ctx, "count open deliveries", &states, openAndDelivered, pq.Array(ids), switchboard.MaxCounted+1); err != nil {
+	if err := s.search(ctx, "count open deliveries", &states, openAndDelivered(), pq.Array(ids), switchboard.MaxCounted+1); err != nil {
 		return nil, err
 	}
 	var rows []struct {

@@ -34,6 +34,20 @@ func TestSubscriptionActivity(t *testing.T) {
 	if diff := cmp.Diff(switchboard.SubscriptionActivity{Since: since}, found[idle.ID]); diff != "" {
 		t.Errorf("of one that was sent nothing: %s", diff)
 	}
+	for _, status := range []int{410, 200} {
+		just, err := b.AcceptFor(t.Context(), root(), globex.ID, event("globex", ""), false)
+		must(t, err)
+		b.attempted(just.Deliveries[0], status, 0, time.Second)
+	}
+	b.advance(15 * time.Second)
+	b.rollUp()
+	found, err = b.SubscriptionActivity(t.Context(), []string{globex.ID})
+	must(t, err)
+	one = found[globex.ID]
+	equal(t, "just attempted", []any{one.Hours, one.DeliveredHour}, []any{[]switchboard.ActivityHour{{At: noon, Attempts: 1}, {At: noon.Add(time.Hour), Attempts: 2, Failed: 1}}, noon.Add(time.Hour)})
+	counted, err := b.Traffic(t.Context(), root(), switchboard.TrafficQuery{Subscription: globex.ID})
+	must(t, err)
+	equal(t, "in its chart", []any{summary(counted), counted.CountedTo}, []any{"succeeded 2/2 12:00:1 13:00:1, failed 1/0 13:00:1", b.clock()})
 }
 
 // TestSubscriptionFilters: failing is what the breaker stops, and what failed three times in a row.

@@ -29,15 +29,14 @@ func (s *Store) Traffic(ctx context.Context, caller switchboard.Caller, q switch
 		return switchboard.Traffic{}, err
 	}
 	traffic := switchboard.Traffic{By: q.By, From: q.From, To: q.To, Step: switchboard.Duration(q.Step), Groups: []switchboard.TrafficGroup{}}
-	table, countedTo := trafficTable(caller, q)
 	var counted []time.Time
-	if err := s.search(ctx, "count attempts", &counted, "SELECT "+countedTo+" FROM rollup"); err != nil {
+	if err := s.search(ctx, "count attempts", &counted, "SELECT minutes_to FROM rollup"); err != nil {
 		return traffic, err
 	}
 	if len(counted) > 0 {
 		traffic.CountedTo = counted[0].UTC()
 	}
-	query, args := trafficQuery(caller, q, table)
+	query, args := trafficQuery(caller, q)
 	var rows []trafficRow
 	if err := s.search(ctx, "count attempts", &rows, query, args...); err != nil {
 		return traffic, err
@@ -49,30 +48,24 @@ func (s *Store) Traffic(ctx context.Context, caller switchboard.Caller, q switch
 	return traffic, nil
 }
 
-// trafficTable is the rollup that has the answer, and the column that says how far it is counted.
-func trafficTable(caller switchboard.Caller, q switchboard.TrafficQuery) (table, countedTo string) {
-	switch {
-	case q.PerSubscription(caller):
-		return "traffic_subscription", "subscriptions_to"
-	case q.Step < time.Hour:
-		return "traffic_minute", "minutes_to"
-	}
-	return "traffic_hour", "minutes_to"
-}
-
 // trafficQuery counts the attempts of the largest groups, and of one more, to know whether there is
 // another.
-func trafficQuery(caller switchboard.Caller, q switchboard.TrafficQuery, table string) (query string, args []any) {
+func trafficQuery(caller switchboard.Caller, q switchboard.TrafficQuery) (query string, args []any) {
 	c := &conditions{}
 	step := c.term("floor(extract(epoch FROM at - ?::timestamptz)::float8 / ?)::int", q.From, q.Step.Seconds())
 	c.add("at >= ?", q.From)
 	c.add("at < ?", q.To)
-	if table == "traffic_subscription" {
+	table := "traffic_hour"
+	switch {
+	case q.PerSubscription(caller):
+		table = subscriptionTraffic()
 		c.scope(caller, q.Tenant)
 		if q.Subscription != "" { // with its tenant, an index finds its rows
 			c.add("tenant = (SELECT tenant FROM subscriptions WHERE id = ?)", q.Subscription)
 			c.add("subscription_id = ?", q.Subscription)
 		}
+	case q.Step < time.Hour:
+		table = "traffic_minute"
 	}
 	value := map[switchboard.TrafficBy]string{
 		switchboard.TrafficByOutcome:      "CASE failure WHEN '' THEN 'succeeded' ELSE 'failed' END",

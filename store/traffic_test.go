@@ -135,6 +135,11 @@ func TestFailureGroups(t *testing.T) {
 	gone, err := b.AcceptFor(t.Context(), root(), globex.ID, event("globex", ""), false) // it fails for good
 	must(t, err)
 	b.attempted(gone.Deliveries[0], 410, 0, time.Second)
+	b.advance(15 * time.Second)
+	b.rollUp()
+	failedAtOnce, err := b.FailureGroups(t.Context(), root(), "")
+	must(t, err)
+	equal(t, "15 s later", failures(failedAtOnce), []string{"receiver.example:8443 http_5xx 503: 3 of 2, 3 attempts, oldest 12:00, last 12:00", "receiver.example:8443 http_4xx 410: 0 of 1, 1 attempts, oldest 00:00, last 12:00"})
 	b.advance(2 * time.Hour)
 	b.rollUp()
 	for _, c := range []struct {

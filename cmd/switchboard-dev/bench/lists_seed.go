@@ -40,7 +40,7 @@ func (b *bench) seedConsole(ctx context.Context, d *historyDatabase) error {
 	if err := countAll(ctx, d); err != nil {
 		return fmt.Errorf("rollups: %w", err)
 	}
-	_, err := d.sql.ExecContext(ctx, "VACUUM (ANALYZE) subscriptions, audit, traffic_minute, traffic_hour, traffic_subscription")
+	_, err := d.sql.ExecContext(ctx, "VACUUM (ANALYZE) subscriptions, audit, traffic_minute, traffic_hour, traffic_subscription, traffic_recent")
 	return err
 }
 
