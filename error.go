@@ -3,6 +3,7 @@ package switchboard
 import (
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // Code is the kind of an error, out of a closed list. The API maps each code to one HTTP
@@ -62,6 +63,33 @@ func Errorf(code Code, format string, args ...any) *Error {
 // InvalidField returns a [CodeInvalid] error for the field at that path.
 func InvalidField(field, format string, args ...any) *Error {
 	return &Error{Code: CodeInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// Status is the HTTP status of an error with the code. What is not in the list is our fault.
+func (c Code) Status() int {
+	switch c {
+	case CodeInvalid, CodeKeyReused:
+		return http.StatusUnprocessableEntity
+	case CodeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case CodeForbidden:
+		return http.StatusForbidden
+	case CodeNotFound:
+		return http.StatusNotFound
+	case CodeConflict:
+		return http.StatusConflict
+	case CodeRateLimited:
+		return http.StatusTooManyRequests
+	case CodeUnavailable, CodeOverloaded:
+		return http.StatusServiceUnavailable
+	case CodeNoAnswer:
+		return http.StatusBadGateway
+	case CodeTimeout:
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusInternalServerError
 }
 
 // CodeOf returns the code of the first [Error] in err's chain, [CodeInternal] for any other

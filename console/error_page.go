@@ -28,29 +28,6 @@ type problem struct {
 	Again     bool   // asking again may help
 }
 
-// statusOf is the status of an error of our own.
-func statusOf(code switchboard.Code) int {
-	switch code {
-	case switchboard.CodeInvalid:
-		return http.StatusUnprocessableEntity
-	case switchboard.CodeTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case switchboard.CodeForbidden:
-		return http.StatusForbidden
-	case switchboard.CodeNotFound:
-		return http.StatusNotFound
-	case switchboard.CodeConflict:
-		return http.StatusConflict
-	case switchboard.CodeRateLimited:
-		return http.StatusTooManyRequests
-	case switchboard.CodeUnauthenticated:
-		return http.StatusUnauthorized
-	case switchboard.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
-}
-
 // problemOf says what failed. What is our fault goes to the log.
 func problemOf(v *visit, err error) problem {
 	p := problem{RequestID: requestID(v.request)}
@@ -60,7 +37,7 @@ func problemOf(v *visit, err error) problem {
 			p.RequestID = answered.RequestID
 		}
 	} else if own, ok := errors.AsType[*switchboard.Error](err); ok && own.Code != switchboard.CodeInternal {
-		p.Status, p.Code, p.Text, p.Field = statusOf(own.Code), string(own.Code), own.Message, own.Field
+		p.Status, p.Code, p.Text, p.Field = own.Code.Status(), string(own.Code), own.Message, own.Field
 		if own.Field != "" {
 			p.Text = own.Field + ": " + own.Message // as the API has it
 		}

@@ -97,41 +97,14 @@ type retryLaterError struct {
 func (e *retryLaterError) Error() string { return e.err.Error() }
 func (e *retryLaterError) Unwrap() error { return e.err }
 
-// statusOf is the table from code to status. What it does not know is our fault.
-func statusOf(code switchboard.Code) int {
-	switch code {
-	case switchboard.CodeInvalid, switchboard.CodeKeyReused:
-		return http.StatusUnprocessableEntity
-	case switchboard.CodeTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case switchboard.CodeUnauthenticated:
-		return http.StatusUnauthorized
-	case switchboard.CodeForbidden:
-		return http.StatusForbidden
-	case switchboard.CodeNotFound:
-		return http.StatusNotFound
-	case switchboard.CodeConflict:
-		return http.StatusConflict
-	case switchboard.CodeRateLimited:
-		return http.StatusTooManyRequests
-	case switchboard.CodeUnavailable, switchboard.CodeOverloaded:
-		return http.StatusServiceUnavailable
-	case switchboard.CodeNoAnswer:
-		return http.StatusBadGateway
-	case switchboard.CodeTimeout:
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusInternalServerError
-}
-
 // ProblemOf turns an error into what the caller may see of it. The message of an
 // internal error is not shown; the request id finds it in the log.
 func ProblemOf(err error, requestID string) *Problem {
 	e, ok := errors.AsType[*switchboard.Error](err)
-	if !ok || statusOf(e.Code) == http.StatusInternalServerError {
+	if !ok || e.Code.Status() == http.StatusInternalServerError {
 		e = switchboard.Errorf(switchboard.CodeInternal, "an internal error, which is ours; the log holds it under the request id")
 	}
-	p := &Problem{Type: "about:blank", Status: statusOf(e.Code), Code: e.Code, Field: e.Field, Detail: e.Message, RequestID: requestID}
+	p := &Problem{Type: "about:blank", Status: e.Code.Status(), Code: e.Code, Field: e.Field, Detail: e.Message, RequestID: requestID}
 	if s, ok := errors.AsType[*statusError](err); ok {
 		p.Status = s.status
 	}
