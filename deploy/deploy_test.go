@@ -136,7 +136,7 @@ func TestNamesInREADME(t *testing.T) {
 		}
 	}
 	var code strings.Builder
-	for _, file := range []string{"../activities/metrics.go", "../api/rest/metrics.go", "../api/rest/limits.go", "../ingest/ingest.go",
+	for _, file := range []string{"../activities/metrics.go", "../activities/operate.go", "../api/rest/metrics.go", "../api/rest/limits.go", "../ingest/ingest.go",
 		"../cmd/switchboard/app/telemetry.go", "../cmd/switchboard/app/telemetry_flow.go"} {
 		code.WriteString(read(t, file))
 	}

@@ -12,7 +12,7 @@ import (
 func tables() []string {
 	return []string{
 		"events", "event_ids", "deliveries", "attempts", "actions", "partitions", "retention", "erasures", "subscriptions", "subscription_secrets", "keys", "event_types",
-		"encryption_keys", "idempotency_keys", "subscription_health", "subscription_rates", "ordering_keys", "operations", "operation_items", "resends", "audit",
+		"encryption_keys", "idempotency_keys", "subscription_health", "subscription_rates", "ordering_keys", "operations", "operation_items", "resends", "audit", "sessions", "portal_links",
 	}
 }
 
