@@ -34,6 +34,7 @@ func TestRetentionUnderChurn(t *testing.T) {
 	}
 	slices.SortFunc(open, func(x, y *churned) int { return x.createdAt.Compare(y.createdAt) })
 
+	a.tick() // so that the time of a visit tells it from the one before, as it does outside of tests
 	ctx, stop := context.WithCancel(t.Context())
 	var done atomic.Int64
 	var group sync.WaitGroup

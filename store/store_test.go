@@ -41,8 +41,9 @@ type bundle struct {
 	url string
 	sql *sqlx.DB // past the store
 
-	mu  sync.Mutex
-	now time.Time
+	mu    sync.Mutex
+	now   time.Time
+	ticks bool // see tick
 }
 
 // begin is when every test's clock starts.
@@ -85,7 +86,17 @@ func (b *bundle) openPatient(keys string, wait time.Duration) *store.Store {
 func (b *bundle) clock() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.ticks {
+		b.now = b.now.Add(time.Microsecond)
+	}
 	return b.now
+}
+
+// tick makes each look at the clock a microsecond later than the one before.
+func (b *bundle) tick() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ticks = true
 }
 
 func (b *bundle) advance(d time.Duration) {
