@@ -72,21 +72,21 @@ func (c *Console) catalogue(v *visit) (answer, error) {
 
 // eventTypePage is one event type.
 type eventTypePage struct {
-	Type       client.EventType
-	Sample     string
-	Samples    []sampleView
-	Schema     string
-	Deliveries read[*switchboard.Count] // of the last 24 hours
-	List       string                   // of these
-	Takers     read[[]client.Subscription]
-	MoreTakers string
-	MayEdit    bool
+	Type            client.EventType
+	Sample          string
+	Samples         []sampleView
+	Schema          string
+	Deliveries      read[*switchboard.Count] // of the last 24 hours
+	List            string                   // of these
+	Subscribers     read[[]client.Subscription]
+	MoreSubscribers string
+	MayEdit         bool
 }
 
 type sampleView struct{ Name, Data string }
 
-// shownTakers is how many subscriptions of an event type its page has.
-const shownTakers = 50
+// shownSubscribers is how many subscriptions of an event type its page has.
+const shownSubscribers = 50
 
 func (c *Console) eventType(v *visit) (answer, error) {
 	if err := v.checkQuery(); err != nil {
@@ -102,20 +102,20 @@ func (c *Console) eventType(v *visit) (answer, error) {
 		p.Samples = append(p.Samples, sampleView{s.Name, indented(s.Data)})
 	}
 	var group sync.WaitGroup
-	var takers read[switchboard.Page[client.Subscription]]
+	var subscribers read[switchboard.Page[client.Subscription]]
 	ask(v, &group, &p.Deliveries, func() (*switchboard.Count, error) {
 		filter := switchboard.DeliveryFilter{EventType: t.Name, After: v.now.UTC().Add(-24 * time.Hour).Truncate(time.Second)}
 		found, err := v.api.ListDeliveries(ctx, filter, switchboard.PageRequest{Limit: 1, Count: true})
 		return found.Count, err
 	})
-	ask(v, &group, &takers, func() (switchboard.Page[client.Subscription], error) {
-		return v.api.ListSubscriptions(ctx, switchboard.SubscriptionFilter{EventType: t.Name}, switchboard.PageRequest{Limit: shownTakers})
+	ask(v, &group, &subscribers, func() (switchboard.Page[client.Subscription], error) {
+		return v.api.ListSubscriptions(ctx, switchboard.SubscriptionFilter{EventType: t.Name}, switchboard.PageRequest{Limit: shownSubscribers})
 	})
 	group.Wait()
 	p.List = linkDeliveries(switchboard.DeliveryFilter{EventType: t.Name}, "24h")
-	p.Takers = read[[]client.Subscription]{Value: takers.Value.Items, Failed: takers.Failed}
-	if takers.Value.NextCursor != "" {
-		p.MoreTakers = linkSubscriptionList(subscriptionsFilter{EventType: t.Name}, "")
+	p.Subscribers = read[[]client.Subscription]{Value: subscribers.Value.Items, Failed: subscribers.Failed}
+	if subscribers.Value.NextCursor != "" {
+		p.MoreSubscribers = linkSubscriptionList(subscriptionsFilter{EventType: t.Name}, "")
 	}
 	return page("event_type", t.Name, p), nil
 }
