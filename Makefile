@@ -40,10 +40,11 @@ receivers: ## Install what the tests run beside Postgres: Node.js, Python, OpenS
 	@missing=; for program in node python3 openssl curl; do command -v $$program >/dev/null || missing="nodejs python3 openssl curl"; done; \
 	for program in $(BROWSERS); do command -v $$program >/dev/null && found=1; done; \
 	test -n "$$found" || missing="$$missing chromium-headless-shell"; \
+	python3 -c 'import cryptography' 2>/dev/null || missing="$$missing python3-cryptography"; \
 	test -z "$$missing" || { \
 		sudo=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
 		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $$missing; \
-	} || { echo "the tests need node, python3, openssl, curl and one of $(BROWSERS): install them, and start again"; exit 1; }
+	} || { echo "the tests need node, python3 with its package cryptography, openssl, curl and one of $(BROWSERS): install them, and start again"; exit 1; }
 
 .PHONY: vendor-docs
 vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the version that this file names.

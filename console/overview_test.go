@@ -59,7 +59,7 @@ func TestStatusInWords(t *testing.T) {
 	}
 }
 
-// TestStatusLevels: no level is told by its colour alone.
+// TestStatusLevels: no level is shown by its colour alone.
 func TestStatusLevels(t *testing.T) {
 	t.Parallel()
 	for hosts, want := range []string{`<p class="line delivered"><svg`, `<p class="line retrying"><svg`} {

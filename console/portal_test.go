@@ -55,7 +55,7 @@ func TestPortalLink(t *testing.T) {
 		t.Error("the token is in the log")
 	}
 
-	// Whoever is signed in already is told that this ends, and it does.
+	// Whoever is signed in already sees that this ends, and it does.
 	ana := f.as(switchboard.RoleSupport, "")
 	ana.get("/console/enter").want(t, http.StatusOK, "You are signed in as Ana")
 	f.holder(ana.post("/console/enter", url.Values{"token": {f.link("acme", switchboard.RoleViewer)}}))
