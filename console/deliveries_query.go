@@ -56,9 +56,7 @@ func (q *deliveryQuery) period() string {
 // asked is the filter of the API's list, whose period begins at a time.
 func (q *deliveryQuery) asked(now time.Time) switchboard.DeliveryFilter {
 	f := q.filter
-	if f.After.IsZero() {
-		f.After = since(q.period(), now)
-	}
+	f.After = begins(f.After, q.period(), now)
 	return f
 }
 

@@ -52,9 +52,7 @@ func (q *eventQuery) period() string {
 
 func (q *eventQuery) asked(now time.Time) switchboard.EventFilter {
 	f := q.filter
-	if f.After.IsZero() {
-		f.After = since(q.period(), now)
-	}
+	f.After = begins(f.After, q.period(), now)
 	return f
 }
 

@@ -147,6 +147,14 @@ func since(last string, now time.Time) time.Time {
 	return time.Time{}
 }
 
+// begins is the beginning of a list: that which is given, or that of the period; zero: it has none.
+func begins(after time.Time, period string, now time.Time) time.Time {
+	if !after.IsZero() {
+		return after
+	}
+	return since(period, now)
+}
+
 // untilNow is the end of a list: that which is given, or now, so that the list stays as it is.
 func untilNow(before, now time.Time) time.Time {
 	if !before.IsZero() {
