@@ -148,7 +148,7 @@ func TestMetricsWhilePostgresHangs(t *testing.T) {
 	})
 	now := time.Now()
 	cached.wait, cached.now = time.Millisecond, func() time.Time { return now }
-	telemetry, err := newTelemetry()
+	telemetry, err := newTelemetry(t.Context(), "me", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
