@@ -184,7 +184,7 @@ func Open(cfg Config) (*Store, error) {
 		url:    cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
 		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
-	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery, tenantStatsQuery}}
+	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery, tenantStatsQuery, alikeQuery(hostWithoutPort), alikeQuery("tenant")}}
 	s.searchBudget, s.breaker = searchBudget, cfg.Breaker
 	s.planning = make(chan struct{}, max(1, searching/2))
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
