@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/seed-49a43567/switchboard/client"
 )
@@ -29,22 +33,30 @@ func blocksOf(t *testing.T, document, kind string) []string {
 	return blocks
 }
 
-// elsewhere are the documents whose shell blocks another test runs, and that test.
+// elsewhere are the documents whose shell blocks are not run here, with the test that runs them or why none does.
 func elsewhere() map[string]string {
-	return map[string]string{"README.md": "TestReadme, TestFirstSteps", "docs/platforms.md": "TestReadme"}
+	return map[string]string{
+		"README.md": "TestReadme", "docs/platforms.md": "TestReadme",
+		"deploy/README.md": "they are for Temporal's own tools and a cluster; deploy_test.go checks the names in them",
+	}
 }
 
 // documentedPage is a document whose shell blocks are run one after the other, each in a shell of its own.
 type documentedPage struct {
 	page    string
 	replace []string // further pairs: what stands there for an example, and what there is
+	environ []string // further variables
+	prints  string   // what each block prints at least
 }
 
 // TestDocumentedCommands runs the shell blocks of the documents, and the commands of the runbook, against
 // a running system. Each succeeds.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
-	s := newSystem(t)
+	s := prepareSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))
+	s.config.PublicURL = s.url("")
+	s.start()
+	t.Cleanup(func() { s.stop() })
 	folder := t.TempDir()
 	if err := os.Symlink(built.path(t), filepath.Join(folder, "switchboard")); err != nil {
 		t.Fatal(err)
@@ -54,43 +66,64 @@ func TestDocumentedCommands(t *testing.T) {
 		{page: "docs/cli.md"},
 		{page: "docs/console.md"},
 		{page: "docs/operational_events.md"},
+		{page: "docs/receiving.md", environ: []string{"RECEIVER_URL=" + verifyingReceiver(t, exampleSecret), "WEBHOOK_SECRET=" + exampleSecret}, prints: "200"},
 		{page: "docs/operations.md", replace: []string{`"plan": "…"`, `"plan": "'"$(` + planCommand + `)"'"`}},
 	}
-	run := func(name, command string, replace ...string) {
-		t.Run(name, func(t *testing.T) {
+	run := func(p documentedPage, command string) {
+		t.Run(p.page, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), awaitTimeout)
 			defer cancel()
-			shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", strings.NewReplacer(append(replace,
-				"https://switchboard.example.com", s.url(""), "localhost:8080", s.config.Listen, "127.0.0.1:8080", s.config.Listen, "curl -s", "curl -sS --fail-with-body",
+			shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", strings.NewReplacer(append(p.replace,
+				"https://switchboard.example.com", s.url(""), "localhost:8080", s.config.Listen, "127.0.0.1:8080", s.config.Listen, "curl -s ", "curl -sS --fail-with-body ",
 			)...).Replace(command))
 			shell.Dir = folder
 			shell.Env = []string{
 				"PATH=" + folder + ":" + os.Getenv("PATH"), "HOME=" + folder, "API=" + s.url(""), "KEY=" + s.key.Reveal(), "SWITCHBOARD_URL=" + s.url(""), "SWITCHBOARD_API_KEY=" + s.key.Reveal(),
 			}
-			if output, err := shell.CombinedOutput(); err != nil {
+			shell.Env = append(shell.Env, p.environ...)
+			if output, err := shell.CombinedOutput(); err != nil || !strings.Contains(string(output), p.prints) {
 				t.Errorf("%v\n%s\nprints\n%s", err, command, output)
 			}
 		})
 	}
 	for _, p := range pages {
 		for _, block := range blocksOf(t, p.page, "sh") {
-			run(p.page, block, p.replace...)
+			run(p, block)
 		}
 	}
 	for _, block := range blocksOf(t, "docs/runbook.md", "console") {
 		for line := range strings.Lines(block) {
 			if command, is := strings.CutPrefix(line, "$ "); is {
-				run("docs/runbook.md", seen.inPlaceOf(strings.TrimSpace(command)))
+				run(documentedPage{page: "docs/runbook.md"}, seen.inPlaceOf(strings.TrimSpace(command)))
 			}
 		}
 	}
 	checkAllPagesAreRun(t, pages)
 }
 
-// planCommand makes the plan that the page about operations starts.
-const planCommand = `curl -s localhost:8080/v1/operations -H "Authorization: Bearer $KEY" -d '{"action": "retry", "dry_run": true, "filter": {"state": ["retrying"]}}' | sed 's/.*"plan":"\([^"]*\)".*/\1/'`
+const exampleSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
-// checkAllPagesAreRun: a document with shell blocks is run here or by the test that is named for it.
+// verifyingReceiver is the address of one that answers 401 to what is not signed with that secret.
+func verifyingReceiver(t *testing.T, secret string) string {
+	t.Helper()
+	verifier, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || verifier.Verify(body, r.Header) != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// planCommand makes the plan that the page about operations starts.
+const planCommand = `curl -s "$API/v1/operations" -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d '{"action": "retry", "dry_run": true, "filter": {"state": ["retrying"]}}' | sed 's/.*"plan":"\([^"]*\)".*/\1/'`
+
+// checkAllPagesAreRun: a document with shell blocks is run here or listed as run elsewhere.
 func checkAllPagesAreRun(t *testing.T, pages []documentedPage) {
 	t.Helper()
 	documents, err := filepath.Glob("../../../docs/*.md")
