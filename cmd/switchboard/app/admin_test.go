@@ -137,17 +137,3 @@ func TestWrongKeyDoesNotStart(t *testing.T) {
 	}
 	a.close()
 }
-
-// TestVersion: what support asks for first.
-func TestVersion(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	if err := PrintVersion(&out); err != nil {
-		t.Fatal(err)
-	}
-	for _, word := range []string{"switchboard " + switchboard.Version, "commit ", "go          go1.", "schema      1"} {
-		if !strings.Contains(out.String(), word) {
-			t.Errorf("no %q in:\n%s", word, out.String())
-		}
-	}
-}
