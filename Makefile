@@ -33,7 +33,7 @@ build: ## Build both binaries into bin/.
 	$(GO) build $(VERSION_FLAGS) -o bin/switchboard-dev ./cmd/switchboard-dev
 
 .PHONY: test
-test: receivers fmt vet lint determinism unit end-to-end ## Run everything that CI runs; installs what it needs.
+test: receivers fmt vet lint determinism unit end-to-end alerts ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
 receivers: ## Install what the tests run beside Postgres: Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
@@ -87,6 +87,10 @@ unit: ## Test the packages by themselves: real Postgres, replayed histories, rac
 .PHONY: end-to-end
 end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
 	$(GO) test -timeout 15m $(SERVER_PACKAGES)
+
+.PHONY: alerts
+alerts: ## Make each alert fire by a fault and clear after it, and look for what the dashboard shows.
+	$(GO) -C deploy/check/alerts test -timeout 30m .
 
 .PHONY: bench
 bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).
