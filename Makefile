@@ -94,7 +94,7 @@ bench: build ## Measure speed and size, side by side with bare Temporal (about 1
 
 .PHONY: screenshots
 screenshots: ## Make the README's pictures of the console, from the running demo.
-	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 25m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
+	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 20m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
 
 .PHONY: record-histories
 record-histories: ## Record the histories of the released workflows: RELEASE=v0.1.0.
