@@ -35,8 +35,9 @@ type commands struct {
 
 	cli.Commands `embed:""`
 
-	Version     versionCommand   `cmd:"" help:"Print the version, the commit, and the version of the schema that this binary needs."`
-	VersionFlag kong.VersionFlag `name:"version" help:"Show the version."`
+	Healthcheck healthcheckCommand `cmd:"" group:"server" help:"Ask the process that listens on SWITCHBOARD_LISTEN whether it is ready: ends with 0 if it is, and else with 1."`
+	Version     versionCommand     `cmd:"" help:"Print the version, the commit, and the version of the schema that this binary needs."`
+	VersionFlag kong.VersionFlag   `name:"version" help:"Show the version."`
 }
 
 type (
@@ -45,7 +46,10 @@ type (
 	workerCommand  struct{}
 	migrateCommand struct{}
 	versionCommand struct{}
-	keysCommand    struct {
+
+	healthcheckCommand struct{}
+
+	keysCommand struct {
 		Create createKeyCommand `cmd:"" help:"Create a key: prints its id, and on the second line its text, which is shown this once."`
 		List   listKeysCommand  `cmd:"" help:"List the keys."`
 		Revoke revokeKeyCommand `cmd:"" help:"Revoke a key at once."`
@@ -162,6 +166,10 @@ func (workerCommand) Run(ctx context.Context, c app.Config) error {
 
 func (migrateCommand) Run(ctx context.Context, c app.Config) error {
 	return app.Migrate(ctx, c, os.Stdout)
+}
+
+func (healthcheckCommand) Run(ctx context.Context, c app.Config) error {
+	return app.Healthcheck(ctx, c, os.Stdout)
 }
 
 func (versionCommand) Run() error { return app.PrintVersion(os.Stdout) }
