@@ -35,7 +35,7 @@ func TestCompose(t *testing.T) {
 	created := strings.Fields(c.run("api", "keys", "create", "--name", "test", "--role", "admin"))
 	key := created[len(created)-1]
 	r := newReceiver(t, 200)
-	api.post(key, "/v1/subscriptions", `{"tenant": "acme", "events": ["*"], "request": {"url": "`+r.URL+`"}}`)
+	api.post(key, "/v1/subscriptions", `{"tenant": "acme", "name": "CRM", "events": ["*"], "request": {"url": "`+r.URL+`"}}`)
 	api.post(key, "/v1/events", `{"tenant": "acme", "type": "ticket.created", "data": {"id": 1}}`)
 	r.await(t, 1)
 	worker.stop()

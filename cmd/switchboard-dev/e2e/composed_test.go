@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -271,7 +272,8 @@ func (p *composeProcess) post(key, path, body string) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= http.StatusMultipleChoices {
-		p.t.Fatalf("%s: %s", path, response.Status)
+		answer, _ := io.ReadAll(response.Body) // shown as far as it was read
+		p.t.Fatalf("%s: %s %s", path, response.Status, answer)
 	}
 }
 
