@@ -17,7 +17,7 @@ import (
 var screenshots = flag.String("screenshots", "", "write the README's pictures of the console to this folder")
 
 // maxPicture is how large a picture of the README may be, in bytes: it is in the repository for good.
-const maxPicture = 200_000
+const maxPicture = 250_000
 
 // The pictures are taken after so many minutes of the demo; historyTimeout is for these, and for counting them.
 const (
