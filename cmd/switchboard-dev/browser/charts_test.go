@@ -12,6 +12,9 @@ import (
 	"github.com/seed-49a43567/switchboard/client"
 )
 
+// countTimeout is for some passes of what counts attempts, of which one begins every 15 seconds.
+const countTimeout = 3 * time.Minute
+
 const (
 	// redraw draws the charts again, and keeps what is given to uPlot, and how often a dashed line of a change is drawn.
 	redraw = `(() => {
@@ -57,12 +60,17 @@ func TestCharts(t *testing.T) {
 	_, err = stack.api.UpdateSubscription(t.Context(), sub, current.Version, client.Patch{"timeout": "7s"}, client.Actor("Bob"))
 	must(t, err)
 
-	await(t, "counting all attempts", func() bool {
+	last := int64(-1)
+	awaitFor(t, countTimeout, "counting all attempts", func() bool {
 		counted, err := stack.api.GetStats(t.Context(), switchboard.TrafficQuery{By: switchboard.TrafficByOutcome, Subscription: sub, From: time.Now().Add(-2 * time.Hour).Truncate(time.Hour)})
 		must(t, err)
 		n := int64(0)
 		for _, g := range counted.Groups {
 			n += g.Attempts
+		}
+		if n != last {
+			t.Logf("%d attempts are counted", n)
+			last = n
 		}
 		return n == good+bad
 	})
