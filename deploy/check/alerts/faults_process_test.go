@@ -97,7 +97,7 @@ func processFaults() []fault {
 				if slow {
 					l.lockFor(500*time.Millisecond, "events")
 				}
-				l.post("acme", "fine.event", 1)
+				l.postData("acme", "fine.event", `1`)
 			}
 		}},
 		{name: "Temporal's Postgres is slow", alerts: []string{"TemporalPersistenceSlow"}, fail: func(l *lab) (repair, meanwhile func()) {
