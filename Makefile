@@ -89,6 +89,10 @@ end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
 bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).
 	bin/switchboard-dev bench $(ARGS)
 
+.PHONY: faults
+faults: build ## Inflict every fault under load and see whether anything is lost (about 15 minutes). ARGS="--only kill-api,zombie" or "--list".
+	bin/switchboard-dev faults $(ARGS)
+
 .PHONY: screenshots
 screenshots: ## Make the README's pictures of the console, from the running demo.
 	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 15m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
