@@ -36,15 +36,18 @@ build: ## Build both binaries into bin/.
 test: receivers fmt vet lint determinism unit end-to-end ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
-receivers: ## Install what the tests run beside Postgres: Node.js, Python, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
+receivers: ## Install what the tests run beside Postgres: Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
 	@missing=; for program in node python3 openssl curl; do command -v $$program >/dev/null || missing="nodejs python3 openssl curl"; done; \
 	for program in $(BROWSERS); do command -v $$program >/dev/null && found=1; done; \
 	test -n "$$found" || missing="$$missing chromium-headless-shell"; \
 	python3 -c 'import cryptography' 2>/dev/null || missing="$$missing python3-cryptography"; \
+	command -v php >/dev/null || missing="$$missing php-cli"; \
+	command -v ruby >/dev/null || missing="$$missing ruby"; \
+	command -v javac >/dev/null || missing="$$missing default-jdk-headless"; \
 	test -z "$$missing" || { \
 		sudo=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
 		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $$missing; \
-	} || { echo "the tests need node, python3 with its package cryptography, openssl, curl and one of $(BROWSERS): install them, and start again"; exit 1; }
+	} || { echo "the tests need node, python3 with its package cryptography, php, ruby, java and javac (17 or later), openssl, curl and one of $(BROWSERS): install them, and start again"; exit 1; }
 
 .PHONY: vendor-docs
 vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the version that this file names.

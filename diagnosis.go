@@ -68,7 +68,7 @@ type Alike struct {
 }
 
 // MaxAlike is how many deliveries of a host and state are looked at, the newest first.
-const MaxAlike = 10_000
+const MaxAlike = 1_000
 
 // longestQuote is how many characters of what the receiver said are shown in one line.
 const longestQuote = 200

@@ -17,6 +17,8 @@ type eventPage struct {
 
 	Text    string // what explain says of it as a whole
 	Rows    []explainedRow
+	Hidden  int    // subscriptions that do not take it and are not shown
+	All     string // the page with those
 	More    bool   // the tenant has more subscriptions
 	Missing string // why it could not be explained; empty: it is
 }
@@ -31,7 +33,7 @@ type explainedRow struct {
 
 // event is the page of an event.
 func (c *Console) event(v *visit) (answer, error) {
-	if err := v.checkQuery("tenant", "conditions"); err != nil {
+	if err := v.checkQuery("tenant", "conditions", "all"); err != nil {
 		return answer{}, err
 	}
 	ctx, values, id := v.request.Context(), v.request.URL.Query(), v.path("id")
@@ -48,8 +50,11 @@ func (c *Console) event(v *visit) (answer, error) {
 		data.Missing = problemOf(v, err).Text
 		return page("event", e.Type, &data), nil
 	}
-	data.explain(&explained, &v.session)
-	if asked := values.Get("conditions"); asked != "" {
+	asked := values.Get("conditions")
+	data.explain(&explained, &v.session, func(s *client.ExplainedSubscription) bool {
+		return values.Has("all") || len(s.Deliveries) > 0 || s.Unmet == nil || s.SubscriptionID == asked
+	})
+	if asked != "" {
 		if err := data.addConditions(ctx, v.api, asked); err != nil {
 			return answer{}, err
 		}
@@ -57,11 +62,20 @@ func (c *Console) event(v *visit) (answer, error) {
 	return page("event", e.Type, &data), nil
 }
 
-// explain makes the rows of what explain says.
-func (p *eventPage) explain(explained *client.Explanation, s *switchboard.Session) {
-	e := &p.Event
-	p.Text, p.More = explained.Text, explained.More
+// shownUntaken is how many subscriptions that got no delivery are shown at first: with 200, the page had 168 kB.
+const shownUntaken = 50
+
+// explain makes the rows of what explain says: of all subscriptions that are wanted, and of some others.
+func (p *eventPage) explain(explained *client.Explanation, s *switchboard.Session, wanted func(*client.ExplainedSubscription) bool) {
+	e, others := &p.Event, 0
+	p.Text, p.More, p.All = explained.Text, explained.More, linkEventAll(e.ID, e.Tenant)
 	for _, sub := range explained.Subscriptions {
+		if !wanted(&sub) {
+			if others++; others > shownUntaken {
+				p.Hidden++
+				continue
+			}
+		}
 		row := explainedRow{ExplainedSubscription: sub}
 		if !sub.Deleted {
 			if (operators | editors).includes(s) {

@@ -48,6 +48,27 @@ func TestEventFilters(t *testing.T) {
 	newFixture(t).as(switchboard.RoleViewer, "").get("/console/events").want(t, http.StatusOK, "No event was accepted yet")
 }
 
+// TestEventOfManySubscriptions: those that take it are all shown, the others on demand.
+func TestEventOfManySubscriptions(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.subscribe("acme", func(s *switchboard.Subscription) { s.Name = "takes it" })
+	for i := range shownUntaken + 3 {
+		f.subscribe("acme", func(s *switchboard.Subscription) {
+			s.Name, s.Events = fmt.Sprint("other ", i), []string{"call.*"}
+		})
+	}
+	f.accept("acme", "ticket-1", `{}`)
+	ana := f.as(switchboard.RoleSupport, "")
+	page := ana.get("/console/events/ticket-1?tenant=acme").want(t, http.StatusOK, "takes it", "Show 3 more")
+	if n := len(page.rows()); n != shownUntaken+1 {
+		t.Errorf("%d subscriptions are shown", n)
+	}
+	if n := len(ana.get(page.link(t, ">Show 3 more")).want(t, http.StatusOK, "takes it").rows()); n != shownUntaken+4 {
+		t.Errorf("%d subscriptions are shown of all", n)
+	}
+}
+
 // TestWhyAnEventHasNoDelivery: each cause names itself.
 func TestWhyAnEventHasNoDelivery(t *testing.T) {
 	t.Parallel()

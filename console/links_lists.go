@@ -37,6 +37,11 @@ func linkEventConditions(id, tenant, subscription string) string {
 	return address(parameters("tenant", tenant, "conditions", subscription), "events", id) + "#" + url.PathEscape(subscription)
 }
 
+// linkEventAll is an event with every subscription that it was held against.
+func linkEventAll(id, tenant string) string {
+	return address(parameters("tenant", tenant, "all", "true"), "events", id)
+}
+
 // linkEventData is the data of an event as a file.
 func linkEventData(id, tenant string) string {
 	return address(parameters("tenant", tenant), "events", id, "data")

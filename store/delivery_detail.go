@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ func (s *Store) deliveryWith(ctx context.Context, caller switchboard.Caller, id 
 	var detail switchboard.DeliveryDetail
 	err := s.tx(ctx, "read delivery", func(ctx context.Context, tx transaction) error {
 		detail = switchboard.DeliveryDetail{Attempts: []switchboard.Attempt{}, Actions: []switchboard.Action{}, ReadAt: s.now()}
+		if _, err := tx.ExecContext(ctx, planForArguments); err != nil {
+			return err
+		}
 		rows := []switchboard.Delivery{}
 		if err := tx.SelectContext(ctx, &rows, "SELECT "+fields("deliveries", deliveryFields, "")+" FROM deliveries WHERE id = $1", id); err != nil {
 			return err
@@ -88,10 +92,13 @@ FROM subscriptions s WHERE s.id = $1`, detail.Delivery.SubscriptionID); err != n
 		detail.Subscription, _ = s.subscription(subs[0].subscriptionRow)
 		detail.SecretMadeAt = subs[0].SecretMadeAt
 	}
+	var eventAt time.Time
+	if err := tx.GetContext(ctx, &eventAt, "SELECT coalesce(event_at, created_at) FROM deliveries WHERE id = $1", detail.Delivery.ID); err != nil {
+		return err
+	}
 	var events []switchboard.Event
-	err := tx.SelectContext(ctx, &events, `
-SELECT e.id, e.tenant, e.type, e.key, e.occurred_at, e.created_at, `+erasedColumn+`
-FROM deliveries d JOIN events e ON e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id AND e.tenant = d.tenant WHERE d.id = $1`, detail.Delivery.ID)
+	err := tx.SelectContext(ctx, &events, "SELECT e.id, e.tenant, e.type, e.key, e.occurred_at, e.created_at, "+erasedColumn+" FROM events e WHERE e.created_at = $1 AND e.id = $2 AND e.tenant = $3",
+		eventAt, detail.Delivery.EventID, detail.Delivery.Tenant)
 	if len(events) > 0 {
 		detail.Event = events[0]
 	}
@@ -108,27 +115,34 @@ func (s *Store) alike(ctx context.Context, caller switchboard.Caller, d *switchb
 	if d.LastFailure == "" || d.State == switchboard.StatePending || d.State == switchboard.StateDelivered {
 		return nil
 	}
-	c := &conditions{}
-	c.scope(caller, "")
-	c.add("state = ? AND state NOT IN ('pending', 'delivered')", string(d.State))
 	name := d.Host
 	if _, port, err := net.SplitHostPort(d.Host); err == nil {
 		name = strings.TrimSuffix(d.Host, ":"+port)
 	}
-	if caller.Tenant == "" { // a tenant's own are found by another index, and are all of one state
-		c.add(hostWithoutPort+" = ?", name)
+	query, of := alikeQuery(hostWithoutPort), name
+	if caller.Tenant != "" { // a tenant's own are found by another index, and are all of one state
+		query, of = alikeQuery("tenant"), caller.Tenant
 	}
-	newest := c.query("id, last_failure, "+hostWithoutPort+" AS host", "deliveries", "id DESC", switchboard.MaxAlike+1)
-	query := "SELECT count(*) AS looked_at, count(*) FILTER (WHERE last_failure = " + c.term("?", string(d.LastFailure)) + " AND host = " + c.term("?", name) +
-		" AND id <> " + c.term("?", d.ID) + ") AS alike FROM (" + newest + ") AS newest"
 	var counted struct{ LookedAt, Alike int }
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	err := withSettings(bounded, s.searches, fmt.Sprintf("%sSET LOCAL statement_timeout = %d", filterSettings, alikeTimeout.Milliseconds()), func(tx *sqlx.Tx) error {
-		return tx.GetContext(bounded, &counted, query, c.args...)
+	prepared, err := s.counts.prepare(bounded)
+	if err != nil {
+		return nil
+	}
+	err = withSettings(bounded, s.searches, fmt.Sprintf("%sSET LOCAL statement_timeout = %d", filterSettings, alikeTimeout.Milliseconds()), func(tx *sqlx.Tx) error {
+		return transaction{tx, prepared}.GetContext(bounded, &counted, query, of, string(d.State), string(d.LastFailure), name, d.ID, caller.Sees(switchboard.OperatorTenant))
 	})
 	if err != nil {
 		return nil // the rest of the answer does not depend on it
 	}
 	return &switchboard.Alike{Count: counted.Alike, More: counted.LookedAt > switchboard.MaxAlike}
+}
+
+// alikeQuery counts the deliveries of state $2 that have $1 in the column and failed with $3 at the host
+// $4, but for $5, among the newest of the column and state; the operators' own count where $6 says so.
+func alikeQuery(column string) string {
+	return `SELECT count(*) AS looked_at, count(*) FILTER (WHERE last_failure = $3 AND host = $4 AND id <> $5) AS alike FROM (
+	SELECT id, last_failure, ` + hostWithoutPort + ` AS host FROM deliveries
+	WHERE ` + column + ` = $1 AND state = $2 AND state NOT IN ('pending', 'delivered') AND ($6 OR tenant <> '` + switchboard.OperatorTenant + `') ORDER BY id DESC LIMIT ` + strconv.Itoa(switchboard.MaxAlike+1) + `) AS newest`
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -48,10 +49,14 @@ func SchemaVersion() (int64, error) {
 
 // Migrate brings the schema to the version of this binary, from whatever older version it
 // has, and makes the partitions of today and the days ahead. It does nothing if there is
-// nothing to do. A newer schema is [ErrNewerSchema], and one of a pre-release
-// [ErrPreRelease]: both are left as they are.
+// nothing to do, as on a newer schema that this binary works on. One that it does not work on is
+// [ErrTooNewSchema], and one of a pre-release [ErrPreRelease]: both are left as they are.
 func (s *Store) Migrate(ctx context.Context) error {
-	if err := s.CheckSchema(ctx); errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrPreRelease) {
+	err := s.CheckSchema(ctx)
+	switch {
+	case errors.Is(err, ErrNewerSchema):
+		return nil
+	case errors.Is(err, ErrTooNewSchema), errors.Is(err, ErrPreRelease):
 		return err
 	}
 	// An index may take minutes to build, during which Postgres sends nothing.
@@ -68,15 +73,19 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return err
 }
 
-// ErrNewerSchema is the error of [Store.CheckSchema] where the binary is the older
-// one, as during an upgrade, which begins with the schema.
-var ErrNewerSchema = errors.New("the binary is older than the schema")
+// ErrNewerSchema is the error of [Store.CheckSchema] where the schema is newer than the binary, which
+// works on it all the same: during an upgrade, which begins with the schema, and after one was taken back.
+var ErrNewerSchema = errors.New("the schema is newer than this binary, which works on it")
+
+// ErrTooNewSchema is the error of [Store.CheckSchema] where the schema is so much newer that it lacks
+// what the binary needs.
+var ErrTooNewSchema = errors.New("the schema is too new for this binary")
 
 // ErrPreRelease is the error of [Store.CheckSchema] where the schema is that of a pre-release,
 // which no release migrates.
 var ErrPreRelease = errors.New("the database is of a pre-release")
 
-// CheckSchema returns nil if the schema is the one that this binary works on, and
+// CheckSchema returns nil if the schema is the one that this binary was made for, and
 // otherwise an error that says which it is and what to do. It changes nothing.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	needed, err := SchemaVersion()
@@ -84,10 +93,14 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return err
 	}
 	found, err := s.FoundSchema(ctx)
-	if err != nil {
+	if err != nil || found <= needed {
+		return cmp.Or(err, compareVersions(found, needed, 0))
+	}
+	var oldest int64
+	if err := s.get(ctx, "read which binaries the schema is for", &oldest, nil, "SELECT oldest FROM schema_compatibility"); err != nil {
 		return err
 	}
-	return compareVersions(found, needed)
+	return compareVersions(found, needed, oldest)
 }
 
 // FoundSchema is the version of the schema that the database has; 0: none.
@@ -101,7 +114,9 @@ func (s *Store) FoundSchema(ctx context.Context) (int64, error) {
 	return found, err
 }
 
-func compareVersions(found, needed int64) error {
+// compareVersions compares the schema that was found, and the oldest that its binaries may need, with the
+// one that this binary needs.
+func compareVersions(found, needed, oldest int64) error {
 	switch {
 	case found == needed:
 		return nil
@@ -112,7 +127,9 @@ func compareVersions(found, needed int64) error {
 			"give a new, empty database; if the data folder is that of `switchboard-dev` or `make run`, delete the folder or give another one", ErrPreRelease, found)
 	case found < needed:
 		return fmt.Errorf("the database's schema has version %d, and version %d is needed: run `switchboard migrate`", found, needed)
+	case needed >= oldest:
+		return fmt.Errorf("%w: the schema has version %d, and the binary was made for %d", ErrNewerSchema, found, needed)
 	}
-	return fmt.Errorf("%w: the database's schema has version %d, and this binary knows versions up to %d only: run a newer one",
-		ErrNewerSchema, found, needed)
+	return fmt.Errorf("%w: the database's schema has version %d, which binaries for version %d and later work on, and this one is for %d: run a newer one",
+		ErrTooNewSchema, found, oldest, needed)
 }

@@ -173,6 +173,10 @@ type connector struct {
 // still in use when the table is no longer small, so it must not read a table as a whole.
 const forDeliveries = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
 
+// planForArguments has a transaction plan its statements for their arguments, where those name the one
+// partition to read: planning for all of 41 takes 5 to 10 ms each.
+const planForArguments = "SET LOCAL plan_cache_mode = force_custom_plan"
+
 // forSearches lets Postgres plan each query for its arguments, which differ widely, and ends
 // one that takes too long.
 func forSearches() string {

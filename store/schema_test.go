@@ -43,7 +43,14 @@ func TestMigrateAndCheck(t *testing.T) {
 
 	_, err = b.sql.Exec("INSERT INTO switchboard_migrations (version_id, is_applied) VALUES (1000, true)")
 	must(t, err)
-	check("newer", "version 1000", fmt.Sprintf("up to %d only", present), "older")
+	check("newer", "version 1000", fmt.Sprint("made for ", present), "works on it")
+	must(t, b.Migrate(t.Context())) // nothing to do
+	_, err = b.sql.Exec("UPDATE schema_compatibility SET oldest = 1000")
+	must(t, err)
+	check("too new", "version 1000", fmt.Sprint("this one is for ", present), "run a newer one")
+	if err := b.Migrate(t.Context()); !errors.Is(err, store.ErrTooNewSchema) {
+		t.Errorf("migrate: %v", err)
+	}
 	_, err = b.sql.Exec("DELETE FROM switchboard_migrations WHERE version_id > 0")
 	must(t, err)
 	check("older", "no Switchboard schema")

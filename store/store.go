@@ -64,6 +64,10 @@ const (
 	recordDelayFactor    = 4
 	recordMaxDelayFactor = 5
 
+	// keyDelayShare: a shared query of keys waits for so small a share of what a shared commit does, because
+	// it saves a query of one row and no wait for the disk, and every call of the API waits for it.
+	keyDelayShare = 4
+
 	defaultMaxConns = 20
 	searchShare     = 5 // one connection in so many is for searches
 
@@ -96,7 +100,7 @@ type Config struct {
 	// MaxConns is the size of the connection pool; 0: 20.
 	MaxConns int
 	// BatchWait is how long a shared query, or a shared commit of events, waits for the next
-	// item, and at most twice as long in all: an event twice, for its key and its commit. A shared
+	// item, and at most twice as long in all; one of keys waits for a quarter of that. A shared
 	// commit of attempts waits four times as long, and at most five times in all. 0: 8 ms.
 	BatchWait time.Duration
 	// IdempotencyWindow is for how long an event that comes again with its id is a
@@ -184,7 +188,7 @@ func Open(cfg Config) (*Store, error) {
 		url:    cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
 		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
 	}
-	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery, tenantStatsQuery}}
+	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery, tenantStatsQuery, alikeQuery(hostWithoutPort), alikeQuery("tenant")}}
 	s.searchBudget, s.breaker = searchBudget, cfg.Breaker
 	s.planning = make(chan struct{}, max(1, searching/2))
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
@@ -198,7 +202,7 @@ func Open(cfg Config) (*Store, error) {
 	s.records = newBatcher(flushes, recordDelay, sizeOfRecord, s.recordAll)
 	s.reports = newBatcher(1, recordDelay, nil, s.reportAll) // those of one endpoint would wait for each other's locks
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
-	s.callers = newBatcher(readFlushes, delay, nil, s.findCallers)
+	s.callers = newBatcher(readFlushes, batch.Delay{Idle: delay.Idle / keyDelayShare, Max: delay.Max / keyDelayShare}, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
 	s.uses = &keyUses{write: s.writeKeyUses, noted: map[string]time.Time{}}
 	s.dispatches = newBatcher(1, delay, nil, s.dispatchAll)

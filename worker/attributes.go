@@ -2,10 +2,15 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 )
@@ -32,12 +37,37 @@ func attributeKeys() []temporal.SearchAttributeKeyKeyword {
 	return []temporal.SearchAttributeKeyKeyword{tenantAttribute, subscriptionAttribute, eventTypeAttribute, eventAttribute}
 }
 
-// registerAttributes registers the search attributes in the namespace; those
-// that are registered stay as they are. Where the worker may not do that, as on
-// Temporal Cloud, they are made beforehand.
+// EnsureSearchAttributes registers those of the search attributes that the namespace does not
+// have, and returns their names. Those that it has stay as they are; one of another type is an
+// error, because every start of a delivery would fail.
+func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string) (added []string, err error) {
+	listed, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return nil, err
+	}
+	missing := map[string]enumspb.IndexedValueType{}
+	for _, key := range attributeKeys() {
+		found, ok := listed.GetCustomAttributes()[key.GetName()]
+		switch {
+		case !ok:
+			missing[key.GetName()] = key.GetValueType()
+		case found != key.GetValueType():
+			return nil, fmt.Errorf("the search attribute %s is of type %s in namespace %s, and Switchboard needs it as %s: use a namespace of its own",
+				key.GetName(), found, namespace, key.GetValueType())
+		}
+	}
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	return slices.Sorted(maps.Keys(missing)), err
+}
+
+// registerAttributes is that of a worker. Where it may not do that, as on Temporal Cloud, they
+// are made beforehand.
 func registerAttributes(ctx context.Context, c client.Client, namespace string, log *slog.Logger) error {
-	err := addAttributes(ctx, c, namespace)
-	if isDenied(err) {
+	_, err := EnsureSearchAttributes(ctx, c, namespace)
+	if IsDenied(err) {
 		log.WarnContext(ctx, "search attributes cannot be registered from here: they must have been made beforehand",
 			"attributes", SearchAttributes(), "error", err)
 		return nil
@@ -45,20 +75,13 @@ func registerAttributes(ctx context.Context, c client.Client, namespace string, 
 	return err
 }
 
-func addAttributes(ctx context.Context, c client.Client, namespace string) error {
-	listed, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
-	if err != nil {
-		return err
+// CheckSearchAttributes asks for workflows by each of the search attributes. A server that has
+// just registered them refuses that for some seconds, and the start of a delivery as long.
+func CheckSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
+	var conditions []string
+	for _, name := range SearchAttributes() {
+		conditions = append(conditions, name+" = ''")
 	}
-	missing := map[string]enumspb.IndexedValueType{}
-	for _, key := range attributeKeys() {
-		if _, ok := listed.GetCustomAttributes()[key.GetName()]; !ok {
-			missing[key.GetName()] = key.GetValueType()
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	_, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: namespace, Query: strings.Join(conditions, " AND ")})
 	return err
 }

@@ -37,7 +37,8 @@ func (r *registry) RegisterNamespace(_ context.Context, in *workflowservice.Regi
 	return nil, r.make
 }
 
-// TestNamespace: it is made where it is missing and may be made; else the error says how.
+// TestNamespace: it is made where it is missing and may be made; else the error says how. A
+// worker that may not look finds out by its start.
 func TestNamespace(t *testing.T) {
 	t.Parallel()
 	missing, denied := serviceerror.NewNamespaceNotFound("acme"), serviceerror.NewPermissionDenied("no", "")
@@ -46,23 +47,40 @@ func TestNamespace(t *testing.T) {
 		look, make error
 		made       bool
 		says       string
+		worker     string // what a worker's says
 	}{
-		{"there", nil, nil, false, ""},
-		{"missing", missing, nil, true, ""},
-		{"missing, in other words", serviceerror.NewNotFound("acme"), nil, true, ""},
-		{"made by another worker meanwhile", missing, serviceerror.NewNamespaceAlreadyExists("acme"), true, ""},
-		{"missing, and may not be made", missing, denied, true, "temporal operator namespace create --namespace acme --retention 72h"},
-		{"missing, and the call is unknown", missing, serviceerror.NewUnimplemented("no"), true, "temporal operator namespace create"},
-		{"may not be looked at", denied, nil, false, ""},
-		{"Temporal is away", errors.New("away"), nil, false, "away"},
+		{"there", nil, nil, false, "", ""},
+		{"missing", missing, nil, true, "", ""},
+		{"missing, in other words", serviceerror.NewNotFound("acme"), nil, true, "", ""},
+		{"made by another worker meanwhile", missing, serviceerror.NewNamespaceAlreadyExists("acme"), true, "", ""},
+		{"missing, and may not be made", missing, denied, true, "temporal operator namespace create --namespace acme --retention 72h", "temporal operator namespace create"},
+		{"missing, and the call is unknown", missing, serviceerror.NewUnimplemented("no"), true, "temporal operator namespace create", "temporal operator namespace create"},
+		{"may not be looked at", denied, nil, false, "may not be asked", ""},
+		{"Temporal is away", errors.New("away"), nil, false, "away", "away"},
 	} {
-		r := &registry{look: test.look, make: test.make}
-		err := ensureNamespace(t.Context(), registryClient{registry: r}, "acme", slog.New(slog.DiscardHandler))
-		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
-			t.Errorf("%s: %v, want %q", test.name, err, test.says)
-		}
-		if made := strings.Join(r.made, ","); made != map[bool]string{true: "acme 72h0m0s"}[test.made] {
-			t.Errorf("%s: made %q", test.name, made)
+		for _, by := range []struct {
+			who    string
+			ensure func(client.Client) error
+			says   string
+		}{
+			{"setup", func(c client.Client) error {
+				made, err := EnsureNamespace(t.Context(), c, "acme", NamespaceRetention)
+				if made && !test.made {
+					t.Errorf("%s: says that it made it", test.name)
+				}
+				return err
+			}, test.says},
+			{"a worker", func(c client.Client) error {
+				return ensureNamespace(t.Context(), c, "acme", slog.New(slog.DiscardHandler))
+			}, test.worker},
+		} {
+			r := &registry{look: test.look, make: test.make}
+			if err := by.ensure(registryClient{registry: r}); !says(err, by.says) {
+				t.Errorf("%s, %s: %v, want %q", test.name, by.who, err, by.says)
+			}
+			if made := strings.Join(r.made, ","); made != map[bool]string{true: "acme 72h0m0s"}[test.made] {
+				t.Errorf("%s, %s: made %q", test.name, by.who, made)
+			}
 		}
 	}
 }

@@ -29,13 +29,14 @@ type commands struct {
 	API     apiCommand     `cmd:"" group:"server" name:"api" help:"Run the API."`
 	Worker  workerCommand  `cmd:"" group:"server" help:"Run the worker."`
 	Migrate migrateCommand `cmd:"" group:"server" help:"Bring the database's schema up to date."`
+	Setup   setupCommand   `cmd:"" group:"server" help:"Make the namespace and the search attributes on the Temporal server that TEMPORAL_ADDRESS names. What is there stays as it is."`
 	Keys    keysCommand    `cmd:"" group:"server" help:"Create, list and revoke API keys."`
 	Erase   eraseCommand   `cmd:"" group:"server" help:"Erase a tenant, or the content of an event."`
 	Verify  verifyCommand  `cmd:"" group:"server" help:"Check every promise on the live database and in Temporal, without changing anything: ends with 1 if one is broken, and with 2 if none was found broken and some checks took too long."`
 
 	cli.Commands `embed:""`
 
-	Version     versionCommand   `cmd:"" help:"Print the version, the commit, and the version of the schema that this binary needs."`
+	Version     versionCommand   `cmd:"" help:"Print the version, the commit, the version of the schema that this binary needs, the Go version and the platform."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Show the version."`
 }
 
@@ -44,8 +45,10 @@ type (
 	apiCommand     struct{}
 	workerCommand  struct{}
 	migrateCommand struct{}
-	versionCommand struct{}
-	keysCommand    struct {
+	setupCommand   struct {
+		NamespaceRetention switchboard.Duration `placeholder:"72h" help:"How long Temporal keeps closed workflows in a namespace that is made, for its UI; 72h if left out."`
+	}
+	keysCommand struct {
 		Create createKeyCommand `cmd:"" help:"Create a key: prints its id, and on the second line its text, which is shown this once."`
 		List   listKeysCommand  `cmd:"" help:"List the keys."`
 		Revoke revokeKeyCommand `cmd:"" help:"Revoke a key at once."`
@@ -164,7 +167,9 @@ func (migrateCommand) Run(ctx context.Context, c app.Config) error {
 	return app.Migrate(ctx, c, os.Stdout)
 }
 
-func (versionCommand) Run() error { return app.PrintVersion(os.Stdout) }
+func (c setupCommand) Run(ctx context.Context, config app.Config) error {
+	return app.Setup(ctx, config, time.Duration(c.NamespaceRetention), os.Stdout)
+}
 
 func (k createKeyCommand) Run(ctx context.Context, c app.Config) error {
 	return app.CreateKey(ctx, c, app.NewKey{Name: k.Name, Role: k.Role, Tenant: k.Tenant, TTL: time.Duration(k.TTL), ReadPayload: k.ReadPayload}, os.Stdout)

@@ -1,15 +1,22 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/cli"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // TestCreateKeyFlags: a slip of the shell does not make a key that may do more, or for
@@ -51,7 +58,7 @@ func TestCommandsNeedNothingElse(t *testing.T) {
 	for _, name := range []string{"SWITCHBOARD_DATABASE_URL", "SWITCHBOARD_ENCRYPTION_KEY"} {
 		t.Setenv(name, "")
 	}
-	for _, line := range [][]string{{"version"}, {"migrate"}, {"keys", "list"}} {
+	for _, line := range [][]string{{"version"}, {"migrate"}, {"setup"}, {"keys", "list"}} {
 		var c commands
 		parser, err := kong.New(&c, kong.Vars{"version": ""})
 		if err != nil {
@@ -100,5 +107,64 @@ func TestExitCodes(t *testing.T) {
 	}
 	if got := exitCode(app.ErrViolations); got != 1 {
 		t.Errorf("violations: %d", got)
+	}
+}
+
+// TestVersion: what support asks for first, for people and for programs.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	schema, err := store.SchemaVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	terminal := &cli.Terminal{Out: &out, Err: io.Discard, Getenv: func(string) string { return "" }}
+	if err := run(t.Context(), []string{"version"}, terminal); err != nil {
+		t.Fatal(err)
+	}
+	platform := runtime.GOOS + "/" + runtime.GOARCH
+	for _, line := range []string{"switchboard " + switchboard.Version, "commit      ", fmt.Sprintf("schema      %d", schema), "go          " + runtime.Version(), "platform    " + platform} {
+		if !strings.Contains("\n"+out.String(), "\n"+line) {
+			t.Errorf("no line %q in:\n%s", line, out.String())
+		}
+	}
+	out.Reset()
+	if err := run(t.Context(), []string{"version", "--output", "json"}, terminal); err != nil {
+		t.Fatal(err)
+	}
+	var got cli.Version
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Version != switchboard.Version || got.Schema != schema || got.Go != runtime.Version() || got.Platform != platform {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+// TestCommit: as the go command notes it.
+func TestCommit(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name     string
+		settings map[string]string
+		known    bool
+		want     cli.Version
+		line     string
+	}{
+		{"a commit", map[string]string{"vcs.revision": "abc", "vcs.time": "2026-11-29T08:00:00Z", "vcs.modified": "false"}, true, cli.Version{Commit: "abc", CommitTime: at}, "abc, 2026-11-29T08:00:00Z"},
+		{"changes", map[string]string{"vcs.revision": "abc", "vcs.time": "2026-11-29T08:00:00Z", "vcs.modified": "true"}, true, cli.Version{Commit: "abc", CommitTime: at, Modified: true}, "abc, with changes, 2026-11-29T08:00:00Z"},
+		{"no repository", nil, true, cli.Version{}, "unknown: it was built outside of a repository"},
+		{"no build information", nil, false, cli.Version{}, "unknown: it was built outside of a repository"},
+	} {
+		build := &debug.BuildInfo{}
+		for key, value := range c.settings {
+			build.Settings = append(build.Settings, debug.BuildSetting{Key: key, Value: value})
+		}
+		got, err := versionOf(build, c.known)
+		if err != nil || got.Commit != c.want.Commit || !got.CommitTime.Equal(c.want.CommitTime) || got.Modified != c.want.Modified {
+			t.Errorf("%s: %+v, %v", c.name, got, err)
+		}
+		var out bytes.Buffer
+		if err := new(cli.Commands).Session(&cli.Terminal{Out: &out}).PrintVersion(got); err != nil || !strings.Contains(out.String(), "\ncommit      "+c.line+"\n") {
+			t.Errorf("%s: %v, printed:\n%s", c.name, err, out.String())
+		}
 	}
 }

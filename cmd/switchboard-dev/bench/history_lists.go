@@ -15,6 +15,10 @@ type listTime struct {
 	Bound float64 `json:"bound_ms"`
 }
 
+func (l listTime) lines(kind string) []line {
+	return []line{info("p50 ms: "+kind+" "+l.Name, "%.0f", l.P50), info("  CPU ms", "%.1f", l.CPU), atMost("  p95", l.P95, l.Bound, "%.0f")}
+}
+
 // The bounds of lists in milliseconds: those by state, the others, and those that search
 // back in slices of time and may answer with a part.
 const (
@@ -46,10 +50,10 @@ func (b *bench) timeLists(ctx context.Context, d *historyDatabase) ([]listTime, 
 		{"of a type that there is none of", switchboard.DeliveryFilter{EventType: "no.such.type"}, boundSlices},
 		{"by text", switchboard.DeliveryFilter{Text: "nothing-holds-this"}, boundSlices},
 	} {
-		calls = append(calls, timedCall{"list: " + l.name, l.bound, func(try int) error {
+		calls = append(calls, timedCall{name: "list: " + l.name, bound: l.bound, call: func(try int) error {
 			_, err := d.Deliveries(ctx, switchboard.Caller{Role: switchboard.RoleAdmin}, seeded(l.filter, try), switchboard.PageRequest{})
 			return err
 		}})
 	}
-	return b.timeCalls(calls)
+	return b.timeCalls(ctx, calls)
 }

@@ -56,6 +56,8 @@ type besideBad struct {
 	States    map[string]int `json:"states"`  // of the bad deliveries at the end
 	DrainS    float64        `json:"drain_seconds"`
 	Drained   bool           `json:"drained"` // within drainTimeout
+	Tabs      int            `json:"tabs,omitempty"`
+	Polls     int            `json:"polls,omitempty"` // of the tabs
 	dead      bool           // its endpoints never answer: an event for one is only parked
 }
 
@@ -133,7 +135,7 @@ func (b *bench) chosenScenarios() []scenario {
 // beside measures healthy events while the scenario's endpoints get theirs, and leaves nothing
 // of the scenario behind.
 func (b *bench) beside(ctx context.Context, db *sql.DB, s scenario, onset, later time.Duration) (besideBad, error) {
-	result := besideBad{Scenario: s.name, What: s.what(), dead: s.dead()}
+	result := besideBad{Scenario: s.name, What: s.what(), Tabs: s.tabs, dead: s.dead()}
 	bad, err := b.startBad(ctx, s)
 	if err != nil {
 		return besideBad{}, err
@@ -161,6 +163,9 @@ func (b *bench) beside(ctx context.Context, db *sql.DB, s scenario, onset, later
 	}
 	result.Drained, err = b.drainBad(ctx, db)
 	result.DrainS = time.Since(start).Seconds()
+	if bad.tabs != nil {
+		result.Polls = bad.tabs.polls
+	}
 	b.progress("(%s) deleted; drained %t after %.0f s", s.name, result.Drained, result.DrainS)
 	return result, err
 }

@@ -25,6 +25,7 @@ type scenario struct {
 	sameOwner bool    // the endpoints are of the tenant whose healthy events are measured
 	timeout   time.Duration
 	cap       int // max_in_flight; 0: the default
+	tabs      int // of the console's overview, beside it
 }
 
 // scenarios lists those of the issue. largestCap is the max_in_flight of the last.
@@ -36,12 +37,16 @@ func scenarios(largestCap int) []scenario {
 		{name: "d", behaviour: refuses, endpoints: 200, rate: 1},
 		{name: "e", behaviour: hangs, endpoints: 30, rate: 0.5, sameOwner: true},
 		{name: "f", behaviour: hangs, endpoints: 1, burst: 520, timeout: time.Duration(switchboard.MaxTimeout), cap: largestCap},
+		{name: "g", tabs: 50},
 	}
 }
 
 func (s scenario) what() string {
 	text := fmt.Sprintf("%d that %s, %v/s each", s.endpoints, s.behaviour, s.rate)
-	if s.burst > 0 {
+	switch {
+	case s.tabs > 0:
+		text = fmt.Sprintf("%d tabs of the console's overview", s.tabs)
+	case s.burst > 0:
 		text = fmt.Sprintf("%d events for one that %s, cap %d, time limit %s", s.burst, s.behaviour, s.cap, s.timeout)
 	}
 	if s.sameOwner {
@@ -68,6 +73,7 @@ type badTraffic struct {
 	idle          func()         // closes those that are not used
 	endpoints     *badEndpoints
 	subscriptions []string
+	tabs          *tabs // nil: none
 	stop          context.CancelFunc
 	ended         chan struct{} // closed when nothing is posted any more
 
@@ -101,6 +107,11 @@ func (b *bench) startBad(ctx context.Context, s scenario) (_ *badTraffic, err er
 			return nil, errors.Join(err, t.remove(ctx))
 		}
 		t.subscriptions = append(t.subscriptions, made.ID)
+	}
+	if s.tabs > 0 {
+		if t.tabs, err = b.startTabs(ctx, s.tabs); err != nil {
+			return nil, errors.Join(err, t.remove(ctx))
+		}
 	}
 	posting, stop := context.WithCancel(ctx)
 	t.stop = stop
@@ -168,6 +179,9 @@ func (t *badTraffic) remove(ctx context.Context) error {
 		errs = append(errs, t.via.DeleteSubscription(ctx, id, "the scenario is over"))
 	}
 	t.idle()
+	if t.tabs != nil {
+		errs = append(errs, t.tabs.close())
+	}
 	return errors.Join(errors.Join(errs...), t.endpoints.close())
 }
 

@@ -12,6 +12,7 @@ const (
 	targetOnsetP99  = 3.0  // times the p99 without them, during the first time
 	targetLaterP99  = 1.2  // times that, afterwards
 	targetDeadShare = 15.0 // percent of a delivered event's CPU
+	targetTabs      = 5.0  // percent of one core, for what shows fifty tabs of the overview
 )
 
 func (i *isolation) lines() []line {
@@ -29,6 +30,10 @@ func (i *isolation) lines() []line {
 	}
 	for _, s := range i.Scenarios {
 		lines = append(lines, s.lines(p99)...)
+		if s.Tabs > 0 {
+			used := func(w window) float64 { return w.CPU[processServe] + w.CPU[processPostgres] }
+			lines = append(lines, info("  polls that were answered", "%d", s.Polls), atMost("  CPU of Switchboard and Postgres for them, share of one core", (used(s.Later)-i.median(used))/10, targetTabs, "%.1f %%"))
+		}
 		if s.dead && s.BadRate > 0 {
 			extra := (s.Later.CPU.total() - i.median(func(w window) float64 { return w.CPU.total() })) / s.BadRate
 			lines = append(lines,

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type lists struct {
 	Deliveries int        `json:"deliveries"`
 	SeedS      float64    `json:"seed_seconds"`
 	Calls      []listTime `json:"calls"`
+	Pages      []page     `json:"pages"`
 }
 
 // The bounds of the calls of a console in milliseconds, at 10 million deliveries.
@@ -51,11 +53,14 @@ func (b *bench) measureLists(ctx context.Context) (err error) {
 	if l.Calls, err = b.timeLists(ctx, full); err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
+	if l.Pages, err = b.timePages(ctx, full); err != nil {
+		return fmt.Errorf("lists, pages: %w", err)
+	}
 	single, err := b.singleCalls(ctx, full)
 	if err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
-	more, err := b.timeCalls(slices.Concat(consoleCalls(ctx, full), overviewCalls(ctx, full), otherLists(ctx, full), single))
+	more, err := b.timeCalls(ctx, slices.Concat(consoleCalls(ctx, full), overviewCalls(ctx, full), otherLists(ctx, full), single))
 	if err != nil {
 		return fmt.Errorf("lists: %w", err)
 	}
@@ -69,10 +74,12 @@ type timedCall struct {
 	name  string
 	bound float64
 	call  func(try int) error
+	tries int           // 0: listTries
+	rest  time.Duration // before each, not timed
 }
 
 // timeCalls makes each of the calls some times.
-func (b *bench) timeCalls(calls []timedCall) ([]listTime, error) {
+func (b *bench) timeCalls(ctx context.Context, calls []timedCall) ([]listTime, error) {
 	times := make([]listTime, 0, len(calls))
 	for _, c := range calls {
 		var took []time.Duration
@@ -80,7 +87,13 @@ func (b *bench) timeCalls(calls []timedCall) ([]listTime, error) {
 		if err != nil {
 			return nil, err
 		}
-		for try := range listTries {
+		tries := cmp.Or(c.tries, listTries)
+		for try := range tries {
+			if c.rest > 0 {
+				if err := pause(ctx, c.rest); err != nil {
+					return nil, err
+				}
+			}
 			start := time.Now()
 			if err := c.call(try); err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
@@ -94,7 +107,7 @@ func (b *bench) timeCalls(calls []timedCall) ([]listTime, error) {
 		used := after.since(before)
 		slices.Sort(took)
 		times = append(times, listTime{
-			c.name, milliseconds(percentile(took, 0.5)), milliseconds(percentile(took, 0.95)), milliseconds((used[processPostgres] + used[processServe]) / listTries), c.bound,
+			c.name, milliseconds(percentile(took, 0.5)), milliseconds(percentile(took, 0.95)), milliseconds((used[processPostgres] + used[processServe]) / time.Duration(tries)), c.bound,
 		})
 	}
 	return times, nil
@@ -124,15 +137,15 @@ func consoleCalls(ctx context.Context, d *historyDatabase) []timedCall {
 		}
 	}
 	return []timedCall{
-		{"count: of a tenant", boundOthers + boundCount, counted(switchboard.DeliveryFilter{Tenant: "seed"})},
-		{"count: failed", boundByState + boundCount, counted(switchboard.DeliveryFilter{States: failed})},
-		{"count: failed of a host", boundByState + boundCount, counted(switchboard.DeliveryFilter{Host: "seed", States: failed})},
-		{"facets: of a tenant", boundFacets, faceted(switchboard.DeliveryFilter{Tenant: "seed"})},
-		{"facets: failed of a host", boundFacets, faceted(switchboard.DeliveryFilter{Host: "seed", States: failed})},
-		{"search: event id", boundSearch, searched(func(n int) string { return fmt.Sprintf("seed-3-%d", n+1) })},
-		{"search: beginning of an event id", boundSearch, searched(func(n int) string { return fmt.Sprintf("seed-%d", 1+n%historyDays) })},
-		{"search: beginning of a delivery's id", boundSearch, searched(func(int) string { return switchboard.DeliveryPrefix + "0" })},
-		{"search: nothing", boundSearch, searched(func(n int) string { return fmt.Sprintf("nothing-%d", n) })},
+		{name: "count: of a tenant", bound: boundOthers + boundCount, call: counted(switchboard.DeliveryFilter{Tenant: "seed"})},
+		{name: "count: failed", bound: boundByState + boundCount, call: counted(switchboard.DeliveryFilter{States: failed})},
+		{name: "count: failed of a host", bound: boundByState + boundCount, call: counted(switchboard.DeliveryFilter{Host: "seed", States: failed})},
+		{name: "facets: of a tenant", bound: boundFacets, call: faceted(switchboard.DeliveryFilter{Tenant: "seed"})},
+		{name: "facets: failed of a host", bound: boundFacets, call: faceted(switchboard.DeliveryFilter{Host: "seed", States: failed})},
+		{name: "search: event id", bound: boundSearch, call: searched(func(n int) string { return fmt.Sprintf("seed-3-%d", n+1) })},
+		{name: "search: beginning of an event id", bound: boundSearch, call: searched(func(n int) string { return fmt.Sprintf("seed-%d", 1+n%historyDays) })},
+		{name: "search: beginning of a delivery's id", bound: boundSearch, call: searched(func(int) string { return switchboard.DeliveryPrefix + "0" })},
+		{name: "search: nothing", bound: boundSearch, call: searched(func(n int) string { return fmt.Sprintf("nothing-%d", n) })},
 	}
 }
 
@@ -171,15 +184,15 @@ func overviewCalls(ctx context.Context, d *historyDatabase) []timedCall {
 		}
 	}
 	return []timedCall{
-		{"failures", boundOverview, failures(false)},
-		{"failures of a tenant", boundOverview, failures(true)},
-		{"stats now", boundOverview, func(int) error { _, err := d.OpenStatus(ctx, admin, ""); return err }},
-		{"stats now of a tenant", boundOverview, func(try int) error { _, err := d.OpenStatus(ctx, admin, seededTenant(try)); return err }},
-		{"stats of 24 h", boundOverview, stats(1, switchboard.TrafficQuery{})},
-		{"stats of 30 d by failure", boundOverview, stats(30, switchboard.TrafficQuery{By: switchboard.TrafficByFailure})},
-		{"stats of 24 h by host", boundOverview, stats(1, switchboard.TrafficQuery{By: switchboard.TrafficByHost})},
-		{"stats of 30 d of a subscription", boundOverview, stats(30, switchboard.TrafficQuery{Subscription: "seed"})},
-		{"stats of 30 d of a tenant", boundOverview, stats(30, switchboard.TrafficQuery{Tenant: "seed"})},
+		{name: "failures", bound: boundOverview, call: failures(false)},
+		{name: "failures of a tenant", bound: boundOverview, call: failures(true)},
+		{name: "stats now", bound: boundOverview, call: func(int) error { _, err := d.OpenStatus(ctx, admin, ""); return err }},
+		{name: "stats now of a tenant", bound: boundOverview, call: func(try int) error { _, err := d.OpenStatus(ctx, admin, seededTenant(try)); return err }},
+		{name: "stats of 24 h", bound: boundOverview, call: stats(1, switchboard.TrafficQuery{})},
+		{name: "stats of 30 d by failure", bound: boundOverview, call: stats(30, switchboard.TrafficQuery{By: switchboard.TrafficByFailure})},
+		{name: "stats of 24 h by host", bound: boundOverview, call: stats(1, switchboard.TrafficQuery{By: switchboard.TrafficByHost})},
+		{name: "stats of 30 d of a subscription", bound: boundOverview, call: stats(30, switchboard.TrafficQuery{Subscription: "seed"})},
+		{name: "stats of 30 d of a tenant", bound: boundOverview, call: stats(30, switchboard.TrafficQuery{Tenant: "seed"})},
 	}
 }
 
@@ -196,18 +209,18 @@ func otherLists(ctx context.Context, d *historyDatabase) []timedCall {
 		}
 	}
 	return []timedCall{
-		{"audit: newest", boundOthers, audited(func(int) switchboard.AuditFilter { return switchboard.AuditFilter{} })},
-		{"audit: of a tenant", boundOthers, audited(func(try int) switchboard.AuditFilter { return switchboard.AuditFilter{Tenant: seededTenant(try)} })},
-		{"audit: of an object", boundOthers, audited(func(try int) switchboard.AuditFilter { return switchboard.AuditFilter{Object: seededSubscription(try)} })},
-		{"audit: by a person", boundOthers, audited(func(try int) switchboard.AuditFilter {
+		{name: "audit: newest", bound: boundOthers, call: audited(func(int) switchboard.AuditFilter { return switchboard.AuditFilter{} })},
+		{name: "audit: of a tenant", bound: boundOthers, call: audited(func(try int) switchboard.AuditFilter { return switchboard.AuditFilter{Tenant: seededTenant(try)} })},
+		{name: "audit: of an object", bound: boundOthers, call: audited(func(try int) switchboard.AuditFilter { return switchboard.AuditFilter{Object: seededSubscription(try)} })},
+		{name: "audit: by a person", bound: boundOthers, call: audited(func(try int) switchboard.AuditFilter {
 			return switchboard.AuditFilter{Person: fmt.Sprintf("person-%d", try)}
 		})},
-		{"audit: of a verb", boundOthers, audited(func(int) switchboard.AuditFilter { return switchboard.AuditFilter{Verb: switchboard.AuditPause} })},
-		{"events: newest", boundOthers, func(int) error {
+		{name: "audit: of a verb", bound: boundOthers, call: audited(func(int) switchboard.AuditFilter { return switchboard.AuditFilter{Verb: switchboard.AuditPause} })},
+		{name: "events: newest", bound: boundOthers, call: func(int) error {
 			_, err := d.Events(ctx, admin, switchboard.EventFilter{}, switchboard.PageRequest{})
 			return err
 		}},
-		{"subscriptions: with health", boundOthers, func(int) error {
+		{name: "subscriptions: with health", bound: boundOthers, call: func(int) error {
 			page, err := d.Subscriptions(ctx, admin, switchboard.SubscriptionFilter{}, switchboard.PageRequest{})
 			if err != nil {
 				return err
@@ -219,7 +232,7 @@ func otherLists(ctx context.Context, d *historyDatabase) []timedCall {
 			_, err = d.SubscriptionHealth(ctx, ids)
 			return err
 		}},
-		{"operations: newest", boundOthers, func(int) error {
+		{name: "operations: newest", bound: boundOthers, call: func(int) error {
 			_, err := d.Operations(ctx, admin, switchboard.OperationFilter{}, switchboard.PageRequest{})
 			return err
 		}},
@@ -229,7 +242,7 @@ func otherLists(ctx context.Context, d *historyDatabase) []timedCall {
 // singleCalls are those that the API makes up out of several statements.
 func (b *bench) singleCalls(ctx context.Context, d *historyDatabase) ([]timedCall, error) {
 	api := b.stack.poster.api
-	calls := []timedCall{{"event: explained to 200 subscriptions", boundOthers, func(try int) error {
+	calls := []timedCall{{name: "event: explained to 200 subscriptions", bound: boundOthers, call: func(try int) error {
 		x, err := api.ExplainEvent(ctx, fmt.Sprintf("seed-3-%d", (1+try)*seedTenants), "seed-0")
 		if err == nil && len(x.Subscriptions) != seedManySubscriptions {
 			err = fmt.Errorf("%d subscriptions are explained", len(x.Subscriptions))
@@ -241,7 +254,7 @@ func (b *bench) singleCalls(ctx context.Context, d *historyDatabase) ([]timedCal
 		if err != nil {
 			return nil, err
 		}
-		calls = append(calls, timedCall{"delivery: " + string(state), boundDelivery, func(try int) error {
+		calls = append(calls, timedCall{name: "delivery: " + string(state), bound: boundDelivery, call: func(try int) error {
 			_, err := api.GetDelivery(ctx, ids[try])
 			return err
 		}})
@@ -252,7 +265,10 @@ func (b *bench) singleCalls(ctx context.Context, d *historyDatabase) ([]timedCal
 func (l *lists) lines() []line {
 	lines := []line{info(fmt.Sprintf("old deliveries seeded in %.0f s", l.SeedS), "%d", l.Deliveries)}
 	for _, c := range l.Calls {
-		lines = append(lines, info("p50 ms: "+c.Name, "%.0f", c.P50), info("  CPU ms", "%.1f", c.CPU), atMost("  p95", c.P95, c.Bound, "%.0f"))
+		lines = append(lines, c.lines("call")...)
+	}
+	for _, p := range l.Pages {
+		lines = append(lines, p.lines()...)
 	}
 	return lines
 }

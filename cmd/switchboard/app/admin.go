@@ -32,9 +32,16 @@ func Migrate(ctx context.Context, config Config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	needed, err := store.SchemaVersion()
+	if err != nil {
+		return err
+	}
 	switch before {
 	case after:
 		fmt.Fprintf(out, "schema: version %d, nothing to do\n", after)
+		if after > needed {
+			fmt.Fprintf(out, "schema: it is newer than version %d, which this binary was made for; the binary works on it\n", needed)
+		}
 	case 0:
 		fmt.Fprintf(out, "schema: made, version %d\n", after)
 	default:
@@ -62,8 +69,7 @@ func (c *Config) openStoreToMigrate() (*store.Store, error) {
 	return store.Open(store.Config{URL: c.DatabaseURL, MaxConns: c.MaxConns})
 }
 
-// openMigrated opens the store of a database whose schema is not older than this binary:
-// API keys are the same in a newer one.
+// openMigrated opens the store of a database whose schema this binary works on.
 func (c *Config) openMigrated(ctx context.Context) (*store.Store, error) {
 	s, err := c.openStore()
 	if err != nil {

@@ -107,7 +107,9 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if err := s.CheckSchema(ctx); err != nil {
+	if err := s.CheckSchema(ctx); errors.Is(err, store.ErrNewerSchema) {
+		log.WarnContext(ctx, "this is not the latest release that ran here", "schema", err.Error())
+	} else if err != nil {
 		return nil, err
 	}
 	if err := s.CheckKeys(ctx, config.LostKeys...); err != nil {

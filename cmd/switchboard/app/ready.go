@@ -85,7 +85,8 @@ func (r *readiness) missingOfStore() []api.Missing {
 	case away != nil:
 		return []api.Missing{{Name: "postgres", Message: away.Error()}}
 	case problem != nil:
-		// An upgrade migrates first, and what still runs serves until it is replaced.
+		// An upgrade migrates first, and what still runs serves until it is replaced, as after one that
+		// was taken back.
 		return []api.Missing{{Name: "schema", Message: problem.Error(), Optional: errors.Is(problem, store.ErrNewerSchema)}}
 	}
 	if _, problem, _ := r.keys.state(); problem != nil {

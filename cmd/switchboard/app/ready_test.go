@@ -76,7 +76,7 @@ func says(err error, want string) bool {
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	away := errors.New("away")
-	newer, older := store.ErrNewerSchema, errors.New("run `switchboard migrate`")
+	newer, tooNew, older := store.ErrNewerSchema, store.ErrTooNewSchema, errors.New("run `switchboard migrate`")
 	for _, test := range []struct {
 		name                   string
 		schema, keys, temporal fakeCheck
@@ -87,6 +87,7 @@ func TestMissing(t *testing.T) {
 		{"all there", fakeCheck{}, fakeCheck{}, fakeCheck{}, true, Parts{API: true, Worker: true}, ""},
 		{"Postgres", fakeCheck{err: away}, fakeCheck{err: away}, fakeCheck{}, true, Parts{API: true, Worker: true}, "postgres"},
 		{"a newer schema", fakeCheck{problem: newer}, fakeCheck{}, fakeCheck{}, true, Parts{API: true, Worker: true}, "(schema)"},
+		{"a schema that is too new", fakeCheck{problem: tooNew}, fakeCheck{}, fakeCheck{}, true, Parts{API: true, Worker: true}, "schema"},
 		{"an older schema", fakeCheck{problem: older}, fakeCheck{}, fakeCheck{}, true, Parts{API: true, Worker: true}, "schema"},
 		{"a wrong key", fakeCheck{}, fakeCheck{problem: away}, fakeCheck{}, true, Parts{API: true, Worker: true}, "encryption_key"},
 		{"a wrong key of a worker", fakeCheck{}, fakeCheck{problem: away}, fakeCheck{}, true, Parts{Worker: true}, "encryption_key"},

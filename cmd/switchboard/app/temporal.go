@@ -20,16 +20,26 @@ import (
 // slots, need a place.
 const stickyWorkflows = 500
 
-// dialTemporal makes the client that the configuration describes. It connects
-// when it is first used, so that a process starts while Temporal is away.
-func (c *Config) dialTemporal(identity string, meter metric.Meter, logger *slog.Logger) (client.Client, string, error) {
+// temporalOptions are what the configuration says of Temporal, with the SDK's defaults.
+func (c *Config) temporalOptions() (client.Options, error) {
 	load := c.Temporal
 	if load == nil {
 		load = envconfig.LoadDefaultClientOptions
 	}
 	options, err := load()
 	if err != nil {
-		return nil, "", fmt.Errorf("TEMPORAL_… variables: %w", err)
+		return client.Options{}, fmt.Errorf("TEMPORAL_… variables: %w", err)
+	}
+	options.HostPort, options.Namespace = cmp.Or(options.HostPort, client.DefaultHostPort), cmp.Or(options.Namespace, client.DefaultNamespace)
+	return options, nil
+}
+
+// dialTemporal makes the client that the configuration describes. It connects
+// when it is first used, so that a process starts while Temporal is away.
+func (c *Config) dialTemporal(identity string, meter metric.Meter, logger *slog.Logger) (client.Client, string, error) {
+	options, err := c.temporalOptions()
+	if err != nil {
+		return nil, "", err
 	}
 	options.Identity = identity
 	options.Logger = switchboardworker.SDKLog(logger)
@@ -41,5 +51,5 @@ func (c *Config) dialTemporal(identity string, meter metric.Meter, logger *slog.
 	if err != nil {
 		return nil, "", fmt.Errorf("TEMPORAL_… variables: %w", err)
 	}
-	return lazy, cmp.Or(options.Namespace, client.DefaultNamespace), nil
+	return lazy, options.Namespace, nil
 }
