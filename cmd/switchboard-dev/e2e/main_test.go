@@ -22,7 +22,6 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/seed-49a43567/switchboard"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/process"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
@@ -39,8 +38,8 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == process.TemporalCommandName {
-		os.Exit(serveTemporal(os.Args))
+	if code, asked := serveTemporal(os.Args); asked {
+		os.Exit(code)
 	}
 	code := shared.databases.Run(m)
 	if err := built.remove(); err != nil {

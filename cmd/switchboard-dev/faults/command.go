@@ -99,10 +99,10 @@ func (c *Command) inflict(ctx context.Context, dir string, chosen []fault) (_ *r
 	for _, f := range chosen {
 		s.log("%s: %s", f.name, f.what)
 		o, err := s.try(ctx, f)
-		result.Outcomes = append(result.Outcomes, &o)
 		if err != nil {
 			return result, err
 		}
+		result.Outcomes = append(result.Outcomes, &o)
 		s.log("%s: %d accepted, %d delivered, %d duplicates, flow after %.1f s, all after %.1f s", f.name, o.Accepted, o.Delivered, o.Duplicates, o.Flow, o.All)
 		if err := o.err(); err != nil {
 			s.log("FAILED %v", err)

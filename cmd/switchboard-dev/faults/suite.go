@@ -143,7 +143,9 @@ func (s *suite) await(ctx context.Context, l *load, o *outcome) error {
 		after, settled = flow(o.ended, time.Now(), steady(l.all()), func(id string) time.Time { return s.seen.of(id).first })
 		return settled
 	})
-	o.Flow = after.Seconds()
+	if o.Flow = after.Seconds(); flowing != nil {
+		o.Flow = flowLimit.Seconds() // at least
+	}
 	posting := l.end()
 	o.events = l.all()
 	arriving := until(ctx, arriveLimit, "all that was accepted has arrived", func(context.Context) bool {
