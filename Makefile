@@ -57,10 +57,10 @@ vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the 
 	echo "swagger-ui-dist $(SWAGGER_UI) (Apache-2.0), from npm by make vendor-docs" > "$(CURDIR)/api/rest/docs/VERSION"
 
 .PHONY: vendor-console
-vendor-console: ## Fetch the scripts of others, which the console loads or its tests use, from npm, in the versions that this file names.
+vendor-console: ## Fetch the scripts of others, which the console loads or its tests use, from npm, in the versions that this file names. Needs zopfli.
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && to="$(CURDIR)/console/assets" && cd "$$dir" && npm pack --silent htmx.org@$(HTMX) uplot@$(UPLOT) axe-core@$(AXE) >/dev/null && \
-	tar -xzf htmx.org-$(HTMX).tgz && cp package/dist/htmx.min.js "$$to/htmx-$(HTMX).min.js" && cp package/dist/ext/hx-ptag.min.js "$$to/hx-ptag-$(HTMX).min.js" && cp package/LICENSE "$$to/htmx-LICENSE.txt" && \
-	tar -xzf uplot-$(UPLOT).tgz && cp package/dist/uPlot.iife.min.js "$$to/uplot-$(UPLOT).min.js" && cp package/LICENSE "$$to/uplot-LICENSE.txt" && \
+	tar -xzf htmx.org-$(HTMX).tgz && zopfli -c package/dist/htmx.min.js >"$$to/htmx-$(HTMX).min.js.gz" && cp package/LICENSE "$$to/htmx-LICENSE.txt" && \
+	tar -xzf uplot-$(UPLOT).tgz && zopfli -c package/dist/uPlot.iife.min.js >"$$to/uplot-$(UPLOT).min.js.gz" && cp package/LICENSE "$$to/uplot-LICENSE.txt" && \
 	tar -xzf axe-core-$(AXE).tgz && cp package/axe.min.js package/LICENSE package/LICENSE-3RD-PARTY.txt "$(CURDIR)/console/testdata/axe/" && \
 	echo "axe-core $(AXE) (MPL-2.0), from npm by make vendor-console; for the browser tests alone" > "$(CURDIR)/console/testdata/axe/VERSION"
 
@@ -98,7 +98,7 @@ faults: build ## Inflict every fault under load and see whether anything is lost
 
 .PHONY: screenshots
 screenshots: ## Make the README's pictures of the console, from the running demo.
-	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 15m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
+	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 25m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
 
 .PHONY: record-histories
 record-histories: ## Record the histories of the released workflows: RELEASE=v0.1.0.

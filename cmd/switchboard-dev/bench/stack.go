@@ -46,6 +46,7 @@ type stack struct {
 	poster   *poster
 
 	config       stackConfig
+	more         []string // further environment of Switchboard
 	temporalAddr string
 	listen       string             // address of Switchboard
 	keyring      string             // that it encrypts with
@@ -165,7 +166,29 @@ func (s *stack) switchboard() process.Switchboard {
 		TemporalAddr: s.temporalAddr, Namespace: client.DefaultNamespace,
 	}
 	if s.config.history > 0 {
+<<<<<<< HEAD
 		configured.Settings = []string{fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history))}
+=======
+		env = append(env, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history)))
+	}
+	return append(env, s.more...)
+}
+
+// untilReady waits until Switchboard says that nothing is missing.
+func (s *stack) untilReady(ctx context.Context) error {
+	for {
+		_, err := s.poster.api.Ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.serve.done:
+			return s.serve.ended(err)
+		case <-ctx.Done():
+			return fmt.Errorf("switchboard serve is not ready: %w; its log %s ends with:\n%s", errors.Join(ctx.Err(), err), s.serve.log, tail(s.serve.log))
+		case <-time.After(pollPause):
+		}
+>>>>>>> main
 	}
 	return configured
 }
