@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -163,32 +164,10 @@ func (s *stack) killAll(ctx context.Context) (err error) {
 func (s *stack) switchboard() process.Switchboard {
 	configured := process.Switchboard{
 		Binary: s.config.switchboard, DatabaseURL: s.postgres.URL(database), Keyring: s.keyring,
-		TemporalAddr: s.temporalAddr, Namespace: client.DefaultNamespace,
+		TemporalAddr: s.temporalAddr, Namespace: client.DefaultNamespace, Settings: slices.Clone(s.more),
 	}
 	if s.config.history > 0 {
-<<<<<<< HEAD
-		configured.Settings = []string{fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history))}
-=======
-		env = append(env, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history)))
-	}
-	return append(env, s.more...)
-}
-
-// untilReady waits until Switchboard says that nothing is missing.
-func (s *stack) untilReady(ctx context.Context) error {
-	for {
-		_, err := s.poster.api.Ready(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-s.serve.done:
-			return s.serve.ended(err)
-		case <-ctx.Done():
-			return fmt.Errorf("switchboard serve is not ready: %w; its log %s ends with:\n%s", errors.Join(ctx.Err(), err), s.serve.log, tail(s.serve.log))
-		case <-time.After(pollPause):
-		}
->>>>>>> main
+		configured.Settings = append(configured.Settings, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history)))
 	}
 	return configured
 }
