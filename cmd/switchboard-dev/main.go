@@ -34,7 +34,7 @@ type commands struct {
 	Faults faults.Command `cmd:"" help:"Kill, freeze, cut off and fill up what Switchboard runs on, and see whether anything is lost."`
 
 	// What benchmark and faults start as processes of their own.
-	TemporalServer process.TemporalCommand `cmd:"" hidden:""` // process.TemporalCommandName
+	TemporalServer process.TemporalCommand `cmd:"" hidden:"" aliases:"bench-temporal"` // process.TemporalCommandName
 	BenchFloor     bench.FloorCommand      `cmd:"" hidden:""`
 }
 
