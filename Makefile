@@ -9,7 +9,6 @@ AXE           := 4.14.1
 WORKFLOWCHECK := $(GO) run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 # The names that the browser tests look for.
 BROWSERS      := chromium-headless-shell chromium chromium-browser google-chrome
-VERSION_FLAGS := -trimpath -ldflags=-s
 
 # What links the Temporal server is tested without the race detector: building
 # the server for it costs more than the whole rest. The code that is ours is in
@@ -19,21 +18,20 @@ RACE_PACKAGES   := . ./activities/... ./api/... ./catalogue/... ./client/... ./c
 
 .PHONY: help
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: ## Start the whole development stack, with a demo. ARGS="--no-demo --api-addr …" are passed on.
-	@echo "  … building (the first time takes some minutes: a Temporal server is compiled in)"
-	@$(GO) build -o bin/switchboard-dev ./cmd/switchboard-dev
-	@exec bin/switchboard-dev $(ARGS)
+run: ## Start Switchboard with all that it needs, and a demo. ARGS="--no-demo --api-addr …" are passed on.
+	@echo "  … building Switchboard (the first time about two minutes on two processors, then seconds)"
+	@start=$$(date +%s); $(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-stack && echo "  … built it in $$(($$(date +%s) - start)) s"
+	@exec bin/switchboard-stack $(ARGS)
 
 .PHONY: build
-build: ## Build both binaries into bin/.
-	$(GO) build $(VERSION_FLAGS) -o bin/switchboard ./cmd/switchboard
-	$(GO) build $(VERSION_FLAGS) -o bin/switchboard-dev ./cmd/switchboard-dev
+build: ## Build what runs in production, and the development stack with a Temporal server compiled in, into bin/.
+	$(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-dev
 
 .PHONY: test
-test: receivers fmt vet lint determinism unit end-to-end ## Run everything that CI runs; installs what it needs.
+test: receivers fmt vet lint determinism unit end-to-end deploy-check ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
 receivers: ## Install what the tests run beside Postgres: Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
@@ -88,6 +86,15 @@ unit: ## Test the packages by themselves: real Postgres, replayed histories, rac
 end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
 	$(GO) test -timeout 15m $(SERVER_PACKAGES)
 
+.PHONY: deploy-check
+deploy-check: ## Check compose.yaml and the chart by Compose's and Helm's own code, and that all of deploy/ says the same.
+	$(GO) -C deploy/check vet . ./composeconfig
+	$(GO) -C deploy/check test -timeout 10m .
+
+.PHONY: chart-docs
+chart-docs: ## Write the list of values into the chart's README, from its values.yaml.
+	UPDATE_DOCS=1 $(GO) -C deploy/check test -count=1 -run '^TestValuesInREADME$$' .
+
 .PHONY: bench
 bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).
 	bin/switchboard-dev bench $(ARGS)
@@ -98,11 +105,24 @@ faults: build ## Inflict every fault under load and see whether anything is lost
 
 .PHONY: screenshots
 screenshots: ## Make the README's pictures of the console, from the running demo.
-	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 25m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
+	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 20m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
 
 .PHONY: record-histories
 record-histories: ## Record the histories of the released workflows: RELEASE=v0.1.0.
 	$(GO) test ./cmd/switchboard-dev/e2e -count=1 -run '^TestHistories$$' -args -record $(CURDIR)/workflows/testdata/$(RELEASE)
+
+.PHONY: notice
+notice: ## Write the licences of what the binaries contain into NOTICE.
+	UPDATE_DOCS=1 $(GO) test . -count=1 -run '^TestNotice$$'
+
+.PHONY: release
+release: ## Build the archives of a release into dist/, with bills of materials and checksums.
+	deploy/release.sh
+
+.PHONY: release-check
+release-check: release ## Build the release again, from a clone in another folder with an empty cache, and compare.
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && git clone --quiet . "$$dir/clone" && \
+	GOCACHE="$$dir/cache" "$$dir/clone/deploy/release.sh" "$$dir/dist" && diff -r dist "$$dir/dist" && echo "the same, byte for byte"
 
 .PHONY: fuzz
 fuzz: ## Fuzz what parses input from outside, FUZZTIME each (30s).
@@ -113,4 +133,4 @@ fuzz: ## Fuzz what parses input from outside, FUZZTIME each (30s).
 
 .PHONY: clean
 clean: ## Remove what was built; the development stack's state stays.
-	rm -rf bin
+	rm -rf bin dist

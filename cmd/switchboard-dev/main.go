@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/bench"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/embedded"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/faults"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/process"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
@@ -33,6 +34,8 @@ type commands struct {
 	Bench  bench.Command  `cmd:"" help:"Measure Switchboard beside bare Temporal."`
 	Faults faults.Command `cmd:"" help:"Kill, freeze, cut off and fill up what Switchboard runs on, and see whether anything is lost."`
 
+	Temporal temporalCommand `cmd:"" hidden:""`
+
 	// What benchmark and faults start as processes of their own.
 	TemporalServer process.TemporalCommand `cmd:"" hidden:"" aliases:"bench-temporal"` // process.TemporalCommandName
 	BenchFloor     bench.FloorCommand      `cmd:"" hidden:""`
@@ -48,6 +51,7 @@ func main() {
 		kong.Name("switchboard-dev"),
 		kong.Description("Switchboard's development stack, all in one process."),
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Vars{"temporal_addr": stack.DefaultTemporalAddr},
 	)
 	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "switchboard-dev:", err)
@@ -56,8 +60,13 @@ func main() {
 }
 
 func (c runCommand) Run(ctx context.Context) error {
+	tuneCollector()
+	c.Out = os.Stdout
+	return stack.Run(ctx, c.Config, embedded.Start)
+}
+
+// tuneCollector is for a process with a Temporal server.
+func tuneCollector() {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
-	c.Out = os.Stdout
-	return stack.Run(ctx, c.Config)
 }
