@@ -120,6 +120,11 @@ func trials(t *testing.T, signature switchboard.Signature) ([]trial, *client.Sub
 	standard := signing.IsStandardWebhooks(signature.Scheme)
 	newer, older, other := signing.NewSecret(signature.Scheme), signing.NewSecret(signature.Scheme), signing.NewSecret(signature.Scheme)
 	rotated := []switchboard.SigningSecret{{Secret: newer}, {Secret: older, ExpiresAt: now.Add(time.Hour)}}
+	repeated := map[switchboard.Scheme]switchboard.Secret{ // od leaves out lines that repeat
+		signing.Standard:        switchboard.Secret("whsec_" + strings.Repeat("YWFh", 16)),
+		signing.StandardEd25519: switchboard.Secret("whsk_" + strings.Repeat("YWFh", 10) + "YWE="),
+		signing.HMACHex:         switchboard.Secret(strings.Repeat("a", 48)),
+	}[signature.Scheme]
 	known := func(secret switchboard.Secret) string {
 		if keys := signing.PublicKeys(signature.Scheme, []switchboard.SigningSecret{{Secret: secret}}, now); len(keys) > 0 {
 			return keys[0].Text
@@ -145,6 +150,7 @@ func trials(t *testing.T, signature switchboard.Signature) ([]trial, *client.Sub
 		sign("good", now, only, newer, true),
 		sign("two signatures, checked with the newer secret", now, rotated, newer, true),
 		sign("two signatures, checked with the older secret", now, rotated, older, standard),
+		sign("of a secret whose bytes repeat", now, []switchboard.SigningSecret{{Secret: repeated}}, repeated, true),
 		sign("of another secret", now, only, other, false),
 		changed("another body", func(r *trial) { r.tampered = true }),
 		changed("no signature", func(r *trial) { r.signature = "" }),
