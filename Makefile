@@ -9,7 +9,6 @@ AXE           := 4.14.1
 WORKFLOWCHECK := $(GO) run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 # The names that the browser tests look for.
 BROWSERS      := chromium-headless-shell chromium chromium-browser google-chrome
-VERSION_FLAGS := -trimpath -ldflags=-s
 
 # What links the Temporal server is tested without the race detector: building
 # the server for it costs more than the whole rest. The code that is ours is in
@@ -19,18 +18,17 @@ RACE_PACKAGES   := . ./activities/... ./api/... ./catalogue/... ./client/... ./c
 
 .PHONY: help
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: ## Start the whole development stack, with a demo. ARGS="--no-demo --api-addr …" are passed on.
-	@echo "  … building (the first time takes some minutes: a Temporal server is compiled in)"
-	@$(GO) build -o bin/switchboard-dev ./cmd/switchboard-dev
-	@exec bin/switchboard-dev $(ARGS)
+run: ## Start Switchboard with all that it needs, and a demo. ARGS="--no-demo --api-addr …" are passed on.
+	@echo "  … building Switchboard (the first time about two minutes on two processors, then seconds)"
+	@start=$$(date +%s); $(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-stack && echo "  … built it in $$(($$(date +%s) - start)) s"
+	@exec bin/switchboard-stack $(ARGS)
 
 .PHONY: build
-build: ## Build both binaries into bin/.
-	$(GO) build $(VERSION_FLAGS) -o bin/switchboard ./cmd/switchboard
-	$(GO) build $(VERSION_FLAGS) -o bin/switchboard-dev ./cmd/switchboard-dev
+build: ## Build what runs in production, and the development stack with a Temporal server compiled in, into bin/.
+	$(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-dev
 
 .PHONY: test
 test: receivers last-release fmt vet lint determinism unit end-to-end ## Run everything that CI runs; installs what it needs.
@@ -64,10 +62,10 @@ vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the 
 	echo "swagger-ui-dist $(SWAGGER_UI) (Apache-2.0), from npm by make vendor-docs" > "$(CURDIR)/api/rest/docs/VERSION"
 
 .PHONY: vendor-console
-vendor-console: ## Fetch the scripts of others, which the console loads or its tests use, from npm, in the versions that this file names.
+vendor-console: ## Fetch the scripts of others, which the console loads or its tests use, from npm, in the versions that this file names. Needs zopfli.
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && to="$(CURDIR)/console/assets" && cd "$$dir" && npm pack --silent htmx.org@$(HTMX) uplot@$(UPLOT) axe-core@$(AXE) >/dev/null && \
-	tar -xzf htmx.org-$(HTMX).tgz && cp package/dist/htmx.min.js "$$to/htmx-$(HTMX).min.js" && cp package/dist/ext/hx-ptag.min.js "$$to/hx-ptag-$(HTMX).min.js" && cp package/LICENSE "$$to/htmx-LICENSE.txt" && \
-	tar -xzf uplot-$(UPLOT).tgz && cp package/dist/uPlot.iife.min.js "$$to/uplot-$(UPLOT).min.js" && cp package/LICENSE "$$to/uplot-LICENSE.txt" && \
+	tar -xzf htmx.org-$(HTMX).tgz && zopfli -c package/dist/htmx.min.js >"$$to/htmx-$(HTMX).min.js.gz" && cp package/LICENSE "$$to/htmx-LICENSE.txt" && \
+	tar -xzf uplot-$(UPLOT).tgz && zopfli -c package/dist/uPlot.iife.min.js >"$$to/uplot-$(UPLOT).min.js.gz" && cp package/LICENSE "$$to/uplot-LICENSE.txt" && \
 	tar -xzf axe-core-$(AXE).tgz && cp package/axe.min.js package/LICENSE package/LICENSE-3RD-PARTY.txt "$(CURDIR)/console/testdata/axe/" && \
 	echo "axe-core $(AXE) (MPL-2.0), from npm by make vendor-console; for the browser tests alone" > "$(CURDIR)/console/testdata/axe/VERSION"
 
@@ -101,11 +99,24 @@ bench: build ## Measure speed and size, side by side with bare Temporal (about 1
 
 .PHONY: screenshots
 screenshots: ## Make the README's pictures of the console, from the running demo.
-	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 15m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
+	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 25m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
 
 .PHONY: record-histories
 record-histories: ## Record the histories of the released workflows: RELEASE=v0.1.0.
 	$(GO) test ./cmd/switchboard-dev/e2e -count=1 -run '^TestHistories$$' -args -record $(CURDIR)/workflows/testdata/$(RELEASE)
+
+.PHONY: notice
+notice: ## Write the licences of what the binaries contain into NOTICE.
+	UPDATE_DOCS=1 $(GO) test . -count=1 -run '^TestNotice$$'
+
+.PHONY: release
+release: ## Build the archives of a release into dist/, with bills of materials and checksums.
+	deploy/release.sh
+
+.PHONY: release-check
+release-check: release ## Build the release again, from a clone in another folder with an empty cache, and compare.
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && git clone --quiet . "$$dir/clone" && \
+	GOCACHE="$$dir/cache" "$$dir/clone/deploy/release.sh" "$$dir/dist" && diff -r dist "$$dir/dist" && echo "the same, byte for byte"
 
 .PHONY: fuzz
 fuzz: ## Fuzz what parses input from outside, FUZZTIME each (30s).
@@ -116,4 +127,4 @@ fuzz: ## Fuzz what parses input from outside, FUZZTIME each (30s).
 
 .PHONY: clean
 clean: ## Remove what was built; the development stack's state stays.
-	rm -rf bin
+	rm -rf bin dist

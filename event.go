@@ -19,6 +19,9 @@ type Event struct {
 	OccurredAt time.Time // when it happened at the platform; acceptance if not given
 	CreatedAt  time.Time // when it was accepted
 	ErasedAt   time.Time // when its data were erased; zero: they were not
+	// TraceParent is the W3C trace context of its post (https://www.w3.org/TR/trace-context/); empty: its
+	// deliveries are not traced.
+	TraceParent string
 }
 
 // Limits of an event's fields: of texts in characters, of data in bytes.

@@ -43,7 +43,7 @@ const module = "github.com/seed-49a43567/switchboard"
 // Where Temporal's SDK and server may be imported, and the Postgres that we run ourselves.
 var (
 	usesSDK      = []string{"workflows", "activities", "worker", "cmd"}
-	usesServer   = "cmd/switchboard-dev"
+	usesServer   = "cmd/switchboard-dev/"
 	usesPostgres = []string{"cmd/switchboard-dev/", "store/postgres/"}
 )
 
@@ -72,7 +72,7 @@ func TestLayout(t *testing.T) {
 			}
 		case folder == "" && strings.Contains(strings.Split(imported, "/")[0], "."):
 			t.Errorf("%s: the root package imports the standard library only, not %s", file, imported)
-		case strings.HasPrefix(imported, "go.temporal.io/server") || strings.HasPrefix(imported, "github.com/temporalio/"):
+		case isServer(imported):
 			if !strings.HasPrefix(file, usesServer) {
 				t.Errorf("%s may not import %s: the production binary stays without the server", file, imported)
 			}
@@ -80,6 +80,41 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s may not import %s", file, imported)
 		}
 	})
+}
+
+// TestServerIsCompiledForOneProgram: the others are built in a fraction of the time, because
+// nothing that they import, directly or not, imports the Temporal server.
+func TestServerIsCompiledForOneProgram(t *testing.T) {
+	t.Parallel()
+	imports := map[string][]string{} // by folder
+	eachImport(t, func(file, imported string) {
+		folder := path.Dir(filepath.ToSlash(file))
+		imports[folder] = append(imports[folder], imported)
+	})
+	for program, links := range map[string]bool{"cmd/switchboard": false, "cmd/switchboard-stack": false, "cmd/switchboard-dev": true} {
+		seen := map[string]bool{program: true}
+		server := ""
+		for next := []string{program}; len(next) > 0; next = next[1:] {
+			for _, imported := range imports[next[0]] {
+				if isServer(imported) {
+					server = next[0]
+				}
+				folder, ours := strings.CutPrefix(imported, module+"/")
+				if ours && !seen[folder] {
+					seen[folder] = true
+					next = append(next, folder)
+				}
+			}
+		}
+		if (server != "") != links {
+			t.Errorf("%s links the Temporal server: %v (by %s), want %v", program, server != "", server, links)
+		}
+	}
+}
+
+// isServer reports whether a package is of the Temporal server or its web UI.
+func isServer(imported string) bool {
+	return strings.HasPrefix(imported, "go.temporal.io/server") || strings.HasPrefix(imported, "github.com/temporalio/")
 }
 
 // rowOf names the row of allowed that is for the folder: its own, or that of one above it.

@@ -75,6 +75,7 @@ type PortalLink struct {
 	Next        string // the page of the console to begin with; empty: the first
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
+	UsedAt      time.Time     // zero: nobody has used it
 	Lasts       time.Duration // for how long it can be used
 	Session     time.Duration // how long the session lasts
 }

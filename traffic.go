@@ -105,7 +105,7 @@ type FailureGroups struct {
 // WorkerStatus is what a worker says of itself, every second.
 type WorkerStatus struct {
 	ID             string    `json:"id" doc:"Names the process: process id, host, random letters"`
-	Version        string    `json:"version" example:"0.1.0"`
+	Version        string    `json:"version" example:"0.2.0"`
 	JoinedAt       time.Time `json:"joined_at" doc:"When it started"`
 	SeenAt         time.Time `json:"seen_at" doc:"When it was last heard of"`
 	Slots          int       `json:"slots" doc:"Attempts that may be under way, on the task queue deliveries" example:"100"`

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/activity"
 
 	"github.com/seed-49a43567/switchboard"
@@ -85,7 +86,9 @@ type Deliveries struct {
 	Recovery   Recovery // nil: what follows from the health of endpoints is left to the reconciler
 	Outages    *Outages
 	Log        *slog.Logger
-	Now        func() time.Time // the clock that attempts are dated by
+	Tracer     trace.Tracer              // nil: nothing is traced
+	Classes    switchboard.TenantClasses // of metrics
+	Now        func() time.Time          // the clock that attempts are dated by
 }
 
 // storeTimeout bounds each call of the store: longer than a healthy one by far, shorter than what
@@ -133,7 +136,8 @@ func (a *Deliveries) execution(ctx context.Context, in AttemptInput) *execution 
 	return &execution{a, in, info.IsLocalActivity, info.WorkflowExecution.RunID, info.TaskToken, info.Attempt}
 }
 
-func (e *execution) attempt(ctx context.Context) (AttemptResult, error) {
+func (e *execution) attempt(ctx context.Context) (result AttemptResult, err error) {
+	began := time.Now()
 	// Beginning before the row is read closes the gap in which a cancellation could be missed:
 	// it either shows in the row or aborts this attempt.
 	ctx, done, ok := e.InFlight.Begin(ctx, e.in.DeliveryID)
@@ -144,6 +148,8 @@ func (e *execution) attempt(ctx context.Context) (AttemptResult, error) {
 
 	outcome := e.unrecordedOutcome(ctx)
 	loaded, err := e.load(ctx)
+	ctx, span := e.deliver(ctx, &loaded, began)
+	defer func() { delivered(span, &result, err) }()
 	if switchboard.CodeOf(err) == switchboard.CodeNotFound {
 		// Erased, or lost with a database that was restored: there is nothing to send.
 		return AttemptResult{State: switchboard.StateCancelled, Reason: switchboard.ReasonErased}, nil
@@ -156,11 +162,11 @@ func (e *execution) attempt(ctx context.Context) (AttemptResult, error) {
 	}
 	outdated := loaded.Delivery.Generation != e.in.Generation && !e.in.Reset
 	if outcome.After(loaded.Delivery) {
-		result := e.record(ctx, loaded, outcome.Attempt(e.in.DeliveryID), outcome.Generation)
+		result = e.record(ctx, loaded, outcome.Attempt(e.in.DeliveryID), outcome.Generation)
 		result.Outdated = outdated
 		return result, nil
 	}
-	result := e.resultOf(loaded, loaded.Delivery)
+	result = e.resultOf(loaded, loaded.Delivery)
 	result.Outdated = outdated
 	if outdated || !e.isDue(loaded.Delivery) {
 		return result, nil
@@ -322,12 +328,14 @@ func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery,
 
 		SubscriptionVersion: loaded.Subscription.Version,
 	}
-	done := e.Metrics.sending(ctx, made.Timeout)
+	ctx, span := e.attemptSpan(ctx, &loaded, made.Number)
+	done := e.Metrics.sending(ctx, made.Timeout, e.Classes.Of(loaded.Delivery.Tenant))
 	stopHeartbeat := e.heartbeat(ctx, switchboard.Record{Attempt: made, Generation: loaded.Delivery.Generation})
 	var err error
 	made.Request, made.Outcome, err = e.Sender.Attempt(ctx, loaded, now, made.Timeout)
 	stopHeartbeat(err)
 	done(made.Outcome)
+	attempted(span, &made.Outcome, err)
 	if maybeSent(err) {
 		return made, nil // it may have arrived: an attempt whose outcome is unknown
 	}

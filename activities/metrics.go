@@ -49,8 +49,8 @@ func (in *instruments) seconds(name, description string, buckets ...float64) met
 func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error) {
 	in := instruments{meter: meter}
 	m := &Metrics{
-		attempts: in.counter("switchboard_attempts", "Attempts by result: delivered, or the failure."),
-		latency: in.seconds("switchboard_attempt_duration", "Time from the start of an attempt to the end of the receiver's answer.",
+		attempts: in.counter("switchboard_attempts", "Attempts by result, which is delivered or the failure, and by the class of the tenant."),
+		latency: in.seconds("switchboard_attempt_duration", "Time from the start of an attempt to the end of the receiver's answer, by the class of the tenant.",
 			.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30),
 		deferred:  in.counter("switchboard_retention_swaps_deferred", "Swaps of partitions that did not get their locks within 100 ms, and were tried again."),
 		completed: in.counter("switchboard_deliveries_completed", "Deliveries that an attempt brought to a final state, by state."),
@@ -82,6 +82,7 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 		m.breakers.Add(context.Background(), 0, metric.WithAttributes(attribute.String("change", change)))
 	}
 	m.disabled.Add(context.Background(), 0)
+	m.deferred.Add(context.Background(), 0)
 	return m, nil
 }
 
@@ -109,24 +110,27 @@ func (m *Metrics) turn(ctx context.Context, wait time.Duration) {
 	m.turnWait.Record(ctx, wait.Seconds())
 }
 
-// sending counts a request that goes out under that time limit; the function it
-// returns takes its outcome.
-func (m *Metrics) sending(ctx context.Context, timeout time.Duration) func(switchboard.Outcome) {
+// sending counts a request of a tenant of that class that goes out under that time limit; the
+// function it returns takes its outcome. Where ctx has a sampled span, the latency has it as its exemplar.
+func (m *Metrics) sending(ctx context.Context, timeout time.Duration, class string) func(switchboard.Outcome) {
 	m.inFlight.Add(ctx, 1)
 	m.timeout.Record(ctx, timeout.Seconds())
 	return func(o switchboard.Outcome) {
 		m.inFlight.Add(ctx, -1)
-		m.latency.Record(ctx, o.Latency.Seconds())
+		m.latency.Record(ctx, o.Latency.Seconds(), metric.WithAttributes(classLabel(class)))
 	}
 }
 
+// classLabel is the label of what is counted by the class of tenants.
+func classLabel(class string) attribute.KeyValue { return attribute.String("class", class) }
+
 // recorded counts an attempt once it is durable, and the delivery if it ended.
-func (m *Metrics) recorded(ctx context.Context, o switchboard.Outcome, d switchboard.Delivery) {
+func (m *Metrics) recorded(ctx context.Context, o switchboard.Outcome, d switchboard.Delivery, class string) {
 	result := string(o.Failure)
 	if result == "" {
 		result = "delivered"
 	}
-	m.attempts.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))
+	m.attempts.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result), classLabel(class)))
 	if !d.State.Final() {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-49a43567/switchboard"
@@ -61,7 +62,7 @@ func (a *Deliveries) commit(ctx context.Context, r switchboard.Record) (switchbo
 	}
 	a.Outages.Observe(ctx, Postgres, nil)
 	a.Unrecorded.Remove(r)
-	a.Metrics.recorded(ctx, r.Attempt.Outcome, d)
+	a.Metrics.recorded(ctx, r.Attempt.Outcome, d, a.Classes.Of(d.Tenant))
 	a.logAttempt(ctx, r.Attempt, d)
 	return d, nil
 }
@@ -90,6 +91,9 @@ func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d
 	}
 	if !d.NextAttemptAt.IsZero() {
 		line = append(line, slog.Time("next_attempt_at", d.NextAttemptAt))
+	}
+	if traced := trace.SpanContextFromContext(ctx); traced.IsSampled() {
+		line = append(line, slog.String("trace_id", traced.TraceID().String()))
 	}
 	a.Log.LogAttrs(ctx, slog.LevelInfo, "attempt", line...)
 }

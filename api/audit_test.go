@@ -13,32 +13,33 @@ import (
 // audited is what each call of the table [calls] that changes something leaves in the audit: verb,
 // kind, object, tenant and reason.
 var audited = map[string]string{
-	"DELETE /v1/events/evt_acme/data?reason=asked":   "erase event evt_acme acme asked",
-	"POST /v1/subscriptions":                         "create subscription sub_new acme ",
-	"PATCH /v1/subscriptions/sub_acme":               "update subscription sub_acme acme ",
-	"DELETE /v1/subscriptions/sub_acme?reason=asked": "delete subscription sub_acme acme asked",
-	"POST /v1/subscriptions/sub_acme/rotate_secret":  "rotate_secret subscription sub_acme acme ",
-	"POST /v1/subscriptions/sub_acme/pause":          "pause subscription sub_acme acme r",
-	"POST /v1/subscriptions/sub_paused/resume":       "resume subscription sub_paused acme ",
-	"POST /v1/subscriptions/sub_paused/disable":      "disable subscription sub_paused acme r",
-	"POST /v1/subscriptions/sub_disabled/enable":     "enable subscription sub_disabled acme ",
-	"POST /v1/deliveries/dlv_acme/retry":             "retry delivery dlv_acme acme ",
-	"POST /v1/deliveries/dlv_acme/cancel":            "cancel delivery dlv_acme acme r",
-	"POST /v1/deliveries/dlv_acme/hold":              "hold delivery dlv_acme acme r",
-	"POST /v1/deliveries/dlv_acme/resend":            "resend delivery dlv_acme acme r",
-	"POST /v1/deliveries/dlv_held/release":           "release delivery dlv_held acme ",
-	"POST /v1/operations":                            "start operation op_1 acme r",
-	"POST /v1/operations/op_retry/pause":             "pause operation op_retry acme r",
-	"POST /v1/operations/op_paused/resume":           "resume operation op_paused acme ",
-	"POST /v1/operations/op_paused/cancel":           "cancel operation op_paused acme r",
-	"PUT /v1/event_types/iomnihub/ticket.created":    "update event_type iomnihub/ticket.created  ",
-	"PATCH /v1/event_types/iomnihub/ticket.created":  "update event_type iomnihub/ticket.created  ",
-	"DELETE /v1/event_types/iomnihub/ticket.created": "delete event_type iomnihub/ticket.created  ",
-	"DELETE /v1/tenants/acme?reason=asked":           "erase tenant acme acme asked",
-	"POST /v1/keys":                                  "create key key_new  ",
-	"DELETE /v1/keys/key_globex?reason=asked":        "revoke key key_globex globex asked",
-	"POST /v1/portal_links":                          "create portal_link plk_new acme ",
-	"DELETE /v1/sessions/ses_globex?reason=asked":    "revoke session ses_globex globex asked",
+	"DELETE /v1/events/evt_acme/data?reason=asked":    "erase event evt_acme acme asked",
+	"POST /v1/subscriptions":                          "create subscription sub_new acme ",
+	"PATCH /v1/subscriptions/sub_acme":                "update subscription sub_acme acme ",
+	"DELETE /v1/subscriptions/sub_acme?reason=asked":  "delete subscription sub_acme acme asked",
+	"POST /v1/subscriptions/sub_acme/rotate_secret":   "rotate_secret subscription sub_acme acme ",
+	"POST /v1/subscriptions/sub_acme/pause":           "pause subscription sub_acme acme r",
+	"POST /v1/subscriptions/sub_paused/resume":        "resume subscription sub_paused acme ",
+	"POST /v1/subscriptions/sub_paused/disable":       "disable subscription sub_paused acme r",
+	"POST /v1/subscriptions/sub_disabled/enable":      "enable subscription sub_disabled acme ",
+	"POST /v1/deliveries/dlv_acme/retry":              "retry delivery dlv_acme acme ",
+	"POST /v1/deliveries/dlv_acme/cancel":             "cancel delivery dlv_acme acme r",
+	"POST /v1/deliveries/dlv_acme/hold":               "hold delivery dlv_acme acme r",
+	"POST /v1/deliveries/dlv_acme/resend":             "resend delivery dlv_acme acme r",
+	"POST /v1/deliveries/dlv_held/release":            "release delivery dlv_held acme ",
+	"POST /v1/operations":                             "start operation op_1 acme r",
+	"POST /v1/operations/op_retry/pause":              "pause operation op_retry acme r",
+	"POST /v1/operations/op_paused/resume":            "resume operation op_paused acme ",
+	"POST /v1/operations/op_paused/cancel":            "cancel operation op_paused acme r",
+	"PUT /v1/event_types/iomnihub/ticket.created":     "update event_type iomnihub/ticket.created  ",
+	"PATCH /v1/event_types/iomnihub/ticket.created":   "update event_type iomnihub/ticket.created  ",
+	"DELETE /v1/event_types/iomnihub/ticket.created":  "delete event_type iomnihub/ticket.created  ",
+	"DELETE /v1/tenants/acme?reason=asked":            "erase tenant acme acme asked",
+	"POST /v1/keys":                                   "create key key_new  ",
+	"DELETE /v1/keys/key_globex?reason=asked":         "revoke key key_globex globex asked",
+	"POST /v1/portal_links":                           "create portal_link plk_new acme ",
+	"DELETE /v1/sessions/ses_globex?reason=asked":     "revoke session ses_globex globex asked",
+	"DELETE /v1/portal_links/plk_globex?reason=asked": "revoke portal_link plk_globex globex asked",
 }
 
 // unaudited are the calls that change nothing, or only add events and their deliveries, which say
@@ -134,7 +135,7 @@ func TestReasons(t *testing.T) {
 			b.call(t, adminKey, "POST", path, body).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "reason")
 		}
 	}
-	for _, path := range []string{"/v1/subscriptions/sub_acme", "/v1/keys/key_globex", "/v1/sessions/ses_globex", "/v1/tenants/acme", "/v1/events/evt_acme/data"} {
+	for _, path := range []string{"/v1/subscriptions/sub_acme", "/v1/keys/key_globex", "/v1/sessions/ses_globex", "/v1/portal_links/plk_globex", "/v1/tenants/acme", "/v1/events/evt_acme/data"} {
 		for _, query := range []string{"", "?reason=", "?reason=%20"} {
 			b.call(t, adminKey, "DELETE", path+query, nil).wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeInvalid, "reason")
 		}

@@ -11,6 +11,8 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/ingest"
@@ -52,6 +54,7 @@ type Config struct {
 
 	Metrics http.Handler // serves /metrics; nil: there is no such route
 	Meter   metric.Meter // measures requests; nil: nothing is measured
+	Tracer  trace.Tracer // traces requests; nil: nothing is traced
 	Logger  *slog.Logger // one line per request; nil: slog.Default
 
 	MaxData  int // limit of an event's data in bytes; 0: switchboard.DefaultMaxData
@@ -63,6 +66,9 @@ type Config struct {
 	// CostlyCalls is the sum of the costs that the calls of one key may have a second, in
 	// this process, see [rest.Cost]; 0: DefaultCostlyCalls.
 	CostlyCalls float64
+
+	// Classes are those of tenants, for metrics.
+	Classes switchboard.TenantClasses
 
 	// Validation says what becomes of events whose data do not match their schema; empty: warn.
 	Validation ingest.Validation
@@ -119,6 +125,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Meter == nil {
 		c.Meter = noop.NewMeterProvider().Meter("")
+	}
+	if c.Tracer == nil {
+		c.Tracer = tracenoop.NewTracerProvider().Tracer("")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

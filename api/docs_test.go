@@ -289,7 +289,7 @@ func TestSchemaNamesEachOperator(t *testing.T) {
 func TestExamplesWork(t *testing.T) {
 	t.Parallel()
 	doc := setup(t).call(t, "", "GET", "/openapi.json", nil).want(t, http.StatusOK)
-	ids := strings.NewReplacer("evt_01k0000000000000000000000", "evt_acme", "key_01k0000000000000000000000", "key_globex", "era_01k0000000000000000000000", "era_globex", "ses_01k0000000000000000000000", "ses_globex", "_01k0000000000000000000000", "_acme")
+	ids := strings.NewReplacer("evt_01k0000000000000000000000", "evt_acme", "key_01k0000000000000000000000", "key_globex", "era_01k0000000000000000000000", "era_globex", "ses_01k0000000000000000000000", "ses_globex", "plk_01k0000000000000000000000", "plk_globex", "_01k0000000000000000000000", "_acme")
 	for path, item := range doc["paths"].(map[string]any) {
 		for method, o := range item.(map[string]any) {
 			op := o.(map[string]any)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
 type newPortalLink struct {
@@ -87,4 +88,49 @@ func lasting(field string, given *switchboard.Duration, usual, most time.Duratio
 		return 0, switchboard.InvalidField(field, "must be from %s to %s", switchboard.Duration(least), switchboard.Duration(most))
 	}
 	return time.Duration(*given), nil
+}
+
+// madePortalLink is a link that was made, without what opens it.
+type madePortalLink struct {
+	ID          string           `json:"id" example:"plk_01k0000000000000000000000"`
+	KeyID       string           `json:"key_id" doc:"Of the key that made it: the link ends with it, and so does the session" example:"key_01k0000000000000000000000"`
+	Tenant      string           `json:"tenant" doc:"Whose subscriptions, deliveries and events the person sees. Empty: every tenant's, of the link that a development stack prints" example:"acme"`
+	Name        string           `json:"name" doc:"Of the person whom it is for" example:"bob@acme.example"`
+	Role        switchboard.Role `json:"role" enum:"admin,integrator,support,viewer" example:"integrator"`
+	ReadPayload bool             `json:"read_payload" example:"true"`
+	CreatedAt   time.Time        `json:"created_at"`
+	ExpiresAt   time.Time        `json:"expires_at" doc:"Until when it can be used"`
+	UsedAt      *time.Time       `json:"used_at" doc:"Null: nobody has used it"`
+}
+
+func madePortalLinkOf(l *switchboard.PortalLink) madePortalLink {
+	return madePortalLink{
+		ID: l.ID, KeyID: l.KeyID, Tenant: l.Tenant, Name: l.Person, Role: l.Role, ReadPayload: l.ReadPayload,
+		CreatedAt: l.CreatedAt, ExpiresAt: l.ExpiresAt, UsedAt: date(l.UsedAt),
+	}
+}
+
+type portalLinksInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+func (s *server) listPortalLinks(ctx context.Context, caller switchboard.Caller, in *portalLinksInput) (*reply[page[madePortalLink]], error) {
+	found, err := s.Store.PortalLinks(ctx, caller, switchboard.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return nil, err
+	}
+	return rest.PageOf(found, madePortalLinkOf), nil
+}
+
+type portalLinkInput struct {
+	ID     string `path:"id" doc:"Id of the link" example:"plk_01k0000000000000000000000"`
+	Reason string `query:"reason" required:"true" doc:"Why, in your own words; kept in the audit" maxLength:"500" example:"sent to the wrong person"`
+}
+
+func (s *server) withdrawPortalLink(ctx context.Context, caller switchboard.Caller, in *portalLinkInput) (*empty, error) {
+	if err := checkRequiredReason(in.Reason); err != nil {
+		return nil, err
+	}
+	return &empty{}, s.Store.WithdrawPortalLink(ctx, caller, in.ID, in.Reason)
 }

@@ -102,6 +102,41 @@ func (b *bundle) blindIntegrator(t *testing.T) string {
 	return b.call(t, adminKey, "POST", "/v1/keys", `{"name":"n","role":"integrator","read_payload":false}`).want(t, http.StatusCreated)["key"].(string)
 }
 
+// TestPortalLinksAreListed with who made them, for whom, and whether they were used; and one that was not can be
+// withdrawn, once.
+func TestPortalLinksAreListed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	list := func(key string) []any {
+		return asList(b.call(t, key, "GET", "/v1/portal_links", nil).want(t, http.StatusOK)["data"])
+	}
+	want := map[string]any{
+		"id": "plk_globex", "key_id": "key_integrator", "tenant": "globex", "name": "Gea", "role": "viewer", "read_payload": false,
+		"created_at": "2026-01-31T10:12:00Z", "expires_at": "2026-02-01T10:12:00Z", "used_at": nil,
+	}
+	if diff := cmp.Diff([]any{want}, list(integratorKey)); diff != "" {
+		t.Error(diff)
+	}
+	if got := list(acmeAdminKey); len(got) != 0 {
+		t.Errorf("of another tenant: %v", got)
+	}
+	made := b.call(t, acmeIntegratorKey, "POST", "/v1/portal_links", `{"tenant":"acme","name":"Bob","role":"viewer"}`).want(t, http.StatusCreated)
+	_, err := b.db.SpendPortalLink(t.Context(), tokenOf(t, made), switchboard.SignIn{})
+	must(t, err)
+	if got := list(acmeIntegratorKey); len(got) != 1 || got[0].(map[string]any)["used_at"] == nil {
+		t.Errorf("the used one: %v", got)
+	}
+	used, _ := made["id"].(string)
+	for _, path := range []string{"/v1/portal_links/" + used + "?reason=r", "/v1/portal_links/plk_none?reason=r"} {
+		b.call(t, adminKey, "DELETE", path, nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+	}
+	b.call(t, integratorKey, "DELETE", "/v1/portal_links/plk_globex?reason=r", nil).want(t, http.StatusNoContent)
+	b.call(t, integratorKey, "DELETE", "/v1/portal_links/plk_globex?reason=r", nil).wantProblem(t, http.StatusNotFound, switchboard.CodeNotFound, "")
+	if got := list(adminKey); len(got) != 1 {
+		t.Errorf("after that: %v", got)
+	}
+}
+
 // TestSessions: who is signed in is listed, and can be signed out.
 func TestSessions(t *testing.T) {
 	t.Parallel()

@@ -81,6 +81,8 @@ var calls = []tableCall{
 	{"GET /v1/keys/key_globex", ``, 200, ""},
 	{"DELETE /v1/keys/key_globex?reason=asked", ``, 200, ""},
 	{"POST /v1/portal_links", `{"tenant":"acme","name":"Bob","role":"viewer"}`, 201, "i"},
+	{"GET /v1/portal_links", ``, 200, "i"},
+	{"DELETE /v1/portal_links/plk_globex?reason=asked", ``, 204, "i"},
 	{"GET /v1/sessions", ``, 200, ""},
 	{"DELETE /v1/sessions/ses_globex?reason=asked", ``, 204, ""},
 }
@@ -257,6 +259,7 @@ func TestScope(t *testing.T) {
 		{acmeAdminKey, "GET /v1/keys/key_TENANT", ``},
 		{acmeAdminKey, "DELETE /v1/keys/key_TENANT?reason=r", ``},
 		{acmeIntegratorKey, "POST /v1/portal_links", `{"tenant":"TENANT","name":"Bob","role":"viewer"}`},
+		{acmeIntegratorKey, "DELETE /v1/portal_links/plk_TENANT?reason=r", ``},
 		{acmeAdminKey, "DELETE /v1/sessions/ses_TENANT?reason=r", ``},
 	}
 	for _, p := range pairs {

@@ -103,6 +103,8 @@ func (s *server) routes() []rest.Route {
 		rest.On(get, "/v1/keys/{id}", nil, s.getKey, "get-key"),
 		rest.On(remove, "/v1/keys/{id}", nil, s.revokeKey, "revoke-key", acts),
 		rest.On(post, "/v1/portal_links", roles{integrator}, s.createPortalLink, "create-portal-link", created, cost(2), acts),
+		rest.On(get, "/v1/portal_links", roles{integrator}, s.listPortalLinks, "list-portal-links"),
+		rest.On(remove, "/v1/portal_links/{id}", roles{integrator}, s.withdrawPortalLink, "withdraw-portal-link", gone, acts),
 		rest.On(get, "/v1/sessions", nil, s.listSessions, "list-sessions"),
 		rest.On(remove, "/v1/sessions/{id}", nil, s.endSession, "end-session", gone, acts),
 	}

@@ -61,14 +61,14 @@ func New(config Config) (*API, error) {
 		return nil, fmt.Errorf("api: %w", err)
 	}
 	layer, err := rest.New(rest.Config{
-		Store: config.Store, Meter: config.Meter, Logger: config.Logger, RefusedKeys: config.RefusedKeys, CostlyCalls: config.CostlyCalls,
+		Store: config.Store, Meter: config.Meter, Tracer: config.Tracer, Classes: config.Classes, Logger: config.Logger, RefusedKeys: config.RefusedKeys, CostlyCalls: config.CostlyCalls,
 		Version: config.Version, Prose: words, Members: problemMembers{},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
 	ingester, err := ingest.New(ingest.Config{
-		Store: config.Store, Dispatcher: config.Engine, Schemas: config.Catalogue, Validation: config.Validation, MaxData: config.MaxData, Meter: config.Meter,
+		Store: config.Store, Dispatcher: config.Engine, Schemas: config.Catalogue, Validation: config.Validation, MaxData: config.MaxData, Classes: config.Classes, Meter: config.Meter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)

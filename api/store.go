@@ -124,6 +124,8 @@ type Store interface {
 	RevokeSession(ctx context.Context, caller switchboard.Caller, id, reason string) error
 	// CreatePortalLink stores a link, and returns it with its id, its times and its token.
 	CreatePortalLink(ctx context.Context, caller switchboard.Caller, link switchboard.PortalLink) (switchboard.PortalLink, switchboard.Secret, error)
+	PortalLinks(ctx context.Context, caller switchboard.Caller, page switchboard.PageRequest) (switchboard.Page[switchboard.PortalLink], error)
+	WithdrawPortalLink(ctx context.Context, caller switchboard.Caller, id, reason string) error
 	RevokeKey(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Key, error)
 
 	// EraseTenant begins the erasure of a tenant, or returns the one under way.

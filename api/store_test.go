@@ -149,6 +149,11 @@ func (d *database) seedKeys(t testing.TB) {
 	}})
 	must(t, err)
 	d.ids["ses_globex"] = in.Session.ID
+	link, _, err := d.CreatePortalLink(t.Context(), switchboard.Caller{KeyID: d.ids["key_integrator"], Role: integrator}, switchboard.PortalLink{
+		Tenant: "globex", Person: "Gea", Role: switchboard.RoleViewer, Lasts: 24 * time.Hour,
+	})
+	must(t, err)
+	d.ids["plk_globex"] = link.ID
 }
 
 // seedDelivery makes the subscription sub_TENANT, with version 3, the event evt_TENANT, and

@@ -230,6 +230,10 @@ var calls = map[string]struct {
 	"create-portal-link": {func(ctx context.Context, c *client.Client) error {
 		return second(c.CreatePortalLink(ctx, client.NewPortalLink{Tenant: "acme", Name: "n", Next: "/console", ExpiresIn: 1, Session: 1}, options...))
 	}, client.NewPortalLink{}, client.PortalLink{}},
+	"list-portal-links": {func(ctx context.Context, c *client.Client) error { return second(c.ListPortalLinks(ctx, page)) }, nil, pageOf[client.MadePortalLink]()},
+	"withdraw-portal-link": {func(ctx context.Context, c *client.Client) error {
+		return c.WithdrawPortalLink(ctx, "{id}", "why", options...)
+	}, nil, nil},
 	"list-sessions": {func(ctx context.Context, c *client.Client) error { return second(c.ListSessions(ctx, "k", page)) }, nil, pageOf[client.Session]()},
 	"end-session":   {func(ctx context.Context, c *client.Client) error { return c.EndSession(ctx, "{id}", "why", options...) }, nil, nil},
 	"revoke-key": {func(ctx context.Context, c *client.Client) error {

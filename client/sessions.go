@@ -48,6 +48,36 @@ func (c *Client) CreatePortalLink(ctx context.Context, link NewPortalLink, optio
 	return call[PortalLink](ctx, c, request{method: http.MethodPost, path: path("portal_links"), body: link, options: options})
 }
 
+// MadePortalLink is a portal link that was made, without what opens it.
+type MadePortalLink struct {
+	ID          string           `json:"id"`
+	KeyID       string           `json:"key_id"` // of the key that made it, and with which it ends
+	Tenant      string           `json:"tenant"` // empty: every tenant, of the link that a development stack prints
+	Name        string           `json:"name"`   // of the person whom it is for
+	Role        switchboard.Role `json:"role"`
+	ReadPayload bool             `json:"read_payload"`
+	CreatedAt   time.Time        `json:"created_at"`
+	ExpiresAt   time.Time        `json:"expires_at"`
+	UsedAt      *time.Time       `json:"used_at"` // nil: nobody has used it
+}
+
+// ListPortalLinks returns a page of the portal links, newest first.
+func (c *Client) ListPortalLinks(ctx context.Context, asked switchboard.PageRequest) (switchboard.Page[MadePortalLink], error) {
+	return list[MadePortalLink](ctx, c, path("portal_links"), query(), asked)
+}
+
+// PortalLinks iterates over them, as [Client.ListPortalLinks].
+func (c *Client) PortalLinks(ctx context.Context) iter.Seq2[MadePortalLink, error] {
+	return all(func(asked switchboard.PageRequest) (switchboard.Page[MadePortalLink], error) {
+		return c.ListPortalLinks(ctx, asked)
+	})
+}
+
+// WithdrawPortalLink keeps a link from being used, for that reason.
+func (c *Client) WithdrawPortalLink(ctx context.Context, id, why string, options ...Option) error {
+	return c.call(ctx, request{method: http.MethodDelete, path: path("portal_links", id), query: query("reason", why), options: options}, nil)
+}
+
 // ListSessions returns a page of those who are signed in to the console, newest first; of one key, if
 // one is given.
 func (c *Client) ListSessions(ctx context.Context, keyID string, asked switchboard.PageRequest) (switchboard.Page[Session], error) {

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -47,33 +48,55 @@ func newAssets() (*assets, error) {
 		if err != nil {
 			return err
 		}
-		if extension := path.Ext(name); (extension == ".css" || extension == ".js") && !strings.Contains(name, ".min.") {
-			if content, err = minifier.Bytes(extension, content); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
-		var zipped bytes.Buffer
-		zip, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+		name, file, err := newAsset(path.Base(name), content, minifier)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		if _, err := zip.Write(content); err != nil {
-			return err
-		}
-		if err := zip.Close(); err != nil {
-			return err
-		}
-		kind := mime.TypeByExtension(path.Ext(name))
-		if kind == "" || path.Ext(name) == ".txt" {
-			kind = "text/plain; charset=utf-8"
-		}
-		sum := sha256.Sum256(content)
-		address := assetsPath + hex.EncodeToString(sum[:4]) + "/" + path.Base(name)
-		found.paths[path.Base(name)] = address
-		found.byPath[address] = asset{kind, content, zipped.Bytes()}
+		sum := sha256.Sum256(file.content)
+		found.paths[name] = assetsPath + hex.EncodeToString(sum[:4]) + "/" + name
+		found.byPath[found.paths[name]] = file
 		return nil
 	})
 	return found, err
+}
+
+// packed ends the name of a file that is stored compressed, smaller than compress/gzip makes it: see
+// make vendor-console.
+const packed = ".gz"
+
+// newAsset is the file, and the name by which it is served.
+func newAsset(name string, content []byte, minifier *minify.M) (string, asset, error) {
+	name, isPacked := strings.CutSuffix(name, packed)
+	file := asset{kind: mime.TypeByExtension(path.Ext(name)), content: content}
+	if file.kind == "" || path.Ext(name) == ".txt" {
+		file.kind = "text/plain; charset=utf-8"
+	}
+	if isPacked {
+		zip, err := gzip.NewReader(bytes.NewReader(content))
+		if err != nil {
+			return name, file, err
+		}
+		file.zipped = content
+		file.content, err = io.ReadAll(zip)
+		return name, file, err
+	}
+	if extension := path.Ext(name); extension == ".css" || extension == ".js" {
+		var err error
+		if file.content, err = minifier.Bytes(extension, content); err != nil {
+			return name, file, err
+		}
+	}
+	var zipped bytes.Buffer
+	zip, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil {
+		return name, file, err
+	}
+	if _, err := zip.Write(file.content); err != nil {
+		return name, file, err
+	}
+	err = zip.Close()
+	file.zipped = zipped.Bytes()
+	return name, file, err
 }
 
 // newMinifier shortens our own scripts and styles. Files of others are served as they were published.

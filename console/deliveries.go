@@ -120,8 +120,9 @@ func (p *deliveriesPage) fill(q *deliveryQuery, found *switchboard.Page[client.D
 	for i := range found.Items {
 		live.shown[i] = found.Items[i].ID
 	}
-	if len(found.Items) > 0 {
-		since = found.Items[0].CreatedAt.Add(time.Microsecond)
+	if len(found.Items) > 0 { // the first row need not be the newest: within a millisecond the order of ids is any
+		newest := slices.MaxFunc(found.Items, func(a, b client.Delivery) int { return a.CreatedAt.Compare(b.CreatedAt) })
+		since = newest.CreatedAt.Add(time.Microsecond)
 	}
 	if live.newer = since; q.cursor != "" || !q.filter.Before.IsZero() {
 		live.newer = time.Time{} // what is newer is not asked for

@@ -176,6 +176,17 @@ func TestRowsStayWhereTheyAre(t *testing.T) {
 	}
 }
 
+// TestNewest: what is newer than a list is newer than each of its rows, of which the first by its id need not be the
+// newest within a millisecond.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	var p deliveriesPage
+	p.fill(&deliveryQuery{}, &switchboard.Page[client.Delivery]{Items: []client.Delivery{{ID: "dlv_2", CreatedAt: noon}, {ID: "dlv_1", CreatedAt: noon.Add(300 * time.Microsecond)}}}, noon, false)
+	if want := url.QueryEscape(instant(noon.Add(301 * time.Microsecond))); !strings.Contains(p.Live, "newer="+want) {
+		t.Errorf("the rows are read again at %s, want newer=%s", p.Live, want)
+	}
+}
+
 // TestPagesOfDeliveries: the list goes on, and back to its beginning.
 func TestPagesOfDeliveries(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -46,8 +47,11 @@ type deliveryPage struct {
 	Buttons      []actionButton
 	Temporal     string // empty: there is no link
 	Timeline     []timelineEntry
+	Older        int    // so many attempts are older than those in it
+	OlderLink    string // the timeline with all of them
 	Facts        []fact
 	Subscription *subscriptionFacts
+	Endpoint     *subscriptionRow // how sending to it goes; nil: it is not read anew
 	Copies       []resendLink
 	Original     *resendLink
 	Tickets      []ticket
@@ -114,8 +118,12 @@ type relatedDelivery struct {
 
 // delivery shows a delivery. A poll reads it and its subscription alone.
 func (c *Console) delivery(v *visit) (answer, error) {
-	if err := v.checkQuery(); err != nil {
+	if err := v.checkQuery(attemptsParameter); err != nil {
 		return answer{}, err
+	}
+	attempts := v.request.URL.Query().Get(attemptsParameter)
+	if attempts != "" && attempts != allAttempts {
+		return answer{}, switchboard.InvalidField(attemptsParameter, "must be "+allAttempts)
 	}
 	d, err := v.api.GetDelivery(v.request.Context(), v.path("id"))
 	if err != nil {
@@ -125,9 +133,12 @@ func (c *Console) delivery(v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	shown := deliveryPageOf(&d, sub, looker{Session: v.session, link: v.absolute(linkDelivery(d.ID)), now: v.now})
+	shown := deliveryPageOf(&d, sub, looker{Session: v.session, link: v.absolute(linkDelivery(d.ID)), now: v.now, everything: attempts == allAttempts})
 	if !v.isPoll() {
+		var group sync.WaitGroup
+		group.Go(func() { shown.Endpoint = v.endpointOf(sub) })
 		shown.Related = v.relatedTo(&d)
+		group.Wait()
 	}
 	return page("delivery", "Delivery "+short(d.ID), shown), nil
 }
@@ -145,6 +156,20 @@ func (v *visit) subscriptionOf(d *client.Delivery) (*client.Subscription, error)
 		return nil, err
 	}
 	return &sub, nil
+}
+
+// endpointOf is how sending to the subscription goes; nil: it is deleted, or that could not be read, which
+// is no reason to fail.
+func (v *visit) endpointOf(sub *client.Subscription) *subscriptionRow {
+	if sub == nil {
+		return nil
+	}
+	found, err := v.api.GetSubscription(v.request.Context(), sub.ID, client.IncludeHealth)
+	if err != nil {
+		return nil
+	}
+	row := subscriptionRowOf(found)
+	return &row
 }
 
 // maxRelated is how many other deliveries of an event, and on each side of one of its key, are shown.

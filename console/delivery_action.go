@@ -136,7 +136,10 @@ func (c *Console) actOnDelivery(kind switchboard.ActionKind) handler {
 		}
 		var err error
 		if len(faults) == 0 {
-			if err = v.act(v.request.Context(), id, kind, retry); err == nil {
+			err = v.act(v.request.Context(), id, kind, retry)
+			// The same form, sent again, has the same key. That it asks for another date of its retry than it did
+			// at first means that it has been carried out: "in 15 minutes" is later by then.
+			if err == nil || switchboard.CodeOf(err) == switchboard.CodeKeyReused {
 				return redirect(linkDelivery(id)), nil
 			}
 		}
@@ -147,13 +150,13 @@ func (c *Console) actOnDelivery(kind switchboard.ActionKind) handler {
 func (v *visit) act(ctx context.Context, id string, kind switchboard.ActionKind, retry client.Retry) (err error) {
 	switch kind {
 	case switchboard.ActionRetry:
-		_, err = v.api.RetryDelivery(ctx, id, retry)
+		_, err = v.api.RetryDelivery(ctx, id, retry, v.once())
 	case switchboard.ActionCancel:
-		_, err = v.api.CancelDelivery(ctx, id, retry.Act)
+		_, err = v.api.CancelDelivery(ctx, id, retry.Act, v.once())
 	case switchboard.ActionHold:
-		_, err = v.api.HoldDelivery(ctx, id, retry.Act)
+		_, err = v.api.HoldDelivery(ctx, id, retry.Act, v.once())
 	case switchboard.ActionRelease:
-		_, err = v.api.ReleaseDelivery(ctx, id, retry.Act)
+		_, err = v.api.ReleaseDelivery(ctx, id, retry.Act, v.once())
 	}
 	return err
 }

@@ -44,9 +44,9 @@ func TestDeliveryIsShown(t *testing.T) {
 	ana := f.as(switchboard.RoleSupport, "", readsPayload)
 	shown := ana.get(linkDelivery(d.ID)).want(t, http.StatusOK,
 		"Attempt 2 failed at", "failed with 503 Service Unavailable", "Attempt 3 of", "Their side.", "12345678901234567890", "&lt;script&gt;alert(1)&lt;/script&gt;",
-		d.NextAttemptAt.UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.999Z"), `href="/console/deliveries/`+d.ID+`/retry"`, "No other delivery.", "CRM of acme")
+		d.NextAttemptAt.UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.999Z"), `href="/console/deliveries/`+d.ID+`/retry"`, "No other delivery.", "CRM of acme", "<p>24 h: ")
 	shown.without(t, "<script>alert", "the first")
-	part := ana.get(linkDelivery(d.ID)+"?part=delivery").want(t, http.StatusOK, `data-live="2"`, `<div id="related" data-morph-skip></div>`).without(t, "<html")
+	part := ana.get(linkDelivery(d.ID)+"?part=delivery").want(t, http.StatusOK, `data-live="2"`, `<div id="related" class="stack" data-morph-skip></div>`, `<div id="endpoint" data-morph-skip></div>`).without(t, "<html")
 	if again := ana.get(linkDelivery(d.ID)+"?part=delivery", "HX-PTag", part.header.Get("HX-PTag")); again.status != http.StatusNotModified {
 		t.Errorf("a poll of what has not changed is answered %d", again.status)
 	}
@@ -54,6 +54,7 @@ func TestDeliveryIsShown(t *testing.T) {
 	must(t, err)
 	ana.get(linkDelivery(d.ID)+"?part=delivery", "HX-PTag", part.header.Get("HX-PTag")).want(t, http.StatusOK, "cancelled it", "enough", `id="live-delivery"`).without(t, "data-live")
 	ana.get(linkDelivery(d.ID)+"?nonsense=1").want(t, http.StatusUnprocessableEntity, "nonsense")
+	ana.get(linkDelivery(d.ID)+"?attempts=some").want(t, http.StatusUnprocessableEntity, "attempts")
 	for _, path := range []string{linkDelivery("dlv_none"), linkDelivery("dlv_none") + "/retry", linkAttemptRequest(d.ID, 9), linkDelivery(d.ID) + "/attempts/x/request", linkResendChanges(d.ID)} {
 		ana.get(path).want(t, http.StatusNotFound)
 	}

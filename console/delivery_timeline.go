@@ -59,9 +59,19 @@ func headerLines(headers map[string]string) []headerLine {
 	return lines
 }
 
-// timelineOf is what happened, newest first, after what is planned.
-func timelineOf(d *client.Delivery, sub *client.Subscription) []timelineEntry {
-	happened := []timelineEntry{{Icon: "pending", Colour: "pending", At: d.CreatedAt, Text: "accepted"}}
+// attemptsParameter asks for all attempts of a delivery in its timeline.
+const (
+	attemptsParameter = "attempts"
+	allAttempts       = "all"
+)
+
+// shownAttempts is how many attempts a timeline has, the newest: a page is to have 80 kB at most.
+const shownAttempts = 30
+
+// timelineOf is what happened, newest first, after what is planned. Unless everything is asked for, it
+// ends with the oldest attempt that is shown; so many attempts are older.
+func timelineOf(d *client.Delivery, sub *client.Subscription, everything bool) (happened []timelineEntry, older int) {
+	happened = []timelineEntry{{Icon: "pending", Colour: "pending", At: d.CreatedAt, Text: "accepted"}}
 	for i := range d.Attempts {
 		newest := i == len(d.Attempts)-1
 		happened = append(happened, attemptEntry(d.ID, &d.Attempts[i], newest))
@@ -71,10 +81,16 @@ func timelineOf(d *client.Delivery, sub *client.Subscription) []timelineEntry {
 	}
 	slices.SortStableFunc(happened, func(a, b timelineEntry) int { return a.At.Compare(b.At) })
 	slices.Reverse(happened)
+	if older = len(d.Attempts) - shownAttempts; everything || older <= 0 {
+		older = 0
+	} else {
+		first := fmt.Sprintf("attempt-%d", d.Attempts[older].Number)
+		happened = happened[:1+slices.IndexFunc(happened, func(e timelineEntry) bool { return e.ID == first })]
+	}
 	if planned, is := plannedEntry(d, sub); is {
 		happened = slices.Insert(happened, 0, planned)
 	}
-	return happened
+	return happened, older
 }
 
 func attemptEntry(deliveryID string, a *client.Attempt, newest bool) timelineEntry {

@@ -13,8 +13,9 @@ import (
 // looker is who looks at a delivery, when, and by which address.
 type looker struct {
 	switchboard.Session
-	link string // of the page, as it is pasted into a ticket
-	now  time.Time
+	link       string // of the page, as it is pasted into a ticket
+	now        time.Time
+	everything bool // all attempts are shown, and not the newest alone
 }
 
 // deliveryPageOf is a function of its arguments alone. A nil subscription is deleted.
@@ -33,7 +34,8 @@ func deliveryPageOf(d *client.Delivery, sub *client.Subscription, by looker) del
 	if !by.Portal {
 		p.Temporal = d.TemporalURL
 	}
-	p.Timeline = timelineOf(d, sub)
+	p.Timeline, p.Older = timelineOf(d, sub, by.everything)
+	p.OlderLink = linkAllAttempts(d.ID)
 	p.Facts = factsOf(d)
 	p.Subscription = subscriptionFactsOf(d, sub)
 	if d.ResendOf != "" {

@@ -159,7 +159,11 @@ func TestTimeline(t *testing.T) {
 	d := seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 3)
 	var texts []string
 	var open []int
-	for _, e := range timelineOf(d, seenSubscription()) {
+	timeline, older := timelineOf(d, seenSubscription(), false)
+	if older != 0 {
+		t.Errorf("%d are older", older)
+	}
+	for _, e := range timeline {
 		texts = append(texts, e.Text)
 		if e.Attempt != nil && e.Attempt.Response != nil {
 			open = append(open, e.Attempt.Number)
@@ -168,6 +172,36 @@ func TestTimeline(t *testing.T) {
 	want := []string{"attempt 4 is planned", "attempt 3", "attempt 2", "attempt 1", "Ana (support desk) retried it", "accepted"}
 	if !slices.Equal(texts, want) || !slices.Equal(open, []int{3}) {
 		t.Errorf("%q with the responses of %v, want %q", texts, open, want)
+	}
+}
+
+// TestLongTimeline: the newest thirty attempts are shown, with a link to all.
+func TestLongTimeline(t *testing.T) {
+	t.Parallel()
+	d := seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 33)
+	d.CreatedAt = seenAt().Add(-10 * time.Hour)
+	for everything, want := range map[bool][]string{false: {"attempt 34 is planned", "attempt 4", "3 older attempts"}, true: {"attempt 34 is planned", "accepted", ""}} {
+		p := deliveryPageOf(d, seenSubscription(), looker{now: seenAt(), everything: everything})
+		if first, last := p.Timeline[0].Text, p.Timeline[len(p.Timeline)-1].Text; first != want[0] || last != want[1] {
+			t.Errorf("everything %v: from %q to %q", everything, first, last)
+		}
+		got := rendered(t, "delivery", "delivery", p)
+		if link := strings.Contains(got, `href="/console/deliveries/dlv_01k3n1c3d401?attempts=all"`); link == everything || !strings.Contains(got, want[2]) {
+			t.Errorf("everything %v: a link to all: %v", everything, link)
+		}
+	}
+}
+
+// TestEndpointOfADelivery: how sending to its subscription goes stands beside the delivery.
+func TestEndpointOfADelivery(t *testing.T) {
+	t.Parallel()
+	p := deliveryPageOf(seenDelivery(switchboard.StateRetrying, switchboard.FailureHTTP5xx, 1), seenSubscription(), looker{now: seenAt()})
+	p.Endpoint = &subscriptionRow{Share: "96.1", Attempts: 2428, P95: 410, Spark: spark{All: "M2 16v-9", Failed: "M2 16v-3"}}
+	got := rendered(t, "delivery", "delivery", p)
+	for _, want := range []string{"96.1 % of 2,428 attempts delivered", "410 ms", `d="M2 16v-9"`, `d="M2 16v-3"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in:\n%s", want, got)
+		}
 	}
 }
 

@@ -166,7 +166,7 @@ func (c *Console) eventSend(v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	accepted, err := v.api.TestSubscription(v.request.Context(), data.Subscription.ID, client.TestEvent{Type: data.Event.Type, Data: data.Event.Data})
+	accepted, err := v.api.TestSubscription(v.request.Context(), data.Subscription.ID, client.TestEvent{Type: data.Event.Type, Data: data.Event.Data}, v.once())
 	if faults := queryFaults(err); len(faults) > 0 {
 		data.Faults = faults
 		return page("event_send", "Send an event", data).status(http.StatusUnprocessableEntity), nil

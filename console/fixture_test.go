@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,7 +72,7 @@ func serve(t testing.TB, opened *store.Store, change ...func(*Config)) *fixture 
 	logger := slog.New(slog.NewJSONHandler(f.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.api, err = api.New(api.Config{
 		Store: f.store, Sender: f.engine, Catalogue: live, Engine: f.engine, Guard: f.engine, Logger: logger,
-		RefusedKeys: 1e6, CostlyCalls: 1e6, TemporalUI: "http://temporal.example.com",
+		Ready: f.engine.ready, RefusedKeys: 1e6, CostlyCalls: 1e6, TemporalUI: "http://temporal.example.com",
 	})
 	must(t, err)
 	config := Config{API: f.api, Sessions: f.store, Logger: logger}
@@ -233,6 +234,7 @@ func (f *fixture) attempt(s switchboard.Subscription, d switchboard.Delivery, ou
 // guard that lets everything through.
 type fakeEngine struct {
 	*webhook.Sender
+	away  atomic.Bool // Temporal does not answer
 	mu    sync.Mutex
 	calls []string
 }
@@ -240,7 +242,18 @@ type fakeEngine struct {
 func (f *fakeEngine) note(call string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.away.Load() {
+		return switchboard.Errorf(switchboard.CodeUnavailable, "Temporal does not answer")
+	}
 	f.calls = append(f.calls, call)
+	return nil
+}
+
+// ready says what the process lacks.
+func (f *fakeEngine) ready(context.Context) []api.Missing {
+	if f.away.Load() {
+		return []api.Missing{{Name: "temporal", Message: "does not answer", Optional: true}}
+	}
 	return nil
 }
 

@@ -22,14 +22,14 @@ func functions(files *assets) template.FuncMap {
 		"icon":  files.icon,
 		"ago":   ago, "clock": clock, "day": day, "moment": moment, "withTimes": withTimes,
 		"short": short, "state": stateOf, "bytes": bytesInWords, "count": count, "counted": counted, "percent": percent, "plural": plural,
-		"duration": durationInWords, "milliseconds": milliseconds, "live": live, "instant": instant, "sentence": sentence,
+		"duration": durationInWords, "milliseconds": milliseconds, "live": live, "instant": instant, "sentence": sentence, "once": onceInput,
 
 		"words": words, "commas": commas, "hasFilter": hasFilter, "hasSample": hasSample, "hasSchema": hasSchema, "linkCatalogue": linkCatalogue, "linkEventTypeAction": linkEventTypeAction,
 		"linkSubscriptions": linkSubscriptions, "linkNewSubscription": linkNewSubscription,
 		"linkDelivery": linkDelivery, "linkAttempt": linkAttempt, "linkDeliveryAction": linkDeliveryAction, "linkPart": linkPart, "linkEvent": linkEvent,
 		"linkSubscription": linkSubscription, "linkSubscriptionAction": linkSubscriptionAction, "linkOperation": linkOperation, "linkOperations": linkOperations,
 		"linkEventType": linkEventType, "linkSearch": linkSearch, "linkSignIn": linkSignIn, "linkSignOut": linkSignOut, "linkTryIt": linkTryIt,
-		"linkEnter": linkEnter, "linkKeys": linkKeys, "linkNewKey": linkNewKey, "linkRevokeKey": linkRevokeKey, "linkEndSession": linkEndSession,
+		"linkEnter": linkEnter, "linkKeys": linkKeys, "linkNewKey": linkNewKey, "linkRevokeKey": linkRevokeKey, "linkEndSession": linkEndSession, "linkWithdrawLink": linkWithdrawLink,
 	}
 }
 

@@ -19,16 +19,20 @@ func (c *Console) keyRoutes() []route {
 		{"POST /console/keys/{id}/revoke", administrators, c.revokeKey},
 		{"GET /console/keys/sessions/{id}/end", administrators, c.showEndSession},
 		{"POST /console/keys/sessions/{id}/end", administrators, c.endSession},
+		{"GET /console/keys/links/{id}/withdraw", administrators, c.showWithdrawLink},
+		{"POST /console/keys/links/{id}/withdraw", administrators, c.withdrawLink},
 	}
 }
 
-// keysPage lists keys, and who is signed in.
+// keysPage lists keys, who is signed in, and the portal links.
 type keysPage struct {
-	Keys     []keyRow
-	Pager    pager
-	Sessions []sessionRow
-	More     bool // there are more sessions than are shown
-	Empty    *emptyState
+	Keys      []keyRow
+	Pager     pager
+	Sessions  []sessionRow
+	More      bool // there are more sessions than are shown
+	Links     []linkRow
+	MoreLinks bool
+	Empty     *emptyState
 }
 
 type keyRow struct {
@@ -41,7 +45,14 @@ type sessionRow struct {
 	Own bool // the one of whoever looks
 }
 
-// shownSessions is how many the page shows.
+// linkRow is a portal link.
+type linkRow struct {
+	client.MadePortalLink
+	State string // open, used or expired
+	Audit string // who made it
+}
+
+// shownSessions is how many sessions the page shows, and how many links.
 const shownSessions = 250
 
 func (c *Console) keys(v *visit) (answer, error) {
@@ -57,7 +68,28 @@ func (c *Console) keys(v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return page("keys", "Keys", newKeysPage(found, sessions, v.session.ID, cursor, v.now)), nil
+	links, err := v.api.ListPortalLinks(v.request.Context(), switchboard.PageRequest{Limit: shownSessions})
+	if err != nil {
+		return answer{}, err
+	}
+	shown := newKeysPage(found, sessions, v.session.ID, cursor, v.now)
+	shown.Links, shown.MoreLinks = linkRows(links.Items, v.now), links.NextCursor != ""
+	return page("keys", "Keys", shown), nil
+}
+
+func linkRows(links []client.MadePortalLink, now time.Time) []linkRow {
+	var rows []linkRow
+	for _, l := range links {
+		row := linkRow{l, "open", linkAudit(switchboard.AuditFilter{Object: l.ID})}
+		switch {
+		case l.UsedAt != nil:
+			row.State = "used"
+		case !l.ExpiresAt.After(now):
+			row.State = "expired"
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 func newKeysPage(found switchboard.Page[client.Key], sessions switchboard.Page[client.Session], own, cursor string, now time.Time) keysPage {
@@ -129,7 +161,7 @@ func (c *Console) createKey(v *visit) (answer, error) {
 		}
 		asked.ExpiresAt = at
 	}
-	made, err := v.api.CreateKey(v.request.Context(), asked)
+	made, err := v.api.CreateKey(v.request.Context(), asked, v.once())
 	if refused, ok := errors.AsType[*client.Error](err); ok && (refused.Status == http.StatusUnprocessableEntity || refused.Status == http.StatusForbidden) {
 		return again(refused.Status, faultsOf(refused))
 	}
@@ -199,6 +231,31 @@ func (c *Console) showEndSession(v *visit) (answer, error) {
 
 func (c *Console) endSession(v *visit) (answer, error) {
 	return v.end(c.endSessionPage, func(reason string) error { return v.api.EndSession(v.request.Context(), v.path("id"), reason) })
+}
+
+func (c *Console) withdrawLinkPage(v *visit) (endPage, error) {
+	id := v.path("id")
+	for l, err := range v.api.PortalLinks(v.request.Context()) {
+		if err != nil {
+			return endPage{}, err
+		}
+		if l.ID != id || l.UsedAt != nil || !l.ExpiresAt.After(v.now) {
+			continue
+		}
+		p := endPage{Title: "Withdraw the link for " + l.Name, Address: linkWithdrawLink(id), Button: "Withdraw the link", Reason: reasonField{Last: v.lastReasons()}}
+		p.Says = append(p.Says, "It can no longer be used. Nobody has used it yet: nobody is signed out.")
+		return p, nil
+	}
+	return endPage{}, switchboard.Errorf(switchboard.CodeNotFound, "there is no portal link %q that can still be used", id)
+}
+
+func (c *Console) showWithdrawLink(v *visit) (answer, error) {
+	p, err := c.withdrawLinkPage(v)
+	return page("end", p.Title, p), err
+}
+
+func (c *Console) withdrawLink(v *visit) (answer, error) {
+	return v.end(c.withdrawLinkPage, func(reason string) error { return v.api.WithdrawPortalLink(v.request.Context(), v.path("id"), reason) })
 }
 
 // end ends something for the reason that was given, and leads back to the keys, or shows the form

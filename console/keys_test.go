@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,29 @@ func TestEndSession(t *testing.T) {
 	ana.get(end).want(t, http.StatusNotFound)
 	ana.post(end, url.Values{"reason": {"lost laptop"}}).want(t, http.StatusNotFound)
 	ana.get("/console/audit?kind=session&verb=revoke").want(t, http.StatusOK, "lost laptop")
+}
+
+// TestWithdrawLink: an admin sees who has made which links, and withdraws one that nobody has used.
+func TestWithdrawLink(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ana := f.as(switchboard.RoleAdmin, "")
+	f.portal("globex", switchboard.RoleViewer)
+	token := f.link("acme", switchboard.RoleIntegrator, func(l *switchboard.PortalLink) { l.Person = hostile })
+	links, err := f.store.PortalLinks(t.Context(), operator(), switchboard.PageRequest{})
+	must(t, err)
+	open := slices.IndexFunc(links.Items, func(l switchboard.PortalLink) bool { return l.UsedAt.IsZero() })
+	used := links.Items[1-open].ID
+	withdraw := linkWithdrawLink(links.Items[open].ID)
+	ana.get("/console/keys").want(t, http.StatusOK, "Portal links", ">open", ">used", withdraw, "audit?object="+used, short(links.Items[open].KeyID)).safe(t).without(t, linkWithdrawLink(used), token)
+	ana.get(linkWithdrawLink(used)).want(t, http.StatusNotFound)
+	ana.get(withdraw).want(t, http.StatusOK, "Withdraw the link").safe(t)
+	ana.post(withdraw, url.Values{"reason": {" "}}).want(t, http.StatusUnprocessableEntity, "say why")
+	ana.post(withdraw, url.Values{"reason": {"sent to the wrong person"}}).want(t, http.StatusSeeOther)
+	f.nobody().post("/console/enter", url.Values{"token": {token}}).want(t, http.StatusUnprocessableEntity, "was withdrawn")
+	ana.post(withdraw, url.Values{"reason": {"sent to the wrong person"}}).want(t, http.StatusNotFound)
+	ana.get("/console/audit?kind=portal_link&verb=revoke").want(t, http.StatusOK, "sent to the wrong person")
+	f.as(switchboard.RoleIntegrator, "").get(withdraw).want(t, http.StatusForbidden)
 }
 
 func TestStateOfKey(t *testing.T) {

@@ -118,6 +118,8 @@ func linkRevokeKey(id string) string { return address(nil, "keys", id, "revoke")
 
 func linkEndSession(id string) string { return address(nil, "keys", "sessions", id, "end") }
 
+func linkWithdrawLink(id string) string { return address(nil, "keys", "links", id, "withdraw") }
+
 // linkAudit is the list with that filter.
 func linkAudit(filter switchboard.AuditFilter) string {
 	return address(auditParameters(filter), "audit")

@@ -12,6 +12,11 @@ func linkAttemptResponse(id string, number int) string {
 	return address(nil, "deliveries", id, "attempts", strconv.Itoa(number), "response")
 }
 
+// linkAllAttempts is the page of a delivery with all of its attempts.
+func linkAllAttempts(id string) string {
+	return address(parameters(attemptsParameter, allAttempts), "deliveries", id)
+}
+
 // linkResendChanges compares a resend with its original.
 func linkResendChanges(id string) string { return address(nil, "deliveries", id, "changes") }
 

@@ -61,11 +61,11 @@ func (c *Console) operationChange(v *visit) (answer, error) {
 	var o client.Operation
 	switch data.Change {
 	case switchboard.PauseOperation:
-		o, err = v.api.PauseOperation(ctx, id, data.Reason.Value)
+		o, err = v.api.PauseOperation(ctx, id, data.Reason.Value, v.once())
 	case switchboard.ResumeOperation:
-		o, err = v.api.ResumeOperation(ctx, id, data.Reason.Value)
+		o, err = v.api.ResumeOperation(ctx, id, data.Reason.Value, v.once())
 	case switchboard.CancelOperation:
-		o, err = v.api.CancelOperation(ctx, id, data.Reason.Value)
+		o, err = v.api.CancelOperation(ctx, id, data.Reason.Value, v.once())
 	}
 	if code := statusOfForm(err); code != 0 {
 		return again(code, refusalOf(err))

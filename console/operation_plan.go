@@ -212,7 +212,7 @@ func (c *Console) startPlan(v *visit) (answer, error) {
 	}
 	code := http.StatusUnprocessableEntity
 	if len(faults) == 0 {
-		o, err := v.api.StartOperation(v.request.Context(), asked)
+		o, err := v.api.StartOperation(v.request.Context(), asked, v.once())
 		if err == nil {
 			return redirect(linkOperation(o.ID)), nil
 		}

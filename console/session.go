@@ -21,8 +21,8 @@ type Sessions interface {
 	// FindSession returns the session of a token, and Unauthenticated where there is none or it has
 	// ended. A poll does not prolong it.
 	FindSession(ctx context.Context, token switchboard.Secret, poll bool) (switchboard.Session, error)
-	// EndSession ends the session of a token, if there is one.
-	EndSession(ctx context.Context, token switchboard.Secret) error
+	// EndSession ends the session of a token, if there is one. The caller says where the request comes from.
+	EndSession(ctx context.Context, token switchboard.Secret, from switchboard.Caller) error
 	// SpendPortalLink begins the session of a portal link, once, or returns Unauthenticated.
 	SpendPortalLink(ctx context.Context, token switchboard.Secret, in switchboard.SignIn) (switchboard.SignedIn, error)
 }
@@ -42,7 +42,7 @@ func (c *Console) find(v *visit, strangers bool) (switchboard.Session, error) {
 		session, err = c.Sessions.FindSession(v.request.Context(), token, v.isPoll())
 	}
 	if err == nil && !c.allows(&session, named) {
-		if err = c.Sessions.EndSession(v.request.Context(), token); err == nil {
+		if err = c.Sessions.EndSession(v.request.Context(), token, c.madeBy(v, switchboard.Caller{})); err == nil {
 			err = errNobody
 		}
 	}

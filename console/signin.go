@@ -109,7 +109,7 @@ func (c *Console) try(v *visit, what func(context.Context) error) error {
 // signOut ends the session, and has the browser forget what it has seen.
 func (c *Console) signOut(v *visit) (answer, error) {
 	if token := tokenOf(v.request); token != "" {
-		if err := c.Sessions.EndSession(v.request.Context(), token); err != nil {
+		if err := c.Sessions.EndSession(v.request.Context(), token, c.madeBy(v, switchboard.Caller{})); err != nil {
 			return answer{}, err
 		}
 	}

@@ -165,6 +165,7 @@ func TestSignOut(t *testing.T) {
 		t.Errorf("%v", got.header)
 	}
 	ana.get("/console").want(t, http.StatusSeeOther) // with the cookie, which somebody may have stolen
+	f.as(switchboard.RoleSupport, "").get("/console/audit?kind=session&verb=delete").want(t, http.StatusOK, ana.session.ID, "Ana", "127.0.0.1")
 }
 
 // TestSafeNext: the sign-in leads to pages of the console only.

@@ -139,20 +139,20 @@ func (c *Console) subscriptionAction(v *visit, action string) (answer, error) {
 	case "rotate":
 		return c.rotateSecret(v)
 	case "verify":
-		sub, err = v.api.VerifySubscription(ctx, id)
+		sub, err = v.api.VerifySubscription(ctx, id, v.once())
 	default:
 		if fault := reasonFault(reason); fault != "" {
 			return actionAgain(v, action, &switchboard.Error{Code: switchboard.CodeInvalid, Field: "reason", Message: fault})
 		}
 		switch action {
 		case "pause":
-			sub, err = v.api.PauseSubscription(ctx, id, reason)
+			sub, err = v.api.PauseSubscription(ctx, id, reason, v.once())
 		case "resume":
-			sub, err = v.api.ResumeSubscription(ctx, id, reason)
+			sub, err = v.api.ResumeSubscription(ctx, id, reason, v.once())
 		case "disable":
-			sub, err = v.api.DisableSubscription(ctx, id, reason)
+			sub, err = v.api.DisableSubscription(ctx, id, reason, v.once())
 		case "enable":
-			sub, err = v.api.EnableSubscription(ctx, id, reason)
+			sub, err = v.api.EnableSubscription(ctx, id, reason, v.once())
 		case "delete":
 			if err = v.api.DeleteSubscription(ctx, id, reason); err == nil {
 				return redirect(linkSubscriptions("", "")), nil

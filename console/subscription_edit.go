@@ -224,7 +224,7 @@ func (c *Console) createSubscription(v *visit) (answer, error) {
 	}
 	var made client.Subscription
 	if err == nil {
-		made, err = v.api.CreateSubscriptionFrom(v.request.Context(), encoded(document))
+		made, err = v.api.CreateSubscriptionFrom(v.request.Context(), encoded(document), v.once())
 	}
 	if err != nil {
 		return formAgain(fields, typed, nil, err)

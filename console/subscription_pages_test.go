@@ -57,7 +57,8 @@ func TestSubscriptionList(t *testing.T) {
 	if strings.Index(got.body, globex.ID) > strings.Index(got.body, acme.ID) {
 		t.Error("those that fail do not come first")
 	}
-	ana.get("/console/subscriptions?failing=true").want(t, http.StatusOK, globex.ID).without(t, acme.ID)
+	got.want(t, http.StatusOK, `<details class="filters" open><summary>Filters</summary>`)
+	ana.get("/console/subscriptions?failing=true").want(t, http.StatusOK, globex.ID, `<details class="filters"><summary>Filters (1)</summary>`).without(t, acme.ID)
 	ana.get("/console/subscriptions?failing=false&text=crm.ACME").want(t, http.StatusOK, acme.ID).without(t, globex.ID)
 	ana.get("/console/subscriptions?state=paused").want(t, http.StatusOK, "No subscription matches", "state: paused")
 	ana.get("/console/subscriptions?nonsense=1").want(t, http.StatusUnprocessableEntity, "nonsense")
@@ -180,6 +181,7 @@ func TestNewSubscription(t *testing.T) {
 	if made.Tenant != "acme" || made.Name != hostile || made.Auth.Token != "hunter2" || made.Retry.MaxAttempts != 38 {
 		t.Errorf("%+v", made)
 	}
+	form.Set(onceField, "of another form")
 	ira.post("/console/subscriptions/new", form).want(t, http.StatusConflict, "another subscription of the tenant is named")
 	f.as(switchboard.RoleSupport, "").get("/console/subscriptions/new").want(t, http.StatusForbidden)
 }

@@ -157,7 +157,7 @@ func (c *Console) sendTest(v *visit) (answer, error) {
 	if err != nil {
 		return tryAgain(p, err)
 	}
-	accepted, err := v.api.TestSubscription(v.request.Context(), p.Sub.ID, client.TestEvent{Type: event.Type, Data: event.Data})
+	accepted, err := v.api.TestSubscription(v.request.Context(), p.Sub.ID, client.TestEvent{Type: event.Type, Data: event.Data}, v.once())
 	if err != nil {
 		return tryAgain(p, err)
 	}

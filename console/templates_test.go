@@ -10,7 +10,7 @@ import (
 
 // allowedAttributes are the ones of htmx that templates may use: what is not among them evaluates
 // code, or has changed its meaning between the versions of htmx (console.md, section 6).
-var allowedAttributes = []string{"hx-get", "hx-post", "hx-target", "hx-swap", "hx-trigger", "hx-push-url", "hx-sync", "hx-ptag"}
+var allowedAttributes = []string{"hx-get", "hx-post", "hx-target", "hx-swap", "hx-trigger", "hx-push-url", "hx-sync"}
 
 var (
 	htmxAttribute = regexp.MustCompile(`\s((?:data-)?hx-[a-z0-9:.-]+)`)

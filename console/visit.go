@@ -91,7 +91,7 @@ func (v *visit) enter(s switchboard.Session) error {
 	caller.RequestID, caller.Address = requestID(v.request), v.console.addressOf(v.request)
 	api, err := client.New(client.Config{
 		URL:  "http://switchboard.invalid", // no request of it leaves the process
-		HTTP: &http.Client{Transport: v.console.API.Transport(caller)},
+		HTTP: &http.Client{Transport: patient{v.console.API.Transport(caller)}},
 	})
 	v.api = api
 	logOf(v.request).caller = caller

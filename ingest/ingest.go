@@ -44,19 +44,26 @@ type Config struct {
 	Dispatcher Dispatcher
 	Schemas    Schemas
 	Validation Validation
-	MaxData    int // limit of an event's data in bytes
+	MaxData    int                       // limit of an event's data in bytes
+	Classes    switchboard.TenantClasses // of metrics
 	Meter      metric.Meter
 }
 
 // Ingester takes events in.
 type Ingester struct {
 	Config
+	events     metric.Int64Counter
 	mismatches metric.Int64Counter
 	undecided  metric.Int64Counter
 }
 
 // New makes an Ingester.
 func New(config Config) (*Ingester, error) {
+	events, err := config.Meter.Int64Counter("switchboard_events",
+		metric.WithDescription("Events that were posted, by what became of them, accepted, duplicate or refused, and by the class of the tenant"))
+	if err != nil {
+		return nil, fmt.Errorf("counter of events: %w", err)
+	}
 	mismatches, err := config.Meter.Int64Counter("switchboard_events_schema_mismatch",
 		metric.WithDescription("Posted events whose data do not match the schema of their type, by what became of them: warn or reject; unchecked: it would have been too costly to check"))
 	if err != nil {
@@ -73,7 +80,7 @@ func New(config Config) (*Ingester, error) {
 		mismatches.Add(context.Background(), 0, metric.WithAttributes(attribute.String("validation", became)))
 	}
 	undecided.Add(context.Background(), 0)
-	return &Ingester{config, mismatches, undecided}, nil
+	return &Ingester{config, events, mismatches, undecided}, nil
 }
 
 // Result is what became of an event. Err says why it was refused; another event of the
@@ -86,7 +93,7 @@ type Result struct {
 
 // Accept takes in events of the platform. The results are in the order of the events.
 func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]Result, error) {
-	results := make([]Result, len(events))
+	results, parent := make([]Result, len(events)), traceParent(ctx)
 	valid, positions := make([]switchboard.Event, 0, len(events)), make([]int, 0, len(events))
 	for n := range events {
 		r := &results[n]
@@ -99,12 +106,14 @@ func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events
 		}
 		if r.Err == nil {
 			valid, positions = append(valid, events[n]), append(positions, n)
+			valid[len(valid)-1].TraceParent = parent
 		}
 	}
 	if err := ctx.Err(); err != nil { // events may be unchecked for that reason alone
 		return nil, err
 	}
 	if len(valid) == 0 {
+		i.count(ctx, events, results)
 		return results, nil
 	}
 	accepted, err := i.Store.Accept(ctx, caller, valid)
@@ -117,8 +126,35 @@ func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events
 		r.Warnings = append(r.Warnings, warningsOf(&accepted[n])...)
 		i.undecided.Add(ctx, int64(len(accepted[n].Undecided)))
 	}
+	i.count(ctx, events, results)
 	i.dispatch(ctx, accepted)
 	return results, nil
+}
+
+// What becomes of an event, as the metric names it.
+const (
+	eventAccepted  = "accepted"
+	eventDuplicate = "duplicate"
+	eventRefused   = "refused"
+)
+
+// count counts what became of events.
+func (i *Ingester) count(ctx context.Context, events []switchboard.Event, results []Result) {
+	type label struct{ result, class string }
+	counts := map[label]int64{}
+	for n := range results {
+		became := eventAccepted
+		switch r := &results[n]; {
+		case r.Err != nil:
+			became = eventRefused
+		case r.Duplicate:
+			became = eventDuplicate
+		}
+		counts[label{became, i.Classes.Of(events[n].Tenant)}]++
+	}
+	for l, n := range counts {
+		i.events.Add(ctx, n, metric.WithAttributes(attribute.String("result", l.result), attribute.String("class", l.class)))
+	}
 }
 
 // AcceptFor takes in an event for just one subscription, whatever it subscribes to.
@@ -127,6 +163,7 @@ func (i *Ingester) AcceptFor(ctx context.Context, caller switchboard.Caller, sub
 	if err := i.check(caller, &e); err != nil {
 		return Result{}, err
 	}
+	e.TraceParent = traceParent(ctx)
 	accepted, err := i.Store.AcceptFor(ctx, caller, subscriptionID, e, responseAwaited)
 	if err == nil {
 		err = accepted.Err

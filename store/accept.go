@@ -41,10 +41,10 @@ named AS (
 	ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at, content = excluded.content WHERE known.created_at < $12
 	RETURNING name),
 stored AS (
-	INSERT INTO events (id, tenant, type, key, occurred_at, created_at, data)
-	SELECT id, tenant, type, key, occurred_at, created_at, data
-	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[], $8::text[])
-		AS n(id, tenant, type, key, occurred_at, created_at, data, name)
+	INSERT INTO events (id, tenant, type, key, occurred_at, created_at, data, trace_parent)
+	SELECT id, tenant, type, key, occurred_at, created_at, data, nullif(trace_parent, '')
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[], $8::text[], $14::text[])
+		AS n(id, tenant, type, key, occurred_at, created_at, data, name, trace_parent)
 	WHERE name = '' OR name::uuid IN (SELECT name FROM named)
 	ON CONFLICT DO NOTHING RETURNING id, tenant),
 made AS (
@@ -307,7 +307,7 @@ func (p *pendingEvent) accepted() {
 
 // acceptArguments are those with which acceptQuery stores the events and what is made of them.
 func (s *Store) acceptArguments(events []*pendingEvent) ([]any, error) {
-	var ids, tenants, types, keys, occurred, created, names []string
+	var ids, tenants, types, keys, occurred, created, names, traces []string
 	flows := map[string]int{}
 	var data, contents pq.ByteaArray
 	rows := []*row{}
@@ -315,7 +315,7 @@ func (s *Store) acceptArguments(events []*pendingEvent) ([]any, error) {
 		e := p.event
 		ids, tenants, types, keys = append(ids, e.ID), append(tenants, e.Tenant), append(types, e.Type), append(keys, e.Key)
 		occurred, created = append(occurred, e.OccurredAt.Format(time.RFC3339Nano)), append(created, e.CreatedAt.Format(time.RFC3339Nano))
-		data = append(data, e.Data)
+		data, traces = append(data, e.Data), append(traces, e.TraceParent)
 		name, content := "", []byte{}
 		if p.named {
 			name, content = p.key().name(), contentOf(e)
@@ -332,7 +332,7 @@ func (s *Store) acceptArguments(events []*pendingEvent) ([]any, error) {
 	text, err := deliveriesJSON(rows)
 	return []any{
 		pq.Array(ids), pq.Array(tenants), pq.Array(types), pq.Array(keys), pq.Array(occurred), pq.Array(created), data,
-		pq.Array(names), contents, text, pq.Array(subscriptions), s.now().Add(-s.idempotencyWindow), pq.Array(known),
+		pq.Array(names), contents, text, pq.Array(subscriptions), s.now().Add(-s.idempotencyWindow), pq.Array(known), pq.Array(traces),
 	}, err
 }
 

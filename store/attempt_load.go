@@ -18,7 +18,7 @@ import (
 // as it would plan to while there are few.
 var loadQuery = "SELECT " +
 	fields("d", deliveryFields, "delivery") + ", " +
-	fields("e", "id tenant type key data occurred_at created_at", "event") + ", " +
+	fields("e", "id tenant type key data occurred_at created_at", "event") + `, coalesce(e.trace_parent, '') AS "event.trace_parent", ` +
 	revisionColumn + `, d.event_at IS NOT NULL AS again
 FROM deliveries d
 CROSS JOIN LATERAL (

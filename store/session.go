@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -73,7 +72,7 @@ func (s *Store) BeginSession(ctx context.Context, in switchboard.SignIn) (switch
 
 func (s *Store) begin(ctx context.Context, tx transaction, in switchboard.SignIn, portal bool, lasts time.Duration) (switchboard.SignedIn, error) {
 	if in.Replaces != "" {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", tokenHash(in.Replaces)); err != nil {
+		if err := s.end(ctx, tx, in.Replaces, in.Caller); err != nil {
 			return switchboard.SignedIn{}, err
 		}
 	}
@@ -120,10 +119,26 @@ func (s *Store) FindSession(ctx context.Context, token switchboard.Secret, poll 
 	return row.session(), nil
 }
 
-// EndSession ends the session that the token opens, if there is one.
-func (s *Store) EndSession(ctx context.Context, token switchboard.Secret) error {
-	_, err := s.exec(ctx, "end a session", "DELETE FROM sessions WHERE hash = $1", tokenHash(token))
-	return err
+// EndSession ends the session that the token opens, if there is one: its person signs out. Of the
+// caller it takes where the request comes from: its origin, its id and the address.
+func (s *Store) EndSession(ctx context.Context, token switchboard.Secret, from switchboard.Caller) error {
+	return s.tx(ctx, "end a session", func(ctx context.Context, tx transaction) error {
+		return s.end(ctx, tx, token, from)
+	})
+}
+
+func (s *Store) end(ctx context.Context, tx transaction, token switchboard.Secret, from switchboard.Caller) error {
+	var row sessionRow
+	err := tx.GetContext(ctx, &row, "DELETE FROM sessions WHERE hash = $1 RETURNING "+sessionColumns, tokenHash(token))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	caller := row.session().Caller
+	caller.Origin, caller.RequestID, caller.Address = from.Origin, from.RequestID, from.Address
+	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: switchboard.AuditDelete, Kind: switchboard.AuditSession, Object: row.ID, Tenant: row.Tenant})
 }
 
 // Sessions lists the sessions that are not over, newest first; of one key if one is given.
@@ -159,60 +174,4 @@ func (s *Store) RevokeSession(ctx context.Context, caller switchboard.Caller, id
 		}
 		return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: switchboard.AuditRevoke, Kind: switchboard.AuditSession, Object: id, Tenant: tenant, Reason: reason})
 	})
-}
-
-// CreatePortalLink stores a link, fills in its id and times, and returns it with its token.
-func (s *Store) CreatePortalLink(ctx context.Context, caller switchboard.Caller, link switchboard.PortalLink) (switchboard.PortalLink, switchboard.Secret, error) {
-	if err := caller.CheckTenant(link.Tenant); err != nil {
-		return switchboard.PortalLink{}, "", err
-	}
-	now, token := s.now(), switchboard.NewSessionToken()
-	link.ID, link.KeyID, link.CreatedAt = switchboard.NewID(switchboard.PortalLinkPrefix, now), caller.KeyID, now
-	link.ExpiresAt = now.Add(cmp.Or(link.Lasts, switchboard.PortalLinkLasts))
-	link.Session = cmp.Or(link.Session, switchboard.PortalSessionLasts)
-	err := s.tx(ctx, "create a portal link", func(ctx context.Context, tx transaction) error {
-		_, err := tx.ExecContext(ctx, `
-INSERT INTO portal_links (id, hash, key_id, person, role, tenant, read_payload, next, created_at, expires_at, seconds)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			link.ID, tokenHash(token), link.KeyID, clean(link.Person), string(link.Role), link.Tenant, link.ReadPayload, clean(link.Next), now, link.ExpiresAt, int(link.Session.Seconds()))
-		if err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: switchboard.AuditCreate, Kind: switchboard.AuditPortalLink, Object: link.ID, Tenant: link.Tenant})
-	})
-	return link, token, err
-}
-
-// SpendPortalLink begins the session of a link, which nobody can use again. It is the same
-// Unauthenticated error for a link that never was, that was used, that has expired, and whose key is
-// not valid any more.
-func (s *Store) SpendPortalLink(ctx context.Context, token switchboard.Secret, in switchboard.SignIn) (switchboard.SignedIn, error) {
-	var begun switchboard.SignedIn
-	err := s.tx(ctx, "spend a portal link", func(ctx context.Context, tx transaction) error {
-		var link struct {
-			KeyID       string
-			Person      string
-			Role        switchboard.Role
-			Tenant      string
-			ReadPayload bool
-			Next        string
-			Seconds     int
-		}
-		err := tx.GetContext(ctx, &link, `
-UPDATE portal_links SET spent_at = $2 WHERE hash = $1 AND spent_at IS NULL AND expires_at > $2 AND `+validKey("portal_links", "$2")+`
-RETURNING key_id, person, role, tenant, read_payload, next, seconds`, tokenHash(token), s.now())
-		if errors.Is(err, sql.ErrNoRows) {
-			return switchboard.Errorf(switchboard.CodeUnauthenticated, "the link was used already, has expired or was withdrawn: ask for a new one")
-		}
-		if err != nil {
-			return err
-		}
-		c := &in.Caller
-		c.KeyID, c.Person, c.Role, c.Tenant, c.ReadPayload = link.KeyID, link.Person, link.Role, link.Tenant, link.ReadPayload
-		in.Verified = false
-		begun, err = s.begin(ctx, tx, in, link.Tenant != "", time.Duration(link.Seconds)*time.Second)
-		begun.Next = link.Next
-		return err
-	})
-	return begun, err
 }

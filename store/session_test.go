@@ -86,10 +86,21 @@ func TestSession(t *testing.T) {
 	again, err := b.BeginSession(t.Context(), switchboard.SignIn{Caller: in.Session.Caller, Replaces: in.Token})
 	must(t, err)
 	b.over("replaced", in.Token)
-	must(t, b.EndSession(t.Context(), again.Token))
+	b.advance(time.Second)
+	from := switchboard.Caller{Origin: switchboard.OriginConsole, RequestID: "req-out", Address: "192.0.2.9"}
+	must(t, b.EndSession(t.Context(), again.Token, from))
 	b.over("ended", again.Token)
-	must(t, b.EndSession(t.Context(), again.Token))
+	must(t, b.EndSession(t.Context(), again.Token, from))
 	b.over("unknown", "never seen")
+
+	// To sign out is audited, once, and so is a session that another replaces.
+	audit, err = b.Audit(t.Context(), root(), switchboard.AuditFilter{Kind: switchboard.AuditSession, Verb: switchboard.AuditDelete}, switchboard.PageRequest{})
+	must(t, err)
+	var ended []string
+	for _, e := range audit.Items {
+		ended = append(ended, strings.Join([]string{e.Object, e.Actor, e.Person, e.Tenant, e.RequestID, e.Address}, " "))
+	}
+	equal(t, "ended", ended, []string{again.Session.ID + " " + key.ID + " Ana acme req-out 192.0.2.9", in.Session.ID + " " + key.ID + " Ana acme  "})
 }
 
 // TestSessionEnds: a session is over after its time, without requests, and with its key; and a poll
@@ -259,6 +270,52 @@ func TestPortalLinkOnce(t *testing.T) {
 	}
 	wait.Wait()
 	equal(t, "got in", in, 1)
+}
+
+// TestPortalLinks: links are listed with what has become of them, without what opens them, and one that nobody has
+// used can be withdrawn.
+func TestPortalLinks(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	key, other := b.key(switchboard.RoleIntegrator, "", time.Time{}), b.key(switchboard.RoleIntegrator, "", time.Time{})
+	listed := func() (found []string) {
+		p, err := b.PortalLinks(t.Context(), root(), switchboard.PageRequest{})
+		must(t, err)
+		for _, l := range p.Items {
+			equal(t, "link", []any{l.Tenant, l.Person, l.Role, l.Session}, []any{"acme", "Bob", switchboard.RoleViewer, time.Hour})
+			text := "open"
+			switch {
+			case !l.UsedAt.IsZero():
+				text = "used"
+			case !l.ExpiresAt.After(b.clock()):
+				text = "expired"
+			}
+			found = append(found, text+map[string]string{key.ID: "", other.ID: ", other key"}[l.KeyID])
+		}
+		return found
+	}
+	b.link(key)
+	b.advance(5 * time.Minute)
+	must(t, second(b.spend(b.link(key))))
+	b.advance(time.Second)
+	token := b.link(key)
+	b.advance(time.Second)
+	b.link(other)
+	equal(t, "links", listed(), []string{"open, other key", "open", "used", "expired"})
+	must(t, second(b.RevokeKey(t.Context(), root(), other.ID, "r")))
+	equal(t, "with the key of one revoked", listed(), []string{"open", "used", "expired"})
+	p, err := b.PortalLinks(t.Context(), root(), switchboard.PageRequest{})
+	must(t, err)
+	for i, want := range []switchboard.Code{"", switchboard.CodeNotFound, switchboard.CodeNotFound} {
+		err := b.WithdrawPortalLink(t.Context(), root(), p.Items[i].ID, "wrong person")
+		equal(t, "withdrawn", switchboard.CodeOf(err), want)
+	}
+	equal(t, "afterwards", listed(), []string{"used", "expired"})
+	_, err = b.spend(token)
+	refused(t, "withdrawn", err, switchboard.CodeUnauthenticated, "")
+	audit, err := b.Audit(t.Context(), root(), switchboard.AuditFilter{Kind: switchboard.AuditPortalLink, Verb: switchboard.AuditRevoke}, switchboard.PageRequest{})
+	must(t, err)
+	equal(t, "audited", []any{len(audit.Items), audit.Items[0].Object, audit.Items[0].Tenant, audit.Items[0].Reason}, []any{1, p.Items[0].ID, "acme", "wrong person"})
 }
 
 // TestSessionsGo: what is over is deleted, and with a tenant what is its people's.

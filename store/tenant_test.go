@@ -19,6 +19,8 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 	key, err := b.CreateKey(t.Context(), root(), switchboard.Key{Role: switchboard.RoleViewer, Tenant: "acme"}, "text")
 	must(t, err)
 	session := b.signIn(key)
+	link, _, err := b.CreatePortalLink(t.Context(), switchboard.Caller{KeyID: key.ID, Role: key.Role}, switchboard.PortalLink{Tenant: "acme", Person: "p", Role: switchboard.RoleViewer, Lasts: testDay})
+	must(t, err)
 	erasure, err := b.EraseEvent(t.Context(), root(), "acme", open.EventID, "")
 	must(t, err)
 	operation := b.pausedAndResumed(open.SubscriptionID)
@@ -71,6 +73,7 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		"Erasure":                 {erasure.ID, "era_none", func(id string) error { return second(b.Erasure(ctx, spy, id)) }},
 		"Key":                     {key.ID, "key_none", func(id string) error { return second(b.Key(ctx, spy, id)) }},
 		"RevokeSession":           {session.Session.ID, "ses_none", func(id string) error { return b.RevokeSession(ctx, spy, id, "") }},
+		"WithdrawPortalLink":      {link.ID, "plk_none", func(id string) error { return b.WithdrawPortalLink(ctx, spy, id, "") }},
 		"RevokeKey":               {key.ID, "key_none", func(id string) error { return second(b.RevokeKey(ctx, spy, id, "")) }},
 	}
 	lists := map[string]func() (int, error){
@@ -123,6 +126,10 @@ func TestTenantsSeeNothingOfEachOther(t *testing.T) {
 		},
 		"Sessions": func() (int, error) {
 			p, err := b.Sessions(ctx, spy, "", switchboard.PageRequest{})
+			return len(p.Items), err
+		},
+		"PortalLinks": func() (int, error) {
+			p, err := b.PortalLinks(ctx, spy, switchboard.PageRequest{})
 			return len(p.Items), err
 		},
 		"Keys": func() (int, error) {

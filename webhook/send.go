@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/signing"
 	"github.com/seed-49a43567/switchboard/webhook/render"
@@ -59,11 +62,22 @@ func (s *Sender) Attempt(ctx context.Context, loaded switchboard.LoadedDelivery,
 	if err != nil {
 		return switchboard.SentRequest{Method: sub.Request.Method, URL: switchboard.MaskQuery(sub.Request.URL)}, unsendable(err), nil //nolint:nilerr // it became a value
 	}
+	if s.traceParent {
+		tellTrace(ctx, m.Header)
+	}
 	outcome, err := s.send(ctx, sub, m, timeout)
 	if !signing.IsStandardWebhooks(sub.Signature.Scheme) {
 		outcome.Wish = ""
 	}
 	return sentAs(m, &sub.Auth), outcome, err
+}
+
+// tellTrace adds the header traceparent where ctx is in a trace that is sampled, unless the subscription
+// has one of its own. Receivers learn the ids of the trace, which are random.
+func tellTrace(ctx context.Context, header http.Header) {
+	if trace.SpanContextFromContext(ctx).IsSampled() && header.Get("Traceparent") == "" {
+		propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(header))
+	}
 }
 
 // Prepare renders and signs the request of an attempt that begins at that time. It does

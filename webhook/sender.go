@@ -20,6 +20,7 @@ type Config struct {
 	HandshakeTimeout time.Duration    // of TLS; 0: 5 s
 	RootCAs          *x509.CertPool   // whom to trust; nil: whom the system trusts
 	Platforms        render.Platforms // whose use cases and spellings requests may ask for; nil: none
+	TraceParent      bool             // tell receivers the trace of an attempt that is traced, see docs/telemetry.md
 }
 
 // Sender sends messages. It keeps connections and may be used by many goroutines;
@@ -31,6 +32,7 @@ type Sender struct {
 	connectTimeout   time.Duration
 	handshakeTimeout time.Duration
 	rootCAs          *x509.CertPool
+	traceParent      bool
 	now              func() time.Time
 	pool             *pool                     // of connections
 	tokens           *lru.Cache[string, grant] // by subscription and what it asks for
@@ -47,6 +49,7 @@ func NewSender(config Config) *Sender {
 		connectTimeout:   cmp.Or(config.ConnectTimeout, defaultConnect),
 		handshakeTimeout: cmp.Or(config.HandshakeTimeout, defaultHandshake),
 		rootCAs:          config.RootCAs,
+		traceParent:      config.TraceParent,
 		now:              time.Now,
 		tokens:           tokens,
 	}

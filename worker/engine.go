@@ -14,6 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -53,6 +56,9 @@ type Outbox interface {
 	MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error
 	// DispatchNow makes deliveries due to be dispatched and wakes the relays.
 	DispatchNow(ctx context.Context, ids []string) error
+	// TraceParents returns the traces that the events of deliveries were posted in, by the deliveries'
+	// ids; those that are not traced are left out.
+	TraceParents(ctx context.Context, deliveries []switchboard.Delivery) (map[string]string, error)
 	// Operation returns an operation.
 	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
 }
@@ -66,6 +72,7 @@ type Engine struct {
 	outages   *activities.Outages
 	log       *slog.Logger
 	publicURL string        // of the API; empty: it is not known
+	tracer    trace.Tracer  // nil: nothing is traced
 	slots     chan struct{} // one taken for each start under way
 }
 
@@ -93,6 +100,28 @@ func (e *Engine) LinkTo(publicURL string) *Engine {
 	return e
 }
 
+// Trace has the engine make a span of each dispatch whose caller is in a trace that is sampled; nil: of none.
+func (e *Engine) Trace(tracer trace.Tracer) *Engine {
+	e.tracer = tracer
+	return e
+}
+
+// dispatching begins the span of a dispatch.
+func (e *Engine) dispatching(ctx context.Context, d switchboard.Delivery) (_ context.Context, ended func(error)) {
+	if e.tracer == nil || !trace.SpanContextFromContext(ctx).IsSampled() {
+		return ctx, func(error) {}
+	}
+	ctx, span := e.tracer.Start(ctx, "dispatch", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		attribute.String("switchboard.delivery", d.ID), attribute.Int("switchboard.generation", d.Generation)))
+	return ctx, func(err error) {
+		if err != nil { // its text may hold addresses of ours
+			span.SetStatus(codes.Error, activities.Temporal)
+			span.SetAttributes(attribute.String("error.type", activities.Temporal))
+		}
+		span.End()
+	}
+}
+
 // Start starts the workflows of deliveries that were just stored. It never fails: the rows are
 // the outbox, and the relay starts what is not started. Where starts are asked for faster than
 // Temporal takes them it waits for a moment, so that those who post are slowed down before a
@@ -118,7 +147,9 @@ func (e *Engine) startNow(ctx context.Context, d switchboard.Delivery) {
 	defer func() { <-e.slots }()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	ctx, ended := e.dispatching(ctx, d)
 	started, err := e.start(ctx, d)
+	ended(err)
 	news := refused(err) || e.outages.Observe(ctx, activities.Temporal, err)
 	if started && d.Generation > 1 {
 		// Temporal would start this generation again for the relay, if its workflow is
@@ -155,11 +186,13 @@ func (e *Engine) Drain() {
 // dispatch starts the workflow of a delivery, or wakes that of a cancelled or held one, so that it
 // reads the row and ends. A cancel request to Temporal might hit the workflow of the next generation,
 // which an operator asks for meanwhile. It reports false if the dispatch is to be tried again.
-func (e *Engine) dispatch(ctx context.Context, d switchboard.Delivery) (bool, error) {
+func (e *Engine) dispatch(ctx context.Context, d switchboard.Delivery) (_ bool, err error) {
+	ctx, ended := e.dispatching(ctx, d)
+	defer func() { ended(err) }()
 	if d.State.HasNextAttempt() {
 		return e.start(ctx, d)
 	}
-	err := e.RetryNow(ctx, d.ID)
+	err = e.RetryNow(ctx, d.ID)
 	if refused(err) { // an engineer has paused it in Temporal: nothing is left to wait for
 		err = e.unpause(ctx, d.ID)
 	}

@@ -34,6 +34,10 @@ func (o *fakeOutbox) ClaimDispatches(_ context.Context, limit int, _ time.Durati
 	return claimed, o.away
 }
 
+func (o *fakeOutbox) TraceParents(context.Context, []switchboard.Delivery) (map[string]string, error) {
+	return nil, o.away
+}
+
 func (o *fakeOutbox) MarkDispatched(_ context.Context, deliveries []switchboard.Delivery) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -46,6 +46,7 @@ type relay struct {
 	outbox     Outbox
 	outages    *activities.Outages
 	log        *slog.Logger
+	traces     bool // dispatches are traced
 	woken      chan struct{}
 }
 
@@ -115,7 +116,7 @@ func (r *relay) pass(ctx context.Context, limit int) (int, error) {
 	if r.observe(ctx, activities.Postgres, err); err != nil || len(due) == 0 {
 		return 0, err
 	}
-	p := relayPass{relay: r}
+	p := relayPass{relay: r, parents: r.parents(ctx, due)}
 	var group errgroup.Group
 	group.SetLimit(relayPool)
 	for _, d := range due {
@@ -125,6 +126,17 @@ func (r *relay) pass(ctx context.Context, limit int) (int, error) {
 	err = r.outbox.MarkDispatched(ctx, p.dispatched)
 	r.observe(ctx, activities.Postgres, err)
 	return len(due), errors.Join(err, p.away())
+}
+
+// parents returns the traces that the deliveries are dispatched in. Where they cannot be read the
+// deliveries are dispatched all the same.
+func (r *relay) parents(ctx context.Context, due []switchboard.Delivery) map[string]string {
+	if !r.traces {
+		return nil
+	}
+	found, err := r.outbox.TraceParents(ctx, due)
+	r.observe(ctx, activities.Postgres, err)
+	return found
 }
 
 func (r *relay) observe(ctx context.Context, dependency string, err error) {
@@ -137,6 +149,8 @@ func (r *relay) observe(ctx context.Context, dependency string, err error) {
 type relayPass struct {
 	*relay
 
+	parents map[string]string // the traces of the deliveries, by their ids
+
 	mu         sync.Mutex
 	dispatched []switchboard.Delivery
 	err        error // of the last failure
@@ -148,7 +162,7 @@ func (p *relayPass) dispatch(ctx context.Context, d switchboard.Delivery) {
 	if p.stopped() {
 		return
 	}
-	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	startCtx, cancel := context.WithTimeout(activities.InTrace(ctx, p.parents[d.ID]), startTimeout)
 	defer cancel()
 	ok, err := p.dispatcher.dispatch(startCtx, d)
 	if refused(err) { // this one alone: it is tried again when its lease ends

@@ -46,6 +46,7 @@ type Config struct {
 	Slots      int // attempts under way at a time, local and regular ones each
 	SlowSlots  int // attempts for slow endpoints under way at a time
 	Outages    *activities.Outages
+	Traced     bool   // whether dispatches are traced
 	Running    func() // called once, when the worker has started
 	Log        *slog.Logger
 }
@@ -95,6 +96,7 @@ func Run(ctx context.Context, c Config) error {
 	defer stopAttempting()
 	group, attempting := errgroup.WithContext(attempting)
 	relay := newRelay(c.Engine, c.Outbox, c.Outages, c.Log)
+	relay.traces = c.Traced
 	group.Go(func() error { relay.run(working); return nil })
 	group.Go(func() error {
 		untilDone(working, c, "schedules", func() error { return ensureSchedules(working, c.Client) })

@@ -55,12 +55,14 @@ func (s *Server) logRequest(c *gin.Context) {
 		log.id = switchboard.NewID("req_", start)
 	}
 	c.Header(requestIDHeader, log.id)
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestLogKey{}, log))
+	ctx, span := s.startSpan(c)
+	c.Request = c.Request.WithContext(context.WithValue(ctx, requestLogKey{}, log))
 	c.Next()
 
 	took := time.Since(start)
 	route, status := routeOf(c), c.Writer.Status()
-	s.metrics.record(c.Request.Context(), route, c.Request.Method, status, took)
+	s.metrics.record(ctx, route, c.Request.Method, status, log.caller, took)
+	endSpan(span, status, log)
 	level := s.levelOf(route, status)
 	if log.caller.Origin == switchboard.OriginConsole && level == slog.LevelInfo {
 		level = slog.LevelDebug // the console logs the request that this one is made for
@@ -71,11 +73,14 @@ func (s *Server) logRequest(c *gin.Context) {
 	if !s.Logger.Enabled(c.Request.Context(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs,
 		slog.String("method", methodLabel(c.Request.Method)), slog.String("route", route), slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("request_id", log.id),
 		slog.String("key", log.caller.KeyID), slog.String("tenant", log.caller.Tenant))
+	if traced := span.SpanContext(); traced.IsSampled() {
+		attrs = append(attrs, slog.String("trace_id", traced.TraceID().String()))
+	}
 	if log.code != "" {
 		attrs = append(attrs, slog.String("code", string(log.code)))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -39,9 +40,11 @@ type Store interface {
 
 // Config is what the layer needs. All of it is required.
 type Config struct {
-	Store  Store
-	Meter  metric.Meter
-	Logger *slog.Logger
+	Store   Store
+	Meter   metric.Meter
+	Tracer  trace.Tracer              // makes a span of each operation
+	Classes switchboard.TenantClasses // of callers, for metrics
+	Logger  *slog.Logger
 
 	// RefusedKeys is how many refused keys an address may try a second before it is
 	// answered 429 without a lookup.
@@ -69,7 +72,7 @@ type Server struct {
 
 // New makes a server without operations.
 func New(config Config) (*Server, error) {
-	metrics, err := newRequestMetrics(config.Meter)
+	metrics, err := newRequestMetrics(config.Meter, config.Classes)
 	if err != nil {
 		return nil, fmt.Errorf("request metrics: %w", err)
 	}

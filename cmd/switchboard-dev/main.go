@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/bench"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/embedded"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
 )
 
@@ -29,6 +30,8 @@ const (
 type commands struct {
 	Run   runCommand    `cmd:"" default:"withargs" help:"Run the development stack."`
 	Bench bench.Command `cmd:"" help:"Measure Switchboard beside bare Temporal."`
+
+	Temporal temporalCommand `cmd:"" hidden:""`
 
 	// What the benchmark starts as processes of their own.
 	BenchTemporal bench.TemporalCommand `cmd:"" hidden:""`
@@ -45,6 +48,7 @@ func main() {
 		kong.Name("switchboard-dev"),
 		kong.Description("Switchboard's development stack, all in one process."),
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Vars{"temporal_addr": stack.DefaultTemporalAddr},
 	)
 	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "switchboard-dev:", err)
@@ -53,8 +57,13 @@ func main() {
 }
 
 func (c runCommand) Run(ctx context.Context) error {
+	tuneCollector()
+	c.Out = os.Stdout
+	return stack.Run(ctx, c.Config, embedded.Start)
+}
+
+// tuneCollector is for a process with a Temporal server.
+func tuneCollector() {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
-	c.Out = os.Stdout
-	return stack.Run(ctx, c.Config)
 }

@@ -2,7 +2,15 @@
 "use strict";
 (() => {
   const drawn = new Map(); // by the element that it is drawn in
-  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  // A canvas does not know light-dark(): the browser resolves it as the colour of an element.
+  const probe = document.createElement("i");
+  const token = (name) => {
+    probe.style.color = `var(--${name})`;
+    document.body.append(probe);
+    const colour = getComputedStyle(probe).color;
+    probe.remove();
+    return colour;
+  };
 
   // Failed bars are hatched too, so that colour does not carry the meaning alone.
   const hatched = (colour) => {

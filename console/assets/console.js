@@ -71,7 +71,7 @@
 
   // Updates: elements with data-live ask for themselves every so many seconds.
   let paused = false;
-  const due = new WeakMap(), failures = new WeakMap();
+  const due = new WeakMap(), failures = new WeakMap(), tags = new WeakMap();
   const busy = () => paused || document.hidden || one("dialog[open]") || one("[data-tick]:checked") || String(getSelection());
   const later = (element, seconds) => due.set(element, Date.now() + seconds * 1000);
   const update = () => {
@@ -89,14 +89,18 @@
     const address = new URL(event.target.dataset.livePath || location.href, location.href);
     address.hash = "";
     address.searchParams.set("part", event.target.getAttribute("hx-get").split("=")[1]);
-    event.detail.ctx.request.action = address.pathname + address.search;
+    const { request } = event.detail.ctx;
+    request.action = address.pathname + address.search;
+    request.headers["HX-PTag"] = tags.get(event.target) || ""; // of what is shown: answered 304 while it is the same
   });
   // Pages and their parts are HTML. Any other answer, as that of an error, is shown as text, and above
   // the link to what was asked for.
   document.addEventListener("htmx:before:swap", (event) => {
-    const { response, target, text } = event.detail.ctx, html = (response.headers.get("Content-Type") || "").startsWith("text/html");
-    if (isLive(event) ? !html || response.status >= 400 || busy() : !html) event.preventDefault();
-    if (html || isLive(event) || !text) return;
+    const { response, target, text } = event.detail.ctx, live = isLive(event);
+    const html = (response.headers.get("Content-Type") || "").startsWith("text/html");
+    if (!html || live && (response.status >= 400 || busy())) event.preventDefault();
+    else if (live) tags.set(event.target, response.headers.get("HX-PTag"));
+    if (html || live || !text) return;
     const fault = document.createElement("p");
     fault.className = "fault";
     fault.textContent = text;
@@ -253,6 +257,7 @@
       const value = settings.get(field.dataset.setting);
       if (field.type === "checkbox") field.checked = value === field.value; else field.value = value;
     }
+    if (matchMedia("(max-width: 720px)").matches && !one(".problem")) for (const filters of all(".filters")) filters.open = false;
     reveal(document);
     showTimes();
     ticked();

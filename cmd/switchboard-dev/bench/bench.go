@@ -23,7 +23,7 @@ type Command struct {
 	Backoff     int    `default:"10000" help:"Deliveries in backoff while memory is measured."`
 	History     int    `default:"5000000" help:"Old deliveries that are seeded for --only history, which takes some minutes and 3 KB of disk for each."`
 	Lists       int    `default:"1000000" help:"Old deliveries that are seeded for --only lists."`
-	Only        string `enum:",floor,ours,latency,memory,rendering,limits,history,lists,isolation,parked" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering, limits, history, lists, isolation or parked; the last four are measured only when asked for."`
+	Only        string `enum:",floor,ours,latency,memory,rendering,limits,history,lists,isolation,parked,traces" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering, limits, history, lists, isolation, parked or traces; the last five are measured only when asked for."`
 
 	Scenario         string `default:"abcdefg" help:"Bad traffic of --only isolation: a, 30 endpoints that hang at 0.5 events/s each; b, 60 at 1/s; c, 60 that answer after 3 s at 0.5/s; d, 200 that refuse at 1/s; e, as a of the healthy tenant itself; f, 520 events at once for one that hangs; g, fifty tabs of the console."`
 	IsolationSeconds int    `default:"60" help:"Of each window without bad traffic, and of the one beside it after its first time."`
@@ -111,6 +111,7 @@ const (
 	onlyLists     = "lists"
 	onlyIsolation = "isolation"
 	onlyParked    = "parked"
+	onlyTraces    = "traces"
 )
 
 // bench is one run of the benchmark.
@@ -155,6 +156,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{b.Only == onlyLists, b.measureLists},
 		{b.Only == onlyIsolation, b.measureIsolation},
 		{b.Only == onlyParked, b.measureParked},
+		{b.Only == onlyTraces, b.measureTraces},
 	} {
 		if !phase.wanted {
 			continue

@@ -26,6 +26,7 @@ type report struct {
 	Lists       *lists             `json:"lists,omitempty"`
 	Isolation   *isolation         `json:"isolation,omitempty"`
 	Parked      *parked            `json:"parked,omitempty"`
+	Traces      *traces            `json:"traces,omitempty"`
 }
 
 // machine is what the numbers were measured on.

@@ -49,6 +49,7 @@ type stack struct {
 	poster   *poster
 
 	config       stackConfig
+	more         []string // further environment of Switchboard
 	temporalAddr string
 	listen       string             // address of Switchboard
 	keyring      string             // that it encrypts with
@@ -200,7 +201,7 @@ func (s *stack) environment() []string {
 	if s.config.history > 0 {
 		env = append(env, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history)))
 	}
-	return env
+	return append(env, s.more...)
 }
 
 // untilReady waits until Switchboard says that nothing is missing.

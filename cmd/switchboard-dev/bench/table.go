@@ -104,6 +104,9 @@ func (r *report) lines() []line {
 	if r.Parked != nil {
 		lines = append(lines, r.Parked.lines()...)
 	}
+	if r.Traces != nil {
+		lines = append(lines, r.traceLines()...)
+	}
 	return lines
 }
 

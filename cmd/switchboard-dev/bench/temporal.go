@@ -15,6 +15,8 @@ import (
 // a process of its own, until its standard input ends.
 type TemporalCommand struct {
 	DatabaseURL string `name:"database-url" required:"" help:"Main database of the server, made if it is missing."`
+	Port        int    `help:"Port of the frontend; 0: a free one."`
+	MetricsAddr string `help:"Address at which the server shows its metrics for Prometheus; empty: nowhere."`
 }
 
 // temporalReady is what it prints when the server answers.
@@ -26,6 +28,8 @@ type temporalReady struct {
 func (c *TemporalCommand) Run(ctx context.Context) error {
 	server, err := temporalserver.Start(ctx, temporalserver.Config{
 		DatabaseURL: c.DatabaseURL,
+		Port:        c.Port,
+		MetricsAddr: c.MetricsAddr,
 		Keywords:    worker.SearchAttributes(),
 		Log:         slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/embedded"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 )
@@ -91,7 +92,7 @@ func (r *running) start() {
 		r.ended <- stack.Run(ctx, stack.Config{
 			DataDir: filepath.Join(r.dir, "data"), APIAddr: addresses[0], TemporalAddr: addresses[1], UIAddr: addresses[2], DemoAddr: addresses[3], DemoTLSAddr: addresses[4],
 			Demo: true, APIKey: r.key.Reveal(), Out: &r.out,
-		})
+		}, embedded.Start)
 	}()
 	select {
 	case err := <-r.ended:

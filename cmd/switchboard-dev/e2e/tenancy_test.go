@@ -17,7 +17,7 @@ import (
 
 // property is what a tenant owns in a test: the ids of one of each kind.
 type property struct {
-	tenant, subscription, event, ownEvent, delivery, key, erasure, operation, session string
+	tenant, subscription, event, ownEvent, delivery, key, erasure, operation, session, portalLink string
 }
 
 // populate gives the tenant a subscription, two events, one of them with an id that
@@ -41,7 +41,7 @@ func (s *system) populate(tenant, url string) property {
 	}
 	p.key = s.newKey("viewer", tenant).ID
 	p.operation = s.release(tenant, url)
-	p.session = s.signIn(tenant, p.key)
+	p.session, p.portalLink = s.signIn(tenant, p.key), s.portalLink(tenant, p.key)
 	return p
 }
 
@@ -57,6 +57,20 @@ VALUES ($1, $2, $3, 'Bob', 'viewer', $4, false, true, now(), now(), now() + inte
 		s.t.Fatal(err)
 	}
 	return session
+}
+
+// portalLink makes a link for one of the tenant's people, and returns its id.
+func (s *system) portalLink(tenant, key string) (link string) {
+	s.t.Helper()
+	link = switchboard.NewID(switchboard.PortalLinkPrefix, time.Now())
+	hash := sha256.Sum256([]byte(link))
+	_, err := s.database().Exec(`
+INSERT INTO portal_links (id, hash, key_id, person, role, tenant, read_payload, next, created_at, expires_at, seconds)
+VALUES ($1, $2, $3, 'Bob', 'viewer', $4, false, '', now(), now() + interval '1 hour', 3600)`, link, hash[:], key, tenant)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return link
 }
 
 // release pauses and resumes a subscription of the tenant, and returns the id of the operation,
@@ -143,7 +157,7 @@ func (s *system) operations() []string {
 
 // idFor is the tenant's id that fits the operation.
 func idFor(operation string, p property) string {
-	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key, "/erasures/": p.erasure, "/operations/": p.operation, "/sessions/": p.session} {
+	for part, id := range map[string]string{"/events/": p.ownEvent, "/subscriptions/": p.subscription, "/deliveries/": p.delivery, "/keys/": p.key, "/erasures/": p.erasure, "/operations/": p.operation, "/sessions/": p.session, "/portal_links/": p.portalLink} {
 		if strings.Contains(operation, part) {
 			return id
 		}
@@ -158,7 +172,7 @@ func nobody() property {
 		ownEvent: "order-nobody", subscription: switchboard.NewID(switchboard.SubscriptionPrefix, now),
 		erasure: switchboard.NewID(switchboard.ErasurePrefix, now), operation: switchboard.NewID(switchboard.OperationPrefix, now),
 		delivery: switchboard.NewID(switchboard.DeliveryPrefix, now), key: switchboard.NewID(switchboard.KeyPrefix, now),
-		session: switchboard.NewID(switchboard.SessionPrefix, now),
+		session: switchboard.NewID(switchboard.SessionPrefix, now), portalLink: switchboard.NewID(switchboard.PortalLinkPrefix, now),
 	}
 }
 

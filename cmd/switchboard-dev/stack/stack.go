@@ -1,5 +1,7 @@
 // Package stack is the development stack: everything that Switchboard needs and
-// Switchboard itself, started by one call and kept in one folder.
+// Switchboard itself, started by one call and kept in one folder. The Temporal server
+// comes from whoever calls: it takes minutes to compile, so this package and what it
+// imports do without it.
 package stack
 
 import (
@@ -10,24 +12,25 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
-	"strconv"
 
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/demo"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
 	"github.com/seed-49a43567/switchboard/store/postgres"
-	"github.com/seed-49a43567/switchboard/worker"
 )
 
-// Config says where the stack lives and listens.
+// DefaultTemporalAddr is where Temporal's own programs look for a server, too.
+const DefaultTemporalAddr = "127.0.0.1:7233"
+
+// Config says where the stack lives and listens. The variable temporal_addr of kong is the
+// address of Temporal where no flag gives one.
 type Config struct {
 	DataDir      string `name:"data-dir" default:".switchboard" help:"Folder that all state lives in."`
 	APIAddr      string `name:"api-addr" default:"127.0.0.1:8080" help:"Address of the API."`
-	TemporalAddr string `name:"temporal-addr" default:"127.0.0.1:7233" help:"Address of the Temporal server."`
+	TemporalAddr string `name:"temporal-addr" default:"${temporal_addr}" help:"Address of the Temporal server."`
 	UIAddr       string `name:"temporal-ui-addr" default:"127.0.0.1:8233" help:"Address of Temporal's web UI."`
 	DemoAddr     string `name:"demo-addr" default:"127.0.0.1:8090" help:"Address of the demo's receiver."`
 	DemoTLSAddr  string `name:"demo-tls-addr" default:"127.0.0.1:8091" help:"Address of the demo's receiver whose certificate is expired."`
@@ -45,7 +48,7 @@ const database = "switchboard"
 
 // Run starts the stack, prints where it can be reached, and runs it until ctx
 // ends. A second start on the same folder resumes what was pending.
-func Run(ctx context.Context, c Config) error {
+func Run(ctx context.Context, c Config, startTemporal StartTemporal) error {
 	if err := c.checkPorts(); err != nil {
 		return err
 	}
@@ -70,34 +73,28 @@ func Run(ctx context.Context, c Config) error {
 	}
 
 	c.progress("Temporal")
-	temporal, err := temporalserver.Start(ctx, temporalserver.Config{
-		DatabaseURL: pg.URL("temporal"), Host: host(c.TemporalAddr), Port: port(c.TemporalAddr),
-		Keywords: worker.SearchAttributes(), Log: log, Progress: c.progress,
+	temporal, err := startTemporal(ctx, TemporalConfig{
+		Addr: c.TemporalAddr, UIAddr: c.UIAddr, DatabaseURL: pg.URL("temporal"), Dir: c.DataDir, Log: log, Progress: c.progress,
 	})
 	if err != nil {
 		return err
 	}
 	defer stop(log, "temporal", temporal.Stop)
-	ui, err := temporalserver.StartUI(ctx, temporalserver.UIConfig{Host: host(c.UIAddr), Port: port(c.UIAddr), TemporalAddr: temporal.Addr()})
-	if err != nil {
-		return err
-	}
-	defer ui.Stop()
 
 	c.progress("Switchboard")
-	return c.runSwitchboard(ctx, pg.URL(database), temporal.Addr(), secrets, log)
+	return c.runSwitchboard(ctx, pg.URL(database), temporal, secrets, log)
 }
 
 // runSwitchboard migrates the schema, makes the development key and runs the API
 // and the worker, and the demo if it is wanted, until ctx ends.
-func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr string, s secrets, log *slog.Logger) error {
+func (c Config) runSwitchboard(ctx context.Context, databaseURL string, temporal Temporal, s secrets, log *slog.Logger) error {
 	config, err := app.DefaultConfig()
 	if err != nil {
 		return err
 	}
 	config.DatabaseURL, config.EncryptionKey, config.Listen = databaseURL, s.encryptionKey.Reveal(), c.APIAddr
 	config.AllowCIDRs, config.TemporalUI = loopback(), "http://"+c.UIAddr
-	config.Temporal = func() (client.Options, error) { return client.Options{HostPort: temporalAddr}, nil }
+	config.Temporal = func() (client.Options, error) { return temporal.Options, nil }
 	if err := app.Migrate(ctx, config, io.Discard); err != nil {
 		return err
 	}
@@ -106,6 +103,14 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL, temporalAddr st
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		select {
+		case err := <-temporal.Ended:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	group.Go(func() error { return app.Run(ctx, config, app.Parts{API: true, Worker: true}, log) })
 	group.Go(func() error {
 		if err := awaitReady(ctx, "http://"+c.APIAddr); err != nil {
@@ -153,26 +158,42 @@ func (c Config) openLog() (*slog.Logger, io.Closer, error) {
 
 // checkPorts tells of a taken port before anything is started.
 func (c Config) checkPorts() error {
-	wanted := []struct{ flag, addr string }{{"--api-addr", c.APIAddr}, {"--temporal-addr", c.TemporalAddr}, {"--temporal-ui-addr", c.UIAddr}}
-	if c.Demo {
-		wanted = append(wanted, struct{ flag, addr string }{"--demo-addr", c.DemoAddr}, struct{ flag, addr string }{"--demo-tls-addr", c.DemoTLSAddr})
-	}
-	for _, w := range wanted {
-		if _, _, err := net.SplitHostPort(w.addr); err != nil {
-			return fmt.Errorf("%s: %q is not an address such as 127.0.0.1:8080", w.flag, w.addr)
+	for _, a := range []struct {
+		flag, addr string
+		ours       bool // we listen there
+	}{
+		{"--api-addr", c.APIAddr, true},
+		{"--demo-addr", c.DemoAddr, c.Demo},
+		{"--demo-tls-addr", c.DemoTLSAddr, c.Demo},
+		{"--temporal-addr", c.TemporalAddr, false},
+		{"--temporal-ui-addr", c.UIAddr, false},
+	} {
+		if _, _, err := net.SplitHostPort(a.addr); err != nil {
+			return fmt.Errorf("%s: %q is not an address such as 127.0.0.1:8080", a.flag, a.addr)
 		}
-		listener, err := net.Listen("tcp", w.addr)
-		if err != nil {
-			return fmt.Errorf("%s cannot be listened on, perhaps another stack runs: choose another with %s (%w)", w.addr, w.flag, err)
+		if !a.ours {
+			continue
 		}
-		if err := listener.Close(); err != nil {
+		if err := checkFree(a.flag, a.addr); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// checkFree reports an address that somebody listens on, and the flag that sets it.
+func checkFree(flag, addr string) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("%s cannot be listened on, perhaps another stack runs: choose another with %s (%w)", addr, flag, err)
+	}
+	return listener.Close()
+}
+
 func stop(log *slog.Logger, what string, stop func() error) {
+	if stop == nil {
+		return
+	}
 	if err := stop(); err != nil {
 		log.Error("stop", "what", what, "error", err)
 	}
@@ -182,15 +203,4 @@ func stop(log *slog.Logger, what string, stop func() error) {
 // on this machine.
 func loopback() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-}
-
-func host(addr string) string {
-	h, _, _ := net.SplitHostPort(addr) // checked by checkPorts
-	return h
-}
-
-func port(addr string) int {
-	_, p, _ := net.SplitHostPort(addr) // checked by checkPorts
-	n, _ := strconv.Atoi(p)
-	return n
 }

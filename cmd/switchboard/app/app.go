@@ -94,10 +94,16 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	if err := config.Check(); err != nil {
 		return nil, err
 	}
-	t, err := newTelemetry()
+	identity := worker.NewIdentity()
+	t, err := newTelemetry(ctx, identity, log)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			t.close()
+		}
+	}()
 	s, err := config.openStore()
 	if err != nil {
 		return nil, err
@@ -118,12 +124,15 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	if err := s.Warm(ctx); err != nil {
 		log.WarnContext(ctx, "statements are planned when the first deliveries come", "error", err)
 	}
-	identity := worker.NewIdentity()
 	c, namespace, err := config.dialTemporal(identity, t.meter, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(observeStats(t.meter, newCached(s.Stats)), observeRetention(t.meter, newCached(s.RetentionStatus)), observeFlow(t.meter, newCached(s.FlowStats))); err != nil {
+	if err := errors.Join(observeStats(t.meter, newCached(s.Stats)), observeRetention(t.meter, newCached(s.RetentionStatus), config.retention()), observeFlow(t.meter, newCached(s.FlowStats))); err != nil {
+		return nil, err
+	}
+	checks, err := newCheckTimes(t.meter)
+	if err != nil {
 		return nil, err
 	}
 	builtIn, err := catalogue.Load()
@@ -138,12 +147,12 @@ func build(ctx context.Context, config Config, parts Parts, log *slog.Logger) (_
 	}
 	return &app{
 		config: config, parts: parts, log: log, store: s, temporal: c, namespace: namespace, identity: identity, telemetry: t,
-		engine:    worker.NewEngine(c, namespace, identity, s, outages, log).LinkTo(config.PublicURL),
+		engine:    worker.NewEngine(c, namespace, identity, s, outages, log).LinkTo(config.PublicURL).Trace(t.tracer),
 		outages:   outages,
-		ready:     newReadiness(s, c, config.LostKeys),
+		ready:     newReadiness(s, c, config.LostKeys, checks),
 		catalogue: types,
 		guard:     guard,
-		sender:    webhook.NewSender(webhook.Config{Guard: guard, Platforms: types, Version: switchboard.Version}),
+		sender:    webhook.NewSender(webhook.Config{Guard: guard, Platforms: types, Version: switchboard.Version, TraceParent: config.SendTraceParent}),
 	}, nil
 }
 
@@ -151,6 +160,7 @@ func (a *app) close() {
 	a.engine.Drain()
 	a.sender.Close()
 	a.temporal.Close()
+	a.telemetry.close()
 	if err := a.store.Close(); err != nil {
 		a.log.Warn("close the store", "error", err)
 	}
@@ -165,7 +175,7 @@ func (a *app) handler(serving context.Context) (http.Handler, error) {
 	served, err := api.New(api.Config{
 		Store: a.store, Sender: a.sender, Catalogue: a.catalogue, Engine: a.engine, Guard: a.guard,
 		Serving: serving, Ready: a.missing,
-		Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Logger: a.log,
+		Metrics: a.telemetry.handler, Meter: a.telemetry.meter, Tracer: a.telemetry.tracer, Classes: a.config.TenantClasses, Logger: a.log,
 		MaxData: a.config.MaxData, MaxBatch: a.config.MaxBatch, Validation: a.config.Validation, PublicURL: a.config.PublicURL, RefusedKeys: a.config.RefusedKeys, CostlyCalls: a.config.CostlyCalls, TemporalUI: a.config.TemporalUI, TemporalNamespace: a.namespace, Version: switchboard.Version,
 	})
 	if err != nil {
@@ -209,7 +219,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		Client: a.temporal, Namespace: a.namespace, Engine: a.engine, Outbox: a.store, Notices: a.store,
 		Deliveries: &activities.Deliveries{
 			Store: a.store, Sender: a.sender,
-			Limiter: limiter, Released: queues.Ended, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Tasks: a.engine, Recovery: a.engine, Outages: a.outages, Log: a.log, Now: time.Now,
+			Limiter: limiter, Released: queues.Ended, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Tasks: a.engine, Recovery: a.engine, Outages: a.outages, Log: a.log, Tracer: a.telemetry.tracer, Classes: a.config.TenantClasses, Now: time.Now,
 		},
 		Recoverer:  &activities.Recoverer{Store: a.store, Engine: a.engine, Log: a.log},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Metrics: operations, Log: a.log},
@@ -222,6 +232,7 @@ func (a *app) runWorker(ctx context.Context) error {
 		Outages:  a.outages,
 		Queues:   queues,
 		Slots:    a.config.Slots, SlowSlots: a.config.SlowSlots,
+		Traced:  a.telemetry.tracer != nil,
 		Running: a.ready.workerRuns,
 		Log:     a.log,
 	})

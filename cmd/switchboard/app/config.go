@@ -62,6 +62,10 @@ type Config struct {
 	DNSServers  []netip.AddrPort `name:"dns-servers" env:"SWITCHBOARD_DNS_SERVERS" sep:"," placeholder:"IP:PORT,…" help:"DNS servers for the names of receivers. Default: those of the system."`
 	EgressProxy string           `name:"egress-proxy" env:"SWITCHBOARD_EGRESS_PROXY" placeholder:"URL" help:"Proxy through which all receivers are reached: http://, https:// or socks5://, with user:password@ if it asks. Prefer the environment over the flag."`
 
+	// What is measured and traced, see docs/telemetry.md.
+	TenantClasses   switchboard.TenantClasses `name:"tenant-classes" env:"SWITCHBOARD_TENANT_CLASSES" placeholder:"CLASS=TENANT+…,…" help:"Classes of tenants, by which metrics are shown, as gold=acme+globex,trial=trial-*. The others are standard."`
+	SendTraceParent bool                      `name:"send-traceparent" env:"SWITCHBOARD_SEND_TRACEPARENT" default:"false" negatable:"" help:"Send the header traceparent with attempts that are traced."`
+
 	// The console, see docs/console.md.
 	Console ConsoleConfig `embed:""`
 

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/activities"
 	"github.com/seed-49a43567/switchboard/api"
 	"github.com/seed-49a43567/switchboard/store"
 )
@@ -24,14 +25,14 @@ type readiness struct {
 	worker, withoutWorker atomic.Bool
 }
 
-func newReadiness(s *store.Store, c client.Client, lostKeys []string) *readiness {
+func newReadiness(s *store.Store, c client.Client, lostKeys []string, times checkTimes) *readiness {
 	return &readiness{
-		schema: newWatch(watchPause, func(ctx context.Context) (problem, err error) { return verdict(s.CheckSchema(ctx)) }),
+		schema: newWatch(watchPause, times.timed(activities.Postgres, func(ctx context.Context) (problem, err error) { return verdict(s.CheckSchema(ctx)) })),
 		keys:   newWatch(rarePause, func(ctx context.Context) (problem, err error) { return verdict(s.CheckKeys(ctx, lostKeys...)) }),
-		temporal: newWatch(watchPause, func(ctx context.Context) (problem, err error) {
+		temporal: newWatch(watchPause, times.timed(activities.Temporal, func(ctx context.Context) (problem, err error) {
 			_, err = c.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return nil, err
-		}),
+		})),
 	}
 }
 

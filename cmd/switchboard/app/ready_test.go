@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -149,7 +150,7 @@ func TestMetricsWhilePostgresHangs(t *testing.T) {
 	})
 	now := time.Now()
 	cached.wait, cached.now = time.Millisecond, func() time.Time { return now }
-	telemetry, err := newTelemetry()
+	telemetry, err := newTelemetry(t.Context(), "me", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

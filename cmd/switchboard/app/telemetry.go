@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -13,18 +14,22 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seed-49a43567/switchboard"
 )
 
-// telemetry is OpenTelemetry with its Prometheus exporter, on a registry of its own.
+// telemetry is OpenTelemetry: metrics with its Prometheus exporter, on a registry of its own, and traces if
+// there is somewhere to send them.
 type telemetry struct {
 	meter    metric.Meter
+	tracer   trace.Tracer // nil: nothing is traced
 	registry *prometheus.Registry
 	handler  http.Handler
+	close    func() // sends the spans that are left
 }
 
-func newTelemetry() (*telemetry, error) {
+func newTelemetry(ctx context.Context, identity string, log *slog.Logger) (*telemetry, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
@@ -32,10 +37,17 @@ func newTelemetry() (*telemetry, error) {
 		return nil, err
 	}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithView(sdkLatencies()))
+	tracer, stop, err := newTracer(ctx, identity, log)
+	if err != nil {
+		return nil, err
+	}
 	return &telemetry{
-		meter:    provider.Meter("switchboard"),
+		meter:    provider.Meter(scope),
+		tracer:   tracer,
 		registry: registry,
-		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		// Exemplars, which lead from a latency to a trace, are a part of OpenMetrics.
+		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		close:   stop,
 	}, nil
 }
 
@@ -90,10 +102,10 @@ func observeStats(meter metric.Meter, counts *cached[switchboard.Stats]) error {
 
 // observeRetention shows the state of the partitions: whether there are enough ahead, and
 // whether what is old leaves.
-func observeRetention(meter metric.Meter, status *cached[switchboard.RetentionStatus]) error {
-	var ahead, oldest, success metric.Float64ObservableGauge
+func observeRetention(meter metric.Meter, status *cached[switchboard.RetentionStatus], kept switchboard.Retention) error {
+	var ahead, oldest, success, longest metric.Float64ObservableGauge
 	var tail metric.Int64ObservableGauge
-	var errs [4]error
+	var errs [5]error
 	ahead, errs[0] = meter.Float64ObservableGauge("switchboard_partition_days_ahead",
 		metric.WithDescription("For how many days from now partitions exist. Below 3 the workflow Retain does not run."))
 	tail, errs[1] = meter.Int64ObservableGauge("switchboard_partition_tail_rows",
@@ -102,10 +114,13 @@ func observeRetention(meter metric.Meter, status *cached[switchboard.RetentionSt
 		metric.WithDescription("How long ago the oldest partition begins that has not been folded into the one that is kept."))
 	success, errs[3] = meter.Float64ObservableGauge("switchboard_retention_success_age", metric.WithUnit("s"),
 		metric.WithDescription("How long ago the workflow Retain last did all of its steps; absent: never."))
+	longest, errs[4] = meter.Float64ObservableGauge("switchboard_retention_longest", metric.WithUnit("s"),
+		metric.WithDescription("How long a failed delivery is kept after its end, as it is set: SWITCHBOARD_RETENTION_FAILED."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
 	_, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		o.ObserveFloat64(longest, kept.Failed.Seconds())
 		s, ok := status.get(ctx)
 		if !ok {
 			return nil
@@ -119,6 +134,6 @@ func observeRetention(meter metric.Meter, status *cached[switchboard.RetentionSt
 			o.ObserveFloat64(success, time.Since(s.LastSuccess).Seconds())
 		}
 		return nil
-	}, ahead, tail, oldest, success)
+	}, ahead, tail, oldest, success, longest)
 	return err
 }

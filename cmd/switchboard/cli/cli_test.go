@@ -133,6 +133,8 @@ func TestOutput(t *testing.T) {
 		{"events_list", []string{"events", "list", "--tenant", "acme"}, "GET /v1/events?limit=50&tenant=acme"},
 		{"events_show", []string{"events", "show", "e1", "--tenant", "acme"}, "GET /v1/events/e1?tenant=acme"},
 		{"subscriptions_list", []string{"subscriptions", "list", "--state", "active"}, "GET /v1/subscriptions?include=health&limit=50&state=active"},
+		{"subscriptions_list", []string{"subscriptions", "list", "--failing", "--event-type", "ticket.created", "--text", "CRM"}, "GET /v1/subscriptions?event_type=ticket.created&failing=true&include=health&limit=50&text=CRM"},
+		{"subscriptions_list", []string{"subscriptions", "list", "--no-failing"}, "GET /v1/subscriptions?failing=false&include=health&limit=50"},
 		{"subscriptions_show", []string{"subscriptions", "show", sub}, "GET /v1/subscriptions/" + sub},
 		{"subscriptions_create", []string{"subscriptions", "create", "--tenant", "acme", "--name", "CRM", "--events", "ticket.*,call.*", "--url", "https://crm.example.com/hook", "--set", "request.method=PUT", "--set", "max_in_flight=4"},
 			`POST /v1/subscriptions {"events":["ticket.*","call.*"],"max_in_flight":4,"name":"CRM","request":{"method":"PUT","url":"https://crm.example.com/hook"},"tenant":"acme"}`},

@@ -25,9 +25,12 @@ type subscriptionsCommand struct {
 }
 
 type listSubscriptionsCommand struct {
-	Tenant string                        `help:"Only this tenant's."`
-	State  switchboard.SubscriptionState `enum:",active,paused,disabled,unverified" default:"" help:"Only this state: ${enum}."`
-	Limit  int                           `default:"50" help:"How many; 0: all."`
+	Tenant    string                        `help:"Only this tenant's."`
+	State     switchboard.SubscriptionState `enum:",active,paused,disabled,unverified" default:"" help:"Only this state: ${enum}."`
+	EventType string                        `help:"Only those that take this event type, by their patterns."`
+	Failing   *bool                         `negatable:"" help:"Only those that fail: whose breaker is not closed, or whose last attempts have failed; with --no-failing only the others."`
+	Text      string                        `help:"Only those with this text in their id, name, tenant or host, in any case."`
+	Limit     int                           `default:"50" help:"How many; 0: all."`
 	watchFlag
 }
 
@@ -35,7 +38,9 @@ func (listSubscriptionsCommand) Help() string {
 	return `Examples:
 
     switchboard subscriptions list --tenant acme
-    switchboard subscriptions list --state paused -o wide`
+    switchboard subscriptions list --state paused -o wide
+    switchboard subscriptions list --failing --event-type ticket.created
+    switchboard subscriptions list --text crm.example.com`
 }
 
 func (c listSubscriptionsCommand) Run(ctx context.Context, s *Session) error {
@@ -44,7 +49,7 @@ func (c listSubscriptionsCommand) Run(ctx context.Context, s *Session) error {
 		return err
 	}
 	return s.watch(ctx, c.Watch, func() (bool, error) {
-		filter := switchboard.SubscriptionFilter{Tenant: c.Tenant, State: c.State}
+		filter := switchboard.SubscriptionFilter{Tenant: c.Tenant, State: c.State, EventType: c.EventType, Failing: c.Failing, Text: c.Text}
 		items, raw, err := gather(s, c.Limit, func(asked switchboard.PageRequest) (switchboard.Page[client.Subscription], error) {
 			return api.ListSubscriptions(ctx, filter, asked, client.IncludeHealth)
 		})

@@ -1,0 +1,174 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/seed-49a43567/switchboard"
+)
+
+const (
+	// patience is how long Switchboard waits for its Temporal server before it starts without
+	// it: one that is built already answers in a few seconds, and building it takes minutes.
+	patience = 30 * time.Second
+	// answerPause is the time between two questions whether the server answers.
+	answerPause = 100 * time.Millisecond
+	// stopTimeout is how long a server may take to stop.
+	stopTimeout = 30 * time.Second
+)
+
+// Program is a Temporal server that runs as a process of its own.
+type Program struct {
+	Name  string        // what people call it
+	Build []string      // the command that builds it first; nil: it is there
+	Costs time.Duration // of one processor to build it the first time
+	Serve []string      // the command that runs it until it is asked to end, or its standard input ends
+}
+
+// process is a program that is being built, or that runs.
+type process struct {
+	Program
+	config TemporalConfig
+	ready  chan struct{} // closed when it answers
+	ended  chan error    // gets why it is not there any more
+}
+
+// start builds and starts the program. It returns when the server answers, or while it is still
+// being built.
+func (p Program) start(ctx context.Context, c TemporalConfig) (Temporal, error) {
+	r := &process{Program: p, config: c, ready: make(chan struct{}), ended: make(chan error, 1)}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		if err := r.run(running); running.Err() == nil {
+			r.ended <- err
+		}
+	}()
+	stop := func() error {
+		cancel()
+		<-stopped
+		return nil
+	}
+	select {
+	case <-r.ready:
+	case <-time.After(patience):
+		c.Progress("Switchboard starts meanwhile: it accepts events, and delivers them when Temporal is there")
+	case err := <-r.ended:
+		return Temporal{}, err
+	case <-ctx.Done():
+		return Temporal{}, errors.Join(ctx.Err(), stop())
+	}
+	return Temporal{Options: client.Options{HostPort: c.Addr}, Ended: r.ended, Stop: stop}, nil
+}
+
+// run returns why the server ended.
+func (r *process) run(ctx context.Context) error {
+	if r.Build != nil {
+		if err := r.build(ctx); err != nil {
+			return err
+		}
+	}
+	log, err := os.OpenFile(filepath.Join(r.config.Dir, "temporal.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := command(ctx, r.Serve)
+	cmd.Stdout, cmd.Stderr = log, log
+	if _, err := cmd.StdinPipe(); err != nil { // it ends with us, however we end
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%s: %w", r.Name, err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait() // how it ended is in its state
+	}()
+	if r.awaitAnswer(ctx, exited) {
+		r.config.Progress("Temporal answers on " + r.config.Addr + ", from " + r.Name)
+		close(r.ready)
+	}
+	<-exited
+	return fmt.Errorf("%s has ended (%s): its log is %s", r.Name, cmd.ProcessState, log.Name())
+}
+
+// awaitAnswer returns when the server answers, or when its process has ended, and then false.
+func (r *process) awaitAnswer(ctx context.Context, exited <-chan struct{}) bool {
+	again := time.NewTicker(answerPause)
+	defer again.Stop()
+	for !answers(ctx, r.config.Addr) {
+		select {
+		case <-exited:
+			return false
+		case <-again.C:
+		}
+	}
+	return true
+}
+
+// answers reports whether a Temporal server is healthy.
+func answers(ctx context.Context, addr string) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c, err := client.DialContext(ctx, client.Options{HostPort: addr, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_, err = c.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return err == nil
+}
+
+// build builds the program, and says how long it takes and took.
+func (r *process) build(ctx context.Context) error {
+	processors := runtime.NumCPU()
+	about := (r.Costs / time.Duration(processors)).Round(time.Minute)
+	r.config.Progress(fmt.Sprintf("building %s: about %s on %d processors the first time, then some seconds", r.Name, switchboard.Duration(about), processors))
+	start := time.Now()
+	built := make(chan error, 1)
+	go func() {
+		output, err := command(ctx, r.Build).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%s: %w\n%s", strings.Join(r.Build, " "), err, output)
+		}
+		built <- err
+	}()
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	for {
+		select {
+		case err := <-built:
+			if err == nil {
+				r.config.Progress(fmt.Sprintf("built it in %s", time.Since(start).Round(time.Second)))
+			}
+			return err
+		case <-minute.C:
+			r.config.Progress(fmt.Sprintf("still building it, for %s", time.Since(start).Round(time.Minute)))
+		}
+	}
+}
+
+// command is one that is asked to end when ctx ends. Ctrl-C in the terminal is for us alone: the
+// server ends after Switchboard.
+func command(ctx context.Context, line []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = stopTimeout
+	return cmd
+}

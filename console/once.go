@@ -1,0 +1,72 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"html/template"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/client"
+)
+
+// onceField is the field of a form that is another one each time that the form is shown.
+const onceField = "once"
+
+// onceInput is in every form that acts by a POST of the API: sent twice, as by a double click, it acts
+// once.
+func onceInput() template.HTML {
+	return template.HTML(`<input type="hidden" name="` + onceField + `" value="` + rand.Text() + `">`) //nolint:gosec // letters and digits
+}
+
+// once makes the call that the form leads to safe to repeat. What was typed is a part of the key: a form
+// that was shown again with what is wrong, and corrected, is another one, also where the browser goes
+// back to it.
+func (v *visit) once() client.Option {
+	if v.request.PostFormValue(onceField) == "" {
+		return func(http.Header) {}
+	}
+	sum := sha256.Sum256([]byte(v.request.URL.RequestURI() + "\x00" + v.request.PostForm.Encode()))
+	return client.IdempotencyKey(base64.RawURLEncoding.EncodeToString(sum[:]))
+}
+
+// How often, and for how long, the second of two equal requests waits for the first to be carried out.
+const (
+	firstsTries = 10
+	firstsPause = 200 * time.Millisecond
+)
+
+// patient makes requests of the API, and repeats one whose first is still being carried out, which the
+// API answers with 409 and Retry-After, until it gets the answer of the first.
+type patient struct{ http.RoundTripper }
+
+func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	for tries := 1; ; tries++ {
+		answered, err := p.RoundTripper.RoundTrip(r)
+		if err != nil || answered.StatusCode != http.StatusConflict || tries == firstsTries || r.GetBody == nil ||
+			r.Header.Get(switchboard.IdempotencyHeader) == "" || !isNumber(answered.Header.Get("Retry-After")) {
+			return answered, err
+		}
+		_, _ = io.Copy(io.Discard, answered.Body)
+		_ = answered.Body.Close()
+		select {
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		case <-time.After(firstsPause):
+		}
+		again := r.Clone(r.Context())
+		if again.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+		r = again
+	}
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.Atoi(text)
+	return err == nil
+}
