@@ -31,7 +31,7 @@ build: ## Build what runs in production, and the development stack with a Tempor
 	$(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-dev
 
 .PHONY: test
-test: receivers last-release fmt vet lint determinism unit end-to-end ## Run everything that CI runs; installs what it needs.
+test: receivers last-release fmt vet lint determinism unit end-to-end deploy-check ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
 receivers: ## Install what the tests run beside Postgres: its client, Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
@@ -92,6 +92,15 @@ unit: ## Test the packages by themselves: real Postgres, replayed histories, rac
 .PHONY: end-to-end
 end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
 	$(GO) test -timeout 15m $(SERVER_PACKAGES)
+
+.PHONY: deploy-check
+deploy-check: ## Check compose.yaml and the chart by Compose's and Helm's own code, and that all of deploy/ says the same.
+	$(GO) -C deploy/check vet . ./composeconfig
+	$(GO) -C deploy/check test -timeout 10m .
+
+.PHONY: chart-docs
+chart-docs: ## Write the list of values into the chart's README, from its values.yaml.
+	UPDATE_DOCS=1 $(GO) -C deploy/check test -count=1 -run '^TestValuesInREADME$$' .
 
 .PHONY: bench
 bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).

@@ -36,8 +36,9 @@ type commands struct {
 
 	cli.Commands `embed:""`
 
-	Version     versionCommand   `cmd:"" help:"Print the version, the commit, the version of the schema that this binary needs, the Go version and the platform."`
-	VersionFlag kong.VersionFlag `name:"version" help:"Show the version."`
+	Healthcheck healthcheckCommand `cmd:"" group:"server" help:"Ask the process that listens on SWITCHBOARD_LISTEN whether it is ready: ends with 0 if it is, and else with 1."`
+	Version     versionCommand     `cmd:"" help:"Print the version, the commit, the version of the schema that this binary needs, the Go version and the platform."`
+	VersionFlag kong.VersionFlag   `name:"version" help:"Show the version."`
 }
 
 type (
@@ -48,7 +49,8 @@ type (
 	setupCommand   struct {
 		NamespaceRetention switchboard.Duration `placeholder:"72h" help:"How long Temporal keeps closed workflows in a namespace that is made, for its UI; 72h if left out."`
 	}
-	keysCommand struct {
+	healthcheckCommand struct{}
+	keysCommand        struct {
 		Create createKeyCommand `cmd:"" help:"Create a key: prints its id, and on the second line its text, which is shown this once."`
 		List   listKeysCommand  `cmd:"" help:"List the keys."`
 		Revoke revokeKeyCommand `cmd:"" help:"Revoke a key at once."`
@@ -165,6 +167,10 @@ func (workerCommand) Run(ctx context.Context, c app.Config) error {
 
 func (migrateCommand) Run(ctx context.Context, c app.Config) error {
 	return app.Migrate(ctx, c, os.Stdout)
+}
+
+func (healthcheckCommand) Run(ctx context.Context, c app.Config) error {
+	return app.Healthcheck(ctx, c, os.Stdout)
 }
 
 func (c setupCommand) Run(ctx context.Context, config app.Config) error {

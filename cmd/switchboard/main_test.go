@@ -58,7 +58,7 @@ func TestCommandsNeedNothingElse(t *testing.T) {
 	for _, name := range []string{"SWITCHBOARD_DATABASE_URL", "SWITCHBOARD_ENCRYPTION_KEY"} {
 		t.Setenv(name, "")
 	}
-	for _, line := range [][]string{{"version"}, {"migrate"}, {"setup"}, {"keys", "list"}} {
+	for _, line := range [][]string{{"version"}, {"migrate"}, {"setup"}, {"keys", "list"}, {"healthcheck"}} {
 		var c commands
 		parser, err := kong.New(&c, kong.Vars{"version": ""})
 		if err != nil {

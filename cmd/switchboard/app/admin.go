@@ -60,6 +60,9 @@ func Migrate(ctx context.Context, config Config, out io.Writer) error {
 
 // openStoreToMigrate opens a store that has no keys if none are set.
 func (c *Config) openStoreToMigrate() (*store.Store, error) {
+	if err := c.readSecretFiles(); err != nil {
+		return nil, err
+	}
 	if c.EncryptionKey != "" {
 		return c.openStore()
 	}

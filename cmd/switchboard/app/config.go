@@ -43,6 +43,10 @@ type Config struct {
 	PublicURL     string            `name:"public-url" env:"SWITCHBOARD_PUBLIC_URL" placeholder:"URL" help:"Address of API and console as people reach it, as https://switchboard.example.com: portal links lead there, and Temporal's UI links each workflow to its delivery."`
 	LogLevel      slog.Level        `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 
+	// The two secrets in files, as Docker and Kubernetes mount them.
+	DatabaseURLFile   string `name:"database-url-file" env:"SWITCHBOARD_DATABASE_URL_FILE" placeholder:"FILE" help:"File that holds the database's URL, instead."`
+	EncryptionKeyFile string `name:"encryption-key-file" env:"SWITCHBOARD_ENCRYPTION_KEY_FILE" placeholder:"FILE" help:"File that holds the encryption keys, instead."`
+
 	// How long what was done is kept, see docs/retention.md.
 	Retention         switchboard.Duration `name:"retention" env:"SWITCHBOARD_RETENTION" default:"30d" help:"How long a delivered delivery is kept after its end, with its event and its attempts."`
 	RetentionFailed   switchboard.Duration `name:"retention-failed" env:"SWITCHBOARD_RETENTION_FAILED" default:"90d" help:"How long a failed or cancelled delivery is kept: at least as long."`
@@ -79,6 +83,9 @@ func (c *Config) Check() error {
 	var errs []error
 	complain := func(variable, format string, args ...any) {
 		errs = append(errs, fmt.Errorf(variable+": "+format, args...))
+	}
+	if err := c.readSecretFiles(); err != nil {
+		errs = append(errs, err)
 	}
 	if err := c.checkDatabaseURL(); err != nil {
 		errs = append(errs, err)
@@ -210,6 +217,9 @@ func (c *Config) checkDatabaseURL() error {
 }
 
 func (c *Config) openStore() (*store.Store, error) {
+	if err := c.readSecretFiles(); err != nil {
+		return nil, err
+	}
 	if err := c.checkDatabaseURL(); err != nil {
 		return nil, err
 	}
