@@ -106,9 +106,13 @@ chart-docs: ## Write the list of values into the chart's README, from its values
 bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).
 	bin/switchboard-dev bench $(ARGS)
 
+.PHONY: faults
+faults: build ## Inflict every fault under load and see whether anything is lost (about 15 minutes). ARGS="--only kill-api,zombie" or "--list".
+	bin/switchboard-dev faults $(ARGS)
+
 .PHONY: screenshots
 screenshots: ## Make the README's pictures of the console, from the running demo.
-	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 25m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
+	$(GO) test ./cmd/switchboard-dev/browser -count=1 -timeout 20m -run '^TestScreenshots$$' -args -screenshots $(CURDIR)/docs/images
 
 .PHONY: record-histories
 record-histories: ## Record the histories of the released workflows: RELEASE=v0.1.0.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -177,7 +178,7 @@ func (v *visitor) fatal(what string, err error) {
 	if name := v.capture("fault_" + strings.ReplaceAll(v.t.Name(), "/", "_")); name != "" {
 		what += " (see " + name + ")"
 	}
-	v.t.Fatalf("%s: %v", what, err)
+	v.t.Fatalf("%s: %v; faults: %q", what, err, v.takeFaults())
 }
 
 // visit goes to a page by its address, and returns when it is loaded.
@@ -294,6 +295,20 @@ func (v *visitor) cookies() string {
 	return strings.Join(header, "; ")
 }
 
+// keep stores a cookie that the server has set, although it says Secure and the tests use http: on this machine's own
+// address a browser takes and sends it, and here it is told as if it had come by https.
+func (v *visitor) keep(c *http.Cookie) {
+	v.t.Helper()
+	ctx, cancel := v.limited()
+	defer cancel()
+	params := network.SetCookieParams{
+		Name: c.Name, Value: c.Value, URL: strings.Replace(v.base, "http://", "https://", 1) + "/", Path: c.Path, Secure: &c.Secure, HTTPOnly: &c.HttpOnly, SameSite: network.CookieSameSiteLax,
+	}
+	if _, err := chromedp.Call(ctx, network.SetCookie, params); err != nil {
+		v.fatal("cookie", err)
+	}
+}
+
 // fill fills a field of a form as typing does, without a click.
 func (v *visitor) fill(selector, text string) {
 	v.t.Helper()
@@ -321,6 +336,19 @@ func (v *visitor) withoutScripts() {
 	v.t.Helper()
 	v.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+}
+
+// named has a proxy in front of the visitor name a person and their groups; empty: it is past the proxy.
+func (v *visitor) named(person, groups string) {
+	v.t.Helper()
+	headers := network.Headers{}
+	if person != "" {
+		headers[personHeader], headers[groupsHeader] = person, groups
+	}
+	v.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: headers})
 		return err
 	}))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/embedded"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
 )
 
 // awaitTimeout is how long a condition may take to come true: far longer than it ever does.
@@ -24,6 +26,12 @@ const awaitTimeout = 60 * time.Second
 
 // pictures is the folder of what the tests saw, which git ignores.
 const pictures = "pictures"
+
+// The headers by which the stack's console believes a proxy on this machine.
+const (
+	personHeader = "X-Auth-User"
+	groupsHeader = "X-Auth-Groups"
+)
 
 var (
 	shared  = &running{}
@@ -54,6 +62,7 @@ type running struct {
 	err    error
 
 	seeds     seeds
+	mu        sync.Mutex
 	receivers []*httptest.Server
 }
 
@@ -81,6 +90,10 @@ func (r *running) start() {
 			return
 		}
 	}
+	signIn := app.ConsoleConfig{
+		KeySignIn: true, ProxyHeader: personHeader, GroupsHeader: groupsHeader, Groups: "wh-support=support,wh-admin=admin+read_payload",
+		ProxyCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	}
 	r.key, r.url = switchboard.NewKeyText(), "http://"+addresses[0]
 	if r.api, r.err = client.New(client.Config{URL: r.url, Key: r.key}); r.err != nil {
 		return
@@ -91,7 +104,7 @@ func (r *running) start() {
 	go func() {
 		r.ended <- stack.Run(ctx, stack.Config{
 			DataDir: filepath.Join(r.dir, "data"), APIAddr: addresses[0], TemporalAddr: addresses[1], UIAddr: addresses[2], DemoAddr: addresses[3], DemoTLSAddr: addresses[4],
-			Demo: true, APIKey: r.key.Reveal(), Out: &r.out,
+			Demo: true, APIKey: r.key.Reveal(), Console: &signIn, Out: &r.out,
 		}, embedded.Start)
 	}()
 	select {

@@ -61,21 +61,15 @@ func (s *seeds) make(t *testing.T, r *running) {
 	})
 	s.refusing = strings.TrimPrefix(refusing, "http://")
 	late := switchboard.RetryPolicy{InitialInterval: switchboard.Duration(time.Hour)}
-	s.subscriptions = map[string]string{}
-	for _, c := range []switchboard.Subscription{
-		{Name: "CRM sync", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: refusing + "/hook"}, Retry: late},
-		{Name: "Archive", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/archive"}},
-		{Name: "One try", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: refusing + "/once"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
-		{Name: "Paused", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/paused"}},
-		{Name: "Urgent alone", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/urgent"}, Filter: json.RawMessage(`{"data":{"priority":{"$gte":3}}}`)},
-		{Name: "Repaired", Events: []string{"repair.*"}, Request: switchboard.Request{URL: repaired + "/hook"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
-		{Name: "Chats", Events: []string{"chat.*"}, Request: switchboard.Request{URL: healthy + "/chats"}},
-	} {
-		c.Tenant = acme
-		made, err := r.api.CreateSubscription(t.Context(), client.NewSubscription{Subscription: c})
-		must(t, err)
-		s.subscriptions[c.Name] = made.ID
-	}
+	s.subscriptions = r.subscribe(t, acme,
+		switchboard.Subscription{Name: "CRM sync", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: refusing + "/hook"}, Retry: late},
+		switchboard.Subscription{Name: "Archive", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/archive"}},
+		switchboard.Subscription{Name: "One try", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: refusing + "/once"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
+		switchboard.Subscription{Name: "Paused", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/paused"}},
+		switchboard.Subscription{Name: "Urgent alone", Events: []string{"ticket.*"}, Request: switchboard.Request{URL: healthy + "/urgent"}, Filter: json.RawMessage(`{"data":{"priority":{"$gte":3}}}`)},
+		switchboard.Subscription{Name: "Repaired", Events: []string{"repair.*"}, Request: switchboard.Request{URL: repaired + "/hook"}, Retry: switchboard.RetryPolicy{MaxAttempts: 1}},
+		switchboard.Subscription{Name: "Chats", Events: []string{"chat.*"}, Request: switchboard.Request{URL: healthy + "/chats"}},
+	)
 	_, err := r.api.PauseSubscription(t.Context(), s.subscriptions["Paused"], "their wish: a migration", client.Actor("Ana"))
 	must(t, err)
 	s.event, s.untaken = "ticket-20817-created", "order-1-shipped"
@@ -90,12 +84,18 @@ func (s *seeds) make(t *testing.T, r *running) {
 // post posts an event, and returns its deliveries by the names of their subscriptions.
 func (r *running) post(t *testing.T, s *seeds, kind, id string) map[string]string {
 	t.Helper()
+	return r.postOf(t, acme, s.subscriptions, kind, id)
+}
+
+// postOf is the same for another tenant, with the ids of its subscriptions by their names.
+func (r *running) postOf(t *testing.T, tenant string, subscriptions map[string]string, kind, id string) map[string]string {
+	t.Helper()
 	data := json.RawMessage(`{"id": 20817, "priority": 2, "number": 12345678901234567890}`)
-	accepted, err := r.api.PostEvent(t.Context(), client.NewEvent{Tenant: acme, Type: kind, ID: id, Data: data})
+	accepted, err := r.api.PostEvent(t.Context(), client.NewEvent{Tenant: tenant, Type: kind, ID: id, Data: data})
 	must(t, err)
 	made := map[string]string{}
 	for _, d := range accepted.Deliveries {
-		for name, subscription := range s.subscriptions {
+		for name, subscription := range subscriptions {
 			if d.SubscriptionID == subscription {
 				made[name] = d.ID
 			}
@@ -104,12 +104,27 @@ func (r *running) post(t *testing.T, s *seeds, kind, id string) map[string]strin
 	return made
 }
 
+// subscribe makes subscriptions of a tenant, and returns their ids by their names.
+func (r *running) subscribe(t *testing.T, tenant string, subscriptions ...switchboard.Subscription) map[string]string {
+	t.Helper()
+	ids := map[string]string{}
+	for _, s := range subscriptions {
+		s.Tenant = tenant
+		made, err := r.api.CreateSubscription(t.Context(), client.NewSubscription{Subscription: s})
+		must(t, err)
+		ids[s.Name] = made.ID
+	}
+	return ids
+}
+
 // receive starts a receiver, and returns its URL. It lasts as long as the stack.
 func (r *running) receive(answer func(w http.ResponseWriter)) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		_, _ = io.Copy(io.Discard, request.Body)
 		answer(w)
 	}))
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.receivers = append(r.receivers, server)
 	return server.URL
 }

@@ -41,6 +41,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if code, asked := serveTemporal(os.Args); asked {
+		os.Exit(code)
+	}
 	code := shared.databases.Run(m)
 	if err := errors.Join(built.remove(), lastRelease.remove()); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -37,7 +37,8 @@ type Config struct {
 	Demo         bool   `name:"demo" default:"true" negatable:"" help:"Run a receiver, subscriptions to it and a stream of sample events."`
 	APIKey       string `name:"api-key" help:"Text of the development key, which has the role admin; one is made at the first start if left out."`
 
-	Out io.Writer `kong:"-"` // where progress and addresses are printed
+	Console *app.ConsoleConfig `kong:"-"` // how people sign in; nil: with keys
+	Out     io.Writer          `kong:"-"` // where progress and addresses are printed
 }
 
 // keyName is the name of the development key, and of whoever uses it.
@@ -94,6 +95,10 @@ func (c Config) runSwitchboard(ctx context.Context, databaseURL string, temporal
 	}
 	config.DatabaseURL, config.EncryptionKey, config.Listen = databaseURL, s.encryptionKey.Reveal(), c.APIAddr
 	config.AllowCIDRs, config.TemporalUI = loopback(), "http://"+c.UIAddr
+	config.PublicURL = "http://" + c.APIAddr
+	if c.Console != nil {
+		config.Console = *c.Console
+	}
 	config.Temporal = func() (client.Options, error) { return temporal.Options, nil }
 	if err := app.Migrate(ctx, config, io.Discard); err != nil {
 		return err
