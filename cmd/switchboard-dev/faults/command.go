@@ -19,7 +19,7 @@ type Command struct {
 	Switchboard string   `default:"bin/switchboard" help:"The production binary."`
 	Only        []string `help:"Inflict these faults alone, by name; --list shows all."`
 	List        bool     `help:"List the faults, and inflict none."`
-	Rate        int      `default:"20" help:"Events posted a second."`
+	Rate        int      `default:"10" help:"Events posted a second."`
 	Seconds     int      `default:"10" help:"For how long a fault lasts that is not over by itself."`
 	DataDir     string   `help:"Folder for the logs; kept. A temporary one if left out, which is kept where something went wrong."`
 	JSON        string   `name:"json" help:"File to write the outcomes to."`
