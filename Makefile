@@ -31,21 +31,28 @@ build: ## Build what runs in production, and the development stack with a Tempor
 	$(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-dev
 
 .PHONY: test
-test: receivers fmt vet lint determinism unit end-to-end deploy-check alerts ## Run everything that CI runs; installs what it needs.
+test: receivers last-release fmt vet lint determinism unit end-to-end deploy-check alerts ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
-receivers: ## Install what the tests run beside Postgres: Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
+receivers: ## Install what the tests run beside Postgres: its client, Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
 	@missing=; for program in node python3 openssl curl; do command -v $$program >/dev/null || missing="nodejs python3 openssl curl"; done; \
 	for program in $(BROWSERS); do command -v $$program >/dev/null && found=1; done; \
 	test -n "$$found" || missing="$$missing chromium-headless-shell"; \
 	python3 -c 'import cryptography' 2>/dev/null || missing="$$missing python3-cryptography"; \
+	command -v pg_dump >/dev/null || missing="$$missing postgresql-client"; \
 	command -v php >/dev/null || missing="$$missing php-cli"; \
 	command -v ruby >/dev/null || missing="$$missing ruby"; \
 	command -v javac >/dev/null || missing="$$missing default-jdk-headless"; \
 	test -z "$$missing" || { \
 		sudo=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
 		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $$missing; \
-	} || { echo "the tests need node, python3 with its package cryptography, php, ruby, java and javac (17 or later), openssl, curl and one of $(BROWSERS): install them, and start again"; exit 1; }
+	} || { echo "the tests need pg_dump, node, python3 with its package cryptography, php, ruby, java and javac (17 or later), openssl, curl and one of $(BROWSERS): install them, and start again"; exit 1; }
+
+.PHONY: last-release
+last-release: ## Fetch the source of the last release, which upgrades are tested from and back to.
+	@release=$$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || sed -n 's/^commit //p' deploy/last_release); \
+	git cat-file -e "$$release^{commit}" 2>/dev/null || git fetch --quiet --depth 1 origin "$$release" || \
+	echo "UPGRADES ARE NOT TESTED WITH THE LAST RELEASE, $$release: this checkout does not have it, and cannot fetch it. The present source stands in for it."
 
 .PHONY: vendor-docs
 vendor-docs: ## Fetch the Swagger UI of the documentation page from npm, in the version that this file names.
@@ -102,6 +109,10 @@ chart-docs: ## Write the list of values into the chart's README, from its values
 .PHONY: bench
 bench: build ## Measure speed and size, side by side with bare Temporal (about 10 minutes).
 	bin/switchboard-dev bench $(ARGS)
+
+.PHONY: faults
+faults: build ## Inflict every fault under load and see whether anything is lost (about 15 minutes). ARGS="--only kill-api,zombie" or "--list".
+	bin/switchboard-dev faults $(ARGS)
 
 .PHONY: screenshots
 screenshots: ## Make the README's pictures of the console, from the running demo.

@@ -123,6 +123,7 @@ func TestLicences(t *testing.T) {
 	for _, c := range []struct{ text, says string }{
 		{readDocument(t, "LICENSE"), ""},
 		{"This program is free software: you can redistribute it and/or modify it under the terms of the GNU Affero General Public License as published by the Free Software Foundation, either version 3 of the License, or (at your option) any later version.", "AGPL-3.0"},
+		{"This program is free software; you can redistribute it and/or modify it under the terms of the GNU General Public License as published by the Free Software Foundation; either version 2 of the License, or (at your option) any later version.", "GPL-2.0"},
 		{"See https://creativecommons.org/licenses/by-nc/4.0/", "CC-BY-NC-4.0"},
 	} {
 		if _, err := licencesIn(c.text); (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {

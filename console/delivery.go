@@ -2,10 +2,11 @@ package console
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
@@ -175,47 +176,44 @@ func (v *visit) endpointOf(sub *client.Subscription) *subscriptionRow {
 // maxRelated is how many other deliveries of an event, and on each side of one of its key, are shown.
 const maxRelated = 20
 
-// relatedTo are the deliveries beside it. They are no reason to fail.
+// relatedTo are the deliveries beside it, all asked for at a time. They are no reason to fail.
 func (v *visit) relatedTo(d *client.Delivery) *relatedDeliveries {
 	related := &relatedDeliveries{EventLink: linkEvent(d.EventID, d.Tenant)}
 	ctx := v.request.Context()
-	page, err := v.api.ListDeliveries(ctx, switchboard.DeliveryFilter{Tenant: d.Tenant, Event: d.EventID}, switchboard.PageRequest{Limit: maxRelated})
-	if err != nil {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		page, err := v.api.ListDeliveries(ctx, switchboard.DeliveryFilter{Tenant: d.Tenant, Event: d.EventID}, switchboard.PageRequest{Limit: maxRelated})
+		related.Event = othersOfEvent(d, page.Items)
+		return err
+	})
+	var later, earlier switchboard.Page[client.Event]
+	if d.EventKey != "" {
+		ofKey := switchboard.EventFilter{Tenant: d.Tenant, Key: d.EventKey}
+		related.KeyLink = linkEvents(ofKey)
+		before, after := ofKey, ofKey
+		before.Before, after.After = d.CreatedAt, d.CreatedAt
+		group.Go(func() (err error) { later, err = v.api.ListEvents(ctx, after, switchboard.PageRequest{}); return err })
+		group.Go(func() (err error) {
+			earlier, err = v.api.ListEvents(ctx, before, switchboard.PageRequest{Limit: nearEvents + 1})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		related.Failed = problemOf(v, err).Text
 		return related
 	}
-	related.Event = othersOfEvent(d, page.Items)
-	if d.EventKey == "" {
-		return related
-	}
-	related.KeyLink = linkEvents(switchboard.EventFilter{Tenant: d.Tenant, Key: d.EventKey})
-	events, err := v.eventsAround(ctx, d)
-	if err != nil {
-		related.Failed = problemOf(v, err).Text
-		return related
-	}
-	related.Key = othersOfKey(d, events)
+	related.Key = othersOfKey(d, eventsAround(d, later.Items, earlier.Items))
 	return related
 }
 
 // nearEvents is how many events of the same key are looked at after the delivery's, and before it.
 const nearEvents = 3
 
-// eventsAround are the events of the same key, newest first.
-func (v *visit) eventsAround(ctx context.Context, d *client.Delivery) ([]client.Event, error) {
-	filter := switchboard.EventFilter{Tenant: d.Tenant, Key: d.EventKey, After: d.CreatedAt}
-	later, err := v.api.ListEvents(ctx, filter, switchboard.PageRequest{})
-	if err != nil {
-		return nil, err
-	}
-	filter.After, filter.Before = filter.Before, d.CreatedAt
-	earlier, err := v.api.ListEvents(ctx, filter, switchboard.PageRequest{Limit: nearEvents + 1})
-	if err != nil {
-		return nil, err
-	}
+// eventsAround are the nearest of the later and of the earlier events, newest first, without its own.
+func eventsAround(d *client.Delivery, later, earlier []client.Event) []client.Event {
 	isOwn := func(e client.Event) bool { return e.ID == d.EventID }
-	after, before := slices.DeleteFunc(later.Items, isOwn), slices.DeleteFunc(earlier.Items, isOwn)
-	return slices.Concat(after[max(0, len(after)-nearEvents):], before[:min(len(before), nearEvents)]), nil
+	later, earlier = slices.DeleteFunc(later, isOwn), slices.DeleteFunc(earlier, isOwn)
+	return slices.Concat(later[max(0, len(later)-nearEvents):], earlier[:min(len(earlier), nearEvents)])
 }
 
 // othersOfEvent are the other deliveries of the same event.

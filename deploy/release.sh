@@ -13,6 +13,12 @@ test -z "$(git status --porcelain)" || fail "there are changes that are in no co
 grep -q "^## $version " CHANGELOG.md || fail "CHANGELOG.md has no heading for $version"
 test "$(git tag --points-at HEAD --list "v$version")" || echo "release: this commit has no tag v$version; the binaries name it by its hash alone" >&2
 
+# It is built from a clone: the go command notes the commit in a binary only in a repository of its own.
+source=$(mktemp -d)
+trap 'rm -rf "$source"' EXIT
+git clone --quiet . "$source"
+cd "$source"
+
 # Nothing of this machine's environment decides what is built.
 export CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT='' GOFLAGS=-mod=readonly LC_ALL=C TZ=UTC
 committed=$(git log -1 --format=%ct)
@@ -25,7 +31,7 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/arm64}; do
 	echo "release: $name" >&2
 	GOOS=${platform%/*} GOARCH=${platform#*/} go build -trimpath -buildvcs=true -ldflags='-s -w' -o "$dist/$name/switchboard" ./cmd/switchboard
 	$sbom bin -json -noserial -notimestamp -std -version "v$version" -output "$dist/$name.cdx.json" "$dist/$name/switchboard"
-	git archive HEAD LICENSE NOTICE README.md CHANGELOG.md SECURITY.md CONTRIBUTING.md docs deploy ':(exclude)*.go' ':(exclude)*/go.mod' ':(exclude)*/go.sum' |
+	git archive HEAD LICENSE NOTICE ':(glob)*.md' compose.yaml docs deploy ':(exclude)*_test.go' ':(exclude)deploy/check' ':(exclude)deploy/release.sh' ':(exclude)deploy/last_release' |
 		tar -x -C "$dist/$name"
 	tar --sort=name --mtime="@$committed" --owner=0 --group=0 --numeric-owner --mode='u=rwX,go=rX' -C "$dist" -cf - "$name" |
 		gzip -9n >"$dist/$name.tar.gz"

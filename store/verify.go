@@ -24,6 +24,11 @@ const (
 	// verifyGrace is how much later than its date a row may leave: retention runs every hour,
 	// and looks at survivors once a day.
 	verifyGrace = 2 * 24 * time.Hour
+	// heardGrace is for how long after the end or the parking of a delivery its workflow may still run,
+	// because Temporal has not heard of it: while it was away or its answer was lost. It takes the
+	// attempt for lost 45 s after it began, and has it made again after the wait of the policy;
+	// whoever makes it finds the row, sends nothing, and the workflow ends.
+	heardGrace = 2 * time.Minute
 	// windowMargin is how much of the idempotency window's end is left alone: its rows may be
 	// deleted, or an id come again, while they are looked at.
 	windowMargin = time.Hour / 2
@@ -213,6 +218,7 @@ WHERE s.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1)`, v.s
 type OpenDelivery struct {
 	HasNextAttempt bool // it has a date, and so a workflow
 	Undispatched   bool // its dispatch is outstanding
+	JustEnded      bool // it has ended or was parked so lately that Temporal need not have heard of it
 }
 
 // Open returns the open deliveries, by id. It reads the whole table at once: partitions may be
@@ -228,7 +234,7 @@ SELECT id, next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT N
 	}
 	open := make(map[string]OpenDelivery, len(rows))
 	for _, r := range rows {
-		open[r.ID] = OpenDelivery{r.HasNextAttempt, r.Undispatched}
+		open[r.ID] = OpenDelivery{HasNextAttempt: r.HasNextAttempt, Undispatched: r.Undispatched}
 	}
 	return open, nil
 }
@@ -236,11 +242,13 @@ SELECT id, next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT N
 // Read returns the delivery as it is now, and false if it is final or gone. Undispatched is
 // also that of one that was cancelled.
 func (v *Verification) Read(ctx context.Context, id string) (d OpenDelivery, open bool, err error) {
-	var rows []struct{ HasNextAttempt, Undispatched, Open bool }
+	var rows []struct{ HasNextAttempt, Undispatched, JustEnded, Open bool }
 	err = v.conn.SelectContext(ctx, &rows, `
-SELECT next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT NULL AS undispatched, completed_at IS NULL AS open FROM deliveries WHERE id = $1`, id)
+SELECT next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT NULL AS undispatched,
+	coalesce(coalesce(completed_at, parked_at) > $2, false) AS just_ended, completed_at IS NULL AS open
+FROM deliveries WHERE id = $1`, id, v.s.now().Add(-heardGrace))
 	if err != nil || len(rows) == 0 {
 		return d, false, mapError(ctx, "verify", err)
 	}
-	return OpenDelivery{rows[0].HasNextAttempt, rows[0].Undispatched}, rows[0].Open, nil
+	return OpenDelivery{rows[0].HasNextAttempt, rows[0].Undispatched, rows[0].JustEnded}, rows[0].Open, nil
 }

@@ -152,3 +152,42 @@ func TestVerifyFindsPayloads(t *testing.T) {
 	found := slices.DeleteFunc(a.verifyDatabase().Violations, func(v switchboard.Violation) bool { return v.Check == "delivery_without_subscription" })
 	equal(t, "violations", found, []switchboard.Violation{{Check: "payload_past_retention", Partition: "p20260701", Subject: g.event, Detail: found[0].Detail}})
 }
+
+// A delivery that has ended or was parked says so for a while, in which its workflow may still run.
+func TestVerifyKnowsWhatHasJustEnded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := t.Context()
+	look := func(id string) (open, justEnded bool) {
+		t.Helper()
+		v, err := b.Verify(ctx, switchboard.Retention{Delivered: 30 * testDay, Failed: 90 * testDay}, 7*testDay)
+		must(t, err)
+		defer func() { must(t, v.Close()) }()
+		d, open, err := v.Read(ctx, id)
+		must(t, err)
+		return open, d.JustEnded
+	}
+	for name, c := range map[string]struct {
+		end        func(sub switchboard.Subscription, d switchboard.Delivery)
+		open, just bool
+	}{
+		"pending":   {func(switchboard.Subscription, switchboard.Delivery) {}, true, false},
+		"retrying":  {func(_ switchboard.Subscription, d switchboard.Delivery) { b.record(d, 1, 503) }, true, false},
+		"delivered": {func(_ switchboard.Subscription, d switchboard.Delivery) { b.record(d, 1, 200) }, false, true},
+		"held": {func(sub switchboard.Subscription, d switchboard.Delivery) {
+			b.changeState(sub, switchboard.PauseSubscription)
+			must(t, second(b.HoldDelivery(ctx, d, switchboard.Conditions{})))
+		}, true, true},
+	} {
+		sub := b.subscribe(name, "ticket.*")
+		d := b.accept(event(name, "e-"+name)).Deliveries[0]
+		c.end(sub, d)
+		if open, just := look(d.ID); open != c.open || just != c.just {
+			t.Errorf("%s: open %t, just ended %t; want %t, %t", name, open, just, c.open, c.just)
+		}
+		b.advance(3 * time.Minute)
+		if _, just := look(d.ID); just {
+			t.Errorf("%s: still just ended three minutes later", name)
+		}
+	}
+}

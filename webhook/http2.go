@@ -27,9 +27,12 @@ var http2CodePattern = regexp.MustCompile(`^(?:http2: [^"]*?)?(?:stream error: s
 // codeHTTP1Required demands HTTP/1.1 (RFC 9113 7).
 const codeHTTP1Required = "HTTP_1_1_REQUIRED"
 
+// codeProtocolError is what a receiver says that found our frames wrong.
+const codeProtocolError = "PROTOCOL_ERROR"
+
 // http2Codes are those of RFC 9113 7. Nothing else of an error is shown.
 var http2Codes = []string{
-	"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR",
+	"NO_ERROR", codeProtocolError, "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR",
 	"REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", codeHTTP1Required,
 }
 

@@ -171,6 +171,14 @@ func TestRepeatsOverHTTP2(t *testing.T) {
 			_ = f.WriteRawFrame(http2.FrameHeaders, http2.FlagHeadersEndHeaders, stream, []byte{0xff, 0xff, 0xff})
 			return false
 		}, 1, switchboard.FailureBadResponse, "is not valid: COMPRESSION_ERROR"},
+		"window of the stream overflows": {func(f *http2.Framer, stream uint32) bool {
+			_ = f.WriteWindowUpdate(stream, 1<<31-1)
+			return false
+		}, 1, switchboard.FailureBadResponse, "is not valid: FLOW_CONTROL_ERROR"},
+		"window of the connection overflows": {func(f *http2.Framer, _ uint32) bool {
+			_ = f.WriteWindowUpdate(0, 1<<31-1)
+			return false
+		}, 1, switchboard.FailureBadResponse, "is not valid: FLOW_CONTROL_ERROR"},
 		"data before a header": {func(f *http2.Framer, stream uint32) bool {
 			_ = f.WriteData(stream, true, []byte("ok"))
 			return false

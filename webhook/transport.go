@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/seed-49a43567/switchboard"
 )
 
@@ -52,7 +54,9 @@ func (s *Sender) newTransport(config *tls.Config) *http.Transport {
 			MaxReceiveBufferPerConnection: connectionBuffer,
 		},
 	}
-	if config.NextProtos[0] != protoHTTP2 {
+	if config.NextProtos[0] == protoHTTP2 {
+		withHTTP2(transport)
+	} else {
 		transport.ForceAttemptHTTP2 = false
 		transport.Protocols = new(http.Protocols)
 		transport.Protocols.SetHTTP1(true)
@@ -74,7 +78,21 @@ const (
 func singleUse(transport *http.Transport) *http.Transport {
 	single := transport.Clone()
 	single.DisableKeepAlives = true
+	if single.ForceAttemptHTTP2 {
+		single.TLSNextProto = nil // which leads to the connections of the other
+		withHTTP2(single)
+	}
 	return single
+}
+
+// withHTTP2 has a transport speak HTTP/2 as golang.org/x/net does. In net/http of Go 1.26 a receiver
+// locks all HTTP/2 of a process by one frame, a WINDOW_UPDATE that overflows the window of a stream:
+// processWindowUpdate of h2_bundle.go takes the lock of the connection twice, and whoever looks for a
+// connection to any receiver waits for it without end.
+func withHTTP2(transport *http.Transport) {
+	if err := http2.ConfigureTransport(transport); err != nil {
+		panic(err) // only where a transport has a HTTP/2 of its own already
+	}
 }
 
 // dialPlain makes a connection that remembers the status of the last response.

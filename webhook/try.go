@@ -116,9 +116,11 @@ func (t *try) again(err error) repeat {
 	case isRenegotiation(err) && !t.http1 && t.route.client != route{}.client:
 		return overHTTP1
 	// The receiver said by GOAWAY or REFUSED_STREAM that it did not process the request
-	// (RFC 9113 8.7). net/http treats PROTOCOL_ERROR alike, since some servers send it in
-	// place of GOAWAY.
+	// (RFC 9113 8.7).
 	case errors.Is(err, errSentBefore), strings.HasPrefix(text, cannotRetry):
+		return anew
+	// Some servers send PROTOCOL_ERROR in place of GOAWAY.
+	case http2Code(text) == codeProtocolError && strings.Contains(text, fromPeer):
 		return anew
 	// An idle connection that the receiver, or the network, closed in the meantime
 	// (RFC 9112 9.3.1).

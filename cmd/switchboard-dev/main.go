@@ -16,6 +16,8 @@ import (
 
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/bench"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/embedded"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/faults"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/process"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
 )
 
@@ -28,14 +30,15 @@ const (
 
 // commands is the command line.
 type commands struct {
-	Run   runCommand    `cmd:"" default:"withargs" help:"Run the development stack."`
-	Bench bench.Command `cmd:"" help:"Measure Switchboard beside bare Temporal."`
+	Run    runCommand     `cmd:"" default:"withargs" help:"Run the development stack."`
+	Bench  bench.Command  `cmd:"" help:"Measure Switchboard beside bare Temporal."`
+	Faults faults.Command `cmd:"" help:"Kill, freeze, cut off and fill up what Switchboard runs on, and see whether anything is lost."`
 
 	Temporal temporalCommand `cmd:"" hidden:""`
 
-	// What the benchmark starts as processes of their own.
-	BenchTemporal bench.TemporalCommand `cmd:"" hidden:""`
-	BenchFloor    bench.FloorCommand    `cmd:"" hidden:""`
+	// What benchmark and faults start as processes of their own.
+	TemporalServer process.TemporalCommand `cmd:"" hidden:"" aliases:"bench-temporal"` // process.TemporalCommandName
+	BenchFloor     bench.FloorCommand      `cmd:"" hidden:""`
 }
 
 type runCommand struct{ stack.Config }

@@ -52,6 +52,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	layout layout
+	bin    string // folder of PostgreSQL's programs
 	lock   *os.File
 	child  *child
 }
@@ -97,24 +98,24 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, layout: l, lock: lock}
-	if err := s.run(ctx, bin, who); err != nil {
+	s := &Server{cfg: cfg, layout: l, bin: bin, lock: lock}
+	if err := s.run(ctx, who); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return s, nil
 }
 
-func (s *Server) run(ctx context.Context, bin string, who owner) (err error) {
+func (s *Server) run(ctx context.Context, who owner) (err error) {
 	if s.layout.version() == "" {
 		s.cfg.Progress("creating a PostgreSQL data directory in " + s.layout.data())
-		if err := s.layout.initdb(ctx, bin, who); err != nil {
+		if err := s.layout.initdb(ctx, s.bin, who); err != nil {
 			return err
 		}
 	}
 	if err := s.layout.endOrphan(ctx); err != nil {
 		return err
 	}
-	s.child, err = s.launch(ctx, bin, who)
+	s.child, err = s.launch(ctx, s.bin, who)
 	return err
 }
 
@@ -146,6 +147,19 @@ func (s *Server) PID() int { return s.child.pid }
 
 // Done is closed when the server's process has ended, for whatever reason.
 func (s *Server) Done() <-chan struct{} { return s.child.done }
+
+// Program is the path of one of PostgreSQL's programs, as pg_dump, in the server's version.
+func (s *Server) Program(name string) (string, error) {
+	bin := s.bin
+	if server, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres")); err == nil {
+		bin = filepath.Dir(server) // a link may lead there from a folder without the others
+	}
+	path := filepath.Join(bin, name)
+	if !exists(path) {
+		return "", fmt.Errorf("there is no %s in %s: install PostgreSQL's client programs of version %s", name, bin, s.layout.version())
+	}
+	return path, nil
+}
 
 // URL is the address of a database, for lib/pq and pgx, through the socket. It
 // stays the same for as long as the folder lives.

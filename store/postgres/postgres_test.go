@@ -114,6 +114,21 @@ func TestDataOfAnotherVersion(t *testing.T) {
 	}
 }
 
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	s := start(t, postgres.Config{Dir: folder(t)})
+	path, err := s.Program("postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+	if path, err := s.Program("none-such"); err == nil {
+		t.Errorf("a program that is not there is at %s", path)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	s := start(t, postgres.Config{Dir: folder(t), Settings: map[string]string{"max_connections": "17"}})

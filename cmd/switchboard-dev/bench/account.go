@@ -57,15 +57,15 @@ func (s *stack) families() (map[string][]procStat, error) {
 		return nil, err
 	}
 	found := map[string][]procStat{
-		processTemporal: only(all, s.temporal.pid),
+		processTemporal: only(all, s.temporal.PID()),
 		processPostgres: family(all, s.postgres.PID()), // a process for each connection
 		processSelf:     only(all, os.Getpid()),        // the others are its descendants
 	}
 	if s.serve != nil {
-		found[processServe] = only(all, s.serve.pid)
+		found[processServe] = only(all, s.serve.PID())
 	}
 	if s.floor != nil {
-		found[processFloor] = only(all, s.floor.pid)
+		found[processFloor] = only(all, s.floor.PID())
 	}
 	for name, members := range found {
 		if len(members) == 0 {

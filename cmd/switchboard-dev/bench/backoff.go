@@ -27,12 +27,12 @@ func (b *bench) measureMemory(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, backoffTimeout)
 	defer cancel()
 	m := backoff{Deliveries: b.Backoff}
-	earlier, err := readMemory(b.stack.serve.pid)
+	earlier, err := readMemory(b.stack.serve.PID())
 	if err != nil {
 		return err
 	}
 	m.PeakBefore = earlier.Peak
-	if err := forgetPeak(b.stack.serve.pid); err != nil {
+	if err := forgetPeak(b.stack.serve.PID()); err != nil {
 		return err
 	}
 	b.stack.receiver.expect(b.Backoff)

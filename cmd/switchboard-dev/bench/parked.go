@@ -116,7 +116,7 @@ func (b *bench) atRest(ctx context.Context, result *parked) (err error) {
 func (b *bench) standing(ctx context.Context, db *sql.DB) (standing, error) {
 	var s standing
 	for range restarts {
-		if err := b.stack.serve.stop(); err != nil {
+		if err := b.stack.serve.Stop(); err != nil {
 			return standing{}, err
 		}
 		start := time.Now()
@@ -131,7 +131,7 @@ func (b *bench) standing(ctx context.Context, db *sql.DB) (standing, error) {
 		if err := errors.Join(b.stack.receiver.wait(ctx), pause(ctx, taskTimeout), b.stack.rest(ctx)); err != nil {
 			return standing{}, err
 		}
-		held, err := readMemory(b.stack.serve.pid)
+		held, err := readMemory(b.stack.serve.PID())
 		if err != nil {
 			return standing{}, err
 		}

@@ -144,7 +144,7 @@ func (b *bench) round(ctx context.Context, kind string, number int) (round, erro
 func (b *bench) floorRound(ctx context.Context, number int) (round, error) {
 	var times floorRound
 	line := fmt.Sprintf("run %d-%d %d %d", time.Now().UnixMilli(), number, b.Deliveries, b.Concurrency)
-	if err := b.stack.floor.ask(ctx, line, &times); err != nil {
+	if err := b.stack.floor.Ask(ctx, line, &times); err != nil {
 		return round{}, err
 	}
 	return round{Seconds: times.Last.Sub(times.First).Seconds()}, nil

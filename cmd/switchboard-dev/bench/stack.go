@@ -2,21 +2,19 @@ package bench
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
-	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/process"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
@@ -41,9 +39,9 @@ type stackConfig struct {
 // stack is everything that is measured, and what measures it.
 type stack struct {
 	postgres *postgres.Server
-	temporal *child
-	floor    *child // nil: not asked for
-	serve    *child // nil: not asked for
+	temporal *process.Child
+	floor    *process.Child // nil: not asked for
+	serve    *process.Child // nil: not asked for
 	client   client.Client
 	receiver *receiver
 	poster   *poster
@@ -85,23 +83,12 @@ func startStack(ctx context.Context, c stackConfig) (_ *stack, err error) {
 	return s, nil
 }
 
-func (s *stack) startTemporal(ctx context.Context) error {
-	self, err := os.Executable()
-	if err != nil {
+func (s *stack) startTemporal(ctx context.Context) (err error) {
+	if s.temporal, s.temporalAddr, err = process.StartTemporal(ctx, filepath.Join(s.config.dir, "temporal.log"), s.postgres.URL("temporal")); err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "bench-temporal", "--database-url", s.postgres.URL("temporal"))
-	cmd.Env = append(os.Environ(), "GOGC=400", "GOMEMLIMIT=4GiB") // as in the development stack
-	if s.temporal, err = startChild("the Temporal server", filepath.Join(s.config.dir, "temporal.log"), cmd); err != nil {
-		return err
-	}
-	var ready temporalReady
-	if err := s.temporal.ask(ctx, "", &ready); err != nil {
-		return err
-	}
-	s.temporalAddr = ready.Addr
 	s.client, err = client.DialContext(ctx, client.Options{
-		HostPort: ready.Addr, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		HostPort: s.temporalAddr, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	return err
 }
@@ -116,11 +103,11 @@ func (s *stack) startFloor(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.Command(self, "bench-floor", "--temporal-addr", s.temporalAddr)
-	if s.floor, err = startChild("the bare worker", filepath.Join(s.config.dir, "floor.log"), cmd); err != nil {
+	if s.floor, err = process.Start("the bare worker", filepath.Join(s.config.dir, "floor.log"), cmd); err != nil {
 		return err
 	}
 	var ready floorReady
-	return s.floor.ask(ctx, "", &ready)
+	return s.floor.Ask(ctx, "", &ready)
 }
 
 // startSwitchboard migrates, makes a key, serves, and subscribes the receiver.
@@ -131,31 +118,20 @@ func (s *stack) startSwitchboard(ctx context.Context) (err error) {
 	if s.listen, err = temporalserver.FreeAddress(); err != nil {
 		return err
 	}
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return err
-	}
-	s.keyring = "bench:" + base64.StdEncoding.EncodeToString(key)
+	s.keyring = process.NewKeyring("bench")
 	if s.config.history > 0 {
 		if err := s.openHistories(ctx, s.keyring); err != nil {
 			return err
 		}
 	}
-	if _, err := output(ctx, s.environment(), s.config.switchboard, "migrate"); err != nil {
-		return err
-	}
-	printed, err := output(ctx, s.environment(), s.config.switchboard, "keys", "create", "--name", "bench", "--role", "admin")
+	key, err := s.switchboard().Prepare(ctx, "bench")
 	if err != nil {
 		return err
-	}
-	words := strings.Fields(printed)
-	if len(words) != 2 {
-		return fmt.Errorf("keys create printed %d words; want the key's id and its text", len(words))
 	}
 	if s.receiver, err = startReceiver(); err != nil {
 		return err
 	}
-	if s.poster, err = newPoster("http://"+s.listen, switchboard.Secret(words[1]), s.config.concurrency); err != nil {
+	if s.poster, err = newPoster("http://"+s.listen, key, s.config.concurrency); err != nil {
 		return err
 	}
 	if err := s.startServe(ctx); err != nil {
@@ -166,18 +142,16 @@ func (s *stack) startSwitchboard(ctx context.Context) (err error) {
 
 // startServe starts `switchboard serve` and returns when it is ready.
 func (s *stack) startServe(ctx context.Context) (err error) {
-	cmd := exec.Command(s.config.switchboard, "serve")
-	cmd.Env = s.environment()
-	if s.serve, err = startChild("switchboard serve", filepath.Join(s.config.dir, "serve.log"), cmd); err != nil {
+	if s.serve, err = s.switchboard().Start("switchboard serve", filepath.Join(s.config.dir, "serve.log"), "serve", s.listen); err != nil {
 		return err
 	}
-	return s.untilReady(ctx)
+	return process.UntilReady(ctx, s.serve, s.poster.api)
 }
 
 // killAll ends Switchboard, Temporal and Postgres as a loss of power would, and starts them again.
 func (s *stack) killAll(ctx context.Context) (err error) {
 	s.client.Close()
-	if err := errors.Join(s.serve.kill(), s.temporal.kill(), s.postgres.Kill()); err != nil {
+	if err := errors.Join(s.serve.Kill(), s.temporal.Kill(), s.postgres.Kill()); err != nil {
 		return err
 	}
 	if s.postgres, err = postgres.Start(ctx, s.postgresConfig()); err != nil {
@@ -186,39 +160,16 @@ func (s *stack) killAll(ctx context.Context) (err error) {
 	return errors.Join(s.startTemporal(ctx), s.startServe(ctx))
 }
 
-// environment is the whole environment of Switchboard: nothing of ours is in it.
-func (s *stack) environment() []string {
-	env := []string{
-		"PATH=" + os.Getenv("PATH"),
-		"HOME=" + os.Getenv("HOME"),
-		"SWITCHBOARD_DATABASE_URL=" + s.postgres.URL(database),
-		"SWITCHBOARD_ENCRYPTION_KEY=" + s.keyring,
-		"SWITCHBOARD_LISTEN=" + s.listen,
-		"SWITCHBOARD_ALLOW_CIDRS=127.0.0.0/8",
-		"TEMPORAL_ADDRESS=" + s.temporalAddr,
-		"TEMPORAL_NAMESPACE=" + client.DefaultNamespace,
+// switchboard is the binary with its configuration.
+func (s *stack) switchboard() process.Switchboard {
+	configured := process.Switchboard{
+		Binary: s.config.switchboard, DatabaseURL: s.postgres.URL(database), Keyring: s.keyring,
+		TemporalAddr: s.temporalAddr, Namespace: client.DefaultNamespace, Settings: slices.Clone(s.more),
 	}
 	if s.config.history > 0 {
-		env = append(env, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history)))
+		configured.Settings = append(configured.Settings, fmt.Sprintf("SWITCHBOARD_RETENTION=%dd", retained(s.config.history)))
 	}
-	return append(env, s.more...)
-}
-
-// untilReady waits until Switchboard says that nothing is missing.
-func (s *stack) untilReady(ctx context.Context) error {
-	for {
-		_, err := s.poster.api.Ready(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-s.serve.done:
-			return s.serve.ended(err)
-		case <-ctx.Done():
-			return fmt.Errorf("switchboard serve is not ready: %w; its log %s ends with:\n%s", errors.Join(ctx.Err(), err), s.serve.log, tail(s.serve.log))
-		case <-time.After(pollPause):
-		}
-	}
+	return configured
 }
 
 // stop ends what was started, in reverse.
@@ -227,9 +178,9 @@ func (s *stack) stop() error {
 	if s.poster != nil {
 		s.poster.idle()
 	}
-	for _, c := range []*child{s.serve, s.floor} {
+	for _, c := range []*process.Child{s.serve, s.floor} {
 		if c != nil {
-			errs = append(errs, c.stop())
+			errs = append(errs, c.Stop())
 		}
 	}
 	if s.receiver != nil {
@@ -239,24 +190,10 @@ func (s *stack) stop() error {
 		s.client.Close()
 	}
 	if s.temporal != nil {
-		errs = append(errs, s.temporal.stop())
+		errs = append(errs, s.temporal.Stop())
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.Stop())
 	}
 	return errors.Join(errs...)
-}
-
-// output runs a command to its end and returns what it printed.
-func output(ctx context.Context, env []string, program string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = env
-	out, err := cmd.Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
-	}
-	return string(out), nil
 }

@@ -45,7 +45,7 @@ func (b *bench) measureTraces(ctx context.Context) error {
 			kinds[0], kinds[1] = kinds[1], kinds[0]
 		}
 		for _, kind := range kinds {
-			if err := b.stack.serve.stop(); err != nil {
+			if err := b.stack.serve.Stop(); err != nil {
 				return err
 			}
 			b.stack.more = tracing[kind]

@@ -36,7 +36,7 @@ func blocksOf(t *testing.T, document, kind string) []string {
 // elsewhere are the documents whose shell blocks are not run here, with the test that runs them or why none does.
 func elsewhere() map[string]string {
 	return map[string]string{
-		"README.md": "TestReadme", "docs/platforms.md": "TestReadme",
+		"README.md": "TestReadme", "docs/platforms.md": "TestReadme", "docs/backup.md": "TestBackupDrill",
 		"deploy/README.md": "they are for Temporal's own tools and a cluster; deploy_test.go checks the names in them",
 	}
 }

@@ -26,9 +26,19 @@ import (
 var record = flag.String("record", "", "folder to write the histories to, below workflows/testdata")
 
 // Each way that a workflow's life can go, run for real; its history replays, and
-// can be recorded for the versions to come. live returns the workflow's id.
+// can be recorded for the versions to come. The last release replays them too, as it must
+// when the present one is taken back. live returns the workflow's id.
 func TestHistories(t *testing.T) {
 	t.Parallel()
+	folder := *record
+	if folder == "" {
+		folder = t.TempDir()
+	}
+	t.Run("each", func(t *testing.T) { eachHistory(t, folder) })
+	lastRelease.checkReplays(t, folder)
+}
+
+func eachHistory(t *testing.T, folder string) {
 	for _, c := range []struct {
 		name   string
 		system func(*testing.T) *system
@@ -64,9 +74,7 @@ func TestHistories(t *testing.T) {
 			if err := replayer.ReplayWorkflowHistory(nil, history); err != nil {
 				t.Errorf("replay: %v", err)
 			}
-			if *record != "" {
-				writeHistory(t, filepath.Join(*record, strings.ReplaceAll(c.name, " ", "_")+".json"), history)
-			}
+			writeHistory(t, filepath.Join(folder, strings.ReplaceAll(c.name, " ", "_")+".json"), history)
 		})
 	}
 }

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,11 +36,16 @@ const awaitTimeout = 60 * time.Second
 var (
 	shared = &engine{databases: pgtest.New(migrate)}
 	built  = &binary{}
+	// lastRelease is what upgrades are tested with.
+	lastRelease = &release{}
 )
 
 func TestMain(m *testing.M) {
+	if code, asked := serveTemporal(os.Args); asked {
+		os.Exit(code)
+	}
 	code := shared.databases.Run(m)
-	if err := built.remove(); err != nil {
+	if err := errors.Join(built.remove(), lastRelease.remove()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
@@ -76,14 +82,15 @@ func (e *engine) addr(t *testing.T) string {
 
 // system is one Switchboard, API and worker, with its own database and namespace.
 type system struct {
-	t           *testing.T
-	config      app.Config
-	namespace   string
-	temporal    client.Client
-	key         switchboard.Secret
-	client      *http.Client // keeps connections of its own
-	log         *logBuffer
-	stopRunning func()
+	t            *testing.T
+	config       app.Config
+	namespace    string
+	temporal     client.Client
+	temporalAddr string
+	key          switchboard.Secret
+	client       *http.Client // keeps connections of its own
+	log          *logBuffer
+	stopRunning  func()
 }
 
 // newSystem starts a Switchboard on the shared Postgres and Temporal.
@@ -105,13 +112,31 @@ func startSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *sys
 	return s
 }
 
-// prepareSystem makes a Switchboard that does not run yet.
+// prepareSystem makes a Switchboard with an API key that does not run yet.
 func prepareSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
 	t.Helper()
-	s := &system{t: t, namespace: namespace, key: switchboard.NewKeyText(), log: &logBuffer{}}
+	s := configureSystem(t, databaseURL, temporalAddr, namespace)
+	s.key = switchboard.NewKeyText()
+	if err := app.EnsureKey(t.Context(), s.config, "test", s.key); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// configureSystem makes a Switchboard whose database is not looked at yet, with its namespace.
+func configureSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
+	t.Helper()
+	s := localSystem(t, databaseURL, temporalAddr, namespace)
+	s.registerNamespace(temporalAddr)
+	return s
+}
+
+// localSystem makes a Switchboard of which neither the database nor Temporal is looked at yet.
+func localSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
+	t.Helper()
+	s := &system{t: t, namespace: namespace, temporalAddr: temporalAddr, log: &logBuffer{}}
 	s.client = &http.Client{Timeout: awaitTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	t.Cleanup(s.client.CloseIdleConnections)
-	s.registerNamespace(temporalAddr)
 	var err error
 	if s.config, err = app.DefaultConfig(); err != nil {
 		t.Fatal(err)
@@ -121,9 +146,6 @@ func prepareSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *s
 	s.config.Slots, s.config.MaxConns = 100, 10
 	s.config.Temporal = func() (client.Options, error) {
 		return client.Options{HostPort: temporalAddr, Namespace: namespace}, nil
-	}
-	if err := app.EnsureKey(t.Context(), s.config, "test", s.key); err != nil {
-		t.Fatal(err)
 	}
 	return s
 }

@@ -1,12 +1,18 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/seed-49a43567/switchboard"
 )
 
 // process is a Switchboard as in production: the built binary, in a process of
@@ -62,8 +68,19 @@ func newProcess(t *testing.T) *process {
 // and returns when it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	p.child = exec.Command(p.binary, "serve")
-	p.child.Env = []string{
+	p.child = p.command("serve")
+	p.child.Stderr = p.log
+	if err := p.child.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.awaitReady()
+}
+
+// command is that of the binary with that line, and the settings of the system.
+func (p *process) command(line ...string) *exec.Cmd {
+	p.t.Helper()
+	command := exec.Command(p.binary, line...)
+	command.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
 		"SWITCHBOARD_DATABASE_URL=" + p.config.DatabaseURL,
 		"SWITCHBOARD_ENCRYPTION_KEY=" + p.config.EncryptionKey,
@@ -71,15 +88,69 @@ func (p *process) start() {
 		"SWITCHBOARD_ALLOW_CIDRS=127.0.0.0/8",
 		"SWITCHBOARD_SLOTS=100",
 		"SWITCHBOARD_MAX_CONNS=10",
-		"TEMPORAL_ADDRESS=" + shared.addr(p.t),
+		"TEMPORAL_ADDRESS=" + p.temporalAddr,
 		"TEMPORAL_NAMESPACE=" + p.namespace,
+	}, p.env...)
+	return command
+}
+
+// runCommand runs the command to its end, and returns what it printed.
+func (p *process) runCommand(line ...string) (said string, err error) {
+	var out bytes.Buffer
+	command := p.command(line...)
+	command.Stdout, command.Stderr = &out, &out
+	if err := command.Start(); err != nil {
+		return "", err
 	}
-	p.child.Env = append(p.child.Env, p.env...)
-	p.child.Stderr = p.log
-	if err := p.child.Start(); err != nil {
+	late := time.AfterFunc(loadTimeout, func() { _ = command.Process.Kill() })
+	defer late.Stop()
+	err = command.Wait()
+	return out.String(), err
+}
+
+func (p *process) mustRunCommand(line ...string) (said string) {
+	p.t.Helper()
+	said, err := p.runCommand(line...)
+	if err != nil {
+		p.t.Fatalf("%s: %v: %s", strings.Join(line, " "), err, said)
+	}
+	return said
+}
+
+// schema is the version of the schema that the binary was made for.
+func (p *process) schema() (version int) {
+	p.t.Helper()
+	said := p.mustRunCommand("version")
+	_, after, _ := strings.Cut(said, "\nschema")
+	if _, err := fmt.Sscan(after, &version); err != nil {
+		p.t.Fatalf("%v: %s", err, said)
+	}
+	return version
+}
+
+// newAdminKey makes the first key, as an operator does.
+func (p *process) newAdminKey() switchboard.Secret {
+	p.t.Helper()
+	lines := strings.Fields(p.mustRunCommand("keys", "create", "--name", "test", "--role", "admin"))
+	return switchboard.Secret(lines[len(lines)-1])
+}
+
+// stopGracefully ends the process as a deploy does, and checks that no workflow failed in it.
+func (p *process) stopGracefully() {
+	p.t.Helper()
+	if failed := p.metrics()["temporal_workflow_task_execution_failed_total"]; failed > 0 {
+		p.t.Errorf("%g workflow tasks failed", failed)
+	}
+	if err := p.child.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Fatal(err)
 	}
-	p.awaitReady()
+	if err := p.child.Wait(); err != nil {
+		p.t.Errorf("at SIGTERM it ended with %v: %s", err, p.log)
+	}
+	p.child = nil
+	if strings.Contains(strings.ToLower(p.log.String()), "nondeterm") {
+		p.t.Errorf("a workflow did not replay: %s", p.log)
+	}
 }
 
 // kill ends the process as kill -9 does, and returns when it is gone. Killing one

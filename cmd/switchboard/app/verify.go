@@ -168,7 +168,7 @@ func differs(ctx context.Context, engine *worker.Engine, v *store.Verification, 
 	}
 	runs := view.Status == activities.WorkflowRunning || view.Status == activities.WorkflowBackingOff || view.Status == activities.WorkflowPaused
 	switch {
-	case d.Undispatched:
+	case d.Undispatched, d.JustEnded && runs:
 	case open && d.HasNextAttempt && !runs:
 		return switchboard.Violation{Check: "delivery_without_workflow", Subject: id, Detail: "its workflow is " + string(view.Status)}, nil
 	case runs && !open:

@@ -14,6 +14,7 @@ type fault struct {
 	name   string
 	alerts []string
 	step   time.Duration // by which the monitor's clock goes on with each scrape; 0: interval
+	begins time.Duration // the same until the alerts have fired, where they count what happens in a real time; 0: step
 	// fail makes it go wrong. It returns how it is repaired; and what goes on meanwhile, before each scrape,
 	// until the alerts are clear again; nil: nothing.
 	fail func(l *lab) (repair, meanwhile func())
@@ -48,7 +49,7 @@ func (f fault) happens(l *lab) {
 	repair, meanwhile := f.fail(l)
 	repair = sync.OnceFunc(repair)
 	defer repair() // also where an alert has not fired: the next fault begins with a system that works
-	l.until("all fired of "+strings.Join(f.alerts, ", "), by, meanwhile, func() bool { return l.haveFired(f.alerts) })
+	l.until("all fired of "+strings.Join(f.alerts, ", "), cmp.Or(f.begins, by), meanwhile, func() bool { return l.haveFired(f.alerts) })
 	fired := time.Now()
 	repair()
 	l.until("clear after it", by, meanwhile, func() bool { return l.clear(f.alerts) })

@@ -35,7 +35,7 @@ func retentionFaults() []fault {
 				l.trigger(retainSchedule)
 			}, nil
 		}},
-		{name: "a lock on partitions that are to be replaced", alerts: []string{"SwitchboardRetentionBlocked"}, fail: func(l *lab) (repair, meanwhile func()) {
+		{name: "a lock on partitions that are to be replaced", begins: time.Second, step: long, alerts: []string{"SwitchboardRetentionBlocked"}, fail: func(l *lab) (repair, meanwhile func()) {
 			l.makeOldPartition()
 			tx, err := l.db.BeginTx(l.t.Context(), nil)
 			must(l.t, err)

@@ -1,15 +1,20 @@
-package bench
+package process
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/worker"
 )
+
+// TemporalCommandName is the name of the hidden command of [TemporalCommand].
+const TemporalCommandName = "temporal-server"
 
 // TemporalCommand is the hidden command that runs the embedded Temporal server as
 // a process of its own, until its standard input ends.
@@ -22,6 +27,26 @@ type TemporalCommand struct {
 // temporalReady is what it prints when the server answers.
 type temporalReady struct {
 	Addr string `json:"addr"`
+}
+
+// StartTemporal starts the embedded Temporal server on that database and returns the address
+// of its frontend, once it answers. This program must have [TemporalCommand] under its name.
+func StartTemporal(ctx context.Context, logFile, databaseURL string) (*Child, string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	cmd := exec.Command(self, TemporalCommandName, "--database-url", databaseURL)
+	cmd.Env = append(os.Environ(), "GOGC=400", "GOMEMLIMIT=4GiB") // as in the development stack
+	c, err := Start("the Temporal server", logFile, cmd)
+	if err != nil {
+		return nil, "", err
+	}
+	var ready temporalReady
+	if err := c.Ask(ctx, "", &ready); err != nil {
+		return nil, "", errors.Join(err, c.Kill())
+	}
+	return c, ready.Addr, nil
 }
 
 // Run runs the server.

@@ -1,4 +1,4 @@
-package bench
+package process
 
 import (
 	"bufio"
@@ -18,8 +18,8 @@ import (
 // under way finish, which takes up to 35 s.
 const stopTimeout = 45 * time.Second
 
-// child is a process that we started.
-type child struct {
+// Child is a process that we started.
+type Child struct {
 	name  string
 	pid   int
 	log   string // file that its standard error goes to
@@ -28,9 +28,9 @@ type child struct {
 	done  chan struct{} // closed when it has ended
 }
 
-// startChild starts a program. Its standard error goes to a log file, its standard
-// output is read line by line.
-func startChild(name, logFile string, cmd *exec.Cmd) (*child, error) {
+// Start starts a program. Its standard error goes to a log file, its standard output is
+// read line by line.
+func Start(name, logFile string, cmd *exec.Cmd) (*Child, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func startChild(name, logFile string, cmd *exec.Cmd) (*child, error) {
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, log
 	leaveToUs(cmd)
-	c := &child{name: name, log: logFile, stdin: stdin, lines: make(chan string, 16), done: make(chan struct{})}
+	c := &Child{name: name, log: logFile, stdin: stdin, lines: make(chan string, 16), done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		// The kernel tells a child of its parent's death when the thread that made it ends.
@@ -66,7 +66,13 @@ func startChild(name, logFile string, cmd *exec.Cmd) (*child, error) {
 	return c, nil
 }
 
-func (c *child) read(stdout io.ReadCloser) {
+// PID is the process id.
+func (c *Child) PID() int { return c.pid }
+
+// Done is closed when the process has ended, for whatever reason.
+func (c *Child) Done() <-chan struct{} { return c.done }
+
+func (c *Child) read(stdout io.ReadCloser) {
 	defer close(c.lines)
 	defer func() { _ = stdout.Close() }()
 	scanner := bufio.NewScanner(stdout)
@@ -75,11 +81,11 @@ func (c *child) read(stdout io.ReadCloser) {
 	}
 }
 
-// ask sends a line, unless it is empty, and reads the JSON that is answered.
-func (c *child) ask(ctx context.Context, line string, answer any) error {
+// Ask sends a line, unless it is empty, and reads the JSON that is answered.
+func (c *Child) Ask(ctx context.Context, line string, answer any) error {
 	if line != "" {
 		if _, err := fmt.Fprintln(c.stdin, line); err != nil {
-			return c.ended(err)
+			return c.Ended(err)
 		}
 	}
 	select {
@@ -87,14 +93,25 @@ func (c *child) ask(ctx context.Context, line string, answer any) error {
 		return fmt.Errorf("%s does not answer: %w", c.name, ctx.Err())
 	case text, ok := <-c.lines:
 		if !ok {
-			return c.ended(io.ErrUnexpectedEOF)
+			return c.Ended(io.ErrUnexpectedEOF)
 		}
 		return json.Unmarshal([]byte(text), answer)
 	}
 }
 
-func (c *child) ended(err error) error {
-	return fmt.Errorf("%s has ended (%w); its log %s ends with:\n%s", c.name, err, c.log, tail(c.log))
+// Ended is the error of a process that has ended although it should run: with err and the
+// end of its log.
+func (c *Child) Ended(err error) error {
+	return c.explain("has ended", err)
+}
+
+// NotReady is the error of one that runs and does not become ready.
+func (c *Child) NotReady(err error) error {
+	return c.explain("is not ready", err)
+}
+
+func (c *Child) explain(what string, err error) error {
+	return fmt.Errorf("%s %s (%w); its log %s ends with:\n%s", c.name, what, err, c.log, tail(c.log))
 }
 
 // tail is the end of a file.
@@ -107,9 +124,9 @@ func tail(path string) string {
 	return string(text[max(0, len(text)-most):])
 }
 
-// kill ends the process as kill -9 does.
-func (c *child) kill() error {
-	_ = c.stdin.Close()
+// Kill ends the process as kill -9 does.
+func (c *Child) Kill() error {
+	defer func() { _ = c.stdin.Close() }()
 	select {
 	case <-c.done:
 		return nil
@@ -122,8 +139,8 @@ func (c *child) kill() error {
 	return nil
 }
 
-// stop ends the process in order, or by force if it takes too long.
-func (c *child) stop() error {
+// Stop ends the process in order, or by force if it takes too long.
+func (c *Child) Stop() error {
 	_ = c.stdin.Close()
 	for _, step := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		select {

@@ -1,14 +1,14 @@
 //go:build !linux
 
-package bench
+package process
 
 import (
 	"os/exec"
 	"syscall"
 )
 
-// leaveToUs keeps Ctrl-C in the terminal from a child. The benchmark itself runs
-// on Linux only.
+// leaveToUs keeps Ctrl-C in the terminal from a child. What measures and what
+// breaks things runs on Linux only.
 func leaveToUs(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }

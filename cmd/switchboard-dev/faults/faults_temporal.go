@@ -1,0 +1,26 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// delayOfTemporal is that of each direction.
+const delayOfTemporal = 200 * time.Millisecond
+
+func cutTemporal(ctx context.Context, r *run) error {
+	return r.through(ctx, (*proxy).cut, r.stack.toTemporal)
+}
+
+// freezeTemporal freezes the process: it keeps its connections, those to Postgres too.
+func freezeTemporal(ctx context.Context, r *run) error {
+	if err := r.stack.temporal.freeze(); err != nil {
+		return err
+	}
+	return errors.Join(r.hold(ctx), r.stack.temporal.thaw())
+}
+
+func slowTemporal(ctx context.Context, r *run) error {
+	return r.through(ctx, func(p *proxy) { p.slow(delayOfTemporal) }, r.stack.toTemporal)
+}

@@ -1,0 +1,208 @@
+package faults
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// pieceSize is how much a proxy reads at a time, in bytes.
+const pieceSize = 32 << 10
+
+// piecesUnderWay is how many pieces a delayed connection has under way in each direction.
+const piecesUnderWay = 256
+
+// proxy stands between two parts of the stack and passes on what they send each other, until
+// it is told to misbehave.
+type proxy struct {
+	listener net.Listener
+
+	mu       sync.Mutex
+	network  string // of the target: tcp or unix
+	target   string
+	refusing bool
+	open     chan struct{} // closed while bytes are passed on
+	delay    time.Duration // of each direction
+	conns    map[net.Conn]struct{}
+}
+
+func startProxy() (*proxy, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{listener: listener, open: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	close(p.open)
+	go p.accept()
+	return p, nil
+}
+
+func (p *proxy) addr() string { return p.listener.Addr().String() }
+
+// leadTo says where new connections lead.
+func (p *proxy) leadTo(network, target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.network, p.target = network, target
+}
+
+// cut resets every connection, and each new one, as where nobody listens.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusing = true
+	for conn := range p.conns {
+		reset(conn)
+	}
+}
+
+// hang passes nothing on, without a word: packets that get lost look so.
+func (p *proxy) hang() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = make(chan struct{})
+}
+
+// slow delays what each side sends.
+func (p *proxy) slow(delay time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = delay
+}
+
+// mend ends what cut, hang and slow began. What was held back is passed on.
+func (p *proxy) mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusing, p.delay = false, 0
+	select {
+	case <-p.open:
+	default:
+		close(p.open)
+	}
+}
+
+func (p *proxy) close() error {
+	err := p.listener.Close()
+	p.mend() // so that nobody waits any more
+	p.cut()
+	return err
+}
+
+func (p *proxy) accept() {
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		go p.serve(conn)
+	}
+}
+
+// serve joins a connection with one to the target until one of them ends.
+func (p *proxy) serve(from net.Conn) {
+	if !p.keep(from) {
+		reset(from)
+		return
+	}
+	defer p.forget(from)
+	p.mu.Lock()
+	network, target := p.network, p.target
+	p.mu.Unlock()
+	to, err := net.Dial(network, target)
+	if err != nil {
+		reset(from)
+		return
+	}
+	if !p.keep(to) {
+		reset(to)
+		return
+	}
+	defer p.forget(to)
+	ended := make(chan struct{}, 2)
+	for _, pair := range [][2]net.Conn{{from, to}, {to, from}} {
+		go func() {
+			p.forward(pair[0], pair[1])
+			ended <- struct{}{}
+		}()
+	}
+	<-ended
+}
+
+// keep notes a connection, unless none is wanted.
+func (p *proxy) keep(conn net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refusing {
+		return false
+	}
+	p.conns[conn] = struct{}{}
+	return true
+}
+
+func (p *proxy) forget(conn net.Conn) {
+	_ = conn.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, conn)
+}
+
+// piece is a part of what was sent, and when it is due.
+type piece struct {
+	due  time.Time
+	data []byte
+}
+
+// forward passes on what one side sends until it has sent all, or cannot.
+func (p *proxy) forward(from io.Reader, to io.Writer) {
+	pieces, stopped := make(chan piece, piecesUnderWay), make(chan struct{})
+	defer close(stopped)
+	go func() {
+		defer close(pieces)
+		buffer := make([]byte, pieceSize)
+		for {
+			n, err := from.Read(buffer)
+			if n > 0 {
+				select {
+				case pieces <- piece{time.Now().Add(p.delayNow()), bytes.Clone(buffer[:n])}:
+				case <-stopped:
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for one := range pieces {
+		time.Sleep(time.Until(one.due))
+		p.untilOpen()
+		if _, err := to.Write(one.data); err != nil {
+			return
+		}
+	}
+	p.untilOpen() // the end is passed on no sooner than the bytes
+}
+
+func (p *proxy) delayNow() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.delay
+}
+
+func (p *proxy) untilOpen() {
+	p.mu.Lock()
+	open := p.open
+	p.mu.Unlock()
+	<-open
+}
+
+// reset closes a connection as a peer that knows nothing of it does.
+func reset(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
