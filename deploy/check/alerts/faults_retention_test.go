@@ -44,6 +44,8 @@ func retentionFaults() []fault {
 			l.trigger(retainSchedule)
 			return func() {
 				must(l.t, tx.Rollback())
+				l.awaitClosed("retain") // which may have given up by now
+				l.trigger(retainSchedule)
 				awaitReal(l.t, "the partitions replaced", func() bool { return l.number("SELECT count(*) FROM partitions WHERE suffix = $1", oldSuffix) == 0 })
 			}, nil
 		}},
