@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -47,10 +46,15 @@ func (f fault) happens(l *lab) {
 	l.forget()
 	began := time.Now()
 	repair, meanwhile := f.fail(l)
-	repair = sync.OnceFunc(repair)
-	defer repair() // also where an alert has not fired: the next fault begins with a system that works
+	repaired := false
+	defer func() {
+		if !repaired { // an alert has not fired: the next fault begins with a system that works all the same
+			repair()
+		}
+	}()
 	l.until("all fired of "+strings.Join(f.alerts, ", "), cmp.Or(f.begins, by), meanwhile, func() bool { return l.haveFired(f.alerts) })
 	fired := time.Now()
+	repaired = true
 	repair()
 	l.until("clear after it", by, meanwhile, func() bool { return l.clear(f.alerts) })
 	l.t.Logf("%s: fired after %s, and clear %s after the repair", strings.Join(f.alerts, ", "), fired.Sub(began).Round(time.Second), time.Since(fired).Round(time.Second))

@@ -106,17 +106,12 @@ func operatorFaults() []fault {
 				l.unsubscribe(aside)
 			}, nil
 		}},
-		{name: "an operation finds nothing to do", alerts: []string{"SwitchboardOperationSkips"}, fail: func(l *lab) (repair, meanwhile func()) {
-			planned := l.subscribe("acme", "planned.event", "fails/planned", `,"retry":{"initial_interval":"1h"},"breaker":{"mode":"off"}`)
-			l.post("acme", "planned.event", 40)
-			l.awaitOpen(planned, "retrying", 40)
-			cancel := client.NewOperation{Action: switchboard.ActionCancel, Filter: &switchboard.Selection{Subscription: planned}, Reason: "a fault"}
-			plan, err := l.client.PlanOperation(l.t.Context(), cancel)
-			must(l.t, err)
-			_, err = l.client.StartOperation(l.t.Context(), cancel)
-			must(l.t, err)
-			l.awaitOpen(planned, "cancelled", 40)
-			_, err = l.client.StartOperation(l.t.Context(), client.NewOperation{Plan: plan.Plan, Reason: "a fault"}) // of what is cancelled by now
+		{name: "a replay of events that the subscription does not take", alerts: []string{"SwitchboardOperationSkips"}, fail: func(l *lab) (repair, meanwhile func()) {
+			narrow := l.subscribe("acme", "narrow.event", "ok", `,"filter":{"data":{"n":2}}`)
+			l.post("acme", "narrow.event", 40) // with another n
+			_, err := l.client.StartOperation(l.t.Context(), client.NewOperation{
+				Action: switchboard.ActionReplay, Filter: &switchboard.Selection{Subscription: narrow}, Reason: "a fault",
+			})
 			must(l.t, err)
 			return func() {}, nil
 		}},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/seed-49a43567/switchboard"
 )
@@ -44,26 +45,28 @@ func retentionFaults() []fault {
 			l.trigger(retainSchedule)
 			return func() {
 				must(l.t, tx.Rollback())
-				l.awaitClosed("retain") // which may have given up by now
+				l.awaitClosed("Retain") // which may have given up by now
 				l.trigger(retainSchedule)
 				awaitReal(l.t, "the partitions replaced", func() bool { return l.number("SELECT count(*) FROM partitions WHERE suffix = $1", oldSuffix) == 0 })
 			}, nil
 		}},
 		{name: "attempts are not counted", alerts: []string{"SwitchboardRollupLag"}, fail: func(l *lab) (repair, meanwhile func()) {
 			resume := l.pauseSchedule(rollUpSchedule)
-			l.awaitClosed("roll-up")
+			l.awaitClosed("RollUp")
 			l.sql("UPDATE rollup SET minutes_to = minutes_to - interval '15 min'")
 			return resume, nil
 		}},
 	}
 }
 
-// awaitClosed waits until the workflow with that id is closed.
-func (l *lab) awaitClosed(id string) {
+// awaitClosed waits until no workflow of that type is open.
+func (l *lab) awaitClosed(workflowType string) {
 	l.t.Helper()
-	awaitReal(l.t, id+" closed", func() bool {
-		found, err := l.temporal.DescribeWorkflowExecution(l.t.Context(), id, "")
-		return err == nil && found.GetWorkflowExecutionInfo().GetCloseTime() != nil
+	awaitReal(l.t, "no "+workflowType+" open", func() bool {
+		found, err := l.temporal.CountWorkflow(l.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
+			Query: "WorkflowType = '" + workflowType + "' AND ExecutionStatus = 'Running'",
+		})
+		return err == nil && found.GetCount() == 0
 	})
 }
 
