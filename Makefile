@@ -111,7 +111,7 @@ bench: build ## Measure speed and size, side by side with bare Temporal (about 1
 	bin/switchboard-dev bench $(ARGS)
 
 .PHONY: faults
-faults: build ## Inflict every fault under load and see whether anything is lost (about 15 minutes). ARGS="--only kill-api,zombie" or "--list".
+faults: build ## Inflict every fault under load and see whether anything is lost (about 8 minutes). ARGS="--only kill-api,zombie" or "--list".
 	bin/switchboard-dev faults $(ARGS)
 
 .PHONY: screenshots

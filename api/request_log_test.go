@@ -242,9 +242,9 @@ func TestMetrics(t *testing.T) {
 	b.call(t, viewerKey, "HUNT", "/nothing", nil)
 	got := b.call(t, "", "GET", "/metrics", nil)
 	for _, line := range []string{
-		`switchboard_http_request_duration_seconds_count{method="GET",`,
+		`switchboard_http_request_duration_seconds_count{class="platform",method="GET",`,
 		`route="/v1/events/:id",status="404"} 2`,
-		`{method="other",`,
+		`{class="none",method="other",`,
 		`route="unmatched",status="404"} 1`,
 	} {
 		if got.status != http.StatusOK || !strings.Contains(string(got.body), line) {

@@ -132,11 +132,13 @@ var (
 	// lists are those of texts and numbers, which are written on one line.
 	lists = regexp.MustCompile(`\[\s+[^\[\]{}]*\]`)
 	blank = regexp.MustCompile(`\s+`)
+	agent = regexp.MustCompile(`Switchboard/[0-9.]+`)
 )
 
 // comparable writes an answer so that it can be read in a diff and compared with another run's.
 func comparable(answer string) string {
 	answer = numbers.ReplaceAllString(changing.ReplaceAllString(answer, `"$1…`), `"…"`)
+	answer = agent.ReplaceAllString(answer, "Switchboard/…")
 	answer = cursors.ReplaceAllString(times.ReplaceAllString(answer, "<time>"), `"next_cursor": "…"`)
 	return lists.ReplaceAllStringFunc(answer, func(list string) string { return blank.ReplaceAllString(list, " ") })
 }

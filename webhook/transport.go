@@ -90,7 +90,7 @@ func singleUse(transport *http.Transport) *http.Transport {
 // processWindowUpdate of h2_bundle.go takes the lock of the connection twice, and whoever looks for a
 // connection to any receiver waits for it without end.
 func withHTTP2(transport *http.Transport) {
-	if err := http2.ConfigureTransport(transport); err != nil {
+	if err := http2.ConfigureTransport(transport); err != nil { //nolint:staticcheck // what it is deprecated for is what the fault is in
 		panic(err) // only where a transport has a HTTP/2 of its own already
 	}
 }

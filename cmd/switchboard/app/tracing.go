@@ -94,5 +94,5 @@ func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadO
 	case !away && e.away.CompareAndSwap(true, false):
 		e.log.InfoContext(ctx, "spans are sent again")
 	}
-	return nil
+	return nil //nolint:nilerr // it is logged
 }
