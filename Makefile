@@ -31,7 +31,7 @@ build: ## Build what runs in production, and the development stack with a Tempor
 	$(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-dev
 
 .PHONY: test
-test: receivers last-release fmt vet lint determinism unit end-to-end deploy-check alerts ## Run everything that CI runs; installs what it needs.
+test: receivers last-release fmt vet lint determinism unit end-to-end deploy-check ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
 receivers: ## Install what the tests run beside Postgres: its client, Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
@@ -94,7 +94,7 @@ end-to-end: ## Test the whole on the embedded Temporal server and Postgres.
 	$(GO) test -timeout 15m $(SERVER_PACKAGES)
 
 .PHONY: alerts
-alerts: ## Make each alert fire by a fault and clear after it, and look for what the dashboard shows.
+alerts: ## Make each alert fire by a fault and clear after it, and look for what the dashboard shows (about 11 minutes).
 	$(GO) -C deploy/check/alerts test -timeout 30m .
 
 .PHONY: deploy-check
