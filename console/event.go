@@ -52,7 +52,7 @@ func (c *Console) event(v *visit) (answer, error) {
 	}
 	asked := values.Get("conditions")
 	data.explain(&explained, &v.session, func(s *client.ExplainedSubscription) bool {
-		return values.Has("all") || len(s.Deliveries) > 0 || s.Unmet == nil || s.SubscriptionID == asked
+		return values.Has("all") || len(s.Deliveries) > 0 || s.SubscriptionID == asked
 	})
 	if asked != "" {
 		if err := data.addConditions(ctx, v.api, asked); err != nil {
