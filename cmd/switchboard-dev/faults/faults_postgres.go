@@ -43,7 +43,7 @@ func slowPostgres(ctx context.Context, r *run) error {
 func (r *run) through(ctx context.Context, misbehave func(*proxy), proxies ...*proxy) error {
 	for _, p := range proxies {
 		misbehave(p)
-		defer p.mend()
+		defer p.restore()
 	}
 	return r.hold(ctx)
 }

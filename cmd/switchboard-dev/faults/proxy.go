@@ -72,8 +72,8 @@ func (p *proxy) slow(delay time.Duration) {
 	p.delay = delay
 }
 
-// mend ends what cut, hang and slow began. What was held back is passed on.
-func (p *proxy) mend() {
+// restore ends what cut, hang and slow began. What was held back is passed on.
+func (p *proxy) restore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refusing, p.delay = false, 0
@@ -86,7 +86,7 @@ func (p *proxy) mend() {
 
 func (p *proxy) close() error {
 	err := p.listener.Close()
-	p.mend() // so that nobody waits any more
+	p.restore() // so that nobody waits any more
 	p.cut()
 	return err
 }

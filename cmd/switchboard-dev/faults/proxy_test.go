@@ -72,7 +72,7 @@ func TestHang(t *testing.T) {
 		if got := out.got(); got != "before " {
 			t.Errorf("while it hangs: %q", got)
 		}
-		p.mend()
+		p.restore()
 		write(t, in, "after")
 		synctest.Wait()
 		if got := out.got(); got != "before while it hangs after" {
@@ -105,7 +105,7 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestCut: connections end, new ones too, until the proxy is mended; then they lead where they
+// TestCut: connections end, new ones too, until the proxy is restored; then they lead where they
 // are to lead now.
 func TestCut(t *testing.T) {
 	t.Parallel()
@@ -127,7 +127,7 @@ func TestCut(t *testing.T) {
 		t.Errorf("a connection through a proxy that is cut got %q", text)
 	}
 	p.leadTo("tcp", echo(t, "second "))
-	p.mend()
+	p.restore()
 	if got := said(t, dial(t, p)); got != "second hello" {
 		t.Errorf("got %q", got)
 	}

@@ -31,8 +31,8 @@ const (
 	// pace is the real time between two scrapes: what a process shows of its database is five seconds old
 	// at most.
 	pace = 100 * time.Millisecond
-	// patience is for how long an alert is waited for in real time. The slowest fault shows after two minutes.
-	patience = 3 * time.Minute
+	// waitLimit is for how long an alert is waited for in real time. The slowest fault shows after two minutes.
+	waitLimit = 3 * time.Minute
 )
 
 // target is a process that is scraped.
@@ -173,7 +173,7 @@ func samplesOf(from expfmt.Decoder, wanted map[string]bool) (model.Vector, error
 // until scrapes until the condition is true.
 func (m *monitor) until(what string, by time.Duration, before func(), condition func() bool) {
 	m.t.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(waitLimit)
 	defer deadline.Stop()
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
@@ -187,7 +187,7 @@ func (m *monitor) until(what string, by time.Duration, before func(), condition 
 		}
 		select {
 		case <-deadline.C:
-			m.t.Fatalf("not %s within %s; now firing: %v; fired: %v", what, patience, m.firing(), sorted(m.fired))
+			m.t.Fatalf("not %s within %s; now firing: %v; fired: %v", what, waitLimit, m.firing(), sorted(m.fired))
 		case <-tick.C:
 		}
 	}
@@ -237,14 +237,14 @@ func (m *monitor) has(matchers ...*labels.Matcher) bool {
 // awaitReal returns when a condition is true, in real time and without a scrape.
 func awaitReal(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(waitLimit)
 	defer deadline.Stop()
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("not %s within %s", what, patience)
+			t.Fatalf("not %s within %s", what, waitLimit)
 		case <-tick.C:
 		}
 	}
