@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// patience is how long Switchboard waits for its Temporal server before it starts without
+	// temporalWait is how long Switchboard waits for its Temporal server before it starts without
 	// it: one that is built already answers in a few seconds, and building it takes minutes.
-	patience = 30 * time.Second
+	temporalWait = 30 * time.Second
 	// answerPause is the time between two questions whether the server answers.
 	answerPause = 100 * time.Millisecond
 	// stopTimeout is how long a server may take to stop.
@@ -64,7 +64,7 @@ func (p Program) start(ctx context.Context, c TemporalConfig) (Temporal, error) 
 	}
 	select {
 	case <-r.ready:
-	case <-time.After(patience):
+	case <-time.After(temporalWait):
 		c.Progress("Switchboard starts meanwhile: it accepts events, and delivers them when Temporal is there")
 	case err := <-r.ended:
 		return Temporal{}, err
