@@ -37,7 +37,7 @@ type commands struct {
 	Temporal temporalCommand `cmd:"" hidden:""`
 
 	// What benchmark and faults start as processes of their own.
-	TemporalServer process.TemporalCommand `cmd:"" hidden:"" aliases:"bench-temporal"` // process.TemporalCommandName
+	TemporalServer process.TemporalCommand `cmd:"" hidden:""` // process.TemporalCommandName
 	BenchFloor     bench.FloorCommand      `cmd:"" hidden:""`
 }
 

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/embedded"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/process"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
 )
 
@@ -28,11 +28,6 @@ func (c temporalCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		defer cancel()
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with our parent
-	}()
-	<-ctx.Done()
+	process.UntilParentEnds(ctx)
 	return temporal.Stop()
 }

@@ -64,11 +64,17 @@ func (c *TemporalCommand) Run(ctx context.Context) error {
 	if err := json.NewEncoder(os.Stdout).Encode(temporalReady{Addr: server.Addr()}); err != nil {
 		return err
 	}
+	UntilParentEnds(ctx)
+	return server.Stop()
+}
+
+// UntilParentEnds returns when ctx does, or when standard input ends, which it does with the process
+// that started this one.
+func UntilParentEnds(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		defer cancel()
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with our parent
+		_, _ = io.Copy(io.Discard, os.Stdin)
 	}()
 	<-ctx.Done()
-	return server.Stop()
 }

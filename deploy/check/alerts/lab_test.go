@@ -170,7 +170,7 @@ func (l *lab) startTemporal() {
 	l.t.Helper()
 	_, port, err := net.SplitHostPort(l.temporalAddr)
 	must(l.t, err)
-	command := exec.Command(filepath.Join(l.bin, "switchboard-dev"), "bench-temporal",
+	command := exec.Command(filepath.Join(l.bin, "switchboard-dev"), "temporal-server",
 		"--database-url", l.theirs.URL("temporal"), "--port", port, "--metrics-addr", l.temporalShown)
 	stdout, err := command.StdoutPipe()
 	must(l.t, err)
