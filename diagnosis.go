@@ -111,7 +111,7 @@ func (c *diagnosed) why() (text string, side Side, advice string) {
 	case c.last == nil || c.last.Outcome.Failure == "":
 		return c.untriedText(), SideNobody, ""
 	}
-	explained = explainFailure(c.last.Outcome, c.isCut())
+	explained = explainFailure(c.last.Outcome, d.State, c.isCut())
 	return c.lastText() + c.sinceText() + c.changedText(explained.Side), explained.Side, explained.Advice
 }
 
@@ -155,7 +155,7 @@ func (c *diagnosed) lastText() string {
 	if o.Failure == "" {
 		return fmt.Sprintf("Attempt %d was answered with %s, at %s.", c.last.Number, statusText(o.StatusCode), utc(c.last.At))
 	}
-	text := fmt.Sprintf("Attempt %d failed at %s: %s", c.last.Number, utc(c.last.At), c.fill(explainFailure(*o, c.isCut()).Says))
+	text := fmt.Sprintf("Attempt %d failed at %s: %s", c.last.Number, utc(c.last.At), c.fill(explainFailure(*o, c.Delivery.State, c.isCut()).Says))
 	if o.Detail != "" && o.Failure != FailureHTTP4xx && o.Failure != FailureHTTP5xx {
 		text += " (" + o.Detail + ")"
 	}

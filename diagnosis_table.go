@@ -61,9 +61,11 @@ func FailureExplanations() []Explanation {
 		{Failure: FailureHTTP4xx, Status: http.StatusRequestEntityTooLarge, Says: "the request is too large for {host}: {code}", Side: SideSettings, Advice: "Raise the limit of the receiver, or send less of the event"},
 		{Failure: FailureHTTP4xx, Status: http.StatusUnsupportedMediaType, Says: "{host} does not take the content type: {code}", Side: SideSettings, Advice: "Correct request.content_type of the subscription"},
 		{Failure: FailureHTTP4xx, Status: http.StatusUnprocessableEntity, Says: "{host} does not take the content of the request: {code}", Side: SideSettings, Advice: "Read the response, and preview the request with this event"},
+		{Failure: FailureHTTP4xx, Status: http.StatusTooManyRequests, State: StateFailed, Says: "{host} asks for fewer requests: {code}", Side: SideReceiver, Advice: "Give the subscription a rate_limit or a lower max_in_flight, then retry it"},
 		{Failure: FailureHTTP4xx, Status: http.StatusTooManyRequests, Says: "{host} asks for fewer requests: {code}", Side: SideReceiver, Advice: "Wait, or give the subscription a rate_limit or a lower max_in_flight"},
 		{Failure: FailureHTTP4xx, Says: "{host} refused the request with {code}", Side: SideSettings, Advice: "Read the response, and preview the request with this event"},
 		{Failure: FailureHTTP5xx, Status: http.StatusNotImplemented, Says: "{host} does not know the method: {code}", Side: SideSettings, Advice: "Correct request.method of the subscription"},
+		{Failure: FailureHTTP5xx, State: StateFailed, Says: "{host} failed with {code}", Side: SideReceiver, Advice: "Ask whoever runs the endpoint whether it works again, then retry it"},
 		{Failure: FailureHTTP5xx, Says: "{host} failed with {code}", Side: SideReceiver, Advice: wait},
 		{Failure: FailureForbidden, Says: "{host} has no address that may be reached", Side: SideSettings, Advice: "Give the URL a host with a public address; whoever runs Switchboard can allow a private network"},
 		{Failure: FailureRender, Permanent: true, Says: "the request cannot be made, since the data of the event are erased", Side: SideNobody, Advice: "Post the event again, under another id"},
@@ -102,10 +104,10 @@ func ReasonExplanations() []Explanation {
 	}
 }
 
-// explainFailure finds the line of an outcome.
-func explainFailure(o Outcome, cut bool) Explanation {
+// explainFailure finds the line of an outcome, for a delivery in that state.
+func explainFailure(o Outcome, state State, cut bool) Explanation {
 	for _, e := range FailureExplanations() {
-		if e.Failure == o.Failure && (e.Status == 0 || e.Status == o.StatusCode) && (!e.Permanent || o.Permanent) && (!e.Cut || cut) {
+		if e.Failure == o.Failure && (e.Status == 0 || e.Status == o.StatusCode) && (e.State == "" || e.State == state) && (!e.Permanent || o.Permanent) && (!e.Cut || cut) {
 			return e
 		}
 	}

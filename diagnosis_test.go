@@ -118,7 +118,7 @@ func TestEveryStateAndFailureIsDiagnosed(t *testing.T) {
 					if (got.Next.At.IsZero()) == state.HasNextAttempt() || !got.Next.At.Equal(detail.Delivery.NextAttemptAt) || (got.Next.Number == 0) != state.Final() {
 						t.Fatal("dates: " + what)
 					}
-					if got.Advice == "" && got.Side != SideNobody {
+					if got.Advice == "" && got.Side != SideNobody || strings.HasPrefix(got.Advice, "Wait") && state == StateFailed && o.Failure != "" && reason == o.Reason() {
 						t.Fatal("advice: " + what)
 					}
 				}

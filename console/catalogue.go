@@ -14,6 +14,7 @@ import (
 func (c *Console) catalogueRoutes() []route {
 	return []route{
 		{"GET /console/catalogue", readers, c.catalogue},
+		{"GET /console/catalogue/new", administrators, c.newEventType},
 		{"GET /console/catalogue/{platform}/{type}", readers, c.eventType},
 		{"GET /console/catalogue/{platform}/{type}/edit", administrators, c.editEventType},
 		{"POST /console/catalogue/{platform}/{type}/edit", administrators, c.saveEventType},
@@ -134,6 +135,20 @@ func newEventTypeForm(v *visit, action string) eventTypeForm {
 	p := eventTypeForm{Platform: v.path("platform"), Name: v.path("type")}
 	p.Address, p.Back = linkEventTypeAction(p.Platform, p.Name, action), linkEventType(p.Platform, p.Name)
 	return p
+}
+
+// newEventType leads to the form of the event type that is named, whether it is there or not.
+func (c *Console) newEventType(v *visit) (answer, error) {
+	if err := v.checkQuery("platform", "type"); err != nil {
+		return answer{}, err
+	}
+	query := v.request.URL.Query()
+	for _, name := range []string{"platform", "type"} {
+		if query.Get(name) == "" {
+			return answer{}, switchboard.InvalidField(name, "must not be empty")
+		}
+	}
+	return redirect(linkEventTypeAction(query.Get("platform"), query.Get("type"), "edit")), nil
 }
 
 func (c *Console) editEventType(v *visit) (answer, error) {

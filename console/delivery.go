@@ -169,7 +169,7 @@ func (v *visit) endpointOf(sub *client.Subscription) *subscriptionRow {
 	if err != nil {
 		return nil
 	}
-	row := subscriptionRowOf(found)
+	row := subscriptionRowOf(found, v.now)
 	return &row
 }
 

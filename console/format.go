@@ -24,7 +24,7 @@ func functions(files *assets) template.FuncMap {
 		"short": short, "state": stateOf, "bytes": bytesInWords, "count": count, "counted": counted, "percent": percent, "plural": plural,
 		"duration": durationInWords, "milliseconds": milliseconds, "live": live, "instant": instant, "sentence": sentence, "once": onceInput,
 
-		"words": words, "commas": commas, "hasFilter": hasFilter, "hasSample": hasSample, "hasSchema": hasSchema, "linkCatalogue": linkCatalogue, "linkEventTypeAction": linkEventTypeAction,
+		"words": words, "commas": commas, "hasFilter": hasFilter, "hasSample": hasSample, "hasSchema": hasSchema, "linkCatalogue": linkCatalogue, "linkNewEventType": linkNewEventType, "linkEventTypeAction": linkEventTypeAction,
 		"linkSubscriptions": linkSubscriptions, "linkNewSubscription": linkNewSubscription,
 		"linkDelivery": linkDelivery, "linkAttempt": linkAttempt, "linkDeliveryAction": linkDeliveryAction, "linkPart": linkPart, "linkEvent": linkEvent,
 		"linkSubscription": linkSubscription, "linkSubscriptionAction": linkSubscriptionAction, "linkOperation": linkOperation, "linkOperations": linkOperations,

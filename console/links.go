@@ -89,6 +89,9 @@ func linkCatalogue(platform, text, cursor string) string {
 	return address(parameters("platform", platform, "text", text, "cursor", cursor), "catalogue")
 }
 
+// linkNewEventType leads to the form of the event type that it is asked for.
+func linkNewEventType() string { return address(nil, "catalogue", "new") }
+
 // linkEventTypeAction is the form that edits an event type, or takes it back.
 func linkEventTypeAction(platform, name, action string) string {
 	return address(nil, "catalogue", platform, name, action)

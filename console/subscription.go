@@ -26,6 +26,7 @@ type subscriptionPage struct {
 	Tab       string
 
 	Recent   read[[]client.Delivery]
+	Rows     []deliveryRow // of Recent
 	Groups   read[client.Facets]
 	Failures []facetChoice
 	Hosts    []facetChoice
@@ -154,6 +155,7 @@ func (c *Console) subscription(v *visit) (answer, error) {
 	}
 	p := subscriptionPage{Sub: sub, Tab: tab}
 	v.readSubscription(&p, last, query.Get("cursor"))
+	p.Rows = deliveryRows(p.Recent.Value)
 	p.Standing, p.Health = standingOf(&sub, v.now), healthLineOf(&sub, p.Recent.Value)
 	p.Actions = subscriptionButtons(&sub, &v.session)
 	for _, t := range subscriptionTabs() {

@@ -266,10 +266,16 @@ func TestCatalogue(t *testing.T) {
 	f := newFixture(t)
 	sub := f.subscribe("acme", func(s *switchboard.Subscription) { s.Name = hostile })
 	ana, eva := f.as(switchboard.RoleViewer, ""), f.as(switchboard.RoleAdmin, "")
-	ana.get("/console/catalogue").want(t, http.StatusOK, "iomnihub").without(t, "An event type is added")
+	ana.get("/console/catalogue").want(t, http.StatusOK, "iomnihub").without(t, "Add an event type")
+	eva.get("/console/catalogue").want(t, http.StatusOK, "Add an event type")
 	const path = "/console/catalogue/desk/ticket.shouted"
 	ana.get(path).want(t, http.StatusNotFound)
 	ana.get(path+"/edit").want(t, http.StatusForbidden)
+	ana.get("/console/catalogue/new?platform=desk&type=ticket.shouted").want(t, http.StatusForbidden)
+	eva.get("/console/catalogue/new?platform=desk").want(t, http.StatusUnprocessableEntity, "type")
+	if got := eva.get("/console/catalogue/new?platform=desk&type=ticket.shouted"); got.status != http.StatusSeeOther || got.header.Get("Location") != path+"/edit" {
+		t.Fatalf("%d %s", got.status, got.header.Get("Location"))
+	}
 	eva.get(path+"/edit").want(t, http.StatusOK, "Add desk / ticket.shouted")
 	eva.post(path+"/edit", url.Values{"document": {`{"nonsense":1}`}}).want(t, http.StatusUnprocessableEntity, "nonsense")
 	got := eva.post(path+"/edit", url.Values{"document": {`{"description":"<script>alert(1)</script>","sample":{"n":12345678901234567890},"deprecated":true}`}})
@@ -301,7 +307,7 @@ func TestSubscriptionSizes(t *testing.T) {
 		sub.Health = &client.EndpointHealth{Breaker: switchboard.BreakerOpen, Held: client.HeldDeliveries{Count: 1000, More: true}}
 		found.subs = append(found.subs, sub)
 	}
-	list := newSubscriptionsPage(subscriptionsFilter{}, found, "")
+	list := newSubscriptionsPage(since, subscriptionsFilter{}, found, "")
 	list.Tenants = true
 	fields := subscriptionFields(false)
 	texts, err := textsOf(fields, stored())

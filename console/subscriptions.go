@@ -57,6 +57,7 @@ type subscriptionRow struct {
 	Open      *switchboard.Count
 	Held      *switchboard.Count
 	Delivered *time.Time // when the last hour began in which one was delivered
+	ThisHour  bool       // that hour is not over
 	Spark     spark
 }
 
@@ -90,7 +91,7 @@ func sparkOf(a *client.Activity) spark {
 	return s
 }
 
-func subscriptionRowOf(sub client.Subscription) subscriptionRow {
+func subscriptionRowOf(sub client.Subscription, now time.Time) subscriptionRow {
 	row := subscriptionRow{Sub: sub, Host: hostOfURL(sub.Request.URL)}
 	if h := sub.Health; h != nil {
 		if h.Breaker != switchboard.BreakerClosed {
@@ -100,6 +101,7 @@ func subscriptionRowOf(sub client.Subscription) subscriptionRow {
 	}
 	if a := sub.Activity; a != nil {
 		row.Open, row.Attempts, row.P95, row.Delivered, row.Spark = &a.Open, a.Attempts.Attempts, a.Attempts.P95, a.DeliveredHour, sparkOf(a)
+		row.ThisHour = a.DeliveredHour != nil && now.Sub(*a.DeliveredHour) < time.Hour
 		if row.Attempts > 0 {
 			row.Share = percent(a.Attempts.Succeeded, a.Attempts.Attempts)
 		}
@@ -135,7 +137,7 @@ func (c *Console) subscriptions(v *visit) (answer, error) {
 			return answer{}, err
 		}
 	}
-	p := newSubscriptionsPage(filter, found, query.Get("cursor"))
+	p := newSubscriptionsPage(v.now, filter, found, query.Get("cursor"))
 	p.MayCreate, p.Tenants = editors.includes(&v.session), v.session.Caller.Tenant == ""
 	return page("subscriptions", "Subscriptions", p), nil
 }
@@ -205,11 +207,11 @@ func (v *visit) inOrder(found foundSubscriptions, ids []string) (foundSubscripti
 }
 
 // newSubscriptionsPage is the page of what was found.
-func newSubscriptionsPage(f subscriptionsFilter, found foundSubscriptions, cursor string) subscriptionsPage {
+func newSubscriptionsPage(now time.Time, f subscriptionsFilter, found foundSubscriptions, cursor string) subscriptionsPage {
 	p := subscriptionsPage{Filter: f, News: found.news, Address: linkSubscriptionList(f, "")}
 	var ids []string
 	for _, sub := range found.subs {
-		row := subscriptionRowOf(sub)
+		row := subscriptionRowOf(sub, now)
 		row.Failing = found.failing[sub.ID]
 		p.Rows, ids = append(p.Rows, row), append(ids, sub.ID)
 	}
