@@ -190,6 +190,8 @@ func (s *Sender) classifyNetwork(err error, reached phase) (switchboard.Outcome,
 		return failed(switchboard.FailureConnectRefused, "nobody listens at that address and port"), true
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return failed(switchboard.FailureConnect, "there is no route to the host"), true
+	case reached >= connected && isUnread(err):
+		return failed(switchboard.FailureReset, "the HTTP/2 connection was lost: nothing more could be written to it"), true
 	case errors.Is(err, os.ErrDeadlineExceeded), isNet && timedOut.Timeout():
 		return s.timedOut(reached, s.limit(reached)), true
 	case isClosed(err):

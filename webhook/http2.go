@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ const (
 	cannotRetry    = "http2: Transport: cannot retry err ["
 	cannotRewind   = "net/http: cannot rewind body"             // nothing was sent, and GetBody is missing
 	connectionLost = "http2: client connection lost"            // a ping was not answered
+	forceClosed    = "http2: client connection force closed"    // another request could not be written
 	headerTooLong  = "http2: response header list larger than " // longer than maxHeaderRead
 	fromPeer       = "; received from peer"                     // otherwise our side refused
 )
@@ -48,8 +50,13 @@ func http2Code(text string) string {
 // isLost reports whether the connection ended, and not only one request on it.
 func isLost(err error) bool {
 	text := err.Error()
-	return isClosed(err) || errors.Is(err, net.ErrClosed) || strings.HasPrefix(text, connectionLost) ||
+	return isClosed(err) || errors.Is(err, net.ErrClosed) || strings.HasPrefix(text, connectionLost) || isUnread(err) ||
 		strings.HasPrefix(text, cannotRewind) || strings.Contains(text, "GOAWAY and closed the connection")
+}
+
+// isUnread reports whether our side closed the connection because nothing more could be written to it.
+func isUnread(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || strings.HasPrefix(err.Error(), forceClosed)
 }
 
 // isClosed reports whether the other side closed the connection.

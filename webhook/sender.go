@@ -3,6 +3,7 @@ package webhook
 import (
 	"cmp"
 	"crypto/x509"
+	"net/http"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -31,6 +32,7 @@ type Sender struct {
 	userAgent        string
 	connectTimeout   time.Duration
 	handshakeTimeout time.Duration
+	http2            http.HTTP2Config // limits of connections
 	rootCAs          *x509.CertPool
 	traceParent      bool
 	now              func() time.Time
@@ -48,6 +50,7 @@ func NewSender(config Config) *Sender {
 		userAgent:        "Switchboard/" + cmp.Or(config.Version, switchboard.Version) + " (webhook)",
 		connectTimeout:   cmp.Or(config.ConnectTimeout, defaultConnect),
 		handshakeTimeout: cmp.Or(config.HandshakeTimeout, defaultHandshake),
+		http2:            http2Limits(),
 		rootCAs:          config.RootCAs,
 		traceParent:      config.TraceParent,
 		now:              time.Now,

@@ -27,11 +27,25 @@ const (
 	// requests to its host would share it: a ping finds out.
 	pingAfter = 5 * time.Second
 	pingTime  = 5 * time.Second
+	// A receiver that reads nothing and goes on sending gets no ping, and its connection would
+	// stay for as long as it likes. No attempt that was sent on it lasts longer than this.
+	writeTime = time.Duration(switchboard.MaxTimeout)
 	// What a hostile receiver can make us hold in memory per stream and connection of
 	// HTTP/2; the defaults are megabytes.
 	streamBuffer     = 64 << 10
 	connectionBuffer = 1 << 20
 )
+
+// http2Limits are those of connections of HTTP/2.
+func http2Limits() http.HTTP2Config {
+	return http.HTTP2Config{
+		SendPingTimeout:               pingAfter,
+		PingTimeout:                   pingTime,
+		WriteByteTimeout:              writeTime,
+		MaxReceiveBufferPerStream:     streamBuffer,
+		MaxReceiveBufferPerConnection: connectionBuffer,
+	}
+}
 
 // newTransport makes a transport with connections of its own. It offers the versions of HTTP
 // that NextProtos of the config lists.
@@ -47,12 +61,7 @@ func (s *Sender) newTransport(config *tls.Config) *http.Transport {
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleTime,
 		MaxResponseHeaderBytes: maxHeaderRead,
-		HTTP2: &http.HTTP2Config{
-			SendPingTimeout:               pingAfter,
-			PingTimeout:                   pingTime,
-			MaxReceiveBufferPerStream:     streamBuffer,
-			MaxReceiveBufferPerConnection: connectionBuffer,
-		},
+		HTTP2:                  new(s.http2),
 	}
 	if config.NextProtos[0] == protoHTTP2 {
 		withHTTP2(transport)
