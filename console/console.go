@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -37,7 +38,9 @@ type Config struct {
 	// for links that leave it; empty: they have the host of the request.
 	PublicURL string
 
-	// Proxy has people signed in by a proxy in front of the console; nil: none does.
+	// Proxies are the addresses of those in front of the console. What they say in headers is believed.
+	Proxies []netip.Prefix
+	// Proxy has people signed in by them; nil: they sign nobody in.
 	Proxy *Proxy
 	// NoKeys keeps people from signing in with API keys.
 	NoKeys bool
@@ -96,6 +99,9 @@ func (c *Console) secure() (err error) {
 	if c.Proxy != nil {
 		if err := c.Proxy.check(); err != nil {
 			return err
+		}
+		if len(c.Proxies) == 0 {
+			return errors.New("Config.Proxy needs Config.Proxies")
 		}
 	}
 	if c.crossOrigin, err = newCrossOrigin(c.PublicURL); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -16,7 +15,6 @@ type Proxy struct {
 	Header       string // has the person, as X-Forwarded-Email
 	GroupsHeader string // has the person's groups, with commas between them
 	Groups       []Group
-	Peers        []netip.Prefix // from which the headers are believed: the addresses of the proxy itself
 }
 
 // Group is what people of a group may do.
@@ -55,8 +53,8 @@ func (p *Proxy) check() error {
 	switch {
 	case p.Header == "" || p.GroupsHeader == "":
 		return errors.New("Config.Proxy needs both headers")
-	case len(p.Groups) == 0 || len(p.Peers) == 0:
-		return errors.New("Config.Proxy needs groups and peers")
+	case len(p.Groups) == 0:
+		return errors.New("Config.Proxy needs groups")
 	}
 	return nil
 }
@@ -79,7 +77,7 @@ func (c *Console) proxied(r *http.Request) (*proxied, error) {
 	if p == nil || len(r.Header.Values(p.Header)) == 0 && len(r.Header.Values(p.GroupsHeader)) == 0 {
 		return nil, nil
 	}
-	if !c.trusts(r) {
+	if !c.isProxy(peerOf(r)) {
 		c.Logger.WarnContext(r.Context(), "headers that name a person are ignored: who sent them is not the proxy", "peer", peerOf(r), "request_id", requestID(r))
 		return nil, nil
 	}
@@ -110,25 +108,4 @@ func (c *Console) proxied(r *http.Request) (*proxied, error) {
 // enterByProxy begins the session of a person whom the proxy names.
 func (c *Console) enterByProxy(v *visit, named *proxied) (switchboard.Session, error) {
 	return c.begin(v, switchboard.Caller{Person: named.person, Role: named.group.Role, ReadPayload: named.group.ReadPayload}, true)
-}
-
-// trusts reports whether who connected is the proxy.
-func (c *Console) trusts(r *http.Request) bool {
-	peer, err := netip.ParseAddr(peerOf(r))
-	return err == nil && c.Proxy != nil && slices.ContainsFunc(c.Proxy.Peers, func(p netip.Prefix) bool { return p.Contains(peer.WithZone("")) })
-}
-
-// addressOf is from where the person comes: who connected or, if that is the proxy, the last address
-// in X-Forwarded-For, which the proxy itself has added.
-func (c *Console) addressOf(r *http.Request) string {
-	peer := peerOf(r)
-	if !c.trusts(r) {
-		return peer
-	}
-	forwarded := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
-	last := strings.TrimSpace(forwarded[strings.LastIndex(forwarded, ",")+1:])
-	if ip, err := netip.ParseAddr(last); err == nil {
-		return ip.Unmap().String()
-	}
-	return peer
 }

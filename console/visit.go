@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -162,15 +161,6 @@ func (c *Console) withoutSession(v *visit, err error) (answer, error) {
 		next = v.request.URL.RequestURI()
 	}
 	return redirect(linkSignIn(next)), nil
-}
-
-// peerOf is the address of who connected, without its port.
-func peerOf(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return peer.Addr().Unmap().String()
 }
 
 // checkQuery refuses parameters that the page does not know, so that a link with a slip of the pen

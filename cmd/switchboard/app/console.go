@@ -17,7 +17,7 @@ type ConsoleConfig struct {
 	ProxyHeader  string         `name:"console-proxy-header" env:"SWITCHBOARD_CONSOLE_PROXY_HEADER" placeholder:"NAME" help:"Header in which a proxy in front of the console names the person that it has signed in."`
 	GroupsHeader string         `name:"console-groups-header" env:"SWITCHBOARD_CONSOLE_GROUPS_HEADER" placeholder:"NAME" help:"Header in which it names the person's groups, with commas between them."`
 	Groups       string         `name:"console-groups" env:"SWITCHBOARD_CONSOLE_GROUPS" placeholder:"GROUP=ROLE[+read_payload],…" help:"What the people of a group may do; who is in several has the first."`
-	ProxyCIDRs   []netip.Prefix `name:"console-proxy-cidrs" env:"SWITCHBOARD_CONSOLE_PROXY_CIDRS" sep:"," placeholder:"CIDR,…" help:"Addresses of that proxy: from others, its headers are ignored."`
+	ProxyCIDRs   []netip.Prefix `name:"console-proxy-cidrs" env:"SWITCHBOARD_CONSOLE_PROXY_CIDRS" sep:"," placeholder:"CIDR,…" help:"Addresses of the proxies in front of the console: from others, their headers and X-Forwarded-For are ignored."`
 	KeySignIn    bool           `name:"console-key-sign-in" env:"SWITCHBOARD_CONSOLE_KEY_SIGN_IN" default:"true" negatable:"" help:"Whether people may sign in to the console with API keys."`
 	BrandName    string         `name:"console-brand-name" env:"SWITCHBOARD_CONSOLE_BRAND_NAME" placeholder:"NAME" help:"Name of the platform, for the portal of its customers."`
 	BrandLogo    string         `name:"console-brand-logo" env:"SWITCHBOARD_CONSOLE_BRAND_LOGO" placeholder:"FILE" help:"Its logo, SVG or PNG."`
@@ -34,22 +34,23 @@ func (c *ConsoleConfig) config() (console.Config, error) {
 		}
 		made.Brand.Logo = logo
 	}
-	if c.ProxyHeader == "" && c.GroupsHeader == "" && c.Groups == "" && len(c.ProxyCIDRs) == 0 {
+	for _, prefix := range c.ProxyCIDRs {
+		if prefix.Bits() == 0 {
+			return made, fmt.Errorf("SWITCHBOARD_CONSOLE_PROXY_CIDRS: %s is everybody: whoever can connect could then claim any name and address", prefix)
+		}
+	}
+	made.Proxies = c.ProxyCIDRs
+	if c.ProxyHeader == "" && c.GroupsHeader == "" && c.Groups == "" {
 		return made, nil
 	}
 	if c.ProxyHeader == "" || c.GroupsHeader == "" || c.Groups == "" || len(c.ProxyCIDRs) == 0 {
-		return made, errors.New("SWITCHBOARD_CONSOLE_PROXY_HEADER, SWITCHBOARD_CONSOLE_GROUPS_HEADER, SWITCHBOARD_CONSOLE_GROUPS and SWITCHBOARD_CONSOLE_PROXY_CIDRS: set all of them, or none")
-	}
-	for _, prefix := range c.ProxyCIDRs {
-		if prefix.Bits() == 0 {
-			return made, fmt.Errorf("SWITCHBOARD_CONSOLE_PROXY_CIDRS: %s is everybody: whoever can connect could then name anybody", prefix)
-		}
+		return made, errors.New("SWITCHBOARD_CONSOLE_PROXY_HEADER, SWITCHBOARD_CONSOLE_GROUPS_HEADER, SWITCHBOARD_CONSOLE_GROUPS and SWITCHBOARD_CONSOLE_PROXY_CIDRS: set all of them, the last one alone, or none")
 	}
 	groups, err := console.ParseGroups(c.Groups)
 	if err != nil {
 		return made, fmt.Errorf("SWITCHBOARD_CONSOLE_GROUPS: %w", err)
 	}
-	made.Proxy = &console.Proxy{Header: c.ProxyHeader, GroupsHeader: c.GroupsHeader, Groups: groups, Peers: c.ProxyCIDRs}
+	made.Proxy = &console.Proxy{Header: c.ProxyHeader, GroupsHeader: c.GroupsHeader, Groups: groups}
 	return made, nil
 }
 

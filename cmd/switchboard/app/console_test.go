@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestConsoleConfig: the settings of a proxy are all there or none, and each is checked.
+// TestConsoleConfig: the settings of a proxy that signs people in are all there, and each is checked.
 func TestConsoleConfig(t *testing.T) {
 	t.Parallel()
 	logo := filepath.Join(t.TempDir(), "logo.svg")
@@ -23,16 +23,19 @@ func TestConsoleConfig(t *testing.T) {
 	}{
 		"none":             {func(c *ConsoleConfig) { *c = ConsoleConfig{} }, ""},
 		"all":              {func(*ConsoleConfig) {}, ""},
-		"no header":        {func(c *ConsoleConfig) { c.ProxyHeader = "" }, "all of them, or none"},
-		"no groups header": {func(c *ConsoleConfig) { c.GroupsHeader = "" }, "all of them, or none"},
-		"no groups":        {func(c *ConsoleConfig) { c.Groups = "" }, "all of them, or none"},
-		"no addresses":     {func(c *ConsoleConfig) { c.ProxyCIDRs = nil }, "all of them, or none"},
-		"addresses alone":  {func(c *ConsoleConfig) { *c = ConsoleConfig{ProxyCIDRs: peers} }, "all of them, or none"},
+		"no header":        {func(c *ConsoleConfig) { c.ProxyHeader = "" }, "set all of them"},
+		"no groups header": {func(c *ConsoleConfig) { c.GroupsHeader = "" }, "set all of them"},
+		"no groups":        {func(c *ConsoleConfig) { c.Groups = "" }, "set all of them"},
+		"no addresses":     {func(c *ConsoleConfig) { c.ProxyCIDRs = nil }, "set all of them"},
+		"addresses alone":  {func(c *ConsoleConfig) { *c = ConsoleConfig{ProxyCIDRs: peers} }, ""},
 		"everybody":        {func(c *ConsoleConfig) { c.ProxyCIDRs = append(peers, netip.MustParsePrefix("::/0")) }, "is everybody"},
-		"an unknown role":  {func(c *ConsoleConfig) { c.Groups = "wh=root" }, "SWITCHBOARD_CONSOLE_GROUPS"},
-		"publishers":       {func(c *ConsoleConfig) { c.Groups = "wh=publisher" }, "SWITCHBOARD_CONSOLE_GROUPS"},
-		"a logo":           {func(c *ConsoleConfig) { c.BrandLogo = logo }, ""},
-		"no such logo":     {func(c *ConsoleConfig) { c.BrandLogo = logo + "x" }, "SWITCHBOARD_CONSOLE_BRAND_LOGO"},
+		"everybody alone": {func(c *ConsoleConfig) {
+			*c = ConsoleConfig{ProxyCIDRs: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}
+		}, "is everybody"},
+		"an unknown role": {func(c *ConsoleConfig) { c.Groups = "wh=root" }, "SWITCHBOARD_CONSOLE_GROUPS"},
+		"publishers":      {func(c *ConsoleConfig) { c.Groups = "wh=publisher" }, "SWITCHBOARD_CONSOLE_GROUPS"},
+		"a logo":          {func(c *ConsoleConfig) { c.BrandLogo = logo }, ""},
+		"no such logo":    {func(c *ConsoleConfig) { c.BrandLogo = logo + "x" }, "SWITCHBOARD_CONSOLE_BRAND_LOGO"},
 	} {
 		config := whole
 		c.change(&config)

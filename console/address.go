@@ -1,0 +1,50 @@
+package console
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// addressOf is from where the person comes: who connected or, if that is one of our proxies, whom they
+// name in X-Forwarded-For. Each proxy adds at the end of it who connected to the proxy. So it is read
+// from its end, up to the first address that is none of our proxies: whoever has that may have written
+// what stands before it.
+func (c *Console) addressOf(r *http.Request) string {
+	address := peerOf(r)
+	for rest := strings.Join(r.Header.Values("X-Forwarded-For"), ","); rest != "" && c.isProxy(address); {
+		comma := strings.LastIndexByte(rest, ',')
+		before, ok := forwardedAddress(rest[comma+1:])
+		if !ok {
+			break
+		}
+		address, rest = before, rest[:max(comma, 0)]
+	}
+	return address
+}
+
+// isProxy reports whether an address is that of one of our proxies.
+func (c *Console) isProxy(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && slices.ContainsFunc(c.Proxies, func(p netip.Prefix) bool { return p.Contains(ip.WithZone("")) })
+}
+
+// forwardedAddress reads an element of X-Forwarded-For. Some proxies write the port too.
+func forwardedAddress(element string) (string, bool) {
+	element = strings.TrimSpace(element)
+	if withPort, err := netip.ParseAddrPort(element); err == nil {
+		return withPort.Addr().Unmap().String(), true
+	}
+	ip, err := netip.ParseAddr(element)
+	return ip.Unmap().String(), err == nil
+}
+
+// peerOf is the address of who connected, without its port.
+func peerOf(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return peer.Addr().Unmap().String()
+}
