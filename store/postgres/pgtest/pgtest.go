@@ -128,10 +128,13 @@ func (c *Cluster) Own(t testing.TB) (*postgres.Server, postgres.Config) {
 	return server, cfg
 }
 
+// prefix is what the folders of servers begin with.
+const prefix = "sb-pg-"
+
 // folder makes a temporary folder that the user who runs the server when we are
 // root may enter.
 func folder() (string, error) {
-	dir, err := os.MkdirTemp("", "sb-pg-")
+	dir, err := os.MkdirTemp(parent(), prefix)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +147,7 @@ func config(dir string) postgres.Config {
 	return postgres.Config{
 		Dir:      filepath.Join(dir, "pg"),
 		Progress: func(line string) { fmt.Fprintln(os.Stderr, "pgtest:", line) },
-		Settings: map[string]string{"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_wal_size": "256MB"},
+		Settings: map[string]string{"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_wal_size": "256MB", "max_connections": "400"},
 	}
 }
 
