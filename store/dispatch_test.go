@@ -343,7 +343,7 @@ func next[T any](t testing.TB, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(30 * time.Second):
+	case <-time.After(longest):
 		t.Fatalf("never: %s", what)
 		panic("unreachable")
 	}

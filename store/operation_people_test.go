@@ -164,9 +164,11 @@ func TestOperationSkips(t *testing.T) {
 // awaitLockWait waits until some transaction of the database waits for a lock.
 func (b *bundle) awaitLockWait() {
 	b.t.Helper()
-	for waiting := 0; waiting == 0; {
-		must(b.t, b.sql.Get(&waiting, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"))
-	}
+	eventually(b.t, "somebody waits for a lock", func() bool {
+		var waiting bool
+		must(b.t, b.sql.Get(&waiting, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"))
+		return waiting
+	})
 }
 
 // TestPausedAndCancelled operations do nothing, and go on where they were.

@@ -36,7 +36,7 @@ func TestOrderUnderLoad(t *testing.T) {
 	for worker := range workers {
 		ending.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(worker), 11))
-			for deadline := time.Now().Add(2 * time.Minute); ; {
+			for deadline := time.Now().Add(longest); ; {
 				complete := posted.Load()
 				open, err := b.endOne(stores[worker%2], random)
 				if err != nil || time.Now().After(deadline) {
@@ -114,11 +114,7 @@ func (b *bundle) whileLocked(id string, do func()) {
 	must(b.t, err)
 	var done sync.WaitGroup
 	done.Go(do)
-	eventually(b.t, "somebody waits for the subscription", func() bool {
-		var waiting bool
-		must(b.t, b.sql.Get(&waiting, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"))
-		return waiting
-	})
+	b.awaitLockWait()
 	must(b.t, tx.Commit())
 	done.Wait()
 }

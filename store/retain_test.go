@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -376,6 +377,10 @@ func TestRetentionAfterACrash(t *testing.T) {
 	a.check(r)
 }
 
+// churnPace is how often each of those who change deliveries does so while these are moved. More would only
+// make the partitions larger.
+const churnPace = 10 * time.Millisecond
+
 // Attempts of old open deliveries are recorded while their partitions are replaced: nothing
 // is lost, whether the delivery ends by it or not.
 func TestRetentionLosesNothingThatChangesMeanwhile(t *testing.T) {
@@ -392,33 +397,32 @@ func TestRetentionLosesNothingThatChangesMeanwhile(t *testing.T) {
 	slices.SortFunc(open, func(x, y *generated) int { return x.createdAt.Compare(y.createdAt) })
 	ctx, stop := context.WithCancel(t.Context())
 	var group sync.WaitGroup
-	var recorded [4]int
+	var recorded, mayEnd atomic.Int64
 	for worker := range 4 {
 		group.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(worker), 3))
-			for ctx.Err() == nil {
+			for pace := time.NewTicker(churnPace); ctx.Err() == nil; <-pace.C {
 				i := random.IntN(len(open)/4)*4 + worker
-				if i >= len(open) || !open[i].endedAt.IsZero() {
+				if !open[i].endedAt.IsZero() {
 					continue
 				}
-				ends := random.IntN(20) == 0
+				ends := random.IntN(20) == 0 && mayEnd.Add(-1) >= 0
 				if err := a.recordOne(open[i], ends); err != nil {
 					t.Errorf("record: %v", err)
 					return
 				}
-				recorded[worker]++
+				recorded.Add(1)
 			}
 		})
 	}
-	for range 4 {
+	for day := range int64(4) { // on each of which some attempts are recorded, and a few deliveries end
+		mayEnd.Store(4)
 		a.retain(r)
+		eventually(t, "enough attempts are recorded meanwhile", func() bool { return recorded.Load() >= 25*(day+1) || t.Failed() })
 		a.at(a.clock().Add(testDay))
 	}
 	stop()
 	group.Wait()
-	if recorded[0]+recorded[1]+recorded[2]+recorded[3] < 100 {
-		t.Errorf("only %v attempts were recorded meanwhile", recorded)
-	}
 	a.retain(r)
 	a.check(r)
 }

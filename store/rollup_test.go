@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -297,11 +296,7 @@ func TestErasureWaitsForACount(t *testing.T) {
 	must(t, second(counting.Exec("INSERT INTO traffic_subscription SELECT at, tenant, 'sub_2', host, failure, status_code, attempts, ms_10, ms_25, ms_50, ms_100, ms_250, ms_500, ms_1000, ms_2500, ms_5000, ms_10000, ms_30000, ms_more FROM traffic_subscription")))
 	erased := make(chan struct{})
 	go func() { defer close(erased); b.eraseAll(e.ID) }()
-	eventually(t, "the erasure waits", func() bool {
-		var waiting int
-		_ = b.sql.GetContext(context.WithoutCancel(ctx), &waiting, "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) OR NOT granted AND locktype = 'transactionid'")
-		return waiting > 0
-	})
+	b.awaitLockWait()
 	must(t, counting.Commit())
 	<-erased
 	got, _ := b.counted("traffic_subscription", begin().Add(-time.Hour), b.clock())

@@ -233,10 +233,13 @@ func refused(t testing.TB, what string, err error, code switchboard.Code, field 
 	}
 }
 
+// longest is how long a test waits for what takes far less on any machine.
+const longest = 2 * time.Minute
+
 // eventually waits until the condition holds.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(longest); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}

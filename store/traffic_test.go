@@ -181,6 +181,7 @@ func TestOpenStatus(t *testing.T) {
 	facts := switchboard.WorkerFacts{Version: "1.2.3", Slots: 100, SlotsTaken: 7, SlowSlots: 500, SlowSlotsTaken: 3}
 	must(t, second(b.Heartbeat(t.Context(), "worker-1", 1, switchboard.WorkerFacts{})))
 	must(t, second(b.Heartbeat(t.Context(), "worker-1", 1, facts)))
+	b.keepAlive()
 	b.advance(switchboard.StuckAfter + time.Minute)
 	for _, c := range []struct {
 		name   string

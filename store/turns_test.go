@@ -34,11 +34,11 @@ func TestTurns(t *testing.T) {
 		since time.Duration // that the next turn at the full rate is ahead, before the first is asked for
 		want  []time.Duration
 	}{
-		"the first at once, the next an interval later": {switchboard.RateLimit{PerSecond: 0.02, Burst: 1}, 0, []time.Duration{0, 50 * time.Second, 50 * time.Second}},
-		"a burst after a pause":                         {switchboard.RateLimit{PerSecond: 0.02, Burst: 3}, 0, []time.Duration{0, 0, 0, 50 * time.Second}},
-		"a long pause is worth no more than a burst":    {switchboard.RateLimit{PerSecond: 0.02, Burst: 2}, -time.Hour, []time.Duration{0, 0, 50 * time.Second}},
-		"while others wait":                             {switchboard.RateLimit{PerSecond: 0.02, Burst: 1}, 100 * time.Second, []time.Duration{100 * time.Second, 100 * time.Second}},
-		"no burst given":                                {switchboard.RateLimit{PerSecond: 0.02}, 0, []time.Duration{0, 50 * time.Second}},
+		"the first at once, the next an interval later": {switchboard.RateLimit{PerSecond: 0.0002, Burst: 1}, 0, []time.Duration{0, 5000 * time.Second, 5000 * time.Second}},
+		"a burst after a pause":                         {switchboard.RateLimit{PerSecond: 0.0002, Burst: 3}, 0, []time.Duration{0, 0, 0, 5000 * time.Second}},
+		"a long pause is worth no more than a burst":    {switchboard.RateLimit{PerSecond: 0.0002, Burst: 2}, -1000 * time.Hour, []time.Duration{0, 0, 5000 * time.Second}},
+		"while others wait":                             {switchboard.RateLimit{PerSecond: 0.0002, Burst: 1}, 10000 * time.Second, []time.Duration{10000 * time.Second, 10000 * time.Second}},
+		"no burst given":                                {switchboard.RateLimit{PerSecond: 0.0002}, 0, []time.Duration{0, 5000 * time.Second}},
 	} {
 		sub := b.limited(16, c.limit)
 		if c.since != 0 {
@@ -48,7 +48,7 @@ func TestTurns(t *testing.T) {
 		for i, want := range c.want {
 			got, err := b.TakeTurn(t.Context(), sub.ID, c.limit)
 			must(t, err)
-			if early := want - got; early < 0 || early > 10*time.Second || want == 0 && got != 0 {
+			if early := want - got; early < 0 || early > 1000*time.Second || want == 0 && got != 0 {
 				t.Errorf("%s: turn %d in %s, want %s", name, i, got, want)
 			}
 		}
@@ -59,7 +59,7 @@ func TestTurns(t *testing.T) {
 func TestTurnsOfTwoWorkers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	limit := switchboard.RateLimit{PerSecond: 0.02, Burst: 10}
+	limit := switchboard.RateLimit{PerSecond: 0.0002, Burst: 10}
 	sub := b.limited(16, limit)
 	var mu sync.Mutex
 	now := 0

@@ -142,7 +142,7 @@ func TestUpgradeFrom101KeepsFlowControl(t *testing.T) {
 			VALUES ('op_before', 'acme', 'sub_active', 'release', 'finished', 50, 'resumed', 'key_1', 'Ana', 3, 2, 1, $1, $1, $1, $1)`,
 		`INSERT INTO ordering_keys (subscription_id, key, last_delivery, last_position) SELECT 'sub_active', 'key-1', 'dlv_06fhv37_sub_active_retrying', 1 WHERE $1::timestamptz IS NOT NULL`,
 		`UPDATE deliveries SET key = 'key-1', ordered = true, position = 1 WHERE id = 'dlv_06fhv37_sub_active_retrying' AND $1::timestamptz IS NOT NULL`,
-		`INSERT INTO workers (id, joined_at, seen_at, counted) SELECT 'worker-before', clock_timestamp(), clock_timestamp(), 1 WHERE $1::timestamptz IS NOT NULL`,
+		`INSERT INTO workers (id, joined_at, seen_at, counted) SELECT 'worker-before', clock_timestamp(), clock_timestamp() + interval '1 hour', 1 WHERE $1::timestamptz IS NOT NULL`,
 	} {
 		must(t, second(b.sql.Exec(statement, b.clock())))
 	}
