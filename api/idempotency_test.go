@@ -149,7 +149,7 @@ func TestIdempotencyKeyOfATriggerThatTimedOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionUnverified })
-	const path = "/v1/subscriptions/sub_acme/trigger?wait=1s"
+	const path = "/v1/subscriptions/sub_acme/trigger?wait=1m"
 	first := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	b.call(t, adminKey, "POST", path, `{"data":2}`, "Idempotency-Key", "k").wantProblem(t, http.StatusUnprocessableEntity, switchboard.CodeKeyReused, "Idempotency-Key")
 	again := b.call(t, adminKey, "POST", path, `{"data":1}`, "Idempotency-Key", "k").wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")

@@ -161,7 +161,7 @@ func TestUnreadBodyEndsItsConnection(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = conn.Close() })
 			// Far less than the minute that a server waits for a body, and enough for any machine.
-			if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			if err := conn.SetDeadline(time.Now().Add(45 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := io.WriteString(conn, c.head+"\r\nHost: x\r\n\r\n"); err != nil {

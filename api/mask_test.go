@@ -73,7 +73,7 @@ func TestTriggerWithoutPayload(t *testing.T) {
 		key := matrixKey{switchboard.RolePublisher, "acme", reads}
 		_, err := b.db.CreateKey(t.Context(), anybody(), switchboard.Key{Name: "n", Role: key.role, Tenant: key.tenant, ReadPayload: reads}, switchboard.Secret(key.text()))
 		must(t, err)
-		got := b.call(t, key.text(), "POST", triggerPath+"?wait=8s", `{"data":1}`)
+		got := b.call(t, key.text(), "POST", triggerPath+"?wait=1m", `{"data":1}`)
 		answer := got.want(t, http.StatusOK)
 		if holds := strings.Contains(string(got.body), payloadMark); holds != reads || answer["status_code"] != 200.0 || (answer["body_redacted"] == nil) != reads {
 			t.Errorf("read_payload %t: %s", reads, got.body)

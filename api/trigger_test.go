@@ -80,7 +80,7 @@ func TestTriggerAndWait(t *testing.T) {
 			Body:    []byte(`{"busy": true, "n": 12345678901234567890}`),
 		},
 	})
-	got := b.call(t, integratorKey, "POST", triggerPath+"?wait=8s", `{"data":1,"id":"script-1"}`)
+	got := b.call(t, integratorKey, "POST", triggerPath+"?wait=1m", `{"data":1,"id":"script-1"}`)
 	want := `{"delivery_id":"dlv_1","event_id":"script-1","duplicate":false,"state":"retrying","status_code":503,` +
 		`"headers":{"content-type":"application/json","retry-after":"7"},"body":{"busy":true,"n":12345678901234567890},"truncated":false,"duration_ms":12}` + "\n"
 	if got.status != http.StatusOK || string(got.body) != want {
@@ -90,7 +90,7 @@ func TestTriggerAndWait(t *testing.T) {
 		t.Error("the store does not know that somebody waits")
 	}
 	// The same id again waits for the same delivery.
-	again := b.call(t, integratorKey, "POST", triggerPath+"?wait=8s", `{"data":1,"id":"script-1"}`).want(t, http.StatusOK)
+	again := b.call(t, integratorKey, "POST", triggerPath+"?wait=1m", `{"data":1,"id":"script-1"}`).want(t, http.StatusOK)
 	if again["duplicate"] != true || again["delivery_id"] != "dlv_1" {
 		t.Errorf("got %v", again)
 	}
@@ -104,7 +104,7 @@ func TestLatestAnswer(t *testing.T) {
 	t.Parallel()
 	b := answering(t, 38, nil,
 		switchboard.Outcome{StatusCode: 500, Failure: switchboard.FailureHTTP5xx}, switchboard.Outcome{Failure: switchboard.FailureReset}, switchboard.Outcome{StatusCode: 204})
-	got := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).want(t, http.StatusOK)
+	got := b.call(t, publisherKey, "POST", triggerPath+"?wait=1m", `{"data":1}`).want(t, http.StatusOK)
 	if got["status_code"] != 204.0 || got["state"] != "delivered" || got["body"] != nil {
 		t.Errorf("got %v", got)
 	}
@@ -149,7 +149,7 @@ blocked_by = CASE $1 WHEN 'blocked' THEN 'dlv_0' ELSE '' END WHERE id = $3`, sta
 	}
 	// No attempt at all: nothing is said of one.
 	b := answering(t, 1, cancel)
-	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusBadGateway, switchboard.CodeNoAnswer, "")
+	b.call(t, publisherKey, "POST", triggerPath+"?wait=1m", `{"data":1}`).wantProblem(t, http.StatusBadGateway, switchboard.CodeNoAnswer, "")
 }
 
 func TestTriggerTimesOut(t *testing.T) {
@@ -191,7 +191,7 @@ func TestTriggerOfOneThatStops(t *testing.T) {
 // callServer posts as a publisher, over the network.
 func (b *bundle) callServer(t *testing.T, address, path, body string) answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, "POST", address+string(b.unnamed([]byte(path))), strings.NewReader(body))
 	if err != nil {
@@ -215,7 +215,7 @@ func TestTriggerOutage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.store.fail("Answer", switchboard.Errorf(switchboard.CodeUnavailable, "the database is away"))
-	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
+	p := b.call(t, publisherKey, "POST", triggerPath+"?wait=1m", `{"data":1,"id":"script-1"}`).wantProblem(t, http.StatusServiceUnavailable, switchboard.CodeUnavailable, "")
 	if p.DeliveryID != "dlv_1" {
 		t.Errorf("delivery %q", p.DeliveryID)
 	}
@@ -247,7 +247,7 @@ func TestTriggerOfPaused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.change(t, "sub_acme", func(s *switchboard.Subscription) { s.State = switchboard.SubscriptionUnverified })
-	b.call(t, publisherKey, "POST", triggerPath+"?wait=1s", `{"data":1}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
+	b.call(t, publisherKey, "POST", triggerPath+"?wait=1m", `{"data":1}`).wantProblem(t, http.StatusConflict, switchboard.CodeConflict, "")
 	if started := b.started(); len(started) > 0 || b.eventCount(t) != 1 {
 		t.Errorf("started %v, stored %d", started, b.eventCount(t))
 	}

@@ -39,7 +39,7 @@ func (s shown) plan(t *testing.T) string {
 // that it is made again.
 func (p *person) planned(address, text string) shown {
 	p.f.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		got := p.get(address)
 		if strings.Contains(got.body, text) || time.Now().After(deadline) {
 			return got.want(p.f.t, http.StatusOK, text)
@@ -56,7 +56,7 @@ func (s shown) postTo(t *testing.T) string {
 // run does the steps of an operation until it has ended.
 func (f *fixture) run(id string) {
 	f.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		progress, err := f.store.OperateStep(f.t.Context(), id)
 		must(f.t, err)
 		if progress.Finished {

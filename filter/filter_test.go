@@ -428,7 +428,7 @@ func TestExplainIsBounded(t *testing.T) {
 	event := &switchboard.Event{Data: []byte(`{"a":` + strings.Repeat("[", depth) + strings.Repeat("1,", 50_000) + "1" + strings.Repeat("]", depth) + `}`)}
 	began := time.Now()
 	findings := filter.Explain(event)
-	if took := time.Since(began); took > 30*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("took %s", took)
 	}
 	if len(findings) != 101 || len(findings[1].Found) > maxShown+len("…") || findings[1].Holds {

@@ -339,11 +339,14 @@ func TestConnectionOfATimeLimitOverHTTP2(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int32
 			r := newFrames(t, nil, func(f *http2.Framer, stream uint32) bool {
-				if asked.Add(1) == 1 {
+				if asked.Add(1) == 2 {
 					return hang(f, stream)
 				}
 				return ok(f, stream)
 			})
+			if o := send(t, r.s, r.url, plenty); o.StatusCode != 200 { // so that the next need not connect
+				t.Fatalf("%+v", o)
+			}
 			if o := send(t, r.s, r.url, soon); o.StatusCode == 0 && o.Failure != switchboard.FailureTimeout || o.Latency < soon {
 				t.Errorf("%+v", o)
 			}

@@ -83,6 +83,7 @@ func operateEnvironment(f *fakeOperation) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
 	f.clock = env.Now
 	env.RegisterActivity(&activities.Operator{Store: f, Log: slog.New(slog.DiscardHandler)})
 	return env

@@ -24,7 +24,7 @@ import (
 )
 
 // testTimeout is how long a test waits for what takes no time.
-const testTimeout = 20 * time.Second
+const testTimeout = time.Minute
 
 var pg = pgtest.New(func(url string) error { return Migrate(context.Background(), configOf(url), io.Discard) })
 
@@ -107,14 +107,11 @@ func TestStopWhileAScriptWaits(t *testing.T) {
 	})
 
 	stop()
-	select {
-	case got := <-answered:
-		problem, ok := errors.AsType[*apiclient.Error](got)
-		if !ok || problem.Status != http.StatusServiceUnavailable || !strings.Contains(problem.Detail, "continues") || problem.DeliveryID == "" {
-			t.Errorf("answered %+v", got)
-		}
-	case <-time.After(shutdownTimeout / 2):
-		t.Error("the script still waits")
+	// Without an answer of its own the connection would be broken off after a while.
+	got := <-answered
+	problem, ok := errors.AsType[*apiclient.Error](got)
+	if !ok || problem.Status != http.StatusServiceUnavailable || !strings.Contains(problem.Detail, "continues") || problem.DeliveryID == "" {
+		t.Errorf("answered %+v", got)
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("the process ends with %v", err)
