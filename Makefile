@@ -31,7 +31,7 @@ build: ## Build what runs in production, and the development stack with a Tempor
 	$(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-dev
 
 .PHONY: test
-test: receivers last-release fmt vet lint determinism unit end-to-end deploy-check ## Run everything that CI runs; installs what it needs.
+test: receivers last-release fmt lint determinism unit end-to-end deploy-check ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
 receivers: ## Install what the tests run beside Postgres: its client, Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
@@ -78,7 +78,7 @@ vet: ## Run go vet.
 	$(GO) vet ./...
 
 .PHONY: lint
-lint: ## Run golangci-lint, fetched through the Go module proxy.
+lint: ## Run golangci-lint, fetched through the Go module proxy. What go vet finds is among what it finds.
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: determinism
@@ -101,6 +101,8 @@ alerts: ## Make each alert fire by a fault and clear after it, and look for what
 deploy-check: ## Check compose.yaml and the chart by Compose's and Helm's own code, and that all of deploy/ says the same.
 	$(GO) -C deploy/check vet . ./composeconfig
 	$(GO) -C deploy/check test -timeout 10m .
+	$(GO) -C deploy/check/alerts vet ./rules
+	$(GO) -C deploy/check/alerts test ./rules
 
 .PHONY: chart-docs
 chart-docs: ## Write the list of values into the chart's README, from its values.yaml.

@@ -59,25 +59,3 @@ func (f fault) happens(l *lab) {
 	l.until("clear after it", by, meanwhile, func() bool { return l.clear(f.alerts) })
 	l.t.Logf("%s: fired after %s, and clear %s after the repair", strings.Join(f.alerts, ", "), fired.Sub(began).Round(time.Second), time.Since(fired).Round(time.Second))
 }
-
-// Each alert has a fault, and each fault names alerts that there are.
-func TestEachAlertHasItsFault(t *testing.T) {
-	t.Parallel()
-	made := map[string]bool{}
-	for _, f := range faults() {
-		for _, alert := range f.alerts {
-			made[alert] = true
-		}
-	}
-	known := readRules(t)
-	for _, alert := range sorted(known) {
-		if !made[alert] {
-			t.Errorf("nothing makes %s fire", alert)
-		}
-	}
-	for _, alert := range sorted(made) {
-		if known[alert] == nil {
-			t.Errorf("there is no alert %s", alert)
-		}
-	}
-}

@@ -2,7 +2,6 @@ package alerts
 
 import (
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,9 +11,6 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
 )
-
-// runbook is where the links of alerts lead.
-const runbook = "https://github.com/seed-49a43567/switchboard/blob/main/docs/runbook.md#"
 
 // readGroups reads the alerts as Prometheus reads them, and refuses what it refuses.
 func readGroups(t *testing.T) *rulefmt.RuleGroups {
@@ -42,43 +38,4 @@ func readRules(t *testing.T) map[string]*rules.AlertingRule {
 		}
 	}
 	return found
-}
-
-// Each alert says how urgent it is, what it is, and leads to a section of the runbook that is there.
-func TestAlertsAreExplained(t *testing.T) {
-	t.Parallel()
-	headings := map[string]bool{}
-	for line := range strings.Lines(string(read(t, "../docs/runbook.md"))) {
-		if text, is := strings.CutPrefix(strings.TrimSpace(line), "### "); is {
-			headings[anchorOf(text)] = true
-		}
-	}
-	for _, group := range readGroups(t).Groups {
-		for _, r := range group.Rules {
-			if severity := r.Labels["severity"]; severity != "page" && severity != "ticket" {
-				t.Errorf("%s has the severity %q", r.Alert, severity)
-			}
-			anchor, is := strings.CutPrefix(r.Annotations["runbook_url"], runbook)
-			if !is || !headings[anchor] {
-				t.Errorf("%s leads to %s, and the runbook has no such section", r.Alert, r.Annotations["runbook_url"])
-			}
-			if r.Annotations["summary"] == "" {
-				t.Errorf("%s has no summary", r.Alert)
-			}
-		}
-	}
-}
-
-// anchorOf is how a heading is linked to.
-func anchorOf(heading string) string {
-	var b strings.Builder
-	for _, letter := range strings.ToLower(heading) {
-		switch {
-		case letter >= 'a' && letter <= 'z', letter >= '0' && letter <= '9', letter == '-':
-			b.WriteRune(letter)
-		case letter == ' ':
-			b.WriteByte('-')
-		}
-	}
-	return b.String()
 }
