@@ -22,7 +22,7 @@ import (
 )
 
 // awaitTimeout is how long a condition may take to come true: far longer than it ever does.
-const awaitTimeout = 60 * time.Second
+const awaitTimeout = 2 * time.Minute
 
 // pictures is the folder of what the tests saw, which git ignores.
 const pictures = "pictures"
