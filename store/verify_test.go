@@ -13,7 +13,12 @@ import (
 // verifyDatabase verifies under the settings that Switchboard has by default.
 func (b *bundle) verifyDatabase() switchboard.VerifyReport {
 	b.t.Helper()
-	v, err := b.Verify(b.t.Context(), switchboard.Retention{Delivered: 30 * testDay, Failed: 90 * testDay, Payloads: 10 * testDay}, 7*testDay)
+	return b.verifyUnder(switchboard.Retention{Delivered: 30 * testDay, Failed: 90 * testDay, Payloads: 10 * testDay})
+}
+
+func (b *bundle) verifyUnder(r switchboard.Retention) switchboard.VerifyReport {
+	b.t.Helper()
+	v, err := b.Verify(b.t.Context(), r, 7*testDay)
 	must(b.t, err)
 	defer func() { must(b.t, v.Close()) }()
 	must(b.t, v.Database(b.t.Context()))
