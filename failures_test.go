@@ -145,7 +145,7 @@ func TestVerdictsAreAsDocumented(t *testing.T) {
 // TestScheduleIsAsDocumented: the numbers in the text are those of the defaults.
 func TestScheduleIsAsDocumented(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("docs/failures.md")
+	text, err := os.ReadFile("docs/retries.md")
 	if err != nil {
 		t.Fatal(err)
 	}

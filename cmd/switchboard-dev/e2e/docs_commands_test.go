@@ -36,7 +36,9 @@ func blocksOf(t *testing.T, document, kind string) []string {
 // elsewhere are the documents whose shell blocks are not run here, with the test that runs them or why none does.
 func elsewhere() map[string]string {
 	return map[string]string{
-		"README.md": "TestReadme", "docs/platforms.md": "TestReadme", "docs/backup.md": "TestBackupDrill",
+		"README.md": "TestReadme and below", "docs/platforms.md": "TestReadme", "docs/backup.md": "TestBackupDrill",
+		"CONTRIBUTING.md": "they are make and go test, which CI runs",
+		"deploy/helm/switchboard/README.md": "they are for a cluster; deploy/check renders the chart",
 		"deploy/README.md": "they are for Temporal's own tools and a cluster; deploy_test.go checks the names in them",
 	}
 }
@@ -49,8 +51,8 @@ type documentedPage struct {
 	prints  string   // what each block prints at least
 }
 
-// TestDocumentedCommands runs the shell blocks of the documents, and the commands of the runbook, against
-// a running system. Each succeeds.
+// TestDocumentedCommands runs the shell blocks of the documents, and the commands that support and operators are told,
+// against a running system. Each succeeds.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	s := prepareSystem(t, shared.databases.Database(t), shared.addr(t), namespaceOf(t))
@@ -61,6 +63,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if err := os.Symlink(built.path(t), filepath.Join(folder, "switchboard")); err != nil {
 		t.Fatal(err)
 	}
+	s.prepareReadme(folder)
 	seen := s.seedForDocuments()
 	pages := []documentedPage{
 		{page: "docs/cli.md"},
@@ -91,14 +94,35 @@ func TestDocumentedCommands(t *testing.T) {
 			run(p, block)
 		}
 	}
-	for _, block := range blocksOf(t, "docs/runbook.md", "console") {
-		for line := range strings.Lines(block) {
-			if command, is := strings.CutPrefix(line, "$ "); is {
-				run(documentedPage{page: "docs/runbook.md"}, seen.inPlaceOf(strings.TrimSpace(command)))
+	for _, block := range shellBlocks(t, "README.md", "Where support looks", "Production") {
+		run(documentedPage{page: "README.md"}, block)
+	}
+	for _, page := range []string{"docs/support.md", "docs/runbook.md"} {
+		for _, block := range blocksOf(t, page, "console") {
+			for line := range strings.Lines(block) {
+				if command, is := strings.CutPrefix(line, "$ "); is {
+					run(documentedPage{page: page}, seen.inPlaceOf(strings.TrimSpace(command)))
+				}
 			}
 		}
 	}
 	checkAllPagesAreRun(t, pages)
+}
+
+// prepareReadme puts into a folder what the README's commands find in that of `make run`.
+func (s *system) prepareReadme(folder string) {
+	s.t.Helper()
+	for _, name := range []string{"bin", ".switchboard"} {
+		if err := os.Mkdir(filepath.Join(folder, name), 0o700); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(built.path(s.t), filepath.Join(folder, "bin", "switchboard")); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, ".switchboard", "api.key"), []byte(s.key.Reveal()+"\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 const exampleSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -133,7 +157,7 @@ func checkAllPagesAreRun(t *testing.T, pages []documentedPage) {
 	for i := range documents {
 		documents[i] = strings.TrimPrefix(documents[i], "../../../")
 	}
-	for _, document := range append(documents, "README.md", "deploy/README.md") {
+	for _, document := range append(documents, "README.md", "CONTRIBUTING.md", "deploy/README.md", "deploy/helm/switchboard/README.md") {
 		here := slices.ContainsFunc(pages, func(p documentedPage) bool { return p.page == document })
 		if len(blocksOf(t, document, "sh")) > 0 && !here && elsewhere()[document] == "" {
 			t.Errorf("%s has shell blocks that no test runs", document)
@@ -141,11 +165,11 @@ func checkAllPagesAreRun(t *testing.T, pages []documentedPage) {
 	}
 }
 
-// seededObjects are what the commands of the runbook can be run on.
+// seededObjects are what the commands of support can be run on.
 type seededObjects struct{ subscription, delivered, retrying string }
 
-// seedForDocuments makes a subscription that takes a ticket and one that fails, with the events that the
-// runbook names.
+// seedForDocuments makes a subscription that takes a ticket and one that fails, with the events that
+// docs/support.md names.
 func (s *system) seedForDocuments() seededObjects {
 	s.t.Helper()
 	var seen seededObjects
@@ -170,7 +194,7 @@ func (s *system) seedForDocuments() seededObjects {
 	return seen
 }
 
-// inPlaceOf puts what there is into a command of the runbook: an attempt is looked at of what was
+// inPlaceOf puts what there is into a command of support: an attempt is looked at of what was
 // delivered, anything else is done to what is in backoff. Nobody answers the question of an operation.
 func (o seededObjects) inPlaceOf(command string) string {
 	delivery := o.retrying

@@ -53,7 +53,7 @@ type Config struct {
 	PayloadRetention  switchboard.Duration `name:"payload-retention" env:"SWITCHBOARD_PAYLOAD_RETENTION" placeholder:"DURATION" help:"How long an event's data, and headers and bodies of its attempts, are kept after it was accepted. Default: as long as the rows."`
 	IdempotencyWindow switchboard.Duration `name:"idempotency-window" env:"SWITCHBOARD_IDEMPOTENCY_WINDOW" default:"7d" help:"For how long an event that comes again with its id is a duplicate."`
 
-	// The breakers of subscriptions that do not say, see docs/failures.md.
+	// The breakers of subscriptions that do not say, see docs/misbehaving_endpoints.md.
 	Breaker             switchboard.BreakerMode `name:"breaker" env:"SWITCHBOARD_BREAKER" default:"auto" enum:"auto,off" help:"Whether a subscription has a breaker that does not say."`
 	BreakerAttempts     int                     `name:"breaker-minimum-attempts" env:"SWITCHBOARD_BREAKER_MINIMUM_ATTEMPTS" default:"10" help:"A breaker opens by the share of failures after so many attempts in the window at least."`
 	BreakerPercent      int                     `name:"breaker-failure-percent" env:"SWITCHBOARD_BREAKER_FAILURE_PERCENT" default:"70" help:"And if so many of a hundred attempts failed through the endpoint's fault."`

@@ -50,7 +50,7 @@ func TestCommandsInDocuments(t *testing.T) {
 	t.Parallel()
 	lines := regexp.MustCompile("(?m)(?:^\\$ (?:bin/)?|`)switchboard ((?:deliveries|events|subscriptions|operations|failures|status|actions|search|whoami)[^`\n]*)")
 	seen := 0
-	for _, file := range []string{"docs/runbook.md", "docs/cli.md", "README.md"} {
+	for _, file := range []string{"docs/support.md", "docs/runbook.md", "docs/cli.md", "README.md"} {
 		text, err := os.ReadFile("../../../" + file)
 		if err != nil {
 			t.Fatal(err)
