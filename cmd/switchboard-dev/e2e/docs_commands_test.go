@@ -37,9 +37,9 @@ func blocksOf(t *testing.T, document, kind string) []string {
 func elsewhere() map[string]string {
 	return map[string]string{
 		"README.md": "TestReadme and below", "docs/platforms.md": "TestReadme", "docs/backup.md": "TestBackupDrill",
-		"CONTRIBUTING.md": "they are make and go test, which CI runs",
+		"CONTRIBUTING.md":                   "they are make and go test, which CI runs",
 		"deploy/helm/switchboard/README.md": "they are for a cluster; deploy/check renders the chart",
-		"deploy/README.md": "they are for Temporal's own tools and a cluster; deploy_test.go checks the names in them",
+		"deploy/README.md":                  "they are for Temporal's own tools and a cluster; deploy_test.go checks the names in them",
 	}
 }
 
