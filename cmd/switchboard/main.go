@@ -139,7 +139,7 @@ func newParser(ctx context.Context, c *commands) (*kong.Kong, error) {
 			{Key: cli.Group, Title: "Work with a running server, over its API:"},
 		}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Help(cli.Help),
+		kong.Help(help),
 	)
 }
 

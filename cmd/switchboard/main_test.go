@@ -70,6 +70,41 @@ func TestCommandsNeedNothingElse(t *testing.T) {
 	}
 }
 
+// TestHelpHasTheSettingsOfACommand: who makes a key does not read about breakers.
+func TestHelpHasTheSettingsOfACommand(t *testing.T) {
+	t.Parallel()
+	for command, test := range map[string]struct{ has, lacks []string }{
+		"serve":        {has: []string{"--database-url", "--slots", "--egress-proxy"}, lacks: []string{"--profile"}},
+		"migrate":      {has: []string{"--database-url", "--encryption-key-file"}, lacks: []string{"--slots", "--retention", "--listen"}},
+		"keys create":  {has: []string{"--database-url", "--lost-keys", "--role"}, lacks: []string{"--slots", "--breaker", "--console-groups"}},
+		"verify":       {has: []string{"--database-url", "--retention", "--skip-temporal"}, lacks: []string{"--slots"}},
+		"healthcheck":  {has: []string{"--listen"}, lacks: []string{"--database-url"}},
+		"setup":        {has: []string{"--namespace-retention"}, lacks: []string{"--database-url"}},
+		"events show":  {has: []string{"--profile"}, lacks: []string{"--database-url", "--slots"}},
+		"erase tenant": {has: []string{"--database-url", "--reason"}, lacks: []string{"--slots"}},
+	} {
+		var c commands
+		parser, err := newParser(t.Context(), &c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var printed bytes.Buffer
+		parser.Stdout = &printed
+		parser.Exit = func(int) {}
+		_, _ = parser.Parse(append(strings.Fields(command), "--help")) // what is missing for a run is said after the help
+		for _, flag := range test.has {
+			if !strings.Contains(printed.String(), flag) {
+				t.Errorf("%s --help lacks %s", command, flag)
+			}
+		}
+		for _, flag := range test.lacks {
+			if strings.Contains(printed.String(), flag) {
+				t.Errorf("%s --help has %s", command, flag)
+			}
+		}
+	}
+}
+
 // TestWrongDuration: it is the flag that is named, and how it would be right.
 func TestWrongDuration(t *testing.T) {
 	t.Parallel()
