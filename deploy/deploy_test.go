@@ -154,6 +154,21 @@ func TestNamesInDocuments(t *testing.T) {
 	}
 }
 
+// TestRunbookNamesEachAlert: whoever is woken by an alert finds its name.
+func TestRunbookNamesEachAlert(t *testing.T) {
+	t.Parallel()
+	alerts := regexp.MustCompile(`(?m)- alert: (\w+)$`).FindAllStringSubmatch(read(t, "alerts.yaml"), -1)
+	if len(alerts) < 20 {
+		t.Fatalf("found %d alerts: the test looks in the wrong place", len(alerts))
+	}
+	runbook := read(t, "../docs/runbook.md")
+	for _, alert := range alerts {
+		if !strings.Contains(runbook, "| `"+alert[1]+"`") && !strings.Contains(runbook, ", `"+alert[1]+"`") {
+			t.Errorf("the table of docs/runbook.md lacks %s", alert[1])
+		}
+	}
+}
+
 func read(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
