@@ -1,6 +1,7 @@
 package inflight
 
 import (
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -60,16 +61,17 @@ func (q *queue) free(limit int, deliveryID string, now time.Time) int {
 	if q == nil {
 		return limit
 	}
-	for id, until := range q.expected {
-		if until.Before(now) {
-			delete(q.expected, id)
-		}
-	}
+	q.forgetLate(now)
 	free := limit - len(q.inFlight)
 	if _, kept := q.expected[deliveryID]; !kept {
 		free -= len(q.expected)
 	}
 	return free
+}
+
+// forgetLate keeps no slots any more for deliveries that have not come: another process sends them.
+func (q *queue) forgetLate(now time.Time) {
+	maps.DeleteFunc(q.expected, func(_ string, until time.Time) bool { return until.Before(now) })
 }
 
 // slow reports whether the endpoint is slow by its average latency.
@@ -98,6 +100,7 @@ func (q *queue) hangs(now time.Time) bool {
 
 // idle reports whether there is nothing to know any more.
 func (q *queue) idle(now time.Time) bool {
+	q.forgetLate(now)
 	return len(q.inFlight) == 0 && len(q.expected) == 0 && !q.lastDate.After(now) && (q.average < fastBelow || now.Sub(q.usedAt) > rememberSlow)
 }
 

@@ -109,3 +109,19 @@ func TestWaitingSubscriptions(t *testing.T) {
 		t.Error("one waits that was not named again")
 	}
 }
+
+// TestExpectedSlotIsForgotten: what this process has released and another one has sent keeps no queue
+// of its subscription in memory.
+func TestExpectedSlotIsForgotten(t *testing.T) {
+	t.Parallel()
+	l, now := NewLimiter(10, 10), start()
+	l.Expect([]switchboard.Delivery{{ID: "dlv_1", SubscriptionID: "sub_1", NextAttemptAt: now}})
+	for _, c := range []struct {
+		age   time.Duration
+		known int
+	}{{expectedFor, 1}, {expectedFor + time.Millisecond, 0}} {
+		if l.SetWaiting(nil, now.Add(c.age)); len(l.queues) != c.known {
+			t.Errorf("%d queues are known after %s, want %d", len(l.queues), c.age, c.known)
+		}
+	}
+}
