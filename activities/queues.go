@@ -53,19 +53,27 @@ type Queues struct {
 	counted int // the workers that this one reckons with
 
 	mu      sync.Mutex
-	ended   map[string]bool // subscriptions with a request that has ended since their last release
+	due     map[string]bool // subscriptions whose next deliveries are to be released
 	pending chan struct{}   // holds a signal while there are some
 }
 
 // NewQueues makes the queues of a process.
 func NewQueues(c QueuesConfig) *Queues {
-	return &Queues{QueuesConfig: c, ended: map[string]bool{}, pending: make(chan struct{}, 1)}
+	return &Queues{QueuesConfig: c, due: map[string]bool{}, pending: make(chan struct{}, 1)}
 }
 
 // Ended says that a request of the subscription has ended.
-func (q *Queues) Ended(subscriptionID string) {
+func (q *Queues) Ended(subscriptionID string) { q.add(subscriptionID) }
+
+// add has the next deliveries of subscriptions released.
+func (q *Queues) add(subscriptionIDs ...string) {
+	if len(subscriptionIDs) == 0 {
+		return
+	}
 	q.mu.Lock()
-	q.ended[subscriptionID] = true
+	for _, id := range subscriptionIDs {
+		q.due[id] = true
+	}
 	q.mu.Unlock()
 	select {
 	case q.pending <- struct{}{}:
@@ -81,21 +89,35 @@ func (q *Queues) Join(ctx context.Context) (bool, error) {
 
 // Run goes on until ctx ends, and then says that this worker has ended.
 func (q *Queues) Run(ctx context.Context) {
+	var beating sync.WaitGroup
+	beating.Go(func() { q.beat(ctx) })
+	for {
+		select {
+		case <-ctx.Done():
+			beating.Wait()
+			q.leave(ctx)
+			return
+		case <-q.pending:
+			q.release(ctx, q.takeDue())
+		}
+	}
+}
+
+// beat says every second that this worker lives, and has released what waits in Postgres. No release
+// keeps it from that, however long one takes: the others would take this worker for dead.
+func (q *Queues) beat(ctx context.Context) {
 	tick := time.NewTicker(switchboard.WorkerHeartbeat)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			q.leave(ctx)
 			return
 		case <-tick.C:
-			if w, err := q.heartbeat(ctx); q.Outages.Observe(ctx, Postgres, err) {
+			w, err := q.heartbeat(ctx)
+			if q.Outages.Observe(ctx, Postgres, err) {
 				q.Log.WarnContext(ctx, "heartbeat of this worker not stored", "error", err)
-			} else {
-				q.release(ctx, w.Queued)
 			}
-		case <-q.pending:
-			q.release(ctx, q.takeEnded())
+			q.add(w.Queued...)
 		}
 	}
 }
@@ -131,15 +153,15 @@ func (q *Queues) leave(ctx context.Context) {
 	}
 }
 
-// takeEnded returns the subscriptions with a request that has ended.
-func (q *Queues) takeEnded() []string {
+// takeDue returns the subscriptions whose next deliveries are to be released.
+func (q *Queues) takeDue() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	ids := make([]string, 0, len(q.ended))
-	for id := range q.ended {
+	ids := make([]string, 0, len(q.due))
+	for id := range q.due {
 		ids = append(ids, id)
 	}
-	clear(q.ended)
+	clear(q.due)
 	return ids
 }
 

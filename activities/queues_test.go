@@ -24,6 +24,7 @@ type fakeQueues struct {
 	live     int
 	away     bool
 	left     bool
+	hangs    bool // it answers to no release
 	started  map[string]time.Time
 }
 
@@ -48,7 +49,11 @@ func (f *fakeQueues) Leave(context.Context, string) error {
 	return nil
 }
 
-func (f *fakeQueues) ReleaseNext(_ context.Context, id string, _ time.Duration, room func(switchboard.Subscription, switchboard.Health) int) ([]switchboard.Delivery, error) {
+func (f *fakeQueues) ReleaseNext(ctx context.Context, id string, _ time.Duration, room func(switchboard.Subscription, switchboard.Health) int) ([]switchboard.Delivery, error) {
+	if f.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var released []switchboard.Delivery
@@ -176,6 +181,23 @@ func TestWorkerCountsTheOthers(t *testing.T) {
 		synctest.Wait()
 		if want := []int{0, 1, 1, 1, 1, 2}; !slices.Equal(f.beats, want) {
 			t.Errorf("counted %v, want %v", f.beats, want)
+		}
+	})
+}
+
+// TestReleaseThatTakesLong, as behind a lock, keeps the worker from no heartbeat: the others would take
+// it for dead, and it would send nothing to any endpoint.
+func TestReleaseThatTakesLong(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueues{waiting: map[string][]string{"sub_1": {"dlv_1"}}, hangs: true}
+	f.run(t, func(q *activities.Queues) {
+		time.Sleep(2*switchboard.WorkerExpiry + time.Millisecond)
+		synctest.Wait()
+		if want := int(2 * switchboard.WorkerExpiry / switchboard.WorkerHeartbeat); len(f.beats) != want {
+			t.Errorf("%d heartbeats, want %d", len(f.beats), want)
+		}
+		if other := (inflight.Request{Subscription: &switchboard.Subscription{ID: "sub_2", MaxInFlight: 2}}); !q.Limiter.Take(other, time.Now()).Taken() {
+			t.Error("sends nothing to another endpoint")
 		}
 	})
 }
