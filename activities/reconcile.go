@@ -107,14 +107,15 @@ const (
 	operationSlack = time.Minute
 )
 
-// Reconcile makes one pass: deliveries whose workflow was cancelled or terminated in Temporal
-// become cancelled, each overdue one is started again, woken or closed, operations that nobody works
-// on are started, and holds that are over end.
+// Reconcile makes one pass: holds that are over end, operations that nobody works on are started,
+// deliveries whose workflow was cancelled or terminated in Temporal become cancelled, and each overdue
+// one is started again, woken or closed.
 func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	var result ReconcileResult
 	// No part needs the others, and one delivery that cannot be repaired is no reason to leave
-	// the others.
-	err := errors.Join(r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result), r.startOperations(ctx, &result), r.expireHolds(ctx, &result), r.recoverEndpoints(ctx, &result))
+	// the others. What asks Temporal about each of very many deliveries comes last: where that takes
+	// the whole pass, the rest is done all the same.
+	err := errors.Join(r.expireHolds(ctx, &result), r.startOperations(ctx, &result), r.recoverEndpoints(ctx, &result), r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result))
 	if err != nil {
 		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
 		return result, temporal.NewApplicationError(infraMessage(err), infraErrorType)

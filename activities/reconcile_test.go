@@ -272,3 +272,46 @@ func TestReconcileEndpoints(t *testing.T) {
 		}
 	}
 }
+
+// slowTemporal answers so late that a pass has no time for anything after it.
+type slowTemporal struct{ *fakeTemporal }
+
+func (s slowTemporal) Describe(ctx context.Context, _ string) (activities.WorkflowView, error) {
+	<-ctx.Done()
+	return activities.WorkflowView{}, ctx.Err()
+}
+
+// boundedStore does nothing when the pass is over.
+type boundedStore struct{ *fakeOverdue }
+
+func (s boundedStore) ExpireHolds(ctx context.Context) (int, error) {
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	return s.fakeOverdue.ExpireHolds(ctx)
+}
+
+func (s boundedStore) LateRecoveries(ctx context.Context, slack time.Duration) ([]switchboard.Endpoint, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return s.fakeOverdue.LateRecoveries(ctx, slack)
+}
+
+// TestReconcileWithoutTimeForAll: deliveries whose repair takes a whole pass, and the next ones too, keep
+// it neither from the holds that are over nor from endpoints and operations.
+func TestReconcileWithoutTimeForAll(t *testing.T) {
+	t.Parallel()
+	store := &fakeOverdue{overdue: []switchboard.Delivery{dated("dlv_1")}, found: []switchboard.Delivery{dated("dlv_2")}, holds: 3, idle: []string{"op_1"}, late: []switchboard.Endpoint{{SubscriptionID: "sub_1"}}}
+	temporal := slowTemporal{&fakeTemporal{fakeOverdue: store, closed: []string{"dlv_2"}}}
+	r := &activities.Reconciler{Store: boundedStore{store}, Engine: temporal, Log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	result, err := r.Reconcile(ctx)
+	if err == nil {
+		t.Error("the pass is incomplete, and says nothing of it")
+	}
+	if want := (activities.ReconcileResult{Overdue: 1, Recovered: 1, Operations: 1, Expired: 3}); result != want {
+		t.Errorf("got %+v, want %+v", result, want)
+	}
+}
