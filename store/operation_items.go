@@ -47,9 +47,15 @@ func (s *Store) doItems(ctx context.Context, o operationRow, items stepItems, br
 		if err != nil || !locked {
 			progress = o.progress(o.Operation, 0)
 			progress.Finished = false
+			if err == nil {
+				err = dropUnusedKeys(ctx, tx, b.keys)
+			}
 			return err
 		}
 		if err := do.act(ctx); err != nil {
+			return err
+		}
+		if err := dropUnusedKeys(ctx, tx, b.keys); err != nil {
 			return err
 		}
 		progress, err = b.save(ctx, items)
@@ -74,7 +80,9 @@ func (b *operationBatch) itemsWork(o *operationRow, items stepItems, broken erro
 		return itemsWork{func(ctx context.Context) ([]string, error) { return nil, r.lockSubscription(ctx, o.SubscriptionID) }, r.make}
 	}
 	return itemsWork{
-		func(ctx context.Context) ([]string, error) { return b.lockSubscriptionsOf(ctx, items.ids) },
+		func(ctx context.Context) ([]string, error) {
+			return b.lockSubscriptionsOf(ctx, items.ids, o.Action.Sends())
+		},
 		func(ctx context.Context) error { return b.act(ctx, items.in, items.ids) },
 	}
 }

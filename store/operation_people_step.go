@@ -82,6 +82,7 @@ type operationBatch struct {
 	deleted map[string]bool                   // the subscriptions that are
 	flows   map[string]switchboard.Conditions // of the subscriptions, which are locked
 	blocked []string                          // deliveries that wait for some of the batch
+	keys    []orderingKey                     // which are locked, and made where there was no queue
 	items   []batchItem
 }
 
@@ -110,9 +111,9 @@ func (b *operationBatch) lock(ctx context.Context, read operationRow, others fun
 	return b.o.State == switchboard.OperationRunning && b.o.AfterID == read.AfterID && b.o.AfterAt.Equal(read.AfterAt), nil
 }
 
-// lockSubscriptionsOf locks the subscriptions of deliveries, and the keys of those that are ordered.
-// It returns the deliveries that wait for them.
-func (b *operationBatch) lockSubscriptionsOf(ctx context.Context, ids []string) (blocked []string, err error) {
+// lockSubscriptionsOf locks the subscriptions of deliveries, and the keys of those that are ordered,
+// which they may enter the queues of if the action sends. It returns the deliveries that wait for them.
+func (b *operationBatch) lockSubscriptionsOf(ctx context.Context, ids []string, sends bool) (blocked []string, err error) {
 	b.deleted, b.flows = map[string]bool{}, map[string]switchboard.Conditions{}
 	if len(ids) == 0 {
 		return nil, nil
@@ -130,7 +131,11 @@ SELECT s.id, s.deleted_at IS NOT NULL AS deleted FROM subscriptions s WHERE s.id
 	for _, f := range found {
 		b.deleted[f.ID] = f.Deleted
 	}
-	return lockQueues(ctx, b.tx, ids)
+	if !sends {
+		return lockQueues(ctx, b.tx, ids)
+	}
+	b.keys, blocked, err = lockQueuesBy(ctx, b.tx, ids, lockOrMakeKeys)
+	return blocked, err
 }
 
 // act locks the deliveries, does the action to each that matches still, and notes what became of it.

@@ -91,7 +91,8 @@ func (b *replayBatch) lockSubscription(ctx context.Context, id string) error {
 			rows = append(rows, &row{Delivery: switchboard.Delivery{SubscriptionID: id, Key: e.Key}})
 		}
 	}
-	_, err = lockKeys(ctx, b.tx, distinctKeys(rows))
+	b.keys = distinctKeys(rows)
+	_, err = lockOrMakeKeys(ctx, b.tx, b.keys)
 	return err
 }
 

@@ -106,15 +106,21 @@ func lockInQueues(ctx context.Context, tx transaction, ids ...string) (map[strin
 // lockQueues locks the subscriptions and keys of those of the deliveries that are ordered, and
 // returns the deliveries that wait for them.
 func lockQueues(ctx context.Context, tx transaction, ids []string) (blocked []string, err error) {
+	_, blocked, err = lockQueuesBy(ctx, tx, ids, lockKeys)
+	return blocked, err
+}
+
+// lockQueuesBy does so with that lock of the keys, and returns these too.
+func lockQueuesBy(ctx context.Context, tx transaction, ids []string, lock keyLock) (keys []orderingKey, blocked []string, err error) {
 	if len(ids) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var found []keyRow
 	least, greatest := bounds(ids)
 	if err := tx.SelectContext(ctx, &found, queuesOfQuery, pq.Array(ids), least, greatest); err != nil || len(found) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
-	keys := make([]orderingKey, len(found))
+	keys = make([]orderingKey, len(found))
 	for i, f := range found {
 		keys[i] = f.orderingKey()
 	}
@@ -122,14 +128,17 @@ func lockQueues(ctx context.Context, tx transaction, ids []string) (blocked []st
 	subscriptions, _ := split(keys)
 	var locked []string
 	if err := tx.SelectContext(ctx, &locked, lockSubscriptionsQuery, pq.Array(unique(subscriptions))); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if _, err := lockKeys(ctx, tx, keys); err != nil {
-		return nil, err
+	if _, err := lock(ctx, tx, keys); err != nil {
+		return nil, nil, err
 	}
 	err = tx.SelectContext(ctx, &blocked, blockedQuery, pq.Array(ids))
-	return blocked, err
+	return keys, blocked, err
 }
+
+// keyLock locks keys, which are in order: [lockKeys] or [lockOrMakeKeys].
+type keyLock func(ctx context.Context, tx transaction, keys []orderingKey) (map[orderingKey]keyRow, error)
 
 // lockKeys locks those of the keys, which are in order, that have a queue.
 func lockKeys(ctx context.Context, tx transaction, keys []orderingKey) (map[orderingKey]keyRow, error) {
@@ -145,7 +154,9 @@ func lockKeys(ctx context.Context, tx transaction, keys []orderingKey) (map[orde
 	return locked, nil
 }
 
-// lockOrMakeKeys locks the keys, which are in order, and makes the rows of those that have none.
+// lockOrMakeKeys locks the keys, which are in order, and makes the rows of those that have none. Whoever
+// may enter the queues of several keys locks all of them so beforehand: one after the other, each as it
+// is entered, would be in another order than that of others.
 func lockOrMakeKeys(ctx context.Context, tx transaction, keys []orderingKey) (map[orderingKey]keyRow, error) {
 	subscriptions, names := split(keys)
 	var found []keyRow
@@ -181,6 +192,18 @@ WHERE k.subscription_id = n.subscription_id AND k.key = n.key AND n.last_deliver
 	_, err := tx.ExecContext(ctx, `
 DELETE FROM ordering_keys k USING unnest($1::text[], $2::text[], $3::text[]) AS n(subscription_id, key, last_delivery)
 WHERE k.subscription_id = n.subscription_id AND k.key = n.key AND n.last_delivery = ''`, pq.Array(subscriptions), pq.Array(names), pq.Array(last))
+	return err
+}
+
+// dropUnusedKeys deletes those of the keys, which are locked, that no delivery has entered the queue of.
+func dropUnusedKeys(ctx context.Context, tx transaction, keys []orderingKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	subscriptions, names := split(keys)
+	_, err := tx.ExecContext(ctx, `
+DELETE FROM ordering_keys k USING unnest($1::text[], $2::text[]) AS n(subscription_id, key)
+WHERE k.subscription_id = n.subscription_id AND k.key = n.key AND k.last_delivery = ''`, pq.Array(subscriptions), pq.Array(names))
 	return err
 }
 

@@ -137,7 +137,8 @@ func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time
 		at := now.Add(max(0, wait)).Truncate(time.Microsecond)
 		conditions.Delivery = &r.Delivery
 		a := switchboard.Admit(now, conditions)
-		if a.Kind == switchboard.AdmissionSend {
+		// The attempt of an ordered one ends it whose time is over: here its key would be locked after it.
+		if a.Kind == switchboard.AdmissionSend || a.Kind == switchboard.AdmissionEnd && r.Ordered {
 			a = switchboard.Admission{Kind: switchboard.AdmissionDefer, Reason: reason, Until: at}
 		}
 		if err := r.Release(now, at.Add(switchboard.DispatchGrace), a); err != nil {
