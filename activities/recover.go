@@ -41,7 +41,7 @@ func (r *Recoverer) RecoverEndpoint(ctx context.Context, in RecoverInput) (switc
 	}
 	switch {
 	case step.Operation != "":
-		r.Log.InfoContext(ctx, "deferral over", "subscription", in.SubscriptionID, "operation", step.Operation)
+		r.Log.InfoContext(ctx, "release of what an endpoint had held", "subscription", in.SubscriptionID, "breaker", step.Breaker, "operation", step.Operation)
 		if err := r.Engine.Operate(ctx, step.Operation); err != nil && !errors.Is(err, context.Canceled) {
 			r.Log.WarnContext(ctx, "release left to the reconciler", "subscription", in.SubscriptionID, "operation", step.Operation, "error", err)
 		}

@@ -522,3 +522,34 @@ func TestBreakerDefaults(t *testing.T) {
 	must(t, err)
 	equal(t, "stored", stored.Breaker, switchboard.Breaker{FailurePercent: 90})
 }
+
+// TestBreakersTurnedOff: a breaker that is open when the configuration turns breakers off closes at the
+// date of its next probe, and what it holds is released: nobody counts the probe's result any more. That
+// of a subscription that wants one stays.
+func TestBreakersTurnedOff(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	keyring, err := store.ParseKeyring(ring)
+	must(t, err)
+	off, err := store.Open(store.Config{URL: b.url, Keyring: keyring, Now: b.clock, Breaker: switchboard.Breaker{Mode: switchboard.BreakerOff}})
+	must(t, err)
+	defer func() { must(t, off.Close()) }()
+	for wanted, want := range map[switchboard.BreakerMode]string{"": "closed pending", switchboard.BreakerAuto: "open pending"} {
+		sub := switchboard.Subscription{
+			Tenant: "tenant " + string(wanted), Name: "one", Events: []string{"*"}, Request: switchboard.Request{URL: "https://receiver.example"},
+			Breaker: switchboard.Breaker{Mode: wanted}, Secrets: []switchboard.SigningSecret{{Secret: signing.NewSecret(signing.Standard)}},
+		}
+		must(t, b.CreateSubscription(t.Context(), root(), &sub))
+		open := b.openBreaker(&sub)
+		held := b.accept(event(sub.Tenant, "")).Deliveries[0]
+		equal(t, "held", held.Reason, switchboard.ReasonBreakerOpen)
+		b.advance(open.ProbeAt.Sub(b.clock()))
+		step, err := off.NextRecovery(t.Context(), sub.ID)
+		must(t, err)
+		if step.Operation != "" {
+			b.operate(step.Operation)
+		}
+		equal(t, "mode "+string(wanted), string(step.Breaker)+" "+string(b.read(held.ID).State), want)
+		equal(t, "as every process hears", b.health(b.Store, held.ID).Breaker, step.Breaker)
+	}
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -34,12 +35,28 @@ func (s *Store) NextRecovery(ctx context.Context, subscriptionID string) (switch
 		if step = h.Recovery(now); !step.Due { // another process has reported meanwhile
 			return nil
 		}
+		if off, err := s.breakerIsOff(ctx, tx, subscriptionID); err != nil || off && h.Breaker == switchboard.BreakerOpen {
+			if err == nil {
+				step = switchboard.RecoveryStep{Breaker: switchboard.BreakerClosed}
+				step.Operation, err = s.renewHealth(ctx, tx, sub, "breakers were turned off in the configuration")
+			}
+			return err
+		}
 		if err := s.recoverNow(ctx, tx, sub, &h, now, &step); err != nil {
 			return err
 		}
 		return saveHealth(ctx, tx, now, h)
 	})
 	return step, err
+}
+
+// breakerIsOff reports whether the subscription has no breaker: it says so, or says nothing and the
+// configuration does. The configuration may have said otherwise when the breaker opened. Nobody counts
+// the results of probes by now, so that it would stay open.
+func (s *Store) breakerIsOff(ctx context.Context, tx transaction, subscriptionID string) (bool, error) {
+	var mode switchboard.BreakerMode
+	err := tx.GetContext(ctx, &mode, "SELECT coalesce(document#>>'{breaker,mode}', '') FROM subscriptions WHERE id = $1", subscriptionID)
+	return cmp.Or(mode, s.breaker.Mode) == switchboard.BreakerOff, err
 }
 
 // plannedRecovery reads without locks what is next for an endpoint.
