@@ -101,7 +101,7 @@ func (c *Client) ResumeOperation(ctx context.Context, id, why string, options ..
 	return call[Operation](ctx, c, request{method: http.MethodPost, path: path("operations", id, "resume"), body: reason{why}, options: options})
 }
 
-// CancelOperation stops an operation, within two seconds, and leaves the rest as it is.
+// CancelOperation stops an operation for good: what it has not sent yet is taken back, and the rest stays as it is.
 func (c *Client) CancelOperation(ctx context.Context, id, why string, options ...Option) (Operation, error) {
 	return call[Operation](ctx, c, request{method: http.MethodPost, path: path("operations", id, "cancel"), body: reason{why}, options: options})
 }

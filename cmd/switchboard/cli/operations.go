@@ -20,7 +20,7 @@ type operationsCommand struct {
 	Watch  watchOperationCommand  `cmd:"" help:"Show the progress of an operation until it has ended."`
 	Pause  pauseOperationCommand  `cmd:"" help:"Stop an operation, within two seconds, until it is resumed."`
 	Resume resumeOperationCommand `cmd:"" help:"Let a paused operation go on."`
-	Cancel cancelOperationCommand `cmd:"" help:"Stop an operation, within two seconds, for good. What it did stays done."`
+	Cancel cancelOperationCommand `cmd:"" help:"Stop an operation for good, and take back what it has not sent yet."`
 }
 
 // selection says what an operation does, and to what.
