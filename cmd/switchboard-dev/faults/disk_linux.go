@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -16,19 +17,26 @@ import (
 // takes.
 const diskSize = "1g"
 
+// mountName is how the disk of a suite appears in the list of mounts, before the id of its process.
+const mountName = "switchboard-faults-"
+
 // disk is where Postgres' data are: a file system of its own, in memory, where one can be mounted.
 type disk struct {
 	dir     string
 	mounted bool
+	full    atomic.Bool
 }
 
 // newDisk mounts a disk at that folder, which it makes. Where we may not, the disk is the
-// machine's own.
+// machine's own. A disk whose suite was killed is unmounted first.
 func newDisk(dir string) (*disk, error) {
+	if err := unmountAbandoned(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+diskSize)
+	err := syscall.Mount(mountName+strconv.Itoa(os.Getpid()), dir, "tmpfs", 0, "mode=0700,size="+diskSize)
 	if errors.Is(err, os.ErrPermission) {
 		_ = os.Remove(dir) // Postgres makes it, and gives it to the right owner
 		return &disk{dir: dir}, nil
@@ -36,14 +44,49 @@ func newDisk(dir string) (*disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mount a disk for Postgres: %w", err)
 	}
-	return &disk{dir, true}, nil
+	return &disk{dir: dir, mounted: true}, nil
 }
+
+// unmountAbandoned unmounts the disks of suites that do not run any more.
+func unmountAbandoned() error {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return err
+	}
+	for _, dir := range abandoned(string(mounts), func(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }) {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil && !errors.Is(err, os.ErrPermission) {
+			return fmt.Errorf("unmount %s, of a suite that was killed: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// abandoned finds the disks in a list of mounts whose suite does not run any more. In the list,
+// spaces and backslashes are written in octal.
+func abandoned(mounts string, runs func(pid int) bool) []string {
+	var dirs []string
+	for line := range strings.Lines(mounts) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		id, ours := strings.CutPrefix(fields[0], mountName)
+		if pid, err := strconv.Atoi(id); ours && err == nil && !runs(pid) {
+			dirs = append(dirs, unescapeMount.Replace(fields[1]))
+		}
+	}
+	return dirs
+}
+
+var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 func (d *disk) ballast() string { return filepath.Join(d.dir, "ballast") }
 
 // fill leaves no room on the disk. Of the machine's own disk that is not to be thought of:
-// there the kernel refuses whatever the running Postgres, of that process id, writes.
+// there the kernel refuses whatever the running Postgres, of that process id, writes, and the
+// next one finds no room.
 func (d *disk) fill(postgres int) error {
+	d.full.Store(true)
 	if !d.mounted {
 		return limitFiles(postgres, "0")
 	}
@@ -58,12 +101,24 @@ func (d *disk) fill(postgres int) error {
 	return err
 }
 
-// empty makes room again.
-func (d *disk) empty(postgres int) error {
-	if !d.mounted {
-		return limitFiles(postgres, "unlimited")
+// room is the error of a Postgres that is started on a disk which is full only for the one before.
+func (d *disk) room() error {
+	if !d.mounted && d.full.Load() {
+		return syscall.ENOSPC
 	}
-	return os.Remove(d.ballast())
+	return nil
+}
+
+// empty makes room again, for the Postgres of that process id too; 0: none runs.
+func (d *disk) empty(postgres int) error {
+	d.full.Store(false)
+	switch {
+	case d.mounted:
+		return os.Remove(d.ballast())
+	case postgres == 0:
+		return nil
+	}
+	return limitFiles(postgres, "unlimited")
 }
 
 // zeros are without end.

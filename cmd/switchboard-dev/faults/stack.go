@@ -110,6 +110,9 @@ func (s *stack) startPostgres(ctx context.Context) (err error) {
 		if s.server == nil { // a fresh machine obtains it now, which may take longer than a start
 			bounded = obtaining
 		}
+		if err := s.disk.room(); err != nil {
+			return nil, err
+		}
 		server, err := postgres.Start(bounded, config)
 		if err != nil {
 			return nil, err
