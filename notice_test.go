@@ -2,7 +2,6 @@ package switchboard_test
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,9 +43,13 @@ var shippedAssets = map[string][]string{
 	"swagger-ui-dist": {"api/rest/docs/LICENSE", "api/rest/docs/NOTICE", "api/rest/docs/swagger-ui-bundle.js.LICENSE.txt"},
 }
 
-// unlicensed are modules that state no licence, with what is known: each was looked at by a person.
-var unlicensed = map[string]string{
-	"github.com/nexus-rpc/nexus-proto-annotations": "states none (v0.1.0): options of protocol buffers that go.temporal.io/api, which is MIT and by the same makers, is generated with",
+// unlicensed are modules that state no licence, in the version that a person has looked at, with what
+// was found.
+var unlicensed = map[string]struct{ version, found string }{
+	"github.com/nexus-rpc/nexus-proto-annotations": {"v0.1.0", `the only version on 2026-11-29. go.temporal.io/api imports it: code generated from one
+    file of options of protocol buffers, which its buf.yaml calls
+    buf.build/temporalio/nexus-annotations. Code generated from the same definitions is in
+    go.temporal.io/api/nexusannotations, under the MIT licence of Temporal Technologies Inc.`},
 }
 
 // TestNotice: NOTICE has the licences of all that the shipped binaries contain, and each is one
@@ -73,7 +76,7 @@ func TestNotice(t *testing.T) {
 // noticeOf writes the document: the works with their licences, and each text once.
 func noticeOf(t *testing.T, works map[string][]string) string {
 	t.Helper()
-	var list strings.Builder
+	var list, without strings.Builder
 	users := map[string][]string{} // by text
 	for _, work := range slices.Sorted(maps.Keys(works)) {
 		var licences []string
@@ -87,11 +90,15 @@ func noticeOf(t *testing.T, works map[string][]string) string {
 			users[text] = append(users[text], work)
 		}
 		slices.Sort(licences)
-		said, known := unlicensed[work]
+		module, known := unlicensed[work]
 		if known == (len(licences) > 0) {
 			t.Errorf("%s: the licences in %q are %q, and the list of those without one has it: %v", work, works[work], licences, known)
 		}
-		fmt.Fprintf(&list, "  %s: %s\n", work, cmp.Or(said, strings.Join(slices.Compact(licences), ", ")))
+		if known {
+			fmt.Fprintf(&without, "\n  %s %s:\n    %s\n", work, module.version, module.found)
+			continue
+		}
+		fmt.Fprintf(&list, "  %s: %s\n", work, strings.Join(slices.Compact(licences), ", "))
 	}
 	var texts strings.Builder
 	for _, text := range slices.SortedFunc(maps.Keys(users), func(a, b string) int {
@@ -102,8 +109,10 @@ func noticeOf(t *testing.T, works map[string][]string) string {
 	return "Switchboard\nCopyright 2026 The Switchboard authors\n\n" +
 		"Switchboard is licensed under the Apache License, Version 2.0: see LICENSE.\n\n" +
 		"Its binaries contain the works of others that follow, each with its licence. The source of\n" +
-		"each module is where its name says. Below the list are the texts of their licences and notices.\n\n" +
-		list.String() + texts.String()
+		"each module is where its name says. Below the lists are the texts of their licences and notices.\n\n" +
+		list.String() +
+		"\nThey also contain what states no licence of its own. Whoever passes them on should know it:\n" +
+		without.String() + texts.String()
 }
 
 // licencesIn are the licences that a text states. One that is not allowed is an error.
@@ -144,6 +153,9 @@ func shippedModules(t *testing.T) map[string][]string {
 			case p.Standard:
 				found["The Go runtime and standard library"] = licenceFiles(t, p.Root, p.Root)
 			case !p.Module.Main:
+				if looked, known := unlicensed[p.Module.Path]; known && looked.version != p.Module.Version {
+					t.Errorf("%s: %s stated no licence; look whether %s does", p.Module.Path, looked.version, p.Module.Version)
+				}
 				found[p.Module.Path] = append(found[p.Module.Path], licenceFiles(t, p.Dir, p.Module.Dir)...)
 			}
 		}
@@ -163,8 +175,8 @@ type listedPackage struct {
 	Dir, Root string
 	Standard  bool
 	Module    struct {
-		Path, Dir string
-		Main      bool
+		Path, Version, Dir string
+		Main               bool
 	}
 }
 

@@ -30,7 +30,8 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/arm64}; do
 	mkdir "$dist/$name"
 	echo "release: $name" >&2
 	GOOS=${platform%/*} GOARCH=${platform#*/} go build -trimpath -buildvcs=true -ldflags='-s -w' -o "$dist/$name/switchboard" ./cmd/switchboard
-	$sbom bin -json -noserial -notimestamp -std -version "v$version" -output "$dist/$name.cdx.json" "$dist/$name/switchboard"
+	$sbom bin -json -noserial -notimestamp -std -version "v$version" "$dist/$name/switchboard" |
+		sed '/^        "hashes": \[$/,/^        \],$/d' >"$dist/$name.cdx.json" # of the tool itself, as this machine has compiled it
 	git archive HEAD LICENSE NOTICE ':(glob)*.md' compose.yaml docs deploy ':(exclude)*_test.go' ':(exclude)deploy/check' ':(exclude)deploy/release.sh' ':(exclude)deploy/last_release' |
 		tar -x -C "$dist/$name"
 	tar --sort=name --mtime="@$committed" --owner=0 --group=0 --numeric-owner --mode='u=rwX,go=rX' -C "$dist" -cf - "$name" |
