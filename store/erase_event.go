@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +13,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// errReopened is the error of an erasure whose deliveries were started again while it
+// errReopened is the error of an erasure of whose deliveries one was started again, or resent, while it
 // cancelled them. It is tried again.
-var errReopened = errors.New("a delivery of the event was started again meanwhile")
+var errReopened = errors.New("a delivery of the event was started again, or resent, meanwhile")
 
 // eraseEvent cancels the open deliveries of an event, and empties the event and what its
 // attempts sent and were answered. Events that came earlier with its id, before the idempotency
@@ -25,7 +26,7 @@ func (s *Store) eraseEvent(ctx context.Context, e erasureRow) (switchboard.Erasu
 		if err := m.dropStage(ctx); err != nil {
 			return err
 		}
-		deliveries, err := m.deliveriesOfEvent(ctx, e)
+		deliveries, err := deliveriesOfEvent(ctx, m, e)
 		if err != nil {
 			return err
 		}
@@ -48,12 +49,12 @@ func (s *Store) eraseEvent(ctx context.Context, e erasureRow) (switchboard.Erasu
 // ofErasure are the events of an erasure: the tenant $1 and the id $2.
 const ofErasure = "tenant = $1 AND id = $2"
 
-func (m maintenance) deliveriesOfEvent(ctx context.Context, e erasureRow) ([]switchboard.Delivery, error) {
+func deliveriesOfEvent(ctx context.Context, db selector, e erasureRow) ([]switchboard.Delivery, error) {
 	var events []switchboard.Event
-	if err := m.SelectContext(ctx, &events, "SELECT id, tenant, created_at FROM events WHERE "+ofErasure, e.Tenant, e.EventID); err != nil {
+	if err := db.SelectContext(ctx, &events, "SELECT id, tenant, created_at FROM events WHERE "+ofErasure, e.Tenant, e.EventID); err != nil {
 		return nil, err
 	}
-	return selectDeliveriesOf(ctx, m, events)
+	return selectDeliveriesOf(ctx, db, events)
 }
 
 // cancelErased cancels a delivery whose event is erased, unless it has ended meanwhile.
@@ -90,6 +91,10 @@ WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND d.key <> '' AND o.subscri
 			if !r.State.Final() {
 				return errReopened
 			}
+		}
+		// Whoever resends one of them waits for its row as well, or has made the copy by now.
+		if made, err := deliveriesOfEvent(ctx, tx, e); err != nil || len(made) > len(rows) {
+			return cmp.Or(err, errReopened)
 		}
 		now := m.s.now()
 		payload := erasedPayload("a", now)["attempts"]

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,4 +154,37 @@ func TestErasePayloadWithoutURL(t *testing.T) {
 			equal(t, "URLs", urls, []string{"", "", "", "https://receiver.example", "https://receiver.example"})
 		})
 	}
+}
+
+// TestEraseEventWhileItIsResent: a copy of a delivery that is made while the event is being erased is
+// cancelled too, and what it was to send instead is erased.
+func TestEraseEventWhileItIsResent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := b.delivery("acme")
+	b.record(d, 1, 410)
+	e, err := b.EraseEvent(t.Context(), root(), "acme", d.EventID, "a card number")
+	must(t, err)
+	held, err := b.sql.Beginx()
+	must(t, err)
+	must(t, second(held.Exec("SELECT FROM deliveries WHERE id = $1 FOR UPDATE", d.ID)))
+	var both sync.WaitGroup
+	var resent switchboard.Delivery
+	body := canary
+	both.Go(func() {
+		var err error
+		resent, _, err = b.Resend(t.Context(), root(), d.ID, switchboard.Resend{Reason: "r", Overrides: switchboard.Overrides{Body: &body}})
+		must(t, err)
+	})
+	b.awaitLockWaits(1)
+	both.Go(func() { _, _ = b.EraseStep(t.Context(), e.ID) }) // the workflow repeats one that fails
+	b.awaitLockWaits(2)
+	must(t, held.Rollback())
+	both.Wait()
+	b.eraseAll(e.ID)
+	after := b.read(resent.ID)
+	equal(t, "the copy", string(after.State)+" "+after.Reason, "cancelled "+switchboard.ReasonErased)
+	var kept int
+	must(t, b.sql.Get(&kept, "SELECT count(*) FROM resends WHERE ciphertext <> ''"))
+	equal(t, "what it was to send", kept, 0)
 }
