@@ -220,3 +220,14 @@ func pageStatement(q pageQuery, now time.Time) ListStatement {
 	query := c.query(q.columns, q.table, q.order, switchboard.DefaultPage+1)
 	return ListStatement{q.settings, query, c.args}
 }
+
+// HeldStatements are those that look for what is held for a subscription and may be released.
+func HeldStatements(subscriptionID string, now time.Time) map[string]ListStatement {
+	on := func(query string, args ...any) ListStatement {
+		return ListStatement{"SET LOCAL enable_seqscan = off", query, append([]any{subscriptionID}, args...)}
+	}
+	return map[string]ListStatement{
+		"turn": on(nextQueuedQuery, now, 16), "queue": on(anyQueuedQuery), "probe": on(oldestHeldQuery, now),
+		"release": on(nextReleasableQuery, "", 16), "count": on(countReleasableQuery), "end of a release": on(anyReleasableQuery, "op_1"),
+	}
+}

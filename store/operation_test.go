@@ -646,7 +646,7 @@ func TestOperationsHaveIndexes(t *testing.T) {
 	must(t, err)
 	equal(t, "events of the key", len(page.Items), 9)
 	must(t, s.Close()) // then Postgres counts
-	for _, index := range []string{"deliveries_open", "deliveries_held", "deliveries_held_until", "events_key"} {
+	for _, index := range []string{"deliveries_open", "deliveries_releasable", "deliveries_held_until", "events_key"} {
 		eventually(t, index+" is used", func() bool {
 			var scans int
 			must(t, b.sql.Get(&scans, "SELECT sum(idx_scan) FROM pg_stat_user_indexes JOIN pg_inherits ON inhrelid = indexrelid WHERE inhparent = $1::regclass", index))

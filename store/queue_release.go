@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lib/pq"
-
 	"github.com/seed-49a43567/switchboard"
 )
 
@@ -14,17 +12,17 @@ import (
 // may not have ended before, and the next one could not start.
 const parkedFor = 250 * time.Millisecond
 
+// waitsForTurn is [switchboard.IsQueueReason] in SQL. The reasons are no argument, so that Postgres sees
+// that the index deliveries_releasable has them.
+const waitsForTurn = "state = 'held' AND reason IN ('" + switchboard.ReasonRateLimited + "', '" + switchboard.ReasonWaitingForSlot + "')"
+
 // The deliveries of a subscription that wait for their turn. Those that were parked when they were
 // accepted have no workflow.
 var (
 	nextQueuedQuery = "SELECT " + fields("deliveries", rowFields, "") + ` FROM deliveries
-WHERE subscription_id = $1 AND state = 'held' AND reason = ANY($2) AND (parked_at = created_at OR parked_at <= $3) ORDER BY id LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED`
-	anyQueuedQuery = "SELECT 1 FROM deliveries WHERE subscription_id = $1 AND state = 'held' AND reason = ANY($2) LIMIT 1"
+WHERE subscription_id = $1 AND ` + waitsForTurn + ` AND (parked_at = created_at OR parked_at <= $2) ORDER BY id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED`
+	anyQueuedQuery = "SELECT 1 FROM deliveries WHERE subscription_id = $1 AND " + waitsForTurn + " LIMIT 1"
 )
-
-func queueReasons() any {
-	return pq.Array([]string{switchboard.ReasonRateLimited, switchboard.ReasonWaitingForSlot})
-}
 
 // ReleaseNext releases the oldest deliveries of the subscription that wait for their turn, as many
 // as room says and as the rate limit allows in that time, in order. Each is due at its turn, and
@@ -50,7 +48,7 @@ func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead ti
 			return nil
 		}
 		var rows []*row
-		if err := tx.SelectContext(ctx, &rows, nextQueuedQuery, subscriptionID, queueReasons(), now.Add(-parkedFor), limit); err != nil {
+		if err := tx.SelectContext(ctx, &rows, nextQueuedQuery, subscriptionID, now.Add(-parkedFor), limit); err != nil {
 			return err
 		}
 		// After the last turns of a rate limit the next request has to wait for its turn too.
@@ -162,7 +160,7 @@ func (s *Store) clearQueueReason(ctx context.Context, subscriptionID string) err
 			return err
 		}
 		var waiting []int
-		if err := tx.SelectContext(ctx, &waiting, anyQueuedQuery, subscriptionID, queueReasons()); err != nil || len(waiting) > 0 {
+		if err := tx.SelectContext(ctx, &waiting, anyQueuedQuery, subscriptionID); err != nil || len(waiting) > 0 {
 			return err
 		}
 		return s.setQueueReason(ctx, tx, subscriptionID, "")
