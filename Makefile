@@ -31,14 +31,15 @@ build: ## Build what runs in production, and the development stack with a Tempor
 	$(GO) build -o bin/ ./cmd/switchboard ./cmd/switchboard-dev
 
 .PHONY: test
-test: receivers last-release fmt lint determinism unit end-to-end deploy-check ## Run everything that CI runs; installs what it needs.
+test: receivers prometheus last-release fmt lint determinism unit end-to-end deploy-check ## Run everything that CI runs; installs what it needs.
 
 .PHONY: receivers
-receivers: ## Install what the tests run beside Postgres: its client, Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, Chromium (apt-get, as root or by sudo).
-	@missing=; for program in node python3 openssl curl; do command -v $$program >/dev/null || missing="nodejs python3 openssl curl"; done; \
+receivers: ## Install what the tests run beside Postgres: its client, Node.js, Python, PHP, Ruby, Java, OpenSSL, curl, wget, nc, Chromium (apt-get, as root or by sudo).
+	@missing=; for program in node python3 openssl curl wget; do command -v $$program >/dev/null || missing="nodejs python3 openssl curl wget"; done; \
 	for program in $(BROWSERS); do command -v $$program >/dev/null && found=1; done; \
 	test -n "$$found" || missing="$$missing chromium-headless-shell"; \
 	python3 -c 'import cryptography' 2>/dev/null || missing="$$missing python3-cryptography"; \
+	command -v nc >/dev/null || missing="$$missing netcat-openbsd"; \
 	command -v pg_dump >/dev/null || missing="$$missing postgresql-client"; \
 	command -v php >/dev/null || missing="$$missing php-cli"; \
 	command -v ruby >/dev/null || missing="$$missing ruby"; \
@@ -46,7 +47,15 @@ receivers: ## Install what the tests run beside Postgres: its client, Node.js, P
 	test -z "$$missing" || { \
 		sudo=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
 		$$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $$missing; \
-	} || { echo "the tests need pg_dump, node, python3 with its package cryptography, php, ruby, java and javac (17 or later), openssl, curl and one of $(BROWSERS): install them, and start again"; exit 1; }
+	} || { echo "the tests need pg_dump, node, python3 with its package cryptography, php, ruby, java and javac (17 or later), openssl, curl, wget, nc and one of $(BROWSERS): install them, and start again"; exit 1; }
+
+.PHONY: prometheus
+prometheus: ## Unpack Debian's Prometheus into bin/debian, if there is none: nothing is installed, and no service started.
+	@command -v promtool >/dev/null || test -x bin/debian/usr/bin/promtool || { \
+		dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && chmod 755 "$$dir" && \
+		{ (cd "$$dir" && apt-get download -qq prometheus) 2>/dev/null || { $$(test "$$(id -u)" = 0 || echo "sudo -n") apt-get update && (cd "$$dir" && apt-get download -qq prometheus); }; } && \
+		mkdir -p bin/debian && dpkg -x "$$dir"/prometheus_*.deb bin/debian; \
+	} || { echo "the tests need prometheus and promtool: install them, and start again"; exit 1; }
 
 .PHONY: last-release
 last-release: ## Fetch the source of the last release, which upgrades are tested from and back to.

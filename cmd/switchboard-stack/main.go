@@ -79,6 +79,6 @@ func compiledIn(c stack.TemporalConfig) (stack.Program, error) {
 		Name:  "the Temporal server of switchboard-dev",
 		Build: []string{tool, "build", "-o", program, serverPackage},
 		Costs: serverCosts,
-		Serve: []string{program, "temporal", "--database-url", c.DatabaseURL, "--addr", c.Addr, "--ui-addr", c.UIAddr},
+		Serve: []string{program, "temporal", "--database-url", c.DatabaseURL, "--addr", c.Addr, "--ui-addr", c.UIAddr, "--metrics-addr", c.MetricsAddr},
 	}, nil
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +36,7 @@ func TestTemporalAtHand(t *testing.T) {
 	built := startStack(t, freeAddress(t))
 	built.await("built it in", "from the Temporal server of switchboard-dev")
 	built.awaitDelivered()
+	built.awaitMetrics()
 
 	t.Setenv("TEMPORAL_NAMESPACE", "another")
 	running := startStack(t, built.temporal)
@@ -47,6 +50,7 @@ func TestTemporalAtHand(t *testing.T) {
 	tool := startStack(t, freeAddress(t))
 	tool.await("/temporal server start-dev")
 	tool.awaitDelivered()
+	tool.awaitMetrics()
 
 	// The stack does not go on without its server, and says where to look.
 	if err := syscall.Kill(-tool.serverPID(), syscall.SIGKILL); err != nil {
@@ -83,6 +87,7 @@ func TestNoTemporal(t *testing.T) {
 type running struct {
 	t                  *testing.T
 	dir, api, temporal string
+	metrics            string // of Temporal's server
 	printed            output
 	ended              chan error
 	stop               func()
@@ -90,12 +95,12 @@ type running struct {
 
 func startStack(t *testing.T, temporal string) *running {
 	t.Helper()
-	s := &running{t: t, dir: folder(t), api: freeAddress(t), temporal: temporal, ended: make(chan error, 1)}
+	s := &running{t: t, dir: folder(t), api: freeAddress(t), temporal: temporal, metrics: freeAddress(t), ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		s.ended <- run(ctx, []string{
 			"--data-dir", s.dir, "--api-addr", s.api, "--temporal-addr", temporal, "--temporal-ui-addr", freeAddress(t),
-			"--demo-addr", freeAddress(t), "--demo-tls-addr", freeAddress(t),
+			"--temporal-metrics-addr", s.metrics, "--demo-addr", freeAddress(t), "--demo-tls-addr", freeAddress(t),
 		}, &s.printed)
 		close(s.ended)
 	}()
@@ -132,6 +137,20 @@ func (s *running) awaitDelivered() {
 	s.until("a delivery", func() bool {
 		page, err := api.ListDeliveries(s.t.Context(), switchboard.DeliveryFilter{States: []switchboard.State{switchboard.StateDelivered}}, switchboard.PageRequest{})
 		return err == nil && len(page.Items) > 0
+	})
+}
+
+// awaitMetrics waits until Temporal's server shows what the dashboard asks of it.
+func (s *running) awaitMetrics() {
+	s.t.Helper()
+	s.until("metrics of Temporal", func() bool {
+		response, err := http.Get("http://" + s.metrics + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		return err == nil && strings.Contains(string(text), "\npersistence_latency_bucket{")
 	})
 }
 
@@ -183,6 +202,7 @@ while [ $# -gt 0 ]; do
 	--port) port=$2 ;;
 	--ui-ip) ui_ip=$2 ;;
 	--ui-port) ui_port=$2 ;;
+	--metrics-port) metrics=$ip:$2 ;;
 	--db-filename) echo $$ > "$2" ;;
 	--search-attribute) [ "${2#*=}" = Keyword ] ;;
 	--dynamic-config-value) [ "${2#*=}" != "$2" ] ;;
@@ -190,7 +210,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift 2
 done
-exec ` + filepath.Join(filepath.Dir(self), "switchboard-dev") + ` temporal --addr "$ip:$port" --ui-addr "$ui_ip:$ui_port" --database-url '` + pg.Empty(t) + `'
+exec ` + filepath.Join(filepath.Dir(self), "switchboard-dev") + ` temporal --addr "$ip:$port" --ui-addr "$ui_ip:$ui_port" --metrics-addr "$metrics" --database-url '` + pg.Empty(t) + `'
 `
 	dir = t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "temporal"), []byte(script), 0o700); err != nil {

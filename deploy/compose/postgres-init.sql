@@ -1,6 +1,5 @@
 -- Roles and databases of compose.yaml, as deploy/README.md, step 1, has them. Postgres's
 -- image runs this once, when it makes its data. The passwords are those of secrets.sh.
--- An empty line separates what is sent to the server at a time.
 
 DO $$
 DECLARE

@@ -5,7 +5,7 @@
 # Each file belongs to the user of the one image that reads it, and to nobody else.
 set -eu
 
-dir=${SECRETS_DIR:-/secrets}
+dir=/secrets
 postgres=999 switchboard=65532 temporal=1000 grafana=472 # users of the images
 
 # password: 32 random bytes as hexadecimal, which no URL and no SQL has to quote.

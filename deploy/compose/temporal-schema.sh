@@ -2,7 +2,7 @@
 # Brings the schema of Temporal's two databases to the version of these tools, which is the
 # server's: at the first start, and after each upgrade. What is there already is left alone.
 set -eu
-SQL_PASSWORD=$(cat "${SECRETS_DIR:-/secrets}/temporal/password")
+SQL_PASSWORD=$(cat /secrets/temporal/password)
 export SQL_PASSWORD
 
 # schema DATABASE NAME

@@ -39,7 +39,7 @@ func elsewhere() map[string]string {
 		"README.md": "TestReadme and below", "docs/platforms.md": "TestReadme", "docs/backup.md": "TestBackupDrill",
 		"CONTRIBUTING.md":                   "they are make and go test, which CI runs",
 		"deploy/helm/switchboard/README.md": "they are for a cluster; deploy/check renders the chart",
-		"deploy/README.md":                  "they are for Temporal's own tools and a cluster; deploy_test.go checks the names in them",
+		"deploy/README.md":                  "TestDeploymentBlocks",
 	}
 }
 
@@ -70,13 +70,14 @@ func TestDocumentedCommands(t *testing.T) {
 		{page: "docs/console.md"},
 		{page: "docs/operational_events.md"},
 		{page: "docs/receiving.md", environ: []string{"RECEIVER_URL=" + verifyingReceiver(t, exampleSecret), "WEBHOOK_SECRET=" + exampleSecret}, prints: "200"},
+		{page: "docs/telemetry.md", replace: s.watchedFrom(folder), environ: []string{"PATH=" + folder + ":" + prometheusFolder(t) + ":" + os.Getenv("PATH")}, prints: `"pool":"slow"`},
 		{page: "docs/operations.md", replace: []string{`"plan": "…"`, `"plan": "'"$(` + planCommand + `)"'"`}},
 	}
 	run := func(p documentedPage, command string) {
 		t.Run(p.page, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), awaitTimeout)
 			defer cancel()
-			shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", strings.NewReplacer(append(p.replace,
+			shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"+strings.NewReplacer(append(p.replace,
 				"https://switchboard.example.com", s.url(""), "localhost:8080", s.config.Listen, "127.0.0.1:8080", s.config.Listen, "curl -s ", "curl -sS --fail-with-body ",
 			)...).Replace(command))
 			shell.Dir = folder
@@ -123,6 +124,22 @@ func (s *system) prepareReadme(folder string) {
 	if err := os.WriteFile(filepath.Join(folder, ".switchboard", "api.key"), []byte(s.key.Reveal()+"\n"), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// watchedFrom is where Prometheus finds the system, in place of the demo.
+func (s *system) watchedFrom(folder string) (replace []string) {
+	s.t.Helper()
+	for _, name := range []string{"prometheus.demo.yaml", "alerts.yaml"} {
+		text, err := os.ReadFile("../../../deploy/" + name)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		here := strings.ReplaceAll(string(text), "127.0.0.1:8080", s.config.Listen)
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(here), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return []string{"deploy/prometheus.demo.yaml", "prometheus.demo.yaml", "127.0.0.1:9090", freeAddr(s.t)}
 }
 
 const exampleSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="

@@ -25,7 +25,7 @@ func Start(ctx context.Context, c stack.TemporalConfig) (stack.Temporal, error) 
 		return stack.Temporal{}, err
 	}
 	server, err := temporalserver.Start(ctx, temporalserver.Config{
-		DatabaseURL: c.DatabaseURL, Host: host, Port: port, Keywords: worker.SearchAttributes(), Log: c.Log, Progress: c.Progress,
+		DatabaseURL: c.DatabaseURL, Host: host, Port: port, Keywords: worker.SearchAttributes(), MetricsAddr: c.MetricsAddr, Log: c.Log, Progress: c.Progress,
 	})
 	if err != nil {
 		return stack.Temporal{}, err

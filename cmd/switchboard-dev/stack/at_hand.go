@@ -77,6 +77,10 @@ func commandLineTool(c TemporalConfig) (Program, error) {
 		"server", "start-dev", "--ip", host, "--port", port, "--ui-ip", uiHost, "--ui-port", uiPort,
 		"--db-filename", filepath.Join(c.Dir, "temporal.sqlite"),
 	}
+	if c.MetricsAddr != "" {
+		_, metricsPort, _ := net.SplitHostPort(c.MetricsAddr) // of the server's own address
+		arguments = append(arguments, "--metrics-port", metricsPort)
+	}
 	for _, name := range worker.SearchAttributes() {
 		arguments = append(arguments, "--search-attribute", name+"=Keyword")
 	}

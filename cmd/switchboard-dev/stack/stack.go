@@ -5,6 +5,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ type Config struct {
 	APIAddr      string `name:"api-addr" default:"127.0.0.1:8080" help:"Address of the API."`
 	TemporalAddr string `name:"temporal-addr" default:"${temporal_addr}" help:"Address of the Temporal server."`
 	UIAddr       string `name:"temporal-ui-addr" default:"127.0.0.1:8233" help:"Address of Temporal's web UI."`
+	MetricsAddr  string `name:"temporal-metrics-addr" help:"Address of the metrics of the Temporal server that is started here, for Prometheus; left out: it shows none."`
 	DemoAddr     string `name:"demo-addr" default:"127.0.0.1:8090" help:"Address of the demo's receiver."`
 	DemoTLSAddr  string `name:"demo-tls-addr" default:"127.0.0.1:8091" help:"Address of the demo's receiver whose certificate is expired."`
 	Demo         bool   `name:"demo" default:"true" negatable:"" help:"Run a receiver, subscriptions to it and a stream of sample events."`
@@ -75,7 +77,7 @@ func Run(ctx context.Context, c Config, startTemporal StartTemporal) error {
 
 	c.progress("Temporal")
 	temporal, err := startTemporal(ctx, TemporalConfig{
-		Addr: c.TemporalAddr, UIAddr: c.UIAddr, DatabaseURL: pg.URL("temporal"), Dir: c.DataDir, Log: log, Progress: c.progress,
+		Addr: c.TemporalAddr, UIAddr: c.UIAddr, MetricsAddr: c.MetricsAddr, DatabaseURL: pg.URL("temporal"), Dir: c.DataDir, Log: log, Progress: c.progress,
 	})
 	if err != nil {
 		return err
@@ -172,6 +174,7 @@ func (c Config) checkPorts() error {
 		{"--demo-tls-addr", c.DemoTLSAddr, c.Demo},
 		{"--temporal-addr", c.TemporalAddr, false},
 		{"--temporal-ui-addr", c.UIAddr, false},
+		{"--temporal-metrics-addr", cmp.Or(c.MetricsAddr, c.TemporalAddr), c.MetricsAddr != ""},
 	} {
 		if _, _, err := net.SplitHostPort(a.addr); err != nil {
 			return fmt.Errorf("%s: %q is not an address such as 127.0.0.1:8080", a.flag, a.addr)

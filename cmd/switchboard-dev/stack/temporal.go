@@ -10,6 +10,7 @@ import (
 // TemporalConfig is what a stack tells its Temporal server.
 type TemporalConfig struct {
 	Addr, UIAddr string       // of the server and of its web UI
+	MetricsAddr  string       // where a server that is started shows its metrics; empty: nowhere
 	DatabaseURL  string       // main database on the stack's Postgres, made if it is missing
 	Dir          string       // the stack's folder
 	Log          *slog.Logger // the stack's log

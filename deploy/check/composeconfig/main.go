@@ -1,6 +1,6 @@
-// Command composeconfig prints what a Compose file runs, as one JSON document: the command,
-// the environment and the health check of each service. It does for tests what `docker compose
-// config` does where there is Docker.
+// Command composeconfig prints what a Compose file runs, as one JSON document: what a container of
+// each service is made of, what it waits for, and what it is checked by. It does for tests what
+// `docker compose config` does where there is Docker.
 //
 //	go run ./composeconfig compose.yaml [NAME=value …]
 package main
@@ -18,9 +18,21 @@ import (
 )
 
 type service struct {
+	Image       string            `json:"image"`
+	User        string            `json:"user"`
+	Restart     string            `json:"restart"`
+	Entrypoint  []string          `json:"entrypoint"`
 	Command     []string          `json:"command"`
 	Environment map[string]string `json:"environment"`
 	Healthcheck []string          `json:"healthcheck"`
+	DependsOn   map[string]string `json:"depends_on"` // the condition, by service
+	Mounts      []mount           `json:"mounts"`
+}
+
+type mount struct {
+	Volume string `json:"volume"` // its name; empty: Source is a file or a folder
+	Source string `json:"source"`
+	Target string `json:"target"`
 }
 
 func main() {
@@ -40,7 +52,10 @@ func run(ctx context.Context, arguments []string) error {
 	}
 	services := map[string]service{}
 	for name, s := range project.Services {
-		services[name] = service{Command: s.Command, Environment: environment(s), Healthcheck: healthcheck(s)}
+		services[name] = service{
+			Image: s.Image, User: s.User, Restart: s.Restart, Entrypoint: s.Entrypoint, Command: s.Command,
+			Environment: environment(s), Healthcheck: healthcheck(s), DependsOn: dependsOn(s), Mounts: mounts(s),
+		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(services)
 }
@@ -60,4 +75,24 @@ func healthcheck(s types.ServiceConfig) []string {
 		return nil
 	}
 	return s.HealthCheck.Test
+}
+
+func dependsOn(s types.ServiceConfig) map[string]string {
+	conditions := map[string]string{}
+	for name, dependency := range s.DependsOn {
+		conditions[name] = dependency.Condition
+	}
+	return conditions
+}
+
+func mounts(s types.ServiceConfig) []mount {
+	var all []mount
+	for _, v := range s.Volumes {
+		if v.Type == types.VolumeTypeVolume {
+			all = append(all, mount{Volume: v.Source, Target: v.Target})
+		} else {
+			all = append(all, mount{Source: v.Source, Target: v.Target})
+		}
+	}
+	return all
 }
