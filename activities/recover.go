@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/seed-49a43567/switchboard"
@@ -29,11 +31,17 @@ type Recoverer struct {
 		Operate(ctx context.Context, operationID string) error
 	}
 	Log *slog.Logger
+	Now func() time.Time // the clock that the store's dates are of
 }
+
+// lateClockMargin is how much longer the workflow waits than this process's clock is behind Temporal's: the
+// difference is known but for the time that Temporal takes to hand an activity over.
+const lateClockMargin = time.Second
 
 // RecoverEndpoint does what is due for an unhealthy endpoint, as to let a probe through, and says
 // what its workflow waits for then. It may be repeated at any time.
 func (r *Recoverer) RecoverEndpoint(ctx context.Context, in RecoverInput) (switchboard.RecoveryStep, error) {
+	behind := activity.GetInfo(ctx).StartedTime.Sub(r.Now())
 	step, err := r.Store.NextRecovery(ctx, in.SubscriptionID)
 	if err != nil {
 		r.Log.WarnContext(ctx, "endpoint not recovered yet", "subscription", in.SubscriptionID, "error", err)
@@ -47,6 +55,9 @@ func (r *Recoverer) RecoverEndpoint(ctx context.Context, in RecoverInput) (switc
 		}
 	case step.WaitFor == switchboard.WaitForProbeResult:
 		r.Log.InfoContext(ctx, "probe let through", "subscription", in.SubscriptionID, "delivery", step.Probe)
+	}
+	if behind > 0 && !step.WaitUntil.IsZero() { // the workflow waits by Temporal's clock: before that date it would ask again and again
+		step.WaitUntil = step.WaitUntil.Add(behind + lateClockMargin)
 	}
 	return step, nil
 }

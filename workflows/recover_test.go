@@ -22,8 +22,9 @@ type endpoint struct {
 	health switchboard.Health
 	held   []string // the deliveries that the breaker holds
 	works  time.Time
-	gone   bool // the subscription is not active any more
-	faults int  // how many of the next steps fail
+	gone   bool          // the subscription is not active any more
+	faults int           // how many of the next steps fail
+	lag    time.Duration // by which the clock of the worker is behind Temporal's
 
 	steps   int
 	probes  []time.Duration // when each was let through, after the beginning
@@ -42,7 +43,7 @@ func newEndpoint(t *testing.T) *endpoint {
 		SubscriptionID: "sub_1", Breaker: switchboard.BreakerOpen, BreakerSince: e.began, FailingSince: e.began,
 		ProbeAt: e.began.Add(switchboard.MinProbeInterval), ProbeInterval: switchboard.MinProbeInterval,
 	}
-	env.RegisterActivity(&activities.Recoverer{Store: e, Engine: e, Log: slog.New(slog.DiscardHandler)})
+	env.RegisterActivity(&activities.Recoverer{Store: e, Engine: e, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(-e.lag) }})
 	return e
 }
 
@@ -54,7 +55,7 @@ func (e *endpoint) Operate(_ context.Context, operationID string) error {
 // NextRecovery lets the oldest delivery through, whose attempt ends a second later.
 func (e *endpoint) NextRecovery(context.Context, string) (switchboard.RecoveryStep, error) {
 	e.steps++
-	now := e.env.Now().UTC()
+	now := e.env.Now().UTC().Add(-e.lag)
 	if e.faults > 0 {
 		e.faults--
 		return switchboard.RecoveryStep{}, errors.New("Postgres is away")
@@ -204,5 +205,17 @@ func TestRecoverContinuesAsNew(t *testing.T) {
 	next, ok := errors.AsType[*workflow.ContinueAsNewError](e.env.GetWorkflowError())
 	if !ok || next.WorkflowType.Name != "Recover" || e.steps > 250 {
 		t.Errorf("%v after %d steps", e.env.GetWorkflowError(), e.steps)
+	}
+}
+
+// TestRecoverOfALateClock: where the worker's clock is behind Temporal's the probe comes later by as much,
+// and the workflow asks for it no more often.
+func TestRecoverOfALateClock(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	e.lag = 10 * time.Second
+	result := e.run(t)
+	if result.Breaker != switchboard.BreakerHalfOpen || e.steps != 2 {
+		t.Errorf("breaker %s after %d steps, want half_open after 2", result.Breaker, e.steps)
 	}
 }

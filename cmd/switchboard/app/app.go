@@ -221,7 +221,7 @@ func (a *app) runWorker(ctx context.Context) error {
 			Store: a.store, Sender: a.sender,
 			Limiter: limiter, Released: queues.Ended, InFlight: inflight.NewAttempts(webhook.ErrAborted), Unrecorded: inflight.NewBuffer(), Health: inflight.NewHealth(), Metrics: metrics, Tasks: a.engine, Recovery: a.engine, Outages: a.outages, Log: a.log, Tracer: a.telemetry.tracer, Classes: a.config.TenantClasses, Now: time.Now,
 		},
-		Recoverer:  &activities.Recoverer{Store: a.store, Engine: a.engine, Log: a.log},
+		Recoverer:  &activities.Recoverer{Store: a.store, Engine: a.engine, Log: a.log, Now: time.Now},
 		Reconciler: &activities.Reconciler{Store: a.store, Engine: a.engine, Metrics: operations, Log: a.log},
 		Retainer: &activities.Retainer{
 			Store: a.store, Retention: a.config.retention(), IdempotencyWindow: time.Duration(a.config.IdempotencyWindow), Metrics: metrics, Log: a.log,
