@@ -208,17 +208,20 @@ func TestKeysThatAreOver(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.subscribe(newReceiver(t, 200).URL, nil)
-	revoked, expiring := s.newKey("admin", ""), s.newKey("admin", "", time.Now().Add(time.Second))
+	revoked, expiring := s.newKey("admin", ""), s.newKey("admin", "", time.Now().Add(time.Hour))
 	if a := s.as(revoked, http.MethodGet, "/v1/events", nil); a.status != http.StatusOK {
 		t.Fatalf("before it is revoked: answered %d %s", a.status, a.body)
 	}
 	if a := s.call(http.MethodDelete, "/v1/keys/"+revoked.ID+"?reason=r", nil); a.status != http.StatusOK {
 		t.Fatalf("answered %d %s", a.status, a.body)
 	}
+	db := s.database()
+	if _, err := db.ExecContext(t.Context(), "UPDATE keys SET expires_at = now() WHERE id = $1", expiring.ID); err != nil { // an hour later
+		t.Fatal(err)
+	}
 	await(t, "expired", func() bool {
 		return s.as(expiring, http.MethodGet, "/v1/events", nil).status == http.StatusUnauthorized
 	})
-	db := s.database()
 	before := snapshotOf(t, db)
 	unknown := madeKey{Key: switchboard.NewKeyText().Reveal()}
 	for name, key := range map[string]madeKey{"revoked": revoked, "expired": expiring, "unknown": unknown, "none": {}, "its hash": {Key: before["keys"].Digest}} {

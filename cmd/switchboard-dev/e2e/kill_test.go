@@ -27,7 +27,7 @@ func TestKillServeUnderLoad(t *testing.T) {
 	r := newReceiver(t, 200)
 	p.subscribe(r.URL, fields{"max_in_flight": inFlight, "timeout": "5s"})
 
-	l := newLoad(t, p.system, events)
+	l := newCrowd(t, p.system, events)
 	posted := make(chan error, 1)
 	go func() { posted <- l.post(posters) }()
 	select {
@@ -98,6 +98,17 @@ func TestKilledAttemptsAreInTheRecord(t *testing.T) {
 	checkRequests(t, first, ofFirst, ofFirst)
 	checkRequests(t, second, ofSecond, ofSecond, ofSecond)
 	p.awaitNothingOpen()
+}
+
+// crowd is held by a test that posts so many events that others would only make it late.
+var crowd sync.Mutex
+
+// newCrowd is the load of such a test, which waits for its turn with them.
+func newCrowd(t *testing.T, s *system, events int) *load {
+	t.Helper()
+	crowd.Lock()
+	t.Cleanup(crowd.Unlock)
+	return newLoad(t, s, events)
 }
 
 // load posts events one by one, each until it is answered 202.

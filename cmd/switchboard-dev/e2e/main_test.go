@@ -6,12 +6,15 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,7 +34,7 @@ import (
 
 // awaitTimeout is how long a condition may take to come true: far longer than it
 // ever does, for a machine that is busy with something else.
-const awaitTimeout = 60 * time.Second
+const awaitTimeout = 5 * time.Minute
 
 var (
 	shared = &engine{databases: pgtest.New(migrate)}
@@ -44,12 +47,25 @@ func TestMain(m *testing.M) {
 	if code, asked := serveTemporal(os.Args); asked {
 		os.Exit(code)
 	}
+	waitTogether()
 	code := shared.databases.Run(m)
 	if err := errors.Join(built.remove(), lastRelease.remove()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// waitTogether runs more tests at a time than the machine has cores, unless the command line says how many: most of
+// what they do is to wait for dates and for other processes.
+func waitTogether() {
+	const together = 3
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if !said && runtime.GOMAXPROCS(0) < together {
+		_ = flag.Set("test.parallel", strconv.Itoa(together)) // it fails for what is no number
+	}
 }
 
 func migrate(url string) error {

@@ -141,7 +141,7 @@ func TestOperationSurvivesKills(t *testing.T) {
 	other := p.beside()
 	r, repaired := newRepairableReceiver(t)
 	subscription, _ := p.subscribe(r.URL, fields{"max_in_flight": 50, "breaker": fields{"mode": "off"}, "retry": fields{"maximum_attempts": 1}})
-	l := newLoad(t, p.system, deliveries)
+	l := newCrowd(t, p.system, deliveries)
 	if err := l.post(32); err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestCancelledOperationStops(t *testing.T) {
 	s := newSystem(t)
 	r, repaired := newRepairableReceiver(t)
 	subscription, _ := s.subscribe(r.URL, fields{"max_in_flight": 50, "breaker": fields{"mode": "off"}, "retry": fields{"maximum_attempts": 1}})
-	if err := newLoad(t, s, deliveries).post(32); err != nil {
+	if err := newCrowd(t, s, deliveries).post(32); err != nil {
 		t.Fatal(err)
 	}
 	awaitFor(t, sizedTimeout(), "all failed", func() bool { return s.count("failed") == deliveries })
@@ -257,7 +257,7 @@ func TestReplayToANewSubscription(t *testing.T) {
 	events := sized(5000, 1000)
 	s := newSystem(t)
 	s.subscribe(newReceiver(t, 200).URL, fields{"max_in_flight": 50})
-	if err := newLoad(t, s, events).post(32); err != nil {
+	if err := newCrowd(t, s, events).post(32); err != nil {
 		t.Fatal(err)
 	}
 	awaitFor(t, sizedTimeout(), "all delivered", func() bool { return s.count("delivered") == events })

@@ -107,7 +107,7 @@ func TestTriggerWaitsForTheAnswer(t *testing.T) {
 	subscription, _ := s.subscribe(r.URL, fields{"request": fields{"url": r.URL, "body": "data"}})
 	trigger := "/v1/subscriptions/" + subscription + "/trigger"
 
-	a := s.call(http.MethodPost, trigger+"?wait=8s", fields{"data": fields{"sku": 1}, "id": "run-1"})
+	a := s.call(http.MethodPost, trigger+"?wait=1m", fields{"data": fields{"sku": 1}, "id": "run-1"})
 	answered := as[struct {
 		DeliveryID string            `json:"delivery_id"`
 		StatusCode int               `json:"status_code"`

@@ -56,7 +56,7 @@ func TestOneTraceFromPostToAttempts(t *testing.T) {
 	r := newReceiver(t, 503, 200)
 	_, secret := p.subscribe(r.URL+"/secret-path?token=secret-query", fields{"request": fields{
 		"url": r.URL + "/secret-path?token=secret-query", "headers": fields{"X-Token": "secret-header"},
-	}, "retry": fields{"initial_interval": "3s"}})
+	}, "retry": hourly["retry"]})
 	id := p.postIn("00-"+callersTrace+"-"+callersSpan+"-01", "ticket.created", `{"word":"secret-payload"}`)
 	p.awaitState(id, "retrying")
 	post := c.await(t, "POST /v1/events", 1)[0]
@@ -66,6 +66,7 @@ func TestOneTraceFromPostToAttempts(t *testing.T) {
 	p.kill()
 
 	p.start()
+	p.operate(id, "retry", "the receiver is back")
 	p.awaitState(id, "delivered")
 	attempts, delivers := c.await(t, "attempt", 2), c.await(t, "deliver", 2)
 	if hex.EncodeToString(post.GetTraceId()) != callersTrace || hex.EncodeToString(post.GetParentSpanId()) != callersSpan {
