@@ -43,11 +43,16 @@ func (s *system) erase(path string) switchboard.Erasure {
 func (s *system) verify() (printed string, kept bool) {
 	s.t.Helper()
 	var out bytes.Buffer
-	err := app.Verify(s.t.Context(), s.config, app.VerifyOptions{}, &out)
-	if err != nil && err != app.ErrViolations { //nolint:errorlint // it is returned as it is
-		s.t.Fatal(err)
+	for deadline := time.Now().Add(awaitTimeout); ; time.Sleep(time.Second) {
+		out.Reset()
+		err := app.Verify(s.t.Context(), s.config, app.VerifyOptions{}, &out)
+		if err == nil || err == app.ErrViolations { //nolint:errorlint // it is returned as it is
+			return out.String(), err == nil
+		}
+		if time.Now().After(deadline) { // before that a slow Temporal may not have answered in time
+			s.t.Fatal(err)
+		}
 	}
-	return out.String(), err == nil
 }
 
 // storeAt is a store with the clock of so many days ago.
