@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 
 	"go.temporal.io/server/common/primitives"
 )
@@ -18,6 +19,14 @@ const (
 
 // portTries bounds the search; one try in a thousand hits a taken port.
 const portTries = 1000
+
+// portsTried counts from anywhere. A process looks at one port after the other, so that it is not
+// given one again whose program is away for a while, and is to come back there.
+var portsTried = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(rand.Uint32N(lastPort - firstPort))
+	return &n
+}()
 
 // services are the parts of a server, each with a port of its own.
 func services() []primitives.ServiceName {
@@ -57,7 +66,7 @@ func listen(host string, port int, flag string) (net.Listener, error) {
 	}
 	var last error
 	for range portTries {
-		listener, err := net.Listen("tcp", hostPort(host, firstPort+rand.IntN(lastPort-firstPort)))
+		listener, err := net.Listen("tcp", hostPort(host, firstPort+int(portsTried.Add(1)%(lastPort-firstPort))))
 		if err == nil {
 			return listener, nil
 		}
