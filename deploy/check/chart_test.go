@@ -65,6 +65,10 @@ func TestTemplate(t *testing.T) {
 		"defaults":         append([]string{"ServiceAccount/hooks-switchboard"}, always...),
 		"external-secrets": append([]string{"ExternalSecret/switchboard-vault"}, always...),
 		"portal-proxy":     append([]string{"Ingress/hooks-switchboard-api", "NetworkPolicy/hooks-switchboard", "ServiceAccount/hooks-switchboard"}, always...),
+		"serve": {
+			"ConfigMap/hooks-switchboard", "Deployment/hooks-switchboard-serve", "HorizontalPodAutoscaler/hooks-switchboard-serve", "Job/hooks-switchboard-migrate",
+			"PodDisruptionBudget/hooks-switchboard-serve", "Service/hooks-switchboard-api", "ServiceAccount/hooks-switchboard",
+		},
 		"everything": {
 			"ConfigMap/brand", "ConfigMap/webhooks", "ConfigMap/webhooks-dashboards", "Deployment/webhooks-api", "Deployment/webhooks-worker",
 			"HorizontalPodAutoscaler/webhooks-api", "HorizontalPodAutoscaler/webhooks-worker", "Ingress/webhooks-api", "Job/webhooks-migrate", "Job/webhooks-setup",
@@ -90,6 +94,7 @@ func TestValuesAreChecked(t *testing.T) {
 		"a number, which Helm rounds":  {"config: {SWITCHBOARD_MAX_BATCH: 5242880}", "SWITCHBOARD_MAX_BATCH"},
 		"a secret among the settings":  {"config: {SWITCHBOARD_ENCRYPTION_KEY: k1:x}", "SWITCHBOARD_ENCRYPTION_KEY"},
 		"a value that there is not":    {"replicas: 3", "replicas"},
+		"a mode that there is not":     {"mode: both", "mode"},
 		"a value of a part":            {"worker: {replica: 3}", "replica"},
 		"a worker that is cut off":     {"worker: {terminationGracePeriodSeconds: 30}", "terminationGracePeriodSeconds"},
 		"a policy without Postgres":    {"networkPolicy: {enabled: true, temporal: {to: [{podSelector: {}}]}}", "postgres"},

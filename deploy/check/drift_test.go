@@ -133,6 +133,34 @@ func TestProcessesAreTheSame(t *testing.T) {
 	}
 }
 
+// One process that is both listens and stops as a worker does, which takes longer, and leaves the balancer first, as
+// an API does. The API's service leads to it.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	split, serve := render(t, nil), render(t, cases(t)["serve"])
+	pod := func(o objects, name string) corev1.PodSpec {
+		return o.byName["Deployment/hooks-switchboard-"+name].(*appsv1.Deployment).Spec.Template.Spec
+	}
+	want := pod(split, "worker")
+	want.Containers[0].Name, want.Containers[0].Args = "serve", []string{"serve"}
+	want.Containers[0].Lifecycle = pod(split, "api").Containers[0].Lifecycle
+	got := pod(serve, "serve")
+	for _, spread := range [][]corev1.TopologySpreadConstraint{want.TopologySpreadConstraints, got.TopologySpreadConstraints} {
+		for i := range spread {
+			spread[i].LabelSelector = nil // names the component
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("a worker with the API's end (-) and serve (+):\n%s", diff)
+	}
+	labels := serve.byName["Deployment/hooks-switchboard-serve"].(*appsv1.Deployment).Spec.Template.Labels
+	for name, value := range serve.byName["Service/hooks-switchboard-api"].(*corev1.Service).Spec.Selector {
+		if labels[name] != value {
+			t.Errorf("the API's service looks for %s=%s, and serve has %v", name, value, labels)
+		}
+	}
+}
+
 func unit(t *testing.T, name, pattern string) string {
 	t.Helper()
 	return match(t, "../systemd/switchboard-"+name+".service", "(?m)^"+pattern)

@@ -1,5 +1,5 @@
-{{/* deployment: takes a dict of root, component (api or worker) and the component's values.
-     The two differ in their command and in what they do before they stop. */}}
+{{/* deployment: takes a dict of root, component (api, worker or serve) and the component's values.
+     They differ in their command and in what they do before they stop. */}}
 {{- define "switchboard.deployment" -}}
 {{- $root := .root }}
 {{- $values := .values }}
@@ -60,7 +60,7 @@ spec:
             periodSeconds: 5
             timeoutSeconds: 3
             failureThreshold: 2
-          {{- if eq .component "api" }}
+          {{- if ne .component "worker" }}
           # It stops listening at once: the balancer has to notice before.
           lifecycle: {preStop: {sleep: {seconds: 5}}}
           {{- end }}

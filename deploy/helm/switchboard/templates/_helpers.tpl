@@ -45,3 +45,20 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
 {{- end }}
 {{- end }}
+
+{{/* components: the Deployments, each with its values, as JSON. */}}
+{{- define "switchboard.components" -}}
+{{- if eq .Values.mode "serve" }}
+{{- dict "serve" .Values.worker | toJson }}
+{{- else }}
+{{- dict "api" .Values.api "worker" .Values.worker | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* api, worker: the component whose pods are the API; that whose pods deliver. */}}
+{{- define "switchboard.api" -}}
+{{- ternary "serve" "api" (eq .Values.mode "serve") }}
+{{- end }}
+{{- define "switchboard.worker" -}}
+{{- ternary "serve" "worker" (eq .Values.mode "serve") }}
+{{- end }}
