@@ -252,30 +252,45 @@ func (d *Delivery) Postpone(due, until time.Time, reason string) {
 }
 
 // TakeBack undoes what an operation did to a delivery that was not sent since: it stands as it did before;
-// one that the operation made, which had no state, is cancelled. Its generation stays. It reports whether
-// it did so. It leaves what a relay or a worker has and may be sending, what somebody has held or ended
-// since, and what would be sent without the operation too.
-func (d *Delivery) TakeBack(now time.Time, before *Delivery) bool {
-	claimed := !d.DispatchAt.IsZero() && !d.DispatchAt.Equal(d.NextAttemptAt) // the operation has dated both
-	due := d.DispatchAt.IsZero() && !d.NextAttemptAt.After(now)
+// one that the operation made, which had no state, is cancelled. Its generation stays, unless one that
+// waited for its next attempt has lost its workflow since. It reports whether it did so. It leaves what
+// somebody has held or ended since, and what would be sent without the operation too. One that is in hand
+// may be under way: only its own attempt, before it begins, takes it back.
+func (d *Delivery) TakeBack(now time.Time, before *Delivery, byAttempt bool) (taken, inHand bool) {
+	was := *d
 	switch {
 	case d.State.Final(), d.AttemptsMade != before.AttemptsMade, d.State == StateHeld && d.Reason == ReasonOperator:
-		return false
-	case d.State.HasNextAttempt() && (claimed || due):
-		return false
+		return false, false
 	case before.State.Parked() && before.Reason != ReasonOperator:
-		return false
-	case before.State.HasNextAttempt() && (d.State.Parked() || d.Generation != before.Generation):
-		return false
+		return false, false
+	case !byAttempt && d.inHand(now):
+		return false, true
 	case before.State == "":
 		d.end(now, StateCancelled, ReasonOperator)
-		return true
+		return true, false
 	}
 	d.State, d.Reason, d.Permanent = before.State, before.Reason, before.Permanent
 	d.PriorAttempts, d.TemporalRunID, d.BlockedBy = before.PriorAttempts, before.TemporalRunID, before.BlockedBy
 	d.NextAttemptAt, d.CompletedAt, d.DispatchAt = before.NextAttemptAt, before.CompletedAt, before.DispatchAt
 	d.ParkedAt, d.HeldUntil, d.ExpiresAt = before.ParkedAt, before.HeldUntil, before.ExpiresAt
-	return true
+	switch {
+	case !d.State.HasNextAttempt():
+	case was.State.Parked(): // its workflow has ended
+		d.nextGeneration(d.NextAttemptAt)
+	case was.Generation != before.Generation: // another one has it
+		d.TemporalRunID, d.DispatchAt = was.TemporalRunID, time.Time{}
+		if !was.DispatchAt.IsZero() {
+			d.DispatchAt = d.NextAttemptAt
+		}
+	}
+	return true, false
+}
+
+// inHand reports whether a relay or a worker has a delivery that an operation has dated.
+func (d *Delivery) inHand(now time.Time) bool {
+	claimed := !d.DispatchAt.IsZero() && !d.DispatchAt.Equal(d.NextAttemptAt) // the operation has dated both
+	due := d.DispatchAt.IsZero() && !d.NextAttemptAt.After(now)
+	return d.State.HasNextAttempt() && (claimed || due)
 }
 
 // reopen makes a delivery pending and due at that time, with all of the policy's attempts

@@ -86,7 +86,7 @@ func takeBackTo(before Delivery) func(*Delivery) error {
 		if d.State.HasNextAttempt() {
 			d.DispatchAt = d.NextAttemptAt // as operations date it
 		}
-		d.TakeBack(walkNow, &before)
+		d.TakeBack(walkNow, &before, false)
 		return nil
 	}
 }

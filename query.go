@@ -91,6 +91,8 @@ type LoadedDelivery struct {
 	// Elsewhere says that it is a resend to another address than the subscription's: what is seen
 	// there says nothing of the subscription's endpoint.
 	Elsewhere bool
+	// Withdrawn says that the operation that has it sent is cancelled: it is not to be sent.
+	Withdrawn bool
 }
 
 // EventDetail is an event with its deliveries.

@@ -39,6 +39,9 @@ type DeliveryStore interface {
 	// HoldDelivery parks or ends a delivery that may not be sent, as its subscription and its health
 	// are when they are locked. Where it may be sent by now, it is returned as it is.
 	HoldDelivery(ctx context.Context, loaded switchboard.Delivery, conditions switchboard.Conditions) (switchboard.Delivery, error)
+	// Withdraw takes back a delivery whose attempt is about to begin, if the operation that has it sent is
+	// cancelled. Without that it is returned as it is.
+	Withdraw(ctx context.Context, loaded switchboard.Delivery) (d switchboard.Delivery, withdrawn bool, err error)
 	HealthStore
 	LimitStore
 }
@@ -209,6 +212,11 @@ const maxDecisions = 3
 
 // admit decides about the attempt, and makes it if it may be made.
 func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery) (AttemptResult, error) {
+	if loaded.Withdrawn {
+		if result, withdrawn, err := e.withdraw(ctx, loaded); withdrawn || err != nil {
+			return result, err
+		}
+	}
 	now := e.Now()
 	conditions := switchboard.Conditions{Subscription: &loaded.Subscription, Health: &loaded.Health, Delivery: &loaded.Delivery}
 	if admission := switchboard.Admit(now, conditions); admission.Kind != switchboard.AdmissionSend {
@@ -296,6 +304,21 @@ func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery,
 		return result, errDecideAgain
 	}
 	return result, nil
+}
+
+// withdraw takes back a delivery whose operation is cancelled, as no request of it has begun. One that had
+// waited for its next attempt before, and is due by its own date by now, is decided about again.
+func (e *execution) withdraw(ctx context.Context, loaded switchboard.LoadedDelivery) (result AttemptResult, withdrawn bool, err error) {
+	ctx, cancel := storeContext(ctx)
+	defer cancel()
+	d, withdrawn, err := e.Store.Withdraw(ctx, loaded.Delivery)
+	if err != nil || !withdrawn {
+		return AttemptResult{}, false, err
+	}
+	if e.isDue(d) {
+		err = errDecideAgain
+	}
+	return e.resultOf(loaded, d), true, err
 }
 
 // load reads the delivery, and gives it to a run that was made by a reset.

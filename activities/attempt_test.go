@@ -34,14 +34,16 @@ type fakeStore struct {
 	sendErr     error
 	sending     func(ctx context.Context) // runs while the request is under way
 	sent        int
-	resumed     bool            // the subscription is active again by the time that the store looks
-	timeouts    []time.Duration // that the sender was given
-	turn        time.Duration   // until the next turn under the rate limit
-	turns       int             // asked for
-	asked       func()          // runs while one is asked for; nil: nothing does
-	afterHold   func()          // runs when the store has decided again; nil: nothing does
-	queued      []string        // deliveries that were parked behind others
-	slow        []bool          // what SetSlow was called with
+	resumed     bool                        // the subscription is active again by the time that the store looks
+	timeouts    []time.Duration             // that the sender was given
+	turn        time.Duration               // until the next turn under the rate limit
+	turns       int                         // asked for
+	asked       func()                      // runs while one is asked for; nil: nothing does
+	afterHold   func()                      // runs when the store has decided again; nil: nothing does
+	withdraw    func(*switchboard.Delivery) // takes the delivery back; nil: it is not the operation's any more
+	withdrawals int
+	queued      []string // deliveries that were parked behind others
+	slow        []bool   // what SetSlow was called with
 	reports     []switchboard.HealthReport
 	healthAfter switchboard.HealthResult
 	reportErr   error
@@ -113,6 +115,16 @@ func (d *fakeStore) HoldDelivery(ctx context.Context, loaded switchboard.Deliver
 	}
 	a := switchboard.Admit(time.Now(), c)
 	return d.CloseDelivery(ctx, loaded.ID, loaded.Generation, a.State, a.Reason, switchboard.Action{})
+}
+
+func (d *fakeStore) Withdraw(_ context.Context, loaded switchboard.Delivery) (switchboard.Delivery, bool, error) {
+	d.withdrawals++
+	if d.withdraw == nil {
+		return loaded, false, nil
+	}
+	d.withdraw(&d.loaded.Delivery)
+	d.loaded.Withdrawn = false
+	return d.loaded.Delivery, true, nil
 }
 
 func (d *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
@@ -244,6 +256,31 @@ func TestResumedMeanwhile(t *testing.T) {
 	result, err := d.attempt(activities.AttemptInput{})
 	if err != nil || result.State != switchboard.StateDelivered || d.sent != 1 {
 		t.Errorf("ended %v, %v after %d requests", result, err, d.sent)
+	}
+}
+
+// TestWithdrawnDeliveryIsNotSent: its operation is cancelled, and it stands as before. It is sent where it
+// is not the operation's any more, or is due by its own date by now.
+func TestWithdrawnDeliveryIsNotSent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		withdraw func(*switchboard.Delivery)
+		state    switchboard.State
+		sent     int
+	}{
+		"it had ended": {func(d *switchboard.Delivery) { d.State, d.NextAttemptAt = switchboard.StateFailed, time.Time{} }, switchboard.StateFailed, 0},
+		"it waits": {func(d *switchboard.Delivery) {
+			d.State, d.NextAttemptAt = switchboard.StateRetrying, time.Now().Add(time.Hour)
+		}, switchboard.StateRetrying, 0},
+		"its date has come":   {func(d *switchboard.Delivery) { d.State = switchboard.StateRetrying }, switchboard.StateDelivered, 1},
+		"it is another's now": {nil, switchboard.StateDelivered, 1},
+	} {
+		d := newFakeStore(t)
+		d.loaded.Withdrawn, d.withdraw = true, c.withdraw
+		result, err := d.attempt(activities.AttemptInput{})
+		if state := d.loaded.Delivery.State; state != c.state || d.sent != c.sent || d.withdrawals != 1 || c.sent == 1 && err != nil {
+			t.Errorf("%s: %s, ended %v, %v after %d requests", name, state, result, err, d.sent)
+		}
 	}
 }
 

@@ -19,13 +19,19 @@ import (
 var loadQuery = "SELECT " +
 	fields("d", deliveryFields, "delivery") + ", " +
 	fields("e", "id tenant type key data occurred_at created_at", "event") + `, coalesce(e.trace_parent, '') AS "event.trace_parent", ` +
-	revisionColumn + `, d.event_at IS NOT NULL AS again
+	revisionColumn + `, d.event_at IS NOT NULL AS again,
+	(d.generation > 1 OR d.attempts_made > 0 OR d.event_at IS NOT NULL) AND (` + withdrawingQuery + `) IS NOT NULL AS withdrawn
 FROM deliveries d
 CROSS JOIN LATERAL (
 	SELECT * FROM events e WHERE e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id AND e.tenant = d.tenant
 		AND e.created_at >= $4 AND e.created_at <= $5 OFFSET 0) e
 JOIN subscriptions s ON s.id = d.subscription_id
 WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3`
+
+// withdrawingQuery finds the cancelled operation that has dated the delivery d, no attempt of which was
+// made since.
+const withdrawingQuery = `SELECT o.id FROM operations o JOIN operation_items i ON i.operation_id = o.id
+WHERE o.back_id <> '' AND i.delivery_id = d.id AND i.before IS NOT NULL AND d.attempts_made = coalesce((i.before->>'attempts_made')::int, 0) LIMIT 1`
 
 // LoadForAttempt loads all that an attempt needs: the delivery, its event, and the
 // subscription as it is now, deleted or not, with its signing secrets, the current
@@ -44,6 +50,8 @@ type loadedRow struct {
 	Event    switchboard.Event
 	Revision string
 	Again    bool // it was made after its event, so that it may have overrides
+
+	Withdrawn bool // by the operation that has dated it
 }
 
 // loadAll loads several deliveries.
@@ -63,7 +71,7 @@ func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switc
 			continue // erased between the two queries, and the delivery with it
 		}
 		byID[r.Delivery.ID] = batch.Result[switchboard.LoadedDelivery]{Out: switchboard.LoadedDelivery{
-			Delivery: r.Delivery, Event: r.Event, Subscription: sub.Out.subscription, Health: sub.Out.health, Overrides: overrides[r.Delivery.ID],
+			Delivery: r.Delivery, Event: r.Event, Subscription: sub.Out.subscription, Health: sub.Out.health, Overrides: overrides[r.Delivery.ID], Withdrawn: r.Withdrawn,
 		}, Err: cmp.Or(sub.Err, unreadable[r.Delivery.ID])}
 	}
 	loaded := make([]batch.Result[switchboard.LoadedDelivery], len(ids))

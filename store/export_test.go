@@ -52,6 +52,14 @@ func HotQueries() map[string]string {
 	}
 }
 
+// OperationItemQueries are those of the steps of an operation that read its items, with their arguments.
+func OperationItemQueries(operation string) map[string]ListStatement {
+	return map[string]ListStatement{
+		"unsent": {Query: unsentQuery, Args: []any{operation, newestItems, queueReasons()}},
+		"back":   {Query: backItemsQuery, Args: []any{operation, backAll, batchLimit}},
+	}
+}
+
 // HotPlans is how often each statement of the hot path ran with a plan, on a connection that is free.
 func (s *Store) HotPlans(ctx context.Context) (map[string]int, error) {
 	var rows []struct {

@@ -11,17 +11,18 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// A cancelled operation takes back what it has done to deliveries that were not sent since: those that it
-// has dated, and those that wait for their turn, the latest first. The call that cancels does so for the
-// first, and steps of the workflow for the rest.
+// A cancelled operation takes back what it has done to deliveries that were not sent since, the latest
+// first: the call that cancels does so for the first, and steps of the workflow for the rest. Those that a
+// relay or a worker has are taken back by their own attempts, which find that they are withdrawn. Until
+// none is left, the operation has a back_id, by which attempts know it.
 
 const (
 	// backAll is after the id of every item.
 	backAll = "~"
-	// backFor is for how long it is looked again, each time backWait later: what a relay or a worker had
-	// may be parked for lack of a slot. A busy one comes to it within the lease of the relay, and some.
-	backFor  = 15 * time.Second
-	backWait = time.Second
+	// A step that finds deliveries in hand is followed by another one, as much later as the cancellation is
+	// ago, within these bounds.
+	backWaitLeast = time.Second
+	backWaitMost  = 15 * time.Second
 )
 
 // undo is how a delivery stood before an operation sent it. Without a state: the operation made it.
@@ -76,53 +77,53 @@ func (s *Store) takeBack(ctx context.Context, o operationRow, singly bool) (afte
 
 // backItem is an item that may be taken back.
 type backItem struct {
-	DeliveryID string
-	Before     []byte // an undo as JSON
+	OperationID string
+	DeliveryID  string
+	Before      []byte // an undo as JSON
+	Open        bool   // its delivery is
 }
+
+const backItemsQuery = `
+SELECT operation_id, delivery_id, before, (SELECT d.completed_at IS NULL FROM deliveries d WHERE d.id = i.delivery_id) IS TRUE AS open
+FROM operation_items i WHERE operation_id = $1 AND delivery_id < $2 AND outcome = 'done' AND before IS NOT NULL ORDER BY delivery_id DESC LIMIT $3`
 
 // takeBackItems takes back so many items in one transaction, or leaves them as they are. It returns the
 // operation as it is then.
 func (s *Store) takeBackItems(ctx context.Context, o operationRow, limit int, leave bool) (after operationRow, progress switchboard.OperationProgress, err error) {
 	var items []backItem
-	err = s.list(ctx, "take back", &items, `
-SELECT delivery_id, before FROM operation_items WHERE operation_id = $1 AND delivery_id < $2 AND outcome = 'done' AND before IS NOT NULL
-ORDER BY delivery_id DESC LIMIT $3`, o.ID, o.BackID, limit)
-	if err != nil {
+	if err := s.list(ctx, "take back", &items, backItemsQuery, o.ID, o.BackID, limit); err != nil {
 		return o, progress, err
 	}
+	next := "" // where the next step goes on
+	if len(items) == limit {
+		next = items[len(items)-1].DeliveryID
+	}
+	items = slices.DeleteFunc(items, func(i backItem) bool { return !i.Open || leave })
 	ids := make([]string, len(items))
 	for i, item := range items {
 		ids[i] = item.DeliveryID
 	}
 	err = s.tx(ctx, "take back", func(ctx context.Context, tx transaction) error {
-		var rows map[string]*row
-		if !leave {
-			if rows, err = lockInQueues(ctx, tx, ids...); err != nil {
-				return err
-			}
-		}
-		found, err := selectOperations(ctx, tx, "WHERE id = $1 FOR NO KEY UPDATE", o.ID)
+		rows, err := lockInQueues(ctx, tx, ids...)
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 {
-			return noOperation(o.ID)
+		if after, err = lockOperationRow(ctx, tx, o.ID); err != nil {
+			return err
 		}
-		if after = found[0]; after.BackID != o.BackID { // somebody else has made this step
+		if after.BackID != o.BackID { // somebody else has made this step
 			progress = after.progress(after.Operation, 0)
 			return nil
 		}
-		if err := s.takeBackRows(ctx, tx, &after, rows, items); err != nil {
+		inHand, err := s.takeBackRows(ctx, tx, &after, rows, items, false)
+		if err != nil {
 			return err
 		}
 		wait := time.Duration(0)
-		switch after.UpdatedAt = s.now(); {
-		case len(items) == limit:
-			after.BackID = ids[len(ids)-1]
-		case after.UpdatedAt.Sub(after.FinishedAt) < backFor:
-			after.BackID, wait = backAll, backWait
-		default:
-			after.BackID = ""
+		if after.UpdatedAt = s.now(); inHand {
+			wait = min(max(after.UpdatedAt.Sub(after.FinishedAt), backWaitLeast), backWaitMost)
+		} else {
+			after.BackID = next
 		}
 		progress = after.progress(after.Operation, wait)
 		return s.saveOperation(ctx, tx, after)
@@ -130,8 +131,54 @@ ORDER BY delivery_id DESC LIMIT $3`, o.ID, o.BackID, limit)
 	return after, progress, err
 }
 
-// takeBackRows takes back deliveries that are locked, as is the operation.
-func (s *Store) takeBackRows(ctx context.Context, tx transaction, o *operationRow, rows map[string]*row, items []backItem) error {
+// lockOperationRow locks an operation, after the deliveries that it is about.
+func lockOperationRow(ctx context.Context, tx transaction, id string) (operationRow, error) {
+	found, err := selectOperations(ctx, tx, "WHERE id = $1 FOR NO KEY UPDATE", id)
+	if err != nil {
+		return operationRow{}, err
+	}
+	if len(found) == 0 {
+		return operationRow{}, noOperation(id)
+	}
+	return found[0], nil
+}
+
+const withdrawnQuery = `
+SELECT operation_id, delivery_id, before FROM operations o JOIN operation_items i ON i.operation_id = o.id
+WHERE o.back_id <> '' AND i.delivery_id = $1 AND i.before IS NOT NULL ORDER BY o.id DESC LIMIT 1`
+
+// Withdraw takes back a delivery of a cancelled operation, whose attempt is about to begin. Where it is
+// not the operation's any more, it stays as it is.
+func (s *Store) Withdraw(ctx context.Context, loaded switchboard.Delivery) (d switchboard.Delivery, withdrawn bool, err error) {
+	err = s.tx(ctx, "withdraw delivery", func(ctx context.Context, tx transaction) error {
+		r, err := s.lockDelivery(ctx, tx, switchboard.Caller{}, loaded.ID)
+		if err != nil {
+			return err
+		}
+		if d, withdrawn = r.Delivery, false; d.Generation != loaded.Generation {
+			return nil
+		}
+		var items []backItem
+		if err := tx.SelectContext(ctx, &items, withdrawnQuery, r.ID); err != nil || len(items) == 0 {
+			return err
+		}
+		o, err := lockOperationRow(ctx, tx, items[0].OperationID)
+		if err != nil {
+			return err
+		}
+		done := o.Done
+		if _, err := s.takeBackRows(ctx, tx, &o, map[string]*row{r.ID: r}, items, true); err != nil {
+			return err
+		}
+		d, withdrawn = r.Delivery, o.Done < done
+		return s.saveOperation(ctx, tx, o)
+	})
+	return d, withdrawn, err
+}
+
+// takeBackRows takes back deliveries that are locked, as is the operation. It reports whether others are
+// in hand.
+func (s *Store) takeBackRows(ctx context.Context, tx transaction, o *operationRow, rows map[string]*row, items []backItem, byAttempt bool) (inHand bool, err error) {
 	now := s.now()
 	var changed []*row
 	for _, item := range items {
@@ -141,14 +188,16 @@ func (s *Store) takeBackRows(ctx context.Context, tx transaction, o *operationRo
 		}
 		var before undo
 		if err := json.Unmarshal(item.Before, &before); err != nil {
-			return err
+			return false, err
 		}
-		if r.TakeBack(now, before.delivery()) {
+		taken, has := r.TakeBack(now, before.delivery(), byAttempt)
+		if taken {
 			changed = append(changed, r)
 		}
+		inHand = inHand || has
 	}
 	o.Done, o.Skipped = o.Done-len(changed), o.Skipped+len(changed)
-	return s.saveTakenBack(ctx, tx, o, changed)
+	return inHand, s.saveTakenBack(ctx, tx, o, changed)
 }
 
 // saveTakenBack saves deliveries that were taken back, and their items. A failed one is not announced

@@ -3,10 +3,13 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
+	"github.com/seed-49a43567/switchboard/store"
 )
 
 // cancelOperation cancels an operation.
@@ -22,6 +25,24 @@ func (b *bundle) standings() (all []string) {
 	must(b.t, b.sql.Select(&all, `SELECT concat_ws(' ', id, state, reason, permanent, attempts_made, prior_attempts, temporal_run_id, next_attempt_at, completed_at, dispatch_at, parked_at, held_until,
 	blocked_by, expires_at) FROM deliveries ORDER BY id`))
 	return all
+}
+
+// makeAttempt does what the attempt of a delivery does if that is due, with an answer of 200. It reports
+// whether the delivery was sent.
+func (b *bundle) makeAttempt(s *store.Store, id string) (sent bool, err error) {
+	loaded, err := s.LoadForAttempt(b.t.Context(), id)
+	d := loaded.Delivery
+	if err != nil || !d.State.HasNextAttempt() || d.NextAttemptAt.After(b.clock()) {
+		return false, err
+	}
+	if loaded.Withdrawn {
+		if _, withdrawn, err := s.Withdraw(b.t.Context(), d); err != nil || withdrawn {
+			return false, err
+		}
+	}
+	a := b.attempt(d, d.AttemptsMade+1, 200)
+	_, err = s.Record(b.t.Context(), switchboard.Record{Attempt: a, Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "run_of_" + id, Generation: d.Generation})
+	return true, err
 }
 
 // TestCancelTakesBack what an operation has dated and no relay has dispatched: those stand as before.
@@ -60,7 +81,15 @@ func TestCancelTakesBack(t *testing.T) {
 		claimed, err := b.ClaimDispatches(t.Context(), 100, time.Second)
 		must(t, err)
 		equal(t, name+": to be dispatched", len(claimed), 0)
-		equal(t, name+": finished", b.step(b.Store, o.ID).Finished, true)
+		equal(t, name+": finished", b.step(b.Store, o.ID).Finished, false)
+		for _, id := range ids[:6] {
+			sent, err := b.makeAttempt(b.Store, id)
+			must(t, err)
+			equal(t, name+": sent after the cancellation", sent, false)
+		}
+		equal(t, name+": standings in the end", b.standings(), before)
+		equal(t, name+": in the end", b.outcome(o.ID), "cancelled 0 16 0 of 20")
+		equal(t, name+": finished in the end", b.step(b.Store, o.ID).Finished, true)
 		equal(t, name+": checks", b.checks(), checks)
 	}
 }
@@ -93,28 +122,39 @@ func TestCancelTakesBackReplays(t *testing.T) {
 // the cancellation.
 func TestCancelTakesBackWhatIsParkedLater(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	sub := b.subscribe("acme", "none")
-	id := b.stored(sub, switchboard.StateFailed, 2, b.clock().Add(-time.Hour))[0]
-	r := requestFor(switchboard.ActionRetry, switchboard.Selection{Tenant: "acme"})
-	r.Rate = 0.5
-	o, err := b.StartOperation(t.Context(), root(), "", r)
-	must(t, err)
-	equal(t, "dated", b.step(b.Store, o.ID).Done, 1)
-	claimed, err := b.ClaimDispatches(t.Context(), 10, 10*time.Second)
-	must(t, err)
-	equal(t, "claimed", idsOf(claimed), []string{id})
-	b.cancelOperation(o.ID)
-	equal(t, "claimed: operation", b.outcome(o.ID), "cancelled 1 0 0 of 2")
-	must(t, b.MarkDispatched(t.Context(), claimed))
-	b.advance(time.Second)
-	progress := b.step(b.Store, o.ID)
-	equal(t, "dispatched: goes on, done", []any{progress.Finished, progress.Wait, progress.Done}, []any{false, switchboard.Duration(time.Second), 1})
-	must(t, second(b.QueueDelivery(t.Context(), b.read(id), switchboard.Admit(b.clock(), switchboard.Conditions{Full: true}))))
-	equal(t, "parked: done", b.step(b.Store, o.ID).Done, 0)
-	equal(t, "failed", b.count(sub, switchboard.StateFailed), 2)
-	b.advance(15 * time.Second)
-	equal(t, "in the end", b.step(b.Store, o.ID).Finished, true)
+	for _, state := range []switchboard.State{switchboard.StateFailed, switchboard.StateRetrying} {
+		name := string(state)
+		b := setup(t)
+		sub := b.subscribe("acme", "none")
+		id := b.stored(sub, state, 2, b.clock().Add(-time.Hour))[0]
+		stood := b.read(id).NextAttemptAt
+		r := requestFor(switchboard.ActionRetry, switchboard.Selection{Tenant: "acme"})
+		r.Rate = 0.5
+		o, err := b.StartOperation(t.Context(), root(), "", r)
+		must(t, err)
+		equal(t, name+": dated", b.step(b.Store, o.ID).Done, 1)
+		claimed, err := b.ClaimDispatches(t.Context(), 10, 10*time.Second)
+		must(t, err)
+		equal(t, name+": claimed", idsOf(claimed), []string{id})
+		attempting := b.read(id) // and not withdrawn yet
+		b.cancelOperation(o.ID)
+		equal(t, name+": claimed: operation", b.outcome(o.ID), "cancelled 1 0 0 of 2")
+		must(t, b.MarkDispatched(t.Context(), claimed))
+		b.advance(time.Second)
+		progress := b.step(b.Store, o.ID)
+		equal(t, name+": dispatched: goes on, done", []any{progress.Finished, progress.Wait, progress.Done}, []any{false, switchboard.Duration(time.Second), 1})
+		b.advance(5 * time.Second)
+		equal(t, name+": less and less often", b.step(b.Store, o.ID).Wait, switchboard.Duration(6*time.Second))
+		must(t, second(b.QueueDelivery(t.Context(), attempting, switchboard.Admit(b.clock(), switchboard.Conditions{Full: true}))))
+		progress = b.step(b.Store, o.ID)
+		equal(t, name+": parked: finished, done", []any{progress.Finished, progress.Done}, []any{true, 0})
+		equal(t, name+": as before", b.count(sub, state), 2)
+		d := b.read(id)
+		equal(t, name+": its date", d.NextAttemptAt, stood)
+		if state == switchboard.StateRetrying { // its workflow has ended: another one is started at its date
+			equal(t, "dispatched again", []any{d.Generation, d.DispatchAt}, []any{2, stood})
+		}
+	}
 }
 
 // TestCancelTakesBackAll: of very many the call takes back the latest, and the workflow the rest, which
@@ -123,10 +163,12 @@ func TestCancelTakesBackAll(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	sub := b.subscribe("acme", "none")
-	b.stored(sub, switchboard.StateFailed, 2500, b.clock().Add(-3*24*time.Hour))
+	b.stored(sub, switchboard.StateFailed, 3500, b.clock().Add(-3*24*time.Hour))
 	o := b.startedBy(root(), switchboard.ActionRetry, switchboard.Selection{Tenant: "acme"})
+	b.changeState(sub, switchboard.PauseSubscription) // the relay parks what is dated
 	for b.step(b.Store, o.ID).Done < 2300 {
-		b.advance(400 * time.Millisecond) // no relay dispatches, and none is late yet
+		b.advance(400 * time.Millisecond)
+		b.dispatched(b.Store)
 	}
 	b.cancelOperation(o.ID)
 	running, err := b.OperationsToStart(t.Context(), 0)
@@ -143,11 +185,60 @@ func TestCancelTakesBackAll(t *testing.T) {
 	equal(t, "steps", steps, 2)
 	var done int
 	must(t, b.sql.Get(&done, "SELECT done FROM operations"))
-	equal(t, "left", []int{done, b.count(sub, switchboard.StateFailed)}, []int{0, 2500})
+	equal(t, "left", []int{done, b.count(sub, switchboard.StateFailed)}, []int{0, 3500})
 	b.advance(time.Minute)
 	running, err = b.OperationsToStart(t.Context(), 0)
 	must(t, err)
 	equal(t, "in the end", len(running), 0)
+}
+
+// TestCancelRacesWithAttempts: each delivery is sent once, or stands as before and is not sent.
+func TestCancelRacesWithAttempts(t *testing.T) {
+	t.Parallel()
+	const all, count = 130, 100
+	b := setup(t)
+	sub := b.subscribe("acme", "none")
+	ids := b.stored(sub, switchboard.StateFailed, all, b.clock().Add(-3*time.Hour))
+	r := requestFor(switchboard.ActionRetry, switchboard.Selection{Tenant: "acme"})
+	r.Rate = 100
+	o, err := b.StartOperation(t.Context(), root(), "", r)
+	must(t, err)
+	equal(t, "dated", b.step(b.Store, o.ID).Done, count)
+	b.advance(time.Second)
+	b.dispatched(b.Store)
+	var sent [count]atomic.Int32
+	var attempts sync.WaitGroup
+	enough := make(chan struct{})
+	for w, s := range []*store.Store{b.Store, b.open(ring), b.Store} {
+		attempts.Go(func() {
+			for i := w; i < count; i += 3 {
+				if i == count/2 {
+					close(enough)
+				}
+				did, err := b.makeAttempt(s, ids[i])
+				if err != nil {
+					t.Error(err)
+				}
+				if did {
+					sent[i].Add(1)
+				}
+			}
+		})
+	}
+	<-enough
+	b.cancelOperation(o.ID)
+	attempts.Wait()
+	equal(t, "finished", b.step(b.Store, o.ID).Finished, true)
+	requests := 0
+	for i, id := range ids[:count] {
+		d, n := b.read(id), int(sent[i].Load())
+		if want := map[int]switchboard.State{0: switchboard.StateFailed, 1: switchboard.StateDelivered}[n]; d.State != want || d.AttemptsMade != 1+n {
+			t.Errorf("%s is %s with %d attempts after %d requests", id, d.State, d.AttemptsMade, n)
+		}
+		requests += n
+	}
+	equal(t, "operation", b.outcome(o.ID), fmt.Sprintf("cancelled %d %d 0 of %d", requests, count-requests, all))
+	b.noDeadlocks()
 }
 
 // TestBrokenItemIsNotTakenBack, and the others are.

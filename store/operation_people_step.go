@@ -27,28 +27,29 @@ func (s *Store) operateSelected(ctx context.Context, o operationRow, singly bool
 		return o.progress(o.Operation, 0), nil
 	}
 	now := s.now()
-	if o.Action.Sends() {
-		var late []int
-		if err := s.list(ctx, "operate", &late, relayLateQuery, now.Add(-relayLateBy), relayLate); err != nil {
-			return switchboard.OperationProgress{}, err
-		}
-		if late[0] == relayLate {
-			return o.progress(o.Operation, relayPause), s.touchOperation(ctx, o.ID)
-		}
-	}
 	o.NextAt = latest(o.NextAt, now.Add(-releaseBehind))
-	limit := o.room(now, o.spacing())
-	if limit == 0 {
-		return o.progress(o.Operation, o.wait(now)), nil
-	}
-	items, err := s.nextItems(ctx, &o, limit)
+	p, err := s.paceOf(ctx, &o, now)
 	switch {
 	case err != nil:
-		return switchboard.OperationProgress{}, mapError(ctx, "operate", err)
-	case singly:
-		return s.operateSingly(ctx, o, items)
+		return switchboard.OperationProgress{}, err
+	case p.behind:
+		return o.progress(o.Operation, p.wait), s.touchOperation(ctx, o.ID)
+	case p.limit == 0:
+		return o.progress(o.Operation, o.wait(now)), nil
 	}
-	_, progress, err := s.doItems(ctx, o, items, nil)
+	items, err := s.nextItems(ctx, &o, p.limit)
+	if err != nil {
+		return switchboard.OperationProgress{}, mapError(ctx, "operate", err)
+	}
+	var progress switchboard.OperationProgress
+	if singly {
+		progress, err = s.operateSingly(ctx, o, items)
+	} else {
+		_, progress, err = s.doItems(ctx, o, items, nil)
+	}
+	if !progress.Finished {
+		progress.Wait = max(progress.Wait, switchboard.Duration(p.wait))
+	}
 	return progress, err
 }
 
@@ -99,14 +100,11 @@ func (b *operationBatch) lock(ctx context.Context, read operationRow, others fun
 	if b.blocked, err = others(ctx); err != nil {
 		return false, err
 	}
-	found, err := selectOperations(ctx, b.tx, "WHERE id = $1 FOR NO KEY UPDATE", read.ID)
+	found, err := lockOperationRow(ctx, b.tx, read.ID)
 	if err != nil {
 		return false, err
 	}
-	if len(found) == 0 {
-		return false, noOperation(read.ID)
-	}
-	b.o, b.before, b.now = &found[0], found[0].Operation, b.store.now()
+	b.o, b.before, b.now = &found, found.Operation, b.store.now()
 	b.o.NextAt = read.NextAt
 	return b.o.State == switchboard.OperationRunning && b.o.AfterID == read.AfterID && b.o.AfterAt.Equal(read.AfterAt), nil
 }

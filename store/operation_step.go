@@ -50,7 +50,7 @@ const (
 
 // operationQueries are those of the steps of operations.
 func operationQueries() []string {
-	return []string{nextReleasableQuery, nextOpenQuery, countReleasableQuery, countOpenQuery, anyReleasableQuery, relayLateQuery}
+	return []string{nextReleasableQuery, nextOpenQuery, countReleasableQuery, countOpenQuery, anyReleasableQuery, relayLateQuery, unsentQuery, backItemsQuery}
 }
 
 // OperateStep does the next part of an operation in one transaction, with how far it is: after a

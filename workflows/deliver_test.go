@@ -147,6 +147,10 @@ func (r *fakeStore) CloseDelivery(_ context.Context, _ string, _ int, state swit
 	return r.loaded.Delivery, nil
 }
 
+func (r *fakeStore) Withdraw(_ context.Context, loaded switchboard.Delivery) (switchboard.Delivery, bool, error) {
+	return loaded, false, nil
+}
+
 func (r *fakeStore) TakeTurn(context.Context, string, switchboard.RateLimit) (time.Duration, error) {
 	return 0, nil
 }

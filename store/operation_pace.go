@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// An operation that sends dates no more than what is being sent. Of its newest deliveries so many may be
+// unsent as their subscriptions may have in flight, and as many more as it sends in aheadFor at its rate:
+// else those of others would wait behind them in Temporal.
+
+const (
+	// newestItems is how many of its newest deliveries a step looks at.
+	newestItems = batchLimit
+	// aheadFor covers the time between two steps of an operation that is held back.
+	aheadFor = 500 * time.Millisecond
+	// leastAhead is how many may be ahead at a low rate.
+	leastAhead = 100
+	// A step of an operation that is held back is followed by the next after behindLeast. While it may date
+	// nothing, the pause grows with the time since the date of its last delivery, up to relayPause.
+	behindLeast = 250 * time.Millisecond
+)
+
+// unsentQuery counts, by subscription, those of the newest $2 deliveries of the operation $1 that wait for
+// their attempt: due, dated, or for one of the reasons $3. OFFSET 0 makes Postgres look for each by its id.
+const unsentQuery = `
+SELECT s.max_in_flight, n.unsent FROM (
+	SELECT d.subscription_id, count(*) FILTER (WHERE d.unsent) AS unsent FROM (
+		SELECT delivery_id, before FROM operation_items WHERE operation_id = $1 AND outcome = 'done' ORDER BY delivery_id DESC LIMIT $2) AS i
+	CROSS JOIN LATERAL (
+		SELECT subscription_id, attempts_made = coalesce((i.before->>'attempts_made')::int, 0) AND (state IN ('pending', 'retrying') OR state = 'held' AND reason = ANY($3)) AS unsent
+		FROM deliveries WHERE id = i.delivery_id OFFSET 0) AS d
+	GROUP BY 1) AS n
+JOIN subscriptions s ON s.id = n.subscription_id`
+
+// pace is how fast an operation may go on.
+type pace struct {
+	limit  int           // how many deliveries the step may date
+	behind bool          // it may date none, until others are sent
+	wait   time.Duration // for the next step at least
+}
+
+// paceOf is the pace of an operation at that time.
+func (s *Store) paceOf(ctx context.Context, o *operationRow, now time.Time) (pace, error) {
+	byRate := o.room(now, o.spacing())
+	if byRate == 0 || !o.Action.Sends() {
+		return pace{limit: byRate}, nil
+	}
+	var late []int
+	if err := s.list(ctx, "operate", &late, relayLateQuery, now.Add(-relayLateBy), relayLate); err != nil {
+		return pace{}, err
+	}
+	if late[0] == relayLate { // others wait, too
+		return pace{behind: true, wait: relayPause}, nil
+	}
+	var unsent []unsentOf
+	if err := s.list(ctx, "operate", &unsent, unsentQuery, o.ID, newestItems, queueReasons()); err != nil {
+		return pace{}, err
+	}
+	ahead := max(leastAhead, int(aheadFor.Seconds()*o.Rate))
+	switch bySent := roomBeside(unsent, ahead); {
+	case bySent >= byRate:
+		return pace{limit: byRate}, nil
+	case bySent < ahead/4: // a step for a few would cost more than they do
+		return pace{behind: true, wait: min(max(now.Sub(o.NextAt), behindLeast), relayPause)}, nil
+	default:
+		return pace{limit: bySent, wait: behindLeast}, nil
+	}
+}
+
+// unsentOf is how many deliveries of a subscription an operation has dated that are not sent yet.
+type unsentOf struct{ MaxInFlight, Unsent int }
+
+// roomBeside is how many deliveries an operation may date beside those. A subscription that is full holds
+// up no other.
+func roomBeside(unsent []unsentOf, ahead int) int {
+	room, behind, all := 0, 0, 0
+	for _, u := range unsent {
+		room, behind, all = room+max(u.MaxInFlight-u.Unsent, 0), behind+max(u.Unsent-u.MaxInFlight, 0), all+u.Unsent
+	}
+	return min(room+max(ahead-behind, 0), newestItems-all)
+}
