@@ -55,7 +55,7 @@ func HotQueries() map[string]string {
 // OperationItemQueries are those of the steps of an operation that read its items, with their arguments.
 func OperationItemQueries(operation string) map[string]ListStatement {
 	return map[string]ListStatement{
-		"unsent": {Query: unsentQuery, Args: []any{operation, newestItems, queueReasons()}},
+		"unsent": {Query: unsentQuery, Args: []any{operation, newestItems}},
 		"back":   {Query: backItemsQuery, Args: []any{operation, backAll, batchLimit}},
 	}
 }

@@ -22,13 +22,13 @@ const (
 )
 
 // unsentQuery counts, by subscription, those of the newest $2 deliveries of the operation $1 that wait for
-// their attempt: due, dated, or for one of the reasons $3. OFFSET 0 makes Postgres look for each by its id.
+// their attempt: dated, due, or parked until their turn. OFFSET 0 makes Postgres look for each by its id.
 const unsentQuery = `
 SELECT s.max_in_flight, n.unsent FROM (
 	SELECT d.subscription_id, count(*) FILTER (WHERE d.unsent) AS unsent FROM (
 		SELECT delivery_id, before FROM operation_items WHERE operation_id = $1 AND outcome = 'done' ORDER BY delivery_id DESC LIMIT $2) AS i
 	CROSS JOIN LATERAL (
-		SELECT subscription_id, attempts_made = coalesce((i.before->>'attempts_made')::int, 0) AND (state IN ('pending', 'retrying') OR state = 'held' AND reason = ANY($3)) AS unsent
+		SELECT subscription_id, attempts_made = coalesce((i.before->>'attempts_made')::int, 0) AND (state IN ('pending', 'retrying') OR ` + waitsForTurn + `) AS unsent
 		FROM deliveries WHERE id = i.delivery_id OFFSET 0) AS d
 	GROUP BY 1) AS n
 JOIN subscriptions s ON s.id = n.subscription_id`
@@ -54,7 +54,7 @@ func (s *Store) paceOf(ctx context.Context, o *operationRow, now time.Time) (pac
 		return pace{behind: true, wait: relayPause}, nil
 	}
 	var unsent []unsentOf
-	if err := s.list(ctx, "operate", &unsent, unsentQuery, o.ID, newestItems, queueReasons()); err != nil {
+	if err := s.list(ctx, "operate", &unsent, unsentQuery, o.ID, newestItems); err != nil {
 		return pace{}, err
 	}
 	ahead := max(leastAhead, int(aheadFor.Seconds()*o.Rate))
