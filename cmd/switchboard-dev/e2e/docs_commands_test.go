@@ -51,7 +51,7 @@ type documentedPage struct {
 	prints  string   // what each block prints at least
 }
 
-// TestDocumentedCommands runs the shell blocks of the documents, and the commands that support and operators are told,
+// TestDocumentedCommands runs the shell blocks of the documents, and the commands that support and operators are given,
 // against a running system. Each succeeds.
 func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
