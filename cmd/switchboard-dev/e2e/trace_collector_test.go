@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 
@@ -103,4 +104,11 @@ func checkChild(t *testing.T, span, parent *tracepb.Span) {
 		t.Errorf("%s is below %x of the trace %x, want below %s, which is %x of %x",
 			span.GetName(), span.GetParentSpanId(), span.GetTraceId(), parent.GetName(), parent.GetSpanId(), parent.GetTraceId())
 	}
+}
+
+// below tells whether a span is a child of one of others.
+func below(parents []*tracepb.Span, span *tracepb.Span) bool {
+	return slices.ContainsFunc(parents, func(parent *tracepb.Span) bool {
+		return string(parent.GetSpanId()) == string(span.GetParentSpanId())
+	})
 }

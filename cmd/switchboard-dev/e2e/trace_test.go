@@ -68,25 +68,23 @@ func TestOneTraceFromPostToAttempts(t *testing.T) {
 	p.start()
 	p.operate(id, "retry", "the receiver is back")
 	p.awaitState(id, "delivered")
-	attempts, delivers := c.await(t, "attempt", 2), c.await(t, "deliver", 2)
+	attempts := c.await(t, "attempt", 2)
+	// An execution whose end the killed process has not reported is run again and makes no attempt, so
+	// that there may be three.
+	await(t, "each attempt below an execution", func() bool {
+		return below(c.named("deliver"), attempts[0]) && below(c.named("deliver"), attempts[1])
+	})
 	if hex.EncodeToString(post.GetTraceId()) != callersTrace || hex.EncodeToString(post.GetParentSpanId()) != callersSpan {
 		t.Errorf("the post is below %x of the trace %x", post.GetParentSpanId(), post.GetTraceId())
 	}
 	checkChild(t, dispatch, post)
-	for _, span := range delivers {
+	for _, span := range c.named("deliver") {
 		checkChild(t, span, post)
 	}
 	requests := r.await(t, 2)
 	for i, span := range attempts {
 		if got := requests[i].header.Get("Traceparent"); got != traceparent(span) {
 			t.Errorf("request %d has the traceparent %q, want %q", i+1, got, traceparent(span))
-		}
-		below := false
-		for _, deliver := range delivers {
-			below = below || string(span.GetParentSpanId()) == string(deliver.GetSpanId())
-		}
-		if !below {
-			t.Errorf("attempt %d is below no execution", i+1)
 		}
 	}
 	if got := attributeOf(attempts[0], "http.response.status_code") + ", " + attributeOf(attempts[0], "error.type") + "; " + attributeOf(attempts[1], "http.response.status_code"); got != "Service Unavailable, http_5xx; OK" {
