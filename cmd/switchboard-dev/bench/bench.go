@@ -25,7 +25,7 @@ type Command struct {
 	Lists       int    `default:"1000000" help:"Old deliveries that are seeded for --only lists."`
 	Only        string `enum:",floor,ours,latency,memory,rendering,limits,history,lists,isolation,parked,traces" default:"" help:"Measure one thing: floor, ours, latency, memory, rendering, limits, history, lists, isolation, parked or traces; the last five are measured only when asked for."`
 
-	Scenario         string `default:"abcdefg" help:"Bad traffic of --only isolation: a, 30 endpoints that hang at 0.5 events/s each; b, 60 at 1/s; c, 60 that answer after 3 s at 0.5/s; d, 200 that refuse at 1/s; e, as a of the healthy tenant itself; f, 520 events at once for one that hangs; g, fifty tabs of the console."`
+	Scenario         string `default:"abcdefg" help:"Bad traffic of --only isolation: a, 30 endpoints that hang at 0.5 events/s each; b, 60 at 1/s; c, 60 that answer after 3 s at 0.5/s; d, 200 that refuse at 1/s; e, as a of the healthy tenant itself; f, 520 events at once for one that hangs; g, fifty tabs of the console; h and i, as many endpoints and events as c and d have, answered at once."`
 	IsolationSeconds int    `default:"60" help:"Of each window without bad traffic, and of the one beside it after its first time."`
 	OnsetSeconds     int    `default:"60" help:"The first time of bad traffic, in which breakers open."`
 	IsolationCap     int    `default:"100" help:"max_in_flight in scenario f: the largest that the binary allows."`

@@ -17,6 +17,7 @@ const (
 	hangs       behaviour = "hang"             // it takes the request and never answers
 	answersLate behaviour = "answer after 3 s" // with 200
 	refuses     behaviour = "refuse"           // it does not take the connection
+	answers     behaviour = "answer at once"   // with 200: no bad one, to compare with
 	lateAnswer            = 3 * time.Second    // of those that answer late
 )
 
@@ -44,17 +45,23 @@ func startEndpoints(b behaviour, count int) (_ *badEndpoints, err error) {
 			e.ends = append(e.ends, listener.Close)
 			go hang(ctx, listener)
 		case answersLate:
-			server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+			e.serve(listener, func(_ http.ResponseWriter, request *http.Request) {
 				_ = pause(request.Context(), lateAnswer) // whoever gave up reads no answer
-			})}
-			e.ends = append(e.ends, server.Close)
-			go func() { _ = server.Serve(listener) }() // returns after Close, and only then
+			})
+		case answers:
+			e.serve(listener, func(http.ResponseWriter, *http.Request) {})
 		}
 		if err != nil {
 			return nil, errors.Join(err, e.close())
 		}
 	}
 	return e, nil
+}
+
+func (e *badEndpoints) serve(listener net.Listener, handler http.HandlerFunc) {
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: handler}
+	e.ends = append(e.ends, server.Close)
+	go func() { _ = server.Serve(listener) }() // returns after Close, and only then
 }
 
 // hang takes connections, reads what is sent, and answers nothing until the other side or ctx

@@ -59,6 +59,7 @@ type besideBad struct {
 	Tabs      int            `json:"tabs,omitempty"`
 	Polls     int            `json:"polls,omitempty"` // of the tabs
 	dead      bool           // its endpoints never answer: an event for one is only parked
+	control   bool           // its endpoints answer at once: the others have no bound beside it
 }
 
 const (
@@ -135,7 +136,7 @@ func (b *bench) chosenScenarios() []scenario {
 // beside measures healthy events while the scenario's endpoints get theirs, and leaves nothing
 // of the scenario behind.
 func (b *bench) beside(ctx context.Context, db *sql.DB, s scenario, onset, later time.Duration) (besideBad, error) {
-	result := besideBad{Scenario: s.name, What: s.what(), Tabs: s.tabs, dead: s.dead()}
+	result := besideBad{Scenario: s.name, What: s.what(), Tabs: s.tabs, dead: s.dead(), control: s.behaviour == answers}
 	bad, err := b.startBad(ctx, s)
 	if err != nil {
 		return besideBad{}, err

@@ -28,7 +28,8 @@ type scenario struct {
 	tabs      int // of the console's overview, beside it
 }
 
-// scenarios lists those of the issue. largestCap is the max_in_flight of the last.
+// scenarios lists those of the issue, and what c and d are like with endpoints that answer at once: h and i.
+// largestCap is the max_in_flight of f.
 func scenarios(largestCap int) []scenario {
 	return []scenario{
 		{name: "a", behaviour: hangs, endpoints: 30, rate: 0.5},
@@ -38,6 +39,8 @@ func scenarios(largestCap int) []scenario {
 		{name: "e", behaviour: hangs, endpoints: 30, rate: 0.5, sameOwner: true},
 		{name: "f", behaviour: hangs, endpoints: 1, burst: 520, timeout: time.Duration(switchboard.MaxTimeout), cap: largestCap},
 		{name: "g", tabs: 50},
+		{name: "h", behaviour: answers, endpoints: 60, rate: 0.5},
+		{name: "i", behaviour: answers, endpoints: 200, rate: 1},
 	}
 }
 
@@ -56,7 +59,7 @@ func (s scenario) what() string {
 }
 
 // dead reports whether its endpoints get events all the time and answer none.
-func (s scenario) dead() bool { return s.rate > 0 && s.behaviour != answersLate }
+func (s scenario) dead() bool { return s.rate > 0 && (s.behaviour == hangs || s.behaviour == refuses) }
 
 // tenant owns the endpoint with that number.
 func (s scenario) tenant(i int) string {

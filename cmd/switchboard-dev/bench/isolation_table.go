@@ -49,11 +49,18 @@ func (s besideBad) lines(p99 float64) []line {
 	of := func(w window) string {
 		return fmt.Sprintf("%.1f  %.1f  %.1f", w.Arrival.P50, w.Arrival.P95, w.Arrival.P99)
 	}
+	against := func(w window, most float64) line {
+		const what, format = "  p99 against without", "%.2f"
+		if s.control {
+			return info(what, format, w.Arrival.P99/max(p99, 0.1))
+		}
+		return atMost(what, w.Arrival.P99/max(p99, 0.1), most, format)
+	}
 	lines := []line{
 		info(fmt.Sprintf("(%s) %s: p50 p95 p99 at first", s.Scenario, s.What), "%s", of(s.Onset)),
-		atMost("  p99 against without", s.Onset.Arrival.P99/max(p99, 0.1), targetOnsetP99, "%.2f"),
+		against(s.Onset, targetOnsetP99),
 		info("  p50 p95 p99 later", "%s", of(s.Later)),
-		atMost("  p99 against without", s.Later.Arrival.P99/max(p99, 0.1), targetLaterP99, "%.2f"),
+		against(s.Later, targetLaterP99),
 		info("  POST to 202, p99, at first and later", "%.1f  %.1f", s.Onset.Answer.P99, s.Later.Answer.P99),
 		atMost("  healthy events not accepted or not arrived", float64(missing(s.Onset)+missing(s.Later)), 0, "%.0f"),
 		atMost("  overdue at the end", float64(s.Overdue), 0, "%.0f"),
