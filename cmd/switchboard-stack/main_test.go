@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/freeport"
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
@@ -245,19 +245,14 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// freeAddress is one that nobody listens on, below the range from which systems take the ports
-// of outgoing connections.
+// freeAddress is one that nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	for range 1000 {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
-		if err == nil {
-			defer listener.Close()
-			return listener.Addr().String()
-		}
+	address, err := freeport.Address()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	panic("unreachable")
+	return address
 }
 
 // output is what a stack has printed so far.

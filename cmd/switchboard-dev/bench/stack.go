@@ -14,8 +14,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/freeport"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/process"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
@@ -115,7 +115,7 @@ func (s *stack) startSwitchboard(ctx context.Context) (err error) {
 	if err := s.postgres.CreateDatabase(ctx, database, ""); err != nil {
 		return err
 	}
-	if s.listen, err = temporalserver.FreeAddress(); err != nil {
+	if s.listen, err = freeport.Address(); err != nil {
 		return err
 	}
 	s.keyring = process.NewKeyring("bench")

@@ -12,7 +12,7 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/freeport"
 )
 
 // answer is what the API answered.
@@ -144,7 +144,7 @@ func (s *system) awaitState(id string, state switchboard.State) client.Delivery 
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	address, err := temporalserver.FreeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ import (
 
 	"github.com/seed-49a43567/switchboard"
 	apiclient "github.com/seed-49a43567/switchboard/client"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/freeport"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/process"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
@@ -172,7 +172,7 @@ func (s *stack) startSwitchboard(ctx context.Context) (err error) {
 }
 
 func (s *stack) startPart(name, command string) (_ *service, err error) {
-	if s.listens[name], err = temporalserver.FreeAddress(); err != nil {
+	if s.listens[name], err = freeport.Address(); err != nil {
 		return nil, err
 	}
 	return newService(s.ctx, name, func(context.Context) (running, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/api"
 	apiclient "github.com/seed-49a43567/switchboard/client"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/freeport"
 	"github.com/seed-49a43567/switchboard/store/postgres/pgtest"
 )
 
@@ -187,12 +188,11 @@ func serve(t *testing.T, ctx context.Context, server *http.Server, log io.Writer
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 func await(t *testing.T, condition func() bool) {
