@@ -53,8 +53,12 @@ func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refusing = true
+	// All are told first how to end: the end of one has the other one of its pair closed.
 	for conn := range p.conns {
-		reset(conn)
+		lingerNot(conn)
+	}
+	for conn := range p.conns {
+		_ = conn.Close()
 	}
 }
 
@@ -201,8 +205,13 @@ func (p *proxy) untilOpen() {
 
 // reset closes a connection as a peer that knows nothing of it does.
 func reset(conn net.Conn) {
+	lingerNot(conn)
+	_ = conn.Close()
+}
+
+// lingerNot has the close of a connection reset it.
+func lingerNot(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = conn.Close()
 }
