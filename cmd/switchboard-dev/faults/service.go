@@ -15,7 +15,7 @@ import (
 const restartPause = time.Second
 
 // startLimit bounds one start of a process. One that hangs is killed, and started again.
-const startLimit = time.Minute
+const startLimit = 3 * time.Minute
 
 // running is a process.
 type running interface {

@@ -14,13 +14,13 @@ const (
 	// warmUp is for how long events are posted before a fault.
 	warmUp = 2 * time.Second
 	// flowLimit is how long after a fault events must flow again.
-	flowLimit = 2 * time.Minute
+	flowLimit = 5 * time.Minute
 	// arriveLimit is how long after that all that was accepted must have arrived: a later attempt
 	// that was lost with its worker is made again after 45 s and the wait of its policy.
-	arriveLimit = 3 * time.Minute
+	arriveLimit = 5 * time.Minute
 	// repairLimit is how long after that every promise must be kept: the reconciler looks every 15 s
 	// for what is 45 s late.
-	repairLimit = 2 * time.Minute
+	repairLimit = 5 * time.Minute
 )
 
 // The tenants of the healthy receiver, each with one subscription.

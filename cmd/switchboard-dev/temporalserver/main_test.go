@@ -21,7 +21,7 @@ var pg = pgtest.New(nil)
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
 // deadline is how long a test waits for what takes milliseconds when nothing is wrong.
-const deadline = 60 * time.Second
+const deadline = 5 * time.Minute
 
 // start starts a server that is stopped at the test's end, if it did not stop before.
 func start(t *testing.T, c Config) *Server {

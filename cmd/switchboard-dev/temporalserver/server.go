@@ -23,9 +23,9 @@ import (
 // How long the server may take. It starts in about a second and stops in less;
 // these are for a machine that is busy with something else.
 const (
-	readyTimeout = 60 * time.Second
+	readyTimeout = 3 * time.Minute
 	readyPause   = 20 * time.Millisecond // between two questions whether it is ready
-	stopTimeout  = 30 * time.Second
+	stopTimeout  = 2 * time.Minute
 )
 
 // Config is what [Start] needs.
