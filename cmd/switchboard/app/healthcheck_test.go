@@ -35,9 +35,7 @@ func TestHealthcheck(t *testing.T) {
 			}
 		})
 	}
-	server := httptest.NewServer(http.NotFoundHandler())
-	server.Close()
-	if err := Healthcheck(t.Context(), Config{Listen: server.Listener.Addr().String()}, t.Output()); err == nil {
+	if err := Healthcheck(t.Context(), Config{Listen: freeAddress(t)}, t.Output()); err == nil {
 		t.Error("nobody listens, and it is healthy")
 	}
 }
