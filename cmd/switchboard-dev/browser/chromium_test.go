@@ -24,7 +24,7 @@ import (
 )
 
 // pageTimeout is how long a page or a condition on it may take: far longer than it ever does.
-const pageTimeout = time.Minute
+const pageTimeout = 3 * time.Minute
 
 // programs are the names under which a Chromium is found. The first one has no window at all, and starts soonest.
 var programs = [...]string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"}

@@ -16,13 +16,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/client"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/embedded"
+	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/freeport"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/stack"
-	"github.com/seed-49a43567/switchboard/cmd/switchboard-dev/temporalserver"
 	"github.com/seed-49a43567/switchboard/cmd/switchboard/app"
 )
 
 // awaitTimeout is how long a condition may take to come true: far longer than it ever does.
-const awaitTimeout = 2 * time.Minute
+const awaitTimeout = 5 * time.Minute
 
 // pictures is the folder of what the tests saw, which git ignores.
 const pictures = "pictures"
@@ -86,7 +86,7 @@ func (r *running) start() {
 	}
 	var addresses [5]string
 	for i := range addresses {
-		if addresses[i], r.err = temporalserver.FreeAddress(); r.err != nil {
+		if addresses[i], r.err = freeport.Address(); r.err != nil {
 			return
 		}
 	}

@@ -107,15 +107,28 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// checkShows fails the test unless the page has what it is there for.
+// checkShows fails the test unless the page has what it is there for, loaded again or not: what is counted comes a
+// little later.
 func (v *visitor) checkShows(p shownPage) {
 	v.t.Helper()
-	text := v.text()
-	for _, want := range p.shows {
-		if !strings.Contains(text, want) {
+	var missing []string
+	defer func() {
+		for _, want := range missing {
 			v.t.Errorf("%s: %q is not shown", p.name, want)
 		}
+	}()
+	lacks := func() bool {
+		text := v.text()
+		missing = slices.DeleteFunc(slices.Clone(p.shows), func(want string) bool { return strings.Contains(text, want) })
+		return len(missing) > 0
 	}
+	await(v.t, "showing all of "+p.name, func() bool {
+		if !lacks() {
+			return true
+		}
+		v.visit(p.path)
+		return false
+	})
 	if n := evaluate[int](v, `document.querySelectorAll("h1").length`); n != 1 {
 		v.t.Errorf("%s has %d headings of the first level", p.name, n)
 	}
