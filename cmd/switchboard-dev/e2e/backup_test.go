@@ -35,7 +35,7 @@ func drill(t *testing.T, withTemporal bool) {
 	d.start()
 	ill, well := newRecoveringReceiver(t)
 	steady := newReceiver(t, 200)
-	soon := fields{"initial_interval": "1s", "backoff_coefficient": 1, "maximum_interval": "1s", "maximum_attempts": 100}
+	soon := fields{"initial_interval": "3s", "backoff_coefficient": 1, "maximum_attempts": 100} // which lasts for longer than all this
 	d.subscribe(ill.URL, fields{"events": []string{"waiting"}, "breaker": fields{"mode": "off"}, "retry": soon})
 	paused, _ := d.subscribe(steady.URL, fields{"events": []string{"held"}})
 	d.subscribe(steady.URL, fields{"events": []string{"ticket.*"}})

@@ -126,11 +126,11 @@ func newComposeTraffic(t *testing.T, api *client.Client) *composeTraffic {
 	t.Helper()
 	f := &composeTraffic{t: t, api: api, well: newReceiver(t, 200)}
 	ill := newReceiver(t, 503)
-	f.subscribe("well", f.well.URL, `"events": ["ticket.*"]`)
+	well := f.subscribe("well", f.well.URL, `"events": ["ticket.*"]`)
 	f.subscribe("ill", ill.URL, `"events": ["ticket.*"], "breaker": {"failures_in_a_row": 2}`)
 	aside := f.subscribe("aside", ill.URL, `"events": ["ticket.*"], "breaker": {"mode": "off"}`)
-	f.delivery = f.post()
-	f.well.await(t, 1)
+	f.delivery = f.post()[well]
+	f.well.await(t, 1) // so that Temporal knows of it
 	_, err := api.StartOperation(t.Context(), client.NewOperation{
 		Action: switchboard.ActionCancel, Filter: &switchboard.Selection{Subscription: aside}, Reason: "they are not wanted",
 	})
@@ -149,14 +149,18 @@ func (f *composeTraffic) subscribe(name, url, more string) (id string) {
 	return made.ID
 }
 
-// post posts an event, and returns one of its deliveries.
-func (f *composeTraffic) post() (delivery string) {
+// post posts an event, and returns its deliveries by their subscriptions.
+func (f *composeTraffic) post() map[string]string {
 	f.t.Helper()
 	accepted, err := f.api.PostEvent(f.t.Context(), client.NewEvent{Tenant: "acme", Type: "ticket.created", Data: json.RawMessage(`{"id": 1}`)})
 	if err != nil || len(accepted.Deliveries) != 3 {
 		f.t.Fatalf("%+v, %v", accepted, err)
 	}
-	return accepted.Deliveries[0].ID
+	deliveries := map[string]string{}
+	for _, d := range accepted.Deliveries {
+		deliveries[d.SubscriptionID] = d.ID
+	}
+	return deliveries
 }
 
 // more makes more of it, with a request that is refused.

@@ -72,15 +72,19 @@ func (c *composed) checkWatching(traffic *composeTraffic) {
 	var targets struct {
 		ActiveTargets []struct{ ScrapeURL, Health, LastError string }
 	}
-	c.ask(prometheus+"/api/v1/targets", nil, &targets)
-	for _, target := range targets.ActiveTargets {
-		if target.Health != "up" {
-			c.t.Errorf("%s is %s: %s", target.ScrapeURL, target.Health, target.LastError)
+	defer func() { c.t.Logf("the targets are %+v", targets.ActiveTargets) }()
+	// A busy machine may need longer for a scrape than there is between two.
+	await(c.t, "each target up at its last scrape", func() bool {
+		targets.ActiveTargets = nil
+		c.ask(prometheus+"/api/v1/targets", nil, &targets)
+		up := 0
+		for _, target := range targets.ActiveTargets {
+			if target.Health == "up" {
+				up++
+			}
 		}
-	}
-	if len(targets.ActiveTargets) != 3 {
-		c.t.Errorf("%d targets", len(targets.ActiveTargets))
-	}
+		return up == 3 && len(targets.ActiveTargets) == 3
+	})
 	var rules struct {
 		Groups []struct {
 			Rules []struct{ Name, Health, LastError string }

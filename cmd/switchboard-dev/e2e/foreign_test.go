@@ -81,9 +81,16 @@ func newPython(t *testing.T) *foreign {
 	return newForeign(t, "python3", "testdata/receiver.py")
 }
 
-// got returns what was received so far.
-func (f *foreign) got() []foreignRequest {
+// await waits until so many requests have been read of what the program prints, which may be later than their answers,
+// and returns the last of them.
+func (f *foreign) await(t *testing.T, n int) foreignRequest {
+	t.Helper()
+	await(t, "so many requests printed", func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.requests) >= n
+	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]foreignRequest(nil), f.requests...)
+	return f.requests[len(f.requests)-1]
 }

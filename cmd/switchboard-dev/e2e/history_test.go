@@ -79,14 +79,14 @@ func eachHistory(t *testing.T, folder string) {
 	}
 }
 
-// startSlowOperation starts an operation that takes some steps, which are a second apart.
-func (s *system) startSlowOperation() string {
+// startSlowOperation starts an operation of 40 deliveries, of which so many are made in a second.
+func (s *system) startSlowOperation(rate float64) string {
 	s.t.Helper()
 	sub, _ := s.subscribe(newReceiver(s.t, 200).URL, nil)
 	for range 40 {
 		s.post("ticket.created", `{}`)
 	}
-	return s.startOperation(client.NewOperation{Action: switchboard.ActionReplay, Rate: 10, Filter: &switchboard.Selection{Subscription: sub}})
+	return s.startOperation(client.NewOperation{Action: switchboard.ActionReplay, Rate: rate, Filter: &switchboard.Selection{Subscription: sub}})
 }
 
 func (s *system) pauseOperation(id string) {
@@ -106,7 +106,7 @@ func (s *system) resumeOperation(id string) {
 // livePausedOperation pauses an operation between two of its steps, resumes it and pauses it again: it is
 // told of the resumption, and ends all the same.
 func livePausedOperation(t *testing.T, s *system) string {
-	id := s.startSlowOperation()
+	id := s.startSlowOperation(1) // it goes on for long enough on a slow machine, and nobody waits for its end
 	s.awaitOperation(id, "a step made", func(o client.Operation) bool { return o.Done > 0 })
 	s.pauseOperation(id)
 	s.resumeOperation(id)
@@ -116,7 +116,7 @@ func livePausedOperation(t *testing.T, s *system) string {
 
 // liveResumedOperation resumes an operation whose workflow has ended because of its pause.
 func liveResumedOperation(t *testing.T, s *system) string {
-	id := s.startSlowOperation()
+	id := s.startSlowOperation(10)
 	s.pauseOperation(id)
 	s.closedHistory(id)
 	s.resumeOperation(id)

@@ -283,7 +283,7 @@ func TestReplayToANewSubscription(t *testing.T) {
 // made and is not sent yet.
 func TestOperationIsPausedAndCancelled(t *testing.T) {
 	t.Parallel()
-	const events, rate = 300, 20
+	const events, rate = 300, 10
 	s := newSystem(t)
 	s.subscribe(newReceiver(t, 200).URL, nil)
 	if err := newLoad(t, s, events).post(16); err != nil {

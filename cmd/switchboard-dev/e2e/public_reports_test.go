@@ -43,7 +43,7 @@ func TestShownIsSent(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	node, python, own := newNode(t), newPython(t), newReceiver(t, 200)
-	for _, c := range []struct{ name, target, data, sent string }{
+	for i, c := range []struct{ name, target, data, sent string }{
 		{"a blank in the query", `/hook?name=John Doe`, `{}`, `/hook?name=John%20Doe`},
 		{"letters in the query", `/hook?city=Zoë`, `{}`, `/hook?city=Zo%C3%AB`},
 		{"an encoded slash beside a blank", `/my docs/a%2Fb`, `{}`, `/my%20docs/a%2Fb`},
@@ -62,10 +62,10 @@ func TestShownIsSent(t *testing.T) {
 			}
 			s.call("DELETE", "/v1/subscriptions/"+subscription+"?reason=r", nil)
 		}
-		if got := last(node.got()).Target; got != c.sent {
+		if got := node.await(t, i+1).Target; got != c.sent {
 			t.Errorf("%s: Node read %s, want %s", c.name, got, c.sent)
 		}
-		if got := last(python.got()).Target; got != c.sent {
+		if got := python.await(t, i+1).Target; got != c.sent {
 			t.Errorf("%s: Python read %s, want %s", c.name, got, c.sent)
 		}
 		if got := last(own.got()).target; got != c.sent {
@@ -133,7 +133,7 @@ func TestNamesThatMisbehave(t *testing.T) {
 		dns.Set("xn--mnchen-3ya.test", "127.0.0.1")
 		node := newNode(t)
 		s.deliver(t, "letters", portOf("http://"+node.addr, "MÜNCHEN.test"), nil, `{}`)
-		if host := last(node.got()).Host; host != portOf(node.addr, "xn--mnchen-3ya.test") {
+		if host := node.await(t, 1).Host; host != portOf(node.addr, "xn--mnchen-3ya.test") {
 			t.Errorf("Host: %s", host)
 		}
 	})
@@ -203,7 +203,7 @@ func TestThroughAProxy(t *testing.T) {
 	if want := "POST http://" + node.addr + "/hook?a=b%20c"; len(seen) != 1 || seen[0] != want {
 		t.Errorf("the proxy saw %q, want %q", seen, want)
 	}
-	if got := last(node.got()).Target; got != "/hook?a=b%20c" {
+	if got := node.await(t, 1).Target; got != "/hook?a=b%20c" {
 		t.Errorf("Node read %s", got)
 	}
 }
@@ -220,7 +220,7 @@ func TestRenegotiation(t *testing.T) {
 	p.deliver(t, "renegotiated", "https://"+node.addr+"/hook", fields{
 		"auth": fields{"type": "mtls", "certificate": certificate, "private_key": key}, "retry": fields{"maximum_attempts": 1},
 	}, `{}`)
-	if client := last(node.got()).Client; client != "switchboard test" {
+	if client := node.await(t, 1).Client; client != "switchboard test" {
 		t.Errorf("Node was shown the certificate of %q", client)
 	}
 }

@@ -163,7 +163,7 @@ func TestUnverifiedAddressIsHeld(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	})
-	subscription, _ := s.subscribe(old.URL, fields{"retry": fields{"initial_interval": "1s", "backoff_coefficient": 1}})
+	subscription, _ := s.subscribe(old.URL, fields{"retry": fields{"initial_interval": "1s", "backoff_coefficient": 1}, "breaker": fields{"mode": "off"}})
 	waiting := s.post("ticket.created", `{}`)
 	s.awaitState(waiting, "retrying")
 	a := s.call(http.MethodPatch, "/v1/subscriptions/"+subscription, fields{"version": 1, "verification": "challenge", "request": fields{"url": address.URL}})

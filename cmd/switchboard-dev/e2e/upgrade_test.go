@@ -11,12 +11,12 @@ import (
 // posted and deliveries wait for their next attempts: none is lost, none is stuck, no workflow fails to replay.
 func TestDeployAndBack(t *testing.T) {
 	t.Parallel()
-	waiting, interval := 50, "2s"
+	waiting, interval := 50, "4s" // a hundred of which last for longer than all this
 	if fullSize() {
 		waiting, interval = 500, "10s"
 	}
 	d := newDeployment(t)
-	before := d.process(lastRelease.path(t))
+	before, present := d.process(lastRelease.path(t)), d.process(built.path(t))
 	before.mustRunCommand("migrate")
 	d.key = before.newAdminKey()
 	before.start()
@@ -31,7 +31,6 @@ func TestDeployAndBack(t *testing.T) {
 	posted := d.postWaiting(waiting)
 	await(t, "all wait for the next attempt", func() bool { return d.count("retrying") == waiting })
 
-	present := d.process(built.path(t))
 	if present.schema() > before.schema() {
 		said, err := present.runCommand("serve")
 		if err == nil || !strings.Contains(said, "run `switchboard migrate`") {
