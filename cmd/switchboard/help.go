@@ -29,11 +29,9 @@ func reads(command, setting string) bool {
 		return false // Temporal's own variables alone
 	case "healthcheck":
 		return setting == "listen"
-	case "migrate":
-		return slices.Contains(database, setting)
 	case "verify":
 		return slices.Contains(append(database, "lost-keys", "retention", "retention-failed", "payload-retention", "idempotency-window"), setting)
-	default: // keys, erase
+	default: // migrate, keys, erase
 		return slices.Contains(append(database, "lost-keys"), setting)
 	}
 }

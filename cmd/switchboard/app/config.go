@@ -27,7 +27,7 @@ import (
 // other variables and profile file of its envconfig.
 type Config struct {
 	DatabaseURL   string            `name:"database-url" env:"SWITCHBOARD_DATABASE_URL" placeholder:"postgres://…" help:"Postgres database of Switchboard. Required."`
-	EncryptionKey string            `name:"encryption-key" env:"SWITCHBOARD_ENCRYPTION_KEY" placeholder:"ID:BASE64[,…]" help:"Keys of 32 bytes that encrypt secrets at rest: the first encrypts, all decrypt. Prefer the environment over the flag. Required."`
+	EncryptionKey string            `name:"encryption-key" env:"SWITCHBOARD_ENCRYPTION_KEY" placeholder:"ID:BASE64[,…]" help:"Keys of 32 bytes that encrypt secrets at rest: the first encrypts, all decrypt. Prefer the environment over the flag. Required, but not by migrate, which checks those that it is given."`
 	LostKeys      []string          `name:"lost-keys" env:"SWITCHBOARD_LOST_KEYS" sep:"," placeholder:"ID,…" help:"Ids of encryption keys that are lost for good: the process starts without them, and what needs them is shown as unreadable."`
 	Listen        string            `name:"listen" env:"SWITCHBOARD_LISTEN" default:"127.0.0.1:8080" help:"Address of the HTTP API, health and metrics."`
 	AllowCIDRs    []netip.Prefix    `name:"allow-cidrs" env:"SWITCHBOARD_ALLOW_CIDRS" sep:"," placeholder:"CIDR,…" help:"Private networks that webhooks may reach all the same."`
