@@ -29,18 +29,26 @@ func must[T any](value T, err error) func(*testing.T) T {
 	}
 }
 
-// Each alert says how urgent it is, what it is, and leads to a section of the runbook that is there.
+// Each alert says how urgent it is, as the runbook does, what it is, and leads to a section of the runbook that is
+// there.
 func TestAlertsAreExplained(t *testing.T) {
 	t.Parallel()
-	headings := map[string]bool{}
+	headings, severities := map[string]bool{}, map[string]string{}
 	for line := range strings.Lines(string(must(os.ReadFile(deploy + "/../docs/runbook.md"))(t))) {
 		if text, is := strings.CutPrefix(strings.TrimSpace(line), "### "); is {
 			headings[anchorOf(text)] = true
+		}
+		if cells := strings.Split(line, " | "); len(cells) == 3 { // alerts, severity, where to go
+			for name := range strings.SplitSeq(strings.TrimPrefix(cells[0], "| "), ", ") {
+				severities[strings.Trim(name, "`")] = cells[1]
+			}
 		}
 	}
 	for _, a := range must(Alerts(deploy))(t) {
 		if severity := a.Labels["severity"]; severity != "page" && severity != "ticket" {
 			t.Errorf("%s has the severity %q", a.Name, severity)
+		} else if severities[a.Name] != severity {
+			t.Errorf("%s is a %s, and the runbook says %q", a.Name, severity, severities[a.Name])
 		}
 		anchor, is := strings.CutPrefix(a.Annotations["runbook_url"], runbook)
 		if !is || !headings[anchor] {
