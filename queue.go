@@ -2,6 +2,7 @@ package switchboard
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -9,11 +10,12 @@ import (
 // those that are accepted after it wait behind it. The workers release them, oldest first, as
 // requests end and as the rate limit allows.
 
-// IsQueueReason reports whether a held delivery with that reason waits for its turn among those of
-// its subscription.
-func IsQueueReason(reason string) bool {
-	return reason == ReasonRateLimited || reason == ReasonWaitingForSlot
-}
+// QueueReasons are the reasons of held deliveries that wait for their turn among those of their
+// subscription.
+func QueueReasons() []string { return []string{ReasonRateLimited, ReasonWaitingForSlot} }
+
+// IsQueueReason reports whether the reason is one of [QueueReasons].
+func IsQueueReason(reason string) bool { return slices.Contains(QueueReasons(), reason) }
 
 // IsSet reports whether there is a limit.
 func (r RateLimit) IsSet() bool { return r.PerSecond > 0 }

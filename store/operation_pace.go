@@ -23,7 +23,7 @@ const (
 
 // unsentQuery counts, by subscription, those of the newest $2 deliveries of the operation $1 that wait for
 // their attempt: dated, due, or parked until their turn. OFFSET 0 makes Postgres look for each by its id.
-const unsentQuery = `
+var unsentQuery = `
 SELECT s.max_in_flight, n.unsent FROM (
 	SELECT d.subscription_id, count(*) FILTER (WHERE d.unsent) AS unsent FROM (
 		SELECT delivery_id, before FROM operation_items WHERE operation_id = $1 AND outcome = 'done' ORDER BY delivery_id DESC LIMIT $2) AS i

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-49a43567/switchboard"
@@ -14,7 +15,7 @@ const parkedFor = 250 * time.Millisecond
 
 // waitsForTurn is [switchboard.IsQueueReason] in SQL. The reasons are no argument, so that Postgres sees
 // that the index deliveries_releasable has them.
-const waitsForTurn = "state = 'held' AND reason IN ('" + switchboard.ReasonRateLimited + "', '" + switchboard.ReasonWaitingForSlot + "')"
+var waitsForTurn = "state = 'held' AND reason IN ('" + strings.Join(switchboard.QueueReasons(), "', '") + "')"
 
 // The deliveries of a subscription that wait for their turn. Those that were parked when they were
 // accepted have no workflow.
