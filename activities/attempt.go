@@ -7,7 +7,6 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -115,7 +114,7 @@ func (a *Deliveries) Attempt(ctx context.Context, in AttemptInput) (AttemptResul
 		return result, nil // beside an error the SDK would drop it
 	case result.Unrecorded != nil:
 		activity.RecordHeartbeat(ctx, result.Unrecorded)
-		return result, e.infraError(ctx, cmp.Or(err, errNotRecorded))
+		return result, e.infraError(ctx, err)
 	case err != nil:
 		return result, e.infraError(ctx, err)
 	case result.HasNextAttempt() && !e.local:
@@ -165,9 +164,9 @@ func (e *execution) attempt(ctx context.Context) (result AttemptResult, err erro
 	}
 	outdated := loaded.Delivery.Generation != e.in.Generation && !e.in.Reset
 	if outcome.After(loaded.Delivery) {
-		result = e.record(ctx, loaded, outcome.Attempt(e.in.DeliveryID), outcome.Generation)
+		result, err = e.record(ctx, loaded, outcome.Attempt(e.in.DeliveryID), outcome.Generation)
 		result.Outdated = outdated
-		return result, nil
+		return result, err
 	}
 	result = e.resultOf(loaded, loaded.Delivery)
 	result.Outdated = outdated
@@ -257,7 +256,7 @@ func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery
 		return AttemptResult{}, &attemptError{loaded.Delivery, whyNotSent(err), err}
 	}
 	release() // the request has ended: another one need not wait until it is recorded
-	return e.record(ctx, loaded, made, loaded.Delivery.Generation), nil
+	return e.record(ctx, loaded, made, loaded.Delivery.Generation)
 }
 
 // handOver leaves the first attempt to the regular activity on the queue of slow endpoints: the

@@ -28,6 +28,7 @@ type fakeStore struct {
 	loadErr     error
 	postponeErr error
 	recordErr   error
+	refused     int // records that ended with it
 	recorded    []switchboard.Attempt
 	generations []int // of what was recorded, closed or held
 	outcome     switchboard.Outcome
@@ -73,6 +74,7 @@ func (d *fakeStore) LoadForAttempt(context.Context, string) (switchboard.LoadedD
 func (d *fakeStore) Record(_ context.Context, r switchboard.Record) (switchboard.Delivery, error) {
 	a, decision, generation := r.Attempt, r.Decision, r.Generation
 	if d.recordErr != nil {
+		d.refused++
 		return switchboard.Delivery{}, d.recordErr
 	}
 	d.recorded, d.generations = append(d.recorded, a), append(d.generations, generation)

@@ -29,8 +29,8 @@ func (a *Deliveries) Cancelled(ctx context.Context, in AttemptInput) (AttemptRes
 		generation = loaded.Delivery.Generation // a reset of an earlier generation's run took over the present one
 	}
 	if outcome.After(loaded.Delivery) {
-		if result := e.record(ctx, loaded, outcome.Attempt(in.DeliveryID), outcome.Generation); result.Unrecorded != nil {
-			return result, e.infraError(ctx, errNotRecorded)
+		if result, err := e.record(ctx, loaded, outcome.Attempt(in.DeliveryID), outcome.Generation); err != nil {
+			return result, e.infraError(ctx, err)
 		}
 	}
 	d, err := a.Store.CloseDelivery(ctx, in.DeliveryID, generation, switchboard.StateCancelled, switchboard.ReasonOperator, switchboard.Action{

@@ -116,6 +116,9 @@ func isInterrupted(err error) bool {
 	return ok
 }
 
+// whyRefused says why an attempt that was made is not recorded, although Postgres is not away.
+const whyRefused = "the outcome of its attempt cannot be stored"
+
 // whyNotSent says why a request was not sent.
 func whyNotSent(err error) string {
 	if switchboard.CodeOf(err) == switchboard.CodeUnavailable {

@@ -12,27 +12,30 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// record stores the attempt of that generation with what follows from it. If Postgres is away,
-// the outcome goes into the buffer and into the result: the request must not go out again.
-func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDelivery, made switchboard.Attempt, generation int) AttemptResult {
+// record stores the attempt of that generation with what follows from it. If Postgres is away, or
+// refuses it, the outcome goes into the buffer and into the result: the request must not go out again.
+func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDelivery, made switchboard.Attempt, generation int) (AttemptResult, error) {
 	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), IntervalFactor: made.IntervalFactor, MaxAttempts: made.MaxAttempts, Load: made.Load}
 	decision := switchboard.Next(loaded.Subscription.Retry, applied, made.DeliveryID, made.Number-loaded.Delivery.PriorAttempts, made.Outcome).
 		Within(loaded.Delivery.ExpiresAt, made.At.Add(made.Outcome.Latency))
 	r := switchboard.Record{Attempt: made, Decision: decision, Generation: generation, TemporalRunID: e.temporalRunID}
 	d, err := e.commit(ctx, r)
 	if err != nil {
-		e.Outages.Observe(ctx, Postgres, err)
 		// Once for each request that was under way: an outcome that is not recorded yet is worth a line.
 		e.Log.WarnContext(ctx, "outcome not recorded yet", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
 		e.Unrecorded.Put(r)
 		result := e.resultOf(loaded, loaded.Delivery)
 		result.Unrecorded = inflight.OutcomeOf(r)
-		return result
+		if switchboard.CodeOf(err) == switchboard.CodeUnavailable {
+			e.Outages.Observe(ctx, Postgres, err)
+			return result, errNotRecorded
+		}
+		return result, &attemptError{loaded.Delivery, whyRefused, err}
 	}
 	if loaded.Delivery = d; !loaded.Elsewhere {
 		loaded.Health = e.reportHealth(ctx, &loaded, made)
 	}
-	return e.resultOf(loaded, e.parkBehindBreaker(ctx, loaded))
+	return e.resultOf(loaded, e.parkBehindBreaker(ctx, loaded)), nil
 }
 
 // parkBehindBreaker parks a delivery whose attempt has failed while the breaker of its endpoint is
@@ -141,7 +144,8 @@ func (a *Deliveries) flush(ctx context.Context) {
 }
 
 // flushOne records the delivery's outcome, unless its activity is under way here, or has done so
-// since. It fails if the others would fail too.
+// since. It fails if the others would fail too. One that Postgres refuses is left to its activity, which waits
+// longer between two tries: each of them keeps what shares a commit with it from doing so.
 func (a *Deliveries) flushOne(ctx context.Context, deliveryID string) error {
 	if ctx.Err() != nil {
 		return nil
@@ -161,6 +165,10 @@ func (a *Deliveries) flushOne(ctx context.Context, deliveryID string) error {
 		return err
 	case switchboard.CodeNotFound: // erased meanwhile
 		a.Unrecorded.Remove(r)
+	default:
+		if err != nil {
+			a.Unrecorded.Refuse(r)
+		}
 	}
 	return nil
 }

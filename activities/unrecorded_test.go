@@ -2,7 +2,9 @@ package activities_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,5 +139,46 @@ func TestUnrecordedOutcomeIsFlushedWithoutItsActivity(t *testing.T) {
 		if len(d.recorded) != 1 || d.recorded[0].Number != 1 {
 			t.Errorf("recorded %v, want the first attempt once", d.recorded)
 		}
+	})
+}
+
+// TestOutcomeThatPostgresRefuses although it is not away: the delivery says so, and between its executions
+// nobody tries again, because each try keeps others from sharing a commit.
+func TestOutcomeThatPostgresRefuses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newFakeStore(t)
+		var log strings.Builder
+		d.Log, d.recordErr = slog.New(slog.NewTextHandler(&log, nil)), errors.New("violates a constraint")
+		_, err := d.attempt(activities.AttemptInput{})
+		if kind, wait := delay(t, err); kind != "infrastructure" || wait <= 0 {
+			t.Errorf("failed as %s for %s, want an error of our own with a date", kind, wait)
+		}
+		if want := switchboard.WaitingForSwitchboard("the outcome of its attempt cannot be stored"); d.loaded.Delivery.Reason != want {
+			t.Errorf("the delivery says %q, want %q", d.loaded.Delivery.Reason, want)
+		}
+		flushing, stop := context.WithCancel(t.Context())
+		flushed := make(chan struct{})
+		go func() { activities.FlushUnrecorded(flushing, d.Deliveries); close(flushed) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if d.refused > 2 {
+			t.Errorf("%d tries to record within a minute and an execution, want one of each", d.refused)
+		}
+		log.Reset()
+		if _, err := d.attempt(activities.AttemptInput{}); err == nil || d.sent != 1 || !strings.Contains(log.String(), "violates a constraint") {
+			t.Errorf("%v after %d requests, logged %q; want an error with its cause in the log", err, d.sent, log.String())
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if d.refused > 4 {
+			t.Errorf("%d tries to record, want no more by the buffer", d.refused)
+		}
+		d.recordErr = nil
+		if result, err := d.attempt(activities.AttemptInput{}); err != nil || result.State != switchboard.StateDelivered || d.sent != 1 {
+			t.Errorf("ended %v, %v after %d requests; want it recorded", result, err, d.sent)
+		}
+		stop()
+		<-flushed
 	})
 }

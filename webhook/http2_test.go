@@ -366,3 +366,22 @@ func TestConnectionOfATimeLimitOverHTTP2(t *testing.T) {
 		})
 	}
 }
+
+// TestStatusOverHTTP2: what has not the three digits of a status is none, and nothing that Postgres refuses.
+func TestStatusOverHTTP2(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"99": 99, "600": 600, "999": 999, "0": 0, "-1": 0, "-2147483649": 0, "1000": 0, "2147483648": 0, "9223372036854775807": 0,
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			r := newFrames(t, nil, func(f *http2.Framer, stream uint32) bool {
+				_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: header(":status", text), EndHeaders: true, EndStream: true})
+				return false
+			})
+			if o := send(t, r.s, r.url, plenty); o.StatusCode != want || o.Failure != switchboard.FailureBadResponse || o.Requests != 1 {
+				t.Errorf("%+v; want the status %d and %s", o, want, switchboard.FailureBadResponse)
+			}
+		})
+	}
+}

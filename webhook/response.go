@@ -21,6 +21,7 @@ const (
 	maxHeaderRead  = 64 << 10 // read of the header, with all 1xx responses before it
 	maxHeaders     = 64       // header fields that are stored
 	maxHeaderBytes = 8 << 10  // stored of names and values together
+	maxStatus      = 999      // three digits (RFC 9110 15); net/http takes any number over HTTP/2
 )
 
 // outcomeOf reads a response. cancel ends the request.
@@ -30,13 +31,17 @@ const (
 // marked as truncated.
 func outcomeOf(resp *http.Response, cancel context.CancelFunc) switchboard.Outcome {
 	defer func() { _ = resp.Body.Close() }()
+	status := resp.StatusCode
+	if status < 0 || status > maxStatus {
+		status = 0
+	}
 	o := switchboard.Outcome{
-		StatusCode: resp.StatusCode,
-		Failure:    switchboard.FailureOfStatus(resp.StatusCode),
+		StatusCode: status,
+		Failure:    switchboard.FailureOfStatus(status),
 		Response:   switchboard.Response{Headers: storedHeaders(resp.Header)},
 	}
 	if o.Failure != "" {
-		o.Detail = statusDetail(resp.StatusCode, o.Failure)
+		o.Detail = statusDetail(status, o.Failure)
 		o.RetryAfter = switchboard.ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	o.Wish = switchboard.ParseReceiverWish(resp.Header.Get(switchboard.DeliveryHeader))

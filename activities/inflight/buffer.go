@@ -2,8 +2,6 @@ package inflight
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/seed-49a43567/switchboard"
@@ -17,17 +15,22 @@ type Buffer struct {
 
 	mu         sync.Mutex
 	byDelivery map[string]switchboard.Record
+	refused    map[string]bool // deliveries with an attempt that is left to their activity
 }
 
 // NewBuffer makes an empty buffer.
 func NewBuffer() *Buffer {
-	return &Buffer{added: make(chan struct{}, 1), byDelivery: map[string]switchboard.Record{}}
+	return &Buffer{added: make(chan struct{}, 1), byDelivery: map[string]switchboard.Record{}, refused: map[string]bool{}}
 }
 
 // Put adds an attempt.
 func (b *Buffer) Put(r switchboard.Record) {
+	id := r.Attempt.DeliveryID
 	b.mu.Lock()
-	b.byDelivery[r.Attempt.DeliveryID] = r
+	if b.byDelivery[id].Attempt.ID != r.Attempt.ID {
+		delete(b.refused, id)
+	}
+	b.byDelivery[id] = r
 	b.mu.Unlock()
 	select {
 	case b.added <- struct{}{}:
@@ -49,17 +52,33 @@ func (b *Buffer) Remove(r switchboard.Record) {
 	defer b.mu.Unlock()
 	if id := r.Attempt.DeliveryID; b.byDelivery[id].Attempt.ID == r.Attempt.ID {
 		delete(b.byDelivery, id)
+		delete(b.refused, id)
 	}
 }
 
-// Deliveries lists the deliveries with an attempt in the buffer.
+// Refuse says that Postgres refuses an attempt, although it is not away. [Buffer.Deliveries] leaves that out.
+func (b *Buffer) Refuse(r switchboard.Record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id := r.Attempt.DeliveryID; b.byDelivery[id].Attempt.ID == r.Attempt.ID {
+		b.refused[id] = true
+	}
+}
+
+// Deliveries lists the deliveries with an attempt in the buffer that Postgres may take.
 func (b *Buffer) Deliveries() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Collect(maps.Keys(b.byDelivery))
+	var ids []string
+	for id := range b.byDelivery {
+		if !b.refused[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
-// Wait returns true when the buffer holds something, and false when ctx has ended.
+// Wait returns true when the buffer holds something that Postgres may take, and false when ctx has ended.
 func (b *Buffer) Wait(ctx context.Context) bool {
 	for len(b.Deliveries()) == 0 {
 		select {

@@ -60,7 +60,7 @@ func (u *UnrecordedOutcome) detail() string {
 	if u.Failure == switchboard.FailureUnknown {
 		return "a process of ours ended, or lost its connection to Temporal, while it made this attempt: the request may have been sent"
 	}
-	return "recorded late: Postgres was away when the answer came"
+	return "recorded late: Postgres did not take the answer when it came"
 }
 
 // After reports whether u is the outcome of an attempt that the delivery does not count yet.
