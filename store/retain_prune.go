@@ -124,7 +124,7 @@ func (m maintenance) pruneSurvivors(ctx context.Context, r switchboard.Retention
 func (m maintenance) deleteOver(ctx context.Context, suffix, condition string) (deleted int64, err error) {
 	err = m.tx(ctx, func(tx *sqlx.Tx) error {
 		var ids []string
-		if err := tx.SelectContext(ctx, &ids, "SELECT id FROM deliveries_"+suffix+" d WHERE "+condition+" LIMIT $1 FOR UPDATE", maintenanceRows); err != nil {
+		if err := tx.SelectContext(ctx, &ids, "SELECT id FROM deliveries_"+suffix+" d WHERE "+condition+" ORDER BY id LIMIT $1 FOR UPDATE", maintenanceRows); err != nil {
 			return err
 		}
 		deleted = int64(len(ids))

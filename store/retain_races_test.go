@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -88,4 +89,37 @@ func TestRetentionOfAnOvertakenVisit(t *testing.T) {
 	after, err := a.Partitions(ctx)
 	must(t, err)
 	equal(t, "the partitions", after, before)
+}
+
+// TestPruningLocksInOrder: whoever locks the same deliveries by their ids waits for it, and it for them.
+func TestPruningLocksInOrder(t *testing.T) {
+	t.Parallel()
+	r := switchboard.Retention{Delivered: 3 * testDay, Failed: 3 * testDay}
+	a := setupArchive(t, 8)
+	var ids []string
+	for range 2 {
+		ids = append(ids, a.add(generated{state: "held", createdAt: a.first.Add(time.Hour)}).id)
+	}
+	slices.Sort(ids)
+	a.retain(r)
+	for _, id := range []string{ids[1], ids[0]} { // the later one is first in the table
+		a.exec("UPDATE deliveries SET state = 'cancelled', next_attempt_at = NULL, completed_at = $2, parked_at = NULL, held_until = NULL WHERE id = $1", id, a.clock())
+	}
+	a.at(a.clock().Add(8 * testDay))
+	tx, err := a.sql.Beginx()
+	must(t, err)
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.Exec("SELECT FROM deliveries WHERE id = $1 FOR UPDATE", ids[0])
+	must(t, err)
+	pruned := make(chan error, 1)
+	go func() { pruned <- third(a.PruneSurvivors(t.Context(), r)) }()
+	a.awaitLockWait()
+	_, err = tx.Exec("SELECT FROM deliveries WHERE id = $1 FOR UPDATE", ids[1])
+	must(t, err)
+	must(t, tx.Commit())
+	must(t, next(t, "the end of pruning", pruned))
+	a.noDeadlocks()
+	var left int
+	must(t, a.sql.Get(&left, "SELECT count(*) FROM deliveries"))
+	equal(t, "deliveries that are left", left, 0)
 }
