@@ -152,6 +152,28 @@ func removedOnPurpose(t *testing.T, after int64) (names []string) {
 	return names
 }
 
+// TestIndexesCanBeBuiltAhead: a migration that makes an index of a table with partitions does nothing else, so that
+// the index can be built before it while deliveries go on, as docs/upgrading.md says.
+func TestIndexesCanBeBuiltAhead(t *testing.T) {
+	t.Parallel()
+	const last = 116 // where the rule begins
+	index := regexp.MustCompile(`(?i)\bINDEX\b[^;]*\bON (?:ONLY )?(?:events|deliveries|attempts|actions)\b`)
+	comment := regexp.MustCompile(`(?m)--.*$`)
+	files, err := filepath.Glob("migrations/*.sql")
+	must(t, err)
+	for _, file := range files {
+		number, err := strconv.Atoi(filepath.Base(file)[:5])
+		must(t, err)
+		text, err := os.ReadFile(file)
+		must(t, err)
+		up, _, _ := strings.Cut(string(text), "-- +goose Down")
+		statements := strings.TrimSpace(comment.ReplaceAllString(up, ""))
+		if number > last && index.MatchString(statements) && strings.Count(statements, ";") > 1 {
+			t.Errorf("%s makes an index of a table with partitions, and does something else too", file)
+		}
+	}
+}
+
 // TestContractionsAreSeen: what would stop the binary of the release before, and what would not.
 func TestContractionsAreSeen(t *testing.T) {
 	t.Parallel()

@@ -51,6 +51,8 @@ func SchemaVersion() (int64, error) {
 // has, and makes the partitions of today and the days ahead. It does nothing if there is
 // nothing to do, as on a newer schema that this binary works on. One that it does not work on is
 // [ErrTooNewSchema], and one of a pre-release [ErrPreRelease]: both are left as they are.
+//
+// A lock that is not free is waited for in short tries, until ctx ends: everybody else queues behind it.
 func (s *Store) Migrate(ctx context.Context) error {
 	err := s.CheckSchema(ctx)
 	switch {
@@ -60,13 +62,20 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	// An index may take minutes to build, during which Postgres sends nothing.
-	db := sql.OpenDB(s.unbounded)
+	db := sql.OpenDB(connector{s.unbounded, fmt.Sprintf("SET lock_timeout = %d", partitionLockTimeout.Milliseconds())})
 	defer db.Close()
 	provider, err := newProvider(db)
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	for _, err = provider.Up(ctx); lockFailed(err); _, err = provider.Up(ctx) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(partitionRetryPause):
+		}
+	}
+	if err != nil {
 		return mapError(ctx, "migrate", err)
 	}
 	_, err = s.MakePartitions(ctx, PartitionsAhead, 24*time.Hour)

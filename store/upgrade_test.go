@@ -178,3 +178,44 @@ func TestUpgradeFrom101KeepsFlowControl(t *testing.T) {
 	must(t, err)
 	equal(t, "operations that run", flow.Operations, 2) // those that version 101 began
 }
+
+// TestMigrationKeepsNobodyWaiting who comes while it waits for somebody else's lock, as that of a dump.
+func TestMigrationKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, pg.Empty(t))
+	must(t, b.MigrateTo(t.Context(), 113))
+	dump, err := b.sql.Beginx()
+	must(t, err)
+	defer func() { _ = dump.Rollback() }()
+	must(t, second(dump.Exec("SELECT FROM events"))) // the next migration adds a column to it
+	migrated := make(chan error, 1)
+	go func() { migrated <- b.Migrate(t.Context()) }()
+	b.awaitLockWait()
+	read := make(chan error, 1)
+	go func() { read <- second(b.sql.Exec("SELECT FROM events")) }()
+	must(t, next(t, "a reader's turn", read))
+	must(t, dump.Rollback())
+	must(t, next(t, "the end of the migration", migrated))
+	must(t, b.CheckSchema(t.Context()))
+}
+
+// TestIndexesBuiltAheadAreTaken by the migration that makes them: so says docs/upgrading.md.
+func TestIndexesBuiltAheadAreTaken(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, pg.Empty(t))
+	must(t, b.MigrateTo(t.Context(), 114))
+	var statements []string
+	must(t, b.sql.Select(&statements, `
+SELECT format('CREATE INDEX CONCURRENTLY ON %s (subscription_id, id) WHERE state = ''held'' AND reason <> ''operator''', inhrelid::regclass)
+FROM pg_inherits WHERE inhparent = 'deliveries'::regclass`))
+	for _, statement := range statements {
+		must(t, second(b.sql.Exec(statement)))
+	}
+	const indexes = "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_inherits h ON h.inhrelid = i.indrelid AND h.inhparent = 'deliveries'::regclass WHERE pg_get_indexdef(c.oid) LIKE '%<> ''operator''::text%'"
+	var ahead, after, taken int
+	must(t, b.sql.Get(&ahead, indexes))
+	must(t, b.Migrate(t.Context()))
+	must(t, b.sql.Get(&after, indexes))
+	must(t, b.sql.Get(&taken, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'deliveries_releasable'::regclass"))
+	equal(t, "indexes that are built ahead, that there are afterwards, and that are taken", []int{ahead, after, taken}, []int{len(statements), ahead, ahead})
+}
