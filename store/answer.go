@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/lib/pq"
-
 	"github.com/seed-49a43567/switchboard"
 )
 
@@ -61,11 +59,11 @@ func announceAnswers(ctx context.Context, tx transaction, rows ...*row) error {
 type answers struct {
 	url string
 
-	mu       sync.Mutex
-	waiting  map[string][]chan struct{} // by delivery
-	listener *pq.Listener               // nil until somebody waits
-	ready    chan struct{}              // closed when it listens
-	ended    chan struct{}              // closed when it was closed
+	mu      sync.Mutex
+	waiting map[string][]chan struct{} // by delivery
+	stop    func()                     // ends the listening; nil until somebody waits
+	ready   chan struct{}              // closed when it listens
+	ended   chan struct{}              // closed when it has ended
 }
 
 func newAnswers(url string) *answers {
@@ -96,9 +94,10 @@ func (a *answers) wait(ctx context.Context, deliveryID string) (changed <-chan s
 // lasts.
 func (a *answers) listen(ctx context.Context) error {
 	a.mu.Lock()
-	if a.listener == nil {
-		a.listener = pq.NewListener(a.url, minReconnect, maxReconnect, nil)
-		go a.forward(a.listener)
+	if a.stop == nil {
+		listening, stop := context.WithCancel(context.Background())
+		a.stop = stop
+		go a.forward(listening)
 	}
 	a.mu.Unlock()
 	select {
@@ -109,10 +108,11 @@ func (a *answers) listen(ctx context.Context) error {
 	}
 }
 
-// forward passes on the notifications, until the listener is closed.
-func (a *answers) forward(listener *pq.Listener) {
+// forward passes on the notifications, until ctx ends.
+func (a *answers) forward(ctx context.Context) {
 	defer close(a.ended)
-	if listener.Listen(answerChannel) != nil { // it was closed
+	listener := newListener(ctx, a.url)
+	if !listen(ctx, listener, answerChannel) {
 		return
 	}
 	close(a.ready)
@@ -136,10 +136,10 @@ func (a *answers) forward(listener *pq.Listener) {
 // close ends the listening. Nobody may wait any more.
 func (a *answers) close() {
 	a.mu.Lock()
-	listener := a.listener
+	stop := a.stop
 	a.mu.Unlock()
-	if listener != nil {
-		_ = listener.Close()
+	if stop != nil {
+		stop()
 		<-a.ended
 	}
 }

@@ -2,8 +2,9 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -29,31 +30,20 @@ const (
 // has ended from outside, one call at a time, until ctx ends. A notification that is sent while
 // Postgres is away is lost: dispatch is therefore also called whenever the connection is made, and
 // an attempt that was to be aborted goes on.
-func (s *Store) Listen(ctx context.Context, dispatch func(), cancel func(deliveryID string)) error {
-	listener := pq.NewListener(s.url, minReconnect, maxReconnect, nil)
-	stop := context.AfterFunc(ctx, func() { _ = listener.Close() }) // frees a Listen that waits for a connection
-	defer func() {
-		if stop() {
-			_ = listener.Close()
-		}
-	}()
-	for _, channel := range []string{dispatchChannel, cancelChannel} {
-		if err := listener.Listen(channel); err != nil {
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return nil
-			}
-			return mapError(ctx, "listen", err)
-		}
+func (s *Store) Listen(ctx context.Context, dispatch func(), cancel func(deliveryID string)) {
+	listener := newListener(ctx, s.listenURL)
+	if !listen(ctx, listener, dispatchChannel, cancelChannel) {
+		return
 	}
 	dispatch()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case n, open := <-listener.Notify:
 			switch {
 			case !open:
-				return nil
+				return
 			case n == nil || n.Channel == dispatchChannel: // nil: it was reconnected
 				dispatch()
 			default:
@@ -61,6 +51,71 @@ func (s *Store) Listen(ctx context.Context, dispatch func(), cancel func(deliver
 			}
 		}
 	}
+}
+
+// newListener makes a connection that is made again when it is lost. It ends with ctx, at once: Close
+// alone would wait for a Postgres that hangs while the connection is made.
+func newListener(ctx context.Context, url string) *pq.Listener {
+	listener := pq.NewDialListener(endingDialer{dialer{&net.Dialer{}}, ctx}, url, minReconnect, maxReconnect, nil)
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	return listener
+}
+
+// listen returns true when the channels are listened on, and false when ctx has ended. A standby refuses
+// that until it is promoted: it is asked again.
+func listen(ctx context.Context, listener *pq.Listener, channels ...string) bool {
+	for _, channel := range channels {
+		for listener.Listen(channel) != nil {
+			select {
+			case <-ctx.Done():
+				return false
+			case <-time.After(maxReconnect):
+			}
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// withConnectTimeout is the URL for connections that listen, with the time that it may take to make one: pq takes
+// it from nowhere else. Without it a host that hangs keeps them from the next one.
+func withConnectTimeout(url string, given pq.Config) string {
+	timeout := fmt.Sprintf("connect_timeout=%d", int(connectTimeout.Seconds()))
+	switch {
+	case given.ConnectTimeout != 0:
+		return url
+	case !strings.Contains(url, "://"):
+		return url + " " + timeout
+	case strings.Contains(url, "?"):
+		return url + "&" + timeout
+	}
+	return url + "?" + timeout
+}
+
+// endingDialer makes connections that are closed when ctx ends.
+type endingDialer struct {
+	dialer
+	ctx context.Context
+}
+
+// DialContext is that of lib/pq's DialerContext, as with dialer.
+func (d endingDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.Dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return endingConn{conn, context.AfterFunc(d.ctx, func() { _ = conn.Close() })}, nil
+}
+
+// endingConn is a connection that is closed when a context ends, unless it was before.
+type endingConn struct {
+	net.Conn
+	forget func() bool
+}
+
+// Close closes it.
+func (c endingConn) Close() error {
+	c.forget()
+	return c.Conn.Close()
 }
 
 // notify sends payloads on a channel when the transaction commits.

@@ -114,8 +114,8 @@ type Config struct {
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
-	url string
-	db  *sqlx.DB
+	listenURL string
+	db        *sqlx.DB
 	// searches has connections of its own, so that lists that take long leave those
 	// of deliveries alone.
 	searches  *sqlx.DB
@@ -154,6 +154,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, withoutURL(err, cfg.URL)
 	}
+	listenURL := withConnectTimeout(cfg.URL, pqConfig)
 	pqConfig.ConnectTimeout = cmp.Or(pqConfig.ConnectTimeout, connectTimeout)
 	pqConfig.ApplicationName = cmp.Or(pqConfig.ApplicationName, "switchboard")
 	pqConfig.TZ = "UTC"
@@ -184,9 +185,9 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		facets: facets,
-		url:    cfg.URL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
-		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(cfg.URL),
+		facets:    facets,
+		listenURL: listenURL, db: db, unbounded: unbounded, searches: open(connector{base, forSearches()}, searching), keys: cfg.Keyring,
+		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(listenURL),
 	}
 	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery, tenantStatsQuery, alikeQuery(hostWithoutPort), alikeQuery("tenant")}}
 	s.searchBudget, s.breaker = searchBudget, cfg.Breaker

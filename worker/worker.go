@@ -1,16 +1,15 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-49a43567/switchboard"
 	"github.com/seed-49a43567/switchboard/activities"
@@ -25,7 +24,7 @@ const stopTimeout = time.Duration(switchboard.MaxTimeout) + 5*time.Second
 type Notices interface {
 	// Listen calls dispatch when deliveries are due to be dispatched and cancel for each delivery
 	// that has ended from outside, until ctx ends.
-	Listen(ctx context.Context, dispatch func(), cancel func(deliveryID string)) error
+	Listen(ctx context.Context, dispatch func(), cancel func(deliveryID string))
 }
 
 // Config holds what a worker is made of. Every field is required.
@@ -94,32 +93,45 @@ func Run(ctx context.Context, c Config) error {
 	defer stopWorking()
 	attempting, stopAttempting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAttempting()
-	group, attempting := errgroup.WithContext(attempting)
+	var group sync.WaitGroup
 	relay := newRelay(c.Engine, c.Outbox, c.Outages, c.Log)
 	relay.traces = c.Traced
-	group.Go(func() error { relay.run(working); return nil })
-	group.Go(func() error {
-		untilDone(working, c, "schedules", func() error { return ensureSchedules(working, c.Client) })
-		return nil
-	})
-	group.Go(func() error { c.Queues.Run(attempting); return nil })
-	group.Go(func() error { activities.FlushUnrecorded(attempting, c.Deliveries); return nil })
-	group.Go(func() error { return c.Notices.Listen(attempting, relay.wake, c.Deliveries.InFlight.Abort) })
+	group.Go(func() { relay.run(working) })
+	group.Go(func() { untilDone(working, c, "schedules", func() error { return ensureSchedules(working, c.Client) }) })
+	group.Go(func() { c.Queues.Run(attempting) })
+	group.Go(func() { activities.FlushUnrecorded(attempting, c.Deliveries) })
+	group.Go(func() { c.Notices.Listen(attempting, relay.wake, c.Deliveries.InFlight.Abort) })
 
 	var err error
 	select {
 	case <-ctx.Done():
-	case <-attempting.Done(): // one of the group has failed
 	case err = <-fatal: // as a namespace that is gone: the process must not look alive
 		err = fmt.Errorf("the Temporal worker: %w", err)
 	}
 	stopWorking()
+	latest := time.Now().Add(stopTimeout)
 	var stopping sync.WaitGroup
 	stopping.Go(slow.Stop)
 	stopping.Go(w.Stop)
 	stopping.Wait()
+	untilRecorded(ctx, c, latest)
 	stopAttempting()
-	return cmp.Or(err, group.Wait())
+	group.Wait()
+	return err
+}
+
+// untilRecorded returns when no outcome waits for Postgres any more, or at that time. Temporal may have none of them
+// either, as where both live in one Postgres: what ends with this process is sent again.
+func untilRecorded(ctx context.Context, c Config, latest time.Time) {
+	retry := time.NewTicker(100 * time.Millisecond)
+	defer retry.Stop()
+	for left := c.Deliveries.Unrecorded.Deliveries(); len(left) > 0; left = c.Deliveries.Unrecorded.Deliveries() {
+		if time.Now().After(latest) {
+			c.Log.WarnContext(ctx, "outcomes are not recorded at the end of the process: their requests may be sent again", "count", len(left), "first", slices.Min(left))
+			return
+		}
+		<-retry.C
+	}
 }
 
 // Options are the SDK's options of the worker. The benchmark runs bare Temporal

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +58,36 @@ func TestJoin(t *testing.T) {
 				untilJoined(t.Context(), Config{Queues: queues, Outages: &activities.Outages{Log: log}, Log: log})
 				if waited := time.Since(began); waited < c.want-250*time.Millisecond || waited > c.want+250*time.Millisecond {
 					t.Errorf("it waited for %s; want %s", waited, c.want)
+				}
+			})
+		})
+	}
+}
+
+// TestStopWaitsForPostgres: what was sent is recorded before the process ends, if that is soon.
+func TestStopWaitsForPostgres(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		recorded, want time.Duration // after the stop
+		lost           bool
+	}{
+		"at once":                  {0, 0, false},
+		"Postgres is back soon":    {3 * time.Second, 3 * time.Second, false},
+		"Postgres does not return": {time.Hour, stopTimeout, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var log strings.Builder
+				buffer, sent := inflight.NewBuffer(), switchboard.Record{Attempt: switchboard.Attempt{ID: "att_1", DeliveryID: "dlv_1"}}
+				if c.recorded > 0 {
+					buffer.Put(sent)
+					time.AfterFunc(c.recorded, func() { buffer.Remove(sent) })
+				}
+				began := time.Now()
+				untilRecorded(t.Context(), Config{Deliveries: &activities.Deliveries{Unrecorded: buffer}, Log: slog.New(slog.NewTextHandler(&log, nil))}, began.Add(stopTimeout))
+				if waited := time.Since(began); waited < c.want || waited > c.want+200*time.Millisecond || strings.Contains(log.String(), "dlv_1") != c.lost {
+					t.Errorf("it waited for %s and logged %q; want %s", waited, log.String(), c.want)
 				}
 			})
 		})
