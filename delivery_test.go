@@ -60,7 +60,7 @@ func TestEnding(t *testing.T) {
 		"no later attempt can succeed, so attempt 2 was the last":           {State: StateFailed, AttemptsMade: 2, PriorAttempts: 1, Permanent: true},
 		"it was held for as long as a hold lasts":                           {State: StateFailed, Reason: ReasonHoldExpired},
 		"deliver_within of the subscription passed before it was delivered": {State: StateFailed, Reason: ReasonExpired, AttemptsMade: 2},
-		"crm.example.com answered that it wants this message no more":       {State: StateFailed, Reason: ReasonRejectedByReceiver, Host: "crm.example.com", AttemptsMade: 1},
+		"crm.example.com answered that it does not want this message":       {State: StateFailed, Reason: ReasonRejectedByReceiver, Host: "crm.example.com", AttemptsMade: 1},
 	} {
 		if got := d.Ending(); got != want {
 			t.Errorf("%q; want %q", got, want)

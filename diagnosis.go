@@ -134,7 +134,7 @@ func (c *diagnosed) deliveredText() string {
 	if c.last == nil {
 		return "It is delivered."
 	}
-	text := fmt.Sprintf("%s took it in attempt %d with %s, at %s, after %s.", c.Delivery.Host, c.last.Number, statusText(c.last.Outcome.StatusCode), utc(c.last.At), rounded(c.last.Outcome.Latency))
+	text := fmt.Sprintf("%s accepted it in attempt %d with %s, at %s, after %s.", c.Delivery.Host, c.last.Number, statusText(c.last.Outcome.StatusCode), utc(c.last.At), rounded(c.last.Outcome.Latency))
 	if before := c.last.Number - 1; before > 0 {
 		text += fmt.Sprintf(" %s before had failed.", plural(before, "attempt"))
 	}
@@ -146,7 +146,7 @@ func (c *diagnosed) untriedText() string {
 	if c.last != nil {
 		return fmt.Sprintf("It is to be sent again: attempt %d was answered with %s, at %s.", c.last.Number, statusText(c.last.Outcome.StatusCode), utc(c.last.At))
 	}
-	return "No attempt has been made yet, since its acceptance at " + utc(c.Delivery.CreatedAt) + "."
+	return "No attempt has been made since it was accepted at " + utc(c.Delivery.CreatedAt) + "."
 }
 
 // lastText says how the last attempt ended.
@@ -171,7 +171,7 @@ func (c *diagnosed) sinceText() string {
 	if alike == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" %s before it ended alike, since %s.", plural(alike, "attempt"), utc(first.At))
+	return fmt.Sprintf(" %s before it ended the same way, since %s.", plural(alike, "attempt"), utc(first.At))
 }
 
 // changedText says, of a failure that an edit ends, whether there was one.

@@ -65,14 +65,14 @@ func (c *diagnosed) dateCauses() []Cause {
 		case ActionReset:
 			return []Cause{{Code: CauseReset, Text: "its workflow was reset in Temporal", At: a.At}}
 		}
-		return []Cause{{Code: CauseOperator, Text: "asked for by " + a.by(), At: a.At}}
+		return []Cause{{Code: CauseOperator, Text: "requested by " + a.by(), At: a.At}}
 	}
 	if c.last == nil {
 		return []Cause{{Code: CauseAccepted, Text: "the first attempt is due as soon as the event is accepted", At: d.CreatedAt}}
 	}
 	text := "its date was changed after attempt " + fmt.Sprint(c.last.Number)
 	if v := c.last.SubscriptionVersion; v != 0 && v != c.Subscription.Version {
-		text = fmt.Sprintf("the retry policy made it at version %d of the subscription, which is at version %d now", v, c.Subscription.Version)
+		text = fmt.Sprintf("the retry policy set it at version %d of the subscription, which is now at version %d", v, c.Subscription.Version)
 	}
 	return []Cause{{Code: CauseMoved, Text: text}}
 }
@@ -105,20 +105,20 @@ func (w waitParts) causes(p RetryPolicy, after *Attempt) []Cause {
 	if w.asksMore() {
 		asked := fmt.Sprintf("the receiver asked to wait %s by Retry-After, longer than the %s of the policy", about(float64(after.Outcome.RetryAfter)), about(w.plain))
 		if float64(after.Outcome.RetryAfter) > w.asked {
-			asked += fmt.Sprintf("; maximum_interval, %s, bounds it", p.MaximumInterval)
+			asked += fmt.Sprintf("; maximum_interval limits this to %s", p.MaximumInterval)
 		}
 		percent = fmt.Sprintf("%+.1f %%", 100*math.Abs(w.deviation))
 		causes = append(causes, Cause{Code: CauseRetryAfter, Text: asked})
 	} else {
 		causes = append(causes, Cause{Code: CausePolicy, Text: policy})
 		if w.stretched/w.plain >= leastStretch {
-			causes = append(causes, Cause{Code: CauseLoad, Text: fmt.Sprintf("×%.2f for our load, %.0f %%", w.stretched/w.plain, 100*after.Load)})
+			causes = append(causes, Cause{Code: CauseLoad, Text: fmt.Sprintf("×%.2f for our load of %.0f %%", w.stretched/w.plain, 100*after.Load)})
 		}
 		if after.Outcome.RetryAfter > 0 {
 			causes = append(causes, Cause{Code: CauseRetryAfter, Text: fmt.Sprintf("the receiver's Retry-After, %s, is not longer", about(float64(after.Outcome.RetryAfter)))})
 		}
 	}
-	return append(causes, Cause{Code: CauseJitter, Text: percent + " so that deliveries which failed together do not return together"})
+	return append(causes, Cause{Code: CauseJitter, Text: percent + " so that deliveries that failed together are not retried together"})
 }
 
 // parked is about a delivery that waits for a release.

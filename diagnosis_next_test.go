@@ -35,17 +35,17 @@ func TestNextNamesWhatMadeTheDate(t *testing.T) {
 		{"load", diagnosable(StateRetrying, "http_503", down), func(d *DeliveryDetail) {
 			d.Attempts[0].IntervalFactor, d.Attempts[0].Load = float64(float32(1.4)), 0.4
 			dueByPolicy(d)
-		}, parts(CausePolicy, CauseLoad, CauseJitter), "×1.40 for our load, 40 %"},
+		}, parts(CausePolicy, CauseLoad, CauseJitter), "×1.40 for our load of 40 %"},
 		{"load of no effect", diagnosable(StateRetrying, "http_503", down), func(d *DeliveryDetail) {
 			d.Attempts[0].IntervalFactor, d.Attempts[0].Load = float64(float32(1.004)), 0.004
 			dueByPolicy(d)
 		}, parts(CausePolicy, CauseJitter), "5s by the policy; "},
 		{"Retry-After", diagnosable(StateRetrying, "http_503", wants(2*time.Minute)), dueByPolicy, parts(CauseRetryAfter, CauseJitter), "asked to wait 2m by Retry-After, longer than the 5s"},
-		{"Retry-After, bounded", diagnosable(StateRetrying, "http_503", wants(9*time.Hour)), dueByPolicy, parts(CauseRetryAfter, CauseJitter), "; maximum_interval, 4h, bounds it"},
+		{"Retry-After, bounded", diagnosable(StateRetrying, "http_503", wants(9*time.Hour)), dueByPolicy, parts(CauseRetryAfter, CauseJitter), "; maximum_interval limits this to 4h"},
 		{"short Retry-After", diagnosable(StateRetrying, "http_503", wants(time.Second)), dueByPolicy, parts(CausePolicy, CauseRetryAfter, CauseJitter), "Retry-After, 1s, is not longer"},
 		{"an operator's", diagnosable(StateRetrying, "http_503", down), func(d *DeliveryDetail) {
 			d.Actions = []Action{{At: at, Person: "Ana", Actor: "key_1", Kind: ActionRetry, Reason: "repaired"}}
-		}, parts(CauseOperator), "asked for by Ana (key_1) at 2026-01-31T12:00:00Z (repaired)"},
+		}, parts(CauseOperator), "requested by Ana (key_1) at 2026-01-31T12:00:00Z (repaired)"},
 		{"an operator's before", diagnosable(StateRetrying, "http_503", down), func(d *DeliveryDetail) {
 			d.Actions = []Action{{At: at.Add(-time.Hour), Actor: "key_1", Kind: ActionRetry}}
 			dueByPolicy(d)
@@ -58,8 +58,8 @@ func TestNextNamesWhatMadeTheDate(t *testing.T) {
 			d.Actions = []Action{{At: at, Actor: ActorSwitchboard, Kind: ActionRelease, Reason: "the breaker of the endpoint has closed"}}
 		}, parts(CauseReleased), "released by switchboard at 2026-01-31T12:00:00Z (the breaker"},
 		{"reset", diagnosable(StatePending, "", down), func(d *DeliveryDetail) { d.Actions = []Action{{At: at, Actor: ActorTemporal, Kind: ActionReset}} }, parts(CauseReset), "reset in Temporal"},
-		{"another policy", diagnosable(StateRetrying, "http_503", down), func(d *DeliveryDetail) { d.Attempts[0].SubscriptionVersion = 6 }, parts(CauseMoved), "at version 6 of the subscription, which is at version 7 now"},
-		{"no slot", diagnosable(StatePending, ReasonWaitingForSlot), nil, parts(CauseAccepted, CauseReason), "all requests that a worker may make"},
+		{"another policy", diagnosable(StateRetrying, "http_503", down), func(d *DeliveryDetail) { d.Attempts[0].SubscriptionVersion = 6 }, parts(CauseMoved), "at version 6 of the subscription, which is now at version 7"},
+		{"no slot", diagnosable(StatePending, ReasonWaitingForSlot), nil, parts(CauseAccepted, CauseReason), "all slots of the worker are taken"},
 		{"overdue", diagnosable(StatePending, ""), func(d *DeliveryDetail) { d.Delivery.NextAttemptAt = at.Add(-time.Hour) }, parts(CauseAccepted, CauseReason), "has been due since 2026-01-31T11:00:00Z"},
 		{"deadline", diagnosable(StatePending, ""), func(d *DeliveryDetail) { d.Delivery.ExpiresAt = at.Add(time.Hour) }, parts(CauseAccepted, CauseDeadline), "It fails unless it is delivered by 2026-01-31T13:00:00Z."},
 		{"breaker", diagnosable(StateHeld, ReasonBreakerOpen), func(d *DeliveryDetail) { d.Health = Health{Breaker: BreakerOpen, ProbeAt: at.Add(time.Minute)} },

@@ -140,36 +140,36 @@ func TestWhyNamesTheFacts(t *testing.T) {
 		side   Side
 	}{
 		{"one failure", diagnosable(StateRetrying, "http_503", down), nil, "Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com failed with 503 Service Unavailable.", SideReceiver},
-		{"three alike", diagnosable(StateRetrying, "http_503", busy, down, down, down), nil, "Attempt 4 failed at 2026-01-31T11:59:00Z: crm.example.com failed with 503 Service Unavailable. 2 attempts before it ended alike, since 2026-01-31T11:57:00Z.", SideReceiver},
+		{"three alike", diagnosable(StateRetrying, "http_503", busy, down, down, down), nil, "Attempt 4 failed at 2026-01-31T11:59:00Z: crm.example.com failed with 503 Service Unavailable. 2 attempts before it ended the same way, since 2026-01-31T11:57:00Z.", SideReceiver},
 		{"the address", diagnosable(StateRetrying, "connect_refused", Outcome{Failure: FailureConnectRefused, RemoteIP: "203.0.113.7"}), nil, "Attempt 1 failed at 2026-01-31T11:59:00Z: nobody listens at crm.example.com (203.0.113.7).", SideReceiver},
 		{"their timeout", diagnosable(StateRetrying, "timeout", busy), nil, "Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com gave no complete answer within 10s (no answer within 6s).", SideReceiver},
 		{"our timeout", diagnosable(StateRetrying, "timeout", busy), func(d *DeliveryDetail) { d.Attempts[0].Timeout, d.Attempts[0].Load = 6*time.Second, 0.8 },
-			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com gave no complete answer within 6s, to which our load had cut the 10s of the subscription (no answer within 6s).", SideSwitchboard},
+			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com gave no complete answer within 6s; load on our workers had shortened the subscription's limit of 10s to that (no answer within 6s).", SideSwitchboard},
 		{"credentials", diagnosable(StateRetrying, "http_401", Outcome{Failure: FailureHTTP4xx, StatusCode: 401}), nil,
 			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com refused our credentials with 401 Unauthorized. The subscription was last changed at 2026-01-30T12:00:00Z.", SideSettings},
 		{"a secret since", diagnosable(StateRetrying, "http_401", Outcome{Failure: FailureHTTP4xx, StatusCode: 401}), func(d *DeliveryDetail) { d.SecretMadeAt = at.Add(-2 * time.Hour) },
 			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com refused our credentials with 401 Unauthorized. The subscription was last changed at 2026-01-30T12:00:00Z, and its secret at 2026-01-31T10:00:00Z.", SideSettings},
 		{"a change since", diagnosable(StateRetrying, "http_404", Outcome{Failure: FailureHTTP4xx, StatusCode: 404}), func(d *DeliveryDetail) { d.Attempts[0].SubscriptionVersion, d.Subscription.UpdatedAt = 6, at },
 			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com has nothing at the path of the URL: 404 Not Found. The subscription has been changed since: from version 6 to 7, at 2026-01-31T12:00:00Z.", SideSettings},
-		{"delivered at once", diagnosable(StateDelivered, "", Outcome{StatusCode: 204}), nil, "crm.example.com took it in attempt 1 with 204 No Content, at 2026-01-31T11:59:00Z, after 210ms.", SideNobody},
-		{"delivered late", diagnosable(StateDelivered, "", down, Outcome{StatusCode: 200}), nil, "crm.example.com took it in attempt 2 with 200 OK, at 2026-01-31T11:59:00Z, after 210ms. 1 attempt before had failed.", SideNobody},
-		{"not tried", diagnosable(StatePending, ""), nil, "No attempt has been made yet, since its acceptance at 2026-01-31T11:00:00Z.", SideNobody},
+		{"delivered at once", diagnosable(StateDelivered, "", Outcome{StatusCode: 204}), nil, "crm.example.com accepted it in attempt 1 with 204 No Content, at 2026-01-31T11:59:00Z, after 210ms.", SideNobody},
+		{"delivered late", diagnosable(StateDelivered, "", down, Outcome{StatusCode: 200}), nil, "crm.example.com accepted it in attempt 2 with 200 OK, at 2026-01-31T11:59:00Z, after 210ms. 1 attempt before had failed.", SideNobody},
+		{"not tried", diagnosable(StatePending, ""), nil, "No attempt has been made since it was accepted at 2026-01-31T11:00:00Z.", SideNobody},
 		{"not dispatched", diagnosable(StatePending, ""), func(d *DeliveryDetail) {
 			d.Delivery.NextAttemptAt, d.Delivery.DispatchAt = at.Add(-time.Minute), at.Add(-time.Minute)
 		},
-			"It is late: its workflow is not started, because Temporal is away or no worker runs.", SideSwitchboard},
-		{"unreadable", diagnosable(StatePending, WaitingForSwitchboard("its subscription cannot be read")), nil, "It is late: it waits for us: its subscription cannot be read.", SideSwitchboard},
+			"It is late: its workflow has not started, because Temporal is away or no worker runs.", SideSwitchboard},
+		{"unreadable", diagnosable(StatePending, WaitingForSwitchboard("its subscription cannot be read")), nil, "It is late: it waits for Switchboard: its subscription cannot be read.", SideSwitchboard},
 		{"paused", diagnosable(StateHeld, ReasonSubscriptionPaused), func(d *DeliveryDetail) {
 			d.Subscription.State, d.Subscription.StateBy, d.Subscription.StateReason, d.Subscription.StateSince = SubscriptionPaused, "Ana", "their wish", at.Add(-time.Hour)
 		}, "It is held: the subscription CRM sync is paused since 2026-01-31T11:00:00Z by Ana (their wish).", SideOperator},
 		{"breaker", diagnosable(StateHeld, ReasonBreakerOpen, down), func(d *DeliveryDetail) {
 			d.Health = Health{Breaker: BreakerOpen, BreakerSince: at.Add(-time.Hour), BreakerReason: "10 attempts in a row failed, the last with http_503"}
-		}, "It is held: crm.example.com fails, so that its breaker is open since 2026-01-31T11:00:00Z (10 attempts in a row failed, the last with http_503). " +
+		}, "It is held: crm.example.com fails, so its breaker is open since 2026-01-31T11:00:00Z (10 attempts in a row failed, the last with http_503). " +
 			"Attempt 1 failed at 2026-01-31T11:59:00Z: crm.example.com failed with 503 Service Unavailable.", SideReceiver},
 		{"blocked", diagnosable(StateBlocked, ReasonEarlierDeliveryOpen), nil, "It is blocked: dlv_0, an earlier delivery of the same key, is open.", SideReceiver},
 		{"cancelled", diagnosable(StateCancelled, ReasonOperator), func(d *DeliveryDetail) {
 			d.Actions = []Action{{At: at, Actor: "key_1", KeyName: "support desk", Person: "Ana", Kind: ActionCancel, Reason: "their wish"}}
-		}, "It is cancelled: asked for by Ana (support desk) at 2026-01-31T12:00:00Z (their wish).", SideOperator},
+		}, "It is cancelled: requested by Ana (support desk) at 2026-01-31T12:00:00Z (their wish).", SideOperator},
 	} {
 		if c.change != nil {
 			c.change(c.detail)

@@ -23,7 +23,7 @@ func (d *Delivery) ReleasedBy(h Health) string {
 		}
 		return "when the endpoint has answered a probe" + dated(", the next is at ", h.ProbeAt)
 	case ReasonReceiverAskedToWait:
-		return "when the time is over for which the receiver asked to wait" + dated(", at ", h.DeferredUntil)
+		return "when the time that the receiver asked for has passed" + dated(", at ", h.DeferredUntil)
 	case ReasonRateLimited:
 		return "when the rate limit of the subscription lets it through, in order of acceptance"
 	case ReasonWaitingForSlot:
@@ -31,7 +31,7 @@ func (d *Delivery) ReleasedBy(h Health) string {
 	case ReasonEarlierDeliveryOpen:
 		return "when " + d.BlockedBy + ", an earlier delivery of the same key, has ended or is held by an operator"
 	}
-	return "when a release finds that nothing stands in its way"
+	return "when a release finds no reason to hold it"
 }
 
 // dated is a date with the words before it; empty: there is no date.

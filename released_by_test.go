@@ -29,12 +29,12 @@ func TestReleasedBy(t *testing.T) {
 		{StateHeld, ReasonBreakerOpen, Health{}, "when the endpoint has answered a probe"},
 		{StateHeld, ReasonBreakerOpen, open, "when the endpoint has answered a probe, the next is at 2026-01-31T12:00:30Z"},
 		{StateHeld, ReasonBreakerOpen, probe, "it is the next probe, at 2026-01-31T12:00:30Z"},
-		{StateHeld, ReasonReceiverAskedToWait, Health{}, "when the time is over for which the receiver asked to wait"},
-		{StateHeld, ReasonReceiverAskedToWait, open, "when the time is over for which the receiver asked to wait, at 2026-01-31T12:00:30Z"},
+		{StateHeld, ReasonReceiverAskedToWait, Health{}, "when the time that the receiver asked for has passed"},
+		{StateHeld, ReasonReceiverAskedToWait, open, "when the time that the receiver asked for has passed, at 2026-01-31T12:00:30Z"},
 		{StateHeld, ReasonRateLimited, open, "when the rate limit of the subscription lets it through, in order of acceptance"},
 		{StateHeld, ReasonWaitingForSlot, open, "when a request of the subscription has ended, in order of acceptance"},
 		{StateBlocked, ReasonEarlierDeliveryOpen, Health{}, "when dlv_0, an earlier delivery of the same key, has ended or is held by an operator"},
-		{StateHeld, "a reason of a later version", open, "when a release finds that nothing stands in its way"},
+		{StateHeld, "a reason of a later version", open, "when a release finds no reason to hold it"},
 	} {
 		d := Delivery{ID: "dlv_1", State: c.state, Reason: c.reason, BlockedBy: "dlv_0"}
 		if got := d.ReleasedBy(c.health); got != c.want {

@@ -56,9 +56,9 @@ func TestDeliveryShape(t *testing.T) {
 	   "response":{"headers":{},"body":"/wAB","encoding":"base64","truncated":false}}],
 	 "actions":[{"at":"2026-01-31T11:00:00Z","actor":"key_support","actor_name":"support","action":"retry","reason":"receiver fixed"}],
 	 "subscription":{"name":"CRM","version":3,"state":"active"},"matched":"ticket.*",
-	 "diagnosis":{"why":"Attempt 3 failed at 2026-01-31T11:00:00Z: crm.example.com failed with 500 Internal Server Error.","side":"receiver","advice":"Wait: it is retried. Tell whoever runs the endpoint if it lasts",
-	  "next":{"text":"Attempt 4 of 38 has been due since 2026-01-31T11:00:00Z: asked for by support at 2026-01-31T11:00:00Z (receiver fixed).","at":"2026-01-31T11:00:00Z","number":4,"of":38,
-	   "because":[{"code":"operator","text":"asked for by support at 2026-01-31T11:00:00Z (receiver fixed)","at":"2026-01-31T11:00:00Z"}]},
+	 "diagnosis":{"why":"Attempt 3 failed at 2026-01-31T11:00:00Z: crm.example.com failed with 500 Internal Server Error.","side":"receiver","advice":"Wait: it is retried. If it lasts, tell the owner of the endpoint",
+	  "next":{"text":"Attempt 4 of 38 has been due since 2026-01-31T11:00:00Z: requested by support at 2026-01-31T11:00:00Z (receiver fixed).","at":"2026-01-31T11:00:00Z","number":4,"of":38,
+	   "because":[{"code":"operator","text":"requested by support at 2026-01-31T11:00:00Z (receiver fixed)","at":"2026-01-31T11:00:00Z"}]},
 	  "alike":{"count":1,"more":false}}}`
 	var wantValue, gotValue any
 	if err := errors.Join(json.Unmarshal([]byte(want), &wantValue), json.Unmarshal(got.body, &gotValue)); err != nil {

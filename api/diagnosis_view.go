@@ -18,16 +18,16 @@ type deliverySubscription struct {
 
 // diagnosis is a [switchboard.Diagnosis] as it is shown.
 type diagnosis struct {
-	Why          string           `json:"why" example:"Attempt 7 failed at 2026-01-31T12:17:35Z: crm.example.com failed with 503 Service Unavailable. 6 attempts before it ended alike, since 2026-01-31T11:47:15Z."`
+	Why          string           `json:"why" example:"Attempt 7 failed at 2026-01-31T12:17:35Z: crm.example.com failed with 503 Service Unavailable. 6 attempts before it ended the same way, since 2026-01-31T11:47:15Z."`
 	ReceiverSaid string           `json:"receiver_said,omitempty" doc:"How the receiver's last answer begins, if it was a failure and is text; only for keys with read_payload" example:"upstream connect error"`
 	Next         nextStep         `json:"next" doc:"What follows"`
 	Side         switchboard.Side `json:"side" enum:"nobody,receiver,settings,switchboard,operator" doc:"Who can end it: whoever runs the endpoint, edits the subscription or runs Switchboard, an operator who wanted it so, or nobody, since nothing is wrong" example:"receiver"`
-	Advice       string           `json:"advice" doc:"Empty: nothing is to be done" example:"Wait: it is retried. Tell whoever runs the endpoint if it lasts"`
+	Advice       string           `json:"advice" doc:"Empty: nothing is to be done" example:"Wait: it is retried. If it lasts, tell the owner of the endpoint"`
 	Alike        *alike           `json:"alike" doc:"The other deliveries to this host that are in the same state after the same failure; null: they are not counted, since it has not failed, or counting took too long"`
 }
 
 type nextStep struct {
-	Text    string     `json:"text" doc:"All of it in words" example:"Attempt 8 of 38 follows at 2026-01-31T13:18:20Z: 1h0m45s by the policy; +1.2 % so that deliveries which failed together do not return together."`
+	Text    string     `json:"text" doc:"All of it in words" example:"Attempt 8 of 38 follows at 2026-01-31T13:18:20Z: 1h0m45s by the policy; +1.2 % so that deliveries that failed together are not retried together."`
 	At      *time.Time `json:"at" doc:"When the next attempt is made; null: it has no date"`
 	Number  int        `json:"number" doc:"Of the next attempt; 0: none follows by itself" example:"8"`
 	Of      int        `json:"of" doc:"The last number that the policy allows; 0: none follows" example:"38"`

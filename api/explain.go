@@ -37,14 +37,14 @@ type explainedSubscription struct {
 	Text           string                        `json:"text" doc:"All of it in words" example:"CRM sync does not take it: data.ticket.priority is 2; it must be at least 3"`
 }
 
-// note is what was otherwise when the event came.
+// note says what was different when the event was accepted.
 type note struct {
 	Code string    `json:"code" enum:"made_after,changed_since,inactive_then,state_changed_since" example:"made_after"`
 	Text string    `json:"text" example:"made after the event, at 2026-01-31T12:00:00Z"`
 	At   time.Time `json:"at,omitzero" doc:"Left out: it is not known"`
 }
 
-// eventDelivery is a delivery of an event, in short.
+// eventDelivery is the short form of a delivery of an event.
 type eventDelivery struct {
 	ID     string            `json:"id" example:"dlv_01k0000000000000000000000"`
 	State  switchboard.State `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"delivered"`
@@ -103,7 +103,7 @@ func (s *server) explainEvent(ctx context.Context, caller switchboard.Caller, in
 	return &reply[explanation]{Body: out}, nil
 }
 
-// against is an event that subscriptions are held against.
+// against is the event that subscriptions are matched with.
 type against struct {
 	event  *switchboard.Event
 	input  *filter.Input
@@ -111,7 +111,7 @@ type against struct {
 	then   map[string]switchboard.SubscriptionThen // of those that have changed since
 }
 
-// changedSince are the ids of the subscriptions that were there when the event came, and have changed.
+// changedSince returns the ids of the subscriptions that existed when the event was accepted, and have changed since.
 func changedSince(subs []switchboard.Subscription, e *switchboard.Event) (ids []string) {
 	for i := range subs {
 		if s := &subs[i]; !s.CreatedAt.After(e.CreatedAt) && (s.UpdatedAt.After(e.CreatedAt) || s.StateSince.After(e.CreatedAt)) {
@@ -147,8 +147,8 @@ func (a *against) explain(caller switchboard.Caller, sub *switchboard.Subscripti
 	return out
 }
 
-// notesOf says what was otherwise when the event came, as far as the subscription's own dates and the
-// audit tell.
+// notesOf says what was different when the event was accepted, as far as the subscription's dates and the
+// audit show it.
 func notesOf(sub *switchboard.Subscription, e *switchboard.Event, then switchboard.SubscriptionThen) []note {
 	notes := []note{}
 	add := func(code, text string, at time.Time) {
@@ -164,7 +164,7 @@ func notesOf(sub *switchboard.Subscription, e *switchboard.Event, then switchboa
 	case sub.UpdatedAt.After(e.CreatedAt):
 		add("changed_since", fmt.Sprintf("%schanged since the event, to version %d,", whatChanged(then), sub.Version), sub.UpdatedAt)
 	}
-	const held = "%s then, so that what it takes was held: brought there%s,"
+	const held = "%[1]s then, so its deliveries were held: %[1]s%[2]s,"
 	if !sub.StateSince.After(e.CreatedAt) {
 		if sub.State != switchboard.SubscriptionActive {
 			add("inactive_then", fmt.Sprintf(held, sub.State, byWhom(sub.StateBy, sub.StateReason)), sub.StateSince)
@@ -178,14 +178,13 @@ func notesOf(sub *switchboard.Subscription, e *switchboard.Event, then switchboa
 	case then.State != "" && !then.Since.IsZero():
 		add("inactive_then", fmt.Sprintf(held, then.State, byWhom(then.By, then.Reason)), then.Since)
 	case then.State != "":
-		add("inactive_then", fmt.Sprintf("%s then, so that what it takes was held", then.State), time.Time{})
+		add("inactive_then", fmt.Sprintf("%s then, so its deliveries were held", then.State), time.Time{})
 	}
 	add("state_changed_since", fmt.Sprintf("%sbecame %s after the event%s,", was, sub.State, byWhom(sub.StateBy, sub.StateReason)), sub.StateSince)
 	return notes
 }
 
-// whatChanged names what decides which events a subscription takes, as far as it has changed since; empty:
-// the audit names none of it.
+// whatChanged says whether the audit shows a later change of the events or the filter; empty: it shows none.
 func whatChanged(then switchboard.SubscriptionThen) string {
 	switch {
 	case then.EventsChanged && then.FilterChanged:
@@ -198,7 +197,7 @@ func whatChanged(then switchboard.SubscriptionThen) string {
 	return ""
 }
 
-// byWhom is who did something and why, as far as that is known.
+// byWhom says who did something and why, as far as it is known.
 func byWhom(by, reason string) (words string) {
 	if by != "" {
 		words = " by " + by
@@ -209,7 +208,7 @@ func byWhom(by, reason string) (words string) {
 	return words
 }
 
-// text is all that is said of a subscription.
+// text is the explanation of a subscription in one sentence.
 func (x *explainedSubscription) text() string {
 	text := x.Name + " takes it"
 	switch {
@@ -225,7 +224,7 @@ func (x *explainedSubscription) text() string {
 	case has:
 		text += "; its delivery is " + string(x.Deliveries[len(x.Deliveries)-1].State)
 	case x.Matches && len(x.Notes) == 0:
-		text += "; it has no delivery: the event was posted for another subscription alone, or its delivery is older than what is kept"
+		text += "; it has no delivery: the event was posted only to another subscription, or its delivery is past its retention"
 	}
 	for _, n := range x.Notes {
 		text += "; " + n.Text

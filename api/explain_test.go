@@ -84,10 +84,10 @@ func TestExplainEvent(t *testing.T) {
 		"sub_acme":   "CRM takes it; its delivery is pending",
 		"sub_calls":  `calls does not take it: the event type is "ticket.created"; the subscription takes call.*`,
 		"sub_urgent": "urgent does not take it: data.ticket.priority is 2; it must be at least 3",
-		"sub_paused": "paused takes it; its delivery is held; paused then, so that what it takes was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:30Z",
-		"sub_resumed": "resumed takes it; its delivery is held; paused then, so that what it takes was held: brought there by key_anybody (their wish), at 2026-01-31T11:00:30Z; " +
+		"sub_paused": "paused takes it; its delivery is held; paused then, so its deliveries were held: paused by key_anybody (their wish), at 2026-01-31T11:00:30Z",
+		"sub_resumed": "resumed takes it; its delivery is held; paused then, so its deliveries were held: paused by key_anybody (their wish), at 2026-01-31T11:00:30Z; " +
 			"became active after the event by key_anybody, at 2026-01-31T11:02:00Z",
-		"sub_forgotten": "forgotten takes it; its delivery is held; paused then, so that what it takes was held; became active after the event by key_anybody, at 2026-01-31T11:02:00Z",
+		"sub_forgotten": "forgotten takes it; its delivery is held; paused then, so its deliveries were held; became active after the event by key_anybody, at 2026-01-31T11:02:00Z",
 		"sub_stopped":   "stopped takes it; its delivery is pending; active then; became paused after the event by key_anybody (too much), at 2026-01-31T11:02:00Z",
 		"sub_changed":   "changed does not take it: data.ticket.id is 7; it must be 8; its delivery is pending; filter was changed since the event, to version 2, at 2026-01-31T11:02:00Z",
 		"sub_later":     "later takes it; made after the event, at 2026-01-31T11:02:00Z",

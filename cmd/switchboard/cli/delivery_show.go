@@ -13,8 +13,8 @@ import (
 )
 
 type showDeliveryCommand struct {
-	ID      string `arg:"" help:"The delivery, as dlv_…"`
-	Attempt int    `placeholder:"N" help:"Show what attempt N sent, and whether these are the bytes, and what it was answered."`
+	ID      string `arg:"" help:"The delivery (dlv_…)."`
+	Attempt int    `placeholder:"N" help:"Show what attempt N sent, whether these are the same bytes, and the answer."`
 	watchFlag
 }
 
@@ -85,7 +85,7 @@ func (s *Session) showDiagnosis(d *client.Diagnosis) {
 		if d.Alike.More {
 			others = "At least " + others
 		}
-		s.printIndented("", others+" to this host stand alike.")
+		s.printIndented("", others+" to this host with the same failure.")
 	}
 	s.printf("\n")
 }
