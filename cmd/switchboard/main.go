@@ -29,14 +29,14 @@ type commands struct {
 	API     apiCommand     `cmd:"" group:"server" name:"api" help:"Run the API."`
 	Worker  workerCommand  `cmd:"" group:"server" help:"Run the worker."`
 	Migrate migrateCommand `cmd:"" group:"server" help:"Bring the database's schema up to date."`
-	Setup   setupCommand   `cmd:"" group:"server" help:"Make the namespace and the search attributes on the Temporal server that TEMPORAL_ADDRESS names. What is there stays as it is."`
+	Setup   setupCommand   `cmd:"" group:"server" help:"Create the namespace and the search attributes on the Temporal server at TEMPORAL_ADDRESS. Existing ones are not changed."`
 	Keys    keysCommand    `cmd:"" group:"server" help:"Create, list and revoke API keys."`
 	Erase   eraseCommand   `cmd:"" group:"server" help:"Erase a tenant, or the content of an event."`
-	Verify  verifyCommand  `cmd:"" group:"server" help:"Check every promise on the live database and in Temporal, without changing anything: ends with 1 if one is broken, and with 2 if none was found broken and some checks took too long."`
+	Verify  verifyCommand  `cmd:"" group:"server" help:"Check every promise on the live database and in Temporal, without changing anything. Exits with 1 if a promise is broken, and with 2 if none was found broken but some checks took too long."`
 
 	cli.Commands `embed:""`
 
-	Healthcheck healthcheckCommand `cmd:"" group:"server" help:"Ask the process that listens on SWITCHBOARD_LISTEN whether it is ready: ends with 0 if it is, and else with 1."`
+	Healthcheck healthcheckCommand `cmd:"" group:"server" help:"Ask the process that listens on SWITCHBOARD_LISTEN whether it is ready. Exits with 0 if it is, otherwise with 1."`
 	Version     versionCommand     `cmd:"" help:"Print the version, the commit, the version of the schema that this binary needs, the Go version and the platform."`
 	VersionFlag kong.VersionFlag   `name:"version" help:"Show the version."`
 }
@@ -47,46 +47,46 @@ type (
 	workerCommand  struct{}
 	migrateCommand struct{}
 	setupCommand   struct {
-		NamespaceRetention switchboard.Duration `placeholder:"72h" help:"How long Temporal keeps closed workflows in a namespace that is made, for its UI; 72h if left out."`
+		NamespaceRetention switchboard.Duration `placeholder:"72h" help:"How long Temporal keeps closed workflows in a new namespace, for its UI. Default: 72h."`
 	}
 	healthcheckCommand struct{}
 	keysCommand        struct {
-		Create createKeyCommand `cmd:"" help:"Create a key: prints its id, and on the second line its text, which is shown this once."`
+		Create createKeyCommand `cmd:"" help:"Create a key. Prints its id, and on the second line the key, which is only shown now."`
 		List   listKeysCommand  `cmd:"" help:"List the keys."`
 		Revoke revokeKeyCommand `cmd:"" help:"Revoke a key at once."`
 	}
 	createKeyCommand struct {
 		Name   string           `required:"" help:"What the key is for."`
 		Role   switchboard.Role `required:"" help:"admin, publisher, integrator, support or viewer."`
-		Tenant *string          `help:"The one tenant that the key is for; every tenant if left out."`
+		Tenant *string          `help:"The tenant that the key is bound to. Default: all tenants."`
 		// TTL is a text of days too, which kong's own durations are not.
-		TTL switchboard.Duration `name:"ttl" placeholder:"90d" help:"How long the key is valid, as 90d or 720h; for ever if left out."`
+		TTL switchboard.Duration `name:"ttl" placeholder:"90d" help:"How long the key is valid, such as 90d or 720h. Default: for ever."`
 
-		ReadPayload *bool `negatable:"" help:"Whether the key may read event data, bodies, paths and queries of URLs, and all headers; if left out, all but support and viewer may."`
+		ReadPayload *bool `negatable:"" help:"Whether the key may read event data, bodies, paths and queries of URLs, and all headers. Default: yes, except for support and viewer."`
 	}
 	eraseCommand struct {
-		Tenant eraseTenantCommand `cmd:"" help:"Erase all of a tenant: keys, subscriptions, events, deliveries. What is open is cancelled."`
-		Event  eraseEventCommand  `cmd:"" help:"Erase the data of an event, and what its attempts sent and were answered. The rows stay."`
+		Tenant eraseTenantCommand `cmd:"" help:"Erase everything of a tenant: keys, subscriptions, events, deliveries. Open deliveries are cancelled."`
+		Event  eraseEventCommand  `cmd:"" help:"Erase the data of an event, and the requests and responses of its attempts. The rows stay."`
 	}
 	eraseTenantCommand struct {
 		Name   string `arg:"" help:"The tenant."`
-		Reason string `required:"" help:"Why. It is kept."`
+		Reason string `required:"" help:"The reason, which is kept."`
 		Wait   bool   `help:"Show the progress until everything is erased."`
 	}
 	eraseEventCommand struct {
 		ID     string `arg:"" help:"The event's id."`
-		Tenant string `help:"Its tenant; needed where several have an event of that id."`
-		Reason string `required:"" help:"Why. It is kept."`
+		Tenant string `help:"Its tenant; needed if several tenants have an event with this id."`
+		Reason string `required:"" help:"The reason, which is kept."`
 		Wait   bool   `help:"Wait until it is erased."`
 	}
 	verifyCommand struct {
 		JSON         bool `name:"json" help:"Print one JSON document."`
-		SkipTemporal bool `help:"Check the database alone."`
+		SkipTemporal bool `help:"Check only the database."`
 	}
 	listKeysCommand  struct{}
 	revokeKeyCommand struct {
-		ID     string `arg:"" help:"The key's id, as key_…"`
-		Reason string `required:"" help:"Why. It is kept in the audit."`
+		ID     string `arg:"" help:"The key's id (key_…)."`
+		Reason string `required:"" help:"The reason, which the audit keeps."`
 	}
 )
 

@@ -27,47 +27,47 @@ import (
 // other variables and profile file of its envconfig.
 type Config struct {
 	DatabaseURL   string            `name:"database-url" env:"SWITCHBOARD_DATABASE_URL" placeholder:"postgres://…" help:"Postgres database of Switchboard. Required."`
-	EncryptionKey string            `name:"encryption-key" env:"SWITCHBOARD_ENCRYPTION_KEY" placeholder:"ID:BASE64[,…]" help:"Keys of 32 bytes that encrypt secrets at rest: the first encrypts, all decrypt. Prefer the environment over the flag. Required, but not by migrate, which checks those that it is given."`
-	LostKeys      []string          `name:"lost-keys" env:"SWITCHBOARD_LOST_KEYS" sep:"," placeholder:"ID,…" help:"Ids of encryption keys that are lost for good: the process starts without them, and what needs them is shown as unreadable."`
+	EncryptionKey string            `name:"encryption-key" env:"SWITCHBOARD_ENCRYPTION_KEY" placeholder:"ID:BASE64[,…]" help:"Keys of 32 bytes that encrypt secrets at rest: the first encrypts, all decrypt. Prefer the environment over the flag. Required; optional for migrate, which checks them if they are given."`
+	LostKeys      []string          `name:"lost-keys" env:"SWITCHBOARD_LOST_KEYS" sep:"," placeholder:"ID,…" help:"Ids of encryption keys that are lost for good: the process starts without them, and data that need them are shown as unreadable."`
 	Listen        string            `name:"listen" env:"SWITCHBOARD_LISTEN" default:"127.0.0.1:8080" help:"Address of the HTTP API, health and metrics."`
-	AllowCIDRs    []netip.Prefix    `name:"allow-cidrs" env:"SWITCHBOARD_ALLOW_CIDRS" sep:"," placeholder:"CIDR,…" help:"Private networks that webhooks may reach all the same."`
+	AllowCIDRs    []netip.Prefix    `name:"allow-cidrs" env:"SWITCHBOARD_ALLOW_CIDRS" sep:"," placeholder:"CIDR,…" help:"Private networks that webhooks may reach. All other addresses that are not public are refused."`
 	MaxData       int               `name:"max-data" env:"SWITCHBOARD_MAX_DATA" default:"262144" help:"Limit of an event's data in bytes."`
 	MaxBatch      int               `name:"max-batch" env:"SWITCHBOARD_MAX_BATCH" default:"5242880" help:"Limit of a batch of events in bytes. A process has room for four such batches at a time."`
-	Validation    ingest.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What becomes of an event whose data are not what the catalogue's schema of its type asks for."`
+	Validation    ingest.Validation `name:"validation" env:"SWITCHBOARD_VALIDATION" default:"warn" enum:"off,warn,reject" help:"What happens to events whose data do not match the catalogue's schema of their type."`
 	Slots         int               `name:"slots" env:"SWITCHBOARD_SLOTS" default:"500" help:"Attempts that a worker makes at the same time."`
-	SlowSlots     int               `name:"slow-slots" env:"SWITCHBOARD_SLOW_SLOTS" default:"200" help:"Attempts for slow endpoints that a worker makes at the same time, beside the others."`
-	MaxConns      int               `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Connections to Postgres that a process holds at most."`
-	RefusedKeys   float64           `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Keys a second from one address that may be refused before it is answered 429."`
-	CostlyCalls   float64           `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"What the costly calls of one key may cost a second, in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or the call of a token endpoint 10."`
+	SlowSlots     int               `name:"slow-slots" env:"SWITCHBOARD_SLOW_SLOTS" default:"200" help:"Attempts to slow endpoints that a worker makes at the same time, in addition to the others."`
+	MaxConns      int               `name:"max-conns" env:"SWITCHBOARD_MAX_CONNS" default:"20" help:"Maximum number of connections of a process to Postgres."`
+	RefusedKeys   float64           `name:"refused-keys" env:"SWITCHBOARD_REFUSED_KEYS" default:"10" help:"Refused keys a second from one address; beyond that, the answer is 429."`
+	CostlyCalls   float64           `name:"costly-calls" env:"SWITCHBOARD_COSTLY_CALLS" default:"100" help:"Budget of one key for costly calls, a second and in each process: a trigger costs 1, a preview, a match or a new key 2, a test 5, a challenge or a call of a token endpoint 10."`
 	TemporalUI    string            `name:"temporal-ui" env:"SWITCHBOARD_TEMPORAL_UI" default:"http://127.0.0.1:8233" help:"Address of Temporal's web UI, for links to it."`
-	PublicURL     string            `name:"public-url" env:"SWITCHBOARD_PUBLIC_URL" placeholder:"URL" help:"Address of API and console as people reach it, as https://switchboard.example.com: portal links lead there, and Temporal's UI links each workflow to its delivery."`
+	PublicURL     string            `name:"public-url" env:"SWITCHBOARD_PUBLIC_URL" placeholder:"URL" help:"Public address of API and console, such as https://switchboard.example.com: portal links lead there, and Temporal's UI links each workflow to its delivery."`
 	LogLevel      slog.Level        `name:"log-level" env:"SWITCHBOARD_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 
 	// The two secrets in files, as Docker and Kubernetes mount them.
-	DatabaseURLFile   string `name:"database-url-file" env:"SWITCHBOARD_DATABASE_URL_FILE" placeholder:"FILE" help:"File that holds the database's URL, instead."`
-	EncryptionKeyFile string `name:"encryption-key-file" env:"SWITCHBOARD_ENCRYPTION_KEY_FILE" placeholder:"FILE" help:"File that holds the encryption keys, instead."`
+	DatabaseURLFile   string `name:"database-url-file" env:"SWITCHBOARD_DATABASE_URL_FILE" placeholder:"FILE" help:"File that holds the database's URL, instead of the variable."`
+	EncryptionKeyFile string `name:"encryption-key-file" env:"SWITCHBOARD_ENCRYPTION_KEY_FILE" placeholder:"FILE" help:"File that holds the encryption keys, instead of the variable."`
 
 	// How long what was done is kept, see docs/retention.md.
 	Retention         switchboard.Duration `name:"retention" env:"SWITCHBOARD_RETENTION" default:"30d" help:"How long a delivered delivery is kept after its end, with its event and its attempts."`
-	RetentionFailed   switchboard.Duration `name:"retention-failed" env:"SWITCHBOARD_RETENTION_FAILED" default:"90d" help:"How long a failed or cancelled delivery is kept: at least as long."`
+	RetentionFailed   switchboard.Duration `name:"retention-failed" env:"SWITCHBOARD_RETENTION_FAILED" default:"90d" help:"How long a failed or cancelled delivery is kept; at least SWITCHBOARD_RETENTION."`
 	PayloadRetention  switchboard.Duration `name:"payload-retention" env:"SWITCHBOARD_PAYLOAD_RETENTION" placeholder:"DURATION" help:"How long an event's data, and headers and bodies of its attempts, are kept after it was accepted. Default: as long as the rows."`
-	IdempotencyWindow switchboard.Duration `name:"idempotency-window" env:"SWITCHBOARD_IDEMPOTENCY_WINDOW" default:"7d" help:"For how long an event that comes again with its id is a duplicate."`
+	IdempotencyWindow switchboard.Duration `name:"idempotency-window" env:"SWITCHBOARD_IDEMPOTENCY_WINDOW" default:"7d" help:"For how long an event that is posted again with the same id is a duplicate."`
 
 	// The breakers of subscriptions that do not say, see docs/misbehaving_endpoints.md.
-	Breaker             switchboard.BreakerMode `name:"breaker" env:"SWITCHBOARD_BREAKER" default:"auto" enum:"auto,off" help:"Whether a subscription has a breaker that does not say."`
-	BreakerAttempts     int                     `name:"breaker-minimum-attempts" env:"SWITCHBOARD_BREAKER_MINIMUM_ATTEMPTS" default:"10" help:"A breaker opens by the share of failures after so many attempts in the window at least."`
-	BreakerPercent      int                     `name:"breaker-failure-percent" env:"SWITCHBOARD_BREAKER_FAILURE_PERCENT" default:"70" help:"And if so many of a hundred attempts failed through the endpoint's fault."`
+	Breaker             switchboard.BreakerMode `name:"breaker" env:"SWITCHBOARD_BREAKER" default:"auto" enum:"auto,off" help:"Default of breaker.mode for subscriptions that do not set it."`
+	BreakerAttempts     int                     `name:"breaker-minimum-attempts" env:"SWITCHBOARD_BREAKER_MINIMUM_ATTEMPTS" default:"10" help:"A breaker opens by the percentage of failures only after this many attempts in the window."`
+	BreakerPercent      int                     `name:"breaker-failure-percent" env:"SWITCHBOARD_BREAKER_FAILURE_PERCENT" default:"70" help:"Percentage of attempts in the window that must have failed through the endpoint's fault."`
 	BreakerWindow       switchboard.Duration    `name:"breaker-window" env:"SWITCHBOARD_BREAKER_WINDOW" default:"5m" help:"The time over which attempts are counted."`
-	BreakerInARow       int                     `name:"breaker-failures-in-a-row" env:"SWITCHBOARD_BREAKER_FAILURES_IN_A_ROW" default:"10" help:"Or so many attempts failed one after the other."`
-	BreakerDisableAfter switchboard.Duration    `name:"breaker-disable-after" env:"SWITCHBOARD_BREAKER_DISABLE_AFTER" default:"5d" help:"A subscription is disabled after so long of nothing but failures."`
+	BreakerInARow       int                     `name:"breaker-failures-in-a-row" env:"SWITCHBOARD_BREAKER_FAILURES_IN_A_ROW" default:"10" help:"A breaker also opens after this many failures in a row."`
+	BreakerDisableAfter switchboard.Duration    `name:"breaker-disable-after" env:"SWITCHBOARD_BREAKER_DISABLE_AFTER" default:"5d" help:"A subscription is disabled after every attempt has failed for this long."`
 
 	// The way to the receivers, see docs/egress.md.
-	NAT64       []netip.Prefix   `name:"nat64-prefixes" env:"SWITCHBOARD_NAT64_PREFIXES" sep:"," placeholder:"CIDR,…" help:"Prefixes of this network's own NAT64, beside 64:ff9b::/96."`
+	NAT64       []netip.Prefix   `name:"nat64-prefixes" env:"SWITCHBOARD_NAT64_PREFIXES" sep:"," placeholder:"CIDR,…" help:"Prefixes of this network's own NAT64, in addition to 64:ff9b::/96."`
 	DNSServers  []netip.AddrPort `name:"dns-servers" env:"SWITCHBOARD_DNS_SERVERS" sep:"," placeholder:"IP:PORT,…" help:"DNS servers for the names of receivers. Default: those of the system."`
-	EgressProxy string           `name:"egress-proxy" env:"SWITCHBOARD_EGRESS_PROXY" placeholder:"URL" help:"Proxy through which all receivers are reached: http://, https:// or socks5://, with user:password@ if it asks. Prefer the environment over the flag."`
+	EgressProxy string           `name:"egress-proxy" env:"SWITCHBOARD_EGRESS_PROXY" placeholder:"URL" help:"Proxy through which all receivers are reached: http://, https:// or socks5://, with user:password@ if the proxy needs it. Prefer the environment over the flag."`
 
 	// What is measured and traced, see docs/telemetry.md.
-	TenantClasses   switchboard.TenantClasses `name:"tenant-classes" env:"SWITCHBOARD_TENANT_CLASSES" placeholder:"CLASS=TENANT+…,…" help:"Classes of tenants, by which metrics are shown, as gold=acme+globex,trial=trial-*. The others are standard."`
+	TenantClasses   switchboard.TenantClasses `name:"tenant-classes" env:"SWITCHBOARD_TENANT_CLASSES" placeholder:"CLASS=TENANT+…,…" help:"Classes of tenants for the label class of metrics, such as gold=acme+globex,trial=trial-*. All other tenants are standard."`
 	SendTraceParent bool                      `name:"send-traceparent" env:"SWITCHBOARD_SEND_TRACEPARENT" default:"false" negatable:"" help:"Send the header traceparent with attempts that are traced."`
 
 	// The console, see docs/console.md.

@@ -15,9 +15,9 @@ import (
 // ConsoleConfig is what can be set of the console, see docs/console.md.
 type ConsoleConfig struct {
 	ProxyHeader  string         `name:"console-proxy-header" env:"SWITCHBOARD_CONSOLE_PROXY_HEADER" placeholder:"NAME" help:"Header in which a proxy in front of the console names the person that it has signed in."`
-	GroupsHeader string         `name:"console-groups-header" env:"SWITCHBOARD_CONSOLE_GROUPS_HEADER" placeholder:"NAME" help:"Header in which it names the person's groups, with commas between them."`
-	Groups       string         `name:"console-groups" env:"SWITCHBOARD_CONSOLE_GROUPS" placeholder:"GROUP=ROLE[+read_payload],…" help:"What the people of a group may do; who is in several has the first."`
-	ProxyCIDRs   []netip.Prefix `name:"console-proxy-cidrs" env:"SWITCHBOARD_CONSOLE_PROXY_CIDRS" sep:"," placeholder:"CIDR,…" help:"Addresses of the proxies in front of the console: from others, their headers and X-Forwarded-For are ignored."`
+	GroupsHeader string         `name:"console-groups-header" env:"SWITCHBOARD_CONSOLE_GROUPS_HEADER" placeholder:"NAME" help:"Header in which that proxy names the person's groups, separated by commas."`
+	Groups       string         `name:"console-groups" env:"SWITCHBOARD_CONSOLE_GROUPS" placeholder:"GROUP=ROLE[+read_payload],…" help:"Roles of groups. A person in several groups has the role of the first."`
+	ProxyCIDRs   []netip.Prefix `name:"console-proxy-cidrs" env:"SWITCHBOARD_CONSOLE_PROXY_CIDRS" sep:"," placeholder:"CIDR,…" help:"Addresses of the proxies in front of the console: the sign-in headers and X-Forwarded-For of other peers are ignored."`
 	KeySignIn    bool           `name:"console-key-sign-in" env:"SWITCHBOARD_CONSOLE_KEY_SIGN_IN" default:"true" negatable:"" help:"Whether people may sign in to the console with API keys."`
 	BrandName    string         `name:"console-brand-name" env:"SWITCHBOARD_CONSOLE_BRAND_NAME" placeholder:"NAME" help:"Name of the platform, for the portal of its customers."`
 	BrandLogo    string         `name:"console-brand-logo" env:"SWITCHBOARD_CONSOLE_BRAND_LOGO" placeholder:"FILE" help:"Its logo, SVG or PNG."`

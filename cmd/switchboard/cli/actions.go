@@ -10,15 +10,15 @@ import (
 )
 
 type actionsCommand struct {
-	Tenant string                `help:"Only what was done to this tenant's."`
-	Object string                `placeholder:"ID" help:"Only what was done to this: dlv_…, sub_…, op_…, key_…, or an event type as platform/name."`
-	By     string                `placeholder:"KEY" help:"Only what this API key did, as key_…, or temporal or switchboard."`
-	Person string                `help:"Only what this person did."`
-	Verb   switchboard.AuditVerb `help:"Only this, as retry or update."`
-	Kind   switchboard.AuditKind `enum:",delivery,subscription,operation,key,event_type,event,tenant,session,portal_link" default:"" help:"Only what was done to one of these: ${enum}."`
-	After  timeFlag              `placeholder:"TIME" help:"Only what was done at that time or later."`
-	Before timeFlag              `placeholder:"TIME" help:"Only what was done before that time."`
-	Last   switchboard.Duration  `placeholder:"24h" help:"Only what was done in so long a time before now."`
+	Tenant string                `help:"Only changes of this tenant."`
+	Object string                `placeholder:"ID" help:"Only changes of this object: dlv_…, sub_…, op_…, key_…, or an event type as platform/name."`
+	By     string                `placeholder:"KEY" help:"Only changes by this API key (key_…), or by temporal or switchboard."`
+	Person string                `help:"Only changes by this person."`
+	Verb   switchboard.AuditVerb `help:"Only this verb, such as retry or update."`
+	Kind   switchboard.AuditKind `enum:",delivery,subscription,operation,key,event_type,event,tenant,session,portal_link" default:"" help:"Only changes of this kind of object: ${enum}."`
+	After  timeFlag              `placeholder:"TIME" help:"Only changes at this time or later."`
+	Before timeFlag              `placeholder:"TIME" help:"Only changes before this time."`
+	Last   switchboard.Duration  `placeholder:"24h" help:"Only changes within this time before now."`
 	Limit  int                   `default:"50" help:"How many; 0: all."`
 }
 

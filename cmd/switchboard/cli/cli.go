@@ -20,13 +20,13 @@ const Group = "client"
 // Commands are the commands, and the flags that they share.
 type Commands struct {
 	Deliveries    deliveriesCommand    `cmd:"" group:"client" help:"List, show, retry, cancel, hold, release and resend deliveries."`
-	Events        eventsCommand        `cmd:"" group:"client" help:"Send events, and see what became of them."`
+	Events        eventsCommand        `cmd:"" group:"client" help:"Send events, and see what happened to them."`
 	Subscriptions subscriptionsCommand `cmd:"" group:"client" help:"List, show, create, change, pause, resume and try subscriptions."`
-	Operations    operationsCommand    `cmd:"" group:"client" help:"Do something to all deliveries that match, or send events again."`
-	Search        searchCommand        `cmd:"" group:"client" help:"Find what is called so, or begins so: ids, keys, tenants, hosts, names of subscriptions."`
-	Failures      failuresCommand      `cmd:"" group:"client" help:"What fails now and has failed in the last 24 hours, by host and kind of failure."`
-	Status        statusCommand        `cmd:"" group:"client" help:"How many deliveries are open, whether one is overdue, and which workers live."`
-	Actions       actionsCommand       `cmd:"" group:"client" help:"Who changed what, when and why, newest first."`
+	Operations    operationsCommand    `cmd:"" group:"client" help:"Act on all deliveries that match, or send events again."`
+	Search        searchCommand        `cmd:"" group:"client" help:"Find ids, keys, tenants, hosts and names of subscriptions by a prefix."`
+	Failures      failuresCommand      `cmd:"" group:"client" help:"Show what fails now, and failed in the last 24 hours, by host and kind of failure."`
+	Status        statusCommand        `cmd:"" group:"client" help:"Show how many deliveries are open, whether one is overdue, and which workers run."`
+	Actions       actionsCommand       `cmd:"" group:"client" help:"Show who changed what, when and why, newest first."`
 	Whoami        whoamiCommand        `cmd:"" group:"client" help:"Show the API key that is used: its role, its tenant, and what it may read."`
 	Completion    completionCommand    `cmd:"" group:"client" help:"Print the completion for a shell."`
 	Complete      completeCommand      `cmd:"" hidden:""`
@@ -36,9 +36,9 @@ type Commands struct {
 
 // Flags are the flags of every command of this package.
 type Flags struct {
-	Profile string `env:"SWITCHBOARD_PROFILE" placeholder:"NAME" help:"Profile to use out of the configuration file."`
-	Actor   string `env:"SWITCHBOARD_ACTOR" placeholder:"PERSON" help:"Who acts, for the record of changes; without it the record has the key alone."`
-	Output  output `short:"o" enum:"table,wide,json,yaml" default:"table" help:"How to print: ${enum}. wide cuts nothing and has more columns; json and yaml are what the API answers."`
+	Profile string `env:"SWITCHBOARD_PROFILE" placeholder:"NAME" help:"Profile of the configuration file to use."`
+	Actor   string `env:"SWITCHBOARD_ACTOR" placeholder:"PERSON" help:"Who acts, for the audit; without it the audit only has the key."`
+	Output  output `short:"o" enum:"table,wide,json,yaml" default:"table" help:"Output format: ${enum}. wide cuts nothing and has more columns; json and yaml are the API's answers."`
 }
 
 // output is how answers are printed.

@@ -13,30 +13,30 @@ import (
 
 type deliveriesCommand struct {
 	List    listDeliveriesCommand  `cmd:"" help:"List deliveries, newest first."`
-	Facets  deliveryFacetsCommand  `cmd:"" help:"Count the deliveries of a list by state, failure, host and the like."`
-	Show    showDeliveryCommand    `cmd:"" help:"Show one delivery: why it stands where it does, what follows, every attempt and action."`
-	Retry   retryDeliveryCommand   `cmd:"" help:"Send deliveries now, or at a time. Those that have ended start again."`
-	Cancel  cancelDeliveryCommand  `cmd:"" help:"Cancel deliveries. A request that is under way is aborted."`
+	Facets  deliveryFacetsCommand  `cmd:"" help:"Count the deliveries of a list by state, failure, host and so on."`
+	Show    showDeliveryCommand    `cmd:"" help:"Show one delivery: why it is in its state, what happens next, every attempt and action."`
+	Retry   retryDeliveryCommand   `cmd:"" help:"Send deliveries now, or at a given time. Final ones start again."`
+	Cancel  cancelDeliveryCommand  `cmd:"" help:"Cancel deliveries. A request in flight is aborted."`
 	Hold    holdDeliveryCommand    `cmd:"" help:"Hold deliveries until they are released."`
 	Release releaseDeliveryCommand `cmd:"" help:"Release deliveries that an operator holds."`
-	Resend  resendDeliveryCommand  `cmd:"" help:"Send a copy of a delivery, with another URL, headers, body or timeout for this once."`
+	Resend  resendDeliveryCommand  `cmd:"" help:"Send a copy of a delivery, optionally with another URL, headers, body or timeout."`
 }
 
 // deliveryFilter narrows a list of deliveries.
 type deliveryFilter struct {
-	Tenant       string               `help:"Only this tenant's."`
+	Tenant       string               `help:"Only this tenant."`
 	Subscription string               `help:"Only deliveries to this subscription."`
 	Event        string               `help:"Only deliveries of this event."`
-	EventType    string               `help:"Only deliveries of this event type, in any case."`
+	EventType    string               `help:"Only deliveries of this event type, in upper or lower case."`
 	State        []switchboard.State  `enum:"pending,retrying,held,blocked,delivered,failed,cancelled" help:"Only these states: ${enum}."`
-	Failure      switchboard.Failure  `help:"Only where the last attempt failed like this, as timeout or http_5xx."`
-	StatusCode   int                  `placeholder:"503" help:"Only where the last attempt was answered with this."`
+	Failure      switchboard.Failure  `help:"Only if the last attempt failed like this, such as timeout or http_5xx."`
+	StatusCode   int                  `placeholder:"503" help:"Only if the last attempt was answered with this status code."`
 	Host         string               `help:"Only deliveries to this host."`
-	After        timeFlag             `placeholder:"TIME" help:"Only what was accepted at that time or later, as 2026-01-31T12:00:00Z, or in UTC \"2026-01-31 12:00\", or 12:00 of today."`
-	Before       timeFlag             `placeholder:"TIME" help:"Only what was accepted before that time."`
-	Last         switchboard.Duration `placeholder:"24h" help:"Only what was accepted in so long a time before now."`
-	Stuck        bool                 `help:"Only what is overdue."`
-	Text         string               `help:"Only where an id, the event type, the host or the reason holds this."`
+	After        timeFlag             `placeholder:"TIME" help:"Only if accepted at this time or later: 2026-01-31T12:00:00Z, or in UTC \"2026-01-31 12:00\", or 12:00 for today."`
+	Before       timeFlag             `placeholder:"TIME" help:"Only if accepted before this time."`
+	Last         switchboard.Duration `placeholder:"24h" help:"Only if accepted within this time before now."`
+	Stuck        bool                 `help:"Only overdue ones."`
+	Text         string               `help:"Only if an id, the event type, the host or the reason contains this."`
 }
 
 func (f *deliveryFilter) filter(now time.Time) (switchboard.DeliveryFilter, error) {
@@ -62,13 +62,13 @@ func since(after timeFlag, last switchboard.Duration, now time.Time) (time.Time,
 
 // watchFlag is of commands that can show their answer again and again.
 type watchFlag struct {
-	Watch bool `short:"w" help:"Show it again every 2 seconds, until Ctrl-C."`
+	Watch bool `short:"w" help:"Repeat every 2 seconds, until Ctrl-C."`
 }
 
 type listDeliveriesCommand struct {
 	deliveryFilter
 	Limit int  `default:"50" help:"How many; 0: all."`
-	Count bool `help:"Say how many match, too, counted up to 10,000."`
+	Count bool `help:"Also show how many match, counted up to 10,000."`
 	watchFlag
 }
 
@@ -157,22 +157,22 @@ func colorOf(state switchboard.State) text.Color {
 
 // someDeliveries are the deliveries that an action is for.
 type someDeliveries struct {
-	IDs []string `arg:"" name:"id" help:"The deliveries, as dlv_…"`
-	Yes bool     `short:"y" help:"Do not ask, where there are several."`
+	IDs []string `arg:"" name:"id" help:"The deliveries (dlv_…)."`
+	Yes bool     `short:"y" help:"Do not ask for confirmation if there are several."`
 }
 
 type optionalReason struct {
-	Reason string `short:"r" help:"Why. It is kept."`
+	Reason string `short:"r" help:"The reason, which is kept."`
 }
 
 type requiredReason struct {
-	Reason string `short:"r" required:"" help:"Why. It is kept."`
+	Reason string `short:"r" required:"" help:"The reason, which is kept."`
 }
 
 // expectation makes an action conditional.
 type expectation struct {
-	ExpectState    switchboard.State `placeholder:"STATE" enum:",pending,retrying,held,blocked,delivered,failed,cancelled" default:"" help:"Do it only if the delivery is in this state."`
-	ExpectAttempts *int              `placeholder:"N" help:"Do it only if so many attempts were made."`
+	ExpectState    switchboard.State `placeholder:"STATE" enum:",pending,retrying,held,blocked,delivered,failed,cancelled" default:"" help:"Act only if the delivery is in this state."`
+	ExpectAttempts *int              `placeholder:"N" help:"Act only if this many attempts were made."`
 }
 
 func (e expectation) act(reason string) client.Act {
@@ -231,7 +231,7 @@ type retryDeliveryCommand struct {
 	someDeliveries
 	optionalReason
 	expectation
-	At timeFlag `placeholder:"TIME" help:"When to make the next attempt, within 30 days; now if it is left out."`
+	At timeFlag `placeholder:"TIME" help:"When to make the next attempt, within 30 days. Default: now."`
 }
 
 func (retryDeliveryCommand) Help() string {

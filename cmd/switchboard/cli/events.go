@@ -10,19 +10,19 @@ import (
 )
 
 type eventsCommand struct {
-	Send    sendEventCommand    `cmd:"" help:"Send an event. Sent again with the same id, it is accepted once."`
+	Send    sendEventCommand    `cmd:"" help:"Send an event. Sending it again with the same id does nothing."`
 	List    listEventsCommand   `cmd:"" help:"List events, newest first."`
 	Show    showEventCommand    `cmd:"" help:"Show one event with its data and its deliveries."`
-	Explain explainEventCommand `cmd:"" help:"Say of each subscription of the tenant whether it takes the event, and why."`
+	Explain explainEventCommand `cmd:"" help:"Show for each subscription of the tenant whether it takes the event, and why."`
 }
 
 type sendEventCommand struct {
-	Tenant     string   `required:"" help:"Whose event it is."`
-	Type       string   `required:"" help:"Its type, as ticket.created."`
+	Tenant     string   `required:"" help:"The tenant."`
+	Type       string   `required:"" help:"Its type, such as ticket.created."`
 	Data       string   `required:"" placeholder:"JSON" help:"Its data: a JSON value, @file, or - for standard input."`
-	ID         string   `name:"id" help:"Its id, which makes sending it again harmless; one is made if it is left out."`
-	Key        string   `help:"What it is about, as a ticket's id."`
-	OccurredAt timeFlag `placeholder:"TIME" help:"When it happened; now if it is left out."`
+	ID         string   `name:"id" help:"Its id, which makes it safe to send the event again. Default: a new id."`
+	Key        string   `help:"Its key, for ordering and superseding, such as a ticket's id."`
+	OccurredAt timeFlag `placeholder:"TIME" help:"When it happened. Default: now."`
 }
 
 func (sendEventCommand) Help() string {
@@ -60,12 +60,12 @@ func (s *Session) warn(warnings []string) {
 }
 
 type listEventsCommand struct {
-	Tenant string               `help:"Only this tenant's."`
+	Tenant string               `help:"Only this tenant."`
 	Type   string               `help:"Only events of this type."`
 	Key    string               `help:"Only events with this key."`
-	After  timeFlag             `placeholder:"TIME" help:"Only what was accepted at that time or later."`
-	Before timeFlag             `placeholder:"TIME" help:"Only what was accepted before that time."`
-	Last   switchboard.Duration `placeholder:"24h" help:"Only what was accepted in so long a time before now."`
+	After  timeFlag             `placeholder:"TIME" help:"Only if accepted at this time or later."`
+	Before timeFlag             `placeholder:"TIME" help:"Only if accepted before this time."`
+	Last   switchboard.Duration `placeholder:"24h" help:"Only if accepted within this time before now."`
 	Limit  int                  `default:"50" help:"How many; 0: all."`
 	watchFlag
 }
@@ -111,7 +111,7 @@ func (s *Session) eventColumns() []column[client.Event] {
 // oneEvent names an event.
 type oneEvent struct {
 	ID     string `arg:"" help:"The event's id."`
-	Tenant string `help:"Its tenant; needed where several have an event of that id."`
+	Tenant string `help:"Its tenant; needed if several tenants have an event with this id."`
 }
 
 type showEventCommand struct {

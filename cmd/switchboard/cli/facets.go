@@ -8,7 +8,7 @@ import (
 
 type deliveryFacetsCommand struct {
 	deliveryFilter
-	By []switchboard.Facet `enum:"state,failure,host,subscription,event_type,tenant" placeholder:"FACET" help:"What to count by, at most four: ${enum}. Left out: state, failure, host and subscription."`
+	By []switchboard.Facet `enum:"state,failure,host,subscription,event_type,tenant" placeholder:"FACET" help:"What to count by, at most four: ${enum}. Default: state, failure, host and subscription."`
 }
 
 func (deliveryFacetsCommand) Help() string {

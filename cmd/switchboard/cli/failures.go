@@ -10,7 +10,7 @@ import (
 )
 
 type failuresCommand struct {
-	Tenant string `help:"Only this tenant's."`
+	Tenant string `help:"Only this tenant."`
 	Limit  int    `default:"50" help:"How many groups."`
 	watchFlag
 }
@@ -64,7 +64,7 @@ func failureOf(g switchboard.FailureGroup) string {
 }
 
 type statusCommand struct {
-	Tenant string `help:"Only this tenant's."`
+	Tenant string `help:"Only this tenant."`
 	watchFlag
 }
 

@@ -31,7 +31,7 @@ func (t *timeFlag) UnmarshalText(text []byte) error {
 		t.Time = time.Date(year, month, day, at.Hour(), at.Minute(), 0, 0, time.UTC)
 		return nil
 	}
-	return errors.New(`must be a time, as 2026-01-31T12:00:00Z, or in UTC "2026-01-31 12:00", or 12:00 of today`)
+	return errors.New(`must be a time such as 2026-01-31T12:00:00Z, or in UTC "2026-01-31 12:00", or 12:00 for today`)
 }
 
 // read returns a text that was given, or what the file holds that it names: @file, or - for

@@ -13,13 +13,13 @@ import (
 )
 
 type operationsCommand struct {
-	Plan   planOperationCommand   `cmd:"" help:"Show what an action on all deliveries that match would do, and do nothing."`
-	Start  startOperationCommand  `cmd:"" help:"Do something to all deliveries that match: shows the count, asks, and starts it."`
+	Plan   planOperationCommand   `cmd:"" help:"Show what an action on all deliveries that match would do, without doing it."`
+	Start  startOperationCommand  `cmd:"" help:"Act on all deliveries that match: show the count, ask, and start."`
 	List   listOperationsCommand  `cmd:"" help:"List operations, newest first."`
 	Show   showOperationCommand   `cmd:"" help:"Show one operation, and with --items what it did to each delivery."`
 	Watch  watchOperationCommand  `cmd:"" help:"Show the progress of an operation until it has ended."`
 	Pause  pauseOperationCommand  `cmd:"" help:"Stop an operation, within two seconds, until it is resumed."`
-	Resume resumeOperationCommand `cmd:"" help:"Let a paused operation go on."`
+	Resume resumeOperationCommand `cmd:"" help:"Continue a paused operation."`
 	Cancel cancelOperationCommand `cmd:"" help:"Stop an operation for good, and take back what it has not sent yet."`
 }
 
@@ -27,7 +27,7 @@ type operationsCommand struct {
 type selection struct {
 	deliveryFilter
 	Key  string  `help:"Only events with this key; for a replay."`
-	Rate float64 `placeholder:"N" help:"How many a second; without it 50 where they are sent, else as fast as it goes."`
+	Rate float64 `placeholder:"N" help:"How many a second. Default: 50 for retry, release and replay, 1000 for cancel and hold."`
 }
 
 func (f *selection) ask(action switchboard.ActionKind, now time.Time) (client.NewOperation, error) {
@@ -42,7 +42,7 @@ func (f *selection) ask(action switchboard.ActionKind, now time.Time) (client.Ne
 }
 
 type planOperationCommand struct {
-	Action switchboard.ActionKind `arg:"" enum:"retry,cancel,hold,release,replay" help:"One of ${enum}. A replay sends events again, to one subscription."`
+	Action switchboard.ActionKind `arg:"" enum:"retry,cancel,hold,release,replay" help:"One of ${enum}. replay sends events again, to one subscription."`
 	selection
 }
 
@@ -124,7 +124,7 @@ type startOperationCommand struct {
 	selection
 	requiredReason
 	Plan  string `help:"Start this plan."`
-	Yes   bool   `short:"y" help:"Do not ask."`
+	Yes   bool   `short:"y" help:"Do not ask for confirmation."`
 	Watch bool   `short:"w" help:"Show the progress until it has ended."`
 }
 
@@ -189,8 +189,8 @@ func (s *Session) confirmPlan(ctx context.Context, p client.OperationPlan, yes b
 }
 
 type listOperationsCommand struct {
-	Tenant       string                     `help:"Only those on this tenant's deliveries."`
-	Subscription string                     `help:"Only those on deliveries of this subscription."`
+	Tenant       string                     `help:"Only operations on this tenant's deliveries."`
+	Subscription string                     `help:"Only operations on deliveries of this subscription."`
 	State        switchboard.OperationState `enum:",running,paused,finished,cancelled" default:"" help:"Only this state: ${enum}."`
 	Limit        int                        `default:"50" help:"How many; 0: all."`
 	watchFlag
@@ -242,8 +242,8 @@ func progressOf(o client.Operation) string {
 }
 
 type showOperationCommand struct {
-	ID    string                       `arg:"" help:"The operation, as op_…"`
-	Items switchboard.OperationOutcome `enum:",all,done,skipped,failed" default:"" help:"List what it did to each delivery: all, done, skipped or failed."`
+	ID    string                       `arg:"" help:"The operation (op_…)."`
+	Items switchboard.OperationOutcome `enum:",all,done,skipped,failed" default:"" help:"List the items with this outcome: all, done, skipped or failed."`
 	Limit int                          `default:"50" help:"How many items; 0: all."`
 }
 
@@ -291,7 +291,7 @@ func (s *Session) showOperation(o client.Operation) {
 }
 
 type oneOperation struct {
-	ID string `arg:"" help:"The operation, as op_…"`
+	ID string `arg:"" help:"The operation (op_…)."`
 }
 
 type pauseOperationCommand struct {

@@ -8,13 +8,13 @@ import (
 )
 
 type resendDeliveryCommand struct {
-	ID string `arg:"" help:"The delivery, as dlv_…"`
+	ID string `arg:"" help:"The delivery (dlv_…)."`
 	requiredReason
 	expectation
-	URL     string               `name:"url" help:"Where to send this once. Another host gets no stored secret, credential or sensitive header."`
-	Header  map[string]string    `mapsep:"none" placeholder:"NAME=VALUE" help:"A header of this once, beside those of the subscription or in their place; may be repeated."`
-	Body    *string              `placeholder:"TEXT" help:"The body of this once: a text, @file, or - for standard input."`
-	Timeout switchboard.Duration `placeholder:"20s" help:"The time limit of this once."`
+	URL     string               `name:"url" help:"Send to this URL. Another host gets no stored secret, credential or sensitive header."`
+	Header  map[string]string    `mapsep:"none" placeholder:"NAME=VALUE" help:"A header to add or replace; may be repeated."`
+	Body    *string              `placeholder:"TEXT" help:"The body to send: a text, @file, or - for standard input."`
+	Timeout switchboard.Duration `placeholder:"20s" help:"The time limit of its attempts."`
 }
 
 func (resendDeliveryCommand) Help() string {

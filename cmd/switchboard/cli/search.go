@@ -8,7 +8,7 @@ import (
 )
 
 type searchCommand struct {
-	Text string `arg:"" help:"A whole id, or how an id, an event's key, a tenant, a host or a subscription's name begins."`
+	Text string `arg:"" help:"A whole event key, or the beginning of an id, a tenant, a host or a subscription's name."`
 }
 
 func (searchCommand) Help() string {

@@ -15,21 +15,21 @@ import (
 
 type subscriptionsCommand struct {
 	List    listSubscriptionsCommand   `cmd:"" help:"List subscriptions, newest first, with the health of their endpoints."`
-	Show    showSubscriptionCommand    `cmd:"" help:"Show one subscription: its state, its endpoint's health, what is held."`
-	Create  createSubscriptionCommand  `cmd:"" help:"Create a subscription. Its signing secret is shown this once."`
+	Show    showSubscriptionCommand    `cmd:"" help:"Show one subscription: its state, its endpoint's health, its held deliveries."`
+	Create  createSubscriptionCommand  `cmd:"" help:"Create a subscription. Its signing secret is only shown now."`
 	Update  updateSubscriptionCommand  `cmd:"" help:"Change a subscription."`
-	Pause   pauseSubscriptionCommand   `cmd:"" help:"Have the deliveries of a subscription held until it is resumed."`
-	Resume  resumeSubscriptionCommand  `cmd:"" help:"End a pause. What was held is released, oldest first."`
-	Test    testSubscriptionCommand    `cmd:"" help:"Send a test event to just this subscription."`
-	Preview previewSubscriptionCommand `cmd:"" help:"Show the request that a subscription would send, and send nothing."`
+	Pause   pauseSubscriptionCommand   `cmd:"" help:"Hold the deliveries of a subscription until it is resumed."`
+	Resume  resumeSubscriptionCommand  `cmd:"" help:"End a pause. The held deliveries are released, oldest first."`
+	Test    testSubscriptionCommand    `cmd:"" help:"Send a test event to this subscription only."`
+	Preview previewSubscriptionCommand `cmd:"" help:"Show the request that a subscription would send, without sending it."`
 }
 
 type listSubscriptionsCommand struct {
-	Tenant    string                        `help:"Only this tenant's."`
+	Tenant    string                        `help:"Only this tenant."`
 	State     switchboard.SubscriptionState `enum:",active,paused,disabled,unverified" default:"" help:"Only this state: ${enum}."`
-	EventType string                        `help:"Only those that take this event type, by their patterns."`
-	Failing   *bool                         `negatable:"" help:"Only those that fail: whose breaker is not closed, or whose last attempts have failed; with --no-failing only the others."`
-	Text      string                        `help:"Only those with this text in their id, name, tenant or host, in any case."`
+	EventType string                        `help:"Only subscriptions whose patterns match this event type."`
+	Failing   *bool                         `negatable:"" help:"Only failing ones: the breaker is not closed, or the last attempts failed; --no-failing: only the others."`
+	Text      string                        `help:"Only if the id, name, tenant or host contains this, in upper or lower case."`
 	Limit     int                           `default:"50" help:"How many; 0: all."`
 	watchFlag
 }
@@ -94,7 +94,7 @@ func heldOf(sub client.Subscription) string {
 }
 
 type showSubscriptionCommand struct {
-	ID string `arg:"" help:"The subscription, as sub_…"`
+	ID string `arg:"" help:"The subscription (sub_…)."`
 	watchFlag
 }
 
@@ -171,10 +171,10 @@ func (s *Session) healthFacts(sub client.Subscription, h *client.EndpointHealth)
 // subscriptionFields are what commands give of a subscription.
 type subscriptionFields struct {
 	File   string   `short:"f" placeholder:"FILE" help:"The fields in JSON or YAML, as the API names them; - for standard input."`
-	Name   string   `help:"Its name, for people."`
-	Events []string `help:"Event types or patterns, as ticket.*,customer.created."`
+	Name   string   `help:"Its name."`
+	Events []string `help:"Event types or patterns, such as ticket.*,customer.created."`
 	URL    string   `name:"url" help:"Where to send."`
-	Set    []string `placeholder:"FIELD=VALUE" sep:"none" help:"Any field, as request.timeout=20s or filter={...}; may be repeated. What is no JSON is a string, and null takes a field away."`
+	Set    []string `placeholder:"FIELD=VALUE" sep:"none" help:"Any field, such as timeout=20s or filter={...}; may be repeated. A value that is not JSON is a string; null removes the field."`
 }
 
 // document is the fields as one object.
@@ -203,7 +203,7 @@ func (f subscriptionFields) document(s *Session) (json.RawMessage, error) {
 }
 
 type createSubscriptionCommand struct {
-	Tenant string `help:"Whose events it gets."`
+	Tenant string `help:"The tenant whose events it takes."`
 	subscriptionFields
 }
 
@@ -228,14 +228,14 @@ func (c createSubscriptionCommand) Run(ctx context.Context, s *Session) error {
 	}, func(sub client.Subscription) {
 		s.showSubscription(sub)
 		if sub.Secret != "" {
-			s.printf("\nSigning secret, shown this once:\n%s\n", sub.Secret.Reveal())
+			s.printf("\nSigning secret, only shown now:\n%s\n", sub.Secret.Reveal())
 		}
 	})
 }
 
 type updateSubscriptionCommand struct {
-	ID      string `arg:"" help:"The subscription, as sub_…"`
-	Version int    `placeholder:"N" help:"The version that is changed; if it was changed meanwhile, the answer is a conflict. Left out: the present one."`
+	ID      string `arg:"" help:"The subscription (sub_…)."`
+	Version int    `placeholder:"N" help:"The version to change; another version is a conflict. Default: the current one."`
 	subscriptionFields
 }
 
@@ -272,7 +272,7 @@ func (c updateSubscriptionCommand) Run(ctx context.Context, s *Session) error {
 }
 
 type pauseSubscriptionCommand struct {
-	ID string `arg:"" help:"The subscription, as sub_…"`
+	ID string `arg:"" help:"The subscription (sub_…)."`
 	requiredReason
 }
 
@@ -289,7 +289,7 @@ func (c pauseSubscriptionCommand) Run(ctx context.Context, s *Session) error {
 }
 
 type resumeSubscriptionCommand struct {
-	ID string `arg:"" help:"The subscription, as sub_…"`
+	ID string `arg:"" help:"The subscription (sub_…)."`
 	optionalReason
 }
 
@@ -306,9 +306,9 @@ func (c resumeSubscriptionCommand) Run(ctx context.Context, s *Session) error {
 }
 
 type testSubscriptionCommand struct {
-	ID   string `arg:"" help:"The subscription, as sub_…"`
-	Type string `help:"Event type; out of the catalogue if it is left out."`
-	Data string `placeholder:"JSON" help:"The event's data: a JSON value, @file, or -; the catalogue's sample if it is left out."`
+	ID   string `arg:"" help:"The subscription (sub_…)."`
+	Type string `help:"Event type. Default: one from the catalogue."`
+	Data string `placeholder:"JSON" help:"The event's data: a JSON value, @file, or -. Default: the catalogue's sample."`
 }
 
 func (testSubscriptionCommand) Help() string {
@@ -331,9 +331,9 @@ func (c testSubscriptionCommand) Run(ctx context.Context, s *Session) error {
 }
 
 type previewSubscriptionCommand struct {
-	ID    string `arg:"" help:"The subscription, as sub_…"`
-	Event string `help:"An event that was posted."`
-	Type  string `help:"Event type; out of the catalogue if it is left out."`
+	ID    string `arg:"" help:"The subscription (sub_…)."`
+	Event string `help:"The id of a posted event."`
+	Type  string `help:"Event type. Default: one from the catalogue."`
 	Data  string `placeholder:"JSON" help:"The event's data: a JSON value, @file, or -."`
 }
 
