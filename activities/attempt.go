@@ -1,9 +1,11 @@
-// Package activities holds what a delivery's workflow does outside of itself: the attempt, the
-// closing of a delivery that was cancelled in Temporal, and the reconciler's pass.
+// Package activities has the activities of the workflows: the attempt, the closing of a delivery
+// that was cancelled in Temporal, the reconciler's pass, and the steps of operations, recovery,
+// retention and erasure.
 //
-// A receiver's answer is a value here. An error is our own, as Postgres being away: Temporal
-// retries it, and it uses up no attempt of the delivery's retry policy. Nothing that crosses to
-// Temporal holds payloads, headers or secrets: ids, states, status codes and dates only.
+// A receiver's answer is a value here. An error means a failure of our own, such as an outage of
+// Postgres: Temporal retries it, and it uses up no attempt of the delivery's retry policy. Inputs
+// and results hold no payloads, headers or secrets, because Temporal stores them: only ids, states,
+// status codes and dates.
 package activities
 
 import (
@@ -25,21 +27,22 @@ import (
 type DeliveryStore interface {
 	// LoadForAttempt loads what an attempt needs.
 	LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error)
-	// Record stores an attempt and moves its delivery. It returns when both are durable, and
-	// changes nothing if that attempt was recorded before.
+	// Record stores an attempt and the new state of its delivery. It returns when both are durable.
+	// It changes nothing if that attempt was recorded before.
 	Record(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error)
 	// Reset gives the delivery to the Temporal run that a reset of its workflow made.
 	Reset(ctx context.Context, deliveryID, temporalRunID string, action switchboard.Action) (switchboard.Delivery, error)
-	// Postpone changes the date of the next attempt, unless somebody has done so since the delivery was
-	// loaded, and stores why. It reports whether that changed anything.
+	// Postpone changes the date of the next attempt and stores the reason, unless the delivery has
+	// changed since it was loaded. It reports whether it changed anything.
 	Postpone(ctx context.Context, loaded switchboard.Delivery, until time.Time, reason string) (bool, error)
 	// CloseDelivery moves an open delivery of that generation to a final state.
 	CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error)
-	// HoldDelivery parks or ends a delivery that may not be sent, as its subscription and its health
-	// are when they are locked. Where it may be sent by now, it is returned as it is.
+	// HoldDelivery parks or ends a delivery that may not be sent. It decides again with the
+	// subscription and its health locked. If the delivery may be sent by then, it is returned
+	// unchanged.
 	HoldDelivery(ctx context.Context, loaded switchboard.Delivery, conditions switchboard.Conditions) (switchboard.Delivery, error)
-	// Withdraw takes back a delivery whose attempt is about to begin, if the operation that has it sent is
-	// cancelled. Without that it is returned as it is.
+	// Withdraw takes back a delivery whose attempt is about to begin, if the operation that
+	// dispatched it was cancelled. Otherwise the delivery is returned unchanged.
 	Withdraw(ctx context.Context, loaded switchboard.Delivery) (d switchboard.Delivery, withdrawn bool, err error)
 	HealthStore
 	LimitStore
@@ -48,29 +51,29 @@ type DeliveryStore interface {
 // LimitStore is what attempts need of the store for the limits that hold across workers.
 type LimitStore interface {
 	// TakeTurn returns how long a request must wait for its turn under the rate limit of a
-	// subscription. It takes the turn if that is no longer than [switchboard.RateWait].
+	// subscription. It takes the turn if the wait is at most [switchboard.RateWait].
 	TakeTurn(ctx context.Context, subscriptionID string, limit switchboard.RateLimit) (wait time.Duration, err error)
 	// QueueDelivery parks a delivery of that generation that exceeds a limit of its subscription.
-	// What is accepted after it waits behind it.
+	// Deliveries that are accepted later wait behind it.
 	QueueDelivery(ctx context.Context, loaded switchboard.Delivery, admission switchboard.Admission) (switchboard.Delivery, error)
-	// SetSlow says for all processes whether the endpoint of a subscription is slow.
+	// SetSlow tells all processes whether the endpoint of a subscription is slow.
 	SetSlow(ctx context.Context, subscriptionID string, slow bool) error
 }
 
 // Sender renders, signs and sends the request of an attempt that begins at that time. The
-// receiver's behaviour is the outcome; an error means that our side stopped it before there was
-// one.
+// receiver's behaviour is the outcome; an error means that our side stopped the request before
+// there was an outcome.
 type Sender interface {
 	Attempt(ctx context.Context, loaded switchboard.LoadedDelivery, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error)
 }
 
-// Tasks is what an attempt asks Temporal about the tasks that it is made in.
+// Tasks is what an attempt asks Temporal about the tasks that it runs in.
 type Tasks interface {
-	// Note stores details for the next execution of the activity that has the task. Unlike
-	// the SDK's heartbeat it never cancels this one, as where an operator's retry pauses the
-	// activity for a moment.
+	// Note stores details for the next execution of the activity. Unlike the SDK's heartbeat it
+	// never cancels this execution, for example when an operator's retry pauses the activity for a
+	// moment.
 	Note(ctx context.Context, taskToken []byte, details any) error
-	// StartedElsewhere reports whether another process was given a task of that run.
+	// StartedElsewhere reports whether Temporal gave a task of that run to another process.
 	StartedElsewhere(ctx context.Context, deliveryID, temporalRunID string) (bool, error)
 }
 
@@ -79,39 +82,39 @@ type Deliveries struct {
 	Store      DeliveryStore
 	Sender     Sender
 	Limiter    *inflight.Limiter
-	Released   func(subscriptionID string) // called when a request of a subscription has ended whose deliveries wait in order; nil: nobody releases them
+	Released   func(subscriptionID string) // called when a request has ended and its subscription has queued deliveries; nil: nothing releases them
 	InFlight   *inflight.Attempts
 	Unrecorded *inflight.Buffer
 	Health     *inflight.Health
 	Metrics    *Metrics
-	Tasks      Tasks    // nil: a task that was lost may have been another process's, and no heartbeat is made
-	Recovery   Recovery // nil: what follows from the health of endpoints is left to the reconciler
+	Tasks      Tasks    // nil: a lost task may have been another process's, and no heartbeat is sent
+	Recovery   Recovery // nil: the reconciler handles changes of an endpoint's health
 	Outages    *Outages
 	Log        *slog.Logger
-	Tracer     trace.Tracer              // nil: nothing is traced
+	Tracer     trace.Tracer              // nil: no tracing
 	Classes    switchboard.TenantClasses // of metrics
-	Now        func() time.Time          // the clock that attempts are dated by
+	Now        func() time.Time          // the clock for the dates of attempts
 }
 
-// storeTimeout bounds each call of the store: longer than a healthy one by far, shorter than what
-// a workflow task may wait for.
+// storeTimeout bounds each call of the store: much longer than a healthy call takes, and shorter
+// than a workflow task may wait.
 const storeTimeout = 5 * time.Second
 
-// storeContext is the context of a call of the store, which an aborted attempt makes as well.
+// storeContext is the context of a call of the store. An aborted attempt still makes its calls.
 func storeContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 }
 
-// Attempt makes the attempt that is due and says where the delivery stands then. It may be
-// repeated at any time: the delivery's row decides whether a request is due. As a regular
-// activity it does not return before the delivery is final or parked: until then it fails with
-// the date of the next attempt, which Temporal shows and keeps.
+// Attempt makes the attempt that is due and returns the delivery's new state. It may be repeated at
+// any time: the delivery's row decides whether a request is due. As a regular activity it only
+// returns when the delivery is final or parked: until then it fails with the date of the next
+// attempt, which Temporal shows and keeps.
 func (a *Deliveries) Attempt(ctx context.Context, in AttemptInput) (AttemptResult, error) {
 	e := a.execution(ctx, in)
 	result, err := e.attempt(ctx)
 	switch {
 	case result.Unrecorded != nil && e.local:
-		return result, nil // beside an error the SDK would drop it
+		return result, nil // with an error, the SDK would drop the result
 	case result.Unrecorded != nil:
 		activity.RecordHeartbeat(ctx, result.Unrecorded)
 		return result, e.infraError(ctx, err)
@@ -127,10 +130,10 @@ func (a *Deliveries) Attempt(ctx context.Context, in AttemptInput) (AttemptResul
 type execution struct {
 	*Deliveries
 	in            AttemptInput
-	local         bool   // the local activity, which makes a delivery's first attempt; else the regular one
+	local         bool   // the local activity, which makes the first attempt; otherwise the regular one
 	temporalRunID string // of the workflow run
 	taskToken     []byte
-	number        int32 // how often Temporal has executed the regular activity
+	number        int32 // how many times Temporal has executed the regular activity
 }
 
 func (a *Deliveries) execution(ctx context.Context, in AttemptInput) *execution {
@@ -140,8 +143,8 @@ func (a *Deliveries) execution(ctx context.Context, in AttemptInput) *execution 
 
 func (e *execution) attempt(ctx context.Context) (result AttemptResult, err error) {
 	began := time.Now()
-	// Beginning before the row is read closes the gap in which a cancellation could be missed:
-	// it either shows in the row or aborts this attempt.
+	// Register before the row is read, so that no cancellation is missed: it either shows in the
+	// row or aborts this attempt.
 	ctx, done, ok := e.InFlight.Begin(ctx, e.in.DeliveryID)
 	if !ok {
 		return AttemptResult{}, errUnderWay
@@ -153,7 +156,7 @@ func (e *execution) attempt(ctx context.Context) (result AttemptResult, err erro
 	ctx, span := e.deliver(ctx, &loaded, began)
 	defer func() { delivered(span, &result, err) }()
 	if switchboard.CodeOf(err) == switchboard.CodeNotFound {
-		// Erased, or lost with a database that was restored: there is nothing to send.
+		// The delivery was erased, or lost when a database was restored: there is nothing to send.
 		return AttemptResult{State: switchboard.StateCancelled, Reason: switchboard.ReasonErased}, nil
 	}
 	if err != nil {
@@ -176,8 +179,8 @@ func (e *execution) attempt(ctx context.Context) (result AttemptResult, err erro
 	return e.attemptDue(ctx, loaded)
 }
 
-// attemptDue makes the attempt whose date has come, if it is admitted. One that was to be parked
-// and may be sent by now is decided about again.
+// attemptDue makes the attempt that is due, if it is admitted. If the delivery was to be parked but
+// may be sent by the time its rows are locked, it decides again.
 func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDelivery) (AttemptResult, error) {
 	generation := loaded.Delivery.Generation
 	result, err := e.admit(ctx, loaded)
@@ -188,28 +191,28 @@ func (e *execution) attemptDue(ctx context.Context, loaded switchboard.LoadedDel
 		if loaded, err = e.load(ctx); err != nil {
 			return AttemptResult{}, &attemptError{loaded.Delivery, whyNotLoaded(err), err}
 		}
-		if loaded.Delivery.Generation != generation || !e.isDue(loaded.Delivery) { // it has moved on since
+		if loaded.Delivery.Generation != generation || !e.isDue(loaded.Delivery) { // it has changed since
 			result = e.resultOf(loaded, loaded.Delivery)
 			result.Outdated = loaded.Delivery.Generation != generation
 			return result, nil
 		}
 		result, err = e.admit(ctx, loaded)
 	}
-	if errors.Is(err, errDecideAgain) { // its subscription changes all the time
+	if errors.Is(err, errDecideAgain) { // its subscription changes all the time: try again later
 		result.NextAttemptAt, err = e.Now().Add(infraWait).UTC(), nil
 	}
 	return result, err
 }
 
-// isDue reports whether the delivery waits for an attempt whose date has come.
+// isDue reports whether the delivery waits for an attempt and its date has come.
 func (e *execution) isDue(d switchboard.Delivery) bool {
 	return d.State.HasNextAttempt() && !d.NextAttemptAt.After(e.Now())
 }
 
-// maxDecisions is how often an execution decides about an attempt.
+// maxDecisions is how many times one execution decides whether to make an attempt.
 const maxDecisions = 3
 
-// admit decides about the attempt, and makes it if it may be made.
+// admit decides whether the attempt may be made, and makes it if so.
 func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery) (AttemptResult, error) {
 	if loaded.Withdrawn {
 		if result, withdrawn, err := e.withdraw(ctx, loaded); withdrawn || err != nil {
@@ -259,17 +262,17 @@ func (e *execution) admit(ctx context.Context, loaded switchboard.LoadedDelivery
 	return e.record(ctx, loaded, made, loaded.Delivery.Generation)
 }
 
-// handOver leaves the first attempt to the regular activity on the queue of slow endpoints: the
-// local one would hold the slot of a workflow task for as long as the request takes.
+// handOver leaves the first attempt to the regular activity on the queue of slow endpoints. The
+// local activity would occupy a workflow task slot for the duration of the request.
 func (e *execution) handOver(loaded switchboard.LoadedDelivery) AttemptResult {
 	result := e.resultOf(loaded, loaded.Delivery)
 	result.TaskQueue, result.FairnessKey = SlowTaskQueue, loaded.Subscription.ID
 	return result
 }
 
-// postpone leaves the attempt to a later date. If that is far, it is stored too, so that the
-// delivery is not overdue and does not keep the reconciler from those that are. It is stored
-// after the local activity as well, whose regular one follows at once.
+// postpone moves the attempt to a later date. A far date is stored, so that the delivery does not
+// count as overdue and the reconciler does not look at it. After the local activity the date is
+// always stored, because the regular activity follows at once.
 func (e *execution) postpone(ctx context.Context, loaded switchboard.LoadedDelivery, admission switchboard.Admission) (AttemptResult, error) {
 	result := e.resultOf(loaded, loaded.Delivery)
 	result.NextAttemptAt = admission.Until.UTC().Truncate(time.Microsecond)
@@ -282,8 +285,8 @@ func (e *execution) postpone(ctx context.Context, loaded switchboard.LoadedDeliv
 	return result, err
 }
 
-// stop parks or ends a delivery that may not be sent now. Where it may be by the time that the store
-// has looked again, it is decided about again.
+// stop parks or ends a delivery that may not be sent now. If the store finds, with the rows locked,
+// that it may be sent, it returns errDecideAgain.
 func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery, conditions switchboard.Conditions, admission switchboard.Admission) (AttemptResult, error) {
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
@@ -305,8 +308,8 @@ func (e *execution) stop(ctx context.Context, loaded switchboard.LoadedDelivery,
 	return result, nil
 }
 
-// withdraw takes back a delivery whose operation is cancelled, as no request of it has begun. One that had
-// waited for its next attempt before, and is due by its own date by now, is decided about again.
+// withdraw takes back a delivery whose operation was cancelled before the request began. If the
+// delivery is also due by its former date, it returns errDecideAgain.
 func (e *execution) withdraw(ctx context.Context, loaded switchboard.LoadedDelivery) (result AttemptResult, withdrawn bool, err error) {
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
@@ -320,7 +323,7 @@ func (e *execution) withdraw(ctx context.Context, loaded switchboard.LoadedDeliv
 	return e.resultOf(loaded, d), true, err
 }
 
-// load reads the delivery, and gives it to a run that was made by a reset.
+// load loads the delivery, and assigns it to this run if a reset made the run.
 func (e *execution) load(ctx context.Context) (switchboard.LoadedDelivery, error) {
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
@@ -337,7 +340,7 @@ func (e *execution) load(ctx context.Context) (switchboard.LoadedDelivery, error
 
 // send makes the next attempt of the delivery under the limits.
 func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery, limits switchboard.Limits) (switchboard.Attempt, error) {
-	now := e.Now().Truncate(time.Microsecond) // as Postgres keeps it, so that what is rendered by it can be rendered again
+	now := e.Now().Truncate(time.Microsecond) // Postgres keeps microseconds, and the request must render the same later
 	made := switchboard.Attempt{
 		ID:             switchboard.NewID(switchboard.AttemptPrefix, now),
 		DeliveryID:     loaded.Delivery.ID,
@@ -359,13 +362,12 @@ func (e *execution) send(ctx context.Context, loaded switchboard.LoadedDelivery,
 	done(made.Outcome)
 	attempted(span, &made.Outcome, err)
 	if maybeSent(err) {
-		return made, nil // it may have arrived: an attempt whose outcome is unknown
+		return made, nil // it may have arrived: record it as an attempt with an unknown outcome
 	}
 	return made, err
 }
 
-// maybeSent reports whether the request may have reached the receiver before our side cut it
-// short.
+// maybeSent reports whether the request may have reached the receiver before our side stopped it.
 func maybeSent(err error) bool {
 	cut, ok := errors.AsType[*webhook.Interrupted](err)
 	return ok && cut.Sent

@@ -2,21 +2,20 @@ package workflows
 
 import "github.com/seed-49a43567/switchboard"
 
-// What the workflows, and those who start, look for or name them, agree on. A delivery's workflow
-// has the delivery's id.
+// Names that the workflows share with the code that starts and finds them. The id of a delivery's
+// workflow is the delivery's id.
 const (
-	// TaskQueue is where deliveries and the reconciler run.
+	// TaskQueue is the queue of all workflows, and of all activities but attempts to slow endpoints.
 	TaskQueue = "deliveries"
-	// AttemptActivityID is the id of the regular activity of every delivery, so that an operator's
-	// retry can name it without asking for it first.
+	// AttemptActivityID is the id of the regular activity of every delivery. It is fixed, so that an
+	// operator's retry needs no look-up.
 	AttemptActivityID = "attempt"
-	// GenerationMemo is the memo that holds the delivery's generation, which a workflow was
-	// started for. The first, that of nearly all, has none: what Temporal stores for it it also
-	// writes four times.
+	// GenerationMemo is the memo with the generation that the workflow was started for. The first
+	// generation, which nearly all are, has none, because Temporal writes a memo four times.
 	GenerationMemo = "generation"
 	// RecoverSignal wakes the workflow that recovers an endpoint: its health has changed.
 	RecoverSignal = "health changed"
-	// ResumeSignal lets the workflow of an operation go on that was paused.
+	// ResumeSignal continues the workflow of a paused operation.
 	ResumeSignal = "operation resumed"
 )
 
@@ -29,7 +28,7 @@ type DeliverResult struct {
 	AttemptsMade int               `json:"attempts_made"`
 }
 
-// All lists the workflows. A worker registers each, and the recorded histories of each must replay.
+// All lists the workflows. A worker registers all of them, and recorded histories of all must replay.
 func All() []any {
 	return []any{Deliver, Operate, Recover, Reconcile, RollUp, Retain, Erase}
 }

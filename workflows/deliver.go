@@ -1,4 +1,5 @@
-// Package workflows holds the life of a delivery, and the passes of the reconciler.
+// Package workflows has the Temporal workflows. Deliver is the life of a delivery; Operate, Recover,
+// Reconcile, RollUp, Retain and Erase are Switchboard's work around it.
 package workflows
 
 import (
@@ -12,23 +13,23 @@ import (
 	"github.com/seed-49a43567/switchboard/activities"
 )
 
-// attemptMargin is what an attempt may take beside its request: reading the work,
-// recording the outcome, and waiting for either.
+// attemptMargin is how long an attempt may take in addition to its request: to load the
+// delivery and to record the outcome.
 const attemptMargin = 15 * time.Second
 
-// maxAttemptDuration is what an attempt may take in all.
+// maxAttemptDuration is how long a whole attempt may take.
 const maxAttemptDuration = time.Duration(switchboard.MaxTimeout) + attemptMargin
 
 // Deliver delivers one event to one subscription, for as long as it takes.
 //
-// The first attempt is a local activity in the workflow's first task: a healthy
-// delivery costs nothing more. What it could not finish is handed over to one
-// regular activity, which Temporal retries without adding to the history, shows
-// with its last failure and next date, and lets an operator retry now. To a slow endpoint the
-// local activity sends nothing: it names the queue on which the regular one makes all attempts.
+// The first attempt is a local activity in the workflow's first task, so a healthy delivery
+// costs nothing more. All further attempts are one regular activity. Temporal retries it
+// without adding to the history, shows its last failure and its next date, and lets an
+// operator retry it at once. For a slow endpoint, the local activity sends nothing: it
+// returns the queue on which the regular activity makes all attempts.
 //
 // A delivery that may not be sent now is parked: the run completes with that state, and a
-// release starts the next.
+// release starts the next run.
 func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, error) {
 	attempt := activities.AttemptInput{DeliverInput: in, Reset: wasReset(ctx), LostAt: lostAt(ctx)}
 	result, err := firstAttempt(ctx, attempt)
@@ -38,7 +39,7 @@ func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, e
 		result, err = furtherAttempts(ctx, attempt, result)
 	}
 	if attempt.Reset && err == nil && result.TemporalRunID != workflow.GetInfo(ctx).WorkflowExecution.RunID {
-		// The reset kept the result of the run before it: deliver again nevertheless.
+		// The reset kept the attempt of the former run, but asks to deliver again.
 		result, err = furtherAttempts(ctx, attempt, result)
 	}
 	if ctx.Err() != nil {
@@ -50,21 +51,21 @@ func Deliver(ctx workflow.Context, in activities.DeliverInput) (DeliverResult, e
 	return ended(result)
 }
 
-// wasReset reports whether this run was made by a reset in Temporal: an
-// operator's wish to deliver again. The test environment knows no original run.
+// wasReset reports whether this run was made by a reset in Temporal, with which an operator
+// asks to deliver again. In the test environment the original run id is empty.
 func wasReset(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
 	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID
 }
 
-// newHistoryLength is how many events of a new workflow's history its first task finds: that it
-// was started, and its task scheduled and started.
+// newHistoryLength is the number of events in the history when the first task of a new workflow
+// runs: workflow started, task scheduled, task started.
 const newHistoryLength = 3
 
-// lostAt is when a worker that did not report the first attempt may have begun it; zero if this is
-// the first worker to make it. A lost task leaves events in the history, or, where the attempt
-// outlasted a heartbeat of its task, is replayed. The date goes into the input of a local activity
-// only, of which the history holds nothing.
+// lostAt is when a worker may have begun the first attempt without reporting it; zero if this is
+// the first worker to make it. A lost task leaves events in the history, or is replayed if the
+// attempt outlasted a heartbeat of the task. The time is only passed to a local activity, whose
+// input is not in the history.
 func lostAt(ctx workflow.Context) time.Time {
 	info := workflow.GetInfo(ctx)
 	if wasReset(ctx) || !workflow.IsReplaying(ctx) && info.GetCurrentHistoryLength() <= newHistoryLength {
@@ -100,11 +101,11 @@ func furtherAttempts(ctx workflow.Context, in activities.AttemptInput, first act
 	return result, err
 }
 
-// temporalPolicy is the subscription's policy in Temporal's terms; one that could not be read,
-// because Postgres was away, is Temporal's default. It only times the retries after our own
-// crashes: every other wait is dated by the activity itself. The number of attempts stays
-// unlimited, because Temporal also counts executions that sent nothing: the attempts are counted
-// by their rows.
+// temporalPolicy converts the subscription's policy to Temporal's type. If Postgres was away, the
+// policy is empty, and Temporal's defaults apply. It only times the retries after our own
+// crashes: the activity itself sets the date of every other retry. The number of attempts is
+// unlimited, because Temporal also counts executions that sent nothing; the rows of attempts
+// are what counts.
 func temporalPolicy(p switchboard.RetryPolicy) temporal.RetryPolicy {
 	return temporal.RetryPolicy{
 		InitialInterval:    time.Duration(p.InitialInterval),
@@ -113,8 +114,8 @@ func temporalPolicy(p switchboard.RetryPolicy) temporal.RetryPolicy {
 	}
 }
 
-// cancelled closes the delivery of a workflow that was asked to cancel. If the
-// last attempt had ended the delivery by then, that stands.
+// cancelled closes the delivery of a workflow that was asked to cancel, unless its last attempt
+// has already ended the delivery.
 func cancelled(ctx workflow.Context, in activities.AttemptInput, result activities.AttemptResult) (DeliverResult, error) {
 	if result.State.Final() {
 		return ended(result)
@@ -125,14 +126,14 @@ func cancelled(ctx workflow.Context, in activities.AttemptInput, result activiti
 	if err := workflow.ExecuteActivity(disconnected, a.Cancelled, in).Get(disconnected, &result); err != nil {
 		return DeliverResult{}, err
 	}
-	if result.State.HasNextAttempt() { // in a later generation
+	if result.State.HasNextAttempt() { // a later generation has the delivery
 		return DeliverResult{}, temporal.NewCanceledError()
 	}
 	return ended(result)
 }
 
-// ended gives the workflow the status that fits the delivery's state, so that
-// Temporal's own list can be read: completed, failed or cancelled.
+// ended gives the workflow the status that corresponds to the delivery's state: completed, failed
+// or cancelled. So Temporal's own list of workflows shows how deliveries ended.
 func ended(r activities.AttemptResult) (DeliverResult, error) {
 	switch r.State {
 	case switchboard.StateFailed:

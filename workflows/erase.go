@@ -11,19 +11,17 @@ import (
 )
 
 const (
-	// eraseStepTimeout bounds one step: the deleting of rows for 15 s, and the vacuum of what
-	// they were deleted from.
+	// eraseStepTimeout bounds one step: it deletes rows for 15 s, or vacuums their tables.
 	eraseStepTimeout = time.Hour
 	// eraseStepsPerRun keeps the history short.
 	eraseStepsPerRun = 500
-	// eraseWait is the time between two looks at whether the workflows of cancelled
-	// deliveries have ended.
+	// eraseWait is the time between two checks whether the workflows of cancelled deliveries have
+	// ended.
 	eraseWait = 2 * time.Second
 )
 
-// Erase erases a tenant, or the content of one event, step by step. Its input and its
-// results hold ids and counts only. It ends when everything is erased, however long
-// Postgres is away meanwhile.
+// Erase erases a tenant, or the content of one event, step by step. Its input and results only hold
+// ids and counts. It ends when everything is erased, even if Postgres is away for a long time.
 func Erase(ctx workflow.Context, in activities.EraseInput) (switchboard.ErasureProgress, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: eraseStepTimeout,

@@ -18,9 +18,9 @@ const (
 	operateStepsPerRun = 500
 )
 
-// Operate works on an operation step by step, until nothing is left to do. Its input and its
-// results hold ids and counts only. How far it is stands in Postgres, so that a step may be
-// repeated, and another run may go on.
+// Operate runs an operation step by step until it is complete. Its input and results only hold ids
+// and counts. The position of the operation is in Postgres, so a step may be repeated, and another
+// run may continue.
 func Operate(ctx workflow.Context, in activities.OperateInput) (switchboard.OperationProgress, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: operateStepTimeout,
@@ -35,7 +35,7 @@ func Operate(ctx workflow.Context, in activities.OperateInput) (switchboard.Oper
 			return progress, err
 		}
 		if progress.Finished {
-			if resumed.ReceiveAsync(nil) { // it was paused when the step was made, and is not any more
+			if resumed.ReceiveAsync(nil) { // it was paused during the step, and resumed since
 				continue
 			}
 			return progress, nil

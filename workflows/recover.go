@@ -13,25 +13,26 @@ import (
 const (
 	// recoverTimeout bounds one step: a transaction or two.
 	recoverTimeout = 30 * time.Second
-	// recoverRetryInterval is the longest time between two tries of a step that fails, as while Postgres
-	// is away.
+	// recoverRetryInterval is the longest time between two tries of a step that fails, for example
+	// while Postgres is away.
 	recoverRetryInterval = 30 * time.Second
-	// recoverSteps is how many steps a run makes before it continues as a new one: some 15 events
-	// each, far below what Temporal allows.
+	// recoverSteps is how many steps a run makes before it continues as a new one. A step has some
+	// 15 events, so this is far below Temporal's limit.
 	recoverSteps = 200
 )
 
 // RecoverResult is how the recovery of an endpoint ended.
 type RecoverResult struct {
-	// Breaker is where the breaker stands; empty: the endpoint is healthy, or nothing is sent to it.
+	// Breaker is the state of the breaker; empty: the endpoint is healthy, or nothing is sent to
+	// it.
 	Breaker   switchboard.BreakerState `json:"breaker,omitempty"`
-	Operation string                   `json:"operation,omitempty"` // the release that was started at last
+	Operation string                   `json:"operation,omitempty"` // the release that was started at the end
 }
 
-// Recover brings an endpoint back whose breaker is open, or whose receiver asked to be sent nothing
-// for a time. It waits for the date of the next probe, lets that through and waits for its result. It
-// ends when there is nothing to wait for: the breaker is closed or half open, or the subscription
-// is not active. Whoever changes the health of the endpoint wakes it by a signal.
+// Recover returns an endpoint to service after its breaker opened or its receiver asked to be sent
+// nothing for a time. It waits for the date of the next probe, lets the probe through and waits for
+// its result. It ends when there is nothing to wait for: the breaker is closed or half open, or the
+// subscription is not active. Every change of the endpoint's health sends a signal that wakes it.
 func Recover(ctx workflow.Context, in activities.RecoverInput) (RecoverResult, error) {
 	stepCtx := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: recoverTimeout,
@@ -59,13 +60,13 @@ func Recover(ctx workflow.Context, in activities.RecoverInput) (RecoverResult, e
 	}
 }
 
-// takeAll takes the signals that have come: the step that follows sees what they are about.
+// takeAll drops the signals so far: the next step sees the changes that they announced.
 func takeAll(woken workflow.ReceiveChannel) {
 	for woken.ReceiveAsync(nil) {
 	}
 }
 
-// waitForStep returns at the date of the next step, or when somebody has changed the health.
+// waitForStep returns at the date of the next step, or earlier if the health has changed.
 func waitForStep(ctx workflow.Context, woken workflow.ReceiveChannel, step switchboard.RecoveryStep) error {
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// retainStepTimeout bounds one step: at 100 deliveries/s a day is copied in some minutes.
+	// retainStepTimeout bounds one step: at 100 deliveries/s, copying a day takes a few minutes.
 	retainStepTimeout = 2 * time.Hour
 	// retainTries is how often a step is tried before it is left to the next run.
 	retainTries = 10
-	// A swap waits 100 ms for its locks and is tried again half a second later, so that
-	// nobody queues behind it for longer. What holds them for minutes, as a dump does, is
-	// left to the next run.
+	// A swap waits 100 ms for its locks and is tried again half a second later, so that nobody
+	// queues behind it for longer. If something such as a dump holds the locks for minutes, the
+	// swap is left to the next run.
 	swapRetryInterval = 500 * time.Millisecond
 	swapTries         = 200
-	// visitPause is between two visits. After a swap, Postgres plans each statement anew on each
-	// connection, and has the old tables' files to delete.
+	// visitPause is the pause between two visits. After a swap, Postgres plans every statement
+	// again on each connection, and deletes the files of the old tables.
 	visitPause = time.Second
-	// pruneRecords is a step that runs begun by earlier versions do not have.
+	// pruneRecords is a step that runs started by older releases do not have.
 	pruneRecords = "prune records"
 )
 
@@ -33,9 +33,9 @@ type RetainResult struct {
 	Steps []switchboard.RetentionStep `json:"steps"`
 }
 
-// Retain makes partitions ahead, and removes what is kept for long enough: event ids,
-// payloads, rows. A Temporal Schedule starts it every hour. A step that fails keeps no other
-// from being done, and the next run does what this one did not.
+// Retain makes partitions ahead, and removes event ids, payloads and rows whose retention is over.
+// A Temporal Schedule starts it every hour. If a step fails, the others still run, and the next run
+// tries it again.
 func Retain(ctx workflow.Context) (RetainResult, error) {
 	run := &retain{ctx: workflow.WithActivityOptions(ctx, retainOptions(temporal.RetryPolicy{
 		InitialInterval: time.Second, MaximumInterval: 30 * time.Second, MaximumAttempts: retainTries,
@@ -80,7 +80,7 @@ type retain struct {
 	failures []error
 }
 
-// step does one step, and notes what it did.
+// step runs one step, and records what it did.
 func (r *retain) step(name string, activity any, args ...any) bool {
 	var done switchboard.RetentionStep
 	if err := workflow.ExecuteActivity(r.ctx, activity, args...).Get(r.ctx, &done); err != nil {
@@ -96,7 +96,7 @@ func (r *retain) failed(name string, partitions []string, err error) {
 	r.result.Steps = append(r.result.Steps, switchboard.RetentionStep{Step: name, Partitions: partitions, Note: "failed: " + err.Error()})
 }
 
-// visit replaces partitions by what survives of them, and reports whether it did.
+// visit replaces partitions by the rows in them that are kept, and reports whether it did.
 func (r *retain) visit(v switchboard.PartitionVisit) bool {
 	var a *activities.Retainer
 	if !r.step("stage", a.Stage, v) {
