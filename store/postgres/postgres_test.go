@@ -174,18 +174,10 @@ func TestSecondStartIsRefused(t *testing.T) {
 
 func TestTCPNeedsThePassword(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	cfg := postgres.Config{Dir: folder(t), Port: port}
-	start(t, cfg)
+	cfg := postgres.Config{Dir: folder(t)}
+	s := startOnAFreePort(t, &cfg)
 	address := func(password string) string {
-		return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/postgres?sslmode=disable", postgres.User, password, port)
+		return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/postgres?sslmode=disable", postgres.User, password, s.Port())
 	}
 	if err := open(t, address("guess")).Ping(); err == nil {
 		t.Error("a wrong password was accepted")
@@ -197,6 +189,36 @@ func TestTCPNeedsThePassword(t *testing.T) {
 	if got := query(t, address(strings.TrimSpace(string(password))), "SELECT 'ok'"); got != "ok" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// startOnAFreePort starts a server on a port of loopback that was free a moment before. Another program
+// may have taken it since: then it is started on the next.
+func startOnAFreePort(t *testing.T, cfg *postgres.Config) *postgres.Server {
+	t.Helper()
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Port = l.Addr().(*net.TCPAddr).Port
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := postgres.Start(t.Context(), *cfg)
+		if err == nil {
+			t.Cleanup(func() {
+				if err := s.Stop(); err != nil {
+					t.Error(err)
+				}
+			})
+			return s
+		}
+		if !strings.Contains(err.Error(), "Address already in use") {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("no port stays free")
+	return nil
 }
 
 func TestStaleProcessFile(t *testing.T) {

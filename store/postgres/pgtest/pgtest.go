@@ -21,6 +21,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
@@ -65,7 +68,7 @@ func (c *Cluster) Lasting(t testing.TB) string {
 	t.Helper()
 	server := c.Server(t)
 	name := fmt.Sprintf("test_%d", c.count.Add(1))
-	if err := server.CreateDatabase(context.Background(), name, template); err != nil {
+	if err := patiently(func() error { return server.CreateDatabase(context.Background(), name, template) }); err != nil {
 		t.Fatalf("pgtest: create %s: %v", name, err)
 	}
 	return server.URL(name)
@@ -91,15 +94,26 @@ func (c *Cluster) database(t testing.TB, from string) string {
 	t.Helper()
 	server := c.Server(t)
 	name := fmt.Sprintf("test_%d", c.count.Add(1))
-	if err := server.CreateDatabase(t.Context(), name, from); err != nil {
+	if err := patiently(func() error { return server.CreateDatabase(t.Context(), name, from) }); err != nil {
 		t.Fatalf("pgtest: create %s: %v", name, err)
 	}
 	t.Cleanup(func() {
-		if err := server.DropDatabase(context.Background(), name); err != nil {
+		if err := patiently(func() error { return server.DropDatabase(context.Background(), name) }); err != nil {
 			t.Errorf("pgtest: drop %s: %v", name, err)
 		}
 	})
 	return server.URL(name)
+}
+
+// patiently repeats what Postgres refuses because a database is in use. It gives sessions that are ending, and
+// its own autovacuum, five seconds to leave one that is copied or dropped, which may be too short on a busy machine.
+func patiently(do func() error) error {
+	for tries := 1; ; tries++ {
+		err := do()
+		if pq.As(err, pqerror.ObjectInUse) == nil || tries == 12 {
+			return err
+		}
+	}
 }
 
 // Own starts a server for this test alone, which the test may stop, kill and
