@@ -55,10 +55,10 @@ func TestRetentionUnderChurn(t *testing.T) {
 		})
 	}
 	var ends atomic.Int64
-	group.Go(func() { // what holds the advisory lock loses its connection
+	group.Go(func() { // what holds the advisory lock loses its connection, which has ended when the next statement begins
 		for tick := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; <-tick.C {
 			var ended int64
-			must(t, a.sql.Get(&ended, `SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
+			must(t, a.sql.Get(&ended, `SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_locks WHERE locktype = 'advisory' AND granted
 	AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND random() < 0.1`))
 			ends.Add(ended)
 		}
