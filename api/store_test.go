@@ -102,7 +102,7 @@ func newDatabase(t testing.TB) *database {
 	url := pg.Lasting(t)
 	keyring, err := store.ParseKeyring("test:" + strings.Repeat("00", 32))
 	must(t, err)
-	d.Store, err = store.Open(store.Config{URL: url, Keyring: keyring, MaxConns: 6, Now: d.clock, BatchWait: time.Microsecond})
+	d.Store, err = store.Open(store.Config{URL: url, Keyring: keyring, MaxConns: 6, Now: d.clock, BatchWait: time.Microsecond, CountTime: time.Minute})
 	must(t, err)
 	d.sql, err = sqlx.Open("postgres", url)
 	must(t, err)

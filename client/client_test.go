@@ -56,7 +56,7 @@ func realAPI(t *testing.T) (url string, key switchboard.Secret) {
 	t.Helper()
 	keyring, err := store.ParseKeyring("test:" + strings.Repeat("00", 32))
 	must(t, err)
-	s, err := store.Open(store.Config{URL: pg.Database(t), Keyring: keyring, MaxConns: 6, BatchWait: time.Microsecond})
+	s, err := store.Open(store.Config{URL: pg.Database(t), Keyring: keyring, MaxConns: 6, BatchWait: time.Microsecond, CountTime: time.Minute})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	key = switchboard.NewKeyText()

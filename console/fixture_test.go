@@ -49,7 +49,7 @@ func newFixture(t testing.TB, change ...func(*Config)) *fixture {
 	t.Helper()
 	keyring, err := store.ParseKeyring("test:" + strings.Repeat("00", 32))
 	must(t, err)
-	opened, err := store.Open(store.Config{URL: pg.Database(t), Keyring: keyring, MaxConns: 6, BatchWait: time.Microsecond})
+	opened, err := store.Open(store.Config{URL: pg.Database(t), Keyring: keyring, MaxConns: 6, BatchWait: time.Microsecond, CountTime: time.Minute})
 	must(t, err)
 	t.Cleanup(func() { must(t, opened.Close()) })
 	return serve(t, opened, change...)
@@ -206,6 +206,12 @@ func (f *fixture) subscribe(tenant string, change ...func(*switchboard.Subscript
 	s.SetDefaults()
 	must(f.t, f.store.CreateSubscription(f.t.Context(), operator(), &s))
 	return s
+}
+
+// patiently retries for the first time after an hour, so that no attempt is due while a test looks, however long
+// it takes.
+func patiently(s *switchboard.Subscription) {
+	s.Retry.InitialInterval = switchboard.Duration(time.Hour)
 }
 
 // accept accepts an event of the type ticket.created, and returns its deliveries.

@@ -33,7 +33,7 @@ func (q *pageQuery) countQuery(limit int) (query string, args []any) {
 func (s *Store) countMatches(ctx context.Context, q pageQuery) (*switchboard.Count, error) {
 	query, args := q.countQuery(switchboard.MaxMatches + 1)
 	var n int
-	known, err := s.within(ctx, "count deliveries", countSettings, countBudget, func(ctx context.Context, tx *sqlx.Tx) error {
+	known, err := s.within(ctx, "count deliveries", countSettings, max(countBudget, s.countTime), func(ctx context.Context, tx *sqlx.Tx) error {
 		return tx.GetContext(ctx, &n, query, args...)
 	})
 	if err != nil || !known {

@@ -130,7 +130,7 @@ func (s *Store) alike(ctx context.Context, caller switchboard.Caller, d *switchb
 	if err != nil {
 		return nil
 	}
-	err = withSettings(bounded, s.searches, fmt.Sprintf("%sSET LOCAL statement_timeout = %d", filterSettings, alikeTimeout.Milliseconds()), func(tx *sqlx.Tx) error {
+	err = withSettings(bounded, s.searches, fmt.Sprintf("%sSET LOCAL statement_timeout = %d", filterSettings, max(alikeTimeout, s.countTime).Milliseconds()), func(tx *sqlx.Tx) error {
 		return transaction{tx, prepared}.GetContext(bounded, &counted, query, of, string(d.State), string(d.LastFailure), name, d.ID, caller.Sees(switchboard.OperatorTenant))
 	})
 	if err != nil {

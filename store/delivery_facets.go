@@ -54,7 +54,7 @@ func (s *Store) DeliveryFacets(ctx context.Context, caller switchboard.Caller, f
 		Count     int
 	}
 	at := s.now()
-	known, err = s.within(ctx, "count facets", filterSettings, facetBudget, func(ctx context.Context, tx *sqlx.Tx) error {
+	known, err = s.within(ctx, "count facets", filterSettings, max(facetBudget, s.countTime), func(ctx context.Context, tx *sqlx.Tx) error {
 		return tx.SelectContext(ctx, &rows, query, args...)
 	})
 	if err != nil || !known {

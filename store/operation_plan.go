@@ -240,7 +240,7 @@ func (s *Store) excludeStates(ctx context.Context, p planned, plan *switchboard.
 		if err != nil {
 			return err
 		}
-		count, err := s.countAtLeast(ctx, q, planExcluded, excludedTimeout)
+		count, err := s.countAtLeast(ctx, q, planExcluded, max(excludedTimeout, s.countTime))
 		if err != nil {
 			return err
 		}
@@ -280,7 +280,7 @@ func (s *Store) sample(ctx context.Context, q selected, groups []planGroup, plan
 		c := q.where.with()
 		c.add(term, from)
 		var found []switchboard.Delivery
-		err := s.selectWithin(ctx, q.settings, sampleTimeout, &found, c.query(fields("deliveries", deliveryFields, ""), "deliveries", order, limit), c.args...)
+		err := s.selectWithin(ctx, q.settings, max(sampleTimeout, s.countTime), &found, c.query(fields("deliveries", deliveryFields, ""), "deliveries", order, limit), c.args...)
 		if isTooSlow(err) {
 			return nil // a sample may be smaller
 		}

@@ -113,7 +113,7 @@ func (s *Store) sampleEvents(ctx context.Context, q selected, groups []planGroup
 		c := q.where.with()
 		c.add(term, from)
 		var found []switchboard.Event
-		err := s.selectWithin(ctx, "", sampleTimeout, &found, c.query(fields("events", "id tenant type key created_at occurred_at", ""), "events", order, limit), c.args...)
+		err := s.selectWithin(ctx, "", max(sampleTimeout, s.countTime), &found, c.query(fields("events", "id tenant type key created_at occurred_at", ""), "events", order, limit), c.args...)
 		if isTooSlow(err) {
 			return nil // a sample may be smaller
 		}

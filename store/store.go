@@ -106,6 +106,9 @@ type Config struct {
 	// IdempotencyWindow is for how long an event that comes again with its id is a
 	// duplicate; 0: 7 days.
 	IdempotencyWindow time.Duration
+	// CountTime is how long Postgres may work at least on a count that an answer can do without, as that of a
+	// list's matches; 0: a second or less, by count. Tests set it: a busy machine takes longer for a few rows.
+	CountTime time.Duration
 	// Breaker has the thresholds of subscriptions that do not say; what is zero is Switchboard's own default.
 	Breaker switchboard.Breaker
 	// Now is the clock; nil: time.Now.
@@ -137,6 +140,7 @@ type Store struct {
 	idempotencyWindow time.Duration
 	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
 	searchBudget      time.Duration       // see listSlices
+	countTime         time.Duration       // see Config
 	planning          chan struct{}       // one taken for each plan that is counted: it holds a connection for searches
 
 	hot     *preparedStatements // of db
@@ -190,7 +194,7 @@ func Open(cfg Config) (*Store, error) {
 		hot: &preparedStatements{db: db, queries: slices.Concat(hotQueries(), periodicQueries(), operationQueries())}, filters: &filters{}, cache: subscriptions, answers: newAnswers(listenURL),
 	}
 	s.counts = &preparedStatements{db: s.searches, queries: []string{statsQuery, flowStatsQuery, tenantStatsQuery, alikeQuery(hostWithoutPort), alikeQuery("tenant")}}
-	s.searchBudget, s.breaker = searchBudget, cfg.Breaker
+	s.searchBudget, s.countTime, s.breaker = searchBudget, cfg.CountTime, cfg.Breaker
 	s.planning = make(chan struct{}, max(1, searching/2))
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
 	// Postgres keeps microseconds: what is returned is what is stored.

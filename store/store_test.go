@@ -78,7 +78,7 @@ func (b *bundle) openPatient(keys string, wait time.Duration) *store.Store {
 	b.t.Helper()
 	keyring, err := store.ParseKeyring(keys)
 	must(b.t, err)
-	s, err := store.Open(store.Config{URL: b.url, Keyring: keyring, Now: b.clock, BatchWait: wait})
+	s, err := store.Open(store.Config{URL: b.url, Keyring: keyring, Now: b.clock, BatchWait: wait, CountTime: longest})
 	must(b.t, err)
 	return s
 }
