@@ -49,10 +49,13 @@ func newSnapshots[T any](least, most time.Duration) (*snapshots[T], error) {
 // get returns the answer for the scope. What loads it is bounded by the store, and goes on when
 // the caller who came first has gone.
 func (s *snapshots[T]) get(ctx context.Context, of scope, load func(context.Context) (T, error)) (T, error) {
-	if found, ok := s.kept.Get(of); ok && s.now().Before(found.until) {
-		return found.answer, nil
+	if answer, ok := s.find(of); ok {
+		return answer, nil
 	}
 	result := s.made.DoChan(string(of), func() (any, error) {
+		if answer, ok := s.find(of); ok { // it was made since the look above
+			return answer, nil
+		}
 		at := s.now()
 		answer, err := load(context.WithoutCancel(ctx))
 		if err == nil {
@@ -68,4 +71,10 @@ func (s *snapshots[T]) get(ctx context.Context, of scope, load func(context.Cont
 		var none T
 		return none, ctx.Err()
 	}
+}
+
+// find returns the answer that is kept for the scope.
+func (s *snapshots[T]) find(of scope) (answer T, ok bool) {
+	found, ok := s.kept.Get(of)
+	return found.answer, ok && s.now().Before(found.until)
 }

@@ -112,3 +112,28 @@ func TestSnapshotsAreMadeOnce(t *testing.T) {
 	close(finish)
 	others.Wait()
 }
+
+// TestSnapshotMadeMeanwhile: who finds the answer too old, and asks for a new one only when another has
+// just got it, gets that one.
+func TestSnapshotMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	snapshots, err := newSnapshots[int](time.Minute, time.Minute)
+	must(t, err)
+	now, made := created, 0
+	snapshots.now = func() time.Time { return now }
+	get := func() int {
+		got, err := snapshots.get(t.Context(), "acme", func(context.Context) (int, error) { made++; return made, nil })
+		must(t, err)
+		return got
+	}
+	get()
+	now = now.Add(time.Minute)
+	snapshots.now = func() time.Time { // the first look is interrupted by another's
+		snapshots.now = func() time.Time { return now }
+		get()
+		return now
+	}
+	if got := get(); got != 2 || made != 2 {
+		t.Errorf("got answer %d of %d, want the second of two", got, made)
+	}
+}
