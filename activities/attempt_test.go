@@ -339,6 +339,8 @@ func TestDeliveryWithoutASlotWaitsAndUsesNoAttempt(t *testing.T) {
 	d := newFakeStore(t)
 	d.Limiter = inflight.NewLimiter(1, 0)
 	d.loaded.Subscription.MaxInFlight, d.loaded.Subscription.Version = 2, 5
+	now := time.Now() // at which the test stays: the longer the first has its slot, the longer the second waits
+	d.Now = func() time.Time { return now }
 	due := d.loaded.Delivery
 	d.sending = func(context.Context) {
 		d.sending = func(context.Context) {}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -302,16 +303,18 @@ func (s boundedStore) LateRecoveries(ctx context.Context, slack time.Duration) (
 // it neither from the holds that are over nor from endpoints and operations.
 func TestReconcileWithoutTimeForAll(t *testing.T) {
 	t.Parallel()
-	store := &fakeOverdue{overdue: []switchboard.Delivery{dated("dlv_1")}, found: []switchboard.Delivery{dated("dlv_2")}, holds: 3, idle: []string{"op_1"}, late: []switchboard.Endpoint{{SubscriptionID: "sub_1"}}}
-	temporal := slowTemporal{&fakeTemporal{fakeOverdue: store, closed: []string{"dlv_2"}}}
-	r := &activities.Reconciler{Store: boundedStore{store}, Engine: temporal, Log: slog.New(slog.DiscardHandler)}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	result, err := r.Reconcile(ctx)
-	if err == nil {
-		t.Error("the pass is incomplete, and says nothing of it")
-	}
-	if want := (activities.ReconcileResult{Overdue: 1, Recovered: 1, Operations: 1, Expired: 3}); result != want {
-		t.Errorf("got %+v, want %+v", result, want)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeOverdue{overdue: []switchboard.Delivery{dated("dlv_1")}, found: []switchboard.Delivery{dated("dlv_2")}, holds: 3, idle: []string{"op_1"}, late: []switchboard.Endpoint{{SubscriptionID: "sub_1"}}}
+		temporal := slowTemporal{&fakeTemporal{fakeOverdue: store, closed: []string{"dlv_2"}}}
+		r := &activities.Reconciler{Store: boundedStore{store}, Engine: temporal, Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		result, err := r.Reconcile(ctx)
+		if err == nil {
+			t.Error("the pass is incomplete, and says nothing of it")
+		}
+		if want := (activities.ReconcileResult{Overdue: 1, Recovered: 1, Operations: 1, Expired: 3}); result != want {
+			t.Errorf("got %+v, want %+v", result, want)
+		}
+	})
 }
