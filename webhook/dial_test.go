@@ -35,11 +35,36 @@ func listenOn(t *testing.T, address string) (port string) {
 	}))
 }
 
-// drop lets the kernel drop whoever wants to connect to that address: a listener is there
-// whose queue is full.
-func drop(t *testing.T, address string) {
+// listenBeside does that at the live address, on a port on which the kernel drops whoever wants to connect to
+// one of the dead. That the port is free at one address says nothing of the others.
+func listenBeside(t *testing.T, live string, dead []string) (port string) {
 	t.Helper()
-	raw, err := listener(t, address).(*net.TCPListener).SyscallConn()
+	for range 20 {
+		port = listenOn(t, live+":0")
+		free := true
+		for _, address := range dead {
+			l, err := net.Listen("tcp", address+":"+port)
+			if free = err == nil; !free {
+				if !errors.Is(err, syscall.EADDRINUSE) {
+					skipWithout(t, address, err)
+				}
+				break
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			drop(t, l)
+		}
+		if free {
+			return port
+		}
+	}
+	t.Fatal("no port is free at all of the addresses")
+	return ""
+}
+
+// drop lets the kernel drop whoever wants to connect: the listener's queue is full.
+func drop(t *testing.T, l net.Listener) {
+	t.Helper()
+	raw, err := l.(*net.TCPListener).SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { _ = syscall.Listen(int(fd), 0) }) // a queue for one
 	}
@@ -47,7 +72,7 @@ func drop(t *testing.T, address string) {
 		t.Fatal(err)
 	}
 	for range 100 {
-		conn, err := net.DialTimeout("tcp", address, soon)
+		conn, err := net.DialTimeout("tcp", l.Addr().String(), soon)
 		if err != nil {
 			return
 		}
@@ -76,12 +101,11 @@ func TestDeadAddressHidesNoOther(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			port := listenOn(t, test.live+":0")
-			for _, dead := range test.dead {
-				drop(t, dead+":"+port)
-			}
-			s := setup(t, func(c *Config) { c.Guard.resolver = names{"receiver.test": test.addrs} })
-			o := send(t, s, "http://receiver.test:"+port, 2*time.Second)
+			port := listenBeside(t, test.live, test.dead)
+			s := setup(t, func(c *Config) {
+				c.Guard.resolver, c.ConnectTimeout = names{"receiver.test": test.addrs}, 2*plenty
+			})
+			o := send(t, s, "http://receiver.test:"+port, plenty*2/5) // a share of the time for connecting is a quarter at least
 			if o.StatusCode != 204 || o.Response.Headers["X-At"] != strings.Trim(test.live, "[]") {
 				t.Errorf("%+v; want 204 from %s", o, test.live)
 			}
@@ -110,7 +134,10 @@ func TestErrorOfSeveralAddresses(t *testing.T) {
 	for name, test := range tests {
 		s := setup(t, func(c *Config) {
 			c.Guard = NewGuard(append(loopback(), netip.MustParsePrefix("255.255.255.255/32")))
-			c.Guard.resolver, c.ConnectTimeout = names{"receiver.test": test.addrs}, 2*soon
+			c.Guard.resolver = names{"receiver.test": test.addrs}
+			if test.want == switchboard.FailureConnectTimeout {
+				c.ConnectTimeout = 2 * soon
+			}
 		})
 		if o := send(t, s, "http://receiver.test:"+test.port, plenty); o.Failure != test.want || o.Permanent {
 			t.Errorf("%s: %+v; want %s", name, o, test.want)

@@ -55,7 +55,8 @@ func TestBodyThatNeverComes(t *testing.T) {
 					test.serve(conn)
 				}
 			})
-			o := send(t, setup(t, nil), "http://"+addr, soon)
+			o := shortly(func(limit time.Duration) switchboard.Outcome { return send(t, setup(t, nil), "http://"+addr, limit) },
+				func(o switchboard.Outcome) bool { return string(o.Response.Body) == test.kept })
 			if o.Failure != "" || o.StatusCode != 200 || string(o.Response.Body) != test.kept || !o.Response.Truncated {
 				t.Errorf("%+v; want 200 with a truncated body", o)
 			}
@@ -79,7 +80,7 @@ func TestTimeLimitBeforeTheAnswer(t *testing.T) {
 					_, _ = io.Copy(io.Discard, conn)
 				}
 			})
-			want(t, send(t, setup(t, nil), "http://"+addr, soon), switchboard.FailureTimeout)
+			want(t, sendShortly(t, setup(t, nil), "http://"+addr, switchboard.FailureTimeout), switchboard.FailureTimeout)
 		})
 	}
 }
@@ -100,7 +101,7 @@ func TestSlowLorisHeaders(t *testing.T) {
 			}
 		}
 	})
-	want(t, send(t, setup(t, nil), "http://"+addr, soon), switchboard.FailureTimeout)
+	want(t, sendShortly(t, setup(t, nil), "http://"+addr, switchboard.FailureTimeout), switchboard.FailureTimeout)
 }
 
 func TestFloods(t *testing.T) {
@@ -215,14 +216,13 @@ func TestHTTP2Failures(t *testing.T) {
 	}))
 	for _, test := range []struct {
 		path    string
-		timeout time.Duration
 		failure switchboard.Failure
 	}{
-		{"/reset", plenty, switchboard.FailureReset},
-		{"/hang", soon, switchboard.FailureTimeout},
-		{"/header", plenty, switchboard.FailureBadResponse}, // net/http refuses it with its status unread
+		{"/reset", switchboard.FailureReset},
+		{"/hang", switchboard.FailureTimeout},
+		{"/header", switchboard.FailureBadResponse}, // net/http refuses it with its status unread
 	} {
-		o := send(t, s, url+test.path, test.timeout)
+		o := sendShortly(t, s, url+test.path, test.failure)
 		if o.Failure != test.failure || o.StatusCode != 0 || o.Detail == "" {
 			t.Errorf("%s: %+v; want %s", test.path, o, test.failure)
 		}

@@ -49,6 +49,13 @@ func sendLarge(t *testing.T, s *Sender, url string, timeout time.Duration) switc
 	return o
 }
 
+// sendLargeShortly does that with a limit that is soon over.
+func sendLargeShortly(t *testing.T, r *frames) switchboard.Outcome {
+	t.Helper()
+	return shortly(func(limit time.Duration) switchboard.Outcome { return sendLarge(t, r.s, r.url, limit) },
+		func(o switchboard.Outcome) bool { return o.Failure == switchboard.FailureTimeout && o.Requests == 1 })
+}
+
 // isClosedBySender fails the test unless a connection ends.
 func (r *frames) isClosedBySender(t *testing.T) {
 	t.Helper()
@@ -68,7 +75,7 @@ func TestReceiverThatReadsNothingMore(t *testing.T) {
 	if o := send(t, r.s, r.url, plenty); o.StatusCode != http.StatusOK {
 		t.Errorf("%+v", o)
 	}
-	if o := sendLarge(t, r.s, r.url, soon); o.Failure != switchboard.FailureTimeout || o.Requests != 1 {
+	if o := sendLargeShortly(t, r); o.Failure != switchboard.FailureTimeout || o.Requests != 1 {
 		t.Errorf("%+v; want a timeout", o)
 	}
 	r.isClosedBySender(t)
@@ -120,7 +127,7 @@ func TestAttemptBesideOneThatStalls(t *testing.T) {
 	var waiting sync.WaitGroup
 	waiting.Go(func() { waited = send(t, r.s, r.url, plenty) })
 	<-asked
-	if o := sendLarge(t, r.s, r.url, soon); o.Failure != switchboard.FailureTimeout || o.Requests != 1 {
+	if o := sendLargeShortly(t, r); o.Failure != switchboard.FailureTimeout || o.Requests != 1 {
 		t.Errorf("%+v; want a timeout", o)
 	}
 	close(answer)

@@ -347,7 +347,8 @@ func TestConnectionOfATimeLimitOverHTTP2(t *testing.T) {
 			if o := send(t, r.s, r.url, plenty); o.StatusCode != 200 { // so that the next need not connect
 				t.Fatalf("%+v", o)
 			}
-			if o := send(t, r.s, r.url, soon); o.StatusCode == 0 && o.Failure != switchboard.FailureTimeout || o.Latency < soon {
+			ended := func(o switchboard.Outcome) bool { return o.StatusCode != 0 || o.Failure == switchboard.FailureTimeout }
+			if o := shortly(func(limit time.Duration) switchboard.Outcome { return send(t, r.s, r.url, limit) }, ended); !ended(o) || o.Latency < soon {
 				t.Errorf("%+v", o)
 			}
 			for range 2 {

@@ -335,10 +335,9 @@ func TestTokenEndpointIsGuarded(t *testing.T) {
 
 func TestTokenEndpointThatCannotBeReached(t *testing.T) {
 	t.Parallel()
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	_, closed := bound(t)
 	tests := map[string]struct{ url, detail string }{
-		"down":    {closed.URL, "the token endpoint gave no token: nobody listens at that address and port"},
+		"down":    {"http://" + closed, "the token endpoint gave no token: nobody listens at that address and port"},
 		"no name": {"https://login.invalid/token", "the token endpoint gave no token: the host's name does not exist, or has no address"},
 	}
 	for name, test := range tests {

@@ -126,30 +126,33 @@ func TestProxyRefuses(t *testing.T) {
 	}
 	tests := map[string]struct {
 		instead http.HandlerFunc
-		timeout time.Duration
 		failure switchboard.Failure
 		detail  string
 	}{
-		"forbidden":      {says(403), plenty, switchboard.FailureForbidden, "the egress proxy answered 403 instead of connecting to the host"},
-		"Smokescreen":    {says(407), plenty, switchboard.FailureForbidden, "the egress proxy answered 407 instead of connecting to the host"},
-		"unreachable":    {says(502), plenty, switchboard.FailureConnect, "the egress proxy answered 502 instead of connecting to the host"},
-		"Squid":          {says(503), plenty, switchboard.FailureConnect, "the egress proxy answered 503 instead of connecting to the host"},
-		"too late":       {says(504), plenty, switchboard.FailureConnectTimeout, "the egress proxy answered 504 instead of connecting to the host"},
-		"not allowed":    {says(405), plenty, switchboard.FailureConnect, "the egress proxy answered 405 instead of connecting to the host"},
-		"redirect":       {says(302), plenty, switchboard.FailureConnect, "the egress proxy answered 302 instead of connecting to the host"},
-		"no status":      {raw("s3cret\r\n\r\n"), plenty, switchboard.FailureConnect, none},
-		"half an answer": {raw("HTTP/1.1 200 s3c"), plenty, switchboard.FailureConnect, none},
-		"closes":         {raw(""), plenty, switchboard.FailureConnect, none},
-		"silent":         {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, soon, switchboard.FailureConnectTimeout, none + " within 300ms"},
+		"forbidden":      {says(403), switchboard.FailureForbidden, "the egress proxy answered 403 instead of connecting to the host"},
+		"Smokescreen":    {says(407), switchboard.FailureForbidden, "the egress proxy answered 407 instead of connecting to the host"},
+		"unreachable":    {says(502), switchboard.FailureConnect, "the egress proxy answered 502 instead of connecting to the host"},
+		"Squid":          {says(503), switchboard.FailureConnect, "the egress proxy answered 503 instead of connecting to the host"},
+		"too late":       {says(504), switchboard.FailureConnectTimeout, "the egress proxy answered 504 instead of connecting to the host"},
+		"not allowed":    {says(405), switchboard.FailureConnect, "the egress proxy answered 405 instead of connecting to the host"},
+		"redirect":       {says(302), switchboard.FailureConnect, "the egress proxy answered 302 instead of connecting to the host"},
+		"no status":      {raw("s3cret\r\n\r\n"), switchboard.FailureConnect, none},
+		"half an answer": {raw("HTTP/1.1 200 s3c"), switchboard.FailureConnect, none},
+		"closes":         {raw(""), switchboard.FailureConnect, none},
+		"silent":         {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, switchboard.FailureConnectTimeout, none + " within "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := behind(t, serveProxy(t, &egressProxy{instead: test.instead}, ""), nil)
-			o := send(t, s, "https://receiver.test/?token=s3cret", test.timeout)
+			detail, limit := test.detail, plenty
+			o := attemptThroughProxy(t, s, "https://receiver.test/?token=s3cret", &limit, name == "silent")
 			want(t, o, test.failure)
-			if o.Detail != test.detail || o.Permanent {
-				t.Errorf("%+v; want %s", o, test.detail)
+			if name == "silent" {
+				detail += limit.String()
+			}
+			if o.Detail != detail || o.Permanent {
+				t.Errorf("%+v; want %s", o, detail)
 			}
 		})
 	}
@@ -161,17 +164,36 @@ func TestProxyRefuses(t *testing.T) {
 	})
 }
 
+// attemptThroughProxy makes an attempt, which must not be interrupted. A short one has a limit that is soon over,
+// and longer where that was so short that the proxy was not reached. It tells the limit.
+func attemptThroughProxy(t *testing.T, s *Sender, url string, limit *time.Duration, short bool) switchboard.Outcome {
+	t.Helper()
+	if !short {
+		return send(t, s, url, *limit)
+	}
+	var err error
+	o := shortly(func(l time.Duration) (o switchboard.Outcome) {
+		*limit = l
+		_, o, err = s.Attempt(t.Context(), work(url), time.Now(), l)
+		return o
+	}, func(switchboard.Outcome) bool { return err == nil })
+	if err != nil {
+		t.Fatalf("Attempt: %v", err)
+	}
+	return o
+}
+
 // TestConnectionToASilentProxyEnds: an attempt that is over leaves none behind.
 func TestConnectionToASilentProxyEnds(t *testing.T) {
 	t.Parallel()
 	for _, scheme := range []string{"http", "socks5"} {
 		for _, target := range []string{"https://receiver.test", "http://receiver.test"} {
-			closed := make(chan struct{}, 1)
+			closed, limit := make(chan struct{}, 10), soon
 			s := behind(t, scheme+"://"+listen(t, func(conn net.Conn) {
 				_, _ = io.Copy(io.Discard, conn)
 				closed <- struct{}{}
 			}), nil)
-			if o := send(t, s, target, soon); o.StatusCode != 0 {
+			if o := attemptThroughProxy(t, s, target, &limit, true); o.StatusCode != 0 {
 				t.Errorf("%s, %s: %+v", scheme, target, o)
 			}
 			select {

@@ -100,14 +100,20 @@ func listen(t testing.TB, serve func(conn net.Conn)) string {
 func listener(t testing.TB, address string) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EAFNOSUPPORT):
-		t.Skipf("this machine has no %s: %v", address, err)
-	case err != nil:
-		t.Fatal(err)
+	if err != nil {
+		skipWithout(t, address, err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	return l
+}
+
+// skipWithout skips the test on a machine that does not have the address, and fails it for any other error.
+func skipWithout(t testing.TB, address string, err error) {
+	t.Helper()
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
+		t.Skipf("this machine has no %s: %v", address, err)
+	}
+	t.Fatal(err)
 }
 
 // listenAt is listen at that address.

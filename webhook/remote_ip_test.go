@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"crypto/sha256"
-	"net"
 	"slices"
 	"testing"
 	"time"
@@ -15,16 +14,14 @@ import (
 func TestRemoteIPIsWhatWasDialled(t *testing.T) {
 	t.Parallel()
 	s, url := setup(t, nil), newRecorder(t).url
-	closed := listener(t, "127.0.0.1:0")
-	_, port, _ := net.SplitHostPort(closed.Addr().String())
-	_ = closed.Close()
+	_, closed := bound(t)
 	for _, c := range []struct {
 		name, url, want string
 		failure         switchboard.Failure
 	}{
 		{"new connection", url, "127.0.0.1", ""},
 		{"kept connection", url, "127.0.0.1", ""},
-		{"nobody listens", "http://127.0.0.1:" + port + "/", "127.0.0.1", switchboard.FailureConnectRefused},
+		{"nobody listens", "http://" + closed + "/", "127.0.0.1", switchboard.FailureConnectRefused},
 		{"forbidden", "http://10.0.0.1/", "", switchboard.FailureForbidden},
 	} {
 		if o := send(t, s, c.url, plenty); o.RemoteIP != c.want || o.Failure != c.failure {

@@ -72,10 +72,12 @@ func TestAddressesAreBounded(t *testing.T) {
 func askingDNS(t *testing.T) (*Sender, *dnstest.Server) {
 	t.Helper()
 	server := dnstest.New(t)
-	s := setup(t, func(c *Config) {
-		c.Guard = GuardConfig{Allow: loopback(), DNSServers: []netip.AddrPort{server.Addr}}.New()
-	})
-	return s, server
+	return setup(t, func(c *Config) { c.Guard = guardAsking(server) }), server
+}
+
+// guardAsking is a guard that lets loopback pass, and asks that DNS server.
+func guardAsking(server *dnstest.Server) *Guard {
+	return GuardConfig{Allow: loopback(), DNSServers: []netip.AddrPort{server.Addr}}.New()
 }
 
 const askA, askAAAA = dnsmessage.TypeA, dnsmessage.TypeAAAA
@@ -151,10 +153,13 @@ func TestReasonsOfNames(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, server := askingDNS(t)
-			s.connectTimeout = soon
+			server := dnstest.New(t)
 			test.upset(server)
-			if o := send(t, s, "http://receiver.test/?token=s3cret", plenty); o.Failure != switchboard.FailureDNS || o.Detail != test.want || o.Permanent {
+			o := shortly(func(limit time.Duration) switchboard.Outcome {
+				s := setup(t, func(c *Config) { c.Guard, c.ConnectTimeout = guardAsking(server), limit })
+				return send(t, s, "http://receiver.test/?token=s3cret", plenty)
+			}, func(o switchboard.Outcome) bool { return o.Detail == test.want })
+			if o.Failure != switchboard.FailureDNS || o.Detail != test.want || o.Permanent {
 				t.Errorf("%+v; want dns: %s", o, test.want)
 			}
 		})
