@@ -280,7 +280,7 @@ func ExampleClient_GetStats() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(now.Open[switchboard.StateHeld], now.Overdue)
+	fmt.Println(now.Open[switchboard.StateHeld], now.Breakers)
 
 	failing, err := c.GetFailures(ctx, "acme", 10)
 	if err != nil {

@@ -24,13 +24,15 @@ func failing() switchboard.Outcome {
 func someDeliveries(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
-	acme, globex := f.subscribe("acme"), f.subscribe("globex")
-	f.accept("acme", "pending", `{}`)
+	acme, globex := f.subscribe("acme", patiently), f.subscribe("globex", patiently)
+	pending := f.accept("acme", "pending", `{}`)[0]
+	_, _, err := f.store.Retry(t.Context(), operator(), pending.ID, "later", switchboard.ActionOptions{RetryAt: time.Now().Add(time.Hour)}) // so that it is not overdue, however long a test takes
+	must(t, err)
 	f.attempt(acme, f.accept("acme", "retrying", `{}`)[0], failing())
 	f.attempt(acme, f.accept("acme", "delivered", `{}`)[0], switchboard.Outcome{StatusCode: 200})
 	f.attempt(globex, f.accept("globex", "failed", `{}`)[0], switchboard.Outcome{StatusCode: 410, Failure: switchboard.FailureHTTP4xx})
 	held := f.accept("globex", "held", `{}`)[0]
-	_, err := f.store.SetAside(t.Context(), operator(), held.ID, "wait", switchboard.ActionOptions{})
+	_, err = f.store.SetAside(t.Context(), operator(), held.ID, "wait", switchboard.ActionOptions{})
 	must(t, err)
 	return f
 }

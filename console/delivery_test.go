@@ -28,7 +28,7 @@ func answeredWith(status int, body string) switchboard.Outcome {
 // failing is a delivery of acme whose attempts were answered 503 with these bodies.
 func (f *fixture) failing(bodies ...string) (switchboard.Subscription, switchboard.Delivery) {
 	f.t.Helper()
-	sub := f.subscribe("acme")
+	sub := f.subscribe("acme", patiently)
 	d := f.accept("acme", "evt_1", `{"n":12345678901234567890}`)[0]
 	for _, body := range bodies {
 		d = f.attempt(sub, d, answeredWith(503, body))

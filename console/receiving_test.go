@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +75,19 @@ type guideReceiver struct {
 
 func startGuideReceiver(t *testing.T, folder string, secrets ...switchboard.Secret) *guideReceiver {
 	t.Helper()
+	for range 20 {
+		if r := tryGuideReceiver(t, folder, secrets...); r != nil {
+			return r
+		}
+	}
+	t.Fatal("no port stays free for the receiver")
+	return nil
+}
+
+// tryGuideReceiver starts it on a port that is free. It returns nil where the receiver ends before it listens, as
+// when another program has taken the port since.
+func tryGuideReceiver(t *testing.T, folder string, secrets ...switchboard.Secret) *guideReceiver {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	address := listener.Addr().String()
@@ -89,9 +103,16 @@ func startGuideReceiver(t *testing.T, folder string, secrets ...switchboard.Secr
 	command.Dir, command.Stdout, command.Stderr = folder, r.printed, os.Stderr
 	command.Env = append(os.Environ(), "PORT="+port, "WEBHOOK_SECRETS="+strings.Join(known, " "))
 	must(t, command.Start())
+	var ended atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = command.Wait()
+		ended.Store(true)
+	}()
 	r.stop = func() {
 		_ = command.Process.Kill()
-		_ = command.Wait()
+		<-done
 	}
 	t.Cleanup(r.stop)
 	awaitGuide(t, "the receiver listens", func() bool {
@@ -99,8 +120,11 @@ func startGuideReceiver(t *testing.T, folder string, secrets ...switchboard.Secr
 		if err == nil {
 			_ = conn.Close()
 		}
-		return err == nil
+		return err == nil || ended.Load()
 	})
+	if ended.Load() {
+		return nil
+	}
 	return r
 }
 
