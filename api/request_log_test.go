@@ -69,7 +69,7 @@ func TestForeignErrors(t *testing.T) {
 	b.store.fail("Accept", errors.New("pq: relation does not exist"))
 	got := b.call(t, adminKey, "POST", "/v1/events", postedEvent)
 	got.wantProblem(t, http.StatusInternalServerError, switchboard.CodeInternal, "")
-	if strings.Contains(string(got.body), "pq") || strings.Count(b.logs.String(), "relation does not exist") != 1 {
+	if strings.Contains(string(got.body), "relation") || strings.Count(b.logs.String(), "relation does not exist") != 1 {
 		t.Errorf("answer %s, log %s", got.body, b.logs)
 	}
 }

@@ -242,7 +242,7 @@ func withoutTimes(body string) string { return timesOfPages.ReplaceAllString(bod
 func TestPortalNamesNobodyElse(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.populate("acme")
+	f.populate("initech") // ids have no i
 	own := f.populate("globex")
 	zoe := switchboard.Caller{KeyID: "key_x", Role: switchboard.RoleSupport, Person: "Zoe of the platform", Address: "10.9.8.7"}
 	_, err := f.store.SetAside(t.Context(), zoe, own["deliveries"], "their wish")
@@ -265,7 +265,7 @@ func TestPortalNamesNobodyElse(t *testing.T) {
 				continue
 			}
 			pages++
-			for _, name := range []string{"acme", "temporal.example.com", "Zoe of the platform", "10.9.8.7"} {
+			for _, name := range []string{"initech", "temporal.example.com", "Zoe of the platform", "10.9.8.7"} {
 				if strings.Contains(got.body, name) {
 					t.Errorf("%s as %s names %s", path, role, name)
 				}
