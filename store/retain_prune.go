@@ -24,13 +24,14 @@ const maxBatches = 200
 const eventIDBatch = 1000
 
 // PruneEventIDs deletes event ids from before the idempotency window. It reports whether
-// there is more to do.
+// there is more to do. One that is about to be used again is left alone: whoever accepts several such waits
+// for them in another order.
 func (s *Store) PruneEventIDs(ctx context.Context, window time.Duration) (step switchboard.RetentionStep, more bool, err error) {
 	step.Step = "prune event ids"
 	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
 		step.Rows, more, err = batches(ctx, func() (int64, error) {
 			return affected(m.ExecContext(ctx, `
-DELETE FROM event_ids WHERE name IN (SELECT name FROM event_ids WHERE created_at < $1 LIMIT $2)`, s.now().Add(-window), eventIDBatch))
+DELETE FROM event_ids WHERE name IN (SELECT name FROM event_ids WHERE created_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, s.now().Add(-window), eventIDBatch))
 		})
 		return err
 	})

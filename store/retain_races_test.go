@@ -123,3 +123,25 @@ func TestPruningLocksInOrder(t *testing.T) {
 	must(t, a.sql.Get(&left, "SELECT count(*) FROM deliveries"))
 	equal(t, "deliveries that are left", left, 0)
 }
+
+// TestPruningWaitsForNoEventID that is being used again.
+func TestPruningWaitsForNoEventID(t *testing.T) {
+	t.Parallel()
+	a := setupArchive(t, 8)
+	for range 2 {
+		a.add(generated{state: "delivered", createdAt: a.first.Add(time.Hour), endedAt: a.first.Add(2 * time.Hour)})
+	}
+	const left = "SELECT count(*) FROM event_ids"
+	var before, after int
+	must(t, a.sql.Get(&before, left))
+	tx, err := a.sql.Beginx()
+	must(t, err)
+	defer func() { _ = tx.Rollback() }()
+	must(t, second(tx.Exec("UPDATE event_ids SET created_at = $1 WHERE name = (SELECT min(name::text)::uuid FROM event_ids)", a.clock())))
+	pruned := make(chan error, 1)
+	go func() { pruned <- third(a.PruneEventIDs(t.Context(), testDay)) }()
+	must(t, next(t, "the end of pruning", pruned))
+	must(t, tx.Commit())
+	must(t, a.sql.Get(&after, left))
+	equal(t, "event ids before and after", []int{before, after}, []int{2, 1})
+}

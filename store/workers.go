@@ -11,7 +11,8 @@ import (
 // heartbeatQuery says that the worker $1 lives and reckons with $2 workers. It returns what it is
 // to know of those that were heard of since $3 microseconds ago, and forgets the others. The time
 // is the database's, so that the workers' clocks do not matter. A statement does not see what it
-// writes itself: the worker's own row is the one of its heartbeat before.
+// writes itself: the worker's own row is the one of its heartbeat before. After an outage of Postgres no
+// worker was heard of: one whose heartbeat is under way is not forgotten, and not waited for.
 const heartbeatQuery = `
 WITH me AS (
 	INSERT INTO workers AS w (id, joined_at, seen_at, counted, version, slots, slots_taken, slow_slots, slow_slots_taken)
@@ -19,7 +20,8 @@ WITH me AS (
 	ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), counted = excluded.counted, version = excluded.version,
 		slots = excluded.slots, slots_taken = excluded.slots_taken, slow_slots = excluded.slow_slots, slow_slots_taken = excluded.slow_slots_taken
 	RETURNING joined_at),
-gone AS (DELETE FROM workers WHERE id <> $1 AND seen_at < clock_timestamp() - $3 * interval '1 microsecond'),
+gone AS (DELETE FROM workers WHERE id IN (
+	SELECT id FROM workers WHERE id <> $1 AND seen_at < clock_timestamp() - $3 * interval '1 microsecond' FOR UPDATE SKIP LOCKED)),
 others AS MATERIALIZED (SELECT id, joined_at, counted FROM workers WHERE id <> $1 AND seen_at >= clock_timestamp() - $3 * interval '1 microsecond')
 SELECT 1 + count(others.id) AS live, count(others.id) FILTER (WHERE (others.joined_at, others.id) < (me.joined_at, $1)) AS rank,
 	coalesce(min(others.counted) >= 1 + count(others.id), true) AS counted,

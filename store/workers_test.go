@@ -81,3 +81,23 @@ func TestHeartbeatNamesWhatWaits(t *testing.T) {
 		t.Errorf("queued %v, want %v", got.Queued, want)
 	}
 }
+
+// TestHeartbeatsWaitForNoOther: after an outage of Postgres each worker finds the others to be forgotten, while these
+// say that they live.
+func TestHeartbeatsWaitForNoOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	must(t, second(b.sql.Exec("INSERT INTO workers (id, joined_at, seen_at, counted) SELECT id, now() - interval '1 hour', now() - interval '1 minute', 2 FROM unnest('{a,b}'::text[]) AS id")))
+	other, err := b.sql.Beginx()
+	must(t, err)
+	defer func() { _ = other.Rollback() }()
+	must(t, second(other.Exec("UPDATE workers SET seen_at = clock_timestamp() WHERE id = 'b'")))
+	must(t, second(b.Heartbeat(t.Context(), "a", 2, switchboard.WorkerFacts{})))
+	must(t, second(other.Exec("DELETE FROM workers WHERE id = 'a' AND seen_at < clock_timestamp() - interval '5 seconds'")))
+	must(t, other.Commit())
+	b.keepAlive()
+	w, err := b.Heartbeat(t.Context(), "a", 2, switchboard.WorkerFacts{})
+	must(t, err)
+	equal(t, "workers", w.Live, 2)
+	b.noDeadlocks()
+}
