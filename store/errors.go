@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -61,7 +62,7 @@ func away(err error) bool {
 	}
 	e, ok := errors.AsType[*pq.Error](err)
 	if !ok {
-		return false
+		return strings.Contains(err.Error(), "server is in hot standby mode") // of lib/pq, which has no type for it
 	}
 	switch e.Code {
 	case pqerror.AdminShutdown, pqerror.CrashShutdown, pqerror.CannotConnectNow, pqerror.TooManyConnections,

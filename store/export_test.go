@@ -239,16 +239,3 @@ func HeldStatements(subscriptionID string, now time.Time) map[string]ListStateme
 		"release": on(nextReleasableQuery, "", 16), "count": on(countReleasableQuery), "end of a release": on(anyReleasableQuery, "op_1"),
 	}
 }
-
-// ListenOnceConnected listens on a channel by a connection that was made before: Postgres may refuse that.
-func (s *Store) ListenOnceConnected(ctx context.Context, channel string) bool {
-	listener := newListener(ctx, s.listenURL)
-	for poll := time.NewTicker(time.Millisecond); listener.Ping() != nil; {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-poll.C:
-		}
-	}
-	return listen(ctx, listener, channel)
-}

@@ -61,8 +61,8 @@ func newListener(ctx context.Context, url string) *pq.Listener {
 	return listener
 }
 
-// listen returns true when the channels are listened on, and false when ctx has ended. A standby refuses
-// that until it is promoted: it is asked again.
+// listen returns true when the channels are listened on, and false when ctx has ended. Where Postgres
+// refuses that, it is asked again.
 func listen(ctx context.Context, listener *pq.Listener, channels ...string) bool {
 	for _, channel := range channels {
 		for listener.Listen(channel) != nil {
@@ -76,19 +76,24 @@ func listen(ctx context.Context, listener *pq.Listener, channels ...string) bool
 	return ctx.Err() == nil
 }
 
-// withConnectTimeout is the URL for connections that listen, with the time that it may take to make one: pq takes
-// it from nowhere else. Without it a host that hangs keeps them from the next one.
-func withConnectTimeout(url string, given pq.Config) string {
-	timeout := fmt.Sprintf("connect_timeout=%d", int(connectTimeout.Seconds()))
+// completed is the URL for connections that listen: what [Open] sets where the URL does not say, pq takes
+// from nowhere else.
+func completed(url string, given pq.Config) string {
+	separator := "?"
 	switch {
-	case given.ConnectTimeout != 0:
-		return url
 	case !strings.Contains(url, "://"):
-		return url + " " + timeout
+		separator = " "
 	case strings.Contains(url, "?"):
-		return url + "&" + timeout
+		separator = "&"
 	}
-	return url + "?" + timeout
+	if given.ConnectTimeout == 0 {
+		url += fmt.Sprintf("%sconnect_timeout=%d", separator, int(connectTimeout.Seconds()))
+		separator = strings.Replace(separator, "?", "&", 1)
+	}
+	if given.TargetSessionAttrs == "" {
+		url += separator + "target_session_attrs=" + string(onlyPrimary)
+	}
+	return url
 }
 
 // endingDialer makes connections that are closed when ctx ends.

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/seed-49a43567/switchboard"
@@ -14,8 +13,9 @@ import (
 	"github.com/seed-49a43567/switchboard/store/postgres"
 )
 
-// TestListenToAStandby: it refuses LISTEN. Those that began to listen there are woken once it is promoted.
-func TestListenToAStandby(t *testing.T) {
+// TestStandby: nobody stays connected to it, as where a name still leads there after a failover. Once it is promoted
+// everything goes on.
+func TestStandby(t *testing.T) {
 	t.Parallel()
 	server, cfg := pg.Own(t)
 	b := setupAt(t, server.URL("switchboard"))
@@ -44,17 +44,15 @@ func TestListenToAStandby(t *testing.T) {
 	listens, answered := make(chan struct{}, 1), make(chan error, 1)
 	go b.Listen(ctx, func() { listens <- struct{}{} }, func(string) {})
 	go func() { answered <- second(b.Answer(ctx, root(), d.ID)) }()
-	// pq asks for what it knows when the connection is made, and then does not give up by itself.
-	connected := make(chan bool, 1)
-	go func() { connected <- b.ListenOnceConnected(ctx, "once_connected") }()
-	eventually(t, "the refusal", func() bool {
-		log, err := os.ReadFile(filepath.Join(cfg.Dir, "postgres.log"))
-		must(t, err)
-		return strings.Contains(string(log), `LISTEN "once_connected"`)
+	refused(t, "accept", second(b.Accept(ctx, root(), []switchboard.Event{event("acme", "")})), switchboard.CodeUnavailable, "")
+	refused(t, "read", second(b.Find(ctx, []string{d.ID})), switchboard.CodeUnavailable, "")
+	eventually(t, "no connection of Switchboard", func() bool {
+		var kept int
+		must(t, b.sql.Get(&kept, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'switchboard'"))
+		return kept == 0
 	})
 	must(t, second(b.sql.Exec("SELECT pg_promote()")))
 	next(t, "what may be dispatched", listens)
-	equal(t, "listens, though it was refused", next(t, "the connection", connected), true)
 	eventually(t, "the promoted server records", func() bool {
 		_, err := b.Record(t.Context(), switchboard.Record{Attempt: b.attempt(d, 1, 200), Decision: switchboard.Decision{State: switchboard.StateDelivered}, TemporalRunID: "r", Generation: 1})
 		return err == nil

@@ -74,6 +74,9 @@ const (
 	// connectTimeout is how long a Postgres that does not answer keeps a caller
 	// waiting for a new connection.
 	connectTimeout = 3 * time.Second
+	// onlyPrimary refuses a standby, to which a name may still lead after a failover: a connection
+	// to it would stay in the pool, and what is written by it be refused.
+	onlyPrimary = pq.TargetSessionAttrsPrimary
 	// callTimeout bounds every call, waiting for locks included. Calls that many callers
 	// share end earlier, so that these learn in time that Postgres hangs: writeTimeout
 	// bounds the storing of few events, and readTimeout the reading of keys and of the work
@@ -158,8 +161,9 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, withoutURL(err, cfg.URL)
 	}
-	listenURL := withConnectTimeout(cfg.URL, pqConfig)
+	listenURL := completed(cfg.URL, pqConfig)
 	pqConfig.ConnectTimeout = cmp.Or(pqConfig.ConnectTimeout, connectTimeout)
+	pqConfig.TargetSessionAttrs = cmp.Or(pqConfig.TargetSessionAttrs, onlyPrimary)
 	pqConfig.ApplicationName = cmp.Or(pqConfig.ApplicationName, "switchboard")
 	pqConfig.TZ = "UTC"
 	pqConfig.BinaryParameters = true // one round trip a statement, not two
