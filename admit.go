@@ -2,55 +2,55 @@ package switchboard
 
 import "time"
 
-// AdmissionKind is what is decided before an attempt.
+// AdmissionKind is the kind of decision before an attempt.
 type AdmissionKind string
 
 // The kinds of admission.
 const (
 	AdmissionSend  AdmissionKind = "send"
-	AdmissionDefer AdmissionKind = "defer" // not before a date
-	AdmissionPark  AdmissionKind = "park"  // not before a release; no workflow is open meanwhile
+	AdmissionDefer AdmissionKind = "defer" // not before a given time
+	AdmissionPark  AdmissionKind = "park"  // not before a release; until then, no workflow is open
 	AdmissionEnd   AdmissionKind = "end"   // never
 )
 
-// Admission says whether a delivery may be sent now, and else what becomes of it.
+// Admission says whether a delivery may be sent now, and if not, what happens to it.
 type Admission struct {
 	Kind      AdmissionKind
-	State     State         // of a delivery that is parked or ended
-	Reason    string        // of that state, or of the later date
-	Until     time.Time     // the date of a delivery that is deferred
-	HoldFor   time.Duration // for how long one that is parked waits at most
-	BlockedBy string        // the delivery that one that is blocked waits for
-	Detail    string        // why, in words; for the action of a delivery that is parked or ended
+	State     State         // if it is parked or ended
+	Reason    string        // of that state, or of the deferral
+	Until     time.Time     // if it is deferred: until when
+	HoldFor   time.Duration // if it is parked: the longest time
+	BlockedBy string        // if it is blocked: the delivery that it waits for
+	Detail    string        // why, in words, for the action that parks or ends it
 }
 
-// Conditions are what [Admit] decides by. What a caller leaves out stands in the way of nothing.
+// Conditions are the input of [Admit]. A field that is left out never prevents sending.
 type Conditions struct {
-	Subscription *Subscription // its state, whether it is deleted, and for how long it holds
+	Subscription *Subscription // state, deletion, hold_for
 	Health       *Health       // of its endpoint
-	Delivery     *Delivery     // as it is
-	Predecessor  string        // the open delivery of the same key that it must wait for; empty: there is none
-	// Queue is why earlier deliveries of the subscription wait, behind which one that is accepted
-	// now waits too; empty: none wait.
+	Delivery     *Delivery     // as stored
+	Predecessor  string        // the open delivery of the same key that comes first; empty: none
+	// Queue is the reason for which earlier deliveries of the subscription wait. A newly accepted
+	// one waits behind them. Empty: none wait.
 	Queue string
-	// New says that the delivery is being accepted, and that nobody waits for it.
+	// New is set when the delivery is being accepted and no caller waits for its response.
 	New bool
-	// RateAt is when the rate limit lets the request through; zero: now.
+	// RateAt is when the rate limit allows the request; zero: now.
 	RateAt time.Time
-	// Full says that max_in_flight requests of the subscription are under way.
+	// Full is set if the subscription has max_in_flight requests in flight.
 	Full bool
-	// SlotAt is when a slot of this worker is likely to be free; zero: one is free now.
+	// SlotAt is when this worker is likely to have a free slot; zero: it has one now.
 	SlotAt time.Time
 }
 
-// RateWait is for how long an attempt waits at most for its turn under a rate limit; one whose
-// turn comes later is parked.
+// RateWait is how long an attempt may wait for its turn under a rate limit. If its turn is later,
+// the delivery is parked.
 const RateWait = time.Second
 
-// gate is a reason not to send now. It reports whether it stands in the way.
+// gate is one reason not to send now. It reports whether the reason applies.
 type gate func(now time.Time, c Conditions) (Admission, bool)
 
-// gates lists every reason not to send now. The first that stands in the way decides.
+// gates lists every reason not to send now. The first one that applies decides.
 func gates() []gate {
 	return []gate{
 		subscriptionDeleted, deadlinePassed, heldByOperator, subscriptionInactive, earlierDeliveryOpen, breakerOpen, receiverAskedToWait,
@@ -58,8 +58,8 @@ func gates() []gate {
 	}
 }
 
-// Admit decides whether a delivery may be sent now: when it is accepted, before each attempt,
-// and when it is released. It is a function of its arguments alone.
+// Admit decides whether a delivery may be sent now. It is called when a delivery is accepted,
+// before each attempt, and when a delivery is released. It is a pure function.
 func Admit(now time.Time, c Conditions) Admission {
 	for _, g := range gates() {
 		if a, closed := g(now, c); closed {
@@ -93,8 +93,7 @@ func heldByOperator(_ time.Time, c Conditions) (Admission, bool) {
 	return held(ReasonOperator, "an operator holds it"), c.Delivery != nil && c.Delivery.State == StateHeld && c.Delivery.Reason == ReasonOperator
 }
 
-// subscriptionInactive keeps requests from an endpoint that is paused, disabled, or has not
-// answered its challenge.
+// subscriptionInactive parks deliveries whose subscription is paused, disabled or unverified.
 func subscriptionInactive(_ time.Time, c Conditions) (Admission, bool) {
 	if c.Subscription == nil {
 		return Admission{}, false
@@ -128,8 +127,8 @@ func behindOthers(_ time.Time, c Conditions) (Admission, bool) {
 	return held(c.Queue, "earlier deliveries of the subscription wait"), c.Queue != ""
 }
 
-// endpointFailing lets the first attempt to an endpoint that fails wait for a little. Before its
-// breaker opens, deliveries would be started much faster than their failures are counted.
+// endpointFailing defers the first attempt to a failing endpoint for a moment. Otherwise deliveries
+// would start much faster than their failures are counted, until the breaker opens.
 func endpointFailing(now time.Time, c Conditions) (Admission, bool) {
 	return Admission{Kind: AdmissionDefer, Reason: ReasonEndpointFailing, Until: now.Add(FailingDelay)}, c.New && c.Health != nil && c.Health.IsFailing(now)
 }
@@ -146,7 +145,7 @@ func noSlotFree(now time.Time, c Conditions) (Admission, bool) {
 	return Admission{Kind: AdmissionDefer, Reason: ReasonWaitingForSlot, Until: c.SlotAt}, c.SlotAt.After(now)
 }
 
-// holdFor is for how long the subscription holds a delivery at most.
+// holdFor is how long the subscription holds a delivery.
 func (c Conditions) holdFor() time.Duration {
 	if c.Subscription == nil || c.Subscription.HoldFor == 0 {
 		return DefaultHold

@@ -2,30 +2,30 @@ package switchboard
 
 import "time"
 
-// This file holds every transition of a delivery; docs/state_machine.md draws them. The store
-// locks the row, calls the method, and saves what changed. A transition sets the state, the
-// reason, the counts and the dates, and DispatchAt where a relay has something to start, or
-// to end, in Temporal.
+// This file has every state transition of a delivery; docs/state_machine.md describes them. The
+// store locks the row, calls the method, and saves the changes. A transition sets the state, the
+// reason, the counts and the dates. It sets DispatchAt if a relay has to start or end a workflow in
+// Temporal.
 //
-// What a person asks for and the state does not allow is a Conflict. What Switchboard itself
-// decided changes nothing if the delivery has moved on since: another generation serves it,
-// or it is final.
+// If a person asks for a transition that the state does not allow, the method returns a Conflict.
+// If Switchboard itself decided on it and the delivery has changed since (another generation, or
+// final), nothing changes.
 
-// DispatchGrace is how long the relay leaves a delivery to the process that accepted, retried
-// or cancelled it, and dispatches it itself. It is longer than a start takes on a busy day,
-// and short enough for what a process left behind when it died.
+// DispatchGrace is how long the relay waits for the process that accepted, retried or cancelled a
+// delivery to dispatch it itself. It is longer than a start takes on a busy day, and short enough
+// for deliveries whose process died.
 const DispatchGrace = 5 * time.Second
 
-// Record is an attempt with what follows from it.
+// Record is an attempt with its consequences.
 type Record struct {
 	Attempt       Attempt
 	Decision      Decision
-	Generation    int    // of the delivery, which the attempt was made for
-	TemporalRunID string // of the workflow run that made it
+	Generation    int    // of the delivery when the attempt was made
+	TemporalRunID string // the workflow run that made it
 }
 
-// Dates are those of the delivery after the attempt: of its next attempt, or of its end; zero:
-// it has none. Postgres keeps microseconds.
+// Dates returns the delivery's dates after the attempt: of the next attempt, or of its end; zero:
+// none. They are truncated to microseconds, as in Postgres.
 func (r Record) Dates() (nextAttemptAt, completedAt time.Time) {
 	end := r.Attempt.At.Add(r.Attempt.Outcome.Latency).UTC()
 	switch {
@@ -52,11 +52,10 @@ func (d *Delivery) Accept(now time.Time, a Admission) {
 	}
 }
 
-// Record counts an attempt and moves the delivery as was decided after it. An attempt of an
-// earlier generation is only counted, as a prior attempt: the present generation still has all
-// that the policy allows. A delivery that waits for no attempt, because it was cancelled or held
-// while the request was under way, stays in its state; but one that is held and that the receiver
-// has taken is delivered.
+// Record counts an attempt and applies the decision that followed it. An attempt of an earlier
+// generation is only counted, as a prior attempt: the current generation keeps all attempts that
+// the policy allows. A delivery that was cancelled or held during the request keeps its state,
+// unless it is held or blocked and the attempt succeeded: then it is delivered.
 func (d *Delivery) Record(r Record) {
 	current := d.Generation == r.Generation
 	if made := r.Attempt.Number - d.AttemptsMade; made > 0 {
@@ -83,9 +82,9 @@ func (d *Delivery) Record(r Record) {
 	d.DispatchAt = time.Time{}
 }
 
-// Retry is an operator's: a final delivery starts its next generation, and one that waits for
-// its next attempt gets another date: now, or later. What takes the data or the subscription
-// from a delivery stands in the way.
+// Retry is an operator's transition. A final delivery starts its next generation. A delivery that
+// waits for its next attempt gets another date: now, or later. It is refused if the event's data or
+// the subscription are gone.
 func (d *Delivery) Retry(now, at time.Time, o Obstacles) error {
 	at = latest(now, at)
 	switch {
@@ -102,7 +101,7 @@ func (d *Delivery) Retry(now, at time.Time, o Obstacles) error {
 		if at.After(now) {
 			d.extend(at)
 		}
-		if !d.DispatchAt.IsZero() { // a release has dispatched it for later
+		if !d.DispatchAt.IsZero() { // a release has dispatched it for a later time
 			d.DispatchAt = at
 		}
 	default:
@@ -111,23 +110,23 @@ func (d *Delivery) Retry(now, at time.Time, o Obstacles) error {
 	return nil
 }
 
-// DispatchBy has a relay start, or wake, the workflow of a delivery that waits for an attempt at that
-// time: an operation that retries many leaves that to the relays.
+// DispatchBy lets a relay start or wake the delivery's workflow at that time. An operation that
+// retries many deliveries leaves them to the relays.
 func (d *Delivery) DispatchBy(at time.Time) {
 	if d.State.HasNextAttempt() {
 		d.DispatchAt = at
 	}
 }
 
-// Obstacles stand in the way of sending a delivery again, whatever its state is.
+// Obstacles prevent sending a delivery again, whatever its state.
 type Obstacles struct {
 	SubscriptionDeleted bool
-	// NothingToSend is the conflict of a delivery whose data are erased, or are about to be; nil:
-	// they are there.
+	// NothingToSend is the conflict of a delivery whose data are erased, or about to be; nil: they
+	// exist.
 	NothingToSend error
 }
 
-// CheckResend refuses a copy of a delivery that could not be sent.
+// CheckResend returns a conflict if a copy of the delivery could not be sent.
 func (o Obstacles) CheckResend(id string) error {
 	if o.SubscriptionDeleted {
 		return Errorf(CodeConflict, "the subscription of delivery %s is deleted", id)
@@ -135,9 +134,9 @@ func (o Obstacles) CheckResend(id string) error {
 	return o.NothingToSend
 }
 
-// Reset gives the delivery to the Temporal run that a reset of its workflow made, in the same
-// generation. A final delivery becomes pending, unless its subscription is deleted; nothing has to
-// start its workflow, which is running. A second call for the same run changes nothing, so that a
+// Reset assigns the delivery to the Temporal run that a reset of its workflow made, in the same
+// generation. A final delivery becomes pending, unless its subscription is deleted. Nothing has to
+// be dispatched, because the workflow runs. A second call for the same run changes nothing, so a
 // delivery that has ended since stays final.
 func (d *Delivery) Reset(now time.Time, temporalRunID string, subscriptionDeleted bool) {
 	if d.TemporalRunID == temporalRunID {
@@ -150,16 +149,16 @@ func (d *Delivery) Reset(now time.Time, temporalRunID string, subscriptionDelete
 	}
 }
 
-// StartNextGeneration is the reconciler's: a delivery that waits for an attempt of that
-// generation, and has no open workflow, is dispatched again. Its attempts so far count.
+// StartNextGeneration is the reconciler's transition: a delivery of that generation that waits for
+// an attempt but has no open workflow is dispatched again. Its attempts so far count.
 func (d *Delivery) StartNextGeneration(now time.Time, generation int) {
 	if d.State.HasNextAttempt() && d.Generation == generation {
 		d.nextGeneration(now)
 	}
 }
 
-// Cancel ends an open delivery for that reason. Its workflow, if one is open, ends at
-// dispatchAt. A delivery that is cancelled already stays as it is.
+// Cancel ends an open delivery for that reason. Its workflow, if one is open, ends at dispatchAt. A
+// delivery that is already cancelled does not change.
 func (d *Delivery) Cancel(now time.Time, reason string, dispatchAt time.Time) error {
 	switch {
 	case d.State == StateCancelled:
@@ -175,24 +174,25 @@ func (d *Delivery) Cancel(now time.Time, reason string, dispatchAt time.Time) er
 	return nil
 }
 
-// Close moves an open delivery of that generation to a final state. Its workflow has ended, or
-// ends by itself.
+// Close moves an open delivery of that generation to a final state. Its workflow has ended, or ends
+// without a dispatch.
 func (d *Delivery) Close(now time.Time, generation int, state State, reason string) {
 	if !d.State.Final() && d.Generation == generation {
 		d.end(now, state, reason)
 	}
 }
 
-// Hold parks a delivery of that generation that waits for an attempt. Its workflow ends by
-// itself.
+// Hold parks a delivery of that generation that waits for an attempt. Its workflow ends without a
+// dispatch.
 func (d *Delivery) Hold(now time.Time, generation int, a Admission) {
 	if d.State.HasNextAttempt() && d.Generation == generation {
 		d.park(now, a)
 	}
 }
 
-// SetAside is an operator's: an open delivery is held until an operator releases it. Its workflow,
-// if one is open, ends at dispatchAt. One that is set aside already stays as it is.
+// SetAside is an operator's transition: an open delivery is held until an operator releases it. Its
+// workflow, if one is open, ends at dispatchAt. A delivery that an operator already holds does not
+// change.
 func (d *Delivery) SetAside(now time.Time, a Admission, dispatchAt time.Time) error {
 	switch {
 	case d.State == StateHeld && d.Reason == a.Reason:
@@ -208,9 +208,9 @@ func (d *Delivery) SetAside(now time.Time, a Admission, dispatchAt time.Time) er
 	return nil
 }
 
-// Release starts the next generation of a parked delivery, due and dispatched at that time, if
-// it is admitted by now; one that is deferred is due at the date of the admission. Its attempts so
-// far count. Otherwise it stays parked, or ends.
+// Release starts the next generation of a parked delivery, due and dispatched at that time, if it
+// is admitted now. If it is deferred, it is due at the date of the admission. Its attempts so far
+// count. If it is not admitted, it stays parked, or ends.
 func (d *Delivery) Release(now, dispatchAt time.Time, a Admission) error {
 	if !d.State.Parked() {
 		return Errorf(CodeConflict, "delivery %s is %s and cannot be released", d.ID, d.State)
@@ -244,18 +244,20 @@ func (d *Delivery) Expire(now time.Time) {
 	d.end(now, StateFailed, reason)
 }
 
-// Postpone changes the date of the next attempt, for that reason, if it is still due at that date.
+// Postpone changes the date of the next attempt, and the reason, if the delivery is still due at
+// the former date.
 func (d *Delivery) Postpone(due, until time.Time, reason string) {
 	if d.State.HasNextAttempt() && d.NextAttemptAt.Equal(due) {
 		d.NextAttemptAt, d.Reason = until, reason
 	}
 }
 
-// TakeBack undoes what an operation did to a delivery that was not sent since: it stands as it did before;
-// one that the operation made, which had no state, is cancelled. Its generation stays, unless one that
-// waited for its next attempt has lost its workflow since. It reports whether it did so. It leaves what
-// somebody has held or ended since, and what would be sent without the operation too. One that is in hand
-// may be under way: only its own attempt, before it begins, takes it back.
+// TakeBack undoes what an operation did to a delivery that was not sent since, and reports whether
+// it did. The delivery returns to its former state; one that the operation created has none, and is
+// cancelled. The generation stays, unless a delivery that waited for its next attempt has lost its
+// workflow since. A delivery does not change if somebody has held or ended it since, or if it would
+// be sent without the operation too. A delivery that is in hand may be in flight: only its own
+// attempt takes it back, before it begins.
 func (d *Delivery) TakeBack(now time.Time, before *Delivery, byAttempt bool) (taken, inHand bool) {
 	was := *d
 	switch {
@@ -275,9 +277,9 @@ func (d *Delivery) TakeBack(now time.Time, before *Delivery, byAttempt bool) (ta
 	d.ParkedAt, d.HeldUntil, d.ExpiresAt = before.ParkedAt, before.HeldUntil, before.ExpiresAt
 	switch {
 	case !d.State.HasNextAttempt():
-	case was.State.Parked(): // its workflow has ended
+	case was.State.Parked(): // its workflow ended when it was parked
 		d.nextGeneration(d.NextAttemptAt)
-	case was.Generation != before.Generation: // another one has it
+	case was.Generation != before.Generation: // another generation has the delivery
 		d.TemporalRunID, d.DispatchAt = was.TemporalRunID, time.Time{}
 		if !was.DispatchAt.IsZero() {
 			d.DispatchAt = d.NextAttemptAt
@@ -286,15 +288,15 @@ func (d *Delivery) TakeBack(now time.Time, before *Delivery, byAttempt bool) (ta
 	return true, false
 }
 
-// inHand reports whether a relay or a worker has a delivery that an operation has dated.
+// inHand reports whether a relay or a worker has already claimed a delivery that an operation
+// dated.
 func (d *Delivery) inHand(now time.Time) bool {
-	claimed := !d.DispatchAt.IsZero() && !d.DispatchAt.Equal(d.NextAttemptAt) // the operation has dated both
+	claimed := !d.DispatchAt.IsZero() && !d.DispatchAt.Equal(d.NextAttemptAt) // the operation set both to the same time
 	due := d.DispatchAt.IsZero() && !d.NextAttemptAt.After(now)
 	return d.State.HasNextAttempt() && (claimed || due)
 }
 
-// reopen makes a delivery pending and due at that time, with all of the policy's attempts
-// before it.
+// reopen makes a delivery pending and due at that time, with all attempts of the policy ahead.
 func (d *Delivery) reopen(at time.Time) {
 	d.State, d.Reason, d.Permanent = StatePending, "", false
 	d.PriorAttempts = d.AttemptsMade
@@ -302,22 +304,23 @@ func (d *Delivery) reopen(at time.Time) {
 	d.unpark()
 }
 
-// extend takes away a deadline that has passed by then: a person wants the delivery sent all the same.
+// extend removes a deadline that will have passed by then, because a person wants the delivery to
+// be sent.
 func (d *Delivery) extend(at time.Time) {
 	if !d.ExpiresAt.After(at) {
 		d.ExpiresAt = time.Time{}
 	}
 }
 
-// nextGeneration lets another workflow have the delivery. No Temporal run has it before that
-// one is started.
+// nextGeneration makes the delivery's workflow a new one. It has no Temporal run until that is
+// started.
 func (d *Delivery) nextGeneration(dispatchAt time.Time) {
 	d.Generation++
 	d.TemporalRunID, d.DispatchAt = "", dispatchAt
 }
 
-// park takes the dates from a delivery, and dates the end of the hold. One that is parked
-// already stays parked since the same time, unless it is for an operator.
+// park clears the dates of the delivery and sets the end of the hold. A delivery that is already
+// parked keeps the start of its hold, unless an operator holds it now.
 func (d *Delivery) park(now time.Time, a Admission) {
 	if !d.State.Parked() || a.Reason == ReasonOperator {
 		d.ParkedAt, d.HeldUntil = now, now.Add(a.HoldFor)
@@ -329,7 +332,7 @@ func (d *Delivery) park(now time.Time, a Admission) {
 	d.NextAttemptAt, d.DispatchAt = time.Time{}, time.Time{}
 }
 
-// unpark forgets that a delivery was parked.
+// unpark clears the fields of a parked delivery.
 func (d *Delivery) unpark() { d.ParkedAt, d.HeldUntil, d.BlockedBy = time.Time{}, time.Time{}, "" }
 
 // end makes a delivery final.

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// RetryPolicy says when a failed attempt is followed by another. Its fields are
-// those of a Temporal retry policy.
+// RetryPolicy says when an attempt follows a failed one. Its fields are those of a Temporal retry
+// policy.
 type RetryPolicy struct {
 	InitialInterval    Duration `json:"initial_interval,omitempty" default_duration:"5s" doc:"Before the second attempt: 100ms to 168h" example:"5s"`
 	BackoffCoefficient float64  `json:"backoff_coefficient,omitempty" minimum:"1" maximum:"10" default:"3" doc:"By what each further wait is longer" example:"3"`
@@ -19,10 +19,10 @@ type RetryPolicy struct {
 	MaxAttempts        int      `json:"maximum_attempts,omitempty" minimum:"1" maximum:"100" default:"38" doc:"The first one counts. The defaults span five days; the answer shows the whole schedule" example:"38"`
 }
 
-// Bounds and defaults of a retry policy. The defaults give 38 attempts over five
-// days: 5s, 15s, 45s, 2m15s, 6m45s, 20m15s, 1h0m45s, 3h2m15s, and then every 4 hours.
-// A receiver that was down over a long weekend still gets everything, and whenever it
-// comes back, the next attempt is 4 hours away at most.
+// Bounds and defaults of a retry policy. The defaults give 38 attempts over five days: 5s, 15s,
+// 45s, 2m15s, 6m45s, 20m15s, 1h0m45s, 3h2m15s, and then every 4 hours. A receiver that was down
+// over a long weekend still gets everything, and when it is back, the next attempt is at most 4
+// hours away.
 const (
 	defaultMaximumInterval = Duration(4 * time.Hour)
 
@@ -30,14 +30,14 @@ const (
 	maxInterval        = Duration(7 * 24 * time.Hour)
 	maxCoefficient     = 10.0
 	maxMaximumAttempts = 100
-	// maxLost is how many attempts whose outcome is unknown may follow the last one that
-	// the policy allows. A crash of ours must not end a delivery; one that ends its
-	// process each time must come to an end too.
+	// maxLost is how many attempts with an unknown outcome may follow the last one that the policy
+	// allows. A crash of ours must not end a delivery, but a delivery whose request crashes the
+	// process each time must end too.
 	maxLost = 5
 )
 
-// jitter is the share by which a wait is lengthened or shortened, so that
-// deliveries which failed together do not return together.
+// jitter is the share by which a wait is lengthened or shortened, so that deliveries that failed
+// together are not retried together.
 const jitter = 0.1
 
 func (p *RetryPolicy) validate() error {
@@ -54,8 +54,8 @@ func (p *RetryPolicy) validate() error {
 	return nil
 }
 
-// Schedule lists the waits after each attempt but the last, while nothing else
-// lengthens them and without their jitter.
+// Schedule lists the waits after each attempt but the last, without jitter and without anything
+// that lengthens them.
 func (p RetryPolicy) Schedule() []Duration {
 	waits := make([]Duration, 0, max(p.MaxAttempts-1, 0))
 	for attempt := 1; attempt < p.MaxAttempts; attempt++ {
@@ -64,7 +64,7 @@ func (p RetryPolicy) Schedule() []Duration {
 	return waits
 }
 
-// Span is the sum of the schedule: how long a delivery is attempted.
+// Span is the sum of the schedule: how long a delivery is retried.
 func (p RetryPolicy) Span() Duration {
 	var span Duration
 	for _, wait := range p.Schedule() {
@@ -78,25 +78,25 @@ func (p RetryPolicy) interval(attempt int, factor float64) float64 {
 	return min(float64(p.InitialInterval)*math.Pow(p.BackoffCoefficient, float64(attempt-1))*factor, float64(p.MaximumInterval))
 }
 
-// Decision is what becomes of a delivery after an attempt.
+// Decision is what happens to a delivery after an attempt.
 type Decision struct {
 	State     State
 	Reason    string
-	Permanent bool          // it has failed because no later attempt can succeed, not because attempts are used up
+	Permanent bool          // no later attempt can succeed; if false, a failed delivery has used up its attempts
 	Wait      time.Duration // until the next attempt; 0 unless State is Retrying
 }
 
-// Next decides what becomes of a delivery whose attempt, made under those limits,
-// saw that outcome. The attempt is counted from 1 after the prior ones, the only count
-// that a policy knows; the delivery's id makes the jitter its own and the same at
-// every call.
+// Next decides what follows an attempt that was made under those limits and had that outcome.
+// attempt counts from 1 after the prior attempts, because the policy only counts those of the
+// current generation. The delivery's id seeds the jitter, so that it differs between deliveries and
+// is the same at every call.
 func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outcome Outcome) Decision {
 	switch {
 	case outcome.Failure == "":
 		return Decision{State: StateDelivered}
 	case outcome.Failure == FailureAborted:
-		// An aborted delivery was cancelled, and its row says so. If it does not, an
-		// operator has retried it since.
+		// An aborted delivery was cancelled, which its row says. If it does not, an operator has
+		// retried it since.
 		return Decision{State: StateRetrying, Reason: outcome.Reason()}
 	case outcome.Wish == WishAbortMessage:
 		return Decision{State: StateFailed, Reason: ReasonRejectedByReceiver, Permanent: true}
@@ -108,9 +108,9 @@ func Next(policy RetryPolicy, limits Limits, delivery string, attempt int, outco
 	return Decision{State: StateRetrying, Reason: outcome.Reason(), Wait: wait(policy, cmp.Or(limits.IntervalFactor, 1), delivery, attempt, outcome.RetryAfter)}
 }
 
-// Within is the decision about a delivery with that deadline, after an attempt that ended at that
-// time: one whose next attempt would come after the deadline has failed at once. zero: there is no
-// deadline.
+// Within applies the delivery's deadline to the decision after an attempt that ended at that time:
+// if the next attempt would come after the deadline, the delivery fails at once. A zero deadline
+// means none.
 func (d Decision) Within(deadline, end time.Time) Decision {
 	if deadline.IsZero() || !d.State.HasNextAttempt() || end.Add(d.Wait).Before(deadline) {
 		return d
@@ -118,8 +118,8 @@ func (d Decision) Within(deadline, end time.Time) Decision {
 	return Decision{State: StateFailed, Reason: ReasonExpired}
 }
 
-// allowed is how many attempts may be made when the latest ended so. One whose
-// outcome is lost is not the last: it is our fault that nobody knows it.
+// allowed is how many attempts may be made when the latest had this outcome. An attempt with an
+// unknown outcome is never the last, because the unknown outcome is our fault.
 func allowed(policy RetryPolicy, limits Limits, outcome Outcome) int {
 	attempts := cmp.Or(limits.MaxAttempts, policy.MaxAttempts)
 	if outcome.Failure == FailureUnknown {
@@ -133,18 +133,17 @@ func wait(p RetryPolicy, factor float64, delivery string, attempt int, retryAfte
 	return p.waitOf(factor, delivery, attempt, retryAfter).total()
 }
 
-// waitParts are what a wait is made of.
+// waitParts are the parts of a wait.
 type waitParts struct {
 	plain     float64 // the policy's exponential interval
 	stretched float64 // the same, times the factor
-	asked     float64 // for how long the receiver asked to wait
+	asked     float64 // how long the receiver asked to wait
 	deviation float64 // the jitter, as a share in [-jitter, jitter)
 }
 
-// waitOf is the policy's exponential interval, times the factor, with its jitter. A
-// receiver's Retry-After lengthens it, and is never undercut. Neither exceeds the
-// policy's maximum by more than the jitter: it is what the subscriber was promised,
-// whatever our load.
+// waitOf is the policy's exponential interval, times the factor, with its jitter. A receiver's
+// Retry-After is a lower bound. Neither exceeds the policy's maximum by more than the jitter,
+// because the maximum is promised to the subscriber whatever our load.
 func (p RetryPolicy) waitOf(factor float64, delivery string, attempt int, retryAfter time.Duration) waitParts {
 	return waitParts{
 		plain: p.interval(attempt, 1), stretched: p.interval(attempt, factor),
@@ -152,7 +151,7 @@ func (p RetryPolicy) waitOf(factor float64, delivery string, attempt int, retryA
 	}
 }
 
-// asksMore reports whether the receiver's Retry-After makes the wait.
+// asksMore reports whether the receiver's Retry-After determines the wait.
 func (w waitParts) asksMore() bool { return w.asked > w.stretched*(1+w.deviation) }
 
 func (w waitParts) total() time.Duration {
