@@ -15,8 +15,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// The search attributes of a delivery's workflow, set once at its start: what a
-// support engineer looks for in Temporal's own list.
+// The search attributes of a delivery's workflow, set once at its start, by which support engineers
+// find it in Temporal's own list.
 var (
 	tenantAttribute       = temporal.NewSearchAttributeKeyKeyword("SwitchboardTenant")
 	subscriptionAttribute = temporal.NewSearchAttributeKeyKeyword("SwitchboardSubscription")
@@ -37,9 +37,9 @@ func attributeKeys() []temporal.SearchAttributeKeyKeyword {
 	return []temporal.SearchAttributeKeyKeyword{tenantAttribute, subscriptionAttribute, eventTypeAttribute, eventAttribute}
 }
 
-// EnsureSearchAttributes registers those of the search attributes that the namespace does not
-// have, and returns their names. Those that it has stay as they are; one of another type is an
-// error, because every start of a delivery would fail.
+// EnsureSearchAttributes registers the search attributes that the namespace lacks, and returns
+// their names. Existing ones are not changed. One with another type is an error, because every
+// start of a delivery would fail.
 func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string) (added []string, err error) {
 	listed, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
@@ -63,8 +63,8 @@ func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace stri
 	return slices.Sorted(maps.Keys(missing)), err
 }
 
-// registerAttributes is that of a worker. Where it may not do that, as on Temporal Cloud, they
-// are made beforehand.
+// registerAttributes does so for a worker. If the worker may not do it, for example on Temporal
+// Cloud, somebody has made them beforehand.
 func registerAttributes(ctx context.Context, c client.Client, namespace string, log *slog.Logger) error {
 	_, err := EnsureSearchAttributes(ctx, c, namespace)
 	if IsDenied(err) {
@@ -75,8 +75,8 @@ func registerAttributes(ctx context.Context, c client.Client, namespace string, 
 	return err
 }
 
-// CheckSearchAttributes asks for workflows by each of the search attributes. A server that has
-// just registered them refuses that for some seconds, and the start of a delivery as long.
+// CheckSearchAttributes searches for workflows by each of the search attributes. A server that has
+// just registered them refuses this for some seconds, and also the start of deliveries.
 func CheckSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
 	var conditions []string
 	for _, name := range SearchAttributes() {

@@ -14,11 +14,11 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// minWake is how far away the date of a waiting attempt must be for the attempt to be woken. It is
-// longer than any wait after an error of our own; a long wait for a slot has its date in the row.
+// minWake is how far away the date of a waiting attempt must be for the reconciler to wake it. It
+// is longer than any wait after an error of our own; a long wait for a slot is in the row.
 const minWake = time.Minute
 
-// Describe says where the latest run of the delivery's workflow stands.
+// Describe returns the state of the latest run of the delivery's workflow.
 func (e *Engine) Describe(ctx context.Context, deliveryID string) (activities.WorkflowView, error) {
 	found, err := e.client.DescribeWorkflowExecution(ctx, deliveryID, "")
 	if isNotFound(err) {
@@ -47,7 +47,7 @@ func statusOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Workf
 	for _, p := range pending {
 		switch p.GetState() {
 		case enumspb.PENDING_ACTIVITY_STATE_PAUSED, enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED:
-			// Ours is followed by an unpause, unless this process died in between.
+			// Our own pause is followed by an unpause, unless this process died in between.
 			if p.GetPauseInfo().GetManual().GetIdentity() != operatorIdentity {
 				return activities.WorkflowPaused
 			}
@@ -61,8 +61,8 @@ func statusOfRunning(pending []*workflowpb.PendingActivityInfo) activities.Workf
 	return activities.WorkflowRunning
 }
 
-// maxClosed is how many closed workflows are listed, the latest: many are those of a deleted
-// subscription, and more passes follow.
+// maxClosed is how many closed workflows are listed, latest first. Most are those of a deleted
+// subscription, and further passes follow.
 const maxClosed = 10_000
 
 // ClosedExternally lists the deliveries whose workflow was cancelled or terminated since then,
@@ -93,10 +93,10 @@ func (e *Engine) Note(ctx context.Context, taskToken []byte, details any) error 
 	return e.client.RecordActivityHeartbeat(ctx, taskToken, details)
 }
 
-// StartedElsewhere reports whether another process was given a task of that run of the
-// delivery's workflow. Of several tasks that were lost in a row the history holds the first, and
-// Temporal shows the one that is under way without a name (server 1.32,
-// workflow_task_state_machine.go): it may be this process's own.
+// StartedElsewhere reports whether Temporal gave a task of that run of the delivery's workflow to
+// another process. If several tasks in a row were lost, the history only has the first, and
+// Temporal shows the current one without a name (server 1.32, workflow_task_state_machine.go): it
+// may be this process's own.
 func (e *Engine) StartedElsewhere(ctx context.Context, deliveryID, temporalRunID string) (bool, error) {
 	events := e.client.GetWorkflowHistory(ctx, deliveryID, temporalRunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {

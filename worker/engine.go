@@ -1,6 +1,6 @@
-// Package worker joins Switchboard to Temporal: the engine through which every
-// delivery's workflow is started, woken and cancelled, the relay and the
-// schedule that leave none behind, and the worker that runs them.
+// Package worker connects Switchboard to Temporal. The [Engine] starts, wakes and cancels the
+// workflows of deliveries. The relay dispatches the outbox. Schedules start the reconciler and the
+// other regular workflows. [Run] runs the worker.
 package worker
 
 import (
@@ -30,17 +30,17 @@ import (
 )
 
 const (
-	// startTimeout bounds the start of one workflow. What does not succeed in that time is the
-	// relay's.
+	// startTimeout bounds the start of one workflow. A start that takes longer is left to the
+	// relay.
 	startTimeout = 5 * time.Second
-	// startPool is how many starts are under way at a time. The engine is saturated from
-	// 8 on, after that only latency grows (temporal-notes §12); measured, a delivery took
-	// 4 % less CPU with 16 than with 64. It is 1,600 starts/s where one takes 10 ms.
+	// startPool is how many starts run at the same time. The engine is saturated from 8 on; beyond
+	// that only latency grows (temporal-notes §12). Measured, a delivery took 4 % less CPU with 16
+	// than with 64. At 10 ms a start, 16 make 1,600 starts/s.
 	startPool = 16
-	// startPoolWait is for how long a caller waits for room in the pool. At 250 starts/s that is
-	// long enough for some 140 callers at a time.
+	// startPoolWait is how long a caller waits for room in the pool. At 250 starts/s that is enough
+	// for about 140 callers at the same time.
 	startPoolWait = 500 * time.Millisecond
-	// An activity that only finds its delivery not due runs for milliseconds.
+	// An activity that finds its delivery not due runs for milliseconds.
 	pauseTimeout = time.Second
 	pausePoll    = 20 * time.Millisecond
 	// operatorIdentity is what Temporal's UI shows for a retry through the API.
@@ -49,15 +49,15 @@ const (
 
 // Outbox is what the engine and the relay need of the store.
 type Outbox interface {
-	// ClaimDispatches takes deliveries that are due to be dispatched; for the lease nobody else
-	// gets them.
+	// ClaimDispatches claims deliveries that are due to be dispatched. Nobody else gets them during
+	// the lease.
 	ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error)
-	// MarkDispatched records that Temporal knows of these generations of deliveries.
+	// MarkDispatched records that Temporal has these generations of deliveries.
 	MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error
 	// DispatchNow makes deliveries due to be dispatched and wakes the relays.
 	DispatchNow(ctx context.Context, ids []string) error
-	// TraceParents returns the traces that the events of deliveries were posted in, by the deliveries'
-	// ids; those that are not traced are left out.
+	// TraceParents returns the traces in which the events of deliveries were posted, by delivery
+	// id. Deliveries that are not traced are left out.
 	TraceParents(ctx context.Context, deliveries []switchboard.Delivery) (map[string]string, error)
 	// Operation returns an operation.
 	Operation(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Operation, error)
@@ -71,14 +71,14 @@ type Engine struct {
 	outbox    Outbox
 	outages   *activities.Outages
 	log       *slog.Logger
-	publicURL string        // of the API; empty: it is not known
-	tracer    trace.Tracer  // nil: nothing is traced
-	slots     chan struct{} // one taken for each start under way
+	publicURL string        // of the API; empty: unknown
+	tracer    trace.Tracer  // nil: no tracing
+	slots     chan struct{} // one is taken for each start that runs
 }
 
-// NewIdentity makes the name that Temporal knows a process by, shown in its UI. It has a
-// random part, because a process that is restarted in a container may have the number and
-// the host name of the one before, and is another.
+// NewIdentity makes the name by which Temporal knows a process and which its UI shows. It has a
+// random part: a process that is restarted in a container may have the process id and the host name
+// of the former one.
 func NewIdentity() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -87,20 +87,21 @@ func NewIdentity() string {
 	return fmt.Sprintf("%d@%s@%s", os.Getpid(), host, rand.Text()[:8])
 }
 
-// NewEngine makes the engine of a process whose client has that identity. Deliveries start
-// eagerly if the worker of the same process uses the same client.
+// NewEngine makes the engine of a process whose client has that identity. Deliveries start eagerly
+// if the worker in the same process uses the same client.
 func NewEngine(c client.Client, namespace, identity string, outbox Outbox, outages *activities.Outages, log *slog.Logger) *Engine {
 	return &Engine{client: c, namespace: namespace, identity: identity, outbox: outbox, outages: outages, log: log, slots: make(chan struct{}, startPool)}
 }
 
-// LinkTo has the engine put into each workflow that it starts a link to its delivery, below that
-// address of the API; empty: none.
+// LinkTo makes the engine add to each workflow a link to its delivery, below that address of the
+// API; empty: no link.
 func (e *Engine) LinkTo(publicURL string) *Engine {
 	e.publicURL = strings.TrimRight(publicURL, "/")
 	return e
 }
 
-// Trace has the engine make a span of each dispatch whose caller is in a trace that is sampled; nil: of none.
+// Trace makes the engine record a span for each dispatch whose caller is in a sampled trace; nil:
+// none.
 func (e *Engine) Trace(tracer trace.Tracer) *Engine {
 	e.tracer = tracer
 	return e
@@ -114,7 +115,7 @@ func (e *Engine) dispatching(ctx context.Context, d switchboard.Delivery) (_ con
 	ctx, span := e.tracer.Start(ctx, "dispatch", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		attribute.String("switchboard.delivery", d.ID), attribute.Int("switchboard.generation", d.Generation)))
 	return ctx, func(err error) {
-		if err != nil { // its text may hold addresses of ours
+		if err != nil { // its text may contain our addresses
 			span.SetStatus(codes.Error, activities.Temporal)
 			span.SetAttributes(attribute.String("error.type", activities.Temporal))
 		}
@@ -122,10 +123,10 @@ func (e *Engine) dispatching(ctx context.Context, d switchboard.Delivery) (_ con
 	}
 }
 
-// Start starts the workflows of deliveries that were just stored. It never fails: the rows are
-// the outbox, and the relay starts what is not started. Where starts are asked for faster than
-// Temporal takes them it waits for a moment, so that those who post are slowed down before a
-// backlog grows. It returns as soon as the caller's ctx ends.
+// Start starts the workflows of deliveries that were just stored. It never fails: the rows are the
+// outbox, and the relay starts the rest. If starts are requested faster than Temporal accepts them,
+// it waits for a moment, so that posting slows down before a backlog grows. It returns as soon as
+// the caller's ctx ends.
 func (e *Engine) Start(ctx context.Context, deliveries []switchboard.Delivery) {
 	full := time.NewTimer(startPoolWait)
 	defer full.Stop()
@@ -136,13 +137,13 @@ func (e *Engine) Start(ctx context.Context, deliveries []switchboard.Delivery) {
 		case <-full.C:
 			e.leaveToRelay(ctx, deliveries[i:])
 			return
-		case <-ctx.Done(): // the relay finds them when their grace is over
+		case <-ctx.Done(): // the relay finds them after their grace
 			return
 		}
 	}
 }
 
-// startNow starts one workflow in the slot that was taken for it.
+// startNow starts one workflow in a slot that is already taken.
 func (e *Engine) startNow(ctx context.Context, d switchboard.Delivery) {
 	defer func() { <-e.slots }()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
@@ -152,8 +153,8 @@ func (e *Engine) startNow(ctx context.Context, d switchboard.Delivery) {
 	ended(err)
 	news := refused(err) || e.outages.Observe(ctx, activities.Temporal, err)
 	if started && d.Generation > 1 {
-		// Temporal would start this generation again for the relay, if its workflow is
-		// terminated before the first attempt is recorded. That of a first one it refuses.
+		// Without this, the relay would start this generation again if its workflow is terminated
+		// before the first attempt is recorded. For a first generation, Temporal refuses that.
 		err = e.outbox.MarkDispatched(ctx, []switchboard.Delivery{d})
 		news = e.outages.Observe(ctx, activities.Postgres, err)
 	}
@@ -162,8 +163,8 @@ func (e *Engine) startNow(ctx context.Context, d switchboard.Delivery) {
 	}
 }
 
-// leaveToRelay wakes the relays for deliveries that they would else find only when their grace is
-// over.
+// leaveToRelay wakes the relays for deliveries that they would otherwise only find after their
+// grace.
 func (e *Engine) leaveToRelay(ctx context.Context, deliveries []switchboard.Delivery) {
 	ids := make([]string, len(deliveries))
 	for i, d := range deliveries {
@@ -176,16 +177,17 @@ func (e *Engine) leaveToRelay(ctx context.Context, deliveries []switchboard.Deli
 	}
 }
 
-// Drain waits until no start is under way. Nothing may be started any more.
+// Drain waits until no start runs. Nothing may be started any more.
 func (e *Engine) Drain() {
 	for range cap(e.slots) {
 		e.slots <- struct{}{}
 	}
 }
 
-// dispatch starts the workflow of a delivery, or wakes that of a cancelled or held one, so that it
-// reads the row and ends. A cancel request to Temporal might hit the workflow of the next generation,
-// which an operator asks for meanwhile. It reports false if the dispatch is to be tried again.
+// dispatch starts the workflow of a delivery. If the delivery is cancelled or held, it wakes the
+// workflow, which reads the row and ends. It does not send a cancel request, which might hit the
+// workflow of a next generation that an operator has just started. It returns false if the dispatch
+// has to be tried again.
 func (e *Engine) dispatch(ctx context.Context, d switchboard.Delivery) (_ bool, err error) {
 	ctx, ended := e.dispatching(ctx, d)
 	defer func() { ended(err) }()
@@ -193,29 +195,30 @@ func (e *Engine) dispatch(ctx context.Context, d switchboard.Delivery) (_ bool, 
 		return e.start(ctx, d)
 	}
 	err = e.RetryNow(ctx, d.ID)
-	if refused(err) { // an engineer has paused it in Temporal: nothing is left to wait for
+	if refused(err) { // an engineer has paused it in Temporal: there is nothing to wait for
 		err = e.unpause(ctx, d.ID)
 	}
 	return err == nil, err
 }
 
-// refused reports whether Temporal has refused this one call, as to pause an activity that
-// somebody has paused already.
+// refused reports whether Temporal refused just this call, for example to pause an activity that is
+// already paused.
 func refused(err error) bool {
 	_, precondition := errors.AsType[*serviceerror.FailedPrecondition](err)
 	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
 	return precondition || invalid
 }
 
-// start starts the delivery's workflow, or wakes the one that waits for its next attempt. It reports
-// false if that may be the workflow of an earlier generation: that one is woken, so that it ends, and
-// the start is to be tried again. Recording an attempt of the present one ends that.
+// start starts the delivery's workflow, or wakes the one that waits for its next attempt. It
+// returns false if the open workflow may be that of an earlier generation. That one is woken so
+// that it ends, and the start has to be tried again, until an attempt of the current generation is
+// recorded.
 func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error) {
 	options := startOptions(d)
 	options.StaticDetails = e.details(d)
-	// An eager start's answer brings the first task. A start that has waited for Temporal to
-	// come back may be served when nobody waits for its answer any more: the task would be lost
-	// for ten seconds, and then look like a lost attempt.
+	// The answer to an eager start carries the first task. If a start has waited for an outage of
+	// Temporal to end, nobody may be waiting for its answer any more. The task would then be lost
+	// for ten seconds, and look like a lost attempt.
 	options.EnableEagerStart = !e.outages.Fails(activities.Temporal)
 	_, err := e.client.ExecuteWorkflow(ctx, options, workflows.Deliver, activities.DeliverInput{DeliveryID: d.ID, Generation: d.Generation})
 	if _, open := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !open {
@@ -223,7 +226,7 @@ func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error
 	}
 	switch {
 	case d.Generation == 1 && d.AttemptsMade == 0:
-		return true, nil // somebody was faster
+		return true, nil // somebody else has started it
 	case d.Generation == 1: // an operation retries it
 		err := e.RetryNow(ctx, d.ID)
 		return err == nil, err
@@ -231,9 +234,9 @@ func (e *Engine) start(ctx context.Context, d switchboard.Delivery) (bool, error
 	return false, e.RetryNow(ctx, d.ID)
 }
 
-// reusePolicy lets the workflow of a first generation be started once, however it closed since:
-// the API and a relay may both start it, or somebody may terminate it in Temporal at once. That of
-// a later generation follows one that is closed.
+// reusePolicy allows one start of a first generation's workflow, however it was closed since: the
+// API and a relay may both start it, or somebody may terminate it in Temporal at once. A later
+// generation follows a closed workflow.
 func reusePolicy(generation int) enumspb.WorkflowIdReusePolicy {
 	if generation == 1 {
 		return enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
@@ -264,8 +267,8 @@ func startOptions(d switchboard.Delivery) client.StartWorkflowOptions {
 	}
 }
 
-// details are what Temporal's UI shows of the workflow, in Markdown: a link to the delivery. They are a
-// part of the history that only an installation with a public address has.
+// details is a link to the delivery in Markdown, which Temporal's UI shows with the workflow. It
+// adds to the history, so only installations with a public address have it.
 func (e *Engine) details(d switchboard.Delivery) string {
 	if e.publicURL == "" {
 		return ""
@@ -273,16 +276,16 @@ func (e *Engine) details(d switchboard.Delivery) string {
 	return fmt.Sprintf("[%s](%s/v1/deliveries/%s)", d.ID, e.publicURL, d.ID)
 }
 
-// fairnessKey is the tenant, cut to the 64 bytes that Temporal takes.
+// fairnessKey is the tenant, cut to the 64 bytes that Temporal allows.
 func fairnessKey(tenant string) string { return tenant[:min(len(tenant), 64)] }
 
-// RetryNow lets the delivery's waiting attempt run at once, by pausing and unpausing the pending
-// activity, which keeps its attempt number. It is no error if nothing waits.
+// RetryNow runs the delivery's waiting attempt at once. It pauses and unpauses the pending
+// activity, which keeps its attempt number. If nothing waits, it does nothing.
 func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
 	_, err := e.client.WorkflowService().PauseActivityExecution(ctx, &workflowservice.PauseActivityExecutionRequest{
 		Namespace: e.namespace, WorkflowId: deliveryID, ActivityId: workflows.AttemptActivityID,
 		Identity: operatorIdentity, Reason: "retry now",
-		RequestId: operatorIdentity, // ours may be repeated, as after a crash before the unpause
+		RequestId: operatorIdentity, // our pause may be repeated, for example after a crash before the unpause
 	})
 	if err != nil {
 		return ignoreNotFound(err)
@@ -291,8 +294,8 @@ func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
 	return e.unpause(ctx, deliveryID)
 }
 
-// unpause lets the delivery's activity run again, also if the caller has left by now: nobody else
-// would.
+// unpause lets the delivery's activity run again, even if the caller has left: nobody else would do
+// it.
 func (e *Engine) unpause(ctx context.Context, deliveryID string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
 	defer cancel()
@@ -302,10 +305,10 @@ func (e *Engine) unpause(ctx context.Context, deliveryID string) error {
 	return ignoreNotFound(err)
 }
 
-// awaitPaused returns when the paused activity does not run any more, or after pauseTimeout.
-// Unpausing one that runs would not bring its next execution forward, and it may have read the
-// delivery's date just before that was changed. One that runs for longer is making an attempt:
-// that is the retry.
+// awaitPaused returns when the paused activity no longer runs, or after pauseTimeout. Unpausing a
+// running activity would not bring its next execution forward, and it may have read the delivery's
+// date just before that was changed. An activity that runs for longer is making an attempt, and
+// that attempt is the retry.
 func (e *Engine) awaitPaused(ctx context.Context, deliveryID string) {
 	ctx, cancel := context.WithTimeout(ctx, pauseTimeout)
 	defer cancel()
@@ -320,15 +323,16 @@ func (e *Engine) awaitPaused(ctx context.Context, deliveryID string) {
 	}
 }
 
-// pausing reports whether the activity runs, and is paused when it fails.
+// pausing reports whether the activity still runs and will be paused when it fails.
 func pausing(p *workflowpb.PendingActivityInfo) bool {
 	return p.GetState() == enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
 }
 
-// Cancel asks the workflow run that has the cancelled delivery to cancel: that one, and not one of
-// the next generation, which an operator may have asked for by now. No row names the run before
-// its first outcome is recorded: the workflow is woken instead, and reads the row. It is no error
-// if none is open. The operator's reason stays in our own rows, where it can be erased.
+// Cancel asks Temporal to cancel the workflow run that has the cancelled delivery. It names the
+// run, so that it does not hit the run of a next generation that an operator may have started.
+// Before the first outcome is recorded, no row names the run: the workflow is woken instead, and
+// reads the row. If no workflow is open, it does nothing. The operator's reason stays in our own
+// rows, where it can be erased.
 func (e *Engine) Cancel(ctx context.Context, d switchboard.Delivery) error {
 	if d.TemporalRunID == "" {
 		return e.RetryNow(ctx, d.ID)

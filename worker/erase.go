@@ -11,9 +11,9 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// Erase starts the workflow of an erasure, unless it runs or has run. Its id is the
-// erasure's: Temporal hears of nothing else. Where Temporal is away it is Unavailable, and
-// may be repeated.
+// Erase starts the workflow of an erasure, unless it runs or has run. The workflow's id is the
+// erasure's, and Temporal gets nothing else. If Temporal is away, it returns Unavailable, and may
+// be repeated.
 func (e *Engine) Erase(ctx context.Context, erasureID string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

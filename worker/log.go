@@ -12,13 +12,13 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 )
 
-// sdkRepeatAfter is the time after which a message of the Temporal SDK is written again:
-// in an outage each of its pollers, and each activity, logs the same.
+// sdkRepeatAfter is how long a message of the Temporal SDK is not repeated. In an outage, every
+// poller and every activity of the SDK logs the same message.
 const sdkRepeatAfter = time.Minute
 
-// SDKLog makes the log of the Temporal SDK, which reads like ours: messages begin in
-// lower case and end without a full stop, and keys are in snake_case. A warning that
-// repeats, or a line about an error, is counted and not written.
+// SDKLog adapts the log of the Temporal SDK to ours: messages begin in lower case and end without a
+// full stop, and keys are in snake_case. Repeated warnings and lines about errors are counted
+// instead of written.
 func SDKLog(log *slog.Logger) sdklog.Logger {
 	return sdklog.NewStructuredLogger(slog.New(&sdkHandler{to: log.Handler(), repeats: &repeats{}}))
 }
@@ -29,11 +29,11 @@ type sdkHandler struct {
 	repeats *repeats
 }
 
-// longTask is the code of the SDK's warning that a workflow task took 5 s. A first attempt
-// is made in one, so that each slow receiver would give a line beside the attempt's own.
+// longTask is the code of the SDK's warning that a workflow task took 5 s. First attempts run in
+// workflow tasks, so each slow receiver would add a line to the attempt's own.
 const longTask = "[TMPRL1104]"
 
-// Enabled reports whether the log takes that level.
+// Enabled reports whether the log has that level.
 func (h *sdkHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.to.Enabled(ctx, level)
 }
@@ -60,7 +60,7 @@ func (h *sdkHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.to.Handle(ctx, line)
 }
 
-// hasError reports whether the line is about an error, as some are that are no warning.
+// hasError reports whether the line is about an error, which some lines below warning are.
 func hasError(r slog.Record) (found bool) {
 	r.Attrs(func(a slog.Attr) bool {
 		found = a.Key == "Error"
@@ -69,7 +69,7 @@ func hasError(r slog.Record) (found bool) {
 	return found
 }
 
-// WithAttrs is the handler with those attributes on each line.
+// WithAttrs returns the handler with those attributes on each line.
 func (h *sdkHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	named := make([]slog.Attr, len(attrs))
 	for i, a := range attrs {
@@ -78,13 +78,13 @@ func (h *sdkHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &sdkHandler{to: h.to.WithAttrs(named), repeats: h.repeats}
 }
 
-// WithGroup is the handler with a group, of which the SDK makes none.
+// WithGroup returns the handler with a group. The SDK makes none.
 func (h *sdkHandler) WithGroup(name string) slog.Handler {
 	return &sdkHandler{to: h.to.WithGroup(name), repeats: h.repeats}
 }
 
-// repeats counts the messages that were not written because they repeat another. The SDK
-// has a few dozen messages.
+// repeats counts the messages that were not written because they repeat another one. The SDK has a
+// few dozen messages.
 type repeats struct {
 	mu       sync.Mutex
 	messages map[string]*message
@@ -95,8 +95,8 @@ type message struct {
 	repeated int
 }
 
-// count reports whether the message is not to be written, and otherwise how often that was
-// so since it was written last.
+// count reports whether the message is a repetition, and otherwise how many repetitions were
+// dropped since it was last written.
 func (r *repeats) count(text string, now time.Time) (repeated int, quiet bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +115,7 @@ func (r *repeats) count(text string, now time.Time) (repeated int, quiet bool) {
 	return repeated, false
 }
 
-// plainly writes the SDK's "Failed to poll for task." as we write ours.
+// plainly turns the SDK's "Failed to poll for task." into our style.
 func plainly(message string) string {
 	message = strings.TrimSuffix(message, ".")
 	first, size := utf8.DecodeRuneInString(message)
@@ -125,7 +125,7 @@ func plainly(message string) string {
 	return string(unicode.ToLower(first)) + message[size:]
 }
 
-// snake writes the SDK's WorkflowID and "Stop timeout" as workflow_id and stop_timeout.
+// snake turns the SDK's WorkflowID and "Stop timeout" into workflow_id and stop_timeout.
 func snake(key string) string {
 	var b strings.Builder
 	lower := false // whether the rune before was a lower-case letter

@@ -13,15 +13,15 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// NamespaceRetention is how long Temporal keeps workflows that are closed, in a namespace that
-// Switchboard makes: for its UI alone, since what happened stands in Postgres.
+// NamespaceRetention is how long Temporal keeps closed workflows in a namespace that Switchboard
+// makes. It only serves Temporal's UI, because the history of deliveries is in Postgres.
 const NamespaceRetention = 72 * time.Hour
 
-// errUnseen is that Temporal refuses to say whether there is a namespace.
+// errUnseen means that Temporal refuses to say whether the namespace exists.
 var errUnseen = errors.New("whether the namespace exists may not be asked")
 
-// EnsureNamespace makes the namespace if it is not there, and reports whether it did. One that
-// is there stays as it is.
+// EnsureNamespace makes the namespace if it does not exist, and reports whether it did. An existing
+// one is not changed.
 func EnsureNamespace(ctx context.Context, c client.Client, namespace string, retention time.Duration) (made bool, err error) {
 	_, err = c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
 	switch {
@@ -37,7 +37,7 @@ func EnsureNamespace(ctx context.Context, c client.Client, namespace string, ret
 	})
 	_, exists := errors.AsType[*serviceerror.NamespaceAlreadyExists](err)
 	switch {
-	case exists: // somebody else was faster
+	case exists: // somebody else has made it
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("the namespace %[1]q does not exist and cannot be made from here: "+
@@ -46,8 +46,8 @@ func EnsureNamespace(ctx context.Context, c client.Client, namespace string, ret
 	return true, nil
 }
 
-// ensureNamespace is that of a worker. Where the worker may not look, its start fails with the
-// same error and says so.
+// ensureNamespace does so for a worker. If the worker may not look, its start fails with the same
+// error and says so.
 func ensureNamespace(ctx context.Context, c client.Client, namespace string, log *slog.Logger) error {
 	made, err := EnsureNamespace(ctx, c, namespace, NamespaceRetention)
 	if errors.Is(err, errUnseen) {
@@ -59,14 +59,15 @@ func ensureNamespace(ctx context.Context, c client.Client, namespace string, log
 	return err
 }
 
-// IsUnknownNamespace reports whether Temporal does not know the namespace, as for some seconds
-// after it was made.
+// IsUnknownNamespace reports whether Temporal does not know the namespace, as is the case for some
+// seconds after it was made.
 func IsUnknownNamespace(err error) bool {
 	_, unknown := errors.AsType[*serviceerror.NamespaceNotFound](err)
 	return unknown || isNotFound(err)
 }
 
-// IsDenied reports whether Temporal has refused a call to whoever we are, or does not have it.
+// IsDenied reports whether Temporal refused a call for lack of permission, or does not implement
+// it.
 func IsDenied(err error) bool {
 	_, denied := errors.AsType[*serviceerror.PermissionDenied](err)
 	_, unknown := errors.AsType[*serviceerror.Unimplemented](err)

@@ -14,9 +14,9 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// Operate starts the workflow of an operation, whose id is the operation's, unless it runs. It may
-// be repeated. An operation that was stored and whose workflow could not be started is the
-// reconciler's.
+// Operate starts the workflow of an operation, unless it runs. The workflow's id is the
+// operation's. It may be repeated. If it fails after the operation was stored, the reconciler
+// starts the workflow.
 func (e *Engine) Operate(ctx context.Context, operationID string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -28,8 +28,8 @@ func (e *Engine) Operate(ctx context.Context, operationID string) error {
 	return err
 }
 
-// ResumeOperation starts the workflow of an operation that was paused. That of before may be
-// about to end, because it has seen the pause: the signal lets it go on instead.
+// ResumeOperation starts the workflow of an operation that was paused. The former workflow may be
+// about to end because it saw the pause: the signal makes it continue instead.
 func (e *Engine) ResumeOperation(ctx context.Context, operationID string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

@@ -12,11 +12,11 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// maxSummary is the longest summary of a workflow that Temporal takes, in bytes.
+// maxSummary is the longest summary of a workflow that Temporal allows, in bytes.
 const maxSummary = 400
 
-// Recover starts the workflow that recovers the endpoint of a subscription, or wakes the one that
-// runs: the health of the endpoint has changed.
+// Recover starts the workflow that recovers the endpoint of a subscription, or wakes it if it runs,
+// because the endpoint's health has changed.
 func (e *Engine) Recover(ctx context.Context, subscriptionID, summary string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -29,8 +29,9 @@ func (e *Engine) Recover(ctx context.Context, subscriptionID, summary string) er
 	return err
 }
 
-// WakeRecovery wakes the workflow that recovers the endpoint of a subscription, if one runs: with
-// nothing left to wait for, as after a pause, it ends. Otherwise it would do so at its next date.
+// WakeRecovery wakes the workflow that recovers the endpoint of a subscription, if one runs. If
+// nothing is left to wait for, for example after a pause, the workflow ends now instead of at its
+// next date.
 func (e *Engine) WakeRecovery(ctx context.Context, subscriptionID string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

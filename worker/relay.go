@@ -14,32 +14,32 @@ import (
 )
 
 const (
-	// relayBatch is how many deliveries a relay claims at a time, at most.
+	// relayBatch is how many deliveries a relay claims at once, at most.
 	relayBatch = 200
-	// relayPool is how many of them are under way at a time.
+	// relayPool is how many of them are dispatched at the same time.
 	relayPool = 32
-	// relayPassTime is how long a pass is to take: where starts are slow, fewer are claimed. What is
-	// claimed is started, also if its operation is cancelled or its subscription paused meanwhile, and is
-	// no other relay's.
+	// relayPassTime is how long a pass should take: if starts are slow, fewer deliveries are
+	// claimed. A claimed delivery is started even if its operation is cancelled or its subscription
+	// paused meanwhile, and no other relay gets it.
 	relayPassTime = 500 * time.Millisecond
-	// relayLease is for how long the claimed deliveries are this relay's: longer than a start may
-	// take, short enough that a dead relay's claims are soon another's.
+	// relayLease is how long a claim lasts: longer than a start may take, but short enough that the
+	// claims of a dead relay are soon another's.
 	relayLease = 10 * time.Second
-	// relayPoll finds what no notification came for: starts that failed, leases that ended, and
+	// relayPoll finds deliveries without a notification: starts that failed, leases that ended, and
 	// starts that found the workflow of an earlier generation still open.
 	relayPoll = time.Second
-	// relaySoon is the pause after a pass that found something. A release dates its deliveries
-	// evenly: with longer pauses they would reach the receiver in bursts, beyond its max_in_flight.
+	// relaySoon is the pause after a pass that found deliveries. A release spreads its deliveries
+	// evenly; with longer pauses they would reach the receiver in bursts, beyond its max_in_flight.
 	relaySoon = 50 * time.Millisecond
-	// relayMaxFailures is how many starts in a row fail before Temporal counts as away: with
-	// fewer, a single start that takes too long would end the pass.
+	// relayMaxFailures is how many starts in a row must fail before Temporal counts as away. With
+	// fewer, a single slow start would end the pass.
 	relayMaxFailures = 8
 )
 
-// relay dispatches rows of the outbox: it starts or cancels their workflows. It starts those of
-// deliveries that the API could not start because it died, was too busy, or Temporal was away;
-// that an operator retried; that an operation released; or whose workflow the reconciler did
-// not find. It ends those of deliveries that an operator held, or that were cancelled with their
+// relay dispatches the rows of the outbox: it starts or ends their workflows. It starts deliveries
+// that the API could not start because it died, was too busy, or Temporal was away; that an
+// operator retried; that an operation released; or whose workflow the reconciler did not find. It
+// ends the workflows of deliveries that an operator held, or that were cancelled with their
 // subscription, or while Temporal was away.
 type relay struct {
 	dispatcher dispatcher
@@ -52,7 +52,7 @@ type relay struct {
 
 // dispatcher is what the relay needs of the engine.
 type dispatcher interface {
-	// dispatch starts or cancels a delivery's workflow; false: it is to be tried again.
+	// dispatch starts or ends a delivery's workflow; false: it has to be tried again.
 	dispatch(ctx context.Context, d switchboard.Delivery) (bool, error)
 }
 
@@ -60,7 +60,7 @@ func newRelay(d dispatcher, o Outbox, outages *activities.Outages, log *slog.Log
 	return &relay{dispatcher: d, outbox: o, outages: outages, log: log, woken: make(chan struct{}, 1)}
 }
 
-// wake lets the relay make a pass at once.
+// wake makes the relay run a pass at once.
 func (r *relay) wake() {
 	select {
 	case r.woken <- struct{}{}:
@@ -68,7 +68,7 @@ func (r *relay) wake() {
 	}
 }
 
-// run makes passes until ctx ends.
+// run runs passes until ctx ends.
 func (r *relay) run(ctx context.Context) {
 	poll := time.NewTicker(relayPoll)
 	defer poll.Stop()
@@ -91,7 +91,7 @@ func (r *relay) run(ctx context.Context) {
 	}
 }
 
-// nextLimit is how many deliveries the next pass claims, after one that has taken that long.
+// nextLimit is how many deliveries the next pass claims, after a pass that took this long.
 func nextLimit(limit int, took time.Duration) int {
 	if took > relayPassTime {
 		return max(limit/2, relayPool)
@@ -108,9 +108,9 @@ func wait(ctx context.Context, tick <-chan time.Time, signal <-chan struct{}) {
 	}
 }
 
-// pass dispatches so many deliveries, and returns how many deliveries it has claimed. A start that fails or
-// takes too long does not stop the others; the pass ends when Temporal does not answer at all. What
-// is left is claimed again when its lease ends.
+// pass dispatches at most this many deliveries, and returns how many it has claimed. A start that
+// fails or takes too long does not stop the others; the pass ends if Temporal does not answer at
+// all. The rest is claimed again when the lease ends.
 func (r *relay) pass(ctx context.Context, limit int) (int, error) {
 	due, err := r.outbox.ClaimDispatches(ctx, limit, relayLease)
 	if r.observe(ctx, activities.Postgres, err); err != nil || len(due) == 0 {
@@ -128,8 +128,8 @@ func (r *relay) pass(ctx context.Context, limit int) (int, error) {
 	return len(due), errors.Join(err, p.away())
 }
 
-// parents returns the traces that the deliveries are dispatched in. Where they cannot be read the
-// deliveries are dispatched all the same.
+// parents returns the traces to which the dispatches belong. If they cannot be read, the deliveries
+// are dispatched without.
 func (r *relay) parents(ctx context.Context, due []switchboard.Delivery) map[string]string {
 	if !r.traces {
 		return nil
@@ -165,7 +165,7 @@ func (p *relayPass) dispatch(ctx context.Context, d switchboard.Delivery) {
 	startCtx, cancel := context.WithTimeout(activities.InTrace(ctx, p.parents[d.ID]), startTimeout)
 	defer cancel()
 	ok, err := p.dispatcher.dispatch(startCtx, d)
-	if refused(err) { // this one alone: it is tried again when its lease ends
+	if refused(err) { // only this one: it is tried again when its lease ends
 		p.log.WarnContext(ctx, "Temporal refuses the dispatch", "delivery", d.ID, "state", d.State, "error", err)
 		return
 	}
@@ -189,7 +189,7 @@ func (p *relayPass) stopped() bool {
 	return p.failures >= relayMaxFailures
 }
 
-// away is the error of a Temporal that does not answer: the pass has stopped, or nothing was
+// away is the error of a Temporal that does not answer. The pass has stopped, or nothing was
 // dispatched.
 func (p *relayPass) away() error {
 	if p.stopped() || len(p.dispatched) == 0 {

@@ -16,18 +16,18 @@ import (
 	"github.com/seed-49a43567/switchboard/workflows"
 )
 
-// stopTimeout is for how long a stopping worker lets attempts finish: the longest
-// one, and the recording of its outcome.
+// stopTimeout is how long a stopping worker lets attempts finish: the longest attempt, and the
+// recording of its outcome.
 const stopTimeout = time.Duration(switchboard.MaxTimeout) + 5*time.Second
 
 // Notices are the notifications that processes send each other through Postgres.
 type Notices interface {
-	// Listen calls dispatch when deliveries are due to be dispatched and cancel for each delivery
-	// that has ended from outside, until ctx ends.
+	// Listen calls dispatch when deliveries are due to be dispatched, and cancel for each delivery
+	// that somebody has ended, until ctx ends.
 	Listen(ctx context.Context, dispatch func(), cancel func(deliveryID string))
 }
 
-// Config holds what a worker is made of. Every field is required.
+// Config has the parts of a worker. Every field is required.
 type Config struct {
 	Client     client.Client
 	Namespace  string
@@ -42,16 +42,16 @@ type Config struct {
 	Eraser     *activities.Eraser
 	Operator   *activities.Operator
 	Queues     *activities.Queues
-	Slots      int // attempts under way at a time, local and regular ones each
-	SlowSlots  int // attempts for slow endpoints under way at a time
+	Slots      int // attempts at the same time, local and regular ones each
+	SlowSlots  int // attempts to slow endpoints at the same time
 	Outages    *activities.Outages
 	Traced     bool   // whether dispatches are traced
 	Running    func() // called once, when the worker has started
 	Log        *slog.Logger
 }
 
-// Run runs the worker until ctx ends, and then lets attempts under way finish. It waits for
-// Temporal if it is away.
+// Run runs the worker until ctx ends, and then lets running attempts finish. If Temporal is away,
+// it waits for it.
 func Run(ctx context.Context, c Config) error {
 	untilDone(ctx, c, "namespace", func() error { return ensureNamespace(ctx, c.Client, c.Namespace, c.Log) })
 	untilDone(ctx, c, "search attributes", func() error { return registerAttributes(ctx, c.Client, c.Namespace, c.Log) })
@@ -88,7 +88,8 @@ func Run(ctx context.Context, c Config) error {
 	}
 	c.Running()
 
-	// New work ends with ctx. What attempts under way need goes on until the last has finished.
+	// No new work is taken after ctx ends. The services that running attempts need continue until
+	// the last one has finished.
 	working, stopWorking := context.WithCancel(ctx)
 	defer stopWorking()
 	attempting, stopAttempting := context.WithCancel(context.WithoutCancel(ctx))
@@ -105,7 +106,7 @@ func Run(ctx context.Context, c Config) error {
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-fatal: // as a namespace that is gone: the process must not look alive
+	case err = <-fatal: // for example, the namespace is gone: the process must not look alive
 		err = fmt.Errorf("the Temporal worker: %w", err)
 	}
 	stopWorking()
@@ -142,18 +143,17 @@ func Options(slots int) worker.Options {
 		MaxConcurrentLocalActivityExecutionSize: slots,
 		MaxConcurrentActivityExecutionSize:      slots,
 		WorkerStopTimeout:                       stopTimeout,
-		// By default two pollers share the sticky and the normal queue, and may both
-		// wait on the one while the other fills: for up to a minute, seen under load.
+		// By default, two pollers share the sticky and the normal queue. Both may wait on one queue
+		// while the other fills, for up to a minute; this was seen under load.
 		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
 			InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
 		}),
 	}
 }
 
-// joinTimeout is for how long a worker waits for others to have no more requests in flight than their
-// share: an attempt of the default time limit, and its recording. Those that hang for longer do not
-// keep it from its work, so that a subscription may have more than max_in_flight requests in flight
-// until they end.
+// joinTimeout is how long a new worker waits until the others have no more requests in flight than
+// their new share: an attempt with the default time limit, and its recording. It does not wait for
+// attempts that hang for longer, so a subscription may exceed max_in_flight until those end.
 const joinTimeout = time.Duration(switchboard.DefaultTimeout) + 5*time.Second
 
 // untilJoined returns when the other workers know of this one and leave it its share of what holds
@@ -181,8 +181,8 @@ func untilJoined(ctx context.Context, c Config) {
 	}
 }
 
-// untilDone repeats what Temporal must do before the worker is complete, until it
-// is done or ctx ends.
+// untilDone repeats a call that must succeed in Temporal before the worker is complete, until it
+// succeeds or ctx ends.
 func untilDone(ctx context.Context, c Config, what string, do func() error) {
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
