@@ -14,8 +14,8 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook"
 )
 
-// For how long an activity waits after an error of our own at first, and at most. That uses up
-// no attempt.
+// The first and the longest wait of an activity after an error of our own. Such a wait uses up no
+// attempt.
 const (
 	infraWait    = 2 * time.Second
 	maxInfraWait = 30 * time.Second
@@ -26,14 +26,14 @@ const infraErrorType = "infrastructure"
 
 var (
 	errNotRecorded = errors.New("the request was sent, and its outcome waits to be recorded: Postgres is away")
-	// errDecideAgain never leaves an execution: what kept the delivery from being sent was over when
-	// it was to be parked.
+	// errDecideAgain never leaves an execution: when the delivery was to be parked, the reason for
+	// it was gone.
 	errDecideAgain = errors.New("the delivery may be sent by now")
 	errUnderWay    = errors.New("an attempt whose worker Temporal no longer hears from is still under way, or is being recorded")
 )
 
-// scheduledRetryError is the failure of a regular activity whose delivery has a next attempt:
-// Temporal calls the activity again at its date, and meanwhile shows reason, attempts and date.
+// scheduledRetryError is the failure of a regular activity whose delivery has a next attempt.
+// Temporal calls the activity again at its date, and shows reason, attempts and date meanwhile.
 func scheduledRetryError(r AttemptResult, now time.Time) error {
 	message := fmt.Sprintf("%s after %d attempts; next attempt at %s", r.State, r.AttemptsMade, r.NextAttemptAt.UTC().Format(time.RFC3339))
 	kind := string(r.State)
@@ -41,15 +41,15 @@ func scheduledRetryError(r AttemptResult, now time.Time) error {
 		message, kind = r.Reason+": "+message, r.Reason
 	}
 	return temporal.NewApplicationErrorWithOptions(message, kind, temporal.ApplicationErrorOptions{
-		// A delay of zero would mean none was given.
+		// Temporal takes a delay of zero as none.
 		NextRetryDelay: max(r.NextAttemptAt.Sub(now), time.Millisecond),
 		Category:       temporal.ApplicationErrorCategoryBenign,
 		Details:        []any{r},
 	})
 }
 
-// attemptError is an error of ours that keeps a delivery from an attempt that is due, with why in
-// words that its tenant may read.
+// attemptError is an error of ours that prevents an attempt that is due, with the reason in words
+// that the tenant may read.
 type attemptError struct {
 	delivery switchboard.Delivery
 	why      string
@@ -60,8 +60,8 @@ func (e *attemptError) Error() string { return e.why + ": " + e.err.Error() }
 
 func (e *attemptError) Unwrap() error { return e.err }
 
-// infraError is what Temporal learns of an error of our own: its code, because the error itself
-// may name what is nobody's business there. The error is in our log.
+// infraError is what Temporal gets of an error of our own: only its code, because the error itself
+// may contain data that must not be there. Our log has the error.
 func (e *execution) infraError(ctx context.Context, err error) error {
 	level := slog.LevelDebug
 	if e.observe(ctx, err) {
@@ -72,17 +72,17 @@ func (e *execution) infraError(ctx context.Context, err error) error {
 		temporal.ApplicationErrorOptions{NextRetryDelay: e.backoff()})
 }
 
-// backoff doubles the wait with every execution of the activity that Temporal counts, and spreads
-// it, so that activities that wait together do not come back together.
+// backoff doubles the wait with every execution that Temporal counts, and spreads it, so that
+// activities that wait together do not return together.
 func (e *execution) backoff() time.Duration {
 	doublings := min(e.number-1, 5)
 	wait := min(infraWait<<max(doublings, 0), maxInfraWait)
 	return wait/2 + rand.N(wait/2) //nolint:gosec // a spread, not a secret
 }
 
-// observe reports whether the error is news: neither one of an outage nor the one that the delivery's
-// row gives as its reason. The first time it is stored there, so that a reader of the row sees
-// why the date has passed. An error that repeats costs one write.
+// observe reports whether the error is new: neither part of a known outage nor the reason in the
+// delivery's row. A new one is stored there, so that readers see why the delivery is late. An error
+// that repeats costs one write.
 func (e *execution) observe(ctx context.Context, err error) bool {
 	switch {
 	case errors.Is(err, errNotRecorded), errors.Is(err, errUnderWay):
@@ -100,8 +100,8 @@ func (e *execution) observe(ctx context.Context, err error) bool {
 	return changed || failed != nil
 }
 
-// whyNotLoaded says why what an attempt needs could not be read, in words for whoever may read
-// the delivery.
+// whyNotLoaded says why the attempt's data could not be read, in words for people who may read the
+// delivery.
 func whyNotLoaded(err error) string {
 	if errors.Is(err, switchboard.ErrUnreadable) {
 		return "its subscription cannot be read"
@@ -109,14 +109,14 @@ func whyNotLoaded(err error) string {
 	return "its subscription or its event cannot be read"
 }
 
-// isInterrupted reports whether the error is one of sending: what is unavailable then is the
-// egress proxy, and not Postgres.
+// isInterrupted reports whether the error comes from sending: then the egress proxy is unavailable,
+// and not Postgres.
 func isInterrupted(err error) bool {
 	_, ok := errors.AsType[*webhook.Interrupted](err)
 	return ok
 }
 
-// whyRefused says why an attempt that was made is not recorded, although Postgres is not away.
+// whyRefused says why an attempt is not recorded although Postgres is available.
 const whyRefused = "the outcome of its attempt cannot be stored"
 
 // whyNotSent says why a request was not sent.

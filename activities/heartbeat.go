@@ -11,14 +11,14 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// heartbeatAfter is how long a request of the regular activity is under way before it is noted
-// in Temporal. Each note costs Temporal a write, half of what the attempt costs it; nearly all
-// receivers answer sooner, and so do dead ones that refuse.
+// heartbeatAfter is how long a request of the regular activity lasts before Temporal gets a
+// heartbeat. Each one costs Temporal a write, half of what the attempt costs it. Nearly all
+// receivers answer sooner, and so do dead ones that refuse connections.
 const heartbeatAfter = 250 * time.Millisecond
 
-// heartbeat writes an unknown outcome into the heartbeat of the regular activity. If this process
-// ends before it records the attempt, the next execution finds it there. Call the function that
-// it returns when the request has ended; it empties the heartbeat if nothing was sent.
+// heartbeat stores an unknown outcome in the heartbeat of the regular activity. If this process
+// ends before it records the attempt, the next execution finds the outcome there. Call the returned
+// function when the request has ended; it clears the heartbeat if nothing was sent.
 func (e *execution) heartbeat(ctx context.Context, r switchboard.Record) (ended func(error)) {
 	if e.local || e.Tasks == nil {
 		return func(error) {} // a local activity has no heartbeat; the workflow's history shows it
@@ -33,12 +33,12 @@ func (e *execution) heartbeat(ctx context.Context, r switchboard.Record) (ended 
 		defer mu.Unlock()
 		if noting.Err() == nil {
 			noted = true
-			_ = e.Tasks.Note(noting, e.taskToken, outcome) // without it this attempt leaves no sign if we are killed, and nothing else is lost
+			_ = e.Tasks.Note(noting, e.taskToken, outcome) // without it this attempt leaves no trace if we are killed, but nothing else is lost
 		}
 	})
 	return func(err error) {
 		timer.Stop()
-		stop() // also what is repeated while Temporal is away
+		stop() // also the repetitions while Temporal is away
 		mu.Lock()
 		defer mu.Unlock()
 		if noted && err != nil && !maybeSent(err) {
@@ -49,8 +49,8 @@ func (e *execution) heartbeat(ctx context.Context, r switchboard.Record) (ended 
 	}
 }
 
-// heartbeatOutcome returns what an earlier execution of the regular activity left in its
-// heartbeat.
+// heartbeatOutcome returns the outcome that an earlier execution of the regular activity left in
+// its heartbeat.
 func (e *execution) heartbeatOutcome(ctx context.Context) *inflight.UnrecordedOutcome {
 	if e.local || !activity.HasHeartbeatDetails(ctx) {
 		return nil
@@ -62,9 +62,9 @@ func (e *execution) heartbeatOutcome(ctx context.Context) *inflight.UnrecordedOu
 	return &outcome
 }
 
-// lostOutcome returns the first attempt of the generation with an unknown outcome, if an
-// execution of the local activity in another process may have made it and recorded nothing; else
-// nil. An execution in this process is not lost: what it sent is recorded or in the buffer.
+// lostOutcome returns the first attempt of the generation with an unknown outcome, if an execution
+// of the local activity in another process may have made it and recorded nothing; else nil. An
+// execution in this process is not lost: its outcome is recorded or in the buffer.
 func (e *execution) lostOutcome(ctx context.Context, loaded switchboard.LoadedDelivery) *inflight.UnrecordedOutcome {
 	d := loaded.Delivery
 	if !e.local || e.in.LostAt.IsZero() || d.Generation != e.in.Generation || d.AttemptsMade > d.PriorAttempts || !d.State.HasNextAttempt() || e.startedHere(ctx) {
@@ -77,8 +77,9 @@ func (e *execution) lostOutcome(ctx context.Context, loaded switchboard.LoadedDe
 	}})
 }
 
-// startedHere reports whether no other process was given a task of the workflow run, as far as
-// Temporal can say: an attempt that nobody made is worse in the record than a gap.
+// startedHere reports whether Temporal gave no task of the workflow run to another process. If
+// Temporal cannot say, the answer is true: recording an attempt that nobody made is worse than a
+// gap.
 func (e *execution) startedHere(ctx context.Context) bool {
 	if e.Tasks == nil {
 		return false

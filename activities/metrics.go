@@ -26,7 +26,7 @@ type Metrics struct {
 	turnWait  metric.Float64Histogram
 }
 
-// instruments makes instruments of a meter, and collects the errors.
+// instruments makes the instruments of a meter, and collects the errors.
 type instruments struct {
 	meter metric.Meter
 	err   error
@@ -44,7 +44,7 @@ func (in *instruments) seconds(name, description string, buckets ...float64) met
 	return h
 }
 
-// NewMetrics registers the instruments with the meter; the load is read off the limiter whenever
+// NewMetrics registers the instruments with the meter. The load is read from the limiter whenever
 // the meter is read.
 func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error) {
 	in := instruments{meter: meter}
@@ -75,8 +75,8 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 	if err := errors.Join(in.err, err, loadErr, observeSlots(meter, limiter)); err != nil {
 		return nil, err
 	}
-	// Shown as 0 from the start: an alert on the increase misses the first step of a series
-	// that begins with it.
+	// These series start at 0: an alert on an increase would miss the first step of a series that
+	// begins with it.
 	m.completed.Add(context.Background(), 0, metric.WithAttributes(attribute.String("state", string(switchboard.StateFailed))))
 	for _, change := range []string{breakerOpened, breakerStaysOpen, breakerClosed} {
 		m.breakers.Add(context.Background(), 0, metric.WithAttributes(attribute.String("change", change)))
@@ -86,7 +86,7 @@ func NewMetrics(meter metric.Meter, limiter *inflight.Limiter) (*Metrics, error)
 	return m, nil
 }
 
-// observeSlots shows the slots by pool.
+// observeSlots reports the slots by pool.
 func observeSlots(meter metric.Meter, limiter *inflight.Limiter) error {
 	gauge := func(name, description string, value func(inflight.Usage) int) error {
 		_, err := meter.Int64ObservableGauge(name, metric.WithDescription(description),
@@ -105,13 +105,14 @@ func observeSlots(meter metric.Meter, limiter *inflight.Limiter) error {
 	)
 }
 
-// turn records the wait for a turn under a rate limit.
+// turn records how long an attempt waited for its turn under a rate limit.
 func (m *Metrics) turn(ctx context.Context, wait time.Duration) {
 	m.turnWait.Record(ctx, wait.Seconds())
 }
 
-// sending counts a request of a tenant of that class that goes out under that time limit; the
-// function it returns takes its outcome. Where ctx has a sampled span, the latency has it as its exemplar.
+// sending counts a request that begins, with its time limit, for a tenant of that class. The
+// returned function takes its outcome. If ctx has a sampled span, it becomes the exemplar of the
+// latency.
 func (m *Metrics) sending(ctx context.Context, timeout time.Duration, class string) func(switchboard.Outcome) {
 	m.inFlight.Add(ctx, 1)
 	m.timeout.Record(ctx, timeout.Seconds())
@@ -121,7 +122,7 @@ func (m *Metrics) sending(ctx context.Context, timeout time.Duration, class stri
 	}
 }
 
-// classLabel is the label of what is counted by the class of tenants.
+// classLabel is the label for the class of a tenant.
 func classLabel(class string) attribute.KeyValue { return attribute.String("class", class) }
 
 // recorded counts an attempt once it is durable, and the delivery if it ended.
@@ -147,7 +148,7 @@ const (
 	breakerClosed    = "closed"
 )
 
-// healthChanged counts what followed from a report.
+// healthChanged counts the changes that a report caused.
 func (m *Metrics) healthChanged(ctx context.Context, c *switchboard.HealthChange) {
 	count := func(happened bool, change string) {
 		if happened {

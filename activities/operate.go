@@ -17,32 +17,32 @@ import (
 type OperationStore interface {
 	// OperateStep does the next part of an operation, in one transaction. It may be repeated.
 	OperateStep(ctx context.Context, operationID string) (switchboard.OperationProgress, error)
-	// OperateSingly does so one item at a time. An item that always breaks its transaction gets the
+	// OperateSingly does so one item at a time. An item whose transaction always fails gets the
 	// outcome failed, and the others are done.
 	OperateSingly(ctx context.Context, operationID string) (switchboard.OperationProgress, error)
 }
 
-// OperateInput is the input of the workflow Operate. What it is about stands in Postgres.
+// OperateInput is the input of the workflow Operate. The operation itself is in Postgres.
 type OperateInput struct {
 	OperationID string `json:"operation_id"`
 }
 
-// StepHeartbeatTimeout is after which silence the worker of a step counts as lost. A release goes
-// on at its rate only if that is noticed soon.
+// StepHeartbeatTimeout is how long a step may be silent before its worker counts as lost. A release
+// only keeps its rate if this is noticed soon.
 const StepHeartbeatTimeout = 5 * time.Second
 
-// stepTries is how often a step is tried as a whole, in some seconds. Then its items are done one by one,
-// so that the one that breaks it is found.
+// stepTries is how often a step is tried as a whole, which takes some seconds. Then its items are
+// done one by one, to find the one that fails.
 const stepTries = 3
 
-// Operator does the steps of the workflow Operate.
+// Operator has the activities of the workflow Operate.
 type Operator struct {
 	Store   OperationStore
 	Metrics *OperationMetrics
 	Log     *slog.Logger
 }
 
-// OperateStep does the next part of an operation, and says where it stands then.
+// OperateStep does the next part of an operation, and returns its progress.
 func (o *Operator) OperateStep(ctx context.Context, in OperateInput) (switchboard.OperationProgress, error) {
 	defer heartbeatEvery(ctx, StepHeartbeatTimeout/4)()
 	step, try := o.Store.OperateStep, activity.GetInfo(ctx).Attempt
@@ -64,7 +64,7 @@ func (o *Operator) OperateStep(ctx context.Context, in OperateInput) (switchboar
 	return progress, temporal.NewApplicationError(infraMessage(err), infraErrorType)
 }
 
-// OperationMetrics counts what operations do, and holds that are over; nil: nothing is counted.
+// OperationMetrics counts the items of operations, and holds that ended; nil: nothing is counted.
 type OperationMetrics struct {
 	actions                         map[switchboard.ActionKind]metric.MeasurementOption
 	changed, skipped, failed, holds metric.Int64Counter
@@ -93,7 +93,7 @@ func NewOperationMetrics(meter metric.Meter) (*OperationMetrics, error) {
 	return m, nil
 }
 
-// stepped counts what a step has changed, skipped, and could not act on.
+// stepped counts the items that a step changed, skipped, or could not change.
 func (m *OperationMetrics) stepped(ctx context.Context, p switchboard.OperationProgress) {
 	if m == nil || m.actions[p.Action] == nil {
 		return
@@ -103,7 +103,7 @@ func (m *OperationMetrics) stepped(ctx context.Context, p switchboard.OperationP
 	m.failed.Add(ctx, int64(p.Broken), m.actions[p.Action])
 }
 
-// expired counts holds that are over.
+// expired counts holds that ended.
 func (m *OperationMetrics) expired(ctx context.Context, holds int) {
 	if m != nil && holds > 0 {
 		m.holds.Add(ctx, int64(holds))

@@ -15,7 +15,7 @@ import (
 // OverdueStore finds and repairs deliveries for the reconciler.
 type OverdueStore interface {
 	// Overdue returns dispatched deliveries whose date passed more than slack ago, in a stable
-	// order, from the one after that delivery on.
+	// order, starting after that delivery.
 	Overdue(ctx context.Context, slack time.Duration, after switchboard.Delivery, limit int) ([]switchboard.Delivery, error)
 	// Find returns the deliveries with those ids.
 	Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error)
@@ -35,9 +35,9 @@ type OperationsStore interface {
 
 // Engine is what the reconciler asks of Temporal.
 type Engine interface {
-	// Describe says where the delivery's latest workflow run stands.
+	// Describe returns the state of the delivery's latest workflow run.
 	Describe(ctx context.Context, deliveryID string) (WorkflowView, error)
-	// RetryNow lets the waiting attempt of a delivery run at once.
+	// RetryNow runs the waiting attempt of a delivery at once.
 	RetryNow(ctx context.Context, deliveryID string) error
 	// ClosedExternally lists deliveries whose workflow was cancelled or terminated since then.
 	ClosedExternally(ctx context.Context, since time.Time) ([]string, error)
@@ -47,34 +47,34 @@ type Engine interface {
 	Recover(ctx context.Context, subscriptionID, summary string) error
 }
 
-// WorkflowView is what Temporal says of a delivery's latest workflow run.
+// WorkflowView is Temporal's view of a delivery's latest workflow run.
 type WorkflowView struct {
 	Status        WorkflowStatus
-	Generation    int    // of the delivery, for which it was started
-	TemporalRunID string // its own
+	Generation    int    // of the delivery, when the run was started
+	TemporalRunID string // of the run
 }
 
 // closedExternally reports whether the workflow was cancelled or terminated while it had the
-// delivery: as the one that was started for its generation, or as a reset of an earlier one,
-// which takes over the delivery without another generation.
+// delivery: either it was started for the delivery's generation, or it is a reset of an earlier
+// one, which keeps the generation.
 func (v WorkflowView) closedExternally(d switchboard.Delivery) bool {
 	return v.Status == WorkflowClosedExternally && (v.Generation == d.Generation || v.TemporalRunID == d.TemporalRunID)
 }
 
-// WorkflowStatus is where a delivery's workflow run stands in Temporal.
+// WorkflowStatus is the status of a delivery's workflow run in Temporal.
 type WorkflowStatus string
 
 // The statuses of a workflow run.
 const (
-	WorkflowNotFound         WorkflowStatus = "not_found"          // no run: never started, or forgotten after its retention
-	WorkflowBackingOff       WorkflowStatus = "backing_off"        // open, and its attempt waits for a distant date
-	WorkflowRunning          WorkflowStatus = "running"            // open, and a worker works on it or soon will
-	WorkflowPaused           WorkflowStatus = "paused_in_temporal" // open, and somebody paused its attempt in Temporal itself
+	WorkflowNotFound         WorkflowStatus = "not_found"          // never started, or past the namespace's retention
+	WorkflowBackingOff       WorkflowStatus = "backing_off"        // open, and its attempt waits for a later date
+	WorkflowRunning          WorkflowStatus = "running"            // open, and a worker has it or soon will
+	WorkflowPaused           WorkflowStatus = "paused_in_temporal" // open, and somebody paused its attempt in Temporal
 	WorkflowClosedExternally WorkflowStatus = "closed_externally"  // cancelled or terminated
 	WorkflowEnded            WorkflowStatus = "ended"              // closed in any other way
 )
 
-// Reconciler proves that no delivery is stuck, and repairs one that is.
+// Reconciler finds deliveries that are stuck, and repairs them.
 type Reconciler struct {
 	Store interface {
 		OverdueStore
@@ -86,35 +86,34 @@ type Reconciler struct {
 	Log     *slog.Logger
 
 	mu   sync.Mutex
-	last switchboard.Delivery // of the pass before; zero: the next pass begins with the longest overdue
+	last switchboard.Delivery // the last one of the former pass; zero: start with the longest overdue
 }
 
 const (
-	// reconcileLimit bounds a pass. The next pass continues after it: deliveries that may not be
-	// repaired, as those that an engineer has paused in Temporal, stay overdue and must not keep
-	// it from the others.
+	// reconcileLimit bounds a pass, and the next pass continues after it. Some deliveries may not
+	// be repaired, such as those that an engineer paused in Temporal. They stay overdue, and must
+	// not keep the reconciler from the others.
 	reconcileLimit = 1000
-	// maxFailuresInARow is after how many a pass ends: Temporal or Postgres is away then, and the
-	// next pass is near.
+	// maxFailuresInARow ends a pass: Temporal or Postgres is away, and the next pass follows soon.
 	maxFailuresInARow = 10
-	// closedWindow is how far back workflows closed in Temporal are looked for: many passes, so
-	// that an outage of the reconciler is bridged. Older ones are found when their delivery's
-	// date passes.
+	// closedWindow is how far back the reconciler looks for workflows that were closed in Temporal.
+	// It covers many passes, so that an outage of the reconciler is bridged. Older ones are found
+	// when their delivery's date passes.
 	closedWindow = time.Hour
-	// operationSlack is how late the step of an operation is before its workflow is started again:
-	// the process that stored the operation may have died before it started the workflow, or
-	// somebody has ended it in Temporal.
+	// operationSlack is how late a step of an operation must be before its workflow is started
+	// again. The process that stored the operation may have died before it started the workflow, or
+	// somebody may have terminated it in Temporal.
 	operationSlack = time.Minute
 )
 
-// Reconcile makes one pass: holds that are over end, operations that nobody works on are started,
-// deliveries whose workflow was cancelled or terminated in Temporal become cancelled, and each overdue
-// one is started again, woken or closed.
+// Reconcile runs one pass. Holds that are over end. Operations and recoveries whose workflow is
+// missing are started. Deliveries whose workflow was cancelled or terminated in Temporal become
+// cancelled. Each overdue delivery is started again, woken or closed.
 func (r *Reconciler) Reconcile(ctx context.Context) (ReconcileResult, error) {
 	var result ReconcileResult
-	// No part needs the others, and one delivery that cannot be repaired is no reason to leave
-	// the others. What asks Temporal about each of very many deliveries comes last: where that takes
-	// the whole pass, the rest is done all the same.
+	// The parts are independent, and a delivery that cannot be repaired does not stop the others.
+	// The part that asks Temporal about many deliveries comes last: if it takes the whole pass, the
+	// others are done.
 	err := errors.Join(r.expireHolds(ctx, &result), r.startOperations(ctx, &result), r.recoverEndpoints(ctx, &result), r.cancelTerminated(ctx, &result), r.repairOverdue(ctx, &result))
 	if err != nil {
 		r.Log.WarnContext(ctx, "reconciler's pass incomplete", "error", err)
@@ -153,7 +152,7 @@ func (r *Reconciler) repairOverdue(ctx context.Context, result *ReconcileResult)
 	return err
 }
 
-// overdue returns the next of the overdue deliveries. Each worker continues its own passes.
+// overdue returns the next overdue deliveries. Each worker continues its own passes.
 func (r *Reconciler) overdue(ctx context.Context) ([]switchboard.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -165,7 +164,7 @@ func (r *Reconciler) overdue(ctx context.Context) ([]switchboard.Delivery, error
 	return found, err
 }
 
-// each does the same for every delivery, until it has failed too often in a row.
+// each calls do for every delivery, until it has failed too often in a row.
 func each(deliveries []switchboard.Delivery, do func(switchboard.Delivery) error) error {
 	var failures []error
 	inARow := 0
@@ -196,12 +195,12 @@ func (r *Reconciler) repair(ctx context.Context, d switchboard.Delivery, result 
 	case WorkflowBackingOff:
 		result.Woken++
 		return r.Engine.RetryNow(ctx, d.ID)
-	case WorkflowNotFound, WorkflowEnded, WorkflowClosedExternally: // the last before the present generation
+	case WorkflowNotFound, WorkflowEnded, WorkflowClosedExternally: // the run belongs to an earlier generation
 		result.Restarted++
 		return r.Store.StartNextGeneration(ctx, d.ID, d.Generation)
 	}
-	// WorkflowRunning: its worker is busy, or died, and Temporal's timeouts decide.
-	// WorkflowPaused: an engineer paused it in Temporal, and unpauses it there. It stays in the count.
+	// WorkflowRunning: its worker is busy, or died, and Temporal's timeouts decide. WorkflowPaused:
+	// an engineer paused it in Temporal, and has to unpause it there. It stays overdue and counted.
 	return nil
 }
 

@@ -8,17 +8,18 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// EndpointStore finds the endpoints that the reconciler looks after.
+// EndpointStore finds the endpoints that the reconciler repairs.
 type EndpointStore interface {
-	// LateRecoveries returns the endpoints for which something has been due for longer than slack.
+	// LateRecoveries returns the endpoints whose next step is late by more than slack.
 	LateRecoveries(ctx context.Context, slack time.Duration) ([]switchboard.Endpoint, error)
-	// ForgetHealthy removes what is known of endpoints that are healthy by now, and returns how many.
+	// ForgetHealthy deletes the health rows of endpoints that are healthy again, and returns how
+	// many.
 	ForgetHealthy(ctx context.Context) (int, error)
 }
 
-// recoverySlack is how late a probe, or the end of a time for which a receiver asked to wait, is
-// before the workflow that does it is started again: the process that changed the health may have
-// died before it started it, or somebody has ended it in Temporal.
+// recoverySlack is how late a probe, or the end of a receiver's wait, must be before its workflow
+// is started again. The process that changed the health may have died before it started the
+// workflow, or somebody may have terminated it in Temporal.
 const recoverySlack = time.Minute
 
 // recoverEndpoints starts the missing workflows of unhealthy endpoints, and removes the rows of

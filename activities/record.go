@@ -12,8 +12,8 @@ import (
 	"github.com/seed-49a43567/switchboard/activities/inflight"
 )
 
-// record stores the attempt of that generation with what follows from it. If Postgres is away, or
-// refuses it, the outcome goes into the buffer and into the result: the request must not go out again.
+// record stores the attempt and its consequences. If Postgres is away or refuses it, the outcome
+// goes into the buffer and into the result, because the request must not be sent again.
 func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDelivery, made switchboard.Attempt, generation int) (AttemptResult, error) {
 	applied := switchboard.Limits{Timeout: switchboard.Duration(made.Timeout), IntervalFactor: made.IntervalFactor, MaxAttempts: made.MaxAttempts, Load: made.Load}
 	decision := switchboard.Next(loaded.Subscription.Retry, applied, made.DeliveryID, made.Number-loaded.Delivery.PriorAttempts, made.Outcome).
@@ -21,7 +21,8 @@ func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDeliver
 	r := switchboard.Record{Attempt: made, Decision: decision, Generation: generation, TemporalRunID: e.temporalRunID}
 	d, err := e.commit(ctx, r)
 	if err != nil {
-		// Once for each request that was under way: an outcome that is not recorded yet is worth a line.
+		// This is logged once for each request: an outcome that is not recorded yet is worth a
+		// line.
 		e.Log.WarnContext(ctx, "outcome not recorded yet", "delivery", made.DeliveryID, "attempt", made.Number, "error", err)
 		e.Unrecorded.Put(r)
 		result := e.resultOf(loaded, loaded.Delivery)
@@ -38,9 +39,9 @@ func (e *execution) record(ctx context.Context, loaded switchboard.LoadedDeliver
 	return e.resultOf(loaded, e.parkBehindBreaker(ctx, loaded)), nil
 }
 
-// parkBehindBreaker parks a delivery whose attempt has failed while the breaker of its endpoint is
-// open, or has opened it. In backoff it would keep a workflow and a timer, only to be parked at its
-// next date; where it cannot be parked now, that is what happens.
+// parkBehindBreaker parks a delivery whose attempt failed while the breaker of its endpoint was
+// open, or opened it. In backoff it would keep a workflow and a timer, only to be parked at its
+// next date. If it cannot be parked now, this is what happens.
 func (e *execution) parkBehindBreaker(ctx context.Context, loaded switchboard.LoadedDelivery) switchboard.Delivery {
 	if !loaded.Delivery.State.HasNextAttempt() || !loaded.Health.IsOpen(loaded.Delivery.ID) {
 		return loaded.Delivery
@@ -55,7 +56,7 @@ func (e *execution) parkBehindBreaker(ctx context.Context, loaded switchboard.Lo
 	return d
 }
 
-// commit stores the attempt with what follows from it, and removes it from the buffer.
+// commit stores the attempt and its consequences, and removes it from the buffer.
 func (a *Deliveries) commit(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error) {
 	ctx, cancel := storeContext(ctx)
 	defer cancel()
@@ -70,8 +71,7 @@ func (a *Deliveries) commit(ctx context.Context, r switchboard.Record) (switchbo
 	return d, nil
 }
 
-// logAttempt writes one line an attempt. What is empty, as the next attempt of a final delivery,
-// is left out.
+// logAttempt writes one line per attempt. Empty values are left out.
 func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d switchboard.Delivery) {
 	o := &made.Outcome
 	line := []slog.Attr{
@@ -102,28 +102,28 @@ func (a *Deliveries) logAttempt(ctx context.Context, made switchboard.Attempt, d
 }
 
 // unrecordedOutcome returns the latest outcome of the delivery that may not be recorded yet; nil:
-// there is none. One in this process's buffer, which has the receiver's answer, is recorded first.
+// none. An outcome in this process's buffer has the receiver's answer, and is recorded first.
 func (e *execution) unrecordedOutcome(ctx context.Context) *inflight.UnrecordedOutcome {
 	outcome := inflight.Latest(e.in.Unrecorded, e.heartbeatOutcome(ctx))
 	if r, ok := e.Unrecorded.Get(e.in.DeliveryID); ok {
 		outcome = inflight.Latest(outcome, inflight.OutcomeOf(r))
-		_, _ = e.commit(ctx, r) // after an error the delivery's row does not count it yet
+		_, _ = e.commit(ctx, r) // after an error, the delivery's row does not count it yet
 	}
 	return outcome
 }
 
 const (
-	// flushPause is the time between two tries to flush the buffer. An outcome is recorded
-	// that soon after Postgres is back: sooner than a Temporal that was away with it gives the
-	// attempt to another worker, which would send again.
+	// flushPause is the pause between two tries to flush the buffer. So an outcome is recorded soon
+	// after Postgres is back, before a Temporal that was away too gives the attempt to another
+	// worker, which would send it again.
 	flushPause = 200 * time.Millisecond
-	// flushPool is how many outcomes are recorded at a time; they share commits.
+	// flushPool is how many outcomes are recorded at the same time; they share commits.
 	flushPool = 32
 )
 
 // FlushUnrecorded records the outcomes in the buffer as soon as Postgres is back, until ctx ends.
-// Their own activities do so too, but Temporal may have given those up in the same outage.
-// It is no method, which would be registered as an activity.
+// Their own activities do so too, but Temporal may have given those up in the same outage. It is
+// not a method, because it would then be registered as an activity.
 func FlushUnrecorded(ctx context.Context, a *Deliveries) {
 	for a.Unrecorded.Wait(ctx) {
 		a.flush(ctx)
@@ -143,9 +143,10 @@ func (a *Deliveries) flush(ctx context.Context) {
 	_ = pool.Wait() // Postgres is away, which was logged for each outcome
 }
 
-// flushOne records the delivery's outcome, unless its activity is under way here, or has done so
-// since. It fails if the others would fail too. One that Postgres refuses is left to its activity, which waits
-// longer between two tries: each of them keeps what shares a commit with it from doing so.
+// flushOne records the delivery's outcome, unless its activity runs in this process or has recorded
+// it since. It returns an error if the others would fail too. An outcome that Postgres refuses is
+// left to its activity, which tries less often, because each try makes the records that share its
+// commit fail too.
 func (a *Deliveries) flushOne(ctx context.Context, deliveryID string) error {
 	if ctx.Err() != nil {
 		return nil

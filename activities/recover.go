@@ -19,7 +19,7 @@ type RecoverInput struct {
 
 // RecoveryStore does what is due for unhealthy endpoints.
 type RecoveryStore interface {
-	// NextRecovery does what is due, and says what to wait for then.
+	// NextRecovery does the step that is due, and returns what to wait for next.
 	NextRecovery(ctx context.Context, subscriptionID string) (switchboard.RecoveryStep, error)
 }
 
@@ -31,15 +31,15 @@ type Recoverer struct {
 		Operate(ctx context.Context, operationID string) error
 	}
 	Log *slog.Logger
-	Now func() time.Time // the clock that the store's dates are of
+	Now func() time.Time // the clock of the store's dates
 }
 
-// lateClockMargin is how much longer the workflow waits than this process's clock is behind Temporal's: the
-// difference is known but for the time that Temporal takes to hand an activity over.
+// lateClockMargin is added to the difference when this process's clock is behind Temporal's,
+// because the difference is measured without the time that Temporal takes to hand over an activity.
 const lateClockMargin = time.Second
 
-// RecoverEndpoint does what is due for an unhealthy endpoint, as to let a probe through, and says
-// what its workflow waits for then. It may be repeated at any time.
+// RecoverEndpoint does the step that is due for an unhealthy endpoint, such as letting a probe
+// through, and returns what its workflow has to wait for next. It may be repeated at any time.
 func (r *Recoverer) RecoverEndpoint(ctx context.Context, in RecoverInput) (switchboard.RecoveryStep, error) {
 	behind := activity.GetInfo(ctx).StartedTime.Sub(r.Now())
 	step, err := r.Store.NextRecovery(ctx, in.SubscriptionID)
@@ -56,7 +56,7 @@ func (r *Recoverer) RecoverEndpoint(ctx context.Context, in RecoverInput) (switc
 	case step.WaitFor == switchboard.WaitForProbeResult:
 		r.Log.InfoContext(ctx, "probe let through", "subscription", in.SubscriptionID, "delivery", step.Probe)
 	}
-	if behind > 0 && !step.WaitUntil.IsZero() { // the workflow waits by Temporal's clock: before that date it would ask again and again
+	if behind > 0 && !step.WaitUntil.IsZero() { // the workflow waits by Temporal's clock: it must not come back before that date by ours
 		step.WaitUntil = step.WaitUntil.Add(behind + lateClockMargin)
 	}
 	return step, nil
