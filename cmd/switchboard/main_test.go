@@ -75,7 +75,7 @@ func TestHelpHasTheSettingsOfACommand(t *testing.T) {
 	t.Parallel()
 	for command, test := range map[string]struct{ has, lacks []string }{
 		"serve":        {has: []string{"--database-url", "--slots", "--egress-proxy"}, lacks: []string{"--profile"}},
-		"migrate":      {has: []string{"--database-url", "--encryption-key-file", "Required, but not by migrate", "--lost-keys"}, lacks: []string{"--slots", "--retention", "--listen"}},
+		"migrate":      {has: []string{"--database-url", "--encryption-key-file", "optional for migrate", "--lost-keys"}, lacks: []string{"--slots", "--retention", "--listen"}},
 		"keys create":  {has: []string{"--database-url", "--lost-keys", "--role"}, lacks: []string{"--slots", "--breaker", "--console-groups"}},
 		"verify":       {has: []string{"--database-url", "--retention", "--skip-temporal"}, lacks: []string{"--slots"}},
 		"healthcheck":  {has: []string{"--listen"}, lacks: []string{"--database-url"}},
