@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Failure says what went wrong in an attempt, out of a closed list; empty means
-// that nothing did.
+// Failure is why an attempt failed, from a closed list; empty: it succeeded.
 type Failure string
 
 // The closed list of failures.
@@ -22,15 +21,15 @@ const (
 	FailureTLS            Failure = "tls_failed"      // the handshake failed for another reason
 	FailureTimeout        Failure = "timeout"         // connected, but no complete answer in time
 	FailureReset          Failure = "reset"           // the receiver closed the connection
-	FailureBadResponse    Failure = "bad_response"    // what came back is not HTTP
+	FailureBadResponse    Failure = "bad_response"    // the answer is not HTTP
 	FailureRedirect       Failure = "redirect"        // 3xx; redirects are not followed
 	FailureHTTP4xx        Failure = "http_4xx"
 	FailureHTTP5xx        Failure = "http_5xx"
 	FailureForbidden      Failure = "forbidden_address" // the egress guard refused the address
 	FailureRender         Failure = "render"            // the request could not be made
 	FailureAuth           Failure = "auth"              // the token endpoint gave no token
-	FailureAborted        Failure = "aborted"           // cancelled by an operator while under way
-	FailureUnknown        Failure = "unknown"           // sent, and the outcome is not known
+	FailureAborted        Failure = "aborted"           // an operator cancelled it during the request
+	FailureUnknown        Failure = "unknown"           // perhaps sent; the outcome is not known
 )
 
 // Failures lists every failure.
@@ -43,8 +42,8 @@ func Failures() []Failure {
 	}
 }
 
-// FailureOfStatus returns the failure that a status code stands for: only 2xx is
-// success, and a redirect is a failure.
+// FailureOfStatus returns the failure of a status code. Only 2xx is a success; a redirect is a
+// failure.
 func FailureOfStatus(status int) Failure {
 	switch {
 	case status >= 200 && status < 300:
@@ -59,18 +58,18 @@ func FailureOfStatus(status int) Failure {
 	return FailureBadResponse
 }
 
-// EndpointVerdict is what an attempt shows of its endpoint.
+// EndpointVerdict is what an attempt shows about its endpoint.
 type EndpointVerdict string
 
 // The verdicts.
 const (
-	EndpointWorks   EndpointVerdict = "works"   // it answered, if only to refuse this one request
-	EndpointFails   EndpointVerdict = "fails"   // the failure is the endpoint's fault, whatever is sent there
-	EndpointUnknown EndpointVerdict = "unknown" // the attempt did not reach it, or nobody knows what it answered
+	EndpointWorks   EndpointVerdict = "works"   // it answered, if only to refuse this request
+	EndpointFails   EndpointVerdict = "fails"   // the endpoint is at fault, whatever is sent there
+	EndpointUnknown EndpointVerdict = "unknown" // the attempt did not reach it, or its answer is not known
 )
 
-// Endpoint is what the outcome shows of the endpoint. A status from 400 to 499 refuses one
-// payload, and is an answer; 429 is the one that is about all requests.
+// Endpoint is what the outcome shows about the endpoint. A status from 400 to 499 refuses one
+// payload, which counts as an answer, except 429, which is about all requests.
 func (o Outcome) Endpoint() EndpointVerdict {
 	switch o.Failure {
 	case FailureDNS, FailureConnectRefused, FailureConnectTimeout, FailureConnect,
@@ -88,18 +87,18 @@ func (o Outcome) Endpoint() EndpointVerdict {
 	return EndpointUnknown // our guard, our templates, the token endpoint, an operator, or a crash of ours
 }
 
-// Outcome is what an attempt saw. It is a value, never an error: the receiver's
+// Outcome is the result of an attempt. It is a value and never an error, because a receiver's
 // failure is not ours.
 type Outcome struct {
 	StatusCode int // 0: no answer
 	Failure    Failure
-	Detail     string        // the failure in words, for people; holds no secrets
+	Detail     string        // the failure in words; contains no secrets
 	Latency    time.Duration // from the start of the attempt to the end of the answer
-	RetryAfter time.Duration // how long the receiver asked us to wait; 0: it did not
-	Wish       ReceiverWish  // what the receiver asked for in its answer's header; empty: nothing
+	RetryAfter time.Duration // how long the receiver asked us to wait; 0: it did not ask
+	Wish       ReceiverWish  // what the receiver asked for in a header; empty: nothing
 	Permanent  bool          // no later attempt can succeed, whatever anybody repairs
-	Requests   int           // how often the request was sent, at least in part; 0: nothing was
-	RemoteIP   string        // the address that was dialled last; empty: none was, or the egress proxy was
+	Requests   int           // how often the request was sent, at least in part
+	RemoteIP   string        // the address that was dialled last; empty: none, or an egress proxy's
 	Response   Response
 }
 
@@ -110,8 +109,8 @@ type Response struct {
 	Truncated bool              // the body was longer
 }
 
-// Reason is the outcome in one word, as a delivery shows it: "http_503" for an
-// answer, else the failure; empty for success.
+// Reason is the outcome in one word, as a delivery shows it: "http_503" for an answer, otherwise
+// the failure; empty: success.
 func (o Outcome) Reason() string {
 	switch o.Failure {
 	case FailureHTTP4xx, FailureHTTP5xx:
@@ -120,33 +119,34 @@ func (o Outcome) Reason() string {
 	return string(o.Failure)
 }
 
-// IsPermanent reports whether no later attempt can succeed: the outcome says so itself,
-// or the receiver has said 410 Gone, "likely to be permanent" (RFC 9110, 15.5.11), after
-// which Standard Webhooks asks a sender to stop. Everything else may pass, by itself or
-// because somebody repairs it: each attempt reads the subscription again.
+// IsPermanent reports whether no later attempt can succeed: the outcome says so, or the receiver
+// answered 410 Gone, "likely to be permanent" (RFC 9110, 15.5.11), after which Standard Webhooks
+// asks a sender to stop. Every other failure may pass or be repaired, because each attempt reads
+// the subscription again.
 func (o Outcome) IsPermanent() bool { return o.Permanent || o.StatusCode == http.StatusGone }
 
 // Attempt is one HTTP request of a delivery.
 type Attempt struct {
 	ID             string
 	DeliveryID     string
-	Number         int           // from 1, over the whole life of the delivery
+	Number         int           // from 1, over all generations
 	At             time.Time     // when it began
 	Timeout        time.Duration // the limit that was applied
-	Load           float64       // share of the worker's places that were taken when it began, 0 to 1
-	MaxAttempts    int           // how many may be made after the prior ones, as applied under that load
-	IntervalFactor float64       // the factor of the wait before the next one, as applied under that load
+	Load           float64       // share of the worker's slots that were taken when it began, 0 to 1
+	MaxAttempts    int           // how many attempts the policy allowed under that load, after the prior ones
+	IntervalFactor float64       // the factor of the next wait under that load
 	Request        SentRequest
 	Outcome        Outcome
-	// SubscriptionVersion is that of the subscription that the request was made from; 0: it is not known.
+	// SubscriptionVersion is the version of the subscription from which the request was made; 0:
+	// unknown.
 	SubscriptionVersion int
 }
 
-// SentRequest is what was sent, as far as it may be shown.
+// SentRequest is what was sent, with secrets masked.
 type SentRequest struct {
 	Method  string
-	URL     string            // its query's values masked
+	URL     string            // query values masked
 	Headers map[string]string // sensitive values masked
 	Bytes   int               // length of the body
-	SHA256  []byte            // of the body; empty: it is not known, or erased
+	SHA256  []byte            // of the body; empty: unknown, or erased
 }
