@@ -62,24 +62,24 @@ SELECT stored.id, stored.tenant, array_remove(array_agg(made.id), NULL) AS deliv
 FROM stored LEFT JOIN made ON made.event_id = stored.id AND made.tenant = stored.tenant GROUP BY stored.id, stored.tenant`
 }
 
-// pendingEvent is an event that is being accepted, and what became of it.
+// pendingEvent is an event that is being accepted, with the result.
 type pendingEvent struct {
 	event           switchboard.Event
 	named           bool   // the platform chose its id
-	only            string // deliver to that subscription alone; empty: to all that want it
-	except          string // do not deliver to that subscription; empty: there is none
+	only            string // deliver only to that subscription; empty: to all that take it
+	except          string // do not deliver to that subscription; empty: none
 	responseAwaited bool   // a caller waits for the first response
-	leftToRelay     bool   // no process starts its deliveries after the commit: the relay does so at once
+	leftToRelay     bool   // no process starts its deliveries after the commit, so the relay does it at once
 	caller          switchboard.Caller
 
-	order      int         // among those that are accepted together
+	order      int         // among the events that are accepted together
 	matched    []candidate // the subscriptions that it is delivered to
 	made       []made      // its deliveries
-	stored     bool        // here, with its deliveries: if accept is called again, its acceptance stands
+	stored     bool        // stored by this call, which stands if accept is called again
 	acceptance switchboard.Acceptance
 }
 
-// made is a new delivery, and the subscription that it is for.
+// made is a new delivery, with its subscription.
 type made struct {
 	*row
 	candidate candidate
@@ -90,11 +90,11 @@ type eventKey struct{ tenant, id string }
 
 func (p *pendingEvent) key() eventKey { return eventKey{p.event.Tenant, p.event.ID} }
 
-// Accept stores events, each with one delivery for every subscription that wants it:
-// pending where it may be sent now, and else parked. It returns when that is durable. Ids and times that are missing are filled in. What became of each event
-// is in the acceptance at the same index; an error means that nothing of the call is
-// known to be stored. The relay starts what the caller has not started within a few
-// seconds.
+// Accept stores events, each with one delivery for every subscription that takes it: pending if it
+// may be sent now, otherwise parked. It returns when they are durable. It fills in missing ids and
+// times. The acceptance at the same index has the result of each event; after an error it is not
+// known whether anything of the call is stored. The relay starts deliveries that the caller has not
+// started within a few seconds.
 func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error) {
 	pending := make([]*pendingEvent, len(events))
 	for i := range events {
@@ -114,13 +114,12 @@ func (s *Store) Accept(ctx context.Context, caller switchboard.Caller, events []
 	return accepted, err
 }
 
-// bulkSize is the size from which a call's events are stored apart from those of others:
-// a sixteenth of a full batch, as 14 events with next to no data, or one with more than
-// 256 KiB.
+// bulkSize is the size from which a call's events are stored separately from those of others: a
+// sixteenth of a full batch, such as 14 events with almost no data, or one with more than 256 KiB.
 const bulkSize = batch.MaxSize / 16
 
-// acceptFew stores the few events of a call within the time in which a caller must have
-// an answer, the wait for others included.
+// acceptFew stores the few events of a call within the time in which a caller needs an answer,
+// including the wait for others.
 func (s *Store) acceptFew(ctx context.Context, pending []*pendingEvent) ([]switchboard.Acceptance, error) {
 	bounded, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
@@ -131,8 +130,9 @@ func (s *Store) acceptMany(ctx context.Context, pending []*pendingEvent) ([]swit
 	return do(ctx, s.bulk, "accept events", pending)
 }
 
-// AcceptFor stores an event with one delivery, to that subscription alone,
-// whatever events it wants; one that is not active has it held. What is awaited can be waited for with [Store.Answer].
+// AcceptFor stores an event with one delivery, to that subscription only, whatever its patterns and
+// filter. If the subscription is not active, the delivery is held. [Store.Answer] waits for the
+// response of an awaited one.
 func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, responseAwaited bool) (switchboard.Acceptance, error) {
 	p := s.pending(caller, event)
 	p.only, p.responseAwaited = subscriptionID, responseAwaited
@@ -144,7 +144,7 @@ func (s *Store) AcceptFor(ctx context.Context, caller switchboard.Caller, subscr
 	return accepted[0], accepted[0].Err
 }
 
-// pending fills in what the platform left out of an event.
+// pending fills in the fields that the platform left out of an event.
 func (s *Store) pending(caller switchboard.Caller, e switchboard.Event) *pendingEvent {
 	named := e.ID != ""
 	e.CreatedAt = s.now()
@@ -164,7 +164,7 @@ func sizeOfEvents(call []*pendingEvent) int {
 	return size
 }
 
-// acceptWithin is acceptAll, bounded.
+// acceptWithin is acceptAll with a timeout.
 func (s *Store) acceptWithin(timeout time.Duration) func(context.Context, [][]*pendingEvent) ([]batch.Result[[]switchboard.Acceptance], error) {
 	return func(ctx context.Context, calls [][]*pendingEvent) ([]batch.Result[[]switchboard.Acceptance], error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -189,7 +189,8 @@ func (s *Store) acceptAll(ctx context.Context, calls [][]*pendingEvent) ([]batch
 	return results, nil
 }
 
-// accept may be called again after a failure. What it stored before is no duplicate then.
+// accept stores events. It may be called again after a failure: events that it stored before are
+// then no duplicates.
 func (s *Store) accept(ctx context.Context, db querier, all []*pendingEvent) error {
 	fresh := slices.DeleteFunc(slices.Clone(all), func(p *pendingEvent) bool { return p.stored })
 	for i, p := range fresh {
@@ -205,8 +206,8 @@ func (s *Store) accept(ctx context.Context, db querier, all []*pendingEvent) err
 	return s.resolveDuplicates(ctx, db, all, first)
 }
 
-// distinct keeps the first of the events with the same tenant and id, in the
-// order of the call; those that may not be stored are left out.
+// distinct keeps the first of the events with the same tenant and id, in the order of the call,
+// without those that may not be stored.
 func distinct(all []*pendingEvent) map[eventKey]*pendingEvent {
 	first := map[eventKey]*pendingEvent{}
 	for _, p := range all {
@@ -217,9 +218,9 @@ func distinct(all []*pendingEvent) map[eventKey]*pendingEvent {
 	return first
 }
 
-// storeEvents stores the events whose names are free, with their deliveries, by that statement, and fills
-// in their acceptances. Somebody who is storing the same name is waited for; the order
-// of the names keeps two batches from waiting for each other.
+// storeEvents stores the events whose names are free, with their deliveries, by that statement, and
+// fills in their acceptances. It waits for a transaction that is storing the same name; the order
+// of the names prevents deadlocks between batches.
 func (s *Store) storeEvents(ctx context.Context, db querier, statement string, first map[eventKey]*pendingEvent) error {
 	fresh := slices.SortedFunc(maps.Values(first), compareNames)
 	fresh, err := dropOwnIDs(ctx, db, slices.DeleteFunc(fresh, func(p *pendingEvent) bool { return p.stored }))
@@ -254,8 +255,8 @@ func compareNames(a, b *pendingEvent) int {
 	return cmp.Or(strings.Compare(a.event.ID, b.event.ID), strings.Compare(a.event.Tenant, b.event.Tenant))
 }
 
-// insertEvents stores those of the events whose names are free, with the deliveries that are made.
-// Afterwards made are those that are stored, as they are stored; it is nil where the event is not.
+// insertEvents stores the events whose names are free, with their new deliveries. Afterwards made
+// has the stored deliveries as they are stored; it is nil if the event is not stored.
 func (s *Store) insertEvents(ctx context.Context, db querier, statement string, events []*pendingEvent) error {
 	if len(events) == 0 {
 		return nil
@@ -284,7 +285,7 @@ func (s *Store) insertEvents(ctx context.Context, db querier, statement string, 
 		}
 		p.made = slices.DeleteFunc(append([]made{}, p.made...), func(m made) bool { return !slices.Contains(f.deliveries, m.ID) })
 		for _, m := range p.made {
-			if m.State.Parked() && !slices.Contains(f.parked, m.ID) { // its subscription has changed meanwhile
+			if m.State.Parked() && !slices.Contains(f.parked, m.ID) { // its subscription has changed since
 				m.accept(switchboard.Admission{Kind: switchboard.AdmissionSend})
 				m.DispatchAt = m.CreatedAt
 			}
@@ -305,7 +306,7 @@ func (p *pendingEvent) accepted() {
 	slices.SortFunc(p.acceptance.Deliveries, func(a, b switchboard.Delivery) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// acceptArguments are those with which acceptQuery stores the events and what is made of them.
+// acceptArguments are the arguments of acceptQuery for the events and their deliveries.
 func (s *Store) acceptArguments(events []*pendingEvent) ([]any, error) {
 	var ids, tenants, types, keys, occurred, created, names, traces []string
 	flows := map[string]int{}
@@ -336,8 +337,8 @@ func (s *Store) acceptArguments(events []*pendingEvent) ([]any, error) {
 	}, err
 }
 
-// deliver makes the delivery of an event to a subscription that wants it, after another one of the
-// same key; empty: after none.
+// deliver makes the delivery of an event to a subscription, after another delivery of the same key;
+// empty: there is none.
 func (p *pendingEvent) deliver(c candidate, predecessor string, position int64) error {
 	e := p.event
 	m := made{&row{

@@ -14,19 +14,19 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The tables events, deliveries, attempts and actions are partitioned by time, a day each,
-// so that old data leave by dropping a partition and the indexes in use stay small. A span
-// of time has one partition in each table, named by the table and the span's suffix.
+// The tables events, deliveries, attempts and actions are partitioned by time, a day each, so that
+// old data leave by dropping a partition, and the indexes in use stay small. Each span of time has
+// one partition in each table, named by the table and the span's suffix.
 
 const (
-	keptSuffix = "kept" // the span before the first day: what outlived its own partition is kept there
-	tailSuffix = "tail" // the span from the last day that was made to the end of time
+	keptSuffix = "kept" // the span before the first day, for rows that outlived their own partition
+	tailSuffix = "tail" // the span from the end of the last day with partitions to the end of time
 
-	// PartitionsAhead is for how many days after today there are partitions.
+	// PartitionsAhead is how many days after today have partitions.
 	PartitionsAhead = 7
-	// partitionLockTimeout is how long a change of partitions waits for its locks: everybody
-	// else queues behind it meanwhile. Measured: without it, a reader of 3 s kept an accept
-	// waiting for 2.5 s; with it and partitionRetryPause, for 0.1 s.
+	// partitionLockTimeout is how long a change of partitions waits for its locks, because
+	// everybody else queues behind it. Measured: without it, a reader of 3 s made an accept wait
+	// for 2.5 s; with it and partitionRetryPause, for 0.1 s.
 	partitionLockTimeout = 100 * time.Millisecond
 	partitionRetryPause  = 500 * time.Millisecond
 	partitionRetries     = 20
@@ -35,17 +35,17 @@ const (
 // partitionedTable is a table that is partitioned by time.
 type partitionedTable struct {
 	name   string
-	column string // which is its time, or the id of a delivery
-	setup  string // storage parameters of a partition: none is inherited
+	column string // the time, or the id of a delivery
+	setup  string // storage parameters of a partition, which are not inherited
 }
 
 func partitionedTables() []partitionedTable {
 	return []partitionedTable{
-		// Nobody searches in bodies and headers: sorting samples of them was the larger part
-		// of what the planner's statistics cost.
+		// Bodies and headers are not searched, and sorting samples of them was most of the cost of
+		// the planner's statistics.
 		{"events", "created_at", "ALTER COLUMN data SET STATISTICS 0"},
-		// Deliveries change about three times within seconds and then never again: vacuum
-		// early, or the indexes of open ones fill with what is final.
+		// Deliveries change about three times within seconds and then never again. Vacuum early, or
+		// final ones fill the indexes of open ones.
 		{"deliveries", "id", "SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"},
 		{"attempts", "delivery_id", "ALTER COLUMN request_headers SET STATISTICS 0, ALTER COLUMN response_headers SET STATISTICS 0, ALTER COLUMN response_body SET STATISTICS 0"},
 		{"actions", "delivery_id", ""},
@@ -84,15 +84,15 @@ func (t partitionedTable) create(suffix string) []string {
 	return statements
 }
 
-// idBoundLetters of an id's time hold 45 of its 48 bits, so that the random part is out: a
-// bound is exact to 8 ms, and for every hour and day.
+// idBoundLetters is how many letters of an id's time a bound has. They hold 45 of its 48 bits, so
+// that the random part is left out: a bound is exact to 8 ms, and for every hour and day.
 const idBoundLetters = 9
 
 // idBound is [boundOf] for deliveries.
 func idBound(at time.Time) string { return boundOf(switchboard.DeliveryPrefix, at) }
 
-// boundOf is what the ids with that prefix that were made at or after that time begin with or sort
-// behind. The first is of 1970: an earlier time would sort after all ids.
+// boundOf is a lower bound of the ids with that prefix that were made at or after that time. The
+// earliest time is 1970: an earlier one would sort after all ids.
 func boundOf(prefix string, at time.Time) string {
 	if first := time.UnixMilli(0); at.Before(first) {
 		at = first
@@ -103,9 +103,8 @@ func boundOf(prefix string, at time.Time) string {
 // midnight is when the day of that time begins.
 func midnight(at time.Time) time.Time { return at.UTC().Truncate(24 * time.Hour) }
 
-// MakePartitions makes the partitions of today and of the days ahead that are missing, each of
-// that width, and returns how many it made. It can be repeated, and does nothing where nothing
-// is missing.
+// MakePartitions makes the missing partitions of today and of the days ahead, each of that width,
+// and returns how many it made. It may be repeated, and does nothing if none is missing.
 func (s *Store) MakePartitions(ctx context.Context, ahead int, width time.Duration) (made int, err error) {
 	until := midnight(s.now()).AddDate(0, 0, ahead+1)
 	for {
@@ -117,8 +116,8 @@ func (s *Store) MakePartitions(ctx context.Context, ahead int, width time.Durati
 	}
 }
 
-// makeNextPartition makes the first partition that is missing, in a transaction of its own:
-// many in one would need more locks than Postgres has. It reports false if none is missing.
+// makeNextPartition makes the first missing partition in a transaction of its own, because many in
+// one would need more locks than Postgres has. It returns false if none is missing.
 func (s *Store) makeNextPartition(ctx context.Context, until time.Time, width time.Duration) (more bool, err error) {
 	for range partitionRetries {
 		more, err = s.tryNextPartition(ctx, until, width)
@@ -207,9 +206,9 @@ func (s *Store) boundTail(ctx context.Context, lo sql.NullTime, end time.Time) (
 	return errors.Join(err, undone)
 }
 
-// nextSplit is where the tail is split next: at the beginning of today if there is no
-// partition yet, and else a partition's width later, or where that of today ends if nobody
-// made partitions for longer. It reports false if the tail begins late enough.
+// nextSplit is where the tail is split next. If there is no partition yet, it is the beginning of
+// today. Otherwise it is one partition width later, or the end of today's partition if nobody made
+// partitions for longer. It returns false if the tail already begins late enough.
 func nextSplit(begins sql.NullTime, today, until time.Time, width time.Duration) (end time.Time, more bool) {
 	switch {
 	case !begins.Valid:
@@ -222,9 +221,9 @@ func nextSplit(begins sql.NullTime, today, until time.Time, width time.Duration)
 	return switchboard.PartitionEnd(begins.Time.UTC(), width), true
 }
 
-// splitTail gives the first part of the tail, up to a time, partitions of its own: the
-// tail's tables become those, and what is later, normally nothing, moves to new ones.
-// Whoever writes waits meanwhile, for some 50 ms where the tail is empty.
+// splitTail gives the first part of the tail, up to a time, partitions of its own. The tail's
+// tables become those partitions, and later rows, of which there are normally none, move to new
+// tables. Writers wait meanwhile, for some 50 ms if the tail is empty.
 func (s *Store) splitTail(ctx context.Context, tx transaction, lo sql.NullTime, at time.Time) error {
 	suffix, hi := keptSuffix, sql.NullTime{Time: at, Valid: true}
 	if lo.Valid {
@@ -263,7 +262,8 @@ func (s *Store) splitTail(ctx context.Context, tx transaction, lo sql.NullTime, 
 	return err
 }
 
-// renameIndexes gives the indexes of a renamed partition names that say which it is.
+// renameIndexes renames the indexes of a renamed partition, so that their names say to which one
+// they belong.
 func renameIndexes(ctx context.Context, tx transaction, t partitionedTable, from, to string) error {
 	var names []string
 	if err := tx.SelectContext(ctx, &names, "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = $1::regclass", t.partition(to)); err != nil {

@@ -45,13 +45,13 @@ import (
 )
 
 const (
-	// flushes is how many batches of a kind are committed at the same time: while one waits
-	// for the disk, the next does its work.
+	// flushes is how many batches of a kind are committed at the same time: while one waits for the
+	// disk, the next does its work.
 	flushes = 2
-	// bulkFlushes is that of calls with many events.
+	// bulkFlushes is the same for calls with many events.
 	bulkFlushes = 1
-	// readFlushes is how many queries of a kind run at the same time: as many as find out
-	// together that connections are dead.
+	// readFlushes is how many queries of a kind run at the same time. As many dead connections are
+	// found at once.
 	readFlushes = 8
 
 	defaultBatchWait = 8 * time.Millisecond
@@ -59,46 +59,47 @@ const (
 	// them where a caller waits. With 5, a POST beside 220 a second took 41 ms in the median, with 2 27 ms; a
 	// delivery took 3 % more CPU, in four rounds that differ by 9 %. Waiting for 2 ms, and 10 at most, takes some 16 % more.
 	maxDelayFactor = 2
-	// recordDelayFactor and recordMaxDelayFactor are those of records, for which only a workflow waits.
-	// Measured at 260 deliveries/s: a delivery takes 5 % less CPU than with a batch every 6 ms in every case.
+	// recordDelayFactor and recordMaxDelayFactor are for records, for which only a workflow waits.
+	// Measured at 260 deliveries/s: a delivery takes 5 % less CPU than with a batch every 6 ms in
+	// every case.
 	recordDelayFactor    = 4
 	recordMaxDelayFactor = 5
 
-	// keyDelayShare: a shared query of keys waits for so small a share of what a shared commit does, because
-	// it saves a query of one row and no wait for the disk, and every call of the API waits for it.
+	// keyDelayShare is the share of a commit's delay that a shared query of keys waits. It is small
+	// because sharing saves a query of one row and no wait for the disk, and every call of the API
+	// waits for it.
 	keyDelayShare = 4
 
 	defaultMaxConns = 20
-	searchShare     = 5 // one connection in so many is for searches
+	searchShare     = 5 // one connection of this many is for searches
 
-	// connectTimeout is how long a Postgres that does not answer keeps a caller
-	// waiting for a new connection.
+	// connectTimeout is how long a caller waits for a new connection if Postgres does not answer.
 	connectTimeout = 3 * time.Second
 	// onlyPrimary refuses a standby, to which a name may still lead after a failover: a connection
 	// to it would stay in the pool, and what is written by it be refused.
 	onlyPrimary = pq.TargetSessionAttrsPrimary
-	// callTimeout bounds every call, waiting for locks included. Calls that many callers
-	// share end earlier, so that these learn in time that Postgres hangs: writeTimeout
-	// bounds the storing of few events, and readTimeout the reading of keys and of the work
-	// of attempts, which waits for no lock.
+	// callTimeout bounds every call, including waits for locks. Calls that many callers share end
+	// earlier, so that they notice in time that Postgres hangs: writeTimeout bounds storing a few
+	// events; readTimeout bounds reading keys and loading deliveries for attempts, which wait for
+	// no lock.
 	callTimeout  = 15 * time.Second
 	writeTimeout = 4 * time.Second
 	readTimeout  = 3 * time.Second
-	// searchTimeout is how long Postgres works on a search: its caller sees nothing meanwhile,
-	// and others wait for the connection.
+	// searchTimeout is how long Postgres may work on a search: its caller waits, and others wait
+	// for the connection.
 	searchTimeout = 5 * time.Second
-	// idleTimeout closes connections that a burst needed. It is long, because a new connection
-	// reads what Postgres knows of all partitions and plans its statements: 0.14 s of CPU with
-	// 41 partitions, for each connection of the next burst.
+	// idleTimeout closes connections that only a burst needed. It is long, because a new connection
+	// loads the catalogue of all partitions and plans its statements, which takes 0.14 s of CPU
+	// with 41 partitions for each connection.
 	idleTimeout = time.Hour
 )
 
-// Config says where the store is.
+// Config configures a store.
 type Config struct {
-	// URL is lib/pq's: postgres://user:password@host:port/database?sslmode=….
+	// URL is a URL of lib/pq: postgres://user:password@host:port/database?sslmode=….
 	URL string
-	// Keyring encrypts secrets and seals cursors. Without one, only what needs
-	// neither works: migrations, checks and keys.
+	// Keyring encrypts secrets and seals cursors. Without it, only migrations, checks and keys
+	// work.
 	Keyring *Keyring
 	// MaxConns is the size of the connection pool; 0: 20.
 	MaxConns int
@@ -106,13 +107,14 @@ type Config struct {
 	// item, and at most twice as long in all; one of keys waits for a quarter of that. A shared
 	// commit of attempts waits four times as long, and at most five times in all. 0: 8 ms.
 	BatchWait time.Duration
-	// IdempotencyWindow is for how long an event that comes again with its id is a
+	// IdempotencyWindow is for how long an event that is posted again with the same id is a
 	// duplicate; 0: 7 days.
 	IdempotencyWindow time.Duration
 	// CountTime is how long Postgres may work at least on a count that an answer can do without, as that of a
 	// list's matches; 0: a second or less, by count. Tests set it: a busy machine takes longer for a few rows.
 	CountTime time.Duration
-	// Breaker has the thresholds of subscriptions that do not say; what is zero is Switchboard's own default.
+	// Breaker has the thresholds for subscriptions that do not set them; zero fields have
+	// Switchboard's own defaults.
 	Breaker switchboard.Breaker
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
@@ -122,15 +124,14 @@ type Config struct {
 type Store struct {
 	listenURL string
 	db        *sqlx.DB
-	// searches has connections of its own, so that lists that take long leave those
-	// of deliveries alone.
+	// searches has connections of its own, so that slow lists do not take those of deliveries.
 	searches  *sqlx.DB
 	unbounded *pq.Connector // of connections without ioTimeout
 	keys      *Keyring
 	now       func() time.Time
 
-	accepts *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // of calls with few events
-	bulk    *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // and with many: nobody waits behind them
+	accepts *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // calls with few events
+	bulk    *batch.Batcher[[]*pendingEvent, []switchboard.Acceptance] // calls with many events, apart, so that nobody waits behind them
 	records *batch.Batcher[switchboard.Record, switchboard.Delivery]
 	loads   *batch.Batcher[string, switchboard.LoadedDelivery]
 	reports *batch.Batcher[switchboard.HealthReport, switchboard.HealthResult]
@@ -141,21 +142,21 @@ type Store struct {
 	dispatched *batch.Batcher[[]switchboard.Delivery, struct{}]
 
 	idempotencyWindow time.Duration
-	breaker           switchboard.Breaker // thresholds of subscriptions that do not say
+	breaker           switchboard.Breaker // thresholds for subscriptions that do not set them
 	searchBudget      time.Duration       // see listSlices
 	countTime         time.Duration       // see Config
-	planning          chan struct{}       // one taken for each plan that is counted: it holds a connection for searches
+	planning          chan struct{}       // one is taken for each plan that is counted, which uses a connection for searches
 
 	hot     *preparedStatements // of db
 	counts  *preparedStatements // of searches
 	filters *filters
 	cache   *lru.Cache[string, cachedSubscription] // by id
-	facets  *lru.Cache[string, keptFacets]         // by who asks for which
+	facets  *lru.Cache[string, keptFacets]         // by caller and question
 	answers *answers
 	uses    *keyUses
 }
 
-// Open prepares a store. It does not connect: Postgres may come up later.
+// Open prepares a store. It does not connect, because Postgres may come up later.
 func Open(cfg Config) (*Store, error) {
 	pqConfig, err := pq.NewConfig(cfg.URL)
 	if err != nil {
@@ -201,7 +202,7 @@ func Open(cfg Config) (*Store, error) {
 	s.searchBudget, s.countTime, s.breaker = searchBudget, cfg.CountTime, cfg.Breaker
 	s.planning = make(chan struct{}, max(1, searching/2))
 	s.idempotencyWindow = cmp.Or(cfg.IdempotencyWindow, defaultIdempotencyWindow)
-	// Postgres keeps microseconds: what is returned is what is stored.
+	// Postgres keeps microseconds; truncate, so that returned times are the stored ones.
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	wait := cmp.Or(cfg.BatchWait, defaultBatchWait)
 	delay := batch.Delay{Idle: wait, Max: maxDelayFactor * wait}
@@ -209,7 +210,7 @@ func Open(cfg Config) (*Store, error) {
 	s.accepts = newBatcher(flushes, delay, sizeOfEvents, s.acceptWithin(writeTimeout))
 	s.bulk = newBatcher(bulkFlushes, delay, sizeOfEvents, s.acceptWithin(callTimeout))
 	s.records = newBatcher(flushes, recordDelay, sizeOfRecord, s.recordAll)
-	s.reports = newBatcher(1, recordDelay, nil, s.reportAll) // those of one endpoint would wait for each other's locks
+	s.reports = newBatcher(1, recordDelay, nil, s.reportAll) // reports about one endpoint would wait for each other's locks
 	s.loads = newBatcher(readFlushes, delay, sizeOfLoad, s.loadAll)
 	s.callers = newBatcher(readFlushes, batch.Delay{Idle: delay.Idle / keyDelayShare, Max: delay.Max / keyDelayShare}, nil, s.findCallers)
 	s.turns = newBatcher(flushes, delay, nil, s.takeTurns)
@@ -219,13 +220,13 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// newBatcher makes a batcher that gives an outage of Postgres to all items of a batch.
+// newBatcher makes a batcher that returns an outage of Postgres to all items of a batch.
 func newBatcher[In, Out any](parallel int, delay batch.Delay, size func(In) int, flush func(context.Context, []In) ([]batch.Result[Out], error)) *batch.Batcher[In, Out] {
 	return batch.New(batch.Config[In, Out]{Delay: delay, Parallel: parallel, Size: size, Flush: flush,
 		Outage: func(err error) bool { return switchboard.CodeOf(err) == switchboard.CodeUnavailable }})
 }
 
-// do gives an item to a batcher and waits for what becomes of it.
+// do gives an item to a batcher and waits for its result.
 func do[In, Out any](ctx context.Context, b *batch.Batcher[In, Out], operation string, item In) (Out, error) {
 	out, err := b.Do(ctx, item)
 	switch {
@@ -233,13 +234,13 @@ func do[In, Out any](ctx context.Context, b *batch.Batcher[In, Out], operation s
 		return out, nil
 	case errors.Is(err, batch.ErrClosed):
 		return out, switchboard.Errorf(switchboard.CodeUnavailable, "shutting down: try again")
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // it no longer waits
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()): // the caller no longer waits
 		return out, mapError(ctx, operation, err)
 	}
 	return out, err
 }
 
-// open makes a pool of that many connections.
+// open makes a pool with that many connections.
 func open(c connector, conns int) *sqlx.DB {
 	db := sqlx.NewDb(sql.OpenDB(c), "postgres")
 	db.Mapper = reflectx.NewMapperFunc("db", snake)
@@ -249,8 +250,7 @@ func open(c connector, conns int) *sqlx.DB {
 	return db
 }
 
-// Close waits for what is being committed and closes the connections. Nothing
-// can be written afterwards.
+// Close waits for running commits and closes the connections. Nothing can be written afterwards.
 func (s *Store) Close() error {
 	s.accepts.Close()
 	s.bulk.Close()
@@ -263,14 +263,14 @@ func (s *Store) Close() error {
 	s.dispatches.Close()
 	s.dispatched.Close()
 	s.answers.close()
-	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // a Postgres that is away closed them itself
+	if err := errors.Join(s.db.Close(), s.searches.Close()); err != nil && !away(err) { // if Postgres is away, it has closed them itself
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
 }
 
-// tx runs work in one transaction. A transaction that Postgres gave up for the
-// benefit of others is run once more: work may be called twice.
+// tx runs work in one transaction. If Postgres aborts it because of a deadlock or the like, it is
+// run once more: work may be called twice.
 func (s *Store) tx(ctx context.Context, operation string, work func(ctx context.Context, tx transaction) error) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -291,15 +291,14 @@ func (s *Store) once(ctx context.Context, work func(ctx context.Context, tx tran
 		return err
 	}
 	if err := work(ctx, transaction{tx, prepared}); err != nil {
-		_ = tx.Rollback() // it may be gone already; the first error says why
+		_ = tx.Rollback() // it may have ended already; the first error says why
 		return err
 	}
 	return tx.Commit()
 }
 
-// direct runs statements that each commit by themselves. Those that Postgres gave
-// up for the benefit of others are run once more: work may be called twice, and
-// must then begin again without harm.
+// direct runs statements that each commit by themselves. If Postgres aborts one because of a
+// deadlock or the like, work is called once more, and must be repeatable.
 func (s *Store) direct(ctx context.Context, operation string, work func(ctx context.Context, db session) error) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -328,7 +327,7 @@ func (s *Store) exec(ctx context.Context, operation, statement string, args ...a
 	return changed, err
 }
 
-// get reads one row into dest. A row that is not there is the given error.
+// get reads one row into dest. If there is no such row, it returns the given error.
 func (s *Store) get(ctx context.Context, operation string, dest any, missing error, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -350,8 +349,8 @@ func (s *Store) list(ctx context.Context, operation string, dest any, query stri
 	return mapError(ctx, operation, err)
 }
 
-// search reads rows into the slice at dest, with a connection for searches. Postgres
-// itself ends one that takes too long, which shows that it is not away.
+// search reads rows into the slice at dest, on a connection for searches. Postgres itself ends a
+// query that takes too long, which shows that it is available.
 func (s *Store) search(ctx context.Context, operation string, dest any, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -362,7 +361,7 @@ func (s *Store) search(ctx context.Context, operation string, dest any, query st
 	return searchError(ctx, bounded, operation, err)
 }
 
-// searchError is the error of a search, which Postgres may have ended within the bounds.
+// searchError is the error of a search that Postgres may have ended for its duration.
 func searchError(ctx, bounded context.Context, operation string, err error) error {
 	if pq.As(err, pqerror.QueryCanceled) != nil && bounded.Err() == nil {
 		return &switchboard.Error{Code: switchboard.CodeInvalid, Message: fmt.Sprintf("the search took longer than %s: narrow it by tenant, subscription or time", searchTimeout), Err: err}
@@ -384,9 +383,9 @@ func snake(field string) string {
 	return b.String()
 }
 
-// withoutURL keeps a password in the URL out of an error about it. Of a URL that cannot
-// be parsed nothing is shown: where its password begins and ends is not known, and the
-// cause quotes what it stumbled over. Else the cause is about a parameter.
+// withoutURL keeps a password in the URL out of an error about it. If the URL cannot be parsed,
+// nothing of it is shown, because it is not known where its password begins and ends, and the cause
+// quotes parts of it. Otherwise the cause is about a parameter.
 func withoutURL(err error, raw string) error {
 	u, unparsed := url.Parse(raw)
 	if unparsed != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {

@@ -1,5 +1,5 @@
-// Package batch lets concurrent callers share transactions and queries: a commit waits for
-// the disk, and one wait is enough for all; a query costs more than a row of it.
+// Package batch lets concurrent callers share transactions and queries. A commit waits for the
+// disk, and one wait is enough for many callers; a query costs more than each of its rows.
 package batch
 
 import (
@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// MaxSize is the size at which a batch no longer waits for more items, in bytes: 4 MB of
-	// data, or 200 items of next to none.
+	// MaxSize is the size at which a batch no longer waits for more items, in bytes: 4 MB of data,
+	// or 200 items with almost no data.
 	MaxSize = 4 << 20
-	// ItemSize is what each item counts beside its own size.
+	// ItemSize is what each item counts in addition to its own size.
 	ItemSize = MaxSize / 200
 )
 
-// ErrClosed is the error of items that come after [Batcher.Close].
+// ErrClosed is the error of items after [Batcher.Close].
 var ErrClosed = errors.New("batch: closed")
 
 // Batcher collects items of concurrent callers and flushes them together. An item joins the
@@ -37,35 +37,35 @@ type Batcher[In, Out any] struct {
 	slots chan struct{}
 
 	mu            sync.Mutex
-	open          *batch[In, Out] // the batch that the next item joins; nil: it starts one
-	lastArrival   time.Time       // when the idle time of the open batch began: with a flush, or with a later item
-	lastWasShared bool            // whether the latest batch had more than one item: more may be about to come
+	open          *batch[In, Out] // the batch that the next item joins; nil: the item starts one
+	lastArrival   time.Time       // when the idle time of the open batch began: at a flush, or at a later item
+	lastWasShared bool            // whether the latest batch had more than one item, so that more are likely
 	closed        bool
 	running       sync.WaitGroup
 }
 
-// Config says what a Batcher does.
+// Config configures a Batcher.
 type Config[In, Out any] struct {
 	Delay    Delay
 	Parallel int // how many batches are flushed at the same time: while one waits for the disk, the next works
-	// Size is the size of an item in bytes; nil: next to none.
+	// Size is the size of an item in bytes; nil: almost nothing.
 	Size func(In) int
 	// Flush runs one transaction or query, and returns a result for each item.
 	Flush func(context.Context, []In) ([]Result[Out], error)
-	// Outage reports whether an error of Flush was caused by no item: then all items get it,
+	// Outage reports whether an error of Flush was caused by no item. Then all items get the error,
 	// and are not flushed one by one.
 	Outage func(error) bool
 }
 
-// Delay is how long a batch waits for more items: as long as they keep coming. The faster
-// callers come, the more of them share a batch, and those who come again only after their
-// batch was flushed do not wait for nothing.
+// Delay is how long a batch waits for more items, as long as they keep coming. The faster callers
+// come, the more of them share a batch. Callers that only return after their batch was flushed do
+// not make it wait for nothing.
 type Delay struct {
 	Idle time.Duration // a batch is flushed when no item has come for this long,
 	Max  time.Duration // and no later than this long after its first item
 }
 
-// Result is what became of one item.
+// Result is the result of one item.
 type Result[Out any] struct {
 	Out Out
 	Err error
@@ -76,8 +76,8 @@ type batch[In, Out any] struct {
 	began   time.Time // when its first item came
 	items   []In
 	size    int
-	full    chan struct{} // closed when it takes no more
-	done    chan struct{} // closed when results are there
+	full    chan struct{} // closed when it accepts no more items
+	done    chan struct{} // closed when the results are complete
 	results []Result[Out]
 }
 
@@ -86,8 +86,8 @@ func New[In, Out any](cfg Config[In, Out]) *Batcher[In, Out] {
 	return &Batcher[In, Out]{cfg: cfg, slots: make(chan struct{}, cfg.Parallel)}
 }
 
-// Do adds the item to a batch and waits for it. A caller that stops waiting does not take
-// its item back: it may or may not be flushed.
+// Do adds the item to a batch and waits for its result. If the caller stops waiting, the item stays
+// in the batch, and may or may not be flushed.
 func (b *Batcher[In, Out]) Do(ctx context.Context, item In) (Out, error) {
 	var none Out
 	if err := ctx.Err(); err != nil {
@@ -105,8 +105,8 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, item In) (Out, error) {
 	}
 }
 
-// join puts the item into the open batch, and returns that and the item's index. After
-// Close it returns nil.
+// join puts the item into the open batch, and returns the batch and the item's index. After Close
+// it returns nil.
 func (b *Batcher[In, Out]) join(item In) (*batch[In, Out], int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,7 +139,7 @@ func (b *Batcher[In, Out]) join(item In) (*batch[In, Out], int) {
 func (b *Batcher[In, Out]) run(joined *batch[In, Out]) {
 	defer b.running.Done()
 	b.waitForMore(joined)
-	b.slots <- struct{}{} // items still join while it waits
+	b.slots <- struct{}{} // items still join during this wait
 	b.mu.Lock()
 	if b.open == joined {
 		b.open = nil
@@ -185,7 +185,8 @@ func (b *Batcher[In, Out]) flush(items []In) []Result[Out] {
 	return results
 }
 
-// flushOneByOne flushes each item alone, so that one that cannot be stored hurts no other.
+// flushOneByOne flushes each item alone, so that an item that cannot be stored does not affect the
+// others.
 func (b *Batcher[In, Out]) flushOneByOne(items []In) []Result[Out] {
 	results := make([]Result[Out], len(items))
 	for i := range items {
@@ -194,7 +195,7 @@ func (b *Batcher[In, Out]) flushOneByOne(items []In) []Result[Out] {
 	return results
 }
 
-// Close takes no more items and waits until those that came are flushed.
+// Close accepts no more items and waits until those in batches are flushed.
 func (b *Batcher[In, Out]) Close() {
 	b.mu.Lock()
 	b.closed = true
