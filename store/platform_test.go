@@ -22,7 +22,7 @@ func scripted(t *testing.T) switchboard.Subscription {
 		Tenant: "acme", Name: "script", Profile: "firstline", UseCase: "contact", Events: []string{"Contact.*"}, Filter: json.RawMessage(`{"data":{"b":{"$gte":1}}}`),
 		Request: switchboard.Request{
 			Method: "PUT", URL: "https://receiver.example/users/{{ contact.id }}", Body: switchboard.BodyParams,
-			Params:      json.RawMessage(`{"zeta":"{{ contact.first_name }}","alpha":"{{czCol.15}}"}`),
+			Params:      json.RawMessage(`{"omega":"{{ contact.first_name }}","alpha":"{{czCol.15}}"}`),
 			Missing:     switchboard.MissingEmpty,
 			Envelope:    &switchboard.EnvelopeFields{Type: "event_type", Data: "data", TimeFormat: switchboard.TimeFormatUnixMillis},
 			XML:         &switchboard.XMLStyle{Root: "Event", Attributes: true, Elements: []string{"Message"}},
@@ -84,7 +84,7 @@ func TestCredentialsAreStoredEncrypted(t *testing.T) {
 	must(t, b.CreateSubscription(t.Context(), root(), &sub))
 	var stored string
 	must(t, b.sql.Get(&stored, "SELECT row_to_json(s)::text || (SELECT row_to_json(k)::text FROM subscription_secrets k) FROM subscriptions s"))
-	for _, secret := range []string{"hunter2", "zeta", switchboard.Mask} {
+	for _, secret := range []string{"hunter2", "omega", switchboard.Mask} {
 		if strings.Contains(stored, secret) {
 			t.Errorf("%s stands in %s", secret, stored)
 		}
