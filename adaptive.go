@@ -10,7 +10,7 @@ import (
 // makes an attempt, and how far they may go. Under no load they are the subscription's own,
 // under full load those named here, and in between they are interpolated linearly.
 type Adaptive struct {
-	Enabled           bool     `json:"enabled" required:"false" always:"true" doc:"Whether timeout and retries follow the load of the worker. false: the limits are fixed, and the bounds below are forgotten. Default: true, unless a timeout is given alone" example:"true"`
+	Enabled           bool     `json:"enabled" required:"false" always:"true" doc:"Whether timeout and retries follow the load of the worker. false: the limits are fixed, and the bounds below are removed. Default: true, unless a timeout is given without adaptive" example:"true"`
 	MinimumTimeout    Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load: 1s to timeout. Default: 5s" example:"5s"`
 	MaxIntervalFactor float64  `json:"maximum_interval_factor,omitempty" minimum:"1" maximum:"10" doc:"The factor of retry intervals under full load. Default: 2" example:"2"`
 	MinimumAttempts   int      `json:"minimum_attempts,omitempty" minimum:"1" doc:"The number of attempts under full load. Default: retry.maximum_attempts" example:"38"`

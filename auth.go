@@ -46,18 +46,18 @@ const authorization = "Authorization"
 // fields named beside it.
 type Auth struct {
 	Type         AuthType   `json:"type,omitempty" always:"true" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials; if the receiver refuses it, by 401 or by a 403 that may mean an expired token, the same attempt sends the request once more with a new one, and records that. mtls: a client certificate" example:"bearer"`
-	Username     string     `json:"username,omitempty" doc:"Of basic" maxLength:"1024"`
-	Password     Secret     `json:"password,omitempty" doc:"Of basic. It is stored encrypted and shown masked, as every secret here; the mask sent back keeps what is stored. Another token_url, or another host in the url, needs it again"`
-	Token        Secret     `json:"token,omitempty" doc:"Of bearer" example:"s3cr3t"`
-	Header       string     `json:"header,omitempty" doc:"Of api_key: the header that holds it" maxLength:"200"`
-	Value        Secret     `json:"value,omitempty" doc:"Of api_key: the key"`
-	TokenURL     string     `json:"token_url,omitempty" doc:"Of oauth2: the token endpoint; it is asked for a token when this is saved" maxLength:"2048"`
-	ClientID     string     `json:"client_id,omitempty" doc:"Of oauth2" maxLength:"1024"`
-	ClientSecret Secret     `json:"client_secret,omitempty" doc:"Of oauth2"`
-	Scopes       []string   `json:"scopes,omitempty" nullable:"false" doc:"Of oauth2. A change replaces the list" maxItems:"50"`
-	Parameters   Parameters `json:"parameters,omitempty" doc:"Of oauth2: at most 20 further parameters of the request for a token, as audience and resource. They are stored encrypted. Values whose names are those of credentials are masked, and kept as those of headers are"`
-	Certificate  string     `json:"certificate,omitempty" doc:"Of mtls: the client's certificate with its chain, in PEM"`
-	PrivateKey   Secret     `json:"private_key,omitempty" doc:"Of mtls: in PEM, not encrypted"`
+	Username     string     `json:"username,omitempty" doc:"For basic" maxLength:"1024"`
+	Password     Secret     `json:"password,omitempty" doc:"For basic. It is stored encrypted and shown masked, like every secret here; sending the mask back keeps the stored value. It must be given again with another token_url, or another host in the url"`
+	Token        Secret     `json:"token,omitempty" doc:"For bearer" example:"s3cr3t"`
+	Header       string     `json:"header,omitempty" doc:"For api_key: the header with the key" maxLength:"200"`
+	Value        Secret     `json:"value,omitempty" doc:"For api_key: the key"`
+	TokenURL     string     `json:"token_url,omitempty" doc:"For oauth2: the token endpoint; a token is requested when the subscription is saved" maxLength:"2048"`
+	ClientID     string     `json:"client_id,omitempty" doc:"For oauth2" maxLength:"1024"`
+	ClientSecret Secret     `json:"client_secret,omitempty" doc:"For oauth2"`
+	Scopes       []string   `json:"scopes,omitempty" nullable:"false" doc:"For oauth2. A change replaces the list" maxItems:"50"`
+	Parameters   Parameters `json:"parameters,omitempty" doc:"For oauth2: at most 20 further parameters of the token request, such as audience and resource. They are stored encrypted. Values with the name of a credential are masked, and kept like those of headers"`
+	Certificate  string     `json:"certificate,omitempty" doc:"For mtls: the client certificate with its chain, in PEM"`
+	PrivateKey   Secret     `json:"private_key,omitempty" doc:"For mtls: the private key in PEM, not encrypted"`
 }
 
 // RevealedAuth is an [Auth] whose secrets are marshalled as they are, for those who store it

@@ -33,12 +33,12 @@ const (
 // Breaker says when the breaker of an endpoint opens, and when its subscription is disabled.
 // What is zero is the configuration's.
 type Breaker struct {
-	Mode            BreakerMode `json:"mode,omitempty" enum:"auto,off" default:"auto" doc:"off: failing deliveries are retried by their policy alone"`
-	MinimumAttempts int         `json:"minimum_attempts,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"So many attempts in the window at least" example:"10"`
-	FailurePercent  int         `json:"failure_percent,omitempty" minimum:"1" maximum:"100" default:"70" doc:"So many of a hundred of them failed through the endpoint's fault" example:"70"`
+	Mode            BreakerMode `json:"mode,omitempty" enum:"auto,off" default:"auto" doc:"off: failing deliveries only follow their retry policy"`
+	MinimumAttempts int         `json:"minimum_attempts,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"The breaker opens by percentage only after this many attempts in the window" example:"10"`
+	FailurePercent  int         `json:"failure_percent,omitempty" minimum:"1" maximum:"100" default:"70" doc:"Percentage of those attempts that must have failed through the endpoint's fault" example:"70"`
 	Window          Duration    `json:"window,omitempty" default_duration:"5m" shortest:"10s" longest:"1h" doc:"The time over which attempts are counted" example:"5m"`
-	FailuresInARow  int         `json:"failures_in_a_row,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"Or so many failed one after the other" example:"10"`
-	DisableAfter    Duration    `json:"disable_after,omitempty" default_duration:"120h" shortest:"1h" longest:"2160h" doc:"The subscription is disabled after so long of nothing but failures" example:"120h"`
+	FailuresInARow  int         `json:"failures_in_a_row,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"The breaker also opens after this many failures in a row" example:"10"`
+	DisableAfter    Duration    `json:"disable_after,omitempty" default_duration:"120h" shortest:"1h" longest:"2160h" doc:"The subscription is disabled after every attempt has failed for this long" example:"120h"`
 }
 
 // Or returns the breaker with what it leaves out as the other has it.

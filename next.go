@@ -14,7 +14,7 @@ import (
 // policy.
 type RetryPolicy struct {
 	InitialInterval    Duration `json:"initial_interval,omitempty" default_duration:"5s" doc:"Before the second attempt: 100ms to 168h" example:"5s"`
-	BackoffCoefficient float64  `json:"backoff_coefficient,omitempty" minimum:"1" maximum:"10" default:"3" doc:"By what each further wait is longer" example:"3"`
+	BackoffCoefficient float64  `json:"backoff_coefficient,omitempty" minimum:"1" maximum:"10" default:"3" doc:"The factor by which each further wait is longer" example:"3"`
 	MaximumInterval    Duration `json:"maximum_interval,omitempty" always:"true" doc:"The longest wait: initial_interval to 168h. Default: 4h, or initial_interval if that is longer" example:"4h"`
 	MaxAttempts        int      `json:"maximum_attempts,omitempty" minimum:"1" maximum:"100" default:"38" doc:"The first one counts. The defaults span five days; the answer shows the whole schedule" example:"38"`
 }

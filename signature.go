@@ -11,8 +11,8 @@ const DefaultScheme Scheme = "standard"
 // Signature says how the requests of a subscription are signed.
 type Signature struct {
 	Scheme Scheme `json:"scheme,omitempty" default:"standard"`
-	Header string `json:"header,omitempty" nonzero:"true" doc:"Of hmac-sha256-hex: the header that holds it. Default: X-Webhook-Signature" maxLength:"200"`
-	Prefix string `json:"prefix,omitempty" doc:"Of hmac-sha256-hex: what precedes it, as sha256=" maxLength:"64"`
+	Header string `json:"header,omitempty" nonzero:"true" doc:"For hmac-sha256-hex: the header with the signature. Default: X-Webhook-Signature" maxLength:"200"`
+	Prefix string `json:"prefix,omitempty" doc:"For hmac-sha256-hex: text before the signature, such as sha256=" maxLength:"64"`
 }
 
 // SigningSecret is a secret that deliveries are signed with. During a rotation a

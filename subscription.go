@@ -49,33 +49,33 @@ const (
 // A member that is zero was not given.
 type Subscription struct {
 	ID            string            `json:"id" readOnly:"true" example:"sub_01k0000000000000000000000"`
-	Tenant        string            `json:"tenant" doc:"Whose events it gets" example:"acme" maxLength:"128"`
-	Name          string            `json:"name" doc:"For people. No two subscriptions of a tenant have the same name; CRM and crm are two" example:"CRM sync" maxLength:"200"`
-	Profile       string            `json:"profile,omitempty" doc:"A platform, as signalzen: what is left out below is as that platform sends it. Fixed at creation"`
-	UseCase       string            `json:"use_case,omitempty" doc:"Which of an event's data the templates may read, as contact or ticket. Fixed at creation. Left out: all"`
-	Events        []string          `json:"events" nullable:"false" minItems:"1" maxItems:"200" doc:"Event types, or patterns: ticket.* takes every type below ticket, * every type but those of Switchboard itself, which begin with switchboard. A change replaces the list" example:"ticket.*,customer.created"`
-	Filter        json.RawMessage   `json:"filter,omitempty" always:"true" doc:"Which of those events, by their content: the shape of what is asked for, with values or operators. data is the event's data, metadata its id, type, key, tenant and occurred_at. {} takes all. A change replaces the whole filter" example:"{\"data\":{\"ticket\":{\"priority\":{\"$gte\":3}}}}"`
+	Tenant        string            `json:"tenant" doc:"The tenant whose events it takes" example:"acme" maxLength:"128"`
+	Name          string            `json:"name" doc:"A name for people, unique in the tenant; CRM and crm differ" example:"CRM sync" maxLength:"200"`
+	Profile       string            `json:"profile,omitempty" doc:"A platform, such as signalzen: fields that are left out below are as that platform sends them. Fixed at creation"`
+	UseCase       string            `json:"use_case,omitempty" doc:"The part of an event's data that the templates may read, such as contact or ticket. Fixed at creation. Left out: all"`
+	Events        []string          `json:"events" nullable:"false" minItems:"1" maxItems:"200" doc:"Event types, or patterns: ticket.* matches every type below ticket, * every type except those of Switchboard itself, which begin with switchboard. A change replaces the list" example:"ticket.*,customer.created"`
+	Filter        json.RawMessage   `json:"filter,omitempty" always:"true" doc:"Selects among those events by content: a document in the shape of the event, with values or operators. data is the event's data, metadata its id, type, key, tenant and occurred_at. {} matches all. A change replaces the whole filter" example:"{\"data\":{\"ticket\":{\"priority\":{\"$gte\":3}}}}"`
 	Request       Request           `json:"request" doc:"The HTTP request to send"`
-	Signature     Signature         `json:"signature,omitzero" always:"true" doc:"How requests are signed. In a change, another scheme starts afresh. Where the secret does not fit it, the answer holds a new one, which replaces those before at once"`
+	Signature     Signature         `json:"signature,omitzero" always:"true" doc:"How requests are signed. Changing the scheme removes header and prefix. If the secret does not fit the scheme, the answer has a new one, which replaces the former ones at once"`
 	Secrets       []SigningSecret   `json:"-"` // the current one first
-	Auth          Auth              `json:"auth,omitzero" doc:"What requests show the receiver beside their signature. In a change, another type starts afresh"`
+	Auth          Auth              `json:"auth,omitzero" doc:"How requests authenticate to the receiver, in addition to their signature. Changing the type removes the other members"`
 	Verification  Verification      `json:"verification,omitempty" enum:"none,challenge" default:"none" doc:"challenge: before anything is delivered, and after each change of the url, the address must answer a signed POST of {\"challenge\": \"…\"} with that bare value"`
 	Retry         RetryPolicy       `json:"retry,omitzero" always:"true" doc:"When a failed attempt is followed by another"`
-	Timeout       Duration          `json:"timeout,omitempty" default_duration:"10s" doc:"Of one attempt, from dialling to the end of the answer: 1s to 30s. Under load it is less; one that is given without adaptive is fixed" example:"10s"`
+	Timeout       Duration          `json:"timeout,omitempty" default_duration:"10s" doc:"Limit of one attempt, from dialling to the end of the answer: 1s to 30s. It is shortened under load; a timeout that is given without adaptive is fixed" example:"10s"`
 	Adaptive      Adaptive          `json:"adaptive" required:"false" always:"true" doc:"How timeout and retries follow the load of the worker"`
-	MaxInFlight   int               `json:"max_in_flight,omitempty" minimum:"1" maximum:"100" default:"16" doc:"Requests at the same time, of all workers together" example:"16"`
-	RateLimit     RateLimit         `json:"rate_limit,omitzero" doc:"How many requests are made in a time, of all workers together. What exceeds it is held and sent in order. Left out: no limit"`
-	Ordering      Ordering          `json:"ordering,omitempty" enum:"none,key" default:"none" doc:"key: the events of one key are delivered strictly in the order in which they were accepted, each when the one before has ended. Events without a key have no order. A change acts on what is accepted after it"`
-	DeliverWithin Duration          `json:"deliver_within,omitempty" shortest:"1s" longest:"720h" doc:"A delivery that has not succeeded so long after its acceptance fails as expired. Left out: no deadline" example:"30m"`
+	MaxInFlight   int               `json:"max_in_flight,omitempty" minimum:"1" maximum:"100" default:"16" doc:"Requests at the same time, across all workers" example:"16"`
+	RateLimit     RateLimit         `json:"rate_limit,omitzero" doc:"The rate of requests, across all workers. Deliveries beyond it are held and sent in order. Left out: no limit"`
+	Ordering      Ordering          `json:"ordering,omitempty" enum:"none,key" default:"none" doc:"key: the events of one key are delivered strictly in the order in which they were accepted, each after the one before has ended. Events without a key have no order. A change affects events that are accepted after it"`
+	DeliverWithin Duration          `json:"deliver_within,omitempty" shortest:"1s" longest:"720h" doc:"How long after its acceptance a delivery fails as expired if it is not delivered. Left out: no deadline" example:"30m"`
 	Supersede     bool              `json:"supersede,omitempty" doc:"A new event cancels the open deliveries of older ones with the same type and key"`
-	HoldFor       Duration          `json:"hold_for,omitempty" default_duration:"720h" shortest:"1m" longest:"2160h" doc:"For how long a delivery is held at most, before it fails as hold_expired" example:"720h"`
-	ReleaseRate   int               `json:"release_rate,omitempty" minimum:"1" maximum:"1000" default:"50" doc:"How many held deliveries are released in a second, after a pause or when its endpoint has recovered" example:"50"`
+	HoldFor       Duration          `json:"hold_for,omitempty" default_duration:"720h" shortest:"1m" longest:"2160h" doc:"How long a delivery may be held before it fails as hold_expired" example:"720h"`
+	ReleaseRate   int               `json:"release_rate,omitempty" minimum:"1" maximum:"1000" default:"50" doc:"How many held deliveries are released a second, after a pause or when the endpoint has recovered" example:"50"`
 	Breaker       Breaker           `json:"breaker,omitzero" always:"true" doc:"When deliveries are held because the endpoint fails"`
 	State         SubscriptionState `json:"state" readOnly:"true" enum:"active,paused,disabled,unverified" doc:"paused and disabled: deliveries are held until it is resumed or enabled. unverified: until its address has answered the challenge" example:"active"`
 	StateReason   string            `json:"state_reason" readOnly:"true" doc:"Why it is not active"`
 	StateSince    time.Time         `json:"state_since" readOnly:"true" doc:"Since when it is in that state"`
 	StateBy       string            `json:"state_by" readOnly:"true" doc:"Who brought it there: a person, an API key, or switchboard"`
-	Version       int               `json:"version" doc:"Counts changes. A change names the version that it changes; an old one is a conflict" example:"1"`
+	Version       int               `json:"version" doc:"Counts changes. A change names the version that it is based on; an old version is a conflict" example:"1"`
 	CreatedAt     time.Time         `json:"created_at" readOnly:"true"`
 	UpdatedAt     time.Time         `json:"updated_at" readOnly:"true"`
 	DeletedAt     time.Time         `json:"-"` // zero: it is not; a deleted one is seen by its deliveries only

@@ -223,7 +223,7 @@ func TestNoKeys(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { c.NoKeys = true })
 	_, text := f.key(switchboard.RoleAdmin, "")
-	f.nobody().get("/console/sign-in").want(t, http.StatusOK, "Nobody signs in with a key here").without(t, `name="key"`)
+	f.nobody().get("/console/sign-in").want(t, http.StatusOK, "Signing in with a key is turned off here").without(t, `name="key"`)
 	f.nobody().post("/console/sign-in", signInForm(text, "Ana", "")).want(t, http.StatusForbidden)
 	f.as(switchboard.RoleAdmin, "").get("/console").want(t, http.StatusSeeOther)
 	f.portal("acme", switchboard.RoleIntegrator).get("/console/audit").want(t, http.StatusOK)
