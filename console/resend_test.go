@@ -109,7 +109,7 @@ func TestRefusedResends(t *testing.T) {
 		ana.post(address, url.Values{"do": {"preview"}, field: {value}}).want(t, http.StatusUnprocessableEntity, `href="#field-`+field+`"`, "data-focus")
 	}
 	support := f.as(switchboard.RoleSupport, "", readsPayload)
-	support.get(address).want(t, http.StatusOK, "Another URL or body needs an admin").without(t, `name="body"`, `name="url"`)
+	support.get(address).want(t, http.StatusOK, "Changing the URL or body needs the role admin").without(t, `name="body"`, `name="url"`)
 	support.post(address, url.Values{"do": {"preview"}, "body": {"forged"}, "headers": {"X-A: 1"}}).want(t, http.StatusOK, "headers.X-A").without(t, "forged")
 	if detail, err := f.store.Delivery(t.Context(), operator(), d.ID); err != nil || len(detail.ResentAs) != 0 {
 		t.Errorf("something was sent: %v, %v", detail.ResentAs, err)

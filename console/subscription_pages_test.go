@@ -137,7 +137,7 @@ func TestRotate(t *testing.T) {
 	form := url.Values{"version": {"1"}, "grace": {"tomorrow"}}
 	ira.post(path+"/rotate", form).want(t, http.StatusUnprocessableEntity, "must be a duration")
 	form.Set("grace", "2h")
-	got := ira.post(path+"/rotate", form).want(t, http.StatusOK, "whsec_", "never again")
+	got := ira.post(path+"/rotate", form).want(t, http.StatusOK, "whsec_", "only shown now")
 	secret := regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`).FindString(html.UnescapeString(got.body))
 	again := ira.post(path+"/rotate", form).want(t, http.StatusConflict, "it was shown then")
 	for _, body := range []string{again.body, ira.get(path).body, ira.get(path + "?tab=signature").body, f.logs.String()} {
