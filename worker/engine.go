@@ -187,18 +187,23 @@ func (e *Engine) Drain() {
 // dispatch starts the workflow of a delivery. If the delivery is cancelled or held, it wakes the
 // workflow, which reads the row and ends. It does not send a cancel request, which might hit the
 // workflow of a next generation that an operator has just started. It returns false if the dispatch
-// has to be tried again.
+// has to be tried again. A wake is tried again until nothing waits any more: the worker that gets
+// the task may die with it, and an execution that runs may have read the row before it changed.
+// Temporal itself would try again only at the date of the next attempt.
 func (e *Engine) dispatch(ctx context.Context, d switchboard.Delivery) (_ bool, err error) {
 	ctx, ended := e.dispatching(ctx, d)
 	defer func() { ended(err) }()
 	if d.State.HasNextAttempt() {
 		return e.start(ctx, d)
 	}
-	err = e.RetryNow(ctx, d.ID)
+	err = e.wake(ctx, d.ID)
 	if refused(err) { // an engineer has paused it in Temporal: there is nothing to wait for
 		err = e.unpause(ctx, d.ID)
 	}
-	return err == nil, err
+	if isNotFound(err) {
+		return true, nil
+	}
+	return false, err
 }
 
 // refused reports whether Temporal refused just this call, for example to pause an activity that is
@@ -282,13 +287,18 @@ func fairnessKey(tenant string) string { return tenant[:min(len(tenant), 64)] }
 // RetryNow runs the delivery's waiting attempt at once. It pauses and unpauses the pending
 // activity, which keeps its attempt number. If nothing waits, it does nothing.
 func (e *Engine) RetryNow(ctx context.Context, deliveryID string) error {
+	return ignoreNotFound(e.wake(ctx, deliveryID))
+}
+
+// wake does the same, and returns an error if nothing waits.
+func (e *Engine) wake(ctx context.Context, deliveryID string) error {
 	_, err := e.client.WorkflowService().PauseActivityExecution(ctx, &workflowservice.PauseActivityExecutionRequest{
 		Namespace: e.namespace, WorkflowId: deliveryID, ActivityId: workflows.AttemptActivityID,
 		Identity: operatorIdentity, Reason: "retry now",
 		RequestId: operatorIdentity, // our pause may be repeated, for example after a crash before the unpause
 	})
 	if err != nil {
-		return ignoreNotFound(err)
+		return err
 	}
 	e.awaitPaused(ctx, deliveryID)
 	return e.unpause(ctx, deliveryID)
@@ -302,7 +312,7 @@ func (e *Engine) unpause(ctx context.Context, deliveryID string) error {
 	_, err := e.client.WorkflowService().UnpauseActivityExecution(ctx, &workflowservice.UnpauseActivityExecutionRequest{
 		Namespace: e.namespace, WorkflowId: deliveryID, ActivityId: workflows.AttemptActivityID, Identity: operatorIdentity,
 	})
-	return ignoreNotFound(err)
+	return err
 }
 
 // awaitPaused returns when the paused activity no longer runs, or after pauseTimeout. Unpausing a
