@@ -15,6 +15,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/seed-49a43567/switchboard/client"
 )
@@ -134,8 +135,15 @@ func TestFailedIsRedInTemporal(t *testing.T) {
 
 func (s *system) awaitWorkflow(id string, want enumspb.WorkflowExecutionStatus) {
 	s.t.Helper()
+	var seen *workflowservice.DescribeWorkflowExecutionResponse
+	var err error
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("workflow %s is %s, %v, with %v", id, seen.GetWorkflowExecutionInfo().GetStatus(), err, seen.GetPendingActivities())
+		}
+	}()
 	await(s.t, "workflow "+id+" "+want.String(), func() bool {
-		seen, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
+		seen, err = s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
 		return err == nil && seen.GetWorkflowExecutionInfo().GetStatus() == want
 	})
 }

@@ -31,7 +31,7 @@ func newDeployment(t *testing.T) *deployment {
 // process is one of that binary, with an address of its own. It does not run yet.
 func (d *deployment) process(binary string) *process {
 	s := *d.system
-	s.config.Listen, s.log = freeAddr(d.t), &logBuffer{}
+	s.config.Listen, s.log = freeAddr(d.t), newLog(d.t)
 	p := &process{system: &s, binary: binary}
 	d.t.Cleanup(p.kill)
 	return p

@@ -10,7 +10,7 @@ func fullSize() bool { return os.Getenv("SWITCHBOARD_E2E_FULL") != "" }
 func (p *process) beside() *process {
 	p.t.Helper()
 	s := *p.system
-	s.config.Listen, s.log = freeAddr(p.t), &logBuffer{}
+	s.config.Listen, s.log = freeAddr(p.t), newLog(p.t)
 	another := &process{system: &s, binary: p.binary, env: p.env}
 	p.t.Cleanup(another.kill)
 	another.start()

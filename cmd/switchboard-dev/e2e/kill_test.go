@@ -11,7 +11,12 @@ import (
 	"testing"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
 	"github.com/seed-49a43567/switchboard/client"
+	"github.com/seed-49a43567/switchboard/workflows"
 )
 
 // loadTimeout is for what a loaded machine does thousands of times.
@@ -232,4 +237,31 @@ func checkAttempts(t *testing.T, d client.Delivery) {
 			t.Errorf("%s: attempt %d of %d has the number %d, answer %v and failure %q", d.ID, i+1, len(d.Attempts), a.Number, a.Response, a.Failure)
 		}
 	}
+}
+
+// TestLostWake: the worker that was to end the workflow of a held delivery dies with the task. Its policy would have it
+// tried again in an hour, and the workflow ends all the same.
+func TestLostWake(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t)
+	p.start()
+	id := p.toBackoff(newReceiver(t, 503).URL)
+	p.kill()
+	p.serve("api")
+	p.operate(id, "hold", "wrong price")
+	await(t, "the task taken, and never answered", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		task, err := p.temporal.WorkflowService().PollActivityTaskQueue(ctx, &workflowservice.PollActivityTaskQueueRequest{
+			Namespace: p.namespace, TaskQueue: &taskqueuepb.TaskQueue{Name: workflows.TaskQueue}, Identity: "a worker that dies",
+		})
+		return err == nil && task.GetWorkflowExecution().GetWorkflowId() == id
+	})
+	p.kill()
+	p.start()
+	p.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	if d := p.delivery(id); d.State != "held" || d.AttemptsMade != 1 {
+		t.Errorf("%s after %d attempts", d.State, d.AttemptsMade)
+	}
+	p.wantVerified()
 }

@@ -150,7 +150,7 @@ func configureSystem(t *testing.T, databaseURL, temporalAddr, namespace string) 
 // localSystem makes a Switchboard of which neither the database nor Temporal is looked at yet.
 func localSystem(t *testing.T, databaseURL, temporalAddr, namespace string) *system {
 	t.Helper()
-	s := &system{t: t, namespace: namespace, temporalAddr: temporalAddr, log: &logBuffer{}}
+	s := &system{t: t, namespace: namespace, temporalAddr: temporalAddr, log: newLog(t)}
 	s.client = &http.Client{Timeout: awaitTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	t.Cleanup(s.client.CloseIdleConnections)
 	var err error
@@ -172,13 +172,25 @@ func (s *system) registerNamespace(addr string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(c.Close)
+	s.t.Cleanup(func() {
+		endSchedules(c)
+		c.Close()
+	})
 	s.temporal = c
 	_, err = c.WorkflowService().RegisterNamespace(s.t.Context(), &workflowservice.RegisterNamespaceRequest{
 		Namespace: s.namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
 	})
 	if err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// endSchedules deletes those of a system that is over. Temporal would work for all of them until the last test ends.
+func endSchedules(c client.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // a test's own Temporal may be away by now
+	defer cancel()
+	for _, id := range []string{worker.ReconcileSchedule, worker.RollUpSchedule, worker.RetainSchedule} {
+		_ = c.ScheduleClient().GetHandle(ctx, id).Delete(ctx) // it may not be there
 	}
 }
 
@@ -257,6 +269,19 @@ func awaitFor(t *testing.T, timeout time.Duration, what string, condition func()
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
+}
+
+// newLog is one whose end is shown when the test has failed.
+func newLog(t *testing.T) *logBuffer {
+	t.Helper()
+	const shown = 20_000
+	b := &logBuffer{}
+	t.Cleanup(func() {
+		if text := b.String(); t.Failed() && text != "" {
+			t.Logf("the end of a log:\n%s", text[max(0, len(text)-shown):])
+		}
+	})
+	return b
 }
 
 func (b *logBuffer) Write(p []byte) (int, error) {

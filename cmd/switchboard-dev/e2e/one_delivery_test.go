@@ -215,8 +215,14 @@ func TestPauseOfTheActivityInTemporal(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.operate(id, "retry", "at once") // is stored, and waits for the unpause
-	passes := s.reconcilerPasses()
-	await(t, "two passes of the reconciler", func() bool { return s.reconcilerPasses() >= passes+2 })
+	passes, seen := 0, false
+	await(t, "two passes of the reconciler", func() bool {
+		now, err := s.reconcilerPasses()
+		if err == nil && !seen {
+			passes, seen = now, true
+		}
+		return err == nil && now >= passes+2
+	})
 	if state := s.pending(id).GetState(); state != enumspb.PENDING_ACTIVITY_STATE_PAUSED || len(r.got()) != 1 {
 		t.Fatalf("%s, %d requests", state, len(r.got()))
 	}
@@ -229,13 +235,12 @@ func TestPauseOfTheActivityInTemporal(t *testing.T) {
 	s.awaitWorkflow(id, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 }
 
-func (s *system) reconcilerPasses() int {
-	s.t.Helper()
+func (s *system) reconcilerPasses() (int, error) {
 	seen, err := s.temporal.ScheduleClient().GetHandle(s.t.Context(), worker.ReconcileSchedule).Describe(s.t.Context())
 	if err != nil {
-		s.t.Fatal(err)
+		return 0, err
 	}
-	return seen.Info.NumActions
+	return seen.Info.NumActions, nil
 }
 
 // TestResetOfTheActivityInTemporal: the activity runs at once, finds that the delivery is not due, and

@@ -68,7 +68,13 @@ func newProcess(t *testing.T) *process {
 // and returns when it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	p.child = p.command("serve")
+	p.serve("serve")
+}
+
+// serve does so with that command, as api.
+func (p *process) serve(command string) {
+	p.t.Helper()
+	p.child = p.command(command)
 	p.child.Stderr = p.log
 	if err := p.child.Start(); err != nil {
 		p.t.Fatal(err)
