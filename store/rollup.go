@@ -29,6 +29,9 @@ const (
 	// hourSettles is how long after its end an hour is counted for the last time: by then what
 	// workers kept in memory while Postgres was away is recorded, too.
 	hourSettles = 10 * time.Minute
+	// recentAtOnce is what one transaction counts of what is recent, after the workflow has not run for a while. It
+	// has ioTimeout: 170,000 attempts by subscription take 2.7 s (docs/performance.md).
+	recentAtOnce = 5 * time.Minute
 	// hoursAtOnce bounds a pass after the workflow has not run for long.
 	hoursAtOnce = 24
 )
@@ -136,38 +139,60 @@ const lockRollup = "SELECT minutes_to, subscriptions_to, hours_to FROM rollup FO
 
 // RollUp counts what was attempted since the last pass, and what may have been incomplete then.
 func (s *Store) RollUp(ctx context.Context) (switchboard.RollupResult, error) {
-	var result switchboard.RollupResult
-	now := s.now()
-	err := s.tx(ctx, "count attempts", func(ctx context.Context, tx transaction) error {
-		hour := now.Truncate(time.Hour)
-		if _, err := tx.ExecContext(ctx, "INSERT INTO rollup (minutes_to, subscriptions_to, hours_to) VALUES ($1, $1, $1) ON CONFLICT DO NOTHING", hour); err != nil {
-			return err
-		}
-		var row rollupRow
-		if err := tx.GetContext(ctx, &row, lockRollup); err != nil {
-			return err
-		}
-		result = switchboard.RollupResult{MoreDue: !row.HoursTo.Add(time.Hour + hourSettles).After(now)}
-		// An attempt of the minute before may have been under way. Hours that are over are counted as
-		// a whole.
-		result.From = latest(latest(row.MinutesTo.Add(-rollupSettles), row.HoursTo), hour.Add(-time.Hour)).UTC().Truncate(time.Minute)
-		result.To = now
-		if err := countMinutes(ctx, tx, result.From, now); err != nil {
-			return err
-		}
-		if row.MinutesTo.Before(now) {
-			row.MinutesTo = now
-		}
-		if err := countSubscriptions(ctx, tx, &row, now); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "UPDATE rollup SET minutes_to = $1, subscriptions_to = $2", row.MinutesTo, row.SubscriptionsTo)
-		return err
-	})
+	result := switchboard.RollupResult{To: s.now()}
+	err := s.countRecent(ctx, &result)
 	for hours := 0; err == nil && result.MoreDue && hours < hoursAtOnce; hours++ {
-		err = s.finishHour(ctx, now, &result)
+		err = s.finishHour(ctx, result.To, &result)
 	}
 	return result, err
+}
+
+// countRecent counts up to result.To, in transactions of recentAtOnce each: after an outage, what is counted
+// stays counted if a later one fails.
+func (s *Store) countRecent(ctx context.Context, result *switchboard.RollupResult) error {
+	for counted := (time.Time{}); counted.Before(result.To); {
+		err := s.tx(ctx, "count attempts", func(ctx context.Context, tx transaction) (err error) {
+			counted, err = countNext(ctx, tx, result)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countNext counts the next part of what is recent, and returns up to when it is counted.
+func countNext(ctx context.Context, tx transaction, result *switchboard.RollupResult) (time.Time, error) {
+	now, hour := result.To, result.To.Truncate(time.Hour)
+	if _, err := tx.ExecContext(ctx, "INSERT INTO rollup (minutes_to, subscriptions_to, hours_to) VALUES ($1, $1, $1) ON CONFLICT DO NOTHING", hour); err != nil {
+		return now, err
+	}
+	var row rollupRow
+	if err := tx.GetContext(ctx, &row, lockRollup); err != nil {
+		return now, err
+	}
+	result.MoreDue = !row.HoursTo.Add(time.Hour + hourSettles).After(now)
+	// finishHour counts the hours before that as a whole.
+	begin := latest(row.HoursTo, hour.Add(-time.Hour))
+	to := latest(row.MinutesTo, begin).Add(recentAtOnce)
+	if to.After(now) {
+		to = now
+	}
+	// An attempt of the minute before may have been under way.
+	from := latest(row.MinutesTo.Add(-rollupSettles), begin).UTC().Truncate(time.Minute)
+	if result.From.IsZero() {
+		result.From = from
+	}
+	if err := countMinutes(ctx, tx, from, to); err != nil {
+		return now, err
+	}
+	row.MinutesTo = latest(row.MinutesTo, to)
+	if err := countSubscriptions(ctx, tx, &row, latest(row.SubscriptionsTo, begin), to); err != nil {
+		return now, err
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE rollup SET minutes_to = $1, subscriptions_to = $2", row.MinutesTo, row.SubscriptionsTo)
+	return to, err
 }
 
 // countMinutes counts the minutes from one time to another, and the hours that these are of.
@@ -188,20 +213,19 @@ func countedIDs(from, to time.Time) []any {
 	return []any{idBound(from.Add(-switchboard.LateAfter)), idBound(to.Add(switchboard.LateAfter + exact)), from, to}
 }
 
-// countSubscriptions adds the slices that are over to the counts by subscription, and counts anew
-// what is later. Hours that are over are counted as a whole.
-func countSubscriptions(ctx context.Context, tx querier, row *rollupRow, now time.Time) error {
-	from := latest(latest(row.SubscriptionsTo, row.HoursTo), now.Truncate(time.Hour).Add(-time.Hour))
-	if to := now.Add(-rollupSettles).Truncate(rollupSlice); from.Before(to) {
-		if _, err := tx.ExecContext(ctx, bySubscriptionQuery("traffic_subscription", true), countedIDs(from, to)...); err != nil {
+// countSubscriptions adds the slices from one time to another that are over to the counts by subscription, and
+// counts the rest anew.
+func countSubscriptions(ctx context.Context, tx querier, row *rollupRow, from, to time.Time) error {
+	if over := to.Add(-rollupSettles).Truncate(rollupSlice); from.Before(over) {
+		if _, err := tx.ExecContext(ctx, bySubscriptionQuery("traffic_subscription", true), countedIDs(from, over)...); err != nil {
 			return err
 		}
-		from, row.SubscriptionsTo = to, to
+		from, row.SubscriptionsTo = over, over
 	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM traffic_recent"); err != nil || !from.Before(now) {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM traffic_recent"); err != nil || !from.Before(to) {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, bySubscriptionQuery("traffic_recent", false), countedIDs(from, now)...)
+	_, err := tx.ExecContext(ctx, bySubscriptionQuery("traffic_recent", false), countedIDs(from, to)...)
 	return err
 }
 

@@ -192,6 +192,29 @@ func TestRollUpCatchesUp(t *testing.T) {
 	b.checkRollups("30 hours", from, from.Add(30*time.Hour), "traffic_minute", "traffic_hour", "traffic_subscription")
 }
 
+// TestRollUpKeepsItsProgress: after an outage of an hour a pass that fails in the middle keeps what it has counted.
+func TestRollUpKeepsItsProgress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	from := begin().Truncate(time.Hour)
+	b.rollUp()
+	b.advance(from.Add(time.Hour + time.Second).Sub(b.clock()))
+	d := b.delivery("acme")
+	for range 10 {
+		d = b.attempted(d, 503, 0, time.Second)
+		b.advance(5 * time.Minute)
+	}
+	refused := from.Add(time.Hour + 30*time.Minute)
+	must(t, second(b.sql.Exec("ALTER TABLE traffic_minute ADD CONSTRAINT refused CHECK (at <> "+pq.QuoteLiteral(refused.Format(time.RFC3339))+")")))
+	if _, err := b.RollUp(t.Context()); err == nil {
+		t.Fatal("the pass has not failed")
+	}
+	b.checkRollups("before the failure", from, refused.Add(-5*time.Minute), "traffic_minute")
+	must(t, second(b.sql.Exec("ALTER TABLE traffic_minute DROP CONSTRAINT refused")))
+	b.rollUp()
+	b.checkRollups("all", from, b.clock(), "traffic_minute", "traffic_hour", "traffic_subscription")
+}
+
 // TestRollupsAreForgotten when their time is over, and not before.
 func TestRollupsAreForgotten(t *testing.T) {
 	t.Parallel()
