@@ -46,11 +46,9 @@ func byAction(action switchboard.Action) switchboard.Caller {
 	return switchboard.Caller{KeyID: switchboard.ActorTemporal, Origin: switchboard.OriginTemporal}
 }
 
-// auditSubscription notes what a caller has done to a subscription.
-func (s *Store) auditSubscription(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, reason string, sub *switchboard.Subscription, changed switchboard.AuditChanges) error {
-	return s.audit(ctx, tx, caller, switchboard.AuditEntry{
-		Verb: verb, Kind: switchboard.AuditSubscription, Object: sub.ID, Tenant: sub.Tenant, Reason: reason, Changed: changed,
-	})
+// subscriptionEntry is the entry of the audit for a change of a subscription.
+func subscriptionEntry(sub *switchboard.Subscription, verb switchboard.AuditVerb, reason string, changed switchboard.AuditChanges) switchboard.AuditEntry {
+	return switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditSubscription, Object: sub.ID, Tenant: sub.Tenant, Reason: reason, Changed: changed}
 }
 
 // stateChanges are those of the state of a subscription.
@@ -61,16 +59,16 @@ func stateChanges(before, after *switchboard.Subscription) switchboard.AuditChan
 	return changed
 }
 
-// auditDelivery notes what a caller has done to a delivery.
-func (s *Store) auditDelivery(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before, after *switchboard.Delivery) error {
+// deliveryEntry is the entry of the audit for an action on a delivery.
+func deliveryEntry(before, after *switchboard.Delivery, action switchboard.Action) switchboard.AuditEntry {
 	changed := switchboard.AuditChanges{}
 	changed.Set("state", before.State, after.State)
 	changed.Set("reason", before.Reason, after.Reason)
 	changed.Set("generation", before.Generation, after.Generation)
 	changed.Set("next_attempt_at", before.NextAttemptAt, after.NextAttemptAt)
-	return s.audit(ctx, tx, caller, switchboard.AuditEntry{
+	return switchboard.AuditEntry{
 		Verb: switchboard.AuditVerb(action.Kind), Kind: switchboard.AuditDelivery, Object: after.ID, Tenant: after.Tenant, Reason: action.Reason, Changed: changed,
-	})
+	}
 }
 
 // auditRow is an entry as it is read.

@@ -85,7 +85,7 @@ VALUES ($1, $2, $3, $4, nullif($5, `+zeroTime+`), $6, $7, $8, $9) ON CONFLICT (t
 			return err
 		}
 		if begun > 0 {
-			err = s.auditErasure(ctx, tx, caller, e)
+			err = s.audit(ctx, tx, caller, erasureEntry(e))
 		}
 		if err != nil {
 			return err
@@ -95,12 +95,13 @@ VALUES ($1, $2, $3, $4, nullif($5, `+zeroTime+`), $6, $7, $8, $9) ON CONFLICT (t
 	return row.erasure(), err
 }
 
-func (s *Store) auditErasure(ctx context.Context, tx transaction, caller switchboard.Caller, e switchboard.Erasure) error {
+// erasureEntry is the entry of the audit for an erasure.
+func erasureEntry(e switchboard.Erasure) switchboard.AuditEntry {
 	entry := switchboard.AuditEntry{Verb: switchboard.AuditErase, Kind: switchboard.AuditTenant, Object: e.Tenant, Tenant: e.Tenant, Reason: e.Reason}
 	if e.Scope == switchboard.ErasureEvent {
 		entry.Kind, entry.Object = switchboard.AuditEvent, e.EventID
 	}
-	return s.audit(ctx, tx, caller, entry)
+	return entry
 }
 
 // Erasure returns an erasure.

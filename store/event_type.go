@@ -130,11 +130,12 @@ ON CONFLICT (platform, name) DO UPDATE SET document = excluded.document, updated
 	if err != nil {
 		return err
 	}
-	return s.auditEventType(ctx, tx, caller, verb, t.Platform, t.Name, changed)
+	return s.audit(ctx, tx, caller, eventTypeEntry(t.Platform, t.Name, verb, changed))
 }
 
-func (s *Store) auditEventType(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, platform, name string, changed switchboard.AuditChanges) error {
-	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditEventType, Object: platform + "/" + name, Changed: changed})
+// eventTypeEntry is the entry of the audit for a change of an event type, which has no tenant.
+func eventTypeEntry(platform, name string, verb switchboard.AuditVerb, changed switchboard.AuditChanges) switchboard.AuditEntry {
+	return switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditEventType, Object: platform + "/" + name, Changed: changed}
 }
 
 func ownsEventTypes(caller switchboard.Caller) error {
@@ -158,6 +159,6 @@ func (s *Store) DeleteEventType(ctx context.Context, caller switchboard.Caller, 
 		if err != nil {
 			return err
 		}
-		return s.auditEventType(ctx, tx, caller, switchboard.AuditDelete, platform, name, nil)
+		return s.audit(ctx, tx, caller, eventTypeEntry(platform, name, switchboard.AuditDelete, nil))
 	})
 }

@@ -168,7 +168,7 @@ func (s *Store) disableByReceiver(ctx context.Context, tx transaction, sub *swit
 	if err != nil {
 		return err
 	}
-	if err := s.auditSubscription(ctx, tx, bySelf(), switchboard.AuditDisable, sub.StateReason, sub, stateChanges(&before, sub)); err != nil {
+	if err := s.audit(ctx, tx, bySelf(), subscriptionEntry(sub, switchboard.AuditDisable, sub.StateReason, stateChanges(&before, sub))); err != nil {
 		return err
 	}
 	return s.announce(ctx, tx, switchboard.NewSubscriptionDisabled(sub))

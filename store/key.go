@@ -47,7 +47,7 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7, $8) ON CONFLICT (hash)
 		if err := tx.GetContext(ctx, &stored, "SELECT "+fields("keys", keyFields, "")+" FROM keys WHERE hash = $1", hash[:]); err != nil || stored.ID != key.ID {
 			return err
 		}
-		return s.auditKey(ctx, tx, caller, switchboard.AuditCreate, "", switchboard.Key{}, stored)
+		return s.audit(ctx, tx, caller, keyEntry(switchboard.Key{}, stored, switchboard.AuditCreate, ""))
 	})
 	if err != nil {
 		return switchboard.Key{}, err
@@ -98,19 +98,20 @@ func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id, re
 		if _, err := tx.ExecContext(ctx, "UPDATE keys SET revoked_at = $2 WHERE id = $1", id, key.RevokedAt); err != nil {
 			return err
 		}
-		return s.auditKey(ctx, tx, caller, switchboard.AuditRevoke, reason, before, key)
+		return s.audit(ctx, tx, caller, keyEntry(before, key, switchboard.AuditRevoke, reason))
 	})
 	return key, err
 }
 
-func (s *Store) auditKey(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, reason string, before, after switchboard.Key) error {
+// keyEntry is the entry of the audit for a change of a key.
+func keyEntry(before, after switchboard.Key, verb switchboard.AuditVerb, reason string) switchboard.AuditEntry {
 	changed := switchboard.AuditChanges{}
 	changed.Set("name", before.Name, after.Name)
 	changed.Set("role", before.Role, after.Role)
 	changed.Set("read_payload", before.ReadPayload, after.ReadPayload)
 	changed.Set("expires_at", before.ExpiresAt.UTC(), after.ExpiresAt.UTC())
 	changed.Set("revoked_at", before.RevokedAt.UTC(), after.RevokedAt.UTC())
-	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditKey, Object: after.ID, Tenant: after.Tenant, Reason: reason, Changed: changed})
+	return switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditKey, Object: after.ID, Tenant: after.Tenant, Reason: reason, Changed: changed}
 }
 
 // keyHash is the SHA-256 of a key's text.

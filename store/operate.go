@@ -215,7 +215,7 @@ func (s *Store) saveTransition(ctx context.Context, tx transaction, caller switc
 	if r.Delivery == before {
 		return nil
 	}
-	if err := s.auditDelivery(ctx, tx, caller, action, &before, &r.Delivery); err != nil {
+	if err := s.audit(ctx, tx, caller, deliveryEntry(&before, &r.Delivery, action)); err != nil {
 		return err
 	}
 	return s.saveTransitions(ctx, tx, action, map[string]switchboard.State{r.ID: before.State}, r)

@@ -90,7 +90,7 @@ VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11, $12, $12, $12, 
 			return err
 		}
 		o = found[0].shownAt(now)
-		return s.auditOperation(ctx, tx, caller, switchboard.AuditStart, r.Reason, switchboard.Operation{}, o)
+		return s.audit(ctx, tx, caller, operationEntry(switchboard.Operation{}, o, switchboard.AuditStart, r.Reason))
 	})
 	return o, err
 }
@@ -135,7 +135,7 @@ func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, 
 		if o.State == switchboard.OperationRunning { // what should have been done meanwhile is not made up for
 			o.NextAt = latest(o.NextAt, now)
 		}
-		if err := s.auditOperation(ctx, tx, caller, switchboard.AuditVerb(change), reason, before, o.Operation); err != nil {
+		if err := s.audit(ctx, tx, caller, operationEntry(before, o.Operation, switchboard.AuditVerb(change), reason)); err != nil {
 			return err
 		}
 		return s.saveOperation(ctx, tx, o)
@@ -148,17 +148,15 @@ func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, 
 	return o.shownAt(s.now()), err
 }
 
-// auditOperation notes what a caller has done to an operation.
-func (s *Store) auditOperation(ctx context.Context, tx transaction, caller switchboard.Caller, verb switchboard.AuditVerb, reason string, before, after switchboard.Operation) error {
+// operationEntry is the entry of the audit for a change of an operation.
+func operationEntry(before, after switchboard.Operation, verb switchboard.AuditVerb, reason string) switchboard.AuditEntry {
 	changed := switchboard.AuditChanges{}
 	changed.Set("action", before.Action, after.Action)
 	changed.Set("state", before.State, after.State)
 	changed.Set("filter", before.Filter, after.Filter)
 	changed.Set("rate", before.Rate, after.Rate)
 	changed.Set("total", before.Total, after.Total)
-	return s.audit(ctx, tx, caller, switchboard.AuditEntry{
-		Verb: verb, Kind: switchboard.AuditOperation, Object: after.ID, Tenant: after.Tenant, Reason: reason, Changed: changed,
-	})
+	return switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditOperation, Object: after.ID, Tenant: after.Tenant, Reason: reason, Changed: changed}
 }
 
 // OperationItems lists what an operation did to each delivery, the newest first; an empty outcome is

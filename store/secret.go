@@ -100,7 +100,7 @@ func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id 
 		if _, err = tx.ExecContext(ctx, "UPDATE subscriptions SET updated_at = $2, version = $3 WHERE id = $1", id, sub.UpdatedAt, sub.Version); err != nil {
 			return err
 		}
-		return s.auditSubscription(ctx, tx, caller, switchboard.AuditRotateSecret, "", &sub, nil)
+		return s.audit(ctx, tx, caller, subscriptionEntry(&sub, switchboard.AuditRotateSecret, "", nil))
 	})
 	if err != nil {
 		return switchboard.Subscription{}, err

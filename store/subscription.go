@@ -52,7 +52,7 @@ func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Calle
 		if err != nil {
 			return err
 		}
-		return s.auditSubscription(ctx, tx, caller, switchboard.AuditCreate, "", &made, changes)
+		return s.audit(ctx, tx, caller, subscriptionEntry(&made, switchboard.AuditCreate, "", changes))
 	})
 	if err == nil {
 		*sub = s.withDefaults(made)

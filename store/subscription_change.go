@@ -49,7 +49,7 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		if err != nil {
 			return err
 		}
-		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditUpdate, "", &changed, changes); err != nil {
+		if err := s.audit(ctx, tx, caller, subscriptionEntry(&changed, switchboard.AuditUpdate, "", changes)); err != nil {
 			return err
 		}
 		if len(changed.Secrets) == 0 {

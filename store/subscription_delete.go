@@ -18,7 +18,7 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 		if err != nil {
 			return err
 		}
-		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditDelete, reason, &sub, nil); err != nil {
+		if err := s.audit(ctx, tx, caller, subscriptionEntry(&sub, switchboard.AuditDelete, reason, nil)); err != nil {
 			return err
 		}
 		operationID, err = s.startCancel(ctx, tx, id, action(caller, switchboard.ActionCancel, reason))

@@ -24,7 +24,7 @@ func (s *Store) ChangeSubscriptionState(ctx context.Context, caller switchboard.
 		if err := saveState(ctx, tx, sub); err != nil {
 			return err
 		}
-		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditVerb(act), reason, &sub, stateChanges(&before, &sub)); err != nil {
+		if err := s.audit(ctx, tx, caller, subscriptionEntry(&sub, switchboard.AuditVerb(act), reason, stateChanges(&before, &sub))); err != nil {
 			return err
 		}
 		switch sub.State {

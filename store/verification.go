@@ -32,7 +32,7 @@ func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Calle
 		if err := saveState(ctx, tx, sub); err != nil {
 			return err
 		}
-		if err := s.auditSubscription(ctx, tx, caller, switchboard.AuditVerify, "", &sub, stateChanges(&before, &sub)); err != nil || reason != "" {
+		if err := s.audit(ctx, tx, caller, subscriptionEntry(&sub, switchboard.AuditVerify, "", stateChanges(&before, &sub))); err != nil || reason != "" {
 			return err
 		}
 		operationID, err = s.reopenSubscription(ctx, tx, id, "verified", bySwitchboard(switchboard.ActionRelease, "what it was held for is over"))
