@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Adaptive says how a subscription's limits follow the load of the worker that
-// makes an attempt, and how far they may go. Under no load they are the subscription's own,
-// under full load those named here, and in between they are interpolated linearly.
+// Adaptive says how a subscription's limits follow the load of the worker that makes an attempt,
+// and how far they may go. Without load they are the subscription's own, under full load those
+// given here, and in between they are interpolated linearly.
 type Adaptive struct {
 	Enabled           bool     `json:"enabled" required:"false" always:"true" doc:"Whether timeout and retries follow the load of the worker. false: the limits are fixed, and the bounds below are removed. Default: true, unless a timeout is given without adaptive" example:"true"`
 	MinimumTimeout    Duration `json:"minimum_timeout,omitempty" doc:"The timeout under full load: 1s to timeout. Default: 5s" example:"5s"`
@@ -23,9 +23,9 @@ const (
 	maxIntervalFactor     = 10.0
 )
 
-// setDefaults fills in how far the subscription's limits may go. The number of
-// attempts falls only where a subscription says so: a spike of load must not by
-// itself end a delivery early, since nothing repairs that afterwards.
+// setDefaults fills in how far the subscription's limits may go. The number of attempts falls only
+// if a subscription asks for it. A spike of load alone must not end a delivery early, because
+// nothing repairs that afterwards.
 func (a *Adaptive) setDefaults(s *Subscription) {
 	if !a.Enabled {
 		*a = Adaptive{}
@@ -36,8 +36,8 @@ func (a *Adaptive) setDefaults(s *Subscription) {
 	a.MinimumAttempts = cmp.Or(a.MinimumAttempts, s.Retry.MaxAttempts)
 }
 
-// validateAdaptive checks the bounds that the limits keep under load; of limits
-// that do not follow it, they play no part.
+// validateAdaptive checks the bounds that the limits keep under load. It ignores limits that do not
+// follow the load.
 func (s *Subscription) validateAdaptive() error {
 	a := s.Adaptive
 	switch {
@@ -53,16 +53,16 @@ func (s *Subscription) validateAdaptive() error {
 	return nil
 }
 
-// Limits are what one attempt is made under.
+// Limits are the limits of one attempt.
 type Limits struct {
 	Timeout        Duration // of the attempt
 	IntervalFactor float64  // the factor of the wait after it; 0 counts as 1
-	MaxAttempts    int      // how many the run may make; 0: as many as its policy says
-	Load           float64  // that they follow from, 0 to 1
+	MaxAttempts    int      // of the run; 0: as many as its policy says
+	Load           float64  // from which they result, 0 to 1
 }
 
-// LimitsUnder returns the limits of an attempt that a worker under that load
-// makes; load is the share of its places that are taken.
+// LimitsUnder returns the limits of an attempt that a worker under that load makes; load is the
+// share of its slots that are taken.
 func (s *Subscription) LimitsUnder(load float64) Limits {
 	load = share(load)
 	limits := Limits{Timeout: s.Timeout, IntervalFactor: 1, MaxAttempts: s.Retry.MaxAttempts, Load: load}
@@ -77,8 +77,8 @@ func (s *Subscription) LimitsUnder(load float64) Limits {
 	return limits
 }
 
-// share brings a load into [0, 1]. One that is unknown counts as none, so that the
-// limits are those that the subscription asked for.
+// share brings a load into [0, 1]. An unknown load counts as none, so that the subscription's own
+// limits apply.
 func share(load float64) float64 {
 	if math.IsNaN(load) {
 		return 0

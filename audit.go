@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// AuditRetention is for how long a row of the audit is kept: a year, and a month to look back on it.
+// AuditRetention is how long a row of the audit is kept: a year, and a month to look back on it.
 const AuditRetention = 400 * 24 * time.Hour
 
-// AuditVerb is what somebody did, in an [AuditEntry].
+// AuditVerb is the change in an [AuditEntry].
 type AuditVerb string
 
-// What is done to deliveries, subscriptions, operations, keys, event types, events, tenants and sessions.
+// The changes of deliveries, subscriptions, operations, keys, event types, events, tenants and
+// sessions.
 const (
 	AuditCreate       AuditVerb = "create"
 	AuditUpdate       AuditVerb = "update"
@@ -32,7 +33,7 @@ const (
 	AuditRelease      AuditVerb = "release"
 	AuditResend       AuditVerb = "resend"
 	AuditReset        AuditVerb = "reset"        // of a delivery's workflow, in Temporal itself
-	AuditReadPayload  AuditVerb = "read_payload" // somebody opened the body that an attempt sent: it changes nothing
+	AuditReadPayload  AuditVerb = "read_payload" // a person opened the body that an attempt sent; it changes nothing
 )
 
 // AuditVerbs lists every verb.
@@ -46,7 +47,7 @@ func AuditVerbs() []AuditVerb {
 // Valid reports whether v is one of the verbs.
 func (v AuditVerb) Valid() bool { return slices.Contains(AuditVerbs(), v) }
 
-// AuditKind is what kind of object an [AuditEntry] is about.
+// AuditKind is the kind of object that an [AuditEntry] is about.
 type AuditKind string
 
 // The kinds of object.
@@ -55,7 +56,7 @@ const (
 	AuditSubscription AuditKind = "subscription"
 	AuditOperation    AuditKind = "operation"
 	AuditKey          AuditKind = "key"
-	AuditEventType    AuditKind = "event_type" // the object is its platform and name, as iomnihub/ticket.created
+	AuditEventType    AuditKind = "event_type" // the object is its platform and name, such as iomnihub/ticket.created
 	AuditEvent        AuditKind = "event"
 	AuditTenant       AuditKind = "tenant"
 	AuditSession      AuditKind = "session"     // of a person who uses the console
@@ -70,9 +71,9 @@ func AuditKinds() []AuditKind {
 // Valid reports whether k is one of the kinds.
 func (k AuditKind) Valid() bool { return slices.Contains(AuditKinds(), k) }
 
-// AuditEntry is one change that somebody made: who, what, why, when, and by which way. It holds no
-// payload, no secret and no credential. The caller of a change says the verb, the kind, the object,
-// its tenant, the reason and what changed; the store fills in the rest.
+// AuditEntry is one change that a person or program made: who, what, why, when, and through which
+// interface. It has no payload, no secret and no credential. The code that makes a change gives the
+// verb, the kind, the object, its tenant, the reason and the changes; the store fills in the rest.
 type AuditEntry struct {
 	ID        string       `json:"id" doc:"As act_…" example:"act_01k0000000000000000000000"`
 	At        time.Time    `json:"at"`
@@ -91,10 +92,10 @@ type AuditEntry struct {
 	Changed   AuditChanges `json:"changed" nullable:"false" doc:"What was changed, by the names of the members"`
 }
 
-// AuditChanges are changed members by their paths, as "retry.max_attempts".
+// AuditChanges are changed members by their paths, such as "retry.max_attempts".
 type AuditChanges map[string]AuditChange
 
-// AuditChange is what a member was and is.
+// AuditChange has the value of a member before and after a change.
 type AuditChange struct {
 	Before json.RawMessage `json:"before,omitempty" doc:"Absent: it was not given"`
 	After  json.RawMessage `json:"after,omitempty" doc:"Absent: it is not given"`

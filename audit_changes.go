@@ -9,11 +9,13 @@ import (
 	"strings"
 )
 
-// maxAudited is how long a value of the audit may be, in bytes of JSON. A longer one, as the schema of
-// an event type, is only said to have changed: nobody reads it in a list.
+// maxAudited is how long a value in the audit may be, in bytes of JSON. For a longer one, such as
+// the schema of an event type, the audit only says that it changed, because nobody reads it in a
+// list.
 const maxAudited = 2048
 
-// Set notes what a member was and is, if that differs. Both can be written as JSON; zero: there is none.
+// Set adds the values of a member before and after, if they differ. Both can be written as JSON;
+// zero: there is none.
 func (c AuditChanges) Set(path string, before, after any) {
 	was, is := audited(before), audited(after)
 	switch {
@@ -25,7 +27,7 @@ func (c AuditChanges) Set(path string, before, after any) {
 	}
 }
 
-// audited is a value as JSON; nil: it is zero.
+// audited returns a value as JSON; nil: it is zero.
 func audited(value any) json.RawMessage {
 	if value == nil || reflect.ValueOf(value).IsZero() {
 		return nil
@@ -34,7 +36,7 @@ func audited(value any) json.RawMessage {
 	return text
 }
 
-// Compare notes how two JSON documents differ, member by member. A list is one value.
+// Compare adds the differences between two JSON documents, member by member. A list is one value.
 func (c AuditChanges) Compare(before, after json.RawMessage) { c.compare("", before, after) }
 
 func (c AuditChanges) compare(path string, before, after json.RawMessage) {
@@ -48,7 +50,7 @@ func (c AuditChanges) compare(path string, before, after json.RawMessage) {
 	}
 }
 
-// membersOf are the members of a JSON object; nil: it is none.
+// membersOf returns the members of a JSON object; nil: it is no object.
 func membersOf(document json.RawMessage) map[string]json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(document, &members) != nil {
@@ -57,17 +59,18 @@ func membersOf(document json.RawMessage) map[string]json.RawMessage {
 	return members
 }
 
-// hide notes that a member has changed, without its values.
+// hide adds that a member has changed, without its values.
 func (c AuditChanges) hide(path string, changed bool) {
 	if changed {
 		c[path] = AuditChange{Hidden: true}
 	}
 }
 
-// SubscriptionChanges are the changes from one version of a subscription, as it was given, to
-// another. What may hold credentials is not in them: values of headers, params, SOAP, authentication
-// but its type, and path and query of the URL, which are a credential where the receiver gives each
-// sender an address of its own. A subscription without an id was not there before.
+// SubscriptionChanges returns the changes from one version of a subscription, as it was given, to
+// another. It leaves out everything that may be a credential: values of headers, params, SOAP,
+// authentication except for its type, and path and query of the URL, which are a credential if the
+// receiver gives each sender an address of its own. A subscription without an id did not exist
+// before.
 func SubscriptionChanges(before, after *Subscription) (AuditChanges, error) {
 	c := AuditChanges{}
 	was, err := before.publicDocument()
@@ -97,14 +100,14 @@ func SubscriptionChanges(before, after *Subscription) (AuditChanges, error) {
 	return c, nil
 }
 
-// namesOf are the names in one of two maps, or in both.
+// namesOf returns the names in one of two maps, or in both.
 func namesOf[T any](a, b map[string]T) []string {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// shortened is the scheme and the host of a URL; nil: there is none.
+// shortened returns the scheme and the host of a URL; nil: there is none.
 func shortened(address string) any {
 	if address == "" {
 		return nil
@@ -112,8 +115,8 @@ func shortened(address string) any {
 	return Address(address) + "/…"
 }
 
-// publicDocument is the document of what of the subscription may be kept in the audit, without its
-// filter.
+// publicDocument returns the part of the subscription's document that the audit may keep, without
+// its filter.
 func (s *Subscription) publicDocument() (json.RawMessage, error) {
 	if s.ID == "" {
 		return json.RawMessage(`{}`), nil
@@ -128,8 +131,9 @@ func (s *Subscription) publicDocument() (json.RawMessage, error) {
 	return MergePatch(document, state), err
 }
 
-// EventTypeChanges are the changes from one version of an event type to another. Schema and samples are
-// long, and samples may be somebody's data. Without a name it was not there before.
+// EventTypeChanges returns the changes from one version of an event type to another. It hides
+// schema and samples: they are long, and samples may be real data. An event type without a name did
+// not exist before.
 func EventTypeChanges(before, after EventType) (AuditChanges, error) {
 	c := AuditChanges{}
 	c.hide("schema", !bytes.Equal(before.Schema, after.Schema))

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// AuthType says how a request shows the receiver who sends it, beside its signature.
+// AuthType says how a request shows the receiver who sends it, in addition to its signature.
 type AuthType string
 
 // The types of endpoint authentication.
@@ -17,7 +17,7 @@ const (
 	AuthNone   AuthType = ""
 	AuthBasic  AuthType = "basic"
 	AuthBearer AuthType = "bearer"
-	AuthAPIKey AuthType = "api_key" // a header of one's choice
+	AuthAPIKey AuthType = "api_key" // a header of the subscription's choice
 	AuthOAuth2 AuthType = "oauth2"  // client credentials, RFC 6749 §4.4
 	AuthMTLS   AuthType = "mtls"    // a client certificate
 )
@@ -27,7 +27,7 @@ func AuthTypes() []AuthType {
 	return []AuthType{AuthBasic, AuthBearer, AuthAPIKey, AuthOAuth2, AuthMTLS}
 }
 
-// Bounds of endpoint authentication, in bytes where nothing else is said.
+// Bounds of endpoint authentication, in bytes unless stated otherwise.
 const (
 	maxAuthText    = 1024 // of user name and client id, in characters
 	maxAuthSecret  = 4096 // of password, token, value and client secret
@@ -42,8 +42,8 @@ const (
 // authorization is the header of basic, bearer and oauth2.
 const authorization = "Authorization"
 
-// Auth is what a subscription's requests show the receiver. Each type uses the
-// fields named beside it.
+// Auth is how a subscription's requests authenticate to the receiver. Each type uses the fields
+// that name it.
 type Auth struct {
 	Type         AuthType   `json:"type,omitempty" always:"true" enum:"basic,bearer,api_key,oauth2,mtls" doc:"oauth2: a token by client credentials; if the receiver refuses it, by 401 or by a 403 that may mean an expired token, the same attempt sends the request once more with a new one, and records that. mtls: a client certificate" example:"bearer"`
 	Username     string     `json:"username,omitempty" doc:"For basic" maxLength:"1024"`
@@ -60,8 +60,8 @@ type Auth struct {
 	PrivateKey   Secret     `json:"private_key,omitempty" doc:"For mtls: the private key in PEM, not encrypted"`
 }
 
-// RevealedAuth is an [Auth] whose secrets are marshalled as they are, for those who store it
-// encrypted or send it to the API. It is read as an Auth.
+// RevealedAuth is an [Auth] whose secrets are marshalled in clear, for code that stores it
+// encrypted or sends it to the API. It is read as an Auth.
 type RevealedAuth struct {
 	Auth
 	Password     string            `json:"password,omitempty"`
@@ -80,8 +80,8 @@ func (a Auth) Reveal() RevealedAuth {
 	}
 }
 
-// Parameters are further parameters of the request for a token. Values whose names are those
-// of credentials are masked when they are marshalled.
+// Parameters are additional parameters of the request for a token. If a name is that of a
+// credential, its value is masked when it is marshalled.
 type Parameters map[string]Secret
 
 // MarshalJSON masks the values whose names are those of credentials.
@@ -97,8 +97,8 @@ func (p Parameters) reveal() map[string]string {
 	return revealed
 }
 
-// HeaderName returns the name of the header that the type sets, in the spelling of
-// net/http; empty: none. Its value is a secret wherever it is shown.
+// HeaderName returns the name of the header that the type sets, in the spelling of net/http; empty:
+// none. The header's value is a secret wherever it is shown.
 func (a *Auth) HeaderName() string {
 	switch a.Type {
 	case AuthBasic, AuthBearer, AuthOAuth2:
@@ -109,10 +109,9 @@ func (a *Auth) HeaderName() string {
 	return ""
 }
 
-// Validate checks the authentication by itself, without asking anybody. Whether the
-// token endpoint gives a token and the certificate is still valid is asked when
-// they are given, by the webhook package's CheckAuth: a certificate that expired
-// meanwhile is no reason to refuse a change of something else.
+// Validate checks only the authentication itself. CheckAuth of package webhook checks, when they
+// are given, whether the token endpoint gives a token and the certificate is still valid. A
+// certificate that expired later must not prevent a change of something else.
 func (a *Auth) Validate() error {
 	if a.Type != AuthNone && !slices.Contains(AuthTypes(), a.Type) {
 		return InvalidField("auth.type", "%q is not a type; known: %s, %s, %s, %s, %s", a.Type, AuthBasic, AuthBearer, AuthAPIKey, AuthOAuth2, AuthMTLS)
@@ -139,8 +138,8 @@ func (a *Auth) Validate() error {
 	return nil
 }
 
-// validateForeign refuses fields that the type does not use: they would be kept
-// and do nothing.
+// validateForeign refuses fields that the type does not use, because they would be stored without
+// effect.
 func (a *Auth) validateForeign() error {
 	for _, field := range []struct {
 		name  string
@@ -232,8 +231,8 @@ func (a *Auth) validateOAuth2() error {
 
 var parameterPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 
-// validateParameters refuses those that other fields give, or that make another kind of
-// request of it.
+// validateParameters refuses parameters that other fields set, or that would make it a different
+// kind of request.
 func (a *Auth) validateParameters() error {
 	const field = "auth.parameters"
 	if len(a.Parameters) > maxParameters {

@@ -9,7 +9,7 @@ import (
 )
 
 // checkBounds refuses the first member of a struct whose value its tags do not allow: enum, minimum
-// and maximum, and of a duration shortest and longest. A member that is zero was not given.
+// and maximum, and shortest and longest of a duration. A member that is zero was not given.
 func checkBounds(v reflect.Value, path string) error {
 	for i := range v.NumField() {
 		field, tag := v.Field(i), v.Type().Field(i).Tag
@@ -40,7 +40,7 @@ func checkBounds(v reflect.Value, path string) error {
 	return nil
 }
 
-// checkRange holds a number against the ends of its range; one that is empty is open.
+// checkRange checks a number against the ends of its range; an empty end is open.
 func checkRange(field string, n float64, least, most string, read func(string) float64) error {
 	if (least == "" || n >= read(least)) && (most == "" || n <= read(most)) {
 		return nil
@@ -48,7 +48,7 @@ func checkRange(field string, n float64, least, most string, read func(string) f
 	return InvalidField(field, "must be %s", rangeOf(least, most))
 }
 
-// numberOf and nanosecondsOf read a bound; a test reads that of every tag.
+// numberOf and nanosecondsOf read a bound. A test reads those of every tag.
 func numberOf(bound string) float64 {
 	n, _ := strconv.ParseFloat(bound, 64)
 	return n
@@ -59,7 +59,7 @@ func nanosecondsOf(bound string) float64 {
 	return float64(d)
 }
 
-// rangeOf says in words from where to where a value may be; either end may be empty.
+// rangeOf describes the allowed range in words; either end may be empty.
 func rangeOf(least, most string) string {
 	switch {
 	case most == "":

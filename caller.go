@@ -12,7 +12,7 @@ type Role string
 
 // The five roles.
 const (
-	RoleAdmin      Role = "admin"      // everything, keys included
+	RoleAdmin      Role = "admin"      // everything, including keys
 	RolePublisher  Role = "publisher"  // posts events
 	RoleIntegrator Role = "integrator" // manages subscriptions and tests them
 	RoleSupport    Role = "support"    // reads everything, retries and cancels deliveries
@@ -25,11 +25,11 @@ func Roles() []Role { return []Role{RoleAdmin, RolePublisher, RoleIntegrator, Ro
 // Valid reports whether r is one of the roles.
 func (r Role) Valid() bool { return slices.Contains(Roles(), r) }
 
-// ReadsPayload reports whether a new key of the role may read payloads where nothing else is
-// asked for: support and viewers do their work without the customers' data.
+// ReadsPayload reports whether a new key of the role may read payloads by default: support and
+// viewers can work without the customers' data.
 func (r Role) ReadsPayload() bool { return r != RoleSupport && r != RoleViewer }
 
-// Origin is by which way somebody reached Switchboard.
+// Origin is the interface through which Switchboard was called.
 type Origin string
 
 // The origins.
@@ -37,7 +37,7 @@ const (
 	OriginAPI         Origin = "api"
 	OriginConsole     Origin = "console"
 	OriginTemporal    Origin = "temporal"    // Temporal's own UI, CLI or API
-	OriginSwitchboard Origin = "switchboard" // itself, or one of its own commands
+	OriginSwitchboard Origin = "switchboard" // Switchboard itself, or one of its own commands
 )
 
 // Origins lists every origin.
@@ -45,7 +45,7 @@ func Origins() []Origin {
 	return []Origin{OriginAPI, OriginConsole, OriginTemporal, OriginSwitchboard}
 }
 
-// MaxPerson is the longest name of a person who acts, in characters.
+// MaxPerson is the longest name of an acting person, in characters.
 const MaxPerson = 128
 
 // CheckPerson refuses a name that does not say who acts.
@@ -69,18 +69,18 @@ type Caller struct {
 	Tenant string // empty: every tenant
 	Person string // the name that the key's user gives, for actions; may be empty
 
-	// ReadPayload allows to read what is sent and answered: without it, the API leaves out event
-	// data, bodies, paths and queries of URLs, and most header values.
+	// ReadPayload allows the key to read what is sent and answered. Without it, the API leaves out
+	// event data, bodies, paths and queries of URLs, and most header values.
 	ReadPayload bool
 
-	// Where the request comes from, for the audit. They decide nothing.
+	// Where the request comes from, for the audit. These fields decide nothing.
 	Origin    Origin
-	RequestID string // of the request, as in logs and problems; empty: there was none
+	RequestID string // as in logs and problems; empty: there was none
 	Address   string // of the peer that connected, without its port; empty: there was none
 }
 
-// Sees reports whether the caller's scope includes the tenant. That of the operators is not the
-// platform's: its publishers and integrators do not see it.
+// Sees reports whether the caller's scope includes the tenant. The tenant of the operators does not
+// belong to the platform: the platform's publishers and integrators do not see it.
 func (c Caller) Sees(tenant string) bool {
 	if tenant == OperatorTenant && (c.Role == RolePublisher || c.Role == RoleIntegrator) {
 		return false
@@ -88,14 +88,14 @@ func (c Caller) Sees(tenant string) bool {
 	return c.Tenant == "" || c.Tenant == tenant
 }
 
-// IsTenants reports whether the caller is one of a tenant's own people, who are not told the names of
-// the platform's.
+// IsTenants reports whether the caller is one of a tenant's own people, who do not get the names of
+// the platform's people.
 func (c Caller) IsTenants() bool {
 	return c.Tenant != "" && (c.Role == RoleIntegrator || c.Role == RoleViewer)
 }
 
-// CheckTenant refuses a tenant outside the caller's scope, in the same words whether that
-// tenant exists or not.
+// CheckTenant refuses a tenant outside the caller's scope, with the same words whether that tenant
+// exists or not.
 func (c Caller) CheckTenant(tenant string) error {
 	if c.Sees(tenant) {
 		return nil

@@ -12,9 +12,9 @@ import (
 // with one of 4096 bits, and seconds with one of 16384.
 const maxRSA = 4096
 
-// ClientCertificate returns the certificate of [MTLS] with its key; its Leaf says
-// until when it is valid. One that cannot be used is an [Invalid] error for the
-// field "auth.certificate" or "auth.private_key".
+// ClientCertificate returns the certificate of [MTLS] with its key; its Leaf says until when it is
+// valid. If it cannot be used, the error is [Invalid] for the field "auth.certificate" or
+// "auth.private_key".
 func (a *Auth) ClientCertificate() (tls.Certificate, error) {
 	const certificate, privateKey = "auth.certificate", "auth.private_key"
 	switch {
@@ -23,7 +23,7 @@ func (a *Auth) ClientCertificate() (tls.Certificate, error) {
 	case len(a.Certificate) > maxCertificate:
 		return tls.Certificate{}, InvalidField(certificate, "is longer than %d bytes", maxCertificate)
 	case !isCertificateChain(a.Certificate):
-		// The certificate is shown; a key that came with it would be too.
+		// The API shows the certificate, and would show a key that came with it.
 		return tls.Certificate{}, InvalidField(certificate, "must be certificates in PEM and nothing else, the client's own first")
 	case a.PrivateKey == "":
 		return tls.Certificate{}, InvalidField(privateKey, "is required")

@@ -10,8 +10,8 @@ import (
 // ConsolePath is the path of the console's first page; all others are below it.
 const ConsolePath = "/console"
 
-// CheckConsolePath refuses what is not the path of one of the console's pages, with or without a
-// query. A browser takes what begins with // or has a backslash for another host.
+// CheckConsolePath refuses a text that is not the path of one of the console's pages, with or
+// without a query. A browser takes a path that begins with // or has a backslash as another host.
 func CheckConsolePath(field, to string) error {
 	wrong := InvalidField(field, "must be a path of the console, as %s/deliveries", ConsolePath)
 	if strings.Contains(to, "//") || strings.ContainsRune(to, '\\') || strings.ContainsFunc(to, unicode.IsControl) {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Decimal is an exact number, ±0.digits × 10^point. It has one form only: equal numbers
-// are equal by ==. Unlike the numbers of math/big, it takes no more memory than its digits,
-// whatever its exponent: an event may hold 1e999999999.
+// Decimal is an exact number, ±0.digits × 10^point. Each number has only one form, so == compares
+// numbers. Unlike the numbers of math/big, it takes no more memory than its digits, whatever its
+// exponent: an event may have 1e999999999.
 type Decimal struct {
 	negative bool
 	digits   string // the first and the last are not 0; empty: zero
@@ -35,7 +35,7 @@ func ParseDecimal(n json.Number) Decimal {
 	return Decimal{negative: negative, digits: digits, point: point}
 }
 
-// Exponent is the power of ten of the number: it is below 10 to the exponent.
+// Exponent returns the power of ten of the number: the number is below 10 to the exponent.
 func (d Decimal) Exponent() int { return d.point }
 
 // Compare returns -1, 0 or 1.

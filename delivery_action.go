@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// ActionOptions are what a caller says of an action on one delivery, beside the reason.
+// ActionOptions are what a caller gives for an action on one delivery, in addition to the reason.
 type ActionOptions struct {
 	Expect  Expectation
 	RetryAt time.Time // of a retry: the date of the next attempt; zero: now
 }
 
-// Expectation is how a delivery stands as far as its caller knows. A zero member expects nothing.
+// Expectation is the state of a delivery that its caller knows. A zero member expects nothing.
 type Expectation struct {
 	State      State
 	Generation int
 	Attempts   *int // attempts_made
 }
 
-// Standing is where a delivery stands, for a caller who acts on it.
+// Standing is the current state of a delivery, for a caller who acts on it.
 type Standing struct {
 	State      State  `json:"state" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" example:"delivered"`
 	Generation int    `json:"generation" example:"1"`
@@ -27,7 +27,7 @@ type Standing struct {
 	Reason     string `json:"reason" doc:"Why it has this state; may be empty" example:"http_503"`
 }
 
-// StandingConflict is the conflict of an action with the present state of its delivery.
+// StandingConflict is the conflict of an action with the current state of its delivery.
 type StandingConflict struct {
 	Err     error // with the code conflict
 	Current Standing
@@ -36,8 +36,8 @@ type StandingConflict struct {
 func (e *StandingConflict) Error() string { return e.Err.Error() }
 func (e *StandingConflict) Unwrap() error { return e.Err }
 
-// Act applies an action to a delivery that stands as the caller expects. A conflict says how it
-// stands instead.
+// Act applies an action to a delivery that is in the state that the caller expects. A conflict has
+// the current state instead.
 func (e Expectation) Act(now time.Time, d *Delivery, apply func() error) error {
 	current := Standing{State: d.State, Generation: d.Generation, Attempts: d.AttemptsMade, Reason: d.ReasonAt(now)}
 	err := e.check(d)
@@ -65,7 +65,7 @@ func (e Expectation) check(d *Delivery) error {
 	return nil
 }
 
-// OperatorHold is the admission of a delivery that an operator holds, with that subscription.
+// OperatorHold returns the admission of a delivery of that subscription that an operator holds.
 func OperatorHold(now time.Time, d *Delivery, sub *Subscription) (Admission, error) {
 	admission := Admit(now, Conditions{Subscription: sub, Delivery: &Delivery{State: StateHeld, Reason: ReasonOperator}})
 	if admission.Kind == AdmissionEnd {
@@ -74,8 +74,9 @@ func OperatorHold(now time.Time, d *Delivery, sub *Subscription) (Admission, err
 	return admission, nil
 }
 
-// OperatorRelease is the admission of a delivery whose hold an operator ends. What something else
-// holds as well takes on that reason. One that no operator holds is refused unless nothing holds it.
+// OperatorRelease returns the admission of a delivery after an operator ends its hold. If something
+// else holds it too, it is held for that reason. If no operator holds it, the release is refused
+// unless nothing holds it.
 func OperatorRelease(now time.Time, d *Delivery, c Conditions) (Admission, error) {
 	asReleased, byOperator := *d, d.Reason == ReasonOperator
 	if byOperator {
@@ -89,27 +90,27 @@ func OperatorRelease(now time.Time, d *Delivery, c Conditions) (Admission, error
 	return admission, nil
 }
 
-// AvailableAction says whether a caller may do something to a delivery as it stands.
+// AvailableAction says whether a caller may apply an action to a delivery in its current state.
 type AvailableAction struct {
 	Action  ActionKind `json:"action" enum:"retry,cancel,hold,release,resend" example:"release"`
 	Allowed bool       `json:"allowed"`
 	WhyNot  string     `json:"why_not,omitempty" doc:"Why it is not allowed; left out where it is" example:"it is retrying and cannot be released"`
 }
 
-// Surroundings are what decides about the actions on a delivery beside its own state.
+// Surroundings are what decides about the actions on a delivery, in addition to its own state.
 type Surroundings struct {
 	Subscription  *Subscription // its state and whether it is deleted, as [Conditions] has it
 	Health        *Health
 	NothingToSend error // see [Obstacles]
 }
 
-// Obstacles are those of a delivery with these surroundings.
+// Obstacles returns the obstacles of a delivery with these surroundings.
 func (s *Surroundings) Obstacles() Obstacles {
 	return Obstacles{SubscriptionDeleted: s.Subscription != nil && !s.Subscription.DeletedAt.IsZero(), NothingToSend: s.NothingToSend}
 }
 
-// AvailableActions says what the caller may do to the delivery, and why not the rest. It tries each
-// action on a copy, so that the rules are those of the lifecycle.
+// AvailableActions returns what the caller may do to the delivery, and why not the rest. It tries
+// each action on a copy, so that the rules are those of the lifecycle.
 func AvailableActions(now time.Time, d Delivery, caller Caller, s Surroundings) []AvailableAction {
 	attempts := []struct {
 		kind  ActionKind
@@ -151,12 +152,13 @@ func AvailableActions(now time.Time, d Delivery, caller Caller, s Surroundings) 
 	return available
 }
 
-// withoutID is a message about a delivery, for those who see which delivery it is about.
+// withoutID removes the id from a message about a delivery, for callers who see which delivery it
+// is about.
 func withoutID(message, id string) string {
 	return strings.NewReplacer("the subscription of delivery "+id, "its subscription", "delivery "+id, "it").Replace(message)
 }
 
-// messageOf is what an error tells its caller; empty: there is none.
+// messageOf returns the message of an error for its caller; empty: there is none.
 func messageOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Message
@@ -164,8 +166,8 @@ func messageOf(err error) string {
 	return ""
 }
 
-// CheckAction refuses an action on a delivery that the caller's role does not have. Those who
-// integrate one tenant may send its deliveries again.
+// CheckAction refuses an action on a delivery that the caller's role does not have. Integrators of
+// one tenant may retry and resend its deliveries.
 func (c Caller) CheckAction(kind ActionKind) error {
 	switch {
 	case c.Role == RoleAdmin, c.Role == RoleSupport:

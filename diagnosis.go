@@ -9,48 +9,48 @@ import (
 	"unicode/utf8"
 )
 
-// Diagnosis says in words why a delivery stands where it does, what follows, and what to do.
+// Diagnosis says in words why a delivery is in its state, what follows, and what to do.
 type Diagnosis struct {
 	Why string
-	// ReceiverSaid is how the receiver's last answer begins, where it was a failure and is text. It
-	// is no part of Why, so that it can be left out for those who may not read it.
+	// ReceiverSaid is the beginning of the receiver's last response, if that was a failure and is
+	// text. It is not part of Why, so that it can be left out for callers who may not read it.
 	ReceiverSaid string
 	Next         NextStep
 	Side         Side
-	Advice       string // empty: nothing is to be done
+	Advice       string // empty: there is nothing to do
 }
 
 // NextStep is what follows for a delivery.
 type NextStep struct {
-	Text    string    // all of it in words
-	At      time.Time // of the next attempt; zero: none is dated
+	Text    string    // the whole step in words
+	At      time.Time // of the next attempt; zero: it has no date
 	Number  int       // of the next attempt; 0: none follows by itself
 	Of      int       // the last number that the policy allows
-	Because []Cause   // what made that date, or what stands in the way
+	Because []Cause   // the reasons of that date, or the obstacles
 }
 
-// Cause is a part of why the next attempt is made then, or is not made.
+// Cause is one reason for the date of the next attempt, or for the lack of a next attempt.
 type Cause struct {
 	Code CauseCode
 	Text string
-	At   time.Time // the date that it is about; zero: it has none
+	At   time.Time // the date of the cause; zero: it has none
 }
 
-// CauseCode is the kind of a cause, out of a closed list.
+// CauseCode is the kind of a cause, from a closed list.
 type CauseCode string
 
 // The closed list of causes.
 const (
 	CauseAccepted       CauseCode = "accepted"        // the first attempt is due as soon as the event is accepted
-	CausePolicy         CauseCode = "policy_interval" // the wait that the retry policy has after that attempt
-	CauseLoad           CauseCode = "load"            // our load lengthened it
-	CauseJitter         CauseCode = "jitter"          // deliveries that fail together do not return together
+	CausePolicy         CauseCode = "policy_interval" // the wait of the retry policy after that attempt
+	CauseLoad           CauseCode = "load"            // Switchboard's load lengthened it
+	CauseJitter         CauseCode = "jitter"          // spreads deliveries that fail together, so that they do not return together
 	CauseRetryAfter     CauseCode = "retry_after"     // the receiver asked to wait
-	CauseOperator       CauseCode = "operator"        // somebody retried, held or cancelled it
+	CauseOperator       CauseCode = "operator"        // a person retried, held or cancelled it
 	CauseReleased       CauseCode = "released"        // a release dispatched it
 	CauseReset          CauseCode = "reset"           // its workflow was reset in Temporal
 	CauseMoved          CauseCode = "moved"           // neither the policy nor an action explains the date
-	CauseReason         CauseCode = "reason"          // the reason of the delivery, as breaker_open
+	CauseReason         CauseCode = "reason"          // the reason of the delivery, such as breaker_open
 	CauseReleasedBy     CauseCode = "released_by"     // what ends the hold
 	CauseHoldEnds       CauseCode = "hold_ends"       // when it fails if nothing ends the hold
 	CauseDeadline       CauseCode = "deadline"        // when it fails by deliver_within
@@ -61,19 +61,19 @@ const (
 )
 
 // Alike counts the other deliveries to the same host that are in the same state after the same
-// failure, as far as they were looked at.
+// failure, among those that were checked.
 type Alike struct {
 	Count int
-	More  bool // more than were looked at may be
+	More  bool // there may be more than those that were checked
 }
 
-// MaxAlike is how many deliveries of a host and state are looked at, the newest first.
+// MaxAlike is how many deliveries of a host and state are checked, the newest first.
 const MaxAlike = 1_000
 
-// longestQuote is how many characters of what the receiver said are shown in one line.
+// longestQuote is how many characters of the receiver's response are shown in one line.
 const longestQuote = 200
 
-// Diagnose explains a delivery at that time. It is a function of its arguments alone.
+// Diagnose explains a delivery at that time. It depends only on its arguments.
 func Diagnose(detail *DeliveryDetail, now time.Time) Diagnosis {
 	c := &diagnosed{DeliveryDetail: detail, now: now, reason: detail.Delivery.ReasonAt(now)}
 	if n := len(detail.Attempts); n > 0 {
@@ -95,7 +95,7 @@ type diagnosed struct {
 	last   *Attempt // nil: none was made
 }
 
-// why is the first sentence, with whose it is and what to do.
+// why returns the first sentence, the side that can act, and the advice.
 func (c *diagnosed) why() (text string, side Side, advice string) {
 	d := &c.Delivery
 	explained, isReason := explainReason(c.reason, d.State)
@@ -115,7 +115,7 @@ func (c *diagnosed) why() (text string, side Side, advice string) {
 	return c.lastText() + c.sinceText() + c.changedText(explained.Side), explained.Side, explained.Advice
 }
 
-// stateWords begins the sentence of a delivery in that state.
+// stateWords begins the sentence for a delivery in that state.
 func stateWords(state State) string {
 	switch state {
 	case StateHeld:
@@ -141,7 +141,7 @@ func (c *diagnosed) deliveredText() string {
 	return text
 }
 
-// untriedText is about a delivery of which no failed attempt says anything.
+// untriedText is for a delivery without a failed attempt that explains it.
 func (c *diagnosed) untriedText() string {
 	if c.last != nil {
 		return fmt.Sprintf("It is to be sent again: attempt %d was answered with %s, at %s.", c.last.Number, statusText(c.last.Outcome.StatusCode), utc(c.last.At))
@@ -162,7 +162,7 @@ func (c *diagnosed) lastText() string {
 	return text + "."
 }
 
-// sinceText counts the attempts before the last one that ended like it.
+// sinceText counts the attempts before the last one that ended in the same way.
 func (c *diagnosed) sinceText() string {
 	alike, first := 0, c.last
 	for i := len(c.Attempts) - 2; i >= 0 && c.Attempts[i].Outcome.Reason() == c.last.Outcome.Reason(); i-- {
@@ -174,7 +174,7 @@ func (c *diagnosed) sinceText() string {
 	return fmt.Sprintf(" %s before it ended the same way, since %s.", plural(alike, "attempt"), utc(first.At))
 }
 
-// changedText says, of a failure that an edit ends, whether there was one.
+// changedText says, for a failure that an edit can end, whether there was an edit.
 func (c *diagnosed) changedText(side Side) string {
 	sub := &c.Subscription
 	switch {
@@ -188,7 +188,7 @@ func (c *diagnosed) changedText(side Side) string {
 	return " The subscription was last changed at " + utc(sub.UpdatedAt) + "."
 }
 
-// isCut reports whether our load had cut the time limit of the last attempt.
+// isCut reports whether Switchboard's load had shortened the time limit of the last attempt.
 func (c *diagnosed) isCut() bool {
 	return c.last.Load > 0 && c.last.Timeout > 0 && c.last.Timeout < time.Duration(c.Subscription.Timeout)
 }
@@ -209,8 +209,8 @@ func (c *diagnosed) fill(says string) string {
 	return strings.NewReplacer(facts...).Replace(says)
 }
 
-// stateText says since when, by whom and why the subscription is in its state; empty: it has left
-// the state that the reason names.
+// stateText says since when, by whom and why the subscription is in its state; empty: it is no
+// longer in the state that the reason names.
 func (c *diagnosed) stateText() string {
 	sub := &c.Subscription
 	if c.reason != "subscription_"+string(sub.State) {
@@ -233,7 +233,7 @@ func (c *diagnosed) breakerText() string {
 	return dated(" since ", c.Health.BreakerSince) + " (" + c.Health.BreakerReason + ")"
 }
 
-// whoText names the operator from whom the state comes.
+// whoText names the operator who caused the state.
 func (c *diagnosed) whoText() string {
 	kind := ActionCancel
 	if c.Delivery.State == StateHeld {
@@ -247,7 +247,7 @@ func (c *diagnosed) whoText() string {
 	return "an operator"
 }
 
-// by says who did it, when and why.
+// by says who made the action, when and why.
 func (a *Action) by() string {
 	who := cmp.Or(a.Person, a.KeyName, a.Actor)
 	if key := cmp.Or(a.KeyName, a.Actor); a.Person != "" && key != "" {
@@ -260,14 +260,14 @@ func (a *Action) by() string {
 	return who
 }
 
-// statusText is a status with its usual name.
+// statusText returns a status with its usual name.
 func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 }
 
 func utc(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// rounded is a time that was measured, as people read it.
+// rounded returns a measured time as people read it.
 func rounded(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(time.Millisecond).String()
@@ -282,7 +282,7 @@ func plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-// quote is the beginning of a text in one line; empty: it is no text.
+// quote returns the beginning of a text in one line; empty: it is not text.
 func quote(body []byte) string {
 	head := body[:min(len(body), longestQuote*utf8.UTFMax)]
 	for len(head) > 0 && len(head) < len(body) && !utf8.Valid(head) && len(body)-len(head) < utf8.UTFMax {

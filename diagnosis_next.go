@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// dateTolerance is by how much a date that is computed again may differ: Postgres keeps the
-// interval factor in four bytes.
+// dateTolerance is how much a date that is computed again may differ: Postgres stores the interval
+// factor in four bytes.
 const dateTolerance = 50 * time.Millisecond
 
-// leastStretch is the least factor of our load that is named as a cause. A lesser one is ×1.00 in two
+// leastStretch is the lowest load factor that is named as a cause. A lower one is ×1.00 in two
 // decimals, which says nothing.
 const leastStretch = 1.005
 
-// next is what follows.
+// next returns what follows.
 func (c *diagnosed) next() NextStep {
 	d := &c.Delivery
 	switch {
@@ -28,7 +28,7 @@ func (c *diagnosed) next() NextStep {
 	return c.ended()
 }
 
-// nextAttempt is about a delivery whose next attempt has a date.
+// nextAttempt is for a delivery whose next attempt has a date.
 func (c *diagnosed) nextAttempt() NextStep {
 	d := &c.Delivery
 	step := NextStep{At: d.NextAttemptAt, Number: d.AttemptsMade + 1, Because: c.dateCauses()}
@@ -46,7 +46,7 @@ func (c *diagnosed) nextAttempt() NextStep {
 	return c.withDeadline(step)
 }
 
-// dateCauses says what made the date of the next attempt.
+// dateCauses returns the causes of the date of the next attempt.
 func (c *diagnosed) dateCauses() []Cause {
 	d := &c.Delivery
 	if c.last != nil && c.last.Number > d.PriorAttempts {
@@ -77,8 +77,8 @@ func (c *diagnosed) dateCauses() []Cause {
 	return []Cause{{Code: CauseMoved, Text: text}}
 }
 
-// lastAction is the latest action of one of the kinds since the last attempt began; nil: there is
-// none.
+// lastAction returns the latest action of one of the kinds since the last attempt began; nil: there
+// is none.
 func (c *diagnosed) lastAction(kinds ...ActionKind) *Action {
 	for i := len(c.Actions) - 1; i >= 0; i-- {
 		a := &c.Actions[i]
@@ -94,7 +94,7 @@ func (c *diagnosed) lastAction(kinds ...ActionKind) *Action {
 	return nil
 }
 
-// causes names every part of the wait after that attempt.
+// causes returns every part of the wait after that attempt.
 func (w waitParts) causes(p RetryPolicy, after *Attempt) []Cause {
 	var causes []Cause
 	percent := fmt.Sprintf("%+.1f %%", 100*w.deviation)
@@ -121,7 +121,7 @@ func (w waitParts) causes(p RetryPolicy, after *Attempt) []Cause {
 	return append(causes, Cause{Code: CauseJitter, Text: percent + " so that deliveries that failed together are not retried together"})
 }
 
-// parked is about a delivery that waits for a release.
+// parked is for a delivery that waits for a release.
 func (c *diagnosed) parked() NextStep {
 	d := &c.Delivery
 	step := NextStep{Number: d.AttemptsMade + 1}
@@ -153,7 +153,7 @@ func (c *diagnosed) withDeadline(step NextStep) NextStep {
 	return step
 }
 
-// ended is about a delivery after which nothing follows by itself.
+// ended is for a delivery after which nothing follows by itself.
 func (c *diagnosed) ended() NextStep {
 	d := &c.Delivery
 	code := CauseAttemptsUsedUp
@@ -182,7 +182,7 @@ func (c *diagnosed) ended() NextStep {
 	return step
 }
 
-// about is a wait as people read it: to a tenth of a second, or to a second.
+// about returns a wait as people read it: to a tenth of a second, or to a second.
 func about(d float64) string {
 	if d < float64(10*time.Second) {
 		return Duration(time.Duration(d).Round(100 * time.Millisecond)).String()

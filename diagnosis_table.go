@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// Side says who can end what keeps a delivery from being delivered.
+// Side says who can end the problem of a delivery.
 type Side string
 
 // The sides.
 const (
 	SideNobody      Side = "nobody"      // nothing is wrong
-	SideReceiver    Side = "receiver"    // whoever runs the endpoint
-	SideSettings    Side = "settings"    // whoever edits the subscription
-	SideSwitchboard Side = "switchboard" // whoever runs Switchboard
+	SideReceiver    Side = "receiver"    // the people who run the endpoint
+	SideSettings    Side = "settings"    // the people who edit the subscription
+	SideSwitchboard Side = "switchboard" // the people who run Switchboard
 	SideOperator    Side = "operator"    // an operator, who wanted it so
 )
 
-// Explanation is a line of the table of what support says about a failure or a reason. Says is
-// the end of a sentence, in which a word in braces stands for a fact of the delivery.
+// Explanation is a line of the table with the words for a failure or a reason. Says is the end of a
+// sentence; a word in braces stands for a fact of the delivery.
 type Explanation struct {
 	Failure   Failure // of an attempt; empty: the line is about a reason
 	Status    int     // only with that status; 0: with every other
-	Permanent bool    // only where no later attempt can succeed, whatever the status
-	Cut       bool    // only where our load has cut the time limit
+	Permanent bool    // only if no later attempt can succeed, whatever the status
+	Cut       bool    // only if Switchboard's load shortened the time limit
 	Reason    string  // of a delivery; empty: the line is about a failure
 	State     State   // only in that state; empty: in every other
 	Says      string
@@ -31,7 +31,7 @@ type Explanation struct {
 	Advice    string
 }
 
-// FailureExplanations is the table of failures. Of the lines of a failure the first that fits holds.
+// FailureExplanations is the table of failures. The first line of a failure that fits applies.
 func FailureExplanations() []Explanation {
 	const (
 		look      = "Look for the webhook-id in the receiver's log: it may have the request"
@@ -104,7 +104,7 @@ func ReasonExplanations() []Explanation {
 	}
 }
 
-// explainFailure finds the line of an outcome, for a delivery in that state.
+// explainFailure finds the line for an outcome of a delivery in that state.
 func explainFailure(o Outcome, state State, cut bool) Explanation {
 	for _, e := range FailureExplanations() {
 		if e.Failure == o.Failure && (e.Status == 0 || e.Status == o.StatusCode) && (e.State == "" || e.State == state) && (!e.Permanent || o.Permanent) && (!e.Cut || cut) {
@@ -114,7 +114,7 @@ func explainFailure(o Outcome, state State, cut bool) Explanation {
 	return Explanation{Says: "the attempt failed", Side: SideSwitchboard, Advice: "Read the detail of the attempt"}
 }
 
-// explainReason finds the line of a reason; false: it is none, but a failure.
+// explainReason finds the line for a reason; false: it is a failure.
 func explainReason(reason string, state State) (Explanation, bool) {
 	word, _, _ := strings.Cut(reason, ":")
 	for _, e := range ReasonExplanations() {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Duration is a time.Duration that is written as in Go in JSON, "5s" or "1h30m", so that
-// nobody has to guess the unit.
+// Duration is a time.Duration whose JSON is written as in Go, "5s" or "1h30m", so that its unit is
+// clear.
 type Duration time.Duration
 
 // MarshalText writes the duration as in Go.

@@ -5,20 +5,20 @@ import "time"
 // ErasurePrefix begins the ids of erasures.
 const ErasurePrefix = "era_"
 
-// ErasureScope says how much an erasure erases.
+// ErasureScope is how much an erasure erases.
 type ErasureScope string
 
 // The scopes of an erasure.
 const (
-	// ErasureTenant is all of a tenant: keys, subscriptions with their secrets, events,
-	// deliveries with their attempts and actions. What is made later stays.
+	// ErasureTenant erases everything of a tenant: keys, subscriptions with their secrets, events,
+	// deliveries with their attempts and actions. Rows that are made later stay.
 	ErasureTenant ErasureScope = "tenant"
-	// ErasureEvent is the content of one event: its data and key, and what its attempts sent and
-	// were answered. The rows stay and say that they were erased.
+	// ErasureEvent erases the content of one event: its data and key, the requests of its attempts
+	// and the responses. The rows stay, with the time of the erasure.
 	ErasureEvent ErasureScope = "event"
 )
 
-// Erasure is one erasure, which is also its audit record: it stays.
+// Erasure is one erasure. It stays, because it is also the audit record.
 type Erasure struct {
 	ID          string       `json:"id" doc:"As era_…"`
 	Scope       ErasureScope `json:"scope" enum:"tenant,event"`
@@ -45,10 +45,10 @@ type Erased struct {
 	Events        int `json:"events"`
 }
 
-// ErasureProgress is where an erasure stands after one of its steps.
+// ErasureProgress is the progress of an erasure after one of its steps.
 type ErasureProgress struct {
 	Finished bool `json:"finished"`
-	// Waiting counts cancelled deliveries whose workflows are to end before the rows go. It is
-	// 1 while something that was made before the erasure may still be stored.
+	// Waiting counts cancelled deliveries whose workflows must end before the rows are deleted. It
+	// is 1 while rows from before the erasure may still be stored.
 	Waiting int `json:"waiting,omitempty"`
 }

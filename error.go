@@ -6,22 +6,22 @@ import (
 	"net/http"
 )
 
-// Code is the kind of an error, out of a closed list. The API maps each code to one HTTP
-// status and shows it as the problem's code.
+// Code is the kind of an error, from a closed list. The API maps each code to one HTTP status and
+// shows it as the problem's code.
 type Code string
 
 // The closed list of codes.
 const (
 	CodeInvalid         Code = "invalid"         // bad input in Field
-	CodeTooLarge        Code = "too_large"       // Field is over a limit
+	CodeTooLarge        Code = "too_large"       // Field exceeds a limit
 	CodeUnauthenticated Code = "unauthenticated" // no key, or one that is unknown, expired or revoked
 	CodeForbidden       Code = "forbidden"       // the key's role or tenant does not allow it
 	CodeNotFound        Code = "not_found"       // it does not exist, or this caller may not see it
 	CodeConflict        Code = "conflict"        // the state or version does not allow it
 	CodeOverloaded      Code = "overloaded"      // Switchboard is busy: try again
-	CodeUnavailable     Code = "unavailable"     // Postgres, Temporal or the egress proxy is away: try again
-	CodeNoAnswer        Code = "no_answer"       // the delivery that the caller waited for ended without a response of the receiver
-	CodeTimeout         Code = "timeout"         // the time to wait for a response is over; the delivery goes on
+	CodeUnavailable     Code = "unavailable"     // Postgres, Temporal or the egress proxy is unavailable: try again
+	CodeNoAnswer        Code = "no_answer"       // the delivery that the caller waited for ended without a response
+	CodeTimeout         Code = "timeout"         // the time to wait for a response is over; the delivery continues
 	CodeInternal        Code = "internal"        // our own fault; the message is not shown
 
 	CodeKeyReused   Code = "idempotency_key_reused" // an earlier, different request had this Idempotency-Key
@@ -32,7 +32,7 @@ const (
 // internals; Err, if any, is for the log.
 type Error struct {
 	Code    Code
-	Field   string // path of the wrong field, as "request.url"; may be empty
+	Field   string // path of the wrong field, such as "request.url"; may be empty
 	Message string
 	Err     error
 }
@@ -65,7 +65,8 @@ func InvalidField(field, format string, args ...any) *Error {
 	return &Error{Code: CodeInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// Status is the HTTP status of an error with the code. What is not in the list is our fault.
+// Status returns the HTTP status of an error with the code. A code that is not in the list is our
+// fault.
 func (c Code) Status() int {
 	switch c {
 	case CodeInvalid, CodeKeyReused:

@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// Event is what the platform posted. Its Data are the bytes as received: nothing
-// between acceptance and signature re-marshals them.
+// Event is what the platform posted. Its Data are the bytes as received: nothing marshals them
+// again between acceptance and signature.
 type Event struct {
 	ID         string // evt_… or the platform's own id, unique in its tenant
 	Tenant     string
-	Type       string    // as "ticket.created"
-	Key        string    // what the event is about, as the id of a ticket; may be empty
+	Type       string    // such as "ticket.created"
+	Key        string    // what the event is about, such as the id of a ticket; may be empty
 	Data       []byte    // one JSON value
-	OccurredAt time.Time // when it happened at the platform; acceptance if not given
+	OccurredAt time.Time // when it happened at the platform; by default the time of acceptance
 	CreatedAt  time.Time // when it was accepted
-	ErasedAt   time.Time // when its data were erased; zero: they were not
+	ErasedAt   time.Time // when its data were erased; zero: not erased
 	// TraceParent is the W3C trace context of its post (https://www.w3.org/TR/trace-context/); empty: its
 	// deliveries are not traced.
 	TraceParent string
@@ -34,9 +34,9 @@ const (
 	MaxBatch       = 1000      // events in one batch
 )
 
-// MaxNesting is the depth of nested objects and arrays in an event's data. What is accepted
-// can be rendered, so both have this one limit. Real data stay below about ten levels;
-// deeper data are an attack on the stack of a parser, ours or the receiver's.
+// MaxNesting is the depth of nested objects and arrays in an event's data. Accepted data must be
+// renderable, so both have this one limit. Real data stay below about ten levels; deeper data are
+// an attack on the stack of a parser, ours or the receiver's.
 const MaxNesting = 128
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:@-]*$`)
@@ -62,8 +62,8 @@ func validateOwner(tenant string) error {
 	return ValidateTenant(tenant)
 }
 
-// CheckPosted refuses what only Switchboard itself may post. [Event.Validate] allows it, since its
-// own events can be tested too.
+// CheckPosted refuses types that only Switchboard itself may post. [Event.Validate] allows them,
+// because its own events can be tested too.
 func (e *Event) CheckPosted() error {
 	switch {
 	case e.Tenant == OperatorTenant:
@@ -76,9 +76,9 @@ func (e *Event) CheckPosted() error {
 	return nil
 }
 
-// Validate checks the event as it was posted; maxData is the limit of its data in bytes.
-// That the data are one JSON value is not checked again: whoever decodes an event has
-// checked it to find where the value ends, and a scan of the data is costly.
+// Validate checks the event as it was posted; maxData is the limit of its data in bytes. It does
+// not check again that the data are one JSON value: the decoder of the event has checked that to
+// find the end of the value, and a second scan is costly.
 func (e *Event) Validate(maxData int) error {
 	if err := validateOwner(e.Tenant); err != nil {
 		return err

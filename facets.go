@@ -1,15 +1,15 @@
 package switchboard
 
-// Count is how many there are, counted up to a bound.
+// Count is a number that was counted up to a bound.
 type Count struct {
 	Value int  `json:"value" doc:"How many there are, or the bound where more is true" example:"10000"`
 	More  bool `json:"more" doc:"There are more than were counted"`
 }
 
-// MaxMatches is up to where the matches of a list are counted while somebody waits.
+// MaxMatches is up to where the matches of a list are counted while a person waits.
 const MaxMatches = 10_000
 
-// Facet is a column of a delivery by whose values the matches of a list are counted.
+// Facet is a column of a delivery. The matches of a list are counted by its values.
 type Facet string
 
 // The facets.
@@ -34,15 +34,15 @@ const (
 	MaxFacetValues = 20
 )
 
-// FacetValue is how many of the matches have that value. Given as the filter of the facet's
-// name, it narrows the list to them.
+// FacetValue is how many of the matches have that value. As the filter with the facet's name, it
+// narrows the list to them.
 type FacetValue struct {
 	Value string `json:"value" example:"http_5xx"`
 	Count int    `json:"count" example:"312"`
 }
 
-// Facets are the values that the newest matches of a list have.
+// Facets are the values of the newest matches of a list.
 type Facets struct {
-	Matches Count                  // that were looked at, at most MaxMatches
+	Matches Count                  // that were checked, at most MaxMatches
 	Values  map[Facet][]FacetValue // by facet, the most frequent first, at most MaxFacetValues
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Ordering says in which order the deliveries of a subscription are sent.
+// Ordering is the order in which the deliveries of a subscription are sent.
 type Ordering string
 
 // The kinds of ordering. Empty is the same as none.
@@ -15,7 +15,7 @@ const (
 	OrderingKey  Ordering = "key" // per key of the event, in order of acceptance
 )
 
-// RateLimit is how many requests of a subscription are made in a time, by all workers together.
+// RateLimit is how many requests of a subscription all workers together make in a time.
 type RateLimit struct {
 	PerSecond float64 `json:"per_second" minimum:"0.01" maximum:"1000" doc:"Requests a second" example:"10"`
 	Burst     int     `json:"burst,omitempty" minimum:"1" maximum:"1000" doc:"How many may be made at once after a pause. Default: 1" example:"1"`
@@ -30,8 +30,8 @@ const (
 	BreakerOff  BreakerMode = "off"
 )
 
-// Breaker says when the breaker of an endpoint opens, and when its subscription is disabled.
-// What is zero is the configuration's.
+// Breaker says when the breaker of an endpoint opens, and when its subscription is disabled. A zero
+// member has the configured value.
 type Breaker struct {
 	Mode            BreakerMode `json:"mode,omitempty" enum:"auto,off" default:"auto" doc:"off: failing deliveries only follow their retry policy"`
 	MinimumAttempts int         `json:"minimum_attempts,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"The breaker opens by percentage only after this many attempts in the window" example:"10"`
@@ -41,7 +41,7 @@ type Breaker struct {
 	DisableAfter    Duration    `json:"disable_after,omitempty" default_duration:"120h" shortest:"1h" longest:"2160h" doc:"The subscription is disabled after every attempt has failed for this long" example:"120h"`
 }
 
-// Or returns the breaker with what it leaves out as the other has it.
+// Or returns the breaker with its missing members taken from the other one.
 func (b Breaker) Or(other Breaker) Breaker {
 	return Breaker{
 		Mode: cmp.Or(b.Mode, other.Mode), MinimumAttempts: cmp.Or(b.MinimumAttempts, other.MinimumAttempts), FailurePercent: cmp.Or(b.FailurePercent, other.FailurePercent),
@@ -49,7 +49,7 @@ func (b Breaker) Or(other Breaker) Breaker {
 	}
 }
 
-// Check refuses the first member that is not within its bounds. One that is zero was not given.
+// Check refuses the first member that is not within its bounds. A zero member was not given.
 func (b Breaker) Check() error { return checkBounds(reflect.ValueOf(b), "") }
 
 // The intervals of probes while a breaker is open.

@@ -41,8 +41,8 @@ func (r *Request) validateHeaders() error {
 	return nil
 }
 
-// ValidateOwnHeader checks the name of a header in which Switchboard puts something of
-// its own, as a signature or a credential.
+// ValidateOwnHeader checks the name of a header that Switchboard sets itself, such as a signature
+// or a credential.
 func ValidateOwnHeader(field, name string) error {
 	switch {
 	case name == "":
@@ -56,8 +56,8 @@ func ValidateOwnHeader(field, name string) error {
 }
 
 // reservedHeader reports whether only Switchboard may set the header: headers that frame the
-// request, that a proxy acts on, that carry our signature, or that make net/http treat a
-// POST as one that it may send twice.
+// request, that a proxy acts on, that carry our signature, or that make net/http consider a POST
+// safe to send twice.
 func reservedHeader(canonical string) bool {
 	switch canonical {
 	case "Host", "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Te", "Trailer",
@@ -80,7 +80,7 @@ func SensitiveHeader(name string) bool {
 	return false
 }
 
-// PlainHeader reports whether the header's value may be shown to who may not read payloads: it
+// PlainHeader reports whether a caller who may not read payloads may see the header's value: it
 // says how a body is sent, and never what is in it.
 func PlainHeader(name string) bool {
 	switch textproto.CanonicalMIMEHeaderKey(name) {

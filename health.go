@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// BreakerState is where the circuit breaker of an endpoint stands.
+// BreakerState is the state of an endpoint's circuit breaker.
 type BreakerState string
 
 // The states of a breaker.
 const (
 	BreakerClosed   BreakerState = "closed"    // deliveries are sent
-	BreakerOpen     BreakerState = "open"      // deliveries are held, but for a probe now and then
-	BreakerHalfOpen BreakerState = "half_open" // nothing was held that could be the probe: the next delivery is
+	BreakerOpen     BreakerState = "open"      // deliveries are held, except for a probe now and then
+	BreakerHalfOpen BreakerState = "half_open" // no held delivery could be the probe, so the next delivery is
 )
 
-// Health is what is known of the endpoint of a subscription. Only one that is unhealthy has a
-// row; the zero value is that of a healthy one.
+// Health is what is known of a subscription's endpoint. Only an unhealthy endpoint has a row; the
+// zero value means healthy.
 type Health struct {
 	SubscriptionID  string
 	Breaker         BreakerState  // empty: closed
 	BreakerSince    time.Time     // when it opened; zero: it is closed
 	BreakerReason   string        // why it opened, in words
 	FailingSince    time.Time     // the first failure after the last success; zero: the last attempt succeeded
-	ProbeAt         time.Time     // when the next probe is let through, or the present one is given up; zero: none is planned
+	ProbeAt         time.Time     // when the next probe is released, or the current one is given up; zero: none is planned
 	ProbeInterval   time.Duration // between the last two probes
-	ProbeDeliveryID string        // the delivery that is let through while the breaker is open; empty: none
+	ProbeDeliveryID string        // the delivery that may pass while the breaker is open; empty: none
 	DeferredUntil   time.Time     // the receiver asked to send nothing before; zero: it did not
-	// QueueReason is why deliveries of the subscription wait in Postgres, as rate_limited: what is
-	// accepted meanwhile waits behind them. Empty: none wait.
+	// QueueReason is why deliveries of the subscription wait in Postgres, such as rate_limited. New
+	// deliveries then wait behind them. Empty: none wait.
 	QueueReason string
-	Slow        bool // its average latency is above [SlowAfter]: it is sent from the queue of slow endpoints
+	Slow        bool // its average latency is above [SlowAfter]: its attempts use the queue of slow endpoints
 
-	// What the breaker counts: endpoint's faults and attempts of the half of the window that begins
-	// at WindowAt and of the half before, and the failures in a row.
+	// The counts of the breaker: faults of the endpoint and attempts in the half of the window that
+	// begins at WindowAt and in the half before, and the failures in a row.
 	WindowAt          time.Time
 	Attempts          int
 	Failures          int
@@ -44,34 +44,34 @@ type Health struct {
 	LastFailureReason string
 }
 
-// Endpoint is where the deliveries of a subscription go, with what is known of it.
+// Endpoint is where the deliveries of a subscription go, with its health.
 type Endpoint struct {
 	SubscriptionID string
 	Host           string
 	Health         Health
 }
 
-// SlowAfter is the average latency from which on an endpoint is slow.
+// SlowAfter is the average latency from which an endpoint is slow.
 const SlowAfter = time.Second
 
-// ProbeTimeout is for how long the result of a probe is waited for. It is longer than any attempt
-// takes, with its dispatch and its recording. A probe without a result, as one whose worker died, is
-// followed by another.
+// ProbeTimeout is how long to wait for the result of a probe. It is longer than any attempt takes,
+// including its dispatch and recording. If a probe has no result, for example because its worker
+// died, another follows.
 const ProbeTimeout = time.Minute
 
-// IsOpen reports whether the breaker keeps that delivery from being sent.
+// IsOpen reports whether the breaker prevents that delivery from being sent.
 func (h *Health) IsOpen(deliveryID string) bool {
 	return h.Breaker == BreakerOpen && (deliveryID == "" || h.ProbeDeliveryID != deliveryID)
 }
 
 const (
-	// FailingDelay is for how long the first attempt to a failing endpoint waits: as long as the
-	// second one of a delivery does by default.
+	// FailingDelay is how long the first attempt to a failing endpoint waits: by default as long as
+	// a delivery's second attempt.
 	FailingDelay = 5 * time.Second
-	// FailingAfter is how many failures in a row make an endpoint a failing one: one or two may be
-	// of a connection that broke.
+	// FailingAfter is how many failures in a row make an endpoint a failing one: one or two may
+	// come from a broken connection.
 	FailingAfter = 3
-	// failingFor is for how long an endpoint that got no request since stays a failing one.
+	// failingFor is how long an endpoint without further requests counts as failing.
 	failingFor = 5 * time.Minute
 )
 
@@ -80,27 +80,28 @@ func (h *Health) IsFailing(now time.Time) bool {
 	return cmp.Or(h.Breaker, BreakerClosed) == BreakerClosed && h.FailuresInARow >= FailingAfter && now.Sub(h.WindowAt) < failingFor
 }
 
-// AdmitsLike reports whether [Admit] decides by both alike.
+// AdmitsLike reports whether [Admit] decides the same for both.
 func (h *Health) AdmitsLike(other *Health) bool {
 	return cmp.Or(h.Breaker, BreakerClosed) == cmp.Or(other.Breaker, BreakerClosed) && h.ProbeDeliveryID == other.ProbeDeliveryID &&
 		h.DeferredUntil.Equal(other.DeferredUntil) && h.QueueReason == other.QueueReason && h.Slow == other.Slow
 }
 
-// HealthReport is what an attempt, and those of the same process before it, showed of an endpoint.
+// HealthReport is what an attempt showed of an endpoint, together with earlier attempts of the same
+// process.
 type HealthReport struct {
 	SubscriptionID string
 	Breaker        Breaker         // the thresholds of the subscription
 	DeliveryID     string          // whose attempt it was
 	At             time.Time       // when the attempt began
 	Verdict        EndpointVerdict // what it showed
-	Reason         string          // its failure in a word, as http_503; empty: it succeeded
-	Answered       int             // earlier attempts of the process that the endpoint answered, and that no report has counted
+	Reason         string          // its failure in a word, such as http_503; empty: it succeeded
+	Answered       int             // earlier attempts of the process that the endpoint answered and no report has counted
 	RetryAfter     time.Duration   // how long the receiver asked to wait; 0: it did not
 	Deferral       time.Duration   // how long it asked to be sent nothing at all; 0: it did not
-	Disable        string          // why its answer disables the subscription, in words; empty: it does not
+	Disable        string          // why its response disables the subscription, in words; empty: it does not
 }
 
-// Report is the report of an attempt of the subscription.
+// Report returns the report of an attempt of the subscription.
 func (s *Subscription) Report(made Attempt) HealthReport {
 	o := &made.Outcome
 	return HealthReport{
@@ -109,27 +110,27 @@ func (s *Subscription) Report(made Attempt) HealthReport {
 	}
 }
 
-// HealthChange is what followed from a report.
+// HealthChange is the effect of a report.
 type HealthChange struct {
 	Opened   bool   // the breaker has opened
 	Reopened bool   // the probe has failed: the next one comes later
 	Closed   bool   // the breaker has closed: what was held is released
 	Deferred bool   // nothing is sent before a later date
-	Disable  string // why the subscription is to be disabled, in words; empty: it is not
+	Disable  string // why the subscription must be disabled, in words; empty: it need not be
 }
 
-// HealthResult is what became of a report.
+// HealthResult is the result of a report.
 type HealthResult struct {
 	Change    HealthChange
 	Health    Health // as it is now
 	Operation string // the release that was started; empty: none was
 }
 
-// Observe applies a report. It is a function of its arguments alone.
+// Observe applies a report. It depends only on its arguments.
 //
 // While the breaker is open only its probe counts as a failure: other attempts began before it
-// opened, or were admitted by a process that had not heard of it. Whatever began since and was
-// answered closes it.
+// opened, or were admitted by a process that had not heard of it. Any attempt that began since and
+// was answered closes the breaker.
 func (h *Health) Observe(now time.Time, r HealthReport) HealthChange {
 	change := HealthChange{Disable: r.Disable, Deferred: h.postpone(now, r.Deferral)}
 	if r.Breaker.Mode == BreakerOff {
@@ -145,7 +146,7 @@ func (h *Health) Observe(now time.Time, r HealthReport) HealthChange {
 			change.Opened = h.open(now, r)
 		}
 	case !r.At.After(h.BreakerSince):
-		// It says nothing of the endpoint since the breaker opened.
+		// The attempt says nothing of the endpoint since the breaker opened.
 	case r.Verdict == EndpointWorks:
 		change.Closed = true
 		h.Close(now)
@@ -163,8 +164,8 @@ func (h *Health) Observe(now time.Time, r HealthReport) HealthChange {
 	return change
 }
 
-// Close closes the breaker and forgets what was counted. The release that follows is also that of a
-// time for which the receiver asked to wait, if it is over.
+// Close closes the breaker and resets the counts. The release that follows also covers the wait
+// that the receiver asked for, if it is over.
 func (h *Health) Close(now time.Time) {
 	if !h.DeferredUntil.After(now) {
 		h.DeferredUntil = time.Time{}
@@ -175,8 +176,8 @@ func (h *Health) Close(now time.Time) {
 	}
 }
 
-// postpone notes until when the receiver wants nothing, and reports whether that is news. Of many
-// answers that come together only the first is.
+// postpone stores until when the receiver wants nothing, and reports whether that changes anything.
+// Of many responses that come together only the first does.
 func (h *Health) postpone(now time.Time, deferral time.Duration) bool {
 	until := now.Add(deferral)
 	if deferral == 0 || until.Sub(h.DeferredUntil) < MinDeferral {
@@ -186,7 +187,7 @@ func (h *Health) postpone(now time.Time, deferral time.Duration) bool {
 	return true
 }
 
-// count adds what the report says to the counts.
+// count adds the report to the counts.
 func (h *Health) count(now time.Time, r HealthReport) {
 	h.roll(now, time.Duration(r.Breaker.Window)/2)
 	if r.Answered > 0 || r.Verdict == EndpointWorks {
@@ -207,8 +208,8 @@ func (h *Health) count(now time.Time, r HealthReport) {
 	}
 }
 
-// roll begins another half of the window if the present one is over. What is counted is never
-// older than the window, and at least of half of it.
+// roll begins the next half of the window if the current one is over. The counts are never older
+// than the window, and cover at least half of it.
 func (h *Health) roll(now time.Time, half time.Duration) {
 	switch age := now.Sub(h.WindowAt); {
 	case age < half && !h.WindowAt.IsZero():
@@ -221,7 +222,7 @@ func (h *Health) roll(now time.Time, half time.Duration) {
 	h.Attempts, h.Failures = 0, 0
 }
 
-// open opens the breaker if the counts are beyond a threshold, and reports whether they are.
+// open opens the breaker if the counts exceed a threshold, and reports whether they do.
 func (h *Health) open(now time.Time, r HealthReport) bool {
 	b, attempts, failures := r.Breaker, h.Attempts+h.PreviousAttempts, h.Failures+h.PreviousFailures
 	switch {
@@ -249,35 +250,35 @@ func (h *Health) probeLater(now time.Time, interval, retryAfter time.Duration) {
 	h.Breaker, h.ProbeInterval, h.ProbeAt, h.ProbeDeliveryID = BreakerOpen, interval, now.Add(wait), ""
 }
 
-// LetThrough lets a delivery through an open breaker as its probe.
+// LetThrough makes a delivery the probe of an open breaker.
 func (h *Health) LetThrough(now time.Time, deliveryID string) {
 	h.ProbeDeliveryID, h.ProbeAt = deliveryID, now.Add(ProbeTimeout)
 }
 
-// HalfOpen lets the next delivery through, because none is held that could be the probe.
+// HalfOpen makes the next delivery the probe, because no held one could be.
 func (h *Health) HalfOpen() {
 	h.Breaker, h.ProbeDeliveryID, h.ProbeAt = BreakerHalfOpen, "", time.Time{}
 }
 
-// What a workflow that recovers an endpoint waits for, in words for people.
+// What a workflow that recovers an endpoint waits for, in words.
 const (
 	WaitForProbe       = "the next probe"
 	WaitForProbeResult = "the result of the probe"
 	WaitForReceiver    = "the time for which the receiver asked to wait"
 )
 
-// RecoveryStep is what is next for an unhealthy endpoint. Without a date there is nothing to wait
+// RecoveryStep is the next step for an unhealthy endpoint. Without a date there is nothing to wait
 // for.
 type RecoveryStep struct {
 	Breaker   BreakerState `json:"breaker,omitempty"`   // as it is now; empty: the endpoint is healthy, or its subscription is not active
-	Due       bool         `json:"-"`                   // it is to be done now
-	WaitFor   string       `json:"wait_for,omitempty"`  // what for, in words
-	WaitUntil time.Time    `json:"wait_until,omitzero"` // zero: for nothing
-	Probe     string       `json:"probe,omitempty"`     // the delivery that is let through
+	Due       bool         `json:"-"`                   // it must be done now
+	WaitFor   string       `json:"wait_for,omitempty"`  // in words
+	WaitUntil time.Time    `json:"wait_until,omitzero"` // zero: there is nothing to wait for
+	Probe     string       `json:"probe,omitempty"`     // the delivery that is released as the probe
 	Operation string       `json:"operation,omitempty"` // the release that was started
 }
 
-// Recovery says what is next for the endpoint at that time.
+// Recovery returns the next step for the endpoint at that time.
 func (h *Health) Recovery(now time.Time) RecoveryStep {
 	step := RecoveryStep{Breaker: cmp.Or(h.Breaker, BreakerClosed), Probe: h.ProbeDeliveryID}
 	switch {

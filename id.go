@@ -45,8 +45,8 @@ func idOf(prefix string, at time.Time, rest []byte) string {
 	return prefix + base32.NewEncoding(crockford).WithPadding(base32.NoPadding).EncodeToString(b[:])
 }
 
-// IDTime is when an id with that prefix was made, to the millisecond. It reports false for
-// one that [NewID] could not have made.
+// IDTime returns when an id with that prefix was made, to the millisecond. It reports false for an
+// id that [NewID] could not have made.
 func IDTime(prefix, id string) (time.Time, bool) {
 	if !IsID(prefix, id) {
 		return time.Time{}, false

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Key is an API key without its text, which only its holder knows. A hash of the text is
-// stored.
+// Key is an API key without its text, which only its holder knows. The store has a hash of the
+// text.
 type Key struct {
 	ID        string
 	Name      string
@@ -21,7 +21,7 @@ type Key struct {
 	LastUsedAt  time.Time // to the minute; zero: it was not used
 
 	// What ends with the key: sessions of the console, and portal links that nobody has used yet.
-	// Counted where keys are read, and nowhere else.
+	// Only filled in when keys are read.
 	Sessions    int
 	PortalLinks int
 }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// MergePatch changes a JSON document as RFC 7396 says: members of the patch replace those of
-// the document, objects are merged member by member, and null removes. Both are valid JSON.
-// Members at the paths in whole, as "request.params", are documents of their own, in which
-// null is a value: a patch replaces them as they are.
+// MergePatch changes a JSON document as RFC 7396 says: members of the patch replace those of the
+// document, objects are merged member by member, and null removes. Both are valid JSON. Members at
+// the paths in whole, such as "request.params", are documents of their own, in which null is a
+// value: a patch replaces them completely.
 func MergePatch(document, patch json.RawMessage, whole ...string) json.RawMessage {
 	return mergePatch(document, patch, "", whole)
 }
@@ -37,7 +37,7 @@ func mergePatch(document, patch json.RawMessage, path string, whole []string) js
 	}
 	var merged bytes.Buffer
 	encoder := json.NewEncoder(&merged)
-	encoder.SetEscapeHTML(false) // what stays must stay as it was written
+	encoder.SetEscapeHTML(false) // unchanged text must stay as it was written
 	_ = encoder.Encode(members)  // valid JSON by its names
 	return bytes.TrimSpace(merged.Bytes())
 }

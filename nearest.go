@@ -24,7 +24,7 @@ func Nearest(name string, names []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance: the number of letters to insert, remove or replace.
+// distance returns the Levenshtein distance: the number of letters to insert, remove or replace.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

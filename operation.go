@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// OperationState says whether an operation runs.
+// OperationState is whether an operation runs.
 type OperationState string
 
 // The states of an operation.
@@ -16,21 +16,21 @@ const (
 	OperationCancelled OperationState = "cancelled"
 )
 
-// Ended reports whether an operation in that state does nothing any more.
+// Ended reports whether an operation in that state has ended.
 func (s OperationState) Ended() bool { return s == OperationFinished || s == OperationCancelled }
 
 // Limits of an operation.
 const (
-	// PlanLifetime is for how long a plan can be started.
+	// PlanLifetime is how long a plan can be started.
 	PlanLifetime = 15 * time.Minute
-	// MaxSupportItems is how many deliveries or events one operation of a support key may be about.
+	// MaxSupportItems is how many deliveries or events one operation of a support key may have.
 	MaxSupportItems = 10_000
 	// MinOperationRate is the lowest rate of an operation, in items a second.
 	MinOperationRate = 0.01
-	// MaxOperationRate is the highest.
+	// MaxOperationRate is the highest rate.
 	MaxOperationRate = 1000.0
-	// SendRate is the rate of an operation that has deliveries sent, unless it is given: slow enough for
-	// a receiver that was just repaired.
+	// SendRate is the default rate of an operation that sends deliveries: slow enough for a
+	// receiver that was just repaired.
 	SendRate = 50.0
 )
 
@@ -58,11 +58,10 @@ type Operation struct {
 	FinishedAt     time.Time      `json:"finished_at,omitzero" doc:"When it finished or was cancelled; absent before"`
 }
 
-// Handled is how many deliveries or events the operation has come to.
+// Handled returns how many deliveries or events the operation has handled.
 func (o *Operation) Handled() int { return o.Done + o.Skipped + o.Failed }
 
-// ExpectedEnd is when an operation that runs will have come to the last one; zero: that is not
-// known.
+// ExpectedEnd returns when a running operation will have handled the last one; zero: unknown.
 func (o *Operation) ExpectedEnd(now time.Time) time.Time {
 	if o.State != OperationRunning || o.Rate <= 0 || o.Total < o.Handled() || o.Total == 0 {
 		return time.Time{}
@@ -70,13 +69,13 @@ func (o *Operation) ExpectedEnd(now time.Time) time.Time {
 	return now.Add(time.Duration(float64(o.Total-o.Handled()) / o.Rate * float64(time.Second)))
 }
 
-// OperationOutcome is what an operation did to one delivery.
+// OperationOutcome is the result of an operation for one delivery.
 type OperationOutcome string
 
 // The outcomes of an operation's items.
 const (
 	OutcomeDone    OperationOutcome = "done"
-	OutcomeSkipped OperationOutcome = "skipped" // the action does not apply to it, or it does not match any more
+	OutcomeSkipped OperationOutcome = "skipped" // the action does not apply to it, or it no longer matches
 	OutcomeFailed  OperationOutcome = "failed"  // Switchboard could not do it
 )
 
@@ -85,7 +84,7 @@ func OperationOutcomes() []OperationOutcome {
 	return []OperationOutcome{OutcomeDone, OutcomeSkipped, OutcomeFailed}
 }
 
-// OperationItem is a delivery that an operation has come to, or an event of a replay.
+// OperationItem is a delivery that an operation has handled, or an event of a replay.
 type OperationItem struct {
 	DeliveryID string           `json:"delivery_id" doc:"Of a replay: the delivery that it made; empty: it made none" example:"dlv_01k0000000000000000000000"`
 	EventID    string           `json:"event_id,omitempty" doc:"Of a replay: the event" example:"evt_01k0000000000000000000000"`
@@ -100,7 +99,7 @@ type OperationFilter struct {
 	State        OperationState
 }
 
-// OperationChange is what somebody does to an operation.
+// OperationChange is a change that a person makes to an operation.
 type OperationChange string
 
 // The changes of an operation.
@@ -110,9 +109,8 @@ const (
 	CancelOperation OperationChange = "cancel"
 )
 
-// Change pauses, resumes or cancels an operation. What Switchboard started by itself can be paused
-// if it sends, and never cancelled: its deliveries would be left without anybody who ends what
-// holds them.
+// Change pauses, resumes or cancels an operation. Switchboard's own operations can be paused if
+// they send, and never cancelled, because nothing else would end the hold of their deliveries.
 func (o *Operation) Change(now time.Time, change OperationChange) error {
 	if o.Filter == nil && (change == CancelOperation || o.Action != ActionRelease) {
 		return Errorf(CodeConflict, "Switchboard started operation %s by itself, and has to finish it; pause its subscription to keep deliveries from being sent", o.ID)
@@ -134,7 +132,7 @@ func (o *Operation) Change(now time.Time, change OperationChange) error {
 	return nil
 }
 
-// OperationProgress is where an operation stands after one of its steps.
+// OperationProgress is the progress of an operation after one of its steps.
 type OperationProgress struct {
 	Action         ActionKind `json:"action"`
 	SubscriptionID string     `json:"subscription_id"`
@@ -142,15 +140,15 @@ type OperationProgress struct {
 	Done           int        `json:"done"`
 	Skipped        int        `json:"skipped"`
 	Failed         int        `json:"failed,omitempty"`
-	// Changed, Passed and Broken count the deliveries that this step has acted on, that it has skipped,
-	// and that it could not act on.
+	// Changed, Passed and Broken count the deliveries of this step: those that it acted on, that it
+	// skipped, and that it could not act on.
 	Changed int `json:"changed"`
 	Passed  int `json:"passed,omitempty"`
 	Broken  int `json:"broken,omitempty"`
-	// Wait is how long the next step is to wait, so that no more deliveries are dated than are
-	// soon dispatched.
+	// Wait is how long the next step must wait, so that no more deliveries are dated than will soon
+	// be dispatched.
 	Wait Duration `json:"wait"`
-	// Finished says that no step follows: the operation has ended, or is paused.
+	// Finished means that no step follows: the operation has ended, or is paused.
 	Finished bool           `json:"finished"`
 	State    OperationState `json:"state,omitempty"`
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // The types of Switchboard's own events. Subscriptions take them by patterns that begin with
-// [OperationalPrefix]; the pattern * does not take them.
+// [OperationalPrefix]; the pattern * does not match them.
 const (
 	OperationalPrefix = "switchboard."
 
@@ -19,23 +19,23 @@ const (
 	EventOperationFinished    = OperationalPrefix + "operation.finished"
 )
 
-// OperationalPlatform is the platform of the catalogue that describes them.
+// OperationalPlatform is the platform in the catalogue for these events.
 const OperationalPlatform = "switchboard"
 
-// OperatorTenant is the tenant of the operators' own subscriptions: those get the operational
+// OperatorTenant is the tenant of the operators' own subscriptions, which get the operational
 // events of every tenant. Nothing can be posted for it, and no key is bound to it.
 const OperatorTenant = "_operator"
 
-// IsOperational reports whether a type, or a pattern of types, is of Switchboard's own events.
+// IsOperational reports whether a type, or a pattern of types, is one of Switchboard's own events.
 func IsOperational(eventType string) bool {
 	return len(eventType) >= len(OperationalPrefix) && strings.EqualFold(eventType[:len(OperationalPrefix)], OperationalPrefix)
 }
 
-// OperationalEvent is what happened to a subscription, or to a delivery of it. Its data hold no
-// payload, no secret, and no part of a URL but the host.
+// OperationalEvent is an event of Switchboard's own about a subscription, or about one of its
+// deliveries. Its data have no payload, no secret, and no part of a URL except the host.
 type OperationalEvent struct {
 	Type string
-	// ID names what happened, and is the same whenever it is announced again.
+	// ID identifies what happened, and is the same if it is announced again.
 	ID   string
 	Data OperationalData
 }
@@ -44,7 +44,7 @@ type OperationalEvent struct {
 // and the host of the subscription.
 type OperationalData struct {
 	Tenant       string                  `json:"tenant"`
-	Subscription OperationalSubscription `json:"subscription,omitzero"` // absent: it happened to an operation
+	Subscription OperationalSubscription `json:"subscription,omitzero"` // absent: the event is about an operation
 	At           time.Time               `json:"at"`                    // when it happened
 	Reason       string                  `json:"reason"`                // in words
 	Breaker      *OperationalBreaker     `json:"breaker,omitempty"`
@@ -53,7 +53,7 @@ type OperationalData struct {
 	Operation    *OperationalOperation   `json:"operation,omitempty"`
 }
 
-// OperationalSubscription is the subscription that it happened to.
+// OperationalSubscription is the subscription that the event is about.
 type OperationalSubscription struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -64,11 +64,11 @@ type OperationalSubscription struct {
 type OperationalBreaker struct {
 	Since          time.Time `json:"since"`                  // when it opened
 	FailingSince   time.Time `json:"failing_since,omitzero"` // the first failure after the last success
-	Attempts       int       `json:"attempts"`               // counted in the windows that it opened by
-	Failures       int       `json:"failures"`               // of these, through the endpoint's fault
+	Attempts       int       `json:"attempts"`               // counted in the windows of the breaker
+	Failures       int       `json:"failures"`               // of these, by the endpoint's fault
 	FailuresInARow int       `json:"failures_in_a_row"`
-	LastFailure    string    `json:"last_failure"`           // as http_503
-	NextProbeAt    time.Time `json:"next_probe_at,omitzero"` // absent where it closed
+	LastFailure    string    `json:"last_failure"`           // such as http_503
+	NextProbeAt    time.Time `json:"next_probe_at,omitzero"` // absent if it closed
 }
 
 // OperationalDisabled is how a subscription was disabled.
@@ -83,18 +83,18 @@ type OperationalDelivery struct {
 	EventID        string    `json:"event_id"`
 	EventType      string    `json:"event_type"`
 	AcceptedAt     time.Time `json:"accepted_at"`
-	Reason         string    `json:"reason"` // of its state, as http_503 or hold_expired
+	Reason         string    `json:"reason"` // of its state, such as http_503 or hold_expired
 	Attempts       int       `json:"attempts"`
 	Generation     int       `json:"generation"`
-	LastStatusCode int       `json:"last_status_code"` // 0: none, or no answer
+	LastStatusCode int       `json:"last_status_code"` // 0: none, or no response
 	LastFailure    Failure   `json:"last_failure"`     // empty: no attempt was made
 }
 
-// OperationalOperation is an operation of somebody that has finished.
+// OperationalOperation is a finished operation of a person.
 type OperationalOperation struct {
 	ID             string     `json:"id"`
 	Action         ActionKind `json:"action"`
-	SubscriptionID string     `json:"subscription_id"` // empty: of several
+	SubscriptionID string     `json:"subscription_id"` // empty: of several subscriptions
 	By             string     `json:"by"`              // a person, or an API key
 	StartedAt      time.Time  `json:"started_at"`
 	Total          int        `json:"total"`
@@ -103,25 +103,26 @@ type OperationalOperation struct {
 	Failed         int        `json:"failed"`
 }
 
-// NewBreakerOpened is the event that the breaker opened, as the health has it now.
+// NewBreakerOpened makes the event for a breaker that opened; h is its health now.
 func NewBreakerOpened(h *Health) OperationalEvent {
 	b := operationalBreaker(h)
 	b.NextProbeAt = h.ProbeAt
 	return operational(EventBreakerOpened, h.SubscriptionID, h.BreakerSince, h.BreakerReason, OperationalData{Breaker: b})
 }
 
-// NewBreakerClosed is the event that the breaker closed at that time, and why; the health is as it was before.
+// NewBreakerClosed makes the event for a breaker that closed at that time, for that reason; before
+// is its health before.
 func NewBreakerClosed(before *Health, at time.Time, reason string) OperationalEvent {
 	return operational(EventBreakerClosed, before.SubscriptionID, at, reason, OperationalData{Breaker: operationalBreaker(before)})
 }
 
-// NewSubscriptionDisabled is the event that a subscription is disabled.
+// NewSubscriptionDisabled makes the event for a subscription that was disabled.
 func NewSubscriptionDisabled(s *Subscription) OperationalEvent {
 	return operational(EventSubscriptionDisabled, s.ID, s.StateSince, s.StateReason, OperationalData{Disabled: &OperationalDisabled{Since: s.StateSince, By: s.StateBy}})
 }
 
-// NewDeliveryFailed is the event that a delivery has failed for good. A retry that fails again is another
-// event.
+// NewDeliveryFailed makes the event for a delivery that has failed for good. If a retry fails
+// again, that is another event.
 func NewDeliveryFailed(d *Delivery) OperationalEvent {
 	e := operational(EventDeliveryFailed, d.SubscriptionID, d.CompletedAt, d.Ending(), OperationalData{Delivery: &OperationalDelivery{
 		ID: d.ID, EventID: d.EventID, EventType: d.EventType, AcceptedAt: d.CreatedAt, Reason: d.Reason,
@@ -131,7 +132,7 @@ func NewDeliveryFailed(d *Delivery) OperationalEvent {
 	return e
 }
 
-// NewOperationFinished is the event that an operation of somebody has come to the last of its items.
+// NewOperationFinished makes the event for a person's operation that has handled its last item.
 func NewOperationFinished(o *Operation) OperationalEvent {
 	return OperationalEvent{Type: EventOperationFinished, ID: EventOperationFinished + ":" + o.ID, Data: OperationalData{
 		Tenant: o.Tenant, At: o.FinishedAt, Reason: o.Reason, Operation: &OperationalOperation{
@@ -148,7 +149,7 @@ func operationalBreaker(h *Health) *OperationalBreaker {
 	}
 }
 
-// operational is an event about a subscription, which happens once at that time.
+// operational makes an event about a subscription, which happens once at that time.
 func operational(eventType, subscriptionID string, at time.Time, reason string, data OperationalData) OperationalEvent {
 	data.Subscription.ID, data.At, data.Reason = subscriptionID, at, reason
 	return OperationalEvent{Type: eventType, ID: fmt.Sprintf("%s:%s:%d", eventType, subscriptionID, at.UnixMicro()), Data: data}

@@ -6,26 +6,26 @@ import (
 	"slices"
 )
 
-// Overrides are what a resend changes of the request, for its delivery alone. What is zero stays as
-// the subscription has it.
+// Overrides are the changes of the request in a resend, only for its delivery. A zero member stays
+// as the subscription has it.
 type Overrides struct {
 	URL     string   `json:"url,omitempty"`
-	Headers Headers  `json:"headers,omitempty"` // added to those of the subscription, or in their place
-	Body    *string  `json:"body,omitempty"`    // its bytes
+	Headers Headers  `json:"headers,omitempty"` // added to those of the subscription, or replacing them
+	Body    *string  `json:"body,omitempty"`    // the bytes of the body
 	Timeout Duration `json:"timeout,omitempty"` // of each attempt, under any load
 }
 
-// RevealedOverrides are [Overrides] whose headers are marshalled as they are, for the store, which
+// RevealedOverrides are [Overrides] whose headers are marshalled in clear, for the store, which
 // encrypts them. They are read as Overrides.
 type RevealedOverrides struct {
 	Overrides
 	Headers map[string]string `json:"headers,omitempty"`
 }
 
-// Revealed shows the values of all headers.
+// Revealed returns the overrides with the values of all headers.
 func (o Overrides) Revealed() RevealedOverrides { return RevealedOverrides{o, o.Headers} }
 
-// Names lists what is changed.
+// Names lists the changed parts.
 func (o *Overrides) Names() []string {
 	names := []string{}
 	for _, part := range []struct {
@@ -39,9 +39,9 @@ func (o *Overrides) Names() []string {
 	return names
 }
 
-// Apply returns the subscription as the resend has it, without the body. At another address it has no
-// sensitive header of the subscription and no authentication; whoever calls it takes care of the
-// secrets.
+// Apply returns the subscription with the changes of the resend, except for the body. At another
+// address it has no sensitive header of the subscription and no authentication. The caller takes
+// care of the secrets.
 func (o *Overrides) Apply(sub Subscription, elsewhere bool) Subscription {
 	headers := maps.Clone(sub.Request.Headers)
 	if headers == nil {
@@ -66,17 +66,17 @@ func (o *Overrides) Apply(sub Subscription, elsewhere bool) Subscription {
 	return sub
 }
 
-// Resend is a copy of a delivery that somebody asks for.
+// Resend asks for a copy of a delivery.
 type Resend struct {
-	ID        string // of the copy, of the caller's Idempotency-Key; empty: a new one
+	ID        string // of the copy, from the caller's Idempotency-Key; empty: a new one
 	Reason    string
 	Expect    Expectation // of the original
 	Overrides Overrides
-	Elsewhere bool // it goes to another scheme, host or port, of whose health nothing is known
+	Elsewhere bool // it goes to another scheme, host or port, whose health is unknown
 }
 
-// CheckResend refuses a resend that the caller may not ask for: another URL or body is a message of
-// the caller's own in the customer's name.
+// CheckResend refuses a resend that the caller may not ask for: with another URL or body, the
+// caller would send a message of its own in the customer's name.
 func (c Caller) CheckResend(o *Overrides) error {
 	if err := c.CheckAction(ActionResend); err != nil {
 		return err

@@ -16,18 +16,18 @@ const (
 type PageRequest struct {
 	Limit  int    // 0: DefaultPage
 	Cursor string // NextCursor of the page before; empty: the first page
-	Count  bool   // how many match is asked for too, where the list can say so
+	Count  bool   // whether to count the matches too, if the list can
 }
 
 // Page is one page of a list, newest first.
 type Page[T any] struct {
 	Items      []T
 	NextCursor string // empty: this is the last page
-	// SearchedTo is how far back in time the list was searched, where no index finds the
-	// matches and the time for it was used up: older ones may follow, even if the page has
-	// none. Zero: the page is complete.
+	// SearchedTo is how far back in time the list was searched, if no index finds the matches and
+	// the time was used up: older matches may follow, even if the page has none. Zero: the page is
+	// complete.
 	SearchedTo time.Time
-	// Count is how many match; nil: it was not asked for, or could not be counted in time.
+	// Count is the number of matches; nil: it was not asked for, or could not be counted in time.
 	Count *Count
 }
 
@@ -42,7 +42,7 @@ type EventFilter struct {
 
 // DeliveryFilter narrows a list of deliveries. A zero field does not narrow.
 type DeliveryFilter struct {
-	IDs          []string // just these, MaxPage at most
+	IDs          []string // only these, at most MaxPage
 	Tenant       string
 	Subscription string
 	Event        string
@@ -53,7 +53,7 @@ type DeliveryFilter struct {
 	Host         string
 	After        time.Time // created at or after
 	Before       time.Time // created before
-	Stuck        bool      // the date of its next attempt is more than StuckAfter ago, whether its workflow was started or not
+	Stuck        bool      // the date of its next attempt is more than StuckAfter ago, whether or not its workflow was started
 	Text         string    // part of an id, event type, host or reason, in any case
 }
 
@@ -76,22 +76,22 @@ type Acceptance struct {
 	Undecided  []string // subscriptions that get the event because their filter's budget was used up before the answer was known
 }
 
-// LoadedDelivery is all that an attempt needs: the delivery, its event, and the
-// subscription as it is now, with its secrets and the health of its endpoint.
+// LoadedDelivery has everything that an attempt needs: the delivery, its event, and the current
+// subscription, with its secrets and the health of its endpoint.
 type LoadedDelivery struct {
 	Delivery     Delivery
 	Event        Event
 	Subscription Subscription
 	Health       Health
 
-	// Overrides are those of a resend, which are not applied yet; nil: there are none.
+	// Overrides are those of a resend, not applied yet; nil: none.
 	Overrides *Overrides
-	// Body takes the place of the rendered one, with the bytes of a resend; nil: it does not.
+	// Body replaces the rendered body with that of a resend; nil: it does not.
 	Body *string
-	// Elsewhere says that it is a resend to another address than the subscription's: what is seen
-	// there says nothing of the subscription's endpoint.
+	// Elsewhere means that this is a resend to another address than the subscription's: its outcome
+	// says nothing of the subscription's endpoint.
 	Elsewhere bool
-	// Withdrawn says that the operation that has it sent is cancelled: it is not to be sent.
+	// Withdrawn means that the operation that sends it is cancelled: it must not be sent.
 	Withdrawn bool
 }
 
@@ -106,49 +106,50 @@ type DeliveryDetail struct {
 	Delivery Delivery
 	Attempts []Attempt // in order of their numbers
 	Actions  []Action  // in order of time
-	Health   Health    // of its endpoint, if it is held; else zero
-	ResendOf string    // the delivery that it is a copy of; empty: of none
-	Changed  []string  // what that resend has changed: url, headers, body, timeout
+	Health   Health    // of its endpoint, if it is held; otherwise zero
+	ResendOf string    // the original of this copy; empty: it is no copy
+	Changed  []string  // the changes of that resend: url, headers, body, timeout
 	ResentAs []string  // its copies, in order of time
-	// Subscription is that of the delivery as it is now, deleted or not, without its signing secrets.
+	// Subscription is the delivery's current subscription, deleted or not, without its signing
+	// secrets.
 	Subscription Subscription
 	SecretMadeAt time.Time // when its current signing secret was made; zero: it has none
 	Event        Event     // without its data
-	Alike        *Alike    // nil: they were not counted
+	Alike        *Alike    // nil: not counted
 	ReadAt       time.Time // when all of this was read
 }
 
-// TenantUsage says where a tenant is named. There is no list of tenants.
+// TenantUsage says where a tenant is used. There is no list of tenants.
 type TenantUsage struct {
 	Known      bool     // an event, a subscription or a key names it
 	EventTypes []string // of its last events, as they were posted
-	Keyless    []string // those of them of which no event had a key
+	Keyless    []string // types without a key in any of those events
 }
 
 // Stats counts what is open, for metrics.
 type Stats struct {
 	Open         map[State]int  // deliveries in each state that is not final
-	Overdue      int            // deliveries that are stuck, as DeliveryFilter.Stuck has it
-	RelayBacklog int            // deliveries whose workflow should be started by now and is not, and cancelled ones whose workflow is due to be ended
-	Breakers     map[string]int // breakers that are open or half open, by the last failure
-	RelayOldest  time.Duration  // how long the one that has waited longest for its workflow is late; 0: there is none
+	Overdue      int            // as in DeliveryFilter.Stuck
+	RelayBacklog int            // deliveries whose workflow should have been started by now, and cancelled ones whose workflow should have been ended
+	Breakers     map[string]int // open or half open breakers, by the last failure
+	RelayOldest  time.Duration  // how late the workflow start that has waited longest is; 0: none waits
 	Oldest       string         // the open delivery that was accepted first; empty: none is open
 }
 
 // FlowStats counts what may not be sent now, and why, for metrics.
 type FlowStats struct {
 	Parked           []ParkedStats
-	HoldsEnding      int           // parked deliveries whose hold ends, and which fail, within [HoldsEndingWithin]
-	BreakerOldest    time.Duration // how long ago the breaker that has been open longest opened; 0: none is open
+	HoldsEnding      int           // parked deliveries whose hold ends within [HoldsEndingWithin], so that they fail
+	BreakerOldest    time.Duration // how long the breaker that opened first has been open; 0: none is open
 	Deferred         int           // subscriptions whose receiver asked to wait
 	Slow             int           // subscriptions whose endpoint is slow
-	Operations       int           // that run
-	OperationStalled time.Duration // the longest time since the last step of one that runs, beyond the date of its next step
-	RollupLag        time.Duration // how old the latest count of attempts is, or how late that of an hour that is over
+	Operations       int           // running operations
+	OperationStalled time.Duration // the longest time since the last step of a running one, beyond the date of its next step
+	RollupLag        time.Duration // age of the latest count of attempts, or the delay of a past hour's count
 }
 
-// HoldsEndingWithin is how long before the end of a hold it is counted as ending: time enough to
-// repair the receiver, and to resume its subscription.
+// HoldsEndingWithin is how long before its end a hold is counted as ending: enough time to repair
+// the receiver and to resume its subscription.
 const HoldsEndingWithin = 24 * time.Hour
 
 // ParkedStats counts the deliveries that are parked for one reason.
@@ -156,5 +157,5 @@ type ParkedStats struct {
 	State  State
 	Reason string
 	Count  int
-	Oldest time.Duration // how long the one that has been parked longest is so
+	Oldest time.Duration // how long the one that was parked first has been parked
 }

@@ -5,9 +5,9 @@ import (
 	"regexp/syntax"
 )
 
-// CompileRegexp compiles a regular expression in RE2's syntax, which never backtracks. It
-// returns the number of its instructions, too: matching takes at most that many steps for
-// each byte of a text. Repetitions are unfolded: [a-z]{36} has about 40.
+// CompileRegexp compiles a regular expression in RE2's syntax, which never backtracks. It also
+// returns the number of its instructions: matching takes at most that many steps for each byte of a
+// text. Repetitions are unfolded: [a-z]{36} has about 40.
 func CompileRegexp(expression string) (compiled *regexp.Regexp, instructions int, err error) {
 	parsed, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {

@@ -3,7 +3,7 @@ package switchboard
 import "time"
 
 // ReleasedBy says in words what ends the wait of a parked delivery; empty: it is not parked. The
-// health of its endpoint says when; without it the sentence has no date.
+// date comes from the health of its endpoint, and is missing without it.
 func (d *Delivery) ReleasedBy(h Health) string {
 	if !d.State.Parked() {
 		return ""
@@ -34,7 +34,7 @@ func (d *Delivery) ReleasedBy(h Health) string {
 	return "when a release finds no reason to hold it"
 }
 
-// dated is a date with the words before it; empty: there is no date.
+// dated returns a date with the words before it; empty: there is no date.
 func dated(words string, at time.Time) string {
 	if at.IsZero() {
 		return ""

@@ -2,8 +2,8 @@ package switchboard
 
 import "encoding/json"
 
-// Request is the shape of the HTTP request that a subscription asks for. URL path,
-// URL query, header values and the string leaves of Params are templates.
+// Request is the HTTP request that a subscription asks for. URL path, URL query, header values and
+// the string leaves of Params are templates.
 type Request struct {
 	Method      string          `json:"method,omitempty" default:"POST" doc:"Any HTTP method except CONNECT and TRACE"`
 	URL         string          `json:"url" doc:"The http or https URL, without user name, password and fragment. Path and query may have placeholders such as {{ contact.id }}. Characters that a URL cannot have are percent-encoded once when it is sent; existing encodings stay. The query's values are masked for keys that may not change the subscription" example:"https://crm.example.com/hook" maxLength:"2048"`
@@ -18,25 +18,24 @@ type Request struct {
 	HTTPVersion HTTPVersion     `json:"http_version,omitempty" enum:"auto,1.1" default:"auto" doc:"auto: HTTP/2 if the receiver offers it over TLS, otherwise HTTP/1.1. 1.1: never HTTP/2"`
 }
 
-// Headers are the headers of a request by their names. Values of sensitive ones are masked
-// when they are marshalled.
+// Headers are the headers of a request by their names. The values of sensitive ones are masked when
+// they are marshalled.
 type Headers map[string]string
 
 // MarshalJSON masks the values of sensitive headers.
 func (h Headers) MarshalJSON() ([]byte, error) { return json.Marshal(MaskHeaders(h)) }
 
-// HTTPVersion says which versions of HTTP requests are sent in.
+// HTTPVersion is the version of HTTP that requests may use.
 type HTTPVersion string
 
 // The versions of HTTP.
 const (
-	HTTPVersionAuto HTTPVersion = "auto" // the default: HTTP/2 where the receiver offers it
+	HTTPVersionAuto HTTPVersion = "auto" // the default: HTTP/2 if the receiver offers it
 	HTTPVersion1    HTTPVersion = "1.1"  // HTTP/1.1 only
 )
 
-// EnvelopeFields names the fields of an envelope. One that is empty is left out;
-// with an empty Data, the members of the data, which is an object then, stand
-// beside the other fields.
+// EnvelopeFields are the names of the fields of an envelope. A field with an empty name is left
+// out. If Data is empty, the data must be an object, and its members are next to the other fields.
 type EnvelopeFields struct {
 	ID         string     `json:"id,omitempty" doc:"Name of the member with the event's id; empty: none"`
 	Type       string     `json:"type,omitempty" doc:"Name of the member with its type; empty: none"`
@@ -46,7 +45,7 @@ type EnvelopeFields struct {
 	TimeFormat TimeFormat `json:"time_format,omitempty" enum:"rfc3339,unix,unix_ms" doc:"Format of the time, in UTC; unix is in seconds, unix_ms in milliseconds. Default: rfc3339"`
 }
 
-// TimeFormat says how an envelope writes its time.
+// TimeFormat is the format of an envelope's time.
 type TimeFormat string
 
 // The formats of times.
@@ -56,12 +55,12 @@ const (
 	TimeFormatUnixMillis TimeFormat = "unix_ms" // milliseconds, a number
 )
 
-// Missing says what becomes of a placeholder that the event has no value for.
+// Missing says what happens if the event has no value for a placeholder.
 type Missing string
 
-// What a missing value does.
+// The effects of a missing value.
 const (
-	MissingError Missing = "error" // the default: the attempt fails with render and names it
+	MissingError Missing = "error" // the default: the attempt fails with render and names the placeholder
 	MissingEmpty Missing = "empty" // it renders as nothing
 )
 
@@ -81,11 +80,11 @@ const (
 
 // Which elements of a SOAP message have its namespace.
 const (
-	SOAPQualified   = "qualified"   // the outermost one and all in it; the default
-	SOAPUnqualified = "unqualified" // the outermost one only
+	SOAPQualified   = "qualified"   // the outermost one and all inside it; the default
+	SOAPUnqualified = "unqualified" // only the outermost one
 )
 
-// SOAP wraps a body in XML into a SOAP message.
+// SOAP wraps an XML body in a SOAP message.
 type SOAP struct {
 	Version    string            `json:"version,omitempty" always:"true" enum:"1.1,1.2" doc:"1.1 is sent as text/xml, 1.2 as application/soap+xml"`
 	Action     string            `json:"action,omitempty" doc:"The SOAPAction, or the action parameter of 1.2" maxLength:"2048"`

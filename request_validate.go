@@ -21,9 +21,9 @@ const (
 
 var methodPattern = regexp.MustCompile(`^[A-Z]{1,20}$`)
 
-// Validate checks that the request can be made at all. It is asked at save time,
-// and again before each attempt, since a stored row may be older than a rule. What
-// stands inside templates is checked by those who know their language.
+// Validate checks that the request can be made at all. It runs when a subscription is saved, and
+// again before each attempt, because a stored row may be older than a rule. The packages that know
+// the template language check the content of templates.
 func (r *Request) Validate() error {
 	switch {
 	case !methodPattern.MatchString(r.Method):
@@ -51,7 +51,7 @@ func (r *Request) InQuery() bool {
 	return r.Body == BodyParams && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete)
 }
 
-// Format is how a body is written.
+// Format is the format of a body.
 type Format string
 
 // The formats of bodies that Switchboard writes.
@@ -59,10 +59,10 @@ const (
 	FormatJSON  Format = "json"
 	FormatForm  Format = "form"
 	FormatXML   Format = "xml"
-	FormatOther Format = "other" // none of them: the event's bytes may be sent so, params may not
+	FormatOther Format = "other" // none of them: the event's bytes may be sent as such, params may not
 )
 
-// defaultContentType is that of JSON.
+// defaultContentType is the content type of JSON.
 const defaultContentType = "application/json"
 
 // Format returns the format that the content type asks for.
@@ -78,9 +78,9 @@ func (r *Request) Format() Format {
 	return FormatOther
 }
 
-// mediaType is the content type without its parameters; empty if it is none.
+// mediaType returns the content type without its parameters; empty if it is invalid.
 func (r *Request) mediaType() string {
-	if r.ContentType == defaultContentType { // as mostly, and each attempt asks several times
+	if r.ContentType == defaultContentType { // the usual case, and each attempt asks several times
 		return r.ContentType
 	}
 	media, _, err := mime.ParseMediaType(r.ContentType)
@@ -90,7 +90,7 @@ func (r *Request) mediaType() string {
 	return media
 }
 
-// charset is the content type's parameter of that name; empty: it has none.
+// charset returns the parameter charset of the content type; empty: it has none.
 func (r *Request) charset() string {
 	if !strings.Contains(r.ContentType, ";") {
 		return ""
@@ -107,7 +107,7 @@ func (r *Request) validateContentType() error {
 		return InvalidField(field, "is not a media type")
 	case !IsUTF8(r.charset()):
 		return InvalidField(field, "has a charset in which the body is not written: it is always UTF-8, and charset=utf-8 says so")
-	case r.InQuery() && format != FormatJSON && format != FormatForm: // JSON is what it is by default
+	case r.InQuery() && format != FormatJSON && format != FormatForm: // JSON is the default content type
 		return InvalidField(field, "does not fit: with %s the params are the query string, and there is no body", r.Method)
 	case r.Body == BodyParams && format == FormatOther:
 		return InvalidField(field, "does not fit: params are written as JSON, as XML or as application/x-www-form-urlencoded")
@@ -210,7 +210,7 @@ func (r *Request) validateSOAP() error {
 	return nil
 }
 
-// isXMLText reports whether XML can hold the text, escaped where need be.
+// isXMLText reports whether XML can have the text, escaped if necessary.
 func isXMLText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
 		return c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF

@@ -1,6 +1,6 @@
 package switchboard
 
-// SearchKind is what a hit of a search is.
+// SearchKind is the kind of a search hit.
 type SearchKind string
 
 // The kinds of hits.
@@ -22,13 +22,13 @@ func SearchKinds() []SearchKind {
 const (
 	// MaxHits is how many hits a search has at most.
 	MaxHits = 10
-	// MinSearch is the least length of what is searched for.
+	// MinSearch is the shortest text of a search.
 	MinSearch = 2
-	// MaxSearch is the greatest.
+	// MaxSearch is the longest text of a search.
 	MaxSearch = 255
 )
 
-// SearchHit is one thing that a search found.
+// SearchHit is one object that a search found.
 type SearchHit struct {
 	Kind   SearchKind `json:"kind" enum:"delivery,event,subscription,operation,event_key,tenant,host" doc:"What was found"`
 	ID     string     `json:"id,omitempty" doc:"Its id; a key, a tenant and a host have none" example:"dlv_01k0000000000000000000000"`

@@ -19,7 +19,7 @@ func (s Secret) Reveal() string { return string(s) }
 // String masks the secret.
 func (s Secret) String() string { return Mask }
 
-// Format masks the secret under every verb: a wrong verb, as %d, would otherwise print the
+// Format masks the secret under every verb: a wrong verb, such as %d, would otherwise print the
 // text in its error.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Mask) }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Selection says which deliveries an operation is about, or which events are replayed. Its members
-// have the names by which lists are filtered. A zero field does not narrow.
+// Selection is the set of deliveries of an operation, or of events of a replay. Its members have
+// the names of the filters of lists. A zero field does not narrow.
 type Selection struct {
 	IDs          []string  `json:"id,omitempty" nullable:"false" maxItems:"250" doc:"Only deliveries with these ids" example:"[\"dlv_01k0000000000000000000000\"]"`
 	Tenant       string    `json:"tenant,omitempty" doc:"Only this tenant's" example:"acme"`
@@ -28,8 +28,8 @@ type Selection struct {
 
 const maxSearchText = 200
 
-// Deliveries is the filter of a list with the same deliveries, in those states that the operation
-// looks at.
+// Deliveries returns the filter of a list with the same deliveries, in the states that the
+// operation handles.
 func (s *Selection) Deliveries(action ActionKind) DeliveryFilter {
 	return DeliveryFilter{
 		IDs: s.IDs, Tenant: s.Tenant, Subscription: s.Subscription, Event: s.Event, EventType: strings.ToLower(s.EventType), States: s.StatesFor(action), Failure: s.Failure,
@@ -40,7 +40,7 @@ func (s *Selection) Deliveries(action ActionKind) DeliveryFilter {
 // IsEmpty reports whether nothing narrows the selection.
 func (s *Selection) IsEmpty() bool { return reflect.ValueOf(*s).IsZero() }
 
-// StatesFor are the states of the deliveries that an operation with that action looks at.
+// StatesFor returns the states of the deliveries that an operation with that action handles.
 func (s *Selection) StatesFor(action ActionKind) []State {
 	return slices.DeleteFunc(States(), func(state State) bool {
 		if len(s.States) == 0 {
@@ -50,15 +50,15 @@ func (s *Selection) StatesFor(action ActionKind) []State {
 	})
 }
 
-// OperationActions lists the actions that people's operations have.
+// OperationActions lists the actions of people's operations.
 func OperationActions() []ActionKind {
 	return []ActionKind{ActionRetry, ActionCancel, ActionHold, ActionRelease, ActionReplay}
 }
 
-// Sends reports whether deliveries are sent because of the action.
+// Sends reports whether the action sends deliveries.
 func (k ActionKind) Sends() bool { return k == ActionRetry || k == ActionRelease || k == ActionReplay }
 
-// OperationRate is how many deliveries a second an operation with that action acts on, unless it is said.
+// OperationRate returns the default rate of an operation with that action, in deliveries a second.
 func (k ActionKind) OperationRate() float64 {
 	if k.Sends() {
 		return SendRate
@@ -66,7 +66,7 @@ func (k ActionKind) OperationRate() float64 {
 	return MaxOperationRate
 }
 
-// applies reports whether the action changes a delivery in that state: as the lifecycle has it.
+// applies reports whether the action changes a delivery in that state, as in the lifecycle.
 func (k ActionKind) applies(state State) bool {
 	now := time.Unix(1, 0)
 	d := Delivery{State: state, Reason: "reason", NextAttemptAt: now.Add(time.Second)}
@@ -85,8 +85,9 @@ func (k ActionKind) applies(state State) bool {
 	return err == nil && d != before
 }
 
-// takes reports whether an operation looks at deliveries in that state if its filter names none. A
-// retry sends again what somebody else has, or has stopped, only if that is said.
+// takes reports whether an operation handles deliveries in that state if its filter names none. A
+// retry then handles only retrying and failed ones: the receiver has the delivered ones, and somebody
+// may have stopped the others.
 func (k ActionKind) takes(state State) bool {
 	switch k {
 	case ActionRetry:
@@ -97,7 +98,7 @@ func (k ActionKind) takes(state State) bool {
 	return k.applies(state)
 }
 
-// WhyNot says why an operation does not look at deliveries in that state.
+// WhyNot says why an operation does not handle deliveries in that state.
 func (s *Selection) WhyNot(action ActionKind, state State) string {
 	if action.applies(state) {
 		return string(state) + ": the filter has to name this state"
@@ -139,7 +140,7 @@ func (s *Selection) Check(action ActionKind) error {
 	return nil
 }
 
-// checkReplay refuses what only deliveries have.
+// checkReplay refuses members that only deliveries have.
 func (s *Selection) checkReplay() error {
 	if s.Subscription == "" {
 		return InvalidField("filter.subscription", "is required: it gets the events")

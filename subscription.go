@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// SubscriptionState says whether a subscription takes deliveries.
+// SubscriptionState is whether a subscription takes deliveries.
 type SubscriptionState string
 
 // The states of a subscription.
 const (
 	SubscriptionActive     SubscriptionState = "active"
 	SubscriptionPaused     SubscriptionState = "paused"     // by an operator, for a while
-	SubscriptionDisabled   SubscriptionState = "disabled"   // by an operator, or by us, as after 410 Gone
+	SubscriptionDisabled   SubscriptionState = "disabled"   // by an operator, or by Switchboard, for example after 410 Gone
 	SubscriptionUnverified SubscriptionState = "unverified" // the receiver has not answered the challenge yet
 )
 
-// BodyKind says what the body of a request is made of.
+// BodyKind is what the body of a request is made of.
 type BodyKind string
 
 // The kinds of body.
@@ -32,18 +32,18 @@ const (
 	BodyParams   BodyKind = "params"   // a JSON document whose string leaves are templates
 )
 
-// Subscription says which events of a tenant go where, and how they are rendered, signed,
-// retried and limited. This is its only declaration: the tags are what the API, its
-// document, the client and the store know of a member. Each reads them in its own way:
+// Subscription says which events of a tenant go where, and how they are rendered, signed, retried
+// and limited. This is its only declaration. The API, its document, the client and the store read
+// the tags of each member, in their own ways:
 //
 //   - json is the name. A caller must give a member without omitempty or omitzero.
-//   - default takes the place of a member that was not given, see [Subscription.SetDefaults];
-//     default_duration is that of a duration; the description alone gives it to clients.
+//   - default is the value of a member that was not given, see [Subscription.SetDefaults];
+//     default_duration is that of a duration. Clients only find it in the description.
 //   - readOnly members are set by Switchboard only.
-//   - always marks members that answers have although callers may leave them out, beside
-//     those with a default.
-//   - enum, minimum and maximum, and shortest and longest of a duration, are what a member may
-//     be; minLength to maxItems are checked by those who know what a member is for.
+//   - always marks members that answers always have although callers may leave them out. Members
+//     with a default need no such mark.
+//   - enum, minimum and maximum, and shortest and longest of a duration, limit the value; the code
+//     for a member checks minLength to maxItems.
 //   - doc and example document the member.
 //
 // A member that is zero was not given.
@@ -78,18 +78,18 @@ type Subscription struct {
 	Version       int               `json:"version" doc:"Counts changes. A change names the version that it is based on; an old version is a conflict" example:"1"`
 	CreatedAt     time.Time         `json:"created_at" readOnly:"true"`
 	UpdatedAt     time.Time         `json:"updated_at" readOnly:"true"`
-	DeletedAt     time.Time         `json:"-"` // zero: it is not; a deleted one is seen by its deliveries only
-	// Unreadable names the members that are stored and cannot be read, as "request.headers": no
+	DeletedAt     time.Time         `json:"-"` // zero: not deleted; only its deliveries see a deleted one
+	// Unreadable has the names of stored members that cannot be read, such as "request.headers": no
 	// key of this installation decrypts them, or they are damaged. They are zero here.
 	Unreadable []string `json:"unreadable,omitempty" readOnly:"true" nullable:"false" doc:"Members that are stored and cannot be read, because this installation lacks the key that they were encrypted with, or because they are damaged. Nothing is sent meanwhile. Give them again in one change (null: there is none); for secret, rotate it" example:"request.headers,auth"`
 }
 
-// UnreadableSecret is the name in Unreadable of the current signing secret, which is no field
-// of a change: rotating it makes another one.
+// UnreadableSecret is the name of the current signing secret in Unreadable. It is no field of a
+// change: rotating the secret makes a new one.
 const UnreadableSecret = "secret"
 
-// CheckReadable is a [Conflict] if a part of the subscription cannot be read: nothing can be
-// sent for it then.
+// CheckReadable returns a [Conflict] if a part of the subscription cannot be read, because nothing
+// can be sent for it then.
 func (s *Subscription) CheckReadable() error {
 	if len(s.Unreadable) == 0 {
 		return nil
@@ -98,7 +98,7 @@ func (s *Subscription) CheckReadable() error {
 		Message: "cannot be read: it was encrypted with a key that this installation does not have, or is damaged. Give it again"}
 }
 
-// CheckVersion is a [CodeConflict] unless the subscription still has the version that a caller
+// CheckVersion returns a [CodeConflict] unless the subscription still has the version that a caller
 // wants to change.
 func (s *Subscription) CheckVersion(known int) error {
 	if s.Version == known {
@@ -114,14 +114,15 @@ const (
 	MaxEvents          = 200
 	MaxURL             = 2048
 	MaxHeaders         = 50
-	MaxHeaderValue     = 4096 // as Svix
+	MaxHeaderValue     = 4096 // as in Svix
 	DefaultTimeout     = Duration(10 * time.Second)
 	MinTimeout         = Duration(time.Second)
 	MaxTimeout         = Duration(30 * time.Second)
 	DefaultMaxInFlight = 16
-	// MaxMaxInFlight is well below the slots of a worker, so that one subscription never has them all.
+	// MaxMaxInFlight is well below the slots of a worker, so that one subscription never has them
+	// all.
 	MaxMaxInFlight = 100
-	// DefaultHold is for how long a delivery is held at most where its subscription does not say.
+	// DefaultHold is how long a delivery is held at most if its subscription does not say.
 	DefaultHold = 30 * 24 * time.Hour
 )
 
@@ -131,8 +132,8 @@ func (s *Subscription) Wants(eventType string) bool {
 	return slices.ContainsFunc(s.Events, func(pattern string) bool { return matches(pattern, eventType) })
 }
 
-// matches ignores case, because platforms spell one event both ways. Both sides
-// are ASCII. Who asks for every type does not ask for Switchboard's own.
+// matches ignores case, because platforms spell the same event in both ways. Both sides are ASCII.
+// The pattern for every type does not match Switchboard's own.
 func matches(pattern, eventType string) bool {
 	if IsOperational(eventType) && !IsOperational(pattern) {
 		return false
@@ -144,8 +145,7 @@ func matches(pattern, eventType string) bool {
 	return len(eventType) >= len(prefix) && strings.EqualFold(eventType[:len(prefix)], prefix)
 }
 
-// SetDefaults puts the defaults where nothing was given: those of the tags, and those that
-// depend on other members.
+// SetDefaults fills in defaults: those of the tags, and those that depend on other members.
 func (s *Subscription) SetDefaults() {
 	s.Request.Method = strings.ToUpper(s.Request.Method)
 	setDefaults(reflect.ValueOf(s).Elem())
@@ -181,8 +181,8 @@ func setDefaults(v reflect.Value) {
 	}
 }
 
-// Document is the subscription's JSON as far as callers decide it: what was given, with
-// secrets masked. It is what a change is merged into.
+// Document returns the subscription's JSON with the members that callers decide, as given, with
+// secrets masked. A change is merged into it.
 func (s *Subscription) Document() (json.RawMessage, error) {
 	type hidden = *struct{}
 	return json.Marshal(struct { // its members hide those of the subscription

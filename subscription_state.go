@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// SubscriptionAction is what an operator does to the state of a subscription.
+// SubscriptionAction is an operator's action on the state of a subscription.
 type SubscriptionAction string
 
-// The actions on the state of a subscription. What leads to unverified, and out of it, is the
-// challenge.
+// The actions on the state of a subscription. Only the challenge leads to unverified, and out of
+// it.
 const (
 	PauseSubscription   SubscriptionAction = "pause"   // its deliveries are held for a while
-	ResumeSubscription  SubscriptionAction = "resume"  // the end of a pause
-	DisableSubscription SubscriptionAction = "disable" // its deliveries are held until somebody enables it
+	ResumeSubscription  SubscriptionAction = "resume"  // ends a pause
+	DisableSubscription SubscriptionAction = "disable" // its deliveries are held until it is enabled
 	EnableSubscription  SubscriptionAction = "enable"
 )
 
-// transition is from which states the action leads to which.
+// transition returns the states that allow the action, and the state that it leads to.
 func (a SubscriptionAction) transition() (from []SubscriptionState, to SubscriptionState) {
 	switch a {
 	case PauseSubscription:
@@ -34,13 +34,14 @@ func (a SubscriptionAction) transition() (from []SubscriptionState, to Subscript
 	return nil, ""
 }
 
-// RequiresReason reports whether somebody who finds deliveries held is to learn why.
+// RequiresReason reports whether the action needs a reason, because people who find deliveries held
+// must learn why.
 func (a SubscriptionAction) RequiresReason() bool {
 	return a == PauseSubscription || a == DisableSubscription
 }
 
-// ChangeState brings the subscription to the state that the action leads to. An action that its
-// state does not allow is a [CodeConflict] that says the state.
+// ChangeState brings the subscription to the state that the action leads to. If its state does not
+// allow the action, the error is a [CodeConflict] that names the state.
 func (s *Subscription) ChangeState(now time.Time, action SubscriptionAction, reason, by string) error {
 	from, to := action.transition()
 	if !slices.Contains(from, s.State) {
@@ -54,11 +55,11 @@ func (s *Subscription) ChangeState(now time.Time, action SubscriptionAction, rea
 	return nil
 }
 
-// SubscriptionThen is what the audit says of a subscription at some time in the past.
+// SubscriptionThen is what the audit says of a subscription at a time in the past.
 type SubscriptionThen struct {
 	State         SubscriptionState // empty: the audit does not say
 	Since         time.Time         // zero: the audit does not go back so far
-	By            string            // who had made it so
+	By            string            // who caused that state
 	Reason        string
 	EventsChanged bool // since then
 	FilterChanged bool // since then

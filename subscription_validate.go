@@ -9,8 +9,8 @@ import (
 
 var patternPattern = regexp.MustCompile(`^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$`)
 
-// Validate checks the subscription after [Subscription.SetDefaults]. How it signs is
-// checked by package signing, and whether the URL's address may be reached by the egress guard.
+// Validate checks the subscription after [Subscription.SetDefaults]. Package signing checks how it
+// signs, and the egress guard checks whether the URL's address may be reached.
 func (s *Subscription) Validate() error {
 	checks := []func() error{
 		func() error { return validateOwner(s.Tenant) },
@@ -66,7 +66,8 @@ func (s *Subscription) validateTimeout() error {
 	return nil
 }
 
-// validateBounds holds every member against its tags. Adaptive limits that are not enabled play no part.
+// validateBounds checks every member against its tags. It ignores adaptive limits that are not
+// enabled.
 func (s *Subscription) validateBounds() error {
 	checked := *s
 	if !checked.Adaptive.Enabled {
@@ -75,10 +76,9 @@ func (s *Subscription) validateBounds() error {
 	return checkBounds(reflect.ValueOf(checked), "")
 }
 
-// ValidateTime checks a time that a caller gives in a field. Beyond these years
-// Postgres or JSON, which writes years with four digits, cannot keep it; that is asked
-// in UTC, in which it is stored, and after the rounding that Postgres does. The zero
-// time is one that is not given.
+// ValidateTime checks a time that a caller gives in a field. Beyond these years Postgres, or JSON,
+// which writes years with four digits, cannot store it. The check is made in UTC, in which it is
+// stored, and after the rounding that Postgres does. The zero time means that none was given.
 func ValidateTime(field string, at time.Time) error {
 	if year := at.UTC().Round(time.Microsecond).Year(); year < 1 || year > 9999 {
 		return InvalidField(field, "must be in the years 1 to 9999 in UTC")

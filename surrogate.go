@@ -8,9 +8,9 @@ import (
 // LoneSurrogateFound says in an error or a warning what [LoneSurrogate] found.
 const LoneSurrogateFound = `holds half of a surrogate pair, as \ud83d alone, which is no character`
 
-// LoneSurrogate reports whether a string in valid JSON escapes one half of a surrogate
-// pair without the other. RFC 7493, 2.1, forbids it: encoding/json reads U+FFFD in its
-// place, as do many receivers, and others fail.
+// LoneSurrogate reports whether a string in valid JSON escapes one half of a surrogate pair without
+// the other. RFC 7493, 2.1, forbids it: encoding/json and many receivers read U+FFFD in its place,
+// and others fail.
 func LoneSurrogate(data []byte) bool {
 	for {
 		i := bytes.IndexByte(data, '\\')
@@ -19,7 +19,7 @@ func LoneSurrogate(data []byte) bool {
 		}
 		unit, escaped := surrogate(data[i:])
 		if !escaped {
-			data = data[i+2:] // an escape has a character at least
+			data = data[i+2:] // an escape has at least one character
 			continue
 		}
 		low, follows := surrogate(data[i+6:])
@@ -30,8 +30,8 @@ func LoneSurrogate(data []byte) bool {
 	}
 }
 
-// surrogate is the half of a pair that the data begin with, if they begin with one in
-// an escape.
+// surrogate returns the half of a pair at the beginning of the data, if they begin with one in an
+// escape.
 func surrogate(data []byte) (unit uint64, ok bool) {
 	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
 		return 0, false

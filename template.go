@@ -10,7 +10,8 @@ func HoldsTemplate(text string) bool {
 	return strings.Contains(text, "{{") || strings.Contains(text, "{%")
 }
 
-// What a template replaces, quotes respected: placeholders by values, tags by nothing.
+// The parts that a template replaces, with regard to quotes: placeholders by values, tags by
+// nothing.
 var (
 	placeholderPattern = regexp.MustCompile(`\{\{(?:"[^"]*"|'[^']*'|[^"'])*?\}\}`)
 	tagPattern         = regexp.MustCompile(`\{%(?:"[^"]*"|'[^']*'|[^"'])*?%\}`)

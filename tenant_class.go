@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// TenantClasses says to which class a tenant belongs. Metrics are by class, and never by tenant: tenants
-// are as many as customers, and each would be a series for every other label.
+// TenantClasses assigns tenants to classes. Metrics are by class, and never by tenant: there may be
+// as many tenants as customers, and each would be a series for every other label.
 type TenantClasses struct {
 	rows []tenantClass // the first that names a tenant counts
 }
@@ -24,7 +24,7 @@ const (
 	ClassStandard = "standard"
 	// ClassPlatform is the class of callers that belong to no tenant: the platform itself and operators.
 	ClassPlatform = "platform"
-	// ClassNone is the class of callers that are not known.
+	// ClassNone is the class of unknown callers.
 	ClassNone = "none"
 )
 
@@ -61,7 +61,7 @@ func (c *TenantClasses) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes them as they are read.
+// MarshalText writes the classes in the form of UnmarshalText.
 func (c TenantClasses) MarshalText() ([]byte, error) {
 	var rows []string
 	for _, row := range c.rows {
@@ -70,7 +70,7 @@ func (c TenantClasses) MarshalText() ([]byte, error) {
 	return []byte(strings.Join(rows, ",")), nil
 }
 
-// Of is the class of a tenant.
+// Of returns the class of a tenant.
 func (c TenantClasses) Of(tenant string) string {
 	for _, row := range c.rows {
 		for _, name := range row.tenants {
@@ -82,7 +82,7 @@ func (c TenantClasses) Of(tenant string) string {
 	return ClassStandard
 }
 
-// OfCaller is the class of whoever makes a request: that of its tenant, if it has one.
+// OfCaller returns the class of a caller: that of its tenant, if it has one.
 func (c TenantClasses) OfCaller(caller Caller) string {
 	switch {
 	case caller.Tenant != "":

@@ -32,7 +32,7 @@ func IsPrintableASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// JoinWords lists words as errors name those that are known: a, b, c.
+// JoinWords lists words for an error: a, b, c.
 func JoinWords[T ~string](words []T) string {
 	text := make([]string, len(words))
 	for i, w := range words {

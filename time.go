@@ -18,12 +18,12 @@ var (
 	errLeap     = errors.New("has a second 60, which is only at 23:59:60 UTC on the last day of a month")
 )
 
-// ParseTime reads a time as callers give it, in bodies and queries: RFC 3339 and nothing else.
-// It keeps microseconds, as Postgres does. A leap second becomes the last microsecond before
-// its end, because neither Go nor Postgres has leap seconds.
+// ParseTime reads a time that a caller gives in a body or query: RFC 3339 and nothing else. It
+// keeps microseconds, as Postgres does. A leap second becomes the last microsecond before its end,
+// because neither Go nor Postgres has leap seconds.
 //
-// The zero time is refused: programs in Go and .NET write it for a time that was never set,
-// and our code uses it for a missing time. The error does not repeat the text.
+// The zero time is refused: programs in Go and .NET write it for a time that was never set, and our
+// code uses it for a missing time. The error does not repeat the text.
 func ParseTime(text string) (time.Time, error) {
 	parts := timePattern.FindStringSubmatch(text)
 	if parts == nil {
@@ -35,7 +35,7 @@ func ParseTime(text string) (time.Time, error) {
 		second, fraction = "59", ".999999"
 	}
 	at, err := time.Parse(time.RFC3339Nano, date+"T"+minute+":"+second+fraction+offset)
-	if err != nil { // as February 30
+	if err != nil { // for example, February 30
 		return time.Time{}, errNoTime
 	}
 	at = at.UTC().Truncate(time.Microsecond)

@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// Attempts are counted by minute and hour in rollups: charts would otherwise read every one of
-// them. Attempts of the last seconds are missing there, and some that were recorded late until their
-// hour is over; lists of deliveries are the truth.
+// Rollups count attempts by minute and hour, because charts would otherwise read each attempt. They
+// lack the attempts of the last seconds and, until their hour is over, some that were recorded
+// late. Lists of deliveries have all.
 
 const (
-	// MinuteTrafficKept is for how long attempts are kept by the minute.
+	// MinuteTrafficKept is how long counts by the minute are kept.
 	MinuteTrafficKept = 48 * time.Hour
-	// SubscriptionTrafficKept is for how long they are kept by subscription, tenant and host.
+	// SubscriptionTrafficKept is how long counts by subscription, tenant and host are kept.
 	SubscriptionTrafficKept = 35 * 24 * time.Hour
-	// HourTrafficKept is for how long they are kept by the hour.
+	// HourTrafficKept is how long counts by the hour are kept.
 	HourTrafficKept = 400 * 24 * time.Hour
-	// LateAfter is how far from the time of its delivery's id an attempt is late, as a retry is.
+	// LateAfter is how far from the time of its delivery's id an attempt is late, such as a retry.
 	LateAfter = time.Minute
 )
 
-// LatencyBounds are the milliseconds that latencies are counted by: each up to one of them, and one
-// count more for what is above the last.
+// LatencyBounds are the milliseconds by which latencies are counted: each count is up to one of
+// them, and one more count is for latencies above the last.
 func LatencyBounds() []int {
 	return []int{10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000}
 }
 
-// Percentile is the latency in milliseconds that the share of the counted latencies does not exceed,
-// where counts has one for each of [LatencyBounds] and one more. Between two bounds it is
-// interpolated. 0: nothing was counted.
+// Percentile returns the latency in milliseconds that the share of the counted latencies does not
+// exceed. counts has one for each of [LatencyBounds] and one more. Between two bounds it
+// interpolates. 0: nothing was counted.
 func Percentile(counts []int64, share float64) int {
 	var total int64
 	for _, n := range counts {
@@ -70,7 +70,7 @@ type TrafficGroup struct {
 	Points []TrafficPoint `json:"points" nullable:"false" doc:"By step, the earliest first. A step without attempts has none"`
 }
 
-// Traffic is how many attempts were made in a time.
+// Traffic is the number of attempts in a time.
 type Traffic struct {
 	By        TrafficBy      `json:"by" enum:"outcome,failure,status_code,host,subscription" doc:"What groups have in common. outcome: succeeded or failed. failure: only failed attempts. status_code: none, if there was no response"`
 	From      time.Time      `json:"from" doc:"From the beginning of this step"`
@@ -81,7 +81,7 @@ type Traffic struct {
 	More      bool           `json:"more" doc:"There are more groups than the 50 largest, which are shown"`
 }
 
-// FailureGroup are deliveries that fail alike.
+// FailureGroup has deliveries that fail alike.
 type FailureGroup struct {
 	Host       string    `json:"host" doc:"Where they go" example:"crm.example.com"`
 	Failure    Failure   `json:"failure" doc:"How the last attempt failed" example:"http_5xx"`
@@ -94,7 +94,8 @@ type FailureGroup struct {
 	LastHour   time.Time `json:"last_hour,omitzero" doc:"The hour of the last of these attempts; absent if there is none"`
 }
 
-// FailureGroups is what fails now, and what has failed in the last 24 hours.
+// FailureGroups are the deliveries that fail now, and the attempts that failed in the last 24
+// hours.
 type FailureGroups struct {
 	At      time.Time      `json:"at" doc:"When this was counted, 15 seconds ago at most"`
 	Groups  []FailureGroup `json:"groups" nullable:"false" doc:"Those with the most open deliveries first"`
@@ -102,7 +103,7 @@ type FailureGroups struct {
 	Bounded bool           `json:"bounded" doc:"There are more open deliveries or groups than are counted, which are the newest 100,000 deliveries"`
 }
 
-// WorkerStatus is what a worker says of itself, every second.
+// WorkerStatus is what a worker reports of itself every second.
 type WorkerStatus struct {
 	ID             string    `json:"id" doc:"Names the process: process id, host, random letters"`
 	Version        string    `json:"version" example:"0.2.0"`

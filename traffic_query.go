@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TrafficBy says what the attempts of a group have in common.
+// TrafficBy is what the attempts of a group have in common.
 type TrafficBy string
 
 // What attempts are grouped by.
@@ -20,9 +20,9 @@ const (
 const (
 	// MaxTrafficPoints is how many steps an answer has at most.
 	MaxTrafficPoints = 500
-	// MaxTrafficGroups is how many groups it has at most.
+	// MaxTrafficGroups is how many groups an answer has at most.
 	MaxTrafficGroups = 50
-	// defaultTrafficPoints is how many steps there are at most where the step is not given: as many
+	// defaultTrafficPoints is how many steps there are at most if the step is not given: as many
 	// bars as a screen shows.
 	defaultTrafficPoints = 120
 	defaultTrafficSpan   = 24 * time.Hour
@@ -40,13 +40,13 @@ type TrafficQuery struct {
 }
 
 // PerSubscription reports whether only the rollup by subscription, of whole hours, has the answer
-// for the caller: the others know neither tenants nor hosts.
+// for the caller: the other rollups have neither tenants nor hosts.
 func (q *TrafficQuery) PerSubscription(caller Caller) bool {
 	return q.Tenant != "" || q.Subscription != "" || q.By == TrafficByHost || q.By == TrafficBySubscription || !caller.Sees(OperatorTenant)
 }
 
-// Complete fills in what is not given, widens the time to whole steps, and refuses what is not
-// kept for so long, or would be too much. An error names the parameter.
+// Complete fills in missing fields, widens the time to whole steps, and refuses times that are no
+// longer kept and answers that are too large. An error names the parameter.
 func (q *TrafficQuery) Complete(caller Caller, now time.Time) error {
 	if q.By == "" {
 		q.By = TrafficByOutcome
@@ -74,7 +74,7 @@ func (q *TrafficQuery) Complete(caller Caller, now time.Time) error {
 	return nil
 }
 
-// completeStep checks the step, or chooses one, among those that the time is kept for.
+// completeStep checks the step, or chooses one, among those that are kept for that time.
 func (q *TrafficQuery) completeStep(caller Caller, now time.Time) error {
 	shortest, kept, what := time.Minute, HourTrafficKept, "attempts"
 	switch {
@@ -83,7 +83,7 @@ func (q *TrafficQuery) completeStep(caller Caller, now time.Time) error {
 	case q.From.Before(now.Add(-MinuteTrafficKept)):
 		shortest = time.Hour
 	}
-	if q.From.Before(now.Add(-kept - time.Hour)) { // the time that it takes to ask is not held against anybody
+	if q.From.Before(now.Add(-kept - time.Hour)) { // the time of the request itself does not count
 		return InvalidField("from", "is too early: %s are kept for %d days", what, kept/(24*time.Hour))
 	}
 	steps := []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}

@@ -39,8 +39,8 @@ func ValidateURL(field, raw string) error {
 const BadEscape = "holds a % that two hexadecimal digits do not follow: %25 is the percent sign itself"
 
 // IsEscaped reports whether each percent sign of a path or query starts an escape (RFC 3986,
-// section 2.1). A URL with another one is refused, not encoded: only its author knows
-// whether 50%20off means a blank, and a value that follows could complete the escape.
+// section 2.1). A URL with any other percent sign is refused, not encoded: only its author knows
+// whether 50%20off means a space, and a value that follows could complete the escape.
 func IsEscaped(text string) bool {
 	for i := range len(text) {
 		if text[i] == '%' && (i+2 >= len(text) || !isHex(text[i+1]) || !isHex(text[i+2])) {
@@ -105,8 +105,8 @@ func SplitQuery(rawURL string) (before, query string) {
 	return rawURL, ""
 }
 
-// MaskQuery masks the values of the URL's query: for many receivers, one of them is the token
-// of the sender. The names of the parameters stay. A parameter without a value is masked
+// MaskQuery masks the values of the URL's query, because for many receivers one of them is the
+// token of the sender. The names of the parameters stay. A parameter without a value is masked
 // whole, because it may be the token.
 func MaskQuery(rawURL string) string {
 	before, query := SplitQuery(rawURL)
@@ -126,8 +126,8 @@ func MaskQuery(rawURL string) string {
 	return before + "?" + strings.Join(parameters, "&")
 }
 
-// MaskPath masks the path and the query of the URL, for who may not read payloads: both may hold
-// values of events, and tokens of senders.
+// MaskPath masks the path and the query of the URL, for callers who may not read payloads: both may
+// have values of events, and tokens of senders.
 func MaskPath(rawURL string) string {
 	address := Address(rawURL)
 	if rest := rawURL[len(address):]; rest == "" || rest == "/" {
@@ -140,7 +140,7 @@ func MaskPath(rawURL string) string {
 var maskPattern = regexp.MustCompile(`(?i)(\[|%5B)redacted(\]|%5D)`)
 
 // HoldsMask reports whether the URL has a mask, in its query or in the place of its path: a caller
-// who may not see the value has sent it back, maybe by a program that encodes brackets.
+// who may not see the value has sent it back, maybe with a program that encodes brackets.
 func HoldsMask(rawURL string) bool {
 	before, query := SplitQuery(rawURL)
 	at := maskPattern.FindStringIndex(before[len(Address(before)):])

@@ -10,7 +10,7 @@ const (
 	VerificationChallenge Verification = "challenge" // a signed POST of {"challenge": …} whose bare value must come back
 )
 
-// validateVerification checks that the address can be verified as asked for.
+// validateVerification checks that the address can be verified in the given way.
 func (s *Subscription) validateVerification() error {
 	switch s.Verification {
 	case "", VerificationNone:

@@ -1,7 +1,7 @@
 package switchboard
 
-// Violation is a promise that a live database or Temporal does not keep. It names rows by
-// their ids and holds nothing of their content.
+// Violation is a promise that a live database or Temporal does not keep. It has the ids of rows and
+// none of their content.
 type Violation struct {
 	Check     string `json:"check"`
 	Partition string `json:"partition,omitempty"`
@@ -11,7 +11,7 @@ type Violation struct {
 
 // VerifyReport is what `switchboard verify` found.
 type VerifyReport struct {
-	Checks     int         `json:"checks"` // that were made, each partition's by itself
+	Checks     int         `json:"checks"` // made checks, counted for each partition
 	Violations []Violation `json:"violations"`
 	// Unchecked are the checks that were not completed, because they took too long.
 	Unchecked []Violation `json:"unchecked"`

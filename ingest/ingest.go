@@ -1,6 +1,6 @@
-// Package ingest takes events in: it checks their limits and their data, stores them
-// with the deliveries that they cause, and dispatches these. Everything that brings
-// events uses it: posted events and batches, tests, and triggers.
+// Package ingest accepts events: it checks their limits and their data, stores them with their
+// deliveries, and dispatches the deliveries. All sources of events use it: posted events and
+// batches, tests, and triggers.
 package ingest
 
 import (
@@ -13,32 +13,31 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Store keeps events and the deliveries that they cause.
+// Store stores events with their deliveries.
 type Store interface {
-	// Accept stores events with their deliveries, in one transaction; the answers
-	// are in the order of the events.
+	// Accept stores events with their deliveries in one transaction. The results are in the order
+	// of the events.
 	Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]switchboard.Acceptance, error)
-	// AcceptFor stores an event with a delivery to just this subscription. responseAwaited says
-	// that a caller waits for the receiver's first answer.
+	// AcceptFor stores an event with one delivery, to this subscription. responseAwaited means that
+	// a caller waits for the receiver's first response.
 	AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, event switchboard.Event, responseAwaited bool) (switchboard.Acceptance, error)
 }
 
-// Dispatcher starts the workflows of deliveries that are stored. It blocks for a moment
-// at most where too many start at once, and never fails: the rows are the outbox, and
-// the relay starts what is not started.
+// Dispatcher starts the workflows of stored deliveries. It blocks at most for a moment, if too many
+// start at once, and never fails: the rows are the outbox, and the relay starts the rest.
 type Dispatcher interface {
 	Start(ctx context.Context, deliveries []switchboard.Delivery)
 }
 
-// Schemas knows the schemas of event types.
+// Schemas has the schemas of event types.
 type Schemas interface {
-	// Validate returns an Invalid error for the value at fault, as "data.ticket.id", if
-	// the data do not match the type's schema. Any other code says that they were not
-	// checked: that would be too costly, or too much is being checked already.
+	// Validate returns an Invalid error for the wrong value, such as "data.ticket.id", if the data
+	// do not match the type's schema. Any other code means that they were not checked, because the
+	// check is too costly, or too many checks are running.
 	Validate(ctx context.Context, eventType string, data []byte) error
 }
 
-// Config is what taking events in needs. All of it is required.
+// Config has the dependencies and settings of an Ingester. All of it is required.
 type Config struct {
 	Store      Store
 	Dispatcher Dispatcher
@@ -49,7 +48,7 @@ type Config struct {
 	Meter      metric.Meter
 }
 
-// Ingester takes events in.
+// Ingester accepts events.
 type Ingester struct {
 	Config
 	events     metric.Int64Counter
@@ -74,8 +73,8 @@ func New(config Config) (*Ingester, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counter of undecided filters: %w", err)
 	}
-	// Each series exists from the start: an alert on an increase does not see the first
-	// step of a series that begins with it.
+	// Each series exists from the start, because an alert on an increase does not see the first
+	// step of a new series.
 	for _, became := range []string{string(ValidationWarn), string(ValidationReject), unchecked} {
 		mismatches.Add(context.Background(), 0, metric.WithAttributes(attribute.String("validation", became)))
 	}
@@ -83,15 +82,15 @@ func New(config Config) (*Ingester, error) {
 	return &Ingester{config, events, mismatches, undecided}, nil
 }
 
-// Result is what became of an event. Err says why it was refused; another event of the
-// same call may be accepted all the same.
+// Result is the result for an event. Err says why it was refused; other events of the same call may
+// be accepted.
 type Result struct {
 	switchboard.Acceptance
 	Warnings []string // about an event that was accepted
-	Mismatch string   // the field of the data that does not match the schema; empty: they match, or the event is refused
+	Mismatch string   // the field of the data that does not match the schema; empty: the data match, or the event is refused
 }
 
-// Accept takes in events of the platform. The results are in the order of the events.
+// Accept accepts events of the platform. The results are in the order of the events.
 func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events []switchboard.Event) ([]Result, error) {
 	results, parent := make([]Result, len(events)), traceParent(ctx)
 	valid, positions := make([]switchboard.Event, 0, len(events)), make([]int, 0, len(events))
@@ -109,7 +108,7 @@ func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events
 			valid[len(valid)-1].TraceParent = parent
 		}
 	}
-	if err := ctx.Err(); err != nil { // events may be unchecked for that reason alone
+	if err := ctx.Err(); err != nil { // events may be unchecked only because of that
 		return nil, err
 	}
 	if len(valid) == 0 {
@@ -131,14 +130,14 @@ func (i *Ingester) Accept(ctx context.Context, caller switchboard.Caller, events
 	return results, nil
 }
 
-// What becomes of an event, as the metric names it.
+// The results for an event, as in the metric.
 const (
 	eventAccepted  = "accepted"
 	eventDuplicate = "duplicate"
 	eventRefused   = "refused"
 )
 
-// count counts what became of events.
+// count counts the results for events.
 func (i *Ingester) count(ctx context.Context, events []switchboard.Event, results []Result) {
 	type label struct{ result, class string }
 	counts := map[label]int64{}
@@ -157,8 +156,8 @@ func (i *Ingester) count(ctx context.Context, events []switchboard.Event, result
 	}
 }
 
-// AcceptFor takes in an event for just one subscription, whatever it subscribes to.
-// Its data may be anything. responseAwaited says that the caller waits for the receiver's answer.
+// AcceptFor accepts an event for one subscription, whatever its patterns and filter. The event's
+// data may be anything. responseAwaited means that the caller waits for the receiver's response.
 func (i *Ingester) AcceptFor(ctx context.Context, caller switchboard.Caller, subscriptionID string, e switchboard.Event, responseAwaited bool) (Result, error) {
 	if err := i.check(caller, &e); err != nil {
 		return Result{}, err
@@ -183,8 +182,8 @@ func (i *Ingester) check(caller switchboard.Caller, e *switchboard.Event) error 
 	return caller.CheckTenant(e.Tenant)
 }
 
-// dispatch starts the new deliveries, once they are stored. What is held or blocked is
-// started when it is released, and what is deferred by a relay at its date.
+// dispatch starts the new deliveries after they are stored. A held or blocked delivery is started
+// when it is released, and the relay starts a deferred one at its date.
 func (i *Ingester) dispatch(ctx context.Context, accepted []switchboard.Acceptance) {
 	var fresh []switchboard.Delivery
 	for _, a := range accepted {

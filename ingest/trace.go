@@ -7,9 +7,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// traceParent is the trace context of the request that brings an event, in the text of W3C. It is empty
-// where the trace is not sampled: then nothing of it is kept, and nothing of its deliveries is traced.
-// The vendor's own part, tracestate, is not kept: it may be anything that the caller sent.
+// traceParent returns the trace context of the request with the event, in W3C's format. It is empty
+// if the trace is not sampled: then nothing is stored, and the deliveries are not traced.
+// tracestate, the vendor's own part, is not stored, because it may be anything that the caller
+// sent.
 func traceParent(ctx context.Context) string {
 	if !trace.SpanContextFromContext(ctx).IsSampled() {
 		return ""

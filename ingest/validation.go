@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Validation says what becomes of an event whose data do not match the catalogue's
-// schema of its type.
+// Validation says what happens to an event whose data do not match the catalogue's schema of its
+// type.
 type Validation string
 
 // The kinds of validation.
@@ -27,13 +27,12 @@ func (v Validation) Valid() bool {
 	return slices.Contains([]Validation{ValidationOff, ValidationWarn, ValidationReject}, v)
 }
 
-// unchecked is how the metric of mismatches counts data that could not be checked. With
-// ValidationReject they are refused too: whoever asks for that does not want data that
-// may not match. Else they are accepted with a warning.
+// unchecked is the label of data that could not be checked, in the metric of mismatches.
+// ValidationReject refuses them too, because it promises that all data match. Otherwise they are
+// accepted with a warning.
 const unchecked = "unchecked"
 
-// checkSchema checks an event's data against the schema of its type. An error refuses
-// the event.
+// checkSchema checks an event's data against the schema of its type. An error refuses the event.
 func (i *Ingester) checkSchema(ctx context.Context, r *Result) error {
 	if i.Validation == ValidationOff {
 		return nil

@@ -6,13 +6,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// warningsOf says which receivers may not be able to read the data, which filters could
-// not be matched against all of the event, and in what a duplicate differs from the
-// event that is stored.
+// warningsOf lists receivers that may be unable to read the data, filters that could not be matched
+// against all of the event, and differences between a duplicate and the stored event.
 func warningsOf(a *switchboard.Acceptance) []string {
 	var warnings []string
-	// RFC 8259, 8.2, lets JSON hold half of a pair, programs that cut a text in the middle
-	// of an emoji write one, and to refuse the event would lose it.
+	// RFC 8259, 8.2, allows half of a surrogate pair in JSON. Programs that cut a text in the
+	// middle of an emoji write one, and a refusal would lose the event.
 	if switchboard.LoneSurrogate(a.Event.Data) {
 		warnings = append(warnings, "data: "+switchboard.LoneSurrogateFound+"; filters and templates read U+FFFD in its place")
 	}
@@ -32,8 +31,8 @@ func warningsOf(a *switchboard.Acceptance) []string {
 // filters.
 const maxUndecidedWarnings = 10
 
-// undecidedWarnings names the subscriptions that get an event because their filter could
-// not be matched against all of it.
+// undecidedWarnings names the subscriptions that get an event because their filter could not be
+// matched against all of it.
 func undecidedWarnings(subscriptions []string) []string {
 	var warnings []string
 	for i, id := range subscriptions {

@@ -13,18 +13,18 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Events whose deliveries are ordered by their key, or supersede others of the same key, are stored
-// in a transaction that locks those keys first. What is accepted at the same time for one of them
-// comes before or after, and not between.
+// Some deliveries are ordered by their key, or supersede others of the same key. Their events are
+// stored in a transaction that locks those keys first. Events that are accepted at the same time
+// for one of the keys are stored completely before or after them.
 
 // needsOrder reports whether a delivery of the event is ordered or supersedes others. Operational
-// events are accepted in the transaction of a change, which has locked deliveries already; they
-// have no order.
+// events have no order: the transaction of a change accepts them, and it has already locked
+// deliveries.
 func (p *pendingEvent) needsOrder() bool {
 	return p.event.Key != "" && !p.leftToRelay && slices.ContainsFunc(p.matched, func(c candidate) bool { return c.Ordered || c.Supersede })
 }
 
-// storeInOrder stores such events, with their deliveries, and fills in their acceptances.
+// storeInOrder stores such events with their deliveries, and fills in their acceptances.
 func (s *Store) storeInOrder(ctx context.Context, events []*pendingEvent) error {
 	if len(events) == 0 {
 		return nil
@@ -60,7 +60,7 @@ func (s *Store) storeInOrder(ctx context.Context, events []*pendingEvent) error 
 func compareOrder(a, b *pendingEvent) int { return cmp.Compare(a.order, b.order) }
 
 // lockMatched locks the subscriptions that the events go to, and reads them again: their deliveries
-// get the states that they have from then on.
+// get the states that result from the subscriptions at that time.
 func lockMatched(ctx context.Context, tx transaction, events []*pendingEvent) error {
 	var ids, locked []string
 	for _, p := range events {
@@ -88,7 +88,8 @@ func lockMatched(ctx context.Context, tx transaction, events []*pendingEvent) er
 	return nil
 }
 
-// keysOf are the keys that deliveries of the events are ordered by, or supersede others by, in order.
+// keysOf returns, in order, the keys by which deliveries of the events are ordered or supersede
+// others.
 func keysOf(events []*pendingEvent) []orderingKey {
 	var keys []orderingKey
 	for _, p := range events {
@@ -102,8 +103,8 @@ func keysOf(events []*pendingEvent) []orderingKey {
 	return slices.Compact(keys)
 }
 
-// deliverInOrder makes the deliveries of the events, and adds those that are ordered to the queues
-// of their keys.
+// deliverInOrder makes the deliveries of the events, and adds the ordered ones to the queues of
+// their keys.
 func deliverInOrder(events []*pendingEvent, keys map[orderingKey]keyRow) error {
 	for _, p := range slices.SortedFunc(slices.Values(events), compareOrder) {
 		p.made = nil
@@ -125,8 +126,8 @@ func deliverInOrder(events []*pendingEvent, keys map[orderingKey]keyRow) error {
 	return nil
 }
 
-// queueMade saves the queues with those of the deliveries that are stored. The ones after an event
-// that is not, because it is a duplicate, are before or after others than they were made for.
+// queueMade saves the queues with the deliveries that are stored. If an event is not stored,
+// because it is a duplicate, it links the deliveries after it to others than they were made for.
 func queueMade(ctx context.Context, tx transaction, events []*pendingEvent, keys map[orderingKey]keyRow) error {
 	var moved []*row
 	for _, p := range slices.SortedFunc(slices.Values(events), compareOrder) {
@@ -155,15 +156,15 @@ func queueMade(ctx context.Context, tx transaction, events []*pendingEvent, keys
 }
 
 // supersededQuery finds the open deliveries of the subscriptions $1 with the keys $2 and the types
-// $3, which are in lower case, except for the newest $4: $5 of each at most, so that nobody waits
-// long where there are very many. OFFSET 0 makes Postgres look for each alone.
+// $3, which are in lower case, except for the newest $4. It finds at most $5 of each, because
+// nobody should wait long if there are very many. OFFSET 0 makes Postgres look for each alone.
 const supersededQuery = `
 SELECT o.id FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n(subscription_id, key, type, newest)
 CROSS JOIN LATERAL (SELECT d.id FROM deliveries d WHERE d.subscription_id = n.subscription_id AND d.key = n.key AND d.key <> '' AND d.completed_at IS NULL
 	AND lower(d.event_type) = n.type AND d.id <> n.newest ORDER BY d.position, d.id LIMIT $5 OFFSET 0) o`
 
-// supersede cancels what is open of older events with the same type and key as a new one, for the
-// subscriptions that want it so.
+// supersede cancels open deliveries of older events with the same type and key as a new one, for
+// the subscriptions that ask for it.
 func (s *Store) supersede(ctx context.Context, tx transaction, events []*pendingEvent) error {
 	ids, made, err := superseded(ctx, tx, events)
 	if err != nil || len(ids) == 0 {
@@ -180,7 +181,7 @@ func (s *Store) supersede(ctx context.Context, tx transaction, events []*pending
 	now, from, cancelled := s.now(), map[string]switchboard.State{}, []*row{}
 	for _, id := range ids {
 		r := rows[id]
-		if r == nil || r.State.Final() { // it has ended meanwhile
+		if r == nil || r.State.Final() { // it has ended since
 			continue
 		}
 		dispatchAt := now
@@ -204,8 +205,8 @@ func (s *Store) supersede(ctx context.Context, tx transaction, events []*pending
 	return err
 }
 
-// superseded returns the deliveries that are superseded by the events, and those that are made for
-// the events, by id.
+// superseded returns the ids of the deliveries that the events supersede, and the deliveries that
+// are made for the events by id.
 func superseded(ctx context.Context, tx transaction, events []*pendingEvent) (ids []string, made map[string]*row, err error) {
 	type kind struct {
 		orderingKey

@@ -8,13 +8,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// answerChannel carries the ids of awaited deliveries that were answered, or have ended.
+// answerChannel carries the ids of awaited deliveries that were answered or have ended.
 const answerChannel = "switchboard_answer"
 
-// Answer waits until the receiver has answered an attempt of the delivery, with whatever status,
-// or until no answer can come because the delivery is final or parked. When ctx ends first, its
-// error is ctx's. The delivery must have been accepted as awaited: otherwise only an answer from
-// before is seen.
+// Answer waits until the receiver has answered an attempt of the delivery, with any status, or
+// until no answer can come because the delivery is final or parked. If ctx ends first, it returns
+// the error of ctx. The delivery must have been accepted as awaited. Otherwise Answer only sees an
+// answer from before the call.
 func (s *Store) Answer(ctx context.Context, caller switchboard.Caller, deliveryID string) (switchboard.DeliveryDetail, error) {
 	changed, stop, err := s.answers.wait(ctx, deliveryID)
 	if err != nil {
@@ -34,13 +34,13 @@ func (s *Store) Answer(ctx context.Context, caller switchboard.Caller, deliveryI
 	}
 }
 
-// hasAnswerOrEnd reports whether there is an answer, or none can come.
+// hasAnswerOrEnd reports whether there is an answer, or no answer can come.
 func hasAnswerOrEnd(d switchboard.DeliveryDetail) bool {
 	return !d.Delivery.State.HasNextAttempt() ||
 		slices.ContainsFunc(d.Attempts, func(a switchboard.Attempt) bool { return a.Outcome.StatusCode != 0 })
 }
 
-// announceAnswers notifies those who wait for one of the deliveries.
+// announceAnswers notifies the callers that wait for one of the deliveries.
 func announceAnswers(ctx context.Context, tx transaction, rows ...*row) error {
 	var ids []string
 	for _, r := range rows {
@@ -54,14 +54,14 @@ func announceAnswers(ctx context.Context, tx transaction, rows ...*row) error {
 	return notify(ctx, tx, answerChannel, ids...)
 }
 
-// answers wakes those who wait for a delivery's answer. One connection listens for all of them; it
-// is made for the first who waits, and stays open.
+// answers wakes callers that wait for a delivery's answer. One connection listens for all of them.
+// It is made for the first caller that waits, and stays open.
 type answers struct {
 	url string
 
 	mu      sync.Mutex
 	waiting map[string][]chan struct{} // by delivery
-	stop    func()                     // ends the listening; nil until somebody waits
+	stop    func()                     // ends the listening; nil until a caller waits
 	ready   chan struct{}              // closed when it listens
 	ended   chan struct{}              // closed when it has ended
 }
@@ -70,8 +70,8 @@ func newAnswers(url string) *answers {
 	return &answers{url: url, waiting: map[string][]chan struct{}{}, ready: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// wait returns a channel with a signal when the delivery has changed, until stop is called. The
-// connection listens before wait returns.
+// wait returns a channel that gets a signal when the delivery has changed, until stop is called.
+// The connection listens before wait returns.
 func (a *answers) wait(ctx context.Context, deliveryID string) (changed <-chan struct{}, stop func(), err error) {
 	if err := a.listen(ctx); err != nil {
 		return nil, nil, err
@@ -90,8 +90,7 @@ func (a *answers) wait(ctx context.Context, deliveryID string) (changed <-chan s
 	}, nil
 }
 
-// listen returns when the listener listens. While Postgres is away it waits for as long as ctx
-// lasts.
+// listen returns when the listener listens. While Postgres is unavailable it waits until ctx ends.
 func (a *answers) listen(ctx context.Context) error {
 	a.mu.Lock()
 	if a.stop == nil {
@@ -108,7 +107,7 @@ func (a *answers) listen(ctx context.Context) error {
 	}
 }
 
-// forward passes on the notifications, until ctx ends.
+// forward passes the notifications on until ctx ends.
 func (a *answers) forward(ctx context.Context) {
 	defer close(a.ended)
 	listener := newListener(ctx, a.url)
@@ -119,13 +118,13 @@ func (a *answers) forward(ctx context.Context) {
 	for n := range listener.Notify {
 		a.mu.Lock()
 		for id, all := range a.waiting {
-			if n != nil && n.Extra != id { // nil: the connection is new, and what was notified meanwhile is lost
+			if n != nil && n.Extra != id { // nil: the connection is new, and notifications before it are lost
 				continue
 			}
 			for _, c := range all {
 				select {
 				case c <- struct{}{}:
-				default: // a signal is there already
+				default: // there is already a signal
 				}
 			}
 		}
@@ -133,7 +132,7 @@ func (a *answers) forward(ctx context.Context) {
 	}
 }
 
-// close ends the listening. Nobody may wait any more.
+// close ends the listening. Nobody may wait any longer.
 func (a *answers) close() {
 	a.mu.Lock()
 	stop := a.stop

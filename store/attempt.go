@@ -20,8 +20,8 @@ const attemptNames = `id, delivery_id, number, generation, at, status_code, fail
 // insertAttemptsQuery stores a JSON array of attemptColumns.
 const insertAttemptsQuery = "INSERT INTO attempts (" + attemptNames + ")\nSELECT " + attemptNames + " FROM json_populate_recordset(NULL::attempts, $1)"
 
-// attemptColumns is an attempt as its table holds it, read by sqlx and written through
-// json_populate_recordset.
+// attemptColumns is an attempt as its table stores it. sqlx reads it, and json_populate_recordset
+// writes it.
 type attemptColumns struct {
 	ID                string              `json:"id"`
 	DeliveryID        string              `json:"delivery_id"`
@@ -53,8 +53,8 @@ type attemptColumns struct {
 	RemoteIP            string `json:"remote_ip"`
 }
 
-// columnsOf makes an attempt one that Postgres can hold and gives back unchanged: what a
-// receiver sent may hold bytes that no text may.
+// columnsOf makes an attempt one that Postgres can store and returns unchanged: a receiver may have
+// sent bytes that are not allowed in text.
 func columnsOf(a switchboard.Attempt, generation int) attemptColumns {
 	o := a.Outcome
 	return attemptColumns{
@@ -70,12 +70,12 @@ func columnsOf(a switchboard.Attempt, generation int) attemptColumns {
 
 var shownOfURLPattern = regexp.MustCompile(shownOfURL)
 
-// erasePayload is what an erasure of the event does.
+// erasePayload removes what an erasure of the event removes.
 func (c *attemptColumns) erasePayload() {
 	c.Detail, c.URL, c.RequestHeaders, c.ResponseHeaders, c.ResponseBody, c.RequestSHA256 = "", shownOfURLPattern.FindString(c.URL), headers{}, headers{}, nil, nil
 }
 
-// attempt is the attempt of the columns.
+// attempt returns the attempt of the columns.
 func (c attemptColumns) attempt() switchboard.Attempt {
 	micro := func(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 	return switchboard.Attempt{
@@ -90,10 +90,10 @@ func (c attemptColumns) attempt() switchboard.Attempt {
 	}
 }
 
-// octets is a bytea column: JSON holds it as Postgres writes it.
+// octets is a bytea column. Its JSON is the form in which Postgres writes bytes.
 type octets []byte
 
-// MarshalText is its text for Postgres.
+// MarshalText returns the form for Postgres.
 func (o octets) MarshalText() ([]byte, error) { return hex.AppendEncode([]byte(`\x`), o), nil }
 
 // clean drops what UTF-8 or Postgres does not allow in text.
@@ -109,8 +109,8 @@ func cleanHeaders(headers map[string]string) map[string]string {
 	return cleaned
 }
 
-// headers is a JSON column. A value that is no text is shown as it stands there, and
-// what is no object as a header without a name: it hides neither the rest nor other attempts.
+// headers is a JSON column. A value that is not text is shown as its JSON, and a column that is not
+// an object as one header without a name. So it hides neither the other headers nor other attempts.
 type headers map[string]string
 
 func (h *headers) Scan(value any) error {
@@ -136,7 +136,7 @@ func (h *headers) Scan(value any) error {
 	return nil
 }
 
-// selectAttempts reads the attempts of a delivery in order of their numbers.
+// selectAttempts reads the attempts of a delivery in the order of their numbers.
 func selectAttempts(ctx context.Context, tx transaction, dest *[]switchboard.Attempt, deliveryID string) error {
 	var rows []attemptColumns
 	err := tx.SelectContext(ctx, &rows, "SELECT "+attemptNames+" FROM attempts WHERE delivery_id = $1 ORDER BY number", deliveryID)

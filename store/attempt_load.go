@@ -12,10 +12,10 @@ import (
 	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-// loadQuery joins what attempts of the deliveries $1, with the bounds $2 and $3, need, save
-// for the subscriptions themselves, which are rarely new. Their events are of the time from
-// $4 to $5. OFFSET 0 makes Postgres look for each event alone, and not read all of that time,
-// as it would plan to while there are few.
+// loadQuery joins the data that attempts of the deliveries $1, with the bounds $2 and $3, need. It
+// leaves out the subscriptions, which rarely change and are cached. The events are of the time from
+// $4 to $5. OFFSET 0 makes Postgres look for each event alone. Otherwise it would plan to read the
+// whole of that time while there are few events.
 var loadQuery = "SELECT " +
 	fields("d", deliveryFields, "delivery") + ", " +
 	fields("e", "id tenant type key data occurred_at created_at", "event") + `, coalesce(e.trace_parent, '') AS "event.trace_parent", ` +
@@ -28,28 +28,28 @@ CROSS JOIN LATERAL (
 JOIN subscriptions s ON s.id = d.subscription_id
 WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3`
 
-// withdrawingQuery finds the cancelled operation that has dated the delivery d, no attempt of which was
+// withdrawingQuery finds the cancelled operation that has dated the delivery d, if no attempt was
 // made since.
 const withdrawingQuery = `SELECT o.id FROM operations o JOIN operation_items i ON i.operation_id = o.id
 WHERE o.back_id <> '' AND i.delivery_id = d.id AND i.before IS NOT NULL AND d.attempts_made = coalesce((i.before->>'attempts_made')::int, 0) LIMIT 1`
 
-// LoadForAttempt loads all that an attempt needs: the delivery, its event, and the
-// subscription as it is now, deleted or not, with its signing secrets, the current
-// one first, and without its filter. Concurrent callers share a query. What the
-// subscription holds is shared too, and must not be changed.
+// LoadForAttempt loads everything that an attempt needs: the delivery, its event, and the current
+// subscription, deleted or not, with its signing secrets, the current one first, and without its
+// filter. Concurrent callers share a query. They also share the subscription's data, and must not
+// change it.
 func (s *Store) LoadForAttempt(ctx context.Context, deliveryID string) (switchboard.LoadedDelivery, error) {
 	return do(ctx, s.loads, "load for attempt", deliveryID)
 }
 
-// sizeOfLoad lets no more than 32 loads share a query: their events may be long.
+// sizeOfLoad lets at most 32 loads share a query, because their events may be long.
 func sizeOfLoad(string) int { return batch.MaxSize / 32 }
 
-// loadedRow is a delivery with its event, and the revision of its subscription.
+// loadedRow is a delivery with its event and the revision of its subscription.
 type loadedRow struct {
 	Delivery switchboard.Delivery
 	Event    switchboard.Event
 	Revision string
-	Again    bool // it was made after its event, so that it may have overrides
+	Again    bool // it was made after its event, and may have overrides
 
 	Withdrawn bool // by the operation that has dated it
 }
@@ -68,7 +68,7 @@ func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switc
 	for _, r := range rows {
 		sub, there := subscriptions[r.Delivery.SubscriptionID]
 		if !there {
-			continue // erased between the two queries, and the delivery with it
+			continue // erased between the two queries, with its delivery
 		}
 		byID[r.Delivery.ID] = batch.Result[switchboard.LoadedDelivery]{Out: switchboard.LoadedDelivery{
 			Delivery: r.Delivery, Event: r.Event, Subscription: sub.Out.subscription, Health: sub.Out.health, Overrides: overrides[r.Delivery.ID], Withdrawn: r.Withdrawn,
@@ -84,8 +84,8 @@ func (s *Store) loadAll(ctx context.Context, ids []string) ([]batch.Result[switc
 	return loaded, nil
 }
 
-// overridesOf reads the overrides of those of the deliveries that were made after their events: no
-// other one asks Postgres for them.
+// overridesOf reads the overrides of the deliveries that were made after their events. For the
+// others it does not ask Postgres.
 func (s *Store) overridesOf(ctx context.Context, rows []loadedRow) (found map[string]*switchboard.Overrides, unreadable map[string]error, err error) {
 	var again []string
 	for _, r := range rows {
@@ -105,7 +105,7 @@ func (s *Store) overridesOf(ctx context.Context, rows []loadedRow) (found map[st
 	return found, unreadable, err
 }
 
-// readLoads reads those of the deliveries that exist, and their subscriptions by id.
+// readLoads reads the deliveries that exist, and their subscriptions by id.
 func (s *Store) readLoads(ctx context.Context, ids []string) (rows []loadedRow, subscriptions map[string]batch.Result[cachedSubscription], err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -123,8 +123,8 @@ func (s *Store) readLoads(ctx context.Context, ids []string) (rows []loadedRow, 
 	return rows, subscriptions, err
 }
 
-// selectLoads reads the deliveries with their events, which are normally as old as they
-// are. Of those that are missing, the event may be older.
+// selectLoads reads the deliveries with their events. An event is normally as old as its delivery.
+// For deliveries that are then missing, it looks for an older event.
 func selectLoads(ctx context.Context, db session, ids []string) ([]loadedRow, error) {
 	var rows []loadedRow
 	from, to := timeBounds(ids)
@@ -147,8 +147,8 @@ func selectLoadsBetween(ctx context.Context, db session, rows *[]loadedRow, ids 
 	return db.SelectContext(ctx, rows, loadQuery, pq.Array(ids), least, greatest, from, to)
 }
 
-// timeBounds is from when to when the deliveries were made; of an id that is not ours it
-// is any time.
+// timeBounds returns the time span in which the deliveries were made. For an id that Switchboard
+// did not make it is any time.
 func timeBounds(ids []string) (from, to time.Time) {
 	for i, id := range ids {
 		at, ok := switchboard.IDTime(switchboard.DeliveryPrefix, id)
@@ -165,5 +165,5 @@ func timeBounds(ids []string) (from, to time.Time) {
 	return from, to
 }
 
-// endOfTime is later than every time that is stored.
+// endOfTime is later than every stored time.
 func endOfTime() time.Time { return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }

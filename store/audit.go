@@ -8,9 +8,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// audit notes a change in its transaction. The entry says the verb, the kind, the object, its tenant,
-// the reason and what changed; the caller and the clock say the rest. What Switchboard does by itself
-// has a zero caller, and leaves no row.
+// audit stores an entry in the transaction of the change. The entry has the verb, the kind, the
+// object, its tenant, the reason and the changes; the caller and the clock give the rest.
+// Switchboard's own changes have a zero caller, and are not stored.
 func (s *Store) audit(ctx context.Context, tx transaction, caller switchboard.Caller, e switchboard.AuditEntry) error {
 	if caller == (switchboard.Caller{}) {
 		return nil
@@ -32,13 +32,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 	return err
 }
 
-// bySelf is the caller of what Switchboard does by itself and the audit has: the disabling of a
-// subscription.
+// bySelf is the caller of the only change by Switchboard itself that the audit has: the disabling
+// of a subscription.
 func bySelf() switchboard.Caller {
 	return switchboard.Caller{KeyID: switchboard.ActorSwitchboard, Origin: switchboard.OriginSwitchboard}
 }
 
-// byAction is the caller behind an action that was not made by a key: somebody in Temporal, or nobody.
+// byAction returns the caller behind an action without a key: a person in Temporal, or nobody.
 func byAction(action switchboard.Action) switchboard.Caller {
 	if action.Actor != switchboard.ActorTemporal {
 		return switchboard.Caller{}
@@ -51,7 +51,7 @@ func subscriptionEntry(sub *switchboard.Subscription, verb switchboard.AuditVerb
 	return switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditSubscription, Object: sub.ID, Tenant: sub.Tenant, Reason: reason, Changed: changed}
 }
 
-// stateChanges are those of the state of a subscription.
+// stateChanges returns the changes of a subscription's state.
 func stateChanges(before, after *switchboard.Subscription) switchboard.AuditChanges {
 	changed := switchboard.AuditChanges{}
 	changed.Set("state", before.State, after.State)
@@ -75,11 +75,11 @@ func deliveryEntry(before, after *switchboard.Delivery, action switchboard.Actio
 type auditRow struct {
 	switchboard.AuditEntry
 	Changes []byte // what changed, as JSON
-	Bound   bool   // whoever did it is bound to the tenant
+	Bound   bool   // the actor is bound to the tenant
 }
 
-// Audit lists what was done, newest first. A tenant's integrators and viewers do not see who of the
-// platform's people did it.
+// Audit lists the entries, newest first. Integrators and viewers of a tenant do not see which of
+// the platform's people made a change.
 func (s *Store) Audit(ctx context.Context, caller switchboard.Caller, f switchboard.AuditFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error) {
 	rows, err := list(ctx, s, s.auditQuery(caller, f), p, func(r auditRow) position { return position{ID: r.ID} })
 	page := switchboard.Page[switchboard.AuditEntry]{Items: make([]switchboard.AuditEntry, len(rows.Items)), NextCursor: rows.NextCursor}
@@ -107,9 +107,9 @@ func (s *Store) auditQuery(caller switchboard.Caller, f switchboard.AuditFilter)
 	q.where.equal("actor", f.Actor)
 	if f.Person != "" {
 		q.where.equal("person", f.Person)
-		q.where.add("person <> ''") // tells Postgres that its partial index will do
+		q.where.add("person <> ''") // lets Postgres use its partial index
 		if caller.IsTenants() {
-			q.where.add("bound") // who did the rest is not to be found out either
+			q.where.add("bound") // otherwise the filter would show who made the other changes
 		}
 	}
 	q.where.equal("verb", string(f.Verb))

@@ -7,9 +7,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// NotePayloadRead notes that the caller opened a payload of a delivery: one row for each key, person,
-// delivery and hour, because whoever looks at a delivery opens it again and again. Those who come at the
-// same time wait for each other, so that one of them writes it.
+// NotePayloadRead notes that the caller opened a payload of a delivery. There is one row for each
+// key, person, delivery and hour, because a person who looks at a delivery opens it again and
+// again. Concurrent calls wait for each other, so only one of them writes the row.
 func (s *Store) NotePayloadRead(ctx context.Context, caller switchboard.Caller, id string) error {
 	return s.tx(ctx, "note that a payload was read", func(ctx context.Context, tx transaction) error {
 		c := &conditions{}

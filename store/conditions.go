@@ -11,8 +11,8 @@ import (
 // conditions builds the WHERE of a list.
 type conditions struct {
 	terms []string
-	// alternatives are terms of which one must hold. Each is a query of its own, in the order
-	// of an index, because Postgres gives up that order for an OR or = ANY.
+	// alternatives are terms; one of them must hold. Each becomes a query of its own, in the order
+	// of an index, because Postgres does not keep that order for an OR or = ANY.
 	alternatives []string
 	args         []any
 }
@@ -34,7 +34,7 @@ func (c *conditions) add(term string, args ...any) {
 	c.terms = append(c.terms, c.term(term, args...))
 }
 
-// either adds terms of which one must hold, and no two hold for one row.
+// either adds terms. One of them must hold, and no two hold for the same row.
 func (c *conditions) either(terms ...string) {
 	if len(c.alternatives) == 0 {
 		c.alternatives = terms
@@ -49,22 +49,22 @@ func (c *conditions) either(terms ...string) {
 	c.alternatives = both
 }
 
-// equal keeps to what has that value, if one is given.
+// equal keeps the rows with that value, if one is given.
 func (c *conditions) equal(column, value string) {
 	if value != "" {
 		c.add(column+" = ?", value)
 	}
 }
 
-// anyCase keeps to what has that name in any case, if one is given. The names are ASCII,
-// for which Postgres's collation C is enough.
+// anyCase keeps the rows with that name in any case, if one is given. The names are ASCII, so
+// Postgres's collation C is enough.
 func (c *conditions) anyCase(column, name string) {
 	if name != "" {
 		c.add("lower("+column+` COLLATE "C") = ?`, strings.ToLower(name))
 	}
 }
 
-// scope keeps to the tenants that the caller sees and, if one is given, to that.
+// scope keeps the tenants that the caller sees and, if a tenant is given, only that one.
 func (c *conditions) scope(caller switchboard.Caller, tenant string) {
 	c.equal("tenant", caller.Tenant)
 	if caller.Tenant == "" && !caller.Sees(switchboard.OperatorTenant) {
@@ -73,7 +73,7 @@ func (c *conditions) scope(caller switchboard.Caller, tenant string) {
 	c.equal("tenant", tenant)
 }
 
-// times keeps to what was created at or after one time and before another.
+// times keeps the rows that were created at or after one time and before another.
 func (c *conditions) times(span timeSpan) {
 	if !span.from.IsZero() {
 		c.add("created_at >= ?", span.from)
@@ -90,7 +90,7 @@ func (c *conditions) where() string {
 	return " WHERE " + strings.Join(c.terms, " AND ")
 }
 
-// with returns a copy, to which conditions can be added that the original lacks.
+// with returns a copy, so that conditions can be added that the original does not get.
 func (c *conditions) with() *conditions {
 	return &conditions{terms: slices.Clip(c.terms), alternatives: c.alternatives, args: slices.Clip(c.args)}
 }
@@ -109,7 +109,7 @@ func (c *conditions) query(columns, table, order string, limit int) string {
 	return "SELECT * FROM (" + strings.Join(queries, "\nUNION ALL ") + ") AS page" + tail
 }
 
-// union writes a query of all that matches: one for each of the alternatives.
+// union writes a query of all matches, with one part for each of the alternatives.
 func (c *conditions) union(write func(where string) string) string {
 	if len(c.alternatives) == 0 {
 		return write(c.where())
@@ -122,7 +122,7 @@ func (c *conditions) union(write func(where string) string) string {
 	return strings.Join(queries, "\nUNION ALL ")
 }
 
-// condition is all of them in one, for rows that are found already.
+// condition writes all conditions as one, for rows that are already found.
 func (c *conditions) condition() string {
 	terms := slices.Clip(c.terms)
 	if len(c.alternatives) > 0 {

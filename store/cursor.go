@@ -11,15 +11,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// position is where a page ended: the next one begins after it.
+// position is where a page ended. The next page begins after it.
 type position struct {
 	At     time.Time `json:"at,omitzero"`
 	ID     string    `json:"id"`
 	Tenant string    `json:"tenant,omitempty"`
 }
 
-// cursors seals and opens the cursors of one list as one caller filters it. They say
-// nothing about the rows, cannot be made up, and fit no other list.
+// cursors seals and opens the cursors of one list as one caller filters it. A cursor tells nothing
+// about the rows, cannot be forged, and is valid for no other list.
 type cursors struct {
 	keys   *Keyring
 	name   string // of the list
@@ -27,7 +27,7 @@ type cursors struct {
 	filter any
 }
 
-// associatedData is what a cursor is sealed for.
+// associatedData is the associated data of a cursor: its list, caller and filter.
 func (c cursors) associatedData() (string, error) {
 	filter, err := json.Marshal(c.filter)
 	return fmt.Sprintf("cursor/%s/%q/%s", c.name, c.caller.Tenant, filter), err
@@ -46,7 +46,7 @@ func (c cursors) encode(p position) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append([]byte(keyID+":"), sealed...)), err
 }
 
-// decode reads a cursor; an empty one is no position.
+// decode reads a cursor; an empty one has no position.
 func (c cursors) decode(cursor string) (*position, error) {
 	if cursor == "" {
 		return nil, nil
@@ -69,8 +69,8 @@ func (c cursors) decode(cursor string) (*position, error) {
 	return p, json.Unmarshal(plain, p)
 }
 
-// open reads what is asked for: how many items the page may have, and after which
-// position it begins; nil: it is the first.
+// open reads the request for a page: how many items it may have, and the position that it begins
+// after; nil: it is the first page.
 func (c cursors) open(p switchboard.PageRequest) (limit int, after *position, err error) {
 	if p.Limit < 0 || p.Limit > switchboard.MaxPage {
 		return 0, nil, switchboard.InvalidField("limit", "must be from 1 to %d", switchboard.MaxPage)

@@ -18,11 +18,11 @@ const deliveryFields = "id tenant event_id event_type subscription_id method hos
 // rowFields are the columns of row.
 const rowFields = deliveryFields + " response_awaited position"
 
-// row is a delivery with the columns that only the store knows.
+// row is a delivery with the columns that only the store uses.
 type row struct {
 	switchboard.Delivery
 	ResponseAwaited bool  // a caller may wait for the first response
-	Position        int64 // in the queue of its ordering key; 0: it has never been in one
+	Position        int64 // in the queue of its ordering key; 0: it was never in one
 }
 
 // shownAt gives the deliveries the reasons that they have at that time.
@@ -33,8 +33,8 @@ func shownAt(now time.Time, deliveries []switchboard.Delivery) []switchboard.Del
 	return deliveries
 }
 
-// bounds are the least and the greatest of the ids. A statement that finds rows by id says
-// the bounds as well: Postgres leaves out partitions by them, and not by a list.
+// bounds returns the least and the greatest of the ids. A statement that finds rows by id also
+// gives their bounds, because Postgres leaves out partitions by bounds, and not by a list.
 func bounds(ids []string) (least, greatest string) {
 	if len(ids) == 0 {
 		return "", ""
@@ -42,7 +42,7 @@ func bounds(ids []string) (least, greatest string) {
 	return slices.Min(ids), slices.Max(ids)
 }
 
-// Find returns those of the deliveries that exist, in any order, whosever they are.
+// Find returns the deliveries that exist, in any order and of any tenant.
 func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery, error) {
 	found := []switchboard.Delivery{}
 	least, greatest := bounds(ids)
@@ -51,10 +51,10 @@ func (s *Store) Find(ctx context.Context, ids []string) ([]switchboard.Delivery,
 	return found, err
 }
 
-// deliveriesOfQuery reads the deliveries of the events with the ids $1, tenants $2 and times
-// $3, in order. Those that were made with their event have the ids $4 to $5, within $6 to
-// $7; OFFSET 0 makes Postgres look for those of each event alone, in the partition where
-// they are. The others name the event's time, and have an index of their own.
+// deliveriesOfQuery reads the deliveries of the events with the ids $1, tenants $2 and times $3, in
+// order. Deliveries that were made with their event have the ids $4 to $5, within $6 to $7; OFFSET
+// 0 makes Postgres look for those of each event alone, in the partition where they are. The other
+// deliveries name the event's time, and have an index of their own.
 var deliveriesOfQuery = `
 WITH e AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS e(id, tenant, created_at, lo, hi))
 SELECT ` + fields("d", deliveryFields, "") + ` FROM e CROSS JOIN LATERAL (
@@ -69,7 +69,7 @@ type selector interface {
 	SelectContext(ctx context.Context, dest any, query string, args ...any) error
 }
 
-// selectDeliveriesOf reads the deliveries of the events in order of their ids.
+// selectDeliveriesOf reads the deliveries of the events in the order of their ids.
 func selectDeliveriesOf(ctx context.Context, db selector, events []switchboard.Event) ([]switchboard.Delivery, error) {
 	deliveries := []switchboard.Delivery{}
 	if len(events) == 0 {
@@ -89,12 +89,12 @@ func selectDeliveriesOf(ctx context.Context, db selector, events []switchboard.E
 var lockDeliveriesQuery = "SELECT " + fields("deliveries", rowFields, "") +
 	" FROM deliveries WHERE id = ANY($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE"
 
-// lockedInOrder is any of the deliveries $1, in an UPDATE that locks all of them first: in the
-// order of their ids, and not in that of its plan. $2 and $3 are the ids' bounds.
+// lockedInOrder stands for the deliveries $1 in an UPDATE. It locks all of them first, in the order
+// of their ids and not in that of the plan. $2 and $3 are the bounds of the ids.
 const lockedInOrder = "ANY(ARRAY(SELECT id FROM deliveries WHERE id = ANY($1) AND id >= $2 AND id <= $3 ORDER BY id FOR NO KEY UPDATE))"
 
-// lockDeliveries reads the deliveries that exist and keeps others from changing
-// them until the transaction ends.
+// lockDeliveries reads the deliveries that exist, and prevents changes by others until the
+// transaction ends.
 func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[string]*row, error) {
 	var rows []*row
 	least, greatest := bounds(ids)
@@ -109,8 +109,8 @@ func lockDeliveries(ctx context.Context, tx transaction, ids []string) (map[stri
 }
 
 // saveDeliveriesQuery reads a JSON array of deliveryColumns. The ids $2 and their bounds are
-// given beside it, because Postgres does not know how few the rows are, and would read the
-// whole table.
+// arguments too, because Postgres does not know how few the rows are, and would read the whole
+// table.
 const saveDeliveriesQuery = `
 UPDATE deliveries d SET state = n.state, reason = n.reason, attempts_made = n.attempts_made, last_status_code = n.last_status_code, last_failure = n.last_failure,
 	next_attempt_at = n.next_attempt_at, completed_at = n.completed_at, permanent = n.permanent, generation = n.generation,
@@ -118,7 +118,7 @@ UPDATE deliveries d SET state = n.state, reason = n.reason, attempts_made = n.at
 	parked_at = n.parked_at, held_until = n.held_until, blocked_by = n.blocked_by, expires_at = n.expires_at, position = coalesce(n.position, d.position)
 FROM json_populate_recordset(NULL::deliveries, $1) AS n WHERE d.id = n.id AND d.id = ANY($2) AND d.id >= $3 AND d.id <= $4`
 
-// saveDeliveries writes what can change of deliveries that are locked.
+// saveDeliveries writes the columns that can change, of deliveries that are locked.
 func saveDeliveries(ctx context.Context, tx transaction, rows ...*row) error {
 	ids := make([]string, len(rows))
 	for i, r := range rows {
@@ -133,8 +133,8 @@ func saveDeliveries(ctx context.Context, tx transaction, rows ...*row) error {
 	return err
 }
 
-// deliveryColumns is a delivery as json_populate_recordset reads it: by the names of its
-// columns. What is left out is null: a time, and what recording an attempt does not change.
+// deliveryColumns is a delivery as json_populate_recordset reads it, by the names of its columns.
+// Fields that are left out are null: a time, and columns that recording an attempt does not change.
 type deliveryColumns struct {
 	ID              string              `json:"id"`
 	Tenant          string              `json:"tenant,omitzero"`

@@ -13,11 +13,11 @@ import (
 )
 
 // countBudget is how long a count takes at most. With an index that fits, ten thousand matches take
-// some 15 ms; without one it would be seconds.
+// about 15 ms; without one they would take seconds.
 const countBudget = 300 * time.Millisecond
 
-// countSettings make Postgres count by an index where there is one: it would rather read a whole
-// table for a condition that it takes for common.
+// countSettings make Postgres count by an index if there is one. Without them it reads a whole
+// table for a condition that it considers common.
 const countSettings = "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0; "
 
 // countQuery counts the matches of a list up to a limit.
@@ -28,7 +28,7 @@ func (q *pageQuery) countQuery(limit int) (query string, args []any) {
 	return "SELECT count(*) FROM (SELECT FROM (" + rows + ") AS matches" + tail + ") AS counted", c.args
 }
 
-// countMatches counts the matches of a list of deliveries, whatever page of it is read; nil: they could
+// countMatches counts the matches of a list of deliveries, independent of the page; nil: they could
 // not be counted in time.
 func (s *Store) countMatches(ctx context.Context, q pageQuery) (*switchboard.Count, error) {
 	query, args := q.countQuery(switchboard.MaxMatches + 1)
@@ -43,13 +43,13 @@ func (s *Store) countMatches(ctx context.Context, q pageQuery) (*switchboard.Cou
 	return &count, nil
 }
 
-// countUpTo is a count of which one more than the bound was looked for.
+// countUpTo makes a count, for which up to one more than the bound were found.
 func countUpTo(n, bound int) switchboard.Count {
 	return switchboard.Count{Value: min(n, bound), More: n > bound}
 }
 
-// within reads with settings of its own, and reports false where Postgres does not answer within the
-// budget: then nothing is known.
+// within reads with its own settings. It reports false if Postgres does not answer within the
+// budget; then nothing is known.
 func (s *Store) within(ctx context.Context, operation, settings string, budget time.Duration, read func(context.Context, *sqlx.Tx) error) (known bool, err error) {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

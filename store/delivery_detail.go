@@ -13,11 +13,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// alikeTimeout bounds the count of deliveries that fail alike. An answer without it is better than
-// one that lets a person wait.
+// alikeTimeout bounds the count of deliveries that fail alike. An answer without the count is
+// better than one that a person has to wait for.
 const alikeTimeout = 300 * time.Millisecond
 
-// Delivery returns a delivery with its attempts and actions, and what explains it.
+// Delivery returns a delivery with its attempts and actions, and with its explanation.
 func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id string) (switchboard.DeliveryDetail, error) {
 	detail, err := s.deliveryWith(ctx, caller, id, s.addContext)
 	if err == nil {
@@ -34,7 +34,7 @@ func (s *Store) Delivery(ctx context.Context, caller switchboard.Caller, id stri
 	return detail, err
 }
 
-// deliveryWith reads a delivery with its attempts and actions, and what add reads in the same
+// deliveryWith reads a delivery with its attempts and actions. add reads more in the same
 // transaction; nil: nothing.
 func (s *Store) deliveryWith(ctx context.Context, caller switchboard.Caller, id string, add func(context.Context, transaction, *switchboard.DeliveryDetail) error) (switchboard.DeliveryDetail, error) {
 	var detail switchboard.DeliveryDetail
@@ -77,7 +77,7 @@ FROM actions a LEFT JOIN keys k ON k.id = a.actor WHERE a.delivery_id = $1 ORDER
 	return detail, nil
 }
 
-// addContext adds the subscription as it is now, deleted or not, and the event without its data.
+// addContext adds the current subscription, deleted or not, and the event without its data.
 func (s *Store) addContext(ctx context.Context, tx transaction, detail *switchboard.DeliveryDetail) error {
 	var subs []struct {
 		subscriptionRow
@@ -88,7 +88,7 @@ func (s *Store) addContext(ctx context.Context, tx transaction, detail *switchbo
 FROM subscriptions s WHERE s.id = $1`, detail.Delivery.SubscriptionID); err != nil {
 		return err
 	}
-	if len(subs) > 0 { // else its tenant is being erased
+	if len(subs) > 0 { // otherwise its tenant is being erased
 		detail.Subscription, _ = s.subscription(subs[0].subscriptionRow)
 		detail.SecretMadeAt = subs[0].SecretMadeAt
 	}
@@ -108,9 +108,10 @@ FROM subscriptions s WHERE s.id = $1`, detail.Delivery.SubscriptionID); err != n
 	return addResends(ctx, tx, detail)
 }
 
-// alike counts the other deliveries to the host of a delivery that are in its state after the same
-// failure; nil: it is open for the first time, has not failed, or the count took too long. The
-// newest of the host, or those of the caller's tenant, are looked at: no tenant learns of another.
+// alike counts the other deliveries to the delivery's host that are in the same state after the
+// same failure. It returns nil if the delivery is pending, has not failed, or the count took too
+// long. It looks at the newest deliveries of the host, or of the caller's tenant, because no tenant
+// may learn of another.
 func (s *Store) alike(ctx context.Context, caller switchboard.Caller, d *switchboard.Delivery) *switchboard.Alike {
 	if d.LastFailure == "" || d.State == switchboard.StatePending || d.State == switchboard.StateDelivered {
 		return nil
@@ -120,7 +121,7 @@ func (s *Store) alike(ctx context.Context, caller switchboard.Caller, d *switchb
 		name = strings.TrimSuffix(d.Host, ":"+port)
 	}
 	query, of := alikeQuery(hostWithoutPort), name
-	if caller.Tenant != "" { // a tenant's own are found by another index, and are all of one state
+	if caller.Tenant != "" { // another index finds a tenant's own, which are all of one state
 		query, of = alikeQuery("tenant"), caller.Tenant
 	}
 	var counted struct{ LookedAt, Alike int }
@@ -134,13 +135,14 @@ func (s *Store) alike(ctx context.Context, caller switchboard.Caller, d *switchb
 		return transaction{tx, prepared}.GetContext(bounded, &counted, query, of, string(d.State), string(d.LastFailure), name, d.ID, caller.Sees(switchboard.OperatorTenant))
 	})
 	if err != nil {
-		return nil // the rest of the answer does not depend on it
+		return nil // the rest of the answer does not depend on the count
 	}
 	return &switchboard.Alike{Count: counted.Alike, More: counted.LookedAt > switchboard.MaxAlike}
 }
 
-// alikeQuery counts the deliveries of state $2 that have $1 in the column and failed with $3 at the host
-// $4, but for $5, among the newest of the column and state; the operators' own count where $6 says so.
+// alikeQuery counts the deliveries of state $2 that have $1 in the column and failed with $3 at the
+// host $4, without $5, among the newest of the column and state. The operators' own count only if
+// $6 is true.
 func alikeQuery(column string) string {
 	return `SELECT count(*) AS looked_at, count(*) FILTER (WHERE last_failure = $3 AND host = $4 AND id <> $5) AS alike FROM (
 	SELECT id, last_failure, ` + hostWithoutPort + ` AS host FROM deliveries

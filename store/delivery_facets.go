@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// facetBudget is how long facets take at most: four of ten thousand matches take some 0.2 s.
+	// facetBudget is how long facets take at most: four facets of ten thousand matches take about
+	// 0.2 s.
 	facetBudget = time.Second
-	// facetsKept is for how long facets are the same for everybody who asks alike, and maxFacetsKept
+	// facetsKept is how long facets are kept for callers with the same question, and maxFacetsKept
 	// how many are kept.
 	facetsKept    = 15 * time.Second
 	maxFacetsKept = 128
@@ -31,14 +32,15 @@ func facetColumns() map[switchboard.Facet]string {
 	}
 }
 
-// keptFacets are facets as they were at that time.
+// keptFacets are facets with the time when they were counted.
 type keptFacets struct {
 	at     time.Time
 	facets switchboard.Facets
 }
 
-// DeliveryFacets counts the values that the newest deliveries of a list have in these columns. It reports
-// false where they could not be found in time. Whoever asks the same within facetsKept gets the same.
+// DeliveryFacets counts the values that the newest deliveries of a list have in these columns. It
+// reports false if they could not be counted in time. The same question within facetsKept gets the
+// same answer.
 func (s *Store) DeliveryFacets(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, by []switchboard.Facet) (facets switchboard.Facets, known bool, err error) {
 	q, err := s.deliveriesQuery(ctx, caller, f)
 	if err != nil {
@@ -81,8 +83,8 @@ func (s *Store) DeliveryFacets(ctx context.Context, caller switchboard.Caller, f
 	return facets, true, nil
 }
 
-// facetsQuery counts the values of the newest matches, and under an empty name how many those are. The
-// one match beyond the bound is counted with them.
+// facetsQuery counts the values of the newest matches, and under an empty name the matches
+// themselves. Both include the one match beyond the bound.
 func (q *pageQuery) facetsQuery(by []switchboard.Facet, limit int) (query string, args []any) {
 	columns := facetColumns()
 	names := []string{"id"}

@@ -14,11 +14,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// filterSettings make Postgres walk an index in the order of the list: state, failure and
-// status code go together, which it does not know, so that it would rather sort everything.
+// filterSettings make Postgres follow an index in the order of the list. State, failure and status
+// code depend on each other, which Postgres does not know, so without the settings it sorts
+// everything.
 const filterSettings = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL max_parallel_workers_per_gather = 0; "
 
-// Deliveries lists the deliveries that the filter keeps, newest first.
+// Deliveries lists the deliveries that the filter matches, newest first.
 func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.Delivery], error) {
 	q, err := s.deliveriesQuery(ctx, caller, f)
 	if err != nil {
@@ -36,9 +37,9 @@ func (s *Store) Deliveries(ctx context.Context, caller switchboard.Caller, f swi
 	return page, err
 }
 
-// deliveriesQuery is the list of the deliveries that the filter keeps.
+// deliveriesQuery makes the list of the deliveries that the filter matches.
 func (s *Store) deliveriesQuery(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter) (pageQuery, error) {
-	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is for every spelling
+	f.EventType, f.Host = strings.ToLower(f.EventType), strings.ToLower(f.Host) // a cursor is valid for every spelling
 	times, err := s.timesOfEvent(ctx, caller, f)
 	if err != nil {
 		return pageQuery{}, err
@@ -48,7 +49,7 @@ func (s *Store) deliveriesQuery(ctx context.Context, caller switchboard.Caller, 
 	return q, nil
 }
 
-// timesOfEvent are the times of the events with the id that the filter names, if any.
+// timesOfEvent returns the times of the events with the id that the filter names, if any.
 func (s *Store) timesOfEvent(ctx context.Context, caller switchboard.Caller, f switchboard.DeliveryFilter) (times []time.Time, err error) {
 	if event := eventOf(f); event != "" {
 		c := &conditions{}
@@ -59,7 +60,7 @@ func (s *Store) timesOfEvent(ctx context.Context, caller switchboard.Caller, f s
 	return times, err
 }
 
-// eventOf is the event whose deliveries the filter keeps, if it is only one.
+// eventOf returns the event whose deliveries the filter matches, if there is only one.
 func eventOf(f switchboard.DeliveryFilter) string {
 	if switchboard.IsID(switchboard.EventPrefix, f.Text) {
 		return cmp.Or(f.Event, f.Text)
@@ -67,11 +68,11 @@ func eventOf(f switchboard.DeliveryFilter) string {
 	return f.Event
 }
 
-// afterID is the position in a list in the order of ids, the newest first.
+// afterID adds the position in a list that is ordered by ids, newest first.
 func afterID(c *conditions, p position) { c.add("id < ?", p.ID) }
 
-// deliveriesQuery is the list of the deliveries that the filter keeps. times are those of the
-// events with the id that it names, if any.
+// deliveriesQuery makes the list of the deliveries that the filter matches. times are those of the
+// events with the id that the filter names, if any.
 func deliveriesQuery(caller switchboard.Caller, f switchboard.DeliveryFilter, now time.Time, times []time.Time) pageQuery {
 	c := &conditions{}
 	q := pageQuery{
@@ -92,7 +93,7 @@ func deliveriesQuery(caller switchboard.Caller, f switchboard.DeliveryFilter, no
 		c.add("last_status_code = ?", f.StatusCode)
 	}
 	c.times(q.span)
-	if !f.After.IsZero() { // ids sort by time: their bounds leave out partitions
+	if !f.After.IsZero() { // ids sort by time, so their bounds leave out partitions
 		c.add("id >= ?", idBound(f.After))
 	}
 	if !f.Before.IsZero() {
@@ -106,12 +107,12 @@ func deliveriesQuery(caller switchboard.Caller, f switchboard.DeliveryFilter, no
 	case eventOf(f) != "":
 		c.ofEvent(eventOf(f), times)
 		return q
-	case len(f.IDs) > 0: // so few rows are read by their ids, and sorted
+	case len(f.IDs) > 0: // Postgres reads so few rows by their ids, and sorts them
 		return q
 	case f.Stuck:
 		c.add(overdue+"?", now.Add(-switchboard.StuckAfter))
 		return q
-	case !pending: // those are sorted: the index of next_attempt_at holds few
+	case !pending: // pending ones are sorted: the index of next_attempt_at has few
 		q.settings = filterSettings
 	}
 	if searched || f.EventType != "" || f.StatusCode != 0 || delivered || f.Host != "" && (pending || len(f.States) == 0) {
@@ -127,7 +128,7 @@ func deliveriesQuery(caller switchboard.Caller, f switchboard.DeliveryFilter, no
 	return q
 }
 
-// text keeps to what holds the text in one of the words that people search for, and reports
+// text keeps the rows that have the text in one of the columns that people search. It reports
 // whether that needs a search: a whole id does not.
 func (c *conditions) text(text string) (searched bool) {
 	switch {
@@ -145,13 +146,13 @@ func (c *conditions) text(text string) (searched bool) {
 	return false
 }
 
-// states keeps to what is in one of the states, if any is given.
+// states keeps the rows in one of the states, if any is given.
 func (c *conditions) states(states []switchboard.State) {
 	terms := make([]string, len(states))
 	for i, state := range slices.Compact(slices.Sorted(slices.Values(states))) {
 		switch terms[i] = c.term("state = ?", string(state)); state {
 		case switchboard.StatePending:
-			terms[i] += " AND next_attempt_at IS NOT NULL" // both tell Postgres which partial index will do
+			terms[i] += " AND next_attempt_at IS NOT NULL" // both let Postgres use a partial index
 		case switchboard.StateDelivered:
 		default:
 			terms[i] += " AND state NOT IN ('pending', 'delivered')"
@@ -162,7 +163,7 @@ func (c *conditions) states(states []switchboard.State) {
 	}
 }
 
-// ofEvent keeps to the deliveries of the events with that id and those times. Those that were
+// ofEvent keeps the deliveries of the events with that id and those times. Deliveries that were
 // made with the event have ids of its time; the others have an index of their own.
 func (c *conditions) ofEvent(id string, times []time.Time) {
 	terms := []string{c.term("event_id = ? AND event_at IS NOT NULL", id)}
@@ -175,8 +176,8 @@ func (c *conditions) ofEvent(id string, times []time.Time) {
 // hostWithoutPort is a delivery's host as an index holds it.
 const hostWithoutPort = "regexp_replace(host, ':[0-9]+$', '')"
 
-// host keeps to what goes to that host, if one is given: with a port to that port only,
-// else to each. The column holds the port where the URL has one.
+// host keeps the deliveries to that host, if one is given: with a port only to that port, otherwise
+// to every port. The column has the port if the URL has one.
 func (c *conditions) host(host string) {
 	if host == "" {
 		return

@@ -12,15 +12,16 @@ import (
 	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-// The outbox: dispatch_at says when a relay starts a delivery's workflow, or wakes that of a
-// cancelled or held delivery so that it ends. What is here changes that column alone, and no state.
+// The outbox: dispatch_at is when a relay starts a delivery's workflow, or wakes the workflow of a
+// cancelled or held delivery so that it ends. The functions in this file change only that column,
+// and no state, unless they park a delivery.
 
-// Each relay claims every second. To plan one of these for every partition costs more than to run
-// it, so that they are prepared. Nearly always nothing is due, which anyDueQuery finds out without
-// a transaction.
+// Each relay claims every second. Planning one of these queries for every partition costs more than
+// running it, so they are prepared. Almost always nothing is due, which anyDueQuery finds out
+// without a transaction.
 //
-// IS TRUE keeps Postgres from the index of dispatch_at, which holds all that wait for a later date,
-// and from that of next_attempt_at.
+// IS TRUE prevents Postgres from using the index of dispatch_at, which has all deliveries with a
+// later date, and the index of next_attempt_at.
 const (
 	anyDueQuery = "SELECT 1 FROM deliveries WHERE dispatch_at <= $1 LIMIT 1"
 
@@ -35,9 +36,9 @@ WHERE d.id = n.id AND d.id = ` + lockedInOrder + ` AND d.id >= $2 AND d.id <= $3
 
 var dueQuery = "SELECT " + fields("deliveries", deliveryFields, "") + " FROM deliveries WHERE dispatch_at <= $1 ORDER BY dispatch_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
 
-// ClaimDispatches takes the deliveries that have been due to be dispatched for longest. For the
-// lease nobody else gets them. Those that may not be sent any more are parked instead, which costs
-// less than a workflow that would do so.
+// ClaimDispatches takes the deliveries that have been due to be dispatched for longest. Nobody else
+// gets them during the lease. It parks deliveries that may not be sent any more, which costs less
+// than a workflow that would do so.
 func (s *Store) ClaimDispatches(ctx context.Context, limit int, lease time.Duration) ([]switchboard.Delivery, error) {
 	now := s.now()
 	var due []int
@@ -69,17 +70,17 @@ func (s *Store) lease(ctx context.Context, now time.Time, limit int, lease time.
 	return claimed, err
 }
 
-// closedQuery finds those of the subscriptions $1 that nothing is sent to now, or whose deliveries
-// wait in order.
+// closedQuery finds the subscriptions among $1 that get nothing now, or whose deliveries are
+// ordered.
 const closedQuery = `
 SELECT s.id FROM subscriptions s LEFT JOIN subscription_health h ON h.subscription_id = s.id
 WHERE s.id = ANY($1) AND (s.state <> 'active' OR h.breaker = 'open' OR h.queue_reason <> '') ORDER BY s.id`
 
-// resentQuery finds those of the deliveries $1 that are resends.
+// resentQuery finds the resends among the deliveries $1.
 const resentQuery = "SELECT delivery_id FROM resends WHERE delivery_id = ANY($1)"
 
-// parkClaimed parks those of the claimed deliveries that may not be sent now, and returns the rest. A
-// resend may go to another endpoint, whose state the subscription does not have: its attempt decides.
+// parkClaimed parks the claimed deliveries that may not be sent now, and returns the rest. A resend
+// may go to another endpoint, whose state the subscription does not have, so its attempt decides.
 func (s *Store) parkClaimed(ctx context.Context, claimed []switchboard.Delivery) ([]switchboard.Delivery, error) {
 	bySubscription := map[string][]string{}
 	for _, d := range claimed {
@@ -106,8 +107,8 @@ func (s *Store) parkClaimed(ctx context.Context, claimed []switchboard.Delivery)
 	return slices.DeleteFunc(claimed, func(d switchboard.Delivery) bool { return parked[d.ID] }), nil
 }
 
-// parkDispatched parks those deliveries of a subscription that have no workflow yet and may not be
-// sent, as its state and its health are now, and adds them to parked.
+// parkDispatched parks the deliveries of a subscription that have no workflow yet and may not be
+// sent in its current state and health. It adds them to parked.
 func (s *Store) parkDispatched(ctx context.Context, subscriptionID string, ids []string, parked map[string]bool) error {
 	return s.tx(ctx, "park what is to be dispatched", func(ctx context.Context, tx transaction) error {
 		conditions, err := lockFlow(ctx, tx, subscriptionID, shared)
@@ -145,9 +146,9 @@ func (s *Store) parkDispatched(ctx context.Context, subscriptionID string, ids [
 	})
 }
 
-// MarkDispatched records that Temporal knows of these generations of deliveries. One that an
-// operator has replaced meanwhile does not cover the next, and a start does not cover the cancellation
-// or the hold. Concurrent callers share a transaction.
+// MarkDispatched records that Temporal knows these generations of deliveries. It has no effect on a
+// later generation, and a start has no effect on a cancellation or a hold. Concurrent callers share
+// a transaction.
 func (s *Store) MarkDispatched(ctx context.Context, deliveries []switchboard.Delivery) error {
 	_, err := do(ctx, s.dispatched, "mark deliveries dispatched", deliveries)
 	return err
@@ -164,9 +165,9 @@ func (s *Store) markAll(ctx context.Context, calls [][]switchboard.Delivery) ([]
 	return make([]batch.Result[struct{}], len(calls)), err
 }
 
-// DispatchNow makes those of the deliveries that wait for an attempt due to be dispatched, and
-// wakes the relays. Concurrent callers share a transaction: Postgres commits those that notify one
-// after the other.
+// DispatchNow makes the deliveries that wait for an attempt due to be dispatched, and wakes the
+// relays. Concurrent callers share a transaction, because Postgres commits transactions that notify
+// one after the other.
 func (s *Store) DispatchNow(ctx context.Context, ids []string) error {
 	_, err := do(ctx, s.dispatches, "dispatch deliveries", ids)
 	return err

@@ -9,11 +9,11 @@ import (
 
 const erasureFields = "id scope tenant event_id requested_at finished_at? actor person reason"
 
-// erasureRow is an erasure as its table holds it.
+// erasureRow is an erasure as its table stores it.
 type erasureRow struct {
 	switchboard.Erasure
-	EventAt  time.Time // when the event was accepted; zero: it is a tenant's erasure
-	CutOffAt time.Time // until when rows are erased; zero: the tenant is not cut off yet
+	EventAt  time.Time // when the event was accepted; zero: the erasure is of a tenant
+	CutOffAt time.Time // rows up to this time are erased; zero: the tenant is not cut off yet
 
 	Keys, Subscriptions, Cancelled, Deliveries, Attempts, Events int
 }
@@ -29,8 +29,8 @@ func (r erasureRow) erasure() switchboard.Erasure {
 	return e
 }
 
-// EraseTenant begins the erasure of a tenant, or returns the one that is under way. Where
-// nothing of the tenant is left, it is the last one, or NotFound if there was none.
+// EraseTenant begins the erasure of a tenant, or returns the one that is running. If nothing of the
+// tenant is left, it returns the last one, or NotFound if there was none.
 func (s *Store) EraseTenant(ctx context.Context, caller switchboard.Caller, tenant, reason string) (switchboard.Erasure, error) {
 	missing := switchboard.Errorf(switchboard.CodeNotFound, "there is no tenant %q", tenant)
 	if !caller.Sees(tenant) {
@@ -46,9 +46,9 @@ SELECT EXISTS (SELECT FROM subscriptions WHERE tenant = $1) OR EXISTS (SELECT FR
 	return s.beginErasure(ctx, caller, e, time.Time{}, known, missing)
 }
 
-// EraseEvent begins the erasure of an event's content, or returns the one that is under way
-// or was finished before. Of several events with that id, it is the newest that must not be
-// erased yet. The tenant may be left out where only one has an event of that id.
+// EraseEvent begins the erasure of an event's content, or returns the one that is running or
+// finished. If several events have that id, it erases the newest that is not erased yet. The tenant
+// may be left out if only one has an event with that id.
 func (s *Store) EraseEvent(ctx context.Context, caller switchboard.Caller, tenant, id, reason string) (switchboard.Erasure, error) {
 	event, _, err := s.Event(ctx, caller, tenant, id)
 	if err != nil {
@@ -58,8 +58,8 @@ func (s *Store) EraseEvent(ctx context.Context, caller switchboard.Caller, tenan
 	return s.beginErasure(ctx, caller, e, event.CreatedAt, true, nil)
 }
 
-// beginErasure stores an erasure, unless one of the same is under way, or nothing is left to
-// erase: then it returns that one, or the last.
+// beginErasure stores an erasure. If the same one is running, or nothing is left to erase, it
+// returns that one, or the last.
 func (s *Store) beginErasure(ctx context.Context, caller switchboard.Caller, e switchboard.Erasure, eventAt time.Time, needed bool, missing error) (switchboard.Erasure, error) {
 	var row erasureRow
 	err := s.tx(ctx, "begin an erasure", func(ctx context.Context, tx transaction) error {
@@ -129,9 +129,9 @@ func (s *Store) Erasures(ctx context.Context, caller switchboard.Caller, p switc
 	return page, err
 }
 
-// EraseStep does the next part of an erasure and says where it stands then. It can be
-// repeated, after a crash at any point too. ErrMaintenanceBusy is its error while another
-// process changes the partitions.
+// EraseStep does the next part of an erasure, and returns the progress. It can be repeated, also
+// after a crash at any point. It returns ErrMaintenanceBusy while another process changes the
+// partitions.
 func (s *Store) EraseStep(ctx context.Context, id string) (switchboard.ErasureProgress, error) {
 	var row erasureRow
 	err := s.get(ctx, "read an erasure", &row, switchboard.Errorf(switchboard.CodeNotFound, "there is no erasure %q", id), "SELECT "+erasureColumns()+" FROM erasures WHERE id = $1", id)

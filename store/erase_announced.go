@@ -10,16 +10,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// What the operators got about a tenant names its subscriptions and events. It goes with the
-// tenant.
+// Operational events that the operators got about a tenant name its subscriptions and events, so
+// they are erased with the tenant.
 
-// aboutTenant finds the operators' events about the subscriptions and operations of the tenant $1 that
-// were made until $2. Their keys are the ids of those.
+// aboutTenant finds the operators' events about the subscriptions and operations of the tenant $1
+// that were made until $2. The keys of these events are the ids of the subscriptions and
+// operations.
 const aboutTenant = `e.tenant = '` + switchboard.OperatorTenant + `' AND e.key <> '' AND e.key IN (
 	SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2 UNION ALL SELECT id FROM operations WHERE tenant = $1 AND created_at <= $2)`
 
-// cancelAnnounced cancels the open deliveries of what the operators get about the tenant, and
-// returns how many are not cancelled yet, or have a workflow that was not cancelled yet.
+// cancelAnnounced cancels the open deliveries of the operators' events about the tenant. It returns
+// how many are not cancelled yet, or have a workflow that is not cancelled yet.
 func (s *Store) cancelAnnounced(ctx context.Context, e erasureRow) (waiting int, err error) {
 	var found []struct {
 		ID   string
@@ -44,8 +45,8 @@ JOIN events e ON e.created_at = d.created_at AND e.id = d.event_id AND e.tenant 
 	return len(found), nil
 }
 
-// eraseAnnounced deletes the next of what the operators got about the tenant from a partition,
-// and returns how many rows it deleted.
+// eraseAnnounced deletes the next of the operators' events about the tenant from a partition, and
+// returns how many rows it deleted.
 func (m maintenance) eraseAnnounced(ctx context.Context, e erasureRow, suffix string) (deleted int, err error) {
 	err = m.tx(ctx, func(tx *sqlx.Tx) error {
 		var events []struct {

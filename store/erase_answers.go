@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// tenantsNamed lists the tenants that an answer of the API names, so that the stored answer
-// goes with their erasure. An answer that names none, as that of a preview, may be
-// anybody's, and goes with each.
+// tenantsNamed lists the tenants that an answer of the API names, because the stored answer is
+// erased with them. An answer that names no tenant, such as that of a preview, may belong to any of
+// them, and is erased with each.
 func tenantsNamed(answer []byte) []string {
 	var document any
 	tenants := []string{}

@@ -13,13 +13,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// errReopened is the error of an erasure of whose deliveries one was started again, or resent, while it
-// cancelled them. It is tried again.
+// errReopened is the error of an erasure if one of the deliveries was started again, or resent,
+// while they were cancelled. The erasure is then tried again.
 var errReopened = errors.New("a delivery of the event was started again, or resent, meanwhile")
 
-// eraseEvent cancels the open deliveries of an event, and empties the event and what its
-// attempts sent and were answered. Events that came earlier with its id, before the idempotency
-// window, go with it.
+// eraseEvent cancels the open deliveries of an event. It empties the event, the requests of its
+// attempts and the responses to them. Earlier events with its id, from before the idempotency
+// window, are erased with it.
 func (s *Store) eraseEvent(ctx context.Context, e erasureRow) (switchboard.ErasureProgress, error) {
 	var cancelled int
 	err := s.maintain(ctx, "erase an event", func(ctx context.Context, m maintenance) error {
@@ -46,7 +46,7 @@ func (s *Store) eraseEvent(ctx context.Context, e erasureRow) (switchboard.Erasu
 	return switchboard.ErasureProgress{Finished: err == nil}, err
 }
 
-// ofErasure are the events of an erasure: the tenant $1 and the id $2.
+// ofErasure matches the events of an erasure: the tenant $1 and the id $2.
 const ofErasure = "tenant = $1 AND id = $2"
 
 func deliveriesOfEvent(ctx context.Context, db selector, e erasureRow) ([]switchboard.Delivery, error) {
@@ -57,7 +57,7 @@ func deliveriesOfEvent(ctx context.Context, db selector, e erasureRow) ([]switch
 	return selectDeliveriesOf(ctx, db, events)
 }
 
-// cancelErased cancels a delivery whose event is erased, unless it has ended meanwhile.
+// cancelErased cancels a delivery whose event is erased, unless it has ended since.
 func (s *Store) cancelErased(ctx context.Context, id string) error {
 	action := switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: switchboard.ActionCancel, Reason: "its event is erased"}
 	_, err := s.change(ctx, switchboard.Caller{}, id, action, func(d *switchboard.Delivery, now time.Time) error {
@@ -69,14 +69,14 @@ func (s *Store) cancelErased(ctx context.Context, id string) error {
 	return err
 }
 
-// emptyEvent empties the event and its attempts, while nobody can start one of the
-// deliveries again: whoever does so waits for the row, and then finds the event erased. It
-// uses the connection that holds the advisory lock: were that lost before, a visit might have
-// begun to copy what is emptied here.
+// emptyEvent empties the event and its attempts, while nobody can start one of the deliveries
+// again: such a start waits for the row, and then finds the event erased. It uses the connection
+// that has the advisory lock. If that connection was lost before, another maintenance step might
+// have begun to copy the rows that are emptied here.
 func (m maintenance) emptyEvent(ctx context.Context, e erasureRow, ids []string, cancelled int) error {
 	return m.tx(ctx, func(tx *sqlx.Tx) error {
 		least, greatest := bounds(ids)
-		// The last delivery of a key that has ended blocks nobody.
+		// If the last delivery of a key has ended, it blocks no other.
 		if _, err := tx.ExecContext(ctx, `
 DELETE FROM ordering_keys o USING deliveries d
 WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND d.key <> '' AND o.subscription_id = d.subscription_id AND o.key = d.key AND o.last_delivery = d.id`,
@@ -92,7 +92,7 @@ WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND d.key <> '' AND o.subscri
 				return errReopened
 			}
 		}
-		// Whoever resends one of them waits for its row as well, or has made the copy by now.
+		// A resend of one of them also waits for its row, or has already made the copy.
 		if made, err := deliveriesOfEvent(ctx, tx, e); err != nil || len(made) > len(rows) {
 			return cmp.Or(err, errReopened)
 		}
@@ -118,7 +118,7 @@ WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND d.key <> '' AND o.subscri
 		if _, err := tx.ExecContext(ctx, fmt.Sprintf("UPDATE event_ids SET content = '' WHERE name = %s", eventName("$1", "$2")), e.Tenant, e.EventID); err != nil {
 			return err
 		}
-		// Where the event is gone, its tenant was erased meanwhile, and its id is to be forgotten.
+		// If the event is missing, its tenant was erased in the meantime, and its id must not stay.
 		_, err = tx.ExecContext(ctx, `
 UPDATE erasures SET finished_at = $2, cancelled = cancelled + $3, deliveries = $4, attempts = $5, events = $6,
 	event_id = CASE WHEN $6 = 0 THEN '' ELSE event_id END, reason = CASE WHEN $6 = 0 THEN '' ELSE reason END WHERE id = $1`,
@@ -127,8 +127,8 @@ UPDATE erasures SET finished_at = $2, cancelled = cancelled + $3, deliveries = $
 	})
 }
 
-// eventName is the name of an event in event_ids: the first half of the SHA-256 of tenant,
-// NUL and id.
+// eventName returns the name of an event in event_ids: the first half of the SHA-256 of tenant, NUL
+// and id.
 func eventName(tenant, id string) string {
 	return fmt.Sprintf(`encode(substring(sha256(convert_to(%s::text, 'UTF8') || '\x00'::bytea || convert_to(%s::text, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid`, tenant, id)
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// eraseBudget is how long one step of an erasure deletes rows. Between the steps others get
-// the advisory lock.
+// eraseBudget is how long one step of an erasure deletes rows. Others get the advisory lock between
+// the steps.
 const eraseBudget = 15 * time.Second
 
-// eraseSettles is how long after the cut the rows go at the earliest: by then all that was
-// dated before it is stored, because a call waits for one before it at most, each takes no
-// longer than callTimeout, and clocks differ by less than the rest.
+// eraseSettles is how long after the cut-off the rows are deleted at the earliest. By then all rows
+// with an earlier time are stored: a call waits for at most one other before it, each takes at most
+// callTimeout, and clocks differ by less than the rest.
 const eraseSettles = 2*callTimeout + 5*time.Second
 
-// eraseTenant does the next part of a tenant's erasure: nothing new may start, what is open
-// is cancelled, its workflows end, and then the rows go, the newest first.
+// eraseTenant does the next part of a tenant's erasure: prevent new deliveries, cancel the open
+// ones, wait until their workflows have ended, and then delete the rows, newest first.
 func (s *Store) eraseTenant(ctx context.Context, e erasureRow) (switchboard.ErasureProgress, error) {
 	var progress switchboard.ErasureProgress
 	if err := s.cutOff(ctx, &e); err != nil {
@@ -52,9 +52,9 @@ func (s *Store) eraseTenant(ctx context.Context, e erasureRow) (switchboard.Eras
 	return progress, err
 }
 
-// cutOff deletes the keys, the sessions and the secrets of a tenant and its subscriptions' claim to events,
-// so that nothing new starts. What is made after it is not erased. Each step does it again,
-// for what was being made at that time.
+// cutOff deletes the keys, the sessions and the secrets of a tenant, and the patterns of its
+// subscriptions, so that nothing new starts. Rows that are made after it are not erased. Each step
+// repeats it for rows that were being made at that time.
 func (s *Store) cutOff(ctx context.Context, e *erasureRow) error {
 	return s.tx(ctx, "cut off a tenant", func(ctx context.Context, tx transaction) error {
 		at := e.CutOffAt
@@ -70,7 +70,7 @@ func (s *Store) cutOff(ctx context.Context, e *erasureRow) error {
 				return err
 			}
 		}
-		// Whoever stores an event for one of them is waited for.
+		// Wait for transactions that are storing an event for one of them.
 		if _, err := tx.ExecContext(ctx, "SELECT FROM subscriptions WHERE tenant = $1 AND created_at <= $2 AND deleted_at IS DISTINCT FROM $2 ORDER BY id FOR UPDATE", e.Tenant, at); err != nil {
 			return err
 		}
@@ -89,8 +89,8 @@ WHERE tenant = $1 AND created_at <= $2 AND deleted_at IS DISTINCT FROM $2`, e.Te
 	})
 }
 
-// cancelTenant cancels open deliveries of the tenant's subscriptions, and returns how many
-// are not cancelled yet, or have a workflow that was not cancelled yet.
+// cancelTenant cancels open deliveries of the tenant's subscriptions. It returns how many are not
+// cancelled yet, or have a workflow that is not cancelled yet.
 func (s *Store) cancelTenant(ctx context.Context, e erasureRow) (waiting int, err error) {
 	const open = `FROM deliveries d WHERE d.completed_at IS NULL AND d.subscription_id IN (SELECT id FROM subscriptions WHERE tenant = $1 AND created_at <= $2)`
 	var subscriptions []string
@@ -111,8 +111,8 @@ SELECT (SELECT count(*) `+open+`) + (SELECT count(*) FROM deliveries WHERE dispa
 	return waiting, err
 }
 
-// eraseRows deletes the tenant's rows, partition by partition, until its time is up. It
-// reports whether there are more.
+// eraseRows deletes the tenant's rows, partition by partition, until its time is over. It reports
+// whether there are more.
 func (m maintenance) eraseRows(ctx context.Context, e erasureRow) (more bool, err error) {
 	partitions, err := m.partitions(ctx)
 	if err != nil {
@@ -147,8 +147,8 @@ DELETE FROM operation_items WHERE (operation_id, delivery_id, event_id) IN (
 	return more, err
 }
 
-// eraseBatch deletes the next deliveries and events of the tenant from a partition, and
-// returns how many rows of both it deleted.
+// eraseBatch deletes the next deliveries and events of the tenant from a partition, and returns how
+// many rows of both it deleted.
 func (m maintenance) eraseBatch(ctx context.Context, e erasureRow, suffix string) (deleted int, err error) {
 	err = m.tx(ctx, func(tx *sqlx.Tx) error {
 		var ids, events []string
@@ -177,7 +177,7 @@ RETURNING id`, e.Tenant, e.CutOffAt, maintenanceRows); err != nil {
 	return deleted, err
 }
 
-// finishTenant deletes what is left of the tenant beside its events and deliveries, and has
+// finishTenant deletes everything else of the tenant after its events and deliveries, and makes
 // Postgres remove the old versions of the rows from its files.
 func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 	if err := m.tx(ctx, func(tx *sqlx.Tx) error {
@@ -194,7 +194,7 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency_keys WHERE status IS NOT NULL AND created_at <= $2 AND (tenants @> ARRAY[$1::text] OR tenants = '{}')", e.Tenant, e.CutOffAt); err != nil {
 			return err
 		}
-		// A count that has read the tenant's attempts is waited for.
+		// Wait for a rollup that has read the tenant's attempts.
 		if _, err := tx.ExecContext(ctx, "SELECT FROM rollup FOR UPDATE"); err != nil {
 			return err
 		}
@@ -203,7 +203,7 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 				return err
 			}
 		}
-		// That an event was erased stays known, and its id, which the platform chose, does not.
+		// The record of an event's erasure stays, without its id, which the platform chose.
 		if _, err := tx.ExecContext(ctx, "UPDATE erasures SET event_id = '', reason = '' WHERE tenant = $1 AND scope = 'event' AND finished_at IS NOT NULL", e.Tenant); err != nil {
 			return err
 		}
@@ -222,15 +222,15 @@ func (m maintenance) finishTenant(ctx context.Context, e erasureRow) error {
 	return err
 }
 
-// emptyAuditQuery leaves of what was done to a tenant's objects who did it, to which, and when. The
-// words go, with event ids, which the platform chose, and with the tenant's own people. That the
-// tenant is erased keeps its reason, as the erasure does.
+// emptyAuditQuery keeps in the entries about a tenant's objects who made the change, to which
+// object, and when. It removes the texts, event ids, which the platform chose, and the tenant's own
+// people. The entry of the tenant's erasure keeps its reason, as the erasure does.
 const emptyAuditQuery = `
 UPDATE audit SET changed = '{}', reason = CASE kind WHEN 'tenant' THEN reason ELSE '' END, object = CASE kind WHEN 'event' THEN '' ELSE object END,
 	person = CASE WHEN bound THEN '' ELSE person END, address = CASE WHEN bound THEN '' ELSE address END
 WHERE tenant = $1 AND at <= $2`
 
-// vacuum vacuums what the tenant's rows were deleted from.
+// vacuum vacuums the tables that the tenant's rows were deleted from.
 func (m maintenance) vacuum(ctx context.Context, e erasureRow) error {
 	partitions, err := m.partitions(ctx)
 	if err != nil {

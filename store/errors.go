@@ -16,10 +16,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// mapError turns an error of the database into one that callers understand: Postgres
-// being away is Unavailable, text that it cannot store is Invalid, and anything else is
-// our own error, which names the operation. ctx is the caller's: their own cancellation
-// stays what it is.
+// mapError turns an error of the database into one for callers. If Postgres is unavailable it is
+// Unavailable, if it cannot store a text it is Invalid, and any other is our own error, which names
+// the operation. ctx is the caller's: an error of its own cancellation stays as it is.
 func mapError(ctx context.Context, operation string, err error) error {
 	switch {
 	case err == nil:
@@ -43,14 +42,14 @@ func mapError(ctx context.Context, operation string, err error) error {
 	return fmt.Errorf("store: %s: %w", operation, err)
 }
 
-// late reports whether the error says that Postgres took too long, which may be because of
-// what it was asked: it is not said to be away then.
+// late reports whether the error says that Postgres took too long. The query itself may be the
+// cause, so Postgres does not count as unavailable.
 func late(err error) bool {
 	timeout, _ := errors.AsType[net.Error](err)
 	return errors.Is(err, context.DeadlineExceeded) || pq.As(err, pqerror.QueryCanceled) != nil || timeout != nil && timeout.Timeout()
 }
 
-// away reports whether the error says that Postgres cannot be used at the moment.
+// away reports whether the error says that Postgres is unavailable.
 func away(err error) bool {
 	for _, target := range []error{driver.ErrBadConn, sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, context.DeadlineExceeded} {
 		if errors.Is(err, target) {
@@ -62,7 +61,7 @@ func away(err error) bool {
 	}
 	e, ok := errors.AsType[*pq.Error](err)
 	if !ok {
-		return strings.Contains(err.Error(), "server is in hot standby mode") // of lib/pq, which has no type for it
+		return strings.Contains(err.Error(), "server is in hot standby mode") // from lib/pq, which has no type for it
 	}
 	switch e.Code {
 	case pqerror.AdminShutdown, pqerror.CrashShutdown, pqerror.CannotConnectNow, pqerror.TooManyConnections,
@@ -74,13 +73,13 @@ func away(err error) bool {
 	return e.Code.Class() == "08" || gaveUp(err)
 }
 
-// gaveUp reports whether Postgres ended the transaction so that others could go
-// on, and would take it again.
+// gaveUp reports whether Postgres ended the transaction in favour of others, so that it may succeed
+// when it is repeated.
 func gaveUp(err error) bool {
 	return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
 }
 
-// violates reports whether the error is that of the named unique index.
+// violates reports whether the error is a violation of the named unique index.
 func violates(err error, index string) bool {
 	e := pq.As(err, pqerror.UniqueViolation)
 	return e != nil && e.Constraint == index

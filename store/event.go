@@ -14,10 +14,9 @@ const eventColumns = "id, tenant, type, key, data, occurred_at, created_at, " + 
 
 const erasedColumn = "coalesce(erased_at, " + zeroTime + ") AS erased_at"
 
-// Event returns an event with its deliveries. Ids are unique in their tenant only:
-// where the tenant is left out and several have that id, it is a Conflict for the
-// field "tenant". Of several events of a tenant, as there may be after the idempotency
-// window, it is the newest.
+// Event returns an event with its deliveries. Ids are unique only within a tenant: if the tenant is
+// left out and several have that id, it returns a Conflict for the field "tenant". A tenant may
+// have several events with that id after the idempotency window; then it returns the newest.
 func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id string) (switchboard.Event, []switchboard.Delivery, error) {
 	c := &conditions{}
 	c.add("id = ?", id)
@@ -40,10 +39,10 @@ func (s *Store) Event(ctx context.Context, caller switchboard.Caller, tenant, id
 	return found[0], shownAt(s.now(), deliveries), err
 }
 
-// Events lists the events that the filter keeps, newest first, with their
-// deliveries and without their data.
+// Events lists the events that the filter matches, newest first, with their deliveries and without
+// their data.
 func (s *Store) Events(ctx context.Context, caller switchboard.Caller, f switchboard.EventFilter, p switchboard.PageRequest) (switchboard.Page[switchboard.EventDetail], error) {
-	f.Type = strings.ToLower(f.Type) // a cursor is for every spelling
+	f.Type = strings.ToLower(f.Type) // a cursor is valid for every spelling
 	page, err := list(ctx, s, s.eventsQuery(caller, f), p, func(e switchboard.Event) position { return position{e.CreatedAt, e.ID, e.Tenant} })
 	if err != nil {
 		return switchboard.Page[switchboard.EventDetail]{}, err
@@ -58,7 +57,7 @@ func (s *Store) eventsQuery(caller switchboard.Caller, f switchboard.EventFilter
 		columns: "id, tenant, type, key, occurred_at, created_at, " + erasedColumn, table: "events", order: "created_at DESC, id DESC, tenant DESC",
 		where: &conditions{}, span: timeSpan{f.After, f.Before},
 		after: func(c *conditions, p position) {
-			c.add("created_at <= ?", p.At) // leaves out partitions, which the row comparison does not
+			c.add("created_at <= ?", p.At) // leaves out partitions, which the comparison of rows does not
 			c.add("(created_at, id, tenant) < (?, ?, ?)", p.At, p.ID, p.Tenant)
 		},
 		end: func(at time.Time) position { return position{At: at} },
@@ -67,7 +66,7 @@ func (s *Store) eventsQuery(caller switchboard.Caller, f switchboard.EventFilter
 	q.where.anyCase("type", f.Type)
 	if f.Key != "" {
 		q.where.equal("key", f.Key)
-		q.where.add("key <> ''") // tells Postgres that its partial index will do
+		q.where.add("key <> ''") // lets Postgres use its partial index
 	}
 	q.where.times(q.span)
 	if f.Type != "" {
@@ -76,10 +75,10 @@ func (s *Store) eventsQuery(caller switchboard.Caller, f switchboard.EventFilter
 	return q
 }
 
-// withDeliveries adds to each event its deliveries.
+// withDeliveries adds the deliveries of each event.
 func (s *Store) withDeliveries(ctx context.Context, events []switchboard.Event) ([]switchboard.EventDetail, error) {
 	details := make([]switchboard.EventDetail, len(events))
-	byKey := make(map[eventKey][]*switchboard.EventDetail, len(events)) // several: the id came again after the idempotency window
+	byKey := make(map[eventKey][]*switchboard.EventDetail, len(events)) // several: the same id came again after the idempotency window
 	for i, e := range events {
 		details[i].Event = e
 		key := eventKey{e.Tenant, e.ID}

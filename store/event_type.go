@@ -11,11 +11,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The column name holds the name in lower case, because its case does not matter; the
-// document has it as it was written.
+// The column name has the name in lower case, because case does not matter. The document has it as
+// it was written.
 
-// EventTypes returns the event types that were added or changed at run time. One whose
-// document cannot be read is marked, and hides no other.
+// EventTypes returns the event types that were added or changed at run time. If a document cannot
+// be read, its event type is marked, and the others are returned as usual.
 func (s *Store) EventTypes(ctx context.Context) ([]switchboard.EventType, error) {
 	var rows []struct{ Platform, Name, Document string }
 	if err := s.list(ctx, "list event types", &rows, "SELECT platform, name, document FROM event_types ORDER BY platform, name"); err != nil {
@@ -30,7 +30,7 @@ func (s *Store) EventTypes(ctx context.Context) ([]switchboard.EventType, error)
 	return types, nil
 }
 
-// SaveEventType adds an event type, or replaces the one of its platform and name.
+// SaveEventType adds an event type, or replaces the one with its platform and name.
 func (s *Store) SaveEventType(ctx context.Context, caller switchboard.Caller, t switchboard.EventType) error {
 	if err := ownsEventTypes(caller); err != nil {
 		return err
@@ -44,24 +44,24 @@ func (s *Store) SaveEventType(ctx context.Context, caller switchboard.Caller, t 
 		case err != nil:
 			return err
 		default:
-			_ = json.Unmarshal([]byte(document), &before) // what cannot be read is replaced
+			_ = json.Unmarshal([]byte(document), &before) // a document that cannot be read is replaced
 		}
 		return s.putEventType(ctx, tx, caller, verb, before, t)
 	})
 }
 
-// storedEventType reads what is stored of the type of that platform and name, and keeps others from
-// changing it.
+// storedEventType reads the stored event type with that platform and name, and prevents changes by
+// others.
 func storedEventType(ctx context.Context, tx transaction, t switchboard.EventType) (document string, err error) {
 	err = tx.GetContext(ctx, &document, "SELECT document FROM event_types WHERE platform = $1 AND name = $2 FOR UPDATE", t.Platform, strings.ToLower(t.Name))
 	return document, err
 }
 
-// ChangeEventType applies a change to the event type of base's platform and name, and
-// returns what it has become. The change sees what is stored, whatever the caller knew
-// of it. Where nothing is, it sees base if that came with Switchboard; if it did not,
-// somebody has deleted it: NotFound. An error of the change is returned and nothing
-// stored. It may be called twice.
+// ChangeEventType applies a change to the event type with base's platform and name, and returns the
+// result. The change sees the stored event type, whatever version the caller knew. If nothing is
+// stored, it sees base if that came with Switchboard; otherwise somebody has deleted it: NotFound.
+// If the change returns an error, so does ChangeEventType, and nothing is stored. The change may be
+// called twice.
 func (s *Store) ChangeEventType(ctx context.Context, caller switchboard.Caller, base switchboard.EventType, change func(*switchboard.EventType) error) (switchboard.EventType, error) {
 	if err := ownsEventTypes(caller); err != nil {
 		return switchboard.EventType{}, err
@@ -85,9 +85,9 @@ func (s *Store) ChangeEventType(ctx context.Context, caller switchboard.Caller, 
 	return changed, nil
 }
 
-// lockEventType reads what is stored, and keeps others from changing it. What came
-// with Switchboard is stored first where nothing is: a row that is not there cannot be
-// locked, and of two first changes one would be lost.
+// lockEventType reads the stored event type, and prevents changes by others. If nothing is stored,
+// it first stores the one that came with Switchboard: a missing row cannot be locked, and one of
+// two first changes would be lost.
 func (s *Store) lockEventType(ctx context.Context, tx transaction, base switchboard.EventType) (switchboard.EventType, error) {
 	if base.BuiltIn {
 		document, err := switchboard.EncodeJSON(base)
@@ -145,8 +145,8 @@ func ownsEventTypes(caller switchboard.Caller) error {
 	return switchboard.Errorf(switchboard.CodeForbidden, "event types are every tenant's: this key is bound to one")
 }
 
-// DeleteEventType takes back what was added or changed at run time. One that was
-// not is NotFound.
+// DeleteEventType removes an event type that was added at run time, or the changes to one that came
+// with Switchboard. If there is neither, it returns NotFound.
 func (s *Store) DeleteEventType(ctx context.Context, caller switchboard.Caller, platform, name string) error {
 	if err := ownsEventTypes(caller); err != nil {
 		return err

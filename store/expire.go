@@ -7,13 +7,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// expireLimit bounds a pass of the reconciler; the next is near.
+// expireLimit bounds a pass of the reconciler. The next pass follows soon.
 const expireLimit = 10 * batchLimit
 
 const expiredQuery = "SELECT id FROM deliveries WHERE held_until <= $1 ORDER BY held_until LIMIT $2"
 
-// ExpireHolds ends parked deliveries whose hold is over, and returns how many. Of very many a call
-// ends only some.
+// ExpireHolds ends parked deliveries whose hold is over, and returns how many. If there are very
+// many, one call ends only some of them.
 func (s *Store) ExpireHolds(ctx context.Context) (int, error) {
 	total := 0
 	for total < expireLimit {

@@ -18,7 +18,7 @@ const (
 	failedFor = 24 * time.Hour
 )
 
-// failing is what fails alike, of one tenant.
+// failing is a group of deliveries or attempts of one tenant that fail alike.
 type failing struct {
 	Tenant, Host string
 	Failure      switchboard.Failure
@@ -29,7 +29,7 @@ type failing struct {
 }
 
 // FailureGroups counts the open deliveries that fail, and the attempts that failed in the last 24
-// hours, by host, failure and status code. They are in the order of the open deliveries.
+// hours, by host, failure and status code. The groups are ordered by the number of open deliveries.
 func (s *Store) FailureGroups(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.FailureGroups, error) {
 	now := s.now()
 	found := switchboard.FailureGroups{At: now}
@@ -62,7 +62,7 @@ func openFailuresQuery(caller switchboard.Caller, tenant string) (query string, 
 	return query, c.args
 }
 
-// failedQuery counts the attempts that failed lately.
+// failedQuery counts the attempts that failed recently.
 func failedQuery(caller switchboard.Caller, tenant string, now time.Time) (query string, args []any) {
 	c := &conditions{}
 	c.scope(caller, tenant)
@@ -73,7 +73,7 @@ func failedQuery(caller switchboard.Caller, tenant string, now time.Time) (query
 	return query, c.args
 }
 
-// failureGroups puts together what fails alike at several tenants.
+// failureGroups merges the groups of several tenants that fail alike.
 func failureGroups(open, closed []failing) []switchboard.FailureGroup {
 	type alike struct {
 		host    string

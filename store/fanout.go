@@ -11,9 +11,9 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// candidatesQuery reads the subscriptions that an event may go to: those of the tenants $1 with
-// a pattern of $2, and those with an id of $3.
-// Each part has an index of its own, which one condition for both would not.
+// candidatesQuery reads the subscriptions that an event may go to: those of the tenants $1 with a
+// pattern of $2, and those with an id of $3. Each part uses an index of its own; one condition for
+// both would use none.
 const candidatesQuery = `
 SELECT ` + candidateColumns + ` FROM subscriptions s
 WHERE s.deleted_at IS NULL AND s.tenant = ANY($1) AND s.patterns && $2
@@ -23,7 +23,7 @@ WHERE s.deleted_at IS NULL AND s.id = ANY($3) AND (s.tenant = ANY($1) AND s.patt
 
 const candidateColumns = "s.id, s.tenant, s.events, s.filter, s.state, s.method, s.url, s.flow, s.ordered, s.supersede, s.deliver_within_us, s.hold_for_us, " + healthColumn
 
-// candidate is a subscription that an event may go to, as far as a new delivery needs it.
+// candidate is a subscription that an event may go to, with the fields that a new delivery needs.
 type candidate struct {
 	ID     string
 	Tenant string
@@ -32,7 +32,7 @@ type candidate struct {
 	State  switchboard.SubscriptionState
 	Method string
 	URL    string
-	Flow   int // counts changes of what decides whether its deliveries may be sent
+	Flow   int // counts changes of everything that decides whether its deliveries may be sent
 
 	Ordered         bool
 	Supersede       bool
@@ -64,8 +64,8 @@ func (s *Store) matchSubscriptions(ctx context.Context, db querier, all []*pendi
 	for _, c := range found {
 		ofTenant[c.Tenant] = append(ofTenant[c.Tenant], c)
 	}
-	// One tenant's filters must not keep the others of the batch waiting: the filters share
-	// the budget of an event, and its events that of the tenant, however many they are.
+	// The filters of one tenant must not delay the others in the batch. The filters of an event
+	// share a budget, and all events of a tenant share one too.
 	events, budgets := map[string]int{}, map[string]*filter.SharedBudget{}
 	for _, p := range all {
 		events[p.event.Tenant]++
@@ -98,8 +98,8 @@ func (s *Store) matchSubscriptions(ctx context.Context, db querier, all []*pendi
 	return nil
 }
 
-// eligible reports whether the event goes to a subscription of its tenant, whatever the
-// subscription's filter says.
+// eligible reports whether the event goes to a subscription of its tenant, without regard to the
+// subscription's filter.
 func (p *pendingEvent) eligible(c candidate) bool {
 	if p.only != "" {
 		return p.only == c.ID && p.caller.Sees(c.Tenant)
@@ -111,9 +111,8 @@ func (p *pendingEvent) eligible(c candidate) bool {
 	return wants.Wants(p.event.Type)
 }
 
-// patternsOf lists what can stand in a subscription's patterns for it to want the
-// type: a.b.c, a.b.*, a.* and *, in lower case; * is not for operational ones. It narrows what is read and locked;
-// Wants decides.
+// patternsOf lists the patterns that match the type: a.b.c, a.b.*, a.* and *, in lower case; * does
+// not match operational types. It limits which rows are read and locked; Wants decides.
 func patternsOf(eventType string) []string {
 	eventType = strings.ToLower(eventType)
 	patterns := []string{eventType}

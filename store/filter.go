@@ -6,8 +6,8 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// maxFilters bounds the documents of the cached filters together, in bytes: more than a
-// busy installation has. Parsed, they take up to about twenty times as much.
+// maxFilters bounds the total size of the documents of cached filters, in bytes. A busy
+// installation has less. The parsed filters take up to about twenty times as much.
 const maxFilters = 4 << 20
 
 // filters caches the parsed filters of subscriptions, because every event needs them.
@@ -17,8 +17,8 @@ type filters struct {
 	size   int                      // of the documents
 }
 
-// of returns the filter of that document. A document that cannot be parsed any more, which
-// could not be saved today, takes every event: one too many is better than one lost.
+// of returns the filter of that document. If the document cannot be parsed any more, and so could
+// not be saved today, the filter matches every event: one too many is better than one lost.
 func (f *filters) of(document string) filter.Filter {
 	if document == "" {
 		return filter.Filter{}

@@ -9,18 +9,18 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// flowLock says how a subscription is locked whose flow a transaction reads.
+// flowLock is how a transaction locks a subscription whose flow it reads.
 type flowLock string
 
 const (
-	shared    flowLock = "FOR SHARE"         // its state and its health stay as they are
+	shared    flowLock = "FOR SHARE"         // prevents changes of its state and its health
 	exclusive flowLock = "FOR NO KEY UPDATE" // to change them
 )
 
-// lockFlow locks a subscription, and returns what [switchboard.Admit] decides by as far as it is
-// the subscription's: its state and limits, whether it is deleted, for how long it holds, and the health of its
-// endpoint. It reads them after it has the lock: what a statement reads beside the row that it
-// waits for is from before it waited.
+// lockFlow locks a subscription, and returns those conditions of [switchboard.Admit] that belong to
+// it: its state and limits, whether it is deleted, how long it holds, and the health of its
+// endpoint. It reads them after it has the lock, because a statement that waits for a row reads
+// other rows as they were before the wait.
 func lockFlow(ctx context.Context, tx transaction, subscriptionID string, lock flowLock) (switchboard.Conditions, error) {
 	var found []string
 	if err := tx.SelectContext(ctx, &found, "SELECT id FROM subscriptions WHERE id = $1 "+string(lock), subscriptionID); err != nil {
@@ -56,7 +56,7 @@ func lockFlow(ctx context.Context, tx transaction, subscriptionID string, lock f
 
 var flowQuery = "SELECT " + fields("s", "tenant state deleted_at? max_in_flight hold_for_us", "") + ", s.document -> 'rate_limit' AS rate, " + healthColumn + " FROM subscriptions s WHERE id = $1"
 
-// lockFlowOf is a shared lockFlow for the subscription of a delivery.
+// lockFlowOf is a shared lockFlow of a delivery's subscription.
 func lockFlowOf(ctx context.Context, tx transaction, deliveryID string) (switchboard.Conditions, error) {
 	var found []string
 	if err := tx.SelectContext(ctx, &found, "SELECT subscription_id FROM deliveries WHERE id = $1", deliveryID); err != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// What flowStatsQuery counts beside the parked deliveries.
+// flowStatsQuery counts these in addition to the parked deliveries.
 const countEnding, countOldestBreaker, countDeferred, countSlow, countOperations, countRollup = "ending", "breaker", "deferred", "slow", "operations", "rollup"
 
-// flowStatsQuery counts what is parked at the time $1, and what keeps it there; $2 is until when a
-// hold is about to end; one that ends with deliver_within does so by wish. $3 is before when every hour
-// has been counted. The times stand in a table, as in statsQuery.
+// flowStatsQuery counts what is parked at the time $1, and the causes. A hold that ends before $2
+// is about to end, except if it ends by deliver_within, as the subscription asks for. All hours
+// before $3 should have been counted. The times are in a table, as in statsQuery.
 const flowStatsQuery = `
 WITH t AS MATERIALIZED (SELECT $1::timestamptz AS now, $2::timestamptz AS ending, $3::timestamptz AS counted)
 SELECT state, reason, count(*), extract(epoch FROM max(t.now - parked_at))::float8 AS oldest FROM t, deliveries WHERE held_until IS NOT NULL GROUP BY state, reason
@@ -25,8 +25,8 @@ UNION ALL SELECT '` + countSlow + `', '', count(*), 0 FROM subscription_health W
 UNION ALL SELECT '` + countOperations + `', '', count(*), greatest(0, coalesce(extract(epoch FROM max(t.now - greatest(updated_at, next_at))), 0)) FROM t, operations WHERE state = 'running'
 UNION ALL SELECT '` + countRollup + `', '', 0, greatest(0, extract(epoch FROM greatest(t.now - minutes_to, t.counted - hours_to))) FROM t, rollup`
 
-// FlowStats counts what may not be sent now, and why. Like a search it may take long, and uses the
-// connections of searches.
+// FlowStats counts what may not be sent now, and why. It may take long, so it uses the connections
+// of searches.
 func (s *Store) FlowStats(ctx context.Context) (switchboard.FlowStats, error) {
 	now := s.now()
 	var counts []struct {
@@ -64,7 +64,7 @@ func (s *Store) FlowStats(ctx context.Context) (switchboard.FlowStats, error) {
 	return stats, err
 }
 
-// parkReasons are the reasons for which deliveries are parked, with their states.
+// parkReasons returns the reasons for which deliveries are parked, with their states.
 func parkReasons() map[string]switchboard.State {
 	reasons := map[string]switchboard.State{switchboard.ReasonEarlierDeliveryOpen: switchboard.StateBlocked}
 	for _, held := range []string{

@@ -16,7 +16,7 @@ import (
 const healthColumn = "(SELECT row_to_json(h) FROM subscription_health h WHERE h.subscription_id = s.id) AS health"
 
 // healthRow is a row of subscription_health, as row_to_json writes it and json_populate_recordset
-// reads it. A time that is left out is null.
+// reads it. A missing time is null.
 type healthRow struct {
 	SubscriptionID    string                   `json:"subscription_id"`
 	Breaker           switchboard.BreakerState `json:"breaker"`
@@ -39,7 +39,7 @@ type healthRow struct {
 	UpdatedAt         time.Time                `json:"updated_at"`
 }
 
-// parseHealth reads the health of a subscription; of a healthy one there is no row.
+// parseHealth reads the health of a subscription. A healthy one has no row.
 func parseHealth(text []byte) (switchboard.Health, error) {
 	if len(text) == 0 {
 		return switchboard.Health{}, nil
@@ -56,11 +56,11 @@ func parseHealth(text []byte) (switchboard.Health, error) {
 	}, nil
 }
 
-// lockHealthQuery reads what is known of the endpoints of the subscriptions $1, and keeps others
-// from changing it.
+// lockHealthQuery reads the health of the endpoints of the subscriptions $1, and prevents changes
+// by others.
 const lockHealthQuery = "SELECT row_to_json(h) FROM subscription_health h WHERE subscription_id = ANY($1) ORDER BY subscription_id FOR NO KEY UPDATE"
 
-// healthColumns are those that a [healthRow] has.
+// healthColumns are the columns of a [healthRow].
 const healthColumns = "subscription_id, breaker, breaker_since, breaker_reason, failing_since, probe_at, probe_interval_us, probe_delivery_id, deferred_until, queue_reason, slow, " +
 	"window_at, attempts, failures, previous_attempts, previous_failures, failures_in_a_row, last_failure_reason, updated_at"
 
@@ -74,8 +74,8 @@ const saveHealthQuery = "INSERT INTO subscription_health AS h (" + healthColumns
 	previous_failures = excluded.previous_failures, failures_in_a_row = excluded.failures_in_a_row, last_failure_reason = excluded.last_failure_reason,
 	updated_at = excluded.updated_at`
 
-// lockHealth reads the health of those of the subscriptions that have a row, by their ids, and
-// keeps others from changing it until the transaction ends.
+// lockHealth reads the health of the subscriptions that have a row, by their ids, and prevents
+// changes by others until the transaction ends.
 func lockHealth(ctx context.Context, tx transaction, subscriptionIDs ...string) (map[string]switchboard.Health, error) {
 	var rows [][]byte
 	if err := tx.SelectContext(ctx, &rows, lockHealthQuery, pq.Array(subscriptionIDs)); err != nil {
@@ -92,7 +92,7 @@ func lockHealth(ctx context.Context, tx transaction, subscriptionIDs ...string) 
 	return found, nil
 }
 
-// saveHealth writes rows that are locked, or whose subscription is.
+// saveHealth writes rows that are locked, or whose subscription is locked.
 func saveHealth(ctx context.Context, tx transaction, now time.Time, healths ...switchboard.Health) error {
 	if len(healths) == 0 {
 		return nil
@@ -115,10 +115,10 @@ func saveHealth(ctx context.Context, tx transaction, now time.Time, healths ...s
 	return err
 }
 
-// startAfresh forgets what is known of the endpoint of a subscription but whether it is slow: its
-// breaker is closed, which is announced for that reason, and nothing that its receiver asked for
-// holds. It reports whether deliveries may have waited for one of these. Whoever calls it has
-// changed the subscription's flow in the same transaction, and starts a release.
+// startAfresh forgets the health of a subscription's endpoint, except for whether it is slow. It
+// closes the breaker, which is announced with that reason, and drops what the receiver asked for.
+// It reports whether deliveries may have waited for one of these. The caller has changed the
+// subscription's flow in the same transaction, and starts a release.
 func (s *Store) startAfresh(ctx context.Context, tx transaction, subscriptionID, reason string) (waited bool, err error) {
 	healths, err := lockHealth(ctx, tx, subscriptionID)
 	before, known := healths[subscriptionID]
@@ -137,9 +137,10 @@ WHERE subscription_id = $1`, subscriptionID); err != nil {
 	return true, s.announce(ctx, tx, switchboard.NewBreakerClosed(&before, s.now(), reason))
 }
 
-// renewHealth does what [Store.startAfresh] does for a subscription that somebody gave another
-// endpoint, or no breaker, and starts the release of what was held because of it, whose operation is to be
-// started in Temporal; empty: there is none. The transaction has changed its flow.
+// renewHealth does what [Store.startAfresh] does for a subscription that got another endpoint, or
+// no breaker. It starts the release of the deliveries that were held for it. The caller then starts
+// the operation of that id in Temporal; empty: there is none. The transaction has changed the flow
+// of the subscription.
 func (s *Store) renewHealth(ctx context.Context, tx transaction, sub *switchboard.Subscription, reason string) (operationID string, err error) {
 	waited, err := s.startAfresh(ctx, tx, sub.ID, reason)
 	if err != nil || !waited || cmp.Or(sub.State, switchboard.SubscriptionActive) != switchboard.SubscriptionActive {
@@ -148,23 +149,23 @@ func (s *Store) renewHealth(ctx context.Context, tx transaction, sub *switchboar
 	return s.startRelease(ctx, tx, sub.ID, bySwitchboard(switchboard.ActionRelease, reason))
 }
 
-// forgottenAfter is for how long an endpoint stays known whose last attempt has failed and that got
-// no other since.
+// forgottenAfter is how long the health of an endpoint is kept if its last attempt failed and no
+// other followed.
 const forgottenAfter = 7 * 24 * time.Hour
 
-// countedFor is the longest window of a breaker: what was counted before plays no part.
+// countedFor is the longest window of a breaker: earlier attempts have no effect.
 const countedFor = time.Hour
 
-// isHealthy is what a row says at the time $1 if it need not be kept: of an endpoint that works, or
-// of one that nothing was sent to for long.
+// isHealthy is the condition at the time $1 for a row that need not be kept: the endpoint works, or
+// nothing was sent to it for long.
 const isHealthy = "breaker = 'closed' AND (deferred_until IS NULL OR deferred_until <= $1) AND queue_reason = '' AND NOT slow AND " +
 	"(failing_since IS NULL AND (failures = 0 AND previous_failures = 0 OR window_at <= $2) OR updated_at <= $3)"
 
 const healthyQuery = "SELECT subscription_id FROM subscription_health WHERE " + isHealthy + " ORDER BY subscription_id LIMIT $4"
 
-// ForgetHealthy removes the rows of endpoints that are healthy by now, and returns how many. If
-// there are very many, a call does only some of them. Each process then hears of it, and reports no
-// more successes.
+// ForgetHealthy removes the rows of endpoints that are healthy now, and returns how many. If there
+// are very many, a call removes only some of them. All processes are notified, and report no more
+// successes.
 func (s *Store) ForgetHealthy(ctx context.Context) (int, error) {
 	now := s.now()
 	times := []any{now, now.Add(-countedFor), now.Add(-forgottenAfter)}

@@ -10,16 +10,17 @@ import (
 	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-// ReportHealth counts what attempts showed of an endpoint, together with what other processes have
-// reported, and stores what follows: see [switchboard.Health.Observe]. It returns when that is
-// durable. Concurrent callers share a transaction.
+// ReportHealth counts what attempts showed of an endpoint, together with the reports of other
+// processes, and stores the consequences: see [switchboard.Health.Observe]. It returns when they
+// are durable. Concurrent callers share a transaction.
 func (s *Store) ReportHealth(ctx context.Context, r switchboard.HealthReport) (switchboard.HealthResult, error) {
 	r.At = r.At.UTC().Truncate(time.Microsecond)
 	return do(ctx, s.reports, "report the health of an endpoint", r)
 }
 
-// reportAll applies the reports by subscription. Most change counts alone, which takes no lock of
-// the subscription; those that change what decides about deliveries are applied again under it.
+// reportAll applies the reports by subscription. Most of them change only counts, which needs no
+// lock of the subscription. Those that change a decision about deliveries are applied again under
+// the lock.
 func (s *Store) reportAll(ctx context.Context, reports []switchboard.HealthReport) ([]batch.Result[switchboard.HealthResult], error) {
 	bySubscription := map[string][]int{} // the reports' indexes
 	for i, r := range reports {
@@ -55,8 +56,9 @@ func pick(reports []switchboard.HealthReport, indexes []int) []switchboard.Healt
 	return picked
 }
 
-// countReports stores the counts of those subscriptions for which nothing else changes, and returns
-// their health. A subscription without a row is not among them: every process is to hear of it.
+// countReports stores the counts of the subscriptions for which nothing else changes, and returns
+// their health. It leaves out subscriptions without a row, because all processes must be notified
+// of a new row.
 func (s *Store) countReports(ctx context.Context, reports []switchboard.HealthReport, bySubscription map[string][]int) (map[string]switchboard.Health, error) {
 	ids := make([]string, 0, len(bySubscription))
 	for id := range bySubscription {
@@ -87,8 +89,8 @@ func (s *Store) countReports(ctx context.Context, reports []switchboard.HealthRe
 	return counted, err
 }
 
-// applyReports applies the reports of a subscription with all that follows from them. For one that
-// is not active no more requests are made: only what disables it counts.
+// applyReports applies the reports of a subscription with all consequences. If the subscription is
+// not active, no more requests are made, and only a report that disables it has an effect.
 func (s *Store) applyReports(ctx context.Context, id string, reports []switchboard.HealthReport) ([]switchboard.HealthResult, error) {
 	var results []switchboard.HealthResult
 	err := s.tx(ctx, "change the health of an endpoint", func(ctx context.Context, tx transaction) error {
@@ -122,8 +124,8 @@ func (s *Store) applyReports(ctx context.Context, id string, reports []switchboa
 	return results, err
 }
 
-// changeFlow counts a change of what decides about the deliveries of a subscription, which it locks.
-// One that is deleted is nil.
+// changeFlow locks a subscription, and counts a change of what decides about its deliveries. It
+// returns nil if the subscription is deleted.
 func changeFlow(ctx context.Context, tx transaction, id string) (*switchboard.Subscription, error) {
 	var found []*switchboard.Subscription
 	err := tx.SelectContext(ctx, &found,
@@ -134,7 +136,7 @@ func changeFlow(ctx context.Context, tx transaction, id string) (*switchboard.Su
 	return found[0], nil
 }
 
-// follow stores what follows from a change of the health.
+// follow stores the consequences of a change of the health.
 func (s *Store) follow(ctx context.Context, tx transaction, sub *switchboard.Subscription, before, after *switchboard.Health, now time.Time, result *switchboard.HealthResult) error {
 	change := &result.Change
 	if change.Opened {
@@ -159,7 +161,7 @@ func (s *Store) follow(ctx context.Context, tx transaction, sub *switchboard.Sub
 	return s.disableByReceiver(ctx, tx, sub, change.Disable, now)
 }
 
-// disableByReceiver disables a subscription that is locked, because of what its receiver answered.
+// disableByReceiver disables a subscription that is locked, because of its receiver's response.
 func (s *Store) disableByReceiver(ctx context.Context, tx transaction, sub *switchboard.Subscription, reason string, now time.Time) error {
 	before := *sub
 	sub.State, sub.StateReason, sub.StateSince, sub.StateBy = switchboard.SubscriptionDisabled, clean(reason), now, switchboard.ActorSwitchboard

@@ -14,18 +14,18 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// defaultIdempotencyWindow is for how long an event that comes again with its id is a
-// duplicate. After that it is a new one.
+// defaultIdempotencyWindow is how long an event with the same id is a duplicate. After that it is a
+// new event.
 const defaultIdempotencyWindow = 7 * 24 * time.Hour
 
-// name is the event's key in the table event_ids, as a UUID: half of a SHA-256.
+// name returns the event's key in the table event_ids, as a UUID: half of a SHA-256.
 func (k eventKey) name() string {
 	sum := sha256.Sum256([]byte(k.tenant + "\x00" + k.id))
 	return hex.EncodeToString(sum[:16])
 }
 
-// contentOf is half of a SHA-256 of what two events with one id must have in common, their
-// data by their bytes.
+// contentOf returns half of a SHA-256 of what two events with one id must have in common. It
+// compares the data by their bytes.
 func contentOf(e switchboard.Event) []byte {
 	h := sha256.New()
 	for _, part := range []string{strings.ToLower(e.Type), "\x00", e.Key, "\x00"} {
@@ -35,17 +35,17 @@ func contentOf(e switchboard.Event) []byte {
 	return h.Sum(nil)[:16]
 }
 
-// earlierEvent is the event that came first with an id.
+// earlierEvent is the first event with an id.
 type earlierEvent struct {
 	switchboard.Event
 	Listed     bool   // in event_ids: the platform chose its id
-	Content    []byte // as listed; empty: its data were erased
+	Content    []byte // as in event_ids; empty: its data were erased
 	deliveries []switchboard.Delivery
 }
 
-// earlierQuery reads the events with the names $1, which are those of the ids $2 of the
-// tenants $3. Where the name is not listed, because the id is ours, its time $4 finds the
-// event. OFFSET 0 makes Postgres look for each event alone, in the partition where it is.
+// earlierQuery reads the events with the names $1, which belong to the ids $2 of the tenants $3. If
+// a name is not in event_ids, because Switchboard made the id, the time $4 finds the event. OFFSET
+// 0 makes Postgres look for each event alone, in the partition where it is.
 var earlierQuery = `
 SELECT ` + fields("e", "id tenant type key data occurred_at created_at", "") + `, known.name IS NOT NULL AS listed, coalesce(known.content, '') AS content
 FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS n(name, id, tenant, at)
@@ -54,7 +54,7 @@ CROSS JOIN LATERAL (
 	SELECT * FROM events WHERE created_at >= coalesce(known.created_at, n.at) AND created_at < coalesce(known.created_at, n.at) + interval '1 millisecond'
 		AND id = n.id AND tenant = n.tenant ORDER BY created_at LIMIT 1 OFFSET 0) e`
 
-// findEarlier reads the events that came before with those keys.
+// findEarlier reads the earlier events with those keys.
 func findEarlier(ctx context.Context, db querier, keys []eventKey) (map[eventKey]*earlierEvent, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -75,8 +75,8 @@ func findEarlier(ctx context.Context, db querier, keys []eventKey) (map[eventKey
 	return known, nil
 }
 
-// dropOwnIDs leaves out the events whose id Switchboard made for an earlier event: those
-// are not listed in event_ids.
+// dropOwnIDs leaves out events whose id Switchboard made for an earlier event, because event_ids
+// does not have those ids.
 func dropOwnIDs(ctx context.Context, db querier, pending []*pendingEvent) ([]*pendingEvent, error) {
 	var own []eventKey
 	for _, p := range pending {
@@ -88,8 +88,8 @@ func dropOwnIDs(ctx context.Context, db querier, pending []*pendingEvent) ([]*pe
 	return slices.DeleteFunc(pending, func(p *pendingEvent) bool { e := known[p.key()]; return e != nil && !e.Listed }), err
 }
 
-// resolveDuplicates says of every event that was not stored here whether it is a duplicate
-// of the stored one or contradicts it. A duplicate may be awaited where the first was not.
+// resolveDuplicates decides for each event that this call did not store whether it is a duplicate
+// of the stored one or contradicts it. A duplicate may be awaited even if the first was not.
 func (s *Store) resolveDuplicates(ctx context.Context, db querier, all []*pendingEvent, first map[eventKey]*pendingEvent) error {
 	var before []eventKey
 	for key, p := range first {
@@ -130,9 +130,9 @@ func (s *Store) resolveDuplicates(ctx context.Context, db querier, all []*pendin
 	return err
 }
 
-// repeat compares the event with the one that has its id, as far as that is cheap: the
-// data are left to [compareDuplicate]. One for a single subscription is a duplicate only of
-// what went to that.
+// repeat makes the cheap part of the comparison of the event with the one that has its id;
+// [compareDuplicate] compares the data. An event for one subscription is a duplicate only of one
+// for the same subscription.
 func (p *pendingEvent) repeat(known switchboard.Acceptance) {
 	e := known.Event
 	if !strings.EqualFold(e.Type, p.event.Type) || e.Key != p.event.Key {
@@ -150,8 +150,8 @@ func (p *pendingEvent) repeat(known switchboard.Acceptance) {
 	p.acceptance = known
 }
 
-// repeatEarlier is repeat of an event that was stored before this batch; nil: it is gone.
-// Data that were erased are compared by their digest, if that is left.
+// repeatEarlier is repeat for an event that was stored before this batch; nil: it is gone. Erased
+// data are compared by their digest, if there is one.
 func (p *pendingEvent) repeatEarlier(e *earlierEvent) {
 	switch {
 	case e == nil:
@@ -166,13 +166,13 @@ func (p *pendingEvent) repeatEarlier(e *earlierEvent) {
 	}
 }
 
-// compareDuplicate compares the data, the time and the spelling of the type of a duplicate
-// with what is stored. It runs in the caller's own time, since all that share a commit
-// would wait for a comparison by value. given is the event as it was posted.
+// compareDuplicate compares the data, the time and the spelling of the type of a duplicate with the
+// stored event. It runs in the caller's own time, because all callers of a commit would wait for a
+// comparison by value. given is the event as it was posted.
 //
-// Another writing of the same data is a duplicate: who posts again after a timeout may well
-// serialise again, and what is stored, and was perhaps sent, stays. So does the time: many
-// take the clock's again at each try. Data that were erased cannot be compared.
+// The same data in another form are a duplicate: a platform that posts again after a timeout may
+// serialise them again. The stored form stays, because it may have been sent. The stored time stays
+// too: many platforms take the current time at each try. Erased data cannot be compared.
 func compareDuplicate(given *switchboard.Event, a *switchboard.Acceptance) {
 	if !a.Duplicate {
 		return

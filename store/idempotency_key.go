@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// idempotencyWindow is for how long an Idempotency-Key names its request. A day is what
-	// Stripe gives it.
+	// idempotencyWindow is how long an Idempotency-Key belongs to its request. Stripe keeps it for
+	// a day too.
 	idempotencyWindow = 24 * time.Hour
-	// claimTime is how long a claim holds: a caller whose request died with its process can
-	// repeat it after that. No request takes longer; the longest waits a minute for a
-	// receiver's answer.
+	// claimTime is how long a claim is valid. If a process dies during a request, the caller can
+	// repeat it after that. No request takes longer; the longest waits a minute for a receiver's
+	// response.
 	claimTime = 90 * time.Second
 )
 
 const idempotencyField = switchboard.IdempotencyHeader
 
-// claimQuery claims a key that is new or has expired, or that came with the same request,
-// whose claim has ended without an answer. It returns when the key came first.
+// claimQuery claims a key that is new or has expired, or that belongs to the same request, whose
+// claim has ended without an answer. It returns when the key was first used.
 const claimQuery = `
 INSERT INTO idempotency_keys AS k (name, request, created_at, expires_at, locked_until) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, locked_until = EXCLUDED.locked_until, status = NULL, key_id = '', ciphertext = '',
@@ -33,15 +33,15 @@ ON CONFLICT (name) DO UPDATE SET request = EXCLUDED.request, locked_until = EXCL
 WHERE k.expires_at <= $3 OR (k.request = EXCLUDED.request AND k.status IS NULL AND k.locked_until <= $3)
 RETURNING created_at`
 
-// reclaimQuery takes a key whose stored answer cannot be decrypted.
+// reclaimQuery claims a key whose stored answer cannot be decrypted.
 const reclaimQuery = `
 UPDATE idempotency_keys SET locked_until = $2, status = NULL, key_id = '', ciphertext = '' WHERE name = $1 AND status IS NOT NULL
 RETURNING created_at`
 
-// Claim lets the holder of the API key carry out a request with an Idempotency-Key, or
-// returns the answer that it was given. request sums up what is asked: the key with
-// another request is KeyReused. Where the same request is under way it is a Conflict. An
-// answer that no encryption key of this process opens counts as one that was not stored.
+// Claim lets the owner of the API key make a request with an Idempotency-Key, or returns the stored
+// answer. request is a digest of the request: the same key with another request is KeyReused. If
+// the same request is running, it returns a Conflict. If no encryption key of this process opens
+// the answer, it counts as not stored.
 func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256.Size]byte) (switchboard.IdempotencyClaim, error) {
 	now := s.now()
 	claim := switchboard.IdempotencyClaim{Name: sha256.Sum256([]byte(apiKeyID + "\x00" + key)), Until: now.Add(claimTime)}
@@ -65,7 +65,7 @@ func (s *Store) Claim(ctx context.Context, apiKeyID, key string, request [sha256
 		switch {
 		case len(rows) > 0 && [sha256.Size]byte(rows[0].Request) != request:
 			return &switchboard.Error{Code: switchboard.CodeKeyReused, Field: idempotencyField, Message: "came with another request before: take a new one for each request"}
-		case len(rows) == 0 || rows[0].Status == nil: // or it was released this moment
+		case len(rows) == 0 || rows[0].Status == nil: // or it was released just now
 			return underWay()
 		}
 		if body, err := s.keys.open(rows[0].KeyID, rows[0].Ciphertext, answerPlace(claim)); err == nil {
@@ -88,7 +88,7 @@ func underWay() error {
 	return &switchboard.Error{Code: switchboard.CodeConflict, Field: idempotencyField, Message: "is that of a request which is still under way: try again"}
 }
 
-// SaveAnswer stores the answer to a claimed request, unless another request has claimed it
+// SaveAnswer stores the answer to a claimed request, unless another request has claimed the key
 // since.
 func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error {
 	keyID, ciphertext, err := s.keys.seal(answer.Body, answerPlace(claim))
@@ -100,9 +100,8 @@ func (s *Store) SaveAnswer(ctx context.Context, claim switchboard.IdempotencyCla
 	return err
 }
 
-// Release gives up the claim to a request that was not carried out to its end: the next
-// one with the key carries it out again. If nothing was done, the key is forgotten, and
-// may come with another request.
+// Release ends the claim of a request that was not completed: the next request with the key is made
+// again. If nothing was done, the key is deleted, and another request may use it.
 func (s *Store) Release(ctx context.Context, claim switchboard.IdempotencyClaim, nothingDone bool) error {
 	query, args := "UPDATE idempotency_keys SET locked_until = $3 WHERE name = $1 AND locked_until = $2", []any{claim.Name[:], claim.Until, s.now()}
 	if nothingDone {
@@ -112,8 +111,7 @@ func (s *Store) Release(ctx context.Context, claim switchboard.IdempotencyClaim,
 	return err
 }
 
-// ForgetAnswers deletes keys that have expired, at most batchLimit of them, and returns
-// how many those were.
+// ForgetAnswers deletes expired keys, at most batchLimit of them, and returns how many.
 func (s *Store) ForgetAnswers(ctx context.Context) (int, error) {
 	deleted, err := s.exec(ctx, "delete expired Idempotency-Keys", `
 DELETE FROM idempotency_keys WHERE name IN (
@@ -121,7 +119,7 @@ DELETE FROM idempotency_keys WHERE name IN (
 	return int(deleted), err
 }
 
-// answerPlace is where an answer's ciphertext belongs.
+// answerPlace returns the associated data of an answer's ciphertext.
 func answerPlace(claim switchboard.IdempotencyClaim) string {
 	return "idempotency_keys/" + hex.EncodeToString(claim.Name[:])
 }

@@ -14,7 +14,7 @@ import (
 
 const keyFields = "id name role tenant created_at expires_at? revoked_at? read_payload last_used_at?"
 
-// keyReadFields are also what ends with the key.
+// keyReadFields returns the columns of a key, with the counts of what ends with the key.
 func (s *Store) keyReadFields(c *conditions) string {
 	open := &conditions{args: c.args}
 	open.add("sessions.key_id = keys.id")
@@ -24,10 +24,10 @@ func (s *Store) keyReadFields(c *conditions) string {
 	return fields("keys", keyFields, "") + ", (SELECT count(*) FROM sessions" + open.where() + ") AS sessions, (SELECT count(*) FROM portal_links WHERE " + waiting + ") AS portal_links"
 }
 
-// CreateKey stores an API key under the hash of its text, and fills in id and
-// time. The same text again, with the same role, tenant and permission, gives the key that
-// exists, so that a development key may be created at every start; with another
-// role, tenant or permission, or if that key was revoked, it is a Conflict.
+// CreateKey stores an API key under the hash of its text, and fills in id and time. If the text is
+// stored with the same role, tenant and permission, it returns that key, so that a development key
+// may be created at every start. With another role, tenant or permission, or if that key was
+// revoked, it returns a Conflict.
 func (s *Store) CreateKey(ctx context.Context, caller switchboard.Caller, key switchboard.Key, text switchboard.Secret) (switchboard.Key, error) {
 	if err := caller.CheckTenant(key.Tenant); err != nil {
 		return switchboard.Key{}, err
@@ -58,7 +58,7 @@ VALUES ($1, $2, $3, $4, $5, nullif($6, `+zeroTime+`), $7, $8) ON CONFLICT (hash)
 	return stored, nil
 }
 
-// Key returns the key of that id.
+// Key returns the key with that id.
 func (s *Store) Key(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Key, error) {
 	c := &conditions{}
 	c.add("id = ?", id)
@@ -69,7 +69,7 @@ func (s *Store) Key(ctx context.Context, caller switchboard.Caller, id string) (
 	return key, err
 }
 
-// Keys lists keys, newest first, revoked and expired ones included.
+// Keys lists keys, newest first, including revoked and expired ones.
 func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboard.PageRequest) (switchboard.Page[switchboard.Key], error) {
 	q := pageQuery{
 		cursors: cursors{s.keys, "keys", caller, nil}, table: "keys", order: "id DESC", where: &conditions{}, after: afterID,
@@ -79,7 +79,7 @@ func (s *Store) Keys(ctx context.Context, caller switchboard.Caller, p switchboa
 	return list(ctx, s, q, p, func(k switchboard.Key) position { return position{ID: k.ID} })
 }
 
-// RevokeKey ends a key's validity now. Revoking it again changes nothing.
+// RevokeKey ends a key's validity now. Revoking it again has no effect.
 func (s *Store) RevokeKey(ctx context.Context, caller switchboard.Caller, id, reason string) (switchboard.Key, error) {
 	c := &conditions{}
 	c.add("id = ?", id)
@@ -119,16 +119,16 @@ type keyHash [sha256.Size]byte
 
 const callersQuery = "SELECT hash, id, role, tenant, read_payload FROM keys WHERE hash = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"
 
-// Authenticate returns whose key the text is. For one that is unknown, expired or
-// revoked it is the same Unauthenticated error, which tells nobody which.
-// Concurrent callers share a query.
+// Authenticate returns the caller that the text belongs to. For an unknown, expired or revoked key
+// it returns the same Unauthenticated error, so that nobody learns which. Concurrent callers share
+// a query.
 func (s *Store) Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error) {
 	bounded, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	return do(bounded, s.callers, "authenticate", sha256.Sum256([]byte(text.Reveal())))
 }
 
-// findCallers finds whose keys these are.
+// findCallers returns the callers that these keys belong to.
 func (s *Store) findCallers(ctx context.Context, hashes []keyHash) ([]batch.Result[switchboard.Caller], error) {
 	texts := make(pq.ByteaArray, len(hashes))
 	for i := range hashes {

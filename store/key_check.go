@@ -15,20 +15,20 @@ const checkedText = "switchboard"
 // checkValueData is the associated data of a key's check value.
 func checkValueData(keyID string) string { return "encryption_keys/" + keyID }
 
-// KeyError says that the encryption keys of this process are not those of the database. It
-// names ids and never bytes.
+// KeyError says that the encryption keys of this process are not those of the database. It has ids
+// and no bytes.
 type KeyError struct{ message string }
 
 func (e *KeyError) Error() string { return KeyringVariable + ": " + e.message }
 
-// maxSampled is how many rows a key without a check value is tried on: a row that it opens
-// proves the key, and a damaged row proves nothing.
+// maxSampled is how many rows are tried for a key without a check value. One row that it opens
+// proves the key; a damaged row proves nothing.
 const maxSampled = 50
 
-// CheckKeys compares the keyring with the database: each key must open the check value of its
-// id, and each id that rows in use were encrypted with must be there, except those that the
-// operator declared lost. A key without a check value gets one, unless rows were encrypted
-// under its id and it opens none of them. A [KeyError] says what to do.
+// CheckKeys compares the keyring with the database. Each key must open the check value of its id.
+// The keyring must have each id that rows in use were encrypted with, except those that the
+// operator declared lost. A key without a check value gets one, unless rows were encrypted under
+// its id and it opens none of them. A [KeyError] says what to do.
 func (s *Store) CheckKeys(ctx context.Context, lost ...string) error {
 	if s.keys == nil {
 		return &KeyError{"is not set"}
@@ -44,7 +44,7 @@ func (s *Store) CheckKeys(ctx context.Context, lost ...string) error {
 		if err := s.addCheckValue(ctx, key.id); err != nil {
 			return err
 		}
-		// Another process may have been faster, with a different key of that id.
+		// Another process may have added a value first, for a different key with that id.
 		if values, err = s.checkValues(ctx); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (s *Store) CheckKeys(ctx context.Context, lost ...string) error {
 	return nil
 }
 
-// wrongKey is the error of a key that does not open what was encrypted under its id.
+// wrongKey is the error of a key that does not open data that were encrypted under its id.
 func wrongKey(id string) error {
 	return &KeyError{fmt.Sprintf("the key %s has other bytes than the one that this database's rows are encrypted with under that id: "+
 		"give the bytes that were used before, or the new key an id of its own, with the old one after it", id)}
@@ -103,8 +103,8 @@ func (s *Store) addCheckValue(ctx context.Context, id string) error {
 	return err
 }
 
-// opensSamples reports whether the key opens one of the rows that were encrypted under its id,
-// or there are no such rows.
+// opensSamples reports whether the key opens one of the rows that were encrypted under its id, or
+// there are no such rows.
 func (s *Store) opensSamples(ctx context.Context, id string) (bool, error) {
 	var rows []struct {
 		ID         string
@@ -123,7 +123,7 @@ SELECT id, headers_ciphertext AS ciphertext FROM subscriptions WHERE headers_key
 	return len(rows) == 0, nil
 }
 
-// keysInUse returns the ids of the keys that are needed to decrypt rows in use.
+// keysInUse returns the ids of the keys that decrypt rows in use.
 func (s *Store) keysInUse(ctx context.Context) ([]string, error) {
 	var ids pq.StringArray
 	err := s.get(ctx, "list encryption keys in use", &ids, nil, `

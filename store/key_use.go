@@ -9,17 +9,17 @@ import (
 	"github.com/lib/pq"
 )
 
-// useInterval is how exactly the last use of a key is known: each is written at most so often, by
-// all processes together.
+// useInterval is the precision of the last use of a key. All processes together write it at most
+// once in this time.
 const useInterval = time.Minute
 
-// keyUsesQuery dates uses, unless they are dated already. A row that is locked is passed over:
-// another process dates it.
+// keyUsesQuery dates uses that are not dated already. It skips a locked row, because another
+// process is dating it.
 const keyUsesQuery = `
 UPDATE keys SET last_used_at = $2 WHERE id IN (
 	SELECT id FROM keys WHERE id = ANY($1) AND (last_used_at IS NULL OR last_used_at <= $3) FOR UPDATE SKIP LOCKED)`
 
-// keyUses has the uses of keys that are to be written. Who uses a key does not wait for it.
+// keyUses has the uses of keys that must be written. A caller does not wait for the write.
 type keyUses struct {
 	write func(ids []string)
 
@@ -60,14 +60,14 @@ func (u *keyUses) writeDue() {
 	}
 }
 
-// forget forgets what need not be remembered any more.
+// forget removes entries that are no longer needed.
 func (u *keyUses) forget(now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	maps.DeleteFunc(u.noted, func(_ string, at time.Time) bool { return now.Sub(at) >= useInterval })
 }
 
-// close waits for what is being written. Nothing is noted afterwards.
+// close waits for running writes. Nothing may be noted afterwards.
 func (u *keyUses) close() {
 	u.mu.Lock()
 	u.closed = true
@@ -75,8 +75,8 @@ func (u *keyUses) close() {
 	u.done.Wait()
 }
 
-// writeKeyUses writes that these keys were used. If Postgres is away they are not, and the next
-// use after useInterval is.
+// writeKeyUses writes that these keys were used. If Postgres is unavailable, this use is lost, and
+// the next one after useInterval is written.
 func (s *Store) writeKeyUses(ids []string) {
 	now := s.now()
 	s.uses.forget(now)

@@ -15,11 +15,11 @@ import (
 // KeyringVariable is the environment variable that a [Keyring] is read from.
 const KeyringVariable = "SWITCHBOARD_ENCRYPTION_KEY"
 
-// keyLength is AES-256's.
+// keyLength is the key length of AES-256.
 const keyLength = 32
 
-// Keyring encrypts what must not be readable in the database. Its first key encrypts, all of
-// them decrypt: a new key is put in front, and the old ones stay for what they encrypted.
+// Keyring encrypts data that must not be readable in the database. The first key encrypts and all
+// keys decrypt: an operator adds a new key in front, and keeps the old ones for older data.
 type Keyring struct {
 	keys []ringKey
 }
@@ -29,8 +29,8 @@ type ringKey struct {
 	aead cipher.AEAD
 }
 
-// ParseKeyring reads "id:key,id:key,…", or one key alone, whose id is then derived from it. A
-// key is 32 bytes in base64 or hex. Errors name [KeyringVariable] and never show its value.
+// ParseKeyring reads "id:key,id:key,…", or one key alone, whose id is derived from it. A key is 32
+// bytes in base64 or hex. Errors name [KeyringVariable] and never show its value.
 func ParseKeyring(text string) (*Keyring, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, errors.New(KeyringVariable + " is not set: it must hold a key of 32 bytes in base64, as `openssl rand -base64 32` makes one")
@@ -73,8 +73,8 @@ func parseRingKey(text string) (ringKey, error) {
 	return ringKey{id: id, aead: aead}, err
 }
 
-// decodeKey returns nil for text that is neither hex nor base64. It tries hex first: 64 hex
-// digits are also base64, of 48 bytes, which are not a key.
+// decodeKey returns nil for text that is neither hex nor base64. It tries hex first: 64 hex digits
+// are also valid base64, of 48 bytes, which is no key.
 func decodeKey(text string) []byte {
 	if len(text) == hex.EncodedLen(keyLength) {
 		key, err := hex.DecodeString(text)
@@ -91,7 +91,7 @@ func decodeKey(text string) []byte {
 	return nil
 }
 
-// find returns the key of that id; nil: there is none.
+// find returns the key with that id; nil: there is none.
 func (k *Keyring) find(id string) cipher.AEAD {
 	for _, key := range k.keys {
 		if key.id == id {
@@ -101,8 +101,8 @@ func (k *Keyring) find(id string) cipher.AEAD {
 	return nil
 }
 
-// seal encrypts with the first key. The associated data name the row and column of the
-// ciphertext: one that was moved to another row cannot be opened there.
+// seal encrypts with the first key. The associated data name the row and column of the ciphertext,
+// so it cannot be opened in another row.
 func (k *Keyring) seal(plain []byte, associatedData string) (keyID string, ciphertext []byte, err error) {
 	if k == nil {
 		return "", nil, errors.New("no keyring: " + KeyringVariable + " is needed")

@@ -10,26 +10,25 @@ import (
 	"github.com/lib/pq"
 )
 
-// The channels on which processes notify each other, within the database.
+// The channels on which the processes of a database notify each other.
 const (
-	dispatchChannel = "switchboard_start"  // a delivery is due to be dispatched; no payload
-	cancelChannel   = "switchboard_cancel" // the delivery named by the payload has ended from outside
+	dispatchChannel = "switchboard_start"  // a delivery is due to be dispatched; without payload
+	cancelChannel   = "switchboard_cancel" // the delivery of the payload was ended from outside
 )
 
 // The pauses between two tries to connect: short after a restart of Postgres, long during an
-// outage. A dead connection is noticed within three minutes by TCP's keep-alive, which net.Dialer
-// switches on. The listener's ping would be worse: its answer may come after more notifications
-// than are buffered, which nobody reads while it is waited for, and unread data stops the
-// keep-alive.
+// outage. TCP's keep-alive, which net.Dialer switches on, detects a dead connection within three
+// minutes. The listener's ping would be worse. Its answer may come after more notifications than
+// are buffered. Nobody reads those during the ping, and unread data stops the keep-alive.
 const (
 	minReconnect = 50 * time.Millisecond
 	maxReconnect = 2 * time.Second
 )
 
 // Listen calls dispatch when a delivery is due to be dispatched, and cancel for each delivery that
-// has ended from outside, one call at a time, until ctx ends. A notification that is sent while
-// Postgres is away is lost: dispatch is therefore also called whenever the connection is made, and
-// an attempt that was to be aborted goes on.
+// was ended from outside, one call at a time, until ctx ends. Notifications during an outage of
+// Postgres are lost. Therefore it also calls dispatch whenever it connects. A lost cancel is not
+// made up for: the attempt goes on.
 func (s *Store) Listen(ctx context.Context, dispatch func(), cancel func(deliveryID string)) {
 	listener := newListener(ctx, s.listenURL)
 	if !listen(ctx, listener, dispatchChannel, cancelChannel) {
@@ -44,7 +43,7 @@ func (s *Store) Listen(ctx context.Context, dispatch func(), cancel func(deliver
 			switch {
 			case !open:
 				return
-			case n == nil || n.Channel == dispatchChannel: // nil: it was reconnected
+			case n == nil || n.Channel == dispatchChannel: // nil: the connection was made again
 				dispatch()
 			default:
 				cancel(n.Extra)
@@ -53,16 +52,16 @@ func (s *Store) Listen(ctx context.Context, dispatch func(), cancel func(deliver
 	}
 }
 
-// newListener makes a connection that is made again when it is lost. It ends with ctx, at once: Close
-// alone would wait for a Postgres that hangs while the connection is made.
+// newListener makes a connection that reconnects after it is lost. It ends at once with ctx. Close
+// alone would wait if Postgres hangs during a connection attempt.
 func newListener(ctx context.Context, url string) *pq.Listener {
 	listener := pq.NewDialListener(endingDialer{dialer{&net.Dialer{}}, ctx}, url, minReconnect, maxReconnect, nil)
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
 	return listener
 }
 
-// listen returns true when the channels are listened on, and false when ctx has ended. Where Postgres
-// refuses that, it is asked again.
+// listen returns true when it listens on the channels, and false when ctx has ended. If Postgres
+// refuses, it tries again.
 func listen(ctx context.Context, listener *pq.Listener, channels ...string) bool {
 	for _, channel := range channels {
 		for listener.Listen(channel) != nil {
@@ -76,8 +75,8 @@ func listen(ctx context.Context, listener *pq.Listener, channels ...string) bool
 	return ctx.Err() == nil
 }
 
-// completed is the URL for connections that listen: what [Open] sets where the URL does not say, pq takes
-// from nowhere else.
+// completed returns the URL for connections that listen. It adds the settings that [Open] makes if
+// the URL has none, because pq takes them from nowhere else.
 func completed(url string, given pq.Config) string {
 	separator := "?"
 	switch {
@@ -102,7 +101,7 @@ type endingDialer struct {
 	ctx context.Context
 }
 
-// DialContext is that of lib/pq's DialerContext, as with dialer.
+// DialContext implements DialerContext of lib/pq, as in dialer.
 func (d endingDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := d.Dialer.DialContext(ctx, network, address)
 	if err != nil {
@@ -111,13 +110,13 @@ func (d endingDialer) DialContext(ctx context.Context, network, address string) 
 	return endingConn{conn, context.AfterFunc(d.ctx, func() { _ = conn.Close() })}, nil
 }
 
-// endingConn is a connection that is closed when a context ends, unless it was before.
+// endingConn is a connection that is closed when a context ends, unless it was closed before.
 type endingConn struct {
 	net.Conn
 	forget func() bool
 }
 
-// Close closes it.
+// Close closes the connection.
 func (c endingConn) Close() error {
 	c.forget()
 	return c.Conn.Close()

@@ -18,10 +18,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// baseline is the version of the first schema that was released. Pre-releases had lower ones.
+// baseline is the version of the first released schema. Pre-releases had lower ones.
 const baseline = 100
 
-// migrationsTable is where goose notes which migrations have run.
+// migrationsTable is where goose records which migrations have run.
 const migrationsTable = "switchboard_migrations"
 
 func newProvider(db *sql.DB) (*goose.Provider, error) {
@@ -38,21 +38,21 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 		goose.WithSessionLocker(locker), goose.WithTableName(migrationsTable), goose.WithDisableGlobalRegistry(true))
 }
 
-// SchemaVersion is the version of the schema that this binary works on.
+// SchemaVersion is the version of the schema that this binary is made for.
 func SchemaVersion() (int64, error) {
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return 0, err
 	}
-	return goose.NumericComponent(slices.Max(names)) // their numbers have zeros in front
+	return goose.NumericComponent(slices.Max(names)) // the numbers have leading zeros
 }
 
-// Migrate brings the schema to the version of this binary, from whatever older version it
-// has, and makes the partitions of today and the days ahead. It does nothing if there is
-// nothing to do, as on a newer schema that this binary works on. One that it does not work on is
-// [ErrTooNewSchema], and one of a pre-release [ErrPreRelease]: both are left as they are.
+// Migrate brings the schema from any older version to that of this binary, and makes the partitions
+// of today and the days ahead. It does nothing if there is nothing to do, or if the schema is newer
+// and this binary works with it. If the binary does not work with it, it returns [ErrTooNewSchema],
+// and for a pre-release [ErrPreRelease], and changes nothing.
 //
-// A lock that is not free is waited for in short tries, until ctx ends: everybody else queues behind it.
+// It waits for a lock in short tries, until ctx ends, because everybody else queues behind it.
 func (s *Store) Migrate(ctx context.Context) error {
 	err := s.CheckSchema(ctx)
 	switch {
@@ -82,20 +82,21 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return err
 }
 
-// ErrNewerSchema is the error of [Store.CheckSchema] where the schema is newer than the binary, which
-// works on it all the same: during an upgrade, which begins with the schema, and after one was taken back.
+// ErrNewerSchema is the error of [Store.CheckSchema] if the schema is newer than the binary, but
+// works with it. This is so during an upgrade, which migrates first, and after a rollback of the
+// binary.
 var ErrNewerSchema = errors.New("the schema is newer than this binary, which works on it")
 
-// ErrTooNewSchema is the error of [Store.CheckSchema] where the schema is so much newer that it lacks
-// what the binary needs.
+// ErrTooNewSchema is the error of [Store.CheckSchema] if the schema is so much newer that it lacks
+// something that the binary needs.
 var ErrTooNewSchema = errors.New("the schema is too new for this binary")
 
-// ErrPreRelease is the error of [Store.CheckSchema] where the schema is that of a pre-release,
-// which no release migrates.
+// ErrPreRelease is the error of [Store.CheckSchema] if the schema is that of a pre-release, which
+// no release migrates.
 var ErrPreRelease = errors.New("the database is of a pre-release")
 
-// CheckSchema returns nil if the schema is the one that this binary was made for, and
-// otherwise an error that says which it is and what to do. It changes nothing.
+// CheckSchema returns nil if the schema is the one that this binary was made for. Otherwise it
+// returns an error with the version and advice. It changes nothing.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	needed, err := SchemaVersion()
 	if err != nil {
@@ -112,7 +113,7 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	return compareVersions(found, needed, oldest)
 }
 
-// FoundSchema is the version of the schema that the database has; 0: none.
+// FoundSchema returns the version of the database's schema; 0: none.
 func (s *Store) FoundSchema(ctx context.Context) (int64, error) {
 	var there bool
 	if err := s.get(ctx, "read schema version", &there, nil, "SELECT to_regclass($1) IS NOT NULL", migrationsTable); err != nil || !there {
@@ -123,8 +124,8 @@ func (s *Store) FoundSchema(ctx context.Context) (int64, error) {
 	return found, err
 }
 
-// compareVersions compares the schema that was found, and the oldest that its binaries may need, with the
-// one that this binary needs.
+// compareVersions compares the found version, and the oldest version that the found schema needs of
+// a binary, with the version of this binary.
 func compareVersions(found, needed, oldest int64) error {
 	switch {
 	case found == needed:

@@ -7,15 +7,15 @@ import (
 	"github.com/lib/pq"
 )
 
-// nothingToSendQuery reads, of the deliveries $1 with the bounds $2 and $3, their events. OFFSET 0 makes
-// Postgres look for each event alone, in the partition where it is.
+// nothingToSendQuery reads the events of the deliveries $1 with the bounds $2 and $3. OFFSET 0
+// makes Postgres look for each event alone, in the partition where it is.
 const nothingToSendQuery = `
 SELECT d.id, e.created_at AS at, e.erased FROM deliveries d CROSS JOIN LATERAL (
 	SELECT e.created_at, e.erased_at IS NOT NULL AS erased FROM events e WHERE e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.event_id
 		AND e.tenant = d.tenant OFFSET 0) e
 WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3`
 
-// nothingToSendOf is [refuseErased] for those of the deliveries, which are locked, that are final.
+// nothingToSendOf is [refuseErased] for the final ones of the deliveries, which are locked.
 func nothingToSendOf(ctx context.Context, tx transaction, rows map[string]*row) (map[string]error, error) {
 	var ids []string
 	for id, r := range rows {

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// tenantStatsQuery is statsQuery for the tenant $1, as far as it concerns one; overdue is what was
-// due at $2.
+// tenantStatsQuery is statsQuery for the tenant $1, with the parts that concern a tenant; what was
+// due at $2 is overdue.
 const tenantStatsQuery = `
 WITH t AS MATERIALIZED (SELECT $2::timestamptz AS overdue)
 SELECT state, count(*), min(id) AS least FROM deliveries
@@ -19,8 +19,8 @@ UNION ALL SELECT 'pending', count(*), min(id) FROM deliveries WHERE next_attempt
 UNION ALL SELECT '` + countBreaker + `', count(*), '' FROM subscription_health h JOIN subscriptions s ON s.id = h.subscription_id WHERE h.breaker <> 'closed' AND s.tenant = $1
 UNION ALL SELECT '` + countLate + `', count(*), '' FROM t, deliveries WHERE ` + overdue + `t.overdue AND tenant = $1`
 
-// OpenStatus counts what is open now. A caller who sees every tenant, and asks for none, hears of
-// the workers, too.
+// OpenStatus counts what is open now. A caller that sees every tenant, and asks for none, also gets
+// the workers.
 func (s *Store) OpenStatus(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.OpenStatus, error) {
 	status := switchboard.OpenStatus{At: s.now(), Workers: []switchboard.WorkerStatus{}}
 	var stats switchboard.Stats
@@ -43,7 +43,7 @@ func (s *Store) OpenStatus(ctx context.Context, caller switchboard.Caller, tenan
 	return status, err
 }
 
-// noStats are those of a database where nothing is open.
+// noStats are the counts of a database without open deliveries.
 func noStats() switchboard.Stats {
 	stats := switchboard.Stats{Open: map[switchboard.State]int{}, Breakers: map[string]int{}}
 	for _, state := range slices.DeleteFunc(switchboard.States(), switchboard.State.Final) {
@@ -74,7 +74,7 @@ func (s *Store) tenantStats(ctx context.Context, tenant string) (switchboard.Sta
 	return stats, err
 }
 
-// workers lists those that live. The time is the database's, as in heartbeatQuery.
+// workers lists the live workers. The time is the database's, as in heartbeatQuery.
 func (s *Store) workers(ctx context.Context) ([]switchboard.WorkerStatus, error) {
 	found := []switchboard.WorkerStatus{}
 	err := s.search(ctx, "list workers", &found, `

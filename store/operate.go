@@ -11,9 +11,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Retry makes a delivery due, or starts its next generation: see [switchboard.Delivery.Retry]. One
-// that is ordered waits for those of its key that are open. start says that the workflow of the next
-// generation is to be started now.
+// Retry makes a delivery due, or starts its next generation: see [switchboard.Delivery.Retry]. An
+// ordered one waits for the open deliveries of its key. start means that the caller starts the
+// workflow of the next generation now.
 func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, start bool, err error) {
 	asked := only(options)
 	err = s.tx(ctx, "retry delivery", func(ctx context.Context, tx transaction) error {
@@ -44,7 +44,7 @@ func (s *Store) Retry(ctx context.Context, caller switchboard.Caller, id, reason
 	return d, start && err == nil, err
 }
 
-// only returns the options that were given, if any were.
+// only returns the first options, or none.
 func only(options []switchboard.ActionOptions) switchboard.ActionOptions {
 	if len(options) == 0 {
 		return switchboard.ActionOptions{}
@@ -53,8 +53,8 @@ func only(options []switchboard.ActionOptions) switchboard.ActionOptions {
 }
 
 // Reset gives the delivery to the Temporal run that a reset of its workflow made: see
-// [switchboard.Delivery.Reset]. One that is ordered waits for those of its key that are open; then
-// that run ends.
+// [switchboard.Delivery.Reset]. An ordered one waits for the open deliveries of its key; then that
+// run ends.
 func (s *Store) Reset(ctx context.Context, deliveryID, temporalRunID string, action switchboard.Action) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "reset delivery", func(ctx context.Context, tx transaction) error {
 		deleted, err := lockSubscriptionOf(ctx, tx, deliveryID)
@@ -80,8 +80,8 @@ func (s *Store) Reset(ctx context.Context, deliveryID, temporalRunID string, act
 	return d, err
 }
 
-// Cancel ends an open delivery for an operator. The relay ends the workflow that the caller
-// has not ended within the grace.
+// Cancel ends an open delivery for an operator. If the caller has not ended the workflow within the
+// grace, the relay does.
 func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "cancel delivery", func(ctx context.Context, tx transaction) error {
 		r, err := s.lockDelivery(ctx, tx, caller, id)
@@ -100,8 +100,8 @@ func (s *Store) Cancel(ctx context.Context, caller switchboard.Caller, id, reaso
 	return d, err
 }
 
-// CloseDelivery moves an open delivery of that generation to a final state. Any other is returned
-// unchanged.
+// CloseDelivery moves an open delivery of that generation to a final state. It returns any other
+// delivery unchanged.
 func (s *Store) CloseDelivery(ctx context.Context, deliveryID string, generation int, state switchboard.State, reason string, action switchboard.Action) (switchboard.Delivery, error) {
 	return s.change(ctx, switchboard.Caller{}, deliveryID, action, func(d *switchboard.Delivery, now time.Time) error {
 		d.Close(now, generation, state, reason)
@@ -109,11 +109,11 @@ func (s *Store) CloseDelivery(ctx context.Context, deliveryID string, generation
 	})
 }
 
-// HoldDelivery parks or ends a delivery that waits for an attempt, unless it may be sent by now.
-// conditions are those that the attempt knows: what its subscription, its health and its key say
-// is read again, while the subscription is locked. So a release that has begun since the delivery
-// was loaded finds it parked, or it is not parked any more. Without a change it is returned as it
-// is: it may be sent, or another generation serves it.
+// HoldDelivery parks or ends a delivery that waits for an attempt, unless it may be sent now.
+// conditions are those that the attempt knows. HoldDelivery locks the subscription and reads again
+// what the subscription, its health and its key decide. So a release that has begun since the
+// delivery was loaded either finds it parked, or the delivery is not parked. If nothing changes it
+// returns the delivery as it is: it may be sent, or another generation works on it.
 func (s *Store) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, conditions switchboard.Conditions) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "hold delivery", func(ctx context.Context, tx transaction) error {
 		flow, err := lockFlow(ctx, tx, loaded.SubscriptionID, shared)
@@ -141,8 +141,8 @@ func (s *Store) HoldDelivery(ctx context.Context, loaded switchboard.Delivery, c
 	return d, err
 }
 
-// Postpone changes the date of a delivery's next attempt, for that reason, unless somebody has
-// done so since it was loaded. It reports whether it has changed anything.
+// Postpone changes the date of a delivery's next attempt, for that reason, unless the date has
+// changed since the delivery was loaded. It reports whether it changed anything.
 func (s *Store) Postpone(ctx context.Context, loaded switchboard.Delivery, until time.Time, reason string) (changed bool, err error) {
 	err = s.tx(ctx, "postpone delivery", func(ctx context.Context, tx transaction) error {
 		before, after, err := s.transit(ctx, tx, switchboard.Caller{}, loaded.ID, switchboard.Action{}, func(d *switchboard.Delivery, _ time.Time) error {
@@ -155,8 +155,8 @@ func (s *Store) Postpone(ctx context.Context, loaded switchboard.Delivery, until
 	return changed, err
 }
 
-// StartNextGeneration dispatches a delivery of that generation that waits for an attempt, and
-// whose workflow is gone.
+// StartNextGeneration dispatches a delivery of that generation that waits for an attempt and has
+// lost its workflow.
 func (s *Store) StartNextGeneration(ctx context.Context, deliveryID string, generation int) error {
 	_, err := s.change(ctx, switchboard.Caller{}, deliveryID, switchboard.Action{}, func(d *switchboard.Delivery, now time.Time) error {
 		d.StartNextGeneration(now, generation)
@@ -174,8 +174,8 @@ func (s *Store) change(ctx context.Context, caller switchboard.Caller, id string
 	return d, err
 }
 
-// transit locks a delivery that the caller sees, applies a transition of the lifecycle, and
-// saves the delivery with the action if that has changed it.
+// transit locks a delivery that the caller sees and applies a transition of the lifecycle. If the
+// delivery has changed, it saves it with the action.
 func (s *Store) transit(ctx context.Context, tx transaction, caller switchboard.Caller, id string, action switchboard.Action, apply func(*switchboard.Delivery, time.Time) error) (before, after switchboard.Delivery, err error) {
 	r, err := s.lockDelivery(ctx, tx, caller, id)
 	if err != nil {
@@ -201,8 +201,8 @@ func (s *Store) lockDelivery(ctx context.Context, tx transaction, caller switchb
 	return r, nil
 }
 
-// saveAction saves a delivery after what an operator did. The action is kept also if nothing has
-// changed, as where a second person cancels: who asked, and why, is known.
+// saveAction saves a delivery after an operator's action. It stores the action even if nothing has
+// changed, for example if a second person cancels, so that it is known who asked for it and why.
 func (s *Store) saveAction(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before switchboard.Delivery, r *row) error {
 	if r.Delivery == before {
 		return s.insertActions(ctx, tx, action, r.ID)
@@ -210,7 +210,8 @@ func (s *Store) saveAction(ctx context.Context, tx transaction, caller switchboa
 	return s.saveTransition(ctx, tx, caller, action, before, r)
 }
 
-// saveTransition is saveTransitions of one delivery, if it has changed, and audits what somebody did.
+// saveTransition is saveTransitions for one delivery, if it has changed. It also adds the entry of
+// the audit.
 func (s *Store) saveTransition(ctx context.Context, tx transaction, caller switchboard.Caller, action switchboard.Action, before switchboard.Delivery, r *row) error {
 	if r.Delivery == before {
 		return nil
@@ -222,7 +223,7 @@ func (s *Store) saveTransition(ctx context.Context, tx transaction, caller switc
 }
 
 // saveTransitions saves deliveries after a transition, with the action if it has a kind, and
-// notifies those who have something to do now. from are their states before.
+// notifies the processes that have to act now. from has the states before.
 func (s *Store) saveTransitions(ctx context.Context, tx transaction, action switchboard.Action, from map[string]switchboard.State, rows ...*row) error {
 	if len(rows) == 0 {
 		return nil
@@ -253,7 +254,7 @@ func (s *Store) saveTransitions(ctx context.Context, tx transaction, action swit
 	if err := s.announceFailed(ctx, tx, failed); err != nil {
 		return err
 	}
-	if len(ended) > 0 { // attempts under way are to stop
+	if len(ended) > 0 { // running attempts must stop
 		if err := notify(ctx, tx, cancelChannel, ended...); err != nil {
 			return err
 		}
@@ -266,9 +267,8 @@ func (s *Store) saveTransitions(ctx context.Context, tx transaction, action swit
 	return s.leaveQueues(ctx, tx, slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return from[r.ID].Final() }))
 }
 
-// lockSubscriptionOf keeps the subscription of a delivery from being deleted until the
-// transaction ends, and reports whether it is already. It reports false if there is no such
-// delivery.
+// lockSubscriptionOf prevents the deletion of a delivery's subscription until the transaction ends,
+// and reports whether it is deleted already. It reports false if there is no such delivery.
 func lockSubscriptionOf(ctx context.Context, tx transaction, deliveryID string) (deleted bool, err error) {
 	var found []bool
 	err = tx.SelectContext(ctx, &found, `
@@ -277,7 +277,8 @@ WHERE d.id = $1 FOR SHARE OF s`, deliveryID)
 	return len(found) > 0 && found[0], err
 }
 
-// insertActions stores the same action for several deliveries. Without a time it is now.
+// insertActions stores the same action for several deliveries. An action without a time gets the
+// current one.
 func (s *Store) insertActions(ctx context.Context, tx transaction, action switchboard.Action, deliveryIDs ...string) error {
 	now := s.now()
 	ids := make([]string, len(deliveryIDs))
@@ -295,7 +296,7 @@ SELECT id, delivery_id, $3, $4, $5, $6, $7 FROM unnest($1::text[], $2::text[]) A
 	return err
 }
 
-// action is what the caller does. Only our own commands have no key.
+// action makes an action of the caller. Only our own commands have no key.
 func action(caller switchboard.Caller, kind switchboard.ActionKind, reason string) switchboard.Action {
 	return switchboard.Action{Actor: cmp.Or(caller.KeyID, switchboard.ActorSwitchboard), Person: caller.Person, Kind: kind, Reason: reason}
 }

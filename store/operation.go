@@ -10,15 +10,15 @@ import (
 
 const operationFields = "id tenant subscription_id action state bound_id rate reason actor person total done skipped failed created_at updated_at finished_at? after_id after_at? next_at wake_at? back_id"
 
-// operationRow is an operation as its table holds it.
+// operationRow is an operation as its table stores it.
 type operationRow struct {
 	switchboard.Operation
-	FilterText []byte    // JSON; null: it is Switchboard's own
-	AfterID    string    // the last delivery, or event, that a step has looked at
-	AfterAt    time.Time // of that event, when it was accepted
+	FilterText []byte    // JSON; null: the operation is Switchboard's own
+	AfterID    string    // the last delivery, or event, that a step has handled
+	AfterAt    time.Time // when that event was accepted
 	NextAt     time.Time // when the next delivery is dispatched, at the rate
-	WakeAt     time.Time // when the next workflow is woken of a delivery that it cancels or holds
-	BackID     string    // of a cancelled one: the items of lesser ids are still to be taken back; empty: none
+	WakeAt     time.Time // when the workflow of the next delivery that it cancels or holds is woken
+	BackID     string    // of a cancelled one: the items with lesser ids must still be taken back; empty: none
 }
 
 func operationColumns() string {
@@ -47,11 +47,11 @@ func (o *operationRow) parseFilter() error {
 	return json.Unmarshal(o.FilterText, o.Filter)
 }
 
-// startRelease starts the release of what is held for a subscription, or begins the one that runs
-// again, in the transaction of the change that allows it. That transaction has locked the
+// startRelease starts the release of what is held for a subscription, or makes the running one
+// begin again, in the transaction of the change that allows it. That transaction has locked the
 // subscription by its change of flow. The subscription says how many deliveries are released in a
-// second, and never more than its rate limit. After the commit the process starts the workflow of
-// that id; where it does not, the reconciler does.
+// second, at most its rate limit. After the commit the process starts the workflow of that id; if
+// it does not, the reconciler does.
 func (s *Store) startRelease(ctx context.Context, tx transaction, subscriptionID string, by switchboard.Action) (operationID string, err error) {
 	const query = `
 SELECT least(coalesce((document->>'release_rate')::float8, $2::float8), coalesce((document#>>'{rate_limit,per_second}')::float8, 'infinity'))
@@ -63,14 +63,15 @@ FROM subscriptions WHERE id = $1`
 	return s.startOperation(ctx, tx, subscriptionID, switchboard.ActionRelease, rate, by)
 }
 
-// startCancel starts the cancelling of what is open of a subscription, in the transaction that
-// deletes it. See startRelease.
+// startCancel starts the cancelling of the open deliveries of a subscription, in the transaction
+// that deletes it. See startRelease.
 func (s *Store) startCancel(ctx context.Context, tx transaction, subscriptionID string, by switchboard.Action) (operationID string, err error) {
 	return s.startOperation(ctx, tx, subscriptionID, switchboard.ActionCancel, 0, by)
 }
 
-// startOperation stores an operation of Switchboard's own. Of one action only one runs for a
-// subscription: where there is one, it begins again with the oldest delivery, for the new reason.
+// startOperation stores an operation of Switchboard's own. Only one operation with the same action
+// runs for a subscription: if there is one, it begins again with the oldest delivery, for the new
+// reason.
 func (s *Store) startOperation(ctx context.Context, tx transaction, subscriptionID string, kind switchboard.ActionKind, rate float64, by switchboard.Action) (operationID string, err error) {
 	now := s.now()
 	err = tx.GetContext(ctx, &operationID, `
@@ -83,7 +84,7 @@ RETURNING id`,
 	return operationID, err
 }
 
-// bySwitchboard is an action of our own.
+// bySwitchboard makes an action of Switchboard's own.
 func bySwitchboard(kind switchboard.ActionKind, reason string) switchboard.Action {
 	return switchboard.Action{Actor: switchboard.ActorSwitchboard, Kind: kind, Reason: reason}
 }
@@ -101,7 +102,7 @@ func (s *Store) Operation(ctx context.Context, caller switchboard.Caller, id str
 	return o.shownAt(s.now()), err
 }
 
-// shownAt is the operation as it is shown at that time.
+// shownAt returns the operation as it is shown at that time.
 func (o *operationRow) shownAt(now time.Time) switchboard.Operation {
 	o.ExpectedEndAt = o.ExpectedEnd(now)
 	return o.Operation
@@ -131,8 +132,8 @@ func (s *Store) operationsQuery(caller switchboard.Caller, f switchboard.Operati
 	return q
 }
 
-// OperationsToStart returns operations whose next step is late by more than slack, so that no workflow may
-// work on them.
+// OperationsToStart returns operations whose next step is late by more than slack, so that they may
+// have no workflow.
 func (s *Store) OperationsToStart(ctx context.Context, slack time.Duration) ([]string, error) {
 	var ids []string
 	err := s.list(ctx, "list operations to start", &ids, idleOperationsQuery, s.now().Add(-slack), batchLimit)

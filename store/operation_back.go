@@ -11,21 +11,22 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// A cancelled operation takes back what it has done to deliveries that were not sent since, the latest
-// first: the call that cancels does so for the first, and steps of the workflow for the rest. Those that a
-// relay or a worker has are taken back by their own attempts, which find that they are withdrawn. Until
-// none is left, the operation has a back_id, by which attempts know it.
+// A cancelled operation takes back its deliveries that were not sent since, the latest first. The
+// call that cancels takes back the first ones, and steps of the workflow the rest. If a relay or a
+// worker already has a delivery, the delivery's own attempt finds that it is withdrawn, and takes
+// it back. Until none is left, the operation has a back_id, by which attempts recognise it.
 
 const (
-	// backAll is after the id of every item.
+	// backAll is greater than the id of every item.
 	backAll = "~"
-	// A step that finds deliveries in hand is followed by another one, as much later as the cancellation is
-	// ago, within these bounds.
+	// If a step finds deliveries in hand, another step follows. The pause before it is as long as
+	// the time since the cancellation, within these bounds.
 	backWaitLeast = time.Second
 	backWaitMost  = 15 * time.Second
 )
 
-// undo is how a delivery stood before an operation sent it. Without a state: the operation made it.
+// undo is the state of a delivery before an operation sent it. An undo without a state means that
+// the operation made the delivery.
 type undo struct {
 	State         switchboard.State `json:"state,omitzero"`
 	Reason        string            `json:"reason,omitzero"`
@@ -58,7 +59,8 @@ func (u undo) delivery() *switchboard.Delivery {
 	}
 }
 
-// takeBack takes back the next part of what a cancelled operation has done, one item at a time if so.
+// takeBack takes back the next part of a cancelled operation's deliveries; singly means one item at
+// a time.
 func (s *Store) takeBack(ctx context.Context, o operationRow, singly bool) (after operationRow, progress switchboard.OperationProgress, err error) {
 	if !singly {
 		return s.takeBackItems(ctx, o, batchLimit, false)
@@ -80,21 +82,21 @@ type backItem struct {
 	OperationID string
 	DeliveryID  string
 	Before      []byte // an undo as JSON
-	Open        bool   // its delivery is
+	Open        bool   // its delivery is open
 }
 
 const backItemsQuery = `
 SELECT operation_id, delivery_id, before, (SELECT d.completed_at IS NULL FROM deliveries d WHERE d.id = i.delivery_id) IS TRUE AS open
 FROM operation_items i WHERE operation_id = $1 AND delivery_id < $2 AND outcome = 'done' AND before IS NOT NULL ORDER BY delivery_id DESC LIMIT $3`
 
-// takeBackItems takes back so many items in one transaction, or leaves them as they are. It returns the
-// operation as it is then.
+// takeBackItems takes back up to limit items in one transaction, or leaves them as they are. It
+// returns the operation as it is then.
 func (s *Store) takeBackItems(ctx context.Context, o operationRow, limit int, leave bool) (after operationRow, progress switchboard.OperationProgress, err error) {
 	var items []backItem
 	if err := s.list(ctx, "take back", &items, backItemsQuery, o.ID, o.BackID, limit); err != nil {
 		return o, progress, err
 	}
-	next := "" // where the next step goes on
+	next := "" // where the next step continues
 	if len(items) == limit {
 		next = items[len(items)-1].DeliveryID
 	}
@@ -111,7 +113,7 @@ func (s *Store) takeBackItems(ctx context.Context, o operationRow, limit int, le
 		if after, err = lockOperationRow(ctx, tx, o.ID); err != nil {
 			return err
 		}
-		if after.BackID != o.BackID { // somebody else has made this step
+		if after.BackID != o.BackID { // another process has made this step
 			progress = after.progress(after.Operation, 0)
 			return nil
 		}
@@ -131,7 +133,7 @@ func (s *Store) takeBackItems(ctx context.Context, o operationRow, limit int, le
 	return after, progress, err
 }
 
-// lockOperationRow locks an operation, after the deliveries that it is about.
+// lockOperationRow locks an operation, after the deliveries that it handles.
 func lockOperationRow(ctx context.Context, tx transaction, id string) (operationRow, error) {
 	found, err := selectOperations(ctx, tx, "WHERE id = $1 FOR NO KEY UPDATE", id)
 	if err != nil {
@@ -147,8 +149,8 @@ const withdrawnQuery = `
 SELECT operation_id, delivery_id, before FROM operations o JOIN operation_items i ON i.operation_id = o.id
 WHERE o.back_id <> '' AND i.delivery_id = $1 AND i.before IS NOT NULL ORDER BY o.id DESC LIMIT 1`
 
-// Withdraw takes back a delivery of a cancelled operation, whose attempt is about to begin. Where it is
-// not the operation's any more, it stays as it is.
+// Withdraw takes back a delivery of a cancelled operation, whose attempt is about to begin. If the
+// delivery is no longer the operation's, it stays as it is.
 func (s *Store) Withdraw(ctx context.Context, loaded switchboard.Delivery) (d switchboard.Delivery, withdrawn bool, err error) {
 	err = s.tx(ctx, "withdraw delivery", func(ctx context.Context, tx transaction) error {
 		r, err := s.lockDelivery(ctx, tx, switchboard.Caller{}, loaded.ID)
@@ -176,8 +178,8 @@ func (s *Store) Withdraw(ctx context.Context, loaded switchboard.Delivery) (d sw
 	return d, withdrawn, err
 }
 
-// takeBackRows takes back deliveries that are locked, as is the operation. It reports whether others are
-// in hand.
+// takeBackRows takes back deliveries. They and the operation are locked. It reports whether others
+// are in hand.
 func (s *Store) takeBackRows(ctx context.Context, tx transaction, o *operationRow, rows map[string]*row, items []backItem, byAttempt bool) (inHand bool, err error) {
 	now := s.now()
 	var changed []*row
@@ -200,8 +202,8 @@ func (s *Store) takeBackRows(ctx context.Context, tx transaction, o *operationRo
 	return inHand, s.saveTakenBack(ctx, tx, o, changed)
 }
 
-// saveTakenBack saves deliveries that were taken back, and their items. A failed one is not announced
-// again.
+// saveTakenBack saves deliveries that were taken back, and their items. It does not announce a
+// failed one again.
 func (s *Store) saveTakenBack(ctx context.Context, tx transaction, o *operationRow, changed []*row) error {
 	if len(changed) == 0 {
 		return nil

@@ -12,10 +12,10 @@ import (
 
 // stepItems are the items that a step has found, in order.
 type stepItems struct {
-	ids    []string // of the deliveries that are in the selection
+	ids    []string // of the deliveries in the selection
 	in     selected
 	events []switchboard.Event // of a replay
-	// How far the operation is after them: the last of them, or beyond it.
+	// The operation's position after them: the last of them, or beyond it.
 	throughID string
 	throughAt time.Time
 	last      bool // no more follow
@@ -35,9 +35,9 @@ func (s *Store) nextItems(ctx context.Context, o *operationRow, limit int) (step
 	return items, err
 }
 
-// doItems does the action to the items in one transaction, with how far the operation is then. If that
-// has broken, it notes so instead. It returns the operation as it is then; without an id: it has moved
-// on since it was read.
+// doItems applies the action to the items in one transaction, and stores the operation's new
+// position. If the action has broken, it records that instead. It returns the operation as it is
+// then; without an id, the operation has moved on since it was read.
 func (s *Store) doItems(ctx context.Context, o operationRow, items stepItems, broken error) (after operationRow, progress switchboard.OperationProgress, err error) {
 	err = s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
 		after = operationRow{}
@@ -65,7 +65,8 @@ func (s *Store) doItems(ctx context.Context, o operationRow, items stepItems, br
 	return after, progress, err
 }
 
-// itemsWork is what a transaction does to its items, and what it locks for that before the operation.
+// itemsWork is what a transaction does to its items, and what it locks for them before the
+// operation.
 type itemsWork struct {
 	lock func(context.Context) (blocked []string, err error)
 	act  func(context.Context) error
@@ -104,7 +105,8 @@ func (b *operationBatch) saveItems(ctx context.Context) error {
 			befores[n] = &before
 		}
 	}
-	// The same event id may come again after its idempotency window: of the skipped ones one is kept.
+	// The same event id may come again after its idempotency window. Of the skipped items with one
+	// id, one is kept.
 	_, err := b.tx.ExecContext(ctx, `
 INSERT INTO operation_items (operation_id, delivery_id, event_id, outcome, why, before)
 SELECT $1, delivery_id, event_id, outcome, why, before::json FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS n(delivery_id, event_id, outcome, why, before)

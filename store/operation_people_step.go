@@ -9,15 +9,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// A step of an operation of somebody looks for the next items without a lock, and then does them in
-// one transaction with how far the operation is: each is looked at again when it is locked. So an
-// item is done once, whenever a step is aborted or made twice.
+// A step of a person's operation finds the next items without a lock, and then handles them in one
+// transaction that also stores the operation's position. It checks each item again when that is
+// locked. So each item is handled once, even if a step is aborted or made twice.
 
-// maxWhy bounds what an item keeps of why it was skipped.
+// maxWhy bounds the length of an item's reason for being skipped.
 const maxWhy = 500
 
-// operateSelected does the next step of an operation of somebody: all of it in one transaction, or
-// each item in one of its own.
+// operateSelected does the next step of a person's operation: all items in one transaction, or each
+// in its own.
 func (s *Store) operateSelected(ctx context.Context, o operationRow, singly bool) (switchboard.OperationProgress, error) {
 	switch {
 	case o.BackID != "":
@@ -58,13 +58,14 @@ func (o *operationRow) spacing() time.Duration {
 	return time.Duration(float64(time.Second) / o.Rate)
 }
 
-// touchOperation says that somebody works on an operation.
+// touchOperation records that an operation is being worked on.
 func (s *Store) touchOperation(ctx context.Context, id string) error {
 	_, err := s.exec(ctx, "operate", "UPDATE operations SET updated_at = $2 WHERE id = $1", id, s.now())
 	return err
 }
 
-// progress is where the operation stands, after a step that began with it as it was before.
+// progress returns the operation's progress after a step; before is the operation as it was before
+// the step.
 func (o *operationRow) progress(before switchboard.Operation, wait time.Duration) switchboard.OperationProgress {
 	return switchboard.OperationProgress{
 		Action: o.Action, SubscriptionID: o.SubscriptionID, Total: o.Total, Done: o.Done, Skipped: o.Skipped, Failed: o.Failed,
@@ -73,28 +74,29 @@ func (o *operationRow) progress(before switchboard.Operation, wait time.Duration
 	}
 }
 
-// operationBatch is what one step does, in its transaction.
+// operationBatch is one step in its transaction.
 type operationBatch struct {
 	store   *Store
 	tx      transaction
 	o       *operationRow // locked
 	before  switchboard.Operation
 	now     time.Time
-	deleted map[string]bool                   // the subscriptions that are
+	deleted map[string]bool                   // the deleted subscriptions
 	flows   map[string]switchboard.Conditions // of the subscriptions, which are locked
-	blocked []string                          // deliveries that wait for some of the batch
-	keys    []orderingKey                     // which are locked, and made where there was no queue
+	blocked []string                          // deliveries that wait for one of the batch
+	keys    []orderingKey                     // locked, and made if there was no queue
 	items   []batchItem
 }
 
-// batchItem is what became of an item.
+// batchItem is the result for an item.
 type batchItem struct {
 	switchboard.OperationItem
-	before *undo // of one that is sent; nil: it is not taken back
+	before *undo // state before it was sent; nil: it is not taken back
 }
 
-// lock locks what others locks first, and then the operation. It reports false if that has moved on
-// since it was read, as where another worker has made this step.
+// lock calls others to lock everything that comes first, and then locks the operation. It reports
+// false if the operation has moved on since it was read, for example because another worker has
+// made this step.
 func (b *operationBatch) lock(ctx context.Context, read operationRow, others func(context.Context) ([]string, error)) (bool, error) {
 	var err error
 	if b.blocked, err = others(ctx); err != nil {
@@ -109,8 +111,9 @@ func (b *operationBatch) lock(ctx context.Context, read operationRow, others fun
 	return b.o.State == switchboard.OperationRunning && b.o.AfterID == read.AfterID && b.o.AfterAt.Equal(read.AfterAt), nil
 }
 
-// lockSubscriptionsOf locks the subscriptions of deliveries, and the keys of those that are ordered,
-// which they may enter the queues of if the action sends. It returns the deliveries that wait for them.
+// lockSubscriptionsOf locks the subscriptions of deliveries, and the keys of ordered ones. If the
+// action sends, the deliveries may enter the queues of these keys. It returns the deliveries that
+// wait for them.
 func (b *operationBatch) lockSubscriptionsOf(ctx context.Context, ids []string, sends bool) (blocked []string, err error) {
 	b.deleted, b.flows = map[string]bool{}, map[string]switchboard.Conditions{}
 	if len(ids) == 0 {
@@ -136,7 +139,7 @@ SELECT s.id, s.deleted_at IS NOT NULL AS deleted FROM subscriptions s WHERE s.id
 	return blocked, err
 }
 
-// act locks the deliveries, does the action to each that matches still, and notes what became of it.
+// act locks the deliveries, applies the action to each that still matches, and notes the results.
 func (b *operationBatch) act(ctx context.Context, q selected, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -183,7 +186,7 @@ func (b *operationBatch) act(ctx context.Context, q selected, ids []string) erro
 	return b.store.saveTransitions(ctx, b.tx, b.o.action(), states, changed...)
 }
 
-// stillMatching are those of the deliveries, which are locked, that the filter finds.
+// stillMatching returns which of the deliveries, which are locked, match the filter.
 func (b *operationBatch) stillMatching(ctx context.Context, q selected, ids []string) (map[string]bool, error) {
 	least, greatest := bounds(ids)
 	c := q.where.with()
@@ -198,7 +201,8 @@ func (b *operationBatch) stillMatching(ctx context.Context, q selected, ids []st
 	return matching, err
 }
 
-// action is what is done to each delivery. Its error is a refusal, or one of the database.
+// action returns the function that is applied to each delivery. Its error is a refusal, or one of
+// the database.
 func (b *operationBatch) action(ctx context.Context, rows map[string]*row, matching map[string]bool) (func(*row) error, error) {
 	switch b.o.Action {
 	case switchboard.ActionCancel:
@@ -256,7 +260,7 @@ func (b *operationBatch) release(ctx context.Context, r *row, predecessor string
 	return r.Release(b.now, b.o.NextAt, admission)
 }
 
-// flow is what decides about the deliveries of a subscription, which is locked.
+// flow returns the conditions of a subscription, which is locked.
 func (b *operationBatch) flow(ctx context.Context, subscriptionID string) (switchboard.Conditions, error) {
 	flow, known := b.flows[subscriptionID]
 	if known {
@@ -267,8 +271,8 @@ func (b *operationBatch) flow(ctx context.Context, subscriptionID string) (switc
 	return flow, err
 }
 
-// done notes that a delivery was changed, and dates the next one. A workflow that has to end is woken
-// later than the one before.
+// done notes that a delivery was changed, and dates the next one. If a workflow has to end, it is
+// woken later than the one before.
 func (b *operationBatch) done(id, event string, before switchboard.Delivery, after *switchboard.Delivery) {
 	item := batchItem{OperationItem: switchboard.OperationItem{DeliveryID: id, EventID: event, Outcome: switchboard.OutcomeDone}}
 	if b.o.Action.Sends() {
@@ -288,7 +292,7 @@ func (b *operationBatch) skip(id, event, why string) {
 	b.o.Skipped++
 }
 
-// save stores what became of the items, and the operation, which has come that far.
+// save stores the results of the items, and the operation with its new position.
 func (b *operationBatch) save(ctx context.Context, items stepItems) (switchboard.OperationProgress, error) {
 	if err := b.saveItems(ctx); err != nil {
 		return switchboard.OperationProgress{}, err

@@ -12,25 +12,24 @@ import (
 )
 
 const (
-	// planTimeout is how long the deliveries of a plan are counted at most.
+	// planTimeout is how long counting the deliveries of a plan may take.
 	planTimeout = 30 * time.Second
-	// planAtLeast is up to where they are counted if that was too short, and planAtLeastTimeout how
-	// long that may take.
+	// If that was too short, they are counted up to planAtLeast, for at most planAtLeastTimeout.
 	planAtLeast        = 100_000
 	planAtLeastTimeout = 5 * time.Second
-	// What a plan leaves out is counted up to planExcluded, each part for excludedTimeout at most: its
-	// order of magnitude is enough.
+	// The excluded deliveries are counted up to planExcluded, each part for at most
+	// excludedTimeout: an order of magnitude is enough.
 	planExcluded    = 10_000
 	excludedTimeout = time.Second
 	// planParts is how many parts of a count a plan shows.
 	planParts = 20
-	// A sample has so many of the newest and the oldest, and so many between.
+	// A sample has this many of the newest and of the oldest, and this many between them.
 	sampleEnds, sampleBetween = 3, 4
 	sampleTimeout             = 2 * time.Second
 )
 
-// planned is an operation that was not started yet, as its plan holds it. Its id is that of the
-// operation, so that a plan is started once.
+// planned is an operation that is not started yet, as its plan stores it. Its id becomes that of
+// the operation, so that a plan is started only once.
 type planned struct {
 	ID        string                 `json:"id"`
 	Action    switchboard.ActionKind `json:"action"`
@@ -39,12 +38,12 @@ type planned struct {
 	BoundID   string                 `json:"bound_id"`
 	Rate      float64                `json:"rate"`
 	Count     switchboard.PlanCount  `json:"count"`
-	Total     int                    `json:"total"`  // those that it comes to, with what it then skips; 0: not known
+	Total     int                    `json:"total"`  // matches, including those that it will skip; 0: not known
 	KeyID     string                 `json:"key_id"` // of the caller
 	ExpiresAt time.Time              `json:"expires_at"`
 }
 
-// planGroup is a group of deliveries, or of events, that a plan counts.
+// planGroup is a group of deliveries or events that a plan counts.
 type planGroup struct {
 	State, LastFailure, SubscriptionID, Tenant, EventType string
 	Erased                                                bool // there is nothing to send
@@ -53,7 +52,7 @@ type planGroup struct {
 	First, Last                                           time.Time // times of events
 }
 
-// PlanOperation says what an operation would do. It changes nothing.
+// PlanOperation returns what an operation would do. It changes nothing.
 func (s *Store) PlanOperation(ctx context.Context, caller switchboard.Caller, r switchboard.OperationRequest) (switchboard.OperationPlan, error) {
 	p, plan, err := s.planOperation(ctx, caller, r)
 	if err != nil {
@@ -99,7 +98,7 @@ func (s *Store) planOperation(ctx context.Context, caller switchboard.Caller, r 
 	return p, plan, err
 }
 
-// itemLimit is how many deliveries an operation of the caller may be about; 0: any number.
+// itemLimit returns how many deliveries an operation of the caller may have; 0: any number.
 func itemLimit(caller switchboard.Caller) int {
 	if caller.Role == switchboard.RoleAdmin {
 		return 0
@@ -107,7 +106,8 @@ func itemLimit(caller switchboard.Caller) int {
 	return switchboard.MaxSupportItems
 }
 
-// narrow keeps the filter to what the caller may touch, and finds out whether that is of one tenant.
+// narrow limits the filter to what the caller may act on, and finds out whether that belongs to one
+// tenant.
 func (s *Store) narrow(ctx context.Context, caller switchboard.Caller, p *planned) error {
 	if p.Filter.Tenant != "" {
 		if err := caller.CheckTenant(p.Filter.Tenant); err != nil {
@@ -129,7 +129,7 @@ func (s *Store) narrow(ctx context.Context, caller switchboard.Caller, p *planne
 	return nil
 }
 
-// countDeliveries fills in what the plan says of deliveries.
+// countDeliveries fills in the counts of deliveries in the plan.
 func (s *Store) countDeliveries(ctx context.Context, p *planned, plan *switchboard.OperationPlan) error {
 	q, err := s.selectedDeliveries(ctx, p.Filter.Deliveries(p.Action), p.Tenant, p.BoundID)
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Store) countDeliveries(ctx context.Context, p *planned, plan *switchboa
 	return s.sample(ctx, q, groups, plan)
 }
 
-// deletedOf returns those of the groups' subscriptions that are deleted.
+// deletedOf returns which of the groups' subscriptions are deleted.
 func (s *Store) deletedOf(ctx context.Context, groups []planGroup) (map[string]bool, error) {
 	ids := make([]string, len(groups))
 	for i, g := range groups {
@@ -212,7 +212,7 @@ func exclude(plan *switchboard.OperationPlan, excluded map[string]int) {
 	}
 }
 
-// largest are the largest parts of a count.
+// largest returns the largest parts of a count.
 func largest(counts map[string]int) []switchboard.PlanPart {
 	parts := make([]switchboard.PlanPart, 0, len(counts))
 	for value, count := range counts {
@@ -224,7 +224,7 @@ func largest(counts map[string]int) []switchboard.PlanPart {
 	return parts[:min(len(parts), planParts)]
 }
 
-// excludeStates counts what matches the filter in states that the operation does not look at.
+// excludeStates counts deliveries that match the filter in states that the operation ignores.
 func (s *Store) excludeStates(ctx context.Context, p planned, plan *switchboard.OperationPlan) error {
 	f := p.Filter.Deliveries(p.Action)
 	named, taken := p.Filter.States, f.States
@@ -251,7 +251,8 @@ func (s *Store) excludeStates(ctx context.Context, p planned, plan *switchboard.
 	return nil
 }
 
-// countAtLeast counts up to that many rows, in at most that time: beyond either the count is not exact.
+// countAtLeast counts up to that many rows, within that time. If either is exceeded, the count is
+// not exact.
 func (s *Store) countAtLeast(ctx context.Context, q selected, most int, timeout time.Duration) (switchboard.PlanCount, error) {
 	c := q.where.with()
 	limit := c.term("?", most+1)
@@ -267,7 +268,8 @@ func (s *Store) countAtLeast(ctx context.Context, q selected, most int, timeout 
 	return switchboard.PlanCount{Value: min(counts[0], most), Exact: counts[0] <= most}, nil
 }
 
-// sample reads some of the deliveries: the newest, the oldest, and others at even distances between.
+// sample reads some of the deliveries: the newest, the oldest, and others at even distances between
+// them.
 func (s *Store) sample(ctx context.Context, q selected, groups []planGroup, plan *switchboard.OperationPlan) error {
 	if len(groups) == 0 {
 		return nil
@@ -282,7 +284,7 @@ func (s *Store) sample(ctx context.Context, q selected, groups []planGroup, plan
 		var found []switchboard.Delivery
 		err := s.selectWithin(ctx, q.settings, max(sampleTimeout, s.countTime), &found, c.query(fields("deliveries", deliveryFields, ""), "deliveries", order, limit), c.args...)
 		if isTooSlow(err) {
-			return nil // a sample may be smaller
+			return nil // a smaller sample is no error
 		}
 		plan.Sample = append(plan.Sample, found...)
 		return err

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// selectedEvents are the events that a replay to the subscription is about: those of its tenant with
-// a type that it takes. Its filter is applied to each of them later.
+// selectedEvents returns the events for a replay to the subscription: those of its tenant with a
+// type that it takes. The replay applies the subscription's filter to each of them later.
 func (s *Store) selectedEvents(ctx context.Context, f *switchboard.Selection, bound string) (selected, error) {
 	var subs []struct {
 		Tenant   string
@@ -36,7 +36,7 @@ func (s *Store) selectedEvents(ctx context.Context, f *switchboard.Selection, bo
 	return selected{"events", c, ""}, nil
 }
 
-// taken keeps to events whose types fit one of the patterns, which are in lower case.
+// taken keeps events whose types match one of the patterns, which are in lower case.
 func (c *conditions) taken(patterns []string) {
 	const lower = `lower(type COLLATE "C")`
 	var terms, exact, prefixes []string
@@ -55,7 +55,7 @@ func (c *conditions) taken(patterns []string) {
 	c.terms = append(c.terms, "("+strings.Join(terms, " OR ")+")")
 }
 
-// countEvents fills in what the plan of a replay says.
+// countEvents fills in the plan of a replay.
 func (s *Store) countEvents(ctx context.Context, p *planned, plan *switchboard.OperationPlan) error {
 	q, err := s.selectedEvents(ctx, &p.Filter, p.BoundID)
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *Store) sampleEvents(ctx context.Context, q selected, groups []planGroup
 		var found []switchboard.Event
 		err := s.selectWithin(ctx, "", max(sampleTimeout, s.countTime), &found, c.query(fields("events", "id tenant type key created_at occurred_at", ""), "events", order, limit), c.args...)
 		if isTooSlow(err) {
-			return nil // a sample may be smaller
+			return nil // a smaller sample is no error
 		}
 		for _, e := range found {
 			if !containsEvent(plan.SampleEvents, e) {

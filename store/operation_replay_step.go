@@ -11,7 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// replayData bounds the events of a step whose data a filter has to read: they are in memory together.
+// replayData bounds the events of a step whose data a filter has to read, because they are in
+// memory together.
 const replayData = 50
 
 // nextReplayed finds the next events of a replay.
@@ -36,8 +37,8 @@ func (s *Store) nextReplayed(ctx context.Context, o *operationRow, limit int) (s
 	return items, err
 }
 
-// nextEvents returns the next events of a replay, in order. Where it has looked further than the last
-// of them, it says up to which time.
+// nextEvents returns the next events of a replay, in order. If it has looked further than the last
+// of them, it returns the time up to which it looked.
 func (s *Store) nextEvents(ctx context.Context, q selected, columns string, o *operationRow, limit int) (events []switchboard.Event, reached time.Time, last bool, err error) {
 	at, id := o.AfterAt, o.AfterID
 	if at.IsZero() {
@@ -133,8 +134,8 @@ func (b *replayBatch) make(ctx context.Context) error {
 	return b.insert(ctx, made)
 }
 
-// refusals says, for each event, why it cannot be sent; empty: it can. It locks the events, so that
-// they are not erased before the commit, and the row of retention.
+// refusals returns, for each event, why it cannot be sent; empty: it can. It locks the events, so
+// that they are not erased before the commit, and the row of retention.
 func (b *replayBatch) refusals(ctx context.Context) ([]string, error) {
 	var until time.Time
 	if err := b.tx.GetContext(ctx, &until, "SELECT payloads_until FROM retention FOR SHARE"); err != nil {
@@ -178,8 +179,8 @@ type replayed struct {
 	eventAt time.Time
 }
 
-// deliver makes the delivery of an event, due at the date of the operation's next item unless something
-// holds it.
+// deliver makes the delivery of an event. It is due at the date of the operation's next item,
+// unless it is parked.
 func (b *replayBatch) deliver(ctx context.Context, e *switchboard.Event) (*replayed, error) {
 	r := &row{Delivery: switchboard.Delivery{
 		ID: switchboard.NewID(switchboard.DeliveryPrefix, b.now), Tenant: e.Tenant, EventID: e.ID, EventType: e.Type,
@@ -227,7 +228,7 @@ func (b *replayBatch) insert(ctx context.Context, made []*replayed) error {
 	if err != nil {
 		return err
 	}
-	var columns []map[string]json.RawMessage // with the one that no other new delivery has
+	var columns []map[string]json.RawMessage // with the column that only replayed deliveries have
 	if err := json.Unmarshal([]byte(text), &columns); err != nil {
 		return err
 	}

@@ -14,27 +14,27 @@ import (
 )
 
 const (
-	// selectBudget is how long a step goes on looking for the next deliveries of an operation that
-	// no index finds. It then ends with how far it has come.
+	// selectBudget is how long a step looks for the next deliveries of an operation if no index
+	// finds them. It then ends with the position that it has reached.
 	selectBudget = time.Second
 	// sliceTimeout ends the reading of a slice that was too long.
 	sliceTimeout = 2 * time.Second
 )
 
-// selected is what an operation is about, as conditions on a table.
+// selected is the selection of an operation, as conditions on a table.
 type selected struct {
 	table    string
 	where    *conditions
 	settings string // for Postgres's planner; empty: its own
 }
 
-// scopeOf sees the deliveries of the tenant; empty: of every tenant.
+// scopeOf returns a caller that sees the deliveries of the tenant; empty: of every tenant.
 func scopeOf(tenant string) switchboard.Caller {
 	return switchboard.Caller{Role: switchboard.RoleAdmin, Tenant: tenant}
 }
 
-// selectedDeliveries are the deliveries in those states that the filter of an operation finds: by
-// the query of their list. An empty list of states is all of them.
+// selectedDeliveries returns the deliveries in those states that the filter of an operation
+// matches, by the query of their list. An empty list of states means all.
 func (s *Store) selectedDeliveries(ctx context.Context, f switchboard.DeliveryFilter, tenant, bound string) (selected, error) {
 	times, err := s.timesOfEvent(ctx, scopeOf(tenant), f)
 	if err != nil {
@@ -45,15 +45,15 @@ func (s *Store) selectedDeliveries(ctx context.Context, f switchboard.DeliveryFi
 	return selected{"deliveries", q.where, q.settings}, nil
 }
 
-// boundTime is the time of an [idBound], and about that of an id.
+// boundTime returns the time of an [idBound], and the approximate time of an id.
 func boundTime(id string) time.Time {
 	padded := id + strings.Repeat("0", len(switchboard.NewID(switchboard.DeliveryPrefix, time.Time{})))
 	at, _ := switchboard.IDTime(switchboard.DeliveryPrefix, padded[:len(switchboard.NewID(switchboard.DeliveryPrefix, time.Time{}))])
 	return at
 }
 
-// nextSelected returns the ids of the next deliveries after one, in order, and up to which id it has
-// looked: that of the last of them, or beyond. It reports whether there are no more.
+// nextSelected returns the ids of the next deliveries after one, in order, and the id up to which
+// it has looked: that of the last of them, or beyond. It reports whether there are no more.
 func (s *Store) nextSelected(ctx context.Context, q selected, after, bound string, limit int) (ids []string, through string, last bool, err error) {
 	from := boundTime(after)
 	if after == "" {
@@ -86,7 +86,8 @@ func (s *Store) nextSelected(ctx context.Context, q selected, after, bound strin
 }
 
 // forward reads in slices of time, from one time to another, until there is enough or the budget is
-// used up. The last slice has no end. It returns to where it has read, and whether that is the end.
+// used up. The last slice has no end. It returns the time that it has reached, and whether that is
+// the end.
 func forward(from, end time.Time, read func(from, to time.Time) (enough bool, err error)) (reached time.Time, last bool, err error) {
 	began, width := time.Now(), firstSlice
 	for {
@@ -113,8 +114,8 @@ func forward(from, end time.Time, read func(from, to time.Time) (enough bool, er
 	}
 }
 
-// selectWithin reads rows into the slice at dest, with a connection for searches. Postgres ends it
-// after the timeout, with an error that [pqerror.QueryCanceled] names.
+// selectWithin reads rows into the slice at dest, with a connection for searches. After the timeout
+// Postgres ends it with the error [pqerror.QueryCanceled].
 func (s *Store) selectWithin(ctx context.Context, settings string, timeout time.Duration, dest any, query string, args ...any) error {
 	bounded, cancel := context.WithTimeout(ctx, timeout+callTimeout)
 	defer cancel()

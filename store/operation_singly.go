@@ -13,19 +13,21 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Where a step breaks whenever it is made, its items are done one by one, each in a transaction of its
-// own. So the one that breaks it is found, gets the outcome failed, and holds up no other.
+// If a step breaks each time it is made, its items are handled one by one, each in its own
+// transaction. So the item that breaks it is found, gets the outcome failed, and does not block the
+// others.
 
-// singlyBudget is for how long a step goes on with items one by one: well within what an activity may
-// take. The rest is left to the next step.
+// singlyBudget is how long a step handles items one by one: much shorter than an activity may take.
+// The next step does the rest.
 const singlyBudget = 20 * time.Second
 
-// OperateSingly does the next part of an operation as [Store.OperateStep] does, one item at a time.
+// OperateSingly does the next part of an operation as [Store.OperateStep] does, but one item at a
+// time.
 func (s *Store) OperateSingly(ctx context.Context, operationID string) (switchboard.OperationProgress, error) {
 	return s.operate(ctx, operationID, true)
 }
 
-// operateSingly does the items one by one.
+// operateSingly handles the items one by one.
 func (s *Store) operateSingly(ctx context.Context, o operationRow, items stepItems) (progress switchboard.OperationProgress, err error) {
 	before, began := o.Operation, time.Now()
 	for _, item := range items.singly() {
@@ -44,7 +46,7 @@ func (s *Store) operateSingly(ctx context.Context, o operationRow, items stepIte
 	return progress, nil
 }
 
-// singly are the same items one by one; without any, one that is empty.
+// singly returns the same items one by one. If there are none, it returns one empty part.
 func (i stepItems) singly() []stepItems {
 	var all []stepItems
 	for n, id := range i.ids {
@@ -61,8 +63,9 @@ func (i stepItems) singly() []stepItems {
 	return all
 }
 
-// ofItem reports whether the error is of the one item that was done. What would befall every other item
-// too is none: a database that is away, or has no room, or not the tables of this release.
+// ofItem reports whether the error is caused by the one item that was handled. An error that every
+// other item would get too is not: a database that is unavailable, or has no space, or lacks the
+// tables of this release.
 func ofItem(err error) bool {
 	if err == nil || switchboard.CodeOf(err) == switchboard.CodeUnavailable || errors.Is(err, context.Canceled) {
 		return false
@@ -76,7 +79,7 @@ func ofItem(err error) bool {
 	return true
 }
 
-// fail notes that the items, of which there is one, could not be done.
+// fail notes that the items, which are one item, could not be handled.
 func (b *operationBatch) fail(items stepItems, broken error) {
 	item := batchItem{OperationItem: switchboard.OperationItem{Outcome: switchboard.OutcomeFailed, Why: switchboard.Clip(whyBroken(broken), maxWhy)}}
 	for _, id := range items.ids {
@@ -89,8 +92,8 @@ func (b *operationBatch) fail(items stepItems, broken error) {
 	b.o.Failed++
 }
 
-// whyBroken says why an item could not be done, in words that a caller may read: Postgres's own message
-// may quote what is stored.
+// whyBroken says why an item could not be handled, in words that a caller may read. Postgres's own
+// message may quote stored data.
 func whyBroken(err error) string {
 	if e := pq.As(err); e != nil {
 		why := fmt.Sprintf("the database refuses the change (%s, %s", e.Code, e.Code.Name())
@@ -105,7 +108,7 @@ func whyBroken(err error) string {
 	return "Switchboard's own error; the log of the worker has more"
 }
 
-// ownSingly does the next deliveries of an operation of Switchboard's own one by one.
+// ownSingly handles the next deliveries of an operation of Switchboard's own one by one.
 func (s *Store) ownSingly(ctx context.Context, operationID string) (progress switchboard.OperationProgress, err error) {
 	began, changed, passed, broken := time.Now(), 0, 0, 0
 	for {
@@ -124,8 +127,8 @@ func (s *Store) ownSingly(ctx context.Context, operationID string) (progress swi
 	}
 }
 
-// passBroken notes that the next delivery of an operation of Switchboard's own could not be done, and
-// goes on behind it.
+// passBroken notes that the next delivery of an operation of Switchboard's own could not be
+// handled, and continues after it.
 func (s *Store) passBroken(ctx context.Context, operationID string, broken error) (progress switchboard.OperationProgress, err error) {
 	err = s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
 		_, o, err := lockOperation(ctx, tx, operationID)
@@ -141,7 +144,7 @@ func (s *Store) passBroken(ctx context.Context, operationID string, broken error
 		if err := tx.SelectContext(ctx, &ids, query, o.SubscriptionID, o.AfterID, 1); err != nil {
 			return err
 		}
-		if len(ids) == 0 { // somebody else has made this step
+		if len(ids) == 0 { // another process has made this step
 			progress = o.progress(o.Operation, 0)
 			return nil
 		}

@@ -9,10 +9,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// planSeal is what plans are sealed for, so that nothing else that is sealed opens as one.
+// planSeal is the associated data of plans, so that no other sealed text opens as a plan.
 const planSeal = "operation plan"
 
-// sealPlan writes a plan so that nobody can read or change it.
+// sealPlan encrypts a plan, so that nobody can read or change it.
 func (s *Store) sealPlan(p planned) (string, error) {
 	plain, err := json.Marshal(p)
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *Store) openPlan(caller switchboard.Caller, text string) (planned, error
 	return p, nil
 }
 
-// StartOperation stores an operation: that of the plan or, without one, what the request asks for.
-// Its workflow is then to be started; where it is not, the reconciler does so.
+// StartOperation stores an operation: that of the plan or, without a plan, that of the request. The
+// caller then starts its workflow; if it does not, the reconciler does.
 func (s *Store) StartOperation(ctx context.Context, caller switchboard.Caller, plan string, r switchboard.OperationRequest) (switchboard.Operation, error) {
 	var p planned
 	var err error
@@ -95,7 +95,7 @@ VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9, $10, $11, $12, $12, $12, 
 	return o, err
 }
 
-// checkCount refuses an operation about nothing, or about more than the caller may act on at once.
+// checkCount refuses an operation on nothing, or on more than the caller may act on at once.
 func (p *planned) checkCount(caller switchboard.Caller) error {
 	limit := itemLimit(caller)
 	switch {
@@ -111,9 +111,9 @@ func (p *planned) checkCount(caller switchboard.Caller) error {
 	return nil
 }
 
-// ChangeOperation pauses, resumes or cancels an operation. A step that is under way ends first. What a
-// cancelled one has not sent yet is taken back: some here, and the rest by its workflow, which is to be
-// woken.
+// ChangeOperation pauses, resumes or cancels an operation. A running step ends first. Deliveries of
+// a cancelled operation that are not sent yet are taken back: some here, and the rest by its
+// workflow, which the caller wakes.
 func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, id string, change switchboard.OperationChange, reason string) (switchboard.Operation, error) {
 	var o operationRow
 	err := s.tx(ctx, "change an operation", func(ctx context.Context, tx transaction) error {
@@ -132,7 +132,7 @@ func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, 
 		if o.State == switchboard.OperationCancelled && o.Action.Sends() {
 			o.BackID = backAll
 		}
-		if o.State == switchboard.OperationRunning { // what should have been done meanwhile is not made up for
+		if o.State == switchboard.OperationRunning { // dispatches that the pause prevented are not made up for
 			o.NextAt = latest(o.NextAt, now)
 		}
 		if err := s.audit(ctx, tx, caller, operationEntry(before, o.Operation, switchboard.AuditVerb(change), reason)); err != nil {
@@ -141,7 +141,7 @@ func (s *Store) ChangeOperation(ctx context.Context, caller switchboard.Caller, 
 		return s.saveOperation(ctx, tx, o)
 	})
 	if err == nil && o.BackID != "" {
-		if after, _, err := s.takeBack(ctx, o, false); err == nil { // else it is the workflow's
+		if after, _, err := s.takeBack(ctx, o, false); err == nil { // otherwise the workflow does it
 			o = after
 		}
 	}
@@ -159,8 +159,8 @@ func operationEntry(before, after switchboard.Operation, verb switchboard.AuditV
 	return switchboard.AuditEntry{Verb: verb, Kind: switchboard.AuditOperation, Object: after.ID, Tenant: after.Tenant, Reason: reason, Changed: changed}
 }
 
-// OperationItems lists what an operation did to each delivery, the newest first; an empty outcome is
-// every one. A position names the event in place of a tenant.
+// OperationItems lists the results of an operation for each delivery, newest first; an empty
+// outcome lists all. A position has the event in place of a tenant.
 func (s *Store) OperationItems(ctx context.Context, caller switchboard.Caller, id string, outcome switchboard.OperationOutcome, p switchboard.PageRequest) (switchboard.Page[switchboard.OperationItem], error) {
 	if _, err := s.Operation(ctx, caller, id); err != nil {
 		return switchboard.Page[switchboard.OperationItem]{}, err

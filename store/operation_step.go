@@ -11,34 +11,36 @@ const (
 	// batchLimit bounds one transaction, so that nobody waits long for its locks.
 	batchLimit = 1000
 	// releaseAhead is how far ahead a step dates its last delivery, and releaseLead how long before
-	// that date the next step is made: a step a second, and half a second for it to begin. What is
-	// dated further ahead would be dispatched although its subscription is paused meanwhile.
+	// that date the next step is made: one step a second, with half a second for it to begin. A
+	// delivery that is dated further ahead would be dispatched even if its subscription is paused
+	// in the meantime.
 	releaseAhead = 1500 * time.Millisecond
 	releaseLead  = 500 * time.Millisecond
-	// releaseBehind is how late a step may be without a loss of rate: what should have been
-	// dispatched in that time is dispatched at once. After a longer pause of the workflow the rate
-	// begins afresh, so that the receiver sees no burst.
+	// releaseBehind is how late a step may be without losing rate: it dispatches at once what
+	// should have been dispatched in that time. After a longer pause of the workflow the rate
+	// begins again, so that the receiver gets no burst.
 	releaseBehind = time.Second
-	// cancelSpacing is the time between the dispatches of two deliveries that are cancelled, whose
-	// workflows end by that. A hundred a second is far less than a relay does, so that nobody
-	// else's starts wait behind very many.
+	// cancelSpacing is the time between the dispatches of two cancelled deliveries, which end their
+	// workflows. A relay does far more than a hundred a second, so the starts of others do not wait
+	// behind very many.
 	cancelSpacing = 10 * time.Millisecond
-	// A relay is behind if relayLate deliveries were due relayLateBy ago. A step then dates no
-	// more, because those of others would wait behind them; the operation goes on relayPause later.
+	// A relay is late if relayLate deliveries were due relayLateBy ago. A step then dates no more
+	// deliveries, because those of others would wait behind them. The operation continues
+	// relayPause later.
 	relayLate   = 100
 	relayLateBy = time.Second
 	relayPause  = time.Second
 )
 
-// The deliveries that operations look for, each with an index of its own. What an operator holds
-// only an operator releases.
+// The deliveries that operations look for, each with an index of its own. Only an operator releases
+// what an operator holds.
 const (
 	isOpen       = "completed_at IS NULL"
 	isReleasable = "state = 'held' AND reason <> '" + switchboard.ReasonOperator + "'"
 )
 
-// The limit is an argument so that Postgres walks the index: were it known to be more than it
-// believes to be there, Postgres would read and sort all that are left.
+// The limit is an argument so that Postgres uses the index. If Postgres knew a limit above its
+// estimate of the rows, it would read and sort all that are left.
 const (
 	nextReleasableQuery  = "SELECT id FROM deliveries WHERE subscription_id = $1 AND " + isReleasable + " AND id > $2 ORDER BY id LIMIT $3"
 	nextOpenQuery        = "SELECT id FROM deliveries WHERE subscription_id = $1 AND " + isOpen + " AND id > $2 ORDER BY id LIMIT $3"
@@ -48,13 +50,13 @@ const (
 	relayLateQuery       = "SELECT count(*) FROM (SELECT FROM deliveries WHERE dispatch_at <= $1 LIMIT $2) AS late"
 )
 
-// operationQueries are those of the steps of operations.
+// operationQueries are the queries of the operations' steps.
 func operationQueries() []string {
 	return []string{nextReleasableQuery, nextOpenQuery, countReleasableQuery, countOpenQuery, anyReleasableQuery, relayLateQuery, unsentQuery, backItemsQuery}
 }
 
-// OperateStep does the next part of an operation in one transaction, with how far it is: after a
-// crash the next step goes on where the last that was committed has ended.
+// OperateStep does the next part of an operation in one transaction, which also stores the new
+// position. After a crash the next step continues where the last committed one ended.
 func (s *Store) OperateStep(ctx context.Context, operationID string) (switchboard.OperationProgress, error) {
 	return s.operate(ctx, operationID, false)
 }
@@ -78,7 +80,8 @@ func (s *Store) operate(ctx context.Context, operationID string, singly bool) (s
 	return s.operateOwn(ctx, operationID, batchLimit)
 }
 
-// operateOwn does the next step of an operation of Switchboard's own, with at most so many deliveries.
+// operateOwn does the next step of an operation of Switchboard's own, with at most limit
+// deliveries.
 func (s *Store) operateOwn(ctx context.Context, operationID string, limit int) (switchboard.OperationProgress, error) {
 	var progress switchboard.OperationProgress
 	err := s.tx(ctx, "operate", func(ctx context.Context, tx transaction) error {
@@ -101,8 +104,8 @@ func (s *Store) operateOwn(ctx context.Context, operationID string, limit int) (
 	return progress, err
 }
 
-// lockOperation locks an operation, after its subscription, whose state and health stay as they
-// are until the transaction ends.
+// lockOperation locks an operation, after its subscription, whose state and health then stay as
+// they are until the transaction ends.
 func lockOperation(ctx context.Context, tx transaction, id string) (conditions switchboard.Conditions, o operationRow, err error) {
 	var found []string
 	if err := tx.SelectContext(ctx, &found, "SELECT subscription_id FROM operations WHERE id = $1", id); err != nil {
@@ -127,7 +130,7 @@ UPDATE operations SET state = $2, total = $3, done = $4, skipped = $5, after_id 
 	return err
 }
 
-// step looks at the next deliveries of an operation, and says how long the next step is to wait.
+// step handles the next deliveries of an operation, and returns how long the next step must wait.
 func (s *Store) step(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, limit int) (time.Duration, error) {
 	o.UpdatedAt = s.now()
 	if o.Action == switchboard.ActionCancel {
@@ -140,7 +143,7 @@ func (o *operationRow) finish() {
 	o.State, o.FinishedAt = switchboard.OperationFinished, o.UpdatedAt
 }
 
-// count counts what the operation is about, when it looks for the oldest delivery.
+// count counts the operation's deliveries when it begins with the oldest.
 func (o *operationRow) count(ctx context.Context, tx transaction, query string) error {
 	if o.AfterID != "" {
 		return nil
@@ -151,8 +154,9 @@ func (o *operationRow) count(ctx context.Context, tx transaction, query string) 
 	return err
 }
 
-// next locks the next deliveries of the operation, and moves it behind them. It reports whether
-// these are the last. One that has been changed since it was found is left out: it needs no more.
+// next locks the next deliveries of the operation, and moves its position after them. It reports
+// whether these are the last. It leaves out deliveries that have changed since they were found,
+// because they need nothing more.
 func (o *operationRow) next(ctx context.Context, tx transaction, query string, limit int, wanted func(*switchboard.Delivery) bool) (rows []*row, last bool, err error) {
 	var ids []string
 	if err := tx.SelectContext(ctx, &ids, query, o.SubscriptionID, o.AfterID, limit); err != nil || len(ids) == 0 {
@@ -177,12 +181,12 @@ func releasable(d *switchboard.Delivery) bool {
 	return d.State == switchboard.StateHeld && d.Reason != switchboard.ReasonOperator
 }
 
-// action is what the operation does to each delivery.
+// action returns the action that the operation applies to each delivery.
 func (o *operationRow) action() switchboard.Action {
 	return switchboard.Action{Actor: o.Actor, Person: o.Person, Kind: o.Action, Reason: o.Reason}
 }
 
-// cancelNext cancels the next open deliveries of a subscription that is deleted.
+// cancelNext cancels the next open deliveries of a deleted subscription.
 func (s *Store) cancelNext(ctx context.Context, tx transaction, o *operationRow, limit int) (time.Duration, error) {
 	if err := o.count(ctx, tx, countOpenQuery); err != nil {
 		return 0, err
@@ -209,8 +213,8 @@ func (s *Store) cancelNext(ctx context.Context, tx transaction, o *operationRow,
 	return 0, s.saveTransitions(ctx, tx, o.action(), states, rows...)
 }
 
-// releaseNext releases the next held deliveries of a subscription, as far as they are admitted by
-// now, and says how long the next step is to wait.
+// releaseNext releases the next held deliveries of a subscription that are admitted now, and
+// returns how long the next step must wait.
 func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, limit int) (time.Duration, error) {
 	now := o.UpdatedAt
 	late, err := relayIsLate(ctx, tx, now)
@@ -238,7 +242,7 @@ func (s *Store) releaseNext(ctx context.Context, tx transaction, conditions swit
 	return s.endRelease(ctx, tx, o, admitted)
 }
 
-// room is how many deliveries fit between the last that was dated and releaseAhead.
+// room returns how many deliveries fit between the last dated one and releaseAhead.
 func (o *operationRow) room(now time.Time, spacing time.Duration) int {
 	ahead := now.Add(releaseAhead).Sub(o.NextAt)
 	if ahead <= 0 {
@@ -247,12 +251,12 @@ func (o *operationRow) room(now time.Time, spacing time.Duration) int {
 	return min(int(ahead/spacing)+1, batchLimit)
 }
 
-// wait is how long the next step is to wait.
+// wait returns how long the next step must wait.
 func (o *operationRow) wait(now time.Time) time.Duration {
 	return max(o.NextAt.Add(-releaseLead).Sub(now), 0)
 }
 
-// release releases those of the deliveries that are admitted, one after the other at the rate.
+// release releases the admitted ones of the deliveries, one after the other at the rate.
 func (s *Store) release(ctx context.Context, tx transaction, conditions switchboard.Conditions, o *operationRow, rows []*row, spacing time.Duration) error {
 	before, err := predecessors(ctx, tx, rows...)
 	if err != nil {
@@ -285,12 +289,12 @@ func (s *Store) release(ctx context.Context, tx transaction, conditions switchbo
 	return s.saveTransitions(ctx, tx, switchboard.Action{}, states, others...)
 }
 
-// endRelease ends a release that has looked at the last delivery, unless it is to look again at
-// those that were parked behind it meanwhile. Those that it could not release stay held. Those that wait for their turn behind others are not
-// its: the workers release them.
+// endRelease ends a release that has looked at the last delivery, unless others were parked behind
+// it in the meantime, which it must look at again. Deliveries that it could not release stay held.
+// Deliveries that wait for their turn are not part of it: the workers release them.
 func (s *Store) endRelease(ctx context.Context, tx transaction, o *operationRow, admitted bool) (time.Duration, error) {
 	if !admitted {
-		o.finish() // whoever lets the rest be sent starts another release
+		o.finish() // a change that admits the rest starts another release
 		return 0, nil
 	}
 	var left bool
@@ -305,7 +309,7 @@ func (s *Store) endRelease(ctx context.Context, tx transaction, o *operationRow,
 	return 0, nil
 }
 
-// relayIsLate reports whether the relays do not keep up with what is due to be dispatched.
+// relayIsLate reports whether the relays do not keep up with due dispatches.
 func relayIsLate(ctx context.Context, tx transaction, now time.Time) (bool, error) {
 	var late int
 	err := tx.GetContext(ctx, &late, relayLateQuery, now.Add(-relayLateBy), relayLate)

@@ -9,19 +9,19 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// subjectsQuery reads those of the subscriptions $1 that are not deleted and that somebody else
-// takes operational events about: a subscription of the same tenant, or of the operators.
+// subjectsQuery reads the subscriptions among $1 that are not deleted and that another subscription
+// takes operational events about: one of the same tenant, or of the operators.
 const subjectsQuery = `
 SELECT s.id, s.tenant, s.name, s.url FROM subscriptions s WHERE s.id = ANY($1) AND s.deleted_at IS NULL AND EXISTS (
 	SELECT FROM subscriptions o WHERE o.tenant IN (s.tenant, '` + switchboard.OperatorTenant + `') AND o.operational AND o.deleted_at IS NULL AND o.id <> s.id)`
 
-// announce accepts operational events in the transaction of the change that they are about: for
-// the tenant of the subscription, and for the operators. The relay starts their deliveries after
-// the commit. An event that nobody takes is not stored; one whose id is known is not stored again.
+// announce accepts operational events in the transaction of the change that they are about: for the
+// tenant of the subscription, and for the operators. The relay starts their deliveries after the
+// commit. It does not store an event that no subscription takes, or whose id is already stored.
 //
 // There are no loops. A subscription gets no events about itself, and [Store.announceFailed] leaves
-// out the deliveries of such events. A breaker that opens because of them causes one event at
-// most with each of its probes.
+// out the deliveries of such events. A breaker that opens because of them causes at most one event
+// with each of its probes.
 func (s *Store) announce(ctx context.Context, tx transaction, events ...switchboard.OperationalEvent) error {
 	pending, err := s.announced(ctx, tx, events)
 	if err != nil || len(pending) == 0 {
@@ -47,7 +47,7 @@ func (s *Store) announce(ctx context.Context, tx transaction, events ...switchbo
 	return nil
 }
 
-// announced makes the events that somebody may take, for each tenant that gets them.
+// announced makes the events that a subscription may take, for each tenant that gets them.
 func (s *Store) announced(ctx context.Context, tx transaction, events []switchboard.OperationalEvent) ([]*pendingEvent, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -85,8 +85,8 @@ func (s *Store) announced(ctx context.Context, tx transaction, events []switchbo
 	return pending, nil
 }
 
-// announceTo adds the event about that subscription or operation for its tenant, if it has one, and for
-// the operators.
+// announceTo adds the event about that subscription or operation for its tenant, if it has one, and
+// for the operators.
 func (s *Store) announceTo(pending []*pendingEvent, e switchboard.OperationalEvent, about string) ([]*pendingEvent, error) {
 	data, err := switchboard.EncodeJSON(e.Data)
 	if err != nil {
@@ -100,8 +100,7 @@ func (s *Store) announceTo(pending []*pendingEvent, e switchboard.OperationalEve
 	return pending, nil
 }
 
-// announceFailed announces those of the deliveries that are failed, and that no operational
-// event, or test, made.
+// announceFailed announces the failed deliveries, except those of operational events and tests.
 func (s *Store) announceFailed(ctx context.Context, tx transaction, rows []*row) error {
 	var events []switchboard.OperationalEvent
 	for _, r := range rows {

@@ -13,13 +13,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The deliveries of a key form a queue, in the order of their positions: those that are open,
-// except for those that an operator holds. Only the first of a queue may be sent. Each other one is
-// blocked by the one before it, or held for a reason that its key has nothing to do with.
+// The deliveries of a key form a queue, in the order of their positions: the open ones, except for
+// those that an operator holds. Only the first of a queue may be sent. Each other one is blocked by
+// the one before it, or held for a reason that has nothing to do with its key.
 //
-// Whoever adds a delivery to a queue or takes one out of it locks the row of ordering_keys. That is
-// done before deliveries are locked, and after the subscription is. What ends or is set aside by
-// saveTransitions leaves its queue there, which releases the next one in the same transaction.
+// A transaction that adds a delivery to a queue or removes one locks the row of ordering_keys,
+// after the subscription and before deliveries. If saveTransitions ends a delivery or sets it
+// aside, it also removes it from its queue and releases the next one.
 
 // orderingKey names a queue.
 type orderingKey struct{ subscription, key string }
@@ -35,10 +35,10 @@ func queued(d *switchboard.Delivery) bool {
 	return d.Ordered && !d.State.Final() && (d.State != switchboard.StateHeld || d.Reason != switchboard.ReasonOperator)
 }
 
-// isQueued is queued in SQL, in a way for which deliveries_key is the index.
+// isQueued is queued in SQL, written so that Postgres uses the index deliveries_key.
 const isQueued = "d.key <> '' AND d.completed_at IS NULL AND d.ordered AND NOT (d.state = 'held' AND d.reason = '" + switchboard.ReasonOperator + "')"
 
-// queueQueries are those of ordered deliveries that run for each of them.
+// queueQueries are the queries that run for each ordered delivery.
 func queueQueries() []string {
 	return []string{queuesOfQuery, lockSubscriptionsQuery, lockKeysQuery, blockedQuery, lockBlockedQuery, beforeQuery}
 }
@@ -59,7 +59,7 @@ const blockedQuery = "SELECT id FROM deliveries WHERE blocked_by = ANY($1) AND b
 var lockBlockedQuery = "SELECT " + fields("deliveries", rowFields, "") + " FROM deliveries WHERE blocked_by = ANY($1) AND blocked_by <> '' ORDER BY id FOR NO KEY UPDATE"
 
 // beforeQuery finds, in the queue of each key $3 of the subscription $2, the last delivery before
-// the position $4. $1 says what for. OFFSET 0 makes Postgres look for each alone.
+// the position $4. $1 is the delivery that it is for. OFFSET 0 makes Postgres look for each alone.
 const beforeQuery = `
 SELECT n.name, b.id FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS n(name, subscription_id, key, position)
 CROSS JOIN LATERAL (SELECT d.id FROM deliveries d WHERE d.subscription_id = n.subscription_id AND d.key = n.key AND ` + isQueued + ` AND d.position < n.position
@@ -74,7 +74,7 @@ type keyRow struct {
 
 func (k keyRow) orderingKey() orderingKey { return orderingKey{k.SubscriptionID, k.Key} }
 
-// split makes the arguments of a query of keys, in their order.
+// split makes the arguments of a query of keys, in the same order.
 func split(keys []orderingKey) (subscriptions, names []string) {
 	for _, k := range keys {
 		subscriptions, names = append(subscriptions, k.subscription), append(names, k.key)
@@ -82,7 +82,7 @@ func split(keys []orderingKey) (subscriptions, names []string) {
 	return subscriptions, names
 }
 
-// distinctKeys are the keys of the deliveries, in order.
+// distinctKeys returns the keys of the deliveries, in order.
 func distinctKeys(rows []*row) []orderingKey {
 	keys := make([]orderingKey, 0, len(rows))
 	for _, r := range rows {
@@ -92,9 +92,9 @@ func distinctKeys(rows []*row) []orderingKey {
 	return slices.Compact(keys)
 }
 
-// lockInQueues locks deliveries that are about to end, to be set aside or to begin again: after
-// their subscriptions and keys, where they have some, and together with those that wait for them.
-// All of them are returned, by id.
+// lockInQueues locks deliveries that will end, be set aside or begin again. It first locks their
+// subscriptions and keys, if they have keys. It also locks the deliveries that wait for them, and
+// returns all of them by id.
 func lockInQueues(ctx context.Context, tx transaction, ids ...string) (map[string]*row, error) {
 	blocked, err := lockQueues(ctx, tx, ids)
 	if err != nil {
@@ -103,14 +103,14 @@ func lockInQueues(ctx context.Context, tx transaction, ids ...string) (map[strin
 	return lockDeliveries(ctx, tx, append(blocked, ids...))
 }
 
-// lockQueues locks the subscriptions and keys of those of the deliveries that are ordered, and
-// returns the deliveries that wait for them.
+// lockQueues locks the subscriptions and keys of the ordered ones of the deliveries, and returns
+// the deliveries that wait for them.
 func lockQueues(ctx context.Context, tx transaction, ids []string) (blocked []string, err error) {
 	_, blocked, err = lockQueuesBy(ctx, tx, ids, lockKeys)
 	return blocked, err
 }
 
-// lockQueuesBy does so with that lock of the keys, and returns these too.
+// lockQueuesBy is lockQueues with that lock for the keys, which it also returns.
 func lockQueuesBy(ctx context.Context, tx transaction, ids []string, lock keyLock) (keys []orderingKey, blocked []string, err error) {
 	if len(ids) == 0 {
 		return nil, nil, nil
@@ -140,7 +140,7 @@ func lockQueuesBy(ctx context.Context, tx transaction, ids []string, lock keyLoc
 // keyLock locks keys, which are in order: [lockKeys] or [lockOrMakeKeys].
 type keyLock func(ctx context.Context, tx transaction, keys []orderingKey) (map[orderingKey]keyRow, error)
 
-// lockKeys locks those of the keys, which are in order, that have a queue.
+// lockKeys locks the keys, which are in order, that have a queue.
 func lockKeys(ctx context.Context, tx transaction, keys []orderingKey) (map[orderingKey]keyRow, error) {
 	subscriptions, names := split(keys)
 	var found []keyRow
@@ -154,9 +154,9 @@ func lockKeys(ctx context.Context, tx transaction, keys []orderingKey) (map[orde
 	return locked, nil
 }
 
-// lockOrMakeKeys locks the keys, which are in order, and makes the rows of those that have none. Whoever
-// may enter the queues of several keys locks all of them so beforehand: one after the other, each as it
-// is entered, would be in another order than that of others.
+// lockOrMakeKeys locks the keys, which are in order, and makes the missing rows. A transaction that
+// may enter the queues of several keys locks all of them so in advance. If it locked each key when
+// it enters the queue, the order would differ from that of other transactions.
 func lockOrMakeKeys(ctx context.Context, tx transaction, keys []orderingKey) (map[orderingKey]keyRow, error) {
 	subscriptions, names := split(keys)
 	var found []keyRow
@@ -173,7 +173,7 @@ ON CONFLICT (subscription_id, key) DO UPDATE SET last_position = k.last_position
 	return locked, nil
 }
 
-// saveKeys saves rows of ordering_keys that are locked. Without a last delivery there is no queue.
+// saveKeys saves rows of ordering_keys that are locked. A row without a last delivery is deleted.
 func saveKeys(ctx context.Context, tx transaction, rows ...keyRow) error {
 	var subscriptions, names, last []string
 	var positions []int64
@@ -195,7 +195,7 @@ WHERE k.subscription_id = n.subscription_id AND k.key = n.key AND n.last_deliver
 	return err
 }
 
-// dropUnusedKeys deletes those of the keys, which are locked, that no delivery has entered the queue of.
+// dropUnusedKeys deletes the keys, which are locked, whose queues no delivery has entered.
 func dropUnusedKeys(ctx context.Context, tx transaction, keys []orderingKey) error {
 	if len(keys) == 0 {
 		return nil
@@ -207,7 +207,7 @@ WHERE k.subscription_id = n.subscription_id AND k.key = n.key AND k.last_deliver
 	return err
 }
 
-// enter puts a delivery that is in no queue at the end of that of its key, and returns the one
+// enter puts a delivery that is in no queue at the end of the queue of its key, and returns the one
 // before it; empty: it is the first.
 func enter(ctx context.Context, tx transaction, r *row) (predecessor string, err error) {
 	keys, err := lockOrMakeKeys(ctx, tx, []orderingKey{r.orderingKey()})
@@ -240,9 +240,9 @@ func enterAgain(ctx context.Context, tx transaction, now time.Time, before switc
 	return nil
 }
 
-// predecessors returns, for those of the deliveries that are ordered and must wait, the one before
-// them in the queue of their key. They are locked with lockInQueues and about to be released; one
-// that an operator holds enters its queue at the end.
+// predecessors returns, for ordered deliveries that must wait, the delivery before them in the
+// queue of their key. The deliveries are locked with lockInQueues and will be released. One that an
+// operator holds enters its queue at the end.
 func predecessors(ctx context.Context, tx transaction, rows ...*row) (map[string]string, error) {
 	found, inQueue := map[string]string{}, []*row{}
 	for _, r := range rows {
@@ -282,14 +282,14 @@ func selectBefore(ctx context.Context, tx transaction, found map[string]string, 
 	return err
 }
 
-// leaveQueues takes those of the deliveries that have ended, or that an operator holds, out of the
-// queues of their keys, and releases the next of each. They are saved.
+// leaveQueues removes deliveries that have ended, or that an operator holds, from the queues of
+// their keys, and releases the next of each queue. The deliveries are saved already.
 func (s *Store) leaveQueues(ctx context.Context, tx transaction, rows []*row) error {
 	left := slices.DeleteFunc(rows, func(r *row) bool { return !r.Ordered || queued(&r.Delivery) })
 	if len(left) == 0 {
 		return nil
 	}
-	keys, err := lockKeys(ctx, tx, distinctKeys(left)) // already, unless the delivery entered its queue a moment ago
+	keys, err := lockKeys(ctx, tx, distinctKeys(left)) // locked already, unless the delivery has just entered its queue
 	if err != nil {
 		return err
 	}
@@ -307,9 +307,9 @@ func (s *Store) leaveQueues(ctx context.Context, tx transaction, rows []*row) er
 	return shortenQueues(ctx, tx, keys, ids)
 }
 
-// releaseUnblocked releases deliveries whose predecessor is no longer in their queue, as far as they are
-// admitted: another one may be before them, or their subscription may be paused. Those of a
-// deleted one stay as they are: the operation that cancels them is under way.
+// releaseUnblocked releases deliveries whose predecessor has left the queue, if they are admitted:
+// another delivery may be before them, or their subscription may be paused. Deliveries of a deleted
+// subscription stay as they are, because the operation that cancels them is running.
 func (s *Store) releaseUnblocked(ctx context.Context, tx transaction, next []*row) error {
 	before := map[string]string{}
 	if err := findBefore(ctx, tx, before, next); err != nil {
@@ -332,7 +332,7 @@ func (s *Store) releaseUnblocked(ctx context.Context, tx transaction, next []*ro
 		flow.Delivery, flow.Predecessor = &r.Delivery, before[r.ID]
 		a := switchboard.Admit(now, flow)
 		if a.Kind == switchboard.AdmissionEnd {
-			a = switchboard.Admission{Kind: switchboard.AdmissionSend} // its attempt ends it, and so on one after the other
+			a = switchboard.Admission{Kind: switchboard.AdmissionSend} // its attempt ends it, and then the next one's
 		}
 		from[r.ID] = r.State
 		if err := r.Release(now, now, a); err != nil {
@@ -350,7 +350,7 @@ func (s *Store) releaseUnblocked(ctx context.Context, tx transaction, next []*ro
 	return s.saveTransitions(ctx, tx, switchboard.Action{}, from, others...)
 }
 
-// shortenQueues finds the last delivery of those queues whose last one has left.
+// shortenQueues finds the new last delivery of queues whose last one has left.
 func shortenQueues(ctx context.Context, tx transaction, keys map[orderingKey]keyRow, left []string) error {
 	var names, subscriptions, ofKeys []string
 	var positions []int64

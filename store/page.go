@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// searchBudget is how long a list goes on looking for matches that no index finds; it
-	// then answers with what it has, and how far it has come.
+	// searchBudget is how long a list looks for matches that no index finds. It then returns what
+	// it has, and how far it has searched.
 	searchBudget = 2 * time.Second
 	// sliceGrace is how much longer than the budget the last slice may take.
 	sliceGrace = time.Second
-	// The first slice of time that is searched, and how long one is to take: the next is
+	// The first slice of time that is searched, and how long a slice should take: the next slice is
 	// shorter or longer accordingly, but at most growSlice times as long.
 	firstSlice  = time.Hour
 	sliceTarget = 200 * time.Millisecond
 	growSlice   = 4
 )
 
-// pageQuery is one list as one caller filters it.
+// pageQuery is a list as one caller filters it.
 type pageQuery struct {
 	cursors
 	columns, table string
-	order          string // newest first, with what breaks ties
+	order          string // newest first, with tie-breakers
 	where          *conditions
 	after          func(*conditions, position)             // adds: after that position in the order
 	within         func(c *conditions, from, to time.Time) // adds: made at or after, and before; zero: open. Nil: an index finds the rows
@@ -39,10 +39,10 @@ type pageQuery struct {
 	settings       string                                  // for Postgres's planner; empty: its own
 }
 
-// timeSpan is from one time, included, to another, excluded; zero: it is open.
+// timeSpan is from one time, included, to another, excluded; zero: open.
 type timeSpan struct{ from, to time.Time }
 
-// list reads a page of the list. at is the position of a row.
+// list reads a page of the list. at returns the position of a row.
 func list[T any](ctx context.Context, s *Store, q pageQuery, p switchboard.PageRequest, at func(T) position) (switchboard.Page[T], error) {
 	limit, after, err := q.open(p)
 	if err != nil {
@@ -61,8 +61,8 @@ func list[T any](ctx context.Context, s *Store, q pageQuery, p switchboard.PageR
 	return pageOf(q, items, limit, at)
 }
 
-// pageOf makes a page of at most limit items. One more was asked for, to know
-// whether another page follows.
+// pageOf makes a page of at most limit items. items may have one more, which shows that another
+// page follows.
 func pageOf[T any](q pageQuery, items []T, limit int, at func(T) position) (switchboard.Page[T], error) {
 	if len(items) <= limit {
 		return switchboard.Page[T]{Items: items}, nil
@@ -72,8 +72,8 @@ func pageOf[T any](q pageQuery, items []T, limit int, at func(T) position) (swit
 	return switchboard.Page[T]{Items: items, NextCursor: cursor}, err
 }
 
-// listSlices reads a page whose rows no index finds: in slices of time backwards, until the
-// page is full or the budget used up.
+// listSlices reads a page whose rows no index finds: backwards in slices of time, until the page is
+// full or the budget is used up.
 func listSlices[T any](ctx context.Context, s *Store, q pageQuery, limit int, after *position, at func(T) position) (switchboard.Page[T], error) {
 	began, items, width := time.Now(), []T{}, firstSlice
 	oldest, err := s.oldest(ctx, q.span.from)
@@ -109,14 +109,14 @@ func listSlices[T any](ctx context.Context, s *Store, q pageQuery, limit int, af
 	}
 }
 
-// partialPage is a page of a list that was searched back to that time only.
+// partialPage is a page of a list that was searched only back to that time.
 func partialPage[T any](q pageQuery, items []T, searchedTo time.Time) (switchboard.Page[T], error) {
 	cursor, err := q.encode(q.end(searchedTo))
 	return switchboard.Page[T]{Items: items, NextCursor: cursor, SearchedTo: searchedTo}, err
 }
 
-// newest is the time from which a search goes backwards: that of the position, or where the
-// span ends, or now.
+// newest returns the time from which a search goes backwards: that of the position, the end of the
+// span, or now.
 func (s *Store) newest(to time.Time, after *position) time.Time {
 	newest := s.now()
 	if !to.IsZero() && to.Before(newest) {
@@ -135,8 +135,8 @@ func (s *Store) newest(to time.Time, after *position) time.Time {
 	return newest
 }
 
-// oldest is the time back to which a search goes in slices: that of the first partition,
-// unless the span begins later. What is older is little, and one slice.
+// oldest returns the time back to which a search goes in slices: that of the first partition,
+// unless the span begins later. Older rows are few, and are one slice.
 func (s *Store) oldest(ctx context.Context, from time.Time) (time.Time, error) {
 	var lo []time.Time
 	err := s.search(ctx, "list partitions", &lo, "SELECT lo FROM partitions WHERE lo IS NOT NULL ORDER BY lo LIMIT 1")
@@ -161,7 +161,7 @@ func selectRows[T any](ctx context.Context, s *Store, q pageQuery, c *conditions
 	return rows, searchError(ctx, bounded, operation, err)
 }
 
-// withSettings reads in a transaction with settings of its own.
+// withSettings reads in a transaction with its own settings.
 func withSettings(ctx context.Context, db *sqlx.DB, settings string, read func(*sqlx.Tx) error) error {
 	tx, err := db.BeginTxx(ctx, nil)
 	if err != nil {
@@ -174,9 +174,9 @@ func withSettings(ctx context.Context, db *sqlx.DB, settings string, read func(*
 	return read(tx)
 }
 
-// fields writes the columns of a table for SELECT. names are separated by spaces;
-// one marked ? may be null and is then read as Go's zero time. into, if not empty,
-// is the field of the destination that they belong to.
+// fields writes the columns of a table for SELECT. names are separated by spaces; one marked ? may
+// be null and is then read as Go's zero time. into, if not empty, is the field of the destination
+// that has them.
 func fields(table, names, into string) string {
 	var b strings.Builder
 	for i, name := range strings.Fields(names) {
@@ -196,5 +196,5 @@ func fields(table, names, into string) string {
 	return b.String()
 }
 
-// zeroTime is Go's zero time, which stands for null on our side.
+// zeroTime is Go's zero time, which stands for null in Go.
 const zeroTime = "timestamptz '0001-01-01 00:00:00+00'"

@@ -32,9 +32,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 	return link, token, err
 }
 
-// SpendPortalLink begins the session of a link, which nobody can use again. It is the same
-// Unauthenticated error for a link that never was, that was used, that has expired, and whose key is
-// not valid any more.
+// SpendPortalLink begins the session of a link, which nobody can use again. It returns the same
+// Unauthenticated error for a link that never existed, that was used, that has expired, or whose
+// key is no longer valid.
 func (s *Store) SpendPortalLink(ctx context.Context, token switchboard.Secret, in switchboard.SignIn) (switchboard.SignedIn, error) {
 	var begun switchboard.SignedIn
 	err := s.tx(ctx, "spend a portal link", func(ctx context.Context, tx transaction) error {
@@ -66,7 +66,7 @@ RETURNING key_id, person, role, tenant, read_payload, next, seconds`, tokenHash(
 	return begun, err
 }
 
-// portalLinkRow is a link as it is stored, without what opens it.
+// portalLinkRow is a stored link, without its token.
 type portalLinkRow struct {
 	ID          string
 	KeyID       string
@@ -92,8 +92,8 @@ func (r *portalLinkRow) link() switchboard.PortalLink {
 	return link
 }
 
-// PortalLinks lists links, newest first: those that can be used, that were, and that have expired, until
-// retention deletes them. One that its key has taken with it is not among them.
+// PortalLinks lists links, newest first: usable, used and expired ones, until retention deletes
+// them. A link whose key has ended is not listed.
 func (s *Store) PortalLinks(ctx context.Context, caller switchboard.Caller, p switchboard.PageRequest) (switchboard.Page[switchboard.PortalLink], error) {
 	q := pageQuery{
 		cursors: cursors{s.keys, "portal_links", caller, ""}, table: "portal_links", order: "id DESC", where: &conditions{}, after: afterID,
@@ -109,8 +109,8 @@ func (s *Store) PortalLinks(ctx context.Context, caller switchboard.Caller, p sw
 	return page, err
 }
 
-// WithdrawPortalLink keeps a link from being used. One that was used, or has expired, is not there any
-// more: who came by it is signed out by [Store.RevokeSession].
+// WithdrawPortalLink prevents the use of a link. A used or expired link counts as missing:
+// [Store.RevokeSession] signs out a person who came by it.
 func (s *Store) WithdrawPortalLink(ctx context.Context, caller switchboard.Caller, id, reason string) error {
 	c := &conditions{}
 	c.add("id = ?", id)

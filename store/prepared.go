@@ -16,23 +16,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// preparedStatements are queries that run for every delivery, or every few seconds: for
-// Postgres they cost more to plan than to run.
+// preparedStatements are queries that run for every delivery, or every few seconds. Postgres needs
+// more time to plan than to run them.
 type preparedStatements struct {
 	db      *sqlx.DB
 	queries []string
 	mu      sync.Mutex
-	ready   atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first there
+	ready   atomic.Pointer[map[string]*sqlx.Stmt] // by query; nil until Postgres was first available
 }
 
-// hotQueries are those of Authenticate, Accept, LoadForAttempt, Record, of operational events and
-// of the outbox.
+// hotQueries are the queries of Authenticate, Accept, LoadForAttempt, Record, operational events
+// and the outbox.
 func hotQueries() []string {
 	return slices.Concat(queueQueries(), []string{callersQuery, loadQuery, subscriptionsQuery(), candidatesQuery, acceptQuery, subjectsQuery, announceQuery, recordFastQuery, lockDeliveriesQuery, insertAttemptsQuery, saveDeliveriesQuery, dueQuery, leaseQuery, dispatchedQuery, dispatchNowQuery, closedQuery, takeTurnsQuery, nextQueuedQuery, anyQueuedQuery})
 }
 
-// periodicQueries are those of the relay and of the reconciler at rest. They look into every
-// partition: with 41 of them, planning took 50 to 80 ms, and running 1 to 2 ms.
+// periodicQueries are the queries of the relay and of the reconciler when nothing is due. They read
+// every partition: with 41 of them, planning took 50 to 80 ms, and running 1 to 2 ms.
 func periodicQueries() []string {
 	return append(rollupQueries(), heartbeatQuery, anyDueQuery, overdueQuery, expiredQuery, idleOperationsQuery, lateRecoveryQuery, healthyQuery)
 }
@@ -68,8 +68,8 @@ var maxParameter = regexp.MustCompile(`\$(\d+)`)
 // warmConnections is how many connections plan the hot statements before the process is ready.
 const warmConnections = 3
 
-// Warm plans the statements of the hot path on a few connections. On a new one the first delivery
-// would wait for that: 0.35 to 0.5 s with 41 partitions.
+// Warm plans the hot statements on a few connections. Otherwise the first delivery on a new
+// connection waits for it: 0.35 to 0.5 s with 41 partitions.
 func (s *Store) Warm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -77,7 +77,7 @@ func (s *Store) Warm(ctx context.Context) error {
 	if err != nil {
 		return mapError(ctx, "plan statements", err)
 	}
-	var txs []*sqlx.Tx // all open at the same time, so that each has a connection of its own
+	var txs []*sqlx.Tx // all open at the same time, so that each has its own connection
 	for range min(warmConnections, s.db.Stats().MaxOpenConnections) {
 		tx, err := s.db.BeginTxx(ctx, nil)
 		if err != nil {
@@ -93,7 +93,7 @@ func (s *Store) Warm(ctx context.Context) error {
 	return mapError(ctx, "plan statements", group.Wait())
 }
 
-// planHot runs each statement with NULL for every argument, which finds no row and adds none.
+// planHot runs each statement with NULL for every argument, so that it finds no row and adds none.
 func planHot(ctx context.Context, tx transaction) error {
 	for _, query := range hotQueries() {
 		arguments := 0
@@ -117,8 +117,7 @@ type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// session reads with the prepared statements where there are, each on whatever
-// connection is free.
+// session reads with the prepared statements if there are any, each on a free connection.
 type session struct {
 	*sqlx.DB
 	prepared map[string]*sqlx.Stmt
@@ -132,7 +131,7 @@ func (d session) SelectContext(ctx context.Context, dest any, query string, args
 	return d.DB.SelectContext(ctx, dest, query, args...)
 }
 
-// transaction is a transaction that uses the prepared statements where there are.
+// transaction is a transaction that uses the prepared statements if there are any.
 type transaction struct {
 	*sqlx.Tx
 	prepared map[string]*sqlx.Stmt
@@ -168,17 +167,17 @@ type connector struct {
 	setUp string
 }
 
-// forDeliveries makes Postgres plan each prepared statement once, whatever its arguments:
-// it would plan those with lists at every call, for longer than they run. Such a plan is
-// still in use when the table is no longer small, so it must not read a table as a whole.
+// forDeliveries makes Postgres plan each prepared statement once, whatever its arguments. Otherwise
+// it plans statements with lists at every call, which takes longer than running them. The plan is
+// still in use when the table is no longer small, so it must not read a whole table.
 const forDeliveries = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off"
 
-// planForArguments has a transaction plan its statements for their arguments, where those name the one
-// partition to read: planning for all of 41 takes 5 to 10 ms each.
+// planForArguments makes a transaction plan its statements for their arguments, if those name the
+// one partition to read. Planning for all of 41 takes 5 to 10 ms each.
 const planForArguments = "SET LOCAL plan_cache_mode = force_custom_plan"
 
-// forSearches lets Postgres plan each query for its arguments, which differ widely, and ends
-// one that takes too long.
+// forSearches lets Postgres plan each query for its arguments, which differ widely, and ends a
+// query that takes too long.
 func forSearches() string {
 	return fmt.Sprintf("SET enable_seqscan = off; SET statement_timeout = %d", searchTimeout.Milliseconds())
 }

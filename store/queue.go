@@ -7,12 +7,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The deliveries of a subscription that exceed its rate_limit or max_in_flight wait in order of
-// their ids. While there are any, its health has a queue_reason.
+// The deliveries of a subscription that exceed its rate_limit or max_in_flight wait in the order of
+// their ids. While some wait, its health has a queue_reason.
 
-// QueueDelivery parks a delivery of that generation that exceeds a limit of its subscription. What
-// is accepted from then on waits behind it. If it may not be sent for another reason by now, that
-// one parks it.
+// QueueDelivery parks a delivery of that generation that exceeds a limit of its subscription.
+// Deliveries that are accepted after that wait behind it. If the delivery may not be sent for
+// another reason now, it is parked for that one.
 func (s *Store) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, admission switchboard.Admission) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "queue delivery", func(ctx context.Context, tx transaction) error {
 		conditions, err := lockQueue(ctx, tx, loaded.SubscriptionID)
@@ -43,7 +43,7 @@ func (s *Store) QueueDelivery(ctx context.Context, loaded switchboard.Delivery, 
 	return d, err
 }
 
-// lockQueue locks a subscription: alone, if its queue begins now.
+// lockQueue locks a subscription: exclusively, if its queue begins now.
 func lockQueue(ctx context.Context, tx transaction, subscriptionID string) (switchboard.Conditions, error) {
 	health, err := selectHealth(ctx, tx, subscriptionID)
 	if err != nil {
@@ -65,13 +65,13 @@ func selectHealth(ctx context.Context, db selector, subscriptionID string) (swit
 	return parseHealth(rows[0])
 }
 
-// bumpFlow locks a subscription and says that what decides about its deliveries changes.
+// bumpFlow locks a subscription, and counts a change of what decides about its deliveries.
 func bumpFlow(ctx context.Context, tx transaction, subscriptionID string) error {
 	_, err := tx.ExecContext(ctx, "UPDATE subscriptions SET flow = flow + 1 WHERE id = $1", subscriptionID)
 	return err
 }
 
-// setQueueReason says why deliveries of the subscription, which is locked, wait in order.
+// setQueueReason stores why deliveries of the subscription, which is locked, wait in order.
 func (s *Store) setQueueReason(ctx context.Context, tx transaction, subscriptionID, reason string) error {
 	if err := bumpFlow(ctx, tx, subscriptionID); err != nil {
 		return err
@@ -82,7 +82,7 @@ ON CONFLICT (subscription_id) DO UPDATE SET queue_reason = excluded.queue_reason
 	return err
 }
 
-// SetSlow says for all processes whether the endpoint of a subscription is slow.
+// SetSlow stores, for all processes, whether the endpoint of a subscription is slow.
 func (s *Store) SetSlow(ctx context.Context, subscriptionID string, slow bool) error {
 	return s.tx(ctx, "set class of an endpoint", func(ctx context.Context, tx transaction) error {
 		health, err := selectHealth(ctx, tx, subscriptionID)

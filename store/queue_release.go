@@ -9,26 +9,26 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// parkedFor is for how long a delivery that an attempt has parked stays so at least: its workflow
-// may not have ended before, and the next one could not start.
+// parkedFor is how long a delivery that an attempt has parked stays parked at least. Before that,
+// its workflow may not have ended, and the next one could not start.
 const parkedFor = 250 * time.Millisecond
 
-// waitsForTurn is [switchboard.IsQueueReason] in SQL. The reasons are no argument, so that Postgres sees
-// that the index deliveries_releasable has them.
+// waitsForTurn is [switchboard.IsQueueReason] in SQL. The reasons are not an argument, so that
+// Postgres sees that it can use the index deliveries_releasable.
 var waitsForTurn = "state = 'held' AND reason IN ('" + strings.Join(switchboard.QueueReasons(), "', '") + "')"
 
-// The deliveries of a subscription that wait for their turn. Those that were parked when they were
-// accepted have no workflow.
+// The deliveries of a subscription that wait for their turn. Deliveries that were parked when they
+// were accepted have no workflow.
 var (
 	nextQueuedQuery = "SELECT " + fields("deliveries", rowFields, "") + ` FROM deliveries
 WHERE subscription_id = $1 AND ` + waitsForTurn + ` AND (parked_at = created_at OR parked_at <= $2) ORDER BY id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED`
 	anyQueuedQuery = "SELECT 1 FROM deliveries WHERE subscription_id = $1 AND " + waitsForTurn + " LIMIT 1"
 )
 
-// ReleaseNext releases the oldest deliveries of the subscription that wait for their turn, as many
-// as room says and as the rate limit allows in that time, in order. Each is due at its turn, and
-// dispatched a little later unless the caller does so. When none waits any more, those that are
-// accepted wait no longer.
+// ReleaseNext releases the oldest deliveries of the subscription that wait for their turn, in
+// order: as many as room says and as the rate limit allows in that time. Each is due at its turn.
+// If the caller does not dispatch it, the relay does a little later. When none waits any more, new
+// deliveries no longer wait.
 func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead time.Duration, room func(switchboard.Subscription, switchboard.Health) int) ([]switchboard.Delivery, error) {
 	var released []switchboard.Delivery
 	var behind []string // they wait for an earlier delivery of their key
@@ -42,7 +42,7 @@ func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead ti
 		now := s.now()
 		conditions.Queue = ""
 		if switchboard.Admit(now, conditions).Kind != switchboard.AdmissionSend {
-			return nil // the queue goes on when that is over
+			return nil // the queue continues when that ends
 		}
 		limit := room(*conditions.Subscription, *conditions.Health)
 		if limit <= 0 {
@@ -52,7 +52,7 @@ func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead ti
 		if err := tx.SelectContext(ctx, &rows, nextQueuedQuery, subscriptionID, now.Add(-parkedFor), limit); err != nil {
 			return err
 		}
-		// After the last turns of a rate limit the next request has to wait for its turn too.
+		// After the last turns of a rate limit the next request must wait for its turn too.
 		empty = len(rows) == 0 || len(rows) < limit && !conditions.Subscription.RateLimit.IsSet()
 		if rows, behind, err = firstOfKeys(ctx, tx, rows); err != nil {
 			return err
@@ -71,9 +71,9 @@ func (s *Store) ReleaseNext(ctx context.Context, subscriptionID string, ahead ti
 	return released, err
 }
 
-// firstOfKeys leaves out those of the deliveries, which are locked, that are to be sent after an
-// earlier one of their key, and returns their ids. Their keys are not locked: whoever enters a queue
-// enters at its end, so that the first of a queue stays the first.
+// firstOfKeys leaves out deliveries, which are locked, that must wait for an earlier one of their
+// key, and returns the ids of those. It does not lock their keys: a new delivery enters a queue at
+// its end, so the first of a queue stays the first.
 func firstOfKeys(ctx context.Context, tx transaction, rows []*row) (first []*row, behind []string, err error) {
 	ordered := slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return !r.Ordered })
 	before := map[string]string{}
@@ -90,7 +90,7 @@ func firstOfKeys(ctx context.Context, tx transaction, rows []*row) (first []*row
 	return first, behind, nil
 }
 
-// blockBehind lets a delivery that waits for its turn wait for the earlier one of its key instead.
+// blockBehind makes a delivery that waits for its turn wait for the earlier one of its key instead.
 func (s *Store) blockBehind(ctx context.Context, id string) error {
 	return s.tx(ctx, "block delivery", func(ctx context.Context, tx transaction) error {
 		conditions, err := lockFlowOf(ctx, tx, id)
@@ -114,7 +114,7 @@ func (s *Store) blockBehind(ctx context.Context, id string) error {
 	})
 }
 
-// releaseInTurn releases those of the deliveries, which are locked, whose turn comes in that time.
+// releaseInTurn releases the deliveries, which are locked, whose turn comes in that time.
 func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time, conditions switchboard.Conditions, ahead time.Duration, rows []*row) ([]switchboard.Delivery, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -136,7 +136,8 @@ func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time
 		at := now.Add(max(0, wait)).Truncate(time.Microsecond)
 		conditions.Delivery = &r.Delivery
 		a := switchboard.Admit(now, conditions)
-		// The attempt of an ordered one ends it whose time is over: here its key would be locked after it.
+		// If the time of an ordered delivery is over, its attempt ends it. Here its key would be
+		// locked after it, in the wrong order.
 		if a.Kind == switchboard.AdmissionSend || a.Kind == switchboard.AdmissionEnd && r.Ordered {
 			a = switchboard.Admission{Kind: switchboard.AdmissionDefer, Reason: reason, Until: at}
 		}
@@ -153,7 +154,7 @@ func (s *Store) releaseInTurn(ctx context.Context, tx transaction, now time.Time
 	return released, s.saveTransitions(ctx, tx, switchboard.Action{}, from, rows...)
 }
 
-// clearQueueReason lets what is accepted be sent at once again, unless deliveries wait.
+// clearQueueReason lets new deliveries be sent at once again, unless deliveries wait.
 func (s *Store) clearQueueReason(ctx context.Context, subscriptionID string) error {
 	return s.tx(ctx, "end queue", func(ctx context.Context, tx transaction) error {
 		conditions, err := lockFlow(ctx, tx, subscriptionID, exclusive)

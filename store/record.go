@@ -15,15 +15,13 @@ import (
 	"github.com/seed-49a43567/switchboard/store/batch"
 )
 
-// Record stores an attempt with what was decided after it, moves its delivery
-// there, and returns the delivery as it is when that is durable. It may be
-// repeated: an attempt whose id is recorded already changes nothing. A
-// delivery that an operator moved in the meantime stays where it is.
+// Record stores an attempt, applies the decision after it to the delivery, and returns the delivery
+// when that is durable. It may be repeated: an attempt whose id is already recorded has no effect.
+// A delivery that an operator moved in the meantime stays where it is.
 //
-// Two attempts may come with one number: the last of an earlier run that was still
-// under way when an operator restarted the delivery, or one that Temporal repeated
-// elsewhere because it no longer heard from the first. Both requests were made, so the later
-// record takes the next free number.
+// Two attempts may have the same number: one was the last of an earlier run that was still running
+// when an operator restarted the delivery, or Temporal repeated it elsewhere because it no longer
+// heard of the first. Both requests were made, so the later record gets the next free number.
 func (s *Store) Record(ctx context.Context, r switchboard.Record) (switchboard.Delivery, error) {
 	r.Attempt.At = r.Attempt.At.UTC().Truncate(time.Microsecond)
 	return do(ctx, s.records, "record attempt", r)
@@ -31,8 +29,8 @@ func (s *Store) Record(ctx context.Context, r switchboard.Record) (switchboard.D
 
 func sizeOfRecord(r switchboard.Record) int { return len(r.Attempt.Outcome.Response.Body) }
 
-// recordAll records attempts of several deliveries together: nearly all of them in
-// one statement, and in a transaction what is not simply a delivery's next.
+// recordAll records attempts of several deliveries together. One statement records almost all of
+// them; a transaction records attempts that are not simply a delivery's next.
 func (s *Store) recordAll(ctx context.Context, records []switchboard.Record) ([]batch.Result[switchboard.Delivery], error) {
 	moved, err := s.recordFast(ctx, records)
 	if err != nil {
@@ -96,12 +94,12 @@ func (s *Store) recordRows(ctx context.Context, tx transaction, records []switch
 			r.Attempt.Number = d.AttemptsMade + 1
 		}
 		taken[keyOf(r)], recorded[r.Attempt.ID] = true, true
-		if changed[d.ID] == nil { // another record may have ended it a moment ago
+		if changed[d.ID] == nil { // another record may just have ended it
 			failedBefore[d.ID], finalBefore[d.ID] = d.State == switchboard.StateFailed, d.State.Final()
 		}
 		d.Record(r)
 		attempts, changed[d.ID] = append(attempts, columnsOf(r.Attempt, r.Generation)), d
-		if slices.Contains(erased, d.ID) { // it was under way meanwhile
+		if slices.Contains(erased, d.ID) { // it ran during the erasure
 			attempts[len(attempts)-1].erasePayload()
 		}
 	}
@@ -128,13 +126,13 @@ func (s *Store) recordRows(ctx context.Context, tx transaction, records []switch
 	return rows, s.leaveQueues(ctx, tx, without(saved, finalBefore))
 }
 
-// without are the rows whose ids are not in the set.
+// without returns the rows whose ids are not in the set.
 func without(rows []*row, ids map[string]bool) []*row {
 	return slices.DeleteFunc(slices.Clone(rows), func(r *row) bool { return ids[r.ID] })
 }
 
-// lockForRecords locks the deliveries of the records, those that one may end after the key that
-// they are ordered by.
+// lockForRecords locks the deliveries of the records. If a record may end an ordered delivery, it
+// locks the key first.
 func lockForRecords(ctx context.Context, tx transaction, records []switchboard.Record) (map[string]*row, error) {
 	var ending []string
 	for _, r := range records {
@@ -149,8 +147,8 @@ func lockForRecords(ctx context.Context, tx transaction, records []switchboard.R
 	return lockDeliveries(ctx, tx, append(blocked, deliveriesOf(records)...))
 }
 
-// erasedAmong returns those of the deliveries, which are locked, whose event is erased. None of
-// these is open.
+// erasedAmong returns the deliveries, which are locked, whose event is erased. None of these is
+// open.
 func erasedAmong(ctx context.Context, tx transaction, rows map[string]*row) (erased []string, err error) {
 	var final []string
 	for id, d := range rows {
@@ -168,7 +166,7 @@ WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3 AND e.erased_at IS NOT NULL`,
 	return erased, err
 }
 
-// attemptKey is what names an attempt.
+// attemptKey identifies an attempt.
 type attemptKey struct {
 	delivery string
 	number   int
@@ -192,9 +190,9 @@ func byNumber(records []switchboard.Record) []switchboard.Record {
 	})
 }
 
-// recordedBefore returns the numbers that are taken, and the ids of the attempts that
-// have them, of the deliveries where there may be one of the records. Its number may be
-// another than it came with.
+// recordedBefore returns the used numbers, and the ids of the attempts that have them, of the
+// deliveries that may already have one of the records. A recorded attempt may have another number
+// than its record.
 func recordedBefore(ctx context.Context, tx transaction, rows map[string]*row, records []switchboard.Record) (taken map[attemptKey]bool, recorded map[string]bool, err error) {
 	taken, recorded = map[attemptKey]bool{}, map[string]bool{}
 	var ids []string

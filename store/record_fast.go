@@ -9,16 +9,16 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// recordFastQuery stores the attempts $1 that are simply the next of their delivery in its
-// current generation, and moves those deliveries, as $2 has them; $3 are their ids, with the
-// bounds $4 and $5. It does by one statement what [switchboard.Delivery.Record] does; a test compares the
-// two. What it does not return is left to recordRows: what was recorded before, is of an
-// earlier generation or out of order. Awaited deliveries need a NOTIFY and go there too, those
-// that fail for good where somebody takes operational events, and ordered ones that end, which
-// others wait for.
+// recordFastQuery stores the attempts $1 that are simply the next of their delivery in its current
+// generation, and changes those deliveries to $2; $3 are their ids, with the bounds $4 and $5. It
+// does in one statement what [switchboard.Delivery.Record] does; a test compares the two.
+// recordRows handles what it does not return: attempts that are already recorded, are of an earlier
+// generation or are out of order. recordRows also handles awaited deliveries, which need a NOTIFY,
+// deliveries that fail for good and that operational events are about, and ordered deliveries that
+// end, because others wait for them.
 //
-// IS TRUE keeps Postgres from finding the deliveries by their state, as it would while few
-// are open, and would go on to when very many are.
+// IS TRUE prevents Postgres from finding the deliveries by their state. It would do so while few
+// are open, and keep that plan when very many are.
 var recordFastQuery = `
 WITH a AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::attempts, $1)),
 n AS MATERIALIZED (SELECT * FROM json_populate_recordset(NULL::deliveries, $2)),
@@ -35,11 +35,11 @@ stored AS (
 	SELECT ` + attemptNames + ` FROM a WHERE delivery_id IN (SELECT id FROM moved))
 SELECT ` + fields("moved", deliveryFields, "") + " FROM moved"
 
-// recordFast returns the deliveries that were moved, by the attempts' ids.
+// recordFast returns the changed deliveries by the attempts' ids.
 func (s *Store) recordFast(ctx context.Context, records []switchboard.Record) (map[string]switchboard.Delivery, error) {
 	var attempts []attemptColumns
 	var moves []*row
-	first := map[string]switchboard.Record{} // by delivery: a second one comes after it
+	first := map[string]switchboard.Record{} // by delivery: its second record comes after this statement
 	for _, r := range byNumber(records) {    // most plans lock the deliveries in this order
 		if _, there := first[r.Attempt.DeliveryID]; there {
 			continue

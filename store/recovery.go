@@ -8,10 +8,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// NextRecovery does what is due for an unhealthy endpoint, and says what its workflow waits for
-// then: it lets the oldest delivery that the breaker holds through as a probe, lets the next one
-// through where none is held, or starts the release when the time is over for which the receiver
-// asked to wait. It may be repeated at any time.
+// NextRecovery does what is due for an unhealthy endpoint, and returns what its workflow waits for
+// next. It releases the oldest delivery that the breaker holds as a probe. If none is held, it
+// admits the next delivery as the probe. It starts the release when the time that the receiver
+// asked to wait is over. It may be repeated at any time.
 func (s *Store) NextRecovery(ctx context.Context, subscriptionID string) (switchboard.RecoveryStep, error) {
 	var step switchboard.RecoveryStep
 	err := s.tx(ctx, "recover an endpoint", func(ctx context.Context, tx transaction) (err error) {
@@ -32,7 +32,7 @@ func (s *Store) NextRecovery(ctx context.Context, subscriptionID string) (switch
 			return nil
 		}
 		now := s.now()
-		if step = h.Recovery(now); !step.Due { // another process has reported meanwhile
+		if step = h.Recovery(now); !step.Due { // another process has reported since
 			return nil
 		}
 		if off, err := s.breakerIsOff(ctx, tx, subscriptionID); err != nil || off && h.Breaker == switchboard.BreakerOpen {
@@ -50,16 +50,16 @@ func (s *Store) NextRecovery(ctx context.Context, subscriptionID string) (switch
 	return step, err
 }
 
-// breakerIsOff reports whether the subscription has no breaker: it says so, or says nothing and the
-// configuration does. The configuration may have said otherwise when the breaker opened. Nobody counts
-// the results of probes by now, so that it would stay open.
+// breakerIsOff reports whether the subscription has no breaker: by its own setting, or without one
+// by the configuration. The configuration may have been different when the breaker opened. Now
+// nobody counts the results of probes, so the breaker would stay open.
 func (s *Store) breakerIsOff(ctx context.Context, tx transaction, subscriptionID string) (bool, error) {
 	var mode switchboard.BreakerMode
 	err := tx.GetContext(ctx, &mode, "SELECT coalesce(document#>>'{breaker,mode}', '') FROM subscriptions WHERE id = $1", subscriptionID)
 	return cmp.Or(mode, s.breaker.Mode) == switchboard.BreakerOff, err
 }
 
-// plannedRecovery reads without locks what is next for an endpoint.
+// plannedRecovery reads the next recovery step of an endpoint without locks.
 func (s *Store) plannedRecovery(ctx context.Context, tx transaction, subscriptionID string) (switchboard.RecoveryStep, error) {
 	var found [][]byte
 	err := tx.SelectContext(ctx, &found, `
@@ -92,13 +92,13 @@ func (s *Store) recoverNow(ctx context.Context, tx transaction, sub *switchboard
 	return nil
 }
 
-// oldestHeldQuery finds the oldest delivery that the breaker of the subscription $1 holds, and whose
-// hold ends after $2.
+// oldestHeldQuery finds the oldest delivery that the breaker of the subscription $1 holds, and
+// whose hold ends after $2.
 const oldestHeldQuery = "SELECT id FROM deliveries WHERE subscription_id = $1 AND state = 'held' AND reason = '" + switchboard.ReasonBreakerOpen + "' AND held_until > $2 ORDER BY id LIMIT 1"
 
 // releaseProbe releases the oldest delivery that the breaker holds, and returns its id; empty: none
-// is held. One that must not be sent any more, as after its deadline, ends, and one that is to wait
-// for an earlier delivery of its key is blocked: neither is the probe.
+// is held. A delivery that must not be sent any more, for example after its deadline, ends. A
+// delivery that must wait for an earlier one of its key is blocked. Neither is the probe.
 func (s *Store) releaseProbe(ctx context.Context, tx transaction, sub *switchboard.Subscription, h *switchboard.Health, now time.Time) (string, error) {
 	for {
 		var oldest []string
@@ -117,14 +117,14 @@ func (s *Store) releaseProbe(ctx context.Context, tx transaction, sub *switchboa
 	}
 }
 
-// releaseAsProbe releases a delivery that the breaker held a moment ago, and returns its state. It
+// releaseAsProbe releases a delivery that the breaker held just before, and returns its state. It
 // is blocked if an earlier one of its key is open.
 func (s *Store) releaseAsProbe(ctx context.Context, tx transaction, sub *switchboard.Subscription, h *switchboard.Health, now time.Time, id string) (switchboard.State, error) {
 	r, err := s.lockDelivery(ctx, tx, switchboard.Caller{}, id)
 	if err != nil {
 		return "", err
 	}
-	if r.State != switchboard.StateHeld || r.Reason != switchboard.ReasonBreakerOpen { // somebody was faster
+	if r.State != switchboard.StateHeld || r.Reason != switchboard.ReasonBreakerOpen { // another process was faster
 		return r.State, nil
 	}
 	before, err := predecessors(ctx, tx, r)
@@ -138,8 +138,8 @@ func (s *Store) releaseAsProbe(ctx context.Context, tx transaction, sub *switchb
 	return r.State, s.saveTransition(ctx, tx, switchboard.Caller{}, bySwitchboard(switchboard.ActionRelease, "it is the probe of the endpoint, whose breaker is open"), was, r)
 }
 
-// lateRecoveryQuery finds the subscriptions for which something has been due since before $1: the
-// workflow that would do it is missing.
+// lateRecoveryQuery finds the subscriptions for which something has been due since before $1: their
+// workflow is missing.
 const lateRecoveryQuery = `
 SELECT h.subscription_id, s.url, row_to_json(h) AS health FROM subscription_health h JOIN subscriptions s ON s.id = h.subscription_id
 WHERE s.state = 'active' AND s.deleted_at IS NULL AND (h.breaker = 'open' AND h.probe_at <= $1 AND (h.deferred_until IS NULL OR h.deferred_until <= $1)

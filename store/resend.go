@@ -14,9 +14,9 @@ import (
 // resendData is the associated data of the overrides' ciphertext.
 func resendData(deliveryID string) string { return "resends/" + deliveryID }
 
-// Resend makes a copy of a delivery, with the overrides, and returns it. One whose id the caller
-// names, and that is there already, is returned as it is: it was made by the same request. start says
-// that its workflow is to be started now.
+// Resend makes a copy of a delivery, with the overrides, and returns it. If the caller gives an id
+// that already exists, the same request made that copy, and Resend returns it. start means that the
+// caller starts its workflow now.
 func (s *Store) Resend(ctx context.Context, caller switchboard.Caller, id string, asked switchboard.Resend) (d switchboard.Delivery, start bool, err error) {
 	err = s.tx(ctx, "resend delivery", func(ctx context.Context, tx transaction) error {
 		conditions, err := lockFlowOf(ctx, tx, id)
@@ -50,8 +50,8 @@ func (s *Store) Resend(ctx context.Context, caller switchboard.Caller, id string
 	return d, start && err == nil, err
 }
 
-// copyOf makes the copy, as it stands with the subscription's present flow. It is ordered as its
-// original is, after all that is open of its key.
+// copyOf makes the copy in the state that the subscription's current flow gives it. It is ordered
+// as its original is, after all open deliveries of its key.
 func (s *Store) copyOf(ctx context.Context, tx transaction, original *row, conditions switchboard.Conditions, asked switchboard.Resend) (*row, error) {
 	var target struct{ Method, URL string }
 	if err := tx.GetContext(ctx, &target, "SELECT method, url FROM subscriptions WHERE id = $1", original.SubscriptionID); err != nil {
@@ -120,11 +120,11 @@ FROM json_populate_recordset(NULL::deliveries, $1)`, text, original.ID); err != 
 	})
 }
 
-// overridesQuery reads the overrides of those of the deliveries $1 that have some.
+// overridesQuery reads the overrides of the deliveries among $1 that have some.
 const overridesQuery = "SELECT delivery_id, key_id, ciphertext FROM resends WHERE delivery_id = ANY($1) AND ciphertext <> ''"
 
-// readOverrides reads the overrides of the deliveries, by id. Those that cannot be read are errors of
-// their own.
+// readOverrides reads the overrides of the deliveries, by id. Overrides that cannot be read have an
+// error of their own.
 func (s *Store) readOverrides(ctx context.Context, db querier, ids []string) (map[string]*switchboard.Overrides, map[string]error, error) {
 	var rows []struct {
 		DeliveryID, KeyID string
@@ -150,7 +150,7 @@ func (s *Store) readOverrides(ctx context.Context, db querier, ids []string) (ma
 	return found, unreadable, nil
 }
 
-// addResends adds to a delivery of which one it is a copy, and its own copies.
+// addResends adds to a delivery its original, if it is a copy, and its own copies.
 func addResends(ctx context.Context, tx transaction, detail *switchboard.DeliveryDetail) error {
 	var links []struct {
 		DeliveryID, OriginalID string
@@ -170,12 +170,12 @@ func addResends(ctx context.Context, tx transaction, detail *switchboard.Deliver
 	return nil
 }
 
-// resendsGoneQuery deletes links of deliveries that are gone since before $1, at most $2 of them.
+// resendsGoneQuery deletes links of deliveries that were deleted before $1, at most $2 of them.
 const resendsGoneQuery = `
 DELETE FROM resends WHERE delivery_id IN (
 	SELECT delivery_id FROM resends r WHERE created_at < $1 AND NOT EXISTS (SELECT FROM deliveries d WHERE d.id = r.delivery_id) LIMIT $2)`
 
-// eraseOldOverrides erases overrides of ended deliveries for which the retention of payloads is over.
+// eraseOldOverrides erases the overrides of ended deliveries after the retention of payloads.
 func (m maintenance) eraseOldOverrides(ctx context.Context) (int64, error) {
 	var until time.Time
 	if err := m.GetContext(ctx, &until, "SELECT payloads_until FROM retention"); err != nil {

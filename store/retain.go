@@ -15,24 +15,25 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// maintenanceRows is how many rows one transaction of the maintenance removes or changes,
-// so that nobody waits long for it.
+// maintenanceRows is how many rows one transaction of the maintenance deletes or changes, so that
+// nobody waits long for it.
 const maintenanceRows = 1000
 
-// gentle leaves CPU and disk to deliveries: one process for each statement, and a VACUUM that pauses
-// as autovacuum does by default. Without, a VACUUM of a partition takes all that the disk gives.
+// gentle leaves CPU and disk to deliveries: one process for each statement, and a VACUUM that
+// pauses as autovacuum does by default. Without it, a VACUUM of a partition uses the whole disk
+// bandwidth.
 func gentle() []string {
 	return []string{"SET max_parallel_workers_per_gather = 0", "SET max_parallel_maintenance_workers = 0", "SET vacuum_cost_delay = '2ms'"}
 }
 
-// maintenance is a connection for work that takes long. It holds the advisory lock that one
-// process at a time has, which is that of the migrations.
+// maintenance is a connection for long work. It holds the advisory lock that only one process has
+// at a time, which is also that of the migrations.
 type maintenance struct {
 	*sqlx.Conn
 	s *Store
 }
 
-// maintain does work under the advisory lock. Where another has it, it is
+// maintain does work under the advisory lock. If another process has it, maintain returns
 // ErrMaintenanceBusy at once.
 func (s *Store) maintain(ctx context.Context, operation string, work func(context.Context, maintenance) error) error {
 	db := sqlx.NewDb(sql.OpenDB(s.unbounded), "postgres")
@@ -63,8 +64,8 @@ func (s *Store) maintain(ctx context.Context, operation string, work func(contex
 	return mapError(ctx, operation, err)
 }
 
-// unlockMaintenance gives the lock back before the connection closes, which Postgres would
-// notice a moment later than the next step of the same run asks for it.
+// unlockMaintenance releases the lock before the connection closes. Postgres would notice the close
+// only after the next step of the same run asks for the lock.
 func unlockMaintenance(ctx context.Context, conn *sqlx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
@@ -78,7 +79,7 @@ func (m maintenance) tx(ctx context.Context, work func(*sqlx.Tx) error) error {
 		return err
 	}
 	if err := work(tx); err != nil {
-		_ = tx.Rollback() // it may be gone already; the first error says why
+		_ = tx.Rollback() // it may have ended already; the first error says why
 		return err
 	}
 	return tx.Commit()
@@ -94,10 +95,10 @@ func execAll(ctx context.Context, db sqlx.ExecerContext, statements ...string) e
 	return nil
 }
 
-// timestamp is a time as a literal.
+// timestamp returns a time as a literal.
 func timestamp(at time.Time) string { return pq.QuoteLiteral(at.UTC().Format(time.RFC3339Nano)) }
 
-// nullTime is the zero time as NULL.
+// nullTime returns the zero time as NULL.
 func nullTime(at time.Time) sql.NullTime { return sql.NullTime{Time: at, Valid: !at.IsZero()} }
 
 // Partitions lists the partitions in the order of time.
@@ -122,7 +123,7 @@ func (m maintenance) partitions(ctx context.Context) ([]switchboard.Partition, e
 	return inUTC(partitions), err
 }
 
-// MakePartitionsAhead makes the partitions of the days ahead that are missing.
+// MakePartitionsAhead makes the missing partitions of the days ahead.
 func (s *Store) MakePartitionsAhead(ctx context.Context, r switchboard.Retention) (switchboard.RetentionStep, error) {
 	step := switchboard.RetentionStep{Step: "make partitions"}
 	err := s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
@@ -151,7 +152,7 @@ func (s *Store) MakePartitionsAhead(ctx context.Context, r switchboard.Retention
 	return step, err
 }
 
-// ClosePartitions vacuums and analyzes each partition whose time is over, once: that spares
+// ClosePartitions vacuums and analyzes each partition once, when its time is over. This saves
 // Postgres a later vacuum of each against the wraparound of transaction ids.
 func (s *Store) ClosePartitions(ctx context.Context) (switchboard.RetentionStep, error) {
 	step := switchboard.RetentionStep{Step: "close partitions"}
@@ -192,9 +193,8 @@ func (m maintenance) setStage(ctx context.Context, db sqlx.ExecerContext, suffix
 	return err
 }
 
-// PlanVisits returns the visits that are due to partitions, and refuses from then on that
-// what they are about to erase is started again. It also removes what an interrupted run
-// left behind.
+// PlanVisits returns the due visits to partitions. From then on, deliveries that they will erase
+// cannot be started again. It also removes what an interrupted run left behind.
 func (s *Store) PlanVisits(ctx context.Context, r switchboard.Retention) ([]switchboard.PartitionVisit, error) {
 	var visits []switchboard.PartitionVisit
 	err := s.maintain(ctx, "plan retention", func(ctx context.Context, m maintenance) error {
@@ -212,20 +212,20 @@ func (s *Store) PlanVisits(ctx context.Context, r switchboard.Retention) ([]swit
 		if len(visits) == 0 {
 			return nil
 		}
-		// It waits for those who start an older delivery again at this moment.
+		// It waits for transactions that are starting an older delivery again.
 		_, err = m.ExecContext(ctx, "UPDATE retention SET payloads_until = greatest(payloads_until, $1)", switchboard.ErasedBefore(visits))
 		return err
 	})
 	return visits, err
 }
 
-// FinishRetention notes that a run of the workflow Retain did all of its steps.
+// FinishRetention records that a run of the workflow Retain made all of its steps.
 func (s *Store) FinishRetention(ctx context.Context) error {
 	_, err := s.exec(ctx, "finish retention", "UPDATE retention SET last_success_at = $1", s.now())
 	return err
 }
 
-// maxTailRows is how far the rows of the tail are counted: more say no more.
+// maxTailRows is how far the rows of the tail are counted: a higher count would say no more.
 const maxTailRows = 1000
 
 // RetentionStatus returns the state of the partitions.

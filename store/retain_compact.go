@@ -13,34 +13,35 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// A visit replaces partitions by one that holds what is still to be kept. It is done in
-// three steps. Stage copies the survivors into new tables, without any lock. Swap puts those
-// in the place of the partitions within one short transaction, which first copies again what
-// changed meanwhile. DropReplaced drops the old tables. Measured with 158,000 deliveries of a
-// day: 1.5 s and 27 MB of WAL where DELETE and VACUUM take some 15 s and 800 MB, and locks
-// are held for 30 to 55 ms. No open delivery is ever lost, because of three rules:
+// A visit replaces partitions by one that has only the rows to keep. It has three steps. Stage
+// copies the survivors into new tables, without any lock. Swap puts those in the place of the
+// partitions in one short transaction, which first copies again what changed since. DropReplaced
+// drops the old tables. Measured with 158,000 deliveries of a day: 1.5 s and 27 MB of WAL, where
+// DELETE and VACUUM take about 15 s and 800 MB; locks are held for 30 to 55 ms. No open delivery is
+// ever lost, because of three rules:
 //
-//   - Stage lists the open deliveries, and those that ended a short time ago, with their xmin,
-//     the transaction that wrote the row. Swap locks the tables and copies again whatever is
-//     listed with another xmin, or has an action since.
-//   - What has ended is not started again: PlanVisits has moved the date in the table
-//     retention beforehand, and whoever starts a final delivery again reads it FOR SHARE.
-//   - Whatever else deletes or changes old rows holds the advisory lock and drops the stage.
+//   - Stage lists the open deliveries, and those that ended a short time ago, with their xmin, the
+//     transaction that wrote the row. Swap locks the tables and copies again every listed delivery
+//     that has another xmin, or an action since.
+//   - Final deliveries are not started again: PlanVisits has moved the date in the table retention
+//     before, and a transaction that starts a final delivery again reads that row FOR SHARE.
+//   - Everything else that deletes or changes old rows holds the advisory lock and drops the stage.
 
 const (
 	stageSuffix    = "next" // of the tables that hold the survivors
 	replacedPrefix = "gone_"
-	// stagedOpen lists what was open at the stage, or had ended within lateChanges. It is logged
-	// as every other table: were it empty after a crash, all that changed since would be lost.
+	// stagedOpen lists the deliveries that were open at the stage, or had ended within lateChanges.
+	// It is logged like every other table: if it were empty after a crash, all changes since would
+	// be lost.
 	stagedOpen = "staged_open"
-	// lateChanges is for how long after its end a delivery may still change: an attempt under
-	// way is recorded after a cancellation, and the relay notes that its workflow has ended.
-	// No retention is shorter, so that few deliveries of a visit have ended within it.
+	// lateChanges is how long after its end a delivery may still change: a running attempt is
+	// recorded after a cancellation, and the relay records that its workflow has ended. No
+	// retention is shorter, so few deliveries of a visit have ended within it.
 	lateChanges = 24 * time.Hour
 )
 
-// Stage copies what survives a visit into new tables. It can be repeated, and then begins
-// anew. It returns how many deliveries survive.
+// Stage copies the survivors of a visit into new tables. It can be repeated, and then begins again.
+// It returns how many deliveries survive.
 func (s *Store) Stage(ctx context.Context, v switchboard.PartitionVisit) (switchboard.RetentionStep, error) {
 	step := switchboard.RetentionStep{Step: "stage", Partitions: v.Parts}
 	err := s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
@@ -61,9 +62,9 @@ func (s *Store) Stage(ctx context.Context, v switchboard.PartitionVisit) (switch
 	return step, err
 }
 
-// Swap puts the staged tables in the place of the visit's partitions. It reports false where
-// there is no such stage any more: an erasure or another run has dropped it, and the visit
-// is left to the next run. It is done only once however often it is called.
+// Swap puts the staged tables in the place of the visit's partitions. It reports false if the stage
+// is missing, because an erasure or another run has dropped it; the next run then makes the visit.
+// However often it is called, it swaps only once.
 func (s *Store) Swap(ctx context.Context, v switchboard.PartitionVisit) (done bool, step switchboard.RetentionStep, err error) {
 	step = switchboard.RetentionStep{Step: "swap", Partitions: v.Parts}
 	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
@@ -94,8 +95,8 @@ func (s *Store) Swap(ctx context.Context, v switchboard.PartitionVisit) (done bo
 	return done, step, err
 }
 
-// DropReplaced drops the tables that swaps have replaced, and gives the indexes of the new
-// ones names that say where they belong.
+// DropReplaced drops the tables that swaps have replaced, and gives the indexes of the new tables
+// the names of the partition.
 func (s *Store) DropReplaced(ctx context.Context) (switchboard.RetentionStep, error) {
 	step := switchboard.RetentionStep{Step: "drop"}
 	err := s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) (err error) {
@@ -150,7 +151,7 @@ func (m maintenance) dropStage(ctx context.Context) error {
 	return execAll(ctx, m, statements...)
 }
 
-// compaction is one visit at work.
+// compaction is one running visit.
 type compaction struct {
 	maintenance
 	visit   switchboard.PartitionVisit
@@ -193,11 +194,11 @@ func isOver(r switchboard.Retention, now time.Time) string {
 		timestamp(now.Add(-r.Delivered)), timestamp(now.Add(-r.Failed)))
 }
 
-// shownOfURL is what stays of a URL when a payload is erased: the host, because path and query
-// may be made of the event's data. An attempt that was lost has no URL.
+// shownOfURL is the part of a URL that stays when a payload is erased: the host, because path and
+// query may be made of the event's data. A lost attempt has no URL.
 const shownOfURL = `^[^/]*//[^/?#]*`
 
-// erasedPayload is what takes the place of the columns that hold what was sent and answered.
+// erasedPayload returns the values that replace the columns with requests and responses.
 func erasedPayload(alias string, at time.Time) map[string]map[string]string {
 	return map[string]map[string]string{
 		"events": {"data": "''::bytea", "erased_at": "coalesce(" + alias + ".erased_at, " + timestamp(at) + "::timestamptz)"},
@@ -208,7 +209,7 @@ func erasedPayload(alias string, at time.Time) map[string]map[string]string {
 	}
 }
 
-// selected lists the columns of a table, those with a payload empty where the condition holds.
+// selected lists the columns of a table. Payload columns are empty where the condition holds.
 func (c compaction) selected(table, alias, erased string) string {
 	payload := erasedPayload(alias, c.visit.At)[table]
 	var list []string
@@ -222,14 +223,14 @@ func (c compaction) selected(table, alias, erased string) string {
 	return strings.Join(list, ", ")
 }
 
-// erases reports whether the visit erases the payloads of what has ended.
+// erases reports whether the visit erases the payloads of ended deliveries.
 func (c compaction) erases() bool { return c.visit.Retention.Payloads > 0 }
 
 func next(table string) string { return pq.QuoteIdentifier(table + "_" + stageSuffix) }
 
 func (c compaction) stage(ctx context.Context) (survivors int64, err error) {
 	for _, t := range partitionedTables() {
-		if err := execAll(ctx, c, // an autovacuum of it would keep the swap waiting
+		if err := execAll(ctx, c, // an autovacuum of it would delay the swap
 			fmt.Sprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES) WITH (autovacuum_enabled = off)", next(t.name), t.name)); err != nil {
 			return 0, err
 		}
@@ -266,7 +267,7 @@ func (c compaction) stage(ctx context.Context) (survivors int64, err error) {
 	return survivors, execAll(ctx, c, "COMMENT ON TABLE "+stagedOpen+" IS "+pq.QuoteLiteral(c.name()))
 }
 
-// name tells one visit from another.
+// name identifies a visit.
 func (c compaction) name() string {
 	return fmt.Sprintf("%s into %s at %s", strings.Join(c.visit.Parts, ", "), c.visit.Into, c.visit.At.UTC().Format(time.RFC3339Nano))
 }
@@ -279,8 +280,8 @@ func (c compaction) insert(ctx context.Context, db sqlx.ExecerContext, table, se
 	return result.RowsAffected()
 }
 
-// stageEvents copies the events: all of them while only payloads are erased, else those that
-// a delivery is left of, even one in another partition that was made later.
+// stageEvents copies the events: all of them if only payloads are erased, otherwise those that
+// still have a delivery, also if that was made later and is in another partition.
 func (c compaction) stageEvents(ctx context.Context) error {
 	bounds := []string{"event_at < " + timestamp(c.visit.Hi)}
 	own := "id < " + pq.QuoteLiteral(idBound(c.visit.Hi))
@@ -301,11 +302,12 @@ func (c compaction) stageEvents(ctx context.Context) error {
 	return err
 }
 
-// indexDefinition is how Postgres writes the definition of an index of a partitioned table.
+// indexDefinition is the form in which Postgres writes the definition of an index of a partitioned
+// table.
 const indexDefinition = `^CREATE (UNIQUE )?INDEX \S+ ON (ONLY )?\S+ `
 
-// index gives a staged table the indexes of its parent, the storage parameters of a
-// partition, and a check of its bounds, which spares ATTACH the scan.
+// index gives a staged table the indexes of its parent, the storage parameters of a partition, and
+// a check of its bounds, with which ATTACH needs no scan.
 func (c compaction) index(ctx context.Context, table string) error {
 	var definitions []struct {
 		Definition string

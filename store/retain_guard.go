@@ -8,10 +8,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// refuseErased refuses to start a final delivery again whose payload is erased, or is about
-// to be: a visit that replaces its partition copies only what was open when it began. It
-// locks the row of retention, so that the date moves afterwards or is seen here. The
-// delivery is locked.
+// refuseErased refuses to start a final delivery again if its payload is erased, or will be: a
+// visit that replaces its partition copies only deliveries that were open when it began. It locks
+// the row of retention, so that the date moves after this, or is seen here. The delivery is locked.
 func refuseErased(ctx context.Context, tx transaction, deliveryID string) error {
 	var until time.Time
 	if err := tx.GetContext(ctx, &until, "SELECT payloads_until FROM retention FOR SHARE"); err != nil {
@@ -32,8 +31,8 @@ JOIN events e ON e.created_at = coalesce(d.event_at, d.created_at) AND e.id = d.
 	return nothingToSend(deliveryID, events[0].At, until, events[0].Erased)
 }
 
-// nothingToSend is the conflict of a delivery whose event, of that time, is erased, or will be since
-// payloads of before until are; else nil.
+// nothingToSend returns the conflict of a delivery whose event, of that time, is erased, or will be
+// because payloads from before until are erased; otherwise nil.
 func nothingToSend(deliveryID string, eventAt, until time.Time, erased bool) error {
 	switch {
 	case erased:

@@ -11,21 +11,20 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// recheckAfter is how long a partition that holds survivors is left alone before its rows
-// are looked at again.
+// recheckAfter is how long the rows of a partition with survivors are not looked at again.
 const recheckAfter = 20 * time.Hour
 
-// maxBatches bounds one call of the methods that work in batches: they say whether there is
-// more to do, and Temporal calls again.
+// maxBatches bounds one call of the methods that work in batches. They report whether there is more
+// to do, and Temporal calls again.
 const maxBatches = 200
 
-// eventIDBatch is how many event ids one statement deletes. They are all over the index, so that
-// each may write a page.
+// eventIDBatch is how many event ids one statement deletes. They are spread over the index, so each
+// may write a page.
 const eventIDBatch = 1000
 
-// PruneEventIDs deletes event ids from before the idempotency window. It reports whether
-// there is more to do. One that is about to be used again is left alone: whoever accepts several such waits
-// for them in another order.
+// PruneEventIDs deletes event ids from before the idempotency window. It reports whether there is
+// more to do. It skips an id that is being used again, because a transaction that accepts several
+// such ids waits for them in another order.
 func (s *Store) PruneEventIDs(ctx context.Context, window time.Duration) (step switchboard.RetentionStep, more bool, err error) {
 	step.Step = "prune event ids"
 	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
@@ -38,8 +37,8 @@ DELETE FROM event_ids WHERE name IN (SELECT name FROM event_ids WHERE created_at
 	return step, more, err
 }
 
-// batches calls work until it changes nothing, at most maxBatches times. It pauses after each for as
-// long as that took: half of the time is left to deliveries.
+// batches calls work until it changes nothing, at most maxBatches times. After each call it pauses
+// for as long as that took, so half of the time is left to deliveries.
 func batches(ctx context.Context, work func() (int64, error)) (rows int64, more bool, err error) {
 	for range maxBatches {
 		began := time.Now()
@@ -63,9 +62,9 @@ func affected(result interface{ RowsAffected() (int64, error) }, err error) (int
 	return result.RowsAffected()
 }
 
-// PruneSurvivors looks after the deliveries that survived a visit of their partition, as
-// open ones do, and have ended since: their rows are deleted and their payloads erased when
-// their time is over. These are few. It reports whether there is more to do.
+// PruneSurvivors handles deliveries that survived a visit of their partition, for example because
+// they were open, and have ended since. It deletes their rows and erases their payloads when their
+// time is over. These are few. It reports whether there is more to do.
 func (s *Store) PruneSurvivors(ctx context.Context, r switchboard.Retention) (step switchboard.RetentionStep, more bool, err error) {
 	step.Step = "prune survivors"
 	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
@@ -120,8 +119,8 @@ func (m maintenance) pruneSurvivors(ctx context.Context, r switchboard.Retention
 	return rows + erased, more, err
 }
 
-// deleteOver deletes deliveries of a partition for which the condition holds, with what
-// belongs to them.
+// deleteOver deletes deliveries of a partition for which the condition holds, with the rows that
+// belong to them.
 func (m maintenance) deleteOver(ctx context.Context, suffix, condition string) (deleted int64, err error) {
 	err = m.tx(ctx, func(tx *sqlx.Tx) error {
 		var ids []string
@@ -135,8 +134,8 @@ func (m maintenance) deleteOver(ctx context.Context, suffix, condition string) (
 	return deleted, err
 }
 
-// deleteDeliveries deletes deliveries of a partition with their attempts, actions and overrides, and
-// returns how many attempts those were.
+// deleteDeliveries deletes deliveries of a partition with their attempts, actions and overrides,
+// and returns how many attempts there were.
 func deleteDeliveries(ctx context.Context, tx *sqlx.Tx, suffix string, ids []string) (attempts int64, err error) {
 	if len(ids) == 0 {
 		return 0, nil
@@ -154,8 +153,8 @@ func deleteDeliveries(ctx context.Context, tx *sqlx.Tx, suffix string, ids []str
 	return attempts, err
 }
 
-// deleteUnreferenced deletes events of a partition of which no delivery is left: neither one
-// that was made with the event, which is in the partition of the same time, nor a later one.
+// deleteUnreferenced deletes events of a partition without a delivery: neither one that was made
+// with the event, which is in the partition of the same time, nor a later one.
 func (m maintenance) deleteUnreferenced(ctx context.Context, suffix string) (int64, error) {
 	return affected(m.ExecContext(ctx, fmt.Sprintf(`
 DELETE FROM events_%[1]s WHERE (created_at, id, tenant) IN (SELECT created_at, id, tenant FROM events_%[1]s e
@@ -164,8 +163,8 @@ DELETE FROM events_%[1]s WHERE (created_at, id, tenant) IN (SELECT created_at, i
 	LIMIT $1)`, suffix), maintenanceRows))
 }
 
-// erasePayloads erases the payloads of events of a partition that no open delivery needs any
-// more, and those of the attempts that sent them.
+// erasePayloads erases the payloads of events of a partition that no open delivery needs any more,
+// and those of the attempts that sent them.
 func (m maintenance) erasePayloads(ctx context.Context, suffix string) (erased int64, err error) {
 	now := m.s.now()
 	payload := erasedPayload("e", now)["events"]
@@ -189,7 +188,7 @@ WHERE (a.delivery_id, a.number) IN (SELECT a.delivery_id, a.number FROM attempts
 	return erased, err
 }
 
-// assignments writes columns and their values as an UPDATE sets them.
+// assignments writes columns and their values as for UPDATE.
 func assignments(values map[string]string) string {
 	text := ""
 	for column, value := range values {

@@ -10,14 +10,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// agedRecords deletes rows of a table without partitions that are over since before $1, at most $2 at
-// a time.
+// agedRecords deletes rows of a table without partitions whose time was over before $1, at most $2
+// at a time.
 type agedRecords struct {
 	query string
 	keep  time.Duration
 }
 
-// agedRecordsOf lists what has an age of its own.
+// agedRecordsOf lists the records that have an age of their own.
 func agedRecordsOf(r switchboard.Retention) []agedRecords {
 	return []agedRecords{
 		{`DELETE FROM operation_items WHERE (operation_id, delivery_id, event_id) IN (
@@ -30,9 +30,10 @@ func agedRecordsOf(r switchboard.Retention) []agedRecords {
 	}
 }
 
-// PruneRecords deletes what belongs to no partition and whose time is over: finished operations, as
-// long after their end as failed deliveries, rows of the audit, sessions, portal links, and the keys of ordered deliveries of which none is
-// open. It reports whether there is more to do.
+// PruneRecords deletes rows that belong to no partition and whose time is over: finished
+// operations, as long after their end as failed deliveries, rows of the audit, sessions, portal
+// links, and the keys of ordered deliveries without an open delivery. It reports whether there is
+// more to do.
 func (s *Store) PruneRecords(ctx context.Context, r switchboard.Retention) (step switchboard.RetentionStep, more bool, err error) {
 	step.Step = "prune records"
 	err = s.maintain(ctx, step.Step, func(ctx context.Context, m maintenance) error {
@@ -62,9 +63,9 @@ const idleKeysQuery = `
 SELECT subscription_id, key FROM ordering_keys k WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.id = k.last_delivery AND ` + isQueued + `)
 LIMIT $1 FOR UPDATE OF k SKIP LOCKED`
 
-// deleteIdleKeys deletes keys without an open delivery. Whoever ends the last one deletes its key:
-// there are some only after a fault. Whether the queue is empty is asked again by a statement that
-// sees what was accepted before the key was locked.
+// deleteIdleKeys deletes keys without an open delivery. A transaction that ends the last delivery
+// deletes its key, so such keys exist only after a fault. A second statement checks whether the
+// queue is empty, because it sees what was accepted before the key was locked.
 func (m maintenance) deleteIdleKeys(ctx context.Context) (deleted int64, err error) {
 	err = m.tx(ctx, func(tx *sqlx.Tx) error {
 		var idle []keyRow

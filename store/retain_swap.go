@@ -12,20 +12,20 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// isDone reports whether the visit was made already, and the answer was lost.
+// isDone reports whether the visit was made already, and only the answer was lost.
 func (c compaction) isDone(ctx context.Context) (done bool, err error) {
 	err = c.GetContext(ctx, &done, "SELECT EXISTS (SELECT FROM partitions WHERE suffix = $1 AND stage = $2 AND at = $3 AND hi = $4)",
 		c.visit.Into, string(c.visit.Stage), c.visit.At, c.visit.Hi)
 	return done, err
 }
 
-// isStaged reports whether the stage is this visit's, and complete.
+// isStaged reports whether the stage is complete and belongs to this visit.
 func (c compaction) isStaged(ctx context.Context) (staged bool, err error) {
 	err = c.GetContext(ctx, &staged, "SELECT coalesce(obj_description(to_regclass($1), 'pg_class') = $2, false)", stagedOpen, c.name())
 	return staged, err
 }
 
-// vacuumed is ErrSwapDeferred while a vacuum works on one of the partitions: the swap would
+// vacuumed returns ErrSwapDeferred while a vacuum runs on one of the partitions: the swap would
 // wait for it with everything locked.
 func (c compaction) vacuumed(ctx context.Context) error {
 	var names []string
@@ -50,7 +50,7 @@ func (c compaction) swap(ctx context.Context, tx *sqlx.Tx) (copied int64, err er
 	for _, t := range partitionedTables() {
 		parents = append(parents, "ONLY "+t.name)
 	}
-	if err := execAll(ctx, tx, // the parents only: with their partitions it would wait for any vacuum
+	if err := execAll(ctx, tx, // only the parents: with their partitions it would wait for any vacuum
 		fmt.Sprintf("SET LOCAL lock_timeout = %d", partitionLockTimeout.Milliseconds()),
 		"LOCK TABLE "+strings.Join(parents, ", ")+" IN ACCESS EXCLUSIVE MODE"); err != nil {
 		return 0, err
@@ -85,17 +85,17 @@ func (c compaction) swap(ctx context.Context, tx *sqlx.Tx) (copied int64, err er
 	return copied, err
 }
 
-// clockMargin is by how much the clocks of two processes may differ.
+// clockMargin is how much the clocks of two processes may differ.
 const clockMargin = time.Minute
 
-// actionsSince is less than the ids of actions since the stage.
+// actionsSince returns a lower bound of the ids of actions since the stage.
 func (c compaction) actionsSince() string {
 	return switchboard.NewID(switchboard.ActionPrefix, c.visit.At.Add(-clockMargin))[:len(switchboard.ActionPrefix)+idBoundLetters]
 }
 
-// copyChanged copies again, whole, what is listed and changed since the stage, and whatever
-// somebody acted on: a reset in Temporal may come long after the end of a delivery, and is
-// noted although it starts nothing.
+// copyChanged copies again, completely, every listed delivery that changed since the stage, and
+// every delivery with an action since: a reset in Temporal may come long after the end of a
+// delivery, and is recorded although it starts nothing.
 func (c compaction) copyChanged(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 	const changed = "staged_changed"
 	deliveries := c.union("deliveries")

@@ -13,30 +13,32 @@ import (
 )
 
 // The rollups count attempts, so that a chart reads thousands of rows instead of millions. Attempts
-// are read by the time of their delivery's id, which needs no index of its own; those that are late
-// for it, as retries, are in the small index attempts_late. A pass counts the last minutes anew, so
-// that it may be repeated, and adds whole slices of time to the hour of each subscription; what is
-// too recent for that is in traffic_recent. What was recorded after its slice was added is counted
-// when the hour is over: it is then counted as a whole once more.
+// are read by the time of their delivery's id, which needs no index of its own. Late attempts, such
+// as retries, are in the small index attempts_late. A pass counts the last minutes again, so it may
+// be repeated. It adds whole slices of time to the hour of each subscription; later attempts are in
+// traffic_recent. Attempts that were recorded after their slice was added are counted when the hour
+// is over: the whole hour is then counted once more.
 
 const (
-	// rollupSlice is how much is added at a time to the counts by subscription. A shorter one writes
-	// each of their rows more often, a longer one has each pass count more in traffic_recent.
+	// rollupSlice is how much time is added at once to the counts by subscription. A shorter slice
+	// writes each of their rows more often; with a longer one each pass counts more in
+	// traffic_recent.
 	rollupSlice = time.Minute
-	// rollupSettles is how long after its time an attempt is recorded as a rule: it takes
+	// rollupSettles is how long after its time an attempt is normally recorded: it takes
 	// [switchboard.MaxTimeout] at most, and begins before that.
 	rollupSettles = time.Minute
-	// hourSettles is how long after its end an hour is counted for the last time: by then what
-	// workers kept in memory while Postgres was away is recorded, too.
+	// hourSettles is how long after its end an hour is counted for the last time. By then the
+	// outcomes that workers kept in memory during an outage of Postgres are recorded too.
 	hourSettles = 10 * time.Minute
-	// recentAtOnce is what one transaction counts of what is recent, after the workflow has not run for a while. It
-	// has ioTimeout: 170,000 attempts by subscription take 2.7 s (docs/performance.md).
+	// recentAtOnce is how much recent time one transaction counts, after the workflow has not run
+	// for a while. The transaction has ioTimeout: 170,000 attempts by subscription take 2.7 s
+	// (docs/performance.md).
 	recentAtOnce = 5 * time.Minute
 	// hoursAtOnce bounds a pass after the workflow has not run for long.
 	hoursAtOnce = 24
 )
 
-// isLate reports whether an attempt is not found by the time of its delivery's id.
+// isLate reports whether an attempt is too late to be found by the time of its delivery's id.
 func isLate(a switchboard.Attempt) bool {
 	made, ok := switchboard.IDTime(switchboard.DeliveryPrefix, a.DeliveryID)
 	return !ok || a.At.Sub(made).Abs() >= switchboard.LateAfter
@@ -63,17 +65,17 @@ func latencyCounts() string {
 }
 
 // countedAttempts are the attempts from $3 to $4; $1 and $2 are the bounds of the ids of deliveries
-// that they are not late for. COLLATE "C" makes it cheaper to sort them into groups.
+// whose attempts are not late. COLLATE "C" makes sorting them into groups cheaper.
 const countedAttempts = `
 SELECT delivery_id, at, failure COLLATE "C" AS failure, status_code, latency_us FROM attempts WHERE NOT late AND delivery_id >= $1 AND delivery_id < $2 AND at >= $3 AND at < $4
 UNION ALL SELECT delivery_id, at, failure COLLATE "C", status_code, latency_us FROM attempts WHERE late AND at >= $3 AND at < $4`
 
-// ofDelivery looks up the delivery of each attempt a. OFFSET 0 keeps Postgres from any other plan:
-// the one that it makes while there are few deliveries would compare each attempt with each of them.
+// ofDelivery looks up the delivery of each attempt a. OFFSET 0 prevents any other plan: while there
+// are few deliveries, Postgres would compare each attempt with each of them.
 const ofDelivery = "CROSS JOIN LATERAL (SELECT tenant, subscription_id, host COLLATE \"C\" AS host FROM deliveries WHERE id = a.delivery_id OFFSET 0) d"
 
-// upsert stores rows that are counted anew, or added to what is there; rows that are as before
-// are not written.
+// upsert stores rows that are counted again, or adds them to existing ones; it does not write
+// unchanged rows.
 func upsert(table, key, query string, add bool) string {
 	columns := append([]string{"attempts"}, latencyColumns()...)
 	var set, old, excluded []string
@@ -119,13 +121,13 @@ func bySubscriptionQuery(table string, add bool) string {
 		"\nFROM ("+countedAttempts+") a "+ofDelivery+" GROUP BY 1, 2, 3, 4, 5, 6", add)
 }
 
-// subscriptionTraffic is all that is counted by subscription, as the table t.
+// subscriptionTraffic is everything that is counted by subscription, as the table t.
 func subscriptionTraffic() string {
 	columns := subscriptionKey + ", attempts, " + strings.Join(latencyColumns(), ", ")
 	return "(SELECT " + columns + " FROM traffic_subscription UNION ALL SELECT " + columns + " FROM traffic_recent) AS t"
 }
 
-// rollupQueries are those of a pass that has nothing special to do.
+// rollupQueries are the queries of a normal pass.
 func rollupQueries() []string {
 	return []string{minutesQuery(), hoursQuery(), bySubscriptionQuery("traffic_subscription", true), bySubscriptionQuery("traffic_recent", false)}
 }
@@ -137,7 +139,7 @@ type rollupRow struct {
 
 const lockRollup = "SELECT minutes_to, subscriptions_to, hours_to FROM rollup FOR UPDATE"
 
-// RollUp counts what was attempted since the last pass, and what may have been incomplete then.
+// RollUp counts attempts since the last pass, and those that may have been incomplete then.
 func (s *Store) RollUp(ctx context.Context) (switchboard.RollupResult, error) {
 	result := switchboard.RollupResult{To: s.now()}
 	err := s.countRecent(ctx, &result)
@@ -147,8 +149,8 @@ func (s *Store) RollUp(ctx context.Context) (switchboard.RollupResult, error) {
 	return result, err
 }
 
-// countRecent counts up to result.To, in transactions of recentAtOnce each: after an outage, what is counted
-// stays counted if a later one fails.
+// countRecent counts up to result.To, in transactions of recentAtOnce each. After an outage, counts
+// stay even if a later transaction fails.
 func (s *Store) countRecent(ctx context.Context, result *switchboard.RollupResult) error {
 	for counted := (time.Time{}); counted.Before(result.To); {
 		err := s.tx(ctx, "count attempts", func(ctx context.Context, tx transaction) (err error) {
@@ -162,7 +164,7 @@ func (s *Store) countRecent(ctx context.Context, result *switchboard.RollupResul
 	return nil
 }
 
-// countNext counts the next part of what is recent, and returns up to when it is counted.
+// countNext counts the next part of the recent time, and returns up to when it has counted.
 func countNext(ctx context.Context, tx transaction, result *switchboard.RollupResult) (time.Time, error) {
 	now, hour := result.To, result.To.Truncate(time.Hour)
 	if _, err := tx.ExecContext(ctx, "INSERT INTO rollup (minutes_to, subscriptions_to, hours_to) VALUES ($1, $1, $1) ON CONFLICT DO NOTHING", hour); err != nil {
@@ -173,7 +175,7 @@ func countNext(ctx context.Context, tx transaction, result *switchboard.RollupRe
 		return now, err
 	}
 	result.MoreDue = !row.HoursTo.Add(time.Hour + hourSettles).After(now)
-	// finishHour counts the hours before that as a whole.
+	// finishHour counts earlier hours as a whole.
 	begin := latest(row.HoursTo, hour.Add(-time.Hour))
 	to := latest(row.MinutesTo, begin).Add(recentAtOnce)
 	if to.After(now) {
@@ -207,7 +209,7 @@ func countMinutes(ctx context.Context, tx querier, from, to time.Time) error {
 	return err
 }
 
-// countedIDs are the arguments of countedAttempts.
+// countedIDs returns the arguments of countedAttempts.
 func countedIDs(from, to time.Time) []any {
 	const exact = 8 * time.Millisecond // of an idBound
 	return []any{idBound(from.Add(-switchboard.LateAfter)), idBound(to.Add(switchboard.LateAfter + exact)), from, to}
@@ -229,8 +231,8 @@ func countSubscriptions(ctx context.Context, tx querier, row *rollupRow, from, t
 	return err
 }
 
-// finishHour counts the first hour that is not counted for the last time, and deletes rows whose
-// time is over. An hour of many attempts takes seconds, so its connection has no ioTimeout.
+// finishHour counts the first hour that is not counted for the last time yet, and deletes rows
+// whose time is over. An hour with many attempts takes seconds, so its connection has no ioTimeout.
 func (s *Store) finishHour(ctx context.Context, now time.Time, result *switchboard.RollupResult) error {
 	db := sqlx.NewDb(sql.OpenDB(s.unbounded), "postgres")
 	defer db.Close()
@@ -282,7 +284,7 @@ func countHour(ctx context.Context, tx *sqlx.Tx, from, to time.Time) error {
 	return err
 }
 
-// forgetTraffic deletes the counts that were kept for long enough, and returns how many.
+// forgetTraffic deletes counts after their retention, and returns how many.
 func forgetTraffic(ctx context.Context, tx *sqlx.Tx, now time.Time) (forgot int64, err error) {
 	for table, kept := range map[string]time.Duration{
 		"traffic_minute": switchboard.MinuteTrafficKept, "traffic_hour": switchboard.HourTrafficKept, "traffic_subscription": switchboard.SubscriptionTrafficKept,

@@ -8,15 +8,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// hostColumn is the host of a subscription's URL, with its port, as an index holds it.
+// hostColumn is the host of a subscription's URL, with its port, as in an index.
 const hostColumn = `(lower(substring(url FROM '^[^:]*://([^/?#]*)')) COLLATE "C")`
 
-// searchScan is how many rows of one key, tenant or host a search looks at, the newest of a key first:
-// whoever has very many does not keep others from their answer.
+// searchScan is how many rows of one key, tenant or host a search looks at, the newest of a key
+// first. So very many rows of one do not hide the others.
 const searchScan = "1000"
 
-// Search finds what is called so, or begins so: of each kind by an index of its own, and at most
-// [switchboard.MaxHits] in all, the exact ones first.
+// Search finds objects whose name or id is or begins with the text: each kind by an index of its
+// own, and at most [switchboard.MaxHits] in all, exact matches first.
 func (s *Store) Search(ctx context.Context, caller switchboard.Caller, text string) ([]switchboard.SearchHit, error) {
 	query, args := searchQuery(caller, text)
 	hits := []switchboard.SearchHit{}
@@ -35,22 +35,23 @@ func (s *Store) Search(ctx context.Context, caller switchboard.Caller, text stri
 	return hits[:min(len(hits), switchboard.MaxHits)], nil
 }
 
-// lookup is how one kind of hits is found: columns id, tenant and text, and the term that finds them.
+// lookup finds one kind of hits: columns id, tenant and text, and the term that finds them.
 type lookup struct {
 	kind switchboard.SearchKind
 	rows func(where string) string
-	term string // with ? for what is searched for, and at its end the first text that does not begin so
+	term string // with ? for the text, and at its end for the first text that does not begin with it
 }
 
 // beginsWith finds what begins with a text by an index of a column in collation C.
 func beginsWith(column string) string { return column + " >= ? AND " + column + " < ?" }
 
-// beginsInAnyCase does so for a column in lower case.
+// beginsInAnyCase does the same for a column in lower case.
 func beginsInAnyCase(column string) string {
 	return column + " >= lower(?) AND " + column + " < lower(?)"
 }
 
-// lookups are those of a text. One that begins as an id of ours is one, or that of an event.
+// lookups returns the lookups for a text. A text that begins like an id of ours is looked up as an
+// id, and as that of an event.
 func lookups(text string) []lookup {
 	plain := func(columns, table, order string) func(string) string {
 		return func(where string) string {
@@ -81,7 +82,7 @@ func lookups(text string) []lookup {
 	}
 }
 
-// searchQuery asks for what each lookup finds of what the caller sees.
+// searchQuery asks for the hits of each lookup that the caller sees.
 func searchQuery(caller switchboard.Caller, text string) (query string, args []any) {
 	var parts []string
 	c := &conditions{}

@@ -10,10 +10,10 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// secretPrefix begins the id of a stored signing secret, which nobody outside sees.
+// secretPrefix begins the id of a stored signing secret, which is never shown.
 const secretPrefix = "sec_"
 
-// secretRow is a signing secret as its table holds it.
+// secretRow is a signing secret as its table stores it.
 type secretRow struct {
 	ID         string    `json:"id"`
 	KeyID      string    `json:"key_id"`
@@ -22,8 +22,8 @@ type secretRow struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
-// secretsColumn is a JSON array of secretRow: all stored secrets of the subscription s, the
-// current one first. Which of them sign is decided by package signing at an attempt's time.
+// secretsColumn is a JSON array of secretRow: all stored secrets of the subscription s, the current
+// one first. Package signing decides at the time of an attempt which of them sign.
 const secretsColumn = `(SELECT coalesce(json_agg(json_build_object('id', k.id, 'key_id', k.key_id, 'created_at', k.created_at,
 			'ciphertext', translate(encode(k.ciphertext, 'base64'), E'\n', ''), 'expires_at', coalesce(k.expires_at, ` + zeroTime + `))
 			ORDER BY k.expires_at DESC NULLS FIRST, k.id DESC), '[]')
@@ -34,8 +34,8 @@ func secretData(subscriptionID, id string) string {
 	return "subscription_secrets/" + subscriptionID + "/" + id
 }
 
-// addSecrets decrypts a JSON array of secretRow. A secret that cannot be read is left out; if
-// it is the current one, the subscription cannot be signed for, and Unreadable says so.
+// addSecrets decrypts a JSON array of secretRow. It leaves out a secret that cannot be read. If
+// that is the current one, nothing can be signed for the subscription, and Unreadable says so.
 func addSecrets(keys *Keyring, sub *switchboard.Subscription, rows []byte) error {
 	var secrets []secretRow
 	cause := json.Unmarshal(rows, &secrets)
@@ -67,12 +67,12 @@ VALUES ($1, $2, $3, nullif($4, `+zeroTime+`), $5, $6)`, id, subscriptionID, now,
 	return err
 }
 
-// RotateSecret makes next the signing secret of a subscription. The current one stays valid
-// for the rotation's grace, and older ones until the time that an earlier rotation promised
-// them, unless the rotation revokes them all or the scheme has room for one only. More than
-// [signing.MaxSecrets] that sign at the same time are a Conflict, and so is one that does not
-// fit the scheme, which may have changed meanwhile. The subscription is returned at its next
-// version, with next as its only secret.
+// RotateSecret makes next the signing secret of a subscription. The current one stays valid for the
+// rotation's grace, and older ones until the time that an earlier rotation promised. If the
+// rotation revokes them, or the scheme has room for only one, they end at once. It returns a
+// Conflict if more than [signing.MaxSecrets] would sign at the same time, or if the secret does not
+// fit the scheme, which may have changed since. It returns the subscription at its next version,
+// with next as its only secret.
 func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id string, next switchboard.Secret, rotation switchboard.Rotation) (switchboard.Subscription, error) {
 	var sub switchboard.Subscription
 	err := s.tx(ctx, "rotate secret", func(ctx context.Context, tx transaction) error {
@@ -108,8 +108,8 @@ func (s *Store) RotateSecret(ctx context.Context, caller switchboard.Caller, id 
 	return sub, nil
 }
 
-// expireSecrets dates the end of the current secret, deletes those that have expired, and
-// refuses a rotation after which too many would sign.
+// expireSecrets dates the end of the current secret, deletes expired ones, and refuses a rotation
+// after which too many would sign.
 func expireSecrets(ctx context.Context, tx transaction, sub *switchboard.Subscription, grace time.Duration) error {
 	_, err := tx.ExecContext(ctx, "UPDATE subscription_secrets SET expires_at = $2 WHERE subscription_id = $1 AND expires_at IS NULL", sub.ID, sub.UpdatedAt.Add(grace))
 	if err != nil {
@@ -128,7 +128,7 @@ func expireSecrets(ctx context.Context, tx transaction, sub *switchboard.Subscri
 	return err
 }
 
-// revokeSecrets deletes all secrets of a subscription: none of them signs again.
+// revokeSecrets deletes all secrets of a subscription, so that none of them signs again.
 func revokeSecrets(ctx context.Context, tx transaction, id string) error {
 	_, err := tx.ExecContext(ctx, "DELETE FROM subscription_secrets WHERE subscription_id = $1", id)
 	return err

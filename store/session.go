@@ -10,7 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// seenInterval is how exactly the last request of a session is known: it is written at most so often.
+// seenInterval is the precision of a session's last request: it is written at most once in this
+// time.
 const seenInterval = time.Minute
 
 // sessionRow is a session as it is stored.
@@ -42,12 +43,12 @@ func (r *sessionRow) session() switchboard.Session {
 	return s
 }
 
-// validKey holds of rows whose key is valid at a time.
+// validKey is the condition that a row's key is valid at a time.
 func validKey(table, now string) string {
 	return "EXISTS (SELECT FROM keys k WHERE k.id = " + table + ".key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > " + now + "))"
 }
 
-// openSession holds of sessions that are not over.
+// openSession keeps sessions that are not over.
 func (s *Store) openSession(c *conditions) {
 	now := s.now()
 	c.add("sessions.ends_at > ?", now)
@@ -96,8 +97,8 @@ VALUES ($1, $2, nullif($3, ''), $4, $5, $6, $7, $8, $9, $9, $10, $11)`,
 	return switchboard.SignedIn{Session: row.session(), Token: token}, err
 }
 
-// FindSession returns the session that the token opens, or the same Unauthenticated error for one that
-// never was and one that is over. A request that is no poll keeps it open.
+// FindSession returns the session of the token, or the same Unauthenticated error for one that
+// never existed and one that is over. A request that is not a poll keeps it open.
 func (s *Store) FindSession(ctx context.Context, token switchboard.Secret, poll bool) (switchboard.Session, error) {
 	c := &conditions{}
 	c.add("sessions.hash = ?", tokenHash(token))
@@ -119,8 +120,8 @@ func (s *Store) FindSession(ctx context.Context, token switchboard.Secret, poll 
 	return row.session(), nil
 }
 
-// EndSession ends the session that the token opens, if there is one: its person signs out. Of the
-// caller it takes where the request comes from: its origin, its id and the address.
+// EndSession ends the session of the token, if there is one: its person signs out. from gives only
+// the source of the request: its origin, its id and the address.
 func (s *Store) EndSession(ctx context.Context, token switchboard.Secret, from switchboard.Caller) error {
 	return s.tx(ctx, "end a session", func(ctx context.Context, tx transaction) error {
 		return s.end(ctx, tx, token, from)
@@ -141,7 +142,8 @@ func (s *Store) end(ctx context.Context, tx transaction, token switchboard.Secre
 	return s.audit(ctx, tx, caller, switchboard.AuditEntry{Verb: switchboard.AuditDelete, Kind: switchboard.AuditSession, Object: row.ID, Tenant: row.Tenant})
 }
 
-// Sessions lists the sessions that are not over, newest first; of one key if one is given.
+// Sessions lists the sessions that are not over, newest first; only those of one key if it is
+// given.
 func (s *Store) Sessions(ctx context.Context, caller switchboard.Caller, keyID string, p switchboard.PageRequest) (switchboard.Page[switchboard.Session], error) {
 	q := pageQuery{
 		cursors: cursors{s.keys, "sessions", caller, keyID}, columns: sessionColumns, table: "sessions", order: "id DESC", where: &conditions{}, after: afterID,
@@ -157,7 +159,7 @@ func (s *Store) Sessions(ctx context.Context, caller switchboard.Caller, keyID s
 	return page, err
 }
 
-// RevokeSession ends somebody's session.
+// RevokeSession ends another person's session.
 func (s *Store) RevokeSession(ctx context.Context, caller switchboard.Caller, id, reason string) error {
 	c := &conditions{}
 	c.add("id = ?", id)

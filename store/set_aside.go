@@ -6,9 +6,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// SetAside holds an open delivery for an operator: see [switchboard.Delivery.SetAside]. A request
-// that is under way ends by itself. The relay wakes the workflow that the caller has not woken within
-// the grace, so that it ends.
+// SetAside holds an open delivery for an operator: see [switchboard.Delivery.SetAside]. A running
+// request ends by itself. If the caller does not wake the workflow within the grace, the relay
+// does, so that the workflow ends.
 func (s *Store) SetAside(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "hold delivery", func(ctx context.Context, tx transaction) error {
 		conditions, err := lockFlowOf(ctx, tx, id)
@@ -35,9 +35,9 @@ func (s *Store) SetAside(ctx context.Context, caller switchboard.Caller, id, rea
 	return d, err
 }
 
-// ReleaseDelivery ends the hold of an operator. The delivery is sent at once, unless something else
-// holds it: then it stays held for that reason. One that no operator holds is released only if
-// nothing holds it any more; else that is a Conflict.
+// ReleaseDelivery ends an operator's hold. The delivery is sent at once, unless something else
+// holds it: then it stays held for that reason. A delivery that no operator holds is released only
+// if nothing holds it any more; otherwise it is a Conflict.
 func (s *Store) ReleaseDelivery(ctx context.Context, caller switchboard.Caller, id, reason string, options ...switchboard.ActionOptions) (d switchboard.Delivery, err error) {
 	err = s.tx(ctx, "release delivery", func(ctx context.Context, tx transaction) error {
 		conditions, err := lockFlowOf(ctx, tx, id)

@@ -17,8 +17,8 @@ VALUES (:id, :tenant, :name, :state, :state_reason, :state_since, :state_by, :ev
 	:ordered, :supersede, :deliver_within_us, :hold_for_us, :operational, :document, :version, :created_at, :updated_at,
 	:headers_key_id, :headers_ciphertext, :private_key_id, :private_ciphertext)`
 
-// CreateSubscription stores a new subscription as it was given, with its signing secrets, and
-// fills in id, version, times and defaults. A name that another one of the tenant has is a
+// CreateSubscription stores a new subscription as it was given, with its signing secrets, and fills
+// in id, version, times and defaults. If another subscription of the tenant has the name, it is a
 // Conflict for the field "name".
 func (s *Store) CreateSubscription(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription) error {
 	if err := caller.CheckTenant(sub.Tenant); err != nil {
@@ -67,16 +67,16 @@ func nameTaken(err error, name string) error {
 	return err
 }
 
-// Subscription returns a subscription without its signing secrets. What of it cannot be read
-// is named in its Unreadable.
+// Subscription returns a subscription without its signing secrets. Its Unreadable names the parts
+// that cannot be read.
 func (s *Store) Subscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	sub, err := s.SubscriptionWithSecrets(ctx, caller, id)
 	sub.Secrets = nil
 	return sub, err
 }
 
-// GivenSubscription returns a subscription as it was given, with its signing secrets: without
-// defaults, to be changed.
+// GivenSubscription returns a subscription as it was given, without defaults and with its signing
+// secrets, so that it can be changed.
 func (s *Store) GivenSubscription(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	var r subscriptionRow
 	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions WHERE id = $1 AND deleted_at IS NULL"
@@ -95,8 +95,8 @@ func (s *Store) GivenSubscription(ctx context.Context, caller switchboard.Caller
 	return given, nil
 }
 
-// SubscriptionWithSecrets returns a subscription with its signing secrets, the current one
-// first, whether they have expired or not. What cannot be read is named in its Unreadable.
+// SubscriptionWithSecrets returns a subscription with its signing secrets, the current one first,
+// including expired ones. Its Unreadable names the parts that cannot be read.
 func (s *Store) SubscriptionWithSecrets(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	given, err := s.GivenSubscription(ctx, caller, id)
 	if err != nil {
@@ -119,11 +119,11 @@ func (s *Store) Subscriptions(ctx context.Context, caller switchboard.Caller, f 
 	return page, s.markSecrets(ctx, page.Items)
 }
 
-// failingEndpoints are the subscriptions that fail: the breaker is not closed, or so many attempts have
-// failed in a row. A healthy one has no row there.
+// failingEndpoints are the subscriptions that fail: the breaker is not closed, or that many
+// attempts have failed in a row. A healthy one has no row in subscription_health.
 const failingEndpoints = "(ARRAY(SELECT subscription_id FROM subscription_health WHERE breaker <> 'closed' OR failures_in_a_row >= ?))"
 
-// subscriptionsQuery is the list of the subscriptions that the filter keeps.
+// subscriptionsQuery makes the list of the subscriptions that the filter matches.
 func (s *Store) subscriptionsQuery(caller switchboard.Caller, f switchboard.SubscriptionFilter) pageQuery {
 	q := pageQuery{
 		cursors: cursors{s.keys, "subscriptions", caller, f}, columns: fields("subscriptions", subscriptionFields, ""), table: "subscriptions", order: "id DESC",
@@ -149,7 +149,7 @@ func (s *Store) subscriptionsQuery(caller switchboard.Caller, f switchboard.Subs
 	return q
 }
 
-// markSecrets marks those of the subscriptions whose current signing secret cannot be read.
+// markSecrets marks the subscriptions whose current signing secret cannot be read.
 func (s *Store) markSecrets(ctx context.Context, subs []switchboard.Subscription) error {
 	ids := make([]string, len(subs))
 	for i, sub := range subs {

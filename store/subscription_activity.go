@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// openAndDelivered reads of the subscriptions $1 how many deliveries are open, counted up to $2, and
-// the last hour in which an attempt succeeded. The index deliveries_open has what is open.
+// openAndDelivered reads, for the subscriptions $1, how many deliveries are open, counted up to $2,
+// and the last hour with a successful attempt. The index deliveries_open has the open ones.
 func openAndDelivered() string {
 	return `
 SELECT s.id, open.n AS open, coalesce(delivered.at, ` + zeroTime + `) AS delivered
@@ -21,8 +21,8 @@ CROSS JOIN LATERAL (SELECT count(*) AS n
 LEFT JOIN LATERAL (SELECT t.at FROM ` + subscriptionTraffic() + ` WHERE t.tenant = s.tenant AND t.subscription_id = s.id AND t.failure = '' ORDER BY t.at DESC LIMIT 1) AS delivered ON true`
 }
 
-// askedSubscriptions are those with the ids $1, with their tenants. OFFSET 0 keeps Postgres from reading
-// all subscriptions while they are few.
+// askedSubscriptions are the subscriptions with the ids $1, with their tenants. OFFSET 0 prevents
+// Postgres from reading all subscriptions while they are few.
 const askedSubscriptions = "unnest($1::text[]) AS asked(id) CROSS JOIN LATERAL (SELECT id, tenant FROM subscriptions WHERE subscriptions.id = asked.id OFFSET 0) AS s"
 
 // activityQuery counts the attempts of the subscriptions $1 since $2, by the hour.
@@ -33,8 +33,8 @@ FROM ` + askedSubscriptions + ` JOIN ` + subscriptionTraffic() + ` ON t.tenant =
 WHERE t.at >= $2 GROUP BY s.id, t.at ORDER BY s.id, t.at`
 }
 
-// SubscriptionActivity returns what was sent for the subscriptions lately, and what is still to be, by
-// their ids. Whoever asks sees the subscriptions.
+// SubscriptionActivity returns, by their ids, what was sent for the subscriptions recently and what
+// is still open. The caller has checked that the subscriptions may be seen.
 func (s *Store) SubscriptionActivity(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionActivity, error) {
 	found := make(map[string]switchboard.SubscriptionActivity, len(ids))
 	if len(ids) == 0 {

@@ -12,24 +12,24 @@ import (
 )
 
 const (
-	// maxCached is how many subscriptions are cached decrypted and parsed: those that
-	// deliveries went to last.
+	// maxCached is how many subscriptions are cached decrypted and parsed: those with the latest
+	// deliveries.
 	maxCached = 1000
-	// maxCachedSize is what one may take to be cached, in bytes: more than nearly every one
-	// has. With long params or certificates it is read for each attempt.
+	// maxCachedSize is the largest size of a cached subscription in bytes; almost all are smaller.
+	// One with long params or certificates is read for each attempt.
 	maxCachedSize = 8 << 10
 )
 
-// revisionColumn says which version of its row a subscription s has: Postgres
-// writes the transaction that made it into every row, so that no change can forget
-// to. A new secret changes its subscription's row too. The time tells apart two
-// transactions of one number, which a database that was restored may have had.
+// revisionColumn is the version of the row of a subscription s. Postgres writes the transaction
+// that made it into every row, so no change can forget it. A new secret changes its subscription's
+// row too. The time distinguishes two transactions with one number, which a restored database may
+// have.
 const revisionColumn = "s.xmin::text || ' ' || s.updated_at AS revision"
 
-// cachedSubscription is a subscription with its signing secrets and its health, as a revision has
-// it: what of the health decides about a delivery changes the subscription's flow too. It stays in
-// memory until others take its place; one that is deleted is dropped with the next
-// delivery that would have gone there.
+// cachedSubscription is a subscription with its signing secrets and its health, at a revision. If
+// the health changes a decision about deliveries, the subscription's flow changes too. The entry
+// stays in memory until others replace it. A deleted subscription is dropped with the next delivery
+// to it.
 type cachedSubscription struct {
 	revision     string
 	subscription switchboard.Subscription
@@ -41,8 +41,8 @@ func subscriptionsQuery() string {
 		" FROM subscriptions s WHERE s.id = ANY($1)"
 }
 
-// subscriptionsAt returns the subscriptions with their secrets, by id. It reads those that are
-// not cached at the given revision.
+// subscriptionsAt returns the subscriptions with their secrets, by id. It reads those that are not
+// cached at the given revision.
 func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[string]string) (map[string]batch.Result[cachedSubscription], error) {
 	found := make(map[string]batch.Result[cachedSubscription], len(revisions))
 	var others []string
@@ -82,13 +82,13 @@ func (s *Store) subscriptionsAt(ctx context.Context, db session, revisions map[s
 	return found, nil
 }
 
-// signing decrypts and parses a subscription with its secrets. Its filter has been
-// applied long ago.
+// signing decrypts and parses a subscription with its secrets. It leaves out the filter, which was
+// applied before.
 func (s *Store) signing(r subscriptionRow, secrets []byte) (switchboard.Subscription, error) {
 	r.Filter = ""
 	sub, why := s.subscription(r)
 	why = errors.Join(why, addSecrets(s.keys, &sub, secrets))
-	if err := sub.CheckReadable(); err != nil && sub.DeletedAt.IsZero() { // for a deleted one nothing is sent
+	if err := sub.CheckReadable(); err != nil && sub.DeletedAt.IsZero() { // nothing is sent for a deleted one
 		return sub, fmt.Errorf("%w: %w", err, why)
 	}
 	return sub, nil

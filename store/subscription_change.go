@@ -6,14 +6,15 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// UpdateSubscription applies a change to a subscription as it was given and stores the result
-// as its next version. version is the one that the caller knows; another one is a Conflict for
-// the field "version". The change sees no signing secrets; one that it sets replaces those
-// before at once. It cannot move the subscription to another id, tenant or use case. An error
-// of it is returned, and nothing is stored. Where a part of the subscription cannot be read, the
-// change gives it again and takes it out of Unreadable, or it is a Conflict. The change may be
-// called twice. Where another address, or no breaker, lets deliveries be sent that were held, their
-// release is started, whose operation is to be started in Temporal; else the id is empty.
+// UpdateSubscription applies a change to a subscription as it was given and stores the result as
+// its next version. version is the one that the caller knows; if there is another one, it is a
+// Conflict for the field "version". The change sees no signing secrets; one that it sets replaces
+// the earlier ones at once. It cannot change the id, tenant or use case. If the change returns an
+// error, so does UpdateSubscription, and nothing is stored. If a part of the subscription cannot be
+// read, the change must set it again and remove it from Unreadable; otherwise it is a Conflict. The
+// change may be called twice. Another address, or no breaker, may let held deliveries be sent. Then
+// their release is stored, and the caller starts the operation of that id in Temporal; otherwise
+// the id is empty.
 func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Caller, id string, version int, change func(*switchboard.Subscription) error) (changed switchboard.Subscription, operationID string, err error) {
 	err = s.tx(ctx, "update subscription", func(ctx context.Context, tx transaction) error {
 		operationID = ""
@@ -28,7 +29,7 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 		if err := change(&changed); err != nil {
 			return err
 		}
-		// It would be lost, and another process may have the key.
+		// The unreadable part would be lost, and another process may have the key.
 		if err := changed.CheckReadable(); err != nil {
 			return err
 		}
@@ -67,7 +68,8 @@ func (s *Store) UpdateSubscription(ctx context.Context, caller switchboard.Calle
 	return s.withDefaults(changed), operationID, nil
 }
 
-// unblocks says what of a change makes what is known of the endpoint void; empty: nothing.
+// unblocks returns which part of a change makes the known health of the endpoint invalid; empty:
+// none.
 func unblocks(before, after *switchboard.Subscription) string {
 	switch {
 	case after.Request.URL != before.Request.URL:
@@ -93,8 +95,8 @@ WHERE id = :id`, r)
 	return nameTaken(err, sub.Name)
 }
 
-// lockSubscription reads a subscription that the caller sees, and keeps others
-// from changing it or delivering to it until the transaction ends.
+// lockSubscription reads a subscription that the caller sees, and prevents changes of it and new
+// deliveries to it until the transaction ends.
 func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	given, err := s.lockGiven(ctx, tx, caller, id)
 	if err != nil {
@@ -103,7 +105,7 @@ func (s *Store) lockSubscription(ctx context.Context, tx transaction, caller swi
 	return s.withDefaults(given), nil
 }
 
-// lockGiven does what lockSubscription does, and returns the subscription as it was given.
+// lockGiven is lockSubscription, but returns the subscription as it was given.
 func (s *Store) lockGiven(ctx context.Context, tx transaction, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	var rows []subscriptionRow
 	query := "SELECT " + fields("subscriptions", subscriptionFields, "") + " FROM subscriptions WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE"

@@ -6,8 +6,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// DeleteSubscription hides a subscription, and starts the operation that cancels its open
-// deliveries: it is to be started in Temporal. The row stays, because deliveries name it.
+// DeleteSubscription hides a subscription, and stores the operation that cancels its open
+// deliveries, which the caller starts in Temporal. The row stays, because deliveries refer to it.
 func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Caller, id, reason string) (operationID string, err error) {
 	err = s.tx(ctx, "delete subscription", func(ctx context.Context, tx transaction) error {
 		sub, err := s.lockSubscription(ctx, tx, caller, id)
@@ -27,11 +27,11 @@ func (s *Store) DeleteSubscription(ctx context.Context, caller switchboard.Calle
 	return operationID, err
 }
 
-// cancelLimit bounds what a step of an erasure cancels: about a second's work.
+// cancelLimit bounds how many deliveries a step of an erasure cancels: about a second's work.
 const cancelLimit = 10 * batchLimit
 
-// cancelOpenOf cancels open deliveries of subscriptions that are deleted, without an operation of
-// their own, and returns how many. Of very many a call cancels only some.
+// cancelOpenOf cancels open deliveries of deleted subscriptions, without an operation of their own,
+// and returns how many. If there are very many, a call cancels only some.
 func (s *Store) cancelOpenOf(ctx context.Context, subscriptions []string) (cancelled int, err error) {
 	for _, id := range subscriptions {
 		by := bySwitchboard(switchboard.ActionCancel, "its subscription is deleted")

@@ -9,9 +9,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// subscriptionHealthQuery reads of the subscriptions $1 their health, what is held, counted up to $2,
-// and the release that runs. The index deliveries_held has what is held. Without an order Postgres
-// stops at the limit; it begins with the oldest partition.
+// subscriptionHealthQuery reads, for the subscriptions $1, their health, what is held, counted up
+// to $2, and the running release. The index deliveries_held has the held ones. Without an order
+// Postgres stops at the limit; it begins with the oldest partition.
 const subscriptionHealthQuery = `
 SELECT s.id, ` + healthColumn + `,
 	held.n AS held, coalesce(held.since, ` + zeroTime + `) AS held_since,
@@ -21,8 +21,8 @@ CROSS JOIN LATERAL (SELECT count(*) AS n, min(parked_at) AS since
 	FROM (SELECT d.parked_at FROM deliveries d WHERE d.subscription_id = s.id AND d.state = 'held' LIMIT $2) AS counted) AS held
 LEFT JOIN operations o ON o.subscription_id = s.id AND o.action = 'release' AND o.state = 'running'`
 
-// SubscriptionHealth returns what is known of the endpoints of the subscriptions, by their ids. Whoever
-// asks sees the subscriptions.
+// SubscriptionHealth returns the health of the subscriptions' endpoints, by the ids of the
+// subscriptions. The caller has checked that the subscriptions may be seen.
 func (s *Store) SubscriptionHealth(ctx context.Context, ids []string) (map[string]switchboard.SubscriptionHealth, error) {
 	found := make(map[string]switchboard.SubscriptionHealth, len(ids))
 	if len(ids) == 0 {

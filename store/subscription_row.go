@@ -19,16 +19,16 @@ import (
 const subscriptionFields = "id tenant name state state_reason state_since state_by events filter method url max_in_flight document version created_at updated_at deleted_at? " +
 	"headers_key_id headers_ciphertext private_key_id private_ciphertext"
 
-// subscriptionRow is a subscription as its table holds it: the document that was given,
-// without what is encrypted, beside the columns that SQL reads.
+// subscriptionRow is a subscription as its table stores it: the given document, without the
+// encrypted parts, and the columns that SQL reads.
 type subscriptionRow struct {
 	ID, Tenant, Name, StateReason, StateBy, Filter string
 
 	State             switchboard.SubscriptionState
 	StateSince        time.Time
 	Events            pq.StringArray
-	Patterns          pq.StringArray // written only: what events are looked up by
-	Method            string         // written only, as are the url, which has no query, and max_in_flight
+	Patterns          pq.StringArray // written only: events are looked up by them
+	Method            string         // written only, as are max_in_flight and the url, which has no query
 	URL               string
 	MaxInFlight       int
 	Ordered           bool // written only, as are the four after it
@@ -40,19 +40,20 @@ type subscriptionRow struct {
 	Version           int
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
-	DeletedAt         time.Time // read only; zero: it is not
+	DeletedAt         time.Time // read only; zero: it is not deleted
 	HeadersKeyID      string
 	HeadersCiphertext []byte
-	PrivateKeyID      string // empty: there is nothing private
+	PrivateKeyID      string // empty: no private parts
 	PrivateCiphertext []byte
 }
 
-// jsonText is a JSON column, as text on the way in: bytes would be taken for
-// Postgres's binary form of JSON.
+// jsonText is a JSON column, written as text: Postgres would take bytes for its binary form of
+// JSON.
 type jsonText string
 
-// private is what of a subscription may hold credentials, beside its headers. Auth is a
-// [switchboard.RevealedAuth] on the way in, and a pointer to a [switchboard.Auth] on the way out.
+// private has the parts of a subscription that may have credentials, in addition to its headers.
+// Auth is a [switchboard.RevealedAuth] when it is written, and a pointer to a [switchboard.Auth]
+// when it is read.
 type private struct {
 	Query  string            `json:"query,omitempty"` // of the request's URL, with its question mark
 	Params json.RawMessage   `json:"params,omitempty"`
@@ -91,7 +92,7 @@ func (k *Keyring) subscriptionRow(given switchboard.Subscription) (subscriptionR
 	return r, err
 }
 
-// sealParts encrypts what may hold credentials.
+// sealParts encrypts the parts that may have credentials.
 func (k *Keyring) sealParts(r *subscriptionRow, headers map[string]string, hidden private) error {
 	text, err := json.Marshal(headers)
 	if err != nil {
@@ -111,22 +112,21 @@ func (k *Keyring) sealParts(r *subscriptionRow, headers map[string]string, hidde
 	return err
 }
 
-// withDefaults returns the subscription with defaults where nothing was given.
+// withDefaults fills in defaults.
 func withDefaults(given switchboard.Subscription) switchboard.Subscription {
 	given.SetDefaults()
 	signing.SetDefaults(&given.Signature)
 	return given
 }
 
-// withDefaults is [withDefaults], with the thresholds of a breaker as the configuration has them.
+// withDefaults is [withDefaults], with the configured thresholds of a breaker.
 func (s *Store) withDefaults(given switchboard.Subscription) switchboard.Subscription {
 	given.Breaker = given.Breaker.Or(s.breaker)
 	return withDefaults(given)
 }
 
-// subscription reads a row, with defaults where nothing was given. What of it cannot be read
-// is named in Unreadable, so that one such row hides neither others nor itself; why is the
-// error that is not for callers.
+// subscription reads a row, and fills in defaults. Unreadable names the parts that cannot be read,
+// so that such a row hides neither others nor itself; why is the error, which is not for callers.
 func (s *Store) subscription(r subscriptionRow) (sub switchboard.Subscription, why error) {
 	given, why := s.keys.given(r)
 	return s.withDefaults(given), why
@@ -157,8 +157,8 @@ func (k *Keyring) given(r subscriptionRow) (sub switchboard.Subscription, why er
 	return sub, why
 }
 
-// readDocument reads the document member by member where it cannot be read as a whole, and
-// names the members that are damaged.
+// readDocument reads a document that cannot be read as a whole member by member, and returns the
+// names of the damaged members.
 func readDocument(into *switchboard.Subscription, document []byte) (damaged []string, err error) {
 	if json.Unmarshal(document, into) == nil {
 		return nil, nil
@@ -177,7 +177,7 @@ func readDocument(into *switchboard.Subscription, document []byte) (damaged []st
 	return damaged, err
 }
 
-// privateFields names what is encrypted together, as far as the subscription may have it.
+// privateFields returns the names of the encrypted parts that the subscription may have.
 func privateFields(r *switchboard.Request) []string {
 	fields := []string{"request.url", "auth"}
 	if r.Body == switchboard.BodyParams {

@@ -9,9 +9,9 @@ import (
 )
 
 // ChangeSubscriptionState brings a subscription to the state that the action leads to: see
-// [switchboard.Subscription.ChangeState]. One that is active again has a release started, whose
-// operation is to be started in Temporal; else the id is empty. What was known of its endpoint is
-// forgotten then: whoever resumes it wants it to be tried.
+// [switchboard.Subscription.ChangeState]. If it becomes active, a release is stored, and the caller
+// starts the operation of that id in Temporal; otherwise the id is empty. The health of its
+// endpoint is then forgotten, because a person who resumes a subscription wants it to be tried.
 func (s *Store) ChangeSubscriptionState(ctx context.Context, caller switchboard.Caller, id string, act switchboard.SubscriptionAction, reason string) (sub switchboard.Subscription, operationID string, err error) {
 	err = s.tx(ctx, "change the state of a subscription", func(ctx context.Context, tx transaction) error {
 		if sub, err = s.lockSubscription(ctx, tx, caller, id); err != nil {
@@ -40,7 +40,7 @@ func (s *Store) ChangeSubscriptionState(ctx context.Context, caller switchboard.
 	return sub, operationID, err
 }
 
-// stateBy names who changes the state of a subscription, for those who see it.
+// stateBy names who changes the state of a subscription, for those who see the subscription.
 func stateBy(caller switchboard.Caller) string {
 	return cmp.Or(caller.Person, caller.KeyID, switchboard.ActorSwitchboard)
 }
@@ -52,8 +52,8 @@ func saveState(ctx context.Context, tx transaction, sub switchboard.Subscription
 	return err
 }
 
-// reopenSubscription forgets what is known of the endpoint of a subscription that is active again,
-// and starts the release of what is held. reason says what made it so.
+// reopenSubscription forgets the health of the endpoint of a subscription that is active again, and
+// starts the release of what is held. reason says why it is active.
 func (s *Store) reopenSubscription(ctx context.Context, tx transaction, id, reason string, by switchboard.Action) (operationID string, err error) {
 	if _, err := s.startAfresh(ctx, tx, id, "the subscription was "+reason); err != nil {
 		return "", err

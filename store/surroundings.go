@@ -9,9 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// surroundingsQuery reads, of the deliveries $1 with the bounds $2 and $3, what decides about actions
-// on them. OFFSET 0 makes Postgres look for each event
-// alone, in the partition where it is.
+// surroundingsQuery reads, for the deliveries $1 with the bounds $2 and $3, what decides about
+// actions on them. OFFSET 0 makes Postgres look for each event alone, in the partition where it is.
 const surroundingsQuery = `
 SELECT d.id, s.id AS subscription_id, s.state, coalesce(s.deleted_at, ` + zeroTime + `) AS deleted_at, ` + healthColumn + `,
 	e.created_at AS event_at, coalesce(e.erased, true) AS erased, (SELECT payloads_until FROM retention) AS until
@@ -21,8 +20,8 @@ LEFT JOIN LATERAL (
 		AND e.tenant = d.tenant OFFSET 0) e ON true
 WHERE d.id = ANY($1) AND d.id >= $2 AND d.id <= $3`
 
-// Surroundings returns what decides about actions on the deliveries beside their own state, by their
-// ids. Whoever asks sees the deliveries.
+// Surroundings returns what decides about actions on the deliveries, in addition to their own
+// state, by their ids. The caller has checked that the deliveries may be seen.
 func (s *Store) Surroundings(ctx context.Context, ids []string) (map[string]switchboard.Surroundings, error) {
 	found := make(map[string]switchboard.Surroundings, len(ids))
 	if len(ids) == 0 {

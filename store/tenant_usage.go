@@ -6,13 +6,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// usageEvents is how many of a tenant's last events their types are taken from: an index
-// holds them together.
+// usageEvents is how many of a tenant's last events give the types in its usage. An index has them
+// together.
 const usageEvents = 1000
 
-// TenantUsage says whether the tenant is named anywhere, the types of its last events, and whether
-// those had keys.
-// A caller who does not see the tenant is refused.
+// TenantUsage returns whether the tenant is known, the types of its last events, and whether those
+// had keys. It refuses a caller that does not see the tenant.
 func (s *Store) TenantUsage(ctx context.Context, caller switchboard.Caller, tenant string) (switchboard.TenantUsage, error) {
 	if err := caller.CheckTenant(tenant); err != nil {
 		return switchboard.TenantUsage{}, err

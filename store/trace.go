@@ -9,17 +9,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// traceParentsQuery finds the traces of the deliveries $1. Their events have the ids $2 and the tenants $3,
-// and were accepted with them or, where that is another time, at the delivery's event_at. OFFSET 0 makes
-// Postgres look for each by itself, in the partition where it is.
+// traceParentsQuery finds the traces of the deliveries $1. Their events have the ids $2 and the
+// tenants $3. They were accepted with the deliveries or, if that was another time, at the
+// delivery's event_at. OFFSET 0 makes Postgres look for each alone, in the partition where it is.
 const traceParentsQuery = `
 SELECT n.id, e.trace_parent AS parent FROM unnest($1::text[], $2::text[], $3::text[]) AS n(id, event_id, tenant)
 CROSS JOIN LATERAL (SELECT coalesce(event_at, created_at) AS event_at FROM deliveries WHERE id = n.id OFFSET 0) d
 CROSS JOIN LATERAL (SELECT trace_parent FROM events e WHERE e.created_at = d.event_at AND e.id = n.event_id AND e.tenant = n.tenant OFFSET 0) e
 WHERE e.trace_parent IS NOT NULL`
 
-// TraceParents returns the traces that the events of deliveries were posted in, by the ids of the
-// deliveries; those that are not traced are left out.
+// TraceParents returns the traces in which the events of deliveries were posted, by the ids of the
+// deliveries. Deliveries without a trace are left out.
 func (s *Store) TraceParents(ctx context.Context, deliveries []switchboard.Delivery) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()

@@ -13,16 +13,16 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// trafficRow counts the attempts of a group in a step.
+// trafficRow has the counts of the attempts of a group in a step.
 type trafficRow struct {
 	Step      int // from 0
 	Value     string
 	Attempts  int64
 	Succeeded int64
-	Latencies pq.Int64Array // by latencyColumns
+	Latencies pq.Int64Array // as in latencyColumns
 }
 
-// Traffic counts attempts out of the rollups.
+// Traffic counts attempts from the rollups.
 func (s *Store) Traffic(ctx context.Context, caller switchboard.Caller, q switchboard.TrafficQuery) (switchboard.Traffic, error) {
 	now := s.now()
 	if err := q.Complete(caller, now); err != nil {
@@ -48,8 +48,8 @@ func (s *Store) Traffic(ctx context.Context, caller switchboard.Caller, q switch
 	return traffic, nil
 }
 
-// trafficQuery counts the attempts of the largest groups, and of one more, to know whether there is
-// another.
+// trafficQuery counts the attempts of the largest groups, and of one more, which shows whether
+// there is another.
 func trafficQuery(caller switchboard.Caller, q switchboard.TrafficQuery) (query string, args []any) {
 	c := &conditions{}
 	step := c.term("floor(extract(epoch FROM at - ?::timestamptz)::float8 / ?)::int", q.From, q.Step.Seconds())
@@ -85,7 +85,7 @@ SELECT step, value, attempts, succeeded, latencies FROM counted
 JOIN (SELECT value FROM counted GROUP BY value ORDER BY sum(attempts) DESC, value LIMIT %d) AS largest USING (value) ORDER BY value, step`, counted, switchboard.MaxTrafficGroups+1), c.args
 }
 
-// trafficGroups adds up the steps of each group. The rows are in the order of groups.
+// trafficGroups adds up the steps of each group. The rows are in the order of the groups.
 func trafficGroups(q switchboard.TrafficQuery, rows []trafficRow) []switchboard.TrafficGroup {
 	groups := []switchboard.TrafficGroup{}
 	for first := 0; first < len(rows); {

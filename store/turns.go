@@ -23,8 +23,8 @@ type turns struct {
 }
 
 // TakeTurn returns how long a request must wait for its turn under the rate limit of a
-// subscription. It takes the turn if that is no longer than [switchboard.RateWait]. Concurrent
-// callers share a statement.
+// subscription. It takes the turn if the wait is at most [switchboard.RateWait]. Concurrent callers
+// share a statement.
 func (s *Store) TakeTurn(ctx context.Context, subscriptionID string, limit switchboard.RateLimit) (time.Duration, error) {
 	return do(ctx, s.turns, "take turn", turnRequest{subscriptionID, limit})
 }
@@ -49,7 +49,7 @@ func (s *Store) takeTurns(ctx context.Context, requests []turnRequest) ([]batch.
 	for i, r := range requests {
 		t, n := taken[r.subscriptionID], given[r.subscriptionID]
 		results[i].Out = max(0, t.first+time.Duration(n)*r.limit.Interval())
-		if n < t.granted { // those beyond learn when the next one is
+		if n < t.granted { // the others learn when the next turn is
 			given[r.subscriptionID]++
 		}
 	}
@@ -63,9 +63,9 @@ type turnsAsked struct {
 }
 
 // takeTurnsQuery takes turns of the subscriptions $1: at most $2 of each, $3 microseconds apart,
-// and $4 earlier after a pause, as far as they are no later than $5 microseconds from now. This is
-// the generic cell rate algorithm: allowed_at is when the next request would be made at the full
-// rate. The time is the database's, so that the workers' clocks do not matter.
+// and $4 earlier after a pause, if they are at most $5 microseconds from now. This is the generic
+// cell rate algorithm: allowed_at is when the next request would be made at the full rate. The time
+// is the database's, so that the workers' clocks do not matter.
 const takeTurnsQuery = `
 WITH asked AS (SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) AS a(id, count, every_us, burst_us)),
 locked AS MATERIALIZED (SELECT * FROM subscription_rates WHERE subscription_id = ANY($1) ORDER BY subscription_id FOR UPDATE),
@@ -78,12 +78,12 @@ counted AS MATERIALIZED (SELECT *, least(count, greatest(0, floor(($5::bigint - 
 UPDATE subscription_rates r SET allowed_at = c.base + c.granted * c.every_us * interval '1 microsecond' FROM counted c WHERE r.subscription_id = c.subscription_id
 RETURNING r.subscription_id, c.granted, c.first_us::float8 AS first_us`
 
-// beginTurnsQuery makes the rows of subscriptions of which no turn was taken before.
+// beginTurnsQuery makes the rows of subscriptions that had no turn before.
 const beginTurnsQuery = `
 INSERT INTO subscription_rates (subscription_id, allowed_at) SELECT s.id, now() FROM subscriptions s WHERE s.id = ANY($1) ORDER BY s.id
 ON CONFLICT DO NOTHING RETURNING subscription_id`
 
-// selectTurns takes turns, by subscription. Of one that is gone there is none to take.
+// selectTurns takes turns, by subscription. A deleted subscription has no turns.
 func selectTurns(ctx context.Context, db selector, asked map[string]turnsAsked, ahead time.Duration) (map[string]turns, error) {
 	taken, err := selectKnownTurns(ctx, db, asked, ahead)
 	if err != nil || len(taken) == len(asked) {

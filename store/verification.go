@@ -7,11 +7,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// RecordVerification stores how the challenge of an unverified subscription ended. Without a
-// reason against it, it becomes active, and a release of what was held is started, whose operation
-// is to be started in Temporal; otherwise it stays unverified for that reason. version is the one
-// whose address was asked; another one is a Conflict for the field "version". A subscription that is
-// not unverified stays as it is.
+// RecordVerification stores the result of the challenge of an unverified subscription. Without a
+// reason it becomes active, a release of what was held is stored, and the caller starts that
+// operation in Temporal. With a reason it stays unverified for that reason. version is the one
+// whose address was asked; if there is another one, it is a Conflict for the field "version". A
+// subscription that is not unverified stays as it is.
 func (s *Store) RecordVerification(ctx context.Context, caller switchboard.Caller, id string, version int, reason string) (sub switchboard.Subscription, operationID string, err error) {
 	err = s.tx(ctx, "record verification", func(ctx context.Context, tx transaction) error {
 		operationID = ""

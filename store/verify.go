@@ -19,26 +19,26 @@ import (
 const (
 	// verifyTimeout bounds each query of a verification.
 	verifyTimeout = 30 * time.Second
-	// maxSamples is how many violations of one check in one partition are named.
+	// maxSamples is how many violations of one check in one partition are listed.
 	maxSamples = 20
-	// verifyGrace is how much later than its date a row may leave: retention runs every hour,
-	// and looks at survivors once a day.
+	// verifyGrace is how long after its date a row may still exist: retention runs every hour, and
+	// checks survivors once a day.
 	verifyGrace = 2 * 24 * time.Hour
-	// heardGrace is for how long after the end or the parking of a delivery its workflow may still run,
-	// because Temporal has not heard of it: while it was away or its answer was lost. It takes the
-	// attempt for lost 45 s after it began, and has it made again after the wait of the policy;
-	// whoever makes it finds the row, sends nothing, and the workflow ends.
+	// heardGrace is how long after the end or the parking of a delivery its workflow may still run,
+	// because Temporal has not heard of it: it was unavailable, or its answer was lost. It
+	// considers the attempt lost 45 s after it began, and has it made again after the wait of the
+	// policy. That attempt finds the row and sends nothing, and the workflow ends.
 	heardGrace = 2 * time.Minute
-	// windowMargin is how much of the idempotency window's end is left alone: its rows may be
-	// deleted, or an id come again, while they are looked at.
+	// windowMargin is how much of the end of the idempotency window is not checked: rows may be
+	// deleted there, or an id may come again, during the check.
 	windowMargin = time.Hour / 2
-	// maxLooks is how often partitions are listed of which some may have replaced others.
+	// maxLooks is how often the partitions are listed, because some may have replaced others.
 	maxLooks = 5
-	// minDaysAhead is for how many days there are partitions where retention runs.
+	// minDaysAhead is for how many days there are partitions if retention runs.
 	minDaysAhead = 3
 )
 
-// Verification is a read-only look at the whole database, query by query on one connection.
+// Verification is a read-only check of the whole database, query by query on one connection.
 type Verification struct {
 	s      *Store
 	db     *sqlx.DB
@@ -48,7 +48,7 @@ type Verification struct {
 	Report switchboard.VerifyReport
 }
 
-// Verify begins a verification under those settings. It is to be closed.
+// Verify begins a verification with those settings. The caller must close it.
 func (s *Store) Verify(ctx context.Context, r switchboard.Retention, idempotencyWindow time.Duration) (*Verification, error) {
 	v := &Verification{s: s, r: r, window: idempotencyWindow, db: sqlx.NewDb(sql.OpenDB(s.unbounded), "postgres")}
 	v.db.Mapper = s.db.Mapper
@@ -82,7 +82,7 @@ func (v *Verification) Database(ctx context.Context) error {
 	return v.ciphertexts(ctx)
 }
 
-// everyPartition checks each partition, and those that have taken the place of others meanwhile.
+// everyPartition checks each partition, and those that have replaced others since.
 func (v *Verification) everyPartition(ctx context.Context) error {
 	checked := map[switchboard.Partition]bool{}
 	for look := 1; ; look++ {
@@ -107,9 +107,9 @@ func (v *Verification) everyPartition(ctx context.Context) error {
 	}
 }
 
-// partition makes the checks of a partition. It reports false, and what it found counts for
-// nothing, if the partition was replaced or changed its stage meanwhile: then it is to be looked at
-// as it is now.
+// partition makes the checks of a partition. If the partition was replaced or changed its stage in
+// the meantime, it reports false and its findings do not count: the partition must be checked
+// again.
 func (v *Verification) partition(ctx context.Context, p switchboard.Partition) (checked bool, err error) {
 	before := v.Report
 	for _, c := range v.partitionChecks(p) {
@@ -131,7 +131,7 @@ func (v *Verification) partition(ctx context.Context, p switchboard.Partition) (
 	return checked, nil
 }
 
-// run makes one check: its query returns what breaks a promise, as subject and detail.
+// run makes one check: its query returns violations of a promise, as subject and detail.
 func (v *Verification) run(ctx context.Context, partition string, c check) error {
 	var found []struct{ Subject, Detail string }
 	query := strings.ReplaceAll(c.query, "{p}", partition)
@@ -162,7 +162,7 @@ func (v *Verification) uncheck(name, partition, why string) {
 	v.Report.Unchecked = append(v.Report.Unchecked, switchboard.Violation{Check: name, Partition: partition, Detail: why})
 }
 
-// daysAhead checks that there are partitions for what comes.
+// daysAhead checks that there are partitions for the days ahead.
 func (v *Verification) daysAhead(ctx context.Context) error {
 	status, err := v.s.RetentionStatus(ctx)
 	if err != nil {
@@ -178,7 +178,7 @@ func (v *Verification) daysAhead(ctx context.Context) error {
 	return nil
 }
 
-// ciphertexts checks that everything encrypted that is in use can be decrypted.
+// ciphertexts checks that all encrypted data in use can be decrypted.
 func (v *Verification) ciphertexts(ctx context.Context) error {
 	request := switchboard.PageRequest{Limit: switchboard.MaxPage}
 	everybody := switchboard.Caller{Role: switchboard.RoleAdmin}
@@ -214,15 +214,15 @@ WHERE s.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1)`, v.s
 	return nil
 }
 
-// OpenDelivery is what a verification asks of an open delivery.
+// OpenDelivery is what a verification needs to know of an open delivery.
 type OpenDelivery struct {
-	HasNextAttempt bool // it has a date, and so a workflow
-	Undispatched   bool // its dispatch is outstanding
-	JustEnded      bool // it has ended or was parked so lately that Temporal need not have heard of it
+	HasNextAttempt bool // it has a date, and therefore a workflow
+	Undispatched   bool // it must still be dispatched
+	JustEnded      bool // it ended or was parked so recently that Temporal may not know yet
 }
 
-// Open returns the open deliveries, by id. It reads the whole table at once: partitions may be
-// replaced between two looks.
+// Open returns the open deliveries, by id. It reads the whole table at once, because partitions may
+// be replaced between two reads.
 func (v *Verification) Open(ctx context.Context) (map[string]OpenDelivery, error) {
 	var rows []struct {
 		ID                           string
@@ -239,8 +239,8 @@ SELECT id, next_attempt_at IS NOT NULL AS has_next_attempt, dispatch_at IS NOT N
 	return open, nil
 }
 
-// Read returns the delivery as it is now, and false if it is final or gone. Undispatched is
-// also that of one that was cancelled.
+// Read returns the delivery as it is now, and false if it is final or gone. Undispatched is also
+// set for a cancelled delivery.
 func (v *Verification) Read(ctx context.Context, id string) (d OpenDelivery, open bool, err error) {
 	var rows []struct{ HasNextAttempt, Undispatched, JustEnded, Open bool }
 	err = v.conn.SelectContext(ctx, &rows, `

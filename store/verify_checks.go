@@ -7,16 +7,16 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// check is a query for what breaks a promise: it returns subject and detail of each. Where
-// it is made for each partition, {p} is the suffix.
+// check is a query for violations of a promise: it returns subject and detail of each. If it is
+// made for each partition, {p} is the suffix.
 type check struct {
 	name  string
 	query string
 	args  []any
 }
 
-// widthOf is how much time rows may leave after their date, because their partition leaves as a
-// whole. One of the days in which nobody made partitions is wider than others.
+// widthOf returns how long after their date rows may still exist, because their partition is
+// dropped as a whole. A partition for days without new partitions is wider than others.
 func (v *Verification) widthOf(p switchboard.Partition) time.Duration {
 	if p.Lo.IsZero() || p.Hi.IsZero() || p.Stage == switchboard.PartitionPruned {
 		return v.r.PartitionWidth()
@@ -64,8 +64,8 @@ func (v *Verification) partitionChecks(p switchboard.Partition) []check {
 	return checks
 }
 
-// idempotencyChecks compare the events of the idempotency window with their ids. Ids that
-// look like Switchboard's own may be listed or not.
+// idempotencyChecks compare the events of the idempotency window with their ids. Ids that look like
+// Switchboard's own may be in event_ids or not.
 func (v *Verification) idempotencyChecks(p switchboard.Partition, now, from time.Time) []check {
 	lo, hi := p.Lo, p.Hi
 	if lo.Before(from) {
@@ -82,13 +82,13 @@ func (v *Verification) idempotencyChecks(p switchboard.Partition, now, from time
 	}
 }
 
-// parkedGrace is how long after the end of a hold a delivery may still be parked, and how long after
-// the date until which a receiver asked to wait: the reconciler and the workflow Recover act within
-// a minute or two.
+// parkedGrace is how long after the end of a hold, or after the end of the wait that a receiver
+// asked for, a delivery may still be parked: the reconciler and the workflow Recover act within a
+// minute or two.
 const parkedGrace = 15 * time.Minute
 
-// flowChecks are those of parked deliveries, across partitions. Each sees the database at one
-// moment, at which whatever released or blocked a delivery is either done or not begun.
+// flowChecks are the checks of parked deliveries, across partitions. Each sees the database at one
+// moment, so that a release or a block of a delivery is either complete or not begun.
 func flowChecks(now time.Time) []check {
 	return []check{
 		{"blocked_by_none", `SELECT d.id, 'by ' || d.blocked_by FROM deliveries d JOIN subscriptions s ON s.id = d.subscription_id
@@ -113,7 +113,7 @@ func flowChecks(now time.Time) []check {
 	}
 }
 
-// globalChecks are the checks of what is not partitioned.
+// globalChecks are the checks of tables without partitions.
 func globalChecks(now time.Time) []check {
 	return []check{
 		{"partition_missing", `SELECT t || '_' || p.suffix, 'is no partition of ' || t FROM partitions p, unnest(ARRAY['events', 'deliveries', 'attempts', 'actions']) AS t

@@ -8,11 +8,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// heartbeatQuery says that the worker $1 lives and reckons with $2 workers. It returns what it is
-// to know of those that were heard of since $3 microseconds ago, and forgets the others. The time
-// is the database's, so that the workers' clocks do not matter. A statement does not see what it
-// writes itself: the worker's own row is the one of its heartbeat before. After an outage of Postgres no
-// worker was heard of: one whose heartbeat is under way is not forgotten, and not waited for.
+// heartbeatQuery records that the worker $1 lives and assumes $2 workers. It returns facts about
+// the workers that were heard of since $3 microseconds ago, and deletes the others. The time is the
+// database's, so that the workers' clocks do not matter. A statement does not see its own writes:
+// the worker's own row is that of its previous heartbeat. After an outage of Postgres no worker was
+// heard of: the statement neither deletes nor waits for a worker whose heartbeat is running.
 const heartbeatQuery = `
 WITH me AS (
 	INSERT INTO workers AS w (id, joined_at, seen_at, counted, version, slots, slots_taken, slow_slots, slow_slots_taken)
@@ -29,8 +29,8 @@ SELECT 1 + count(others.id) AS live, count(others.id) FILTER (WHERE (others.join
 		WHERE h.queue_reason <> '' AND h.breaker <> 'open' AND (h.deferred_until IS NULL OR h.deferred_until <= now()) AND s.state = 'active' AND s.deleted_at IS NULL) AS queued
 FROM me LEFT JOIN others ON true GROUP BY me.joined_at`
 
-// Heartbeat says that the worker lives and reckons with so many, with what else is to be known of
-// it, and returns what it is to know of the others.
+// Heartbeat records that the worker lives and assumes that many workers, with more facts about it,
+// and returns the facts about the others.
 func (s *Store) Heartbeat(ctx context.Context, workerID string, counted int, facts switchboard.WorkerFacts) (switchboard.Workers, error) {
 	var rows []struct {
 		Live, Rank int
@@ -46,7 +46,7 @@ func (s *Store) Heartbeat(ctx context.Context, workerID string, counted int, fac
 	return switchboard.Workers{Live: w.Live, Rank: w.Rank, Counted: w.Counted, Queued: w.Queued}, nil
 }
 
-// Leave says that the worker has ended.
+// Leave records that the worker has ended.
 func (s *Store) Leave(ctx context.Context, workerID string) error {
 	_, err := s.exec(ctx, "worker left", "DELETE FROM workers WHERE id = $1", workerID)
 	return err

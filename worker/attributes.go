@@ -15,8 +15,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// The search attributes of a delivery's workflow, set once at its start, by which support engineers
-// find it in Temporal's own list.
+// The search attributes of a delivery's workflow, which are set once at its start. Support
+// engineers find the workflow by them in Temporal's own list.
 var (
 	tenantAttribute       = temporal.NewSearchAttributeKeyKeyword("SwitchboardTenant")
 	subscriptionAttribute = temporal.NewSearchAttributeKeyKeyword("SwitchboardSubscription")
@@ -37,9 +37,9 @@ func attributeKeys() []temporal.SearchAttributeKeyKeyword {
 	return []temporal.SearchAttributeKeyKeyword{tenantAttribute, subscriptionAttribute, eventTypeAttribute, eventAttribute}
 }
 
-// EnsureSearchAttributes registers the search attributes that the namespace lacks, and returns
-// their names. Existing ones are not changed. One with another type is an error, because every
-// start of a delivery would fail.
+// EnsureSearchAttributes registers the missing search attributes of the namespace, and returns
+// their names. It does not change existing ones. An attribute with another type is an error,
+// because every start of a delivery would fail.
 func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string) (added []string, err error) {
 	listed, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
@@ -63,8 +63,8 @@ func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace stri
 	return slices.Sorted(maps.Keys(missing)), err
 }
 
-// registerAttributes does so for a worker. If the worker may not do it, for example on Temporal
-// Cloud, somebody has made them beforehand.
+// registerAttributes does the same for a worker. If the worker may not do it, for example on
+// Temporal Cloud, somebody has registered them before.
 func registerAttributes(ctx context.Context, c client.Client, namespace string, log *slog.Logger) error {
 	_, err := EnsureSearchAttributes(ctx, c, namespace)
 	if IsDenied(err) {

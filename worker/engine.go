@@ -40,7 +40,7 @@ const (
 	// startPoolWait is how long a caller waits for room in the pool. At 250 starts/s that is enough
 	// for about 140 callers at the same time.
 	startPoolWait = 500 * time.Millisecond
-	// An activity that finds its delivery not due runs for milliseconds.
+	// An activity that finds its delivery not due runs only for milliseconds.
 	pauseTimeout = time.Second
 	pausePoll    = 20 * time.Millisecond
 	// operatorIdentity is what Temporal's UI shows for a retry through the API.

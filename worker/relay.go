@@ -64,7 +64,7 @@ func newRelay(d dispatcher, o Outbox, outages *activities.Outages, log *slog.Log
 func (r *relay) wake() {
 	select {
 	case r.woken <- struct{}{}:
-	default: // a signal is there already
+	default: // there is already a signal
 	}
 }
 
@@ -189,7 +189,7 @@ func (p *relayPass) stopped() bool {
 	return p.failures >= relayMaxFailures
 }
 
-// away is the error of a Temporal that does not answer. The pass has stopped, or nothing was
+// away returns the error if Temporal does not answer. The pass has then stopped, or nothing was
 // dispatched.
 func (p *relayPass) away() error {
 	if p.stopped() || len(p.dispatched) == 0 {

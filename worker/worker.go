@@ -121,8 +121,9 @@ func Run(ctx context.Context, c Config) error {
 	return err
 }
 
-// untilRecorded returns when no outcome waits for Postgres any more, or at that time. Temporal may have none of them
-// either, as where both live in one Postgres: what ends with this process is sent again.
+// untilRecorded returns when no outcome waits for Postgres any more, or at that time. Temporal may
+// have none of them either, if both use one Postgres: attempts whose outcome ends with this process
+// are then made again.
 func untilRecorded(ctx context.Context, c Config, latest time.Time) {
 	retry := time.NewTicker(100 * time.Millisecond)
 	defer retry.Stop()
@@ -156,8 +157,8 @@ func Options(slots int) worker.Options {
 // attempts that hang for longer, so a subscription may exceed max_in_flight until those end.
 const joinTimeout = time.Duration(switchboard.DefaultTimeout) + 5*time.Second
 
-// untilJoined returns when the other workers know of this one and leave it its share of what holds
-// across workers, or are taken for dead; after joinTimeout they know of it at least.
+// untilJoined returns when the other workers know of this one and leave it its share of all limits
+// across workers, or are considered dead. After joinTimeout they at least know of it.
 func untilJoined(ctx context.Context, c Config) {
 	retry := time.NewTicker(switchboard.WorkerHeartbeat / 4)
 	defer retry.Stop()

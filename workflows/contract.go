@@ -5,7 +5,8 @@ import "github.com/seed-49a43567/switchboard"
 // Names that the workflows share with the code that starts and finds them. The id of a delivery's
 // workflow is the delivery's id.
 const (
-	// TaskQueue is the queue of all workflows, and of all activities but attempts to slow endpoints.
+	// TaskQueue is the queue of all workflows and all activities, except for attempts to slow
+	// endpoints.
 	TaskQueue = "deliveries"
 	// AttemptActivityID is the id of the regular activity of every delivery. It is fixed, so that an
 	// operator's retry needs no look-up.
@@ -28,7 +29,8 @@ type DeliverResult struct {
 	AttemptsMade int               `json:"attempts_made"`
 }
 
-// All lists the workflows. A worker registers all of them, and recorded histories of all must replay.
+// All lists the workflows. A worker registers all of them, and recorded histories of all must
+// replay.
 func All() []any {
 	return []any{Deliver, Operate, Recover, Reconcile, RollUp, Retain, Erase}
 }

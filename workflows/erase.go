@@ -20,8 +20,9 @@ const (
 	eraseWait = 2 * time.Second
 )
 
-// Erase erases a tenant, or the content of one event, step by step. Its input and results only hold
-// ids and counts. It ends when everything is erased, even if Postgres is away for a long time.
+// Erase erases a tenant, or the content of one event, step by step. Its input and results only have
+// ids and counts. It ends when everything is erased, even if Postgres is unavailable for a long
+// time.
 func Erase(ctx workflow.Context, in activities.EraseInput) (switchboard.ErasureProgress, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: eraseStepTimeout,

@@ -18,7 +18,7 @@ const (
 	operateStepsPerRun = 500
 )
 
-// Operate runs an operation step by step until it is complete. Its input and results only hold ids
+// Operate runs an operation step by step until it is complete. Its input and results only have ids
 // and counts. The position of the operation is in Postgres, so a step may be repeated, and another
 // run may continue.
 func Operate(ctx workflow.Context, in activities.OperateInput) (switchboard.OperationProgress, error) {

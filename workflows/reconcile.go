@@ -16,7 +16,7 @@ const reconcileTimeout = 2 * time.Minute
 func Reconcile(ctx workflow.Context) (activities.ReconcileResult, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: reconcileTimeout,
-		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1}, // the schedule's next pass is near
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1}, // the schedule's next pass follows soon
 	})
 	var r *activities.Reconciler
 	var result activities.ReconcileResult

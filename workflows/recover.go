@@ -16,7 +16,7 @@ const (
 	// recoverRetryInterval is the longest time between two tries of a step that fails, for example
 	// while Postgres is away.
 	recoverRetryInterval = 30 * time.Second
-	// recoverSteps is how many steps a run makes before it continues as a new one. A step has some
+	// recoverSteps is how many steps a run makes before it continues as a new one. A step has about
 	// 15 events, so this is far below Temporal's limit.
 	recoverSteps = 200
 )

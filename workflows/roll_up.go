@@ -18,7 +18,7 @@ const rollUpTimeout = 8 * time.Minute
 func RollUp(ctx workflow.Context) (switchboard.RollupResult, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: rollUpTimeout, HeartbeatTimeout: activities.HeartbeatTimeout,
-		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}, // the schedule's next run is near
+		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}, // the schedule's next run follows soon
 	})
 	var c *activities.Counter
 	var result switchboard.RollupResult

@@ -1,7 +1,7 @@
-// Package inflight is what one worker process knows of the attempts that are under way in it:
-// four plain types without Temporal and without a store. A [Limiter] bounds the requests,
-// [Attempts] can abort one, a [Buffer] holds outcomes that Postgres has not recorded yet, and
-// [Health] counts what endpoints answered.
+// Package inflight has what one worker process knows of its running attempts: four plain types
+// without Temporal and without a store. A [Limiter] bounds the requests, [Attempts] can abort one,
+// a [Buffer] holds outcomes that Postgres has not recorded yet, and [Health] counts the responses
+// of endpoints.
 package inflight
 
 import (
@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Attempts knows the attempts under way in this process, one for each delivery.
+// Attempts has the running attempts of this process, one for each delivery.
 type Attempts struct {
 	cause error
 
@@ -17,15 +17,15 @@ type Attempts struct {
 	byDelivery map[string]context.CancelCauseFunc
 }
 
-// NewAttempts makes the register of a process. An attempt that is aborted finds that cause in
-// its context.
+// NewAttempts makes the register of a process. An aborted attempt finds that cause in its context.
 func NewAttempts(cause error) *Attempts {
 	return &Attempts{cause: cause, byDelivery: map[string]context.CancelCauseFunc{}}
 }
 
 // Begin makes a context that [Attempts.Abort] ends, until done is called. It reports false if an
-// attempt of that delivery is under way here: Temporal repeats one whose worker it no longer hears from, as
-// after an outage of its own, and the request must not go out beside the first.
+// attempt of that delivery already runs here. Temporal repeats an attempt when it no longer hears
+// from its worker, for example after an outage of its own, and the second request must not be sent
+// while the first runs.
 func (a *Attempts) Begin(ctx context.Context, deliveryID string) (attempt context.Context, done func(), ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -42,7 +42,7 @@ func (a *Attempts) Begin(ctx context.Context, deliveryID string) (attempt contex
 	}, true
 }
 
-// Abort ends the attempt of that delivery that is under way here, if one is.
+// Abort ends the attempt of that delivery that runs here, if there is one.
 func (a *Attempts) Abort(deliveryID string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

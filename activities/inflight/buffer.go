@@ -8,14 +8,14 @@ import (
 )
 
 // Buffer holds the attempts of this process that could not be recorded yet, the latest of each
-// delivery. Temporal holds their outcomes too, but may be away for the same reason, as where
-// both live in one Postgres.
+// delivery. Temporal holds their outcomes too, but may be unavailable for the same reason, for
+// example if both use one Postgres.
 type Buffer struct {
-	added chan struct{} // holds a signal after a Put
+	added chan struct{} // gets a signal after a Put
 
 	mu         sync.Mutex
 	byDelivery map[string]switchboard.Record
-	refused    map[string]bool // deliveries with an attempt that is left to their activity
+	refused    map[string]bool // deliveries with an attempt that their activity must record
 }
 
 // NewBuffer makes an empty buffer.
@@ -34,7 +34,7 @@ func (b *Buffer) Put(r switchboard.Record) {
 	b.mu.Unlock()
 	select {
 	case b.added <- struct{}{}:
-	default: // a signal is there already
+	default: // there is already a signal
 	}
 }
 
@@ -46,7 +46,7 @@ func (b *Buffer) Get(deliveryID string) (switchboard.Record, bool) {
 	return r, ok
 }
 
-// Remove drops an attempt that is recorded; a later one of the delivery stays.
+// Remove drops a recorded attempt; a later one of the delivery stays.
 func (b *Buffer) Remove(r switchboard.Record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,7 +56,8 @@ func (b *Buffer) Remove(r switchboard.Record) {
 	}
 }
 
-// Refuse says that Postgres refuses an attempt, although it is not away. [Buffer.Deliveries] leaves that out.
+// Refuse marks an attempt that Postgres refuses although it is available. [Buffer.Deliveries] then
+// leaves it out.
 func (b *Buffer) Refuse(r switchboard.Record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -65,7 +66,7 @@ func (b *Buffer) Refuse(r switchboard.Record) {
 	}
 }
 
-// Deliveries lists the deliveries with an attempt in the buffer that Postgres may take.
+// Deliveries lists the deliveries with an attempt in the buffer that Postgres may accept.
 func (b *Buffer) Deliveries() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +79,8 @@ func (b *Buffer) Deliveries() []string {
 	return ids
 }
 
-// Wait returns true when the buffer holds something that Postgres may take, and false when ctx has ended.
+// Wait returns true when the buffer has an attempt that Postgres may accept, and false when ctx has
+// ended.
 func (b *Buffer) Wait(ctx context.Context) bool {
 	for len(b.Deliveries()) == 0 {
 		select {

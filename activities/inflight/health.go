@@ -10,26 +10,26 @@ import (
 )
 
 const (
-	// maxEndpoints is how many endpoints are counted in a process: those that were attempted last.
-	// They take some 2 MB. One that is forgotten is only counted from zero again.
+	// maxEndpoints is how many endpoints a process counts: those with the latest attempts. They
+	// take about 2 MB. An endpoint that is dropped is only counted from zero again.
 	maxEndpoints = 10_000
 	// successInterval is how often a process reports the successes of an unhealthy endpoint at
-	// most: one that fails now and then, and is busy, would else cost a statement for each.
+	// most. Otherwise a busy endpoint that fails now and then would need a statement for each.
 	successInterval = time.Second
 )
 
-// Health counts the attempts of this process by subscription, so that only what an unhealthy
-// endpoint needs is reported to Postgres.
+// Health counts the attempts of this process by subscription, so that Postgres gets a report only
+// if the endpoint is unhealthy.
 type Health struct {
 	mu     sync.Mutex
 	counts *simplelru.LRU[string, *endpointCount]
 }
 
-// endpointCount counts the attempts of a subscription that no report has counted. What is older
-// than a half of its breaker's window is forgotten with the half that follows.
+// endpointCount counts the attempts of a subscription that no report has counted. It is kept for
+// two halves of the breaker's window: when a half begins, the one before the previous is dropped.
 type endpointCount struct {
-	halfAt             time.Time // when the present half began
-	answered, previous int       // in the present half, and in the one before
+	halfAt             time.Time // when the current half began
+	answered, previous int       // in the current half, and in the one before
 	failed             bool      // the last report was a failure
 	reportedAt         time.Time // when the last report was made
 }
@@ -40,9 +40,9 @@ func NewHealth() *Health {
 	return &Health{counts: counts}
 }
 
-// Observe counts an attempt of a subscription whose health was read with it. It returns the report
-// with the earlier attempts that the endpoint answered, and whether it is to be stored: not if the
-// endpoint is healthy.
+// Observe counts an attempt of a subscription whose health was read with it. It returns the report,
+// including the earlier attempts that the endpoint answered, and whether the report must be stored:
+// not if the endpoint is healthy.
 func (h *Health) Observe(now time.Time, known *switchboard.Health, r switchboard.HealthReport) (switchboard.HealthReport, bool) {
 	if r.Deferral > 0 || r.Disable != "" {
 		return h.take(now, r), true
@@ -61,8 +61,8 @@ func (h *Health) Observe(now time.Time, known *switchboard.Health, r switchboard
 	return r, !off && known.ProbeDeliveryID != "" && known.ProbeDeliveryID == r.DeliveryID
 }
 
-// isDue reports whether a success is reported at once: it may close the breaker, it ends a row of
-// failures, or the last one was reported long enough ago.
+// isDue reports whether a success must be reported at once: it may close the breaker, it ends a row
+// of failures, or the last report was long enough ago.
 func (h *Health) isDue(now time.Time, known *switchboard.Health, r switchboard.HealthReport) bool {
 	if known.Breaker != "" && known.Breaker != switchboard.BreakerClosed {
 		return true
@@ -86,7 +86,7 @@ func (h *Health) add(now time.Time, r switchboard.HealthReport) {
 	c.answered++
 }
 
-// take moves what was counted into the report.
+// take moves the counts into the report.
 func (h *Health) take(now time.Time, r switchboard.HealthReport) switchboard.HealthReport {
 	h.mu.Lock()
 	defer h.mu.Unlock()

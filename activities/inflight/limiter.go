@@ -11,7 +11,7 @@ import (
 // Pool is a group of slots.
 type Pool string
 
-// The pools. Slow endpoints have slots of their own, so that they leave the others theirs.
+// The pools. Slow endpoints have slots of their own, so that they do not take those of others.
 const (
 	PoolFast Pool = "fast"
 	PoolSlow Pool = "slow"
@@ -20,12 +20,12 @@ const (
 // Pools lists every pool.
 func Pools() []Pool { return []Pool{PoolFast, PoolSlow} }
 
-// Limiter bounds the requests in flight of this process: so many of each pool, at most half of
-// what the others leave of it for each tenant, and this process's share of max_in_flight for each
-// subscription. A delivery that gets no slot of the pool gets a date for its next try, as far from
-// the date of the one before as slots become free: with ten thousand waiting for a slow receiver,
-// Temporal would otherwise be busy with asking for them. One beyond max_in_flight gets none: it
-// is to wait in Postgres.
+// Limiter bounds the requests in flight of this process: a number for each pool, at most half of
+// what the others leave of the pool for each tenant, and this process's share of max_in_flight for
+// each subscription. A delivery that gets no slot of the pool gets a date for its next try, as far
+// from the previous date as slots become free. Otherwise, with ten thousand waiting for a slow
+// receiver, Temporal would be busy with asking for them. A delivery beyond max_in_flight gets no
+// date: it must wait in Postgres.
 type Limiter struct {
 	mu      sync.Mutex
 	pools   map[Pool]*pool
@@ -34,14 +34,14 @@ type Limiter struct {
 	workers workers
 }
 
-// pool is what is taken of a pool.
+// pool has the taken slots of a pool.
 type pool struct {
 	limit   int
 	taken   int
-	tenants map[string]int // the slots that each has taken
+	tenants map[string]int // the slots that each tenant has taken
 }
 
-// NewLimiter makes the limiter of a process that has at most so many requests in flight, and so
+// NewLimiter makes the limiter of a process that has at most that many requests in flight, and that
 // many more to slow endpoints.
 func NewLimiter(slots, slowSlots int) *Limiter {
 	return &Limiter{
@@ -53,7 +53,7 @@ func NewLimiter(slots, slowSlots int) *Limiter {
 	}
 }
 
-// Request is one that wants a slot.
+// Request is a request for a slot.
 type Request struct {
 	Subscription *switchboard.Subscription
 	DeliveryID   string
@@ -61,25 +61,25 @@ type Request struct {
 	First        bool // it is the delivery's first attempt
 }
 
-// Slot is the right to have one request in flight, or says when there is one.
+// Slot is the right to have one request in flight, or says when to ask again.
 type Slot struct {
 	Load    float64   // the share of the pool's slots that were taken before this one, 0 to 1
-	Full    bool      // there is none: max_in_flight requests of the subscription are under way
-	RetryAt time.Time // there is none: when to try again; zero: the slot is taken
+	Full    bool      // no slot: max_in_flight requests of the subscription are running
+	RetryAt time.Time // no slot: when to try again; zero: the slot is taken
 
 	limiter      *Limiter
 	pool         *pool
 	tenant       string
 	subscription string
 	began        time.Time
-	slow         bool // its endpoint was known to be so
+	slow         bool // its endpoint was known to be slow
 }
 
 // Taken reports whether the slot is taken.
 func (s *Slot) Taken() bool { return s.limiter != nil }
 
-// Take takes a slot for a request. While slots are contended, a delivery's first attempt gets
-// none, so that it does not overtake those that wait.
+// Take takes a slot for a request. While slots are contended, the first attempt of a delivery gets
+// none, so that it does not overtake waiting ones.
 func (l *Limiter) Take(r Request, now time.Time) *Slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,7 +104,7 @@ func (l *Limiter) Take(r Request, now time.Time) *Slot {
 	return slot
 }
 
-// Begin says that the request begins now, and not when the slot was taken: it has waited for the
+// Begin sets the start of the request to now: after it took the slot, it waited for the
 // subscription's rate limit.
 func (s *Slot) Begin(now time.Time) {
 	if l := s.limiter; l != nil {
@@ -115,7 +115,7 @@ func (s *Slot) Begin(now time.Time) {
 }
 
 // Release gives the slot back, if it is taken, and reports whether the endpoint is slow by the
-// latency of its requests here. The latency is that of the request, if one was made; else it is 0.
+// latency of its requests here. latency is that of the request, or 0 if none was made.
 func (s *Slot) Release(now time.Time, latency time.Duration) (slow bool) {
 	l := s.limiter
 	if l == nil {
@@ -139,7 +139,7 @@ func (s *Slot) Release(now time.Time, latency time.Duration) (slow bool) {
 	return q.slow(s.slow)
 }
 
-// poolOf is the pool that a request takes its slot of.
+// poolOf returns the pool for a request.
 func (l *Limiter) poolOf(r Request, now time.Time) *pool {
 	if q := l.queues[r.Subscription.ID]; q.slow(r.Slow) || q.hangs(now) {
 		return l.pools[PoolSlow]
@@ -148,29 +148,29 @@ func (l *Limiter) poolOf(r Request, now time.Time) *pool {
 }
 
 // Slow reports whether the endpoint of a subscription is slow, by the average latency of its
-// requests here; known is what all processes take it for so far.
+// requests here; known is what all processes know so far.
 func (l *Limiter) Slow(subscriptionID string, known bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.queues[subscriptionID].slow(known)
 }
 
-// Hangs reports whether a request of the subscription is under way here for so long that the next
-// one is expected to be slow.
+// Hangs reports whether a request of the subscription has been running here for so long that the
+// next one is expected to be slow.
 func (l *Limiter) Hangs(subscriptionID string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.queues[subscriptionID].hangs(now)
 }
 
-// Usage is what is taken of a pool.
+// Usage is how much of a pool is taken.
 type Usage struct {
 	Taken          int
 	Limit          int
 	TenantsAtShare int // tenants that may take no more for now
 }
 
-// Usage returns what is taken of a pool.
+// Usage returns how much of a pool is taken.
 func (l *Limiter) Usage(name Pool) Usage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -184,8 +184,8 @@ func (l *Limiter) Usage(name Pool) Usage {
 	return u
 }
 
-// Load is the share of this process's slots that are taken, 0 to 1; those of slow endpoints are
-// not among them.
+// Load returns the share of this process's slots that are taken, 0 to 1, without those of slow
+// endpoints.
 func (l *Limiter) Load() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,11 +194,12 @@ func (l *Limiter) Load() float64 {
 
 func (p *pool) load() float64 { return float64(p.taken) / float64(p.limit) }
 
-// share is how many slots a tenant may have: half of those that the others leave, so that however
-// much it has to send, the next one finds as many free. The last one that is free anybody gets.
+// share returns how many slots a tenant may have: half of those that the others leave, so that the
+// next tenant finds as many free, however much this one has to send. Any tenant may take the last
+// free slot.
 func (p *pool) share(tenant string) int {
 	return (p.limit - (p.taken - p.tenants[tenant]) + 1) / 2
 }
 
-// room is how many more slots the tenant may take.
+// room returns how many more slots the tenant may take.
 func (p *pool) room(tenant string) int { return p.share(tenant) - p.tenants[tenant] }

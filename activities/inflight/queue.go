@@ -9,32 +9,33 @@ import (
 )
 
 const (
-	// minDefer is for how long a delivery waits at least that got no slot.
+	// minDefer is the shortest wait of a delivery that got no slot.
 	minDefer = time.Second
-	// maxDefer is for how long it waits at most, however many wait before it: a receiver that
-	// became fast is not left idle for longer.
+	// maxDefer is the longest wait, however many wait before it, so that a receiver that became
+	// fast is not idle for longer.
 	maxDefer = 5 * time.Minute
-	// latencyShare is the part that one request has in the average latency of its
-	// subscription's: an eighth.
+	// latencyShare is the weight of one request in the average latency of its subscription: an
+	// eighth.
 	latencyShare = 8
-	// fastBelow is the average latency below which a slow endpoint is no longer slow: half of that
-	// from which on it is, so that one near the limit does not change its class all the time.
+	// fastBelow is the average latency below which a slow endpoint is no longer slow: half of the
+	// limit from which it is slow, so that an endpoint near the limit does not change its class all
+	// the time.
 	fastBelow = switchboard.SlowAfter / 2
-	// minObserved is how many requests make an average: a single slow answer, as a first one often
-	// is, makes no slow endpoint.
+	// minObserved is how many requests make an average. A single slow response, such as the first
+	// one often is, does not make an endpoint slow.
 	minObserved = 2
-	// rememberSlow is for how long the average of an endpoint that is not fast is kept after its
-	// last request.
+	// rememberSlow is how long the average of an endpoint that is not fast is kept after its last
+	// request.
 	rememberSlow = 10 * time.Minute
 )
 
-// queue is what is known of a subscription with requests in flight, with deliveries that wait for
-// a slot, or with an endpoint that was not fast lately. It is dropped when that is over. A nil
-// queue is one of which nothing is known.
+// queue has the state of a subscription with requests in flight, with deliveries that wait for a
+// slot, or with an endpoint that was recently not fast. It is dropped when that is over. A nil
+// queue stands for a subscription without state.
 type queue struct {
-	limit    int // max_in_flight, as the last request had it
+	limit    int // max_in_flight of the last request
 	inFlight map[*Slot]struct{}
-	expected map[string]time.Time // deliveries that a slot is kept for, and until when
+	expected map[string]time.Time // deliveries with a reserved slot, and until when
 	average  time.Duration        // latency of its requests
 	observed int                  // how many requests are in the average, up to minObserved
 	usedAt   time.Time            // when the last slot was given back
@@ -50,13 +51,13 @@ func (q *queue) take(s *Slot, r Request) {
 	q.limit = r.Subscription.MaxInFlight
 	q.inFlight[s] = struct{}{}
 	delete(q.expected, r.DeliveryID)
-	if r.Slow && q.observed == 0 { // another process knows it, or this one before it was restarted
+	if r.Slow && q.observed == 0 { // another process knows it, or this one did before it was restarted
 		q.average, q.observed = 2*switchboard.SlowAfter, minObserved
 	}
 }
 
-// free is how many more requests may be in flight for that delivery, of so many in all. Slots that
-// are kept for other deliveries are not free.
+// free returns how many more requests may be in flight for that delivery, within the limit. Slots
+// that are reserved for other deliveries are not free.
 func (q *queue) free(limit int, deliveryID string, now time.Time) int {
 	if q == nil {
 		return limit
@@ -69,7 +70,8 @@ func (q *queue) free(limit int, deliveryID string, now time.Time) int {
 	return free
 }
 
-// forgetLate keeps no slots any more for deliveries that have not come: another process sends them.
+// forgetLate drops reservations for deliveries that have not come, because another process sends
+// them.
 func (q *queue) forgetLate(now time.Time) {
 	maps.DeleteFunc(q.expected, func(_ string, until time.Time) bool { return until.Before(now) })
 }
@@ -85,7 +87,7 @@ func (q *queue) slow(known bool) bool {
 	return q.average > switchboard.SlowAfter
 }
 
-// hangs reports whether a request is under way for longer than a fast one takes.
+// hangs reports whether a request has been running for longer than a fast one takes.
 func (q *queue) hangs(now time.Time) bool {
 	if q == nil {
 		return false
@@ -98,18 +100,18 @@ func (q *queue) hangs(now time.Time) bool {
 	return false
 }
 
-// idle reports whether there is nothing to know any more.
+// idle reports whether there is no state to keep.
 func (q *queue) idle(now time.Time) bool {
 	q.forgetLate(now)
 	return len(q.inFlight) == 0 && len(q.expected) == 0 && !q.lastDate.After(now) && (q.average < fastBelow || now.Sub(q.usedAt) > rememberSlow)
 }
 
-// contended reports whether deliveries wait for longer than the shortest time.
+// contended reports whether deliveries wait for longer than the shortest wait.
 func (q *queue) contended(now time.Time) bool {
 	return q != nil && q.lastDate.After(now.Add(2*minDefer))
 }
 
-// nextDate is when a delivery that got no slot is to try again.
+// nextDate returns when a delivery that got no slot must try again.
 func (q *queue) nextDate(now time.Time) time.Time {
 	if q == nil { // other subscriptions have taken all slots
 		return now.Add(minDefer + rand.N(minDefer)) //nolint:gosec // a spread, not a secret
@@ -134,11 +136,11 @@ func (q *queue) observe(latency time.Duration) {
 	q.observed = min(q.observed+1, minObserved)
 }
 
-// slotInterval is the time between the dates of two deliveries: half of the time between two
-// slots that become free. Deliveries come unevenly, and where one is called for each slot, every
-// fifth slot stays empty (Erlang's loss formula, 16 slots; with two deliveries for each, every
-// sixteenth). A request is taken to last for the average latency, or for the age of those in
-// flight if they are older, which shows a receiver that has begun to hang.
+// slotInterval is the time between the dates of two deliveries: half of the time between two slots
+// that become free. Deliveries come unevenly, and if only one is called for each slot, every fifth
+// slot stays empty (Erlang's loss formula, 16 slots; with two deliveries for each, every
+// sixteenth). A request is assumed to last for the average latency, or for the age of those in
+// flight if they are older, which shows that a receiver has begun to hang.
 func (q *queue) slotInterval(now time.Time) time.Duration {
 	n := time.Duration(len(q.inFlight))
 	if n == 0 {

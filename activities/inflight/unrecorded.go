@@ -6,10 +6,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// UnrecordedOutcome is the outcome of an attempt whose request went out and which is not recorded
-// yet, because Postgres was away. Temporal holds it until it is: in the result of the local
-// activity, or in the heartbeat of the regular one. It has nothing of the receiver's answer but
-// the status.
+// UnrecordedOutcome is the outcome of an attempt whose request was sent and which is not recorded
+// yet, because Postgres was unavailable. Temporal holds it until then: in the result of the local
+// activity, or in the heartbeat of the regular one. It has only the status of the receiver's
+// response.
 type UnrecordedOutcome struct {
 	AttemptID      string                   `json:"attempt_id"`
 	Number         int                      `json:"number"`
@@ -30,7 +30,7 @@ type UnrecordedOutcome struct {
 	Requests       int                      `json:"requests,omitempty"`
 }
 
-// OutcomeOf is the outcome of the attempt.
+// OutcomeOf returns the outcome of the attempt.
 func OutcomeOf(r switchboard.Record) *UnrecordedOutcome {
 	a, o := r.Attempt, r.Attempt.Outcome
 	return &UnrecordedOutcome{
@@ -41,7 +41,7 @@ func OutcomeOf(r switchboard.Record) *UnrecordedOutcome {
 	}
 }
 
-// Attempt is the attempt that had the outcome, as far as it is known.
+// Attempt returns the attempt with that outcome, as far as it is known.
 func (u *UnrecordedOutcome) Attempt(deliveryID string) switchboard.Attempt {
 	return switchboard.Attempt{
 		ID: u.AttemptID, DeliveryID: deliveryID, Number: u.Number, At: u.At, Timeout: time.Duration(u.Timeout),
@@ -50,12 +50,12 @@ func (u *UnrecordedOutcome) Attempt(deliveryID string) switchboard.Attempt {
 		Outcome: switchboard.Outcome{
 			StatusCode: u.StatusCode, Failure: u.Failure, Latency: time.Duration(u.Latency), RetryAfter: time.Duration(u.RetryAfter), Wish: u.Wish,
 			Permanent: u.Permanent, Requests: u.Requests, Detail: u.detail(),
-			Response: switchboard.Response{Truncated: u.StatusCode != 0}, // there was an answer, which is lost
+			Response: switchboard.Response{Truncated: u.StatusCode != 0}, // there was a response, which is lost
 		},
 	}
 }
 
-// detail says why less is known of the attempt than of others.
+// detail says why less is known of this attempt than of others.
 func (u *UnrecordedOutcome) detail() string {
 	if u.Failure == switchboard.FailureUnknown {
 		return "a process of ours ended, or lost its connection to Temporal, while it made this attempt: the request may have been sent"
@@ -68,9 +68,9 @@ func (u *UnrecordedOutcome) After(d switchboard.Delivery) bool {
 	return u != nil && u.Number > d.AttemptsMade
 }
 
-// Latest is the outcome of the latest attempt among several sources; nil: there is none. A source
-// that nobody empties may hold one that was recorded meanwhile. If there are two of one attempt,
-// a known outcome counts before an unknown one.
+// Latest returns the outcome of the latest attempt among several sources; nil: there is none. A
+// source that is never emptied may have one that was recorded since. If two sources have one of the
+// same attempt, a known outcome has priority over an unknown one.
 func Latest(sources ...*UnrecordedOutcome) *UnrecordedOutcome {
 	var found *UnrecordedOutcome
 	for _, u := range sources {

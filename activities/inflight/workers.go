@@ -7,20 +7,20 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// expectedFor is for how long a slot is kept for a delivery that this process has released:
-// longer than the start of its workflow takes.
+// expectedFor is how long a slot is reserved for a delivery that this process has released: longer
+// than the start of its workflow takes.
 const expectedFor = 2 * time.Second
 
-// workers is what this process knows of the workers that live. max_in_flight of a subscription is
-// divided among them: no worker asks another, and together they begin no request beyond it. What is in
-// flight when their number changes may hang beside those of a worker that has joined since.
+// workers is what this process knows of the live workers. They share max_in_flight of a
+// subscription: no worker asks another, and together they begin no request beyond it. When their
+// number changes, requests in flight may hang while a worker that joined since sends its own.
 type workers struct {
-	live  int       // this one included; 0: it is alone, and nobody counts
+	live  int       // including this one; 0: it is alone, and nobody counts
 	rank  int       // how many of them came before it
-	until time.Time // when the others stop to count this one, unless it is heard of again
+	until time.Time // when the others stop counting this one, unless they hear of it again
 }
 
-// share is this worker's part of max_in_flight. The first workers have the remainder.
+// share returns this worker's part of max_in_flight. The first workers have the remainder.
 func (w workers) share(maxInFlight int) int {
 	if w.live <= 1 {
 		return maxInFlight
@@ -32,11 +32,11 @@ func (w workers) share(maxInFlight int) int {
 	return share
 }
 
-// lost reports whether the others may take this worker for dead, and have divided its share.
+// lost reports whether the others may consider this worker dead, and have divided its share.
 func (w workers) lost(now time.Time) bool { return w.live > 0 && now.After(w.until) }
 
-// SetWorkers says how many workers live, how many of them came before this one, and until when
-// that holds. It reports whether no subscription has more requests in flight than its share.
+// SetWorkers sets how many workers live, how many of them came before this one, and until when that
+// is valid. It reports whether every subscription's requests in flight are within its share.
 func (l *Limiter) SetWorkers(live, rank int, until time.Time) (within bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,8 +49,8 @@ func (l *Limiter) SetWorkers(live, rank int, until time.Time) (within bool) {
 	return true
 }
 
-// SetWaiting names all subscriptions whose deliveries wait in Postgres for this or another worker
-// to release them.
+// SetWaiting sets the subscriptions whose deliveries wait in Postgres until this or another worker
+// releases them.
 func (l *Limiter) SetWaiting(subscriptionIDs []string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,7 @@ func (l *Limiter) SetWaiting(subscriptionIDs []string, now time.Time) {
 	maps.DeleteFunc(l.queues, func(_ string, q *queue) bool { return q.idle(now) })
 }
 
-// AddWaiting adds one to them.
+// AddWaiting adds one of them.
 func (l *Limiter) AddWaiting(subscriptionID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,7 +75,7 @@ func (l *Limiter) IsWaiting(subscriptionID string) bool {
 	return l.waiting[subscriptionID]
 }
 
-// Room is how many deliveries of the subscription this process can send now.
+// Room returns how many deliveries of the subscription this process can send now.
 func (l *Limiter) Room(r Request, now time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +86,7 @@ func (l *Limiter) Room(r Request, now time.Time) int {
 	return max(0, min(free, l.poolOf(r, now).room(r.Subscription.Tenant)))
 }
 
-// Expect keeps slots of max_in_flight for deliveries that this process has released and starts.
+// Expect reserves slots of max_in_flight for deliveries that this process has released and starts.
 func (l *Limiter) Expect(deliveries []switchboard.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

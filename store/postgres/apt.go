@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// aptScript installs the distribution's package without the cluster that it would
-// create and start: ours is private, and nobody asked for another. A source that
-// cannot be updated need not be the one that has the package.
+// aptScript installs the distribution's package without the cluster that it would create and start,
+// because our server is private. If one source cannot be updated, another may still have the
+// package.
 const aptScript = `set -e
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 conf=/etc/postgresql-common/createcluster.d/switchboard-no-cluster.conf
@@ -23,9 +23,9 @@ echo 'create_main_cluster = false' > "$conf"
 apt-get -o DPkg::Lock::Timeout=300 update || true
 apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends postgresql`
 
-// apt installs the package as root, or through sudo where it asks for no password.
-// Once begun, an installation that the context ends is finished first: cut short,
-// it would leave the system's packages half configured.
+// apt installs the package as root, or through sudo if it asks for no password. If ctx ends during
+// an installation, it is finished first: an interrupted one would leave the system's packages half
+// configured.
 func apt(ctx context.Context, progress func(string)) error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return errors.New("there is no apt-get")
@@ -51,8 +51,8 @@ func apt(ctx context.Context, progress func(string)) error {
 	return nil
 }
 
-// aptReason is, in one line, the first and the last of what apt-get complained of:
-// the cause, as a network that is not there, and what came of it.
+// aptReason returns, in one line, the first and the last complaint of apt-get: the cause, such as a
+// missing network, and its effect.
 func aptReason(out string) string {
 	var complaints []string
 	for line := range strings.Lines(out) {

@@ -19,7 +19,7 @@ import (
 	_ "github.com/lib/pq" // the driver that the readiness check uses
 )
 
-// poll is the pause between two looks at a server that is starting or ending.
+// poll is the pause between two checks of a server that is starting or ending.
 const poll = 20 * time.Millisecond
 
 // child is the server's process.
@@ -28,14 +28,14 @@ type child struct {
 	done chan struct{} // closed when it has ended
 }
 
-// step is one way to end a process, and how long it is given.
+// step is one way to end a process, and how long it may take.
 type step struct {
 	signal syscall.Signal
 	wait   time.Duration
 }
 
-// launch starts the process and waits until it takes connections. Sessions of a
-// server that was killed may hold its memory for a moment longer: then it tries again.
+// launch starts the process and waits until it accepts connections. Sessions of a killed server may
+// hold its memory for a moment longer, so it may have to try again.
 func (s *Server) launch(ctx context.Context, bin string, who owner) (*child, error) {
 	for {
 		c, err := s.spawn(bin, who)
@@ -52,8 +52,8 @@ func (s *Server) launch(ctx context.Context, bin string, who owner) (*child, err
 	}
 }
 
-// spawn starts the process from a thread that lives as long as it does: Linux
-// tells a child of its parent's death when the thread that made it ends.
+// spawn starts the process from a thread that lives as long as the process: Linux tells a child of
+// its parent's death when the thread that made it ends.
 func (s *Server) spawn(bin string, who owner) (*child, error) {
 	log, err := s.layout.openLog()
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Server) spawn(bin string, who owner) (*child, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how it ended is in its log
+			_ = cmd.Wait() // its log says how it ended
 		}
 		_ = log.Close()
 		close(c.done)
@@ -80,8 +80,8 @@ func (s *Server) spawn(bin string, who owner) (*child, error) {
 	return c, nil
 }
 
-// arguments are the settings of a server for development: durable commits, no
-// replication, room for the embedded Temporal server's connections.
+// arguments returns the settings of a server for development: durable commits, no replication, room
+// for the connections of the embedded Temporal server.
 func (s *Server) arguments() []string {
 	settings := map[string]string{
 		"unix_socket_directories": s.layout.socketDir,
@@ -94,7 +94,7 @@ func (s *Server) arguments() []string {
 		"wal_level":               "minimal",
 		"max_wal_senders":         "0",
 		"jit":                     "off", // compiling costs more than our short statements do
-		"update_process_title":    "off", // twice a statement, for a title that nobody reads
+		"update_process_title":    "off", // otherwise twice a statement, for a title that nobody reads
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
 		"logging_collector":       "off",
@@ -138,7 +138,7 @@ func (s *Server) ready(ctx context.Context, c *child) error {
 func (c *child) end(steps ...step) error {
 	for _, s := range steps {
 		select {
-		case <-c.done: // never signal a process id that may be somebody else's by now
+		case <-c.done: // never signal a process id that may belong to another process now
 			return nil
 		default:
 		}
@@ -154,9 +154,9 @@ func (c *child) end(steps ...step) error {
 	return fmt.Errorf("process %d does not end", c.pid)
 }
 
-// endOrphan ends a server that outlived the process that started it. The lock is
-// ours, so nobody else is using it. A process id file whose id now belongs to some
-// other program is removed: PostgreSQL would refuse to start because of it.
+// endOrphan ends a server that outlived the process that started it. This process has the lock, so
+// nobody else uses the server. If the id in the process id file belongs to another program now, it
+// removes the file: PostgreSQL would refuse to start because of it.
 func (l layout) endOrphan(ctx context.Context) error {
 	path := filepath.Join(l.data(), "postmaster.pid")
 	text, err := os.ReadFile(path)
@@ -171,7 +171,7 @@ func (l layout) endOrphan(ctx context.Context) error {
 	line := commandLine(pid)
 	switch {
 	case line == "":
-		return nil // dead: PostgreSQL sees that itself, and checks for sessions left over
+		return nil // dead: PostgreSQL sees that itself, and checks for remaining sessions
 	case !strings.Contains(line, l.data()):
 		return os.Remove(path)
 	}
@@ -190,7 +190,7 @@ func (l layout) endOrphan(ctx context.Context) error {
 	return nil
 }
 
-// commandLine is how that process was started; empty: there is no such process.
+// commandLine returns the command line of the process; empty: there is no such process.
 func commandLine(pid int) string {
 	if exists("/proc/self/cmdline") {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))

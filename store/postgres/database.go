@@ -9,8 +9,8 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// CreateDatabase makes a database, a copy of template unless that is empty. A
-// database that exists already is left as it is.
+// CreateDatabase makes a database, as a copy of template unless that is empty. An existing database
+// stays as it is.
 func (s *Server) CreateDatabase(ctx context.Context, name, template string) error {
 	statement := "CREATE DATABASE " + pq.QuoteIdentifier(name)
 	if template != "" {
@@ -23,8 +23,8 @@ func (s *Server) CreateDatabase(ctx context.Context, name, template string) erro
 	return err
 }
 
-// DropDatabase removes a database and cuts the sessions that use it. One that
-// does not exist is no error.
+// DropDatabase removes a database and ends the sessions that use it. A missing database is no
+// error.
 func (s *Server) DropDatabase(ctx context.Context, name string) error {
 	return s.exec(ctx, "DROP DATABASE IF EXISTS "+pq.QuoteIdentifier(name)+" WITH (FORCE)")
 }

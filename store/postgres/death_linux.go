@@ -5,12 +5,12 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel ask the server to shut down when we are gone, even
-// by SIGKILL.
+// dieWithParent makes the kernel ask the server to shut down when this process has ended, even by
+// SIGKILL.
 func dieWithParent(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGINT
-	cmd.SysProcAttr.Setpgid = true // Ctrl-C in the terminal is for us: we stop the server last
+	cmd.SysProcAttr.Setpgid = true // Ctrl-C in the terminal is for this process, which stops the server last
 }

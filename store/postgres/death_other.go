@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// dieWithParent can only keep Ctrl-C in the terminal from reaching the server
-// before we stop it. A server that outlives us is ended by the next Start.
+// dieWithParent can only prevent Ctrl-C in the terminal from reaching the server before this
+// process stops it. The next Start ends a server that outlives this process.
 func dieWithParent(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}

@@ -14,8 +14,8 @@ import (
 // maven is the repository that has PostgreSQL's programs for many systems.
 const maven = "https://repo1.maven.org/maven2"
 
-// downloaded is where a download is kept, for every folder and every test of the
-// user. Root's own cache is closed to the user who will run the programs.
+// downloaded returns the folder of the downloads, for every server and every test of the user.
+// Root's own cache is closed to the user who will run the programs.
 func downloaded() string {
 	base, err := os.UserCacheDir()
 	if err != nil {
@@ -27,8 +27,8 @@ func downloaded() string {
 	return filepath.Join(base, "switchboard", "postgresql")
 }
 
-// download fetches the programs into dir. They are unpacked aside and renamed, so
-// that what is there is complete, whenever ctx ends.
+// download fetches the programs into dir. It unpacks them elsewhere and renames the folder, so that
+// dir is complete even if ctx ends.
 func download(ctx context.Context, repository, dir string, progress func(string)) error {
 	progress("PostgreSQL is not on this machine: downloading it, about 10 MB")
 	aside := dir + ".new"
@@ -41,16 +41,16 @@ func download(ctx context.Context, repository, dir string, progress func(string)
 	return os.Rename(aside, dir)
 }
 
-// fetch has the library fetch and unpack the programs. It would go on and run a
-// server of its own; a locale that does not exist stops it before. The library asks
-// first whether the port is free, and port 0 always is.
+// fetch uses the library to fetch and unpack the programs. The library would then run a server of
+// its own; a locale that does not exist stops it before. The library first checks whether the port
+// is free, and port 0 always is.
 func fetch(repository, dir string) error {
 	scratch, err := os.MkdirTemp("", "switchboard-pg-download-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
-	run := filepath.Join(scratch, "run") // made once all is unpacked
+	run := filepath.Join(scratch, "run") // made after everything is unpacked
 	err = embedded.NewDatabase(embedded.DefaultConfig().Port(0).Logger(io.Discard).Locale("none-such").
 		BinaryRepositoryURL(repository).CachePath(scratch).BinariesPath(dir).
 		RuntimePath(run).DataPath(filepath.Join(scratch, "data"))).Start()

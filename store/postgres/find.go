@@ -11,13 +11,12 @@ import (
 	"strings"
 )
 
-// oldest is the first major version that does all that we use (DROP DATABASE …
-// WITH (FORCE)).
+// oldest is the first major version that has everything that we use (DROP DATABASE … WITH (FORCE)).
 const oldest = 13
 
-// binaries finds the folder that holds initdb and postgres: of the major version
-// that made the data directory if there is one, else the first that is new enough.
-// Where none is on the machine, it is obtained.
+// binaries finds the folder with initdb and postgres: of the major version that made the data
+// directory if there is one, otherwise of the first version that is new enough. If the machine has
+// none, it installs PostgreSQL.
 func binaries(ctx context.Context, version string, progress func(string)) (string, error) {
 	bin, found := choose(ctx, version)
 	if bin != "" {
@@ -36,7 +35,7 @@ func binaries(ctx context.Context, version string, progress func(string)) (strin
 	return bin, nil
 }
 
-// choose returns the folder to use, empty if there is none, and all versions found.
+// choose returns the folder to use, empty if there is none, and all versions that it found.
 func choose(ctx context.Context, version string) (bin string, found []string) {
 	for _, dir := range candidates(ctx) {
 		major := majorVersion(ctx, dir)
@@ -52,7 +51,7 @@ func choose(ctx context.Context, version string) (bin string, found []string) {
 	return "", found
 }
 
-// candidates are the folders to look into, the user's own choice first.
+// candidates returns the folders to search, the user's own choice first.
 func candidates(ctx context.Context) []string {
 	var dirs []string
 	if path, err := exec.LookPath("postgres"); err == nil {
@@ -70,20 +69,20 @@ func candidates(ctx context.Context) []string {
 		"/home/linuxbrew/.linuxbrew/opt/postg*/bin", // Homebrew on Linux
 		"/Applications/Postgres.app/Contents/Versions/*/bin",
 	} {
-		matches, _ := filepath.Glob(pattern) // an error would be a bad pattern
+		matches, _ := filepath.Glob(pattern) // the only possible error is a bad pattern
 		slices.SortFunc(matches, func(a, b string) int { return number(b) - number(a) })
 		dirs = append(dirs, matches...)
 	}
 	return append(dirs, filepath.Join(downloaded(), "bin"))
 }
 
-// number is the version in a folder's name, so that 16 comes before 9.
+// number returns the version in a folder's name, so that 16 comes before 9.
 func number(dir string) int {
 	n, _ := strconv.Atoi(regexp.MustCompile(`[0-9]+`).FindString(strings.TrimPrefix(dir, "/home/linuxbrew")))
 	return n
 }
 
-// majorVersion asks the server's program in dir; empty: there is no usable one.
+// majorVersion asks the server program in dir; empty: there is no usable one.
 func majorVersion(ctx context.Context, dir string) string {
 	if !exists(filepath.Join(dir, "initdb")) {
 		return ""

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// installTimeout bounds package manager or download.
+// installTimeout bounds the package manager or the download.
 const installTimeout = 10 * time.Minute
 
-// install obtains PostgreSQL: from the package manager where that needs no
-// password, else by a download into the user's cache. Processes that find it
-// missing at the same time wait for one of them to do it.
+// install obtains PostgreSQL: from the package manager if that needs no password, otherwise by a
+// download into the user's cache. If several processes need it at the same time, one of them
+// installs it and the others wait.
 func install(ctx context.Context, progress func(string)) error {
 	dir := filepath.Dir(downloaded())
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -25,7 +25,7 @@ func install(ctx context.Context, progress func(string)) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Close() }() // gives the lock up
+	defer func() { _ = lock.Close() }() // releases the lock
 	if err := unlessDone(ctx, func() error { return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX) }); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func install(ctx context.Context, progress func(string)) error {
 		oldest, aptErr, downloadErr, advice())
 }
 
-// advice is what a person can do where we could not.
+// advice says what a person can do after a failed installation.
 func advice() string {
 	for _, manager := range []struct{ program, command string }{
 		{"apt-get", "as an administrator: apt-get update && apt-get install postgresql"},
@@ -59,7 +59,7 @@ func advice() string {
 	return "Install it so that initdb and postgres are in a folder of PATH, and start again"
 }
 
-// unlessDone calls what cannot be interrupted, and leaves it behind when ctx ends.
+// unlessDone calls a function that cannot be interrupted, and stops waiting for it when ctx ends.
 func unlessDone(ctx context.Context, call func() error) error {
 	result := make(chan error, 1)
 	go func() { result <- call() }()

@@ -12,17 +12,17 @@ import (
 	"syscall"
 )
 
-// owner is who runs the server and owns its files. PostgreSQL refuses to run as
-// root, so root lets somebody else do it.
+// owner is the user who runs the server and owns its files. PostgreSQL refuses to run as root, so
+// root uses another user.
 type owner struct {
 	name     string
 	uid, gid int
-	switches bool // we are root, and the server's processes take this user's id
+	switches bool // this process is root, and the server's processes take this user's id
 }
 
-// unprivileged chooses the user: oneself, or for root the package's own user, else
-// one that exists on every system. The one who owns dir already stays its owner,
-// also when the package has been installed since.
+// unprivileged chooses the user: the current one, or for root the package's own user, or else one
+// that exists on every system. If a user already owns dir, that stays so, even if the package was
+// installed since.
 func unprivileged(dir string) (owner, error) {
 	if os.Geteuid() != 0 {
 		return owner{uid: os.Geteuid(), gid: os.Getegid()}, nil
@@ -50,7 +50,7 @@ func unprivileged(dir string) (owner, error) {
 	return users[0], nil
 }
 
-// owns looks at the folder, or where it leads.
+// owns looks at the folder, or at the target of a link.
 func (o owner) owns(dir string) bool {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -60,7 +60,7 @@ func (o owner) owns(dir string) bool {
 	return ok && int(stat.Uid) == o.uid
 }
 
-// mkdir makes a folder that only the owner enters, or makes an existing one so.
+// mkdir makes a folder that only the owner can enter, or changes an existing one so.
 func (o owner) mkdir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -72,7 +72,7 @@ func (o owner) mkdir(dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is not a folder", dir)
 	}
-	// Somebody else's folder, as one prepared in /tmp, is not ours to use.
+	// Never use another user's folder, such as one prepared in /tmp.
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != o.uid && int(stat.Uid) != os.Geteuid() {
 		return fmt.Errorf("%s belongs to user id %d, not to us", dir, stat.Uid)
 	}
@@ -82,7 +82,7 @@ func (o owner) mkdir(dir string) error {
 	return os.Chmod(dir, 0o700)
 }
 
-// give makes the file the owner's.
+// give makes the owner the owner of the file.
 func (o owner) give(path string) error {
 	if !o.switches {
 		return nil
@@ -90,12 +90,12 @@ func (o owner) give(path string) error {
 	return os.Lchown(path, o.uid, o.gid)
 }
 
-// elsewhere is where a server's folder goes that its owner could not reach.
+// elsewhere is the parent folder for a server whose owner cannot reach its own place.
 const elsewhere = "/var/lib"
 
-// home returns where the server that belongs in dir lives: there, or where dir
-// leads. A root's checkout may lie below a folder that is closed to the owner, as
-// /root is; then a folder below /var/lib is made, and dir leads to it.
+// home returns the folder of the server for dir: dir itself, or the target of the link there. A
+// checkout of root may be below a folder that is closed to the owner, such as /root. Then home
+// makes a folder below /var/lib, and a link to it at dir.
 func (o owner) home(dir string, progress func(string)) (string, error) {
 	if target, err := os.Readlink(dir); err == nil {
 		return target, nil
@@ -115,14 +115,14 @@ func (o owner) home(dir string, progress func(string)) (string, error) {
 	return made, os.Symlink(made, dir)
 }
 
-// enters checks that the owner gets into the folder, which for another user than
-// ours depends on every folder above it.
+// enters checks that the owner can enter the folder. For another user than the current one, this
+// depends on every folder above it.
 func (o owner) enters(dir string) bool {
 	return !o.switches || o.command(context.Background(), "/", "test", "-x", dir).Run() == nil
 }
 
-// command prepares a program that runs as the owner. dir is a folder that the
-// owner may enter: ours may be closed to them.
+// command prepares a program that runs as the owner. dir is a folder that the owner may enter,
+// because the current one may be closed to them.
 func (o owner) command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

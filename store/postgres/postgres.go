@@ -1,11 +1,10 @@
-// Package postgres runs a private PostgreSQL as a child process: the one store of
-// the development stack, and of every test that needs one.
+// Package postgres runs a private PostgreSQL as a child process: the only store of the development
+// stack, and of every test that needs one.
 //
-// The server belongs to its folder: data, socket and log live there, nothing
-// listens on TCP unless asked for, and connections through the socket need no
-// password because only the folder's owner reaches it. It ends with the process
-// that started it. Commits are durable, as in production, so that what is
-// measured here holds there.
+// The server belongs to its folder: data, socket and log are there, and nothing listens on TCP
+// unless it is configured. Connections through the socket need no password, because only the
+// folder's owner reaches it. The server ends with the process that started it. Commits are durable,
+// as in production, so that measurements here are valid there.
 package postgres
 
 import (
@@ -23,28 +22,28 @@ import (
 // User is the name of the superuser that every URL uses.
 const User = "switchboard"
 
-// defaultPort names the socket's file where TCP is off.
+// defaultPort names the socket's file if TCP is off.
 const defaultPort = 5432
 
-// How long a server may take. Recovery after a crash replays at most
-// max_wal_size; a fast shutdown writes what is in shared buffers.
+// How long a server may take. Recovery after a crash replays at most max_wal_size; a fast shutdown
+// writes the content of shared buffers.
 const (
 	startTimeout     = 2 * time.Minute
 	fastTimeout      = 20 * time.Second
 	immediateTimeout = 5 * time.Second
 )
 
-// Config says where the server lives.
+// Config configures a server.
 type Config struct {
-	// Dir is the server's own folder, made if it does not exist. It must not be
-	// shared with anything else.
+	// Dir is the server's own folder, which is made if it does not exist. It must not be shared
+	// with anything else.
 	Dir string
-	// Port is the TCP port on 127.0.0.1, for which the password in the folder's
-	// file "password" is needed; 0: no TCP at all.
+	// Port is the TCP port on 127.0.0.1, which needs the password in the folder's file "password";
+	// 0: no TCP.
 	Port int
 	// Settings overrides settings of postgresql.conf by name.
 	Settings map[string]string
-	// Progress gets a line for each thing that takes long; may be nil.
+	// Progress gets a line for each step that takes long; may be nil.
 	Progress func(string)
 }
 
@@ -57,9 +56,9 @@ type Server struct {
 	child  *child
 }
 
-// Start starts the server that lives in cfg.Dir, and makes it first if there is
-// none. PostgreSQL itself is looked for on this machine, and obtained if it is
-// not there. The context bounds the start only, not the server's life.
+// Start starts the server in cfg.Dir, and makes it first if there is none. It looks for PostgreSQL
+// on this machine, and installs it if there is none. The context bounds only the start, not the
+// server's life.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(string) {}
@@ -78,7 +77,7 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	// First of all: what installs PostgreSQL may also make the user who will run it.
+	// This comes first, because installing PostgreSQL may also make the user who will run it.
 	bin, err := binaries(ctx, layout{dir: dir}.version(), cfg.Progress)
 	if err != nil {
 		return nil, err
@@ -119,19 +118,18 @@ func (s *Server) run(ctx context.Context, who owner) (err error) {
 	return err
 }
 
-// Stop ends the server in order: sessions are cut, everything is written. A server
-// that takes too long is ended at once. Stopping a stopped server does nothing.
+// Stop shuts the server down in order: it ends sessions and writes everything. A server that takes
+// too long is killed. Stopping a stopped server has no effect.
 func (s *Server) Stop() error {
 	return s.end(step{syscall.SIGINT, fastTimeout}, step{syscall.SIGQUIT, immediateTimeout}, step{syscall.SIGKILL, immediateTimeout})
 }
 
-// Kill ends the server at once, as a crash would: nothing is written, and the next
-// start recovers.
+// Kill ends the server at once, like a crash: nothing is written, and the next start recovers.
 func (s *Server) Kill() error {
 	return s.end(step{syscall.SIGQUIT, immediateTimeout}, step{syscall.SIGKILL, immediateTimeout})
 }
 
-// end also gives up the folder's lock, so that another Start may follow.
+// end also releases the folder's lock, so that another Start may follow.
 func (s *Server) end(steps ...step) error {
 	if err := s.child.end(steps...); err != nil {
 		return err
@@ -142,17 +140,18 @@ func (s *Server) end(steps ...step) error {
 	return nil
 }
 
-// PID is the process id of the server.
+// PID returns the process id of the server.
 func (s *Server) PID() int { return s.child.pid }
 
 // Done is closed when the server's process has ended, for whatever reason.
 func (s *Server) Done() <-chan struct{} { return s.child.done }
 
-// Program is the path of one of PostgreSQL's programs, as pg_dump, in the server's version.
+// Program returns the path of one of PostgreSQL's programs, such as pg_dump, in the server's
+// version.
 func (s *Server) Program(name string) (string, error) {
 	bin := s.bin
 	if server, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres")); err == nil {
-		bin = filepath.Dir(server) // a link may lead there from a folder without the others
+		bin = filepath.Dir(server) // the path may be a link from a folder without the other programs
 	}
 	path := filepath.Join(bin, name)
 	if !exists(path) {
@@ -161,18 +160,18 @@ func (s *Server) Program(name string) (string, error) {
 	return path, nil
 }
 
-// URL is the address of a database, for lib/pq and pgx, through the socket. It
-// stays the same for as long as the folder lives.
+// URL returns the address of a database through the socket, for lib/pq and pgx. It stays the same
+// for the life of the folder.
 func (s *Server) URL(database string) string {
 	query := url.Values{"host": {s.SocketDir()}, "port": {strconv.Itoa(s.Port())}, "sslmode": {"disable"}}
 	u := url.URL{Scheme: "postgres", User: url.User(User), Path: "/" + database, RawQuery: query.Encode()}
 	return u.String()
 }
 
-// SocketDir is the folder that holds the server's socket.
+// SocketDir returns the folder with the server's socket.
 func (s *Server) SocketDir() string { return s.layout.socketDir }
 
-// Port is the server's port, which names the socket's file too.
+// Port returns the server's port, which is also in the name of the socket's file.
 func (s *Server) Port() int {
 	if s.cfg.Port == 0 {
 		return defaultPort
