@@ -13,7 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// sameness says whether what is rendered anew are the bytes that were sent.
+// sameness says whether the newly rendered bytes are those that were sent.
 type sameness string
 
 const (
@@ -22,7 +22,7 @@ const (
 	isSameUnknown sameness = "unknown"
 )
 
-// attemptRequest is what an attempt sent: what was kept of it, and its body rendered anew.
+// attemptRequest is what an attempt sent: the stored part, and the body rendered again.
 type attemptRequest struct {
 	Number              int         `json:"number" doc:"Of the attempt" example:"1"`
 	At                  time.Time   `json:"at" doc:"When it began"`
@@ -72,13 +72,13 @@ func (s *server) getAttemptRequest(ctx context.Context, caller switchboard.Calle
 		out.Same, out.Why = isSameUnknown, "the request cannot be rendered today: "+refusal.Field+" "+refusal.Message
 		err = nil
 	}
-	if err == nil && out.Body != "" { // it is shown once it is noted who sees it
+	if err == nil && out.Body != "" { // shown only after the audit has noted who sees it
 		err = s.Store.NotePayloadRead(ctx, caller, detail.Delivery.ID)
 	}
 	return &reply[attemptRequest]{Body: out}, err
 }
 
-// render makes the body anew, as of the attempt's time, and compares it with what was sent.
+// render renders the body again, as of the attempt's time, and compares it with what was sent.
 func (out *attemptRequest) render(caller switchboard.Caller, sender Previewer, loaded switchboard.LoadedDelivery, made *switchboard.Attempt) error {
 	rendered, err := sender.Preview(loaded, made.At)
 	if err != nil {

@@ -34,7 +34,7 @@ func (s *server) postBatch(ctx context.Context, caller switchboard.Caller, in *p
 	if len(in.JSON.Events) == 0 {
 		return nil, switchboard.InvalidField("events", "is required")
 	}
-	// Events that cannot be decoded are refused here; positions says which the others are.
+	// Events that cannot be decoded are refused here. positions holds the positions of the others.
 	results := make([]batchResult, len(in.JSON.Events))
 	events, ids, positions := make([]switchboard.Event, 0, len(results)), make([]string, 0, len(results)), make([]int, 0, len(results))
 	for i, raw := range in.JSON.Events {
@@ -77,8 +77,8 @@ func failed(id string, p *rest.Problem) batchResult {
 	return batchResult{Status: "error", ID: id, Deliveries: []acceptedPart{}, Problem: p}
 }
 
-// allRefusedError is the error of a batch of which no event was accepted: a client that
-// looks at the status alone must not take the batch for accepted.
+// allRefusedError is the error of a batch in which every event was refused. Without it, a client
+// that only looks at the status would take the batch for accepted.
 type allRefusedError struct {
 	err     error
 	results []batchResult
@@ -102,8 +102,8 @@ type problemMembers struct {
 	Results []batchResult `json:"results,omitempty" nullable:"false" doc:"Of a batch of which no event was accepted: one for each event, as where some are"`
 }
 
-// checkAllRefused returns an error if no event was accepted. If one of them may be accepted
-// the next time, its code is that of the error.
+// checkAllRefused returns an error if no event was accepted. If one of the events may be accepted
+// next time, the error has the code of that event's error.
 func checkAllRefused(results []batchResult) error {
 	err := switchboard.Errorf(switchboard.CodeInvalid, "none of the events was accepted: results says why of each")
 	for i := range results {

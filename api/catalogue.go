@@ -8,22 +8,22 @@ import (
 	"github.com/seed-49a43567/switchboard/ingest"
 )
 
-// Catalogue knows the platforms and their event types. Names are matched in any
-// case, and nobody may write to what it returns.
+// Catalogue knows the platforms and their event types. The case of names does not matter. Do not
+// change what it returns.
 type Catalogue interface {
 	Platforms() []switchboard.Platform
-	// Profile returns the members of a subscription that make it this platform's.
+	// Profile returns the members that a subscription of this platform starts from.
 	Profile(platform string) (json.RawMessage, bool)
 	UseCase(name string) (switchboard.UseCase, bool)
 
-	// EventTypes lists the types of a platform, or of all if it is empty, by platform
-	// and name.
+	// EventTypes returns the types of a platform, or of all platforms if it is empty, sorted by
+	// platform and name.
 	EventTypes(platform string) []switchboard.EventType
 	EventType(platform, name string) (switchboard.EventType, bool)
-	// CheckEventType returns an error that names the field of the type at fault.
+	// CheckEventType returns an error that names the field at fault.
 	CheckEventType(t switchboard.EventType) error
 	ingest.Schemas
 
-	// Refresh takes over what was stored since.
+	// Refresh reads what was stored since the last refresh.
 	Refresh(ctx context.Context) error
 }

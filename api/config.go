@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// DefaultMaxBatch is the limit of a batch of events in bytes. Measured with 30 MB: reading,
-	// checking and storing one takes memory of eight times its length, and 9 to 29 s.
+	// DefaultMaxBatch is the maximum size of a batch of events in bytes. Measured with 30 MB:
+	// reading, checking and storing a batch takes eight times its length in memory, and 9 to 29 s.
 	DefaultMaxBatch = 5 << 20
-	// DefaultRefusedKeys is how many refused keys one address may try a second. Nobody
-	// guesses 32 random bytes: it bounds the lookups that they cost.
+	// DefaultRefusedKeys is how many refused keys an address may try per second. Nobody can guess
+	// 32 random bytes; the limit is for the cost of the lookups.
 	DefaultRefusedKeys = 10
-	// DefaultCostlyCalls is the cost of calls that one key may make a second, see
+	// DefaultCostlyCalls is the total cost of calls that a key may make per second, see
 	// [rest.Cost]: a hundred triggers, or ten challenges.
 	DefaultCostlyCalls = 100
 )
 
-// Sender makes the requests that the API tries a subscription with.
+// Sender makes the requests with which the API tests a subscription.
 type Sender interface {
 	Previewer
 	Receivers
@@ -40,62 +40,61 @@ type Sender interface {
 type Config struct {
 	Store     Store     // required
 	Sender    Sender    // required
-	Catalogue Catalogue // required: knows the platforms and their event types
-	Engine    Engine    // required: the one way into Temporal
+	Catalogue Catalogue // required: provides the platforms and their event types
+	Engine    Engine    // required: the only connection to Temporal
 	Guard     Guard     // required: says which addresses may be sent to
 
-	// Serving ends when the process begins to stop: those who wait for a receiver's
-	// answer are then answered without one. nil: it never ends.
+	// Serving ends when the process begins to stop. Calls that wait for a receiver's answer are
+	// then answered without one. nil: it never ends.
 	Serving context.Context
 
-	// Ready says what is missing for the process to do its work; /readyz shows it.
-	// nil: nothing is ever missing.
+	// Ready returns what the process lacks to do its work; /readyz shows it. nil: it lacks nothing.
 	Ready func(ctx context.Context) []Missing
 
-	Metrics http.Handler // serves /metrics; nil: there is no such route
-	Meter   metric.Meter // measures requests; nil: nothing is measured
-	Tracer  trace.Tracer // traces requests; nil: nothing is traced
+	Metrics http.Handler // serves /metrics; nil: no such route
+	Meter   metric.Meter // measures requests; nil: no measurements
+	Tracer  trace.Tracer // traces requests; nil: no traces
 	Logger  *slog.Logger // one line per request; nil: slog.Default
 
 	MaxData  int // limit of an event's data in bytes; 0: switchboard.DefaultMaxData
 	MaxBatch int // limit of a batch of events in bytes; 0: DefaultMaxBatch
 
-	// RefusedKeys is how many refused keys an address may try a second before it is answered
-	// 429 without a lookup; 0: DefaultRefusedKeys.
+	// RefusedKeys is how many refused keys an address may try per second. After that it gets 429
+	// without a lookup. 0: DefaultRefusedKeys.
 	RefusedKeys float64
-	// CostlyCalls is the sum of the costs that the calls of one key may have a second, in
-	// this process, see [rest.Cost]; 0: DefaultCostlyCalls.
+	// CostlyCalls is the total cost of the calls of one key per second, in this process, see
+	// [rest.Cost]; 0: DefaultCostlyCalls.
 	CostlyCalls float64
 
-	// Classes are those of tenants, for metrics.
+	// Classes are the classes of tenants, for metrics.
 	Classes switchboard.TenantClasses
 
-	// Validation says what becomes of events whose data do not match their schema; empty: warn.
+	// Validation says what happens to events whose data do not match their schema; empty: warn.
 	Validation ingest.Validation
 
-	// TemporalUI is the address of Temporal's web UI, as http://127.0.0.1:8233, for
-	// the links to a delivery's workflow; empty: no links.
+	// TemporalUI is the address of Temporal's web UI, such as http://127.0.0.1:8233, for links to a
+	// delivery's workflow; empty: no links.
 	TemporalUI        string
 	TemporalNamespace string // part of those links; empty: "default"
 
-	// PublicURL is the address by which people reach this server, as https://switchboard.example.com,
-	// for portal links; empty: none can be made.
+	// PublicURL is the address by which people reach this server, such as
+	// https://switchboard.example.com, for portal links; empty: no links can be made.
 	PublicURL string
 
 	Version string // shown in the OpenAPI document; empty: "dev"
 }
 
-// Missing is one thing that a process lacks to do its work. It is shown to
-// everybody: Message holds neither secrets nor addresses with credentials.
+// Missing is one thing that a process lacks to do its work. Everybody can see it, so Message
+// contains neither secrets nor addresses with credentials.
 type Missing struct {
 	Name    string `json:"name"`
 	Message string `json:"message"`
-	// Optional says that the process can do its work without it for a while: it is
-	// degraded, and takes traffic all the same.
+	// Optional says that the process can work without it for a while. It is then degraded, but
+	// still takes traffic.
 	Optional bool `json:"optional,omitempty"`
 }
 
-// withDefaults checks the config and fills in what zero means.
+// withDefaults checks the config and sets the defaults.
 func (c Config) withDefaults() (Config, error) {
 	for field, missing := range map[string]bool{
 		"Store": c.Store == nil, "Sender": c.Sender == nil, "Catalogue": c.Catalogue == nil, "Engine": c.Engine == nil, "Guard": c.Guard == nil,

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// deliveriesInput asks for a page of deliveries.
+// deliveriesInput requests a page of deliveries.
 type deliveriesInput struct {
 	DeliveriesFilter
 	Limit  int    `query:"limit" minimum:"1" maximum:"250" default:"50" doc:"Entries in a page"`
@@ -17,8 +17,8 @@ type deliveriesInput struct {
 	Count  bool   `query:"count" doc:"Also count how many match, up to 10,000"`
 }
 
-// DeliveriesFilter are the conditions that deliveries are found by. The name is exported because huma
-// reads the parameters of no other embedded struct.
+// DeliveriesFilter holds the conditions for finding deliveries. The name is exported because huma
+// only reads the parameters of exported embedded structs.
 type DeliveriesFilter struct {
 	ID           []string       `query:"id,explode" nullable:"false" maxItems:"250" doc:"Only these, up to 250. Repeat it, or join them with commas"`
 	Tenant       string         `query:"tenant" doc:"Only this tenant's"`
@@ -67,7 +67,7 @@ func (in *DeliveriesFilter) filter(caller switchboard.Caller) (switchboard.Deliv
 	return f, nil
 }
 
-// pageDelivery is a page of deliveries, with how many match.
+// pageDelivery is a page of deliveries, with the number of matches.
 type pageDelivery struct {
 	rest.Page[delivery]
 	Count *switchboard.Count `json:"count,omitempty" doc:"How many match, whatever page it is: where count=true asks for it. Left out where they could not be counted within 0.3 s"`

@@ -10,14 +10,14 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// expectation is how a caller believes that a delivery stands.
+// expectation is the state in which the caller believes the delivery to be.
 type expectation struct {
 	State      switchboard.State `json:"state,omitempty" enum:"pending,retrying,held,blocked,delivered,failed,cancelled" doc:"Left out, any" example:"retrying"`
 	Generation *int              `json:"generation,omitempty" minimum:"1" doc:"Left out, any" example:"1"`
 	Attempts   *int              `json:"attempts,omitempty" minimum:"0" doc:"attempts_made of the delivery. Left out, any number" example:"3"`
 }
 
-// options are those of an action with that expectation.
+// options returns the options of an action with that expectation.
 func (e *expectation) options() (switchboard.ActionOptions, error) {
 	var o switchboard.ActionOptions
 	switch {
@@ -53,10 +53,10 @@ type retryInput struct {
 	Expect  *expectation `json:"expect,omitempty" doc:"Act only if the delivery stands so. Else the answer is 409, with how it stands as current"`
 }
 
-// maxRetryAhead is how far away the date of a retry may be: as long as a hold lasts.
+// maxRetryAhead limits how far in the future the date of a retry may be: as long as a hold lasts.
 const maxRetryAhead = switchboard.DefaultHold
 
-// retryInPast is how far in the past a date counts as now: clocks differ.
+// retryInPast is how far in the past a date still counts as now, because clocks differ.
 const retryInPast = time.Minute
 
 func (in *retryInput) options(now time.Time) (switchboard.ActionOptions, error) {
@@ -158,13 +158,13 @@ func (s *server) releaseDelivery(ctx context.Context, caller switchboard.Caller,
 	return s.acted(ctx, caller, &d), nil
 }
 
-// standingError is the conflict of an action, with how the delivery stands.
+// standingError is the conflict of an action, with the delivery's state.
 type standingError struct{ *switchboard.StandingConflict }
 
 // Unwrap returns the conflict itself.
 func (e standingError) Unwrap() error { return e.StandingConflict }
 
-// ProblemMembers adds how the delivery stands to the problem.
+// ProblemMembers adds the delivery's state to the problem.
 func (e standingError) ProblemMembers() (members any, stored bool) {
 	return problemMembers{Current: &e.Current}, false
 }
@@ -176,8 +176,8 @@ func withStanding(err error) error {
 	return err
 }
 
-// acted shows a delivery after an action. The action is done: that what is available next cannot be
-// read is no error.
+// acted shows a delivery after an action. It returns no error if the next available actions cannot
+// be read, because the action itself is done.
 func (s *server) acted(ctx context.Context, caller switchboard.Caller, d *switchboard.Delivery) *reply[delivery] {
 	show, err := s.shown(ctx, caller, []string{d.ID})
 	if err != nil {
@@ -187,8 +187,8 @@ func (s *server) acted(ctx context.Context, caller switchboard.Caller, d *switch
 	return &reply[delivery]{Body: show(d)}
 }
 
-// shown reads what decides about actions on the deliveries, and returns how each is shown to the
-// caller.
+// shown reads what decides about actions on the deliveries, and returns each delivery in the form
+// for the caller.
 func (s *server) shown(ctx context.Context, caller switchboard.Caller, ids []string) (func(*switchboard.Delivery) delivery, error) {
 	surroundings, err := s.Store.Surroundings(ctx, ids)
 	now := time.Now()
@@ -209,13 +209,13 @@ func idsOf(deliveries []switchboard.Delivery) []string {
 	return ids
 }
 
-// engineTimeout bounds how long a caller waits for Temporal, once the row is written.
+// engineTimeout limits how long a caller waits for Temporal after the row is written.
 const engineTimeout = 2 * time.Second
 
-// signal passes a stored action to the engine, also if the caller has gone. A
-// failure is no error to the caller, because the row holds the action: the relay
-// dispatches cancellations and holds within seconds, and the reconciler finds a retry once it is
-// overdue by [switchboard.StuckAfter].
+// signal passes a stored action to the engine, even if the caller has gone. The caller gets no
+// error if that fails, because the row holds the action: the relay dispatches cancellations and
+// holds within seconds, and the reconciler finds a retry once it is overdue by
+// [switchboard.StuckAfter].
 func (s *server) signal(ctx context.Context, action, id string, call func(context.Context) error) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// delivery is a delivery as it is shown; attempts and actions are in the answer for one
-// delivery only.
+// delivery is a delivery in the form of the API. Only the answer for one delivery has attempts and
+// actions.
 type delivery struct {
 	ID             string                        `json:"id" example:"dlv_01k0000000000000000000000"`
 	Tenant         string                        `json:"tenant" example:"acme"`
@@ -108,7 +108,7 @@ func (s *server) deliveryOf(d *switchboard.Delivery) delivery {
 	}
 }
 
-// temporalURL links to the run that recorded last, or to the workflow's latest run.
+// temporalURL links to the run that recorded last, or otherwise to the workflow's latest run.
 func (s *server) temporalURL(d *switchboard.Delivery) string {
 	if s.TemporalUI == "" {
 		return ""
@@ -120,7 +120,7 @@ func (s *server) temporalURL(d *switchboard.Delivery) string {
 	return link
 }
 
-// addHistory adds what is in the answer for one delivery only.
+// addHistory adds what only the answer for one delivery has.
 func addHistory(out *delivery, caller switchboard.Caller, d *switchboard.DeliveryDetail) {
 	out.ReleasedBy = d.Delivery.ReleasedBy(d.Health)
 	out.ResendOf, out.Changed, out.ResentAs = d.ResendOf, d.Changed, d.ResentAs
@@ -153,10 +153,10 @@ func sentRequestOf(caller switchboard.Caller, a *switchboard.Attempt) sentReques
 	return sentRequest{r.Method, shownURL(caller, r.URL, false), shownHeaders(caller, r.Headers), r.Bytes, digest(r.SHA256)}
 }
 
-// hundredths rounds to what people read.
+// hundredths rounds to a precision that people can read.
 func hundredths(x float64) float64 { return math.Round(x*100) / 100 }
 
-// responseOf shows the body as text if it is, so that people can read it.
+// responseOf shows the body as text if it is text, so that people can read it.
 func responseOf(caller switchboard.Caller, r *switchboard.Response) *response {
 	out := &response{Headers: shownHeaders(caller, r.Headers), Truncated: r.Truncated}
 	if !caller.ReadPayload {
@@ -175,7 +175,7 @@ func responseOf(caller switchboard.Caller, r *switchboard.Response) *response {
 	return out
 }
 
-// wholeRunes leaves out the last character if the body was cut inside of it.
+// wholeRunes removes the last character if the body was cut inside it.
 func wholeRunes(body []byte) []byte {
 	for back := 1; back < utf8.UTFMax && back <= len(body); back++ {
 		if start := len(body) - back; utf8.RuneStart(body[start]) {

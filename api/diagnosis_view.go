@@ -16,7 +16,7 @@ type deliverySubscription struct {
 	Deleted bool                          `json:"deleted,omitempty" doc:"It was deleted"`
 }
 
-// diagnosis is a [switchboard.Diagnosis] as it is shown.
+// diagnosis is a [switchboard.Diagnosis] in the form of the API.
 type diagnosis struct {
 	Why          string           `json:"why" example:"Attempt 7 failed at 2026-01-31T12:17:35Z: crm.example.com failed with 503 Service Unavailable. 6 attempts before it ended the same way, since 2026-01-31T11:47:15Z."`
 	ReceiverSaid string           `json:"receiver_said,omitempty" doc:"How the receiver's last answer begins, if it was a failure and is text; only for keys with read_payload" example:"upstream connect error"`
@@ -54,7 +54,8 @@ func (out *delivery) addContext(caller switchboard.Caller, d *switchboard.Delive
 	}
 }
 
-// diagnosisOf explains the delivery. What the receiver said is for those who may read it.
+// diagnosisOf explains the delivery. Only callers who may read payloads see what the receiver
+// answered.
 func diagnosisOf(caller switchboard.Caller, d *switchboard.DeliveryDetail) *diagnosis {
 	found := switchboard.Diagnose(d, d.ReadAt)
 	out := &diagnosis{
@@ -73,8 +74,8 @@ func diagnosisOf(caller switchboard.Caller, d *switchboard.DeliveryDetail) *diag
 	return out
 }
 
-// matchedPattern is the first of the subscription's patterns that takes events of that type; empty:
-// none does.
+// matchedPattern returns the first of the subscription's patterns that matches events of that type,
+// or "".
 func matchedPattern(sub *switchboard.Subscription, eventType string) string {
 	at := slices.IndexFunc(sub.Events, func(pattern string) bool { return takes(pattern, eventType) })
 	if at < 0 {
@@ -83,5 +84,5 @@ func matchedPattern(sub *switchboard.Subscription, eventType string) string {
 	return sub.Events[at]
 }
 
-// digest shows a SHA-256; empty: it is not known.
+// digest shows a SHA-256, or "" if it is unknown.
 func digest(sum []byte) string { return hex.EncodeToString(sum) }

@@ -43,8 +43,8 @@ func (s *server) eraseEvent(ctx context.Context, caller switchboard.Caller, in *
 	})
 }
 
-// startErasure stores an erasure and starts its workflow. If that fails, the same call again
-// starts it: the erasure is the one under way.
+// startErasure stores an erasure and starts its workflow. If the start fails, the same call can be
+// repeated: it finds the stored erasure and starts it.
 func (s *server) startErasure(ctx context.Context, begin func() (switchboard.Erasure, error)) (*reply[switchboard.Erasure], error) {
 	e, err := begin()
 	if err != nil {

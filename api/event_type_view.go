@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// eventType is an entry of the catalogue as it is shown.
+// eventType is an entry of the catalogue in the form of the API.
 type eventType struct {
 	Name        string                  `json:"name" doc:"As events and subscriptions name it" example:"ticket.created"`
 	VendorName  string                  `json:"vendor_name" doc:"As the platform spells it" example:"Ticket Create"`
@@ -44,8 +44,8 @@ func eventTypeOf(t *switchboard.EventType) eventType {
 	return out
 }
 
-// eventTypeInput is an event type as an admin gives it. Pointers tell what was left
-// out from what is to be empty.
+// eventTypeInput is an event type as an admin sends it. Pointers distinguish missing members from
+// empty ones.
 type eventTypeInput struct {
 	VendorName  *string                  `json:"vendor_name,omitempty" doc:"As the platform spells it" example:"Order Paid" maxLength:"200"`
 	Entity      *string                  `json:"entity,omitempty" doc:"What it is about" example:"order" maxLength:"200"`
@@ -58,7 +58,7 @@ type eventTypeInput struct {
 	Deprecated  *bool                    `json:"deprecated,omitempty" doc:"New subscriptions should not name it"`
 }
 
-// merge puts what was given into the type.
+// merge applies the given members to the type.
 func (in *eventTypeInput) merge(t *switchboard.EventType) {
 	set(&t.VendorName, in.VendorName)
 	set(&t.Entity, in.Entity)
@@ -75,7 +75,7 @@ func (in *eventTypeInput) merge(t *switchboard.EventType) {
 	in.mergeSamples(t)
 }
 
-// mergeSamples keeps the sample the first of the samples.
+// mergeSamples keeps the member sample equal to the first of the samples.
 func (in *eventTypeInput) mergeSamples(t *switchboard.EventType) {
 	if in.Samples != nil {
 		t.Sample, t.Samples = nil, nil
@@ -93,12 +93,12 @@ func (in *eventTypeInput) mergeSamples(t *switchboard.EventType) {
 	if t.Sample == nil {
 		t.Samples = nil
 	} else if len(t.Samples) > 0 {
-		t.Samples = slices.Clone(t.Samples) // they may be the catalogue's
+		t.Samples = slices.Clone(t.Samples) // they may belong to the catalogue
 		t.Samples[0].Data = t.Sample
 	}
 }
 
-// orNone takes null for none: neither a schema nor a sample is ever null.
+// orNone turns null into nothing: neither a schema nor a sample is ever null.
 func orNone(value json.RawMessage) json.RawMessage {
 	if string(value) == "null" {
 		return nil
@@ -106,7 +106,7 @@ func orNone(value json.RawMessage) json.RawMessage {
 	return value
 }
 
-// samples is a list that is read as strictly as the rest of a body.
+// samples is a list that is decoded as strictly as the rest of a body.
 type samples []sample
 
 // UnmarshalJSON refuses unknown members and empty entries.

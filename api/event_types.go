@@ -19,7 +19,7 @@ type eventTypesInput struct {
 	Text     string `query:"text" maxLength:"200" doc:"Only where the name, the platform's spelling, the entity or the description holds this, in any case"`
 }
 
-// eventTypeList is a page in the order of names.
+// eventTypeList is a page, sorted by name.
 type eventTypeList struct {
 	Data       []eventType `json:"data" nullable:"false" doc:"By platform and name"`
 	NextCursor *string     `json:"next_cursor" doc:"Send it as cursor to get the next page; null: this is the last"`
@@ -48,7 +48,7 @@ func (s *server) listEventTypes(_ context.Context, _ switchboard.Caller, in *eve
 	return &reply[eventTypeList]{Body: list}, nil
 }
 
-// useCaseName is the name of the use case that a platform may call otherwise.
+// useCaseName returns the name of the use case, for which a platform may have another name.
 func (s *server) useCaseName(alias string) string {
 	if u, known := s.Catalogue.UseCase(alias); known {
 		return u.Name
@@ -108,8 +108,8 @@ func (s *server) putEventType(ctx context.Context, caller switchboard.Caller, in
 	return &reply[eventType]{Body: eventTypeOf(&t)}, nil
 }
 
-// namedAt is an event type with the names of the path and nothing else, spelled as in the
-// catalogue if it has them.
+// namedAt returns an event type with only the names in the path. If the catalogue has them, they
+// have its spelling.
 func (s *server) namedAt(in *eventTypePath) switchboard.EventType {
 	if known, ok := s.Catalogue.EventType(in.Platform, in.Name); ok {
 		return switchboard.EventType{Platform: known.Platform, Name: known.Name}
@@ -117,8 +117,7 @@ func (s *server) namedAt(in *eventTypePath) switchboard.EventType {
 	return switchboard.EventType{Platform: in.Platform, Name: in.Name}
 }
 
-// patchEventType changes the stored type: what this process knows of the type may be
-// older.
+// patchEventType changes the stored type, because this process may know an older version.
 func (s *server) patchEventType(ctx context.Context, caller switchboard.Caller, in *putEventTypeInput) (*reply[eventType], error) {
 	if err := ownsCatalogue(caller); err != nil {
 		return nil, err
@@ -153,7 +152,7 @@ func (s *server) deleteEventType(ctx context.Context, caller switchboard.Caller,
 	return &empty{}, nil
 }
 
-// ownsCatalogue refuses a key that is bound to a tenant: all tenants share the catalogue.
+// ownsCatalogue refuses keys that are bound to a tenant, because all tenants share the catalogue.
 func ownsCatalogue(caller switchboard.Caller) error {
 	if caller.Tenant == "" {
 		return nil
@@ -161,8 +160,8 @@ func ownsCatalogue(caller switchboard.Caller) error {
 	return switchboard.Errorf(switchboard.CodeForbidden, "a key that is bound to a tenant may not change the catalogue: it is every tenant's")
 }
 
-// refreshCatalogue lets this process see a change at once; others see it within seconds.
-// The change is stored by then, so that a failure is no error to the caller.
+// refreshCatalogue makes a change visible in this process at once; other processes see it within
+// seconds. The caller gets no error if it fails, because the change is already stored.
 func (s *server) refreshCatalogue(ctx context.Context) {
 	if err := s.Catalogue.Refresh(context.WithoutCancel(ctx)); err != nil {
 		s.Logger.LogAttrs(ctx, slog.LevelWarn, "stored, but the catalogue does not show it yet",

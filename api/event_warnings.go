@@ -12,13 +12,13 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// maxEventWarnings bounds the warnings about a subscription's events: it may name 200.
+// maxEventWarnings limits the warnings about a subscription's events, because it may name 200.
 const maxEventWarnings = 10
 
-// eventWarnings says which of a subscription's event types, and which parts of its filter,
-// may never match an event, and which of its events have no key to order or supersede by. None is
-// an error: tenants and event types need not be known before they are posted. Only what differs
-// from before is checked.
+// eventWarnings says which event types and which parts of the filter of a subscription may never
+// match an event, and which of its events have no key for ordering or superseding. These are no
+// errors: tenants and event types need not be known before they are posted. It only checks what
+// differs from before.
 func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, before, after *switchboard.Subscription) (warnings []string, err error) {
 	sameEvents, sameFilter, sameKeys := slices.Equal(before.Events, after.Events), bytes.Equal(before.Filter, after.Filter), byKey(before) == byKey(after)
 	if !sameEvents || !sameKeys {
@@ -27,7 +27,7 @@ func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, b
 			return nil, err
 		}
 		if !sameEvents {
-			if before.ID == "" && caller.Tenant == "" && !usage.Known && after.Tenant != switchboard.OperatorTenant { // a bound key's tenant is known
+			if before.ID == "" && caller.Tenant == "" && !usage.Known && after.Tenant != switchboard.OperatorTenant { // the tenant of a bound key is known
 				warnings = append(warnings, fmt.Sprintf("tenant: no event, subscription or key names %q yet; events reach the subscription under exactly this name", after.Tenant))
 			}
 			warnings = append(warnings, s.unknownTypes(after, usage.EventTypes)...)
@@ -44,7 +44,8 @@ func (s *server) eventWarnings(ctx context.Context, caller switchboard.Caller, b
 	return append(warnings, f.Check(after.Tenant, s.typesOf(after))...), nil
 }
 
-// byKey names the members by which the subscription treats the events of one key together.
+// byKey returns the names of the members that make the subscription treat events of one key
+// together.
 func byKey(sub *switchboard.Subscription) string {
 	var members []string
 	if sub.Ordering == switchboard.OrderingKey {
@@ -56,8 +57,8 @@ func byKey(sub *switchboard.Subscription) string {
 	return strings.Join(members, ", ")
 }
 
-// keyWarnings warns of events that have no key, where the subscription treats those of one key
-// together. keyless are the types of which no event that was posted lately had one.
+// keyWarnings warns of events without a key if the subscription treats events of one key together.
+// keyless are the types of which no recent event had a key.
 func keyWarnings(sub *switchboard.Subscription, keyless []string) []string {
 	members := byKey(sub)
 	keyless = slices.DeleteFunc(slices.Clone(keyless), func(name string) bool { return !sub.Wants(name) || switchboard.IsOperational(name) })
@@ -74,8 +75,8 @@ func keyWarnings(sub *switchboard.Subscription, keyless []string) []string {
 	return []string{fmt.Sprintf("%s: of %s%s no event that was posted lately had a key, and events without one are sent as if there were no %s", members, strings.Join(keyless, ", "), more, members)}
 }
 
-// typesOf lists the catalogue's event types that the subscription takes. Without a
-// platform, * does not say whose events they are, and is left out.
+// typesOf returns the catalogue's event types that the subscription receives. Without a platform, *
+// does not say whose events it means, and is ignored.
 func (s *server) typesOf(sub *switchboard.Subscription) []switchboard.EventType {
 	named := *sub
 	if sub.Profile == "" {
@@ -86,13 +87,13 @@ func (s *server) typesOf(sub *switchboard.Subscription) []switchboard.EventType 
 	})
 }
 
-// definite returns the patterns without *, which takes every type.
+// definite returns the patterns except *, which matches every type.
 func definite(events []string) []string {
 	return slices.DeleteFunc(slices.Clone(events), func(pattern string) bool { return pattern == "*" })
 }
 
-// unknownTypes warns of event types and patterns that match neither the catalogue nor what
-// was posted for the tenant lately.
+// unknownTypes warns of event types and patterns that match neither the catalogue nor the tenant's
+// recent events.
 func (s *server) unknownTypes(sub *switchboard.Subscription, posted []string) (warnings []string) {
 	known := []string{testType}
 	for _, t := range slices.Concat(s.Catalogue.EventTypes(sub.Profile), s.Catalogue.EventTypes(switchboard.OperationalPlatform)) {
@@ -119,7 +120,7 @@ func (s *server) unknownTypes(sub *switchboard.Subscription, posted []string) (w
 	return warnings
 }
 
-// patterns are the names and the patterns that match them.
+// patterns holds names, and patterns that match names.
 func patterns(names []string) []string {
 	all := slices.Clone(names)
 	for _, name := range names {

@@ -12,25 +12,25 @@ import (
 	"github.com/seed-49a43567/switchboard/ingest"
 )
 
-// Engine is the one way into Temporal.
+// Engine is the only connection to Temporal.
 type Engine interface {
 	ingest.Dispatcher
 	// RetryNow ends a delivery's wait for its next attempt.
 	RetryNow(ctx context.Context, deliveryID string) error
-	// Cancel ends the workflow run that has the delivery.
+	// Cancel ends the workflow run of the delivery.
 	Cancel(ctx context.Context, d switchboard.Delivery) error
 	// Erase starts the workflow of an erasure, unless it runs or has run.
 	Erase(ctx context.Context, erasureID string) error
 	// Operate starts the workflow of an operation, unless it runs.
 	Operate(ctx context.Context, operationID string) error
-	// ResumeOperation starts the workflow of an operation that was paused; one that is about to
-	// end goes on.
+	// ResumeOperation starts the workflow of an operation that was paused. If the workflow was
+	// about to end, it continues instead.
 	ResumeOperation(ctx context.Context, operationID string) error
 	// WakeRecovery wakes the workflow that recovers the endpoint of a subscription, if one runs.
 	WakeRecovery(ctx context.Context, subscriptionID string) error
 }
 
-// eventInput is an event as it is posted.
+// eventInput is an event as a platform posts it.
 type eventInput struct {
 	Tenant     string          `json:"tenant" doc:"The tenant whose subscriptions get the event" example:"acme" maxLength:"128"`
 	Type       string          `json:"type" doc:"Words joined by dots" example:"ticket.created" maxLength:"128"`
@@ -69,7 +69,7 @@ func acceptanceOf(r *ingest.Result) acceptance {
 	return out
 }
 
-// event is an event as it is shown.
+// event is an event in the form of the API.
 type event struct {
 	ID         string          `json:"id" example:"evt_01k0000000000000000000000"`
 	Tenant     string          `json:"tenant" example:"acme"`
@@ -83,7 +83,7 @@ type event struct {
 	Deliveries []delivery      `json:"deliveries" nullable:"false" doc:"One for each subscription that wanted it, without attempts and actions"`
 }
 
-// eventOf shows an event without its data, and its deliveries as show does.
+// eventOf shows an event without its data. show shows its deliveries.
 func eventOf(detail *switchboard.EventDetail, show func(*switchboard.Delivery) delivery) event {
 	e := detail.Event
 	out := event{
@@ -112,9 +112,9 @@ func (s *server) postEvent(ctx context.Context, caller switchboard.Caller, in *p
 	return &reply[acceptance]{Body: acceptanceOf(&results[0])}, nil
 }
 
-// logWarnings makes the log line of the request a warning if data do not match their
-// schema, or filters were not matched against all of an event. It names the first of
-// each, and no values, which may be personal.
+// logWarnings turns the log line of the request into a warning if data do not match their schema,
+// or if filters were not matched against the whole event. It names the first of each, but no
+// values, which may be personal.
 func logWarnings(ctx context.Context, results []ingest.Result) {
 	var mismatches, undecided []*ingest.Result
 	for i := range results {

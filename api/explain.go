@@ -9,10 +9,10 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// maxExplained is how many subscriptions of a tenant an event is held against.
+// maxExplained limits how many subscriptions of a tenant an event is matched against.
 const maxExplained = 200
 
-// explanation says of an event which subscriptions of its tenant get it, and why the others do not.
+// explanation says which subscriptions of the event's tenant receive it, and why the others do not.
 type explanation struct {
 	EventID       string                  `json:"event_id" example:"ticket-4711-created"`
 	Tenant        string                  `json:"tenant" example:"acme"`
@@ -23,7 +23,7 @@ type explanation struct {
 	More          bool                    `json:"more" doc:"The tenant has more than the newest 200"`
 }
 
-// explainedSubscription is a subscription that was held against an event.
+// explainedSubscription is a subscription that was matched against an event.
 type explainedSubscription struct {
 	SubscriptionID string                        `json:"subscription_id" example:"sub_01k0000000000000000000000"`
 	Name           string                        `json:"name" doc:"Empty where it is deleted" example:"CRM sync"`
@@ -37,7 +37,7 @@ type explainedSubscription struct {
 	Text           string                        `json:"text" doc:"All of it in words" example:"CRM sync does not take it: data.ticket.priority is 2; it must be at least 3"`
 }
 
-// note says what was different when the event was accepted.
+// note describes a difference between now and the time when the event was accepted.
 type note struct {
 	Code string    `json:"code" enum:"made_after,changed_since,inactive_then,state_changed_since" example:"made_after"`
 	Text string    `json:"text" example:"made after the event, at 2026-01-31T12:00:00Z"`
@@ -103,15 +103,16 @@ func (s *server) explainEvent(ctx context.Context, caller switchboard.Caller, in
 	return &reply[explanation]{Body: out}, nil
 }
 
-// against is the event that subscriptions are matched with.
+// against holds the event that subscriptions are matched against.
 type against struct {
 	event  *switchboard.Event
 	input  *filter.Input
 	budget *filter.Budget
-	then   map[string]switchboard.SubscriptionThen // of those that have changed since
+	then   map[string]switchboard.SubscriptionThen // of the subscriptions that have changed since
 }
 
-// changedSince returns the ids of the subscriptions that existed when the event was accepted, and have changed since.
+// changedSince returns the ids of the subscriptions that existed when the event was accepted and
+// have changed since.
 func changedSince(subs []switchboard.Subscription, e *switchboard.Event) (ids []string) {
 	for i := range subs {
 		if s := &subs[i]; !s.CreatedAt.After(e.CreatedAt) && (s.UpdatedAt.After(e.CreatedAt) || s.StateSince.After(e.CreatedAt)) {
@@ -147,8 +148,8 @@ func (a *against) explain(caller switchboard.Caller, sub *switchboard.Subscripti
 	return out
 }
 
-// notesOf says what was different when the event was accepted, as far as the subscription's dates and the
-// audit show it.
+// notesOf describes what was different when the event was accepted, as far as the subscription's
+// dates and the audit show it.
 func notesOf(sub *switchboard.Subscription, e *switchboard.Event, then switchboard.SubscriptionThen) []note {
 	notes := []note{}
 	add := func(code, text string, at time.Time) {
@@ -184,7 +185,7 @@ func notesOf(sub *switchboard.Subscription, e *switchboard.Event, then switchboa
 	return notes
 }
 
-// whatChanged says whether the audit shows a later change of the events or the filter; empty: it shows none.
+// whatChanged says whether the audit shows a later change of the event types or the filter, or "".
 func whatChanged(then switchboard.SubscriptionThen) string {
 	switch {
 	case then.EventsChanged && then.FilterChanged:
@@ -208,7 +209,7 @@ func byWhom(by, reason string) (words string) {
 	return words
 }
 
-// text is the explanation of a subscription in one sentence.
+// text explains the result for a subscription in one sentence.
 func (x *explainedSubscription) text() string {
 	text := x.Name + " takes it"
 	switch {
@@ -246,7 +247,7 @@ func countedDeliveries(n int) string {
 	return fmt.Sprintf("%d deliveries", n)
 }
 
-// howManyTake is how many subscriptions take an event, in words.
+// howManyTake says in words how many subscriptions receive an event.
 func howManyTake(n int) string {
 	switch n {
 	case 0:

@@ -13,13 +13,13 @@ type facetsInput struct {
 	By []string `query:"by,explode" doc:"By what to count, up to 4 of: state, failure, host, subscription, event_type, tenant. Repeat it, or join them with commas. Left out: state, failure, host and subscription" example:"failure"`
 }
 
-// facets are the values that deliveries have.
+// facets holds the values that occur in deliveries.
 type facets struct {
 	Matches *switchboard.Count                  `json:"matches" doc:"How many deliveries were looked at, the newest first. Null where they could not be found within a second: narrow the filter"`
 	Facets  map[string][]switchboard.FacetValue `json:"facets" doc:"For each facet its values, the most frequent first, 20 at most. Deliveries without a failure count for none. Null where matches is"`
 }
 
-// by checks and converts the facets that are asked for.
+// by checks and converts the requested facets.
 func (in *facetsInput) by() ([]switchboard.Facet, error) {
 	var by []switchboard.Facet
 	for _, list := range in.By {

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// readyTimeout bounds /readyz: a probe that hangs says less than one that fails.
+// readyTimeout limits /readyz: a probe that hangs says less than a probe that fails.
 const readyTimeout = 3 * time.Second
 
 type health struct {
@@ -24,7 +24,7 @@ func Health(ready func(ctx context.Context) []Missing, metrics http.Handler) htt
 	return mux
 }
 
-// serveHealth adds the routes that machines ask: they need no key.
+// serveHealth adds the routes for machines, which need no key.
 func serveHealth(handle func(path string, h http.Handler), ready func(ctx context.Context) []Missing, metrics http.Handler) {
 	handle("/healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answerHealth(w, http.StatusOK, health{Status: "ok"})
@@ -55,5 +55,5 @@ func healthOf(missing []Missing) (status int, h health) {
 func answerHealth(w http.ResponseWriter, status int, h health) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = rest.WriteJSON(w, h) // to a prober that has gone there is nothing to tell
+	_ = rest.WriteJSON(w, h) // nothing can be told to a prober that has gone
 }

@@ -13,12 +13,12 @@ type newKey struct {
 	Name   string           `json:"name" doc:"For people" example:"CRM backend" maxLength:"200"`
 	Role   switchboard.Role `json:"role" enum:"admin,publisher,integrator,support,viewer" doc:"What it may do" example:"publisher"`
 	Tenant string           `json:"tenant,omitempty" doc:"Binds it to one tenant; left out, it may act for every tenant" example:"acme" maxLength:"128"`
-	// A pointer, because what is left out depends on the role.
+	// A pointer, because the default depends on the role.
 	ReadPayload *bool      `json:"read_payload,omitempty" doc:"Whether it may read event data, bodies, paths and queries of URLs, and all headers. Left out: yes, but for support and viewer" example:"false"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty" doc:"Left out, it does not expire" example:"2099-01-31T12:00:00Z"`
 }
 
-// key is an API key as it is shown.
+// key is an API key in the form of the API.
 type key struct {
 	ID        string           `json:"id" example:"key_01k0000000000000000000000"`
 	Name      string           `json:"name" example:"CRM backend"`
@@ -52,11 +52,11 @@ func (s *server) createKey(ctx context.Context, caller switchboard.Caller, in *c
 	if err != nil {
 		return nil, err
 	}
-	// A key that is bound to a tenant cannot make one that is not.
+	// A key that is bound to a tenant cannot make an unbound key.
 	if err := caller.CheckTenant(asked.Tenant); err != nil {
 		return nil, err
 	}
-	// Nor does one that may not read payloads make one that may.
+	// A key that may not read payloads cannot make one that may.
 	if asked.ReadPayload && !caller.ReadPayload {
 		if in.JSON.ReadPayload != nil {
 			return nil, &switchboard.Error{Code: switchboard.CodeForbidden, Field: "read_payload", Message: "is a permission that this key does not have itself"}

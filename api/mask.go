@@ -10,14 +10,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// What a caller without the permission read_payload gets in the place of payloads. Every answer
-// that has event data, a body, a URL or headers is made with these functions:
+// What callers without the permission read_payload get instead of payloads. These functions
+// make every answer that has event data, a body, a URL or headers:
 //
 //   - [shownURL], [shownHeaders] and [shownBody] mask;
-//   - [redact] says of a body or of event data how long it is, of which type, and of which shape;
-//   - [requirePayload] refuses what has no meaning without them.
+//   - [redact] describes a body or event data by length, type and shape;
+//   - [requirePayload] refuses calls that have no meaning without payloads.
 
-// redacted stands in the place of content that the caller may not read.
+// redacted replaces content that the caller may not read.
 type redacted struct {
 	Bytes  int         `json:"bytes" doc:"Its length" example:"612"`
 	Type   string      `json:"type,omitempty" doc:"Its media type, where that is known" example:"application/json"`
@@ -25,7 +25,7 @@ type redacted struct {
 	Shape  []shapePart `json:"shape,omitempty" nullable:"false" doc:"Of JSON: its members in order. Names that are not in the catalogue's schema of the event type are …; at most 200 are listed"`
 }
 
-// redact describes content. A nil content, which is not there, has no description.
+// redact describes content. nil, which means no content, has no description.
 func redact(content []byte, mediaType string, names schemaNames) *redacted {
 	if content == nil {
 		return nil
@@ -35,7 +35,7 @@ func redact(content []byte, mediaType string, names schemaNames) *redacted {
 	return &redacted{Bytes: len(content), Type: media, SHA256: hex.EncodeToString(sum[:]), Shape: shapeOf(content, names)}
 }
 
-// shownBody is a body for the caller: its text, in base64 where it is none, or what stands in its place.
+// shownBody returns a body for the caller: its text, or base64 if it is not text, or a description.
 func shownBody(caller switchboard.Caller, body []byte, mediaType string) (text, encoding string, instead *redacted) {
 	switch {
 	case !caller.ReadPayload:
@@ -46,8 +46,9 @@ func shownBody(caller switchboard.Caller, body []byte, mediaType string) (text, 
 	return base64.StdEncoding.EncodeToString(body), "base64", nil
 }
 
-// shownURL is a URL for the caller: without read_payload its path and query are masked. whole says
-// that the caller may see the values of the query too, which else are masked from everybody.
+// shownURL returns a URL for the caller. Without read_payload its path and query are masked. whole
+// says that the caller may also see the values of the query, which are otherwise masked for
+// everybody.
 func shownURL(caller switchboard.Caller, rawURL string, whole bool) string {
 	switch {
 	case !caller.ReadPayload:
@@ -58,8 +59,8 @@ func shownURL(caller switchboard.Caller, rawURL string, whole bool) string {
 	return switchboard.MaskQuery(rawURL)
 }
 
-// shownHeaders are headers for the caller: the values of sensitive ones are masked, and without
-// read_payload all but those of a closed list.
+// shownHeaders returns headers for the caller. The values of sensitive ones are masked, and without
+// read_payload all values except those of a closed list.
 func shownHeaders(caller switchboard.Caller, headers map[string]string) map[string]string {
 	shown := switchboard.MaskHeaders(headers)
 	for name := range shown {
@@ -70,7 +71,7 @@ func shownHeaders(caller switchboard.Caller, headers map[string]string) map[stri
 	return shown
 }
 
-// requirePayload refuses callers without read_payload; what names what they asked for.
+// requirePayload refuses callers without read_payload. what names what they requested.
 func requirePayload(caller switchboard.Caller, what string) error {
 	if caller.ReadPayload {
 		return nil
@@ -78,8 +79,8 @@ func requirePayload(caller switchboard.Caller, what string) error {
 	return switchboard.Errorf(switchboard.CodeForbidden, "%s needs the permission read_payload, which this key does not have", what)
 }
 
-// maskSubscription hides what the requests of a subscription hold beside its URLs and the event. The
-// caller may send the masks back in a change, see unmask.
+// maskSubscription masks what the requests of a subscription contain besides its URLs and the
+// event. The caller may send the masks back in a change, see unmask.
 func maskSubscription(caller switchboard.Caller, s *switchboard.Subscription) {
 	if caller.ReadPayload {
 		return
@@ -99,7 +100,7 @@ func maskSubscription(caller switchboard.Caller, s *switchboard.Subscription) {
 	s.Auth.Parameters = masked(s.Auth.Parameters)
 }
 
-// masked has the names alone.
+// masked returns the names with masked values.
 func masked[T ~string](values map[string]T) map[string]T {
 	if values == nil {
 		return nil

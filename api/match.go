@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/filter"
 )
 
-// match says whether a subscription gets an event, and why.
+// match says whether a subscription receives an event, and why.
 type match struct {
 	Matches   bool             `json:"matches" doc:"Whether the subscription would get the event"`
 	Undecided bool             `json:"undecided,omitempty" doc:"Matching all of the event exceeds the budget of the filter: the subscription gets it"`
@@ -29,7 +29,7 @@ type matchTrialInput struct{ payload[matchTrial] }
 
 func (s *server) matchGiven(ctx context.Context, caller switchboard.Caller, in *matchTrialInput) (*reply[match], error) {
 	trial := &in.JSON
-	// Whether a condition of one's own choice holds tells the value, question by question.
+	// A caller who can test conditions of their own can find out a value, question by question.
 	if trial.EventID != "" {
 		if err := requirePayload(caller, "a filter of one's own on an event that was posted"); err != nil {
 			return nil, err
@@ -71,7 +71,7 @@ func (s *server) match(ctx context.Context, caller switchboard.Caller, sub *swit
 	return &reply[match]{Body: out}, nil
 }
 
-// undecidedFinding says what becomes of an event for which the budget did not suffice.
+// undecidedFinding says what happens to an event for which the budget was too small.
 func undecidedFinding() filter.Finding {
 	return filter.Finding{Condition: "filter", Path: "data", Undecided: true,
 		Text: "matching all of the event exceeds the budget of the filter: the subscription gets the event, whatever the rest of it holds"}
@@ -88,7 +88,7 @@ func typeFinding(sub *switchboard.Subscription, eventType string) filter.Finding
 	return f
 }
 
-// stateFinding says whether a subscription in that state is given events.
+// stateFinding says whether a subscription in that state receives events.
 func stateFinding(state switchboard.SubscriptionState) filter.Finding {
 	f := filter.Finding{Condition: "state", Path: "state", Wanted: `"active"`, Found: string(asJSON(state)), Holds: true, Text: "the subscription is active"}
 	switch state {
@@ -103,6 +103,6 @@ func stateFinding(state switchboard.SubscriptionState) filter.Finding {
 
 // asJSON encodes a text, or a list of them.
 func asJSON(v any) json.RawMessage {
-	b, _ := json.Marshal(v) // texts can be
+	b, _ := json.Marshal(v) // texts can always be encoded
 	return b
 }

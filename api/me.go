@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// me says who calls.
+// me describes the caller.
 type me struct {
 	KeyID       string           `json:"key_id" example:"key_01k0000000000000000000000"`
 	Name        string           `json:"name" doc:"Of the key" example:"support desk"`
@@ -20,7 +20,7 @@ type me struct {
 
 func (s *server) getMe(ctx context.Context, caller switchboard.Caller, _ *struct{}) (*reply[me], error) {
 	var key switchboard.Key
-	if caller.Origin != switchboard.OriginConsole { // there, the person may have no key, or use one of another tenant
+	if caller.Origin != switchboard.OriginConsole { // in the console, the person may have no key, or use one of another tenant
 		var err error
 		if key, err = s.Store.Key(ctx, caller, caller.KeyID); err != nil {
 			return nil, err

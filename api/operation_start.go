@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// newOperation asks for an operation, or for its plan.
+// newOperation requests an operation, or its plan.
 type newOperation struct {
 	Plan   string                 `json:"plan,omitempty" doc:"What a dry run gave: starts just that. Action and filter are then left out"`
 	Action switchboard.ActionKind `json:"action,omitempty" enum:"retry,cancel,hold,release,replay" doc:"What is done to each delivery. replay: events are delivered again, to the filter's subscription" example:"retry"`
@@ -19,7 +19,7 @@ type newOperation struct {
 	DryRun bool                   `json:"dry_run,omitempty" doc:"Answer with the plan, and do nothing"`
 }
 
-// operationPlan is a plan as it is shown.
+// operationPlan is a plan in the form of the API.
 type operationPlan struct {
 	Plan            string                      `json:"plan" doc:"Post it as plan to start just this, within 15 minutes and with the same key"`
 	ExpiresAt       time.Time                   `json:"expires_at"`
@@ -72,7 +72,7 @@ func (s *server) startOperation(ctx context.Context, caller switchboard.Caller, 
 	return &startOperationReply{http.StatusAccepted, s.operationOf(&o)}, nil
 }
 
-// request checks what is asked for.
+// request checks the requested operation.
 func (n *newOperation) request() (switchboard.OperationRequest, error) {
 	r := switchboard.OperationRequest{Action: n.Action, Reason: n.Reason}
 	if n.Rate != nil {
@@ -118,7 +118,7 @@ func operationPlanOf(p *switchboard.OperationPlan, show func(*switchboard.Delive
 	return out
 }
 
-// some is the list as JSON shows it: [] where it is empty.
+// some returns the list in the form for JSON: [] if it is empty.
 func some[T any](list []T) []T {
 	if list == nil {
 		return []T{}

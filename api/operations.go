@@ -7,7 +7,7 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// operation is an operation as it is shown.
+// operation is an operation in the form of the API.
 type operation struct {
 	switchboard.Operation
 	TemporalURL string `json:"temporal_url" doc:"The workflow of the same id in Temporal's web UI; empty where that is not set up"`
@@ -82,7 +82,7 @@ func (s *server) stopOperation(ctx context.Context, caller switchboard.Caller, i
 		return nil, err
 	}
 	o, err := s.Store.ChangeOperation(ctx, caller, in.ID, change, in.JSON.Reason)
-	if err == nil && change == switchboard.CancelOperation && o.Action.Sends() { // its workflow takes back the rest
+	if err == nil && change == switchboard.CancelOperation && o.Action.Sends() { // its workflow undoes the rest
 		s.signal(ctx, "cancel", o.ID, func(ctx context.Context) error { return s.Engine.ResumeOperation(ctx, o.ID) })
 	}
 	return &reply[operation]{Body: s.operationOf(&o)}, err
@@ -105,16 +105,16 @@ func (s *server) resumeOperation(ctx context.Context, caller switchboard.Caller,
 	return &reply[operation]{Body: s.operationOf(&o)}, nil
 }
 
-// operate starts the workflow of an operation that was just stored; empty: there is none. A
-// failure is no error to the caller: the reconciler starts what was not started.
+// operate starts the workflow of an operation that was just stored, if any. The caller gets no
+// error if that fails, because the reconciler starts it later.
 func (s *server) operate(ctx context.Context, id string) {
 	if id != "" {
 		s.signal(ctx, "operation", id, func(ctx context.Context) error { return s.Engine.Operate(ctx, id) })
 	}
 }
 
-// wakeRecovery wakes the workflow that recovers an endpoint for which there is nothing to wait any
-// more. A failure is no error to the caller: the workflow sees it at its next date.
+// wakeRecovery wakes the workflow that recovers an endpoint, when it has nothing to wait for any
+// more. The caller gets no error if that fails, because the workflow notices it at its next date.
 func (s *server) wakeRecovery(ctx context.Context, subscriptionID string) {
 	s.signal(ctx, "recovery", subscriptionID, func(ctx context.Context) error { return s.Engine.WakeRecovery(ctx, subscriptionID) })
 }

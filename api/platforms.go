@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// platform is a platform as it is shown.
+// platform is a platform in the form of the API.
 type platform struct {
 	Name     string          `json:"name" doc:"As a subscription's profile names it" example:"signalzen"`
 	Title    string          `json:"title" example:"SignalZen"`
@@ -40,7 +40,7 @@ func (s *server) listPlatforms(_ context.Context, _ switchboard.Caller, in *plat
 	return &reply[platformList]{Body: list}, nil
 }
 
-// useCasesOf lists the use cases of a platform's event types.
+// useCasesOf returns the use cases of a platform's event types.
 func (s *server) useCasesOf(platform string) []string {
 	names := []string{}
 	for _, t := range s.Catalogue.EventTypes(platform) {

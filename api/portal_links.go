@@ -18,7 +18,7 @@ type newPortalLink struct {
 	Session     *switchboard.Duration `json:"session,omitempty" doc:"How long the person stays signed in; at most 8h. Default: 1h" example:"1h"`
 }
 
-// portalLink is a link as it is shown, once.
+// portalLink is a link in the only answer that shows it.
 type portalLink struct {
 	ID        string    `json:"id" example:"plk_01k0000000000000000000000"`
 	URL       string    `json:"url" doc:"Lead the person's browser there. It works once, and is shown here alone" example:"https://switchboard.example.com/console/enter#hqFz…"`
@@ -39,7 +39,7 @@ func (s *server) createPortalLink(ctx context.Context, caller switchboard.Caller
 	if err != nil {
 		return nil, err
 	}
-	// Behind the # it reaches no server's log and no other site.
+	// The part after # reaches no server's log and no other site.
 	return &reply[portalLink]{Body: portalLink{
 		ID: made.ID, URL: s.PublicURL + switchboard.ConsolePath + "/enter#" + token.Reveal(), ExpiresAt: made.ExpiresAt,
 	}}, nil
@@ -78,19 +78,19 @@ func (in *newPortalLink) link(caller switchboard.Caller) (switchboard.PortalLink
 	return link, err
 }
 
-// lasting is a time as it was given, or the usual one.
+// lasting returns the given time, or the default.
 func lasting(field string, given *switchboard.Duration, usual, most time.Duration) (time.Duration, error) {
 	if given == nil {
 		return usual, nil
 	}
-	const least = 10 * time.Second // less nobody can use
+	const least = 10 * time.Second // nobody can use less
 	if asked := time.Duration(*given); asked < least || asked > most {
 		return 0, switchboard.InvalidField(field, "must be from %s to %s", switchboard.Duration(least), switchboard.Duration(most))
 	}
 	return time.Duration(*given), nil
 }
 
-// madePortalLink is a link that was made, without what opens it.
+// madePortalLink is a link that was made, without the token that opens it.
 type madePortalLink struct {
 	ID          string           `json:"id" example:"plk_01k0000000000000000000000"`
 	KeyID       string           `json:"key_id" doc:"Of the key that made it: the link ends with it, and so does the session" example:"key_01k0000000000000000000000"`

@@ -13,8 +13,8 @@ import (
 
 // Previewer makes requests without sending them.
 type Previewer interface {
-	// Preview makes the request of an attempt that would begin at that time. An
-	// Invalid error names the field that cannot be rendered, and the placeholder.
+	// Preview makes the request of an attempt that would begin at that time. An Invalid error names
+	// the field that cannot be rendered, and the placeholder.
 	Preview(work switchboard.LoadedDelivery, at time.Time) (webhook.Preview, error)
 }
 
@@ -51,8 +51,8 @@ func (s *server) previewSubscription(ctx context.Context, caller switchboard.Cal
 	if edits(caller) {
 		return s.preview(sub, e)
 	}
-	// Whoever has a valid signature of data of their own can send them to the receiver in
-	// our name. Those who may send them through us gain nothing by it.
+	// A caller with a valid signature of their own data could send them to the receiver in our
+	// name. Callers who may send through us anyway gain nothing by it.
 	sub.Secrets = secretsOf(signing.NewSecret(sub.Signature.Scheme))
 	out, err := s.preview(sub, e)
 	if err == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// build makes the subscription that was asked for, as it was given, and checks it by itself:
-// the document, changed by the platform's profile, changed by what was asked for.
+// build makes the requested subscription, as it was given, and checks the document, changed by the
+// platform's profile and then by the request.
 func (s *server) build(in *newSubscription, document json.RawMessage) (switchboard.Subscription, error) {
 	base, profile, err := s.profile(in.Profile)
 	if err != nil {
@@ -37,8 +37,8 @@ func (s *server) build(in *newSubscription, document json.RawMessage) (switchboa
 	return sub, err
 }
 
-// profile is what a subscription of that platform starts from: a document like the one that
-// subscriptions are made from, and read as strictly.
+// profile returns what a subscription of that platform starts from. It is a document like those
+// that create subscriptions, and is decoded as strictly.
 func (s *server) profile(name string) (switchboard.Subscription, json.RawMessage, error) {
 	var profile newSubscription
 	if name == "" {

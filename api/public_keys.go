@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// jsonWebKeySet has the name under which the API's document knows it.
+// jsonWebKeySet has the name of the type in the OpenAPI document.
 type jsonWebKeySet signing.JSONWebKeySet
 
 type publicKeysInput struct {
@@ -26,8 +26,8 @@ func (s *server) listPublicKeys(ctx context.Context, caller switchboard.Caller, 
 	return &reply[jsonWebKeySet]{Body: jsonWebKeySet(signing.JSONWebKeys(signing.PublicKeys(sub.Signature.Scheme, sub.Secrets, time.Now())))}, nil
 }
 
-// addKeys reads the secrets of a subscription: of what signs is shown since and until
-// when, and the public keys.
+// addKeys reads the secrets of a subscription. It adds since when and until when each secret signs,
+// and the public keys.
 func (s *server) addKeys(ctx context.Context, caller switchboard.Caller, sub *switchboard.Subscription) error {
 	if sub.Signature.Scheme == signing.None {
 		return nil

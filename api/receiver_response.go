@@ -29,15 +29,15 @@ type receiverResponse struct {
 	Warnings     []string          `json:"warnings,omitempty" nullable:"false" doc:"What is odd about an event that was accepted, as without a wait"`
 }
 
-// scriptHeaders are the headers of an answer that are shown to a script. It may run in a
-// customer's browser, which need not see cookies and the like.
+// scriptHeaders are the response headers that a script sees. The script may run in a customer's
+// browser, which need not see cookies and the like.
 var scriptHeaders = []string{
 	"content-type", "content-language", "date", "etag", "expires", "last-modified", "location",
 	"retry-after", "x-correlation-id", "x-request-id",
 }
 
-// responseTo shows the latest answer of a delivery: the first one for a new trigger, and
-// for a repeated trigger the one that the delivery's state follows from.
+// responseTo shows an answer of a delivery. For a new trigger it is the first, and for a repeated
+// trigger the one that determined the delivery's state.
 func responseTo(caller switchboard.Caller, accepted *ingest.Result, found *switchboard.DeliveryDetail) (*receiverResponse, error) {
 	d := &found.Delivery
 	for _, a := range slices.Backward(found.Attempts) {
@@ -60,7 +60,7 @@ func responseTo(caller switchboard.Caller, accepted *ingest.Result, found *switc
 	return nil, &waitError{err: noResponse(found), event: accepted.Event.ID, delivery: d.ID, reason: d.Reason}
 }
 
-// noResponse is the error about a delivery that has no answer and waits for none.
+// noResponse is the error about a delivery that has no answer and does not wait for one.
 func noResponse(found *switchboard.DeliveryDetail) error {
 	switch d := &found.Delivery; d.State {
 	case switchboard.StateHeld:
@@ -85,7 +85,7 @@ func forScripts(headers map[string]string) map[string]string {
 	return out
 }
 
-// scriptBody is the body as JSON; encoding is base64 if the body is not text.
+// scriptBody returns the body as JSON. encoding is base64 if the body is not text.
 func scriptBody(r *switchboard.Response) (body json.RawMessage, encoding string) {
 	text := r.Body
 	switch {
@@ -102,8 +102,8 @@ func scriptBody(r *switchboard.Response) (body json.RawMessage, encoding string)
 	return asJSON(base64.StdEncoding.EncodeToString(r.Body)), "base64"
 }
 
-// isJSON reports whether the body is JSON. Many receivers send every answer as text/html:
-// an object or a list is JSON whatever its Content-Type is.
+// isJSON reports whether the body is JSON. Many receivers send every answer as text/html, so an
+// object or a list counts as JSON whatever its Content-Type is.
 func isJSON(r *switchboard.Response) bool {
 	if r.Truncated || !utf8.Valid(r.Body) || !json.Valid(r.Body) {
 		return false

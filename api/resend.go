@@ -10,15 +10,15 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// resend is a copy of a delivery that somebody asks for.
+// resend requests a copy of a delivery.
 type resend struct {
 	Reason string       `json:"reason" doc:"Why, in your own words; kept with the action of both deliveries" example:"the receiver lost it" maxLength:"500"`
 	Expect *expectation `json:"expect,omitempty" doc:"Act only if the original stands so. Else the answer is 409, with how it stands as current"`
 	ResendChanges
 }
 
-// ResendChanges are what a resend changes of the request. The name is exported because huma reads the
-// members of no other embedded struct.
+// ResendChanges is what a resend changes in the request. The name is exported because huma only
+// reads the members of exported embedded structs.
 type ResendChanges struct {
 	URL     string                `json:"url,omitempty" doc:"In the place of the subscription's, placeholders included" example:"https://crm.example.com/hook2" maxLength:"2048"`
 	Headers map[string]string     `json:"headers,omitempty" doc:"Added to those of the subscription, or in their place; values may hold placeholders" example:"{\"X-Replay\":\"1\"}"`
@@ -69,8 +69,8 @@ func (s *server) resendDelivery(ctx context.Context, caller switchboard.Caller, 
 	return out, nil
 }
 
-// checkOverrides holds what a resend changes against the rules for a subscription, and its address
-// against the egress guard. elsewhere says that it goes to another scheme, host or port.
+// checkOverrides checks the changes of a resend against the rules for a subscription, and its
+// address against the egress guard. elsewhere says that it goes to another scheme, host or port.
 func (s *server) checkOverrides(ctx context.Context, caller switchboard.Caller, id string, asked *ResendChanges, o *switchboard.Overrides) (elsewhere bool, err error) {
 	found, err := s.Store.Delivery(ctx, caller, id)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *server) checkOverrides(ctx context.Context, caller switchboard.Caller, 
 	return render.Origin(o.URL) != render.Origin(sub.Request.URL), nil
 }
 
-// ofRequest names the field of an error as the resend has it.
+// ofRequest changes the field name of an error to that of the resend.
 func ofRequest(err error) error {
 	if e, ok := errors.AsType[*switchboard.Error](err); ok {
 		return asField(strings.TrimPrefix(e.Field, "request."), err)

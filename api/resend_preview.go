@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// resendPreview is the request that a resend would send.
+// resendPreview is the request of a possible resend.
 type resendPreview struct {
 	Method       string            `json:"method" example:"POST"`
 	URL          string            `json:"url" example:"https://crm.example.com/hook2"`
@@ -46,7 +46,7 @@ func (s *server) previewResend(ctx context.Context, caller switchboard.Caller, i
 	if err != nil {
 		return nil, err
 	}
-	loaded.Overrides, loaded.Body = &overrides, nil // the resend of a resend has the changes of its own alone
+	loaded.Overrides, loaded.Body = &overrides, nil // the resend of a resend only has its own changes
 	if !edits(caller) {                             // see previewSubscription
 		loaded.Subscription.Secrets = secretsOf(signing.NewSecret(loaded.Subscription.Signature.Scheme))
 	}

@@ -12,14 +12,14 @@ const (
 
 	publisher, integrator, support, viewer = switchboard.RolePublisher, switchboard.RoleIntegrator, switchboard.RoleSupport, switchboard.RoleViewer
 
-	eventOverhead    = 16 << 10  // the room that an event has beside its data
-	subscriptionBody = 256 << 10 // room for params and certificates at their longest
+	eventOverhead    = 16 << 10  // the room for an event's members besides its data
+	subscriptionBody = 256 << 10 // room for params and certificates of maximum length
 	eventTypeBody    = 1 << 20   // room for a schema and the samples of several variants
-	batchesAtOnce    = 4         // batches of the greatest length that are read at the same time
+	batchesAtOnce    = 4         // batches of maximum length that are read at the same time
 )
 
-// routes is the table of all operations. Each row says what is called, which roles may
-// call it beside admin, who serves it, and under which id prose.md describes it.
+// routes is the table of all operations. Each row has the method and path, the roles that may call
+// it in addition to admin, the handler, and the id under which prose.md describes it.
 func (s *server) routes() []rest.Route {
 	type roles = []switchboard.Role
 	readers := roles{integrator, support, viewer}

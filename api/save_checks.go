@@ -12,22 +12,21 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// Receivers asks receivers, and those that receivers trust, while a subscription is
-// being saved.
+// Receivers sends requests to receivers, and to the servers that they trust, while a subscription
+// is being saved.
 type Receivers interface {
-	// CheckAuth returns an Invalid error for the field at fault unless the
-	// subscription's authentication works as far as that shows without the receiver.
+	// CheckAuth returns an Invalid error for the field at fault unless the subscription's
+	// authentication works, as far as that can be known without the receiver.
 	CheckAuth(ctx context.Context, sub switchboard.Subscription) error
-	// Challenge asks the address whether it wants our requests. What does not answer
-	// as it should is an Invalid error.
+	// Challenge asks the address whether it wants our requests. A wrong answer is an Invalid error.
 	Challenge(ctx context.Context, sub switchboard.Subscription) error
 }
 
-// checkBeforeSave holds a valid subscription against the world before it is stored: templates
-// against the samples of its events, addresses against the guard, credentials against those who
-// issued them, events and filter against the catalogue. Only what differs from before is
-// asked about, so that nothing else keeps a change from being saved. It takes its time, and is
-// not called while the store holds a transaction.
+// checkBeforeSave checks a valid subscription against its environment before it is stored:
+// templates against the samples of its events, addresses against the guard, credentials against
+// their issuers, event types and filter against the catalogue. It only checks what differs from
+// before, so that nothing else prevents a change. It may be slow, and is not called during a
+// transaction of the store.
 func (s *server) checkBeforeSave(ctx context.Context, caller switchboard.Caller, before, after *switchboard.Subscription) ([]string, error) {
 	warnings, err := s.checkRequest(ctx, before, after)
 	if err != nil {
@@ -37,7 +36,7 @@ func (s *server) checkBeforeSave(ctx context.Context, caller switchboard.Caller,
 	return append(warnings, more...), err
 }
 
-// checkRequest holds the request and its credentials against the world.
+// checkRequest checks the request and its credentials against the environment.
 func (s *server) checkRequest(ctx context.Context, before, after *switchboard.Subscription) (warnings []string, err error) {
 	if !reflect.DeepEqual(before.Request, after.Request) || !slices.Equal(before.Events, after.Events) {
 		if warnings, err = s.checkTemplates(after); err != nil {
@@ -60,7 +59,7 @@ func (s *server) checkRequest(ctx context.Context, before, after *switchboard.Su
 		return warnings, nil
 	}
 	if after.Auth.Type == switchboard.AuthOAuth2 && before.Auth.TokenURL != after.Auth.TokenURL {
-		// That it has no address is found by asking it, below.
+		// The challenge below finds out that it has no address.
 		if _, err := s.checkURL(ctx, "auth.token_url", after.Auth.TokenURL); err != nil {
 			return nil, err
 		}
@@ -68,7 +67,7 @@ func (s *server) checkRequest(ctx context.Context, before, after *switchboard.Su
 	return warnings, s.Sender.CheckAuth(ctx, *after)
 }
 
-// checkURL checks that a URL can be sent to, and may be.
+// checkURL checks that a URL is sendable and allowed.
 func (s *server) checkURL(ctx context.Context, field, rawURL string) (warning string, err error) {
 	if _, err := render.FinalAddress(field, rawURL); err != nil {
 		return "", err
@@ -77,8 +76,8 @@ func (s *server) checkURL(ctx context.Context, field, rawURL string) (warning st
 	return warning, asField(field, err)
 }
 
-// checkTemplates holds the templates against the samples of the events that the
-// subscription takes.
+// checkTemplates checks the templates against the samples of the events that the subscription
+// receives.
 func (s *server) checkTemplates(sub *switchboard.Subscription) ([]string, error) {
 	var useCase *switchboard.UseCase
 	if known, ok := s.Catalogue.UseCase(sub.UseCase); ok && sub.UseCase != "" {
@@ -97,7 +96,7 @@ func (s *server) checkTemplates(sub *switchboard.Subscription) ([]string, error)
 	return render.CheckTemplates(&sub.Request, useCase, samples)
 }
 
-// asField makes an error that names a field name another one.
+// asField replaces the field name in an error.
 func asField(field string, err error) error {
 	fault, ok := errors.AsType[*switchboard.Error](err)
 	if !ok || fault.Field == "" {

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// tenantFilter is the tenant to look into: the one asked for, if the key's scope
-// has it, else the key's own.
+// tenantFilter returns the tenant to look into: the requested one if it is in the key's scope, or
+// else the key's own.
 func tenantFilter(caller switchboard.Caller, asked string) (string, error) {
 	if asked == "" {
 		return caller.Tenant, nil
@@ -16,7 +16,7 @@ func tenantFilter(caller switchboard.Caller, asked string) (string, error) {
 	return asked, caller.CheckTenant(asked)
 }
 
-// date is the time as JSON shows it: null where there is none.
+// date returns the time in the form for JSON: null if it is zero.
 func date(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -25,20 +25,20 @@ func date(t time.Time) *time.Time {
 	return &t
 }
 
-// reasonInput is what an operator may say about an action.
+// reasonInput is an optional reason of an operator for an action.
 type reasonInput struct {
 	Reason string `json:"reason,omitempty" doc:"Why, in your own words; kept with the action" example:"receiver fixed" maxLength:"500"`
 }
 
-// requiredReasonInput is what an operator has to say about an action that keeps deliveries from
-// being sent, or ends them.
+// requiredReasonInput is the required reason of an operator for an action that stops or ends
+// deliveries.
 type requiredReasonInput struct {
 	Reason string `json:"reason" doc:"Why, in your own words: whoever finds it done reads it" example:"receiver is being migrated" maxLength:"500"`
 }
 
 const maxReason = 500
 
-// checkRequiredReason is checkReason where there has to be one.
+// checkRequiredReason is checkReason for a required reason.
 func checkRequiredReason(reason string) error {
 	if strings.TrimSpace(reason) == "" {
 		return switchboard.InvalidField("reason", "is required: say why, for whoever finds it done")
@@ -46,7 +46,7 @@ func checkRequiredReason(reason string) error {
 	return checkReason(reason)
 }
 
-// checkReason refuses what a list of actions could not show.
+// checkReason refuses text that a list of actions cannot show.
 func checkReason(reason string) error {
 	switch {
 	case switchboard.LongerThan(reason, maxReason):

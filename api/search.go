@@ -12,7 +12,7 @@ type searchInput struct {
 	Q string `query:"q" required:"true" doc:"An id of ours or of an event, the key of an event, a tenant, a host, or the name of a subscription: whole, or, but for keys, its beginning" example:"ticket-4711"`
 }
 
-// hits is what a search found.
+// hits is the result of a search.
 type hits struct {
 	Data []switchboard.SearchHit `json:"data" nullable:"false" doc:"At most 10: what is exactly so first"`
 }

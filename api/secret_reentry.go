@@ -7,11 +7,11 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// requireAgain refuses a change that keeps stored secrets and sends them to another address
-// than they were given for: they are never shown, and whoever may change the subscription need
-// not know them. Placeholders stay in the path and query, so scheme, host and port are the
-// address; a token endpoint's is all of its URL, since many customers share the hosts of
-// logins. The key of a client certificate never leaves.
+// requireAgain refuses a change that keeps stored secrets but sends them to another address than
+// they were given for. Secrets are never shown, and people who may change the subscription need not
+// know them. An address is scheme, host and port, because path and query may have placeholders. For
+// a token endpoint it is the whole URL, since many customers share the hosts of logins. The key of
+// a client certificate never leaves.
 func requireAgain(before, after *switchboard.Subscription, kept []string) error {
 	moved := render.Origin(before.Request.URL) != render.Origin(after.Request.URL)
 	authMoved := moved || before.Auth.TokenURL != after.Auth.TokenURL

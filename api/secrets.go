@@ -52,8 +52,8 @@ func (s *server) rotateSecret(ctx context.Context, caller switchboard.Caller, in
 	return &reply[subscription]{Body: withSecret(caller, &sub, secret)}, nil
 }
 
-// firstSecret is the signing secret of a new subscription: the one given, if it fits
-// the scheme, else a new one; none for a scheme that signs nothing.
+// firstSecret returns the signing secret of a new subscription: the given one if it fits the
+// scheme, otherwise a new one, or none if the scheme signs nothing.
 func firstSecret(scheme switchboard.Scheme, given *switchboard.Secret) ([]switchboard.SigningSecret, error) {
 	secret := signing.NewSecret(scheme)
 	if given != nil {
@@ -65,7 +65,7 @@ func firstSecret(scheme switchboard.Scheme, given *switchboard.Secret) ([]switch
 	return secretsOf(secret), nil
 }
 
-// nextSecrets takes the place of a subscription's secrets when its scheme changes;
+// nextSecrets returns the secrets that replace a subscription's secrets when its scheme changes.
 // nil: the current one fits, or the scheme needs none.
 func nextSecrets(scheme switchboard.Scheme, stored []switchboard.SigningSecret) []switchboard.SigningSecret {
 	if signing.CheckSecret(scheme, current(stored)) == nil {
@@ -81,7 +81,7 @@ func secretsOf(secret switchboard.Secret) []switchboard.SigningSecret {
 	return []switchboard.SigningSecret{{Secret: secret}}
 }
 
-// current is the current one of the secrets; empty: there is none.
+// current returns the current one of the secrets, or "".
 func current(secrets []switchboard.SigningSecret) switchboard.Secret {
 	for _, secret := range secrets {
 		if secret.ExpiresAt.IsZero() {

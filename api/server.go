@@ -12,7 +12,7 @@ import (
 	"github.com/seed-49a43567/switchboard/ingest"
 )
 
-// The types of package rest, as handlers write them.
+// The types of package rest that handlers use.
 type (
 	payload[T any] = rest.Payload[T]
 	reply[T any]   = rest.Reply[T]
@@ -20,18 +20,17 @@ type (
 	empty          = rest.Empty
 )
 
-// proseDocument is the words of the operations, by operation id.
+// proseDocument holds the texts of the operations, by operation id.
 //
 //go:embed prose.md
 var proseDocument string
 
-// server holds what the handlers share. Its config is complete, and is not
-// changed after New.
+// server holds what the handlers share. Its config is complete and does not change after New.
 type server struct {
 	Config
 	rest   *rest.Server
 	ingest *ingest.Ingester
-	waits  chan struct{} // one taken for each call that waits for a receiver's answer
+	waits  chan struct{} // one element for each call that waits for a receiver's answer
 
 	openStatus    *snapshots[switchboard.OpenStatus]
 	failureGroups *snapshots[switchboard.FailureGroups]
@@ -44,10 +43,11 @@ type API struct {
 	rest    *rest.Server
 }
 
-// ServeHTTP answers a request that came over the network.
+// ServeHTTP answers a request from the network.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// Transport makes requests of the API without the network, as that caller; see [rest.Server.Transport].
+// Transport makes requests to the API without the network, as that caller; see
+// [rest.Server.Transport].
 func (a *API) Transport(caller switchboard.Caller) http.RoundTripper { return a.rest.Transport(caller) }
 
 // New makes the HTTP API. The error names the field of the config at fault.
@@ -97,8 +97,8 @@ func New(config Config) (*API, error) {
 	return &API{handler, layer}, nil
 }
 
-// spendChallenge takes the cost of saving a subscription that makes us send requests: a
-// challenge to its address, or a call of its token endpoint.
+// spendChallenge takes the cost of saving a subscription that makes us send requests: a challenge
+// to its address, or a call to its token endpoint.
 func (s *server) spendChallenge(caller switchboard.Caller, sub *switchboard.Subscription) error {
 	if sub.Verification != switchboard.VerificationChallenge && sub.Auth.Type != switchboard.AuthOAuth2 {
 		return nil

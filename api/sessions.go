@@ -8,7 +8,7 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// session is somebody who is signed in to the console.
+// session is a person who is signed in to the console.
 type session struct {
 	ID          string           `json:"id" example:"ses_01k0000000000000000000000"`
 	Person      string           `json:"person" example:"Ana"`

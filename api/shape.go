@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// shapePart is what is shown of one value in JSON that the caller may not read.
+// shapePart describes one value in JSON that the caller may not read.
 type shapePart struct {
 	Path   string `json:"path" doc:"Where it is; empty: it is the whole" example:"ticket.subject"`
 	Type   string `json:"type" enum:"object,array,string,number,boolean,null" doc:"Of the value" example:"string"`
@@ -20,10 +20,10 @@ const (
 	unknownName   = "…"
 )
 
-// schemaNames are names of members that may be shown, because they are written in the catalogue.
+// schemaNames are the names of members that may be shown, because they occur in the catalogue.
 type schemaNames map[string]bool
 
-// namesOf are the names that the catalogue's schemas of an event type write.
+// namesOf returns the names in the catalogue's schemas of an event type.
 func (s *server) namesOf(eventType string) schemaNames {
 	names := schemaNames{}
 	for _, t := range s.Catalogue.EventTypes("") {
@@ -35,7 +35,7 @@ func (s *server) namesOf(eventType string) schemaNames {
 	return names
 }
 
-// add adds the names of all properties, wherever in the schema they are.
+// add adds the names of all properties, at any depth of the schema.
 func (n schemaNames) add(schema any) {
 	switch schema := schema.(type) {
 	case []any:
@@ -54,8 +54,8 @@ func (n schemaNames) add(schema any) {
 	}
 }
 
-// shapeOf lists the values in a JSON document in their order; nil: it is not JSON. It goes
-// through tokens, which keep that order.
+// shapeOf lists the values in a JSON document in their order, or returns nil if it is not JSON. It
+// reads tokens, which keep the order.
 func shapeOf(document []byte, names schemaNames) []shapePart {
 	if !json.Valid(document) {
 		return nil
@@ -73,7 +73,7 @@ type shapeWalk struct {
 	parts   []shapePart
 }
 
-// value goes through one value, whose path is given, to its end.
+// value reads one value with the given path to its end.
 func (w *shapeWalk) value(path string) {
 	token, err := w.decoder.Token()
 	if err != nil {
@@ -104,7 +104,7 @@ func (w *shapeWalk) value(path string) {
 	}
 }
 
-// members goes through the members of an object or an array, and counts them.
+// members reads and counts the members of an object or an array.
 func (w *shapeWalk) members(path string, start json.Delim) (kind string, count int) {
 	for kind = "array"; w.decoder.More(); count++ {
 		if start == '[' {

@@ -14,21 +14,22 @@ import (
 const (
 	// maxSnapshots is for how many scopes a process keeps an answer of one call.
 	maxSnapshots = 1000
-	// snapshotFactor is how many times as long as it took to make an answer is kept, between its
-	// bounds: those who ask all the time take 5 % of a connection.
+	// snapshotFactor is how long an answer is kept, between the limits, in multiples of the time
+	// that it took to make. So constant requests use at most 5 % of a connection.
 	snapshotFactor = 20
 )
 
-// scope is all that an answer depends on: callers of one scope may have the same.
+// scope is everything that an answer depends on. Callers with the same scope may get the same
+// answer.
 type scope string
 
-// scopeOf is that of a caller who asks for a tenant; empty: for all that it sees.
+// scopeOf returns the scope of a caller who requests a tenant; empty: everything that it sees.
 func scopeOf(caller switchboard.Caller, tenant string) scope {
 	return scope(fmt.Sprintf("%s\x00bound to %s\x00operators %t", tenant, caller.Tenant, caller.Sees(switchboard.OperatorTenant)))
 }
 
-// snapshots keep an answer that is dear to make, for a while and for each scope. Whoever asks
-// meanwhile gets the same one, and those who ask while it is made wait for it.
+// snapshots keeps answers that are expensive to make, for a while and for each scope. Callers in
+// that time get the same answer, and callers who come while it is made wait for it.
 type snapshots[T any] struct {
 	least, most time.Duration // how long an answer is kept
 	now         func() time.Time
@@ -46,8 +47,8 @@ func newSnapshots[T any](least, most time.Duration) (*snapshots[T], error) {
 	return &snapshots[T]{least: least, most: most, now: time.Now, kept: kept}, err
 }
 
-// get returns the answer for the scope. What loads it is bounded by the store, and goes on when
-// the caller who came first has gone.
+// get returns the answer for the scope. The store limits the time to load it. Loading continues if
+// the first caller leaves.
 func (s *snapshots[T]) get(ctx context.Context, of scope, load func(context.Context) (T, error)) (T, error) {
 	if answer, ok := s.find(of); ok {
 		return answer, nil

@@ -15,15 +15,15 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// change is what a body, which was decoded strictly, makes of a subscription: of one that is
-// stored, or of a platform's profile.
+// change is what a strictly decoded body changes in a subscription: in a stored one, or in a
+// platform's profile.
 type change struct {
 	body  json.RawMessage
 	given *switchboard.Subscription // the members of the body
 }
 
-// apply merges the body into the document of a subscription as it was given, as RFC 7396 says,
-// and checks the whole. Secrets that come back masked stay as they are.
+// apply merges the body into the document of a subscription as it was given, as RFC 7396 says, and
+// checks the result. Secrets that come back masked do not change.
 func (c change) apply(before switchboard.Subscription, document json.RawMessage) (switchboard.Subscription, error) {
 	if field := c.removesRequired(); field != "" && before.ID != "" { // complete refuses a new one
 		return before, switchboard.InvalidField(field, "is required: null cannot remove it")
@@ -32,7 +32,7 @@ func (c change) apply(before switchboard.Subscription, document json.RawMessage)
 	if err != nil {
 		return before, err
 	}
-	// Filter and params are documents of their own, in which null is a value.
+	// Filter and params are separate documents, in which null is a value.
 	document = switchboard.MergePatch(switchboard.MergePatch(document, afresh), c.body, "filter", "request.params")
 	var after switchboard.Subscription
 	if err := json.Unmarshal(document, &after); err != nil {
@@ -60,7 +60,7 @@ func (c change) apply(before switchboard.Subscription, document json.RawMessage)
 	return after, requireAgain(&before, &after, kept)
 }
 
-// complete brings what was given into its usual form and checks it with its defaults.
+// complete normalises what was given and checks it with its defaults.
 func (c change) complete(given *switchboard.Subscription) error {
 	given.Request.Method = strings.ToUpper(given.Request.Method)
 	if !given.Adaptive.Enabled {
@@ -74,8 +74,8 @@ func (c change) complete(given *switchboard.Subscription) error {
 		given.Filter = parsed.Document()
 	}
 	effective := withDefaults(*given)
-	// A bound that is not in the body follows a limit that is lower now: the caller may never
-	// have named it, since a profile has bounds too.
+	// If the body lowers a limit, a bound that it does not mention follows. The caller may never
+	// have named that bound, since profiles have bounds too.
 	if !has(c.body, "adaptive", "minimum_timeout") {
 		given.Adaptive.MinimumTimeout = min(given.Adaptive.MinimumTimeout, effective.Timeout)
 	}
@@ -95,8 +95,8 @@ func withDefaults(given switchboard.Subscription) switchboard.Subscription {
 	return given
 }
 
-// removesRequired names a member that the body sets to null and without which there is no
-// subscription; empty: there is none.
+// removesRequired returns a member that the body sets to null but that every subscription needs, or
+// "".
 func (c change) removesRequired() string {
 	for _, path := range [][]string{{"name"}, {"events"}, {"request"}, {"request", "url"}} {
 		if member(c.body, path...) == "null" {
@@ -106,9 +106,9 @@ func (c change) removesRequired() string {
 	return ""
 }
 
-// startsAfresh is a merge patch that removes what does not outlive the body: members that
-// belong to another kind of body, scheme or authentication, limits that a timeout alone fixes,
-// and headers whose names come back in another case.
+// startsAfresh returns a merge patch that removes what must not survive the body: members of
+// another kind of body, scheme or authentication, limits that a timeout alone sets, and headers
+// that come back in another case.
 func (c change) startsAfresh(before *switchboard.Subscription) map[string]any {
 	removed, request, headers := map[string]any{}, map[string]any{}, map[string]any{}
 	if kind := c.given.Request.Body; kind != "" && kind != cmp.Or(before.Request.Body, switchboard.BodyEnvelope) {
@@ -139,8 +139,8 @@ func (c change) startsAfresh(before *switchboard.Subscription) map[string]any {
 	return removed
 }
 
-// leaves returns those of the unreadable members that the body does not give again. No change
-// gives the signing secret, which is rotated.
+// leaves returns the unreadable members that the body does not give again. No change gives the
+// signing secret, which is rotated instead.
 func (c change) leaves(unreadable []string) []string {
 	return slices.DeleteFunc(slices.Clone(unreadable), func(field string) bool {
 		given := has(c.body, strings.Split(field, ".")...)
@@ -163,7 +163,7 @@ func (c change) leaves(unreadable []string) []string {
 // has reports whether the document has a member at the path.
 func has(document json.RawMessage, path ...string) bool { return member(document, path...) != "" }
 
-// member is the text of the member at the path; empty: there is none.
+// member returns the text of the member at the path, or "".
 func member(document json.RawMessage, path ...string) string {
 	for _, name := range path {
 		var members map[string]json.RawMessage
@@ -175,8 +175,8 @@ func member(document json.RawMessage, path ...string) string {
 	return strings.TrimSpace(string(document))
 }
 
-// unmask puts what is stored in the place of masks, and takes away the blanks around URLs, as
-// they come with pasting. It returns the members that keep a stored secret.
+// unmask replaces masks by the stored values, and removes the blanks around URLs that come from
+// pasting. It returns the members that keep a stored secret.
 func unmask(after, before *switchboard.Subscription) (kept []string, err error) {
 	if err := unmaskURL("request.url", &after.Request.URL, before.Request.URL); err != nil {
 		return nil, err
@@ -226,7 +226,7 @@ func unmask(after, before *switchboard.Subscription) (kept []string, err error) 
 			soap.Parameters[name] = value.Reveal()
 		}
 	}
-	headers := map[string]string{} // their names' case may differ, as HTTP allows
+	headers := map[string]string{} // the case of names may differ, as HTTP allows
 	for name, value := range before.Request.Headers {
 		headers[textproto.CanonicalMIMEHeaderKey(name)] = value
 	}
@@ -242,7 +242,7 @@ func unmask(after, before *switchboard.Subscription) (kept []string, err error) 
 	return kept, err
 }
 
-// unmaskParams keeps the stored params where a mask comes back in the place of the whole.
+// unmaskParams keeps the stored params if a mask replaces all of them.
 func unmaskParams(after, before *switchboard.Request) error {
 	const field = "request.params"
 	switch {
@@ -257,7 +257,7 @@ func unmaskParams(after, before *switchboard.Request) error {
 	return nil
 }
 
-// unmaskURL keeps the stored URL where its masked form comes back.
+// unmaskURL keeps the stored URL if its masked form comes back.
 func unmaskURL(field string, after *string, before string) error {
 	switch *after = strings.TrimSpace(*after); {
 	case *after == switchboard.MaskQuery(before) || *after == switchboard.MaskPath(before):

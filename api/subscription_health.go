@@ -7,10 +7,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// includeHealth asks a list for the health of each endpoint.
+// includeHealth requests the health of each endpoint in a list.
 const includeHealth = "health"
 
-// endpointHealth is what is shown of an endpoint that is unhealthy, or for which deliveries are held.
+// endpointHealth describes an endpoint that is unhealthy, or for which deliveries are held.
 type endpointHealth struct {
 	Breaker         switchboard.BreakerState `json:"breaker" enum:"closed,open,half_open" doc:"open: deliveries are held, but for a probe now and then. half_open: nothing was held that could be the probe, so the next delivery is" example:"open"`
 	Reason          string                   `json:"reason" doc:"Why the breaker is not closed, in words; else empty" example:"10 attempts in a row failed, the last with http_503"`
@@ -25,14 +25,14 @@ type endpointHealth struct {
 	Release         *runningRelease          `json:"release,omitempty" doc:"The operation that releases what is held; left out: none runs"`
 }
 
-// heldDeliveries counts what is held, up to a bound.
+// heldDeliveries counts what is held, up to a limit.
 type heldDeliveries struct {
 	Count int        `json:"count" doc:"How many deliveries are held, counted up to 1000" example:"1000"`
 	More  bool       `json:"more" doc:"There are more than count" example:"true"`
 	Since *time.Time `json:"oldest_since,omitempty" doc:"Since when the first of those that are counted is held"`
 }
 
-// runningRelease says how far a release is.
+// runningRelease is the progress of a release.
 type runningRelease struct {
 	OperationID string `json:"operation_id" example:"op_01k0000000000000000000000"`
 	Done        int    `json:"done" doc:"Deliveries that it has released" example:"350"`
@@ -40,7 +40,7 @@ type runningRelease struct {
 	Total       int    `json:"total" doc:"Deliveries that were held when it began; 0 before its first step" example:"1204"`
 }
 
-// endpointHealthOf shows a report; nil where there is nothing to say.
+// endpointHealthOf shows a report, or returns nil if there is nothing to say.
 func endpointHealthOf(r switchboard.SubscriptionHealth) *endpointHealth {
 	if r.Empty() {
 		return nil
@@ -60,7 +60,7 @@ func endpointHealthOf(r switchboard.SubscriptionHealth) *endpointHealth {
 	return out
 }
 
-// activity is what was sent for a subscription lately, and what is still to be.
+// activity is what was recently sent for a subscription, and what is still to be sent.
 type activity struct {
 	Open          switchboard.Count          `json:"open" doc:"Deliveries that have not ended, counted up to 1000"`
 	Since         time.Time                  `json:"since" doc:"From when on attempts are counted: the hour 24 hours ago"`
@@ -77,8 +77,8 @@ func activityOf(a switchboard.SubscriptionActivity) *activity {
 	return out
 }
 
-// addHealth reads the health of the subscriptions of an answer, all at once, and what was sent lately
-// where that is asked for.
+// addHealth reads the health of all subscriptions of an answer at once, and also what was recently
+// sent if that is requested.
 func (s *server) addHealth(ctx context.Context, shown []subscription, withActivity bool) error {
 	ids := make([]string, len(shown))
 	for i := range shown {

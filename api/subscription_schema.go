@@ -12,36 +12,36 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// schemaUse says what the schema of a subscription, or of a part of it, is derived for. The
-// declaration is the same: [switchboard.Subscription].
+// schemaUse says for what the schema of a subscription, or of a part of it, is derived. All uses
+// have one declaration: [switchboard.Subscription].
 type schemaUse struct {
 	suffix   string   // of the names of the parts
-	required []string // nil: those that the declaration says
+	required []string // nil: as declared
 	change   bool     // nothing has a default, and null removes a member
-	answer   bool     // it has what is read only, and members with a default are always there
+	answer   bool     // it includes read-only members, and members with a default are always present
 }
 
-// TransformSchema makes the schema of a new subscription: what is read only is not in it.
+// TransformSchema makes the schema of a new subscription, which has no read-only members.
 func (newSubscription) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
 	return schemaUse{suffix: "Input"}.derive(r, reflect.TypeFor[newSubscription](), s)
 }
 
-// TransformSchema makes the schema of a change: nothing but the version is required.
+// TransformSchema makes the schema of a change, which only requires the version.
 func (subscriptionPatch) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
 	return schemaUse{suffix: "Change", change: true, required: []string{"version"}}.derive(r, reflect.TypeFor[subscriptionPatch](), s)
 }
 
-// TransformSchema makes the schema of a subscription that is previewed: its request is needed.
+// TransformSchema makes the schema of a subscription that is previewed, which requires the request.
 func (previewed) TransformSchema(r huma.Registry, _ *huma.Schema) *huma.Schema {
 	return newSubscriptionWhich(r, "request")
 }
 
-// TransformSchema makes the schema of a subscription that is matched: nothing is needed.
+// TransformSchema makes the schema of a subscription that is matched, which requires nothing.
 func (matched) TransformSchema(r huma.Registry, _ *huma.Schema) *huma.Schema {
 	return newSubscriptionWhich(r)
 }
 
-// newSubscriptionWhich is the schema of a new subscription that requires those members only.
+// newSubscriptionWhich returns the schema of a new subscription that only requires those members.
 func newSubscriptionWhich(r huma.Registry, required ...string) *huma.Schema {
 	s := *huma.SchemaFromType(r, reflect.TypeFor[newSubscription]())
 	s.Required = required
@@ -53,8 +53,8 @@ func (subscription) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schem
 	return schemaUse{answer: true}.derive(r, reflect.TypeFor[subscription](), s)
 }
 
-// derive makes the schema of a type for the use from the one that huma makes of its tags. Those
-// of its parts are added to the registry under names of their own.
+// derive makes the schema of a type for the use from the schema that huma makes from its tags. It
+// adds the schemas of its parts to the registry under separate names.
 func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *huma.Schema {
 	derived := *base
 	derived.Properties, derived.Required = map[string]*huma.Schema{}, slices.Clone(u.required)
@@ -91,13 +91,13 @@ func (u schemaUse) derive(r huma.Registry, t reflect.Type, base *huma.Schema) *h
 			one.Minimum, one.Maximum, one.MaxLength, one.MinItems, one.MaxItems = nil, nil, nil, nil, nil
 		case u.change:
 			one.Default = nil
-			// It may be left out, so it can be removed. What is of any type may be null anyway.
+			// It is optional, so it can be removed. A member of any type may be null anyway.
 			one.Nullable = one.Type != "" && (options != "" || f.Tag.Get("required") == "false")
 			if values, ok := one.AdditionalProperties.(*huma.Schema); ok { // null removes one of them
 				one.AdditionalProperties = &huma.Schema{Type: values.Type, Nullable: true}
 			}
 		case f.Tag.Get("default_duration") != "":
-			// In words only: a client that sent the default of the timeout would fix it.
+			// In words only: a client that sent the timeout's default would fix it.
 			one.Description += ". Default: " + f.Tag.Get("default_duration")
 		}
 		if one.Enum != nil && one.Nullable {
@@ -119,7 +119,7 @@ func (u schemaUse) part(r huma.Registry, t reflect.Type, nullable bool) string {
 	if u.change {
 		part.required = []string{} // nothing in it
 	}
-	// The declaration's own schema, whatever the registry has under its name by now.
+	// The declaration's own schema, whatever the registry has under its name now.
 	base := huma.SchemaFromType(huma.NewMapRegistry(prefix, huma.DefaultSchemaNamer), t)
 	name := huma.DefaultSchemaNamer(t, "") + u.suffix
 	derived := part.derive(r, t, base)

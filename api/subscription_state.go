@@ -6,13 +6,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// stateInput asks for a change of state that explains itself.
+// stateInput requests a change of state that needs no reason.
 type stateInput struct {
 	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
 	payload[reasonInput]
 }
 
-// stopInput asks for a change of state after which deliveries are held.
+// stopInput requests a change of state after which deliveries are held.
 type stopInput struct {
 	ID string `path:"id" doc:"Id of the subscription" example:"sub_01k0000000000000000000000"`
 	payload[requiredReasonInput]
@@ -34,7 +34,8 @@ func (s *server) enableSubscription(ctx context.Context, caller switchboard.Call
 	return s.changeState(ctx, caller, in.ID, switchboard.EnableSubscription, in.JSON.Reason)
 }
 
-// changeState changes the state of a subscription, and starts the release that follows from it.
+// changeState changes the state of a subscription, and starts the release that follows from the
+// change.
 func (s *server) changeState(ctx context.Context, caller switchboard.Caller, id string, action switchboard.SubscriptionAction, reason string) (*reply[subscription], error) {
 	check := checkReason
 	if action.RequiresReason() {

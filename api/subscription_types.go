@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard/signing"
 )
 
-// newSubscription is a subscription as it is created. Members that it declares hide those of
-// the same name.
+// newSubscription is a subscription in a request to create it. Its own members hide those of the
+// same name.
 type newSubscription struct {
 	rest.Source
 	switchboard.Subscription
@@ -18,14 +18,14 @@ type newSubscription struct {
 	Version struct{}            `json:"-"` // it has none yet
 }
 
-// subscriptionPatch is a change of a subscription: a JSON merge patch, RFC 7396.
+// subscriptionPatch is a change of a subscription: a JSON merge patch (RFC 7396).
 type subscriptionPatch struct {
 	rest.Source
 	switchboard.Subscription
-	Tenant struct{} `json:"-"` // it stays
+	Tenant struct{} `json:"-"` // it never changes
 }
 
-// subscription is a subscription as it is shown.
+// subscription is a subscription in the form of the API.
 type subscription struct {
 	switchboard.Subscription
 	Signature shownSignature `json:"signature"`
@@ -36,7 +36,7 @@ type subscription struct {
 
 	Activity *activity `json:"activity,omitempty" doc:"What was sent lately, and what is still to be, with include=health"`
 
-	// Not in the policy, so that one that was shown can be sent back as it is.
+	// Outside of the policy, so that callers can send back a policy that they were shown.
 	RetrySchedule []switchboard.Duration `json:"retry_schedule" nullable:"false" doc:"The wait after each attempt but the last, give or take 10 % and while neither Retry-After nor our load lengthens it"`
 	RetrySpan     switchboard.Duration   `json:"retry_span" doc:"The sum of the schedule" example:"120h33m20s"`
 }
@@ -47,7 +47,7 @@ type shownSignature struct {
 	PublicKeys []string        `json:"public_keys,omitempty" nullable:"false" doc:"Of standard-ed25519: what to verify with, the current key first. In lists they are left out"`
 }
 
-// signingSecret is what may be shown of a secret that signs.
+// signingSecret is the visible part of a secret that signs.
 type signingSecret struct {
 	Since time.Time  `json:"since" doc:"When it was made"`
 	Until *time.Time `json:"until" doc:"When it signs no more; null: it is the current one"`
@@ -65,7 +65,7 @@ func subscriptionOf(s *switchboard.Subscription) subscription {
 	return out
 }
 
-// shownSignatureOf shows what signs where the subscription was read with its secrets.
+// shownSignatureOf shows which secrets sign, if the subscription was read with its secrets.
 func shownSignatureOf(s *switchboard.Subscription) shownSignature {
 	out := shownSignature{Signature: s.Signature}
 	now := time.Now()
@@ -78,9 +78,9 @@ func shownSignatureOf(s *switchboard.Subscription) shownSignature {
 	return out
 }
 
-// subscriptionFor shows subscriptions as the caller may see them. A caller who may not change
-// one does not see the query of its URLs: it is the token of many receivers. A tenant's own people do not
-// see who of the platform's brought it to its state.
+// subscriptionFor shows subscriptions as the caller may see them. Callers who may not change a
+// subscription do not see the query of its URLs, which often contains the receiver's token. A
+// tenant's own people do not see which of the platform's people set its state.
 func subscriptionFor(caller switchboard.Caller) func(*switchboard.Subscription) subscription {
 	return func(s *switchboard.Subscription) subscription {
 		out := subscriptionOf(s)
@@ -99,8 +99,8 @@ func edits(caller switchboard.Caller) bool {
 	return caller.Role == switchboard.RoleAdmin || caller.Role == switchboard.RoleIntegrator
 }
 
-// withSecret is the one place where a secret leaves: when it is made. A private key never
-// does, since only the sender needs it.
+// withSecret is the only place where a secret leaves: when it is made. A private key never leaves,
+// since only the sender needs it.
 func withSecret(caller switchboard.Caller, s *switchboard.Subscription, secret switchboard.Secret) subscription {
 	out := subscriptionFor(caller)(s)
 	if !signing.HasPublicKeys(s.Signature.Scheme) {

@@ -14,9 +14,8 @@ import (
 
 // Guard says which addresses may be sent to.
 type Guard interface {
-	// Check returns an Invalid error for the field "request.url" if the URL points at
-	// an address that may never be sent to, and a warning if its host has none now that
-	// may.
+	// Check returns an Invalid error for the field "request.url" if the URL points at an address
+	// that may never be sent to, and a warning if its host currently has no allowed address.
 	Check(ctx context.Context, rawURL string) (warning string, err error)
 }
 
@@ -140,7 +139,7 @@ func (s *server) updateSubscription(ctx context.Context, caller switchboard.Call
 	return &reply[subscription]{Body: sub}, nil
 }
 
-// change returns what the patch makes of a subscription as it was given.
+// change returns the subscription, as it was given, with the patch applied.
 func (s *server) change(patch *subscriptionPatch, given switchboard.Subscription) (switchboard.Subscription, error) {
 	document, err := given.Document()
 	if err != nil {
@@ -151,7 +150,7 @@ func (s *server) change(patch *subscriptionPatch, given switchboard.Subscription
 		return given, err
 	}
 	if known, ok := s.Catalogue.UseCase(changed.UseCase); ok && changed.UseCase != "" {
-		changed.UseCase = known.Name // a platform may call it otherwise
+		changed.UseCase = known.Name // a platform may have another name for it
 	}
 	switch {
 	case !strings.EqualFold(changed.UseCase, given.UseCase):
@@ -163,9 +162,9 @@ func (s *server) change(patch *subscriptionPatch, given switchboard.Subscription
 	return changed, unverify(&given, &changed)
 }
 
-// saveChange stores what the patch makes of the subscription, with a new signing
-// secret if another scheme needs one, and verifies its address where that is new. A patch that
-// changes nothing leaves the version as it is.
+// saveChange stores the subscription with the patch applied, with a new signing secret if another
+// scheme needs one, and verifies its address if that is new. A patch without changes does not
+// change the version.
 func (s *server) saveChange(ctx context.Context, caller switchboard.Caller, patch *subscriptionPatch, before, after *switchboard.Subscription) (subscription, error) {
 	if reflect.DeepEqual(before, after) {
 		return subscriptionFor(caller)(before), nil
@@ -216,7 +215,7 @@ func (s *server) deleteSubscription(ctx context.Context, caller switchboard.Call
 	return &empty{}, nil
 }
 
-// testEvent is what a test sends.
+// testEvent is the event of a test.
 type testEvent struct {
 	Type string          `json:"type,omitempty" doc:"Need not be among the subscription's events. Left out, the first of them that the catalogue has a sample of, else switchboard.test" example:"ticket.created" maxLength:"128"`
 	Data json.RawMessage `json:"data,omitempty" verbatim:"true" doc:"Any JSON value; left out, the catalogue's sample of the type, else {\"test\":true} with a message" example:"{\"ticket\":{\"id\":4711}}"`
@@ -246,9 +245,9 @@ func (s *server) testSubscription(ctx context.Context, caller switchboard.Caller
 	return &reply[acceptance]{Body: acceptanceOf(&accepted)}, nil
 }
 
-// eventToTest is like an event that the subscription gets, where the catalogue knows one.
-// A subscription of no platform that takes every type may get any platform's: none is
-// like its own.
+// eventToTest returns an event like those that the subscription receives, if the catalogue knows
+// one. A subscription without a platform that accepts every type may get events of any platform, so
+// none is typical.
 func (s *server) eventToTest(sub switchboard.Subscription, in *testEvent) switchboard.Event {
 	if sub.Profile == "" {
 		sub.Events = definite(sub.Events)

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// openStatusAge is how old the counts of what is open may be: they take up to 0.2 s.
+	// openStatusAge is the maximum age of the counts of what is open. They take up to 0.2 s.
 	openStatusAge = 5 * time.Second
-	// failureGroupsAge is how old the groups may be: they take up to 1.5 s. While little fails they
-	// take less than 0.1 s, and are as new as leastFailureGroupsAge, so that an endpoint that has
-	// just died is seen soon.
+	// failureGroupsAge is the maximum age of the groups. They take up to 1.5 s. When little fails,
+	// they take less than 0.1 s and are only kept for leastFailureGroupsAge, so that a newly
+	// failing endpoint shows soon.
 	failureGroupsAge, leastFailureGroupsAge = 15 * time.Second, 2 * time.Second
-	// trafficAge is how old a chart of outcomes may be: what it is made of is counted every 15
-	// seconds, and 30 days take up to 140 ms.
+	// trafficAge is the maximum age of a chart of outcomes. Its data are counted every 15 seconds,
+	// and 30 days take up to 140 ms.
 	trafficAge = 10 * time.Second
 )
 
@@ -42,7 +42,7 @@ func (s *server) getStats(ctx context.Context, caller switchboard.Caller, in *tr
 		}
 	}
 	load := func(ctx context.Context) (switchboard.Traffic, error) { return s.Store.Traffic(ctx, caller, q) }
-	if q.By != switchboard.TrafficByOutcome { // up to fifty groups, which are too much to keep
+	if q.By != switchboard.TrafficByOutcome { // up to fifty groups, which are too many to keep
 		found, err := load(ctx)
 		return &reply[switchboard.Traffic]{Body: found}, err
 	}

@@ -53,17 +53,17 @@ func (s *server) triggerSubscription(ctx context.Context, caller switchboard.Cal
 	return &triggerReply{http.StatusOK, answer}, nil
 }
 
-// MaxWait is the longest wait for a receiver's answer: no user of a script waits longer.
+// MaxWait is the maximum wait for a receiver's answer: no user of a script waits longer.
 const MaxWait = time.Minute
 
-// minWait is the shortest wait: less is not worth the connection that it holds.
+// minWait is the minimum wait: a shorter one is not worth its connection.
 const minWait = 100 * time.Millisecond
 
-// maxWaits bounds the calls of a process that wait at the same time: each holds a
-// connection and some memory for up to a minute.
+// maxWaits limits how many calls of a process wait at the same time: each holds a connection and
+// some memory for up to a minute.
 const maxWaits = 1000
 
-// wait reads how long to wait; 0: not at all.
+// wait returns how long to wait; 0: not at all.
 func (in *triggerInput) wait() (time.Duration, error) {
 	if in.Wait == "" {
 		return 0, nil
@@ -88,11 +88,11 @@ func (s *server) acceptTrigger(ctx context.Context, caller switchboard.Caller, i
 	return s.ingest.AcceptFor(ctx, caller, in.ID, e, responseAwaited)
 }
 
-// awaitResponse waits for the receiver's answer. The delivery does not depend on the wait:
-// it continues when the time is up, when the caller has gone, and when this process
-// stops, which ends all waits.
+// awaitResponse waits for the receiver's answer. The delivery does not depend on the wait: it
+// continues when the time is over, when the caller leaves, and when this process stops, which ends
+// all waits.
 func (s *server) awaitResponse(ctx context.Context, caller switchboard.Caller, accepted *ingest.Result, wait time.Duration) (*receiverResponse, error) {
-	if len(accepted.Deliveries) == 0 { // they were deleted since the first time
+	if len(accepted.Deliveries) == 0 { // deleted since the first time
 		return nil, switchboard.Errorf(switchboard.CodeConflict, "the id was used before, and its delivery was deleted since")
 	}
 	id := accepted.Deliveries[0].ID
@@ -119,7 +119,7 @@ func (s *server) awaitResponse(ctx context.Context, caller switchboard.Caller, a
 	return nil, &waitError{err: err, event: accepted.Event.ID, delivery: id}
 }
 
-// waitError is an error after the acceptance: it names the delivery, which continues.
+// waitError is an error after the event was accepted. It names the delivery, which continues.
 type waitError struct {
 	err             error
 	event, delivery string

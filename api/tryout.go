@@ -13,8 +13,7 @@ import (
 	"github.com/seed-49a43567/switchboard/api/rest"
 )
 
-// SampleEvent is an event to try a subscription with: one that was posted, or one that is made
-// up for it.
+// SampleEvent is an event to try a subscription with: a stored one, or one that is made for it.
 type SampleEvent struct {
 	EventID string          `json:"event_id,omitempty" doc:"An event that was posted; none of the following may be given then"`
 	Type    string          `json:"type,omitempty" doc:"Left out, the subscription's first event type" example:"ticket.created" maxLength:"128"`
@@ -23,8 +22,8 @@ type SampleEvent struct {
 	Key     string          `json:"key,omitempty" doc:"The event's key" maxLength:"255"`
 }
 
-// previewed and matched are subscriptions that need not be stored. Each says in its schema what
-// it cannot be tried without.
+// previewed and matched are subscriptions that need not be stored. The schema of each says what it
+// requires.
 type (
 	previewed struct{ newSubscription }
 	matched   struct{ newSubscription }
@@ -40,19 +39,19 @@ type matchTrial struct {
 	SampleEvent
 }
 
-// Names of what is made up, so that nobody looks for it.
+// Names of made-up events and deliveries, which show that nobody needs to look for them.
 const (
 	placeholderEvent    = "evt_preview"
 	placeholderDelivery = "dlv_preview"
 	placeholderTenant   = "preview"
 
-	// What a subscription that is tried starts from.
+	// The starting point of a subscription that is tried.
 	previewedDocument = `{"name":"preview","events":["*"]}`
 	matchedDocument   = `{"name":"preview","events":["*"],"request":{"url":"https://receiver.invalid/"}}`
 )
 
-// buildTrial makes the subscription that was asked for, with what may be left out, and as if
-// its address were verified. An error names its field below "subscription".
+// buildTrial makes the requested subscription with the missing members filled in, and as if its
+// address were verified. Errors name their field below "subscription".
 func (s *server) buildTrial(caller switchboard.Caller, in *newSubscription, document string) (switchboard.Subscription, error) {
 	if in == nil {
 		return switchboard.Subscription{}, switchboard.InvalidField("subscription", "is required")
@@ -67,8 +66,7 @@ func (s *server) buildTrial(caller switchboard.Caller, in *newSubscription, docu
 	return sub, ofSubscription(err)
 }
 
-// ofSubscription puts the field of an error below "subscription", unless it is one
-// of the event.
+// ofSubscription puts the field of an error below "subscription", unless it belongs to the event.
 func ofSubscription(err error) error {
 	e, ok := errors.AsType[*switchboard.Error](err)
 	if !ok || e.Field == "" || e.Field == "data" || strings.HasPrefix(e.Field, "data.") {
@@ -114,9 +112,9 @@ func (s *server) postedEvent(ctx context.Context, caller switchboard.Caller, sub
 	return e, err
 }
 
-// typeFor is the event type of that name with its sample, that of the subscription's
-// platform first; without a name, the first that the subscription takes and its
-// templates may read. One that the catalogue has no sample of has a name alone.
+// typeFor returns the event type of that name with its sample, preferring that of the
+// subscription's platform. Without a name, it returns the first type that the subscription receives
+// and its templates may read. A type without a sample in the catalogue only has a name.
 func (s *server) typeFor(sub *switchboard.Subscription, name string) switchboard.EventType {
 	wanted := sub.Events
 	if name != "" {

@@ -7,13 +7,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// notChallenged is the reason of a subscription that is unverified until the
-// challenge is answered.
+// notChallenged is the reason of a subscription that is unverified until it answers the challenge.
 const notChallenged = "the address has not answered the challenge yet"
 
-// unverify makes a subscription unverified if its address has to answer a challenge, also one
-// that was disabled: an address that answers wants our requests. A paused one is refused,
-// since an operator who paused a subscription must not find it running.
+// unverify makes a subscription unverified if its address must answer a challenge. This includes
+// disabled subscriptions: an address that answers wants our requests. Paused ones are refused,
+// because an operator who paused a subscription must not find it running.
 func unverify(before, after *switchboard.Subscription) error {
 	same := before.Verification == switchboard.VerificationChallenge && before.Request.URL == after.Request.URL
 	switch {
@@ -45,8 +44,8 @@ func (s *server) verifySubscription(ctx context.Context, caller switchboard.Call
 	return &reply[subscription]{Body: subscriptionFor(caller)(&sub)}, nil
 }
 
-// verify challenges a subscription that is unverified, and records the result. One that no
-// longer requires a verification becomes active without a challenge.
+// verify challenges an unverified subscription and records the result. A subscription that no
+// longer requires verification becomes active without a challenge.
 func (s *server) verify(ctx context.Context, caller switchboard.Caller, id string) (switchboard.Subscription, error) {
 	sub, err := s.Store.SubscriptionWithSecrets(ctx, caller, id)
 	if err != nil || sub.State != switchboard.SubscriptionUnverified {
@@ -68,7 +67,7 @@ func (s *server) verify(ctx context.Context, caller switchboard.Caller, id strin
 	return sub, err
 }
 
-// challenge returns what came back in place of the answer; empty: it was the answer.
+// challenge returns what came back instead of the answer, or "" if the answer was right.
 func (s *server) challenge(ctx context.Context, sub switchboard.Subscription) (reason string, err error) {
 	err = s.Sender.Challenge(ctx, sub)
 	if fault, ok := errors.AsType[*switchboard.Error](err); ok && fault.Code == switchboard.CodeInvalid {
@@ -77,8 +76,8 @@ func (s *server) challenge(ctx context.Context, sub switchboard.Subscription) (r
 	return "", err
 }
 
-// verifySaved verifies a subscription that was just stored. It returns no error:
-// the caller must learn that it is stored, and may ask for another challenge.
+// verifySaved verifies a subscription that was just stored. It returns no error, because the caller
+// must learn that the subscription is stored, and may request another challenge.
 func (s *server) verifySaved(ctx context.Context, caller switchboard.Caller, sub switchboard.Subscription) switchboard.Subscription {
 	if sub.State != switchboard.SubscriptionUnverified {
 		return sub

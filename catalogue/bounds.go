@@ -11,17 +11,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// A validation cannot be stopped, so its cost is bounded beforehand. With references
-// followed, a schema is a tree of at most maxParts values, and no value of the data is
-// looked at more often than that; [MaxSteps] bounds the product. A schema that refers to
-// itself would have no such bound, because two references to itself double the work with
-// each level of the data. Such schemas are refused, as in Kubernetes.
+// A validation cannot be stopped, so its cost is limited in advance. With references followed, a
+// schema is a tree of at most maxParts values, and no value of the data is visited more often than
+// that. [MaxSteps] limits the product. A schema that refers to itself would have no such limit,
+// because two references to itself double the work at each level of the data. Such schemas are
+// refused, as in Kubernetes.
 const (
 	maxParts = 5000
-	maxDepth = 100 // of the document, references aside
+	maxDepth = 100 // of the document, without following references
 )
 
-// checkBounds refuses a schema that costs too much, or refers to anything outside itself.
+// checkBounds refuses a schema that is too expensive, or that refers to anything outside itself.
 func checkBounds(document any) error {
 	if err := checkNumbers("schema", document); err != nil {
 		return err
@@ -39,7 +39,7 @@ func checkBounds(document any) error {
 // measure counts the parts of a schema's tree.
 type measure struct {
 	document any
-	parts    map[string]int // size of what each reference leads to, or measuring
+	parts    map[string]int // size of each reference's target, or measuring
 }
 
 const measuring = -1 // the size is not known yet
@@ -80,8 +80,8 @@ func (m *measure) size(part any, depth int) (int, error) {
 	return total, nil
 }
 
-// checkKeyword refuses keywords by which a reference leads elsewhere than to a part of this
-// document. Where a property has one of these names, its value is not a string.
+// checkKeyword refuses keywords by which a reference can point outside this document. If a property
+// has one of these names, its value is not a string.
 func checkKeyword(name string, value any, depth int) error {
 	if _, ok := value.(string); !ok {
 		return nil
@@ -97,7 +97,7 @@ func checkKeyword(name string, value any, depth int) error {
 	return nil
 }
 
-// follow measures what a reference leads to.
+// follow measures the target of a reference.
 func (m *measure) follow(ref string) (int, error) {
 	size, known := m.parts[ref]
 	switch {
@@ -116,7 +116,7 @@ func (m *measure) follow(ref string) (int, error) {
 	return size, err
 }
 
-// resolve finds what a JSON pointer in a URL's fragment leads to, RFC 6901 §6.
+// resolve finds the target of a JSON pointer in a URL's fragment (RFC 6901 §6).
 func (m *measure) resolve(ref string) (any, bool) {
 	fragment, local := strings.CutPrefix(ref, "#")
 	pointer, err := url.PathUnescape(fragment)
@@ -146,14 +146,14 @@ func (m *measure) resolve(ref string) (any, bool) {
 	return part, true
 }
 
-// Bounds of a number: the validator calculates with fractions of any size, and takes
-// seconds for 1e999999.
+// Limits of a number. The validator calculates with fractions of any size, and takes seconds for
+// 1e999999.
 const (
 	maxDigits   = 1000
 	maxExponent = 1000
 )
 
-// checkNumbers refuses a value that contains a number which costs too much to check.
+// checkNumbers refuses a value that contains a number that is too expensive to check.
 func checkNumbers(field string, value any) error {
 	if tokens, found := hugeNumber(value); found {
 		return switchboard.InvalidField(pathOf(field, value, tokens), "is a number of more than %d digits, or with an exponent beyond %d", maxDigits, maxExponent)
@@ -161,7 +161,7 @@ func checkNumbers(field string, value any) error {
 	return nil
 }
 
-// hugeNumber returns the path from the value to a number beyond the bounds.
+// hugeNumber returns the path from the value to a number beyond the limits.
 func hugeNumber(value any) (tokens []string, found bool) {
 	switch value := value.(type) {
 	case map[string]any:

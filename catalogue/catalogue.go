@@ -12,16 +12,16 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Catalogue is what is known of the platforms. It is immutable: many goroutines may read
-// it, and nobody may write to what it returns. The case of event types and platforms does
-// not matter, as in the patterns of a subscription.
+// Catalogue holds the platforms and their event types. It is immutable: many goroutines may read
+// it, and nobody may change what it returns. The case of event types and platforms does not matter,
+// as in the patterns of a subscription.
 type Catalogue struct {
 	platforms map[string]switchboard.Platform
 	useCases  map[string]switchboard.UseCase // by name, and by alias
 	examples  []Example
 	types     []*entry            // sorted by platform and name
 	byName    map[string][]*entry // the types of all platforms by name, in the same order
-	limiter   *validationLimiter  // shared with the catalogues that it was made from
+	limiter   *validationLimiter  // shared with the catalogues that this one was made from
 }
 
 // entry is an event type with its compiled schema.
@@ -30,8 +30,8 @@ type entry struct {
 	schema *jsonschema.Schema // nil: none
 }
 
-// With returns a copy with these event types added. A type replaces the one of its
-// platform and name. An error names the invalid field, as [Catalogue.CheckEventType] does.
+// With returns a copy with these event types added. A type replaces the one with the same platform
+// and name. Errors name the invalid field, as in [Catalogue.CheckEventType].
 func (c *Catalogue) With(types []switchboard.EventType) (*Catalogue, error) {
 	types = slices.Clone(types)
 	for i := range types {
@@ -64,8 +64,8 @@ func (c *Catalogue) with(types []switchboard.EventType) (*Catalogue, error) {
 	return next, nil
 }
 
-// EventTypes lists the types of a platform, or of all if platform is empty,
-// sorted by platform and name.
+// EventTypes returns the types of a platform, or of all platforms if platform is empty, sorted by
+// platform and name.
 func (c *Catalogue) EventTypes(platform string) []switchboard.EventType {
 	types := []switchboard.EventType{}
 	for _, e := range c.types {
@@ -86,8 +86,8 @@ func (c *Catalogue) EventType(platform, name string) (switchboard.EventType, boo
 	return switchboard.EventType{}, false
 }
 
-// VendorName returns the platform's own spelling of an event type; the type itself
-// if the catalogue does not know it.
+// VendorName returns the platform's own spelling of an event type, or the type itself if the
+// catalogue does not know it.
 func (c *Catalogue) VendorName(platform, eventType string) string {
 	t, _ := c.EventType(platform, eventType)
 	return cmp.Or(t.VendorName, eventType)
@@ -98,7 +98,7 @@ func (c *Catalogue) Platforms() []switchboard.Platform {
 	return slices.SortedFunc(maps.Values(c.platforms), func(a, b switchboard.Platform) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Profile returns the platform's profile: a partial subscription in the API's shape.
+// Profile returns the platform's profile: a partial subscription in the API's form.
 func (c *Catalogue) Profile(platform string) (json.RawMessage, bool) {
 	p, known := c.platforms[fold(platform)]
 	return p.Profile, known

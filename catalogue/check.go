@@ -12,10 +12,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Bounds of an event type's fields, in bytes unless said otherwise.
+// Limits of an event type's fields, in bytes unless noted.
 const (
 	MaxPlatform    = 64
-	MaxLabel       = 200  // of vendor name, entity and a sample's name, in characters
+	MaxLabel       = 200  // of a vendor name, an entity and a sample's name, in characters
 	MaxDescription = 2000 // in characters
 	MaxUseCases    = 20   // entries
 	MaxSchema      = 64 << 10
@@ -25,7 +25,7 @@ const (
 
 var platformPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
-// CheckEventType checks an event type before it is stored. An error has the code
+// CheckEventType checks an event type before it is stored. Its error has the code
 // [switchboard.CodeInvalid] or [switchboard.CodeTooLarge] and names the field.
 func (c *Catalogue) CheckEventType(t switchboard.EventType) error {
 	_, err := c.check(t)

@@ -11,11 +11,11 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// dialect is the only version of JSON Schema that a schema may be written in.
+// dialect is the only version of JSON Schema that schemas may use.
 const dialect = "https://json-schema.org/draft/2020-12/schema"
 
-// maxInstructions bounds a compiled regular expression: matching takes at most this many
-// steps for each character. [a-z]{36} has about 40.
+// maxInstructions limits a compiled regular expression: matching takes at most this many steps for
+// each character. [a-z]{36} has about 40.
 const maxInstructions = 2000
 
 // compile checks and compiles a schema. Errors name the field "schema" or a part of it.

@@ -9,20 +9,20 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// MaxSteps bounds the work of one validation. A step is one part of the schema applied to
-// one value. The validator can neither be interrupted nor stop at the first violation, and
-// it keeps an error for each part that is violated, so the work is counted beforehand.
-// Measured on one core: 90,000 steps that all fail take 0.15 s and 32 MB
-// (BenchmarkWorstValidation); the most expensive sample of the five platforms takes 134.
+// MaxSteps limits the work of one validation. A step applies one part of the schema to one value.
+// The validator can neither be interrupted nor stop at the first violation, and it keeps an error
+// for each violated part, so the work is counted in advance. Measured on one core: 90,000 steps
+// that all fail take 0.15 s and 32 MB (BenchmarkWorstValidation); the most expensive sample of the
+// five platforms takes 134 steps.
 const MaxSteps = 100_000
 
-// How much other work counts as one step; each was measured.
+// How much other work counts as one step. Each value was measured.
 const (
 	charsPerStep  = 64      // of a number, a name, or a string that is compared or counted
 	regexpPerStep = 1 << 10 // instructions of a pattern times characters
 )
 
-// stepBudget is the number of steps that are left of a validation.
+// stepBudget is the number of steps that a validation has left.
 type stepBudget struct{ left int }
 
 // spend takes steps and reports whether any are left.
@@ -31,8 +31,8 @@ func (b *stepBudget) spend(steps int) bool {
 	return b.left > 0
 }
 
-// costOf counts the steps that a validation of the value takes at most, up to limit. It
-// visits what the validator visits and allocates nothing.
+// costOf counts the maximum number of steps of a validation of the value, up to limit. It visits
+// what the validator visits and allocates nothing.
 func costOf(schema *jsonschema.Schema, value any, limit int) int {
 	b := &stepBudget{left: limit}
 	b.schema(schema, value)
@@ -45,7 +45,7 @@ func (b *stepBudget) schema(s *jsonschema.Schema, value any) bool {
 	if s == nil || s.Bool != nil {
 		return b.spend(1)
 	}
-	// A comparison looks at no more of the value than there is.
+	// A comparison never reads more of the value than there is.
 	if s.Enum != nil && !b.spend(len(s.Enum.Values)*b.comparison(value)) || s.Const != nil && !b.spend(b.comparison(value)) {
 		return false
 	}
@@ -133,8 +133,8 @@ func (b *stepBudget) array(s *jsonschema.Schema, array []any) bool {
 	return true
 }
 
-// pairwise is the number of elements up to which the validator finds equal ones by
-// comparing each with each; it puts more into a table.
+// pairwise is the number of elements up to which the validator finds equal ones by comparing all
+// pairs. It puts more elements into a table.
 const pairwise = 20
 
 // comparison is the cost of comparing the value with another one, at most what is left.
@@ -166,8 +166,8 @@ func (b *stepBudget) compare(value any) bool {
 	return b.spend(1)
 }
 
-// sizeOf is the cost of calculating with a number, beyond one step: the validator writes it
-// out in digits, including those of its exponent.
+// sizeOf is the cost of calculating with a number, in addition to one step: the validator writes
+// out all its digits, including those of the exponent.
 func sizeOf(number json.Number) int {
 	text := number.String()
 	digits := len(text)

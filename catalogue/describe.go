@@ -10,7 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
-// describe says what the schema expects, in a sentence whose subject is the field.
+// describe says what the schema expects, in a sentence with the field as its subject.
 func describe(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:
@@ -29,7 +29,7 @@ func describe(k jsonschema.ErrorKind) string {
 		return "must be one of " + shown(k.Want)
 	case *kind.Pattern:
 		return "must match " + short(k.Want)
-	case *kind.Format: // of schemas only: their patterns are compiled with our engine
+	case *kind.Format: // only in schemas: their patterns are compiled with our engine
 		return fmt.Sprintf("cannot be used as %s: %s", k.Want, short(k.Err.Error()))
 	case *kind.Not:
 		return "is what the schema rules out"
@@ -91,7 +91,7 @@ func either(types []string) string {
 // shown writes a value of a schema as JSON.
 func shown(value any) string {
 	text, err := json.Marshal(value)
-	if err != nil { // cannot be: it came from JSON
+	if err != nil { // impossible: it came from JSON
 		return "another value"
 	}
 	return short(string(text))

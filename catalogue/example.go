@@ -5,26 +5,26 @@ import (
 	"strings"
 )
 
-// Example is a sample of an event type together with what the receiver gets.
+// Example is a sample of an event type together with the receiver's request body.
 type Example struct {
 	Platform  string
 	EventType string
-	Name      string          // what sets it apart from others of its type
+	Name      string          // distinguishes it from other examples of its type
 	Data      json.RawMessage // what the platform posts
-	Body      json.RawMessage // the receiver's body; nil: the data unchanged. Times in it are an example
-	XML       string          // the receiver's body where it asks for XML; empty: the platform has none
-	Script    *Script         // the webhook script that makes Body out of Data; nil: the profile does
+	Body      json.RawMessage // the receiver's body; nil: the data unchanged. Times in it are only examples
+	XML       string          // the receiver's body for subscriptions that want XML; empty: the platform has none
+	Script    *Script         // the webhook script that turns Data into Body; nil: the profile does
 }
 
-// Script is a webhook script as a customer writes it: a subscription made of its
-// use case and its request renders an example's data to its body.
+// Script is a webhook script as a customer writes it. A subscription with its use case and its
+// request turns an example's data into its body.
 type Script struct {
 	UseCase string          `json:"use_case"` // in the platform's spelling
-	Request json.RawMessage `json:"request"`  // a partial request in the API's shape, without URL
+	Request json.RawMessage `json:"request"`  // a partial request in the API's form, without a URL
 }
 
-// Examples lists the examples of the data files for a platform, or for all if
-// platform is empty.
+// Examples returns the examples in the data files for a platform, or for all platforms if platform
+// is empty.
 func (c *Catalogue) Examples(platform string) []Example {
 	examples := []Example{}
 	for _, e := range c.examples {

@@ -19,8 +19,8 @@ type violation struct {
 	kind jsonschema.ErrorKind
 }
 
-// explain turns the validator's tree of errors into one clear error; root is the field of
-// the validated value.
+// explain turns the validator's tree of errors into one clear error. root is the field of the
+// validated value.
 func explain(root string, value any, err error) *switchboard.Error {
 	invalid, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
@@ -30,8 +30,8 @@ func explain(root string, value any, err error) *switchboard.Error {
 	return switchboard.InvalidField(pathOf(root, value, v.path), "%s", describe(v.kind))
 }
 
-// find picks the violation to report. Of several it is the first by path, so that the same
-// data give the same error. Of several alternatives it is that of the closest alternative.
+// find chooses the violation to report. Of several, it is the first by path, so that the same data
+// always give the same error. Of several alternatives, it is that of the closest alternative.
 func find(e *jsonschema.ValidationError) violation {
 	path := slices.Clone(e.InstanceLocation)
 	switch k := e.ErrorKind.(type) {
@@ -62,8 +62,8 @@ func find(e *jsonschema.ValidationError) violation {
 	})
 }
 
-// closest picks one of the violations of several alternatives: the deepest, because its
-// alternative matched furthest, and one about a type only if there is no other. Where
+// closest chooses one of the violations of several alternatives. It prefers the deepest, because
+// its alternative matched furthest, and chooses one about a type only if there is no other. If
 // several remain, the result is about the alternatives themselves.
 func closest(all violation, violations []violation) violation {
 	deepest := len(slices.MaxFunc(violations, func(a, b violation) int { return cmp.Compare(len(a.path), len(b.path)) }).path)
@@ -86,7 +86,7 @@ func closest(all violation, violations []violation) violation {
 	return all
 }
 
-// maxShown bounds what an error shows of a schema or of data, in bytes.
+// maxShown limits how much of a schema or of data an error shows, in bytes.
 const maxShown = 200
 
 func short(s string) string { return switchboard.Clip(s, maxShown) }

@@ -22,7 +22,7 @@ type useCase struct {
 	Aliases []string `json:"aliases"` // the platform's own names for it, in our style
 }
 
-// eventType is an event type whose samples have more than those of the API.
+// eventType is an event type whose samples have more fields than those of the API.
 type eventType struct {
 	switchboard.EventType
 	Samples []sample `json:"samples"` // at least one
@@ -36,8 +36,8 @@ type sample struct {
 	Script *Script         `json:"script"`
 }
 
-// profile is what a profile may set. The profile is stored as it is written; it is decoded
-// only to find misspelt members when the file is loaded.
+// profile is what a profile may set. Profiles are stored as they are written; they are decoded only
+// to find misspelt members when the file is loaded.
 type profile struct {
 	Request   switchboard.Request      `json:"request"`
 	Signature switchboard.Signature    `json:"signature"`

@@ -14,17 +14,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// RefreshInterval is how often [Live.Run] reads the stored event types: an admin's change
-// takes effect in every process within this time.
+// RefreshInterval is how often [Live.Run] reads the stored event types. An admin's change takes
+// effect in every process within this time.
 const RefreshInterval = 5 * time.Second
 
-// Source has the event types that were added or changed at run time.
+// Source provides the event types that were added or changed at run time.
 type Source interface {
 	EventTypes(ctx context.Context) ([]switchboard.EventType, error)
 }
 
-// Live is a catalogue that follows its source. Its methods are those of [Catalogue] and
-// answer from the last state that could be read.
+// Live is a catalogue that follows its source. It has the methods of [Catalogue], and answers from
+// the last state that it could read.
 type Live struct {
 	base    *Catalogue
 	source  Source
@@ -32,18 +32,18 @@ type Live struct {
 	current atomic.Pointer[Catalogue]
 
 	refreshing sync.Mutex
-	last       []switchboard.EventType // that current was made from; guarded by refreshing
+	last       []switchboard.EventType // the source of current; guarded by refreshing
 }
 
-// NewLive returns a catalogue that starts with base and adds what the source has.
+// NewLive returns a catalogue that starts with base and adds the types of the source.
 func NewLive(base *Catalogue, source Source, log *slog.Logger) *Live {
 	l := &Live{base: base, source: source, log: log}
 	l.current.Store(base)
 	return l
 }
 
-// Run refreshes at once and then every [RefreshInterval] until the context ends. It logs
-// the first of several failures, and their end.
+// Run refreshes at once and then every [RefreshInterval] until the context ends. It logs the first
+// of several failures in a row, and their end.
 func (l *Live) Run(ctx context.Context) {
 	ticker := time.NewTicker(RefreshInterval)
 	defer ticker.Stop()
@@ -67,8 +67,8 @@ func (l *Live) Run(ctx context.Context) {
 	}
 }
 
-// Refresh reads the source and replaces the catalogue. Invalid types are left out: a stored
-// one may be older than a rule. On an error nothing changes.
+// Refresh reads the source and replaces the catalogue. It omits invalid types: a stored type may be
+// older than a rule. After an error nothing changes.
 func (l *Live) Refresh(ctx context.Context) error {
 	l.refreshing.Lock()
 	defer l.refreshing.Unlock()
@@ -88,8 +88,8 @@ func (l *Live) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// valid leaves out invalid types, which would keep the others from being used, and logs
-// them. It is called only when something has changed.
+// valid omits invalid types, which would block the others, and logs them. It is called only after a
+// change.
 func (l *Live) valid(ctx context.Context, types []switchboard.EventType) []switchboard.EventType {
 	return slices.DeleteFunc(slices.Clone(types), func(t switchboard.EventType) bool {
 		err := l.base.CheckEventType(t)

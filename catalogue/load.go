@@ -15,10 +15,10 @@ import (
 //go:embed data/*.json
 var data embed.FS
 
-// Load reads the data files. An error means that one of them is wrong.
+// Load reads the data files. It returns an error if one of them is wrong.
 func Load() (*Catalogue, error) { return load(data) }
 
-// load reads the data files below data/. Platforms and use cases of all files come first,
+// load reads the data files below data/. It loads the platforms and use cases of all files first,
 // because an event type may name the use case of another platform.
 func load(files fs.FS) (*Catalogue, error) {
 	names, err := fs.Glob(files, "data/*.json")

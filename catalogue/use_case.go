@@ -19,8 +19,8 @@ func useCaseName(name string) string {
 	return strings.Join(strings.Fields(strings.ToLower(name)), "_")
 }
 
-// addUseCase adds a use case under its name and aliases. Platforms share use cases: what
-// one of them lets a use case read may be read with all of them.
+// addUseCase adds a use case under its name and aliases. Platforms share use cases: what a use case
+// may read on one platform, it may read on all.
 func (c *Catalogue) addUseCase(u useCase) error {
 	shared := u.UseCase
 	if known, ok := c.useCases[u.Name]; ok {

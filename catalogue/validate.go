@@ -13,11 +13,10 @@ import (
 )
 
 const (
-	// stepsAtOnce bounds the steps of the validations that run in a process at the same
-	// time, and so their memory, and how long other work waits for a processor.
+	// stepsAtOnce limits the steps of all concurrent validations in a process, and so their memory,
+	// and how long other work waits for a processor.
 	stepsAtOnce = 2 * MaxSteps
-	// validationWait is how long a validation waits for others, which take half a second at
-	// most.
+	// validationWait is how long a validation waits for others, which take at most half a second.
 	validationWait = 2 * time.Second
 )
 
@@ -42,11 +41,10 @@ func (l *validationLimiter) run(ctx context.Context, steps int, validate func() 
 	return validate()
 }
 
-// Validate checks an event's data against the schema of its type. Where several platforms
-// have a type of that name, it is enough that one of them accepts the data or has no
-// schema. Data of an unknown type are accepted. An error has the code
-// [switchboard.CodeInvalid] and names the path of the unaccepted value, as
-// "data.ticket.id". Data that would take more than [MaxSteps] are not checked: the code is
+// Validate checks an event's data against the schema of its type. If several platforms have a type
+// of that name, one of them must accept the data or have no schema. Data of an unknown type are
+// accepted. The error has the code [switchboard.CodeInvalid] and names the path of the value, such
+// as "data.ticket.id". Data that would take more than [MaxSteps] are not checked: the code is
 // [switchboard.CodeTooLarge]. Data that would wait too long for other validations are
 // [switchboard.CodeOverloaded].
 func (c *Catalogue) Validate(ctx context.Context, eventType string, data []byte) error {
@@ -95,13 +93,13 @@ func validate(entries []*entry, value any) error {
 	return violation
 }
 
-// tooExpensive is the error about a value that is not checked.
+// tooExpensive is the error about a value that is too expensive to check.
 func tooExpensive(field string) *switchboard.Error {
 	return &switchboard.Error{Code: switchboard.CodeTooLarge, Field: field,
 		Message: fmt.Sprintf("is not checked against the schema of the type: with so many values and parts of the schema that takes more than %d steps", MaxSteps)}
 }
 
-// checkValue checks a value against a schema, within the bounds of every validation.
+// checkValue checks a value against a schema, within the limits of every validation.
 func checkValue(field string, schema *jsonschema.Schema, value any) error {
 	if err := checkNumbers(field, value); err != nil {
 		return err
@@ -115,8 +113,8 @@ func checkValue(field string, schema *jsonschema.Schema, value any) error {
 	return nil
 }
 
-// likeliest picks the type whose schema names most of the data's members: the data are
-// probably from its platform.
+// likeliest chooses the type whose schema names most of the data's members: the data probably come
+// from its platform.
 func likeliest(entries []*entry, value any) *entry {
 	object, _ := value.(map[string]any)
 	best, most := entries[0], -1

@@ -10,19 +10,19 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Bounds of a check, because a caller who saves a filter waits for it.
+// Limits of a check. The caller who saves a filter waits for it.
 const (
 	maxSamples          = 200
 	maxSampleBytes      = 4 << 20 // of the samples together
-	maxExplainedSamples = 20      // samples that are explained to find the closest
+	maxExplainedSamples = 20      // samples that are explained to find the closest one
 	maxSampledValues    = 2000    // values of the samples at one path
 	maxWarnings         = 10
 )
 
-// Check compares the filter with the samples and schemas of the event types that the
-// subscription gets. It warns of fields that no sample and no schema has, of values that
-// are of another kind there, and of a filter that matches none of the samples. Events may
-// differ from the samples, so that none of this is an error.
+// Check compares the filter with the samples and schemas of the event types that the subscription
+// receives. It warns of fields that no sample and no schema has, of values that have another kind
+// there, and of a filter that matches no sample. These are no errors, because events may differ
+// from the samples.
 func (f Filter) Check(tenant string, types []switchboard.EventType) (warnings []string) {
 	if f.root == nil {
 		return nil
@@ -71,11 +71,11 @@ type sample struct {
 	input     *Input
 }
 
-// sampled is what is known of one path of the events.
+// sampled is what is known about one path in the events.
 type sampled struct {
 	path      string
 	values    []any        // of the samples, and the elements of lists among them
-	truncated bool         // some values were left out, so that nothing may be said of what is missing
+	truncated bool         // some values were omitted, so nothing can be said about missing ones
 	schemas   []schemaNode // that describe the value
 }
 
@@ -92,8 +92,8 @@ func (c *checker) source() string {
 	return "the samples of these events (" + strings.Join(c.platforms, ", ") + ")"
 }
 
-// warnIfNoneMatches warns of a filter that matches no sample, with the reason of the
-// sample that fails the fewest conditions.
+// warnIfNoneMatches warns of a filter that matches no sample. The reason is that of the sample that
+// fails the fewest conditions.
 func (c *checker) warnIfNoneMatches(f Filter) {
 	budget := NewBudget()
 	for _, s := range c.samples {
@@ -192,7 +192,7 @@ func (c *comparison) check(to *checker, at sampled) {
 			return
 		}
 	}
-	delete(found, "") // of metadata that samples do not have
+	delete(found, "") // metadata that samples do not have
 	delete(found, kind(nil))
 	strange := slices.DeleteFunc(c.kinds(), func(wanted string) bool { return found[wanted] || wanted == kind(nil) })
 	if len(found) == 0 || len(strange) == 0 {

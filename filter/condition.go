@@ -9,16 +9,16 @@ import (
 // condition is a node of a parsed filter.
 type condition interface {
 	match(v any, budget *Budget) Verdict
-	// explain matches, too, and says why; path is where in the event v stands.
+	// explain matches and explains the result. path is the position of v in the event.
 	explain(v any, path string, budget *Budget) (Verdict, []Finding)
-	// check adds warnings about what no known event satisfies.
+	// check warns of what no known event satisfies.
 	check(c *checker, at sampled)
 }
 
 // conjunction is an object of a filter, or an $and: all of its parts must hold.
 type conjunction struct {
 	parts    []condition
-	fields   bool   // it names fields: of a list, one element must satisfy all of it
+	fields   bool   // it names fields: one element of a list must satisfy all of it
 	location string // in the filter
 }
 
@@ -78,17 +78,17 @@ func (c fieldCondition) match(v any, budget *Budget) Verdict {
 type comparison struct {
 	*operator
 	scope    scope
-	wanted   any            // the operand, but for a list of scalars
+	wanted   any            // the operand, unless it is a list of scalars
 	among    map[any]bool   // the operand if it is a list of scalars
 	pattern  *regexp.Regexp // the operand if it is a regular expression
-	steps    int            // of the pattern, for each byte of a text; 0: it is a plain text
-	size     int            // number of values in the operand, itself included
+	steps    int            // of the pattern, for each byte of a text; 0: it is plain text
+	size     int            // number of values in the operand, including itself
 	written  string         // the operand as JSON
 	location string
 }
 
-// fold reports whether the case of texts does not matter: operands are in lower case
-// then, and patterns ignore case.
+// fold reports whether texts are compared without case. Operands are then in lower case, and
+// patterns ignore case.
 func (c *comparison) fold() bool { return c.scope == scopeType }
 
 func (c *comparison) match(v any, budget *Budget) Verdict {
@@ -111,8 +111,7 @@ func (c *comparison) match(v any, budget *Budget) Verdict {
 	return c.matchAny(v, budget)
 }
 
-// matchAny tests the value itself and, if it is a list, its elements, down to the first
-// that passes.
+// matchAny tests the value itself and, if it is a list, its elements up to the first that passes.
 func (c *comparison) matchAny(v any, budget *Budget) Verdict {
 	itself := VerdictUndecided
 	if budget.spend(c.cost(v)) {
@@ -126,9 +125,9 @@ func (c *comparison) matchAny(v any, budget *Budget) Verdict {
 	return max(itself, elements)
 }
 
-// cost is the cost of one test beyond that of looking at the value: 0 but for long
-// values and regular expressions. Numbers are read digit by digit, and what is looked up
-// in a list is hashed; every other comparison of texts ends where the operand ends.
+// cost is the extra cost of one test, which is 0 except for long values and regular expressions.
+// Numbers are read digit by digit, and values that are looked up in a list are hashed. Every other
+// comparison of texts stops at the operand's length.
 func (c *comparison) cost(v any) int {
 	const (
 		digitsPerUnit = 64

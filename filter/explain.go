@@ -9,9 +9,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Finding is the result of one condition. An $or, a $not, and an object that meets a list
-// have a finding of their own, with their combined result, followed by those of the
-// conditions in them.
+// Finding is the result of one condition. An $or, a $not, and an object that is matched against a
+// list have their own finding with the combined result, followed by the findings of the conditions
+// in them.
 type Finding struct {
 	Condition string `json:"condition" doc:"Its place in the subscription" example:"filter.data.ticket.priority.$gte"`
 	Path      string `json:"path" doc:"What it looked at" example:"data.ticket.priority"`
@@ -23,8 +23,8 @@ type Finding struct {
 	Undecided bool   `json:"undecided,omitempty" doc:"Whether it holds is not known: to look at it takes more than a filter may"`
 }
 
-// Redacted is the finding without the value that was found in the event's data. Its metadata may
-// be read by whoever may read the event.
+// Redacted returns the finding without the value from the event's data. Everybody who may read the
+// event may read its metadata.
 func (f Finding) Redacted() Finding {
 	if f.Found == "" || strings.HasPrefix(f.Path, "metadata.") {
 		return f
@@ -36,8 +36,8 @@ func (f Finding) Redacted() Finding {
 	return f
 }
 
-// Explain returns a finding for each condition, in the order in which they are written.
-// It evaluates all of them, where [Filter.Match] stops as soon as the answer is known.
+// Explain returns a finding for each condition, in the order of the document. It evaluates all of
+// them, whereas [Filter.Match] stops as soon as the answer is known.
 func (f Filter) Explain(e *switchboard.Event) []Finding {
 	_, findings := f.explain(NewInput(e))
 	return findings
@@ -46,8 +46,8 @@ func (f Filter) Explain(e *switchboard.Event) []Finding {
 // NewExplainBudget returns a budget for [Filter.Unmet]: that of one whole explanation.
 func NewExplainBudget() *Budget { return &Budget{left: explainBudget} }
 
-// Unmet returns the first condition that keeps the filter from matching, as it is written; nil:
-// none is known to. Several filters that meet one event share the budget.
+// Unmet returns the first condition, in the order of the document, that keeps the filter from
+// matching, or nil if none is known. Several filters for one event share the budget.
 func (f Filter) Unmet(in *Input, budget *Budget) (Verdict, *Finding) {
 	if f.root == nil {
 		return VerdictMatched, nil
@@ -60,14 +60,14 @@ func (f Filter) Unmet(in *Input, budget *Budget) (Verdict, *Finding) {
 		if one := &findings[i]; !one.Holds && !one.Undecided {
 			return verdict, one
 		}
-		// Of a condition that holds, those in it need not.
+		// If a condition holds, the conditions in it need not.
 		for inside := findings[i].Condition; i+1 < len(findings) && isInside(findings[i+1].Condition, inside); i++ {
 		}
 	}
 	return verdict, nil
 }
 
-// isInside reports whether a condition at that location belongs to the one at the other.
+// isInside reports whether the condition at one location is part of the condition at the other.
 func isInside(location, outer string) bool {
 	rest, found := strings.CutPrefix(location, outer)
 	return found && rest != "" && (rest[0] == '.' || rest[0] == '[')
@@ -80,18 +80,18 @@ func (f Filter) explain(in *Input) (Verdict, []Finding) {
 	return f.root.explain(in, "", &Budget{left: explainBudget})
 }
 
-// Bounds of an explanation.
+// Limits of an explanation.
 const (
 	maxCompared = 20 // elements of a list that are compared to find the closest one
 
-	explainBudget = maxPerEvent // more than matching may cost, because all is evaluated
+	explainBudget = maxPerEvent // more than matching may cost, because everything is evaluated
 	findingCost   = 100         // of each finding: it is written out
-	// closestBudget is what must be left to go on looking for closest elements: 20 of a
+	// closestBudget must be left for the search for closest elements to continue: 20 elements of a
 	// list, and 20 of each list in each, soon cost more than the whole explanation may.
 	closestBudget = explainBudget / 2
 )
 
-// tooExpensive is the remark on what the budget does not suffice for.
+// tooExpensive is the remark on conditions that the budget was too small for.
 const tooExpensive = "not known: to look at it takes more than a filter may"
 
 // finding starts the finding of the condition at that location.
@@ -118,8 +118,8 @@ func (c conjunction) explain(v any, path string, budget *Budget) (Verdict, []Fin
 	return verdict, findings
 }
 
-// explainList explains the element that satisfies the object, or else the one that
-// satisfies the most of it.
+// explainList explains the element that satisfies the object, or else the element that satisfies
+// most of it.
 func (c conjunction) explainList(list []any, path string, budget *Budget) (Verdict, []Finding) {
 	head := budget.finding(c.location, path)
 	head.Found = show(list)
@@ -141,8 +141,8 @@ func (c conjunction) explainList(list []any, path string, budget *Budget) (Verdi
 	return verdict, append([]Finding{head}, findings...)
 }
 
-// closest explains the element that satisfies the most conditions, of those that the
-// budget suffices for: always of the first.
+// closest explains the element that satisfies the most conditions, among those for which the budget
+// suffices. The first one is always explained.
 func (c conjunction) closest(list []any, path string, budget *Budget) (at int, findings []Finding) {
 	most := -1
 	for i, element := range list[:min(len(list), maxCompared)] {
@@ -163,8 +163,8 @@ func (c conjunction) closest(list []any, path string, budget *Budget) (at int, f
 	return at, findings
 }
 
-// explainElement explains an element of a list. An element that is a list itself is left
-// out: lists in lists in lists would be searched again at each level.
+// explainElement explains an element of a list. It skips elements that are lists: nested lists
+// would be searched again at each level.
 func (c conjunction) explainElement(element any, path string, budget *Budget) []Finding {
 	if _, ok := element.([]any); ok {
 		return nil
@@ -231,7 +231,7 @@ func (c *comparison) explain(v any, path string, budget *Budget) (Verdict, []Fin
 	return verdict, []Finding{f}
 }
 
-// subject is what the requirement is about.
+// subject names what the requirement is about.
 func (c *comparison) subject(v any) string {
 	_, list := v.([]any)
 	switch {
@@ -243,8 +243,7 @@ func (c *comparison) subject(v any) string {
 	return "it or one of its elements"
 }
 
-// remark points out that values of different kinds never match, which is easily
-// overlooked.
+// remark points out that values of different kinds never match, which people easily overlook.
 func (c *comparison) remark(v any, holds bool) string {
 	found, wanted := kind(v), c.kinds()
 	if holds || c.presence || found == "" || found == "a list" || slices.Contains(wanted, found) {

@@ -1,4 +1,4 @@
-// Package filter is the language in which a subscription narrows its events by their
+// Package filter is the language in which a subscription selects its events by their
 // content: parse, match, explain, and check against known event types.
 //
 // A filter is a JSON document in the shape of the event:
@@ -9,14 +9,15 @@
 //
 // The top level has data, the event's data, and metadata, the event's own fields. An
 // object names fields, each with its condition, or holds operators; everything in it must
-// hold. A value in place of an object means $eq. $and, $or and $not stand at any level.
-// The operators are the rows of one table, in operators.go. docs/filters.md is the manual.
+// hold. A value in place of an object means $eq. $and, $or and $not are allowed at any
+// level. The operators are the rows of one table, in operators.go. docs/filters.md is the
+// manual.
 //
-// A list satisfies a condition if the list itself or one of its elements does; $ne and
-// $nin ask that none is equal. Where an object of fields meets a list, one element must
-// satisfy all of the object.
+// A list satisfies a condition if the list itself or one of its elements does; for $ne and
+// $nin, none may be equal. If an object of fields is matched against a list, one element
+// must satisfy the whole object.
 //
-// What matching costs is bounded, see [Budget]. A filter that uses its budget up is
+// The cost of matching is limited, see [Budget]. A filter that exhausts its budget is
 // [VerdictUndecided], and the subscription gets the event.
 package filter
 
@@ -34,9 +35,8 @@ type Filter struct {
 	root     condition // nil: none
 }
 
-// Parse reads a filter. An error names the location in the document, as
-// "filter.data.ticket.priority.$gte". Nothing at all, the empty object and null are the
-// zero Filter.
+// Parse reads a filter. Its error names the location in the document, such as
+// "filter.data.ticket.priority.$gte". Empty input, the empty object and null give the zero Filter.
 func Parse(document []byte) (Filter, error) {
 	if len(document) == 0 {
 		return Filter{}, nil
@@ -62,8 +62,8 @@ func Parse(document []byte) (Filter, error) {
 // IsZero reports whether the filter has no conditions, so that it matches every event.
 func (f Filter) IsZero() bool { return f.root == nil }
 
-// Document returns the filter as it was given, without white space; nil for the zero
-// Filter. It is what [switchboard.Subscription] holds.
+// Document returns the filter as it was given, without white space, or nil for the zero Filter. It
+// is the form in [switchboard.Subscription].
 func (f Filter) Document() json.RawMessage {
 	if f.IsZero() {
 		return nil
@@ -71,8 +71,8 @@ func (f Filter) Document() json.RawMessage {
 	return json.RawMessage(f.document)
 }
 
-// Match reports whether the event goes to the subscription. Where several filters meet
-// one event, use [Filter.Verdict] with one [Input], which decodes the event once.
+// Match reports whether the event goes to the subscription. To match several filters against one
+// event, use [Filter.Verdict] with one [Input], which decodes the event once.
 func (f Filter) Match(e *switchboard.Event) bool {
 	return f.Verdict(NewInput(e), NewBudget()).Delivers()
 }
@@ -85,23 +85,23 @@ func (f Filter) Verdict(in *Input, budget *Budget) Verdict {
 	return budget.share(func() Verdict { return f.root.match(in, budget) })
 }
 
-// Verdict is the result of matching a filter, or a part of it, against an event. The
-// smallest of several verdicts is their conjunction, the greatest their disjunction:
-// Kleene's logic of three values.
+// Verdict is the result of matching a filter, or a part of it, against an event. The conjunction of
+// several verdicts is the smallest, their disjunction the greatest, as in Kleene's three-valued
+// logic.
 type Verdict int8
 
 // The verdicts.
 const (
 	VerdictRejected  Verdict = iota
-	VerdictUndecided         // the budget was used up before the answer was known
+	VerdictUndecided         // the budget was exhausted before the answer was known
 	VerdictMatched
 )
 
-// Delivers reports whether the event goes to the subscription. An undecided one does: an
-// event too many can be seen and explained, a lost one cannot.
+// Delivers reports whether the event goes to the subscription. An undecided event does: people can
+// see and explain an unwanted event, but not a lost one.
 func (v Verdict) Delivers() bool { return v != VerdictRejected }
 
-// negated is the verdict of a $not: an undecided one stays undecided.
+// negated is the verdict of a $not. An undecided one stays undecided.
 func (v Verdict) negated() Verdict { return VerdictMatched - v }
 
 func verdictOf(holds bool) Verdict {

@@ -8,12 +8,12 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Input is an event as filters see it. Its data are decoded once, when a filter first
-// asks for them. Several goroutines may use one Input.
+// Input is an event as filters see it. Its data are decoded once, when a filter first needs them.
+// Several goroutines may use one Input.
 type Input struct {
 	event  *switchboard.Event
 	data   func() any
-	sample bool // only type and tenant of the metadata are known
+	sample bool // only the type and tenant of the metadata are known
 }
 
 // NewInput returns the input for an event, which must not change while the input is in
@@ -22,8 +22,8 @@ func NewInput(e *switchboard.Event) *Input {
 	return &Input{event: e, data: sync.OnceValue(func() any { return decode(e.Data) })}
 }
 
-// NewSample returns the input for an event that may be posted: type and tenant of its
-// metadata are known. A condition on the others is [VerdictUndecided].
+// NewSample returns the input for an event that may be posted in future. Only the type and tenant
+// of its metadata are known. Conditions on other metadata are [VerdictUndecided].
 func NewSample(tenant, eventType string, data []byte) *Input {
 	in := NewInput(&switchboard.Event{Tenant: tenant, Type: eventType, Data: data})
 	in.sample = true
@@ -33,14 +33,14 @@ func NewSample(tenant, eventType string, data []byte) *Input {
 // absent is the value of a field that does not exist. JSON's null does exist.
 type absent struct{}
 
-// unknown is the value of a field that an event has and a sample does not.
+// unknown is the value of a field that events have and samples do not.
 type unknown struct{}
 
 // metadata stands for the event's own fields.
 type metadata struct{ in *Input }
 
-// decode reads a JSON value, its numbers as they are written. Data that are not JSON,
-// which no stored event has, are absent.
+// decode reads a JSON value and keeps numbers as they are written. Data that are not JSON are
+// absent; no stored event has such data.
 func decode(data []byte) any {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -51,7 +51,7 @@ func decode(data []byte) any {
 	return v
 }
 
-// member returns the field of that name of a value; absent{} if there is none.
+// member returns the field of that name of a value, or absent{}.
 func member(v any, name string) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -72,8 +72,8 @@ func member(v any, name string) any {
 // metadataFields are the names of the event's own fields.
 func metadataFields() []string { return []string{"id", "type", "key", "tenant", "occurred_at"} }
 
-// field returns one of the event's own fields. The time is a time.Time, so that it is
-// compared as one.
+// field returns one of the event's own fields. The time is a time.Time, so that it is compared as a
+// time.
 func (m metadata) field(name string) any {
 	e := m.in.event
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// anyOperand accepts every value that the scope's values are compared with.
+// anyOperand accepts every value that can be compared with the scope's values.
 func anyOperand(_ *parser, c *comparison, given any) (err error) {
 	c.wanted, err = c.convert(given, c.location)
 	return err
@@ -69,7 +69,7 @@ func textOperand(_ *parser, c *comparison, given any) error {
 	return nil
 }
 
-// regexOperand compiles a regular expression within the filter's bound.
+// regexOperand compiles a regular expression within the filter's limit.
 func regexOperand(p *parser, c *comparison, given any) error {
 	expression, ok := given.(string)
 	if !ok {
@@ -98,8 +98,7 @@ func regexOperand(p *parser, c *comparison, given any) error {
 	return nil
 }
 
-// convert turns a JSON value into what the values of the comparison's scope are compared
-// with.
+// convert turns a JSON value into the type of the values in the comparison's scope.
 func (c *comparison) convert(v any, location string) (any, error) {
 	if c.scope == scopeData {
 		return exact(v, location)
@@ -121,7 +120,7 @@ func (c *comparison) convert(v any, location string) (any, error) {
 	return at, nil
 }
 
-// exact replaces the numbers in a JSON value by decimals.
+// exact replaces the numbers in a JSON value with decimals.
 func exact(v any, location string) (any, error) {
 	var err error
 	switch v := v.(type) {

@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// operator is everything that is particular to one operator. A new operator is a new row
-// of the table, and a row in docs/filters.md.
+// operator is everything that is specific to one operator. To add an operator, add a row to the
+// table and a row to docs/filters.md.
 type operator struct {
 	name string
-	// operand reads what the operator asks for into the comparison.
+	// operand reads the operator's operand into the comparison.
 	operand func(p *parser, c *comparison, given any) error
-	// test reports whether one value of the event satisfies the comparison: of a list, it
-	// is asked of the list itself and of its elements.
+	// test reports whether one value of the event satisfies the comparison. For a list, it is
+	// called with the list itself and with its elements.
 	test func(c *comparison, v any) bool
-	// none: neither the value nor an element of it may pass the test.
+	// none: neither the value nor any of its elements may pass the test.
 	none bool
-	// presence: the test is asked of fields that do not exist, too, and of no elements.
+	// presence: the test also applies to fields that do not exist, and not to elements.
 	presence bool
-	// requirement says in words what the operator asks for, with its operand as JSON.
+	// requirement describes in words what the operator requires, with its operand as JSON.
 	requirement func(wanted string) string
 	// doc completes "it holds if the value …" in docs/filters.md.
 	doc string
 }
 
-// operators are the operators that look at a value. $and, $or and $not combine
-// conditions, and are part of the grammar.
+// operators are the operators that test a value. $and, $or and $not combine conditions and are part
+// of the grammar.
 var operators = []operator{
 	{name: "$eq", operand: anyOperand, test: equals, requirement: must("be"),
 		doc: "is that value; objects and lists in full and deeply, a list in its order"},
@@ -53,7 +53,7 @@ var operators = []operator{
 		doc: "is a text of which a part matches: [RE2's syntax](https://github.com/google/re2/wiki/Syntax), `(?i)` for any case, `^` and `$` for the whole"},
 }
 
-// Operators returns the names of all operators, with those that combine conditions.
+// Operators returns the names of all operators, including those that combine conditions.
 func Operators() []string {
 	var names []string
 	for _, o := range operators {
@@ -62,7 +62,7 @@ func Operators() []string {
 	return append(names, "$and", "$or", "$not")
 }
 
-// operatorOf returns the operator of that name; nil if there is none.
+// operatorOf returns the operator of that name, or nil.
 func operatorOf(name string) *operator {
 	i := slices.IndexFunc(operators, func(o operator) bool { return o.name == name })
 	if i < 0 {

@@ -9,28 +9,28 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Bounds of a filter. Every event is matched against all filters of its tenant before it
-// is accepted: what one filter may cost is bounded when it is saved.
+// Limits of a filter. Every event is matched against all filters of its tenant before it is
+// accepted, so the cost of a filter is limited when it is saved.
 const (
 	maxDocument   = 16 << 10 // bytes as given
 	maxDepth      = 20       // objects and lists inside one another
 	maxConditions = 200      // operators in the document
 	maxIn         = 500      // values of one $in or $nin
 	maxRegex      = 256      // bytes of one regular expression
-	// maxRegexSteps bounds the instructions of all regular expressions of a filter
-	// together: matching costs their number times the length of the text. An expression
-	// has about one for each letter, and a repetition as many as it unfolds to.
+	// maxRegexSteps limits the instructions of all regular expressions of a filter together. The
+	// cost of matching is their number times the length of the text. An expression has about one
+	// instruction for each letter, and a repetition has as many as it unfolds to.
 	maxRegexSteps = 500
-	// maxExponent is that of a number in a filter. The exponent of an event's number is
-	// cut to 32 bits, which leaves it beyond every number of a filter.
+	// maxExponent limits the exponent of a number in a filter. The exponent of an event's number is
+	// cut to 32 bits, and is then still beyond every number in a filter.
 	maxExponent = 1_000_000_000
 )
 
-// field is the subscription's field that errors name.
+// field is the field of the subscription that errors name.
 const field = "filter"
 
-// scope is what a condition is about. It decides which fields, operators and operands
-// are allowed.
+// scope is what a condition applies to. It decides which fields, operators and operands are
+// allowed.
 type scope int
 
 const (
@@ -57,7 +57,7 @@ func newParser(document string) *parser {
 	return p
 }
 
-// condition reads the condition of a value in that scope.
+// condition reads the condition for a value in that scope.
 func (p *parser) condition(s scope, location string) (condition, error) {
 	token, err := p.next(location)
 	switch {
@@ -78,7 +78,7 @@ func exampleOf(s scope) string {
 	return `"data":{"ticket":{"priority":3}}`
 }
 
-// object reads the conditions of an object whose opening brace is read.
+// object reads the conditions of an object after its opening brace.
 func (p *parser) object(s scope, location string) (condition, error) {
 	all := conjunction{location: location}
 	operators := false

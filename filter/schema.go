@@ -8,21 +8,21 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// schemaNode is a node of the JSON Schema of an event type. The catalogue has checked that
-// its references lead to the same document, and to no node that contains them.
+// schemaNode is a node of the JSON Schema of an event type. The catalogue has checked that its
+// references point into the same document, and to no node that contains them.
 type schemaNode struct {
 	root, node any
-	event      bool // it stands for the whole event, whose data the schema describes
+	event      bool // it stands for the whole event; the schema describes the event's data
 }
 
-// schema returns the node as an object; nil if it allows every value, or none.
+// schema returns the node as an object, or nil if it allows every value or none.
 func (s schemaNode) schema() map[string]any {
 	object, _ := s.node.(map[string]any)
 	return object
 }
 
-// alternatives are the nodes that a value may have to satisfy: the node itself, those that
-// it refers to, and that of a list's elements, because filters look into lists.
+// alternatives returns the nodes that may apply to a value: the node itself, the nodes that it
+// references, and those of a list's elements, because filters look into lists.
 func (s schemaNode) alternatives() []schemaNode {
 	all := []schemaNode{s}
 	var inner []any
@@ -44,10 +44,10 @@ func (s schemaNode) alternatives() []schemaNode {
 	return all
 }
 
-// child is another node of the same document.
+// child returns another node of the same document.
 func (s schemaNode) child(node any) schemaNode { return schemaNode{root: s.root, node: node} }
 
-// follow returns what a reference such as #/$defs/Child leads to; nil if there is nothing.
+// follow returns the target of a reference such as #/$defs/Child, or nil.
 func (s schemaNode) follow(ref string) any {
 	node := s.root
 	pointer, ok := strings.CutPrefix(ref, "#/")
@@ -61,8 +61,8 @@ func (s schemaNode) follow(ref string) any {
 	return node
 }
 
-// member returns the nodes that describe the member of that name, and the names that the
-// schema knows. open: every other name is allowed, too.
+// member returns the nodes that describe the member of that name, and the names that the schema
+// knows. open: every other name is also allowed.
 func (s schemaNode) member(name string) (nodes []schemaNode, known []string, open bool) {
 	if s.event {
 		if name == "data" {
@@ -86,8 +86,8 @@ func (s schemaNode) member(name string) (nodes []schemaNode, known []string, ope
 	return nodes, known, open || !described && (!s.kinds(kinds) || kinds["an object"])
 }
 
-// kinds adds the kinds that a value may have, and those of a list's elements. It reports
-// false if the schema allows every kind.
+// kinds adds the kinds that a value may have, and those of a list's elements. It returns false if
+// the schema allows every kind.
 func (s schemaNode) kinds(to map[string]bool) bool {
 	if s.schema() == nil {
 		return false

@@ -13,8 +13,8 @@ const (
 	maxLocation = 200 // bytes of a path, or of a condition's location
 )
 
-// shortenMiddle leaves out the middle of a long path or location: each finding repeats
-// it, and its ends say more than its middle.
+// shortenMiddle shortens the middle of a long path or location. Each finding repeats it, and its
+// ends are more informative than its middle.
 func shortenMiddle(path string) string {
 	if len(path) <= maxLocation {
 		return path
@@ -33,19 +33,19 @@ func shortenMiddle(path string) string {
 func encode(v any) string {
 	b, err := switchboard.EncodeJSON(v)
 	if err != nil {
-		return "" // an Input, whose parts are explained and never itself
+		return "" // an Input: its parts are explained, but never the Input itself
 	}
 	return string(b)
 }
 
-// show writes a value as JSON, clipped. No more is encoded than is shown: every condition
-// shows what it found, which may be long.
+// show writes a value as JSON, clipped. It encodes no more than it shows: every condition shows the
+// value that it found, which may be long.
 func show(v any) string {
 	left := maxShown + utf8.UTFMax // a character that is cut in two is not shown
 	return switchboard.Clip(encode(beginning(v, &left)), maxShown)
 }
 
-// beginning returns as much of a value as fills that many bytes of JSON.
+// beginning returns the first part of a value, which fills that many bytes of JSON.
 func beginning(v any, left *int) any {
 	*left--
 	switch v := v.(type) {
@@ -61,7 +61,7 @@ func beginning(v any, left *int) any {
 		return some
 	case map[string]any:
 		some := map[string]any{}
-		for _, name := range firstNames(v, *left) { // in the order in which JSON has them
+		for _, name := range firstNames(v, *left) { // in JSON's order
 			if *left <= 0 {
 				break
 			}
@@ -75,8 +75,8 @@ func beginning(v any, left *int) any {
 	return v
 }
 
-// firstNames returns the n names of an object that sort first, in order. It holds n names
-// at most: of thousands, a few are shown.
+// firstNames returns the n names of an object that sort first, in order. It never holds more than n
+// names: a few of thousands are shown.
 func firstNames(object map[string]any, n int) []string {
 	var names []string
 	for name := range object {

@@ -43,7 +43,7 @@ func (p *parser) name(location string, seen map[string]bool) (string, error) {
 	return name, nil
 }
 
-// rest reads the value whose first token is read.
+// rest reads the remainder of the value whose first token has been read.
 func (p *parser) rest(first json.Token, location string) (any, error) {
 	switch first {
 	case json.Delim('['):

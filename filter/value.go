@@ -9,8 +9,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// An event's values are those of encoding/json with json.Number, and time.Time. In a
-// filter, switchboard.Decimal stands for json.Number, so that it is read once.
+// The values of an event are those of encoding/json with json.Number, and time.Time. A filter has
+// switchboard.Decimal in place of json.Number, so that each number is parsed once.
 
 // equal compares a value of the event with the operand of a filter.
 func equal(found, wanted any) bool {
@@ -43,8 +43,8 @@ func equalObject(found any, wanted map[string]any) bool {
 	return true
 }
 
-// compare orders a value of the event against an operand that is a number, text or time;
-// ok is false if they are of different kinds, which have no order.
+// compare orders a value of the event against an operand that is a number, text or time. ok is
+// false if their kinds differ: such values have no order.
 func compare(found, wanted any) (order int, ok bool) {
 	switch w := wanted.(type) {
 	case switchboard.Decimal:
@@ -63,8 +63,8 @@ func compare(found, wanted any) (order int, ok bool) {
 	return 0, false
 }
 
-// scalar returns the map key of a value, the same for all spellings of a number or time;
-// ok is false if the value is a list, an object or absent.
+// scalar returns the map key of a value, which is the same for all spellings of a number or time.
+// ok is false for a list, an object or an absent value.
 func scalar(v any) (key any, ok bool) {
 	switch v := v.(type) {
 	case nil, bool, string, switchboard.Decimal:
@@ -88,7 +88,7 @@ func text(v any) (s string, ok bool) {
 	return "", false
 }
 
-// kind names the kind of a value; it is empty for one that is absent or unknown.
+// kind names the kind of a value. It is empty for an absent or unknown value.
 func kind(v any) string {
 	switch v.(type) {
 	case nil:
@@ -107,7 +107,7 @@ func kind(v any) string {
 	return ""
 }
 
-// size counts the values in a JSON value, itself included.
+// size counts the values in a JSON value, including itself.
 func size(v any) int {
 	count := 1
 	switch v := v.(type) {

@@ -11,7 +11,7 @@ import (
 // StandardEd25519 is Standard Webhooks v1a: Ed25519 over id, timestamp and body.
 const StandardEd25519 switchboard.Scheme = "standard-ed25519"
 
-// The prefixes of the keys of [StandardEd25519]. What follows is base64.
+// The prefixes of the keys of [StandardEd25519]. Base64 follows.
 const (
 	PrivateKeyPrefix = "whsk_" // only the sender knows it
 	PublicKeyPrefix  = "whpk_"
@@ -26,7 +26,7 @@ var standardEd25519 = scheme{
 	publicKey: func(key []byte) ed25519.PublicKey { return key[ed25519.SeedSize:] },
 }
 
-// parseEd25519 takes a seed, or a whole private key as libsodium writes it.
+// parseEd25519 accepts a seed, or a whole private key in libsodium's form.
 func parseEd25519(secret switchboard.Secret) ([]byte, error) {
 	key, err := decode(PrivateKeyPrefix, secret)
 	if err != nil {
@@ -36,8 +36,8 @@ func parseEd25519(secret switchboard.Secret) ([]byte, error) {
 	case ed25519.SeedSize:
 		return ed25519.NewKeyFromSeed(key), nil
 	case ed25519.PrivateKeySize:
-		// The second half is the public key. One that belongs to another seed would
-		// make signatures that nobody can verify, and that give the key away.
+		// The second half is the public key. If it belonged to another seed, nobody could verify
+		// the signatures, and they would reveal the key.
 		if whole := ed25519.NewKeyFromSeed(key[:ed25519.SeedSize]); bytes.Equal(whole, key) {
 			return whole, nil
 		}

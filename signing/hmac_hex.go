@@ -11,9 +11,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// HMACHex is HMAC-SHA256 over the body alone, in hexadecimal, in a header of the
-// subscription's choice. It says nothing of when the request was made, so a receiver
-// cannot recognise a replay by it.
+// HMACHex is HMAC-SHA256 over the body alone, in hexadecimal, in a header that the subscription
+// chooses. It does not cover the time of the request, so a receiver cannot recognise a replay by
+// it.
 const HMACHex switchboard.Scheme = "hmac-sha256-hex"
 
 // Lengths of a secret in bytes.
@@ -32,7 +32,7 @@ var hmacHex = scheme{
 	bodyOnly:  true,
 }
 
-// parseText takes any printable text: receivers use its bytes as the key.
+// parseText accepts any printable text. Receivers use its bytes as the key.
 func parseText(secret switchboard.Secret) ([]byte, error) {
 	text := secret.Reveal()
 	switch {
@@ -42,7 +42,7 @@ func parseText(secret switchboard.Secret) ([]byte, error) {
 		strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return nil, switchboard.InvalidField("secret", "must be printable text, without spaces at its ends")
 	case strings.HasPrefix(text, PrivateKeyPrefix):
-		// Receivers know this scheme's secret, and must never see a private key.
+		// Receivers know the secret of this scheme, and must never see a private key.
 		return nil, switchboard.InvalidField("secret", "is a private key, of the scheme %s", StandardEd25519)
 	}
 	return []byte(text), nil

@@ -9,23 +9,23 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// PublicKey is what receivers verify signatures with, where the scheme has public keys.
-// It is no secret.
+// PublicKey is the key with which receivers verify signatures, in schemes that have public keys. It
+// is not secret.
 type PublicKey struct {
 	Text      string            // whpk_ and the key in base64, as Standard Webhooks writes it
 	Key       ed25519.PublicKey // its 32 bytes
 	ExpiresAt time.Time         // when it stops signing; zero: the current one
 }
 
-// HasPublicKeys reports whether receivers verify requests of the scheme with public keys.
-// Only the sender may then ever see a secret.
+// HasPublicKeys reports whether receivers verify requests of the scheme with public keys. If so,
+// only the sender may ever see a secret.
 func HasPublicKeys(name switchboard.Scheme) bool {
 	s := find(name)
 	return s != nil && s.publicKey != nil
 }
 
-// PublicKeys returns the public keys of the secrets that sign at that time, the current
-// one first. A scheme without public keys has none.
+// PublicKeys returns the public keys of the secrets that sign at that time, the current one first.
+// If the scheme has no public keys, it returns none.
 func PublicKeys(name switchboard.Scheme, secrets []switchboard.SigningSecret, at time.Time) []PublicKey {
 	keys := []PublicKey{}
 	if !HasPublicKeys(name) {
@@ -45,12 +45,12 @@ func PublicKeys(name switchboard.Scheme, secrets []switchboard.SigningSecret, at
 	return keys
 }
 
-// JSONWebKeySet is a list of public keys as RFC 7517 writes it.
+// JSONWebKeySet is a list of public keys in the form of RFC 7517.
 type JSONWebKeySet struct {
 	Keys []JSONWebKey `json:"keys" nullable:"false" doc:"The current one first"`
 }
 
-// JSONWebKey is a public key as RFC 8037 writes it.
+// JSONWebKey is a public key in the form of RFC 8037.
 type JSONWebKey struct {
 	KeyType   string     `json:"kty" example:"OKP"`
 	Curve     string     `json:"crv" example:"Ed25519"`
@@ -61,7 +61,7 @@ type JSONWebKey struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"During a rotation, of the key before: until when it signs"`
 }
 
-// JSONWebKeys lists the keys in the form that libraries for JSON Web Keys read.
+// JSONWebKeys returns the keys in the form that libraries for JSON Web Keys read.
 func JSONWebKeys(keys []PublicKey) JSONWebKeySet {
 	set := JSONWebKeySet{Keys: []JSONWebKey{}}
 	for _, key := range keys {

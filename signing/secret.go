@@ -9,13 +9,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// maxSecrets bounds the secrets that sign at the same time, and with it the length of
-// webhook-signature: four rotations within one grace are more than anybody plans, and a
-// header of five signatures stays below 500 bytes.
+// maxSecrets limits how many secrets sign at the same time, and so the length of webhook-signature.
+// Nobody plans more than four rotations within one grace, and a header of five signatures is
+// shorter than 500 bytes.
 const maxSecrets = 5
 
-// MaxSecrets returns how many secrets of that scheme sign at the same time: 1 where the
-// header has room for one signature only.
+// MaxSecrets returns how many secrets of that scheme sign at the same time: 1 if the header has
+// room for one signature only.
 func MaxSecrets(name switchboard.Scheme) int {
 	if s := find(name); s != nil && s.ownHeader != "" {
 		return 1
@@ -23,7 +23,7 @@ func MaxSecrets(name switchboard.Scheme) int {
 	return maxSecrets
 }
 
-// NewSecret makes a random secret for that scheme. It is empty where the scheme has none.
+// NewSecret returns a new random secret for that scheme, or "" if the scheme has no secrets.
 func NewSecret(name switchboard.Scheme) switchboard.Secret {
 	if s := find(name); s != nil && s.sign != nil {
 		return s.newSecret()
@@ -31,8 +31,8 @@ func NewSecret(name switchboard.Scheme) switchboard.Secret {
 	return ""
 }
 
-// CheckSecret returns an Invalid error for the field "secret" unless the scheme can sign
-// with it. A scheme that signs nothing takes the empty one only.
+// CheckSecret returns an Invalid error for the field "secret" unless the scheme can sign with it. A
+// scheme that signs nothing only accepts "".
 func CheckSecret(name switchboard.Scheme, secret switchboard.Secret) error {
 	s := find(name)
 	switch {
@@ -47,9 +47,9 @@ func CheckSecret(name switchboard.Scheme, secret switchboard.Secret) error {
 	return nil
 }
 
-// Valid returns the secrets that requests of the scheme are signed with at that time, the
-// current one first: those that have not expired and that fit the scheme, no more than
-// the header has room for. It is empty where the current one does not fit.
+// Valid returns the secrets that sign requests of the scheme at that time, the current one first.
+// They have not expired, they fit the scheme, and there are no more than the header has room for.
+// If the current one does not fit, it returns none.
 func Valid(name switchboard.Scheme, secrets []switchboard.SigningSecret, at time.Time) []switchboard.SigningSecret {
 	s := find(name)
 	if s == nil || s.sign == nil {
@@ -72,10 +72,9 @@ type validSecret struct {
 	key []byte
 }
 
-// valid is the one place that decides which secrets sign: those that have not expired at
-// the attempt's time. One before the current one that was made for another scheme is
-// skipped. The error is an Invalid one for the field "secret": the current one does not
-// fit, or none is left.
+// valid is the only place that decides which secrets sign: those that have not expired at the
+// attempt's time. It skips an earlier secret that was made for another scheme. The error is an
+// Invalid error for the field "secret": the current one does not fit, or none is left.
 func (s *scheme) valid(secrets []switchboard.SigningSecret, at time.Time) ([]validSecret, error) {
 	valid := make([]validSecret, 0, 1)
 	for i := range secrets {
@@ -112,7 +111,7 @@ func encode(prefix string, key []byte) switchboard.Secret {
 	return switchboard.Secret(prefix + base64.StdEncoding.EncodeToString(key))
 }
 
-// decode returns the bytes that follow the prefix in base64.
+// decode returns the bytes after the prefix, which are in base64.
 func decode(prefix string, secret switchboard.Secret) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(secret.Reveal(), prefix)
 	if !ok {

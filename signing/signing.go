@@ -1,6 +1,6 @@
-// Package signing makes and checks signing secrets, and signs requests with them. Each
-// scheme is a file of its own and a row of one table; the enumerations, the checks and
-// the API's documentation follow from that table.
+// Package signing makes and checks signing secrets, and signs requests with them. Each scheme is a
+// separate file and a row of one table. The enumerations, the checks and the API's documentation
+// follow from that table.
 package signing
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The headers of Standard Webhooks, in the spelling of net/http. Requests of every scheme
-// carry the first two, by which a receiver recognises a delivery that it already has.
+// The headers of Standard Webhooks, in the spelling of net/http. Requests of every scheme carry the
+// first two, by which receivers recognise a delivery that they already have.
 const (
 	headerID        = "Webhook-Id"
 	headerTimestamp = "Webhook-Timestamp"
@@ -24,24 +24,24 @@ const (
 // scheme is one way to sign requests.
 type scheme struct {
 	name  switchboard.Scheme
-	words string // what it is, for the API's documentation
+	words string // a description for the API's documentation
 
 	// newSecret makes a random secret.
 	newSecret func() switchboard.Secret
-	// parse returns the key that a secret holds. Its error is an Invalid one for the
-	// field "secret" that never shows the secret.
+	// parse returns the key in a secret. Its error is an Invalid error for the field "secret" that
+	// never shows the secret.
 	parse func(switchboard.Secret) ([]byte, error)
-	// sign returns the signature with one key. nil: the scheme signs nothing, has no
-	// secrets, and uses no other field of this struct.
+	// sign returns the signature by one key. nil: the scheme signs nothing, has no secrets, and
+	// uses no other field of this struct.
 	sign func(key []byte, id, timestamp string, body []byte) string
 
-	// publicKey returns what receivers verify with. nil: they verify with the secret.
+	// publicKey returns the key with which receivers verify. nil: they verify with the secret.
 	publicKey func(key []byte) ed25519.PublicKey
-	// ownHeader is the default name of the header that holds the signature, where the
-	// subscription may name another and a prefix. Such a header holds one signature.
-	// Empty: webhook-signature, which holds one for each secret.
+	// ownHeader is the default name of the signature's header, if the subscription may choose
+	// another name and a prefix. Such a header holds one signature. Empty: webhook-signature, which
+	// holds one signature for each secret.
 	ownHeader string
-	// bodyOnly says that neither id nor timestamp is signed.
+	// bodyOnly says that the signature covers neither the id nor the timestamp.
 	bodyOnly bool
 }
 
@@ -68,14 +68,14 @@ func Words() string {
 	return words.String() + "None of them covers the URL or other headers"
 }
 
-// IsStandardWebhooks reports whether requests are signed with a scheme of Standard Webhooks, so that their
-// receiver knows that specification.
+// IsStandardWebhooks reports whether the scheme is one of Standard Webhooks, so that the receiver
+// knows its specification.
 func IsStandardWebhooks(name switchboard.Scheme) bool {
 	s := find(name)
 	return s != nil && s.sign != nil && s.ownHeader == ""
 }
 
-// find returns the scheme of that name; nil: there is none.
+// find returns the scheme of that name, or nil.
 func find(name switchboard.Scheme) *scheme {
 	for i := range schemes {
 		if schemes[i].name == name {
@@ -85,14 +85,14 @@ func find(name switchboard.Scheme) *scheme {
 	return nil
 }
 
-// Sign sets webhook-id and webhook-timestamp, and the header that holds the signature,
-// unless the scheme signs nothing. It replaces any that are there. The id is the
-// delivery's and so the same at every attempt; at is the attempt's own time, since
-// receivers refuse old timestamps.
+// Sign sets webhook-id and webhook-timestamp, and the header with the signature, unless the
+// scheme signs nothing. It replaces existing ones. The id is the delivery's, and so is the
+// same for every attempt. at is the attempt's own time, since receivers refuse old
+// timestamps.
 //
-// [Valid] says which of the secrets sign, so that a receiver may check with either one
-// during a rotation. A current secret that cannot be used, or none that is valid, is a
-// *[switchboard.Error] for the field "secret"; the header is then unchanged.
+// The secrets of [Valid] sign, so receivers may check with either one during a rotation. If
+// the current secret cannot be used, or none is valid, it returns a *[switchboard.Error] for
+// the field "secret" and does not change the header.
 func Sign(header http.Header, signature switchboard.Signature, id string, at time.Time, body []byte, secrets []switchboard.SigningSecret) error {
 	if err := validateSignature(&signature); err != nil {
 		return err

@@ -11,10 +11,10 @@ import (
 // Standard is Standard Webhooks v1: HMAC-SHA256 over id, timestamp and body.
 const Standard = switchboard.DefaultScheme
 
-// SecretPrefix begins a secret of [Standard]. What follows is base64.
+// SecretPrefix begins a secret of [Standard]. Base64 follows.
 const SecretPrefix = "whsec_"
 
-// Lengths of a secret in bytes: the bounds that Standard Webhooks recommends.
+// Lengths of a secret in bytes: the limits that Standard Webhooks recommends.
 const (
 	minSecret = 24
 	maxSecret = 64

@@ -8,10 +8,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// maxPrefix bounds [switchboard.Signature.Prefix] in characters.
+// maxPrefix limits [switchboard.Signature.Prefix], in characters.
 const maxPrefix = 64
 
-// SetDefaults fills in what the subscription's signature leaves out.
+// SetDefaults sets the missing fields of the subscription's signature.
 func SetDefaults(signature *switchboard.Signature) {
 	signature.Scheme = cmp.Or(signature.Scheme, switchboard.DefaultScheme)
 	if s := find(signature.Scheme); s != nil {
@@ -19,8 +19,8 @@ func SetDefaults(signature *switchboard.Signature) {
 	}
 }
 
-// Validate checks how the subscription signs, after [SetDefaults]. It refuses a signature
-// that says nothing of what is sent: it would be the same one with each request, and
+// Validate checks the subscription's signature settings, after [SetDefaults]. It refuses a
+// signature that does not depend on the content: it would be the same for every request, and
 // whoever has seen it could sign any other.
 func Validate(sub *switchboard.Subscription) error {
 	if err := validateSignature(&sub.Signature); err != nil {
@@ -67,7 +67,7 @@ func foreign(field string) error {
 	return switchboard.InvalidField(field, "is for the scheme %s only", list(func(s *scheme) bool { return s.ownHeader != "" }))
 }
 
-// list names the schemes for which that holds.
+// list names the schemes for which the function is true.
 func list(holds func(*scheme) bool) string {
 	var names []string
 	for i := range schemes {
@@ -78,8 +78,7 @@ func list(holds func(*scheme) bool) string {
 	return strings.Join(names, ", ")
 }
 
-// Warnings says what a receiver may believe that the subscription's signature covers,
-// although it does not; it is empty where there is nothing to say.
+// Warnings says what receivers may wrongly believe that the subscription's signature covers, or "".
 func Warnings(sub *switchboard.Subscription) []string {
 	s := find(sub.Signature.Scheme)
 	if s == nil || s.sign == nil || !sub.Request.InQuery() {

@@ -10,15 +10,15 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// authorized is a message with what proves to the receiver who sends it.
+// authorized is a message with the credentials that identify the sender to the receiver.
 type authorized struct {
 	message render.Message
 	to      destination
-	token   grant // of oauth2 only
+	token   grant // only with oauth2
 }
 
-// authorize adds the subscription's endpoint authentication to the message. The token
-// refused is not used again. Its errors are those of [Sender.token].
+// authorize adds the subscription's endpoint authentication to the message. It does not use the
+// refused token again. Its errors are those of [Sender.token].
 func (s *Sender) authorize(ctx context.Context, sub *switchboard.Subscription, m render.Message, refused refusal) (authorized, error) {
 	auth := &sub.Auth
 	a := authorized{message: m, to: destination{http1: sub.Request.HTTPVersion == switchboard.HTTPVersion1}}
@@ -40,7 +40,7 @@ func (s *Sender) authorize(ctx context.Context, sub *switchboard.Subscription, m
 		a.to.client = auth
 	}
 	if name := auth.HeaderName(); name != "" {
-		a.message.Header = m.Header.Clone() // what is stored of the message never holds the credential
+		a.message.Header = m.Header.Clone() // the credential is never part of what is stored of the message
 		a.message.Header.Set(name, value)
 	}
 	return a, nil
@@ -58,10 +58,9 @@ func sentAs(m render.Message, auth *switchboard.Auth) switchboard.SentRequest {
 	return sent
 }
 
-// CheckAuth asks, when a subscription is saved, whether its auth works: a token
-// endpoint must give a token, and a client certificate must not have expired. What
-// does not is an Invalid error for the field at fault. Whether the receiver accepts it,
-// only a delivery shows.
+// CheckAuth checks, when a subscription is saved, that its auth works: the token endpoint must give
+// a token, and the client certificate must not have expired. Otherwise it returns an Invalid error
+// for the field at fault. Only a delivery shows whether the receiver accepts the auth.
 func (s *Sender) CheckAuth(ctx context.Context, sub switchboard.Subscription) error {
 	switch sub.Auth.Type {
 	case switchboard.AuthOAuth2:

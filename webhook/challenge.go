@@ -15,7 +15,7 @@ import (
 
 const (
 	challengeTime   = 10 * time.Second
-	challengePrefix = "chl_" // of the webhook-id: it is no delivery's
+	challengePrefix = "chl_" // of the webhook-id, which is no delivery's
 	maxShown        = 100    // bytes of a wrong answer that the error quotes
 )
 
@@ -72,7 +72,7 @@ func isAnswer(response switchboard.Response, value string) bool {
 	return !response.Truncated && (string(body) == value || json.Unmarshal(body, &text) == nil && text == value)
 }
 
-// describe returns status and beginning of the body, for people.
+// describe returns the status and the beginning of the body, for people.
 func describe(o switchboard.Outcome) string {
 	body := bytes.TrimSpace(o.Response.Body)
 	if len(body) == 0 {

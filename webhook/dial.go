@@ -58,16 +58,15 @@ func reach(ctx context.Context, next phase) {
 // well (RFC 8305 5).
 const attemptDelay = 250 * time.Millisecond
 
-// dial connects to the address, "host:port", of a receiver or of the proxy, within the
-// connect timeout, which includes resolving the name. A host with several addresses is
-// tried as RFC 8305 says: the next address after a quarter of a second, beside those
-// before it, and the first connection wins.
+// dial connects to the address, "host:port", of a receiver or of the proxy, within the connect
+// timeout, which includes the name's resolution. It tries the addresses of a host as RFC 8305 says:
+// it adds the next address after a quarter of a second, and uses the first connection.
 func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if s.guard.proxy != nil {
 		return s.dialProxy(ctx, network, address)
 	}
-	// net/http lets a dial outlive its request, to use the connection for the next one;
-	// this time limit is then the only one.
+	// net/http lets a dial outlive its request, to use the connection for the next one. Then only
+	// this time limit ends it.
 	ctx, cancel := context.WithTimeout(ctx, s.connectTimeout)
 	defer cancel()
 	host, portText, err := net.SplitHostPort(address)
@@ -85,7 +84,7 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 		reach(ctx, connecting)
 		dialer := net.Dialer{Control: func(network, address string, c syscall.RawConn) error {
 			if err := s.guard.control(network, address, c); err != nil {
-				return err // nobody learns which address was refused
+				return err // do not show which address was refused
 			}
 			if p, ok := ctx.Value(progressKey{}).(*progress); ok {
 				p.dialled.Store(&addr)
@@ -109,10 +108,10 @@ func (s *Sender) dial(ctx context.Context, network, address string) (net.Conn, e
 	return nil, <-lookup
 }
 
-// rank orders the errors of a host's addresses; the lowest says most about why there is no
-// connection. An error of our own comes first, since the others may follow from it. A missing
-// route says little where another address has one: this machine may have no IPv6. A refusal
-// by the guard comes last.
+// rank orders the errors of a host's addresses; the lowest explains best why there is no
+// connection. Errors of our own come first, since the others may follow from them. A missing route
+// says little if another address has one: this machine may have no IPv6. A refusal by the guard
+// comes last.
 func rank(err error) int {
 	_, refused := errors.AsType[*forbiddenError](err)
 	switch {

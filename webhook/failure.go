@@ -17,15 +17,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// failed makes the outcome of an attempt without a response. The detail is for people and
-// has only words of ours: errors of net/http may quote the URL's query or what the receiver
-// sent.
+// failed makes the outcome of an attempt without a response. The detail is for people and only has
+// words of ours: errors of net/http may quote the URL's query or what the receiver sent.
 func failed(failure switchboard.Failure, detail string, args ...any) switchboard.Outcome {
 	return switchboard.Outcome{Failure: failure, Detail: fmt.Sprintf(detail, args...)}
 }
 
-// classify returns the outcome of an attempt that failed in that phase. It goes by the
-// error's type, and by the phase where net/http has no type.
+// classify returns the outcome of an attempt that failed in that phase. It uses the error's type,
+// and the phase where net/http has no type.
 func (s *Sender) classify(err error, reached phase) switchboard.Outcome {
 	if forbidden, ok := errors.AsType[*forbiddenError](err); ok {
 		outcome := failed(switchboard.FailureForbidden, "%s", forbidden.Error())
@@ -61,8 +60,8 @@ func (s *Sender) classify(err error, reached phase) switchboard.Outcome {
 	return failed(switchboard.FailureBadResponse, "what came back is not a complete and valid HTTP response, or its header is too long")
 }
 
-// brokenOff says who ended a request that was sent, and why, as far as that is known.
-// net/http has no exported error for an idle connection that the receiver closed.
+// brokenOff says who ended a request after it was sent, and why, as far as that is known. net/http
+// has no exported error for an idle connection that the receiver closed.
 func brokenOff(err error) switchboard.Outcome {
 	if outcome, ok := brokenHTTP2(err); ok {
 		return outcome
@@ -95,10 +94,10 @@ func brokenHTTP2(err error) (switchboard.Outcome, bool) {
 	return failed(switchboard.FailureBadResponse, "the receiver's HTTP/2 answer is not valid: %s", code), true
 }
 
-// withStatus corrects the outcome where the status of the response has come and net/http
-// refuses the rest of it. The status alone decides, as in [outcomeOf]: a receiver that says
-// 200 has accepted the delivery. A header that breaks off is different: RFC 9112 8 forbids to
-// use its status.
+// withStatus corrects the outcome if the response's status has come and net/http refuses the rest
+// of the response. As in [outcomeOf], the status alone decides: a receiver that answers 200 has
+// accepted the delivery. An incomplete header is different: RFC 9112 8 forbids the use of its
+// status.
 func (t *try) withStatus(o switchboard.Outcome) switchboard.Outcome {
 	if t.response == nil || o.Failure != switchboard.FailureBadResponse && o.Failure != switchboard.FailureReset {
 		return o
@@ -151,14 +150,14 @@ func nameMismatch(e x509.HostnameError) string {
 	return "the certificate is for another host name"
 }
 
-// crypto/tls does not export the type of an alert, and says in these words who sent it.
+// crypto/tls does not export the type of an alert. It says who sent it in these words.
 const (
 	ourAlert   = "local error"
 	theirAlert = "remote error"
 )
 
-// classifyAlert classifies TLS alerts, by which one side tells the other why it ends the
-// connection. The text is one of crypto/tls.
+// classifyAlert classifies TLS alerts, in which one side tells the other why it ends the
+// connection. The text comes from crypto/tls.
 func classifyAlert(err error) (switchboard.Outcome, bool) {
 	op, ok := errors.AsType[*net.OpError](err)
 	if !ok || op.Op != ourAlert && op.Op != theirAlert {
@@ -211,7 +210,7 @@ func (s *Sender) limit(reached phase) time.Duration {
 	return s.connectTimeout
 }
 
-// timedOut is the outcome of an attempt that reached that time limit in that phase.
+// timedOut is the outcome of an attempt that reached the time limit of that phase.
 func (s *Sender) timedOut(reached phase, limit time.Duration) switchboard.Outcome {
 	switch reached {
 	case resolving:
@@ -229,10 +228,10 @@ func (s *Sender) timedOut(reached phase, limit time.Duration) switchboard.Outcom
 	return failed(switchboard.FailureTimeout, "no complete answer within %s", limit)
 }
 
-// ours reports whether the error is our own: this machine lacks resources, or the egress
-// proxy cannot be used. It says nothing about the receiver and must not use up an attempt.
-// EADDRNOTAVAIL is not among these errors: a machine without IPv6 returns it too for a host
-// that has IPv6 addresses only, and waiting does not change that.
+// ours reports whether the error is our own: this machine lacks resources, or the egress proxy
+// cannot be used. Such an error says nothing about the receiver and must not use up an attempt.
+// EADDRNOTAVAIL does not belong to them: a machine without IPv6 also returns it for a host that
+// only has IPv6 addresses, and waiting does not help.
 func ours(err error) bool {
 	if _, ok := errors.AsType[*proxyError](err); ok {
 		return true
@@ -240,7 +239,7 @@ func ours(err error) bool {
 	return slices.ContainsFunc(shortages(), func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
-// shortages are the errors of a machine that lacks resources.
+// shortages are the errors that say that a machine lacks resources.
 func shortages() []syscall.Errno {
 	return []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
 }

@@ -20,22 +20,22 @@ import (
 // waiting for their subscription to be saved.
 const checkTime = 2 * time.Second
 
-// azureWire answers every Azure machine with its own secrets, and is the one
-// metadata address that lies in public space.
+// azureWire answers every Azure machine with its own secrets. It is the only metadata address in
+// public address space.
 const azureWire = "168.63.129.16/32"
 
-// Guard decides which addresses a request may go to. Whoever makes a subscription
-// chooses the URL, and must not reach through us what only we can reach.
+// Guard decides which addresses requests may go to. Customers choose the URLs of their
+// subscriptions, and must not use us to reach what only we can reach.
 //
-// Refused is every address that is not plain public unicast: private, loopback,
+// The guard refuses every address that is not plain public unicast: private, loopback,
 // link-local, shared (CGNAT), metadata, multicast, documentation, benchmark and
 // reserved ranges, and the IPv6 ranges that stand for an IPv4 address (6to4, Teredo,
-// mapped, compatible). An address of NAT64 is judged by the IPv4 address in it. Any
-// port may be reached.
+// mapped, compatible). It judges an address of NAT64 by the IPv4 address in it. It allows
+// every port.
 //
-// Every single connection is judged by its very address, at the moment it is made: what
-// a name resolved to before, or resolves to beside that, gains nothing and does no harm.
-// A name whose addresses are refused in part is reached at the others.
+// The guard judges the address of every single connection at the moment it is made. What
+// else a name resolves to, then or before, makes no difference. If some addresses of a
+// name are refused, the name is reached at the others.
 type Guard struct {
 	allow    []netip.Prefix
 	nat64    []netip.Prefix
@@ -46,25 +46,25 @@ type Guard struct {
 
 // GuardConfig is what a [Guard] needs. Zero fields mean their defaults.
 type GuardConfig struct {
-	// Allow may be reached although it is not public, for installations whose receivers
-	// live in a private network; a name such as localhost has an IPv6 address too, which
-	// must then be allowed as well.
+	// Allow holds prefixes that are allowed although they are not public, for installations whose
+	// receivers are in a private network. A name such as localhost also has an IPv6 address, which
+	// must then be allowed too.
 	Allow []netip.Prefix
-	// NAT64 holds the prefixes of this network's own NAT64, beside the well-known one.
-	// Each is one of [IsNAT64Prefix].
+	// NAT64 holds the prefixes of this network's own NAT64, in addition to the well-known one.
+	// [IsNAT64Prefix] is true for each.
 	NAT64 []netip.Prefix
-	// DNSServers are asked for the names of receivers; empty: those of the system.
+	// DNSServers resolve the names of receivers; empty: the system's name servers.
 	DNSServers []netip.AddrPort
-	// Proxy is the way to all receivers, as [ParseProxy] returns it; nil: none. The proxy
-	// resolves names and guards what they resolve to. The Guard refuses what it can judge
-	// by the URL alone.
+	// Proxy is the proxy to all receivers, as [ParseProxy] returns it; nil: none. The proxy
+	// resolves the names and guards their addresses. The Guard then refuses only what it can judge
+	// by the URL.
 	Proxy *url.URL
 }
 
-// NewGuard makes a guard that lets those prefixes pass although they are not public.
+// NewGuard makes a guard that also allows those prefixes, which need not be public.
 func NewGuard(allow []netip.Prefix) *Guard { return GuardConfig{Allow: allow}.New() }
 
-// New makes a guard.
+// New returns a guard.
 func (c GuardConfig) New() *Guard {
 	g := &Guard{
 		nat64: append([]netip.Prefix{netip.MustParsePrefix(wellKnownNAT64)}, c.NAT64...),
@@ -85,8 +85,8 @@ func (c GuardConfig) New() *Guard {
 	return g
 }
 
-// forbiddenError says that the guard refused an address. It is the same for all: neither
-// which address a name has nor of what kind it is should the maker of a subscription learn.
+// forbiddenError says that the guard refused an address. Its text is always the same, so that the
+// owner of a subscription learns neither which address a name has nor of what kind it is.
 type forbiddenError struct {
 	fixed bool // the host can never have another address
 }
@@ -105,16 +105,16 @@ func (g *Guard) permit(addr netip.Addr) error {
 	if i := slices.IndexFunc(g.nat64, contains); i >= 0 {
 		addr = translated(g.nat64[i], addr)
 	}
-	// A zone names an interface of this machine; the library refuses it too, as no
-	// prefix contains it.
+	// A zone names an interface of this machine. The library refuses it too, because no prefix
+	// contains it.
 	if addr.IsValid() && g.public.SafeAddr(addr) == nil {
 		return nil
 	}
 	return new(forbiddenError)
 }
 
-// permitHost returns a *forbiddenError for a host that can be judged without resolving
-// it, because it always has the same address, and may not be reached.
+// permitHost returns a *forbiddenError if the host always has the same address, so that it can be
+// judged without resolving it, and that address may not be reached.
 func (g *Guard) permitHost(host string) error {
 	host, err := render.ASCIIHost(host)
 	if err != nil { // there is no such name
@@ -131,8 +131,7 @@ func (g *Guard) permitHost(host string) error {
 	return &forbiddenError{fixed: true}
 }
 
-// control is the [net.Dialer] hook that sees the very address about to be
-// connected to.
+// control is the [net.Dialer] hook that gets the exact address of each connection.
 func (g *Guard) control(_, address string, _ syscall.RawConn) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -142,14 +141,14 @@ func (g *Guard) control(_, address string, _ syscall.RawConn) error {
 }
 
 // Check refuses, when a subscription is saved, a URL that points at an address
-// which may not be reached: an [switchboard.Invalid] error for the field
+// which may not be reached. It returns an [switchboard.Invalid] error for the field
 // "request.url".
 //
-// A name passes whatever it resolves to, as that may change; it is judged at every
-// connection. The warning says that it has no address now that may be reached. It is the
-// same for a name that does not exist and for one that has a private address, so that
-// nobody learns which internal names there are. With a proxy, which alone can tell, there
-// is none.
+// A name is accepted whatever it resolves to, as that may change; every connection is
+// judged. The warning says that the name has no address now that may be reached. The
+// warning is the same for a name that does not exist and for one with a private address,
+// so that nobody can explore internal names. With a proxy, only the proxy can tell, and
+// there is no warning.
 func (g *Guard) Check(ctx context.Context, rawURL string) (warning string, err error) {
 	const field = "request.url"
 	rawURL = switchboard.Address(rawURL) // path and query may hold templates
@@ -177,7 +176,7 @@ func (g *Guard) Check(ctx context.Context, rawURL string) (warning string, err e
 	return "the host has no address now that may be reached: until it has a public one, deliveries fail", nil
 }
 
-// reachable reports whether a name has an address now that may be reached.
+// reachable reports whether one of the name's current addresses may be reached.
 func (g *Guard) reachable(ctx context.Context, host string) bool {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
@@ -191,8 +190,8 @@ func (g *Guard) reachable(ctx context.Context, host string) bool {
 	return false
 }
 
-// endsInNumber reports whether the last label is a number, as in 127.1, 2130706433
-// or 0x7f.1. No name ends so; some resolvers read it as an address.
+// endsInNumber reports whether the last label is a number, as in 127.1, 2130706433 or 0x7f.1. No
+// real name ends so, but some resolvers read it as an address.
 func endsInNumber(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	digits, hex := strings.CutPrefix(last, "0x")
@@ -202,7 +201,7 @@ func endsInNumber(host string) bool {
 	return strings.Trim(last, "0123456789") == ""
 }
 
-// wellKnown returns the address of a name that has one whether or not it resolves here.
+// wellKnown returns the address of a name that always has one, whether or not it resolves here.
 func wellKnown(host string) (netip.Addr, bool) {
 	switch {
 	case host == "localhost", strings.HasSuffix(host, ".localhost"):

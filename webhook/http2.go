@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// net/http does not export the types of its HTTP/2 errors, and turns those of streams into
-// text. So they are recognised by their texts, each of which a test provokes.
+// net/http does not export the types of its HTTP/2 errors, and turns stream errors into text. So we
+// recognise them by their texts. A test provokes each of them.
 const (
 	cannotRetry    = "http2: Transport: cannot retry err ["
 	cannotRewind   = "net/http: cannot rewind body"             // nothing was sent, and GetBody is missing
@@ -23,22 +23,22 @@ const (
 )
 
 // http2CodePattern finds the code in an error of net/http about a reset stream, a GOAWAY or a
-// broken connection. Text of the receiver's own follows it.
+// broken connection. Text of the receiver follows the code.
 var http2CodePattern = regexp.MustCompile(`^(?:http2: [^"]*?)?(?:stream error: stream ID [0-9]+; |connection error: |ErrCode[:=] ?)([A-Z0-9_]{1,40})`)
 
 // codeHTTP1Required demands HTTP/1.1 (RFC 9113 7).
 const codeHTTP1Required = "HTTP_1_1_REQUIRED"
 
-// codeProtocolError is what a receiver says that found our frames wrong.
+// codeProtocolError is sent by receivers that consider our frames wrong.
 const codeProtocolError = "PROTOCOL_ERROR"
 
-// http2Codes are those of RFC 9113 7. Nothing else of an error is shown.
+// http2Codes are the codes of RFC 9113 7. Nothing else of an error is shown.
 var http2Codes = []string{
 	"NO_ERROR", codeProtocolError, "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR",
 	"REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", codeHTTP1Required,
 }
 
-// http2Code returns the code that an error of net/http with that text names; empty: none.
+// http2Code returns the code in the text of an error of net/http, or "".
 func http2Code(text string) string {
 	found := http2CodePattern.FindStringSubmatch(text)
 	if found == nil || !slices.Contains(http2Codes, found[1]) {
@@ -47,7 +47,7 @@ func http2Code(text string) string {
 	return found[1]
 }
 
-// isLost reports whether the connection ended, and not only one request on it.
+// isLost reports whether the whole connection ended, not only one request on it.
 func isLost(err error) bool {
 	text := err.Error()
 	return isClosed(err) || errors.Is(err, net.ErrClosed) || strings.HasPrefix(text, connectionLost) || isUnread(err) ||

@@ -13,8 +13,8 @@ func useCertificate(config *tls.Config, auth *switchboard.Auth) error {
 	if err != nil {
 		return err
 	}
-	// Presented even if the receiver names other issuers: its refusal then says what is
-	// wrong, which the lack of a certificate would not.
+	// Presented even if the receiver names other issuers: its refusal then says what is wrong.
+	// Without a certificate it would not.
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return &certificate, nil
 	}

@@ -2,12 +2,12 @@ package webhook
 
 import "net/netip"
 
-// wellKnownNAT64 is the prefix of IPv4 addresses in a network with IPv6 only, unless that has
-// a prefix of its own (RFC 6052 2.1).
+// wellKnownNAT64 is the prefix of IPv4 addresses in an IPv6-only network that has no prefix of its
+// own (RFC 6052 2.1).
 const wellKnownNAT64 = "64:ff9b::/96"
 
-// IsNAT64Prefix reports whether a prefix is of one of the lengths that RFC 6052 2.2
-// knows, and leaves its octet of zeros zero.
+// IsNAT64Prefix reports whether the prefix has one of the lengths of RFC 6052 2.2 and a zero octet
+// where that requires it.
 func IsNAT64Prefix(p netip.Prefix) bool {
 	switch p.Bits() {
 	case 32, 40, 48, 56, 64, 96:
@@ -21,7 +21,7 @@ func IsNAT64Prefix(p netip.Prefix) bool {
 const zeroOctet = 8
 
 // translated returns the IPv4 address that a NAT64 with that prefix connects to for addr, an
-// address in the prefix. It is the zero Addr for an address that holds none.
+// address in the prefix. It returns the zero Addr if addr contains none.
 func translated(prefix netip.Prefix, addr netip.Addr) netip.Addr {
 	octets := addr.As16()
 	if octets[zeroOctet] != 0 {

@@ -22,22 +22,22 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// Bounds of token endpoints, which are chosen by whoever makes a subscription.
+// Limits for token endpoints, which customers choose.
 const (
 	maxTokens      = 4096                                      // cached, one for each subscription with auth of the type oauth2
-	maxToken       = 16 << 10                                  // bytes of one
-	maxTokenAnswer = 64 << 10                                  // bytes read of an answer
+	maxToken       = 16 << 10                                  // bytes of one token
+	maxTokenAnswer = 64 << 10                                  // bytes that are read of an answer
 	tokenTime      = time.Duration(switchboard.DefaultTimeout) // for one token, however many attempts wait for it
 )
 
-// codePattern is what an OAuth error code looks like. Other text in its place is not shown.
+// codePattern is the form of an OAuth error code. Any other text is not shown.
 var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// tokenError says why there is no token. It holds neither client secret nor token, and of the
-// endpoint's response only the error code.
+// tokenError says why there is no token. It contains neither the client secret nor a token, and
+// only the error code of the endpoint's response.
 type tokenError struct {
 	status     int    // 0: no answer
-	code       string // OAuth's, as invalid_client; may be empty
+	code       string // of OAuth, as invalid_client; may be empty
 	detail     string // for people
 	retryAfter time.Duration
 }
@@ -58,9 +58,9 @@ func tokenKey(sub *switchboard.Subscription) string {
 	return string(digest.Sum(nil))
 }
 
-// fetchToken asks the token endpoint. Whether that takes the client's secret in a header or
-// among the parameters is not known: the style that worked last is tried first, and the other
-// one where the endpoint refuses the request.
+// fetchToken requests a token from the token endpoint. Some endpoints take the client's secret in a
+// header, others among the parameters, and we do not know which. The style that worked last is
+// tried first, and the other one if the endpoint refuses the request.
 func (s *Sender) fetchToken(ctx context.Context, auth *switchboard.Auth, style oauth2.AuthStyle) (grant, error) {
 	styles := []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams}
 	if style == oauth2.AuthStyleInParams {
@@ -78,16 +78,15 @@ func (s *Sender) fetchToken(ctx context.Context, auth *switchboard.Auth, style o
 	if err == nil {
 		return got, nil
 	}
-	// The endpoint may have refused one style for itself. An error about the client was
-	// caused by the right style, and is what people look for.
+	// An endpoint may refuse one style as such. If an error is about the client, its style was
+	// right, and the error helps people.
 	if second, ok := errors.AsType[*tokenError](err); ok && second.ofClient() {
 		return grant{}, second
 	}
 	return grant{}, refusal
 }
 
-// ofRequest reports whether the endpoint refused what we sent, so that to repeat it is
-// useless.
+// ofRequest reports whether the endpoint refused what we sent, so a repeat would not help.
 func (e *tokenError) ofRequest() bool {
 	return e.status >= 400 && e.status < 500 && e.status != http.StatusTooManyRequests
 }
@@ -122,7 +121,7 @@ func (s *Sender) requestToken(ctx context.Context, auth *switchboard.Auth, style
 	case !sendable(token.AccessToken):
 		return grant{}, &tokenError{detail: "the token endpoint's token cannot be sent in a header, or is too long"}
 	}
-	// The library's token refers to the whole response, and is not cached.
+	// The library's token refers to the whole response, so it is not cached.
 	now := s.now()
 	got := grant{text: token.AccessToken, style: style, at: now, until: now.Add(undatedAge), dated: !token.Expiry.IsZero()}
 	if got.dated {
@@ -185,7 +184,7 @@ func sendable(token string) bool {
 	return len(token) <= maxToken && !strings.Contains(token, " ") && switchboard.IsPrintableASCII(token)
 }
 
-// noToken is the outcome of an attempt that got no token.
+// noToken is the outcome of an attempt for which there was no token.
 func (s *Sender) noToken(ctx context.Context, err error, x *attemptState) (switchboard.Outcome, error) {
 	if e, ok := errors.AsType[*tokenError](err); ok {
 		outcome := failed(switchboard.FailureAuth, "%s", e.detail)
@@ -198,7 +197,7 @@ func (s *Sender) noToken(ctx context.Context, err error, x *attemptState) (switc
 	return s.noResponse(ctx, err, new(try), x)
 }
 
-// checkToken asks for a token now, whatever is in the cache.
+// checkToken requests a token now, without the cache.
 func (s *Sender) checkToken(ctx context.Context, auth *switchboard.Auth) error {
 	ctx, cancel := context.WithTimeout(ctx, tokenTime)
 	defer cancel()
@@ -217,9 +216,8 @@ func (s *Sender) checkToken(ctx context.Context, auth *switchboard.Auth) error {
 	return switchboard.InvalidField("auth.token_url", "does not work: %s", refusal.detail)
 }
 
-// tokenTransport sends a request for a token as deliveries are sent: through the same guard,
-// with the same User-Agent, the same rule about repeats and the same bounds of the response.
-// It is for one request.
+// tokenTransport sends a request for a token in the way of deliveries: with the same guard,
+// User-Agent, rule about repeats and limits of the response. It serves one request.
 type tokenTransport struct {
 	s       *Sender
 	reached phase

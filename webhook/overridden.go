@@ -6,11 +6,11 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// Overridden applies the overrides of a resend; any other delivery stays as it is. What goes to
-// another scheme, host or port than the subscription has now gets nothing that is meant for its
-// receiver alone: neither the authentication nor a sensitive header, and a signature that is made with
-// a secret of its own. What is seen there says nothing of the subscription's endpoint, whose health
-// does not keep it from being sent.
+// Overridden applies the overrides of a resend, and returns any other delivery unchanged. If a
+// resend goes to another scheme, host or port than the subscription's current one, it carries
+// nothing that is meant for that receiver alone: no authentication, no sensitive header, and a
+// signature made with a separate secret. Its result says nothing about the subscription's endpoint,
+// and the endpoint's health does not stop it.
 func Overridden(loaded switchboard.LoadedDelivery) switchboard.LoadedDelivery {
 	o := loaded.Overrides
 	if o == nil {

@@ -15,22 +15,22 @@ import (
 )
 
 const (
-	// The longest age of a connection. After it a receiver's name is looked up again, and
-	// its certificate and address are checked again, however busy the connection is. The
-	// TTL of a name is rarely below a minute, and a handshake in two minutes is cheap.
+	// The maximum age of a connection. After it, the receiver's name is resolved again, and its
+	// certificate and address are checked again, even on a busy connection. Names rarely have a TTL
+	// below a minute, and a handshake in two minutes is cheap.
 	connectionAge = 2 * time.Minute
-	// A connection is replaced earlier by up to this share of its age, so that connections
-	// that were made together at the start of a process are not all replaced together.
+	// A connection's maximum age is shorter by a random part of up to this share, so that the
+	// connections from the start of a process are not all replaced at once.
 	ageSpread = 0.25
 	// How many hosts have idle connections at a time, counted for each client certificate
 	// and HTTP version.
 	maxRoutes = 1024
-	// How long a host that demands HTTP/1.1 gets nothing else. To try HTTP/2 again costs one
-	// refused request.
+	// How long a host that demanded HTTP/1.1 gets only that. Trying HTTP/2 again costs one refused
+	// request.
 	http1Time = time.Hour
 )
 
-// route is the key of the pool: a connection serves requests of one route only.
+// route is the key of the pool: a connection only serves requests of its route.
 type route struct {
 	scheme, host string
 	client       [sha256.Size]byte // digest of the client certificate and its key; zero: none
@@ -51,9 +51,9 @@ func (d destination) route(u *url.URL) route {
 	return r
 }
 
-// poolEntry holds the connections of a route until it is replaced. net/http does not bound
-// the age of a connection, but it closes those of a transport that is no longer used: at once
-// where they are idle, else as soon as they are.
+// poolEntry holds the connections of a route until it is replaced. net/http does not limit the age
+// of a connection, but it closes the connections of an unused transport: at once if they are idle,
+// otherwise as soon as they are.
 type poolEntry struct {
 	transport  *http.Transport
 	until      time.Time
@@ -61,11 +61,12 @@ type poolEntry struct {
 	http1      bool      // the transport offers nothing else
 }
 
-// close closes the idle connections of an entry that is no longer in the pool, in a goroutine:
-// TLS writes an alert to the other side, which can take 5 s a connection if that does not read.
+// close closes the idle connections of an entry that is no longer in the pool. It does so in a
+// goroutine: TLS writes an alert to the other side, which can take 5 s per connection if that side
+// does not read.
 func (e poolEntry) close() { go e.transport.CloseIdleConnections() }
 
-// pool holds an entry for each of the routes that were used last.
+// pool holds an entry for each of the most recently used routes.
 type pool struct {
 	now     func() time.Time
 	entries *lru.Cache[route, poolEntry]
@@ -86,9 +87,9 @@ func (p *pool) get(r route, client *switchboard.Auth) (poolEntry, error) {
 	return p.replace(r, client, time.Time{}, func(old poolEntry) bool { return !p.now().Before(old.until) })
 }
 
-// replace puts a new entry in the place of the route's entry, if there is none or it is
-// outdated. Requests under way keep the old one, whose connections end with them. Until
-// http1Until, or as long as was known before, the receiver gets nothing but HTTP/1.1.
+// replace replaces the route's entry if it is missing or outdated. Running requests keep the old
+// entry, whose connections end with them. The receiver gets only HTTP/1.1 until http1Until, or
+// until a later time that was known before.
 func (p *pool) replace(r route, client *switchboard.Auth, http1Until time.Time, outdated func(poolEntry) bool) (poolEntry, error) {
 	p.change.Lock()
 	defer p.change.Unlock()
@@ -113,7 +114,7 @@ func (p *pool) replace(r route, client *switchboard.Auth, http1Until time.Time, 
 	return fresh, nil
 }
 
-// retire keeps new requests from the connections of that transport.
+// retire keeps new requests off the connections of that transport.
 func (p *pool) retire(r route, client *switchboard.Auth, used *http.Transport) {
 	_, _ = p.replace(r, client, time.Time{}, func(old poolEntry) bool { return old.transport == used })
 }

@@ -16,8 +16,8 @@ type Preview struct {
 	Warnings []string // those of [signing.Warnings] and [render.Renderer.Warnings]
 }
 
-// Preview makes the request of an attempt that would begin at that time, and sends
-// nothing. Its errors are those of [Sender.Prepare].
+// Preview makes the request of an attempt that would begin at that time, and does not send it. Its
+// errors are those of [Sender.Prepare].
 func (s *Sender) Preview(loaded switchboard.LoadedDelivery, at time.Time) (Preview, error) {
 	loaded = Overridden(loaded)
 	m, err := s.Prepare(loaded, at)

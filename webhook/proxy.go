@@ -13,13 +13,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// proxyTime bounds connecting to the egress proxy, with TLS. The proxy is in a network of
-// ours. The bound is below the limit of an attempt, so that a timeout can be attributed.
+// proxyTime is the time limit for connecting to the egress proxy, with TLS. The proxy is in our own
+// network. The limit is below that of an attempt, so that a timeout can be attributed.
 const proxyTime = 2 * time.Second
 
-// ParseProxy reads the URL of an egress proxy: http or https, which are asked to CONNECT
-// for https receivers and get the requests to http ones, or socks5. It may hold a user
-// name and a password, so its errors do not quote it.
+// ParseProxy reads the URL of an egress proxy: http, https or socks5. Proxies of the first two get
+// a CONNECT for https receivers, and the requests themselves for http ones. The URL may contain a
+// user name and a password, so errors do not quote it.
 func ParseProxy(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
@@ -44,7 +44,7 @@ func (e *proxyError) Error() string { return e.err.Error() }
 
 func (e *proxyError) Unwrap() error { return e.err }
 
-// proxyAway is the error of a proxy that cannot be used, as callers of the API may see it.
+// proxyAway returns the error of an unusable proxy in the form that callers of the API may see.
 func proxyAway(err error) error {
 	return &switchboard.Error{
 		Code: switchboard.CodeUnavailable, Message: "the egress proxy, through which all receivers are reached, cannot be used now",
@@ -52,13 +52,13 @@ func proxyAway(err error) error {
 	}
 }
 
-// proxyRefusal is the response of an egress proxy that does not connect to the host.
+// proxyRefusal is the response of an egress proxy that refuses to connect to the host.
 type proxyRefusal struct{ status int }
 
 func (e *proxyRefusal) Error() string { return fmt.Sprintf("the egress proxy answered %d", e.status) }
 
-// outcome is the outcome of the attempt. With 403 a proxy refuses an address, Smokescreen
-// does so with 407; 504 means that there was no connection in time.
+// outcome returns the outcome of the attempt. A proxy refuses an address with 403, Smokescreen with
+// 407. 504 means that there was no connection in time.
 func (e *proxyRefusal) outcome() switchboard.Outcome {
 	failure := switchboard.FailureConnect
 	switch e.status {
@@ -70,15 +70,15 @@ func (e *proxyRefusal) outcome() switchboard.Outcome {
 	return failed(failure, "the egress proxy answered %d instead of connecting to the host", e.status)
 }
 
-// useProxy makes the transport connect through the guard's proxy. The operator chose the
-// proxy's own address, which is not guarded.
+// useProxy makes the transport connect through the guard's proxy. The proxy's own address is not
+// guarded, because the operator chose it.
 func (s *Sender) useProxy(transport *http.Transport) {
 	transport.Proxy = func(req *http.Request) (*url.URL, error) {
 		return s.guard.proxy, s.guard.permitHost(req.URL.Hostname())
 	}
 	if s.guard.proxy.Scheme == "https" {
-		// By default the transport offers HTTP/2 to the proxy, which it then does not
-		// speak, and presents the client certificate of the receiver.
+		// By default the transport offers HTTP/2 to the proxy but does not speak it, and presents
+		// the receiver's client certificate.
 		transport.DialTLSContext = s.dialProxyTLS
 	}
 	transport.ProxyConnectHeader = http.Header{"User-Agent": {s.userAgent}}
@@ -87,7 +87,7 @@ func (s *Sender) useProxy(transport *http.Transport) {
 		case resp.StatusCode == http.StatusOK:
 			return nil
 		case resp.StatusCode == http.StatusProxyAuthRequired && resp.Header.Get("Proxy-Authenticate") != "":
-			// It asks for credentials (RFC 9110 15.5.8): ours are wrong.
+			// The proxy asks for credentials (RFC 9110 15.5.8): ours are wrong.
 			return proxyAway(&proxyRefusal{resp.StatusCode})
 		}
 		return &proxyRefusal{resp.StatusCode}
@@ -124,5 +124,5 @@ func (s *Sender) dialProxyTLS(ctx context.Context, network, address string) (net
 		return nil, proxyAway(err)
 	}
 	reach(ctx, connecting)
-	return &responseConn{Conn: secured}, nil // net/http takes a bare *tls.Conn for the receiver's
+	return &responseConn{Conn: secured}, nil // net/http would take a bare *tls.Conn for the receiver's
 }

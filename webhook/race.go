@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// race tries the candidates in their order, the next one as soon as one has failed or the
-// last one has run for that delay, and returns the value of the first success. It then
-// cancels the tries that still run, and passes the values that they return all the same to
-// drop. Without a success it returns all errors. It ends when the candidates are closed and
-// all tries are over, and relies on ctx to bring both about.
+// race tries the candidates in order and returns the value of the first success. It starts the next
+// try when one has failed, or when the last one has run for that delay. After a success it cancels
+// the other tries, and passes any values that they still return to drop. Without a success it
+// returns all errors. It ends when the candidates channel is closed and all tries are over; ctx
+// must bring both about.
 func race[C, T any](ctx context.Context, candidates <-chan C, delay time.Duration, try func(context.Context, C) (T, error), drop func(T)) (T, []error) {
 	type result struct {
 		value T

@@ -12,12 +12,11 @@ import (
 const (
 	// resolutionDelay is how long IPv4 addresses wait for the IPv6 ones (RFC 8305 3).
 	resolutionDelay = 50 * time.Millisecond
-	// serverDelay is how long a name server has before the next one is asked as well.
-	// Name servers answer within a fraction of it, and several delays fit into the time
-	// for connecting.
+	// serverDelay is how long one name server has before the next one is also asked. Name servers
+	// answer within a fraction of it, and several delays fit into the connect timeout.
 	serverDelay = time.Second
-	// maxAddresses bounds the addresses of a name that are tried. The owner of the name
-	// chooses them, and thousands would turn an attempt into a port scan.
+	// maxAddresses limits how many addresses of a name are tried. The owner of the name chooses
+	// them, and thousands would turn an attempt into a port scan.
 	maxAddresses = 16
 )
 
@@ -26,7 +25,7 @@ type resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// family is a kind of addresses, the preferred one first.
+// family is an address family, the preferred one first.
 type family int
 
 const (
@@ -44,8 +43,8 @@ type lookupResult struct {
 	err    error
 }
 
-// queue holds the addresses of a name that are to be tried. The families alternate, IPv6
-// first (RFC 8305 4).
+// queue holds the addresses of a name that remain to be tried. The families alternate, beginning
+// with IPv6 (RFC 8305 4).
 type queue struct {
 	addrs [2][]netip.Addr
 	turn  family
@@ -68,9 +67,9 @@ func (q *queue) drop() {
 	q.addrs[from], q.turn = q.addrs[from][1:], 1-from
 }
 
-// find sends the addresses of a name to out, each when it may be tried, and closes out after
-// the last. It asks for the two families in parallel; IPv4 addresses wait for the IPv6 ones
-// for the short while of RFC 8305 3. If it sends no address, the error is a *lookupError.
+// find sends the addresses of a name to out, each when it may be tried, and then closes out. It
+// looks up both families in parallel; IPv4 addresses wait for the IPv6 ones for the short delay of
+// RFC 8305 3. If it sends no address, the error is a *lookupError.
 func (g *Guard) find(ctx context.Context, host string, out chan<- netip.Addr) error {
 	defer close(out)
 	answers := make(chan lookupResult, 2)
@@ -81,7 +80,7 @@ func (g *Guard) find(ctx context.Context, host string, out chan<- netip.Addr) er
 		waiting    queue
 		failed     = lookupError{errNotAnswered, errNotAnswered}
 		unanswered = 2
-		ready      bool // to send; not while IPv4 waits for IPv6
+		ready      bool // to be sent; not while IPv4 waits for IPv6
 		delay      <-chan time.Time
 		sent       int
 	)
@@ -135,8 +134,8 @@ func (g *Guard) lookUp(ctx context.Context, f family, host string) lookupResult 
 	return lookupResult{f, of, err}
 }
 
-// shortageIn returns the one of [shortages] because of which a lookup failed. Package net
-// keeps only its text.
+// shortageIn returns the one of [shortages] that made a lookup fail. Package net only keeps its
+// text.
 func shortageIn(err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		for _, shortage := range shortages() {
@@ -148,14 +147,14 @@ func shortageIn(err error) error {
 	return nil
 }
 
-// lookupError says, for each family, why a name has no address of it.
+// lookupError says, for each family, why the name has no address in it.
 type lookupError [2]error
 
 // errNotAnswered is the error of a family whose lookup has not ended.
 var errNotAnswered = errors.New("not answered")
 
-// Error is for people. Package net does not distinguish a name that does not exist from one
-// without such addresses.
+// Error is for people. Package net does not distinguish names that do not exist from names without
+// such addresses.
 func (e *lookupError) Error() string {
 	v6, v4 := lookupFault(e[ipv6]), lookupFault(e[ipv4])
 	switch {
@@ -174,7 +173,7 @@ const nameIsMissing = "there is none"
 
 func lookupFault(err error) string {
 	dns, isDNS := errors.AsType[*net.DNSError](err)
-	_, wrongFamily := errors.AsType[*net.AddrError](err) // of a name that has the other family only
+	_, wrongFamily := errors.AsType[*net.AddrError](err) // of a name that only has the other family
 	switch {
 	case isDNS && dns.IsNotFound, wrongFamily:
 		return nameIsMissing
@@ -184,7 +183,7 @@ func lookupFault(err error) string {
 	return "the name servers did not answer in time"
 }
 
-// nameServers asks the first name server, and the next ones if that does not answer.
+// nameServers asks the first name server, and then the next ones if it does not answer.
 type nameServers []*net.Resolver
 
 func newNameServers(addrs []netip.AddrPort) nameServers {
@@ -192,7 +191,7 @@ func newNameServers(addrs []netip.AddrPort) nameServers {
 	for _, addr := range addrs {
 		var dialer net.Dialer
 		servers = append(servers, &net.Resolver{
-			PreferGo: true, // the C library asks the system's servers only
+			PreferGo: true, // the C library only asks the system's servers
 			Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return dialer.DialContext(ctx, network, addr.String())
 			},
@@ -201,8 +200,8 @@ func newNameServers(addrs []netip.AddrPort) nameServers {
 	return servers
 }
 
-// LookupNetIP implements resolver. That a name does not exist is an answer too, and the other
-// servers are not asked then.
+// LookupNetIP implements resolver. "No such name" is also an answer, after which no other server is
+// asked.
 func (n nameServers) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	type answer struct {
 		addrs []netip.Addr

@@ -12,23 +12,23 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Bounds of what is read and stored of a response, in bytes. A receiver may be hostile, and
-// it is stored with every attempt.
+// Limits for what is read and stored of a response, in bytes. A receiver may be hostile, and every
+// attempt stores its response.
 const (
-	maxBody        = 16 << 10  // stored of the body
-	maxDrain       = 256 << 10 // read of the body in all, so that the connection can be reused
+	maxBody        = 16 << 10  // of the body, stored
+	maxDrain       = 256 << 10 // of the body, read in total so that the connection can be reused
 	drainTime      = time.Second
-	maxHeaderRead  = 64 << 10 // read of the header, with all 1xx responses before it
+	maxHeaderRead  = 64 << 10 // of the header, read, with all 1xx responses before it
 	maxHeaders     = 64       // header fields that are stored
-	maxHeaderBytes = 8 << 10  // stored of names and values together
-	maxStatus      = 999      // three digits (RFC 9110 15); net/http takes any number over HTTP/2
+	maxHeaderBytes = 8 << 10  // of names and values together, stored
+	maxStatus      = 999      // three digits (RFC 9110 15); net/http accepts any number over HTTP/2
 )
 
 // outcomeOf reads a response. cancel ends the request.
 //
-// The status alone decides: a receiver that says 200 has accepted the delivery, even if the
-// body then never ends, breaks off or is garbage. Such a body is cut at the time limit and
-// marked as truncated.
+// The status alone decides: a receiver that answers 200 has accepted the delivery, even if
+// the body then never ends, breaks off or is garbage. Such a body is cut at the time limit
+// and marked as truncated.
 func outcomeOf(resp *http.Response, cancel context.CancelFunc) switchboard.Outcome {
 	defer func() { _ = resp.Body.Close() }()
 	status := resp.StatusCode
@@ -52,7 +52,7 @@ func outcomeOf(resp *http.Response, cancel context.CancelFunc) switchboard.Outco
 	return o
 }
 
-// invalidResponse is the outcome of a response of which only the status is valid HTTP.
+// invalidResponse is the outcome of a response in which only the status is valid HTTP.
 func invalidResponse(status int) switchboard.Outcome {
 	const rest = "what follows the status is not valid HTTP, or too long, and was not read"
 	o := switchboard.Outcome{
@@ -79,9 +79,9 @@ func statusDetail(status int, failure switchboard.Failure) string {
 	return "the receiver answered: " + text
 }
 
-// readBody returns the beginning of the body, and whether there was more or the rest did not
-// come. It reads a moderate rest too, because HTTP/1.1 can reuse the connection only then;
-// HTTP/2 resets the stream alone.
+// readBody returns the beginning of the body, and whether the rest was longer or did not come. It
+// also reads a moderate rest, because otherwise HTTP/1.1 cannot reuse the connection; HTTP/2 only
+// resets the stream.
 func readBody(resp *http.Response, cancel context.CancelFunc) (head []byte, truncated bool) {
 	head, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
@@ -91,7 +91,7 @@ func readBody(resp *http.Response, cancel context.CancelFunc) (head []byte, trun
 		return head, false
 	}
 	if resp.ProtoMajor == 1 {
-		// A new connection is cheaper than to wait for a slow rest.
+		// A new connection is cheaper than waiting for a slow rest.
 		timer := time.AfterFunc(drainTime, cancel)
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDrain-maxBody)
 		timer.Stop()
@@ -99,9 +99,9 @@ func readBody(resp *http.Response, cancel context.CancelFunc) (head []byte, trun
 	return head[:maxBody:maxBody], true
 }
 
-// storedHeaders returns the headers as they may be stored: bounded, as valid text, sensitive
-// values masked. One that does not fit is left out. A redirect often repeats the query of the
-// request's URL, which is masked there too.
+// storedHeaders returns the headers in the form that is stored: limited in size, as valid text,
+// with sensitive values masked. Headers that do not fit are omitted. A redirect often repeats the
+// query of the request's URL, so the query is masked there too.
 func storedHeaders(header http.Header) map[string]string {
 	stored := make(map[string]string, min(len(header), maxHeaders))
 	left := maxHeaderBytes
@@ -122,8 +122,8 @@ func storedHeaders(header http.Header) map[string]string {
 	return switchboard.MaskHeaders(stored)
 }
 
-// validText turns what a receiver sent into text that Postgres can store and JSON can show:
-// valid UTF-8 without control characters.
+// validText turns text from a receiver into text that Postgres can store and JSON can show: valid
+// UTF-8 without control characters.
 func validText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if switchboard.IsControl(r) {

@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// responseConn is a connection of HTTP/1.1 that remembers the status of the last response, for
-// the case that net/http refuses the rest of it.
+// responseConn is an HTTP/1.1 connection that remembers the status of the last response, in case
+// net/http refuses the rest of it.
 type responseConn struct {
 	net.Conn
 	mu   sync.Mutex
 	find statusFinder
-	over bool // the connection was closed or broke after all that was read
+	over bool // the connection was closed or broke after everything that was read
 }
 
 // begin forgets the last response.
@@ -23,9 +23,9 @@ func (c *responseConn) begin() {
 	c.mu.Unlock()
 }
 
-// Read implements [net.Conn]. An error that comes together with bytes is returned by the next
-// call instead: with TLS 1.2 that happens when a receiver closes after its response, which is
-// complete then.
+// Read implements [net.Conn]. If an error comes together with bytes, it returns the error at the
+// next call. With TLS 1.2 this happens when a receiver closes after its response, which is then
+// complete.
 func (c *responseConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
@@ -38,22 +38,22 @@ func (c *responseConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// status returns the status of the last response, 0 if it is not known, and whether the
-// response broke off after it. net/http reads nothing more once it refuses a response.
+// status returns the status of the last response, 0 if it is unknown, and whether the response
+// broke off after it. net/http stops reading after it refuses a response.
 func (c *responseConn) status() (status int, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.find.status, c.over
 }
 
-// statusFinder finds the status of a response in its first bytes, after informational
-// responses (RFC 9110 15.2) of any length.
+// statusFinder finds the status of a response in its first bytes, after any informational responses
+// (RFC 9110 15.2).
 type statusFinder struct {
-	line     [32]byte // beginning of the current line; a status needs less
-	n        int      // bytes of it
+	line     [32]byte // beginning of the current line; a status fits into it
+	n        int      // length of line
 	inHeader bool     // of an informational response
 	done     bool
-	status   int // 0: not known, or there is none
+	status   int // 0: unknown, or none
 }
 
 func (f *statusFinder) read(p []byte) {
@@ -82,9 +82,9 @@ func (f *statusFinder) endLine(line []byte) {
 	}
 }
 
-// statusOf returns the status of a status line, as "HTTP/1.1 200 OK"; 0: it is not one. The
-// reason phrase may be missing (RFC 9112 4), and so may the minor version: some proxies pass
-// on "HTTP/2 200".
+// statusOf returns the status of a status line such as "HTTP/1.1 200 OK", or 0 if it is not one.
+// The reason phrase may be missing (RFC 9112 4), and also the minor version: some proxies pass on
+// "HTTP/2 200".
 func statusOf(line []byte) int {
 	version, rest, _ := bytes.Cut(line, []byte(" "))
 	code, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))

@@ -17,20 +17,20 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render"
 )
 
-// ErrAborted is the cause to cancel a context of [Sender.Attempt] with when an operator
-// cancels the delivery: the outcome is then [switchboard.FailureAborted].
+// ErrAborted is the cause for cancelling a context of [Sender.Attempt] when an operator cancels the
+// delivery. The outcome is then [switchboard.FailureAborted].
 var ErrAborted = errors.New("the delivery was cancelled by an operator")
 
-// errTimeLimit is the cause of a context whose attempt has used up its time.
+// errTimeLimit is the context's cause when an attempt has used up its time.
 var errTimeLimit = errors.New("the attempt's time is up")
 
-// Interrupted is the error of an attempt that was cut short by our side, as by a
-// shutdown or a lack of file descriptors. It says nothing about the receiver.
+// Interrupted is the error of an attempt that our side interrupted, for example by a shutdown or a
+// lack of file descriptors. It says nothing about the receiver.
 type Interrupted struct {
-	// Sent says that the request may have reached the receiver, so that to send it
-	// again may be a duplicate. Otherwise nothing has left this process.
+	// Sent says that the request may have reached the receiver, so that another one may be a
+	// duplicate. Otherwise nothing has left this process.
 	Sent bool
-	Err  error // why; the cause of the context, if that ended
+	Err  error // why; the context's cause if the context ended
 }
 
 func (e *Interrupted) Error() string {
@@ -42,19 +42,19 @@ func (e *Interrupted) Error() string {
 
 func (e *Interrupted) Unwrap() error { return e.Err }
 
-// Attempt is one whole attempt: it renders, signs, authenticates and sends, and
-// returns what was sent, as it may be shown, with its outcome. A request that cannot
-// be made is the outcome [switchboard.FailureRender], and nothing is sent.
+// Attempt makes one whole attempt: it renders, signs, authenticates and sends. It returns
+// what was sent, in the form that may be shown, and the outcome. If the request cannot be
+// made, nothing is sent, and the outcome is [switchboard.FailureRender].
 //
-// It is one request to the receiver, with two exceptions that the outcome counts: one
-// that failed in a way which says nothing about the receiver is sent once more, see
-// docs/connections.md; and where the receiver refuses an OAuth token, it gets a second
-// one with a new token. The outcome is that of the last request.
+// An attempt is one request to the receiver, with two exceptions that the outcome counts.
+// A request whose failure says nothing about the receiver is sent once more, see
+// docs/connections.md. A receiver that refuses an OAuth token gets a second request with a
+// new token. The outcome is that of the last request.
 //
-// The timeout covers everything from asking for a token to the last byte read; 0 means
-// [switchboard.DefaultTimeout]. The error is nil or an *[Interrupted]: ctx ended before
-// the receiver had answered, for another reason than [ErrAborted], or this machine
-// could not send. The outcome is then [switchboard.FailureUnknown].
+// The timeout covers everything from requesting a token to reading the last byte; 0 means
+// [switchboard.DefaultTimeout]. The error is nil or an *[Interrupted]: ctx ended before the
+// receiver had answered, for another reason than [ErrAborted], or this machine could not
+// send. The outcome is then [switchboard.FailureUnknown].
 func (s *Sender) Attempt(ctx context.Context, loaded switchboard.LoadedDelivery, at time.Time, timeout time.Duration) (switchboard.SentRequest, switchboard.Outcome, error) {
 	loaded = Overridden(loaded)
 	sub := &loaded.Subscription
@@ -72,16 +72,16 @@ func (s *Sender) Attempt(ctx context.Context, loaded switchboard.LoadedDelivery,
 	return sentAs(m, &sub.Auth), outcome, err
 }
 
-// tellTrace adds the header traceparent where ctx is in a trace that is sampled, unless the subscription
-// has one of its own. Receivers learn the ids of the trace, which are random.
+// tellTrace adds the header traceparent if ctx belongs to a sampled trace, unless the subscription
+// has its own. Receivers learn the ids of the trace, which are random.
 func tellTrace(ctx context.Context, header http.Header) {
 	if trace.SpanContextFromContext(ctx).IsSampled() && header.Get("Traceparent") == "" {
 		propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(header))
 	}
 }
 
-// Prepare renders and signs the request of an attempt that begins at that time. It does
-// not hold what auth adds, which is only in what is sent. Its errors are those of
+// Prepare renders and signs the request of an attempt that begins at that time. The request lacks
+// what auth adds, which exists only in what is sent. Its errors are those of
 // [render.Renderer.Render] and [signing.Sign].
 func (s *Sender) Prepare(loaded switchboard.LoadedDelivery, at time.Time) (render.Message, error) {
 	loaded = Overridden(loaded)
@@ -113,9 +113,9 @@ func unsendable(err error) switchboard.Outcome {
 	return failed(switchboard.FailureRender, "the request could not be made")
 }
 
-// send authenticates the signed message and sends it. A receiver that refuses the OAuth
-// token may have lost or withdrawn it before its time: it gets the message once more
-// with a new token, and nothing of the first request is kept.
+// send authenticates the signed message and sends it. A receiver that refuses the OAuth token may
+// have lost or revoked it early. It gets the message once more with a new token, and the first
+// response is dropped.
 func (s *Sender) send(ctx context.Context, sub *switchboard.Subscription, m render.Message, timeout time.Duration) (outcome switchboard.Outcome, err error) {
 	x := &attemptState{timeout: cmp.Or(timeout, time.Duration(switchboard.DefaultTimeout))}
 	ctx, cancel := context.WithTimeoutCause(ctx, x.timeout, errTimeLimit)
@@ -170,16 +170,16 @@ func (s *Sender) roundTrip(ctx context.Context, a authorized, x *attemptState) (
 		}
 		outcome = outcomeOf(resp, func() { t.cancel(nil) })
 	}
-	// HTTP/1.1 closes such a connection by itself. One of HTTP/2 would go on to serve
-	// others, although the receiver does not answer on it, or does not stop answering.
+	// HTTP/1.1 closes such a connection itself. An HTTP/2 connection would continue to serve other
+	// requests, although the receiver does not answer on it, or does not stop answering.
 	if errors.Is(context.Cause(ctx), errTimeLimit) && isHTTP2(t.conn) {
 		s.pool.retire(t.route, a.to.client, t.used)
 	}
 	return outcome, err
 }
 
-// noResponse says why there is no response. What ended the context comes first, since
-// every other error may follow from that.
+// noResponse says why there is no response. The context's cause comes first, since every other
+// error may follow from it.
 func (s *Sender) noResponse(ctx context.Context, err error, t *try, x *attemptState) (switchboard.Outcome, error) {
 	cause := context.Cause(ctx)
 	switch {

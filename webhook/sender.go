@@ -17,15 +17,15 @@ import (
 type Config struct {
 	Guard            *Guard           // nil: public addresses only
 	Version          string           // of the product, for the User-Agent; empty: [switchboard.Version]
-	ConnectTimeout   time.Duration    // resolving and connecting; 0: 5 s
+	ConnectTimeout   time.Duration    // for resolving and connecting; 0: 5 s
 	HandshakeTimeout time.Duration    // of TLS; 0: 5 s
-	RootCAs          *x509.CertPool   // whom to trust; nil: whom the system trusts
-	Platforms        render.Platforms // whose use cases and spellings requests may ask for; nil: none
-	TraceParent      bool             // tell receivers the trace of an attempt that is traced, see docs/telemetry.md
+	RootCAs          *x509.CertPool   // trusted authorities; nil: the system's
+	Platforms        render.Platforms // provides the use cases and spellings for requests; nil: none
+	TraceParent      bool             // send receivers the trace of an attempt that is traced, see docs/telemetry.md
 }
 
-// Sender sends messages. It keeps connections and may be used by many goroutines;
-// one per process is enough.
+// Sender sends messages. It keeps connections and may be used by many goroutines. A process needs
+// only one.
 type Sender struct {
 	guard            *Guard
 	renderer         *render.Renderer
@@ -37,7 +37,7 @@ type Sender struct {
 	traceParent      bool
 	now              func() time.Time
 	pool             *pool                     // of connections
-	tokens           *lru.Cache[string, grant] // by subscription and what it asks for
+	tokens           *lru.Cache[string, grant] // by subscription and token request
 	fetches          singleflight.Group        // of tokens
 }
 
@@ -63,5 +63,5 @@ func NewSender(config Config) *Sender {
 	return s
 }
 
-// Close closes the idle connections. Requests under way are not touched.
+// Close closes the idle connections. It does not interrupt running requests.
 func (s *Sender) Close() { s.pool.close() }

@@ -12,9 +12,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// The life of tokens.
+// Lifetimes of tokens.
 const (
-	earlier    = 10 * time.Second // before its end a token is no longer sent: it could expire on the way
+	earlier    = 10 * time.Second // how long before its end a token is no longer sent, because it could expire on the way
 	undatedAge = 30 * time.Minute // of a token without expires_in; an hour is usual (RFC 6749 4.2.2)
 	datedAge   = 5 * time.Minute  // a younger token with expires_in is not replaced because of a 403
 	renewWait  = time.Minute      // between two renewals because of a 403
@@ -37,8 +37,8 @@ type refusal struct {
 	forbidden bool   // with 403, without a reason
 }
 
-// token returns a token for the subscription that is not the refused one. Concurrent callers
-// share a request. The error is a *tokenError, the context's cause, or one of [ours].
+// token returns a token for the subscription that is not the refused one. Concurrent callers share
+// one request. The error is a *tokenError, the context's cause, or one of [ours].
 func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refused refusal) (grant, error) {
 	key := tokenKey(sub)
 	if cached, ok := s.cachedToken(key, refused); ok {
@@ -48,7 +48,8 @@ func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refus
 		if cached, ok := s.cachedToken(key, refused); ok { // another fetch has just ended
 			return cached, nil
 		}
-		// The first caller may leave, as when its delivery is cancelled; the others still wait.
+		// The first caller may leave, for example because its delivery is cancelled, while others
+		// still wait.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTime)
 		defer cancel()
 		before, _ := s.tokens.Get(key)
@@ -72,7 +73,7 @@ func (s *Sender) token(ctx context.Context, sub *switchboard.Subscription, refus
 	}
 }
 
-// cachedToken returns the token in the cache that may still be sent.
+// cachedToken returns the cached token if it may still be sent.
 func (s *Sender) cachedToken(key string, refused refusal) (grant, bool) {
 	cached, ok := s.tokens.Get(key)
 	if !ok || !s.now().Before(cached.until) || cached.text == refused.text {
@@ -82,11 +83,10 @@ func (s *Sender) cachedToken(key string, refused refusal) (grant, bool) {
 	return cached, true
 }
 
-// isRefused reports whether the receiver's status means that another token may be accepted.
-// With 401 it may be. 403 mostly means that a right is missing, whatever the token; but some
-// (AWS, Azure) answer an expired token with it. So the reason that the receiver gives decides
-// (RFC 6750 3.1), and where it gives none, a token that was fetched some time ago is replaced,
-// at most once in renewWait.
+// isRefused reports whether the receiver may accept another token. After a 401 it may. A 403 mostly
+// means that a permission is missing, whatever the token, but some (AWS, Azure) answer an expired
+// token with 403. So the reason in the response decides (RFC 6750 3.1). Without a reason, a token
+// that was fetched some time ago is replaced, at most once in renewWait.
 func (s *Sender) isRefused(token grant, status int, reason string) bool {
 	switch {
 	case token.text == "": // another type of auth
@@ -103,11 +103,11 @@ func (s *Sender) isRefused(token grant, status int, reason string) bool {
 	return token.reused && mayBeOld && now.Sub(token.renewed) >= renewWait
 }
 
-// bearerError finds the reason that a receiver gives for refusing a token, as
-// Bearer error="invalid_token".
+// bearerError finds the reason in a response that refuses a token, such as Bearer
+// error="invalid_token".
 var bearerError = regexp.MustCompile(`(?i)\bBearer\b.*?[\s,]error\s*=\s*"?([a-z_]+)`)
 
-// reasonOf returns the reason that a receiver gives for refusing a token; empty: none.
+// reasonOf returns the reason why the receiver refused a token, or "".
 func reasonOf(header http.Header) string {
 	found := bearerError.FindStringSubmatch(strings.Join(header.Values("WWW-Authenticate"), ", "))
 	if found == nil {

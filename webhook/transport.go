@@ -12,31 +12,30 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Defaults and bounds of connections.
+// Defaults and limits of connections.
 const (
 	defaultConnect   = 5 * time.Second
 	defaultHandshake = 5 * time.Second
-	// Idle connections to a host: twice the requests in flight that a subscription has by
-	// default.
+	// Idle connections to a host: twice the default number of requests in flight of a subscription.
 	idlePerHost = 2 * switchboard.DefaultMaxInFlight
-	// Less than the 5 s after which Node, Apache and uvicorn close an idle connection, so
-	// that a request rarely meets one that is just being closed. Gunicorn closes after 2 s:
-	// a request that meets such a connection is repeated once.
+	// Below the 5 s after which Node, Apache and uvicorn close an idle connection, so that requests
+	// rarely meet a connection that is just being closed. Gunicorn closes after 2 s: a request that
+	// meets such a connection is repeated once.
 	idleTime = 4 * time.Second
-	// In a network that drops everything a connection of HTTP/2 looks alive, and all
-	// requests to its host would share it: a ping finds out.
+	// In a network that drops everything, an HTTP/2 connection looks alive, and all requests to its
+	// host would share it. A ping finds out.
 	pingAfter = 5 * time.Second
 	pingTime  = 5 * time.Second
-	// A receiver that reads nothing and goes on sending gets no ping, and its connection would
-	// stay for as long as it likes. No attempt that was sent on it lasts longer than this.
+	// A receiver that reads nothing and keeps sending gets no ping, and could keep its connection
+	// open. No attempt on it lasts longer than this.
 	writeTime = time.Duration(switchboard.MaxTimeout)
-	// What a hostile receiver can make us hold in memory per stream and connection of
-	// HTTP/2; the defaults are megabytes.
+	// How much memory a hostile receiver can make us use per HTTP/2 stream and connection. The
+	// defaults are megabytes.
 	streamBuffer     = 64 << 10
 	connectionBuffer = 1 << 20
 )
 
-// http2Limits are those of connections of HTTP/2.
+// http2Limits are the limits of HTTP/2 connections.
 func http2Limits() http.HTTP2Config {
 	return http.HTTP2Config{
 		SendPingTimeout:               pingAfter,
@@ -47,8 +46,8 @@ func http2Limits() http.HTTP2Config {
 	}
 }
 
-// newTransport makes a transport with connections of its own. It offers the versions of HTTP
-// that NextProtos of the config lists.
+// newTransport makes a transport with separate connections. It offers the HTTP versions in the
+// NextProtos of the config.
 func (s *Sender) newTransport(config *tls.Config) *http.Transport {
 	transport := &http.Transport{
 		Proxy:                  nil, // never the environment's, see docs/egress.md
@@ -57,7 +56,7 @@ func (s *Sender) newTransport(config *tls.Config) *http.Transport {
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    s.handshakeTimeout,
 		ForceAttemptHTTP2:      true, // a custom DialContext would switch it off
-		DisableCompression:     true, // the body is stored as it came, and no compression bomb unpacked
+		DisableCompression:     true, // the body is stored as it came, and no compression bomb is unpacked
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleTime,
 		MaxResponseHeaderBytes: maxHeaderRead,
@@ -76,31 +75,31 @@ func (s *Sender) newTransport(config *tls.Config) *http.Transport {
 	return transport
 }
 
-// The names of versions of HTTP in TLS (RFC 7301).
+// The names of HTTP versions in TLS (RFC 7301).
 const (
 	protoHTTP2 = "h2"
 	protoHTTP1 = "http/1.1"
 )
 
-// singleUse returns a transport for one request on a new connection, which it closes after
-// the response, in HTTP/2 too.
+// singleUse returns a transport for one request on a new connection. It closes the connection after
+// the response, also with HTTP/2.
 func singleUse(transport *http.Transport) *http.Transport {
 	single := transport.Clone()
 	single.DisableKeepAlives = true
 	if single.ForceAttemptHTTP2 {
-		single.TLSNextProto = nil // which leads to the connections of the other
+		single.TLSNextProto = nil // it leads to the connections of the other transport
 		withHTTP2(single)
 	}
 	return single
 }
 
-// withHTTP2 has a transport speak HTTP/2 as golang.org/x/net does. In net/http of Go 1.26 a receiver
-// locks all HTTP/2 of a process by one frame, a WINDOW_UPDATE that overflows the window of a stream:
-// processWindowUpdate of h2_bundle.go takes the lock of the connection twice, and whoever looks for a
-// connection to any receiver waits for it without end.
+// withHTTP2 makes a transport use the HTTP/2 of golang.org/x/net. In net/http of Go 1.26, a
+// receiver can lock all HTTP/2 of a process with one frame, a WINDOW_UPDATE that overflows a
+// stream's window: processWindowUpdate in h2_bundle.go locks the connection twice, and everybody
+// who then looks for a connection to any receiver waits forever.
 func withHTTP2(transport *http.Transport) {
 	if err := http2.ConfigureTransport(transport); err != nil { //nolint:staticcheck // what it is deprecated for is what the fault is in
-		panic(err) // only where a transport has a HTTP/2 of its own already
+		panic(err) // only if the transport already has its own HTTP/2
 	}
 }
 
@@ -121,8 +120,8 @@ func (s *Sender) dialCounted(ctx context.Context, network, address string) (net.
 	return s.dial(ctx, network, address)
 }
 
-// dialTLS does what net/http does by default, with one difference: a connection of HTTP/1.1
-// remembers the status of the last response. One of HTTP/2 must be a *[tls.Conn].
+// dialTLS does what net/http does by default, with one difference: an HTTP/1.1 connection remembers
+// the status of the last response. An HTTP/2 connection must be a *[tls.Conn].
 func (s *Sender) dialTLS(config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// maxDials bounds the connections that one request may ask for. net/http dials again,
-// without end, where a connection of HTTP/2 is closed before the request gets a stream on it.
-// Many requests at once to a receiver that allows few streams need a few dials each.
+// maxDials limits how many connections one request may dial. net/http dials again, without end, if
+// an HTTP/2 connection is closed before the request gets a stream on it. Many simultaneous requests
+// to a receiver that allows few streams need a few dials each.
 const maxDials = 10
 
 var (
@@ -25,27 +25,27 @@ var (
 // attemptState is what an attempt has done so far.
 type attemptState struct {
 	timeout  time.Duration // of the attempt, for people
-	requests int           // that got a connection, and so may have been sent
+	requests int           // number of requests that got a connection, and so may have been sent
 	repeated bool          // the one repeat is used up
-	remoteIP string        // the address that was dialled last; empty: none was, or the proxy was
+	remoteIP string        // the address that was dialled last; empty: none, or the proxy's
 	reason   string        // why the receiver refused the token with 403; empty: it did not say
 }
 
-// try is one request under way.
+// try is one running request.
 type try struct {
 	progress
 	cancel   context.CancelCauseFunc
 	used     *http.Transport
 	route    route
 	http1    bool          // the transport offers HTTP/1.1 only
-	conn     net.Conn      // that it was sent on; nil: there was none yet
+	conn     net.Conn      // the connection that was used; nil: none yet
 	reused   bool          // the connection has served another request before
-	sent     atomic.Bool   // a part of the header was sent; set for requests without a body only
-	response *responseConn // conn, if it is one of HTTP/1.1
+	sent     atomic.Bool   // a part of the header was sent; set only for requests without a body
+	response *responseConn // conn, if it is HTTP/1.1
 }
 
-// watch returns a context under which net/http reports to t. hasBody says whether the
-// request has one.
+// watch returns a context in which net/http reports to t. hasBody says whether the request has a
+// body.
 func (t *try) watch(ctx context.Context, hasBody bool) context.Context {
 	trace := &httptrace.ClientTrace{
 		TLSHandshakeStart:    func() { t.reach(handshaking) },
@@ -59,13 +59,13 @@ func (t *try) watch(ctx context.Context, hasBody bool) context.Context {
 	return httptrace.WithClientTrace(ctx, trace)
 }
 
-// gotConn is called before the request is written to a connection. net/http itself repeats a
-// request without a body, over HTTP/2 some hundred times a second: gotConn stops that and
-// leaves the decision to [try.again]. While nothing was sent, net/http may go on.
+// gotConn is called before the request is written to a connection. net/http itself repeats requests
+// without a body, over HTTP/2 some hundred times a second. gotConn stops that and leaves the
+// decision to [try.again]. As long as nothing was sent, net/http may continue.
 func (t *try) gotConn(info httptrace.GotConnInfo) {
 	if t.sent.Load() {
 		t.cancel(errSentBefore)
-		if !isHTTP2(info.Conn) { // there the end of the context comes too late
+		if !isHTTP2(info.Conn) { // the context's end would come too late there
 			_ = info.Conn.Close()
 		}
 		return
@@ -77,7 +77,7 @@ func (t *try) gotConn(info httptrace.GotConnInfo) {
 	t.reach(connected)
 }
 
-// remoteIP is the address of the connection, or else the last one that was dialled.
+// remoteIP returns the address of the connection, or else the last address that was dialled.
 func (t *try) remoteIP() string {
 	if t.conn != nil {
 		if addr, ok := t.conn.RemoteAddr().(*net.TCPAddr); ok {
@@ -95,7 +95,7 @@ func isHTTP2(conn net.Conn) bool {
 	return ok && secure.ConnectionState().NegotiatedProtocol == protoHTTP2
 }
 
-// repeat says how a request may be sent once more within its attempt.
+// repeat says how a request may be repeated within its attempt.
 type repeat int
 
 const (
@@ -104,10 +104,10 @@ const (
 	overHTTP1        // on a new connection, over HTTP/1.1
 )
 
-// again decides whether a request that failed without a response is repeated. An attempt
-// repeats once at most. A receiver recognises a repeated delivery by its webhook-id, and the
-// next attempt would send the same (RFC 9110 9.2.2): what matters is that a failure which
-// says nothing about the receiver uses up no attempt.
+// again decides whether a request that failed without a response is repeated. An attempt repeats at
+// most once. Receivers recognise a repeated delivery by its webhook-id, and the next attempt would
+// send the same (RFC 9110 9.2.2). So the only point is that a failure that says nothing about the
+// receiver uses up no attempt.
 func (t *try) again(err error) repeat {
 	text := err.Error()
 	switch {
@@ -115,23 +115,22 @@ func (t *try) again(err error) repeat {
 		return overHTTP1
 	case isRenegotiation(err) && !t.http1 && t.route.client != route{}.client:
 		return overHTTP1
-	// The receiver said by GOAWAY or REFUSED_STREAM that it did not process the request
-	// (RFC 9113 8.7).
+	// By GOAWAY or REFUSED_STREAM the receiver said that it did not process the request (RFC 9113
+	// 8.7).
 	case errors.Is(err, errSentBefore), strings.HasPrefix(text, cannotRetry):
 		return anew
-	// Some servers send PROTOCOL_ERROR in place of GOAWAY.
+	// Some servers send PROTOCOL_ERROR instead of GOAWAY.
 	case http2Code(text) == codeProtocolError && strings.Contains(text, fromPeer):
 		return anew
-	// An idle connection that the receiver, or the network, closed in the meantime
-	// (RFC 9112 9.3.1).
+	// The receiver or the network closed an idle connection in the meantime (RFC 9112 9.3.1).
 	case t.reused && t.phase() == connected && (!isHTTP2(t.conn) || isLost(err)):
 		return anew
 	}
 	return never
 }
 
-// isIdleTimeout reports whether the response is that of a server which closes an idle
-// connection because no request came, while ours was on its way (RFC 9110 15.5.9).
+// isIdleTimeout reports whether the response comes from a server that closes an idle connection
+// because it got no request, while ours was on its way (RFC 9110 15.5.9).
 func (t *try) isIdleTimeout(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusRequestTimeout && resp.Close && t.reused && !isHTTP2(t.conn)
 }
@@ -142,8 +141,8 @@ type outgoing struct {
 	hasBody bool
 }
 
-// try makes one request. t is nil where it could not be made at all; otherwise the caller
-// calls t.cancel once it has read the response.
+// try makes one request. t is nil if the request could not be made at all; otherwise the caller
+// calls t.cancel after reading the response.
 func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r outgoing) (t *try, resp *http.Response, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t = &try{cancel: cancel}
@@ -159,19 +158,19 @@ func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r out
 		return nil, nil, err
 	}
 	t.used, t.http1 = entry.transport, entry.http1
-	req.GetBody = nil // net/http would repeat over HTTP/2 a request with a body too
+	req.GetBody = nil // over HTTP/2, net/http would also repeat a request with a body
 	transport := entry.transport
 	if x.repeated {
 		transport = singleUse(transport)
 	}
-	// A transport, not a client: it follows no redirect and stores no cookie.
+	// A transport instead of a client, because it follows no redirects and stores no cookies.
 	resp, err = transport.RoundTrip(req)
 	switch {
 	case t.conn != nil:
 		x.requests++
 	case s.guard.proxy != nil:
-		// This ends dials that nobody waits for any more: net/http waits a minute for a
-		// proxy to answer CONNECT, and for ever where it speaks SOCKS.
+		// This ends dials for which nobody waits any more. net/http waits a minute for a proxy's
+		// answer to CONNECT, and forever for one that speaks SOCKS.
 		go transport.CloseIdleConnections()
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errSentBefore) {
@@ -180,8 +179,8 @@ func (s *Sender) try(ctx context.Context, to destination, x *attemptState, r out
 	return t, resp, err
 }
 
-// do makes one request, and, once in an attempt, a second one where the first failed or was
-// answered in a way that allows it.
+// do makes one request. Once per attempt it makes a second one, if the failure or response of the
+// first allows it.
 func (s *Sender) do(ctx context.Context, to destination, x *attemptState, r outgoing) (*try, *http.Response, error) {
 	for {
 		t, resp, err := s.try(ctx, to, x, r)
@@ -192,7 +191,7 @@ func (s *Sender) do(ctx context.Context, to destination, x *attemptState, r outg
 		if err != nil {
 			how = t.again(err)
 		}
-		if how == overHTTP1 { // for later attempts too
+		if how == overHTTP1 { // also for later attempts
 			s.pool.demandHTTP1(t.route, to.client)
 		}
 		if how == never || x.repeated {

@@ -2,10 +2,10 @@ package rest
 
 import "github.com/seed-49a43567/switchboard"
 
-// actorHeader names the person who uses a key that many share.
+// actorHeader names the person who uses a shared key.
 const actorHeader = "Switchboard-Actor"
 
-// personOf reads who acts; empty: the header is missing. It is not verified.
+// personOf returns the person who acts, or "" if the header is missing. Nobody verifies it.
 func personOf(values []string) (string, error) {
 	switch {
 	case len(values) == 0:

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// call is one call of an operation: what its middleware hands to its handler. huma
-// calls handlers with a context and nothing else, so the context carries it.
+// call is one call of an operation. The middleware passes it to the handler. It is in the context
+// because huma calls handlers with nothing else.
 type call struct {
 	caller switchboard.Caller
 	body   []byte
@@ -23,9 +23,9 @@ type callKey struct{}
 
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
-// EventID is the id of the request's event of that number where the platform gave
-// none, so that a repeat with the same Idempotency-Key makes no second event; empty:
-// any id will do.
+// EventID returns an id for that event of the request, if the platform gave none. It is the same
+// for a repeat with the same Idempotency-Key, which therefore makes no second event. Empty: any id
+// will do.
 func EventID(ctx context.Context, number int) string {
 	if claim := callOf(ctx).claim; claim != nil {
 		return claim.EventID(number)
@@ -33,8 +33,8 @@ func EventID(ctx context.Context, number int) string {
 	return ""
 }
 
-// DeliveryID is the id of the delivery that the request makes, for the same reason; empty: any id will
-// do.
+// DeliveryID returns an id for the delivery that the request makes, for the same reason. Empty: any
+// id will do.
 func DeliveryID(ctx context.Context) string {
 	if claim := callOf(ctx).claim; claim != nil {
 		return claim.DeliveryID()
@@ -57,9 +57,9 @@ func (s *Server) admit(r *Route) func(ctx huma.Context, next func(huma.Context))
 	}
 }
 
-// check finds the caller, checks the role, and reads the body: in that order, so that
-// a stranger can neither learn about parameters nor make us read bytes. Release what is
-// reserved for the body when the request is answered.
+// check finds the caller, checks the role, and reads the body. The order ensures that strangers can
+// neither learn about parameters nor make us read bytes. The caller of check must release the
+// reservation for the body after the request is answered.
 func (s *Server) check(ctx huma.Context, r *Route, c *call) (reserved *reservation, err error) {
 	request, log := humagin.Unwrap(ctx).Request, logOf(ctx.Context())
 	inProcess := false
@@ -74,7 +74,7 @@ func (s *Server) check(ctx huma.Context, r *Route, c *call) (reserved *reservati
 	if c.caller.Role != switchboard.RoleAdmin && !slices.Contains(r.roles, c.caller.Role) {
 		return nil, switchboard.Errorf(switchboard.CodeForbidden, "a key with the role %s may not do this; needed: %s", c.caller.Role, roleList(r.roles))
 	}
-	if !inProcess { // whoever is signed in is named by the session
+	if !inProcess { // the session names the person who is signed in
 		if c.caller.Person, err = personOf(request.Header.Values(actorHeader)); err != nil {
 			return nil, err
 		}
@@ -106,7 +106,7 @@ func (s *Server) check(ctx huma.Context, r *Route, c *call) (reserved *reservati
 func (s *Server) authenticate(ctx huma.Context) (switchboard.Caller, error) {
 	scheme, key, _ := strings.Cut(ctx.Header("Authorization"), " ")
 	key = strings.TrimSpace(key)
-	const longest = 256 // no key is longer, and hashing more would be work for strangers
+	const longest = 256 // no key is longer, and hashing more would give strangers a way to make work
 	if !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > longest {
 		s.gate.count(ctx.Context(), "missing")
 		return switchboard.Caller{}, switchboard.Errorf(switchboard.CodeUnauthenticated, "an API key is needed: send it as Authorization: Bearer sbk_…")
@@ -114,7 +114,7 @@ func (s *Server) authenticate(ctx huma.Context) (switchboard.Caller, error) {
 	return s.gate.pass(ctx.Context(), s.Store, ctx.RemoteAddr(), switchboard.Secret(key))
 }
 
-// Spend takes the cost of a call from its key's bucket.
+// Spend takes the cost of a call from the bucket of its key.
 func (s *Server) Spend(caller switchboard.Caller, cost int) error {
 	return s.costly.spend(caller.KeyID, cost, "calls of this kind with this key")
 }

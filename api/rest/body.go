@@ -17,24 +17,24 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// bodyRule says which bodies an operation takes.
+// bodyRule says which bodies an operation accepts.
 type bodyRule struct {
 	limit    int64  // of the whole body in bytes
-	field    string // named by the error about a body that is too large; may be empty
+	field    string // field that the error about a too long body names; may be empty
 	optional bool
 	budget   *bodyBudget // nil: none
 }
 
 const (
 	smallBody = 64 << 10
-	// bodyTimeout bounds how long a client may take to send a body.
+	// bodyTimeout limits how long a client may take to send a body.
 	bodyTimeout = 30 * time.Second
-	// firstBuffer bounds the memory that is set aside because a client announced a length.
+	// firstBuffer limits the memory that is allocated just because a client announced a length.
 	firstBuffer = 1 << 20
 )
 
-// readBody reads the whole body. The bytes are the request's own: decoding may keep
-// parts of them without a copy.
+// readBody reads the whole body. The bytes belong to the request: decoding may keep parts of them
+// without a copy.
 func readBody(ctx huma.Context, rule bodyRule) ([]byte, error) {
 	if err := checkMediaType(ctx.Header("Content-Type")); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func readBody(ctx huma.Context, rule bodyRule) ([]byte, error) {
 	}
 	_, err = body.ReadFrom(io.LimitReader(source, rule.limit+1))
 	if err == nil {
-		// The deadline would otherwise also end the wait for the store.
+		// Otherwise the deadline would also end the wait for the store.
 		_ = ctx.SetReadDeadline(time.Time{})
 	}
 	timeout, _ := errors.AsType[net.Error](err)
@@ -72,7 +72,7 @@ func readBody(ctx huma.Context, rule bodyRule) ([]byte, error) {
 	return nil, malformed("the body broke off or is badly framed")
 }
 
-// checkMediaType refuses bodies that say that they are something else than JSON.
+// checkMediaType refuses bodies whose media type is not JSON.
 func checkMediaType(contentType string) error {
 	if contentType == "" {
 		return nil

@@ -12,8 +12,8 @@ import (
 // budgetWait is how long a body waits for its part of the budget.
 const budgetWait = 5 * time.Second
 
-// bodyBudget bounds the bytes of an operation's bodies that are read and answered at the
-// same time, in one process.
+// bodyBudget limits the total size of an operation's bodies that are read and answered at the same
+// time, in one process.
 type bodyBudget struct {
 	size int64
 	wait time.Duration
@@ -24,22 +24,22 @@ func newBodyBudget(size int64, wait time.Duration) *bodyBudget {
 	return &bodyBudget{size, wait, semaphore.NewWeighted(size)}
 }
 
-// reservation is the part of a budget that one body has. A nil pointer reserves nothing.
+// reservation is one body's part of a budget. A nil pointer reserves nothing.
 type reservation struct {
 	budget *bodyBudget
 	bytes  int64
 }
 
-// acquire takes the announced length of a body out of the budget, and waits until that
-// much is free. A body of unknown length (below zero) counts as long as the limit. The
-// caller releases the reservation, also after an error.
+// acquire takes the announced length of a body from the budget, and waits until that much is free.
+// A body of unknown length (below zero) counts with the maximum length. The caller must release the
+// reservation, also after an error.
 func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (*reservation, error) {
 	bytes := announced
 	switch {
 	case announced < 0:
 		bytes = limit
 	case announced > limit:
-		return nil, nil // it is refused, and not read: it need not wait behind others
+		return nil, nil // it is refused without being read, so it need not wait behind others
 	}
 	bounded, cancel := context.WithTimeout(ctx, b.wait)
 	defer cancel()
@@ -53,8 +53,8 @@ func (b *bodyBudget) acquire(ctx context.Context, announced, limit int64) (*rese
 	return &reservation{b, bytes}, nil
 }
 
-// shrink gives back what exceeds the length of the body, once that is known: a body in
-// gzip, or of unknown length, is most often far shorter than the limit.
+// shrink returns the part of the reservation that exceeds the body's length once that is known. A
+// body in gzip, or of unknown length, is usually far shorter than the limit.
 func (r *reservation) shrink(length int) {
 	if r == nil || r.bytes <= int64(length) {
 		return
@@ -63,7 +63,7 @@ func (r *reservation) shrink(length int) {
 	r.bytes = int64(length)
 }
 
-// release gives everything back.
+// release returns the whole reservation.
 func (r *reservation) release() {
 	if r != nil {
 		r.budget.free.Release(r.bytes)

@@ -13,9 +13,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// isCompressed reports whether the body is in gzip, the only coding that is accepted.
-// Others, and several codings, are refused with the header that names it (RFC 9110,
-// 15.5.16).
+// isCompressed reports whether the body is in gzip, the only accepted coding. Other codings, and
+// several codings, are refused with the header that names gzip (RFC 9110, 15.5.16).
 func isCompressed(ctx huma.Context) (bool, error) {
 	var codings []string
 	for _, line := range humagin.Unwrap(ctx).Request.Header.Values("Content-Encoding") {
@@ -28,15 +27,15 @@ func isCompressed(ctx huma.Context) (bool, error) {
 	switch {
 	case len(codings) == 0:
 		return false, nil
-	case len(codings) == 1 && (codings[0] == "gzip" || codings[0] == "x-gzip"): // which are one: RFC 9110, 8.4.1.3
+	case len(codings) == 1 && (codings[0] == "gzip" || codings[0] == "x-gzip"): // gzip and x-gzip are the same: RFC 9110, 8.4.1.3
 		return true, nil
 	}
 	ctx.SetHeader("Accept-Encoding", "gzip")
 	return false, &statusError{http.StatusUnsupportedMediaType, switchboard.Errorf(switchboard.CodeInvalid, "the Content-Encoding must be gzip, once, or left out")}
 }
 
-// gunzip reads a compressed body. It reads no more than limit bytes of the compressed form,
-// so that a body that decompresses to nothing costs little; its caller bounds what it yields.
+// gunzip reads a compressed body. It reads no more than limit bytes of the compressed form, so that
+// a large body that decompresses to nothing costs little. Its caller limits the decompressed size.
 type gunzip struct {
 	body  io.LimitedReader // of limit+1 bytes
 	unzip *gzip.Reader
@@ -52,7 +51,7 @@ func newGunzip(body io.Reader, limit int64) *gunzip {
 	return &gunzip{body: io.LimitedReader{R: body, N: limit + 1}}
 }
 
-// Read returns errNotGzip for a body that is not what its coding says.
+// Read returns errNotGzip for a body that is not in gzip.
 func (g *gunzip) Read(p []byte) (int, error) {
 	var err error
 	if g.unzip == nil {
@@ -73,7 +72,7 @@ func (g *gunzip) readBody(p []byte) (int, error) {
 	return n, err
 }
 
-// cause tells an error of the connection from one of the format.
+// cause distinguishes an error of the connection from one of the format.
 func (g *gunzip) cause(err error) error {
 	switch {
 	case err == nil || errors.Is(err, io.EOF): // also of a body without a byte
@@ -90,7 +89,7 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// lengthOf is the announced length of the decompressed body; -1: it is not known.
+// lengthOf returns the announced length of the decompressed body, or -1 if it is unknown.
 func lengthOf(r *http.Request) int64 {
 	if strings.Join(r.Header.Values("Content-Encoding"), "") != "" { // the first of several lines may be empty
 		return -1

@@ -17,24 +17,22 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// maxNesting is how deep a body's values may be nested: as deep as data that can be
-// rendered.
+// maxNesting limits the nesting of a body's values to that of data that can be rendered.
 const maxNesting = switchboard.MaxNesting
 
-// Decode reads a JSON object into a struct as strictly as a body, see the package's
-// conventions.
+// Decode decodes a JSON object into a struct as strictly as a body, see the package's conventions.
 func Decode[T any](body []byte, into *T) error {
 	return decodeBody(shapeOf(reflect.TypeFor[T]()), body, reflect.ValueOf(into).Elem())
 }
 
-// Raw is an element of a list that is decoded by itself, so that a malformed one does
-// not refuse the others.
+// Raw is an element of a list that is decoded separately, so that a malformed element does not make
+// the others fail.
 type Raw[T any] struct {
 	bytes []byte
 	shape *shape
 }
 
-// Decode reads the element as strictly as a body.
+// Decode decodes the element as strictly as a body.
 func (r Raw[T]) Decode() (T, error) {
 	var out T
 	return out, decodeBody(r.shape, r.bytes, reflect.ValueOf(&out).Elem())
@@ -48,28 +46,28 @@ func (Raw[T]) Schema(r huma.Registry) *huma.Schema {
 func (r *Raw[T]) set(bytes []byte, s *shape) { r.bytes, r.shape = bytes, s }
 func (r *Raw[T]) elementType() reflect.Type  { return reflect.TypeFor[T]() }
 
-// element is what is known of a pointer to a [Raw].
+// element is implemented by pointers to a [Raw].
 type element interface {
 	set(bytes []byte, s *shape)
 	elementType() reflect.Type
 }
 
-// shape is what decoding knows of a struct: its fields by their JSON names. An operation
-// reads it from the tags once, when it is registered; [Decode] does so at each call.
+// shape describes a struct for decoding: its fields by their JSON names. An operation reads it from
+// the tags once, when it is registered. [Decode] does so at each call.
 type shape struct{ fields map[string]member }
 
 type member struct {
 	index    []int
-	number   int // of the member in its struct
+	number   int // index of the member in its struct
 	kind     memberKind
-	nonzero  bool   // zero stands for a member that was not given, so it cannot be given
-	verbatim bool   // of raw JSON: kept whatever its strings hold
+	nonzero  bool   // zero stands for a missing member, so it cannot be given
+	verbatim bool   // of raw JSON: kept whatever its strings contain
 	nested   *shape // of an object, or of a list's elements
-	most     int    // of a list: its longest length; 0: any
-	want     string // what the field takes, for the error
+	most     int    // of a list: its maximum length; 0: any
+	want     string // what the field accepts, for the error
 }
 
-// Source is embedded by an object that is needed as it was written too.
+// Source is embedded by an object whose original text is needed too.
 type Source struct{ text json.RawMessage }
 
 // Source returns the object as it was written.
@@ -87,9 +85,9 @@ const (
 	rawList                   // a list of Raw
 )
 
-// shapeOf reads the tags of a struct and of those that it embeds. verbatim:"true" marks JSON
-// that is stored as it came, as the data of events are; maxItems bounds a list of [Raw];
-// readOnly:"true" marks what answers have only. A duration, and a member with a default, a
+// shapeOf reads the tags of a struct and of its embedded structs. verbatim:"true" marks JSON that
+// is stored as it came, such as the data of events. maxItems limits a list of [Raw].
+// readOnly:"true" marks members that only answers have. A duration, and a member with a default, a
 // minimum or nonzero:"true", cannot be given as zero.
 func shapeOf(t reflect.Type) *shape {
 	s := &shape{fields: map[string]member{}}
@@ -124,7 +122,7 @@ func isRawList(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && reflect.PointerTo(t.Elem()).Implements(reflect.TypeFor[element]())
 }
 
-// want says in words what a field of that type takes.
+// want describes in words what a field of that type accepts.
 func want(t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -152,8 +150,8 @@ func want(t reflect.Type) string {
 	return "an object"
 }
 
-// decodeBody reads a JSON object into a struct, strictly: see the package's
-// conventions. Errors name the path of the field, and never repeat its value.
+// decodeBody decodes a JSON object into a struct, strictly: see the package's conventions. Errors
+// name the path of the field, and never quote its value.
 func decodeBody(s *shape, body []byte, into reflect.Value) error {
 	if len(body) == 0 {
 		return malformed("a JSON body is required")
@@ -190,7 +188,7 @@ func (s *shape) decode(data []byte, into reflect.Value, path string) error {
 			return switchboard.InvalidField(field, "is not a known field")
 		case seen&(1<<m.number) != 0:
 			return switchboard.InvalidField(field, "is given twice")
-		case r.deepest > maxNesting && m.kind != rawList: // whose elements are checked one by one
+		case r.deepest > maxNesting && m.kind != rawList: // its elements are checked one by one
 			return switchboard.InvalidField(field, "is nested deeper than %d levels", maxNesting)
 		}
 		seen |= 1 << m.number
@@ -204,7 +202,7 @@ func (s *shape) decode(data []byte, into reflect.Value, path string) error {
 	return nil
 }
 
-// set puts a value into its field.
+// set sets the field to the value.
 func (m *member) set(into reflect.Value, value []byte, path string) error {
 	wrong := switchboard.InvalidField
 	if m.kind != object && m.kind != rawList && !utf8.Valid(value) {
@@ -233,7 +231,7 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 		}
 		return m.nested.decode(value, into, path+".")
 	default:
-		// encoding/json would read a null in a list as an empty string.
+		// encoding/json would read null in a list as an empty string.
 		if err := json.Unmarshal(value, into.Addr().Interface()); err != nil || reflect.Indirect(into).Kind() == reflect.Slice && holdsNull(value) {
 			return wrong(path, "must be %s", m.want)
 		}
@@ -247,7 +245,8 @@ func (m *member) set(into reflect.Value, value []byte, path string) error {
 	return nil
 }
 
-// repeated finds a name that stands twice in the object of a map, of which only the last would be read.
+// repeated returns a name that occurs twice in the object of a map. Only the last one would be
+// read.
 func repeated(into reflect.Value, object []byte) (name string, twice bool) {
 	if reflect.Indirect(into).Kind() != reflect.Map || isNull(object) {
 		return "", false
@@ -268,7 +267,7 @@ func repeated(into reflect.Value, object []byte) (name string, twice bool) {
 	return "", false
 }
 
-// holdsNull reports whether a valid list has null among its elements.
+// holdsNull reports whether a valid list contains null.
 func holdsNull(list []byte) bool {
 	var elements []json.RawMessage
 	_ = json.Unmarshal(list, &elements) // null is no list
@@ -277,7 +276,7 @@ func holdsNull(list []byte) bool {
 
 func isNull(value []byte) bool { return bytes.Equal(value, []byte("null")) }
 
-// setTime reads a time; null leaves the field as it is.
+// setTime reads a time. null does not change the field.
 func setTime(into reflect.Value, value []byte, path, want string) error {
 	if isNull(value) {
 		return nil
@@ -297,7 +296,7 @@ func setTime(into reflect.Value, value []byte, path, want string) error {
 	return nil
 }
 
-// setList cuts a list into its elements, and stops at one more than it may have.
+// setList splits a list into its elements, and stops at one more than it may have.
 func (m *member) setList(into reflect.Value, value []byte, path string) error {
 	if value[0] != '[' {
 		return switchboard.InvalidField(path, "must be %s", m.want)
@@ -319,14 +318,14 @@ func (m *member) setList(into reflect.Value, value []byte, path string) error {
 	return nil
 }
 
-// reader walks over valid JSON without taking it apart.
+// reader scans valid JSON without decoding it.
 type reader struct {
 	data    []byte
 	pos     int
 	deepest int // nesting of the last value
 }
 
-// next moves to the next byte that is not white space and returns it.
+// next moves to the next byte that is not white space, and returns it.
 func (r *reader) next() byte {
 	for ; ; r.pos++ {
 		switch c := r.data[r.pos]; c {

@@ -15,14 +15,14 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// docs holds the documentation page and the Swagger UI that it shows, which make
-// vendor-docs fetches from npm.
+// docs holds the documentation page and the Swagger UI that it shows. `make vendor-docs` fetches
+// Swagger UI from npm.
 //
 //go:embed docs
 var docs embed.FS
 
-// docsPolicy lets the page load its own files, and call this API alone. Nothing is
-// inline, neither scripts nor styles; Swagger UI's icons are data: URLs.
+// docsPolicy allows the page to load its own files and to call only this API. Neither scripts nor
+// styles are inline; Swagger UI's icons are data: URLs.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // serveDocs serves the OpenAPI document, and a page that shows it and tries it out.
@@ -34,7 +34,7 @@ func (s *Server) serveDocs(routes []Route) error {
 	if len(unused) > 0 {
 		return fmt.Errorf("there is prose of operations that do not exist: %v", slices.Sorted(maps.Keys(unused)))
 	}
-	document := sync.OnceValues(s.document) // most processes are never asked for it, and it takes longer to make than the rest
+	document := sync.OnceValues(s.document) // most processes never need it, and it takes longer to make than the rest
 	s.engine.GET("/openapi.json", func(c *gin.Context) {
 		text, err := document()
 		if err != nil {

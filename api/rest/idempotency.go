@@ -18,18 +18,18 @@ import (
 
 const (
 	replayedHeader = "Idempotency-Replayed"
-	// maxIdempotencyKey is the longest key, as with Stripe.
+	// maxIdempotencyKey is the maximum length of a key, as with Stripe.
 	maxIdempotencyKey = 255
-	// maxStoredAnswer is the longest answer that is stored. After a longer one, as to a batch
-	// for very many subscriptions, a repeat is carried out again; its events get the same ids.
+	// maxStoredAnswer is the maximum length of a stored answer. After a longer one, for example to
+	// a batch for very many subscriptions, a repeat is executed again; its events get the same ids.
 	maxStoredAnswer = 1 << 20
-	// claimTimeout bounds how long an answer waits until it is stored.
+	// claimTimeout limits how long an answer waits until it is stored.
 	claimTimeout = 3 * time.Second
 )
 
-// once carries a POST out. With an Idempotency-Key that came with the same request
-// before, it repeats the answer of that time. The answer is stored before it is sent,
-// so that a client that has read it never sees the request carried out again.
+// once executes a POST. If the same request came before with the same Idempotency-Key, it repeats
+// that answer instead. It stores an answer before sending it, so that a client that has read the
+// answer never causes a second execution.
 func (s *Server) once(ctx huma.Context, call *call, next func(huma.Context)) error {
 	c := humagin.Unwrap(ctx)
 	keys := c.Request.Header.Values(switchboard.IdempotencyHeader)
@@ -57,7 +57,7 @@ func (s *Server) once(ctx huma.Context, call *call, next func(huma.Context)) err
 	returned := false
 	defer func() {
 		c.Writer = buffered.ResponseWriter
-		if !returned { // a panic: it is not known what was done
+		if !returned { // a panic: nobody knows what was done
 			s.updateClaim(ctx.Context(), "release", func(ctx context.Context) error { return s.Store.Release(ctx, claim, false) })
 		}
 	}()
@@ -68,9 +68,9 @@ func (s *Server) once(ctx huma.Context, call *call, next func(huma.Context)) err
 	return nil
 }
 
-// closeClaim stores how the claimed request ended. A refused request did nothing, unless
-// its error says that something was stored. Of a request that failed it is not known
-// what was done: the next try goes on from there.
+// closeClaim stores how the claimed request ended. A refused request did nothing, unless its error
+// says that something was stored. If a request failed, nobody knows what it did: the next try
+// continues from there.
 func (s *Server) closeClaim(ctx context.Context, claim *switchboard.IdempotencyClaim, buffered *bufferedWriter) {
 	status := buffered.Status()
 	if status < http.StatusMultipleChoices && buffered.body.Len() <= maxStoredAnswer {
@@ -82,8 +82,8 @@ func (s *Server) closeClaim(ctx context.Context, claim *switchboard.IdempotencyC
 	s.updateClaim(ctx, "release", func(ctx context.Context) error { return s.Store.Release(ctx, *claim, nothingDone) })
 }
 
-// updateClaim calls the store, also if the caller has gone. A failure is no error to the
-// caller: until the claim ends their next try is a conflict, and then it is carried out.
+// updateClaim calls the store, even if the caller has gone. The caller gets no error if that fails:
+// until the claim ends, a repeat is a conflict, and after that it is executed.
 func (s *Server) updateClaim(ctx context.Context, step string, call func(context.Context) error) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTimeout)
 	defer cancel()
@@ -105,8 +105,8 @@ func checkIdempotencyKey(keys []string) error {
 	return nil
 }
 
-// requestSum is the hash of a request. The body counts by its value: a client that tries
-// again may serialise again.
+// requestSum is the hash of a request. It uses the body's value instead of its text, because a
+// client may serialise the body again for a repeat.
 func requestSum(r *http.Request, body []byte) [sha256.Size]byte {
 	if canonical, ok := switchboard.CanonicalJSON(body); ok {
 		body = canonical
@@ -115,7 +115,7 @@ func requestSum(r *http.Request, body []byte) [sha256.Size]byte {
 	return sha256.Sum256(append([]byte(asked), body...))
 }
 
-// bufferedWriter holds the body of an answer back.
+// bufferedWriter buffers the body of an answer.
 type bufferedWriter struct {
 	gin.ResponseWriter
 	body bytes.Buffer

@@ -16,22 +16,23 @@ import (
 )
 
 const (
-	// maxHolders bounds the buckets in memory; the least recently used ones are dropped.
+	// maxHolders limits the buckets in memory. The least recently used ones are dropped.
 	maxHolders = 10_000
-	// MaxCost is the highest cost of an operation: no bucket is smaller than two of it.
+	// MaxCost is the highest cost of an operation. Every bucket has room for at least twice as
+	// much.
 	MaxCost = 10
 )
 
-// buckets is one token bucket for each holder: an address, or a key. They are in the
-// memory of this process, so that no call waits for another process.
+// buckets is one token bucket per holder: an address, or a key. They are in the memory of this
+// process, so that no call waits for another process.
 type buckets struct {
 	limit    rate.Limit
 	burst    int
 	byHolder *lru.Cache[string, *rate.Limiter]
 }
 
-// newBuckets makes buckets that are filled at that rate and hold what flows in during
-// that many seconds, at least the cost of two of the most costly calls.
+// newBuckets makes buckets that fill at that rate. Their capacity is that many seconds of it, but
+// at least the cost of two of the most expensive calls.
 func newBuckets(perSecond, seconds float64) (*buckets, error) {
 	byHolder, err := lru.New[string, *rate.Limiter](maxHolders)
 	return &buckets{rate.Limit(perSecond), int(max(perSecond*seconds, 2*MaxCost)), byHolder}, err
@@ -48,13 +49,13 @@ func (b *buckets) of(holder string) *rate.Limiter {
 	return fresh
 }
 
-// empty reports whether the holder's bucket is empty. A holder without one has spent nothing.
+// empty reports whether the holder's bucket is empty. A holder without a bucket has spent nothing.
 func (b *buckets) empty(holder string) bool {
 	known, ok := b.byHolder.Get(holder)
 	return ok && known.Tokens() < 1
 }
 
-// spend takes the cost out of the holder's bucket, or says when to try again.
+// spend takes the cost from the holder's bucket, or returns when to try again.
 func (b *buckets) spend(holder string, cost int, what string) error {
 	if cost == 0 {
 		return nil
@@ -68,9 +69,9 @@ func (b *buckets) spend(holder string, cost int, what string) error {
 	return &retryLaterError{switchboard.Errorf(switchboard.CodeRateLimited, "too many %s: try again in %s", what, max(wait, time.Second).Round(time.Second)), wait}
 }
 
-// keyGate bounds the lookups of refused keys for each address: nobody guesses 32 random
-// bytes, but each try costs a lookup. A key that was valid before is always looked up, so
-// that callers behind the same proxy are not held up.
+// keyGate limits the lookups of refused keys per address. Nobody can guess 32 random bytes, but
+// each try costs a lookup. A key that was valid before is always looked up, so that callers behind
+// the same proxy do not block each other.
 type keyGate struct {
 	refusals *buckets                                // by address
 	good     *lru.Cache[[sha256.Size]byte, struct{}] // hashes of keys that were valid; the store decides whether they still are
@@ -115,8 +116,8 @@ func (g *keyGate) count(ctx context.Context, reason string) {
 	g.refused.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason)))
 }
 
-// peerOf is the address of the peer that connected, without its port. What a header such as
-// X-Forwarded-For says instead is not believed: anybody can send one.
+// peerOf returns the address of the connected peer, without its port. It ignores headers such as
+// X-Forwarded-For, because anybody can send them.
 func peerOf(remoteAddr string) string {
 	peer, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {
@@ -125,8 +126,8 @@ func peerOf(remoteAddr string) string {
 	return peer.Addr().Unmap().String()
 }
 
-// holderOf is the client's address without its port; of IPv6 the network of 64 bits,
-// which one client has as a whole.
+// holderOf returns the client's address without its port. For IPv6 it is the 64-bit network,
+// because one client has all of it.
 func holderOf(remoteAddr string) string {
 	client, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {

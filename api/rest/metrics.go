@@ -11,13 +11,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// requestMetrics measures requests: Prometheus shows them as
+// requestMetrics measures requests. Prometheus shows them as
 // switchboard_http_request_duration_seconds by route, method, status and the class of the caller.
 type requestMetrics struct {
 	duration metric.Float64Histogram
 	classes  switchboard.TenantClasses
-	// series keeps the labels that were seen, so that a request does not build and
-	// sort them again. Routes, methods, statuses and classes are all bounded.
+	// series keeps the labels that were used, so that a request does not build and sort them again.
+	// The number of routes, methods, statuses and classes is limited.
 	series sync.Map // series → metric.MeasurementOption
 }
 
@@ -33,7 +33,7 @@ func newRequestMetrics(meter metric.Meter, classes switchboard.TenantClasses) (*
 	return &requestMetrics{duration: duration, classes: classes}, err
 }
 
-// record measures a request. Where ctx has a sampled span, the duration has it as its exemplar.
+// record measures a request. If ctx has a sampled span, it is the exemplar of the duration.
 func (m *requestMetrics) record(ctx context.Context, route, method string, status int, caller switchboard.Caller, took time.Duration) {
 	key := series{route, methodLabel(method), m.classes.OfCaller(caller), status}
 	labels, ok := m.series.Load(key)

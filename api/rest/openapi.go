@@ -15,10 +15,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// schemaPrefix is before the name of a schema in a reference to it.
+// schemaPrefix precedes the name of a schema in references.
 const schemaPrefix = "#/components/schemas/"
 
-// newDocument is the OpenAPI document without operations.
+// newDocument returns the OpenAPI document without operations.
 func (s *Server) newDocument() *huma.OpenAPI {
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
@@ -40,12 +40,13 @@ func (s *Server) newDocument() *huma.OpenAPI {
 	return doc
 }
 
-// schemaOf is the schema of a type, as a reference to the components where it has a name.
+// schemaOf returns the schema of a type. If it has a name, the result is a reference to the
+// components.
 func (s *Server) schemaOf(t reflect.Type) *huma.Schema {
 	return s.huma.OpenAPI().Components.Schemas.Schema(t, true, "")
 }
 
-// describe is the operation in huma's words.
+// describe describes the operation in huma's types.
 func (s *Server) describe(r *Route, prose Operation) huma.Operation {
 	responses := map[string]*huma.Response{"default": {
 		Description: "The request was refused, or could not be served",
@@ -74,7 +75,7 @@ func roleList(besideAdmin []switchboard.Role) string {
 	return strings.Join(names, ", ")
 }
 
-// problemSchema is the schema of [Problem] with the members that errors add.
+// problemSchema returns the schema of [Problem] with the members that errors add.
 func (s *Server) problemSchema() *huma.Schema {
 	schemas := s.huma.OpenAPI().Components.Schemas
 	_, known := schemas.Map()["Problem"]
@@ -90,9 +91,9 @@ func (s *Server) problemSchema() *huma.Schema {
 	return ref
 }
 
-// document is the OpenAPI document in JSON. It leaves out the schemas that nothing refers to: huma's
-// own of errors, since we answer with ours, and those that others were derived from. Requests may be
-// checked by these meanwhile: the document is made of a copy.
+// document returns the OpenAPI document in JSON. It omits schemas without references: huma's own
+// for errors, since we use ours, and those that others were derived from. It changes a copy of the
+// document, because requests may be checked with these schemas meanwhile.
 func (s *Server) document() ([]byte, error) {
 	whole := *s.huma.OpenAPI()
 	components := *whole.Components
@@ -109,14 +110,14 @@ func (s *Server) document() ([]byte, error) {
 		maps.DeleteFunc(schemas, func(name string, _ *huma.Schema) bool {
 			return !bytes.Contains(document, []byte(`"`+schemaPrefix+name+`"`))
 		})
-		if len(schemas) == before { // what only a dropped one referred to is dropped next
+		if len(schemas) == before { // schemas that only a dropped schema referred to are dropped next
 			return document, nil
 		}
 	}
 }
 
-// documentBody adds the body to the document after huma has set the operation up: huma
-// would read the body of an operation that is registered with one.
+// documentBody adds the body to the document after huma has registered the operation. If the
+// operation had a body when it is registered, huma would read it.
 func (s *Server) documentBody(r *Route, t reflect.Type) {
 	media := &huma.MediaType{Schema: s.schemaOf(t)}
 	if example := s.Prose.Operations[r.id].Example; example != nil {
@@ -144,7 +145,7 @@ func headerParameters(r *Route) []*huma.Param {
 	return params
 }
 
-// problemStatuses says when each error status is answered, in the words of the document.
+// problemStatuses says, in the words of the document, when each error status is answered.
 func problemStatuses() map[int]string {
 	return map[int]string{
 		http.StatusBadRequest:            "The body is no JSON or not what its Content-Encoding says, or the query string is malformed",
@@ -162,7 +163,7 @@ func problemStatuses() map[int]string {
 	}
 }
 
-// mayFail reports whether the operation can be answered with that error status.
+// mayFail reports whether the operation may be answered with that error status.
 func (r *Route) mayFail(status int) bool {
 	if _, listed := r.problems[status]; listed {
 		return true
@@ -178,8 +179,8 @@ func (r *Route) mayFail(status int) bool {
 	return true
 }
 
-// documentProblems lists the operation's errors by their status. Each is written once,
-// among the components.
+// documentProblems lists the operation's errors by status. Each is described once, in the
+// components.
 func (s *Server) documentProblems(r *Route, responses map[string]*huma.Response) {
 	words := problemStatuses()
 	for status, when := range r.problems {
@@ -200,7 +201,7 @@ func (s *Server) documentProblems(r *Route, responses map[string]*huma.Response)
 	}
 }
 
-// problemHeaders are the headers that an error of that status comes with.
+// problemHeaders returns the headers of an error with that status.
 func problemHeaders(status int) map[string]*huma.Param {
 	switch status {
 	case http.StatusUnauthorized:
@@ -219,7 +220,7 @@ func answerHeader(name, example, description string) map[string]*huma.Param {
 	return map[string]*huma.Param{name: {Description: description, Schema: &huma.Schema{Type: huma.TypeString, Examples: []any{example}}}}
 }
 
-// documentReplay adds to the answers of a POST the header that marks a repeated one.
+// documentReplay adds the header that marks a repeated answer to the answers of a POST.
 func (s *Server) documentReplay(r *Route) {
 	if r.method != http.MethodPost {
 		return

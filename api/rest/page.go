@@ -16,7 +16,7 @@ type Page[T any] struct {
 	SearchedTo *time.Time `json:"searched_to,omitempty" doc:"Only where the time for a search was used up: everything made at or after this time was searched, and the page may have fewer entries than asked for, or none. next_cursor goes on from there"`
 }
 
-// PageOf answers with a page of the store, each entry converted.
+// PageOf answers with a page from the store, with each entry converted.
 func PageOf[From, To any](found switchboard.Page[From], convert func(*From) To) *Reply[Page[To]] {
 	out := Page[To]{Data: make([]To, 0, len(found.Items))}
 	for i := range found.Items {
@@ -31,9 +31,9 @@ func PageOf[From, To any](found switchboard.Page[From], convert func(*From) To) 
 	return &Reply[Page[To]]{out}
 }
 
-// PageWithin returns a page of a list in memory, in the order of its keys, and the
-// cursor of the next one. A cursor is the key of the last entry: it fits a list to which
-// something was added meanwhile.
+// PageWithin returns a page of a list in memory, in the order of its keys, and the cursor of the
+// next page. A cursor is the key of the last entry, so it stays valid if the list grows in the
+// meantime.
 func PageWithin[T any](all []T, limit int, cursor string, key func(*T) string) (found []T, next *string, err error) {
 	begin := 0
 	if cursor != "" {

@@ -28,7 +28,7 @@ type Problem struct {
 	RequestID string           `json:"request_id,omitempty" doc:"Finds the request in the log" example:"req_01k0000000000000000000000"`
 	Errors    []FieldError     `json:"errors,omitempty" nullable:"false" doc:"Every fault that was found, where there are several"`
 
-	members any // of its error; nil: none
+	members any // from its error; nil: none
 	headers http.Header
 }
 
@@ -41,12 +41,12 @@ type FieldError struct {
 // MembersError is an error that adds members to its problem (RFC 9457, 3.2).
 type MembersError interface {
 	error
-	// ProblemMembers returns a struct; stored says that something was stored although
-	// the answer is an error.
+	// ProblemMembers returns a struct. stored says that something was stored although the answer is
+	// an error.
 	ProblemMembers() (members any, stored bool)
 }
 
-// MarshalJSON writes the members of the error after those that every problem has.
+// MarshalJSON writes the common members and then those of the error.
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	type plain Problem
 	base, err := json.Marshal((*plain)(p))
@@ -60,7 +60,7 @@ func (p *Problem) MarshalJSON() ([]byte, error) {
 	return append(append(base[:len(base)-1], ','), members[1:]...), nil
 }
 
-// Error makes it an error, which huma shows as it is.
+// Error makes Problem an error, which huma shows unchanged.
 func (p *Problem) Error() string { return p.Detail }
 
 // GetStatus tells huma the status of the answer.
@@ -74,12 +74,11 @@ func (p *Problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"
 
-// StatusClientGone is the status in logs and metrics of a request whose caller broke
-// off. Nobody receives it, and it is nobody's fault.
+// StatusClientGone is the status, in logs and metrics, of a request whose caller disconnected.
+// Nobody receives it, and it is nobody's fault.
 const StatusClientGone = 499
 
-// statusError is an error for which HTTP has a status that is more telling than the
-// one of its code.
+// statusError is an error with a more specific HTTP status than that of its code.
 type statusError struct {
 	status int
 	err    *switchboard.Error
@@ -88,7 +87,7 @@ type statusError struct {
 func (e *statusError) Error() string { return e.err.Error() }
 func (e *statusError) Unwrap() error { return e.err }
 
-// retryLaterError is an error after which the same call may be made again, that much later.
+// retryLaterError is an error after which the same call may be repeated, after that time.
 type retryLaterError struct {
 	err   error
 	after time.Duration
@@ -97,8 +96,8 @@ type retryLaterError struct {
 func (e *retryLaterError) Error() string { return e.err.Error() }
 func (e *retryLaterError) Unwrap() error { return e.err }
 
-// ProblemOf turns an error into what the caller may see of it. The message of an
-// internal error is not shown; the request id finds it in the log.
+// ProblemOf returns the part of an error that the caller may see. It hides the message of an
+// internal error; the request id leads to it in the log.
 func ProblemOf(err error, requestID string) *Problem {
 	e, ok := errors.AsType[*switchboard.Error](err)
 	if !ok || e.Code.Status() == http.StatusInternalServerError {
@@ -123,7 +122,7 @@ func ProblemOf(err error, requestID string) *Problem {
 	return p
 }
 
-// headersOf returns the headers that belong to a code's answer.
+// headersOf returns the headers for answers with that code.
 func headersOf(code switchboard.Code) http.Header {
 	switch code {
 	case switchboard.CodeUnauthenticated:
@@ -136,8 +135,7 @@ func headersOf(code switchboard.Code) http.Header {
 	return nil
 }
 
-// problem makes the answer to an error, and notes for the log what the caller does
-// not see.
+// problem makes the answer to an error, and records for the log what the caller does not see.
 func (s *Server) problem(ctx context.Context, err error) *Problem {
 	log := logOf(ctx)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
@@ -154,8 +152,8 @@ func (s *Server) problem(ctx context.Context, err error) *Problem {
 	return p
 }
 
-// refuse answers with the problem that err is, outside of huma. If the body has not
-// been read, the connection ends with the answer.
+// refuse answers with the problem of err, outside of huma. If the body has not been read, the
+// connection ends with the answer.
 func (s *Server) refuse(c *gin.Context, err error) {
 	p := s.problem(c.Request.Context(), err)
 	if c.Request.ContentLength != 0 && !logOf(c.Request.Context()).bodyRead {
@@ -170,8 +168,8 @@ func (s *Server) refuse(c *gin.Context, err error) {
 	c.Abort()
 }
 
-// parameterProblem is the transformer that turns huma's own errors, which are about
-// parameters, into problems. Values are not repeated.
+// parameterProblem is the transformer that turns huma's own errors, which are about parameters,
+// into problems. It does not repeat values.
 func parameterProblem(ctx huma.Context, _ string, v any) (any, error) {
 	model, ok := v.(*huma.ErrorModel)
 	if !ok {

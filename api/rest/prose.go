@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// Prose is the words of the OpenAPI document.
+// Prose holds the texts of the OpenAPI document.
 type Prose struct {
 	Overview   string
-	Tags       []Tag                // groups of operations, in the order of the document
+	Tags       []Tag                // groups of operations, in the document's order
 	Operations map[string]Operation // by operation id
 }
 
 // Tag is a group of operations.
 type Tag struct{ Name, Description string }
 
-// Operation is what the document says of an operation.
+// Operation is the text about an operation.
 type Operation struct {
 	Tag, Summary, Description string
-	Example                   json.RawMessage // of the body; nil: there is none
+	Example                   json.RawMessage // of the body; nil: none
 }
 
-// ParseProse reads Markdown. What stands before the first heading is the overview; "#
-// Name" begins a tag, and "## operation-id: Summary" an operation of that tag. The
-// first block of JSON below an operation is the example of its body.
+// ParseProse reads Markdown. The text before the first heading is the overview; "# Name" begins a
+// tag, and "## operation-id: Summary" an operation of that tag. The first JSON block below an
+// operation is the example of its body.
 func ParseProse(markdown string) (Prose, error) {
 	p := Prose{Operations: map[string]Operation{}}
 	first, sections, _ := strings.Cut("\n"+markdown, "\n# ")

@@ -14,11 +14,10 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// checkQuery refuses text that Postgres could not store or compare, and a query string
-// of which a part would be dropped silently: one that is malformed, a parameter without
-// a value, which is more often a script's empty variable than a request for everything, and
-// a parameter that is given twice, unless it is among the repeatable ones. Unknown
-// parameters are left to huma.
+// checkQuery refuses text that Postgres cannot store or compare. It also refuses a query string of
+// which a part would be dropped silently: a malformed one, a parameter without a value (which is
+// more often a script's empty variable than a request for everything), and a parameter that is
+// given twice, unless it is repeatable. It leaves unknown parameters to huma.
 func checkQuery(u url.URL, repeatable []string) error {
 	if strings.ContainsRune(u.Path, 0) || !utf8.ValidString(u.Path) {
 		return switchboard.Errorf(switchboard.CodeNotFound, "no id looks like this")
@@ -46,12 +45,11 @@ func checkQuery(u url.URL, repeatable []string) error {
 	return nil
 }
 
-// Clip shortens a name that a caller made up, so that an answer does not send
-// kilobytes of it back.
+// Clip shortens a name from the caller, so that an answer does not repeat kilobytes of it.
 func Clip(name string) string { return switchboard.Clip(name, 80) }
 
-// repeatable lists the query parameters of an operation's input that may be given more
-// than once: those that the OpenAPI document shows as exploded lists.
+// repeatable returns the query parameters of an operation's input that may be given more than once:
+// those that the OpenAPI document shows as exploded lists.
 func repeatable(input reflect.Type) []string {
 	var names []string
 	for _, f := range reflect.VisibleFields(input) {
@@ -63,16 +61,16 @@ func repeatable(input reflect.Type) []string {
 	return names
 }
 
-// TimeParam is a time in a query. It is read as times in bodies are.
+// TimeParam is a time in a query. It is parsed like times in bodies.
 type TimeParam struct{ time.Time }
 
-// Schema documents it as a time. As an extension, the format is in the document and is
-// not checked by huma, which knows fewer times than RFC 3339 does.
+// Schema documents it as a time. The format is an extension, which the document shows but huma does
+// not check: huma accepts fewer times than RFC 3339 does.
 func (TimeParam) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"format": "date-time"}}
 }
 
-// UnmarshalText reads the time, and knows the usual slip: in a query string a bare +
+// UnmarshalText parses the time. It allows for a common mistake: in a query string, an unescaped +
 // means a blank.
 func (t *TimeParam) UnmarshalText(text []byte) error {
 	at, err := switchboard.ParseTime(string(text))

@@ -15,17 +15,16 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// requestLog collects what the log line of a request says. It is in the context of
-// every request.
+// requestLog collects the content of the request's log line. It is in the context of every request.
 type requestLog struct {
 	id       string
 	caller   switchboard.Caller
-	code     switchboard.Code // of the problem that was answered; empty: none
+	code     switchboard.Code // of the answered problem; empty: none
 	cause    error            // what a problem did not show
-	warnings []slog.Attr      // of a request that was served all the same
+	warnings []slog.Attr      // of a request that was served despite them
 
 	bodyRead bool // to its end
-	stored   bool // something was stored although a problem is answered
+	stored   bool // something was stored although the answer is a problem
 }
 
 type requestLogKey struct{}
@@ -37,8 +36,8 @@ func logOf(ctx context.Context) *requestLog {
 // RequestID is the id of the request in logs and problems.
 func RequestID(ctx context.Context) string { return logOf(ctx).id }
 
-// Warn adds attributes to the log line of the request, which becomes a warning. They
-// hold no part of the body, which may be personal.
+// Warn adds attributes to the log line of the request, which becomes a warning. They must not
+// contain any part of the body, which may be personal.
 func Warn(ctx context.Context, attrs ...slog.Attr) {
 	log := logOf(ctx)
 	log.warnings = append(log.warnings, attrs...)
@@ -46,8 +45,8 @@ func Warn(ctx context.Context, attrs ...slog.Attr) {
 
 const requestIDHeader = "X-Request-Id"
 
-// logRequest gives the request its id, and writes its log line and metric when it is
-// answered. Query strings, bodies and keys are never logged.
+// logRequest gives the request its id, and writes its log line and metric after it is answered. It
+// never logs query strings, bodies and keys.
 func (s *Server) logRequest(c *gin.Context) {
 	start := time.Now()
 	log := &requestLog{id: c.GetHeader(requestIDHeader)}
@@ -65,7 +64,7 @@ func (s *Server) logRequest(c *gin.Context) {
 	endSpan(span, status, log)
 	level := s.levelOf(route, status)
 	if log.caller.Origin == switchboard.OriginConsole && level == slog.LevelInfo {
-		level = slog.LevelDebug // the console logs the request that this one is made for
+		level = slog.LevelDebug // the console logs the request that this one serves
 	}
 	if len(log.warnings) > 0 {
 		level = max(level, slog.LevelWarn)
@@ -90,8 +89,8 @@ func (s *Server) logRequest(c *gin.Context) {
 	s.Logger.LogAttrs(c.Request.Context(), level, "request", append(attrs, log.warnings...)...)
 }
 
-// recoverPanic turns a panic into an internal error, so that one bad request does not
-// end the process.
+// recoverPanic turns a panic into an internal error, so that one bad request does not end the
+// process.
 func (s *Server) recoverPanic(c *gin.Context) {
 	defer func() {
 		v := recover()
@@ -99,7 +98,7 @@ func (s *Server) recoverPanic(c *gin.Context) {
 			return
 		}
 		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(v) // the server's own way to break off a connection
+			panic(v) // net/http's own way to abort a connection
 		}
 		err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		if c.Writer.Written() {
@@ -112,14 +111,14 @@ func (s *Server) recoverPanic(c *gin.Context) {
 	c.Next()
 }
 
-// isRequestID accepts ids of callers that are safe to log and to send back.
+// isRequestID accepts ids from callers that are safe to log and to return.
 func isRequestID(id string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 	return id != "" && len(id) <= 64 && strings.Trim(id, letters) == ""
 }
 
-// routeOf is the route's pattern, which has no ids in it: a label must not grow
-// with the data.
+// routeOf returns the route's pattern, which contains no ids, because labels must not grow with the
+// data.
 func routeOf(c *gin.Context) string {
 	if pattern := c.FullPath(); pattern != "" {
 		return pattern
@@ -127,7 +126,7 @@ func routeOf(c *gin.Context) string {
 	return "unmatched"
 }
 
-// methodLabel keeps methods that a client made up out of labels and logs.
+// methodLabel keeps invented methods out of labels and logs.
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodPut, http.MethodOptions:

@@ -14,12 +14,12 @@ import (
 // Route is one row of a routes table: an operation with its handler.
 type Route struct {
 	method, path, id string
-	roles            []switchboard.Role // who may call it, beside admin
+	roles            []switchboard.Role // who may call it, in addition to admin
 	status           int                // of success; 0: huma's default
-	body             bodyRule           // looked at only if the handler takes a body
+	body             bodyRule           // used only if the handler takes a body
 	answers          map[int]reflect.Type
-	problems         map[int]string // statuses of its own, with the words of the document
-	cost             int            // taken from the key's bucket; 0: it is not limited
+	problems         map[int]string // its own statuses, with the words of the document
+	cost             int            // taken from the key's bucket; 0: not limited
 	acts             bool           // it leaves an action, and so may name the person
 
 	hasBody    bool
@@ -27,17 +27,17 @@ type Route struct {
 	serve      func(s *Server, r *Route, op huma.Operation)
 }
 
-// Handler serves an operation for a caller whose role may call it. Parameters and
-// body have the right types; what their values mean is the handler's to check.
+// Handler serves an operation for a caller whose role may call it. Parameters and body have the
+// right types; the handler checks the meaning of their values.
 type Handler[In, Out any] func(ctx context.Context, caller switchboard.Caller, in *In) (*Out, error)
 
-// Call is the method and the path of the route.
+// Call returns the method and the path of the route.
 func (r *Route) Call() string { return r.method + " " + r.path }
 
-// Roles are those that may call it, beside admin.
+// Roles returns the roles that may call it, in addition to admin.
 func (r *Route) Roles() []switchboard.Role { return r.roles }
 
-// Payload is the JSON body of a request; an operation's input embeds it.
+// Payload is the JSON body of a request. An operation's input embeds it.
 type Payload[T any] struct{ JSON T }
 
 // Reply is an answer with a body.
@@ -46,7 +46,7 @@ type Reply[T any] struct{ Body T }
 // Empty is an answer without a body.
 type Empty struct{}
 
-// payload is what is known of an input that embeds [Payload].
+// payload is implemented by inputs that embed [Payload].
 type payload interface {
 	bodyType() reflect.Type
 	decode(s *shape, body []byte) error
@@ -58,10 +58,10 @@ func (p *Payload[T]) decode(s *shape, body []byte) error {
 	return decodeBody(s, body, reflect.ValueOf(&p.JSON).Elem())
 }
 
-// Option says more about a route.
+// Option changes a property of a route.
 type Option func(*Route)
 
-// On makes a route. Admins may call every operation; roles names the others.
+// On makes a route. Admins may call every operation; roles lists the others.
 func On[In, Out any](method, path string, roles []switchboard.Role, handler Handler[In, Out], id string, options ...Option) Route {
 	_, hasBody := any(new(In)).(payload)
 	r := Route{method: method, path: path, id: id, roles: roles, hasBody: hasBody, repeatable: repeatable(reflect.TypeFor[In]())}
@@ -73,31 +73,31 @@ func On[In, Out any](method, path string, roles []switchboard.Role, handler Hand
 	return r
 }
 
-// Status is the status of success.
+// Status sets the status of success.
 func Status(status int) Option { return func(r *Route) { r.status = status } }
 
-// MaxBody is the longest body in bytes. An error about a longer one names the field,
-// which may be empty.
+// MaxBody sets the maximum length of the body in bytes. The error about a longer one names the
+// field, which may be empty.
 func MaxBody(bytes int, field string) Option {
 	return func(r *Route) { r.body.limit, r.body.field = int64(bytes), field }
 }
 
-// OptionalBody says that the body may be left out.
+// OptionalBody allows requests without a body.
 func OptionalBody(r *Route) { r.body.optional = true }
 
-// Shared bounds the bytes of the operation's bodies that are read and answered at the
-// same time. A body waits for its part for some seconds, and is then refused.
+// Shared limits the total size of the operation's bodies that are read and answered at the same
+// time. A body waits some seconds for its part, and is then refused.
 func Shared(bytes int) Option {
 	return func(r *Route) { r.body.budget = newBodyBudget(int64(bytes), budgetWait) }
 }
 
-// Cost is what a call takes from its key's bucket, which [Config.CostlyCalls] fills.
+// Cost sets what a call takes from its key's bucket, which [Config.CostlyCalls] fills.
 func Cost(cost int) Option { return func(r *Route) { r.cost = cost } }
 
 // Acts says that the operation leaves an action, which may name the person who acted.
 func Acts(r *Route) { r.acts = true }
 
-// Answers documents one of several answers of a handler that picks the status itself.
+// Answers documents one of several answers of a handler that chooses the status itself.
 func Answers[T any](status int) Option {
 	return func(r *Route) {
 		if r.answers == nil {
@@ -107,8 +107,8 @@ func Answers[T any](status int) Option {
 	}
 }
 
-// Fails documents an error status that operations do not have in general; when says
-// when it is answered, and may be empty for a status that the document describes.
+// Fails documents an additional error status. when says when it is answered, and may be empty for a
+// status that the document already describes.
 func Fails(status int, when string) Option {
 	return func(r *Route) {
 		if r.problems == nil {
@@ -118,7 +118,7 @@ func Fails(status int, when string) Option {
 	}
 }
 
-// register puts a route into the API.
+// register adds a route to the API.
 func (s *Server) register(r *Route) error {
 	prose, known := s.Prose.Operations[r.id]
 	if !known {
@@ -153,7 +153,7 @@ func serve[In, Out any](s *Server, r *Route, op huma.Operation, handler Handler[
 	}
 }
 
-// operationOf is the registered operation of a route in the OpenAPI document.
+// operationOf returns the registered operation of a route in the OpenAPI document.
 func (s *Server) operationOf(r *Route) *huma.Operation {
 	item := s.huma.OpenAPI().Paths[r.path]
 	switch r.method {

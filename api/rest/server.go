@@ -22,23 +22,23 @@ import (
 // operations is the prefix of all operations' paths.
 const operations = "/v1/"
 
-// Store knows API keys and the answers to requests that came with an Idempotency-Key.
+// Store provides API keys, and the answers to requests with an Idempotency-Key.
 type Store interface {
-	// Authenticate returns the caller behind the text of a key, and an Unauthenticated
-	// error for a key that is unknown, expired or revoked.
+	// Authenticate returns the caller for the text of a key, or an Unauthenticated error if the key
+	// is unknown, expired or revoked.
 	Authenticate(ctx context.Context, text switchboard.Secret) (switchboard.Caller, error)
 
-	// Claim lets the holder of the API key carry out a request, or returns the answer
-	// that was given before. It is KeyReused where the key came with another request,
-	// and a Conflict where the same request is being carried out.
+	// Claim allows the holder of the API key to execute a request, or returns the earlier answer.
+	// It returns KeyReused if the Idempotency-Key came with another request, and a Conflict if the
+	// same request is being executed.
 	Claim(ctx context.Context, apiKeyID, key string, request [32]byte) (switchboard.IdempotencyClaim, error)
 	SaveAnswer(ctx context.Context, claim switchboard.IdempotencyClaim, answer switchboard.StoredAnswer) error
-	// Release gives up a claim without an answer. If nothing was done, the key may come
+	// Release gives up a claim without an answer. If nothing was done, the Idempotency-Key may come
 	// with another request.
 	Release(ctx context.Context, claim switchboard.IdempotencyClaim, nothingDone bool) error
 }
 
-// Config is what the layer needs. All of it is required.
+// Config is what the package needs. All of it is required.
 type Config struct {
 	Store   Store
 	Meter   metric.Meter
@@ -46,20 +46,20 @@ type Config struct {
 	Classes switchboard.TenantClasses // of callers, for metrics
 	Logger  *slog.Logger
 
-	// RefusedKeys is how many refused keys an address may try a second before it is
-	// answered 429 without a lookup.
+	// RefusedKeys is how many refused keys an address may try per second. After that it gets 429
+	// without a lookup.
 	RefusedKeys float64
-	// CostlyCalls is the sum of the costs that one key may spend a second, see [Cost].
+	// CostlyCalls is the total cost that one key may spend per second, see [Cost].
 	CostlyCalls float64
 
 	Version string // shown in the OpenAPI document
-	Prose   Prose  // the words of the OpenAPI document
-	// Members is a struct with the members that errors add to their problems, see
-	// [MembersError]; the OpenAPI document shows them with those of [Problem].
+	Prose   Prose  // the texts of the OpenAPI document
+	// Members is a struct with the members that errors add to their problems, see [MembersError].
+	// The OpenAPI document shows them with those of [Problem].
 	Members any
 }
 
-// Server serves operations. It is not changed once it serves.
+// Server serves operations. It does not change after it begins to serve.
 type Server struct {
 	Config
 	engine  *gin.Engine
@@ -104,15 +104,14 @@ func (s *Server) Handler(routes []Route) (http.Handler, error) {
 	return s.engine, nil
 }
 
-// Mount serves GET and HEAD of a path outside of the operations. Probes ask these
-// paths every few seconds, so successes are logged at debug level.
+// Mount serves GET and HEAD of a path outside of the operations. Probes request these paths every
+// few seconds, so successes are logged at debug level.
 func (s *Server) Mount(path string, h http.Handler) {
 	s.quiet[path] = true
 	s.engine.GET(path, gin.WrapH(h))
 }
 
-// serveHeads answers HEAD wherever GET is known (RFC 9110, 9.1); net/http sends the
-// headers alone.
+// serveHeads answers HEAD for every GET route (RFC 9110, 9.1). net/http only sends the headers.
 func (s *Server) serveHeads() {
 	for _, route := range s.engine.Routes() {
 		if route.Method == http.MethodGet {
@@ -121,10 +120,10 @@ func (s *Server) serveHeads() {
 	}
 }
 
-// newEngine makes the Gin engine with the middlewares that every request passes.
+// newEngine makes the Gin engine with the middlewares for every request.
 func (s *Server) newEngine() *gin.Engine {
-	// Gin's mode is a global, and its debug mode prints to stdout. It is only ever
-	// changed from debug to release, so it does not matter who is first.
+	// Gin's mode is a global, and its debug mode prints to stdout. It is only ever changed from
+	// debug to release, so the order does not matter.
 	if gin.Mode() == gin.DebugMode {
 		gin.SetMode(gin.ReleaseMode)
 	}
@@ -141,9 +140,8 @@ func (s *Server) newEngine() *gin.Engine {
 	return engine
 }
 
-// humaConfig is written out rather than taken from huma.DefaultConfig, which adds
-// "$schema" to every answer and a documentation page that loads scripts from the
-// internet.
+// humaConfig is written out. huma.DefaultConfig adds "$schema" to every answer, and a documentation
+// page that loads scripts from the internet.
 func (s *Server) humaConfig() huma.Config {
 	format := huma.Format{Marshal: WriteJSON, Unmarshal: json.Unmarshal}
 	return huma.Config{
@@ -155,7 +153,7 @@ func (s *Server) humaConfig() huma.Config {
 	}
 }
 
-// WriteJSON leaves <, > and & as they are: no answer is put into a script.
+// WriteJSON does not escape <, > and &: no answer is put into a script.
 func WriteJSON(w io.Writer, v any) error {
 	text, err := switchboard.EncodeJSON(v)
 	if err == nil {
@@ -164,8 +162,8 @@ func WriteJSON(w io.Writer, v any) error {
 	return err
 }
 
-// secure sets the headers that keep browsers and proxies from doing more with an
-// answer than showing it.
+// secure sets the headers that stop browsers and proxies from doing more with an answer than
+// showing it.
 func secure(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	if strings.HasPrefix(c.Request.URL.Path, operations) {
@@ -174,8 +172,8 @@ func secure(c *gin.Context) {
 	c.Next()
 }
 
-// refuseBodies ends the connection after an answer outside of the operations if the
-// request has a body: no route there reads one.
+// refuseBodies ends the connection after an answer outside of the operations if the request has a
+// body, because no route there reads one.
 func refuseBodies(c *gin.Context) {
 	if c.Request.ContentLength != 0 && !strings.HasPrefix(c.Request.URL.Path, operations) {
 		closeUnread(c)
@@ -183,9 +181,8 @@ func refuseBodies(c *gin.Context) {
 	c.Next()
 }
 
-// closeUnread ends the connection after the answer. net/http would else wait for the
-// rest of the body, up to its read timeout, before it answers, and once more before it
-// frees the connection.
+// closeUnread ends the connection after the answer. Otherwise net/http would wait for the rest of
+// the body, up to its read timeout, before it answers, and again before it frees the connection.
 func closeUnread(c *gin.Context) {
 	c.Header("Connection", "close")
 	_ = huma.SetReadDeadline(c.Writer, time.Now()) // not every writer can, as in tests

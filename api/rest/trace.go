@@ -12,9 +12,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// startSpan begins the span of an operation, in the trace of whoever calls if it names one; probes and
-// pages have none. It is written by hand because what instruments Gin puts the path, with ids, and the
-// caller's address into each span.
+// startSpan begins the span of an operation, in the trace of the caller if the request names one.
+// Probes and pages have no span. We do not use Gin's instrumentation, because it puts the path,
+// with ids, and the caller's address into each span.
 func (s *Server) startSpan(c *gin.Context) (context.Context, trace.Span) {
 	ctx, route := c.Request.Context(), routeOf(c)
 	if !strings.HasPrefix(route, operations) {
@@ -28,7 +28,7 @@ func (s *Server) startSpan(c *gin.Context) (context.Context, trace.Span) {
 		attribute.String("http.request.method", method), attribute.String("http.route", route)))
 }
 
-// endSpan ends it with what was answered.
+// endSpan ends the span with the answer.
 func endSpan(span trace.Span, status int, log *requestLog) {
 	if span.IsRecording() {
 		span.SetAttributes(attribute.Int("http.response.status_code", status), attribute.String("switchboard.request", log.id))

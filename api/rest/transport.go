@@ -10,13 +10,13 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// inProcessKey is the key of the caller in the context of a request that this process makes of
-// itself. Nothing that comes over the network sets it.
+// inProcessKey is the key of the caller in the context of a request that this process makes to
+// itself. Nothing from the network can set it.
 type inProcessKey struct{}
 
-// Transport makes requests of the API without the network, as that caller: the console's, for
-// somebody who is signed in there. They pass the same handlers, with the same roles and limits.
-// The caller's address and request id are those of the request that they are made for.
+// Transport makes requests to the API without the network, as that caller. The console uses it for
+// people who are signed in there. The requests use the same handlers, with the same roles and
+// limits. The caller's address and request id are those of the request for which they are made.
 func (s *Server) Transport(caller switchboard.Caller) http.RoundTripper {
 	caller.Origin = switchboard.OriginConsole
 	return &transport{s, caller}
@@ -34,7 +34,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		served.Header.Set(requestIDHeader, t.caller.RequestID)
 	}
 	if served.Body == nil {
-		served.Body = http.NoBody // as a handler may expect it
+		served.Body = http.NoBody // a handler may expect one
 	}
 	defer served.Body.Close()
 	served.RemoteAddr = t.caller.Address
@@ -50,7 +50,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// bufferedAnswer is what a handler writes.
+// bufferedAnswer buffers what a handler writes.
 type bufferedAnswer struct {
 	header http.Header
 	status int

@@ -1,5 +1,5 @@
-// Package dnstest is a DNS server on loopback for tests. It knows the names that a test
-// gives it, and misbehaves as a test asks it to.
+// Package dnstest is a DNS server on loopback for tests. A test sets its names, and can make it
+// misbehave.
 package dnstest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Server answers over UDP until its test ends. A name that it was not given does not exist.
+// Server answers over UDP until its test ends. Names that were not set do not exist.
 type Server struct {
 	// Addr is where it listens.
 	Addr netip.AddrPort
@@ -31,7 +31,7 @@ type question struct {
 	qtype dnsmessage.Type
 }
 
-// rule is how a question is answered otherwise than by the names.
+// rule is how the server answers a question instead of with the names.
 type rule struct {
 	code dnsmessage.RCode
 	held <-chan struct{} // not before this is closed; nil: at once
@@ -58,7 +58,7 @@ func New(t testing.TB) *Server {
 	return s
 }
 
-// Set gives the name these addresses in place of those before. With none it exists all the same.
+// Set replaces the addresses of the name. A name without addresses still exists.
 func (s *Server) Set(name string, addrs ...string) {
 	parsed := []netip.Addr{}
 	for _, addr := range addrs {
@@ -76,8 +76,8 @@ func (s *Server) Fail(name string, qtype dnsmessage.Type, code dnsmessage.RCode)
 	s.rules[question{name, qtype}] = rule{code: code}
 }
 
-// Hold answers no question of that type for the name until release is called. Those that
-// came before are answered then, too.
+// Hold leaves questions of that type for the name unanswered until release is called, which also
+// answers the questions that came before.
 func (s *Server) Hold(name string, qtype dnsmessage.Type) (release func()) {
 	held := make(chan struct{})
 	s.mu.Lock()
@@ -91,7 +91,7 @@ func (s *Server) Hold(name string, qtype dnsmessage.Type) (release func()) {
 	})
 }
 
-// Arrived is closed once that question has come.
+// Arrived is closed after that question has come.
 func (s *Server) Arrived(name string, qtype dnsmessage.Type) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *Server) answer(to netip.AddrPort, id uint16, asked dnsmessage.Question)
 	}
 }
 
-// record is the address as a record of that type; nil if it is none.
+// record returns the address as a record of that type, or nil if the address has another type.
 func record(addr netip.Addr, qtype dnsmessage.Type) dnsmessage.ResourceBody {
 	switch {
 	case qtype == dnsmessage.TypeA && addr.Is4():

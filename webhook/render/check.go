@@ -11,15 +11,15 @@ import (
 )
 
 // CheckTemplates checks the templates of a valid request as far as that is possible without
-// an event: that they can be parsed, are within bounds, read only what the use case allows
-// (nil: there is none), and can be rendered with the samples, which are data of events that
-// the subscription takes. The error is a *[switchboard.Error] that names the field, as
+// an event. They must parse, respect the limits, read only what the use case allows (nil:
+// there is none), and render with the samples, which are data of events that the
+// subscription receives. The error is a *[switchboard.Error] that names the field, as
 // "request.params.address.street".
 //
-// Warnings name what works but is probably not meant or may stop working: placeholders that
+// Warnings name what works but is probably a mistake or may stop working: placeholders that
 // have no value in any sample, event types matched by a pattern for which a template cannot
-// be rendered, values of samples that a filter is hardly meant for, and filters that encode
-// what is encoded anyway. There are at most 50; if there are more, the last one says so.
+// be rendered, sample values that do not suit a filter, and filters that encode what is
+// encoded anyway. There are at most 50; if there are more, the last one says so.
 func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, samples []Sample) (warnings []string, err error) {
 	c := newCheck(request, useCase, samples)
 	if err := c.request(request); err != nil {
@@ -32,8 +32,8 @@ func CheckTemplates(request *switchboard.Request, useCase *switchboard.UseCase, 
 	return c.warnings, nil
 }
 
-// Bounds of the warnings. There may be one for each of many thousand placeholders, and names
-// are of any length.
+// Limits of the warnings. Each of many thousand placeholders may cause one, and names have any
+// length.
 const (
 	maxWarnings   = 50
 	maxShownField = 200 // bytes of the field that a warning names, and of the placeholder
@@ -43,7 +43,7 @@ type check struct {
 	useCase  *switchboard.UseCase
 	lenient  bool
 	types    []*typeSamples
-	work     int               // that may still be spent on samples
+	work     int               // what may still be spent on samples
 	missing  map[string]string // event types whose samples lack a value, with the first error
 	warnings []string
 }
@@ -104,7 +104,7 @@ func (c *check) template(field string, where position, source string) error {
 	return inField(field, c.render(field, template))
 }
 
-// position is where in the request a template is.
+// position is where a template is in the request.
 type position int
 
 const (
@@ -116,7 +116,7 @@ const (
 	inJSON
 )
 
-// encodes names the filter that encodes a value as its position does anyway.
+// encodes names, for each position, the filter that does the same encoding as the position itself.
 var encodes = map[position]string{inPath: "url_encode", inQuery: "url_encode", inForm: "url_encode", inXML: "escape", inJSON: "json"}
 
 // leafPosition returns where the leaves of the params are.

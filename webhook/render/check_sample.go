@@ -16,7 +16,7 @@ import (
 // Sample is data that an event of a type may have.
 type Sample struct {
 	EventType string
-	Named     bool // the subscription names the type, and not only a pattern that it fits
+	Named     bool // the subscription names the type itself, not only a pattern that matches it
 	Data      json.RawMessage
 }
 
@@ -27,7 +27,7 @@ type typeSamples struct {
 	samples []*placeholders
 }
 
-// Bounds of the work of rendering templates with samples.
+// Limits of the work of rendering templates with samples.
 const (
 	maxTried     = 8        // samples of one event type for each template
 	maxCheckWork = 32 << 20 // of all templates, in the unit of [liquid.Budget]: about a tenth of a second
@@ -54,21 +54,21 @@ func newCheck(request *switchboard.Request, useCase *switchboard.UseCase, sample
 	return c
 }
 
-// render renders the template with the samples of each event type. If it fails with all
-// samples of a type that have its values, as where a filter divides by zero, that is an error
-// where the subscription names the type, or where the template can be rendered for no other
-// type; for one of the types that a pattern matches it is a warning. A type whose samples
-// all lack the values is a warning too.
+// render renders the template with the samples of each event type. It may fail with all samples of
+// a type that have its values, for example because a filter divides by zero. That is an error if
+// the subscription names the type, or if no other type can be rendered; for a type that only a
+// pattern matches, it is a warning. If all samples of a type lack the values, that is also a
+// warning.
 func (c *check) render(field string, template *liquid.Template) error {
 	types := c.types
-	if len(template.Paths()) == 0 { // the same with each
+	if len(template.Paths()) == 0 { // the same for every sample
 		nothing := &placeholders{event: &switchboard.Event{Data: []byte("{}")}, useCase: c.useCase, budget: liquid.NewBudget()}
 		types = []*typeSamples{{named: true, samples: []*placeholders{nothing}}}
 	}
 	t := &trial{check: c, template: template, notices: map[string]bool{}}
 	missing := map[string]error{}
 	var failed []string
-	var failure error // of the first of them
+	var failure error // the first one
 	rendered := false
 	for i, eventType := range types {
 		if i > 0 && c.work <= 0 {
@@ -107,8 +107,8 @@ func (c *check) render(field string, template *liquid.Template) error {
 	return nil
 }
 
-// noteMissing remembers the event types whose samples lack a value, each with the first
-// error: one warning names them all.
+// noteMissing remembers the event types whose samples lack a value, each with the first error. One
+// warning names them all.
 func (c *check) noteMissing(missing map[string]error, field string) {
 	for eventType, err := range missing {
 		if _, known := c.missing[eventType]; !known {
@@ -124,7 +124,7 @@ func (c *check) warnOfMissing() {
 	}
 }
 
-// firstOf names the first of the event types and counts the others.
+// firstOf names the first event type and counts the others.
 func firstOf(eventTypes []string) string {
 	if len(eventTypes) == 1 {
 		return eventTypes[0]
@@ -147,14 +147,14 @@ type trial struct {
 	texts    []string        // the same, with the event type
 }
 
-// trialResult says how a template did with the samples of an event type.
+// trialResult is the result of a template with the samples of an event type.
 type trialResult struct {
 	rendered bool  // with one of them
 	failure  error // with one that has all values
 	missing  error // with one that lacks a value
 }
 
-// with renders the template with samples of a type, first with those that have most of its
+// with renders the template with samples of a type. It begins with those that have most of its
 // values: a sample without them may render and prove nothing.
 func (t *trial) with(eventType *typeSamples) (result trialResult) {
 	seen := 0

@@ -10,11 +10,11 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// defaultEnvelope is the envelope of requests that name no fields of their own.
+// defaultEnvelope is the envelope of requests that do not name their own fields.
 var defaultEnvelope = switchboard.EnvelopeFields{ID: "id", Type: "type", Timestamp: "timestamp", Data: "data"}
 
-// envelope wraps the event's data. It does not use encoding/json, which would compact and
-// re-escape the data: the receiver is promised the bytes that the platform posted.
+// envelope wraps the event's data. encoding/json would compact and re-escape the data, but the
+// receiver is promised the bytes that the platform posted.
 func (p *rendering) envelope() ([]byte, error) {
 	fields := &defaultEnvelope
 	if p.request.Envelope != nil {
@@ -47,8 +47,8 @@ func (p *rendering) flatEnvelope(fields *switchboard.EnvelopeFields) ([]byte, er
 	return append(e.text, '}'), nil
 }
 
-// beginEnvelope writes the fields that describe the event. A member of the same name in
-// beside takes the place of a field.
+// beginEnvelope writes the fields that describe the event. A member of the same name in beside
+// replaces a field.
 func (p *rendering) beginEnvelope(fields *switchboard.EnvelopeFields, beside *document.Object) *objectWriter {
 	e := &objectWriter{beside: beside, text: append(make([]byte, 0, len(p.event.Data)+256), '{')}
 	e.member(fields.ID, document.Append(nil, p.event.ID))

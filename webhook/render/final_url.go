@@ -15,11 +15,11 @@ import (
 // checked, shown, signed and sent, and net/http puts its path and query into the request
 // line byte for byte.
 //
-// Surrounding spaces are removed. Scheme and host are in lower case, the host in the ASCII
-// form of UTS 46, the port is left out where it is the scheme's own, and an empty path is
-// "/". What a path or query cannot hold is percent-encoded once; what is encoded already
-// stays as it is, since %2F and / differ in meaning (RFC 3986 2.2). The error is an Invalid
-// one for that field.
+// Surrounding spaces are removed. The scheme and the host are in lower case, and the host is
+// in the ASCII form of UTS 46. The scheme's default port is omitted, and an empty path
+// becomes "/". Characters that a path or query cannot hold are percent-encoded once. Encoded
+// characters do not change, since %2F and / differ in meaning (RFC 3986 2.2). The error is
+// an Invalid error for that field.
 func FinalURL(field, raw string) (string, error) {
 	raw = strings.TrimSpace(raw)
 	if err := switchboard.ValidateURL(field, raw); err != nil {
@@ -40,9 +40,9 @@ func FinalURL(field, raw string) (string, error) {
 	return final + rest, nil
 }
 
-// Origin is a URL's scheme, host and port as requests are sent there: φίλος.gr and φίλοσ.gr
-// are the same word in two cases, and two hosts. What has no such form stays as it is written,
-// and so is an origin of its own.
+// Origin returns the scheme, host and port to which requests for the URL are sent. The same word in
+// two cases may be two hosts, as φίλος.gr and φίλοσ.gr. A text without such a form is returned as
+// it is, and so is an origin of its own.
 func Origin(rawURL string) string {
 	if address, err := FinalAddress("url", rawURL); err == nil {
 		return address
@@ -50,8 +50,8 @@ func Origin(rawURL string) string {
 	return switchboard.Address(rawURL)
 }
 
-// FinalAddress returns scheme, host and port of a URL, whose path and query may be
-// templates, in the form in which it is sent.
+// FinalAddress returns the scheme, host and port of a URL, in the form in which it is sent. Its
+// path and query may be templates.
 func FinalAddress(field, raw string) (string, error) {
 	u, err := url.Parse(switchboard.Address(strings.TrimSpace(raw)))
 	if err != nil {
@@ -61,7 +61,7 @@ func FinalAddress(field, raw string) (string, error) {
 	if err != nil {
 		return "", switchboard.InvalidField(field, "holds a host name that is not valid")
 	}
-	if !isHostName(host) { // an IPv4 address is made of the same
+	if !isHostName(host) { // an IPv4 address has the same characters
 		switch ip, err := netip.ParseAddr(host); {
 		case err != nil:
 			return "", switchboard.InvalidField(field, "holds a host name that is not valid")
@@ -80,9 +80,9 @@ func FinalAddress(field, raw string) (string, error) {
 	return u.Scheme + "://" + host + ":" + strconv.FormatUint(port, 10), nil
 }
 
-// ASCIIHost returns the host of a URL as net/http looks it up, in lower case and without a
-// final dot: full-width digits, for example, become an IP address there. The error is that
-// of a host that is not a name.
+// ASCIIHost returns the host of a URL as net/http looks it up, in lower case and without a final
+// dot. For example, full-width digits become an IP address there. It returns an error if the host
+// is not a valid name.
 func ASCIIHost(host string) (string, error) {
 	if strings.ContainsFunc(host, func(r rune) bool { return r >= 0x80 }) {
 		ascii, err := idna.Lookup.ToASCII(host)
@@ -94,15 +94,15 @@ func ASCIIHost(host string) (string, error) {
 	return strings.TrimSuffix(strings.ToLower(host), "."), nil
 }
 
-// isHostName reports whether a name in lower case holds only the characters of names.
-// RFC 1123 does not allow the underscore, but some names have it.
+// isHostName reports whether a name in lower case only has the characters of names. RFC 1123 does
+// not allow the underscore, but some names have it.
 func isHostName(host string) bool {
 	return host != "" && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
 }
 
-// encodeTarget percent-encodes the characters that a path and query cannot hold (RFC 3986
-// 3.3 and 3.4). Square brackets stay although the RFC does not allow them: browsers and curl
-// send them so, and whoever wants them encoded writes %5B.
+// encodeTarget percent-encodes the characters that a path and query cannot hold (RFC 3986 3.3 and
+// 3.4). It keeps square brackets although the RFC does not allow them: browsers and curl send them
+// so, and customers can write %5B.
 func encodeTarget(field, text string) (string, error) {
 	if !switchboard.IsEscaped(text) {
 		return "", switchboard.InvalidField(field, "%s", switchboard.BadEscape)
@@ -126,8 +126,8 @@ func encodeTarget(field, text string) (string, error) {
 	return string(out), nil
 }
 
-// inTarget reports whether path and query may hold the byte as it is. A question mark begins
-// the query, and is allowed in it.
+// inTarget reports whether path and query may hold the byte unencoded. A question mark begins the
+// query, and is allowed in it.
 func inTarget(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':

@@ -12,9 +12,9 @@ import (
 
 var errForm = errors.New("must be an object to be written as a form or query: its members are the fields")
 
-// form writes an object as a form or a query: a=1&b[c]=2. A member of an object is a[b]; an
-// array of scalars repeats a[], any other array numbers its items, a[0][b]. An empty object
-// or array has no fields, and null is empty.
+// form writes an object as a form or a query: a=1&b[c]=2. A member of an object is a[b]. An array
+// of scalars repeats a[]; any other array numbers its items, a[0][b]. An empty object or array has
+// no fields, and null is empty.
 func form(value any, limit int) ([]byte, error) {
 	object, ok := value.(*document.Object)
 	if !ok {
@@ -33,7 +33,7 @@ func form(value any, limit int) ([]byte, error) {
 type formWriter struct {
 	out     []byte
 	skipped int // bytes of the names of empty objects and arrays, which write nothing
-	limit   int // of both
+	limit   int // of out and skipped together
 }
 
 func (w *formWriter) field(name string, value any) error {
@@ -74,8 +74,8 @@ func (w *formWriter) field(name string, value any) error {
 	return w.checkLimit()
 }
 
-// skip counts the name of an empty object or array. Many of them under a long name are as
-// much work as what is written, and would never reach the limit otherwise.
+// skip counts the name of an empty object or array. Many of them under a long name take as much
+// work as output, but would never reach the limit without this.
 func (w *formWriter) skip(name string) error {
 	w.skipped += len(name)
 	return w.checkLimit()
@@ -88,7 +88,7 @@ func (w *formWriter) checkLimit() error {
 	return nil
 }
 
-// isFlat reports whether an array holds scalars only.
+// isFlat reports whether an array only holds scalars.
 func isFlat(array []any) bool {
 	for _, item := range array {
 		if isContainer(item) {

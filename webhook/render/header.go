@@ -27,8 +27,8 @@ func (p *rendering) header() (http.Header, error) {
 	return header, nil
 }
 
-// customHeader renders the subscription's own headers. A value that a header cannot carry is
-// an error: without the line break it would be another value.
+// customHeader renders the subscription's own headers. A value that a header cannot carry is an
+// error: removing, for example, a line break would change the value.
 func (p *rendering) customHeader() (http.Header, error) {
 	header := make(http.Header, len(p.request.Headers)+6) // content type, action, user agent, three of the signature
 	for _, name := range slices.Sorted(maps.Keys(p.request.Headers)) {

@@ -11,9 +11,9 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Message is an HTTP request that is ready to be sent. It is not changed once made.
+// Message is an HTTP request that is ready to be sent. It is immutable.
 //
-// Headers, query and body hold what only the receiver may see, so printing,
+// Headers, query and body contain what only the receiver may see. So printing,
 // logging or marshalling a message shows none of them.
 type Message struct {
 	Method string
@@ -22,7 +22,7 @@ type Message struct {
 	Body   []byte      `json:"-"`
 }
 
-// String names the message without anything that could be secret.
+// String describes the message without anything that could be secret.
 func (m Message) String() string {
 	host := "?"
 	if u, err := url.Parse(m.URL); err == nil {
@@ -38,10 +38,10 @@ func (m Message) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String
 // LogValue logs [Message.String].
 func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
-// Sent returns what may be shown and stored of the message: the values of sensitive headers
-// and of the query are masked, and only the length of the body remains. The query is to a
-// GET what the body is to a POST, and holds the token of many receivers. The signature
-// stays: it proves what was sent, and nobody can sign anything else with it.
+// Sent returns the parts of the message that may be shown and stored. The values of sensitive
+// headers and of the query are masked, and only the length of the body remains. A GET carries its
+// data in the query, which often contains the receiver's token. The signature stays: it proves what
+// was sent, and nobody can sign anything else with it.
 func (m Message) Sent() switchboard.SentRequest {
 	flat := make(map[string]string, len(m.Header))
 	for name, values := range m.Header {

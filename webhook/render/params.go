@@ -9,16 +9,16 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// params renders the params leaf by leaf: every string in them is a template, and its value
-// stays in its place, whatever it holds. Names are literal.
+// params renders the params leaf by leaf. Every string in them is a template, and its value never
+// leaves its place, whatever it contains. Names are literal.
 func (p *rendering) params() (any, error) {
 	return eachLeaf(p.request.Params, func(field, source string) (any, error) {
 		return p.value(field, source)
 	})
 }
 
-// eachLeaf returns the params with every string in them replaced by what f returns for it;
-// field is its path, as "request.params.address.street".
+// eachLeaf returns the params with every string replaced by f's result for it. field is the path,
+// as "request.params.address.street".
 func eachLeaf(params []byte, f func(field, source string) (any, error)) (any, error) {
 	const field = "request.params"
 	decoded, err := document.Decode(params)
@@ -29,7 +29,7 @@ func eachLeaf(params []byte, f func(field, source string) (any, error)) (any, er
 	return w.walk(field, decoded, 0)
 }
 
-// maxName bounds a name in the params, in bytes: errors and warnings quote it.
+// maxName limits a name in the params, in bytes, because errors and warnings quote it.
 const maxName = 200
 
 type leafWalker struct {
@@ -102,7 +102,7 @@ func (p *rendering) text(field, source string, escape func(string) string) (stri
 	return text, inField(field, err)
 }
 
-// soapParameter is an element of a SOAP message beside its body.
+// soapParameter is an element of a SOAP message next to its body.
 type soapParameter struct{ name, text string }
 
 // soapParameters renders the parameters of the SOAP message, in the order of their names.

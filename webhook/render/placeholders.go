@@ -15,9 +15,9 @@ import (
 
 // placeholders looks up the values of the placeholders of one request.
 //
-// A name is looked up, in this order, as
-//   - event.id, event.type, event.timestamp or event.key, whatever the data hold: a member
-//     of the data named event is written ["event"];
+// It looks up a name, in this order, as
+//   - event.id, event.type, event.timestamp or event.key, whatever the data contain: a member
+//     of the data with the name event is written ["event"];
 //   - a custom field by its number without the prefix, czCol.15, in the use case's entity;
 //   - a member of the data, if the use case may read it;
 //   - a member of the object in the data that holds a script's variables.
@@ -99,7 +99,7 @@ func (p *placeholders) find(keys []string) (value any, found bool) {
 	return value, true
 }
 
-// sizeKey is a key of every array, object and text, beside their own.
+// sizeKey is an extra key of every array, object and text.
 const sizeKey = "size"
 
 // step returns the value under that key of an object, array or text.
@@ -126,8 +126,8 @@ func step(value any, key string) (any, bool) {
 	return json.Number(strconv.Itoa(size)), key == sizeKey
 }
 
-// indexOf returns the index that a key means in an array of that length; a negative one
-// counts from the end.
+// indexOf returns the index for a key in an array of that length. A negative key counts from the
+// end.
 func indexOf(key string, length int) (int, bool) {
 	index, err := strconv.Atoi(key)
 	switch key {
@@ -155,8 +155,8 @@ func (p *placeholders) eventField(field string) string {
 	return p.event.Key
 }
 
-// isEventField reports whether the path names a field of the event itself. One whose first
-// name is in brackets is of the data.
+// isEventField reports whether the path names a field of the event itself. A first name in brackets
+// belongs to the data.
 func isEventField(path liquid.Path) bool {
 	if len(path.Keys) != 2 || path.Keys[0] != "event" || strings.HasPrefix(path.Text, "[") {
 		return false
@@ -168,7 +168,7 @@ func isEventField(path liquid.Path) bool {
 	return false
 }
 
-// isCustomField reports whether the path names a custom field by its number, as czCol.15.
+// isCustomField reports whether the path names a custom field by its number, such as czCol.15.
 func isCustomField(path liquid.Path) bool {
 	return len(path.Keys) == 2 && path.Keys[1] != "" && strings.Trim(path.Keys[1], "0123456789") == ""
 }

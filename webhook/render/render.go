@@ -1,6 +1,6 @@
-// Package render makes the HTTP request that a subscription asks for out of its events:
-// the body, the URL and the headers, whose templates are in the language of package liquid.
-// It knows nothing of signatures, credentials and connections.
+// Package render makes the HTTP request of a subscription from its events: the body, the URL and
+// the headers. Their templates are in the language of package liquid. The package knows nothing of
+// signatures, credentials and connections.
 package render
 
 import (
@@ -19,19 +19,19 @@ import (
 type Platforms interface {
 	// UseCase returns the use case of that name.
 	UseCase(name string) (switchboard.UseCase, bool)
-	// VendorName returns the platform's own spelling of an event type; empty: there is none.
+	// VendorName returns the platform's own spelling of an event type, or "" if there is none.
 	VendorName(platform, eventType string) string
 }
 
-// Bounds of a request that is made of templates.
+// Limits of a request that is made of templates.
 const (
 	maxLeaves      = 500     // strings in the params
-	maxLeafNesting = 16      // objects and arrays in one another in the params
-	maxEncoded     = 1 << 20 // of a body that Switchboard writes, in bytes
-	maxRenderedURL = 8 << 10 // in bytes; many servers take no longer one
+	maxLeafNesting = 16      // nested objects and arrays in the params
+	maxEncoded     = 1 << 20 // of a body that Switchboard encodes, in bytes
+	maxRenderedURL = 8 << 10 // in bytes; many servers accept no longer ones
 )
 
-// Parsed templates are cached. Longer ones are rare, take microseconds to parse, and could
+// Parsed templates are cached. Longer ones are not: they are rare, parse in microseconds, and could
 // fill the memory.
 const (
 	maxCached       = 1024
@@ -50,25 +50,25 @@ func NewRenderer(platforms Platforms) *Renderer {
 	return &Renderer{platforms: platforms, templates: templates}
 }
 
-// Render makes the request that the subscription asks for of those events, not yet signed.
-// There must be exactly one event: a message of several is not supported yet. at is when
-// the attempt begins, which is what templates mean by now.
+// Render makes the subscription's request for those events, without a signature. There must
+// be exactly one event: messages of several events are not supported yet. at is the time
+// when the attempt begins, which is also the value of now in templates.
 //
-// A request that cannot be made is a *[switchboard.Error] that names the subscription's or
-// event's field at fault. The next attempt reads the subscription again, which its owner
-// may have repaired by then. Only erased data never come back, see [ErrErased].
+// If the request cannot be made, the error is a *[switchboard.Error] that names the field of
+// the subscription or event at fault. The next attempt reads the subscription again, whose
+// owner may have repaired it. Only erased data never come back, see [ErrErased].
 func (r *Renderer) Render(sub *switchboard.Subscription, events []switchboard.Event, at time.Time) (Message, error) {
 	return r.RenderWith(sub, events, at, nil)
 }
 
-// RenderWith is Render, with those bytes in the place of the body, if they are given.
+// RenderWith is like Render, but uses the given bytes, if any, instead of the body.
 func (r *Renderer) RenderWith(sub *switchboard.Subscription, events []switchboard.Event, at time.Time, body *string) (Message, error) {
 	if len(events) != 1 {
 		return Message{}, fmt.Errorf("cannot render %d events into one message: it takes exactly one", len(events))
 	}
 	event, request := &events[0], &sub.Request
-	// Checked when it was saved too, but the row may be older than the rules. This also
-	// keeps line breaks and our own headers out of the custom ones.
+	// The request was also checked when it was saved, but the row may be older than the rules. This
+	// also keeps line breaks and our own headers out of custom headers.
 	if err := request.Validate(); err != nil {
 		return Message{}, err
 	}
@@ -87,7 +87,7 @@ func (r *Renderer) RenderWith(sub *switchboard.Subscription, events []switchboar
 	return p.message()
 }
 
-// Warnings are those of [CheckTemplates] for the subscription's templates, with these
+// Warnings returns the warnings of [CheckTemplates] for the subscription's templates, with these
 // events as the only samples.
 func (r *Renderer) Warnings(sub *switchboard.Subscription, events []switchboard.Event) ([]string, error) {
 	useCase, err := r.useCase(sub.UseCase)
@@ -101,7 +101,7 @@ func (r *Renderer) Warnings(sub *switchboard.Subscription, events []switchboard.
 	return CheckTemplates(&sub.Request, useCase, samples)
 }
 
-// useCase returns the use case of that name; nil: the name is empty.
+// useCase returns the use case of that name, or nil if the name is empty.
 func (r *Renderer) useCase(name string) (*switchboard.UseCase, error) {
 	if name == "" {
 		return nil, nil
@@ -111,14 +111,14 @@ func (r *Renderer) useCase(name string) (*switchboard.UseCase, error) {
 			return &known, nil
 		}
 	}
-	// What it may read is unknown, so it reads nothing.
+	// Nobody knows what it may read, so it reads nothing.
 	return nil, switchboard.InvalidField("use_case", "%q is not known", name)
 }
 
 // ErrErased is the error of an event whose data were erased.
 var ErrErased = switchboard.InvalidField("data", "the event holds no data any more")
 
-// rendering makes one request.
+// rendering is the making of one request.
 type rendering struct {
 	renderer     *Renderer
 	request      *switchboard.Request
@@ -127,7 +127,7 @@ type rendering struct {
 	placeholders *placeholders
 	budget       *liquid.Budget
 	now          time.Time // when the attempt begins
-	given        *string   // in the place of the body; nil: it is rendered
+	given        *string   // instead of the body; nil: the body is rendered
 }
 
 func (p *rendering) message() (Message, error) {
@@ -164,8 +164,8 @@ func (p *rendering) query() (string, error) {
 	return string(query), inField("request.params", err)
 }
 
-// body renders the body in the format that the content type asks for. The event's own JSON
-// is never re-encoded: the receiver gets the bytes that were posted.
+// body renders the body in the format of the content type. It never re-encodes the event's own
+// JSON: the receiver gets the bytes that were posted.
 func (p *rendering) body() ([]byte, error) {
 	format := p.request.Format()
 	if p.request.Body == switchboard.BodyParams {
@@ -192,7 +192,7 @@ func (p *rendering) body() ([]byte, error) {
 	return p.encode(decoded, format, "data")
 }
 
-// encode writes a document; errors name field, where it comes from.
+// encode writes a document. Its errors name field, the document's origin.
 func (p *rendering) encode(value any, format switchboard.Format, field string) ([]byte, error) {
 	switch format {
 	case switchboard.FormatForm:
@@ -218,7 +218,7 @@ func (p *rendering) run() liquid.Run {
 	return liquid.Run{Scope: p.placeholders, Budget: p.budget, Now: p.now, Lenient: p.request.Missing == switchboard.MissingEmpty}
 }
 
-// parse returns the parsed template, from the cache if it is there.
+// parse returns the parsed template, if possible from the cache.
 func (r *Renderer) parse(source string) (*liquid.Template, error) {
 	if len(source) > maxCachedLength {
 		return liquid.Parse(source)
@@ -236,7 +236,7 @@ func (r *Renderer) parse(source string) (*liquid.Template, error) {
 
 var errEncoded = errors.New("is longer than 1 MiB once it is written")
 
-// inField turns an error into one of that field, unless it names a field already.
+// inField makes an error name that field, unless it already names a field.
 func inField(field string, err error) error {
 	if err == nil {
 		return nil

@@ -9,18 +9,17 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/liquid"
 )
 
-// While a URL is rendered, mark encloses each value, and boundary separates what a receiver
-// may take for two segments of a path. No text of a URL in its final form and no escaped
-// value holds either of them.
+// While a URL is rendered, mark encloses each value, and boundary stands for every separator that a
+// receiver may see between two segments of a path. Neither occurs in an escaped value or in any
+// text of a URL in its final form.
 const (
 	mark     = "\x00"
 	boundary = "\x01"
 )
 
-// url renders the URL in its final form and appends query to its own. Scheme, host and port
-// are those that the customer wrote. A value is escaped for its place, and the text around
-// it is encoded separately, so that no value makes a segment of the path or a parameter of
-// the query.
+// url renders the URL in its final form and appends query to its own query. The scheme, host and
+// port are the customer's. Values are escaped for their place, and the text around them is encoded
+// separately. So no value can add a segment to the path or a parameter to the query.
 func (p *rendering) url(query string) (string, error) {
 	const field = "request.url"
 	raw := strings.TrimSpace(p.request.URL)
@@ -54,14 +53,14 @@ func (p *rendering) url(query string) (string, error) {
 	if len(rendered) > maxRenderedURL {
 		return "", switchboard.InvalidField(field, "is longer than %d bytes once it is rendered", maxRenderedURL)
 	}
-	// net/http must write the URL exactly as it is here, which is what is checked and shown.
+	// net/http must write the URL exactly in this form, which was checked and is shown.
 	if u, err := url.Parse(rendered); err != nil || u.String() != rendered {
 		return "", switchboard.InvalidField(field, "is not a URL once it is rendered")
 	}
 	return rendered, nil
 }
 
-// parts renders a template of the path or query: text of the customer's and values in turn,
+// parts renders a template of the path or query: the customer's texts and the values alternate,
 // beginning with a text, each in its final form.
 func (p *rendering) parts(source string, escape func(string) string) ([]string, error) {
 	const field = "request.url"
@@ -81,12 +80,12 @@ func (p *rendering) parts(source string, escape func(string) string) ([]string, 
 	return parts, nil
 }
 
-// separators are what receivers may take for the end of a segment: a slash, an encoded slash
-// and an encoded backslash, since some receivers decode first.
+// separators are what receivers may read as the end of a segment: a slash, an encoded slash and an
+// encoded backslash, since some receivers decode first.
 var separators = regexp.MustCompile(`/|%2[Ff]|%5[Cc]`)
 
-// path renders the path. A segment that is empty because a value is, or that a value makes
-// "." or "..", is an error: the path would be another resource's.
+// path renders the path. It returns an error if a value makes a segment empty, "." or "..": such a
+// path would name another resource.
 func (p *rendering) path(source string) (string, error) {
 	if source == "" {
 		return "/", nil
@@ -112,8 +111,8 @@ func (p *rendering) path(source string) (string, error) {
 	return path, nil
 }
 
-// checkSegment checks a segment of a path, in which marks enclose the values. Many servers
-// remove what follows a semicolon, a parameter of the segment: "..;x" is "..".
+// checkSegment checks a segment of a path, in which marks enclose the values. Many servers remove a
+// semicolon and what follows it (a parameter of the segment): "..;x" is "..".
 func checkSegment(number int, segment string) error {
 	const field = "request.url"
 	name, _, _ := strings.Cut(segment, ";")

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// Names that the document does not have.
+// Names for elements that have none in the document.
 const (
 	defaultRoot   = "request" // the outermost element
 	itemName      = "item"    // an array in an array
@@ -22,12 +22,12 @@ const (
 	soap12 = "http://www.w3.org/2003/05/soap-envelope"
 )
 
-// writeXML writes a document as XML, inside a SOAP envelope if there is one. A member
-// of an object is an element of its name, or an attribute if the style says so; an
-// array repeats its element, an array in an array has elements item; null is empty.
+// writeXML writes a document as XML, inside a SOAP envelope if there is one. A member of
+// an object becomes an element with its name, or an attribute if the style says so. An
+// array repeats its element; a nested array has elements named item. null is empty.
 //
-// A name that XML does not allow is escaped. A character that XML cannot hold, as NUL, and
-// bytes that are not UTF-8 become U+FFFD: that is better than to lose the message.
+// Names that XML does not allow are escaped. Characters that XML cannot hold, such as NUL,
+// and bytes that are not UTF-8 become U+FFFD: the alternative is to lose the message.
 func writeXML(value any, request *switchboard.Request, parameters []soapParameter) ([]byte, error) {
 	w := newXMLWriter(request)
 	root, value := rootOf(value, w.style.Root)
@@ -52,8 +52,8 @@ func writeXML(value any, request *switchboard.Request, parameters []soapParamete
 	return w.out.Bytes(), nil
 }
 
-// checkXML returns an error if a name of the request's own params cannot be one in XML: its
-// author can choose another, where the names of an event's data are given.
+// checkXML returns an error if a name in the request's own params is not valid in XML. Their author
+// can choose another name. The names in an event's data are given, and are escaped instead.
 func checkXML(params any, request *switchboard.Request) error {
 	w := newXMLWriter(request)
 	w.strict = true
@@ -80,8 +80,8 @@ func set(names []string) map[string]bool {
 	return all
 }
 
-// rootOf returns name and value of the outermost element: name if there is one, else the
-// document's only member, else a default.
+// rootOf returns the name and value of the outermost element. The name is name if given, or that of
+// the document's only member, or a default.
 func rootOf(value any, name string) (string, any) {
 	if name != "" {
 		return name, value
@@ -100,7 +100,7 @@ type xmlWriter struct {
 	out            bytes.Buffer
 	style          *switchboard.XMLStyle
 	elements, json map[string]bool   // names, or "parent.name"
-	own            bool              // the names are the subscription's own: those that XML allows are not escaped
+	own            bool              // the names are the subscription's own: valid XML names are not escaped
 	tags           map[string]string // how names are written
 	strict         bool              // a name that XML does not allow is an error
 	refused        error             // the first of these errors
@@ -123,15 +123,15 @@ func (w *xmlWriter) tag(name string) string {
 	return tag
 }
 
-// outermost is what only the outermost element has.
+// outermost has the properties of the outermost element only.
 type outermost struct {
 	tag        string
 	namespace  string // empty: none
-	only       bool   // the namespace is not a default for the elements in it
+	only       bool   // the namespace is not the default of the inner elements
 	parameters []soapParameter
 }
 
-// element writes one element; outer is nil but for the outermost one.
+// element writes one element. outer is nil for all but the outermost one.
 func (w *xmlWriter) element(parent, name string, value any, outer *outermost) error {
 	var tag string
 	if outer != nil {
@@ -169,7 +169,7 @@ func (w *xmlWriter) element(parent, name string, value any, outer *outermost) er
 	return w.refused
 }
 
-// end ends the element whose start tag ends at begun.
+// end writes the end of the element whose start tag ends at begun.
 func (w *xmlWriter) end(tag string, begun int) {
 	if w.out.Len() == begun+1 {
 		w.out.Truncate(begun)
@@ -179,8 +179,8 @@ func (w *xmlWriter) end(tag string, begun int) {
 	w.out.WriteString("</" + tag + ">")
 }
 
-// open writes the beginning of the outermost element with its namespace, and returns its tag.
-// A default namespace applies to all elements in it, one with a prefix does not.
+// open writes the beginning of the outermost element with its namespace, and returns its tag. A
+// default namespace also applies to all inner elements, a namespace with a prefix does not.
 func (w *xmlWriter) open(outer *outermost) (tag string) {
 	tag, declaration := outer.tag, "xmlns"
 	if outer.only {
@@ -193,7 +193,7 @@ func (w *xmlWriter) open(outer *outermost) (tag string) {
 	return tag
 }
 
-// content writes what is inside an element.
+// content writes the content of an element.
 func (w *xmlWriter) content(name string, value any, asJSON bool) error {
 	if asJSON {
 		w.text(document.Append(nil, value))
@@ -223,7 +223,7 @@ func (w *xmlWriter) content(name string, value any, asJSON bool) error {
 	return nil
 }
 
-// member writes the element of an object's member; an array is one element for each item.
+// member writes the element of an object's member, or one element for each item of an array.
 func (w *xmlWriter) member(parent, name string, value any) error {
 	array, ok := value.([]any)
 	if !ok || w.is(w.json, parent, name) {
@@ -237,8 +237,8 @@ func (w *xmlWriter) member(parent, name string, value any) error {
 	return nil
 }
 
-// attributesOf writes the attributes of an object's element. No two have the same name: one
-// that equals the escaped form of another is escaped too.
+// attributesOf writes the attributes of an object's element. All have different names: a name that
+// equals the escaped form of another is escaped too.
 func (w *xmlWriter) attributesOf(name string, object *document.Object) {
 	written := map[string]bool{}
 	for _, key := range object.Names() {
@@ -271,5 +271,5 @@ func (w *xmlWriter) attribute(name, value string) {
 
 // text writes escaped text.
 func (w *xmlWriter) text(s []byte) {
-	_ = xml.EscapeText(&w.out, s) // into memory: it cannot fail
+	_ = xml.EscapeText(&w.out, s) // writing to memory cannot fail
 }

@@ -1,6 +1,6 @@
 // Package document holds JSON values as they were written: members keep their order and
-// numbers their text, so that neither 1.10 nor a number beyond 2^53 changes between the
-// event and the request.
+// numbers keep their text, so 1.10 and numbers beyond 2^53 are the same in the event and in
+// the request.
 //
 // A value is nil, a bool, a [json.Number], a string, a []any of values, or an *[Object].
 package document
@@ -16,20 +16,20 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// MaxNesting bounds the depth of objects and arrays: that of an event's data, and an
-// envelope around them.
+// MaxNesting limits the depth of objects and arrays: the depth of an event's data, and an envelope
+// around them.
 const MaxNesting = switchboard.MaxNesting + 1
 
 // ErrNesting is the error of a document that is nested deeper.
 var ErrNesting = fmt.Errorf("is nested deeper than %d levels", MaxNesting)
 
-// Object is a JSON object. Of a name given twice the last value counts.
+// Object is a JSON object. If a name occurs twice, the last value counts.
 type Object struct {
 	names  []string
 	values map[string]any
 }
 
-// Set gives the member that value; a new member is the last one.
+// Set sets the value of the member. A new member comes last.
 func (o *Object) Set(name string, value any) {
 	if o.values == nil {
 		o.values = map[string]any{}
@@ -46,7 +46,7 @@ func (o *Object) Get(name string) (value any, found bool) {
 	return value, found
 }
 
-// Names returns the names of the members in their order. It is not to be changed.
+// Names returns the names of the members in order. Do not change it.
 func (o *Object) Names() []string { return o.names }
 
 // Len is the number of members.

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// parameter checks an argument that is written in the template: its error says what can never
-// work, whatever the event holds. Where the argument comes from the event, the filter accepts
+// parameter checks an argument that is written in the template. Its error means that the filter can
+// never work, whatever the event contains. If the argument comes from the event, the filter accepts
 // what it can.
 type parameter func(literal any) error
 
-// anything takes every argument.
+// anything accepts every argument.
 func anything(any) error { return nil }
 
-// aNumber takes a number, text that is one, and nil, which counts as 0.
+// aNumber accepts a number, text that is a number, and nil, which counts as 0.
 func aNumber(literal any) error {
 	if _, ok := numericText(literal); !ok && literal != nil {
 		return errors.New("which is not a number")
@@ -24,7 +24,7 @@ func aNumber(literal any) error {
 	return nil
 }
 
-// aDivisor takes a number that is not zero.
+// aDivisor accepts a number that is not zero.
 func aDivisor(literal any) error {
 	if err := aNumber(literal); err != nil {
 		return err
@@ -36,7 +36,7 @@ func aDivisor(literal any) error {
 	return nil
 }
 
-// aWhole takes a whole number, or text that is one.
+// aWhole accepts a whole number, or text that is one.
 func aWhole(literal any) error {
 	if parts, ok := numericText(literal); !ok || parts.fraction != "" || parts.exponent != "" {
 		return errors.New("which is not a whole number")
@@ -44,7 +44,7 @@ func aWhole(literal any) error {
 	return nil
 }
 
-// aPlace takes a number of digits to round to.
+// aPlace accepts a number of digits to round to.
 func aPlace(literal any) error {
 	if err := aWhole(literal); err != nil {
 		return err
@@ -55,11 +55,11 @@ func aPlace(literal any) error {
 	return nil
 }
 
-// aFormat takes a format of strftime.
+// aFormat accepts a format of strftime.
 func aFormat(literal any) error { return checkFormat(textOf(literal)) }
 
-// whole returns that argument as a whole number, without its fraction; absent where there is
-// no such argument, or where it is not a number.
+// whole returns that argument as a whole number, without its fraction. It returns absent if there
+// is no such argument, or if it is not a number.
 func (a *application) whole(place, absent int) int {
 	const most = 1 << 30
 	if place >= len(a.args) {

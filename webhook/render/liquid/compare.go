@@ -42,11 +42,10 @@ func (c comparison) evaluate(r *renderer) (any, error) {
 	return order >= 0, nil
 }
 
-// spendOn takes the cost of reading two numbers from the budget, before either is read: both
-// may be long.
+// spendOn spends the cost of reading two numbers, before either is read: both may be long.
 func (b *Budget) spendOn(x, y json.Number) error { return b.spend(numberCost + len(x) + len(y)) }
 
-// equal reports whether two values are the same. Text and number never are, as in both
+// equal reports whether two values are the same. A text never equals a number, as in both
 // references: the id 007 is not the id 7.
 func (r *renderer) equal(a, b any) (bool, error) {
 	if err := r.Budget.spend(1); err != nil {
@@ -95,7 +94,7 @@ func (r *renderer) equal(a, b any) (bool, error) {
 	return a == b, nil // nil and bool
 }
 
-// noticeText notes that a text which is a number is compared with a number.
+// noticeText notes that a text that looks like a number is compared with a number.
 func (r *renderer) noticeText(s string, a, b any) {
 	if r.Notice == nil {
 		return
@@ -149,9 +148,8 @@ func (r *renderer) contains(a, b any) (bool, error) {
 	return false, nil
 }
 
-// order compares two values. Where one is a number, a text that is a number counts as that;
-// two texts compare as text. Other values have no order, and every comparison of them is
-// false.
+// order compares two values. If one is a number, a text that is a number counts as that number; two
+// texts compare as text. Other values have no order, and every comparison of them is false.
 func (r *renderer) order(a, b any) (order int, ordered bool, err error) {
 	textA, isTextA := a.(string)
 	textB, isTextB := b.(string)
@@ -172,7 +170,7 @@ func (r *renderer) order(a, b any) (order int, ordered bool, err error) {
 	return compareNumbers(x, y), true, nil
 }
 
-// numberIn returns the number that a value is, or that its text is.
+// numberIn returns the number that a value, or its text, is.
 func numberIn(v any) (json.Number, bool) {
 	if n, ok := v.(json.Number); ok {
 		return n, true
@@ -186,10 +184,10 @@ func numberIn(v any) (json.Number, bool) {
 	return json.Number(s), ok
 }
 
-// compareNumbers compares exactly, as an id beyond 2^53 or 0.1 with 0.10, but very long
-// numbers as floating point.
+// compareNumbers compares numbers exactly, for example an id beyond 2^53, or 0.1 with 0.10. It
+// compares very long numbers as floating point.
 func compareNumbers(a, b json.Number) int {
-	const longest = 100 // digits worth an exact comparison: its time grows with their square
+	const longest = 100 // digits that are worth an exact comparison: its time grows with their square
 	if a == b {
 		return 0
 	}
@@ -207,7 +205,7 @@ func compareNumbers(a, b json.Number) int {
 	return cmp.Compare(float(a), float(b))
 }
 
-// float returns the number as floating point; one that is too large is an infinity.
+// float returns the number as floating point, or an infinity if it is too large.
 func float(n json.Number) float64 {
 	f, _ := strconv.ParseFloat(string(n), 64)
 	return f

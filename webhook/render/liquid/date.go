@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// date is the filter that writes a time by a format of strftime, in the time's own zone. A
-// value that is not a time, and a time without a format, are unchanged.
+// date is the filter that writes a time by a format of strftime, in the time's own zone. It does
+// not change a value that is not a time, or a time without a format.
 func date(a *application, input any) (any, error) {
 	format, err := a.text(a.args[0])
 	if err != nil || format == "" || input == nil {
 		return input, err
 	}
-	const cost = 512 // reading a time takes about as long as reading so many bytes
+	const cost = 512 // reading a time takes about as long as reading 512 bytes
 	if err := a.Budget.spend(cost); err != nil {
 		return nil, err
 	}
@@ -51,9 +51,9 @@ func (a *application) time(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// sinceEpoch returns the time so long after 1970 began. The number's size says whether it
-// counts seconds, milliseconds, microseconds or nanoseconds: seconds up to 10^11,
-// which is the year 5138, and each further unit a thousand times as far.
+// sinceEpoch returns the time that long after the beginning of 1970. The size of the number says
+// whether it counts seconds, milliseconds, microseconds or nanoseconds: up to 10^11 (the year 5138)
+// it counts seconds, and the limit of each further unit is a thousand times as large.
 func sinceEpoch(n json.Number) (time.Time, bool) {
 	parts, ok := numericText(n)
 	if !ok {
@@ -79,10 +79,10 @@ func sinceEpoch(n json.Number) (time.Time, bool) {
 	return time.Unix(seconds.Int64(), rest.Int64()).UTC(), true
 }
 
-// The forms of dates and times of day, in capitals; weekday and zone are removed before. Where
-// a number could be day or month, a dash or dot follows a day and a slash follows a month, as
-// CommBox and the countries that use these forms write them. The size of the numbers never
-// decides: the same form would be read one way on the 12th and another on the 13th.
+// The forms of dates and times of day, in capitals. The weekday and the zone are removed before. If
+// a number could be the day or the month, the day precedes a dash or dot, and the month precedes a
+// slash, as CommBox and the countries that use these forms write them. The values of the numbers
+// never decide: otherwise the same form would be read one way on the 12th and another on the 13th.
 var (
 	dateLayouts = []string{
 		"2006-1-2", "2-1-2006", "1/2/2006", "2006/1/2", "2.1.2006", "20060102",
@@ -91,16 +91,16 @@ var (
 	clockLayouts = []string{"15:04:05", "15:04", "3:04:05PM", "3:04PM"}
 )
 
-// zoneHours are the zones that RFC 5322 section 4.3 names, by their distance from
-// UTC. Other names mean different zones in different countries.
+// zoneHours holds the zones that RFC 5322 section 4.3 names, and their offsets from UTC. Other
+// names mean different zones in different countries.
 var zoneHours = map[string]int{
 	"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
 }
 
-// parseTime reads a time in capitals: a date, and with it or without a time of day
-// and a zone. Without a zone it is UTC.
+// parseTime reads a time in capitals: a date, optionally with a time of day and a zone. The default
+// zone is UTC.
 func parseTime(s string) (time.Time, bool) {
-	s, _, _ = strings.Cut(s, " (") // a comment, as of RFC 5322 and JavaScript
+	s, _, _ = strings.Cut(s, " (") // a comment, as in RFC 5322 and JavaScript
 	if t := strings.IndexByte(s, 'T'); t > 0 && t+1 < len(s) && isDigit(s[t-1]) && isDigit(s[t+1]) {
 		s = s[:t] + " " + extended(s[t+1:])
 	}
@@ -124,7 +124,7 @@ func parseTime(s string) (time.Time, bool) {
 	return assemble(strings.Join(fields, " "), clock, zone)
 }
 
-// extended adds the colons to a time of day of ISO 8601 without them.
+// extended adds the missing colons to an ISO 8601 time of day.
 func extended(clock string) string {
 	switch {
 	case len(clock) >= 6 && areDigits(clock[:6]):
@@ -159,8 +159,8 @@ func parseAny(layouts []string, s string) (at time.Time, err error) {
 	return at, err
 }
 
-// clockOf reads the time of day, AM or PM, and the zone from the beginning of the fields;
-// length says how many of the fields they are.
+// clockOf reads the time of day, AM or PM, and the zone from the beginning of the fields. length is
+// the number of fields that it read.
 func clockOf(fields []string) (clock string, zone *time.Location, length int, ok bool) {
 	clock, zone, length = fields[0], time.UTC, 1
 	if end := strings.IndexFunc(clock, func(c rune) bool { return c == '+' || c == '-' || c == 'Z' }); end > 0 {
@@ -184,7 +184,8 @@ func clockOf(fields []string) (clock string, zone *time.Location, length int, ok
 	return clock, zone, length, true
 }
 
-// zoneOf returns the zone of a name, of an offset, as +01:00, +0100 or +01, or of both, as GMT+0100.
+// zoneOf returns the zone of a name, of an offset such as +01:00, +0100 or +01, or of both, such as
+// GMT+0100.
 func zoneOf(s string) (*time.Location, bool) {
 	if hours, known := zoneHours[s]; known {
 		if s == "Z" || s == "UT" || s == "UTC" {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxDigits bounds the digits of numbers in calculations, before and after the point. Longer
-// ones have no use, and the time of a product grows with their square.
+// maxDigits limits the digits of numbers in calculations, before and after the point. Longer
+// numbers have no use, and the time of a multiplication grows with the square of their length.
 const maxDigits = 400
 
 // decimal is an exact number, n × 10^-scale. As in Ruby's Liquid, whole numbers and decimals
@@ -29,8 +29,8 @@ type syntax struct {
 	exponent        string // with its sign; empty: none
 }
 
-// numberSyntax splits the text of a number: JSON's syntax, and beyond it a leading plus, and
-// no digits on one side of the point.
+// numberSyntax splits the text of a number. It accepts JSON's syntax, and also a leading plus, and
+// a point with digits on one side only.
 func numberSyntax(s string) (syntax, bool) {
 	var parts syntax
 	mantissa := s
@@ -65,7 +65,7 @@ func areDigits(s string) bool {
 	return s != ""
 }
 
-// decimal returns the number; false: it has more than [maxDigits].
+// decimal returns the number, or false if it has more than [maxDigits].
 func (s syntax) decimal() (decimal, bool) {
 	d := decimal{n: new(big.Int), whole: s.fraction == "" && s.exponent == ""}
 	digits := strings.TrimLeft(s.whole+s.fraction, "0")
@@ -93,7 +93,7 @@ func (s syntax) decimal() (decimal, bool) {
 	return d, true
 }
 
-// number returns the result as a value; false: it has more than [maxDigits].
+// number returns the result as a value, or false if it has more than [maxDigits].
 func (d decimal) number() (json.Number, bool) {
 	const bitsOfDigits = maxDigits * 3322 / 1000 // log2(10) is 3.322
 	if d.n.BitLen() > bitsOfDigits || d.scale > maxDigits {
@@ -109,7 +109,7 @@ func (d decimal) number() (json.Number, bool) {
 	point := len(digits) - d.scale
 	fraction := strings.TrimRight(digits[point:], "0")
 	if fraction == "" {
-		fraction = "0" // a decimal shows that it is one, as 2.0 in Ruby
+		fraction = "0" // a decimal stays a decimal, as 2.0 in Ruby
 	}
 	sign := ""
 	if d.n.Sign() < 0 {
@@ -120,7 +120,7 @@ func (d decimal) number() (json.Number, bool) {
 
 func powerOf10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
-// aligned returns the two numbers in units of the last digit of the finer one.
+// aligned returns the two numbers in units of the last digit of the more precise one.
 func aligned(x, y decimal) (xn, yn *big.Int, scale int) {
 	scale = max(x.scale, y.scale)
 	scaled := func(d decimal) *big.Int {
@@ -151,9 +151,9 @@ func (d decimal) times(other decimal) decimal {
 	return decimal{n: new(big.Int).Mul(d.n, other.n), scale: d.scale + other.scale, whole: d.whole && other.whole}
 }
 
-// dividedBy divides by a number that is not zero. The result for whole numbers is the whole
-// number below. A decimal that does not end is rounded to the nearest double, as Ruby and
-// JavaScript show it; false: it is too large for one.
+// dividedBy divides by a number that is not zero. The quotient of whole numbers is rounded down to
+// a whole number. A decimal that does not end is rounded to the nearest double, as Ruby and
+// JavaScript show it. It returns false if the result is too large for a double.
 func (d decimal) dividedBy(other decimal) (decimal, bool) {
 	x, y, _ := aligned(d, other)
 	if d.whole && other.whole {
@@ -183,7 +183,7 @@ func (d decimal) modulo(other decimal) decimal {
 	return decimal{n: rest, scale: scale, whole: d.whole && other.whole}
 }
 
-// floored divides to the whole number below.
+// floored divides and rounds down to a whole number.
 func floored(x, y *big.Int) (quotient, rest *big.Int) {
 	quotient, rest = new(big.Int).QuoRem(x, y, new(big.Int))
 	if rest.Sign() != 0 && rest.Sign() != y.Sign() {
@@ -203,8 +203,8 @@ func (d decimal) ceil() decimal {
 	return wholeDecimal(quotient.Neg(quotient))
 }
 
-// round rounds to so many digits after the point, half away from zero; a negative number of
-// digits rounds before it.
+// round rounds to that many digits after the point, half away from zero. A negative number rounds
+// before the point.
 func (d decimal) round(digits int) decimal {
 	result := d
 	if drop := d.scale - digits; drop > 0 {

@@ -15,7 +15,7 @@ type expression struct {
 	source  string
 	at      int
 	paths   []Path
-	filters []string // their names, each as often as it is used
+	filters []string // their names, once for each use
 }
 
 // filtered parses an operand and the filters that follow it.
@@ -70,8 +70,8 @@ func (e *expression) filter() (call, error) {
 	return c, nil
 }
 
-// condition parses comparisons joined by "and" or by "or". Implementations of Liquid differ in
-// what both together mean, so parentheses must say it.
+// condition parses comparisons joined by "and" or by "or". Implementations of Liquid differ in the
+// meaning of the two together, so parentheses are required there.
 func (e *expression) condition(depth int) (value, error) {
 	first, err := e.comparison(depth)
 	if err != nil {
@@ -238,11 +238,11 @@ func (e *expression) bracketed(start int) (string, error) {
 	return textOf(fixed.value), nil
 }
 
-// special is a literal that is not a value but a test of one.
+// special is a literal that is a test instead of a value.
 type special string
 
 const (
-	blank special = "blank" // nil, false, or nothing but white space
+	blank special = "blank" // nil, false, or only white space
 	empty special = "empty" // "", [] or {}
 )
 
@@ -262,7 +262,7 @@ func constant(name string) (value any, ok bool) {
 	return nil, false
 }
 
-// name reads the letters, digits, _ and - that come next; there may be none.
+// name reads the letters, digits, _ and - that come next, if any.
 func (e *expression) name() string {
 	e.space()
 	length := nameEnd(e.source[e.at:])
@@ -270,7 +270,7 @@ func (e *expression) name() string {
 	return e.source[e.at-length : e.at]
 }
 
-// word reads that word, if it comes next.
+// word reads that word if it comes next.
 func (e *expression) word(word string) bool {
 	e.space()
 	if rest := e.source[e.at:]; rest[:nameEnd(rest)] != word {
@@ -280,7 +280,7 @@ func (e *expression) word(word string) bool {
 	return true
 }
 
-// symbol reads that sign, if it comes next.
+// symbol reads that sign if it comes next.
 func (e *expression) symbol(symbol string) bool {
 	before := e.at
 	e.space()
@@ -298,7 +298,7 @@ func (e *expression) space() {
 	}
 }
 
-// end returns an error unless everything is parsed.
+// end returns an error unless everything has been parsed.
 func (e *expression) end() error {
 	if e.space(); e.at < len(e.source) {
 		return e.unexpected()

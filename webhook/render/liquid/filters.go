@@ -9,15 +9,15 @@ import (
 	"unicode"
 )
 
-// filter is a function of the language: its arguments, how many of them it needs, and what it
-// returns for a value.
+// filter is a function of the language: its arguments, how many of them are required, and its
+// result for a value.
 type filter struct {
 	least  int
 	params []parameter
 	apply  func(a *application, input any) (any, error)
 }
 
-// takes describes how many arguments the filter takes.
+// takes says how many arguments the filter takes.
 func (f filter) takes() string {
 	if f.least == len(f.params) {
 		return fmt.Sprint(f.least)
@@ -25,14 +25,14 @@ func (f filter) takes() string {
 	return fmt.Sprintf("%d to %d", f.least, len(f.params))
 }
 
-// defaultFilter tests whether there is a value, so a placeholder without one is nil before it
-// and as its argument.
+// defaultFilter tests whether there is a value. Before it, and as its argument, a placeholder
+// without a value is nil.
 const defaultFilter = "default"
 
 func takes(params ...parameter) []parameter { return params }
 
-// filters are those that templates know; the table is never changed. Filters that make or walk
-// arrays are missing: a leaf of a request has no use for them.
+// filters is the table of the filters; it never changes. Filters that make or iterate over arrays
+// are missing, because a leaf of a request does not need them.
 var filters = map[string]filter{
 	"append":        {1, takes(anything), ofText(func(s string, arg []string) string { return s + arg[0] })},
 	"prepend":       {1, takes(anything), ofText(func(s string, arg []string) string { return arg[0] + s })},
@@ -83,23 +83,23 @@ type application struct {
 	args []any
 }
 
-// notice says that the filter is hardly meant for this value.
+// notice says that the filter was probably not meant for this value.
 func (a *application) notice(format string, args ...any) {
 	if a.Notice != nil {
 		a.Notice("the filter " + a.name + " " + fmt.Sprintf(format, args...))
 	}
 }
 
-// noValueError is the error of a filter that has no result for the event's values, as where it
-// would divide by zero. It counts like a placeholder without a value: it is nothing where the
-// run is lenient or the filter default follows.
+// noValueError is the error of a filter that has no result for the event's values, for example
+// because it would divide by zero. It counts as a placeholder without a value: if the run is
+// lenient, or the filter default follows, it renders as nothing.
 type noValueError struct{ reason string }
 
 func (e *noValueError) Error() string { return e.reason }
 
 var errLong = fmt.Errorf("takes and makes values of at most %d KiB", MaxValue>>10)
 
-// text returns the value as text, within the bounds, and takes its length from the budget.
+// text returns the value as text, within the limits, and spends its length.
 func (a *application) text(v any) (string, error) {
 	size := sizeOf(v, MaxValue+8)
 	if err := a.Budget.spend(size); err != nil {
@@ -132,7 +132,7 @@ func (a *application) allText(input any) (s string, args []string, err error) {
 	return s, args, nil
 }
 
-// ofText makes a filter of a function from text to text whose result is at most a few times as
+// ofText makes a filter from a function from text to text whose result is at most a few times as
 // long.
 func ofText(f func(s string, args []string) string) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
@@ -144,8 +144,8 @@ func ofText(f func(s string, args []string) string) func(*application, any) (any
 	}
 }
 
-// replace makes the filters that replace a text by another one, the empty one by default, at
-// most so many times.
+// replace makes the filters that replace up to so many occurrences of a text, by default with the
+// empty text.
 func replace(times int) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
 		s, args, err := a.allText(input)
@@ -167,8 +167,8 @@ func replace(times int) func(*application, any) (any, error) {
 	}
 }
 
-// escape escapes the characters of HTML as Ruby and JavaScript do.
+// escape escapes the characters of HTML in the way of Ruby and JavaScript.
 func escape(s string) string { return strings.ReplaceAll(html.EscapeString(s), "&#34;", "&quot;") }
 
-// stripNewlines removes line breaks; a carriage return alone is not one.
+// stripNewlines removes line breaks. A carriage return alone does not count as one.
 func stripNewlines(s string) string { return strings.NewReplacer("\r\n", "", "\n", "").Replace(s) }

@@ -4,14 +4,14 @@
 //	Dear {{ contact.first_name | default: "customer" }}
 //	{% if ticket.priority > 3 %}urgent{% else %}{{ ticket.priority }}{% endif %}
 //
-// It is an evaluator of our own because no maintained one can be bounded: the nearest,
+// We have our own evaluator because no maintained one has limits. The nearest,
 // osteele/liquid, has no limit of steps, memory or time, stops the process on a number that
 // is too long, cannot distinguish null from missing, does not say which names a template
-// reads, and refuses contact.czCol.15. The tests compare the two wherever both know an
-// expression.
+// reads, and rejects contact.czCol.15. The tests compare the two for every expression
+// that both know.
 //
-// Everything here is bounded, whatever template and data are: the template's length and
-// nesting when it is parsed, every value that a filter makes, and by a [Budget] the work
+// Everything here is limited, for every template and all data: the template's length and
+// nesting when it is parsed, every value that a filter makes, and, by a [Budget], the work
 // and output of all templates of one request.
 package liquid
 
@@ -20,23 +20,23 @@ import (
 	"slices"
 )
 
-// Bounds of one template.
+// Limits of one template.
 const (
 	MaxTemplate = 8 << 10  // its length in bytes
-	MaxValue    = 64 << 10 // of a value that a filter takes or makes, in bytes of its text
+	MaxValue    = 64 << 10 // of a value that a filter accepts or makes, in bytes of its text
 	maxNesting  = 16       // of tags, parentheses, and names in a path
 )
 
-// Budget is what the templates of one request may still use; they share it.
+// Budget is what the templates of one request may still use. They share it.
 type Budget struct {
-	Work   int // about the bytes that are read; every step counts at least one
+	Work   int // about the number of bytes that are read; every step counts at least one
 	Output int // in bytes
 }
 
-// NewBudget returns the budget of one request. Its work takes tens of milliseconds.
+// NewBudget returns the budget of one request. Using it up takes tens of milliseconds.
 func NewBudget() *Budget { return &Budget{Work: 4 << 20, Output: 256 << 10} }
 
-// The errors of a budget that is used up.
+// The errors of an exhausted budget.
 var (
 	ErrWork   = errors.New("the templates ask for too much work")
 	ErrOutput = errors.New("the templates render more than 256 KiB")
@@ -62,10 +62,10 @@ type Path struct {
 	Keys []string // "contact", "czCol", "15"
 }
 
-// Scope looks up the values of placeholders, which are those of package document.
+// Scope looks up the values of placeholders. The values are those of package document.
 type Scope interface {
-	// Lookup returns the value at the path; found is false where there is none.
-	// The error says that the path may not be read at all.
+	// Lookup returns the value at the path; found is false if there is none. An error means that
+	// the path may not be read at all.
 	Lookup(path Path) (value any, found bool, err error)
 }
 
@@ -76,21 +76,20 @@ func (e *MissingError) Error() string {
 	return "the event has no value for {{ " + e.Path.Text + " }}"
 }
 
-// Template is a parsed template. It is not changed once made.
+// Template is a parsed template. It is immutable.
 type Template struct {
 	nodes   []node
 	paths   []Path
 	filters []string
 }
 
-// Paths returns the placeholders that the template reads anywhere, each as often as
-// it is written.
+// Paths returns all placeholders that the template reads, once for each occurrence.
 func (t *Template) Paths() []Path { return t.paths }
 
 // Uses reports whether the template uses the filter of that name anywhere.
 func (t *Template) Uses(filter string) bool { return slices.Contains(t.filters, filter) }
 
-// Single returns the placeholder that is all of the template, without a filter.
+// Single returns the placeholder if the whole template is one placeholder without a filter.
 func (t *Template) Single() (Path, bool) {
 	if len(t.nodes) != 1 {
 		return Path{}, false

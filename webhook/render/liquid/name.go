@@ -15,10 +15,10 @@ func nameEnd(s string) int {
 	return len(s)
 }
 
-// isNameRune reports whether a name may hold the rune: XID_Continue of Unicode's
-// annex 31, so that names of any script are read whole, with their vowel signs and
-// points and however their accents are written; the joiners of its section 2.3, which
-// Persian and the scripts of India have inside words; and the dash.
+// isNameRune reports whether a name may hold the rune. It allows XID_Continue of Unicode's annex
+// 31, which covers names of any script, with their vowel signs and points and with accents in every
+// encoding; the joiners of its section 2.3, which Persian and the scripts of India use inside
+// words; and the dash.
 func isNameRune(r rune) bool {
 	const nonJoiner, joiner = '\u200c', '\u200d'
 	if r < utf8.RuneSelf {

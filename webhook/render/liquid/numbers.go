@@ -12,7 +12,7 @@ var (
 	errZero  = &noValueError{"cannot divide by zero"}
 )
 
-// longestNumber bounds the text of a number: a point and digits on both of its sides.
+// longestNumber is the maximum length of a number's text: a point, and digits on both sides.
 const longestNumber = 2*maxDigits + 8
 
 // numericText returns the text of a value that is a number, or a text that is one: platforms
@@ -31,7 +31,7 @@ func numericText(v any) (syntax, bool) {
 	return syntax{}, false
 }
 
-// number returns the value as a number. Other values count as 0, as in LiquidJS and, but for
+// number returns the value as a number. Other values count as 0, as in LiquidJS and, except for
 // text that begins with digits, in Ruby's Liquid.
 func (a *application) number(v any) (decimal, error) {
 	size := 0
@@ -60,9 +60,9 @@ func (a *application) number(v any) (decimal, error) {
 	return d, nil
 }
 
-// numberCost is the work of comparing two numbers, and calculationCost that of calculating
-// with one, both beside its length. The time of a calculation grows with the square of the
-// length, of which squareCost take as long as reading one byte.
+// numberCost is the work of comparing two numbers, calculationCost that of calculating with one,
+// both in addition to its length. The time of a calculation grows with the square of the length;
+// squareCost units of it take as long as reading one byte.
 const (
 	numberCost      = 16
 	calculationCost = 64
@@ -107,7 +107,7 @@ func ofNumbers(f func(x, y decimal) (decimal, error)) func(*application, any) (a
 	}
 }
 
-// always adds a nil error to a function that cannot fail.
+// always adds a nil error to the result of a function that cannot fail.
 func always(f func(x, y decimal) decimal) func(x, y decimal) (decimal, error) {
 	return func(x, y decimal) (decimal, error) { return f(x, y), nil }
 }
@@ -149,7 +149,7 @@ func absolute(d decimal) decimal {
 	return d
 }
 
-// maxRound bounds the digits that round takes.
+// maxRound limits the digits argument of round.
 const maxRound = 100
 
 func round(a *application, input any) (any, error) {

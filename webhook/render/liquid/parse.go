@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Parse parses a template. Its errors are for the template's author.
+// Parse parses a template. Its errors are written for the template's author.
 func Parse(source string) (*Template, error) {
 	if len(source) > MaxTemplate {
 		return nil, fmt.Errorf("is a template of more than %d bytes", MaxTemplate)
@@ -32,11 +32,11 @@ type parser struct {
 	filters []string
 }
 
-// command is a tag: its name, and what follows it.
+// command is a tag: its name and its arguments.
 type command struct{ name, rest string }
 
-// sequence parses up to the end of the template, or to a tag that belongs to the enclosing
-// one, which it returns.
+// sequence parses up to the end of the template, or up to a tag of the enclosing command, and
+// returns that tag.
 func (p *parser) sequence(depth int) (nodes []node, end command, err error) {
 	if depth > maxNesting {
 		return nil, command{}, fmt.Errorf("nests tags deeper than %d levels", maxNesting)
@@ -83,7 +83,7 @@ func (p *parser) placeholder(source string) (node, error) {
 	return output{value}, err
 }
 
-// conditional parses from after {% if … %} to {% endif %}, the same for unless.
+// conditional parses everything after {% if … %} up to {% endif %}, and the same for unless.
 func (p *parser) conditional(open command, depth int) (node, error) {
 	parsed := conditional{}
 	for at := open; ; {
@@ -109,7 +109,7 @@ func (p *parser) conditional(open command, depth int) (node, error) {
 	}
 }
 
-// condition parses what follows if, unless or elsif; else has no condition and always holds.
+// condition parses the arguments of if, unless or elsif. else has no condition and always holds.
 func (p *parser) condition(c command) (value, error) {
 	e := &expression{source: c.rest}
 	if c.name == "else" {
@@ -123,7 +123,7 @@ func (p *parser) condition(c command) (value, error) {
 	return parsed, err
 }
 
-// choice parses from after {% case … %} to {% endcase %}.
+// choice parses everything after {% case … %} up to {% endcase %}.
 func (p *parser) choice(open command, depth int) (node, error) {
 	subject, err := p.operands(open)
 	if err != nil {
@@ -165,7 +165,7 @@ func (p *parser) choice(open command, depth int) (node, error) {
 	return parsed, nil
 }
 
-// operands parses the values after when, separated by commas or "or"; case has exactly one.
+// operands parses the values after when, separated by commas or "or". case has exactly one.
 func (p *parser) operands(c command) ([]value, error) {
 	e := &expression{source: c.rest}
 	var all []value

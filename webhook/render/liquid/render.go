@@ -14,22 +14,22 @@ import (
 type Run struct {
 	Scope   Scope
 	Budget  *Budget
-	Now     time.Time           // what the words now and today stand for in a date
-	Lenient bool                // a placeholder without value renders as nothing
-	Escape  func(string) string // applied to what placeholders render, not to the text around; nil: as it is
-	Notice  func(string)        // called for a value that a filter or comparison was hardly meant for; may be nil
+	Now     time.Time           // the meaning of the words now and today in a date
+	Lenient bool                // a placeholder without a value renders as nothing
+	Escape  func(string) string // applied to the output of placeholders, not to the text around them; nil: no escaping
+	Notice  func(string)        // called for a value that a filter or comparison was probably not meant for; may be nil
 }
 
-// Render renders the template as text. A placeholder without a value is a *[MissingError],
-// unless the run is lenient; in a condition and before the filter default it is nil.
+// Render renders the template as text. A placeholder without a value is a *[MissingError], unless
+// the run is lenient. In a condition and before the filter default it is nil.
 func (t *Template) Render(run Run) (string, error) {
 	r := &renderer{Run: run}
 	err := r.all(t.nodes)
 	return r.out.String(), err
 }
 
-// Value returns the value, with its type, of a template that is a single placeholder; of any
-// other template it returns the rendered text.
+// Value returns the typed value of a template that is a single placeholder. For any other template
+// it returns the rendered text.
 func (t *Template) Value(run Run) (any, error) {
 	path, single := t.Single()
 	if !single {
@@ -47,7 +47,8 @@ func (t *Template) Value(run Run) (any, error) {
 	return value, run.Budget.produce(sizeOf(value, run.Budget.Output))
 }
 
-// sizeOf returns about the length of the value's JSON text; it stops counting above the limit.
+// sizeOf returns the approximate length of the value's JSON text. It stops counting above the
+// limit.
 func sizeOf(value any, limit int) int {
 	const frame = 4 // quotes, comma, colon
 	size := frame
@@ -79,7 +80,7 @@ type renderer struct {
 // node is a part of a template.
 type node interface{ render(r *renderer) error }
 
-// value is something that has a value when the template is rendered.
+// value is an expression that has a value when the template is rendered.
 type value interface {
 	evaluate(r *renderer) (any, error)
 }
@@ -94,7 +95,7 @@ type (
 		body      []node
 	}
 
-	choice struct { // the first option that has the subject among its values
+	choice struct { // the first option whose values include the subject
 		subject value
 		options []option
 	}
@@ -123,7 +124,7 @@ func (o output) render(r *renderer) error {
 	if err != nil {
 		return err
 	}
-	// Checked before the text is made: every placeholder may be a big object.
+	// Checked before the text is made, because every placeholder may be a big object.
 	if err := r.Budget.spend(sizeOf(v, r.Budget.Output)); err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ type (
 	filtered struct {
 		input    value
 		calls    []call
-		defaults int // so many of the calls, from the first on, end with a filter default
+		defaults int // the number of calls up to and including the last filter default
 	}
 	call struct {
 		name   string
@@ -220,7 +221,7 @@ func (r *renderer) lookup(path Path) (any, bool, error) {
 	return r.Scope.Lookup(path)
 }
 
-// tested evaluates where a missing value is nil and not an error.
+// tested evaluates an expression in which a missing value is nil and not an error.
 func (r *renderer) tested(v value) (any, error) {
 	if p, ok := v.(read); ok {
 		v, _, err := r.lookup(p.path)
@@ -287,10 +288,10 @@ func (n not) evaluate(r *renderer) (any, error) {
 	return !holds(v), err
 }
 
-// holds reports whether a value counts as true: all but nil and false do.
+// holds reports whether a value counts as true. All values do except nil and false.
 func holds(v any) bool { return v != nil && v != false }
 
-// textOf returns the value as text; for an object or array its JSON text.
+// textOf returns the value as text. For an object or array this is its JSON text.
 func textOf(v any) string {
 	switch v := v.(type) {
 	case nil, special:

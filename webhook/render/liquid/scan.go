@@ -16,7 +16,7 @@ const (
 	tag                     // {% … %}
 )
 
-// piece is a part of a template; its text is without the braces.
+// piece is a part of a template. Its text is without the braces.
 type piece struct {
 	kind kind
 	text string
@@ -73,7 +73,7 @@ func opening(source string) (int, kind) {
 	}
 }
 
-// Cut cuts a template at the first sep outside of placeholders and tags.
+// Cut cuts a template at the first sep that is outside of placeholders and tags.
 func Cut(source string, sep byte) (before, after string, found bool) {
 	for at := 0; ; {
 		next, what := opening(source[at:])

@@ -9,22 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// maxWidth bounds the width that a directive takes; that of Ruby is as large.
+// maxWidth limits the width in a directive; Ruby's limit is about as high.
 const maxWidth = 1024
 
 // directive is one letter of a format with its flags, as in %-d, %^a, %3N and %::z.
 type directive struct {
 	letter  byte
 	upper   bool // ^
-	swap    bool // #: capitals, or small letters of what is written in capitals
-	bare    bool // -: nothing is filled up
-	fill    byte // 0 or a space, if _ or 0 tell; else 0
-	width   int  // 0: that of the letter
+	swap    bool // #: capitals, or small letters if the text is in capitals
+	bare    bool // -: no padding
+	fill    byte // 0 or a space, if _ or 0 says so; otherwise 0
+	width   int  // 0: the letter's default
 	colons  int
 	variant byte // E or O, which change nothing in English
 }
 
-// Letters that may stand behind a flag E or O, by POSIX.
+// The letters that may follow a flag E or O, by POSIX.
 const (
 	lettersE = "cCxXyY"
 	lettersO = "deHkIlmMSuUVwWy"
@@ -38,7 +38,7 @@ var composites = map[byte]string{
 
 const plainLetters = "%ntaAbBhpPZzLNYCymdejHkIlMSsuwUWVGg"
 
-// checkFormat returns the error of a format with a directive that cannot be written.
+// checkFormat returns an error if the format has a directive that cannot be written.
 func checkFormat(format string) error {
 	for {
 		_, after, found := strings.Cut(format, "%")
@@ -53,7 +53,7 @@ func checkFormat(format string) error {
 	}
 }
 
-// readDirective reads a directive, after its percent sign.
+// readDirective reads a directive after its percent sign.
 func readDirective(s string) (d directive, length int, err error) {
 	for ; length < len(s); length++ {
 		switch c := s[length]; {
@@ -102,8 +102,8 @@ func (d directive) known() bool {
 	return true
 }
 
-// strftime writes a time by the format of Ruby's method of that name. An unknown directive is
-// copied.
+// strftime writes a time by a format of Ruby's method of the same name. It copies unknown
+// directives.
 func strftime(at time.Time, format string) (string, error) {
 	var b strings.Builder
 	for {
@@ -140,7 +140,7 @@ func (d directive) write(at time.Time) string {
 	return d.text(at)
 }
 
-// number returns the number that a directive writes, its width, and what fills it up.
+// number returns the number that a directive writes, its width, and its padding.
 func (d directive) number(at time.Time) (n int64, width int, fill byte, ok bool) {
 	isoYear, isoWeek := at.ISOWeek()
 	hour12 := (at.Hour()+11)%12 + 1
@@ -207,7 +207,7 @@ func floorDiv(a, b int) int {
 	return a / b
 }
 
-// padded writes a number as wide as the directive, or else its letter, says.
+// padded writes a number in the width of the directive, or else in its letter's default width.
 func (d directive) padded(n int64, width int, fill byte) string {
 	if d.fill != 0 {
 		fill = d.fill
@@ -249,7 +249,7 @@ func (d directive) text(at time.Time) string {
 	case '%':
 		s = "%"
 	default:
-		s, _ = strftime(at, composites[d.letter]) // short: it cannot be too long
+		s, _ = strftime(at, composites[d.letter]) // the formats are short, so it cannot be too long
 	}
 	switch {
 	case d.letter == 'p' && d.swap, d.letter == 'Z' && d.swap, d.letter == 'P' && !d.swap && !d.upper:
@@ -267,7 +267,7 @@ func (d directive) text(at time.Time) string {
 	return s
 }
 
-// zoneName returns the zone's name, or its offset where it has none.
+// zoneName returns the zone's name, or its offset if it has none.
 func zoneName(at time.Time) string {
 	if name, _ := at.Zone(); name != "" {
 		return name
@@ -275,7 +275,7 @@ func zoneName(at time.Time) string {
 	return at.Format("-07:00")
 }
 
-// fraction writes the digits of the second's fraction, cut off or filled up with zeros.
+// fraction writes the digits of the second's fraction, cut off or padded with zeros.
 func (d directive) fraction(at time.Time, digits int) string {
 	if d.width > 0 {
 		digits = d.width
@@ -287,8 +287,8 @@ func (d directive) fraction(at time.Time, digits int) string {
 	return all + strings.Repeat("0", digits-len(all))
 }
 
-// offset writes the offset from UTC: +0100, with a colon +01:00, with two +01:00:00,
-// with three as much of that as is needed.
+// offset writes the offset from UTC: +0100, with one colon +01:00, with two +01:00:00, with three
+// the shortest form that suffices.
 func (d directive) offset(at time.Time) string {
 	_, seconds := at.Zone()
 	sign := "+"

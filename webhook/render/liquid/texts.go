@@ -10,7 +10,7 @@ import (
 	"github.com/seed-49a43567/switchboard/webhook/render/document"
 )
 
-// capitalize writes the first letter large and all others small.
+// capitalize writes the first letter in upper case and the others in lower case.
 func capitalize(s string) string {
 	first, length := utf8.DecodeRuneInString(s)
 	if length == 0 || first == utf8.RuneError {
@@ -38,14 +38,14 @@ func cut(a *application, input any) (any, error) {
 	for part := range pieces {
 		parts = append(parts, part)
 	}
-	for len(parts) > 0 && parts[len(parts)-1] == "" { // as Liquid does
+	for len(parts) > 0 && parts[len(parts)-1] == "" { // as in Liquid
 		parts = parts[:len(parts)-1]
 	}
 	return parts, nil
 }
 
-// slice returns so many characters of a text or items of an array, one by default, from an
-// offset on, which counts from the end if negative.
+// slice returns a number of characters of a text, or of items of an array, 1 by default, from an
+// offset on. A negative offset counts from the end.
 func slice(a *application, input any) (any, error) {
 	from, length := a.whole(0, 0), a.whole(1, 1)
 	if array, ok := input.([]any); ok {
@@ -67,8 +67,8 @@ func slice(a *application, input any) (any, error) {
 	return string(runes[from:to]), nil
 }
 
-// within returns the bounds of the part that begins at from, which counts from the end if
-// negative; ok is false where there is no such part.
+// within returns the bounds of the part that begins at from. A negative from counts from the end.
+// ok is false if there is no such part.
 func within(size, from, length int) (start, end int, ok bool) {
 	if from < 0 {
 		from += size
@@ -79,7 +79,8 @@ func within(size, from, length int) (start, end int, ok bool) {
 	return from, min(from+length, size), true
 }
 
-// truncate cuts a text to so many characters, 50 by default, the mark of the cut included.
+// truncate cuts a text to a number of characters, 50 by default, which includes the mark of the
+// cut.
 func truncate(a *application, input any) (any, error) {
 	if input == nil {
 		return nil, nil
@@ -102,7 +103,7 @@ func truncate(a *application, input any) (any, error) {
 }
 
 func toJSON(a *application, input any) (any, error) {
-	if _, err := a.text(input); err != nil { // bounds the value before it is written
+	if _, err := a.text(input); err != nil { // limits the value before it is written
 		return nil, err
 	}
 	if s, ok := input.(special); ok {
@@ -136,8 +137,8 @@ func size(a *application, input any) (any, error) {
 	return json.Number(strconv.Itoa(n)), nil
 }
 
-// element makes the filter that returns that element of an array; -1 is the last. Other values
-// have no elements.
+// element makes the filter that returns that element of an array; -1 is the last. Other values have
+// no elements.
 func element(index int) func(*application, any) (any, error) {
 	return func(a *application, input any) (any, error) {
 		array, ok := input.([]any)
@@ -151,8 +152,8 @@ func element(index int) func(*application, any) (any, error) {
 	}
 }
 
-// join writes the items of an array with a text between each two of them. The items of arrays
-// in it are written one by one, and a value that is not an array is a single item.
+// join writes the items of an array with a text between them. Items of nested arrays are written
+// one by one, and a value that is not an array is a single item.
 func join(a *application, input any) (any, error) {
 	separator := " "
 	if len(a.args) > 0 {
