@@ -14,7 +14,7 @@ func (c *Client) ListActions(ctx context.Context, filter switchboard.AuditFilter
 	return list[switchboard.AuditEntry](ctx, c, path("actions"), values, asked)
 }
 
-// Actions iterates over the audit, as [Client.ListActions].
+// Actions iterates over the audit, see [Client.ListActions].
 func (c *Client) Actions(ctx context.Context, filter switchboard.AuditFilter) iter.Seq2[switchboard.AuditEntry, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[switchboard.AuditEntry], error) {
 		return c.ListActions(ctx, filter, asked)

@@ -31,8 +31,8 @@ type Sample struct {
 	Data json.RawMessage `json:"data"`
 }
 
-// EventTypeFields are what an event type is given. A field that is nil is left out;
-// a schema or sample of null takes it away.
+// EventTypeFields are the members of an event type that callers set. nil means missing. A schema or
+// sample of null removes it.
 type EventTypeFields struct {
 	VendorName  *string                  `json:"vendor_name,omitempty"`
 	Entity      *string                  `json:"entity,omitempty"`
@@ -45,7 +45,7 @@ type EventTypeFields struct {
 	Deprecated  *bool                    `json:"deprecated,omitempty"`
 }
 
-// EventTypeFilter narrows a list of event types. A zero field does not narrow.
+// EventTypeFilter narrows a list of event types. Zero fields do not narrow it.
 type EventTypeFilter struct {
 	Platform string
 	Entity   string
@@ -53,12 +53,12 @@ type EventTypeFilter struct {
 	Text     string
 }
 
-// Platform is one whose events Switchboard can send.
+// Platform is a product whose events Switchboard can send.
 type Platform struct {
 	Name     string          `json:"name"`
 	Title    string          `json:"title"`
 	Homepage string          `json:"homepage"`
-	Profile  json.RawMessage `json:"profile"` // the members of a subscription that make it this platform's
+	Profile  json.RawMessage `json:"profile"` // the members that its subscriptions start from
 	UseCases []string        `json:"use_cases"`
 }
 
@@ -68,8 +68,7 @@ func (c *Client) ListEventTypes(ctx context.Context, filter EventTypeFilter, ask
 	return list[EventType](ctx, c, path("event_types"), values, asked)
 }
 
-// EventTypes iterates over all event types that the filter lets through, as
-// [Client.ListEventTypes].
+// EventTypes iterates over all event types that match the filter, see [Client.ListEventTypes].
 func (c *Client) EventTypes(ctx context.Context, filter EventTypeFilter) iter.Seq2[EventType, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[EventType], error) {
 		return c.ListEventTypes(ctx, filter, asked)
@@ -81,18 +80,18 @@ func (c *Client) GetEventType(ctx context.Context, platform, name string) (Event
 	return call[EventType](ctx, c, request{method: http.MethodGet, path: path("event_types", platform, name)})
 }
 
-// PutEventType adds an event type, or replaces it: what is left out is empty.
+// PutEventType adds an event type, or replaces it. Missing members become empty.
 func (c *Client) PutEventType(ctx context.Context, platform, name string, fields EventTypeFields, options ...Option) (EventType, error) {
 	return call[EventType](ctx, c, request{method: http.MethodPut, path: path("event_types", platform, name), body: fields, options: options})
 }
 
-// UpdateEventType changes an event type: what is left out stays.
+// UpdateEventType changes an event type. Missing members do not change.
 func (c *Client) UpdateEventType(ctx context.Context, platform, name string, fields EventTypeFields, options ...Option) (EventType, error) {
 	return call[EventType](ctx, c, request{method: http.MethodPatch, path: path("event_types", platform, name), body: fields, options: options})
 }
 
-// DeleteEventType takes an event type back: one that was added is gone, and one that
-// was changed is again as it came with Switchboard.
+// DeleteEventType deletes an event type that was added. If it was a change of a built-in one, the
+// built-in one comes back.
 func (c *Client) DeleteEventType(ctx context.Context, platform, name string, options ...Option) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: path("event_types", platform, name), options: options}, nil)
 }
@@ -102,7 +101,7 @@ func (c *Client) ListPlatforms(ctx context.Context, asked switchboard.PageReques
 	return list[Platform](ctx, c, path("platforms"), query(), asked)
 }
 
-// Platforms iterates over all platforms, as [Client.ListPlatforms].
+// Platforms iterates over all platforms, see [Client.ListPlatforms].
 func (c *Client) Platforms(ctx context.Context) iter.Seq2[Platform, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[Platform], error) {
 		return c.ListPlatforms(ctx, asked)

@@ -3,12 +3,11 @@
 //	c, err := client.New(client.Config{URL: "https://switchboard.example.com", Key: key})
 //	accepted, err := c.PostEvent(ctx, client.NewEvent{Tenant: "acme", Type: "ticket.created", Data: data})
 //
-// Each operation of the API's OpenAPI document is a method of the same name. The
-// document, which every server has at /openapi.json and shows at /docs, says what
-// the fields mean.
+// Each operation of the API's OpenAPI document is a method of the same name. Every server
+// has the document at /openapi.json and shows it at /docs. It explains the fields.
 //
-// An answer that is no success is an [*Error]. Lists come page by page, and as
-// iterators that ask for further pages as they go.
+// An answer without success is an [*Error]. Lists come page by page, and as iterators that
+// request further pages when they need them.
 package client
 
 import (
@@ -27,40 +26,40 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Config says how to reach the API.
+// Config says how to connect to the API.
 type Config struct {
-	URL string             // of the server, as https://switchboard.example.com; required
-	Key switchboard.Secret // the API key; empty: only [Client.Health] and [Client.Ready] are answered
+	URL string             // of the server, such as https://switchboard.example.com; required
+	Key switchboard.Secret // the API key; empty: only [Client.Health] and [Client.Ready] work
 
-	// HTTP makes the requests. nil: a client of our own, which keeps up to
-	// idleConnections connections and gives a call defaultTimeout.
+	// HTTP makes the requests. nil: our own client, which keeps up to idleConnections connections
+	// and limits a call to defaultTimeout.
 	HTTP *http.Client
 
-	// Retries is how often a call is repeated that was answered with 429 or 503, or not at
-	// all: after the time that Retry-After names, up to a minute, or else after pauses of
-	// 0.2 to 5 seconds. Only calls are repeated that may be without harm: those that read, put
-	// or delete, those with an [IdempotencyKey], and those that post events or triggers, to
-	// which the client gives an id where they have none. 0: no call is repeated.
+	// Retries is how often a call is repeated if the answer is 429 or 503, or if there is no
+	// answer. The call waits for the time in Retry-After, up to a minute, or otherwise for 0.2 to 5
+	// seconds. Only calls that are safe to repeat are repeated: those that read, put or delete,
+	// those with an [IdempotencyKey], and those that post events or triggers, to which the client
+	// gives an id if they have none. 0: no call is repeated.
 	Retries int
 }
 
 const (
-	// idleConnections is how many connections the default client keeps: net/http keeps two,
-	// so that whoever posts events at the same time would make new ones all the time.
+	// idleConnections is how many connections the default client keeps. net/http keeps two, so
+	// callers that post many events at once would constantly open new ones.
 	idleConnections = 64
-	// defaultTimeout is longer than the longest wait of a trigger, 60 seconds.
+	// defaultTimeout is longer than the maximum wait of a trigger, 60 seconds.
 	defaultTimeout = 90 * time.Second
-	// maxRetryAfter is the longest time that a call waits before it is repeated.
+	// maxRetryAfter is the maximum wait before a call is repeated.
 	maxRetryAfter = time.Minute
-	// firstPause and longestPause bound the wait where the answer names no time: a process
-	// that is replaced is back within seconds.
+	// firstPause and longestPause limit the wait if the answer gives no time. A replaced process is
+	// back within seconds.
 	firstPause   = 200 * time.Millisecond
 	longestPause = 5 * time.Second
-	// maxAnswer is the longest answer that is read, in bytes.
+	// maxAnswer is the maximum length of an answer that is read, in bytes.
 	maxAnswer = 64 << 20
 )
 
-// Client calls the API. It may be used by several goroutines at the same time.
+// Client calls the API. Several goroutines may use it at the same time.
 type Client struct {
 	base    string
 	key     switchboard.Secret
@@ -90,21 +89,21 @@ func New(config Config) (*Client, error) {
 	return c, nil
 }
 
-// Option is sent along with a call.
+// Option is an addition to a call.
 type Option func(http.Header)
 
-// IdempotencyKey makes a call safe to repeat: for 24 hours, the same key with the
-// same request gets the same answer, and nothing is done again.
+// IdempotencyKey makes a call safe to repeat. For 24 hours, the same key with the same request gets
+// the same answer, and nothing is executed again.
 func IdempotencyKey(key string) Option {
 	return func(h http.Header) { h.Set(idempotencyHeader, key) }
 }
 
-// Actor names the person who acts, for the record of what operators do.
+// Actor names the person who acts, for the audit.
 func Actor(person string) Option {
 	return func(h http.Header) { h.Set("Switchboard-Actor", person) }
 }
 
-// RequestID is the id under which the server's log has the call.
+// RequestID sets the id of the call in the server's log.
 func RequestID(id string) Option {
 	return func(h http.Header) { h.Set("X-Request-Id", id) }
 }
@@ -116,20 +115,20 @@ type request struct {
 	method  string
 	path    string
 	query   url.Values
-	body    any  // sent as JSON; nil: there is none
+	body    any  // sent as JSON; nil: no body
 	safe    bool // repeating it does no harm
 	options []Option
 }
 
-// call makes a call and reads its answer into a T.
+// call makes a call and decodes its answer into a T.
 func call[T any](ctx context.Context, c *Client, r request) (T, error) {
 	var into T
 	err := c.call(ctx, r, &into)
 	return into, err
 }
 
-// call makes a call, again where the config says so, and reads its answer into what
-// into points to; nil: it has no body.
+// call makes a call, repeats it if the config says so, and decodes its answer into what into points
+// to. nil: the answer has no body.
 func (c *Client) call(ctx context.Context, r request, into any) error {
 	body, err := bodyOf(r.body)
 	if err != nil {
@@ -191,8 +190,8 @@ func (c *Client) send(ctx context.Context, r request, body []byte, into any) (sa
 	return false, nil
 }
 
-// bodyOf encodes a body. The bytes of an event's data stay as they are, white space
-// between tokens apart.
+// bodyOf encodes a body. It does not change the bytes of an event's data, except for white space
+// between tokens.
 func bodyOf(body any) ([]byte, error) {
 	if body == nil {
 		return nil, nil
@@ -200,7 +199,7 @@ func bodyOf(body any) ([]byte, error) {
 	return switchboard.EncodeJSON(body)
 }
 
-// path joins the parts of a path, each escaped.
+// path joins the escaped parts of a path.
 func path(parts ...string) string {
 	text := "/v1"
 	for _, part := range parts {
@@ -209,7 +208,7 @@ func path(parts ...string) string {
 	return text
 }
 
-// query leaves out what is empty.
+// query omits empty values.
 func query(pairs ...string) url.Values {
 	values := url.Values{}
 	for pair := range slices.Chunk(pairs, 2) {
@@ -220,7 +219,7 @@ func query(pairs ...string) url.Values {
 	return values
 }
 
-// instant writes a time as the API reads it; empty: there is none.
+// instant writes a time in the API's format, or "" for the zero time.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -228,7 +227,7 @@ func instant(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// reason is what an operator says about an action.
+// reason is an operator's reason for an action.
 type reason struct {
 	Reason string `json:"reason,omitempty"`
 }

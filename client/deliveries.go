@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Delivery is a delivery as the API shows it.
+// Delivery is a delivery in the form of the API.
 type Delivery struct {
 	ID             string                        `json:"id"`
 	Tenant         string                        `json:"tenant"`
@@ -30,7 +30,7 @@ type Delivery struct {
 	NextAttemptAt  *time.Time                    `json:"next_attempt_at"`
 	CreatedAt      time.Time                     `json:"created_at"`
 	CompletedAt    *time.Time                    `json:"completed_at"`
-	ParkedAt       *time.Time                    `json:"held_since,omitempty"` // nil: it is neither held nor blocked
+	ParkedAt       *time.Time                    `json:"held_since,omitempty"` // nil: neither held nor blocked
 	HeldUntil      *time.Time                    `json:"held_until,omitempty"`
 	ReleasedBy     string                        `json:"released_by,omitempty"` // in words
 	BlockedBy      string                        `json:"blocked_by,omitempty"`
@@ -40,16 +40,16 @@ type Delivery struct {
 	TemporalRunID  string                        `json:"temporal_run_id"`
 	TemporalURL    string                        `json:"temporal_url"`
 	Available      []switchboard.AvailableAction `json:"available_actions"`
-	ResendOf       string                        `json:"resend_of,omitempty"` // of a single delivery only, as the next two
+	ResendOf       string                        `json:"resend_of,omitempty"` // like the next two fields, only for a single delivery
 	Changed        []string                      `json:"changed,omitempty"`
 	ResentAs       []string                      `json:"resent_as,omitempty"`
-	Attempts       []Attempt                     `json:"attempts,omitempty"` // of a single delivery only
-	Actions        []Action                      `json:"actions,omitempty"`  // of a single delivery only
+	Attempts       []Attempt                     `json:"attempts,omitempty"` // only for a single delivery
+	Actions        []Action                      `json:"actions,omitempty"`  // only for a single delivery
 
-	// Of a single delivery only.
-	Subscription *DeliverySubscription `json:"subscription,omitempty"` // as it is now
+	// Only for a single delivery.
+	Subscription *DeliverySubscription `json:"subscription,omitempty"` // its current state
 	EventKey     string                `json:"event_key,omitempty"`
-	Matched      string                `json:"matched,omitempty"` // the pattern that takes the event's type; empty: none does by now
+	Matched      string                `json:"matched,omitempty"` // the pattern that matches the event's type; empty: no current one does
 	Diagnosis    *Diagnosis            `json:"diagnosis,omitempty"`
 }
 
@@ -71,8 +71,8 @@ type Attempt struct {
 	Requests       int                 `json:"requests"`
 	Response       *Response           `json:"response,omitempty"`
 
-	SubscriptionVersion int    `json:"subscription_version,omitempty"` // 0: it is not known
-	RemoteIP            string `json:"remote_ip,omitempty"`            // that was dialled; empty: none was, or an egress proxy was
+	SubscriptionVersion int    `json:"subscription_version,omitempty"` // 0: unknown
+	RemoteIP            string `json:"remote_ip,omitempty"`            // the address that was dialled; empty: none, or an egress proxy's
 }
 
 // SentRequest is what an attempt sent, with secrets masked.
@@ -84,19 +84,19 @@ type SentRequest struct {
 	SHA256  string            `json:"sha256,omitempty"` // of the body, in hex
 }
 
-// Response is the head of what the receiver answered.
+// Response is the head of the receiver's answer.
 type Response struct {
 	Headers   map[string]string `json:"headers"`
 	Body      string            `json:"body"`
-	Encoding  string            `json:"encoding,omitempty"`      // "base64": of the body, which is not text
-	Redacted  *Redacted         `json:"body_redacted,omitempty"` // of the body, which a key without read_payload does not get
+	Encoding  string            `json:"encoding,omitempty"`      // "base64": encoding of a body that is not text
+	Redacted  *Redacted         `json:"body_redacted,omitempty"` // of the body, for a key without read_payload
 	Truncated bool              `json:"truncated"`
 }
 
-// Redacted is what a key without the permission read_payload gets in the place of content.
+// Redacted describes content for a key without the permission read_payload.
 type Redacted struct {
 	Bytes  int         `json:"bytes"`
-	Type   string      `json:"type,omitempty"` // its media type, where that is known
+	Type   string      `json:"type,omitempty"` // its media type, if known
 	SHA256 string      `json:"sha256"`         // of its bytes, in hex
 	Shape  []ShapePart `json:"shape,omitempty"`
 }
@@ -104,7 +104,7 @@ type Redacted struct {
 // ShapePart is the type of one value in JSON that is not shown.
 type ShapePart struct {
 	Path   string `json:"path"`             // names that are not in the catalogue are …
-	Type   string `json:"type"`             // as JSON Schema names it
+	Type   string `json:"type"`             // as in JSON Schema
 	Length *int   `json:"length,omitempty"` // of a string in characters, of an array in elements, of an object in members
 }
 
@@ -118,8 +118,8 @@ type Action struct {
 	Reason string                 `json:"reason"`
 }
 
-// ListDeliveries returns a page of deliveries, newest first, without attempts and actions. Asked to
-// count, it also says how many match.
+// ListDeliveries returns a page of deliveries, newest first, without attempts and actions. On
+// request it also counts the matches.
 func (c *Client) ListDeliveries(ctx context.Context, filter switchboard.DeliveryFilter, asked switchboard.PageRequest) (switchboard.Page[Delivery], error) {
 	return list[Delivery](ctx, c, path("deliveries"), deliveryQuery(filter), asked)
 }
@@ -143,8 +143,7 @@ func deliveryQuery(filter switchboard.DeliveryFilter) url.Values {
 	return values
 }
 
-// Deliveries iterates over all deliveries that the filter lets through, as
-// [Client.ListDeliveries].
+// Deliveries iterates over all deliveries that match the filter, see [Client.ListDeliveries].
 func (c *Client) Deliveries(ctx context.Context, filter switchboard.DeliveryFilter) iter.Seq2[Delivery, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[Delivery], error) {
 		return c.ListDeliveries(ctx, filter, asked)

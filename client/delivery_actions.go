@@ -8,40 +8,40 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Act is what is asked of one delivery.
+// Act is a request to act on one delivery.
 type Act struct {
-	Reason string       `json:"reason,omitempty"` // why; required to hold and to resend
-	Expect *Expectation `json:"expect,omitempty"` // act only if the delivery stands so; else the [Error] has it as Current
+	Reason string       `json:"reason,omitempty"` // required to hold and to resend
+	Expect *Expectation `json:"expect,omitempty"` // act only if the delivery is in this state; otherwise the [Error] has the real one as Current
 }
 
-// Retry is what is asked with a retry.
+// Retry is the request for a retry.
 type Retry struct {
 	Act
 	RetryAt *time.Time `json:"retry_at,omitempty"` // the date of the next attempt; nil: now
 }
 
-// Resend is what is asked with a resend.
+// Resend is the request for a resend.
 type Resend struct {
 	Act
 	ResendChanges
 }
 
-// ResendChanges are what a resend changes of the request.
+// ResendChanges are the changes of a resend to the request.
 type ResendChanges struct {
 	URL     string                `json:"url,omitempty"`
-	Headers map[string]string     `json:"headers,omitempty"` // added to those of the subscription, or in their place
+	Headers map[string]string     `json:"headers,omitempty"` // added to those of the subscription, or replacing them
 	Body    *string               `json:"body,omitempty"`    // its bytes
 	Timeout *switchboard.Duration `json:"timeout,omitempty"`
 }
 
-// Expectation is how a delivery is believed to stand. What is left out may be anything.
+// Expectation is the state in which the delivery should be. Missing fields may be anything.
 type Expectation struct {
 	State      switchboard.State `json:"state,omitempty"`
 	Generation int               `json:"generation,omitempty"`
 	Attempts   *int              `json:"attempts,omitempty"` // AttemptsMade
 }
 
-// Expect expects the delivery as it was read.
+// Expect expects the state of the delivery at the time when it was read.
 func (d *Delivery) Expect() *Expectation {
 	return &Expectation{State: d.State, Generation: d.Generation, Attempts: &d.AttemptsMade}
 }
@@ -56,7 +56,7 @@ func (c *Client) RetryDelivery(ctx context.Context, id string, retry Retry, opti
 	return c.act(ctx, id, "retry", retry, options)
 }
 
-// CancelDelivery ends a delivery, and aborts a request that is under way.
+// CancelDelivery ends a delivery, and aborts a running request.
 func (c *Client) CancelDelivery(ctx context.Context, id string, act Act, options ...Option) (Delivery, error) {
 	return c.act(ctx, id, "cancel", act, options)
 }
@@ -66,7 +66,7 @@ func (c *Client) HoldDelivery(ctx context.Context, id string, act Act, options .
 	return c.act(ctx, id, "hold", act, options)
 }
 
-// ReleaseDelivery ends the hold of an operator.
+// ReleaseDelivery ends an operator's hold.
 func (c *Client) ReleaseDelivery(ctx context.Context, id string, act Act, options ...Option) (Delivery, error) {
 	return c.act(ctx, id, "release", act, options)
 }
@@ -77,13 +77,13 @@ type ResendPreview struct {
 	URL          string            `json:"url"`
 	Headers      map[string]string `json:"headers"`
 	Body         string            `json:"body,omitempty"`
-	BodyEncoding string            `json:"body_encoding,omitempty"` // "base64": of a body that is not text
-	Redacted     *Redacted         `json:"body_redacted,omitempty"` // of the body, which a key without read_payload does not get
+	BodyEncoding string            `json:"body_encoding,omitempty"` // "base64": encoding of a body that is not text
+	Redacted     *Redacted         `json:"body_redacted,omitempty"` // of the body, for a key without read_payload
 	Elsewhere    bool              `json:"elsewhere"`               // it goes to another scheme, host or port than the subscription's
 	Warnings     []string          `json:"warnings"`
 }
 
-// PreviewResend returns the request that a resend with these changes would send, and sends nothing.
+// PreviewResend returns the request that a resend with these changes would send. It sends nothing.
 func (c *Client) PreviewResend(ctx context.Context, id string, changes ResendChanges, options ...Option) (ResendPreview, error) {
 	return call[ResendPreview](ctx, c, request{method: http.MethodPost, path: path("deliveries", id, "preview"), body: changes, safe: true, options: options})
 }

@@ -17,26 +17,26 @@ type DeliverySubscription struct {
 	Deleted bool                          `json:"deleted,omitempty"`
 }
 
-// Diagnosis says in words why a delivery stands where it does, what follows, and what to do.
+// Diagnosis explains in words the state of a delivery, what follows, and what to do.
 type Diagnosis struct {
 	Why          string           `json:"why"`
 	ReceiverSaid string           `json:"receiver_said,omitempty"` // for keys with read_payload
 	Next         NextStep         `json:"next"`
 	Side         switchboard.Side `json:"side"`
-	Advice       string           `json:"advice"` // empty: nothing is to be done
-	Alike        *Alike           `json:"alike"`  // nil: they were not counted
+	Advice       string           `json:"advice"` // empty: nothing to do
+	Alike        *Alike           `json:"alike"`  // nil: not counted
 }
 
 // NextStep is what follows for a delivery.
 type NextStep struct {
-	Text    string     `json:"text"` // all of it in words
+	Text    string     `json:"text"` // the whole step in words
 	At      *time.Time `json:"at"`   // nil: the next attempt has no date
 	Number  int        `json:"number"`
 	Of      int        `json:"of"`
 	Because []Cause    `json:"because"`
 }
 
-// Cause is a part of why the next attempt is made then, or is not made.
+// Cause is one reason for the time of the next attempt, or for its absence.
 type Cause struct {
 	Code switchboard.CauseCode `json:"code"`
 	Text string                `json:"text"`
@@ -46,10 +46,10 @@ type Cause struct {
 // Alike counts the other deliveries to a host that are in the same state after the same failure.
 type Alike struct {
 	Count int  `json:"count"`
-	More  bool `json:"more"` // not all were looked at
+	More  bool `json:"more"` // not all were counted
 }
 
-// AttemptRequest is what an attempt sent, with its body rendered anew.
+// AttemptRequest is what an attempt sent, with its body rendered again.
 type AttemptRequest struct {
 	Number              int         `json:"number"`
 	At                  time.Time   `json:"at"`
@@ -57,15 +57,15 @@ type AttemptRequest struct {
 	RemoteIP            string      `json:"remote_ip,omitempty"`
 	SubscriptionVersion int         `json:"subscription_version,omitempty"`
 	CurrentVersion      int         `json:"current_version,omitempty"`
-	Same                string      `json:"same"` // whether the body are the bytes that were sent: true, false or unknown
+	Same                string      `json:"same"` // whether the body has the bytes that were sent: true, false or unknown
 	Why                 string      `json:"why"`
 	SHA256              string      `json:"sha256,omitempty"`
 	Body                string      `json:"body,omitempty"`
-	BodyEncoding        string      `json:"body_encoding,omitempty"` // "base64": of the body, which is not text
-	Redacted            *Redacted   `json:"body_redacted,omitempty"` // of the body, which a key without read_payload does not get
+	BodyEncoding        string      `json:"body_encoding,omitempty"` // "base64": encoding of a body that is not text
+	Redacted            *Redacted   `json:"body_redacted,omitempty"` // of the body, for a key without read_payload
 }
 
-// Explanation says of an event which subscriptions of its tenant get it, and why the others do not.
+// Explanation says which subscriptions of the event's tenant receive it, and why the others do not.
 type Explanation struct {
 	EventID       string                  `json:"event_id"`
 	Tenant        string                  `json:"tenant"`
@@ -73,10 +73,10 @@ type Explanation struct {
 	CreatedAt     time.Time               `json:"created_at"`
 	Text          string                  `json:"text"`
 	Subscriptions []ExplainedSubscription `json:"subscriptions"`
-	More          bool                    `json:"more"` // the tenant has more subscriptions than were looked at
+	More          bool                    `json:"more"` // the tenant has more subscriptions than were tested
 }
 
-// ExplainedSubscription is a subscription that was held against an event.
+// ExplainedSubscription is a subscription that was matched against an event.
 type ExplainedSubscription struct {
 	SubscriptionID string                        `json:"subscription_id"`
 	Name           string                        `json:"name"`
@@ -90,11 +90,11 @@ type ExplainedSubscription struct {
 	Text           string                        `json:"text"`
 }
 
-// Note is what was otherwise with a subscription when an event came.
+// Note is a difference of a subscription between now and the time of an event.
 type Note struct {
 	Code string    `json:"code"`
 	Text string    `json:"text"`
-	At   time.Time `json:"at,omitzero"` // zero: it is not known
+	At   time.Time `json:"at,omitzero"` // zero: unknown
 }
 
 // EventDelivery is a delivery of an event, in short.
@@ -104,14 +104,14 @@ type EventDelivery struct {
 	Reason string            `json:"reason"`
 }
 
-// GetAttemptRequest returns what an attempt sent, and whether its body, rendered anew, are the bytes
-// that were sent. To see the body leaves a row in the audit.
+// GetAttemptRequest returns what an attempt sent. It renders the body again, and says whether the
+// bytes are the same. Reading the body adds a row to the audit.
 func (c *Client) GetAttemptRequest(ctx context.Context, deliveryID string, number int, options ...Option) (AttemptRequest, error) {
 	return call[AttemptRequest](ctx, c, request{method: http.MethodGet, path: path("deliveries", deliveryID, "attempts", strconv.Itoa(number), "request"), options: options})
 }
 
-// ExplainEvent says of each subscription of the event's tenant whether it takes the event, and why.
-// The tenant may be empty unless several tenants use the same id.
+// ExplainEvent says for each subscription of the event's tenant whether it receives the event, and
+// why. The tenant may be empty unless several tenants use the same id.
 func (c *Client) ExplainEvent(ctx context.Context, id, tenant string) (Explanation, error) {
 	return call[Explanation](ctx, c, request{method: http.MethodGet, path: path("events", id, "explain"), query: query("tenant", tenant)})
 }

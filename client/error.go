@@ -14,26 +14,26 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Error is an answer that is no success: the problem that the API describes
-// (RFC 9457), or what a proxy before it answered, which has no Code.
+// Error is an answer without success: the API's problem (RFC 9457), or the answer of a proxy in
+// front of it, which has no Code.
 type Error struct {
 	Status    int              `json:"status"`
-	Code      switchboard.Code `json:"code"`       // what kind of problem it is, out of a closed list
+	Code      switchboard.Code `json:"code"`       // the kind of problem, from a closed list
 	Detail    string           `json:"detail"`     // what is wrong, for people
-	Field     string           `json:"field"`      // the field or parameter at fault; empty: none is
+	Field     string           `json:"field"`      // the field or parameter at fault; empty: none
 	RequestID string           `json:"request_id"` // finds the call in the server's log
-	Errors    []FieldError     `json:"errors"`     // every fault that was found, where there are several
+	Errors    []FieldError     `json:"errors"`     // every fault, if there are several
 
-	// Of a trigger that was accepted all the same.
+	// For a trigger that was accepted despite the error.
 	EventID    string `json:"event_id"`
 	DeliveryID string `json:"delivery_id"`
-	Reason     string `json:"reason"` // why that delivery stands where it stands
+	Reason     string `json:"reason"` // why the delivery has that state
 
-	Current *switchboard.Standing `json:"current"` // how the delivery stands, of an action that this does not allow
+	Current *switchboard.Standing `json:"current"` // the delivery's state, which does not allow the action
 
-	Results []BatchResult `json:"results"` // of a batch of which no event was accepted
+	Results []BatchResult `json:"results"` // for a batch in which no event was accepted
 
-	RetryAfter time.Duration `json:"-"` // after which to try again; 0: the answer does not say
+	RetryAfter time.Duration `json:"-"` // when to try again; 0: the answer does not say
 
 	body []byte
 }
@@ -44,7 +44,7 @@ type FieldError struct {
 	Message string `json:"message"`
 }
 
-// Error says what the API says.
+// Error returns the API's text.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("switchboard answered %d", e.Status)
 	if e.Code != "" {
@@ -59,8 +59,8 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap returns the error as the other packages know it, so that
-// [switchboard.CodeOf] returns its code.
+// Unwrap returns the error in the form of the other packages, so that [switchboard.CodeOf] returns
+// its code.
 func (e *Error) Unwrap() error {
 	if e.Code == "" {
 		return nil
@@ -68,14 +68,14 @@ func (e *Error) Unwrap() error {
 	return &switchboard.Error{Code: e.Code, Field: e.Field, Message: e.Detail}
 }
 
-// lost says that no answer came, or not all of one.
+// lost says that no answer came, or only a part of it.
 type lost struct{ err error }
 
 func (l lost) Error() string { return "client: " + l.err.Error() }
 func (l lost) Unwrap() error { return l.err }
 
-// noAnswer is the error of a request without a whole answer. That the caller's context has
-// ended is no reason to repeat it.
+// noAnswer is the error of a request without a complete answer. If the caller's context has ended,
+// the request must not be repeated.
 func noAnswer(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("client: %w", err)
@@ -83,8 +83,8 @@ func noAnswer(ctx context.Context, err error) error {
 	return lost{err}
 }
 
-// pauseAfter says how long to wait before the same call is made again, after so many
-// repetitions; false: it would not succeed, or not soon enough.
+// pauseAfter returns how long to wait before the call is repeated, after that many repetitions.
+// false: it would not succeed, or not soon enough.
 func pauseAfter(err error, repeated int) (time.Duration, bool) {
 	if problem, ok := errors.AsType[*Error](err); ok {
 		if problem.Status != http.StatusTooManyRequests && problem.Status != http.StatusServiceUnavailable {
@@ -100,10 +100,10 @@ func pauseAfter(err error, repeated int) (time.Duration, bool) {
 	return pause/2 + rand.N(pause/2), true //nolint:gosec // a spread, not a secret: clients that failed together do not come back together
 }
 
-// maxForeign is how much is shown of an answer that is not the API's.
+// maxForeign limits how much is shown of an answer that does not come from the API.
 const maxForeign = 200
 
-// errorOf reads an answer that is no success.
+// errorOf decodes an answer without success.
 func errorOf(answer *http.Response, text []byte) *Error {
 	e := &Error{}
 	if json.Unmarshal(text, e) != nil || e.Code == "" {
@@ -114,7 +114,7 @@ func errorOf(answer *http.Response, text []byte) *Error {
 	return e
 }
 
-// retryAfter reads the header Retry-After: seconds or a date (RFC 9110, 10.2.3).
+// retryAfter parses the header Retry-After: seconds or a date (RFC 9110, 10.2.3).
 func retryAfter(text string) time.Duration {
 	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
 		return time.Duration(seconds) * time.Second

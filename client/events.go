@@ -17,32 +17,32 @@ type NewEvent struct {
 	Type       string          `json:"type"`
 	Data       json.RawMessage `json:"data"`                 // any JSON value
 	ID         string          `json:"id,omitempty"`         // your own id, which makes posting idempotent; empty: see [Client.PostEvent]
-	Key        string          `json:"key,omitempty"`        // what the event is about, as a ticket's id
+	Key        string          `json:"key,omitempty"`        // what the event is about, such as a ticket's id
 	OccurredAt time.Time       `json:"occurred_at,omitzero"` // zero: the time of acceptance
 }
 
 // Acceptance is the answer to an event that was accepted.
 type Acceptance struct {
 	ID         string             `json:"id"`
-	Duplicate  bool               `json:"duplicate"` // it was accepted before; nothing new was stored
+	Duplicate  bool               `json:"duplicate"` // it had been accepted before; nothing new was stored
 	Deliveries []AcceptedDelivery `json:"deliveries"`
 	Warnings   []string           `json:"warnings,omitempty"`
 }
 
-// AcceptedDelivery is a delivery that follows from an event.
+// AcceptedDelivery is a delivery that an event leads to.
 type AcceptedDelivery struct {
 	ID             string `json:"id"`
 	SubscriptionID string `json:"subscription_id"`
 }
 
-// What became of an event of a batch.
+// The results for an event of a batch.
 const (
 	BatchAccepted  = "accepted"
 	BatchDuplicate = "duplicate"
 	BatchError     = "error"
 )
 
-// BatchResult is what became of one event of a batch.
+// BatchResult is the result for one event of a batch.
 type BatchResult struct {
 	Status     string             `json:"status"`
 	ID         string             `json:"id"`
@@ -52,7 +52,7 @@ type BatchResult struct {
 	Problem    *Error             `json:"problem,omitempty"` // why it was not stored
 }
 
-// Event is an event as the API shows it.
+// Event is an event in the form of the API.
 type Event struct {
 	ID         string          `json:"id"`
 	Tenant     string          `json:"tenant"`
@@ -60,22 +60,22 @@ type Event struct {
 	Key        string          `json:"key"`
 	OccurredAt time.Time       `json:"occurred_at"`
 	CreatedAt  time.Time       `json:"created_at"`
-	ErasedAt   time.Time       `json:"erased_at,omitzero"`      // zero: its data were not erased
-	Data       json.RawMessage `json:"data,omitempty"`          // of a single event only
-	Redacted   *Redacted       `json:"data_redacted,omitempty"` // of the data, which a key without read_payload does not get
+	ErasedAt   time.Time       `json:"erased_at,omitzero"`      // zero: its data have not been erased
+	Data       json.RawMessage `json:"data,omitempty"`          // only for a single event
+	Redacted   *Redacted       `json:"data_redacted,omitempty"` // of the data, for a key without read_payload
 	Deliveries []Delivery      `json:"deliveries"`
 }
 
-// PostEvent posts an event. However often it is repeated, it is accepted once: by its id, which
-// a client that repeats calls makes where there is none.
+// PostEvent posts an event. However often the post is repeated, the event is accepted once, because
+// of its id. If it has none, a client that repeats calls makes one.
 func (c *Client) PostEvent(ctx context.Context, event NewEvent, options ...Option) (Acceptance, error) {
 	event.ID = c.eventID(event.ID)
 	return call[Acceptance](ctx, c, request{method: http.MethodPost, path: path("events"), body: event, safe: true, options: options})
 }
 
-// eventID is the id that an event is posted with. The one that is made has no prefix: ids that
-// begin as Switchboard's own do cost it a further look-up. Where no call is repeated none is
-// made, because Switchboard keeps the ids that it was given in a table of their own.
+// eventID returns the id with which an event is posted. A generated id has no prefix, because an id
+// that looks like one of Switchboard's own costs it an additional lookup. A client that never
+// repeats calls generates none, because Switchboard keeps given ids in a separate table.
 func (c *Client) eventID(given string) string {
 	if given != "" || c.retries == 0 {
 		return given
@@ -83,7 +83,7 @@ func (c *Client) eventID(given string) string {
 	return switchboard.NewID("", time.Now())
 }
 
-// batch is several events on the wire.
+// batch is the request with several events.
 type batch struct {
 	Events []NewEvent `json:"events"`
 }
@@ -93,8 +93,8 @@ type batchResults struct {
 	Results []BatchResult `json:"results"`
 }
 
-// PostEvents posts up to 1,000 events, and returns what became of each, in their order.
-// Where none was accepted, the error's Results say why of each.
+// PostEvents posts up to 1,000 events, and returns the results in their order. If no event was
+// accepted, the error's Results say why for each.
 func (c *Client) PostEvents(ctx context.Context, events []NewEvent, options ...Option) ([]BatchResult, error) {
 	events = slices.Clone(events)
 	for i := range events {
@@ -116,7 +116,7 @@ func (c *Client) ListEvents(ctx context.Context, filter switchboard.EventFilter,
 	return list[Event](ctx, c, path("events"), values, asked)
 }
 
-// Events iterates over all events that the filter lets through, as [Client.ListEvents].
+// Events iterates over all events that match the filter, see [Client.ListEvents].
 func (c *Client) Events(ctx context.Context, filter switchboard.EventFilter) iter.Seq2[Event, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[Event], error) {
 		return c.ListEvents(ctx, filter, asked)

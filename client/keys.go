@@ -10,17 +10,17 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// NewKey is an API key to make.
+// NewKey is the request to make an API key.
 type NewKey struct {
 	Name      string           `json:"name"`
 	Role      switchboard.Role `json:"role"`
-	Tenant    string           `json:"tenant,omitempty"`    // binds it to one tenant
+	Tenant    string           `json:"tenant,omitempty"`    // binds the key to one tenant
 	ExpiresAt time.Time        `json:"expires_at,omitzero"` // zero: it does not expire
 
-	ReadPayload *bool `json:"read_payload,omitempty"` // may it read payloads; nil: unless its role is support or viewer
+	ReadPayload *bool `json:"read_payload,omitempty"` // whether it may read payloads; nil: yes, except for the roles support and viewer
 }
 
-// Key is an API key as the API shows it.
+// Key is an API key in the form of the API.
 type Key struct {
 	ID        string           `json:"id"`
 	Name      string           `json:"name"`
@@ -31,11 +31,11 @@ type Key struct {
 	RevokedAt *time.Time       `json:"revoked_at"`
 
 	ReadPayload bool       `json:"read_payload"` // it may read event data, bodies, paths and queries of URLs, and all headers
-	LastUsedAt  *time.Time `json:"last_used_at"` // to the minute; nil: it was not used
-	Sessions    int        `json:"sessions"`     // of the console that end with it
-	PortalLinks int        `json:"portal_links"` // that nobody has used yet, and that end with it
+	LastUsedAt  *time.Time `json:"last_used_at"` // to the minute; nil: never used
+	Sessions    int        `json:"sessions"`     // of the console, which end with it
+	PortalLinks int        `json:"portal_links"` // unused ones, which end with it
 
-	Key switchboard.Secret `json:"key,omitempty"` // the key itself: only in the answer to [Client.CreateKey]
+	Key switchboard.Secret `json:"key,omitempty"` // the key itself, only in the answer to [Client.CreateKey]
 }
 
 // Me is the API key that a client uses.
@@ -46,10 +46,10 @@ type Me struct {
 	Tenant      string           `json:"tenant"` // empty: every tenant
 	ReadPayload bool             `json:"read_payload"`
 	ExpiresAt   *time.Time       `json:"expires_at"`
-	Person      string           `json:"person,omitempty"` // as [Actor] says
+	Person      string           `json:"person,omitempty"` // from [Actor]
 }
 
-// GetMe returns what the API knows of the client's own key.
+// GetMe describes the client's own key.
 func (c *Client) GetMe(ctx context.Context, options ...Option) (Me, error) {
 	return call[Me](ctx, c, request{method: http.MethodGet, path: path("me"), options: options})
 }
@@ -64,17 +64,17 @@ func (c *Client) GetKey(ctx context.Context, id string) (Key, error) {
 	return call[Key](ctx, c, request{method: http.MethodGet, path: path("keys", id)})
 }
 
-// ListKeys returns a page of API keys, newest first; revoked and expired ones too.
+// ListKeys returns a page of API keys, newest first, including revoked and expired ones.
 func (c *Client) ListKeys(ctx context.Context, asked switchboard.PageRequest) (switchboard.Page[Key], error) {
 	return list[Key](ctx, c, path("keys"), url.Values{}, asked)
 }
 
-// Keys iterates over all API keys, as [Client.ListKeys].
+// Keys iterates over all API keys, see [Client.ListKeys].
 func (c *Client) Keys(ctx context.Context) iter.Seq2[Key, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[Key], error) { return c.ListKeys(ctx, asked) })
 }
 
-// RevokeKey makes an API key useless, for that reason.
+// RevokeKey revokes an API key. The reason is kept.
 func (c *Client) RevokeKey(ctx context.Context, id, why string, options ...Option) (Key, error) {
 	return call[Key](ctx, c, request{method: http.MethodDelete, path: path("keys", id), query: query("reason", why), options: options})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// page is a page of a list on the wire.
+// page is a page of a list, as the API sends it.
 type page[T any] struct {
 	Data       []T                `json:"data"`
 	NextCursor *string            `json:"next_cursor"`
@@ -19,7 +19,7 @@ type page[T any] struct {
 	Count      *switchboard.Count `json:"count"`
 }
 
-// list asks for one page.
+// list requests one page.
 func list[T any](ctx context.Context, c *Client, path string, query url.Values, asked switchboard.PageRequest) (switchboard.Page[T], error) {
 	if asked.Limit != 0 {
 		query.Set("limit", strconv.Itoa(asked.Limit))
@@ -38,7 +38,7 @@ func list[T any](ctx context.Context, c *Client, path string, query url.Values, 
 	return found, err
 }
 
-// all iterates over a list, page by page. An error is the last that it yields.
+// all iterates over a list, page by page. After an error it yields nothing more.
 func all[T any](next func(switchboard.PageRequest) (switchboard.Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		asked := switchboard.PageRequest{Limit: switchboard.MaxPage}

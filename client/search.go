@@ -7,8 +7,8 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Search finds what is called so, or begins so: deliveries, events, subscriptions and operations by their ids, events
-// by their key, tenants, hosts, and subscriptions by their names.
+// Search finds what has that name, or begins with it: deliveries, events, subscriptions and
+// operations by their ids, events by their key, tenants, hosts, and subscriptions by their names.
 func (c *Client) Search(ctx context.Context, text string) ([]switchboard.SearchHit, error) {
 	found, err := call[struct {
 		Data []switchboard.SearchHit `json:"data"`
@@ -16,15 +16,15 @@ func (c *Client) Search(ctx context.Context, text string) ([]switchboard.SearchH
 	return found.Data, err
 }
 
-// Facets are the values that the newest deliveries of a list have, by [switchboard.Facet].
+// Facets are the values that occur in the newest deliveries of a list, by [switchboard.Facet].
 type Facets struct {
-	// Matches is how many deliveries were looked at; nil: they could not be found in time.
+	// Matches is how many deliveries were counted; nil: they could not be found in time.
 	Matches *switchboard.Count                             `json:"matches"`
 	Values  map[switchboard.Facet][]switchboard.FacetValue `json:"facets"`
 }
 
-// CountFacets counts the values of the deliveries that the filter lets through. Without facets it counts
-// the most usual ones.
+// CountFacets counts the values that occur in the deliveries that match the filter. Without facets
+// it counts the most common ones.
 func (c *Client) CountFacets(ctx context.Context, filter switchboard.DeliveryFilter, by ...switchboard.Facet) (Facets, error) {
 	values := deliveryQuery(filter)
 	for _, facet := range by {

@@ -7,14 +7,14 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// NewSubscription is a subscription to create. Of what is left out, Switchboard's defaults or
-// those of the profile hold.
+// NewSubscription is the request to create a subscription. Missing members get the defaults of
+// Switchboard or of the profile.
 type NewSubscription struct {
 	switchboard.Subscription
-	Secret switchboard.Secret `json:"secret,omitempty"` // the signing secret; empty: one is made
+	Secret switchboard.Secret `json:"secret,omitempty"` // the signing secret; empty: a new one is made
 }
 
-// Subscription is a subscription as the API shows it. Secrets in it are masked.
+// Subscription is a subscription in the form of the API. Its secrets are masked.
 type Subscription struct {
 	switchboard.Subscription
 	Signature     Signature              `json:"signature"`
@@ -22,17 +22,17 @@ type Subscription struct {
 	RetrySchedule []switchboard.Duration `json:"retry_schedule"`
 	RetrySpan     switchboard.Duration   `json:"retry_span"`
 	Warnings      []string               `json:"warnings,omitempty"`
-	Health        *EndpointHealth        `json:"health,omitempty"`   // nil: healthy and nothing held, or not asked for
-	Activity      *Activity              `json:"activity,omitempty"` // nil: not asked for
+	Health        *EndpointHealth        `json:"health,omitempty"`   // nil: healthy and nothing held, or not requested
+	Activity      *Activity              `json:"activity,omitempty"` // nil: not requested
 }
 
-// Activity is what was sent for a subscription lately, and what is still to be.
+// Activity is what was recently sent for a subscription, and what is still to be sent.
 type Activity struct {
 	Open          switchboard.Count          `json:"open"`  // counted up to [switchboard.MaxCounted]
-	Since         time.Time                  `json:"since"` // attempts are counted from then on
+	Since         time.Time                  `json:"since"` // when the count of attempts begins
 	Attempts      switchboard.TrafficCount   `json:"attempts"`
 	Hours         []switchboard.ActivityHour `json:"hours"`                         // those with attempts, the earliest first
-	DeliveredHour *time.Time                 `json:"last_delivered_hour,omitempty"` // when the last hour began in which an attempt succeeded; nil: none has in 35 days
+	DeliveredHour *time.Time                 `json:"last_delivered_hour,omitempty"` // beginning of the last hour with a successful attempt; nil: none in 35 days
 }
 
 // Signature says how requests are signed.
@@ -42,10 +42,10 @@ type Signature struct {
 	PublicKeys []string        `json:"public_keys,omitempty"`
 }
 
-// SigningSecret is what is shown of a secret that signs.
+// SigningSecret is the visible part of a secret that signs.
 type SigningSecret struct {
 	Since time.Time  `json:"since"`
-	Until *time.Time `json:"until"` // nil: it is the current one
+	Until *time.Time `json:"until"` // nil: the current one
 }
 
 // EndpointHealth is the health of an endpoint that is unhealthy, or for which deliveries are held.
@@ -56,7 +56,7 @@ type EndpointHealth struct {
 	FailingSince    *time.Time               `json:"failing_since,omitempty"`
 	NextProbeAt     *time.Time               `json:"next_probe_at,omitempty"`
 	ProbeDeliveryID string                   `json:"probe_delivery_id,omitempty"`
-	DeferredUntil   *time.Time               `json:"deferred_until,omitempty"` // the receiver asked to send nothing before
+	DeferredUntil   *time.Time               `json:"deferred_until,omitempty"` // the receiver asked for no requests until then
 	Queue           string                   `json:"queue,omitempty"`          // why deliveries wait for their turn
 	Slow            bool                     `json:"slow"`
 	Held            HeldDeliveries           `json:"held"`
@@ -70,7 +70,7 @@ type HeldDeliveries struct {
 	Since *time.Time `json:"oldest_since,omitempty"`
 }
 
-// RunningRelease says how far the release of what is held is.
+// RunningRelease is the progress of the release of held deliveries.
 type RunningRelease struct {
 	OperationID string `json:"operation_id"`
 	Done        int    `json:"done"`
@@ -78,10 +78,10 @@ type RunningRelease struct {
 	Total       int    `json:"total"`
 }
 
-// revealed is a new subscription on its way to the API, with its secrets in clear.
+// revealed is a new subscription in the form for the request, with its secrets in clear text.
 type revealed struct{ NewSubscription }
 
-// MarshalJSON writes what was given.
+// MarshalJSON writes the given members.
 func (s revealed) MarshalJSON() ([]byte, error) {
 	document, err := s.Document()
 	if err != nil {
@@ -106,7 +106,7 @@ func (s revealed) MarshalJSON() ([]byte, error) {
 	return switchboard.MergePatch(document, patch), err
 }
 
-// orNull is null for a text that was not given.
+// orNull returns null for a text that was not given.
 func orNull(text string) any {
 	if text == "" {
 		return nil

@@ -13,27 +13,26 @@ import (
 	"github.com/seed-49a43567/switchboard"
 )
 
-// Patch is a change of a subscription, a JSON merge patch (RFC 7396): what it names
-// takes the place of what was, and nil takes it away. Its values are encoded as JSON, so
-// that a [switchboard.Secret] among them has to be revealed.
+// Patch is a change of a subscription, a JSON merge patch (RFC 7396). A member replaces the
+// previous value, and nil removes it. Values are encoded as JSON, so a [switchboard.Secret] among
+// them must be revealed.
 type Patch map[string]any
 
-// CreateSubscription stores a subscription. The answer has the signing secret, which is
-// not shown again.
+// CreateSubscription stores a subscription. Only this answer shows the signing secret.
 func (c *Client) CreateSubscription(ctx context.Context, s NewSubscription, options ...Option) (Subscription, error) {
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: revealed{s}, options: options})
 }
 
-// CreateSubscriptionFrom is [Client.CreateSubscription] from a JSON document of the API's own
-// form, as out of a file: a member that the API does not know is refused.
+// CreateSubscriptionFrom is [Client.CreateSubscription] from a JSON document in the API's form, for
+// example from a file. It refuses unknown members.
 func (c *Client) CreateSubscriptionFrom(ctx context.Context, document json.RawMessage, options ...Option) (Subscription, error) {
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions"), body: document, options: options})
 }
 
-// Include names what an answer has beside subscriptions.
+// Include names what an answer has in addition to subscriptions.
 type Include string
 
-// IncludeHealth adds the health of each endpoint, and what was sent to it lately.
+// IncludeHealth adds the health of each endpoint, and what was recently sent to it.
 const IncludeHealth Include = "health"
 
 // ListSubscriptions returns a page of subscriptions, newest first.
@@ -52,7 +51,7 @@ func including(values url.Values, include []Include) url.Values {
 	return values
 }
 
-// Subscriptions iterates over all subscriptions that the filter lets through, as
+// Subscriptions iterates over all subscriptions that match the filter, see
 // [Client.ListSubscriptions].
 func (c *Client) Subscriptions(ctx context.Context, filter switchboard.SubscriptionFilter, include ...Include) iter.Seq2[Subscription, error] {
 	return all(func(asked switchboard.PageRequest) (switchboard.Page[Subscription], error) {
@@ -65,51 +64,51 @@ func (c *Client) GetSubscription(ctx context.Context, id string, include ...Incl
 	return call[Subscription](ctx, c, request{method: http.MethodGet, path: path("subscriptions", id), query: including(query(), include)})
 }
 
-// UpdateSubscription changes a subscription that still has the version; of another one
-// the answer is a conflict.
+// UpdateSubscription changes a subscription if it still has the version. Otherwise it returns a
+// conflict.
 func (c *Client) UpdateSubscription(ctx context.Context, id string, version int, patch Patch, options ...Option) (Subscription, error) {
 	body := Patch{"version": version}
 	maps.Copy(body, patch)
 	return call[Subscription](ctx, c, request{method: http.MethodPatch, path: path("subscriptions", id), body: body, options: options})
 }
 
-// DeleteSubscription deletes a subscription for that reason; its open deliveries are cancelled.
+// DeleteSubscription deletes a subscription and cancels its open deliveries. The reason is kept.
 func (c *Client) DeleteSubscription(ctx context.Context, id, why string, options ...Option) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: path("subscriptions", id), query: query("reason", why), options: options}, nil)
 }
 
-// Rotation says what becomes of the signing secrets before the new one.
+// Rotation says what happens to the signing secrets before the new one.
 type Rotation struct {
-	Grace          *switchboard.Duration `json:"grace,omitempty"`           // how long the one before still signs; nil: a day
-	RevokePrevious bool                  `json:"revoke_previous,omitempty"` // all before end at once
+	Grace          *switchboard.Duration `json:"grace,omitempty"`           // how long the previous one still signs; nil: a day
+	RevokePrevious bool                  `json:"revoke_previous,omitempty"` // all previous ones end at once
 }
 
-// RotateSecret makes a new signing secret, which the answer shows this once.
+// RotateSecret makes a new signing secret. Only this answer shows it.
 func (c *Client) RotateSecret(ctx context.Context, id string, rotation Rotation, options ...Option) (Subscription, error) {
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "rotate_secret"), body: rotation, options: options})
 }
 
-// VerifySubscription challenges the address of a subscription that is unverified.
+// VerifySubscription challenges the address of an unverified subscription.
 func (c *Client) VerifySubscription(ctx context.Context, id string, options ...Option) (Subscription, error) {
 	return call[Subscription](ctx, c, request{method: http.MethodPost, path: path("subscriptions", id, "verify"), body: struct{}{}, options: options})
 }
 
-// PauseSubscription has the deliveries of an active subscription held until it is resumed.
+// PauseSubscription holds the deliveries of an active subscription until it is resumed.
 func (c *Client) PauseSubscription(ctx context.Context, id, why string, options ...Option) (Subscription, error) {
 	return c.changeState(ctx, id, switchboard.PauseSubscription, why, options)
 }
 
-// ResumeSubscription ends a pause, and has what was held released. The reason may be empty.
+// ResumeSubscription ends a pause, and releases what was held. The reason may be empty.
 func (c *Client) ResumeSubscription(ctx context.Context, id, why string, options ...Option) (Subscription, error) {
 	return c.changeState(ctx, id, switchboard.ResumeSubscription, why, options)
 }
 
-// DisableSubscription has the deliveries of a subscription held until it is enabled.
+// DisableSubscription holds the deliveries of a subscription until it is enabled.
 func (c *Client) DisableSubscription(ctx context.Context, id, why string, options ...Option) (Subscription, error) {
 	return c.changeState(ctx, id, switchboard.DisableSubscription, why, options)
 }
 
-// EnableSubscription has what was held for a disabled subscription released. The reason may be
+// EnableSubscription enables a disabled subscription, and releases what was held. The reason may be
 // empty.
 func (c *Client) EnableSubscription(ctx context.Context, id, why string, options ...Option) (Subscription, error) {
 	return c.changeState(ctx, id, switchboard.EnableSubscription, why, options)
@@ -130,7 +129,7 @@ type PublicKey struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
-// keySet is a list of public keys on the wire.
+// keySet is a list of public keys, as the API sends it.
 type keySet struct {
 	Keys []PublicKey `json:"keys"`
 }

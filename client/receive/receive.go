@@ -6,8 +6,8 @@
 //	}))
 //
 // It verifies the signature scheme "standard", which is that of Standard Webhooks, with that
-// project's own library. A receiver may get a message twice: whoever must not act twice
-// remembers [Message.ID] for as long as the sender retries.
+// project's own library. A receiver may get a message twice. If it must not act twice, it
+// has to remember [Message.ID] for as long as the sender retries.
 package receive
 
 import (
@@ -20,29 +20,28 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// DefaultMaxBody is room for an event of the most data that Switchboard takes by default,
-// 256 KiB, in any encoding.
+// DefaultMaxBody has room, in any encoding, for an event with the default maximum of data, 256 KiB.
 const DefaultMaxBody = 1 << 20
 
-// Config says what is accepted.
+// Config says what to accept.
 type Config struct {
-	// Secrets are the signing secrets, each as the answer that made it shows it, with
-	// whsec_. One is enough; while a secret is rotated both are given, in any order.
+	// Secrets are the signing secrets, each as in the answer that made it, with whsec_. One is
+	// enough. While a secret is rotated, give both, in any order.
 	Secrets []string
 
-	MaxBody int64 // in bytes; a longer body is answered with 413. 0: DefaultMaxBody
+	MaxBody int64 // in bytes; a longer body is answered with 413; 0: DefaultMaxBody
 }
 
-// Verifier verifies webhooks. It may be used by several goroutines at the same time.
+// Verifier verifies webhooks. Several goroutines may use it at the same time.
 type Verifier struct {
 	keys    []*standardwebhooks.Webhook
 	maxBody int64
 }
 
-// Message is a webhook whose signature is right.
+// Message is a webhook with a valid signature.
 type Message struct {
 	ID   string // the same in every attempt of the delivery
-	Body []byte // as it was sent, byte for byte
+	Body []byte // byte for byte as it was sent
 }
 
 // New makes a verifier.
@@ -56,8 +55,8 @@ func New(config Config) (*Verifier, error) {
 	}
 	for i, secret := range config.Secrets {
 		key, err := standardwebhooks.NewWebhook(secret)
-		empty := strings.TrimPrefix(secret, "whsec_") == "" // as of a variable that is not set: anybody could sign
-		if err != nil || empty {                            // the library's error is not shown: it may hold the secret
+		empty := strings.TrimPrefix(secret, "whsec_") == "" // for example from an unset variable: anybody could sign
+		if err != nil || empty {                            // the library's error is hidden because it may contain the secret
 			return nil, fmt.Errorf("receive: secret %d is not one of the scheme standard, as whsec_ and base64", i+1)
 		}
 		v.keys = append(v.keys, key)
@@ -65,8 +64,8 @@ func New(config Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify reports what is wrong with a webhook's signature or time; nil: it is genuine. The body
-// is the bytes as they came.
+// Verify says what is wrong with a webhook's signature or time, or returns nil if the webhook is
+// genuine. The body must have the bytes as they came.
 func (v *Verifier) Verify(header http.Header, body []byte) error {
 	var err error
 	for _, key := range v.keys {
@@ -77,9 +76,9 @@ func (v *Verifier) Verify(header http.Header, body []byte) error {
 	return fmt.Errorf("receive: %w", err)
 }
 
-// Handler passes the webhooks that are genuine on to next. It answers others with 401, which
-// says what is wrong and never what would be right, and a body that is too long with 413. What
-// next answers is what Switchboard sees: 2xx ends the delivery, anything else is tried again.
+// Handler passes genuine webhooks on to next. It answers others with 401, which says what is wrong
+// but never what would be right, and too long bodies with 413. Switchboard sees what next answers:
+// 2xx ends the delivery, and after anything else it tries again.
 func (v *Verifier) Handler(next func(http.ResponseWriter, *http.Request, Message)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, v.maxBody))
