@@ -47,7 +47,7 @@ func (f *deliveryFilter) filter(now time.Time) (switchboard.DeliveryFilter, erro
 	}, err
 }
 
-// since is the time that --after or --last names; zero: neither does.
+// since is the time from --after or --last; zero: neither is given.
 func since(after timeFlag, last switchboard.Duration, now time.Time) (time.Time, error) {
 	switch {
 	case last == 0:
@@ -60,7 +60,7 @@ func since(after timeFlag, last switchboard.Duration, now time.Time) (time.Time,
 	return now.Add(-time.Duration(last)), nil
 }
 
-// watchFlag is of commands that can show their answer again and again.
+// watchFlag is for commands that can show their answer repeatedly.
 type watchFlag struct {
 	Watch bool `short:"w" help:"Repeat every 2 seconds, until Ctrl-C."`
 }
@@ -110,7 +110,7 @@ func (c listDeliveriesCommand) Run(ctx context.Context, s *Session) error {
 	})
 }
 
-// howMany says how many match; nil: they could not be counted in time.
+// howMany says how many match. nil: they could not be counted in time.
 func howMany(matches *switchboard.Count) string {
 	switch {
 	case matches == nil:
@@ -138,7 +138,7 @@ func (s *Session) deliveryColumns() []column[client.Delivery] {
 	}
 }
 
-// colorOf is the colour of a state, which is always named beside it.
+// colorOf is the colour of a state. The name of the state is always next to it.
 func colorOf(state switchboard.State) text.Color {
 	switch state {
 	case switchboard.StateDelivered:
@@ -155,7 +155,7 @@ func colorOf(state switchboard.State) text.Color {
 	return text.FgBlue
 }
 
-// someDeliveries are the deliveries that an action is for.
+// someDeliveries are the deliveries for an action.
 type someDeliveries struct {
 	IDs []string `arg:"" name:"id" help:"The deliveries (dlv_…)."`
 	Yes bool     `short:"y" help:"Do not ask for confirmation if there are several."`
@@ -183,9 +183,12 @@ func (e expectation) act(reason string) client.Act {
 	return act
 }
 
-// change does the same to each of the deliveries, and tells what became of it. It goes on after
-// one that does not allow it, and ends with the error of the first of these.
-func (c someDeliveries) change(ctx context.Context, s *Session, verb string, do func(api *client.Client, id string, options []client.Option) (client.Delivery, error)) error {
+// deliveryAction is a method of the client that acts on one delivery.
+type deliveryAction[A any] = func(api *client.Client, ctx context.Context, id string, act A, options ...client.Option) (client.Delivery, error)
+
+// change does the same to each of the deliveries, and prints the result. If one does not allow it,
+// it continues with the next, and returns the first error at the end.
+func change[A any](ctx context.Context, s *Session, c someDeliveries, verb string, do deliveryAction[A], act A) error {
 	api, err := s.api()
 	if err != nil {
 		return err
@@ -197,7 +200,7 @@ func (c someDeliveries) change(ctx context.Context, s *Session, verb string, do 
 	}
 	var first error
 	for _, id := range c.IDs {
-		changed, err := do(api, id, s.options())
+		changed, err := do(api, ctx, id, act, s.options()...)
 		if err == nil {
 			err = s.print(s.answers.last, func() { s.printf("%s\n", s.line(changed)) })
 		}
@@ -246,9 +249,7 @@ func (c retryDeliveryCommand) Run(ctx context.Context, s *Session) error {
 	if !c.At.IsZero() {
 		retry.RetryAt = &c.At.Time
 	}
-	return c.change(ctx, s, "Retry", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.RetryDelivery(ctx, id, retry, options...)
-	})
+	return change(ctx, s, c.someDeliveries, "Retry", (*client.Client).RetryDelivery, retry)
 }
 
 type cancelDeliveryCommand struct {
@@ -264,9 +265,7 @@ func (cancelDeliveryCommand) Help() string {
 }
 
 func (c cancelDeliveryCommand) Run(ctx context.Context, s *Session) error {
-	return c.change(ctx, s, "Cancel", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.CancelDelivery(ctx, id, c.act(c.Reason), options...)
-	})
+	return change(ctx, s, c.someDeliveries, "Cancel", (*client.Client).CancelDelivery, c.act(c.Reason))
 }
 
 type holdDeliveryCommand struct {
@@ -282,9 +281,7 @@ func (holdDeliveryCommand) Help() string {
 }
 
 func (c holdDeliveryCommand) Run(ctx context.Context, s *Session) error {
-	return c.change(ctx, s, "Hold", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.HoldDelivery(ctx, id, c.act(c.Reason), options...)
-	})
+	return change(ctx, s, c.someDeliveries, "Hold", (*client.Client).HoldDelivery, c.act(c.Reason))
 }
 
 type releaseDeliveryCommand struct {
@@ -300,7 +297,5 @@ func (releaseDeliveryCommand) Help() string {
 }
 
 func (c releaseDeliveryCommand) Run(ctx context.Context, s *Session) error {
-	return c.change(ctx, s, "Release", func(api *client.Client, id string, options []client.Option) (client.Delivery, error) {
-		return api.ReleaseDelivery(ctx, id, c.act(c.Reason), options...)
-	})
+	return change(ctx, s, c.someDeliveries, "Release", (*client.Client).ReleaseDelivery, c.act(c.Reason))
 }
